@@ -26,20 +26,6 @@ from pixmill.images.png import write_png
 from pixmill.scrape.sources.keras import load_keras
 from pixmill.state.uncommitted import commit_first
 
-__all__ = [
-    "CLASSES",
-    "FASHION_MNIST",
-    "PER_CLASS",
-    "Collection",
-    "commit_data",
-    "enlarge",
-    "holds_files",
-    "load_collection",
-    "make_data",
-    "missing_data",
-    "write_images",
-]
-
 Pixels = npt.NDArray[np.uint8]
 
 CLASSES = {"coat": 4, "dress": 3, "shirt": 6, "sneaker": 7, "trouser": 1}

@@ -23,20 +23,6 @@ if TYPE_CHECKING:
     from great_expectations.data_context import AbstractDataContext
     from great_expectations.datasource.fluent.interfaces import Batch
 
-__all__ = [
-    "Advise",
-    "Check",
-    "Outcome",
-    "Result",
-    "Table",
-    "Tell",
-    "failures",
-    "gate_error",
-    "run_checks",
-    "verdicts_by_name",
-    "warnings",
-]
-
 Result = Mapping[str, Any]
 Tell = Callable[[Result, pd.DataFrame], list[str]]
 Advise = Callable[[Result, pd.DataFrame], str | None]

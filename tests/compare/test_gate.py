@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pixmill.compare.comparison import Gate, MlflowRun, Numbers, Revision
+from pixmill.compare.comparison import Gate, Numbers, Revision
 from pixmill.compare.gate import judge
 from pixmill.core.params import ReviewParams
 from pixmill.metrics.significance import Difference, mcnemar
+from pixmill.record.run_lookup import MlflowRun
 
 METRICS = {
     "n": 200,

@@ -8,9 +8,10 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from pixmill.compare.comparison import Changes, DataDifference, Gate, MlflowRun
+from pixmill.compare.comparison import Changes, DataDifference, Gate
 from pixmill.compare.page import render_page as page_of
 from pixmill.compare.sheet import choose
+from pixmill.record.run_lookup import MlflowRun
 from pixmill.validate.reasons import REASONS
 from tests.compare.compared import CURVES, NAMES, comparison, data, name_of, numbers, revision
 

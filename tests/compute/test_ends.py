@@ -14,11 +14,11 @@ pytestmark = pytest.mark.linux
 
 SCRIPT = """
 import itertools, sys
-from pixmill.compute import Limits, map_batches
+from pixmill.compute import RowLimits, map_batches
 from tests.compute.passes import act
 
 acts = itertools.chain([("", 0)], itertools.repeat(("loop", 1)))
-guard = {"limits": Limits(seconds=60, memory=1 << 30), "lost": max} if "guarded" in sys.argv else {}
+guard = {"limits": RowLimits(seconds=60, memory=1 << 30), "lost": max} if "guarded" in sys.argv else {}
 results = map_batches(act, acts, batch_size=1, workers=3, **guard)
 print("started", flush=True)
 try:

@@ -117,10 +117,10 @@ def test_what_was_taken_is_finished_at_the_end(tmp_path: Path) -> None:
 
 def test_processes_that_cannot_start_are_reported(start) -> None:
     script = """
-from pixmill.compute import Limits, Service
+from pixmill.compute import RowLimits, Service
 def here(batch):
     return batch
-with Service(here, workers=2, limits=Limits(1, 1 << 20), waiting=0) as service:
+with Service(here, workers=2, limits=RowLimits(1, 1 << 20), waiting=0) as service:
     for act in (service.wait, lambda: service.submit(1).result()):
         try:
             act()
@@ -160,10 +160,10 @@ def test_nothing_is_left_behind() -> None:
 
 def test_processes_die_with_their_owner() -> None:
     script = """
-from pixmill.compute import Limits, Service
+from pixmill.compute import RowLimits, Service
 from tests.compute.passes import act
 import psutil, time
-with Service(act, workers=2, limits=Limits(60, 1 << 30), waiting=9) as service:
+with Service(act, workers=2, limits=RowLimits(60, 1 << 30), waiting=9) as service:
     service.wait()
     service.submit(("loop", 1))
     print(*(child.pid for child in psutil.Process().children()), flush=True)

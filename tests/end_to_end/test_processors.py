@@ -24,7 +24,7 @@ from pixmill.learn import build_classifier, export_classifier, extract_features,
 from pixmill.learn.litert_export import convert_backbone
 from pixmill.learn.litert import HEAD, load_litert
 from pixmill.metrics.calibration import best_temperature
-from pixmill.metrics.probabilities import losses, softmax, tempered
+from pixmill.metrics.probabilities import losses, softmax, apply_temperature
 from pixmill.train.logistic import fit_logistic
 
 SIDE, EACH, CLASSES = 64, 8, ("coat", "sneaker", "trouser")
@@ -62,7 +62,7 @@ wide = fit_logistic(many, np.repeat(np.arange(10, dtype=np.int32), 60), params, 
 results |= {
     "features": digest(features.tobytes()), "kernel": digest(fitted.kernel.tobytes() + fitted.bias.tobytes()),
     "logits": digest(logits.tobytes()), "probabilities": digest(probabilities.tobytes()),
-    "calibrated": digest(tempered(probabilities, 0.37).astype(np.float32).tobytes()),
+    "calibrated": digest(apply_temperature(probabilities, 0.37).astype(np.float32).tobytes()),
     "temperature": best_temperature(targets, probabilities), "metrics": metrics,
     "wide": digest(wide.kernel.tobytes() + wide.bias.tobytes()),
 }

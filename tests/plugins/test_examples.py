@@ -19,8 +19,7 @@ from pixmill.expectations import gate_error, warnings
 from pixmill.images.parts import load_parts
 from pixmill.learn import export_classifier, fix_threads, save_calibration, save_classifier
 from pixmill.learn.augmentation import preview_augmentation
-from pixmill.scrape import scrape
-from pixmill.scrape.collection import forecast
+from pixmill.scrape import forecast, scrape
 from pixmill.train import train
 from pixmill.train.training_key import training_key
 from pixmill.use import find_issues

@@ -74,7 +74,7 @@ def theirs(tmp_path_factory):
 def outcome(images, content, *fitting):
     try:
         return images.fit(images.decode(content).pixels, *fitting).tobytes()
-    except images.Undecodable as error:
+    except images.UndecodableError as error:
         return error.reason
 
 
@@ -102,7 +102,7 @@ def test_any_size_aspect_and_filter_is_the_same(theirs):
 def test_the_copy_knows_nothing_of_pixmill(theirs):
     assert theirs.__name__.startswith("pixmill_")
     assert theirs.decode is not ours.decode
-    assert theirs.Undecodable.__module__.startswith(theirs.__name__)
+    assert theirs.UndecodableError.__module__.startswith(theirs.__name__)
 
 
 def copied(folder):

@@ -86,19 +86,6 @@ def test_an_entry_point_fits_on_a_screen(repository: Path) -> None:
     assert {name: lines for name, lines in scripts.items() if lines > 60} == {}
 
 
-def test_public_names_are_sorted(source) -> None:
-    for module in source.modules:
-        for node in source.tree(module).body:
-            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
-                names = ast.literal_eval(node.value)
-                assert sorted(names, key=_isort) == list(names), module
-
-
-def _isort(name: str) -> tuple[int, str]:
-    """Sort as ruff does: constants, classes, the rest."""
-    return (0 if name.isupper() else 1 if name[:1].isupper() else 2, name)
-
-
 @pytest.mark.parametrize("stage", sorted(STAGES))
 def test_a_stage_has_all_its_places(repository: Path, stage: str) -> None:
     for place in (f"stages/{stage}.py", f"src/pixmill/{stage}/__init__.py", f"tests/{stage}"):

@@ -151,12 +151,12 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from pixmill.core.params import ScrapeParams
-from pixmill.scrape.image_store import Image
+from pixmill.scrape.image_store import StoredImage
 from pixmill.scrape.journal import Journal
 
 with Journal(Path(sys.argv[1]), ScrapeParams(snapshot="2026-11-20")) as journal:
     for number in range(50):
-        journal.keep_outcome(f"http://x.test/{number}", Image(f"{number:064x}", number, "png"))
+        journal.keep_outcome(f"http://x.test/{number}", StoredImage(f"{number:064x}", number, "png"))
     os.kill(os.getpid(), signal.SIGKILL)
 """
 

@@ -97,7 +97,7 @@ def client(trained_folder: Path, inbox: Path) -> Iterator[Client]:
 
 
 @pytest.fixture(scope="session")
-def lock(trained_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+def locked(trained_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """A server that asks for a key, fetches no URLs and takes no feedback."""
     folder = tmp_path_factory.mktemp("locked")
     (folder / "keys").write_text("first\n\nsecond key\n")

@@ -276,7 +276,7 @@ def test_an_explanation_needs_a_class_that_there_is(client: Client) -> None:
 def test_answers_of_a_model_without_a_threshold_are_counted_as_neither_sure_nor_not():
     metrics = Metrics(lambda: 0)
     for sure in (True, False, None):
-        metrics.predicted(Prediction("coat", 0.9, sure))
+        metrics.count_prediction(Prediction("coat", 0.9, sure))
     counted = [
         line for line in metrics.text(None).decode().splitlines() if line.startswith("pixmill_predictions_total")
     ]

@@ -11,8 +11,6 @@ from typing import NoReturn
 
 from pixmill.core.errors import PixmillError
 
-__all__ = ["Parser", "find_project", "inbox", "port", "project_root", "say"]
-
 
 class Parser(argparse.ArgumentParser):
     """An argument parser that guesses what a mistyped verb meant."""

@@ -16,8 +16,6 @@ from pixmill.core.workspace import Workspace
 
 EXAMPLES = (("pixmill summary", "print the results of the last run"),)
 
-__all__ = ["run", "runs_page", "summary"]
-
 
 def run(_: argparse.Namespace) -> None:
     """Print the summary."""

@@ -15,8 +15,6 @@ from pixmill.core.git import git
 from pixmill.core.params import flat, parse_params, parse_yaml
 from pixmill.provenance.lock import FILE, parse_lock
 
-__all__ = ["find_changed_params", "find_changes"]
-
 _COMMITS = 50
 """Commits that are listed: more are read in Git."""
 

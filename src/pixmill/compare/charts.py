@@ -5,8 +5,6 @@ from __future__ import annotations
 from pixmill.compare.comparison import with_sign
 from pixmill.metrics.significance import Difference
 
-__all__ = ["interval_svg"]
-
 _WIDTH, _HEIGHT = 180, 20
 """Units of the drawing of an interval."""
 

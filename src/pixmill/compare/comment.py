@@ -21,8 +21,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["CodeHost", "HostBusyError", "compose", "main", "read"]
-
 MARKER = "<!-- pixmill compare -->"
 LIMIT = 65_500
 """Bytes of a comment. GitHub takes 65,536 characters."""

@@ -11,8 +11,6 @@ from pixmill.compare.revisions import read_revisions
 from pixmill.core.params import Params
 from pixmill.core.workspace import Workspace
 
-__all__ = ["compare"]
-
 
 def compare(workspace: Workspace, params: Params, base: str | None = None, head: str | None = None) -> Comparison:
     """Compare two revisions, as :func:`pixmill.compare.revisions.read_revisions` finds them.

@@ -14,26 +14,6 @@ from pixmill.metrics.calibration import Calibration
 from pixmill.metrics.significance import Difference, McNemar
 from pixmill.record.run_lookup import MlflowRun
 
-__all__ = [
-    "Change",
-    "Changes",
-    "ClassNumbers",
-    "Comparison",
-    "DataDifference",
-    "Drift",
-    "Gate",
-    "MlflowRun",
-    "NotComparableError",
-    "Numbers",
-    "Result",
-    "Revision",
-    "Rule",
-    "StageChange",
-    "Step",
-    "Verdict",
-    "with_sign",
-]
-
 Verdict = Literal["better", "worse", "same", "undecided", "not_comparable"]
 Result = Literal["pass", "fail", "undecided"]
 

@@ -19,31 +19,6 @@ from pixmill.metrics.significance import Difference
 from pixmill.pages.base import shorten
 from pixmill.validate.reasons import word
 
-__all__ = [
-    "FLIPPED",
-    "NONE",
-    "RECORDED",
-    "ComparisonSection",
-    "ComparisonTable",
-    "ImageRow",
-    "RunLink",
-    "better_or_worse",
-    "changes_section",
-    "class_rows",
-    "confidence",
-    "data_lines",
-    "labels_of",
-    "mcnemar_line",
-    "metric_name",
-    "metric_rows",
-    "own_results_section",
-    "p_value",
-    "printable",
-    "rows_of",
-    "sections",
-    "steps_section",
-]
-
 NONE = "\N{EN DASH}"
 """Stands for a value that is not there."""
 

@@ -14,8 +14,6 @@ from pixmill.compare.revisions import calibration_of, read_tables
 from pixmill.compare.trees import DvcStore, Tree
 from pixmill.state.documents import MalformedError, read_stages
 
-__all__ = ["read_flips"]
-
 
 def read_flips(root: Path, *, fetch: bool = True) -> pd.DataFrame | None:
     """Return :attr:`pixmill.compare.comparison.Numbers.flips` of what is compared by default.

@@ -10,11 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from pixmill.compare.comparison import Gate, MlflowRun, Numbers, Result, Revision, Rule, with_sign
+from pixmill.compare.comparison import Gate, Numbers, Result, Revision, Rule, with_sign
 from pixmill.compare.numbers import LOWER_IS_BETTER, METRIC_NAMES, images_needed, join_names
 from pixmill.core.params import ReviewParams
-
-__all__ = ["judge"]
+from pixmill.record.run_lookup import MlflowRun
 
 _UNDEFINED = {
     "recall": "has no test images",

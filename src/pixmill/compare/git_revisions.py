@@ -11,8 +11,6 @@ from pathlib import Path
 from pixmill.core.errors import PixmillError
 from pixmill.core.git import git
 
-__all__ = ["WORKSPACE", "GitRevision", "choose", "find"]
-
 WORKSPACE = "workspace"
 
 _REF = re.compile(r"refs/(?:heads|tags|remotes|exps/[0-9a-f]{2}/[0-9a-f]{38})/(.+)")

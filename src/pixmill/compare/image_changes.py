@@ -15,8 +15,6 @@ from pixmill.core.params import ReviewParams
 from pixmill.metrics.significance import holm
 from pixmill.validate.reasons import word
 
-__all__ = ["CHANGES", "compare_data", "tables"]
-
 CHANGES = ("added", "removed", "relabelled", "moved", "dropped", "restored")
 """What can have happened to an image, in the order of tables and pages."""
 

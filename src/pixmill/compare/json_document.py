@@ -13,8 +13,6 @@ from pixmill.compare.image_changes import CHANGES
 from pixmill.core.files import significant
 from pixmill.metrics.significance import Difference
 
-__all__ = ["comparison_json"]
-
 
 def comparison_json(comparison: Comparison) -> str:
     """Return one JSON object, described in ``docs/comparing.md``: six significant digits, never NaN."""

@@ -10,8 +10,6 @@ from pixmill.compare.comparison import Comparison
 from pixmill.compare.description import ComparisonSection, ComparisonTable, RunLink, printable, sections
 from pixmill.pages.base import shorten
 
-__all__ = ["LIMIT", "comparison_markdown"]
-
 LIMIT = 64_000
 """Bytes; GitHub refuses a comment of more than 65,536 characters."""
 

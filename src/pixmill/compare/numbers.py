@@ -20,16 +20,6 @@ from pixmill.metrics.probabilities import losses, normalise
 from pixmill.metrics.scores import class_scores, scores
 from pixmill.metrics.significance import Difference, holm, mcnemar, paired_differences
 
-__all__ = [
-    "LOWER_IS_BETTER",
-    "METRIC_NAMES",
-    "compare_numbers",
-    "find_flips",
-    "give_verdict",
-    "images_needed",
-    "join_names",
-]
-
 LOWER_IS_BETTER = frozenset({"log_loss", "ece"})
 """Metrics whose rise is a loss."""
 

@@ -35,8 +35,6 @@ from pixmill.split import straddling
 from pixmill.state.documents import read_curves
 from pixmill.validate.reasons import REASONS, word
 
-__all__ = ["render_page"]
-
 _COLOURS = {"better": "good", "worse": "bad", "same": "", "pass": "good", "fail": "bad"}
 """Of the badges; that of all other words warns."""
 

@@ -10,8 +10,6 @@ from typing import Any
 from pixmill.core.params.reference import plain
 from pixmill.pages.base import shorten
 
-__all__ = ["Axis", "ParallelPlot", "parallel_plot"]
-
 _AXES = 8
 """Params that have an axis: with more, nobody follows a line."""
 

@@ -16,8 +16,6 @@ import pyarrow.parquet as pq
 
 from pixmill.state.documents import MalformedError
 
-__all__ = ["Kind", "read_table"]
-
 Kind = Literal["key", "text", "text?", "number", "number?"]
 """Of a column: ``key`` is a text that is never null, and not twice if it is ``id``; ``?`` may be absent."""
 

@@ -31,8 +31,6 @@ from pixmill.pages.base import render_page, shorten
 from pixmill.record.delivery import WEIGHTS
 from pixmill.record.run_lookup import list_runs
 
-__all__ = ["RankedModel", "Ranking", "compare_runs", "render_runs", "runs_text"]
-
 _MOST = 50
 """Rows of a table that is still read."""
 

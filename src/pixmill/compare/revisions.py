@@ -23,8 +23,6 @@ from pixmill.record.run_lookup import PREDICTIONS, MlflowRun, RunReader
 from pixmill.state.documents import TOO_LARGE, MalformedError, read_metrics, read_stages, read_yaml
 from pixmill.state.stage_inputs import Stages, find_changed_input, first_outdated
 
-__all__ = ["calibration_of", "read_each", "read_revisions", "read_tables"]
-
 _IN_MLFLOW = ("models:/", "runs:/")
 
 _METRICS = "plots/evaluate/full.json"

@@ -17,8 +17,6 @@ from pixmill.compare.image_changes import CHANGES
 from pixmill.pages.base import figure_png, shorten
 from pixmill.pages.base.thumbnails import Thumbnail, each_thumbnail
 
-__all__ = ["ImageSelection", "choose", "contact_sheet"]
-
 _FLIPS, _SAMPLES, _NEAR = 36, 12, 6
 """The most flips that are shown, images of a change, and pairs of near-duplicates."""
 

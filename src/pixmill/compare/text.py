@@ -7,8 +7,6 @@ import textwrap
 from pixmill.compare.comparison import Comparison
 from pixmill.compare.description import ComparisonTable, RunLink, printable, sections
 
-__all__ = ["comparison_text", "draw_table"]
-
 _WIDTH = 100
 """Columns of a line."""
 

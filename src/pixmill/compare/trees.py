@@ -19,8 +19,6 @@ from pixmill.core.git import git
 from pixmill.state.documents import MalformedError, read_stages
 from pixmill.state.uncommitted import commit_first
 
-__all__ = ["IN_DVC", "DamagedFileError", "DvcStore", "Tree"]
-
 IN_DVC = ("artifacts/", "data/", "reports/")
 """Folders that DVC holds; all else is in Git."""
 

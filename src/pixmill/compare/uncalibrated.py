@@ -11,8 +11,6 @@ import pyarrow.parquet as pq
 from pixmill.evaluate.predictions import CALIBRATED
 from pixmill.metrics.calibration import Calibration
 
-__all__ = ["CALIBRATION", "is_calibrated", "read_calibration"]
-
 CALIBRATION = "artifacts/train/calibration.json"
 
 _MOST_BYTES = 65_536

@@ -13,8 +13,6 @@ from pixmill.compute.stored import fill
 from pixmill.compute.worker import check_results
 from pixmill.compute.worker_process import Loss, RowLimits
 
-__all__ = ["default_workers", "map_batches"]
-
 Row = TypeVar("Row")
 Result = TypeVar("Result")
 

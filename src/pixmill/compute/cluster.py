@@ -25,8 +25,6 @@ from pixmill.core.progress import announce
 from pixmill.core.workspace import Workspace
 from pixmill.project.pyproject import read_project
 
-__all__ = ["Cluster", "choose_cluster", "cluster_address"]
-
 _BATCHES = 4
 """Batches in progress per processor of the cluster."""
 

@@ -18,8 +18,6 @@ from typing import Any
 from pixmill.core.errors import PixmillError
 from pixmill.core.origin import install_command
 
-__all__ = ["VARIABLE", "cluster_address", "connect", "reason", "refusal"]
-
 VARIABLE = "PIXMILL_COMPUTE"
 """The environment variable that says where passes run."""
 

@@ -22,8 +22,6 @@ from pixmill.compute.worker_process import Loss, RowLimits
 from pixmill.core.arithmetic import instruction_set
 from pixmill.core.errors import PixmillError
 
-__all__ = ["NodeRequirements", "PassSpec", "Witness", "find_lack", "run_batch", "versions", "witnesses"]
-
 _ENTRIES = 1000
 """Entries of a folder that are looked at for a file."""
 

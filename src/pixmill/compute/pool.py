@@ -14,8 +14,6 @@ from pixmill.compute.worker import PickledPass
 from pixmill.compute.worker_process import STARTS, Loss, RowLimits, Task, Worker, name_of, not_starting
 from pixmill.core.errors import PixmillError
 
-__all__ = ["Pool"]
-
 _BATCHES = 4
 """Batches in progress per worker: at most this many wait for a slow row before them."""
 

@@ -13,8 +13,6 @@ from typing import Any
 from pixmill.compute.stored import Stored, read_stored
 from pixmill.core.errors import PixmillError
 
-__all__ = ["objects"]
-
 _SHARE = "share the folder with the nodes under the same path, or:"
 
 

@@ -13,8 +13,6 @@ from typing import Any, Generic, Self, TypeVar
 
 from pixmill.compute.worker_process import STARTS, Loss, RowLimits, Task, Worker, not_starting
 
-__all__ = ["Service", "ServiceFullError"]
-
 _START_SECONDS = 120
 """Time that a process has until it is ready."""
 

@@ -8,8 +8,6 @@ from pathlib import Path
 from pixmill.compute.cluster import choose_cluster
 from pixmill.compute.stored import Stored, read_stored
 
-__all__ = ["Address", "Stored", "addresses", "is_shared", "read_range"]
-
 Address = Path | Stored
 
 

@@ -14,8 +14,6 @@ from typing import Any
 
 from pixmill.core.errors import PixmillError, StorageError
 
-__all__ = ["PendingRow", "Stored", "fetch_files", "fill", "read_stored", "seal"]
-
 _PATIENCE = 60.0
 """Seconds for which a remote that fails is asked again, beside the retries of its own client."""
 

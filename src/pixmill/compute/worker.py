@@ -15,8 +15,6 @@ from typing import Any, Literal
 
 from pixmill.core.process import die_with_parent
 
-__all__ = ["Kind", "PickledPass", "RemoteError", "check_results", "serve"]
-
 Kind = Literal["ready", "results", "memory", "raised"]
 """Kinds of message: idle and ready for a batch; results of the next rows; the next row exceeded its memory; or the
 exception that the pass raised."""

@@ -17,8 +17,6 @@ from typing import Any, Literal
 from pixmill.compute.worker import Kind, PickledPass, RemoteError, serve
 from pixmill.core.errors import PixmillError
 
-__all__ = ["STARTS", "Loss", "RowLimits", "Task", "Worker", "name_of", "not_starting"]
-
 Loss = Literal["timeout", "memory", "crashed"]
 """Why a row has no result: it timed out, it exceeded its memory, or its process died."""
 

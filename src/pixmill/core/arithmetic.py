@@ -8,8 +8,6 @@ import re
 import sys
 from pathlib import Path
 
-__all__ = ["fix_arithmetic", "instruction_set"]
-
 _LEAST = {"avx2", "fma"}
 
 _FASTER = {

@@ -9,8 +9,6 @@ from typing import Self, TypeVar
 
 from pixmill.core.progress import announce
 
-__all__ = ["Cache"]
-
 T = TypeVar("T")
 
 _NAMES = 512

@@ -16,20 +16,6 @@ import yaml
 from pixmill.core.errors import DataError
 from pixmill.core.files import file_digest
 
-__all__ = [
-    "DEFAULT_CACHE",
-    "LITTER",
-    "add_data",
-    "cache_folder",
-    "dvc",
-    "folder_md5",
-    "is_cached",
-    "is_data",
-    "is_restorable",
-    "read_listing",
-    "read_record",
-]
-
 DEFAULT_CACHE = Path(".dvc", "cache", "files", "md5")
 """Where DVC keeps files by their MD5 in a project that names no other place."""
 

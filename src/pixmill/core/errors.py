@@ -44,23 +44,6 @@ Any other exception is a defect and keeps its traceback.
 
 from __future__ import annotations
 
-__all__ = [
-    "BrowserError",
-    "BrowserLostError",
-    "DataError",
-    "GateError",
-    "LockedError",
-    "ManifestError",
-    "ParamsError",
-    "PixmillError",
-    "PluginError",
-    "ReviewError",
-    "ScrapeError",
-    "SplitError",
-    "StorageError",
-    "TrainError",
-]
-
 
 class PixmillError(Exception):
     """Say what went wrong and what to do next.

@@ -15,8 +15,6 @@ from pixmill.core.origin import install_command
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
-__all__ = ["list_requirements", "missing_package", "name_missing_package"]
-
 _PACKAGES = {"sklearn": "scikit-learn", "mlflow": "mlflow-skinny"}
 """Packages that are not named as what they are imported by; the small MLflow has all that predicting needs."""
 

@@ -19,23 +19,6 @@ from typing import Any
 
 from pixmill.core.errors import ManifestError, StorageError
 
-__all__ = [
-    "file_digest",
-    "fresh_folder",
-    "keep_newest",
-    "read_json",
-    "remove_temporary",
-    "replacing",
-    "reserve",
-    "significant",
-    "storage_errors",
-    "target_within",
-    "write_bytes",
-    "write_figures",
-    "write_json",
-    "write_text",
-]
-
 _TEMPORARY = ".part-"
 """Marks names of files that are still being written; such names never reach DVC or a later run."""
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-__all__ = ["git"]
-
 _SECONDS = 60
 """A hook or a lock that never lets go costs no more."""
 

@@ -15,20 +15,6 @@ from pixmill.core.errors import ManifestError
 from pixmill.core.files import replacing
 from pixmill.core.words import count
 
-__all__ = [
-    "PAIRS",
-    "SCRAPED",
-    "SIGHTINGS",
-    "SPLIT",
-    "VALIDATED",
-    "given_test",
-    "given_test_rows",
-    "read_table",
-    "shrinkage",
-    "table_writer",
-    "write_table",
-]
-
 
 def _schema(columns: str, base: Sequence[pa.Field] = ()) -> pa.Schema:
     """Return a schema from its columns: ``name`` or ``name:type`` (default: string), where ``!`` forbids null."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 
-__all__ = ["FOLDER", "fold", "to_nfc"]
-
 FOLDER = r"^(?!([cC][oO][nN]|[pP][rR][nN]|[aA][uU][xX]|[nN][uU][lL]|([cC][oO][mM]|[lL][pP][tT])[1-9]) *(\.|$)).*[^. ]$"
 """A folder's name on every system: Windows keeps these names for devices, with any extension, and drops a dot or space
 at the end. It is valid in Python and in JSON Schema, whose patterns have no flags."""
@@ -14,7 +12,7 @@ at the end. It is valid in Python and in JSON Schema, whose patterns have no fla
 def to_nfc(name: str) -> str:
     r"""Return a name in Unicode's composed form (NFC); macOS may write é as two characters.
 
-    >>> composed("cafe\N{COMBINING ACUTE ACCENT}") == "caf\N{LATIN SMALL LETTER E WITH ACUTE}"
+    >>> to_nfc("cafe\N{COMBINING ACUTE ACCENT}") == "caf\N{LATIN SMALL LETTER E WITH ACUTE}"
     True
     """
     return unicodedata.normalize("NFC", name)
@@ -23,7 +21,7 @@ def to_nfc(name: str) -> str:
 def fold(name: str) -> str:
     """Return a name without regard to case, equal for names such as ``straße`` and ``Strasse``.
 
-    >>> folded("Straße")
+    >>> fold("Straße")
     'strasse'
     """
     return to_nfc(name.casefold())

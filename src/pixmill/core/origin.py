@@ -14,8 +14,6 @@ from packaging.version import Version
 
 import pixmill
 
-__all__ = ["WHEELS", "Origin", "install_command", "parse_origin", "running_origin"]
-
 WHEELS = "wheels"
 """The folder of a project that holds the wheel which it is installed with."""
 

@@ -10,8 +10,6 @@ from typing import Self, TextIO, TypeVar
 
 from tqdm import tqdm
 
-__all__ = ["Progress", "announce", "track"]
-
 Item = TypeVar("Item")
 
 _EVERY = 10.0

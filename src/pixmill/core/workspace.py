@@ -12,8 +12,6 @@ from pathlib import Path
 from pixmill.core.errors import LockedError
 from pixmill.core.files import remove_temporary
 
-__all__ = ["Workspace"]
-
 
 @dataclass(frozen=True)
 class Workspace:

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Finding", "Status", "render"]
-
 
 class Status(StrEnum):
     """How grave a finding is."""

@@ -21,8 +21,6 @@ from pixmill.doctor.finding import Finding, Status
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
-__all__ = ["check_code", "check_disk", "check_packages", "check_python"]
-
 _GIB = 2**30
 _COMFORTABLE = 5 * _GIB
 """Weights, packed arrays and caches of the bundled images take some 300 MB."""

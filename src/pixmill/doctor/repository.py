@@ -9,8 +9,6 @@ from pixmill.core.errors import DataError, ParamsError
 from pixmill.doctor.finding import Finding, Status
 from pixmill.state.uncommitted import commit_first, find_uncommitted, read_data
 
-__all__ = ["check_data", "check_dvc", "check_params"]
-
 
 def check_params(root: Path) -> Iterator[Finding]:
     """Tell whether ``params.yaml`` is sound.

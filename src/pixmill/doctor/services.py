@@ -13,8 +13,6 @@ from pixmill.core.workspace import Workspace
 from pixmill.doctor.finding import Finding, Status
 from pixmill.pages.base import shorten
 
-__all__ = ["check_browser", "check_compute", "check_mlflow", "check_network"]
-
 _SECONDS = 3.0
 _PUBLIC = ("example.com", 80)
 """A host that is there to be an example (RFC 2606)."""

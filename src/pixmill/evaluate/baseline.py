@@ -11,8 +11,6 @@ import numpy.typing as npt
 from pixmill.images.parts import Part
 from pixmill.metrics.scores import macro_f1
 
-__all__ = ["colour_histograms", "histogram_figures", "predict_by_colours"]
-
 _LEVELS = 16
 """Bins of each single-channel histogram."""
 

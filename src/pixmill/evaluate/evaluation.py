@@ -41,8 +41,6 @@ from pixmill.learn import Classifier, fix_threads, load_classifier, part_feature
 from pixmill.learn.litert import BACKBONE, converted_files, load_litert
 from pixmill.learn.litert_export import convert_backbone
 
-__all__ = ["Evaluation", "Pixels", "evaluate"]
-
 _SAMPLE, _UNSURE, _TYPICAL = 24, 12, 100
 """Maximum images on each sheet; the typical ones are one per class."""
 

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from pixmill.learn.litert import Network
 
-__all__ = ["attention", "attention_of_features", "overlay_heatmap"]
-
 _BATCH = 16
 """Images per batch: gradients keep all activations in memory."""
 

@@ -22,20 +22,6 @@ import pyarrow as pa
 from pixmill.core.params import BackboneParams
 from pixmill.images.parts import Part, PartName
 
-__all__ = [
-    "FEWEST",
-    "LABELS",
-    "LabelIssue",
-    "find_label_errors",
-    "first_doubts",
-    "fold_numbers",
-    "held_out_probabilities",
-    "principal_components",
-    "rank_labels",
-    "search_backbone",
-    "suggested_classes",
-]
-
 LABELS = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),

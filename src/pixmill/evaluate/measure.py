@@ -15,8 +15,6 @@ from pixmill.metrics.limits import accuracy_interval, score_limits
 from pixmill.metrics.probabilities import losses, normalise
 from pixmill.metrics.scores import class_scores, majority_accuracy, scores
 
-__all__ = ["HEADLINE", "convert_metrics", "headline", "measure", "measure_confidence"]
-
 
 def measure(
     predictions: pd.DataFrame,

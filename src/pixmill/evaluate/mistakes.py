@@ -12,17 +12,6 @@ import pandas as pd
 from pixmill.evaluate.predictions import class_indices, probabilities_of
 from pixmill.images.parts import Part
 
-__all__ = [
-    "Confusion",
-    "PredictedImage",
-    "commonest_confusions",
-    "examples_by_cell",
-    "least_sure",
-    "random_predictions",
-    "surest_mistakes",
-    "typical_images",
-]
-
 _CONFUSIONS, _DIAGONAL, _OF_CELL = 40, 30, 4
 """Most confusions that are shown with images, most classes with correct predictions, and most images of each."""
 

@@ -22,17 +22,6 @@ from pixmill.learn.model_folder import read_description
 from pixmill.metrics.calibration import Calibration
 from pixmill.metrics.probabilities import losses
 
-__all__ = [
-    "CALIBRATED",
-    "apply_calibration",
-    "class_indices",
-    "predict_parts",
-    "predict_unlabelled",
-    "predictions_schema",
-    "probabilities_of",
-    "unlabelled_folder",
-]
-
 CALIBRATED = {b"probabilities": b"calibrated"}
 """Metadata of ``predictions.parquet``; a file without them holds the probabilities before calibration."""
 

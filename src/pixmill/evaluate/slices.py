@@ -11,8 +11,6 @@ import pandas as pd
 from pixmill.metrics.limits import accuracy_interval
 from pixmill.metrics.significance import holm, worse_than_rest
 
-__all__ = ["COLUMNS", "slice_figures", "slices"]
-
 COLUMNS = ("id", "source", "short_side", "brightness", "group", "cluster")
 """Columns of the manifest that are read; ``group`` marks near-duplicates, ``cluster`` is the resampling unit."""
 

@@ -23,8 +23,6 @@ from pixmill.images.appearance import as_seen
 from pixmill.images.formats import EXTENSIONS, sniff
 from pixmill.images.verified_reading import UndecodableError
 
-__all__ = ["Decoded", "decodable", "decode", "header_size"]
-
 Reader = Callable[[io.BytesIO], ImageFile.ImageFile]
 
 _READERS = {

@@ -10,8 +10,6 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-__all__ = ["ASPECTS", "RESIZES", "Aspect", "Resize", "fit", "thumbnail", "thumbnail_uri"]
-
 Aspect = Literal["pad", "crop", "stretch"]
 ASPECTS: tuple[Aspect, ...] = get_args(Aspect)
 

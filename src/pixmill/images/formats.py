@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["EXTENSIONS", "OTHER_FORMATS", "sniff"]
-
 EXTENSIONS = {
     "jpeg": ".jpg",
     "png": ".png",

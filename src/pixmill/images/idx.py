@@ -12,8 +12,6 @@ import numpy.typing as npt
 
 from pixmill.core.errors import DataError
 
-__all__ = ["read_idx", "read_labelled"]
-
 _GZIP = b"\x1f\x8b"
 _UNSIGNED_BYTES = b"\0\0\x08"
 _MOST_DIMENSIONS = 4

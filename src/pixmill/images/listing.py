@@ -6,8 +6,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["files_below", "path_text"]
-
 
 def files_below(folder: Path) -> Iterator[tuple[str, Path]]:
     """Yield every file in a folder and its subfolders, except hidden ones, sorted by path.

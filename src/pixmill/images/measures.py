@@ -15,19 +15,6 @@ from PIL import Image
 from pixmill.images import decode, read_verified
 from pixmill.images.likeness.hashing import perceptual_hash, small_grey
 
-__all__ = [
-    "BORDER_LEVELS",
-    "MEASURED_SIDE",
-    "LumaStatistics",
-    "Measures",
-    "border",
-    "light",
-    "measure",
-    "pixel_digest",
-    "scale",
-    "sharpness",
-]
-
 
 class Measures(NamedTuple):
     """The measurements of one decoded image.

@@ -17,21 +17,6 @@ from pixmill.core.errors import ManifestError
 from pixmill.core.files import read_json, write_json
 from pixmill.core.manifest import SPLIT, read_table
 
-__all__ = [
-    "PARTS",
-    "Chosen",
-    "Part",
-    "PartName",
-    "Shards",
-    "header_path",
-    "load_parts",
-    "map_shard",
-    "open_shards",
-    "plan_shards",
-    "shard_path",
-    "write_header",
-]
-
 Pixels = npt.NDArray[np.uint8]
 
 

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-__all__ = ["png_bytes", "write_png"]
-
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY, _RGB = 0, 2  # colour types, PNG specification, section 11.2.1
 _STORED_MAX = 0xFFFF  # bytes that one stored block can hold

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pixmill.images.formats import OTHER_FORMATS
 
-__all__ = ["UNREADABLE"]
-
 UNREADABLE = {
     "missing_file": "the file is missing",
     "not_a_file": "not a regular file (a folder or a pipe, for example)",

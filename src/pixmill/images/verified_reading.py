@@ -7,8 +7,6 @@ import os
 import stat
 from pathlib import Path
 
-__all__ = ["UndecodableError", "read_image", "read_verified"]
-
 _FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 """An ordinary ``open`` of a pipe without a writer would block forever; with ``O_NONBLOCK`` it returns."""
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
-__all__ = ["Augmenter", "even_shares", "preview_augmentation"]
-
 _ERASED, _LONG = (0.02, 0.33), 3.3
 """The erased share of an image, and the maximum aspect ratio of the rectangle (Zhong et al., 2020)."""
 

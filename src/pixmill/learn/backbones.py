@@ -28,8 +28,6 @@ from pixmill.provenance.results import digest_code
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["APPLICATIONS", "backbone_digest", "build_backbone", "runtime_version"]
-
 
 def build_backbone(params: BackboneParams, *, image_size: int, seed: int, root: Path | None = None) -> keras.Model:
     """Return a network from pixels to features.

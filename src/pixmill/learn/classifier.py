@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from pixmill.images.fit import Aspect, Resize
     from pixmill.images.parts import Part
 
-__all__ = ["Classifier", "Prediction", "Preprocessing", "save_calibration"]
-
 _CALIBRATION = "calibration.json"
 
 _BATCH = 64

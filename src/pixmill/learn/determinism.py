@@ -14,8 +14,6 @@ import numpy as np
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["derived_seed", "first_line", "fix_threads", "load_tensorflow", "reseed"]
-
 
 def load_tensorflow() -> None:
     """Import TensorFlow and Keras for the first time, quietly, with the settings that results depend on.

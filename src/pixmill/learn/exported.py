@@ -28,8 +28,6 @@ from pixmill.learn.model_folder import are_labels
 if TYPE_CHECKING:
     from pixmill.images.fit import Aspect, Resize
 
-__all__ = ["DETAILS", "LABELS", "Exported", "labels_text", "load_exported", "read_exported", "write_exported"]
-
 LABELS, DETAILS = "labels.txt", "pixmill.json"
 """Names of the files in the zip."""
 

@@ -12,8 +12,6 @@ import numpy.typing as npt
 from pixmill.compute.storage import Address, read_range
 from pixmill.learn.litert import Network, load_litert
 
-__all__ = ["FeaturePass", "Row"]
-
 Row = tuple[Address, int] | npt.NDArray[np.uint8]
 """An image: the file that holds its pixels, with the index of their first byte there; or the pixels themselves."""
 

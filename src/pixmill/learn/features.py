@@ -35,8 +35,6 @@ from pixmill.provenance.results import digest_code
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["extract_features", "open_store", "part_features"]
-
 _BATCH = 32
 """Images per batch; for TensorFlow the last one is padded: its rounding may depend on the batch size."""
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from pixmill.compute import Loss, RowLimits, default_workers, map_batches
 from pixmill.compute.cluster import choose_cluster
-from pixmill.compute.storage import Address, Stored, is_shared
+from pixmill.compute.storage import Address, is_shared
+from pixmill.compute.stored import Stored
 from pixmill.core.errors import PixmillError
 from pixmill.core.files import target_within
 from pixmill.images import UndecodableError, read_image
@@ -24,8 +25,6 @@ from pixmill.learn.litert import converted_files
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-__all__ = ["LIMITS", "Answer", "Located", "PredictionPass", "Row", "answers_schema", "predict_images", "stored_within"]
 
 LIMITS = RowLimits(seconds=20, memory=1 << 30)
 """Limits on one image: validate's defaults."""

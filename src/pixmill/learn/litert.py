@@ -16,8 +16,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["BACKBONE", "HEAD", "NETWORK", "Network", "available_cores", "converted_files", "load_litert", "quiet"]
-
 NETWORK = "network.tflite"
 """File name of a classifier, from pixels to logits, beside the weights that it was converted from."""
 

@@ -25,8 +25,6 @@ from pixmill.learn.networks import head_graph
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["TOLERANCE", "convert", "convert_backbone", "export_classifier", "fold_batch_norm"]
-
 TOLERANCE = 1e-3
 """Maximum difference of an output from Keras', relative to the largest output, or to 1 if that is larger."""
 

@@ -16,8 +16,6 @@ from pixmill.learn.determinism import first_line, load_tensorflow
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["are_labels", "load_classifier", "read_description", "save_classifier", "strange_part"]
-
 _PARTS: dict[str | None, set[str]] = {
     None: {"__keras_tensor__"},
     "keras": {"DTypePolicy"},

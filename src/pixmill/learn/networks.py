@@ -17,17 +17,6 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = [
-    "backbone_variables",
-    "build_classifier",
-    "build_head",
-    "describe_model",
-    "fuse",
-    "head_graph",
-    "logits_graph",
-    "objective",
-]
-
 _LOGITS, _PROBABILITIES = "logits", "probabilities"
 """Names of the layer whose output is fitted, and of the softmax that ends the network."""
 

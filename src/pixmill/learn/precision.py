@@ -15,8 +15,6 @@ from pixmill.learn.determinism import load_tensorflow
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["Precision", "computing_with", "has_bfloat16", "machine", "processor"]
-
 Precision = Literal["float32", "bfloat16"]
 
 _CPU_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}

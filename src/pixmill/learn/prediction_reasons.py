@@ -6,8 +6,6 @@ import http
 
 from pixmill.images.read_errors import UNREADABLE
 
-__all__ = ["meaning"]
-
 _MEANINGS = {
     **UNREADABLE,
     "symlink": "a symbolic link that leads out of the folder",

@@ -10,8 +10,6 @@ import numpy.typing as npt
 
 from pixmill.metrics.probabilities import apply_temperature, logits, losses, normalise
 
-__all__ = ["Calibration", "best_temperature", "by_confidence", "calibrate", "fewest_answers", "sure_enough"]
-
 _LARGEST = 20.0
 """A temperature beyond this, or below its inverse, counts as infinite."""
 

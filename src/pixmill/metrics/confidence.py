@@ -9,8 +9,6 @@ import pandas as pd
 from pixmill.metrics.calibration import by_confidence
 from pixmill.metrics.probabilities import normalise
 
-__all__ = ["BINS", "confidence_gaps", "coverage_curve", "expected_calibration_error", "reliability"]
-
 _STEPS = 100
 """Maximum rows of a curve: one per percent of the images."""
 

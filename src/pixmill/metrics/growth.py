@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["UNMEASURED", "Growth"]
-
 _WORTH = 0.005
 """Half a point of accuracy: a smaller gain is not worth labelling twice as many images."""
 

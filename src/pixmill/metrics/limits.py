@@ -11,8 +11,6 @@ from pixmill.metrics.probabilities import normalise
 from pixmill.metrics.resampling import SEED, group_numbers, percentiles, resampled_scores
 from pixmill.metrics.scores import class_scores, scores
 
-__all__ = ["accuracy_interval", "alike_at_least", "score_limits"]
-
 Limits = tuple[float, float] | None
 
 _NO_SHARES = {"log_loss", "ece", "roc_auc", "pr_auc"}

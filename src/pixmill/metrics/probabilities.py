@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["apply_temperature", "logits", "losses", "normalise", "softmax"]
-
 _TOLERANCE = 1e-3
 """Tolerance of a row's sum: far above ``float32`` rounding, far below any real deviation."""
 

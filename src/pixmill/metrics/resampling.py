@@ -15,16 +15,6 @@ from pixmill.metrics.scores import among_top, ranked_classes
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-__all__ = [
-    "SEED",
-    "group_numbers",
-    "group_weights",
-    "percentiles",
-    "ranking_sums",
-    "resampled_scores",
-    "weighted_areas",
-]
-
 Drawn = npt.NDArray[np.float64]
 
 _WORK = 20_000_000_000

@@ -12,8 +12,6 @@ import numpy.typing as npt
 from pixmill.metrics.confidence import expected_calibration_error
 from pixmill.metrics.probabilities import normalise
 
-__all__ = ["among_top", "class_scores", "macro_f1", "majority_accuracy", "ranked_classes", "scores"]
-
 
 def scores(
     actual: npt.NDArray[np.integer], probabilities: npt.ArrayLike, *, top_k: int | None = None

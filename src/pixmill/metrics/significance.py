@@ -13,8 +13,6 @@ from pixmill.metrics.probabilities import normalise
 from pixmill.metrics.resampling import group_numbers, percentiles, resampled_scores
 from pixmill.metrics.scores import among_top, scores
 
-__all__ = ["Difference", "McNemar", "holm", "mcnemar", "paired_differences", "worse_than_rest"]
-
 Drawn = npt.NDArray[np.float64]
 
 _DIGITS = 12

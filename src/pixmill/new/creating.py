@@ -27,8 +27,6 @@ from pixmill.provenance.lock import FILE, installed_lock, read_lock, text_digest
 from pixmill.scrape.sources import row_of
 from pixmill.use import Recipe, find_recipe
 
-__all__ = ["ProjectSpec", "create"]
-
 _PARAMS = "params.yaml"
 _MLFLOW = '# mlflow = "https://mlflow.example.org"'
 """The line of the template that names no server."""

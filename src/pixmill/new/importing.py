@@ -15,8 +15,6 @@ from pixmill.core.progress import track
 from pixmill.images import EXTENSIONS, sniff
 from pixmill.images.listing import files_below
 
-__all__ = ["LabelledFolder", "copy_images", "find_images"]
-
 _SPLITS = {
     "train": {"train", "training"},
     "val": {"val", "valid", "validation", "dev"},

@@ -12,8 +12,6 @@ from pixmill.images.listing import files_below
 from pixmill.scrape.sources import row_of
 from pixmill.use import find_issues, salt_for_folders
 
-__all__ = ["describe_files", "describe_images", "next_steps"]
-
 _SETUP_SECONDS, _IMAGE_SECONDS = 60.0, 0.08
 """What a first run takes on two CPUs: starting five stages, and for each image."""
 

@@ -11,8 +11,6 @@ from pathlib import Path
 from pixmill.core.errors import PixmillError
 from pixmill.project.pyproject import read_project
 
-__all__ = ["project_names"]
-
 _OURS = {"pixmill", "stages", "tests"}
 
 

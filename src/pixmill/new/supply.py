@@ -22,8 +22,6 @@ import pixmill
 from pixmill.core.errors import PixmillError
 from pixmill.core.origin import WHEELS, Origin, parse_origin, running_origin
 
-__all__ = ["INDEX_NOTE", "Supply", "find_origin", "find_supply", "pack"]
-
 INDEX_NOTE = (
     "Warning: pixmill comes from a package index, which decides what CI and teammates install; "
     "pixmill upgrade WHEEL (or URL, or GIT@COMMIT) names one build"

@@ -13,8 +13,6 @@ from pathlib import Path
 from pixmill.core.origin import Origin
 from pixmill.core.params.reference import schema
 
-__all__ = ["SCHEMA", "before_project", "managed_files", "render"]
-
 SCHEMA = "params.schema.json"
 """What editors complete and check ``params.yaml`` by."""
 

@@ -22,8 +22,6 @@ from pixmill.new.supply import INDEX_NOTE, Supply, find_supply
 from pixmill.new.template import SCHEMA, before_project, managed_files, render
 from pixmill.provenance.lock import FILE, Lock, installed_lock, other_stages, read_lock, text_digest, write_lock
 
-__all__ = ["Upgrade", "apply_upgrade", "plan_upgrade", "project_extras"]
-
 _PIN = re.compile(r"""(?P<quote>["'])pixmill(?P<extras>\[[^]"']*\])?\s*(==|@)[^"';]*(?P=quote)""")
 _DEPENDENCIES = re.compile(r"^dependencies\s*=\s*\[(?=(?P<empty>\s*\])?)", re.MULTILINE)
 _SECTION = re.compile(r"^## (?P<version>\d+\.\d+\.\d+)\b.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)

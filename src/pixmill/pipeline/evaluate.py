@@ -15,8 +15,6 @@ from pixmill.metrics.growth import Growth
 from pixmill.pages.evaluate import figures, render_report
 from pixmill.record.stage_runs import evaluation_run
 
-__all__ = ["main"]
-
 
 def main(workspace: Workspace, params: Params) -> None:
     """Write the predictions, the plots' data, the page and the metrics; then log to MLflow if it is reachable."""

@@ -16,8 +16,6 @@ from pixmill.core.errors import PixmillError
 from pixmill.core.params import load_params, parse_overrides
 from pixmill.state.result_status import RESULTS, advice, is_committed
 
-__all__ = ["main", "parse_arguments", "setting"]
-
 
 def parse_arguments(arguments: Sequence[str]) -> tuple[str, dict[str, str]]:
     """Return the entry point of MLproject and the non-empty values by dotted name."""

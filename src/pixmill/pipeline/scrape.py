@@ -9,8 +9,6 @@ from pixmill.core.workspace import Workspace
 from pixmill.pages.scrape import render_report
 from pixmill.scrape import scrape
 
-__all__ = ["main"]
-
 
 def main(workspace: Workspace, params: Params) -> None:
     """Fetch what is missing; write the metrics, the page and the tables; then fail if too many queries did."""

@@ -14,8 +14,6 @@ from pixmill.images.parts import PARTS
 from pixmill.pages.split import render_report
 from pixmill.split import metrics, pack, plot_table, split, summary
 
-__all__ = ["main"]
-
 
 def main(workspace: Workspace, params: Params) -> None:
     """Write the page and the numbers; fail where the gate does; then write the packed splits."""

@@ -15,8 +15,6 @@ from pixmill.record.run_recorder import RunRecorder
 from pixmill.record.stage_runs import training_run
 from pixmill.train import Interrupted, Trained, curves_csv, is_chief, learning_curve_csv, train
 
-__all__ = ["main"]
-
 
 def main(workspace: Workspace, params: Params) -> None:
     """Write ``artifacts/train``, its page, its metrics and its curves; record the run in MLflow."""

@@ -12,8 +12,6 @@ from pixmill.expectations import gate_error, warnings
 from pixmill.pages.validate import render_report
 from pixmill.validate import SEEN, metrics, plot_tables, read_decisions, validate
 
-__all__ = ["main"]
-
 _DECISIONS = 5
 """Most decisions that are printed where they could not be applied; the page lists the rest."""
 

@@ -13,8 +13,6 @@ from pixmill.core.progress import track
 from pixmill.images.parts import Part
 from pixmill.learn.classifier import Classifier
 
-__all__ = ["FLOAT_LIMITS", "LEAST_SAME", "Agreement", "measure", "open_exported"]
-
 Pixels = npt.NDArray[np.uint8]
 Probabilities = npt.NDArray[np.float64]
 

@@ -16,8 +16,6 @@ from pixmill.predict.agreement import Agreement
 from pixmill.predict.conversion import FORMATS
 from pixmill.predict.facts import ModelCard
 
-__all__ = ["MARK", "agreement_rows", "escape", "render_card"]
-
 MARK = "# Written by `pixmill export`, which replaces this file as long as this line is in it."
 """A comment in the front matter, by which a later export knows the file."""
 
@@ -37,7 +35,7 @@ _KINDS = {
 def escape(text: object) -> str:
     r"""Return text that Markdown shows as it is, on one line: names and licences come from strangers.
 
-    >>> print(escaped("[T-shirt](http://a.test) <b>|\n# top"))
+    >>> print(escape("[T-shirt](http://a.test) <b>|\n# top"))
     \[T-shirt\](http\://a.test) \<b\>\| \# top
     """
     # Cf has what reverses text; joiners, which Indic scripts need, stay.

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from pixmill.images.parts import Part
 
-__all__ = ["FORMATS", "calibrate", "convert", "install_missing"]
-
 FORMATS = {"litert": "model.tflite", "int8": "model_int8.tflite", "onnx": "model.onnx", "keras": "model.keras"}
 """File names by format."""
 

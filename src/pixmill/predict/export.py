@@ -26,8 +26,6 @@ from pixmill.predict.model import find_model
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["ExportResult", "export"]
-
 CARD = "README.md"
 
 _CHECKED = 2000

@@ -16,8 +16,6 @@ from pixmill.learn.exported import Exported
 from pixmill.record.lineage import data_hashes
 from pixmill.scrape.licences import parse_licence
 
-__all__ = ["ModelCard", "gather"]
-
 
 @dataclass(frozen=True)
 class ModelCard:

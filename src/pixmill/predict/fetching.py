@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from pixmill.learn.inference import Row
     from pixmill.web.fetch import Fetcher, Network
 
-__all__ = ["fetch_inputs"]
-
 _AHEAD = 16
 """Inputs that are looked at ahead of their turn, and so URLs that are fetched at the same time."""
 

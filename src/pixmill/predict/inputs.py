@@ -20,8 +20,6 @@ from pixmill.images.listing import files_below, path_text
 from pixmill.learn.classifier import Prediction
 from pixmill.learn.inference import Located
 
-__all__ = ["FORMULA", "Input", "InputStream", "Url", "find_images"]
-
 _URL = re.compile(r"https?://", re.IGNORECASE)
 
 _MOST = 1 << 30

@@ -24,8 +24,6 @@ from pixmill.learn.litert import converted_files
 from pixmill.learn.model_folder import read_description
 from pixmill.state.uncommitted import commit_first
 
-__all__ = ["Model", "current_version", "find_model"]
-
 _TRAINED = Path("artifacts", "train")
 
 _KEPT = 3

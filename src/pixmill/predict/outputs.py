@@ -12,8 +12,6 @@ from typing import Any
 from pixmill.core.files import replacing
 from pixmill.predict.inputs import FORMULA
 
-__all__ = ["Row", "write_csv", "write_jsonl", "write_parquet"]
-
 Row = Mapping[str, Any]
 
 _VALUES = 1_000_000

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from pixmill.learn.inference import Row as Image
     from pixmill.web.fetch import Network
 
-__all__ = ["FORMATS", "Output", "check_outputs", "predict", "predict_to_files"]
-
 FORMATS = ("csv", "jsonl", "parquet", "html")
 """The kinds of output."""
 

@@ -15,8 +15,6 @@ from pixmill.core.errors import LockedError
 from pixmill.predict.inputs import Input
 from pixmill.predict.model import Model
 
-__all__ = ["PredictionJournal"]
-
 _FORMAT = 1
 """Goes up when an old row would mislead this code."""
 

@@ -10,8 +10,6 @@ from pixmill.core.words import count
 from pixmill.predict.model import Model
 from pixmill.predict.outputs import Row
 
-__all__ = ["FEW", "Tally", "table"]
-
 FEW = 40
 """Up to this many images are listed one by one."""
 

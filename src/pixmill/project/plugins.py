@@ -14,8 +14,6 @@ from pixmill.core.errors import PluginError
 from pixmill.project.pyproject import GROUPS, read_project
 from pixmill.provenance.code import code_digest
 
-__all__ = ["load_plugin", "plugin_digest", "plugin_error"]
-
 _TARGET = re.compile(r"(\w+)\.(\w+)((?:\.\w+)*):(\w+)")
 
 _KEYS = {

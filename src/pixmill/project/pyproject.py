@@ -9,8 +9,6 @@ from pathlib import Path
 
 from pixmill.core.errors import ParamsError
 
-__all__ = ["GROUPS", "Project", "read_project"]
-
 GROUPS = {"sources": "scrape", "checks": "validate", "augmentations": "train", "backbones": "train"}
 """The kinds of plugins, and the stage of each; ``pixmill.<kind>`` is the group of their entry points."""
 

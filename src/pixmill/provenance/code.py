@@ -10,8 +10,6 @@ from typing import Any
 
 from blake3 import blake3
 
-__all__ = ["code_digest", "form_and_imports", "normal_form"]
-
 
 def code_digest(paths: Iterable[Path]) -> str:
     r"""Return a digest of Python files, in this order, that ignores comments, docstrings and layout.

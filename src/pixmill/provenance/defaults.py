@@ -8,8 +8,6 @@ from collections.abc import Iterable
 from pixmill.provenance.code import normal_form
 from pixmill.provenance.modules import Modules, is_within
 
-__all__ = ["PARAMS", "defaults_of"]
-
 PARAMS = "pixmill.core.params"
 
 

@@ -9,8 +9,6 @@ from pathlib import Path
 from pixmill.provenance.lock import SECTIONS
 from pixmill.provenance.modules import Modules
 
-__all__ = ["main", "with_dependencies"]
-
 _BY_MODULE = ("pipeline", "record")
 """Packages of which a stage runs some modules only; of pages, it runs those of its own name."""
 

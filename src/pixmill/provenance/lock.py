@@ -29,23 +29,6 @@ from pixmill.provenance.defaults import defaults_of
 from pixmill.provenance.modules import Modules
 from pixmill.provenance.results import code_of
 
-__all__ = [
-    "FILE",
-    "LIBRARIES",
-    "SECTIONS",
-    "Lock",
-    "check_code",
-    "check_stage",
-    "installed_lock",
-    "other_libraries",
-    "other_stages",
-    "parse_lock",
-    "read_lock",
-    "stage_digests",
-    "text_digest",
-    "write_lock",
-]
-
 FILE = "pixmill.lock"
 
 SECTIONS: Mapping[str, tuple[str, ...]] = {

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from pixmill.provenance.code import form_and_imports
 
-__all__ = ["Modules", "is_within"]
-
 
 class Modules:
     """The modules of ``pixmill``, and of other packages, each read once.

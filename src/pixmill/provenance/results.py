@@ -13,8 +13,6 @@ import pixmill
 from pixmill.provenance.defaults import PARAMS
 from pixmill.provenance.modules import Modules, is_within
 
-__all__ = ["RESULTS", "Result", "code_of", "digest_code"]
-
 
 @dataclass(frozen=True)
 class Result:

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run as MlflowRun
 
-__all__ = ["LINKED", "WEIGHTS", "close_dead_runs", "deliver", "open_run"]
-
 WEIGHTS = "pixmill.weights"
 """Tag with the md5 of a run's weights file, by which evaluate finds the training."""
 

@@ -9,8 +9,6 @@ from pixmill.record.run_recorder import RunRecorder
 from pixmill.train import OnEpoch
 from pixmill.train.history import Epoch, Timing
 
-__all__ = ["fold_run", "log_epochs"]
-
 
 def log_epochs(run: RunRecorder) -> OnEpoch:
     """Return what records each epoch in a run, with the time when it ended.

@@ -18,18 +18,6 @@ from pixmill import __version__
 from pixmill.core.files import file_digest
 from pixmill.core.git import git
 
-__all__ = [
-    "HOST",
-    "code_tags",
-    "data_hashes",
-    "data_tags",
-    "host",
-    "image_count",
-    "is_alive",
-    "process_tags",
-    "source_tags",
-]
-
 _WRITTEN_BY_RUNS = (":!dvc.lock", ":!metrics", ":!plots")
 """Files in Git that the pipeline itself rewrites: changes there do not make the code dirty."""
 

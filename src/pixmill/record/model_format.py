@@ -14,8 +14,6 @@ from pixmill.record.standalone import copy_standalone
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["save_classifier_model", "save_keras_model"]
-
 _SERVED = Path(__file__).with_name("served.py")
 
 

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import LoggedModel, Run
 
-__all__ = ["MODEL", "MlflowModel", "asking", "fetch", "open_store", "resolve"]
-
 MODEL, _FILES = "classifier", "artifacts/classifier"
 """The name of a run's model that takes the bytes of images, and its files within the model."""
 

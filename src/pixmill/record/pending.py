@@ -11,8 +11,6 @@ from typing import Any
 
 from pixmill.core.files import write_text
 
-__all__ = ["RunData", "now", "pending_folders"]
-
 _DATA = "run.json"
 
 

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-__all__ = ["CALIBRATION", "PREDICTIONS", "MlflowRun", "RunReader", "list_runs"]
-
 PREDICTIONS = "predictions/predictions.parquet"
 """Where a run has what evaluate predicted."""
 

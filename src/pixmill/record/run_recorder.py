@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from mlflow import MlflowClient
 
-__all__ = ["RunRecorder", "sanitize_names"]
-
 _FOREIGN = re.compile(r"[^\w.\- /]|\A\.\.|(?<![^/])\.*(?=/|\Z)", re.ASCII)
 """What MLflow rejects in parameter and metric names on at least one platform: characters, two dots at the start, and
 parts of a path that are empty or dots alone."""

@@ -14,8 +14,6 @@ from pixmill.record.pending import RunData
 from pixmill.record.run_recorder import RunRecorder
 from pixmill.record.store import quiet_mlflow
 
-__all__ = ["evaluation_run", "training_run"]
-
 
 @contextlib.contextmanager
 def training_run(

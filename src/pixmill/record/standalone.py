@@ -12,8 +12,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["copy_standalone"]
-
 _ROOT = Path(__file__).resolve().parent.parent
 _NAME = re.compile(r"\bpixmill\.(?=[a-z])")
 

@@ -19,19 +19,6 @@ from pixmill.project.pyproject import read_project
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = [
-    "StoreError",
-    "check_store",
-    "connect",
-    "database_file",
-    "experiment_name",
-    "line_of",
-    "quiet_mlflow",
-    "tracking_uri",
-    "view_hint",
-    "without_password",
-]
-
 _SECONDS = 3
 """Timeout of the first check of a store."""
 

@@ -23,8 +23,6 @@ from pixmill.record.store import (
     without_password,
 )
 
-__all__ = ["SyncResult", "sync"]
-
 _MOST = 100
 """Maximum number of pending runs."""
 

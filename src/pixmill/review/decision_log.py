@@ -17,8 +17,6 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from pixmill.core.git import git
 from pixmill.serve.inbox import Inbox, write_durably
 
-__all__ = ["SHORTEST", "Accepted", "Changed", "DecisionLog", "Line", "copy_of", "line_of"]
-
 Line = tuple[str, str, str, str, str]
 """A line of ``review.csv``: image, decision, label, by, why."""
 

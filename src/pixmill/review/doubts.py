@@ -17,9 +17,6 @@ from pixmill.review.outliers import ClassProfile, find_habits
 from pixmill.validate.decisions import Decision
 from pixmill.validate.reasons import REASONS, UNREADABLE, meaning, word
 
-__all__ = ["KINDS", "SHOWN", "Case", "Kind", "Link", "find_doubts"]
-
-
 Kind = Literal[
     "feedback", "conflicts", "near-duplicates", "flips", "labels", "errors", "uncertain", "outliers", "dropped"
 ]

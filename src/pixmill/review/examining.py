@@ -19,8 +19,6 @@ from pixmill.core.words import count
 from pixmill.review.decision_log import SHORTEST, Accepted, Changed, DecisionLog, Line, copy_of, line_of
 from pixmill.serve.inbox import Inbox
 
-__all__ = ["State", "describe_missing", "describe_state", "examine", "find_in"]
-
 _UNLABELLED = "unlabelled"
 """The folder of ``data/`` that no class ever takes."""
 

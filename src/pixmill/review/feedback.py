@@ -27,8 +27,6 @@ from pixmill.review.review_session import Decisions, ImageTable
 from pixmill.serve.inbox import Correction, Entry, Inbox, sync_folder, write_durably
 from pixmill.validate.decisions import Decision
 
-__all__ = ["Feedback", "InboxLedger", "WithInbox", "sort_feedback", "unread"]
-
 _NONE = "none of the classes"
 
 

@@ -19,8 +19,6 @@ from pixmill.evaluate.predictions import predictions_schema
 from pixmill.validate.decisions import Decision, Names, names_of
 from pixmill.validate.reasons import meaning
 
-__all__ = ["ReviewData", "load_material"]
-
 _AGAIN = "dvc repro validate"
 
 _PLACES = 3

@@ -14,8 +14,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-__all__ = ["FEWEST", "ClassProfile", "Outlier", "find_habits"]
-
 FEWEST = 10
 """A class of fewer kept images has no habits that one could be unlike."""
 

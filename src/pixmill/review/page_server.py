@@ -17,8 +17,6 @@ from pixmill.review.preview import Previews
 from pixmill.review.review_session import Choice, Session
 from pixmill.web.loopback import LoopbackHandler, LoopbackServer
 
-__all__ = ["Server"]
-
 _HTML, _JSON, _TEXT = "text/html; charset=utf-8", "application/json", "text/plain; charset=utf-8"
 
 _STATIC = {"static/review.css": "text/css; charset=utf-8", "static/review.js": "text/javascript; charset=utf-8"}

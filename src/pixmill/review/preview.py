@@ -14,8 +14,6 @@ from pixmill.compute import Loss, RowLimits, map_batches
 from pixmill.images import UndecodableError, decode, read_verified
 from pixmill.images.fit import thumbnail
 
-__all__ = ["ImageFile", "Previews", "preview_batch"]
-
 _SIDE, _QUALITY = 1024, 88
 _HELD = 256
 """Previews in memory: some 30 MB."""

@@ -20,8 +20,6 @@ from pixmill.serve.inbox import Inbox, write_durably
 from pixmill.state.uncommitted import commit_command, commit_first
 from pixmill.validate.decisions import Decision, read_decisions, render_decisions
 
-__all__ = ["restore"]
-
 _PATIENCE = 15.0
 """Seconds to wait for DVC, and for another `pixmill review` that is writing."""
 

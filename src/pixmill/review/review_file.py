@@ -12,8 +12,6 @@ from pixmill.core.errors import LockedError
 from pixmill.core.files import storage_errors, write_text
 from pixmill.validate.decisions import Decision, Names, match_decisions, read_decisions, render_decisions
 
-__all__ = ["ReviewFile", "one_line"]
-
 _PATIENCE = 10.0
 """Seconds to wait for another `pixmill review` that is writing."""
 

@@ -11,8 +11,6 @@ from pixmill.core.errors import PixmillError
 from pixmill.review.doubts import KINDS, SHOWN, Case
 from pixmill.validate.decisions import Decision
 
-__all__ = ["Choice", "DecisionError", "Decisions", "ImageTable", "Session"]
-
 
 class ImageTable(Protocol):
     """The images that cases are about, each known by its row."""

@@ -32,8 +32,6 @@ from pixmill.serve.inbox import Inbox
 from pixmill.state.uncommitted import commit_command
 from pixmill.web.loopback import wait_for_interrupt
 
-__all__ = ["default_name", "review"]
-
 _PAUSE = 30.0
 """Seconds without a decision on a new image after which ``data/`` is added to DVC."""
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pixmill.scrape.image_store import StoredImage
 from pixmill.web.fetch import Refused
 
-__all__ = ["Candidate", "Query", "Sighting"]
-
 
 @dataclass(frozen=True, slots=True)
 class Query:

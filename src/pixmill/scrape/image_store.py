@@ -13,8 +13,6 @@ from pixmill.core.errors import ScrapeError
 from pixmill.core.files import file_digest, replacing, write_bytes
 from pixmill.images import EXTENSIONS, UndecodableError, header_size, sniff
 
-__all__ = ["ImageStore", "StoredImage"]
-
 _OTHER = ".bin"
 """The extension of a file that is no image, which a person brought all the same."""
 

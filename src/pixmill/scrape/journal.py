@@ -22,8 +22,6 @@ from pixmill.scrape.candidate import Candidate
 from pixmill.scrape.image_store import ImageStore, StoredImage
 from pixmill.web.fetch import Refused, Validators
 
-__all__ = ["Answers", "Journal", "Outcome", "hold_journal", "read_journal"]
-
 Outcome = StoredImage | Refused
 
 _FOLDER, _FILE = "journal", "journal.db"

@@ -10,8 +10,6 @@ from urllib.parse import urlsplit
 
 from pixmill.core.params.scrape import Licence as _Family
 
-__all__ = ["FAMILIES", "Licence", "parse_licence", "permits"]
-
 FAMILIES: tuple[str, ...] = get_args(_Family)
 """What ``scrape.licences`` may name: the six Creative Commons licences, CC0, and works in the public domain (the Public
 Domain Mark)."""

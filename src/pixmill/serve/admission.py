@@ -12,8 +12,6 @@ from pixmill.serve.metrics import Metrics
 from pixmill.serve.problems import ProblemError, answer
 from pixmill.serve.settings import Settings
 
-__all__ = ["Admission"]
-
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]

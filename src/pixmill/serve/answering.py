@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     Pixels = npt.NDArray[np.uint8]
 
-__all__ = ["UNEXPLAINED", "Answering", "Gradients", "HeatmapRequest", "PredictionRequest"]
-
 UNEXPLAINED = "unexplained"
 """The word for an image that a network cannot say anything about."""
 

@@ -31,8 +31,6 @@ from pixmill.serve.settings import MAX_IMAGES, Settings
 from pixmill.serve.web import Web
 from pixmill.web.fetch import Refused
 
-__all__ = ["Endpoints", "routes"]
-
 _LOG = logging.getLogger("pixmill.serve")
 
 

@@ -27,8 +27,6 @@ from pixmill.serve.settings import Settings
 from pixmill.serve.web import Web
 from pixmill.web.fetch import Network
 
-__all__ = ["create_app"]
-
 _FILES = Path(str(resources.files("pixmill.serve")))
 _SWAGGER = Path(fastapi_offline.__file__).parent / "static"
 

@@ -18,8 +18,6 @@ from pixmill.serve import schemas
 from pixmill.serve.problems import ProblemError
 from pixmill.serve.settings import MAX_IMAGES
 
-__all__ = ["UploadedImage", "WebImage", "one_image", "read_address", "read_cells", "read_correction", "read_images"]
-
 _MOST_MARKS = 100_000
 """Commas, colons and opening brackets in JSON, those in strings included: 16 URLs of 4,096 characters may have so many.
 They bound what a parser makes of the body, and cost next to nothing to count."""

@@ -24,8 +24,6 @@ from pixmill.core.errors import LockedError, PixmillError, StorageError
 from pixmill.core.progress import track
 from pixmill.serve.inbox import Correction, Inbox, InboxFullError, line_of
 
-__all__ = ["Bucket", "StorageUnavailableError"]
-
 _COUNTED_SECONDS = 10.0
 """How long a count of the objects holds. What other servers add meanwhile is not seen, so that limits may be exceeded
 by as much."""

@@ -12,8 +12,6 @@ from pixmill.compute import RowLimits, Service
 from pixmill.core.errors import PixmillError
 from pixmill.images.fit import thumbnail
 
-__all__ = ["Example", "ExampleImages", "read_examples"]
-
 _OF_CLASS, _MOST = 2, 40
 """Images of each class, and of all together."""
 

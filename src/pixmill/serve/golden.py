@@ -17,8 +17,6 @@ from pixmill.core.errors import PixmillError
 from pixmill.learn.inference import Answer
 from pixmill.predict.model import Model
 
-__all__ = ["check", "golden_images"]
-
 _COUNT, _SIDE = 4, 96
 """Images that a model is checked on, and their side in pixels."""
 

@@ -8,8 +8,6 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from pixmill.serve.problems import MEDIA_TYPE, problem_bytes
 
-__all__ = ["Connection"]
-
 _HEAD_SECONDS, _BODY_SECONDS, _ANSWER_SECONDS = 10.0, 60.0, 120.0
 """Time for a request's head, for its body, and for its answer to be made and read."""
 

@@ -26,8 +26,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pixmill.core.errors import LockedError, PixmillError
 from pixmill.core.files import remove_temporary, replacing, storage_errors
 
-__all__ = ["Correction", "Entry", "Inbox", "InboxFullError", "correction_of", "line_of", "sync_folder", "write_durably"]
-
 _ID, _EXTENSION = "^[0-9a-f]{64}$", "^[a-z0-9]{1,5}$"
 
 _PATIENCE = 10.0

@@ -23,8 +23,6 @@ from pixmill.serve.answering import Answering, Gradients, HeatmapRequest, Predic
 from pixmill.serve.golden import check, golden_images
 from pixmill.serve.settings import Settings
 
-__all__ = ["LoadedModel"]
-
 _WEIGHTS = "model.weights.h5"
 _FILES = ("labels.json", "calibration.json", "model.json", _WEIGHTS, NETWORK, BACKBONE, HEAD)
 """What a classifier is loaded and explained from."""

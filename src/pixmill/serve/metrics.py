@@ -11,8 +11,6 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from pixmill.learn.classifier import Prediction
 from pixmill.predict.model import Model
 
-__all__ = ["CONTENT_TYPE", "Metrics"]
-
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)

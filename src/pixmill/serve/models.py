@@ -12,8 +12,6 @@ from pixmill.predict.model import Model, current_version, find_model
 from pixmill.serve.loaded import LoadedModel
 from pixmill.serve.settings import Settings
 
-__all__ = ["Models"]
-
 _LOG = logging.getLogger("pixmill.serve")
 
 

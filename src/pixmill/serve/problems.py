@@ -10,8 +10,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-__all__ = ["MEDIA_TYPE", "ProblemError", "answer", "on_http_exception", "on_problem", "on_unexpected", "problem_bytes"]
-
 MEDIA_TYPE = "application/problem+json"
 
 

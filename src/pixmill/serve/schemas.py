@@ -11,38 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchem
 from pixmill.serve.problems import MEDIA_TYPE
 from pixmill.serve.settings import MAX_IMAGES
 
-__all__ = [
-    "BINARY",
-    "LONGEST_KEY",
-    "Address",
-    "Alive",
-    "Bounds",
-    "Content",
-    "Examples",
-    "Filed",
-    "ImageBatch",
-    "Inputs",
-    "Instances",
-    "ModelInfo",
-    "Predicted",
-    "Predictions",
-    "ProblemDetails",
-    "Ready",
-    "Records",
-    "Scores",
-    "Served",
-    "SplitTable",
-    "TestImage",
-    "address_body",
-    "cells_body",
-    "correction_body",
-    "describe_answer",
-    "image_body",
-    "images_body",
-    "label_parameter",
-    "problems",
-]
-
 LONGEST_KEY = 256
 """Maximum number of characters of a key in JSON."""
 

@@ -9,8 +9,6 @@ from pixmill.serve import schemas
 from pixmill.serve.api import Endpoints
 from pixmill.serve.bodies import read_cells
 
-__all__ = ["routes"]
-
 
 def routes(desk: Endpoints) -> APIRouter:
     """Return the routes.

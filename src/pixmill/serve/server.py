@@ -18,8 +18,6 @@ from pixmill.serve.models import Models
 from pixmill.serve.settings import Settings
 from pixmill.web.fetch import Network
 
-__all__ = ["run"]
-
 _IDLE_SECONDS, _GRACE_SECONDS = 5, 25
 """How long a connection may be idle between requests, and how long requests may take to end at SIGTERM."""
 

@@ -8,8 +8,6 @@ from pathlib import Path
 from pixmill.compute import RowLimits, default_workers
 from pixmill.learn.inference import LIMITS
 
-__all__ = ["LOOPBACK", "MAX_IMAGES", "Settings"]
-
 MAX_IMAGES = 16
 """Maximum number of images in a request."""
 

@@ -12,8 +12,6 @@ from collections.abc import Callable, Sequence
 from pixmill.serve.problems import ProblemError
 from pixmill.web.fetch import Fetched, Fetcher, FetchLimits, Manners, Network, Refused
 
-__all__ = ["Rate", "Web"]
-
 _CLIENTS = 10_000
 """Clients whose rate is remembered; those who asked least recently are forgotten first."""
 

@@ -10,8 +10,6 @@ import numpy.typing as npt
 
 from pixmill.images.parts import PARTS
 
-__all__ = ["TEST", "TRAIN", "VAL", "Sides", "folds_of", "keep_given", "place", "places", "sides_of"]
-
 Sides = npt.NDArray[np.int8]
 """The split of each image as an index into :data:`.PARTS`: the later a split, the higher its rank."""
 

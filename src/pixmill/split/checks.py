@@ -13,8 +13,6 @@ from pixmill.core.params import SplitParams
 from pixmill.expectations import Check, Result, Table, Tell
 from pixmill.images.parts import PARTS
 
-__all__ = ["checks", "count_by", "tables"]
-
 _SHORT = 12
 """Letters of an id, as pages show it."""
 

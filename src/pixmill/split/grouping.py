@@ -10,8 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-__all__ = ["GroupBy", "clusters", "group_names", "page_of", "product_of"]
-
 GroupBy = Literal["product", "page"]
 
 _NUMBERED = re.compile(r"(?<=[^\W_])(?:[ _-]\d{1,2}| ?\(\d{1,2}\))$")

@@ -15,7 +15,8 @@ import pandas as pd
 
 from pixmill.compute import Loss, RowLimits, map_batches
 from pixmill.compute.cluster import choose_cluster
-from pixmill.compute.storage import Address, Stored, addresses, is_shared
+from pixmill.compute.storage import Address, addresses, is_shared
+from pixmill.compute.stored import Stored
 from pixmill.core.errors import ManifestError, SplitError
 from pixmill.core.files import replacing, reserve, write_json
 from pixmill.core.params import SplitParams
@@ -23,8 +24,6 @@ from pixmill.core.progress import track
 from pixmill.images import UndecodableError, decode, fit, read_verified
 from pixmill.images.fit import Aspect, Resize
 from pixmill.images.parts import PARTS, plan_shards, shard_path, write_header
-
-__all__ = ["pack"]
 
 
 def pack(

@@ -13,8 +13,6 @@ from pixmill.images.parts import PARTS
 from pixmill.split.assignment import TEST, TRAIN, VAL, Sides, keep_given, places, sides_of
 from pixmill.split.grouping import group_names
 
-__all__ = ["given_sides", "names_of", "suggest_salt"]
-
 _SALTS = 1000
 """Salts that are tried."""
 

@@ -21,8 +21,6 @@ from pixmill.split.grouping import clusters, group_names
 from pixmill.split.salts import given_sides, names_of, suggest_salt
 from pixmill.split.straddling import REASONS, SplitConstraints, fold_straddlers, straddlers
 
-__all__ = ["Assignment", "Split", "assign", "metrics", "plot_table", "split", "summary"]
-
 Texts = npt.NDArray[np.object_]
 
 

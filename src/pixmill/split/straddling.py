@@ -10,8 +10,6 @@ import numpy.typing as npt
 
 from pixmill.split.assignment import TRAIN, VAL, Sides
 
-__all__ = ["REASONS", "SplitConstraints", "crossing", "fold_straddlers", "nearest", "straddlers"]
-
 REASONS = {
     "straddles": "a near-duplicate of it, or the same image, is in a higher-ranking split (test, then val, then train)",
     "straddles_group": "another image of its group is in a higher-ranking predefined split (test over val over train)",

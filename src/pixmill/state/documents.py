@@ -15,8 +15,6 @@ from pixmill.core.params import parse_yaml
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TOO_LARGE", "MalformedError", "read_curves", "read_metrics", "read_stages", "read_yaml"]
-
 TOO_LARGE = ("is larger than ", "holds more than ", "has too many ")
 """How the text of :class:`MalformedError` begins where the file may be sound, and is only more than is read."""
 

@@ -12,8 +12,6 @@ from pixmill.core.git import git
 from pixmill.state.stage_inputs import Stages, first_outdated, stages_of
 from pixmill.state.uncommitted import find_uncommitted
 
-__all__ = ["RESULTS", "advice", "is_committed", "notes", "way_back"]
-
 RESULTS = ("dvc.lock", "metrics", "plots")
 """What Git has of a run's results."""
 

@@ -11,8 +11,6 @@ from pixmill.core.errors import ParamsError
 from pixmill.provenance.lock import FILE
 from pixmill.state.documents import MalformedError, read_stages, read_yaml
 
-__all__ = ["Stages", "find_changed_input", "first_outdated", "stages_of"]
-
 Stages = dict[str, dict[str, Any]]
 """The stages of a ``dvc.lock`` by name."""
 

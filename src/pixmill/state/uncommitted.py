@@ -15,16 +15,6 @@ from pixmill.core.dvc import DEFAULT_CACHE, LITTER, cache_folder, read_listing, 
 from pixmill.core.errors import DataError
 from pixmill.core.git import git
 
-__all__ = [
-    "Data",
-    "Uncommitted",
-    "commit_command",
-    "commit_first",
-    "describe_uncommitted",
-    "find_uncommitted",
-    "read_data",
-]
-
 _FILES = ("data.dvc", "review.csv")
 
 _Ignore = Callable[[str, list[str], list[str]], tuple[list[str], list[str]]]

@@ -17,8 +17,6 @@ from pixmill.core.progress import announce
 from pixmill.learn.precision import Precision
 from pixmill.train.history import Epoch, Timing
 
-__all__ = ["Arrays", "Checkpoint", "Checkpoints", "OnEpoch"]
-
 Arrays = Mapping[str, npt.NDArray[np.generic]]
 
 OnEpoch = Callable[[Epoch, Timing], None]

@@ -21,8 +21,6 @@ from pixmill.train.steps import Trainer, balanced_weights, epoch_order, feed
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["choose_precision", "fit", "weights_of"]
-
 _REPORT_EVERY = 1.0
 """Seconds between two progress updates of the loss, each of which waits for a step."""
 

@@ -17,8 +17,6 @@ from pixmill.train.checkpoints import Checkpoint, Checkpoints, OnEpoch
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["Fold", "FoldResult", "cross_validate", "fold_metrics", "folds_of"]
-
 
 @dataclass(frozen=True)
 class Fold:

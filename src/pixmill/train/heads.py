@@ -22,8 +22,6 @@ from pixmill.train.scaling import Features, Scaled, Scaling
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["features_of", "fine_tune", "fit_head", "logistic_answers"]
-
 
 def fit_head(
     classifier: keras.Model,

@@ -10,8 +10,6 @@ from typing import Literal
 from pixmill.core.files import significant
 from pixmill.core.params import TrainParams
 
-__all__ = ["Epoch", "Monitor", "Timing", "best_of", "curves_csv", "is_better", "is_over", "learning_rate"]
-
 Monitor = Literal["val_loss", "val_accuracy"]
 
 _COLUMNS = ("epoch", "train_loss", "val_loss", "train_accuracy", "val_accuracy", "learning_rate")

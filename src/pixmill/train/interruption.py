@@ -9,8 +9,6 @@ from typing import Any, Self
 
 from pixmill.train.strategy import several_processes
 
-__all__ = ["Interrupted", "Interruption"]
-
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 

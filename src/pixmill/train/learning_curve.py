@@ -14,8 +14,6 @@ from pixmill.metrics.growth import Growth
 from pixmill.metrics.limits import accuracy_interval
 from pixmill.metrics.resampling import group_numbers, group_weights, percentiles
 
-__all__ = ["SHARES", "LearningCurve", "LearningPoint", "learning_curve", "learning_curve_csv", "nested_rows"]
-
 SHARES = (0.1, 0.2, 0.4, 0.7, 1.0)
 
 Answer = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.integer]]

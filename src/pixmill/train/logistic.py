@@ -15,8 +15,6 @@ from pixmill.core.progress import Progress, announce
 from pixmill.train.history import Epoch, Timing
 from pixmill.train.scaling import BLOCK, Features, Scaling
 
-__all__ = ["Logistic", "fit_logistic"]
-
 _STEPS = 1000
 """Maximum iterations of the solver."""
 

@@ -10,8 +10,6 @@ import numpy.typing as npt
 
 from pixmill.core.errors import TrainError
 
-__all__ = ["BLOCK", "Features", "Scaled", "Scaling"]
-
 BLOCK = 512
 """Images that are held in double precision at a time: few enough for the processor's cache."""
 

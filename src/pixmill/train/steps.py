@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
-__all__ = ["Batch", "Trainer", "balanced_weights", "epoch_order", "feed"]
-
 Array = npt.NDArray[Any]
 
 Batch = tuple[Array, npt.NDArray[np.int32]]

@@ -19,8 +19,6 @@ from pixmill.learn.determinism import load_tensorflow
 if TYPE_CHECKING:
     import tensorflow as tf
 
-__all__ = ["Replicas", "choose_strategy", "is_chief", "several_processes"]
-
 _NAMES = ("auto", "one", "mirrored", "multi_worker")
 
 _EXAMPLE = '{"cluster": {"worker": ["10.0.0.1:2222", "10.0.0.2:2222"]}, "task": {"type": "worker", "index": 0}}'

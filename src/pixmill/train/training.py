@@ -35,8 +35,6 @@ from pixmill.train.training_key import training_key
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["InputFormat", "OnEpoch", "OnFold", "Trained", "train"]
-
 
 _BATCH = 32
 

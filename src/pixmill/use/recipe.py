@@ -19,8 +19,6 @@ from ruamel.yaml.scalarstring import SingleQuotedScalarString
 from pixmill.core.errors import ParamsError
 from pixmill.core.params import Params, parse_params, read_text
 
-__all__ = ["Recipe", "find_recipe", "find_recipes", "list_recipes"]
-
 _HEAD = "# yaml-language-server: $schema={}params.schema.json\n"
 _PACKED = ("image_size", "aspect", "resize")
 """What a model sees of an image; the other keys of split say which image is in which split."""

@@ -16,8 +16,6 @@ from pixmill.scrape.sources import row_of
 from pixmill.use.preflight import Issue, find_issues
 from pixmill.use.recipe import Recipe, find_recipes
 
-__all__ = ["Replacement", "use"]
-
 
 @dataclass(frozen=True)
 class Replacement:

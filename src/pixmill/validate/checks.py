@@ -12,8 +12,6 @@ from pixmill.core.words import count
 from pixmill.expectations import Advise, Check, Result, Tell
 from pixmill.validate.shortcuts import shortcut_check
 
-__all__ = ["checks"]
-
 _NAMED = 20
 """Classes that a message names one by one."""
 

@@ -15,8 +15,6 @@ import pandas as pd
 from pixmill.core.errors import ReviewError
 from pixmill.core.names import to_nfc
 
-__all__ = ["HEADER", "Decision", "Names", "match_decisions", "names_of", "read_decisions", "render_decisions"]
-
 HEADER = ("image", "decision", "label", "by", "why")
 
 Verb = Literal["keep", "drop", "relabel"]

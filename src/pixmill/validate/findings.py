@@ -9,8 +9,6 @@ import pandas as pd
 from pixmill.validate.sightings import PARTS, SightingIndex
 from pixmill.validate.verdicts import Verdicts
 
-__all__ = ["LEAKS", "REPEATED", "find_leaks", "find_repeated"]
-
 REPEATED = ("id", "kind", "images", "addresses", "labels")
 LEAKS = ("id", "part", "place", "other", "other_part", "other_place")
 

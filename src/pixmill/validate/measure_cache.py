@@ -14,8 +14,6 @@ from PIL import features
 from pixmill.core.cache import Cache
 from pixmill.provenance.results import digest_code
 
-__all__ = ["open_cache"]
-
 _PATIENCE = 10.0
 """Seconds that a write waits for another process to end its own."""
 

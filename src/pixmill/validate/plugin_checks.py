@@ -10,8 +10,6 @@ import pandas as pd
 from pixmill.expectations import Check, Table
 from pixmill.project.plugins import load_plugin, plugin_error
 
-__all__ = ["plugin_checks"]
-
 
 def plugin_checks(
     plugins: Sequence[str],

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pixmill.images import read_errors as images
 
-__all__ = ["REASONS", "UNREADABLE", "meaning", "reason", "word"]
-
 UNREADABLE = images.UNREADABLE | {
     "changed_bytes": "the file has changed since it was scraped: its SHA-256 is not its id",
     "too_many_pixels": "larger than validate.max_pixels, so not decoded",

@@ -12,8 +12,6 @@ import pandas as pd
 from pixmill.core.params.validate import ShortcutsParams
 from pixmill.expectations import Check, Result
 
-__all__ = ["APPEARANCE", "SHORTCUTS", "find_shortcuts", "shortcut_check", "shortcut_table"]
-
 SHORTCUTS = ("property", "skill", "label", "example", "advice")
 
 APPEARANCE = ("aspect_ratio", "bytes_per_pixel", "brightness", "border")

@@ -10,8 +10,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["PARTS", "SEEN", "SightingIndex", "collect_seen"]
-
 Indices = npt.NDArray[np.int64]
 
 PARTS = ("", "train", "val", "test")

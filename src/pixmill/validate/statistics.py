@@ -17,17 +17,6 @@ from pixmill.validate.reasons import word
 from pixmill.validate.sightings import PARTS
 from pixmill.validate.validation import Validation
 
-__all__ = [
-    "DIMENSIONS",
-    "Distribution",
-    "Scale",
-    "dimension_table",
-    "distributions",
-    "metrics",
-    "plot_tables",
-    "scales",
-]
-
 
 def metrics(validation: Validation) -> dict[str, Any]:
     """Return what ``plots/validate/full.json`` holds.

@@ -14,15 +14,14 @@ import pandas as pd
 import pyarrow as pa
 
 from pixmill.compute import Loss, RowLimits, map_batches
-from pixmill.compute.storage import Address, Stored, addresses
+from pixmill.compute.storage import Address, addresses
+from pixmill.compute.stored import Stored
 from pixmill.core.cache import Cache
 from pixmill.core.progress import Progress
 from pixmill.images import UndecodableError, read_verified
 from pixmill.images.likeness.hashing import SIDE
 from pixmill.images.measures import Measures, measure
 from pixmill.validate.measure_cache import open_cache
-
-__all__ = ["RECORD", "Survey", "pack", "survey", "tabulate"]
 
 RECORD = np.dtype(
     [

@@ -10,8 +10,6 @@ import pandas as pd
 
 from pixmill.core.words import count
 
-__all__ = ["class_table", "image_table", "pair_table"]
-
 _MEASURES = ("width", "height", "format", "brightness", "sharpness", "entropy")
 
 

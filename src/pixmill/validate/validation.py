@@ -26,8 +26,6 @@ from pixmill.validate.survey import Survey, survey
 from pixmill.validate.tables import class_table, image_table, pair_table
 from pixmill.validate.verdicts import judge
 
-__all__ = ["Review", "Validation", "conclude", "validate"]
-
 _TEXT = pd.StringDtype("pyarrow", na_value=pd.NA)
 
 

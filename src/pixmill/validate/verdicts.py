@@ -14,8 +14,6 @@ from pixmill.validate.decisions import Decision
 from pixmill.validate.reasons import UNREADABLE, reason, word
 from pixmill.validate.sightings import SightingIndex
 
-__all__ = ["DuplicateSets", "Verdicts", "find_twins", "judge"]
-
 Flags = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.int64]
 

@@ -10,8 +10,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
-__all__ = ["LoopbackHandler", "LoopbackServer", "wait_for_interrupt"]
-
 _LOOK_SECONDS = 0.05
 """How often the server looks whether it is to end."""
 

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from pixmill.core.params import ScrapeParams
-from pixmill.scrape.collection import forecast
+from pixmill.scrape import forecast
 from pixmill.scrape.collection import run as stage
 from pixmill.scrape.sources import SearchError
 

@@ -20,8 +20,6 @@ from pixmill.core.params.train import TrainParams
 from pixmill.core.params.validate import ValidateParams
 from pixmill.core.params.yaml_text import NEXT, parse_yaml, read_text
 
-__all__ = ["Params", "flat", "load_params", "parse_overrides", "parse_params"]
-
 _RESERVED = {"train", "val", "test", "unlabelled"}
 """Folder names under ``data/`` that can be no class."""
 

@@ -21,8 +21,6 @@ from pixmill.core.params.document import Params, load_params
 from pixmill.core.params.refusal import describe
 from pixmill.core.params.yaml_text import parse_yaml, read_text
 
-__all__ = ["InForce", "Reference", "has_key", "in_force", "main", "markdown", "plain", "reference", "schema"]
-
 
 @dataclass(frozen=True)
 class Reference:

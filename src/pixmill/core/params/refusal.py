@@ -14,8 +14,6 @@ from pydantic.fields import FieldInfo
 from pixmill.core.params.scrape import API, CONTACT, HOST, ORIGIN
 from pixmill.core.params.sections import PLUGIN
 
-__all__ = ["describe", "refusals"]
-
 _PATTERNS = {
     r"^\d{4}-\d{2}-\d{2}$": "a date in quotes, 'YYYY-MM-DD'",
     r"^[^\W_][\w .&'+-]*$": "a name of at most 64 letters, digits, spaces and . & ' + - _",

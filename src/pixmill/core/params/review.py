@@ -8,8 +8,6 @@ from pydantic import Field
 
 from pixmill.core.params.sections import Section, Share
 
-__all__ = ["ReviewParams"]
-
 HighMetric = Literal["macro_f1", "accuracy", "balanced_accuracy", "weighted_f1", "roc_auc", "pr_auc"]
 LowMetric = Literal["log_loss", "ece"]
 """Metrics that are better when lower."""

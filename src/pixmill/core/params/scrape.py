@@ -22,8 +22,6 @@ from pydantic import (
 from pixmill.core.names import to_nfc
 from pixmill.core.params.sections import PLUGIN, ClassName, Count, Section, Share
 
-__all__ = ["SOURCES", "FolderParams", "KerasParams", "ScrapeParams", "UrlsParams", "WikimediaParams"]
-
 SOURCES = (
     "shop", "folder", "urls", "keras", "openverse", "wikimedia",
     "google", "bing", "yahoo", "duckduckgo", "amazon", "flipkart", "myntra",

@@ -23,20 +23,6 @@ from pydantic import (
 
 from pixmill.core.names import FOLDER, to_nfc
 
-__all__ = [
-    "ClassName",
-    "ClassSharesParams",
-    "Count",
-    "EvaluateParams",
-    "ExpectationParams",
-    "PluginName",
-    "Section",
-    "Severity",
-    "Share",
-    "SplitParams",
-    "WarningParams",
-]
-
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 """A billion images is far beyond what one journal holds, and still fits every counter."""

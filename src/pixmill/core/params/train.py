@@ -8,17 +8,6 @@ from pydantic import Field, StringConstraints
 
 from pixmill.core.params.sections import PLUGIN, PluginName, Section, Share
 
-__all__ = [
-    "AugmentationParams",
-    "BackboneParams",
-    "BlockParams",
-    "CnnParams",
-    "DenseParams",
-    "FeaturesParams",
-    "ScheduleParams",
-    "TrainParams",
-]
-
 Padding = Literal["same", "valid"]
 Activation = Literal["relu", "leaky_relu", "elu", "selu", "gelu", "silu", "tanh", "sigmoid"]
 Dropout = Annotated[float, Field(ge=0, lt=1, description="Dropout after the layer.", examples=[0.3])]

@@ -8,22 +8,6 @@ from pydantic import Field, model_validator
 
 from pixmill.core.params.sections import Count, ExpectationParams, PluginName, Section, Share, WarningParams
 
-__all__ = [
-    "AspectRatioParams",
-    "BlankParams",
-    "BlurredParams",
-    "ClassBalanceParams",
-    "DarkParams",
-    "DuplicatesParams",
-    "FormatsParams",
-    "ImageSizeParams",
-    "MinPerClassParams",
-    "PlaceholdersParams",
-    "ReadableParams",
-    "ShortcutsParams",
-    "ValidateParams",
-]
-
 Side = Annotated[int, Field(ge=1, le=65_535)]
 """In pixels: JPEG, which most images are, goes no further."""
 

@@ -17,8 +17,6 @@ from ruamel.yaml.nodes import Node
 
 from pixmill.core.errors import ParamsError
 
-__all__ = ["NEXT", "parse_yaml", "read_text"]
-
 NEXT = "edit params.yaml, then: pixmill check"
 
 _LIMIT = 2**20

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["MOST_LIKES", "PairCollector", "VerifiedPairs", "groups"]
-
 Indices = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 

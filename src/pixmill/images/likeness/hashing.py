@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["SIDE", "perceptual_hash", "perceptual_hashes", "small_grey"]
-
 Whole = npt.NDArray[np.uint8] | npt.NDArray[np.int64]
 
 SIDE = 32

@@ -19,8 +19,6 @@ import numpy.typing as npt
 
 from pixmill.images.likeness.hashing import SIDE
 
-__all__ = ["DIRECTIONS", "Index"]
-
 Floats = npt.NDArray[np.float32]
 Greys = npt.NDArray[np.uint8]
 Indices = npt.NDArray[np.int64]

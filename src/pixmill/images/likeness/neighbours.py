@@ -22,8 +22,6 @@ from pixmill.images.likeness.hashing import perceptual_hashes
 from pixmill.images.likeness.index import Index
 from pixmill.images.likeness.similarity import Compared, correlations, is_flat, views
 
-__all__ = ["VerifiedPairs", "near_duplicates"]
-
 Flags = npt.NDArray[np.bool_]
 Greys = npt.NDArray[np.uint8]
 Indices = npt.NDArray[np.int64]

@@ -18,8 +18,6 @@ import numpy.typing as npt
 
 from pixmill.images.likeness.hashing import SIDE
 
-__all__ = ["EXPOSURES", "VIEWS", "Compared", "correlations", "is_flat", "views"]
-
 Floats = npt.NDArray[np.float32]
 Images = npt.NDArray[np.uint8]
 

@@ -6,8 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
-__all__ = ["lines_svg"]
-
 _WIDTH, _HEIGHT = 360, 240
 """Units of the drawing; a page scales it."""
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
-__all__ = ["histogram_svg"]
-
 _WIDTH, _HEIGHT = 320, 128
 """Units of the drawing; a page scales it."""
 

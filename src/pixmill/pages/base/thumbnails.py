@@ -15,8 +15,6 @@ from pixmill.compute import RowLimits, map_batches
 from pixmill.images import UndecodableError, decode, fit, read_verified
 from pixmill.images.fit import Aspect, Resize, thumbnail_uri
 
-__all__ = ["Thumbnail", "each_thumbnail", "thumbnails"]
-
 _LIMITS = RowLimits(seconds=20, memory=1 << 30)
 """What one image may take, as validate's own defaults."""
 

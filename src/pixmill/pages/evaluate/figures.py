@@ -13,8 +13,6 @@ from pixmill.evaluate import Evaluation
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["confusion_figure", "figures", "sheet_figure"]
-
 _INK, _PAPER, _RIGHT, _WRONG = "#1d2330", "#ffffff", "#1f6f6b", "#b3261e"
 _COLUMNS = 6
 _COUNTED = 30

@@ -24,8 +24,6 @@ from pixmill.pages.base.thumbnails import Thumbnail, thumbnails
 from pixmill.pages.evaluate import sentences
 from pixmill.pages.evaluate.figures import confusion_figure
 
-__all__ = ["render_report"]
-
 _CONFUSIONS = 6
 """Confusions that are listed; the matrix has them all."""
 

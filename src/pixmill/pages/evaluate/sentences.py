@@ -11,18 +11,6 @@ from pixmill.evaluate.mistakes import Confusion
 from pixmill.metrics.calibration import fewest_answers
 from pixmill.metrics.growth import UNMEASURED, Growth
 
-__all__ = [
-    "calibration_sentence",
-    "cautions",
-    "confusion_sentence",
-    "headline",
-    "labels_sentence",
-    "meaning",
-    "next_steps",
-    "threshold_sentence",
-    "worse_slices",
-]
-
 _FEW = 30
 """Fewer test images than this make a class's metrics imprecise: one image moves recall by more than 3 points."""
 

@@ -11,8 +11,6 @@ from pixmill.pages.base import histogram_svg, render_page
 from pixmill.pages.base.thumbnails import Thumbnail, each_thumbnail
 from pixmill.pages.predict.sample import Guess, PredictedClass, Sample
 
-__all__ = ["Content", "ModelFacts", "render_gallery"]
-
 Content = Callable[[str], Path | bytes | None]
 """Returns the file or the bytes of the image at a row's ``path``, or ``None``."""
 

@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Guess", "PredictedClass", "Sample", "UnreadableFiles"]
-
 _OVERALL = 48
 """Images in the random sample and among the least certain."""
 

@@ -15,8 +15,6 @@ from pixmill.scrape.collection.run import ScrapeResult
 from pixmill.scrape.collection.tally import SearchTally
 from pixmill.scrape.image_store import StoredImage
 
-__all__ = ["render_report"]
-
 _MEANINGS = {
     "archive": "An archive, not an image",
     "bad_data_uri": "An inlined image that cannot be decoded",

@@ -21,8 +21,6 @@ from pixmill.split.checks import count_by
 from pixmill.split.splitting import Split, metrics
 from pixmill.split.straddling import REASONS
 
-__all__ = ["SplitCard", "SplitCards", "render_report"]
-
 _ROWS = 400
 """Classes that tables list."""
 

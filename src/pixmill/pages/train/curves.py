@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["curve_figure", "curve_names", "curves_figure", "learning_curve_figure"]
-
 _TITLES = {"loss": "Loss (cross-entropy)", "accuracy": "Accuracy", "learning_rate": "Learning rate"}
 _TRAIN, _VAL, _BEST = "#8a94a6", "#1f6f6b", "#a25c00"
 

@@ -19,8 +19,6 @@ from pixmill.train.training_key import deciding_params
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["render_report"]
-
 
 def render_report(trained: Trained, params: TrainParams, samples: Samples) -> str:
     """Return ``reports/train.html``: what the model is, how the training went, and with which params.

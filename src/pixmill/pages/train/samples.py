@@ -15,8 +15,6 @@ from pixmill.images.parts import Part
 from pixmill.learn import preview_augmentation
 from pixmill.learn.determinism import derived_seed
 
-__all__ = ["Samples", "draw_samples"]
-
 _CLASSES = 30
 """Classes that are shown, the first ones: with more the sheet is too long to look at."""
 

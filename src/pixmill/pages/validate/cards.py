@@ -15,8 +15,6 @@ from pixmill.pages.base import shorten
 from pixmill.validate.reasons import word
 from pixmill.validate.validation import Validation
 
-__all__ = ["CARDS", "ImageCard", "ImageSet", "Rows", "ValidationCards"]
-
 CARDS = 12
 """The most cards, or sets of cards, of one kind, whatever the number of images."""
 

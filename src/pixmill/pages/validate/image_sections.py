@@ -14,18 +14,6 @@ from pixmill.pages.base import shorten
 from pixmill.pages.validate.cards import CARDS, ImageCard, ImageSet, Rows, ValidationCards
 from pixmill.validate.reasons import REASONS
 
-__all__ = [
-    "SHEETS",
-    "count_dropped_by_class",
-    "doubtful",
-    "leaks",
-    "most_repeated_files",
-    "near_duplicates",
-    "offenders",
-    "placeholders",
-    "sheets",
-]
-
 _BESIDE = ("label_conflict", "repeated", "duplicate_pixels")
 """Reasons that rest on other images, which stand beside."""
 

@@ -31,8 +31,6 @@ from pixmill.validate.reasons import UNREADABLE
 from pixmill.validate.statistics import DIMENSIONS, Distribution, dimension_table, distributions, metrics
 from pixmill.validate.validation import Validation
 
-__all__ = ["render_report"]
-
 _ROWS, _DECISIONS = 400, 200
 """Classes that tables list, and decisions."""
 

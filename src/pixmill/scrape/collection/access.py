@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from pixmill.web.browser import Browser, Grid
 
-__all__ = ["NOWHERE", "NetworkAccess", "StoppedError", "open_access"]
-
 Result = TypeVar("Result")
 
 _LOOK_SECONDS = 0.5

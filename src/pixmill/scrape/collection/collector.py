@@ -13,8 +13,6 @@ from pixmill.scrape.image_store import ImageStore, StoredImage
 from pixmill.scrape.journal import Journal, Outcome
 from pixmill.web.fetch import Fetched, Fetcher, Refused, Unchanged, Validators
 
-__all__ = ["Collector"]
-
 
 class Collector:
     """Fetch what the journal lacks, keep what is accepted, and write each outcome into it.

@@ -21,8 +21,6 @@ from pixmill.scrape.collection.searches import FailedSearch, Search
 from pixmill.scrape.journal import Answers, Journal
 from pixmill.scrape.sources import SearchError
 
-__all__ = ["Crawl", "least_expected"]
-
 _LEAVE_SECONDS = 10.0
 """How long searches may take to end once the run does: one that waits for a page, or for a grid, cannot be asked."""
 

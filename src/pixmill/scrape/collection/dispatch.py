@@ -10,8 +10,6 @@ from concurrent.futures import Future
 from pixmill.core.params import ScrapeParams
 from pixmill.scrape.candidate import Candidate
 
-__all__ = ["Dispatcher"]
-
 _BATCH = 256
 """Candidates that are fetched together."""
 

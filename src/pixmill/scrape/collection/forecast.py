@@ -20,8 +20,6 @@ from pixmill.scrape.sources import SearchError, open_sources, row_of
 from pixmill.scrape.sources.site import SiteSource
 from pixmill.web.fetch import Refused
 
-__all__ = ["forecast"]
-
 _CANDIDATES = {"pages": 400, "api": 240}
 """About how many a search brings where no parameter limits it."""
 

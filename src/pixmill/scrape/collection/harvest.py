@@ -21,8 +21,6 @@ from pixmill.scrape.journal import Journal
 from pixmill.scrape.sources import LocalSource, SearchError, is_local
 from pixmill.web.fetch import Refused
 
-__all__ = ["Harvest", "manifest_frame", "manifest_row", "sighting_row"]
-
 
 class Harvest:
     """Go through the sightings of all searches; none of them is held longer than it is looked at.

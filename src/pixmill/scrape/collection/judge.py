@@ -13,8 +13,6 @@ from pixmill.scrape.licences import permits
 from pixmill.web.fetch import Refused
 from pixmill.web.fetch.location import InvalidURLError, host_of, parse_url
 
-__all__ = ["LEFT_ALONE", "Judge", "accept", "address_of"]
-
 LEFT_ALONE = frozenset({"crawl_delay", "opted_out", "robots", "robots_unreachable", "x_robots_tag"})
 """Why images are left alone: their sites ask for it, or cannot be asked. So are the copies that others show."""
 

@@ -21,8 +21,6 @@ from pixmill.core.progress import announce
 from pixmill.web.fetch import FetchLimits, Network
 from pixmill.web.fetch.exchange import Answer, Exchange, Request
 
-__all__ = ["NodeDownloads"]
-
 _LOSSES = 5
 """How often in a row, without an answer in between, downloads begin again."""
 

@@ -27,8 +27,6 @@ from pixmill.web.fetch import Network
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ScrapeResult", "scrape"]
-
 _ROWS = 8192
 """Sightings that are held as Python objects before they become a row group of their table."""
 

@@ -10,8 +10,6 @@ from pixmill.core.params import ScrapeParams
 from pixmill.scrape.candidate import Query
 from pixmill.scrape.sources import SearchError, Source, is_local
 
-__all__ = ["FailedSearch", "Search", "plan_searches"]
-
 
 @dataclass(frozen=True)
 class Search:

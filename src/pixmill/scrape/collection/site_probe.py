@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
     from pixmill.scrape.candidate import Query
 
-__all__ = ["ProbeReport", "SelectorMatch", "probe", "probe_source"]
-
 _CANDIDATES = 20
 """Results of the search that are read."""
 

@@ -15,8 +15,6 @@ from pixmill.scrape.image_store import StoredImage
 from pixmill.scrape.sources.detail import NO_DETAIL
 from pixmill.scrape.sources.site import SiteSource
 
-__all__ = ["LOCAL", "OTHERS", "Counts", "ScrapeTally", "SearchTally"]
-
 LOCAL = "local"
 """Stands for the host where images come from this machine."""
 

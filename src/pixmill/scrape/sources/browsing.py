@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from selenium.common import WebDriverException
     from selenium.webdriver.remote.webdriver import WebDriver
 
-__all__ = ["ALTERNATIVES", "ANYTHING", "Page", "PageView", "document", "script"]
-
 Answer = TypeVar("Answer")
 
 ALTERNATIVES = "use another source (openverse and wikimedia have public APIs), or retry on another day"

@@ -22,20 +22,6 @@ from pixmill.core.errors import ParamsError, ScrapeError
 from pixmill.core.params import parse_yaml
 from pixmill.core.params.refusal import refusals
 
-__all__ = [
-    "BrowsingSettings",
-    "Buttons",
-    "Detail",
-    "Markers",
-    "Offset",
-    "Rewrite",
-    "SiteDefinition",
-    "States",
-    "load_site",
-    "parse_site",
-    "site_file",
-]
-
 CARD_SELECTORS = ("item", "key", "image", "link", "title", "price")
 """What ``tiles.js``, the script for sites without one of their own, looks for."""
 

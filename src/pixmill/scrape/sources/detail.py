@@ -13,8 +13,6 @@ from pixmill.scrape.sources.browsing import Page, document
 from pixmill.scrape.sources.failure import SearchError
 from pixmill.scrape.sources.tile import Tile
 
-__all__ = ["NO_DETAIL", "Details"]
-
 NO_DETAIL = "no detail"
 """How the route of a result begins whose page did not show its image; why stands in brackets behind it."""
 

@@ -16,8 +16,6 @@ from pixmill.scrape.sources.definition import SiteDefinition
 from pixmill.scrape.sources.site import SiteSource
 from pixmill.scrape.sources.tile import Tile
 
-__all__ = ["DuckDuckGoSource"]
-
 _TOKEN = re.compile(r"""\bvqd=(?:"([\w-]+)"|'([\w-]+)'|([\d-]+)(?=[&"']))""")
 """The pass that the page is given for its query and its browser."""
 

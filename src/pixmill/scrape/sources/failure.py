@@ -13,8 +13,6 @@ from pixmill.web.fetch.values import legible
 if TYPE_CHECKING:
     from selenium.webdriver.remote.webdriver import WebDriver
 
-__all__ = ["Failure", "SearchError", "save_evidence"]
-
 Failure = Literal[
     "blocked",
     "captcha",

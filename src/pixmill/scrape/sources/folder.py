@@ -16,8 +16,6 @@ from pixmill.scrape.sources.failure import SearchError
 from pixmill.scrape.sources.source import Access, Kind, LocalSource
 from pixmill.web.fetch import Fetched, Refused
 
-__all__ = ["FolderSource", "Layout"]
-
 Layout = Literal["classes", "fixed"]
 """``classes``: ``data/<class>/``; ``fixed``: ``data/train/<class>/`` and ``data/test/<class>/``, with or without a
 ``data/val/<class>/``: a split that people have made."""

@@ -16,8 +16,6 @@ from pixmill.scrape.sources.site import Resolve, SiteSource
 from pixmill.scrape.sources.source import Access
 from pixmill.scrape.sources.tile import Tile
 
-__all__ = ["GoogleSource", "Name", "read_arrays", "thumbnail_id"]
-
 _SCRIPTS = """\
 return [...document.scripts].map((script) => script.textContent).filter((text) => text.includes(arguments[0]));
 """

@@ -22,8 +22,6 @@ from pixmill.scrape.sources.failure import SearchError
 from pixmill.scrape.sources.source import Access, Kind, LocalSource
 from pixmill.web.fetch import Fetched, Refused
 
-__all__ = ["DATA_SETS", "DataSet", "KerasSource", "Parts", "load_keras"]
-
 Array = npt.NDArray[np.uint8]
 Parts: TypeAlias = Mapping[str, tuple[Array, Array]]
 """Of ``train`` and ``test`` each the images, of shape ``(n, 28, 28)``, and their labels, of shape ``(n,)``."""

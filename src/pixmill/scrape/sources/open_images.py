@@ -15,8 +15,6 @@ import pandas as pd
 from pixmill.core.errors import DataError
 from pixmill.scrape.sources.url_lists import read_csv, tidy
 
-__all__ = ["find_labels", "read_images", "read_names"]
-
 _LABELS = ("ImageID", "LabelName", "Confidence", "Source")
 _IMAGES = {
     "ImageID": "ImageID",

@@ -12,8 +12,6 @@ from pixmill.scrape.sources.failure import SearchError
 from pixmill.scrape.sources.search_api import ApiSource, ask_json, number, text
 from pixmill.scrape.sources.source import Access
 
-__all__ = ["OpenverseSource"]
-
 _SEARCH = "https://api.openverse.org/v1/images/"
 _PAGE_SIZE = 20
 """The largest page that is given to who asks without an account; a larger one is answered with 401."""

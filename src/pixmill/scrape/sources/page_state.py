@@ -9,8 +9,6 @@ from typing import Literal
 
 from pixmill.scrape.sources.definition import Markers, States
 
-__all__ = ["PageFacts", "PageState", "Verdict", "classify"]
-
 PageState = Literal["results", "captcha", "blocked", "consent", "empty", "js_shell", "unknown"]
 
 _REFUSALS = (202, 403, 429, 503)

@@ -11,8 +11,6 @@ from pixmill.scrape.sources.failure import Failure, SearchError
 from pixmill.scrape.sources.source import Access, Kind, Source
 from pixmill.web.fetch import Refused
 
-__all__ = ["ApiSource", "ask_json", "dig", "number", "text"]
-
 _FAILURES: dict[str, Failure] = {
     "busy": "blocked",
     "http_401": "blocked",

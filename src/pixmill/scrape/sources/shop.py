@@ -18,8 +18,6 @@ from pixmill.scrape.sources.site import SiteSource
 from pixmill.scrape.sources.source import Access
 from pixmill.web.shop import ORIGIN, Shop
 
-__all__ = ["ShopSource"]
-
 
 class ShopSource(SiteSource):
     """Serve the shop on a free port, and find its products by searching for them; a context manager.

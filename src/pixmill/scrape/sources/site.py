@@ -17,8 +17,6 @@ from pixmill.scrape.sources.detail import Details
 from pixmill.scrape.sources.source import Access, Kind, Source
 from pixmill.scrape.sources.tile import Tile, Tiles
 
-__all__ = ["Resolve", "SiteSource", "Stillness", "Supply"]
-
 Supply = Callable[[Page], Iterable[Tile]]
 """Deliver the results of an open page by another way than looking at it, such as the JSON that its own script asks for.
 

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from pixmill.scrape.journal import Journal
 
-__all__ = ["Access", "Kind", "LocalSource", "Source", "is_local"]
-
 
 class Access(Protocol):
     """The ways out that a search is given; all of them are guarded, and may be used from any thread."""

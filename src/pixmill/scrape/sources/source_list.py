@@ -20,8 +20,6 @@ from pixmill.scrape.sources.site import SiteSource
 from pixmill.scrape.sources.source import Kind, LocalSource, Source
 from pixmill.scrape.sources.wikimedia import WikimediaSource
 
-__all__ = ["CATALOGUE", "OpenSources", "Row", "open_sources", "row_of"]
-
 
 @dataclass(frozen=True)
 class Row:

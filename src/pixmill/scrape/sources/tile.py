@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from itertools import takewhile
 
-__all__ = ["Tile", "Tiles"]
-
 
 @dataclass(frozen=True)
 class Tile:

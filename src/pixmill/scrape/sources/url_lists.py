@@ -21,8 +21,6 @@ import pyarrow.parquet as pq
 
 from pixmill.core.errors import DataError
 
-__all__ = ["COLUMNS", "ROWS", "ListKind", "hexadecimal_md5", "kind_of", "read_csv", "read_synset_names", "tidy"]
-
 COLUMNS = ("image_url", "thumbnail_url", "page_url", "title", "licence", "author", "bytes", "md5", "given_split")
 """What a list may say of an address: fields of a :class:`~pixmill.scrape.candidate.Candidate`."""
 

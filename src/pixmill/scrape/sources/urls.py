@@ -21,8 +21,6 @@ from pixmill.scrape.sources.open_images import find_labels, read_images, read_na
 from pixmill.scrape.sources.source import Access, Kind, Source
 from pixmill.scrape.sources.url_lists import COLUMNS, ROWS, kind_of, read_synset_names
 
-__all__ = ["UrlsSource", "classes_by_label"]
-
 _NAMED = 10
 """How many labels that no class takes a message names."""
 

@@ -15,8 +15,6 @@ from pixmill.scrape.sources.failure import SearchError
 from pixmill.scrape.sources.search_api import ApiSource, ask_json, dig, number, text
 from pixmill.scrape.sources.source import Access
 
-__all__ = ["COMMONS", "WikimediaSource", "plain_text"]
-
 COMMONS = "https://commons.wikimedia.org/w/api.php"
 """The API of Wikimedia Commons, and the default of ``scrape.wikimedia.api``."""
 

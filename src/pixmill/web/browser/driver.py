@@ -20,8 +20,6 @@ from pixmill.core.errors import BrowserError
 from pixmill.core.process import die_with_parent
 from pixmill.web.browser.finder import Browser
 
-__all__ = ["SESSION", "own_profile", "running_driver"]
-
 SESSION = "session"
 """The file beside a profile that holds the id of its session on a grid."""
 

@@ -18,8 +18,6 @@ from pixmill.core.errors import BrowserError
 from pixmill.web.browser.grid import Grid, choose_grid
 from pixmill.web.browser.kind import CHROMIUM, EDGE, FIREFOX, KINDS, BrowserKind
 
-__all__ = ["Browser", "choose_browser", "find_browser", "install_browser"]
-
 _INSTALL = "pixmill browser --install"
 _CHOICE = "set PIXMILL_BROWSER and PIXMILL_DRIVER to a matching browser and driver, or unset both"
 _MISFIT = "remove the older one from PATH, or set PIXMILL_BROWSER and PIXMILL_DRIVER to a pair of the same version"

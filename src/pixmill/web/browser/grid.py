@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from selenium.webdriver.remote.webdriver import WebDriver
     from urllib3.exceptions import HTTPError
 
-__all__ = ["Grid", "choose_grid", "client_config", "count_browsers", "end_session", "wait_for_browser"]
-
 _QUEUE_SECONDS = 600.0
 """How long a full grid is waited for, which itself gives up after its ``--session-request-timeout``, usually 300 s."""
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["CHROMIUM", "EDGE", "FIREFOX", "KINDS", "BrowserKind"]
-
 
 @dataclass(frozen=True)
 class BrowserKind:

@@ -12,8 +12,6 @@ from pixmill.web.browser.kind import EDGE, FIREFOX, BrowserKind
 if TYPE_CHECKING:
     from selenium.webdriver.common.options import ArgOptions
 
-__all__ = ["browser_options", "chromium_switches", "firefox_preferences"]
-
 _SWITCHES = (
     "--no-first-run",
     "--no-default-browser-check",

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from selenium.webdriver.remote.webdriver import WebDriver
     from urllib3.exceptions import HTTPError
 
-__all__ = ["open_browser"]
-
 _START_SECONDS = 30.0
 """A browser starts in half a second. ChromeDriver waits a minute, even for one that ended at once."""
 

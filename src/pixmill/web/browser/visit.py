@@ -13,8 +13,6 @@ from pixmill.core.errors import PixmillError
 if TYPE_CHECKING:
     from selenium.webdriver.remote.webdriver import WebDriver
 
-__all__ = ["LoadTimeoutError", "UnreachableError", "Visit", "close_popups", "visit"]
-
 _ARRIVAL = """
 const entry = performance.getEntriesByType("navigation")[0];
 const status = entry && entry.responseStatus || 0;

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from selenium.common import WebDriverException
     from selenium.webdriver.remote.webdriver import WebDriver
 
-__all__ = ["Watch"]
-
 _CRASHES = (
     "tab crashed",
     "disconnected",

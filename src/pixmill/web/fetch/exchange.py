@@ -22,8 +22,6 @@ from pixmill.web.fetch.location import parse_url
 from pixmill.web.fetch.robots import opt_out
 from pixmill.web.fetch.values import Fetched, FetchLimits, Network, Refused, Unchanged, Validators
 
-__all__ = ["USER_AGENT", "Answer", "Exchange", "Request", "retry_after"]
-
 Answer = Fetched | Unchanged | Refused | URL
 """What comes of one request; a URL where it is a redirect that may be followed."""
 

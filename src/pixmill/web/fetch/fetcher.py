@@ -19,8 +19,6 @@ from pixmill.web.fetch.location import InvalidURLError, decode_data_uri, parse_u
 from pixmill.web.fetch.robots import Robots
 from pixmill.web.fetch.values import Fetched, FetchLimits, Manners, Network, Refused, Unchanged, Validators
 
-__all__ = ["Elsewhere", "Fetcher"]
-
 Elsewhere = Callable[[URL, Request, float], Awaitable[tuple[Answer, float] | None]]
 """Does what :meth:`Exchange.ask` does, on another machine; returns ``None`` for what this one has to do."""
 

@@ -17,8 +17,6 @@ from yarl import URL
 from pixmill.web.fetch.location import host_of
 from pixmill.web.fetch.values import Network
 
-__all__ = ["ForbiddenHostError", "Guard", "is_public"]
-
 _LOOPBACK = "127.0.0.1"
 _LOOKUPS = 32
 """Names that are looked up at the same time: those of dead hosts take seconds each, and must not hold up the rest."""

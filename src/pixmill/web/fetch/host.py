@@ -16,8 +16,6 @@ from yarl import URL
 from pixmill.web.fetch.location import host_of
 from pixmill.web.fetch.values import Fetched, FetchLimits, Manners, Refused, Unchanged
 
-__all__ = ["LONGEST", "PATIENCE", "Host", "Hosts", "pause"]
-
 _KEPT = 4096
 """Hosts that are remembered: enough to be polite, few enough for a list of a million."""
 

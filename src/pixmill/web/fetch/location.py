@@ -11,8 +11,6 @@ from yarl import URL
 
 from pixmill.web.fetch.values import Fetched, Refused
 
-__all__ = ["InvalidURLError", "decode_data_uri", "host_of", "parse_url"]
-
 _LONGEST = 8192
 _READY = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
 """Characters that RFC 3986 knows; a text of these alone is sent as it came."""

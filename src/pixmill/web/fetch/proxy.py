@@ -15,8 +15,6 @@ from typing import NamedTuple, Self
 from pixmill.web.fetch.guard import ForbiddenHostError, Guard
 from pixmill.web.fetch.values import Network
 
-__all__ = ["Proxy", "Refusal"]
-
 _CHUNK_BYTES = 64 * 1024
 """What is read at once, and the longest head."""
 

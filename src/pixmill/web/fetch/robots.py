@@ -12,8 +12,6 @@ from yarl import URL
 from pixmill.web.fetch.host import Host
 from pixmill.web.fetch.values import Fetched, Refused
 
-__all__ = ["LONGEST_DELAY", "ROBOT", "Robots", "opt_out"]
-
 ROBOT = "pixmill"
 """The name that ``robots.txt`` and ``X-Robots-Tag`` call us by."""
 

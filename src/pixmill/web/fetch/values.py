@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["FetchLimits", "Fetched", "Manners", "Network", "Refused", "Unchanged", "Validators", "legible"]
-
 _TRANSIENT = re.compile(
     r"busy|connection|host_down|incomplete|robots_unreachable|timeout|http_(?:408|429|500|502|503|504)"
 )

@@ -14,8 +14,6 @@ from typing import Literal
 from pixmill.core.errors import DataError
 from pixmill.core.files import target_within
 
-__all__ = ["BACKDROPS", "CardKind", "Catalogue", "ProductCard", "describe", "display_name", "price", "title"]
-
 _INLINE_BYTES = 64 * 1024
 """Larger images are never inlined: a page of a hundred photographs of 5 MB each would help nobody."""
 

@@ -10,8 +10,6 @@ import jinja2
 from pixmill.images.formats import sniff
 from pixmill.web.shop.catalogue import CardKind, Catalogue, ProductCard, describe, display_name
 
-__all__ = ["BATCH", "FIRST_PAUSE", "PAUSE_EVERY", "Pages", "content_type"]
-
 BATCH = 20
 """Cards that one batch brings; fills whole rows of 2, 4 and 5."""
 

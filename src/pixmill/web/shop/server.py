@@ -16,8 +16,6 @@ from pixmill.web.loopback import LoopbackHandler, LoopbackServer, wait_for_inter
 from pixmill.web.shop.catalogue import Catalogue
 from pixmill.web.shop.rendering import Pages, content_type
 
-__all__ = ["ORIGIN", "Shop", "serve"]
-
 ORIGIN = "http://shop.pixmill.test"
 """The shop's name in every output. Its port differs from run to run and is mapped by whoever connects."""
 

@@ -139,12 +139,12 @@ def test_the_doctor_reports_the_cluster(cluster: Cluster, ray_cluster: RayCluste
 
 SCRIPT = """
 import sys, time
-from pixmill.compute import Limits, map_batches
+from pixmill.compute import RowLimits, map_batches
 from pixmill.core.errors import PixmillError
 from tests.compute.passes import act
 rows = (("", 1) if number < 128 else ("sleep", number) for number in range(10**9))
 try:
-    for _ in map_batches(act, rows, batch_size=8, limits=Limits(60, 1 << 29), lost=max):
+    for _ in map_batches(act, rows, batch_size=8, limits=RowLimits(60, 1 << 29), lost=max):
         print("working", flush=True)
 except KeyboardInterrupt:
     sys.exit("interrupted")

@@ -16,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pixmill.cli import main
+from pixmill.compare.metric_files import read_curves, read_metrics
 from pixmill.compare.parquet import read_table
-from pixmill.state.documents import MalformedError, read_curves, read_metrics, read_stages, read_yaml
+from pixmill.state.documents import MalformedError, read_stages, read_yaml
 from tests.compare.hostile import (
     HARMLESS,
     MALFORMED,

@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 from pixmill.images import OTHER_FORMATS
-from pixmill.images.decode import Undecodable
+from pixmill.images.decode import UndecodableError
 from pixmill.validate.reasons import REASONS, UNREADABLE, meaning, reason, word
 
 
@@ -27,7 +27,7 @@ def test_a_word_outside_the_vocabulary_is_a_defect() -> None:
 
 
 def test_every_reason_of_the_decoder_has_a_meaning() -> None:
-    documented = inspect.getdoc(Undecodable) or ""
+    documented = inspect.getdoc(UndecodableError) or ""
     named = {part for part in documented.split("``")[1::2] if part.isidentifier()}
     assert {"empty", "truncated", "too_many_pixels"} <= named
     assert named <= set(UNREADABLE)

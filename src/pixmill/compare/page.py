@@ -28,11 +28,11 @@ from pixmill.compare.description import (
     steps_section,
 )
 from pixmill.compare.image_changes import CHANGES, tables
+from pixmill.compare.metric_files import read_curves
 from pixmill.compare.sheet import ImageSelection
 from pixmill.metrics.significance import Difference
 from pixmill.pages import base
 from pixmill.split import straddling
-from pixmill.state.documents import read_curves
 from pixmill.validate.reasons import REASONS, word
 
 _COLOURS = {"better": "good", "worse": "bad", "same": "", "pass": "good", "fail": "bad"}

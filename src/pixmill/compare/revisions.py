@@ -10,6 +10,7 @@ import pandas as pd
 
 from pixmill.compare.comparison import Revision
 from pixmill.compare.git_revisions import WORKSPACE, GitRevision, choose, find
+from pixmill.compare.metric_files import read_metrics
 from pixmill.compare.parquet import Kind, read_table
 from pixmill.compare.trees import IN_DVC, DvcStore, Tree
 from pixmill.compare.uncalibrated import CALIBRATION, is_calibrated, read_calibration
@@ -20,7 +21,7 @@ from pixmill.evaluate.measure import convert_metrics
 from pixmill.metrics.calibration import Calibration
 from pixmill.record.run_lookup import CALIBRATION as IN_MODEL
 from pixmill.record.run_lookup import PREDICTIONS, MlflowRun, RunReader
-from pixmill.state.documents import TOO_LARGE, MalformedError, read_metrics, read_stages, read_yaml
+from pixmill.state.documents import TOO_LARGE, MalformedError, read_stages, read_yaml
 from pixmill.state.stage_inputs import Stages, find_changed_input, first_outdated
 
 _IN_MLFLOW = ("models:/", "runs:/")

@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import functools
-import io
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pixmill.core.errors import ParamsError
 from pixmill.core.params import parse_yaml
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 TOO_LARGE = ("is larger than ", "holds more than ", "has too many ")
 """How the text of :class:`MalformedError` begins where the file may be sound, and is only more than is read."""
-
-_JSON = 8 << 20
-"""The most bytes of metrics."""
-
-_CURVES = 1 << 20
-_COLUMNS = 100
-"""The most bytes, and columns, of training curves."""
 
 _LETTERS = 300
 """The most letters of what is said about a file."""
@@ -48,7 +37,6 @@ class _Typed(BaseModel):
 
 
 _Path = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\x00]*$")]
-_Number = Annotated[float, Field(allow_inf_nan=False)] | None
 
 
 class _File(_Typed):
@@ -72,23 +60,6 @@ class _Lock(_Typed):
 
 class _Data(_Typed):
     outs: _Files = []
-
-
-@functools.cache
-def _metrics_model() -> type[BaseModel]:
-    """Return the model of the figures in ``full.json`` that a comparison uses."""
-    from pixmill.compare.numbers import METRIC_NAMES
-
-    model: type[BaseModel] = create_model(
-        "_METRICS",
-        __config__=ConfigDict(strict=True, extra="ignore"),
-        n=(Annotated[int, Field(ge=0, le=10**12)] | None, None),
-        per_class=(dict[str, dict[str, _Number]] | None, None),
-        temperature=(_Number, None),
-        calibrated=(dict[str, _Number] | None, None),
-        **{f"{name}{end}": (_Number, None) for name in METRIC_NAMES for end in ("", "_low", "_high")},  # type: ignore[call-overload]
-    )
-    return model
 
 
 def read_yaml(content: bytes, file: str) -> Mapping[str, Any]:
@@ -132,7 +103,7 @@ def read_stages(content: bytes, file: str = "dvc.lock") -> dict[str, dict[str, A
             }
         return {"": _Data(**_drop_nulls(document)).model_dump(exclude_unset=True)}
     except ValidationError as error:
-        raise MalformedError(_describe_error(error)) from None
+        raise MalformedError(describe_error(error)) from None
 
 
 def _drop_nulls(document: Mapping[Any, Any]) -> dict[str, Any]:
@@ -140,33 +111,8 @@ def _drop_nulls(document: Mapping[Any, Any]) -> dict[str, Any]:
     return {str(key): value for key, value in document.items() if value is not None}
 
 
-def read_metrics(content: bytes) -> dict[str, Any]:
-    """Return the figures of a ``plots/evaluate/full.json`` that a comparison uses.
-
-    Raises:
-        Malformed: It is no JSON, too large, or a figure is no finite number.
-    """
-    if len(content) > _JSON:
-        raise MalformedError(f"is larger than {_JSON >> 20} MiB")
-    try:
-        return _metrics_model().model_validate_json(content).model_dump(exclude_unset=True)
-    except ValidationError as error:
-        raise MalformedError(_describe_error(error)) from None
-
-
-def _describe_error(error: ValidationError) -> str:
+def describe_error(error: ValidationError) -> str:
+    """Return the first thing that is wrong with a document, and where in it."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     where = ".".join(map(str, first["loc"]))
     return f"is malformed: {where + ': ' if where else ''}{first['msg'][:200]}"
-
-
-def read_curves(content: bytes | None) -> pd.DataFrame:
-    """Return training curves, of which a comparison can do without: nothing where they are no such table."""
-    import pandas as pd
-
-    if content is None or len(content) > _CURVES or content.partition(b"\n")[0].count(b",") >= _COLUMNS:
-        return pd.DataFrame()
-    try:
-        return pd.read_csv(io.BytesIO(content))
-    except ValueError:  # another revision may keep something else there
-        return pd.DataFrame()

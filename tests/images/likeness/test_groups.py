@@ -10,7 +10,7 @@ from PIL import Image
 
 from pixmill.images.likeness.groups import MOST_LIKES, PairCollector, groups
 from pixmill.images.likeness.hashing import perceptual_hash, small_grey
-from pixmill.images.likeness.neighbours import Links, near_duplicates
+from pixmill.images.likeness.neighbours import VerifiedPairs, near_duplicates
 
 
 def entered(count: int, likes: dict[int, list[int]], protected: list[int] | None = None):
@@ -63,10 +63,10 @@ def test_all_pairs_of_those_that_are_not_repeated_are_there(seed: int, count: in
     assert set(zip(links.a.tolist(), links.b.tolist(), strict=True)) == expected
 
 
-def links_of(pairs: dict[tuple[int, int], float], repeats: list[tuple[int, int]] | None = None) -> Links:
+def links_of(pairs: dict[tuple[int, int], float], repeats: list[tuple[int, int]] | None = None) -> VerifiedPairs:
     places = np.array(sorted(pairs), np.int64).reshape(-1, 2)
     similarity = np.array([pairs[pair] for pair in sorted(pairs)], np.float64)
-    return Links(places[:, 0], places[:, 1], similarity, np.array(repeats or [], np.int64).reshape(-1, 2))
+    return VerifiedPairs(places[:, 0], places[:, 1], similarity, np.array(repeats or [], np.int64).reshape(-1, 2))
 
 
 @st.composite

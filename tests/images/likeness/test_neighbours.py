@@ -13,13 +13,13 @@ from PIL import Image
 
 from pixmill.images.likeness.groups import MOST_LIKES, groups
 from pixmill.images.likeness.hashing import SIDE, perceptual_hash, perceptual_hashes, small_grey
-from pixmill.images.likeness.neighbours import Links, near_duplicates
+from pixmill.images.likeness.neighbours import VerifiedPairs, near_duplicates
 from pixmill.images.likeness.similarity import Compared, correlations, is_flat, views
 
 Edit = Callable[[Image.Image], Image.Image]
 
 
-def links_of(images: list[Image.Image], **options) -> Links:
+def links_of(images: list[Image.Image], **options) -> VerifiedPairs:
     greys = np.stack([small_grey(np.asarray(image.convert("L"))) for image in images])
     hashes = np.array([perceptual_hash(grey) for grey in greys], np.uint64)
     return near_duplicates(hashes, greys, **{"distance": 16, "similarity": 0.99, **options})
@@ -105,7 +105,7 @@ def by_definition(hashes, greys, *, distance: int, similarity: float, mirror: bo
     return found
 
 
-def pairs_of(links: Links) -> dict[tuple[int, int], float]:
+def pairs_of(links: VerifiedPairs) -> dict[tuple[int, int], float]:
     return dict(zip(zip(links.a.tolist(), links.b.tolist(), strict=True), links.similarity.tolist(), strict=True))
 
 

@@ -1,7 +1,5 @@
 """Check that a tag may be released: it names the version of the code, and the changelog has a section for it."""
 
-from __future__ import annotations
-
 import re
 import sys
 from pathlib import Path

@@ -4,8 +4,6 @@ Run it as ``make stale``, or with another repository's folder as its argument. I
 commit, which has neither data nor artifacts, so the state of the working tree does not matter.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """Run contestants in processes of their own, and take their times and their memory."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

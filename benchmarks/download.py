@@ -7,8 +7,6 @@ and cost as they grow, and how long it takes to find out that nothing is left to
     make bench-download            QUICK=1 for a short one
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json

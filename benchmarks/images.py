@@ -4,8 +4,6 @@ Each is another part of a photograph at another scale, half of them mirrored: JP
 every run.
 """
 
-from __future__ import annotations
-
 import random
 from pathlib import Path
 

@@ -9,8 +9,6 @@ Athalye and Mueller, "Pervasive Label Errors in Test Sets Destabilize Machine Le
     make bench-labels              QUICK=1 for a short one
 """
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -4,8 +4,6 @@ Each connection sends its next request when the answer to its last is complete. 
 length, so that the processors are left to the server.
 """
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import base64

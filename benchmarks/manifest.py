@@ -7,8 +7,6 @@ how, is told by the exponent between two sizes: 1 is linear, 2 is quadratic.
     make bench-manifest            QUICK=1 for 10^4 and 10^5
 """
 
-from __future__ import annotations
-
 import itertools
 import json
 import math

@@ -8,8 +8,6 @@ start of processes and imports is left out for all: each predicts a few images f
     make bench-predict             QUICK=1 for a short one
 """
 
-from __future__ import annotations
-
 import json
 import os
 import statistics

@@ -8,8 +8,6 @@ All engines must give the same bytes. Rows of a manifest alone are measured by `
     make bench-scale            QUICK=1 for a short one
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import io

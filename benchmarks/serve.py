@@ -12,8 +12,6 @@ process of its own on the same processors; memory is the proportional set size o
     make bench-serve               QUICK=1 for a short one
 """
 
-from __future__ import annotations
-
 import base64
 import contextlib
 import io

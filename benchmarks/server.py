@@ -1,7 +1,5 @@
 """Serve images from memory, with a latency, as fast as one core can: ``python benchmarks/server.py --help``."""
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import io

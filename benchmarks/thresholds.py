@@ -8,8 +8,6 @@ below the target. Foreign inputs, of none of the classes, have half the logits; 
     make bench-thresholds          QUICK=1 for a short one
 """
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Callable

@@ -8,8 +8,6 @@ processes is left out for all: each looks at a few images first, and that time i
     make bench-validate            QUICK=1 for a short one
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -1,7 +1,5 @@
 """An aiohttp server that leaves no connection open, whatever it is at."""
 
-from __future__ import annotations
-
 import asyncio
 import socket
 import weakref

@@ -1,7 +1,5 @@
 """Servers on loopback that answer like the comment endpoints of GitHub and GitLab."""
 
-from __future__ import annotations
-
 import json
 import re
 import threading

@@ -1,7 +1,5 @@
 """Tests that a machine cannot run are left out, with a printed line."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest

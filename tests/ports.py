@@ -1,7 +1,5 @@
 """Ports for servers that are told which to take."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import secrets

@@ -1,7 +1,5 @@
 """Real servers on loopback: PostgreSQL, storage with the interface of S3, and MLflow on both."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import os

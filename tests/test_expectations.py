@@ -1,7 +1,5 @@
 """Checks run by Great Expectations, and the gate."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """A remote WebDriver on loopback: a real driver behind an address that can be killed, and started again."""
 
-from __future__ import annotations
-
 import contextlib
 import http.server
 import json

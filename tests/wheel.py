@@ -1,7 +1,5 @@
 """The package as a release has it: built from what Git would clone."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """What every contestant is told that looks at images, and how its time is taken."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

@@ -1,7 +1,5 @@
 """What Pixmill's contestants in training share: packed shards, and an epoch a time from them."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Iterable
 from pathlib import Path

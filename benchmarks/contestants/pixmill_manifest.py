@@ -1,7 +1,5 @@
 """Make a made-up manifest, and take it through one stage of Pixmill: all but the images themselves."""
 
-from __future__ import annotations
-
 import argparse
 import importlib
 import json

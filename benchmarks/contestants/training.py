@@ -1,7 +1,5 @@
 """What every contestant trains: a CNN of the recipe `scenes`' size, and an epoch each time that it is told."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys

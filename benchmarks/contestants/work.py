@@ -1,7 +1,5 @@
 """What every contestant is told: which images to fetch from which server into which folder."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import time

@@ -4,8 +4,6 @@ They are the first 250 training images of five classes of Fashion-MNIST (MIT lic
 values on black, here enlarged to 112 by 112 and inverted to dark on white, as a shop shows them.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

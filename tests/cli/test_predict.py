@@ -1,7 +1,5 @@
 """``pixmill predict`` shows a few images one by one, and counts many."""
 
-from __future__ import annotations
-
 import shutil
 
 import pytest

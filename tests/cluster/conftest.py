@@ -1,7 +1,5 @@
 """Real servers on loopback, each for all tests of a process."""
 
-from __future__ import annotations
-
 import sys
 import threading
 import time

@@ -1,7 +1,5 @@
 """A Ray cluster on loopback, whose nodes come and go."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -1,7 +1,5 @@
 """Passes on a Ray cluster: the same results as here, whatever happens to a row, a node or the machine that asks."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import signal

@@ -1,7 +1,5 @@
 """Each pass of the stages, while a node is lost: the bytes of this machine."""
 
-from __future__ import annotations
-
 import shutil
 from types import SimpleNamespace
 

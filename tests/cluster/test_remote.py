@@ -1,7 +1,5 @@
 """A DVC remote on S3: what a team shares is pushed once, and fetched as far as it is needed."""
 
-from __future__ import annotations
-
 import shutil
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Replicas of the server behind a load balancer keep corrections in one bucket, and nothing answered is lost."""
 
-from __future__ import annotations
-
 import contextlib
 import http.client
 import itertools

@@ -1,7 +1,5 @@
 """Nodes that do not see the project read images from its DVC remote on S3, with the same results."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import shutil

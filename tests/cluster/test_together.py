@@ -1,7 +1,5 @@
 """All engines in one run of the bundled example: what is committed comes out, byte for byte."""
 
-from __future__ import annotations
-
 import threading
 
 import pytest

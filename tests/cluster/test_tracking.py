@@ -1,7 +1,5 @@
 """MLflow on PostgreSQL and S3: all of a run arrives, also when one of the three is away for a while."""
 
-from __future__ import annotations
-
 import math
 import threading
 import time

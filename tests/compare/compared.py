@@ -1,7 +1,5 @@
 """Comparisons of two made-up models, with as many images, classes and changes as a test wants."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 from dataclasses import replace

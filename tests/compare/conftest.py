@@ -1,7 +1,5 @@
 """One project with a history, made once; whoever changes it gets a copy."""
 
-from __future__ import annotations
-
 import shutil
 
 import pytest

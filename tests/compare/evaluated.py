@@ -1,7 +1,5 @@
 """Projects with one stage, evaluate, in Git and DVC."""
 
-from __future__ import annotations
-
 import subprocess
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Heads that someone made to break `pixmill compare`: what each file of a commit holds instead of what it should."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json

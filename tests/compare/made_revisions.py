@@ -1,7 +1,5 @@
 """Sides of a comparison as a project may hold them, without a project."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

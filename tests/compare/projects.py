@@ -1,7 +1,5 @@
 """A small project with results in Git and DVC, as five stages would have left them."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

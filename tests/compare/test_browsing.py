@@ -1,7 +1,5 @@
 """In a real browser, the page is read on a screen and on a phone, with the keyboard alone, and loads nothing."""
 
-from __future__ import annotations
-
 import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By

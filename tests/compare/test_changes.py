@@ -1,7 +1,5 @@
 """Params, stages, packages and commits that differ are found, and told why."""
 
-from __future__ import annotations
-
 import copy
 import subprocess
 from collections.abc import Callable

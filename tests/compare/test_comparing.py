@@ -1,7 +1,5 @@
 """Both revisions are compared as far as they can be read, and the gate knows why they cannot."""
 
-from __future__ import annotations
-
 from pixmill.compare.comparing import compare
 from pixmill.core.params import parse_params
 from pixmill.core.workspace import Workspace

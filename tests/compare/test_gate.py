@@ -1,7 +1,5 @@
 """Every limit stops what it must stop, lets pass what it must, and says when it cannot tell."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

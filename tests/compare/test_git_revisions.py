@@ -1,7 +1,5 @@
 """A name leads to its commit, or to what to write instead; without names the right commits are chosen."""
 
-from __future__ import annotations
-
 import hashlib
 import subprocess
 

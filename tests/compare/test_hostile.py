@@ -1,7 +1,5 @@
 """A head that was made to break the comparison costs little, is told, and never passes for a failed gate."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import shutil

@@ -1,7 +1,5 @@
 """Images that differ are found by id, and drift is told only where distributions differ."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

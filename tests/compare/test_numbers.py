@@ -1,7 +1,5 @@
 """Two models are compared on the test images of both, as scipy, statsmodels and scikit-learn would."""
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 

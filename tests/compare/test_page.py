@@ -1,7 +1,5 @@
 """The page tells whether a change matters and why, whatever could be had of it."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 

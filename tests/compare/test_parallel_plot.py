@@ -1,7 +1,5 @@
 """The parallel plot has an axis for each param that differs, with the scale that suits its values."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 from pixmill.compare.parallel_plot import parallel_plot

@@ -1,7 +1,5 @@
 """Experiments and runs in one table: which is best, and which are significantly worse."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json

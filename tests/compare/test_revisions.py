@@ -1,7 +1,5 @@
 """Two revisions are read from Git, DVC and MLflow; what is missing is said with the command that gets it."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

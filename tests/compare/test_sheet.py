@@ -1,7 +1,5 @@
 """The contact sheet shows what flipped and what changed, in one file of bounded size."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 

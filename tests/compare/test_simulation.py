@@ -1,7 +1,5 @@
 """Simulated pairs of models: verdicts are wrong, and right, as often as theory says."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

@@ -1,7 +1,5 @@
 """Files of a revision come from Git, DVC's cache or its remote; what is out of reach is said with its cause."""
 
-from __future__ import annotations
-
 import shutil
 import socket
 import threading

@@ -1,7 +1,5 @@
 """Results of an earlier version, from before calibration, are compared as the model delivers its probabilities."""
 
-from __future__ import annotations
-
 import json
 import re
 

@@ -1,7 +1,5 @@
 """What a cluster makes of the answers of its nodes, without one."""
 
-from __future__ import annotations
-
 import pickle
 from types import SimpleNamespace
 

@@ -1,7 +1,5 @@
 """Files are found in the DVC remote by DVC's listing of their folder, without being read."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys

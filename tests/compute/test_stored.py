@@ -1,7 +1,5 @@
 """Objects are read from a remote that fails for a while, and reach a guarded process as bytes."""
 
-from __future__ import annotations
-
 import pickle
 import threading
 from dataclasses import dataclass

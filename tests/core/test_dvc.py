@@ -1,7 +1,5 @@
 """data/ is added to DVC once, when DVC is free."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import time

@@ -1,7 +1,5 @@
 """Where the running Pixmill came from, by what installers record of it (PEP 610)."""
 
-from __future__ import annotations
-
 import json
 from types import SimpleNamespace
 from typing import Any

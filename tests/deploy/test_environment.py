@@ -1,7 +1,5 @@
 """The service runs with the packages of ``deploy/requirements.txt`` alone, as the Dockerfile installs them."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

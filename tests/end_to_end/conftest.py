@@ -1,7 +1,5 @@
 """Whole projects in temporary folders, run by the real DVC."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

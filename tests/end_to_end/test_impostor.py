@@ -1,7 +1,5 @@
 """Somebody else owns the package's name on the index: what projects and CI type installs the true one all the same."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """The default model has the same bytes on two kinds of processor: this one, and an emulated Haswell without AVX-512."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """A team's own project: made by the installed package, run, shared, extended and upgraded."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

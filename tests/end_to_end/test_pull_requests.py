@@ -1,7 +1,5 @@
 """Pull requests on a bare repository: the jobs of continuous integration, in clones as a service makes them."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

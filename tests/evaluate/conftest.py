@@ -1,7 +1,5 @@
 """A small split of two classes, as the stage split packs it, and a model that looks at brightness alone."""
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Packed images as the stage split leaves them."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from pixmill.images.parts import plan_shards, shard_path, write_header

@@ -1,7 +1,5 @@
 """Small images that tests of several modules need, and files that Pillow cannot write."""
 
-from __future__ import annotations
-
 import base64
 import io
 import struct

@@ -1,7 +1,5 @@
 """Fitting to a square and to a thumbnail."""
 
-from __future__ import annotations
-
 import base64
 import io
 

@@ -1,7 +1,5 @@
 """What one decode tells of an image."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 from pathlib import Path

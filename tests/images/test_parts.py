@@ -1,7 +1,5 @@
 """The packed parts of a split, their headers and shards."""
 
-from __future__ import annotations
-
 import json
 import mmap
 import resource

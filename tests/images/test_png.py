@@ -1,7 +1,5 @@
 """A PNG file decodes to the pixels it was made of, and its bytes never change."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 

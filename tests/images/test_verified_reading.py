@@ -1,7 +1,5 @@
 """Files are read and nothing that only bears a file's name; the reason survives a process boundary."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import pickle

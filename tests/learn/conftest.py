@@ -1,7 +1,5 @@
 """Small classifiers and backbones, built with the number of threads that all tests of one process share."""
 
-from __future__ import annotations
-
 import hashlib
 
 import numpy as np

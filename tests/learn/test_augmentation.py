@@ -1,7 +1,5 @@
 """Random changes: what is off changes nothing, what is on really happens, and chance follows from seed and epoch."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """A backbone with a head is one graph, fitted where params say so and nowhere else."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """A classifier answers with a label, how sure that is, and the probabilities, or with a reason."""
 
-from __future__ import annotations
-
 import json
 import shutil
 

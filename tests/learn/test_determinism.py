@@ -1,7 +1,5 @@
 """TensorFlow comes without noise, and chance follows from seed and epoch, whatever happened before."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

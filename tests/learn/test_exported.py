@@ -1,7 +1,5 @@
 """A classifier in one file gives the same answers, and a file from elsewhere is refused with a reason."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import json

@@ -1,7 +1,5 @@
 """Many images get the classifier's answers, whatever the number of processes; what is no image gets a reason."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -1,7 +1,5 @@
 """LiteRT runs one item at a time, so nothing but the item decides its output."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Conversion to LiteRT: the same outputs as Keras', whatever the graph, and the same file."""
 
-from __future__ import annotations
-
 from typing import get_args
 
 import numpy as np

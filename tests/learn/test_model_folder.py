@@ -1,7 +1,5 @@
 """A classifier comes back from its files as it was, and nothing else comes with it."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

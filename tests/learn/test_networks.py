@@ -1,7 +1,5 @@
 """Every network that params describe is one plain graph from pixels to probabilities."""
 
-from __future__ import annotations
-
 from typing import get_args
 
 import numpy as np

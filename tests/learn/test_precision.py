@@ -1,7 +1,5 @@
 """Inner layers compute with bfloat16 where they are let to, and a machine is known by what it computes with."""
 
-from __future__ import annotations
-
 import platform
 
 import numpy as np

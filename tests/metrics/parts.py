@@ -1,7 +1,5 @@
 """Parts as a classifier may leave them: any labels, any probabilities, classes without an image among them."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 from hypothesis import strategies as st

@@ -1,7 +1,5 @@
 """A project is supplied with the very Pixmill that runs, whatever that was installed from."""
 
-from __future__ import annotations
-
 import hashlib
 import http.server
 import threading

@@ -1,7 +1,5 @@
 """An upgrade says what changes, rewrites what nobody edited, and does the rest after a kill."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path

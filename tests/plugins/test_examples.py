@@ -1,7 +1,5 @@
 """The examples of docs/plugins, run as they stand there: each page makes the project that it describes."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

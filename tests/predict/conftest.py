@@ -1,7 +1,5 @@
 """A folder of images and others, and a model that predicts them."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

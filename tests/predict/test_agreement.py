@@ -1,7 +1,5 @@
 """Evaluate, the classifier, predict, the exported file and MLflow's model say the same of the same images."""
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 

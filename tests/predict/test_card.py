@@ -1,7 +1,5 @@
 """The model card says what the project's files say, and shows names from strangers as they are."""
 
-from __future__ import annotations
-
 import re
 import shutil
 from dataclasses import replace

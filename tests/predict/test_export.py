@@ -1,7 +1,5 @@
 """Exported files give the model's answers in other runtimes; what does not is not kept."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 import shutil

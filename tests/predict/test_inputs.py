@@ -1,7 +1,5 @@
 """Everything that a person can name becomes a stream of images; what does not exist is refused before any work."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import os

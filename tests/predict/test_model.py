@@ -1,7 +1,5 @@
 """A model is the project's own, a folder or a file; what is known of it is true."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """Tables hold what was predicted, open in spreadsheets, and are written as a stream."""
 
-from __future__ import annotations
-
 import csv
 import json
 from collections.abc import Callable

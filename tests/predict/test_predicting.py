@@ -1,7 +1,5 @@
 """From images to files: in order, as a stream, and not twice after a kill."""
 
-from __future__ import annotations
-
 import io
 import json
 import os

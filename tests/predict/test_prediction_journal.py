@@ -1,7 +1,5 @@
 """A killed run goes on where it was; what may have changed is predicted anew."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A plugin is found where it must be, or a message says what to do."""
 
-from __future__ import annotations
-
 import pytest
 
 from pixmill.core.errors import PluginError

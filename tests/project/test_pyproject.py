@@ -1,7 +1,5 @@
 """What ``pyproject.toml`` says of a project, also where it says nonsense."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """A copy of the package whose code a test may edit."""
 
-from __future__ import annotations
-
 import contextlib
 import shutil
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """A stage's digest changes with what decides its outputs, and a stage of other code than the project's is refused."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

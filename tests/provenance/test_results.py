@@ -1,7 +1,5 @@
 """The digest of the code of a result is another one for all that may change it, and for nothing else."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Workspaces with a real MLflow database, made once and copied."""
 
-from __future__ import annotations
-
 import shutil
 from dataclasses import dataclass
 

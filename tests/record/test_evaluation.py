@@ -1,7 +1,5 @@
 """An evaluation finds its training by the weights, in spite of everything."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from pixmill.record.stage_runs import evaluation_run

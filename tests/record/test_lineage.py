@@ -1,7 +1,5 @@
 """A run knows its commit, whether anything differed from it, and DVC's hash of what it stands on."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import shutil

@@ -1,7 +1,5 @@
 """The model in MLflow is the model: native, with a signature, and it predicts the same."""
 
-from __future__ import annotations
-
 import shutil
 
 import numpy as np

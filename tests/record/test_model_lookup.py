@@ -1,7 +1,5 @@
 """A name in MLflow leads to the classifier's own files; what is no model of Pixmill's is refused."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

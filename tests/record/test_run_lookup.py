@@ -1,7 +1,5 @@
 """What MLflow has of trainings: facts, files, and the list of those that were evaluated."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

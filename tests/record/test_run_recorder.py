@@ -1,7 +1,5 @@
 """What is recorded arrives, live or at the end; what the disk refuses takes nothing else with it."""
 
-from __future__ import annotations
-
 import string
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The classifier in MLflow takes bytes and answers in a table, in a process that has no Pixmill and no TensorFlow."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import subprocess

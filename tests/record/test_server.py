@@ -1,7 +1,5 @@
 """A real MLflow server that dies in the middle, one that comes back, and one that never answers."""
 
-from __future__ import annotations
-
 import shutil
 import socket
 import threading

@@ -1,7 +1,5 @@
 """The code that goes with a model is the pipeline's own, and prepares every file byte for byte alike."""
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A store that takes nothing is known within seconds, and why, and what to do."""
 
-from __future__ import annotations
-
 import contextlib
 import http.server
 import os

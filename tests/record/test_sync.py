@@ -1,7 +1,5 @@
 """What waits is sent later, once, to where it was meant for."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

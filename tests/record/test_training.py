@@ -1,7 +1,5 @@
 """The run of a training: what it carries, how it ends, and which run it is."""
 
-from __future__ import annotations
-
 import os
 import threading
 import time

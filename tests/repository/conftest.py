@@ -1,7 +1,5 @@
 """The repository's own modules and what each imports, read from the source."""
 
-from __future__ import annotations
-
 import ast
 from dataclasses import dataclass
 from functools import partial

@@ -1,7 +1,5 @@
 """The tree of exceptions in pixmill.core.errors is the one in the code."""
 
-from __future__ import annotations
-
 import ast
 import re
 

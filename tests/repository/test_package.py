@@ -1,7 +1,5 @@
 """The package: what it says of itself, what is in it, and what it does in an empty environment."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

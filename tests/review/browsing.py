@@ -1,7 +1,5 @@
 """The page of the review in a real browser."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shutil

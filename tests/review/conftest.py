@@ -1,7 +1,5 @@
 """A project as validate leaves it: real images, and tables written by hand that say what the tests need."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import io

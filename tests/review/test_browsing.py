@@ -1,7 +1,5 @@
 """In a real browser, keys are pressed and decisions are read from ``review.csv``."""
 
-from __future__ import annotations
-
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys

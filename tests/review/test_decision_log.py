@@ -1,7 +1,5 @@
 """A decision is known to be lost, committed, or replaced by the person, whatever became of ``review.csv``."""
 
-from __future__ import annotations
-
 import contextlib
 import subprocess
 import time

@@ -1,7 +1,5 @@
 """Images that people corrected the model on: new ones move into ``data/``, known ones get a line in ``review.csv``."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import resource

@@ -1,7 +1,5 @@
 """The whole loop with the real stages: what was decided on the page is what validate does next."""
 
-from __future__ import annotations
-
 import contextlib
 import http.client
 import json

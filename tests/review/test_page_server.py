@@ -1,7 +1,5 @@
 """The page answers its own browser, and refuses everybody else."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import re

@@ -1,7 +1,5 @@
 """The command finds its tables, opens a browser, ends at Ctrl-C and says what comes next."""
 
-from __future__ import annotations
-
 import contextlib
 import getpass
 import http.client

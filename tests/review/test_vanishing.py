@@ -1,7 +1,5 @@
 """DVC and Git remove what no commit holds; nothing that was decided in a review is lost by it."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import http.client

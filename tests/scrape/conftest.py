@@ -1,7 +1,5 @@
 """Small images, folders of them, a web server, and ways to scrape from both."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import dataclasses

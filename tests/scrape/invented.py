@@ -1,7 +1,5 @@
 """Sources that a test makes up, and the web server that has their images."""
 
-from __future__ import annotations
-
 from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.sources import SearchError
 from pixmill.web.fetch import Network

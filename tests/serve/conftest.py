@@ -1,7 +1,5 @@
 """A server with a tiny model, in processes of its own, and images for it."""
 
-from __future__ import annotations
-
 import http.client
 import io
 import json

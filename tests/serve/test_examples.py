@@ -1,7 +1,5 @@
 """Test images of the project are shown as examples, and a correction of one is told as that of its original."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

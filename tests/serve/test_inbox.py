@@ -1,7 +1,5 @@
 """What the inbox has answered is there, whatever happens to those who write into it."""
 
-from __future__ import annotations
-
 import hashlib
 import multiprocessing
 import os

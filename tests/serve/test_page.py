@@ -1,7 +1,5 @@
 """In a real browser, with the real server: images go in, answers come out, and nothing goes anywhere else."""
 
-from __future__ import annotations
-
 import base64
 import contextlib
 import hashlib

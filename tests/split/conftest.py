@@ -1,7 +1,5 @@
 """A small project as validate leaves it: images, manifest, pairs."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What people do to their folders: they add, remove, rename and shuffle, and no remaining image changes sides."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

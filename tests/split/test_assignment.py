@@ -1,7 +1,5 @@
 """An image's part follows from its own name, for ever."""
 
-from __future__ import annotations
-
 import hashlib
 
 import numpy as np

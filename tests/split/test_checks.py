@@ -1,7 +1,5 @@
 """Each expectation of a split fails for its own reason and says so; all hold where nothing leaks."""
 
-from __future__ import annotations
-
 import pandas as pd
 import pytest
 

@@ -1,7 +1,5 @@
 """A test folder that people gave and that shrank says so: in the numbers, on the pages and on the terminal."""
 
-from __future__ import annotations
-
 import json
 import shutil
 

@@ -1,7 +1,5 @@
 """Groups by page and product, and clusters."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

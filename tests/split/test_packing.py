@@ -1,7 +1,5 @@
 """Packed rows are the fitted images, and a pass that fails leaves nothing behind."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 from dataclasses import replace

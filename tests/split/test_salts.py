@@ -1,7 +1,5 @@
 """A salt is named where small classes are divided badly, and nowhere else."""
 
-from __future__ import annotations
-
 import re
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Parts, folds and metrics of a split."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

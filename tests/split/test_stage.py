@@ -1,7 +1,5 @@
 """The stage as DVC runs it: whole or not at all, and the same bytes each time."""
 
-from __future__ import annotations
-
 import csv
 import html
 import json

@@ -1,7 +1,5 @@
 """After the straddlers are gone, no link crosses; and no more are gone than need be."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np

@@ -1,7 +1,5 @@
 """dvc.lock tells which input has changed since the results were made."""
 
-from __future__ import annotations
-
 import pytest
 
 from pixmill.core.errors import ParamsError

@@ -1,7 +1,5 @@
 """What no commit holds is named, with the command that commits it."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

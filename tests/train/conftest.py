@@ -1,7 +1,5 @@
 """A packed set that is learnt in seconds: the label is the brightest colour."""
 
-from __future__ import annotations
-
 import hashlib
 
 import numpy as np

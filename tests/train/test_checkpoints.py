@@ -1,7 +1,5 @@
 """A checkpoint is the last whole epoch, or none; nothing about it stops a training."""
 
-from __future__ import annotations
-
 import os
 import resource
 

@@ -1,7 +1,5 @@
 """Fitting learns, says what it did, keeps the best weights and gives the same ones again."""
 
-from __future__ import annotations
-
 import os
 import re
 import signal

@@ -1,7 +1,5 @@
 """Folds part the images for training and validation anew, without reading them."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

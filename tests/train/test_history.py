@@ -1,7 +1,5 @@
 """The best epoch, the end of training, the learning rate and the table follow from params and history alone."""
 
-from __future__ import annotations
-
 import pytest
 
 from pixmill.core.params import ScheduleParams, TrainParams

@@ -1,7 +1,5 @@
 """Signals wait for the end of a step; the second one does not wait."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

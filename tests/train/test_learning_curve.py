@@ -1,7 +1,5 @@
 """The learning curve: nested shares of whole clusters, and a sentence that its figures support."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The stage, killed at its worst moments, goes on from its last whole epoch and ends with the same bytes."""
 
-from __future__ import annotations
-
 import os
 import signal
 import sqlite3

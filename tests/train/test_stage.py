@@ -1,7 +1,5 @@
 """The stage as DVC runs it: the same bytes on any number of cores, whatever happens to it or to MLflow."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

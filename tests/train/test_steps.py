@@ -1,7 +1,5 @@
 """A step follows its definition, a restored trainer goes on to the same bytes, and others may call the same step."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

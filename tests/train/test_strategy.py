@@ -1,7 +1,5 @@
 """The environment names where a model is trained; what it cannot mean is refused with what to do."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

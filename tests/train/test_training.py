@@ -1,7 +1,5 @@
 """From packed images to a fitted classifier and its figures; what was fitted once is taken over."""
 
-from __future__ import annotations
-
 import contextlib
 import re
 import shutil

@@ -1,7 +1,5 @@
 """A training's key is another one for all that may change its weights, and for nothing else."""
 
-from __future__ import annotations
-
 import pytest
 
 from pixmill.core.params import FeaturesParams, TrainParams, flat

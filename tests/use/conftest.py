@@ -1,7 +1,5 @@
 """One number of threads for all, since TensorFlow takes no other once it has computed."""
 
-from __future__ import annotations
-
 import pytest
 
 from pixmill.core.params import TrainParams

@@ -1,7 +1,5 @@
 """The recipes after well-known systems are what those were: data, layers, loss, optimizer and augmentation."""
 
-from __future__ import annotations
-
 from functools import cache
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """What a run lacks on this machine is told before it starts."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A scraped folder in small: images made here, with the tables that scrape would write."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 from collections.abc import Mapping, Sequence

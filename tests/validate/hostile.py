@@ -1,7 +1,5 @@
 """Makers of files that mean harm, or were harmed: cut, flipped, swollen, disguised. The same ones on every machine."""
 
-from __future__ import annotations
-
 import io
 import itertools
 import struct

@@ -1,7 +1,5 @@
 """A validation made of rows, for what only reads it: no image is decoded, no expectation run."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any

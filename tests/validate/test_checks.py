@@ -1,7 +1,5 @@
 """Each expectation, and its words."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A team's own checks: what they return is looked at before it runs."""
 
-from __future__ import annotations
-
 import pandas as pd
 import pytest
 

@@ -1,7 +1,5 @@
 """Properties of the files that give the class away, and those that do not."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

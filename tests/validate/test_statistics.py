@@ -1,7 +1,5 @@
 """Metrics, dimensions, distributions and plots."""
 
-from __future__ import annotations
-
 import csv
 import io
 import math

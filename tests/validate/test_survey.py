@@ -1,7 +1,5 @@
 """The pass over all images, its records and columns."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import time

@@ -1,7 +1,5 @@
 """What the gate looks at."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

@@ -1,7 +1,5 @@
 """The rules, first to last, and sets of images with the same pixels."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

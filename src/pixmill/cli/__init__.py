@@ -10,8 +10,6 @@ To add a verb, write a module of its name and list it in ``_VERBS``:
 - ``EXTRAS`` (optional) names extras that may be enough for it, where not all of ``pipeline`` is needed.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys

@@ -1,7 +1,5 @@
 """Show the browser and driver that scraping uses."""
 
-from __future__ import annotations
-
 import argparse
 import os
 

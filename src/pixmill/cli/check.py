@@ -4,8 +4,6 @@ In a project, also checks that the installed Pixmill is the one of pixmill.lock.
 Exits 1 where a run would stop.
 """
 
-from __future__ import annotations
-
 import argparse
 import shutil
 import sys

@@ -3,8 +3,6 @@
 Existing images are yours and are never touched.
 """
 
-from __future__ import annotations
-
 import argparse
 
 from pixmill.cli.parser import project_root, say

@@ -3,8 +3,6 @@
 Prints a command to fix each problem; exits 1 if there is one.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 

@@ -6,8 +6,6 @@ folder also gets labels.txt and a model card, README.md, as model hubs read it. 
 earlier export there is replaced.
 """
 
-from __future__ import annotations
-
 import argparse
 import shlex
 import sys

@@ -4,8 +4,6 @@ In an existing folder, `pixmill new .` adds what is missing and touches nothing
 that is there.
 """
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

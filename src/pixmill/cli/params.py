@@ -4,8 +4,6 @@ Each with its origin: params.yaml or the default. A KEY is printed with its
 meaning; a section with all its keys.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 

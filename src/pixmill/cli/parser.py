@@ -1,7 +1,5 @@
 """What the verbs share: a parser that guesses, the project's folder, and lines for standard error."""
 
-from __future__ import annotations
-
 import argparse
 import difflib
 import sys

@@ -5,8 +5,6 @@ predictions to files. A file that is not an image is a row with the reason. A
 run that was killed goes on where it was: repeat the command.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from io import BufferedIOBase

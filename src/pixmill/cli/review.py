@@ -8,8 +8,6 @@ accept go into data/, and stay in inbox/ until a commit holds them. The page is 
 this machine only; stop it with Ctrl-C.
 """
 
-from __future__ import annotations
-
 import argparse
 
 from pixmill.cli.parser import inbox, port, project_root

@@ -3,8 +3,6 @@
 The scrape itself runs with `dvc repro scrape`.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 

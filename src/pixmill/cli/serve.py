@@ -4,8 +4,6 @@ Prints its URL once it answers. Ctrl-C or SIGTERM stops it after it has answered
 the requests that it has accepted.
 """
 
-from __future__ import annotations
-
 import argparse
 import ipaddress
 import os

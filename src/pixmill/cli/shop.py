@@ -3,8 +3,6 @@
 Stop it with Ctrl-C.
 """
 
-from __future__ import annotations
-
 import argparse
 
 from pixmill.cli.parser import port, project_root

@@ -1,7 +1,5 @@
 """Print the results of the last run."""
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import sqlite3

@@ -5,8 +5,6 @@ reachable, to MLFLOW_TRACKING_URI or the server of pyproject.toml. No run is
 sent twice. Exits 1 if some are still pending.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 

@@ -4,8 +4,6 @@ Without a name, lists the recipes. An edited params.yaml is only replaced if it
 is committed, or with --force.
 """
 
-from __future__ import annotations
-
 import argparse
 
 from pixmill.cli.parser import project_root

@@ -1,7 +1,5 @@
 """What differs between two revisions in params, stages, packages and commits."""
 
-from __future__ import annotations
-
 import contextlib
 import re
 from collections import defaultdict

@@ -1,7 +1,5 @@
 """Draw a difference with its limits as a small SVG that takes the page's colours, light or dark."""
 
-from __future__ import annotations
-
 from pixmill.compare.comparison import with_sign
 from pixmill.metrics.significance import Difference
 

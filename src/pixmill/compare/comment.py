@@ -6,8 +6,6 @@ It has a token that may write, so it runs without any of the request's code; the
 so it is only ever the text of a comment. It imports the standard library only, and so runs as a file, too.
 """
 
-from __future__ import annotations
-
 import argparse
 import itertools
 import json

@@ -1,7 +1,5 @@
 """Compare two revisions of a project."""
 
-from __future__ import annotations
-
 from pixmill.compare.changes import find_changes
 from pixmill.compare.comparison import Comparison, NotComparableError, Numbers, Verdict
 from pixmill.compare.gate import judge

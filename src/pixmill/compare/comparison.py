@@ -1,7 +1,5 @@
 """What a comparison of two revisions holds: the base, and the head that is to replace it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal

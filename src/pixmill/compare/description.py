@@ -1,7 +1,5 @@
 """What a comparison says, as sections of lines and tables that each format draws in its own way."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,5 @@
 """Images that the base gets right and the head does not, or the reverse, found in a second."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

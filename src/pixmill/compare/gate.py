@@ -4,8 +4,6 @@ On a few hundred images a metric is known within a few points only. A limit insi
 neither kept nor broken but undecided, and a rule says how many test images would probably decide it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any

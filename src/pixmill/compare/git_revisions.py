@@ -1,7 +1,5 @@
 """Which commits two revisions stand for: by the name that a person wrote, or by default."""
 
-from __future__ import annotations
-
 import difflib
 import re
 from collections import defaultdict

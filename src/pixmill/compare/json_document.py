@@ -1,7 +1,5 @@
 """A comparison as the JSON document of ``pixmill compare --json``."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict

@@ -1,7 +1,5 @@
 """The page ``reports/compare.html``: whether a change matters, what it did, and why."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A parallel plot of runs: an axis for each param in which they differ, and one for the metric."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ The footer tells rows, columns and their types; the headers of the pages tell wh
 it, whatever the footer says. What is too much is refused before anything is unpacked.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 

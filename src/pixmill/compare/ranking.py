@@ -1,7 +1,5 @@
 """Experiments of DVC and runs in MLflow, best first, and which are significantly worse than the best."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections import Counter

@@ -1,7 +1,5 @@
 """Both revisions of a comparison, read from Git, DVC or MLflow, without a checkout."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """Choose the images that tell most about a change, and lay them out on one contact sheet."""
 
-from __future__ import annotations
-
 import base64
 import io
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """A comparison as plain text for a terminal."""
 
-from __future__ import annotations
-
 import textwrap
 
 from pixmill.compare.comparison import Comparison

@@ -1,7 +1,5 @@
 """Files of a revision, without a checkout: from Git, and from DVC's cache or remote."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """The calibration that predictions of an earlier version still lack: they hold the probabilities before it."""
 
-from __future__ import annotations
-
 import io
 import json
 from collections.abc import Callable

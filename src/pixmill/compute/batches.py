@@ -1,7 +1,5 @@
 """Map a function over many rows in many processes, with bounded memory and in order."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice

@@ -1,7 +1,5 @@
 """The connection to a Ray cluster: bounded in time, silent, and with errors that a person can act on."""
 
-from __future__ import annotations
-
 import atexit
 import functools
 import logging

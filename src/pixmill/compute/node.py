@@ -3,8 +3,6 @@
 Ray's own process imports little, and unpickles neither pass, rows nor results.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import pickle

@@ -1,7 +1,5 @@
 """Scheduling of a pass: rows in progress, and retries."""
 
-from __future__ import annotations
-
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence

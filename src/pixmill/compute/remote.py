@@ -1,7 +1,5 @@
 """What DVC's remote holds of a folder: the object of each file, by the listings of DVC's outputs."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -1,7 +1,5 @@
 """A service: rows come one at a time from many threads, and each gets a future."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections import deque

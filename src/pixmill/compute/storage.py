@@ -1,7 +1,5 @@
 """Where workers read files from: a folder that they see as this machine does, or the DVC remote."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

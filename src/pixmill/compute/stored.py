@@ -1,7 +1,5 @@
 """Objects in the DVC remote: how workers that do not see this machine's folders read files."""
 
-from __future__ import annotations
-
 import functools
 import pickle
 import time

@@ -1,7 +1,5 @@
 """A worker process: it processes batches until its owner ends it."""
 
-from __future__ import annotations
-
 import ctypes
 import errno
 import pickle

@@ -1,7 +1,5 @@
 """A worker process, from its owner's side: its limits, its task, its start and its end."""
 
-from __future__ import annotations
-
 import contextlib
 import multiprocessing
 import pickle

@@ -1,7 +1,5 @@
 """The same arithmetic on every x86-64-v3 processor."""
 
-from __future__ import annotations
-
 import os
 import platform
 import re

@@ -1,7 +1,5 @@
 """Bytes that cost time to compute, kept by name in an SQLite file; without it everything works, only slower."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """DVC, run for a project as a command of its own, and what its cache holds."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import subprocess

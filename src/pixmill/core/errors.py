@@ -42,8 +42,6 @@ All exceptions of Pixmill; those not defined here name their module::
 Any other exception is a defect and keeps its traceback.
 """
 
-from __future__ import annotations
-
 
 class PixmillError(Exception):
     """Say what went wrong and what to do next.

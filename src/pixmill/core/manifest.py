@@ -1,7 +1,5 @@
 """The manifest: the one table that flows from stage to stage and grows by columns."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path

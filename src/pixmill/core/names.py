@@ -1,7 +1,5 @@
 """Names of classes, which are also names of folders: one spelling for each, and none that a system refuses."""
 
-from __future__ import annotations
-
 import unicodedata
 
 FOLDER = r"^(?!([cC][oO][nN]|[pP][rR][nN]|[aA][uU][xX]|[nN][uU][lL]|([cC][oO][mM]|[lL][pP][tT])[1-9]) *(\.|$)).*[^. ]$"

@@ -1,7 +1,5 @@
 """Where Pixmill is installed from: an address with a hash, a Git commit, a wheel, a folder, or a package index."""
 
-from __future__ import annotations
-
 import json
 import re
 import shlex

@@ -1,7 +1,5 @@
 """How processes end: with their parent, and when a signal asks them to."""
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import multiprocessing

@@ -1,7 +1,5 @@
 """Numbers with their nouns, for messages and pages."""
 
-from __future__ import annotations
-
 
 def count(number: int, noun: str, plural: str = "") -> str:
     """Return a number with its noun.

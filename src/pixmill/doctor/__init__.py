@@ -6,8 +6,6 @@
 - ``finding``: the result of one check
 """
 
-from __future__ import annotations
-
 import importlib.util
 from pathlib import Path
 

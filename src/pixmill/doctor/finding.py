@@ -1,7 +1,5 @@
 """The result of one check of what a run needs, and its lines."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum

@@ -1,7 +1,5 @@
 """Check the project: its parameters, its images, and what DVC keeps of it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Check what a run talks to: the browser, MLflow and the network."""
 
-from __future__ import annotations
-
 import socket
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The colour-histogram baseline: logistic regression on colours, which ignores shapes."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterator
 

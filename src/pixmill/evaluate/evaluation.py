@@ -1,7 +1,5 @@
 """The stage's entry point: takes a trained classifier and packed images, returns the evaluation."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -8,8 +8,6 @@ Source: Northcutt, Jiang and Chuang, "Confident Learning: Estimating Uncertainty
 sections 3.1 (the confident joint) and 3.2 (ranking by the normalised margin).
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The metrics in ``plots/evaluate/full.json``, from the predictions and the model's calibration."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

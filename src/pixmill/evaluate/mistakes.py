@@ -1,7 +1,5 @@
 """Images to inspect: the most confident errors, the least confident predictions, and a random sample."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Predictions for every image, from which all metrics are computed, and for unlabelled images."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 

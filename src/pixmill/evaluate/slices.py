@@ -1,7 +1,5 @@
 """Accuracy by slice: the test split cut by class, source, size, brightness and near-duplicates."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

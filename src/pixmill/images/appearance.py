@@ -1,7 +1,5 @@
 """An image as displayed: upright, on white, in 8-bit colour or greyscale."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Decode untrusted bytes to RGB pixels, or report in one word why not."""
 
-from __future__ import annotations
-
 import contextlib
 import importlib
 import importlib.util

@@ -1,7 +1,5 @@
 """Fit an image to the model's square input (the same function for training and inference), or to a thumbnail."""
 
-from __future__ import annotations
-
 import base64
 import io
 from typing import Literal, get_args

@@ -1,7 +1,5 @@
 """Detect a format from the first bytes, never from a file name or an HTTP header."""
 
-from __future__ import annotations
-
 import re
 
 EXTENSIONS = {

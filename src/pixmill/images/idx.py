@@ -1,7 +1,5 @@
 """Read IDX files, the format of MNIST and its successors, gzipped or not."""
 
-from __future__ import annotations
-
 import gzip
 import math
 import zlib

@@ -1,7 +1,5 @@
 """List the files of a folder tree as a stream."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from pathlib import Path

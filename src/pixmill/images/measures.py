@@ -1,7 +1,5 @@
 """Read, decode and measure one image, or report the reason why not."""
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Why an image cannot be read: one word, and what it means."""
 
-from __future__ import annotations
-
 from pixmill.images.formats import OTHER_FORMATS
 
 UNREADABLE = {

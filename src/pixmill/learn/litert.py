@@ -1,7 +1,5 @@
 """LiteRT: networks that run without TensorFlow, with the same bits on every x86-64-v3 processor."""
 
-from __future__ import annotations
-
 import contextlib
 import importlib.util
 import io

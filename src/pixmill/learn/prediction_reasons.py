@@ -1,7 +1,5 @@
 """Why an image has no prediction: what each reason means."""
 
-from __future__ import annotations
-
 import http
 
 from pixmill.images.read_errors import UNREADABLE

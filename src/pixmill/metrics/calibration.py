@@ -1,7 +1,5 @@
 """Calibration: temperature scaling, and a confidence threshold below which the model answers "not sure"."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Calibration error, reliability diagram, and accuracy against coverage."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd

@@ -1,7 +1,5 @@
 """What a learning curve says of more images, in the one sentence that all pages use."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 _WORTH = 0.005

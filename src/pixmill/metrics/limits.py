@@ -1,7 +1,5 @@
 """Confidence intervals of an accuracy, of a split's metrics, and of each class's."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

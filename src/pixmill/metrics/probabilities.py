@@ -1,7 +1,5 @@
 """A model's probabilities: validated, normalised, temperature-scaled, and their loss."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

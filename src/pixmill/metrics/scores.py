@@ -1,7 +1,5 @@
 """Metrics of a split and of each class, as scikit-learn defines them."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from typing import Any

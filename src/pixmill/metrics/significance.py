@@ -1,7 +1,5 @@
 """Significance tests: two models on the same images, or a slice against the rest."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

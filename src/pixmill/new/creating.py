@@ -1,7 +1,5 @@
 """Make a project, or add to a folder what a project needs."""
 
-from __future__ import annotations
-
 import configparser
 import os
 import shutil

@@ -1,7 +1,5 @@
 """Images that people have in folders: find the classes and splits, and copy them into a project."""
 
-from __future__ import annotations
-
 import re
 import shutil
 from collections.abc import Mapping, Sequence, Set

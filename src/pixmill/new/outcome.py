@@ -1,7 +1,5 @@
 """What ``pixmill new`` says at its end: what was there before, what is amiss, and what to type next."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The names of a project: that of its folder, and that of the package of its own code."""
 
-from __future__ import annotations
-
 import importlib.util
 import keyword
 import re

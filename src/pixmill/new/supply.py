@@ -1,7 +1,5 @@
 """What a project installs Pixmill from: the reference that its files name, and the wheel that it carries."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import io

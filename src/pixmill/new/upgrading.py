@@ -1,7 +1,5 @@
 """Adapt a project to the installed Pixmill, and say what that changes."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator, Mapping

@@ -4,8 +4,6 @@
 - ``mlproject``: MLflow's way in
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import sys

@@ -1,7 +1,5 @@
 """Evaluate the trained classifier: metrics, predictions per image, and error analysis."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from pixmill.core.files import file_digest, fresh_folder, read_json, write_figures, write_text

@@ -1,7 +1,5 @@
 """MLflow's entry point: ``python -m stages train train.epochs=3``; an empty value keeps that of params.yaml."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import signal

@@ -1,7 +1,5 @@
 """Collect the images: from the web through browsers and public APIs, or from local files."""
 
-from __future__ import annotations
-
 from pixmill.core.files import write_figures, write_text
 from pixmill.core.manifest import SCRAPED, write_table
 from pixmill.core.params import Params

@@ -1,7 +1,5 @@
 """Assign each kept image to a split, check for leakage, and pack the splits."""
 
-from __future__ import annotations
-
 import itertools
 
 from pixmill.compute import RowLimits

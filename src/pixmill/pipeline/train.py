@@ -1,7 +1,5 @@
 """Fit the classifier that params.yaml describes, and record the run."""
 
-from __future__ import annotations
-
 import sys
 from functools import partial
 

@@ -1,7 +1,5 @@
 """Check every scraped image, and stop the pipeline where a critical check fails."""
 
-from __future__ import annotations
-
 import itertools
 
 from pixmill.core.files import write_figures, write_json, write_text

@@ -1,7 +1,5 @@
 """How closely an exported model follows the one that it was made from, measured on images."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The model card of an export: ``README.md``, in the form that model hubs read."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping

@@ -1,7 +1,5 @@
 """What a model card says of a model, read from the project's files."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path

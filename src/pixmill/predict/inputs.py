@@ -1,7 +1,5 @@
 """The images that a person names: files, folders, patterns, URLs, or standard input."""
 
-from __future__ import annotations
-
 import codecs
 import glob
 import hashlib

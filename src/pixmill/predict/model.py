@@ -1,7 +1,5 @@
 """Find a model: the project's own, a folder, an exported file, or one in MLflow."""
 
-from __future__ import annotations
-
 import atexit
 import contextlib
 import hashlib

@@ -1,7 +1,5 @@
 """Tables of predictions as files, written as a stream."""
 
-from __future__ import annotations
-
 import csv
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence

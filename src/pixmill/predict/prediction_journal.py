@@ -1,7 +1,5 @@
 """The journal of a run: the rows that are finished, so that a killed run goes on where it was."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 from collections.abc import Iterator

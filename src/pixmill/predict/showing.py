@@ -1,7 +1,5 @@
 """Predictions as text for a terminal: a table of a few, or a summary of many."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """Plugins: a team's own source, check, augmentation or backbone, loaded by its name in ``params.yaml``."""
 
-from __future__ import annotations
-
 import importlib
 import re
 import sys

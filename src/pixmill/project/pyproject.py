@@ -1,7 +1,5 @@
 """What a project says of itself in ``pyproject.toml``: its name, its MLflow server and its plugins."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """A digest of what some code does: comments, docstrings and layout do not change it."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Callable, Iterable
 from functools import cache

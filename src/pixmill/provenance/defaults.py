@@ -1,7 +1,5 @@
 """What the values of params follow from: their defaults, and what checks and converts them."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterable
 

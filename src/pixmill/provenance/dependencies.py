@@ -1,7 +1,5 @@
 """The code in the ``deps:`` of ``dvc.yaml``, written from what each stage imports: ``make reference``."""
 
-from __future__ import annotations
-
 import re
 import textwrap
 from pathlib import Path

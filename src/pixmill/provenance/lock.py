@@ -5,8 +5,6 @@ that its outputs follow from and the defaults of its params. What only tells or 
 that changes nothing else runs nothing again.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import platform

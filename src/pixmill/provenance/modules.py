@@ -1,7 +1,5 @@
 """The modules of a package: what each says without its comments, what it imports, and all that it needs."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path

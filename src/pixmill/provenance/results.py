@@ -1,7 +1,5 @@
 """Which code decides which result: one table, for ``pixmill.lock``, ``dvc.yaml`` and the keys of caches."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache

@@ -1,7 +1,5 @@
 """Live logging of a training: each epoch as a point on the run's curves, each fold as a child run."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 

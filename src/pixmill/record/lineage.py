@@ -1,7 +1,5 @@
 """Provenance of a run: commit, DVC hashes, experiment and process."""
 
-from __future__ import annotations
-
 import getpass
 import json
 import os

@@ -4,8 +4,6 @@
 files and the code that loads them.
 """
 
-from __future__ import annotations
-
 import importlib
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The run of a stage: a training's, tagged with its weights, and an evaluation's, which finds it by them."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Iterator, Mapping

@@ -4,8 +4,6 @@ A process that loads a model may have another version of Pixmill, or none, and a
 shadow a copy of that name. So the copy is a package named after the hash of its code.
 """
 
-from __future__ import annotations
-
 import ast
 import hashlib
 import re

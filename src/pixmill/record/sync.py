@@ -1,7 +1,5 @@
 """Upload all pending runs to MLflow: at the end of a stage, and in ``pixmill sync``."""
 
-from __future__ import annotations
-
 import shutil
 import sys
 import time

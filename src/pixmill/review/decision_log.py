@@ -5,8 +5,6 @@ for each line of ``review.csv`` that was changed. To have Pixmill forget one, de
 skipped, and stays.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath

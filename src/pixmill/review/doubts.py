@@ -1,7 +1,5 @@
 """Cases to review: images shown side by side, the most urgent kinds first."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What has become of what was decided: what a commit holds, and what has vanished from ``data/`` and ``review.csv``."""
 
-from __future__ import annotations
-
 import csv
 import io
 import os

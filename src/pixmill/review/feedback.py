@@ -5,8 +5,6 @@ is copied to ``data/<class>/``, as ``feedback-<date>-<id>``, so that the manifes
 keeps it until a commit's ``data.dvc`` holds it.
 """
 
-from __future__ import annotations
-
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence

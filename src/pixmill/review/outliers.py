@@ -5,8 +5,6 @@ beyond 3.5 of them (Iglewicz and Hoaglin, "How to Detect and Handle Outliers", A
 as fewer than half of a class are odd, and each score says in plain words what is odd about an image.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

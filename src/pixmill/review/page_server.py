@@ -1,7 +1,5 @@
 """The page's server: HTTP/1.1 on loopback, for one browser only."""
 
-from __future__ import annotations
-
 import json
 import re
 import secrets

@@ -1,7 +1,5 @@
 """Images for the page: decoded under guard in other processes, and encoded anew."""
 
-from __future__ import annotations
-
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence

@@ -1,7 +1,5 @@
 """Put back what was decided and has vanished from ``data/`` or ``review.csv`` before a commit held it."""
 
-from __future__ import annotations
-
 import sys
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """The ledger of decisions: ``review.csv`` as it lies there now, one decision a line."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path

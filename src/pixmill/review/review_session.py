@@ -1,7 +1,5 @@
 """One sitting: the cases, what people have decided, and what the page is told of it."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """A sitting as one function: a project in, a page until Ctrl-C, decisions in ``review.csv``."""
 
-from __future__ import annotations
-
 import getpass
 import sys
 import time

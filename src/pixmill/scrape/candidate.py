@@ -1,7 +1,5 @@
 """An image that a source shows, the query that it answers, and what came of it."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 

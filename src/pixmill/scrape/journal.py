@@ -1,7 +1,5 @@
 """The journal of a scrape: what searches were answered and what came of each address, so that none is asked again."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """Licences told apart by what they allow, however a source spells them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What every request passes: its host, its origin, its key and its size; and the headers of every answer."""
 
-from __future__ import annotations
-
 import asyncio
 import hmac
 import time

@@ -1,7 +1,5 @@
 """The routes below /v1: predict, explain, what the model is, examples, and feedback."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import logging

@@ -1,7 +1,5 @@
 """The application: the page, the API, and what operators look at."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import functools

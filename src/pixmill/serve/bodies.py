@@ -1,7 +1,5 @@
 """The images in a request's body: multipart, raw bytes, or JSON with base64 or URLs."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass

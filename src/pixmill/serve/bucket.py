@@ -5,8 +5,6 @@ it the image. It is there as a whole or not at all, servers need not know of eac
 from under a correction. ``dropped/<id>`` are empty objects, ``moving`` says who empties the inbox just now.
 """
 
-from __future__ import annotations
-
 import contextlib
 import secrets
 import socket

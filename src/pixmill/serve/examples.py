@@ -1,7 +1,5 @@
 """Test images to try the model on, from the project's packed test split."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The check that a model passes before it answers requests: a few fixed images, on all workers."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable
 from concurrent.futures import Future

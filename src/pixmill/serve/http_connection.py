@@ -1,7 +1,5 @@
 """A connection with limits: of a head's size, and of the time for a head, a body, and reading the answer."""
 
-from __future__ import annotations
-
 import asyncio
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol

@@ -1,7 +1,5 @@
 """A model in service: a copy of its files, and the workers that run it."""
 
-from __future__ import annotations
-
 import shutil
 import stat
 import tempfile

@@ -1,7 +1,5 @@
 """What Prometheus reads: requests, their latency, what waits, what was predicted, and by which model."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, MutableMapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Which model answers now: loaded at the start, replaced while requests run, never by one that fails its check."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import logging

@@ -1,7 +1,5 @@
 """The API's requests and answers, as OpenAPI describes them."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Sequence
 from typing import Annotated, Any

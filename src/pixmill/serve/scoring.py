@@ -1,7 +1,5 @@
 """The routes that MLflow's scoring clients use: /invocations and /ping."""
 
-from __future__ import annotations
-
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 

@@ -1,7 +1,5 @@
 """Run the service with uvicorn: open the model, listen, and end in order."""
 
-from __future__ import annotations
-
 import errno
 import logging
 import socket

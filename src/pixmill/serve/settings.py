@@ -1,7 +1,5 @@
 """What a person may set about the service."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Images that clients name by their URL: fetched under guard, so many a minute for each client."""
 
-from __future__ import annotations
-
 import asyncio
 import ipaddress
 import math

@@ -1,7 +1,5 @@
 """Where an image belongs, from a salted hash of its own id or of its group's name."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable
 

@@ -1,7 +1,5 @@
 """The checks on the splits: nothing leaks, nothing is missing, and class shares are alike."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 

@@ -1,7 +1,5 @@
 """Which images belong together: those of one page or product, and those that are near-duplicates."""
 
-from __future__ import annotations
-
 import re
 from typing import Literal
 from urllib.parse import urlsplit, urlunsplit

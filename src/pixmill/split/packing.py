@@ -1,7 +1,5 @@
 """Images as memory-mappable shards, written by the processes that decode them."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Another salt, where the hash divides a small class unevenly by chance: named once, never applied by itself."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The stage's first half: kept images in; parts, folds, the expectations' outcomes and metrics out; none is opened."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Images with a near-duplicate, or a member of their group, in another split: which are dropped, and why."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

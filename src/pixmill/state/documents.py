@@ -1,7 +1,5 @@
 """What a revision's files say, read within bounds: their author may not be trusted."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Mapping
 from typing import Annotated, Any

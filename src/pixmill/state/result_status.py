@@ -1,7 +1,5 @@
 """Whether the results in the workspace are new, and how to keep them or, where nothing is lost by it, to go back."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

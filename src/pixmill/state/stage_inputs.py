@@ -1,7 +1,5 @@
 """What ``dvc.lock`` tells of results: from which inputs they were made."""
 
-from __future__ import annotations
-
 import functools
 import hashlib
 from collections.abc import Callable

@@ -3,8 +3,6 @@
 ``dvc exp apply``, ``git checkout``, ``dvc checkout``, ``dvc pull`` and another branch may remove it.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The metrics of each epoch, and what derives from them: best epoch, early stopping, next learning rate."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass

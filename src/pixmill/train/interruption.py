@@ -1,7 +1,5 @@
 """Signals stop a training between two steps, never within one."""
 
-from __future__ import annotations
-
 import signal
 import threading
 from types import FrameType, TracebackType

@@ -1,7 +1,5 @@
 """The learning curve: the model fitted to growing shares of the training split, to see if more images would help."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 

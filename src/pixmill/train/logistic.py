@@ -1,7 +1,5 @@
 """Logistic regression on features of any number of images: they are read block by block and never copied."""
 
-from __future__ import annotations
-
 import time
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial

@@ -1,7 +1,5 @@
 """The key of a training: a digest of everything that its weights depend on."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import platform
 from collections.abc import Mapping, Sequence

@@ -3,8 +3,6 @@
 A look takes about a second, where a run would fail after minutes.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Put a recipe in place of ``params.yaml``, lose no edit, and say what changed."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """People's decisions on single images: read from ``review.csv``, matched with the images that are there."""
 
-from __future__ import annotations
-
 import csv
 import io
 import re

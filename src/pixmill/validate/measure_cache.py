@@ -1,7 +1,5 @@
 """What was measured of images in earlier runs, by their ids, so that none is decoded twice."""
 
-from __future__ import annotations
-
 import contextlib
 import importlib.metadata
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A team's own checks, which ``validate.plugins`` names."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The vocabulary of reasons: why an image was dropped, in one word, and what that word means."""
 
-from __future__ import annotations
-
 from pixmill.images import read_errors as images
 
 UNREADABLE = images.UNREADABLE | {

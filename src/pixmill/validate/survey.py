@@ -1,7 +1,5 @@
 """The one pass over all images: each is decoded once, ever, and the results become one table."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack

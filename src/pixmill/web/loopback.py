@@ -1,7 +1,5 @@
 """HTTP/1.1 on this machine alone, from threads of its own."""
 
-from __future__ import annotations
-
 import sys
 import threading
 import time

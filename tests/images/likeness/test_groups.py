@@ -1,7 +1,5 @@
 """The ledger of pairs, and groups as stars."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given

@@ -1,7 +1,5 @@
 """Small greys and perceptual hashes."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given, settings

@@ -1,7 +1,5 @@
 """In a real browser, images enlarge, links unfold what they lead to, and phones get short pages."""
 
-from __future__ import annotations
-
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys

@@ -1,7 +1,5 @@
 """Rows as ``pixmill predict`` writes them."""
 
-from __future__ import annotations
-
 import hashlib
 from types import SimpleNamespace
 

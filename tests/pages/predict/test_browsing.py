@@ -1,7 +1,5 @@
 """In a real browser, the gallery can be looked through by mouse and by keyboard, on a screen or a phone."""
 
-from __future__ import annotations
-
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys

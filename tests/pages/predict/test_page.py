@@ -1,7 +1,5 @@
 """The gallery is one file that works offline, bounded whatever it shows."""
 
-from __future__ import annotations
-
 import io
 import random
 import re

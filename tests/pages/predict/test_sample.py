@@ -1,7 +1,5 @@
 """What is shown of many predictions follows from the rows alone, and is bounded."""
 
-from __future__ import annotations
-
 import random
 import tracemalloc
 

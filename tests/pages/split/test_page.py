@@ -1,7 +1,5 @@
 """The page of split."""
 
-from __future__ import annotations
-
 import itertools
 import re
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """One small training, and the part that it learnt from."""
 
-from __future__ import annotations
-
 import pytest
 
 from pixmill.train import train

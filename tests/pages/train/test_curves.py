@@ -1,7 +1,5 @@
 """The history and the learning curve as figures."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import pytest

@@ -1,7 +1,5 @@
 """The page shows what the model is and how it was fitted, and asks for nothing."""
 
-from __future__ import annotations
-
 import dataclasses
 import re
 

@@ -1,7 +1,5 @@
 """The sheet shows packed images and what becomes of them, the same each time."""
 
-from __future__ import annotations
-
 import io
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Cards of single images."""
 
-from __future__ import annotations
-
 from pixmill.pages.validate.cards import ValidationCards
 from tests.validate.made import dropped, kept, key, seen, unread, validation
 

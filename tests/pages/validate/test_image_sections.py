@@ -1,7 +1,5 @@
 """The sections of the page that show images."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from pixmill.core.params import ValidateParams

@@ -1,7 +1,5 @@
 """The page of validate, whole."""
 
-from __future__ import annotations
-
 import re
 import time
 from dataclasses import replace

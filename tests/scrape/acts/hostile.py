@@ -1,7 +1,5 @@
 """A host that gives what no server should: bodies without an end, bombs, lies, and names that climb out of folders."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import gzip

@@ -1,7 +1,5 @@
 """A project's folder, and the stage run in it as a process of its own, against replicas in place of the web."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

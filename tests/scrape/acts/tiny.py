@@ -1,7 +1,5 @@
 """Hosts with as many tiny images as are asked for."""
 
-from __future__ import annotations
-
 import struct
 import zlib
 

@@ -4,8 +4,6 @@ The first line is the network as JSON, for `read_network`; the second tells a pe
 keeps what a second start needs to go on in the place of a first one that was killed.
 """
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import signal

@@ -1,7 +1,5 @@
 """A replica of Amazon's search results: numbered pages, cards among widgets, and the robot check."""
 
-from __future__ import annotations
-
 import functools
 import hashlib
 from urllib.parse import urlencode

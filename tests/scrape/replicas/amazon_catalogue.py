@@ -1,7 +1,5 @@
 """What Amazon's result pages show, place by place: products, advertisements, repetitions and widgets."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote

@@ -1,7 +1,5 @@
 """How Amazon's image host spells an image's name and size."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from typing import Literal

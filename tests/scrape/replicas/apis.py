@@ -1,7 +1,5 @@
 """The public APIs of Openverse and Wikimedia Commons, as an anonymous program meets them."""
 
-from __future__ import annotations
-
 import uuid
 from dataclasses import replace
 from typing import Any

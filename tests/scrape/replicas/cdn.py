@@ -1,7 +1,5 @@
 """The hosts that carry images: originals with their faults, and the engines' thumbnails."""
 
-from __future__ import annotations
-
 import asyncio
 import html
 

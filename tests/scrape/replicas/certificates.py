@@ -1,7 +1,5 @@
 """A certificate authority that lives as long as a test, and what it signs."""
 
-from __future__ import annotations
-
 import base64
 import datetime as dt
 import hashlib

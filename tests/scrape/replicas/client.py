@@ -1,7 +1,5 @@
 """A plain client that asks the replicas, for their own tests."""
 
-from __future__ import annotations
-
 import asyncio
 import ssl
 from collections.abc import Mapping

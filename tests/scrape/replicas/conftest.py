@@ -1,7 +1,5 @@
 """A world of the five sites that these tests look at, a browser in it, and how to ask it by hand."""
 
-from __future__ import annotations
-
 import functools
 
 import pytest

@@ -1,7 +1,5 @@
 """A replica of DuckDuckGo's image search: a token for each query and browser, and JSON a hundred at a time."""
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 import json

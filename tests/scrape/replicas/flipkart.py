@@ -1,7 +1,5 @@
 """A replica of Flipkart's search: class names that are new at every start, a login in the way, and picky answers."""
 
-from __future__ import annotations
-
 import re
 import secrets
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """What the shops' replicas sell: names, makers and prices of the imaged goods."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from dataclasses import dataclass

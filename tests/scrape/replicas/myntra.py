@@ -1,7 +1,5 @@
 """A replica of Myntra's lists: fifty cards at once, each without its image until somebody comes near."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from urllib.parse import quote, urlencode

@@ -1,7 +1,5 @@
 """What the replicas of shops have in common: numbered pages of offers, and a host that gives images in any size."""
 
-from __future__ import annotations
-
 import html
 import io
 import re

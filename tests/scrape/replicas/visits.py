@@ -1,7 +1,5 @@
 """Who asked for what: the record of every request to the replicas."""
 
-from __future__ import annotations
-
 import json
 import threading
 from collections import Counter

@@ -4,8 +4,6 @@ Sites answer under their own names; what they show is known (`World.results`), w
 while they run (`World.switch`), and every request is on record (`World.log`).
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import socket

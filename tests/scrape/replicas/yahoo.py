@@ -1,7 +1,5 @@
 """A replica of Yahoo's image search: sixty results, sixty more for each click, and the consent of a whole family."""
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 import hashlib

@@ -1,7 +1,5 @@
 """The way out to APIs that a search is given, in tests: the real fetcher, on a loop of its own as in a run."""
 
-from __future__ import annotations
-
 import asyncio
 import threading
 from types import TracebackType

@@ -1,7 +1,5 @@
 """A server that is easily overloaded, and photographs for it."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """An alias of MLflow's registry moves while requests run."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json

@@ -1,7 +1,5 @@
 """The OpenAPI document is what the server does: schemathesis sends what it allows, and much that it does not."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

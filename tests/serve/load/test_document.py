@@ -1,7 +1,5 @@
 """The examples of docs/serving.md run, and what it names is there."""
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """What becomes of the accepted when the server ends, and of its processes."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import signal

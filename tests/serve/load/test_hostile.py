@@ -1,7 +1,5 @@
 """Too much, too slow and too strange: the server answers 200, 4xx or 503, stays small and never dies."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import contextlib

@@ -1,7 +1,5 @@
 """Behind a proxy, each client has its own rate of URLs; without one, nobody gets another by a header."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

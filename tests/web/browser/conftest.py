@@ -1,7 +1,5 @@
 """A machine of scripts for the finder, and a site, a trap and a proxy for real browsers."""
 
-from __future__ import annotations
-
 import contextlib
 import http.server
 import json

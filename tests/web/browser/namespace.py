@@ -3,8 +3,6 @@
 Run by ``test_packets.py`` under ``unshare --net --mount``. Prints JSON.
 """
 
-from __future__ import annotations
-
 import contextlib
 import http.server
 import json

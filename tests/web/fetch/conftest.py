@@ -1,7 +1,5 @@
 """A real web server on loopback that misbehaves on request, and a fetcher that knows it by name."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime
 import socket

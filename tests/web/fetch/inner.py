@@ -1,7 +1,5 @@
 """What lies inside: spellings of its addresses, and a trap that notes who gets there."""
 
-from __future__ import annotations
-
 import contextlib
 import socket
 

@@ -1,7 +1,5 @@
 """A small folder of images, the shop that it makes, and an ordinary client."""
 
-from __future__ import annotations
-
 import http.client
 from dataclasses import dataclass
 from urllib.parse import quote

@@ -1,7 +1,5 @@
 """In a real browser the shop behaves as shops do: a banner, lazy images, endless scroll, a button, an end."""
 
-from __future__ import annotations
-
 import base64
 import re
 import shutil

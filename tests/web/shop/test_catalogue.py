@@ -1,7 +1,5 @@
 """Every image has its card; what is odd about some follows from their names alone."""
 
-from __future__ import annotations
-
 import os
 from collections import Counter
 

@@ -1,7 +1,5 @@
 """Batches show every card once, pauses come where they should, and names cannot break the page."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -1,7 +1,5 @@
 """The shop answers on loopback alone, serves images byte for byte, and closes when told to."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -1,7 +1,5 @@
 """The whole of ``params.yaml``: its sections together, read from a file or a text, and changed by name."""
 
-from __future__ import annotations
-
 import contextlib
 import difflib
 from collections.abc import Mapping

@@ -3,8 +3,6 @@
 ``python -m pixmill.core.params.reference`` writes both files anew (``make reference``).
 """
 
-from __future__ import annotations
-
 import difflib
 import json
 import types

@@ -1,7 +1,5 @@
 """Say in one line a parameter's dotted name, what was expected and what was received."""
 
-from __future__ import annotations
-
 import difflib
 import reprlib
 import types

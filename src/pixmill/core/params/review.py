@@ -1,7 +1,5 @@
 """The section that ``pixmill compare`` judges a change by; no stage depends on it."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

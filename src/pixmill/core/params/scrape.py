@@ -1,7 +1,5 @@
 """The section of the stage scrape: sources, queries, limits and politeness."""
 
-from __future__ import annotations
-
 import difflib
 import re
 from collections import Counter

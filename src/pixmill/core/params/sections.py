@@ -4,8 +4,6 @@ Each field says what it means, with its unit; bounds, default and examples stand
 ``docs/params.md`` and the JSON Schema that editors read are made from it.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Annotated, Any, Literal, Self
 

@@ -1,7 +1,5 @@
 """The section of the stage train: which model, and how it is fitted."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints

@@ -1,7 +1,5 @@
 """The section of the stage validate: the limits of decoding, what counts as a duplicate, and the gate."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator

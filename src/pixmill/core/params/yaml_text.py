@@ -1,7 +1,5 @@
 """Read YAML with DVC's own reader, so that both see the same values, and refuse what DVC would stumble over."""
 
-from __future__ import annotations
-
 import io
 import itertools
 import re

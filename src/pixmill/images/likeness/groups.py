@@ -1,7 +1,5 @@
 """Verified pairs of near-duplicates, and the groups that no chain can join."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

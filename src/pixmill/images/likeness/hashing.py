@@ -1,7 +1,5 @@
 """The small grey image that images are compared by, and a perceptual hash of it that rescaling changes little."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

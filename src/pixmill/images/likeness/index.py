@@ -10,8 +10,6 @@ whose centre is not much further from the query than the nearest one is: their s
 times the distance of the two centres. No other cell is looked into.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

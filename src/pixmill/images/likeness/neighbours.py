@@ -7,8 +7,6 @@ changes more bits of a hash than two different products differ by. The search mi
 grows more slowly than the square of the number of images, and its memory by some 250 bytes an image.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 

@@ -9,8 +9,6 @@ Views are whole greys, 0 to 255, and all sums are of whole numbers that floating
 it adds them: the same images have the same similarity on every processor.
 """
 
-from __future__ import annotations
-
 from functools import cache
 
 import numpy as np

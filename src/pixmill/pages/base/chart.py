@@ -1,7 +1,5 @@
 """Draw curves as a small SVG that takes the page's colours, light or dark."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from html import escape

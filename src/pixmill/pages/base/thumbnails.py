@@ -1,7 +1,5 @@
 """Thumbnails of images' files, decoded under guard in other processes."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The page ``reports/evaluate.html``."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence, Set
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Sentences that interpret the metrics for the reader, and state their limits."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The page of ``pixmill predict --html``: what a model says of many images."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol

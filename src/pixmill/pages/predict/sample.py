@@ -1,7 +1,5 @@
 """Choose what is shown of a stream of predictions: counts of all, and a bounded sample."""
 
-from __future__ import annotations
-
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """The page of the stage: images by source, refusals by reason, and samples of each class."""
 
-from __future__ import annotations
-
 import http
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The page of the stage: the checks, the sizes of the splits, and what was dropped and why."""
 
-from __future__ import annotations
-
 import heapq
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A sheet of training images as they are packed, and as the model sees them after augmentation."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

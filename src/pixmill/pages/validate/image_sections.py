@@ -1,7 +1,5 @@
 """The sections of the page that show images: dropped, to review, near-duplicates, and samples of each class."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The page of the stage: the results of the checks first, then the data behind them."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any

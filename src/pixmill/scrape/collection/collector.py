@@ -1,7 +1,5 @@
 """Turn candidates into images, each address once."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field

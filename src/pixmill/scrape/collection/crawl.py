@@ -1,7 +1,5 @@
 """Ask every source every query, several at the same time, and collect what they answer."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import threading

@@ -1,7 +1,5 @@
 """Pass the candidates of one search on to be fetched, in batches, until there are enough."""
 
-from __future__ import annotations
-
 import time
 from collections import deque
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The dry run: what a scrape would visit, and about how long it would take, without visiting anything."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import islice

@@ -1,7 +1,5 @@
 """All sightings in their order, from the journal or from this machine, and the two tables that they become."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby, islice
 from typing import Any

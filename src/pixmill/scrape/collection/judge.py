@@ -1,7 +1,5 @@
 """What comes of each candidate: which bytes are accepted, which licences, and when a thumbnail stands in."""
 
-from __future__ import annotations
-
 import hashlib
 
 from pixmill.core.params import ScrapeParams

@@ -1,7 +1,5 @@
 """The files that describe sites: where results are, what other pages look like, and how to go through them."""
 
-from __future__ import annotations
-
 import re
 from importlib.resources import files
 from pathlib import Path

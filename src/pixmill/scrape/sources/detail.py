@@ -1,7 +1,5 @@
 """The page of one result, which shows its image larger than the page of results does."""
 
-from __future__ import annotations
-
 import json
 import time
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """DuckDuckGo's image results: the JSON that its page asks for, and thumbnails where there is none."""
 
-from __future__ import annotations
-
 import random
 import re
 import time

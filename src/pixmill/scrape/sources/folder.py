@@ -1,7 +1,5 @@
 """Local images: every file in ``data/<class>/``, or in ``data/<part>/<class>/``, as it is."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Google's image results: originals from the arrays in the page's scripts, and else from a click on each tile."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import re

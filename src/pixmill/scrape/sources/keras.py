@@ -1,7 +1,5 @@
 """The datasets of ``keras.datasets``, from a local copy or downloaded by Keras, with their published splits."""
 
-from __future__ import annotations
-
 import re
 import threading
 import zipfile

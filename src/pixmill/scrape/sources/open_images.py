@@ -4,8 +4,6 @@ Format: storage.googleapis.com/openimages/web/download_v7.html. The image lists 
 second version; the fourth added ``Rotation``, which is not read.
 """
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path

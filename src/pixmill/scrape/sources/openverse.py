@@ -1,7 +1,5 @@
 """Openly licensed images of many collections, by the public API of Openverse."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator
 from typing import Any
 from urllib.parse import urlencode

@@ -1,7 +1,5 @@
 """Tell a page of results from what a site may show in its place."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

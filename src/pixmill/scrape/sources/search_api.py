@@ -1,7 +1,5 @@
 """Searching the public API of a site, which answers with JSON objects."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Protocol

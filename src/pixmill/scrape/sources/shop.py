@@ -1,7 +1,5 @@
 """The bundled web shop, served on this machine and walked through like any site on the web."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator
 from contextlib import ExitStack

@@ -1,7 +1,5 @@
 """The sources that come with Pixmill, one row each, and how they are opened by their names in ``scrape.source``."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The source ``urls``: lists of URLs in local files."""
 
-from __future__ import annotations
-
 import sqlite3
 import threading
 from collections import defaultdict

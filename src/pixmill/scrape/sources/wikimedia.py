@@ -1,7 +1,5 @@
 """The images of Wikimedia Commons, or of another MediaWiki, by its public API."""
 
-from __future__ import annotations
-
 import re
 import time
 from collections.abc import Iterator, Mapping

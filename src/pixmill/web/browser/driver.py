@@ -1,7 +1,5 @@
 """The driver's process and the browser's profile: made for one session, and nothing left of either."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re

@@ -1,7 +1,5 @@
 """Find a browser and a driver that fits it, install them, or use the grid that the environment names."""
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import os

@@ -1,7 +1,5 @@
 """The kinds of browser that there are drivers for."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

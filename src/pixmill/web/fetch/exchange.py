@@ -1,7 +1,5 @@
 """One request and its answer, over a guarded connection and within limits."""
 
-from __future__ import annotations
-
 import asyncio
 import email.utils
 import ssl

@@ -1,7 +1,5 @@
 """Fetch untrusted URLs, politely and within limits, with redirects and retries."""
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 import time

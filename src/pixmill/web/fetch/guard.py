@@ -1,7 +1,5 @@
 """The SSRF guard: connect to public addresses only, and to a few allowed origins."""
 
-from __future__ import annotations
-
 import asyncio
 import errno
 import socket

@@ -1,7 +1,5 @@
 """Politeness towards one host: how many requests at once, how often, and whether it is skipped."""
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 import math

@@ -1,7 +1,5 @@
 """Parse an untrusted URL: a plain http(s) URL, a host alone, or bytes inlined as a ``data:`` URI."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 import re

@@ -1,7 +1,5 @@
 """A loopback forward proxy: the one way out of a browser, with the fetcher's own guard in it."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import re

@@ -1,7 +1,5 @@
 """What sites ask of crawlers: ``robots.txt`` before a fetch (RFC 9309), ``X-Robots-Tag`` after it."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable

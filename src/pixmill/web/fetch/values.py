@@ -1,7 +1,5 @@
 """What bounds a fetch, and what comes of it: bytes, or the reason why there are none, never an exception."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """The shop's catalogue: which cards each class shows, which image each stands for, and what is odd about it."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Iterable, Iterator

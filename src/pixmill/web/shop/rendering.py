@@ -1,7 +1,5 @@
 """The shop's pages: a catalogue's cards as HTML."""
 
-from __future__ import annotations
-
 import base64
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The shop's server: HTTP/1.1 on loopback, for a scraper's own run and for people who want to look."""
 
-from __future__ import annotations
-
 import json
 import re
 import sys

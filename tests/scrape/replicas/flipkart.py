@@ -41,15 +41,14 @@ class Flipkart(Shop):
     """Answer for Flipkart.
 
     A client that does not call itself a browser gets 500 in place of pages. Nobody has seen the class names before. A
-    login covers the first page until it is closed; the mode ``no_login``, its own, leaves it out. An original is what
-    an address with 1200/1200 gives; any other size that is large enough gives the same bytes.
+    login covers the first page until it is closed. An original is what an address with 1200/1200 gives; any
+    other size that is large enough gives the same bytes.
     """
 
     name = "flipkart"
     hosts = ("www.flipkart.com", "rukminim2.flixcart.com")
     image_host = "rukminim2.flixcart.com"
     paths = "/search"
-    own_modes = frozenset({"no_login"})
 
     def __init__(self, total: int = 300) -> None:
         super().__init__(total)
@@ -72,7 +71,7 @@ class Flipkart(Shop):
             total=len(offers),
             page=number,
             pages=pages,
-            has_login="no_login" not in setting and "login-asked" not in request.cookies,
+            has_login="login-asked" not in request.cookies,
         )
 
     def image(self, request: web.BaseRequest) -> web.Response:

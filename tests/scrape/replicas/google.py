@@ -52,9 +52,8 @@ class Google(Site):
     """Show results as Google does.
 
     The originals of most results stand in the page's scripts (route ``script``); those of the others appear in a panel
-    once the tile has been clicked (route ``click``), for some never. The mode ``original_is_html`` links web pages in
-    place of originals. ``broken_json`` takes ``share`` (0.5) of the arrays that are cut off: their results are left to
-    clicks.
+    once the tile has been clicked (route ``click``), for some never. ``broken_json`` takes ``share`` (0.5)
+    of the arrays that are cut off: their results are left to clicks.
 
     Args:
         total: How many results a query has.
@@ -73,7 +72,6 @@ class Google(Site):
         *("dTDiAc", "qQjpJ", "H8Rx8c", "mNsIhb", "YQ4gaf", "EZAeBe", "toI8Rb", "OSrXXb", "jFk0f", "T7sFge"),
         *("figiqf", "p7sI2", "sFlh5c", "FyHeAf", "iPVvYb"),
     )
-    own_modes = frozenset({"original_is_html"})
 
     def __init__(
         self,
@@ -192,7 +190,7 @@ class Google(Site):
         await self._wait(0.2, 2.0, result.key)
         if self._is_silent(result.image):
             return web.json_response({})
-        original = self._original(request, result)
+        original = result.original_url
         names = {"imgurl": original, "imgrefurl": result.page_url, "docid": result.key, "tbnid": result.image.token}
         size = {"w": result.width, "h": result.height}
         return web.json_response({"original": original, "link": f"/imgres?{urlencode(names | size)}"})
@@ -226,14 +224,11 @@ class Google(Site):
             "2008": [None, result.title],
         }
         thumbnail = [result.thumbnail_url, round(result.height * 0.6), round(result.width * 0.6)]
-        original = [self._original(request, result), result.height, result.width]
+        original = [result.original_url, result.height, result.width]
         array = [thumbnail, original, None, 0, "rgb(9,9,9)", None, 0, facts]
         if self._template(request).startswith("old"):
             return [[[{"444383007": [1, [0, result.key, *array]]}]]]
         return array
-
-    def _original(self, request: web.BaseRequest, result: Result) -> str:
-        return result.page_url if "original_is_html" in self.setting(request) else result.original_url
 
     def _template(self, request: web.BaseRequest) -> str:
         return "old_results.html" if "last_years_layout" in self.setting(request) else "results.html"

@@ -24,7 +24,6 @@ ANSWERS = frozenset(
     {
         "block_200",
         "block_202",
-        "block_503",
         "captcha",
         "consent_redirect",
         "down",
@@ -52,7 +51,6 @@ SHOWN = frozenset(
         "alerts",
         "broken_json",
         "consent_overlay",
-        "download",
         "endless",
         "hang_script",
         "last_years_layout",
@@ -60,18 +58,17 @@ SHOWN = frozenset(
         "popups",
         "renamed",
         "rerender",
-        "webrtc",
     }
 )
 """Modes that the site's own page shows.
 
-``hang_script``, ``alerts``, ``popups``, ``download`` and ``webrtc`` take ``delay`` (500, in milliseconds after the page
-has loaded); ``webrtc`` takes ``stun``, the address of a trap; ``renamed`` takes ``seed``.
+``hang_script``, ``alerts`` and ``popups`` take ``delay`` (500, in milliseconds after the page has loaded); ``renamed``
+takes ``seed``.
 """
 
 MODES = ANSWERS | SHOWN
 
-_MISCHIEF = ("alerts", "download", "hang_script", "popups", "webrtc")
+_MISCHIEF = ("alerts", "hang_script", "popups")
 _SCRIPT = (Path(__file__).parent / "pages" / "common" / "mischief.js").read_text(encoding="utf-8")
 
 
@@ -135,7 +132,7 @@ class Switchboard:
     ) -> web.StreamResponse | None:
         options = setting.options
         match mode:
-            case "block_200" | "block_202" | "block_503":
+            case "block_200" | "block_202":
                 return site.blocked(request, int(mode[-3:]))
             case "captcha":
                 return site.captcha(request, options.get("status", 200))
@@ -168,7 +165,7 @@ class Switchboard:
             text = rename(text, site.rotting, setting.options.get("seed", 0))
         mischief = [mode for mode in _MISCHIEF if mode in setting]
         if mischief and "</body>" in text:
-            options = json.dumps({"modes": mischief, "delay": 500, "stun": "stun:127.0.0.1:9"} | dict(setting.options))
+            options = json.dumps({"modes": mischief, "delay": 500} | dict(setting.options))
             text = text.replace("</body>", f"<script>{_SCRIPT}\nmischief({options});</script></body>")
         return text
 

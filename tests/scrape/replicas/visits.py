@@ -2,7 +2,6 @@
 
 import json
 import threading
-from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -65,11 +64,6 @@ class Log:
         with self._lock:
             visits = list(self._visits)
         return [visit for visit in visits if visit.host.endswith(host) and visit.path.startswith(path)]
-
-    def repeated(self, host: str = "", path: str = "") -> list[str]:
-        """Return the addresses that were answered with 200 more than once."""
-        counts = Counter(visit.url for visit in self.visits(host, path) if visit.status == 200)
-        return sorted(url for url, count in counts.items() if count > 1)
 
     def clear(self) -> None:
         """Forget all visits."""

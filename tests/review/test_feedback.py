@@ -332,7 +332,7 @@ _REVIEWER = """
 import sys
 from pathlib import Path
 from pixmill.review.feedback import InboxLedger, WithInbox, sort_feedback
-from pixmill.review.decision_log import Journal
+from pixmill.review.decision_log import DecisionLog
 from pixmill.review.review_session import Choice
 from pixmill.serve.inbox import Inbox
 from pixmill.validate.decisions import Decision
@@ -342,7 +342,7 @@ project = Project(Path(sys.argv[1]))
 material = project.material()
 inbox = Inbox(project.root / "inbox")
 data = project.root / "data"
-journal = Journal(inbox, project.root)
+journal = DecisionLog(inbox, project.root)
 feedback = sort_feedback(inbox.entries()[0], material, data)
 images = WithInbox(material, feedback, CLASSES)
 desk = InboxLedger(project.ledger(material), inbox, feedback, images, data, journal)

@@ -3,7 +3,7 @@
 import argparse
 import os
 
-from pixmill.cli.parser import say
+from pixmill.core.progress import announce
 
 EXAMPLES = (("pixmill browser --install", "find or install a browser with its driver"),)
 
@@ -18,7 +18,7 @@ def run(arguments: argparse.Namespace) -> None:
     from pixmill.web.browser import Grid, choose_browser, count_browsers, install_browser
 
     if arguments.install and not os.environ.get("PIXMILL_WEBDRIVER_URL"):
-        install_browser(report=say)
+        install_browser(report=announce)
     found = choose_browser()
     if isinstance(found, Grid):
         counts = count_browsers(found)

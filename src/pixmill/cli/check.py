@@ -9,8 +9,9 @@ import shutil
 import sys
 from pathlib import Path
 
-from pixmill.cli.parser import project_root, say
+from pixmill.cli.parser import project_root
 from pixmill.core.errors import DataError
+from pixmill.core.progress import announce
 
 EXAMPLES = (("pixmill check", "check params.yaml, and the images and lists that it names"),)
 
@@ -31,9 +32,9 @@ def run(_: argparse.Namespace) -> None:
         check_code(lock, installed)
         if lock.version != installed.version:
             same = f"pixmill {installed.version} gives the same results as {lock.version}"
-            say(f"note: {same}; to adapt the project: pixmill upgrade")
+            announce(f"note: {same}; to adapt the project: pixmill upgrade")
         if (libraries := other_libraries(lock, installed)) is not None:
-            say(f"warning: {libraries[0]}\nNext: {libraries[1]}")
+            announce(f"warning: {libraries[0]}\nNext: {libraries[1]}")
     params = load_params(root)
     cluster_address()
     print(
@@ -41,13 +42,13 @@ def run(_: argparse.Namespace) -> None:
         f"images from {', '.join(params.sources())}"
     )
     if (missing := describe_missing(root)) is not None:
-        say("\n".join([*(f"warning: {line}" for line in missing[0]), f"Next: {missing[1]}"]))
+        announce("\n".join([*(f"warning: {line}" for line in missing[0]), f"Next: {missing[1]}"]))
     if (described := describe_uncommitted(root)) is not None:
-        say(f"note: {described[0]}\nNext: {described[1]}")
+        announce(f"note: {described[0]}\nNext: {described[1]}")
     found = list(find_issues(root, params))
     for issue in found:
         if not issue.stops:
-            say(f"warning: {issue}")
+            announce(f"warning: {issue}")
     python = shutil.which("python")
     if python is None or Path(python).parent.resolve() != Path(sys.executable).parent.resolve():
         print(
@@ -61,4 +62,4 @@ def run(_: argparse.Namespace) -> None:
             next="; ".join(dict.fromkeys(issue.next for issue in stopping if issue.next)),
         )
     if (salt := salt_for_folders(root, params)) is not None:
-        say(f"note: {salt}")
+        announce(f"note: {salt}")

@@ -17,9 +17,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixmill.cli.parser import project_root, say
+from pixmill.cli.parser import project_root
 from pixmill.core.errors import PixmillError
 from pixmill.core.files import storage_errors
+from pixmill.core.progress import announce
 
 if TYPE_CHECKING:
     from pixmill.compare.comparison import Comparison, Gate
@@ -90,13 +91,13 @@ def run(arguments: argparse.Namespace) -> None:
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
     if failed:
         for rule in failed:
-            say(f"gate: {rule.name}: {rule.sentence}")
+            announce(f"gate: {rule.name}: {rule.sentence}")
         sys.exit(1)
     if faults:
         from pixmill.compare.description import printable
 
         for sentence in faults:
-            say(f"malformed: {printable(sentence)}")
+            announce(f"malformed: {printable(sentence)}")
         sys.exit(2)
 
 
@@ -159,7 +160,7 @@ def _runs(workspace: Workspace, params: Params) -> tuple[str, Path]:
 @contextlib.contextmanager
 def _patience(text: str) -> Iterator[None]:
     """Say what is being done where it takes long."""
-    timer = threading.Timer(_PATIENCE, say, [text])
+    timer = threading.Timer(_PATIENCE, announce, [text])
     timer.daemon = True
     timer.start()
     try:

@@ -5,7 +5,8 @@ Existing images are yours and are never touched.
 
 import argparse
 
-from pixmill.cli.parser import project_root, say
+from pixmill.cli.parser import project_root
+from pixmill.core.progress import announce
 
 EXAMPLES = (("pixmill data", "fill an empty data/ with the bundled images"),)
 
@@ -17,6 +18,6 @@ def run(_: argparse.Namespace) -> None:
     from pixmill.bundled import commit_data, make_data
 
     root = project_root()
-    make_data(root, report=say)
+    make_data(root, report=announce)
     # Always: an earlier call may have been killed between the two.
-    commit_data(root, report=say)
+    commit_data(root, report=announce)

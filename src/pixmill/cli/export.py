@@ -12,7 +12,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pixmill.cli.parser import project_root, say
+from pixmill.cli.parser import project_root
+from pixmill.core.progress import announce
 
 _FORMATS = ("litert", "int8", "onnx", "keras")
 """Those of ``pixmill.predict.conversion``, whose import would slow down every other command."""
@@ -59,11 +60,11 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"Compared with the model on {n:,} test images:\n\n{_align(agreement_rows(done.checked))}\n")
         print(f"Written to {done.folder}/, with labels.txt and README.md, the model card")
     for name, command in done.missing.items():
-        say(f"{name} was left out: {command}, then pixmill export")
+        announce(f"{name} was left out: {command}, then pixmill export")
     for name, reason in done.refused.items():
-        say(f"{FORMATS[name]} was refused: {reason}")
+        announce(f"{FORMATS[name]} was refused: {reason}")
     if "litert" in done.checked:
-        say(f"Next: pixmill predict --model {shlex.quote(str(done.folder / FORMATS['litert']))} photo.jpg")
+        announce(f"Next: pixmill predict --model {shlex.quote(str(done.folder / FORMATS['litert']))} photo.jpg")
     if done.refused:
         sys.exit(1)
 

@@ -7,7 +7,7 @@ that is there.
 import argparse
 from pathlib import Path
 
-from pixmill.cli.parser import say
+from pixmill.core.progress import announce
 
 EXAMPLES = (
     ("pixmill new shoes --demo", "a project with the bundled images, to look around"),
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> None:
     names = ("folder", "recipe", "source", "demo", "remote", "mlflow", "pixmill")
     wanted = {name: getattr(arguments, name) for name in names}
     try:
-        print("\n".join(create(ProjectSpec(**wanted, classes=classes), report=say)))
+        print("\n".join(create(ProjectSpec(**wanted, classes=classes), report=announce)))
     except KeyboardInterrupt:
-        say("interrupted; the same command completes the project")
+        announce("interrupted; the same command completes the project")
         raise

@@ -2,7 +2,6 @@
 
 import argparse
 import difflib
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -67,8 +66,3 @@ def inbox(text: str) -> Path | str:
     if ".pixmill" in Path(text).resolve().parts:
         raise argparse.ArgumentTypeError(f"{text} is in .pixmill/, which may be deleted: name another folder")
     return Path(text)
-
-
-def say(text: str) -> None:
-    """Print a line to standard error."""
-    print(text, file=sys.stderr, flush=True)

@@ -11,7 +11,8 @@ from io import BufferedIOBase
 from pathlib import Path
 from typing import cast
 
-from pixmill.cli.parser import find_project, say
+from pixmill.cli.parser import find_project
+from pixmill.core.progress import announce
 
 EXTRAS = ("serve", "registry")
 
@@ -74,7 +75,7 @@ def run(arguments: argparse.Namespace) -> None:
             print("\n".join(table(tally.rows, model)))
             return
         print("\n".join(tally.lines(model)))
-        say("Write every prediction to a file with --csv, --jsonl, --parquet or --html FILE")
+        announce("Write every prediction to a file with --csv, --jsonl, --parquet or --html FILE")
         return
     journal = PredictionJournal(outputs[0].path, model)
     images = find_images(arguments.inputs, stdin, [*journal.files, *(output.path for output in outputs)])
@@ -82,6 +83,6 @@ def run(arguments: argparse.Namespace) -> None:
         for written in predict_to_files(model, images, outputs, journal):
             tally.add(written)
     except KeyboardInterrupt:
-        say("Stopped. Repeat the command to go on: finished images are kept")
+        announce("Stopped. Repeat the command to go on: finished images are kept")
         raise
     print("\n".join([*tally.lines(model), f"Written: {', '.join(str(output.path) for output in outputs)}"]))

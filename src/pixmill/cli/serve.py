@@ -9,8 +9,9 @@ import ipaddress
 import os
 from pathlib import Path
 
-from pixmill.cli.parser import inbox, port, project_root, say
+from pixmill.cli.parser import inbox, port, project_root
 from pixmill.core.errors import PixmillError
+from pixmill.core.progress import announce
 
 EXTRAS = ("serve", "registry", "bucket")
 
@@ -80,7 +81,7 @@ def run(arguments: argparse.Namespace) -> None:
     keys = _keys(arguments.api_keys)
     local = arguments.host in ("localhost", "::1") or arguments.host.startswith("127.")
     if not local and not keys:
-        say(
+        announce(
             f"warning: everyone who reaches {arguments.host} may use this server. Ask for a key with --api-keys FILE, "
             "or let a proxy do so."
         )

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from pixmill.core.errors import ManifestError, StorageError
+from pixmill.core.errors import LockedError, ManifestError, StorageError
 
 _TEMPORARY = ".part-"
 """Marks names of files that are still being written; such names never reach DVC or a later run."""
@@ -79,6 +79,31 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def hold_lock(path: Path, refusal: LockedError, *, patience: float = 0) -> Iterator[None]:
+    """Hold a lock file during the block; the operating system drops it when its holder dies, however it dies.
+
+    Args:
+        path: The file.
+        refusal: Raised while another process or thread holds it.
+        patience: How long to wait for that, in seconds. Default: 0.
+
+    Raises:
+        LockedError: ``refusal``.
+    """
+    import filelock
+
+    lock = filelock.FileLock(path, timeout=patience, poll_interval=0.01)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise refusal from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def reserve(path: Path, size: int) -> None:
@@ -163,6 +188,25 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Write a file at once or not at all."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Write a file at once or not at all, so that it outlasts a power cut from then on."""
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Put the names in a folder on disk, where the system can (not on Windows)."""
+    if os.name == "posix":
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
 
 
 def write_text(path: Path, content: str) -> None:

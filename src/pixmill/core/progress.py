@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Self, TextIO, TypeVar
 
-from tqdm import tqdm
-
 Item = TypeVar("Item")
 
 _EVERY = 10.0
@@ -30,6 +28,8 @@ class Progress:
     def __init__(
         self, what: str, total: int | None = None, *, unit: str = "image", stream: TextIO | None = None
     ) -> None:
+        from tqdm import tqdm
+
         self.what, self.total, self.unit = what, total, unit
         self.done = 0
         self._stream = stream or sys.stderr
@@ -101,4 +101,6 @@ def track(items: Iterable[Item], what: str, total: int | None = None, *, unit: s
 
 def announce(text: str) -> None:
     """Print a line on standard error, above the bars that are on a terminal."""
+    from tqdm import tqdm
+
     tqdm.write(text, file=sys.stderr)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pixmill.core.errors import LockedError
-from pixmill.core.files import remove_temporary
+from pixmill.core.files import hold_lock, remove_temporary
 
 
 @dataclass(frozen=True)
@@ -60,19 +60,10 @@ class Workspace:
         Raises:
             LockedError: Another process holds it.
         """
-        import filelock
-
         name = hashlib.sha256(str(self.root.resolve()).encode()).hexdigest()[:16]
-        path = self.scratch(stage) / f"{name}.lock"
-        lock = filelock.FileLock(path, blocking=False)
-        try:
-            lock.acquire()
-        except filelock.Timeout:
-            raise LockedError(
-                f"another process is running the stage '{stage}' in {self.root}",
-                next=f"wait for it or stop it, then: dvc repro {stage}",
-            ) from None
-        try:
+        refusal = LockedError(
+            f"another process is running the stage '{stage}' in {self.root}",
+            next=f"wait for it or stop it, then: dvc repro {stage}",
+        )
+        with hold_lock(self.scratch(stage) / f"{name}.lock", refusal):
             yield
-        finally:
-            lock.release()

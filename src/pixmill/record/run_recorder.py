@@ -6,13 +6,13 @@ import contextlib
 import os
 import re
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pixmill.core.progress import announce
 from pixmill.core.workspace import Workspace
 from pixmill.pages.base import figure_png
 from pixmill.record.delivery import WEIGHTS, close_dead_runs, open_run
@@ -130,14 +130,14 @@ class RunRecorder:
         except OSError as error:
             # Only what was logged live remains.
             self.end("FINISHED")
-            _say(f"warning: the MLflow record of this run is incomplete: {line_of(error)}")
+            announce(f"warning: the MLflow record of this run is incomplete: {line_of(error)}")
             return
         if self.faults:
-            _say(f"warning: the MLflow record of this run is incomplete: {'; '.join(self.faults)}")
+            announce(f"warning: the MLflow record of this run is incomplete: {'; '.join(self.faults)}")
         result = sync(self._workspace)
         # Report only once that MLflow is unavailable.
         if bool(result.waiting) != self._failed or len(result.sent) > 1:
-            _say(f"{'warning' if result.waiting else 'record'}: {result.line()}")
+            announce(f"{'warning' if result.waiting else 'record'}: {result.line()}")
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Log parameters, flattened: ``{"train.epochs": 30}``."""
@@ -239,7 +239,7 @@ class RunRecorder:
                 monitor.start()
             except Exception as error:  # noqa: BLE001 (each system refuses in its own way)
                 monitor = None
-                _say(f"warning: MLflow cannot log system metrics ({line_of(error)})")
+                announce(f"warning: MLflow cannot log system metrics ({line_of(error)})")
         try:
             yield
         finally:
@@ -258,7 +258,7 @@ class RunRecorder:
         reason = f"rejected a request ({line_of(error)})"
         if isinstance(error, StoreError):
             reason = f"{error.message}; {error.next}"
-        _say(
+        announce(
             f"warning: MLflow at {without_password(tracking_uri(self._workspace))} {reason}. Training continues; the "
             "run is sent when it ends, or later with: pixmill sync"
         )
@@ -295,7 +295,3 @@ def sanitize_names(named: Mapping[str, Value]) -> dict[str, Value]:
             number += 1
         result[plain] = value
     return result
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")

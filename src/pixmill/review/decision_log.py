@@ -12,8 +12,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
+from pixmill.core.files import write_durably
 from pixmill.core.git import git
-from pixmill.serve.inbox import Inbox, write_durably
+from pixmill.serve.inbox import Inbox
 
 Line = tuple[str, str, str, str, str]
 """A line of ``review.csv``: image, decision, label, by, why."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pixmill.core.errors import DataError, PixmillError
-from pixmill.core.files import storage_errors
+from pixmill.core.files import storage_errors, sync_folder, write_durably
 from pixmill.core.params import Params
 from pixmill.images import UndecodableError, read_verified
 from pixmill.review.decision_log import DecisionLog, Line, line_of
@@ -22,7 +22,7 @@ from pixmill.review.examining import State, examine, find_in
 from pixmill.review.material import ReviewData
 from pixmill.review.review_file import one_line
 from pixmill.review.review_session import Decisions, ImageTable
-from pixmill.serve.inbox import Correction, Entry, Inbox, sync_folder, write_durably
+from pixmill.serve.inbox import Correction, Entry, Inbox
 from pixmill.validate.decisions import Decision
 
 _NONE = "none of the classes"

@@ -1,25 +1,24 @@
 """Put back what was decided and has vanished from ``data/`` or ``review.csv`` before a commit held it."""
 
-import sys
 from dataclasses import replace
 
-import filelock
-
 from pixmill.core.dvc import add_data
-from pixmill.core.errors import DataError, LockedError
-from pixmill.core.files import storage_errors, write_text
+from pixmill.core.errors import DataError
+from pixmill.core.files import storage_errors, write_durably, write_text
 from pixmill.core.params import Params
+from pixmill.core.progress import announce
 from pixmill.core.words import count
 from pixmill.core.workspace import Workspace
 from pixmill.images import UndecodableError, read_verified
 from pixmill.review.decision_log import Accepted, Changed, DecisionLog, copy_of
 from pixmill.review.examining import describe_state, examine
-from pixmill.serve.inbox import Inbox, write_durably
+from pixmill.review.review_file import lock_decisions
+from pixmill.serve.inbox import Inbox
 from pixmill.state.uncommitted import commit_command, commit_first
 from pixmill.validate.decisions import Decision, read_decisions, render_decisions
 
 _PATIENCE = 15.0
-"""Seconds to wait for DVC, and for another `pixmill review` that is writing."""
+"""Seconds to wait for DVC."""
 
 
 def restore(workspace: Workspace, params: Params) -> None:
@@ -42,9 +41,9 @@ def restore(workspace: Workspace, params: Params) -> None:
     most = len(state.missing) + len(state.gone) + len(state.lost) + len(state.malformed)
     described = describe_state(state, most)
     if described is not None:
-        _say("\n".join(described[0]))
+        announce("\n".join(described[0]))
     if not state.missing and not state.lost:
-        _say(
+        announce(
             "Nothing to restore: what is left of the accepted images and decisions is in data/, review.csv or a commit."
         )
         return
@@ -56,15 +55,15 @@ def restore(workspace: Workspace, params: Params) -> None:
     branch = journal.branch()
     broken = []
     if images or lines:
-        _say(f"Restoring {'the others' if others else 'them'}{f' on branch {branch}' if branch else ''} ...")
+        announce(f"Restoring {'the others' if others else 'them'}{f' on branch {branch}' if branch else ''} ...")
         broken = [item for item in images if not _put_back(journal, item)]
         _write_lines(workspace, params, lines)
         if len(broken) < len(images) and (root / ".dvc").is_dir():
             add_data(root, patience=_PATIENCE)
         commit = commit_command(root, "Restore images and decisions")
-        _say(f"Restored: {count(len(images) - len(broken), 'image')}, {count(len(lines), 'decision')}.")
+        announce(f"Restored: {count(len(images) - len(broken), 'image')}, {count(len(lines), 'decision')}.")
         if commit:
-            _say(f"Next: {commit}")
+            announce(f"Next: {commit}")
     _refuse(journal, broken, others)
 
 
@@ -99,19 +98,9 @@ def _write_lines(workspace: Workspace, params: Params, lost: list[Changed]) -> N
     if not lost:
         return
     path = workspace.root / "review.csv"
-    lock = filelock.FileLock(workspace.scratch("review") / "review.lock", timeout=_PATIENCE)
-    try:
-        with storage_errors(then="pixmill review --restore"), lock:
-            there = read_decisions(path, params.classes)
-            kept = [decision for decision in there if not any(item.concerns(decision.image) for item in lost)]
-            added = [Decision(0, *item.after) for item in lost if item.after is not None]  # type: ignore[arg-type]
-            write_text(path, render_decisions([*(replace(decision, line=0) for decision in kept), *added]))
-    except filelock.Timeout:
-        raise LockedError(
-            f"another `pixmill review` has locked {path.name} for {_PATIENCE:g} seconds",
-            next="stop it, then: pixmill review --restore",
-        ) from None
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)  # noqa: T201
+    lock = lock_decisions(workspace.scratch("review") / "review.lock", then="stop it, then: pixmill review --restore")
+    with storage_errors(then="pixmill review --restore"), lock:
+        there = read_decisions(path, params.classes)
+        kept = [decision for decision in there if not any(item.concerns(decision.image) for item in lost)]
+        added = [Decision(0, *item.after) for item in lost if item.after is not None]  # type: ignore[arg-type]
+        write_text(path, render_decisions([*(replace(decision, line=0) for decision in kept), *added]))

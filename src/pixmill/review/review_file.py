@@ -1,13 +1,12 @@
 """The ledger of decisions: ``review.csv`` as it lies there now, one decision a line."""
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import filelock
-
 from pixmill.core.errors import LockedError
-from pixmill.core.files import storage_errors, write_text
+from pixmill.core.files import hold_lock, storage_errors, write_text
 from pixmill.validate.decisions import Decision, Names, match_decisions, read_decisions, render_decisions
 
 _PATIENCE = 10.0
@@ -60,20 +59,28 @@ class ReviewFile:
             ReviewError: What lies there now is malformed; nothing was written.
             StorageError: The disk is full, or the file may not be written.
         """
-        try:
-            with storage_errors(then="repeat the decision"), filelock.FileLock(self._lock, timeout=_PATIENCE):
-                before = {name: self.read().get(name) for name in changes}
-                # A line may be there twice, after a merge.
-                replaced = [replace(decision, line=0) for decision in before.values() if decision]
-                kept = [item for item in self._decisions or () if replace(item, line=0) not in replaced]
-                added = [one_line(item) for item in changes.values() if item]
-                write_text(self._path, render_decisions([*kept, *added]))
-                return before
-        except filelock.Timeout:
-            raise LockedError(
-                f"another `pixmill review` has locked {self._path.name} for {_PATIENCE:g} seconds",
-                next="stop it, then decide again",
-            ) from None
+        with storage_errors(then="repeat the decision"), lock_decisions(self._lock, then="stop it, then decide again"):
+            before = {name: self.read().get(name) for name in changes}
+            # A line may be there twice, after a merge.
+            replaced = [replace(decision, line=0) for decision in before.values() if decision]
+            kept = [item for item in self._decisions or () if replace(item, line=0) not in replaced]
+            added = [one_line(item) for item in changes.values() if item]
+            write_text(self._path, render_decisions([*kept, *added]))
+            return before
+
+
+def lock_decisions(path: Path, *, then: str) -> contextlib.AbstractContextManager[None]:
+    """Keep other reviews from writing ``review.csv`` during the block.
+
+    Args:
+        path: The lock file.
+        then: The next step, for the message.
+
+    Raises:
+        LockedError: Another `pixmill review` held it for ten seconds.
+    """
+    refusal = LockedError(f"another `pixmill review` has locked review.csv for {_PATIENCE:g} seconds", next=then)
+    return hold_lock(path, refusal, patience=_PATIENCE)
 
 
 def one_line(decision: Decision) -> Decision:

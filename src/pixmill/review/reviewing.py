@@ -1,7 +1,6 @@
 """A sitting as one function: a project in, a page until Ctrl-C, decisions in ``review.csv``."""
 
 import getpass
-import sys
 import time
 import webbrowser
 from pathlib import Path
@@ -14,6 +13,7 @@ from pixmill.core.dvc import add_data
 from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.git import git
 from pixmill.core.params import Params
+from pixmill.core.progress import announce
 from pixmill.core.words import count
 from pixmill.core.workspace import Workspace
 from pixmill.review.decision_log import DecisionLog
@@ -92,12 +92,14 @@ def review(
     state, problem = _keep_images(desk, root, patience=0)
     if not cases:
         desk.settle()
-        _say(f"Nothing to review{f' in {only}' if only else ''}.{why and ' ' + why}")
+        announce(f"Nothing to review{f' in {only}' if only else ''}.{why and ' ' + why}")
         _remark(feedback, broken, box.folder, state)
         if problem is not None:
-            _say(f"data/ is not in DVC yet: {problem}")
+            announce(f"data/ is not in DVC yet: {problem}")
         if material.ranking is None and only in (None, "labels"):
-            _say("Labels have not been checked yet.\nNext: set evaluate.label_errors above 0, then: dvc repro evaluate")
+            announce(
+                "Labels have not been checked yet.\nNext: set evaluate.label_errors above 0, then: dvc repro evaluate"
+            )
         return
     _remark(feedback, broken, box.folder, state)
     if feedback.new:
@@ -120,7 +122,7 @@ def review(
 
     try:
         with Previews(source, limits=limits) as previews, Server(session, previews, port=port) as server:
-            _say(f"{count(len(cases), 'case')} to review at {server.address} (stop with Ctrl-C)")
+            announce(f"{count(len(cases), 'case')} to review at {server.address} (stop with Ctrl-C)")
             if open_browser:
                 webbrowser.open(server.ticket)
             wait_for_interrupt(_Pauses(desk, root).look)
@@ -216,23 +218,23 @@ def _flips(root: Path, only: Kind | None) -> tuple[pd.DataFrame | None, str]:
 def _say_moved(other: Bucket | Inbox, box: Inbox, place: Path | str | None) -> None:
     """Empty another inbox into the project's, and say how much came."""
     moved, strange = other.move_to(box)
-    _say(f"{count(moved, 'correction')} moved from {place} to {box.folder}.")
+    announce(f"{count(moved, 'correction')} moved from {place} to {box.folder}.")
     if strange and isinstance(other, Bucket):
-        _say(f"Skipped {count(strange, 'object')} of {other.url}/corrections/ that cannot be read as one.")
+        announce(f"Skipped {count(strange, 'object')} of {other.url}/corrections/ that cannot be read as one.")
     elif strange:
-        _say(f"Skipped {count(strange, 'broken line')} of {place}/feedback.jsonl.")
+        announce(f"Skipped {count(strange, 'broken line')} of {place}/feedback.jsonl.")
 
 
 def _remark(feedback: Feedback, broken: int, folder: Path, state: State) -> None:
     """Say what is in the inbox that is not shown, and what has vanished."""
     if broken:
-        _say(f"Skipped {count(broken, 'broken line')} of {folder / 'feedback.jsonl'}.")
+        announce(f"Skipped {count(broken, 'broken line')} of {folder / 'feedback.jsonl'}.")
     if feedback.waiting:
         said = count(len(feedback.waiting), "image")
-        _say(f"Not shown: {said} of {folder} in data/, but not in the manifest yet.\nNext: dvc repro")
+        announce(f"Not shown: {said} of {folder} in data/, but not in the manifest yet.\nNext: dvc repro")
     if (described := describe_state(state)) is not None:
         lines, command = described
-        _say("\n".join([*lines, f"Next: {command}"]))
+        announce("\n".join([*lines, f"Next: {command}"]))
 
 
 def _conclude(session: Session, desk: InboxLedger, params: Params, root: Path, problem: DataError | None) -> None:
@@ -245,12 +247,12 @@ def _conclude(session: Session, desk: InboxLedger, params: Params, root: Path, p
         said += [f"{count(moved, 'image')} accepted into data/, {dropped:,} dropped.{keeps}"]
     if problem is not None:
         said += [f"data/ is not in DVC yet: {problem.message}"]
-    _say("\n" + "\n".join(said))
+    announce("\n" + "\n".join(said))
     commit = commit_command(root, "Review images")
     line = unread(params) if moved else None
     commands = [*([commit] if commit else []), *(["dvc repro"] if moved or written else [])]
     if commands:
-        _say(f"Next: {f'set {line} in params.yaml, then: ' if line else ''}{' && '.join(commands)}")
+        announce(f"Next: {f'set {line} in params.yaml, then: ' if line else ''}{' && '.join(commands)}")
 
 
 def default_name(root: Path) -> str:
@@ -267,7 +269,3 @@ def default_name(root: Path) -> str:
 
 def _stamp(path: Path) -> int | None:
     return path.stat().st_mtime_ns if path.exists() else None
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)  # noqa: T201

@@ -20,11 +20,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-import filelock
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pixmill.core.errors import LockedError, PixmillError
-from pixmill.core.files import remove_temporary, replacing, storage_errors
+from pixmill.core.files import hold_lock, remove_temporary, storage_errors, sync_folder, write_durably
 
 _ID, _EXTENSION = "^[0-9a-f]{64}$", "^[a-z0-9]{1,5}$"
 
@@ -253,17 +252,9 @@ class Inbox:
         """
         with storage_errors(then=then), self._threads:
             self._images.mkdir(parents=True, exist_ok=True)
-            lock = filelock.FileLock(self.folder / ".lock", timeout=_PATIENCE, poll_interval=0.01)
-            try:
-                lock.acquire()
-            except filelock.Timeout:
-                raise LockedError(
-                    f"other processes have locked {self.folder} for {_PATIENCE:g} seconds", next=then
-                ) from None
-            try:
+            refusal = LockedError(f"other processes have locked {self.folder} for {_PATIENCE:g} seconds", next=then)
+            with hold_lock(self.folder / ".lock", refusal, patience=_PATIENCE):
                 yield
-            finally:
-                lock.release()
 
     def _remember(self, change: Callable[[frozenset[str]], Collection[str]]) -> None:
         with self.lock(then="repeat the decision"):
@@ -341,25 +332,6 @@ def correction_of(
 def line_of(correction: Correction) -> bytes:
     """Return the line that holds a correction, with its end."""
     return f"{correction.model_dump_json()}\n".encode()
-
-
-def write_durably(path: Path, content: bytes) -> None:
-    """Write a file at once or not at all, so that it outlasts a power cut from then on."""
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Put the names in a folder on disk, where the system can (not on Windows)."""
-    if os.name == "posix":
-        number = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(number)
-        finally:
-            os.close(number)
 
 
 def _append(path: Path, line: bytes, end: int) -> None:

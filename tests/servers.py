@@ -1,6 +1,7 @@
-"""Real servers on loopback: PostgreSQL, storage with the interface of S3, and MLflow on both."""
+"""Real servers on loopback: sites of a test's own, PostgreSQL, storage with the interface of S3, and MLflow on both."""
 
 import contextlib
+import http.server
 import io
 import os
 import pwd
@@ -13,7 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,50 @@ import psutil
 
 from tests.ports import unused_port
 
-__all__ = ["MlflowServer", "Postgresql", "Storage"]
+__all__ = ["Handler", "MlflowServer", "Postgresql", "Storage", "serve"]
 
 # With SlowDown, s3fs tries each request five times as often.
 _REFUSAL = b"<Error><Code>ServiceUnavailable</Code><Message>Service is unable to handle request.</Message></Error>"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """What a test's own server answers with, without a word to the terminal; a subclass has `respond`."""
+
+    def do_GET(self) -> None:
+        self.respond()
+
+    do_POST = do_GET  # noqa: N815
+
+    def respond(self) -> None:
+        """Answer a request."""
+        raise NotImplementedError
+
+    def answer(self, body: str | bytes = b"", status: int = 200, kind: str = "text/html", **headers: str) -> None:
+        """Send a whole answer; a header's name has ``_`` for ``-``."""
+        content = body.encode() if isinstance(body, str) else body
+        self.send_response(status)
+        for name, value in {"Content-Type": kind, "Content-Length": str(len(content)), **headers}.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def serve(
+    handler: type[Handler], *, server: type[http.server.ThreadingHTTPServer] = http.server.ThreadingHTTPServer
+) -> Iterator[http.server.ThreadingHTTPServer]:
+    """Serve on any port of loopback while the block lasts."""
+    with server(("127.0.0.1", 0), handler) as running:
+        thread = threading.Thread(target=running.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield running
+        finally:
+            running.shutdown()
+            thread.join()
 
 
 class MlflowServer:

@@ -10,8 +10,9 @@ from pixmill.core.params import load_params
 from pixmill.core.workspace import Workspace
 from pixmill.serve.inbox import Inbox, correction_of
 from pixmill.validate.decisions import read_decisions
+from tests.browsing import open_chrome
 from tests.end_to_end.conftest import CLASSES
-from tests.review.browsing import Page, open_browser
+from tests.review.browsing import Page
 from tests.review.conftest import Review
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
@@ -64,7 +65,7 @@ def correct(path, truth, new):
     """
     project, left, kinds = Project(path), dict(truth), set()
     try:
-        with open_browser() as browser:
+        with open_chrome() as browser:
             page = Page(browser, project)
             for _ in range(page.run("document.getElementById('progress').max")):
                 name, *others = page.cards()

@@ -5,7 +5,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from pixmill.serve.inbox import Inbox, correction_of
-from tests.review.browsing import Page, open_browser
+from tests.browsing import open_chrome
+from tests.review.browsing import Page
 from tests.review.conftest import Project, Review, jpeg
 
 pytestmark = pytest.mark.browser
@@ -15,7 +16,7 @@ HOSTILE = "<img src=x onerror=\"document.title='owned'\">"
 
 @pytest.fixture(scope="module")
 def browser():
-    with open_browser() as driver:
+    with open_chrome() as driver:
         yield driver
 
 

@@ -6,7 +6,6 @@ import hashlib
 import io
 import itertools
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -19,8 +18,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -31,20 +28,9 @@ from pixmill.core.files import read_json, write_json
 from pixmill.core.params import SplitParams
 from pixmill.learn import Classifier
 from pixmill.split.packing import pack
+from tests.browsing import open_chrome
 
 pytestmark = pytest.mark.browser
-
-FLAGS = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--force-prefers-reduced-motion",
-    "--window-size=1280,900",
-]
 
 SERVER = """
 import sys
@@ -150,14 +136,8 @@ def address(project):
 
 @pytest.fixture(scope="module")
 def browser():
-    os.environ["SE_OFFLINE"] = "true"
-    options = webdriver.ChromeOptions()
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    for flag in FLAGS:
-        options.add_argument(flag)
-    driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
-    yield driver
-    driver.quit()
+    with open_chrome("--force-prefers-reduced-motion") as driver:
+        yield driver
 
 
 class Page:

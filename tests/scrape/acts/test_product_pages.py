@@ -4,12 +4,12 @@ import io
 import json
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from PIL import Image
 
 from tests.scrape.acts.project import Project
+from tests.servers import Handler, serve
 
 pytestmark = pytest.mark.browser
 
@@ -25,8 +25,8 @@ settings: {pause: [0.02, 0.03], smooth: false, patience: 1}
 PRODUCTS = 8
 
 
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
+class Products(Handler):
+    def respond(self):
         server, (_, kind, name) = self.server, ["", *self.path.split("/")][-3:]
         status, media, body = 200, "text/html", b""
         if kind == "s":
@@ -44,24 +44,15 @@ class Handler(BaseHTTPRequestHandler):
             body = buffer.getvalue()
         else:
             media = "text/plain"  # no rules
-        self.send_response(status)
-        self.send_header("Content-Type", media)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
+        self.answer(body, status, media)
 
 
 @pytest.fixture
 def server():
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with serve(Products) as server:
         server.handle_error = lambda *_: None  # a browser that is killed hangs up
         server.visited, server.visit, server.patience, server.seconds = [], threading.Event(), 1000, 0.0
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         yield server
-        server.shutdown()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """What a person sees who asks why a site's file finds nothing."""
 
-from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
@@ -8,8 +7,7 @@ import pytest
 from pixmill.scrape.collection.site_probe import ProbeReport, SelectorMatch, probe
 from pixmill.scrape.sources.definition import Buttons, load_site
 from pixmill.scrape.sources.site import SiteSource
-from pixmill.web.browser import find_browser, open_browser
-from pixmill.web.fetch.proxy import Proxy
+from tests.browsing import open_confined
 from tests.scrape.replicas.amazon import Amazon
 from tests.scrape.replicas.bing import Bing
 from tests.scrape.replicas.duckduckgo import DuckDuckGo
@@ -30,12 +28,8 @@ def world():
 
 @pytest.fixture(scope="module")
 def driver(world, tmp_path_factory):
-    with ExitStack() as opened:
-        proxy = opened.enter_context(Proxy(world.network))
-        profile = tmp_path_factory.mktemp("profile")
-        yield opened.enter_context(
-            open_browser(find_browser(), proxy=proxy.url, profile=profile, authority=world.network.authority)
-        )
+    with open_confined(world.network, tmp_path_factory.mktemp("profile")) as driver:
+        yield driver
 
 
 @pytest.fixture

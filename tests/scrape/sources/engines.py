@@ -1,7 +1,6 @@
 """Searches of the engines' replicas: one small web, one proxy and one browser for the tests of a module."""
 
 import contextlib
-from contextlib import ExitStack
 
 import pytest
 
@@ -12,8 +11,7 @@ from pixmill.scrape.sources.duckduckgo import DuckDuckGoSource
 from pixmill.scrape.sources.failure import SearchError
 from pixmill.scrape.sources.google import GoogleSource
 from pixmill.scrape.sources.site import SiteSource
-from pixmill.web.browser import find_browser, open_browser
-from pixmill.web.fetch.proxy import Proxy
+from tests.browsing import open_confined
 from tests.scrape.replicas.world import World
 from tests.scrape.sources.access import OneBrowser
 
@@ -75,14 +73,11 @@ class Searches:
 @contextlib.contextmanager
 def searching(folder, *sites, **options):
     """Open a small web with a browser in it, while the ``with`` block lasts."""
-    with ExitStack() as opened:
-        world = opened.enter_context(World(*sites, **options))
-        proxy = opened.enter_context(Proxy(world.network))
-        authority = world.network.authority
-        browser = open_browser(
-            find_browser(), proxy=proxy.url, profile=folder / "profile", authority=authority, page_load_timeout=10.0
-        )
-        yield Searches(world, opened.enter_context(browser), folder / "evidence")
+    with (
+        World(*sites, **options) as world,
+        open_confined(world.network, folder / "profile", page_load_timeout=10.0) as driver,
+    ):
+        yield Searches(world, driver, folder / "evidence")
 
 
 def compare(found, results, *, share=0.99):

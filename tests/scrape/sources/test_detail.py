@@ -1,8 +1,5 @@
 """The pages of single results: visited for the image that the page of results shows small, in a real browser."""
 
-import threading
-from contextlib import ExitStack
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
 
 import pytest
@@ -14,10 +11,11 @@ from pixmill.scrape.journal import Journal
 from pixmill.scrape.sources.definition import parse_site
 from pixmill.scrape.sources.failure import SearchError
 from pixmill.scrape.sources.site import SiteSource
-from pixmill.web.browser import find_browser, open_browser, visit
-from pixmill.web.fetch.proxy import Proxy
+from pixmill.web.browser import visit
 from pixmill.web.fetch.values import Network
+from tests.browsing import open_confined
 from tests.scrape.sources.access import OneBrowser
+from tests.servers import Handler, serve
 
 pytestmark = pytest.mark.browser
 
@@ -88,10 +86,10 @@ def card(name, link):
     return f"<div class=card id={name}>{img}{href}</div>"
 
 
-class Handler(BaseHTTPRequestHandler):
+class Products(Handler):
     """Answer ``/<name>,<name>,…`` with a page of these results, which ``;`` divides into several, and ``/p/<name>``."""
 
-    def do_GET(self):
+    def respond(self):
         self.server.asked.append(self.path)
         if self.path.startswith("/drawn/"):
             status, body = 200, DRAWN % "".join(card(name, f"/p/{name}") for name in unquote(self.path[7:]).split(","))
@@ -107,35 +105,20 @@ class Handler(BaseHTTPRequestHandler):
             links = {"linkless": "", "foreign": "http://other.test/p/photo"}
             cards = [card(name, links.get(name, f"/p/{name}")) for name in page.split(",")]
             status, body = 200, "".join(cards) + (f"<a class=next href='/{rest}'>Next</a>" if rest else "")
-        content = f"<!doctype html><body>{body}".encode()
-        self.send_response(status)
-        if status == 302:
-            self.send_header("Location", body)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_):
-        pass
+        self.answer(f"<!doctype html><body>{body}", status, **({"Location": body} if status == 302 else {}))
 
 
 @pytest.fixture(scope="module")
 def server():
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    with serve(Products) as server:
         server.asked = []
         yield server
-        server.shutdown()
 
 
 @pytest.fixture(scope="module")
 def driver(server, tmp_path_factory):
-    port = server.server_address[1]
-    with ExitStack() as opened:
-        proxy = opened.enter_context(Proxy(Network(served=dict.fromkeys(("shop.test:80", "other.test:80"), port))))
-        profile = tmp_path_factory.mktemp("profile")
-        driver = opened.enter_context(open_browser(find_browser(), proxy=proxy.url, profile=profile))
+    network = Network(served=dict.fromkeys(("shop.test:80", "other.test:80"), server.server_port))
+    with open_confined(network, tmp_path_factory.mktemp("profile")) as driver:
         visit(driver, "http://shop.test/p/bare")
         yield driver
 

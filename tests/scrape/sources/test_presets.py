@@ -1,15 +1,13 @@
 """The shops that Pixmill knows, by their replicas: names, looks and failings of the sites, none of their code."""
 
 import re
-from contextlib import ExitStack
 
 import pytest
 
 from pixmill.scrape.sources.definition import load_site
 from pixmill.scrape.sources.failure import SearchError
 from pixmill.scrape.sources.site import SiteSource
-from pixmill.web.browser import find_browser, open_browser
-from pixmill.web.fetch.proxy import Proxy
+from tests.browsing import open_confined
 from tests.scrape.replicas.amazon import Amazon
 from tests.scrape.replicas.flipkart import Flipkart
 from tests.scrape.replicas.myntra import Myntra
@@ -34,18 +32,8 @@ def world():
 
 @pytest.fixture(scope="module")
 def driver(world, tmp_path_factory):
-    with ExitStack() as opened:
-        proxy = opened.enter_context(Proxy(world.network))
-        profile = tmp_path_factory.mktemp("profile")
-        yield opened.enter_context(
-            open_browser(
-                find_browser(),
-                proxy=proxy.url,
-                profile=profile,
-                authority=world.network.authority,
-                page_load_timeout=10.0,
-            )
-        )
+    with open_confined(world.network, tmp_path_factory.mktemp("profile"), page_load_timeout=10.0) as driver:
+        yield driver
 
 
 @pytest.fixture

@@ -1,16 +1,13 @@
 """The bundled shop as a source."""
 
-from contextlib import ExitStack
-
 import pytest
 
 from pixmill.core.errors import DataError
 from pixmill.scrape.sources.definition import load_site
 from pixmill.scrape.sources.failure import SearchError
 from pixmill.scrape.sources.shop import ShopSource
-from pixmill.web.browser import find_browser, open_browser
-from pixmill.web.fetch.proxy import Proxy
-from pixmill.web.fetch.values import Network
+from pixmill.web.fetch import Network
+from tests.browsing import open_confined
 from tests.scrape.sources.access import OneBrowser
 
 
@@ -51,9 +48,7 @@ def test_a_shop_with_nothing_to_sell(tmp_path):
 def test_every_card_in_the_shops_own_order(shop, tmp_path):
     (origin,) = shop.served
     assert origin == "shop.pixmill.test:80"
-    with ExitStack() as opened:
-        proxy = opened.enter_context(Proxy(Network(served=shop.served)))
-        driver = opened.enter_context(open_browser(find_browser(), proxy=proxy.url, profile=tmp_path / "profile"))
+    with open_confined(Network(served=shop.served), tmp_path / "profile") as driver:
         access = OneBrowser(driver, tmp_path / "evidence")
         boots, rain = shop.queries("boot", ["boot", "umbrella"])
         candidates = list(shop.search(boots, access))

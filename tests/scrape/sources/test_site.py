@@ -3,8 +3,6 @@
 import contextlib
 import threading
 import time
-from contextlib import ExitStack
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import psutil
@@ -16,10 +14,11 @@ from pixmill.scrape.sources.definition import Buttons, Offset, parse_site
 from pixmill.scrape.sources.failure import SearchError
 from pixmill.scrape.sources.site import SiteSource, Stillness
 from pixmill.scrape.sources.tile import Tile
-from pixmill.web.browser import find_browser, open_browser, visit
-from pixmill.web.fetch.proxy import Proxy
+from pixmill.web.browser import visit
 from pixmill.web.fetch.values import Network
+from tests.browsing import open_confined
 from tests.scrape.sources.access import OneBrowser
+from tests.servers import Handler, serve
 
 pytestmark = pytest.mark.browser
 
@@ -195,55 +194,39 @@ PAGES |= {"nowhere": numbered(0, "/about") + "window.URL = function () { return 
 PAGES |= {"first": numbered(0, "/second"), "second": "body.innerHTML = '<form id=captcha-form></form>';"}
 
 
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
+class Pages(Handler):
+    def respond(self):
         name, _, query = self.path.removeprefix("/").partition("?")
         if name == "hanging":
             self.server.closing.wait(30)
             return
         if name == "moved":
-            self.send_response(302)
-            self.send_header("Location", f"/{query}")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            self.answer(status=302, Location=f"/{query}")
             return
         script = PAGES.get(name, "")
         if name == "counted":
             number = int(query.partition("=")[2] or 0)
             script = numbered(number, "") if number < 4 else PAGES["nothing"] if number == 4 else ""
         status = int(name) if name.isdecimal() else 200 if script or name == "blank" else 404
-        page = f"<!doctype html><body><script>{CARD}{script}</script>".encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
-        self.send_header("Content-Length", str(len(page)))
-        self.end_headers()
-        self.wfile.write(page)
-
-    def log_message(self, *_):
-        pass
+        self.answer(f"<!doctype html><meta charset=utf-8><body><script>{CARD}{script}</script>", status)
 
 
 @pytest.fixture(scope="module")
 def server():
-    with ExitStack() as opened:
-        server = opened.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), Handler))
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    with serve(Pages) as server:
         server.closing = threading.Event()
-        opened.callback(server.shutdown)
-        opened.callback(server.closing.set)
         yield server
+        server.closing.set()
 
 
 @pytest.fixture(scope="module")
-def proxy(server):
-    with Proxy(Network(served={"pages.test:80": server.server_address[1]})) as proxy:
-        yield proxy
+def network(server):
+    return Network(served={"pages.test:80": server.server_port})
 
 
 @pytest.fixture(scope="module")
-def driver(proxy, tmp_path_factory):
-    profile = tmp_path_factory.mktemp("profile")
-    with open_browser(find_browser(), proxy=proxy.url, profile=profile) as driver:
+def driver(network, tmp_path_factory):
+    with open_confined(network, tmp_path_factory.mktemp("profile")) as driver:
         # The first page of a new browser takes a busy machine seconds.
         visit(driver, "http://pages.test/blank")
         driver.set_page_load_timeout(4)
@@ -530,9 +513,9 @@ rewrite:
 
 
 @pytest.mark.parametrize("name", [pytest.param("chromedriver", marks=pytest.mark.slow), "chromium"])
-def test_a_browser_or_a_driver_that_dies_is_named(tmp_path, proxy, name):
+def test_a_browser_or_a_driver_that_dies_is_named(tmp_path, network, name):
     others = psutil.Process().children(recursive=True)
-    with open_browser(find_browser(), proxy=proxy.url, profile=tmp_path) as driver:
+    with open_confined(network, tmp_path) as driver:
         candidates = SiteSource(OPEN).search(
             Query("hat", "hat", "http://pages.test/unending"), OneBrowser(driver, tmp_path)
         )

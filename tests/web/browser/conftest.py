@@ -1,12 +1,10 @@
 """A machine of scripts for the finder, and a site, a trap and a proxy for real browsers."""
 
 import contextlib
-import http.server
 import json
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator
@@ -20,6 +18,7 @@ from pixmill.web.browser import Browser, find_browser
 from pixmill.web.fetch.proxy import Proxy
 from pixmill.web.fetch.values import Network
 from tests.left_out import leave_out
+from tests.servers import Handler, serve
 
 _TRIAL = ["unshare", "--net", "--mount", "ip", "link", "add", "inner", "type", "veth", "peer", "name", "outer"]
 
@@ -100,27 +99,20 @@ class Site:
         self.asked: list[str] = []
         site = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
+        class Pages(Handler):
+            def respond(self) -> None:
                 site.asked.append(self.path)
                 path, _, query = self.path.partition("?")
                 if path == "/to":
-                    self.send_response(302)
-                    self.send_header("Location", urllib.parse.unquote(query, "latin-1"))
+                    self.answer(status=302, Location=urllib.parse.unquote(query, "latin-1"))
                 elif path == "/status":
-                    self.send_response(int(query))
-                    self.send_header("Content-Type", "text/html")
+                    self.answer(status=int(query))
                 else:
-                    self.send_response(200)
-                    self.send_header("Content-Type", "application/octet-stream" if path == "/file" else "text/html")
-                self.end_headers()
-                self.wfile.write(site.pages.get(path, "").encode())
+                    kind = "application/octet-stream" if path == "/file" else "text/html"
+                    self.answer(site.pages.get(path, ""), kind=kind)
 
-            def log_message(self, *arguments: object) -> None:
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port: int = self.server.server_port
+        self.handler = Pages
+        self.port = 0
 
 
 class Trap:
@@ -157,12 +149,9 @@ class Trap:
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
     site = Site()
-    thread = threading.Thread(target=site.server.serve_forever)
-    thread.start()
-    yield site
-    site.server.shutdown()
-    site.server.server_close()
-    thread.join()
+    with serve(site.handler) as server:
+        site.port = server.server_port
+        yield site
 
 
 @pytest.fixture

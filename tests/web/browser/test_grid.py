@@ -1,14 +1,13 @@
 """Which grid the environment names, and what its browsers are."""
 
-import http.server
 import json
-import threading
 
 import pytest
 
 from pixmill.core.errors import BrowserError
 from pixmill.web.browser import Grid, choose_browser, count_browsers
 from pixmill.web.browser.kind import CHROMIUM, EDGE, FIREFOX
+from tests.servers import Handler, serve
 
 URL = "http://grid.example:4444"
 
@@ -57,23 +56,14 @@ def status():
     """The grid that a test serves, and what it answers when it is asked how it is."""
     said = {}
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
+    class Status(Handler):
+        def respond(self):
             said["login"] = self.headers["Authorization"]
-            self.send_response(200 if self.path == "/status" else 404)
-            self.end_headers()
-            self.wfile.write(json.dumps(said["answer"]).encode())
+            self.answer(json.dumps(said["answer"]), 200 if self.path == "/status" else 404)
 
-        def log_message(self, *arguments):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with serve(Status) as server:
         said["url"] = f"http://127.0.0.1:{server.server_port}"
         yield said
-        server.shutdown()
-        thread.join()
 
 
 def slot(name, session=None):

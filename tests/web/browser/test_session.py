@@ -6,7 +6,6 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-import threading
 import time
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from pixmill.web.browser import Browser, Grid, UnreachableError, open_browser, v
 from pixmill.web.browser import driver as driver_module
 from pixmill.web.fetch.proxy import Proxy
 from pixmill.web.fetch.values import Network
+from tests.servers import Handler, serve
 from tests.web.fetch.conftest import Authority
 from tests.webdriver import RemoteDriver
 
@@ -270,26 +270,20 @@ def secure(tmp_path):
     authority = Authority(tmp_path)
     context = authority.context("www.google.com")
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(b"<title>Secure</title>")
-
-        def log_message(self, *arguments):
-            pass
+    class Secure(Handler):
+        def respond(self):
+            self.answer("<title>Secure</title>")
 
     class Server(http.server.ThreadingHTTPServer):
+        def server_activate(self):
+            super().server_activate()
+            self.socket = context.wrap_socket(self.socket, server_side=True)
+
         def handle_error(self, request, client_address):
             pass  # A browser that trusts no such certificate hangs up.
 
-    with Server(("127.0.0.1", 0), Handler) as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with serve(Secure, server=Server) as server:
         yield Network(served={"www.google.com:443": server.server_port}, authority=authority.pem)
-        server.shutdown()
-        thread.join()
 
 
 @pytest.mark.parametrize("trusted", [True, False])

@@ -1,6 +1,5 @@
 import contextlib
 import gc
-import http.server
 import re
 import socket
 import threading
@@ -14,37 +13,24 @@ from pixmill.web.fetch import proxy as module
 from pixmill.web.fetch.proxy import Proxy, Refusal
 from pixmill.web.fetch.values import Network
 from tests.ports import unused_port
+from tests.servers import Handler, serve
 
 
-class Host(http.server.BaseHTTPRequestHandler):
+class Host(Handler):
     """Answer with what came: the request's line, its headers and its body."""
 
     protocol_version = "HTTP/1.1"
 
-    def do_GET(self):
+    def respond(self):
         said = f"{self.requestline}\n{self.headers}".encode()
         said += self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(said)))
-        self.send_header("Connection", "X-Private")
-        self.send_header("X-Private", "for the proxy only")
-        self.end_headers()
-        self.wfile.write(said)
-
-    do_POST = do_GET  # noqa: N815
-
-    def log_message(self, *arguments):
-        pass
+        self.answer(said, Connection="X-Private", X_Private="for the proxy only")
 
 
 @pytest.fixture(scope="module")
 def host():
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Host) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with serve(Host) as server:
         yield server.server_port
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

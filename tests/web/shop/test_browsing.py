@@ -2,47 +2,22 @@
 
 import base64
 import re
-import shutil
 
 import pytest
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
 from pixmill.web.shop import ORIGIN
 from pixmill.web.shop.rendering import BATCH
+from tests.browsing import open_chrome
 
 pytestmark = pytest.mark.browser
 
-FLAGS = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1280,900",
-]
-
 
 @pytest.fixture(scope="module")
-def browser(shop, module_monkeypatch):
-    module_monkeypatch.setenv("SE_OFFLINE", "true")
-    options = webdriver.ChromeOptions()
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    for flag in [*FLAGS, f"--host-resolver-rules=MAP shop.pixmill.test 127.0.0.1:{shop.port}"]:
-        options.add_argument(flag)
-    driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
-    yield driver
-    driver.quit()
-
-
-@pytest.fixture(scope="module")
-def module_monkeypatch():
-    with pytest.MonkeyPatch.context() as patch:
-        yield patch
+def browser(shop):
+    with open_chrome(f"--host-resolver-rules=MAP shop.pixmill.test 127.0.0.1:{shop.port}") as driver:
+        yield driver
 
 
 @pytest.fixture

@@ -1,0 +1,58 @@
+"""Real browsers for tests: a plain one for pages of this machine, and Pixmill's own, which a network confines."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pixmill.web.browser import find_browser, open_browser
+from pixmill.web.fetch import Network
+from pixmill.web.fetch.proxy import Proxy
+
+if TYPE_CHECKING:
+    from selenium.webdriver.remote.webdriver import WebDriver
+
+__all__ = ["open_chrome", "open_confined"]
+
+_FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1280,900",
+)
+
+
+@contextlib.contextmanager
+def open_chrome(*flags: str) -> Iterator["WebDriver"]:
+    """Open a browser of 1280 x 900 pixels, with further flags, that keeps what pages log."""
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    os.environ["SE_OFFLINE"] = "true"
+    options = webdriver.ChromeOptions()
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    for flag in (*_FLAGS, *flags):
+        options.add_argument(flag)
+    driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+@contextlib.contextmanager
+def open_confined(network: Network, profile: Path, **options: Any) -> Iterator["WebDriver"]:
+    """Open a browser by Pixmill whose only way out leads to a network; options are those of `open_browser`."""
+    with (
+        Proxy(network) as proxy,
+        open_browser(
+            find_browser(), proxy=proxy.url, profile=profile, authority=network.authority, **options
+        ) as driver,
+    ):
+        yield driver

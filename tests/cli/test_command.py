@@ -12,21 +12,14 @@ from types import ModuleType
 import pytest
 
 from pixmill import __version__
-from pixmill.cli import _VERBS, _parser, main
+from pixmill.cli import _VERBS, _parser
 from pixmill.provenance.lock import installed_lock, write_lock
-
-
-def exit_code(*arguments: str) -> int:
-    try:
-        main(arguments)
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else 1
-    return 0
+from tests.command import run_pixmill
 
 
 @pytest.mark.parametrize("arguments", [(), ("--help",)])
 def test_help_shows_commands_and_examples(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
-    assert exit_code(*arguments) == 0
+    assert run_pixmill(*arguments) == 0
     shown = capsys.readouterr().out
     assert "dvc repro" in shown
     for verb in _VERBS:
@@ -42,17 +35,17 @@ def test_each_example_is_a_command(verb: ModuleType, capsys: pytest.CaptureFixtu
         if "pixmill" in words:
             start = words.index("pixmill") + 1
             _parser().parse_args(words[start : words.index("|", start) if "|" in words[start:] else None])
-    assert exit_code(verb.__name__.rpartition(".")[2], "--help") == 0
+    assert run_pixmill(verb.__name__.rpartition(".")[2], "--help") == 0
     assert shlex.join(commands[-1]).split()[0] in capsys.readouterr().out
 
 
 def test_a_mistyped_command_is_guessed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert exit_code("chekc") == 2
+    assert run_pixmill("chekc") == 2
     assert "no such command: 'chekc'; did you mean 'check'?" in capsys.readouterr().err
 
 
 def test_nonsense_lists_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
-    assert exit_code("nonsense") == 2
+    assert run_pixmill("nonsense") == 2
     assert (
         "The commands are: new, check, params, data, browser, doctor, scrape, review, shop, summary, compare, "
         "predict, serve, export, use, upgrade, sync.\n"
@@ -61,14 +54,14 @@ def test_nonsense_lists_what_there_is(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_an_unknown_option_leads_to_the_help_of_its_command(capsys: pytest.CaptureFixture[str]) -> None:
-    assert exit_code("predict", "photo.jpg", "--cvs", "x") == 2
+    assert run_pixmill("predict", "photo.jpg", "--cvs", "x") == 2
     assert capsys.readouterr().err == (
         "pixmill predict: unrecognized arguments: --cvs x\nNext: pixmill predict --help\n"
     )
 
 
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    assert exit_code("--version") == 0
+    assert run_pixmill("--version") == 0
     assert capsys.readouterr().out == f"pixmill {__version__}\n"
 
 
@@ -76,7 +69,7 @@ def test_check_passes_the_committed_params(
     repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(repository)
-    assert exit_code("check") == 0
+    assert run_pixmill("check") == 0
     assert "params.yaml is valid: " in capsys.readouterr().out
 
 
@@ -88,7 +81,7 @@ def test_check_compares_what_is_installed_with_the_lock(
     monkeypatch.chdir(tmp_path)
     lock = installed_lock()
     write_lock(tmp_path, replace(lock, version="0.0.9", libraries={**lock.libraries, "numpy": "1.0"}))
-    exit_code("check")
+    run_pixmill("check")
     shown = capsys.readouterr().err
     assert (
         f"note: pixmill {__version__} gives the same results as 0.0.9; to adapt the project: pixmill upgrade" in shown
@@ -97,7 +90,7 @@ def test_check_compares_what_is_installed_with_the_lock(
         f"warning: results may differ in the last digits: numpy {lock.libraries['numpy']} (pixmill.lock: 1.0)" in shown
     )
     write_lock(tmp_path, replace(lock, version="0.0.9", digests={**lock.digests, "train": "0"}))
-    assert exit_code("check") == 1
+    assert run_pixmill("check") == 1
     assert "has different code for train\nNext: pixmill upgrade, or to stay with 0.0.9: " in capsys.readouterr().err
 
 
@@ -107,7 +100,7 @@ def test_check_names_the_first_and_the_last_of_very_many_classes(
     names = [f"class_{number:03}" for number in range(300)]
     (tmp_path / "params.yaml").write_text(f"classes: {names}\nscrape: {{source: folder, snapshot: '2026-11-20'}}\n")
     monkeypatch.chdir(tmp_path)
-    assert exit_code("check") == 0
+    assert run_pixmill("check") == 0
     output = capsys.readouterr().out
     assert output.startswith("params.yaml is valid: 300 classes (class_000, class_001, ")
     assert "class_299); images from folder" in output
@@ -119,19 +112,19 @@ def test_check_looks_at_the_folders(
 ) -> None:
     (tmp_path / "params.yaml").write_text("classes: [coat, hat]\nscrape: {source: folder, snapshot: '2026-11-20'}\n")
     monkeypatch.chdir(tmp_path)
-    assert exit_code("check") == 0
+    assert run_pixmill("check") == 0
     assert f"warning: {tmp_path / 'data'} is missing; " in capsys.readouterr().err
     for name in ("coat", "hats"):
         (tmp_path / "data" / name).mkdir(parents=True)
         for place in range(40):
             (tmp_path / "data" / name / f"{place}.png").write_bytes(b"\x89PNG\r\n\x1a\n" + f"{name} {place}".encode())
-    assert exit_code("check") == 1
+    assert run_pixmill("check") == 1
     error = capsys.readouterr().err
     assert "pixmill: data/ has folders that are not among the classes of params.yaml: hats\ndata/hat is m" in error
     assert "; put images there, or set classes to the folders with images: coat, hats" in error
     assert "split.salt" not in error
     (tmp_path / "data" / "hats").rename(tmp_path / "data" / "hat")
-    assert exit_code("check") == 0
+    assert run_pixmill("check") == 0
     assert "data" not in capsys.readouterr().err
 
 
@@ -150,7 +143,7 @@ def test_a_better_salt_is_named_before_the_first_run(
 
     def said(salt: str) -> str:
         (tmp_path / ("recipes/ours.yaml" if verb == "use" else "params.yaml")).write_text(text.replace("SALT", salt))
-        assert exit_code(verb, *(["ours", "--force"] if verb == "use" else [])) == 0
+        assert run_pixmill(verb, *(["ours", "--force"] if verb == "use" else [])) == 0
         return "".join(capsys.readouterr())
 
     salts = {f"poor {number}": said(f"poor {number}") for number in range(3)}
@@ -164,7 +157,7 @@ def test_check_names_what_is_wrong(
 ) -> None:
     (tmp_path / "params.yaml").write_text((repository / "params.yaml").read_text() + "trian: {}\n")
     monkeypatch.chdir(tmp_path)
-    assert exit_code("check") == 1
+    assert run_pixmill("check") == 1
     assert "trian: unknown key; did you mean train?" in capsys.readouterr().err
 
 
@@ -173,14 +166,14 @@ def test_outside_a_project_nothing_is_made(
     verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert exit_code(verb) == (2 if verb == "compare" else 1)  # 1 is what a gate that fails says.
+    assert run_pixmill(verb) == (2 if verb == "compare" else 1)  # 1 is what a gate that fails says.
     assert "is not in a project" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_within_the_project_will_do(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(repository / "src" / "pixmill")
-    assert exit_code("check") == 0
+    assert run_pixmill("check") == 0
 
 
 @pytest.fixture
@@ -195,14 +188,14 @@ def project(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_dry_run_says_what_would_be_visited(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert exit_code("scrape", "--dry-run") == 0
+    assert run_pixmill("scrape", "--dry-run") == 0
     assert capsys.readouterr().out == (
         "boot: folder data/boot (on this machine)\nhat: folder data/hat (on this machine)\n"
         "Nothing to visit: everything has been fetched or is on this machine.\n"
     )
     text = (project / "params.yaml").read_text()
     (project / "params.yaml").write_text(text.replace("source: folder", "source: [bing, openverse], per_query: 100"))
-    assert exit_code("scrape", "--dry-run") == 0
+    assert run_pixmill("scrape", "--dry-run") == 0
     output = capsys.readouterr().out
     assert "boot: bing https://www.bing.com/images/search?q=boot&form=HDRSC2&first=1 (to visit)\n" in output
     assert output.endswith("Estimated time: about 1 minute, if sites respond as usual and robots.txt allows it.\n")
@@ -211,7 +204,7 @@ def test_a_dry_run_says_what_would_be_visited(project: Path, capsys: pytest.Capt
 
 @pytest.mark.browser
 def test_a_probe_shows_what_each_selector_finds(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert exit_code("scrape", "--probe", "shop", "hat") == 0
+    assert run_pixmill("scrape", "--probe", "shop", "hat") == 0
     output = capsys.readouterr().out
     assert "selectors.item:\n" in output
     assert re.search(r"^to edit shop.yaml: mkdir -p sites && cp /\S+/sites/shop\.yaml sites/$", output, re.MULTILINE)
@@ -231,26 +224,26 @@ def test_a_probe_shows_what_each_selector_finds(project: Path, capsys: pytest.Ca
 def test_a_source_without_a_page_of_results_is_refused(
     arguments: tuple[str, ...], message: str, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert exit_code("scrape", *arguments) == 1
+    assert run_pixmill("scrape", *arguments) == 1
     assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("port", ["web", "-1", "65536"])
 def test_an_impossible_port_is_refused(port: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert exit_code("shop", f"--port={port}") == 2
+    assert run_pixmill("shop", f"--port={port}") == 2
     assert f"expected a port from 0 to 65535, received '{port}'\nNext: pixmill shop --help" in capsys.readouterr().err
 
 
 def test_review_offers_every_kind_of_doubt(capsys: pytest.CaptureFixture[str]) -> None:
     from pixmill.review.doubts import KINDS
 
-    assert exit_code("review", "--only", "boredom") == 2
+    assert run_pixmill("review", "--only", "boredom") == 2
     offered = capsys.readouterr().err.partition("choose from ")[2].partition(")")[0]
     assert tuple(kind.strip("'") for kind in offered.split(", ")) == KINDS
 
 
 def test_a_surplus_argument_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert exit_code("check", "everything") == 2
+    assert run_pixmill("check", "everything") == 2
     assert "unrecognized arguments: everything\nNext: pixmill check --help" in capsys.readouterr().err
 
 
@@ -259,7 +252,7 @@ def test_check_tells_of_another_python_first_on_path(
 ) -> None:
     monkeypatch.chdir(repository)
     monkeypatch.setenv("PATH", "/nowhere")
-    assert exit_code("check") == 0
+    assert run_pixmill("check") == 0
     assert "dvc would run no python" in capsys.readouterr().err
 
 
@@ -306,5 +299,5 @@ def test_an_inbox_is_not_kept_where_everything_may_be_deleted(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for verb in ("review", "serve"):
-        assert exit_code(verb, "--inbox", ".pixmill/inbox") == 2
+        assert run_pixmill(verb, "--inbox", ".pixmill/inbox") == 2
         assert ".pixmill/inbox is in .pixmill/, which may be deleted: name another folder" in capsys.readouterr().err

@@ -13,8 +13,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from pixmill.cli import main
+from tests.command import run_pixmill
 from tests.compare.made_revisions import write_predictions
+from tests.compare.projects import record
+from tests.version_control import git, start_repository
 
 PARAMS = {
     "classes": ["boot", "coat"],
@@ -29,23 +31,8 @@ IMAGES = 60
 OUT = Path("artifacts/evaluate")
 
 
-def exit_code(*arguments: str) -> int:
-    try:
-        main(arguments)
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else 1
-    return 0
-
-
-def git(root: Path, *words: str) -> None:
-    command = ["git", "-c", "user.name=a", "-c", "user.email=a@b", *words]
-    subprocess.run(command, cwd=root, check=True, capture_output=True)
-
-
-def commit(root: Path, branch: str, *, wrong: int) -> None:
+def evaluate(root: Path, branch: str, *, wrong: int) -> None:
     """Commit the results of a model that mistakes some images, as DVC and the stages leave them, on a branch."""
-    from dvc.repo import Repo
-
     labels = np.array(["boot", "coat"])[np.arange(IMAGES) % 2]
     ids = [f"{place:064x}" for place in range(IMAGES)]
     boot = np.where((labels == "boot") ^ (np.arange(IMAGES) < wrong), 0.8, 0.2)
@@ -61,25 +48,18 @@ def commit(root: Path, branch: str, *, wrong: int) -> None:
     (root / "plots" / "evaluate").mkdir(parents=True, exist_ok=True)
     (root / "plots" / "evaluate" / "full.json").write_text(json.dumps(metrics))
     (root / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"evaluate": {"cmd": branch, "outs": [str(OUT)]}}}))
-    with contextlib.chdir(root), Repo() as repo:
-        repo.commit(force=True)
     git(root, "checkout", "-q", "-B", branch)
-    git(root, "add", "-A")
-    git(root, "commit", "-q", "-m", f"Train {branch}")
+    record(root, f"Train {branch}")
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project whose branch `worse` has a model worse than that of `main`."""
-    from dvc.repo import Repo
-
-    root = tmp_path_factory.mktemp("project")
-    git(root, "init", "-q")
-    Repo.init(str(root)).close()
+    root = start_repository(tmp_path_factory.mktemp("project"), with_dvc=True)
     (root / ".gitignore").write_text("/artifacts/\n/reports/\n/.pixmill/\n/mlflow.db*\n")
     (root / "params.yaml").write_text(yaml.safe_dump(PARAMS))
-    commit(root, "worse", wrong=40)
-    commit(root, "main", wrong=4)
+    evaluate(root, "worse", wrong=40)
+    evaluate(root, "main", wrong=4)
     return root
 
 
@@ -93,7 +73,7 @@ def project(trained: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_it_prints_the_verdict_and_writes_its_files(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert exit_code("compare", "main", "worse") == 0
+    assert run_pixmill("compare", "main", "worse") == 0
     text = capsys.readouterr().out
     assert text.startswith("Worse: macro-F1 falls from ")
     assert "\nGate: fail " in text
@@ -105,24 +85,24 @@ def test_it_prints_the_verdict_and_writes_its_files(project: Path, capsys: pytes
 def test_an_older_contact_sheet_does_not_stay(project: Path) -> None:
     (project / "reports").mkdir(exist_ok=True)
     (project / "reports" / "compare.png").write_bytes(b"older")
-    assert exit_code("compare", "main", "main") == 0
+    assert run_pixmill("compare", "main", "main") == 0
     assert not (project / "reports" / "compare.png").exists()
 
 
 def test_json_is_all_that_is_printed(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert exit_code("compare", "main", "worse", "--json") == 0
+    assert run_pixmill("compare", "main", "worse", "--json") == 0
     document = json.loads(capsys.readouterr().out)
     assert (document["verdict"], document["gate"], document["flips"]["lost"]) == ("worse", "fail", 36)
     assert (project / "reports" / "compare.md").exists()
 
 
 def test_a_gate_that_fails_exits_1_and_names_the_limits(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert exit_code("compare", "main", "worse", "--gate") == 1
+    assert run_pixmill("compare", "main", "worse", "--gate") == 1
     output = capsys.readouterr()
     assert "gate: review.min.accuracy: accuracy 0.333" in output.err
     assert "gate: review.max_drop: " in output.err
     assert output.out.startswith("Worse: ")
-    assert exit_code("compare", "worse", "main", "--gate") == 0
+    assert run_pixmill("compare", "worse", "main", "--gate") == 0
     assert "gate:" not in capsys.readouterr().err
 
 
@@ -130,7 +110,7 @@ def test_a_gate_that_is_undecided_exits_0(project: Path, capsys: pytest.CaptureF
     text = (project / "params.yaml").read_text()
     try:
         (project / "params.yaml").write_text(yaml.safe_dump({**PARAMS, "review": {"min": {"accuracy": 0.92}}}))
-        assert exit_code("compare", "worse", "main", "--gate") == 0
+        assert run_pixmill("compare", "worse", "main", "--gate") == 0
     finally:
         (project / "params.yaml").write_text(text)
     assert "\nGate: undecided " in capsys.readouterr().out
@@ -140,7 +120,7 @@ def test_a_gate_that_is_undecided_exits_0(project: Path, capsys: pytest.CaptureF
 def test_what_cannot_be_compared_exits_2(
     arguments: tuple[str, ...], project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert exit_code("compare", *arguments) == 2
+    assert run_pixmill("compare", *arguments) == 2
     output = capsys.readouterr()
     assert "\nNext: " in output.err
     assert output.out == ""
@@ -152,7 +132,7 @@ def test_a_folder_that_cannot_be_written_is_named(project: Path, capsys: pytest.
         (project / "reports").rmdir()
     (project / "reports").symlink_to("/proc/1/fdinfo/none")
     try:
-        assert exit_code("compare", "main", "main", "--gate") == 2
+        assert run_pixmill("compare", "main", "main", "--gate") == 2
     finally:
         (project / "reports").unlink()
     assert "cannot be used" in capsys.readouterr().err
@@ -163,7 +143,7 @@ def test_a_file_in_the_place_of_the_folder_is_named(project: Path, capsys: pytes
         (project / "reports").rmdir()
     (project / "reports").write_text("")
     try:
-        assert exit_code("compare", "main", "main") == 2
+        assert run_pixmill("compare", "main", "main") == 2
     finally:
         (project / "reports").unlink()
     assert "reports cannot be used: it is not a folder" in capsys.readouterr().err

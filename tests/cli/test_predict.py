@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from pixmill.cli import main
+from tests.command import run_pixmill
 from tests.images.samples import encoded, shapes
 
 
@@ -21,7 +21,7 @@ def photos(trained_folder, tmp_path, monkeypatch):
 
 
 def test_a_few_images_are_listed_and_broken_ones_are_no_error(photos, capsys):
-    main(["predict", "photos", "--model", "model"])
+    assert run_pixmill("predict", "photos", "--model", "model") == 0
     first, *_ = lines = capsys.readouterr().out.splitlines()
     assert first.startswith("photos/0.jpg")
     assert any(label in first for label in ("coat", "kurtā", "T-shirt & top"))
@@ -30,7 +30,7 @@ def test_a_few_images_are_listed_and_broken_ones_are_no_error(photos, capsys):
 
 
 def test_with_files_the_images_are_counted(photos, capsys):
-    main(["predict", "photos", "--model", "model", "--csv", "a.csv", "--jsonl", "b.jsonl"])
+    assert run_pixmill("predict", "photos", "--model", "model", "--csv", "a.csv", "--jsonl", "b.jsonl") == 0
     shown = capsys.readouterr().out
     assert shown.startswith("4 images, predicted by model (")
     assert "No prediction: 1\n" in shown
@@ -39,16 +39,14 @@ def test_with_files_the_images_are_counted(photos, capsys):
 
 
 def test_what_does_not_exist_is_an_error_before_any_work(photos, capsys):
-    with pytest.raises(SystemExit) as stop:
-        main(["predict", "photos", "gone.jpg", "--model", "model", "--csv", "a.csv"])
-    assert stop.value.code == 1
+    assert run_pixmill("predict", "photos", "gone.jpg", "--model", "model", "--csv", "a.csv") == 1
     assert "pixmill: gone.jpg does not exist\nNext: " in capsys.readouterr().err
     assert sorted(path.name for path in photos.parent.iterdir()) == ["model", "photos"]
 
 
 def test_names_cannot_lead_a_terminal_astray(photos, capsys):
     (photos / "0.jpg").rename(photos / "\x1b[2J.jpg")
-    main(["predict", "photos", "--model", "model"])
+    assert run_pixmill("predict", "photos", "--model", "model") == 0
     shown = capsys.readouterr().out
     assert "\\x1b[2J.jpg" in shown
     assert "\x1b" not in shown

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from pixmill.cli import main
 from pixmill.serve import server
 from pixmill.serve.settings import LOOPBACK, Settings
+from tests.command import run_pixmill
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Settin
 
 
 def test_by_default_only_this_machine_is_answered(served, capsys) -> None:
-    main(["serve", "--model", "m"])
+    assert run_pixmill("serve", "--model", "m") == 0
     ((settings, named),) = served
     assert (settings.hosts, settings.keys, settings.urls, settings.inbox) == (LOOPBACK, (), True, None)
     assert (named["host"], named["port"]) == ("127.0.0.1", 8000)
@@ -31,29 +31,28 @@ def test_by_default_only_this_machine_is_answered(served, capsys) -> None:
 
 def test_in_a_project_corrections_go_into_its_inbox(served, tmp_path: Path) -> None:
     (tmp_path / "params.yaml").touch()
-    main(["serve"])
-    main(["serve", "--inbox", "elsewhere"])
-    main(["serve", "--no-feedback", "--inbox", "elsewhere"])
+    assert run_pixmill("serve") == 0
+    assert run_pixmill("serve", "--inbox", "elsewhere") == 0
+    assert run_pixmill("serve", "--no-feedback", "--inbox", "elsewhere") == 0
     assert [settings.inbox for settings, _ in served] == [tmp_path / "inbox", Path("elsewhere"), None]
     assert served[0][0].root == tmp_path
 
 
 def test_corrections_may_go_into_a_bucket(served, capsys) -> None:
-    main(["serve", "--model", "m", "--inbox", "s3://photos/inbox"])
+    assert run_pixmill("serve", "--model", "m", "--inbox", "s3://photos/inbox") == 0
     assert served[0][0].inbox == "s3://photos/inbox"
-    with pytest.raises(SystemExit):
-        main(["serve", "--model", "m", "--inbox", "gs://photos/inbox"])
+    assert run_pixmill("serve", "--model", "m", "--inbox", "gs://photos/inbox") != 0
     assert "expected a folder or s3://BUCKET/PREFIX, received 'gs://photos/inbox'" in capsys.readouterr().err
 
 
 def test_others_are_let_in_with_a_warning_or_a_key(served, capsys, tmp_path: Path, monkeypatch) -> None:
-    main(["serve", "--model", "m", "--host", "0.0.0.0"])
+    assert run_pixmill("serve", "--model", "m", "--host", "0.0.0.0") == 0
     assert "everyone who reaches 0.0.0.0 may use this server" in capsys.readouterr().err
     (tmp_path / "keys").write_text("a\n\n b \n")
     monkeypatch.setenv("PIXMILL_API_KEYS", "c, d,")
-    main(["serve", "--model", "m", "--host", "0.0.0.0", "--api-keys", "keys"])
+    assert run_pixmill("serve", "--model", "m", "--host", "0.0.0.0", "--api-keys", "keys") == 0
     assert capsys.readouterr().err == ""
-    main(["serve", "--model", "m", "--proxy", "127.0.0.1"])
+    assert run_pixmill("serve", "--model", "m", "--proxy", "127.0.0.1") == 0
     assert [settings.hosts for settings, _ in served] == [None] * 3
     assert set(served[1][0].keys) == {"a", "b", "c", "d"}
 
@@ -62,21 +61,19 @@ def test_others_are_let_in_with_a_warning_or_a_key(served, capsys, tmp_path: Pat
 def test_a_file_without_keys_is_an_error(served, tmp_path: Path, capsys, content: str | None, message: str) -> None:
     if content is not None:
         (tmp_path / "keys").write_text(content)
-    with pytest.raises(SystemExit):
-        main(["serve", "--model", "m", "--api-keys", "keys"])
+    assert run_pixmill("serve", "--model", "m", "--api-keys", "keys") != 0
     assert message in capsys.readouterr().err
     assert served == []
 
 
 @pytest.mark.parametrize("option", ["--workers=0", "--workers=1.5", "--url-rate=-1", "--url-rate=x"])
 def test_numbers_are_whole(served, capsys, option: str) -> None:
-    with pytest.raises(SystemExit):
-        main(["serve", option])
+    assert run_pixmill("serve", option) != 0
     assert "expected a whole number above 0" in capsys.readouterr().err
 
 
 def test_the_network_can_be_left_alone(served) -> None:
-    main(["serve", "--url-rate", "0"])
+    assert run_pixmill("serve", "--url-rate", "0") == 0
     assert not served[0][0].urls
 
 
@@ -84,13 +81,11 @@ def test_a_port_that_is_taken_is_known_before_the_model_is_loaded(tmp_path: Path
     monkeypatch.chdir(tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(SystemExit):
-            main(["serve", "--model", "no-such-model", "--port", str(port)])
+        assert run_pixmill("serve", "--model", "no-such-model", "--port", str(port)) != 0
     assert f"cannot listen on 127.0.0.1:{port}" in capsys.readouterr().err
 
 
 def test_a_model_that_is_not_there_is_an_error(tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit):
-        main(["serve", "--model", "no-such-model", "--port", "0"])
+    assert run_pixmill("serve", "--model", "no-such-model", "--port", "0") != 0
     assert "no-such-model" in capsys.readouterr().err

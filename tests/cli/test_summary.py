@@ -3,7 +3,6 @@
 import contextlib
 import json
 import sqlite3
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from pixmill.cli.summary import summary
 from pixmill.core.errors import ManifestError
 from pixmill.review.decision_log import DecisionLog
 from pixmill.serve.inbox import Inbox, correction_of
+from tests.version_control import commit, start_repository
 
 METRICS = {
     "accuracy": 0.9,
@@ -36,9 +36,7 @@ def project(tmp_path: Path) -> Path:
     }.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
-    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"]):
-        subprocess.run([*git, *words], cwd=tmp_path, check=True)
+    commit(start_repository(tmp_path))
     return tmp_path
 
 

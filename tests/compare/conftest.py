@@ -5,7 +5,8 @@ import shutil
 import pytest
 
 from pixmill.core.workspace import Workspace
-from tests.compare.projects import dvc, git, produce, record, start
+from tests.compare.projects import produce, record, start
+from tests.version_control import dvc_repo, git
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +26,7 @@ def history(tmp_path_factory):
         record(root, "Train longer")
         produce(root, epochs=12, wrong=0)
         record(root)
-        with dvc(root) as repo:
+        with dvc_repo(root) as repo:
             repo.experiments.save(name="wider")
             git(root, "checkout", ".")
             repo.checkout(force=True)

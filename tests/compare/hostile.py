@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from tests.compare.projects import IDS, git, write
+from tests.compare.projects import IDS, write
+from tests.version_control import git
 
 PARAMS = """\
 classes: [coat, dress]

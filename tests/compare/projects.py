@@ -1,14 +1,12 @@
 """A small project with results in Git and DVC, as five stages would have left them."""
 
-import contextlib
 import json
-import os
-import subprocess
 from pathlib import Path
 
 import pandas as pd
 
 from tests.compare.made_revisions import write_predictions
+from tests.version_control import commit, dvc_repo, start_repository
 
 PIPELINE = """\
 stages:
@@ -34,34 +32,9 @@ IGNORED = "/artifacts/\n/data\n/.pixmill/\n/mlflow.db*\n/mlruns/\n"
 IDS = [f"{number:064x}" for number in range(8)]
 
 
-def git(root, *words):
-    """Run Git as somebody who has a name."""
-    who = {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in PERSON.items()}
-    done = subprocess.run(
-        ["git", *words], cwd=root, env={**os.environ, **who}, capture_output=True, text=True, check=True
-    )
-    return done.stdout.strip()
-
-
-PERSON = {"NAME": "A Person", "EMAIL": "person@example.org"}
-
-
-@contextlib.contextmanager
-def dvc(root):
-    """Open the project's DVC repository, which must be that of the current folder."""
-    from dvc.repo import Repo
-
-    with contextlib.chdir(root), Repo() as repo:
-        yield repo
-
-
 def start(root: Path) -> None:
     """Make a project without results, and commit it."""
-    from dvc.repo import Repo
-
-    root.mkdir(parents=True, exist_ok=True)
-    git(root, "init", "--initial-branch", "main", ".")
-    Repo.init(str(root)).close()
+    start_repository(root, with_dvc=True)
     begin(root)
 
 
@@ -73,10 +46,9 @@ def begin(root: Path) -> None:
     write(root / "requirements.txt", "numpy==2.4.0\n")
     write(root / "params.yaml", "split: {salt: a}\ntrain: {epochs: 3}\n")
     write(root / "data" / "coat" / "1.png", "an image")
-    with dvc(root) as repo:
+    with dvc_repo(root) as repo:
         repo.add("data")
-    git(root, "add", "-A")
-    git(root, "commit", "-m", "Begin")
+    commit(root, "Begin")
 
 
 def produce(root: Path, *, epochs: int, wrong: int) -> None:
@@ -97,11 +69,10 @@ def produce(root: Path, *, epochs: int, wrong: int) -> None:
 
 def record(root: Path, message: str | None = None) -> None:
     """Have DVC record the results, and commit them."""
-    with dvc(root) as repo:
+    with dvc_repo(root) as repo:
         repo.commit(force=True)
     if message:
-        git(root, "add", "-A")
-        git(root, "commit", "-m", message)
+        commit(root, message)
 
 
 def table(root: Path, name: str, columns: dict[str, object]) -> None:

@@ -15,6 +15,7 @@ from pixmill.compare.changes import find_changed_params, find_changes
 from pixmill.compare.comparison import Change, StageChange
 from pixmill.provenance.lock import SECTIONS, Lock, write_lock
 from tests.compare.made_revisions import make_revision
+from tests.version_control import git, start_repository
 
 PARAMS = """
 classes: [coat, dress]
@@ -195,8 +196,7 @@ def test_the_code_of_a_project_is_told_by_its_version_and_its_libraries(tmp_path
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     """Return a repository with 53 commits, and their hashes."""
-    root = tmp_path_factory.mktemp("repository")
-    subprocess.run(["git", "init", "-q", root], check=True)
+    root = start_repository(tmp_path_factory.mktemp("repository"))
     subjects = [
         "First",
         *(f"Change {number}" for number in range(50)),
@@ -209,10 +209,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str
         for place, subject in enumerate(subjects)
     )
     subprocess.run(["git", "fast-import", "--quiet"], cwd=root, input=stream.encode(), check=True)
-    listed = subprocess.run(
-        ["git", "rev-list", "--reverse", "trunk"], cwd=root, capture_output=True, text=True, check=True
-    )
-    return root, listed.stdout.split()
+    return root, git(root, "rev-list", "--reverse", "trunk").split()
 
 
 def _commits(root: Path, base: str | None, head: str | None) -> list[tuple[str, str]]:

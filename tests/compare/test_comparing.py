@@ -3,7 +3,7 @@
 from pixmill.compare.comparing import compare
 from pixmill.core.params import parse_params
 from pixmill.core.workspace import Workspace
-from tests.compare.projects import git
+from tests.version_control import git
 
 PARAMS = parse_params(
     "{classes: [coat, dress], scrape: {snapshot: '2026-11-20'}, validate: {}, split: {}, train: {}, evaluate: {}}"

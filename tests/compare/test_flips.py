@@ -8,8 +8,10 @@ import pytest
 from pixmill.compare.comparison import NotComparableError
 from pixmill.compare.flips import read_flips
 from pixmill.core.errors import PixmillError
-from tests.compare.evaluated import commit, git, record, start
+from tests.compare.evaluated import start
 from tests.compare.made_revisions import write_predictions
+from tests.compare.projects import record
+from tests.version_control import commit, start_repository
 
 IDS = [f"{number:064x}" for number in range(4)]
 
@@ -80,9 +82,7 @@ def test_what_cannot_be_compared_is_said(root, tmp_path):
 
 
 def test_the_first_commit_has_no_base(tmp_path):
-    root = tmp_path / "project"
-    root.mkdir()
-    git(root, "init", "-qb", "main")
+    root = start_repository(tmp_path / "project")
     (root / "params.yaml").write_text("")
     commit(root, "Begin")
     with pytest.raises(NotComparableError, match="nothing to compare with"):

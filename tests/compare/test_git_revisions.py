@@ -7,7 +7,8 @@ import pytest
 
 from pixmill.compare.git_revisions import choose, find
 from pixmill.core.errors import PixmillError
-from tests.compare.projects import git, write
+from tests.compare.projects import write
+from tests.version_control import git
 
 
 def hash_of(root, name):

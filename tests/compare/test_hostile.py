@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixmill.cli import main
 from pixmill.compare.metric_files import read_curves, read_metrics
 from pixmill.compare.parquet import read_table
 from pixmill.state.documents import MalformedError, read_stages, read_yaml
+from tests.command import run_pixmill
 from tests.compare.hostile import (
     HARMLESS,
     MALFORMED,
@@ -28,7 +28,8 @@ from tests.compare.hostile import (
     parquet,
     predictions,
 )
-from tests.compare.projects import git, write
+from tests.compare.projects import write
+from tests.version_control import git
 
 KINDS = {"id": "key", "split": "key", "label": "key", "predicted": "key", "loss": "number", "p_*": "number"}
 
@@ -57,12 +58,9 @@ def compare(attacked, monkeypatch, capsys):
         commit_head(
             attacked, "head", {path: made() if path and callable(made) else made for path, made in files.items()}
         )
-        start, code = time.process_time(), 0
+        start = time.process_time()
         with limited_growth():
-            try:
-                main(["compare", "main", "head", "--gate", *words])
-            except SystemExit as ended:
-                code = ended.code
+            code = run_pixmill("compare", "main", "head", "--gate", *words)
         assert time.process_time() - start < SECONDS
         return code, *capsys.readouterr()
 
@@ -128,18 +126,14 @@ def test_a_gate_that_fails_counts_more_than_a_malformed_file(compare):
 
 def test_a_malformed_base_does_not_fail_the_head_that_mends_it(attacked, compare, monkeypatch, capsys):
     commit_head(attacked, "broken", {METRICS: "[1]"})
-    with pytest.raises(SystemExit) as ended:
-        main(["compare", "head", "broken", "--gate"])
-    assert ended.value.code == 2
-    main(["compare", "broken", "main", "--gate"])
+    assert run_pixmill("compare", "head", "broken", "--gate") == 2
+    assert run_pixmill("compare", "broken", "main", "--gate") == 0
     assert f"{METRICS} of broken is malformed" in capsys.readouterr().out
 
 
 def test_the_workspace_is_read_within_the_same_bounds(attacked, compare, monkeypatch, capsys):
     write(attacked / METRICS, "[1]")
-    with pytest.raises(SystemExit) as ended:
-        main(["compare", "main", "--gate"])
-    assert ended.value.code == 2
+    assert run_pixmill("compare", "main", "--gate") == 2
     git(attacked, "checkout", "-q", "-f", "main")
     assert f"{METRICS} of workspace is malformed" in capsys.readouterr().out
 

@@ -1,12 +1,9 @@
 """Experiments and runs in one table: which is best, and which are significantly worse."""
 
-import contextlib
 import hashlib
 import json
-import os
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +19,8 @@ from pixmill.metrics.scores import scores
 from pixmill.metrics.significance import holm
 from pixmill.record.store import connect
 from tests.compare.made_revisions import make_predictions, make_revision, write_predictions
+from tests.compare.projects import record
+from tests.version_control import commit, git, start_repository
 
 PIPELINE = """\
 stages:
@@ -49,11 +48,6 @@ def metrics(table) -> dict:
     return {**found, "macro_f1_low": found["macro_f1"] - 0.05, "macro_f1_high": found["macro_f1"] + 0.04}
 
 
-def git(root: Path, *words: str) -> None:
-    who = {f"GIT_{role}_{key}": "a@b" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}
-    subprocess.run(["git", *words], cwd=root, env={**os.environ, **who}, capture_output=True, check=True)
-
-
 def fill(folder: Path, train: str, table, weights: str) -> None:
     """Write what the stages of a project would."""
     for path in ("artifacts/train", "artifacts/evaluate", "plots/evaluate"):
@@ -69,13 +63,8 @@ def fill(folder: Path, train: str, table, weights: str) -> None:
 
 def experiment(root: Path, name: str, train: str, table) -> None:
     """Add an experiment as DVC does: a commit of its results that no branch holds."""
-    from dvc.repo import Repo
-
     fill(root, train, table, f"weights of {name}")
-    with contextlib.chdir(root), Repo() as repo:
-        repo.commit(force=True)
-    git(root, "add", "-A")
-    git(root, "commit", "-qm", name)
+    record(root, name)
     git(root, "update-ref", f"refs/exps/{BASELINE[:2]}/{BASELINE[2:]}/{name}", "HEAD")
     git(root, "reset", "-q", "--hard", "HEAD~1")
 
@@ -108,15 +97,10 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, database: Path) -> Workspace:
     """Two experiments, one of them with its run, four more runs and a fold."""
-    from dvc.repo import Repo
-
-    root = tmp_path_factory.mktemp("project")
-    git(root, "init", "-q", ".")
-    Repo.init(str(root)).close()
+    root = start_repository(tmp_path_factory.mktemp("project"), with_dvc=True)
     (root / "dvc.yaml").write_text(PIPELINE)
     (root / ".gitignore").write_text("/artifacts/\n/mlflow*\n/files*\n")
-    git(root, "add", "-A")
-    git(root, "commit", "-qm", "Begin")
+    commit(root, "Begin")
     experiment(root, "wide", "{epochs: 10, learning_rate: 0.1}", predictions(20))
     experiment(root, "plain", "{epochs: 20}", predictions(24))
     shutil.copy(database, root)
@@ -225,7 +209,7 @@ def test_without_mlflow_there_are_the_experiments(
 
 
 def test_a_project_without_runs_says_what_to_do(tmp_path: Path, database: Path, params: Params) -> None:
-    git(tmp_path, "init", "-q", ".")
+    start_repository(tmp_path)
     shutil.copy(database, tmp_path)
     with pytest.raises(PixmillError, match="there are no experiments, and no runs") as refusal:
         compare_runs(Workspace(tmp_path, tmp_path), params)
@@ -233,7 +217,7 @@ def test_a_project_without_runs_says_what_to_do(tmp_path: Path, database: Path, 
 
 
 def test_a_calibration_error_of_zero_is_the_best(tmp_path: Path, database: Path) -> None:
-    git(tmp_path, "init", "-q", ".")
+    start_repository(tmp_path)
     shutil.copy(database, tmp_path)
     client = connect(f"sqlite:///{tmp_path / 'mlflow.db'}")
     for place, (name, certainty) in enumerate({"unsure": 0.8, "sure": 1.0}.items()):

@@ -12,8 +12,9 @@ from pixmill.core.errors import PixmillError
 from pixmill.core.files import file_digest
 from pixmill.core.workspace import Workspace
 from pixmill.metrics.calibration import Calibration
-from tests.compare.projects import IDS, dvc, git, write
+from tests.compare.projects import IDS, record, write
 from tests.ports import unused_port
+from tests.version_control import git, start_repository
 
 
 @pytest.fixture(autouse=True)
@@ -99,8 +100,7 @@ def test_broken_predictions_are_missing(project, content, told):
         pd.DataFrame({"id": IDS, "split": "test"}).to_parquet(path)
     else:
         path.write_bytes(content)
-    with dvc(project) as repo:
-        repo.commit(force=True)
+    record(project)
     _, head = of(project, "v1")
     assert head.predictions is None
     assert len(head.manifest) == 8
@@ -201,8 +201,7 @@ def test_a_run_is_a_side_by_any_of_its_names(recorded):
 def test_a_run_whose_data_is_unknown_here_has_its_predictions(recorded, tmp_path, monkeypatch):
     project, run = recorded
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project}/mlflow.db")
-    git(tmp_path, "init")
-    git(tmp_path, "commit", "--allow-empty", "-m", "Begin")
+    git(start_repository(tmp_path), "commit", "--allow-empty", "-m", "Begin")
     revision, _ = of(tmp_path, f"runs:/{run}")
     assert accuracy(revision) == 0.875
     assert (

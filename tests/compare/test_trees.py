@@ -9,8 +9,9 @@ import pytest
 
 from pixmill.compare.git_revisions import find
 from pixmill.compare.trees import DvcStore, Tree
-from tests.compare.projects import IDS, begin, dvc, git, produce, record, write
+from tests.compare.projects import IDS, begin, produce, record, write
 from tests.ports import unused_port
+from tests.version_control import dvc_repo, git
 
 PREDICTIONS = "artifacts/evaluate/predictions.parquet"
 IMAGE = f"artifacts/scrape/{IDS[0]}.png"
@@ -21,7 +22,7 @@ def tree(root, name):
 
 
 def set_remote(root, url):
-    with dvc(root) as repo, repo.config.edit("local") as config:
+    with dvc_repo(root) as repo, repo.config.edit("local") as config:
         config["remote"] = {"store": {"url": str(url)}}
         config["core"]["remote"] = "store"
 
@@ -79,7 +80,7 @@ def test_the_results_of_the_workspace_are_those_of_its_lock(project):
 
 def test_files_are_read_while_dvc_holds_its_lock(project):
     scratch = project / ".dvc" / "tmp"
-    with dvc(project) as repo, repo.lock:
+    with dvc_repo(project) as repo, repo.lock:
         held = {path: path.read_bytes() for path in scratch.glob("*lock*")}
         for name in ("v1", "workspace"):
             assert tree(project, name).read(PREDICTIONS)
@@ -91,7 +92,7 @@ def test_a_remote_is_read_without_filling_the_cache(history, clone, tmp_path):
     project = shutil.copytree(history, tmp_path / "project", symlinks=True)
     for root in (project, clone):
         set_remote(root, tmp_path / "remote")
-    with dvc(project) as repo:
+    with dvc_repo(project) as repo:
         repo.push(all_commits=True)
     for name in ("origin/main", "HEAD", "workspace"):
         assert tree(clone, name).read(PREDICTIONS) == tree(project, name.removeprefix("origin/")).read(PREDICTIONS)

@@ -23,7 +23,8 @@ from pixmill.metrics.confidence import expected_calibration_error
 from pixmill.metrics.probabilities import apply_temperature, losses
 from pixmill.review.doubts import _labels
 from tests.compare.made_revisions import LABELS, from_probabilities, make_revision, write_predictions
-from tests.compare.projects import dvc, git, write
+from tests.compare.projects import record, write
+from tests.version_control import git
 
 TEMPERATURE = 0.07
 PARAMS = parse_params("classes: [coat, shirt, sneaker]\nscrape: {snapshot: '2026-11-20'}\nevaluate: {draws: 200}\n")
@@ -64,10 +65,7 @@ def evaluate(root, table: pd.DataFrame, *, earlier: bool, calibration: str | Non
     if earlier:
         full["calibrated"] = figures(apply_calibration(table, LABELS, Calibration(TEMPERATURE)))
     write(root / "plots/evaluate/full.json", json.dumps(full))
-    with dvc(root) as repo:
-        repo.commit(force=True)
-    git(root, "add", "-A")
-    git(root, "commit", "-m", "Evaluate")
+    record(root, "Evaluate")
 
 
 def flipped(table: pd.DataFrame) -> pd.DataFrame:

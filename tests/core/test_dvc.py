@@ -8,10 +8,7 @@ import pytest
 
 from pixmill.core.dvc import add_data, cache_folder, is_cached, is_restorable
 from pixmill.core.errors import DataError
-
-
-def dvc(root, *words):
-    subprocess.run([sys.executable, "-m", "dvc", *words], cwd=root, check=True, capture_output=True)
+from tests.version_control import dvc
 
 
 @pytest.fixture

@@ -1,18 +1,17 @@
 """Git is asked, and whatever it says, or that it says nothing, is no error."""
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from pixmill.core.git import git
+from tests.version_control import start_repository
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    subprocess.run(["git", "init", "-q", "-b", "trunk", tmp_path], check=True)
-    return tmp_path
+    return start_repository(tmp_path, branch="trunk")
 
 
 def test_it_says_what_git_says(project: Path) -> None:

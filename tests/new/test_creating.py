@@ -1,7 +1,6 @@
 """`pixmill new` makes a project that passes its own checks, or says in one message what to do."""
 
 import shutil
-import subprocess
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -10,12 +9,13 @@ import pytest
 import yaml
 
 from pixmill import __version__
-from pixmill.cli import main
 from pixmill.core.origin import Origin
 from pixmill.core.params import load_params
 from pixmill.images.png import write_png
 from pixmill.project.pyproject import read_project
 from pixmill.provenance.lock import installed_lock, read_lock
+from tests.command import run_pixmill
+from tests.version_control import git, start_repository
 
 New = Callable[..., str]
 
@@ -29,11 +29,7 @@ def new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     monkeypatch.chdir(tmp_path)
 
     def run(*words: str) -> str:
-        try:
-            main(["new", *words])
-        except SystemExit:
-            return capsys.readouterr().err
-        return capsys.readouterr().out
+        return capsys.readouterr().err if run_pixmill("new", *words) else capsys.readouterr().out
 
     return run
 
@@ -53,9 +49,7 @@ def pets(tmp_path: Path) -> Path:
 
 
 def listed(folder: Path) -> list[str]:
-    words = ["git", "ls-files", "-o", "-c", "--exclude-standard", "-z"]
-    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True)
-    return sorted(filter(None, done.stdout.split("\0")))
+    return sorted(filter(None, git(folder, "ls-files", "-o", "-c", "--exclude-standard", "-z").split("\0")))
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -96,7 +90,7 @@ def test_a_project_of_your_own_images(
     assert "Not used, since the project has its own already: --remote\n" in said
     assert contents(root) == before
     monkeypatch.chdir(root)
-    main(["check"])
+    assert run_pixmill("check") == 0
     assert "2 classes (cat, chien méchant); images from folder" in capsys.readouterr().out
     assert "No file was missing." in (
         said := new(".", "--from", str(pets), "--classes", "cat,chien méchant", "--mlflow", "http://a")
@@ -108,21 +102,17 @@ def test_a_project_of_your_own_images(
 def test_an_existing_repository_gets_what_it_lacks(
     new: New, pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    root = tmp_path / "old_work"
-    root.mkdir()
+    root = start_repository(tmp_path / "old_work", branch="trunk")
     shutil.copytree(pets, root / "data")
     own = {"README.md": "# Ours\n", ".gitignore": "/data\n*.log\n", "pyproject.toml": '[project]\nname = "ours"\n'}
     for path, text in own.items():
         (root / path).write_text(text)
-    subprocess.run(["git", "init", "-q", "-b", "trunk"], cwd=root, check=True)
     monkeypatch.chdir(root)
-    subprocess.run(["git", "add", "-f", "data"], cwd=root, check=True)
-    with pytest.raises(SystemExit):
-        main(["new", "."])
-    refused = capsys.readouterr().err
+    git(root, "add", "-f", "data")
+    refused = new(".")
     assert "data/ is in Git, but DVC must version the images\nNext: git rm -r -q --cached data && git commit" in refused
     assert sorted(path.name for path in root.iterdir()) == [".git", ".gitignore", "README.md", "data", "pyproject.toml"]
-    subprocess.run(["git", "rm", "-r", "-q", "--cached", "data"], cwd=root, check=True)
+    git(root, "rm", "-r", "-q", "--cached", "data")
     said = new(".")
     assert "Kept as they were: .gitignore, README.md, pyproject.toml\n" in said
     assert "Add these lines to .gitignore before you commit:\n  /.dvc/config.local\n  /.dvc/tmp\n" in said
@@ -195,8 +185,7 @@ def test_a_recipe_with_its_own_source_needs_no_images(recipe: str, snapshot: str
 def test_one_message_names_the_fix_and_nothing_is_written(
     words: list[str], message: str, next_steps: str, new: New, pets: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "full" / "own" / ".git").mkdir(parents=True)
-    subprocess.run(["git", "init", "-q"], cwd=tmp_path / "full" / "own", check=True)
+    start_repository(tmp_path / "full" / "own")
     before = sorted(tmp_path.rglob("*"))
     said = new(*words)
     assert message in said

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from pixmill import __version__
-from pixmill.cli import main
 from pixmill.core.errors import PixmillError
 from pixmill.core.origin import Origin
 from pixmill.new import upgrading
@@ -15,6 +14,7 @@ from pixmill.new.supply import INDEX_NOTE, Supply
 from pixmill.new.template import SCHEMA, managed_files, render
 from pixmill.new.upgrading import apply_upgrade, plan_upgrade
 from pixmill.provenance.lock import Lock, installed_lock, read_lock, text_digest, write_lock
+from tests.command import run_pixmill
 
 CHANGELOG = """# Changelog
 
@@ -82,23 +82,15 @@ def files_of(root: Path) -> dict[str, str]:
     return {str(path.relative_to(root)): path.read_text() for path in root.rglob("*") if path.is_file()}
 
 
-def verb(*arguments: str) -> int:
-    try:
-        main(["upgrade", *arguments])
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
-
-
 def test_an_upgrade_says_what_changes_and_changes_it(
     project: Path, installed: Lock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = files_of(project)
-    assert verb("--check") == 1
+    assert run_pixmill("upgrade", "--check") == 1
     assert files_of(project) == before
     shown = capsys.readouterr()
     assert "Next: pixmill upgrade" in shown.err
-    assert verb() == 0
+    assert run_pixmill("upgrade") == 0
     assert capsys.readouterr().out == shown.out + "Next: pixmill check && dvc repro, then commit all changes\n"
     for line in (
         f"pixmill 0.0.8 -> {__version__}",
@@ -127,7 +119,7 @@ def test_an_upgrade_says_what_changes_and_changes_it(
     assert lock is not None
     assert (lock.version, lock.digests) == (installed.version, installed.digests)
     assert lock.libraries == {**installed.libraries, "gone": "2.0"}
-    assert verb("--check") == 0
+    assert run_pixmill("upgrade", "--check") == 0
     assert capsys.readouterr().out == f"The project is up to date with pixmill {__version__}.\n"
 
 
@@ -138,7 +130,7 @@ def test_edited_and_deleted_files_stay_as_they_are(project: Path, capsys: pytest
     (project / "dvc.yaml").unlink()
     (project / "pyproject.toml").write_text('[project]\nname = "shoes"\ndependencies = ["pixmill-plus==1"]\n')
     before = files_of(project)
-    assert verb() == 0
+    assert run_pixmill("upgrade") == 0
     after, shown = files_of(project), capsys.readouterr().out
     rendered = render("shoes", "shoes", Origin(f"pixmill=={__version__}"))
     assert {path: after[path] for path in ("Makefile", "old.cfg", "MLproject", "pyproject.toml")} == {
@@ -149,7 +141,7 @@ def test_edited_and_deleted_files_stay_as_they_are(project: Path, capsys: pytest
     assert "Keep your edited Makefile: merge Makefile.new into it, then delete Makefile.new" in shown
     assert f"pyproject.toml does not pin pixmill: add 'pixmill[pipeline]=={__version__}' to its dependencies" in shown
     (project / "Makefile.new").unlink()
-    assert verb("--check") == 0, "what was kept once is not asked for again"
+    assert run_pixmill("upgrade", "--check") == 0, "what was kept once is not asked for again"
 
 
 @pytest.mark.parametrize("done", [0, 1, 5])
@@ -182,7 +174,7 @@ def test_an_upgrade_that_was_killed_is_completed_by_another(
 
 def test_an_earlier_version_is_named_so(project: Path, installed: Lock, capsys: pytest.CaptureFixture[str]) -> None:
     write_lock(project, replace(installed, version="9.0.0", template={}))
-    assert verb("--check") == 1
+    assert run_pixmill("upgrade", "--check") == 1
     assert f"pixmill 9.0.0 -> {__version__} (a downgrade)\nNo stage runs again" in capsys.readouterr().out
 
 
@@ -287,10 +279,10 @@ def test_what_one_person_installed_is_no_reason_to_change_what_all_install(
 def test_a_wheel_that_is_gone_is_packed_again(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upgrading, "find_supply", lambda: Supply(PACKED, b"one"))
     apply_upgrade(project, plan_upgrade(project))
-    assert verb("--check") == 0
+    assert run_pixmill("upgrade", "--check") == 0
     (project / PACKED.text).unlink()
-    assert verb("--check") == 1
-    assert verb() == 0
+    assert run_pixmill("upgrade", "--check") == 1
+    assert run_pixmill("upgrade") == 0
     assert (project / PACKED.text).read_bytes() == b"one"
 
 
@@ -299,10 +291,10 @@ def test_another_build_of_the_same_version_replaces_the_wheel(project: Path, mon
     apply_upgrade(project, plan_upgrade(project))
     monkeypatch.setattr(upgrading, "running_origin", lambda: ADDRESS)  # any that is for all
     monkeypatch.setattr(upgrading, "find_supply", lambda: Supply(PACKED, b"two"))
-    assert verb("--check") == 1
-    assert verb() == 0
+    assert run_pixmill("upgrade", "--check") == 1
+    assert run_pixmill("upgrade") == 0
     assert (project / PACKED.text).read_bytes() == b"two"
-    assert verb("--check") == 0
+    assert run_pixmill("upgrade", "--check") == 0
 
 
 @pytest.mark.parametrize(
@@ -335,7 +327,7 @@ def test_a_build_is_installed_first(
     write_lock(project, replace(lock, origin=before))
     called: list[list[str]] = []
     monkeypatch.setattr("subprocess.call", lambda words, **_: called.append(words[1:]) or 0)
-    assert verb(build) == 0
+    assert run_pixmill("upgrade", build) == 0
     assert called == [
         *(["-m", "pip", "install", *words] for words in installed_first),
         ["-m", "pixmill", "upgrade"],
@@ -350,7 +342,7 @@ def test_no_index_is_asked_for_a_version_of_a_project_from_elsewhere(
     assert lock is not None
     write_lock(project, replace(lock, origin=before))
     monkeypatch.setattr("subprocess.call", None)
-    assert verb("0.2.0") == 1
+    assert run_pixmill("upgrade", "0.2.0") == 1
     said = capsys.readouterr().err
     assert f"this project installs pixmill from {before.text}, and no index is asked for a version" in said
     assert "Next: pixmill upgrade, with the wheel, URL or git+https://…@<commit> of 0.2.0" in said

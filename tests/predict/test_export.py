@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pixmill.cli import main
 from pixmill.core.errors import PixmillError
 from pixmill.core.manifest import SPLIT, write_table
 from pixmill.learn import Classifier, load_classifier
@@ -21,6 +20,7 @@ from pixmill.predict.card import render_card
 from pixmill.predict.conversion import FORMATS
 from pixmill.predict.export import export
 from pixmill.predict.facts import ModelCard
+from tests.command import run_pixmill
 from tests.evaluate.conftest import completed
 from tests.images.packed import write_shards
 from tests.images.samples import encoded, shapes
@@ -216,9 +216,7 @@ def test_a_conversion_that_changes_the_answers_is_refused(broken, tmp_path, monk
     output = tmp_path / "out"
     output.mkdir()
     (output / ".part-1-model.tflite").write_bytes(b"left by a killed export")
-    with pytest.raises(SystemExit) as stopped:
-        main(["export", "litert", "keras", "--output", str(output)])
-    assert stopped.value.code == 1
+    assert run_pixmill("export", "litert", "keras", "--output", str(output)) == 1
     said = capsys.readouterr().err
     assert "model.tflite was refused: a probability differs by" in said
     assert "model.keras was refused: a probability differs by" in said
@@ -254,17 +252,13 @@ def test_the_pipelines_folders_are_refused_before_any_work(tmp_path, name):
 def test_a_project_without_a_model_says_what_to_run(tmp_path, monkeypatch, capsys):
     (tmp_path / "dvc.yaml").write_text("stages: {}\n")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as stopped:
-        main(["export"])
-    assert stopped.value.code == 1
+    assert run_pixmill("export") == 1
     assert "dvc repro" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [["tensorrt"], ["--max-drop", "2"], ["--max-drop", "x"]], ids=" ".join)
 def test_a_mistyped_argument_names_what_is_expected(words, capsys):
-    with pytest.raises(SystemExit) as stopped:
-        main(["export", *words])
-    assert stopped.value.code == 2
+    assert run_pixmill("export", *words) == 2
     assert "expected" in capsys.readouterr().err
 
 

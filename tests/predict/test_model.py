@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from pixmill.core.errors import PixmillError
 from pixmill.learn.exported import Exported, write_exported
 from pixmill.predict import find_model
+from tests.version_control import commit, git, start_repository
 
 LOCK = """\
 stages:
@@ -26,15 +26,8 @@ def project(trained_folder, tmp_path):
     (root / "metrics" / "evaluate.json").write_text('{"accuracy": 0.9, "n": 262}')
     (root / "dvc.yaml").write_text("stages: {}")
     (root / "dvc.lock").write_text(LOCK % 1)
-    subprocess.run(["git", "init", "-q"], cwd=root, check=True)
-    commit(root, "dvc.lock", "dvc.yaml")
+    commit(start_repository(root))
     return root
-
-
-def commit(root, *names):
-    author = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
-    for words in (["add", *names], [*author, "commit", "-qm", "A"]):
-        subprocess.run(["git", *words], cwd=root, check=True)
 
 
 def test_the_projects_own_model(project):
@@ -42,11 +35,10 @@ def test_the_projects_own_model(project):
     assert (model.path, model.name, model.version) == (project / "artifacts" / "train", "garments", None)
     assert (model.labels, model.image_size) == (("coat", "kurtā", "T-shirt & top"), 24)
     assert (model.threshold, model.metrics) == (0.45, {"accuracy": 0.9, "n": 262})
-    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=project, check=True, capture_output=True, text=True)
-    assert model.commit == head.stdout.strip()
+    assert model.commit == git(project, "rev-parse", "HEAD")
     assert find_model(str(project / "artifacts" / "train"), None) == model
     (project / "notes.txt").touch()
-    commit(project, "notes.txt")
+    commit(project)
     assert find_model(None, project).commit == model.commit
 
 

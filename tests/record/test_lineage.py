@@ -3,7 +3,6 @@
 import hashlib
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from pixmill import __version__
 from pixmill.core.workspace import Workspace
 from pixmill.record.lineage import code_tags, data_hashes, data_tags, is_alive, process_tags, source_tags
 from pixmill.record.stage_runs import training_run
+from tests.version_control import commit, git, start_repository
 
 LOCK = """
 schema: '2.0'
@@ -45,20 +45,16 @@ outs:
 
 
 @pytest.fixture
-def repository(tmp_path, monkeypatch):
-    for role in ("AUTHOR", "COMMITTER"):
-        monkeypatch.setenv(f"GIT_{role}_NAME", "A. Person")
-        monkeypatch.setenv(f"GIT_{role}_EMAIL", "person@example.org")
+def repository(tmp_path):
     (tmp_path / "params.yaml").write_text("classes: []\n")
     (tmp_path / "dvc.lock").write_text(LOCK)
     (tmp_path / "data.dvc").write_text(DATA)
-    for arguments in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "Begin"]):
-        subprocess.run(["git", "-C", str(tmp_path), *arguments], check=True)
+    commit(start_repository(tmp_path))
     return tmp_path
 
 
 def test_the_commit_is_named(repository):
-    head = subprocess.check_output(["git", "-C", str(repository), "rev-parse", "HEAD"], text=True).strip()
+    head = git(repository, "rev-parse", "HEAD")
     (repository / "pixmill.lock").write_text("pixmill: 0.1.0\n")
     assert code_tags(repository) == {
         "pixmill.version": __version__,
@@ -114,10 +110,9 @@ def test_the_first_run_of_a_fresh_clone_is_not_dirty(repository, tmp_path_factor
 
     project = Path(__file__).resolve().parent.parent.parent
     shutil.copy(project / ".gitignore", repository)
-    for arguments in (["add", "."], ["commit", "-q", "-m", "Ignore"]):
-        subprocess.run(["git", "-C", str(repository), *arguments], check=True)
-    clone = tmp_path_factory.mktemp("clone") / "clone"
-    subprocess.run(["git", "clone", "-q", str(repository), str(clone)], check=True)
+    commit(repository)
+    clone = tmp_path_factory.mktemp("clone")
+    git(clone, "clone", "-q", str(repository), ".")
     (clone / "mlflow.db.part").touch()  # as another process has it that makes the database at this moment
     with training_run(Workspace(clone, clone), params={}, dataset="artifacts/split") as run:
         assert code_tags(clone)["pixmill.dirty"] == "false"

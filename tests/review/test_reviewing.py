@@ -15,8 +15,10 @@ from pixmill.cli import main
 from pixmill.core.errors import PixmillError
 from pixmill.review.reviewing import default_name, review
 from pixmill.serve.inbox import Inbox, correction_of
-from tests.compare.evaluated import commit, git, record, start
+from tests.compare.evaluated import start
+from tests.compare.projects import record
 from tests.review.conftest import jpeg
+from tests.version_control import commit, git
 
 
 def ask(address):

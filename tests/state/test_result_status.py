@@ -11,6 +11,7 @@ import pytest
 from pixmill.core.errors import PixmillError
 from pixmill.predict import find_model
 from pixmill.state.result_status import RESULTS, advice, is_committed, notes
+from tests.version_control import commit, dvc, git, start_repository
 
 LOCK = """\
 schema: '2.0'
@@ -30,19 +31,12 @@ stages:
 """
 
 
-def git(folder: Path, *arguments: str) -> None:
-    command = ["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
-
-
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     for name, text in {"metrics/evaluate.json": "{}", "dvc.lock": LOCK, "data.dvc": "x"}.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
-    git(tmp_path, "init", "-q")
-    git(tmp_path, "add", ".")
-    git(tmp_path, "commit", "-qm", "x")
+    commit(start_repository(tmp_path))
     return tmp_path
 
 
@@ -108,8 +102,7 @@ def test_a_project_below_the_root_of_its_repository_is_told_alike(project: Path)
     shutil.copytree(project / "metrics", below / "metrics")
     (below / "dvc.lock").write_text(LOCK.replace("md5: cc", f"md5: {hashlib.md5(b'{}').hexdigest()}"))
     assert text_of_notes(below).startswith("The results are new. To keep them: git add data.dvc dvc.lock ")
-    git(project, "add", ".")
-    git(project, "commit", "-qm", "y")
+    commit(project)
     assert notes(below) == []
     (below / "metrics/evaluate.json").write_text("{ }")
     assert "the last run stopped at evaluate." in text_of_notes(below)
@@ -161,23 +154,16 @@ stages:
 """
 
 
-def dvc(folder: Path, *arguments: str) -> None:
-    subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=folder, check=True, capture_output=True)
-
-
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a project of DVC with committed results, whose stage gives others on each run."""
-    folder = tmp_path_factory.mktemp("finished")
-    git(folder, "init", "-q")
-    dvc(folder, "init", "-q")
+    folder = start_repository(tmp_path_factory.mktemp("finished"), with_dvc=True)
     (folder / "dvc.yaml").write_text(PIPELINE)
     (folder / "params.yaml").write_text("seed: 1\n")
     (folder / "plots").mkdir()
     (folder / "plots" / "a.csv").touch()
     dvc(folder, "repro")
-    git(folder, "add", ".")
-    git(folder, "commit", "-qm", "x")
+    commit(folder)
     return folder
 
 

@@ -10,14 +10,10 @@ from pathlib import Path
 import pytest
 
 from pixmill.state.uncommitted import commit_first, describe_uncommitted, read_data
+from tests.version_control import commit, dvc, git, start_repository
 
 DISCARD = "dvc exp apply, dvc pull or a checkout may discard this"
 COMMIT = 'git commit -m "Add images and decisions"'
-
-
-def git(root, *words):
-    command = ["git", "-c", "user.name=a", "-c", "user.email=a@b", *words]
-    subprocess.run(command, cwd=root, check=True, capture_output=True)
 
 
 @pytest.fixture
@@ -28,8 +24,7 @@ def project(tmp_path):
     (tmp_path / "data.dvc").write_text("outs:\n- md5: x.dir\n  nfiles: 1\n  size: 100\n  path: data\n")
     (tmp_path / "review.csv").write_text("image,decision,label,by,why\n")
     (tmp_path / ".gitignore").write_text("/data\n")
-    git(tmp_path, "init", "-q")
-    git(tmp_path, "add", ".")
+    git(start_repository(tmp_path), "add", ".")
     return tmp_path
 
 
@@ -75,8 +70,7 @@ def record(root, listing):
 def test_what_an_applied_experiment_took_back_is_named_and_its_loss_not_committed(project):
     record(project, {"coat/a.jpg": "a1", "coat/b.jpg": "b2", "coat/c.jpg": "c3"})
     (project / "review.csv").write_text("image,decision,label,by,why\nabcdef0123,keep,,,\n")
-    git(project, "add", ".")
-    git(project, "commit", "-qm", "x")
+    commit(project)
     record(project, {"coat/a.jpg": "a1"})
     (project / "review.csv").write_text("image,decision,label,by,why\n")
     assert describe_uncommitted(project) == (
@@ -94,8 +88,7 @@ def test_what_an_applied_experiment_took_back_is_named_and_its_loss_not_committe
 def test_a_moved_image_and_a_changed_decision_are_not_missing(project):
     record(project, {"coat/a.jpg": "a1", "coat/b.jpg": "b2"})
     (project / "review.csv").write_text("image,decision,label,by,why\nabcdef0123,keep,,,\n")
-    git(project, "add", ".")
-    git(project, "commit", "-qm", "x")
+    commit(project)
     record(project, {"coat/a.jpg": "a1", "hat/b.jpg": "b2"})
     (project / "review.csv").write_text("image,decision,label,by,why\nabcdef0123,drop,,,\n")
     sentence, command = describe_uncommitted(project)
@@ -144,8 +137,7 @@ def test_a_data_dvc_that_is_none_of_dvc_is_left_to_the_doctor(project):
 
 def test_what_dvc_ignores_is_no_image(project):
     (project / ".dvcignore").write_text("._*\n")
-    git(project, "add", ".")
-    git(project, "commit", "-qm", "x")
+    commit(project)
     (project / "data/coat/._a.jpg").write_bytes(b"left by a file manager")
     assert describe_uncommitted(project) is None
     (project / "data/coat/b.jpg").write_bytes(b"y")
@@ -153,17 +145,12 @@ def test_what_dvc_ignores_is_no_image(project):
     assert describe_uncommitted(project) is not None
 
 
-def dvc(root, *words):
-    subprocess.run([sys.executable, "-m", "dvc", *words], cwd=root, check=True, capture_output=True)
-
-
 @pytest.mark.slow
 def test_images_that_were_moved_are_seen(project, monkeypatch):
     (project / ".dvc").rmdir()
     dvc(project, "init", "-q")
     dvc(project, "add", "-q", "data")
-    git(project, "add", ".")
-    git(project, "commit", "-qm", "x")
+    commit(project)
     assert describe_uncommitted(project) is None
     # As many files, of the same size, in another class.
     (project / "data/shirt").mkdir()

@@ -1,7 +1,5 @@
 """A recipe takes the place of params.yaml, and nobody's work is lost."""
 
-import contextlib
-import io
 import shutil
 import subprocess
 import sys
@@ -11,10 +9,11 @@ import pytest
 import yaml
 
 import pixmill
-from pixmill.cli import main
 from pixmill.core.errors import ParamsError
 from pixmill.core.params import TrainParams, load_params
 from pixmill.use import find_recipe, use
+from tests.command import run_pixmill
+from tests.version_control import commit, git, start_repository
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,14 +25,8 @@ def project(tmp_path: Path) -> Path:
     for name in ("params.yaml", "dvc.yaml"):
         shutil.copy(ROOT / name, folder)
     (folder / "data").mkdir()
-    git(folder, "init", "-q")
-    git(folder, "add", ".")
-    git(folder, "-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-qm", "Begin")
+    commit(start_repository(folder))
     return folder
-
-
-def git(folder: Path, *arguments: str) -> None:
-    subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True)
 
 
 def edit(project: Path, before: str = "seed: 7", after: str = "seed: 8") -> str:
@@ -42,17 +35,6 @@ def edit(project: Path, before: str = "seed: 7", after: str = "seed: 8") -> str:
     assert before in text
     path.write_text(text.replace(before, after), encoding="utf-8")
     return path.read_text(encoding="utf-8")
-
-
-def command(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run ``pixmill use`` in a folder."""
-    output, errors, status = io.StringIO(), io.StringIO(), 0
-    with contextlib.chdir(project), contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
-        try:
-            main(["use", *arguments])
-        except SystemExit as stop:
-            status = int(stop.code or 0)
-    return subprocess.CompletedProcess(arguments, status, output.getvalue(), errors.getvalue())
 
 
 def test_a_recipe_takes_the_place_with_its_comments(project: Path) -> None:
@@ -94,7 +76,7 @@ def test_by_force_an_edited_file_is_replaced_and_kept(project: Path) -> None:
 
 def test_what_is_committed_may_be_replaced(project: Path) -> None:
     edit(project)
-    git(project, "-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-qam", "Edit")
+    commit(project)
     assert use(project, find_recipe(project, "digits")).rewritten
 
 
@@ -225,17 +207,20 @@ def test_what_the_team_accepts_stays_whatever_the_recipe(project: Path) -> None:
     assert load_params(project).review == before
 
 
-def test_the_command_says_what_changed_and_what_comes_next(project: Path) -> None:
-    done = command(project, "digits")
-    assert (done.returncode, done.stderr) == (0, "")
-    first, *changes, last = done.stdout.splitlines()
+def test_the_command_says_what_changed_and_what_comes_next(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(project)
+    assert run_pixmill("use", "digits") == 0
+    output, errors = capsys.readouterr()
+    assert errors == ""
+    first, *changes, last = output.splitlines()
     assert first == "params.yaml now has the values of the recipe 'digits'"
     assert "  split.image_size: 224 -> 28" in changes
     assert last == "Next: dvc repro"
-    assert (
-        command(project, "digits").stdout
-        == "params.yaml already has the values of the recipe 'digits'\nNext: dvc repro\n"
-    )
+    assert run_pixmill("use", "digits") == 0
+    again = "params.yaml already has the values of the recipe 'digits'\nNext: dvc repro\n"
+    assert capsys.readouterr().out == again
 
 
 def test_alone_it_lists_the_recipes_and_what_each_is_for(
@@ -244,7 +229,7 @@ def test_alone_it_lists_the_recipes_and_what_each_is_for(
     (project / "recipes" / "ours.yaml").write_text("# Hats.\nclasses: [bowler, fedora]\n", encoding="utf-8")
     (project / "artifacts").mkdir()
     monkeypatch.chdir(project / "artifacts")
-    main(["use"])
+    run_pixmill("use")
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == [
         *(
@@ -265,12 +250,16 @@ def test_alone_it_lists_the_recipes_and_what_each_is_for(
     assert lines[7] == "ours             Hats."
 
 
-def test_a_mistyped_name_is_guessed(project: Path) -> None:
-    done = command(project, "grament")
-    assert done.returncode == 1
-    assert "pixmill: no such recipe: 'grament'; did you mean 'garments'?\nThe recipes are: best, " in done.stderr
-    assert done.stderr.endswith("Next: list them with: pixmill use\n")
-    assert "did you mean" not in command(project, "../params").stderr
+def test_a_mistyped_name_is_guessed(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(project)
+    assert run_pixmill("use", "grament") == 1
+    said = capsys.readouterr().err
+    assert "pixmill: no such recipe: 'grament'; did you mean 'garments'?\nThe recipes are: best, " in said
+    assert said.endswith("Next: list them with: pixmill use\n")
+    assert run_pixmill("use", "../params") == 1
+    assert "did you mean" not in capsys.readouterr().err
 
 
 def test_an_installed_package_finds_the_recipes_of_the_project(project: Path, tmp_path: Path) -> None:
@@ -288,10 +277,3 @@ def test_an_installed_package_finds_the_recipes_of_the_project(project: Path, tm
         f"{installed}/pixmill/cli/__init__.py\nparams.yaml now has the values of the recipe 'digits'\n"
     )
     assert yaml.safe_load((project / "params.yaml").read_text("utf-8"))["scrape"]["source"] == "keras"
-
-
-def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as stop:
-        main(["use", "--help"])
-    assert stop.value.code == 0
-    assert "pixmill use best --keep-data" in capsys.readouterr().out

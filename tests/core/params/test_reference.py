@@ -8,9 +8,9 @@ import jsonschema
 import pytest
 import yaml
 
-from pixmill.cli import main
 from pixmill.core.errors import ParamsError
 from pixmill.core.params.reference import in_force, markdown, reference, schema
+from tests.command import run_pixmill
 from tests.use.test_recipes import NAMES
 
 ROOT = Path(__file__).parents[3]
@@ -87,15 +87,15 @@ def test_an_unknown_key_is_guessed(project: Path) -> None:
 
 
 def test_the_command_prints_a_param_with_its_meaning(project: Path, capsys) -> None:
-    main(["params", "train.minutes"])
+    assert run_pixmill("params", "train.minutes") == 0
     assert capsys.readouterr().out.splitlines() == [
         "train.minutes  5.0                       params.yaml",
         "  Time budget in minutes, which breaks bit-for-bit reproducibility; null: none.",
         "  a number > 0 and <= 43,200 or null, such as 60; default: null",
     ]
-    main(["params", "--changed"])
+    assert run_pixmill("params", "--changed") == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
         "classes", "scrape.snapshot", "train.minutes", "train.seed",
     ]  # fmt: skip
-    main(["params", "train.seed", "--json"])
+    assert run_pixmill("params", "train.seed", "--json") == 0
     assert json.loads(capsys.readouterr().out)["train.seed"]["value"] == 8

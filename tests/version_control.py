@@ -1,0 +1,59 @@
+"""Git and DVC, typed in a folder by somebody who has a name."""
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+__all__ = ["PERSON", "commit", "dvc", "dvc_repo", "git", "start_repository"]
+
+PERSON = {
+    f"GIT_{role}_{key}": value
+    for role in ("AUTHOR", "COMMITTER")
+    for key, value in (("NAME", "A Person"), ("EMAIL", "person@example.org"))
+}
+"""Variables of the environment by which Git knows who commits; a machine may know of nobody."""
+
+
+def git(root: Path, *words: str) -> str:
+    """Return what Git prints, without the line's end."""
+    return _run(root, "git", *words)
+
+
+def dvc(root: Path, *words: str) -> str:
+    """Return what DVC prints, without the line's end; it takes a second to start."""
+    return _run(root, sys.executable, "-m", "dvc", *words)
+
+
+def _run(root: Path, *words: str) -> str:
+    done = subprocess.run(words, cwd=root, env=os.environ | PERSON, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def start_repository(root: Path, *, branch: str = "main", with_dvc: bool = False) -> Path:
+    """Make a Git repository, and one of DVC in it if asked for, and return the folder, made if need be."""
+    root.mkdir(parents=True, exist_ok=True)
+    git(root, "init", "-q", "-b", branch)
+    if with_dvc:
+        from dvc.repo import Repo
+
+        Repo.init(str(root)).close()
+    return root
+
+
+def commit(root: Path, message: str = "Change") -> None:
+    """Commit everything that Git does not ignore."""
+    git(root, "add", "-A")
+    git(root, "commit", "-q", "-m", message)
+
+
+@contextlib.contextmanager
+def dvc_repo(root: Path) -> Iterator[Any]:
+    """Open a project as DVC's own ``Repo``, which must be that of the current folder."""
+    from dvc.repo import Repo
+
+    with contextlib.chdir(root), Repo() as repo:
+        yield repo

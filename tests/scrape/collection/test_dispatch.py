@@ -2,17 +2,18 @@ from concurrent.futures import Future
 
 import pytest
 
-from pixmill.core.params import ScrapeParams
 from pixmill.scrape.candidate import Candidate
 from pixmill.scrape.collection import dispatch
 from pixmill.scrape.collection.dispatch import Dispatcher
+from pixmill.scrape.image_store import StoredImage
+from pixmill.scrape.quota import Quota
 
 
 class Fetching:
     """Stands for the fetching: it is done when somebody waits for it, and each address is another image."""
 
     def __init__(self, ids=(), same=()):
-        self.ids, self.same = set(ids), set(same)
+        self.ids, self.same = ids, same
         self.batches, self.waited, self.most = [], 0, 0
 
     def begin(self, batch):
@@ -21,7 +22,9 @@ class Fetching:
         return Future()
 
     def wait(self, _begun):
-        self.ids |= {f"image {rank}" for rank in self.batches[self.waited] if rank not in self.same}
+        for rank in self.batches[self.waited]:
+            if rank not in self.same:
+                self.quota.add(StoredImage(f"image {rank}", 1, "png"))
         self.waited += 1
 
 
@@ -32,8 +35,8 @@ def take(monkeypatch):
 
     def take(count, fetching=None, *, per_class=None, per_query=None, keep=True):
         fetching = fetching or Fetching()
-        params = ScrapeParams(snapshot="2026-11-20", per_class=per_class, per_query=per_query)
-        dispatcher = Dispatcher(fetching.begin, fetching.wait, fetching.ids, params, keep=keep)
+        fetching.quota = Quota(per_class, fetching.ids)
+        dispatcher = Dispatcher(fetching.begin, fetching.wait, fetching.quota, per_query, keep=keep)
         for rank in range(count):
             if not dispatcher.take(Candidate("hat", None, rank, f"http://x.test/{rank}")):
                 break
@@ -67,18 +70,18 @@ def test_nothing_is_begun_behind_the_last_that_is_wanted(take):
     """Five are wanted, and one is known: no four candidates are begun without need."""
     fetching, dispatcher = take(100, Fetching(ids=["known"], same=[0, 2]), per_class=5)
     assert fetching.batches == [[0, 1, 2, 3], [4, 5]]
-    assert dispatcher.is_full()
+    assert dispatcher.quota.is_full
 
 
 def test_a_limit_of_candidates(take):
     fetching, dispatcher = take(100, per_query=3)
     assert fetching.batches == [[0, 1, 2]]
     assert dispatcher.is_limited()
-    assert not dispatcher.is_full()
+    assert not dispatcher.quota.is_full
 
 
 def test_nothing_at_all(take):
     fetching, dispatcher = take(0, per_class=5, per_query=3)
     assert fetching.batches == []
-    assert not dispatcher.is_full()
+    assert not dispatcher.quota.is_full
     assert not dispatcher.is_limited()

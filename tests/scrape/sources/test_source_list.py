@@ -23,7 +23,7 @@ def test_a_source_opens_under_its_name_and_kind(tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    ("limits", "wanted"), [({}, None), ({"per_query": 9}, 9), ({"per_class": 7, "per_query": 9}, 7)]
+    ("limits", "wanted"), [({}, 10_000), ({"per_query": 9}, 9), ({"per_class": 7, "per_query": 9}, 7)]
 )
 def test_a_site_is_told_how_many_results_are_wanted(tmp_path, limits, wanted):
     (tmp_path / "sites").mkdir()

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from itertools import groupby
 from urllib.parse import urlsplit
@@ -17,6 +17,7 @@ from pixmill.scrape.collection.collector import Collector
 from pixmill.scrape.collection.dispatch import Dispatcher
 from pixmill.scrape.collection.searches import FailedSearch, Search
 from pixmill.scrape.journal import Answers, Journal
+from pixmill.scrape.quota import Quota, limited
 from pixmill.scrape.sources import SearchError
 
 _LEAVE_SECONDS = 10.0
@@ -49,7 +50,7 @@ class Crawl:
         self._journal = journal
         self._collector = collector
         self._params = params
-        self._expected = least_expected(params)
+        self._expected = limited(params.expect_at_least, params)
         self._progress = Progress("Scrape", 0, unit="candidate")
         self._progress_lock = threading.Lock()
         self._refused = 0
@@ -103,46 +104,46 @@ class Crawl:
         """Carry out groups of searches, which several threads take from one iterator, until there is none left."""
         try:
             for group in pending:
-                ids: set[str] = set()
+                quota = Quota(self._params.per_class)
                 for search in group:
                     self._access.check()
-                    if self._params.per_class is None or len(ids) < self._params.per_class:
-                        ids = self._carry_out(search, ids)
+                    if not quota.is_full:
+                        quota = self._carry_out(search, quota)
         except StoppedError:
             return
         except BaseException as error:  # noqa: BLE001 (raised again by the thread that waits for this one)
             self._broken.append(error)
             self._access.stop()
 
-    def _carry_out(self, search: Search, ids: Set[str]) -> set[str]:
+    def _carry_out(self, search: Search, quota: Quota) -> Quota:
         """Search, and collect what is found; what the journal holds is not asked for again.
 
         Args:
             search: The search.
-            ids: The different images of the class before it.
+            quota: The images of the class before it.
 
         Returns:
-            The different images of the class with what now stands in the journal.
+            The images of the class with what now stands in the journal.
         """
         is_list = search.source.kind == "list"
         known = None if is_list else self._journal.answers(search.name)
-        remembered = self._dispatcher(search, ids)
+        remembered = self._dispatcher(search, quota)
         if known is not None:
             for candidate in known.candidates:
                 if not remembered.take(candidate):
                     break
             remembered.finish()
             is_enough = known.suffice(self._params.per_query) and remembered.taken >= self._expected
-            if is_enough or remembered.is_full():
-                return remembered.ids
+            if is_enough or remembered.quota.is_full:
+                return remembered.quota
         if refusal := self._refusals.get(search.source.name):
             message = f"skipped, because the site blocked another query: {refusal.search}"
             self._failed[search.name] = FailedSearch(search, refusal.failure, message)
-            return remembered.ids
+            return remembered.quota
         if not search.world:
             self._require_address()
         # What is asked again may be answered otherwise: what was known of it counts no longer.
-        answered, failed = self._ask(search, ids)
+        answered, failed = self._ask(search, quota)
         self._access.check()  # what fails because the run ends is no failure
         if failed is not None:
             self._failed[search.name] = failed
@@ -151,13 +152,13 @@ class Crawl:
             if failed.failure in _REFUSALS:
                 self._refusals.setdefault(search.source.name, failed)
             if remembered.taken > answered.taken:
-                return remembered.ids  # an earlier run came further
+                return remembered.quota  # an earlier run came further
         if not is_list:
             # What breaks off is kept, but asked for again; so is what ends where the class had enough.
-            complete = failed is None and (answered.is_limited() or not answered.is_full())
+            complete = failed is None and (answered.is_limited() or not answered.quota.is_full)
             answers = Answers(answered.candidates, self._params.per_query, complete)
             self._journal.keep_answers(search.name, answers)
-        return answered.ids
+        return answered.quota
 
     def _require_address(self) -> None:
         """Before the first question of a run, look up its sites: without a network, each would fail slowly and alone.
@@ -174,11 +175,11 @@ class Crawl:
                 )
             self._unfound = {}
 
-    def _ask(self, search: Search, ids: Set[str]) -> tuple[Dispatcher, FailedSearch | None]:
+    def _ask(self, search: Search, quota: Quota) -> tuple[Dispatcher, FailedSearch | None]:
         """Ask the source; where its browser is lost, once more in a new one."""
         attempts: list[Dispatcher] = []
         for _ in range(_BROWSERS):
-            attempts.append(self._dispatcher(search, ids))
+            attempts.append(self._dispatcher(search, quota))
             try:
                 self._listen(search, attempts[-1])
                 return attempts[-1], None
@@ -212,15 +213,14 @@ class Crawl:
                 "(scrape.expect_at_least)",
             )
 
-    def _dispatcher(self, search: Search, ids: Set[str]) -> Dispatcher:
-        class_ids = set(ids)
+    def _dispatcher(self, search: Search, quota: Quota) -> Dispatcher:
+        quota = quota.copy()
 
         def settle(sighting: Sighting) -> None:
             with self._progress_lock:
                 self._refused += sighting.image is None
                 self._progress.advance(note=f"{self._refused:,} refused" if self._refused else "")
-            if self._params.per_class is not None and sighting.image is not None:
-                class_ids.add(sighting.image.id)
+            quota.add(sighting.image)
 
         def begin(batch: list[Candidate]) -> Future[None]:
             with self._progress_lock:
@@ -228,15 +228,10 @@ class Crawl:
             return self._access.begin(self._collector.collect(search.source.name, search.world, batch, settle))
 
         keep = search.source.kind != "list"
-        return Dispatcher(begin, self._access.result, class_ids, self._params, keep=keep)
+        return Dispatcher(begin, self._access.result, quota, self._params.per_query, keep=keep)
 
 
 async def _wait_for(workers: Sequence[threading.Thread]) -> None:
     # Not by joining them in asyncio's own threads, whose end it would wait for even where the run is interrupted.
     while any(worker.is_alive() for worker in workers):
         await asyncio.sleep(_LOOK_SECONDS)
-
-
-def least_expected(params: ScrapeParams) -> int:
-    """Return the fewest candidates that a search must bring: no more than a limit lets it."""
-    return min(number for number in (params.expect_at_least, params.per_class, params.per_query) if number is not None)

@@ -5,8 +5,8 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from pixmill.core.params import ScrapeParams
 from pixmill.scrape.candidate import Candidate
+from pixmill.scrape.quota import Quota
 
 _BATCH = 256
 """Candidates that are fetched together."""
@@ -24,8 +24,8 @@ class Dispatcher:
     Args:
         begin: Begins to fetch some candidates.
         wait: Waits for what was begun.
-        ids: The different images of the class so far, to which fetching adds.
-        params: How many images of a class and candidates of a query are enough.
+        quota: The images of the class so far, to which fetching adds.
+        per_query: How many candidates are enough; ``None`` for no limit.
         keep: Whether ``candidates`` holds what was taken.
     """
 
@@ -33,22 +33,21 @@ class Dispatcher:
         self,
         begin: Callable[[list[Candidate]], Future[None]],
         wait: Callable[[Future[None]], None],
-        ids: set[str],
-        params: ScrapeParams,
+        quota: Quota,
+        per_query: int | None,
         *,
         keep: bool,
     ) -> None:
         self._begin = begin
         self._wait = wait
-        self.ids = ids
-        self._per_class = params.per_class
-        self._per_query = params.per_query
+        self.quota = quota
+        self._per_query = per_query
         self._keep = keep
         self._batch: list[Candidate] = []
         self._batch_since = 0.0
         self._under_way: deque[Future[None]] = deque()
         # Only their bytes tell how many different images some candidates are: this many are at least needed.
-        self._needed = None if self._per_class is None else max(0, self._per_class - len(ids))
+        self._needed = quota.missing
         self.candidates: list[Candidate] = []
         self.taken = 0
 
@@ -64,14 +63,10 @@ class Dispatcher:
             self._pass_on()
             while len(self._under_way) > _AHEAD:
                 self._wait(self._under_way.popleft())
-        if self._per_class is not None and self.taken == self._needed:
+        if self.taken == self._needed:
             self.finish()
-            self._needed = self.taken + self._per_class - len(self.ids)
-        return not (self.is_limited() or self.is_full())
-
-    def is_full(self) -> bool:
-        """Tell whether the class has all the images that it may have."""
-        return self._per_class is not None and len(self.ids) >= self._per_class
+            self._needed = self.taken + self.quota.missing
+        return not (self.is_limited() or self.quota.is_full)
 
     def is_limited(self) -> bool:
         """Tell whether the search has brought all the candidates that it may bring."""

@@ -1,19 +1,20 @@
 """The dry run: what a scrape would visit, and about how long it would take, without visiting anything."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from pixmill.core.params import ScrapeParams
+from pixmill.scrape.candidate import Candidate
 from pixmill.scrape.collection.access import NOWHERE
-from pixmill.scrape.collection.crawl import least_expected
 from pixmill.scrape.collection.judge import address_of
 from pixmill.scrape.collection.searches import Search, plan_searches
 from pixmill.scrape.image_store import StoredImage
 from pixmill.scrape.journal import Journal, read_journal
 from pixmill.scrape.licences import permits
+from pixmill.scrape.quota import Quota, limited
 from pixmill.scrape.sources import SearchError, open_sources, row_of
 from pixmill.scrape.sources.site import SiteSource
 from pixmill.web.fetch import Refused
@@ -44,13 +45,13 @@ def forecast(classes: Sequence[str], params: ScrapeParams, *, root: Path, scratc
         ScrapeError: The description of a site is missing or not sound.
     """
     names = dict.fromkeys(name for label in classes for name in params.sources_of(label))
-    ids: defaultdict[str, set[str]] = defaultdict(set)
+    quotas: defaultdict[str, Quota] = defaultdict(lambda: Quota(params.per_class))
     lines, total = [], 0.0
     with open_sources(names, classes, params, root=root) as opened:
         searches = plan_searches(classes, params, opened.sources)
         with read_journal(params, scratch) as journal:
             for search in searches:
-                note, seconds = _visit(search, journal, params, ids[search.query.label])
+                note, seconds = _visit(search, journal, params, quotas[search.query.label])
                 lines.append(f"{search.query.label}: {search.source.name} {search.query.address} ({note})")
                 total += seconds
     if params.licences is not None:
@@ -66,53 +67,35 @@ def forecast(classes: Sequence[str], params: ScrapeParams, *, root: Path, scratc
     return [*lines, f"Estimated time: {time}, if sites respond as usual and robots.txt allows it."]
 
 
-def _visit(search: Search, journal: Journal | None, params: ScrapeParams, ids: set[str]) -> tuple[str, float]:
+def _visit(search: Search, journal: Journal | None, params: ScrapeParams, quota: Quota) -> tuple[str, float]:
     """Return what one search would do, and about how many seconds that takes.
 
     Args:
         search: The search.
         journal: What was answered before; ``None`` where there is no journal.
         params: What the scrape would be told.
-        ids: The images of the class so far, to which those of this search are added.
+        quota: The images of the class so far, to which those of this search are added.
     """
     source, row = search.source, row_of(search.source.name)
-    if source.kind == "local":
-        if source.name == "folder":
-            try:
-                next(source.search(search.query, NOWHERE))
-            except SearchError as failed:
-                return failed.message, 0.0
-        is_remote = source.name == "keras" and params.keras.path is None
-        return ("downloaded once by Keras", _DOWNLOAD_SECONDS) if is_remote else ("on this machine", 0.0)
     answers = journal.answers(search.name) if journal else None
-    candidates = answers.candidates if answers else []
-    count = left = 0
     try:
-        listed = source.search(search.query, NOWHERE) if source.kind == "list" else iter(candidates)
-        for candidate in islice(listed, params.per_query):
-            if params.per_class is not None and len(ids) + left >= params.per_class:
-                break
-            if not permits(candidate.licence, params.licences):
-                continue
-            address = address_of(search.world, candidate.image_url or "", candidate.md5)
-            outcome = journal.outcome(address) if journal else None
-            count += 1
-            left += outcome is None or (isinstance(outcome, Refused) and outcome.transient)
-            if isinstance(outcome, StoredImage):
-                ids.add(outcome.id)
+        if source.kind == "local":
+            return _read(search, params)
+        remembered = answers.candidates if answers else []
+        known = source.search(search.query, NOWHERE) if source.kind == "list" else remembered
+        count, left = _count(search, known, journal, params, quota)
     except SearchError as failed:
         return failed.message, 0.0
     rate = _FETCHES if row.many_hosts or params.rate is None else params.rate
     if source.kind == "list":
         return f"{count:,} URLs in the lists, {left:,} still to fetch", left / rate
-    is_full = params.per_class is not None and len(ids) >= params.per_class
-    if is_full or (answers and answers.suffice(params.per_query) and count >= least_expected(params)):
+    is_enough = answers and answers.suffice(params.per_query) and count >= limited(params.expect_at_least, params)
+    if quota.is_full or is_enough:
         return f"{count:,} candidates from an earlier run", 0.0
     host = f".{urlsplit(search.query.address).hostname}"
     if any(host.endswith(f".{name}") for name in params.opt_out):
         return "skipped: in scrape.opt_out", 0.0
-    limits = (_CANDIDATES[source.kind], params.per_query, params.per_class)
-    expected = min(limit for limit in limits if limit is not None)
+    expected = limited(_CANDIDATES[source.kind], params)
     seconds = expected * (row.seconds + (0.0 if source.name == "shop" else 1 / rate))
     if isinstance(source, SiteSource) and source.site.detail:
         # Results pages are few; product pages are one each.
@@ -121,3 +104,30 @@ def _visit(search: Search, journal: Journal | None, params: ScrapeParams, ids: s
         end = f", ended by settings.longest after {longest:g} s" if visits > longest else ""
         return f"to visit, and up to {pages:,} product pages{end}", seconds + min(visits, longest)
     return "to visit", seconds
+
+
+def _read(search: Search, params: ScrapeParams) -> tuple[str, float]:
+    """Return whether a source of this machine has images for a class."""
+    if search.source.name == "folder":
+        next(search.source.search(search.query, NOWHERE))
+    is_remote = search.source.name == "keras" and params.keras.path is None
+    return ("downloaded once by Keras", _DOWNLOAD_SECONDS) if is_remote else ("on this machine", 0.0)
+
+
+def _count(
+    search: Search, known: Iterable[Candidate], journal: Journal | None, params: ScrapeParams, quota: Quota
+) -> tuple[int, int]:
+    """Return how many of the known candidates would be taken, and how many of these are still to fetch."""
+    count = left = 0
+    for candidate in islice(known, params.per_query):
+        if left >= quota.missing:
+            break
+        if not permits(candidate.licence, params.licences):
+            continue
+        address = address_of(search.world, candidate.image_url or "", candidate.md5)
+        outcome = journal.outcome(address) if journal else None
+        count += 1
+        left += outcome is None or (isinstance(outcome, Refused) and outcome.transient)
+        if isinstance(outcome, StoredImage):
+            quota.add(outcome)
+    return count, left

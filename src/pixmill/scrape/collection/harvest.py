@@ -16,6 +16,7 @@ from pixmill.scrape.collection.judge import Judge
 from pixmill.scrape.collection.searches import FailedSearch, Search
 from pixmill.scrape.image_store import ImageStore, StoredImage
 from pixmill.scrape.journal import Journal
+from pixmill.scrape.quota import Quota
 from pixmill.scrape.sources import LocalSource, SearchError, is_local
 from pixmill.web.fetch import Refused
 
@@ -47,13 +48,12 @@ class Harvest:
     def __iter__(self) -> Iterator[tuple[Search, Sighting]]:
         """Yield each sighting with its search; ``failed`` is complete at the end."""
         for label, searches in groupby(self._searches, key=lambda search: search.query.label):
-            ids: set[str] = set()
+            quota = Quota(self._params.per_class)
             for search, sighting in track(self._of_class(searches), f"Gather {label}", unit="candidate"):
                 yield search, sighting
-                if self._params.per_class is not None and sighting.image is not None:
-                    ids.add(sighting.image.id)
-                    if len(ids) >= self._params.per_class:
-                        break
+                quota.add(sighting.image)
+                if quota.is_full:
+                    break
 
     def _of_class(self, searches: Iterator[Search]) -> Iterator[tuple[Search, Sighting]]:
         for search in searches:

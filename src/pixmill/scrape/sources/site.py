@@ -58,7 +58,8 @@ class SiteSource(Source):
         site: What is known of the site.
         name: Its name in params and tables; default: the site's own.
         supply: Another way to the results, tried first.
-        wanted: How many results the search probably needs: with product pages, no more are looked for at first.
+        wanted: How many results the search probably needs: with product pages, no more are looked for at first; default:
+            all.
     """
 
     kind: Kind = "pages"

@@ -8,6 +8,7 @@ from typing import get_args
 
 from pixmill.core.params import ScrapeParams
 from pixmill.project.plugins import load_plugin, plugin_digest, plugin_error
+from pixmill.scrape.quota import limited
 from pixmill.scrape.sources.definition import load_site
 from pixmill.scrape.sources.duckduckgo import DuckDuckGoSource
 from pixmill.scrape.sources.folder import FolderSource
@@ -79,8 +80,7 @@ def _open(name: str, classes: Sequence[str], params: ScrapeParams, root: Path) -
         return ShopSource(site, root / "data")
     if name in _SITES:
         return _SITES[name](site, name=name)
-    limits = [limit for limit in (params.per_query, params.per_class) if limit is not None]
-    return SiteSource(site, name=name, wanted=min(limits, default=None))
+    return SiteSource(site, name=name, wanted=limited(site.settings.most, params))
 
 
 def _plugin(name: str, root: Path) -> Source:

@@ -11,13 +11,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 import pytest
-from pixmill.serve.bucket import Bucket, StorageUnavailableError
 
 from pixmill.cli import main
 from pixmill.core.errors import LockedError, StorageError
 from pixmill.core.workspace import Workspace
 from pixmill.review.restoring import restore
 from pixmill.serve import bucket as module
+from pixmill.serve.bucket import Bucket, StorageUnavailableError
 from pixmill.serve.inbox import Inbox, InboxFullError, correction_of
 from tests.ports import unused_port
 from tests.review.conftest import Project, Review, jpeg

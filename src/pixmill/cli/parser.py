@@ -1,12 +1,12 @@
 """What the verbs share: a parser that guesses, the project's folder, and lines for standard error."""
 
 import argparse
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from pixmill.core.errors import PixmillError
+from pixmill.core.words import did_you_mean
 
 
 class Parser(argparse.ArgumentParser):
@@ -19,9 +19,8 @@ class Parser(argparse.ArgumentParser):
         """Exit with the message and the command that helps."""
         typed = next((word for word in self.typed if not word.startswith("-")), "")
         if "invalid choice" in message and self.verbs and typed:
-            close = difflib.get_close_matches(typed, self.verbs, n=1)
-            message = f"no such command: '{typed}'" + (f"; did you mean '{close[0]}'?" if close else "")
-            message += f"\nThe commands are: {', '.join(self.verbs)}."
+            hint = did_you_mean(typed, self.verbs, show=repr)
+            message = f"no such command: '{typed}'{hint}\nThe commands are: {', '.join(self.verbs)}."
         prog = f"{self.prog} {typed}" if typed in self.verbs else self.prog
         self.exit(2, f"{prog}: {message}\nNext: {prog} --help\n")
 

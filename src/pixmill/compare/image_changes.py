@@ -11,6 +11,7 @@ import pandas as pd
 
 from pixmill.compare.changes import find_changed_params
 from pixmill.compare.comparison import DataDifference, Drift, Revision
+from pixmill.core.manifest import TEXT
 from pixmill.core.params import ReviewParams
 from pixmill.metrics.significance import holm
 from pixmill.validate.reasons import word
@@ -23,8 +24,6 @@ _FACTS = ("label", "split", "reason")
 
 _ORIGIN = ("source", "image_url", "path")
 _MEASURES = ("short_side", "aspect_ratio", "brightness", "sharpness")
-_TEXT = pd.StringDtype("pyarrow", na_value=pd.NA)
-
 _SPLITTING = ("split.salt", "split.val", "split.test", "split.group_by", "split.folds")
 """The params that assign images to splits."""
 
@@ -136,7 +135,7 @@ def _images(revision: Revision, *, complete: bool) -> pd.DataFrame | None:
     if not complete:
         frame, kept = frame[kept], kept[kept]
     frame = frame.reindex(columns=["id", *_FACTS, *_ORIGIN, *_MEASURES]).astype(
-        dict.fromkeys(("id", *_FACTS, *_ORIGIN), _TEXT) | dict.fromkeys(_MEASURES, "Float32")
+        dict.fromkeys(("id", *_FACTS, *_ORIGIN), TEXT) | dict.fromkeys(_MEASURES, "Float32")
     )
     return frame.assign(kept=pd.array(kept, dtype="boolean"))
 
@@ -164,7 +163,7 @@ def _differences(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     images["change"] = pd.Categorical(images["change"], CHANGES)
     columns = ["id", "change", *(f"{name}_{fact}" for fact in _FACTS for name in ("base", "head")), *_ORIGIN]
     images = images.assign(key=_class(images)).sort_values(["change", "key", "id"], ignore_index=True)[columns]
-    return images.astype({"change": _TEXT})
+    return images.astype({"change": TEXT})
 
 
 def _origins(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
@@ -232,5 +231,5 @@ def _near_test(pairs: pd.DataFrame | None, added: pd.Series[Any], tested: pd.Ser
     ways = (table.rename(columns=dict(zip(way, columns, strict=False))) for way in (("a", "b"), ("b", "a")))
     both = pd.concat([way.reindex(columns=columns) for way in ways])
     near = both[both["id"].isin(added) & both["test_id"].isin(tested)]
-    near = near.astype({"id": _TEXT, "test_id": _TEXT, "similarity": float})
+    near = near.astype({"id": TEXT, "test_id": TEXT, "similarity": float})
     return near.sort_values(["similarity", "id", "test_id"], ascending=[False, True, True], ignore_index=True)

@@ -74,11 +74,14 @@ SPLIT = _schema(
 and, where ``split.group_by`` asks for groups, the images of one such group; null where dropped.
 """
 
+TEXT = pd.StringDtype("pyarrow", na_value=pd.NA)
+"""The type of pandas for texts, absent ones included."""
+
 _NULLABLE = {
     pa.int32(): pd.Int32Dtype(),
     pa.int64(): pd.Int64Dtype(),
     pa.bool_(): pd.BooleanDtype(),
-    pa.string(): pd.StringDtype("pyarrow", na_value=pd.NA),
+    pa.string(): TEXT,
 }
 
 

@@ -1,4 +1,7 @@
-"""Numbers with their nouns, for messages and pages."""
+"""Words for messages and pages: numbers with their nouns, and what a mistyped name may mean."""
+
+import difflib
+from collections.abc import Callable, Iterable
 
 
 def count(number: int, noun: str, plural: str = "") -> str:
@@ -13,3 +16,22 @@ def count(number: int, noun: str, plural: str = "") -> str:
         plural: Default: the noun with an ``s``.
     """
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def did_you_mean(
+    name: str, known: Iterable[str], *, most: int = 1, cutoff: float = 0.6, show: Callable[[str], str] = str
+) -> str:
+    """Return the end of a message about an unknown name: which of those that there are it may mean, if any.
+
+    >>> did_you_mean("epoch", ["epochs", "seed"]), did_you_mean("x", ["epochs"])
+    ('; did you mean epochs?', '')
+
+    Args:
+        name: The unknown name.
+        known: Those that there are.
+        most: The most that are suggested.
+        cutoff: How alike they must be, 0 to 1.
+        show: How a name is written.
+    """
+    close = difflib.get_close_matches(name, list(known), most, cutoff)
+    return f"; did you mean {' or '.join(map(show, close))}?" if close else ""

@@ -11,6 +11,7 @@ import pyarrow as pa
 from pixmill.compute import RowLimits
 from pixmill.compute.storage import addresses
 from pixmill.core.errors import DataError
+from pixmill.core.manifest import TEXT
 from pixmill.core.progress import Progress, track
 from pixmill.images.listing import files_below
 from pixmill.images.parts import Part
@@ -163,5 +164,5 @@ def predict_unlabelled(
     shown = track(zip(files, answers, strict=True), "Predict unlabelled", len(files))
     columns = [answer.as_row(name, labels) for (name, _), answer in shown]
     table = pa.Table.from_pylist(columns, answers_schema(labels))
-    frame: pd.DataFrame = table.to_pandas(types_mapper={pa.string(): pd.StringDtype("pyarrow", na_value=pd.NA)}.get)
+    frame: pd.DataFrame = table.to_pandas(types_mapper={pa.string(): TEXT}.get)
     return frame

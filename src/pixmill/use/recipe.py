@@ -5,7 +5,6 @@ To add one, write a file in ``use/recipes/`` with what differs from the defaults
 
 from __future__ import annotations
 
-import difflib
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from ruamel.yaml.scalarstring import SingleQuotedScalarString
 
 from pixmill.core.errors import ParamsError
 from pixmill.core.params import Params, parse_params, read_text
+from pixmill.core.words import did_you_mean
 
 _HEAD = "# yaml-language-server: $schema={}params.schema.json\n"
 _PACKED = ("image_size", "aspect", "resize")
@@ -171,8 +171,7 @@ def find_recipe(root: Path, name: str) -> Recipe:
     recipes = {recipe.name: recipe for recipe in find_recipes(root)}
     if name in recipes:
         return recipes[name]
-    close = difflib.get_close_matches(name, recipes, n=3, cutoff=0.5)
-    hint = f"; did you mean {' or '.join(f'{other!r}' for other in close)}?" if close else ""
+    hint = did_you_mean(name, recipes, most=3, cutoff=0.5, show=repr)
     raise ParamsError(
         f"no such recipe: '{name}'{hint}\nThe recipes are: {', '.join(recipes)}.",
         next="list them with: pixmill use",

@@ -10,6 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pixmill.core.manifest import TEXT
+
 Indices = npt.NDArray[np.int64]
 
 PARTS = ("", "train", "val", "test")
@@ -72,10 +74,7 @@ class SightingIndex:
         found = pd.DataFrame({"row": self.row[wanted], "part": self.part[wanted], "place": wanted})
         found = found.drop_duplicates(["row", "part"]).sort_values(["row", "part"], ignore_index=True)
         address = self.addresses.take(pa.array(found.pop("place")))
-        return found.assign(address=address.to_pandas(types_mapper={pa.string(): _TEXT}.get))
-
-
-_TEXT = pd.StringDtype("pyarrow", na_value=pd.NA)
+        return found.assign(address=address.to_pandas(types_mapper={pa.string(): TEXT}.get))
 
 
 def collect_seen(ids: pd.Series[str], sightings: pd.DataFrame) -> SightingIndex:

@@ -15,6 +15,7 @@ from pixmill.compute import Loss, RowLimits, map_batches
 from pixmill.compute.storage import Address, addresses
 from pixmill.compute.stored import Stored
 from pixmill.core.cache import Cache
+from pixmill.core.manifest import TEXT
 from pixmill.core.progress import Progress
 from pixmill.images import UndecodableError, read_verified
 from pixmill.images.likeness.hashing import SIDE
@@ -51,7 +52,7 @@ _PASSING = {"missing_file", "changed_bytes", "not_a_file", "too_many_bytes", "no
 
 _PLAIN = tuple(name for name in Measures._fields if name not in ("pixels", "grey"))
 _REAL = ("brightness", "contrast", "sharpness", "entropy", "border")
-_PANDAS = {pa.int32(): pd.Int32Dtype(), pa.large_string(): pd.StringDtype("pyarrow", na_value=pd.NA)}
+_PANDAS = {pa.int32(): pd.Int32Dtype(), pa.large_string(): TEXT}
 
 
 def pack(measures: Measures | str) -> bytes:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pixmill.compute import RowLimits
-from pixmill.core.manifest import PAIRS, VALIDATED
+from pixmill.core.manifest import PAIRS, TEXT, VALIDATED
 from pixmill.core.params import ValidateParams
 from pixmill.expectations import Outcome, Table, run_checks
 from pixmill.images.likeness.groups import VerifiedPairs, groups
@@ -25,8 +25,6 @@ from pixmill.validate.sightings import PARTS, SightingIndex, collect_seen
 from pixmill.validate.survey import Survey, survey
 from pixmill.validate.tables import class_table, image_table, pair_table
 from pixmill.validate.verdicts import judge
-
-_TEXT = pd.StringDtype("pyarrow", na_value=pd.NA)
 
 
 @dataclass(frozen=True)
@@ -180,10 +178,10 @@ def conclude(
         {"a": ids.iloc[links.a].to_numpy(), "b": ids.iloc[links.b].to_numpy(), "similarity": links.similarity},
         columns=PAIRS.names,
     )
-    table["label"] = pd.array(verdicts.labels, dtype=_TEXT)
-    table["reason"] = pd.array(verdicts.reasons, dtype=_TEXT)
+    table["label"] = pd.array(verdicts.labels, dtype=TEXT)
+    table["reason"] = pd.array(verdicts.reasons, dtype=TEXT)
     table["verdict"] = np.where(table["reason"].isna(), "keep", "drop")
-    table["given_split"] = pd.array(np.array([None, *PARTS[1:]], dtype=object)[table["part"]], dtype=_TEXT)
+    table["given_split"] = pd.array(np.array([None, *PARTS[1:]], dtype=object)[table["part"]], dtype=TEXT)
 
     repeated = find_repeated(table["id"], verdicts, where, stands_for)
     leaks = find_leaks(table, verdicts, where)

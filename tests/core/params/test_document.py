@@ -55,8 +55,8 @@ def edited(before: str, after: str) -> str:
             "source: shop",
             "source: [bing, gogle]",
             "scrape.source: expected one of shop, folder, urls, keras, openverse, wikimedia, google, bing, yahoo, "
-            "duckduckgo, amazon, flipkart, myntra, site:<name> or plugin:<name> (did you mean google?), "
-            "received 'gogle'",
+            "duckduckgo, amazon, flipkart, myntra, site:<name> or plugin:<name>, "
+            "received 'gogle'; did you mean google?",
         ),
         *[
             (
@@ -79,8 +79,8 @@ def edited(before: str, after: str) -> str:
             "source_by_class: {}",
             "source_by_class: {coat: bong}",
             "scrape.source_by_class.coat: expected one of shop, folder, urls, keras, openverse, wikimedia, google, "
-            "bing, yahoo, duckduckgo, amazon, flipkart, myntra, site:<name> or plugin:<name> (did you mean bing?), "
-            "received 'bong'",
+            "bing, yahoo, duckduckgo, amazon, flipkart, myntra, site:<name> or plugin:<name>, "
+            "received 'bong'; did you mean bing?",
         ),
         (
             "allow_hosts: []",

@@ -75,8 +75,9 @@ def searching(folder, *sites, **options):
     """Open a small web with a browser in it, while the ``with`` block lasts."""
     with (
         World(*sites, **options) as world,
-        open_confined(world.network, folder / "profile", page_load_timeout=10.0) as driver,
+        open_confined(world.network, folder / "profile") as driver,
     ):
+        driver.set_page_load_timeout(10)
         yield Searches(world, driver, folder / "evidence")
 
 

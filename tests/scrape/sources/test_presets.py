@@ -32,7 +32,8 @@ def world():
 
 @pytest.fixture(scope="module")
 def driver(world, tmp_path_factory):
-    with open_confined(world.network, tmp_path_factory.mktemp("profile"), page_load_timeout=10.0) as driver:
+    with open_confined(world.network, tmp_path_factory.mktemp("profile")) as driver:
+        driver.set_page_load_timeout(10)
         yield driver
 
 

@@ -487,11 +487,13 @@ def test_originals_that_a_page_does_not_show_are_found_by_another_way(read):
 
 
 def test_results_that_come_by_another_way_need_no_scrolling(read):
-    def ask(page):
-        yield Tile("a", image="http://pages.test/a.jpg", page="http://pages.test/p", route="json")
+    class Answered(SiteSource):
+        def supply(self, page):
+            if "unending" in page.url:
+                yield Tile("a", image="http://pages.test/a.jpg", page="http://pages.test/p", route="json")
 
-    assert images(read("unending", OPEN, supply=ask)) == ["http://pages.test/a.jpg"]
-    assert images(read("short", OPEN, supply=lambda _: [])) == media(3)
+    assert images(read("unending", OPEN, Answered)) == ["http://pages.test/a.jpg"]
+    assert images(read("short", OPEN, Answered)) == media(3)
 
 
 def test_the_original_of_an_image_and_the_one_that_was_shown(read):

@@ -93,9 +93,8 @@ def driver(request, proxy, tmp_path_factory):
         if request.param != "chromium":
             patch.setenv("PIXMILL_BROWSER", request.param)
         browser = find_browser()
-    with open_browser(
-        browser, proxy=proxy.url, profile=tmp_path_factory.mktemp("profiles"), page_load_timeout=20
-    ) as driver:
+    with open_browser(browser, proxy=proxy.url, profile=tmp_path_factory.mktemp("profiles")) as driver:
+        driver.set_page_load_timeout(20)
         yield driver
 
 
@@ -137,7 +136,7 @@ def test_no_page_reaches_what_is_not_public(driver, site, proxy, trap, until, na
     if "name" not in spelling:
         assert all("is not a public address" in reason for reason in reasons)
     assert trap.caught() == []
-    assert visit(driver, HOME).status == 200
+    assert visit(driver, HOME) == 200
     assert len(driver.window_handles) == 1
 
 
@@ -151,7 +150,8 @@ def test_the_trap_catches_what_a_lesser_cage_lets_out(browser, site, proxy, trap
     )
     monkeypatch.setattr("pixmill.web.browser.options.chromium_switches", lambda _: lesser)
     site.pages["/trap"] = hostile("127.0.0.1", trap)
-    with open_browser(browser, proxy=proxy.url, profile=tmp_path, page_load_timeout=2.0) as driver:
+    with open_browser(browser, proxy=proxy.url, profile=tmp_path) as driver:
+        driver.set_page_load_timeout(2)
         with contextlib.suppress(LoadTimeoutError):
             visit(driver, f"{HOME}trap")
         caught: set[str] = set()  # the two need not come at once

@@ -25,7 +25,7 @@ with (
     Proxy(Network(served={"shop.pixmill.test:80": shop.port})) as proxy,
     open_browser(find_browser(), proxy=proxy.url, profile=folder / "profiles") as driver,
 ):
-    print(visit(driver, f"{ORIGIN}/search?q=coat").status)
+    print(visit(driver, f"{ORIGIN}/search?q=coat"))
 """
 
 WITHOUT_IPV6 = 'ip link set lo up && echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6 && exec "$@"'

@@ -57,7 +57,7 @@ def test_the_proxy_of_the_environment_is_not_used(browser, proxy, tmp_path, monk
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     with open_browser(browser, proxy=proxy.url, profile=tmp_path) as driver:
-        assert visit(driver, HOME).status == 200
+        assert visit(driver, HOME) == 200
 
 
 def test_it_does_not_hide_that_it_is_automated(browser, proxy, tmp_path):
@@ -85,7 +85,7 @@ def test_two_sessions_side_by_side_leave_each_other_alone(browser, proxy, tmp_pa
         open_browser(browser, proxy=proxy.url, profile=tmp_path) as second,
     ):
         for driver in (first, second):
-            assert visit(driver, HOME).status == 200
+            assert visit(driver, HOME) == 200
 
 
 @pytest.mark.linux
@@ -212,7 +212,7 @@ def grid(browser, tmp_path):
 
 def test_a_grid_opens_browsers_that_go_through_the_proxy(grid, proxy, tmp_path):
     with open_browser(Grid(grid.url), proxy=proxy.url, profile=tmp_path) as driver:
-        assert visit(driver, HOME).status == 200
+        assert visit(driver, HOME) == 200
         assert len(grid.sessions) == 1
     assert grid.sessions == set()
 
@@ -294,7 +294,7 @@ def test_an_authority_is_believed_where_it_is_given(browser, secure, tmp_path, t
         open_browser(browser, proxy=proxy.url, profile=tmp_path / "p", authority=authority) as driver,
     ):
         if trusted:
-            assert visit(driver, "https://www.google.com/").status == 200
+            assert visit(driver, "https://www.google.com/") == 200
             assert driver.title == "Secure"
         else:
             with pytest.raises(UnreachableError, match="ERR_CERT_AUTHORITY_INVALID"):

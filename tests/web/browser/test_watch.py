@@ -22,10 +22,11 @@ def driver(browser, proxy, tmp_path, until, mentioning, monkeypatch):
     monkeypatch.setattr("pixmill.web.browser.watch._ALIVE_SECONDS", 1.0)
     # So long that a lost browser which is asked to leave is told from a busy machine.
     monkeypatch.setattr("pixmill.web.browser.session._QUIT_SECONDS", 60.0)
-    with open_browser(browser, proxy=proxy.url, profile=tmp_path, script_timeout=2) as driver:
+    with open_browser(browser, proxy=proxy.url, profile=tmp_path) as driver:
         # The first page of a new browser takes a busy machine seconds.
         visit(driver, HOME)
         driver.set_page_load_timeout(3)
+        driver.set_script_timeout(2)
         driver.command_executor.client_config.timeout = 8.0
         yield driver
         closing = time.monotonic()

@@ -133,10 +133,11 @@ def test_nothing_calls_home_but_to_a_host_of_ours(proxy):
     assert ask(proxy, "http://update.googleapis.com/")[0] == 200
 
 
-def test_calls_home_are_known_by_their_end():
-    assert module._is_call_home("Firefox.Settings.Services.Mozilla.com.")
-    assert not module._is_call_home("notupdate.googleapis.com")
-    assert not module._is_call_home("www.google.com")
+def test_calls_home_are_known_by_their_end(proxy):
+    assert raw(proxy, b"CONNECT Firefox.Settings.Services.Mozilla.com.:443 HTTP/1.1\r\n\r\n").startswith(
+        b"HTTP/1.1 403 "
+    )
+    assert "telemetry" in proxy.refusals[-1].reason
 
 
 def test_an_unknown_host_has_no_address(proxy):

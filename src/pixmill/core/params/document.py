@@ -1,7 +1,6 @@
 """The whole of ``params.yaml``: its sections together, read from a file or a text, and changed by name."""
 
 import contextlib
-import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -17,6 +16,7 @@ from pixmill.core.params.sections import ClassName, EvaluateParams, Section, Spl
 from pixmill.core.params.train import TrainParams
 from pixmill.core.params.validate import ValidateParams
 from pixmill.core.params.yaml_text import NEXT, parse_yaml, read_text
+from pixmill.core.words import did_you_mean
 
 _RESERVED = {"train", "val", "test", "unlabelled"}
 """Folder names under ``data/`` that can be no class."""
@@ -170,9 +170,7 @@ def parse_overrides(params: Params, texts: Mapping[str, str]) -> dict[str, Any]:
     content = params.model_dump(mode="json", by_alias=True)
     for name, text in texts.items():
         if name not in current:
-            close = difflib.get_close_matches(name, current, n=1)
-            hint = f"; did you mean {close[0]}?" if close else ""
-            raise ParamsError(f"{name}: no such parameter{hint}", next="edit params.yaml")
+            raise ParamsError(f"{name}: no such parameter{did_you_mean(name, current)}", next="edit params.yaml")
         with contextlib.suppress(ParamsError):
             values[name] = parse_yaml(text)
         *sections, key = name.split(".")

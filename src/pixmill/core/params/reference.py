@@ -3,7 +3,6 @@
 ``python -m pixmill.core.params.reference`` writes both files anew (``make reference``).
 """
 
-import difflib
 import json
 import types
 from collections.abc import Iterator, Sequence
@@ -18,6 +17,7 @@ from pixmill.core.errors import ParamsError
 from pixmill.core.params.document import Params, load_params
 from pixmill.core.params.refusal import describe
 from pixmill.core.params.yaml_text import parse_yaml, read_text
+from pixmill.core.words import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,7 @@ def in_force(root: Path, keys: Sequence[str] = ()) -> list[InForce]:
     items = [item for item in reference() if item.expected and "[]" not in item.name]
     for key in keys:
         if not any(_below(item.name, key) for item in items):
-            close = difflib.get_close_matches(key, [item.name for item in items], n=1)
-            hint = f"; did you mean {close[0]}?" if close else ""
+            hint = did_you_mean(key, (item.name for item in items))
             raise ParamsError(f"{key}: no such param{hint}", next="pixmill params")
     return [
         InForce(

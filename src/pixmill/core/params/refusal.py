@@ -1,6 +1,5 @@
 """Say in one line a parameter's dotted name, what was expected and what was received."""
 
-import difflib
 import reprlib
 import types
 from datetime import date
@@ -11,6 +10,7 @@ from pydantic.fields import FieldInfo
 
 from pixmill.core.params.scrape import API, CONTACT, HOST, ORIGIN
 from pixmill.core.params.sections import PLUGIN
+from pixmill.core.words import did_you_mean
 
 _PATTERNS = {
     r"^\d{4}-\d{2}-\d{2}$": "a date in quotes, 'YYYY-MM-DD'",
@@ -54,9 +54,8 @@ def _line(model: type[BaseModel], detail: Any) -> str:
     received = _quote(detail["input"])
     if detail["type"] in ("extra_forbidden", "invalid_key"):
         known = _keys(_bare(_field_at(model, location[:-1])))
-        close = difflib.get_close_matches(str(location[-1]), known, n=1)
-        if close:
-            return f"{name}: unknown key; did you mean {close[0]}?"
+        if hint := did_you_mean(str(location[-1]), known):
+            return f"{name}: unknown key{hint}"
         return f"{name}: expected one of the keys {', '.join(known)}, received {received}"
     if detail["type"] == "missing":
         return f"{name}: expected {describe(_field_at(model, location))}, received nothing"

@@ -1,6 +1,5 @@
 """The section of the stage scrape: sources, queries, limits and politeness."""
 
-import difflib
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from pydantic import (
 
 from pixmill.core.names import to_nfc
 from pixmill.core.params.sections import PLUGIN, ClassName, Count, Section, Share
+from pixmill.core.words import did_you_mean
 
 SOURCES = (
     "shop", "folder", "urls", "keras", "openverse", "wikimedia",
@@ -45,10 +45,9 @@ Origins = Annotated[tuple[Annotated[str, StringConstraints(pattern=ORIGIN)], ...
 def _check_names(names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
         if name not in SOURCES and not re.fullmatch(rf"(?:site|plugin):{PLUGIN}", name):
-            close = difflib.get_close_matches(name, SOURCES, n=1)
-            hint = f" (did you mean {close[0]}?)" if close else ""
             raise ValueError(
-                f"expected one of {', '.join(SOURCES)}, site:<name> or plugin:<name>{hint}, received {name!r}"
+                f"expected one of {', '.join(SOURCES)}, site:<name> or plugin:<name>, received {name!r}"
+                f"{did_you_mean(name, SOURCES)}"
             )
     if len(set(names)) < len(names):
         raise ValueError(f"expected each source once, received {', '.join(names)}")

@@ -60,13 +60,11 @@ class NetworkAccess:
         fetcher: The run's fetcher.
         network: What it may reach, for browsers.
         scratch: The place for the profiles of browsers and for evidence.
-
-    Attributes:
-        journal: Where product pages are remembered; ``None``, the default: nowhere.
+        journal: Where product pages are remembered; default: nowhere.
     """
 
-    def __init__(self, fetcher: Fetcher, network: Network, scratch: Path) -> None:
-        self.journal: Journal | None = None
+    def __init__(self, fetcher: Fetcher, network: Network, scratch: Path, journal: Journal | None = None) -> None:
+        self.journal = journal
         self._fetcher = fetcher
         self._network = network
         self._scratch = scratch
@@ -225,7 +223,7 @@ async def open_access(
     served: Mapping[str, int],
     network: Network | None,
     scratch: Path,
-    images: Path | None = None,
+    journal: Journal | None = None,
 ) -> AsyncIterator[tuple[Fetcher, NetworkAccess]]:
     """Open the fetcher and the access of searches, with the limits and politeness settings of the params.
 
@@ -234,7 +232,8 @@ async def open_access(
         served: The origins that the sources serve themselves, as ``name:port``, each with its port on this machine.
         network: What else may be reached beside the public internet.
         scratch: The stage's scratch place.
-        images: Where downloads are stored, for the nodes of a cluster; ``None``: this process does all.
+        journal: Where product pages are remembered, and nodes of a cluster store their downloads; default: nowhere, so
+            that this process downloads all.
 
     Raises:
         ParamsError: The params name a host that cannot be one.
@@ -256,7 +255,7 @@ async def open_access(
     try:
         # Nodes reach nothing but the public internet: what else the params allow is meant as seen from this machine.
         here = {host_of(origin.rpartition(":")[0]) for origin in {*served, *params.allow_hosts}}
-        nodes = None if images is None else NodeDownloads(images, limits, params.contact, given, here)
+        nodes = None if journal is None else NodeDownloads(journal.images.folder, limits, params.contact, given, here)
         opening = Fetcher(limits, manners, reach, None if nodes is None else nodes.ask)
     except ValueError as error:
         raise ParamsError(
@@ -264,5 +263,5 @@ async def open_access(
             next="edit params.yaml, then: pixmill check",
         ) from None
     async with nodes or contextlib.nullcontext(), opening as fetcher:
-        with contextlib.closing(NetworkAccess(fetcher, reach, scratch)) as access:
+        with contextlib.closing(NetworkAccess(fetcher, reach, scratch, journal)) as access:
             yield fetcher, access

@@ -125,17 +125,9 @@ class Crawl:
         Returns:
             The images of the class with what now stands in the journal.
         """
-        is_list = search.source.kind == "list"
-        known = None if is_list else self._journal.answers(search.name)
-        remembered = self._dispatcher(search, quota)
-        if known is not None:
-            for candidate in known.candidates:
-                if not remembered.take(candidate):
-                    break
-            remembered.finish()
-            is_enough = known.suffice(self._params.per_query) and remembered.taken >= self._expected
-            if is_enough or remembered.quota.is_full:
-                return remembered.quota
+        remembered, is_enough = self._recall(search, quota)
+        if is_enough or remembered.quota.is_full:
+            return remembered.quota
         if refusal := self._refusals.get(search.source.name):
             message = f"skipped, because the site blocked another query: {refusal.search}"
             self._failed[search.name] = FailedSearch(search, refusal.failure, message)
@@ -153,12 +145,24 @@ class Crawl:
                 self._refusals.setdefault(search.source.name, failed)
             if remembered.taken > answered.taken:
                 return remembered.quota  # an earlier run came further
-        if not is_list:
+        if search.source.kind != "list":
             # What breaks off is kept, but asked for again; so is what ends where the class had enough.
             complete = failed is None and (answered.is_limited() or not answered.quota.is_full)
             answers = Answers(answered.candidates, self._params.per_query, complete)
             self._journal.keep_answers(search.name, answers)
         return answered.quota
+
+    def _recall(self, search: Search, quota: Quota) -> tuple[Dispatcher, bool]:
+        """Collect what an earlier run was answered; return that, and whether asking again could bring no more."""
+        dispatcher = self._dispatcher(search, quota)
+        known = None if search.source.kind == "list" else self._journal.answers(search.name)
+        if known is None:
+            return dispatcher, False
+        for candidate in known.candidates:
+            if not dispatcher.take(candidate):
+                break
+        dispatcher.finish()
+        return dispatcher, known.suffice(self._params.per_query) and dispatcher.taken >= self._expected
 
     def _require_address(self) -> None:
         """Before the first question of a run, look up its sites: without a network, each would fail slowly and alone.

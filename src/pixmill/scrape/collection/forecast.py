@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pixmill.core.params import ScrapeParams
+from pixmill.core.words import count
 from pixmill.scrape.candidate import Candidate
 from pixmill.scrape.collection.access import NOWHERE
 from pixmill.scrape.collection.judge import address_of
@@ -18,6 +19,7 @@ from pixmill.scrape.quota import Quota, limited
 from pixmill.scrape.sources import SearchError, open_sources, row_of
 from pixmill.scrape.sources.site import SiteSource
 from pixmill.web.fetch import Refused
+from pixmill.web.fetch.location import is_within
 
 _CANDIDATES = {"pages": 400, "api": 240}
 """About how many a search brings where no parameter limits it."""
@@ -63,7 +65,7 @@ def forecast(classes: Sequence[str], params: ScrapeParams, *, root: Path, scratc
     if not total:
         return [*lines, "Nothing to visit: everything has been fetched or is on this machine."]
     minutes = max(1, round(total / min(params.browsers, len(searches)) / 60))
-    time = f"about {minutes:,} minute{'s' if minutes > 1 else ''}"
+    time = f"about {count(minutes, 'minute')}"
     return [*lines, f"Estimated time: {time}, if sites respond as usual and robots.txt allows it."]
 
 
@@ -83,17 +85,16 @@ def _visit(search: Search, journal: Journal | None, params: ScrapeParams, quota:
             return _read(search, params)
         remembered = answers.candidates if answers else []
         known = source.search(search.query, NOWHERE) if source.kind == "list" else remembered
-        count, left = _count(search, known, journal, params, quota)
+        taken, left = _count(search, known, journal, params, quota)
     except SearchError as failed:
         return failed.message, 0.0
     rate = _FETCHES if row.many_hosts or params.rate is None else params.rate
     if source.kind == "list":
-        return f"{count:,} URLs in the lists, {left:,} still to fetch", left / rate
-    is_enough = answers and answers.suffice(params.per_query) and count >= limited(params.expect_at_least, params)
+        return f"{taken:,} URLs in the lists, {left:,} still to fetch", left / rate
+    is_enough = answers and answers.suffice(params.per_query) and taken >= limited(params.expect_at_least, params)
     if quota.is_full or is_enough:
-        return f"{count:,} candidates from an earlier run", 0.0
-    host = f".{urlsplit(search.query.address).hostname}"
-    if any(host.endswith(f".{name}") for name in params.opt_out):
+        return f"{taken:,} candidates from an earlier run", 0.0
+    if is_within(urlsplit(search.query.address).hostname or "", params.opt_out):
         return "skipped: in scrape.opt_out", 0.0
     expected = limited(_CANDIDATES[source.kind], params)
     seconds = expected * (row.seconds + (0.0 if source.name == "shop" else 1 / rate))
@@ -118,7 +119,7 @@ def _count(
     search: Search, known: Iterable[Candidate], journal: Journal | None, params: ScrapeParams, quota: Quota
 ) -> tuple[int, int]:
     """Return how many of the known candidates would be taken, and how many of these are still to fetch."""
-    count = left = 0
+    taken = left = 0
     for candidate in islice(known, params.per_query):
         if left >= quota.missing:
             break
@@ -126,8 +127,8 @@ def _count(
             continue
         address = address_of(search.world, candidate.image_url or "", candidate.md5)
         outcome = journal.outcome(address) if journal else None
-        count += 1
+        taken += 1
         left += outcome is None or (isinstance(outcome, Refused) and outcome.transient)
         if isinstance(outcome, StoredImage):
             quota.add(outcome)
-    return count, left
+    return taken, left

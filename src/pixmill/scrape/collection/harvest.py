@@ -1,13 +1,13 @@
 """All sightings in their order, from the journal or from this machine, and the two tables that they become."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby, islice
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
-from pixmill.core.manifest import SCRAPED
+from pixmill.core.manifest import SCRAPED, TEXT
 from pixmill.core.params import ScrapeParams
 from pixmill.core.progress import track
 from pixmill.scrape.candidate import Candidate, Sighting
@@ -98,11 +98,9 @@ def manifest_frame(rows: list[tuple[Any, ...]], label: Callable[[str], str | Non
     rows.sort(key=lambda row: row[0])
     columns = {field.name: pa.array((row[place] for row in rows), field.type) for place, field in enumerate(SCRAPED)}
     columns["label"] = pa.array((label(row[0]) for row in rows), pa.string())
-    frame: pd.DataFrame = pa.table(columns, SCRAPED).to_pandas(types_mapper=_TYPES.get)
+    frame: pd.DataFrame = pa.table(columns, SCRAPED).to_pandas(types_mapper={pa.string(): TEXT}.get)
     return frame
 
-
-_TYPES: Mapping[pa.DataType, Any] = {pa.string(): pd.StringDtype("pyarrow", na_value=pd.NA)}
 
 _SAME = ("label", "query", "page_url", "licence", "author", "given_split")
 """Columns of both tables that are fields of a candidate."""

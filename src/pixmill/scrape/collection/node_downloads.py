@@ -9,7 +9,6 @@ import traceback
 from collections.abc import Sequence, Set
 from itertools import count
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from yarl import URL
@@ -56,9 +55,7 @@ class NodeDownloads:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         if self._starting is not None:
             # An error has been raised by whoever waited for it.
             with contextlib.suppress(PixmillError):

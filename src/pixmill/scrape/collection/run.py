@@ -129,11 +129,8 @@ def scrape(
         judge = Judge(journal, params)
 
         async def crawl() -> list[FailedSearch]:
-            opening = open_access(
-                params, served=opened.served, network=network, scratch=scratch, images=journal.images.folder
-            )
+            opening = open_access(params, served=opened.served, network=network, scratch=scratch, journal=journal)
             async with opening as (fetcher, access):
-                access.journal = journal
                 collector = Collector(fetcher, journal, judge, connections=params.connections)
                 return await Crawl(access, journal, collector, params).run(remote)
 

@@ -264,10 +264,9 @@ class Page:
         """Allow a page to have gone elsewhere, by a button or by itself, as far as a link would be followed."""
         self.arrived = arrived
         self._permit(arrived)
-        here, there = urlsplit(self.query.address), urlsplit(arrived)
-        if (there.scheme, there.netloc) != (here.scheme, here.netloc):
+        if origin(arrived) != origin(self.query.address):
             self.judge(self.verdict())
-            self.fail("stalled", f"redirected to another site: {there.scheme}://{there.netloc}")
+            self.fail("stalled", f"redirected to another site: {origin(arrived)}")
 
     def _agree(self) -> Verdict:
         """Answer a request for consent, and return what the page is then.
@@ -310,6 +309,16 @@ def _first_line(error: WebDriverException) -> str:
 def document(url: str) -> str:
     """Return an address without the place on its page."""
     return url.partition("#")[0]
+
+
+def origin(url: str) -> str:
+    """Return the scheme and the host of an address.
+
+    Raises:
+        ValueError: It is no URL.
+    """
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 @cache

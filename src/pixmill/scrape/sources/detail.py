@@ -3,11 +3,10 @@
 import json
 import time
 from dataclasses import replace
-from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter
 
-from pixmill.scrape.sources.browsing import Page, document
+from pixmill.scrape.sources.browsing import Page, document, origin
 from pixmill.scrape.sources.failure import SearchError
 from pixmill.scrape.sources.tile import Tile
 
@@ -61,7 +60,7 @@ class Details:
         """Return the image on a page, or why there is none, as it was remembered or as it is now."""
         if url is None:
             return None, "no link"
-        if not self._is_here(url):
+        if origin(url) != origin(self.page.query.address):
             return None, "another host"
         site, journal = self.page.site, self.page.access.journal
         name = json.dumps([url, site.selectors["item"], site.addresses, site.placeholders])
@@ -90,13 +89,8 @@ class Details:
         if verdict.state != "empty":
             self.page.judge(verdict)
         if (arrived := self.page.arrived) != document(url):
-            if not self._is_here(arrived):
+            if origin(arrived) != origin(self.page.query.address):
                 return None, "another host"
             if refused := self.page.access.find_refusal(arrived):
                 return None, refused.reason
         return image, "not shown"
-
-    def _is_here(self, url: str) -> bool:
-        """Tell whether a page is of the same site as the results."""
-        here, there = urlsplit(self.page.query.address), urlsplit(url)
-        return (there.scheme, there.netloc) == (here.scheme, here.netloc)

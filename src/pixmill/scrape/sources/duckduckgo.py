@@ -10,7 +10,6 @@ from urllib.parse import urlencode
 from pydantic import TypeAdapter
 
 from pixmill.scrape.sources.browsing import Page, script
-from pixmill.scrape.sources.definition import SiteDefinition
 from pixmill.scrape.sources.site import SiteSource
 from pixmill.scrape.sources.tile import Tile
 
@@ -51,38 +50,30 @@ class DuckDuckGoSource(SiteSource):
     """Find images with DuckDuckGo.
 
     The ``route`` of an image is ``json``, or ``thumbnail`` where the JSON cannot be had and the page shows no more.
-
-    Args:
-        site: What is known of the site.
-        name: Its name in params and tables; default: the site's own.
     """
 
-    def __init__(self, site: SiteDefinition, *, name: str | None = None) -> None:
-        super().__init__(site, name=name, supply=_answers)
-
-
-def _answers(page: Page) -> Iterator[Tile]:
-    """Yield the results that the JSON holds, answer by answer; none where the page gives no pass for it."""
-    token = _TOKEN.search(page.driver.page_source)
-    if token is None:
-        return
-    parameters = {**_PARAMETERS, "q": page.query.text or "", "vqd": token[token.lastindex or 1]}
-    keys: set[str] = set()
-    visited: set[str] = set()
-    fruitless = 0
-    place: str | None = "0"
-    while place and place not in visited and fruitless < _FRUITLESS_ANSWERS and len(keys) < page.site.settings.most:
-        visited.add(place)
-        if keys:
-            time.sleep(random.uniform(*page.site.settings.pause))  # noqa: S311 (a pause is no secret)
-        answer = _ask(page, f"{_PATH}?{urlencode(parameters | {'s': place})}", known=len(keys))
-        fresh = {tile.key: tile for tile in answer.tiles or () if tile.key not in keys}
-        if answer.tiles is None:
+    def supply(self, page: Page) -> Iterator[Tile]:
+        """Yield the results that the JSON holds, answer by answer; none where the page gives no pass for it."""
+        token = _TOKEN.search(page.driver.page_source)
+        if token is None:
             return
-        fruitless = 0 if fresh else fruitless + 1
-        keys.update(fresh)
-        yield from fresh.values()
-        place = answer.place
+        parameters = {**_PARAMETERS, "q": page.query.text or "", "vqd": token[token.lastindex or 1]}
+        keys: set[str] = set()
+        visited: set[str] = set()
+        fruitless = 0
+        place: str | None = "0"
+        while place and place not in visited and fruitless < _FRUITLESS_ANSWERS and len(keys) < page.site.settings.most:
+            visited.add(place)
+            if keys:
+                time.sleep(random.uniform(*page.site.settings.pause))  # noqa: S311 (a pause is no secret)
+            answer = _ask(page, f"{_PATH}?{urlencode(parameters | {'s': place})}", known=len(keys))
+            fresh = {tile.key: tile for tile in answer.tiles or () if tile.key not in keys}
+            if answer.tiles is None:
+                return
+            fruitless = 0 if fresh else fruitless + 1
+            keys.update(fresh)
+            yield from fresh.values()
+            place = answer.place
 
 
 def _ask(page: Page, address: str, *, known: int) -> _Reply:

@@ -8,6 +8,7 @@ from typing import Literal
 from pixmill.core.errors import DataError
 from pixmill.core.files import target_within
 from pixmill.core.names import fold, to_nfc
+from pixmill.core.words import count
 from pixmill.images import EXTENSIONS, sniff
 from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.sources.failure import SearchError
@@ -98,8 +99,7 @@ class FolderSource(LocalSource):
         if not files:
             return f"{where} {'are' if plural else 'is'} empty"
         below = "; subfolders are not read" if any(path.is_dir() for path in files) else ""
-        count = f"{len(files):,} {'entry' if len(files) == 1 else 'entries'}"
-        return f"{where} {'have' if plural else 'has'} no image among {count}{below}"
+        return f"{where} {'have' if plural else 'has'} no image among {count(len(files), 'entry', 'entries')}{below}"
 
     def gaps(self, labels: Sequence[str]) -> list[str]:
         """Return the folders of a fixed split that lack a class, or all files of it."""

@@ -72,6 +72,11 @@ def classify(facts: PageFacts, states: States) -> Verdict:
         return Verdict("empty", sign)
     if facts.count:
         return Verdict("results")
+    return _classify_bare(facts, states)
+
+
+def _classify_bare(facts: PageFacts, states: States) -> Verdict:
+    """Return what a page without results is."""
     for state in _ABSENT:
         if sign := _mark(state, facts, states) or _text(facts, getattr(states, state)):
             return Verdict(state, sign)

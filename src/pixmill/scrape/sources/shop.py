@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
@@ -40,14 +39,13 @@ class ShopSource(SiteSource):
                 f"{len(links):,} links in {data.name}/ lead out of it, and the shop would leave them out: {links[0]}",
                 next="put the images themselves in their places, or list the links as dropped: scrape.source: folder",
             )
-        self._opened = ExitStack()
 
     def __enter__(self) -> Self:
-        self._opened.enter_context(self._shop)
+        self._shop.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._opened.close()
+        self._shop.__exit__()
 
     @property
     def served(self) -> dict[str, int]:

@@ -6,22 +6,15 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NoReturn
-from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter
 
 from pixmill.scrape.candidate import Candidate, Query
-from pixmill.scrape.sources.browsing import Page
+from pixmill.scrape.sources.browsing import Page, origin
 from pixmill.scrape.sources.definition import SiteDefinition
 from pixmill.scrape.sources.detail import Details
 from pixmill.scrape.sources.source import Access, Kind, Source
 from pixmill.scrape.sources.tile import Tile, Tiles
-
-Supply = Callable[[Page], Iterable[Tile]]
-"""Deliver the results of an open page by another way than looking at it, such as the JSON that its own script asks for.
-
-Where it delivers any, the page is not scrolled.
-"""
 
 Resolve = Callable[[Page, Tile], Tile]
 """Find the original of a tile that a page shows without, such as by a click; the tile as it is where there is none."""
@@ -57,20 +50,22 @@ class SiteSource(Source):
     Args:
         site: What is known of the site.
         name: Its name in params and tables; default: the site's own.
-        supply: Another way to the results, tried first.
-        wanted: How many results the search probably needs: with product pages, no more are looked for at first; default:
-            all.
+        wanted: How many results the search probably needs: with product pages, no more are looked for at first.
     """
 
     kind: Kind = "pages"
 
-    def __init__(
-        self, site: SiteDefinition, *, name: str | None = None, supply: Supply | None = None, wanted: int | None = None
-    ) -> None:
+    def __init__(self, site: SiteDefinition, *, name: str | None = None, wanted: int | None = None) -> None:
         self.name = name or site.name
         self.site = site
-        self.supply = supply
         self.wanted = wanted
+
+    def supply(self, page: Page) -> Iterable[Tile]:  # noqa: ARG002 (for those that do)
+        """Yield the results of an open page by another way than looking, such as the JSON that its script asks for.
+
+        Where there are any, the page is not scrolled.
+        """
+        return ()
 
     def resolver(self) -> Resolve | None:
         """Return a way to single originals for one search, tried at the end of each page for tiles that lack theirs."""
@@ -156,10 +151,9 @@ class SiteSource(Source):
     def _new_tiles(self, page: Page, tiles: Tiles, budget: _Budget, *, onward: bool) -> Iterator[Tile]:
         """Yield the new tiles of an open page, up to the first whose original is not known."""
         known, resolve = len(tiles), self.resolver()
-        if self.supply is not None:
-            for tile in self.supply(page):
-                tiles.take(tile)
-                yield from tiles.ready()
+        for tile in self.supply(page):
+            tiles.take(tile)
+            yield from tiles.ready()
         if len(tiles) == known:
             yield from self._read(page, tiles, budget, resolve, onward=onward)
             if page.run(_LOST, answer=_TRUTH) and not tiles.full:
@@ -244,13 +238,12 @@ class SiteSource(Source):
         url = page.run(_NEXT, answer=_ADDRESS) if self.site.paged else None
         if url is None:
             return None
-        here = urlsplit(page.query.address)
         try:
-            there = urlsplit(url)
+            there = origin(url)
         except ValueError:
             page.fail("stalled", f"links to an invalid URL as its next page: {url[:200]}")
-        if (there.scheme, there.netloc) != (here.scheme, here.netloc):
-            page.fail("stalled", f"links to another site for its next page: {there.scheme}://{there.netloc}")
+        if there != origin(page.query.address):
+            page.fail("stalled", f"links to another site for its next page: {there}")
         return url
 
 

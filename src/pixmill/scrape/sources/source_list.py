@@ -78,9 +78,7 @@ def _open(name: str, classes: Sequence[str], params: ScrapeParams, root: Path) -
     site = load_site(name.removeprefix("site:"), root / "sites")
     if name == "shop":
         return ShopSource(site, root / "data")
-    if name in _SITES:
-        return _SITES[name](site, name=name)
-    return SiteSource(site, name=name, wanted=limited(site.settings.most, params))
+    return _SITES.get(name, SiteSource)(site, name=name, wanted=limited(site.settings.most, params))
 
 
 def _plugin(name: str, root: Path) -> Source:

@@ -13,6 +13,7 @@ from pixmill.core.errors import DataError, StorageError
 from pixmill.core.names import to_nfc
 from pixmill.core.params import UrlsParams
 from pixmill.core.progress import Progress
+from pixmill.core.words import count
 from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.sources.failure import SearchError
 from pixmill.scrape.sources.open_images import find_labels, read_images, read_names
@@ -71,9 +72,9 @@ class UrlsSource(Source):
     def remarks(self) -> list[str]:
         """Return a sentence for each list with rows that no class can take; after the first search."""
         return [
-            f"{path.name} has {count} row{'' if count == 1 else 's'} without a label, ignored"
-            for path, count in self._unlabelled.items()
-            if count
+            f"{path.name} has {count(rows, 'row')} without a label, ignored"
+            for path, rows in self._unlabelled.items()
+            if rows
         ]
 
     def queries(self, label: str, texts: Sequence[str]) -> list[Query]:  # noqa: ARG002 (lists are looked up by class)

@@ -10,14 +10,13 @@
 from pixmill.web.browser.finder import Browser, choose_browser, find_browser, install_browser
 from pixmill.web.browser.grid import Grid, count_browsers
 from pixmill.web.browser.session import open_browser
-from pixmill.web.browser.visit import LoadTimeoutError, UnreachableError, Visit, close_popups, visit
+from pixmill.web.browser.visit import LoadTimeoutError, UnreachableError, close_popups, visit
 
 __all__ = [
     "Browser",
     "Grid",
     "LoadTimeoutError",
     "UnreachableError",
-    "Visit",
     "choose_browser",
     "close_popups",
     "count_browsers",

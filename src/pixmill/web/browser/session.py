@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 _START_SECONDS = 30.0
 """A browser starts in half a second. ChromeDriver waits a minute, even for one that ended at once."""
 
+_PAGE_SECONDS = 30.0
+"""The longest load of a page."""
+
+_SCRIPT_SECONDS = 20.0
+"""The longest asynchronous script."""
+
 _QUIT_SECONDS = 5.0
 
 _REFUSED = "http://192.0.2.1/"
@@ -46,8 +52,6 @@ def open_browser(
     proxy: str,
     profile: Path,
     authority: Path | None = None,
-    page_load_timeout: float = 30.0,
-    script_timeout: float = 20.0,
     patience: float = 0.0,
     tell: Callable[[str], None] = announce,
 ) -> Iterator[WebDriver]:
@@ -67,8 +71,6 @@ def open_browser(
         profile: The folder for the browser's profiles. Each session has its own there; those of dead ones are removed,
             and their sessions on the grid are ended.
         authority: A certificate authority of a test world; where there is one, every certificate is accepted.
-        page_load_timeout: Longest load of a page, in seconds.
-        script_timeout: Longest asynchronous script, in seconds.
         patience: How long a grid that is not there, since it starts again, is waited for, in seconds.
         tell: Is given a line that says what is waited for where a grid has no browser at once.
 
@@ -104,9 +106,9 @@ def open_browser(
         if isinstance(browser, Grid):
             session.write_text(driver.session_id or "")
             _check_proxy(driver, browser, proxy)
-        driver.set_page_load_timeout(page_load_timeout)
-        driver.set_script_timeout(script_timeout)
-        driver.command_executor.client_config.timeout = max(page_load_timeout, script_timeout) + _SLACK_SECONDS
+        driver.set_page_load_timeout(_PAGE_SECONDS)
+        driver.set_script_timeout(_SCRIPT_SECONDS)
+        driver.command_executor.client_config.timeout = max(_PAGE_SECONDS, _SCRIPT_SECONDS) + _SLACK_SECONDS
         yield driver
 
 

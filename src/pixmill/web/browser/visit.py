@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -49,21 +48,10 @@ class LoadTimeoutError(PixmillError):
     """Say that a page does not finish to load; what has arrived of it may be looked at."""
 
 
-@dataclass(frozen=True)
-class Visit:
-    """Say where a browser arrived.
+def visit(driver: WebDriver, url: str) -> int:
+    """Open a page in the window of a session, and close every other window; return the page's HTTP status.
 
-    Args:
-        url: The page's address, redirects followed.
-        status: The HTTP status of the page; 0 where the browser does not tell.
-    """
-
-    url: str
-    status: int
-
-
-def visit(driver: WebDriver, url: str) -> Visit:
-    """Open a page in the window of a session, and close every other window.
+    Where the browser does not tell, the status is 0.
 
     Args:
         driver: A driver of :func:`pixmill.web.browser.open_browser`; it dismisses alerts by itself.
@@ -102,9 +90,9 @@ def visit(driver: WebDriver, url: str) -> Visit:
         case [_, str(refusal)] if refusal:
             raise UnreachableError(url, refusal)
         case [int(status), _]:
-            return Visit(driver.current_url, status)
+            return status
         case _:  # The page changed what the words of a script mean.
-            return Visit(driver.current_url, 0)
+            return 0
 
 
 def close_popups(driver: WebDriver) -> None:

@@ -11,6 +11,7 @@ from pixmill.core.errors import BrowserLostError
 if TYPE_CHECKING:
     from selenium.common import WebDriverException
     from selenium.webdriver.remote.webdriver import WebDriver
+    from urllib3.exceptions import HTTPError
 
 _CRASHES = (
     "tab crashed",
@@ -76,12 +77,7 @@ class Watch:
         Raises:
             BrowserLost: The browser crashed or does not answer.
         """
-        from selenium.common import (
-            InvalidSessionIdException,
-            TimeoutException,
-            UnexpectedAlertPresentException,
-            WebDriverException,
-        )
+        from selenium.common import UnexpectedAlertPresentException, WebDriverException
         from urllib3.exceptions import HTTPError
 
         if self.lost:
@@ -93,27 +89,37 @@ class Watch:
                 return self._execute(command, params)
             except UnexpectedAlertPresentException:
                 continue  # It was there before the command, and has been dismissed; there may be another one.
-            except TimeoutException as error:
-                is_navigation = command in _NAVIGATIONS
-                if not (is_navigation or _mentions(error, _NO_ANSWER)):
-                    raise
-                if not self._answers():
+            except (HTTPError, WebDriverException) as error:
+                if not self._survives(command, error):
                     break
-                if is_navigation:
-                    raise
-                # What it waited for was the rest of the page, which it has now given up.
-            except (HTTPError, InvalidSessionIdException):
-                break
-            except WebDriverException as error:
-                if _mentions(error, _NAVIGATED):
-                    time.sleep(_REPEAT_SECONDS)
-                elif _mentions(error, *_CRASHES):
-                    break
-                else:
-                    raise
         self.lost = True
         self._kill()
         raise self._error()
+
+    def _survives(self, command: Any, error: HTTPError | WebDriverException) -> bool:
+        """Tell whether a command that failed is to be sent again; else the browser is lost.
+
+        Raises:
+            WebDriverException: Neither: the error is the page's, or the caller's.
+        """
+        from selenium.common import InvalidSessionIdException, TimeoutException, WebDriverException
+
+        if isinstance(error, TimeoutException):
+            is_navigation = command in _NAVIGATIONS
+            if not (is_navigation or _mentions(error, _NO_ANSWER)):
+                raise error
+            is_alive = self._answers()
+            if is_alive and is_navigation:
+                raise error
+            return is_alive  # What it waited for was the rest of the page, which it has now given up.
+        if not isinstance(error, WebDriverException) or isinstance(error, InvalidSessionIdException):
+            return False
+        if _mentions(error, _NAVIGATED):
+            time.sleep(_REPEAT_SECONDS)
+            return True
+        if not _mentions(error, *_CRASHES):
+            raise error
+        return False
 
     def _answers(self) -> bool:
         """Tell whether the page's process does anything, once the load of the page has been given up."""

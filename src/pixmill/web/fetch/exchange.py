@@ -6,9 +6,7 @@ import ssl
 import time
 import zlib
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Self
 
 import aiohttp
@@ -85,18 +83,13 @@ class Exchange:
         self._contact = contact
 
     async def __aenter__(self) -> Self:
-        async with AsyncExitStack() as opened:
-            self.guard = Guard(self._network)
-            opened.push_async_callback(self.guard.close)
-            session = _open_session(self._limits, self.guard, self._network, self._contact)
-            self._session = await opened.enter_async_context(session)
-            self._opened = opened.pop_all()
+        self.guard = Guard(self._network)
+        self._session = _open_session(self._limits, self.guard, self._network, self._contact)
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._opened.aclose()
+    async def __aexit__(self, *_: object) -> None:
+        await self._session.close()
+        await self.guard.close()
 
     async def ask(self, url: URL, request: Request, seconds: float) -> tuple[Answer, float]:
         """Ask for a URL once; return what comes, and how many seconds that took.

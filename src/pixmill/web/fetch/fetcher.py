@@ -5,7 +5,7 @@ import dataclasses
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from types import TracebackType
+from functools import partial
 from typing import Self
 
 from yarl import URL
@@ -57,17 +57,14 @@ class Fetcher:
         self._hosts = Hosts(self._limits, self._manners)
 
     async def __aenter__(self) -> Self:
-        async with AsyncExitStack() as opened:
-            exchange = Exchange(self._limits, self._network, self._manners.contact)
-            self._exchange = await opened.enter_async_context(exchange)
-            self._robots = Robots(self._get_rules)
-            opened.push_async_callback(self._robots.close)
-            self._opened = opened.pop_all()
+        self._opened = AsyncExitStack()
+        exchange = Exchange(self._limits, self._network, self._manners.contact)
+        self._exchange = await self._opened.enter_async_context(exchange)
+        self._robots = Robots(partial(self.ask, request=_RULES))
+        self._opened.push_async_callback(self._robots.close)
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._opened.aclose()
 
     async def fetch(
@@ -85,7 +82,7 @@ class Fetcher:
             return store(decoded) if store and isinstance(decoded, Fetched) else decoded
         return await self._get(url, Request(_IMAGES, self._limits.max_bytes, known=known, store=store))
 
-    async def ask(self, url: str) -> Fetched | Refused:
+    async def ask(self, url: str, request: Request = _ANSWER) -> Fetched | Refused:
         """Return the answer of a published API, as JSON of at most 10 MB; not parsed.
 
         An API is made for programs, so that ``robots.txt``, which is about pages, is not asked; all else is as with
@@ -93,8 +90,11 @@ class Fetcher:
 
         Args:
             url: An absolute http(s) URL.
+            request: What else is asked for.
         """
-        return _not_unchanged(await self._get(url, _ANSWER))
+        outcome = await self._get(url, request)
+        assert not isinstance(outcome, Unchanged)  # which comes only where a version is known
+        return outcome
 
     async def finds(self, url: str) -> bool:
         """Tell whether the host of a URL has an address, public or not; nothing is sent to it."""
@@ -177,12 +177,3 @@ class Fetcher:
         if self._elsewhere and request.store and (answered := await self._elsewhere(url, request, seconds)):
             return answered
         return await self._exchange.ask(url, request, seconds)
-
-    async def _get_rules(self, url: str) -> Fetched | Refused:
-        return _not_unchanged(await self._get(url, _RULES))
-
-
-def _not_unchanged(outcome: Fetched | Unchanged | Refused) -> Fetched | Refused:
-    """Rule out what comes only where somebody has a version already."""
-    assert not isinstance(outcome, Unchanged)
-    return outcome

@@ -11,7 +11,7 @@ from functools import lru_cache, partial
 
 from yarl import URL
 
-from pixmill.web.fetch.location import host_of
+from pixmill.web.fetch.location import host_of, is_within
 from pixmill.web.fetch.values import Fetched, FetchLimits, Manners, Refused, Unchanged
 
 _KEPT = 4096
@@ -59,8 +59,7 @@ class Host:
     """
 
     def __init__(self, name: str, slots: asyncio.Semaphore, limits: FetchLimits, manners: Manners) -> None:
-        labels = name.split(".")
-        opted_out = any(".".join(labels[start:]) in manners.opt_out for start in range(len(labels)))
+        opted_out = is_within(name, manners.opt_out)
         self.objection = Refused("opted_out", f"{name} is in scrape.opt_out") if opted_out else None
         self.robots_aside = name in manners.robots_exceptions
         self._name = name

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import re
+from collections.abc import Collection
 from urllib.parse import unquote_to_bytes
 
 from yarl import URL
@@ -64,6 +65,16 @@ def host_of(text: str) -> str:
     if not host.strip("."):
         raise InvalidURLError("it has no host")
     return host.rstrip(".")
+
+
+def is_within(host: str, domains: Collection[str]) -> bool:
+    """Tell whether a host is one of some domains, or lies below one.
+
+    >>> is_within("img.shop.test", {"shop.test"}), is_within("myshop.test", {"shop.test"})
+    (True, False)
+    """
+    labels = host.split(".")
+    return any(".".join(labels[start:]) in domains for start in range(len(labels)))
 
 
 def decode_data_uri(uri: str, *, max_bytes: int) -> Fetched | Refused:

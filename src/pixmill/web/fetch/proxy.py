@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import NamedTuple, Self
 
 from pixmill.web.fetch.guard import ForbiddenHostError, Guard
+from pixmill.web.fetch.location import is_within
 from pixmill.web.fetch.values import Network
 
 _CHUNK_BYTES = 64 * 1024
@@ -207,7 +208,7 @@ class Proxy:
 
     async def _connect(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         try:
-            if _is_call_home(host) and f"{host}:{port}" not in self._network.served:
+            if is_within(host, _CALLS_HOME) and f"{host}:{port}" not in self._network.served:
                 raise ForbiddenHostError(f"{host} is a telemetry host of browsers")
             async with asyncio.timeout(_CONNECT_SECONDS):
                 return await self._guard.open_connection(host, port)
@@ -297,9 +298,3 @@ async def _closing(writer: asyncio.StreamWriter) -> AsyncIterator[None]:
                 await writer.wait_closed()
     finally:
         writer.transport.abort()  # Nothing is lost of what was sent in time.
-
-
-def _is_call_home(host: str) -> bool:
-    """Tell whether a host is where browsers call home, or lies below one."""
-    labels = host.lower().rstrip(".").split(".")
-    return any(".".join(labels[start:]) in _CALLS_HOME for start in range(len(labels)))

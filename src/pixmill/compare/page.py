@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pixmill.compare.charts import interval_svg
 from pixmill.compare.comparison import Comparison, DataDifference, Numbers, Revision, with_sign
 from pixmill.compare.description import (
     FLIPPED,
@@ -118,7 +117,7 @@ def _metrics(numbers: Numbers) -> list[_DifferenceRow]:
         item, decides = numbers.metrics[name], name == numbers.metric
         margin = numbers.margin if decides else 0
         own = extent if name != "log_loss" else _extent([item], margin)
-        chart = interval_svg(item, own, kind=_COLOURS.get(word_, ""), margin=margin)
+        chart = _interval(item, own, word_, margin)
         rows.append((tuple(cells), word_, chart, decides))
     return rows
 
@@ -128,8 +127,7 @@ def _classes(numbers: Numbers) -> list[_DifferenceRow]:
     rows = []
     for label, (*cells, word_) in class_rows(numbers).items():
         row = numbers.per_class[label]
-        kind = _COLOURS.get(better_or_worse(row.f1), "")
-        chart = "" if row.f1 is None else interval_svg(row.f1, extent, kind=kind)
+        chart = "" if row.f1 is None else _interval(row.f1, extent, better_or_worse(row.f1))
         both = (
             " → ".join(NONE if value is None else f"{value:.2f}" for value in pair)
             for pair in (row.precision, row.recall)
@@ -140,6 +138,12 @@ def _classes(numbers: Numbers) -> list[_DifferenceRow]:
 
 def _extent(differences: list[Difference], margin: float) -> float:
     return 1.05 * max([margin, *(abs(limit) for one in differences for limit in (one.low, one.high, one.difference))])
+
+
+def _interval(item: Difference, extent: float, change: str, margin: float = 0.0) -> str:
+    name = f"{with_sign(item.difference)}, from {with_sign(item.low)} to {with_sign(item.high)}"
+    kind = _COLOURS.get(change, "")
+    return base.interval_svg(item.low, item.difference, item.high, extent=extent, name=name, kind=kind, margin=margin)
 
 
 def _cell(numbers: Numbers, row: int, column: int) -> dict[str, Any]:

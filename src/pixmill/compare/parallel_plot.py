@@ -1,12 +1,12 @@
 """A parallel plot of runs: an axis for each param in which they differ, and one for the metric."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pixmill.core.params.reference import plain
 from pixmill.pages.base import shorten
+from pixmill.pages.base.chart import Scale
 
 _AXES = 8
 """Params that have an axis: with more, nobody follows a line."""
@@ -99,14 +99,14 @@ def _axis(
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
         texts = [f"{value:.{digits}g}" for value in values]
         logarithmic = min(values) > 0 and max(values) / min(values) > 100
-        places = [math.log(value) if logarithmic else float(value) for value in values]
+        places = [float(value) for value in values]
     else:
         texts = [shorten(plain(value), 16) for value in values]
         names = sorted(set(texts), reverse=True)
         places = [float(names.index(text)) for text in texts]
-    low, high = min(places), max(places)
-    shares = [(place - low) / (high - low) if high > low else 0.5 for place in places]
-    heights = [_TOP + _HEIGHT * (share if upside_down else 1 - share) for share in shares]
+    start, end = (_TOP, _TOP + _HEIGHT) if upside_down else (_TOP + _HEIGHT, _TOP)
+    scale = Scale(min(places), max(places), start, end, logarithmic)
+    heights = [scale(place) for place in places]
     # The ends are always written, the others where there is room.
     inner = sorted(zip(heights, texts, strict=True))
     labels: list[tuple[float, str]] = []

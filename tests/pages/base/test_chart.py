@@ -1,11 +1,14 @@
-"""Curves show their numbers, in the same bytes each time."""
+"""Charts show their numbers in the page's colours, in the same bytes each time."""
 
 import re
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pixmill.pages.base import lines_svg
+from pixmill.pages.base import heat_svg, histogram_svg, interval_svg, lines_svg
 
 POINTS = [(0.0, 0.5), (0.5, 0.75), (1.0, 1.0)]
 
@@ -15,9 +18,17 @@ def drawn(points=POINTS, *, y_low=0.0, **options):
     return text, ElementTree.fromstring(text)
 
 
-def places(root):
-    (line,) = root.findall("g/path")
+def places(root, of="g/path"):
+    (line,) = root.findall(of)
     return [tuple(map(float, pair)) for pair in re.findall(r"([\d.]+) ([\d.]+)", line.get("d"))]
+
+
+def words(root):
+    return [text.text for text in root.findall("text")]
+
+
+def boxes(svg):
+    return [dict(node.attrib) for node in ElementTree.fromstring(svg).iter("rect")]
 
 
 def test_the_curve_runs_from_left_to_right_and_up():
@@ -27,14 +38,11 @@ def test_the_curve_runs_from_left_to_right_and_up():
     assert second[0] == pytest.approx((first[0] + last[0]) / 2)
 
 
-def test_the_upright_axis_may_begin_higher():
+def test_the_upright_axis_may_begin_higher_and_what_is_below_lies_on_it():
     _, low = drawn()
     _, high = drawn(y_low=0.5)
     assert places(high)[0][1] > places(low)[0][1]
-    assert "50 %" in [text.text for text in high.iter("text")]
-
-
-def test_what_is_below_the_axis_lies_on_it():
+    assert "50 %" in words(high)
     assert places(drawn([(0, 0.1), (1, 0.5)], y_low=0.5)[1])[0][1] == places(drawn([(0, 0.5)], y_low=0.5)[1])[0][1]
 
 
@@ -60,6 +68,97 @@ def test_without_shares_the_axes_enclose_the_points_with_round_numbers():
     root = ElementTree.fromstring(
         lines_svg({"base": [(1, 0.31), (7, 1.9)], "head": [(1, 0.4)]}, name="loss", x_label="epoch", y_low=None)
     )
-    assert [part.text for part in root.findall("text")][:-1] == ["0", "0.5", "1", "1.5", "2", "0", "2", "4", "6", "8"]
+    assert words(root)[:-1] == ["0", "0.5", "1", "1.5", "2", "0", "2", "4", "6", "8"]
     assert [group.get("class") for group in root.findall("g")] == ["line l0", "line l1"]
     assert root.findall("g/circle") == []
+
+
+def test_epochs_are_whole_and_an_axis_reaches_a_given_value():
+    _, root = drawn([(1, 0.6), (2, 0.7)], y_low=None, y_end=1, rule=2)
+    assert words(root)[:-2] == ["0.6", "0.7", "0.8", "0.9", "1", "1", "2"]
+    assert places(root, "path[@class='rule']")[0][0] == places(root)[1][0]
+
+
+def test_doubled_images_stand_at_equal_distances_within_their_limits():
+    points = [(100, 0.5), (200, 0.6), (400, 0.8)]
+    band = [(x, y - 0.1, y + 0.1) for x, y in points]
+    _, root = drawn(points, y_low=None, x_ticks=[x for x, _ in points], band=band)
+    first, second, last = places(root)
+    assert second[0] == pytest.approx((first[0] + last[0]) / 2, abs=0.1)
+    assert words(root)[-5:-2] == ["100", "200", "400"]
+    corners = places(root, "path[@class='band']")
+    assert [x for x, _ in corners] == [first[0], second[0], last[0], last[0], second[0], first[0]]
+    assert corners[0][1] < first[1] < corners[-1][1]
+
+
+def test_bars_stand_on_the_axis_and_are_as_high_as_they_count():
+    svg = histogram_svg([0, 1, 2, 4], {"kept": [1, 0, 4], "dropped": [1, 0, 0]}, name="sizes")
+    first, above, last = boxes(svg)
+    assert [box["class"] for box in (first, above, last)] == ["s0", "s1", "s0"]
+    assert float(first["height"]) == float(above["height"])
+    assert abs(float(last["height"]) - 4 * float(first["height"])) < 0.3
+    assert float(first["y"]) + float(first["height"]) == float(last["y"]) + float(last["height"])
+    assert abs(float(above["y"]) + float(above["height"]) - float(first["y"])) < 0.11
+    assert "0 to 1, 1 kept, 1 dropped" in svg
+
+
+@given(st.lists(st.integers(0, 10**9), min_size=1, max_size=60))
+def test_every_bin_that_is_not_empty_can_be_seen_and_none_leaves_the_drawing(counts):
+    svg = histogram_svg([float(edge) for edge in range(len(counts) + 1)], {"n": counts}, name="any")
+    shown = boxes(svg)
+    assert len(shown) == sum(1 for count in counts if count)
+    for box in shown:
+        x, y, width, height = (float(box[name]) for name in ("x", "y", "width", "height"))
+        assert min(width, height) >= 1
+        assert x >= 0
+        assert y >= 15
+        assert x + width <= 320
+        assert y + height <= 109
+
+
+def test_marks_and_ticks_stand_at_their_values_and_those_beyond_are_left_out():
+    svg = histogram_svg([0, 10, 20], {"n": [1, 1]}, ticks=(0, 10, 11, 20, 30), marks=(15, 99), name="any")
+    assert re.findall(r'<text class="tick"[^>]*>([^<]*)<', svg) == ["0", "10", "20"]  # 11 would cover 10
+    assert re.findall(r'<text class="mark"[^>]*>([^<]*)<', svg) == ["15"]
+    assert 'd="M238.0 14.0L238.0 108.0"' in svg  # three quarters of the way
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(0.25, "0.25"), (1000, "1,000"), (9742, "9,742"), (10_000, "10 k"), (65_536, "65.5 k"), (1e6, "1 M")],
+)
+def test_numbers_are_short(value, told):
+    assert f">{told}<" in histogram_svg([0, 2e6], {"n": [1]}, ticks=(value,), name="any")
+
+
+def test_names_are_escaped():
+    svg = histogram_svg([0, 1], {"<script>": [1]}, name='"><script>')
+    assert "<script" not in svg
+    ElementTree.fromstring(svg)
+
+
+def test_an_empty_histogram_is_an_axis():
+    assert boxes(histogram_svg([0, 1, 2], {"n": [0, 0]}, name="any")) == []
+
+
+def test_an_interval_has_its_dot_between_its_limits_and_what_is_beyond_at_the_edge():
+    root = ElementTree.fromstring(interval_svg(-0.5, 0.25, 9.0, extent=1, name="a", kind="good", margin=0.5))
+    (low, _), (high, _) = places(root, "path[@class='limits']")
+    (dot,) = root.findall("circle")
+    assert (low, float(dot.get("cx")), high) == (48.0, 111.0, 174.0)
+    assert (root.get("class"), root.find("rect").get("width")) == ("interval good", "84.0")
+
+
+def test_the_cells_of_a_heat_map_are_darker_the_larger_their_share():
+    shares = np.array([[0.96, 0.04, 0.0], [0.25, 0.75, 0.0], [0.0, 0.001, 0.999]])
+    root = ElementTree.fromstring(heat_svg(shares, ["a", "b", "<c>"], name="any", x_label="x", y_label="y"))
+    cells = {(path.get("class"), path.get("fill-opacity")): path.get("d").count("M") for path in root.findall("path")}
+    assert cells == {("good", "0.9"): 1, ("good", "1"): 2, ("bad", "0.2"): 1, ("bad", "0.5"): 1}
+    assert words(root) == ["a", "a", "b", "b", "<c>", "<c>", "x", "y"]
+
+
+def test_a_heat_map_of_hundreds_of_classes_keeps_their_names_apart_and_stays_small():
+    svg = heat_svg(np.full((300, 300), 1 / 300), [f"class {n}" for n in range(300)], name="any", x_label="", y_label="")
+    heights = [float(y) for y in re.findall(r'<text x="[^"]*" y="([^"]*)" text-anchor="end">class', svg)]
+    assert np.diff(heights).min() >= 12
+    assert len(svg) < 2_000_000

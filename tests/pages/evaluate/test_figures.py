@@ -3,11 +3,8 @@
 import numpy as np
 import pytest
 
-from pixmill.pages.base import figure_png, figure_svg
-from pixmill.pages.evaluate.figures import (
-    confusion_figure,
-    sheet_figure,
-)
+from pixmill.pages.base import figure_png
+from pixmill.pages.evaluate.figures import confusion_figure, sheet_figure
 
 MATRIX = np.array([[40, 2, 0], [5, 30, 1], [0, 0, 1200]])
 LABELS = ["coat", "dress", "sneaker"]
@@ -37,11 +34,6 @@ def test_a_class_without_an_image_is_an_empty_row():
     assert [text.get_text() for text in axes.texts] == ["3"]
 
 
-def test_many_classes_stay_small_enough_for_a_page():
-    labels = [f"class {number}" for number in range(60)]
-    assert len(figure_svg(confusion_figure(np.full((60, 60), 3), labels))) < 1_000_000
-
-
 def test_names_of_hundreds_of_classes_do_not_overlap():
     figure = confusion_figure(np.eye(300, dtype=np.int64), [f"class {number}" for number in range(300)])
     (axes,) = figure.axes
@@ -57,14 +49,6 @@ def test_the_contact_sheet_has_one_panel_an_image_in_their_order():
     assert shown == [(number, f"title {number}") for number in range(8)]
 
 
-@pytest.mark.parametrize(
-    "draw",
-    [
-        lambda: confusion_figure(MATRIX, LABELS),
-        sheet,
-    ],
-    ids=["confusion", "sheet"],
-)
+@pytest.mark.parametrize("draw", [lambda: confusion_figure(MATRIX, LABELS), sheet], ids=["confusion", "sheet"])
 def test_a_figure_is_the_same_bytes_each_time(draw):
-    assert figure_svg(draw()) == figure_svg(draw())
     assert figure_png(draw()) == figure_png(draw())

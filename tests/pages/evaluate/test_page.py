@@ -132,7 +132,7 @@ def test_the_matrix_is_a_table_while_its_counts_can_be_read():
         matrix=np.eye(31, dtype=np.int64),
         metrics=METRICS | {"per_class": dict.fromkeys(many, SCORES)},
     )
-    assert '<div class="plot"><svg' in text
+    assert '<svg class="heat"' in text
     assert '<table class="matrix">' not in text
 
 

@@ -1,4 +1,4 @@
-"""Render a stage's page within the common frame, and matplotlib figures as bytes that follow from their content."""
+"""Render a stage's page within the common frame, and matplotlib figures as PNG files."""
 
 from __future__ import annotations
 
@@ -58,21 +58,6 @@ def shorten(text: str, limit: int = 90) -> str:
     """
     tail = min(_TAIL, limit // 2)
     return text if len(text) <= limit else f"{text[: limit - tail - 1]}…{text[-tail:]}"
-
-
-def figure_svg(figure: Figure) -> str:
-    """Return a figure as an ``<svg>`` element for use within a page.
-
-    matplotlib writes a clock and random ids unless told otherwise; letters are drawn as paths, so the page looks the
-    same where a font is missing.
-    """
-    import matplotlib as mpl
-
-    buffer = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": "pixmill", "svg.fonttype": "path"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, bbox_inches="tight")
-    text = buffer.getvalue()
-    return text[text.index("<svg") :].strip()
 
 
 def figure_png(figure: Figure, *, dpi: int = 110) -> bytes:

@@ -17,10 +17,9 @@ from pixmill.evaluate.labels import LabelIssue
 from pixmill.evaluate.mistakes import Confusion, PredictedImage, commonest_confusions
 from pixmill.images.fit import thumbnail_uri
 from pixmill.metrics.growth import Growth
-from pixmill.pages.base import figure_svg, lines_svg, render_page
+from pixmill.pages.base import heat_svg, lines_svg, render_page
 from pixmill.pages.base.thumbnails import Thumbnail, thumbnails
 from pixmill.pages.evaluate import sentences
-from pixmill.pages.evaluate.figures import confusion_figure
 
 _CONFUSIONS = 6
 """Confusions that are listed; the matrix has them all."""
@@ -54,6 +53,7 @@ def render_report(evaluation: Evaluation, root: Path, growth: Growth | None) -> 
     heatmaps, reliability, slices = evaluation.heatmaps, evaluation.plots["calibrated"], evaluation.plots["slices"]
     is_table = len(labels) <= _CELLS
     confusions = commonest_confusions(matrix, labels)
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     ranking = evaluation.ranking
     doubtful = 0 if ranking is None else int(ranking["suggested"].notna().sum())
     return render_page(
@@ -68,8 +68,10 @@ def render_report(evaluation: Evaluation, root: Path, growth: Growth | None) -> 
         threshold=sentences.threshold_sentence(metrics, evaluation.target_accuracy),
         top=_top(metrics),
         per_class=_per_class(metrics["per_class"], confusions),
-        table=_cells(matrix, {_anchor(cell, labels) for cell, _ in evaluation.cells}) if is_table else None,
-        matrix="" if is_table else figure_svg(confusion_figure(matrix, labels)),
+        table=_cells(matrix, shares, {_anchor(cell, labels) for cell, _ in evaluation.cells}) if is_table else None,
+        matrix=""
+        if is_table
+        else heat_svg(shares, labels, name="Confusion matrix", x_label="predicted class", y_label="actual class"),
         labels=labels,
         confusions=[sentences.confusion_sentence(confusion) for confusion in confusions[:_CONFUSIONS]],
         reliability=_reliability(reliability),
@@ -107,11 +109,12 @@ def _top(metrics: Mapping[str, Any]) -> tuple[int, float] | None:
     return None
 
 
-def _cells(matrix: npt.NDArray[np.int64], anchors: Set[str]) -> list[list[tuple[int, str, int, str | None]]]:
-    """Return count, kind and shade of each cell; shading is row-normalised."""
-    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+def _cells(
+    matrix: npt.NDArray[np.int64], shares: npt.NDArray[np.float64], anchors: Set[str]
+) -> list[list[tuple[int, str, int, str | None]]]:
+    """Return count, kind and shade of each cell."""
     # The square root makes small shares visible.
-    depth = np.rint(100 * _DEPTH * np.sqrt(share)).astype(int)
+    depth = np.rint(100 * _DEPTH * np.sqrt(shares)).astype(int)
     return [
         [
             (

@@ -9,8 +9,8 @@ from pixmill.core.params import TrainParams
 from pixmill.core.params.reference import plain
 from pixmill.learn import describe_model
 from pixmill.metrics.growth import UNMEASURED
-from pixmill.pages.base import figure_svg, render_page
-from pixmill.pages.train.curves import curve_figure, curve_names, learning_curve_figure
+from pixmill.pages.base import render_page
+from pixmill.pages.train.curves import curves_svg, learning_curve_svg
 from pixmill.pages.train.samples import Samples
 from pixmill.train.folds import fold_metrics
 from pixmill.train.training import Trained
@@ -46,8 +46,8 @@ def render_report(trained: Trained, params: TrainParams, samples: Samples) -> st
         labels=trained.labels,
         images=trained.images,
         **trained.preprocessing,
-        curves=[figure_svg(curve_figure(trained, name)) for name in curve_names(trained)],
-        growth=growth and figure_svg(learning_curve_figure(growth)),
+        curves=curves_svg(trained),
+        growth=growth and learning_curve_svg(growth),
         more=growth.growth.sentence() if growth else UNMEASURED,
         points=growth
         and [

@@ -18,13 +18,14 @@ from the DVC remote. Only rows and results pass through this process, a few batc
 - ``batches``: :func:`map_batches`, the public interface
 - ``service``: :class:`Service`, for rows that come one at a time and whose results are awaited
 - ``cluster``: a pass on a Ray cluster; ``connection``: the way to it; ``node``: what runs on its nodes
-- ``pool``: scheduling of a pass: rows in progress, and retries
+- ``pool``: rows in bulk; ``scheduler``: what it shares with ``service``: threads, retries, processes that are replaced
 - ``storage``: where workers read files from; ``stored``: objects in the DVC remote; ``remote``: which object a file is
 - ``worker_process``: a worker process, from its owner's side; ``worker``: its loop, in the process itself
 """
 
 from pixmill.compute.batches import default_workers, map_batches
-from pixmill.compute.service import Service, ServiceFullError
+from pixmill.compute.scheduler import ServiceFullError
+from pixmill.compute.service import Service
 from pixmill.compute.worker_process import Loss, RowLimits
 
 __all__ = ["Loss", "RowLimits", "Service", "ServiceFullError", "default_workers", "map_batches"]

@@ -87,4 +87,4 @@ def map_batches(
     try:
         yield from pool.run(stream, batch_size, lost)
     finally:
-        pool.close()
+        pool.kill()

@@ -171,7 +171,7 @@ def run_batch(name: str, order: bytes, rows: Sequence[bytes | PendingRow]) -> tu
             raise lacking
     except BaseException as error:
         while _POOLS:
-            _POOLS.popitem()[1][0].close()
+            _POOLS.popitem()[1][0].kill()
         if not isinstance(error, Exception):
             raise  # The batch was cancelled.
         cause = error.__cause__
@@ -183,7 +183,7 @@ def run_batch(name: str, order: bytes, rows: Sequence[bytes | PendingRow]) -> tu
 def _pool(name: str, content: bytes) -> tuple[Pool, NodeRequirements]:
     if name not in _POOLS:
         while _POOLS:
-            _POOLS.popitem()[1][0].close()
+            _POOLS.popitem()[1][0].kill()
         order: PassSpec = pickle.loads(content)  # noqa: S301 (from the machine that this node works for)
         if lacking := _lack(order.needs):
             raise lacking

@@ -1,39 +1,18 @@
 """A service: rows come one at a time from many threads, and each gets a future."""
 
-import threading
-import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Generic, Self, TypeVar
 
-from pixmill.compute.worker_process import STARTS, Loss, RowLimits, Task, Worker, not_starting
-
-_START_SECONDS = 120
-"""Time that a process has until it is ready."""
-
-_LOOK_SECONDS = 0.1
-"""How often the wait for a process that starts looks whether it is still needed."""
+from pixmill.compute.scheduler import Job, Scheduler, ServiceFullError
+from pixmill.compute.worker_process import Loss, RowLimits
 
 Row = TypeVar("Row")
 Result = TypeVar("Result")
 
 
-class ServiceFullError(Exception):
-    """Say that as many rows wait as may, or that the service is closing."""
-
-
-@dataclass
-class _Job(Generic[Row, Result]):
-    """A row, and the future that its result goes to."""
-
-    row: Row
-    future: Future[Result | Loss] = field(default_factory=Future)
-
-
-class Service(Generic[Row, Result]):
+class Service(Scheduler, Generic[Row, Result]):
     """Answer rows in disposable worker processes, while the ``with`` block lasts.
 
     The processes start at once, before the first row. One that times out, exceeds its memory or dies is replaced, and
@@ -52,18 +31,12 @@ class Service(Generic[Row, Result]):
     ) -> None:
         if workers < 1 or waiting < 0:
             raise ValueError(f"expected workers >= 1 and waiting >= 0, received {workers} and {waiting}")
-        self._function, self._limits, self._most = function, limits, waiting
-        self._jobs: deque[_Job[Row, Result]] = deque()
-        self._state = threading.Condition()
-        self._ended = False
-        self._standing = self._busy = 0
-        self._defect: Exception | None = None
-        # A process dies with the thread that started it, so each has one for as long as the service lasts.
-        self._threads = [threading.Thread(target=self._work, name="service", daemon=True) for _ in range(workers)]
+        super().__init__(function, workers, limits)
+        self._may_wait = waiting
 
     def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
+        for _ in range(self._most):
+            self.start()
         return self
 
     def __exit__(
@@ -75,34 +48,30 @@ class Service(Generic[Row, Result]):
         """Finish the rows that were taken, and end the processes; rows that come meanwhile are refused."""
         with self._state:
             self._ended = True
-            self._state.notify_all()
-        for thread in self._threads:
-            if thread.ident is not None:
-                thread.join()
+            self._state.wait_for(lambda: not self._batches and not self._busy)
+        self.kill()
 
     @property
     def waiting(self) -> int:
         """Rows that wait for a process."""
-        return len(self._jobs)
+        return len(self._batches)
 
     @property
     def busy(self) -> int:
         """Rows that processes work on."""
         return self._busy
 
-    def wait(self, workers: int | None = None) -> None:
-        """Wait until processes stand ready.
-
-        Args:
-            workers: How many; default: all.
+    def wait(self) -> None:
+        """Wait until all processes stand ready.
 
         Raises:
             PixmillError: Processes die before they are ready.
             Exception: What kept them from starting, such as a pass that cannot be pickled.
         """
-        wanted = len(self._threads) if workers is None else workers
         with self._state:
-            self._state.wait_for(lambda: self._standing >= wanted or self._defect or self._ended)
+            self._state.wait_for(
+                lambda: sum(worker.ready for worker in self._workers) == self._most or self._defect or self._ended
+            )
             if self._defect:
                 raise self._defect
 
@@ -119,147 +88,27 @@ class Service(Generic[Row, Result]):
             The future of the result, or of a :data:`Loss` if the row was given up.
 
         Raises:
-            Full: As many rows wait as may, or the service is closing.
+            ServiceFullError: As many rows wait as may, or the service is closing.
         """
         return self.submit_all([row])[0]
 
-    def submit_all(self, rows: Sequence[Row]) -> list[Future[Result | Loss]]:
+    def submit_all(self, rows: Sequence[Row], *, first: bool = False) -> list[Future[Result | Loss]]:
         """Take rows together, and return the future of each one's result, as :meth:`submit` does.
 
         They are taken or refused as one: many rows are as welcome as one, and may exceed ``waiting``.
 
         Args:
             rows: The rows.
+            first: Whether they come before all that wait; default: no.
 
         Raises:
-            Full: As many rows wait as may, or the service is closing; none is taken.
+            ServiceFullError: As many rows wait as may, or the service is closing; none is taken.
         """
-        jobs = [_Job[Row, Result](row) for row in rows]
+        jobs = [Job(row) for row in rows]
         with self._state:
             if self._ended:
                 raise ServiceFullError("the service is closing")
-            if len(self._jobs) >= self._most + len(self._threads) - self._busy:
-                raise ServiceFullError(f"{len(self._jobs)} rows wait already")
-            self._jobs.extend(jobs)
-            self._state.notify(len(jobs))
-        return [job.future for job in jobs]
-
-    def _work(self) -> None:
-        """Answer rows in one process after another."""
-        worker = self._start()
-        try:
-            while (job := self._next()) is not None:
-                worker = self._answer(worker, job)
-                if worker is None and not self._ended:
-                    worker = self._start()
-        finally:
-            if worker is not None:
-                self._end(worker)
-
-    def _next(self) -> _Job[Row, Result] | None:
-        """Wait for a row; ``None`` at the end."""
-        with self._state:
-            while True:
-                while self._jobs:
-                    job = self._jobs.popleft()
-                    if job.future.set_running_or_notify_cancel():
-                        self._busy += 1
-                        return job
-                if self._ended:
-                    return None
-                self._state.wait()
-
-    def _start(self) -> Worker | None:
-        """Start a process and wait until it is ready; ``None`` if that fails, or nothing is left to do."""
-        defect: Exception | None = None
-        for _ in range(STARTS):
-            try:
-                worker = Worker(self._function, self._limits)
-            except Exception as error:  # noqa: BLE001 (no memory, or a pass that cannot be sent: whoever waits hears it)
-                defect = error
-                continue
-            if self._becomes_ready(worker):
-                with self._state:
-                    self._standing += 1
-                    self._defect = None
-                    self._state.notify_all()
-                return worker
-            defect = not_starting(self._function, worker.end())
-            if self._done:
-                break
-        with self._state:
-            self._defect = defect
-            self._state.notify_all()
-        return None
-
-    @property
-    def _done(self) -> bool:
-        return self._ended and not self._jobs and not self._busy
-
-    def _becomes_ready(self, worker: Worker) -> bool:
-        """Wait until a process is ready; it is not if it dies, takes too long, or is no longer needed."""
-        latest = time.monotonic() + _START_SECONDS
-        try:
-            while not worker.connection.poll(_LOOK_SECONDS):
-                if self._done or time.monotonic() > latest:
-                    return False
-            worker.hear()
-        except (EOFError, OSError):
-            return False
-        return True
-
-    def _end(self, worker: Worker) -> None:
-        with self._state:
-            self._standing -= 1
-        worker.end()
-
-    def _answer(self, worker: Worker | None, job: _Job[Row, Result]) -> Worker | None:
-        """Settle a row; return the process for the next one, ``None`` if that needs a new one."""
-        again = False
-        while True:
-            if worker is None and (worker := self._start()) is None:
-                self._settle(job, error=self._defect or ServiceFullError("the service is closing"))
-                return None
-            try:
-                worker.give(Task([(0, job.row)], again))
-            except OSError:
-                # It was killed while idle: no row is to blame.
-                self._end(worker)
-                worker = None
-                continue
-            except Exception as error:  # noqa: BLE001 (a row that cannot be pickled: its caller hears of it)
-                self._settle(job, error=error)
-                return worker
-            if (loss := self._hear(worker, job)) is None:
-                return worker
-            self._end(worker)
-            worker = None
-            if again:
-                self._settle(job, loss)
-                return None
-            again = True
-
-    def _settle(self, job: _Job[Row, Result], result: Any = None, *, error: Exception | None = None) -> None:
-        """Set a row's future; by then its process counts as idle, so that whoever waited for it may send the next."""
-        with self._state:
-            self._busy -= 1
-        if error is None:
-            job.future.set_result(result)
-        else:
-            job.future.set_exception(error)
-
-    def _hear(self, worker: Worker, job: _Job[Row, Result]) -> Loss | None:
-        """Wait for a row's result and settle it, or return why there is none."""
-        try:
-            if not worker.connection.poll(max(0.0, worker.deadline - time.monotonic())):
-                return "timeout"
-            kind, content = worker.hear()
-        except (EOFError, OSError):
-            return "crashed"
-        if kind == "memory":
-            return "memory"
-        if kind == "raised":
-            self._settle(job, error=content)
-        else:
-            self._settle(job, content[0])
-        return None
+            if len(self._batches) >= self._may_wait + self._most - self._busy:
+                raise ServiceFullError(f"{len(self._batches)} rows wait already")
+            self.put([[job] for job in jobs], first=first)
+        return [*jobs]

@@ -1,4 +1,4 @@
-"""A worker process, from its owner's side: its limits, its task, its start and its end."""
+"""A worker process, from its owner's side: its limits, its messages, its start and its end."""
 
 import contextlib
 import multiprocessing
@@ -6,23 +6,19 @@ import pickle
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
+from multiprocessing.connection import wait
 from typing import Any, Literal
 
 from pixmill.compute.worker import Kind, PickledPass, RemoteError, serve
-from pixmill.core.errors import PixmillError
 
 Loss = Literal["timeout", "memory", "crashed"]
 """Why a row has no result: it timed out, it exceeded its memory, or its process died."""
 
-STARTS = 3
-"""Consecutive workers that may die before they are ready."""
-
 _LOCK = threading.Lock()
-"""Held while a process starts, which briefly changes global state."""
+"""Held while a process starts, which briefly changes global state, or is waited for: a start looks which have ended."""
 
 
 @dataclass(frozen=True)
@@ -48,17 +44,6 @@ class RowLimits:
             raise ValueError(f"memory must be above 0, received {self.memory}")
 
 
-@dataclass
-class Task:
-    """Rows assigned to one worker that have no result yet, with their numbers.
-
-    ``again`` marks the second and last attempt at a single row.
-    """
-
-    rows: list[tuple[int, Any]]
-    again: bool = False
-
-
 def name_of(function: Callable[..., Any] | PickledPass) -> str:
     """Return a pass's name, with its module."""
     if isinstance(function, PickledPass):
@@ -67,21 +52,8 @@ def name_of(function: Callable[..., Any] | PickledPass) -> str:
     return f"{function.__module__}.{getattr(function, '__qualname__', type(function).__qualname__)}"
 
 
-def not_starting(function: Callable[..., Any] | PickledPass, code: int | None) -> PixmillError:
-    """Return the error for workers that die before they are ready.
-
-    Args:
-        function: Their pass.
-        code: The last one's exit code.
-    """
-    return PixmillError(
-        f"worker processes of {name_of(function)} die during start-up (exit code {code})",
-        next="read their output above, free some memory, then run the same command again",
-    )
-
-
 class Worker:
-    """Own a spawned process that does one task at a time.
+    """Own a spawned process that does one batch at a time.
 
     It is spawned, never forked, since forking a process with threads may hang. It dies with the thread that created it,
     or when :meth:`end` is called.
@@ -91,44 +63,45 @@ class Worker:
         self, function: Callable[[Sequence[Any]], Sequence[Any]] | PickledPass, limits: RowLimits | None
     ) -> None:
         context = multiprocessing.get_context("spawn")
-        self.task: Task | None = None
         self.ready = False
-        self.used = False
-        self.deadline = 0.0
-        self._seconds = limits.seconds if limits else 0.0
-        self.connection, theirs = context.Pipe()
+        self._connection, theirs = context.Pipe()
         self._process = context.Process(target=serve, args=(function, theirs, limits and limits.memory), daemon=True)
         try:
             with _LOCK, _no_interrupt(), _no_script(function):
                 self._process.start()
         except BaseException:
-            self.connection.close()
+            self._connection.close()
             raise
         finally:
             theirs.close()
 
-    def give(self, task: Task) -> None:
-        """Send a task to the idle process.
+    def give(self, rows: list[Any]) -> None:
+        """Send rows to the idle process.
 
         Raises:
-            OSError: The process has ended.
+            BrokenPipeError: The process has ended.
         """
-        self.task, self.used = task, True
-        message = pickle.dumps([row for _, row in task.rows], pickle.HIGHEST_PROTOCOL)
-        self.connection.send_bytes(message)
-        self.deadline = time.monotonic() + self._seconds
+        message = pickle.dumps(rows, pickle.HIGHEST_PROTOCOL)
+        try:
+            self._connection.send_bytes(message)
+        except OSError as error:
+            raise BrokenPipeError from error
 
-    def hear(self) -> tuple[Kind, Any]:
-        """Return the process's next message, and restart the timeout.
+    def hear(self, seconds: float | None) -> tuple[Kind | Loss, Any]:
+        """Wait for the process's next message.
+
+        Args:
+            seconds: How long, at most; ``None``: for ever.
 
         Returns:
-            Its kind, and its content: the results, or the exception that the pass raised.
-
-        Raises:
-            EOFError, OSError: The process has ended, and all its messages were read.
+            Its kind, and its content: the results, or the exception that the pass raised. If no message comes, why.
         """
-        message = self.connection.recv_bytes()
-        self.deadline = time.monotonic() + self._seconds
+        try:
+            if not self._connection.poll(seconds):
+                return "timeout", None
+            message = self._connection.recv_bytes()
+        except (EOFError, OSError):
+            return "crashed", None
         kind, content = pickle.loads(message)  # noqa: S301 (from a process of our own)
         if kind == "raised":
             content, text = content
@@ -142,10 +115,12 @@ class Worker:
     def end(self) -> int | None:
         """Kill the process, free its resources, and return its exit code."""
         self.kill()
-        self._process.join()
-        code = self._process.exitcode
-        self._process.close()
-        self.connection.close()
+        wait([self._process.sentinel])
+        with _LOCK:
+            self._process.join()
+            code = self._process.exitcode
+            self._process.close()
+        self._connection.close()
         return code
 
 

@@ -26,7 +26,7 @@ All exceptions of Pixmill; those not defined here name their module::
 
     Exception                           an outcome that its caller handles
     ├── UndecodableError                bytes are not a usable image (images.verified_reading)
-    ├── ServiceFullError                as many rows wait as may (compute.service)
+    ├── ServiceFullError                as many rows wait as may (compute.scheduler)
     ├── RemoteError                     the traceback of an exception in a worker, as its cause (compute.worker)
     ├── ProblemError                    the answer to a request that is refused, by RFC 9457 (serve.problems)
     ├── StoppedError                    a search ends since the run does (scrape.collection.access)

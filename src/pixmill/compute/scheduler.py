@@ -1,0 +1,243 @@
+"""The scheduler of guarded worker processes: which process gets which rows, and what becomes of a row that fails.
+
+:class:`~pixmill.compute.pool.Pool` drives it for rows in bulk, :class:`~pixmill.compute.service.Service` for rows that
+come one at a time.
+"""
+
+import atexit
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+from pixmill.compute.worker import PickledPass
+from pixmill.compute.worker_process import Loss, RowLimits, Worker, name_of
+from pixmill.core.errors import PixmillError
+
+_STARTS = 3
+"""Consecutive processes that may die before they are ready."""
+
+_START_SECONDS = 120
+"""Time that a process has until it is ready."""
+
+_END_SECONDS = 10
+"""Time that a thread has to end once its process was killed."""
+
+
+class ServiceFullError(Exception):
+    """Say that as many rows wait as may, or that the service is closing."""
+
+
+class Job(Future[Any]):
+    """The future of a row's result.
+
+    Args:
+        row: The row.
+
+    Attributes:
+        loss: Why the row was given up, which is its result too; ``None`` if it was not.
+    """
+
+    def __init__(self, row: Any) -> None:
+        super().__init__()
+        self.row = row
+        self.loss: Loss | None = None
+
+
+class Scheduler:
+    """Run batches of jobs in disposable processes, each of which has a thread that waits for its messages.
+
+    A process that dies, times out or exceeds its memory is replaced. The row that it worked on is retried once, alone,
+    as the first row of the new process; the rest of its batch goes to the next process that is free.
+
+    A process dies with the thread that started it, so the threads last as long as the scheduler.
+
+    Args:
+        function: The pass.
+        workers: Maximum number of processes.
+        limits: Limits per row; ``None``: none, and the row of a process that dies raises a ``PixmillError``.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[Sequence[Any]], Sequence[Any]] | PickledPass,
+        workers: int,
+        limits: RowLimits | None = None,
+    ) -> None:
+        self._function, self._limits, self._most = function, limits, workers
+        self._state = threading.Condition()
+        self._batches: deque[list[Job]] = deque()
+        self._threads: list[threading.Thread] = []
+        self._workers: set[Worker] = set()
+        self._busy = self._failed_starts = 0
+        self._ended = self._killed = False
+        self._defect: Exception | None = None
+
+    def start(self) -> None:
+        """Start one more process, if there may be one."""
+        if len(self._threads) < self._most:
+            if not self._threads:
+                # Before multiprocessing ends the processes, which would be replaced.
+                atexit.register(self.kill)
+            self._threads.append(threading.Thread(target=self._work, name="compute", daemon=True))
+            self._threads[-1].start()
+
+    def put(self, batches: Sequence[list[Job]], *, first: bool = False) -> None:
+        """Have batches run, before all others that wait if they are to come first."""
+        with self._state:
+            if first:
+                self._batches.extendleft(reversed(batches))
+            else:
+                self._batches.extend(batches)
+            self._state.notify(len(batches))
+
+    def kill(self) -> None:
+        """Kill all processes; jobs that are not finished raise :class:`ServiceFullError`."""
+        atexit.unregister(self.kill)
+        with self._state:
+            self._ended = self._killed = True
+            for worker in self._workers:
+                worker.kill()
+            self._state.notify_all()
+        for thread in self._threads:
+            thread.join(_END_SECONDS)
+
+    def _work(self) -> None:
+        """Run batches in one process after another."""
+        worker: Worker | None = None
+        while True:
+            if worker is None and not self._batches:
+                worker = self._start()
+            if (batch := self._next()) is None:
+                break
+            worker = self._run(worker, batch)
+        if worker is not None:
+            self._end(worker)
+
+    def _next(self) -> list[Job] | None:
+        """Wait for a batch; ``None`` at the end."""
+        with self._state:
+            while True:
+                while self._batches:
+                    batch = self._batches.popleft()
+                    if batch := [job for job in batch if job.running() or job.set_running_or_notify_cancel()]:
+                        self._busy += 1
+                        return batch
+                if self._ended:
+                    return None
+                self._state.wait()
+
+    def _start(self) -> Worker | None:
+        """Start a process and wait until it is ready; ``None`` if that fails, or nobody needs it any more."""
+        while not self._killed:
+            defect: Exception
+            kind = None
+            try:
+                worker = Worker(self._function, self._limits)
+            except Exception as error:  # noqa: BLE001 (no memory, or a pass that cannot be sent: whoever waits hears it)
+                defect = error
+            else:
+                with self._state:
+                    self._workers.add(worker)
+                    if self._killed:
+                        worker.kill()
+                kind, content = worker.hear(_START_SECONDS)
+                if kind == "ready":
+                    with self._state:
+                        worker.ready = True
+                        self._failed_starts, self._defect = 0, None
+                        self._state.notify_all()
+                    return worker
+                code = self._end(worker)
+                defect = content or PixmillError(
+                    f"worker processes of {name_of(self._function)} die during start-up (exit code {code})",
+                    next="read their output above, free some memory, then run the same command again",
+                )
+            with self._state:
+                self._failed_starts += 1
+                if self._failed_starts >= _STARTS or kind == "raised":
+                    self._defect = defect
+                    self._state.notify_all()
+                    break
+        return None
+
+    def _run(self, worker: Worker | None, batch: list[Job]) -> Worker | None:
+        """Finish the jobs of a batch; return the process for the next one, ``None`` if that needs a new one."""
+        again = False
+        while True:
+            if worker is None and (worker := self._start()) is None:
+                self._fail(batch, self._defect or ServiceFullError("the service is closing"))
+                return None
+            try:
+                if (loss := self._try(worker, batch)) is None:
+                    return worker
+            except BrokenPipeError:
+                loss = None  # It was killed while idle: no row is to blame.
+            except Exception as error:  # noqa: BLE001 (a row or result that cannot be pickled: its caller hears of it)
+                self._fail(batch, error)
+            self._end(worker)
+            worker = None
+            if not batch:
+                return None
+            if loss is None:
+                continue
+            if self._limits is None:
+                message = f"a worker process died in {name_of(self._function)} (killed, or out of memory)"
+                cure = "free some memory, then run the same command again: finished work is kept"
+                self._fail(batch, PixmillError(message, next=cure))
+            elif again:
+                batch[0].loss = loss
+                self._finish(batch, [loss])
+            else:
+                again = True
+                if rest := batch[1:]:
+                    batch = batch[:1]
+                    self.put([rest], first=True)
+
+    def _try(self, worker: Worker, batch: list[Job]) -> Loss | None:
+        """Run a batch, from which finished jobs are removed; return why the first that is left was lost, if any was.
+
+        Raises:
+            BrokenPipeError: The process was dead before.
+            Exception: A row or a result cannot be pickled.
+        """
+        worker.give([job.row for job in batch])
+        while batch:
+            kind, content = worker.hear(self._limits.seconds if self._limits else None)
+            if kind == "results":
+                self._finish(batch, content)
+            elif kind == "raised":
+                self._fail(batch, content)
+            else:
+                assert kind != "ready"
+                return kind
+        return None
+
+    def _finish(self, batch: list[Job], results: Sequence[Any]) -> None:
+        """Finish the first jobs of a batch, and remove them from it."""
+        finished = batch[: len(results)]
+        del batch[: len(results)]
+        if not batch:
+            self._release()
+        for job, result in zip(finished, results, strict=True):
+            job.set_result(result)
+
+    def _fail(self, batch: list[Job], error: Exception) -> None:
+        """Finish all jobs of a batch with an exception, and remove them from it."""
+        self._release()
+        while batch:
+            batch.pop(0).set_exception(error)
+
+    def _release(self) -> None:
+        """Count a process as idle, before its last job is finished: whoever waits for that may send the next one."""
+        with self._state:
+            self._busy -= 1
+            if self._ended:
+                self._state.notify_all()
+
+    def _end(self, worker: Worker) -> int | None:
+        """Kill a process, and return its exit code."""
+        with self._state:
+            self._workers.remove(worker)
+        return worker.end()

@@ -45,7 +45,7 @@ def read_table(content: bytes, columns: Mapping[str, Kind]) -> pd.DataFrame:
         columns: Kinds by name; ``p_*`` stands for all that begin so.
 
     Raises:
-        Malformed: It is no Parquet, too large, or columns are absent or of another kind.
+        MalformedError: It is no Parquet, too large, or columns are absent or of another kind.
     """
     if len(content) > _BYTES:
         raise MalformedError(f"is larger than {_BYTES >> 20} MiB")

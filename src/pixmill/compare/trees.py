@@ -67,7 +67,7 @@ class DvcStore:
         """Return an object by its hash, from the cache, else from the remote, into no cache.
 
         Raises:
-            Malformed: It is larger than ``most`` bytes.
+            MalformedError: It is larger than ``most`` bytes.
             DamagedFileError: It is not what its hash says.
             Exception: Whatever DVC, or the client of its remote, raises.
         """

@@ -101,7 +101,7 @@ def decode(content: bytes, *, max_pixels: int = 50_000_000) -> Decoded:
         max_pixels: Maximum pixels (width times height) to decode.
 
     Raises:
-        Undecodable: The bytes are not an image, or the image is too large or not intact.
+        UndecodableError: The bytes are not an image, or the image is too large or not intact.
         MemoryError: There is not enough memory.
     """
     kind = _kind(content)
@@ -128,7 +128,7 @@ def header_size(content: bytes) -> tuple[int, int]:
         content: The file's bytes.
 
     Raises:
-        Undecodable: The bytes are not an image, or its header is broken.
+        UndecodableError: The bytes are not an image, or its header is broken.
         MemoryError: There is not enough memory: the AVIF decoder allocates the pixels at once.
     """
     kind = _kind(content)
@@ -276,7 +276,7 @@ def _reader(kind: str) -> Reader:
     """Return the decoder of a format.
 
     Raises:
-        Undecodable: No decoder is installed.
+        UndecodableError: No decoder is installed.
     """
     if not decodable(kind):
         raise UndecodableError("no_decoder", kind)

@@ -55,7 +55,7 @@ def measure(source: Path | bytes, name: str, *, max_pixels: int) -> Measures:
         max_pixels: Maximum pixels to decode.
 
     Raises:
-        Undecodable: It cannot be measured; its ``reason`` says why.
+        UndecodableError: It cannot be measured; its ``reason`` says why.
     """
     decoded = decode(read_verified(source, name), max_pixels=max_pixels)
     image = decoded.image

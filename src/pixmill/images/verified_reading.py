@@ -41,7 +41,8 @@ def read_image(source: Path | bytes, *, max_bytes: int = 1 << 30) -> bytes:
         max_bytes: Maximum file size; default 1 GiB.
 
     Raises:
-        Undecodable: ``not_a_file`` for a folder, a pipe, a socket or a device, ``too_many_bytes`` for a larger file.
+        UndecodableError: ``not_a_file`` for a folder, a pipe, a socket or a device, ``too_many_bytes`` for a larger
+            file.
         OSError: The file is missing or unreadable, or there is a loop of links.
     """
     if isinstance(source, bytes):
@@ -64,7 +65,7 @@ def read_verified(source: Path | bytes, name: str) -> bytes:
         name: The image's id: the sha256 that its bytes must have, in hexadecimal digits.
 
     Raises:
-        Undecodable: ``missing_file`` if it cannot be read, ``changed_bytes`` if it does not match, or as in
+        UndecodableError: ``missing_file`` if it cannot be read, ``changed_bytes`` if it does not match, or as in
             :func:`read_image`.
     """
     try:

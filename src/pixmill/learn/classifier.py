@@ -52,7 +52,7 @@ class Preprocessing:
         """Return the pixels, ``uint8`` of shape (image_size, image_size, 3).
 
         Raises:
-            Undecodable: The bytes are not an intact image, or the image is too large.
+            UndecodableError: The bytes are not an intact image, or the image is too large.
             MemoryError: There is not enough memory.
         """
         pixels = decode(content, max_pixels=self.max_pixels).pixels

@@ -69,7 +69,7 @@ class Admission:
         """Count bytes that are in memory.
 
         Raises:
-            Problem: There would be too many.
+            ProblemError: There would be too many.
         """
         if self._held + size > self._settings.held_bytes:
             raise ProblemError(503, "Too much is being uploaded at once.", {"Retry-After": "1"})

@@ -52,7 +52,7 @@ class Endpoints:
         """The model that answers.
 
         Raises:
-            Problem: There is none: the service starts or ends.
+            ProblemError: There is none: the service starts or ends.
         """
         if self._models.current is None:
             raise _busy("The server is starting or closing.", 5)
@@ -62,7 +62,7 @@ class Endpoints:
         """Return the answers for images, and the model that gave them.
 
         Raises:
-            Problem: Too many images wait.
+            ProblemError: Too many images wait.
         """
         loaded = self.loaded
         if not contents:
@@ -87,7 +87,7 @@ class Endpoints:
         """Return a PNG of where the model looked.
 
         Raises:
-            Problem: The model cannot say, there is no such class, the image cannot be read, or too many wait.
+            ProblemError: The model cannot say, there is no such class, the image cannot be read, or too many wait.
         """
         loaded = self.loaded
         if label is not None and label not in loaded.model.labels:
@@ -109,7 +109,7 @@ class Endpoints:
         """Return the bytes of each image, those of URLs fetched.
 
         Raises:
-            Problem: The client has had too many URLs fetched, or too much is in memory.
+            ProblemError: The client has had too many URLs fetched, or too much is in memory.
         """
         urls = [image.url for image in images if isinstance(image, WebImage)]
         found: list[bytes | Refused] = []

@@ -71,7 +71,7 @@ async def read_images(request: Request, *, urls: bool) -> list[UploadedImage | W
         urls: Whether JSON may name images by their URL.
 
     Raises:
-        Problem: The body is none of the three forms, is malformed, or has no image or too many.
+        ProblemError: The body is none of the three forms, is malformed, or has no image or too many.
     """
     kind = _kind(request)
     images: list[UploadedImage | WebImage]
@@ -95,7 +95,7 @@ async def one_image(request: Request) -> UploadedImage:
     """Return the only image of a request, multipart or raw.
 
     Raises:
-        Problem: The body is neither, is malformed, or has another number of images.
+        ProblemError: The body is neither, is malformed, or has another number of images.
     """
     kind = _kind(request)
     if _is_raw(kind):
@@ -113,7 +113,7 @@ async def read_address(request: Request) -> WebImage:
     """Return the address in a body, which is JSON.
 
     Raises:
-        Problem: The body is something else, is malformed, or not as described.
+        ProblemError: The body is something else, is malformed, or not as described.
     """
     return await _read_json(request, lambda document: WebImage(_validate(schemas.Address, document).url))
 
@@ -122,7 +122,7 @@ async def read_cells(request: Request) -> list[bytes]:
     """Return the images in a body, which is JSON in one of the forms of MLflow's clients.
 
     Raises:
-        Problem: The body is something else, is malformed, or not as described.
+        ProblemError: The body is something else, is malformed, or not as described.
     """
     return await _read_json(request, _cells)
 
@@ -131,7 +131,7 @@ async def read_correction(request: Request) -> tuple[UploadedImage, str]:
     """Return the image and the label of a correction, which is multipart.
 
     Raises:
-        Problem: The body is something else, is malformed, or has another number of images or labels.
+        ProblemError: The body is something else, is malformed, or has another number of images or labels.
     """
     kind = _kind(request)
     if kind != "multipart/form-data":
@@ -152,7 +152,7 @@ async def _read_form(request: Request, *, max_files: int) -> list[tuple[str, Upl
     A part without a file name is a text.
 
     Raises:
-        Problem: It is malformed, has too many parts, or a text called ``file``.
+        ProblemError: It is malformed, has too many parts, or a text called ``file``.
     """
     named = parse_options_header(request.headers["content-type"])[1]
     if not named.get(b"boundary"):
@@ -188,7 +188,7 @@ async def _read_json(request: Request, read: Callable[[Any], Read]) -> Read:
     """Return what a function reads from a body of JSON, which is parsed beside the event loop.
 
     Raises:
-        Problem: The body is something else, is no JSON, or has too much in it.
+        ProblemError: The body is something else, is no JSON, or has too much in it.
     """
     kind = _kind(request)
     if kind != "application/json":
@@ -215,7 +215,7 @@ def _check_bounds(part: Any) -> None:
     """Check how many keys and items there are at any depth, before a model sees them.
 
     Raises:
-        Problem: There are too many, or a key is too long.
+        ProblemError: There are too many, or a key is too long.
     """
     if isinstance(part, dict):
         if len(part) > _MOST_KEYS or any(len(key) > schemas.LONGEST_KEY for key in part):
@@ -256,7 +256,7 @@ def _validate(schema: type[Schema], document: Any) -> Schema:
     """Return a document as its schema describes it.
 
     Raises:
-        Problem: It is another one.
+        ProblemError: It is another one.
     """
     try:
         return schema.model_validate(document)

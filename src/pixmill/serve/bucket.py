@@ -90,7 +90,7 @@ class Bucket:
         """Make sure that corrections can be counted and written; an empty object ``checked`` stays.
 
         Raises:
-            Away: The storage does not answer.
+            StorageUnavailableError: The storage does not answer.
             StorageError: There is no such bucket, or it may not be used.
         """
         with self._translate_errors():
@@ -108,7 +108,7 @@ class Bucket:
             The sha256 of the image.
 
         Raises:
-            Full: The inbox holds as much as it may.
+            InboxFullError: The inbox holds as much as it may.
             StorageError: It could not be written, :class:`StorageUnavailableError` if the storage does not answer.
         """
         body = line_of(correction) + content
@@ -134,7 +134,7 @@ class Bucket:
             inbox: The folder; what was dropped there counts as dropped in the bucket from now on.
 
         Raises:
-            Full: The folder holds as much as it may; the other corrections stay in the bucket.
+            InboxFullError: The folder holds as much as it may; the other corrections stay in the bucket.
             LockedError: Another review empties the bucket.
             StorageError: The folder may not be written, or the bucket not be used; what was not moved stays.
         """

@@ -120,7 +120,7 @@ class Inbox:
             The sha256 of the image.
 
         Raises:
-            Full: The inbox holds as much as it may.
+            InboxFullError: The inbox holds as much as it may.
             LockedError: Other processes kept the inbox locked for ten seconds.
             StorageError: The disk is full, or the folder may not be written; nothing was added.
         """
@@ -192,7 +192,7 @@ class Inbox:
             inbox: The other one.
 
         Raises:
-            Full: It holds as much as it may; nothing is removed here.
+            InboxFullError: It holds as much as it may; nothing is removed here.
             LockedError: Other processes kept one of them locked for ten seconds.
             StorageError: One of them may not be written.
         """

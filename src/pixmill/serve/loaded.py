@@ -99,7 +99,7 @@ class LoadedModel:
         """Return a future of an :class:`Answer`, or of a loss, for each image.
 
         Raises:
-            Full: Too many images wait; none is taken.
+            ServiceFullError: Too many images wait; none is taken.
         """
         alone = len(images) == 1 and not self._service.busy and not self._service.waiting
         return list(self._service.submit_all([PredictionRequest(image, alone) for image in images]))
@@ -110,7 +110,7 @@ class LoadedModel:
         Keras starts with the first image that needs it, which takes some seconds.
 
         Raises:
-            Full: Too many images wait.
+            ServiceFullError: Too many images wait.
         """
         row = HeatmapRequest(image, label)
         if self._by_maps:

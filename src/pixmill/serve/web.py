@@ -79,7 +79,7 @@ class Web:
             hold: Counts bytes that are kept in memory; raises a problem where they are too many.
 
         Raises:
-            Problem: The client has had too many URLs fetched, or too much is in memory.
+            ProblemError: The client has had too many URLs fetched, or too much is in memory.
         """
         if seconds := self._rate.take(_network_of(client), len(urls)):
             raise ProblemError(

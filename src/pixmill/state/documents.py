@@ -68,7 +68,7 @@ def read_yaml(content: bytes, file: str) -> Mapping[str, Any]:
         file: Its name.
 
     Raises:
-        Malformed: It is anything else, or too large.
+        MalformedError: It is anything else, or too large.
     """
     try:
         read = _parse(content.decode("utf-8"), file)
@@ -90,7 +90,7 @@ def read_stages(content: bytes, file: str = "dvc.lock") -> dict[str, dict[str, A
     """Return the stages of a ``dvc.lock``, or the outputs of a ``.dvc`` file as those of a stage without a name.
 
     Raises:
-        Malformed: It is not what DVC writes.
+        MalformedError: It is not what DVC writes.
     """
     document = read_yaml(content, file)
     try:

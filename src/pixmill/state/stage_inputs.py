@@ -44,7 +44,7 @@ def find_changed_input(stages: Stages, read: Callable[[str], bytes | None]) -> s
         read: Returns a file by its path, ``None`` if there is none.
 
     Raises:
-        Malformed: ``params.yaml`` or ``data.dvc`` is not what it must be.
+        MalformedError: ``params.yaml`` or ``data.dvc`` is not what it must be.
     """
     document = functools.cache(lambda file: read_yaml(read(file) or b"", file))
     data = functools.cache(lambda: read_stages(read("data.dvc") or b"", "data.dvc")[""].get("outs") or [{}])

@@ -96,8 +96,8 @@ class NetworkAccess:
 
         Raises:
             BrowserError: There is none, or it does not start.
-            BrowserLost: It does not start this time, though one did before.
-            Stopped: The run ends; each command of the browser raises it then.
+            BrowserLostError: It does not start this time, though one did before.
+            StoppedError: The run ends; each command of the browser raises it then.
         """
         from pixmill.web.browser import open_browser
 
@@ -170,7 +170,7 @@ class NetworkAccess:
         """Begin some work on the event loop.
 
         Raises:
-            Stopped: The run ends.
+            StoppedError: The run ends.
         """
         if self._stop.is_set():
             work.close()
@@ -181,7 +181,7 @@ class NetworkAccess:
         """Wait for what was begun.
 
         Raises:
-            Stopped: The run ends.
+            StoppedError: The run ends.
         """
         while not begun.done():
             wait([begun], timeout=_LOOK_SECONDS)

@@ -121,7 +121,7 @@ class Page:
         """Visit a page, answer its request for consent, and return what it is then.
 
         Raises:
-            SearchFailed: It must not be visited, cannot be reached, or answers with an error.
+            SearchError: It must not be visited, cannot be reached, or answers with an error.
         """
         self._permit(url)
         self.url = url
@@ -152,7 +152,7 @@ class Page:
             answer: The shape of what it returns.
 
         Raises:
-            SearchFailed: The page breaks every script, or closed its window; or a selector is not sound.
+            SearchError: The page breaks every script, or closed its window; or a selector is not sound.
         """
         from selenium.common import WebDriverException
 
@@ -185,7 +185,7 @@ class Page:
             nudge: Whether to stir a page that stands still.
 
         Raises:
-            SearchFailed: The page went where it must not be followed, or cannot be read.
+            SearchError: The page went where it must not be followed, or cannot be read.
         """
         source = f"{_PRELUDE}\nconst extract = () => {{\n{script(self.site.script)}\n}};\n{script('look')}"
         step = {"buttons": buttons, "smooth": smooth, "nudge": nudge}
@@ -205,7 +205,7 @@ class Page:
         """Complain of a page that is known to be none of results.
 
         Raises:
-            SearchFailed: It is.
+            SearchError: It is.
         """
         if verdict.state in _NONE_OF_RESULTS:
             failure, what = _NONE_OF_RESULTS[verdict.state]
@@ -218,7 +218,7 @@ class Page:
             place: Whose selectors find nothing: ``item``, ``key`` or ``image``.
 
         Raises:
-            SearchFailed: With what the page is, or with the selectors that find nothing.
+            SearchError: With what the page is, or with the selectors that find nothing.
         """
         time.sleep(_SECOND_LOOK_SECONDS)
         self.judge(self.verdict())
@@ -242,7 +242,7 @@ class Page:
             advice: What the user can do.
 
         Raises:
-            SearchFailed: Always.
+            SearchError: Always.
         """
         evidence = self.access.witness(self.driver, self.query)
         raise SearchError(failure, f"{self.url} {what}", advice=advice, evidence=evidence)

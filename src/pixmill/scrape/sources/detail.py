@@ -45,8 +45,8 @@ class Details:
         """Return a tile with the image of its page, or else with its own image as a thumbnail.
 
         Raises:
-            SearchFailed: The site blocks us, or asks for a proof of being human.
-            BrowserLost: The browser crashed or hangs.
+            SearchError: The site blocks us, or asks for a proof of being human.
+            BrowserLostError: The browser crashed or hangs.
         """
         image, why = (None, "not visited") if self._fruitless >= _FRUITLESS else self._find(tile.page)
         self._fruitless = 0 if image else self._fruitless + 1

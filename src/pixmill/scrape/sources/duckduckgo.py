@@ -80,7 +80,7 @@ def _ask(page: Page, address: str, *, known: int) -> _Reply:
     """Return one answer; without tiles where the first one is none, so that the page itself may be read.
 
     Raises:
-        SearchFailed: DuckDuckGo refuses, or breaks off.
+        SearchError: DuckDuckGo refuses, or breaks off.
     """
     arguments = (address, _ANSWER_SECONDS * 1000, _ANSWER_CHARACTERS)
     for attempt in range(_ATTEMPTS):

@@ -80,7 +80,7 @@ def save_evidence(driver: WebDriver, folder: Path) -> Path:
         The folder.
 
     Raises:
-        BrowserLost: The browser crashed or hangs.
+        BrowserLostError: The browser crashed or hangs.
     """
     from selenium.common import WebDriverException
 

@@ -150,7 +150,7 @@ class FolderSource(LocalSource):
         """Yield everything in a class's folders, part by part, by name.
 
         Raises:
-            SearchFailed: There is no such folder, or nothing in it.
+            SearchError: There is no such folder, or nothing in it.
         """
         rank = -1
         for rank, (part, path) in enumerate(self.files(query.label)):

@@ -107,7 +107,7 @@ class KerasSource(LocalSource):
 
         Raises:
             DataError: The dataset cannot be had.
-            SearchFailed: It has no such class.
+            SearchError: It has no such class.
         """
         data_set = self._data_set
         index = data_set.index(query.text or query.label)

@@ -38,7 +38,7 @@ class ApiSource(Source, Protocol):
         """Yield the results in the API's own order.
 
         Raises:
-            SearchFailed: The API does not answer, answers something unknown, or has no results.
+            SearchError: The API does not answer, answers something unknown, or has no results.
         """
         rank = 0
         for result in self.results(query, access):
@@ -66,7 +66,7 @@ def ask_json(access: Access, url: str, ends: Collection[str] = ()) -> dict[str, 
         ends: The reasons of a refusal that mean the end of the results: an object without anything is returned then.
 
     Raises:
-        SearchFailed: It does not answer, or its answer is no JSON object.
+        SearchError: It does not answer, or its answer is no JSON object.
     """
     answer = access.ask(url)
     if isinstance(answer, Refused):

@@ -56,8 +56,8 @@ class ShopSource(SiteSource):
         """Yield what the shop shows, or say what it sells.
 
         Raises:
-            SearchFailed: The shop does not answer, or has nothing of the kind.
-            BrowserLost: The browser crashed or hangs.
+            SearchError: The shop does not answer, or has nothing of the kind.
+            BrowserLostError: The browser crashed or hangs.
         """
         try:
             yield from super().search(query, access)

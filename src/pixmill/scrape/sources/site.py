@@ -79,8 +79,8 @@ class SiteSource(Source):
         """Yield what the site shows, in its own order, each result once and as soon as it is known.
 
         Raises:
-            SearchFailed: The site does not answer, or stops before its end.
-            BrowserLost: The browser crashed or hangs.
+            SearchError: The site does not answer, or stops before its end.
+            BrowserLostError: The browser crashed or hangs.
         """
         with access.browser() as driver:
             page = Page(driver, self.site, query, access)
@@ -231,7 +231,7 @@ class SiteSource(Source):
         """Return the address of the next page, which must be one of the same site.
 
         Raises:
-            SearchFailed: It leads elsewhere.
+            SearchError: It leads elsewhere.
         """
         if self.site.offset is not None:
             return self.site.offset.address(page.query.address, visited)

@@ -72,8 +72,8 @@ class Source(Protocol):
         Runs in a thread of its own; several searches of one source may run at the same time.
 
         Raises:
-            SearchFailed: The source cannot answer, or stops before the end; what it has yielded holds.
-            BrowserLost: The browser crashed or hangs; the search is begun again in a new one.
+            SearchError: The source cannot answer, or stops before the end; what it has yielded holds.
+            BrowserLostError: The browser crashed or hangs; the search is begun again in a new one.
             BrowserError: There is no browser.
         """
         ...

@@ -87,7 +87,7 @@ class UrlsSource(Source):
 
         Raises:
             DataError: A list is not what it must be.
-            SearchFailed: No list has an address for the class.
+            SearchError: No list has an address for the class.
         """
         rank = -1
         for rank, values in enumerate(self._entries().execute(_SELECT, [query.label])):

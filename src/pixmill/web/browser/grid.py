@@ -171,8 +171,8 @@ def wait_for_browser(
         tell: Is given the line that says what is waited for.
 
     Raises:
-        HTTPError: The grid does not answer.
-        WebDriverException: The grid opens no session.
+        MaxRetryError: The grid does not answer.
+        ProtocolError: It ends the connection.
     """
     from urllib3.exceptions import MaxRetryError, ProtocolError
 

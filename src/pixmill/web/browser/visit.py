@@ -58,9 +58,9 @@ def visit(driver: WebDriver, url: str) -> int:
         url: The page's address.
 
     Raises:
-        Unreachable: The URL is not one of http or https, or there is no answer to it.
-        LoadTimeout: The page does not finish to load.
-        BrowserLost: The browser crashed or hangs; a page that never lets go of it counts as a hang.
+        UnreachableError: The URL is not one of http or https, or there is no answer to it.
+        LoadTimeoutError: The page does not finish to load.
+        BrowserLostError: The browser crashed or hangs; a page that never lets go of it counts as a hang.
     """
     from selenium.common import TimeoutException, WebDriverException
 

@@ -75,7 +75,7 @@ class Watch:
         """Send a command, as ``WebDriver.execute`` does; one that an alert or a navigation cuts off is sent again.
 
         Raises:
-            BrowserLost: The browser crashed or does not answer.
+            BrowserLostError: The browser crashed or does not answer.
         """
         from selenium.common import UnexpectedAlertPresentException, WebDriverException
         from urllib3.exceptions import HTTPError

@@ -74,7 +74,7 @@ class Exchange:
         guard: Decides what may be connected to.
 
     Raises:
-        BadURL: The network names a host that is none.
+        InvalidURLError: The network names a host that is none.
     """
 
     def __init__(self, limits: FetchLimits, network: Network, contact: str | None) -> None:

@@ -40,7 +40,7 @@ class Fetcher:
             process, so that they hold for all machines together. Default: this process asks for everything.
 
     Raises:
-        BadURL: The settings or the network name a host that is none.
+        InvalidURLError: The settings or the network name a host that is none.
     """
 
     def __init__(

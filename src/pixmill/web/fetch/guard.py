@@ -81,7 +81,7 @@ class Guard(AbstractResolver):
             port: The port that is asked for; an origin that is served on loopback is reached on its port there.
 
         Raises:
-            Forbidden: An address of the host is not public, and no exception of the network's.
+            ForbiddenHostError: An address of the host is not public, and no exception of the network's.
             OSError: The text is no host, it has no address, or none answers. There is no limit on time.
         """
         try:
@@ -107,7 +107,7 @@ class Guard(AbstractResolver):
         """Refuse a URL whose host is a literal address that is not public.
 
         Raises:
-            Forbidden: It is one.
+            ForbiddenHostError: It is one.
         """
         host = (url.raw_host or "").rstrip(".")
         if _is_address(host):
@@ -119,7 +119,7 @@ class Guard(AbstractResolver):
         """Return the addresses of a host, unless one of them is not public.
 
         Raises:
-            Forbidden: An address of the host is not public.
+            ForbiddenHostError: An address of the host is not public.
             OSError: The host has no address.
         """
         origin = (host.rstrip(".").lower(), port)
@@ -148,7 +148,7 @@ class Guard(AbstractResolver):
             info: Family, type, protocol, name and socket address, as ``socket.getaddrinfo`` gives them.
 
         Raises:
-            Forbidden: The address is not public.
+            ForbiddenHostError: The address is not public.
         """
         family, kind, protocol, _, (address, port, *_) = info
         if (address, port) not in self._open:

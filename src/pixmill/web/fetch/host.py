@@ -145,7 +145,7 @@ class Hosts:
         manners: How the hosts are treated.
 
     Raises:
-        BadURL: The settings name an invalid host.
+        InvalidURLError: The settings name an invalid host.
     """
 
     def __init__(self, limits: FetchLimits, manners: Manners) -> None:

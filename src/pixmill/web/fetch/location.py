@@ -29,7 +29,7 @@ def parse_url(text: str) -> URL:
     and queries that are well-formed stay as they are to the letter, since some servers sign them.
 
     Raises:
-        BadURL: The text is not an absolute http(s) URL.
+        InvalidURLError: The text is not an absolute http(s) URL.
     """
     if len(text) > _LONGEST:
         raise InvalidURLError(f"longer than {_LONGEST} characters")
@@ -55,7 +55,7 @@ def host_of(text: str) -> str:
         text: A name or an address alone, without port.
 
     Raises:
-        BadURL: The text is no host.
+        InvalidURLError: The text is no host.
     """
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     try:

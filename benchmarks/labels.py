@@ -27,7 +27,7 @@ from contest import ROOT, machine
 from PIL import Image
 
 from pixmill.evaluate.labels import held_out_probabilities, rank_labels, search_backbone
-from pixmill.learn import extract_features
+from pixmill.learn.features import extract_features
 
 QUICK = bool(os.environ.get("QUICK"))
 SWAPPED = (0.02, 0.05, 0.10)

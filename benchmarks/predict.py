@@ -23,7 +23,7 @@ from contest import ROOT, Contestant, Record, folder_for_files, machine, run
 from images import make_images
 
 from pixmill.compute import default_workers
-from pixmill.learn import Classifier
+from pixmill.learn.classifier import Classifier
 
 QUICK = bool(os.environ.get("QUICK"))
 ROUNDS, IMAGES = (2, 600) if QUICK else (5, 10_000)

@@ -81,7 +81,10 @@ def prepare(folder: Path) -> None:
     """Write photographs, a classifier with an untrained head, and its two models in MLflow's format."""
     from pixmill.core.files import write_json
     from pixmill.core.params import TrainParams
-    from pixmill.learn import build_classifier, export_classifier, fix_threads, save_classifier
+    from pixmill.learn.determinism import fix_threads
+    from pixmill.learn.litert_export import export_classifier
+    from pixmill.learn.model_folder import save_classifier
+    from pixmill.learn.networks import build_classifier
     from pixmill.record.model_format import save_classifier_model, save_keras_model
 
     (folder / "images").mkdir()

@@ -239,7 +239,10 @@ def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder ``artifacts/train`` of a tiny calibrated classifier; the only one that is converted for LiteRT."""
     from pixmill.core.files import write_json
     from pixmill.core.params import BlockParams, CnnParams, TrainParams
-    from pixmill.learn import build_classifier, export_classifier, fix_threads, save_classifier
+    from pixmill.learn.determinism import fix_threads
+    from pixmill.learn.litert_export import export_classifier
+    from pixmill.learn.model_folder import save_classifier
+    from pixmill.learn.networks import build_classifier
 
     folder, labels = tmp_path_factory.mktemp("trained"), ["coat", "kurtā", "T-shirt & top"]
     fix_threads(2)
@@ -255,9 +258,9 @@ def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def exported(trained_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny classifier in one file, as ``pixmill export`` writes it."""
-    from pixmill.learn import load_classifier
     from pixmill.learn.exported import Exported, write_exported
     from pixmill.learn.litert_export import fold_batch_norm
+    from pixmill.learn.model_folder import load_classifier
 
     path = tmp_path_factory.mktemp("exported") / "model.tflite"
     model, labels = load_classifier(trained_folder)

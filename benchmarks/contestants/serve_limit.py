@@ -9,7 +9,8 @@ import sys
 import time
 from pathlib import Path
 
-from pixmill.learn import Classifier, litert
+from pixmill.learn import litert
+from pixmill.learn.classifier import Classifier
 
 
 def run(folder, threads, start, wanted, results):

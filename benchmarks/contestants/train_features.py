@@ -8,8 +8,8 @@ from training import BATCH, SIDE, compete, told
 
 from pixmill.compute import map_batches
 from pixmill.core.params import BackboneParams
-from pixmill.learn import fix_threads
 from pixmill.learn.backbones import build_backbone
+from pixmill.learn.determinism import fix_threads
 from pixmill.learn.extraction import FeaturePass
 from pixmill.learn.litert_export import convert_backbone
 

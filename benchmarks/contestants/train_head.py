@@ -4,7 +4,9 @@ from packed import epochs, packed_part
 from training import BATCH, LABELS, SCENES, compete, told
 
 from pixmill.core.params import FeaturesParams
-from pixmill.learn import build_head, extract_features, fix_threads
+from pixmill.learn.determinism import fix_threads
+from pixmill.learn.features import extract_features
+from pixmill.learn.networks import build_head
 from pixmill.train.steps import Trainer
 
 told = told()

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 from training import BATCH, LABELS, SIDE, compete, scenes_cnn, told
 
-from pixmill.learn import fix_threads
+from pixmill.learn.determinism import fix_threads
 from pixmill.learn.precision import computing_with
 
 told = told()

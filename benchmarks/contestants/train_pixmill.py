@@ -3,7 +3,7 @@
 from packed import epochs, packed_part
 from training import LABELS, SCENES, compete, scenes_cnn, told
 
-from pixmill.learn import fix_threads
+from pixmill.learn.determinism import fix_threads
 from pixmill.train.fitting import choose_precision
 from pixmill.train.steps import Trainer
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pixmill.core.params import AugmentationParams, BlockParams, CnnParams, DenseParams, TrainParams
-from pixmill.learn import build_classifier
+from pixmill.learn.networks import build_classifier
 
 SIDE, BATCH, LABELS = 150, 32, 6
 PARAMETERS = 2_046_406

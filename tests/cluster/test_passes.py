@@ -10,7 +10,7 @@ from pixmill.compute import RowLimits
 from pixmill.core.params import BackboneParams, SplitParams
 from pixmill.evaluate.predictions import predict_unlabelled
 from pixmill.images.parts import open_shards, shard_path, write_header
-from pixmill.learn import extract_features
+from pixmill.learn.features import extract_features
 from pixmill.split.packing import pack
 from pixmill.validate.survey import survey
 from tests.cluster.conftest import wait_until

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from pixmill.learn import fix_threads
+from pixmill.learn.determinism import fix_threads
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 

@@ -18,7 +18,10 @@ import pandas as pd
 from pixmill.core.params import TrainParams
 from pixmill.evaluate.measure import measure
 from pixmill.images import decode, fit
-from pixmill.learn import build_classifier, export_classifier, extract_features, fix_threads, fuse
+from pixmill.learn.determinism import fix_threads
+from pixmill.learn.features import extract_features
+from pixmill.learn.litert_export import export_classifier
+from pixmill.learn.networks import build_classifier, fuse
 from pixmill.learn.litert_export import convert_backbone
 from pixmill.learn.litert import HEAD, load_litert
 from pixmill.metrics.calibration import best_temperature

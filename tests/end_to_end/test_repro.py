@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pixmill.images.parts import open_shards
-from pixmill.learn import fix_threads
+from pixmill.learn.determinism import fix_threads
 
 STAGES = ("scrape", "validate", "split", "train", "evaluate")
 

@@ -10,8 +10,7 @@ import pytest
 
 from pixmill.core.manifest import SPLIT, write_table
 from pixmill.images.parts import PARTS
-from pixmill.learn import Classifier
-from pixmill.learn.classifier import Preprocessing
+from pixmill.learn.classifier import Classifier, Preprocessing
 from pixmill.metrics.calibration import Calibration
 from tests.images.packed import write_shards
 

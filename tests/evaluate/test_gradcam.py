@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pixmill.evaluate.gradcam import attention, attention_of_features, overlay_heatmap
-from pixmill.learn import fix_threads
+from pixmill.learn.determinism import fix_threads
 
 SIDE = 16
 
@@ -118,7 +118,7 @@ def test_heat_colours_what_has_evidence_and_leaves_the_rest_grey():
 def test_every_kind_of_model_is_seen_through(kind):
     fix_threads(2)
     from pixmill.core.params import TrainParams
-    from pixmill.learn import build_classifier
+    from pixmill.learn.networks import build_classifier
 
     pixels = np.random.default_rng(1).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
     model = build_classifier(TrainParams(model=kind), labels=3, image_size=32)

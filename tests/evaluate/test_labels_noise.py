@@ -9,7 +9,7 @@ import pytest
 from pixmill.evaluate.labels import find_label_errors, search_backbone
 from pixmill.images import decode, fit
 from pixmill.images.parts import Part, Shards
-from pixmill.learn import part_features
+from pixmill.learn.features import part_features
 
 CLASSES = ("coat", "dress", "shirt", "sneaker", "trouser")
 SIDE = 56

@@ -25,7 +25,7 @@ from pixmill.evaluate.predictions import (
 )
 from pixmill.images import decode, fit
 from pixmill.images.parts import load_parts
-from pixmill.learn import Classifier
+from pixmill.learn.classifier import Classifier
 from pixmill.learn.inference import answers_schema
 from pixmill.metrics.probabilities import losses
 from tests.evaluate.conftest import CLASSIFIER, IMAGES, LABELS, SIDE, by_brightness

@@ -19,7 +19,10 @@ from pixmill.core.params import BlockParams, CnnParams, TrainParams
 from pixmill.evaluate.labels import search_backbone
 from pixmill.evaluate.measure import HEADLINE
 from pixmill.images.parts import load_parts
-from pixmill.learn import Classifier, build_classifier, fix_threads, save_calibration, save_classifier
+from pixmill.learn.classifier import Classifier, save_calibration
+from pixmill.learn.determinism import fix_threads
+from pixmill.learn.model_folder import save_classifier
+from pixmill.learn.networks import build_classifier
 from pixmill.metrics.probabilities import losses
 from pixmill.metrics.scores import scores
 from tests.evaluate.conftest import IMAGES, LABELS, SIDE, write_split

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from pixmill.core.params import BackboneParams, BlockParams, CnnParams, DenseParams, TrainParams
-from pixmill.learn import build_classifier, fix_threads
 from pixmill.learn.backbones import build_backbone
+from pixmill.learn.determinism import fix_threads
+from pixmill.learn.networks import build_classifier
 
 PARAMS = TrainParams(
     model="cnn",

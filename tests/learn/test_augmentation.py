@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from pixmill.core.params import AugmentationParams
-from pixmill.learn import Augmenter, fix_threads, preview_augmentation, reseed
-from pixmill.learn.augmentation import even_shares
+from pixmill.learn.augmentation import Augmenter, even_shares, preview_augmentation
+from pixmill.learn.determinism import fix_threads, reseed
 
 SIDE, LABELS = 24, 3
 OFF = AugmentationParams(flip=False, rotation=0.0, zoom=0.0, shift=0.0)

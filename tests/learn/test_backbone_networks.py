@@ -4,18 +4,9 @@ import numpy as np
 import pytest
 
 from pixmill.core.params import BackboneParams, DenseParams, FeaturesParams, TrainParams
-from pixmill.learn import (
-    backbone_variables,
-    build_classifier,
-    build_head,
-    fix_threads,
-    fuse,
-    load_classifier,
-    logits_graph,
-    objective,
-    reseed,
-    save_classifier,
-)
+from pixmill.learn.determinism import fix_threads, reseed
+from pixmill.learn.model_folder import load_classifier, save_classifier
+from pixmill.learn.networks import backbone_variables, build_classifier, build_head, fuse, logits_graph, objective
 
 SIZE, LABELS = 32, 3
 QUICK = {"efficientnet_lite0", "mobilenet_v3_small"}

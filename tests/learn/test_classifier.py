@@ -10,7 +10,7 @@ import pytest
 from pixmill.core.errors import ManifestError
 from pixmill.images import decode, fit
 from pixmill.images.parts import Part, Shards
-from pixmill.learn import Classifier, save_calibration
+from pixmill.learn.classifier import Classifier, save_calibration
 from pixmill.metrics.calibration import Calibration, calibrate
 from pixmill.metrics.probabilities import apply_temperature
 from tests.images.samples import encoded, shapes

@@ -10,8 +10,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from pixmill.core.params import BlockParams, CnnParams
-from pixmill.learn import fix_threads, reseed
-from pixmill.learn.determinism import derived_seed
+from pixmill.learn.determinism import derived_seed, fix_threads, reseed
 
 
 @pytest.fixture
@@ -69,7 +68,7 @@ def run(code, **environment):
 
 def test_an_import_that_fails_says_why(tmp_path):
     (tmp_path / "tensorflow.py").write_text("import os; os.write(2, b'no such library'); raise ImportError('broken')")
-    done = run("from pixmill.learn import fix_threads; fix_threads(2)", PYTHONPATH=str(tmp_path))
+    done = run("from pixmill.learn.determinism import fix_threads; fix_threads(2)", PYTHONPATH=str(tmp_path))
     assert done.returncode == 1
     assert "no such library" in done.stderr
     assert "ImportError: broken" in done.stderr
@@ -78,7 +77,7 @@ def test_an_import_that_fails_says_why(tmp_path):
 def test_an_import_that_a_person_ends_says_nothing(tmp_path):
     (tmp_path / "tensorflow.py").write_text("import os; os.write(2, b'no such library'); raise KeyboardInterrupt")
     end = "try: fix_threads(2)\nexcept KeyboardInterrupt: os.write(2, b'ended')"
-    done = run(f"import os; from pixmill.learn import fix_threads\n{end}", PYTHONPATH=str(tmp_path))
+    done = run(f"import os; from pixmill.learn.determinism import fix_threads\n{end}", PYTHONPATH=str(tmp_path))
     assert (done.returncode, done.stderr) == (0, "ended")
 
 
@@ -86,7 +85,7 @@ def test_own_settings_of_keras_change_nothing_and_standard_error_has_no_noise(tm
     settings = {"backend": "jax", "floatx": "float16", "image_data_format": "channels_first", "epsilon": 0.1}
     (tmp_path / "keras.json").write_text(json.dumps(settings))
     done = run(
-        "import os; from pixmill.learn import fix_threads; fix_threads(2)\nfrom keras import config, ops\n"
+        "import os; from pixmill.learn.determinism import fix_threads; fix_threads(2)\nfrom keras import config, ops\n"
         "ops.ones(3) + 1; os.write(2, b'heard')\n"
         "print(config.backend(), config.floatx(), config.image_data_format(), config.epsilon())",
         KERAS_HOME=str(tmp_path),

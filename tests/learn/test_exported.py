@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pixmill.core.errors import ManifestError
-from pixmill.learn import Classifier, load_classifier
+from pixmill.learn.classifier import Classifier
 from pixmill.learn.exported import Exported, load_exported, read_exported, write_exported
 from pixmill.learn.litert import quiet
 from pixmill.learn.litert_export import fold_batch_norm
+from pixmill.learn.model_folder import load_classifier
 from pixmill.predict.conversion import calibrate
 from tests.images.samples import encoded, shapes
 

@@ -14,8 +14,7 @@ from pixmill.core.cache import Cache
 from pixmill.core.errors import PixmillError
 from pixmill.core.params import BackboneParams
 from pixmill.images.parts import Shards, open_shards, shard_path, write_header
-from pixmill.learn import extract_features
-from pixmill.learn.features import _extract, open_store
+from pixmill.learn.features import _extract, extract_features, open_store
 from tests.learn.conftest import THREADS, some_ids, some_pixels
 
 PARAMS = BackboneParams()
@@ -187,7 +186,7 @@ import sys
 from pathlib import Path
 
 import pixmill.learn.features as module
-from pixmill.learn import extract_features
+from pixmill.learn.features import extract_features
 from pixmill.core.params import BackboneParams
 from tests.learn.conftest import THREADS, some_ids, some_pixels
 

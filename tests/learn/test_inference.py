@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from pixmill.core.errors import ManifestError
-from pixmill.learn import Classifier
-from pixmill.learn.classifier import Prediction
+from pixmill.learn.classifier import Classifier, Prediction
 from pixmill.learn.inference import Located, PredictionPass, answers_schema, predict_images
 from tests.images.samples import encoded, shapes
 

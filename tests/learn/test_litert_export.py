@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from pixmill.core.params import BackboneParams, BlockParams, CnnParams, DenseParams, TrainParams
-from pixmill.learn import build_classifier, export_classifier, fix_threads
 from pixmill.learn.backbones import build_backbone
+from pixmill.learn.determinism import fix_threads
 from pixmill.learn.litert import BACKBONE, HEAD, NETWORK, load_litert
-from pixmill.learn.litert_export import TOLERANCE, convert, convert_backbone, fold_batch_norm
+from pixmill.learn.litert_export import TOLERANCE, convert, convert_backbone, export_classifier, fold_batch_norm
+from pixmill.learn.networks import build_classifier
 
 PIXELS = np.random.default_rng(7).integers(0, 256, (5, 24, 24, 3)).astype(np.uint8)
 WARNING = "warning: the model could not be converted to LiteRT, so inference needs TensorFlow ({})\n"

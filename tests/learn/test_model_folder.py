@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pixmill.core.errors import ManifestError
-from pixmill.learn import load_classifier, save_classifier
+from pixmill.learn.model_folder import load_classifier, save_classifier
 
 LABELS = ("coat", "dress", "shirt")
 

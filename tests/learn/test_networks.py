@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from pixmill.core.errors import TrainError
 from pixmill.core.params import BlockParams, CnnParams, DenseParams, TrainParams
-from pixmill.learn import build_classifier, fix_threads, load_classifier, logits_graph, objective, save_classifier
+from pixmill.learn.determinism import fix_threads
+from pixmill.learn.model_folder import load_classifier, save_classifier
+from pixmill.learn.networks import build_classifier, logits_graph, objective
 from tests.learn.conftest import PARAMS
 
 

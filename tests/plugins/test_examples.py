@@ -12,11 +12,14 @@ import yaml
 from pixmill.core.errors import GateError, PluginError
 from pixmill.core.manifest import SCRAPED, SIGHTINGS, read_table, write_table
 from pixmill.core.params import EvaluateParams, Params, parse_params
-from pixmill.evaluate import evaluate
+from pixmill.evaluate.evaluation import evaluate
 from pixmill.expectations import gate_error, warnings
 from pixmill.images.parts import load_parts
-from pixmill.learn import export_classifier, fix_threads, save_calibration, save_classifier
 from pixmill.learn.augmentation import preview_augmentation
+from pixmill.learn.classifier import save_calibration
+from pixmill.learn.determinism import fix_threads
+from pixmill.learn.litert_export import export_classifier
+from pixmill.learn.model_folder import save_classifier
 from pixmill.scrape import forecast, scrape
 from pixmill.train import train
 from pixmill.train.training_key import training_key

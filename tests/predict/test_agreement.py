@@ -10,8 +10,9 @@ import pyarrow as pa
 from pixmill.evaluate.predictions import apply_calibration, predict_parts, predict_unlabelled, probabilities_of
 from pixmill.images import decode, fit
 from pixmill.images.parts import Part, Shards
-from pixmill.learn import Classifier, load_classifier
+from pixmill.learn.classifier import Classifier
 from pixmill.learn.inference import answers_schema
+from pixmill.learn.model_folder import load_classifier
 from pixmill.predict.conversion import calibrate, convert
 from pixmill.predict.inputs import find_images
 from pixmill.predict.model import find_model

@@ -13,9 +13,9 @@ import pytest
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.manifest import SPLIT, write_table
-from pixmill.learn import Classifier, load_classifier
-from pixmill.learn.classifier import Preprocessing
+from pixmill.learn.classifier import Classifier, Preprocessing
 from pixmill.learn.exported import read_exported
+from pixmill.learn.model_folder import load_classifier
 from pixmill.predict.card import render_card
 from pixmill.predict.conversion import FORMATS
 from pixmill.predict.export import export
@@ -269,8 +269,11 @@ def pretrained(tmp_path_factory, bundled_images):
 
     from pixmill.core.params import FeaturesParams, TrainParams
     from pixmill.images.parts import load_parts
-    from pixmill.learn import build_classifier, export_classifier, fix_threads, fuse, save_calibration, save_classifier
-    from pixmill.learn.classifier import Preprocessing
+    from pixmill.learn.classifier import Preprocessing, save_calibration
+    from pixmill.learn.determinism import fix_threads
+    from pixmill.learn.litert_export import export_classifier
+    from pixmill.learn.model_folder import save_classifier
+    from pixmill.learn.networks import build_classifier, fuse
 
     root, side, counts = tmp_path_factory.mktemp("pretrained"), 96, {"train": 90, "val": 30, "test": 60}
     labels = ("dress", "sneaker", "trouser")

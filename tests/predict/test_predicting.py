@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from pixmill.core.errors import DataError
-from pixmill.learn import Classifier
+from pixmill.learn.classifier import Classifier
 from pixmill.learn.inference import Located
 from pixmill.predict.fetching import fetch_inputs
 from pixmill.predict.inputs import Input, Url, find_images

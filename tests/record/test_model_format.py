@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from pixmill.core.params import BlockParams, CnnParams, TrainParams
-from pixmill.learn import build_classifier, fix_threads
+from pixmill.learn.determinism import fix_threads
+from pixmill.learn.networks import build_classifier
 from pixmill.record.stage_runs import evaluation_run
 from pixmill.record.sync import sync
 

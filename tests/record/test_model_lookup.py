@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from pixmill.core.errors import PixmillError
-from pixmill.learn import Classifier
+from pixmill.learn.classifier import Classifier
 from pixmill.predict import current_version, find_model
 from pixmill.record.model_lookup import fetch, resolve
 from pixmill.record.stage_runs import evaluation_run

@@ -13,7 +13,7 @@ import pytest
 from pixmill.evaluate.predictions import predict_parts, predict_unlabelled
 from pixmill.images import decode, fit
 from pixmill.images.parts import Part, Shards
-from pixmill.learn import Classifier
+from pixmill.learn.classifier import Classifier
 from pixmill.record.model_format import save_classifier_model
 from pixmill.record.store import quiet_mlflow
 from tests.images.samples import encoded, shapes

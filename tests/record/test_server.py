@@ -85,7 +85,8 @@ def test_the_models_are_served_by_it(server, training, trained_folder):
     import numpy as np
 
     from pixmill.core.params import BlockParams, CnnParams, TrainParams
-    from pixmill.learn import build_classifier, fix_threads
+    from pixmill.learn.determinism import fix_threads
+    from pixmill.learn.networks import build_classifier
     from tests.images.samples import encoded, shapes
 
     fix_threads(2)

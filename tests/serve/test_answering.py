@@ -10,7 +10,11 @@ from PIL import Image
 
 from pixmill.core.files import write_json
 from pixmill.core.params import BackboneParams, TrainParams
-from pixmill.learn import Classifier, build_classifier, export_classifier, fix_threads, save_classifier
+from pixmill.learn.classifier import Classifier
+from pixmill.learn.determinism import fix_threads
+from pixmill.learn.litert_export import export_classifier
+from pixmill.learn.model_folder import save_classifier
+from pixmill.learn.networks import build_classifier
 from pixmill.serve.answering import UNEXPLAINED, Answering, HeatmapRequest, PredictionRequest
 from tests.serve.conftest import picture
 

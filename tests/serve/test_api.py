@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from pixmill.learn import Classifier
-from pixmill.learn.classifier import Prediction
+from pixmill.learn.classifier import Classifier, Prediction
 from pixmill.serve.inbox import Inbox
 from pixmill.serve.metrics import Metrics
 from tests.serve.conftest import Client, multipart, picture

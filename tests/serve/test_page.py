@@ -26,7 +26,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 from pixmill.compute import RowLimits
 from pixmill.core.files import read_json, write_json
 from pixmill.core.params import SplitParams
-from pixmill.learn import Classifier
+from pixmill.learn.classifier import Classifier
 from pixmill.split.packing import pack
 from tests.browsing import open_chrome
 

@@ -10,7 +10,8 @@ import pytest
 
 from pixmill.core.errors import TrainError
 from pixmill.core.params import AugmentationParams, ScheduleParams
-from pixmill.learn import build_classifier, fix_threads
+from pixmill.learn.determinism import fix_threads
+from pixmill.learn.networks import build_classifier
 from pixmill.train.checkpoints import Checkpoints
 from pixmill.train.fitting import choose_precision, fit
 from pixmill.train.history import best_of

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from pixmill.core.params import BackboneParams, DenseParams, FeaturesParams, TrainParams
-from pixmill.learn import build_classifier, extract_features, fix_threads
+from pixmill.learn.determinism import fix_threads
+from pixmill.learn.features import extract_features
+from pixmill.learn.networks import build_classifier
 from pixmill.train.checkpoints import Checkpoints
 from pixmill.train.heads import fine_tune, fit_head
 from pixmill.train.logistic import fit_logistic

@@ -10,7 +10,8 @@ import time
 
 import pytest
 
-from pixmill.learn import fix_threads, load_classifier
+from pixmill.learn.determinism import fix_threads
+from pixmill.learn.model_folder import load_classifier
 from tests.train.conftest import write_packed
 from tests.train.test_steps import cluster
 from tests.train.test_training import TAKEN_OVER

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from pixmill.core.params import AugmentationParams, CnnParams, FeaturesParams
-from pixmill.learn import build_classifier, build_head, fix_threads
+from pixmill.learn.determinism import fix_threads
+from pixmill.learn.networks import build_classifier, build_head
 from pixmill.train.steps import Trainer, balanced_weights, epoch_order, feed
 from tests.ports import unused_port
 from tests.train.conftest import PARAMS, SIZE, write_packed
@@ -163,7 +164,7 @@ def test_bfloat16_leaves_a_float32_classifier(parts):
 @pytest.mark.slow
 def test_the_backbone_learns_at_its_own_rate(parts):
     from pixmill.core.params import BackboneParams
-    from pixmill.learn import backbone_variables
+    from pixmill.learn.networks import backbone_variables
 
     backbone = BackboneParams(weights="none", unfreeze="all", rate_factor=0.01, dropout=0.0)
     params = PLAIN.model_copy(update={"model": "backbone", "backbone": backbone, "momentum": 0.0})
@@ -280,7 +281,8 @@ def test_what_fails_in_the_thread_fails_here(parts):
 SCRIPT = """
 import json, sys
 from pathlib import Path
-from pixmill.learn import build_classifier, fix_threads
+from pixmill.learn.determinism import fix_threads
+from pixmill.learn.networks import build_classifier
 from pixmill.core.params import TrainParams
 from pixmill.images.parts import load_parts
 from pixmill.train.steps import Trainer, epoch_order, feed

@@ -3,7 +3,7 @@
 import pytest
 
 from pixmill.core.params import TrainParams
-from pixmill.learn import fix_threads
+from pixmill.learn.determinism import fix_threads
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pixmill.core.params import Params
-from pixmill.learn import build_classifier, logits_graph, objective
+from pixmill.learn.networks import build_classifier, logits_graph, objective
 from pixmill.scrape.sources.urls import UrlsSource
 from pixmill.use import find_recipe
 from tests.use.test_recipes import ROOT

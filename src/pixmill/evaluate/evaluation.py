@@ -35,9 +35,12 @@ from pixmill.evaluate.predictions import (
 )
 from pixmill.evaluate.slices import COLUMNS, slice_figures, slices
 from pixmill.images.parts import load_parts
-from pixmill.learn import Classifier, fix_threads, load_classifier, part_features
+from pixmill.learn.classifier import Classifier
+from pixmill.learn.determinism import fix_threads
+from pixmill.learn.features import part_features
 from pixmill.learn.litert import BACKBONE, converted_files, load_litert
 from pixmill.learn.litert_export import convert_backbone
+from pixmill.learn.model_folder import load_classifier
 
 _SAMPLE, _UNSURE, _TYPICAL = 24, 12, 100
 """Maximum images on each sheet; the typical ones are one per class."""

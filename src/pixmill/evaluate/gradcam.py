@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-if TYPE_CHECKING:
-    import keras
+from pixmill.learn.tensorflow import keras, tf
 
+if TYPE_CHECKING:
     from pixmill.learn.litert import Network
 
 _BATCH = 16
@@ -45,8 +45,6 @@ def attention(
     layer = _last_with_places(model)
     if layer is None or not len(pixels):
         return None
-    import keras
-
     end = next(layer for layer in reversed(model.layers) if isinstance(layer, keras.layers.Dense))
     graph = keras.Model(model.input, [layer.output, end.input])
     maps = [
@@ -107,9 +105,6 @@ def _last_with_places(model: keras.Model) -> keras.layers.Layer | None:
 def _maps(
     graph: keras.Model, end: Any, pixels: npt.NDArray[np.uint8], classes: npt.NDArray[np.integer]
 ) -> npt.NDArray[np.float32]:
-    import keras
-    import tensorflow as tf
-
     inputs = tf.constant(pixels, tf.float32)
     with tf.GradientTape() as tape:
         # A frozen backbone's weights are not watched, so the inputs must be.

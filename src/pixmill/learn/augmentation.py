@@ -5,18 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pixmill.core.params import AugmentationParams
-from pixmill.learn.determinism import load_tensorflow, reseed
+from pixmill.learn.determinism import reseed
+from pixmill.learn.tensorflow import keras, tf
 from pixmill.project.plugins import load_plugin, plugin_error
-
-if TYPE_CHECKING:
-    import keras
-    import tensorflow as tf
 
 _ERASED, _LONG = (0.02, 0.33), 3.3
 """The erased share of an image, and the maximum aspect ratio of the rectangle (Zhong et al., 2020)."""
@@ -29,7 +26,7 @@ class Augmenter:
     """Augment images, and mix their targets where images are mixed.
 
     It is not part of a classifier and never saved. Its draws follow from its single random state, which
-    :func:`pixmill.learn.reseed` sets, from the steps since then, and from an image's position in its batch.
+    :func:`pixmill.learn.determinism.reseed` sets, from the steps since then, and from an image's position in its batch.
 
     Args:
         params: The augmentations; those that are off cost nothing.
@@ -40,8 +37,6 @@ class Augmenter:
     """
 
     def __init__(self, params: AugmentationParams, *, root: Path | None = None) -> None:
-        import keras
-
         self._params = params
         self._root = root or Path()
         self._plugin: Any = None if params.plugin is None else load_plugin("augmentations", params.plugin, self._root)
@@ -69,8 +64,6 @@ class Augmenter:
         Raises:
             PluginError: The plugin returns something else than images of the same shape.
         """
-        import tensorflow as tf
-
         params, count = self._params, tf.shape(pixels)[0]
         seeds = self._seeds(tf.cast(stream, tf.int64))
         pixels = tf.cast(pixels, tf.float32)
@@ -96,8 +89,6 @@ class Augmenter:
 
     def _apply_plugin(self, pixels: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Return what the plugin makes of images, clipped to 0 to 255."""
-        import tensorflow as tf
-
         made = self._plugin(pixels, seed)
         if not tf.is_tensor(made) or made.dtype != tf.float32 or not made.shape.is_compatible_with(pixels.shape):
             problem = f"expected a float32 tensor of shape {pixels.shape}, as it was given, received {made!r}"
@@ -108,8 +99,6 @@ class Augmenter:
 
     def _seeds(self, stream: tf.Tensor) -> list[tf.Tensor]:
         """Return the seeds of this step's draws, and advance to the next step."""
-        import tensorflow as tf
-
         state = tf.cast(self._chance.next(), tf.int64)
         return [state + tf.stack([(8 * stream + draw) * _STREAM, 0]) for draw in range(7)]
 
@@ -125,9 +114,6 @@ def preview_augmentation(
         seed: The seed.
         root: As for :class:`Augmenter`.
     """
-    load_tensorflow()
-    import tensorflow as tf
-
     augmenter = Augmenter(params, root=root)
     reseed(augmenter, seed=seed, epoch=1)
     changed, _ = augmenter(tf.constant(pixels), tf.zeros([len(pixels), 1]))
@@ -137,8 +123,6 @@ def preview_augmentation(
 
 def _drawn_shapes(params: AugmentationParams, drawn: tf.Tensor) -> dict[str, tf.Tensor]:
     """Return the drawn geometric changes by the names of :data:`_SHAPES`, without those that are off."""
-    import tensorflow as tf
-
     farthest = {
         "rotation": math.radians(params.rotation),
         "zoom": params.zoom,
@@ -157,8 +141,6 @@ def _drawn_shapes(params: AugmentationParams, drawn: tf.Tensor) -> dict[str, tf.
 
 def _change_exposure(pixels: tf.Tensor, params: AugmentationParams, drawn: tf.Tensor) -> tf.Tensor:
     """Return images with changed contrast, about their own mean, and changed brightness."""
-    import tensorflow as tf
-
     brighter, stronger = tf.unstack(2 * drawn - 1)
     if params.contrast:
         mean = tf.reduce_mean(pixels, axis=[1, 2, 3], keepdims=True)
@@ -168,8 +150,6 @@ def _change_exposure(pixels: tf.Tensor, params: AugmentationParams, drawn: tf.Te
 
 def _erase(pixels: tf.Tensor, share: float, drawn: tf.Tensor) -> tf.Tensor:
     """Return images, some of them with a rectangle filled with their mean colour."""
-    import tensorflow as tf
-
     chosen, area, length, down, right = tf.unstack(drawn)
     area = _ERASED[0] + (_ERASED[1] - _ERASED[0]) * area
     longer = tf.exp(math.log(_LONG) * (2 * length - 1))
@@ -194,8 +174,6 @@ def _warp(pixels: tf.Tensor, amounts: Mapping[str, tf.Tensor]) -> tf.Tensor:
         amounts: By name of :data:`_SHAPES`, each of shape (n,): ``flip`` (1 for a mirrored image, else 0),
             ``rotation`` (radians), ``zoom``, ``shift_*`` (shares of the side) and ``shear_*`` (tangents of the angle).
     """
-    import tensorflow as tf
-
     if not amounts:
         return pixels
     image_size = tf.shape(pixels)[1]
@@ -245,8 +223,6 @@ def _rand_augment_amounts(count: tf.Tensor, strength: float, seed: tf.Tensor) ->
         By name, each of shape (count,): -strength to strength for a drawn operation, else 0; geometric ones are named
         and scaled as :func:`_warp` expects.
     """
-    import tensorflow as tf
-
     drawn = tf.random.stateless_uniform(tf.stack([2, count, len(_ALL)]), seed)
     chosen = tf.reduce_sum(tf.one_hot(tf.math.top_k(drawn[0], _DRAWN).indices, len(_ALL)), axis=1)
     amounts = tf.unstack(chosen * strength * (2 * drawn[1] - 1), axis=1)
@@ -260,8 +236,6 @@ def _recolour(pixels: tf.Tensor, amounts: dict[str, tf.Tensor]) -> tf.Tensor:
         pixels: ``float32`` of shape (n, image_size, image_size, 3), from 0 to 255.
         amounts: What :func:`_rand_augment_amounts` drew; 0 leaves an image as it is.
     """
-    import tensorflow as tf
-
     amounts = {name: amounts[name][:, None, None, None] for name in _COLOURS}
 
     def away_from(base: tf.Tensor, name: str) -> tf.Tensor:
@@ -291,8 +265,6 @@ def _mixup(pixels: tf.Tensor, targets: tf.Tensor, shares: tf.Tensor) -> tuple[tf
         targets: ``float32`` of shape (n, labels), rows that sum to one.
         shares: The weight of each image itself, 0 to 1, of shape (n,).
     """
-    import tensorflow as tf
-
     of_pixels, of_targets = shares[:, None, None, None], shares[:, None]
     return (
         of_pixels * pixels + (1 - of_pixels) * tf.roll(pixels, 1, axis=0),
@@ -313,8 +285,6 @@ def _cutmix(
         shares: The share that each image keeps if the square lies entirely inside, 0 to 1, of shape (n,).
         centres: Centres of the squares, as shares of the side, of shape (n, 2).
     """
-    import tensorflow as tf
-
     length = tf.sqrt(1 - shares)
     inside = _boxes(centres, tf.stack([length, length], axis=1), pixels)
     taken = tf.reduce_mean(tf.cast(inside, tf.float32), axis=[1, 2])
@@ -332,8 +302,6 @@ def _boxes(centres: tf.Tensor, sizes: tf.Tensor, pixels: tf.Tensor) -> tf.Tensor
         sizes: Height and width, as shares of the side, of shape (n, 2).
         pixels: The images, for their number and side.
     """
-    import tensorflow as tf
-
     image_size = tf.shape(pixels)[1]
     places = (tf.range(tf.cast(image_size, tf.float32)) + 0.5) / tf.cast(image_size, tf.float32)
     within = tf.abs(places[None, None, :] - centres[:, :, None]) < sizes[:, :, None] / 2
@@ -351,8 +319,6 @@ def even_shares(count: tf.Tensor, alpha: float, seed: tf.Tensor) -> tf.Tensor:
         alpha: Above 0; the smaller, the closer the draws to 0 or 1.
         seed: Two integers.
     """
-    import tensorflow as tf
-
     shape = tf.stack([2, count])
     uniform = 1 - tf.random.stateless_uniform(shape, seed)
     gamma = tf.random.stateless_gamma(shape, seed + tf.constant([2**33, 0], seed.dtype), alpha + 1.0)

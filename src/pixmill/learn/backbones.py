@@ -12,7 +12,7 @@ import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from blake3 import blake3
 
@@ -22,11 +22,9 @@ from pixmill.core.params import BackboneParams
 from pixmill.learn.determinism import first_line
 from pixmill.learn.lite0 import WEIGHTS_SHA256, bundled_file, lite0_features, set_lite0_weights
 from pixmill.learn.model_folder import strange_part
+from pixmill.learn.tensorflow import keras
 from pixmill.project.plugins import load_plugin, plugin_digest, plugin_error
 from pixmill.provenance.results import digest_code
-
-if TYPE_CHECKING:
-    import keras
 
 
 def build_backbone(params: BackboneParams, *, image_size: int, seed: int, root: Path | None = None) -> keras.Model:
@@ -47,16 +45,13 @@ def build_backbone(params: BackboneParams, *, image_size: int, seed: int, root: 
         PluginError: There is no such plugin, or it returns no such network.
         TrainError: The weights are not available or belong to another network, or the images are too small.
     """
-    import keras
-    from keras import layers
-
     pixels = keras.Input((image_size, image_size, 3), name="pixels")
     x = pixels
     if params.image_size not in (None, image_size):
-        x = layers.Resizing(params.image_size, params.image_size, interpolation="bilinear", name="resizing")(x)
+        x = keras.layers.Resizing(params.image_size, params.image_size, interpolation="bilinear", name="resizing")(x)
     weights = _weights(params, root)
     if params.name == "efficientnet_lite0":
-        x = layers.GlobalAveragePooling2D(name="features")(lite0_features(x))
+        x = keras.layers.GlobalAveragePooling2D(name="features")(lite0_features(x))
         model = keras.Model(pixels, x, name=params.name)
         if weights == "imagenet":
             set_lite0_weights(model, bundled_file())
@@ -80,12 +75,12 @@ def _draw_weights(model: keras.Model, seed: int) -> None:
     vanish (1e-10 after MobileNetV2), and nothing is learned.
     """
     import numpy as np
-    from keras import layers
 
     for number, layer in enumerate(model.layers):
         kernel = getattr(layer, "kernel", None)
         if kernel is not None:
-            fan_in = np.prod(kernel.shape[:-2] if isinstance(layer, layers.DepthwiseConv2D) else kernel.shape[:-1])
+            is_depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
+            fan_in = np.prod(kernel.shape[: -2 if is_depthwise else -1])
             drawn = np.random.default_rng([seed, number]).standard_normal(kernel.shape)
             kernel.assign((drawn * np.sqrt(2 / fan_in)).astype(np.float32))
 
@@ -185,8 +180,6 @@ def _application(
     Raises:
         TrainError: The weights are not available or belong to another network, or the images are too small.
     """
-    import keras
-
     network = APPLICATIONS[name]
     if network.offset is not None:
         offset = network.offset if isinstance(network.offset, float) else list(network.offset)
@@ -213,8 +206,6 @@ def _plugin(pixels: keras.KerasTensor, x: keras.KerasTensor, name: str, root: Pa
     Raises:
         PluginError: It returns something else, or what could not be loaded again.
     """
-    import keras
-
     function: Callable[[keras.KerasTensor], keras.KerasTensor] = load_plugin("backbones", name, root)
     # Keras' own initialisers draw from these, and the network is built several times.
     keras.utils.set_random_seed(seed)
@@ -266,8 +257,6 @@ def _load_weights(model: keras.Model, path: Path, name: str) -> None:
 
 def _build(network: _Network, x: keras.KerasTensor, *, download: bool, name: str) -> keras.Model:
     """Return the network as Keras builds it, with ImageNet weights or fresh ones."""
-    import keras
-
     builder: Callable[..., keras.Model] = getattr(keras.applications, network.builder)
     shape = tuple(x.shape[1:])
     try:
@@ -307,16 +296,12 @@ def _reverse_channels(model: keras.Model) -> None:
 
 def _flatten(model: keras.Model) -> keras.Model:
     """Return a model without nested Sequential ones, such as ConvNeXt's, and with the same names in each process."""
-    import keras
-
     flat = keras.models.clone_model(model, clone_function=lambda layer: layer, call_function=_call_flat)
     _name_anew(flat)
     return flat
 
 
 def _call_flat(layer: keras.layers.Layer, *arguments: Any, **named: Any) -> Any:
-    import keras
-
     if not isinstance(layer, keras.Sequential):
         return layer(*arguments, **named)
     (x,) = arguments

@@ -17,6 +17,7 @@ from pixmill.images import UndecodableError, decode, fit
 from pixmill.learn.exported import load_exported
 from pixmill.learn.litert import Network, converted_files, load_litert
 from pixmill.learn.model_folder import load_classifier, read_description
+from pixmill.learn.tensorflow import keras
 from pixmill.metrics.calibration import Calibration, calibrate
 from pixmill.metrics.probabilities import softmax
 
@@ -253,8 +254,6 @@ def _networks(folder: Path, threads: int | None = None) -> tuple[Network, Networ
         last, *backbone = (_load(folder / name, threads) for name in names)
         return last, next(iter(backbone), None)
     model, _ = load_classifier(folder)
-    import keras
-
     # Without the softmax, which is computed in float64.
     graph = keras.Model(model.input, model.layers[-1].input)
 

@@ -2,51 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import sys
-import tempfile
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    import keras
-
-
-def load_tensorflow() -> None:
-    """Import TensorFlow and Keras for the first time, quietly, with the settings that results depend on.
-
-    Your ``KERAS_BACKEND`` or ``keras.json`` (backend, float type, order of axes, epsilon) is ignored, since it would
-    give another model under the same params, or none.
-
-    While TensorFlow loads and looks for devices, it writes lines about oneDNN and absent GPUs directly to the file
-    descriptor of standard error, whatever its settings. They are captured, and shown only if the import fails.
-    """
-    if "tensorflow" in sys.modules:
-        return
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as heard:
-        stderr = os.dup(2)
-        os.dup2(heard.fileno(), 2)
-        try:
-            import keras
-            import tensorflow as tf
-
-            tf.config.list_physical_devices()
-        except Exception:
-            heard.seek(0)
-            with os.fdopen(os.dup(stderr), "wb") as screen:
-                shutil.copyfileobj(heard, screen)
-            raise
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-    keras.config.set_floatx("float32")
-    keras.config.set_image_data_format("channels_last")
-    keras.config.set_epsilon(1e-7)
+from pixmill.learn.tensorflow import keras, tf
 
 
 def first_line(error: Exception) -> str:
@@ -69,8 +29,6 @@ def fix_threads(threads: int) -> None:
     Raises:
         RuntimeError: TensorFlow has already computed with another number (a bug in the caller).
     """
-    load_tensorflow()
-    import tensorflow as tf
     from threadpoolctl import threadpool_limits
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)

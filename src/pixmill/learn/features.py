@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -30,10 +30,8 @@ from pixmill.learn.determinism import fix_threads
 from pixmill.learn.litert import load_litert
 from pixmill.learn.litert_export import convert_backbone
 from pixmill.learn.precision import machine
+from pixmill.learn.tensorflow import keras, tf
 from pixmill.provenance.results import digest_code
-
-if TYPE_CHECKING:
-    import keras
 
 _BATCH = 32
 """Images per batch; for TensorFlow the last one is padded: its rounding may depend on the batch size."""
@@ -248,8 +246,6 @@ def _by_tensorflow(
     build: Callable[[], keras.Model], pixels: Pixels, rows: npt.NDArray[np.int64]
 ) -> Generator[Features, None, None]:
     """Compute features in batches of one size, to which the last is padded."""
-    import tensorflow as tf
-
     model = build()
     run = tf.function(
         lambda batch: model(tf.cast(batch, tf.float32), training=False),

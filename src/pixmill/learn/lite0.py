@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixmill.core.errors import TrainError
+from pixmill.learn.tensorflow import keras
 
 if TYPE_CHECKING:
-    import keras
     import numpy as np
     import numpy.typing as npt
 
@@ -61,43 +61,37 @@ def lite0_features(pixels: keras.KerasTensor) -> keras.KerasTensor:
     Args:
         pixels: Of shape (n, image_size, image_size, 3).
     """
-    from keras import layers
-
-    x = layers.Rescaling(1 / 128, offset=-127 / 128, name="rescaling")(pixels)
-    x = layers.Conv2D(32, 3, 2, **_FORM, name="stem_conv")(x)
+    x = keras.layers.Rescaling(1 / 128, offset=-127 / 128, name="rescaling")(pixels)
+    x = keras.layers.Conv2D(32, 3, 2, **_FORM, name="stem_conv")(x)
     x = _normalise(x, "stem")
     number = 0
     for block in _STAGES:
         for place in range(block.repeats):
             x = _block(x, block, 1 if place else block.stride, f"block{number}")
             number += 1
-    x = layers.Conv2D(1280, 1, **_FORM, name="top_conv")(x)
+    x = keras.layers.Conv2D(1280, 1, **_FORM, name="top_conv")(x)
     return _normalise(x, "top")
 
 
 def _block(x: keras.KerasTensor, block: _Blocks, stride: int, name: str) -> keras.KerasTensor:
     """Inverted bottleneck: expand, depthwise convolution, project; with a skip connection if the shapes match."""
-    from keras import layers
-
     came = x
     channels = int(x.shape[-1])
     if block.expansion != 1:
-        expanded = layers.Conv2D(channels * block.expansion, 1, **_FORM, name=f"{name}_expand_conv")
+        expanded = keras.layers.Conv2D(channels * block.expansion, 1, **_FORM, name=f"{name}_expand_conv")
         x = _normalise(expanded(x), f"{name}_expand")
-    depthwise = layers.DepthwiseConv2D(block.kernel, stride, **_FORM, name=f"{name}_depthwise_conv")
+    depthwise = keras.layers.DepthwiseConv2D(block.kernel, stride, **_FORM, name=f"{name}_depthwise_conv")
     x = _normalise(depthwise(x), f"{name}_depthwise")
-    project = layers.Conv2D(block.filters, 1, **_FORM, name=f"{name}_project_conv")
-    x = layers.BatchNormalization(epsilon=_EPSILON, name=f"{name}_project_bn")(project(x))
+    project = keras.layers.Conv2D(block.filters, 1, **_FORM, name=f"{name}_project_conv")
+    x = keras.layers.BatchNormalization(epsilon=_EPSILON, name=f"{name}_project_bn")(project(x))
     if stride == 1 and channels == block.filters:
-        x = layers.Add(name=f"{name}_add")([x, came])
+        x = keras.layers.Add(name=f"{name}_add")([x, came])
     return x
 
 
 def _normalise(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    from keras import layers
-
-    x = layers.BatchNormalization(epsilon=_EPSILON, name=f"{name}_bn")(x)
-    return layers.ReLU(6.0, name=f"{name}_relu")(x)
+    x = keras.layers.BatchNormalization(epsilon=_EPSILON, name=f"{name}_bn")(x)
+    return keras.layers.ReLU(6.0, name=f"{name}_relu")(x)
 
 
 def bundled_file() -> Path:
@@ -179,15 +173,13 @@ def set_lite0_weights(model: keras.Model, path: Path) -> None:
     Raises:
         TrainError: It is missing, or differs from the published one.
     """
-    from keras import layers
-
     # Both are in graph order. PyTorch also counts batches, and ends with a classifier.
     tensors = (tensor for name, tensor in lite0_tensors(path).items() if not name.endswith("num_batches_tracked"))
     for layer in model.layers:
         weights = [next(tensors) for _ in layer.weights]
         # PyTorch has (out, in, height, width), and (channel, 1, height, width) for depthwise convolutions.
-        if isinstance(layer, layers.DepthwiseConv2D):
+        if isinstance(layer, keras.layers.DepthwiseConv2D):
             weights = [weights[0].transpose(2, 3, 0, 1)]
-        elif isinstance(layer, layers.Conv2D):
+        elif isinstance(layer, keras.layers.Conv2D):
             weights = [weights[0].transpose(2, 3, 1, 0)]
         layer.set_weights(weights)

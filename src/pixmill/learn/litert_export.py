@@ -8,7 +8,7 @@ import functools
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,9 +21,7 @@ from pixmill.learn.backbones import backbone_digest, build_backbone, runtime_ver
 from pixmill.learn.determinism import fix_threads
 from pixmill.learn.litert import BACKBONE, HEAD, NETWORK, load_litert, quiet
 from pixmill.learn.networks import head_graph
-
-if TYPE_CHECKING:
-    import keras
+from pixmill.learn.tensorflow import keras, tf
 
 TOLERANCE = 1e-3
 """Maximum difference of an output from Keras', relative to the largest output, or to 1 if that is larger."""
@@ -46,8 +44,6 @@ def export_classifier(
         scratch: The cache of features, which holds the converted backbone.
         root: The project folder, to which a weights file is relative; default: the current one.
     """
-    import keras
-
     if params.model != "features":
         # Softmax, the last layer, is computed in float64 by the classifier.
         convert(keras.Model(model.input, model.layers[-1].input, name="network"), folder / NETWORK)
@@ -90,8 +86,6 @@ def convert_backbone(
         return None
     announce("features: converting the backbone to LiteRT, once")
     fix_threads(threads)
-    import keras
-
     backbone = build_backbone(params, image_size=image_size, seed=seed, root=root)
     outputs = [backbone.output]
     if isinstance(backbone.layers[-1], keras.layers.GlobalAveragePooling2D):
@@ -164,17 +158,14 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
     Args:
         model: One flat functional graph.
     """
-    import keras
-    from keras import layers
-
     # Layers may belong to other graphs, too.
     nodes = {node for nodes in model._nodes_by_depth.values() for node in nodes}
     convolution_of: dict[str, Any] = {}
     for layer in model.layers:
-        if isinstance(layer, layers.BatchNormalization):
+        if isinstance(layer, keras.layers.BatchNormalization):
             (node,) = nodes.intersection(layer._inbound_nodes)
             before = node.parent_nodes[0].operation
-            is_linear = isinstance(before, layers.Conv2D | layers.DepthwiseConv2D) and (
+            is_linear = isinstance(before, keras.layers.Conv2D | keras.layers.DepthwiseConv2D) and (
                 before.activation is keras.activations.linear
             )
             if is_linear and len(nodes.intersection(before._outbound_nodes)) == 1:
@@ -199,8 +190,6 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
 
 def _fold(convolution: Any, weights: list[npt.NDArray[Any]], norm: Any) -> list[npt.NDArray[np.float32]]:
     """Return kernel and bias of a convolution that includes a batch norm."""
-    from keras import layers
-
     kernel, *biases = (np.asarray(weight, np.float64) for weight in weights)
     gamma, beta, mean, variance = (
         np.float64(default) if variable is None else np.asarray(variable, np.float64)
@@ -209,7 +198,7 @@ def _fold(convolution: Any, weights: list[npt.NDArray[Any]], norm: Any) -> list[
     scale = gamma / np.sqrt(variance + norm.epsilon)
     bias = beta + ((biases[0] if biases else 0.0) - mean) * scale
     # A depthwise kernel has the shape (height, width, channels, multiplier).
-    shape = kernel.shape[-2:] if isinstance(convolution, layers.DepthwiseConv2D) else kernel.shape[-1:]
+    shape = kernel.shape[-2:] if isinstance(convolution, keras.layers.DepthwiseConv2D) else kernel.shape[-1:]
     return [(kernel * scale.reshape(shape)).astype(np.float32), bias.astype(np.float32)]
 
 
@@ -218,8 +207,6 @@ def _require_agreement(model: keras.Model, path: Path) -> None:
     shape = (3, *model.input_shape[1:])
     scale = np.array([0, 64, 255]).reshape(-1, *[1] * (len(shape) - 1))
     inputs = np.rint(np.random.default_rng(0).random(shape) * scale).astype(np.float32)
-    import tensorflow as tf
-
     # GPUs may round to fewer digits.
     with tf.device("CPU"):
         outputs = model(inputs, training=False)

@@ -6,15 +6,13 @@ import json
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pixmill.core.errors import ManifestError
 from pixmill.core.files import read_json, replacing, reserve, write_text
 from pixmill.images import ASPECTS, RESIZES
-from pixmill.learn.determinism import first_line, load_tensorflow
-
-if TYPE_CHECKING:
-    import keras
+from pixmill.learn.determinism import first_line
+from pixmill.learn.tensorflow import keras
 
 _PARTS: dict[str | None, set[str]] = {
     None: {"__keras_tensor__"},
@@ -143,9 +141,6 @@ def load_classifier(folder: Path) -> tuple[keras.Model, list[str]]:
     Raises:
         ManifestError: A file is missing, or was not written by Pixmill.
     """
-    load_tensorflow()
-    import keras
-
     description = read_description(folder)
     labels, image_size = description["labels"], description["image_size"]
     architecture = read_json(folder / _ARCHITECTURE, stage="train")

@@ -11,9 +11,9 @@ from pixmill.core.errors import TrainError
 from pixmill.core.params import BlockParams, CnnParams, DenseParams, TrainParams
 from pixmill.learn.backbones import APPLICATIONS, build_backbone
 from pixmill.learn.determinism import derived_seed
+from pixmill.learn.tensorflow import keras
 
 if TYPE_CHECKING:
-    import keras
     import numpy as np
     import numpy.typing as npt
 
@@ -45,8 +45,6 @@ class _Draw:
 
     def __call__(self) -> keras.initializers.Initializer:
         """Return the next layer's initializer."""
-        import keras
-
         return keras.initializers.GlorotUniform(seed=derived_seed(self.seed, next(self._drawn)))
 
 
@@ -61,13 +59,11 @@ def _dense_layers(
         draw: Gives the initialisers.
         prefix: Prefix of the layers' names; default: none.
     """
-    from keras import layers
-
     for index, layer in enumerate(dense):
         name = f"{prefix}dense_{index}"
-        x = layers.Dense(layer.units, activation="relu", kernel_initializer=draw(), name=name)(x)
+        x = keras.layers.Dense(layer.units, activation="relu", kernel_initializer=draw(), name=name)(x)
         if layer.dropout:
-            x = layers.Dropout(layer.dropout, seed=draw.seed, name=f"{name}_dropout")(x)
+            x = keras.layers.Dropout(layer.dropout, seed=draw.seed, name=f"{name}_dropout")(x)
     return x
 
 
@@ -84,13 +80,11 @@ def _end_layers(x: keras.KerasTensor, end: str, draw: _Draw, *, labels: int) -> 
         draw: Gives the initialisers.
         labels: How many classes there are.
     """
-    from keras import layers
-
     scores, logarithms = ("scores", _LOGITS) if end == "normalized_sigmoid" else (_LOGITS, "log_sigmoid")
-    x = layers.Dense(labels, kernel_initializer=draw(), dtype="float32", name=scores)(x)
+    x = keras.layers.Dense(labels, kernel_initializer=draw(), dtype="float32", name=scores)(x)
     if end != "softmax":
-        x = layers.Activation("log_sigmoid", dtype="float32", name=logarithms)(x)
-    return layers.Activation("softmax", dtype="float32", name=_PROBABILITIES)(x)
+        x = keras.layers.Activation("log_sigmoid", dtype="float32", name=logarithms)(x)
+    return keras.layers.Activation("softmax", dtype="float32", name=_PROBABILITIES)(x)
 
 
 def build_classifier(params: TrainParams, *, labels: int, image_size: int, root: Path | None = None) -> keras.Model:
@@ -126,9 +120,6 @@ def _build_cnn(params: CnnParams, *, labels: int, image_size: int, seed: int) ->
         TrainError: The images are too small for so many layers.
     """
     _require_room(params, image_size)
-    import keras
-    from keras import layers
-
     draw = _Draw(seed)
     pixels = keras.Input((image_size, image_size, 3), name="pixels")
     x = pixels
@@ -137,24 +128,22 @@ def _build_cnn(params: CnnParams, *, labels: int, image_size: int, seed: int) ->
         x = keras.ops.image.rgb_to_grayscale(x)
     if params.rescaling in _RESCALINGS:
         scale, offset = _RESCALINGS[params.rescaling]
-        x = layers.Rescaling(scale, offset, name="rescaling")(x)
+        x = keras.layers.Rescaling(scale, offset, name="rescaling")(x)
     for index, block in enumerate(params.blocks):
         x = _block(x, block, draw, f"block_{index}")
-    join = layers.Flatten(name="flatten") if params.head == "flatten" else layers.GlobalAveragePooling2D(name="average")
-    x = _dense_layers(join(x), params.dense, draw)
+    flatten, average = keras.layers.Flatten(name="flatten"), keras.layers.GlobalAveragePooling2D(name="average")
+    x = _dense_layers((flatten if params.head == "flatten" else average)(x), params.dense, draw)
     model = keras.Model(pixels, _end_layers(x, params.end, draw, labels=labels), name="cnn")
     for operation in model.operations:
-        if not isinstance(operation, layers.Layer):
+        if not isinstance(operation, keras.layers.Layer):
             # Keras would number it by a count of this process.
             operation.name = "grey"
     return model
 
 
 def _block(x: keras.KerasTensor, block: BlockParams, draw: _Draw, name: str) -> keras.KerasTensor:
-    from keras import layers
-
     for index in range(block.convolutions):
-        x = layers.Conv2D(
+        x = keras.layers.Conv2D(
             block.filters,
             block.kernel,
             padding=block.padding,
@@ -163,13 +152,13 @@ def _block(x: keras.KerasTensor, block: BlockParams, draw: _Draw, name: str) -> 
             name=f"{name}_convolution_{index}",
         )(x)
         if block.batch_norm is True:
-            x = layers.BatchNormalization(name=f"{name}_normalization_{index}")(x)
+            x = keras.layers.BatchNormalization(name=f"{name}_normalization_{index}")(x)
     if block.pooling > 1:
-        x = layers.MaxPooling2D(block.pooling, padding=block.pool_padding, name=f"{name}_pooling")(x)
+        x = keras.layers.MaxPooling2D(block.pooling, padding=block.pool_padding, name=f"{name}_pooling")(x)
     if block.batch_norm == "after_pooling":
-        x = layers.BatchNormalization(name=f"{name}_normalization")(x)
+        x = keras.layers.BatchNormalization(name=f"{name}_normalization")(x)
     if block.dropout:
-        x = layers.Dropout(block.dropout, seed=draw.seed, name=f"{name}_dropout")(x)
+        x = keras.layers.Dropout(block.dropout, seed=draw.seed, name=f"{name}_dropout")(x)
     return x
 
 
@@ -207,8 +196,6 @@ def _build_with_backbone(params: TrainParams, *, labels: int, image_size: int, r
     Raises:
         TrainError: The weights are not available or do not match.
     """
-    import keras
-
     backbone = build_backbone(params.backbone, image_size=image_size, seed=params.seed, root=root)
     _unfreeze(backbone, params.backbone.unfreeze if params.model == "backbone" else 0)
     probabilities = _head(backbone.output, params, labels=labels)
@@ -223,8 +210,6 @@ def build_head(params: TrainParams, *, labels: int, features: int) -> keras.Mode
         labels: How many classes there are.
         features: Number of features per image.
     """
-    import keras
-
     vectors = keras.Input((features,), name="features")
     return keras.Model(vectors, _head(vectors, params, labels=labels), name="head")
 
@@ -235,8 +220,6 @@ def head_graph(classifier: keras.Model) -> keras.Model:
     Args:
         classifier: A classifier with a backbone.
     """
-    import keras
-
     first = next(layer for layer in classifier.layers if _in_head(layer))
     return keras.Model(first.input, classifier.get_layer(_LOGITS).output, name="head")
 
@@ -269,15 +252,13 @@ def backbone_variables(classifier: keras.Model) -> list[keras.Variable]:
 
 
 def _head(x: keras.KerasTensor, params: TrainParams, *, labels: int) -> keras.KerasTensor:
-    from keras import layers
-
     draw = _Draw(params.seed)
     dense: tuple[DenseParams, ...] = params.backbone.dense
     dropout = params.backbone.dropout
     if params.model == "features":
         dense, dropout = (params.features.dense if params.features.head == "mlp" else ()), 0.0
     if dropout:
-        x = layers.Dropout(dropout, seed=params.seed, name=f"{_HEAD}dropout")(x)
+        x = keras.layers.Dropout(dropout, seed=params.seed, name=f"{_HEAD}dropout")(x)
     return _end_layers(_dense_layers(x, dense, draw, prefix=_HEAD), "softmax", draw, labels=labels)
 
 
@@ -287,19 +268,17 @@ def _in_head(layer: keras.layers.Layer) -> bool:
 
 def _unfreeze(backbone: keras.Model, count: int | Literal["all"]) -> None:
     """Make only the last layers with weights trainable, and disable dropout in the frozen ones."""
-    from keras import layers
-
     weighted = [
         layer
         for layer in backbone.layers
-        if layer.weights and not isinstance(layer, layers.BatchNormalization | layers.Normalization)
+        if layer.weights and not isinstance(layer, keras.layers.BatchNormalization | keras.layers.Normalization)
     ]
     fitted = weighted if count == "all" else weighted[max(0, len(weighted) - count) :]
     frozen = True
     for layer in backbone.layers:
         layer.trainable = layer in fitted
         frozen = frozen and not layer.trainable
-        if isinstance(layer, layers.Dropout) and frozen:
+        if isinstance(layer, keras.layers.Dropout) and frozen:
             # Layers before the first trainable one must be deterministic.
             layer.rate = 0.0
 
@@ -313,8 +292,6 @@ def objective(params: TrainParams) -> keras.losses.Loss:
     Args:
         params: The section ``train``.
     """
-    import keras
-
     sigmoid = params.model == "cnn" and params.cnn.end == "sigmoid"
     kind = keras.losses.BinaryCrossentropy if sigmoid else keras.losses.CategoricalCrossentropy
     return kind(from_logits=True, label_smoothing=params.label_smoothing, dtype="float32")
@@ -327,8 +304,6 @@ def logits_graph(classifier: keras.Model) -> keras.Model:
         classifier: The classifier to fit; the graph shares its weights. Probabilities have the order of
             the logits, but may be equal where sigmoids saturate.
     """
-    import keras
-
     return keras.Model(classifier.input, classifier.get_layer(_LOGITS).output, name="logits")
 
 

@@ -8,12 +8,9 @@ import platform
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from pixmill.learn.determinism import load_tensorflow
-
-if TYPE_CHECKING:
-    import keras
+from pixmill.learn.tensorflow import keras, tf
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -50,8 +47,6 @@ def computing_with(graph: keras.Model, precision: Precision) -> Iterator[None]:
         graph: The graph.
         precision: Precision of its inner layers.
     """
-    import keras
-
     weighted = [index for index, layer in enumerate(graph.layers) if layer.weights]
     inner = graph.layers[weighted[0] : weighted[-1]] if weighted and precision == "bfloat16" else []
     before = [layer.dtype_policy for layer in inner]
@@ -93,7 +88,4 @@ def machine() -> str:
 
 
 def _gpus() -> list[dict[str, Any]]:
-    load_tensorflow()
-    import tensorflow as tf
-
     return [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.list_physical_devices("GPU")]

@@ -6,9 +6,12 @@ from pixmill.core.files import file_digest, fresh_folder, read_json, write_figur
 from pixmill.core.manifest import write_table
 from pixmill.core.params import Params
 from pixmill.core.workspace import Workspace
-from pixmill.evaluate import LABELS, evaluate, headline, predictions_schema
-from pixmill.learn import describe_model
+from pixmill.evaluate.evaluation import evaluate
+from pixmill.evaluate.labels import LABELS
+from pixmill.evaluate.measure import headline
+from pixmill.evaluate.predictions import predictions_schema
 from pixmill.learn.inference import answers_schema
+from pixmill.learn.networks import describe_model
 from pixmill.metrics.growth import Growth
 from pixmill.pages.evaluate import figures, render_report
 from pixmill.record.stage_runs import evaluation_run

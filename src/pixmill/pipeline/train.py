@@ -6,7 +6,10 @@ from functools import partial
 from pixmill.core.files import file_digest, fresh_folder, write_bytes, write_figures, write_text
 from pixmill.core.params import Params, flat
 from pixmill.core.workspace import Workspace
-from pixmill.learn import describe_model, export_classifier, save_calibration, save_classifier
+from pixmill.learn.classifier import save_calibration
+from pixmill.learn.litert_export import export_classifier
+from pixmill.learn.model_folder import save_classifier
+from pixmill.learn.networks import describe_model
 from pixmill.pages.train import curves_figure, draw_samples, render_report
 from pixmill.record.epochs import fold_run, log_epochs
 from pixmill.record.run_recorder import RunRecorder

@@ -53,7 +53,7 @@ def calibrate(model: keras.Model, temperature: float | None) -> keras.Model:
     """Return a classifier whose outputs are calibrated probabilities; it may share the given one's weights.
 
     Args:
-        model: As :func:`pixmill.learn.load_classifier` returns it; it may be changed in place.
+        model: As :func:`pixmill.learn.model_folder.load_classifier` returns it; it may be changed in place.
         temperature: The divisor of the logits; ``None``: none.
     """
     import keras

@@ -14,9 +14,10 @@ from pixmill.core.errors import PixmillError
 from pixmill.core.files import remove_temporary, replacing, write_text
 from pixmill.core.progress import announce, track
 from pixmill.images.parts import Part, load_parts
-from pixmill.learn import Classifier, load_classifier
+from pixmill.learn.classifier import Classifier
 from pixmill.learn.determinism import first_line
 from pixmill.learn.exported import LABELS, Exported, labels_text
+from pixmill.learn.model_folder import load_classifier
 from pixmill.predict.agreement import Agreement, measure, open_exported
 from pixmill.predict.card import MARK, render_card
 from pixmill.predict.conversion import FORMATS, calibrate, convert, install_missing

@@ -9,8 +9,8 @@ from pixmill.core.files import read_json
 from pixmill.core.manifest import SPLIT, read_table
 from pixmill.core.params import EvaluateParams, TrainParams, parse_yaml
 from pixmill.evaluate.measure import convert_metrics
-from pixmill.learn import describe_model
 from pixmill.learn.exported import Exported
+from pixmill.learn.networks import describe_model
 from pixmill.record.lineage import data_hashes
 from pixmill.scrape.licences import parse_licence
 

@@ -6,20 +6,17 @@ import itertools
 import math
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pixmill.core.errors import TrainError
 from pixmill.core.params import TrainParams
 from pixmill.core.progress import Progress, announce
 from pixmill.images.parts import Part
 from pixmill.learn.precision import Precision, has_bfloat16
+from pixmill.learn.tensorflow import keras
 from pixmill.train.checkpoints import Arrays, Checkpoint, Checkpoints, OnEpoch
 from pixmill.train.history import Epoch, Timing, best_of, is_over, learning_rate
 from pixmill.train.interruption import Interruption
 from pixmill.train.steps import Trainer, balanced_weights, epoch_order, feed
-
-if TYPE_CHECKING:
-    import keras
 
 _REPORT_EVERY = 1.0
 """Seconds between two progress updates of the loss, each of which waits for a step."""

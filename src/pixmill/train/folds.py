@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +12,8 @@ import pandas as pd
 
 from pixmill.core.errors import ManifestError
 from pixmill.images.parts import Chosen, Part, Shards
+from pixmill.learn.tensorflow import keras
 from pixmill.train.checkpoints import Checkpoint, Checkpoints, OnEpoch
-
-if TYPE_CHECKING:
-    import keras
 
 
 @dataclass(frozen=True)

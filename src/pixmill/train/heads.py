@@ -6,21 +6,20 @@ import functools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from pixmill.core.params import TrainParams
 from pixmill.images.parts import Chosen, Part
-from pixmill.learn import build_head, fuse, part_features
+from pixmill.learn.features import part_features
+from pixmill.learn.networks import build_head, fuse
+from pixmill.learn.tensorflow import keras
 from pixmill.train.checkpoints import Checkpoint, Checkpoints, OnEpoch
 from pixmill.train.fitting import fit, weights_of
 from pixmill.train.logistic import fit_logistic
 from pixmill.train.scaling import Features, Scaled, Scaling
-
-if TYPE_CHECKING:
-    import keras
 
 
 def fit_head(

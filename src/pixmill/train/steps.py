@@ -6,21 +6,19 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from pixmill.core.params import TrainParams
 from pixmill.images.parts import Part
-from pixmill.learn import backbone_variables, logits_graph, objective, reseed
 from pixmill.learn.augmentation import Augmenter
+from pixmill.learn.determinism import reseed
+from pixmill.learn.networks import backbone_variables, logits_graph, objective
 from pixmill.learn.precision import Precision, computing_with
+from pixmill.learn.tensorflow import keras, tf
 from pixmill.train.strategy import Replicas
-
-if TYPE_CHECKING:
-    import keras
-    import tensorflow as tf
 
 Array = npt.NDArray[Any]
 
@@ -61,8 +59,6 @@ class Trainer:
         precision: Precision | None = None,
         root: Path | None = None,
     ) -> None:
-        import tensorflow as tf
-
         self._params = params
         self._labels = labels
         self._precision: Precision = precision or ("bfloat16" if params.precision == "bfloat16" else "float32")
@@ -142,7 +138,7 @@ class Trainer:
 
     @property
     def variables(self) -> list[keras.Variable]:
-        """Weights and random states in a fixed order, as :func:`pixmill.learn.reseed` expects them."""
+        """Weights and random states in a fixed order, as :func:`pixmill.learn.determinism.reseed` expects them."""
         return [*self._graph.variables, *(self._augmenter.variables if self._augmenter else [])]
 
     def state(self) -> dict[str, Array]:
@@ -168,8 +164,6 @@ class Trainer:
 
     def _add(self, name: str, step: Any, batch: tuple[Any, ...]) -> tuple[tf.Tensor, tf.Tensor]:
         """Add a batch to the sums, and return its loss and accuracy."""
-        import tensorflow as tf
-
         loss, correct = self._replicas.run(step, batch)
         *_, total = batch
         sums = [tf.cast(value, tf.float64) for value in (loss, correct, total)]
@@ -190,8 +184,6 @@ class Trainer:
         Returns:
             The share's contribution to the batch's mean loss, and its number of correct predictions.
         """
-        import tensorflow as tf
-
         labels = tf.one_hot(targets, self._labels)
         if self._augmenter:
             pixels, labels = self._augmenter(pixels, labels, stream=self._replicas.place())
@@ -212,8 +204,6 @@ class Trainer:
     def _score(
         self, pixels: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor, total: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        import tensorflow as tf
-
         labels = tf.one_hot(targets, self._labels)
         scores = self._graph(tf.cast(pixels, tf.float32), training=False)
         loss = tf.reduce_sum(self._objective.call(labels, scores) * weights) / total
@@ -270,20 +260,16 @@ def feed(part: Part, size: int, order: npt.NDArray[np.int64] | None = None) -> I
 
 def _correct(scores: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
     """Return the number of images whose largest score is that of their main class."""
-    import tensorflow as tf
-
     return tf.reduce_sum(tf.cast(tf.argmax(scores, axis=1) == tf.argmax(labels, axis=1), tf.float32) * weights)
 
 
 def _optimizer(params: TrainParams) -> keras.optimizers.Optimizer:
     """Return an optimizer whose learning rate is set at each step."""
-    from keras import optimizers
-
     if params.optimizer == "sgd":
-        return optimizers.SGD(params.learning_rate, momentum=params.momentum)
+        return keras.optimizers.SGD(params.learning_rate, momentum=params.momentum)
     if params.optimizer == "adam":
-        return optimizers.Adam(params.learning_rate)
-    optimizer = optimizers.AdamW(params.learning_rate, weight_decay=params.weight_decay)
+        return keras.optimizers.Adam(params.learning_rate)
+    optimizer = keras.optimizers.AdamW(params.learning_rate, weight_decay=params.weight_decay)
     # Weight decay applies to kernels only, not to biases and normalisation parameters.
     optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
     return optimizer

@@ -7,17 +7,14 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pixmill.core.errors import TrainError
 from pixmill.core.params import TrainParams
-from pixmill.learn.determinism import load_tensorflow
-
-if TYPE_CHECKING:
-    import tensorflow as tf
+from pixmill.learn.tensorflow import tf
 
 _NAMES = ("auto", "one", "mirrored", "multi_worker")
 
@@ -33,8 +30,6 @@ class Replicas:
     """
 
     def __init__(self) -> None:
-        import tensorflow as tf
-
         self._strategy = tf.distribute.get_strategy()
         self._count = int(self._strategy.num_replicas_in_sync)
         self._alone = not tf.distribute.has_strategy()
@@ -44,8 +39,6 @@ class Replicas:
 
         XLA compiles this kind of network to code that is several times slower on CPUs.
         """
-        import tensorflow as tf
-
         # Per-replica values have no signature.
         known = signature if self._count == 1 else None
         graph: Callable[..., Any] = tf.function(step, input_signature=known, jit_compile=False, autograph=False)
@@ -56,8 +49,6 @@ class Replicas:
         total, weights = np.float32(len(targets)), np.ones(len(targets), np.float32)
         if self._count == 1:
             return pixels, targets, weights, total
-        import tensorflow as tf
-
         if len(targets) < self._count:
             # Every replica needs an image: repeat the last one with weight 0.
             rows = np.minimum(np.arange(self._count), len(targets) - 1)
@@ -86,16 +77,12 @@ class Replicas:
 
         The optimizer sums the shares.
         """
-        import tensorflow as tf
-
         if self._count > 1:
             gradients = tf.distribute.get_replica_context().all_reduce("SUM", gradients)
         return [gradient / self._count for gradient in tf.clip_by_global_norm(gradients, norm)[0]]
 
     def place(self) -> tf.Tensor | int:
         """Return the number of this replica; within a step."""
-        import tensorflow as tf
-
         return tf.distribute.get_replica_context().replica_id_in_sync_group if self._count > 1 else 0
 
 
@@ -104,7 +91,7 @@ def choose_strategy(params: TrainParams) -> tf.distribute.Strategy:
 
     ``one`` is one GPU, or the CPU if there is none; ``mirrored`` all GPUs of this machine; ``multi_worker`` the
     processes that ``TF_CONFIG`` lists, each of which must be started. ``auto`` is ``mirrored`` with several GPUs, else
-    ``one``. Call it after :func:`pixmill.learn.fix_threads` and before any computation.
+    ``one``. Call it after :func:`pixmill.learn.determinism.fix_threads` and before any computation.
 
     Args:
         params: The section ``train``.
@@ -113,9 +100,6 @@ def choose_strategy(params: TrainParams) -> tf.distribute.Strategy:
         TrainError: The strategy is unknown, or this machine, ``TF_CONFIG`` or the params do not allow it.
     """
     name = _name()
-    load_tensorflow()
-    import tensorflow as tf
-
     if name == "multi_worker":
         _task()
         if params.minutes is not None or params.precision == "auto":

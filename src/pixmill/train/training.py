@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +20,10 @@ from pixmill.core.files import read_json
 from pixmill.core.params import TrainParams
 from pixmill.core.progress import announce
 from pixmill.images.parts import Part, load_parts
-from pixmill.learn import build_classifier, describe_model, fix_threads
+from pixmill.learn.determinism import fix_threads
+from pixmill.learn.networks import build_classifier, describe_model
 from pixmill.learn.precision import Precision
+from pixmill.learn.tensorflow import keras, tf
 from pixmill.train.checkpoints import Checkpoint, Checkpoints, OnEpoch
 from pixmill.train.fitting import fit
 from pixmill.train.folds import FoldResult, cross_validate, fold_metrics, folds_of
@@ -31,10 +33,6 @@ from pixmill.train.learning_curve import LearningCurve, learning_curve
 from pixmill.train.scaling import Features
 from pixmill.train.strategy import choose_strategy, several_processes
 from pixmill.train.training_key import training_key
-
-if TYPE_CHECKING:
-    import keras
-
 
 _BATCH = 32
 
@@ -299,8 +297,6 @@ def _kept_answers(
 @contextlib.contextmanager
 def _enough_memory() -> Iterator[None]:
     """Turn an out-of-memory error of the block into a helpful message."""
-    import tensorflow as tf
-
     try:
         yield
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:

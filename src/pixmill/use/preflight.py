@@ -13,7 +13,7 @@ from pixmill.bundled import missing_data
 from pixmill.core.errors import DataError, PluginError, ScrapeError
 from pixmill.core.params import Params
 from pixmill.images import EXTENSIONS, sniff
-from pixmill.learn.determinism import load_tensorflow
+from pixmill.learn.tensorflow import load_tensorflow
 from pixmill.project.plugins import load_plugin
 from pixmill.project.pyproject import GROUPS
 from pixmill.scrape.sources.definition import load_site

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pixmill.evaluate import Evaluation
+from pixmill.evaluate.evaluation import Evaluation
 from pixmill.evaluate.labels import LabelIssue
 from pixmill.evaluate.mistakes import Confusion, PredictedImage
 from pixmill.images.png import png_bytes

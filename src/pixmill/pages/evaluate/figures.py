@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from pixmill.evaluate import Evaluation
+from pixmill.evaluate.evaluation import Evaluation
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

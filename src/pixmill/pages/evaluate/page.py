@@ -11,8 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pixmill.core.words import count
-from pixmill.evaluate import Evaluation
-from pixmill.evaluate.evaluation import Pixels
+from pixmill.evaluate.evaluation import Evaluation, Pixels
 from pixmill.evaluate.labels import LabelIssue
 from pixmill.evaluate.mistakes import Confusion, PredictedImage, commonest_confusions
 from pixmill.images.fit import thumbnail_uri

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pixmill.core.params import TrainParams
 from pixmill.core.params.reference import plain
-from pixmill.learn import describe_model
+from pixmill.learn.networks import describe_model
 from pixmill.metrics.growth import UNMEASURED
 from pixmill.pages.base import render_page
 from pixmill.pages.train.curves import curves_svg, learning_curve_svg

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from pixmill.core.params import TrainParams
 from pixmill.images.fit import thumbnail
 from pixmill.images.parts import Part
-from pixmill.learn import preview_augmentation
+from pixmill.learn.augmentation import preview_augmentation
 from pixmill.learn.determinism import derived_seed
 
 _CLASSES = 30

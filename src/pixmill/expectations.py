@@ -17,7 +17,7 @@ import pandas as pd
 
 from pixmill.core.errors import GateError
 from pixmill.core.params import Severity
-from pixmill.core.words import count
+from pixmill.core.words import count, printable
 
 if TYPE_CHECKING:
     from great_expectations.data_context import AbstractDataContext
@@ -262,14 +262,9 @@ def _outcome(check: Check, batch: Batch, table: Table) -> Outcome:
         type=config["type"],
         kwargs={key: value for key, value in config["kwargs"].items() if key != "batch_id"},
         result=result,
-        found=tuple(_printable(line) for line in check.tell(result, table.rows)),
+        found=tuple(printable(line) for line in check.tell(result, table.rows)),
         advice=None if success else check.advise(result, table.rows),
     )
-
-
-def _printable(line: str) -> str:
-    """Return a line as a terminal may show it: names come from strangers, and some characters are commands to it."""
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in line)
 
 
 def _lines(outcome: Outcome, *, most: int) -> list[str]:

@@ -94,7 +94,7 @@ def run(arguments: argparse.Namespace) -> None:
             announce(f"gate: {rule.name}: {rule.sentence}")
         sys.exit(1)
     if faults:
-        from pixmill.compare.description import printable
+        from pixmill.core.words import printable
 
         for sentence in faults:
             announce(f"malformed: {printable(sentence)}")

@@ -11,6 +11,7 @@ from pixmill.compare.comparison import Change, Changes, Revision, StageChange
 from pixmill.core.errors import ParamsError, PixmillError
 from pixmill.core.git import git
 from pixmill.core.params import flat, parse_params, parse_yaml
+from pixmill.core.words import printable
 from pixmill.provenance.lock import FILE, parse_lock
 
 _COMMITS = 50
@@ -154,6 +155,6 @@ def _commits(root: Path, base: str | None, head: str | None) -> tuple[tuple[str,
     words = ("log", "-z", f"--max-count={_COMMITS}", "--no-show-signature", "--format=%h %<(200,trunc)%s")
     found = git(root, *words, f"{base}..{head}", "--") or ""
     # What would steer a terminal, or is no Unicode, is replaced.
-    shown = "".join(sign if sign.isprintable() or sign == "\0" else "\N{REPLACEMENT CHARACTER}" for sign in found)
-    parts = (line.partition(" ") for line in shown.split("\0") if line)
+    lines = (printable(line, instead="\N{REPLACEMENT CHARACTER}") for line in found.split("\0") if line)
+    parts = (line.partition(" ") for line in lines)
     return tuple((abbreviated, subject.rstrip()) for abbreviated, _, subject in parts)

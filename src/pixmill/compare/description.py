@@ -224,11 +224,6 @@ def rows_of(table: pd.DataFrame) -> list[ImageRow]:
     return rows
 
 
-def printable(text: str) -> str:
-    """Return a text on one line in which each character that would not show is escaped."""
-    return text if text.isprintable() else "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
-
-
 def _gate(gate: Gate, most: int) -> ComparisonSection:
     violated = sorted((rule for rule in gate.rules if rule.result != "pass"), key=lambda rule: rule.result != "fail")
     kept = f"{len(gate.rules) - len(violated):,} of {count(len(gate.rules), 'limit')} kept"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.git import git
+from pixmill.core.words import printable
 
 WORKSPACE = "workspace"
 
@@ -146,7 +147,7 @@ def _title(root: Path, name: str, commit: str) -> str:
     ).strip()
     short, _, subject = described.partition(" ")
     subject = re.sub(r"^dvc: commit experiment \w+$", "DVC experiment", subject)
-    subject = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in subject)
+    subject = printable(subject, instead="\N{REPLACEMENT CHARACTER}")
     return f"{short} ({subject})" if commit.startswith(name) else f"{name} ({short} {subject})"
 
 

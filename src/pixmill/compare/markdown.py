@@ -5,7 +5,8 @@ import re
 from collections.abc import Iterator
 
 from pixmill.compare.comparison import Comparison
-from pixmill.compare.description import ComparisonSection, ComparisonTable, RunLink, printable, sections
+from pixmill.compare.description import ComparisonSection, ComparisonTable, RunLink, sections
+from pixmill.core.words import printable
 from pixmill.pages.base import shorten
 
 LIMIT = 64_000

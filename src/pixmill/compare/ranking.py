@@ -12,7 +12,7 @@ from typing import Any
 
 from pixmill.compare.changes import find_changed_params
 from pixmill.compare.comparison import NotComparableError, Revision, with_sign
-from pixmill.compare.description import NONE, ComparisonTable, p_value, printable
+from pixmill.compare.description import NONE, ComparisonTable, p_value
 from pixmill.compare.numbers import LOWER_IS_BETTER, METRIC_NAMES, compare_numbers
 from pixmill.compare.parallel_plot import parallel_plot
 from pixmill.compare.revisions import read_each
@@ -23,6 +23,7 @@ from pixmill.core.git import git
 from pixmill.core.params import Params
 from pixmill.core.params.reference import plain
 from pixmill.core.progress import track
+from pixmill.core.words import printable
 from pixmill.core.workspace import Workspace
 from pixmill.metrics.significance import Difference, holm
 from pixmill.pages.base import render_page, shorten

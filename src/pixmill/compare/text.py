@@ -3,7 +3,8 @@
 import textwrap
 
 from pixmill.compare.comparison import Comparison
-from pixmill.compare.description import ComparisonTable, RunLink, printable, sections
+from pixmill.compare.description import ComparisonTable, RunLink, sections
+from pixmill.core.words import printable
 
 _WIDTH = 100
 """Columns of a line."""

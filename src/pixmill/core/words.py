@@ -1,7 +1,7 @@
-"""Words for messages and pages: numbers with their nouns, and what a mistyped name may mean."""
+"""Words for messages and pages: numbers with their nouns, lists, mistyped names, and texts of strangers."""
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 
 def count(number: int, noun: str, plural: str = "") -> str:
@@ -35,3 +35,27 @@ def did_you_mean(
     """
     close = difflib.get_close_matches(name, list(known), most, cutoff)
     return f"; did you mean {' or '.join(map(show, close))}?" if close else ""
+
+
+def first_of(names: Sequence[str], most: int) -> str:
+    """Return the first names with commas between them, and dots where there are more.
+
+    >>> first_of(["coat", "dress", "shirt"], 2)
+    'coat, dress, …'
+    """
+    return ", ".join(names[:most]) + (", …" if len(names) > most else "")
+
+
+def printable(text: str, instead: str | None = None) -> str:
+    r"""Return a text without the characters that would not show, or could lead a terminal astray.
+
+    >>> printable("one\ntwo"), printable("one\ntwo", instead=" ")
+    ('one\\ntwo', 'one two')
+
+    Args:
+        text: The text, of a page, a file's name or a commit.
+        instead: What takes the place of such a character; default: its escape sequence.
+    """
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() else instead or repr(sign)[1:-1] for sign in text)

@@ -10,6 +10,7 @@ from pixmill.core.errors import DataError
 from pixmill.core.files import fresh_folder
 from pixmill.core.names import fold, to_nfc
 from pixmill.core.progress import track
+from pixmill.core.words import first_of
 from pixmill.images import EXTENSIONS, sniff
 from pixmill.images.listing import files_below
 
@@ -91,11 +92,11 @@ def find_images(folder: Path, classes: Sequence[str] = ()) -> LabelledFolder:
     if empty := [label for label in wanted if not any(place.rpartition("/")[2] == label for place in images)]:
         rest = [label for label in wanted if label not in empty]
         raise DataError(
-            f"no images in the folders of {_some(empty, 20)}",
+            f"no images in the folders of {first_of(empty, 20)}",
             next=f"put images there, or leave them out: --classes '{','.join(rest)}'",
         )
     if others:
-        remarks.append(f"{len(others):,} files are not images and were left out: {_some(others)}")
+        remarks.append(f"{len(others):,} files are not images and were left out: {first_of(others, _NAMED)}")
     return LabelledFolder(images, tuple(wanted), "fixed" if None not in splits else "classes", tuple(remarks))
 
 
@@ -105,7 +106,7 @@ def _choose_classes(top: Path, found: Set[str], classes: Sequence[str]) -> list[
     wanted = [to_nfc(name) for name in classes] or labels
     if missing := [name for name in wanted if name not in found]:
         raise DataError(
-            f"{top} has no folders for the classes {_some(missing)}; it has {_some(labels, 20)}",
+            f"{top} has no folders for the classes {first_of(missing, _NAMED)}; it has {first_of(labels, 20)}",
             next="correct --classes",
         )
     if len(wanted) == 1:
@@ -167,7 +168,7 @@ def _splits(top: Path) -> tuple[dict[str | None, Path], list[str]]:
         inner = [path for path in map(_innermost, named) if len(_folders(path)) > 1]
         if len(inner) > 1:
             raise DataError(
-                f"{top} has several folders for the split {split}: {_some([path.name for path in named])}",
+                f"{top} has several folders for the split {split}: {first_of([path.name for path in named], _NAMED)}",
                 next=f"keep only one of them, named {split}",
             )
         if inner:
@@ -180,7 +181,7 @@ def _splits(top: Path) -> tuple[dict[str | None, Path], list[str]]:
         remarks.append(f"there is no test split: {found['test'].name} is used as test; val is taken from train")
     used = {path.relative_to(top).parts[0] for path in found.values()}
     if others := [path.name for path in _folders(top) if path.name not in used]:
-        remarks.append(f"these folders are not splits and were left out: {_some(others)}")
+        remarks.append(f"these folders are not splits and were left out: {first_of(others, _NAMED)}")
     return found, remarks
 
 
@@ -199,7 +200,3 @@ def _free_name(name: str, taken: Mapping[str, Path]) -> str:
         number += 1
         free = f"{Path(flat).stem}-{number}{Path(flat).suffix}"
     return free
-
-
-def _some(names: Sequence[str], most: int = _NAMED) -> str:
-    return ", ".join(names[:most]) + (", …" if len(names) > most else "")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pixmill.core.origin import Origin
 from pixmill.core.params import Params, load_params
+from pixmill.core.words import first_of
 from pixmill.images.listing import files_below
 from pixmill.scrape.sources import row_of
 from pixmill.use import find_issues, salt_for_folders
@@ -74,7 +75,7 @@ def next_steps(root: Path, here: Path) -> Iterator[str]:
         folders = [path.relative_to(root).as_posix() for path in sorted((root / "data").rglob("*"))]
         if go:
             yield f"  {go.removesuffix(' && ')}"
-        yield f"  put images into {', '.join(folders[:6])}{', …' if len(folders) > 6 else ''}, or set scrape.source"
+        yield f"  put images into {first_of(folders, 6)}, or set scrape.source"
         yield "  dvc repro"
     elif any(row_of(source).on_web for source in params.sources()):
         yield f"  {go}pixmill scrape --dry-run   (says how long it takes)"

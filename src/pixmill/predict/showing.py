@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pixmill.core.words import count
+from pixmill.core.words import count, printable
 from pixmill.predict.model import Model
 from pixmill.predict.outputs import Row
 
@@ -48,8 +48,8 @@ class Tally:
         read = sum(self._classes.values())
         lines = [f"{count(self.n, 'image')}, predicted by {_title(model)}"]
         listed = self._classes.most_common(_CLASSES)
-        width = max((len(_plain(name)) for name, _ in listed), default=0)
-        lines += [f"  {_plain(name):{width}}  {n:>9,}  {100 * n / read:5.1f} %" for name, n in listed]
+        width = max((len(printable(name)) for name, _ in listed), default=0)
+        lines += [f"  {printable(name):{width}}  {n:>9,}  {100 * n / read:5.1f} %" for name, n in listed]
         if more := len(self._classes) - len(listed):
             lines.append(f"  and {more:,} more classes")
         if self._unsure:
@@ -83,12 +83,12 @@ def table(rows: Iterable[Row], model: Model) -> list[str]:
 
 
 def _cells(row: Row, model: Model) -> tuple[str, str, str, str, str]:
-    path = _plain(row["path"])
+    path = printable(row["path"])
     if row["predicted"] is None:
         return path, "", "", "", f"no prediction: {_meaning(row['reason'])}"
-    rest = ", ".join(f"{_plain(label)} {_percent(value)}" for label, value in _next(row, model))
+    rest = ", ".join(f"{printable(label)} {_percent(value)}" for label, value in _next(row, model))
     sure = "not sure" if row["sure"] is False else ""
-    return path, _plain(row["predicted"]), _percent(row["confidence"]), sure, rest
+    return path, printable(row["predicted"]), _percent(row["confidence"]), sure, rest
 
 
 def _next(row: Row, model: Model) -> Iterator[tuple[str, Any]]:
@@ -108,7 +108,7 @@ def _below(model: Model) -> str:
 
 def _title(model: Model) -> str:
     version = "" if model.version is None else f" version {model.version}"
-    return f"{_plain(model.name)}{version} ({model.digest[:12]})"
+    return f"{printable(model.name)}{version} ({model.digest[:12]})"
 
 
 def _meaning(reason: str) -> str:
@@ -116,8 +116,3 @@ def _meaning(reason: str) -> str:
 
     words = meaning(reason)
     return f"{words[:1].lower()}{words[1:]}" if words[1:2] == words[1:2].lower() else words
-
-
-def _plain(text: str) -> str:
-    """Return a text in which each character that would not show, or could lead a terminal astray, is escaped."""
-    return text if text.isprintable() else "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)

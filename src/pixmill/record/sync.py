@@ -8,6 +8,7 @@ from pathlib import Path
 
 import filelock
 
+from pixmill.core.words import count
 from pixmill.core.workspace import Workspace
 from pixmill.record.delivery import close_dead_runs, deliver
 from pixmill.record.pending import RunData, pending_folders
@@ -53,17 +54,16 @@ class SyncResult:
         """Return the result in one line."""
         parts = []
         if self.sent:
-            parts.append(f"{_runs(len(self.sent))} sent to {self.uri}: {', '.join(self.sent)}")
+            parts.append(f"{count(len(self.sent), 'run')} sent to {self.uri}: {', '.join(self.sent)}")
         if self.trouble is not None:
-            count = len(self.waiting)
             parts.append(f"MLflow at {self.uri} {self.trouble.message}")
-            parts.append(f"{_runs(count)} pending in .pixmill/record")
+            parts.append(f"{count(len(self.waiting), 'run')} pending in .pixmill/record")
             parts.append(f"next: {self.trouble.next}, then: pixmill sync")
         else:
             parts += [f".pixmill/record/{folder} is pending: {reason}" for folder, reason in self.waiting.items()]
             parts += ["next: pixmill sync"] * bool(self.waiting)
         if self.closed:
-            parts.append(f"{_runs(self.closed)} of killed processes closed")
+            parts.append(f"{count(self.closed, 'run')} of killed processes closed")
         return "; ".join(parts) or "no pending runs"
 
 
@@ -118,7 +118,3 @@ def _deliver_all(place: Path, uri: str, home: Path, result: SyncResult) -> None:
             shutil.rmtree(folder)
             result.sent.append(data.name or data.stage)
     result.closed = close_dead_runs(connect(uri))
-
-
-def _runs(count: int) -> str:
-    return "1 run" if count == 1 else f"{count:,} runs"

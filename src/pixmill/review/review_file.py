@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pixmill.core.errors import LockedError
 from pixmill.core.files import hold_lock, storage_errors, write_text
+from pixmill.core.words import printable
 from pixmill.validate.decisions import Decision, Names, match_decisions, read_decisions, render_decisions
 
 _PATIENCE = 10.0
@@ -85,5 +86,5 @@ def lock_decisions(path: Path, *, then: str) -> contextlib.AbstractContextManage
 
 def one_line(decision: Decision) -> Decision:
     """Return a decision without line ends and what else nobody sees: one decision is one line."""
-    by, why = ("".join(c if c.isprintable() else " " for c in text) for text in (decision.by, decision.why))
+    by, why = (printable(text, instead=" ") for text in (decision.by, decision.why))
     return replace(decision, by=by, why=why)

@@ -12,6 +12,7 @@ from typing import Any
 from pixmill.core.dvc import DEFAULT_CACHE, LITTER, cache_folder, read_listing, read_record
 from pixmill.core.errors import DataError
 from pixmill.core.git import git
+from pixmill.core.words import count
 
 _FILES = ("data.dvc", "review.csv")
 
@@ -157,7 +158,7 @@ def _missing(root: Path, changed: Sequence[str], data: Data | None) -> tuple[str
         decided = {line.partition(",")[0] for line in lines}
         gone[1] = sum(line.partition(",")[0] not in decided for line in before_lines - lines)
         is_back = is_back and lines <= before_lines
-    words = [f"{n:,} {noun}{'s' * (n > 1)}" for n, noun in zip(gone, ("image", "decision"), strict=True) if n]
+    words = [count(n, noun) for n, noun in zip(gone, ("image", "decision"), strict=True) if n]
     return " and ".join(words), is_back
 
 

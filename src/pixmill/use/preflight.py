@@ -12,6 +12,7 @@ from pathlib import Path
 from pixmill.bundled import missing_data
 from pixmill.core.errors import DataError, PluginError, ScrapeError
 from pixmill.core.params import Params
+from pixmill.core.words import first_of
 from pixmill.images import EXTENSIONS, sniff
 from pixmill.learn.tensorflow import load_tensorflow
 from pixmill.project.plugins import load_plugin
@@ -112,18 +113,16 @@ def _folders(data: Path, params: Params) -> Iterator[Issue]:
         yield Issue(remark, None)
     there = source.labels()
     if unknown := [label for label in there if label not in params.classes]:
-        more = ", …" if len(unknown) > _NAMED else ""
         yield Issue(
-            f"data/ has folders that are not among the classes of params.yaml: {', '.join(unknown[:_NAMED])}{more}",
+            f"data/ has folders that are not among the classes of params.yaml: {first_of(unknown, _NAMED)}",
             "add them to classes, or move them out of data/: validate stops at labels that no class has",
             stops=params.validate_.labels_declared.severity == "critical",
         )
     wanted = [label for label in params.classes if "folder" in scrape.sources_of(label)]
     absent = {label: words for label in wanted if (words := source.absence(label)) is not None}
     if gaps := source.gaps([label for label in wanted if label not in absent]):
-        more = ", …" if len(gaps) > _NAMED else ""
         yield Issue(
-            f"{', '.join(gaps[:_NAMED])}{more}: no files, and split stops where a split lacks a class",
+            f"{first_of(gaps, _NAMED)}: no files, and split stops where a split lacks a class",
             "put images of each class into data/train and data/test, and into data/val if there is one",
             stops=True,
         )

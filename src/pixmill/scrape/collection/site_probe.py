@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 
 from pixmill.core.errors import ScrapeError
 from pixmill.core.params import ScrapeParams
+from pixmill.core.words import printable
 from pixmill.scrape.candidate import Candidate
 from pixmill.scrape.collection.access import open_access
 from pixmill.scrape.sources import Access, SearchError, open_sources
@@ -94,7 +95,7 @@ class ProbeReport:
     def lines(self) -> Iterator[str]:
         """Yield the report as text; a page's own words cannot command a terminal."""
         for line in self._lines():
-            yield "".join(character if character.isprintable() else " " for character in line)
+            yield printable(line, instead=" ")
 
     def _lines(self) -> Iterator[str]:
         yield self.url

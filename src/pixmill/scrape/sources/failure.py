@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pixmill.core.errors import ScrapeError
 from pixmill.core.files import fresh_folder
-from pixmill.web.fetch.values import legible
+from pixmill.core.words import printable
 
 if TYPE_CHECKING:
     from selenium.webdriver.remote.webdriver import WebDriver
@@ -60,7 +60,7 @@ class SearchError(ScrapeError):
     def __init__(
         self, failure: Failure, message: str, *, advice: str | None = None, evidence: str | None = None
     ) -> None:
-        super().__init__(legible(message[:_LONGEST]))
+        super().__init__(printable(message[:_LONGEST]))
         self.failure: Failure = failure
         self.advice = advice
         self.evidence = evidence

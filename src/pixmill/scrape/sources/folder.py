@@ -8,7 +8,7 @@ from typing import Literal
 from pixmill.core.errors import DataError
 from pixmill.core.files import target_within
 from pixmill.core.names import fold, to_nfc
-from pixmill.core.words import count
+from pixmill.core.words import count, first_of
 from pixmill.images import EXTENSIONS, sniff
 from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.sources.failure import SearchError
@@ -204,7 +204,7 @@ def _visible(folder: Path) -> list[str]:
 
 
 def _some(names: Sequence[str]) -> str:
-    return ", ".join(_text(name) for name in names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
+    return first_of([*map(_text, names)], _NAMED)
 
 
 def _text(name: str) -> str:

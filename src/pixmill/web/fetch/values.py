@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pixmill.core.words import printable
+
 _TRANSIENT = re.compile(
     r"busy|connection|host_down|incomplete|robots_unreachable|timeout|http_(?:408|429|500|502|503|504)"
 )
@@ -134,16 +136,9 @@ class Refused:
     retry_after: float | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "detail", legible(self.detail)[:_LONGEST_DETAIL])
+        object.__setattr__(self, "detail", printable(self.detail)[:_LONGEST_DETAIL])
 
     @property
     def transient(self) -> bool:
         """Whether the same fetch may well succeed later."""
         return _TRANSIENT.fullmatch(self.reason) is not None
-
-
-def legible(text: str) -> str:
-    """Return a text in which each character that would not show, or could lead a terminal astray, is escaped."""
-    if text.isprintable():
-        return text
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)

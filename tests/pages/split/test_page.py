@@ -108,15 +108,14 @@ def test_samples_are_of_their_part_and_do_not_follow_the_order_of_the_ids(found,
 
 
 def test_places_count_every_kept_image_once(found, project):
-    rows, more = SplitCards(found, project.images, PARAMS).places()
-    assert more == 0
-    assert [name for name, *_ in rows] == ["folder · shop.test", "folder · evil.test"]
-    assert sum(sum(counts) for _, *counts in rows) == found.manifest["split"].notna().sum()
+    places = SplitCards(found, project.images, PARAMS).places()
+    assert places.more == 0
+    assert [name for name, *_ in places.shown] == ["folder · shop.test", "folder · evil.test"]
+    assert sum(sum(counts) for _, *counts in places.shown) == found.manifest["split"].notna().sum()
 
 
 def test_groups_are_the_largest_first(found, project):
-    rows, more = SplitCards(found, project.images, PARAMS).groups()
-    assert rows == sorted(rows, key=lambda row: (-row[2], row[0]))
-    assert {n for _, _, n in rows} == {2}
-    assert len(rows) <= 25
-    assert more >= 0
+    groups = SplitCards(found, project.images, PARAMS).groups()
+    assert groups.shown == sorted(groups.shown, key=lambda row: (-row[2], row[0]))
+    assert {n for _, _, n in groups.shown} == {2}
+    assert len(groups.shown) <= min(25, groups.total)

@@ -205,7 +205,8 @@ def test_where_nothing_is_kept_nothing_is_in_doubt() -> None:
 
 def near(rows, pairs, followed=None) -> tuple[list[ImageSet], int]:
     made = validation(rows, pairs=pairs, followed=followed)
-    return near_duplicates(ValidationCards(made), made.pairs, made.pairs_across_labels())
+    found = near_duplicates(ValidationCards(made), made.pairs, made.pairs_across_labels())
+    return found.shown, found.total
 
 
 def group(leader: int, *members: int, label: str = "coat") -> list[dict]:
@@ -269,10 +270,13 @@ def test_without_near_duplicates_there_is_nothing_to_show() -> None:
 def test_a_file_that_was_seen_often_is_told_with_its_places() -> None:
     sightings = [seen(1, "coat", f"data/coat/{number}.png") for number in range(5)]
     made = validation([kept(1), kept(2), kept(3)], sightings=[*sightings, seen(2), seen(3), seen(3, "shoe")])
-    repeated, files = most_repeated_files(ValidationCards(made))
-    assert files == 2
-    assert [(card.id, card.facts[-1]) for card in repeated] == [(key(1), "found 5 times"), (key(3), "found 2 times")]
-    assert repeated[0].place == "data/coat/0.png, data/coat/1.png, data/coat/2.png and 2 more"
+    repeated = most_repeated_files(ValidationCards(made))
+    assert repeated.total == 2
+    assert [(card.id, card.facts[-1]) for card in repeated.shown] == [
+        (key(1), "found 5 times"),
+        (key(3), "found 2 times"),
+    ]
+    assert repeated.shown[0].place == "data/coat/0.png, data/coat/1.png, data/coat/2.png and 2 more"
 
 
 def test_placeholders_are_told_with_how_often_and_as_what_they_came() -> None:
@@ -285,13 +289,13 @@ def test_placeholders_are_told_with_how_often_and_as_what_they_came() -> None:
             (3, "conflict", 2, 2, "coat, shoe"),
         ],
     )
-    cards, count = placeholders(ValidationCards(made), made.repeated)
-    assert count == 2
-    assert [(card.id, card.verdict, card.facts[1:]) for card in cards] == [
+    found = placeholders(ValidationCards(made), made.repeated)
+    assert found.total == 2
+    assert [(card.id, card.verdict, card.facts[1:]) for card in found.shown] == [
         (key(2), "kept", ("7 files, 99 URLs", "labelled coat")),
         (key(1), "dropped: placeholder", ("1 file, 40 URLs",)),
     ]
-    assert cards[1].place == "coat/0, coat/1, coat/2 and 37 more"
+    assert found.shown[1].place == "coat/0, coat/1, coat/2 and 37 more"
 
 
 def test_leaks_are_shown_with_both_places() -> None:
@@ -302,7 +306,7 @@ def test_leaks_are_shown_with_both_places() -> None:
             (2, "train", "data/train/coat/c.png", 3, "val", "data/val/coat/d.png"),
         ],
     )
-    same, alike = leaks(ValidationCards(made), made.leaks)
+    same, alike = leaks(ValidationCards(made), made.leaks).shown
     assert (same.title, [(card.id, card.facts[-1], card.place) for card in same.cards]) == (
         "The same file",
         [(key(1), "in train", "data/train/coat/a.png"), (key(1), "in test", "data/test/coat/b.png")],

@@ -5,13 +5,35 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+Item = TypeVar("Item")
+
 _TAIL = 30
+
+
+@dataclass(frozen=True)
+class Excerpt(Generic[Item]):
+    """The first of many things, which a page shows.
+
+    Args:
+        shown: The first ones.
+        total: How many there are.
+    """
+
+    shown: Sequence[Item]
+    total: int
+
+    @property
+    def more(self) -> int:
+        """How many are not shown."""
+        return self.total - len(self.shown)
 
 
 def render_page(package: str, template: str, **content: Any) -> str:

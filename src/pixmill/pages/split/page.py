@@ -13,7 +13,7 @@ from pixmill.core.manifest import given_test_rows, shrinkage
 from pixmill.core.params import SplitParams
 from pixmill.expectations import failures
 from pixmill.images.parts import PARTS
-from pixmill.pages.base import render_page, shorten
+from pixmill.pages.base import Excerpt, render_page, shorten
 from pixmill.pages.base.thumbnails import Thumbnail, thumbnails
 from pixmill.split.checks import count_by
 from pixmill.split.splitting import Split, metrics
@@ -45,33 +45,27 @@ def render_report(
     counts = count_by(split.manifest, "split", PARTS, split.classes)
     sizes = {part: sum(counts[part].values()) for part in PARTS}
     stopping = failures(split.outcomes)
-    places, more_places = split_cards.places()
-    groups, more_groups = split_cards.groups()
-    missing, more_missing = split_cards.missing_tests()
     figures = metrics(split)
     return render_page(
         "pixmill.pages.split",
         "page.html",
         figures=figures,
         shrinkage=shrinkage(figures.get("given_test", {})),
-        missing=missing,
-        more_missing=more_missing,
+        missing=split_cards.missing_tests(),
         outcomes=sorted(split.outcomes, key=lambda outcome: (outcome.success, outcome not in stopping)),
         stopped=bool(stopping),
         warned=any(not outcome.success for outcome in split.outcomes),
         parts=list(sizes.items()),
         total=sum(sizes.values()),
-        most=_ROWS,
-        classes=[(label, [counts[part][label] for part in PARTS]) for label in split.classes[:_ROWS]],
-        more_classes=len(split.classes) - _ROWS,
+        classes=Excerpt(
+            [(label, [counts[part][label] for part in PARTS]) for label in split.classes[:_ROWS]], len(split.classes)
+        ),
         folds=_folds(split),
         more_folds=(split.folds or 0) - _FOLDS,
         drops=drops,
         samples=samples,
-        places=places,
-        more_places=more_places,
-        groups=groups,
-        more_groups=more_groups,
+        places=split_cards.places(),
+        groups=split_cards.groups(),
         params=params,
         salt=split.salt,
         shop=bool((split.manifest["source"] == "shop").any()),
@@ -164,19 +158,19 @@ class SplitCards:
             samples[part] = [self._model_card(str(name)) for name in chosen]
         return samples
 
-    def missing_tests(self) -> tuple[list[tuple[str | None, ...]], int]:
-        """Return the given test images that were dropped, with label, reason and file, and how many more there are."""
+    def missing_tests(self) -> Excerpt[tuple[str | None, ...]]:
+        """Return the given test images that were dropped, with label, reason and file."""
         rows = given_test_rows(self._manifest)
         rows = rows[rows["reason"].notna()].sort_values(["reason", "id"])
         columns = rows[["id", "label", "reason", "image_url"]].astype(object).head(_PLACES)
-        told: list[tuple[str | None, ...]] = [
+        shown: list[tuple[str | None, ...]] = [
             (name[:12], None if pd.isna(label) else label, _reason(why), None if pd.isna(url) else shorten(url))
             for name, label, why, url in columns.itertuples(index=False)
         ]
-        return told, len(rows) - len(told)
+        return Excerpt(shown, len(rows))
 
-    def places(self) -> tuple[list[tuple[str | int, ...]], int]:
-        """Return how many images of each part came from where, most first, and how many more places there are."""
+    def places(self) -> Excerpt[tuple[str | int, ...]]:
+        """Return how many images of each part came from where, most first."""
         kept = self._manifest[self._manifest["split"].notna()]
         url = kept["page_url"].astype(object).where(kept["page_url"].notna(), kept["image_url"].astype(object))
         host = url.astype("string").str.extract(r"^[a-zA-Z]+://(?:[^/?#]*@)?([^/?#]+)")[0]
@@ -187,12 +181,12 @@ class SplitCards:
         rows: list[tuple[str | int, ...]] = [
             (shorten(name), *(int(sizes.get((name, part), 0)) for part in PARTS)) for name in order[:_PLACES]
         ]
-        return rows, max(0, len(order) - _PLACES)
+        return Excerpt(rows, len(order))
 
-    def groups(self) -> tuple[list[tuple[str, str, int]], int]:
-        """Return the largest groups with their part and size, and how many more there are of two images or more."""
+    def groups(self) -> Excerpt[tuple[str, str, int]]:
+        """Return the largest groups of two images or more, with their part and size."""
         if self._split.groups is None:
-            return [], 0
+            return Excerpt([], 0)
         kept = self._manifest[self._manifest["split"].notna()]
         table = pd.DataFrame(
             {"group": self._split.groups[kept.index].to_numpy(object), "part": kept["split"].to_numpy(object)}
@@ -201,7 +195,7 @@ class SplitCards:
         several = sizes[sizes > 1].reset_index(name="n").sort_values(["n", "group"], ascending=[False, True])
         first = several.head(_PLACES)
         rows = [(shorten(group), part, int(n)) for group, part, n in first.itertuples(index=False)]
-        return rows, len(several) - len(rows)
+        return Excerpt(rows, len(several))
 
     def _alike(self) -> pd.DataFrame:
         """Return what was dropped here, with how alike it is to what stays; absent where they are no verified pair."""

@@ -161,7 +161,7 @@ class ValidationCards:
         return ImageSet(title, cards, warning, max(0, len(rows) - _MEMBERS))
 
     def places(self, row: int) -> str:
-        """Return the first few of all places where an image was values_of."""
+        """Return the first few of all places where an image was found."""
         places = self.values_of(row, "image_url") or self.values_of(row, "page_url")
         if not places:
             return self._place(row)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from pixmill.core.params import ValidateParams
 from pixmill.core.words import count
-from pixmill.pages.base import shorten
+from pixmill.pages.base import Excerpt, shorten
 from pixmill.pages.validate.cards import CARDS, ImageCard, ImageSet, Rows, ValidationCards
 from pixmill.validate.reasons import REASONS
 
@@ -181,8 +181,8 @@ def doubtful(
         above |= bad
 
 
-def near_duplicates(images: ValidationCards, pairs: pd.DataFrame, across: pd.DataFrame) -> tuple[list[ImageSet], int]:
-    """Return the groups of near-duplicates, and how many there are.
+def near_duplicates(images: ValidationCards, pairs: pd.DataFrame, across: pd.DataFrame) -> Excerpt[ImageSet]:
+    """Return the groups of near-duplicates.
 
     Those with different labels come first, then the largest. A pair that joins two groups, where a chain was cut, is
     shown by itself if its labels differ.
@@ -213,7 +213,7 @@ def near_duplicates(images: ValidationCards, pairs: pd.DataFrame, across: pd.Dat
         order = members[np.lexsort((members, labels[members], turns))].tolist()
         image_sets.append(_duplicate_set(images, order, within, crossing=bool(warned[place])))
     image_sets.sort(key=lambda image_set: not image_set.warning)
-    return image_sets[:CARDS], len(large) + len(loose)
+    return Excerpt(image_sets[:CARDS], len(large) + len(loose))
 
 
 def _duplicate_set(images: ValidationCards, rows: Sequence[int], pairs: pd.DataFrame, *, crossing: bool) -> ImageSet:
@@ -230,8 +230,8 @@ def _duplicate_set(images: ValidationCards, rows: Sequence[int], pairs: pd.DataF
     )
 
 
-def placeholders(images: ValidationCards, repeated: pd.DataFrame) -> tuple[list[ImageCard], int]:
-    """Return the placeholders, those at the most URLs first, and how many there are.
+def placeholders(images: ValidationCards, repeated: pd.DataFrame) -> Excerpt[ImageCard]:
+    """Return the placeholders, those at the most URLs first.
 
     Args:
         images: The images.
@@ -253,11 +253,11 @@ def placeholders(images: ValidationCards, repeated: pd.DataFrame) -> tuple[list[
             images.rows(first["id"]).tolist(), first["images"], first["addresses"], first["labels"], strict=True
         )
     ]
-    return cards, len(found)
+    return Excerpt(cards, len(found))
 
 
-def leaks(images: ValidationCards, found: pd.DataFrame) -> list[ImageSet]:
-    """Return the first images that are in two of the given splits, each pair with both places.
+def leaks(images: ValidationCards, found: pd.DataFrame) -> Excerpt[ImageSet]:
+    """Return the images that are in two of the given splits, each pair with both places.
 
     Args:
         images: The images.
@@ -265,7 +265,7 @@ def leaks(images: ValidationCards, found: pd.DataFrame) -> list[ImageSet]:
     """
     first = found.head(CARDS)
     rows = zip(images.rows(first["id"]).tolist(), images.rows(first["other"]).tolist(), strict=True)
-    return [
+    pairs = [
         ImageSet(
             "The same file" if row == other else "The same pixels",
             [
@@ -275,13 +275,15 @@ def leaks(images: ValidationCards, found: pd.DataFrame) -> list[ImageSet]:
         )
         for leak, (row, other) in zip(first.itertuples(index=False), rows, strict=True)
     ]
+    return Excerpt(pairs, len(found))
 
 
-def most_repeated_files(images: ValidationCards) -> tuple[list[ImageCard], int]:
-    """Return files that were values_of more than once, most often first, and how many there are."""
+def most_repeated_files(images: ValidationCards) -> Excerpt[ImageCard]:
+    """Return files that were found more than once, most often first."""
     often = np.flatnonzero(images.times > 1)
     first = often[np.argsort(-images.times[often], kind="stable")][:CARDS].tolist()
-    return [images.card(row, f"found {images.times[row]:,} times", everywhere=True) for row in first], len(often)
+    cards = [images.card(row, f"found {images.times[row]:,} times", everywhere=True) for row in first]
+    return Excerpt(cards, len(often))
 
 
 SHEETS = 300

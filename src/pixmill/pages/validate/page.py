@@ -4,14 +4,12 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from pixmill.compute import RowLimits
 from pixmill.core.manifest import shrinkage
 from pixmill.core.params import ValidateParams
 from pixmill.expectations import Outcome
 from pixmill.images import OTHER_FORMATS
-from pixmill.pages.base import histogram_svg, render_page, shorten
+from pixmill.pages.base import Excerpt, histogram_svg, render_page, shorten
 from pixmill.pages.base.thumbnails import Thumbnail, thumbnails
 from pixmill.pages.validate.cards import ImageCard, ImageSet, ValidationCards
 from pixmill.pages.validate.image_sections import (
@@ -59,24 +57,25 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
     offending = list(offenders(images))
     decided = [name for name, decision in validation.review.followed.items() if decision.verb != "drop"]
     doubts = list(doubtful(images, params, decided=decided))
-    near, groups = near_duplicates(images, validation.pairs, validation.pairs_across_labels())
-    standing, every = placeholders(images, validation.repeated)
-    leaking = leaks(images, validation.leaks)
-    repeated, files = most_repeated_files(images)
+    near = near_duplicates(images, validation.pairs, validation.pairs_across_labels())
+    standing, leaking = placeholders(images, validation.repeated), leaks(images, validation.leaks)
+    repeated = most_repeated_files(images)
     sampled = sheets(images, labels)
     # Where the page is full, what comes last has no thumbnail.
     cards = [
         *_cards(image_set for item in offending for image_set in item["image_sets"]),
-        *_cards(leaking),
-        *standing,
-        *_cards(near),
+        *_cards(leaking.shown),
+        *standing.shown,
+        *_cards(near.shown),
         *(card for item in offending for card in item["cards"]),
         *(card for item in doubts for card in item["cards"]),
-        *repeated,
+        *repeated.shown,
         *(card for sheet in sampled.values() for card in sheet),
     ]
     shown = (Thumbnail(card.id, folder / card.path, params.max_pixels) for card in cards if card.readable)
-    figures = metrics(validation)
+    figures, classes = metrics(validation), validation.classes
+    smallest = classes if len(classes) <= _BARS else classes.sort_values("n", kind="stable")
+    dimensions = dimension_table(validation.manifest, labels).to_dict("records")
     return render_page(
         "pixmill.pages.validate",
         "page.html",
@@ -85,14 +84,14 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
         shrinkage=shrinkage(figures.get("given_test", {})),
         outcomes=_rank(validation.outcomes),
         failed={severity: _names_of_failures(validation.outcomes, severity) for severity in _SEVERITIES},
-        classes=_smallest(validation.classes).to_dict("records"),
+        # Of very many classes, those with the fewest images.
+        smallest=Excerpt(smallest.head(_BARS).to_dict("records"), len(labels)),
         balance=validation.classes.head(_ROWS).to_dict("records"),
         labels=labels,
         least=params.min_per_class.count,
-        most_rows=_ROWS,
-        most_bars=_BARS,
-        most_ranges=_RANGES,
-        dimensions=dimension_table(validation.manifest, labels).to_dict("records"),
+        by_split=len(dimensions) > len(labels),
+        dimensions=Excerpt(dimensions[:_ROWS], len(dimensions)),
+        widest=Excerpt(dimensions[:_RANGES], len(dimensions)),
         sizes=DIMENSIONS,
         typical=_class_medians(images, labels),
         measures=_TYPICAL,
@@ -103,20 +102,20 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
         dropped=count_dropped_by_class(images).head(_ROWS),
         doubtful=doubts,
         placeholders=standing,
-        more_placeholders=every - len(standing),
         leaks=leaking,
-        more_leaks=len(validation.leaks) - len(leaking),
         near=near,
-        more_near=groups - len(near),
         repeated=repeated,
-        more_repeated=files - len(repeated),
-        followed=[
-            (*_describe_decision(item), item.label or None, shorten(item.by), shorten(item.why))
-            for item in followed[:_DECISIONS]
-        ],
-        more_followed=len(followed) - _DECISIONS,
-        powerless=[(*_describe_decision(item), why) for item, why in validation.review.powerless[:_DECISIONS]],
-        more_powerless=len(validation.review.powerless) - _DECISIONS,
+        followed=Excerpt(
+            [
+                (*_describe_decision(item), item.label or None, shorten(item.by), shorten(item.why))
+                for item in followed[:_DECISIONS]
+            ],
+            len(followed),
+        ),
+        powerless=Excerpt(
+            [(*_describe_decision(item), why) for item, why in validation.review.powerless[:_DECISIONS]],
+            len(validation.review.powerless),
+        ),
         sheets=sampled,
         shop=bool((images.manifest["source"] == "shop").any()),
         uris=_take_until_full(thumbnails(shown, limits=_limits(params, workers), workers=workers)),
@@ -126,11 +125,6 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
 def _limits(params: ValidateParams, workers: int | None) -> RowLimits | None:
     # Limits apply to worker processes only.
     return None if workers == 0 else RowLimits(seconds=params.timeout, memory=params.memory << 20)
-
-
-def _smallest(classes: pd.DataFrame) -> pd.DataFrame:
-    """Return the classes that are drawn: of very many those with the fewest images."""
-    return classes if len(classes) <= _BARS else classes.sort_values("n", kind="stable").head(_BARS)
 
 
 def _cards(image_sets: Iterable[ImageSet]) -> Iterator[ImageCard]:

@@ -167,20 +167,15 @@ def non_utf8() -> pa.Array:
     return pa.array([b"\xff\xfe\xfd" + bytes([n]) for n in range(8)], pa.binary()).cast(pa.string(), safe=False)
 
 
-def lock(change: Callable[[dict[str, Any]], Any]) -> Callable[[Path], None]:
-    """Return what changes ``dvc.lock``: a function of its content that changes it, or returns another."""
-
-    def write_changed(root: Path) -> None:
-        content = yaml.safe_load((root / "dvc.lock").read_text())
-        changed = change(content)
-        (root / "dvc.lock").write_text(yaml.safe_dump(content if changed is None else changed, sort_keys=False))
-
-    return write_changed
-
-
 def stage(**over: Any) -> Callable[[Path], None]:
     """Return what changes the stage evaluate in ``dvc.lock``."""
-    return lock(lambda content: content["stages"]["evaluate"].update(over))
+
+    def change(root: Path) -> None:
+        content = yaml.safe_load((root / "dvc.lock").read_text())
+        content["stages"]["evaluate"].update(over)
+        (root / "dvc.lock").write_text(yaml.safe_dump(content, sort_keys=False))
+
+    return change
 
 
 def metrics(**over: Any) -> str:
@@ -205,109 +200,48 @@ ITEM = {"path": "review.csv", "hash": "md5", "md5": "0" * 32}
 MALFORMED: dict[str, dict[str, Any]] = {
     # params.yaml
     "params: aliases of aliases": {"params.yaml": f"{PARAMS}bomb:\n  " + BOMB.replace("\n", "\n  ")},
-    "params: a list within itself": {"params.yaml": PARAMS + "extra: &a [*a]\n"},
-    "params: a mapping within itself": {"params.yaml": PARAMS + "extra: &a {b: *a}\n"},
-    "params: merges of merges": {
-        "params.yaml": PARAMS
-        + "x0: &x0 {k: 1}\n"
-        + "".join(f"x{n}: &x{n} {{<<: [{', '.join([f'*x{n - 1}'] * 9)}]}}\n" for n in range(1, 9))
-    },
     "params: 40 MB": {"params.yaml": PARAMS + "#" * 40_000_000},
-    "params: a million items": {"params.yaml": PARAMS + "extra: [" + "1," * 450_000 + "]"},
     "params: nested deeply": {"params.yaml": "[" * DEEP},
-    "params: a text": {"params.yaml": "hello"},
     "params: a list": {"params.yaml": "- 1\n"},
     "params: no UTF-8": {"params.yaml": b"\xff\xfe" + PARAMS.encode()},
-    "params: a NUL": {"params.yaml": PARAMS + "\0"},
     "params: conflict marks": {"params.yaml": CONFLICT},
-    "params: a Python object": {"params.yaml": "a: !!python/object/apply:os.system ['true']\n"},
     "params: a link": {"params.yaml": Path("/etc/passwd")},
     # dvc.lock
     "lock: aliases of aliases": {"dvc.lock": "schema: '2.0'\nstages:\n  " + BOMB.replace("\n", "\n  ")},
-    "lock: a list": {"dvc.lock": "[]"},
-    "lock: a text": {"dvc.lock": "hello"},
-    "lock: a number": {"dvc.lock": "7"},
-    "lock: nested deeply": {"dvc.lock": "stages: " + "{a: " * DEEP},
-    "lock: 40 MB": {"dvc.lock": "#" * 40_000_000},
-    "lock: a million items": {"dvc.lock": "stages: {a: [" + "1," * 450_000 + "]}"},
-    "lock: no UTF-8": {"dvc.lock": b"stages: {a: {cmd: '\xff\xff'}}"},
-    "lock: conflict marks": {"dvc.lock": CONFLICT},
     "lock: stages are a list": {"dvc.lock": "stages: [1, 2]"},
-    "lock: stages are a text": {"dvc.lock": "stages: evaluate"},
-    "lock: a stage is null": {"dvc.lock": "stages: {evaluate: null}"},
-    "lock: a stage is a list": {"dvc.lock": "stages: {evaluate: [1]}"},
-    "lock: a stage has a number for a name": {"dvc.lock": "stages: {1: {cmd: a}, null: {cmd: b}}"},
-    "lock: outs are null": {"": stage(outs=None)},
-    "lock: outs are a text": {"": stage(outs="artifacts/evaluate")},
-    "lock: an out is a text": {"": stage(outs=["artifacts/evaluate"])},
     "lock: an out has no path": {"": stage(outs=[{"md5": "0" * 32}])},
-    "lock: a path is a number": {"": stage(deps=[{**ITEM, "path": 7}])},
-    "lock: a path is a list": {"": stage(deps=[{**ITEM, "path": ["a"]}])},
-    "lock: a hash is a number": {"": stage(outs=[{**ITEM, "md5": 7}])},
     "lock: a hash leads out": {"": stage(outs=[{"path": "artifacts/evaluate", "md5": "../../../../../etc/passwd"}])},
-    "lock: deps are null": {"": stage(deps=None)},
     "lock: a path has a NUL": {"": stage(deps=[{**ITEM, "path": "review\0.csv"}])},
-    "lock: a path is very long": {"": stage(deps=[{**ITEM, "path": "x" * 100_000}])},
-    "lock: params are a list": {"": stage(params=["train"])},
-    "lock: params of a file are a number": {"": stage(params={"params.yaml": 5})},
     "lock: ten thousand deps": {"": stage(deps=[{**ITEM, "path": f"src/{n}.py"} for n in range(10_000)])},
     "lock: a submodule": {"": submodule},
     # metrics
-    "metrics: a list": {METRICS: "[1]"},
-    "metrics: a text": {METRICS: '"hello"'},
     "metrics: no JSON": {METRICS: "{"},
-    "metrics: nothing": {METRICS: ""},
-    "metrics: no UTF-8": {METRICS: b'{"accuracy": 0.5, "\xff": 1}'},
     "metrics: nested deeply": {METRICS: '{"a": ' + "[" * DEEP},
     "metrics: 40 MB": {METRICS: '{"a": [' + "[]," * 13_000_000 + "1]}"},
     "metrics: NaN": {METRICS: metrics(accuracy=float("nan"))},
-    "metrics: infinity": {METRICS: metrics(accuracy_low=float("inf"))},
-    "metrics: an infinite literal": {METRICS: metrics().replace("0.75", "1e999")},
     "metrics: a huge number": {METRICS: metrics(accuracy=10**400, n=10**400)},
-    "metrics: a number of many digits": {METRICS: metrics().replace("0.75", "9" * 10_000)},
-    "metrics: a text for a figure": {METRICS: metrics(accuracy="0.9", accuracy_low="x")},
-    "metrics: a list for a figure": {METRICS: metrics(accuracy=[0.9])},
-    "metrics: n is a text": {METRICS: metrics(n="8")},
-    "metrics: n is negative": {METRICS: metrics(n=-8, accuracy_low=0.4)},
-    "metrics: classes are a list": {METRICS: metrics(per_class=[1])},
     "metrics: a class is a number": {METRICS: metrics(per_class={"coat": 1})},
-    "metrics: a figure of a class is a text": {METRICS: metrics(per_class={"coat": {"recall": "1"}})},
     # predictions
     "predictions: no Parquet": {PREDICTIONS: b"no table"},
-    "predictions: nothing": {PREDICTIONS: b""},
     "predictions: cut off": {PREDICTIONS: predictions()[:-30]},
     "predictions: 300 million rows": {PREDICTIONS: lambda: of_rows(300_000_000)},
     "predictions: 40 GB of one text": {PREDICTIONS: lambda: of_long_texts(40_000, 1_000_000)},
     "predictions: 60,000 columns": {PREDICTIONS: lambda: predictions(**{f"p_{n}": [0.5] * 8 for n in range(60_000)})},
-    "predictions: ids are numbers": {PREDICTIONS: predictions(id=list(range(8)))},
-    "predictions: ids are lists": {PREDICTIONS: predictions(id=[[each] for each in IDS])},
-    "predictions: ids are null": {PREDICTIONS: predictions(id=pa.array([None] * 8, pa.string()))},
     "predictions: ids are no UTF-8": {PREDICTIONS: predictions(id=non_utf8())},
     "predictions: ids are all the same": {PREDICTIONS: predictions(id=["x"] * 8)},
     "predictions: labels are structs": {PREDICTIONS: predictions(label=[{"a": 1}] * 8)},
-    "predictions: labels are times": {PREDICTIONS: predictions(label=pa.array([0] * 8, pa.timestamp("ns")))},
     "predictions: labels are null": {PREDICTIONS: predictions(label=pa.array([None] * 8, pa.string()))},
-    "predictions: splits are numbers": {PREDICTIONS: predictions(split=[1] * 8)},
     "predictions: probabilities are texts": {PREDICTIONS: predictions(p_coat=["a"] * 8)},
-    "predictions: probabilities are lists": {PREDICTIONS: predictions(p_coat=[[0.5]] * 8)},
     "predictions: without a loss": {PREDICTIONS: predictions(loss=None)},
     # manifest and pairs
     "manifest: without a verdict": {MANIFEST: manifest(verdict=None)},
-    "manifest: verdicts are numbers": {MANIFEST: manifest(verdict=[1] * 8)},
-    "manifest: brightness is a text": {MANIFEST: manifest(brightness=["bright"] * 8)},
-    "manifest: labels are lists": {MANIFEST: manifest(label=[["coat"]] * 8)},
     "manifest: ids are all the same": {MANIFEST: manifest(id=[IDS[0]] * 8)},
     "manifest: clusters are lists": {MANIFEST: manifest(cluster=[[1]] * 8)},
-    "manifest: paths are numbers": {MANIFEST: manifest(path=[1] * 8)},
     "pairs: ids are numbers": {PAIRS: pairs(a=[1])},
-    "pairs: similarities are texts": {PAIRS: pairs(similarity=["much"])},
-    "pairs: no ids": {PAIRS: parquet({"x": [1]})},
     # what DVC holds as a folder
     "folder: no JSON": {"artifacts/evaluate": b"hello"},
     "folder: of the model": {"artifacts/train": b"hello"},
     "lock: a name that steers a terminal": {"dvc.lock": 'stages: {"\\e[2J\\n\\e]0;x\\a": 1}'},
-    "folder: an object": {"artifacts/evaluate": b'{"a": 1}'},
-    "folder: nested deeply": {"artifacts/evaluate": b"[" * DEEP},
     "folder: items without keys": {"artifacts/evaluate": b"[{}, 1, null]"},
     "review.csv: a link": {"review.csv": Path("/dev/zero")},
 }
@@ -318,27 +252,18 @@ HARMLESS: dict[str, dict[str, Any]] = {
         "params.yaml": PARAMS + "extra: {a: 2020-01-01, b: .nan, c: .inf, 1: x, null: y, ? [1, 2] : z}\n"
     },
     "params: of another version": {"params.yaml": "a: {b: [{c: 1}, 2, {}]}\n"},
-    "lock: an out that no hash is known of": {"": stage(outs=[{"path": "metrics.json"}])},
     "lock: a path leads out": {"": stage(deps=[{**ITEM, "path": "/etc/passwd"}, {**ITEM, "path": "../../x"}])},
     "metrics: nulls": {METRICS: metrics(accuracy=None, accuracy_low=None, per_class={"coat": {"recall": None}})},
     "metrics: a label without Unicode": {
         METRICS: metrics(per_class={"\x1b[31m": {"recall": 0.01, "recall_low": 0.0, "recall_high": 0.02}, "@all": {}})
     },
-    "metrics: n is null, limits are not": {METRICS: metrics(n=None, accuracy_low=0.4)},
     "metrics: absent": {METRICS: None},
     "predictions: NaN": {PREDICTIONS: predictions(p_coat=[float("nan")] * 8)},
-    "predictions: infinite": {PREDICTIONS: predictions(p_coat=[float("inf")] * 8, loss=[1e300] * 8)},
-    "predictions: negative": {PREDICTIONS: predictions(p_coat=[-0.5] * 8, p_dress=[1.5] * 8)},
     "predictions: no images": {
         PREDICTIONS: predictions(
             **{n: pa.array([], pa.string()) for n in ("id", "split", "label", "predicted")},
             **{n: pa.array([], pa.float32()) for n in ("p_coat", "p_dress", "loss")},
         )
-    },
-    "predictions: a class of no name": {PREDICTIONS: predictions(p_=[0.0] * 8)},
-    "predictions: categories": {PREDICTIONS: predictions(label=pa.array(["coat", "dress"] * 4).dictionary_encode())},
-    "predictions: an index that is not there": {
-        PREDICTIONS: pandas_metadata({"index_columns": ["nothing"], "columns": [], "column_indexes": []})
     },
     "predictions: types of columns that lie": {
         PREDICTIONS: pandas_metadata(
@@ -374,17 +299,11 @@ HARMLESS: dict[str, dict[str, Any]] = {
         ).encode()
     },
     "requirements: brackets that never close": {"requirements.txt": "a[\n" * 200_000},
-    "pixmill.lock: a list": {"pixmill.lock": "[1]"},
     "pixmill.lock: aliases of aliases": {"pixmill.lock": "libraries:\n  " + BOMB.replace("\n", "\n  ")},
     "curves: a million columns": {"plots/train/curves.csv": "a," * 1_000_000 + "\n" + "1," * 1_000_000},
-    "curves: no text": {"plots/train/curves.csv": bytes(range(256))},
     "curves: infinite": {"plots/train/curves.csv": "epoch,a\n1,inf\n2,1e400\nx,y\n"},
     "data.dvc: a list": {"data.dvc": "[1]"},
-    "data.dvc: outs are a text": {"data.dvc": "outs: data"},
-    "data.dvc: an out is a text": {"data.dvc": "outs: [data]"},
-    "data.dvc: aliases of aliases": {"data.dvc": BOMB},
     "dvc.yaml: aliases of aliases": {"dvc.yaml": BOMB},
-    "dvc.yaml: nested deeply": {"dvc.yaml": "[" * DEEP},
     "dvc.yaml: ten billion stages": {
         "dvc.yaml": "stages: {a: {cmd: x, matrix: {"
         + ", ".join(f"k{n}: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]" for n in range(10))

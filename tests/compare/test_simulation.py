@@ -10,7 +10,7 @@ from pixmill.compare.numbers import compare_numbers
 from pixmill.core.params import EvaluateParams, ReviewParams
 from tests.compare.made_revisions import from_probabilities, make_revision
 
-IMAGES, PAIRS = 1000, 300
+IMAGES, PAIRS = 1000, 150
 REVIEW = ReviewParams(metric="accuracy")
 
 

@@ -1,7 +1,6 @@
 """Experiments run their own code and keep their own results."""
 
 import json
-import time
 
 import pytest
 
@@ -61,36 +60,3 @@ def test_a_temporary_experiment_runs_its_own_code_and_loses_nothing(copy_of_fini
     [model_id] = [model.model_id for model in models if model.name == "keras"]
     fix_threads(2)
     assert mlflow.keras.load_model(f"models:/{model_id}").output_shape[-1] == 3
-
-
-def test_a_queue_of_experiments_runs(copy_of_finished) -> None:
-    project = copy_of_finished
-    queued = project.dvc("exp", "run", "--queue", "-S", "++train.epochs=1,2")
-    assert queued.returncode == 0, queued.stderr
-    started = project.dvc("queue", "start", "-j", "1")
-    assert started.returncode == 0, started.stderr
-    deadline = time.monotonic() + 500
-    while (status := project.dvc("queue", "status").stdout).count("Success") < 2:
-        assert "Failed" not in status, status
-        assert time.monotonic() < deadline, status
-        time.sleep(5)
-    project.dvc("queue", "stop")
-    assert sorted(run.data.params["train.epochs"] for run in runs(project)) == ["1", "2", "6"]
-    deadline = time.monotonic() + 60
-    while project.processes() and time.monotonic() < deadline:
-        time.sleep(0.5)
-    assert project.processes() == {}, "something lives on"
-
-
-def test_mlflow_runs_the_project(copy_of_finished) -> None:
-    done = copy_of_finished.run("mlflow", "run", ".", "--env-manager", "local", "-P", "epochs=3")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert copy_of_finished.metrics("train")["epochs"] == 3
-    assert "To keep them: git add params.yaml dvc.lock metrics plots" in done.stdout + done.stderr
-
-
-def test_mlflow_refuses_a_parameter_that_is_not_declared(copy_of_finished) -> None:
-    done = copy_of_finished.run("mlflow", "run", ".", "--env-manager", "local", "-P", "epoch=3")
-    assert done.returncode != 0
-    assert "--epoch" in done.stderr
-    assert copy_of_finished.git("status", "--porcelain") == ""

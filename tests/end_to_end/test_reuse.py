@@ -20,44 +20,27 @@ def repro(project, *words: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_comments_fit_nothing(copy_of_finished) -> None:
+def test_comments_and_a_template_of_the_page_fit_nothing_and_run_no_other_stage(copy_of_finished) -> None:
     project, before = copy_of_finished, weights(copy_of_finished)
-    for place in ("src/pixmill/record/run.py", "src/pixmill/train/fitting.py"):
-        with (project.path / place).open("a", encoding="utf-8") as module:
-            module.write("# A remark that changes nothing.\n")
+    for place, remark in (("train/fitting.py", "# A remark.\n"), ("pages/train/page.html", "{# A remark. #}\n")):
+        with (project.path / "src/pixmill" / place).open("a", encoding="utf-8") as file:
+            file.write(remark)
     output = repro(project)
     assert "Running stage 'train'" in output
     assert TAKEN_OVER in output
     assert weights(project) == before
-    assert "Stage 'split' didn't change, skipping" in output
-
-
-def test_params_that_come_back_fit_nothing(copy_of_finished) -> None:
-    project, first = copy_of_finished, weights(copy_of_finished)
-    project.edit(("seed: 7", "seed: 8"))
-    assert TAKEN_OVER not in repro(project, "train")
-    second = weights(project)
-    project.edit(("seed: 8", "seed: 7"))
-    assert TAKEN_OVER in repro(project, "train")
-    assert weights(project) == first != second
-
-
-def test_another_target_accuracy_fits_nothing(copy_of_finished) -> None:
-    project, before = copy_of_finished, weights(copy_of_finished)
-    calibration = (project.path / "artifacts/train/calibration.json").read_bytes()
-    project.edit(("\ntrain:", "\ntrain:\n  target_accuracy: 0.9"))
-    assert TAKEN_OVER in repro(project, "train")
-    assert weights(project) == before
-    assert (project.path / "artifacts/train/calibration.json").read_bytes() != calibration
-
-
-def test_a_template_of_one_page_runs_no_other_stage(copy_of_finished) -> None:
-    project = copy_of_finished
-    with (project.path / "src/pixmill/pages/train/page.html").open("a", encoding="utf-8") as template:
-        template.write("{# A remark. #}\n")
-    output = repro(project)
-    assert "Running stage 'train'" in output
-    assert TAKEN_OVER in output
     for stage in ("validate", "split"):
         assert f"Stage '{stage}' didn't change, skipping" in output
     assert "Running stage 'evaluate'" not in output
+
+
+def test_params_that_come_back_and_another_target_accuracy_fit_nothing(copy_of_finished) -> None:
+    project, first = copy_of_finished, weights(copy_of_finished)
+    calibration = (project.path / "artifacts/train/calibration.json").read_bytes()
+    project.edit(("seed: 7", "seed: 8"))
+    assert TAKEN_OVER not in repro(project, "train")
+    second = weights(project)
+    project.edit(("seed: 8", "seed: 7"), ("\ntrain:", "\ntrain:\n  target_accuracy: 0.9"))
+    assert TAKEN_OVER in repro(project, "train")
+    assert weights(project) == first != second
+    assert (project.path / "artifacts/train/calibration.json").read_bytes() != calibration

@@ -1,11 +1,8 @@
 """Files are told apart by their first bytes."""
 
-import io
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 from pixmill.images import EXTENSIONS, OTHER_FORMATS, sniff
 
@@ -112,15 +109,6 @@ def test_boxes_are_told_apart_by_their_brands(content: bytes, kind: str) -> None
 def test_an_image_that_is_never_decoded_is_named(content: bytes, kind: str) -> None:
     assert sniff(content) == kind
     assert kind in OTHER_FORMATS or kind == "unknown"
-
-
-@pytest.mark.parametrize(
-    ("saved_as", "kind"), [("JPEG2000", "jpeg2000"), ("ICO", "ico"), ("PPM", "pnm"), ("DDS", "dds")]
-)
-def test_files_of_pillow_in_other_formats_are_named(saved_as: str, kind: str) -> None:
-    buffer = io.BytesIO()
-    Image.new("RGB", (16, 16)).save(buffer, saved_as)
-    assert sniff(buffer.getvalue()) == kind
 
 
 @settings(max_examples=25)

@@ -9,15 +9,6 @@ from pixmill.metrics.confidence import coverage_curve, expected_calibration_erro
 from tests.metrics.parts import parts
 
 
-def test_a_calibrated_model_has_no_error():
-    probabilities = np.tile([0.75, 0.25], (4, 1))
-    assert expected_calibration_error(np.array([0, 0, 0, 1]), probabilities) == pytest.approx(0)
-
-
-def test_a_certain_and_wrong_model_has_an_error_of_one():
-    assert expected_calibration_error(np.array([1, 1]), [[1.0, 0.0], [1.0, 0.0]]) == pytest.approx(1)
-
-
 def test_gaps_in_different_bins_do_not_cancel():
     # Says 60 % and is right; says 90 % and is wrong.
     error = expected_calibration_error(np.array([0, 1]), [[0.6, 0.4], [0.9, 0.1]])

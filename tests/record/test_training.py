@@ -71,13 +71,6 @@ def test_a_second_training_within_mlflow_run_gets_a_run_beneath(training, store,
     assert store.client.get_run(second.run_id).info.status == "FINISHED"
 
 
-def test_an_experiment_names_the_run(training, store, monkeypatch):
-    monkeypatch.setenv("DVC_EXP_NAME", "wider-net")
-    with training():
-        pass
-    assert store.runs()[0].info.run_name == "wider-net"
-
-
 @pytest.mark.parametrize(
     ("params", "name"),
     [

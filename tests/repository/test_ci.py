@@ -107,11 +107,6 @@ CHANGES = {
         lambda project: (project.root / "metrics/second.json").unlink(),
         "second: metrics/second.json deleted",
     ),
-    "one deleted script": (lambda project: (project.root / "second.py").unlink(), "second: second.py deleted"),
-    "another command": (
-        lambda project: project.write("dvc.yaml", PIPELINE.replace("python second.py", "python second.py -v")),
-        "second: changed command",
-    ),
 }
 
 

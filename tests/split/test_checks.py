@@ -76,41 +76,32 @@ def test_an_id_on_two_sides_fails(sound):
     } or found == {"ids_on_one_side": (f"1 of 79 ids are in two splits: {IDS[train][:12]} (test, train)",)}
 
 
-def test_pixels_on_two_sides_fail(sound):
+BETWEEN = pytest.mark.parametrize(
+    ("other", "suffix", "said"),
+    [(("test", None), "on_one_side", "are in two splits"), (("train", 1), "in_one_fold", "are in two folds")],
+    ids=["splits", "folds"],
+)
+
+
+@BETWEEN
+def test_pixels_on_both_sides_fail(sound, other, suffix, said):
     manifest, groups = sound
     changed = manifest.copy()
-    changed.loc[side(manifest, "test")[0], "pixels"] = changed.loc[side(manifest, "train")[0], "pixels"]
+    changed.loc[side(manifest, *other)[0], "pixels"] = changed.loc[side(manifest, "train", 0)[0], "pixels"]
     [(name, [line])] = failed(changed, groups).items()
-    assert name == "pixels_on_one_side"
-    assert line.startswith("1 of 79 distinct images are in two splits: ")
+    assert name == f"pixels_{suffix}"
+    assert line.startswith("1 of ")
+    assert f" distinct images {said}: " in line
 
 
-def test_pixels_in_two_folds_fail(sound):
+@BETWEEN
+def test_a_pair_on_both_sides_fails(sound, other, suffix, said):
     manifest, groups = sound
-    changed = manifest.copy()
-    changed.loc[side(manifest, "train", 0)[0], "pixels"] = changed.loc[side(manifest, "train", 1)[0], "pixels"]
-    [(name, [line])] = failed(changed, groups).items()
-    assert name == "pixels_in_one_fold"
-    assert "are in two folds" in line
-
-
-def test_a_pair_on_two_sides_fails(sound):
-    manifest, groups = sound
-    one, other = sorted((IDS[side(manifest, "train", 0)[0]], IDS[side(manifest, "test")[0]]))
-    found = failed(manifest, groups, pairs_table([(one, other)]))
-    [line] = found.pop("near_duplicates_on_one_side")
-    assert found == {}
-    assert line.startswith("1 of 1 near-duplicate pairs are in two splits: ")
-    assert one[:12] in line
-    assert other[:12] in line
-
-
-def test_a_pair_in_two_folds_fails(sound):
-    manifest, groups = sound
-    pair = sorted((IDS[side(manifest, "train", 0)[0]], IDS[side(manifest, "train", 1)[0]]))
+    pair = sorted(IDS[side(manifest, *place)[0]] for place in (("train", 0), other))
     [(name, [line])] = failed(manifest, groups, pairs_table([tuple(pair)])).items()
-    assert name == "near_duplicates_in_one_fold"
-    assert "are in two folds" in line
+    assert name == f"near_duplicates_{suffix}"
+    assert line.startswith(f"1 of 1 near-duplicate pairs {said}: ")
+    assert all(one[:12] in line for one in pair)
 
 
 def test_a_pair_of_which_one_is_dropped_says_nothing(sound):
@@ -121,23 +112,14 @@ def test_a_pair_of_which_one_is_dropped_says_nothing(sound):
     assert failed(dropped, groups, pairs_table([(one, other)])) == {}
 
 
-def test_a_group_on_two_sides_fails(sound):
+@BETWEEN
+def test_a_group_on_both_sides_fails(sound, other, suffix, said):
     manifest, groups = sound
-    one, other = side(manifest, "train", 0)[0], side(manifest, "test")[0]
     changed = groups.copy()
-    changed[one] = changed[other]
-    found = failed(manifest, changed)
-    [line] = found.pop("groups_on_one_side")
-    assert found == {}
-    assert "groups are in two splits: page http://shop.test/" in line
-
-
-def test_a_group_in_two_folds_fails(sound):
-    manifest, groups = sound
-    one, other = side(manifest, "train", 0)[0], side(manifest, "train", 1)[0]
-    changed = groups.copy()
-    changed[one] = changed[other]
-    assert list(failed(manifest, changed)) == ["groups_in_one_fold"]
+    changed[side(manifest, "train", 0)[0]] = changed[side(manifest, *other)[0]]
+    [(name, [line])] = failed(manifest, changed).items()
+    assert name == f"groups_{suffix}"
+    assert f"groups {said}: page http://shop.test/" in line
 
 
 def test_a_class_that_a_part_lacks_fails(sound):

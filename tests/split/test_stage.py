@@ -152,17 +152,6 @@ def test_a_gate_that_fails_leaves_the_page_and_the_numbers_and_nothing_to_train_
     assert "Split checks failed" in (project.root / "reports/split.html").read_text()
 
 
-def test_a_class_that_lacks_images_leaves_the_page_and_the_numbers_and_nothing_to_train_on(project):
-    params = parse_params(PARAMS.format(size=8, tolerance=1.0).replace("dress]", "dress, hat]"))
-    with pytest.raises(GateError, match="same_classes: train has no image of 'hat'; expected exactly") as caught:
-        main(Workspace(project.root, project.root), params)
-    assert caught.value.next.startswith("change split.val (0.15), split.test (0.2) or split.salt in params.yaml; ")
-    assert list(outputs(project.root)) == [
-        "artifacts/split/expectations.json", "metrics/split.json", "plots/split/counts.csv", "plots/split/full.json",
-        "reports/split.html",
-    ]  # fmt: skip
-
-
 def test_a_missing_table_is_a_message_with_the_command_that_makes_it(project):
     (project.root / "artifacts" / "validate" / "pairs.parquet").unlink()
     with pytest.raises(ManifestError, match=r"pairs\.parquet is missing") as caught:

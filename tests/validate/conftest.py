@@ -1,7 +1,6 @@
 """A scraped folder in small: images made here, with the tables that scrape would write."""
 
 import hashlib
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from pixmill.core.manifest import SCRAPED, SIGHTINGS, write_table
 from pixmill.core.params import ValidateParams
 from pixmill.images import EXTENSIONS, sniff
 from pixmill.validate import Decision, Validation, validate
+from tests.images.samples import encoded
 
 
 def image(seed: int, *, side: int = 64, kind: str = "PNG", **options: Any) -> bytes:
@@ -32,12 +32,6 @@ def blocks(seed: int, width: int = 40, height: int = 40, *, least: int = 0, most
     """Return an image of random blocks: as sharp as can be, and a near-duplicate of no other."""
     values = np.random.default_rng(seed).integers(least, most, (height // 4, width // 4, 3), dtype=np.uint8)
     return Image.fromarray(values).resize((width, height), Image.Resampling.NEAREST)
-
-
-def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
 
 
 @dataclass

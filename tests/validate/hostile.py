@@ -14,20 +14,18 @@ import numpy as np
 from PIL import Image, features
 
 from pixmill.images.png import png_bytes
+from tests.images.samples import chunk, encoded, shapes
 
 __all__ = [
     "Hostile",
     "bombs",
-    "chunk",
     "disguises",
-    "encoded",
     "flips",
     "hostile_files",
     "ifd",
     "jpeg_of_scans",
     "mazes",
     "scraps",
-    "shapes",
     "tiff_of",
     "truncations",
     "wholes",
@@ -44,7 +42,7 @@ BLACK = zlib.compress(bytes(4 * (1 + 4 * 3)))
 
 @dataclass(frozen=True)
 class Hostile:
-    """Hold a file and what may come of it.
+    """A file and what may come of it.
 
     Args:
         name: What was done to it.
@@ -67,23 +65,11 @@ def hostile_files() -> list[Hostile]:
     return [*truncations(), *flips(), *bombs(), *mazes(), *disguises(), *scraps()]
 
 
-def shapes(seed: int, width: int = 24, height: int = 16) -> Image.Image:
-    """Return an image of smooth random shapes."""
-    values = np.random.default_rng(seed).integers(0, 256, (4, 6, 3), dtype=np.uint8)
-    return Image.fromarray(values).resize((width, height), Image.Resampling.BICUBIC)
-
-
-def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
 @cache
 def wholes() -> dict[str, bytes]:
     """Return sound small files: each format, and its chief variants."""
-    image = shapes(0)
-    frames: dict[str, Any] = {"save_all": True, "append_images": [shapes(seed) for seed in (1, 2)]}
+    image = shapes(0, 24, 16)
+    frames: dict[str, Any] = {"save_all": True, "append_images": [shapes(seed, 24, 16) for seed in (1, 2)]}
     files = {
         "jpeg": encoded(image, "JPEG"),
         "jpeg-progressive": encoded(image, "JPEG", progressive=True),
@@ -267,11 +253,6 @@ def png_of(width: int, height: int, data: bytes, before: bytes = b"", *, colour:
     head = png_bytes(np.zeros((1, 1, 3), np.uint8))[:8]
     header = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
     return head + chunk(b"IHDR", header) + before + chunk(b"IDAT", data) + chunk(b"IEND", b"")
-
-
-def chunk(kind: bytes, body: bytes) -> bytes:
-    """Return a chunk of a PNG."""
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
 def gif_of(screen: tuple[int, int], frame: tuple[int, int]) -> bytes:

@@ -12,82 +12,15 @@ from hypothesis import strategies as st
 
 from pixmill.core.params import ValidateParams
 from pixmill.validate.decisions import Decision
-from pixmill.validate.sightings import PARTS, SEEN, collect_seen
-from pixmill.validate.verdicts import DuplicateSets, find_twins, judge
-
-
-def twins(
-    *rows: tuple[str, int, str | None], claims: list[bool] | None = None, settled: tuple[int, ...] = ()
-) -> DuplicateSets:
-    """Return the sets of images given by pixels, width and label; each was seen at two addresses, one in common."""
-    names = [f"{place:02}" for place in range(len(rows))]
-    table = pd.DataFrame(
-        {
-            "pixels": pd.array([row[0] for row in rows], dtype="string"),
-            "width": pd.array([row[1] for row in rows], dtype="Int32"),
-            "height": pd.array([9] * len(rows), dtype="Int32"),
-            "part": np.zeros(len(rows), np.int8),
-        }
-    )
-    places = [
-        (name, row[2] or "x", None, url, None) for name, row in zip(names, rows, strict=True) for url in ("u", name)
-    ]
-    chosen = np.zeros(len(rows), bool)
-    chosen[list(settled)] = True
-    return find_twins(
-        table,
-        np.array([row[2] for row in rows], dtype=object),
-        claims=np.array(claims or [True] * len(rows), bool),
-        settled=chosen,
-        seen=collect_seen(pd.Series(names, dtype="string"), pd.DataFrame(places, columns=list(SEEN)).astype("string")),
-        repeats=4,
-    )
-
-
-def test_images_of_the_same_pixels_and_size_are_a_set() -> None:
-    found = twins(("p", 8, "coat"), ("q", 8, "coat"), ("p", 8, "coat"), ("p", 9, "coat"))
-    assert found.of.tolist() == [0, 1, 0, 2]
-    assert found.first.tolist() == [0, 1, 3]
-    assert found.members.tolist() == [2, 1, 1]
-    assert found.twin.tolist() == [-1, -1, 0, -1]
-    assert found.rival.tolist() == [-1] * 4
-
-
-def test_what_has_no_claim_is_in_no_set() -> None:
-    found = twins(("p", 8, "coat"), ("p", 8, "shoe"), claims=[False, True])
-    assert found.of.tolist() == [-1, 0]
-    assert found.members.tolist() == [1]
-    assert not found.several.any()
-
-
-def test_addresses_are_those_of_all_members_each_once() -> None:
-    found = twins(*[("p", 8, "coat")] * 3, ("q", 8, "coat"), ("q", 8, "coat"))
-    assert found.addresses.tolist() == [4, 3]
-    assert found.placeholder.tolist() == [True, False]
-    assert found.conflict.tolist() == [False, False]
-
-
-def test_a_set_under_several_labels_is_a_conflict_or_a_placeholder() -> None:
-    found = twins(("p", 8, "coat"), ("p", 8, "shoe"), *[("q", 8, label) for label in ("coat", "shoe", "hat")])
-    assert found.conflict.tolist() == [True, False]
-    assert found.placeholder.tolist() == [False, True]
-    assert found.rival.tolist() == [1, 0, 3, 2, 2]
-
-
-def test_a_set_that_a_person_has_looked_at_is_neither() -> None:
-    found = twins(*[("p", 8, "coat")] * 5, ("p", 8, "shoe"), settled=(2,))
-    assert not found.conflict.any()
-    assert not found.placeholder.any()
-    assert found.twin.tolist() == [2, 2, -1, 2, 2, -1]
-    assert found.rival.tolist() == [-1] * 5 + [2]
-
+from pixmill.validate.sightings import PARTS, collect_seen
+from pixmill.validate.verdicts import judge
 
 PARAMS = ValidateParams.model_validate({"formats": {"allowed": ["png", "jpeg"]}, "placeholders": {"repeats": 5}})
 
 
 def case(label: str | None, pixels: str = "p", **columns: Any) -> dict[str, Any]:
     """Return an image, sound but for what is said of it."""
-    sound = {"width": 64, "height": 64, "format": "png", "failure": None, "given": "", "places": 1}
+    sound = {"width": 64, "height": 64, "format": "png", "failure": None, "given": "", "places": 1, "url": ""}
     return sound | {"label": label, "pixels": pixels} | columns
 
 
@@ -111,10 +44,15 @@ def judged(*cases: Mapping[str, Any], **decisions: Decision) -> Judged:
     table = table.astype({"width": "Int32", "height": "Int32"})
     table["part"] = np.array([PARTS.index(given) for given in table["given"]], np.int8)
     sightings = [
-        {"id": name, "label": label, "image_url": f"https://example.org/{name}/{place}", "given_split": given or None}
-        for name, own, given, places in zip(table["id"], table["label"], table["given"], table["places"], strict=True)
-        for label in (["coat", "shoe"] if pd.isna(own) else [own])
-        for place in range(places)
+        {
+            "id": row.id,
+            "label": label,
+            "image_url": row.url or f"https://example.org/{row.id}/{place}",
+            "given_split": row.given or None,
+        }
+        for row in table.itertuples()
+        for label in (["coat", "shoe"] if pd.isna(row.label) else [row.label])
+        for place in range(row.places)
     ]
     frame = pd.DataFrame(sightings, columns=["id", "label", "page_url", "image_url", "given_split"]).astype("string")
     found = judge(table, decisions, collect_seen(table["id"], frame), classes=("coat", "shoe", "sock"), params=PARAMS)
@@ -216,6 +154,14 @@ def test_one_image_at_many_addresses_and_under_two_labels_is_a_placeholder() -> 
 def test_one_image_under_three_labels_is_a_placeholder() -> None:
     verdicts = judged(case("coat"), case("shoe"), case("sock"))
     assert verdicts.reasons == dict.fromkeys("abc", "placeholder")
+
+
+def test_an_address_of_several_images_counts_once() -> None:
+    shared = "https://example.org/shared"
+    assert set(judged(case("coat", places=4), case("shoe", url=shared), case("shoe", url=shared)).reasons.values()) == {
+        "placeholder"
+    }
+    assert "placeholder" not in judged(*[case("coat", url=shared), case("shoe", url=shared)] * 3).reasons.values()
 
 
 def test_one_image_at_many_addresses_under_one_label_is_kept_once() -> None:

@@ -33,24 +33,12 @@ def edited(before: str, after: str) -> str:
         ("test: 0.2", "test: 1.5", "split.test: expected a number > 0 and < 1, received 1.5"),
         (
             "learning_rate: 0.001",
-            "learning_rate: fast",
-            "train.learning_rate: expected a number > 0 and <= 100, received 'fast'",
-        ),
-        (
-            "learning_rate: 0.001",
             "learning_rate: .nan",
             "train.learning_rate: expected a number > 0 and <= 100, received nan",
         ),
         ("epochs: 30", "epochs: true", "train.epochs: expected a whole number from 1 to 100,000, received true"),
-        ("epochs: 30", "epochs:", "train.epochs: expected a whole number from 1 to 100,000, received null"),
         ("epochs: 30", "epochs: 3.0", "train.epochs: expected a whole number from 1 to 100,000, received 3.0"),
         ("flip: true", "flip: yes", "train.augmentation.flip: expected true or false, received 'yes'"),
-        (
-            "source: shop",
-            "source: web",
-            "scrape.source: expected one of shop, folder, urls, keras, openverse, wikimedia, google, bing, yahoo, "
-            "duckduckgo, amazon, flipkart, myntra, site:<name> or plugin:<name>, received 'web'",
-        ),
         (
             "source: shop",
             "source: [bing, gogle]",
@@ -73,14 +61,6 @@ def edited(before: str, after: str) -> str:
             "queries: {}",
             "queries: {coat: a}",
             "scrape.queries.coat: expected a list of at least 1 item, each a string, received 'a'",
-        ),
-        ("queries: {}", "queries: []", "scrape.queries: expected a mapping from classes, received []"),
-        (
-            "source_by_class: {}",
-            "source_by_class: {coat: bong}",
-            "scrape.source_by_class.coat: expected one of shop, folder, urls, keras, openverse, wikimedia, google, "
-            "bing, yahoo, duckduckgo, amazon, flipkart, myntra, site:<name> or plugin:<name>, "
-            "received 'bong'; did you mean bing?",
         ),
         (
             "allow_hosts: []",
@@ -136,12 +116,6 @@ def edited(before: str, after: str) -> str:
             "validate.class_balance: expected critical <= warning (0.2), received 0.3",
         ),
         (
-            "queries: {}",
-            "queries: {'../a': [b]}",
-            f"scrape.queries.../a: expected a name of at most 64 {CHARACTERS}, received '../a'",
-        ),
-        ("- coat", "- dress", "classes: expected distinct names, received 'dress' more than once"),
-        (
             "- dress",
             "- Coat",
             "classes: expected distinct names, received 'Coat' beside 'coat': some systems take them for the same",
@@ -154,11 +128,6 @@ def edited(before: str, after: str) -> str:
         ),
         (
             "- filters: 16",
-            "- filters: 0",
-            "train.cnn.blocks.0.filters: expected a whole number from 1 to 65,536, received 0",
-        ),
-        (
-            "- filters: 16",
             "- kernal: 3\n      filters: 16",
             "train.cnn.blocks.0.kernal: unknown key; did you mean kernel?",
         ),
@@ -166,11 +135,6 @@ def edited(before: str, after: str) -> str:
             "dense: []",
             "dense: [dropuot]",
             "train.backbone.dense.0: expected a section with the keys units, dropout, received 'dropuot'",
-        ),
-        (
-            "snapshot: '2026-11-20'",
-            "snapshot: 2026-11-20",
-            "scrape.snapshot: expected a date in quotes, 'YYYY-MM-DD', received 2026-11-20 without quotes",
         ),
         (
             "queries: {}",
@@ -184,11 +148,6 @@ def edited(before: str, after: str) -> str:
             "unfreeze: 0",
             "unfreeze: most",
             "train.backbone.unfreeze: expected a whole number from 0 to 10,000 or all, received 'most'",
-        ),
-        (
-            "unfreeze: 0",
-            "unfreeze: -1",
-            "train.backbone.unfreeze: expected a whole number from 0 to 10,000 or all, received -1",
         ),
         (
             "weights: imagenet",
@@ -206,16 +165,7 @@ def edited(before: str, after: str) -> str:
                 f"unlabelled: {folder}",
                 f"evaluate.unlabelled: expected a folder below data/, such as data/unlabelled, received {folder!r}",
             )
-            for folder in (
-                "photos",
-                "data",
-                "data/",
-                "/data/photos",
-                "data/../photos",
-                "data//photos",
-                "../data/photos",
-                r"data\photos",
-            )
+            for folder in ("photos", "data/", "/data/photos", "data/../photos", r"data\photos")
         ),
         *(
             (
@@ -223,7 +173,7 @@ def edited(before: str, after: str) -> str:
                 f"unlabelled: {folder}",
                 f"evaluate.unlabelled: expected a folder that is neither a class nor a split, received {folder!r}",
             )
-            for folder in ("data/coat", "data/Test", "data/train/new")
+            for folder in ("data/coat", "data/Test")
         ),
     ],
 )
@@ -354,12 +304,9 @@ def test_every_number_has_an_upper_bound(name: str) -> None:
     [
         ("train.epochs", "3", 3),
         ("train.learning_rate", "1e-4", 0.0001),
-        ("train.patience", "null", None),
-        ("scrape.per_class", "40", 40),
         ("split.salt", "007", "007"),
         ("scrape.snapshot", "2026-12-01", "2026-12-01"),
         ("train.augmentation.flip", "false", False),
-        ("validate.min_per_class.count", "5", 5),
         ("train.cnn.blocks.1.filters", "48", 48),
     ],
 )
@@ -372,13 +319,8 @@ def test_an_override_becomes_what_the_file_would_hold(params, name, text, value)
     ("name", "text", "expected"),
     [
         ("train.epochs", "many", "train.epochs: expected a whole number from 1 to 100,000, received 'many'"),
-        ("train.epochs", "2.5", "train.epochs: expected a whole number from 1 to 100,000, received 2.5"),
-        ("train.epochs", "[", "train.epochs: expected a whole number from 1 to 100,000, received '['"),
         ("train.epoch", "3", "train.epoch: no such parameter; did you mean train.epochs?"),
-        ("train.learning_rate", "nan", "train.learning_rate: expected"),
-        ("split.test", "1.5", "split.test: expected a number > 0 and < 1, received 1.5"),
         ("split.aspect", "squeeze", "split.aspect: expected one of pad, crop, stretch, received 'squeeze'"),
-        ("scrape.snapshot", "today", "scrape.snapshot: expected a date"),
         (
             "train.cnn.blocks.1.filters",
             "0",

@@ -18,23 +18,16 @@ from pixmill.core.params import load_params, parse_params, parse_yaml, read_text
 VALID = "classes: [coat, dress]\nscrape: {snapshot: '2026-11-20'}\n"
 
 AGREED = {
-    "octal": "a: 0o17",
-    "digits with an underscore": "a: 1_000",
-    "leading zeros": "a: 007",
     "exponent without a point": "a: 1e-3",
     "words of YAML 1.1": "a: [no, yes, on, off, y, 12:30]",
     "YAML 1.1 by its directive": "%YAML 1.1\n---\na: [no, 12:30]",
-    "infinity": "a: [.inf, -.inf]",
-    "null": "a: [null, ~, ]\nb:",
     "anchor": "a: &x [1]\nb: *x",
     "merge key": "a: &x {b: 1, c: 2}\nd:\n  <<: *x\n  b: 3",
     "byte order mark": "\ufeffa: 1",
     "Windows line ends": "a: 1\r\nb: |\r\n  x\r\n  y\r\n",
     "a date": "a: 2026-11-20",
-    "a quoted date": "a: '2026-11-20'",
     "keys that are no text": "1: a\nnull: b\n2.5: c",
     "any script": "a: [🧥, 𠮷野家, '\\x']",
-    "the end of a document": "a: 1\n...\n",
 }
 
 
@@ -65,27 +58,16 @@ def test_any_text_is_read_as_by_dvc_or_refused(text: str) -> None:
 REFUSED = {
     "template": ("train: {epochs: {{ epochs }}}", "found unhashable key; {{ }} looks like an unfilled template"),
     "wrong tag": ("train: {epochs: !!int abc}", "in line 3, column 17: 'abc' is not a valid int"),
-    "empty number": ("train: {epochs: !!int ''}", "in line 3, column 17: '' is not a valid int"),
     "5,000 digits": ("train: {epochs: " + 5000 * "1" + "}", "in line 3, column 17: '1111"),
-    "5,000 hexadecimal digits": ("train: {epochs: 0x" + 5000 * "f" + "}", "in line 3, column 17: '0xff"),
-    "no day of the calendar": ("a: 2026-13-40", "in line 3, column 4: '2026-13-40' is not a valid timestamp"),
     "time of day": ("a: 2026-11-20 10:00:00", "in line 3, column 4: '2026-11-20 10:00:00' is not a valid timestamp"),
-    "bytes": ("a: !!binary aGk=", "in line 3, column 4: 'aGk=' is not a valid binary"),
-    "set": ("a: !!set {b}", "in line 3, column 4: this is not a valid set"),
     "Python object": ("a: !!python/object:os.system x", "in line 3, column 4: could not determine a constructor"),
     "tab": ("train:\n\tepochs: 3", "in line 4, column 1: found character '\\t'"),
     "NUL": ("a: \0", "in line 3: unacceptable character #x0000"),
     "duplicate key": ("scrape: {}", 'in line 3, column 1: found duplicate key "scrape"'),
     "two documents": ("---\na: 1", "in line 3, column 1: but found another document"),
-    "unknown alias": ("a: *b", "in line 3, column 4: found undefined alias"),
-    "open bracket": ("a: [1, 2", "expected ',' or ']'"),
     "half of a character": (
         'split: {salt: "\\uD800"}',
         r"in line 3, column 15: '\ud800' contains an unpaired surrogate",
-    ),
-    "a character in halves": (
-        'split: {salt: "\\uD83D\\uDE00"}',
-        "in line 3, column 15: '\\ud83d\\ude00' contains an unpaired",
     ),
     "nesting": ("a: " + 3000 * "[", "received lists nested too deeply"),
 }

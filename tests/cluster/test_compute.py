@@ -111,7 +111,7 @@ def test_a_node_with_another_version_of_a_package_is_named(
     with pytest.raises(PixmillError, match=rf"node {node} .*pillow 1\.0 instead of \d+") as caught:
         list(map_batches(identity, range(200), batch_size=1))
     assert "pip install pillow==" in str(caught.value.next)
-    (finding,) = check_compute()
+    (finding,) = check_compute(Path())
     assert (finding.status, finding.message) == (Status.BAD, caught.value.message)
 
 
@@ -129,7 +129,7 @@ def test_a_node_that_joins_later_and_does_not_see_a_folder_is_named(
 
 
 def test_the_doctor_reports_the_cluster(cluster: Cluster, ray_cluster: RayCluster) -> None:
-    (finding,) = check_compute()
+    (finding,) = check_compute(Path())
     assert finding.status is Status.OK
     nodes = ", ".join(ray_cluster.ip(number) for number in range(3))
     assert finding.message == f"{cluster.address}: 3 processors on {nodes}"

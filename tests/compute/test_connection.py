@@ -4,6 +4,7 @@ import socket
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -39,7 +40,7 @@ def test_a_pass_is_refused_before_it_starts_elsewhere(monkeypatch) -> None:
     with pytest.raises(PixmillError, match="received 'clusterr'"):
         list(map_batches(doubled, range(9), batch_size=2))
     assert list(map_batches(doubled, range(9), batch_size=2, local=True)) == [2 * row for row in range(9)]
-    (finding,) = check_compute()
+    (finding,) = check_compute(Path())
     assert finding.status is Status.BAD
     assert finding.next
 

@@ -13,7 +13,7 @@ from pixmill.provenance.lock import SECTIONS, Lock, write_lock
 
 def test_the_python_of_dvc_is_this_one(monkeypatch):
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
-    assert [finding.status for finding in check_python()] == [Status.OK, Status.OK]
+    assert [finding.status for finding in check_python(Path())] == [Status.OK, Status.OK]
 
 
 def test_another_python_on_path_is_a_warning(tmp_path, monkeypatch):
@@ -21,14 +21,14 @@ def test_another_python_on_path_is_a_warning(tmp_path, monkeypatch):
     other.write_text("#!/bin/sh\n")
     other.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    _, path = check_python()
+    _, path = check_python(Path())
     assert (path.status, path.message) == (Status.WARNING, f"dvc would run {other}, not {sys.executable}")
     assert path.next == f'export PATH="{Path(sys.executable).parent}:$PATH"'
 
 
 def test_a_python_that_is_too_old_is_bad(monkeypatch):
     monkeypatch.setattr(sys, "version_info", (3, 10, 1, "final", 0))
-    python, _ = check_python()
+    python, _ = check_python(Path())
     assert python.status is Status.BAD
     assert "3.10.1" in python.message
 

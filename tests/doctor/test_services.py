@@ -3,6 +3,7 @@ import json
 import socket
 import sqlite3
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -87,24 +88,24 @@ def test_a_browser_that_is_missing_says_names_the_command_that_installs_one(tmp_
     manager.write_text("""#!/bin/sh\necho '{"logs": [], "result": {"code": 0, "message": ""}}'""")
     manager.chmod(0o755)
     monkeypatch.setenv("SE_MANAGER_PATH", str(manager))
-    (finding,) = check_browser()
+    (finding,) = check_browser(Path())
     assert (finding.status, finding.next) == (Status.BAD, "pixmill browser --install")
 
 
 def test_a_grid_is_asked(server, monkeypatch):
     monkeypatch.setenv("PIXMILL_WEBDRIVER_URL", server)
-    (finding,) = check_browser()
+    (finding,) = check_browser(Path())
     assert (finding.status, finding.message) == (Status.OK, f"Chromium or Chrome on the grid {server}: 1 of 1 free")
     monkeypatch.setenv("PIXMILL_BROWSER", "firefox")
-    (finding,) = check_browser()
+    (finding,) = check_browser(Path())
     assert (finding.status, finding.message) == (Status.WARNING, f"Firefox on the grid {server}: none there now")
     monkeypatch.setenv("PIXMILL_WEBDRIVER_URL", "http://127.0.0.1:9")
-    (finding,) = check_browser()
+    (finding,) = check_browser(Path())
     assert finding.status is Status.BAD
 
 
 def test_the_network_is_there_or_not(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as here:
         monkeypatch.setattr("pixmill.doctor.services._PUBLIC", here.getsockname())
-        assert [finding.status for finding in check_network()] == [Status.OK]
-    assert [finding.status for finding in check_network()] == [Status.WARNING]
+        assert [finding.status for finding in check_network(Path())] == [Status.OK]
+    assert [finding.status for finding in check_network(Path())] == [Status.WARNING]

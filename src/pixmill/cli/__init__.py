@@ -1,6 +1,6 @@
 """The command ``pixmill``: everything around the pipeline.
 
-To add a verb, write a module of its name and list it in ``_VERBS``:
+To add a verb, write a module of its name and add that to ``_VERBS``:
 
 - its docstring is its help;
 - ``EXAMPLES`` are commands, each with what it does; the first one stands in ``pixmill --help``, too;
@@ -14,28 +14,9 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from types import ModuleType
+from importlib import import_module
 
 from pixmill import __version__
-from pixmill.cli import (
-    browser,
-    check,
-    compare,
-    data,
-    doctor,
-    export,
-    new,
-    params,
-    predict,
-    review,
-    scrape,
-    serve,
-    shop,
-    summary,
-    sync,
-    upgrade,
-    use,
-)
 from pixmill.cli.parser import Parser
 from pixmill.core.errors import PixmillError
 from pixmill.core.extras import missing_package
@@ -43,24 +24,9 @@ from pixmill.core.files import storage_errors
 
 __all__ = ["main"]
 
-_VERBS: tuple[ModuleType, ...] = (
-    new,
-    check,
-    params,
-    data,
-    browser,
-    doctor,
-    scrape,
-    review,
-    shop,
-    summary,
-    compare,
-    predict,
-    serve,
-    export,
-    use,
-    upgrade,
-    sync,
+_VERBS = (
+    *("new", "check", "params", "data", "browser", "doctor", "scrape", "review", "shop"),
+    *("summary", "compare", "predict", "serve", "export", "use", "upgrade", "sync"),
 )
 """In the order of the help."""
 
@@ -84,18 +50,19 @@ def _epilog(examples: Sequence[tuple[str, str]], notes: str) -> str:
 
 
 def _parser() -> Parser:
+    verbs = {name: import_module(f"{__name__}.{name}") for name in _VERBS}
     parser = Parser(
         prog="pixmill",
         description="Build an image classifier from images on the web, or from your own.",
-        epilog=_epilog([verb.EXAMPLES[0] for verb in _VERBS], _PIPELINE),
+        epilog=_epilog([verb.EXAMPLES[0] for verb in verbs.values()], _PIPELINE),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"pixmill {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
-    for verb in _VERBS:
+    for name, verb in verbs.items():
         text = verb.__doc__ or ""
         added = subparsers.add_parser(
-            verb.__name__.rpartition(".")[2],
+            name,
             help=f"{text[:1].lower()}{text[1:]}".partition("\n")[0].removesuffix("."),
             description=text,
             epilog=_epilog(verb.EXAMPLES, getattr(verb, "NOTES", "")),
@@ -104,7 +71,7 @@ def _parser() -> Parser:
         if hasattr(verb, "add_options"):
             verb.add_options(added)
         added.set_defaults(run=verb.run, command=added.prog, extras=getattr(verb, "EXTRAS", ()))
-    parser.verbs = tuple(subparsers.choices)
+    parser.verbs = _VERBS
     return parser
 
 

@@ -5,9 +5,6 @@ Exits 1 where a run would stop.
 """
 
 import argparse
-import shutil
-import sys
-from pathlib import Path
 
 from pixmill.cli.parser import project_root
 from pixmill.core.errors import DataError
@@ -20,6 +17,7 @@ def run(_: argparse.Namespace) -> None:
     """Print the classes and sources, what is amiss, and a better salt; exit 1 where a run would stop."""
     from pixmill.compute.connection import cluster_address
     from pixmill.core.params import load_params
+    from pixmill.doctor.machine import check_path
     from pixmill.pages.base import shorten
     from pixmill.provenance.lock import check_code, installed_lock, other_libraries, read_lock
     from pixmill.review.examining import describe_missing
@@ -49,13 +47,9 @@ def run(_: argparse.Namespace) -> None:
     for issue in found:
         if not issue.stops:
             announce(f"warning: {issue}")
-    python = shutil.which("python")
-    if python is None or Path(python).parent.resolve() != Path(sys.executable).parent.resolve():
-        print(
-            f"warning: dvc would run {python or 'no python'}, not {sys.executable}\n"
-            f'Next: export PATH="{Path(sys.executable).parent}:$PATH"',
-            file=sys.stderr,
-        )
+    path = check_path()
+    if path.next is not None:
+        announce(f"warning: {path.message}\nNext: {path.next}")
     if stopping := [issue for issue in found if issue.stops]:
         raise DataError(
             "\n".join(issue.message for issue in stopping),

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixmill.cli.parser import project_root
+from pixmill.cli.parser import project_workspace
 from pixmill.core.errors import PixmillError
 from pixmill.core.files import storage_errors
 from pixmill.core.progress import announce
@@ -60,7 +60,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Compare, print, write the files, and judge."""
     from pixmill.core.params import load_params
-    from pixmill.core.workspace import Workspace
 
     if arguments.runs and (arguments.base or arguments.gate or arguments.json):
         arguments.refuse("--runs compares all runs: it takes no BASE, --gate or --json")
@@ -68,7 +67,7 @@ def run(arguments: argparse.Namespace) -> None:
     faults: tuple[str, ...] = ()
     try:
         with storage_errors(then="the same command"):
-            workspace = Workspace(project_root(), project_root())
+            workspace = project_workspace()
             params = load_params(workspace.root)
             _make(workspace.root / "reports")
             if arguments.runs:

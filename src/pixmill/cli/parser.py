@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.words import did_you_mean
+from pixmill.core.workspace import Workspace
 
 
 class Parser(argparse.ArgumentParser):
@@ -47,6 +48,16 @@ def project_root() -> Path:
             next="cd to the project's folder, then repeat the command",
         )
     return folder
+
+
+def project_workspace() -> Workspace:
+    """Return the workspace of the project, whose outputs and scratch lie in the same folder.
+
+    Raises:
+        PixmillError: There is no project.
+    """
+    root = project_root()
+    return Workspace(root, root)
 
 
 def port(text: str) -> int:

@@ -10,7 +10,7 @@ this machine only; stop it with Ctrl-C.
 
 import argparse
 
-from pixmill.cli.parser import inbox, port, project_root
+from pixmill.cli.parser import inbox, port, project_workspace
 
 EXAMPLES = (
     ("pixmill review", "review labels, duplicates, outliers and wrong predictions"),
@@ -46,9 +46,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Serve the page until Ctrl-C."""
     from pixmill.core.params import load_params
-    from pixmill.core.workspace import Workspace
 
-    workspace = Workspace(project_root(), project_root())
+    workspace = project_workspace()
     if arguments.restore:
         from pixmill.review.restoring import restore
 

@@ -6,7 +6,7 @@ The scrape itself runs with `dvc repro scrape`.
 import argparse
 import sys
 
-from pixmill.cli.parser import project_root
+from pixmill.cli.parser import project_workspace
 from pixmill.core.errors import PixmillError
 
 EXAMPLES = (
@@ -33,9 +33,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Print the forecast or the probe's report."""
     from pixmill.core.params import load_params
-    from pixmill.core.workspace import Workspace
 
-    workspace = Workspace(project_root(), project_root())
+    workspace = project_workspace()
     params = load_params(workspace.root)
     scratch = workspace.scratch("scrape")
     if arguments.probe:

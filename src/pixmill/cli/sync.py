@@ -8,17 +8,16 @@ sent twice. Exits 1 if some are still pending.
 import argparse
 import sys
 
-from pixmill.cli.parser import project_root
+from pixmill.cli.parser import project_workspace
 
 EXAMPLES = (("pixmill sync", "send pending runs to MLflow"),)
 
 
 def run(_: argparse.Namespace) -> None:
     """Print what was sent; exit 1 if runs are still pending."""
-    from pixmill.core.workspace import Workspace
     from pixmill.record.sync import sync
 
-    result = sync(Workspace(project_root(), project_root()))
+    result = sync(project_workspace())
     print(f"sync: {result.line()}")
     if result.waiting:
         sys.exit(1)

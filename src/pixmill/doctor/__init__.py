@@ -3,16 +3,14 @@
 - ``machine``: Python, packages and disk
 - ``repository``: parameters, images and what DVC keeps
 - ``services``: the browser, MLflow and the network
-- ``finding``: the result of one check
+- ``finding``: what registers a check, and its result
 """
 
 import importlib.util
 from pathlib import Path
 
-from pixmill.doctor.finding import Finding, Status, render
-from pixmill.doctor.machine import check_code, check_disk, check_packages, check_python
-from pixmill.doctor.repository import check_data, check_dvc, check_params
-from pixmill.doctor.services import check_browser, check_compute, check_mlflow, check_network
+from pixmill.doctor import machine, repository, services  # noqa: F401 (which register their checks)
+from pixmill.doctor.finding import CHECKS, Finding, Status, render
 
 __all__ = ["Finding", "Status", "examine", "render"]
 
@@ -26,9 +24,6 @@ def examine(root: Path) -> list[Finding]:
     Returns:
         The findings, in the order in which to fix them.
     """
-    machine = [*check_python(), *check_packages(root), *check_code(root), *check_disk(root)]
-    project = [*check_params(root), *check_data(root)]
-    if not importlib.util.find_spec("dvc"):
-        return [*machine, *project]  # Each of the others needs a package that is missing, as was found above.
-    services = [*check_compute(), *check_browser(), *check_mlflow(root), *check_network()]
-    return [*machine, *project, *check_dvc(root), *services]
+    # Without DVC each of the others needs a package that is missing, as is found before them.
+    every = importlib.util.find_spec("dvc") is not None
+    return [finding for check in CHECKS if every or not check.needs_dvc for finding in check.run(root)]

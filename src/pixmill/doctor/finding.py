@@ -1,8 +1,17 @@
-"""The result of one check of what a run needs, and its lines."""
+"""The checks of what a run needs, and what each finds.
 
-from collections.abc import Sequence
+To add one, write a function with ``@check`` in the module of its kind: they run in the order of the modules below
+:mod:`pixmill.doctor`, and of their places there.
+"""
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple
+
+from pixmill.core.errors import PixmillError
 
 
 class Status(StrEnum):
@@ -30,6 +39,42 @@ class Finding:
     status: Status
     message: str
     next: str | None = None
+
+
+Run = Callable[[Path], Iterator[Finding]]
+
+
+class Check(NamedTuple):
+    """A check, and whether it needs DVC: all of these need some package of the extra ``pipeline``."""
+
+    run: Run
+    needs_dvc: bool
+
+
+CHECKS: list[Check] = []
+"""All checks, in the order in which to fix what they find."""
+
+
+def check(name: str, *, needs_dvc: bool = False) -> Callable[[Run], Run]:
+    """Return what registers a check; an error that the user can fix is a finding of it.
+
+    Args:
+        name: What an error's finding is called.
+        needs_dvc: Whether it is left out where DVC is missing.
+    """
+
+    def register(find: Run) -> Run:
+        @functools.wraps(find)
+        def run(root: Path) -> Iterator[Finding]:
+            try:
+                yield from find(root)
+            except PixmillError as error:
+                yield Finding(name, Status.BAD, error.message, next=error.next)
+
+        CHECKS.append(Check(run, needs_dvc))
+        return run
+
+    return register
 
 
 def render(findings: Sequence[Finding]) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from pixmill.core.errors import PixmillError
 from pixmill.core.extras import list_requirements
 from pixmill.core.origin import install_command
-from pixmill.doctor.finding import Finding, Status
+from pixmill.doctor.finding import Finding, Status, check
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -26,7 +26,8 @@ _COMFORTABLE = 5 * _GIB
 """Weights, packed arrays and caches of the bundled images take some 300 MB."""
 
 
-def check_python() -> Iterator[Finding]:
+@check("Python")
+def check_python(_: Path) -> Iterator[Finding]:
     """Tell whether this Python is one that Pixmill runs on, and the one that DVC would run."""
     from packaging.specifiers import SpecifierSet
 
@@ -37,14 +38,19 @@ def check_python() -> Iterator[Finding]:
     else:
         message = f"{version} ({sys.executable}); expected {required}"
         yield Finding("Python", Status.BAD, message, next="python3.12 -m venv --clear .venv, then install again")
+    yield check_path()
+
+
+def check_path() -> Finding:
+    """Tell whether the Python that DVC would run is this one."""
     folder, python = Path(sys.executable).parent, shutil.which("python")
     if python is not None and Path(python).parent.resolve() == folder.resolve():
-        yield Finding("PATH", Status.OK, f"dvc runs {python}")
-    else:
-        message = f"dvc would run {python or 'no python'}, not {sys.executable}"
-        yield Finding("PATH", Status.WARNING, message, next=f'export PATH="{folder}:$PATH"')
+        return Finding("PATH", Status.OK, f"dvc runs {python}")
+    message = f"dvc would run {python or 'no python'}, not {sys.executable}"
+    return Finding("PATH", Status.WARNING, message, next=f'export PATH="{folder}:$PATH"')
 
 
+@check("packages")
 def check_packages(root: Path) -> Iterator[Finding]:
     """Compare the installed packages with ``requirements.txt``; without one, with what the project's Pixmill needs.
 
@@ -80,6 +86,7 @@ def check_packages(root: Path) -> Iterator[Finding]:
         yield Finding("packages", Status.OK, "all as pinned")
 
 
+@check("code")
 def check_code(root: Path) -> Iterator[Finding]:
     """Compare the installed Pixmill and libraries with a project's ``pixmill.lock``.
 
@@ -88,19 +95,16 @@ def check_code(root: Path) -> Iterator[Finding]:
     """
     from pixmill.provenance import lock
 
-    try:
-        if (project := lock.read_lock(root)) is None:
-            return
-        lock.check_code(project, installed := lock.installed_lock())
-    except PixmillError as error:
-        yield Finding("code", Status.BAD, error.message, next=error.next)
+    if (project := lock.read_lock(root)) is None:
         return
+    lock.check_code(project, installed := lock.installed_lock())
     if (other := lock.other_libraries(project, installed)) is not None:
         yield Finding("code", Status.WARNING, other[0], next=other[1])
     else:
         yield Finding("code", Status.OK, f"as {lock.FILE} names it")
 
 
+@check("disk")
 def check_disk(root: Path) -> Iterator[Finding]:
     """Tell how much room the project's disk has.
 

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from pixmill.core.errors import DataError, ParamsError
-from pixmill.doctor.finding import Finding, Status
+from pixmill.doctor.finding import Finding, Status, check
 from pixmill.state.uncommitted import commit_first, find_uncommitted, read_data
 
 
+@check("params")
 def check_params(root: Path) -> Iterator[Finding]:
     """Tell whether ``params.yaml`` is sound.
 
@@ -17,25 +17,18 @@ def check_params(root: Path) -> Iterator[Finding]:
     from pixmill.core.params import load_params
     from pixmill.pages.base import shorten
 
-    try:
-        params = load_params(root)
-    except ParamsError as error:
-        yield Finding("params", Status.BAD, error.message, next=error.next or "edit params.yaml, then: pixmill check")
-    else:
-        yield Finding("params", Status.OK, f"{len(params.classes)} classes: {shorten(', '.join(params.classes), 300)}")
+    classes = load_params(root).classes
+    yield Finding("params", Status.OK, f"{len(classes)} classes: {shorten(', '.join(classes), 300)}")
 
 
+@check("data")
 def check_data(root: Path) -> Iterator[Finding]:
     """Compare ``data/`` with what ``data.dvc`` records, by the number, size and paths of files.
 
     Args:
         root: The project's folder.
     """
-    try:
-        data = read_data(root)
-    except DataError as error:
-        yield Finding("data", Status.BAD, error.message, next=error.next)
-        return
+    data = read_data(root)
     present = f"{data.count} files of {data.size / 1e6:.1f} MB"
     if not data.count:
         # What was never made or pulled: the bundled images where nothing else is recorded.
@@ -57,6 +50,7 @@ def check_data(root: Path) -> Iterator[Finding]:
         yield Finding("data", Status.OK, f"{present}, as data.dvc records")
 
 
+@check("DVC", needs_dvc=True)
 def check_dvc(root: Path) -> Iterator[Finding]:
     """Tell whether DVC can keep elsewhere what the pipeline makes.
 

@@ -6,9 +6,8 @@ from pathlib import Path
 
 from pixmill.compute import default_workers
 from pixmill.compute.cluster import choose_cluster
-from pixmill.core.errors import BrowserError, ParamsError, PixmillError
 from pixmill.core.workspace import Workspace
-from pixmill.doctor.finding import Finding, Status
+from pixmill.doctor.finding import Finding, Status, check
 from pixmill.pages.base import shorten
 
 _SECONDS = 3.0
@@ -16,24 +15,17 @@ _PUBLIC = ("example.com", 80)
 """A host that is there to be an example (RFC 2606)."""
 
 
-def check_browser() -> Iterator[Finding]:
+@check("browser", needs_dvc=True)
+def check_browser(_: Path) -> Iterator[Finding]:
     """Tell which browser and driver a run would start, or whether the grid answers."""
     from pixmill.web.browser import Grid, choose_browser, count_browsers
 
-    try:
-        browser = choose_browser()
-    except BrowserError as error:
-        yield Finding("browser", Status.BAD, error.message, next=error.next)
-        return
+    browser = choose_browser()
     if not isinstance(browser, Grid):
         yield Finding("browser", Status.OK, f"{browser.binary} {browser.version}")
         yield Finding("driver", Status.OK, f"{browser.driver} {browser.driver_version}")
         return
-    try:
-        counts = count_browsers(browser)
-    except BrowserError as error:
-        yield Finding("browser", Status.BAD, error.message, next=error.next)
-        return
+    counts = count_browsers(browser)
     message = f"{browser.kind.title} on the grid {browser.url}"
     if counts is None:
         yield Finding("browser", Status.OK, message)
@@ -44,20 +36,18 @@ def check_browser() -> Iterator[Finding]:
         yield Finding("browser", Status.WARNING, f"{message}: none there now", next=advice)
 
 
-def check_compute() -> Iterator[Finding]:
+@check("compute", needs_dvc=True)
+def check_compute(_: Path) -> Iterator[Finding]:
     """Tell which processors passes over images use, and whether a cluster gives the results of this machine."""
-    try:
-        if (cluster := choose_cluster()) is None:
-            yield Finding("compute", Status.OK, f"{default_workers()} processors of this machine")
-            return
-        cluster.check()
-    except PixmillError as error:
-        yield Finding("compute", Status.BAD, error.message, next=error.next)
+    if (cluster := choose_cluster()) is None:
+        yield Finding("compute", Status.OK, f"{default_workers()} processors of this machine")
         return
+    cluster.check()
     nodes = shorten(", ".join(cluster.nodes), 300)
     yield Finding("compute", Status.OK, f"{cluster.address}: {cluster.processors} processors on {nodes}")
 
 
+@check("MLflow", needs_dvc=True)
 def check_mlflow(root: Path) -> Iterator[Finding]:
     """Tell whether runs can be recorded where they are meant to be.
 
@@ -66,11 +56,7 @@ def check_mlflow(root: Path) -> Iterator[Finding]:
     """
     from pixmill.record.store import StoreError, check_store, tracking_uri, without_password
 
-    try:
-        uri = tracking_uri(Workspace(root, root))
-    except ParamsError as error:
-        yield Finding("MLflow", Status.BAD, error.message, next=error.next)
-        return
+    uri = tracking_uri(Workspace(root, root))
     try:
         check_store(uri)
     except StoreError as error:
@@ -80,7 +66,8 @@ def check_mlflow(root: Path) -> Iterator[Finding]:
         yield Finding("MLflow", Status.OK, without_password(uri))
 
 
-def check_network() -> Iterator[Finding]:
+@check("network", needs_dvc=True)
+def check_network(_: Path) -> Iterator[Finding]:
     """Tell whether the internet is reachable: pages of the web need it, the bundled shop does not."""
     try:
         socket.create_connection(_PUBLIC, timeout=_SECONDS).close()

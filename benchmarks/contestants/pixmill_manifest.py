@@ -15,7 +15,7 @@ from pixmill.core.manifest import PAIRS, SCRAPED, SIGHTINGS, VALIDATED, read_tab
 from pixmill.core.params import SplitParams, ValidateParams
 from pixmill.images.likeness.hashing import perceptual_hash
 from pixmill.split import split
-from pixmill.validate import SEEN, metrics, validation
+from pixmill.validate import SEEN, metrics, validate, validation
 from pixmill.validate.survey import Survey
 
 CLASSES = tuple(f"class {number:02}" for number in range(100))
@@ -153,7 +153,7 @@ def take_through_validate(folder: Path, count: int) -> dict[str, float]:
 
     validation.near_duplicates = timed  # type: ignore[assignment]
     start = time.perf_counter()
-    found = validation.conclude(manifest, surveyed, sightings, classes=CLASSES, params=ValidateParams())
+    found = validate(manifest, sightings, classes=CLASSES, params=ValidateParams(), folder=folder, surveyed=surveyed)
     numbers = metrics(found)
     seconds = time.perf_counter() - start
     write_table(folder / "validated.parquet", found.manifest, VALIDATED)

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from pixmill.core.errors import ManifestError
 from pixmill.core.manifest import SPLIT, read_table, write_table
 from pixmill.images.parts import (
-    Chosen,
     Shards,
     header_path,
     load_parts,
@@ -136,7 +135,7 @@ def test_an_image_is_found_in_its_file(tmp_path):
     for number, rows in enumerate([WHOLE[:7], WHOLE[7:]]):
         shard_path(tmp_path, "train", number).write_bytes(rows.tobytes())
     write_header(tmp_path, "train", image_size=4, rows=[7, 5])
-    every = Chosen([Shards([WHOLE[:2]]), open_shards(tmp_path, "train")], np.arange(COUNT + 2)[::-1])
+    every = Shards([Shards([WHOLE[:2]]), open_shards(tmp_path, "train")], rows=np.arange(COUNT + 2)[::-1])
     for row in range(COUNT):
         path, start = every.locate(row)
         assert path.read_bytes()[start : start + 48] == every[row].tobytes()

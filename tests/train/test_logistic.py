@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pixmill.core.params import FeaturesParams, TrainParams
-from pixmill.images.parts import Chosen
+from pixmill.images.parts import Shards
 from pixmill.train.logistic import fit_logistic
 from pixmill.train.scaling import BLOCK
 from tests.train.conftest import scikit_learns
@@ -77,7 +77,7 @@ def test_the_same_features_give_the_same_bytes_on_any_number_of_threads(threads)
 def test_chosen_rows_give_the_same_bytes_as_their_copy() -> None:
     seen, targets = draw(3 * BLOCK, 40, 3)
     rows = np.flatnonzero(np.arange(len(seen)) % 4)
-    lazy = fit_logistic(Chosen([seen], rows), targets[rows], PARAMS, labels=3)
+    lazy = fit_logistic(Shards([seen], rows=rows), targets[rows], PARAMS, labels=3)
     assert as_bytes(lazy) == as_bytes(fit_logistic(seen[rows], targets[rows], PARAMS, labels=3))
 
 

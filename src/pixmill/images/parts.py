@@ -7,7 +7,7 @@ import mmap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, SupportsIndex, cast, get_args
+from typing import Any, Literal, SupportsIndex, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -21,35 +21,43 @@ Pixels = npt.NDArray[np.uint8]
 
 
 class Shards:
-    """Index images in several arrays as one array.
+    """Index images in several arrays as one array, or a selection of them.
 
     It supports NumPy's indices along the first axis: an integer, a slice, or an array of integers or booleans.
     ``numpy.asarray`` reads everything.
 
     Args:
-        arrays: One or more, each ``uint8`` of shape (rows, height, width, channels), which differ only in rows.
+        arrays: One or more, each ``uint8`` of shape (rows, height, width, channels), which differ only in rows; or
+            whatever is indexed like them.
         files: The files that hold exactly these arrays; default: none does.
+        rows: The selected rows of them all, in their order; default: all.
     """
 
-    def __init__(self, arrays: Sequence[Pixels], files: Sequence[Path] = ()) -> None:
-        self._arrays, self._files = tuple(arrays), tuple(files)
+    def __init__(
+        self, arrays: Sequence[Any], files: Sequence[Path] = (), *, rows: npt.NDArray[np.int64] | None = None
+    ) -> None:
+        self._arrays, self._files, self._rows = tuple(arrays), tuple(files), rows
         self._starts = np.cumsum([0, *(len(array) for array in self._arrays)])
-        self.shape: tuple[int, ...] = (int(self._starts[-1]), *self._arrays[0].shape[1:])
+        count = int(self._starts[-1]) if rows is None else len(rows)
+        self.shape: tuple[int, ...] = (count, *self._arrays[0].shape[1:])
         self.dtype = self._arrays[0].dtype
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def __getitem__(self, key: SupportsIndex | slice | npt.ArrayLike) -> Pixels:
+        if self._rows is not None:
+            key = self._rows[key]  # type: ignore[index]
         if len(self._arrays) == 1:
-            images: Pixels = self._arrays[0][key]  # type: ignore[index]
+            images: Pixels = self._arrays[0][key]
             return images
-        if isinstance(key, int | np.integer) and 0 <= key < len(self):
+        count = int(self._starts[-1])
+        if isinstance(key, int | np.integer) and 0 <= key < count:
             shard = int(np.searchsorted(self._starts, key, side="right")) - 1
             image: Pixels = self._arrays[shard][int(key) - int(self._starts[shard])]
             return image
         # NumPy resolves the key to rows, or raises.
-        rows = np.arange(len(self))[key]  # type: ignore[index]
+        rows = np.arange(count)[key]  # type: ignore[index]
         flat = np.ravel(rows)
         shards = np.searchsorted(self._starts, flat, side="right") - 1
         gathered = np.empty((len(flat), *self.shape[1:]), np.uint8)
@@ -63,9 +71,10 @@ class Shards:
         Args:
             row: Its index, from 0.
         """
+        row = row if self._rows is None else int(self._rows[row])
         shard = int(np.searchsorted(self._starts, row, side="right")) - 1
         array, row = self._arrays[shard], row - int(self._starts[shard])
-        if isinstance(array, Shards | Chosen):
+        if isinstance(array, Shards):
             return array.locate(row)
         return (self._files[shard], row * math.prod(self.shape[1:])) if self._files else None
 
@@ -85,31 +94,6 @@ class Shards:
         if copy is False:
             raise ValueError("pixels in files cannot become an array without a copy")
         return self[:].astype(self.dtype if dtype is None else dtype)
-
-
-class Chosen:
-    """Index a selection of images from several splits as one array, read lazily.
-
-    Args:
-        sources: The splits' pixels.
-        rows: Row indices into their concatenation.
-    """
-
-    def __init__(self, sources: Sequence[Shards], rows: npt.NDArray[np.int64]) -> None:
-        # Shards of shards: anything that indexes like an array works.
-        self._source, self._rows = Shards(sources), rows  # type: ignore[arg-type]
-        self.shape = (len(rows), *self._source.shape[1:])
-        self.dtype = self._source.dtype
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, key: Any) -> npt.NDArray[np.uint8]:
-        return self._source[self._rows[key]]
-
-    def locate(self, row: int) -> tuple[Path, int] | None:
-        """Return an image's file and first byte, as :meth:`Shards.locate` does."""
-        return self._source.locate(int(self._rows[row]))
 
 
 _ONE = 500_000_000
@@ -265,7 +249,7 @@ class Part:
         Args:
             rows: The rows, in the new order.
         """
-        pixels = cast("Shards", Chosen([self.pixels], rows))
+        pixels = Shards([self.pixels], rows=rows)
         return Part(self.name, self.rows.iloc[rows].reset_index(drop=True), self.targets[rows], pixels)
 
     def batches(

@@ -23,7 +23,7 @@ from pixmill.core.cache import Cache
 from pixmill.core.files import keep_newest
 from pixmill.core.params import BackboneParams
 from pixmill.core.progress import Progress, track
-from pixmill.images.parts import Chosen, Part, Shards
+from pixmill.images.parts import Part, Shards
 from pixmill.learn import extraction
 from pixmill.learn.backbones import backbone_digest, build_backbone, runtime_version
 from pixmill.learn.determinism import fix_threads
@@ -49,7 +49,7 @@ _IN_MEMORY = 256 * 2**20
 """Maximum size in bytes of features that are returned in memory: 52,428 images at 1,280 features."""
 
 Features = npt.NDArray[np.float32]
-Pixels = Shards | Chosen | npt.NDArray[np.uint8]
+Pixels = Shards | npt.NDArray[np.uint8]
 Names = npt.NDArray[np.void]
 Compute = Callable[[npt.NDArray[np.int64]], Generator[Features, None, None]]
 """Takes rows; yields the features of each image, in order."""
@@ -143,7 +143,7 @@ def part_features(
         options: The others of that function.
     """
     # Shards of shards: anything that indexes like an array works.
-    pixels = Shards([part.pixels for part in parts])  # type: ignore[misc]
+    pixels = Shards([part.pixels for part in parts])
     ids = pd.concat([part.rows["id"] for part in parts])
     return extract_features(pixels, ids, params, scratch=scratch, threads=threads, **options)
 

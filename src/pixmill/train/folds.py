@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from pixmill.core.errors import ManifestError
-from pixmill.images.parts import Chosen, Part, Shards
+from pixmill.images.parts import Part, Shards
 from pixmill.learn.tensorflow import keras
 from pixmill.train.checkpoints import Checkpoint, Checkpoints, OnEpoch
 
@@ -68,7 +68,7 @@ def folds_of(training: Part, validation: Part) -> Iterator[Fold]:
 
     def chosen_part(name: Any, chosen: npt.NDArray[np.bool_]) -> Part:
         places = np.flatnonzero(chosen)
-        pixels = cast("Shards", Chosen([part.pixels for part in both], places))
+        pixels = Shards([part.pixels for part in both], rows=places)
         return Part(name, rows.iloc[places].reset_index(drop=True), targets[places], pixels)
 
     for number in np.unique(numbers).tolist():

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pixmill.core.params import TrainParams
-from pixmill.images.parts import Chosen, Part
+from pixmill.images.parts import Part, Shards
 from pixmill.learn.features import part_features
 from pixmill.learn.networks import build_head, fuse
 from pixmill.learn.tensorflow import keras
@@ -159,7 +159,7 @@ def logistic_answers(
     def answer(rows: npt.NDArray[np.int64], _: Checkpoints | None = None) -> npt.NDArray[np.integer]:
         known, asked = features()
         # Not `known[rows]`, which copies up to all features.
-        chosen = cast("Any", Chosen([cast("Any", known)], rows))
+        chosen = cast("Any", Shards([known], rows=rows))
         what = f"Train on {len(rows):,} images"
         fitted = fit_logistic(chosen, training.targets[rows], params, labels=labels, what=what)
         classes: npt.NDArray[np.integer] = (asked @ fitted.kernel + fitted.bias).argmax(axis=1)

@@ -89,6 +89,7 @@ def validate(
     scratch: Path | None = None,
     workers: int | None = None,
     root: Path | None = None,
+    surveyed: Survey | None = None,
 ) -> Validation:
     """Measure every image once, judge it, link near-duplicates, and run the checks.
 
@@ -102,53 +103,19 @@ def validate(
         folder: What the paths in the manifest are relative to.
         decisions: Decisions on single images.
         scratch: A folder for the cache of measures; default: there is none.
-        workers: Processes that decode; default: one a processor. ``0`` decodes in this process, without limits.
+        workers: Processes that decode, and threads that compare images; default: one a processor. ``0`` works in this
+            process, without limits.
         root: The project folder, whose ``src`` holds the plugins; default: the current one.
+        surveyed: What is known of the different ids of the manifest, sorted; default: the images are looked at.
 
     Raises:
         PluginError: One of ``params.plugins`` is missing, or what it returns is no list of checks.
         ReviewError: Two decisions mean the same image, or one means several.
     """
-    limits = None if workers == 0 else RowLimits(seconds=params.timeout, memory=params.memory << 20)
-    surveyed = survey(
-        _distinct(manifest), folder, max_pixels=params.max_pixels, limits=limits, scratch=scratch, workers=workers
-    )
-    return conclude(
-        manifest,
-        surveyed,
-        sightings,
-        classes=classes,
-        params=params,
-        decisions=decisions,
-        workers=workers,
-        root=root,
-    )
-
-
-def conclude(
-    manifest: pd.DataFrame,
-    surveyed: Survey,
-    sightings: pd.DataFrame,
-    *,
-    classes: Sequence[str],
-    params: ValidateParams,
-    decisions: Iterable[Decision] = (),
-    workers: int | None = None,
-    root: Path | None = None,
-) -> Validation:
-    """Judge images that have been looked at: all of :func:`validate` but the pass over the files.
-
-    Args:
-        manifest: As for :func:`validate`.
-        surveyed: What was found of the different ids of the manifest, sorted.
-        sightings: As for :func:`validate`.
-        classes: As for :func:`validate`.
-        params: As for :func:`validate`.
-        decisions: As for :func:`validate`.
-        workers: Threads that compare images; default: one a processor. ``0`` compares in this one.
-        root: As for :func:`validate`.
-    """
     rows = _distinct(manifest)
+    if surveyed is None:
+        limits = None if workers == 0 else RowLimits(seconds=params.timeout, memory=params.memory << 20)
+        surveyed = survey(rows, folder, max_pixels=params.max_pixels, limits=limits, scratch=scratch, workers=workers)
     where = collect_seen(rows["id"], sightings)
     decisions = list(decisions)
     matched, gone = match_decisions(decisions, names_of(decisions, rows, sightings))

@@ -10,7 +10,8 @@ import pytest
 from pixmill.cli.summary import summary
 from pixmill.core.errors import ManifestError
 from pixmill.review.decision_log import DecisionLog
-from pixmill.serve.inbox import Inbox, correction_of
+from pixmill.serve.correction import correction_of
+from pixmill.serve.inbox import Inbox
 from tests.version_control import commit, start_repository
 
 METRICS = {

@@ -16,9 +16,10 @@ from pixmill.cli import main
 from pixmill.core.errors import LockedError, StorageError
 from pixmill.core.workspace import Workspace
 from pixmill.review.restoring import restore
-from pixmill.serve import bucket as module
-from pixmill.serve.bucket import Bucket, StorageUnavailableError
-from pixmill.serve.inbox import Inbox, InboxFullError, correction_of
+from pixmill.serve import bucket_store as module
+from pixmill.serve.bucket_store import Bucket, StorageUnavailableError
+from pixmill.serve.correction import correction_of
+from pixmill.serve.inbox import Inbox, InboxFullError
 from tests.ports import unused_port
 from tests.review.conftest import Project, Review, jpeg
 from tests.serve.conftest import Client
@@ -197,7 +198,7 @@ def test_nothing_answered_is_lost_to_sigkill(replicas, s3, tmp_path):
         for client in clients:
             client.join()
     there = Inbox(tmp_path / "inbox")
-    Bucket(SHARED).move_to(there)
+    Inbox(SHARED).move_to(there)
     lost = {answer for answer in answered if isinstance(answer, str)} - set(ids(there))
     assert lost == set()
     assert len(ids(there)) >= 96  # At most one request of each client was under way.
@@ -224,7 +225,7 @@ def test_an_inbox_that_cannot_be_used_is_known_at_once(s3, monkeypatch, capsys, 
 
 
 def test_what_a_killed_move_left_in_both_places_is_taken_once(url, s3, tmp_path):
-    bucket, there = Bucket(url), Inbox(tmp_path / "inbox")
+    bucket, there = Inbox(url), Inbox(tmp_path / "inbox")
     names = [add(bucket, jpeg(seed)) for seed in range(20)]
     s3.refuse(math.inf, at="DELETE")
     with pytest.raises(StorageUnavailableError, match="Service is unable to handle request") as told:
@@ -241,7 +242,7 @@ def test_what_a_killed_move_left_in_both_places_is_taken_once(url, s3, tmp_path)
 
 
 def test_what_a_full_folder_took_is_no_longer_in_the_bucket(url, tmp_path):
-    bucket, there = Bucket(url), Inbox(tmp_path / "inbox", max_entries=2)
+    bucket, there = Inbox(url), Inbox(tmp_path / "inbox", max_entries=2)
     for seed in range(3):
         add(bucket, jpeg(seed))
     with pytest.raises(InboxFullError, match="inbox is full"):
@@ -251,13 +252,13 @@ def test_what_a_full_folder_took_is_no_longer_in_the_bucket(url, tmp_path):
 
 
 def test_of_two_reviews_at_once_each_gets_what_the_other_does_not(url, tmp_path):
-    bucket = Bucket(url)
+    bucket = Inbox(url)
     names = sorted(add(bucket, jpeg(seed)) for seed in range(40))
     folders, told = [Inbox(tmp_path / str(number)) for number in range(3)], []
 
     def review(folder):
         try:
-            Bucket(url).move_to(folder)
+            Inbox(url).move_to(folder)
         except (LockedError, StorageError) as error:
             told.append(error)
 
@@ -274,7 +275,7 @@ def test_of_two_reviews_at_once_each_gets_what_the_other_does_not(url, tmp_path)
 
 
 def test_a_review_that_was_taken_for_dead_deletes_nothing(url, tmp_path, monkeypatch):
-    bucket = Bucket(url)
+    bucket = Inbox(url)
     names = sorted(add(bucket, jpeg(seed)) for seed in range(3))
     slow, other = Inbox(tmp_path / "slow"), Inbox(tmp_path / "other")
     monkeypatch.setattr(module, "_STALE", module.timedelta(seconds=-1))
@@ -284,8 +285,8 @@ def test_a_review_that_was_taken_for_dead_deletes_nothing(url, tmp_path, monkeyp
         if not ids(slow):
             with pytest.MonkeyPatch.context() as patch, pytest.raises(StorageError, match="full"):
                 patch.setattr(other, "add", lambda *_: (_ for _ in ()).throw(StorageError("full")))
-                patch.setattr(Bucket, "_delete", lambda *_: None)  # It was killed.
-                Bucket(url).move_to(other)
+                patch.setattr(Bucket, "delete", lambda *_: None)  # It was killed.
+                Inbox(url).move_to(other)
         return keep(content, correction)
 
     slow.add = overtaken
@@ -297,7 +298,7 @@ def test_a_review_that_was_taken_for_dead_deletes_nothing(url, tmp_path, monkeyp
 
 
 def test_a_review_that_was_overtaken_by_one_that_has_ended_is_told_to_run_again(url, tmp_path, monkeypatch):
-    bucket = Bucket(url)
+    bucket = Inbox(url)
     for seed in range(3):
         add(bucket, jpeg(seed))
     monkeypatch.setattr(module, "_STALE", module.timedelta(seconds=-1))
@@ -305,7 +306,7 @@ def test_a_review_that_was_overtaken_by_one_that_has_ended_is_told_to_run_again(
     keep = slow.add
 
     def overtaken(content, correction):
-        Bucket(url).move_to(other)
+        Inbox(url).move_to(other)
         return keep(content, correction)
 
     slow.add = overtaken
@@ -316,10 +317,10 @@ def test_a_review_that_was_overtaken_by_one_that_has_ended_is_told_to_run_again(
 
 
 def test_a_dropped_image_comes_to_no_reviewer_again(url, tmp_path):
-    bucket, first, second = Bucket(url), Inbox(tmp_path / "first"), Inbox(tmp_path / "second")
+    bucket, first, second = Inbox(url), Inbox(tmp_path / "first"), Inbox(tmp_path / "second")
     name = add(bucket, jpeg(1))
     bucket.move_to(first)
-    first.drop(name)
+    first.drop([name])
     assert bucket.drop(first.dropped_ids()) == {name}
     add(bucket, jpeg(1), "shoe")
     kept = add(bucket, jpeg(2))
@@ -328,7 +329,7 @@ def test_a_dropped_image_comes_to_no_reviewer_again(url, tmp_path):
 
 
 def test_an_object_that_is_no_correction_stays(url, tmp_path):
-    bucket, there = Bucket(url), Inbox(tmp_path / "inbox")
+    bucket, there = Inbox(url), Inbox(tmp_path / "inbox")
     name, prefix = add(bucket, jpeg(1)), url.removeprefix(f"s3://{Storage.bucket}/")
     client = client_of_s3()
     whole = client.get_object(Bucket=Storage.bucket, Key=f"{prefix}/{keys(url)[0]}")["Body"].read()
@@ -339,12 +340,12 @@ def test_an_object_that_is_no_correction_stays(url, tmp_path):
 
 
 def test_it_is_full_at_its_number_and_its_size(url, monkeypatch):
-    add(Bucket(url), jpeg(1))
+    add(Inbox(url), jpeg(1))
     for limits in ({"max_entries": 1}, {"max_bytes": 2000}):
         with pytest.raises(InboxFullError, match="has 1 corrections") as told:
-            add(Bucket(url, **limits), jpeg(2))
+            add(Inbox(url, **limits), jpeg(2))
         assert told.value.next == f"pixmill review --inbox {url}"
-    first, second = Bucket(url, max_entries=3), Bucket(url, max_entries=3)
+    first, second = Inbox(url, max_entries=3), Inbox(url, max_entries=3)
     for seed, bucket in enumerate((first, second, first)):  # What others add is seen some seconds later.
         add(bucket, jpeg(seed))
     monkeypatch.setattr(module, "_COUNTED_SECONDS", 0.0)
@@ -358,7 +359,7 @@ def test_a_wrong_key_is_told(url, monkeypatch):
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
     with pytest.raises(StorageError, match="Unable to locate credentials") as told:
-        Bucket(url).check()
+        Inbox(url).check()
     assert "AWS_ACCESS_KEY_ID" in told.value.next
     assert not isinstance(told.value, StorageUnavailableError)
 
@@ -366,7 +367,7 @@ def test_a_wrong_key_is_told(url, monkeypatch):
 def test_a_storage_that_refuses_connections_is_away(url, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{unused_port()}")
     with pytest.raises(StorageUnavailableError, match="Could not connect"):
-        Bucket(url).check()
+        Inbox(url).check()
 
 
 def test_a_storage_that_hangs_is_given_up(url, monkeypatch):
@@ -375,5 +376,5 @@ def test_a_storage_that_hangs_is_given_up(url, monkeypatch):
         monkeypatch.setattr(module, "_READ_SECONDS", 0.2)
         began = time.monotonic()
         with pytest.raises(StorageUnavailableError, match="timeout"):
-            add(Bucket(url), jpeg(1))
+            add(Inbox(url), jpeg(1))
     assert time.monotonic() - began < 10

@@ -8,7 +8,8 @@ from pixmill.compare.comparing import compare
 from pixmill.core.files import file_digest
 from pixmill.core.params import load_params
 from pixmill.core.workspace import Workspace
-from pixmill.serve.inbox import Inbox, correction_of
+from pixmill.serve.correction import correction_of
+from pixmill.serve.inbox import Inbox
 from pixmill.validate.decisions import read_decisions
 from tests.browsing import open_chrome
 from tests.end_to_end.conftest import CLASSES

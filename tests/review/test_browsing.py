@@ -4,7 +4,8 @@ import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from pixmill.serve.inbox import Inbox, correction_of
+from pixmill.serve.correction import correction_of
+from pixmill.serve.inbox import Inbox
 from tests.browsing import open_chrome
 from tests.review.browsing import Page
 from tests.review.conftest import Project, Review, jpeg

@@ -14,7 +14,8 @@ from pixmill.review.decision_log import DecisionLog
 from pixmill.review.examining import describe_missing, examine
 from pixmill.review.feedback import Feedback, InboxLedger
 from pixmill.review.restoring import restore
-from pixmill.serve.inbox import Inbox, correction_of
+from pixmill.serve.correction import correction_of
+from pixmill.serve.inbox import Inbox
 from pixmill.validate.decisions import Decision
 from tests.review.conftest import jpeg
 
@@ -201,10 +202,10 @@ def test_another_folder_is_emptied_into_the_inbox(project, journal):
     for item, seed in zip(told, (1, 1, 2, 3), strict=True):
         other.add(jpeg(seed), item)
     journal.inbox.add(jpeg(1), told[0])  # As a move that was killed leaves it.
-    other.drop(told[2].id)
-    journal.inbox.drop(told[3].id)
+    other.drop([told[2].id])
+    journal.inbox.drop([told[3].id])
     assert other.move_to(journal.inbox) == (1, 0)
     ((entry,), _) = journal.inbox.entries()
     assert [item.label for item in entry.corrections] == ["shoe", "dress"]
     assert other.entries() == ([], 0)
-    assert not list((other.folder / "images").iterdir())
+    assert not list((project.root / "other/corrections").iterdir())

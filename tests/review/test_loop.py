@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 import pyarrow.parquet as pq
 import pytest
 
-from pixmill.serve.inbox import Inbox, correction_of
+from pixmill.serve.correction import correction_of
+from pixmill.serve.inbox import Inbox
 from pixmill.validate.reasons import word
 from tests.review.conftest import jpeg
 

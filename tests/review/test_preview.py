@@ -48,14 +48,14 @@ def test_an_image_is_served_small_and_without_a_byte_of_its_own(sources):
 
 def test_what_cannot_be_shown_is_said_in_a_word(sources):
     good, gone, other = sources(jpeg(1)), sources(jpeg(2)), sources(jpeg(3))
-    gone.path.unlink()
-    other.path.write_bytes(jpeg(4))
+    gone.source.unlink()
+    other.source.write_bytes(jpeg(4))
     cut, page = sources(jpeg(5)[:300]), sources(b"<html><body>not found")
     large, folder, pipe = sources(jpeg(6, 1200)), sources(jpeg(7)), sources(jpeg(8))
-    folder.path.unlink()
-    folder.path.mkdir()
-    pipe.path.unlink()
-    os.mkfifo(pipe.path)
+    folder.source.unlink()
+    folder.source.mkdir()
+    pipe.source.unlink()
+    os.mkfifo(pipe.source)
     found = preview_batch([good, gone, other, cut, page, large, folder, pipe])
     assert isinstance(found[0], bytes)
     assert found[1:3] == ["missing_file", "changed_bytes"]
@@ -69,7 +69,7 @@ def test_images_are_made_ahead_in_other_processes(sources):
     with Previews(by_name.__getitem__, limits=LIMITS, workers=1) as previews:
         previews.expect(by_name)
         assert all(isinstance(previews.get(name), bytes) for name in by_name)
-        images[0].path.unlink()
+        images[0].source.unlink()
         assert isinstance(previews.get(images[0].id), bytes)
     by_name["late"] = images[0]
     assert previews.get("late") == "closed"

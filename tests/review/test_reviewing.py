@@ -14,7 +14,8 @@ import pytest
 from pixmill.cli import main
 from pixmill.core.errors import PixmillError
 from pixmill.review.reviewing import default_name, review
-from pixmill.serve.inbox import Inbox, correction_of
+from pixmill.serve.correction import correction_of
+from pixmill.serve.inbox import Inbox
 from tests.compare.evaluated import start
 from tests.compare.projects import record
 from tests.review.conftest import jpeg
@@ -126,16 +127,15 @@ def test_what_of_the_inbox_is_not_shown_is_told(project, capsys):
     (project.root / "data/coat/a.jpg").write_bytes(jpeg(901))
     for seed in (900, 901):
         add_feedback(project, jpeg(seed), "coat")
-    lines = project.root / "inbox/feedback.jsonl"
-    lines.write_bytes(lines.read_bytes() + b"broken\n")
+    (project.root / "inbox/corrections/broken").write_bytes(b"broken\n")
     review(workspace, project.params(), only="feedback", open_browser=False)
     assert capsys.readouterr().err.splitlines() == [
         "Nothing to review in feedback.",
-        f"Skipped 1 broken line of {lines}.",
+        f"Skipped 1 object of {project.root / 'inbox/corrections'}/ that cannot be read as one.",
         f"Not shown: 1 image of {project.root / 'inbox'} in data/, but not in the manifest yet.",
         "Next: dvc repro",
     ]
-    assert len(lines.read_bytes().splitlines()) == 2
+    assert len(list((project.root / "inbox/corrections").iterdir())) == 2
 
 
 @pytest.mark.parametrize(

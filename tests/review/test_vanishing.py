@@ -22,7 +22,8 @@ from pixmill.review.feedback import InboxLedger, WithInbox, sort_feedback
 from pixmill.review.material import load_material
 from pixmill.review.restoring import restore
 from pixmill.review.reviewing import review
-from pixmill.serve.inbox import Inbox, correction_of
+from pixmill.serve.correction import correction_of
+from pixmill.serve.inbox import Inbox
 from pixmill.validate.decisions import Decision
 from tests.review.conftest import CLASSES, Project, Review, jpeg
 
@@ -214,7 +215,7 @@ def test_what_a_commit_holds_leaves_the_inbox_and_survives_everything(project, d
     assert "commit" in checked(project, monkeypatch, capsys)
     follow(project.root, decided[1])
     assert "commit" not in checked(project, monkeypatch, capsys)
-    (project.root / f"inbox/images/{ACCEPTED[0]}.jpg").unlink()  # The commit is known to hold it all the same.
+    next((project.root / "inbox/corrections").iterdir()).unlink()  # The commit is known to hold it all the same.
     review(Workspace(project.root, project.root), project.params(), only="feedback", open_browser=False)
     assert Inbox(project.root / "inbox").entries() == ([], 0)
     assert (project.root / "inbox/decided.jsonl").read_text() == ""

@@ -148,11 +148,12 @@ def test_feedback_is_in_the_inbox_once_it_is_answered(client: Client, inbox: Pat
     for seed, label in [(0, "kurtā"), (0, "")]:
         answer = client.post_parts("/v1/feedback", ("file", "x.gif", picture(seed)), ("label", None, label.encode()))
         assert (answer.status, answer.json) == (201, {"id": hashlib.sha256(picture(seed)).hexdigest()})
-    (entry,) = Inbox(inbox).entries()[0]
-    assert entry.path.name == f"{expected['id']}.png"
-    assert entry.path.read_bytes() == picture()
+    box = Inbox(inbox)
+    (entry,) = box.entries()[0]
+    assert (entry.id, box.read_image(entry)) == (expected["id"], picture())
     assert {item.label for item in entry.corrections} == {"kurtā", None}
     told = entry.corrections[0]
+    assert told.extension == "png"
     assert told.prediction == {key: expected[key] for key in ("label", "confidence", "sure", "probabilities")}
     assert told.model == {key: client.get("/v1/model").json[key] for key in ("name", "version", "digest")}
 

@@ -26,8 +26,8 @@ def test_a_correction_of_an_example_names_its_original(trained_folder: Path, tmp
         for content in (jpeg, picture()):
             parts = ("file", "x", content), ("label", None, b"coat")
             assert client.post_parts("/v1/feedback", *parts).status == 201
-    entries, _ = Inbox(tmp_path / "inbox").entries()
-    assert {entry.path.read_bytes(): entry.corrections[0].original for entry in entries} == {
+    inbox = Inbox(tmp_path / "inbox")
+    assert {inbox.read_image(entry): entry.corrections[0].original for entry in inbox.entries()[0]} == {
         jpeg: names[1],
         picture(): None,
     }

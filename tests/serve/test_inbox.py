@@ -10,11 +10,13 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from pixmill.core.errors import LockedError, PixmillError, StorageError
-from pixmill.serve.inbox import Inbox, InboxFullError, correction_of
+from pixmill.serve.correction import correction_of
+from pixmill.serve.inbox import Inbox, InboxFullError
 
 SAID = {"label": "coat", "confidence": 0.75, "sure": True, "probabilities": {"coat": 0.75, "dress": 0.25}}
 MODEL = {"name": "garments", "version": "3", "digest": "ab" * 32}
@@ -31,17 +33,17 @@ def add(inbox, content=b"image", label="dress", **more):
 
 
 def files(inbox):
-    """Return the names of all files, without the lock."""
-    return sorted(path.name for path in inbox.folder.rglob("*") if path.is_file() and path.name != ".lock")
+    """Return the names of the corrections' files."""
+    return sorted(path.name for path in Path(inbox.place, "corrections").glob("*"))
 
 
 def test_a_correction_comes_back_as_it_was_given(inbox):
     name = add(inbox)
     [entry], broken = inbox.entries()
     assert (name, broken) == (hashlib.sha256(b"image").hexdigest(), 0)
-    assert (entry.id, entry.path, entry.path.read_bytes()) == (name, inbox.folder / f"images/{name}.jpg", b"image")
+    assert (entry.id, inbox.read_image(entry)) == (name, b"image")
     [item] = entry.corrections
-    assert (item.label, item.prediction, item.model, item.bytes) == ("dress", SAID, MODEL, 5)
+    assert (item.label, item.prediction, item.model, item.bytes, item.extension) == ("dress", SAID, MODEL, 5, "jpg")
     assert abs(item.received.timestamp() - time.time()) < 60
     assert item.received.utcoffset().total_seconds() == 0
 
@@ -55,13 +57,14 @@ def test_the_image_corrected_last_and_its_newest_correction_come_first(inbox):
         (first, ["shoe", "dress"]),
         (second, [None]),
     ]
-    assert len(files(inbox)) == 3
+    inbox.remove(entries[0].names[-1:])
+    assert [[item.label for item in entry.corrections] for entry in inbox.entries()[0]] == [["shoe"], [None]]
 
 
 def test_an_empty_inbox_makes_no_folder(inbox):
     assert inbox.entries() == ([], 0)
     inbox.remove([])
-    assert not inbox.folder.exists()
+    assert not Path(inbox.place).exists()
 
 
 def test_a_file_is_no_inbox(tmp_path):
@@ -71,16 +74,11 @@ def test_a_file_is_no_inbox(tmp_path):
     assert "--inbox DIR" in refused.value.next
 
 
-def test_an_extension_may_have_its_dot(inbox):
-    add(inbox, extension=".png")
-    assert inbox.entries()[0][0].path.suffix == ".png"
-
-
-def test_an_extension_that_is_no_extension_is_refused(inbox):
+def test_an_extension_that_is_no_extension_is_refused():
+    assert correction_of(b"", extension=".png", prediction={}, label=None, model={}).extension == "png"
     for extension in ("", "../x", "jpg/..", "JPG", "longer"):
         with pytest.raises(ValueError, match="extension"):
-            add(inbox, extension=extension)
-    assert not inbox.folder.exists()
+            correction_of(b"", extension=extension, prediction={}, label=None, model={})
 
 
 def test_it_is_full_at_its_number_of_entries(tmp_path):
@@ -95,82 +93,60 @@ def test_it_is_full_at_its_number_of_entries(tmp_path):
     assert files(inbox) == before
 
 
-def test_it_is_full_at_its_size_and_counts_each_image_once(tmp_path):
+def test_it_is_full_at_its_size(tmp_path):
     inbox = Inbox(tmp_path, 100_000)
-    for _ in range(3):
-        add(inbox, bytes(60_000))
+    add(inbox, bytes(60_000))
     for other in (inbox, Inbox(tmp_path, 100_000)):
         with pytest.raises(InboxFullError):
-            add(other, bytes(60_001))
+            add(other, bytes(40_000))
     add(inbox, bytes(30_000))
-    sizes = [path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()]
-    assert 90_000 < sum(sizes) <= 100_000
+    assert 90_000 < sum(path.stat().st_size for path in (tmp_path / "corrections").iterdir()) <= 100_000
 
 
 def test_what_was_dealt_with_makes_room_for_what_others_add(tmp_path):
     server, reviewer = Inbox(tmp_path, max_entries=2), Inbox(tmp_path)
-    gone, again = add(server, b"1"), add(server, b"2")
-    entries, _ = reviewer.entries()
-    reviewer.remove(entries[1:])
+    add(server, b"1")
+    again = add(server, b"2")
+    latest, first = reviewer.entries()[0]
+    reviewer.remove(first.names)
     add(server, b"2", "shoe")
     with pytest.raises(InboxFullError):
         add(server, b"3")
-    reviewer.remove(entries)
+    reviewer.remove(latest.names)
     left, _ = reviewer.entries()
     assert [(entry.id, [item.label for item in entry.corrections]) for entry in left] == [(again, ["shoe"])]
     add(server, b"3")
-    assert f"{gone}.jpg" not in files(server)
 
 
 def test_a_dropped_image_never_comes_again_until_it_is_restored(inbox):
     name = add(inbox)
     kept = add(inbox, b"other")
-    inbox.drop(name)
+    inbox.drop([name])
     add(inbox, label="shoe")
     assert [entry.id for entry in inbox.entries()[0]] == [kept]
     inbox.restore(name)
     assert len(inbox.entries()[0]) == 2
-    inbox.drop(name)
+    inbox.drop([name])
     inbox.remove([])
-    assert files(inbox) == sorted(["dropped.txt", "feedback.jsonl", f"{kept}.jpg"])
+    assert len(files(inbox)) == 1
     assert inbox.dropped_ids() == {name}
 
 
-def test_broken_lines_are_counted_and_kept(inbox):
-    first = add(inbox, b"1")
-    lines = inbox.folder / "feedback.jsonl"
-    whole = lines.read_bytes()
-    broken = [b"{}\n", b"\xff\n", b"[" * 10_000 + b"\n", whole.replace(first.encode(), b"../../etc/passwd")]
-    lines.write_bytes(b"".join([*broken, whole]))
-    second = add(Inbox(inbox.folder), b"2")
+def test_what_is_no_correction_is_counted_and_kept(inbox):
+    name, place = add(inbox), Path(inbox.place, "corrections")
+    whole = next(place.iterdir()).read_bytes()
+    broken = [b"", b"{}\n", b"\xff\n", b"[" * 10_000 + b"\n", whole.replace(name.encode(), b"../../etc/passwd")]
+    for number, content in enumerate(broken):
+        (place / f"broken-{number}").write_bytes(content)
     entries, count = inbox.entries()
-    assert ([entry.id for entry in entries], count) == ([second, first], len(broken))
-    inbox.remove(entries)
+    assert ([entry.id for entry in entries], count) == ([name], len(broken))
+    inbox.remove(entries[0].names)
     assert inbox.entries() == ([], len(broken))
-    assert files(inbox) == ["feedback.jsonl"]
-
-
-def test_a_line_torn_anywhere_is_cut_off(inbox):
-    name = add(inbox, b"1")
-    lines = inbox.folder / "feedback.jsonl"
-    whole = lines.read_bytes()
-    add(inbox, b"2")
-    both = lines.read_bytes()
-    for end in range(len(whole), len(both), 37):
-        lines.write_bytes(both[:end])
-        (inbox.folder / "images/.part-1-a.jpg").write_bytes(b"half")
-        another = Inbox(inbox.folder)
-        assert [entry.id for entry in another.entries()[0]] == [name]
-        added = add(another, b"3")
-        entries, broken = another.entries()
-        assert ([entry.id for entry in entries], broken) == ([added, name], 0)
-        assert files(another) == sorted(["feedback.jsonl", f"{name}.jpg", f"{added}.jpg"])
 
 
 @pytest.mark.parametrize("room", [0, 100, 100_000])
 def test_a_full_disk_leaves_nothing_half(inbox, room):
     name = add(inbox, b"1")
-    before = (inbox.folder / "feedback.jsonl").read_bytes()
     long = SAID | {"probabilities": {f"class {number}": 0.1 for number in range(20_000)}}
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     # A limit on the size of a file fails like a full disk, in the middle of a write.
@@ -181,9 +157,8 @@ def test_a_full_disk_leaves_nothing_half(inbox, room):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert "send the feedback again" in refused.value.next
-    assert (inbox.folder / "feedback.jsonl").read_bytes() == before
-    assert files(inbox) == sorted(["feedback.jsonl", f"{name}.jpg"])
-    assert ([entry.id for entry in inbox.entries()[0]], inbox.entries()[1]) == ([name], 0)
+    assert [entry.id for entry in inbox.entries()[0]] == [name]
+    assert not list(Path(inbox.place).rglob(".part-*"))
     assert add(inbox, b"2" * 50, prediction=long) in [entry.id for entry in inbox.entries()[0]]
 
 
@@ -195,15 +170,16 @@ def test_everything_is_synced_in_order(inbox, monkeypatch):
         sync(number)
 
     monkeypatch.setattr(os, "fsync", recording)
-    name = add(inbox)
-    places = [f"images/{name}.jpg", "images", "feedback.jsonl", "."]
-    assert synced == [(inbox.folder / place).stat().st_ino for place in places]
+    add(inbox)
+    place = Path(inbox.place)
+    assert synced == [path.stat().st_ino for path in (place, *(place / "corrections").iterdir(), place / "corrections")]
 
 
 def test_threads_and_processes_share_one_folder(inbox):
     context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=add_many, args=(inbox.folder, f"process {number}")) for number in range(2)]
-    threads = [threading.Thread(target=add_many, args=(inbox.folder, f"thread {number}")) for number in range(2)]
+    place = Path(inbox.place)
+    processes = [context.Process(target=add_many, args=(place, f"process {number}")) for number in range(2)]
+    threads = [threading.Thread(target=add_many, args=(place, f"thread {number}")) for number in range(2)]
     threads += [threading.Thread(target=add_through, args=(inbox, f"shared {number}")) for number in range(2)]
     for writer in (*processes, *threads):
         writer.start()
@@ -211,7 +187,7 @@ def test_threads_and_processes_share_one_folder(inbox):
         writer.join()
     entries, broken = inbox.entries()
     assert (len(entries), broken, [process.exitcode for process in processes]) == (6 * 20, 0, [0, 0])
-    assert all(hashlib.sha256(entry.path.read_bytes()).hexdigest() == entry.id for entry in entries)
+    assert all(hashlib.sha256(inbox.read_image(entry)).hexdigest() == entry.id for entry in entries)
 
 
 def add_many(folder, text):
@@ -224,16 +200,17 @@ def add_through(inbox, text):
 
 
 def test_a_process_that_hangs_with_the_lock_is_told(inbox, monkeypatch):
-    monkeypatch.setattr("pixmill.serve.inbox._PATIENCE", 0.05)
+    monkeypatch.setattr("pixmill.serve.stores._PATIENCE", 0.05)
     add(inbox)
-    with Inbox(inbox.folder).lock(then=""), pytest.raises(LockedError, match=r"locked .*inbox"):
+    with Inbox(Path(inbox.place)).lock(then=""), pytest.raises(LockedError, match=r"locked .*inbox"):
         add(inbox, b"2")
 
 
 _WRITER = """
 import os, sys
 from pathlib import Path
-from pixmill.serve.inbox import Inbox, correction_of
+from pixmill.serve.correction import correction_of
+from pixmill.serve.inbox import Inbox
 inbox = Inbox(Path(sys.argv[1]))
 while True:
     content = os.urandom(40_000)
@@ -249,7 +226,7 @@ def test_nothing_answered_is_lost_to_sigkill(inbox):
     chance = random.Random(7)
     for _ in range(6):
         writers = [
-            subprocess.Popen([sys.executable, "-c", _WRITER, inbox.folder], stdout=subprocess.PIPE) for _ in range(2)
+            subprocess.Popen([sys.executable, "-c", _WRITER, inbox.place], stdout=subprocess.PIPE) for _ in range(2)
         ]
         for writer in writers:
             answered.append(writer.stdout.readline().decode().strip())
@@ -259,9 +236,8 @@ def test_nothing_answered_is_lost_to_sigkill(inbox):
     entries, broken = inbox.entries()
     assert broken == 0
     assert len(set(answered)) == len(answered) >= 12
-    there = {entry.id: entry.path for entry in entries}
-    assert set(answered) <= set(there)
-    assert all(hashlib.sha256(path.read_bytes()).hexdigest() == name for name, path in there.items())
-    # The next start leaves only what has a line.
-    last = add(Inbox(inbox.folder), b"last")
-    assert files(inbox) == sorted(["feedback.jsonl", f"{last}.jpg", *(f"{name}.jpg" for name in there)])
+    assert set(answered) <= {entry.id for entry in entries}
+    assert all(hashlib.sha256(inbox.read_image(entry)).hexdigest() == entry.id for entry in entries)
+    # The next writer sweeps what is half-written.
+    add(Inbox(Path(inbox.place)), b"last")
+    assert not list(Path(inbox.place).rglob(".part-*"))

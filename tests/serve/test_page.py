@@ -409,8 +409,8 @@ def test_a_correction_is_kept_and_a_full_inbox_is_said(page, project):
     page.all("#choices button")[0].click()
     page.until(lambda: page.text("told").startswith("Thank you."))
     assert not page.one("wrong").is_displayed()
-    (line,) = (project.root / "inbox/feedback.jsonl").read_text(encoding="utf-8").splitlines()
-    kept = json.loads(line)
+    (correction,) = (project.root / "inbox/corrections").iterdir()
+    kept = json.loads(correction.read_bytes().partition(b"\n")[0])
     assert kept["label"] == offered[0]
     assert kept["id"] == hashlib.sha256(project.unsure.read_bytes()).hexdigest()
     large = project.root / "large.jpg"

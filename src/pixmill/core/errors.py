@@ -20,7 +20,7 @@ All exceptions of Pixmill; those not defined here name their module::
     ├── TrainError                      training cannot start or did not end well
     ├── StoreError                      MLflow refuses or cannot be reached (record.store)
     ├── StorageError                    a disk or folder is full, read-only or not permitted
-    │   └── StorageUnavailableError     a bucket does not answer (serve.bucket)
+    │   └── StorageUnavailableError     a bucket does not answer (serve.bucket_store)
     ├── InboxFullError                  the inbox takes no more before a review (serve.inbox)
     └── LockedError                     another process holds the workspace
 

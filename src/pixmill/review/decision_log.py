@@ -99,7 +99,7 @@ class DecisionLog:
     def __init__(self, inbox: Inbox, root: Path) -> None:
         self.inbox = inbox
         self.root = root
-        self.path = inbox.decided
+        self.path = Path(inbox.place, "decided.jsonl")
 
     def read(self) -> tuple[dict[str, Accepted], dict[str, Changed]]:
         """Return the accepted images and the changed lines, by the id of their image; malformed lines are skipped."""
@@ -192,8 +192,3 @@ def line_of(image: str, decision: str, label: str, by: str, why: str) -> Line:
     """Return a line with any white space as one blank, as ``review.csv`` has it."""
     image, decision, label, by, why = (" ".join(cell.split()) for cell in (image, decision, label, by, why))
     return image, decision, label, by, why
-
-
-def copy_of(inbox: Inbox, item: Accepted) -> Path:
-    """Return the inbox's copy of an accepted image."""
-    return inbox.folder / "images" / f"{item.image}{PurePosixPath(item.file).suffix}"

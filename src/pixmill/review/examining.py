@@ -14,7 +14,7 @@ from pixmill.core.dvc import cache_folder, is_cached, read_listing
 from pixmill.core.files import file_digest
 from pixmill.core.git import git
 from pixmill.core.words import count
-from pixmill.review.decision_log import SHORTEST, Accepted, Changed, DecisionLog, Line, copy_of, line_of
+from pixmill.review.decision_log import SHORTEST, Accepted, Changed, DecisionLog, Line, line_of
 from pixmill.serve.inbox import Inbox
 
 _UNLABELLED = "unlabelled"
@@ -101,11 +101,12 @@ def _examine_images(state: State, journal: DecisionLog, images: Sequence[Accepte
             (present if (root / item.file).is_file() else absent).append(item)
     # People may have moved it to another class.
     moved = find_in(root / "data", {item.image: item.bytes for item in absent})
+    kept = {entry.id for entry in journal.inbox.entries()[0]} if absent else set()
     for item in absent:
         if item.image in moved:
             present.append(item)
         else:
-            (state.missing if copy_of(journal.inbox, item).is_file() else state.gone).append(item)
+            (state.missing if item.image in kept else state.gone).append(item)
     state.unadded = [
         item for item in present if item.md5 not in recorded or cache is None or not is_cached(cache, item.md5)
     ]

@@ -8,7 +8,7 @@ keeps it until a commit's ``data.dvc`` holds it.
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,8 @@ from pixmill.review.examining import State, examine, find_in
 from pixmill.review.material import ReviewData
 from pixmill.review.review_file import one_line
 from pixmill.review.review_session import Decisions, ImageTable
-from pixmill.serve.inbox import Correction, Entry, Inbox
+from pixmill.serve.correction import Correction
+from pixmill.serve.inbox import Entry, Inbox
 from pixmill.validate.decisions import Decision
 
 _NONE = "none of the classes"
@@ -101,7 +102,6 @@ class WithInbox:
             return self._material.facts(row)
         entry = self._new[row - self._first]
         newest = entry.corrections[0]
-        place = f"{entry.path.parent.parent.name}/images/{entry.path.name}"
         return {
             "label": self.labels[row],
             "came_as": sorted({item.label or _NONE for item in entry.corrections}),
@@ -116,7 +116,7 @@ class WithInbox:
                     "label": newest.label or _NONE,
                     "query": None,
                     "title": f"received {newest.received:%Y-%m-%d %H:%M} UTC",
-                    "url": place,
+                    "url": f"inbox/{entry.names[0]}",
                 }
             ],
             "more_places": 0,
@@ -239,7 +239,7 @@ class InboxLedger:
         done = [entry for entry in self._feedback.known if entry.original in decided]
         done += self._feedback.agreed
         if done or self._inbox.dropped_ids():
-            self._inbox.remove(done)
+            self._inbox.remove([name for entry in done for name in entry.names])
 
     def release(self) -> State:
         """Take accepted images out of the inbox that a commit holds, and return what has become of what was decided.
@@ -252,9 +252,10 @@ class InboxLedger:
         entries = {entry.id: entry for entry in (*self._feedback.accepted, *self._feedback.new)}
         # What came later was not seen by whoever accepted it.
         done = [
-            replace(entry, corrections=entry.corrections[-item.corrections :])
+            name
             for item in state.committed
             if (entry := entries.get(item.image))
+            for name in entry.names[-item.corrections :]
         ]
         if done:
             self._inbox.remove(done)
@@ -286,9 +287,10 @@ class InboxLedger:
         old, new = self._path(entry, before), self._path(entry, decision)
         if new is not None and new != old:
             try:
-                content = read_verified(entry.path, entry.id)
+                content = read_verified(self._inbox.read_image(entry), entry.id)
             except UndecodableError as error:
-                raise DataError(f"{entry.path} cannot be accepted: {error.reason}", next="drop it") from None
+                place = f"{self._inbox.place}/{entry.names[0]}"
+                raise DataError(f"{place} cannot be accepted: {error.reason}", next="drop it") from None
             # Noted first, so that at no time an image lies in data/ of which nobody would know that it is missing.
             self._journal.accept(entry.id, new, content, len(entry.corrections))
             try:
@@ -301,7 +303,7 @@ class InboxLedger:
                     self._journal.forget(accepted=[entry.id])
                 raise
         if decision is not None and decision.verb == "drop":
-            self._inbox.drop(entry.id)
+            self._inbox.drop([entry.id])
         elif before is not None and before.verb == "drop":
             self._inbox.restore(entry.id)
         if new != old:

@@ -25,12 +25,12 @@ class ImageFile:
 
     Args:
         id: Its id.
-        path: Its file.
+        source: Its file, or its bytes.
         max_pixels: The most pixels that are decoded.
     """
 
     id: str
-    path: Path
+    source: Path | bytes
     max_pixels: int
 
 
@@ -41,7 +41,7 @@ def preview_batch(sources: Sequence[ImageFile]) -> list[bytes | str]:
 
 def _preview(source: ImageFile) -> bytes | str:
     try:
-        content = read_verified(source.path, source.id)
+        content = read_verified(source.source, source.id)
         return thumbnail(decode(content, max_pixels=source.max_pixels).pixels, _SIDE, quality=_QUALITY)
     except UndecodableError as error:
         return error.reason

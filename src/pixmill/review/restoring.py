@@ -10,10 +10,10 @@ from pixmill.core.progress import announce
 from pixmill.core.words import count
 from pixmill.core.workspace import Workspace
 from pixmill.images import UndecodableError, read_verified
-from pixmill.review.decision_log import Accepted, Changed, DecisionLog, copy_of
+from pixmill.review.decision_log import Accepted, Changed, DecisionLog
 from pixmill.review.examining import describe_state, examine
 from pixmill.review.review_file import lock_decisions
-from pixmill.serve.inbox import Inbox
+from pixmill.serve.inbox import Entry, Inbox
 from pixmill.state.uncommitted import commit_command, commit_first
 from pixmill.validate.decisions import Decision, read_decisions, render_decisions
 
@@ -53,10 +53,11 @@ def restore(workspace: Workspace, params: Params) -> None:
     decided: list[Accepted | Changed] = [*state.missing, *state.lost]
     others = [item for item in decided if item.label not in labels]
     branch = journal.branch()
-    broken = []
+    entries = {entry.id: entry for entry in journal.inbox.entries()[0]}
+    broken: list[Entry] = []
     if images or lines:
         announce(f"Restoring {'the others' if others else 'them'}{f' on branch {branch}' if branch else ''} ...")
-        broken = [item for item in images if not _put_back(journal, item)]
+        broken = [entries[item.image] for item in images if not _put_back(journal, item, entries[item.image])]
         _write_lines(workspace, params, lines)
         if len(broken) < len(images) and (root / ".dvc").is_dir():
             add_data(root, patience=_PATIENCE)
@@ -67,11 +68,11 @@ def restore(workspace: Workspace, params: Params) -> None:
     _refuse(journal, broken, others)
 
 
-def _refuse(journal: DecisionLog, broken: list[Accepted], others: list[Accepted | Changed]) -> None:
+def _refuse(journal: DecisionLog, broken: list[Entry], others: list[Accepted | Changed]) -> None:
     """Raise what was not restored, and what to do about it."""
     problems, steps = [], []
     if broken:
-        names = ", ".join(str(copy_of(journal.inbox, item)) for item in broken)
+        names = ", ".join(f"{journal.inbox.place}/{entry.names[0]}" for entry in broken)
         problems.append(f"not what was accepted any more: {names}")
         steps.append(f"delete the lines of these images in {journal.path}")
     if others:
@@ -84,9 +85,9 @@ def _refuse(journal: DecisionLog, broken: list[Accepted], others: list[Accepted 
         raise DataError("\n".join(problems), next="; ".join(steps))
 
 
-def _put_back(journal: DecisionLog, item: Accepted) -> bool:
+def _put_back(journal: DecisionLog, item: Accepted, entry: Entry) -> bool:
     try:
-        content = read_verified(copy_of(journal.inbox, item), item.image)
+        content = read_verified(journal.inbox.read_image(entry), item.image)
     except UndecodableError:
         return False
     with journal.inbox.lock(then="pixmill review --restore"):

@@ -3,6 +3,7 @@
 import getpass
 import time
 import webbrowser
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -20,18 +21,19 @@ from pixmill.review.decision_log import DecisionLog
 from pixmill.review.doubts import Kind, find_doubts
 from pixmill.review.examining import State, describe_state
 from pixmill.review.feedback import Feedback, InboxLedger, WithInbox, sort_feedback, unread
-from pixmill.review.material import load_material
+from pixmill.review.material import ReviewData, load_material
 from pixmill.review.page_server import Server
 from pixmill.review.preview import ImageFile, Previews
 from pixmill.review.review_file import ReviewFile
 from pixmill.review.review_session import Session
-from pixmill.serve.bucket import Bucket
 from pixmill.serve.inbox import Inbox
 from pixmill.state.uncommitted import commit_command
 from pixmill.web.loopback import wait_for_interrupt
 
 _PAUSE = 30.0
 """Seconds without a decision on a new image after which ``data/`` is added to DVC."""
+
+_UNCHECKED = "Labels have not been checked yet.\nNext: set evaluate.label_errors above 0, then: dvc repro evaluate"
 
 _PATIENCE = 15.0
 """Seconds to wait at the end while DVC is busy."""
@@ -78,9 +80,9 @@ def review(
     )
     decided = {row for name in ledger.read() if (row := material.row(name)) is not None}
     box = Inbox(root / "inbox")
-    other = _other(inbox, box)
+    other = _other(inbox, root / "inbox")
     if other is not None:
-        _say_moved(other, box, inbox)
+        _move(other, box)
     entries, broken = box.entries()
     journal = DecisionLog(box, root)
     feedback = sort_feedback(entries, material, root / "data", accepted=journal.read()[0])
@@ -93,15 +95,13 @@ def review(
     if not cases:
         desk.settle()
         announce(f"Nothing to review{f' in {only}' if only else ''}.{why and ' ' + why}")
-        _remark(feedback, broken, box.folder, state)
+    _remark(feedback, broken, box, state)
+    if not cases:
         if problem is not None:
             announce(f"data/ is not in DVC yet: {problem}")
         if material.ranking is None and only in (None, "labels"):
-            announce(
-                "Labels have not been checked yet.\nNext: set evaluate.label_errors above 0, then: dvc repro evaluate"
-            )
+            announce(_UNCHECKED)
         return
-    _remark(feedback, broken, box.folder, state)
     if feedback.new:
         desk.sweep()
     session = Session(
@@ -112,16 +112,10 @@ def review(
         by=default_name(root) if by is None else by,
         outdated=lambda: _stamp(table) != stamp,
     )
-    scraped = root / "artifacts/scrape"
-    paths = {name: scraped / path for name, path in zip(material.ids, material.manifest["path"], strict=True)}
-    paths |= {entry.id: entry.path for entry in feedback.new}
     limits = RowLimits(seconds=params.validate.timeout, memory=params.validate.memory << 20)
-
-    def source(name: str) -> ImageFile:
-        return ImageFile(name, paths[name], params.validate.max_pixels)
-
+    find_image = _image_finder(root, material, box, feedback, params.validate.max_pixels)
     try:
-        with Previews(source, limits=limits) as previews, Server(session, previews, port=port) as server:
+        with Previews(find_image, limits=limits) as previews, Server(session, previews, port=port) as server:
             announce(f"{count(len(cases), 'case')} to review at {server.address} (stop with Ctrl-C)")
             if open_browser:
                 webbrowser.open(server.ticket)
@@ -130,10 +124,23 @@ def review(
         desk.settle()
         _, problem = _keep_images(desk, root, patience=_PATIENCE)
         _conclude(session, desk, params, root, problem)
-        if isinstance(other, Bucket):
-            other.drop(box.dropped_ids())
-        elif other is not None:
-            other.drop(*box.dropped_ids())
+        if other is not None:
+            other.drop(box.dropped_ids(), then=f"pixmill review --inbox {other.place}")
+
+
+def _image_finder(
+    root: Path, material: ReviewData, box: Inbox, feedback: Feedback, max_pixels: int
+) -> Callable[[str], ImageFile]:
+    """Return what finds an image by its id: a file of scrape, or an image of the inbox."""
+    paths = dict(zip(material.ids, material.manifest["path"], strict=True))
+    entries = {entry.id: entry for entry in feedback.new}
+
+    def find(name: str) -> ImageFile:
+        if name in entries:
+            return ImageFile(name, box.read_image(entries[name]), max_pixels)
+        return ImageFile(name, root / "artifacts/scrape" / paths[name], max_pixels)
+
+    return find
 
 
 class _Pauses:
@@ -185,13 +192,11 @@ def _keep_images(desk: InboxLedger, root: Path, *, patience: float) -> tuple[Sta
     return state, problem
 
 
-def _other(inbox: Path | str | None, box: Inbox) -> Bucket | Inbox | None:
+def _other(inbox: Path | str | None, own: Path) -> Inbox | None:
     """Return the inbox that was named, unless it is the project's own."""
-    if inbox is None or (isinstance(inbox, Path) and inbox.resolve() == box.folder.resolve()):
+    if inbox is None or (isinstance(inbox, Path) and inbox.resolve() == own.resolve()):
         return None
-    if isinstance(inbox, str):
-        return Bucket(inbox)
-    if not inbox.exists():
+    if isinstance(inbox, Path) and not inbox.exists():
         raise PixmillError(f"{inbox} does not exist", next="name the folder that pixmill serve has as --inbox")
     return Inbox(inbox)
 
@@ -215,23 +220,24 @@ def _flips(root: Path, only: Kind | None) -> tuple[pd.DataFrame | None, str]:
         return None, ""
 
 
-def _say_moved(other: Bucket | Inbox, box: Inbox, place: Path | str | None) -> None:
+def _move(other: Inbox, box: Inbox) -> None:
     """Empty another inbox into the project's, and say how much came."""
-    moved, strange = other.move_to(box)
-    announce(f"{count(moved, 'correction')} moved from {place} to {box.folder}.")
-    if strange and isinstance(other, Bucket):
-        announce(f"Skipped {count(strange, 'object')} of {other.url}/corrections/ that cannot be read as one.")
-    elif strange:
-        announce(f"Skipped {count(strange, 'broken line')} of {place}/feedback.jsonl.")
+    moved, broken = other.move_to(box)
+    announce(f"{count(moved, 'correction')} moved from {other.place} to {box.place}.")
+    _say_skipped(broken, other)
 
 
-def _remark(feedback: Feedback, broken: int, folder: Path, state: State) -> None:
-    """Say what is in the inbox that is not shown, and what has vanished."""
+def _say_skipped(broken: int, box: Inbox) -> None:
     if broken:
-        announce(f"Skipped {count(broken, 'broken line')} of {folder / 'feedback.jsonl'}.")
+        announce(f"Skipped {count(broken, 'object')} of {box.place}/corrections/ that cannot be read as one.")
+
+
+def _remark(feedback: Feedback, broken: int, box: Inbox, state: State) -> None:
+    """Say what is in the inbox that is not shown, and what has vanished."""
+    _say_skipped(broken, box)
     if feedback.waiting:
         said = count(len(feedback.waiting), "image")
-        announce(f"Not shown: {said} of {folder} in data/, but not in the manifest yet.\nNext: dvc repro")
+        announce(f"Not shown: {said} of {box.place} in data/, but not in the manifest yet.\nNext: dvc repro")
     if (described := describe_state(state)) is not None:
         lines, command = described
         announce("\n".join([*lines, f"Next: {command}"]))

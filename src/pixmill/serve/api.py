@@ -4,10 +4,9 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
 from pixmill.compute import ServiceFullError
@@ -16,11 +15,13 @@ from pixmill.images import EXTENSIONS, sniff
 from pixmill.learn.classifier import Prediction
 from pixmill.learn.inference import Answer
 from pixmill.learn.prediction_reasons import meaning
-from pixmill.serve import inbox, schemas
+from pixmill.serve import schemas
 from pixmill.serve.answering import UNEXPLAINED
 from pixmill.serve.bodies import UploadedImage, WebImage, one_image, read_address, read_correction, read_images
-from pixmill.serve.bucket import Bucket, StorageUnavailableError
+from pixmill.serve.bucket_store import StorageUnavailableError
+from pixmill.serve.correction import correction_of
 from pixmill.serve.examples import ExampleImages
+from pixmill.serve.inbox import Inbox, InboxFullError
 from pixmill.serve.loaded import LoadedModel
 from pixmill.serve.metrics import Metrics
 from pixmill.serve.models import Models
@@ -121,155 +122,145 @@ class Endpoints:
         return [image.content if isinstance(image, UploadedImage) else next(fetched) for image in images]
 
 
-def routes(desk: Endpoints) -> APIRouter:
-    """Return the routes.
+async def _endpoints(request: Request) -> Endpoints:
+    endpoints: Endpoints = request.app.state.endpoints
+    return endpoints
 
-    Args:
-        desk: Answers.
-    """
-    settings = desk.settings
-    router = APIRouter(prefix="/v1", default_response_class=JSONResponse)
 
-    @router.post(
-        "/predict",
-        response_model=schemas.Predictions,
-        responses=schemas.problems(400, 401, 403, 413, 415, 421, 422, 429, 503),
-        openapi_extra=schemas.images_body(urls=settings.urls),
+InjectedEndpoints = Annotated[Endpoints, Depends(_endpoints)]
+"""The :class:`Endpoints` of the application, as an argument of a route."""
+
+router, url_router, feedback_router = (APIRouter(prefix="/v1", default_response_class=JSONResponse) for _ in range(3))
+"""The routes of every server, those where URLs are fetched, and those where corrections are taken."""
+
+
+@router.post(
+    "/predict",
+    response_model=schemas.Predictions,
+    responses=schemas.problems(400, 401, 403, 413, 415, 421, 422, 429, 503),
+)
+async def predict(request: Request, endpoints: InjectedEndpoints) -> Response:
+    """Predict images: one or several files, the bytes of one, or JSON with base64 or URLs."""
+    images = await read_images(request, urls=endpoints.settings.urls)
+    found = await endpoints.fetch(request, images)
+    loaded, answers = await endpoints.predict([content for content in found if isinstance(content, bytes)])
+    rest = iter(answers)
+    rows = []
+    for image, content in zip(images, found, strict=True):
+        name = image.url if isinstance(image, WebImage) else image.name or None
+        answer = Answer(None, Prediction(reason=content.reason)) if isinstance(content, Refused) else next(rest)
+        rows.append(_row(answer, loaded.model.labels, name))
+    return JSONResponse({"model": _model_facts(loaded), "predictions": rows})
+
+
+@url_router.post(
+    "/fetch",
+    response_class=Response,
+    responses=schemas.describe_answer("application/octet-stream", "The image's bytes.")
+    | schemas.problems(400, 401, 403, 413, 415, 421, 422, 429, 503),
+    openapi_extra=schemas.address_body(),
+)
+async def fetch(request: Request, endpoints: InjectedEndpoints) -> Response:
+    """Return the image that a URL names: the page shows it, and reaches no other host itself."""
+    (content,) = await endpoints.fetch(request, [await read_address(request)])
+    reason = content.reason if isinstance(content, Refused) else sniff(content)
+    if isinstance(content, Refused) or reason not in EXTENSIONS:
+        raise ProblemError(422, f"{meaning(reason)}.")
+    return Response(content, media_type="application/octet-stream", headers={"Content-Disposition": "attachment"})
+
+
+@router.post(
+    "/explain",
+    response_class=Response,
+    responses=schemas.describe_answer("image/png", "The image in grey, with what speaks for the class in colour.")
+    | schemas.problems(400, 401, 403, 404, 413, 415, 421, 422, 503),
+    openapi_extra=schemas.image_body(),
+)
+async def explain(request: Request, endpoints: InjectedEndpoints, label: str | None = None) -> Response:
+    """Show where the model looked in an image, for a class; without one: for its answer."""
+    content = (await one_image(request)).content
+    return Response(await endpoints.explain(content, label), media_type="image/png")
+
+
+@router.get("/model", response_model=schemas.ModelInfo, responses=schemas.problems(401, 421, 503))
+async def model(endpoints: InjectedEndpoints) -> Response:
+    """Tell what is known of the model, and what this server does with it."""
+    loaded, settings = endpoints.loaded, endpoints.settings
+    facts = loaded.model
+    return JSONResponse(
+        {
+            **_model_facts(loaded),
+            "commit": facts.commit,
+            "classes": facts.labels,
+            "threshold": facts.threshold,
+            "image_size": facts.image_size,
+            "metrics": facts.metrics,
+            "explains": loaded.explains,
+            "feedback": endpoints.inbox is not None,
+            "urls": settings.urls,
+            "limits": {"max_bytes": settings.max_bytes, "max_images": MAX_IMAGES},
+        }
     )
-    async def predict(request: Request) -> Response:
-        """Predict images: one or several files, the bytes of one, or JSON with base64 or URLs."""
-        images = await read_images(request, urls=settings.urls)
-        found = await desk.fetch(request, images)
-        loaded, answers = await desk.predict([content for content in found if isinstance(content, bytes)])
-        rest = iter(answers)
-        rows = []
-        for image, content in zip(images, found, strict=True):
-            name = image.url if isinstance(image, WebImage) else image.name or None
-            if isinstance(content, Refused):
-                rows.append(_row(Answer(None, Prediction(reason=content.reason)), loaded.model.labels, name))
-            else:
-                rows.append(_row(next(rest), loaded.model.labels, name))
-        return JSONResponse({"model": _model_facts(loaded), "predictions": rows})
 
-    if settings.urls:
 
-        @router.post(
-            "/fetch",
-            response_class=Response,
-            responses=schemas.describe_answer("application/octet-stream", "The image's bytes.")
-            | schemas.problems(400, 401, 403, 413, 415, 421, 422, 429, 503),
-            openapi_extra=schemas.address_body(),
-        )
-        async def fetch(request: Request) -> Response:
-            """Return the image that a URL names: the page shows it, and reaches no other host itself."""
-            (content,) = await desk.fetch(request, [await read_address(request)])
-            reason = content.reason if isinstance(content, Refused) else sniff(content)
-            if isinstance(content, Refused) or reason not in EXTENSIONS:
-                raise ProblemError(422, f"{meaning(reason)}.")
-            return Response(
-                content, media_type="application/octet-stream", headers={"Content-Disposition": "attachment"}
-            )
-
-    @router.post(
-        "/explain",
-        response_class=Response,
-        responses=schemas.describe_answer("image/png", "The image in grey, with what speaks for the class in colour.")
-        | schemas.problems(400, 401, 403, 404, 413, 415, 421, 422, 503),
-        openapi_extra=schemas.image_body(),
+@router.get("/examples", response_model=schemas.Examples, responses=schemas.problems(401, 421, 503))
+async def examples(endpoints: InjectedEndpoints) -> Response:
+    """List some test images of each class."""
+    found = (await endpoints.examples.of(endpoints.loaded.model.labels)).values()
+    return JSONResponse(
+        {"examples": [{"id": one.id, "label": one.label, "url": f"/v1/examples/{one.id}"} for one in found]}
     )
-    async def explain(request: Request, label: str | None = None) -> Response:
-        """Show where the model looked in an image, for a class; without one: for its answer."""
-        content = (await one_image(request)).content
-        return Response(await desk.explain(content, label), media_type="image/png")
 
-    @router.get("/model", response_model=schemas.ModelInfo, responses=schemas.problems(401, 421, 503))
-    async def model() -> Response:
-        """Tell what is known of the model, and what this server does with it."""
-        loaded = desk.loaded
-        facts = loaded.model
-        return JSONResponse(
-            {
-                **_model_facts(loaded),
-                "commit": facts.commit,
-                "classes": facts.labels,
-                "threshold": facts.threshold,
-                "image_size": facts.image_size,
-                "metrics": facts.metrics,
-                "explains": loaded.explains,
-                "feedback": desk.inbox is not None,
-                "urls": settings.urls,
-                "limits": {"max_bytes": settings.max_bytes, "max_images": MAX_IMAGES},
-            }
-        )
 
-    @router.get("/examples", response_model=schemas.Examples, responses=schemas.problems(401, 421, 503))
-    async def examples() -> Response:
-        """List some test images of each class."""
-        found = await desk.examples.of(desk.loaded.model.labels)
-        return JSONResponse(
-            {
-                "examples": [
-                    {"id": one.id, "label": one.label, "url": f"/v1/examples/{one.id}"} for one in found.values()
-                ]
-            }
-        )
+@router.get(
+    "/examples/{id}",
+    response_class=Response,
+    responses=schemas.describe_answer("image/jpeg", "The image.") | schemas.problems(401, 404, 421, 503),
+)
+async def example(id: str, endpoints: InjectedEndpoints) -> Response:  # noqa: A002
+    """Return a test image."""
+    found = (await endpoints.examples.of(endpoints.loaded.model.labels)).get(id)
+    if found is None:
+        raise ProblemError(404, "There is no such example.")
+    return Response(found.jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
 
-    @router.get(
-        "/examples/{id}",
-        response_class=Response,
-        responses=schemas.describe_answer("image/jpeg", "The image.") | schemas.problems(401, 404, 421, 503),
+
+@feedback_router.post(
+    "/feedback",
+    status_code=201,
+    response_model=schemas.Filed,
+    responses=schemas.problems(400, 401, 403, 413, 415, 421, 422, 503),
+)
+async def feedback(request: Request, endpoints: InjectedEndpoints) -> Response:
+    """Keep an image with the class that it should have had; it is kept for good before the answer comes."""
+    image, label = await read_correction(request)
+    if label and label not in endpoints.loaded.model.labels:
+        raise ProblemError(422, f"There is no class '{label}'.")
+    loaded, (answer,) = await endpoints.predict([image.content])
+    row = _row(answer, loaded.model.labels, None)
+    if answer.prediction.reason is not None:
+        raise ProblemError(422, row["message"])
+    examples = (await endpoints.examples.of(loaded.model.labels)).values()
+    correction = correction_of(
+        image.content,
+        extension=EXTENSIONS[sniff(image.content)],
+        prediction={key: row[key] for key in ("label", "confidence", "sure", "probabilities")},
+        label=label or None,
+        model=_model_facts(loaded),
+        original=next((example.id for example in examples if example.jpeg == image.content), None),
     )
-    async def example(id: str) -> Response:  # noqa: A002
-        """Return a test image."""
-        found = (await desk.examples.of(desk.loaded.model.labels)).get(id)
-        if found is None:
-            raise ProblemError(404, "There is no such example.")
-        return Response(found.jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
-
-    if desk.inbox is not None:
-        box = desk.inbox
-
-        @router.post(
-            "/feedback",
-            status_code=201,
-            response_model=schemas.Filed,
-            responses=schemas.problems(400, 401, 403, 413, 415, 421, 422, 503),
-            openapi_extra=schemas.correction_body(()),
-        )
-        async def feedback(request: Request) -> Response:
-            """Keep an image with the class that it should have had; it is kept for good before the answer comes."""
-            image, label = await read_correction(request)
-            if label and label not in desk.loaded.model.labels:
-                raise ProblemError(422, f"There is no class '{label}'.")
-            loaded, (answer,) = await desk.predict([image.content])
-            row = _row(answer, loaded.model.labels, None)
-            if answer.prediction.reason is not None:
-                raise ProblemError(422, row["message"])
-            examples = (await desk.examples.of(loaded.model.labels)).values()
-            try:
-                name = await asyncio.to_thread(
-                    box.add,
-                    image.content,
-                    inbox.correction_of(
-                        image.content,
-                        extension=EXTENSIONS[sniff(image.content)],
-                        prediction={key: row[key] for key in ("label", "confidence", "sure", "probabilities")},
-                        label=label or None,
-                        model=_model_facts(loaded),
-                        original=next((example.id for example in examples if example.jpeg == image.content), None),
-                    ),
-                )
-            except inbox.InboxFullError as error:
-                raise ProblemError(503, "The inbox is full: it takes no more before it has been reviewed.") from error
-            except (PixmillError, OSError) as error:
-                _LOG.error("%s", error.message if isinstance(error, PixmillError) else error)
-                raise _busy("The inbox cannot be written just now.", 10) from error
-            return JSONResponse({"id": name}, 201)
-
-    return router
+    assert endpoints.inbox is not None
+    try:
+        name = await asyncio.to_thread(endpoints.inbox.add, image.content, correction)
+    except InboxFullError as error:
+        raise ProblemError(503, "The inbox is full: it takes no more before it has been reviewed.") from error
+    except (PixmillError, OSError) as error:
+        _LOG.error("%s", error.message if isinstance(error, PixmillError) else error)
+        raise _busy("The inbox cannot be written just now.", 10) from error
+    return JSONResponse({"id": name}, 201)
 
 
-def _open_inbox(settings: Settings) -> inbox.Inbox | Bucket | None:
+def _open_inbox(settings: Settings) -> Inbox | None:
     """Return the inbox; a bucket that does not answer just now keeps no prediction from being served.
 
     Raises:
@@ -277,14 +268,12 @@ def _open_inbox(settings: Settings) -> inbox.Inbox | Bucket | None:
     """
     if settings.inbox is None:
         return None
-    if isinstance(settings.inbox, Path):
-        return inbox.Inbox(settings.inbox, settings.inbox_bytes)
-    box = Bucket(settings.inbox, settings.inbox_bytes)
+    inbox = Inbox(settings.inbox, settings.inbox_bytes)
     try:
-        box.check()
+        inbox.check()
     except StorageUnavailableError as error:
         _LOG.warning("corrections are refused until the inbox answers: %s", error.message)
-    return box
+    return inbox
 
 
 def _model_facts(loaded: LoadedModel) -> dict[str, Any]:

@@ -60,9 +60,13 @@ def create_app(settings: Settings, models: Models, network: Network | None = Non
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    desk = api.Endpoints(settings, models, metrics, web)
-    app.include_router(api.routes(desk))
-    app.include_router(scoring.routes(desk))
+    app.state.endpoints = api.Endpoints(settings, models, metrics, web)
+    app.include_router(api.router)
+    if settings.urls:
+        app.include_router(api.url_router)
+    if settings.inbox is not None:
+        app.include_router(api.feedback_router)
+    app.include_router(scoring.router)
     _add_operations(app, models, metrics)
     _add_pages(app)
     app.add_exception_handler(ProblemError, on_problem)
@@ -136,6 +140,7 @@ def _describe(app: FastAPI, settings: Settings, labels: tuple[str, ...]) -> dict
         parts.pop(name, None)
     parts["ProblemDetails"] = schemas.ProblemDetails.model_json_schema()
     paths = document["paths"]
+    paths["/v1/predict"]["post"].update(schemas.images_body(urls=settings.urls))
     paths["/v1/explain"]["post"]["parameters"] = [schemas.label_parameter(labels)]
     if "/v1/feedback" in paths:
         paths["/v1/feedback"]["post"].update(schemas.correction_body(labels))

@@ -1,64 +1,35 @@
-"""The inbox: images that people corrected the model on, kept on disk until somebody reviews them.
+"""The inbox: images that people corrected the model on, kept until somebody reviews them.
 
-``images/<sha256>.<extension>`` holds each image once, ``feedback.jsonl`` one line a correction, ``dropped.txt`` the ids
-that a reviewer did not want; ``decided.jsonl`` is the reviewer's (:mod:`pixmill.review.decision_log`). What was
-answered survives SIGKILL and power loss: an image is complete under its name before the line that mentions it is
-written, and a torn last line was never answered and is cut off.
+Each correction is one object, ``corrections/<time>-<random>``: its line of JSON, and behind it the image. It is there
+as a whole or not at all, writers need not know of each other, and nobody can take an image from under a correction.
+``dropped/<id>`` are empty objects: images that a reviewer did not want. The objects lie in a folder
+(:mod:`pixmill.serve.stores`) or in a bucket (:mod:`pixmill.serve.bucket_store`).
 """
 
-from __future__ import annotations
-
 import contextlib
-import errno
-import hashlib
-import os
-import re
-import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
+import secrets
+from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
-from pixmill.core.errors import LockedError, PixmillError
-from pixmill.core.files import hold_lock, remove_temporary, storage_errors, sync_folder, write_durably
+from pixmill.core.errors import PixmillError
+from pixmill.core.progress import track
+from pixmill.serve.bucket_store import Bucket
+from pixmill.serve.correction import Correction, line_of
+from pixmill.serve.former_inbox import convert_former_inbox
+from pixmill.serve.stores import Folder, Store
 
-_ID, _EXTENSION = "^[0-9a-f]{64}$", "^[a-z0-9]{1,5}$"
-
-_PATIENCE = 10.0
-"""Seconds to wait for other processes that write into the same inbox."""
+_AT_A_TIME = 16
+"""Corrections that are in memory at the same time while they are moved."""
 
 
 class InboxFullError(PixmillError):
     """Tell that the inbox takes no more before it has been reviewed."""
-
-
-class Correction(BaseModel):
-    """A line: what the model said of an image, and what a person says.
-
-    Args:
-        id: The sha256 of the image's bytes.
-        extension: Of its file, by its content.
-        bytes: Its size.
-        label: What the person says it is; ``None``: none of the classes.
-        prediction: What the model said, with ``label``, ``confidence`` (0 to 1), ``sure`` and ``probabilities``.
-        model: The model that said it: ``name``, ``version`` and ``digest``.
-        received: When, in UTC.
-        original: The id of the image that this one was made from, if it is one of the server's examples.
-    """
-
-    model_config = ConfigDict(frozen=True, ser_json_inf_nan="null")
-
-    id: Annotated[str, Field(pattern=_ID)]
-    extension: Annotated[str, Field(pattern=_EXTENSION)]
-    bytes: Annotated[int, Field(ge=0)]
-    label: str | None
-    prediction: dict[str, Any]
-    model: dict[str, Any]
-    received: datetime
-    original: Annotated[str, Field(pattern=_ID)] | None = None
 
 
 @dataclass(frozen=True)
@@ -67,13 +38,13 @@ class Entry:
 
     Args:
         id: The sha256 of its bytes.
-        path: Its file.
         corrections: What people said of it, the newest first; at least one.
+        names: The names of their objects, in the same order.
     """
 
     id: str
-    path: Path
     corrections: tuple[Correction, ...]
+    names: tuple[str, ...]
 
     @property
     def original(self) -> str:
@@ -82,35 +53,56 @@ class Entry:
 
 
 class Inbox:
-    """Keep corrected images in a folder that several servers and reviewers may share; threads may share the object.
+    """Keep corrections where several servers and reviewers may share them; threads may share the object.
+
+    A folder of the former format is converted.
 
     Args:
-        folder: The folder; made by the first :meth:`add`.
-        max_bytes: The most that images and lines may take together.
+        place: The folder, or ``s3://BUCKET/PREFIX``.
+        max_bytes: The most that all corrections may take together, each with its image.
         max_entries: The most corrections.
 
     Raises:
-        PixmillError: The folder is a file.
+        LockedError: Other processes kept a folder that is converted locked for ten seconds.
+        PixmillError: The folder is a file, the URL names no bucket, or the environment no server.
+        StorageError: A folder cannot be converted.
     """
 
-    def __init__(self, folder: Path, max_bytes: int = 1 << 30, *, max_entries: int = 10_000) -> None:
-        if folder.exists() and not folder.is_dir():
-            raise PixmillError(f"{folder} is not a folder", next="name another for the inbox: --inbox DIR")
-        self.folder = folder
-        self._images = folder / "images"
-        self._lines = folder / "feedback.jsonl"
-        self._dropped = folder / "dropped.txt"
-        self.decided = folder / "decided.jsonl"
+    def __init__(self, place: Path | str, max_bytes: int = 1 << 30, *, max_entries: int = 10_000) -> None:
+        self._store: Store
+        if isinstance(place, str):
+            self._store = Bucket(place)
+            self.place, self._review = place.rstrip("/"), f"pixmill review --inbox {place}"
+        else:
+            self._store = Folder(place)
+            self.place, self._review = str(place), "pixmill review"
+            convert_former_inbox(self._store)
         self._max_bytes = max_bytes
         self._max_entries = max_entries
-        self._threads = threading.Lock()
-        self._file: tuple[int, int] | None = None  # device and inode of what was counted
-        self._end = 0
-        self._count = 0
-        self._sizes: dict[str, int] = {}
+
+    def check(self) -> None:
+        """Make sure that corrections can be kept.
+
+        Raises:
+            StorageUnavailableError: The storage does not answer.
+            StorageError: It may not be used.
+        """
+        self._store.check()
+
+    def lock(self, *, then: str) -> contextlib.AbstractContextManager[None]:
+        """Keep all other processes and threads from writing into a folder during the block.
+
+        Args:
+            then: The next command, for error messages.
+
+        Raises:
+            LockedError: Others kept it locked for ten seconds.
+            StorageError: An error of the store in the block.
+        """
+        return self._store.lock(then=then)
 
     def add(self, content: bytes, correction: Correction) -> str:
-        """Put a correction on disk; once this returns, it survives SIGKILL and power loss.
+        """Keep a correction; once this returns, it survives SIGKILL and power loss, or the storage has confirmed it.
 
         Args:
             content: The image, as it came.
@@ -121,244 +113,136 @@ class Inbox:
 
         Raises:
             InboxFullError: The inbox holds as much as it may.
-            LockedError: Other processes kept the inbox locked for ten seconds.
-            StorageError: The disk is full, or the folder may not be written; nothing was added.
+            LockedError: Other processes kept the folder locked for ten seconds.
+            StorageError: The store is full, may not be written or does not answer; nothing was added.
         """
-        name, line = correction.id, line_of(correction)
+        body = line_of(correction) + content
         with self.lock(then="send the feedback again"):
-            self._catch_up()
-            size = len(line) + (0 if name in self._sizes else len(content))
-            if self._count >= self._max_entries or self._end + sum(self._sizes.values()) + size > self._max_bytes:
+            count, size = self._store.usage()
+            if count >= self._max_entries or size + len(body) > self._max_bytes:
                 raise InboxFullError(
-                    f"{self.folder} is full: it has {self._count:,} corrections, and takes at most "
+                    f"{self.place} is full: it has {count:,} corrections, and takes at most "
                     f"{self._max_entries:,} or {self._max_bytes >> 20:,} MiB",
-                    next="pixmill review",
+                    next=self._review,
                 )
-            path = self._images / f"{name}.{correction.extension}"
-            is_new = not path.exists()
-            if is_new:
-                write_durably(path, content)
-            try:
-                _append(self._lines, line, self._end)
-            except OSError:
-                if is_new:
-                    path.unlink()
-                raise
-            sync_folder(self.folder)
-        return name
+            self._store.write(f"corrections/{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(8)}", body)
+        return correction.id
 
     def entries(self) -> tuple[list[Entry], int]:
-        """Return the images with their corrections, the last corrected first, and how many lines are broken.
+        """Return the images with their corrections, the last corrected first, and how many objects are no corrections.
 
-        Images that a reviewer has dropped are left out, and so are those whose file is gone. A last line without an
-        end, which is being written or was torn, is no broken one.
+        Images that a reviewer has dropped are left out.
         """
-        found: dict[str, list[Correction]] = {}
+        found: dict[str, list[tuple[Correction, str]]] = {}
         broken = 0
         dropped = self.dropped_ids()
-        for _, item in _parse(self._read()):
+        for name, item in self._corrections():
             if item is None:
                 broken += 1
             elif item.id not in dropped:
-                found[item.id] = [*found.pop(item.id, []), item]
-        entries = [
-            Entry(name, self._images / f"{name}.{items[-1].extension}", tuple(reversed(items)))
-            for name, items in reversed(found.items())
-        ]
-        return [entry for entry in entries if entry.path.is_file()], broken
+                found[item.id] = [(item, name), *found.pop(item.id, [])]
+        return [Entry(id, *zip(*items, strict=True)) for id, items in reversed(found.items())], broken  # noqa: A001
+
+    def read_image(self, entry: Entry) -> bytes:
+        """Return the bytes of an image; none where they are gone."""
+        for name in entry.names:
+            with contextlib.suppress(FileNotFoundError):
+                return self._store.read(name).partition(b"\n")[2]
+        return b""
 
     def dropped_ids(self) -> frozenset[str]:
         """Return the ids of images that a reviewer did not want, which :meth:`entries` therefore never shows again."""
-        try:
-            return frozenset(self._dropped.read_text(encoding="ascii", errors="replace").split())
-        except FileNotFoundError:
-            return frozenset()
+        return frozenset(name.removeprefix("dropped/") for name in self._store.names("dropped/"))
 
-    def drop(self, *names: str) -> None:
-        """Remember that images are not wanted."""
-        self._remember(lambda before: before.union(names))
-
-    def restore(self, name: str) -> None:
-        """Take a :meth:`drop` back."""
-        self._remember(lambda names: names - {name})
-
-    def move_to(self, inbox: Inbox) -> tuple[int, int]:
-        """Move all corrections into another inbox, and return how many there were, and how many lines are broken.
-
-        Each is on disk there before it is removed here, and one that a killed move has left in both is not taken twice.
-        Corrections of images that were dropped in either are removed, broken lines stay.
+    def drop(self, names: Collection[str], *, then: str = "repeat the decision") -> frozenset[str]:
+        """Remember images that are not wanted, and return all of them.
 
         Args:
-            inbox: The other one.
-
-        Raises:
-            InboxFullError: It holds as much as it may; nothing is removed here.
-            LockedError: Other processes kept one of them locked for ten seconds.
-            StorageError: One of them may not be written.
-        """
-        entries, broken = self.entries()
-        known = {line_of(item) for entry in inbox.entries()[0] for item in entry.corrections}
-        wanted = [entry for entry in reversed(entries) if entry.id not in inbox.dropped_ids()]
-        corrections = [(item, entry.path) for entry in wanted for item in reversed(entry.corrections)]
-        corrections = [(item, path) for item, path in corrections if line_of(item) not in known]
-        for item, path in sorted(corrections, key=lambda pair: pair[0].received):
-            inbox.add(path.read_bytes(), item)
-        if entries or self.dropped_ids():
-            self.remove(entries)
-        return len(corrections), broken
-
-    def remove(self, entries: Collection[Entry]) -> None:
-        """Forget corrections that were dealt with, and delete the images of which no other correction is left.
-
-        What has been added since the entries were read stays, and so do broken lines. An image that was dropped goes
-        with whatever was said of it.
-
-        Args:
-            entries: As :meth:`entries` returned them.
-
-        Raises:
-            LockedError: Other processes kept the inbox locked for ten seconds.
-            StorageError: The folder may not be written.
-        """
-        if not self._lines.exists():
-            return
-        with self.lock(then="pixmill review"):
-            self._catch_up()
-            done = {item.model_dump_json() for entry in entries for item in entry.corrections}
-            dropped = self.dropped_ids()
-            kept, gone, left = [], set(), set()
-            for line, item in _parse(self._read()):
-                if item is not None and (item.id in dropped or item.model_dump_json() in done):
-                    gone.add(f"{item.id}.{item.extension}")
-                    continue
-                kept.append(line)
-                if item is not None:
-                    left.add(f"{item.id}.{item.extension}")
-            if gone:
-                write_durably(self._lines, b"".join(kept))
-            for name in gone - left:
-                (self._images / name).unlink(missing_ok=True)
-
-    @contextlib.contextmanager
-    def lock(self, *, then: str) -> Iterator[None]:
-        """Keep all other processes and threads from writing into the inbox during the block.
-
-        Args:
+            names: Their ids.
             then: The next command, for error messages.
 
         Raises:
-            LockedError: Others kept it locked for ten seconds.
-            StorageError: A disk error in the block.
+            LockedError: Other processes kept the folder locked for ten seconds.
+            StorageError: The store may not be written, or does not answer.
         """
-        with storage_errors(then=then), self._threads:
-            self._images.mkdir(parents=True, exist_ok=True)
-            refusal = LockedError(f"other processes have locked {self.folder} for {_PATIENCE:g} seconds", next=then)
-            with hold_lock(self.folder / ".lock", refusal, patience=_PATIENCE):
-                yield
+        with self.lock(then=then):
+            there = self.dropped_ids()
+            for name in set(names) - there:
+                self._store.write(f"dropped/{name}", b"")
+        return there.union(names)
 
-    def _remember(self, change: Callable[[frozenset[str]], Collection[str]]) -> None:
+    def restore(self, name: str) -> None:
+        """Take a :meth:`drop` back."""
         with self.lock(then="repeat the decision"):
-            write_durably(self._dropped, "".join(f"{name}\n" for name in sorted(change(self.dropped_ids()))).encode())
+            self._store.delete(f"dropped/{name}")
 
-    def _read(self) -> bytes:
-        """Return the lines; one that is still being written, or was torn, is left out."""
-        try:
-            content = self._lines.read_bytes()
-        except FileNotFoundError:
-            return b""
-        return content[: content.rfind(b"\n") + 1]
+    def move_to(self, inbox: "Inbox") -> tuple[int, int]:
+        """Move all corrections into another inbox, and return how many there were, and how many objects are none.
 
-    def _catch_up(self) -> None:
-        """Count what other processes have added, cut a torn line off, and sweep images that no line names."""
-        with self._lines.open("a+b") as file:
-            state = os.fstat(file.fileno())
-            is_another = self._file != (state.st_dev, state.st_ino) or state.st_size < self._end
-            if is_another:
-                self._file, self._end, self._count, self._sizes = (state.st_dev, state.st_ino), 0, 0, {}
-            file.seek(self._end)
-            added = file.read()
-            whole = added[: added.rfind(b"\n") + 1]
-            if len(whole) < len(added):
-                file.truncate(self._end + len(whole))
-        broken = 0
-        for _, item in _parse(whole):
-            self._count += 1
-            if item is None:
-                broken += 1
-            else:
-                self._sizes[item.id] = item.bytes
-        self._end += len(whole)
-        if is_another:
-            remove_temporary(self.folder)
-            # A broken line may be that of an image which would be swept. What is decided may be in no commit yet.
-            decided = self.decided.read_text("ascii", "replace") if self.decided.exists() else ""
-            named = self._sizes.keys() | set(re.findall("[0-9a-f]{64}", decided))
-            for path in self._images.iterdir() if not broken else ():
-                if path.stem not in named:
-                    path.unlink()
+        Each is kept there before it is deleted here, and one that a killed move has left in both places is not taken
+        twice. Corrections of images that were dropped in either are deleted, objects that are no corrections stay.
 
+        Args:
+            inbox: The other one; what was dropped there counts as dropped here from now on.
 
-def correction_of(
-    content: bytes,
-    *,
-    extension: str,
-    prediction: Mapping[str, Any],
-    label: str | None,
-    model: Mapping[str, Any],
-    original: str | None = None,
-) -> Correction:
-    """Return what is said of an image now.
+        Raises:
+            InboxFullError: It holds as much as it may; the other corrections stay here.
+            LockedError: Another review empties this one, or other processes kept a folder locked for ten seconds.
+            StorageError: One of them may not be used; what was not moved stays.
+        """
+        moved = broken = 0
+        known = {line_of(item) for entry in inbox.entries()[0] for item in entry.corrections}
+        with self._store.moving() as still_moving, ThreadPoolExecutor(_AT_A_TIME) as pool:
+            dropped = self.drop(inbox.dropped_ids(), then=f"pixmill review --inbox {self.place}")
+            names = self._store.names("corrections/")
+            batches = [names[start : start + _AT_A_TIME] for start in range(0, len(names), _AT_A_TIME)]
+            for batch in track(batches, "Move corrections", unit="batch"):
+                done = []
+                try:
+                    for name, content in zip(batch, pool.map(self._store.read, batch), strict=True):
+                        line, _, image = content.partition(b"\n")
+                        item = _parse(line)
+                        if item is None or sha256(image).hexdigest() != item.id:
+                            broken += 1
+                            continue
+                        if item.id not in dropped and line_of(item) not in known:
+                            inbox.add(image, item)
+                            moved += 1
+                        done.append(name)
+                finally:
+                    # Also where the other one is full: once reviewed there, they would be taken again.
+                    if done:
+                        still_moving()
+                        list(pool.map(self._store.delete, done))
+        return moved, broken
 
-    Args:
-        content: The image, as it came.
-        extension: Of its format, told by its content, such as ``.jpg``; never a client's.
-        prediction: As in :class:`Correction`.
-        label: As in :class:`Correction`.
-        model: As in :class:`Correction`.
-        original: As in :class:`Correction`.
-    """
-    return Correction(
-        id=hashlib.sha256(content).hexdigest(),
-        extension=extension.removeprefix("."),
-        bytes=len(content),
-        label=label,
-        prediction=dict(prediction),
-        model=dict(model),
-        received=datetime.now(UTC).replace(microsecond=0),
-        original=original,
-    )
+    def remove(self, names: Collection[str]) -> None:
+        """Forget corrections that were dealt with, and those of images that were dropped.
+
+        Args:
+            names: Of their objects, as :meth:`entries` returned them.
+
+        Raises:
+            LockedError: Other processes kept the folder locked for ten seconds.
+            StorageError: The store may not be written.
+        """
+        dropped = self.dropped_ids()
+        if not names and not dropped:
+            return
+        with self.lock(then="pixmill review"):
+            unwanted = [name for name, item in self._corrections() if item and item.id in dropped] if dropped else []
+            for name in (*names, *unwanted):
+                self._store.delete(name)
+
+    def _corrections(self) -> Iterator[tuple[str, Correction | None]]:
+        """Yield the name of each object in order of time, and what it says, ``None`` where it is no correction."""
+        for name in self._store.names("corrections/"):
+            with contextlib.suppress(FileNotFoundError):  # Another process has just removed it.
+                yield name, _parse(self._store.read_line(name))
 
 
-def line_of(correction: Correction) -> bytes:
-    """Return the line that holds a correction, with its end."""
-    return f"{correction.model_dump_json()}\n".encode()
-
-
-def _append(path: Path, line: bytes, end: int) -> None:
-    """Add a whole line on disk, or nothing.
-
-    Args:
-        path: The file.
-        line: The line.
-        end: The file's size before it.
-    """
-    number = os.open(path, os.O_WRONLY | os.O_APPEND)
+def _parse(line: bytes) -> Correction | None:
     try:
-        if os.write(number, line) < len(line):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-        os.fsync(number)
-    except OSError as error:
-        os.ftruncate(number, end)
-        error.filename = str(path)
-        raise
-    finally:
-        os.close(number)
-
-
-def _parse(lines: bytes) -> Iterator[tuple[bytes, Correction | None]]:
-    """Yield each line with what it says, ``None`` where it is broken."""
-    for line in lines.splitlines(keepends=True):
-        try:
-            yield line, Correction.model_validate_json(line)
-        except ValidationError:
-            yield line, None
+        return Correction.model_validate_json(line)
+    except ValidationError:
+        return None

@@ -1,0 +1,75 @@
+"""The former format of an inbox in a folder, which is converted when it is opened.
+
+``images/<id>.<extension>`` held each image once, ``feedback.jsonl`` a line for each correction, and ``dropped.txt`` the
+ids that a reviewer did not want.
+"""
+
+import hashlib
+import re
+import shutil
+from datetime import UTC, datetime
+
+from pydantic import ValidationError
+
+from pixmill.core.progress import track
+from pixmill.serve.correction import Correction, line_of
+from pixmill.serve.stores import Folder
+
+_IMAGE = re.compile("[0-9a-f]{64}[.][a-z0-9]{1,5}")
+
+
+def convert_former_inbox(store: Folder) -> None:
+    """Write the corrections and dropped ids of the former format as objects, then remove it.
+
+    If this is killed, the next one completes it: an object has the same name each time. A broken line becomes an object
+    that is no correction. An image that no line names is kept where a broken line may be that of it, or where it was
+    accepted and may be in no commit yet; else it was never answered.
+
+    Args:
+        store: The folder.
+
+    Raises:
+        LockedError: Other processes kept it locked for ten seconds.
+        StorageError: It may not be written.
+    """
+    lines, dropped, images = (store.path / name for name in ("feedback.jsonl", "dropped.txt", "images"))
+    decided = store.path / "decided.jsonl"
+    if not (lines.exists() or dropped.exists() or images.exists()):
+        return
+    with store.lock(then="the same command again"):
+        files = {path.stem: path for path in images.glob("*") if _IMAGE.fullmatch(path.name)}
+        orphans = dict(files)
+        has_broken = False
+        # A last line without an end was never answered.
+        whole = lines.read_bytes().split(b"\n")[:-1] if lines.exists() else []
+        for number, line in enumerate(track(whole, "Convert the inbox", unit="correction"), 1):
+            name = f"corrections/{number:08}-{hashlib.sha256(line).hexdigest()[:16]}"
+            try:
+                path = files.get(Correction.model_validate_json(line).id)
+            except ValidationError:
+                has_broken = True
+                store.write(name, line)
+                continue
+            if path is not None:
+                orphans.pop(path.stem, None)
+                store.write(name, line + b"\n" + path.read_bytes())
+        accepted = decided.read_text("ascii", "replace") if decided.exists() else ""
+        for id, path in orphans.items():  # noqa: A001
+            if has_broken or id in accepted:
+                content = path.read_bytes()
+                item = Correction(
+                    id=id,
+                    extension=path.suffix.removeprefix("."),
+                    bytes=len(content),
+                    label=None,
+                    prediction={},
+                    model={},
+                    received=datetime.fromtimestamp(int(path.stat().st_mtime), UTC),
+                )
+                store.write(f"corrections/{0:08}-{id[:16]}", line_of(item) + content)
+        for id in re.findall("[0-9a-f]{64}", dropped.read_text("ascii", "replace") if dropped.exists() else ""):  # noqa: A001
+            store.write(f"dropped/{id}", b"")
+        # The lines last: without them, images would be taken for unanswered.
+        shutil.rmtree(images, ignore_errors=True)
+        dropped.unlink(missing_ok=True)
+        lines.unlink(missing_ok=True)

@@ -1,0 +1,129 @@
+"""Where an inbox keeps its objects: what every store can do, and the one that is a folder."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from pixmill.core.errors import LockedError, PixmillError
+from pixmill.core.files import hold_lock, remove_temporary, storage_errors, sync_folder, write_durably
+
+_PATIENCE = 10.0
+"""Seconds to wait for other processes that write into the same folder."""
+
+
+class Store(Protocol):
+    """Keep objects by their name, such as ``corrections/<time>-<random>``: each is there as a whole or not at all."""
+
+    def check(self) -> None:
+        """Make sure that objects can be written.
+
+        Raises:
+            StorageUnavailableError: The storage does not answer.
+            StorageError: It may not be used.
+        """
+
+    def lock(self, *, then: str) -> contextlib.AbstractContextManager[None]:
+        """Keep other writers out during the block where the store can, and raise its errors as ours.
+
+        Args:
+            then: The next command, for error messages.
+
+        Raises:
+            LockedError: Others kept it locked for ten seconds.
+            StorageError: The store may not be used, is full, or does not answer.
+        """
+
+    def moving(self) -> contextlib.AbstractContextManager[Callable[[], None]]:
+        """Keep other reviews from emptying the store during the block; the function says that this one goes on.
+
+        Raises:
+            LockedError: Another review empties it; the function raises it, too.
+            StorageError: As :meth:`lock`.
+        """
+
+    def usage(self) -> tuple[int, int]:
+        """Return how many corrections there are, and their size in bytes."""
+
+    def names(self, folder: str) -> Sequence[str]:
+        """Return the names of all objects of a folder, such as ``dropped/``, in order."""
+
+    def read(self, name: str) -> bytes:
+        """Return an object."""
+
+    def read_line(self, name: str) -> bytes:
+        """Return the first line of an object."""
+
+    def write(self, name: str, content: bytes) -> None:
+        """Keep an object; once this returns, it survives SIGKILL and power loss."""
+
+    def delete(self, name: str) -> None:
+        """Remove an object, if it is there."""
+
+
+class Folder:
+    """Keep each object as a file of a folder that several processes may share.
+
+    Args:
+        path: The folder; made when it is first locked.
+
+    Raises:
+        PixmillError: It is a file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if path.exists() and not path.is_dir():
+            raise PixmillError(f"{path} is not a folder", next="name another for the inbox: --inbox DIR")
+        self.path = path
+        self._is_swept = False
+
+    def check(self) -> None:
+        """Do nothing: a folder is made when the first correction comes."""
+
+    @contextlib.contextmanager
+    def lock(self, *, then: str) -> Iterator[None]:
+        """Keep all other processes and threads from writing into the folder during the block."""
+        refusal = LockedError(f"other processes have locked {self.path} for {_PATIENCE:g} seconds", next=then)
+        with storage_errors(then=then):
+            for folder in ("corrections", "dropped"):
+                (self.path / folder).mkdir(parents=True, exist_ok=True)
+            with hold_lock(self.path / ".lock", refusal, patience=_PATIENCE):
+                if not self._is_swept:
+                    remove_temporary(self.path)
+                    sync_folder(self.path)
+                    self._is_swept = True
+                yield
+
+    @contextlib.contextmanager
+    def moving(self) -> Iterator[Callable[[], None]]:
+        """Hold a lock of its own, so that servers go on to write meanwhile."""
+        then = f"pixmill review --inbox {self.path}"
+        refusal = LockedError(f"another review is moving the corrections out of {self.path}", next=then)
+        with storage_errors(then=then), hold_lock(self.path / ".moving", refusal):
+            yield lambda: None
+
+    def usage(self) -> tuple[int, int]:
+        """Count the files."""
+        sizes = [(self.path / name).stat().st_size for name in self.names("corrections/")]
+        return len(sizes), sum(sizes)
+
+    def names(self, folder: str) -> list[str]:
+        """List the files."""
+        return sorted(folder + path.name for path in (self.path / folder).glob("[!.]*"))
+
+    def read(self, name: str) -> bytes:
+        """Read the file."""
+        return (self.path / name).read_bytes()
+
+    def read_line(self, name: str) -> bytes:
+        """Read no more of the file than its first line."""
+        with (self.path / name).open("rb") as file:
+            return file.readline()
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write the file under a temporary name, and rename it."""
+        write_durably(self.path / name, content)
+
+    def delete(self, name: str) -> None:
+        """Remove the file."""
+        (self.path / name).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Searches of the engines' replicas: one small web, one proxy and one browser for the tests of a module."""
+"""Searches of replicas: one small web, one proxy and one browser for the tests of a module."""
 
 import contextlib
 
@@ -34,7 +34,7 @@ class Searches:
 
     def stream(self, name, text=TEXT, *, source=None):
         self.driver.execute("executeCdpCommand", {"cmd": "Network.clearBrowserCookies", "params": {}})
-        source = source or ENGINES[name](hasty(name))
+        source = source or ENGINES.get(name, SiteSource)(hasty(name))
         [query] = source.queries("hat", [text])
         return source.search(query, OneBrowser(self.driver, self.folder))
 

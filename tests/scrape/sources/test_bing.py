@@ -32,18 +32,13 @@ def searches(tmp_path_factory):
         yield searches
 
 
-def test_what_is_shown_twice_is_found_once(searches):
-    found = searches.all("bing")
-    compare(found, searches.results("bing"), share=1)
+def test_what_is_shown_twice_is_found_once_and_the_link_names_the_original_where_the_json_is_broken(searches):
+    found, results = searches.all("bing"), searches.results("bing")
+    compare(found, results, share=1)
     assert len({one.image_url for one in found}) == 90
-
-
-@pytest.mark.slow
-def test_where_the_json_is_broken_the_link_names_the_original(searches):
-    routes = {one.rank: one.route for one in searches.all("bing")}
     expected = {"json": "json", "attribute": "link"}
-    assert routes == {one.rank: expected[one.route] for one in searches.results("bing")}
-    assert set(routes.values()) == {"json", "link"}
+    assert [one.route for one in found] == [expected[one.route] for one in results]
+    assert {one.route for one in found} == {"json", "link"}
 
 
 @pytest.mark.slow

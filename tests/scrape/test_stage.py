@@ -156,34 +156,6 @@ def test_interrupted_before_a_page_that_never_loads_it_ends_in_seconds(workspace
     assert workspace.left() == []
 
 
-@pytest.mark.slow
-@pytest.mark.browser
-def test_too_few_candidates_are_named_after_the_outputs_are_written(workspace):
-    workspace.params("boot, hat, scarf", expect_at_least=50)
-    code, output, error = workspace.run()
-    assert code == 1
-    assert output.startswith("scrape: 60 images")
-    assert set(workspace.outputs()) >= OUTPUTS
-    *at_once, boot, hat, scarf, sold, mending = error.splitlines()
-    assert sorted(at_once) == [
-        "Scrape boot (source 'shop'): too few",
-        "Scrape hat (source 'shop'): too few",
-        "Scrape scarf (source 'shop'): no results",
-    ]
-    for line, label in ((boot, "boot"), (hat, "hat")):
-        assert re.search(
-            rf"{label} \(source 'shop'\): http://shop\.pixmill\.test/search\?q={label} returned \d+ candidates, "
-            r"expected at least 50 \(scrape\.expect_at_least\)$",
-            line,
-        )
-    assert scarf.startswith("scarf (source 'shop'): http://shop.pixmill.test/search?q=scarf")
-    assert sold.startswith("no_results: the bundled shop shows the images of data/")
-    assert mending.startswith("Next: ")
-    metrics = json.loads((workspace.root / "plots/scrape/full.json").read_text())
-    failures = {label: asked["shop"][label]["failure"] for label, asked in metrics["per_query"].items()}
-    assert failures == {"boot": "too_few", "hat": "too_few", "scarf": "no_results"}
-
-
 def test_no_browser(workspace):
     code, _, error = workspace.run(PATH="/nowhere", HOME="/nowhere")
     assert code == 1

@@ -11,8 +11,6 @@ from tests.scrape.replicas.world import World
 
 pytestmark = pytest.mark.browser
 
-CLASSES = ("sarees", "trousers", "jeans")
-
 
 def check_class(world, made, label):
     """Check that each product is there, in the shop's order, in the largest size that the shop has."""
@@ -30,22 +28,6 @@ def check_class(world, made, label):
                 assert image.size == (result.width, result.height)
         else:  # the list's own version, as large as the list has it
             assert row.reason == "http_404"
-
-
-@pytest.mark.slow
-def test_three_classes_of_three_hundred(project):
-    with World(Amazon(total=300)) as world:
-        made = project(world)
-        made.params(*CLASSES, source="amazon")
-        done = made.succeed()
-        for label in CLASSES:
-            check_class(world, made, label)
-        print(  # noqa: T201
-            f"\namazon: {len(made.sightings())} products in {done.seconds:.0f} s, "
-            f"{len(made.sightings()) / done.seconds:.1f}/s, {done.memory:.0f} MiB"
-        )
-        asked = [visit.url for visit in world.log.visits("m.media-amazon.com") if is_image(visit)]
-        assert len(asked) == len(set(asked)) > len(CLASSES) * 250
 
 
 @pytest.mark.slow

@@ -101,7 +101,7 @@ def test_killed_again_and_again(project):
     kills = 6
     with World(Google(100), Bing(100), faults=STAYING) as world:
         undisturbed = prepared(project, world, "undisturbed")
-        done = undisturbed.succeed()
+        undisturbed.succeed()
         urls, visits = addresses(undisturbed), len(world.log.visits())
         made, rng = prepared(project, world, "killed"), random.Random(7)
         moments = [lambda: after(world.log, rng.randrange(1, visits // 3), rng.random()) for _ in range(kills - 1)]
@@ -119,7 +119,6 @@ def test_killed_again_and_again(project):
         assert made.leftovers() == []
         assert lived > kills / 2
         assert len(known) > 100
-    print(f"\nundisturbed in {done.seconds:.0f} s; killed {lived} times, {len(known)} addresses known")  # noqa: T201
 
 
 def browsers(process):

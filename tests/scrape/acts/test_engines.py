@@ -63,31 +63,18 @@ def check_account(metrics, sightings, manifest):
     assert sum(one[QUERY]["duplicates"] for one in per_source.values()) == metrics["duplicates"]
 
 
-def scrape(project, names, total, overlap, pace, **params):
-    with World(*(ENGINES[name](total) for name in names), overlap=overlap, pace=pace) as world:
-        made = project(world)
-        made.params("hat", source=names, queries={"hat": [QUERY]}, **params)
-        if total < 100:
-            made.hurry(*names)
-        done = made.succeed()
-        sightings, manifest, metrics = made.sightings(), made.manifest(), made.metrics()
-        for name in names:
-            check_engine(world, sightings, name)
-        check_account(metrics, sightings, manifest)
-        originals = sum(~sightings["thumbnail"] & sightings["id"].notna())
-        print(  # noqa: T201
-            f"\n{', '.join(names)}: {originals} originals in {done.seconds:.0f} s, {originals / done.seconds:.1f}/s, "
-            f"{done.memory:.0f} MiB; routes "
-            + ", ".join(f"{name} {one[QUERY]['routes']}" for name, one in metrics["per_query"]["hat"].items())
-        )
-        assert made.leftovers() == []
-        return world, made, sightings, manifest
-
-
 @pytest.mark.slow
 def test_engines_together_give_one_row_an_image_with_all_its_sightings(project):
     names, total = tuple(ENGINES), 200
-    world, _, sightings, manifest = scrape(project, names, total, overlap=0.3, pace=0.02, browsers=len(names))
+    with World(*(ENGINES[name](total) for name in names), overlap=0.3, pace=0.02) as world:
+        made = project(world)
+        made.params("hat", source=names, queries={"hat": [QUERY]}, browsers=len(names))
+        made.succeed()
+        assert made.leftovers() == []
+    sightings, manifest = made.sightings(), made.manifest()
+    for name in names:
+        check_engine(world, sightings, name)
+    check_account(made.metrics(), sightings, manifest)
     known = sightings.dropna(subset="id")
     assert not manifest["id"].duplicated().any()
     assert set(manifest["id"]) == set(known["id"])

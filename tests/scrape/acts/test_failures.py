@@ -95,7 +95,6 @@ BAD = {
 def test_each_failure_is_named_and_the_rest_is_kept(project):
     with World(*(SITES[name](40) for name in ("bing", *BAD))) as world:
         made, done = fail(project, world, BAD, good=["bing"])
-        print(f"\nsix failures and one success in {done.seconds:.0f} s, {done.memory:.0f} MiB")  # noqa: T201
         assert set(made.manifest()["source"]) == {"bing"}
         assert len(made.manifest()) >= 35
         # What may fail is told, and the rest is taken; where robots.txt is set aside, the report says so.
@@ -130,7 +129,6 @@ def test_what_lasts_is_ended_and_named(project):
     sites = (SITES[name](100_000 if name == "bing" else 40) for name in LASTING)
     with World(*sites) as world:
         made, done = fail(project, world, LASTING, settings={"bing": {"longest": 20.0}})
-        print(f"\nseven that last in {done.seconds:.0f} s, {done.memory:.0f} MiB")  # noqa: T201
         assert done.seconds < 450
         assert len(made.manifest()) > 20
         assert made.leftovers() == []

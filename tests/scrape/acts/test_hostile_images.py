@@ -28,7 +28,6 @@ def test_hostile_bodies_redirects_and_names_are_refused_and_leave_nothing(projec
         made.params("hat", source="urls", urls={"files": ["list.csv"]}, timeout=6.0, max_bytes=MAX_BYTES)
         before = files(made.root.parent)
         done = made.succeed()
-    print(f"\n{len(hostile.urls())} hostile addresses in {done.seconds:.0f} s, {done.memory:.0f} MiB")  # noqa: T201
     rows = {row.image_url.removeprefix(f"http://{HOST}"): row for row in made.sightings().itertuples()}
     assert {path: rows[path].reason for path in hostile.refusals} == hostile.refusals
     assert {path for path, row in rows.items() if isinstance(row.id, str)} == set(hostile.good)

@@ -30,10 +30,6 @@ def collect(project, world, count):
     again = made.succeed()
     assert world.log.visits() == []
     assert made.outputs() == outputs
-    print(  # noqa: T201
-        f"\n{count:,} images in {first.seconds:.0f} s ({count / first.seconds:,.0f}/s, {first.memory:.0f} MiB), "
-        f"again in {again.seconds:.0f} s ({again.memory:.0f} MiB)"
-    )
     return first, again
 
 

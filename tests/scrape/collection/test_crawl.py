@@ -71,20 +71,13 @@ def test_the_first_images_that_differ_are_taken(invented, crawl, hats, web):
     assert web.fetched() == hats[:6]
 
 
-def test_a_higher_limit_asks_again_but_fetches_only_what_is_new(invented, crawl, hats, web):
-    crawl(invented({"hat": hats}), per_class=4)
+@pytest.mark.parametrize("limit", ["per_class", "per_query"])
+def test_a_higher_limit_asks_again_but_fetches_only_what_is_new(invented, crawl, hats, web, limit):
+    crawl(invented({"hat": hats}), **{limit: 4})
     web.fetched()
     again = invented({"hat": hats})
-    assert crawl(again, per_class=6).urls == hats[:6]
+    assert crawl(again, **{limit: 6}).urls == hats[:6]
     assert (again.asked, web.fetched()) == (["hat"], hats[4:6])
-
-
-def test_a_lower_limit_asks_nobody(invented, crawl, hats, web):
-    crawl(invented({"hat": hats}), per_class=6)
-    web.fetched()
-    again = invented({})
-    assert crawl(again, per_class=4).urls == hats[:4]
-    assert (again.asked, web.fetched()) == ([], [])
 
 
 def test_only_so_many_candidates_of_a_query(invented, crawl, hats, web):
@@ -94,20 +87,15 @@ def test_only_so_many_candidates_of_a_query(invented, crawl, hats, web):
     assert web.fetched() == hats[:3]
 
 
-def test_more_candidates_than_before_ask_again(invented, crawl, hats, web):
-    crawl(invented({"hat": hats}), per_query=3)
-    web.fetched()
-    again = invented({"hat": hats})
-    assert crawl(again, per_query=5).urls == hats[:5]
-    assert (again.asked, web.fetched()) == (["hat"], hats[3:5])
-
-
-@pytest.mark.parametrize(("before", "now"), [(5, 3), (None, 3), (None, 20), (20, None)])
-def test_no_more_candidates_than_are_known_ask_nobody(invented, crawl, hats, web, before, now):
-    crawl(invented({"hat": hats}), per_query=before)
+@pytest.mark.parametrize(
+    ("limit", "before", "now"),
+    [("per_class", 6, 4), *(("per_query", *each) for each in ((5, 3), (None, 3), (None, 20), (20, None)))],
+)
+def test_a_limit_that_asks_for_no_more_than_is_known_asks_nobody(invented, crawl, hats, web, limit, before, now):
+    crawl(invented({"hat": hats}), **{limit: before})
     web.fetched()
     again = invented({})
-    assert crawl(again, per_query=now).urls == hats[:now]
+    assert crawl(again, **{limit: now}).urls == hats[:now]
     assert (again.asked, web.fetched()) == ([], [])
 
 

@@ -84,11 +84,6 @@ def test_a_placeholder_is_refused_by_its_bytes(image, monkeypatch):
     assert accept(large) == StoredImage.of(large)  # placeholders are small
 
 
-def test_bytes_must_have_the_md5_that_is_promised(image):
-    assert accept(image(1), hashlib.md5(image(1)).hexdigest()) == StoredImage.of(image(1))
-    assert accept(image(1), "0" * 32).reason == "wrong_md5"
-
-
 def test_an_original(judge, keep, image):
     kept = keep(URL, image(1))
     sighting = judge().sighting("bing", "", candidate())

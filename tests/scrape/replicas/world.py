@@ -17,9 +17,9 @@ from typing import Any, Self
 from aiohttp import web
 
 from pixmill.web.fetch.values import Network
+from tests.certificates import Authority
 from tests.connections import ConnectionServer
 from tests.scrape.replicas.cdn import Cdn
-from tests.scrape.replicas.certificates import Authority
 from tests.scrape.replicas.photos import DEAD_HOSTS, FAULTS, Fault, Photo, Photos, chance
 from tests.scrape.replicas.site import Result, Site, moved
 from tests.scrape.replicas.switchboard import MODES, Switchboard

@@ -60,13 +60,6 @@ def test_panels_that_no_longer_show_originals_are_given_up(tmp_path):
     assert len(opened) == 10
 
 
-@pytest.mark.slow
-def test_each_route_is_named(tmp_path):
-    with searching(tmp_path, Google(total=15, scripted=0.8, silent=0.0), pace=0.1) as searches:
-        found, results = searches.all("google"), searches.results("google")
-    assert [one.route for one in found] == [one.route for one in results]
-
-
 class Twice(Google):
     """Google, where every original is behind two tiles."""
 

@@ -91,7 +91,7 @@ class Server(http.server.ThreadingHTTPServer):
 @contextlib.contextmanager
 def serving(folder: Path) -> Iterator[int]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / f"{NAME}.pem")
+    context.load_cert_chain(folder / "server.pem")
     with Server(("127.0.0.1", 0), Handler) as server:
         server.socket = context.wrap_socket(server.socket, server_side=True)
         threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
+from tests.certificates import Authority
 from tests.web.browser.namespace import CONTROL, NAME
-from tests.web.fetch.conftest import Authority
 
 pytestmark = [pytest.mark.browser, pytest.mark.linux, pytest.mark.slow]
 
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.linux, pytest.mark.slow]
     ],
 )
 def test_no_packet_leaves_but_through_the_proxy(repository, tmp_path, restored, leaks):
-    Authority(tmp_path).context(NAME)
+    Authority(tmp_path).context([NAME])
     script = [sys.executable, "-m", "tests.web.browser.namespace", str(tmp_path), restored]
     done = subprocess.run(
         ["unshare", "--net", "--mount", *script], cwd=repository, check=True, timeout=120, stdout=subprocess.PIPE

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -14,30 +15,37 @@ import pytest
 from selenium.webdriver.common.by import By
 
 from pixmill.core.errors import BrowserError, BrowserLostError
-from pixmill.web.browser import Browser, Grid, UnreachableError, open_browser, visit
+from pixmill.web.browser import Grid, Timings, UnreachableError, open_browser, visit
 from pixmill.web.browser import driver as driver_module
 from pixmill.web.fetch.proxy import Proxy
 from pixmill.web.fetch.values import Network
+from tests.certificates import Authority
 from tests.servers import Handler, serve
-from tests.web.fetch.conftest import Authority
 from tests.webdriver import RemoteDriver
 
 pytestmark = pytest.mark.browser
 
 HOME = "http://shop.pixmill.test/"
+HANGS = """trap '' TERM; echo $$ >> "$(dirname "$0")/started"; while :; do sleep 1; done"""
+"""A driver that does not heed its end."""
 
 
 def profiles(folder):
     return list(folder.glob("profile-*"))
 
 
-def test_a_session_leaves_no_profile_and_no_temporary_file(browser, proxy, tmp_path, monkeypatch):
+def test_a_session_hides_nothing_of_its_kind_and_leaves_no_profile_and_no_temporary_file(
+    browser, proxy, tmp_path, monkeypatch
+):
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # Only the session's own counts.
     with tempfile.TemporaryDirectory() as short:  # The browser makes a socket there, whose path must be short.
         monkeypatch.setenv("TMPDIR", short)
         for _ in range(2):
             with open_browser(browser, proxy=proxy.url, profile=tmp_path) as driver:
                 visit(driver, HOME)
                 assert (driver.title, driver.current_url) == ("Home", HOME)
+                assert driver.execute_script("return navigator.webdriver") is True
         assert list(Path(short).iterdir()) == []
     assert profiles(tmp_path) == []
 
@@ -51,19 +59,6 @@ def test_a_browser_that_is_killed_leaves_no_temporary_file(browser, proxy, tmp_p
             (Path(process.environ()["TMPDIR"]) / "left").touch()
             os.killpg(process.pid, signal.SIGKILL)
         assert list(Path(short).iterdir()) == []
-
-
-def test_the_proxy_of_the_environment_is_not_used(browser, proxy, tmp_path, monkeypatch):
-    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
-    with open_browser(browser, proxy=proxy.url, profile=tmp_path) as driver:
-        assert visit(driver, HOME) == 200
-
-
-def test_it_does_not_hide_that_it_is_automated(browser, proxy, tmp_path):
-    with open_browser(browser, proxy=proxy.url, profile=tmp_path) as driver:
-        visit(driver, HOME)
-        assert driver.execute_script("return navigator.webdriver") is True
 
 
 def test_a_download_is_refused(browser, site, proxy, tmp_path, monkeypatch, until):
@@ -112,36 +107,12 @@ def test_a_killed_process_leaves_no_browser_and_its_profile_goes_with_the_next(
 
 
 @pytest.mark.linux
-def test_a_browser_that_hangs_at_the_end_is_killed_in_time(browser, proxy, tmp_path, monkeypatch, until, mentioning):
-    monkeypatch.setattr("pixmill.web.browser.session._QUIT_SECONDS", 0.5)
-    with open_browser(browser, proxy=proxy.url, profile=tmp_path) as driver:
+def test_a_browser_that_hangs_at_the_end_is_killed_in_time(browser, proxy, tmp_path, until, mentioning):
+    with open_browser(browser, proxy=proxy.url, profile=tmp_path, timings=Timings(quit=0.5)) as driver:
         os.kill(driver.capabilities["goog:processID"], signal.SIGSTOP)
         started = time.monotonic()
     assert time.monotonic() - started < 20
     assert until(lambda: not mentioning(str(tmp_path)))
-
-
-def test_a_browser_that_does_not_start_is_one_message(browser, proxy, tmp_path, monkeypatch):
-    monkeypatch.setattr("pixmill.web.browser.session._START_SECONDS", 1.0)
-    broken = tmp_path / "chromium"
-    broken.write_text("#!/bin/sh\nexit 3\n")
-    broken.chmod(0o755)
-    pair = Browser(broken, browser.driver, browser.version, browser.driver_version)
-    with (
-        pytest.raises(BrowserError, match="did not start") as raised,
-        open_browser(pair, proxy=proxy.url, profile=tmp_path / "p"),
-    ):
-        pass
-    assert f"{broken} --headless about:blank" in str(raised.value)
-
-
-def test_a_driver_that_does_not_start_is_one_message(browser, proxy, tmp_path):
-    pair = Browser(browser.binary, Path(os.devnull), browser.version, browser.driver_version)
-    with (
-        pytest.raises(BrowserError, match="the driver /dev/null did not start"),
-        open_browser(pair, proxy=proxy.url, profile=tmp_path),
-    ):
-        pass
 
 
 def test_a_driver_whose_port_is_taken_is_started_again(browser, proxy, tmp_path, monkeypatch):
@@ -166,40 +137,37 @@ def test_what_drivers_print_where_the_port_is_taken_is_known(browser, proxy, tmp
         f"echo '{said}'\nexit 1\n"
     )
     unlucky.chmod(0o755)
-    pair = Browser(browser.binary, unlucky, browser.version, browser.driver_version)
-    with open_browser(pair, proxy=proxy.url, profile=tmp_path / "p") as driver:
+    with open_browser(replace(browser, driver=unlucky), proxy=proxy.url, profile=tmp_path / "p") as driver:
         assert driver.title == "New Tab"
     assert (tmp_path / "starts").read_text().count("\n") == 3
 
 
-def test_a_driver_that_always_ends_is_one_message(browser, proxy, tmp_path):
-    """As one does whose libraries are not there."""
-    broken = tmp_path / "chromedriver"
-    broken.write_text("#!/bin/sh\necho no libnss3.so\nexit 127\n")
-    broken.chmod(0o755)
-    pair = Browser(browser.binary, broken, browser.version, browser.driver_version)
+@pytest.mark.parametrize(
+    ("part", "script", "message", "command"),
+    [
+        ("browser", "exit 3", "did not start", "--headless about:blank"),
+        ("driver", "echo no libnss3.so; exit 127", "did not start: exit code 127: no libnss3.so", "--port=0"),
+        ("driver", HANGS, "did not start: it did not listen within 1 s", "--port=0"),
+        ("driver", None, "did not start: Permission denied", "--port=0"),
+    ],
+)
+def test_a_browser_or_a_driver_that_does_not_start_is_one_message(
+    browser, proxy, tmp_path, part, script, message, command
+):
+    broken = tmp_path / part
+    broken.write_text(f"#!/bin/sh\n{script}\n")
+    broken.chmod(0o755 if script else 0o644)
+    pair = replace(browser, **{"binary" if part == "browser" else part: broken})
+    timings = Timings(start=1.0, driver=1.0 if script == HANGS else 30.0)
     with (
-        pytest.raises(BrowserError, match=r"did not start: exit code 127: no libnss3.so") as raised,
-        open_browser(pair, proxy=proxy.url, profile=tmp_path / "p"),
+        pytest.raises(BrowserError, match=message) as raised,
+        open_browser(pair, proxy=proxy.url, profile=tmp_path / "p", timings=timings),
     ):
         pass
-    assert f"{broken} --port=0" in str(raised.value)
-
-
-def test_a_driver_that_hangs_and_does_not_heed_its_end_is_one_message(browser, proxy, tmp_path, monkeypatch):
-    hanging = tmp_path / "chromedriver"
-    hanging.write_text(f"#!/bin/sh\ntrap '' TERM\necho $$ >> {tmp_path}/started\nwhile :; do sleep 1; done\n")
-    hanging.chmod(0o755)
-    pair = Browser(browser.binary, hanging, browser.version, browser.driver_version)
-    monkeypatch.setattr("pixmill.web.browser.driver._START_SECONDS", 1.0)
-    with (
-        pytest.raises(BrowserError, match=r"did not start: it did not listen within 1 s") as raised,
-        open_browser(pair, proxy=proxy.url, profile=tmp_path / "p"),
-    ):
-        pass
-    assert f"{hanging} --port=0" in str(raised.value)
-    (pid,) = (tmp_path / "started").read_text().split()
-    assert not psutil.pid_exists(int(pid))
+    assert f"{broken} {command}" in str(raised.value)
+    if script == HANGS:
+        (pid,) = (tmp_path / "started").read_text().split()
+        assert not psutil.pid_exists(int(pid))
 
 
 @pytest.fixture
@@ -239,18 +207,17 @@ def test_a_browser_that_is_lost_on_a_grid_leaves_no_session(grid, proxy, tmp_pat
         assert grid.sessions == set()
 
 
-def test_a_full_grid_is_waited_for_with_a_line(grid, proxy, tmp_path, monkeypatch):
-    monkeypatch.setattr("pixmill.web.browser.grid._TELL_SECONDS", 0.1)
+def test_a_full_grid_is_waited_for_with_a_line(grid, proxy, tmp_path):
     grid.kill()
     grid.slots, told = 1, []
     grid.start()
-    with open_browser(Grid(grid.url), proxy=proxy.url, profile=tmp_path):
-        monkeypatch.setattr("pixmill.web.browser.grid._QUEUE_SECONDS", 1.0)
-        with (
-            pytest.raises(BrowserError, match="could not open Chromium or Chrome: no answer in time"),
-            open_browser(Grid(grid.url), proxy=proxy.url, profile=tmp_path, tell=told.append),
-        ):
-            pass
+    few = Timings(queue=1.0, notice=0.1)
+    with (
+        open_browser(Grid(grid.url), proxy=proxy.url, profile=tmp_path),
+        pytest.raises(BrowserError, match="could not open Chromium or Chrome: no answer in time"),
+        open_browser(Grid(grid.url), proxy=proxy.url, profile=tmp_path, timings=few, tell=told.append),
+    ):
+        pass
     assert told[-1] == f"Waiting for a free browser on the grid {grid.url}, at most 1 s"
 
 
@@ -268,7 +235,7 @@ def test_a_grid_that_is_absent_is_told_at_once(proxy, tmp_path):
 def secure(tmp_path):
     """A site with TLS under a name of the web, its authority as a file, and its port."""
     authority = Authority(tmp_path)
-    context = authority.context("www.google.com")
+    context = authority.context(["www.google.com"])
 
     class Secure(Handler):
         def respond(self):

@@ -10,7 +10,7 @@ import pytest
 from selenium.common import TimeoutException
 
 from pixmill.core.errors import BrowserLostError
-from pixmill.web.browser import LoadTimeoutError, UnreachableError, open_browser, visit
+from pixmill.web.browser import LoadTimeoutError, Timings, UnreachableError, open_browser, visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.linux]
 
@@ -18,11 +18,10 @@ HOME = "http://shop.pixmill.test/"
 
 
 @pytest.fixture
-def driver(browser, proxy, tmp_path, until, mentioning, monkeypatch):
-    monkeypatch.setattr("pixmill.web.browser.watch._ALIVE_SECONDS", 1.0)
+def driver(browser, proxy, tmp_path, until, mentioning):
     # So long that a lost browser which is asked to leave is told from a busy machine.
-    monkeypatch.setattr("pixmill.web.browser.session._QUIT_SECONDS", 60.0)
-    with open_browser(browser, proxy=proxy.url, profile=tmp_path) as driver:
+    timings = Timings(answer=1.0, quit=60.0)
+    with open_browser(browser, proxy=proxy.url, profile=tmp_path, timings=timings) as driver:
         # The first page of a new browser takes a busy machine seconds.
         visit(driver, HOME)
         driver.set_page_load_timeout(3)

@@ -1,35 +1,18 @@
 """A real web server on loopback that misbehaves on request, and a fetcher that knows it by name."""
 
 import asyncio
-import datetime
 import socket
-import ssl
 import threading
 
 import pytest
 from aiohttp import web
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from pixmill.web.fetch import Fetcher, FetchLimits, Network
+from tests.certificates import Authority
 from tests.connections import ConnectionServer
 from tests.web.fetch.inner import Trap
 
 NAME = "images.test"
-
-_USES = [
-    "digital_signature",
-    "content_commitment",
-    "key_encipherment",
-    "data_encipherment",
-    "key_agreement",
-    "key_cert_sign",
-    "crl_sign",
-    "encipher_only",
-    "decipher_only",
-]
 
 
 class Site:
@@ -90,48 +73,6 @@ def answer_of(content):
     return web.Response(body=body, headers=headers, status=status)
 
 
-class Authority:
-    """Sign certificates with a key that is thrown away."""
-
-    def __init__(self, folder):
-        self._folder = folder
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = _named("Tests")
-        certificate = self._sign(self._name, self._key, x509.BasicConstraints(ca=True, path_length=0))
-        self.pem = folder / "authority.pem"
-        self.pem.write_bytes(certificate.public_bytes(Encoding.PEM))
-
-    def context(self, host):
-        """Return what a server needs to prove that it is a host."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        certificate = self._sign(_named(host), key, x509.SubjectAlternativeName([x509.DNSName(host)]))
-        file = self._folder / f"{host}.pem"
-        secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        # Chromium believes a chain that shows a key which it was told of, so the authority itself is in it.
-        file.write_bytes(secret + certificate.public_bytes(Encoding.PEM) + self.pem.read_bytes())
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(file)
-        return context
-
-    def _sign(self, name, key, extension):
-        now = datetime.datetime.now(datetime.UTC)
-        day = datetime.timedelta(days=1)
-        builder = x509.CertificateBuilder(self._name, name, key.public_key(), x509.random_serial_number())
-        builder = builder.not_valid_before(now - day).not_valid_after(now + day).add_extension(extension, critical=True)
-        builder = builder.add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False
-        )
-        builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        if key is self._key:
-            signs = dict.fromkeys(_USES, False) | {"key_cert_sign": True, "crl_sign": True}
-            builder = builder.add_extension(x509.KeyUsage(**signs), critical=True)
-        return builder.sign(self._key, hashes.SHA256())
-
-
-def _named(name):
-    return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-
-
 @pytest.fixture
 def site():
     with Site() as site:
@@ -154,7 +95,7 @@ def authority(tmp_path_factory):
 @pytest.fixture
 def secure_site(authority):
     """A site whose certificate is for its name alone."""
-    with Site(authority.context(NAME)) as site:
+    with Site(authority.context([NAME])) as site:
         yield site
 
 
@@ -203,12 +144,6 @@ def fetch(use):
         return outcomes[0] if len(outcomes) == 1 else outcomes
 
     return run
-
-
-@pytest.fixture
-def hasty(monkeypatch):
-    """Make the pauses of our own short; those that servers ask for stay as they are."""
-    monkeypatch.setattr("pixmill.web.fetch.host._FIRST", 0.01)
 
 
 @pytest.fixture

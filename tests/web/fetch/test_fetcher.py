@@ -155,17 +155,10 @@ def redirect(location, status=302):
     return b"", {"Location": location}, status
 
 
-def test_a_redirect_is_followed(site, fetch):
-    site.answers |= {"/old": redirect("new?x=1#part"), "/new": b"image"}
-    outcome = fetch("/old")
-    assert outcome.content == b"image"
-    assert outcome.url == "http://images.test/new?x=1"
-
-
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_every_kind_of_redirect_is_followed(site, fetch, status):
-    site.answers |= {"/old": redirect("/new", status), "/new": b"image"}
-    assert fetch("/old").content == b"image"
+    site.answers |= {"/old": redirect("new?x=1#part", status), "/new": b"image"}
+    assert fetch("/old") == Fetched(b"image", "http://images.test/new?x=1")
 
 
 @pytest.mark.parametrize(
@@ -204,12 +197,6 @@ def test_redirects_in_a_row_are_followed_up_to_the_limit(site, fetch):
     site.answers |= {f"/{step}": redirect(f"/{step + 1}") for step in range(5)} | {"/5": b"at last"}
     assert fetch("/0").content == b"at last"
     assert fetch("/0", redirects=4).reason == "too_many_redirects"
-
-
-def test_a_hundred_redirects_are_not_followed(site, fetch):
-    site.answers |= {f"/{step}": redirect(f"/{step + 1}") for step in range(100)} | {"/100": b"never"}
-    assert fetch("/0").reason == "too_many_redirects"
-    assert len(site.paths()) == 1 + 6
 
 
 def test_credentials_are_not_sent_along(site, fetch):
@@ -276,13 +263,13 @@ def test_the_time_bounds_all_pauses_together(site, fetch):
     assert next(answers, None) is None
 
 
-def test_the_time_bounds_all_attempts_together(site, fetch, hasty):
+def test_the_time_bounds_all_attempts_together(site, fetch):
     async def slow(request):
         await asyncio.sleep(0.4)
         return web.Response(status=500)
 
     site.answers["/x"] = slow
-    assert fetch("/x", attempts=100, timeout=4.0).reason in {"http_500", "timeout"}
+    assert fetch("/x", attempts=100, timeout=4.0, first_pause=0.01).reason in {"http_500", "timeout"}
     assert 2 <= site.paths().count("/x") <= 10
 
 
@@ -350,9 +337,9 @@ async def hang_up(request):
 
 
 @pytest.mark.parametrize("answer", [(b"", {}, 503), (b"", {}, 429), hang_up])
-def test_a_host_that_fails_again_and_again_is_left_alone_for_this_run(site, fetch, hasty, answer):
+def test_a_host_that_fails_again_and_again_is_left_alone_for_this_run(site, fetch, answer):
     site.answers |= {f"/{n}": answer for n in range(50)}
-    outcomes = fetch(*(f"/{n}" for n in range(50)), per_host=2)
+    outcomes = fetch(*(f"/{n}" for n in range(50)), per_host=2, first_pause=0.01)
     assert "host_down" in {outcome.reason for outcome in outcomes}
     assert all(outcome.transient for outcome in outcomes)
     # Two at a time, each repeated once by aiohttp itself, since the connection may merely have been an old one.
@@ -362,9 +349,9 @@ def test_a_host_that_fails_again_and_again_is_left_alone_for_this_run(site, fetc
     assert site.paths()[before : before + 2] == ["/robots.txt", "/0"]  # the next run asks again
 
 
-def test_what_a_host_answered_is_told_rather_than_that_it_is_left_alone(site, fetch, hasty):
+def test_what_a_host_answered_is_told_rather_than_that_it_is_left_alone(site, fetch):
     site.answers |= {"/0": (b"", {}, 503), "/1": (b"", {}, 503)}
-    assert [outcome.reason for outcome in fetch("/0", "/1", per_host=1)] == ["http_503", "http_503"]
+    assert [outcome.reason for outcome in fetch("/0", "/1", per_host=1, first_pause=0.01)] == ["http_503", "http_503"]
 
 
 def test_images_that_are_gone_do_not_speak_against_a_host(site, fetch):

@@ -63,9 +63,8 @@ def unknown_names():
 @pytest.fixture(scope="module")
 def fetching(unknown_names):
     """A site and a fetcher for all examples, run on one event loop."""
-    with pytest.MonkeyPatch.context() as patch, Site() as site, asyncio.Runner() as runner:
-        patch.setattr("pixmill.web.fetch.host._FIRST", 0.01)
-        fetcher = Fetcher(FetchLimits(attempts=1), network=site.network())
+    with Site() as site, asyncio.Runner() as runner:
+        fetcher = Fetcher(FetchLimits(attempts=1, first_pause=0.01), network=site.network())
         runner.run(fetcher.__aenter__())
         yield site, fetcher, runner
         runner.run(fetcher.__aexit__(None, None, None))

@@ -1,8 +1,5 @@
 """In a real browser the shop behaves as shops do: a banner, lazy images, endless scroll, a button, an end."""
 
-import base64
-import re
-
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
@@ -105,21 +102,6 @@ def test_scrolling_goes_on_to_the_button_and_beyond_to_the_end(browser, visit, s
     total = int(browser.find_element(By.CSS_SELECTOR, "[data-results]").get_attribute("data-total"))
     assert len(cards(browser)) == len(set(cards(browser))) == total
     assert not shown(browser, "#show-more")
-
-
-@pytest.mark.slow
-def test_the_cards_lead_to_every_image(browser, visit, scroll_to_the_end, client, data):
-    visit("/search?q=sneaker")
-    scroll_to_the_end()
-    images = browser.execute_script(
-        "return [...document.querySelectorAll('img.card-image')].map(p => p.dataset.src || p.src)"
-    )
-    inlined = {base64.b64decode(uri.partition("base64,")[2]) for uri in images if uri.startswith("data:")}
-    answers = [client.ask(address) for address in images if re.match("/media/(?!private)", address)]
-    fetched = {answer.body for answer in answers if answer.status == 200}
-    assert inlined
-    assert any(answer.status == 404 for answer in answers)
-    assert inlined | fetched == {path.read_bytes() for path in (data / "sneaker").glob("*.png")}
 
 
 def test_broken_images_read_sold_out(browser, visit, until):

@@ -29,28 +29,12 @@ def test_batches_show_every_card_once_and_in_order(pages, data):
     assert len(shown) > 6 * BATCH
 
 
-def test_scrolling_pauses_after_some_batches(pages):
-    assert "data-pause" not in pages.search("sneaker", consented=True)
-    assert pages.more("sneaker", 2)["pause"]
-    assert not any(pages.more("sneaker", number)["pause"] for number in range(3, 7))
-
-
 def test_a_long_class_pauses_again(tmp_path):
     (tmp_path / "coat").mkdir()
     for number in range(300):
         (tmp_path / "coat" / f"{number}.png").write_bytes(b"")
     pages = Pages(Catalogue(tmp_path))
     assert [number for number in range(2, 14) if pages.more("coat", number)["pause"]] == [2, 7, 12]
-
-
-@pytest.mark.parametrize(("query", "number"), [("sneaker", 0), ("sneaker", -1), ("sneaker", 99), ("hat", 1), ("", 1)])
-def test_there_is_no_other_batch(pages, query, number):
-    assert pages.more(query, number) is None
-
-
-def test_the_banner_goes_with_consent(pages):
-    assert 'id="consent"' in pages.home(consented=False)
-    assert 'id="consent"' not in pages.home(consented=True)
 
 
 @pytest.mark.parametrize("query", ["boots", "hat", "", "<script>alert(1)</script>"])

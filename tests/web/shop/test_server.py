@@ -66,7 +66,8 @@ def test_batches_come_as_json(client):
 
 
 @pytest.mark.parametrize(
-    "query", ["q=sneaker&page=99", "q=sneaker", "q=sneaker&page=x", f"q=sneaker&page={'9' * 5000}"]
+    "query",
+    ["q=sneaker", "q=hat&page=1", "q=&page=1", *(f"q=sneaker&page={page}" for page in (0, -1, 99, "x", "9" * 5000))],
 )
 def test_other_batches_are_not_found(client, query):
     assert client.ask(f"/search/more?{query}").status == 404

@@ -9,13 +9,14 @@
 
 from pixmill.web.browser.finder import Browser, choose_browser, find_browser, install_browser
 from pixmill.web.browser.grid import Grid, count_browsers
-from pixmill.web.browser.session import open_browser
+from pixmill.web.browser.session import Timings, open_browser
 from pixmill.web.browser.visit import LoadTimeoutError, UnreachableError, close_popups, visit
 
 __all__ = [
     "Browser",
     "Grid",
     "LoadTimeoutError",
+    "Timings",
     "UnreachableError",
     "choose_browser",
     "close_popups",

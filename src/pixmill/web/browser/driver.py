@@ -21,7 +21,6 @@ from pixmill.web.browser.finder import Browser
 SESSION = "session"
 """The file beside a profile that holds the id of its session on a grid."""
 
-_START_SECONDS = 30.0
 _STARTS = 10
 _POLL_SECONDS = 0.02
 _LISTENS = re.compile(rb"(?:started successfully on port |Listening on 127\.0\.0\.1:)\d+\D")
@@ -32,7 +31,7 @@ _PORT_TAKEN = re.compile(rb"IPv[46] port not available|\(os error (?:48|98|10048
 
 
 @contextlib.contextmanager
-def running_driver(browser: Browser, log: Path) -> Iterator[tuple[str, Callable[[], None]]]:
+def running_driver(browser: Browser, log: Path, *, seconds: float = 30.0) -> Iterator[tuple[str, Callable[[], None]]]:
     """Start a driver, and leave no process of it behind.
 
     On Linux it dies with the *thread* that started it (``PR_SET_PDEATHSIG``), which must therefore outlive the session.
@@ -40,6 +39,7 @@ def running_driver(browser: Browser, log: Path) -> Iterator[tuple[str, Callable[
     Args:
         browser: The browser with its driver.
         log: The file for what the driver prints.
+        seconds: How long it is waited for.
 
     Yields:
         Its address, and a function that ends it and all that it started, without asking.
@@ -56,7 +56,7 @@ def running_driver(browser: Browser, log: Path) -> Iterator[tuple[str, Callable[
                 process = _start(browser, Path(folder), log, port)
                 stack.enter_context(process)
                 stack.callback(_kill, process)
-                listens = _listens(browser, process, log)
+                listens = _listens(browser, process, log, seconds)
                 if listens or not _PORT_TAKEN.search(log.read_bytes()):
                     break
         except OSError as error:
@@ -90,16 +90,16 @@ def _start(browser: Browser, folder: Path, log: Path, port: int) -> subprocess.P
         )
 
 
-def _listens(browser: Browser, process: subprocess.Popen[bytes], log: Path) -> bool:
+def _listens(browser: Browser, process: subprocess.Popen[bytes], log: Path, seconds: float) -> bool:
     """Wait until the driver listens; return False where it exits instead."""
-    deadline = time.monotonic() + _START_SECONDS
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if _LISTENS.search(log.read_bytes()):
             return True
         if process.poll() is not None:
             return False
         time.sleep(_POLL_SECONDS)
-    raise _not_started(browser, f"it did not listen within {_START_SECONDS:g} s")
+    raise _not_started(browser, f"it did not listen within {seconds:g} s")
 
 
 def _not_started(browser: Browser, reason: str) -> BrowserError:

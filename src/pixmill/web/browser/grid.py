@@ -19,12 +19,6 @@ if TYPE_CHECKING:
     from selenium.webdriver.remote.webdriver import WebDriver
     from urllib3.exceptions import HTTPError
 
-_QUEUE_SECONDS = 600.0
-"""How long a full grid is waited for, which itself gives up after its ``--session-request-timeout``, usually 300 s."""
-
-_TELL_SECONDS = 10.0
-"""How long a browser may take to come before a line says what is waited for; it takes a second or two."""
-
 _CONNECT_SECONDS = 10.0
 _RETRY_SECONDS = 1.0
 _ANSWER_SECONDS = 5.0
@@ -160,13 +154,21 @@ def end_session(grid: Grid, session: str) -> None:
 
 
 def wait_for_browser(
-    grid: Grid, connect: Callable[[float], WebDriver], *, patience: float, tell: Callable[[str], None]
+    grid: Grid,
+    connect: Callable[[float], WebDriver],
+    *,
+    queue: float,
+    notice: float,
+    patience: float,
+    tell: Callable[[str], None],
 ) -> WebDriver:
     """Open a session as soon as the grid has room, and say so where that takes long.
 
     Args:
         grid: The grid.
         connect: Asks for a session, with the longest that it waits for the answer, in seconds.
+        queue: How long a full grid is waited for, in seconds.
+        notice: How long a browser may take to come before a line says what is waited for, in seconds.
         patience: How long a grid that is not there, since it starts again, is waited for, in seconds.
         tell: Is given the line that says what is waited for.
 
@@ -178,12 +180,12 @@ def wait_for_browser(
 
     deadline = time.monotonic() + patience
     while True:
-        line = f"Waiting for a free browser on the grid {grid.url}, at most {_QUEUE_SECONDS:.0f} s"
-        waiting = threading.Timer(_TELL_SECONDS, tell, [line])
+        line = f"Waiting for a free browser on the grid {grid.url}, at most {queue:.0f} s"
+        waiting = threading.Timer(notice, tell, [line])
         waiting.daemon = True
         waiting.start()
         try:
-            return connect(_QUEUE_SECONDS)
+            return connect(queue)
         except (MaxRetryError, ProtocolError) as error:
             if time.monotonic() > deadline:
                 raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,17 +25,6 @@ if TYPE_CHECKING:
     from selenium.webdriver.remote.webdriver import WebDriver
     from urllib3.exceptions import HTTPError
 
-_START_SECONDS = 30.0
-"""A browser starts in half a second. ChromeDriver waits a minute, even for one that ended at once."""
-
-_PAGE_SECONDS = 30.0
-"""The longest load of a page."""
-
-_SCRIPT_SECONDS = 20.0
-"""The longest asynchronous script."""
-
-_QUIT_SECONDS = 5.0
-
 _REFUSED = "http://192.0.2.1/"
 """An address that is kept for documentation (RFC 5737), which a guard never lets through."""
 
@@ -45,6 +35,32 @@ _SLACK_SECONDS = 5.0
 """How much longer than the driver's own limits the client waits: only a hung driver or browser gets that far."""
 
 
+@dataclass(frozen=True)
+class Timings:
+    """How long browsers and drivers are waited for, in seconds.
+
+    Args:
+        driver: A driver that starts.
+        start: A browser that starts, which takes half a second. ChromeDriver itself waits a minute, even for one that
+            ended at once.
+        page: A page that loads.
+        script: An asynchronous script.
+        quit: A browser that ends; it is killed after that.
+        answer: A page whose load has been given up: one that does not answer is lost.
+        queue: A full grid, which itself gives up after its ``--session-request-timeout``, usually 300 s.
+        notice: A grid's browser, before a line says what is waited for; it takes a second or two.
+    """
+
+    driver: float = 30.0
+    start: float = 30.0
+    page: float = 30.0
+    script: float = 20.0
+    quit: float = 5.0
+    answer: float = 5.0
+    queue: float = 600.0
+    notice: float = 10.0
+
+
 @contextlib.contextmanager
 def open_browser(
     browser: Browser | Grid,
@@ -53,6 +69,7 @@ def open_browser(
     profile: Path,
     authority: Path | None = None,
     patience: float = 0.0,
+    timings: Timings = Timings(),
     tell: Callable[[str], None] = announce,
 ) -> Iterator[WebDriver]:
     """Open a browser, and leave no process, no profile and no session on a grid behind.
@@ -72,6 +89,7 @@ def open_browser(
             and their sessions on the grid are ended.
         authority: A certificate authority of a test world; where there is one, every certificate is accepted.
         patience: How long a grid that is not there, since it starts again, is waited for, in seconds.
+        timings: How long all else is waited for.
         tell: Is given a line that says what is waited for where a grid has no browser at once.
 
     Yields:
@@ -87,7 +105,8 @@ def open_browser(
             binary, folder, session = None, None, stack.enter_context(own_profile(profile, end)).with_name(SESSION)
         else:
             binary, folder = browser.binary, stack.enter_context(own_profile(profile))
-            url, kill = stack.enter_context(running_driver(browser, folder.with_name("driver.log")))
+            log = folder.with_name("driver.log")
+            url, kill = stack.enter_context(running_driver(browser, log, seconds=timings.driver))
         options = browser_options(
             browser.kind,
             binary=binary,
@@ -97,18 +116,18 @@ def open_browser(
             headless=os.environ.get("PIXMILL_HEADLESS") != "0",
         )
         if isinstance(browser, Grid):
-            driver = _open_on_grid(browser, options, patience, tell)
+            driver = _open_on_grid(browser, options, patience, timings, tell)
             kill = partial(end, driver.session_id or "")
         else:
-            driver = _open_here(browser, url, options)
-        watch = Watch(driver, kill)
-        stack.callback(_quit, driver, watch)
+            driver = _open_here(browser, url, options, timings.start)
+        watch = Watch(driver, kill, timings.answer)
+        stack.callback(_quit, driver, watch, timings.quit)
         if isinstance(browser, Grid):
             session.write_text(driver.session_id or "")
             _check_proxy(driver, browser, proxy)
-        driver.set_page_load_timeout(_PAGE_SECONDS)
-        driver.set_script_timeout(_SCRIPT_SECONDS)
-        driver.command_executor.client_config.timeout = max(_PAGE_SECONDS, _SCRIPT_SECONDS) + _SLACK_SECONDS
+        driver.set_page_load_timeout(timings.page)
+        driver.set_script_timeout(timings.script)
+        driver.command_executor.client_config.timeout = max(timings.page, timings.script) + _SLACK_SECONDS
         yield driver
 
 
@@ -119,12 +138,12 @@ def _connect(options: ArgOptions, url: str, seconds: float, login: tuple[str, st
     return WebDriver(command_executor=url, options=options, client_config=config)
 
 
-def _open_here(browser: Browser, url: str, options: ArgOptions) -> WebDriver:
+def _open_here(browser: Browser, url: str, options: ArgOptions, seconds: float) -> WebDriver:
     from selenium.common import WebDriverException
     from urllib3.exceptions import HTTPError
 
     try:
-        return _connect(options, url, _START_SECONDS)
+        return _connect(options, url, seconds)
     except (HTTPError, WebDriverException) as error:
         raise BrowserError(
             f"the browser {browser.binary} (version {browser.version}) did not start: {_reason(error)}",
@@ -132,7 +151,9 @@ def _open_here(browser: Browser, url: str, options: ArgOptions) -> WebDriver:
         ) from None
 
 
-def _open_on_grid(grid: Grid, options: ArgOptions, patience: float, tell: Callable[[str], None]) -> WebDriver:
+def _open_on_grid(
+    grid: Grid, options: ArgOptions, patience: float, timings: Timings, tell: Callable[[str], None]
+) -> WebDriver:
     from selenium.common import WebDriverException
     from urllib3.exceptions import HTTPError
 
@@ -140,7 +161,7 @@ def _open_on_grid(grid: Grid, options: ArgOptions, patience: float, tell: Callab
         return _connect(options, grid.url, seconds, grid.login)
 
     try:
-        return wait_for_browser(grid, connect, patience=patience, tell=tell)
+        return wait_for_browser(grid, connect, queue=timings.queue, notice=timings.notice, patience=patience, tell=tell)
     except (HTTPError, WebDriverException) as error:
         count_browsers(grid)  # which says it where the grid is not there at all
         raise BrowserError(
@@ -157,12 +178,12 @@ def _reason(error: HTTPError | WebDriverException) -> str:
     return "no answer in time"
 
 
-def _quit(driver: WebDriver, watch: Watch) -> None:
+def _quit(driver: WebDriver, watch: Watch, seconds: float) -> None:
     from selenium.common import WebDriverException
 
     if watch.lost:
         return  # It has been killed, and would not answer.
-    driver.command_executor.client_config.timeout = _QUIT_SECONDS
+    driver.command_executor.client_config.timeout = seconds
     # What does not leave in time is killed right after this.
     with contextlib.suppress(BrowserLostError, WebDriverException):
         driver.quit()

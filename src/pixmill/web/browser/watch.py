@@ -38,8 +38,6 @@ _NAVIGATIONS = frozenset({"get", "refresh", "goBack", "goForward", "clickElement
 
 _NAVIGATED = "aborted by navigation"
 
-_ALIVE_SECONDS = 5.0
-
 _REPEATS = 30
 _REPEAT_SECONDS = 0.1
 
@@ -58,15 +56,16 @@ class Watch:
     Args:
         driver: The driver to watch; from then on its ``execute``, which every command goes through, is the watch's.
         kill: Ends the driver and the browser without asking either; on a grid, the session.
+        seconds: How long a page whose load has been given up is waited for.
 
     Attributes:
         lost: Whether the browser is lost.
     """
 
-    def __init__(self, driver: WebDriver, kill: Callable[[], None]) -> None:
+    def __init__(self, driver: WebDriver, kill: Callable[[], None], seconds: float) -> None:
         self.lost = False
         self._place = "its first page"
-        self._kill = kill
+        self._kill, self._seconds = kill, seconds
         self._client = driver.command_executor.client_config
         self._execute = driver.execute
         driver.execute = self.execute
@@ -126,7 +125,7 @@ class Watch:
         from selenium.common import TimeoutException, UnexpectedAlertPresentException
         from urllib3.exceptions import HTTPError
 
-        usual, self._client.timeout = self._client.timeout, _ALIVE_SECONDS
+        usual, self._client.timeout = self._client.timeout, self._seconds
         try:
             self._execute("w3cExecuteScript", {"script": "return 1", "args": []})
         except UnexpectedAlertPresentException:

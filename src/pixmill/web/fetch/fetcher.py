@@ -165,7 +165,7 @@ class Fetcher:
                 if last is None or outcome.reason != "timeout" or left > 0.0:
                     last = outcome
                 failures += 1
-                seconds = pause(failures, outcome.retry_after)
+                seconds = pause(failures, self._limits.first_pause, outcome.retry_after)
                 if failures >= self._limits.attempts or seconds > LONGEST or seconds >= left:
                     return last
                 await asyncio.sleep(seconds)

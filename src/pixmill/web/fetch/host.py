@@ -26,20 +26,19 @@ _SAYS_NOTHING = {"private_address", "bad_url", "tls", "incomplete", "bad_respons
 LONGEST = 30.0
 """Seconds: a server that asks for a longer pause is left alone until that is over."""
 
-_FIRST = 0.5
-
 PATIENCE = 5
 """Failures in a row after which a host is left alone for the rest of the run."""
 
 
-def pause(failures: int, asked_for: float | None = None) -> float:
+def pause(failures: int, first: float, asked_for: float | None = None) -> float:
     """Return the seconds to wait after so many failures in a row, from 1: each doubles them, up to ``LONGEST``.
 
     Args:
         failures: How often it has failed, from 1.
+        first: Seconds after the first failure.
         asked_for: Seconds that the server asked for, if it did; the pause is never shorter.
     """
-    return max(min(_FIRST * 2.0 ** min(failures - 1, 16), LONGEST), asked_for or 0.0)
+    return max(min(first * 2.0 ** min(failures - 1, 16), LONGEST), asked_for or 0.0)
 
 
 class Host:
@@ -50,7 +49,7 @@ class Host:
     Args:
         name: The host's name.
         slots: The places of all hosts together.
-        limits: How many requests at the same time.
+        limits: How many requests at the same time, and the pause after a failure.
         manners: How the host is treated.
 
     Attributes:
@@ -65,6 +64,7 @@ class Host:
         self._name = name
         self._slots = slots
         self._places = asyncio.Semaphore(limits.per_host)
+        self._first_pause = limits.first_pause
         self._queue = asyncio.Lock()
         self._gap = 0.0 if manners.rate is None or name in manners.own else 1.0 / manners.rate
         self._jitter = manners.jitter
@@ -124,7 +124,7 @@ class Host:
                 self._failures += 1
                 self._failed_at = now
             self._cause = outcome.reason
-            seconds = pause(self._failures, seconds)
+            seconds = pause(self._failures, self._first_pause, seconds)
         elif self._failures < PATIENCE and not (isinstance(outcome, Refused) and outcome.reason in _SAYS_NOTHING):
             self._failures = 0
         self._paused_until = max(self._paused_until, now + seconds)

@@ -28,6 +28,7 @@ class FetchLimits:
         per_host: Requests to one host at the same time.
         redirects: Redirects that are followed.
         attempts: How often a fetch that fails for a passing reason is tried.
+        first_pause: Seconds to wait after a first failure; each further one in a row doubles them.
     """
 
     max_bytes: int = 25 * 1024 * 1024
@@ -38,6 +39,7 @@ class FetchLimits:
     per_host: int = 8
     redirects: int = 5
     attempts: int = 3
+    first_pause: float = 0.5
 
 
 @dataclass(frozen=True)

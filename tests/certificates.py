@@ -32,7 +32,7 @@ class Authority:
         self._folder = folder
         self._key = _key(folder / "authority-key.pem")
         self._identifier = x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Pixmill replicas")])
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Pixmill tests")])
         self.pem = folder / "authority.pem"
         if not self.pem.exists():
             self.pem.write_bytes(self._signed_by_itself().public_bytes(serialization.Encoding.PEM))
@@ -46,7 +46,7 @@ class Authority:
         """Return the settings of a server that proves all these names."""
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = (
-            self._draft(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "replica.test")]), key.public_key())
+            self._draft(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "server.test")]), key.public_key())
             .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)

@@ -48,15 +48,8 @@ def revision(name, contents=None, **more):
         "name": name,
         "title": f"{name} (1a2b3c4 Train longer)",
         "commit": "1a2b3c4d5e6f" + "0" * 28,
-        "is_workspace": False,
-        "params": None,
-        "lock": {},
-        "metrics": None,
-        "predictions": None,
         "manifest": pd.DataFrame({"id": [name_of(number) for number in range(60)], "path": [*map(str, range(60))]}),
-        "pairs": None,
         "run": MlflowRun("f" * 32, "able-owl", "https://mlflow.test/#/experiments/0/runs/f", 12.3, 3.2, {}),
-        "missing": (),
         "read": contents.get,
     }
     return Revision(**{**facts, **more})

@@ -66,17 +66,5 @@ def write_predictions(path: Path, table: pd.DataFrame) -> None:
 
 def make_revision(predictions: pd.DataFrame | None, manifest: pd.DataFrame | None = None, **over: Any) -> Revision:
     """Return a revision with these predictions; any other field by its name."""
-    fields: dict[str, Any] = {
-        "name": "head",
-        "title": "head (1a2b3c4 Train longer)",
-        "commit": "1a2b3c4" + 33 * "0",
-        "is_workspace": False,
-        "params": None,
-        "lock": {},
-        "metrics": None,
-        "pairs": None,
-        "run": None,
-        "missing": (),
-        "read": lambda _: None,
-    }
-    return Revision(predictions=predictions, manifest=manifest, **{**fields, **over})
+    named = {"name": "head", "title": "head (1a2b3c4 Train longer)", "commit": "1a2b3c4" + 33 * "0"}
+    return Revision(predictions=predictions, manifest=manifest, **{**named, **over})

@@ -31,10 +31,7 @@ RUN = MlflowRun("1", "wide", "http://127.0.0.1/", seconds=90.0, megabytes=15.2, 
 
 
 def revision(metrics: dict | None = METRICS, run: MlflowRun | None = RUN) -> Revision:
-    return Revision(
-        name="workspace", title="the workspace", commit=None, is_workspace=True, params=None, lock={}, metrics=metrics,
-        predictions=None, manifest=None, pairs=None, run=run, missing=(), read={}.get,
-    )  # fmt: skip
+    return Revision("workspace", "the workspace", None, is_workspace=True, metrics=metrics, run=run)
 
 
 def numbers(difference: float, low: float, high: float, metric: str = "accuracy") -> Numbers:

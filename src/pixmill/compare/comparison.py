@@ -32,7 +32,7 @@ def with_sign(value: float, digits: int = 3) -> str:
 
 @dataclass(frozen=True)
 class Revision:
-    """One of the two revisions, with what could be read of it.
+    """One of the two revisions, with what could be read of it; by default nothing.
 
     Args:
         name: As the person wrote it, such as ``main``, ``workspace`` or ``models:/garments@champion``.
@@ -57,16 +57,16 @@ class Revision:
     name: str
     title: str
     commit: str | None
-    is_workspace: bool
-    params: str | None
-    lock: Mapping[str, Any]
-    metrics: Mapping[str, Any] | None
-    predictions: pd.DataFrame | None
-    manifest: pd.DataFrame | None
-    pairs: pd.DataFrame | None
-    run: MlflowRun | None
-    missing: tuple[str, ...]
-    read: Callable[[str], bytes | None] = field(repr=False)
+    is_workspace: bool = False
+    params: str | None = None
+    lock: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] | None = None
+    predictions: pd.DataFrame | None = None
+    manifest: pd.DataFrame | None = None
+    pairs: pd.DataFrame | None = None
+    run: MlflowRun | None = None
+    missing: tuple[str, ...] = ()
+    read: Callable[[str], bytes | None] = field(default=lambda _: None, repr=False)
     calibration: Calibration | None = field(default=Calibration())
     faults: Callable[[], tuple[str, ...]] = field(default=tuple, repr=False)
 

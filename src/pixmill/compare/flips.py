@@ -8,7 +8,7 @@ import pandas as pd
 from pixmill.compare.comparison import NotComparableError, Revision
 from pixmill.compare.git_revisions import choose
 from pixmill.compare.numbers import find_flips
-from pixmill.compare.revisions import calibration_of, read_tables
+from pixmill.compare.revisions import read_tables, revision_of
 from pixmill.compare.trees import DvcStore, Tree
 from pixmill.state.documents import MalformedError, read_stages
 
@@ -50,22 +50,7 @@ def _evaluate_outs(tree: Tree) -> list[Any] | None:
 def _with_predictions(tree: Tree) -> Revision:
     """Read a revision's predictions, and nothing else."""
     missing: list[str] = []
-    revision, predictions = tree.revision, read_tables(tree, missing, ("predictions",)).get("predictions")
-    if predictions is None:
+    tables = read_tables(tree, missing, ("predictions",))
+    if tables["predictions"] is None:
         raise NotComparableError(missing[0])
-    return Revision(
-        name=revision.name,
-        title=revision.title,
-        commit=revision.commit,
-        is_workspace=revision.is_workspace,
-        params=None,
-        lock={},
-        metrics=None,
-        predictions=predictions,
-        manifest=None,
-        pairs=None,
-        run=None,
-        missing=(),
-        read=tree.read,
-        calibration=calibration_of(tree, predictions, missing),
-    )
+    return revision_of(tree, missing, **tables)

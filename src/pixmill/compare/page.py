@@ -29,14 +29,12 @@ from pixmill.compare.metric_files import read_curves
 from pixmill.compare.sheet import ImageSelection
 from pixmill.metrics.significance import Difference
 from pixmill.pages import base
+from pixmill.pages.base.chart import READABLE, shade
 from pixmill.split import straddling
 from pixmill.validate.reasons import REASONS, word
 
 _COLOURS = {"better": "good", "worse": "bad", "same": "", "pass": "good", "fail": "bad"}
 """Of the badges; that of all other words warns."""
-
-_CELLS = 30
-"""Up to this many classes the confusion difference is a table of all cells, above that a list."""
 
 _CHANGED_CELLS = 40
 """Cells in that list."""
@@ -46,9 +44,6 @@ _CLASSES = 20
 
 _LISTED = 200
 """Rows of a folded list."""
-
-_DEPTH = 0.45
-"""Maximum opacity of a cell, so that its count stays readable in light and dark mode."""
 
 _PANELS = 6
 """The most columns of ``curves.csv`` that are drawn."""
@@ -88,7 +83,7 @@ def render_page(comparison: Comparison, chosen: ImageSelection) -> str:
         level="" if numbers is None else f"{100 * numbers.confidence:g} %",
         **of_numbers,
         n_classes=_CLASSES,
-        n_cells=_CELLS,
+        n_cells=READABLE,
         recorded=() if numbers else own_results_section(comparison).parts,
         chosen=chosen,
         curves=_curves(comparison.base, comparison.head),
@@ -97,11 +92,9 @@ def render_page(comparison: Comparison, chosen: ImageSelection) -> str:
         changes=None if changes is None else changes_section(changes, _LISTED).parts,
         labels_of=labels_of,
         confidence=confidence,
-        where=_where,
         reason=_reason,
         with_sign=with_sign,
         p_value=p_value,
-        is_link=lambda url: url.startswith(("http://", "https://")),
     )
 
 
@@ -155,8 +148,7 @@ def _cell(numbers: Numbers, row: int, column: int) -> dict[str, Any]:
         "head": after,
         "difference": after - before,
         "kind": "good" if (after > before) == (row == column) else "bad",
-        # The square root makes small shares visible.
-        "depth": round(100 * _DEPTH * min(1, abs(after - before) / images) ** 0.5),
+        "depth": shade(abs(after - before) / images),
     }
 
 
@@ -212,11 +204,6 @@ def _points(table: pd.DataFrame, column: str) -> list[tuple[float, float]]:
         return []
     both = [pd.to_numeric(table[name], errors="coerce") for name in (table.columns[0], column)]
     return [(x, y) for x, y in zip(*both, strict=True) if abs(x) < 1e12 and abs(y) < 1e12]
-
-
-def _where(row: ImageRow) -> str:
-    """Return the splits of an image whose row tells both."""
-    return " → ".join(dict.fromkeys(filter(None, (row["base_split"], row["head_split"])))) or "no split"
 
 
 def _reason(row: ImageRow) -> str:

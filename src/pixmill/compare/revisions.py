@@ -1,7 +1,7 @@
 """Both revisions of a comparison, read from Git, DVC or MLflow, without a checkout."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pandas as pd
@@ -122,23 +122,44 @@ def _of_revision(revision: GitRevision, sources: _Sources) -> Revision:
     metrics = found.metrics(missing) if found.stages else None
     # First the run, whose hash is in the folder that may not be had.
     run = _run_of(tree, sources.runs, missing) if found.stages else None
-    calibration = calibration_of(tree, tables.get("predictions"), missing)
-    return Revision(
-        name=revision.name,
-        title=revision.title,
-        commit=revision.commit,
-        is_workspace=revision.is_workspace,
+    return revision_of(
+        tree,
+        missing,
         params=found.params,
         lock=found.stages,
         metrics=metrics,
-        predictions=tables.get("predictions"),
-        manifest=tables.get("manifest"),
-        pairs=tables.get("pairs"),
         run=run,
+        faults=found.describe_faults,
+        **tables,
+    )
+
+
+def revision_of(tree: Tree, missing: list[str], **found: Any) -> Revision:
+    """Return the revision of a tree.
+
+    Args:
+        tree: Its files.
+        missing: What could not be read, to which a sentence is added if a calibration is needed and cannot be had.
+        found: The fields of :class:`Revision` that were read.
+    """
+    calibration: Calibration | None = Calibration()
+    predictions, revision = found.get("predictions"), tree.revision
+    if predictions is not None and not predictions.attrs[_IS_CALIBRATED]:
+        calibration = read_calibration(
+            lambda: tree.read(CALIBRATION),
+            lambda: tree.trouble(CALIBRATION) or f"train did not make it; to make it: {tree.remake}",
+            revision.name,
+            missing,
+        )
+    return Revision(
+        revision.name,
+        revision.title,
+        revision.commit,
+        revision.is_workspace,
         missing=tuple(missing),
         read=tree.read,
         calibration=calibration,
-        faults=found.describe_faults,
+        **found,
     )
 
 
@@ -186,7 +207,7 @@ def _of_run(workspace: Workspace, name: str, sources: _Sources) -> Revision:
     found = _Documents(name, lambda path: sources.runs.read(run.id, path), faults, lambda: "dvc repro")
     predictions = sources.runs.read(run.id, PREDICTIONS)
     missing: list[str] = []
-    tables: Mapping[str, pd.DataFrame | None] = {}
+    tables: dict[str, Any] = {}
     split = run.tags.get("pixmill.dvc.artifacts/split")
     if split not in sources.trees:
         sources.trees[split] = _tree_with(sources.store, split)
@@ -215,13 +236,10 @@ def _of_run(workspace: Workspace, name: str, sources: _Sources) -> Revision:
         name=name,
         title=title,
         commit=commit,
-        is_workspace=False,
         params=found.params,
         lock=found.stages,
         metrics=found.metrics(missing),
         predictions=table,
-        manifest=tables.get("manifest"),
-        pairs=tables.get("pairs"),
         run=run,
         missing=tuple(missing),
         read=_reader(sources.store, commit, tree),
@@ -230,6 +248,7 @@ def _of_run(workspace: Workspace, name: str, sources: _Sources) -> Revision:
             *found.describe_faults(),
             *(_Documents(name, tree.read, tree.faults, lambda: tree.remake).describe_faults() if tree else ()),
         ),
+        **tables,
     )
 
 
@@ -264,11 +283,9 @@ def _caution(tree: Tree, stages: Stages) -> list[str]:
     return []
 
 
-def read_tables(
-    tree: Tree, missing: list[str], names: tuple[str, ...] = tuple(_TABLES)
-) -> dict[str, pd.DataFrame | None]:
+def read_tables(tree: Tree, missing: list[str], names: tuple[str, ...] = tuple(_TABLES)) -> dict[str, Any]:
     """Return the tables that can be had; for the others there is a sentence for each reason."""
-    tables: dict[str, pd.DataFrame | None] = {}
+    tables: dict[str, Any] = {}
     reasons: dict[str, list[str]] = {}
     for name in names:
         path = _TABLES[name][0]
@@ -281,24 +298,6 @@ def read_tables(
             reasons.setdefault(reason, []).append(name)
     missing += [f"{tree.revision.name}: no {', '.join(what)}: {reason}." for reason, what in reasons.items()]
     return tables
-
-
-def calibration_of(tree: Tree, predictions: pd.DataFrame | None, missing: list[str]) -> Calibration | None:
-    """Return :attr:`Revision.calibration` of a revision.
-
-    Args:
-        tree: Its files.
-        predictions: As :func:`read_tables` returns them.
-        missing: What could not be read, to which a sentence is added if the calibration is needed and cannot be had.
-    """
-    if predictions is None or predictions.attrs[_IS_CALIBRATED]:
-        return Calibration()
-    return read_calibration(
-        lambda: tree.read(CALIBRATION),
-        lambda: tree.trouble(CALIBRATION) or f"train did not make it; to make it: {tree.remake}",
-        tree.revision.name,
-        missing,
-    )
 
 
 def _table(content: bytes, name: str, faults: dict[str, str]) -> pd.DataFrame | None:

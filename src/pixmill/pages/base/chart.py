@@ -28,6 +28,9 @@ _LONG, _THIN = 180, 20
 _CELLS, _LEAST, _SHADES = 800, 12, 10
 """Units of a heat map, the least of a cell, and its shades."""
 
+READABLE = 30
+"""Up to this many classes a confusion matrix is a table of counts, above that a heat map or a list."""
+
 Point = tuple[float, float]
 
 
@@ -235,6 +238,16 @@ def heat_svg(shares: npt.NDArray[np.float64], labels: Sequence[str], *, name: st
     parts.append(_text(left + edge / 2, edge + left - 10, x_label))
     parts.append(_text(-edge / 2, 12, y_label, turned=True))
     return _svg(name, left + edge, edge + left, parts, "heat")
+
+
+def shade(share: float) -> int:
+    """Return the opacity of a table's cell in per cent: up to 45, so that its count stays readable, light or dark.
+
+    Args:
+        share: From 0 to 1; more counts as 1.
+    """
+    # The square root makes small shares visible.
+    return round(45 * math.sqrt(min(1.0, share)))
 
 
 def _svg(name: str, width: int, height: int, parts: Sequence[str], kind: str = "chart") -> str:

@@ -9,14 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from pixmill.evaluate.evaluation import Evaluation
+from pixmill.pages.base.chart import READABLE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _INK, _PAPER, _RIGHT, _WRONG = "#1d2330", "#ffffff", "#1f6f6b", "#b3261e"
 _COLUMNS = 6
-_COUNTED = 30
-"""Print counts in the cells up to this many classes, so that a page with hundreds of classes stays small."""
 
 
 def figures(evaluation: Evaluation) -> dict[str, Figure]:
@@ -71,7 +70,7 @@ def confusion_figure(matrix: npt.NDArray[np.int64], labels: Sequence[str]) -> Fi
     depth = np.sqrt(share)[..., None]
     colours = (1 - depth) * np.array(to_rgb(_PAPER)) + depth * hue
 
-    few = classes <= _COUNTED
+    few = classes <= READABLE
     side = max(3.2, 0.62 * classes) if few else 20.0
     figure = Figure(figsize=(side + 1.2, side + 0.6))
     axes = figure.add_subplot()

@@ -16,15 +16,13 @@ from pixmill.evaluate.labels import LabelIssue
 from pixmill.evaluate.mistakes import Confusion, PredictedImage, commonest_confusions
 from pixmill.images.fit import thumbnail_uri
 from pixmill.metrics.growth import Growth
-from pixmill.pages.base import heat_svg, lines_svg, render_page
+from pixmill.pages.base import Excerpt, heat_svg, lines_svg, render_page
+from pixmill.pages.base.chart import READABLE, shade
 from pixmill.pages.base.thumbnails import Thumbnail, thumbnails
 from pixmill.pages.evaluate import sentences
 
 _CONFUSIONS = 6
 """Confusions that are listed; the matrix has them all."""
-
-_CELLS = 30
-"""Up to this many classes the matrix is a table with readable counts, above that an image."""
 
 _RANDOM, _UNSURE, _OF_CLASS, _CLASSES = 10, 12, 4, 30
 """Unlabelled images that are shown: at random, the least confident, and of each predicted class, with most images; the
@@ -35,9 +33,6 @@ _UNREAD = 48
 
 _ID_DIGITS = 12
 """Digits of an id that are shown: enough to identify the image, few enough to read."""
-
-_DEPTH = 0.45
-"""Maximum opacity of a cell, so that its count stays readable in light and dark mode."""
 
 
 def render_report(evaluation: Evaluation, root: Path, growth: Growth | None) -> str:
@@ -50,10 +45,10 @@ def render_report(evaluation: Evaluation, root: Path, growth: Growth | None) -> 
     """
     metrics, labels, matrix = evaluation.metrics, evaluation.labels, evaluation.matrix
     heatmaps, reliability, slices = evaluation.heatmaps, evaluation.plots["calibrated"], evaluation.plots["slices"]
-    is_table = len(labels) <= _CELLS
+    is_table = len(labels) <= READABLE
     confusions = commonest_confusions(matrix, labels)
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    ranking = evaluation.ranking
+    ranking, wrong = evaluation.ranking, int(matrix.sum() - np.trace(matrix))
     doubtful = 0 if ranking is None else int(ranking["suggested"].notna().sum())
     return render_page(
         "pixmill.pages.evaluate",
@@ -77,19 +72,20 @@ def render_report(evaluation: Evaluation, root: Path, growth: Growth | None) -> 
         coverage=_coverage(evaluation.plots["coverage"], metrics),
         slices=slices.to_dict("records"),
         worse=sentences.worse_slices(slices),
-        mistakes=[_mistake_card(item, heatmaps) for item in evaluation.mistakes],
-        typical=[_typical_card(item, heatmaps) for item in evaluation.typical if item.id in heatmaps],
-        named_right=int(np.count_nonzero(np.diag(matrix))),
+        mistakes=Excerpt([_mistake_card(item, heatmaps) for item in evaluation.mistakes], wrong),
+        typical=Excerpt(
+            [_typical_card(item, heatmaps) for item in evaluation.typical if item.id in heatmaps],
+            int(np.count_nonzero(np.diag(matrix))),
+        ),
         has_looks=bool(heatmaps),
         cells=[_cell(*cell, labels) for cell in evaluation.cells],
         unsure=[_unsure_card(item) for item in evaluation.unsure],
         sample=[_sample_card(item) for item in evaluation.sample],
         sample_right=sum(item.right for item in evaluation.sample),
-        doubts=None if evaluation.ranking is None else [_doubt_card(doubt) for doubt in evaluation.doubts],
-        doubtful=doubtful,
+        doubts=None if ranking is None else Excerpt([_doubt_card(doubt) for doubt in evaluation.doubts], doubtful),
         suggestions=sentences.labels_sentence(ranking) if ranking is not None and doubtful else "",
         unlabelled=_view_unlabelled(evaluation, root),
-        wrong=int(matrix.sum() - np.trace(matrix)),
+        wrong=wrong,
     )
 
 
@@ -112,14 +108,12 @@ def _cells(
     matrix: npt.NDArray[np.int64], shares: npt.NDArray[np.float64], anchors: Set[str]
 ) -> list[list[tuple[int, str, int, str | None]]]:
     """Return count, kind and shade of each cell."""
-    # The square root makes small shares visible.
-    depth = np.rint(100 * _DEPTH * np.sqrt(shares)).astype(int)
     return [
         [
             (
                 int(count),
                 "good" if row == column else "bad",
-                int(depth[row, column]),
+                shade(shares[row, column]),
                 anchor if (anchor := f"cell-{row}-{column}") in anchors else None,
             )
             for column, count in enumerate(counts)
@@ -230,10 +224,10 @@ def _view_unlabelled(evaluation: Evaluation, root: Path) -> dict[str, Any] | Non
         "n": len(table),
         "random": cards[0],
         "unsure": cards[1],
-        "classes": [(label, n, shown) for (label, n, _), shown in zip(of_class, cards[2:], strict=False)],
-        "n_classes": len(of_class),
-        "unread": unread.head(_UNREAD).to_dict("records"),
-        "n_unread": len(unread),
+        "classes": Excerpt(
+            [(label, n, shown) for (label, n, _), shown in zip(of_class, cards[2:], strict=False)], len(of_class)
+        ),
+        "unread": Excerpt(unread.head(_UNREAD).to_dict("records"), len(unread)),
         "n_sure": int(read["sure"].sum()),
         "n_read": len(read),
     }

@@ -59,7 +59,10 @@ def curves_svg(trained: Trained) -> list[tuple[str, str]]:
     """
     rule = None if trained.solved else trained.best.epoch
     return [
-        (title, lines_svg(lines, name=title, x_label=_x_label(trained), y_end=_y_end(title), rule=rule))
+        (
+            f"{title} (last step)" if "last step" in lines else title,
+            lines_svg(lines, name=title, x_label=_x_label(trained), y_end=_y_end(title), rule=rule),
+        )
         for title, lines in _curves(trained).items()
     ]
 

@@ -7,7 +7,6 @@ values on black, here enlarged to 112 by 112 and inverted to dark on white, as a
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ import filelock
 import numpy as np
 import numpy.typing as npt
 
-from pixmill.core.dvc import folder_md5, is_data, read_record
+from pixmill.core.dvc import dvc, folder_md5, is_data, read_record
 from pixmill.core.errors import DataError
 from pixmill.core.files import fresh_folder
 from pixmill.images.idx import read_labelled
@@ -119,7 +118,7 @@ def commit_data(root: Path, *, report: Callable[[str], None], collection: Collec
         return
     recorded = _recorded_md5(root)
     if recorded is None:
-        _dvc(root, "add", "data")
+        dvc(root, "add", "data", quiet=True)
         report("data.dvc was created: commit it.")
     elif recorded != collection.data_md5:
         raise DataError(
@@ -128,7 +127,7 @@ def commit_data(root: Path, *, report: Callable[[str], None], collection: Collec
             "or mv data data.old && dvc checkout data.dvc (restores the recorded ones)",
         )
     else:
-        _dvc(root, "commit", "-f", "data.dvc")
+        dvc(root, "commit", "-f", "data.dvc", quiet=True)
 
 
 def missing_data(root: Path) -> str | None:
@@ -159,13 +158,6 @@ def holds_files(data: Path) -> bool:
 def _recorded_md5(root: Path) -> str | None:
     record = read_record(root)
     return None if record is None else str(record["md5"])
-
-
-def _dvc(root: Path, *arguments: str) -> None:
-    """Run DVC, and show what it says only where it fails."""
-    if error := _run([sys.executable, "-m", "dvc", *arguments], root):
-        command = " ".join(("dvc", *arguments))
-        raise DataError(f"`{command}` failed: {error}", next=command)
 
 
 def load_collection(collection: Collection, *, scratch: Path, report: Callable[[str], None]) -> tuple[Pixels, Pixels]:

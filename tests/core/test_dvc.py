@@ -6,8 +6,9 @@ import time
 
 import pytest
 
-from pixmill.core.dvc import add_data, cache_folder, is_cached, is_restorable
+from pixmill.core.dvc import add_data, cache_folder, is_cached
 from pixmill.core.errors import DataError
+from pixmill.state.result_status import is_restorable
 from tests.version_control import dvc
 
 

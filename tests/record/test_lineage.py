@@ -29,7 +29,7 @@ stages:
       size: 10
     - path: metrics/split.json
       hash: md5
-      md5: 33333333333333333333333333333333
+      md5: "33333333333333333333333333333333"
   train:
     cmd: python -m stages.train
     outs:

@@ -26,21 +26,37 @@ _BUSY = ("is busy", "Unable to acquire lock")
 _RETRY_SECONDS = 1.0
 
 
-def dvc(root: Path, *words: str) -> None:
+def dvc(root: Path, *words: str, quiet: bool = False) -> None:
     """Run this interpreter's DVC, whose progress and errors go to standard error.
 
     Args:
         root: The project's folder.
         words: The command, such as ``add data``.
+        quiet: Whether only the last line of what it says is shown, and only where it fails.
 
     Raises:
         DataError: It failed.
     """
-    command = [sys.executable, "-m", "dvc", *words]
-    done = subprocess.run(command, cwd=root, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)  # noqa: S603
+    done = _run(root, *words, quiet=quiet)
     if done.returncode:
         text = " ".join(("dvc", *words))
-        raise DataError(f"`{text}` failed; its message is above", next=text)
+        reason = f": {_message(done).splitlines()[-1]}" if quiet else "; its message is above"
+        raise DataError(f"`{text}` failed{reason}", next=text)
+
+
+def _run(root: Path, *words: str, quiet: bool = True) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603 (no part of the command comes from outside)
+        [sys.executable, "-m", "dvc", *words],
+        cwd=root,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE if quiet else None,
+        text=True,
+    )
+
+
+def _message(done: subprocess.CompletedProcess[str]) -> str:
+    return done.stderr.strip() or f"exit code {done.returncode}"
 
 
 def add_data(root: Path, *, patience: float) -> None:
@@ -58,16 +74,10 @@ def add_data(root: Path, *, patience: float) -> None:
         message = "a stage is running"
         # DVC would hold its lock for seconds before it gave up, and fail the stage that ends meanwhile.
         if not _is_running(root):
-            done = subprocess.run(
-                [sys.executable, "-m", "dvc", "add", "--quiet", "data"],
-                cwd=root,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-            )
+            done = _run(root, "add", "--quiet", "data")
             if not done.returncode:
                 return
-            message = (done.stderr.strip() or f"exit code {done.returncode}").removeprefix("ERROR: ")
+            message = _message(done).removeprefix("ERROR: ")
             if not any(words in message for words in _BUSY):
                 raise DataError(f"`dvc add data` failed: {message}", next="dvc add data")
         if time.monotonic() >= end:
@@ -95,8 +105,7 @@ def cache_folder(root: Path) -> Path | None:
     """
     if not (root / ".dvc").is_dir():
         return None
-    command = [sys.executable, "-m", "dvc", "cache", "dir"]
-    done = subprocess.run(command, cwd=root, stdin=subprocess.DEVNULL, capture_output=True, text=True)  # noqa: S603
+    done = _run(root, "cache", "dir")
     return None if done.returncode else root / done.stdout.strip() / "files" / "md5"
 
 
@@ -111,22 +120,6 @@ def is_cached(cache: Path, md5: str) -> bool:
         return _file(cache, md5).is_file()
     listing = read_listing(cache, md5)
     return listing is not None and all(_file(cache, each).is_file() for each in listing.values())
-
-
-def is_restorable(root: Path, path: str) -> bool:
-    """Tell whether ``dvc checkout`` brings an output of the last run back: ``dvc.lock`` names it, and the cache has it.
-
-    Args:
-        root: The project's folder.
-        path: Of the output, such as ``artifacts/train``.
-    """
-    try:
-        stages = yaml.safe_load((root / "dvc.lock").read_text(encoding="utf-8"))["stages"]
-        md5 = next(out["md5"] for stage in stages.values() for out in stage.get("outs", ()) if out["path"] == path)
-    except (OSError, yaml.YAMLError, LookupError, TypeError, AttributeError, ValueError, StopIteration):
-        return False
-    cache = cache_folder(root)
-    return cache is not None and is_cached(cache, str(md5))
 
 
 def read_listing(cache: Path, md5: str) -> Mapping[str, str] | None:

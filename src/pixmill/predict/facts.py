@@ -7,12 +7,13 @@ from typing import Any
 
 from pixmill.core.files import read_json
 from pixmill.core.manifest import SPLIT, read_table
-from pixmill.core.params import EvaluateParams, TrainParams, parse_yaml
+from pixmill.core.params import EvaluateParams, TrainParams
 from pixmill.evaluate.measure import convert_metrics
 from pixmill.learn.exported import Exported
 from pixmill.learn.networks import describe_model
 from pixmill.record.lineage import data_hashes
 from pixmill.scrape.licences import parse_licence
+from pixmill.state.stage_inputs import workspace_stages
 
 
 @dataclass(frozen=True)
@@ -82,15 +83,8 @@ def gather(root: Path, description: Exported) -> ModelCard:
 
 def _params(root: Path, stage: str) -> dict[str, Any] | None:
     """Return a stage's params as ``dvc.lock`` has them, ``None`` if it has none."""
-    path = root / "dvc.lock"
-    lock = parse_yaml(path.read_text(encoding="utf-8"), file="dvc.lock") if path.exists() else None
-    match lock:
-        case {"stages": dict(stages)}:
-            match stages.get(stage):
-                case {"params": {"params.yaml": dict(sections)}} if isinstance(sections.get(stage), dict):
-                    found: dict[str, Any] = sections[stage]
-                    return found
-    return None
+    found = workspace_stages(root).get(stage, {}).get("params", {}).get("params.yaml", {}).get(stage)
+    return found if isinstance(found, dict) else None
 
 
 def _licence(text: object) -> str | None:

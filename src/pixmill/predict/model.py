@@ -10,16 +10,16 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from pixmill.core.dvc import is_restorable
-from pixmill.core.errors import PixmillError
+from pixmill.core.errors import ParamsError, PixmillError
 from pixmill.core.files import file_digest, read_json
 from pixmill.core.git import git
 from pixmill.core.workspace import Workspace
 from pixmill.learn.exported import read_exported
 from pixmill.learn.litert import converted_files
 from pixmill.learn.model_folder import read_description
+from pixmill.state.result_status import is_restorable
+from pixmill.state.stage_inputs import hashes_of, workspace_stages
 from pixmill.state.uncommitted import commit_first
 
 _TRAINED = Path("artifacts", "train")
@@ -205,20 +205,13 @@ def _commit(project: Path) -> str | None:
 
 def _metrics(project: Path) -> dict[str, float]:
     """Return the headline metrics, empty if they are of another training."""
-    import yaml
-
     try:
-        lock = yaml.safe_load((project / "dvc.lock").read_text(encoding="utf-8"))
-        trained = _hashes(lock["stages"]["train"]["outs"])
-        evaluated = _hashes(lock["stages"]["evaluate"]["deps"])
+        stages = workspace_stages(project)
         metrics = json.loads((project / "metrics" / "evaluate.json").read_text(encoding="utf-8"))
-    except (OSError, KeyError, TypeError, ValueError, yaml.YAMLError):
+    except (OSError, ValueError, ParamsError):
         return {}
     place = _TRAINED.as_posix()
+    trained, evaluated = hashes_of(stages.get("train", {})), hashes_of(stages.get("evaluate", {}), "deps")
     if trained.get(place) is None or trained[place] != evaluated.get(place):
         return {}
     return {name: value for name, value in metrics.items() if isinstance(value, int | float)}
-
-
-def _hashes(entries: list[dict[str, Any]]) -> dict[str, str | None]:
-    return {entry["path"]: entry.get("md5") for entry in entries}

@@ -7,14 +7,14 @@ import socket
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import psutil
-import yaml
 
 from pixmill import __version__
+from pixmill.core.dvc import read_record
 from pixmill.core.files import file_digest
 from pixmill.core.git import git
+from pixmill.state.stage_inputs import hashes_of, workspace_stages
 
 _WRITTEN_BY_RUNS = (":!dvc.lock", ":!metrics", ":!plots")
 """Files in Git that the pipeline itself rewrites: changes there do not make the code dirty."""
@@ -96,11 +96,16 @@ def data_hashes(root: Path) -> dict[str, str]:
     Args:
         root: The project's folder.
     """
-    stages = _yaml(root / "dvc.lock").get("stages") or {}
-    outputs = [out for name, stage in stages.items() if name not in _AFTER_TRAINING for out in stage.get("outs", ())]
-    outputs += _yaml(root / "data.dvc").get("outs", ())
-    hashes = {output["path"]: output["md5"] for output in outputs if output.get("md5")}
-    return {path: hashes[path] for path in sorted(hashes) if path == "data" or path.startswith("artifacts/")}
+    hashes = {
+        path: md5
+        for name, stage in workspace_stages(root).items()
+        if name not in _AFTER_TRAINING
+        for path, md5 in hashes_of(stage).items()
+        if md5 and path.startswith("artifacts/")
+    }
+    if (record := read_record(root)) is not None:
+        hashes["data"] = record["md5"]
+    return dict(sorted(hashes.items()))
 
 
 def data_tags(root: Path) -> dict[str, str]:
@@ -116,7 +121,3 @@ def image_count(part: Path) -> int | None:
     """
     header = part.with_suffix(".json")
     return int(json.loads(header.read_text(encoding="utf-8"))["shape"][0]) if header.exists() else None
-
-
-def _yaml(path: Path) -> dict[str, Any]:
-    return yaml.safe_load(path.read_text(encoding="utf-8")) or {} if path.exists() else {}

@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-
-from pixmill.core.dvc import cache_folder, is_cached, read_listing
+from pixmill.core.dvc import cache_folder, is_cached, read_listing, read_record
+from pixmill.core.errors import DataError
 from pixmill.core.files import file_digest
 from pixmill.core.git import git
 from pixmill.core.words import count
@@ -87,9 +86,9 @@ def examine(journal: DecisionLog, *, only_absent: bool = False) -> State:
 def _examine_images(state: State, journal: DecisionLog, images: Sequence[Accepted]) -> None:
     root = journal.root
     cache = cache_folder(root)
-    recorded = _recorded_files(cache, _text(root / "data.dvc"))
+    recorded = _recorded_files(root, cache, _text(root / "data.dvc"))
     held = {
-        branch: _recorded_files(cache, git(root, "show", f"{_revision(branch)}:./data.dvc"))
+        branch: _recorded_files(root, cache, git(root, "show", f"{_revision(branch)}:./data.dvc"))
         for branch in {"", *(item.branch for item in images)}
     }
     present: list[Accepted] = []
@@ -206,10 +205,10 @@ def _text(path: Path) -> str | None:
     return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
 
 
-def _recorded_files(cache: Path | None, text: str | None) -> set[str]:
+def _recorded_files(root: Path, cache: Path | None, text: str | None) -> set[str]:
     """Return the MD5s of the files that a ``data.dvc`` stands for; none where that cannot be known."""
     try:
-        md5 = str(yaml.safe_load(text or "")["outs"][0]["md5"])
-    except (yaml.YAMLError, LookupError, TypeError):
+        record = read_record(root, text or "")
+    except DataError:
         return set()
-    return set(((read_listing(cache, md5) if cache is not None else None) or {}).values())
+    return set(((read_listing(cache, record["md5"]) if cache and record else None) or {}).values())

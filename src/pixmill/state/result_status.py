@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from pixmill.core.dvc import cache_folder, folder_md5, is_cached
+from pixmill.core.errors import ParamsError
 from pixmill.core.files import file_digest
 from pixmill.core.git import git
-from pixmill.state.stage_inputs import Stages, first_outdated, stages_of
+from pixmill.state.stage_inputs import Stages, first_outdated, hashes_of, stages_of, workspace_stages
 from pixmill.state.uncommitted import find_uncommitted
 
 RESULTS = ("dvc.lock", "metrics", "plots")
@@ -51,7 +52,7 @@ def notes(root: Path) -> list[str]:
     next_ = [f"Next: {commit}"] if commit is not None else []
     if not results:
         return lines + next_
-    lock = stages_of((root / "dvc.lock").read_text(encoding="utf-8") if (root / "dvc.lock").exists() else None)
+    lock = workspace_stages(root)
     committed = _committed_stages(root)
     if (stage := _find_failed(root, lock, results) or first_outdated(lock)) is not None:
         lines += [
@@ -77,6 +78,22 @@ def notes(root: Path) -> list[str]:
     return lines
 
 
+def is_restorable(root: Path, path: str) -> bool:
+    """Tell whether ``dvc checkout`` brings an output of the last run back: ``dvc.lock`` names it, and the cache has it.
+
+    Args:
+        root: The project's folder.
+        path: Of the output, such as ``artifacts/train``.
+    """
+    try:
+        md5 = next(
+            (hashes[path] for stage in workspace_stages(root).values() if path in (hashes := hashes_of(stage))), None
+        )
+    except ParamsError:
+        return False
+    return md5 is not None and (cache := cache_folder(root)) is not None and is_cached(cache, md5)
+
+
 def way_back(root: Path, stage: str) -> str | None:
     """Return the command that brings back the outputs of a stage that are gone; ``None`` where it cannot be done.
 
@@ -86,11 +103,9 @@ def way_back(root: Path, stage: str) -> str | None:
         root: The project's folder.
         stage: The stage's name.
     """
-    lock = (root / "dvc.lock").read_text(encoding="utf-8") if (root / "dvc.lock").exists() else None
-    outputs = {out["path"]: out.get("md5", "") for out in stages_of(lock).get(stage, {}).get("outs", [])}
-    committed = {out["path"]: out.get("md5") for out in _committed_stages(root).get(stage, {}).get("outs", [])}
-    gone = {path: md5 for path, md5 in outputs.items() if not (root / path).exists()}
-    tracked = set((git(root, "ls-tree", "-r", "-t", "-z", "--name-only", "HEAD") or "").split("\0"))
+    outputs, committed = (hashes_of(lock.get(stage, {})) for lock in (workspace_stages(root), _committed_stages(root)))
+    gone = {path: md5 or "" for path, md5 in outputs.items() if not (root / path).exists()}
+    tracked = _committed_paths(root)
     cache = cache_folder(root) if gone else None
     cached = [path for path, md5 in gone.items() if path not in tracked and cache and is_cached(cache, md5)]
     in_git = [path for path, md5 in gone.items() if path in tracked and committed.get(path) == md5]
@@ -105,33 +120,32 @@ def _committed_stages(root: Path) -> Stages:
 
 def _is_restorable(root: Path) -> bool:
     """Tell whether all outputs of the last commit are in Git or in DVC's cache on this machine."""
-    outputs = [out for stage in _committed_stages(root).values() for out in stage.get("outs", [])]
-    tracked = (git(root, "ls-tree", "-r", "-t", "-z", "--name-only", "HEAD") or "").split("\0")
-    cache = cache_folder(root)
-    return cache is not None and all(out["path"] in tracked or is_cached(cache, out.get("md5", "")) for out in outputs)
+    outputs = [out for stage in _committed_stages(root).values() for out in hashes_of(stage).items()]
+    tracked, cache = _committed_paths(root), cache_folder(root)
+    return cache is not None and all(path in tracked or is_cached(cache, md5 or "") for path, md5 in outputs)
+
+
+def _committed_paths(root: Path) -> set[str]:
+    return set((git(root, "ls-tree", "-r", "-t", "-z", "--name-only", "HEAD") or "").split("\0"))
 
 
 def _find_failed(root: Path, stages: Stages, changed: Sequence[str]) -> str | None:
     """Return the first stage that removed or wrote one of the changed files and then failed."""
     for name, stage in stages.items():
-        for out in stage.get("outs", []):
-            if any(path == out["path"] or path.startswith(f"{out['path']}/") for path in changed):
-                path = root / out["path"]
+        for out, md5 in hashes_of(stage).items():
+            if any(path == out or path.startswith(f"{out}/") for path in changed):
+                path = root / out
                 # DVC removes the outputs of a stage before it starts, and hashes them afterwards.
-                if not path.exists() or (folder_md5 if path.is_dir() else _md5)(path) != out.get("md5"):
+                if not path.exists() or (folder_md5(path) if path.is_dir() else file_digest(path, "md5")) != md5:
                     return name
     return None
-
-
-def _md5(path: Path) -> str:
-    return file_digest(path, "md5")
 
 
 def _inputs(stages: Stages) -> dict[str, Any]:
     """Return all that the stages follow from: code, local images, and params."""
     return {
         name: (
-            {dep["path"]: dep.get("md5") for dep in stage.get("deps", []) if not dep["path"].startswith("artifacts/")},
+            {path: md5 for path, md5 in hashes_of(stage, "deps").items() if not path.startswith("artifacts/")},
             stage.get("params"),
         )
         for name, stage in stages.items()

@@ -2,7 +2,8 @@
 
 import functools
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from pixmill.core.errors import ParamsError
@@ -13,8 +14,14 @@ Stages = dict[str, dict[str, Any]]
 """The stages of a ``dvc.lock`` by name."""
 
 
+def workspace_stages(root: Path) -> Stages:
+    """Return the stages of a project's ``dvc.lock``, as :func:`stages_of`."""
+    path = root / "dvc.lock"
+    return stages_of(path.read_text(encoding="utf-8") if path.exists() else None)
+
+
 def stages_of(lock: str | None) -> Stages:
-    """Return the stages of the workspace's ``dvc.lock``; none if there is no such file.
+    """Return the stages of the text of a ``dvc.lock``; none if there is no such file.
 
     Raises:
         ParamsError: It is malformed, as with the marks of a merge conflict.
@@ -25,11 +32,21 @@ def stages_of(lock: str | None) -> Stages:
         raise ParamsError(f"dvc.lock {fault}", next="git diff dvc.lock") from None
 
 
+def hashes_of(stage: Mapping[str, Any], kind: str = "outs") -> dict[str, str | None]:
+    """Return the MD5 of each of a stage's outputs or dependencies, by path; ``None`` where DVC records none.
+
+    Args:
+        stage: The stage, of ``dvc.lock``.
+        kind: ``outs`` or ``deps``.
+    """
+    return {entry["path"]: entry.get("md5") for entry in stage.get(kind, ())}
+
+
 def first_outdated(stages: Stages) -> str | None:
     """Return the first stage that last ran on other outputs than those of the stages before it."""
-    made = {out["path"]: out.get("md5") for stage in stages.values() for out in stage.get("outs", [])}
+    made = {path: md5 for stage in stages.values() for path, md5 in hashes_of(stage).items()}
     for name, stage in stages.items():
-        if any(made.get(dep["path"], dep.get("md5")) != dep.get("md5") for dep in stage.get("deps", [])):
+        if any(made.get(path, md5) != md5 for path, md5 in hashes_of(stage, "deps").items()):
             return name
     return None
 

@@ -44,7 +44,7 @@ Any other exception is a defect and keeps its traceback.
 
 
 class PixmillError(Exception):
-    """Say what went wrong and what to do next.
+    """An error that the user can fix: what went wrong, and what to do next.
 
     Args:
         message: What went wrong, with the file, URL or parameter it is about.
@@ -71,52 +71,52 @@ def _rebuild(kind: type[PixmillError], message: str, next_: str | None) -> Pixmi
 
 
 class ParamsError(PixmillError):
-    """Tell which parameter is wrong, what was expected and what was received."""
+    """A wrong parameter: which one, what was expected and what was received."""
 
 
 class PluginError(PixmillError):
-    """Tell which plugin of the project is not registered, or what it must do."""
+    """A plugin of the project that is not registered, or does not do what it must."""
 
 
 class DataError(PixmillError):
-    """Tell what is wrong with local images."""
+    """Local images that are missing, unreadable or not what they should be."""
 
 
 class ManifestError(PixmillError):
-    """Tell which artifact of an earlier stage is missing or malformed."""
+    """An artifact of an earlier stage that is missing or malformed."""
 
 
 class ReviewError(PixmillError):
-    """Tell which line of ``review.csv`` is malformed."""
+    """A malformed line of ``review.csv``."""
 
 
 class BrowserError(PixmillError):
-    """Tell what keeps a browser session from starting."""
+    """What keeps a browser session from starting."""
 
 
 class BrowserLostError(BrowserError):
-    """Tell where a browser crashed or no longer answers."""
+    """A browser that crashed or no longer answers."""
 
 
 class ScrapeError(PixmillError):
-    """Tell which source or query returned too few images, and why."""
+    """A source or query that returned too few images, and why."""
 
 
 class GateError(PixmillError):
-    """Tell which check failed, for which class, by how much, and which parameter sets it."""
+    """A critical check that failed: for which class, by how much, and which parameter sets it."""
 
 
 class SplitError(PixmillError):
-    """Tell which class has an empty split or which image cannot be packed, and what to change."""
+    """A class with an empty split, or an image that cannot be packed, and what to change."""
 
 
 class TrainError(PixmillError):
-    """Tell why training cannot start or did not end well."""
+    """Why training cannot start or did not end well."""
 
 
 class StorageError(PixmillError):
-    """Tell which file could not be written or read, and why."""
+    """A file that could not be written or read, and why."""
 
 
 class LockedError(PixmillError):
-    """Tell who holds the workspace."""
+    """A lock that another process holds."""

@@ -29,7 +29,7 @@ _FORMS = tuple(
 
 @dataclass(frozen=True)
 class Origin:
-    """Say where a Pixmill is installed from.
+    """Where a Pixmill is installed from.
 
     Args:
         text: What pip takes, without extras: ``pixmill==1.2.0``, ``pixmill @ https://…#sha256=…``,

@@ -16,7 +16,7 @@ _SHOW_AFTER = 1.0
 
 
 class Progress:
-    """Count work done and show it on standard error.
+    """A count of work done, shown on standard error.
 
     Args:
         what: What is being done, as a short noun phrase (``"Decode"``).

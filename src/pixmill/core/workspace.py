@@ -15,7 +15,7 @@ from pixmill.core.files import hold_lock, remove_temporary
 
 @dataclass(frozen=True)
 class Workspace:
-    """Name the two roots of a run: where its outputs lie, and where its scratch lies.
+    """The two roots of a run: where its outputs lie, and where its scratch lies.
 
     They differ under ``dvc exp run --temp``: outputs belong to the temporary copy (the current folder), scratch to the
     repository it was made from (``DVC_ROOT``), so that caches and journals are shared.

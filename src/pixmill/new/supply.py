@@ -188,6 +188,8 @@ def _is_safe(url: str) -> bool:
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
+    """A handler that follows no redirect to plain HTTP."""
+
     def redirect_request(
         self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
     ) -> urllib.request.Request | None:

@@ -24,6 +24,8 @@ _KEYS = {
 
 
 class _Place(NamedTuple):
+    """Where a plugin's code lies."""
+
     module: str
     attribute: str
     folder: Path

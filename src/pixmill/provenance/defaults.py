@@ -55,7 +55,7 @@ def _find_names(tree: ast.Module) -> dict[str, ast.AST]:
 
 
 class _Values(ast.NodeTransformer):
-    """Leave out what a field says besides its default: its type, bounds, description and examples."""
+    """A pass that leaves out what a field says besides its default: its type, bounds, description and examples."""
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
         node.annotation = ast.Constant(None)

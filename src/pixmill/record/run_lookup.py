@@ -56,7 +56,7 @@ class MlflowRun:
 
 
 class RunReader:
-    """Read the runs of a workspace's MLflow.
+    """A reader of the runs of a workspace's MLflow.
 
     Args:
         workspace: Its database is the default store.

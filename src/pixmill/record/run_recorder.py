@@ -41,7 +41,7 @@ Value = TypeVar("Value")
 
 
 class RunRecorder:
-    """Collect a run's records; when its stage has ended, write them to files and upload them to MLflow.
+    """A run's records, which are written to files and uploaded to MLflow when its stage has ended.
 
     A run that is :meth:`opened <open>` is also logged live, on a best-effort basis: after the first failure nothing
     more is sent before the end. Anything that cannot be saved, because the disk is full or a model cannot be converted,

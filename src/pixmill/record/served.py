@@ -14,7 +14,7 @@ import pandas as pd
 
 
 class ImageClassifier(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
-    """Predict one row per image: its label, its confidence, and the probability of each class.
+    """A model that predicts one row per image: its label, its confidence, and the probability of each class.
 
     An input that is not an intact image gets a row without a label, whose ``reason`` says why in one word; the others
     are not affected.

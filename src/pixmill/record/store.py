@@ -37,7 +37,7 @@ _DEFAULTS = {
 
 
 class StoreError(PixmillError):
-    """Raised when a store accepts no runs.
+    """A store that accepts no runs.
 
     Args:
         message: The predicate of a sentence about it, such as ``does not respond (Connection refused)``.

@@ -20,7 +20,7 @@ _PARTS = 1000
 
 
 class MalformedError(Exception):
-    """Raised with what is wrong with a file, as the rest of a sentence that begins with its name; it is cut to a line.
+    """What is wrong with a file, as the rest of a sentence that begins with its name; it is cut to a line.
 
     Args:
         text: Such as ``is larger than 1 MiB``. It may quote the file.
@@ -31,6 +31,8 @@ class MalformedError(Exception):
 
 
 class _Typed(BaseModel):
+    """A part of a document, whose other keys are kept unchecked."""
+
     model_config = ConfigDict(strict=True, extra="allow")
 
 
@@ -38,6 +40,8 @@ _Path = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\x00]*$
 
 
 class _File(_Typed):
+    """A file or folder that DVC versions."""
+
     path: _Path
     md5: Annotated[str, Field(pattern=r"^[0-9a-f]{1,64}(\.dir)?$")] | None = None
 
@@ -46,6 +50,8 @@ _Files = Annotated[list[_File], Field(max_length=_PARTS)]
 
 
 class _Stage(_Typed):
+    """A stage of ``dvc.lock``: what it last ran on, and what it made."""
+
     cmd: str | list[str] | None = None
     params: dict[_Path, dict[str, Any]] = {}
     deps: _Files = []
@@ -53,10 +59,14 @@ class _Stage(_Typed):
 
 
 class _Lock(_Typed):
+    """A ``dvc.lock``."""
+
     stages: Annotated[dict[str, _Stage], Field(max_length=_PARTS)] = {}
 
 
 class _Data(_Typed):
+    """A ``.dvc`` file."""
+
     outs: _Files = []
 
 

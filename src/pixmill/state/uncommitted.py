@@ -21,7 +21,7 @@ _Ignore = Callable[[str, list[str], list[str]], tuple[list[str], list[str]]]
 
 @dataclass(frozen=True)
 class Data:
-    """Describe the files in ``data/``, beside those that ``data.dvc`` records.
+    """The files in ``data/``, beside those that ``data.dvc`` records.
 
     Attributes:
         count: How many files there are, without those that DVC ignores.
@@ -38,7 +38,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Uncommitted:
-    """Describe what is not as the last commit has it.
+    """What is not as the last commit has it.
 
     Attributes:
         changed: Which of ``data.dvc`` and ``review.csv`` were changed.

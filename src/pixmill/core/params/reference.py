@@ -22,7 +22,7 @@ from pixmill.core.words import did_you_mean
 
 @dataclass(frozen=True)
 class Reference:
-    """Say what a param means.
+    """What a param means.
 
     Args:
         name: Its dotted name; that of an item of a list has brackets, such as ``train.cnn.blocks[].filters``.
@@ -67,7 +67,7 @@ def reference(section: type[BaseModel] = Params, prefix: str = "") -> Iterator[R
 
 @dataclass(frozen=True)
 class InForce(Reference):
-    """Say what a param is now.
+    """What a param is now.
 
     Args:
         value: Its value as plain data.

@@ -16,7 +16,7 @@ Amount = Annotated[float, Field(ge=0, le=1_000_000)]
 
 
 class ReviewParams(Section):
-    """Set the metric that decides, and the limits of the gate."""
+    """The metric that decides, and the limits of the gate."""
 
     metric: Literal[HighMetric, LowMetric] = Field(
         "macro_f1", description="Test metric that decides whether a change is better or worse.", examples=["accuracy"]

@@ -77,7 +77,7 @@ _ONCE = BeforeValidator(_spell)
 
 
 class FolderParams(Section):
-    """Set the layout of local images."""
+    """The layout of local images."""
 
     layout: Literal["classes", "fixed"] = Field(
         "classes",
@@ -86,7 +86,7 @@ class FolderParams(Section):
 
 
 class UrlsParams(Section):
-    """Set the lists of URLs, and how they are read."""
+    """The lists of URLs, and how they are read."""
 
     files: tuple[str, ...] = Field(
         (), strict=False, description="CSV, TSV, Parquet or text files in the project.", examples=[["lists/cats.csv"]]
@@ -100,7 +100,7 @@ class UrlsParams(Section):
 
 
 class KerasParams(Section):
-    """Choose a dataset of ``keras.datasets``."""
+    """A dataset of ``keras.datasets``."""
 
     dataset: Literal["mnist", "fashion_mnist"] = Field("fashion_mnist", description="The dataset.")
     path: str | None = Field(
@@ -112,7 +112,7 @@ class KerasParams(Section):
 
 
 class WikimediaParams(Section):
-    """Set which wiki is searched."""
+    """The wiki that is searched."""
 
     api: Annotated[str, StringConstraints(pattern=API, max_length=500)] = Field(
         "https://commons.wikimedia.org/w/api.php",
@@ -122,7 +122,7 @@ class WikimediaParams(Section):
 
 
 class ScrapeParams(Section):
-    """Set where images come from, and the limits and politeness of fetching."""
+    """Where images come from, and the limits and politeness of fetching."""
 
     source: Sources = Field(
         ("shop",),

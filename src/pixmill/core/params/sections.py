@@ -63,19 +63,19 @@ class Section(BaseModel):
 
 
 class ExpectationParams(Section):
-    """Say how severe the failure of an expectation is."""
+    """How severe the failure of an expectation is."""
 
     severity: Severity = "critical"
 
 
 class WarningParams(ExpectationParams):
-    """Severity of a check; by default a failure is only reported."""
+    """The severity of a check; by default a failure is only reported."""
 
     severity: Severity = "warning"
 
 
 class ClassSharesParams(WarningParams):
-    """Bound how far a class's share of a split may be from its share of all."""
+    """The bound on how far a class's share of a split may be from its share of all."""
 
     tolerance: Share = Field(
         0.1,
@@ -85,7 +85,7 @@ class ClassSharesParams(WarningParams):
 
 
 class SplitParams(Section):
-    """Set the splits and how images are resized and packed."""
+    """The splits, and how images are resized and packed."""
 
     val: float = Field(0.15, gt=0, lt=1, description="Share of images for validation.", examples=[0.1])
     test: float = Field(0.2, gt=0, lt=1, description="Share of images for testing.", examples=[0.1])
@@ -131,7 +131,7 @@ _SHOWN = 1000
 
 
 class EvaluateParams(Section):
-    """Set what the report shows, and its confidence intervals."""
+    """What the report shows, and its confidence intervals."""
 
     confidence: float = Field(0.95, gt=0, lt=1, description="Level of the confidence intervals.", examples=[0.99])
     # A million draws on 10,000 test images take some ten minutes.

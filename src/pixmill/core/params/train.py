@@ -17,7 +17,7 @@ Epochs = Annotated[int, Field(ge=1, le=100_000)]
 
 
 class BlockParams(Section):
-    """Describe convolutions of one width, and what follows them."""
+    """Convolutions of one width, and what follows them."""
 
     filters: Units = Field(description="Filters of each convolution.", examples=[32])
     kernel: int = Field(3, ge=1, le=64, description="Kernel size, in pixels.", examples=[5])
@@ -35,14 +35,14 @@ class BlockParams(Section):
 
 
 class DenseParams(Section):
-    """Describe a dense layer, and the dropout behind it."""
+    """A dense layer, and the dropout behind it."""
 
     units: Units = Field(description="Units of the layer, with ReLU.", examples=[128])
     dropout: Dropout = 0.0
 
 
 class CnnParams(Section):
-    """Describe a plain convolutional network, block by block."""
+    """A plain convolutional network, block by block."""
 
     channels: Literal[1, 3] = Field(3, description="Channels of the input: 1 (grey) or 3 (RGB).")
     rescaling: Literal["unit", "symmetric", "none"] = Field(
@@ -75,7 +75,7 @@ class CnnParams(Section):
 
 
 class BackboneParams(Section):
-    """Choose a pretrained network, and how much of it is fitted too."""
+    """A pretrained network, and how much of it is fitted too."""
 
     name: (
         Literal[
@@ -126,7 +126,7 @@ class BackboneParams(Section):
 
 
 class FeaturesParams(Section):
-    """Choose what is fitted to the features of a frozen backbone."""
+    """What is fitted to the features of a frozen backbone."""
 
     head: Literal["logistic", "mlp"] = Field(
         "logistic", description="`logistic` (logistic regression) or `mlp` (hidden layers, by train.optimizer)."
@@ -149,7 +149,7 @@ class FeaturesParams(Section):
 
 
 class ScheduleParams(Section):
-    """Set how the learning rate changes from epoch to epoch."""
+    """How the learning rate changes from epoch to epoch."""
 
     name: Literal["constant", "cosine", "plateau"] = Field(
         "constant",
@@ -162,7 +162,7 @@ class ScheduleParams(Section):
 
 
 class AugmentationParams(Section):
-    """Set the random changes of training images."""
+    """The random changes of training images."""
 
     flip: bool = Field(True, description="Mirror left and right.")
     rotation: float = Field(5.0, ge=0, le=180, description="Largest rotation in degrees.", examples=[15])
@@ -188,7 +188,7 @@ class AugmentationParams(Section):
 
 
 class TrainParams(Section):
-    """Choose the model and how it is fitted."""
+    """The model, and how it is fitted."""
 
     model: Literal["cnn", "backbone", "features"] = Field(
         "features",

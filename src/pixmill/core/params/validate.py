@@ -14,7 +14,7 @@ Fulfilled = Annotated[float, Field(ge=0, le=1, description="Share of readable im
 
 
 class ImageSizeParams(ExpectationParams):
-    """Bound the sides of an image, for a share of the readable images."""
+    """The bounds on the sides of an image, for a share of the readable images."""
 
     min_width: Side = Field(32, description="Smallest width in pixels.", examples=[64])
     min_height: Side = Field(32, description="Smallest height in pixels.", examples=[64])
@@ -22,7 +22,7 @@ class ImageSizeParams(ExpectationParams):
 
 
 class FormatsParams(WarningParams):
-    """List the formats that are accepted, for a share of the readable images."""
+    """The formats that are accepted, for a share of the readable images."""
 
     allowed: tuple[Format, ...] = Field(
         get_args(Format),
@@ -35,13 +35,13 @@ class FormatsParams(WarningParams):
 
 
 class ReadableParams(ExpectationParams):
-    """Bound the share of images that decode."""
+    """The bound on the share of images that decode."""
 
     share: Share = Field(0.9, description="Share of all images that must decode completely.", examples=[0.99])
 
 
 class AspectRatioParams(WarningParams):
-    """Bound the ratio of the longer side to the shorter, for a share of the readable images."""
+    """The bound on the ratio of the longer side to the shorter, for a share of the readable images."""
 
     max_ratio: float = Field(
         4.0, ge=1, le=65_535, description="Largest ratio of the longer side to the shorter.", examples=[3]
@@ -50,14 +50,14 @@ class AspectRatioParams(WarningParams):
 
 
 class DarkParams(WarningParams):
-    """Bound the brightness from below, for a share of the readable images."""
+    """The lower bound on the brightness, for a share of the readable images."""
 
     min_brightness: float = Field(16.0, ge=0, le=255, description="Smallest mean grey level, 0 to 255.", examples=[32])
     share: Fulfilled = 0.95
 
 
 class BlurredParams(WarningParams):
-    """Bound the sharpness from below, for a share of the readable images."""
+    """The lower bound on the sharpness, for a share of the readable images."""
 
     # The Laplacian of 8-bit grey levels lies within ±1020, so that its variance has an upper bound.
     min_sharpness: float = Field(
@@ -71,7 +71,7 @@ class BlurredParams(WarningParams):
 
 
 class BlankParams(WarningParams):
-    """Bound the entropy from below, for a share of the readable images."""
+    """The lower bound on the entropy, for a share of the readable images."""
 
     min_entropy: float = Field(
         0.05,
@@ -84,7 +84,7 @@ class BlankParams(WarningParams):
 
 
 class DuplicatesParams(WarningParams):
-    """Bound the share of images that are no duplicate of another."""
+    """The bound on the share of images that are no duplicate of another."""
 
     share: Share = Field(
         0.8,
@@ -94,7 +94,7 @@ class DuplicatesParams(WarningParams):
 
 
 class PlaceholdersParams(WarningParams):
-    """Say how often one image must be repeated to be a placeholder."""
+    """How often one image must be repeated to be a placeholder."""
 
     repeats: int = Field(
         10,
@@ -106,13 +106,13 @@ class PlaceholdersParams(WarningParams):
 
 
 class MinPerClassParams(ExpectationParams):
-    """Bound the number of images of each class."""
+    """The bound on the number of images of each class."""
 
     count: Count = Field(30, description="Minimum number of kept images per class.", examples=[100])
 
 
 class ClassBalanceParams(Section):
-    """Bound the size of each class, as a share of the largest."""
+    """The bound on the size of each class, as a share of the largest."""
 
     warning: Share = Field(
         0.2, description="Size below which a class gets a warning, as a share of the largest class.", examples=[0.5]
@@ -129,7 +129,7 @@ class ClassBalanceParams(Section):
 
 
 class ShortcutsParams(WarningParams):
-    """Bound how well properties of the files tell a class from the others."""
+    """The bound on how well properties of the files tell a class from the others."""
 
     skill: Share = Field(
         0.5,
@@ -140,7 +140,7 @@ class ShortcutsParams(WarningParams):
 
 
 class ValidateParams(Section):
-    """Set the limits of decoding, what counts as a duplicate, and the gate."""
+    """The limits of decoding, what counts as a duplicate, and the gate."""
 
     image_size: ImageSizeParams = Field(
         ImageSizeParams(), description="Smaller images are dropped; too many of them fail the check."

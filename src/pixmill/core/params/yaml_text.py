@@ -34,7 +34,7 @@ _PLAIN = (dict, list, str, int, float, bool, date, type(None))
 
 
 class _Constructor(SafeConstructor):
-    """Tell the place of each value that cannot be used."""
+    """A constructor of YAML that tells the place of each value that cannot be used."""
 
     def construct_object(self, node: Node, deep: bool = False) -> Any:
         try:

@@ -14,7 +14,7 @@ from pixmill.web.fetch.proxy import Proxy
 if TYPE_CHECKING:
     from selenium.webdriver.remote.webdriver import WebDriver
 
-__all__ = ["open_chrome", "open_confined"]
+__all__ = ["open_chrome", "open_confined", "show"]
 
 _FLAGS = (
     "--headless=new",
@@ -44,6 +44,16 @@ def open_chrome(*flags: str) -> Iterator["WebDriver"]:
         yield driver
     finally:
         driver.quit()
+
+
+def show(driver: "WebDriver", page: Path, width: int) -> "WebDriver":
+    """Open a page, which must log nothing, in a window of some width, on a phone where that is small."""
+    metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 640}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    driver.get("about:blank")
+    driver.get(page.as_uri())
+    assert driver.get_log("browser") == []
+    return driver
 
 
 @contextlib.contextmanager

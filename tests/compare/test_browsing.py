@@ -7,6 +7,7 @@ from selenium.webdriver.common.keys import Keys
 
 from pixmill.compare.page import render_page
 from pixmill.compare.sheet import choose
+from tests.browsing import show
 from tests.compare.compared import comparison
 from tests.pages.conftest import browser  # noqa: F401 (a fixture)
 
@@ -23,16 +24,11 @@ def page(tmp_path_factory):
 
 @pytest.fixture(params=[1280, 400])
 def opened(browser, page, request):  # noqa: F811
-    metrics = {"width": request.param, "height": 800, "deviceScaleFactor": 1, "mobile": request.param < 640}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    browser.get("about:blank")
-    browser.get(page.as_uri())
-    return browser
+    return show(browser, page, request.param)
 
 
 def test_it_fits_loads_nothing_and_the_keyboard_reaches_the_flips(opened):
     run = opened.execute_script
-    assert opened.get_log("browser") == []
     assert run("return performance.getEntriesByType('resource').filter(r => !r.name.startsWith('data:')).length") == 0
     assert run("return document.documentElement.scrollWidth <= innerWidth")
     assert run("return [...document.querySelectorAll('svg')].every(svg => svg.ariaLabel)")

@@ -9,8 +9,9 @@ from dataclasses import replace
 from typing import Any
 
 from pixmill.compare.comparison import Gate, Numbers, Result, Revision, Rule, with_sign
-from pixmill.compare.numbers import LOWER_IS_BETTER, METRIC_NAMES, images_needed, join_names
+from pixmill.compare.numbers import LISTED, LOWER_IS_BETTER, METRIC_NAMES, images_needed
 from pixmill.core.params import ReviewParams
+from pixmill.core.words import join_names
 from pixmill.record.run_lookup import MlflowRun
 
 _UNDEFINED = {
@@ -78,12 +79,12 @@ def _of_each_class(metrics: Mapping[str, Any] | None, review: ReviewParams, leve
             [f"{label} {text}" for label, (text, each, _) in found.items() if each == kind]
             for kind in ("fail", "undecided")
         )
-        text = f"{name} of {join_names(failing or open_ or ['each class'])}"
+        text = f"{name} of {join_names(failing or open_ or ['each class'], LISTED)}"
         # As many images as the class that needs most would decide all, unless one cannot be decided.
         counts = [count for _, each, count in found.values() if each == result == "undecided"]
         needed = None if None in counts else max(filter(None, counts), default=None)
         rule = _rule(f"min_per_class.{name}", text, bound, result, needed)
-        also = f"; undecided for {join_names(open_)}" if failing and open_ else ""
+        also = f"; undecided for {join_names(open_, LISTED)}" if failing and open_ else ""
         yield replace(rule, sentence=rule.sentence + also)
 
 

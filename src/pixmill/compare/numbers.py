@@ -13,7 +13,7 @@ import pandas as pd
 
 from pixmill.compare.comparison import ClassNumbers, NotComparableError, Numbers, Revision, Step, Verdict, with_sign
 from pixmill.core.params import EvaluateParams, ReviewParams
-from pixmill.core.words import count
+from pixmill.core.words import count, join_names
 from pixmill.evaluate.predictions import apply_calibration, class_indices
 from pixmill.metrics.confidence import reliability
 from pixmill.metrics.probabilities import losses, normalise
@@ -41,11 +41,11 @@ _OF_PROBABILITIES = ("log_loss", "ece", "roc_auc", "pr_auc")
 _MOST_IMAGES = 1_000_000
 """More test images than anyone labels."""
 
+LISTED = 5
+"""Most classes that a sentence names."""
+
 _LIKELY = 0.8
 """Probability with which the images that are called needed decide."""
-
-_LISTED = 5
-"""Most classes that a sentence names."""
 
 
 @dataclass(frozen=True)
@@ -193,16 +193,6 @@ def images_needed(n: int, half_width: float, distance: float, confidence: float,
     return math.ceil(needed / unit) * unit
 
 
-def join_names(names: Sequence[str]) -> str:
-    """Return names as a list in a sentence: the first five, and how many more there are.
-
-    >>> join_names(["coat", "dress", "shoe"])
-    'coat, dress and shoe'
-    """
-    shown = [*names[:_LISTED], *([f"{len(names) - _LISTED} more"] if len(names) > _LISTED else [])]
-    return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))
-
-
 def _common_images(base: Revision, head: Revision) -> tuple[tuple[str, ...], _TestSplit, _TestSplit, pd.Index]:
     """Return the classes, both test splits, and the ids of the images that are in both."""
     labels = _common_classes(base, head)
@@ -219,7 +209,7 @@ def _common_classes(base: Revision, head: Revision) -> tuple[str, ...]:
     """Return the classes in the head's order."""
     before, after = _classes(base), _classes(head)
     alone = [
-        f"only {_name(revision)} has {join_names([label for label in labels if label not in others])}"
+        f"only {_name(revision)} has {join_names([label for label in labels if label not in others], LISTED)}"
         for revision, labels, others in ((base, before, after), (head, after, before))
         if set(labels) - set(others)
     ]
@@ -364,7 +354,7 @@ def _worse_classes(numbers: Numbers) -> str:
         for gap, label, p in sorted(found)
         if gap < 0
     ]
-    return f"{join_names(worse)} {'is' if len(worse) == 1 else 'are'} significantly worse" if worse else ""
+    return f"{join_names(worse, LISTED)} {'is' if len(worse) == 1 else 'are'} significantly worse" if worse else ""
 
 
 def _name(revision: Revision) -> str:

@@ -46,6 +46,21 @@ def first_of(names: Sequence[str], most: int) -> str:
     return ", ".join(names[:most]) + (", …" if len(names) > most else "")
 
 
+def join_names(names: Sequence[str], most: int | None = None) -> str:
+    """Return names as a list in a sentence.
+
+    >>> join_names(["coat", "dress", "shoe"]), join_names(["coat", "dress", "shoe", "shirt"], most=2)
+    ('coat, dress and shoe', 'coat, dress and 2 more')
+
+    Args:
+        names: The names.
+        most: How many of them stand there before the count of the others; default: all.
+    """
+    left = 0 if most is None else len(names) - most
+    shown = [*names[:most], f"{left:,} more"] if left > 0 else names
+    return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))
+
+
 def printable(text: str, instead: str | None = None) -> str:
     r"""Return a text without the characters that would not show, or could lead a terminal astray.
 

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
+from pixmill.core.words import join_names
 from pixmill.evaluate.predictions import class_indices, probabilities_of
 from pixmill.review.material import ReviewData
 from pixmill.review.outliers import ClassProfile, find_habits
@@ -188,7 +189,7 @@ def _conflicts(material: ReviewData) -> Iterator[Case]:
         yield Case(
             "conflicts",
             "Conflicting labels",
-            f"{files} found as {_join_names(list(names))}. Which label is right?",
+            f"{files} found as {join_names(list(names))}. Which label is right?",
             tuple(_vary(rows, material.labels)),
         )
 
@@ -216,7 +217,7 @@ def _near_duplicates(material: ReviewData) -> Iterator[Case]:
         yield Case(
             "near-duplicates",
             "Near-duplicates with different labels" if crossing else "Near-duplicates",
-            f"{len(members)} images of {_join_names(named)}, similarity {'' if len(links) == 1 else '≥ '}{least:.4f}. "
+            f"{len(members)} images of {join_names(named)}, similarity {'' if len(links) == 1 else '≥ '}{least:.4f}. "
             + ("Which label is right, and which images do you keep?" if crossing else "Which do you keep?"),
             tuple(members),
             tuple(links),
@@ -345,10 +346,6 @@ def _vary(rows: Sequence[int], labels: Sequence[str | None]) -> list[int]:
     """Return the rows with one of each label first, so that the first few show every label."""
     nth = pd.Series([labels[row] or "" for row in rows]).groupby(lambda place: labels[rows[place]] or "").cumcount()
     return [row for _, row in sorted(zip(nth.tolist(), rows, strict=True))]
-
-
-def _join_names(names: Sequence[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
 
 
 def _sentence(text: str) -> str:

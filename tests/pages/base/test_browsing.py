@@ -1,9 +1,12 @@
 """In a real browser, images enlarge, links unfold what they lead to, and phones get short pages."""
 
+from functools import partial
+
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
+from tests.browsing import show
 from tests.pages.evaluate.test_page import MISTAKES, page
 
 pytestmark = pytest.mark.browser
@@ -12,17 +15,9 @@ pytestmark = pytest.mark.browser
 @pytest.fixture
 def opened(browser, tmp_path):
     """Open evaluate's page in a window of some width."""
-
-    def at(width):
-        path = tmp_path / "evaluate.html"
-        path.write_text(page(), encoding="utf-8")
-        metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 640}
-        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-        browser.get(path.as_uri())
-        assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
-        return browser
-
-    return at
+    path = tmp_path / "evaluate.html"
+    path.write_text(page(), encoding="utf-8")
+    return partial(show, browser, path)
 
 
 def test_an_image_is_enlarged_by_click_or_key_and_closed_again(opened):

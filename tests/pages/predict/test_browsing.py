@@ -1,11 +1,14 @@
 """In a real browser, the gallery can be looked through by mouse and by keyboard, on a screen or a phone."""
 
+from functools import partial
+
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from pixmill.pages.base import shorten
 from pixmill.pages.predict import render_gallery
+from tests.browsing import show
 from tests.pages.predict.made import model, row, unread
 from tests.pages.predict.test_page import jpeg
 
@@ -31,15 +34,7 @@ def page(tmp_path_factory):
 @pytest.fixture
 def opened(browser, page):
     """Open the gallery in a window of some width."""
-
-    def at(width):
-        metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 640}
-        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-        browser.get(page.as_uri())
-        assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
-        return browser
-
-    return at
+    return partial(show, browser, page)
 
 
 def enlarged(browser):

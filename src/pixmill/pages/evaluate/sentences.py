@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from pixmill.core.words import join_names
 from pixmill.evaluate.mistakes import Confusion
 from pixmill.metrics.calibration import fewest_answers
 from pixmill.metrics.growth import UNMEASURED, Growth
@@ -127,7 +128,7 @@ def next_steps(
         yield step, None
     if worse := _worse(slices)["what"].tolist():
         step = (
-            f"Accuracy is significantly lower on {_join_names(worse)} (see \u201cAccuracy by slice\u201d): add "
+            f"Accuracy is significantly lower on {join_names(worse)} (see \u201cAccuracy by slice\u201d): add "
             "training images of this kind."
         )
         yield step, None
@@ -273,11 +274,11 @@ def cautions(metrics: Mapping[str, Any]) -> Iterator[str]:
         )
     classes = metrics["per_class"].items()
     if never := [label for label, row in classes if row["support"] > 0 and row["precision"] is None]:
-        yield f"Never predicted: {_join_names(never)}."
+        yield f"Never predicted: {join_names(never)}."
     if absent := [label for label, row in classes if row["support"] == 0]:
-        yield f"No test images, so no metrics: {_join_names(absent)}."
+        yield f"No test images, so no metrics: {join_names(absent)}."
     if few := [f"{label} ({row['support']})" for label, row in classes if 0 < row["support"] < _FEW]:
-        yield f"Fewer than {_FEW} test images, so per-class metrics are imprecise: {_join_names(few)}."
+        yield f"Fewer than {_FEW} test images, so per-class metrics are imprecise: {join_names(few)}."
     half = 100 * (metrics["accuracy_high"] - metrics["accuracy_low"]) / 2
     yield (
         f"The accuracy is uncertain by about ±{half:.1f} points: the test set is a sample. To compare two models "
@@ -291,10 +292,6 @@ def cautions(metrics: Mapping[str, Any]) -> Iterator[str]:
 
 def _overfits(metrics: Mapping[str, Any]) -> bool:
     return bool(metrics["train"]["accuracy"] - metrics["accuracy"] > _OVERFIT)
-
-
-def _join_names(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _percent(value: float) -> str:

@@ -1,7 +1,6 @@
 """The cache gives back what it was told, or nothing: never something else, and never an error."""
 
 import os
-import resource
 import sqlite3
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pixmill.core.cache import Cache
+from tests.disk import limit_file_size
 
 ENTRIES = {number.to_bytes(32, "big"): number.to_bytes(2, "big") * 700 for number in range(2000)}
 NAMES = list(ENTRIES)
@@ -64,15 +64,11 @@ def test_where_it_cannot_lie_it_is_done_without(path: Path, capsys: pytest.Captu
 @pytest.mark.linux
 def test_a_full_disk_costs_what_does_not_fit_and_no_more(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "key.sqlite"
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
     with Cache(path) as cache:
         cache.write({NAMES[0]: b"1"})
-        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
-        try:
+        with limit_file_size(20_000):
             for _ in range(2):
                 cache.write(ENTRIES)
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert capsys.readouterr().err.count("is not used in this run: ") == 1
     with Cache(path) as later:
         assert later.read(NAMES) == {NAMES[0]: b"1"}

@@ -2,7 +2,6 @@ import contextlib
 import multiprocessing
 import os
 import re
-import resource
 import signal
 import sqlite3
 import tracemalloc
@@ -15,6 +14,7 @@ from pixmill.core.errors import PixmillError
 from pixmill.core.params import BackboneParams
 from pixmill.images.parts import Shards, open_shards, shard_path, write_header
 from pixmill.learn.features import _extract, extract_features, open_store
+from tests.disk import limit_file_size
 from tests.learn.conftest import THREADS, some_ids, some_pixels
 
 PARAMS = BackboneParams()
@@ -152,13 +152,8 @@ def test_features_above_a_size_lie_in_a_file_without_a_name(tmp_path, monkeypatc
 @pytest.mark.linux
 def test_features_without_room_on_the_disk_are_an_error_that_names_the_folder(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("pixmill.learn.features._IN_MEMORY", 0)
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, before[1]))
-    try:
-        with pytest.raises(OSError, match=re.escape(str(tmp_path))):
-            extracted(100, tmp_path)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with limit_file_size(200_000), pytest.raises(OSError, match=re.escape(str(tmp_path))):
+        extracted(100, tmp_path)
 
 
 def test_each_image_has_its_id(see, tmp_path) -> None:

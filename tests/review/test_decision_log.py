@@ -48,7 +48,7 @@ def journal(project):
 def decide(project, name, journal):
     def decide(*decisions):
         ledger = project.ledger(project.material())
-        desk = InboxLedger(ledger, journal.inbox, Feedback((), (), (), ()), project.material(), project.root, journal)
+        desk = InboxLedger(ledger, Feedback((), (), (), ()), project.material(), project.root, journal)
         for decision in decisions:
             desk.change({name: decision})
         return desk

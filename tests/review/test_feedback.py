@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from pixmill.review.feedback import InboxLedger, WithInbox, sort_feedback, unrea
 from pixmill.review.review_session import Choice, DecisionError, Session
 from pixmill.serve.correction import correction_of
 from pixmill.serve.inbox import Inbox
+from tests.disk import limit_file_size
 from tests.review.conftest import CLASSES, jpeg
 
 MODEL = {"name": "garments", "version": "3", "digest": "ab" * 32}
@@ -56,7 +56,7 @@ def sit(project, inbox, data):
         journal = DecisionLog(inbox, project.root)
         feedback = sort_feedback(inbox.entries()[0], material, data, journal.read()[0])
         images = WithInbox(material, feedback, CLASSES)
-        desk = InboxLedger(project.ledger(material), inbox, feedback, images, data, journal)
+        desk = InboxLedger(project.ledger(material), feedback, images, data, journal)
         cases = find_doubts(material, images.cases(), only="feedback")
         return Session(images, cases, desk, classes=CLASSES, by="mk"), desk
 
@@ -301,13 +301,8 @@ def test_a_changed_file_is_not_accepted(send, sit, data, inbox):
 def test_a_full_disk_decides_nothing(send, sit, data, inbox):
     name = send(jpeg(900), "dress")
     session, _ = sit()
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (len(jpeg(900)) - 1, limits[1]))
-    try:
-        with pytest.raises(StorageError, match="size limit"):
-            session.decide(0, [Choice(name, "keep")], "")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with limit_file_size(len(jpeg(900)) - 1), pytest.raises(StorageError, match="size limit"):
+        session.decide(0, [Choice(name, "keep")], "")
     assert (in_data(data), session.case(0)["settled"]) == ([], False)
     assert Path(inbox.place, "decided.jsonl").read_bytes() == b""
 
@@ -340,7 +335,7 @@ data = project.root / "data"
 journal = DecisionLog(inbox, project.root)
 feedback = sort_feedback(inbox.entries()[0], material, data)
 images = WithInbox(material, feedback, CLASSES)
-desk = InboxLedger(project.ledger(material), inbox, feedback, images, data, journal)
+desk = InboxLedger(project.ledger(material), feedback, images, data, journal)
 desk.sweep()
 print("ready", flush=True)
 for entry in feedback.new:

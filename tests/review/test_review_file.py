@@ -158,17 +158,15 @@ def test_a_folder_in_its_place_is_told(ledger, path):
 
 @pytest.mark.linux
 def test_a_disk_that_is_full_is_told_and_what_was_there_stays(ledger, path):
-    import resource
+    from tests.disk import limit_file_size
 
     ledger.change({IDS[0]: decision(IDS[0])})
     before = path.read_bytes()
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before), limits[1]))
-    try:
-        with pytest.raises(StorageError, match=r"review\.csv cannot be used: it would exceed"):
-            ledger.change({IDS[1]: decision(IDS[1])})
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with (
+        limit_file_size(len(before)),
+        pytest.raises(StorageError, match=r"review\.csv cannot be used: it would exceed"),
+    ):
+        ledger.change({IDS[1]: decision(IDS[1])})
     assert path.read_bytes() == before
     assert set(ledger.read()) == {IDS[0]}
 

@@ -2,7 +2,6 @@
 
 import pytest
 
-from pixmill.core.errors import ReviewError
 from pixmill.review.doubts import find_doubts
 from pixmill.review.review_session import Choice, DecisionError, Session
 from tests.review.conftest import CLASSES
@@ -138,15 +137,6 @@ def test_a_choice_without_effect_is_refused(project, sit, choice, told):
     assert not project.review.exists()
     session.decide(1, [Choice(lost, "relabel", "shoe")], "")
     assert project.lines() == [f"{lost},relabel,shoe,mk,"]
-
-
-def test_a_malformed_line_is_told_and_nothing_is_written(project, pair, sit):
-    session = sit()
-    project.review.write_text("image,decision,label,by,why\nnonsense\n")
-    for act in (lambda: session.case(0), lambda: session.decide(0, [Choice(pair[0], "keep")], ""), session.overview):
-        with pytest.raises(ReviewError, match="line 2"):
-            act()
-    assert project.lines() == ["nonsense"]
 
 
 def test_tables_that_were_written_anew_are_told(pair, sit):

@@ -248,7 +248,7 @@ def test_data_is_added_once_where_the_reviewer_pauses(committed, tmp_path, monke
         DecisionLog(inbox, project.root),
     )
     images = WithInbox(material, feedback, CLASSES)
-    desk = InboxLedger(project.ledger(material), inbox, feedback, images, project.root / "data", journal)
+    desk = InboxLedger(project.ledger(material), feedback, images, project.root / "data", journal)
     for name in ACCEPTED[:2]:
         desk.change({name: Decision(0, name, "keep", "", "mk", "")})
     pauses, record = reviewing._Pauses(desk, project.root), project.root / "data.dvc"

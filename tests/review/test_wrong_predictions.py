@@ -1,4 +1,4 @@
-"""What the model gets wrong, or can hardly tell, is shown once, as long as the label is still the same."""
+"""What evaluate finds doubtful, wrong or hard to tell is shown once, as long as the label is still the same."""
 
 from collections import Counter
 
@@ -52,6 +52,30 @@ def test_errors_come_by_confidence_and_name_both_classes(project, coats):
     assert [material.labels[row] for row in case.beside] == ["coat", "coat", "dress", "dress"]
 
 
+def test_labels_to_review_come_in_the_order_of_their_ranks(project, coats):
+    (dress,) = [name for name, row in project.rows.items() if row["label"] == "dress"][7:8]
+    project.suspect({coats[3]: "dress", dress: "coat", coats[11]: "dress"})
+    material = load_material(project.write().root)
+    cases = find_doubts(material, only="labels")
+    assert [material.ids[row] for case in cases for row in case.members] == [coats[3], dress, coats[11]]
+    assert [case.suggestion for case in cases] == ["dress", "coat", "dress"]
+    assert cases[0].why == (
+        "Labelled 'coat', but a model that was not trained on this image finds 'dress' more likely."
+    )
+    assert all(not set(case.members) & set(case.beside) for case in cases)
+    assert [material.labels[row] for row in cases[0].beside] == ["coat", "coat", "dress", "dress"]
+
+
+def test_small_classes_have_nothing_beside_them_and_break_nothing(project, coats):
+    project.suspect({coats[3]: "dress"})
+    for row in project.rows.values():
+        if row["label"] == "dress":
+            row |= {"verdict": "drop", "reason": "too_small"}
+    material = load_material(project.write().root)
+    (case,) = find_doubts(material, only="labels")
+    assert {material.labels[row] for row in case.beside} == {"coat"}
+
+
 def test_training_images_are_no_errors(project, coats):
     project.predict({coats[3]: WORSE}, split="train")
     assert images(project, "errors") == []
@@ -100,11 +124,12 @@ def test_an_image_is_shown_under_the_most_urgent_kind_alone(project, coats):
 def test_what_was_dropped_or_relabelled_or_is_gone_is_no_case(project, coats):
     shares = dict.fromkeys(coats[:4], (0.4, 0.5, 0.1))
     project.predict(shares)
+    project.suspect(dict.fromkeys(shares, "dress"))
     project.rows[coats[0]] |= {"verdict": "drop", "reason": "review"}
     project.rows[coats[1]]["label"] = "dress"
     del project.rows[coats[2]]
     project.sightings = [seen for seen in project.sightings if seen["id"] != coats[2]]
-    for kind in ("errors", "uncertain", "flips"):
+    for kind in ("labels", "errors", "uncertain", "flips"):
         assert images(project, kind, flips=lost(coats[:4])) == [coats[3]]
 
 
@@ -124,12 +149,17 @@ def test_a_class_has_25_places_which_decided_images_do_not_use_up(project, coats
 def test_without_predictions_there_are_no_such_cases(project, coats):
     (project.root / "artifacts/evaluate/predictions.parquet").unlink()
     assert shown(project) == []
-    assert images(project, "errors") == images(project, "uncertain") == images(project, "flips") == []
+    for kind in ("labels", "errors", "uncertain", "flips"):
+        assert images(project, kind) == []
 
 
-def test_a_table_of_predictions_that_is_none_is_named_with_the_command(project, coats):
-    path = project.root / "artifacts/evaluate/predictions.parquet"
-    path.write_bytes(b"nothing")
+def test_a_table_that_is_none_or_of_another_version_is_named_with_the_command(project, coats):
+    folder = project.root / "artifacts/evaluate"
+    (folder / "predictions.parquet").write_bytes(b"nothing")
     with pytest.raises(ManifestError, match=r"predictions\.parquet is not a Parquet table") as error:
+        shown(project)
+    assert error.value.next == "dvc repro -f evaluate"
+    pd.DataFrame({"id": ["x"]}).to_parquet(folder / "labels.parquet")
+    with pytest.raises(ManifestError, match=r"labels\.parquet was written by another version") as error:
         shown(project)
     assert error.value.next == "dvc repro -f evaluate"

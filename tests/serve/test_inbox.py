@@ -4,7 +4,6 @@ import hashlib
 import multiprocessing
 import os
 import random
-import resource
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import pytest
 from pixmill.core.errors import LockedError, PixmillError, StorageError
 from pixmill.serve.correction import correction_of
 from pixmill.serve.inbox import Inbox, InboxFullError
+from tests.disk import limit_file_size
 
 SAID = {"label": "coat", "confidence": 0.75, "sure": True, "probabilities": {"coat": 0.75, "dress": 0.25}}
 MODEL = {"name": "garments", "version": "3", "digest": "ab" * 32}
@@ -148,14 +148,8 @@ def test_what_is_no_correction_is_counted_and_kept(inbox):
 def test_a_full_disk_leaves_nothing_half(inbox, room):
     name = add(inbox, b"1")
     long = SAID | {"probabilities": {f"class {number}": 0.1 for number in range(20_000)}}
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    # A limit on the size of a file fails like a full disk, in the middle of a write.
-    resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
-    try:
-        with pytest.raises(StorageError, match=r"size limit|disk is full") as refused:
-            add(inbox, b"2" * 50, prediction=long)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with limit_file_size(room), pytest.raises(StorageError, match=r"size limit|disk is full") as refused:
+        add(inbox, b"2" * 50, prediction=long)
     assert "send the feedback again" in refused.value.next
     assert [entry.id for entry in inbox.entries()[0]] == [name]
     assert not list(Path(inbox.place).rglob(".part-*"))

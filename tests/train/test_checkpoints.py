@@ -1,7 +1,6 @@
 """A checkpoint is the last whole epoch, or none; nothing about it stops a training."""
 
 import os
-import resource
 
 import numpy as np
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from pixmill.train import checkpoints as module
 from pixmill.train.checkpoints import Checkpoint, Checkpoints
 from pixmill.train.history import Epoch, Timing
+from tests.disk import limit_file_size
 
 HISTORY = [Epoch(1, 1 / 3, 0.5, 0.7, 0.6, 0.1), Epoch(2, 0.2, 0.6, 0.8, 0.7, 0.1)]
 TIMINGS = [Timing(1_700_000_000_000, 1.5, 99.5), Timing(1_700_000_001_000, 1.25, 120.0)]
@@ -115,13 +115,9 @@ def test_pickles_are_not_loaded(kept, path, tmp_path):
 
 @pytest.mark.linux
 def test_a_full_disk_is_announced_once_and_the_last_checkpoint_stays(kept, path, capfd):
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
-    try:
+    with limit_file_size(100_000):
         for _ in range(2):
             kept.save(checkpoint(3, 100_000))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     (line,) = capfd.readouterr().err.splitlines()
     assert line.startswith(
         f"warning: train cannot write checkpoints to {path.parent}: File too large. Training continues"

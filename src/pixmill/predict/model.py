@@ -27,7 +27,8 @@ _TRAINED = Path("artifacts", "train")
 _KEPT = 3
 """Models of MLflow whose files are kept in ``.pixmill/``: those used last."""
 
-_IN_MLFLOW = ("models:", "runs:")
+IN_MLFLOW = ("models:", "runs:")
+"""How the name of a model in MLflow begins."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def find_model(spec: str | None, root: Path | None) -> Model:
     Raises:
         PixmillError: There is no such model, it is not one of Pixmill's, or MLflow does not respond.
     """
-    if spec is not None and spec.startswith(_IN_MLFLOW):
+    if spec is not None and spec.startswith(IN_MLFLOW):
         return _find_recorded(spec, root)
     if spec is None and root is None:
         raise PixmillError(

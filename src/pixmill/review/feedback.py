@@ -23,7 +23,7 @@ from pixmill.review.material import ReviewData
 from pixmill.review.review_file import one_line
 from pixmill.review.review_session import Decisions, ImageTable
 from pixmill.serve.correction import Correction
-from pixmill.serve.inbox import Entry, Inbox
+from pixmill.serve.inbox import Entry
 from pixmill.validate.decisions import Decision
 
 _NONE = "none of the classes"
@@ -156,24 +156,22 @@ class InboxLedger:
 
     Args:
         ledger: ``review.csv``.
-        inbox: The inbox.
-        feedback: Its entries.
+        feedback: The entries of the inbox.
         images: Tells the labels of the new images.
         folder: Where the class folders lie.
-        journal: Notes what is decided, for the time until a commit holds it.
+        journal: Notes what is decided, for the time until a commit holds it; kept with the inbox.
     """
 
     def __init__(
         self,
         ledger: Decisions,
-        inbox: Inbox,
         feedback: Feedback,
         images: ImageTable,
         folder: Path,
         journal: DecisionLog,
     ) -> None:
         self._ledger = ledger
-        self._inbox = inbox
+        self._inbox = journal.inbox
         self._journal = journal
         self._feedback = feedback
         self._images = images

@@ -88,7 +88,7 @@ def review(
     feedback = sort_feedback(entries, material, root / "data", accepted=journal.read()[0])
     images = WithInbox(material, feedback, params.classes)
     folder = root / "data" / ("train" if params.scrape.folder.layout == "fixed" else "")
-    desk = InboxLedger(ledger, box, feedback, images, folder, journal)
+    desk = InboxLedger(ledger, feedback, images, folder, journal)
     flips, why = _flips(root, only)
     cases = find_doubts(material, images.cases(), flips=flips, decided=decided, only=only)
     state, problem = _keep_images(desk, root, patience=0)

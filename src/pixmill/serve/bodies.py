@@ -78,10 +78,10 @@ async def read_images(request: Request, *, urls: bool) -> list[UploadedImage | W
     if _is_raw(kind):
         return [UploadedImage(await request.body())]
     if kind == "multipart/form-data":
-        form = await _read_form(request, max_files=MAX_IMAGES)
-        images = [image for name, image in form if name == "file" and isinstance(image, UploadedImage)]
-        if not images:
+        files, _ = await _read_form(request, max_files=MAX_IMAGES)
+        if not files:
             raise ProblemError(422, "Send at least one part named 'file' with an image and its file name.")
+        images = [*files]
     elif kind == "application/json":
         images = await _read_json(request, _images)
         if not urls and any(isinstance(image, WebImage) for image in images):
@@ -102,8 +102,7 @@ async def one_image(request: Request) -> UploadedImage:
         return UploadedImage(await request.body())
     if kind != "multipart/form-data":
         raise _unsupported_type("multipart/form-data, image/* or application/octet-stream", kind)
-    form = await _read_form(request, max_files=1)
-    images = [image for name, image in form if name == "file" and isinstance(image, UploadedImage)]
+    images, _ = await _read_form(request, max_files=1)
     if len(images) != 1:
         raise ProblemError(422, f"Send exactly one part named 'file' with an image; received {len(images)}.")
     return images[0]
@@ -136,9 +135,7 @@ async def read_correction(request: Request) -> tuple[UploadedImage, str]:
     kind = _kind(request)
     if kind != "multipart/form-data":
         raise _unsupported_type("multipart/form-data", kind)
-    form = await _read_form(request, max_files=1)
-    images = [part for name, part in form if name == "file" and isinstance(part, UploadedImage)]
-    labels = [part for name, part in form if name == "label" and isinstance(part, str)]
+    images, labels = await _read_form(request, max_files=1)
     if len(images) != 1 or len(labels) != 1:
         raise ProblemError(
             422, "Send a part named 'file' with an image, and one named 'label' with a class or nothing."
@@ -146,8 +143,8 @@ async def read_correction(request: Request) -> tuple[UploadedImage, str]:
     return images[0], labels[0]
 
 
-async def _read_form(request: Request, *, max_files: int) -> list[tuple[str, UploadedImage | str]]:
-    """Return the parts of a multipart body, all in memory: the gate limits its size.
+async def _read_form(request: Request, *, max_files: int) -> tuple[list[UploadedImage], list[str]]:
+    """Return the files ``file`` and the texts ``label`` of a multipart body, all in memory: the gate limits its size.
 
     A part without a file name is a text.
 
@@ -166,16 +163,17 @@ async def _read_form(request: Request, *, max_files: int) -> list[tuple[str, Upl
         if isinstance(error, MultiPartException) and error.message.startswith("Too many files"):
             raise _too_many(max_files) from error
         raise ProblemError(400, f"The multipart body is malformed: {error}") from error
-    parts: list[tuple[str, UploadedImage | str]] = []
+    images, labels = [], []
     for name, part in form.multi_items():
         if isinstance(part, UploadFile):
-            parts.append((name, UploadedImage(part.file.read(), part.filename)))
+            if name == "file":
+                images.append(UploadedImage(part.file.read(), part.filename))
             part.file.close()
         elif name == "file":
             raise ProblemError(422, "A part 'file' has no file name, so it is a text and not an image.")
-        else:
-            parts.append((name, part))
-    return parts
+        elif name == "label":
+            labels.append(part)
+    return images, labels
 
 
 class _Parser(MultiPartParser):

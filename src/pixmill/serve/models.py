@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 
 from pixmill.core.errors import PixmillError
-from pixmill.predict.model import Model, current_version, find_model
+from pixmill.predict.model import IN_MLFLOW, Model, current_version, find_model
 from pixmill.serve.loaded import LoadedModel
 from pixmill.serve.settings import Settings
 
@@ -95,10 +95,8 @@ class Models:
 
     def _version(self) -> str:
         """Return what tells one model from the next, cheaply."""
-        spec = self._settings.model
-        if spec is not None and spec.startswith(("models:", "runs:")):
-            return current_version(spec, self._settings.root)
-        return find_model(spec, self._settings.root).digest
+        spec, root = self._settings.model, self._settings.root
+        return current_version(spec, root) if spec and self._is_recorded else find_model(spec, root).digest
 
     async def _replace(self, model: Model) -> None:
         old = self.current
@@ -123,7 +121,7 @@ class Models:
 
     @property
     def _is_recorded(self) -> bool:
-        return (self._settings.model or "").startswith(("models:", "runs:"))
+        return (self._settings.model or "").startswith(IN_MLFLOW)
 
     def _name(self, version: str) -> str:
         spec = self._settings.model or str(Path(self._settings.root or "") / "artifacts" / "train")

@@ -3,7 +3,6 @@
 import pickle
 import threading
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import fsspec
 import pytest
@@ -12,6 +11,7 @@ from pixmill.compute import stored
 from pixmill.compute.storage import read_range
 from pixmill.compute.stored import Stored, fetch_files, fill, read_stored, seal
 from pixmill.core.errors import StorageError
+from tests.servers import Handler, serve
 
 LOCAL = pickle.dumps(fsspec.filesystem("file"))
 
@@ -51,24 +51,13 @@ def test_an_absent_object_is_a_message(tmp_path):
 def failing():
     """A server that answers 503 as often as its list says, and an object there."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            code = self.server.codes.pop(0) if self.server.codes else 200
-            self.send_response(code)
-            self.send_header("Content-Length", "5")
-            self.end_headers()
-            self.wfile.write(b"bytes")
+    class Failing(Handler):
+        def respond(self):
+            self.answer(b"bytes", self.server.codes.pop(0) if self.server.codes else 200)
 
-        def log_message(self, *_):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
+    with serve(Failing) as server:
         url = f"http://127.0.0.1:{server.server_port}/object"
         yield server, Stored(pickle.dumps(fsspec.filesystem("http")), url, "data/a.jpg")
-        server.shutdown()
-        thread.join()
 
 
 def test_a_remote_that_fails_is_asked_again(failing):

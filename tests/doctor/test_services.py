@@ -1,39 +1,29 @@
-import http.server
 import json
 import socket
 import sqlite3
-import threading
 from pathlib import Path
 
 import pytest
 
 from pixmill.doctor import Status
 from pixmill.doctor.services import check_browser, check_mlflow, check_network
+from tests.servers import Handler, serve
 
 
 @pytest.fixture
 def server():
     """A server that is well where it is asked how it is, and knows nothing else."""
+    slot = {"stereotype": {"browserName": "chrome"}, "session": None}
+    status = {"value": {"ready": True, "nodes": [{"availability": "UP", "slots": [slot]}]}}
+    known = {"/api/2.0/mlflow/experiments/search": "", "/status": json.dumps(status)}
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
+    class Services(Handler):
+        def respond(self):
             asked = self.path.partition("?")[0]
-            self.send_response(200 if asked in {"/api/2.0/mlflow/experiments/search", "/status"} else 404)
-            self.end_headers()
-            if asked == "/status":
-                slot = {"stereotype": {"browserName": "chrome"}, "session": None}
-                nodes = [{"availability": "UP", "slots": [slot]}]
-                self.wfile.write(json.dumps({"value": {"ready": True, "nodes": nodes}}).encode())
+            self.answer(known.get(asked, ""), 200 if asked in known else 404)
 
-        def log_message(self, *arguments):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with serve(Services) as server:
         yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
 
 
 def test_a_project_file_that_cannot_be_read_is_bad(tmp_path):

@@ -1,8 +1,6 @@
 """A project is supplied with the very Pixmill that runs, whatever that was installed from."""
 
 import hashlib
-import http.server
-import threading
 import zipfile
 from io import BytesIO
 from pathlib import Path
@@ -15,6 +13,7 @@ from pixmill.core.origin import Origin
 from pixmill.new import supply
 from pixmill.new.supply import find_origin, find_supply, pack
 from tests.index import Index
+from tests.servers import Handler, serve
 
 NAME = f"pixmill-{pixmill.__version__}-py3-none-any.whl"
 COMMIT = "0b" * 20
@@ -98,21 +97,12 @@ def test_no_hash_is_read_over_plain_http() -> None:
 
 
 def test_no_redirect_to_plain_http_is_followed() -> None:
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(302)
-            self.send_header("Location", f"http://example.org/{NAME}")
-            self.end_headers()
+    class Leading(Handler):
+        def respond(self) -> None:
+            self.answer(status=302, Location=f"http://example.org/{NAME}")
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.handle_request)
-        thread.start()
-        with pytest.raises(PixmillError, match="it leads to plain HTTP"):
-            find_origin(f"http://127.0.0.1:{server.server_port}/{NAME}")
-        thread.join()
+    with serve(Leading) as server, pytest.raises(PixmillError, match="it leads to plain HTTP"):
+        find_origin(f"http://127.0.0.1:{server.server_port}/{NAME}")
 
 
 def test_an_address_without_a_hash_is_read_for_it(

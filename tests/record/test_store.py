@@ -1,13 +1,11 @@
 """A store that takes nothing is known within seconds, and why, and what to do."""
 
 import contextlib
-import http.server
 import os
 import socket
 import sqlite3
 import subprocess
 import sys
-import threading
 
 import pytest
 
@@ -23,32 +21,23 @@ from pixmill.record.store import (
     without_password,
 )
 from tests.ports import unused_port
+from tests.servers import Handler, serve
 
 
 @pytest.fixture
 def answering():
     """Serve a status to every request; 401 unless the user is ``me`` with the password ``secret``."""
-    servers = []
+    with contextlib.ExitStack() as running:
 
-    def serve(status):
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                known = self.headers.get("Authorization") == "Basic bWU6c2VjcmV0"
-                self.send_response(200 if known else status)
-                self.end_headers()
+        def start(status):
+            class Store(Handler):
+                def respond(self):
+                    known = self.headers.get("Authorization") == "Basic bWU6c2VjcmV0"
+                    self.answer(status=200 if known else status)
 
-            def log_message(self, *_):
-                pass
+            return f"http://127.0.0.1:{running.enter_context(serve(Store)).server_port}"
 
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.server_port}"
-
-    yield serve
-    for each in servers:
-        each.shutdown()
-        each.server_close()
+        yield start
 
 
 def trouble_of(uri):

@@ -10,8 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
 import numpy as np
@@ -29,6 +27,7 @@ from pixmill.core.params import SplitParams
 from pixmill.learn.classifier import Classifier
 from pixmill.split.packing import pack
 from tests.browsing import open_chrome
+from tests.servers import Handler, serve
 
 pytestmark = pytest.mark.browser
 
@@ -57,18 +56,12 @@ def picture(seed, side=96):
     return buffer.getvalue()
 
 
-class Site(BaseHTTPRequestHandler):
+class Site(Handler):
     """Another host, with one image at every URL that ends in ``.jpg``."""
 
-    def do_GET(self):
+    def respond(self):
         found = self.path.endswith(".jpg")
-        self.send_response(200 if found else 404)
-        self.send_header("Content-Type", "image/jpeg")
-        self.end_headers()
-        self.wfile.write(picture(0) if found else b"")
-
-    def log_message(self, *_):
-        pass
+        self.answer(picture(0) if found else b"", 200 if found else 404, "image/jpeg")
 
 
 @contextlib.contextmanager
@@ -114,8 +107,7 @@ def project(trained_folder, tmp_path_factory):
     )
     pack(manifest, images, split, SplitParams(image_size=24), RowLimits(60, 512 << 20), workers=1)
     manifest.to_parquet(split / "manifest.parquet")
-    with ThreadingHTTPServer(("127.0.0.1", 0), Site) as site:
-        threading.Thread(target=site.serve_forever).start()
+    with serve(Site) as site:
         yield SimpleNamespace(
             root=root,
             classifier=classifier,
@@ -125,7 +117,6 @@ def project(trained_folder, tmp_path_factory):
             others=[paths[place] for place in order[1:5]],
             port=site.server_port,
         )
-        site.shutdown()
 
 
 @pytest.fixture(scope="module")

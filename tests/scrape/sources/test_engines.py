@@ -63,10 +63,6 @@ def test_broken_json_is_made_up_for_by_another_route(searches, name):
         *(slow(name, "sorry429", "captcha") for name in ENGINES),
         *(slow(name, mode, "blocked") for name in ENGINES for mode in ("block_200", "js_shell")),
         ("bing", "down", "unreachable"),
-        slow("bing", "forbidden403", "blocked"),
-        slow("bing", "rate_limited", "blocked"),
-        slow("bing", "unknown_layout", "layout_changed"),
-        slow("bing", "never_loads", "timeout"),
     ],
 )
 def test_what_answers_in_an_engines_place_is_named(searches, name, mode, failure):

@@ -1,7 +1,5 @@
 """The shops that Pixmill knows, by their replicas: names, looks and failings of the sites, none of their code."""
 
-import re
-
 import pytest
 
 from pixmill.scrape.sources.definition import load_site
@@ -96,18 +94,11 @@ def test_last_years_layout_is_named_with_the_selector_that_found_nothing(searche
 
 
 @pytest.mark.parametrize(
-    ("name", "mode", "failure"),
-    [
-        ("flipkart", "empty", "no_results"),
-        *(pytest.param(name, "empty", "no_results", marks=pytest.mark.slow) for name in ("amazon", "myntra")),
-        pytest.param("amazon", "forbidden403", "blocked", marks=pytest.mark.slow),
-        pytest.param("myntra", "unknown_layout", "layout_changed", marks=pytest.mark.slow),
-        pytest.param("flipkart", "never_loads", "timeout", marks=pytest.mark.slow),
-    ],
+    "name", ["flipkart", *(pytest.param(name, marks=pytest.mark.slow) for name in ("amazon", "myntra"))]
 )
-def test_what_answers_in_a_shops_place_is_named(searches, name, mode, failure):
-    with searches.switched(name, mode):
+def test_that_nothing_was_found_is_named(searches, name):
+    with searches.switched(name, "empty"):
         _, error = searches.failing(name)
-    assert error.failure == failure
-    assert re.match(r"https://www\.(amazon|flipkart|myntra)\.", error.message)
+    assert error.failure == "no_results"
+    assert error.message.startswith(f"https://www.{name}.")
     assert error.evidence

@@ -3,9 +3,9 @@ import socket
 import pytest
 from selenium.webdriver.common.by import By
 
-from pixmill.web.browser import LoadTimeoutError, UnreachableError, close_popups, open_browser, visit
-from pixmill.web.fetch.proxy import Proxy
+from pixmill.web.browser import LoadTimeoutError, UnreachableError, close_popups, visit
 from pixmill.web.fetch.values import Network
+from tests.browsing import open_confined
 
 pytestmark = pytest.mark.browser
 
@@ -20,12 +20,9 @@ def silent():
 
 
 @pytest.fixture(scope="module")
-def driver(browser, site, silent, tmp_path_factory):
+def driver(site, silent, tmp_path_factory):
     served = {"shop.pixmill.test:80": site.port, "silent.test:80": silent, "silent.test:443": silent}
-    with (
-        Proxy(Network(served=served)) as proxy,
-        open_browser(browser, proxy=proxy.url, profile=tmp_path_factory.mktemp("p")) as driver,
-    ):
+    with open_confined(Network(served=served), tmp_path_factory.mktemp("p")) as driver:
         # The first page of a new browser takes a busy machine seconds.
         visit(driver, HOME)
         driver.set_page_load_timeout(3)

@@ -102,12 +102,6 @@ def test_a_resolver_that_lies_leads_nowhere(trap):
     assert not trap.sprung()
 
 
-def test_a_socket_is_opened_for_a_public_address():
-    address = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("8.8.8.8", 80))
-    with Guard().open_socket(address) as opened:
-        assert opened.family == socket.AF_INET
-
-
 def test_loopback_is_open_on_the_served_ports_only():
     guard = Guard(Network(served={"shop.test:80": 4711}))
 

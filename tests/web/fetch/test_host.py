@@ -53,15 +53,6 @@ def test_a_rate_holds_where_connections_are_few():
     assert asyncio.run(play())[-1] >= 0.2 + 2 * 0.05
 
 
-def test_a_distance_that_robots_txt_asks_for():
-    async def play():
-        slow = host()
-        slow.keep_distance(0.1)
-        return await starts(slow, 3)
-
-    assert asyncio.run(play())[-1] >= 0.2
-
-
 @pytest.mark.parametrize("reason", ["http_429", "http_503", "connection", "timeout"])
 def test_a_host_that_struggles_gets_a_pause(reason):
     async def play():

@@ -125,10 +125,18 @@ def compare_runs(workspace: Workspace, params: Params) -> Ranking:
     order = sorted(range(len(pairs)), key=lambda place: (tested[place] != usual, -scores[place]))
     pairs = [pairs[place] for place in order]
     best = pairs[0][1] if usual is not None and pairs[0][0].value is not None else None
-    rows = [_compare_with_best(row, revision, best, params) for row, revision in pairs]
-    rows = _with_p_values(
-        _with_params_that_differ(rows, [revision.params for _, revision in pairs]), sign, 1 - confidence
-    )
+    different = _params_that_differ([revision.params for _, revision in pairs])
+    rows = [
+        replace(_compare_with_best(row, revision, best, params), params=own)
+        for (row, revision), own in zip(pairs, different, strict=True)
+    ]
+    adjusted = iter(holm([row.difference.p for row in rows if row.difference]).tolist())
+    rows = [
+        replace(row, p=(p := next(adjusted)), worse=p <= 1 - confidence and sign * row.difference.difference < 0)
+        if row.difference
+        else row
+        for row in rows
+    ]
     others = sorted((row for row in rows if row.why), key=lambda row: -row.started)
     return Ranking(metric, confidence, tuple(row for row in rows if not row.why), tuple(others), left_out, missing)
 
@@ -166,8 +174,7 @@ def _read_slim(workspace: Workspace, names: Sequence[str]) -> Iterator[Revision]
             predictions = predictions[predictions["split"] == "test"]
             if manifest is not None and "cluster" in manifest:
                 manifest = manifest.loc[manifest["id"].isin(predictions["id"]), ["id", "cluster"]]
-        none: dict[str, bytes] = {}
-        yield replace(revision, predictions=predictions, manifest=manifest, pairs=None, lock={}, read=none.get)
+        yield replace(revision, predictions=predictions, manifest=manifest, pairs=None, lock={}, read=lambda _: None)
 
 
 def _row(revision: Revision, started: float, metric: str) -> RankedModel:
@@ -216,8 +223,8 @@ def _compare_with_best(row: RankedModel, revision: Revision, best: Revision | No
     return replace(row, common=numbers.n, difference=numbers.decisive)
 
 
-def _with_params_that_differ(rows: list[RankedModel], texts: list[str | None]) -> list[RankedModel]:
-    """Return the rows with the params in which they differ from each other."""
+def _params_that_differ(texts: list[str | None]) -> list[dict[str, Any]]:
+    """Return those params of each text in which they differ from each other."""
     first = texts[0]
     changes = [
         {each.name: each for each in find_changed_params(first, text) if not each.name.startswith(_NO_ORIGIN)}
@@ -225,21 +232,9 @@ def _with_params_that_differ(rows: list[RankedModel], texts: list[str | None]) -
     ]
     common = {name: each.base for changed in changes for name, each in changed.items()}
     return [
-        replace(row, params={name: changed[name].head if name in changed else common[name] for name in sorted(common)})
-        for row, changed in zip(rows, changes, strict=True)
+        {name: changed[name].head if name in changed else common[name] for name in sorted(common)}
+        for changed in changes
     ]
-
-
-def _with_p_values(rows: list[RankedModel], sign: int, level: float) -> list[RankedModel]:
-    """Return the rows with their p-values by Holm's method over all that were compared."""
-    adjusted = iter(holm([row.difference.p for row in rows if row.difference]).tolist())
-    result = []
-    for row in rows:
-        if (found := row.difference) is not None:
-            p = next(adjusted)
-            row = replace(row, p=p, worse=p <= level and sign * found.difference < 0)
-        result.append(row)
-    return result
 
 
 def render_runs(runs: Ranking) -> str:

@@ -129,13 +129,15 @@ class ValidationCards:
             everywhere: Whether to name the places of all its sightings, not just where it came from first.
             place: The one place to name.
         """
-        told = [] if pd.isna(self._of(row, "width")) else [self._size(row)]
+        width, height, format_ = (self._of(row, name) for name in ("width", "height", "format"))
+        size = () if pd.isna(width) else (f"{width} \u00d7 {height} {format_}",)
+        fate = "kept" if self.kept[row] else f"dropped: {word(self._of(row, 'reason'))}"
         return ImageCard(
             id=str(self._of(row, "id")),
             label=self._label(row),
-            facts=(*told, *facts),
+            facts=(*size, *facts),
             place=shorten(place) if place is not None else self.places(row) if everywhere else self._place(row),
-            verdict=self._verdict(row) if verdict else "",
+            verdict=fate if verdict else "",
             path=str(self._of(row, "path")),
             readable=bool(self.readable[row]),
             bytes=int(self._of(row, "bytes")),
@@ -180,15 +182,9 @@ class ValidationCards:
     def _of(self, row: int, column: str) -> Any:
         return self.manifest.at[row, column]
 
-    def _size(self, row: int) -> str:
-        return f"{self._of(row, 'width')} \u00d7 {self._of(row, 'height')} {self._of(row, 'format')}"
-
     def _label(self, row: int) -> str:
         label = self._of(row, "label")
         return shorten(f"labelled {' and '.join(self.labels(row))}" if pd.isna(label) else str(label))
-
-    def _verdict(self, row: int) -> str:
-        return "kept" if self.kept[row] else f"dropped: {word(self._of(row, 'reason'))}"
 
     def _place(self, row: int) -> str:
         """Return where an image came from first, or where it lies."""

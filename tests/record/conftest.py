@@ -77,7 +77,7 @@ def training(workspace):
     from pixmill.record.stage_runs import training_run
 
     params = {"train.epochs": 3, "classes": ["coat", "dress"]}
-    return lambda **more: training_run(workspace, params=params, dataset="artifacts/split", **more)
+    return lambda **more: training_run(workspace, params=params, **more)
 
 
 @pytest.fixture

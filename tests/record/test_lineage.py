@@ -114,7 +114,7 @@ def test_the_first_run_of_a_fresh_clone_is_not_dirty(repository, tmp_path_factor
     clone = tmp_path_factory.mktemp("clone")
     git(clone, "clone", "-q", str(repository), ".")
     (clone / "mlflow.db.part").touch()  # as another process has it that makes the database at this moment
-    with training_run(Workspace(clone, clone), params={}, dataset="artifacts/split") as run:
+    with training_run(Workspace(clone, clone), params={}) as run:
         assert code_tags(clone)["pixmill.dirty"] == "false"
     recorded = MlflowClient(f"sqlite:///{clone}/mlflow.db").get_run(run.run_id)
     assert recorded.data.tags["pixmill.dirty"] == "false"

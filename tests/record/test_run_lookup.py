@@ -6,7 +6,7 @@ import pytest
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.workspace import Workspace
-from pixmill.record.run_lookup import PREDICTIONS, RunReader, list_runs
+from pixmill.record.run_lookup import PREDICTIONS, RunReader
 from pixmill.record.stage_runs import evaluation_run
 from tests.ports import unused_port
 
@@ -78,10 +78,10 @@ def test_evaluated_trainings_are_listed_newest_first(evaluated, trained, store):
     tags = {"pixmill.weights": "e" * 32}
     third = store.client.create_run(other, tags=tags).info.run_id
     store.client.log_metric(third, "test_n", 8)
-    assert [run.id for run in list_runs(store.workspace)] == [second, first]
+    assert [run.id for run in RunReader(store.workspace).list_evaluated()] == [second, first]
     store.client.set_terminated(third)
-    assert [run.id for run in list_runs(store.workspace)] == [third, second, first]
-    assert [run.id for run in list_runs(store.workspace, limit=1)] == [third]
+    assert [run.id for run in RunReader(store.workspace).list_evaluated()] == [third, second, first]
+    assert [run.id for run in RunReader(store.workspace).list_evaluated(1)] == [third]
 
 
 def test_a_run_without_a_training_of_its_own_has_no_duration(evaluated, store):
@@ -101,14 +101,14 @@ def test_a_training_that_was_reused_took_as_long_as_when_it_ran(evaluated, store
 
 def test_what_does_not_respond_is_told(tmp_path, store, monkeypatch):
     with pytest.raises(PixmillError, match=r"there is no MLflow database .*mlflow\.db"):
-        list_runs(Workspace(root=tmp_path / "other", home=tmp_path / "other"))
+        RunReader(Workspace(root=tmp_path / "other", home=tmp_path / "other")).list_evaluated()
     assert not (tmp_path / "other").exists()
     with pytest.raises(PixmillError, match=r"runs:/none: MLflow at sqlite:.* says: .*not found"):
         RunReader(store.workspace).get("none")
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "mlflow.db").write_bytes(b"no database" * 100)
     with pytest.raises(PixmillError, match=r"MLflow at sqlite:.* says: .*not a database"):
-        list_runs(Workspace(root=tmp_path / "broken", home=tmp_path / "broken"))
+        RunReader(Workspace(root=tmp_path / "broken", home=tmp_path / "broken")).list_evaluated()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://user:secret@127.0.0.1:{unused_port()}")
     with pytest.raises(PixmillError, match=r"MLflow at http://127\.0\.0\.1:\d+ does not respond"):
-        list_runs(store.workspace)
+        RunReader(store.workspace).list_evaluated()

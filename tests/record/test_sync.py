@@ -21,7 +21,7 @@ from pathlib import Path
 from pixmill.core.workspace import Workspace
 from pixmill.record.stage_runs import training_run
 home = Path(sys.argv[1])
-with training_run(Workspace(home, home), params={"train.epochs": 3}, dataset="artifacts/split") as run:
+with training_run(Workspace(home, home), params={"train.epochs": 3}) as run:
     run.log_metrics({"train_loss": 1.0}, step=1, timestamp=1001)
     print(run.run_id, flush=True)
     time.sleep(600)

@@ -84,7 +84,7 @@ def test_a_second_training_within_mlflow_run_gets_a_run_beneath(training, store,
 )
 def test_the_name_tells_the_experiment_and_the_model(workspace, store, monkeypatch, params, name):
     monkeypatch.setenv("DVC_EXP_NAME", "wider-net")
-    with training_run(workspace, params=params, dataset="artifacts/split"):
+    with training_run(workspace, params=params):
         pass
     assert store.runs()[0].info.run_name == name
 

@@ -28,7 +28,7 @@ from pixmill.core.workspace import Workspace
 from pixmill.metrics.significance import Difference, holm
 from pixmill.pages.base import render_page, shorten
 from pixmill.record.delivery import WEIGHTS
-from pixmill.record.run_lookup import list_runs
+from pixmill.record.run_lookup import RunReader
 
 _MOST = 50
 """Rows of a table that is still read."""
@@ -145,7 +145,7 @@ def _read(workspace: Workspace, metric: str) -> tuple[list[tuple[RankedModel, Re
     """Return the newest models with what was read of them, whether there are older ones, and what could not be read."""
     experiments, missing = _experiments(workspace.root), []
     try:
-        recorded = list_runs(workspace, limit=_MOST + 1)
+        recorded = RunReader(workspace).list_evaluated(_MOST + 1)
     except PixmillError as error:
         if not experiments:
             raise

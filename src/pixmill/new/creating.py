@@ -82,6 +82,7 @@ def create(spec: ProjectSpec, *, report: Callable[[str], None]) -> list[str]:
         raise PixmillError("a project needs Git, which is not on PATH", next="install Git, then repeat the command")
     root = spec.folder.resolve()
     _require_place(root, spec)
+    _require_options(spec)
     name, package = project_names(root)
     found = _find_images(spec, root)
     recipe = _choose_recipe(spec, root, found, report)
@@ -92,16 +93,11 @@ def create(spec: ProjectSpec, *, report: Callable[[str], None]) -> list[str]:
     if unused := _unused_options(spec, root, no_recipe=recipe is None, pinned=own is not None):
         remarks.append(f"Not used, since the project has its own already: {', '.join(unused)}")
 
-    root.mkdir(parents=True, exist_ok=True)
-    if not (root / ".git").exists() and git(root, "init", "-b", "main") is None:
-        raise PixmillError(f"`git init` failed in {root}", next=f"git init -b main {root}")
+    _start_repository(root)
     extras = "pipeline" if lock is None else lock.extras
     files = render(name, package, supply.origin, extras)
     template = {path: text_digest(text) for path, text in managed_files(files).items()}
-    if spec.mlflow is not None:
-        files["pyproject.toml"] = files["pyproject.toml"].replace(_MLFLOW, f'mlflow = "{spec.mlflow}"')
-    if recipe is not None:
-        files[_PARAMS] = recipe.file(root)
+    files |= _own_files(spec, root, recipe, files["pyproject.toml"])
     kept = {path: (root / path).read_text("utf-8", "replace") for path in files if (root / path).exists()}
     if supply.wheel is not None:
         write_bytes(root / supply.origin.text, supply.wheel)
@@ -112,13 +108,27 @@ def create(spec: ProjectSpec, *, report: Callable[[str], None]) -> list[str]:
         _fill_data(root, spec, found, report)
         dvc(root, "add", "data")
     if spec.remote is not None and not _has_remote(root):
-        dvc(root, "remote", "add", "-d", "storage", _remote_url(spec.remote))
+        # The address of a folder holds wherever one stands.
+        url = spec.remote if "://" in spec.remote else str(Path(spec.remote).expanduser().absolute())
+        dvc(root, "remote", "add", "-d", "storage", url)
     if not (root / FILE).exists():
         write_lock(root, replace(installed_lock(), template=template, origin=supply.origin))
     if supply.origin.from_index:
         remarks.append(INDEX_NOTE)
     changes = describe_files(root, files, kept, supply.origin, extras)
     return [*changes, *remarks, *describe_images(root), "Next:", *next_steps(root, Path.cwd().resolve())]
+
+
+def _start_repository(root: Path) -> None:
+    root.mkdir(parents=True, exist_ok=True)
+    if not (root / ".git").exists() and git(root, "init", "-b", "main") is None:
+        raise PixmillError(f"`git init` failed in {root}", next=f"git init -b main {root}")
+
+
+def _own_files(spec: ProjectSpec, root: Path, recipe: Recipe | None, pyproject: str) -> dict[str, str]:
+    """Return the files that differ from the template's, since the options say so."""
+    server = {} if spec.mlflow is None else {"pyproject.toml": pyproject.replace(_MLFLOW, f'mlflow = "{spec.mlflow}"')}
+    return server if recipe is None else {**server, _PARAMS: recipe.file(root)}
 
 
 def _unused_options(spec: ProjectSpec, root: Path, *, no_recipe: bool, pinned: bool) -> list[str]:
@@ -139,7 +149,7 @@ def _has_images(root: Path) -> bool:
 
 
 def _require_place(root: Path, spec: ProjectSpec) -> None:
-    """Refuse a folder of other things than an unfinished project, one inside another repository, and wrong options."""
+    """Refuse a folder of other things than an unfinished project, or in another repository, and images in the way."""
     pipeline = root / "dvc.yaml"
     unfinished = pipeline.exists() and not (root / FILE).exists()  # The lock is written last.
     if root != Path.cwd() and not unfinished and root.exists() and (not root.is_dir() or any(root.iterdir())):
@@ -169,6 +179,10 @@ def _require_place(root: Path, spec: ProjectSpec) -> None:
                 f"{source} and the project {root} overlap",
                 next="choose a folder outside; images already in data/<class>/ need no --from",
             )
+
+
+def _require_options(spec: ProjectSpec) -> None:
+    """Refuse options that do not go together, or whose value is none."""
     if spec.demo and (spec.source is not None or spec.classes):
         raise PixmillError("--demo has its own images and classes", next="leave out --from and --classes, or --demo")
     if spec.mlflow is not None:
@@ -273,8 +287,3 @@ def _has_remote(root: Path) -> bool:
     config = configparser.ConfigParser(interpolation=None)
     config.read(root / ".dvc" / "config", encoding="utf-8")
     return config.has_option("core", "remote")
-
-
-def _remote_url(url: str) -> str:
-    """Return the address of a remote; that of a folder holds wherever one stands."""
-    return url if "://" in url else str(Path(url).expanduser().absolute())

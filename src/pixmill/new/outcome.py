@@ -83,14 +83,11 @@ def next_steps(root: Path, here: Path) -> Iterator[str]:
     else:
         local = not {"folder", "shop"}.isdisjoint(params.sources())
         count = sum(1 for _ in files_below(root / "data")) if local else 0
-        yield f"  {go}dvc repro   ({_about(count) if local else 'minutes to hours: pixmill use says'})"
+        minutes = math.ceil((_SETUP_SECONDS + _IMAGE_SECONDS * count) / 60)
+        yield f"  {go}dvc repro   ({f'about {minutes} minutes' if local else 'minutes to hours: pixmill use says'})"
     yield f"  {_COMMIT}"
 
 
 def _is_empty(root: Path, params: Params) -> bool:
     data = root / "data"
     return "folder" in params.sources() and data.is_dir() and next(files_below(data), None) is None
-
-
-def _about(images: int) -> str:
-    return f"about {math.ceil((_SETUP_SECONDS + _IMAGE_SECONDS * images) / 60)} minutes"

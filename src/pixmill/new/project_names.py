@@ -28,15 +28,11 @@ def project_names(root: Path) -> tuple[str, str]:
     package = there[0].parent.name if there else re.sub(r"[-. ]", "_", name.lower())
     if not re.fullmatch(r"[a-z]([a-z0-9_]*[a-z0-9])?", package) or keyword.iskeyword(package) or " " in name:
         raise _unfit(name, "is not a valid Python package name, which your plugins need")
-    if package in _OURS | sys.stdlib_module_names or (not there and _is_installed(package)):
+    # A package without an `__init__.py`, as ours, hides no other.
+    installed = None if there else importlib.util.find_spec(package)
+    if package in _OURS | sys.stdlib_module_names or (installed is not None and installed.origin is not None):
         raise _unfit(name, "is the name of another Python package")
     return name, package
-
-
-def _is_installed(package: str) -> bool:
-    """Tell whether another package has the name; one without an ``__init__.py``, as ours, hides no other."""
-    found = importlib.util.find_spec(package)
-    return found is not None and found.origin is not None
 
 
 def _unfit(name: str, why: str) -> PixmillError:

@@ -25,7 +25,7 @@ def main(workspace: Workspace, params: Params) -> None:
         fit()  # Of several processes that train together, only the first writes the results.
         return
     try:
-        with training_run(workspace, params=flat(params), dataset="artifacts/split") as record:
+        with training_run(workspace, params=flat(params)) as record:
             trained = fit(on_epoch=log_epochs(record), on_fold=partial(fold_run, record))
             _write(workspace, params, trained, record)
     except Interrupted as error:

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from pixmill.record.lineage import HOST, host, is_alive
 from pixmill.record.pending import RunData
-from pixmill.record.store import experiment_name
+from pixmill.record.store import experiment_name, model_ids, search_runs
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run as MlflowRun
 
 WEIGHTS = "pixmill.weights"
 """Tag with the md5 of a run's weights file, by which evaluate finds the training."""
@@ -79,7 +78,7 @@ def open_run(client: MlflowClient, data: RunData, *, home: Path, query: str | No
 def _find_run(client: MlflowClient, data: RunData, query: str | None) -> str | None:
     own = f"attributes.run_id = '{data.run_id}'" if data.run_id else None
     for each in filter(None, (own, query)):
-        if runs := _search(client, each, max_results=1, order_by=["attributes.start_time DESC"]):
+        if runs := search_runs(client, each, max_results=1, order_by=["attributes.start_time DESC"]):
             return str(runs[0].info.run_id)
     return None
 
@@ -133,16 +132,11 @@ def close_dead_runs(client: MlflowClient) -> int:
 
     Runs of another host, or without our tags, are not touched: their processes may still be alive.
     """
-    running = _search(client, f"attributes.status = 'RUNNING' and tags.`{HOST}` = '{host()}'")
+    running = search_runs(client, f"attributes.status = 'RUNNING' and tags.`{HOST}` = '{host()}'")
     dead = [run for run in running if not is_alive(run.data.tags)]
     for run in dead:
         client.set_terminated(run.info.run_id, status="KILLED")
     return len(dead)
-
-
-def _search(client: MlflowClient, query: str, **options: Any) -> list[MlflowRun]:
-    experiments = [experiment.experiment_id for experiment in client.search_experiments(max_results=50_000)]
-    return list(client.search_runs(experiments, filter_string=query, **options))
 
 
 def _experiment_id(client: MlflowClient, data: RunData, home: Path) -> str:
@@ -178,7 +172,7 @@ def _upload_model(client: MlflowClient, run_id: str, folder: Path) -> None:
     model = models[0]
     if model.status == "READY":
         return
-    if model.model_id not in _models_of(run):
+    if model.model_id not in model_ids(run):
         client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
     description = Model.load(str(folder))
     description.model_id = description.model_uuid = model.model_id
@@ -193,7 +187,7 @@ def _log_model_figures(client: MlflowClient, data: RunData) -> None:
     from mlflow.entities import Metric
 
     run_id = str(data.run_id)
-    for model in _models_of(client.get_run(run_id)):
+    for model in model_ids(client.get_run(run_id)):
         points = [Metric(*point, model_id=model, run_id=run_id) for point in data.points if not point[3]]
         _log(client, run_id, metrics=points)
 
@@ -204,10 +198,6 @@ def _end(client: MlflowClient, data: RunData) -> None:
     own = data.stage == "train" or LINKED in run.data.tags
     if run.info.status in ("RUNNING", "KILLED") and own and data.run_id != data.project:
         client.set_terminated(run.info.run_id, status=data.status, end_time=data.ended)
-
-
-def _models_of(run: MlflowRun) -> list[str]:
-    return sorted(output.model_id for output in (run.outputs.model_outputs if run.outputs else ()))
 
 
 def _log(client: MlflowClient, run_id: str, **items: Sequence[Any]) -> None:

@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from pixmill.record.store import (
     check_store,
     database_file,
     line_of,
+    model_ids,
     quiet_mlflow,
     tracking_uri,
     view_hint,
@@ -168,11 +169,21 @@ def _from_registry(
     return MlflowModel(uri, store, location, key, name, str(entry.version), **_facts(run))
 
 
+def list_models(client: MlflowClient, run: Run) -> list[LoggedModel]:
+    """Return the models that a run logged."""
+    return [client.get_logged_model(model_id) for model_id in model_ids(run)]
+
+
+def newest_model(models: Iterable[LoggedModel], name: str) -> LoggedModel | None:
+    """Return the newest of the models with a name; ``None`` if there is none."""
+    named = (model for model in models if model.name == name)
+    return max(named, key=lambda model: model.creation_timestamp, default=None)
+
+
 def _of_run(client: MlflowClient, uri: str, run_id: str, name: str) -> LoggedModel:
-    outputs = client.get_run(run_id).outputs
-    models = [client.get_logged_model(output.model_id) for output in (outputs.model_outputs if outputs else [])]
-    if named := [model for model in models if model.name == name]:
-        return max(named, key=lambda model: model.creation_timestamp)
+    models = list_models(client, client.get_run(run_id))
+    if found := newest_model(models, name):
+        return found
     names = ", ".join(sorted(f"'{model.name}'" for model in models)) or "none"
     raise PixmillError(f"{uri}: the run has no model '{name}'; its models: {names}", next=f"write {_FORMS}")
 

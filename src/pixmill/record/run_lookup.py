@@ -14,8 +14,8 @@ import yaml
 from pixmill.core.errors import PixmillError
 from pixmill.core.workspace import Workspace
 from pixmill.record.delivery import LINKED, WEIGHTS
-from pixmill.record.model_lookup import MODEL, asking, open_store
-from pixmill.record.store import database_file, tracking_uri, without_password
+from pixmill.record.model_lookup import MODEL, asking, list_models, newest_model, open_store
+from pixmill.record.store import database_file, search_runs, tracking_uri, without_password
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -138,9 +138,7 @@ class RunReader:
             return None if location is None else self._download(location, path)
 
     def _search(self, query: str, limit: int) -> list[Run]:
-        experiments = [entry.experiment_id for entry in self._client.search_experiments(max_results=50_000)]
-        order = ["attributes.start_time DESC"]
-        return list(self._client.search_runs(experiments, query, max_results=limit, order_by=order))
+        return search_runs(self._client, query, max_results=limit, order_by=["attributes.start_time DESC"])
 
     def _facts(self, run: Run) -> MlflowRun:
         info = run.info
@@ -156,13 +154,8 @@ class RunReader:
 
     def _location(self, run: Run) -> str | None:
         """Return where the files of the run's newest model ``classifier`` are; ``None`` if it has none."""
-        outputs = run.outputs.model_outputs if run.outputs else ()
-        models = [self._client.get_logged_model(output.model_id) for output in outputs]
-        named = [model for model in models if model.name == MODEL]
-        if not named:
-            return None
-        location: str = max(named, key=lambda model: model.creation_timestamp).artifact_location
-        return location
+        model = newest_model(list_models(self._client, run), MODEL)
+        return None if model is None else str(model.artifact_location)
 
     def _megabytes(self, run: Run) -> float | None:
         location = self._location(run)
@@ -190,12 +183,3 @@ def _seconds(run: Run) -> float | None:
     info = run.info
     finished = info.status == "FINISHED" and info.end_time and LINKED not in run.data.tags
     return (info.end_time - info.start_time) / 1000 if finished else None
-
-
-def list_runs(workspace: Workspace, *, limit: int = _LISTED) -> list[MlflowRun]:
-    """Return :meth:`RunReader.list_evaluated` of a workspace.
-
-    Raises:
-        PixmillError: MLflow does not respond within seconds, or there is no database yet.
-    """
-    return RunReader(workspace).list_evaluated(limit)

@@ -31,6 +31,9 @@ _FOREIGN = re.compile(r"[^\w.\- /]|\A\.\.|(?<![^/])\.*(?=/|\Z)", re.ASCII)
 """What MLflow rejects in parameter and metric names on at least one platform: characters, two dots at the start, and
 parts of a path that are empty or dots alone."""
 
+_SPLITS = "artifacts/split"
+"""The folder of the packed splits; with a split's name it is that of a dataset in MLflow."""
+
 _NAME = 240
 """MLflow's limit on a name is 250 characters; the rest is for the number of a name that occurs twice."""
 
@@ -173,17 +176,16 @@ class RunRecorder:
         if live:
             self._send(lambda client: client.log_batch(str(self.run_id), [Metric(*point) for point in points]))
 
-    def log_parts(self, dataset: str, parts: Mapping[str, str]) -> None:
+    def log_parts(self, parts: Mapping[str, str]) -> None:
         """Log the packed splits that a run reads, with their DVC hash; nothing if DVC has none.
 
         Args:
-            dataset: The folder of the splits, relative to the project's; with a split's name it is the name in MLflow.
             parts: The context of each split (``training``, ``validation`` or ``testing``), by name.
         """
         root = self._workspace.root
-        if digest := data_hashes(root).get(dataset):
+        if digest := data_hashes(root).get(_SPLITS):
             for part, context in parts.items():
-                name = f"{dataset}/{part}"
+                name = f"{_SPLITS}/{part}"
                 count = image_count(root / name)
                 profile = None if count is None else f'{{"images": {count}}}'
                 self.data.datasets.append({"name": name, "digest": digest, "context": context, "profile": profile})

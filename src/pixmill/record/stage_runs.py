@@ -18,7 +18,6 @@ def training_run(
     workspace: Workspace,
     *,
     params: Mapping[str, Any],
-    dataset: str,
     parent: str | None = None,
     name: str | None = None,
 ) -> Iterator[RunRecorder]:
@@ -30,7 +29,6 @@ def training_run(
     Args:
         workspace: The project's workspace.
         params: All parameters to log, flattened.
-        dataset: The training folder, relative to the project's; its splits and DVC hash are logged.
         parent: The id of a parent run, such as a sweep's; default: none.
         name: The run's name; default: the DVC experiment and the model.
 
@@ -43,7 +41,7 @@ def training_run(
     data.origin, data.tags = source_tags("train") | process_tags(), code_tags(root) | data_tags(root)
     run = RunRecorder(workspace, data)
     run.log_params(params)
-    run.log_parts(dataset, {"train": "training", "val": "validation"})
+    run.log_parts({"train": "training", "val": "validation"})
     for name in ("params.yaml", "pixmill.lock"):
         run.log_file(root / name, name)
     run.open()
@@ -53,7 +51,7 @@ def training_run(
 
 
 @contextlib.contextmanager
-def evaluation_run(workspace: Workspace, *, weights: str, dataset: str = "artifacts/split") -> Iterator[RunRecorder]:
+def evaluation_run(workspace: Workspace, *, weights: str) -> Iterator[RunRecorder]:
     """Add to the run of the training that produced the weights, when the block ends.
 
     The run is searched for in all experiments, newest first, regardless of ``MLFLOW_RUN_ID``, and its status does not
@@ -63,7 +61,6 @@ def evaluation_run(workspace: Workspace, *, weights: str, dataset: str = "artifa
     Args:
         workspace: The project's workspace.
         weights: The md5 of ``artifacts/train/model.weights.h5``.
-        dataset: The folder whose test split is evaluated, relative to the project's.
 
     Yields:
         The run. None of its methods raises because of MLflow.
@@ -73,7 +70,7 @@ def evaluation_run(workspace: Workspace, *, weights: str, dataset: str = "artifa
     data = RunData("evaluate", name="evaluation", weights=weights)
     data.origin = {WEIGHTS: weights, LINKED: linked} | source_tags("evaluate") | code_tags(root) | data_tags(root)
     run = RunRecorder(workspace, data)
-    run.log_parts(dataset, {"test": "testing"})
+    run.log_parts({"test": "testing"})
     run.log_file(root / "dvc.lock", "dvc.lock")
     with run.ending():
         yield run

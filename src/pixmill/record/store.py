@@ -8,7 +8,7 @@ import re
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import filelock
 
@@ -18,6 +18,7 @@ from pixmill.project.pyproject import read_project
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 _SECONDS = 3
 """Timeout of the first check of a store."""
@@ -143,6 +144,23 @@ def connect(uri: str) -> MlflowClient:
         return MlflowClient(uri)
     except Exception as error:
         raise StoreError(f"cannot be used ({line_of(error)})", next="pixmill doctor") from error
+
+
+def search_runs(client: MlflowClient, query: str, **options: Any) -> list[Run]:
+    """Return the runs of all experiments that a query of MLflow finds.
+
+    Args:
+        client: The store.
+        query: Such as ``attributes.status = 'RUNNING'``.
+        options: Those of ``MlflowClient.search_runs``.
+    """
+    experiments = [experiment.experiment_id for experiment in client.search_experiments(max_results=50_000)]
+    return list(client.search_runs(experiments, query, **options))
+
+
+def model_ids(run: Run) -> list[str]:
+    """Return the ids of the models that a run logged."""
+    return sorted(output.model_id for output in (run.outputs.model_outputs if run.outputs else ()))
 
 
 def quiet_mlflow() -> None:

@@ -4,13 +4,15 @@ A look takes about a second, where a run would fail after minutes.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from pixmill.bundled import missing_data
-from pixmill.core.errors import DataError, PluginError, ScrapeError
+from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.params import Params
 from pixmill.core.words import first_of
 from pixmill.images import EXTENSIONS, sniff
@@ -56,13 +58,12 @@ def find_issues(root: Path, params: Params) -> Iterator[Issue]:
     """
     sources = params.sources()
     if "urls" in sources:
-        yield from _lists(root, params)
+        from pixmill.scrape.sources.urls import UrlsSource
+
+        yield from _attempt(partial(UrlsSource, root=root), params.scrape.urls, params.classes)
     for source in sorted(sources):
         if source.startswith("site:"):
-            try:
-                load_site(source.removeprefix("site:"), root / "sites")
-            except ScrapeError as error:
-                yield Issue(error.message, error.next, stops=True)
+            yield from _attempt(load_site, source.removeprefix("site:"), root / "sites")
     yield from _plugins(root, params, sources)
     command = missing_data(root)
     if command is not None and not ("folder" in sources and command == "pixmill data"):
@@ -86,18 +87,14 @@ def _plugins(root: Path, params: Params, sources: Sequence[str]) -> Iterator[Iss
         if GROUPS[kind] == "train":
             # Quietly, and with our settings, before the plugin does.
             load_tensorflow()
-        try:
-            load_plugin(kind, name, root)
-        except PluginError as error:
-            yield Issue(error.message, error.next, stops=True)
+        yield from _attempt(load_plugin, kind, name, root)
 
 
-def _lists(root: Path, params: Params) -> Iterator[Issue]:
-    from pixmill.scrape.sources.urls import UrlsSource
-
+def _attempt(load: Callable[..., object], *arguments: Any) -> Iterator[Issue]:
+    """Yield why something cannot be loaded, if so: a run would stop there."""
     try:
-        UrlsSource(params.scrape.urls, params.classes, root=root)
-    except DataError as error:
+        load(*arguments)
+    except PixmillError as error:
         yield Issue(error.message, error.next, stops=True)
 
 

@@ -53,7 +53,7 @@ def _line(model: type[BaseModel], detail: Any) -> str:
     name = ".".join(_key(part) for part in location if part != "[key]") or "params.yaml"
     received = _quote(detail["input"])
     if detail["type"] in ("extra_forbidden", "invalid_key"):
-        known = _keys(_bare(_field_at(model, location[:-1])))
+        known = keys_of(_bare(_field_at(model, location[:-1])))
         if hint := did_you_mean(str(location[-1]), known):
             return f"{name}: unknown key{hint}"
         return f"{name}: expected one of the keys {', '.join(known)}, received {received}"
@@ -93,7 +93,8 @@ def _quote(value: object) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def _keys(model: type[BaseModel]) -> list[str]:
+def keys_of(model: type[BaseModel]) -> list[str]:
+    """Return the keys of a section, in its order."""
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
@@ -154,7 +155,7 @@ def describe(annotation: Any, constraints: tuple[Any, ...] = ()) -> str:
             return "a mapping from classes"
         return f"a mapping from any of {', '.join(get_args(arguments[0]))} to {describe(arguments[1])}"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return f"a section with the keys {', '.join(_keys(annotation))}"
+        return f"a section with the keys {', '.join(keys_of(annotation))}"
     if annotation is bool:
         return "true or false"
     if annotation is str:

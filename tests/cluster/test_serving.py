@@ -1,14 +1,11 @@
 """Replicas of the server behind a load balancer keep corrections in one bucket, and nothing answered is lost."""
 
-import contextlib
 import http.client
 import itertools
-import json
 import math
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -144,13 +141,7 @@ def test_feedback_by_way_of_any_replica_is_reviewed_once(replicas, s3, tmp_path)
     assert keys(SHARED) == ["checked"]
     # What is accepted stays in the project's inbox, until a commit holds it: the bucket has it no more.
     sitting = Review(project.root, "--no-open")
-    parts = urlsplit(sitting.address)
-    with contextlib.closing(http.client.HTTPConnection(parts.netloc, timeout=30)) as connection:
-        choice = {"id": predicted, "verb": "relabel", "label": "dress"}
-        headers = {"Origin": f"http://{parts.netloc}", "Content-Type": "application/json"}
-        body = json.dumps({"case": 0, "why": "", "choices": [choice]})
-        connection.request("POST", f"{parts.path}decide", body, headers)
-        assert connection.getresponse().status == 200
+    sitting.decide(0, predicted, "relabel", "dress")
     assert "1 image accepted into data/" in sitting.end()[1]
     (accepted,) = (project.root / "data/dress").iterdir()
     accepted.unlink()

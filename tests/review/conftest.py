@@ -2,7 +2,9 @@
 
 import contextlib
 import hashlib
+import http.client
 import io
+import json
 import os
 import re
 import signal
@@ -11,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import pandas as pd
@@ -208,6 +211,25 @@ class Review:
         """Return the next line that it says."""
         assert self._process.stderr is not None
         return self._process.stderr.readline()
+
+    def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        """Return what the server tells its page, which sends what is given as JSON."""
+        parts = urlsplit(self.address)
+        headers = {"Origin": f"http://{parts.netloc}", "Content-Type": "application/json"}
+        content = None if body is None else json.dumps(body)
+        with contextlib.closing(http.client.HTTPConnection(parts.netloc, timeout=60)) as connection:
+            connection.request("GET" if body is None else "POST", parts.path + path, content, headers)
+            answer = connection.getresponse()
+            assert answer.status == 200
+            return json.loads(answer.read())
+
+    def cases(self) -> list[dict[str, Any]]:
+        """Return the cases that the page shows."""
+        return [self.ask(f"case/{number}") for number in range(self.ask("session")["total"])]
+
+    def decide(self, case: int, name: str, verb: str, label: str = "") -> None:
+        """Decide on an image of a case."""
+        self.ask("decide", {"case": case, "why": "", "choices": [{"id": name, "verb": verb, "label": label}]})
 
     def end(self) -> tuple[int, str]:
         """Press Ctrl-C, and return the exit code and what was said."""

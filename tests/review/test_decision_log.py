@@ -1,7 +1,6 @@
 """A decision is known to be lost, committed, or replaced by the person, whatever became of ``review.csv``."""
 
 import contextlib
-import subprocess
 import time
 
 import filelock
@@ -18,13 +17,9 @@ from pixmill.serve.correction import correction_of
 from pixmill.serve.inbox import Inbox
 from pixmill.validate.decisions import Decision
 from tests.review.conftest import jpeg
+from tests.version_control import git, start_repository
 
 HEADER = "image,decision,label,by,why\n"
-
-
-def git(root, *words):
-    command = ["git", "-c", "user.name=a", "-c", "user.email=a@b", *words]
-    subprocess.run(command, cwd=root, check=True, capture_output=True)
 
 
 @pytest.fixture
@@ -33,7 +28,7 @@ def name(project):
     name = project.add("coat")
     project.write()
     project.review.write_text(f"{HEADER}data/coat/0000.jpg,drop,,mk,dark\n")
-    git(project.root, "init", "-qb", "main")
+    start_repository(project.root)
     git(project.root, "add", "review.csv")
     git(project.root, "commit", "-qm", "x")
     return name

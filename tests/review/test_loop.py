@@ -1,13 +1,9 @@
 """The whole loop with the real stages: what was decided on the page is what validate does next."""
 
-import contextlib
-import http.client
-import json
 import os
 import subprocess
 import sys
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
 
 import pyarrow.parquet as pq
 import pytest
@@ -18,28 +14,6 @@ from pixmill.validate.reasons import word
 from tests.review.conftest import jpeg
 
 pytestmark = pytest.mark.slow
-
-
-class Pages:
-    """Ask the page's server as the page does."""
-
-    def __init__(self, address):
-        self.parts = urlsplit(address)
-
-    def ask(self, path, body=None):
-        headers = {"Origin": f"http://{self.parts.netloc}", "Content-Type": "application/json"}
-        content = None if body is None else json.dumps(body)
-        with contextlib.closing(http.client.HTTPConnection(self.parts.netloc, timeout=60)) as connection:
-            connection.request("GET" if body is None else "POST", self.parts.path + path, content, headers)
-            answer = connection.getresponse()
-            assert answer.status == 200
-            return json.loads(answer.read())
-
-    def cases(self):
-        return [self.ask(f"case/{number}") for number in range(self.ask("session")["total"])]
-
-    def decide(self, case, name, verb, label=""):
-        self.ask("decide", {"case": case["number"], "why": "", "choices": [{"id": name, "verb": verb, "label": label}]})
 
 
 @pytest.fixture
@@ -96,13 +70,12 @@ def test_feedback_comes_into_the_manifest_with_its_origin_and_its_new_label(data
     names = [inbox.add(content, correction_of(content, label=label, **told)) for content, label in wrong]
 
     sitting = begin(data, "--no-open", "--only", "feedback")
-    pages = Pages(sitting.address)
-    cases = {case["images"][0]["id"]: case for case in pages.cases()}
+    cases = {case["images"][0]["id"]: case for case in sitting.cases()}
     assert cases.keys() == set(names)
     for name, verb, label in zip(
         names, ["relabel", "keep", "keep", "relabel", "drop"], ["boot", "", "", "boot", ""], strict=True
     ):
-        pages.decide(cases[name], name, verb, label)
+        sitting.decide(cases[name]["number"], name, verb, label)
     code, told = sitting.end()
     assert (code, told.splitlines()[-3:]) == (
         0,
@@ -136,15 +109,14 @@ def test_what_was_decided_is_what_validate_does_next(data, repository, begin):
     assert before["hat/near.jpg"] == ("hat", None)
 
     sitting = begin(data, "--no-open")
-    pages = Pages(sitting.address)
-    cases = {case["kind"]: case for case in pages.cases() if case["kind"] not in ("labels", "outliers")}
+    cases = {case["kind"]: case for case in sitting.cases() if case["kind"] not in ("labels", "outliers")}
     assert list(cases) == ["conflicts", "near-duplicates", "dropped"]
     (torn,) = cases["conflicts"]["images"]
-    pages.decide(cases["conflicts"], torn["id"], "relabel", "boot")
+    sitting.decide(cases["conflicts"]["number"], torn["id"], "relabel", "boot")
     near = next(item for item in cases["near-duplicates"]["images"] if item["label"] == "hat")
-    pages.decide(cases["near-duplicates"], near["id"], "drop")
+    sitting.decide(cases["near-duplicates"]["number"], near["id"], "drop")
     (tiny,) = cases["dropped"]["images"]
-    pages.decide(cases["dropped"], tiny["id"], "keep")
+    sitting.decide(cases["dropped"]["number"], tiny["id"], "keep")
     code, told = sitting.end()
     assert (code, told.splitlines()[-2:]) == (0, ["3 decisions written to review.csv.", "Next: dvc repro"])
 

@@ -16,10 +16,6 @@ from tests.review.conftest import jpeg
 LIMITS = RowLimits(seconds=60, memory=1 << 30)
 
 
-def source(path, name, max_pixels=10**6):
-    return ImageFile(name, path, max_pixels)
-
-
 @pytest.fixture
 def sources(project):
     """A function that puts bytes there and returns where."""

@@ -1,9 +1,7 @@
 """The command finds its tables, opens a browser, ends at Ctrl-C and says what comes next."""
 
-import contextlib
 import getpass
 import http.client
-import json
 import subprocess
 import time
 from urllib.parse import urlsplit
@@ -30,18 +28,6 @@ def ask(address):
     answer.read()
     connection.close()
     return answer
-
-
-def shown(sitting):
-    """Return the cases that the page shows."""
-    parts = urlsplit(sitting.address)
-    with contextlib.closing(http.client.HTTPConnection(parts.netloc, timeout=60)) as connection:
-
-        def get(path):
-            connection.request("GET", parts.path + path)
-            return json.loads(connection.getresponse().read())
-
-        return [get(f"case/{number}") for number in range(get("session")["total"])]
 
 
 @pytest.fixture
@@ -155,13 +141,7 @@ def test_what_to_run_after_feedback_is_told(doubtful, begin, params, folder, tol
     (doubtful.root / "params.yaml").write_text(text.replace("source: folder", params))
     name = add_feedback(doubtful, jpeg(900), "dress")
     sitting = begin(doubtful.root, "--no-open")
-    parts = urlsplit(sitting.address)
-    connection = http.client.HTTPConnection(parts.netloc, timeout=60)
-    body = json.dumps({"case": 0, "why": "", "choices": [{"id": name, "verb": "keep"}]})
-    headers = {"Origin": f"http://{parts.netloc}", "Content-Type": "application/json"}
-    connection.request("POST", f"{parts.path}decide", body, headers)
-    assert connection.getresponse().status == 200
-    connection.close()
+    sitting.decide(0, name, "keep")
     code, said = sitting.end()
     *_, empty, moved, last = said.splitlines()
     assert (code, empty) == (0, "")
@@ -187,7 +167,7 @@ def test_flips_are_those_of_the_workspace_and_its_base(project, begin, capsys):
         if message:
             commit(project.root, message)
     sitting = begin(project.root, "--no-open")
-    (case,) = (case for case in shown(sitting) if case["kind"] == "flips")
+    (case,) = (case for case in sitting.cases() if case["kind"] == "flips")
     assert case["images"][0]["id"] == first
     assert case["why"] == (
         "Labelled 'coat', which the base's model predicted (100%); the model now predicts 'dress' (80%)."

@@ -2,15 +2,12 @@
 
 import contextlib
 import hashlib
-import http.client
-import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -101,23 +98,10 @@ def decide(project):
     """Begin a review, accept the twelve images, and keep three others that were dropped."""
     sitting = Review(project.root, "--no-open")
     assert sitting.address, sitting.end()
-    parts = urlsplit(sitting.address)
-    with contextlib.closing(http.client.HTTPConnection(parts.netloc, timeout=60)) as connection:
-
-        def ask(path, body=None):
-            headers = {"Origin": f"http://{parts.netloc}", "Content-Type": "application/json"}
-            content = None if body is None else json.dumps(body)
-            connection.request("GET" if body is None else "POST", parts.path + path, content, headers)
-            answer = connection.getresponse()
-            assert answer.status == 200
-            return json.loads(answer.read())
-
-        for number in range(ask("session")["total"]):
-            (image,) = ask(f"case/{number}")["images"]
-            if image["verdict"] == "new" or image["reason"]:
-                ask(
-                    "decide", {"case": number, "why": "", "choices": [{"id": image["id"], "verb": "keep", "label": ""}]}
-                )
+    for case in sitting.cases():
+        (image,) = case["images"]
+        if image["verdict"] == "new" or image["reason"]:
+            sitting.decide(case["number"], image["id"], "keep")
     return sitting
 
 

@@ -56,20 +56,6 @@ def test_what_is_off_is_refused(locked: Client) -> None:
     assert (facts["feedback"], facts["urls"]) == (False, False)
 
 
-def test_a_body_without_a_length_is_counted_while_it_comes(client: Client) -> None:
-    with socket.create_connection(("127.0.0.1", client.port), 30) as connection:
-        connection.sendall(
-            b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
-            b"Transfer-Encoding: chunked\r\n\r\n"
-        )
-        chunk = b"10000\r\n" + bytes(1 << 16) + b"\r\n"
-        for _ in range(20 * 16 + 1):
-            connection.sendall(chunk)
-        connection.sendall(b"0\r\n\r\n")
-        head = connection.recv(65536)
-    assert head.startswith(b"HTTP/1.1 413 ")
-
-
 def told(port: int, *parts: bytes) -> bytes:
     """Send parts until the server ends the connection, and return its answer."""
     answer = b""
@@ -87,6 +73,11 @@ START, FIELD = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n", b"a" * 1000 + b"
 CHUNKED = (
     b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n"
 )
+
+
+def test_a_body_without_a_length_is_counted_while_it_comes(client: Client) -> None:
+    chunk = b"10000\r\n" + bytes(1 << 16) + b"\r\n"
+    assert told(client.port, CHUNKED, *[chunk] * (20 * 16 + 1), b"0\r\n\r\n").startswith(b"HTTP/1.1 413 ")
 
 
 @pytest.mark.parametrize(
@@ -123,11 +114,7 @@ def test_a_head_below_64_kib_is_accepted_also_behind_another(client: Client) -> 
 
 
 def test_what_is_not_http_is_a_problem_and_the_end(client: Client) -> None:
-    with socket.create_connection(("127.0.0.1", client.port), 30) as connection:
-        connection.sendall(b"\x16\x03\x01 hello\r\n\r\n")
-        answer = b""
-        while data := connection.recv(65536):
-            answer += data
+    answer = told(client.port, b"\x16\x03\x01 hello\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b"application/problem+json" in answer
 

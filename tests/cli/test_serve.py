@@ -69,7 +69,7 @@ def test_a_file_without_keys_is_an_error(served, tmp_path: Path, capsys, content
 @pytest.mark.parametrize("option", ["--workers=0", "--workers=1.5", "--url-rate=-1", "--url-rate=x"])
 def test_numbers_are_whole(served, capsys, option: str) -> None:
     assert run_pixmill("serve", option) != 0
-    assert "expected a whole number above 0" in capsys.readouterr().err
+    assert "expected a whole number" in capsys.readouterr().err
 
 
 def test_the_network_can_be_left_alone(served) -> None:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pixmill.cli.parser import project_root
+from pixmill.cli.parser import number, project_root
 from pixmill.core.progress import announce
 
 _FORMATS = ("litert", "int8", "onnx", "keras")
@@ -33,7 +33,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, metavar="DIR", help="folder to write to (default: exported)")
     parser.add_argument(
         "--max-drop",
-        type=_share,
+        type=number("a number from 0 to 1", float, 0, 1),
         default=0.03,
         metavar="SHARE",
         help="largest drop of the test accuracy that int8 may have (default: 0.03, three points)",
@@ -73,16 +73,6 @@ def _format(text: str) -> str:
     if text not in _FORMATS:
         raise argparse.ArgumentTypeError(f"expected {', '.join(_FORMATS)}, received '{text}'")
     return text
-
-
-def _share(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = -1.0
-    if not 0 <= share <= 1:
-        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, received '{text}'")
-    return share
 
 
 def _align(rows: Sequence[Sequence[str]]) -> str:

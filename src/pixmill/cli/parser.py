@@ -1,13 +1,16 @@
 """What the verbs share: a parser that guesses, the project's folder, and lines for standard error."""
 
 import argparse
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.words import did_you_mean
 from pixmill.core.workspace import Workspace
+
+N = TypeVar("N", int, float)
 
 
 class Parser(argparse.ArgumentParser):
@@ -60,11 +63,28 @@ def project_workspace() -> Workspace:
     return Workspace(root, root)
 
 
-def port(text: str) -> int:
-    """Return the number of a port, for ``type=`` of an option."""
-    if not (text.isdecimal() and int(text) < 65536):
-        raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, received '{text}'")
-    return int(text)
+def number(expected: str, kind: type[N], least: float, most: float = math.inf) -> Callable[[str], N]:
+    """Return what takes a number within bounds, for ``type=`` of an option.
+
+    Args:
+        expected: What is expected, in words.
+        kind: ``int`` or ``float``.
+        least: The lower bound.
+        most: The upper bound; default: none.
+    """
+
+    def parse(text: str) -> N:
+        try:
+            if least <= (value := kind(text)) <= most:
+                return value
+        except ValueError:
+            pass
+        raise argparse.ArgumentTypeError(f"expected {expected}, received '{text}'")
+
+    return parse
+
+
+port = number("a port from 0 to 65535", int, 0, 65535)
 
 
 def inbox(text: str) -> Path | str:

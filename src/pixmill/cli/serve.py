@@ -9,7 +9,7 @@ import ipaddress
 import os
 from pathlib import Path
 
-from pixmill.cli.parser import inbox, port, project_root
+from pixmill.cli.parser import inbox, number, port, project_root
 from pixmill.core.errors import PixmillError
 from pixmill.core.progress import announce
 
@@ -37,12 +37,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=port, default=8000, help="port; 0 for a free one (default: 8000)")
     parser.add_argument(
-        "--workers", type=_count, metavar="N", help="processes that predict (default: one per processor)"
+        "--workers",
+        type=number("a whole number above 0", int, 1),
+        metavar="N",
+        help="processes that predict (default: one per processor)",
     )
     parser.add_argument("--open", action="store_true", help="open the page in your browser")
     parser.add_argument(
         "--url-rate",
-        type=_amount,
+        type=number("a whole number, 0 or above", int, 0),
         default=10,
         metavar="N",
         help="URLs fetched per client and minute; 0: none (default: 10)",
@@ -126,16 +129,6 @@ def _keys(path: Path | None) -> tuple[str, ...]:
     if path is not None and not keys:
         raise PixmillError(f"{path} holds no key", next="write one key per line into it")
     return keys
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"expected a whole number above 0, received '{text}'")
-    return int(text)
-
-
-def _amount(text: str) -> int:
-    return 0 if text == "0" else _count(text)
 
 
 def _network(text: str) -> str:

@@ -111,7 +111,7 @@ class SplitError(PixmillError):
 
 
 class TrainError(PixmillError):
-    """Why training cannot start or did not end well."""
+    """A training that cannot start or did not end well, and why."""
 
 
 class StorageError(PixmillError):

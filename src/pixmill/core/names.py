@@ -16,6 +16,11 @@ def to_nfc(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
+def to_text(name: str) -> str:
+    """Return a file's name as a text that every table can hold: on Linux it need not be one."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def fold(name: str) -> str:
     """Return a name without regard to case, equal for names such as ``straße`` and ``Strasse``.
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pixmill.core.errors import DataError
 from pixmill.core.files import target_within
-from pixmill.core.names import fold, to_nfc
+from pixmill.core.names import fold, to_nfc, to_text
 from pixmill.core.words import count, first_of
 from pixmill.images import EXTENSIONS, sniff
 from pixmill.scrape.candidate import Candidate, Query
@@ -70,13 +70,13 @@ class FolderSource(LocalSource):
 
     def labels(self) -> list[str]:
         """Return every folder with a file in it, by name."""
-        return sorted({_text(label) for folder, label in self._entries_by_label if self._files(folder, label)})
+        return sorted({to_text(label) for folder, label in self._entries_by_label if self._files(folder, label)})
 
     def files(self, label: str) -> Iterator[tuple[str | None, str]]:
         """Yield the part and the address of everything in a class's folders, part by part, by name."""
         for part, folder in self._parts.items():
             for name in self._files(folder, label):
-                yield part, f"{self._address(folder)}/{_text(name)}"
+                yield part, f"{self._address(folder)}/{to_text(name)}"
 
     def absence(self, label: str) -> str | None:
         """Return in words why a class has no image here; ``None`` where it has one, by the first bytes of its files."""
@@ -204,9 +204,4 @@ def _visible(folder: Path) -> list[str]:
 
 
 def _some(names: Sequence[str]) -> str:
-    return first_of([*map(_text, names)], _NAMED)
-
-
-def _text(name: str) -> str:
-    """Return a file's name as a text that every table can hold."""
-    return name.encode("utf-8", "backslashreplace").decode()
+    return first_of([*map(to_text, names)], _NAMED)

@@ -11,6 +11,7 @@ from typing import Literal
 
 from pixmill.core.errors import DataError
 from pixmill.core.files import target_within
+from pixmill.core.names import to_text
 
 _INLINE_BYTES = 64 * 1024
 """Larger images are never inlined: a page of a hundred photographs of 5 MB each would help nobody."""
@@ -106,7 +107,7 @@ class Catalogue:
         self.classes: dict[str, tuple[ProductCard, ...]] = {}
         self.links_out: list[Path] = []
         for folder in self._within(data, filter(Path.is_dir, _visible(data) if data.is_dir() else ())):
-            label = _text(folder.name)
+            label = to_text(folder.name)
             files = self._within(data, filter(Path.is_file, _visible(folder)))
             cards = [card for path in files for card in _cards(label, path)]
             self.classes[label] = tuple(sorted(cards, key=lambda card: (card.id, card.image)))
@@ -144,14 +145,9 @@ def _visible(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
-def _text(name: str) -> str:
-    """Return a file's name as text, which on Linux it need not be."""
-    return name.encode("utf-8", "backslashreplace").decode()
-
-
 def _cards(label: str, path: Path) -> Iterator[ProductCard]:
     """Yield the cards that one image leads to: its own and, now and then, another."""
-    key = f"{label}/{_text(path.name)}"
+    key = f"{label}/{to_text(path.name)}"
     yield _card(CardKind.PRODUCT, label, path, key)
     for kind, one_in in ((CardKind.AGAIN, 12), (CardKind.SOLD_OUT, 25), (CardKind.MEMBERS, 25)):
         if _number(key, kind.value) % one_in == 0:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from pixmill.core.words import count
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -40,8 +42,8 @@ def render_page(package: str, template: str, **content: Any) -> str:
     """Return a self-contained HTML page.
 
     Every value is escaped: names, URLs and titles come from strangers. Templates extend ``base.html`` of this package
-    and fill its blocks ``title``, ``lead`` and ``content``; their filters ``count`` and ``percent`` show numbers, and
-    ``shorten`` long names (:func:`shorten`).
+    and fill its blocks ``title``, ``lead`` and ``content``; their filters ``count`` (with its noun where one is given)
+    and ``percent`` show numbers, and ``shorten`` long names (:func:`shorten`).
 
     Args:
         package: The package that holds the template, such as ``pixmill.validate``.
@@ -67,7 +69,7 @@ def render_page(package: str, template: str, **content: Any) -> str:
     environment.globals["script_digest"] = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     environment.filters["percent"] = lambda value: f"{100 * value:.1f} %"
     environment.filters["shorten"] = shorten
-    environment.filters["count"] = lambda value: f"{value:,}"
+    environment.filters["count"] = lambda value, *noun: count(value, *noun) if noun else f"{value:,}"
     return environment.get_template(template).render(**content)
 
 

@@ -78,12 +78,12 @@ def test_a_line_that_is_committed_or_edited_is_forgotten(project, name, journal,
     assert len(journal.read()[1]) == 1
     git(project.root, "commit", "-qam", "y")
     desk.release()
-    assert journal.read() == ({}, {})
+    assert journal.read() == ({}, {}, [])
     decide(Decision(0, name, "relabel", "shoe", "mk", ""))
     project.review.write_text(f"{HEADER}{name[:8]},relabel,dress,mk,\n")
     assert lost(journal) == []
     desk.release()
-    assert journal.read() == ({}, {})
+    assert journal.read() == ({}, {}, [])
 
 
 def test_of_several_changes_the_first_line_and_the_last_count(project, name, journal, decide):
@@ -115,7 +115,7 @@ def test_a_decision_is_noted_before_it_is_written_and_not_if_it_could_not_be(
     monkeypatch.setattr(ledger_module, "_PATIENCE", 0.05)
     with filelock.FileLock(project.root / "review.lock"), pytest.raises(LockedError):
         decide(keep(name))
-    assert journal.read() == ({}, {})
+    assert journal.read() == ({}, {}, [])
     monkeypatch.setattr(ledger_module, "write_text", interrupt)
     with pytest.raises(KeyboardInterrupt):
         decide(keep(name))

@@ -101,14 +101,26 @@ class DecisionLog:
         self.root = root
         self.path = Path(inbox.place, "decided.jsonl")
 
-    def read(self) -> tuple[dict[str, Accepted], dict[str, Changed]]:
-        """Return the accepted images and the changed lines, by the id of their image; malformed lines are skipped."""
-        accepted, changed, _ = self._parse()
-        return accepted, changed
-
-    def malformed_lines(self) -> list[str]:
-        """Return the lines that are skipped."""
-        return [line.decode(errors="replace") for line in self._parse()[2]]
+    def read(self) -> tuple[dict[str, Accepted], dict[str, Changed], list[bytes]]:
+        """Return the accepted images and the changed lines, by the id of their image, and the malformed lines."""
+        accepted: dict[str, Accepted] = {}
+        changed: dict[str, Changed] = {}
+        malformed = []
+        try:
+            lines = self.path.read_bytes().splitlines()
+        except FileNotFoundError:
+            lines = []
+        for line in filter(None, lines):
+            try:
+                record = _PARSER.validate_json(line)
+            except ValidationError:
+                malformed.append(line)
+                continue
+            if isinstance(record, Accepted):
+                accepted[record.image] = record
+            else:
+                changed[record.image] = record
+        return accepted, changed, malformed
 
     def accept(self, image: str, file: Path, content: bytes, corrections: int) -> None:
         """Note that an image is accepted, before it is put anywhere.
@@ -149,33 +161,13 @@ class DecisionLog:
         """Return the project's branch; empty outside of one."""
         return (git(self.root, "symbolic-ref", "--quiet", "--short", "HEAD") or "").strip()
 
-    def _parse(self) -> tuple[dict[str, Accepted], dict[str, Changed], list[bytes]]:
-        accepted: dict[str, Accepted] = {}
-        changed: dict[str, Changed] = {}
-        malformed = []
-        try:
-            lines = self.path.read_bytes().splitlines()
-        except FileNotFoundError:
-            lines = []
-        for line in filter(None, lines):
-            try:
-                record = _PARSER.validate_json(line)
-            except ValidationError:
-                malformed.append(line)
-                continue
-            if isinstance(record, Accepted):
-                accepted[record.image] = record
-            else:
-                changed[record.image] = record
-        return accepted, changed, malformed
-
     def _change(
         self, *, accept: Mapping[str, Accepted | None] | None = None, change: Mapping[str, Changed | None] | None = None
     ) -> None:
         if not accept and not change:
             return
         with self.inbox.lock(then="repeat the decision"):
-            accepted, changed, malformed = self._parse()
+            accepted, changed, malformed = self.read()
             for image, record in (change or {}).items():
                 old = changed.pop(image, None)
                 if record is not None:

@@ -65,8 +65,8 @@ def examine(journal: DecisionLog, *, only_absent: bool = False) -> State:
         only_absent: Whether to look only at images whose file is absent, so that ``unadded`` and ``committed`` are
             incomplete: without such images, DVC need not start.
     """
-    accepted, changed = journal.read()
-    state, root = State(malformed=journal.malformed_lines()), journal.root
+    accepted, changed, malformed = journal.read()
+    state, root = State(malformed=[line.decode(errors="replace") for line in malformed]), journal.root
     images = [item for item in accepted.values() if not (only_absent and (root / item.file).is_file())]
     if images:
         _examine_images(state, journal, images)

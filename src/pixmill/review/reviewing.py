@@ -33,8 +33,6 @@ from pixmill.web.loopback import wait_for_interrupt
 _PAUSE = 30.0
 """Seconds without a decision on a new image after which ``data/`` is added to DVC."""
 
-_UNCHECKED = "Labels have not been checked yet.\nNext: set evaluate.label_errors above 0, then: dvc repro evaluate"
-
 _PATIENCE = 15.0
 """Seconds to wait at the end while DVC is busy."""
 
@@ -80,9 +78,7 @@ def review(
     )
     decided = {row for name in ledger.read() if (row := material.row(name)) is not None}
     box = Inbox(root / "inbox")
-    other = _other(inbox, root / "inbox")
-    if other is not None:
-        _move(other, box)
+    other = _empty_other(inbox, box)
     entries, broken = box.entries()
     journal = DecisionLog(box, root)
     feedback = sort_feedback(entries, material, root / "data", accepted=journal.read()[0])
@@ -97,10 +93,7 @@ def review(
         announce(f"Nothing to review{f' in {only}' if only else ''}.{why and ' ' + why}")
     _remark(feedback, broken, box, state)
     if not cases:
-        if problem is not None:
-            announce(f"data/ is not in DVC yet: {problem}")
-        if material.ranking is None and only in (None, "labels"):
-            announce(_UNCHECKED)
+        _remark_unfinished(problem, is_unchecked=material.ranking is None and only in (None, "labels"))
         return
     if feedback.new:
         desk.sweep()
@@ -192,13 +185,17 @@ def _keep_images(desk: InboxLedger, root: Path, *, patience: float) -> tuple[Sta
     return state, problem
 
 
-def _other(inbox: Path | str | None, own: Path) -> Inbox | None:
-    """Return the inbox that was named, unless it is the project's own."""
-    if inbox is None or (isinstance(inbox, Path) and inbox.resolve() == own.resolve()):
+def _empty_other(inbox: Path | str | None, box: Inbox) -> Inbox | None:
+    """Move what lies in the inbox that was named into the project's, say how much, and return it, if it is another."""
+    if inbox is None or (isinstance(inbox, Path) and inbox.resolve() == Path(box.place).resolve()):
         return None
     if isinstance(inbox, Path) and not inbox.exists():
         raise PixmillError(f"{inbox} does not exist", next="name the folder that pixmill serve has as --inbox")
-    return Inbox(inbox)
+    other = Inbox(inbox)
+    moved, broken = other.move_to(box)
+    announce(f"{count(moved, 'correction')} moved from {other.place} to {box.place}.")
+    _say_skipped(broken, other)
+    return other
 
 
 def _flips(root: Path, only: Kind | None) -> tuple[pd.DataFrame | None, str]:
@@ -220,13 +217,6 @@ def _flips(root: Path, only: Kind | None) -> tuple[pd.DataFrame | None, str]:
         return None, ""
 
 
-def _move(other: Inbox, box: Inbox) -> None:
-    """Empty another inbox into the project's, and say how much came."""
-    moved, broken = other.move_to(box)
-    announce(f"{count(moved, 'correction')} moved from {other.place} to {box.place}.")
-    _say_skipped(broken, other)
-
-
 def _say_skipped(broken: int, box: Inbox) -> None:
     if broken:
         announce(f"Skipped {count(broken, 'object')} of {box.place}/corrections/ that cannot be read as one.")
@@ -241,6 +231,13 @@ def _remark(feedback: Feedback, broken: int, box: Inbox, state: State) -> None:
     if (described := describe_state(state)) is not None:
         lines, command = described
         announce("\n".join([*lines, f"Next: {command}"]))
+
+
+def _remark_unfinished(problem: DataError | None, *, is_unchecked: bool) -> None:
+    if problem is not None:
+        announce(f"data/ is not in DVC yet: {problem}")
+    if is_unchecked:
+        announce("Labels have not been checked yet.\nNext: set evaluate.label_errors above 0, then: dvc repro evaluate")
 
 
 def _conclude(session: Session, desk: InboxLedger, params: Params, root: Path, problem: DataError | None) -> None:

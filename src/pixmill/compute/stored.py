@@ -30,7 +30,7 @@ _EMPTY = "/d4/1d8cd98f00b204e9800998ecf8427e"
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Name an object in a DVC remote, for a worker that does not see this machine's folder.
+    """An object in a DVC remote, for a worker that does not see this machine's folder.
 
     Args:
         storage: The remote's file system, from fsspec, pickled with its settings: only those who read open it.

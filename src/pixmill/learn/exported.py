@@ -52,7 +52,7 @@ _NEXT = "pixmill export"
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """Describe an exported classifier.
+    """An exported classifier.
 
     Args:
         labels: The classes, in the order of the outputs.

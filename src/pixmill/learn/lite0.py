@@ -35,7 +35,7 @@ PyTorch's padding drops the last row and column (at 56 pixels, one cell of four 
 
 
 class _Blocks(NamedTuple):
-    """Describe a stage of blocks; the first block has the stride."""
+    """A stage of blocks; the first block has the stride."""
 
     repeats: int
     kernel: int

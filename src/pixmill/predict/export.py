@@ -51,7 +51,7 @@ class ExportResult:
 
 
 class _FormatError(Exception):
-    pass
+    """A format that is refused, with the reason as its text."""
 
 
 def export(

@@ -33,7 +33,7 @@ IN_MLFLOW = ("models:", "runs:")
 
 @dataclass(frozen=True)
 class Model:
-    """Say what is known of a model, without loading its network.
+    """What is known of a model, without loading its network.
 
     Args:
         path: What :meth:`pixmill.learn.Classifier.load` takes.

@@ -45,7 +45,7 @@ Rows = Callable[[], Iterable[Row]]
 
 @dataclass(frozen=True)
 class Output:
-    """Name a file to write.
+    """A file to write.
 
     Args:
         format: One of :data:`FORMATS`.

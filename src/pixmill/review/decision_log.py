@@ -24,6 +24,8 @@ SHORTEST = 8
 
 
 class _Record(BaseModel):
+    """A line of the log."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     image: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]

@@ -38,7 +38,7 @@ _SETTLED = {"review", "label_conflict", "duplicate_pixels", "leak", "repeated"}
 
 @dataclass(frozen=True)
 class Link:
-    """Say how alike two members of a case are.
+    """How alike two members of a case are.
 
     Args:
         a: One's place among the members.

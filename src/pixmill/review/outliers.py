@@ -24,7 +24,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class _Feature:
-    """Say how a column is compared, and what its extremes are called.
+    """How a column is compared, and what its extremes are called.
 
     Args:
         column: Of the manifest.

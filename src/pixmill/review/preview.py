@@ -21,7 +21,7 @@ _HELD = 256
 
 @dataclass(frozen=True)
 class ImageFile:
-    """Say where an image lies.
+    """Where an image lies.
 
     Args:
         id: Its id.

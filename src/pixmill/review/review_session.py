@@ -39,7 +39,7 @@ class Decisions(Protocol):
 
 
 class DecisionError(PixmillError):
-    """Tell why a decision was not written."""
+    """Why a decision was not written."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pixmill.web.fetch import Refused
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Say what is looked for, and where.
+    """What is looked for, and where.
 
     Args:
         label: The class that the images are for.
@@ -24,7 +24,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    r"""Say where one image is to be had, and what its source says of it.
+    r"""Where one image is to be had, and what its source says of it.
 
     What strangers write is made fit for every file and terminal; a number that can be no length is dropped:
 

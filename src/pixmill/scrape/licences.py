@@ -30,7 +30,7 @@ _JURISDICTION = re.compile(r"[a-z]{2}|igo")
 
 @dataclass(frozen=True)
 class Licence:
-    """Name a Creative Commons licence or dedication.
+    """A Creative Commons licence or dedication.
 
     Args:
         family: What it allows.

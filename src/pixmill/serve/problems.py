@@ -12,7 +12,7 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class ProblemError(Exception):
-    """Say what is wrong with a request, or why it is not answered.
+    """What is wrong with a request, or why it is not answered.
 
     Args:
         status: The HTTP status.

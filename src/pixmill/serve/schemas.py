@@ -17,6 +17,8 @@ _BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 
 
 class _Schema(BaseModel):
+    """A body with no unknown key."""
+
     model_config = ConfigDict(extra="forbid")
 
 
@@ -72,6 +74,8 @@ class Records(_Schema):
 
 
 class _Table(_Schema):
+    """A table of one column of images, as pandas splits it."""
+
     columns: list[str] = Field(min_length=1, max_length=1)
     index: list[_Scalar | Annotated[list[_Scalar], Field(max_length=MAX_IMAGES)]] = Field([], max_length=MAX_IMAGES)
     data: list[Annotated[list[Base64], Field(min_length=1, max_length=1)]] = Field(min_length=1, max_length=MAX_IMAGES)

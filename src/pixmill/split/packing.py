@@ -89,7 +89,7 @@ _Writer = Literal["worker", "node", "driver"]
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """Say which image goes where.
+    """Which image goes where.
 
     Args:
         id: The sha256 of its bytes.

@@ -100,7 +100,7 @@ Counts = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Scale:
-    """Say how a measure is divided into bins.
+    """How a measure is divided into bins.
 
     Args:
         name: The column of the manifest.

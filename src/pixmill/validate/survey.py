@@ -111,7 +111,7 @@ def _hexadecimal(values: npt.NDArray[np.generic], size: int) -> npt.NDArray[np.b
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """Name an image that is looked at.
+    """An image that is looked at.
 
     Args:
         id: The sha256 of the bytes that it must have.

@@ -93,7 +93,7 @@ class Collector:
 
 @dataclass(frozen=True)
 class _Stored(Fetched):
-    """Say what came of bytes, which lie in the journal's images where they are one; ``content`` is empty."""
+    """What came of bytes, which lie in the journal's images where they are one; ``content`` is empty."""
 
     outcome: Outcome = field(kw_only=True)
 

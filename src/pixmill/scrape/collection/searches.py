@@ -13,7 +13,7 @@ from pixmill.scrape.sources import SearchError, Source, is_local
 
 @dataclass(frozen=True)
 class Search:
-    """Name one query to one source.
+    """One query to one source.
 
     Args:
         source: Who is asked.

@@ -45,7 +45,7 @@ _LONGEST = 200
 
 @dataclass(frozen=True)
 class SelectorMatch:
-    """Say what one selector finds.
+    """What one selector finds.
 
     Args:
         place: Where it stands in the site's file, such as ``selectors.item``.

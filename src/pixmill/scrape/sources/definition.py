@@ -40,6 +40,8 @@ Seconds = Annotated[float, Field(ge=0)]
 
 
 class _Part(BaseModel):
+    """A part of a site's definition: frozen, with no unknown key."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
@@ -167,7 +169,7 @@ class BrowsingSettings(_Part):
 
 
 class SiteDefinition(_Part):
-    """Describe a site of results.
+    """A site of results.
 
     Selectors are CSS; one that ends in ``@name`` means that attribute of what it finds (``img@alt``), and ``@name``
     alone an attribute of the result itself. In each list the first that finds anything is taken.

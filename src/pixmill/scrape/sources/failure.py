@@ -47,7 +47,7 @@ _HTML = "return document.documentElement?.outerHTML.slice(0, arguments[0]).toWel
 
 
 class SearchError(ScrapeError):
-    """Tell why a search did not answer as it should.
+    """Why a search did not answer as it should.
 
     Args:
         failure: The word for tables.

@@ -31,7 +31,7 @@ _IDX_NAMES = {"train": "train", "test": "t10k"}
 
 @dataclass(frozen=True)
 class DataSet:
-    """Describe a dataset of grey images, 28 by 28.
+    """A dataset of grey images, 28 by 28.
 
     Args:
         classes: The names of its classes, by their index.

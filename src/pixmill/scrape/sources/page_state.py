@@ -44,7 +44,7 @@ class PageFacts:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Say what a page is, and the sign that it is known by."""
+    """What a page is, and the sign that it is known by."""
 
     state: PageState
     sign: str = ""

@@ -22,7 +22,7 @@ from pixmill.scrape.sources.wikimedia import WikimediaSource
 
 @dataclass(frozen=True)
 class Row:
-    """Say what is known of a source before it is opened.
+    """What is known of a source before it is opened.
 
     Args:
         kind: How it answers.

@@ -32,7 +32,7 @@ _FEWEST_FILES = 160
 
 @dataclass(frozen=True)
 class Browser:
-    """Name a browser of this machine and the driver that fits it.
+    """A browser of this machine and the driver that fits it.
 
     Args:
         binary: The browser's executable.

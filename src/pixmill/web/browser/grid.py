@@ -26,7 +26,7 @@ _ANSWER_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Grid:
-    """Name a Selenium Grid, or another remote driver, and the kind of browser that it is asked for.
+    """A Selenium Grid, or another remote driver, and the kind of browser that it is asked for.
 
     Args:
         url: Its address, such as ``http://127.0.0.1:4444``, without name and password.

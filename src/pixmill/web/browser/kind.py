@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class BrowserKind:
-    """Describe the browsers that one driver drives.
+    """The browsers that one driver drives.
 
     Args:
         name: What Selenium Manager calls the browser.

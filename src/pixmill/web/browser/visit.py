@@ -31,7 +31,7 @@ _NO_TUNNEL = {"ERR_TUNNEL_CONNECTION_FAILED", "proxyConnectFailure"}
 
 
 class UnreachableError(PixmillError):
-    """Say why there is no page at a URL.
+    """Why there is no page at a URL.
 
     Args:
         url: What was to be opened.

@@ -42,7 +42,7 @@ _ANY_WRAPPER = zlib.MAX_WBITS | 32
 
 @dataclass(frozen=True)
 class Request:
-    """Say what a request is for.
+    """What a request is for.
 
     Args:
         accept: The media types that are asked for.

@@ -41,7 +41,7 @@ _NEVER = tuple(
 
 
 class ForbiddenHostError(OSError):
-    """Say which host or address is not public.
+    """Which host or address is not public.
 
     An ``OSError``, so that aiohttp treats it like any other connection that failed and closes what it opened.
     """

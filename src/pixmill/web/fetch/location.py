@@ -19,7 +19,7 @@ _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
 class InvalidURLError(ValueError):
-    """Say why a text is no URL that is fetched."""
+    """Why a text is no URL that is fetched."""
 
 
 def parse_url(text: str) -> URL:

@@ -86,7 +86,7 @@ _CALLS_HOME = frozenset(
 
 
 class Refusal(NamedTuple):
-    """Name a connection that was not made, and why."""
+    """A connection that was not made, and why."""
 
     host: str
     port: int

@@ -44,7 +44,7 @@ class FetchLimits:
 
 @dataclass(frozen=True)
 class Manners:
-    """Say who asks, how often, and whom not.
+    """Who asks, how often, and whom not.
 
     Args:
         contact: An e-mail address or URL under which the person responsible can be reached; part of the User-Agent.
@@ -65,7 +65,7 @@ class Manners:
 
 @dataclass(frozen=True)
 class Network:
-    """Name the exceptions to the rule that every host must be public.
+    """The exceptions to the rule that every host must be public.
 
     Args:
         served: Origins that this process serves itself, as ``name:port``, each with its port on 127.0.0.1. They are
@@ -82,7 +82,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Validators:
-    """Name the version of an image that somebody has already (RFC 9110, section 8.8).
+    """The version of an image that somebody has already (RFC 9110, section 8.8).
 
     Args:
         etag: The ``ETag`` that it came with.
@@ -120,7 +120,7 @@ class Unchanged:
 
 @dataclass(frozen=True)
 class Refused:
-    """Say why a URL delivered nothing.
+    """Why a URL delivered nothing.
 
     Args:
         reason: One word for tables: ``bad_url``, ``bad_data_uri``, ``private_address``, ``opted_out``, ``robots``,

@@ -44,7 +44,7 @@ _PRAISE = (
 
 
 class CardKind(Enum):
-    """Say why a card is there."""
+    """Why a card is there."""
 
     PRODUCT = "product"  # one for each image
     AGAIN = "again"  # the same image on another card, under another address
@@ -54,7 +54,7 @@ class CardKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ProductCard:
-    """Describe one card, which is also one product.
+    """One card, which is also one product.
 
     Args:
         id: The product's name in addresses: sixteen hexadecimal digits.

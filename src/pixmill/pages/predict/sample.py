@@ -1,8 +1,9 @@
 """Choose what is shown of a stream of predictions: counts of all, and a bounded sample."""
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import Any
 
 _OVERALL = 48
@@ -55,15 +56,12 @@ class _Lowest:
     keys: list[_Key] = field(default_factory=list)
     guesses: list[Guess] = field(default_factory=list)
 
-    def takes(self, key: _Key, limit: int) -> bool:
+    def put(self, key: _Key, make: Callable[[], Guess], limit: int) -> None:
         place = bisect_left(self.keys, key)
-        return place < limit and (place == len(self.keys) or self.keys[place] != key)
-
-    def put(self, key: _Key, guess: Guess, limit: int) -> None:
-        place = bisect_left(self.keys, key)
-        self.keys.insert(place, key)
-        self.guesses.insert(place, guess)
-        del self.keys[limit:], self.guesses[limit:]
+        if place < limit and self.keys[place : place + 1] != [key]:
+            self.keys.insert(place, key)
+            self.guesses.insert(place, make())
+            del self.keys[limit:], self.guesses[limit:]
 
 
 @dataclass(slots=True)
@@ -157,10 +155,9 @@ class Sample:
             (of_class._most, most, limit),
             (of_class._random, random, 3 * limit),  # some are among the others
         )
-        if taking := [place for place in places if place[0].takes(place[1], place[2])]:
-            guess = self._guess(row, confidence)
-            for lowest, key, most_kept in taking:
-                lowest.put(key, guess, most_kept)
+        make = cache(partial(self._guess, row, confidence))  # few rows are kept
+        for lowest, key, most_kept in places:
+            lowest.put(key, make, most_kept)
 
     def _guess(self, row: Mapping[str, Any], confidence: float) -> Guess:
         given = sorted(

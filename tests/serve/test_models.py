@@ -1,13 +1,14 @@
 """The model that answers is replaced only by one that passes its check."""
 
 import asyncio
-import json
+import contextlib
 import logging
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import filelock
 import psutil
@@ -27,12 +28,20 @@ def folder(trained_folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(trained_folder, tmp_path / "model"))
 
 
+@contextlib.contextmanager
+def opened(place: Path, **more: int) -> Iterator[Models]:
+    models = Models(Settings(**{"model": str(place), "workers": 1, **more}))
+    models.open()
+    try:
+        yield models
+    finally:
+        models.close()
+
+
 @pytest.fixture
 def models(folder: Path) -> Iterator[Models]:
-    models = Models(Settings(model=str(folder), workers=1))
-    models.open()
-    yield models
-    models.close()
+    with opened(folder) as models:
+        yield models
 
 
 def change(folder: Path, **values: object) -> None:
@@ -66,52 +75,33 @@ def test_a_changed_model_answers_from_the_next_request_on(
     assert len(psutil.Process().children()) == processes
 
 
-@pytest.mark.parametrize("damage", ["labels", "network"])
-def test_a_broken_model_is_refused_and_the_old_one_serves_on(
-    models: Models, folder: Path, damage: str, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("name", "damage", "why"),
+    [
+        ("labels.json", lambda whole: whole.replace(b'"labels": [', b'"labels": ["more", '), "expected 4 outputs"),
+        ("network.tflite", lambda whole: whole[:5000], "not an intact network"),
+        ("model.tflite", lambda whole: whole[: len(whole) // 2], "model.tflite is not a model that Pixmill exported"),
+    ],
+)
+def test_a_broken_model_is_refused_once_until_it_is_whole_and_the_old_one_serves_on(
+    folder: Path, exported: Path, name: str, damage: Any, why: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    before = confidence(models)
-    whole = {path: path.read_bytes() for path in folder.iterdir()}
-    if damage == "labels":
-        described = json.loads(whole[folder / "labels.json"])
-        write_json(folder / "labels.json", {**described, "labels": [*described["labels"], "more"]})
-    else:
-        (folder / "network.tflite").write_bytes(whole[folder / "network.tflite"][:5000])
-    asyncio.run(models.look())
-    assert models.refused is not None
-    assert str(folder) in models.refused
-    assert confidence(models) == before
-    assert caplog.text.count("refused a newer model") == 1
-    asyncio.run(models.look())
-    assert caplog.text.count("refused a newer model") == 1
-    for path, content in whole.items():
-        path.write_bytes(content)
-    asyncio.run(models.look())
-    assert models.refused is None
-    assert confidence(models) == before
-
-
-def test_a_broken_file_is_refused_once_until_it_is_whole(
-    exported: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    path = Path(shutil.copy(exported, tmp_path / "model.tflite"))
-    whole, models = path.read_bytes(), Models(Settings(model=str(path), workers=1))
-    models.open()
-    try:
+    file = folder / name if (folder / name).exists() else Path(shutil.copy(exported, folder / name))
+    whole = file.read_bytes()
+    with opened(file if name == "model.tflite" else folder) as models:
         before = confidence(models)
-        path.write_bytes(whole[: len(whole) // 2])
+        file.write_bytes(damage(whole))
+        assert file.read_bytes() != whole
         for _ in range(2):
             asyncio.run(models.look())
-            assert models.refused is not None
-            assert "model.tflite is not a model that Pixmill exported" in models.refused
+            assert why in (models.refused or "")
             assert confidence(models) == before
         assert [record.levelname for record in caplog.records] == ["ERROR"]
-        path.write_bytes(whole)
+        assert caplog.text.count("refused a newer model") == 1
+        file.write_bytes(whole)
         asyncio.run(models.look())
         assert models.refused is None
         assert confidence(models) == before
-    finally:
-        models.close()
 
 
 def test_a_model_that_cannot_answer_does_not_start(folder: Path) -> None:
@@ -168,9 +158,5 @@ def test_a_model_that_is_being_loaded_at_the_end_is_not_left_behind(
 
 
 def test_a_service_without_a_queue_starts_and_answers_one_at_a_time(trained_folder: Path) -> None:
-    models = Models(Settings(model=str(trained_folder), workers=2, waiting=0))
-    models.open()
-    try:
+    with opened(trained_folder, workers=2, waiting=0) as models:
         assert len({confidence(models) for _ in range(20)}) == 1
-    finally:
-        models.close()

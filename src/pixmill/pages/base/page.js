@@ -66,7 +66,7 @@ for (const gallery of document.querySelectorAll('.gallery')) {
 }
 
 // Let the keyboard scroll what is wider than the window.
-const boxes = document.querySelectorAll('.scroll, .plot');
+const boxes = document.querySelectorAll('.scroll');
 const settle = () => boxes.forEach((box) => {
   if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
   else box.removeAttribute('tabindex');

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from pixmill.compute.scheduler import Job, Scheduler, ServiceFullError
@@ -39,9 +38,7 @@ class Service(Scheduler, Generic[Row, Result]):
             self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from pixmill.compute import RowLimits, Service, ServiceFullError, default_workers
@@ -68,9 +67,7 @@ class Previews:
         self._service.__enter__()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._service.kill()
 
     def expect(self, names: Iterable[str]) -> None:

@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any, Self
 
 from pixmill.train.strategy import several_processes
@@ -49,9 +49,7 @@ class Interruption:
                     self._before[kind] = signal.signal(kind, self._receive)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._restore()
 
     def check(self, epoch: int) -> None:

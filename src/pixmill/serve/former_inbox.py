@@ -54,11 +54,11 @@ def convert_former_inbox(store: Folder) -> None:
                 orphans.pop(path.stem, None)
                 store.write(name, line + b"\n" + path.read_bytes())
         accepted = decided.read_text("ascii", "replace") if decided.exists() else ""
-        for id, path in orphans.items():  # noqa: A001
-            if has_broken or id in accepted:
+        for image, path in orphans.items():
+            if has_broken or image in accepted:
                 content = path.read_bytes()
                 item = Correction(
-                    id=id,
+                    id=image,
                     extension=path.suffix.removeprefix("."),
                     bytes=len(content),
                     label=None,
@@ -66,9 +66,9 @@ def convert_former_inbox(store: Folder) -> None:
                     model={},
                     received=datetime.fromtimestamp(int(path.stat().st_mtime), UTC),
                 )
-                store.write(f"corrections/{0:08}-{id[:16]}", line_of(item) + content)
-        for id in re.findall("[0-9a-f]{64}", dropped.read_text("ascii", "replace") if dropped.exists() else ""):  # noqa: A001
-            store.write(f"dropped/{id}", b"")
+                store.write(f"corrections/{0:08}-{image[:16]}", line_of(item) + content)
+        for image in re.findall("[0-9a-f]{64}", dropped.read_text("ascii", "replace") if dropped.exists() else ""):
+            store.write(f"dropped/{image}", b"")
         # The lines last: without them, images would be taken for unanswered.
         shutil.rmtree(images, ignore_errors=True)
         dropped.unlink(missing_ok=True)

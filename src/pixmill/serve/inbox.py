@@ -141,7 +141,7 @@ class Inbox:
                 broken += 1
             elif item.id not in dropped:
                 found[item.id] = [(item, name), *found.pop(item.id, [])]
-        return [Entry(id, *zip(*items, strict=True)) for id, items in reversed(found.items())], broken  # noqa: A001
+        return [Entry(image, *zip(*items, strict=True)) for image, items in reversed(found.items())], broken
 
     def read_image(self, entry: Entry) -> bytes:
         """Return the bytes of an image; none where they are gone."""

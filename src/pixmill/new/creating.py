@@ -255,10 +255,10 @@ def _fill_recipe(recipe: Recipe, spec: ProjectSpec, found: LabelledFolder | None
 
 def _ensure_browser(report: Callable[[str], None]) -> bool:
     """Tell whether there is a browser for the bundled shop, which is installed if need be."""
-    from pixmill.web.browser import install_browser
-
     if os.environ.get("PIXMILL_WEBDRIVER_URL"):
         return True
+    from pixmill.web.browser import install_browser
+
     try:
         install_browser(report=report)
     except BrowserError as error:

@@ -18,6 +18,7 @@ from pixmill.core.progress import announce
 from pixmill.scrape.candidate import Query
 from pixmill.scrape.collection.node_downloads import NodeDownloads
 from pixmill.scrape.journal import Journal
+from pixmill.scrape.sources.failure import save_evidence
 from pixmill.web.fetch import Fetched, Fetcher, FetchLimits, Manners, Network, Refused
 from pixmill.web.fetch.location import host_of
 
@@ -159,8 +160,6 @@ class NetworkAccess:
 
     def witness(self, driver: WebDriver, query: Query) -> str:
         """Save the page that a browser shows and a screenshot of it; return their folder, for messages."""
-        from pixmill.scrape.sources.failure import save_evidence
-
         # The same search gets the same folder, so that evidence is replaced rather than piled up.
         name = hashlib.sha256(f"{query.address}\0{query.label}".encode("utf-8", "surrogatepass")).hexdigest()[:12]
         folder = save_evidence(driver, self._scratch / "evidence" / name)

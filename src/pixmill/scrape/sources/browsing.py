@@ -19,7 +19,6 @@ from pixmill.scrape.sources.failure import Failure, SearchError
 from pixmill.scrape.sources.page_state import PageFacts, PageState, Verdict, classify
 from pixmill.scrape.sources.source import Access
 from pixmill.scrape.sources.tile import Tile
-from pixmill.web.browser.visit import LoadTimeoutError, UnreachableError, visit
 
 if TYPE_CHECKING:
     from selenium.common import WebDriverException
@@ -250,6 +249,8 @@ class Page:
     def _visit(self) -> None:
         """Load the page."""
         from selenium.common import WebDriverException
+
+        from pixmill.web.browser import LoadTimeoutError, UnreachableError, visit
 
         try:
             visit(self.driver, self.url)

@@ -14,6 +14,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import psutil
+from filelock import FileLock, Timeout
+
 from pixmill.core.errors import BrowserError
 from pixmill.core.process import die_with_parent
 from pixmill.web.browser.finder import Browser
@@ -126,8 +129,6 @@ def own_profile(home: Path, end: Callable[[str], None] | None = None) -> Iterato
         home: The folder of all profiles; made if absent.
         end: Ends a session on the grid, by its id, that a dead process left there.
     """
-    from filelock import FileLock
-
     home.mkdir(parents=True, exist_ok=True)
     with FileLock(home / "profiles.lock"):
         _sweep(home, end)
@@ -143,7 +144,6 @@ def own_profile(home: Path, end: Callable[[str], None] | None = None) -> Iterato
 
 
 def _sweep(home: Path, end: Callable[[str], None] | None) -> None:
-    from filelock import FileLock, Timeout
 
     for folder in home.glob("profile-*"):
         try:
@@ -160,8 +160,6 @@ def _sweep(home: Path, end: Callable[[str], None] | None) -> None:
 
 def _end_users_of(folder: Path) -> None:
     """End the browsers that a dead session left with its profile: Firefox outlives its driver."""
-    import psutil
-
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             if any(str(folder / "data") in word for word in process.cmdline()):

@@ -12,6 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from selenium.common import WebDriverException
+from selenium.webdriver.common.selenium_manager import SeleniumManager
+
 from pixmill.core.errors import BrowserError
 from pixmill.web.browser.grid import Grid, choose_grid
 from pixmill.web.browser.kind import CHROMIUM, EDGE, FIREFOX, KINDS, BrowserKind
@@ -168,9 +171,6 @@ def _ask_manager(kind: BrowserKind, binary: Path | None, *options: str) -> tuple
     Raises:
         BrowserError: It knows none, or cannot download them.
     """
-    from selenium.common import WebDriverException
-    from selenium.webdriver.common.selenium_manager import SeleniumManager
-
     # It warns of each thing that it does not find; what matters of that is in our own message.
     logging.getLogger("selenium.webdriver.common.selenium_manager").setLevel(logging.ERROR)
     own = ["--browser-path", str(binary)] if binary else []

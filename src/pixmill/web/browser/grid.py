@@ -1,23 +1,23 @@
 """A Selenium Grid, or another remote driver: its address, its browsers, and how one of them is waited for."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+
+from selenium.webdriver.common.proxy import Proxy, ProxyType
+from selenium.webdriver.remote.client_config import ClientConfig
+from selenium.webdriver.remote.remote_connection import RemoteConnection
+from selenium.webdriver.remote.webdriver import WebDriver
+from urllib3 import Retry, Timeout
+from urllib3.exceptions import HTTPError, MaxRetryError, ProtocolError
 
 from pixmill.core.errors import BrowserError
 from pixmill.web.browser.kind import CHROMIUM, KINDS, BrowserKind
-
-if TYPE_CHECKING:
-    from selenium.webdriver.remote.client_config import ClientConfig
-    from selenium.webdriver.remote.webdriver import WebDriver
-    from urllib3.exceptions import HTTPError
 
 _CONNECT_SECONDS = 10.0
 _RETRY_SECONDS = 1.0
@@ -86,10 +86,6 @@ def client_config(url: str, *, seconds: float, login: tuple[str, str] | None = N
         seconds: The longest that an answer is waited for.
         login: The name and the password of HTTP basic authentication.
     """
-    from selenium.webdriver.common.proxy import Proxy, ProxyType
-    from selenium.webdriver.remote.client_config import ClientConfig
-    from urllib3 import Retry, Timeout
-
     name, password = login or (None, None)
     return ClientConfig(
         remote_server_addr=url,
@@ -112,8 +108,6 @@ def count_browsers(grid: Grid) -> tuple[int, int] | None:
     Raises:
         BrowserError: It does not answer, or not as a grid or a driver does.
     """
-    from urllib3.exceptions import HTTPError
-
     try:
         answer = _ask(grid, "status")
     except HTTPError as error:
@@ -147,8 +141,6 @@ def end_session(grid: Grid, session: str) -> None:
         grid: The grid.
         session: The session's id; one that has ended already is no fault.
     """
-    from urllib3.exceptions import HTTPError
-
     with contextlib.suppress(HTTPError):
         _ask(grid, "quit", sessionId=session)
 
@@ -176,8 +168,6 @@ def wait_for_browser(
         MaxRetryError: The grid does not answer.
         ProtocolError: It ends the connection.
     """
-    from urllib3.exceptions import MaxRetryError, ProtocolError
-
     deadline = time.monotonic() + patience
     while True:
         line = f"Waiting for a free browser on the grid {grid.url}, at most {queue:.0f} s"
@@ -196,7 +186,6 @@ def wait_for_browser(
 
 
 def _ask(grid: Grid, command: str, **params: str) -> dict[str, Any]:
-    from selenium.webdriver.remote.remote_connection import RemoteConnection
 
     connection = RemoteConnection(client_config=client_config(grid.url, seconds=_ANSWER_SECONDS, login=grid.login))
     connection.extra_commands = {"status": ("GET", "/status")}

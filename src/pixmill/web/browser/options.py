@@ -1,16 +1,14 @@
 """What a driver is told about the browser that it starts: above all a cage, with one proxy as the only way out."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
-from pixmill.web.browser.kind import EDGE, FIREFOX, BrowserKind
+from selenium.webdriver import ChromeOptions, EdgeOptions, FirefoxOptions
+from selenium.webdriver.common.options import ArgOptions
 
-if TYPE_CHECKING:
-    from selenium.webdriver.common.options import ArgOptions
+from pixmill.web.browser.kind import EDGE, FIREFOX, BrowserKind
 
 _SWITCHES = (
     "--no-first-run",
@@ -65,8 +63,6 @@ def browser_options(
         authority: A certificate authority of a test world; where there is one, every certificate is accepted.
         headless: Whether no window is shown.
     """
-    from selenium.webdriver import ChromeOptions, EdgeOptions, FirefoxOptions
-
     arguments: list[str]
     if kind == FIREFOX:
         options = FirefoxOptions()

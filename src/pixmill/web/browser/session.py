@@ -1,14 +1,16 @@
 """A sandboxed browser session: every request goes through one proxy."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from selenium.common import WebDriverException
+from selenium.webdriver.common.options import ArgOptions
+from selenium.webdriver.remote.webdriver import WebDriver
+from urllib3.exceptions import HTTPError
 
 from pixmill.core.errors import BrowserError, BrowserLostError
 from pixmill.core.progress import announce
@@ -18,12 +20,6 @@ from pixmill.web.browser.grid import Grid, client_config, count_browsers, end_se
 from pixmill.web.browser.options import browser_options
 from pixmill.web.browser.visit import LoadTimeoutError, UnreachableError, visit
 from pixmill.web.browser.watch import Watch
-
-if TYPE_CHECKING:
-    from selenium.common import WebDriverException
-    from selenium.webdriver.common.options import ArgOptions
-    from selenium.webdriver.remote.webdriver import WebDriver
-    from urllib3.exceptions import HTTPError
 
 _REFUSED = "http://192.0.2.1/"
 """An address that is kept for documentation (RFC 5737), which a guard never lets through."""
@@ -132,15 +128,12 @@ def open_browser(
 
 
 def _connect(options: ArgOptions, url: str, seconds: float, login: tuple[str, str] | None = None) -> WebDriver:
-    from selenium.webdriver.remote.webdriver import WebDriver
 
     config = client_config(url, seconds=seconds, login=login)
     return WebDriver(command_executor=url, options=options, client_config=config)
 
 
 def _open_here(browser: Browser, url: str, options: ArgOptions, seconds: float) -> WebDriver:
-    from selenium.common import WebDriverException
-    from urllib3.exceptions import HTTPError
 
     try:
         return _connect(options, url, seconds)
@@ -154,8 +147,6 @@ def _open_here(browser: Browser, url: str, options: ArgOptions, seconds: float) 
 def _open_on_grid(
     grid: Grid, options: ArgOptions, patience: float, timings: Timings, tell: Callable[[str], None]
 ) -> WebDriver:
-    from selenium.common import WebDriverException
-    from urllib3.exceptions import HTTPError
 
     def connect(seconds: float) -> WebDriver:
         return _connect(options, grid.url, seconds, grid.login)
@@ -171,7 +162,6 @@ def _open_on_grid(
 
 
 def _reason(error: HTTPError | WebDriverException) -> str:
-    from selenium.common import WebDriverException
 
     if isinstance(error, WebDriverException):
         return (error.msg or "no reason given").splitlines()[0]
@@ -179,7 +169,6 @@ def _reason(error: HTTPError | WebDriverException) -> str:
 
 
 def _quit(driver: WebDriver, watch: Watch, seconds: float) -> None:
-    from selenium.common import WebDriverException
 
     if watch.lost:
         return  # It has been killed, and would not answer.

@@ -1,16 +1,13 @@
 """Open a page: the one way in which a browser is sent anywhere."""
 
-from __future__ import annotations
-
 import contextlib
 import re
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from pixmill.core.errors import PixmillError
+from selenium.common import NoSuchWindowException, TimeoutException, WebDriverException
+from selenium.webdriver.remote.webdriver import WebDriver
 
-if TYPE_CHECKING:
-    from selenium.webdriver.remote.webdriver import WebDriver
+from pixmill.core.errors import PixmillError
 
 _ARRIVAL = """
 const entry = performance.getEntriesByType("navigation")[0];
@@ -62,8 +59,6 @@ def visit(driver: WebDriver, url: str) -> int:
         LoadTimeoutError: The page does not finish to load.
         BrowserLostError: The browser crashed or hangs; a page that never lets go of it counts as a hang.
     """
-    from selenium.common import TimeoutException, WebDriverException
-
     # A driver would open file:, view-source: and chrome: as well.
     if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
         raise UnreachableError(url, "only http and https URLs are opened")
@@ -97,8 +92,6 @@ def visit(driver: WebDriver, url: str) -> int:
 
 def close_popups(driver: WebDriver) -> None:
     """Close every window but the session's own, and return to that."""
-    from selenium.common import NoSuchWindowException
-
     windows = driver.window_handles
     try:
         own = driver.current_window_handle

@@ -1,17 +1,19 @@
 """Tell a browser that crashed or hangs from a page that misbehaves."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from selenium.common import (
+    InvalidSessionIdException,
+    TimeoutException,
+    UnexpectedAlertPresentException,
+    WebDriverException,
+)
+from selenium.webdriver.remote.webdriver import WebDriver
+from urllib3.exceptions import HTTPError
 
 from pixmill.core.errors import BrowserLostError
-
-if TYPE_CHECKING:
-    from selenium.common import WebDriverException
-    from selenium.webdriver.remote.webdriver import WebDriver
-    from urllib3.exceptions import HTTPError
 
 _CRASHES = (
     "tab crashed",
@@ -76,9 +78,6 @@ class Watch:
         Raises:
             BrowserLostError: The browser crashed or does not answer.
         """
-        from selenium.common import UnexpectedAlertPresentException, WebDriverException
-        from urllib3.exceptions import HTTPError
-
         if self.lost:
             raise self._error()
         if command == "get" and params:
@@ -101,8 +100,6 @@ class Watch:
         Raises:
             WebDriverException: Neither: the error is the page's, or the caller's.
         """
-        from selenium.common import InvalidSessionIdException, TimeoutException, WebDriverException
-
         if isinstance(error, TimeoutException):
             is_navigation = command in _NAVIGATIONS
             if not (is_navigation or _mentions(error, _NO_ANSWER)):
@@ -122,9 +119,6 @@ class Watch:
 
     def _answers(self) -> bool:
         """Tell whether the page's process does anything, once the load of the page has been given up."""
-        from selenium.common import TimeoutException, UnexpectedAlertPresentException
-        from urllib3.exceptions import HTTPError
-
         usual, self._client.timeout = self._client.timeout, self._seconds
         try:
             self._execute("w3cExecuteScript", {"script": "return 1", "args": []})

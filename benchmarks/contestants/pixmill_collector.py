@@ -2,13 +2,15 @@
 
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
 
 from work import arguments, timed
 
 from pixmill.core.params import ScrapeParams
-from pixmill.scrape.candidate import Candidate
+from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.collection.collector import Collector
 from pixmill.scrape.collection.judge import Judge
+from pixmill.scrape.collection.searches import Search
 from pixmill.scrape.journal import Journal
 from pixmill.web.fetch import Fetcher, FetchLimits, Manners, Network
 
@@ -20,6 +22,7 @@ BATCH = 256
 async def collect() -> None:
     limits = FetchLimits(connections=told.connections, per_host=told.connections)
     network = Network(served={"images.test:80": told.port})
+    search = Search(SimpleNamespace(name="urls"), Query("image", None, "a list"), "")
     params = ScrapeParams(snapshot="2026-11-20")
     with Journal(folder, params) as journal:
         async with Fetcher(limits, Manners(), network) as fetcher:
@@ -31,7 +34,7 @@ async def collect() -> None:
                     Candidate("image", None, number, f"http://images.test/{number}.jpg")
                     for number in range(start, min(start + BATCH, told.count))
                 ]
-                pending.append(asyncio.create_task(collector.collect("urls", "", candidates, lambda _: None)))
+                pending.append(asyncio.create_task(collector.collect(search, candidates, lambda _: None)))
                 if len(pending) > 4:
                     await pending.pop(0)
             await asyncio.gather(*pending)

@@ -2,7 +2,7 @@
 
 - ``sources/``: where images come from; ``sites/``: how pages of results are built
 - ``collection/``: how images are collected
-- ``candidate``, ``image_store``, ``journal``, ``licences``: what both know
+- ``candidate``, ``image_store``, ``journal``, ``licences``, ``quota``: what both know
 """
 
 from pixmill.scrape.collection.forecast import forecast

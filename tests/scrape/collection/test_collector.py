@@ -2,18 +2,22 @@
 
 import asyncio
 import hashlib
+from types import SimpleNamespace
 
 import pytest
 from aiohttp import web as server
 
 from pixmill.core.params import ScrapeParams
-from pixmill.scrape.candidate import Candidate
+from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.collection.collector import Collector
 from pixmill.scrape.collection.judge import Judge
+from pixmill.scrape.collection.searches import Search
 from pixmill.scrape.image_store import ImageStore, StoredImage
 from pixmill.scrape.journal import Journal
 from pixmill.web.fetch import Fetcher, FetchLimits
 from tests.scrape.invented import url_of
+
+FOUND = Search(SimpleNamespace(name="source"), Query("hat", "hat", "u"), "")
 
 
 def candidate(url, **given):
@@ -32,7 +36,7 @@ def collect(web, tmp_path):
             async def within():
                 async with Fetcher(FetchLimits(attempts=1), network=web.network) as fetcher:
                     collector = Collector(fetcher, journal, Judge(journal, params))
-                    await asyncio.gather(*(collector.collect("source", "", batch, settled.append) for batch in batches))
+                    await asyncio.gather(*(collector.collect(FOUND, batch, settled.append) for batch in batches))
 
             asyncio.run(within())
             return settled

@@ -1,13 +1,15 @@
 """What is said of a candidate follows from the journal and the files alone."""
 
 import hashlib
+from types import SimpleNamespace
 
 import pytest
 
 from pixmill.core.params import ScrapeParams
-from pixmill.scrape.candidate import Candidate
+from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.collection import judge as module
 from pixmill.scrape.collection.judge import LEFT_ALONE, Judge, accept, address_of
+from pixmill.scrape.collection.searches import Search
 from pixmill.scrape.image_store import StoredImage
 from pixmill.scrape.journal import Journal
 from pixmill.web.fetch import Refused
@@ -17,6 +19,10 @@ URL, SMALL = "http://x.test/large", "http://x.test/small"
 
 def candidate(url=URL, **given):
     return Candidate("hat", "hat", 0, url, **given)
+
+
+def found_by(name="bing", world=""):
+    return Search(SimpleNamespace(name=name), Query("hat", "hat", "u"), world)
 
 
 PARAMS = {"snapshot": "2026-11-20"}
@@ -86,26 +92,26 @@ def test_a_placeholder_is_refused_by_its_bytes(image, monkeypatch):
 
 def test_an_original(judge, keep, image):
     kept = keep(URL, image(1))
-    sighting = judge().sighting("bing", "", candidate())
+    sighting = judge().sighting(found_by("bing"), candidate())
     assert (sighting.source, sighting.image, sighting.refused, sighting.thumbnail) == ("bing", kept, None, False)
 
 
 def test_what_was_never_collected_is_a_defect(judge):
     with pytest.raises(ValueError, match="not collected"):
-        judge().sighting("bing", "", candidate())
+        judge().sighting(found_by("bing"), candidate())
 
 
 def test_an_address_means_what_its_world_makes_of_it(judge, keep, image):
     keep(URL, image(1))
     with pytest.raises(ValueError, match="not collected"):
-        judge().sighting("shop", "another shop", candidate())
+        judge().sighting(found_by("shop", "another shop"), candidate())
 
 
 def test_a_thumbnail_stands_in_for_what_was_refused(judge, keep, image):
     gone, small = keep(URL, Refused("http_404")), keep(SMALL, image(1))
-    sighting = judge().sighting("bing", "", candidate(thumbnail_url=SMALL))
+    sighting = judge().sighting(found_by("bing"), candidate(thumbnail_url=SMALL))
     assert (sighting.image, sighting.refused, sighting.thumbnail) == (small, gone, True)
-    assert judge(thumbnails=False).sighting("bing", "", candidate(thumbnail_url=SMALL)).image is None
+    assert judge(thumbnails=False).sighting(found_by("bing"), candidate(thumbnail_url=SMALL)).image is None
 
 
 @pytest.mark.parametrize("reason", sorted(LEFT_ALONE))
@@ -113,15 +119,15 @@ def test_no_copy_is_taken_of_what_its_site_asks_to_leave_alone(judge, keep, imag
     asked = keep(URL, Refused(reason))
     keep(SMALL, image(1))
     shown = candidate(thumbnail_url=SMALL)
-    assert judge().sighting("bing", "", shown).image is None
-    assert judge().sighting("bing", "", shown).refused == asked
-    assert not judge().needs_thumbnail("", shown)
+    assert judge().sighting(found_by("bing"), shown).image is None
+    assert judge().sighting(found_by("bing"), shown).refused == asked
+    assert not judge().needs_thumbnail(found_by(), shown)
 
 
 def test_a_thumbnail_that_was_refused_too(judge, keep):
     gone = keep(URL, Refused("http_404"))
     keep(SMALL, Refused("http_410"))
-    sighting = judge().sighting("bing", "", candidate(thumbnail_url=SMALL))
+    sighting = judge().sighting(found_by("bing"), candidate(thumbnail_url=SMALL))
     assert (sighting.image, sighting.refused) == (None, gone)
 
 
@@ -130,26 +136,26 @@ def test_whose_licence_is_not_wanted_is_refused_whatever_is_known_of_it(judge, k
     keep(SMALL, image(2))
     wanting = judge(licences=("cc0",))
     shown = candidate(thumbnail_url=SMALL, licence="CC BY 4.0")
-    sighting = wanting.sighting("openverse", "", shown)
+    sighting = wanting.sighting(found_by("openverse"), shown)
     assert (sighting.image, sighting.refused) == (None, Refused("licence", "CC BY 4.0"))
-    assert not wanting.needs_thumbnail("", shown)
-    assert wanting.sighting("bing", "", candidate()).refused.detail == "unknown"
+    assert not wanting.needs_thumbnail(found_by(), shown)
+    assert wanting.sighting(found_by("bing"), candidate()).refused.detail == "unknown"
 
 
 @pytest.mark.parametrize(("side", "wanted"), [(100, True), (319, True), (320, False), (1000, False)])
 def test_only_a_small_original_is_compared_with_its_thumbnail(judge, keep, image, side, wanted):
     keep(URL, image(1, side=side))
     for thumbnails in (True, False):
-        assert judge(thumbnails=thumbnails).needs_thumbnail("", candidate(thumbnail_url=SMALL)) == wanted
-    assert not judge().needs_thumbnail("", candidate())
+        assert judge(thumbnails=thumbnails).needs_thumbnail(found_by(), candidate(thumbnail_url=SMALL)) == wanted
+    assert not judge().needs_thumbnail(found_by(), candidate())
 
 
 def test_a_tiny_original_with_a_larger_thumbnail(judge, keep, image):
     keep(URL, image(1, side=8))
     small = keep(SMALL, image(2, side=9))
-    sighting = judge().sighting("bing", "", candidate(thumbnail_url=SMALL))
+    sighting = judge().sighting(found_by("bing"), candidate(thumbnail_url=SMALL))
     assert (sighting.refused.reason, sighting.image) == ("smaller_than_thumbnail", small)
-    assert judge(thumbnails=False).sighting("bing", "", candidate(thumbnail_url=SMALL)).image is None
+    assert judge(thumbnails=False).sighting(found_by("bing"), candidate(thumbnail_url=SMALL)).image is None
 
 
 @pytest.mark.parametrize(
@@ -159,28 +165,28 @@ def test_a_tiny_original_with_a_larger_thumbnail(judge, keep, image):
 def test_the_small_image_of_a_results_page_is_a_thumbnail(judge, keep, image, side, stated, is_thumbnail):
     kept = keep(URL, image(1, side=side))
     shown = candidate(thumbnail_url=URL, width=stated, route="attribute")
-    sighting = judge().sighting("site:shop", "", shown)
+    sighting = judge().sighting(found_by("site:shop"), shown)
     assert (sighting.image, sighting.thumbnail) == (kept, is_thumbnail)
-    unwanted = judge(thumbnails=False).sighting("site:shop", "", shown)
+    unwanted = judge(thumbnails=False).sighting(found_by("site:shop"), shown)
     assert (unwanted.image is None) == is_thumbnail
-    assert not judge().sighting("site:shop", "", candidate(width=stated)).thumbnail
+    assert not judge().sighting(found_by("site:shop"), candidate(width=stated)).thumbnail
     # An engine's JSON may name a small original as its own thumbnail.
-    assert not judge().sighting("bing", "", candidate(thumbnail_url=URL, width=stated, route="json")).thumbnail
+    assert not judge().sighting(found_by("bing"), candidate(thumbnail_url=URL, width=stated, route="json")).thumbnail
 
 
 @pytest.mark.parametrize("broken", [URL, SMALL])
 def test_an_original_is_taken_where_one_of_the_two_cannot_be_measured(judge, keep, image, broken):
     kept = {url: keep(url, image(1, "JPEG")[: 20 if url == broken else None]) for url in (URL, SMALL)}
-    assert judge().sighting("bing", "", candidate(thumbnail_url=SMALL)).image == kept[URL]
+    assert judge().sighting(found_by("bing"), candidate(thumbnail_url=SMALL)).image == kept[URL]
 
 
 @pytest.mark.parametrize("side", [100, 1000])
 def test_a_thumbnail_stands_in_for_what_is_not_as_promised(judge, keep, image, side):
     kept, small = keep(URL, image(1, side=side)), keep(SMALL, image(2))
     shown = candidate(thumbnail_url=SMALL, bytes=kept.size + 1)
-    assert judge().needs_thumbnail("", shown)
-    assert not judge(thumbnails=False).needs_thumbnail("", shown)
-    sighting = judge().sighting("urls", "", shown)
+    assert judge().needs_thumbnail(found_by(), shown)
+    assert not judge(thumbnails=False).needs_thumbnail(found_by(), shown)
+    sighting = judge().sighting(found_by("urls"), shown)
     assert (sighting.refused.reason, sighting.image) == ("wrong_size", small)
 
 

@@ -7,6 +7,7 @@ from functools import partial
 
 from pixmill.scrape.candidate import Candidate, Sighting
 from pixmill.scrape.collection.judge import Judge, accept, address_of
+from pixmill.scrape.collection.searches import Search
 from pixmill.scrape.image_store import ImageStore, StoredImage
 from pixmill.scrape.journal import Journal, Outcome
 from pixmill.web.fetch import Fetched, Fetcher, Refused, Unchanged, Validators
@@ -31,38 +32,33 @@ class Collector:
         self._connections = connections
         self._pending: dict[str, asyncio.Future[None]] = {}
 
-    async def collect(
-        self, source: str, world: str, candidates: Sequence[Candidate], settled: Callable[[Sighting], None]
-    ) -> None:
+    async def collect(self, search: Search, batch: Sequence[Candidate], settle: Callable[[Sighting], None]) -> None:
         """Fetch the images of some candidates that are not at hand.
 
         What failed for a passing reason in an earlier run is tried again, once a run.
 
         Args:
-            source: The name of who showed them.
-            world: What the bytes behind their addresses follow from.
-            candidates: Where to find them; the order in which they are begun.
-            settled: Called for each candidate with what came of it.
+            search: What found them.
+            batch: Where to find them; the order in which they are begun.
+            settle: Called for each candidate with what came of it.
         """
-        remaining = iter(candidates)
+        remaining = iter(batch)
         try:
             async with asyncio.TaskGroup() as workers:
-                for _ in range(min(self._connections, len(candidates))):
-                    workers.create_task(self._work(source, world, remaining, settled))
+                for _ in range(min(self._connections, len(batch))):
+                    workers.create_task(self._work(search, remaining, settle))
         except ExceptionGroup as failures:
             # The first worker that fails ends all others; callers shall see why, not how many were at work.
             raise failures.exceptions[0] from None
 
-    async def _work(
-        self, source: str, world: str, remaining: Iterator[Candidate], settled: Callable[[Sighting], None]
-    ) -> None:
+    async def _work(self, search: Search, remaining: Iterator[Candidate], settle: Callable[[Sighting], None]) -> None:
         for candidate in remaining:
             if self._judge.refused_licence(candidate) is None:
                 if candidate.image_url is not None:
-                    await self._obtain(world, candidate.image_url, candidate.md5)
-                if candidate.thumbnail_url is not None and self._judge.needs_thumbnail(world, candidate):
-                    await self._obtain(world, candidate.thumbnail_url)
-            settled(self._judge.sighting(source, world, candidate))
+                    await self._obtain(search.world, candidate.image_url, candidate.md5)
+                if candidate.thumbnail_url is not None and self._judge.needs_thumbnail(search, candidate):
+                    await self._obtain(search.world, candidate.thumbnail_url)
+            settle(self._judge.sighting(search, candidate))
 
     async def _obtain(self, world: str, url: str, md5: str | None = None) -> None:
         """Make sure that the journal tells what comes of an address."""

@@ -229,7 +229,7 @@ class Crawl:
         def begin(batch: list[Candidate]) -> Future[None]:
             with self._progress_lock:
                 self._progress.expect(len(batch))
-            return self._access.begin(self._collector.collect(search.source.name, search.world, batch, settle))
+            return self._access.begin(self._collector.collect(search, batch, settle))
 
         keep = search.source.kind != "list"
         return Dispatcher(begin, self._access.result, quota, self._params.per_query, keep=keep)

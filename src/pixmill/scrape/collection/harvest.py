@@ -72,7 +72,7 @@ class Harvest:
     def _sighting(self, search: Search, candidate: Candidate) -> Sighting:
         if is_local(search.source):
             return self._read(search.source, candidate)
-        sighting = self._judge.sighting(search.source.name, search.world, candidate)
+        sighting = self._judge.sighting(search, candidate)
         if sighting.image is not None:
             self._output.copy(sighting.image, self._journal.images)
         return sighting

@@ -5,6 +5,7 @@ import hashlib
 from pixmill.core.params import ScrapeParams
 from pixmill.images import OTHER_FORMATS, sniff
 from pixmill.scrape.candidate import Candidate, Sighting
+from pixmill.scrape.collection.searches import Search
 from pixmill.scrape.image_store import StoredImage
 from pixmill.scrape.journal import Journal, Outcome
 from pixmill.scrape.licences import permits
@@ -76,24 +77,24 @@ class Judge:
         self._params = params
         self._robots_exceptions = {host_of(name) for name in params.robots_exceptions}
 
-    def sighting(self, source: str, world: str, candidate: Candidate) -> Sighting:
+    def sighting(self, search: Search, candidate: Candidate) -> Sighting:
         """Return a candidate that has been collected with what came of it.
 
         It follows from the journal and the images alone, never from the order in which things were fetched.
         """
-        outcome = self._original(world, candidate)
+        source, outcome = search.source.name, self._original(search, candidate)
         if isinstance(outcome, StoredImage):
             if self._is_only_thumbnail(candidate, outcome):
                 return Sighting(source, candidate, outcome if self._params.thumbnails else None, _ONLY_THUMBNAIL)
             return Sighting(source, candidate, outcome)
-        small = self._thumbnail(world, candidate) if self._may_be_replaced(outcome) else None
+        small = self._thumbnail(search, candidate) if self._may_be_replaced(outcome) else None
         return Sighting(source, candidate, small, outcome)
 
-    def needs_thumbnail(self, world: str, candidate: Candidate) -> bool:
+    def needs_thumbnail(self, search: Search, candidate: Candidate) -> bool:
         """Tell whether a candidate whose original has been tried needs its thumbnail: in its place, or to compare."""
         if candidate.thumbnail_url is None:
             return False
-        original = self._original(world, candidate)
+        original = self._original(search, candidate)
         return self._is_small(original) if isinstance(original, StoredImage) else self._may_be_replaced(original)
 
     def refused_licence(self, candidate: Candidate) -> Refused | None:
@@ -123,13 +124,13 @@ class Judge:
             return False
         return host_of(url.raw_host or "") in self._robots_exceptions
 
-    def _original(self, world: str, candidate: Candidate) -> Outcome:
+    def _original(self, search: Search, candidate: Candidate) -> Outcome:
         """Return what came of a candidate's original, held against what its source promised."""
         if refused := self.refused_licence(candidate):
             return refused
         if candidate.image_url is None:
             return Refused("no_address", "the page never showed its URL")
-        outcome = self._journal.outcome(address_of(world, candidate.image_url, candidate.md5))
+        outcome = self._journal.outcome(address_of(search.world, candidate.image_url, candidate.md5))
         if outcome is None:
             raise ValueError(f"not collected: {candidate}")
         if isinstance(outcome, Refused):
@@ -137,15 +138,15 @@ class Judge:
         if candidate.bytes is not None and outcome.size != candidate.bytes:
             return Refused("wrong_size", f"{outcome.size} bytes, expected {candidate.bytes}")
         if candidate.thumbnail_url is not None and self._is_small(outcome):
-            small = self._thumbnail(world, candidate)
+            small = self._thumbnail(search, candidate)
             if small is not None and self._is_smaller(outcome, small):
                 return Refused("smaller_than_thumbnail", "the original is smaller than its thumbnail")
         return outcome
 
-    def _thumbnail(self, world: str, candidate: Candidate) -> StoredImage | None:
+    def _thumbnail(self, search: Search, candidate: Candidate) -> StoredImage | None:
         if candidate.thumbnail_url is None:
             return None
-        outcome = self._journal.outcome(address_of(world, candidate.thumbnail_url))
+        outcome = self._journal.outcome(address_of(search.world, candidate.thumbnail_url))
         return outcome if isinstance(outcome, StoredImage) else None
 
     def _may_be_replaced(self, refused: Refused) -> bool:

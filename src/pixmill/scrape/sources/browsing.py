@@ -87,6 +87,9 @@ class PageView:
 ANYTHING = TypeAdapter(object)
 """What a script returns whose answer is of no use."""
 
+ADDRESS: TypeAdapter[str | None] = TypeAdapter(str | None)
+"""What a script returns that looks for an address."""
+
 _LOOK = TypeAdapter(PageView)
 _FACTS = TypeAdapter(PageFacts)
 

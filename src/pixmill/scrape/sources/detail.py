@@ -4,9 +4,7 @@ import json
 import time
 from dataclasses import replace
 
-from pydantic import TypeAdapter
-
-from pixmill.scrape.sources.browsing import Page, document, origin
+from pixmill.scrape.sources.browsing import ADDRESS, Page, document, origin
 from pixmill.scrape.sources.failure import SearchError
 from pixmill.scrape.sources.tile import Tile
 
@@ -14,7 +12,6 @@ NO_DETAIL = "no detail"
 """How the route of a result begins whose page did not show its image; why stands in brackets behind it."""
 
 _PICTURE = "return picture(document, site.selectors.item);"
-_ADDRESS: TypeAdapter[str | None] = TypeAdapter(str | None)
 
 _WAIT_SECONDS = 4.0
 """Scripts show an image within two seconds, or never."""
@@ -82,7 +79,7 @@ class Details:
                 return None, failed.failure
             raise
         deadline = time.monotonic() + _WAIT_SECONDS
-        while (image := self.page.run(_PICTURE, answer=_ADDRESS)) is None and time.monotonic() < deadline:
+        while (image := self.page.run(_PICTURE, answer=ADDRESS)) is None and time.monotonic() < deadline:
             time.sleep(_LOOK_SECONDS)
         # Beside its image, no words on a page speak of a CAPTCHA.
         verdict = self.page.verdict()

@@ -10,7 +10,7 @@ from typing import NoReturn
 from pydantic import TypeAdapter
 
 from pixmill.scrape.candidate import Candidate, Query
-from pixmill.scrape.sources.browsing import Page, origin
+from pixmill.scrape.sources.browsing import ADDRESS, Page, origin
 from pixmill.scrape.sources.definition import SiteDefinition
 from pixmill.scrape.sources.detail import Details
 from pixmill.scrape.sources.source import Access, Kind, Source
@@ -21,7 +21,6 @@ Resolve = Callable[[Page, Tile], Tile]
 
 _NEXT = "return absolute((first(document, site.next.selectors) ?? button(site.next))?.getAttribute('href'));"
 
-_ADDRESS: TypeAdapter[str | None] = TypeAdapter(str | None)
 
 _LOST = """
   return performance.getEntriesByType("resource").some(({ name, initiatorType, responseStatus: status }) =>
@@ -235,7 +234,7 @@ class SiteSource(Source):
         """
         if self.site.offset is not None:
             return self.site.offset.address(page.query.address, visited)
-        url = page.run(_NEXT, answer=_ADDRESS) if self.site.paged else None
+        url = page.run(_NEXT, answer=ADDRESS) if self.site.paged else None
         if url is None:
             return None
         try:

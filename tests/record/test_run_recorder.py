@@ -61,7 +61,7 @@ def fill(run):
     with run.child("fold 1", {"fold": 1}) as fold:
         fold.log_metrics({"val_accuracy": 0.6}, step=1, timestamp=2001)
     run.log_text("<html>", "reports/train.html")
-    run.log_image(b"\x89PNG", "plots/samples.jpg")
+    run.log_text("JPEG", "plots/samples.jpg")
     run.set_weights("a" * 32)
 
 

@@ -56,4 +56,4 @@ def main(workspace: Workspace, params: Params) -> None:
         record.log_file(root / "plots" / "evaluate" / "full.json", "plots/evaluate/full.json")
         record.log_file(tables / "predictions.parquet", "predictions/predictions.parquet")
 
-    print(f"evaluate: {result.summary()}\nevaluate: reports/evaluate.html")  # noqa: T201
+    print(f"evaluate: {result.summary()}\nevaluate: reports/evaluate.html")

@@ -18,5 +18,5 @@ def main(workspace: Workspace, params: Params) -> None:
     write_text(workspace.root / "reports" / "scrape.html", render_report(result, output))
     write_table(output / "manifest.parquet", result.manifest, SCRAPED)
     for line in [str(result.tally), *result.remarks, *result.tolerated_failures(), "reports/scrape.html"]:
-        print(f"scrape: {line}")  # noqa: T201
+        print(f"scrape: {line}")
     result.check()

@@ -32,11 +32,11 @@ def main(workspace: Workspace, params: Params) -> None:
     headline = {name: sum(full[name].values()) for name in PARTS} | {"dropped": full["dropped"]}
     write_figures(root, "split", headline=headline, full=full, tables=tables)
     for line in itertools.chain(*warnings(result.outcomes).values()):
-        print(f"split: {line}")  # noqa: T201
+        print(f"split: {line}")
     if result.salt is not None:
-        print(f"split: {result.salt}")  # noqa: T201
+        print(f"split: {result.salt}")
     if error := gate_error(result.outcomes, report=report, fix="add images"):
         raise error
     pack(result.manifest, images, out, params.split, limits)
     write_table(out / "manifest.parquet", result.manifest, SPLIT)
-    print(f"split: {summary(result)}\nsplit: {report}")  # noqa: T201
+    print(f"split: {summary(result)}\nsplit: {report}")

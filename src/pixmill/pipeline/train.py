@@ -44,7 +44,7 @@ def _write(workspace: Workspace, params: Params, trained: Trained, record: RunRe
     weights = save_classifier(model, trained.labels, folder, **trained.preprocessing)
     export_classifier(model, settings, folder, scratch=workspace.scratch("train") / "features", root=root)
     save_calibration(folder, trained.validation, target=settings.target_accuracy, features=trained.features)
-    print(f"train: {trained.summary()}\ntrain: reports/train.html")  # noqa: T201
+    print(f"train: {trained.summary()}\ntrain: reports/train.html")
     # Everything is on disk from here on: what MLflow does not accept can be recorded later.
     record.set_weights(file_digest(weights, "md5"))
     record.log_metrics(trained.record())

@@ -40,14 +40,14 @@ def main(workspace: Workspace, params: Params) -> None:
     write_table(root / "artifacts/validate/pairs.parquet", result.pairs, PAIRS)
     write_table(root / "artifacts/validate/manifest.parquet", result.manifest, VALIDATED)
     counts = [f"kept {numbers['kept']:,} of {numbers['n']:,} images", shrinkage(numbers.get("given_test", {}))]
-    print(f"validate: {'; '.join(filter(None, counts))}")  # noqa: T201
+    print(f"validate: {'; '.join(filter(None, counts))}")
     for line in itertools.chain(*warnings(result.outcomes).values()):
-        print(f"validate: {line}")  # noqa: T201
+        print(f"validate: {line}")
     powerless = result.review.powerless
     for decision, why in powerless[:_DECISIONS]:
-        print(f"validate: warning: line {decision.line} of review.csv was not applied: {why} ({decision.image})")  # noqa: T201
+        print(f"validate: warning: line {decision.line} of review.csv was not applied: {why} ({decision.image})")
     if len(powerless) > _DECISIONS:
-        print(f"validate: warning: {len(powerless) - _DECISIONS:,} more lines of review.csv were not applied")  # noqa: T201
-    print(f"validate: {report}")  # noqa: T201
+        print(f"validate: warning: {len(powerless) - _DECISIONS:,} more lines of review.csv were not applied")
+    print(f"validate: {report}")
     if error:
         raise error

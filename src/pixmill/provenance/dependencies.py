@@ -7,7 +7,7 @@ from pathlib import Path
 from pixmill.provenance.lock import SECTIONS
 from pixmill.provenance.modules import Modules
 
-_BY_MODULE = ("pipeline", "record")
+_BY_MODULE = ("pipeline", "record", "state")
 """Packages of which a stage runs some modules only; of pages, it runs those of its own name."""
 
 

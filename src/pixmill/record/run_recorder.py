@@ -192,11 +192,7 @@ class RunRecorder:
 
     def log_figure(self, figure: Figure, name: str) -> None:
         """Log a matplotlib figure as a PNG file, such as ``plots/curves.png``."""
-        self.log_image(figure_png(figure), name)
-
-    def log_image(self, content: bytes, name: str) -> None:
-        """Log an image file, such as ``plots/samples.jpg``."""
-        self._contents[name] = content
+        self._contents[name] = figure_png(figure)
 
     def log_text(self, text: str, name: str) -> None:
         """Log a text file, such as ``reports/train.html``."""
@@ -207,23 +203,22 @@ class RunRecorder:
         if path.is_file():
             self._contents[name] = path.read_bytes()
 
-    def log_model(self, model: keras.Model, name: str = "keras") -> None:
+    def log_model(self, model: keras.Model) -> None:
         """Log a Keras model with its signature and an input example, for ``mlflow.keras.load_model``.
 
         Args:
-            model: The inference model: float32 pixels in, probabilities out.
-            name: Its name within the run.
+            model: The inference model: float32 pixels in, probabilities out; it is called ``keras`` within the run.
         """
-        self._save_model(name, partial(save_keras_model, model))
+        self._save_model("keras", partial(save_keras_model, model))
 
-    def log_classifier(self, classifier: Path, name: str = "classifier") -> None:
+    def log_classifier(self, classifier: Path) -> None:
         """Log a model that takes the bytes of images and returns labels, for ``mlflow.pyfunc.load_model``.
 
         Args:
-            classifier: ``artifacts/train``: the network with its labels and its calibration.
-            name: Its name within the run.
+            classifier: ``artifacts/train``: the network with its labels and its calibration. It is called
+                ``classifier`` within the run.
         """
-        self._save_model(name, partial(save_classifier_model, classifier))
+        self._save_model("classifier", partial(save_classifier_model, classifier))
 
     @contextlib.contextmanager
     def watching_machine(self) -> Iterator[None]:

@@ -17,6 +17,7 @@ from ruamel.yaml.scalarstring import SingleQuotedScalarString
 
 from pixmill.core.errors import ParamsError
 from pixmill.core.params import Params, parse_params, read_text
+from pixmill.core.params.refusal import keys_of
 from pixmill.core.words import did_you_mean
 
 _HEAD = "# yaml-language-server: $schema={}params.schema.json\n"
@@ -91,9 +92,8 @@ class Recipe:
             root: The project's folder; the schema that editors read lies there, or in ``docs/``.
         """
         present = _yaml().load(self.text)
-        names = [field.alias or name for name, field in Params.model_fields.items()]
         head = _HEAD.format("docs/" if (root / "docs" / "params.schema.json").exists() else "")
-        return head + self.text + "".join(f"\n{name}: {{}}\n" for name in names if name not in present)
+        return head + self.text + "".join(f"\n{name}: {{}}\n" for name in keys_of(Params) if name not in present)
 
     def with_review_of(self, current: str) -> Recipe:
         """Return the recipe with the section ``review`` of a params file: what a team accepts, whatever the model.

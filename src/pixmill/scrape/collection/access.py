@@ -100,7 +100,7 @@ class NetworkAccess:
             BrowserLostError: It does not start this time, though one did before.
             StoppedError: The run ends; each command of the browser raises it then.
         """
-        from pixmill.web.browser import open_browser
+        from pixmill.web.browser import Timings, open_browser
 
         browser, profile, authority = self.choose_browser(), self._scratch / "browser", self._network.authority
         with self._lock:
@@ -111,7 +111,7 @@ class NetworkAccess:
                 proxy=self._proxy,
                 profile=profile,
                 authority=authority,
-                patience=_RESTART_SECONDS if self._has_started else 0,
+                timings=Timings(patience=_RESTART_SECONDS if self._has_started else 0.0),
                 tell=self._tell,
             )
             try:

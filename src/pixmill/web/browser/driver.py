@@ -144,7 +144,6 @@ def own_profile(home: Path, end: Callable[[str], None] | None = None) -> Iterato
 
 
 def _sweep(home: Path, end: Callable[[str], None] | None) -> None:
-
     for folder in home.glob("profile-*"):
         try:
             # The system drops a lock with its holder, however that dies, so a lock that is free marks the dead.

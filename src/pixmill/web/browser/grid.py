@@ -186,7 +186,6 @@ def wait_for_browser(
 
 
 def _ask(grid: Grid, command: str, **params: str) -> dict[str, Any]:
-
     connection = RemoteConnection(client_config=client_config(grid.url, seconds=_ANSWER_SECONDS, login=grid.login))
     connection.extra_commands = {"status": ("GET", "/status")}
     try:

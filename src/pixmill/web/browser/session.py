@@ -44,6 +44,7 @@ class Timings:
         quit: A browser that ends; it is killed after that.
         answer: A page whose load has been given up: one that does not answer is lost.
         queue: A full grid, which itself gives up after its ``--session-request-timeout``, usually 300 s.
+        patience: A grid that is not there, since it starts again.
         notice: A grid's browser, before a line says what is waited for; it takes a second or two.
     """
 
@@ -54,6 +55,7 @@ class Timings:
     quit: float = 5.0
     answer: float = 5.0
     queue: float = 600.0
+    patience: float = 0.0
     notice: float = 10.0
 
 
@@ -64,7 +66,6 @@ def open_browser(
     proxy: str,
     profile: Path,
     authority: Path | None = None,
-    patience: float = 0.0,
     timings: Timings = Timings(),
     tell: Callable[[str], None] = announce,
 ) -> Iterator[WebDriver]:
@@ -84,8 +85,7 @@ def open_browser(
         profile: The folder for the browser's profiles. Each session has its own there; those of dead ones are removed,
             and their sessions on the grid are ended.
         authority: A certificate authority of a test world; where there is one, every certificate is accepted.
-        patience: How long a grid that is not there, since it starts again, is waited for, in seconds.
-        timings: How long all else is waited for.
+        timings: How long things are waited for.
         tell: Is given a line that says what is waited for where a grid has no browser at once.
 
     Yields:
@@ -112,7 +112,7 @@ def open_browser(
             headless=os.environ.get("PIXMILL_HEADLESS") != "0",
         )
         if isinstance(browser, Grid):
-            driver = _open_on_grid(browser, options, patience, timings, tell)
+            driver = _open_on_grid(browser, options, timings, tell)
             kill = partial(end, driver.session_id or "")
         else:
             driver = _open_here(browser, url, options, timings.start)
@@ -128,13 +128,11 @@ def open_browser(
 
 
 def _connect(options: ArgOptions, url: str, seconds: float, login: tuple[str, str] | None = None) -> WebDriver:
-
     config = client_config(url, seconds=seconds, login=login)
     return WebDriver(command_executor=url, options=options, client_config=config)
 
 
 def _open_here(browser: Browser, url: str, options: ArgOptions, seconds: float) -> WebDriver:
-
     try:
         return _connect(options, url, seconds)
     except (HTTPError, WebDriverException) as error:
@@ -144,15 +142,14 @@ def _open_here(browser: Browser, url: str, options: ArgOptions, seconds: float) 
         ) from None
 
 
-def _open_on_grid(
-    grid: Grid, options: ArgOptions, patience: float, timings: Timings, tell: Callable[[str], None]
-) -> WebDriver:
-
+def _open_on_grid(grid: Grid, options: ArgOptions, timings: Timings, tell: Callable[[str], None]) -> WebDriver:
     def connect(seconds: float) -> WebDriver:
         return _connect(options, grid.url, seconds, grid.login)
 
     try:
-        return wait_for_browser(grid, connect, queue=timings.queue, notice=timings.notice, patience=patience, tell=tell)
+        return wait_for_browser(
+            grid, connect, queue=timings.queue, notice=timings.notice, patience=timings.patience, tell=tell
+        )
     except (HTTPError, WebDriverException) as error:
         count_browsers(grid)  # which says it where the grid is not there at all
         raise BrowserError(
@@ -162,14 +159,12 @@ def _open_on_grid(
 
 
 def _reason(error: HTTPError | WebDriverException) -> str:
-
     if isinstance(error, WebDriverException):
         return (error.msg or "no reason given").splitlines()[0]
     return "no answer in time"
 
 
 def _quit(driver: WebDriver, watch: Watch, seconds: float) -> None:
-
     if watch.lost:
         return  # It has been killed, and would not answer.
     driver.command_executor.client_config.timeout = seconds

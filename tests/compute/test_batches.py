@@ -83,19 +83,6 @@ def test_what_cannot_be_pickled_is_a_defect() -> None:
         list(map_batches(identity, [lambda: 1] * 9, batch_size=2, workers=1))
 
 
-def test_a_pass_that_workers_cannot_import_is_reported(start) -> None:
-    script = """
-from pixmill.compute import map_batches
-def here(batch):
-    return batch
-try:
-    list(map_batches(here, range(9), batch_size=2, workers=2))
-except Exception as error:
-    print(error.args[0])
-"""
-    assert start(script)[1] == "worker processes of __main__.here die during start-up (exit code 1)"
-
-
 @pytest.mark.parametrize(("function", "imports"), [("identity", 1), ("of_the_script", 2)])
 def test_workers_import_a_script_only_for_a_pass_in_it(tmp_path: Path, function: str, imports: int) -> None:
     script = tmp_path / "script.py"

@@ -18,7 +18,6 @@ from tests.compute.passes import (
     Row,
     act,
     at_first,
-    failing,
     held_up,
     identity,
     keeping,
@@ -93,13 +92,6 @@ def test_neighbours_that_are_all_hostile_cost_only_themselves() -> None:
     rows = [(name, number) for number, name in enumerate(names)]
     found = list(map_batches(act, rows, workers=1, limits=PATIENT, lost=lost))
     assert [name for name, _ in found] == ["crashed", "", "crashed", "memory", "crashed", ""]
-
-
-def test_a_defect_in_the_pass_is_raised_with_its_traceback() -> None:
-    results = map_batches(failing, range(9), batch_size=2, workers=2, limits=PATIENT, lost=lost)
-    with pytest.raises(KeyError, match="no row 5") as caught:
-        list(results)
-    assert "in failing" in str(caught.value.__cause__)
 
 
 def test_a_row_is_tried_once_more_before_it_is_given_up(tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,7 +12,7 @@ import psutil
 import pytest
 
 from pixmill.compute import RowLimits, Service, ServiceFullError
-from tests.compute.passes import Row, act, at_first, doubled, failing, processes, when_there
+from tests.compute.passes import Row, act, doubled, failing, processes, when_there
 
 pytestmark = pytest.mark.linux
 
@@ -41,14 +39,6 @@ def test_hostile_rows_cost_only_themselves(service: Service[Row, Row]) -> None:
     expected = {"sleep": "timeout", "hang in C": "timeout", "glutton": "memory"}
     for number, (name, future) in enumerate(zip(names, futures, strict=True)):
         assert future.result() == (expected.get(name, "crashed") if name else ("", 2 * number)), name
-
-
-def test_a_row_is_tried_once_more_before_it_is_given_up(tmp_path: Path) -> None:
-    with Service(at_first, workers=1, limits=LIMITS, waiting=9) as service:
-        names = ["sleep", "killed", "glutton"]
-        futures = [service.submit((name, str(tmp_path / name))) for name in names]
-        assert [future.result() for future in futures] == names
-    assert {(tmp_path / name).read_text() for name in names} == {".."}
 
 
 def test_the_first_row_finds_processes_that_stand() -> None:
@@ -156,25 +146,6 @@ def test_nothing_is_left_behind() -> None:
     before = left()
     run()
     assert left() == before
-
-
-def test_processes_die_with_their_owner() -> None:
-    script = """
-from pixmill.compute import RowLimits, Service
-from tests.compute.passes import act
-import psutil, time
-with Service(act, workers=2, limits=RowLimits(60, 1 << 30), waiting=9) as service:
-    service.wait()
-    service.submit(("loop", 1))
-    print(*(child.pid for child in psutil.Process().children()), flush=True)
-    time.sleep(60)
-"""
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        children = [psutil.Process(int(pid)) for pid in process.stdout.readline().split()]
-        process.kill()
-    assert len(children) >= 2
-    assert psutil.wait_procs(children, timeout=60)[1] == []
 
 
 def test_a_service_needs_a_process() -> None:

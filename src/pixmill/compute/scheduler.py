@@ -100,7 +100,8 @@ class Scheduler:
             for worker in self._workers:
                 worker.kill()
             self._state.notify_all()
-        for thread in self._threads:
+        # Whoever abandons a pass may have it collected in any thread.
+        for thread in {*self._threads} - {threading.current_thread()}:
             thread.join(_END_SECONDS)
 
     def _work(self) -> None:
@@ -165,35 +166,36 @@ class Scheduler:
     def _run(self, worker: Worker | None, batch: list[Job]) -> Worker | None:
         """Finish the jobs of a batch; return the process for the next one, ``None`` if that needs a new one."""
         again = False
-        while True:
+        while batch:
             if worker is None and (worker := self._start()) is None:
                 self._fail(batch, self._defect or ServiceFullError("the service is closing"))
-                return None
+                break
+            loss: Loss | None = None
             try:
                 if (loss := self._try(worker, batch)) is None:
                     return worker
             except BrokenPipeError:
-                loss = None  # It was killed while idle: no row is to blame.
+                pass  # It was killed while idle: no row is to blame.
             except Exception as error:  # noqa: BLE001 (a row or result that cannot be pickled: its caller hears of it)
                 self._fail(batch, error)
             self._end(worker)
             worker = None
-            if not batch:
-                return None
-            if loss is None:
-                continue
-            if self._limits is None:
-                message = f"a worker process died in {name_of(self._function)} (killed, or out of memory)"
-                cure = "free some memory, then run the same command again: finished work is kept"
-                self._fail(batch, PixmillError(message, next=cure))
-            elif again:
-                batch[0].loss = loss
-                self._finish(batch, [loss])
-            else:
-                again = True
-                if rest := batch[1:]:
-                    batch = batch[:1]
-                    self.put([rest], first=True)
+            if loss is not None:
+                batch, again = self._lose(batch, loss, again=again), True
+        return None
+
+    def _lose(self, batch: list[Job], loss: Loss, *, again: bool) -> list[Job]:
+        """Return what is tried again of a batch whose first job was lost, for the second time if again."""
+        if self._limits is None:
+            message = f"a worker process died in {name_of(self._function)} (killed, or out of memory)"
+            cure = "free some memory, then run the same command again: finished work is kept"
+            self._fail(batch, PixmillError(message, next=cure))
+        elif again:
+            batch[0].loss = loss
+            self._finish(batch, [loss])
+        elif len(batch) > 1:
+            self.put([batch[1:]], first=True)
+        return batch[:1]
 
     def _try(self, worker: Worker, batch: list[Job]) -> Loss | None:
         """Run a batch, from which finished jobs are removed; return why the first that is left was lost, if any was.

@@ -301,10 +301,6 @@ REFUSED = {
         make_predictions([0, 1, 2], [0, 1, 2], ids=["a", "b", "c"]),
         "Not comparable: no image is in the test split of both main and head.",
     ),
-    "no test split": (
-        make_predictions([0, 1, 2], [0, 1, 2], split="train"),
-        "Not comparable: no image is in the test split of both main and head.",
-    ),
     "an image twice": (
         make_predictions([0, 1, 2], [0, 1, 2], ids=["a", "b", "a"]),
         "Not comparable: image a is twice in the predictions of head.",

@@ -3,8 +3,6 @@
 import errno
 import json
 import math
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +18,11 @@ from pixmill.core.files import (
     significant,
     storage_errors,
     target_within,
+    write_bytes,
     write_json,
     write_text,
 )
+from tests.disk import limit_file_size
 
 WRITER = """
 import sys, time
@@ -93,16 +93,6 @@ def test_a_digest_is_that_of_the_bytes(tmp_path: Path) -> None:
     assert file_digest(tmp_path / "a", "md5") == "900150983cd24fb0d6963f7d28e17f72"
 
 
-LIMITED = """
-import resource, sys
-from pathlib import Path
-from pixmill.core.files import storage_errors, write_bytes
-resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-with storage_errors(then="dvc repro split"):
-    write_bytes(Path(sys.argv[1]), bytes(2000))
-"""
-
-
 @pytest.mark.linux
 def test_a_full_disk_is_told_with_the_file_and_the_next_command():
     with pytest.raises(StorageError) as caught, storage_errors(then="dvc repro split"):
@@ -121,8 +111,9 @@ def test_a_name_that_no_file_can_have_is_told(tmp_path):
 @pytest.mark.linux
 def test_a_write_that_is_refused_names_its_file_and_leaves_nothing(tmp_path):
     path = tmp_path / "table.parquet"
-    done = subprocess.run([sys.executable, "-c", LIMITED, str(path)], capture_output=True, text=True)
-    assert f"StorageError: {path} cannot be used: it would exceed the file size limit\n" in done.stderr
+    with limit_file_size(1000), pytest.raises(StorageError) as caught, storage_errors(then="dvc repro split"):
+        write_bytes(path, bytes(2000))
+    assert caught.value.message == f"{path} cannot be used: it would exceed the file size limit"
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,43 +1,16 @@
 """Each mode that Pillow has becomes one defined image."""
 
-import io
-
 import numpy as np
 import pytest
 from PIL import Image
 
 from pixmill.images.appearance import as_seen
-from tests.images.samples import GREEN, RED, WHITE, encoded, halves, shapes
+from tests.images.samples import halves, shapes
 
 
 def colours(image: Image.Image) -> list[tuple[int, ...]]:
     """Return the pixels of the first row in RGB."""
     return [tuple(map(int, pixel)) for pixel in np.asarray(image.convert("RGB"))[0]]
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_it_is_upright(orientation: int) -> None:
-    # Above on the left red, above on the right green, below white: what EXIF's figure is made of.
-    upright = Image.new("RGB", (4, 6), WHITE)
-    upright.paste(RED, (0, 0, 2, 3))
-    upright.paste(GREEN, (2, 0, 4, 3))
-    undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}
-    stored = upright.transpose(undo[orientation]) if orientation in undo else upright
-    assert stored.size == ((6, 4) if orientation > 4 else (4, 6))
-    assert as_seen(stored, orientation=orientation) == upright
-
-
-def test_nothing_but_pixels_is_left() -> None:
-    exif = Image.Exif()
-    exif[0x010E] = "taken at home"
-    with Image.open(io.BytesIO(encoded(halves(), "TIFF", exif=exif))) as image:
-        image.load()
-        assert image.getexif()[0x010E] == "taken at home"
-        seen = as_seen(image)
-    assert seen == halves()
-    assert type(seen) is Image.Image
-    assert (seen.info, dict(seen.getexif())) == ({}, {})
-    assert "tag_v2" not in vars(seen)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])
@@ -78,10 +51,6 @@ def test_other_colours_are_converted(mode: str) -> None:
 def test_black_and_white_are_greys() -> None:
     seen = as_seen(Image.new("1", (2, 2), 1))
     assert (seen.mode, seen.getpixel((0, 0))) == ("L", 255)
-
-
-def test_a_palette_is_looked_up() -> None:
-    assert as_seen(halves().quantize(4)) == halves()
 
 
 @pytest.mark.parametrize("order", ["<u2", ">u2"])

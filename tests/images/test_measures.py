@@ -68,21 +68,6 @@ def test_blur_lowers_sharpness(measured) -> None:
     assert blurred.sharpness < sharp.sharpness / 10
 
 
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (image(5, kind="JPEG", side=300)[:2000], "truncated"),
-        (b"a text in a file named .jpg", "unknown"),
-        (b"<html></html>", "html"),
-        (b"", "empty"),
-        (image(6, side=1001), "too_many_pixels"),
-    ],
-)
-def test_what_cannot_be_decoded_has_a_reason(measured, content: bytes, reason: str) -> None:
-    with pytest.raises(UndecodableError, match=f"^{reason}"):
-        measured(content)
-
-
 def test_a_file_that_changed_or_is_gone_is_refused(measured, tmp_path: Path) -> None:
     with pytest.raises(UndecodableError, match="changed_bytes"):
         measured(image(7), name="0" * 64)

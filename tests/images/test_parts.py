@@ -58,17 +58,12 @@ def test_what_was_written_is_opened(tmp_path):
     "change",
     [
         {"dtype": "float32"},
-        {"shape": [7, 4, 5, 3]},
         {"shape": [7, 4, 4, 4]},
-        {"shape": [8, 4, 4, 3]},
         {"shape": [0, 4, 4, 3], "shards": []},
-        {"shards": []},
         {"shards": [{"file": "train/00000.bin", "rows": 7}, {"file": "train/00001.bin", "rows": 0}]},
-        {"shards": [{"file": "train/00001.bin", "rows": 7}]},
         {"shards": [{"file": "../secret", "rows": 7}]},
         {"shards": [{"file": "/etc/passwd", "rows": 7}]},
         {"shards": [7]},
-        {"shards": {}},
     ],
 )
 def test_a_header_that_is_not_ours_is_told(tmp_path, change):

@@ -111,18 +111,6 @@ def test_int8_is_close_but_not_equal(exported):
     assert found.same >= 0.9
 
 
-def test_the_exported_file_is_a_classifier_with_the_same_answers(exported, project):
-    files = [encoded(shapes(number, 30 + 5 * number, 40), "jpeg") for number in range(10)]
-    for found, expected in zip(
-        Classifier.load(exported.folder / "model.tflite").predict([*files, b"none"]),
-        Classifier.load(project / "artifacts" / "train").predict([*files, b"none"]),
-        strict=True,
-    ):
-        assert (found.label, found.sure, found.reason) == (expected.label, expected.sure, expected.reason)
-        if expected.probabilities is not None:
-            np.testing.assert_allclose(found.probabilities, expected.probabilities, rtol=0, atol=1e-5)
-
-
 def test_int8_takes_and_gives_floats_and_computes_in_integers(exported):
     from ai_edge_litert.interpreter import Interpreter
 

@@ -23,23 +23,6 @@ def test_mlflow_takes_every_name_and_no_value_is_lost(names):
         _validate_metric(name, 1.0, 0, 0)
 
 
-def test_equal_names_are_numbered_and_plain_ones_stay():
-    assert sanitize_names({"R&B": 1, "R+B": 2, "R_B": 3, "T-shirt top": 4}) == {
-        "R_B": 1,
-        "R_B_2": 2,
-        "R_B_3": 3,
-        "T-shirt top": 4,
-    }
-
-
-@pytest.mark.parametrize(
-    ("name", "recorded"),
-    [("..", "_"), ("/f1", "_/f1"), ("a//b", "a/_/b"), ("a/../b", "a/_/b"), ("f1.", "f1"), ("f" * 300, "f" * 240)],
-)
-def test_a_name_that_mlflow_would_take_for_another_path_is_changed(name, recorded):
-    assert sanitize_names({name: 1}) == {recorded: 1}
-
-
 def test_class_names_of_any_kind_are_recorded(training, store, capsys):
     classes = ["M&M's", "C++", "café", "東京", "大阪"]
     with training() as run:

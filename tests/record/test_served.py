@@ -10,9 +10,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pixmill.evaluate.predictions import predict_parts, predict_unlabelled
-from pixmill.images import decode, fit
-from pixmill.images.parts import Part, Shards
 from pixmill.learn.classifier import Classifier
 from pixmill.record.model_format import save_classifier_model
 from pixmill.record.store import quiet_mlflow
@@ -60,9 +57,7 @@ def loaded(saved):
     return mlflow.pyfunc.load_model(str(saved))
 
 
-def test_mlflow_evaluate_and_the_classifier_give_the_same_calibrated_answers(
-    training, store, trained_folder, tmp_path, monkeypatch
-):
+def test_mlflow_and_the_classifier_give_the_same_calibrated_answers(training, store, trained_folder, monkeypatch):
     import mlflow
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
@@ -76,23 +71,6 @@ def test_mlflow_evaluate_and_the_classifier_give_the_same_calibrated_answers(
     assert list(table["confidence"]) == [answer.confidence for answer in answers]
     assert list(table["sure"]) == [answer.sure for answer in answers]
     np.testing.assert_array_equal(table[columns], [answer.probabilities for answer in answers])
-
-    pixels = np.stack([fit(decode(content).pixels, 24) for content in FILES])
-    rows = pd.DataFrame({"id": list("0123"), "label": LABELS[0]})
-    predictions = predict_parts(classifier, [Part("test", rows, np.zeros(4, np.int32), Shards([pixels]))])
-    assert list(predictions["predicted"]) == list(table["label"])
-    own = predictions[columns].to_numpy()
-    np.testing.assert_array_equal(classifier.calibration.apply(own), table[columns])
-    assert not np.allclose(own, table[columns], atol=1e-3)
-
-    folder = tmp_path / "unlabelled"
-    folder.mkdir()
-    for number, content in enumerate(FILES):
-        (folder / f"{number}.jpg").write_bytes(content)
-    unlabelled = predict_unlabelled(trained_folder, folder, workers=1)
-    for name, same in (("predicted", "label"), ("confidence", "confidence"), ("sure", "sure")):
-        assert list(unlabelled[name]) == list(table[same])
-    np.testing.assert_array_equal(unlabelled[columns], table[columns].astype(np.float32))
 
 
 def test_a_table_with_a_column_of_bytes_will_do(loaded):

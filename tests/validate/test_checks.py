@@ -153,18 +153,6 @@ def hosts(scrape: Scrape) -> None:
             scrape.add(label, encoded(blocks(seed), "PNG"), image_url=f"https://{host}.example/{seed}.png")
 
 
-def saved(scrape: Scrape) -> None:
-    for seed in range(20):
-        scrape.add("coat", encoded(blocks(seed), "JPEG", quality=90))
-        scrape.add("shoe", encoded(blocks(100 + seed), "PNG"))
-
-
-def upscaled(scrape: Scrape) -> None:
-    scrape.fill_sharply("coat", 20)
-    for seed in range(20):
-        scrape.add("shoe", encoded(blocks(100 + seed).resize((80, 80), Image.Resampling.NEAREST), "PNG"))
-
-
 CASES: list[tuple[str, Callable[[Scrape], None], Mapping[str, Any], str]] = [
     (
         "readable", cut, {},
@@ -243,18 +231,6 @@ CASES: list[tuple[str, Callable[[Scrape], None], Mapping[str, Any], str]] = [
         "shortcuts", hosts, {},
         "classes differ in host (skill 0.909): 20 of 22 images of 'coat' come from the host 'one.example', 0 of 20 of "
         "'shoe'; collect every class from the same sites; expected a skill of at most 0.5 (validate.shortcuts.skill)",
-    ),
-    (
-        "shortcuts", saved, {},
-        "classes differ in format (skill 1), bytes per pixel (skill 1): 20 of 20 images of 'coat' have the "
-        "format 'jpeg', 0 of 20 of 'shoe'; collect every class in one format: converting files does not remove their "
-        "artefacts; expected a skill of at most 0.5 (validate.shortcuts.skill)",
-    ),
-    (
-        "shortcuts", upscaled, {},
-        "classes differ in width (skill 1), height (skill 1), bytes per pixel (skill 1): 20 of 20 images of 'coat' are "
-        "at most 40 pixels wide, 0 of 20 of 'shoe'; collect images of the same sizes for every class; expected a "
-        "skill of at most 0.5",
     ),
 ]  # fmt: skip
 

@@ -67,13 +67,10 @@ def test_an_absent_file_holds_no_decision(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ("", "line 1: expected the header image,decision,label,by,why, received ''"),
-        ("image,decision\n", "line 1: expected the header"),
         (f"{HEAD}{ID},keep\n", "line 2: expected 5 values (image, decision, label, by, why), received 2"),
         (f"{HEAD}\n\nsome,keep,,,\n", "line 4: expected an image's id (at least 8 digits"),
-        (f"{HEAD}0123456,keep,,,\n", "line 2: expected an image's id"),
         (f"{HEAD}{ID},maybe,,,\n", "line 2: expected one of the decisions keep, drop, relabel, received 'maybe'"),
         (f"{HEAD}{ID},relabel,hat,,\n", "line 2: expected one of the labels coat, shoe, received 'hat'"),
-        (f"{HEAD}{ID},relabel,,,\n", "line 2: expected one of the labels coat, shoe, received ''"),
         (f"{HEAD}{ID},drop,coat,,\n", "line 2: expected no label for the decision 'drop', received 'coat'"),
         (f'{HEAD}{ID},drop,,,"never closed\n', "line 2: expected comma-separated values"),
         (f'{HEAD}{ID},drop,,,"two\nlines"\nx,drop,,,\n', "line 4: expected an image's id"),
@@ -85,15 +82,6 @@ def test_a_malformed_line_is_refused_by_its_number(read, content: str | bytes, m
         read(content)
     assert f"review.csv, {message}" in caught.value.message
     assert "dvc repro validate" in str(caught.value)
-
-
-@settings(max_examples=25)
-@given(st.text(st.characters(codec="utf-8"), max_size=60) | st.binary(max_size=60))
-def test_whatever_stands_there_is_read_or_refused(tmp_path_factory, content: str | bytes) -> None:
-    path = tmp_path_factory.mktemp("review") / "review.csv"
-    path.write_bytes(HEAD.encode() + (content.encode() if isinstance(content, str) else content))
-    with contextlib.suppress(ReviewError):
-        read_decisions(path, CLASSES)
 
 
 @settings(max_examples=25)

@@ -84,18 +84,18 @@ def grounds(table: pd.DataFrame, _: Draw) -> None:
 
 @pytest.mark.parametrize("sizes", [{"coat": 60, "shoe": 60}, {"coat": 40, "shoe": 400}])
 @pytest.mark.parametrize(
-    ("change", "name", "told"),
+    ("change", "name", "told", "advice"),
     [
-        (hosts, "host", "come from the host"),
-        (pages, "host", "come from the host"),
-        (engines, "source", "come from the source 'yahoo', 0 of"),
-        (formats, "format", "have the format"),
-        (upscaled, "width", "are at least "),
-        (grounds, "border", "have a uniform border on"),
+        (hosts, "host", "come from the host", "collect every class from the same sites"),
+        (pages, "host", "come from the host", ""),
+        (engines, "source", "come from the source 'yahoo', 0 of", ""),
+        (formats, "format", "have the format", "converting files does not remove their artefacts"),
+        (upscaled, "width", "are at least ", "collect images of the same sizes for every class"),
+        (grounds, "border", "have a uniform border on", ""),
     ],
 )
 def test_what_gives_a_class_away_is_a_warning(
-    change: Callable[[pd.DataFrame, Draw], None], name: str, told: str, sizes: dict[str, int]
+    change: Callable[[pd.DataFrame, Draw], None], name: str, told: str, advice: str, sizes: dict[str, int]
 ) -> None:
     failed = [outcome for outcome in outcomes(images(sizes, change)) if not outcome.success]
     first = failed[0]
@@ -103,6 +103,7 @@ def test_what_gives_a_class_away_is_a_warning(
     assert first.found[0].startswith("classes differ in ")
     assert f"{name} (skill " in first.found[0].partition(":")[0]
     assert told in first.found[0]
+    assert advice in first.found[0]
     assert first.check.parameters == ("validate.shortcuts.skill",)
 
 

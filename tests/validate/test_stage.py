@@ -121,7 +121,8 @@ def test_a_class_of_three_among_other_trouble_stops_it(workspace: Workspace) -> 
     done = workspace.run()
 
     assert done.returncode == 1
-    assert done.stderr.splitlines() == [
+    # A slow machine shows progress first.
+    assert done.stderr[done.stderr.index("validate: ") :].splitlines() == [
         "validate: the gate stopped the pipeline: 2 critical checks failed",
         "  min_per_class: class 'shoe' has 3 images; expected at least 30 (validate.min_per_class.count)",
         "  class_balance: class 'shoe' has 3 images, 0.075 of the largest class 'coat' (40); "

@@ -10,6 +10,7 @@ from pixmill.core.files import write_json
 from pixmill.core.manifest import SPLIT, write_table
 from pixmill.core.params import BlockParams, CnnParams, DenseParams, TrainParams
 from pixmill.images.parts import load_parts
+from pixmill.train import Callback
 from tests.images.packed import write_shards
 
 CLASSES = ("blue", "green", "red")
@@ -22,6 +23,13 @@ PARAMS = TrainParams(
     epochs=6,
     learning_rate=0.003,
 )
+
+
+class Following(Callback):
+    """Call a function with each epoch and its timing."""
+
+    def __init__(self, hear):
+        self.on_epoch_end = hear
 
 
 def write_packed(folder):

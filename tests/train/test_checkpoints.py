@@ -5,10 +5,12 @@ import os
 import numpy as np
 import pytest
 
+from pixmill.train import Callback
 from pixmill.train import checkpoints as module
 from pixmill.train.checkpoints import Checkpoint, Checkpoints
 from pixmill.train.history import Epoch, Timing
 from tests.disk import limit_file_size
+from tests.train.conftest import Following
 
 HISTORY = [Epoch(1, 1 / 3, 0.5, 0.7, 0.6, 0.1), Epoch(2, 0.2, 0.6, 0.8, 0.7, 0.1)]
 TIMINGS = [Timing(1_700_000_000_000, 1.5, 99.5), Timing(1_700_000_001_000, 1.25, 120.0)]
@@ -43,7 +45,7 @@ def kept(path):
 
 def test_nothing_is_loaded_before_the_first_epoch(path):
     assert Checkpoints(path).load() is None
-    assert Checkpoints(path).load_finished(lambda *_: None) is None
+    assert Checkpoints(path).load_finished(Callback()) is None
 
 
 def test_a_checkpoint_is_loaded_as_it_was_saved(kept):
@@ -51,13 +53,13 @@ def test_a_checkpoint_is_loaded_as_it_was_saved(kept):
     assert (last.history, last.timings, last.precision, last.finished) == (HISTORY, TIMINGS, "float32", False)
     assert same(last.state, arrays(2))
     assert same(last.best, arrays(20))
-    assert kept.load_finished(lambda *_: None) is None
+    assert kept.load_finished(Callback()) is None
 
 
 def test_a_finished_training_reports_its_epochs_again(kept):
     kept.save(Checkpoint(HISTORY, TIMINGS, {}, arrays(5), "bfloat16", finished=True))
     reported = []
-    last = kept.load_finished(lambda *epoch: reported.append(epoch))
+    last = kept.load_finished(Following(lambda *epoch: reported.append(epoch)))
     assert reported == list(zip(HISTORY, TIMINGS, strict=True))
     assert (dict(last.state), last.precision, last.finished) == ({}, "bfloat16", True)
     assert same(last.best, arrays(5))

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,10 +14,10 @@ from pixmill.core.params import AugmentationParams, ScheduleParams
 from pixmill.learn.determinism import fix_threads
 from pixmill.learn.networks import build_classifier
 from pixmill.train.checkpoints import Checkpoints
-from pixmill.train.fitting import choose_precision, fit
+from pixmill.train.fitting import FitData, NetworkFitter, choose_precision
 from pixmill.train.history import best_of
 from pixmill.train.interruption import Interrupted
-from tests.train.conftest import PARAMS, SIZE
+from tests.train.conftest import PARAMS, SIZE, Following
 
 
 @pytest.fixture
@@ -24,11 +25,9 @@ def fitted(parts):
     fix_threads(2)
 
     def run(on_epoch=lambda *_: None, *, checkpoints=None, until=None, **changes):
-        params = PARAMS.model_copy(update=changes)
-        classifier = build_classifier(params, labels=3, image_size=SIZE)
-        finished = fit(
-            classifier, parts["train"], parts["val"], params, checkpoints=checkpoints, on_epoch=on_epoch, until=until
-        )
+        fitter = NetworkFitter(PARAMS.model_copy(update=changes), 3, SIZE, Path(), Path())
+        data = FitData(parts["train"], parts["val"], checkpoints or Checkpoints(), Following(on_epoch), until)
+        classifier, finished = fitter.fit(data)
         return classifier, finished.history
 
     return run

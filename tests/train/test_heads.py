@@ -1,4 +1,5 @@
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,11 +7,11 @@ import pytest
 from pixmill.core.params import BackboneParams, DenseParams, FeaturesParams, TrainParams
 from pixmill.learn.determinism import fix_threads
 from pixmill.learn.features import extract_features
-from pixmill.learn.networks import build_classifier
 from pixmill.train.checkpoints import Checkpoints
-from pixmill.train.heads import fine_tune, fit_head
+from pixmill.train.fitting import FitData
+from pixmill.train.heads import FineTuner, HeadFitter
 from pixmill.train.logistic import fit_logistic
-from tests.train.conftest import SIZE, scikit_learns
+from tests.train.conftest import SIZE, Following, scikit_learns
 
 PARAMS = TrainParams(
     model="features",
@@ -29,10 +30,9 @@ def scratch(tmp_path_factory, converted):
     return folder
 
 
-@pytest.fixture
-def classifier():
-    fix_threads(PARAMS.threads)
-    return lambda params: build_classifier(params, labels=3, image_size=SIZE)
+def fitter_of(kind, params, scratch):
+    fix_threads(params.threads)
+    return kind(params, 3, SIZE, Path(), scratch)
 
 
 def features_of(part, scratch):
@@ -46,7 +46,7 @@ def probabilities(model, part):
 
 
 @pytest.mark.parametrize("class_weights", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_the_whole_model_says_what_scikit_learn_does(parts, classifier, scratch, class_weights) -> None:
+def test_the_whole_model_says_what_scikit_learn_does(parts, scratch, class_weights) -> None:
     params = PARAMS.model_copy(update={"class_weights": class_weights})
     few = np.flatnonzero((parts["train"].targets > 0) | (np.arange(150) < 60))
     training = dataclasses.replace(
@@ -55,11 +55,9 @@ def test_the_whole_model_says_what_scikit_learn_does(parts, classifier, scratch,
         targets=parts["train"].targets[few],
         pixels=parts["train"].pixels[few],
     )
-    model = classifier(params)
     heard = []
-    finished = fit_head(
-        model, training, parts["val"], params, scratch=scratch, on_epoch=lambda epoch, _: heard.append(epoch)
-    )
+    data = FitData(training, parts["val"], callback=Following(lambda epoch, _: heard.append(epoch)))
+    model, finished = fitter_of(HeadFitter, params, scratch).fit(data)
     history = finished.history
     found = probabilities(model, parts["val"])
     wanted = scikit_learns(
@@ -81,11 +79,10 @@ def test_the_whole_model_says_what_scikit_learn_does(parts, classifier, scratch,
 
 
 @pytest.mark.slow
-def test_a_small_network_is_fitted_in_epochs_and_goes_on_from_a_checkpoint(
-    parts, classifier, scratch, tmp_path
-) -> None:
-    whole, stopped = classifier(MLP), classifier(MLP)
-    history = fit_head(whole, parts["train"], parts["val"], MLP, scratch=scratch).history
+def test_a_small_network_is_fitted_in_epochs_and_goes_on_from_a_checkpoint(parts, scratch, tmp_path) -> None:
+    fitter, data = fitter_of(HeadFitter, MLP, scratch), FitData(parts["train"], parts["val"])
+    whole, finished = fitter.fit(data)
+    history = finished.history
     assert [epoch.epoch for epoch in history] == [1, 2, 3, 4]
     found = probabilities(whole, parts["val"])
     best = min(history, key=lambda epoch: epoch.val_loss)
@@ -100,21 +97,12 @@ def test_a_small_network_is_fitted_in_epochs_and_goes_on_from_a_checkpoint(
         if epoch.epoch == 2:
             raise StopError
 
+    kept = dataclasses.replace(data, checkpoints=Checkpoints(tmp_path / "kept.npz"))
     with pytest.raises(StopError):
-        fit_head(
-            stopped,
-            parts["train"],
-            parts["val"],
-            MLP,
-            scratch=scratch,
-            checkpoints=Checkpoints(tmp_path / "kept.npz"),
-            on_epoch=stop,
-        )
-    again = fit_head(
-        stopped, parts["train"], parts["val"], MLP, scratch=scratch, checkpoints=Checkpoints(tmp_path / "kept.npz")
-    )
+        fitter.fit(dataclasses.replace(kept, callback=Following(stop)))
+    resumed, again = fitter.fit(kept)
     assert again.history == history
-    for one, other in zip(whole.get_weights(), stopped.get_weights(), strict=True):
+    for one, other in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         assert one.tobytes() == other.tobytes()
 
 
@@ -126,9 +114,7 @@ def test_fine_tuning_starts_from_the_logistic_regression(parts, scratch) -> None
         learning_rate=1e-12,
         epochs=1,
     )
-    fix_threads(params.threads)
-    model = build_classifier(params, labels=3, image_size=SIZE)
-    fine_tune(model, parts["train"], parts["val"], params, scratch=scratch)
+    model, _ = fitter_of(FineTuner, params, scratch).fit(FitData(parts["train"], parts["val"]))
     features = features_of(parts["train"], scratch)
     start = fit_logistic(features, parts["train"].targets, params, labels=3)
     kernel, bias = model.get_layer("logits").get_weights()

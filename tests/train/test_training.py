@@ -9,8 +9,8 @@ import pytest
 from pixmill.core.errors import ManifestError, TrainError
 from pixmill.core.manifest import SPLIT, read_table, write_table
 from pixmill.core.params import BackboneParams, BlockParams, CnnParams, TrainParams
-from pixmill.train import train
-from tests.train.conftest import CLASSES, FOLDS, PARAMS, SIZE, SIZES, write_packed
+from pixmill.train import Callback, train
+from tests.train.conftest import CLASSES, FOLDS, PARAMS, SIZE, SIZES, Following, write_packed
 
 PARAMETERS = 28 * 4 + 37 * 8 + (4 * 4 * 8 + 1) * 8 + 9 * 3
 
@@ -79,30 +79,32 @@ def test_each_fold_is_measured_by_a_model_that_never_met_it(packed, tmp_path):
     params = PARAMS.model_copy(update={"cross_validation": True, "epochs": 3})
     opened = []
 
-    @contextlib.contextmanager
-    def on_fold(number):
-        epochs = []
-        opened.append((number, epochs))
-        yield lambda epoch, _: epochs.append(epoch)
+    class Folds(Callback):
+        @contextlib.contextmanager
+        def on_fold(self, number):
+            epochs = []
+            opened.append((number, epochs))
+            yield Following(lambda epoch, _: epochs.append(epoch))
 
-    def run(on_fold, scratch=tmp_path):
-        return train(packed, params, classes=CLASSES, scratch=scratch, on_fold=on_fold)
+    class DyingInTheThird(Folds):
+        @contextlib.contextmanager
+        def on_fold(self, number):
+            with super().on_fold(number) as followed:
+                yield followed
+            if number == 2:
+                raise Killed
 
-    @contextlib.contextmanager
-    def die_in_the_third(number):
-        with on_fold(number) as on_epoch:
-            yield on_epoch
-        if number == 2:
-            raise Killed
+    def run(callback, scratch=tmp_path):
+        return train(packed, params, classes=CLASSES, scratch=scratch, callback=callback)
 
     with pytest.raises(Killed):
-        run(die_in_the_third)
+        run(DyingInTheThird())
     opened.clear()
-    resumed = run(on_fold)
+    resumed = run(Folds())
     assert [number for number, _ in opened] == list(range(FOLDS))
     assert all(len(epochs) == resumed.best.epoch for _, epochs in opened)
     assert [fold.accuracy for fold in resumed.folds] == [epochs[-1].val_accuracy for _, epochs in opened]
-    whole = run(on_fold, scratch=None)
+    whole = run(Folds(), scratch=None)
     assert whole.metrics() == resumed.metrics()
     figures = resumed.metrics()["folds"]
     assert figures["n"] == FOLDS
@@ -130,8 +132,8 @@ def run(packed, tmp_path):
     def trained(**changes):
         ended = []
         params = PARAMS.model_copy(update={"epochs": 2, **changes})
-        on_epoch = lambda epoch, timing: ended.append((epoch, timing))  # noqa: E731
-        return train(packed, params, classes=CLASSES, scratch=tmp_path / "scratch", on_epoch=on_epoch), ended
+        callback = Following(lambda *epoch: ended.append(epoch))
+        return train(packed, params, classes=CLASSES, scratch=tmp_path / "scratch", callback=callback), ended
 
     return trained
 

@@ -11,7 +11,7 @@ from pixmill.learn.litert_export import export_classifier
 from pixmill.learn.model_folder import save_classifier
 from pixmill.learn.networks import describe_model
 from pixmill.pages.train import curves_figure, draw_samples, render_report
-from pixmill.record.epochs import fold_run, log_epochs
+from pixmill.record.epochs import EpochLogger
 from pixmill.record.run_recorder import RunRecorder
 from pixmill.record.stage_runs import training_run
 from pixmill.train import Interrupted, Trained, curves_csv, is_chief, learning_curve_csv, train
@@ -26,7 +26,7 @@ def main(workspace: Workspace, params: Params) -> None:
         return
     try:
         with training_run(workspace, params=flat(params)) as record:
-            trained = fit(on_epoch=log_epochs(record), on_fold=partial(fold_run, record))
+            trained = fit(callback=EpochLogger(record))
             _write(workspace, params, trained, record)
     except Interrupted as error:
         sys.stderr.write(f"train: interrupted in epoch {error.epoch}; earlier epochs are kept. To resume: dvc repro\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,12 +15,10 @@ import numpy.typing as npt
 from pixmill.core.files import keep_newest, remove_temporary, replacing
 from pixmill.core.progress import announce
 from pixmill.learn.precision import Precision
+from pixmill.train.callback import Callback
 from pixmill.train.history import Epoch, Timing
 
 Arrays = Mapping[str, npt.NDArray[np.generic]]
-
-OnEpoch = Callable[[Epoch, Timing], None]
-"""Called after each epoch, also for the epochs of a resumed or reused training."""
 
 _MOST_BYTES = 10**9
 """Maximum total size of all checkpoints, finished or not; the oldest are deleted first."""
@@ -65,19 +63,21 @@ class Checkpoints:
     array(9)
 
     Args:
-        path: The file; each training has its own.
+        path: The file; each training has its own. Default: none, so that nothing is kept.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None = None) -> None:
         self._path = path
         self._refused = False
 
     def within(self, name: str) -> Checkpoints:
         """Return the checkpoints of a sub-training, such as a fold's."""
-        return Checkpoints(self._path.with_suffix(f".{name}.npz"))
+        return Checkpoints(self._path and self._path.with_suffix(f".{name}.npz"))
 
     def load(self) -> Checkpoint | None:
         """Return the last checkpoint, or ``None`` if there is no intact one."""
+        if self._path is None:
+            return None
         remove_temporary(self._path.parent, f"-{self._path.name}")
         if not self._path.exists():
             return None
@@ -100,17 +100,19 @@ class Checkpoints:
                 self._path.unlink()
             return None
 
-    def load_finished(self, on_epoch: OnEpoch) -> Checkpoint | None:
+    def load_finished(self, callback: Callback) -> Checkpoint | None:
         """Return a finished training, reporting its epochs again; ``None`` if there is none."""
         kept = self.load()
         if kept is None or not kept.finished:
             return None
         for epoch, timing in zip(kept.history, kept.timings, strict=True):
-            on_epoch(epoch, timing)
+            callback.on_epoch_end(epoch, timing)
         return kept
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Save the state after an epoch, or the result of a finished training."""
+        if self._path is None:
+            return
         record = {
             "history": [asdict(epoch) for epoch in checkpoint.history],
             "timings": [asdict(timing) for timing in checkpoint.timings],

@@ -1,22 +1,34 @@
-"""The training loop, with early stopping."""
+"""How a model is fitted: the training loop with early stopping, and what all kinds of models have in common."""
 
 from __future__ import annotations
 
 import itertools
 import math
 import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from pixmill.core.errors import TrainError
 from pixmill.core.params import TrainParams
 from pixmill.core.progress import Progress, announce
 from pixmill.images.parts import Part
+from pixmill.learn.networks import build_classifier
 from pixmill.learn.precision import Precision, has_bfloat16
 from pixmill.learn.tensorflow import keras
-from pixmill.train.checkpoints import Arrays, Checkpoint, Checkpoints, OnEpoch
+from pixmill.train.callback import Callback
+from pixmill.train.checkpoints import Arrays, Checkpoint, Checkpoints
 from pixmill.train.history import Epoch, Timing, best_of, is_over, learning_rate
 from pixmill.train.interruption import Interruption
 from pixmill.train.steps import Trainer, balanced_weights, epoch_order, feed
+
+_BATCH = 32
+"""Images per batch of predictions."""
 
 _REPORT_EVERY = 1.0
 """Seconds between two progress updates of the loss, each of which waits for a step."""
@@ -28,118 +40,194 @@ _WORTH = 1.1
 """Minimum speed-up to choose bfloat16, since float32 is more precise."""
 
 
-def fit(
-    classifier: keras.Model,
-    training: Part,
-    validation: Part,
-    params: TrainParams,
-    *,
-    root: Path | None = None,
-    checkpoints: Checkpoints | None = None,
-    on_epoch: OnEpoch = lambda *_: None,
-    until: int | None = None,
-    what: str = "Train",
-) -> Checkpoint:
-    """Fit a classifier and leave it with the weights of its best epoch.
+@dataclass(frozen=True)
+class FitData:
+    """The images of one fit, and what follows it.
+
+    Args:
+        training: The training split.
+        validation: The validation split, used for early stopping and to choose the best epoch.
+        checkpoints: Where each epoch is saved and from where a training resumes; default: nowhere.
+        callback: Follows the training; default: nothing.
+        until: The last epoch, regardless of patience and time limit, whose weights are kept; a logistic regression
+            always runs to convergence. Default: as the params say.
+        what: Label of the progress bar.
+    """
+
+    training: Part
+    validation: Part
+    checkpoints: Checkpoints = field(default_factory=Checkpoints)
+    callback: Callback = field(default_factory=Callback)
+    until: int | None = None
+    what: str = "Train"
+
+
+class Fitted(NamedTuple):
+    """A fitted classifier, uncompiled, and its finished training, which is not saved yet."""
+
+    classifier: keras.Model
+    checkpoint: Checkpoint
+
+
+@dataclass(frozen=True)
+class Fitter(ABC):
+    """Fit classifiers of one kind, in the project whose files the params name.
 
     The order of the images and all randomness follow from seed and epoch, so equal inputs give equal weights, even if
     the training was interrupted and resumed.
 
     Args:
-        classifier: A fresh classifier, within the scope of its strategy; it stays uncompiled.
-        training: The training split.
-        validation: The validation split, used for early stopping and to choose the best epoch.
         params: The section ``train``.
-        root: The project folder, whose ``src`` holds an augmentation of its own; default: the current one.
-        checkpoints: Where each epoch is saved and from where a training resumes; default: nowhere.
-        on_epoch: Called after each epoch, also for those of the checkpoint; default: nothing.
-        until: The last epoch, regardless of patience and time limit; the classifier keeps that epoch's weights.
-            Default: as the params say.
-        what: Label of the progress bar.
-
-    Returns:
-        The finished training, which is not saved yet.
-
-    Raises:
-        TrainError: The loss is not finite.
-        Interrupted: SIGINT or SIGTERM arrived; the last complete epoch is kept.
+        labels: How many classes there are.
+        image_size: Side of the images in pixels.
+        root: The project folder, to which a weights file is relative, and whose ``src`` holds plugins.
+        scratch: Folder of the feature cache.
     """
-    labels = int(classifier.output_shape[-1])
-    kept = checkpoints.load() if checkpoints else None
-    if kept is None:
-        precision = choose_precision(classifier, params, training, labels=labels, root=root)
-        kept = Checkpoint([], [], {}, weights_of(classifier), precision)
-    history, timings, best = kept.history, kept.timings, kept.best
-    balanced = balanced_weights(training.targets, labels) if params.class_weights else None
-    trainer = Trainer(classifier, params, labels=labels, class_weights=balanced, precision=kept.precision, root=root)
-    most = until or params.epochs
-    if history:
-        trainer.restore(kept.state)
-        announce(f"{what.lower()}: resuming after epoch {len(history)} of {most}")
-        for epoch, timing in zip(history, timings, strict=True):
-            on_epoch(epoch, timing)
 
-    def over() -> bool:
-        seconds = sum(timing.seconds for timing in timings)
-        return len(history) >= until if until else is_over(history, params, seconds=seconds)
+    params: TrainParams
+    labels: int
+    image_size: int
+    root: Path
+    scratch: Path
 
-    with Interruption() as interruption, Progress(what, len(training) * (most - len(history))) as progress:
-        while not over():
-            epoch, timing = _epoch(trainer, training, validation, params, history, interruption, progress, most)
-            history.append(epoch)
-            timings.append(timing)
-            if best_of(history, params.monitor) is epoch:
-                best = weights_of(classifier)
-            if checkpoints:
-                checkpoints.save(Checkpoint(history, timings, trainer.state(), best, kept.precision))
-            on_epoch(epoch, timing)
-            interruption.check(epoch.epoch + 1)
-    if until is None:
-        classifier.set_weights(list(best.values()))
-    return Checkpoint(history, timings, {}, weights_of(classifier), kept.precision, finished=True)
+    def build(self) -> keras.Model:
+        """Return a fresh classifier."""
+        return build_classifier(self.params, labels=self.labels, image_size=self.image_size, root=self.root)
+
+    @abstractmethod
+    def fit(self, data: FitData) -> Fitted:
+        """Fit a fresh classifier, within the scope of the strategy.
+
+        Args:
+            data: The images.
+
+        Raises:
+            TrainError: The backbone's weights are not available, or the loss is not finite.
+            Interrupted: SIGINT or SIGTERM arrived; the last complete epoch is kept.
+        """
+
+    def fit_shares(
+        self, data: FitData, classifier: keras.Model
+    ) -> Callable[[npt.NDArray[np.int64], Checkpoints], npt.NDArray[np.integer]]:
+        """Return a function that fits a model to some rows of the training split, with checkpoints of its own.
+
+        It returns the classes that the model predicts for the validation split.
+
+        Args:
+            data: The images.
+            classifier: The classifier that was fitted to all of them.
+        """
+
+        def answer(rows: npt.NDArray[np.int64], checkpoints: Checkpoints) -> npt.NDArray[np.integer]:
+            model = classifier
+            if len(rows) < len(data.training):
+                what = f"Train on {len(rows):,} images"
+                model, _ = self.fit(FitData(data.training.take(rows), data.validation, checkpoints, what=what))
+            # Called directly: `predict_on_batch` of one network after the other warns of retracing.
+            batches = data.validation.batches(_BATCH)
+            return np.concatenate([np.asarray(model(pixels, training=False)).argmax(axis=1) for pixels, _ in batches])
+
+        return answer
+
+    def fit_network(self, network: keras.Model, data: FitData) -> Checkpoint:
+        """Fit a network epoch by epoch, leave it with the weights of its best one, and return its finished training.
+
+        Args:
+            network: A fresh network from images, or from features, to probabilities; it stays uncompiled.
+            data: Its inputs.
+        """
+        params, on_epoch_end = self.params, data.callback.on_epoch_end
+        kept = data.checkpoints.load()
+        if kept is None:
+            precision = choose_precision(network, params, data.training, labels=self.labels, root=self.root)
+            kept = Checkpoint([], [], {}, weights_of(network), precision)
+        history, timings, best = kept.history, kept.timings, kept.best
+        weights = balanced_weights(data.training.targets, self.labels) if params.class_weights else None
+        trainer = Trainer(
+            network, params, labels=self.labels, class_weights=weights, precision=kept.precision, root=self.root
+        )
+        most = data.until or params.epochs
+        if history:
+            trainer.restore(kept.state)
+            announce(f"{data.what.lower()}: resuming after epoch {len(history)} of {most}")
+            for epoch, timing in zip(history, timings, strict=True):
+                on_epoch_end(epoch, timing)
+
+        def over() -> bool:
+            seconds = sum(timing.seconds for timing in timings)
+            return len(history) >= data.until if data.until else is_over(history, params, seconds=seconds)
+
+        images = len(data.training) * (most - len(history))
+        with Interruption() as interruption, Progress(data.what, images) as progress:
+            loop = _Loop(trainer, data, params, most, interruption, progress)
+            while not over():
+                epoch, timing = loop.run_epoch(history)
+                history.append(epoch)
+                timings.append(timing)
+                if best_of(history, params.monitor) is epoch:
+                    best = weights_of(network)
+                data.checkpoints.save(Checkpoint(history, timings, trainer.state(), best, kept.precision))
+                on_epoch_end(epoch, timing)
+                interruption.check(epoch.epoch + 1)
+        if data.until is None:
+            network.set_weights(list(best.values()))
+        return Checkpoint(history, timings, {}, weights_of(network), kept.precision, finished=True)
 
 
-def _epoch(
-    trainer: Trainer,
-    training: Part,
-    validation: Part,
-    params: TrainParams,
-    history: list[Epoch],
-    interruption: Interruption,
-    progress: Progress,
-    most: int,
-) -> tuple[Epoch, Timing]:
-    number, began = len(history) + 1, time.monotonic()
-    steps = -(-len(training) // params.batch_size)
-    order = epoch_order(len(training), seed=params.seed, epoch=number)
-    rate, note, due = 0.0, f"epoch {number} of {most}", began
-    trainer.begin(number)
-    for step, (pixels, targets) in enumerate(feed(training, params.batch_size, order)):
-        rate = learning_rate(params, history, number, step, steps)
-        trainer.train(pixels, targets, rate)
-        interruption.check(number)
-        if time.monotonic() >= due:
-            loss = _finite(trainer.figures("train")["loss"], number, params, rate)
-            note, due = f"epoch {number} of {most}, loss {loss:.3f}", time.monotonic() + _REPORT_EVERY
-        progress.advance(len(targets), note)
-    fitted = trainer.figures("train")
-    _finite(fitted["loss"], number, params, rate)
-    trained = time.monotonic() - began
-    for pixels, targets in feed(validation, params.batch_size):
-        trainer.test(pixels, targets)
-        interruption.check(number)
-    validated = trainer.figures("test")
-    _finite(validated["loss"], number, params, rate)
-    progress.advance(0, f"epoch {number} of {most}, validation accuracy {100 * validated['accuracy']:.1f} %")
-    epoch = Epoch(
-        number,
-        train_loss=fitted["loss"],
-        train_accuracy=fitted["accuracy"],
-        val_loss=validated["loss"],
-        val_accuracy=validated["accuracy"],
-        learning_rate=rate,
-    )
-    return epoch, Timing(int(time.time() * 1000), time.monotonic() - began, len(training) / trained)
+class NetworkFitter(Fitter):
+    """Fit a whole network, from its fresh head or from scratch."""
+
+    def fit(self, data: FitData) -> Fitted:
+        """Fit a fresh classifier epoch by epoch."""
+        classifier = self.build()
+        return Fitted(classifier, self.fit_network(classifier, data))
+
+
+class _Loop(NamedTuple):
+    """The epochs of a training, of which there are at most ``most``."""
+
+    trainer: Trainer
+    data: FitData
+    params: TrainParams
+    most: int
+    interruption: Interruption
+    progress: Progress
+
+    def run_epoch(self, history: list[Epoch]) -> tuple[Epoch, Timing]:
+        """Train and validate once, after the epochs of a history."""
+        trainer, data, params, progress = self.trainer, self.data, self.params, self.progress
+        number, began = len(history) + 1, time.monotonic()
+        steps = -(-len(data.training) // params.batch_size)
+        order = epoch_order(len(data.training), seed=params.seed, epoch=number)
+        rate, title, due = 0.0, f"epoch {number} of {self.most}", began
+        note = title
+        trainer.begin(number)
+        for step, (pixels, targets) in enumerate(feed(data.training, params.batch_size, order)):
+            rate = learning_rate(params, history, number, step, steps)
+            trainer.train(pixels, targets, rate)
+            self.interruption.check(number)
+            if time.monotonic() >= due:
+                loss = _finite(trainer.figures("train")["loss"], number, params, rate)
+                note, due = f"{title}, loss {loss:.3f}", time.monotonic() + _REPORT_EVERY
+            progress.advance(len(targets), note)
+        fitted = trainer.figures("train")
+        _finite(fitted["loss"], number, params, rate)
+        trained = time.monotonic() - began
+        for pixels, targets in feed(data.validation, params.batch_size):
+            trainer.test(pixels, targets)
+            self.interruption.check(number)
+        validated = trainer.figures("test")
+        _finite(validated["loss"], number, params, rate)
+        progress.advance(0, f"{title}, validation accuracy {100 * validated['accuracy']:.1f} %")
+        epoch = Epoch(
+            number,
+            train_loss=fitted["loss"],
+            train_accuracy=fitted["accuracy"],
+            val_loss=validated["loss"],
+            val_accuracy=validated["accuracy"],
+            learning_rate=rate,
+        )
+        return epoch, Timing(int(time.time() * 1000), time.monotonic() - began, len(data.training) / trained)
 
 
 def weights_of(classifier: keras.Model) -> Arrays:
@@ -148,7 +236,7 @@ def weights_of(classifier: keras.Model) -> Arrays:
 
 
 def choose_precision(
-    classifier: keras.Model, params: TrainParams, training: Part, *, labels: int, root: Path | None = None
+    classifier: keras.Model, params: TrainParams, training: Part, *, labels: int, root: Path = Path()
 ) -> Precision:
     """Return the precision that params name, or the faster one for ``auto``.
 
@@ -160,7 +248,7 @@ def choose_precision(
         params: The section ``train``.
         training: The images.
         labels: How many classes there are.
-        root: As for :func:`fit`.
+        root: As for :class:`Fitter`.
     """
     if params.precision != "auto":
         return params.precision

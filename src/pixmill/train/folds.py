@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,8 +12,7 @@ import pandas as pd
 
 from pixmill.core.errors import ManifestError
 from pixmill.images.parts import Part, Shards
-from pixmill.learn.tensorflow import keras
-from pixmill.train.checkpoints import Checkpoint, Checkpoints, OnEpoch
+from pixmill.train.fitting import FitData, Fitter
 
 
 @dataclass(frozen=True)
@@ -75,33 +74,25 @@ def folds_of(training: Part, validation: Part) -> Iterator[Fold]:
         yield Fold(number, chosen_part("train", numbers != number), chosen_part("val", numbers == number))
 
 
-def cross_validate(
-    fold: Fold,
-    build: Callable[[], keras.Model],
-    fit_fold: Callable[..., Checkpoint],
-    checkpoints: Checkpoints | None,
-    on_epoch: OnEpoch,
-) -> FoldResult:
-    """Fit the model without a fold, and measure it on that fold.
+def cross_validate(fitter: Fitter, number: int, data: FitData) -> FoldResult:
+    """Fit a model without a fold, and measure it on that fold.
 
     The number of epochs is the main training's best epoch: choosing the best epoch on the fold itself would make its
     accuracy optimistic.
 
     Args:
-        fold: The fold.
-        build: Builds a fresh classifier.
-        fit_fold: Fits it to the given splits.
-        checkpoints: Where this fold's training is saved, for this number of epochs.
-        on_epoch: Called for each epoch, also for those of a cached fold.
+        fitter: Fits the model.
+        number: The fold, from 0.
+        data: The images, the fold's as validation split; the number of epochs; and the fold's own checkpoints, for this
+            number of epochs.
     """
-    result = checkpoints.load_finished(on_epoch) if checkpoints else None
+    result = data.checkpoints.load_finished(data.callback)
     if result is None:
-        result = fit_fold(build(), fold.training, fold.validation, checkpoints=checkpoints, on_epoch=on_epoch)
-        if checkpoints:
-            # Its weights are not used.
-            checkpoints.save(replace(result, best={}))
+        result = fitter.fit(data).checkpoint
+        # Its weights are not used.
+        data.checkpoints.save(replace(result, best={}))
     last = result.history[-1]
-    return FoldResult(fold.number, accuracy=last.val_accuracy, loss=last.val_loss)
+    return FoldResult(number, accuracy=last.val_accuracy, loss=last.val_loss)
 
 
 def fold_metrics(results: Sequence[FoldResult]) -> dict[str, Any]:

@@ -57,7 +57,7 @@ class Trainer:
         labels: int,
         class_weights: Array | None = None,
         precision: Precision | None = None,
-        root: Path | None = None,
+        root: Path = Path(),
     ) -> None:
         self._params = params
         self._labels = labels

@@ -6,8 +6,7 @@ import contextlib
 import hashlib
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypedDict
@@ -21,20 +20,19 @@ from pixmill.core.params import TrainParams
 from pixmill.core.progress import announce
 from pixmill.images.parts import Part, load_parts
 from pixmill.learn.determinism import fix_threads
-from pixmill.learn.networks import build_classifier, describe_model
+from pixmill.learn.networks import describe_model
 from pixmill.learn.precision import Precision
 from pixmill.learn.tensorflow import keras, tf
-from pixmill.train.checkpoints import Checkpoint, Checkpoints, OnEpoch
-from pixmill.train.fitting import fit
+from pixmill.train.callback import Callback
+from pixmill.train.checkpoints import Checkpoint, Checkpoints
+from pixmill.train.fitting import FitData, Fitter, NetworkFitter
 from pixmill.train.folds import FoldResult, cross_validate, fold_metrics, folds_of
-from pixmill.train.heads import features_of, fine_tune, fit_head, logistic_answers
+from pixmill.train.heads import FineTuner, HeadFitter
 from pixmill.train.history import Epoch, Monitor, best_of
 from pixmill.train.learning_curve import LearningCurve, learning_curve
 from pixmill.train.scaling import Features
 from pixmill.train.strategy import choose_strategy, several_processes
 from pixmill.train.training_key import training_key
-
-_BATCH = 32
 
 _TAKEN_OVER = "train: reused the weights of an earlier training: nothing they depend on has changed"
 
@@ -45,10 +43,6 @@ class InputFormat(TypedDict):
     image_size: int
     aspect: str
     resize: str
-
-
-OnFold = Callable[[int], AbstractContextManager[OnEpoch]]
-"""Opened for each fold, by its number from 0; yields the function that is called after each of the fold's epochs."""
 
 
 @dataclass(frozen=True)
@@ -137,20 +131,14 @@ class Trained:
         return f"{epoch}: {figures}; {self.parameters:,} parameters"
 
 
-@contextlib.contextmanager
-def _ignore_fold(_: int) -> Iterator[OnEpoch]:
-    yield lambda *_: None
-
-
 def train(
     folder: Path,
     params: TrainParams,
     *,
     classes: Sequence[str],
-    root: Path | None = None,
+    root: Path = Path(),
     scratch: Path | None = None,
-    on_epoch: OnEpoch = lambda *_: None,
-    on_fold: OnFold = _ignore_fold,
+    callback: Callback | None = None,
 ) -> Trained:
     """Fit a classifier to the packed images, or reuse an earlier training with the same key.
 
@@ -162,8 +150,7 @@ def train(
         classes: The labels, in the order of the params.
         root: The project folder, to which a file of pretrained weights is relative; default: the current one.
         scratch: Cache of trainings and features; default: none.
-        on_epoch: Called after each epoch; default: nothing.
-        on_fold: Opened for each fold; default: nothing.
+        callback: Follows the training and its folds; default: nothing.
 
     Raises:
         ManifestError: The folder is incomplete, or was written for other classes.
@@ -171,72 +158,53 @@ def train(
         Interrupted: SIGINT or SIGTERM arrived; the last complete epoch is kept.
     """
     preprocessing = _preprocessing(folder / "preprocessing.json")
-    image_size = preprocessing["image_size"]
-    parts = load_parts(folder, classes, image_size=image_size)
+    parts = load_parts(folder, classes, image_size=preprocessing["image_size"])
     test = parts.pop("test")
     folds = list(folds_of(parts["train"], parts["val"])) if params.cross_validation else []
     # Importing TensorFlow takes seconds.
     announce(f"train: {describe_model(params)}, fitted to {len(parts['train']):,} images")
     fix_threads(params.threads)
 
-    build = partial(build_classifier, params, labels=len(classes), image_size=image_size, root=root)
     with contextlib.ExitStack() as stack:
-        checkpoints = None
+        checkpoints = Checkpoints()
         # Several processes keep none: killed at different moments, they would resume from different epochs.
         if scratch and not several_processes():
             key = training_key(folder, parts, params, labels=classes, root=root)
             checkpoints = Checkpoints(scratch / "checkpoints" / f"{key}.npz")
-        fit_model: Callable[..., Checkpoint] = partial(fit, root=root)
-        val_features = None
         features = (scratch or Path(stack.enter_context(tempfile.TemporaryDirectory()))) / "features"
-        if params.model == "features":
-            fit_model = partial(fit_head, scratch=features, root=root)
-        elif params.model == "backbone" and params.backbone.unfreeze and not params.backbone.dense:
-            fit_model = partial(fine_tune, scratch=features, root=root)
+        fitter = _fitter_for(params)(params, len(classes), preprocessing["image_size"], root, features)
         stack.enter_context(choose_strategy(params).scope())
         stack.enter_context(_enough_memory())
-        classifier = build()
-        fitted = checkpoints.load_finished(on_epoch) if checkpoints else None
-        if fitted:
+        data = FitData(parts["train"], parts["val"], checkpoints, callback or Callback())
+        val_features = None
+        if fitted := checkpoints.load_finished(data.callback):
+            classifier = fitter.build()
             classifier.set_weights(list(fitted.best.values()))
             announce(_TAKEN_OVER)
         else:
-            if params.model == "features":
+            if isinstance(fitter, HeadFitter):
                 # One pass for all: evaluation needs those of the test images, whose labels are not read here.
-                every = features_of(*parts.values(), test, params=params, scratch=features, root=root)
+                every = fitter.features_of(*parts.values(), test)
                 # No copy: they may lie in a file.
                 val_features = every[len(parts["train"]) : -len(test)]
-            fitted = fit_model(classifier, *parts.values(), params, checkpoints=checkpoints, on_epoch=on_epoch)
-            if checkpoints:
-                checkpoints.save(fitted)
+            classifier, fitted = fitter.fit(data)
+            checkpoints.save(fitted)
         until = best_of(fitted.history, params.monitor).epoch
         # The folds use the precision that was chosen once.
-        settled = params.model_copy(update={"precision": fitted.precision})
+        settled = replace(fitter, params=params.model_copy(update={"precision": fitted.precision}))
         results = []
         for fold in folds:
             # With `train.minutes` the best epoch may differ next time.
-            kept = checkpoints.within(f"fold-{fold.number}-{until}") if checkpoints else None
-            with on_fold(fold.number) as on_its_epoch:
+            kept = checkpoints.within(f"fold-{fold.number}-{until}")
+            with data.callback.on_fold(fold.number) as followed:
                 what = f"Train fold {fold.number + 1} of {len(folds)}"
-                fit_fold = partial(fit_model, params=settled, until=until, what=what)
-                results.append(cross_validate(fold, build, fit_fold, kept, on_its_epoch))
+                fold_data = FitData(fold.training, fold.validation, kept, followed, until, what)
+                results.append(cross_validate(settled, fold.number, fold_data))
 
         curve = None
         is_logistic = params.model == "features" and params.features.head == "logistic"
         if params.learning_curve == "always" or (params.learning_curve == "auto" and is_logistic):
-            answer: Callable[..., npt.NDArray[np.integer]] = (
-                logistic_answers(parts["train"], parts["val"], params, labels=len(classes), scratch=features, root=root)
-                if is_logistic
-                else partial(
-                    _network_answers,
-                    parts["train"],
-                    parts["val"],
-                    classifier,
-                    build,
-                    partial(fit_model, params=settled),
-                )
-            )
-            answer = partial(_kept_answers, answer, checkpoints)
+            answer = partial(_kept_answers, settled.fit_shares(data, classifier), checkpoints)
             curve = learning_curve(parts["train"], parts["val"], len(classes), seed=params.seed, answer=answer)
     return Trained(
         classifier=classifier,
@@ -254,43 +222,29 @@ def train(
     )
 
 
-def _network_answers(
-    training: Part,
-    validation: Part,
-    classifier: keras.Model,
-    build: Callable[[], keras.Model],
-    fit_share: Callable[..., Checkpoint],
-    rows: npt.NDArray[np.int64],
-    checkpoints: Checkpoints | None,
-) -> npt.NDArray[np.integer]:
-    """Fit a fresh classifier to some rows, and return its classes for the validation split.
-
-    Of all rows the classifier is there already.
-    """
-    if len(rows) < len(training):
-        classifier, what = build(), f"Train on {len(rows):,} images"
-        fit_share(classifier, training.take(rows), validation, checkpoints=checkpoints, what=what)
-    # Called directly: `predict_on_batch` of one network after the other warns of retracing.
-    answers = [
-        np.asarray(classifier(pixels, training=False)).argmax(axis=1) for pixels, _ in validation.batches(_BATCH)
-    ]
-    return np.concatenate(answers)
+def _fitter_for(params: TrainParams) -> type[Fitter]:
+    if params.model == "features":
+        return HeadFitter
+    return (
+        FineTuner
+        if params.model == "backbone" and params.backbone.unfreeze and not params.backbone.dense
+        else NetworkFitter
+    )
 
 
 def _kept_answers(
-    answer: Callable[..., npt.NDArray[np.integer]],
-    checkpoints: Checkpoints | None,
+    answer: Callable[[npt.NDArray[np.int64], Checkpoints], npt.NDArray[np.integer]],
+    checkpoints: Checkpoints,
     rows: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.integer]:
     """Return the predictions of a fit to some rows, from the checkpoints where they are kept."""
     digest = hashlib.sha256(rows.astype("<i8").tobytes()).hexdigest()[:16]
-    kept = checkpoints.within(f"learning-curve-{digest}") if checkpoints else None
-    if kept and (fitted := kept.load_finished(lambda *_: None)):
+    kept = checkpoints.within(f"learning-curve-{digest}")
+    if fitted := kept.load_finished(Callback()):
         found: npt.NDArray[np.integer] = fitted.best["answers"]  # type: ignore[assignment]
         return found
     answers = answer(rows, kept)
-    if kept:
-        kept.save(Checkpoint([], [], {}, {"answers": answers}, finished=True))
+    kept.save(Checkpoint([], [], {}, {"answers": answers}, finished=True))
     return answers
 
 

@@ -1,5 +1,6 @@
 """Each kind of file has one defined result, and what is no whole image one defined reason."""
 
+import contextlib
 import io
 import shlex
 import struct
@@ -11,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from pixmill.images import EXTENSIONS, UndecodableError, decode, fit, header_size
@@ -256,6 +259,29 @@ def tiled(image: Image.Image, side: int) -> bytes:
     tags |= {322: side, 323: side, 324: 8 + 2 + 12 * 10 + 4, 325: len(rows)}
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
     return b"II*\0\x08\0\0\0" + struct.pack("<H", len(tags)) + entries + bytes(4) + rows
+
+
+SEEDS = {
+    kind: encoded(halves(), kind)
+    for kind in ("JPEG", "PNG", "GIF", "BMP", "WEBP")  # libtiff reports broken files on the terminal.
+}
+
+
+@settings(max_examples=25)
+@given(
+    st.sampled_from(sorted(SEEDS)),
+    st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=12),
+    st.integers(0, 10_000),
+)
+def test_no_damage_crashes_it(kind: str, damage: list[tuple[int, int]], cut: int) -> None:
+    content = bytearray(SEEDS[kind])
+    for place, value in damage:
+        content[place % len(content)] = value
+    del content[cut % len(content) + 1 :]
+    with contextlib.suppress(UndecodableError):
+        pixels = decode(bytes(content), max_pixels=1_000_000).pixels
+        assert pixels.dtype == np.uint8
+        assert pixels.shape[2] == 3
 
 
 @pytest.mark.parametrize("kind", ["PNG", "GIF", "BMP", "TIFF", "JPEG", "WEBP", "AVIF"])

@@ -23,7 +23,7 @@ else:
             self._name = name
 
         def __getattr__(self, name: str) -> Any:
-            if name.startswith("__"):  # Asked by what inspects modules, such as doctest.
+            if name.startswith("_"):  # Asked by what inspects modules, such as doctest.
                 raise AttributeError(name)
             load_tensorflow()
             return getattr(importlib.import_module(self._name), name)

@@ -79,13 +79,20 @@ def test_epochs_are_whole_and_an_axis_reaches_a_given_value():
     assert places(root, "path[@class='rule']")[0][0] == places(root)[1][0]
 
 
-def test_doubled_images_stand_at_equal_distances_within_their_limits():
-    points = [(100, 0.5), (200, 0.6), (400, 0.8)]
+@pytest.mark.parametrize(("value", "expected"), [(1, ("0.4", "1")), (0, ("0", "0.6"))])
+def test_the_axis_of_values_that_are_all_at_its_end_goes_no_further(value, expected):
+    _, root = drawn([(1, value), (2, value)], y_low=None, y_end=value)
+    labels = words(root)[:-4]
+    assert (labels[0], labels[-1]) == expected
+
+
+def test_numbers_of_images_in_equal_ratios_stand_at_equal_distances_within_their_limits():
+    points = [(100, 0.5), (2_050, 0.6), (42_025, 0.8)]
     band = [(x, y - 0.1, y + 0.1) for x, y in points]
     _, root = drawn(points, y_low=None, x_ticks=[x for x, _ in points], band=band)
     first, second, last = places(root)
     assert second[0] == pytest.approx((first[0] + last[0]) / 2, abs=0.1)
-    assert words(root)[-5:-2] == ["100", "200", "400"]
+    assert words(root)[-5:-2] == ["100", "2,050", "42,025"]
     corners = places(root, "path[@class='band']")
     assert [x for x, _ in corners] == [first[0], second[0], last[0], last[0], second[0], first[0]]
     assert corners[0][1] < first[1] < corners[-1][1]

@@ -1,10 +1,12 @@
 """The history and the learning curve as figures."""
 
 import dataclasses
+from xml.etree import ElementTree
 
 import pytest
 
 from pixmill.pages.train import curves_figure
+from pixmill.pages.train.curves import curves_svg, learning_curve_svg
 from pixmill.train.history import Epoch
 from pixmill.train.learning_curve import Growth, LearningCurve, LearningPoint
 
@@ -55,3 +57,31 @@ def test_the_learning_curve_shows_accuracy_with_limits_by_number_of_images(train
     assert line.get_xdata().tolist() == [100, 400, 1000]
     assert line.get_ydata().tolist() == pytest.approx([0.53, 0.62, 0.8])
     assert [label.get_text() for label in panels[-1].get_xticklabels()] == ["100", "400", "1,000"]
+
+
+@pytest.mark.parametrize(
+    ("history", "titles", "x_label", "rules"),
+    [
+        (HISTORY, ["Loss (cross-entropy)", "Accuracy", "Learning rate (last step)"], "Epoch", 1),
+        (SOLVED, ["Loss (cross-entropy)", "Accuracy"], "Iteration of the solver", 0),
+    ],
+)
+def test_the_page_shows_the_same_curves(trained_with, history, titles, x_label, rules):
+    curves = dict(curves_svg(trained_with(history)))
+    assert list(curves) == titles
+    for title, svg in curves.items():
+        root = ElementTree.fromstring(svg)
+        assert [line.text for line in root.findall("g/title")] == (
+            ["training", "validation"] if "rate" not in title else ["last step"]
+        )
+        assert len(root.findall("path[@class='rule']")) == rules
+        labels = [text.text for text in root.findall("text")]
+        assert labels[-1] == x_label
+        assert ("1" if title == "Accuracy" else "0") in labels
+
+
+def test_the_page_shows_the_learning_curve_within_its_limits():
+    points = [LearningPoint(share, int(20_000 * share), 0.9, 0.8, 0.95) for share in (0.1, 1.0)]
+    root = ElementTree.fromstring(learning_curve_svg(LearningCurve(tuple(points), Growth(0.1, 0.05, 0.15))))
+    assert len(root.findall("path[@class='band']")) == 1
+    assert [text.text for text in root.findall("text")][-3:] == ["2,000", "20,000", "Training images"]

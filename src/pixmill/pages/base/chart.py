@@ -97,7 +97,7 @@ def lines_svg(
     if y_low is None:
         x_ticks = x_ticks or _ticks([x for line in lines.values() for x, _ in line], least=1)
         reached = [y for line in lines.values() for _, y in line] + [y for _, *limits in band for y in limits]
-        y_ticks = _ticks(reached if y_end is None else [*reached, y_end])
+        y_ticks = _ticks(reached if y_end is None else [*reached, y_end], end=y_end)
     else:
         x_ticks = [share / 4 for share in range(5)]
         y_ticks = [y_low + share * (1 - y_low) for share in x_ticks]
@@ -110,11 +110,14 @@ def lines_svg(
     def words(value: float) -> str:
         return _number(value) if y_low is None else f"{100 * value:g} %"
 
+    def x_words(value: float) -> str:
+        return f"{value:,}" if is_logarithmic else words(value)
+
     parts = []
     for tick in y_ticks:
         parts.append(_path([(left, up(tick)), (right, up(tick))], "grid"))
         parts.append(_text(left - 6, up(tick) + 4, words(tick), anchor="end"))
-    parts += _label([(across(tick), words(tick)) for tick in x_ticks], _HEIGHT - 24, _WIDTH)
+    parts += _label([(across(tick), x_words(tick)) for tick in x_ticks], _HEIGHT - 24, _WIDTH)
     parts.append(_text((left + right) / 2, _HEIGHT - 6, x_label))
     if y_label:
         parts.append(_text(-(_TOP + floor) / 2, 13, y_label, turned=True))
@@ -303,11 +306,12 @@ def _number(value: float) -> str:
     return f"{value:,.4g}" if value < 1000 else f"{value:,.0f}"
 
 
-def _ticks(values: Sequence[float], least: float = 0.0) -> list[float]:
-    """Return round numbers at equal distances of ``least`` or more that enclose all values."""
+def _ticks(values: Sequence[float], least: float = 0.0, end: float | None = None) -> list[float]:
+    """Return round numbers at equal distances of ``least`` or more that enclose all values, and do not pass an end."""
     low, high = min(values), max(values)
     if high == low:
-        low, high = low - (abs(low) / 2 or 0.5), high + (abs(low) / 2 or 0.5)
+        half = abs(low) / 2 or 0.5
+        low, high = low if low == 0 == end else low - half, high if low == end != 0 else high + half
     power = 10 ** math.floor(math.log10((high - low) / _STEPS))
     step = next(power * factor for factor in (1, 2, 5, 10) if (high - low) / (power * factor) <= _STEPS)
     step = max(step, least)

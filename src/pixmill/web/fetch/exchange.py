@@ -88,8 +88,10 @@ class Exchange:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._session.close()
-        await self.guard.close()
+        try:
+            await self._session.close()
+        finally:
+            await self.guard.close()
 
     async def ask(self, url: URL, request: Request, seconds: float) -> tuple[Answer, float]:
         """Ask for a URL once; return what comes, and how many seconds that took.

@@ -12,7 +12,7 @@ from pixmill.scrape.collection.collector import Collector
 from pixmill.scrape.collection.judge import Judge
 from pixmill.scrape.collection.searches import Search
 from pixmill.scrape.journal import Journal
-from pixmill.web.fetch import Fetcher, FetchLimits, Manners, Network
+from pixmill.web.fetch import Fetcher, FetchLimits, Network, Politeness
 
 told = arguments()
 folder = Path(told.folder)
@@ -25,7 +25,7 @@ async def collect() -> None:
     search = Search(SimpleNamespace(name="urls"), Query("image", None, "a list"), "")
     params = ScrapeParams(snapshot="2026-11-20")
     with Journal(folder, params) as journal:
-        async with Fetcher(limits, Manners(), network) as fetcher:
+        async with Fetcher(limits, Politeness(), network) as fetcher:
             judge = Judge(journal, params)
             collector = Collector(fetcher, journal, judge, connections=told.connections)
             pending: list[asyncio.Task[None]] = []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from work import arguments, timed
 
-from pixmill.web.fetch import Fetched, Fetcher, FetchLimits, Manners, Network
+from pixmill.web.fetch import Fetched, Fetcher, FetchLimits, Network, Politeness
 
 told = arguments()
 folder = Path(told.folder)
@@ -16,7 +16,7 @@ async def collect() -> None:
     limits = FetchLimits(connections=told.connections, per_host=told.connections)
     network = Network(served={"images.test:80": told.port})
     pending = iter(range(told.count))
-    async with Fetcher(limits, Manners(), network) as fetcher:
+    async with Fetcher(limits, Politeness(), network) as fetcher:
 
         async def work() -> None:
             for number in pending:

@@ -1,4 +1,4 @@
-"""Downloads on the nodes of a Ray cluster: the outcome of one machine, its manners, and nothing lost with a node."""
+"""Downloads on the nodes of a Ray cluster: the outcome of one machine, its politeness, and nothing lost with a node."""
 
 import asyncio
 import collections

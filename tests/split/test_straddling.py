@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pixmill.split.assignment import TEST, TRAIN, VAL
-from pixmill.split.straddling import SplitConstraints, crossing, fold_straddlers, nearest, straddlers
+from pixmill.split.straddling import SplitConstraints, crosses_splits, fold_straddlers, nearest, straddlers
 
 COUNT = 12
 ROWS = st.integers(0, COUNT - 1)
@@ -76,7 +76,7 @@ def test_those_go_that_the_rule_says_and_no_kept_link_crosses(assigned, found):
     assert [row for row in range(COUNT) if kind[row] == 0] == sorted(dropped)
     left = np.where(against < 0, assigned, -1)
     assert not [(a, b) for a, b in pairs if left[a] >= 0 and left[b] >= 0 and left[a] != left[b]]
-    assert not crossing(left, found).any()
+    assert not crosses_splits(left, found).any()
 
 
 @settings(max_examples=25)

@@ -32,10 +32,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Print the params that were asked for."""
-    from pixmill.core.params.reference import in_force, plain
+    from pixmill.core.params.reference import current_params, plain
     from pixmill.pages.base import shorten
 
-    found = in_force(project_root(), arguments.keys)
+    found = current_params(project_root(), arguments.keys)
     if arguments.changed:
         found = [item for item in found if item.changed]
     if arguments.json:

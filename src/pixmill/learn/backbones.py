@@ -21,7 +21,7 @@ from pixmill.core.files import file_digest
 from pixmill.core.params import BackboneParams
 from pixmill.learn.determinism import first_line
 from pixmill.learn.lite0 import WEIGHTS_SHA256, bundled_file, lite0_features, set_lite0_weights
-from pixmill.learn.model_folder import strange_part
+from pixmill.learn.model_folder import find_disallowed_class
 from pixmill.learn.tensorflow import keras
 from pixmill.project.plugins import load_plugin, plugin_digest, plugin_error
 from pixmill.provenance.results import digest_code
@@ -217,7 +217,7 @@ def _plugin(pixels: keras.KerasTensor, x: keras.KerasTensor, name: str, root: Pa
         y = keras.layers.GlobalAveragePooling2D()(y)
     model = _flatten(keras.Model(pixels, y, name=name.replace("-", "_")))
     nested = next((layer.name for layer in model.layers if isinstance(layer, keras.Model)), None)
-    strange = f"the model '{nested}' as a layer" if nested else strange_part(json.loads(model.to_json()))
+    strange = f"the model '{nested}' as a layer" if nested else find_disallowed_class(json.loads(model.to_json()))
     if strange or model.output.dtype != "float32":
         problem = (
             f"expected float32 and layers that Pixmill loads without their code, received {strange or model.output}"

@@ -148,7 +148,7 @@ def load_classifier(folder: Path) -> tuple[keras.Model, list[str]]:
     if not weights.exists():
         raise ManifestError(f"{weights} is missing", next="dvc repro train")
     try:
-        strange = strange_part(architecture)
+        strange = find_disallowed_class(architecture)
         if strange is not None:
             raise ValueError(f"{_ARCHITECTURE} contains {strange}, which Pixmill does not build")
         model = keras.saving.deserialize_keras_object(architecture, safe_mode=True)
@@ -167,7 +167,7 @@ def load_classifier(folder: Path) -> tuple[keras.Model, list[str]]:
     return model, labels
 
 
-def strange_part(part: Any) -> str | None:
+def find_disallowed_class(part: Any) -> str | None:
     """Return the first class in an architecture that is not loaded, at any depth; ``None`` if there is none."""
     if isinstance(part, dict):
         module, name = part.get("module"), part.get("class_name")
@@ -175,5 +175,5 @@ def strange_part(part: Any) -> str | None:
             return f"{module}.{name}"
         part = list(part.values())
     if isinstance(part, list):
-        return next(filter(None, map(strange_part, part)), None)
+        return next(filter(None, map(find_disallowed_class, part)), None)
     return None

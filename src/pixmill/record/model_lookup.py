@@ -75,7 +75,7 @@ def resolve(uri: str, workspace: Workspace) -> MlflowModel:
         PixmillError: There is no such model, or MLflow does not respond.
     """
     store = tracking_uri(workspace)
-    with asking(uri, store):
+    with store_errors(uri, store):
         client = open_store(store)
         if match := re.fullmatch(r"models:/(m-[0-9a-f]{32})", uri):
             return _from_logged_model(client, uri, store, client.get_logged_model(match[1]))
@@ -101,7 +101,10 @@ def fetch(found: MlflowModel, folder: Path) -> Path:
     if folder.exists():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".part-", dir=folder.parent) as name, asking(found.uri, found.store):
+    with (
+        tempfile.TemporaryDirectory(prefix=".part-", dir=folder.parent) as name,
+        store_errors(found.uri, found.store),
+    ):
         import yaml
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
@@ -217,7 +220,7 @@ def _foreign_error(found: MlflowModel) -> PixmillError:
 
 
 @contextlib.contextmanager
-def asking(uri: str, store: str) -> Iterator[None]:
+def store_errors(uri: str, store: str) -> Iterator[None]:
     """Turn what MLflow raises into messages.
 
     Args:

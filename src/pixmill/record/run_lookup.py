@@ -14,7 +14,7 @@ import yaml
 from pixmill.core.errors import PixmillError
 from pixmill.core.workspace import Workspace
 from pixmill.record.delivery import LINKED, WEIGHTS
-from pixmill.record.model_lookup import MODEL, asking, list_models, newest_model, open_store
+from pixmill.record.model_lookup import MODEL, list_models, newest_model, open_store, store_errors
 from pixmill.record.store import database_file, search_runs, tracking_uri, without_password
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class RunReader:
         Raises:
             PixmillError: There is none.
         """
-        with asking(f"runs:/{run_id}", self._store):
+        with store_errors(f"runs:/{run_id}", self._store):
             return self._facts(self._client.get_run(run_id))
 
     def newest(self, weights: str) -> MlflowRun | None:
@@ -100,7 +100,7 @@ class RunReader:
         """
         if self._file and not self._file.exists():
             return None
-        with asking("runs", self._store):
+        with store_errors("runs", self._store):
             found = self._search(f"tags.`{WEIGHTS}` = '{weights}'", _LISTED)
             longest = max(filter(None, map(_seconds, found)), default=None)
             return replace(self._facts(found[0]), seconds=longest) if found else None
@@ -111,7 +111,7 @@ class RunReader:
         Args:
             limit: How many at most.
         """
-        with asking("runs", self._store):
+        with store_errors("runs", self._store):
             # Folds have neither; evaluate logs its metrics together with its predictions.
             query = f"attributes.status = 'FINISHED' and tags.`{WEIGHTS}` != '' and metrics.test_n > 0"
             return [self._facts(run) for run in self._search(query, limit) if LINKED not in run.data.tags]
@@ -123,7 +123,7 @@ class RunReader:
             run_id: The run's id.
             path: The file's path, such as ``predictions/predictions.parquet``.
         """
-        with asking(f"runs:/{run_id}", self._store):
+        with store_errors(f"runs:/{run_id}", self._store):
             return self._download(self._client.get_run(run_id).info.artifact_uri, path)
 
     def read_model(self, run_id: str, path: str) -> bytes | None:
@@ -133,7 +133,7 @@ class RunReader:
             run_id: The run's id.
             path: The file's path, such as :data:`CALIBRATION`.
         """
-        with asking(f"runs:/{run_id}", self._store):
+        with store_errors(f"runs:/{run_id}", self._store):
             location = self._location(self._client.get_run(run_id))
             return None if location is None else self._download(location, path)
 

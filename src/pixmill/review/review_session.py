@@ -148,7 +148,7 @@ class Session:
             why: The reason; may be empty.
 
         Raises:
-            Refusal: A choice has no effect or no meaning.
+            DecisionError: A choice has no effect or no meaning.
             ReviewError: ``review.csv`` is malformed; nothing was written.
             StorageError: It cannot be written.
         """
@@ -164,7 +164,7 @@ class Session:
         """Take the last choice of this sitting back, and return its case.
 
         Raises:
-            Refusal: There is none, or somebody changed the same line meanwhile.
+            DecisionError: There is none, or somebody changed the same line meanwhile.
             ReviewError: ``review.csv`` is malformed; nothing was written.
         """
         with self._lock:

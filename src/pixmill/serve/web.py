@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from pixmill.serve.problems import ProblemError
-from pixmill.web.fetch import Fetched, Fetcher, FetchLimits, Manners, Network, Refused
+from pixmill.web.fetch import Fetched, Fetcher, FetchLimits, Network, Politeness, Refused
 
 _CLIENTS = 10_000
 """Clients whose rate is remembered; those who asked least recently are forgotten first."""
@@ -87,7 +87,7 @@ class Web:
                 "Too many URLs in a minute: wait, or send the image itself.",
                 {"Retry-After": str(math.ceil(seconds))},
             )
-        async with Fetcher(self._limits, Manners(), self._network) as fetcher:
+        async with Fetcher(self._limits, Politeness(), self._network) as fetcher:
             outcomes = await asyncio.gather(*(self._one(fetcher, url, hold) for url in urls), return_exceptions=True)
         found = []
         for outcome in outcomes:

@@ -98,7 +98,7 @@ def fold_straddlers(folds: npt.NDArray[np.int32], links: SplitConstraints) -> Ro
     count = len(folds)
     against = np.full(count, -1, np.int64)
     lower, upper = np.minimum(links.a, links.b), np.maximum(links.a, links.b)
-    apart = crossing(folds, links)
+    apart = crosses_splits(folds, links)
     lower, upper = lower[apart], upper[apart]
     order = np.lexsort((lower, upper))
     before: dict[int, list[int]] = {}
@@ -119,7 +119,7 @@ def fold_straddlers(folds: npt.NDArray[np.int32], links: SplitConstraints) -> Ro
     return against
 
 
-def crossing(sides: npt.NDArray[np.integer], links: SplitConstraints) -> npt.NDArray[np.bool_]:
+def crosses_splits(sides: npt.NDArray[np.integer], links: SplitConstraints) -> npt.NDArray[np.bool_]:
     """Tell for each pair whether its images are both on a side, and on two; below 0 is none."""
     one, other = sides[links.a], sides[links.b]
     apart: npt.NDArray[np.bool_] = (one >= 0) & (other >= 0) & (one != other)

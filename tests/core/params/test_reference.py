@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from pixmill.core.errors import ParamsError
-from pixmill.core.params.reference import in_force, markdown, reference, schema
+from pixmill.core.params.reference import current_params, markdown, reference, schema
 from tests.command import run_pixmill
 from tests.use.test_recipes import NAMES
 
@@ -72,18 +72,18 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_values_say_whether_the_file_or_the_default_speaks(project: Path) -> None:
-    found = {item.name: item for item in in_force(project)}
+    found = {item.name: item for item in current_params(project)}
     assert (found["train.seed"].value, found["train.seed"].in_file, found["train.seed"].changed) == (8, True, True)
     assert (found["train.epochs"].in_file, found["train.epochs"].changed) == (True, False)
     assert (found["train.momentum"].value, found["train.momentum"].in_file) == (0.9, False)
-    assert [item.name for item in in_force(project, ["train.schedule"])] == [
+    assert [item.name for item in current_params(project, ["train.schedule"])] == [
         f"train.schedule.{key}" for key in ("name", "warmup", "factor", "patience", "floor")
     ]
 
 
 def test_an_unknown_key_is_guessed(project: Path) -> None:
     with pytest.raises(ParamsError, match=r"train\.epoch: no such param; did you mean train\.epochs\?"):
-        in_force(project, ["train.epoch"])
+        current_params(project, ["train.epoch"])
 
 
 def test_the_command_prints_a_param_with_its_meaning(project: Path, capsys) -> None:

@@ -121,9 +121,9 @@ def names(monkeypatch):
 def use(site):
     """Open a fetcher that knows the site, and do with it what a coroutine function does."""
 
-    def run(play, *, manners=None, network=None, **limits):
+    def run(play, *, politeness=None, network=None, **limits):
         async def within():
-            async with Fetcher(FetchLimits(**limits), manners, network or site.network()) as fetcher:
+            async with Fetcher(FetchLimits(**limits), politeness, network or site.network()) as fetcher:
                 return await play(fetcher)
 
         return asyncio.run(within())

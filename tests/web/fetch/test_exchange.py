@@ -8,7 +8,7 @@ import zlib
 import pytest
 from aiohttp import web
 
-from pixmill.web.fetch import USER_AGENT, Fetched, Manners, Network, Unchanged, Validators
+from pixmill.web.fetch import USER_AGENT, Fetched, Network, Politeness, Unchanged, Validators
 
 
 @pytest.mark.parametrize("status", [204, 206, 304, 400, 401, 403, 404, 410, 451, 501])
@@ -46,7 +46,7 @@ def test_an_answer_that_is_not_http(site, fetch, answer):
 
 def test_a_request_says_who_is_responsible(site, fetch):
     site.answers["/x"] = b"image"
-    fetch("/x", manners=Manners(contact="team@example.org"))
+    fetch("/x", politeness=Politeness(contact="team@example.org"))
     assert {request.headers["User-Agent"] for request in site.requests} == {f"{USER_AGENT} (+team@example.org)"}
 
 
@@ -198,8 +198,8 @@ def test_a_body_without_length(site, fetch):
 def test_a_drip_runs_out_of_time(site, fetch):
     site.answers["/x"] = raw(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", *[b"x"] * 200, pause=0.05)
     # On a busy machine robots.txt alone may take so long.
-    manners = Manners(robots_exceptions=frozenset({"images.test"}))
-    assert fetch("/x", timeout=0.5, manners=manners).reason == "timeout"
+    politeness = Politeness(robots_exceptions=frozenset({"images.test"}))
+    assert fetch("/x", timeout=0.5, politeness=politeness).reason == "timeout"
 
 
 @pytest.mark.parametrize(("coding", "compress"), [("gzip", gzip.compress), ("deflate", zlib.compress)])

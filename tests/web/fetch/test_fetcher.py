@@ -4,7 +4,7 @@ import time
 import pytest
 from aiohttp import web
 
-from pixmill.web.fetch import Fetched, Fetcher, FetchLimits, Manners, Network, Unchanged, Validators
+from pixmill.web.fetch import Fetched, Fetcher, FetchLimits, Network, Politeness, Unchanged, Validators
 from pixmill.web.fetch.exchange import Exchange
 from pixmill.web.fetch.host import PATIENCE
 
@@ -32,10 +32,10 @@ def test_pages_are_visited_where_robots_txt_permits(site, use):
     home, search, passwd = use(ask)
     assert home is None
     assert (search.reason, passwd.reason) == ("robots", "bad_url")
-    responsible = Manners(robots_exceptions=frozenset({"images.test"}))
-    assert use(ask, manners=responsible)[:2] == [None, None]
-    opted_out = Manners(opt_out=frozenset({"images.test"}))
-    assert [refused.reason for refused in use(ask, manners=opted_out)] == ["opted_out", "opted_out", "bad_url"]
+    responsible = Politeness(robots_exceptions=frozenset({"images.test"}))
+    assert use(ask, politeness=responsible)[:2] == [None, None]
+    opted_out = Politeness(opt_out=frozenset({"images.test"}))
+    assert [refused.reason for refused in use(ask, politeness=opted_out)] == ["opted_out", "opted_out", "bad_url"]
 
 
 def test_pages_keep_the_distance_that_robots_txt_asks_for(site, use):
@@ -88,8 +88,8 @@ def test_a_host_with_an_address_is_found_without_asking_it(site, use, url, found
 def test_all_else_holds_for_an_api(site, use):
     site.answers["/v1/images/"] = bytes(10_000_001)
     assert use(lambda fetcher: fetcher.ask(API)).reason == "too_large"
-    opted_out = Manners(opt_out=frozenset({"images.test"}))
-    assert use(lambda fetcher: fetcher.ask(API), manners=opted_out).reason == "opted_out"
+    opted_out = Politeness(opt_out=frozenset({"images.test"}))
+    assert use(lambda fetcher: fetcher.ask(API), politeness=opted_out).reason == "opted_out"
     assert use(lambda fetcher: fetcher.ask(f"http://127.0.0.1:{site.port}/")).reason == "private_address"
     assert use(lambda fetcher: fetcher.ask("ftp://images.test/")).reason == "bad_url"
 
@@ -105,7 +105,7 @@ def test_a_host_is_one_for_images_and_its_api(site, use):
 
 
 def test_a_host_that_opted_out_is_not_even_asked_for_its_rules(site, fetch):
-    assert fetch("/x", manners=Manners(opt_out=frozenset({"images.test"}))).reason == "opted_out"
+    assert fetch("/x", politeness=Politeness(opt_out=frozenset({"images.test"}))).reason == "opted_out"
     assert site.requests == []
 
 
@@ -135,7 +135,7 @@ def test_a_version_says_nothing_of_where_a_redirect_leads_now(site, use, known_a
 @pytest.mark.parametrize("rate", [None, 1000.0])
 def test_many_images_of_one_host(site, fetch, rate):
     site.answers |= {f"/{n}": b"image" for n in range(200)}
-    outcomes = fetch(*(f"/{n}" for n in range(200)), manners=Manners(rate=rate))
+    outcomes = fetch(*(f"/{n}" for n in range(200)), politeness=Politeness(rate=rate))
     assert all(isinstance(outcome, Fetched) for outcome in outcomes)
 
 
@@ -219,7 +219,7 @@ def test_a_redirect_from_https_to_http_is_refused(site, secure_site, authority, 
 def test_a_redirect_to_a_host_that_opted_out_is_not_followed(site, fetch):
     site.answers["/x"] = redirect("http://www.museum.test/x")
     outcome = fetch(
-        "/x", network=site.network("www.museum.test:80"), manners=Manners(opt_out=frozenset({"museum.test"}))
+        "/x", network=site.network("www.museum.test:80"), politeness=Politeness(opt_out=frozenset({"museum.test"}))
     )
     assert outcome.reason == "opted_out"
     assert site.paths() == ["/robots.txt", "/x"]
@@ -280,8 +280,8 @@ def test_a_silent_server_runs_out_of_time(site, fetch):
 
     site.answers["/x"] = silent
     # On a busy machine robots.txt alone may take so long.
-    manners = Manners(robots_exceptions=frozenset({"images.test"}))
-    assert fetch("/x", timeout=0.4, manners=manners).reason == "timeout"
+    politeness = Politeness(robots_exceptions=frozenset({"images.test"}))
+    assert fetch("/x", timeout=0.4, politeness=politeness).reason == "timeout"
 
 
 def test_fetches_at_the_same_time_are_bounded(site, fetch):
@@ -363,7 +363,7 @@ def test_images_that_are_gone_do_not_speak_against_a_host(site, fetch):
 
 def test_a_rate_does_not_eat_up_the_time(site, fetch):
     site.answers |= {f"/{n}": b"image" for n in range(6)}
-    outcomes = fetch(*(f"/{n}" for n in range(6)), manners=Manners(rate=2.0, jitter=0.0), timeout=2.5)
+    outcomes = fetch(*(f"/{n}" for n in range(6)), politeness=Politeness(rate=2.0, jitter=0.0), timeout=2.5)
     assert all(isinstance(outcome, Fetched) for outcome in outcomes)
 
 
@@ -389,9 +389,9 @@ def stored(fetched):
 def fetch_elsewhere(site):
     """Fetch addresses, each after the one before, with another machine's way out; return the outcomes."""
 
-    def run(other, *urls, manners=None):
+    def run(other, *urls, politeness=None):
         async def within():
-            async with other.exchange, Fetcher(FetchLimits(), manners, other.network, other.ask) as fetcher:
+            async with other.exchange, Fetcher(FetchLimits(), politeness, other.network, other.ask) as fetcher:
                 return [await fetcher.fetch(url, store=stored) for url in urls]
 
         return asyncio.run(within())
@@ -425,7 +425,7 @@ def test_a_redirect_elsewhere_obeys_the_host_that_it_leads_to(site, fetch_elsewh
     other = Other(site.network("shut.test:80"))
     began = time.monotonic()
     urls = ["http://images.test/to-open", "http://shut.test/open", "http://images.test/to-shut"]
-    *found, refused = fetch_elsewhere(other, *urls, manners=Manners(rate=5.0, jitter=0.0))
+    *found, refused = fetch_elsewhere(other, *urls, politeness=Politeness(rate=5.0, jitter=0.0))
     assert [each.url for each in found] == ["http://shut.test/open"] * 2
     assert refused.reason == "robots"
     assert "http://shut.test/shut" not in other.asked

@@ -7,15 +7,15 @@ from yarl import URL
 
 from pixmill.web.fetch.exchange import retry_after
 from pixmill.web.fetch.host import _KEPT, LONGEST, PATIENCE, Hosts, pause
-from pixmill.web.fetch.values import FetchLimits, Manners, Refused
+from pixmill.web.fetch.values import FetchLimits, Politeness, Refused
 
 
-def hosts(manners=None, **limits):
-    return Hosts(FetchLimits(**limits), manners or Manners())
+def hosts(politeness=None, **limits):
+    return Hosts(FetchLimits(**limits), politeness or Politeness())
 
 
-def host(manners=None, **limits):
-    return hosts(manners, **limits).of(URL("http://images.test/"))
+def host(politeness=None, **limits):
+    return hosts(politeness, **limits).of(URL("http://images.test/"))
 
 
 async def starts(host, requests, start=None):
@@ -33,7 +33,7 @@ async def starts(host, requests, start=None):
 
 @pytest.mark.parametrize("jitter", [0.0, 1.0])
 def test_a_rate_spaces_the_requests_and_jitter_never_shortens_the_gaps(jitter):
-    began = asyncio.run(starts(host(Manners(rate=20.0, jitter=jitter)), 5))
+    began = asyncio.run(starts(host(Politeness(rate=20.0, jitter=jitter)), 5))
     assert all(second >= number * 0.05 for number, second in enumerate(began))
 
 
@@ -41,7 +41,7 @@ def test_a_rate_holds_where_connections_are_few():
     """Waiting for a connection of all hosts' does not save up turns."""
 
     async def play():
-        both = hosts(Manners(rate=20.0, jitter=0.0), connections=1)
+        both = hosts(Politeness(rate=20.0, jitter=0.0), connections=1)
         other = both.of(URL("http://other.test/"))
         assert await other.enter() is None
         start = time.monotonic()
@@ -129,7 +129,7 @@ def test_requests_to_one_host_leave_room_for_others():
     ],
 )
 def test_the_opt_out_list_is_for_hosts_with_all_below_them(name, left_alone):
-    known = hosts(Manners(opt_out=frozenset({"Museum.example", "bücher.example"})))
+    known = hosts(Politeness(opt_out=frozenset({"Museum.example", "bücher.example"})))
     objection = known.of(URL(f"http://{name}/")).objection
     assert (objection is not None) == left_alone
     if left_alone:

@@ -5,7 +5,7 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from pixmill.web.fetch import Fetched, Manners, Network
+from pixmill.web.fetch import Fetched, Network, Politeness
 from pixmill.web.fetch.host import Hosts
 from pixmill.web.fetch.robots import _KEPT, Robots, opt_out
 from pixmill.web.fetch.values import FetchLimits
@@ -130,9 +130,9 @@ def test_a_site_that_asks_for_minutes_is_left_alone(site, fetch):
 
 def test_an_exception_sets_the_rules_of_one_host_aside(site, fetch):
     site.answers |= {"/robots.txt": b"User-agent: *\nDisallow: /\nCrawl-delay: 120", "/x": b"image"}
-    responsible = Manners(robots_exceptions=frozenset({"Images.test"}))
+    responsible = Politeness(robots_exceptions=frozenset({"Images.test"}))
     urls = ("http://images.test/x", "http://cdn.images.test/x")
-    ours, other = fetch(*urls, network=site.network("cdn.images.test:80"), manners=responsible)
+    ours, other = fetch(*urls, network=site.network("cdn.images.test:80"), politeness=responsible)
     assert ours.content == b"image"
     assert other.reason == "crawl_delay"
 
@@ -145,7 +145,7 @@ def test_memory_of_rules_is_bounded():
         return Fetched(b"User-agent: *\nDisallow: /closed", str(url))
 
     async def play():
-        robots, hosts = Robots(get), Hosts(FetchLimits(), Manners())
+        robots, hosts = Robots(get), Hosts(FetchLimits(), Politeness())
         for url in (URL(f"http://h{number}.test/closed") for number in [*range(_KEPT + 10), _KEPT, 0]):
             assert (await robots.refusal(url, hosts.of(url))).reason == "robots"
 

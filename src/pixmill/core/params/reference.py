@@ -66,7 +66,7 @@ def reference(section: type[BaseModel] = Params, prefix: str = "") -> Iterator[R
 
 
 @dataclass(frozen=True)
-class InForce(Reference):
+class CurrentParam(Reference):
     """What a param is now.
 
     Args:
@@ -83,7 +83,7 @@ class InForce(Reference):
         return bool(self.value != self.default)
 
 
-def in_force(root: Path, keys: Sequence[str] = ()) -> list[InForce]:
+def current_params(root: Path, keys: Sequence[str] = ()) -> list[CurrentParam]:
     """Return the params of a project as they are now.
 
     Args:
@@ -100,7 +100,7 @@ def in_force(root: Path, keys: Sequence[str] = ()) -> list[InForce]:
             hint = did_you_mean(key, (item.name for item in items))
             raise ParamsError(f"{key}: no such param{hint}", next="pixmill params")
     return [
-        InForce(
+        CurrentParam(
             **vars(item),
             value=_data(reduce(getattr, item.name.split("."), params)),
             in_file=has_key(content, item.name),

@@ -19,7 +19,7 @@ from pixmill.scrape.candidate import Query
 from pixmill.scrape.collection.node_downloads import NodeDownloads
 from pixmill.scrape.journal import Journal
 from pixmill.scrape.sources.failure import save_evidence
-from pixmill.web.fetch import Fetched, Fetcher, FetchLimits, Manners, Network, Refused
+from pixmill.web.fetch import Fetched, Fetcher, FetchLimits, Network, Politeness, Refused
 from pixmill.web.fetch.location import host_of
 
 if TYPE_CHECKING:
@@ -227,7 +227,7 @@ async def open_access(
     """Open the fetcher and the access of searches, with the limits and politeness settings of the params.
 
     Args:
-        params: Limits and manners.
+        params: Limits and politeness.
         served: The origins that the sources serve themselves, as ``name:port``, each with its port on this machine.
         network: What else may be reached beside the public internet.
         scratch: The stage's scratch place.
@@ -244,7 +244,7 @@ async def open_access(
     limits = FetchLimits(
         max_bytes=params.max_bytes, timeout=params.timeout, connections=params.connections, per_host=params.per_host
     )
-    manners = Manners(
+    politeness = Politeness(
         contact=params.contact,
         rate=params.rate,
         opt_out=frozenset(params.opt_out),
@@ -255,7 +255,7 @@ async def open_access(
         # Nodes reach nothing but the public internet: what else the params allow is meant as seen from this machine.
         here = {host_of(origin.rpartition(":")[0]) for origin in {*served, *params.allow_hosts}}
         nodes = None if journal is None else NodeDownloads(journal.images.folder, limits, params.contact, given, here)
-        opening = Fetcher(limits, manners, reach, None if nodes is None else nodes.ask)
+        opening = Fetcher(limits, politeness, reach, None if nodes is None else nodes.ask)
     except ValueError as error:
         raise ParamsError(
             f"scrape: expected host names in opt_out, robots_exceptions and allow_hosts: {error}",

@@ -1,4 +1,4 @@
-"""Downloads on the nodes of a Ray cluster, while this process keeps manners, redirects and journal for all of them."""
+"""Downloads on the nodes of a Ray cluster, while this process keeps rates, redirects and journal."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def scrape(
 
     Args:
         classes: The labels, in the order that decides which sighting of an image is its first.
-        params: Where images come from, limits and manners.
+        params: Where images come from, limits and politeness.
         root: The project's folder, with local images in ``data/`` and the user's sites in ``sites/``.
         output: The stage's folder; ``images/`` in it will hold the manifest's images, and no others, and
             ``sightings.parquet`` all candidates, by :data:`pixmill.core.manifest.SIGHTINGS`.

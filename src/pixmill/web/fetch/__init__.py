@@ -11,15 +11,15 @@
 
 from pixmill.web.fetch.exchange import USER_AGENT
 from pixmill.web.fetch.fetcher import Fetcher
-from pixmill.web.fetch.values import Fetched, FetchLimits, Manners, Network, Refused, Unchanged, Validators
+from pixmill.web.fetch.values import Fetched, FetchLimits, Network, Politeness, Refused, Unchanged, Validators
 
 __all__ = [
     "USER_AGENT",
     "FetchLimits",
     "Fetched",
     "Fetcher",
-    "Manners",
     "Network",
+    "Politeness",
     "Refused",
     "Unchanged",
     "Validators",

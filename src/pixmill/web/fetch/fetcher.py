@@ -15,7 +15,7 @@ from pixmill.web.fetch.guard import ForbiddenHostError
 from pixmill.web.fetch.host import LONGEST, Hosts, pause
 from pixmill.web.fetch.location import InvalidURLError, decode_data_uri, parse_url
 from pixmill.web.fetch.robots import Robots
-from pixmill.web.fetch.values import Fetched, FetchLimits, Manners, Network, Refused, Unchanged, Validators
+from pixmill.web.fetch.values import Fetched, FetchLimits, Network, Politeness, Refused, Unchanged, Validators
 
 Elsewhere = Callable[[URL, Request, float], Awaitable[tuple[Answer, float] | None]]
 """Does what :meth:`Exchange.ask` does, on another machine; returns ``None`` for what this one has to do."""
@@ -34,7 +34,7 @@ class Fetcher:
 
     Args:
         limits: What each fetch obeys.
-        manners: How the hosts are treated.
+        politeness: How the hosts are treated.
         network: What may be reached beside the public internet; nothing by default.
         elsewhere: Asks for what is stored, on other machines. Turns, ``robots.txt``, redirects and repeats stay in this
             process, so that they hold for all machines together. Default: this process asks for everything.
@@ -46,19 +46,19 @@ class Fetcher:
     def __init__(
         self,
         limits: FetchLimits | None = None,
-        manners: Manners | None = None,
+        politeness: Politeness | None = None,
         network: Network | None = None,
         elsewhere: Elsewhere | None = None,
     ) -> None:
         self._limits = limits or FetchLimits()
-        self._manners = manners or Manners()
+        self._politeness = politeness or Politeness()
         self._network = network or Network()
         self._elsewhere = elsewhere
-        self._hosts = Hosts(self._limits, self._manners)
+        self._hosts = Hosts(self._limits, self._politeness)
 
     async def __aenter__(self) -> Self:
         self._opened = AsyncExitStack()
-        exchange = Exchange(self._limits, self._network, self._manners.contact)
+        exchange = Exchange(self._limits, self._network, self._politeness.contact)
         self._exchange = await self._opened.enter_async_context(exchange)
         self._robots = Robots(partial(self.ask, request=_RULES))
         self._opened.push_async_callback(self._robots.close)

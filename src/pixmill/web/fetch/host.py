@@ -12,7 +12,7 @@ from functools import lru_cache, partial
 from yarl import URL
 
 from pixmill.web.fetch.location import host_of, is_within
-from pixmill.web.fetch.values import Fetched, FetchLimits, Manners, Refused, Unchanged
+from pixmill.web.fetch.values import Fetched, FetchLimits, Politeness, Refused, Unchanged
 
 _KEPT = 4096
 """Hosts that are remembered: enough to be polite, few enough for a list of a million."""
@@ -50,24 +50,24 @@ class Host:
         name: The host's name.
         slots: The places of all hosts together.
         limits: How many requests at the same time, and the pause after a failure.
-        manners: How the host is treated.
+        politeness: How the host is treated.
 
     Attributes:
         objection: Why the host is asked for nothing at all, where it is not.
         robots_aside: Whether its ``robots.txt`` is overridden.
     """
 
-    def __init__(self, name: str, slots: asyncio.Semaphore, limits: FetchLimits, manners: Manners) -> None:
-        opted_out = is_within(name, manners.opt_out)
+    def __init__(self, name: str, slots: asyncio.Semaphore, limits: FetchLimits, politeness: Politeness) -> None:
+        opted_out = is_within(name, politeness.opt_out)
         self.objection = Refused("opted_out", f"{name} is in scrape.opt_out") if opted_out else None
-        self.robots_aside = name in manners.robots_exceptions
+        self.robots_aside = name in politeness.robots_exceptions
         self._name = name
         self._slots = slots
         self._places = asyncio.Semaphore(limits.per_host)
         self._first_pause = limits.first_pause
         self._queue = asyncio.Lock()
-        self._gap = 0.0 if manners.rate is None or name in manners.own else 1.0 / manners.rate
-        self._jitter = manners.jitter
+        self._gap = 0.0 if politeness.rate is None or name in politeness.own else 1.0 / politeness.rate
+        self._jitter = politeness.jitter
         # Moments of time.monotonic(): the next start by the gap, the end of a pause.
         self._next = self._paused_until = 0.0
         self._failures = 0
@@ -142,21 +142,21 @@ class Hosts:
 
     Args:
         limits: How many requests at the same time.
-        manners: How the hosts are treated.
+        politeness: How the hosts are treated.
 
     Raises:
         InvalidURLError: The settings name an invalid host.
     """
 
-    def __init__(self, limits: FetchLimits, manners: Manners) -> None:
-        manners = dataclasses.replace(
-            manners,
-            opt_out=frozenset(map(host_of, manners.opt_out)),
-            robots_exceptions=frozenset(map(host_of, manners.robots_exceptions)),
-            own=frozenset(map(host_of, manners.own)),
+    def __init__(self, limits: FetchLimits, politeness: Politeness) -> None:
+        politeness = dataclasses.replace(
+            politeness,
+            opt_out=frozenset(map(host_of, politeness.opt_out)),
+            robots_exceptions=frozenset(map(host_of, politeness.robots_exceptions)),
+            own=frozenset(map(host_of, politeness.own)),
         )
         slots = asyncio.Semaphore(limits.connections)
-        self._named = lru_cache(_KEPT)(partial(Host, slots=slots, limits=limits, manners=manners))
+        self._named = lru_cache(_KEPT)(partial(Host, slots=slots, limits=limits, politeness=politeness))
 
     def of(self, url: URL) -> Host:
         """Return the host of a URL."""

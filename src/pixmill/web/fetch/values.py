@@ -43,7 +43,7 @@ class FetchLimits:
 
 
 @dataclass(frozen=True)
-class Manners:
+class Politeness:
     """Who asks, how often, and whom not.
 
     Args:

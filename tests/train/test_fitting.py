@@ -27,7 +27,7 @@ def fitted(parts):
     def run(on_epoch=lambda *_: None, *, checkpoints=None, until=None, **changes):
         fitter = NetworkFitter(PARAMS.model_copy(update=changes), 3, SIZE, Path(), Path())
         data = FitData(parts["train"], parts["val"], checkpoints or Checkpoints(), Following(on_epoch), until)
-        classifier, finished = fitter.fit(data)
+        classifier, finished, _ = fitter.fit(data)
         return classifier, finished.history
 
     return run

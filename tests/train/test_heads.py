@@ -57,7 +57,7 @@ def test_the_whole_model_says_what_scikit_learn_does(parts, scratch, class_weigh
     )
     heard = []
     data = FitData(training, parts["val"], callback=Following(lambda epoch, _: heard.append(epoch)))
-    model, finished = fitter_of(HeadFitter, params, scratch).fit(data)
+    model, finished, _ = fitter_of(HeadFitter, params, scratch).fit(data)
     history = finished.history
     found = probabilities(model, parts["val"])
     wanted = scikit_learns(
@@ -81,7 +81,7 @@ def test_the_whole_model_says_what_scikit_learn_does(parts, scratch, class_weigh
 @pytest.mark.slow
 def test_a_small_network_is_fitted_in_epochs_and_goes_on_from_a_checkpoint(parts, scratch, tmp_path) -> None:
     fitter, data = fitter_of(HeadFitter, MLP, scratch), FitData(parts["train"], parts["val"])
-    whole, finished = fitter.fit(data)
+    whole, finished, _ = fitter.fit(data)
     history = finished.history
     assert [epoch.epoch for epoch in history] == [1, 2, 3, 4]
     found = probabilities(whole, parts["val"])
@@ -100,7 +100,7 @@ def test_a_small_network_is_fitted_in_epochs_and_goes_on_from_a_checkpoint(parts
     kept = dataclasses.replace(data, checkpoints=Checkpoints(tmp_path / "kept.npz"))
     with pytest.raises(StopError):
         fitter.fit(dataclasses.replace(kept, callback=Following(stop)))
-    resumed, again = fitter.fit(kept)
+    resumed, again, _ = fitter.fit(kept)
     assert again.history == history
     for one, other in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         assert one.tobytes() == other.tobytes()
@@ -114,7 +114,7 @@ def test_fine_tuning_starts_from_the_logistic_regression(parts, scratch) -> None
         learning_rate=1e-12,
         epochs=1,
     )
-    model, _ = fitter_of(FineTuner, params, scratch).fit(FitData(parts["train"], parts["val"]))
+    model, *_ = fitter_of(FineTuner, params, scratch).fit(FitData(parts["train"], parts["val"]))
     features = features_of(parts["train"], scratch)
     start = fit_logistic(features, parts["train"].targets, params, labels=3)
     kernel, bias = model.get_layer("logits").get_weights()

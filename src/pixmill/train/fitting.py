@@ -25,6 +25,7 @@ from pixmill.train.callback import Callback
 from pixmill.train.checkpoints import Arrays, Checkpoint, Checkpoints
 from pixmill.train.history import Epoch, Timing, best_of, is_over, learning_rate
 from pixmill.train.interruption import Interruption
+from pixmill.train.scaling import Features
 from pixmill.train.steps import Trainer, balanced_weights, epoch_order, feed
 
 _BATCH = 32
@@ -52,6 +53,8 @@ class FitData:
         until: The last epoch, regardless of patience and time limit, whose weights are kept; a logistic regression
             always runs to convergence. Default: as the params say.
         what: Label of the progress bar.
+        test: The test split, whose features evaluation needs, so that one pass computes those of all splits; its labels
+            are not read. Default: none.
     """
 
     training: Part
@@ -60,13 +63,15 @@ class FitData:
     callback: Callback = field(default_factory=Callback)
     until: int | None = None
     what: str = "Train"
+    test: Part | None = None
 
 
 class Fitted(NamedTuple):
-    """A fitted classifier, uncompiled, and its finished training, which is not saved yet."""
+    """A fitted classifier, uncompiled; its finished training, which is not saved yet; and the validation's features."""
 
     classifier: keras.Model
     checkpoint: Checkpoint
+    features: Features | None = None
 
 
 @dataclass(frozen=True)
@@ -122,7 +127,7 @@ class Fitter(ABC):
             model = classifier
             if len(rows) < len(data.training):
                 what = f"Train on {len(rows):,} images"
-                model, _ = self.fit(FitData(data.training.take(rows), data.validation, checkpoints, what=what))
+                model, *_ = self.fit(FitData(data.training.take(rows), data.validation, checkpoints, what=what))
             # Called directly: `predict_on_batch` of one network after the other warns of retracing.
             batches = data.validation.batches(_BATCH)
             return np.concatenate([np.asarray(model(pixels, training=False)).argmax(axis=1) for pixels, _ in batches])

@@ -38,8 +38,11 @@ class HeadFitter(_FeatureFitter):
 
     def fit(self, data: FitData) -> Fitted:
         """Fit a fresh head, and attach it to the backbone."""
+        # Before any other network: Keras numbers its tensors, and the exported file names one.
         classifier, training, validation = self.build(), data.training, data.validation
-        train_features, val_features = self.features_of(training), self.features_of(validation)
+        every = self.features_of(training, validation, *([data.test] if data.test else []))
+        # No copies: they may lie in a file.
+        train_features, val_features = np.split(every[: len(training) + len(validation)], [len(training)])
         if self.params.features.head == "logistic":
             kernel, bias, history, timings = fit_logistic(
                 train_features,
@@ -52,7 +55,8 @@ class HeadFitter(_FeatureFitter):
             fuse(classifier, [kernel, bias])
             for epoch, timing in zip(history, timings, strict=True):
                 data.callback.on_epoch_end(epoch, timing)
-            return Fitted(classifier, Checkpoint(history, timings, {}, weights_of(classifier), finished=True))
+            fitted = Checkpoint(history, timings, {}, weights_of(classifier), finished=True)
+            return Fitted(classifier, fitted, val_features)
         scaling = Scaling.of(train_features)
         head = build_head(self.params, labels=self.labels, features=train_features.shape[1])
 
@@ -64,7 +68,7 @@ class HeadFitter(_FeatureFitter):
         kernel, bias, *others = head.get_weights()
         layer = [part.astype(np.float32) for part in scaling.fold_into(kernel, bias)]
         fuse(classifier, [*layer, *others])
-        return Fitted(classifier, replace(fitted, best=weights_of(classifier)))
+        return Fitted(classifier, replace(fitted, best=weights_of(classifier)), val_features)
 
     def fit_shares(
         self, data: FitData, classifier: keras.Model

@@ -175,19 +175,14 @@ def train(
         fitter = _fitter_for(params)(params, len(classes), preprocessing["image_size"], root, features)
         stack.enter_context(choose_strategy(params).scope())
         stack.enter_context(_enough_memory())
-        data = FitData(parts["train"], parts["val"], checkpoints, callback or Callback())
+        data = FitData(parts["train"], parts["val"], checkpoints, callback or Callback(), test=test)
         val_features = None
         if fitted := checkpoints.load_finished(data.callback):
             classifier = fitter.build()
             classifier.set_weights(list(fitted.best.values()))
             announce(_TAKEN_OVER)
         else:
-            if isinstance(fitter, HeadFitter):
-                # One pass for all: evaluation needs those of the test images, whose labels are not read here.
-                every = fitter.features_of(*parts.values(), test)
-                # No copy: they may lie in a file.
-                val_features = every[len(parts["train"]) : -len(test)]
-            classifier, fitted = fitter.fit(data)
+            classifier, fitted, val_features = fitter.fit(data)
             checkpoints.save(fitted)
         until = best_of(fitted.history, params.monitor).epoch
         # The folds use the precision that was chosen once.

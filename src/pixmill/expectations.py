@@ -41,7 +41,7 @@ class Table:
     Args:
         rows: The table; absent values are null.
         named_by: The columns that name a row, such as ``label``: results then list every row that fails, by name.
-            Without them, as befits a table of a million rows, results hold counts and the first few values.
+            Without them, results hold counts and the first few values, which is enough for large tables.
     """
 
     rows: pd.DataFrame

@@ -150,7 +150,7 @@ def test_tables_that_were_written_anew_are_told(pair, sit):
 def test_the_next_images_are_known_beforehand(project, pair, sit):
     small = project.add("coat", reason="too_small")
     session = sit()
-    assert session.upcoming(0) == [*pair, small]
-    assert session.upcoming(1) == [small]
+    assert session.next_images(0) == [*pair, small]
+    assert session.next_images(1) == [small]
     assert session.knows(small)
     assert not session.knows("0" * 64)

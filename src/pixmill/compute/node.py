@@ -113,10 +113,10 @@ def _lack(needs: NodeRequirements) -> PixmillError | None:
         cures = [f"pip install {' '.join(wanted)}"] * bool(wanted) + [f"pip uninstall {' '.join(extra)}"] * bool(extra)
         cure = f"run there: {' && '.join(cures)}" if cures else "give the cluster nodes of one kind"
         return PixmillError(f"the Ray node {here} would give other results: it has {named}", next=cure)
-    return _unseen(needs)
+    return _find_unseen_folder(needs)
 
 
-def _unseen(needs: NodeRequirements) -> PixmillError | None:
+def _find_unseen_folder(needs: NodeRequirements) -> PixmillError | None:
     """Return which shared folder this node does not see, or cannot write to."""
     import ray
 
@@ -166,7 +166,7 @@ def run_batch(name: str, order: bytes, rows: Sequence[bytes | PendingRow]) -> tu
         for result in pool.run(fetch_files(rows), at_once, lambda _, loss: loss):
             results.append(result)
         # Of a folder that vanished meanwhile, images would be missing.
-        if lacking := _unseen(needs):
+        if lacking := _find_unseen_folder(needs):
             results.clear()
             raise lacking
     except BaseException as error:

@@ -109,7 +109,7 @@ def hold_lock(path: Path, refusal: LockedError, *, patience: float = 0) -> Itera
 def reserve(path: Path, size: int) -> None:
     """Make a file of at least some bytes whose place on the disk is taken, where the system can (not on macOS).
 
-    For those who crash on a full disk: a memory map is killed, and so is HDF5. Asked first, the system just says so.
+    Writers such as a memory map and HDF5 crash on a full disk; reserving the space first gives an error instead.
 
     Args:
         path: The file; what is in it stays.

@@ -44,14 +44,14 @@ class Finding:
 Run = Callable[[Path], Iterator[Finding]]
 
 
-class Check(NamedTuple):
+class MachineCheck(NamedTuple):
     """A check, and whether it needs DVC: all of these need some package of the extra ``pipeline``."""
 
     run: Run
     needs_dvc: bool
 
 
-CHECKS: list[Check] = []
+CHECKS: list[MachineCheck] = []
 """All checks, in the order in which to fix what they find."""
 
 
@@ -71,7 +71,7 @@ def check(name: str, *, needs_dvc: bool = False) -> Callable[[Run], Run]:
             except PixmillError as error:
                 yield Finding(name, Status.BAD, error.message, next=error.next)
 
-        CHECKS.append(Check(run, needs_dvc))
+        CHECKS.append(MachineCheck(run, needs_dvc))
         return run
 
     return register

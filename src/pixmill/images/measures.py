@@ -90,7 +90,7 @@ BORDER_LEVELS = 16
 
 _POWERS = np.arange(256)[:, None] ** np.arange(3)
 _STRIP = 4096
-"""Pixels of the longer side that are filtered at a time; more than one strip have only images like a ribbon."""
+"""Pixels of the longer side that are filtered at a time: only very long images have more than one such strip."""
 
 
 class LumaStatistics(NamedTuple):

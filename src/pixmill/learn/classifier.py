@@ -1,4 +1,4 @@
-"""Inference: a network with its preprocessing, labels and calibration."""
+"""The classifier: a network with its preprocessing, labels and calibration."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ def paired_differences(
     judge = _Judge(group_numbers(groups), confidence, np.array_equal(both[0], both[1]))
     figures = [scores(actual, values, top_k=top_k) for values in both]
     drawn = [resampled_scores(actual, values, judge.group_of, draws=draws, top_k=top_k) for values in both]
-    differ, reach = _differing(actual, both, top_k), judge.unseen(np.ones(len(actual), bool))
+    differ, reach = _find_differing(actual, both, top_k), judge.unobserved_share(np.ones(len(actual), bool))
     overall = {}
     for name, before in drawn[0][0].items():
         gaps = drawn[1][0][name] - before
@@ -164,7 +164,7 @@ def paired_differences(
         one, other = (_f1(members, claimed) for claimed in claims)
         gaps = drawn[1][1]["f1"][place] - drawn[0][1]["f1"][place]
         # F1 is 2 J / (1 + J), where J is the Jaccard index of actual and predicted members: it moves by no more.
-        share = judge.unseen(members | claims[0] | claims[1])
+        share = judge.unobserved_share(members | claims[0] | claims[1])
         f1.append(judge.difference(one, other, gaps, claims[0] != claims[1], 2 * share / (1 + share)))
     return overall, f1
 
@@ -183,7 +183,7 @@ class _Judge:
     confidence: float
     identical: bool
 
-    def unseen(self, among: npt.NDArray[np.bool_]) -> float:
+    def unobserved_share(self, among: npt.NDArray[np.bool_]) -> float:
         """Return the share of these images' groups on which models may differ although they do on none observed."""
         groups = len(np.unique(self.group_of[among]))
         return 0.0 if self.identical or groups == 0 else 1 - alike_at_least(groups, self.confidence)
@@ -213,7 +213,7 @@ class _Judge:
         return Difference(first, second, gap, low, high, p)
 
 
-def _differing(
+def _find_differing(
     actual: npt.NDArray[np.integer], both: Sequence[npt.NDArray[np.float64]], top_k: int | None
 ) -> dict[str, npt.NDArray[np.bool_]]:
     """Return the images on which two models differ as far as a metric shows it; ``loss`` holds for those not named."""

@@ -98,12 +98,12 @@ class RunRecorder:
         self.data.children.append(data)
         child.log_params(params)
         child._send(partial(open_run, data=data, home=self._workspace.home))
-        with child.ending():
+        with child.end_on_error():
             yield child
         child.end("FINISHED")
 
     @contextlib.contextmanager
-    def ending(self) -> Iterator[None]:
+    def end_on_error(self) -> Iterator[None]:
         """End the run as ``FAILED`` or ``KILLED`` if the block raises."""
         try:
             yield

@@ -45,7 +45,7 @@ def training_run(
     for name in ("params.yaml", "pixmill.lock"):
         run.log_file(root / name, name)
     run.open()
-    with run.ending(), run.watching_machine():
+    with run.end_on_error(), run.watching_machine():
         yield run
     run.finish()
 
@@ -72,7 +72,7 @@ def evaluation_run(workspace: Workspace, *, weights: str) -> Iterator[RunRecorde
     run = RunRecorder(workspace, data)
     run.log_parts({"test": "testing"})
     run.log_file(root / "dvc.lock", "dvc.lock")
-    with run.ending():
+    with run.end_on_error():
         yield run
     run.finish()
 

@@ -179,7 +179,7 @@ class _PageHandler(LoopbackHandler):
         if number >= len(session.cases):
             self._refuse(HTTPStatus.NOT_FOUND)
             return
-        self.server.previews.expect(session.upcoming(number))
+        self.server.previews.expect(session.next_images(number))
         self._send_result(lambda: session.case(number))
 
     def _send_image(self, name: str) -> None:

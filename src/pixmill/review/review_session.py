@@ -178,7 +178,7 @@ class Session:
             self._steps.pop()
             return self._content(step.case)
 
-    def upcoming(self, number: int, count: int = 8) -> list[str]:
+    def next_images(self, number: int, count: int = 8) -> list[str]:
         """Return the ids of the images of a case and of the next few, in the order in which they will be wanted."""
         rows: Iterable[int] = (
             row for case in self.cases[number : number + count] for row in (*case.members[:SHOWN], *case.beside)

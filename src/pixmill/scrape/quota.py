@@ -46,6 +46,6 @@ class Quota:
         return Quota(self._per_class, self._ids)
 
 
-def limited(number: int, params: ScrapeParams) -> int:
+def at_most(number: int, params: ScrapeParams) -> int:
     """Return a number of candidates of one search, or what the limits of searches and classes leave of it."""
     return min(limit for limit in (number, params.per_class, params.per_query) if limit is not None)

@@ -129,7 +129,7 @@ class Bucket:
         self._s3.delete_object(Bucket=self._bucket, Key=self._prefix + name)
 
     @contextlib.contextmanager
-    def moving(self) -> Iterator[Callable[[], None]]:
+    def lock_for_move(self) -> Iterator[Callable[[], None]]:
         """Keep other reviews from emptying the bucket during the block, by the object ``moving``."""
         with self._translate_errors():
             mine = f"{socket.gethostname()} {secrets.token_hex(8)}".encode()

@@ -192,7 +192,7 @@ class Inbox:
         """
         moved = broken = 0
         known = {line_of(item) for entry in inbox.entries()[0] for item in entry.corrections}
-        with self._store.moving() as still_moving, ThreadPoolExecutor(_AT_A_TIME) as pool:
+        with self._store.lock_for_move() as still_moving, ThreadPoolExecutor(_AT_A_TIME) as pool:
             dropped = self.drop(inbox.dropped_ids(), then=f"pixmill review --inbox {self.place}")
             names = self._store.names("corrections/")
             batches = [names[start : start + _AT_A_TIME] for start in range(0, len(names), _AT_A_TIME)]

@@ -41,7 +41,7 @@ def run(
         PixmillError: There is no such model, it fails its check, the port is taken, or the inbox cannot be used.
     """
     _log()
-    with _listening(host, port) as listener:
+    with _listen(host, port) as listener:
         models = Models(settings)
         # Before the model is loaded: an inbox that cannot be used is known at once, too.
         app = create_app(settings, models, network)
@@ -82,7 +82,7 @@ class _Server(uvicorn.Server):
             self._ready()
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int) -> socket.socket:
     """Return a socket that is bound, before the model is loaded: a port that is taken is known at once."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]

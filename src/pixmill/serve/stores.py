@@ -34,7 +34,7 @@ class Store(Protocol):
             StorageError: The store may not be used, is full, or does not answer.
         """
 
-    def moving(self) -> contextlib.AbstractContextManager[Callable[[], None]]:
+    def lock_for_move(self) -> contextlib.AbstractContextManager[Callable[[], None]]:
         """Keep other reviews from emptying the store during the block; the function says that this one goes on.
 
         Raises:
@@ -95,7 +95,7 @@ class Folder:
                 yield
 
     @contextlib.contextmanager
-    def moving(self) -> Iterator[Callable[[], None]]:
+    def lock_for_move(self) -> Iterator[Callable[[], None]]:
         """Hold a lock of its own, so that servers go on to write meanwhile."""
         then = f"pixmill review --inbox {self.path}"
         refusal = LockedError(f"another review is moving the corrections out of {self.path}", next=then)

@@ -60,10 +60,10 @@ class HeadFitter(_FeatureFitter):
         scaling = Scaling.of(train_features)
         head = build_head(self.params, labels=self.labels, features=train_features.shape[1])
 
-        def scaled(part: Part, features: Features) -> Part:
+        def scale(part: Part, features: Features) -> Part:
             return replace(part, pixels=cast("Any", Scaled(features, scaling)))
 
-        inputs = replace(data, training=scaled(training, train_features), validation=scaled(validation, val_features))
+        inputs = replace(data, training=scale(training, train_features), validation=scale(validation, val_features))
         fitted = self.fit_network(head, inputs)
         kernel, bias, *others = head.get_weights()
         layer = [part.astype(np.float32) for part in scaling.fold_into(kernel, bias)]

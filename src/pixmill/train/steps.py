@@ -143,7 +143,7 @@ class Trainer:
 
     def state(self) -> dict[str, Array]:
         """Return everything that the next epoch depends on except its number, by name."""
-        return {name: np.asarray(variable.numpy()) for name, variable in self._lasting().items()}
+        return {name: np.asarray(variable.numpy()) for name, variable in self._state_variables().items()}
 
     def restore(self, state: Mapping[str, Array]) -> None:
         """Restore a state.
@@ -151,12 +151,12 @@ class Trainer:
         Args:
             state: A :meth:`state` of a trainer of the same classifier and params.
         """
-        for name, variable in self._lasting().items():
+        for name, variable in self._state_variables().items():
             variable.assign(state[name])
         # The learning rate was restored too.
         self._rate = None
 
-    def _lasting(self) -> dict[str, Any]:
+    def _state_variables(self) -> dict[str, Any]:
         lasting = {f"weights.{index:04}": variable for index, variable in enumerate(self._graph.weights)}
         for group, (optimizer, _, _) in enumerate(self._groups):
             lasting |= {f"optimizer.{group}.{index:04}": each for index, each in enumerate(optimizer.variables)}

@@ -99,7 +99,7 @@ Counts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Scale:
+class Bins:
     """How a measure is divided into bins.
 
     Args:
@@ -127,7 +127,7 @@ class Distribution:
         dropped: How many dropped ones that could be decoded.
     """
 
-    scale: Scale
+    scale: Bins
     kept: Counts
     dropped: Counts
 
@@ -142,11 +142,11 @@ class Distribution:
         # A margin on both sides: a single bar without a scale says nothing.
         margin = max(1, (_LEAST - (last - first)) // 2)
         first, last = max(0, first - margin), min(bins - 1, last + margin)
-        scale = Scale(self.scale.name, self.scale.title, edges[first : last + 2], self.scale.ticks, self.scale.limits)
+        scale = Bins(self.scale.name, self.scale.title, edges[first : last + 2], self.scale.ticks, self.scale.limits)
         return Distribution(scale, self.kept[first : last + 1], self.dropped[first : last + 1])
 
 
-def scales(params: ValidateParams) -> tuple[Scale, ...]:
+def scales(params: ValidateParams) -> tuple[Bins, ...]:
     """Return the scales of all measures, in the order of the page.
 
     Sides, ratios and sharpness have bins that grow with the value, since an image of 100 pixels differs from one of
@@ -158,21 +158,21 @@ def scales(params: ValidateParams) -> tuple[Scale, ...]:
     """
     size, most = params.image_size, params.aspect_ratio.max_ratio
     return (
-        Scale("width", "Width (px)", _SIDES, _POWERS, (size.min_width,)),
-        Scale("height", "Height (px)", _SIDES, _POWERS, (size.min_height,)),
-        Scale("short_side", "Shorter side (px)", _SIDES, _POWERS),
-        Scale(
+        Bins("width", "Width (px)", _SIDES, _POWERS, (size.min_width,)),
+        Bins("height", "Height (px)", _SIDES, _POWERS, (size.min_height,)),
+        Bins("short_side", "Shorter side (px)", _SIDES, _POWERS),
+        Bins(
             "aspect_ratio",
             "Aspect ratio (width / height)",
             _RATIOS,
             (0.125, 0.25, 0.5, 1, 2, 4, 8),
             (round(1 / most, 4), most),
         ),
-        Scale("brightness", "Brightness (0 to 255)", _TONES, _TONE_TICKS, (params.dark.min_brightness,)),
-        Scale("contrast", "Contrast (0 to 128)", _HALF_TONES, (0, 32, 64, 96, 128)),
-        Scale("sharpness", "Sharpness (variance of the Laplacian)", _ENERGIES, _TENS, (params.blurred.min_sharpness,)),
-        Scale("entropy", "Entropy (bits)", _BITS, (0, 2, 4, 6, 8), (params.blank.min_entropy,)),
-        Scale("border", "Uniform border (share of the image)", _SHARES, (0, 0.25, 0.5, 0.75, 1)),
+        Bins("brightness", "Brightness (0 to 255)", _TONES, _TONE_TICKS, (params.dark.min_brightness,)),
+        Bins("contrast", "Contrast (0 to 128)", _HALF_TONES, (0, 32, 64, 96, 128)),
+        Bins("sharpness", "Sharpness (variance of the Laplacian)", _ENERGIES, _TENS, (params.blurred.min_sharpness,)),
+        Bins("entropy", "Entropy (bits)", _BITS, (0, 2, 4, 6, 8), (params.blank.min_entropy,)),
+        Bins("border", "Uniform border (share of the image)", _SHARES, (0, 0.25, 0.5, 0.75, 1)),
     )
 
 

@@ -20,7 +20,7 @@ def test_tiles_keep_the_order_in_which_they_were_first_seen():
     tiles = Tiles(10)
     assert [tiles.take(Tile(key, image=image)) for key, image in (("a", "1"), ("b", None), ("c", "3"))] == [True] * 3
     assert keys(tiles.ready()) == ["a"]
-    assert keys(tiles.lacking()) == ["b"]
+    assert keys(tiles.without_original()) == ["b"]
     assert not tiles.take(Tile("b", title="only a title"))
     assert tiles.take(Tile("b", image="2"))
     assert not tiles.take(Tile("b", image="2"))
@@ -28,7 +28,7 @@ def test_tiles_keep_the_order_in_which_they_were_first_seen():
     assert tiles.complete == ["a", "b", "c"]
     assert tiles.take(Tile("d"))
     assert keys(tiles.rest()) == ["d"]
-    assert keys(tiles.rest()) == keys(tiles.lacking()) == []
+    assert keys(tiles.rest()) == keys(tiles.without_original()) == []
 
 
 def test_no_more_than_the_most():

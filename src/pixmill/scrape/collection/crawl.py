@@ -17,7 +17,7 @@ from pixmill.scrape.collection.collector import Collector
 from pixmill.scrape.collection.dispatch import Dispatcher
 from pixmill.scrape.collection.searches import FailedSearch, Search
 from pixmill.scrape.journal import Answers, Journal
-from pixmill.scrape.quota import Quota, limited
+from pixmill.scrape.quota import Quota, at_most
 from pixmill.scrape.sources import SearchError
 
 _LEAVE_SECONDS = 10.0
@@ -50,7 +50,7 @@ class Crawl:
         self._journal = journal
         self._collector = collector
         self._params = params
-        self._expected = limited(params.expect_at_least, params)
+        self._expected = at_most(params.expect_at_least, params)
         self._progress = Progress("Scrape", 0, unit="candidate")
         self._progress_lock = threading.Lock()
         self._refused = 0

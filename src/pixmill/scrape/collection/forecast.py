@@ -15,7 +15,7 @@ from pixmill.scrape.collection.searches import Search, plan_searches
 from pixmill.scrape.image_store import StoredImage
 from pixmill.scrape.journal import Journal, read_journal
 from pixmill.scrape.licences import permits
-from pixmill.scrape.quota import Quota, limited
+from pixmill.scrape.quota import Quota, at_most
 from pixmill.scrape.sources import SearchError, open_sources, row_of
 from pixmill.scrape.sources.site import SiteSource
 from pixmill.web.fetch import Refused
@@ -91,12 +91,12 @@ def _visit(search: Search, journal: Journal | None, params: ScrapeParams, quota:
     rate = _FETCHES if row.many_hosts or params.rate is None else params.rate
     if source.kind == "list":
         return f"{taken:,} URLs in the lists, {left:,} still to fetch", left / rate
-    is_enough = answers and answers.suffice(params.per_query) and taken >= limited(params.expect_at_least, params)
+    is_enough = answers and answers.suffice(params.per_query) and taken >= at_most(params.expect_at_least, params)
     if quota.is_full or is_enough:
         return f"{taken:,} candidates from an earlier run", 0.0
     if is_within(urlsplit(search.query.address).hostname or "", params.opt_out):
         return "skipped: in scrape.opt_out", 0.0
-    expected = limited(_CANDIDATES[source.kind], params)
+    expected = at_most(_CANDIDATES[source.kind], params)
     seconds = expected * (row.seconds + (0.0 if source.name == "shop" else 1 / rate))
     if isinstance(source, SiteSource) and source.site.detail:
         # Results pages are few; product pages are one each.

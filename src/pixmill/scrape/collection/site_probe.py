@@ -85,7 +85,7 @@ class ProbeReport:
     fix: str | None = None
 
     @contextlib.contextmanager
-    def noting(self) -> Iterator[None]:
+    def note_failure(self) -> Iterator[None]:
         """Note why a search failed, instead of raising it."""
         try:
             yield
@@ -164,7 +164,7 @@ def probe(source: SiteSource, text: str, access: Access, folder: Path) -> ProbeR
         lent = _SharedBrowser(access, driver, folder)
         results = copy.copy(source)
         results.site = source.site.model_copy(update={"detail": None})
-        with report.noting():
+        with report.note_failure():
             report.candidates += islice(results.search(query, lent), _DETAILS if source.site.detail else _CANDIDATES)
         if driver.current_url.startswith("http"):
             page = Page(driver, source.site, query, lent)
@@ -172,7 +172,7 @@ def probe(source: SiteSource, text: str, access: Access, folder: Path) -> ProbeR
         save_evidence(driver, folder)
         if source.site.detail and report.failure is None:
             folder = folder.with_name(f"{folder.name}-detail")
-            with report.noting():
+            with report.note_failure():
                 _visit(Page(driver, source.site, query, _SharedBrowser(access, driver, folder)), report, folder)
     return report
 

@@ -164,7 +164,7 @@ class SiteSource(Source):
     ) -> Iterator[Tile]:
         """Yield the tiles of an open page, each with its original where there is a way to it."""
         yield from self._scroll(page, tiles, budget, waits=resolve is None, onward=onward)
-        for tile in tiles.lacking():
+        for tile in tiles.without_original():
             if resolve is None or budget.spent:
                 return
             tiles.take(resolve(page, tile))
@@ -199,7 +199,7 @@ class SiteSource(Source):
                 answers[look.pressed] -= 1
             ended = look.ended or (look.count > 0 and self.site.paged)
             # On a busy machine the end may be seen before the last images are.
-            if tiles.full or (ended and look.bottom and not (waits and tiles.lacking())):
+            if tiles.full or (ended and look.bottom and not (waits and tiles.without_original())):
                 return
             if still.nudging or look.count < shown:
                 page.judge(page.verdict())

@@ -8,7 +8,7 @@ from typing import get_args
 
 from pixmill.core.params import ScrapeParams
 from pixmill.project.plugins import load_plugin, plugin_digest, plugin_error
-from pixmill.scrape.quota import limited
+from pixmill.scrape.quota import at_most
 from pixmill.scrape.sources.definition import load_site
 from pixmill.scrape.sources.duckduckgo import DuckDuckGoSource
 from pixmill.scrape.sources.folder import FolderSource
@@ -78,7 +78,7 @@ def _open(name: str, classes: Sequence[str], params: ScrapeParams, root: Path) -
     site = load_site(name.removeprefix("site:"), root / "sites")
     if name == "shop":
         return ShopSource(site, root / "data")
-    return _SITES.get(name, SiteSource)(site, name=name, wanted=limited(site.settings.most, params))
+    return _SITES.get(name, SiteSource)(site, name=name, wanted=at_most(site.settings.most, params))
 
 
 def _plugin(name: str, root: Path) -> Source:

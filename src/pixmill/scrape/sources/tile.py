@@ -84,7 +84,7 @@ class Tiles:
         self._tiles[tile.key] = tile if known is None else known.refine(tile)
         return known is None or (known.image is None and tile.image is not None)
 
-    def lacking(self) -> list[Tile]:
+    def without_original(self) -> list[Tile]:
         """Return those that were not yielded and whose original is not known."""
         return [tile for tile in self._pending() if tile.image is None]
 

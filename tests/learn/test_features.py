@@ -188,8 +188,8 @@ from tests.learn.conftest import THREADS, some_ids, some_pixels
 module._CHUNK = 32
 write = module.Cache.write
 
-def write_and_tell(store, names, rows):
-    write(store, names, rows)
+def write_and_tell(store, entries):
+    write(store, entries)
     print("kept", flush=True)
 
 module.Cache.write = write_and_tell

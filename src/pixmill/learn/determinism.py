@@ -29,13 +29,14 @@ def fix_threads(threads: int) -> None:
     Raises:
         RuntimeError: TensorFlow has already computed with another number (a bug in the caller).
     """
-    from threadpoolctl import threadpool_limits
-
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     tf.config.experimental.enable_op_determinism()
     # With op determinism TensorFlow rejects random operations without a global seed, even those that have their own.
     tf.random.set_seed(0)
+    # Last: where a model needs the extra `pipeline`, the message names Keras, not this.
+    from threadpoolctl import threadpool_limits
+
     threadpool_limits(threads)
 
 

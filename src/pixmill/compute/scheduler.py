@@ -126,6 +126,7 @@ class Scheduler:
                         self._busy += 1
                         return batch
                 if self._ended:
+                    self._state.notify_all()  # Whoever closes waits for cancelled jobs, too.
                     return None
                 self._state.wait()
 

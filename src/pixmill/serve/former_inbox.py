@@ -70,6 +70,7 @@ def convert_former_inbox(store: Folder) -> None:
         for image in re.findall("[0-9a-f]{64}", dropped.read_text("ascii", "replace") if dropped.exists() else ""):
             store.write(f"dropped/{image}", b"")
         # The lines last: without them, images would be taken for unanswered.
-        shutil.rmtree(images, ignore_errors=True)
+        if images.exists():
+            shutil.rmtree(images)
         dropped.unlink(missing_ok=True)
         lines.unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 """Where an inbox keeps its objects: what every store can do, and the one that is a folder."""
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -104,7 +105,12 @@ class Folder:
 
     def usage(self) -> tuple[int, int]:
         """Count the files."""
-        sizes = [(self.path / name).stat().st_size for name in self.names("corrections/")]
+        sizes = []
+        with os.scandir(self.path / "corrections") as found:
+            for file in found:
+                if not file.name.startswith("."):
+                    with contextlib.suppress(FileNotFoundError):  # A review has just moved it.
+                        sizes.append(file.stat().st_size)
         return len(sizes), sum(sizes)
 
     def names(self, folder: str) -> list[str]:
@@ -125,5 +131,8 @@ class Folder:
         write_durably(self.path / name, content)
 
     def delete(self, name: str) -> None:
-        """Remove the file."""
-        (self.path / name).unlink(missing_ok=True)
+        """Remove the file, so that it stays away after a power cut."""
+        path = self.path / name
+        if path.exists():
+            path.unlink(missing_ok=True)
+            sync_folder(path.parent)

@@ -224,6 +224,8 @@ class Scheduler:
         if not batch:
             self._release()
         for job, result in zip(finished, results, strict=True):
+            if job.loss is None:
+                job.row = None  # Whoever keeps the result does not keep the bytes of an image.
             job.set_result(result)
 
     def _fail(self, batch: list[Job], error: Exception) -> None:

@@ -220,13 +220,18 @@ def params() -> Params:
 @pytest.fixture(scope="session")
 def converted(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Put a backbone that is converted for LiteRT into a scratch folder; the conversion is done once and takes 10 s."""
-    from pixmill.core.params import BackboneParams
+    from pixmill.core.params import BackboneParams, TrainParams
+    from pixmill.learn.backbones import feature_layers
     from pixmill.learn.litert_export import convert_backbone
 
-    def put(scratch: Path, side: int, params: BackboneParams | None = None) -> Path:
+    def put(
+        scratch: Path, side: int, params: BackboneParams | None = None, *, layers: tuple[str, ...] | None = None
+    ) -> Path:
         # Processes that run tests side by side share it.
         shared = tmp_path_factory.getbasetemp().parent / "backbones"
-        file = convert_backbone(params or BackboneParams(), image_size=side, scratch=shared, threads=2)
+        params = params or BackboneParams()
+        layers = layers or feature_layers(TrainParams(backbone=params))
+        file = convert_backbone(params, image_size=side, scratch=shared, threads=2, layers=layers)
         assert file
         scratch.mkdir(parents=True, exist_ok=True)
         return Path(shutil.copy(file, scratch))

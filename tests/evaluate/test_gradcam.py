@@ -62,23 +62,66 @@ def test_a_certain_class_has_evidence_too(pixels):
     assert red.max() > 0.9
 
 
-def test_a_linear_head_on_the_mean_of_its_maps_needs_no_gradients(pixels):
+def two_layer_model():
+    """Return a classifier on the averages of two layers of different sizes, and its maps and head as functions."""
     fix_threads(2)
     import keras
     from keras import layers
 
     chance = np.random.default_rng(7)
     inputs = keras.Input((SIDE, SIDE, 3))
-    maps = layers.Conv2D(5, 3, padding="same", activation="relu")(inputs)
-    features = layers.GlobalAveragePooling2D()(maps)
-    logits = layers.Dense(2)(features)
-    model = keras.Model(inputs, layers.Activation("softmax")(logits))
+    near = layers.Conv2D(5, 3, padding="same", activation="relu")(inputs)
+    far = layers.Conv2D(4, 3, strides=2, padding="same", activation="relu")(near)
+    features = layers.Concatenate()([layers.GlobalAveragePooling2D()(maps) for maps in (near, far)])
+    end = layers.Dense(2, name="logits")
+    model = keras.Model(inputs, layers.Activation("softmax")(end(features)), name="backbone")
     model.set_weights([chance.normal(size=weight.shape) for weight in model.get_weights()])
-    seen = np.asarray(keras.Model(inputs, maps)(pixels.astype(np.float32)))
-    kernel, bias = model.layers[-2].get_weights()
-    found = attention_of_features(seen, lambda features: features @ kernel + bias, [0, 1, 0], image_size=SIDE)
+    seen = keras.Model(inputs, {"near": near, "far": far, "features": features})
+    kernel, bias = end.get_weights()
+
+    def maps_of(pixels):
+        found = {name: np.asarray(values) for name, values in seen(pixels.astype(np.float32)).items()}
+        return {0: found["near"], 5: found["far"]}, found["features"]
+
+    return model, maps_of, lambda features: features @ kernel + bias
+
+
+def test_a_linear_head_on_the_averages_of_its_maps_needs_no_gradients(pixels):
+    model, maps_of, head = two_layer_model()
+    found = attention_of_features(*maps_of(pixels), head, [0, 1, 0], image_size=SIDE)
     assert found.max() == 1
-    np.testing.assert_allclose(found, attention(model, pixels, [0, 1, 0]), rtol=0, atol=1e-4)
+    np.testing.assert_allclose(found, attention(model, pixels, [0, 1, 0]), rtol=0, atol=2e-3)
+
+
+def test_the_evidence_of_all_layers_is_added():
+    near, far = np.zeros((1, 8, 8, 1), np.float32), np.zeros((1, 2, 2, 1), np.float32)
+    near[0, :2, :2] = far[0, 1, 1] = 1
+    maps, features = {0: near, 1: far}, np.array([[1 / 16, 1 / 4]], np.float32)
+
+    def heat(*kernel):
+        return attention_of_features(maps, features, lambda x: x @ np.array([kernel]).T, [0], image_size=8)[0]
+
+    assert heat(1, 1)[0, 0] == heat(1, 1)[7, 7] == 1
+    assert heat(2, 1)[0, 0] == 1
+    assert heat(2, 1)[7, 7] == pytest.approx(0.5)
+    assert heat(2, 1)[0, 7] == 0
+    # What speaks against the class is subtracted, and never shown.
+    assert heat(1, -1)[0, 0] == 1
+    assert heat(1, -1)[7, 7] == 0
+
+
+def test_a_head_with_hidden_units_has_a_map_as_well(pixels):
+    _, maps_of, head = two_layer_model()
+
+    def bent(features):
+        return np.tanh(head(features) / 300)
+
+    straight, found = (
+        attention_of_features(*maps_of(pixels), network, [0, 1, 0], image_size=SIDE) for network in (head, bent)
+    )
+    assert found.max() == 1
+    np.testing.assert_allclose(found, straight, rtol=0, atol=0.05)
+    assert not np.allclose(found, straight, rtol=0, atol=1e-4)
 
 
 def test_many_images_are_looked_at_in_batches_alike(pixels):

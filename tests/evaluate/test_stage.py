@@ -19,6 +19,7 @@ from pixmill.core.params import BlockParams, CnnParams, TrainParams
 from pixmill.evaluate.labels import search_backbone
 from pixmill.evaluate.measure import HEADLINE
 from pixmill.images.parts import load_parts
+from pixmill.learn.backbones import TOP
 from pixmill.learn.classifier import Classifier, save_calibration
 from pixmill.learn.determinism import fix_threads
 from pixmill.learn.model_folder import save_classifier
@@ -63,7 +64,7 @@ def evaluate(root, repository, **environ):
 def inputs(tmp_path_factory, converted):
     """A workspace as the stage train leaves it, with a network of fresh weights."""
     root = tmp_path_factory.mktemp("inputs")
-    converted(root / ".pixmill" / "train" / "features", SIDE, search_backbone(SIDE))
+    converted(root / ".pixmill" / "train" / "features", SIDE, search_backbone(SIDE), layers=(TOP,))
     (root / "params.yaml").write_text(PARAMS)
     curve = {"gain": 0.03, "gain_low": 0.01, "gain_high": 0.05}
     (root / "plots" / "train").mkdir(parents=True)

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from pixmill.learn.litert import NETWORK, converted_files, load_litert
+from pixmill.learn.backbones import feature_maps
+from pixmill.learn.litert import BACKBONE, NETWORK, converted_files, load_litert, load_maps, load_outputs
+from pixmill.learn.litert_export import convert, fold_batch_norm
 
 PIXELS = np.random.default_rng(7).integers(0, 256, (5, 24, 24, 3)).astype(np.uint8)
 
@@ -17,9 +19,31 @@ def test_outputs_depend_neither_on_threads_nor_on_other_items(trained_folder, mo
     np.testing.assert_array_equal(one_by_one, first)
 
 
-def test_an_output_that_is_not_there_is_refused(trained_folder):
-    with pytest.raises(ValueError, match="not enough values"):
-        load_litert(trained_folder / NETWORK, rank=4)
+def test_a_file_whose_main_output_is_unknown_is_refused(tmp_path):
+    import keras
+
+    pixels = keras.Input((4, 4, 3), name="pixels")
+    outputs = {"one": keras.layers.Flatten()(pixels), "other": keras.layers.Rescaling(2.0)(pixels)}
+    file = convert(keras.Model(pixels, outputs, name="two"), tmp_path / "two.tflite")
+    assert sorted(load_outputs(file)[1]) == ["one", "other"]
+    with pytest.raises(ValueError, match="expected one output, or one named 'features', received one, other"):
+        load_litert(file)
+
+
+def test_a_backbone_of_an_earlier_version_is_read(tmp_path, lite0):
+    # Its outputs have no names: the features, and the last feature map.
+    import keras
+
+    maps = feature_maps(lite0.output)[0]
+
+    old = tmp_path / BACKBONE
+    model = keras.Model(lite0.input, [lite0.output, maps], name="backbone")
+    fold_batch_norm(model).export(str(old), format="litert", verbose=False)
+    pixels = np.random.default_rng(7).integers(0, 256, (2, 64, 64, 3)).astype(np.uint8)
+    features, found = load_litert(old)(pixels), load_maps(old)(pixels)
+    assert features.shape == (2, 1280)
+    assert found.keys() == {0}
+    np.testing.assert_allclose(found[0].mean(axis=(1, 2)), features, rtol=0, atol=1e-4)
 
 
 def test_a_classifier_of_one_or_two_files_is_recognized(trained_folder, tmp_path):

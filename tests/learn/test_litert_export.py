@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from pixmill.core.params import BackboneParams, BlockParams, CnnParams, DenseParams, TrainParams
-from pixmill.learn.backbones import build_backbone
+from pixmill.learn.backbones import build_backbone, feature_layers
 from pixmill.learn.determinism import fix_threads
-from pixmill.learn.litert import BACKBONE, HEAD, NETWORK, load_litert
+from pixmill.learn.litert import BACKBONE, HEAD, NETWORK, load_litert, load_maps
 from pixmill.learn.litert_export import TOLERANCE, convert, convert_backbone, export_classifier, fold_batch_norm
 from pixmill.learn.networks import build_classifier
 
@@ -82,9 +82,12 @@ def test_a_head_gives_the_same_bytes_on_stored_features_and_behind_its_backbone(
     assert len(np.unique(features, axis=0)) == len(PIXELS)
     np.testing.assert_array_equal(head(features), [head(backbone(PIXELS[row : row + 1]))[0] for row in range(5)])
     np.testing.assert_allclose(head(features), logits_of(model, PIXELS), rtol=0, atol=TOLERANCE)
-    # The features are the mean of the feature maps.
-    maps = load_litert(tmp_path / BACKBONE, rank=4)(PIXELS)
-    np.testing.assert_allclose(maps.mean(axis=(1, 2)), features, rtol=0, atol=1e-4)
+    # The features are the averages of the feature maps.
+    maps = load_maps(tmp_path / BACKBONE)(PIXELS)
+    assert {start: values.shape[3] for start, values in maps.items()} == {0: 240, 240: 672}
+    for start, values in maps.items():
+        averages = features[:, start : start + values.shape[3]]
+        np.testing.assert_allclose(values.mean(axis=(1, 2)), averages, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("bias", [False, True])
@@ -169,6 +172,7 @@ def test_a_damaged_backbone_is_converted_again(tmp_path, converted, capsys):
     file = converted(tmp_path, 32)
     content = file.read_bytes()
     file.write_bytes(content[:1000])
-    assert convert_backbone(BackboneParams(), image_size=32, scratch=tmp_path, threads=2) == file
+    layers = feature_layers(TrainParams())
+    assert convert_backbone(BackboneParams(), image_size=32, scratch=tmp_path, threads=2, layers=layers) == file
     assert file.read_bytes() == content
     assert "cannot be read" in capsys.readouterr().err

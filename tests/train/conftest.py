@@ -67,10 +67,10 @@ def parts(packed):
 
 
 def scikit_learns(seen, targets, asked, **options):
-    """Return the probabilities of scikit-learn's logistic regression on standardised features."""
+    """Return the probabilities of scikit-learn's logistic regression on features standardised with a floor."""
     from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
 
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000, **options))
-    return model.fit(seen.astype(np.float64), targets).predict_proba(asked.astype(np.float64))
+    mean, deviation = seen.mean(axis=0, dtype=np.float64), seen.std(axis=0, dtype=np.float64)
+    deviation = np.maximum(deviation, 0.2 * np.median(deviation[deviation > 0]))
+    model = LogisticRegression(C=0.01, max_iter=1000, **options)
+    return model.fit((seen - mean) / deviation, targets).predict_proba((asked - mean) / deviation)

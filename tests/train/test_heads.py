@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from pixmill.core.params import BackboneParams, DenseParams, FeaturesParams, TrainParams
+from pixmill.learn.backbones import feature_layers
 from pixmill.learn.determinism import fix_threads
 from pixmill.learn.features import extract_features
 from pixmill.train.checkpoints import Checkpoints
@@ -37,7 +38,12 @@ def fitter_of(kind, params, scratch):
 
 def features_of(part, scratch):
     return extract_features(
-        part.pixels, part.rows["id"].tolist(), PARAMS.backbone, scratch=scratch, threads=PARAMS.threads
+        part.pixels,
+        part.rows["id"].tolist(),
+        PARAMS.backbone,
+        scratch=scratch,
+        threads=PARAMS.threads,
+        layers=feature_layers(PARAMS),
     )
 
 

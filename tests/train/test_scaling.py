@@ -19,6 +19,14 @@ def test_a_scaling_is_that_of_all_features_and_folds_into_a_layer() -> None:
     np.testing.assert_allclose(seen @ folded + shifted, wanted, rtol=0, atol=1e-9)
 
 
+def test_features_of_several_layers_are_divided_by_no_less_than_a_share_of_the_median() -> None:
+    seen = np.random.default_rng(7).normal(5, [3, 2, 1, 0.01, 0], (1000, 5)).astype(np.float32)
+    plain, floored = Scaling.of(seen).deviation, Scaling.of(seen, several=True).deviation
+    assert plain[3] == pytest.approx(0.01, rel=0.1)
+    # The median of those that vary.
+    np.testing.assert_allclose(floored, [*plain[:3], 0.2 * np.median(plain[:4]), 1])
+
+
 def test_rows_are_scaled_as_they_are_read() -> None:
     seen = np.random.default_rng(7).normal(5, 3, (100, 4)).astype(np.float32)
     rows = Scaled(seen, Scaling.of(seen))[np.array([3, 1])]

@@ -1,6 +1,5 @@
 """The stage's entry point: takes a trained classifier and packed images, returns the evaluation."""
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +15,7 @@ from pixmill.core.params import EvaluateParams, TrainParams
 from pixmill.core.progress import announce
 from pixmill.evaluate.baseline import histogram_figures
 from pixmill.evaluate.gradcam import attention, attention_of_features, overlay_heatmap
-from pixmill.evaluate.labels import LabelIssue, find_label_errors, first_doubts, search_backbone
+from pixmill.evaluate.labels import LabelIssue, find_label_errors, first_doubts, search_backbone, search_part
 from pixmill.evaluate.measure import measure, measure_confidence
 from pixmill.evaluate.mistakes import (
     Confusion,
@@ -38,8 +37,7 @@ from pixmill.images.parts import load_parts
 from pixmill.learn.classifier import Classifier
 from pixmill.learn.determinism import fix_threads
 from pixmill.learn.features import part_features
-from pixmill.learn.litert import BACKBONE, converted_files, load_litert
-from pixmill.learn.litert_export import convert_backbone
+from pixmill.learn.litert import BACKBONE, converted_files, load_maps
 from pixmill.learn.model_folder import load_classifier
 
 _SAMPLE, _UNSURE, _TYPICAL = 24, 12, 100
@@ -163,11 +161,10 @@ def evaluate(
     metrics["baseline"] |= histogram_figures(parts["train"], parts["test"])
     ranking = None
     if params.label_errors:
-        backbone = search_backbone(image_size)
-        file = convert_backbone(backbone, image_size=image_size, scratch=scratch, threads=train.threads)
-        if features is None or file is None or file.read_bytes() != (trained / BACKBONE).read_bytes():
-            features = features_of(backbone, file=file)
-        ranking = find_label_errors(every, labels, features, threads=train.threads)
+        searched = None if features is None else search_part(features, train, image_size)
+        if searched is None:
+            searched = features_of(search_backbone(image_size))
+        ranking = find_label_errors(every, labels, searched, threads=train.threads)
 
     tested, part = predictions[predictions["split"] == "test"], parts["test"]
     matrix = confusion_matrix(tested["label"], tested["predicted"], labels=labels)
@@ -210,15 +207,12 @@ def _heatmaps(
         return {}
     pixels = np.stack([item.pixels for item in examples])
     classes = [classifier.labels.index(item.predicted) for item in examples]
-    maps = None
-    if classifier.backbone:
-        with contextlib.suppress(ValueError):  # The features are no mean of a feature map.
-            maps = load_litert(trained / BACKBONE, rank=4)
-    if maps and maps(pixels[:1]).shape[1:3] != (1, 1):
-        image_size = pixels.shape[1]
+    maps = load_maps(trained / BACKBONE) if classifier.backbone else None
+    if classifier.backbone and maps and maps(pixels[:1]):
+        image_size, network = pixels.shape[1], classifier.network
         heat: Any = [
-            attention_of_features(maps(pixels[row : row + 1]), classifier.network, [place], image_size=image_size)[0]
-            for row, place in enumerate(classes)
+            attention_of_features(maps(one), classifier.backbone(one), network, [place], image_size=image_size)[0]
+            for one, place in zip(pixels[:, None], classes, strict=True)
         ]
     else:
         # Gradients need Keras.

@@ -1,8 +1,9 @@
 """Grad-CAM: the regions of an image that support a class.
 
-The last layer with spatial dimensions gives the feature maps. Each map is weighted by the mean gradient of the class's
-score with respect to it; the positive part of the weighted sum is the heatmap. The score is the logit, before softmax
-or sigmoid, so that the gradient does not vanish for a saturated class.
+The last layer with spatial dimensions gives the feature maps; where features are the averages of several layers, each
+of these gives some. Each map is weighted by the mean gradient of the class's score with respect to it. The weighted
+sums of all layers are enlarged to the image's size and added; the positive part is the heatmap. The score is the logit,
+before softmax or sigmoid, so that the gradient does not vanish for a saturated class.
 
 Source: Selvaraju, Cogswell, Das, Vedantam, Parikh and Batra, "Grad-CAM: Visual Explanations from Deep Networks via
 Gradient-based Localization", ICCV 2017, equations 1 and 2.
@@ -10,17 +11,22 @@ Gradient-based Localization", ICCV 2017, equations 1 and 2.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from pixmill.learn.backbones import feature_maps
+from pixmill.learn.networks import features_of, head_graph
 from pixmill.learn.tensorflow import keras, tf
 
 if TYPE_CHECKING:
-    from pixmill.learn.litert import Network
+    from pixmill.learn.litert import Maps, Network
+
+Evidence = Callable[[Any, Any], list[npt.NDArray[np.float32]]]
+"""Takes pixels and one-hot classes; returns the signed evidence in each map, of shape (images, height, width)."""
 
 _BATCH = 16
 """Images per batch: gradients keep all activations in memory."""
@@ -42,38 +48,47 @@ def attention(
         pixels: ``uint8`` of shape (images, image_size, image_size, 3).
         classes: A class index for each image.
     """
-    layer = _last_with_places(model)
-    if layer is None or not len(pixels):
+    if not len(pixels):
         return None
-    end = next(layer for layer in reversed(model.layers) if isinstance(layer, keras.layers.Dense))
-    graph = keras.Model(model.input, [layer.output, end.input])
-    maps = [
-        _maps(graph, end, pixels[start : start + _BATCH], np.asarray(classes[start : start + _BATCH]))
-        for start in range(0, len(pixels), _BATCH)
-    ]
-    image_size = pixels.shape[1]
-    return np.stack([_upsample(heat, image_size) for heat in np.concatenate(maps)])
+    evidence_of = _evidence_of_features(model) or _evidence_of_last(model)
+    if evidence_of is None:
+        return None
+    heat = []
+    for start in range(0, len(pixels), _BATCH):
+        chosen = np.eye(model.output_shape[-1], dtype=np.float32)[np.asarray(classes[start : start + _BATCH])]
+        evidence = evidence_of(tf.constant(pixels[start : start + _BATCH], tf.float32), tf.constant(chosen))
+        heat += [_combine(parts, pixels.shape[1]) for parts in zip(*evidence, strict=True)]
+    return np.stack(heat)
 
 
 def attention_of_features(
-    maps: npt.NDArray[np.float32], head: Network, classes: Sequence[int], *, image_size: int
+    maps: Maps, features: npt.NDArray[np.float32], head: Network, classes: Sequence[int], *, image_size: int
 ) -> npt.NDArray[np.float32]:
-    """Return the same for a head on features that are the mean of the last feature map, without gradients.
+    """Return the same for a head on features that are averages of feature maps, without gradients.
 
-    The evidence at each place is the class's logit for the features there, minus that for features of zero. If the head
-    is linear, its gradient is its kernel, so this is Grad-CAM.
+    The evidence at a place of a map is the amount by which the class's logit falls if the place becomes zero. If the
+    head is linear, its gradient is its kernel, so this is Grad-CAM.
 
     Args:
-        maps: The last feature maps, shape (images, height, width, width of the features).
+        maps: The images' feature maps; features that are the average of none of them belong to no place.
+        features: The images' features, shape (images, width).
         head: Features in, logits out.
         classes: A class index for each image.
         image_size: Side of the images in pixels.
     """
-    count, height, width, channels = maps.shape
-    logits = head(maps.reshape(-1, channels)).reshape(count, height, width, -1)
-    evidence = logits - head(np.zeros((1, channels), np.float32))
-    chosen = np.maximum(evidence[np.arange(count), :, :, np.asarray(classes)], 0)
-    return np.stack([_upsample(heat, image_size) for heat in chosen])
+    heat = []
+    for row, place in enumerate(classes):
+        whole = head(features[row : row + 1])[0, place]
+        evidence = []
+        for start, values in maps.items():
+            height, width, channels = values.shape[1:]
+            without = np.repeat(features[row : row + 1], height * width, axis=0)
+            without[:, start : start + channels] -= values[row].reshape(-1, channels) / (height * width)
+            # The share of one place, as if there were no others: maps of different sizes add up.
+            share = (whole - head(without)[:, place]) * (height * width)
+            evidence.append(share.reshape(height, width))
+        heat.append(_combine(evidence, image_size))
+    return np.stack(heat)
 
 
 def overlay_heatmap(pixels: npt.NDArray[np.uint8], heat: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
@@ -91,6 +106,51 @@ def overlay_heatmap(pixels: npt.NDArray[np.uint8], heat: npt.NDArray[np.float32]
     return shown
 
 
+def _evidence_of_features(model: keras.Model) -> Evidence | None:
+    """Return how to compute the evidence in the maps whose averages the head gets; ``None`` if there are none."""
+    if (features := features_of(model)) is None:
+        return None
+    maps = {start: values for start, values in feature_maps(features).items() if values.shape[1:3] != (1, 1)}
+    if not maps:
+        return None
+    graph, head = keras.Model(model.input, [features, *maps.values()]), head_graph(model)
+
+    def evidence(pixels: Any, chosen: Any) -> list[npt.NDArray[np.float32]]:
+        averages, *found = graph(pixels, training=False)
+        with tf.GradientTape() as tape:
+            tape.watch(averages)
+            score = keras.ops.sum(head(averages, training=False) * chosen)
+        # With respect to the averages, not to the maps: a map also decides the deeper ones.
+        weights = np.asarray(tape.gradient(score, averages))[:, None, None]
+        return [
+            (np.asarray(values) * weights[..., start : start + values.shape[-1]]).sum(axis=-1)
+            for start, values in zip(maps, found, strict=True)
+        ]
+
+    return evidence
+
+
+def _evidence_of_last(model: keras.Model) -> Evidence | None:
+    """Return how to compute the evidence in the last map; ``None`` if no layer has height and width."""
+    layer = _last_with_places(model)
+    if layer is None:
+        return None
+    end = next(layer for layer in reversed(model.layers) if isinstance(layer, keras.layers.Dense))
+    graph = keras.Model(model.input, [layer.output, end.input])
+
+    def evidence(pixels: Any, chosen: Any) -> list[npt.NDArray[np.float32]]:
+        with tf.GradientTape() as tape:
+            # A frozen backbone's weights are not watched, so the inputs must be.
+            tape.watch(pixels)
+            maps, features = graph(pixels, training=False)
+            scores = keras.ops.matmul(keras.ops.cast(features, "float32"), end.kernel) + end.bias
+            score = keras.ops.sum(scores * chosen)
+        weights = np.asarray(tape.gradient(score, maps), np.float32).mean(axis=(1, 2), keepdims=True)
+        return [(weights * np.asarray(maps, np.float32)).sum(axis=-1)]
+
+    return evidence
+
+
 def _last_with_places(model: keras.Model) -> keras.layers.Layer | None:
     """Return the last layer whose output has height and width, skipping pooling layers, which only blur."""
     for layer in reversed(model.layers):
@@ -102,25 +162,14 @@ def _last_with_places(model: keras.Model) -> keras.layers.Layer | None:
     return None
 
 
-def _maps(
-    graph: keras.Model, end: Any, pixels: npt.NDArray[np.uint8], classes: npt.NDArray[np.integer]
-) -> npt.NDArray[np.float32]:
-    inputs = tf.constant(pixels, tf.float32)
-    with tf.GradientTape() as tape:
-        # A frozen backbone's weights are not watched, so the inputs must be.
-        tape.watch(inputs)
-        maps, features = graph(inputs, training=False)
-        scores = keras.ops.matmul(keras.ops.cast(features, "float32"), end.kernel) + end.bias
-        score = keras.ops.sum(scores * keras.ops.one_hot(classes, scores.shape[-1]))
-    gradients = np.asarray(tape.gradient(score, maps), np.float32)
-    weights = gradients.mean(axis=(1, 2), keepdims=True)
-    evidence: npt.NDArray[np.float32] = (weights * np.asarray(maps, np.float32)).sum(axis=-1)
-    return np.maximum(evidence, 0)
-
-
-def _upsample(heat: npt.NDArray[np.float32], image_size: int) -> npt.NDArray[np.float32]:
-    most = float(heat.max())
+def _combine(evidence: Sequence[npt.NDArray[np.float32]], image_size: int) -> npt.NDArray[np.float32]:
+    """Return the positive part of the sum of maps, each enlarged to the image's size; at most 1."""
+    size = (image_size, image_size)
+    heat = sum(
+        np.asarray(Image.fromarray(part.astype(np.float32)).resize(size, Image.Resampling.BILINEAR))
+        for part in evidence
+    )
+    most = float(np.max(heat))
     if not most > 0:
-        return np.zeros((image_size, image_size), np.float32)
-    image = Image.fromarray(heat / most).resize((image_size, image_size), Image.Resampling.BILINEAR)
-    return np.clip(np.asarray(image, np.float32), 0, 1)
+        return np.zeros(size, np.float32)
+    return np.clip(heat / most, 0, 1).astype(np.float32)

@@ -17,8 +17,10 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from pixmill.core.params import BackboneParams
+from pixmill.core.params import BackboneParams, TrainParams
 from pixmill.images.parts import Part, PartName
+from pixmill.learn.backbones import TOP, feature_layers
+from pixmill.learn.lite0 import TOP_WIDTH
 
 LABELS = pa.schema(
     [
@@ -128,6 +130,25 @@ def search_backbone(image_size: int) -> BackboneParams:
     """Return the bundled backbone, whose features tell the classes apart, for images of a side in pixels."""
     size = int(np.clip(image_size, _LEAST, _MOST))
     return BackboneParams(image_size=None if size == image_size else size)
+
+
+def search_part(
+    features: npt.NDArray[np.float32], train: TrainParams, image_size: int
+) -> npt.NDArray[np.float32] | None:
+    """Return those of a classifier's features that :func:`search_backbone` has; ``None`` if they are not among them.
+
+    Args:
+        features: The classifier's features, shape (images, features).
+        train: The section ``train``.
+        image_size: Side of the images in pixels.
+    """
+    own, wanted = train.backbone, search_backbone(image_size)
+    same = (own.name, own.weights, own.image_size or image_size) == (
+        wanted.name,
+        wanted.weights,
+        wanted.image_size or image_size,
+    )
+    return features[:, -TOP_WIDTH:] if same and feature_layers(train)[-1] == TOP else None
 
 
 def suggested_classes(

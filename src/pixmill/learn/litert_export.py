@@ -7,6 +7,7 @@ import contextlib
 import functools
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,9 @@ from blake3 import blake3
 from pixmill.core.files import replacing, write_bytes
 from pixmill.core.params import BackboneParams, TrainParams
 from pixmill.core.progress import announce
-from pixmill.learn.backbones import backbone_digest, build_backbone, runtime_version
+from pixmill.learn.backbones import TOP, backbone_digest, build_backbone, feature_layers, feature_maps, runtime_version
 from pixmill.learn.determinism import fix_threads
-from pixmill.learn.litert import BACKBONE, HEAD, NETWORK, load_litert, quiet
+from pixmill.learn.litert import BACKBONE, FEATURES, HEAD, MAP, NETWORK, load_litert, load_outputs, quiet
 from pixmill.learn.networks import head_graph
 from pixmill.learn.tensorflow import keras, tf
 
@@ -48,18 +49,29 @@ def export_classifier(
         # Softmax, the last layer, is computed in float64 by the classifier.
         convert(keras.Model(model.input, model.layers[-1].input, name="network"), folder / NETWORK)
         return
-    origin: dict[str, Any] = {"image_size": model.input_shape[1], "seed": params.seed, "root": root}
-    backbone = convert_backbone(params.backbone, scratch=scratch, threads=params.threads, **origin)
+    origin: dict[str, Any] = {"seed": params.seed, "layers": feature_layers(params), "root": root}
+    image_size = model.input_shape[1]
+    backbone = convert_backbone(
+        params.backbone, image_size=image_size, scratch=scratch, threads=params.threads, **origin
+    )
     if backbone and convert(head_graph(model), folder / HEAD):
         write_bytes(folder / BACKBONE, backbone.read_bytes())
 
 
 def convert_backbone(
-    params: BackboneParams, *, image_size: int, scratch: Path, threads: int, seed: int = 0, root: Path | None = None
+    params: BackboneParams,
+    *,
+    image_size: int,
+    scratch: Path,
+    threads: int,
+    seed: int = 0,
+    layers: Sequence[str] = (TOP,),
+    root: Path | None = None,
 ) -> Path | None:
     """Return the LiteRT file of a frozen backbone, converted once; ``None`` if Keras must run it.
 
-    Its outputs are the features, and the last feature map if the features are its mean over height and width.
+    Its outputs are named :data:`~pixmill.learn.litert.FEATURES` and, for each feature map whose averages are among
+    them, :data:`~pixmill.learn.litert.MAP`.
 
     Args:
         params: The section ``train.backbone``.
@@ -67,12 +79,14 @@ def convert_backbone(
         scratch: The folder of converted backbones and of features; if it cannot be used, a temporary one is.
         threads: Number of threads of TensorFlow, which converts; then fixed for the rest of this process.
         seed: Seed of fresh weights, if ``params.weights`` is ``none``. Default: 0.
+        layers: Names of the layers whose averages are the features; default: the top alone.
         root: The project folder, to which a weights file is relative; default: the current one.
 
     Raises:
-        TrainError: The weights are not available or belong to another network, or the images are too small.
+        TrainError: As :func:`pixmill.learn.backbones.build_backbone` raises it.
     """
-    key = blake3(f"{backbone_digest(params, seed=seed, root=root)} {image_size}".encode())
+    origin: dict[str, Any] = {"seed": seed, "layers": layers, "root": root}
+    key = blake3(f"{backbone_digest(params, **origin)} {image_size}".encode())
     path = scratch / f"{key.hexdigest(length=16)}.tflite"
     if path.exists() and _is_intact(path):
         with contextlib.suppress(OSError):  # A read-only folder; the time only says which to delete first.
@@ -86,12 +100,9 @@ def convert_backbone(
         return None
     announce("features: converting the backbone to LiteRT, once")
     fix_threads(threads)
-    backbone = build_backbone(params, image_size=image_size, seed=seed, root=root)
-    outputs = [backbone.output]
-    if isinstance(backbone.layers[-1], keras.layers.GlobalAveragePooling2D):
-        # Of this graph: `layer.input` may be that of the one it was flattened from.
-        outputs += backbone._nodes_by_depth[0][0].input_tensors
-    model = keras.Model(backbone.input, outputs, name="backbone")
+    backbone = build_backbone(params, image_size=image_size, **origin)
+    maps = {f"{MAP}{start}": values for start, values in feature_maps(backbone.output).items()}
+    model = keras.Model(backbone.input, {FEATURES: backbone.output, **maps}, name="backbone")
     try:
         file = convert(model, path)
     except OSError as error:
@@ -128,8 +139,8 @@ def convert(model: keras.Model, path: Path) -> Path | None:
     the processor's own arithmetic.
 
     Args:
-        model: Float32 pixels or features in, one or more float32 outputs of different ranks. Its name is part of the
-            file; Keras would number an unnamed one by a count of this process.
+        model: Float32 pixels or features in, a float32 output or several, by name. Its own name is part of the file;
+            Keras would number an unnamed one by a count of this process.
         path: The file to write.
 
     Raises:
@@ -210,8 +221,10 @@ def _require_agreement(model: keras.Model, path: Path) -> None:
     # GPUs may round to fewer digits.
     with tf.device("CPU"):
         outputs = model(inputs, training=False)
-    for output in outputs if isinstance(outputs, list | tuple) else [outputs]:
+    network, names = load_outputs(path)
+    converted = network(inputs, names)
+    expected = outputs if isinstance(outputs, dict) else dict(zip(names, [outputs], strict=True))
+    for name, output in expected.items():
         exact = np.asarray(output)
-        converted = load_litert(path, rank=exact.ndim)(inputs)
-        if not np.allclose(converted, exact, rtol=0, atol=TOLERANCE * max(1.0, float(np.abs(exact).max()))):
+        if not np.allclose(converted[name], exact, rtol=0, atol=TOLERANCE * max(1.0, float(np.abs(exact).max()))):
             raise ValueError("its outputs differ from Keras'")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pixmill.core.errors import TrainError
 from pixmill.core.params import BlockParams, CnnParams, DenseParams, TrainParams
-from pixmill.learn.backbones import APPLICATIONS, build_backbone
+from pixmill.learn.backbones import APPLICATIONS, build_backbone, feature_layers
 from pixmill.learn.determinism import derived_seed
 from pixmill.learn.tensorflow import keras
 
@@ -196,7 +196,8 @@ def _build_with_backbone(params: TrainParams, *, labels: int, image_size: int, r
     Raises:
         TrainError: The weights are not available or do not match.
     """
-    backbone = build_backbone(params.backbone, image_size=image_size, seed=params.seed, root=root)
+    layers = feature_layers(params)
+    backbone = build_backbone(params.backbone, image_size=image_size, seed=params.seed, layers=layers, root=root)
     _unfreeze(backbone, params.backbone.unfreeze if params.model == "backbone" else 0)
     probabilities = _head(backbone.output, params, labels=labels)
     return keras.Model(backbone.input, probabilities, name=_WITH_BACKBONE)
@@ -220,8 +221,14 @@ def head_graph(classifier: keras.Model) -> keras.Model:
     Args:
         classifier: A classifier with a backbone.
     """
-    first = next(layer for layer in classifier.layers if _in_head(layer))
-    return keras.Model(first.input, classifier.get_layer(_LOGITS).output, name="head")
+    return keras.Model(features_of(classifier), classifier.get_layer(_LOGITS).output, name="head")
+
+
+def features_of(classifier: keras.Model) -> keras.KerasTensor | None:
+    """Return the features that the head of a classifier gets; ``None`` if it has no backbone."""
+    if classifier.name != _WITH_BACKBONE:
+        return None
+    return next(layer for layer in classifier.layers if _in_head(layer)).input
 
 
 def fuse(classifier: keras.Model, weights: Sequence[npt.NDArray[np.float32]]) -> None:

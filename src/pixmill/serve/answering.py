@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pixmill.images import UndecodableError
 from pixmill.learn.classifier import Classifier
 from pixmill.learn.inference import Answer, PredictionPass
-from pixmill.learn.litert import BACKBONE, HEAD, converted_files, load_litert
+from pixmill.learn.litert import BACKBONE, HEAD, converted_files, load_maps
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,7 +54,7 @@ class Answering:
     It holds the network twice. For one image at a time, all threads are faster than one; for as many images as
     processors, one thread each is faster. The number of threads does not affect the answers.
 
-    A head on features that are the mean of feature maps is explained with these maps, by LiteRT; see
+    A head on features that are averages of feature maps is explained with these maps, by LiteRT; see
     :func:`pixmill.evaluate.gradcam.attention_of_features`.
 
     Args:
@@ -79,15 +79,12 @@ class Answering:
 
         if converted_files(self._path) != (HEAD, BACKBONE):
             return None
-        try:
-            # Loaded each time, in some hundredths of a second, since it would take as much memory as the network.
-            network = load_litert(self._path / BACKBONE, rank=4)
-        except ValueError:
-            return None  # The features are no mean of feature maps.
-        maps = network(pixels[None])
-        if maps.shape[1:3] == (1, 1):
-            return None
-        return attention_of_features(maps, self._alone.classifier.network, [label], image_size=pixels.shape[0])[0]
+        # Loaded each time, in some hundredths of a second, since it would take as much memory as the network.
+        maps, classifier = load_maps(self._path / BACKBONE)(pixels[None]), self._alone.classifier
+        if not maps or classifier.backbone is None:
+            return None  # The features are no averages of feature maps.
+        features, image_size = classifier.backbone(pixels[None]), pixels.shape[0]
+        return attention_of_features(maps, features, classifier.network, [label], image_size=image_size)[0]
 
 
 class Gradients:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pixmill.images.parts import Part, Shards
+from pixmill.learn.backbones import feature_layers
 from pixmill.learn.features import part_features
 from pixmill.learn.networks import build_head, fuse
 from pixmill.learn.tensorflow import keras
@@ -25,8 +26,9 @@ class _FeatureFitter(Fitter):
 
     def features_of(self, *parts: Part) -> Features:
         """Return the features of the splits' images in turn, of shape (n, width)."""
-        backbone, threads, seed = self.params.backbone, self.params.threads, self.params.seed
-        return part_features(parts, backbone, scratch=self.scratch, threads=threads, seed=seed, root=self.root)
+        params = self.params
+        origin = {"seed": params.seed, "layers": feature_layers(params), "root": self.root}
+        return part_features(parts, params.backbone, scratch=self.scratch, threads=params.threads, **origin)
 
 
 class HeadFitter(_FeatureFitter):
@@ -57,7 +59,7 @@ class HeadFitter(_FeatureFitter):
                 data.callback.on_epoch_end(epoch, timing)
             fitted = Checkpoint(history, timings, {}, weights_of(classifier), finished=True)
             return Fitted(classifier, fitted, val_features)
-        scaling = Scaling.of(train_features)
+        scaling = Scaling.of(train_features, several=len(feature_layers(self.params)) > 1)
         head = build_head(self.params, labels=self.labels, features=train_features.shape[1])
 
         def scale(part: Part, features: Features) -> Part:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from pixmill.core.params import TrainParams
 from pixmill.core.progress import Progress, announce
+from pixmill.learn.backbones import feature_layers
 from pixmill.train.history import Epoch, Timing
 from pixmill.train.scaling import BLOCK, Features, Scaling
 
@@ -69,7 +70,7 @@ def fit_logistic(
     from scipy.optimize import minimize
     from threadpoolctl import threadpool_limits
 
-    scaling = Scaling.of(features)
+    scaling = Scaling.of(features, several=len(feature_layers(params)) > 1)
     history: list[Epoch] = []
     timings: list[Timing] = []
     begun = time.monotonic()
@@ -100,6 +101,16 @@ def fit_logistic(
         )
     kernel, bias = objective.layer(found.x)
     return Logistic(kernel.astype(np.float32), bias.astype(np.float32), history, timings)
+
+
+def inverse_regularization(params: TrainParams) -> float:
+    """Return C of the logistic regression.
+
+    Args:
+        params: The section ``train``. With features of several layers, of which there are more, the default is smaller.
+    """
+    given = params.features.inverse_regularization
+    return given if given is not None else 0.01 if len(feature_layers(params)) == 1 else 0.005
 
 
 class _Objective:
@@ -137,7 +148,7 @@ class _Objective:
             1 / (count * counts[self._classes]) if params.class_weights else np.full(count, 1 / len(targets))
         )
         # For two classes scikit-learn fits only the difference, whose penalty is twice that of both halves.
-        self._penalty = (2 if count == 2 else 1) / (params.features.inverse_regularization * len(targets))
+        self._penalty = (2 if count == 2 else 1) / (inverse_regularization(params) * len(targets))
         self._last: tuple[Array, tuple[float, float]] | None = None
 
     def start(self) -> Array:

@@ -13,6 +13,10 @@ from pixmill.core.errors import TrainError
 BLOCK = 512
 """Images that are held in double precision at a time: few enough for the processor's cache."""
 
+_FLOOR = 0.2
+"""Smallest standard deviation that features of several layers are divided by, as a share of the median one: a feature
+that is nearly constant in training would otherwise decide alone about an image in which it is not."""
+
 Features = npt.NDArray[np.float32]
 
 
@@ -22,15 +26,19 @@ class Scaling:
 
     Args:
         mean: ``float64`` of shape (width,).
-        deviation: ``float64`` of shape (width,); 1 for a constant feature.
+        deviation: ``float64`` of shape (width,), at least a floor; 1 for a constant feature.
     """
 
     mean: npt.NDArray[np.float64]
     deviation: npt.NDArray[np.float64]
 
     @classmethod
-    def of(cls, features: Features) -> Scaling:
+    def of(cls, features: Features, *, several: bool = False) -> Scaling:
         """Return the scaling of features, computed block by block.
+
+        Args:
+            features: Shape (n, width).
+            several: Whether they are those of several layers, and have a floor. Default: no.
 
         Raises:
             TrainError: A feature is not finite.
@@ -45,7 +53,10 @@ class Scaling:
             )
         squares = sum(((features[block] - mean) ** 2).sum(axis=0) for block in blocks)
         deviation = np.sqrt(squares / len(features))
-        return cls(mean, np.where(deviation > 1e-7 * (1 + np.abs(mean)), deviation, 1.0))
+        varies = deviation > 1e-7 * (1 + np.abs(mean))
+        if several and varies.any():
+            deviation = np.maximum(deviation, _FLOOR * np.median(deviation[varies]))
+        return cls(mean, np.where(varies, deviation, 1.0))
 
     def fold_into(
         self, kernel: npt.NDArray[Any], bias: npt.NDArray[Any]

@@ -10,7 +10,7 @@ from blake3 import blake3
 
 from pixmill.core.params import TrainParams, flat
 from pixmill.images.parts import Part
-from pixmill.learn.backbones import backbone_digest
+from pixmill.learn.backbones import backbone_digest, feature_layers
 from pixmill.learn.precision import machine
 from pixmill.project.plugins import plugin_digest
 from pixmill.provenance.results import digest_code
@@ -20,6 +20,7 @@ _SOLVED = (
     "model",
     "backbone.",
     "features.head",
+    "features.layers",
     "features.inverse_regularization",
     "class_weights",
     "cross_",
@@ -56,7 +57,7 @@ def training_key(
     decided = {name: value for name, value in deciding_params(params).items() if name not in beside}
     lines = [*labels, repr(decided), platform.python_version(), machine(), digest_code("weights")]
     if params.model != "cnn":
-        lines.append(backbone_digest(params.backbone, seed=params.seed, root=root))
+        lines.append(backbone_digest(params.backbone, seed=params.seed, layers=feature_layers(params), root=root))
     if params.model != "features" and (own := params.augmentation.plugin):
         lines.append(plugin_digest("augmentations", own, root or Path()))
     lines += [f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES]

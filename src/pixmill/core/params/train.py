@@ -15,6 +15,8 @@ Units = Annotated[int, Field(ge=1, le=65_536)]
 Epochs = Annotated[int, Field(ge=1, le=100_000)]
 """At a second each, more than a day."""
 
+LayerName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
 
 class BlockParams(Section):
     """Convolutions of one width, and what follows them."""
@@ -126,17 +128,24 @@ class BackboneParams(Section):
 
 
 class FeaturesParams(Section):
-    """What is fitted to the features of a frozen backbone."""
+    """Features of a backbone, and what is fitted to them if it is frozen."""
 
+    layers: (
+        Literal["auto", "top"] | Annotated[tuple[LayerName, ...], Field(min_length=1, max_length=20, strict=False)]
+    ) = Field(
+        "auto",
+        description="Layers of the backbone whose averages over the image are the features: `auto` (the ends of its "
+        "stages and the top), `top`, or a list of names, in which `top` is the last one.",
+        examples=[["block10_depthwise_relu", "top"]],
+    )
     head: Literal["logistic", "mlp"] = Field(
         "logistic", description="`logistic` (logistic regression) or `mlp` (hidden layers, by train.optimizer)."
     )
     # Beyond a million, the penalty is lost in the rounding of the loss.
-    inverse_regularization: float = Field(
-        0.01,
-        gt=0,
-        le=1e6,
-        description="C of the logistic regression; smaller: stronger regularization.",
+    inverse_regularization: Annotated[float, Field(gt=0, le=1e6)] | None = Field(
+        None,
+        description="C of the logistic regression; smaller: stronger regularization. null: 0.01 for a single layer, "
+        "0.005 for several.",
         examples=[0.1],
     )
     dense: tuple[DenseParams, ...] = Field(

@@ -221,7 +221,7 @@ def params() -> Params:
 def converted(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Put a backbone that is converted for LiteRT into a scratch folder; the conversion is done once and takes 10 s."""
     from pixmill.core.params import BackboneParams, TrainParams
-    from pixmill.learn.backbones import feature_layers
+    from pixmill.learn.layers import feature_layers
     from pixmill.learn.litert_export import convert_backbone
 
     def put(

@@ -19,9 +19,9 @@ from pixmill.core.params import BlockParams, CnnParams, TrainParams
 from pixmill.evaluate.labels import search_backbone
 from pixmill.evaluate.measure import HEADLINE
 from pixmill.images.parts import load_parts
-from pixmill.learn.backbones import TOP
 from pixmill.learn.classifier import Classifier, save_calibration
 from pixmill.learn.determinism import fix_threads
+from pixmill.learn.layers import TOP
 from pixmill.learn.model_folder import save_classifier
 from pixmill.learn.networks import build_classifier
 from pixmill.metrics.probabilities import losses

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pixmill.learn.backbones import feature_maps
+from pixmill.learn.layers import feature_maps
 from pixmill.learn.litert import BACKBONE, NETWORK, converted_files, load_litert, load_maps, load_outputs
 from pixmill.learn.litert_export import convert, fold_batch_norm
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from pixmill.core.params import BackboneParams, BlockParams, CnnParams, DenseParams, TrainParams
-from pixmill.learn.backbones import build_backbone, feature_layers
+from pixmill.learn.backbones import build_backbone
 from pixmill.learn.determinism import fix_threads
+from pixmill.learn.layers import feature_layers
 from pixmill.learn.litert import BACKBONE, HEAD, NETWORK, load_litert, load_maps
 from pixmill.learn.litert_export import TOLERANCE, convert, convert_backbone, export_classifier, fold_batch_norm
 from pixmill.learn.networks import build_classifier

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from pixmill.core.params import BackboneParams, TrainParams
 from pixmill.images.parts import Part, PartName
-from pixmill.learn.backbones import TOP, feature_layers
+from pixmill.learn.layers import TOP, feature_layers
 from pixmill.learn.lite0 import TOP_WIDTH
 
 LABELS = pa.schema(

@@ -25,8 +25,9 @@ from pixmill.core.params import BackboneParams
 from pixmill.core.progress import Progress, track
 from pixmill.images.parts import Part, Shards
 from pixmill.learn import extraction
-from pixmill.learn.backbones import TOP, backbone_digest, build_backbone, runtime_version
+from pixmill.learn.backbones import backbone_digest, build_backbone, runtime_version
 from pixmill.learn.determinism import fix_threads
+from pixmill.learn.layers import TOP
 from pixmill.learn.litert import load_litert
 from pixmill.learn.litert_export import convert_backbone
 from pixmill.learn.precision import machine

@@ -18,8 +18,9 @@ from blake3 import blake3
 from pixmill.core.files import replacing, write_bytes
 from pixmill.core.params import BackboneParams, TrainParams
 from pixmill.core.progress import announce
-from pixmill.learn.backbones import TOP, backbone_digest, build_backbone, feature_layers, feature_maps, runtime_version
+from pixmill.learn.backbones import backbone_digest, build_backbone, runtime_version
 from pixmill.learn.determinism import fix_threads
+from pixmill.learn.layers import TOP, feature_layers, feature_maps
 from pixmill.learn.litert import BACKBONE, FEATURES, HEAD, MAP, NETWORK, load_litert, load_outputs, quiet
 from pixmill.learn.networks import head_graph
 from pixmill.learn.tensorflow import keras, tf

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Literal
 
 from pixmill.core.errors import TrainError
 from pixmill.core.params import BlockParams, CnnParams, DenseParams, TrainParams
-from pixmill.learn.backbones import APPLICATIONS, build_backbone, feature_layers
+from pixmill.learn.backbones import APPLICATIONS, build_backbone
 from pixmill.learn.determinism import derived_seed
+from pixmill.learn.layers import feature_layers
 from pixmill.learn.tensorflow import keras
 
 if TYPE_CHECKING:

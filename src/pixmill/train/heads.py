@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pixmill.images.parts import Part, Shards
-from pixmill.learn.backbones import feature_layers
 from pixmill.learn.features import part_features
+from pixmill.learn.layers import feature_layers
 from pixmill.learn.networks import build_head, fuse
 from pixmill.learn.tensorflow import keras
 from pixmill.train.checkpoints import Checkpoint, Checkpoints

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from pixmill.core.params import TrainParams
 from pixmill.core.progress import Progress, announce
-from pixmill.learn.backbones import feature_layers
+from pixmill.learn.layers import feature_layers
 from pixmill.train.history import Epoch, Timing
 from pixmill.train.scaling import BLOCK, Features, Scaling
 

@@ -10,7 +10,8 @@ from blake3 import blake3
 
 from pixmill.core.params import TrainParams, flat
 from pixmill.images.parts import Part
-from pixmill.learn.backbones import backbone_digest, feature_layers
+from pixmill.learn.backbones import backbone_digest
+from pixmill.learn.layers import feature_layers
 from pixmill.learn.precision import machine
 from pixmill.project.plugins import plugin_digest
 from pixmill.provenance.results import digest_code

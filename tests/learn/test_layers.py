@@ -1,0 +1,48 @@
+"""The layers that are features: which, and that features are their averages."""
+
+import numpy as np
+import pytest
+
+from pixmill.core.errors import TrainError
+from pixmill.core.params import BackboneParams, TrainParams
+from pixmill.learn.backbones import backbone_digest, build_backbone
+from pixmill.learn.layers import STAGE_ENDS, TOP, feature_layers, feature_maps
+from tests.learn.conftest import some_pixels
+
+SIDE = 64
+FAST = ("efficientnet_lite0", "mobilenet_v2")
+NAMES = [pytest.param(name, marks=[] if name in FAST else pytest.mark.slow) for name in sorted(STAGE_ENDS)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_features_are_the_averages_of_the_ends_of_the_stages(name, threads) -> None:
+    import keras
+
+    params = TrainParams(backbone=BackboneParams(name=name, weights="none"))
+    layers = feature_layers(params)
+    assert layers == (*STAGE_ENDS[name], TOP)
+    backbone = build_backbone(params.backbone, image_size=SIDE, seed=7, layers=layers)
+    maps = feature_maps(backbone.output)
+    # 1/8, 1/16, and 1/32 of the side; some networks end where their last stage ends.
+    assert [values.shape[1] for values in maps.values()] in ([8, 4, 2, 2], [8, 4, 2])
+    graph = keras.Model(backbone.input, [backbone.output, *maps.values()])
+    features, *found = graph.predict_on_batch(some_pixels(2, SIDE).astype(np.float32))
+    averages = np.concatenate([values.mean(axis=(1, 2)) for values in found], axis=1)
+    np.testing.assert_allclose(features / features.std(), averages / features.std(), rtol=0, atol=1e-4)
+    top = build_backbone(params.backbone, image_size=SIDE, seed=7)
+    assert backbone.count_params() == top.count_params()
+
+
+def test_named_layers_are_the_features_in_their_order(threads, lite0) -> None:
+    layers = ["top", "block0_project_bn", "block10_depthwise_relu"]
+    backbone = build_backbone(BackboneParams(), image_size=64, seed=7, layers=layers)
+    assert list(feature_maps(backbone.output)) == [0, 1280, 1296]
+    pixels = some_pixels(2, 64).astype(np.float32)
+    np.testing.assert_array_equal(backbone(pixels)[:, :1280], lite0(pixels))
+    digests = {backbone_digest(BackboneParams(), seed=7, layers=layers[:count]) for count in (1, 2, 3)}
+    assert len(digests) == 3
+
+
+def test_a_layer_that_is_not_there_is_refused_with_a_suggestion(threads) -> None:
+    with pytest.raises(TrainError, match=r"no layer 'block10_depthwise_rel' .*; did you mean block10_depthwise_relu"):
+        build_backbone(BackboneParams(), image_size=64, seed=7, layers=["block10_depthwise_rel", "top"])

@@ -22,15 +22,22 @@ def test_features_are_the_averages_of_the_ends_of_the_stages(name, threads) -> N
     layers = feature_layers(params)
     assert layers == (*STAGE_ENDS[name], TOP)
     backbone = build_backbone(params.backbone, image_size=SIDE, seed=7, layers=layers)
-    maps = feature_maps(backbone.output)
-    # 1/8, 1/16, and 1/32 of the side; some networks end where their last stage ends.
-    assert [values.shape[1] for values in maps.values()] in ([8, 4, 2, 2], [8, 4, 2])
-    graph = keras.Model(backbone.input, [backbone.output, *maps.values()])
-    features, *found = graph.predict_on_batch(some_pixels(2, SIDE).astype(np.float32))
-    averages = np.concatenate([values.mean(axis=(1, 2)) for values in found], axis=1)
-    np.testing.assert_allclose(features / features.std(), averages / features.std(), rtol=0, atol=1e-4)
     top = build_backbone(params.backbone, image_size=SIDE, seed=7)
     assert backbone.count_params() == top.count_params()
+    pixels = some_pixels(2, SIDE).astype(np.float32)
+    nodes = [node for nodes in backbone._nodes_by_depth.values() for node in nodes]
+    outputs = {node.operation.name: node.outputs[0] for node in nodes}
+    graph = keras.Model(backbone.input, [backbone.output, *(outputs[layer] for layer in layers[:-1])])
+    features, *maps = graph.predict_on_batch(pixels)
+    # Some networks end where their last stage ends.
+    assert [values.shape[1] for values in maps] == [SIDE // 8, SIDE // 16, SIDE // 32][: len(maps)]
+    assert len(maps) >= 2
+    averages = [*(values.mean(axis=(1, 2)) for values in maps), top.predict_on_batch(pixels)]
+    scale = features.std()
+    np.testing.assert_allclose(features / scale, np.concatenate(averages, axis=1) / scale, rtol=0, atol=1e-4)
+    found = feature_maps(backbone.output)
+    # ConvNeXt normalises its averages.
+    assert len(found) == (0 if name == "convnext_tiny" else len(layers))
 
 
 def test_named_layers_are_the_features_in_their_order(threads, lite0) -> None:

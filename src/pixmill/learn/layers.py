@@ -37,7 +37,6 @@ def feature_layers(params: TrainParams) -> tuple[str, ...]:
     """Return the layers of a backbone whose averages are its features.
 
     >>> from pixmill.core.params import BackboneParams, TrainParams
-    from pixmill.core.words import did_you_mean
     >>> feature_layers(TrainParams(backbone=BackboneParams(name="resnet50")))
     ('conv3_block4_out', 'conv4_block6_out', 'top')
 
@@ -90,7 +89,8 @@ def feature_maps(features: keras.KerasTensor) -> dict[int, keras.KerasTensor]:
         features: The output of :func:`build_backbone`'s graph, or of a longer one.
 
     Returns:
-        The maps by the index of their first feature. Features that are no such average have none.
+        The maps by the index of their first feature. Features that are no such average have none; if these include the
+        last ones, as in ConvNeXt, which normalises the averages, there are no maps at all.
     """
 
     def node_of(tensor: keras.KerasTensor) -> Any:
@@ -105,4 +105,4 @@ def feature_maps(features: keras.KerasTensor) -> dict[int, keras.KerasTensor]:
         if isinstance(node.operation, keras.layers.GlobalAveragePooling2D):
             maps[start] = node.input_tensors[0]
         start += part.shape[-1]
-    return maps
+    return maps if isinstance(node.operation, keras.layers.GlobalAveragePooling2D) else {}

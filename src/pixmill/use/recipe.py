@@ -5,18 +5,16 @@ To add one, write a file in ``use/recipes/`` with what differs from the defaults
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.scalarstring import SingleQuotedScalarString
 
 from pixmill.core.errors import ParamsError
 from pixmill.core.params import Params, parse_params, read_text
+from pixmill.core.params.commented import dump_commented, load_commented
 from pixmill.core.params.refusal import keys_of
 from pixmill.core.words import did_you_mean
 
@@ -59,10 +57,10 @@ class Recipe:
     def with_open_sources(self) -> Recipe:
         """Return the recipe with openly licensed archives as its sources, Openverse and Wikimedia Commons."""
         self.params()
-        content = _yaml().load(self.text)
+        content = load_commented(self.text)
         content["scrape"]["source"] = ["openverse", "wikimedia"]
         content["scrape"].pop("source_by_class", None)
-        return Recipe(self.name, _dump(content))
+        return Recipe(self.name, dump_commented(content))
 
     def with_images(self, classes: Sequence[str], *, source: str, layout: str = "classes") -> Recipe:
         """Return the recipe with classes and a source of one's own.
@@ -72,18 +70,18 @@ class Recipe:
             source: Where their images come from.
             layout: That of ``data/``, for the source ``folder``.
         """
-        content = _yaml().load(self.text)
+        content = load_commented(self.text)
         content["classes"][:] = classes
         content["scrape"]["source"] = source
         if layout != "classes":
             content["scrape"].insert(1, "folder", {"layout": layout})
-        return Recipe(self.name, _dump(content))
+        return Recipe(self.name, dump_commented(content))
 
     def with_snapshot(self, snapshot: str) -> Recipe:
         """Return the recipe with another date of the scrape."""
-        content = _yaml().load(self.text)
+        content = load_commented(self.text)
         content["scrape"]["snapshot"] = SingleQuotedScalarString(snapshot)
-        return Recipe(self.name, _dump(content))
+        return Recipe(self.name, dump_commented(content))
 
     def file(self, root: Path) -> str:
         """Return the ``params.yaml`` that it becomes: with all sections, which DVC expects there.
@@ -91,7 +89,7 @@ class Recipe:
         Args:
             root: The project's folder; the schema that editors read lies there, or in ``docs/``.
         """
-        present = _yaml().load(self.text)
+        present = load_commented(self.text)
         head = _HEAD.format("docs/" if (root / "docs" / "params.schema.json").exists() else "")
         return head + self.text + "".join(f"\n{name}: {{}}\n" for name in keys_of(Params) if name not in present)
 
@@ -102,14 +100,14 @@ class Recipe:
             current: The file; one that cannot be read, or has no such section, changes nothing.
         """
         try:
-            review = _yaml().load(current)["review"]
+            review = load_commented(current)["review"]
         except (YAMLError, KeyError, TypeError):
             return self
-        content = _yaml().load(self.text)
+        content = load_commented(self.text)
         if "review" not in content:
-            return Recipe(self.name, f"{self.text}\n{_dump({'review': review}).rstrip()}\n")
+            return Recipe(self.name, f"{self.text}\n{dump_commented({'review': review}).rstrip()}\n")
         content["review"] = review
-        return Recipe(self.name, _dump(content))
+        return Recipe(self.name, dump_commented(content))
 
     def merge_into(self, current: str) -> str:
         """Return a params file with the recipe's model: its section ``train``, and how split packs images.
@@ -117,31 +115,14 @@ class Recipe:
         Args:
             current: A sound params file.
         """
-        content, chosen = _yaml().load(current), _yaml().load(self.text)
+        content, chosen = load_commented(current), load_commented(self.text)
         content["train"] = chosen.get("train", {})
         split = content.setdefault("split", {})
         for key in _PACKED:
             split.pop(key, None)
             if key in chosen.get("split", {}):
                 split[key] = chosen["split"][key]
-        return _dump(content)
-
-
-def _yaml() -> YAML:
-    yaml = YAML()  # It keeps comments.
-    yaml.width = 120
-    yaml.preserve_quotes = True
-    yaml.brace_single_entry_mapping_in_flow_sequence = True
-    yaml.representer.add_representer(
-        type(None), lambda made, _: made.represent_scalar("tag:yaml.org,2002:null", "null")
-    )
-    return yaml
-
-
-def _dump(content: Any) -> str:
-    text = io.StringIO()
-    _yaml().dump(content, text)
-    return text.getvalue()
+        return dump_commented(content)
 
 
 def find_recipes(root: Path) -> list[Recipe]:

@@ -1,0 +1,33 @@
+"""YAML that keeps its comments, order and quotes when a program changes it."""
+
+import io
+from typing import Any
+
+from ruamel.yaml import YAML
+
+
+def load_commented(text: str) -> Any:
+    """Return the content of a file, whose mappings know their comments.
+
+    Raises:
+        ruamel.yaml.error.YAMLError: It is not YAML.
+    """
+    return _yaml().load(text)
+
+
+def dump_commented(content: Any) -> str:
+    """Return the file with this content, with the comments that it was loaded with."""
+    text = io.StringIO()
+    _yaml().dump(content, text)
+    return text.getvalue()
+
+
+def _yaml() -> YAML:
+    yaml = YAML()
+    yaml.width = 120
+    yaml.preserve_quotes = True
+    yaml.brace_single_entry_mapping_in_flow_sequence = True
+    yaml.representer.add_representer(
+        type(None), lambda made, _: made.represent_scalar("tag:yaml.org,2002:null", "null")
+    )
+    return yaml

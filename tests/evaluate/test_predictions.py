@@ -73,7 +73,7 @@ def test_the_file_has_the_columns_that_others_rely_on_and_the_same_bytes_each_ti
     paths = [tmp_path / "first.parquet", tmp_path / "second.parquet"]
     for path in paths:
         write_table(path, predict_parts(CLASSIFIER, parts), predictions_schema(LABELS))
-    names = ["id", "split", "label", "predicted", "p_dark", "p_light", "loss"]
+    names = ["id", "split", "label", "predicted", "p_dark", "p_light", "loss", "unlike"]
     assert pq.read_schema(paths[0]).names == names
     assert paths[0].read_bytes() == paths[1].read_bytes()
 

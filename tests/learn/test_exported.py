@@ -104,7 +104,8 @@ def test_a_probability_of_zero_stays_finite(network, tmp_path):
         converted = tf.lite.TFLiteConverter.from_concrete_functions([module.__call__.get_concrete_function()], module)
         content = converted.convert()
     write_exported(tmp_path / "certain.tflite", content, DESCRIPTION)
-    _, logarithms = load_exported(tmp_path / "certain.tflite")
+    _, logarithms, judge = load_exported(tmp_path / "certain.tflite")
+    assert judge is None
     assert np.isfinite(logarithms(np.zeros((1, 24, 24, 3), np.uint8))).all()
     (answer,) = Classifier.load(tmp_path / "certain.tflite").predict(FILES[:1])
     assert (answer.label, answer.confidence) == ("kurtā", 1.0)
@@ -147,7 +148,7 @@ def test_a_malformed_description_is_refused(tmp_path, network, key, value):
 
 
 def test_the_description_of_another_version_says_so(tmp_path, network):
-    path = with_details(tmp_path / "new.tflite", network, json.loads(DESCRIPTION.as_json()) | {"format": 2})
+    path = with_details(tmp_path / "new.tflite", network, json.loads(DESCRIPTION.as_json()) | {"format": 3})
     with pytest.raises(ManifestError, match="another version of Pixmill"):
         read_exported(path)
 

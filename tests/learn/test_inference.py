@@ -106,7 +106,18 @@ def test_a_pass_travels_as_a_path_and_arrives_loaded(trained_folder, tmp_path, e
 def test_rows_have_the_columns_of_the_schema(trained_folder):
     labels = Classifier.load(trained_folder).labels
     image, broken = predict_images(trained_folder, [FILES[0], b"<svg/>"], workers=1)
-    names = ["path", "id", "predicted", "confidence", "sure", "p_coat", "p_kurtā", "p_T-shirt & top", "reason"]
+    names = [
+        "path",
+        "id",
+        "predicted",
+        "confidence",
+        "sure",
+        "unlike",
+        "p_coat",
+        "p_kurtā",
+        "p_T-shirt & top",
+        "reason",
+    ]
     assert answers_schema(labels).names == list(image.as_row("a.jpg", labels)) == names
     row = broken.as_row("b.svg", labels)
     assert {name: value for name, value in row.items() if value is not None} == {

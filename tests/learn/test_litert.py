@@ -26,7 +26,7 @@ def test_a_file_whose_main_output_is_unknown_is_refused(tmp_path):
     outputs = {"one": keras.layers.Flatten()(pixels), "other": keras.layers.Rescaling(2.0)(pixels)}
     file = convert(keras.Model(pixels, outputs, name="two"), tmp_path / "two.tflite")
     assert sorted(load_outputs(file)[1]) == ["one", "other"]
-    with pytest.raises(ValueError, match="expected one output, or one named 'features', received one, other"):
+    with pytest.raises(ValueError, match="expected features, logits or probabilities, received one, other"):
         load_litert(file)
 
 

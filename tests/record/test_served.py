@@ -64,7 +64,7 @@ def test_mlflow_and_the_classifier_give_the_same_calibrated_answers(training, st
     uri = log(training, store, trained_folder)
     table = mlflow.pyfunc.load_model(uri).predict(FILES)
     columns = [f"p_{label}" for label in LABELS]
-    assert list(table.columns) == ["label", "confidence", "sure", *columns, "reason"]
+    assert list(table.columns) == ["label", "confidence", "sure", "unlike", *columns, "reason"]
     classifier = Classifier.load(trained_folder)
     answers = classifier.predict(FILES)
     assert list(table["label"]) == [answer.label for answer in answers]
@@ -113,7 +113,7 @@ def test_it_needs_no_pixmill_no_tensorflow_and_no_pickle(saved, trained_folder, 
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout.splitlines()[-1])
     expected = [answer.probabilities for answer in Classifier.load(trained_folder).predict(FILES)]
-    np.testing.assert_allclose([row[3:-1] for row in answer["data"]], expected, rtol=0, atol=1e-9)
+    np.testing.assert_allclose([row[4:-1] for row in answer["data"]], expected, rtol=0, atol=1e-9)
 
 
 def test_its_signature_is_of_bytes(saved):

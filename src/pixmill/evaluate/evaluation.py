@@ -157,6 +157,7 @@ def evaluate(
         **measure(predictions, groups, labels, top_k=params.top_k, **resampling),
         **confidence,
         "slices": slice_figures(cut),
+        "unlike": _share(predictions.loc[predictions["split"] == "test", "unlike"]),
     }
     metrics["baseline"] |= histogram_figures(parts["train"], parts["test"])
     ranking = None
@@ -197,6 +198,11 @@ def evaluate(
     if remark := evaluation.unlabelled_remark():
         announce(f"warning: {remark}")
     return evaluation
+
+
+def _share(marked: pd.Series) -> float | None:
+    """Return the share of images that are marked; ``None`` if none can be."""
+    return None if marked.isna().all() else float(marked.mean())
 
 
 def _heatmaps(

@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from pixmill.learn.heads import features_of, head_graph
 from pixmill.learn.layers import feature_maps
-from pixmill.learn.networks import features_of, head_graph
 from pixmill.learn.tensorflow import keras, tf
 
 if TYPE_CHECKING:

@@ -33,6 +33,7 @@ def predictions_schema(labels: Sequence[str]) -> pa.Schema:
 
     ``predicted`` is the class with the highest probability; ``p_<class>`` each class's calibrated probability, as
     :meth:`pixmill.learn.Classifier.predict` returns it, in ``float32``; ``loss`` the cross-entropy of these in nats.
+    ``unlike`` says whether the image is unlike the training images, null if that is not known.
 
     Args:
         labels: The classes in the order of the model's outputs.
@@ -45,6 +46,7 @@ def predictions_schema(labels: Sequence[str]) -> pa.Schema:
             pa.field("predicted", pa.string(), nullable=False),
             *(pa.field(f"p_{label}", pa.float32(), nullable=False) for label in labels),
             pa.field("loss", pa.float64(), nullable=False),
+            pa.field("unlike", pa.bool_()),
         ],
         metadata=CALIBRATED,
     )
@@ -67,13 +69,16 @@ def predict_parts(
     first = 0
     with Progress("Predict", sum(map(len, parts))) as progress:
         for part in parts:
-            batches = []
+            batches, unlike = [], []
             for start in range(0, len(part), _BATCH):
                 rows = slice(start, min(start + _BATCH, len(part)))
                 if features is None:
-                    batches.append(classifier.predict_uncalibrated(part.pixels[rows]))
+                    found, novelty = classifier.judge_pixels(part.pixels[rows])
                 else:
-                    batches.append(classifier.from_features(features[first + rows.start : first + rows.stop]))
+                    found, novelty = classifier.judge_features(features[first + rows.start : first + rows.stop])
+                batches.append(found)
+                told = [None] * len(found) if novelty is None else novelty.tolist()
+                unlike += [classifier.calibration.is_unlike(value) for value in told]
                 progress.advance(len(batches[-1]))
             first += len(part)
             given = np.concatenate(batches)
@@ -84,6 +89,7 @@ def predict_parts(
                 "predicted": names[given.argmax(axis=1)],
                 **{f"p_{label}": given[:, place] for place, label in enumerate(names)},
                 "loss": losses(part.targets, given),
+                "unlike": pd.array(unlike, "boolean"),
             }
             tables.append(pd.DataFrame(columns))
     return pd.concat(tables).sort_values("id", ignore_index=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +15,10 @@ from pixmill.core.errors import ManifestError
 from pixmill.core.files import read_json, write_json
 from pixmill.images import UndecodableError, decode, fit
 from pixmill.learn.exported import load_exported
-from pixmill.learn.litert import Network, converted_files, load_litert
+from pixmill.learn.litert import LOGITS, Judge, Network, converted_files, head_of, load_litert, load_outputs
 from pixmill.learn.model_folder import load_classifier, read_description
-from pixmill.learn.tensorflow import keras
-from pixmill.metrics.calibration import Calibration, calibrate
+from pixmill.learn.novelty import load_novelty, logits_and_novelty
+from pixmill.metrics.calibration import Calibration, calibrate, novelty_limit
 from pixmill.metrics.probabilities import softmax
 
 if TYPE_CHECKING:
@@ -67,9 +67,12 @@ class Prediction:
     Args:
         label: The most probable class; on a tie, the first.
         confidence: Its calibrated probability, 0 to 1.
-        sure: Whether the confidence reaches the threshold; also ``None`` if the model has none.
+        sure: Whether the confidence reaches the threshold, and the image is not unlike the training images; also
+            ``None`` if the model has no threshold.
         probabilities: The calibrated probability of each class, in the order of the labels; ``float64``, sum 1.
         reason: Why there is no prediction, one word as in :class:`pixmill.images.UndecodableError`, or ``memory``.
+        unlike: Whether the image is unlike the training images, so that no answer can be trusted; also ``None`` if that
+            is not known.
     """
 
     label: str | None = None
@@ -77,17 +80,18 @@ class Prediction:
     sure: bool | None = None
     probabilities: npt.NDArray[np.float64] | None = None
     reason: str | None = None
+    unlike: bool | None = None
 
     def as_row(self, labels: Sequence[str]) -> dict[str, Any]:
-        """Return a row of a table: ``label``, ``confidence``, ``sure``, ``p_<class>`` of each class, ``reason``.
+        """Return a row of a table: ``label``, ``confidence``, ``sure``, ``unlike``, ``p_<class>`` of each, ``reason``.
 
         Args:
             labels: The classes, in the order of the network's outputs.
         """
         given = [None] * len(labels) if self.probabilities is None else self.probabilities.tolist()
         columns = {f"p_{label}": value for label, value in zip(labels, given, strict=True)}
-        sure = {"label": self.label, "confidence": self.confidence, "sure": self.sure}
-        return {**sure, **columns, "reason": self.reason}
+        answer = {"label": self.label, "confidence": self.confidence, "sure": self.sure, "unlike": self.unlike}
+        return {**answer, **columns, "reason": self.reason}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,7 @@ class Classifier:
         calibration: The temperature, and the confidence threshold.
         network: Pixels in, logits out; with a backbone, features in.
         backbone: Pixels in, features out; default: none.
+        judge: As ``network``, with the novelty of each input after the logits; default: it is not known.
     """
 
     labels: tuple[str, ...]
@@ -124,6 +129,7 @@ class Classifier:
     calibration: Calibration
     network: Network
     backbone: Network | None = None
+    judge: Judge | None = None
 
     @classmethod
     def load(cls, folder: Path, *, threads: int | None = None) -> Classifier:
@@ -140,20 +146,24 @@ class Classifier:
             ManifestError: A file is missing or malformed.
         """
         if folder.suffix == ".tflite" and not folder.is_dir():
-            exported, network = load_exported(folder, threads=threads)
+            exported, network, judge = load_exported(folder, threads=threads)
             preprocessing = Preprocessing(exported.image_size, exported.aspect, exported.resize)
-            calibration = Calibration(None, exported.threshold, exported.target_accuracy)
-            return cls(exported.labels, preprocessing, calibration, network)
+            calibration = Calibration(
+                None, exported.threshold, exported.target_accuracy, exported.novelty_limit if judge else None
+            )
+            return cls(exported.labels, preprocessing, calibration, network, judge=judge)
         description = read_description(folder)
         labels = tuple(description["labels"])
         preprocessing = Preprocessing(*(description[name] for name in ("image_size", "aspect", "resize")))
-        match read_json(folder / _CALIBRATION, stage="train"):
+        # Models of earlier versions tell no novelty.
+        match {"novelty_limit": None} | read_json(folder / _CALIBRATION, stage="train"):
             case {
                 "temperature": float() | int() | None as temperature,
                 "threshold": float() | int() | None as threshold,
                 "target_accuracy": float() as target,
+                "novelty_limit": float() | int() | None as limit,
             }:
-                calibration = Calibration(temperature, threshold, target)
+                calibration = Calibration(temperature, threshold, target, limit)
                 classifier = cls(labels, preprocessing, calibration, *_networks(folder, threads))
                 classifier._check(folder)
                 return classifier
@@ -179,10 +189,14 @@ class Classifier:
         Raises:
             ValueError: The pixels have another shape.
         """
+        return self.judge_pixels(pixels)[0]
+
+    def judge_pixels(self, pixels: Pixels) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
+        """Return the same, and the novelty of each image, shape (n,); ``None`` if it is not known."""
         side = self.preprocessing.image_size
         if pixels.dtype != np.uint8 or pixels.shape[1:] != (side, side, 3):
             raise ValueError(f"expected uint8 pixels of shape (n, {side}, {side}, 3), received {pixels.shape}")
-        return self.from_features(pixels if self.backbone is None else self.backbone(pixels))
+        return self.judge_features(pixels if self.backbone is None else self.backbone(pixels))
 
     def from_features(self, features: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Return the uncalibrated probabilities for the network's inputs, such as stored features.
@@ -190,8 +204,16 @@ class Classifier:
         Args:
             features: ``float32`` of shape (n, width), as the backbone returns them.
         """
-        # In float64, and rounded as the table of predictions holds them.
-        return softmax(self.network(features)).astype(np.float32)
+        return _rounded(self.network(features))
+
+    def judge_features(
+        self, features: npt.NDArray[Any]
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
+        """Return the same, and the novelty as :meth:`judge_pixels` does."""
+        if self.judge is None:
+            return self.from_features(features), None
+        logits, novelty = self.judge(features)
+        return _rounded(logits), novelty
 
     def _check(self, folder: Path) -> None:
         """Reject files that do not belong together or were not written by train."""
@@ -222,10 +244,13 @@ class Classifier:
             return Prediction(reason=error.reason)
         except MemoryError:
             return Prediction(reason="memory")
-        probabilities = self.calibration.apply(self.predict_uncalibrated(pixels[None]))[0]
+        uncalibrated, novelty = self.judge_pixels(pixels[None])
+        probabilities = self.calibration.apply(uncalibrated)[0]
         best = int(probabilities.argmax())
         confidence = float(probabilities[best])
-        return Prediction(self.labels[best], confidence, self.calibration.is_sure(confidence), probabilities)
+        unlike = self.calibration.is_unlike(None if novelty is None else float(novelty[0]))
+        sure = self.calibration.is_sure(confidence, unlike=unlike)
+        return Prediction(self.labels[best], confidence, sure, probabilities, unlike=unlike)
 
 
 def save_calibration(
@@ -239,33 +264,51 @@ def save_calibration(
         target: The accuracy that confident predictions should reach, > 0 and < 1.
         features: The split's features, if they are stored; default: computed from its pixels, if needed.
     """
-    network, backbone = _networks(folder)
+    network, backbone, judge = _networks(folder)
     given, read = (validation.pixels, backbone) if features is None or backbone is None else (features, None)
     batches = [given[start : start + _BATCH] for start in range(0, len(given), _BATCH)]
-    logits = np.concatenate([network(batch if read is None else read(batch)) for batch in batches])
-    clusters = validation.rows["cluster"].astype(str)
-    calibration = calibrate(softmax(logits).astype(np.float32), validation.targets, clusters, target)
-    write_json(folder / _CALIBRATION, asdict(calibration))
+    inputs = (batch if read is None else read(batch) for batch in batches)
+    clusters, limit = validation.rows["cluster"].astype(str), None
+    if judge:
+        logits, novelty = map(np.concatenate, zip(*map(judge, inputs), strict=True))
+        limit = novelty_limit(novelty, clusters)
+    else:
+        logits = np.concatenate(list(map(network, inputs)))
+    calibration = calibrate(_rounded(logits), validation.targets, clusters, target)
+    write_json(folder / _CALIBRATION, asdict(replace(calibration, novelty_limit=limit)))
 
 
-def _networks(folder: Path, threads: int | None = None) -> tuple[Network, Network | None]:
-    """Return the network, and the backbone before it if that is a file of its own."""
-    if names := converted_files(folder):
-        last, *backbone = (_load(folder / name, threads) for name in names)
-        return last, next(iter(backbone), None)
-    model, _ = load_classifier(folder)
-    # Without the softmax, which is computed in float64.
-    graph = keras.Model(model.input, model.layers[-1].input)
-
-    def network(pixels: Pixels) -> npt.NDArray[np.float32]:
-        # One at a time, as with LiteRT: the batch size may change the last digits.
-        return np.concatenate([graph.predict_on_batch(image[None].astype(np.float32)) for image in pixels])
-
-    return network, None
+def _rounded(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return the probabilities, computed in float64 and rounded as the table of predictions holds them."""
+    return softmax(logits).astype(np.float32)
 
 
-def _load(path: Path, threads: int | None) -> Network:
+def _networks(folder: Path, threads: int | None = None) -> tuple[Network, Network | None, Judge | None]:
+    """Return the network, the backbone before it if that is a file of its own, and the judge."""
+    names = converted_files(folder)
+    if not names:
+        return _by_keras(folder)
+    path = folder / names[0]
     try:
-        return load_litert(path, threads=threads)
+        backbone = load_litert(folder / names[1], threads=threads) if len(names) > 1 else None
+        outputs, available = load_outputs(path, threads=threads)
+        network, judge = head_of(outputs, available)
+        return network, backbone, judge
     except (OSError, RuntimeError, ValueError) as error:
         raise ManifestError(f"{path} is not an intact network: {error}", next="dvc repro -f train") from error
+
+
+def _by_keras(folder: Path) -> tuple[Network, None, Judge | None]:
+    model, _ = load_classifier(folder)
+    # Without the softmax, which is computed in float64.
+    graph = logits_and_novelty(model, load_novelty(folder))
+
+    def outputs(pixels: Pixels, names: Sequence[str]) -> dict[str, npt.NDArray[np.float32]]:
+        # One at a time, as with LiteRT: the batch size may change the last digits.
+        found = [graph.predict_on_batch(image[None].astype(np.float32)) for image in pixels]
+        if isinstance(graph.output, dict):
+            return {name: np.concatenate([one[name] for one in found]) for name in names}
+        return {LOGITS: np.concatenate(found)}
+
+    network, judge = head_of(outputs, list(graph.output) if isinstance(graph.output, dict) else [LOGITS])
+    return network, None, judge

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from pixmill.core.errors import ManifestError
 from pixmill.core.files import write_bytes
 from pixmill.images import ASPECTS, RESIZES
-from pixmill.learn.litert import Network, load_litert
+from pixmill.learn.litert import Judge, Network, head_of, load_outputs
 from pixmill.learn.model_folder import are_labels
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 LABELS, DETAILS = "labels.txt", "pixmill.json"
 """Names of the files in the zip."""
 
-_FORMAT = 1
+_FORMAT = 2
+"""1 had no novelty. It is written for models without one, so that earlier versions read them."""
 
 _MOST = 4 * 2**20
 """Maximum bytes of the zip, and of each file in it: 10,000 classes take 0.4 MB."""
@@ -66,6 +67,7 @@ class Exported:
         digest: The digest of the files that it was exported from.
         commit: Their Git commit; ``None`` if unknown.
         metrics: Its headline metrics on the test split.
+        novelty_limit: The novelty above which an image is unlike the training images; ``None``: it is not known.
     """
 
     labels: tuple[str, ...]
@@ -79,10 +81,14 @@ class Exported:
     digest: str
     commit: str | None = None
     metrics: dict[str, float] = field(default_factory=dict)
+    novelty_limit: float | None = None
 
     def as_json(self) -> str:
         """Return the text of ``pixmill.json``: the same for equal descriptions."""
         content = {**asdict(self), "labels": list(self.labels), "format": _FORMAT}
+        if self.novelty_limit is None:
+            del content["novelty_limit"]
+            content["format"] = 1
         return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -92,7 +98,8 @@ def write_exported(path: Path, network: bytes, description: Exported) -> None:
     Args:
         path: The ``.tflite`` file.
         network: The LiteRT model: takes ``float32`` pixels of shape (1, image_size, image_size, 3) from 0 to 255,
-            returns ``float32`` calibrated probabilities of shape (1, classes).
+            returns ``float32`` calibrated probabilities of shape (1, classes) and, as another output named ``novelty``,
+            that of shape (1, 1).
         description: What else belongs to it.
 
     Raises:
@@ -138,10 +145,10 @@ def read_exported(path: Path) -> Exported:
         ValueError,
     ) as error:
         raise _foreign(path, f"it has no readable {DETAILS}") from error
-    if isinstance(content, dict) and content.get("format") not in (None, _FORMAT):
+    if isinstance(content, dict) and content.get("format") not in (None, 1, _FORMAT):
         raise ManifestError(
             f"{path} has format {str(content['format'])[:20]!r}, which another version of Pixmill wrote; this one "
-            f"reads {_FORMAT}",
+            f"reads 1 and {_FORMAT}",
             next=f"export it again with this version: {_NEXT}",
         )
     description = _description(content)
@@ -150,10 +157,11 @@ def read_exported(path: Path) -> Exported:
     return description
 
 
-def load_exported(path: Path, *, threads: int | None = None) -> tuple[Exported, Network]:
-    """Return an exported classifier's description and its network: pixels in, logarithms of the probabilities out.
+def load_exported(path: Path, *, threads: int | None = None) -> tuple[Exported, Network, Judge | None]:
+    """Return an exported classifier's description, its network, and its judge if it tells the novelty.
 
-    The logarithms are finite, and their softmax gives the probabilities back: no temperature is left to apply.
+    The network takes pixels, and returns logarithms of the probabilities. These are finite, and their softmax gives the
+    probabilities back: no temperature is left to apply.
 
     Args:
         path: The ``.tflite`` file.
@@ -165,7 +173,7 @@ def load_exported(path: Path, *, threads: int | None = None) -> tuple[Exported, 
     """
     description = read_exported(path)
     try:
-        run = load_litert(path, threads=threads)
+        run, judge = head_of(*load_outputs(path, threads=threads))
         found = run(np.zeros((1, description.image_size, description.image_size, 3), np.uint8))
     except (OSError, RuntimeError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:300]
@@ -173,10 +181,15 @@ def load_exported(path: Path, *, threads: int | None = None) -> tuple[Exported, 
     if found.shape != (1, len(description.labels)) or not (np.all(found >= 0) and 0 < found.sum() < math.inf):
         raise _foreign(path, f"its network does not return {len(description.labels)} probabilities")
 
-    def network(pixels: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        return np.log(np.maximum(run(pixels), _SMALLEST)).astype(np.float32)
+    def logarithms(probabilities: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        return np.log(np.maximum(probabilities, _SMALLEST)).astype(np.float32)
 
-    return description, network
+    def judged(pixels: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        assert judge is not None
+        probabilities, novelty = judge(pixels)
+        return logarithms(probabilities), novelty
+
+    return description, lambda pixels: logarithms(run(pixels)), judged if judge else None
 
 
 def _read_details(path: Path) -> bytes:
@@ -211,8 +224,9 @@ def _description(content: Any) -> Exported | None:
             "digest": str(digest),
             "commit": (str() | None) as commit,
             "metrics": dict(metrics),
-            "format": 1,
+            "format": 1 | 2,
         }:
+            limit = content.get("novelty_limit")
             valid = (
                 are_labels(labels)
                 and 2 <= len(labels) <= _MOST_CLASSES
@@ -223,6 +237,7 @@ def _description(content: Any) -> Exported | None:
                 and (threshold is None or (_is_number(threshold) and 0 <= threshold <= 1))
                 and _is_number(target)
                 and all(_is_number(value) for value in metrics.values())
+                and (limit is None or _is_number(limit))
             )
             if valid:
                 return Exported(
@@ -237,6 +252,7 @@ def _description(content: Any) -> Exported | None:
                     digest,
                     commit,
                     metrics,
+                    limit,
                 )
     return None
 

@@ -82,7 +82,8 @@ def answers_schema(labels: Sequence[str]) -> pa.Schema:
 
     ``path`` names the image, ``id`` is the sha256 of its bytes. ``predicted`` is the class with the highest
     probability, ``p_<class>`` the calibrated probability of each; ``confidence`` is that of ``predicted``, and ``sure``
-    whether it reaches the threshold, null if the model has none. All of these are null where the file is not an image;
+    whether it reaches the threshold, null if the model has none; ``unlike`` whether the image is unlike the training
+    images, null if that is not known. All of these are null where the file is not an image;
     ``reason`` says why in one word.
 
     Args:
@@ -97,6 +98,7 @@ def answers_schema(labels: Sequence[str]) -> pa.Schema:
             pa.field("predicted", pa.string()),
             pa.field("confidence", pa.float64()),
             pa.field("sure", pa.bool_()),
+            pa.field("unlike", pa.bool_()),
             *(pa.field(f"p_{label}", pa.float32()) for label in labels),
             pa.field("reason", pa.string()),
         ]

@@ -82,6 +82,16 @@ def average_layers(model: keras.Model, layers: Sequence[str]) -> keras.Model:
     return keras.Model(model.input, whole, name=model.name)
 
 
+def last_features(features: keras.KerasTensor) -> keras.KerasTensor:
+    """Return those of the last layer: of :func:`feature_layers`, usually the top's.
+
+    Args:
+        features: The output of :func:`pixmill.learn.backbones.build_backbone`'s graph, or of a longer one.
+    """
+    node = _node_of(features)
+    return node.input_tensors[-1] if isinstance(node.operation, keras.layers.Concatenate) else features
+
+
 def feature_maps(features: keras.KerasTensor) -> dict[int, keras.KerasTensor]:
     """Return the feature maps of shape (n, height, width, channels) whose averages over the image are features.
 
@@ -92,17 +102,17 @@ def feature_maps(features: keras.KerasTensor) -> dict[int, keras.KerasTensor]:
         The maps by the index of their first feature. Features that are no such average have none; if these include the
         last ones, as in ConvNeXt, which normalises the averages, there are no maps at all.
     """
-
-    def node_of(tensor: keras.KerasTensor) -> Any:
-        operation, number, _ = tensor._keras_history
-        return operation._inbound_nodes[number]
-
-    node = node_of(features)
+    node = _node_of(features)
     parts = node.input_tensors if isinstance(node.operation, keras.layers.Concatenate) else [features]
     maps, start = {}, 0
     for part in parts:
-        node = node_of(part)
+        node = _node_of(part)
         if isinstance(node.operation, keras.layers.GlobalAveragePooling2D):
             maps[start] = node.input_tensors[0]
         start += part.shape[-1]
     return maps if isinstance(node.operation, keras.layers.GlobalAveragePooling2D) else {}
+
+
+def _node_of(tensor: keras.KerasTensor) -> Any:
+    operation, number, _ = tensor._keras_history
+    return operation._inbound_nodes[number]

@@ -24,11 +24,21 @@ FEATURES, MAP = "features", "map_"
 """Names of a backbone's outputs: the features, and the feature maps whose averages they are. A map's name ends with
 the index of its first feature."""
 
+LOGITS, PROBABILITIES, NOVELTY = "logits", "probabilities", "novelty"
+"""Names of a classifier's outputs, of which an exported one has calibrated probabilities instead of logits; see
+:mod:`pixmill.learn.novelty` for the last."""
+
 _THREADS = 8
 """Maximum threads; their number does not affect the outputs."""
 
 Network = Callable[[npt.NDArray[Any]], npt.NDArray[np.float32]]
 """Takes pixels of shape (n, side, side, 3) or features of shape (n, width); returns ``float32`` of shape (n, ...)."""
+
+Outputs = Callable[[npt.NDArray[Any], Sequence[str]], dict[str, npt.NDArray[np.float32]]]
+"""Takes items and the names of wanted outputs; returns these by name, each of shape (n, ...)."""
+
+Judge = Callable[[npt.NDArray[Any]], tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]
+"""Takes what a network takes; returns what that returns, and the novelty of each item, of shape (n,)."""
 
 Maps = dict[int, npt.NDArray[np.float32]]
 """Feature maps of shape (n, height, width, channels), by the index of their first feature."""
@@ -57,17 +67,29 @@ def load_litert(model: Path | bytes, *, threads: int | None = None) -> Network:
 
     Args:
         model: The file that :func:`pixmill.learn.litert_export.convert` wrote, or its content. If it has several
-            outputs, the network returns that named :data:`FEATURES`.
+            outputs, the network returns the features, the logits or the probabilities.
         threads: Threads per item, which do not affect the outputs; default: one per processor, at most 8.
 
     Raises:
         ValueError: The file is not a model, or has no such output.
     """
     network, names = load_outputs(model, threads=threads)
-    if FEATURES not in names and len(names) > 1:
-        raise ValueError(f"expected one output, or one named {FEATURES!r}, received {', '.join(names)}")
-    name = FEATURES if FEATURES in names else names[0]
+    name = main_output(names)
     return lambda items: network(items, [name])[name]
+
+
+def main_output(names: Sequence[str]) -> str:
+    """Return which of a network's outputs is the one that it is for.
+
+    Raises:
+        ValueError: It cannot be told.
+    """
+    if len(names) == 1:
+        return names[0]
+    known = [name for name in names if name in (FEATURES, LOGITS, PROBABILITIES)]
+    if len(known) != 1:
+        raise ValueError(f"expected features, logits or probabilities, received {', '.join(names)}")
+    return known[0]
 
 
 def load_maps(model: Path | bytes) -> Callable[[npt.NDArray[Any]], Maps]:
@@ -90,9 +112,26 @@ def load_maps(model: Path | bytes) -> Callable[[npt.NDArray[Any]], Maps]:
     return maps
 
 
-def load_outputs(
-    model: Path | bytes, *, threads: int | None = None
-) -> tuple[Callable[[npt.NDArray[Any], Sequence[str]], dict[str, npt.NDArray[np.float32]]], list[str]]:
+def head_of(outputs: Outputs, names: Sequence[str]) -> tuple[Network, Judge | None]:
+    """Return a classifier's network, and its judge if it tells the novelty.
+
+    Args:
+        outputs: The network with all its outputs.
+        names: Their names.
+
+    Raises:
+        ValueError: It cannot be told which is the main one.
+    """
+    name = main_output(names)
+
+    def judge(items: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        found = outputs(items, [name, NOVELTY])
+        return found[name], found[NOVELTY][:, 0]
+
+    return (lambda items: outputs(items, [name])[name]), judge if NOVELTY in names else None
+
+
+def load_outputs(model: Path | bytes, *, threads: int | None = None) -> tuple[Outputs, list[str]]:
     """Return a network that takes items and the names of wanted outputs, and the names of all of them.
 
     Args:

@@ -20,9 +20,10 @@ from pixmill.core.params import BackboneParams, TrainParams
 from pixmill.core.progress import announce
 from pixmill.learn.backbones import backbone_digest, build_backbone, runtime_version
 from pixmill.learn.determinism import fix_threads
+from pixmill.learn.heads import head_graph
 from pixmill.learn.layers import TOP, feature_layers, feature_maps
-from pixmill.learn.litert import BACKBONE, FEATURES, HEAD, MAP, NETWORK, load_litert, load_outputs, quiet
-from pixmill.learn.networks import head_graph
+from pixmill.learn.litert import BACKBONE, FEATURES, HEAD, LOGITS, MAP, NETWORK, load_litert, load_outputs, quiet
+from pixmill.learn.novelty import Novelty, add_novelty, logits_and_novelty
 from pixmill.learn.tensorflow import keras, tf
 
 TOLERANCE = 1e-3
@@ -33,7 +34,13 @@ _REFUSED: set[Path] = set()
 
 
 def export_classifier(
-    model: keras.Model, params: TrainParams, folder: Path, *, scratch: Path, root: Path | None = None
+    model: keras.Model,
+    params: TrainParams,
+    folder: Path,
+    *,
+    scratch: Path,
+    novelty: Novelty | None = None,
+    root: Path | None = None,
 ) -> None:
     """Convert a classifier to LiteRT, from pixels to logits; where Keras must run it, a warning says why.
 
@@ -44,18 +51,20 @@ def export_classifier(
         params: The section ``train``.
         folder: ``artifacts/train``.
         scratch: The cache of features, which holds the converted backbone.
+        novelty: What tells the novelty, which is another output. Default: none.
         root: The project folder, to which a weights file is relative; default: the current one.
     """
     if params.model != "features":
         # Softmax, the last layer, is computed in float64 by the classifier.
-        convert(keras.Model(model.input, model.layers[-1].input, name="network"), folder / NETWORK)
+        convert(logits_and_novelty(model, novelty), folder / NETWORK)
         return
     origin: dict[str, Any] = {"seed": params.seed, "layers": feature_layers(params), "root": root}
     image_size = model.input_shape[1]
     backbone = convert_backbone(
         params.backbone, image_size=image_size, scratch=scratch, threads=params.threads, **origin
     )
-    if backbone and convert(head_graph(model), folder / HEAD):
+    head = head_graph(model)
+    if backbone and convert(add_novelty(head, head.input, novelty, name=LOGITS), folder / HEAD):
         write_bytes(folder / BACKBONE, backbone.read_bytes())
 
 

@@ -11,6 +11,7 @@ from pixmill.core.errors import TrainError
 from pixmill.core.params import BlockParams, CnnParams, DenseParams, TrainParams
 from pixmill.learn.backbones import APPLICATIONS, build_backbone
 from pixmill.learn.determinism import derived_seed
+from pixmill.learn.heads import HEAD_PREFIX, LOGITS_LAYER, PROBABILITIES_LAYER, WITH_BACKBONE, in_head
 from pixmill.learn.layers import feature_layers
 from pixmill.learn.tensorflow import keras
 
@@ -18,17 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-_LOGITS, _PROBABILITIES = "logits", "probabilities"
-"""Names of the layer whose output is fitted, and of the softmax that ends the network."""
-
 _RESCALINGS = {"unit": (1 / 255, 0.0), "symmetric": (1 / 127.5, -1.0)}
 """Scale and offset; ``none`` has no layer."""
-
-_WITH_BACKBONE = "backbone"
-"""Name of a graph with a backbone, which distinguishes it from a plain network."""
-
-_HEAD = "head_"
-"""Name prefix of the head's layers, except the last."""
 
 
 class _Draw:
@@ -81,11 +73,11 @@ def _end_layers(x: keras.KerasTensor, end: str, draw: _Draw, *, labels: int) -> 
         draw: Gives the initialisers.
         labels: How many classes there are.
     """
-    scores, logarithms = ("scores", _LOGITS) if end == "normalized_sigmoid" else (_LOGITS, "log_sigmoid")
+    scores, logarithms = ("scores", LOGITS_LAYER) if end == "normalized_sigmoid" else (LOGITS_LAYER, "log_sigmoid")
     x = keras.layers.Dense(labels, kernel_initializer=draw(), dtype="float32", name=scores)(x)
     if end != "softmax":
         x = keras.layers.Activation("log_sigmoid", dtype="float32", name=logarithms)(x)
-    return keras.layers.Activation("softmax", dtype="float32", name=_PROBABILITIES)(x)
+    return keras.layers.Activation("softmax", dtype="float32", name=PROBABILITIES_LAYER)(x)
 
 
 def build_classifier(params: TrainParams, *, labels: int, image_size: int, root: Path | None = None) -> keras.Model:
@@ -201,7 +193,7 @@ def _build_with_backbone(params: TrainParams, *, labels: int, image_size: int, r
     backbone = build_backbone(params.backbone, image_size=image_size, seed=params.seed, layers=layers, root=root)
     _unfreeze(backbone, params.backbone.unfreeze if params.model == "backbone" else 0)
     probabilities = _head(backbone.output, params, labels=labels)
-    return keras.Model(backbone.input, probabilities, name=_WITH_BACKBONE)
+    return keras.Model(backbone.input, probabilities, name=WITH_BACKBONE)
 
 
 def build_head(params: TrainParams, *, labels: int, features: int) -> keras.Model:
@@ -216,22 +208,6 @@ def build_head(params: TrainParams, *, labels: int, features: int) -> keras.Mode
     return keras.Model(vectors, _head(vectors, params, labels=labels), name="head")
 
 
-def head_graph(classifier: keras.Model) -> keras.Model:
-    """Return a graph of the classifier's own layers from the backbone's features to the logits.
-
-    Args:
-        classifier: A classifier with a backbone.
-    """
-    return keras.Model(features_of(classifier), classifier.get_layer(_LOGITS).output, name="head")
-
-
-def features_of(classifier: keras.Model) -> keras.KerasTensor | None:
-    """Return the features that the head of a classifier gets; ``None`` if it has no backbone."""
-    if classifier.name != _WITH_BACKBONE:
-        return None
-    return next(layer for layer in classifier.layers if _in_head(layer)).input
-
-
 def fuse(classifier: keras.Model, weights: Sequence[npt.NDArray[np.float32]]) -> None:
     """Copy a fitted head's weights into a classifier with its backbone.
 
@@ -242,7 +218,7 @@ def fuse(classifier: keras.Model, weights: Sequence[npt.NDArray[np.float32]]) ->
     """
     import numpy as np
 
-    layers = [layer for layer in classifier.layers if _in_head(layer) and layer.weights]
+    layers = [layer for layer in classifier.layers if in_head(layer) and layer.weights]
     owned = [weight for layer in layers for weight in layer.weights]
     for variable, weight in zip(owned, weights, strict=True):
         variable.assign(np.asarray(weight, dtype=np.float32))
@@ -254,9 +230,9 @@ def backbone_variables(classifier: keras.Model) -> list[keras.Variable]:
     Args:
         classifier: Any classifier built here, or a copy of it.
     """
-    if classifier.name != _WITH_BACKBONE:
+    if classifier.name != WITH_BACKBONE:
         return []
-    return [variable for layer in classifier.layers if not _in_head(layer) for variable in layer.trainable_variables]
+    return [variable for layer in classifier.layers if not in_head(layer) for variable in layer.trainable_variables]
 
 
 def _head(x: keras.KerasTensor, params: TrainParams, *, labels: int) -> keras.KerasTensor:
@@ -266,12 +242,8 @@ def _head(x: keras.KerasTensor, params: TrainParams, *, labels: int) -> keras.Ke
     if params.model == "features":
         dense, dropout = (params.features.dense if params.features.head == "mlp" else ()), 0.0
     if dropout:
-        x = keras.layers.Dropout(dropout, seed=params.seed, name=f"{_HEAD}dropout")(x)
-    return _end_layers(_dense_layers(x, dense, draw, prefix=_HEAD), "softmax", draw, labels=labels)
-
-
-def _in_head(layer: keras.layers.Layer) -> bool:
-    return layer.name in (_LOGITS, _PROBABILITIES) or bool(layer.name.startswith(_HEAD))
+        x = keras.layers.Dropout(dropout, seed=params.seed, name=f"{HEAD_PREFIX}dropout")(x)
+    return _end_layers(_dense_layers(x, dense, draw, prefix=HEAD_PREFIX), "softmax", draw, labels=labels)
 
 
 def _unfreeze(backbone: keras.Model, count: int | Literal["all"]) -> None:
@@ -312,7 +284,7 @@ def logits_graph(classifier: keras.Model) -> keras.Model:
         classifier: The classifier to fit; the graph shares its weights. Probabilities have the order of
             the logits, but may be equal where sigmoids saturate.
     """
-    return keras.Model(classifier.input, classifier.get_layer(_LOGITS).output, name="logits")
+    return keras.Model(classifier.input, classifier.get_layer(LOGITS_LAYER).output, name="logits")
 
 
 def describe_model(params: TrainParams) -> str:

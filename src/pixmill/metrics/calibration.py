@@ -25,6 +25,12 @@ _MOST = 0.95
 """The largest share of the answers that may be sure: among the least confident rest are most images of other kinds
 (Hendrycks and Gimpel, "A Baseline for Detecting Misclassified and Out-of-Distribution Examples", ICLR 2017)."""
 
+_FALSE_MARKS = 0.01
+"""Share of images like those of training that may be called unlike them."""
+
+_FEWEST_GROUPS = 100
+"""Of fewer, no quantile of 99 % is known."""
+
 _CHI_SQUARE = 3.841459
 """The 95 % quantile of the chi-square distribution with one degree of freedom."""
 
@@ -46,11 +52,14 @@ class Calibration:
             so no prediction is called sure or not sure. (0, which stood for "all are sure" in models that were trained
             before, is read as ``None``: it was shown only for confidences that the images had.)
         target_accuracy: The accuracy that sure predictions should reach, for which the threshold was chosen.
+        novelty_limit: The novelty above which an image is unlike the training images, see :func:`novelty_limit`;
+            ``None``: there were too few images, or the model tells no novelty.
     """
 
     temperature: float | None = None
     threshold: float | None = None
     target_accuracy: float = 0.95
+    novelty_limit: float | None = None
 
     def __post_init__(self) -> None:
         if self.threshold == 0:
@@ -64,9 +73,20 @@ class Calibration:
         """
         return apply_temperature(probabilities, self.temperature or 1.0)
 
-    def is_sure(self, confidence: float) -> bool | None:
-        """Tell whether a prediction with this calibrated confidence is sure; ``None`` if there is no threshold."""
+    def is_sure(self, confidence: float, *, unlike: bool | None = None) -> bool | None:
+        """Tell whether a prediction is sure; ``None`` if there is no threshold.
+
+        Args:
+            confidence: Its calibrated confidence.
+            unlike: Whether the image is unlike the training images; of these, no confidence is trusted.
+        """
+        if unlike:
+            return False
         return None if self.threshold is None else confidence >= self.threshold
+
+    def is_unlike(self, novelty: float | None) -> bool | None:
+        """Tell whether an image of this novelty is unlike the training images; ``None`` if that is not known."""
+        return None if novelty is None or self.novelty_limit is None else novelty > self.novelty_limit
 
 
 def calibrate(
@@ -92,6 +112,30 @@ def calibrate(
     calibrated = apply_temperature(probabilities, temperature or 1.0)
     right = calibrated.argmax(axis=1) == actual
     return Calibration(temperature, sure_enough(calibrated.max(axis=1), right, groups, target), target)
+
+
+def novelty_limit(novelty: npt.NDArray[np.floating], groups: npt.ArrayLike) -> float | None:
+    """Return the novelty that at most one in a hundred images like these exceeds; ``None`` for less than 100 groups.
+
+    It is the smallest for which that holds on average over draws of the images, whatever their distribution (split
+    conformal prediction; Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005).
+
+    Args:
+        novelty: Of images that the model was not trained on, shape (images,).
+        groups: Each image's group; of near-duplicates, only the most unlike one counts.
+
+    >>> novelty_limit(np.arange(200) / 1000, np.arange(200))
+    0.198
+    """
+    highest: dict[str, float] = {}
+    for group, value in zip(np.asarray(groups).astype(str).tolist(), novelty.tolist(), strict=True):
+        highest[group] = max(value, highest.get(group, 0.0))
+    count = len(highest)
+    if count < _FEWEST_GROUPS:
+        return None
+    place = math.ceil((count + 1) * (1 - _FALSE_MARKS))
+    # Rounded up, so that it does not change when written.
+    return math.ceil(sorted(highest.values())[min(place, count) - 1] * _PRECISION) / _PRECISION
 
 
 def best_temperature(actual: npt.NDArray[np.integer], probabilities: npt.ArrayLike) -> float | None:

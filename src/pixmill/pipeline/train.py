@@ -10,6 +10,7 @@ from pixmill.learn.classifier import save_calibration
 from pixmill.learn.litert_export import export_classifier
 from pixmill.learn.model_folder import save_classifier
 from pixmill.learn.networks import describe_model
+from pixmill.learn.novelty import save_novelty
 from pixmill.pages.train import curves_figure, draw_samples, render_report
 from pixmill.record.epochs import EpochLogger
 from pixmill.record.run_recorder import RunRecorder
@@ -42,7 +43,10 @@ def _write(workspace: Workspace, params: Params, trained: Trained, record: RunRe
     write_figures(root, "train", headline=trained.headline(), full=trained.metrics(), tables=tables)
     write_bytes(folder / "samples.jpg", samples.sheet())
     weights = save_classifier(model, trained.labels, folder, **trained.preprocessing)
-    export_classifier(model, settings, folder, scratch=workspace.scratch("train") / "features", root=root)
+    if trained.novelty is not None:
+        save_novelty(folder, trained.novelty)
+    cache = workspace.scratch("train") / "features"
+    export_classifier(model, settings, folder, scratch=cache, novelty=trained.novelty, root=root)
     save_calibration(folder, trained.validation, target=settings.target_accuracy, features=trained.features)
     print(f"train: {trained.summary()}\ntrain: reports/train.html")
     # Everything is on disk from here on: what MLflow does not accept can be recorded later.

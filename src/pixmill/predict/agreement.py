@@ -10,6 +10,7 @@ import numpy.typing as npt
 from pixmill.core.progress import track
 from pixmill.images.parts import Part
 from pixmill.learn.classifier import Classifier
+from pixmill.learn.litert import PROBABILITIES
 
 Pixels = npt.NDArray[np.uint8]
 Probabilities = npt.NDArray[np.float64]
@@ -98,7 +99,12 @@ def open_exported(path: Path) -> Callable[[Pixels], Probabilities]:
 
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
         name = session.get_inputs()[0].name
-        return lambda pixels: np.asarray(session.run(None, {name: pixels[None].astype(np.float32)})[0][0], np.float64)
+
+        def run(pixels: Pixels) -> Probabilities:
+            (found,) = session.run([PROBABILITIES], {name: pixels[None].astype(np.float32)})
+            return np.asarray(found[0], np.float64)
+
+        return run
     import keras
     import tensorflow as tf
 

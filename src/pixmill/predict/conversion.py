@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,9 @@ import numpy as np
 
 from pixmill.core.origin import install_command
 from pixmill.learn.exported import Exported, labels_text, write_exported
-from pixmill.learn.litert import quiet
+from pixmill.learn.heads import head_features
+from pixmill.learn.litert import PROBABILITIES, quiet
+from pixmill.learn.novelty import Novelty, add_novelty
 
 if TYPE_CHECKING:
     import keras
@@ -72,8 +75,18 @@ def calibrate(model: keras.Model, temperature: float | None) -> keras.Model:
     return keras.Model(model.input, probabilities, name=model.name)
 
 
-def convert(name: str, model: keras.Model, path: Path, *, description: Exported, training: Part) -> None:
+def convert(
+    name: str,
+    model: keras.Model,
+    path: Path,
+    *,
+    description: Exported,
+    training: Part,
+    novelty: Novelty | None = None,
+) -> None:
     """Write one format.
+
+    The novelty is another output of LiteRT and ONNX. 8-bit integers are too coarse for it, and Keras' users expect one.
 
     Args:
         name: A key of :data:`FORMATS`.
@@ -81,6 +94,7 @@ def convert(name: str, model: keras.Model, path: Path, *, description: Exported,
         path: The file to write, with the ending of its format.
         description: What belongs to the model.
         training: The training split, whose images calibrate int8.
+        novelty: What tells the novelty. Default: none.
 
     Raises:
         Exception: Whatever the converter raises.
@@ -90,12 +104,13 @@ def convert(name: str, model: keras.Model, path: Path, *, description: Exported,
             from pixmill.learn.litert_export import fold_batch_norm
 
             with quiet():
-                fold_batch_norm(model).export(str(path), format="litert", verbose=False)
+                whole = add_novelty(model, head_features(model), novelty, name=PROBABILITIES)
+                fold_batch_norm(whole).export(str(path), format="litert", verbose=False)
             write_exported(path, path.read_bytes(), description)
         case "int8":
-            write_exported(path, _int8(model, training), description)
+            write_exported(path, _int8(model, training), replace(description, novelty_limit=None))
         case "onnx":
-            _to_onnx(model, path, description)
+            _to_onnx(add_novelty(model, head_features(model), novelty, name=PROBABILITIES), path, description)
         case "keras":
             model.save(path)
 
@@ -159,16 +174,18 @@ def _rename(graph: Any) -> None:
     Args:
         graph: An ONNX graph without subgraphs, changed in place.
     """
-    (given,), (answer,) = graph.input, graph.output
-    names = {"": "", given.name: "pixels", answer.name: "probabilities"}
+    (given,), answers = graph.input, list(graph.output)
+    # Its only output may have any name.
+    named = {answer.name: answer.name if len(answers) > 1 else PROBABILITIES for answer in answers}
+    names = {"": "", given.name: "pixels", **named}
     for number, node in enumerate(graph.node):
         node.name = f"{node.op_type}_{number}"
         for tensors in (node.input, node.output):
             for place, tensor in enumerate(tensors):
                 tensors[place] = names.setdefault(tensor, f"tensor_{len(names):05}")
-    for tensor in (given, answer, *graph.initializer, *graph.value_info):
+    for tensor in (given, *answers, *graph.initializer, *graph.value_info):
         tensor.name = names.get(tensor.name, tensor.name)
-    for tensor in (given, answer):
+    for tensor in (given, *answers):
         tensor.type.tensor_type.shape.dim[0].dim_param = "batch"
     constants = sorted(graph.initializer, key=lambda tensor: str(tensor.name))
     graph.doc_string = ""

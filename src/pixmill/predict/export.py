@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -18,14 +18,12 @@ from pixmill.learn.classifier import Classifier
 from pixmill.learn.determinism import first_line
 from pixmill.learn.exported import LABELS, Exported, labels_text
 from pixmill.learn.model_folder import load_classifier
+from pixmill.learn.novelty import load_novelty
 from pixmill.predict.agreement import Agreement, measure, open_exported
 from pixmill.predict.card import MARK, render_card
 from pixmill.predict.conversion import FORMATS, calibrate, convert, install_missing
 from pixmill.predict.facts import gather
 from pixmill.predict.model import find_model
-
-if TYPE_CHECKING:
-    import keras
 
 CARD = "README.md"
 
@@ -85,6 +83,7 @@ def export(
     folder = root / "artifacts" / "train"
     announce("loading the model")
     classifier, description = _load(folder, root)
+    novelty = load_novelty(folder)
     parts = load_parts(root / "artifacts" / "split", description.labels, image_size=description.image_size)
     model = calibrate(load_classifier(folder)[0], description.temperature)
     rows, expected = _sample(classifier, parts["test"])
@@ -103,7 +102,8 @@ def export(
 
         try:
             path = output / FORMATS[name]
-            found = _write(name, model, path, description=description, training=parts["train"], check=check)
+            make = partial(convert, name, model, description=description, training=parts["train"], novelty=novelty)
+            found = _write(path, make, check)
             result.checked[name] = found, path.stat().st_size
         except _FormatError as reason:
             result.refused[name] = str(reason)
@@ -129,6 +129,7 @@ def _load(folder: Path, root: Path) -> tuple[Classifier, Exported]:
         digest=found.digest,
         commit=found.commit,
         metrics=dict(found.metrics),
+        novelty_limit=calibration.novelty_limit,
     )
 
 
@@ -159,19 +160,11 @@ def _clear(output: Path) -> None:
         (output / name).unlink(missing_ok=True)
 
 
-def _write(
-    name: str,
-    model: keras.Model,
-    path: Path,
-    *,
-    description: Exported,
-    training: Part,
-    check: Callable[[Path], Agreement],
-) -> Agreement:
+def _write(path: Path, make: Callable[[Path], None], check: Callable[[Path], Agreement]) -> Agreement:
     with replacing(path) as temporary:
         # Converters and runtimes raise all kinds of exceptions; the other formats remain in any case.
         try:
-            convert(name, model, temporary, description=description, training=training)
+            make(temporary)
             return check(temporary)
         except (OSError, _FormatError):
             raise

@@ -71,7 +71,7 @@ def write_parquet(path: Path, rows: Callable[[], Iterable[Row]], labels: Sequenc
 
 
 def _names(labels: Sequence[str]) -> list[str]:
-    return ["path", "id", "predicted", "confidence", "sure", *(f"p_{label}" for label in labels), "reason"]
+    return ["path", "id", "predicted", "confidence", "sure", "unlike", *(f"p_{label}" for label in labels), "reason"]
 
 
 def _cell(value: Any) -> str:

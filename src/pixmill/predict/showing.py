@@ -26,7 +26,7 @@ class Tally:
         self.n = 0
         self._classes: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
-        self._unsure = 0
+        self._unsure = self._unlike = 0
 
     def add(self, row: Row) -> None:
         """Count a row."""
@@ -37,10 +37,11 @@ class Tally:
             self._reasons[row["reason"]] += 1
         else:
             self._classes[row["predicted"]] += 1
-            self._unsure += row["sure"] is False
+            self._unlike += row["unlike"] is True
+            self._unsure += row["sure"] is False and row["unlike"] is not True
 
     def lines(self, model: Model) -> list[str]:
-        """Return the summary: images per class, not sure, and unreadable by reason.
+        """Return the summary: images per class, not sure, unlike the training images, and unreadable by reason.
 
         Args:
             model: The model.
@@ -54,6 +55,9 @@ class Tally:
             lines.append(f"  and {more:,} more classes")
         if self._unsure:
             lines.append(f"Not sure: {self._unsure:,} ({100 * self._unsure / read:.1f} %), {_below(model)}")
+        if self._unlike:
+            share = 100 * self._unlike / read
+            lines.append(f"Unlike the training images: {self._unlike:,} ({share:.1f} %), whose answers mean little")
         if self._reasons:
             lines.append(f"No prediction: {sum(self._reasons.values()):,}")
             lines += [f"  {n:>9,}  {_meaning(reason)}" for reason, n in self._reasons.most_common()]
@@ -61,7 +65,7 @@ class Tally:
 
 
 def table(rows: Iterable[Row], model: Model) -> list[str]:
-    """Return a line per image: path, class, confidence, "not sure" and the next likely classes, or the reason.
+    """Return a line per image: path, class, confidence, "not sure" or why, and the next likely classes, or the reason.
 
     Args:
         rows: The rows.
@@ -77,9 +81,12 @@ def table(rows: Iterable[Row], model: Model) -> list[str]:
             lines.append(f"{head}{middle}{f'{sure:{widths[3]}}  ' if widths[3] else ''}{rest}".rstrip())
         else:
             lines.append(f"{head}{rest}")
-    if any(row["sure"] is False for row in rows):
-        lines += ["", f"Not sure: {_below(model)}"]
-    return lines
+    notes = []
+    if any(row["sure"] is False and row["unlike"] is not True for row in rows):
+        notes.append(f"Not sure: {_below(model)}")
+    if any(row["unlike"] is True for row in rows):
+        notes.append("Unlike the training images: the model knows no such images, so its answer means little")
+    return [*lines, "", *notes] if notes else lines
 
 
 def _cells(row: Row, model: Model) -> tuple[str, str, str, str, str]:
@@ -87,7 +94,7 @@ def _cells(row: Row, model: Model) -> tuple[str, str, str, str, str]:
     if row["predicted"] is None:
         return path, "", "", "", f"no prediction: {_meaning(row['reason'])}"
     rest = ", ".join(f"{printable(label)} {_percent(value)}" for label, value in _next(row, model))
-    sure = "not sure" if row["sure"] is False else ""
+    sure = "unlike the training images" if row["unlike"] else "not sure" if row["sure"] is False else ""
     return path, printable(row["predicted"]), _percent(row["confidence"]), sure, rest
 
 

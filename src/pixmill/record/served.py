@@ -35,12 +35,13 @@ class ImageClassifier(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
 
         Returns:
             Columns ``label``, ``confidence`` (calibrated, 0 to 1), ``sure`` (whether that reaches the threshold),
-            ``p_<class>`` for each class (calibrated, 0 to 1) and ``reason``.
+            ``unlike`` (whether the image is unlike the training images), ``p_<class>`` for each class (calibrated, 0 to
+            1) and ``reason``.
         """
         rows = [answer.as_row(self._classifier.labels) for answer in self._classifier.predict(model_input)]
         numbers = ["confidence", *(f"p_{name}" for name in self._classifier.labels)]
-        table = pd.DataFrame(rows, columns=["label", "confidence", "sure", *numbers[1:], "reason"])
-        return table.astype(dict.fromkeys(numbers, "float64")).astype({"sure": "boolean"})
+        table = pd.DataFrame(rows, columns=["label", "confidence", "sure", "unlike", *numbers[1:], "reason"])
+        return table.astype(dict.fromkeys(numbers, "float64")).astype({"sure": "boolean", "unlike": "boolean"})
 
 
 def _import_copy(folder: Path, module: str) -> Any:

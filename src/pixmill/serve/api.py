@@ -289,6 +289,7 @@ def _row(answer: Answer, labels: Sequence[str], name: str | None) -> dict[str, A
         "label": told.label,
         "confidence": told.confidence,
         "sure": told.sure,
+        "unlike": told.unlike,
         "probabilities": None if given is None else dict(zip(labels, given.tolist(), strict=True)),
         "reason": told.reason,
         "message": None if told.reason is None else f"{meaning(told.reason)}.",

@@ -103,6 +103,7 @@ class Predicted(_Schema):
     label: str | None = Field(description="The most probable class.")
     confidence: float | None = Field(ge=0, le=1, description="Its calibrated probability.")
     sure: bool | None = Field(description="Whether the confidence reaches the model's threshold.")
+    unlike: bool | None = Field(description="Whether the image is unlike the training images; then never sure.")
     probabilities: dict[str, float] | None = Field(description="The calibrated probability of each class.")
     reason: str | None = Field(description="Why there is no prediction, in a word.")
     message: str | None = Field(description="The same in a sentence.")
@@ -157,7 +158,7 @@ class Filed(_Schema):
 
 
 class Scores(_Schema):
-    """One row per input: label, confidence, sure, p_<class> of each class, reason."""
+    """One row per input: label, confidence, sure, unlike, p_<class> of each class, reason."""
 
     predictions: list[dict[str, float | bool | str | None]]
 

@@ -33,7 +33,8 @@ class Checkpoint:
     Args:
         history: The metrics of each epoch.
         timings: When each epoch ended, and how long it took.
-        state: Weights and optimizer state after the last epoch; empty for a finished training.
+        state: Weights and optimizer state after the last epoch; for a finished training, the classifier's
+            :class:`pixmill.learn.novelty.Novelty`, or nothing.
         best: Weights of the best epoch; for a finished training, those of the whole classifier.
         precision: The compute precision.
         finished: Whether the training is finished.

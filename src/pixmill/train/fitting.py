@@ -18,6 +18,8 @@ from pixmill.core.errors import TrainError
 from pixmill.core.params import TrainParams
 from pixmill.core.progress import Progress, announce
 from pixmill.images.parts import Part
+from pixmill.learn.heads import head_features
+from pixmill.learn.layers import last_features
 from pixmill.learn.networks import build_classifier
 from pixmill.learn.precision import Precision, has_bfloat16
 from pixmill.learn.tensorflow import keras
@@ -110,6 +112,19 @@ class Fitter(ABC):
             TrainError: The backbone's weights are not available, or the loss is not finite.
             Interrupted: SIGINT or SIGTERM arrived; the last complete epoch is kept.
         """
+
+    def novelty_features(self, training: Part, classifier: keras.Model) -> Features:
+        """Return the features of images by which the novelty of others is judged; shape (n, width).
+
+        Args:
+            training: Images of the training split.
+            classifier: The fitted classifier.
+        """
+        graph, batches = (
+            keras.Model(classifier.input, last_features(head_features(classifier))),
+            training.batches(_BATCH),
+        )
+        return np.concatenate([np.asarray(graph(pixels, training=False), np.float32) for pixels, _ in batches])
 
     def fit_shares(
         self, data: FitData, classifier: keras.Model

@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from pixmill.images.parts import Part, Shards
 from pixmill.learn.features import part_features
-from pixmill.learn.layers import feature_layers
+from pixmill.learn.heads import head_features
+from pixmill.learn.layers import feature_layers, last_features
 from pixmill.learn.networks import build_head, fuse
 from pixmill.learn.tensorflow import keras
 from pixmill.train.checkpoints import Checkpoint, Checkpoints
@@ -71,6 +72,11 @@ class HeadFitter(_FeatureFitter):
         layer = [part.astype(np.float32) for part in scaling.fold_into(kernel, bias)]
         fuse(classifier, [*layer, *others])
         return Fitted(classifier, replace(fitted, best=weights_of(classifier)), val_features)
+
+    def novelty_features(self, training: Part, classifier: keras.Model) -> Features:
+        """Return the stored ones of the top."""
+        width = last_features(head_features(classifier)).shape[-1]
+        return self.features_of(training)[:, -width:]
 
     def fit_shares(
         self, data: FitData, classifier: keras.Model

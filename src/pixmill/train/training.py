@@ -21,6 +21,7 @@ from pixmill.core.progress import announce
 from pixmill.images.parts import Part, load_parts
 from pixmill.learn.determinism import fix_threads
 from pixmill.learn.networks import describe_model
+from pixmill.learn.novelty import Novelty
 from pixmill.learn.precision import Precision
 from pixmill.learn.tensorflow import keras, tf
 from pixmill.train.callback import Callback
@@ -30,6 +31,7 @@ from pixmill.train.folds import FoldResult, cross_validate, fold_metrics, folds_
 from pixmill.train.heads import FineTuner, HeadFitter
 from pixmill.train.history import Epoch, Monitor, best_of
 from pixmill.train.learning_curve import LearningCurve, learning_curve
+from pixmill.train.novelty import SAMPLE, fit_novelty
 from pixmill.train.scaling import Features
 from pixmill.train.strategy import choose_strategy, several_processes
 from pixmill.train.training_key import training_key
@@ -62,6 +64,7 @@ class Trained:
         precision: The compute precision.
         learning_curve: The validation accuracy for fewer images; ``None`` if it is off.
         features: Features of the validation split, if they were needed to fit the model.
+        novelty: What tells how unlike the training images an image is; ``None`` if these are too few.
     """
 
     classifier: keras.Model
@@ -76,6 +79,7 @@ class Trained:
     precision: Precision
     learning_curve: LearningCurve | None = None
     features: Features | None = None
+    novelty: Novelty | None = None
 
     @property
     def best(self) -> Epoch:
@@ -183,6 +187,9 @@ def train(
             announce(_TAKEN_OVER)
         else:
             classifier, fitted, val_features = fitter.fit(data)
+            rows = np.unique(np.linspace(0, len(parts["train"]) - 1, SAMPLE).astype(np.int64))
+            novelty = fit_novelty(fitter.novelty_features(parts["train"].take(rows), classifier))
+            fitted = replace(fitted, state={} if novelty is None else novelty._asdict())
             checkpoints.save(fitted)
         until = best_of(fitted.history, params.monitor).epoch
         # The folds use the precision that was chosen once.
@@ -214,6 +221,7 @@ def train(
         precision=fitted.precision,
         learning_curve=curve,
         features=val_features,
+        novelty=Novelty(**fitted.state) if fitted.state else None,  # type: ignore[arg-type]
     )
 
 

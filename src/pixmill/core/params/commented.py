@@ -7,11 +7,7 @@ from ruamel.yaml import YAML
 
 
 def load_commented(text: str) -> Any:
-    """Return the content of a file, whose mappings know their comments.
-
-    Raises:
-        ruamel.yaml.error.YAMLError: It is not YAML.
-    """
+    """Return the content of a sound YAML file, whose mappings know their comments."""
     return _yaml().load(text)
 
 

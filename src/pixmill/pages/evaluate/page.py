@@ -230,10 +230,13 @@ def _view_unlabelled(evaluation: Evaluation, root: Path) -> dict[str, Any] | Non
         "unread": Excerpt(unread.head(_UNREAD).to_dict("records"), len(unread)),
         "n_sure": int(read["sure"].sum()),
         "n_read": len(read),
+        "n_unlike": int(read["unlike"].sum()),
     }
 
 
 def _guess(row: Mapping[Any, Any], uri: str | None) -> dict[str, Any]:
     is_unsure = pd.notna(row["sure"]) and not row["sure"]
-    lines = [f"{100 * row['confidence']:.1f} % confidence{': not sure' if is_unsure else ''}"]
+    is_unlike = pd.notna(row["unlike"]) and row["unlike"]
+    remark = ": unlike the training images" if is_unlike else ": not sure" if is_unsure else ""
+    lines = [f"{100 * row['confidence']:.1f} % confidence{remark}"]
     return {"uri": uri, "look": None, "title": row["predicted"], "lines": lines, "id": None, "file": row["path"]}

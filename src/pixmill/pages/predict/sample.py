@@ -38,6 +38,7 @@ class Guess:
         label: The predicted class.
         confidence: Its probability, 0 to 1.
         sure: Whether that reaches the model's threshold; ``None``: it has none.
+        unlike: Whether the image is unlike the training images.
         probabilities: The largest probabilities, largest first: a class's index and the value.
     """
 
@@ -46,6 +47,7 @@ class Guess:
     label: str
     confidence: float
     sure: bool | None
+    unlike: bool
     probabilities: tuple[tuple[int, float], ...]
 
 
@@ -108,13 +110,14 @@ class Sample:
     Attributes:
         n: Rows.
         read: Rows with a prediction.
-        unsure: Those that do not reach the threshold.
+        unsure: Those that do not reach the threshold, or are unlike the training images.
+        unlike: The latter.
         histogram: Counts by confidence of those that do, or of all if there is no threshold, and of the others.
         unread: The files without a prediction, by reason.
     """
 
     def __init__(self, labels: Sequence[str]) -> None:
-        self.n = self.read = self.unsure = 0
+        self.n = self.read = self.unsure = self.unlike = 0
         self.histogram = ([0] * _BINS, [0] * _BINS)
         self.unread: dict[str, UnreadableFiles] = {}
         self._columns = [f"p_{label}" for label in labels]
@@ -138,6 +141,7 @@ class Sample:
         confidence, unsure = float(row["confidence"]), row["sure"] is not None and not row["sure"]
         self.read += 1
         self.unsure += unsure
+        self.unlike += bool(row["unlike"])
         self.histogram[unsure][min(_BINS - 1, int(confidence * _BINS))] += 1
         of_class = self._classes.setdefault(label, PredictedClass(label))
         of_class.n += 1
@@ -163,7 +167,8 @@ class Sample:
         given = sorted(
             ((place, float(row[column])) for place, column in enumerate(self._columns)), key=lambda pair: -pair[1]
         )
-        return Guess(row["path"], row["id"], row["predicted"], confidence, row["sure"], tuple(given[:_PROBABILITIES]))
+        answer = (row["predicted"], confidence, row["sure"], bool(row["unlike"]))
+        return Guess(row["path"], row["id"], *answer, tuple(given[:_PROBABILITIES]))
 
     @property
     def limit(self) -> int:

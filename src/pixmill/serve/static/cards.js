@@ -26,5 +26,5 @@ export async function shrink({ card: { firstChild: { firstChild: place } }, file
 export function label({ answer: told, card: { firstChild: button }, error }) {
   const [text, kind] = error ? ['no answer', 'bad'] : told.reason ? ['not readable', 'bad'] : [`${told.label} ${percent(told.confidence)}`, told.sure === false ? 'warn' : ''];
   button.className = kind;
-  button.lastChild.textContent = kind === 'warn' ? `${text}, not sure` : text;
+  button.lastChild.textContent = kind === 'warn' ? `${text}, ${told.unlike ? 'unlike the training images' : 'not sure'}` : text;
 }

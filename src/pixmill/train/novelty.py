@@ -1,0 +1,46 @@
+"""Fit the novelty: the principal directions of the training images' features."""
+
+import numpy as np
+
+from pixmill.learn.novelty import Novelty
+from pixmill.train.scaling import Features, Scaling
+
+SAMPLE = 4096
+"""Maximum number of images that it is fitted to: of ten times as many, the directions are hardly different."""
+
+_DIRECTIONS = 64
+"""With 16 or 32, fewer held-out classes were found; with 128, no more."""
+
+_MOST_VALUES = 2**17
+"""Maximum size of the directions: half a megabyte."""
+
+
+def fit_novelty(features: Features) -> Novelty | None:
+    """Return what tells how unlike these images another one is; ``None`` if there are too few images, or no directions.
+
+    Args:
+        features: Shape (n, width), at most :data:`SAMPLE` rows.
+
+    Raises:
+        TrainError: A feature is not finite.
+    """
+    from scipy.linalg import eigh
+    from threadpoolctl import threadpool_limits
+
+    count, width = features.shape
+    scaling = Scaling.of(features, several=True)
+    standard = (features - scaling.mean) / scaling.deviation
+    most = min(_DIRECTIONS, _MOST_VALUES // width, width - 1, count - 1)
+    # One thread: the result must not depend on their number.
+    with threadpool_limits(1):
+        # Of the smaller product: the directions follow from either.
+        by_image = count < width
+        product = standard @ standard.T if by_image else standard.T @ standard
+        if most < 1 or not product.trace() > 0:
+            return None
+        values, vectors = eigh(product, subset_by_index=[len(product) - most, len(product) - 1])
+        vectors = vectors[:, values > 1e-9 * values[-1]]
+        directions = standard.T @ vectors if by_image else vectors
+    directions /= np.linalg.norm(directions, axis=0)
+    parts = (scaling.mean, 1 / scaling.deviation, directions)
+    return Novelty(*(part.astype(np.float32) for part in parts))

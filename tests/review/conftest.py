@@ -141,7 +141,9 @@ class Project:
             given = shares.get(name, [float(label == kind) for kind in CLASSES])
             best = CLASSES[int(np.argmax(given))]
             values = {f"p_{kind}": share for kind, share in zip(CLASSES, given, strict=True)}
-            rows.append({"id": name, "split": split, "label": label, "predicted": best, **values, "loss": 0.0})
+            rows.append(
+                {"id": name, "split": split, "label": label, "predicted": best, **values, "loss": 0.0, "unlike": None}
+            )
         path = self.root / "artifacts/evaluate/predictions.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         write_table(path, pd.DataFrame(rows), predictions_schema(CLASSES))

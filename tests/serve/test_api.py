@@ -31,6 +31,7 @@ def expected(trained_folder: Path) -> dict[str, Any]:
         "label": told.label,
         "confidence": told.confidence,
         "sure": told.sure,
+        "unlike": told.unlike,
         "probabilities": dict(zip(classifier.labels, told.probabilities.tolist(), strict=True)),
         "reason": None,
         "message": None,
@@ -201,7 +202,7 @@ def test_an_inbox_that_became_a_file_is_for_later(client: Client, inbox: Path) -
 def test_invocations_answer_as_the_model_in_mlflow(client: Client, expected: dict, form: Any) -> None:
     answer = client.post_json("/invocations", form([b64(picture()), b64(b"no image")]))
     first, second = answer.json["predictions"]
-    columns = ["label", "confidence", "sure", "p_coat", "p_kurtā", "p_T-shirt & top", "reason"]
+    columns = ["label", "confidence", "sure", "unlike", "p_coat", "p_kurtā", "p_T-shirt & top", "reason"]
     assert list(first) == list(second) == columns
     assert first["p_coat"] == expected["probabilities"]["coat"]
     assert (second["label"], second["p_coat"], second["reason"]) == (None, None, "unknown")

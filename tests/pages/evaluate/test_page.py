@@ -18,6 +18,7 @@ LABELS = ("coat", "Dungarees & <b>overalls</b>")
 SCORES = {"precision": 0.75, "recall": None, "f1": 0.5, "support": 120}
 METRICS = {
     "accuracy": 0.925,
+    "unlike": 0.01,
     "accuracy_low": 0.88,
     "accuracy_high": 0.96,
     "balanced_accuracy": 0.9,
@@ -228,11 +229,11 @@ def unlabelled(tmp_path):
             content = png_bytes(pixels(10 * max(number, 1)))
             (folder / name).write_bytes(content)
             digest = hashlib.sha256(content).hexdigest()
-            rows.append((name, digest, LABELS[number % 4 == 3], 0.5 + number / 50, number > 15, None))
-        rows.append(("<i>.jpg", "0" * 64, "coat", 0.95, True, None))  # gone since it was predicted
-        rows.append(("notes.txt", None, None, None, None, "unknown"))
-        columns = ["path", "id", "predicted", "confidence", "sure", "reason"]
-        table = pd.DataFrame(rows, columns=columns).astype({"sure": "boolean"})
+            rows.append((name, digest, LABELS[number % 4 == 3], 0.5 + number / 50, number > 15, False, None))
+        rows.append(("<i>.jpg", "0" * 64, "coat", 0.95, True, True, None))  # gone since it was predicted
+        rows.append(("notes.txt", None, None, None, None, None, "unknown"))
+        columns = ["path", "id", "predicted", "confidence", "sure", "unlike", "reason"]
+        table = pd.DataFrame(rows, columns=columns).astype({"sure": "boolean", "unlike": "boolean"})
         given = {"unlabelled": table, "unlabelled_folder": "data/new"} | changes
         return section(render_report(replace(EVALUATION, **given), tmp_path, None), "unlabelled")
 
@@ -273,7 +274,14 @@ def test_unlabelled_images_are_cards_at_random_by_confidence_and_by_class(unlabe
 
 def test_of_many_predicted_classes_the_commonest_are_shown(unlabelled):
     table = pd.DataFrame(
-        {"path": str(number), "id": f"{number:064}", "predicted": f"class {number}", "confidence": 0.5, "sure": True}
+        {
+            "path": str(number),
+            "id": f"{number:064}",
+            "predicted": f"class {number}",
+            "confidence": 0.5,
+            "sure": True,
+            "unlike": False,
+        }
         for number in range(40)
     )
     text = unlabelled(unlabelled=table.assign(reason=None))

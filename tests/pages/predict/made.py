@@ -16,6 +16,7 @@ def row(labels, number: int, weights, *, path: str | None = None, content: bytes
         "predicted": labels[best],
         "confidence": shares[best],
         "sure": None if threshold is None else shares[best] >= threshold,
+        "unlike": None,
         **{f"p_{label}": share for label, share in zip(labels, shares, strict=True)},
         "reason": None,
     }
@@ -23,7 +24,15 @@ def row(labels, number: int, weights, *, path: str | None = None, content: bytes
 
 def unread(path: str, reason: str):
     """Return the row of a file that is no image, as it is for any classes."""
-    return {"path": path, "id": None, "predicted": None, "confidence": None, "sure": None, "reason": reason}
+    return {
+        "path": path,
+        "id": None,
+        "predicted": None,
+        "confidence": None,
+        "sure": None,
+        "unlike": None,
+        "reason": reason,
+    }
 
 
 def model(labels, *, threshold=THRESHOLD, **more):

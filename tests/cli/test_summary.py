@@ -54,6 +54,13 @@ def test_it_shows_figures_pages_and_the_next_command(project: Path) -> None:
     assert "commit" not in text
 
 
+def test_it_warns_of_what_gives_a_class_away(project: Path) -> None:
+    assert "alone tells" not in summary(project)
+    found = {"property": "width", "skill": 1.0, "label": "coat", "example": "they are wide", "advice": "crop them"}
+    (project / "plots/evaluate/full.json").write_text(json.dumps(METRICS | {"shortcuts": [found]}))
+    assert "warning: width (skill 1) alone tells one class from the others" in summary(project)
+
+
 def test_results_of_an_earlier_version_are_shown_as_calibrated(project: Path) -> None:
     after = {"log_loss": 0.123, "ece": 0.019, "confidence": 0.9}
     full = project / "plots/evaluate/full.json"

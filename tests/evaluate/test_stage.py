@@ -69,6 +69,9 @@ def inputs(tmp_path_factory, converted):
     curve = {"gain": 0.03, "gain_low": 0.01, "gain_high": 0.05}
     (root / "plots" / "train").mkdir(parents=True)
     (root / "plots" / "train" / "full.json").write_text(json.dumps({"learning_curve": curve}))
+    found = {"property": "width", "skill": 1.0, "label": "coat", "example": "they are wide", "advice": "crop them"}
+    (root / "plots" / "validate").mkdir()
+    (root / "plots" / "validate" / "shortcuts.json").write_text(json.dumps({"shortcuts": [found]}))
     write_split(root / "artifacts" / "split")
     (root / "data" / "unlabelled").mkdir(parents=True)
     Image.new("RGB", (20, 20), (30, 30, 30)).save(root / "data" / "unlabelled" / "dark.png")
@@ -97,6 +100,7 @@ def evaluated(inputs, repository, tmp_path_factory):
 def test_it_says_what_came_out_and_where_it_is(evaluated):
     _, done = evaluated
     assert re.match(r"evaluate: test accuracy \d+\.\d % \(", done.stdout)
+    assert "evaluate: warning: width (skill 1) alone tells one class from the others" in done.stdout
     assert done.stdout.endswith("reports/evaluate.html\n")
     assert "MLflow" not in done.stderr
 

@@ -86,6 +86,13 @@ def test_it_tells_results_limits_and_origin(facts, metrics):
     assert "| model_int8.tflite | 97.33% | 6.6e-01 | 87.80% | -1.91 points | 4.0 MB |" in card
 
 
+def test_what_gives_a_class_away_is_a_limit(facts):
+    found = {"property": "width", "skill": 1.0, "label": "coat", "example": "they are wide", "advice": "crop them"}
+    card = render_card(replace(facts, metrics=facts.metrics | {"shortcuts": [found]}), CHECKED)
+    limits = card.partition("## Intended use and limits")[2].partition("\n## ")[0]
+    assert "\n- Width (skill 1) alone tells one class from the others" in limits
+
+
 def test_int8_has_no_words_where_there_is_none(facts):
     assert "int8" not in render_card(facts, {"litert": CHECKED["litert"]})
 

@@ -8,7 +8,7 @@ import pytest
 
 from pixmill.core.params.validate import ShortcutsParams
 from pixmill.expectations import Outcome, Table, run_checks
-from pixmill.validate.shortcuts import find_shortcuts, shortcut_check, shortcut_table
+from pixmill.validate.shortcuts import find_shortcuts, shortcut_check, shortcut_table, telling
 from tests.validate.made import key
 
 Draw = np.random.Generator
@@ -33,6 +33,7 @@ def images(sizes: dict[str, int], change: Callable[[pd.DataFrame, Draw], None] |
             "height": draw.integers(200, 1200, count),
             "brightness": draw.normal(128, 30, count),
             "border": draw.choice([0.0, 0.1, 0.3], count),
+            "mode": np.resize([*["RGB"] * 10, "L"], count),
             "verdict": "keep",
         }
     )
@@ -78,6 +79,10 @@ def upscaled(table: pd.DataFrame, _: Draw) -> None:
     table.loc[table["label"] == "coat", ["width", "height"]] *= 6
 
 
+def scans(table: pd.DataFrame, _: Draw) -> None:
+    table["mode"] = np.where(table["label"] == "coat", "L", "RGB")
+
+
 def grounds(table: pd.DataFrame, _: Draw) -> None:
     table.loc[table["label"] == "coat", "border"] = 0.6
 
@@ -90,7 +95,8 @@ def grounds(table: pd.DataFrame, _: Draw) -> None:
         (pages, "host", "come from the host", ""),
         (engines, "source", "come from the source 'yahoo', 0 of", ""),
         (formats, "format", "have the format", "converting files does not remove their artefacts"),
-        (upscaled, "width", "are at least ", "collect images of the same sizes for every class"),
+        (scans, "colour mode", "have the colour mode '", "convert all images to greyscale"),
+        (upscaled, "width", "are at least 1,", "collect images of the same sizes for every class"),
         (grounds, "border", "have a uniform border on", ""),
     ],
 )
@@ -107,6 +113,15 @@ def test_what_gives_a_class_away_is_a_warning(
     assert first.check.parameters == ("validate.shortcuts.skill",)
 
 
+def test_only_what_gives_a_class_away_is_passed_on() -> None:
+    found = find_shortcuts(images({"coat": 60, "shoe": 60}, formats), CLASSES)
+    assert len(found) > 5
+    assert [(item["property"], item["advice"][:13]) for item in telling(found, ShortcutsParams())] == [
+        ("format", "collect every")
+    ]
+    assert telling(found, ShortcutsParams(skill=1.0)) == []
+
+
 def leaning(table: pd.DataFrame, draw: Draw) -> None:
     odds = np.where(table["label"] == "coat", 0.7, 0.5)
     table["source"] = np.where(draw.random(len(table)) < odds, "bing", "google")
@@ -115,7 +130,7 @@ def leaning(table: pd.DataFrame, draw: Draw) -> None:
 
 def uniform(table: pd.DataFrame, _: Draw) -> None:
     table[["width", "height"]] = 32
-    table[["format", "source", "image_url"]] = ["png", "keras", "train/1"]
+    table[["format", "mode", "source", "image_url"]] = ["png", "RGB", "keras", "train/1"]
 
 
 @pytest.mark.parametrize(

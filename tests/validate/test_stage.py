@@ -28,6 +28,7 @@ OUTPUTS = (
     "plots/validate/entropy.csv",
     "plots/validate/full.json",
     "plots/validate/sharpness.csv",
+    "plots/validate/shortcuts.json",
     "plots/validate/sides.csv",
     "reports/validate.html",
 )

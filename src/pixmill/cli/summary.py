@@ -31,6 +31,7 @@ def summary(root: Path) -> str:
         ParamsError: ``pyproject.toml`` is not valid.
     """
     from pixmill.evaluate.measure import convert_metrics
+    from pixmill.pages.evaluate.sentences import shortcut_sentence
     from pixmill.record.store import tracking_uri, view_hint
     from pixmill.review.examining import describe_missing
     from pixmill.state.result_status import notes, way_back
@@ -42,7 +43,8 @@ def summary(root: Path) -> str:
         if (back := way_back(root, "evaluate")) is None:
             raise
         raise ManifestError(error.message, next=f"{error.next}, or for those of the last run: {back}") from None
-    lines = ["", *_headline(metrics), "", *_per_class(metrics), ""]
+    shortcut = shortcut_sentence(metrics)
+    lines = ["", *_headline(metrics), *([f"warning: {shortcut}"] if shortcut else []), "", *_per_class(metrics), ""]
     pages = [f"reports/{path.name}" for path in sorted((root / "reports").glob("*.html"))]
     lines += ["Reports:"]
     lines += [f"  {page}" for page in sorted(pages, key=lambda page: "evaluate" not in page)] or [

@@ -115,7 +115,14 @@ class Evaluation:
 
 
 def evaluate(
-    trained: Path, packed: Path, params: EvaluateParams, *, train: TrainParams, scratch: Path, root: Path
+    trained: Path,
+    packed: Path,
+    params: EvaluateParams,
+    *,
+    train: TrainParams,
+    scratch: Path,
+    root: Path,
+    shortcuts: Sequence[Mapping[str, Any]] = (),
 ) -> Evaluation:
     """Predict every packed image and measure the predictions.
 
@@ -128,6 +135,7 @@ def evaluate(
         train: The section ``train``.
         scratch: Cache of the features.
         root: The project's folder, which ``params.unlabelled`` is relative to.
+        shortcuts: What ``plots/validate/shortcuts.json`` lists, which the metrics repeat. Default: none.
 
     Raises:
         DataError: ``evaluate.unlabelled`` is no folder below ``data/``.
@@ -158,6 +166,7 @@ def evaluate(
         **confidence,
         "slices": slice_figures(cut),
         "unlike": _share(predictions.loc[predictions["split"] == "test", "unlike"]),
+        "shortcuts": list(shortcuts),
     }
     metrics["baseline"] |= histogram_figures(parts["train"], parts["test"])
     ranking = None

@@ -14,6 +14,7 @@ from pixmill.learn.inference import answers_schema
 from pixmill.learn.networks import describe_model
 from pixmill.metrics.growth import Growth
 from pixmill.pages.evaluate import figures, render_report
+from pixmill.pages.evaluate.sentences import shortcut_sentence
 from pixmill.record.stage_runs import evaluation_run
 
 
@@ -28,6 +29,7 @@ def main(workspace: Workspace, params: Params) -> None:
         train=params.train,
         scratch=workspace.scratch("train") / "features",
         root=root,
+        shortcuts=read_json(root / "plots" / "validate" / "shortcuts.json", stage="validate")["shortcuts"],
     )
     tables = fresh_folder(root / "artifacts" / "evaluate")
     write_table(tables / "predictions.parquet", result.predictions, predictions_schema(result.labels))
@@ -56,4 +58,7 @@ def main(workspace: Workspace, params: Params) -> None:
         record.log_file(root / "plots" / "evaluate" / "full.json", "plots/evaluate/full.json")
         record.log_file(tables / "predictions.parquet", "predictions/predictions.parquet")
 
-    print(f"evaluate: {result.summary()}\nevaluate: reports/evaluate.html")
+    print(f"evaluate: {result.summary()}")
+    if shortcut := shortcut_sentence(result.metrics):
+        print(f"evaluate: warning: {shortcut}")
+    print("evaluate: reports/evaluate.html")

@@ -9,6 +9,7 @@ from pixmill.core.workspace import Workspace
 from pixmill.expectations import gate_error, warnings
 from pixmill.pages.validate import render_report
 from pixmill.validate import SEEN, metrics, plot_tables, read_decisions, validate
+from pixmill.validate.shortcuts import telling
 
 _DECISIONS = 5
 """Most decisions that are printed where they could not be applied; the page lists the rest."""
@@ -34,6 +35,9 @@ def main(workspace: Workspace, params: Params) -> None:
     headline = {"n": numbers["n"], "kept": numbers["kept"], "dropped": numbers["n"] - numbers["kept"]}
     gate, plots = "failed" if error else "passed", plot_tables(result, params.validate)
     write_figures(root, "validate", headline={**headline, "gate": gate}, full=numbers, tables=plots)
+    shortcuts = telling(result.shortcuts, params.validate.shortcuts)
+    # Evaluate reads it. It holds only what its page repeats, so that evaluate runs again only where that changes.
+    write_json(root / "plots/validate/shortcuts.json", {"shortcuts": shortcuts})
     write_json(
         root / "artifacts/validate/expectations.json", {"results": [outcome.record() for outcome in result.outcomes]}
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ SHORTCUTS = ("property", "skill", "label", "example", "advice")
 APPEARANCE = ("aspect_ratio", "bytes_per_pixel", "brightness", "border")
 """Properties that also depend on what an image shows: a tower is tall, a trouser leaves more of a white ground free."""
 
-_WORDS = ("source", "host", "format")
+_WORDS = ("source", "host", "format", "colour_mode")
 """Properties that are words; the others are numbers."""
 
 _PROPERTIES = {
@@ -26,6 +26,10 @@ _PROPERTIES = {
     "format": (
         "have the format '{}'",
         "collect every class in one format: converting files does not remove their artefacts",
+    ),
+    "colour_mode": (
+        "have the colour mode '{}'",
+        "collect every class in one colour mode, or convert all images to greyscale",
     ),
     "width": ("are {} pixels wide", "collect images of the same sizes for every class"),
     "height": ("are {} pixels high", "collect images of the same sizes for every class"),
@@ -97,7 +101,8 @@ def _properties(kept: pd.DataFrame) -> pd.DataFrame:
     addresses = kept["image_url"].fillna(kept["page_url"]).astype("string").str.lower()
     hosts = addresses.str.extract(r"^[a-z]+://([^/?#:]*)")[0]
     sizes = kept["bytes"] / (kept["width"] * kept["height"])
-    columns = kept.assign(host=hosts.str.extract(_SITE)[0].fillna(hosts), bytes_per_pixel=sizes)
+    sites = hosts.str.extract(_SITE)[0].fillna(hosts)
+    columns = kept.assign(host=sites, colour_mode=kept["mode"], bytes_per_pixel=sizes)
     words = {name: columns[name].fillna("unknown").astype(object) for name in _WORDS}
     numbers = dict.fromkeys(set(_PROPERTIES) - set(_WORDS), float)
     # Rounded, so that an example names a limit exactly.
@@ -157,12 +162,17 @@ def _example(name: str, values: pd.DataFrame, y: Codes, best: int, labels: Seque
         has = column > stump.fit(values.to_numpy(), of).tree_.threshold[0]
         more = has[of].mean() >= has[~of].mean()
         has = has if more else ~has
-        value = f"at least {column[has].min():.3g}" if more else f"at most {column[has].max():.3g}"
+        value = f"at least {_figure(column[has].min())}" if more else f"at most {_figure(column[has].max())}"
     others = f"'{labels[1 - best]}'" if len(labels) == 2 else "other classes"
     return labels[best], (
         f"{has[of].sum():,} of {of.sum():,} images of '{labels[best]}' {_PROPERTIES[name][0].format(value)}, "
         f"{has[~of].sum():,} of {(~of).sum():,} of {others}"
     )
+
+
+def _figure(value: float) -> str:
+    """Return a number of three decimals as people write it (``1,060``, ``0.45``)."""
+    return f"{value:,.3f}".rstrip("0").rstrip(".")
 
 
 def shortcut_table(shortcuts: pd.DataFrame, params: ShortcutsParams) -> pd.DataFrame:
@@ -177,6 +187,20 @@ def shortcut_table(shortcuts: pd.DataFrame, params: ShortcutsParams) -> pd.DataF
     """
     limits = np.where(shortcuts["property"].isin(APPEARANCE), max(params.skill, _CONTENT), params.skill)
     return shortcuts.assign(excess=(shortcuts["skill"] - limits).round(3))
+
+
+def telling(shortcuts: pd.DataFrame, params: ShortcutsParams) -> list[dict[Hashable, Any]]:
+    """Return the properties whose skill is too high, the best first: those that ``shortcuts.json`` holds.
+
+    Args:
+        shortcuts: See :func:`find_shortcuts`.
+        params: The highest skill that passes.
+
+    Returns:
+        :data:`SHORTCUTS` of each.
+    """
+    found = shortcut_table(shortcuts, params)
+    return found.loc[found["excess"] > 0, list(SHORTCUTS)].to_dict("records")
 
 
 def shortcut_check(params: ShortcutsParams) -> Check:

@@ -111,6 +111,14 @@ def test_the_accuracy_stands_with_its_interval_beside_what_could_be_had_without_
     assert bars == [("this model", "92.5"), ("colour-histogram baseline", "62.0"), ("most common class", "50.0")]
 
 
+def test_what_gives_a_class_away_stands_beside_the_accuracy():
+    assert "alone tells" not in page()
+    found = {"property": "width", "skill": 1.0, "label": "coat", "example": "9 of 9 are wide", "advice": "crop them"}
+    text = page(metrics=METRICS | {"shortcuts": [found]})
+    assert "width (skill 1) alone tells one class" in text.partition('<div class="figures">')[0]
+    assert "9 of 9 are wide. It may be lower" in section(text, "careful")
+
+
 def test_each_class_has_its_row_and_its_commonest_confusion():
     text = page()
     assert re.search(r"<td>coat</td><td class=\"number\">0\.750</td><td class=\"number\">\u2013</td>", text)

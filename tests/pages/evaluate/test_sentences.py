@@ -13,6 +13,7 @@ from pixmill.pages.evaluate.sentences import (
     labels_sentence,
     meaning,
     next_steps,
+    shortcut_sentence,
     threshold_sentence,
     worse_slices,
 )
@@ -130,6 +131,36 @@ def test_a_sound_result_is_cautioned_only_by_its_interval_and_its_source(metrics
     interval, source = cautions(metrics)
     assert "±4.5 points" in interval
     assert "same sources" in source
+
+
+SHORTCUTS = [
+    {
+        "property": "width",
+        "skill": 1.0,
+        "label": "covid",
+        "example": "90 of 90 images of 'covid' are at least 1,060 pixels wide, 0 of 90 of 'normal'",
+        "advice": "collect images of the same sizes for every class",
+    },
+    {"property": "colour_mode", "skill": 0.83, "label": "covid", "example": "others", "advice": "others"},
+]
+
+
+def test_what_gives_a_class_away_is_the_first_limitation(metrics):
+    assert shortcut_sentence(metrics) == ""
+    found = metrics | {"shortcuts": SHORTCUTS}
+    sentence = (
+        "width (skill 1) and colour mode (skill 0.83) alone tell one class from the others: the accuracy may measure "
+        "this, not what the images show. 90 of 90 images of 'covid' are at least 1,060 pixels wide, 0 of 90 of "
+        "'normal'."
+    )
+    assert shortcut_sentence(found) == sentence
+    first, *others = cautions(found)
+    assert first == (
+        f"W{sentence[1:]} It may be lower on images that do not differ in this; collect images of the same sizes for "
+        "every class."
+    )
+    assert others == list(cautions(metrics))
+    assert " (skill 1) alone tells one" in shortcut_sentence(metrics | {"shortcuts": SHORTCUTS[:1]})
 
 
 @pytest.mark.parametrize(

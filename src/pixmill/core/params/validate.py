@@ -133,8 +133,9 @@ class ShortcutsParams(WarningParams):
 
     skill: Share = Field(
         0.5,
-        description="Largest skill of source, host, format, width or height: 1 if it always tells a class from the "
-        "others, 0 if it guesses. For properties that also depend on what the images show, it is at least 0.95.",
+        description="Largest skill of source, host, format, colour mode, width or height: 1 if it always tells a class "
+        "from the others, 0 if it guesses. For properties that also depend on what the images show, it is at least "
+        "0.95.",
         examples=[0.3],
     )
 
@@ -209,7 +210,7 @@ class ValidateParams(Section):
         "lower-ranking one is dropped.",
     )
     shortcuts: ShortcutsParams = Field(
-        ShortcutsParams(), description="No source, format, size or the like gives a class away."
+        ShortcutsParams(), description="No source, format, colour mode, size or the like gives a class away."
     )
     plugins: tuple[PluginName, ...] = Field(
         (), strict=False, description="Your own checks of src/, by name.", examples=[["licences"]]

@@ -55,6 +55,7 @@ def render_report(evaluation: Evaluation, root: Path, growth: Growth | None) -> 
         "page.html",
         metrics=metrics,
         headline=sentences.headline(metrics, evaluation.interval_confidence),
+        shortcut=sentences.shortcut_sentence(metrics),
         meaning=sentences.meaning(metrics),
         cautions=list(sentences.cautions(metrics)),
         steps=list(sentences.next_steps(metrics, confusions, ranking=ranking, slices=slices, growth=growth)),

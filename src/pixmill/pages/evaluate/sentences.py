@@ -44,6 +44,22 @@ def headline(metrics: Mapping[str, Any], confidence: float) -> str:
     )
 
 
+def shortcut_sentence(metrics: Mapping[str, Any]) -> str:
+    """Return what tells the class without a look at the content, as validate found it; empty if nothing does.
+
+    Args:
+        metrics: The content of ``plots/evaluate/full.json``; earlier versions wrote none of these.
+    """
+    found = metrics.get("shortcuts") or []
+    if not found:
+        return ""
+    names = [f"{item['property'].replace('_', ' ')} (skill {item['skill']:g})" for item in found]
+    return (
+        f"{join_names(names)} alone {'tells' if len(names) == 1 else 'tell'} one class from the others: the accuracy "
+        f"may measure this, not what the images show. {found[0]['example']}."
+    )
+
+
 def meaning(metrics: Mapping[str, Any]) -> str:
     """Return how the accuracy compares with the baselines.
 
@@ -155,7 +171,7 @@ def worse_slices(slices: pd.DataFrame) -> list[str]:
         slices: As :func:`pixmill.evaluate.slices.slices` returns it.
     """
     return [
-        f"{row['what'][0].upper()}{row['what'][1:]}: {row['right']:,} of {row['n']:,} correct "
+        f"{_capital(row['what'])}: {row['right']:,} of {row['n']:,} correct "
         f"({_percent(row['accuracy'])}), against {_percent(row['rest'])} on all other test images. "
         f"This is unlikely to be chance (p = {max(row['p_adjusted'], 0.0001):.2g}, Holm-adjusted for all slices)."
         for row in _worse(slices).to_dict("records")
@@ -254,6 +270,9 @@ def cautions(metrics: Mapping[str, Any]) -> Iterator[str]:
     Args:
         metrics: As :func:`pixmill.evaluate.measure.measure` returns them.
     """
+    if shortcut := shortcut_sentence(metrics):
+        advice = metrics["shortcuts"][0]["advice"]
+        yield f"{_capital(shortcut)} It may be lower on images that do not differ in this; {advice}."
     majority, histogram = (metrics["baseline"][f"{name}_accuracy"] for name in ("majority", "histogram"))
     if metrics["accuracy_low"] <= majority:
         yield (
@@ -292,6 +311,10 @@ def cautions(metrics: Mapping[str, Any]) -> Iterator[str]:
 
 def _overfits(metrics: Mapping[str, Any]) -> bool:
     return bool(metrics["train"]["accuracy"] - metrics["accuracy"] > _OVERFIT)
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def _percent(value: float) -> str:

@@ -330,7 +330,7 @@ def rows(**columns: list[object]) -> pd.DataFrame:
 
 def tell(name: str, table: pd.DataFrame, **result: int) -> list[str]:
     """Return what a check says of a table."""
-    [check] = [check for check in checks(ValidateParams(), CLASSES) if check.name == name]
+    check, *_ = [check for check in checks(ValidateParams(), CLASSES) if check.name == name]
     return check.tell(result, table)
 
 

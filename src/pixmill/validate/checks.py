@@ -10,6 +10,7 @@ import pandas as pd
 from pixmill.core.params import Severity, ValidateParams
 from pixmill.core.words import count
 from pixmill.expectations import Advise, Check, Result, Tell
+from pixmill.validate.lookalikes import lookalikes_check
 from pixmill.validate.shortcuts import shortcut_check
 
 _NAMED = 20
@@ -34,7 +35,8 @@ _MEASURES = (
 def checks(params: ValidateParams, classes: Sequence[str]) -> list[Check]:
     """Return every check, in the order of the report.
 
-    They read the tables of :mod:`pixmill.validate.tables`, and :func:`pixmill.validate.shortcuts.shortcut_table`.
+    They read the tables of :mod:`pixmill.validate.tables`, :func:`pixmill.validate.lookalikes.find_lookalikes` and
+    :func:`pixmill.validate.shortcuts.shortcut_table`.
 
     Args:
         params: Thresholds and severities.
@@ -190,6 +192,7 @@ def _of_repetition(params: ValidateParams) -> Iterator[Check]:
         tell=_across_labels,
         advise=lambda *_: _DECIDE,
     )
+    yield lookalikes_check(params.near_duplicates.severity)
     nothing = "no placeholders"
     yield _none("placeholders", params.placeholders.severity, "repeats", nothing, _placeholders, _DECIDE)
     nothing, advice = (

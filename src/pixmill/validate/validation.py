@@ -19,6 +19,7 @@ from pixmill.images.likeness.neighbours import near_duplicates
 from pixmill.validate.checks import checks
 from pixmill.validate.decisions import Decision, match_decisions, names_of
 from pixmill.validate.findings import LEAKS, REPEATED, find_leaks, find_repeated
+from pixmill.validate.lookalikes import LOOKALIKES, find_lookalikes
 from pixmill.validate.plugin_checks import plugin_checks
 from pixmill.validate.shortcuts import SHORTCUTS, find_shortcuts, shortcut_table
 from pixmill.validate.sightings import PARTS, SightingIndex, collect_seen
@@ -53,6 +54,7 @@ class Validation:
         sightings: All sightings, for the report.
         repeated: Conflicts and placeholders, see :func:`pixmill.validate.findings.find_repeated`; default: none.
         leaks: See :func:`pixmill.validate.findings.find_leaks`; default: none.
+        lookalikes: See :func:`pixmill.validate.lookalikes.find_lookalikes`; default: none.
         shortcuts: See :func:`pixmill.validate.shortcuts.find_shortcuts`; default: none.
     """
 
@@ -64,6 +66,7 @@ class Validation:
     sightings: pd.DataFrame
     repeated: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(REPEATED)))
     leaks: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(LEAKS)))
+    lookalikes: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(LOOKALIKES)))
     shortcuts: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(SHORTCUTS)))
 
     def pairs_across_labels(self) -> pd.DataFrame:
@@ -125,19 +128,20 @@ def validate(
     table["part"] = _parts(rows["given_split"], where)
     verdicts = judge(table, matched, where, classes=classes, params=params)
 
+    compared = np.flatnonzero(verdicts.kept)
     links = near_duplicates(
         surveyed.hashes,
         surveyed.greys,
         distance=params.duplicate_distance,
         similarity=params.duplicate_similarity,
         mirror=params.duplicate_mirror,
-        among=np.flatnonzero(verdicts.kept),
+        among=compared,
         protected=verdicts.settled,
         workers=workers,
     )
     verdicts = verdicts.without(links.repeats, table["id"])
     both = verdicts.kept[links.a] & verdicts.kept[links.b]
-    stands_for = links.repeats
+    stands_for, labels = links.repeats, verdicts.labels
     links = VerifiedPairs(links.a[both], links.b[both], links.similarity[both], repeats=links.repeats[:0])
     ids = table["id"]
     table["group"] = ids.iloc[groups(len(table), links)].to_numpy()
@@ -154,10 +158,20 @@ def validate(
     leaks = find_leaks(table, verdicts, where)
     of_classes = class_table(table, classes)
     shortcuts = find_shortcuts(table, classes)
+    unsettled = pair_table(pairs, table, settled=verdicts.settled)
+    lookalikes = find_lookalikes(
+        unsettled,
+        stands_for,
+        labels=labels,
+        greys=surveyed.greys,
+        kept=len(compared),
+        similarity=params.duplicate_similarity,
+    )
     images = image_table(manifest["id"], table, settled=verdicts.settled, repeated=repeated, leaks=leaks)
     tables = {
         "images": Table(images),
-        "pairs": Table(pair_table(pairs, table, settled=verdicts.settled)),
+        "pairs": Table(unsettled),
+        "lookalikes": Table(lookalikes),
         "classes": Table(of_classes, named_by=("label",)),
         "shortcuts": Table(shortcut_table(shortcuts, params.shortcuts), named_by=("property",)),
     }
@@ -181,6 +195,7 @@ def validate(
         sightings=sightings,
         repeated=repeated,
         leaks=leaks,
+        lookalikes=lookalikes,
         shortcuts=shortcuts,
     )
 

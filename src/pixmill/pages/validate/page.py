@@ -23,6 +23,7 @@ from pixmill.pages.validate.image_sections import (
     sheets,
 )
 from pixmill.validate.decisions import Decision
+from pixmill.validate.lookalikes import advice as lookalikes_advice
 from pixmill.validate.reasons import UNREADABLE
 from pixmill.validate.statistics import DIMENSIONS, Distribution, dimension_table, distributions, metrics
 from pixmill.validate.validation import Validation
@@ -104,6 +105,7 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
         placeholders=standing,
         leaks=leaking,
         near=near,
+        lookalikes=lookalikes_advice(validation.lookalikes, where="") if len(validation.lookalikes) else "",
         repeated=repeated,
         followed=Excerpt(
             [

@@ -1,0 +1,92 @@
+"""Different images before a fixed camera are told from copies, and the similarity that keeps them is named."""
+
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pixmill.core.params import ValidateParams
+from pixmill.expectations import warnings
+from pixmill.pages.validate import render_report
+from pixmill.validate import Validation
+from tests.images.samples import encoded
+from tests.validate.conftest import Scrape, shapes
+
+
+def part(number: int, *, cracked: bool) -> bytes:
+    """Return a photograph of a part before a fixed camera: one scene, its own stains and noise, and perhaps a crack."""
+    draw = np.random.default_rng(number)
+    scene = np.asarray(shapes(0, side=160).convert("L"), np.float64)
+    stains = Image.fromarray(draw.integers(0, 256, (9, 9), dtype=np.uint8)).resize((160, 160), Image.Resampling.BICUBIC)
+    scene = scene + (np.asarray(stains, np.float64) - 128) / draw.uniform(18, 28) + draw.normal(0, 4, (160, 160))
+    if cracked:
+        row, column = draw.integers(20, 100, 2)
+        scene[row : row + 3, column : column + 30] -= 60
+    return encoded(Image.fromarray(scene.clip(0, 255).astype(np.uint8)), "PNG")
+
+
+def fill(scrape: Scrape, count: int, *, labels: tuple[str, str] = ("cracked", "whole")) -> None:
+    for number in range(count):
+        scrape.add(labels[0], part(2 * number, cracked=True))
+        scrape.add(labels[1], part(2 * number + 1, cracked=False))
+
+
+def signs(validation: Validation) -> list[str]:
+    return [line for line in warnings(validation.outcomes).get("near_duplicates", []) if "duplicate_similarity" in line]
+
+
+def suggested(line: str) -> float:
+    found = re.search(r"set validate\.duplicate_similarity: (0\.\d+),", line)
+    assert found
+    return float(found[1])
+
+
+# Of more than 51 images, one stands for more than it may, and the others are dropped.
+@pytest.mark.parametrize("count", [20, 60])
+def test_parts_before_a_fixed_camera_are_kept_at_the_named_similarity(scrape: Scrape, count: int) -> None:
+    fill(scrape, count)
+    before = scrape.validate(classes=["cracked", "whole"])
+    *_, last = signs(before)
+    assert "different images that look alike, as before a fixed camera" in last
+    assert any("of the near-duplicate pairs have different labels" in line for line in signs(before))
+    after = scrape.validate(classes=["cracked", "whole"], duplicate_similarity=suggested(last))
+    assert (after.manifest["verdict"] == "keep").all()
+    assert len(after.pairs) <= 0.1 * count
+    assert signs(after) == []
+
+
+def test_one_scene_with_one_label_is_told_too(scrape: Scrape) -> None:
+    fill(scrape, 20, labels=("whole", "whole"))
+    (line,) = signs(scrape.validate(classes=["whole"]))
+    assert "40 of 40 images are near-duplicates of another; expected copies only" in line
+
+
+def test_the_page_says_so_beside_the_pairs(scrape: Scrape) -> None:
+    fill(scrape, 20)
+    found = scrape.validate(classes=["cracked", "whole"])
+    page = render_report(found, folder=scrape.folder, params=ValidateParams(), workers=0)
+    near = page.partition('<h2 id="near">')[2].partition("<h2")[0]
+    assert "set validate.duplicate_similarity: 0.9" in near
+    assert near.count('<figure class="card shot">') > 5
+    assert "they may be different images that look alike" in page
+
+
+def test_copies_are_copies_whatever_their_labels(scrape: Scrape) -> None:
+    for number in range(40):
+        once = shapes(number, side=160)
+        scrape.add("coat", encoded(once, "PNG"))
+        scrape.add("shoe" if number % 2 else "coat", encoded(once, "JPEG", quality=95))
+    found = scrape.validate()
+    assert len(found.pairs) == 40
+    assert signs(found) == []
+
+
+def test_a_few_wrong_labels_among_edited_copies_are_no_sign(scrape: Scrape) -> None:
+    for number in range(60):
+        once = shapes(number, side=160)
+        scrape.add("coat", encoded(once, "PNG"))
+        scrape.add("shoe" if number < 11 else "coat", encoded(once.crop((4, 4, 156, 156)), "PNG"))
+    found = scrape.validate()
+    assert len(found.pairs) == 60
+    assert signs(found) == []

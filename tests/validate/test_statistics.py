@@ -137,7 +137,7 @@ def test_no_value_is_lost_however_far_out_it_lies(values) -> None:
     assert trimmed.scale.edges[0] <= 10 <= trimmed.scale.edges[-1]
 
 
-@pytest.mark.parametrize("scale", scales(PARAMS), ids=lambda scale: scale.name)
+@pytest.mark.parametrize("scale", scales(PARAMS, 10.0), ids=lambda scale: scale.name)
 def test_edges_rise_and_thresholds_lie_between_them(scale) -> None:
     assert np.all(np.diff(scale.edges) > 0)
     assert all(scale.edges[0] <= limit <= scale.edges[-1] for limit in scale.limits)

@@ -44,6 +44,7 @@ def look(
         settled=chosen,
         repeated=pd.DataFrame(list(repeated), columns=list(REPEATED)),
         leaks=pd.DataFrame(list(leaks), columns=list(LEAKS)),
+        min_sharpness=10.0,
     )
 
 

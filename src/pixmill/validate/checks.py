@@ -26,7 +26,6 @@ _MEASURES = (
     ("image_size", "height", "min_height", "are at least {:g} pixels high"),
     ("aspect_ratio", "elongation", "max_ratio", "have a longer side of at most {:g} times the shorter"),
     ("dark", "brightness", "min_brightness", "have a brightness of at least {:g}"),
-    ("blurred", "sharpness", "min_sharpness", "have a sharpness of at least {:g}"),
     ("blank", "entropy", "min_entropy", "have an entropy of at least {:g}"),
 )
 """Each measure with a threshold: the section of its params, its column, the threshold's key, and the phrase."""
@@ -94,7 +93,17 @@ def _of_images(params: ValidateParams) -> Iterator[Check]:
         phrase=f"readable images are in an allowed format ({', '.join(formats.allowed)})",
         bad=lambda values: values.notna() & ~values.isin(list(formats.allowed)),
     )
-    yield from (*measures[:3], allowed, *measures[3:])
+    blurred = _share(
+        "blurred",
+        "blur",
+        params.blurred,
+        kwargs={"max_value": 0},
+        parameter="min_sharpness",
+        phrase="readable images have a sharpness of at least "
+        f"{params.blurred.min_sharpness:g}, or near that of the set",
+        bad=lambda values: values > 0,
+    )
+    yield from (*measures[:3], allowed, measures[3], blurred, *measures[4:])
 
 
 def _measure(params: ValidateParams, name: str, column: str, parameter: str, phrase: str) -> Check:

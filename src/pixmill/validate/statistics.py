@@ -13,6 +13,7 @@ import pandas as pd
 from pixmill.core.manifest import given_test
 from pixmill.core.params import ValidateParams
 from pixmill.expectations import verdicts_by_name, warnings
+from pixmill.validate.blur import blur_limit
 from pixmill.validate.reasons import word
 from pixmill.validate.sightings import PARTS
 from pixmill.validate.validation import Validation
@@ -146,7 +147,7 @@ class Distribution:
         return Distribution(scale, self.kept[first : last + 1], self.dropped[first : last + 1])
 
 
-def scales(params: ValidateParams) -> tuple[Bins, ...]:
+def scales(params: ValidateParams, min_sharpness: float) -> tuple[Bins, ...]:
     """Return the scales of all measures, in the order of the page.
 
     Sides, ratios and sharpness have bins that grow with the value, since an image of 100 pixels differs from one of
@@ -155,6 +156,7 @@ def scales(params: ValidateParams) -> tuple[Bins, ...]:
 
     Args:
         params: The gate's thresholds.
+        min_sharpness: See :func:`pixmill.validate.blur.blur_limit`.
     """
     size, most = params.image_size, params.aspect_ratio.max_ratio
     return (
@@ -170,7 +172,7 @@ def scales(params: ValidateParams) -> tuple[Bins, ...]:
         ),
         Bins("brightness", "Brightness (0 to 255)", _TONES, _TONE_TICKS, (params.dark.min_brightness,)),
         Bins("contrast", "Contrast (0 to 128)", _HALF_TONES, (0, 32, 64, 96, 128)),
-        Bins("sharpness", "Sharpness (variance of the Laplacian)", _ENERGIES, _TENS, (params.blurred.min_sharpness,)),
+        Bins("sharpness", "Sharpness (variance of the Laplacian)", _ENERGIES, _TENS, (min_sharpness,)),
         Bins("entropy", "Entropy (bits)", _BITS, (0, 2, 4, 6, 8), (params.blank.min_entropy,)),
         Bins("border", "Uniform border (share of the image)", _SHARES, (0, 0.25, 0.5, 0.75, 1)),
     )
@@ -184,13 +186,15 @@ def distributions(manifest: pd.DataFrame, params: ValidateParams) -> list[Distri
         params: The gate's thresholds.
     """
     kept = (manifest["verdict"] == "keep").to_numpy(dtype=bool)
+    sharpness = manifest["sharpness"].dropna().to_numpy(np.float64)
+    limit = blur_limit(sharpness, params.blurred.min_sharpness)
     return [
         Distribution(
             scale,
             kept=_counts(manifest.loc[kept, scale.name], scale.edges),
             dropped=_counts(manifest.loc[~kept, scale.name], scale.edges),
         )
-        for scale in scales(params)
+        for scale in scales(params, limit)
     ]
 
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pixmill.core.words import count
+from pixmill.validate.blur import blur_limit
 
 _MEASURES = ("width", "height", "format", "brightness", "sharpness", "entropy")
 
@@ -20,6 +21,7 @@ def image_table(
     settled: npt.NDArray[np.bool_],
     repeated: pd.DataFrame,
     leaks: pd.DataFrame,
+    min_sharpness: float,
 ) -> pd.DataFrame:
     """Return one row a row of the scraped manifest, except those that a decision dropped.
 
@@ -29,11 +31,13 @@ def image_table(
         settled: Which images a decision keeps; their measures are not checked.
         repeated: See :func:`pixmill.validate.findings.find_repeated`.
         leaks: See :func:`pixmill.validate.findings.find_leaks`.
+        min_sharpness: ``validate.blurred.min_sharpness``.
 
     Returns:
         ``id``, ``label``, ``pixels`` and ``failure``; the measures, where there are pixels and nobody has decided:
         ``width``, ``height``, ``elongation`` (the longer side by the shorter), ``format``, ``brightness``,
-        ``sharpness``, ``entropy``, and ``redundant`` (1 for the copy or near-duplicate of another, else 0); the
+        ``sharpness``, ``blur`` (1 below :func:`pixmill.validate.blur.blur_limit`, else 0), ``entropy``, and
+        ``redundant`` (1 for the copy or near-duplicate of another, else 0); the
         findings, null where there are none: ``conflict`` (the labels), ``placeholder`` (a clause) and ``addresses``,
         ``leak`` (the parts) and ``leak_places``.
     """
@@ -43,8 +47,10 @@ def image_table(
     sides = table[["width", "height"]].to_numpy(np.float64, na_value=np.nan)
     # Of whole numbers, so that a ratio is just what a person would compute.
     table["elongation"] = sides.max(axis=1) / sides.min(axis=1)
+    sharpness = table["sharpness"].to_numpy(np.float64, na_value=np.nan)
+    table["blur"] = (sharpness < blur_limit(sharpness[readable], min_sharpness)).astype(np.float64)
     table["redundant"] = _redundant(images, readable & ~dropped)
-    for name in (*_MEASURES, "elongation", "redundant"):
+    for name in (*_MEASURES, "elongation", "blur", "redundant"):
         table[name] = table[name].where(readable & ~settled)
     for findings in _findings(repeated, leaks):
         _put(table, findings)

@@ -167,7 +167,14 @@ def validate(
         kept=len(compared),
         similarity=params.duplicate_similarity,
     )
-    images = image_table(manifest["id"], table, settled=verdicts.settled, repeated=repeated, leaks=leaks)
+    images = image_table(
+        manifest["id"],
+        table,
+        settled=verdicts.settled,
+        repeated=repeated,
+        leaks=leaks,
+        min_sharpness=params.blurred.min_sharpness,
+    )
     tables = {
         "images": Table(images),
         "pairs": Table(unsettled),

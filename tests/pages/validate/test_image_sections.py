@@ -185,7 +185,7 @@ def test_shapes_that_are_ordinary_are_not_shown_as_elongated() -> None:
 
 
 def test_an_image_that_is_shown_above_is_not_shown_again() -> None:
-    seen = found(kept(1, brightness=1.0, sharpness=0.1), kept(2, sharpness=0.5))
+    seen = found(kept(1, brightness=1.0, sharpness=0.1), kept(2, sharpness=0.5), *map(kept, range(3, 9)))
     assert [card.id for card in seen["Dark"]["cards"]] == [key(1)]
     blurred = seen["Blurred"]
     assert (blurred["count"], blurred["above"], blurred["more"]) == (2, 1, 0)

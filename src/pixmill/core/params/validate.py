@@ -57,14 +57,15 @@ class DarkParams(WarningParams):
 
 
 class BlurredParams(WarningParams):
-    """The lower bound on the sharpness, for a share of the readable images."""
+    """The lower bound on the sharpness, within the set, for a share of the readable images."""
 
     # The Laplacian of 8-bit grey levels lies within ±1020, so that its variance has an upper bound.
     min_sharpness: float = Field(
         10.0,
         ge=0,
         le=1_040_400,
-        description="Smallest variance of the Laplacian, with the image at about 200 pixels.",
+        description="Smallest variance of the Laplacian, with the image at about 200 pixels; less where the whole set "
+        "is soft: a blurred image is also far less sharp than the others.",
         examples=[50],
     )
     share: Fulfilled = 0.95

@@ -10,6 +10,7 @@ from pixmill.core.params import ValidateParams
 from pixmill.core.words import count
 from pixmill.pages.base import Excerpt, shorten
 from pixmill.pages.validate.cards import CARDS, ImageCard, ImageSet, Rows, ValidationCards
+from pixmill.validate.blur import blur_limit
 from pixmill.validate.reasons import REASONS
 
 _BESIDE = ("label_conflict", "repeated", "duplicate_pixels")
@@ -157,6 +158,8 @@ def doubtful(
         section, key = parameter.split(".")
         limit = getattr(getattr(params, section), key)
         values = images.manifest[column].to_numpy(dtype=np.float64, na_value=np.nan)
+        if column == "sharpness":
+            limit = blur_limit(values[~np.isnan(values)], limit)
         if column == "aspect_ratio":
             values = np.maximum(values, 1 / np.where(values > 0, values, np.nan))
         # The smaller, the worse.

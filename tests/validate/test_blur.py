@@ -1,0 +1,61 @@
+"""Blur is judged within the set."""
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from pixmill.core.params import ValidateParams
+from pixmill.validate import Validation
+from pixmill.validate.blur import blur_limit
+from pixmill.validate.statistics import distributions
+from tests.images.samples import encoded
+from tests.validate.conftest import Scrape
+
+
+def photograph(seed: int, *, blur: float = 0) -> bytes:
+    """Return greys as sharp as a photograph's at 160 pixels, or blurred by so many pixels."""
+    draw = np.random.default_rng(seed)
+    once = Image.fromarray(draw.integers(0, 256, (40, 40), dtype=np.uint8)).resize((160, 160), Image.Resampling.BICUBIC)
+    return encoded(once.filter(ImageFilter.GaussianBlur(blur * draw.uniform(0.8, 1.25))), "PNG")
+
+
+def gate(validation: Validation) -> bool:
+    (outcome,) = [outcome for outcome in validation.outcomes if outcome.check.name == "blurred"]
+    return outcome.success
+
+
+@pytest.mark.parametrize("blur", [3, 4])
+def test_a_set_that_is_soft_as_a_whole_is_not_blurred(scrape: Scrape, blur: float) -> None:
+    for seed in range(40):
+        scrape.add("coat" if seed % 2 else "shoe", photograph(seed, blur=blur))
+    found = scrape.validate()
+    assert (found.manifest["sharpness"] < ValidateParams().blurred.min_sharpness).mean() > 0.2
+    assert gate(found)
+    sharpness = next(
+        item.scale for item in distributions(found.manifest, ValidateParams()) if item.scale.name == "sharpness"
+    )
+    assert (found.manifest["sharpness"] >= sharpness.limits[0]).all()
+
+
+@pytest.mark.parametrize("count", [3, 10])
+def test_blurred_copies_among_sharp_images_are_found(scrape: Scrape, count: int) -> None:
+    for seed in range(40):
+        scrape.add("coat" if seed % 2 else "shoe", photograph(seed))
+    for seed in range(count):
+        scrape.add("coat", photograph(seed, blur=4))
+    found = scrape.validate()
+    assert not gate(found)
+    (outcome,) = [outcome for outcome in found.outcomes if outcome.check.name == "blurred"]
+    assert f"failing: {count} of {20 + count} in class 'coat'" in outcome.found[0]
+
+
+def test_a_blurred_image_of_a_soft_set_is_found() -> None:
+    soft = np.array([9.0, 12, 15, 18, 8, 11, 14, 30, 13])
+    limit = blur_limit(soft, 10.0)
+    assert 1.5 < limit < 8
+
+
+def test_the_limit_is_never_above_the_param() -> None:
+    assert blur_limit(np.full(9, 500.0), 10.0) == 10
+    assert blur_limit(np.empty(0), 10.0) == 10
+    assert blur_limit(np.zeros(9), 10.0) == 0

@@ -8,11 +8,9 @@ from pixmill.core.origin import Origin
 from pixmill.core.params import Params, load_params
 from pixmill.core.words import first_of
 from pixmill.images.listing import files_below
+from pixmill.new.forecast import forecast_seconds
 from pixmill.scrape.sources import row_of
 from pixmill.use import find_issues, salt_for_folders
-
-_SETUP_SECONDS, _IMAGE_SECONDS = 60.0, 0.08
-"""What a first run takes on two CPUs: starting five stages, and for each image."""
 
 _COMMIT = 'git add -A && git commit -m "First results"'
 
@@ -82,8 +80,8 @@ def next_steps(root: Path, here: Path) -> Iterator[str]:
         yield "  dvc repro"
     else:
         local = not {"folder", "shop"}.isdisjoint(params.sources())
-        count = sum(1 for _ in files_below(root / "data")) if local else 0
-        minutes = math.ceil((_SETUP_SECONDS + _IMAGE_SECONDS * count) / 60)
+        files = [path for _, path in files_below(root / "data")] if local else []
+        minutes = math.ceil(forecast_seconds(files, params) / 60) if local else 0
         yield f"  {go}dvc repro   ({f'about {minutes} minutes' if local else 'minutes to hours: pixmill use says'})"
     yield f"  {_COMMIT}"
 

@@ -50,7 +50,8 @@ def test_classes_without_images_and_other_folders_stop(root: Path) -> None:
     assert found == [
         Issue(
             "data/ has folders that are not among the classes of params.yaml: caps",
-            "add them to classes, or move them out of data/: validate stops at labels that no class has",
+            "add them to classes, or move them out of data/: validate stops at labels that no class has. Images "
+            "without a label belong into data/unlabelled, with evaluate.unlabelled: data/unlabelled in params.yaml",
             stops=True,
         ),
         Issue("data/empty is empty\ndata/texts has no image among 2 entries\ndata/none is missing", advice, stops=True),
@@ -72,6 +73,20 @@ def test_a_fixed_split_is_looked_at_part_by_part(root: Path) -> None:
     for part, label in (("train", "coat"), ("train", "hat"), ("test", "coat")):
         fill(root / "data" / part / label, 3)
     assert told(root, fixed)[1:] == [("data/test/hat: no files, and split stops where a split lacks a class", True)]
+
+
+def test_images_without_a_label_that_no_stage_looks_at_are_told(root: Path) -> None:
+    fill(root / "data" / "unlabelled", 2)
+    assert told(root, params()) == [("data/unlabelled is there, but no stage looks at it", False)]
+    assert told(root, params(unlabelled="data/unlabelled")) == []
+    for part in ("train", "test"):
+        for label in ("coat", "hat"):
+            fill(root / "data" / part / label, 3)
+    fill(root / "data" / "pool", 2)
+    fixed = {"folder": {"layout": "fixed"}}
+    assert "set evaluate.unlabelled in params.yaml, such as to data/" in told(root, params(**fixed))[0][0]
+    [(message, _)] = told(root, params(**fixed, unlabelled="data/pool"))
+    assert message.startswith("data has other entries than the splits train, val and test, ignored: coat, hat; if")
 
 
 def test_missing_images_are_brought_back_first(tmp_path: Path) -> None:

@@ -181,7 +181,10 @@ def _splits(top: Path) -> tuple[dict[str | None, Path], list[str]]:
         remarks.append(f"there is no test split: {found['test'].name} is used as test; val is taken from train")
     used = {path.relative_to(top).parts[0] for path in found.values()}
     if others := [path.name for path in _folders(top) if path.name not in used]:
-        remarks.append(f"these folders are not splits and were left out: {first_of(others, _NAMED)}")
+        remarks.append(
+            f"these folders are not splits and were left out: {first_of(others, _NAMED)}; to predict images without a "
+            "label, copy them into data/unlabelled and set evaluate.unlabelled to data/unlabelled in params.yaml"
+        )
     return found, remarks
 
 

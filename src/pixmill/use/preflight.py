@@ -106,13 +106,20 @@ def _folders(data: Path, params: Params) -> Iterator[Issue]:
     except DataError as error:
         yield Issue(error.message, error.next, stops=data.is_dir())
         return
-    for remark in source.remarks():
+    unlabelled = params.evaluate.unlabelled
+    for remark in source.remarks(used=() if unlabelled is None else [unlabelled.split("/")[1]]):
         yield Issue(remark, None)
+    if unlabelled is None and (data / "unlabelled").is_dir():
+        yield Issue(
+            "data/unlabelled is there, but no stage looks at it",
+            "to have evaluate predict its images, set evaluate.unlabelled to data/unlabelled in params.yaml",
+        )
     there = source.labels()
     if unknown := [label for label in there if label not in params.classes]:
         yield Issue(
             f"data/ has folders that are not among the classes of params.yaml: {first_of(unknown, _NAMED)}",
-            "add them to classes, or move them out of data/: validate stops at labels that no class has",
+            "add them to classes, or move them out of data/: validate stops at labels that no class has. Images "
+            "without a label belong into data/unlabelled, with evaluate.unlabelled: data/unlabelled in params.yaml",
             stops=params.validate_.labels_declared.severity == "critical",
         )
     wanted = [label for label in params.classes if "folder" in scrape.sources_of(label)]

@@ -150,9 +150,12 @@ def test_a_split_may_have_three_parts(divided):
 def test_a_part_by_another_name_is_remarked_on(divided):
     for name in ("valid", "unlabelled", ".cache"):
         (divided / name / "hat").mkdir(parents=True)
-    assert FolderSource(divided, layout="fixed").remarks() == [
-        "data has other entries than the splits train, val and test, ignored: valid"
+    source = FolderSource(divided, layout="fixed")
+    assert source.remarks() == [
+        "data has other entries than the splits train, val and test, ignored: valid; if they are images without a "
+        "label to predict, set evaluate.unlabelled in params.yaml, such as to data/valid"
     ]
+    assert source.remarks(used=["valid"]) == []
 
 
 @pytest.mark.parametrize("part", ["train", "test"])

@@ -1,6 +1,6 @@
 """Local images: every file in ``data/<class>/``, or in ``data/<part>/<class>/``, as it is."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -115,17 +115,27 @@ class FolderSource(LocalSource):
         others = [name for name in self.labels() if name not in {*_PARTS, _UNLABELLED} and not self.absence(name)]
         return "put images there" + (f", or set classes to the folders with images: {_some(others)}" if others else "")
 
-    def remarks(self) -> list[str]:
-        """Return a sentence for each thing in the folder that is not taken and that someone may have meant to be."""
+    def remarks(self, *, used: Collection[str] = ()) -> list[str]:
+        """Return a sentence for each thing in the folder that is not taken and that someone may have meant to be.
+
+        Args:
+            used: Names of folders that serve another purpose. Default: none.
+        """
         remarks = []
         for folder in self._parts.values():
             if loose := [name for name in _visible(folder) if not (folder / name).is_dir()]:
                 remarks.append(f"{self._address(folder)} has files outside the class folders, ignored: {_some(loose)}")
         names = set(_visible(self._data))
-        if None not in self._parts and (others := sorted(names - {*_PARTS, _UNLABELLED})):
-            remarks.append(
+        if None not in self._parts and (others := sorted(names - {*_PARTS, _UNLABELLED, *used})):
+            remark = (
                 f"{self._data.name} has other entries than the splits train, val and test, ignored: {_some(others)}"
             )
+            if folders := [name for name in others if (self._data / name).is_dir()]:
+                remark += (
+                    "; if they are images without a label to predict, set evaluate.unlabelled in params.yaml, such as "
+                    f"to {self._address(self._data / folders[0])}"
+                )
+            remarks.append(remark)
         if None in self._parts and names >= _NEEDED:
             remarks.append(
                 f"{self._data.name} has the folders train and test: if they are a split of yours, "

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import tomllib
 from pathlib import Path
@@ -10,10 +11,12 @@ from typing import Any
 import pytest
 import yaml
 
+from pixmill.core.files import replacing
 from pixmill.core.origin import Origin
 from pixmill.core.params import parse_params
 from pixmill.core.params.reference import schema
 from pixmill.new.template import SCHEMA, managed_files, render
+from tests.version_control import dvc, start_repository
 
 STAGES = ("scrape", "validate", "split", "train", "evaluate")
 
@@ -71,6 +74,25 @@ def test_the_pipelines_agree_in_all_but_code(files: dict[str, str], repository: 
         assert stage["params"] == [*own["params"], *lock]
         code = [f"stages/{name}.py", *([f"src/my_shoes/{name}"] if name in ("scrape", "validate", "train") else [])]
         assert stage["deps"] == code + [dep for dep in own["deps"] if not dep.startswith(("src/", "stages/"))]
+
+
+def test_what_a_killed_stage_left_half_written_is_not_in_the_way_of_dvc(
+    files: dict[str, str], repository: Path, tmp_path: Path
+) -> None:
+    for number, text in enumerate([files[".dvcignore"], (repository / ".dvcignore").read_text()]):
+        root = start_repository(tmp_path / str(number), with_dvc=True)
+        (root / ".dvcignore").write_text(text)
+        (root / "out").mkdir()
+        (root / "out" / "00000.bin").write_text("done")
+        dvc(root, "add", "-q", "out")
+        (root / "out" / "00000.bin").unlink()
+        with pytest.raises(RuntimeError), replacing(root / "out" / "00000.bin") as temporary:
+            temporary.write_text("half of it")
+            shutil.copy(temporary, temporary.with_name(f"{temporary.name}.left"))
+            raise RuntimeError
+        assert len(list((root / "out").iterdir())) == 1
+        dvc(root, "checkout", "out")
+        assert (root / "out" / "00000.bin").read_text() == "done"
 
 
 def test_other_programs_can_read_it(files: dict[str, str]) -> None:

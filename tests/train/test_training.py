@@ -23,6 +23,7 @@ def trained(tmp_path_factory):
 def test_metrics_are_those_of_the_best_epoch(trained):
     best = min(trained.history, key=lambda epoch: epoch.val_loss)
     assert trained.metrics() == {
+        "inverse_regularization": None,
         "learning_curve": None,
         "best_epoch": best.epoch,
         "epochs": 6,
@@ -209,6 +210,20 @@ def test_a_learning_curve_is_kept_and_depends_on_the_clusters(packed, tmp_path, 
     manifest["cluster"] = manifest["cluster"].where(manifest["split"] != "train", manifest["id"].str[:1])
     write_table(clustered / "manifest.parquet", manifest, SPLIT)
     assert curve(clustered).points != cold.points
+
+
+def test_what_other_c_would_do_is_kept_and_known_of_the_logistic_head_alone(packed, tmp_path, converted):
+    params = TrainParams(model="features", backbone=BackboneParams(image_size=32), learning_curve="never")
+    scratch = tmp_path / "scratch"
+    converted(scratch / "features", SIZE, params.backbone)
+    first = train(packed, params, classes=CLASSES, scratch=scratch)
+    path = first.regularization
+    assert path.points[2].c == path.used == 0.005
+    assert path.points[2].accuracy == first.best.val_accuracy
+    assert first.metrics()["inverse_regularization"]["used"] == 0.005
+    shutil.rmtree(scratch / "features")
+    assert train(packed, params, classes=CLASSES, scratch=scratch).regularization == path
+    assert not (scratch / "features").exists()
 
 
 @pytest.mark.slow

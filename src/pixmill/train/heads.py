@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -18,7 +18,7 @@ from pixmill.learn.networks import build_head, fuse
 from pixmill.learn.tensorflow import keras
 from pixmill.train.checkpoints import Checkpoint, Checkpoints
 from pixmill.train.fitting import FitData, Fitted, Fitter, weights_of
-from pixmill.train.logistic import fit_logistic
+from pixmill.train.logistic import fit_logistic, fit_path
 from pixmill.train.scaling import Features, Scaled, Scaling
 
 
@@ -72,6 +72,19 @@ class HeadFitter(_FeatureFitter):
         layer = [part.astype(np.float32) for part in scaling.fold_into(kernel, bias)]
         fuse(classifier, [*layer, *others])
         return Fitted(classifier, replace(fitted, best=weights_of(classifier)), val_features)
+
+    def fit_strengths(self, data: FitData, strengths: Sequence[float]) -> npt.NDArray[np.float64]:
+        """Fit the logistic regression for each of several C, and answer for the validation split.
+
+        Args:
+            data: The images.
+            strengths: The C, ascending.
+
+        Returns:
+            The logarithms of the probabilities, of shape (C, images, labels).
+        """
+        known, asked = (self.features_of(part) for part in (data.training, data.validation))
+        return fit_path(known, data.training.targets, self.params, strengths, labels=self.labels, asked=asked)
 
     def novelty_features(self, training: Part, classifier: keras.Model) -> Features:
         """Return the stored ones of the top."""

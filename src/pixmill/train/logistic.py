@@ -1,6 +1,7 @@
 """Logistic regression on features of any number of images: they are read block by block and never copied."""
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
@@ -16,6 +17,12 @@ from pixmill.train.scaling import BLOCK, Features, Scaling
 
 _STEPS = 1000
 """Maximum iterations of the solver."""
+
+_PATH_STEPS = 200
+"""The same for each fit of :func:`fit_path`, which starts near its solution."""
+
+_TOLERANCES = {"maxls": 50, "gtol": 1e-4, "ftol": 64 * np.finfo(float).eps}
+"""Limits and tolerances of scikit-learn 1.7."""
 
 _ABSENT = -100.0
 """The logit of a class without training images."""
@@ -89,18 +96,61 @@ def fit_logistic(
 
     with threadpool_limits(1), ThreadPoolExecutor(params.threads) as pool, Progress(what, unit="iteration") as progress:
         objective = _Objective(features, targets, scaling, params, labels=labels, pool=pool)
-        # Limits and tolerances are those of scikit-learn 1.7.
-        options = {"maxiter": _STEPS, "maxls": 50, "gtol": 1e-4, "ftol": 64 * np.finfo(float).eps}
+        options = {"maxiter": _STEPS, **_TOLERANCES}
         found = minimize(objective, objective.start(), method="L-BFGS-B", jac=True, callback=note, options=options)
         if progress.done == 0:  # It started at the minimum: there is one class only, or all features are constant.
             note(found.x)
     if not found.success:
         announce(
-            f"train: the logistic regression did not converge ({found.message}); a lower "
-            "train.features.inverse_regularization in params.yaml makes it converge faster"
+            f"train: the logistic regression did not converge ({found.message}); its last solution is used, and "
+            "reports/train.html says whether another train.features.inverse_regularization is better"
         )
     kernel, bias = objective.layer(found.x)
     return Logistic(kernel.astype(np.float32), bias.astype(np.float32), history, timings)
+
+
+def fit_path(
+    features: Features,
+    targets: Targets,
+    params: TrainParams,
+    strengths: Sequence[float],
+    *,
+    labels: int,
+    asked: Features,
+) -> Array:
+    """Fit a logistic regression for each of several C, and return the logarithms of its probabilities for some images.
+
+    Each fit starts with the solution of the one before.
+
+    Args:
+        features: Features, of shape (n, width), in memory or in a mapped file.
+        targets: The class of each image.
+        params: The section ``train``.
+        strengths: The C, ascending.
+        labels: How many classes there are.
+        asked: Features of the images to answer for, of shape (m, width).
+
+    Returns:
+        Shape (len(strengths), m, labels).
+    """
+    from scipy.optimize import minimize
+    from threadpoolctl import threadpool_limits
+
+    scaling = Scaling.of(features, several=len(feature_layers(params)) > 1)
+    answers = np.empty((len(strengths), len(asked), labels))
+    solution: Array | None = None
+    progress = Progress("Other regularization", len(strengths))
+    with threadpool_limits(1), ThreadPoolExecutor(params.threads) as pool, progress:
+        for place, strength in enumerate(strengths):
+            chosen = params.features.model_copy(update={"inverse_regularization": strength})
+            given = params.model_copy(update={"features": chosen})
+            objective = _Objective(features, targets, scaling, given, labels=labels, pool=pool)
+            start = objective.start() if solution is None else solution
+            options = {"maxiter": _PATH_STEPS, **_TOLERANCES}
+            solution = minimize(objective, start, method="L-BFGS-B", jac=True, options=options).x
+            answers[place] = _logarithms(asked, *objective.layer(solution))
+            progress.advance()
+    return answers
 
 
 def inverse_regularization(params: TrainParams) -> float:

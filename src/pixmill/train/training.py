@@ -20,6 +20,7 @@ from pixmill.core.params import TrainParams
 from pixmill.core.progress import announce
 from pixmill.images.parts import Part, load_parts
 from pixmill.learn.determinism import fix_threads
+from pixmill.learn.heads import head_features
 from pixmill.learn.networks import describe_model
 from pixmill.learn.novelty import Novelty
 from pixmill.learn.precision import Precision
@@ -31,7 +32,9 @@ from pixmill.train.folds import FoldResult, cross_validate, fold_metrics, folds_
 from pixmill.train.heads import FineTuner, HeadFitter
 from pixmill.train.history import Epoch, Monitor, best_of
 from pixmill.train.learning_curve import LearningCurve, learning_curve
+from pixmill.train.logistic import inverse_regularization
 from pixmill.train.novelty import SAMPLE, fit_novelty
+from pixmill.train.regularization import MOST_VALUES, RegularizationPath, regularization_path
 from pixmill.train.scaling import Features
 from pixmill.train.strategy import choose_strategy, several_processes
 from pixmill.train.training_key import training_key
@@ -63,6 +66,7 @@ class Trained:
         folds: The result of each fold; empty without cross-validation.
         precision: The compute precision.
         learning_curve: The validation accuracy for fewer images; ``None`` if it is off.
+        regularization: The validation loss for other C; ``None`` for other models and large training splits.
         features: Features of the validation split, if they were needed to fit the model.
         novelty: What tells how unlike the training images an image is; ``None`` if these are too few.
     """
@@ -78,6 +82,7 @@ class Trained:
     folds: tuple[FoldResult, ...]
     precision: Precision
     learning_curve: LearningCurve | None = None
+    regularization: RegularizationPath | None = None
     features: Features | None = None
     novelty: Novelty | None = None
 
@@ -109,7 +114,7 @@ class Trained:
         return {"train_accuracy": best.train_accuracy, "val_accuracy": best.val_accuracy, **losses, **epoch}
 
     def metrics(self) -> dict[str, Any]:
-        """Return the content of ``plots/train/full.json``: metrics, model size, folds and learning curve."""
+        """Return the content of ``plots/train/full.json``: metrics, model size, folds, learning curve and other C."""
         epochs = {} if self.solved else {"best_epoch": self.best.epoch, "epochs": len(self.history)}
         return {
             **self.best.figures(),
@@ -118,6 +123,7 @@ class Trained:
             "trainable": self.trainable,
             **fold_metrics(self.folds),
             "learning_curve": None if self.learning_curve is None else self.learning_curve.figures(),
+            "inverse_regularization": None if self.regularization is None else self.regularization.figures(),
         }
 
     def record(self) -> dict[str, float]:
@@ -208,6 +214,12 @@ def train(
         if params.learning_curve == "always" or (params.learning_curve == "auto" and is_logistic):
             answer = partial(_kept_answers, settled.fit_shares(data, classifier), checkpoints)
             curve = learning_curve(parts["train"], parts["val"], len(classes), seed=params.seed, answer=answer)
+        path = None
+        if is_logistic and isinstance(settled, HeadFitter):
+            width = head_features(classifier).shape[-1]
+            if len(parts["train"]) * width <= MOST_VALUES:
+                answers = partial(_kept_path, partial(settled.fit_strengths, data), checkpoints)
+                path = regularization_path(parts["val"], inverse_regularization(params), answers)
     return Trained(
         classifier=classifier,
         labels=tuple(classes),
@@ -220,6 +232,7 @@ def train(
         folds=tuple(results),
         precision=fitted.precision,
         learning_curve=curve,
+        regularization=path,
         features=val_features,
         novelty=Novelty(**fitted.state) if fitted.state else None,  # type: ignore[arg-type]
     )
@@ -249,6 +262,19 @@ def _kept_answers(
     answers = answer(rows, kept)
     kept.save(Checkpoint([], [], {}, {"answers": answers}, finished=True))
     return answers
+
+
+def _kept_path(
+    answers: Callable[[Sequence[float]], npt.NDArray[np.float64]], checkpoints: Checkpoints, strengths: Sequence[float]
+) -> npt.NDArray[np.float64]:
+    """Return the answers of fits with several C, from the checkpoints where they are kept."""
+    kept = checkpoints.within("regularization")
+    if fitted := kept.load_finished(Callback()):
+        found: npt.NDArray[np.float64] = fitted.best["logarithms"]  # type: ignore[assignment]
+        return found
+    logarithms = answers(strengths)
+    kept.save(Checkpoint([], [], {}, {"logarithms": logarithms}, finished=True))
+    return logarithms
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from pixmill.pages.train import draw_samples, render_report
 from pixmill.train.folds import FoldResult
 from pixmill.train.history import Epoch
 from pixmill.train.learning_curve import LearningCurve, LearningPoint
+from pixmill.train.regularization import RegularizationPath, Strength
 from tests.train.conftest import CLASSES, PARAMS
 
 
@@ -63,6 +64,23 @@ def test_the_learning_curve_answers_whether_more_images_would_help(trained):
     assert "would more images help?" in page
     assert "Twice as many images would add about 2.1 points of accuracy (95 % CI +0.4 to +3.5)." in page
     assert "would more images help?" not in page_of(trained)
+
+
+def test_another_c_is_advised_only_where_a_path_shows_it(trained):
+    history = (Epoch(1, 0.4, 0.9, 0.5, 0.8), Epoch(2, 0.1, 0.999, 0.3, 0.905))
+    params = PARAMS.model_copy(update={"model": "features"})
+    points = tuple(Strength(c, 0.3 + c, 0.9) for c in (0.001, 0.004, 0.016))
+    path = RegularizationPath(points, used=0.004, best=0.001, gain=0.003, low=0.001, high=0.005)
+    solved = dataclasses.replace(trained, history=history)
+    assert "inverse_regularization" not in page_of(solved, params).partition("<h2>Input images")[0]
+    better = page_of(dataclasses.replace(solved, regularization=path), params)
+    assert (
+        better.count("With train.features.inverse_regularization: 0.001, the validation log-loss is 0.003 lower") == 2
+    )
+    assert re.findall(r">(in use|better)<", better) == ["better", "in use"]
+    fine = page_of(dataclasses.replace(solved, regularization=dataclasses.replace(path, best=0.004)), params)
+    assert "train.features.inverse_regularization: 0.004 is fine" in fine
+    assert "Try a lower" not in better + fine
 
 
 @pytest.mark.parametrize("model", ["cnn", "features"])

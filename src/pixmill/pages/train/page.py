@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pixmill.core.params import TrainParams
@@ -13,6 +14,7 @@ from pixmill.pages.base import render_page
 from pixmill.pages.train.curves import curves_svg, learning_curve_svg
 from pixmill.pages.train.samples import Samples
 from pixmill.train.folds import fold_metrics
+from pixmill.train.regularization import RegularizationPath, Strength
 from pixmill.train.training import Trained
 from pixmill.train.training_key import deciding_params
 
@@ -37,6 +39,11 @@ def render_report(trained: Trained, params: TrainParams, samples: Samples) -> st
         params=params,
         kind=describe_model(params),
         overfitting=_against_overfitting(params),
+        regularization=trained.regularization,
+        strengths=[
+            (f"{point.c:g}", f"{point.loss:.3f}", _percent(point.accuracy), remark)
+            for point, remark in _strengths(trained.regularization)
+        ],
         curves=curves_svg(trained),
         growth=growth and learning_curve_svg(growth),
         more=growth.growth.sentence() if growth else UNMEASURED,
@@ -63,14 +70,18 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def _against_overfitting(params: TrainParams) -> tuple[str, str]:
-    """Name the param that regularizes this model, and what to do with it."""
+def _strengths(path: RegularizationPath | None) -> Iterator[tuple[Strength, str]]:
+    """Yield each C of a path with a remark."""
+    for point in path.points if path else ():
+        yield point, "in use" if path and point.c == path.used else "better" if path and point.c == path.best else ""
+
+
+def _against_overfitting(params: TrainParams) -> tuple[str, str] | None:
+    """Name the param that regularizes this model, and what to do with it; ``None`` where a path tells."""
     return {
         "cnn": ("dropout in", "train.cnn.dense"),
         "backbone": ("a higher", "train.backbone.dropout"),
-        "features": ("a lower", "train.features.inverse_regularization")
-        if params.features.head == "logistic"
-        else ("dropout in", "train.features.dense"),
+        "features": None if params.features.head == "logistic" else ("dropout in", "train.features.dense"),
     }[params.model]
 
 

@@ -1,0 +1,121 @@
+"""The regularization path: whether another C of the logistic regression does better on validation."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pixmill.images.parts import Part
+from pixmill.metrics.calibration import best_temperature
+from pixmill.metrics.probabilities import apply_temperature, losses
+from pixmill.metrics.resampling import group_numbers, group_weights, percentiles
+
+FACTORS = (1 / 16, 1 / 4, 1, 4, 16)
+"""What C is multiplied by, ascending."""
+
+MOST_VALUES = 5000 * 3344
+"""The most training features, images times width, with which the path is computed: with more it takes minutes, and the
+strength of the penalty matters less."""
+
+_DRAWS = 2000
+_CONFIDENCE = 1 - 0.05 / (len(FACTORS) - 1)
+"""Of the interval of each difference: 95 % for all together (Bonferroni)."""
+
+Array = npt.NDArray[np.float64]
+Answers = Callable[[Sequence[float]], Array]
+
+
+@dataclass(frozen=True)
+class Strength:
+    """The result of one C.
+
+    Args:
+        c: C; smaller: stronger regularization.
+        loss: Mean log-loss on the validation split, after temperature scaling.
+        accuracy: Accuracy there.
+    """
+
+    c: float
+    loss: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class RegularizationPath:
+    """The results of several C.
+
+    Args:
+        points: By C, ascending.
+        used: The C of the model.
+        best: The C with the lowest loss; another one than ``used`` only if its loss is lower beyond chance.
+        gain: By how much the lowest loss of another C is below that of ``used``, in nats; negative: above.
+        low: Lower limit of the CI of the gain, by paired bootstrap over clusters.
+        high: Upper limit.
+    """
+
+    points: tuple[Strength, ...]
+    used: float
+    best: float
+    gain: float
+    low: float
+    high: float
+
+    def figures(self) -> dict[str, Any]:
+        """Return the entry ``inverse_regularization`` of ``plots/train/full.json``."""
+        points = {f"{point.c:g}": {"log_loss": point.loss, "accuracy": point.accuracy} for point in self.points}
+        limits = {"gain": self.gain, "gain_low": self.low, "gain_high": self.high}
+        return {"used": self.used, "best": self.best, **limits, "validation": points}
+
+    def sentence(self) -> str:
+        """Return which C to use, and what shows it."""
+        interval = f"{100 * _CONFIDENCE:g} % CI {self.low:.3f} to {self.high:.3f}"
+        if self.best != self.used:
+            return (
+                f"With train.features.inverse_regularization: {self.best:g}, the validation log-loss is "
+                f"{self.gain:.3f} lower ({interval})."
+            )
+        return (
+            f"train.features.inverse_regularization: {self.used:g} is fine: no other value from {self.points[0].c:g} "
+            f"to {self.points[-1].c:g} is better on validation beyond chance."
+        )
+
+
+def regularization_path(validation: Part, used: float, answers: Answers) -> RegularizationPath:
+    """Compare several C, from a sixteenth to sixteen times the one in use, on the validation split.
+
+    Losses are compared after temperature scaling, as the model's probabilities are delivered: a weaker penalty makes
+    them overconfident, which a temperature mends.
+
+    Args:
+        validation: The validation split.
+        used: The C of the model.
+        answers: Fits a model for each C, and returns the logarithms of its probabilities for the validation split, of
+            shape (C, images, labels).
+    """
+    strengths = [used * factor for factor in FACTORS]
+    targets, clusters = validation.targets, group_numbers(validation.rows["cluster"].astype(str))
+    points, by_image = [], []
+    for c, logarithms in zip(strengths, answers(strengths), strict=True):
+        probabilities = np.exp(logarithms)
+        temperature = best_temperature(targets, probabilities) or 1.0
+        by_image.append(losses(targets, apply_temperature(probabilities, temperature)))
+        hits = logarithms.argmax(axis=1) == targets
+        points.append(Strength(c, round(float(by_image[-1].mean()), 6), float(hits.mean())))
+    own = FACTORS.index(1)
+    other = min((place for place in range(len(points)) if place != own), key=lambda place: points[place].loss)
+    gain, low, high = _gain(by_image[own] - by_image[other], clusters)
+    best = points[other].c if low > 0 else used
+    return RegularizationPath(tuple(points), used, best, gain, low, high)
+
+
+def _gain(saved: Array, clusters: npt.NDArray[np.intp]) -> tuple[float, float, float]:
+    """Return the mean of what each image's loss falls by, with its limits."""
+    count = int(clusters.max()) + 1
+    sums, sizes = np.bincount(clusters, weights=saved), np.bincount(clusters)
+    drawn = np.concatenate([(sums @ weights) / (sizes @ weights) for weights in group_weights(count, _DRAWS)])
+    low, high = percentiles(drawn, _CONFIDENCE) or (0.0, 0.0)
+    # Adding 0 turns -0.0 into 0.0.
+    gain, low, high = (round(float(figure), 6) + 0.0 for figure in (saved.mean(), low, high))
+    return gain, low, high

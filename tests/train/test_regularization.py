@@ -1,0 +1,76 @@
+"""Another C is advised only where validation shows that it is better."""
+
+import numpy as np
+import pytest
+
+from pixmill.core.params import FeaturesParams, TrainParams
+from pixmill.train.logistic import fit_logistic, fit_path
+from pixmill.train.regularization import FACTORS, regularization_path
+from tests.train.test_learning_curve import split_of
+from tests.train.test_logistic import PARAMS, draw, softmax
+
+COUNT, WIDTH = 400, 150
+
+
+def params(c: float, threads: int = 2) -> TrainParams:
+    return TrainParams(model="features", threads=threads, features=FeaturesParams(inverse_regularization=c))
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """Features that hardly tell two classes apart, and the classes: three quarters for training."""
+    chance = np.random.default_rng(3)
+    targets = np.arange(COUNT, dtype=np.int32) % 2
+    seen = chance.normal(size=(COUNT, WIDTH)) + 0.2 * chance.normal(size=(2, WIDTH))[targets]
+    return seen.astype(np.float32), targets
+
+
+def path(drawn, c, *, clusters=None):
+    seen, targets = drawn
+    first = 3 * COUNT // 4
+    validation = split_of(targets[first:], range(COUNT - first) if clusters is None else clusters)
+
+    def answers(strengths):
+        return fit_path(seen[:first], targets[:first], params(c), strengths, labels=2, asked=seen[first:])
+
+    return regularization_path(validation, c, answers)
+
+
+def test_a_lower_c_is_advised_where_the_one_in_use_is_far_too_high(drawn):
+    found = path(drawn, 0.1)
+    assert found.best < 0.1
+    assert found.low > 0
+    assert found.gain == pytest.approx(found.points[2].loss - min(point.loss for point in found.points), abs=1e-5)
+    assert f"With train.features.inverse_regularization: {found.best:g}, the validation log-loss is" in found.sentence()
+    assert set(found.figures()["validation"]) == {f"{0.1 * factor:g}" for factor in FACTORS}
+
+
+def test_a_higher_c_is_advised_where_the_one_in_use_is_far_too_low():
+    seen, targets = draw(COUNT, 20, 2)
+    found = path((seen, targets), 1e-7)
+    assert found.best > 1e-7
+
+
+def test_a_c_that_no_other_beats_beyond_chance_is_fine(drawn):
+    best = min(path(drawn, 0.01).points, key=lambda point: point.loss).c
+    found = path(drawn, best)
+    assert found.best == found.used
+    assert "is fine: no other value from" in found.sentence()
+
+
+def test_near_duplicates_count_once(drawn):
+    one = path(drawn, 0.1)
+    # Pairs of the alternating classes: half as many clusters, and a wider interval.
+    few = path(drawn, 0.1, clusters=[number // 10 for number in range(COUNT // 4)])
+    assert few.gain == one.gain
+    assert few.high - few.low != one.high - one.low
+    assert path(drawn, 0.1, clusters=[0] * (COUNT // 4)).low == few.gain
+
+
+def test_its_fits_are_those_of_the_solver_in_the_same_bits_on_any_number_of_threads():
+    seen, targets = draw(1200, 20, 3)
+    options = {"labels": 3, "asked": seen[:50]}
+    one, two = (fit_path(seen, targets, params(0.01, threads), [0.001, 0.01], **options) for threads in (1, 2))
+    assert one.tobytes() == two.tobytes()
+    fitted = fit_logistic(seen, targets, PARAMS, labels=3)
+    np.testing.assert_allclose(np.exp(one[1]), softmax(fitted, seen[:50]), atol=2e-3)

@@ -46,9 +46,14 @@ def test_a_lower_c_is_advised_where_the_one_in_use_is_far_too_high(drawn):
 
 
 def test_a_higher_c_is_advised_where_the_one_in_use_is_far_too_low():
-    seen, targets = draw(COUNT, 20, 2)
-    found = path((seen, targets), 1e-7)
-    assert found.best > 1e-7
+    """What all features share says nothing of the class, and only strong weights cancel it."""
+    chance = np.random.default_rng(3)
+    targets = np.arange(COUNT, dtype=np.int32) % 2
+    told = targets[:, None] * np.array([0.3] * 13 + [-0.3] * 7)
+    seen = chance.normal(0, 2, (COUNT, 1)) + chance.normal(0, 0.6, (COUNT, 20)) + told
+    found = path((seen.astype(np.float32), targets), 0.001)
+    assert found.best > 0.001
+    assert found.low > 0
 
 
 def test_a_c_that_no_other_beats_beyond_chance_is_fine(drawn):
@@ -56,6 +61,16 @@ def test_a_c_that_no_other_beats_beyond_chance_is_fine(drawn):
     found = path(drawn, best)
     assert found.best == found.used
     assert "is fine: no other value from" in found.sentence()
+
+
+def test_where_all_are_right_confidence_alone_is_no_gain():
+    chance = np.random.default_rng(3)
+    targets = np.arange(COUNT, dtype=np.int32) % 2
+    seen = (chance.normal(size=(COUNT, 10)) + 9 * targets[:, None]).astype(np.float32)
+    found = path((seen, targets), 0.001)
+    assert [point.accuracy for point in found.points] == [1.0] * len(FACTORS)
+    assert found.points[-1].loss < found.points[2].loss
+    assert found.best == found.used
 
 
 def test_near_duplicates_count_once(drawn):

@@ -104,9 +104,12 @@ def regularization_path(validation: Part, used: float, answers: Answers) -> Regu
         hits = logarithms.argmax(axis=1) == targets
         points.append(Strength(c, round(float(by_image[-1].mean()), 6), float(hits.mean())))
     own = FACTORS.index(1)
-    other = min((place for place in range(len(points)) if place != own), key=lambda place: points[place].loss)
+    # Where every image is classified correctly, more confidence looks better without end: no temperature is the best.
+    others = [place for place in range(len(points)) if place != own]
+    limited = [place for place in others if points[place].accuracy < 1]
+    other = min(limited or others, key=lambda place: points[place].loss)
     gain, low, high = _gain(by_image[own] - by_image[other], clusters)
-    best = points[other].c if low > 0 else used
+    best = points[other].c if low > 0 and limited and points[own].accuracy < 1 else used
     return RegularizationPath(tuple(points), used, best, gain, low, high)
 
 

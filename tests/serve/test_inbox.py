@@ -118,6 +118,32 @@ def test_what_was_dealt_with_makes_room_for_what_others_add(tmp_path):
     add(server, b"3")
 
 
+def test_adding_and_moving_read_no_folder_anew_unless_others_change_it(inbox, tmp_path, monkeypatch):
+    scan, scanned = os.scandir, []
+    monkeypatch.setattr(os, "scandir", lambda path: scanned.append(Path(path)) or scan(path))
+    for number in range(50):
+        add(inbox, b"%d" % number)
+    there = Inbox(tmp_path / "there", max_entries=51)
+    assert inbox.move_to(there) == (50, 0)
+    # To sweep it, to list it and to count it; not for each correction.
+    assert all(scanned.count(Path(each.place, "corrections")) < 10 for each in (inbox, there))
+    add(Inbox(tmp_path / "there"), b"of another server")
+    with pytest.raises(InboxFullError):
+        add(there, b"one too many")
+
+
+def test_a_folder_whose_times_cannot_be_set_is_counted_each_time(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "utime", refuse)
+    inbox = Inbox(tmp_path, max_entries=2)
+    add(inbox, b"1")
+    add(Inbox(tmp_path), b"2")
+    with pytest.raises(InboxFullError):
+        add(inbox, b"3")
+
+
 def test_a_dropped_image_never_comes_again_until_it_is_restored(inbox):
     name = add(inbox)
     kept = add(inbox, b"other")

@@ -213,7 +213,8 @@ class Inbox:
                     # Also where the other one is full: once reviewed there, they would be taken again.
                     if done:
                         still_moving()
-                        list(pool.map(self._store.delete, done))
+                        with self.lock(then=f"pixmill review --inbox {self.place}"):
+                            list(pool.map(self._store.delete, done))
         return moved, broken
 
     def remove(self, names: Collection[str]) -> None:

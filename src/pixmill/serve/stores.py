@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -44,7 +45,7 @@ class Store(Protocol):
         """
 
     def usage(self) -> tuple[int, int]:
-        """Return how many corrections there are, and their size in bytes."""
+        """Return how many corrections there are, and their size in bytes; call it in :meth:`lock`."""
 
     def names(self, folder: str) -> Sequence[str]:
         """Return the names of all objects of a folder, such as ``dropped/``, in order."""
@@ -77,6 +78,8 @@ class Folder:
             raise PixmillError(f"{path} is not a folder", next="name another for the inbox: --inbox DIR")
         self.path = path
         self._is_swept = False
+        self._corrections = path / "corrections"
+        self._stamp, self._count, self._size = -1, 0, 0
 
     def check(self) -> None:
         """Do nothing: a folder is made when the first correction comes."""
@@ -104,14 +107,29 @@ class Folder:
             yield lambda: None
 
     def usage(self) -> tuple[int, int]:
-        """Count the files."""
-        sizes = []
-        with os.scandir(self.path / "corrections") as found:
-            for file in found:
-                if not file.name.startswith("."):
-                    with contextlib.suppress(FileNotFoundError):  # A review has just moved it.
-                        sizes.append(file.stat().st_size)
-        return len(sizes), sum(sizes)
+        """Count the files, or return what is known if nobody else has changed the folder since."""
+        if not self._is_counted():
+            sizes = []
+            with os.scandir(self._corrections) as found:
+                for file in found:
+                    if not file.name.startswith("."):
+                        with contextlib.suppress(FileNotFoundError):  # A person has just removed it.
+                            sizes.append(file.stat().st_size)
+            self._remember(len(sizes), sum(sizes))
+        return self._count, self._size
+
+    def _is_counted(self) -> bool:
+        return self._corrections.stat().st_mtime_ns == self._stamp
+
+    def _remember(self, count: int, size: int) -> None:
+        """Keep a count, and mark the folder with a time of its own, which any change of its files replaces.
+
+        The system's own times are too coarse to tell two changes apart. Where the mark does not hold, as in the folder
+        of another user, the files are counted each time.
+        """
+        self._count, self._size, self._stamp = count, size, time.time_ns() // 1000 * 1000
+        with contextlib.suppress(OSError):
+            os.utime(self._corrections, ns=(self._stamp, self._stamp))
 
     def names(self, folder: str) -> list[str]:
         """List the files."""
@@ -128,7 +146,11 @@ class Folder:
 
     def write(self, name: str, content: bytes) -> None:
         """Write the file under a temporary name, and rename it."""
-        write_durably(self.path / name, content)
+        path = self.path / name
+        is_next = path.parent == self._corrections and self._is_counted() and not path.exists()
+        write_durably(path, content)
+        if is_next:
+            self._remember(self._count + 1, self._size + len(content))
 
     def delete(self, name: str) -> None:
         """Remove the file, so that it stays away after a power cut."""

@@ -230,7 +230,7 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         # Processes that run tests side by side share it.
         shared = tmp_path_factory.getbasetemp().parent / "backbones"
         params = params or BackboneParams()
-        layers = layers or feature_layers(TrainParams(backbone=params))
+        layers = layers or feature_layers(TrainParams(model="features", backbone=params))
         file = convert_backbone(params, image_size=side, scratch=shared, threads=2, layers=layers)
         assert file
         scratch.mkdir(parents=True, exist_ok=True)

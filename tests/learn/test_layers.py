@@ -18,7 +18,7 @@ NAMES = [pytest.param(name, marks=[] if name in FAST else pytest.mark.slow) for 
 def test_features_are_the_averages_of_the_ends_of_the_stages(name, threads) -> None:
     import keras
 
-    params = TrainParams(backbone=BackboneParams(name=name, weights="none"))
+    params = TrainParams(model="features", backbone=BackboneParams(name=name, weights="none"))
     layers = feature_layers(params)
     assert layers == (*STAGE_ENDS[name], TOP)
     backbone = build_backbone(params.backbone, image_size=SIDE, seed=7, layers=layers)
@@ -38,6 +38,14 @@ def test_features_are_the_averages_of_the_ends_of_the_stages(name, threads) -> N
     found = feature_maps(backbone.output)
     # ConvNeXt normalises its averages.
     assert len(found) == (0 if name == "convnext_tiny" else len(layers))
+
+
+@pytest.mark.parametrize(
+    "params",
+    [TrainParams(model="backbone"), TrainParams(model="features", backbone=BackboneParams(name="plugin:ours"))],
+)
+def test_fine_tuning_and_plugins_have_the_top_alone(params) -> None:
+    assert feature_layers(params) == (TOP,)
 
 
 def test_named_layers_are_the_features_in_their_order(threads, lite0) -> None:

@@ -173,7 +173,7 @@ def test_a_damaged_backbone_is_converted_again(tmp_path, converted, capsys):
     file = converted(tmp_path, 32)
     content = file.read_bytes()
     file.write_bytes(content[:1000])
-    layers = feature_layers(TrainParams())
+    layers = feature_layers(TrainParams(model="features"))
     assert convert_backbone(BackboneParams(), image_size=32, scratch=tmp_path, threads=2, layers=layers) == file
     assert file.read_bytes() == content
     assert "cannot be read" in capsys.readouterr().err

@@ -140,11 +140,11 @@ def test_a_model_on_the_top_alone_stays_one(project: Path, capsys: pytest.Captur
     params.write_text(before)
     assert run_pixmill("upgrade") == 0
     told = "Change: params.yaml now has train.features.layers: top, so the model stays as it is."
-    assert (told in capsys.readouterr().out) == (model != "cnn")
+    assert (told in capsys.readouterr().out) == (model == "features")
     after = params.read_text()
     assert set(before.splitlines()) <= set(after.splitlines())
     kept = load_params(project).train.features
-    assert (kept.layers, kept.inverse_regularization) == ("auto" if model == "cnn" else "top", 0.02)
+    assert (kept.layers, kept.inverse_regularization) == ("top" if model == "features" else "auto", 0.02)
     # Once only.
     params.write_text(after.replace("layers: top", "layers: auto"))
     assert run_pixmill("upgrade") == 0

@@ -7,7 +7,7 @@ import pytest
 from pixmill.core.params import BackboneParams, DenseParams, FeaturesParams, TrainParams
 from pixmill.learn.determinism import fix_threads
 from pixmill.learn.features import extract_features
-from pixmill.learn.layers import feature_layers
+from pixmill.learn.layers import TOP, feature_layers
 from pixmill.train.checkpoints import Checkpoints
 from pixmill.train.fitting import FitData
 from pixmill.train.heads import FineTuner, HeadFitter
@@ -28,6 +28,7 @@ def scratch(tmp_path_factory, converted):
     """A place where features stay from one test to the next."""
     folder = tmp_path_factory.mktemp("features")
     converted(folder, SIZE, PARAMS.backbone)
+    converted(folder, SIZE, PARAMS.backbone, layers=(TOP,))
     return folder
 
 
@@ -36,14 +37,14 @@ def fitter_of(kind, params, scratch):
     return kind(params, 3, SIZE, Path(), scratch)
 
 
-def features_of(part, scratch):
+def features_of(part, scratch, params=PARAMS):
     return extract_features(
         part.pixels,
         part.rows["id"].tolist(),
-        PARAMS.backbone,
+        params.backbone,
         scratch=scratch,
-        threads=PARAMS.threads,
-        layers=feature_layers(PARAMS),
+        threads=params.threads,
+        layers=feature_layers(params),
     )
 
 
@@ -121,7 +122,7 @@ def test_fine_tuning_starts_from_the_logistic_regression(parts, scratch) -> None
         epochs=1,
     )
     model, *_ = fitter_of(FineTuner, params, scratch).fit(FitData(parts["train"], parts["val"]))
-    features = features_of(parts["train"], scratch)
+    features = features_of(parts["train"], scratch, params)
     start = fit_logistic(features, parts["train"].targets, params, labels=3)
     kernel, bias = model.get_layer("logits").get_weights()
     np.testing.assert_allclose(kernel, start.kernel, atol=1e-7)

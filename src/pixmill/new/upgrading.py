@@ -170,7 +170,7 @@ def _keep_results(root: Path, lines: list[str]) -> dict[str, str]:
         return {}  # `_defaults` and `_describe_refusal` say so.
     content = load_commented(read_text(root / "params.yaml"))
     name, value = _FORMER
-    if name in old or has_key(content, name) or params.train.model == "cnn":
+    if name in old or has_key(content, name) or params.train.model != "features":
         return {}
     *sections, key = name.split(".")
     section = content

@@ -66,7 +66,7 @@ RESULTS: Mapping[str, Result] = {
     "backbone": Result(
         ("pixmill.learn.features",),
         within=("pixmill.learn",),
-        without=(*_SAVING, "pixmill.learn.exported", "pixmill.learn.networks"),
+        without=(*_SAVING, "pixmill.learn.exported"),
     ),
     "features": Result(("pixmill.learn.features",), within=("pixmill.learn.features", "pixmill.learn.extraction")),
     "weights": Result(

@@ -134,8 +134,9 @@ class FeaturesParams(Section):
         Literal["auto", "top"] | Annotated[tuple[LayerName, ...], Field(min_length=1, max_length=20, strict=False)]
     ) = Field(
         "auto",
-        description="Layers of the backbone whose averages over the image are the features: `auto` (the ends of its "
-        "stages and the top), `top`, or a list of names, in which `top` is the last one.",
+        description="Layers of the backbone whose averages over the image are the features: `auto` (for the model "
+        "`features` the ends of its stages and the top, for `backbone` the top), `top`, or a list of names, in which "
+        "`top` is the last one.",
         examples=[["block10_depthwise_relu", "top"]],
     )
     head: Literal["logistic", "mlp"] = Field(

@@ -1,4 +1,4 @@
-"""An inbox of the former format is converted when it is opened, and nothing of it is lost."""
+"""An inbox of the former format is converted when it is first used, and nothing of it is lost."""
 
 import hashlib
 import os
@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from pixmill.core.errors import LockedError, StorageError
+from pixmill.serve import inbox as module
 from pixmill.serve.correction import correction_of, line_of
 from pixmill.serve.inbox import Inbox
+from pixmill.serve.stores import Folder
 
 
 def digest(content):
@@ -84,7 +87,7 @@ def test_an_accepted_image_stays_although_no_line_names_it(former):
 
 
 def test_what_a_former_server_adds_meanwhile_is_converted_too(former):
-    Inbox(former)
+    Inbox(former).check()
     (former / "images").mkdir()
     (former / f"images/{digest(content_of(2))}.jpg").write_bytes(content_of(2))
     (former / "feedback.jsonl").write_bytes(line(2, "hat"))
@@ -98,7 +101,7 @@ def test_a_conversion_that_is_killed_loses_nothing(former):
         lines.append(line(number, "coat"))
     (former / "feedback.jsonl").write_bytes(b"".join(lines))
     script = "import sys; from pathlib import Path; from pixmill.serve.inbox import Inbox; print('go', flush=True)\n"
-    script += "Inbox(Path(sys.argv[1]))"
+    script += "Inbox(Path(sys.argv[1])).check()"
     for wait in (0.005, 0.03):
         process = subprocess.Popen([sys.executable, "-c", script, former], stdout=subprocess.PIPE)
         with process:
@@ -107,3 +110,43 @@ def test_a_conversion_that_is_killed_loses_nothing(former):
             os.kill(process.pid, signal.SIGKILL)
     entries, broken = Inbox(Path(former)).entries()
     assert ([len(entry.corrections) for entry in entries], broken) == ([1] * 200, 0)
+
+
+def test_a_server_starts_while_another_process_holds_the_folder_and_converts_it_later(former, monkeypatch, caplog):
+    monkeypatch.setattr(module, "_CONVERSION_PATIENCE", 0.05)
+    monkeypatch.setattr("pixmill.serve.stores._PATIENCE", 0.05)
+    inbox, new = Inbox(former), correction_of(b"new", extension="jpg", prediction={}, label="hat", model={})
+    with Folder(former).lock(then=""):
+        inbox.check()
+        assert "until the inbox is converted to its new format: other processes have locked" in caplog.text
+        for act in (inbox.entries, lambda: inbox.add(b"new", new)):
+            with pytest.raises(LockedError):
+                act()
+    inbox.add(b"new", new)
+    assert told(inbox) == [(b"new", [("hat", {})]), *WHOLE]
+
+
+def test_a_conversion_that_a_disk_error_stops_has_removed_only_what_is_converted(former, monkeypatch, caplog):
+    write, left = Folder.write, [0]
+
+    def fail(self, name, content):
+        left[0] -= 1
+        if left[0] < 0:
+            raise StorageError("the disk is full")
+        write(self, name, content)
+
+    monkeypatch.setattr(Folder, "write", fail)
+    inbox = Inbox(former)
+    images = {number: former / f"images/{digest(content_of(number))}.jpg" for number in range(3)}
+    for written, there in ((1, {0, 1, 2}), (2, {0, 2})):
+        left[0] = written
+        inbox.check()
+        assert "the disk is full" in caplog.text
+        assert {
+            number for number in range(3) if (former / f"images/{digest(content_of(number))}.jpg").exists()
+        } == there
+        with pytest.raises(StorageError):
+            inbox.entries()
+    monkeypatch.undo()
+    assert (told(inbox), inbox.entries()[1]) == (WHOLE, 0)
+    assert not (former / "images").exists()

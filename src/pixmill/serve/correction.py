@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 _ID, _EXTENSION = "^[0-9a-f]{64}$", "^[a-z0-9]{1,5}$"
 
@@ -70,3 +70,11 @@ def correction_of(
 def line_of(correction: Correction) -> bytes:
     """Return the line that holds a correction, with its end."""
     return f"{correction.model_dump_json()}\n".encode()
+
+
+def parse_line(line: bytes) -> Correction | None:
+    """Return the correction that a line holds; ``None`` where it holds none."""
+    try:
+        return Correction.model_validate_json(line)
+    except ValidationError:
+        return None

@@ -7,6 +7,7 @@ as a whole or not at all, writers need not know of each other, and nobody can ta
 """
 
 import contextlib
+import logging
 import secrets
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,14 +16,17 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from pixmill.core.errors import PixmillError
+from pixmill.core.errors import LockedError, PixmillError, StorageError
 from pixmill.core.progress import track
 from pixmill.serve.bucket_store import Bucket
-from pixmill.serve.correction import Correction, line_of
+from pixmill.serve.correction import Correction, line_of, parse_line
 from pixmill.serve.former_inbox import convert_former_inbox
 from pixmill.serve.stores import Folder, Store
+
+_LOG = logging.getLogger("pixmill.serve")
+
+_CONVERSION_PATIENCE = 60.0
+"""Seconds that a server which starts waits for another process, which may be converting the same folder."""
 
 _AT_A_TIME = 16
 """Corrections that are in memory at the same time while they are moved."""
@@ -55,7 +59,8 @@ class Entry:
 class Inbox:
     """Keep corrections where several servers and reviewers may share them; threads may share the object.
 
-    A folder of the former format is converted.
+    A folder of the former format is converted before anything else is done with it; where that fails, methods raise
+    ``LockedError`` or ``StorageError``, and the next one tries again.
 
     Args:
         place: The folder, or ``s3://BUCKET/PREFIX``.
@@ -63,9 +68,7 @@ class Inbox:
         max_entries: The most corrections.
 
     Raises:
-        LockedError: Other processes kept a folder that is converted locked for ten seconds.
         PixmillError: The folder is a file, the URL names no bucket, or the environment no server.
-        StorageError: A folder cannot be converted.
     """
 
     def __init__(self, place: Path | str, max_bytes: int = 1 << 30, *, max_entries: int = 10_000) -> None:
@@ -76,18 +79,29 @@ class Inbox:
         else:
             self._store = Folder(place)
             self.place, self._review = str(place), "pixmill review"
-            convert_former_inbox(self._store)
+        self._is_converted = False
         self._max_bytes = max_bytes
         self._max_entries = max_entries
 
     def check(self) -> None:
         """Make sure that corrections can be kept.
 
+        Where a folder of the former format cannot be converted, a warning is logged: the next correction tries again.
+
         Raises:
             StorageUnavailableError: The storage does not answer.
             StorageError: It may not be used.
         """
         self._store.check()
+        try:
+            self._convert(_CONVERSION_PATIENCE)
+        except (LockedError, StorageError, OSError) as error:
+            _LOG.warning("corrections are refused until the inbox is converted to its new format: %s", error)
+
+    def _convert(self, patience: float | None = None) -> None:
+        if isinstance(self._store, Folder) and not self._is_converted:
+            convert_former_inbox(self._store, patience=patience)
+            self._is_converted = True
 
     def lock(self, *, then: str) -> contextlib.AbstractContextManager[None]:
         """Keep all other processes and threads from writing into a folder during the block.
@@ -99,6 +113,7 @@ class Inbox:
             LockedError: Others kept it locked for ten seconds.
             StorageError: An error of the store in the block.
         """
+        self._convert()
         return self._store.lock(then=then)
 
     def add(self, content: bytes, correction: Correction) -> str:
@@ -152,6 +167,7 @@ class Inbox:
 
     def dropped_ids(self) -> frozenset[str]:
         """Return the ids of images that a reviewer did not want, which :meth:`entries` therefore never shows again."""
+        self._convert()
         return frozenset(name.removeprefix("dropped/") for name in self._store.names("dropped/"))
 
     def drop(self, names: Collection[str], *, then: str = "repeat the decision") -> frozenset[str]:
@@ -201,7 +217,7 @@ class Inbox:
                 try:
                     for name, content in zip(batch, pool.map(self._store.read, batch), strict=True):
                         line, _, image = content.partition(b"\n")
-                        item = _parse(line)
+                        item = parse_line(line)
                         if item is None or sha256(image).hexdigest() != item.id:
                             broken += 1
                             continue
@@ -239,11 +255,4 @@ class Inbox:
         """Yield the name of each object in order of time, and what it says, ``None`` where it is no correction."""
         for name in self._store.names("corrections/"):
             with contextlib.suppress(FileNotFoundError):  # Another process has just removed it.
-                yield name, _parse(self._store.read_line(name))
-
-
-def _parse(line: bytes) -> Correction | None:
-    try:
-        return Correction.model_validate_json(line)
-    except ValidationError:
-        return None
+                yield name, parse_line(self._store.read_line(name))

@@ -85,13 +85,19 @@ class Folder:
         """Do nothing: a folder is made when the first correction comes."""
 
     @contextlib.contextmanager
-    def lock(self, *, then: str) -> Iterator[None]:
-        """Keep all other processes and threads from writing into the folder during the block."""
-        refusal = LockedError(f"other processes have locked {self.path} for {_PATIENCE:g} seconds", next=then)
+    def lock(self, *, then: str, patience: float | None = None) -> Iterator[None]:
+        """Keep all other processes and threads from writing into the folder during the block.
+
+        Args:
+            then: The next command, for error messages.
+            patience: Seconds to wait for others. Default: 10.
+        """
+        patience = _PATIENCE if patience is None else patience
+        refusal = LockedError(f"other processes have locked {self.path} for {patience:g} seconds", next=then)
         with storage_errors(then=then):
             for folder in ("corrections", "dropped"):
                 (self.path / folder).mkdir(parents=True, exist_ok=True)
-            with hold_lock(self.path / ".lock", refusal, patience=_PATIENCE):
+            with hold_lock(self.path / ".lock", refusal, patience=patience):
                 if not self._is_swept:
                     remove_temporary(self.path)
                     sync_folder(self.path)

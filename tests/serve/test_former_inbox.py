@@ -142,9 +142,7 @@ def test_a_conversion_that_a_disk_error_stops_has_removed_only_what_is_converted
         left[0] = written
         inbox.check()
         assert "the disk is full" in caplog.text
-        assert {
-            number for number in range(3) if (former / f"images/{digest(content_of(number))}.jpg").exists()
-        } == there
+        assert {number for number, path in images.items() if path.exists()} == there
         with pytest.raises(StorageError):
             inbox.entries()
     monkeypatch.undo()

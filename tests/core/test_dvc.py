@@ -48,9 +48,10 @@ def test_another_failure_is_told_at_once(project):
 
 
 @pytest.mark.parametrize(
-    "lock", [None, "stages: [", "schema: '2.0'\n", "stages:\n  train:\n    outs: [{path: artifacts/train}]\n"]
+    "lock",
+    [None, b"stages: [", b"\xff", b"schema: '2.0'\n", b"stages:\n  train:\n    outs: [{path: artifacts/train}]\n"],
 )
 def test_what_no_lock_names_cannot_be_brought_back(tmp_path, lock):
     if lock is not None:
-        (tmp_path / "dvc.lock").write_text(lock)
+        (tmp_path / "dvc.lock").write_bytes(lock)
     assert not is_restorable(tmp_path, "artifacts/train")

@@ -4,7 +4,7 @@ import pytest
 
 from pixmill.core.errors import ParamsError
 from pixmill.state.documents import read_stages
-from pixmill.state.stage_inputs import find_changed_input, first_outdated, stages_of
+from pixmill.state.stage_inputs import find_changed_input, first_outdated, stages_of, workspace_stages
 from tests.compare.projects import write
 
 
@@ -50,3 +50,10 @@ def test_no_lock_has_no_stages_and_one_with_conflicts_is_refused():
     for text in ("<<<<<<< HEAD\nstages:\n=======\nstages: {}\n>>>>>>> other\n", "[1]", "stages: {train: 1}"):
         with pytest.raises(ParamsError, match=r"dvc\.lock is malformed: "):
             stages_of(text)
+
+
+def test_a_lock_that_is_not_utf8_is_refused(tmp_path):
+    (tmp_path / "dvc.lock").write_bytes("stages: {train: {cmd: caf\u00e9}}".encode("latin-1"))
+    with pytest.raises(ParamsError, match=r"dvc\.lock is not UTF-8") as refused:
+        workspace_stages(tmp_path)
+    assert refused.value.next == "git diff dvc.lock"

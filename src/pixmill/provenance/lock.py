@@ -241,7 +241,7 @@ def check_stage(root: Path, stage: str) -> None:
     message, back = f"{_other_code(lock)} for {stage}", ""
     # DVC removes the outputs of a stage before it starts; what the last run has left can be brought back.
     last = root / "dvc.lock"
-    if "DVC_STAGE" in os.environ and last.exists() and f"\n  {stage}:\n" in last.read_text(encoding="utf-8"):
+    if "DVC_STAGE" in os.environ and last.exists() and f"\n  {stage}:\n" in last.read_text("utf-8", "replace"):
         message += f". DVC has removed the outputs of {stage} to run it; nothing else has changed"
         back = f" && dvc checkout {stage} && git checkout metrics/{stage}.json plots/{stage}"
     raise PixmillError(message, next=f"pixmill upgrade && dvc repro{_stay(lock)}{back}")

@@ -15,9 +15,9 @@ Stages = dict[str, dict[str, Any]]
 
 
 def workspace_stages(root: Path) -> Stages:
-    """Return the stages of a project's ``dvc.lock``, as :func:`stages_of`."""
+    """Return the stages of a project's ``dvc.lock``, as :func:`stages_of`, which also raises where it is not UTF-8."""
     path = root / "dvc.lock"
-    return stages_of(path.read_text(encoding="utf-8") if path.exists() else None)
+    return stages_of(path.read_text("utf-8", "surrogateescape") if path.exists() else None)
 
 
 def stages_of(lock: str | None) -> Stages:

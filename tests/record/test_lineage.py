@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pixmill import __version__
+from pixmill.core.errors import DataError
 from pixmill.core.workspace import Workspace
 from pixmill.record.lineage import code_tags, data_hashes, data_tags, is_alive, process_tags, source_tags
 from pixmill.record.stage_runs import training_run
@@ -102,6 +103,20 @@ def test_hashes_are_of_what_the_training_stands_on(repository):
         "data": "55555555555555555555555555555555.dir",
     }
     assert data_tags(repository)["pixmill.dvc.data"] == "55555555555555555555555555555555.dir"
+
+
+def test_what_dvc_records_without_a_hash_is_left_out(repository):
+    """As it writes ``data.dvc`` after a push to a remote that keeps versions itself."""
+    files = "  files:\n  - {relpath: a.jpg, md5: '66666666666666666666666666666666', size: 1}\n"
+    (repository / "data.dvc").write_text(f"outs:\n- path: data\n  hash: md5\n{files}")
+    (repository / "dvc.lock").write_text(LOCK.replace("      md5: 22222222222222222222222222222222.dir\n", ""))
+    assert data_hashes(repository) == {}
+
+
+def test_a_malformed_record_of_the_images_is_told(repository):
+    (repository / "data.dvc").write_text("outs: [")
+    with pytest.raises(DataError, match=r"data\.dvc is malformed"):
+        data_hashes(repository)
 
 
 def test_the_first_run_of_a_fresh_clone_is_not_dirty(repository, tmp_path_factory):

@@ -11,9 +11,10 @@ from pathlib import Path
 import psutil
 
 from pixmill import __version__
-from pixmill.core.dvc import read_record
+from pixmill.core.errors import DataError
 from pixmill.core.files import file_digest
 from pixmill.core.git import git
+from pixmill.state.documents import MalformedError, read_stages
 from pixmill.state.stage_inputs import hashes_of, workspace_stages
 
 _WRITTEN_BY_RUNS = (":!dvc.lock", ":!metrics", ":!plots")
@@ -91,10 +92,15 @@ def data_hashes(root: Path) -> dict[str, str]:
     """Return DVC's hashes of a training's inputs, by path.
 
     That is ``data`` from ``data.dvc``, and the artifacts of the stages before train from ``dvc.lock``, which DVC
-    updates stage by stage. Empty if DVC has recorded nothing yet.
+    updates stage by stage. What DVC records without a hash, as it may where a remote keeps versions, is left out;
+    empty if it has recorded nothing yet.
 
     Args:
         root: The project's folder.
+
+    Raises:
+        DataError: ``data.dvc`` is malformed.
+        ParamsError: ``dvc.lock`` is.
     """
     hashes = {
         path: md5
@@ -103,8 +109,13 @@ def data_hashes(root: Path) -> dict[str, str]:
         for path, md5 in hashes_of(stage).items()
         if md5 and path.startswith("artifacts/")
     }
-    if (record := read_record(root)) is not None:
-        hashes["data"] = record["md5"]
+    if (record := root / "data.dvc").exists():
+        try:
+            data = hashes_of(read_stages(record.read_bytes(), record.name)[""]).get("data")
+        except MalformedError as fault:
+            raise DataError(f"data.dvc {fault}", next="git diff data.dvc") from None
+        if data is not None:
+            hashes["data"] = data
     return dict(sorted(hashes.items()))
 
 

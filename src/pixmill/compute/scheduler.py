@@ -72,7 +72,7 @@ class Scheduler:
         self._workers: set[Worker] = set()
         self._busy = self._failed_starts = 0
         self._ended = self._killed = False
-        self._defect: Exception | None = None
+        self._defects: dict[threading.Thread, Exception] = {}
 
     def start(self) -> None:
         """Start one more process, if there may be one."""
@@ -90,7 +90,7 @@ class Scheduler:
                 self._batches.extendleft(reversed(batches))
             else:
                 self._batches.extend(batches)
-            self._state.notify(len(batches))
+            self._state.notify_all()  # Those who wait for something else would swallow a call for one.
 
     def kill(self) -> None:
         """Kill all processes; jobs that are not finished raise :class:`ServiceFullError`."""
@@ -109,7 +109,8 @@ class Scheduler:
         worker: Worker | None = None
         while True:
             if worker is None and not self._batches:
-                worker = self._start()
+                started = self._start()
+                worker = started if isinstance(started, Worker) else None
             if (batch := self._next()) is None:
                 break
             worker = self._run(worker, batch)
@@ -130,8 +131,9 @@ class Scheduler:
                     return None
                 self._state.wait()
 
-    def _start(self) -> Worker | None:
-        """Start a process and wait until it is ready; ``None`` if that fails, or nobody needs it any more."""
+    def _start(self) -> Worker | Exception:
+        """Start a process and wait until it is ready; return why there is none if that fails, or nobody needs it."""
+        thread = threading.current_thread()
         while not self._killed:
             defect: Exception
             kind = None
@@ -148,7 +150,8 @@ class Scheduler:
                 if kind == "ready":
                     with self._state:
                         worker.ready = True
-                        self._failed_starts, self._defect = 0, None
+                        self._failed_starts = 0
+                        self._defects.pop(thread, None)
                         self._state.notify_all()
                     return worker
                 code = self._end(worker)
@@ -159,18 +162,21 @@ class Scheduler:
             with self._state:
                 self._failed_starts += 1
                 if self._failed_starts >= _STARTS or kind == "raised":
-                    self._defect = defect
+                    self._defects[thread] = defect
                     self._state.notify_all()
-                    break
-        return None
+                    return defect
+        return ServiceFullError("the service is closing")
 
     def _run(self, worker: Worker | None, batch: list[Job]) -> Worker | None:
         """Finish the jobs of a batch; return the process for the next one, ``None`` if that needs a new one."""
         again = False
         while batch:
-            if worker is None and (worker := self._start()) is None:
-                self._fail(batch, self._defect or ServiceFullError("the service is closing"))
-                break
+            if worker is None:
+                started = self._start()
+                if isinstance(started, Exception):
+                    self._fail(batch, started)
+                    break
+                worker = started
             loss: Loss | None = None
             try:
                 if (loss := self._try(worker, batch)) is None:

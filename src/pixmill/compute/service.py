@@ -67,10 +67,10 @@ class Service(Scheduler, Generic[Row, Result]):
         """
         with self._state:
             self._state.wait_for(
-                lambda: sum(worker.ready for worker in self._workers) == self._most or self._defect or self._ended
+                lambda: sum(worker.ready for worker in self._workers) == self._most or self._defects or self._ended
             )
-            if self._defect:
-                raise self._defect
+            for defect in self._defects.values():
+                raise defect
 
     def submit(self, row: Row) -> Future[Result | Loss]:
         """Take a row, and return the future of its result.

@@ -28,6 +28,7 @@ def prepare(model: Path) -> None:
 
 def answer(path: Path) -> list[float]:
     from pixmill.images import fit
+    from pixmill.learn.litert import main_output
 
     told = state["told"]
     with Image.open(path) as image:
@@ -36,9 +37,9 @@ def answer(path: Path) -> list[float]:
     for network in state["networks"]:
         network.set_tensor(network.get_input_details()[0]["index"], value)
         network.invoke()
-        # A backbone has its feature maps as an output, too.
-        (output,) = (output for output in network.get_output_details() if len(output["shape"]) == 2)
-        value = network.get_tensor(output["index"])
+        # A backbone has its feature maps as outputs, too, and a head the novelty.
+        outputs = network.get_signature_runner().get_output_details()
+        value = network.get_tensor(outputs[main_output(list(outputs))]["index"])
     powers = np.exp(value[0].astype(np.float64) - value[0].max())
     return (powers / powers.sum()).tolist()
 

@@ -71,6 +71,13 @@ def test_an_unknown_licence_is_said_and_not_guessed(facts):
     assert "may publish or sell" not in render_card(known, CHECKED)
 
 
+def test_the_limit_of_the_novelty_is_told_where_a_file_has_that_output(facts):
+    told = replace(facts, description=replace(facts.description, novelty_limit=0.686961))
+    assert "`novelty`, of shape (1, 1): above 0.686961 " in render_card(told, CHECKED)
+    assert "novelty`" not in render_card(told, {"int8": CHECKED["int8"]})
+    assert "novelty`" not in render_card(facts, CHECKED)
+
+
 def test_it_tells_results_limits_and_origin(facts, metrics):
     card = render_card(facts, CHECKED)
     weakest = min(metrics["per_class"], key=lambda label: metrics["per_class"][label]["f1"])

@@ -15,7 +15,9 @@ from pixmill.core.errors import PixmillError
 from pixmill.core.manifest import SPLIT, write_table
 from pixmill.learn.classifier import Classifier, Preprocessing
 from pixmill.learn.exported import read_exported
+from pixmill.learn.heads import head_features
 from pixmill.learn.model_folder import load_classifier
+from pixmill.learn.novelty import Novelty, save_novelty
 from pixmill.predict.card import render_card
 from pixmill.predict.conversion import FORMATS
 from pixmill.predict.export import export
@@ -62,9 +64,12 @@ def images(count, seed=0):
 
 @pytest.fixture(scope="module")
 def project(trained_folder, tmp_path_factory):
-    """A project with a trained model that was not evaluated."""
+    """A project with a trained model that tells the novelty and was not evaluated."""
     root = tmp_path_factory.mktemp("project") / "garments"
-    shutil.copytree(trained_folder, root / "artifacts" / "train")
+    folder = shutil.copytree(trained_folder, root / "artifacts" / "train")
+    width = head_features(load_classifier(folder)[0]).shape[-1]
+    mean, scale = np.zeros(width, np.float32), np.ones(width, np.float32)
+    save_novelty(folder, Novelty(mean, scale, np.eye(width, 2, dtype=np.float32)))
     write_split(root / "artifacts" / "split", training=images(30))
     (root / "dvc.yaml").write_text("stages: {}\n")
     return root

@@ -16,6 +16,7 @@ import pytest
 from pixmill.core.errors import LockedError, PixmillError, StorageError
 from pixmill.serve.correction import correction_of
 from pixmill.serve.inbox import Inbox, InboxFullError
+from pixmill.serve.stores import Folder
 from tests.disk import limit_file_size
 
 SAID = {"label": "coat", "confidence": 0.75, "sure": True, "probabilities": {"coat": 0.75, "dress": 0.25}}
@@ -130,6 +131,22 @@ def test_adding_and_moving_read_no_folder_anew_unless_others_change_it(inbox, tm
     add(Inbox(tmp_path / "there"), b"of another server")
     with pytest.raises(InboxFullError):
         add(there, b"one too many")
+
+
+def test_a_correction_that_disappears_while_others_are_moved_is_said(inbox, tmp_path, monkeypatch, capsys):
+    there = Inbox(tmp_path / "there")
+    names = {content: add(inbox, content) for content in (b"1", b"2", b"3")}
+    read = Folder.read
+
+    def overtaken(self, name):
+        Path(inbox.place, "corrections", second).unlink(missing_ok=True)
+        return read(self, name)
+
+    _, second, _ = files(inbox)
+    monkeypatch.setattr(Folder, "read", overtaken)
+    assert inbox.move_to(there) == (2, 0)
+    assert {entry.id for entry in there.entries()[0]} == {names[b"1"], names[b"3"]}
+    assert "1 correction in " in capsys.readouterr().err
 
 
 def test_a_folder_whose_times_cannot_be_set_is_counted_each_time(tmp_path, monkeypatch):

@@ -17,7 +17,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from pixmill.core.errors import LockedError, PixmillError, StorageError
-from pixmill.core.progress import track
+from pixmill.core.progress import announce, track
+from pixmill.core.words import count
 from pixmill.serve.bucket_store import Bucket
 from pixmill.serve.correction import Correction, line_of, parse_line
 from pixmill.serve.former_inbox import convert_former_inbox
@@ -133,10 +134,10 @@ class Inbox:
         """
         body = line_of(correction) + content
         with self.lock(then="send the feedback again"):
-            count, size = self._store.usage()
-            if count >= self._max_entries or size + len(body) > self._max_bytes:
+            entries, size = self._store.usage()
+            if entries >= self._max_entries or size + len(body) > self._max_bytes:
                 raise InboxFullError(
-                    f"{self.place} is full: it has {count:,} corrections, and takes at most "
+                    f"{self.place} is full: it has {entries:,} corrections, and takes at most "
                     f"{self._max_entries:,} or {self._max_bytes >> 20:,} MiB",
                     next=self._review,
                 )
@@ -161,8 +162,8 @@ class Inbox:
     def read_image(self, entry: Entry) -> bytes:
         """Return the bytes of an image; none where they are gone."""
         for name in entry.names:
-            with contextlib.suppress(FileNotFoundError):
-                return self._store.read(name).partition(b"\n")[2]
+            if (content := self._read(name)) is not None:
+                return content.partition(b"\n")[2]
         return b""
 
     def dropped_ids(self) -> frozenset[str]:
@@ -196,7 +197,8 @@ class Inbox:
         """Move all corrections into another inbox, and return how many there were, and how many objects are none.
 
         Each is kept there before it is deleted here, and one that a killed move has left in both places is not taken
-        twice. Corrections of images that were dropped in either are deleted, objects that are no corrections stay.
+        twice. Corrections of images that were dropped in either are deleted, objects that are no corrections stay. What
+        somebody else removes from a folder meanwhile is left out, and said.
 
         Args:
             inbox: The other one; what was dropped there counts as dropped here from now on.
@@ -206,7 +208,7 @@ class Inbox:
             LockedError: Another review empties this one, or other processes kept a folder locked for ten seconds.
             StorageError: One of them may not be used; what was not moved stays.
         """
-        moved = broken = 0
+        moved = broken = gone = 0
         known = {line_of(item) for entry in inbox.entries()[0] for item in entry.corrections}
         with self._store.lock_for_move() as still_moving, ThreadPoolExecutor(_AT_A_TIME) as pool:
             dropped = self.drop(inbox.dropped_ids(), then=f"pixmill review --inbox {self.place}")
@@ -215,7 +217,10 @@ class Inbox:
             for batch in track(batches, "Move corrections", unit="batch"):
                 done = []
                 try:
-                    for name, content in zip(batch, pool.map(self._store.read, batch), strict=True):
+                    for name, content in zip(batch, pool.map(self._read, batch), strict=True):
+                        if content is None:
+                            gone += 1
+                            continue
                         line, _, image = content.partition(b"\n")
                         item = parse_line(line)
                         if item is None or sha256(image).hexdigest() != item.id:
@@ -231,7 +236,14 @@ class Inbox:
                         still_moving()
                         with self.lock(then=f"pixmill review --inbox {self.place}"):
                             list(pool.map(self._store.delete, done))
+        if gone:
+            announce(f"{count(gone, 'correction')} in {self.place} disappeared while others were moved.")
         return moved, broken
+
+    def _read(self, name: str) -> bytes | None:
+        with contextlib.suppress(FileNotFoundError):
+            return self._store.read(name)
+        return None
 
     def remove(self, names: Collection[str]) -> None:
         """Forget corrections that were dealt with, and those of images that were dropped.

@@ -52,6 +52,7 @@ def _run(root: Path, *words: str, quiet: bool = True) -> subprocess.CompletedPro
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE if quiet else None,
         text=True,
+        errors="replace",  # it quotes names of files, which need be no text
     )
 
 

@@ -228,7 +228,7 @@ def test_a_source_without_a_page_of_results_is_refused(
     assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("port", ["web", "-1", "65536"])
+@pytest.mark.parametrize("port", ["web", "-1", "65536", "8_000"])
 def test_an_impossible_port_is_refused(port: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_pixmill("shop", f"--port={port}") == 2
     assert f"expected a port from 0 to 65535, received '{port}'\nNext: pixmill shop --help" in capsys.readouterr().err

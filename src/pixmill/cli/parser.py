@@ -75,7 +75,7 @@ def number(expected: str, kind: type[N], least: float, most: float = math.inf) -
 
     def parse(text: str) -> N:
         try:
-            if least <= (value := kind(text)) <= most:
+            if "_" not in text and least <= (value := kind(text)) <= most:  # Python takes 1_000 for a number.
                 return value
         except ValueError:
             pass

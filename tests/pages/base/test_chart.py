@@ -169,3 +169,12 @@ def test_a_heat_map_of_hundreds_of_classes_keeps_their_names_apart_and_stays_sma
     heights = [float(y) for y in re.findall(r'<text x="[^"]*" y="([^"]*)" text-anchor="end">class', svg)]
     assert np.diff(heights).min() >= 12
     assert len(svg) < 2_000_000
+
+
+@pytest.mark.parametrize("name", ["コート", "大衣", "원피스"])
+def test_a_heat_map_leaves_room_for_wide_letters(name):
+    wide, narrow = (
+        ElementTree.fromstring(heat_svg(np.eye(2), ["a", label], name="any", x_label="", y_label="")).get("width")
+        for label in (name, "ab" * len(name))
+    )
+    assert wide == narrow

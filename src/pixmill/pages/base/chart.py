@@ -1,6 +1,7 @@
 """Draw charts as small SVGs that take the page's colours, light or dark; the same input gives the same bytes."""
 
 import math
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -224,7 +225,7 @@ def heat_svg(shares: npt.NDArray[np.float64], labels: Sequence[str], *, name: st
     """
     words = [shorten(label, 30) for label in labels]
     size = max(_LEAST, _CELLS // len(words))
-    edge, left = size * len(words), 30 + 6 * max(map(len, words))
+    edge, left = size * len(words), 30 + 6 * max(map(_columns, words))
     # The square root makes small shares visible.
     shades, correct = np.rint(_SHADES * np.sqrt(shares)), np.eye(len(words), dtype=bool)
     parts = [_rect(left, 0, edge, edge, "frame")]
@@ -241,6 +242,11 @@ def heat_svg(shares: npt.NDArray[np.float64], labels: Sequence[str], *, name: st
     parts.append(_text(left + edge / 2, edge + left - 10, x_label))
     parts.append(_text(-edge / 2, 12, y_label, turned=True))
     return _svg(name, left + edge, edge + left, parts, "heat")
+
+
+def _columns(text: str) -> int:
+    """Return the width of a text in narrow letters, of which those of Chinese, Japanese and Korean take two."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def shade(share: float) -> int:

@@ -21,6 +21,7 @@ class Item:
     """Describe one product."""
 
     asin: str
+    brand: str
     title: str
     price: str | None
     photo: ProductPhoto
@@ -104,7 +105,7 @@ class Catalogue:
 def _item(image: Photo, *, sponsored: bool) -> Item:
     sold = goods("amazon", image)
     asin = f"B0{code('ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789', 8, 'asin', image)}"
-    return Item(asin, sold.title, sold.price, photo(image), sponsored)
+    return Item(asin, sold.brand, sold.title, sold.price, photo(image), sponsored)
 
 
 def _uuid(*key: int) -> str:

@@ -1,5 +1,6 @@
 """Fixtures that every test may use."""
 
+import functools
 import os
 import platform
 import shutil
@@ -237,6 +238,17 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         return Path(shutil.copy(file, scratch))
 
     return put
+
+
+@pytest.fixture(scope="session")
+def preset(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Return the folder of a tiny preset of KerasHub; nothing may change it."""
+    from pixmill.learn.determinism import fix_threads
+    from tests.presets import write_preset
+
+    fix_threads(2)
+    folder = tmp_path_factory.mktemp("presets")
+    return functools.cache(lambda kind: write_preset(folder / kind, kind))
 
 
 @pytest.fixture(scope="session")

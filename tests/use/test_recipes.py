@@ -10,7 +10,7 @@ from pixmill.use import find_recipe, find_recipes
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = [
-    *("best", "best-large", "finetune"),
+    *("best", "best-large", "finetune", "strong"),
     *("digits", "fashion", "food", "garments", "scenes", "sports", "sports-transfer"),
 ]
 

@@ -1,6 +1,7 @@
 """Replace params.yaml with a recipe.
 
-Without a name, lists the recipes. An edited params.yaml is only replaced if it
+Without a name, lists the recipes. hub:PRESET takes a preset of KerasHub as the
+backbone and pins it (extra `hub`). An edited params.yaml is only replaced if it
 is committed, or with --force.
 """
 
@@ -12,6 +13,7 @@ EXAMPLES = (
     ("pixmill use best", "replace params.yaml with the recommended recipe"),
     ("pixmill use", "list the recipes"),
     ("pixmill use best --keep-data", "only its model, for your own images"),
+    ("pixmill use hub:dinov2_base", "only the model, with this preset of KerasHub as its backbone"),
     ("pixmill use garments --open", "a shop recipe, with openly licensed images instead"),
 )
 
@@ -33,17 +35,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """List the recipes, or put one in place and print what changed."""
     from pixmill.core.params import load_params
-    from pixmill.use import find_recipe, list_recipes, salt_for_folders, use
+    from pixmill.use import find_recipe, list_recipes, pin_preset, preset_recipe, salt_for_folders, use
 
     root = project_root()
     if arguments.recipe is None:
         print(f"{list_recipes(root)}\nNext: pixmill use RECIPE")
         return
-    recipe = find_recipe(root, arguments.recipe)
+    of_hub = arguments.recipe.startswith("hub:")
+    recipe = preset_recipe(root, arguments.recipe) if of_hub else find_recipe(root, arguments.recipe)
     if arguments.open:
         recipe = recipe.with_open_sources()
-    done = use(root, recipe, keep_data=arguments.keep_data, force=arguments.force)
+    recipe, told = pin_preset(root, recipe)
+    done = use(root, recipe, keep_data=arguments.keep_data or of_hub, force=arguments.force)
     print(f"params.yaml {'already has' if not done.rewritten else 'now has'} the values of the recipe '{recipe.name}'")
-    print("\n".join(done.lines()))
+    print("\n".join([*told, *done.lines()]))
     if (salt := salt_for_folders(root, load_params(root))) is not None:
         print(f"Note: {salt}")

@@ -46,13 +46,14 @@ def missing_package(error: ModuleNotFoundError, command: str, *, extras: Iterabl
     Args:
         error: What the import raised.
         command: What the person ran, such as ``pixmill serve``.
-        extras: Small extras that may be enough for the command, looked at in this order; default: ``pipeline`` alone.
+        extras: Small extras that may be enough for the command, looked at in this order; then ``pipeline`` and
+            ``hub`` are.
     """
     module = (error.name or "").partition(".")[0]
     if not module or importlib.util.find_spec(module):
         return None  # A module of a package that is there, or of another version of it.
     names = {module.replace("_", "-"), _PACKAGES.get(module, "")}
-    for extra in (*extras, "pipeline"):
+    for extra in (*extras, "pipeline", "hub"):
         for requirement in list_requirements([extra]):
             if requirement.name in names:
                 message = f"`{command}` needs the package {requirement.name}, which is not installed"

@@ -152,9 +152,10 @@ def _evidence_of_last(model: keras.Model) -> Evidence | None:
 
 
 def _last_with_places(model: keras.Model) -> keras.layers.Layer | None:
-    """Return the last layer whose output has height and width, skipping pooling layers, which only blur."""
+    """Return the last layer whose output has height and width, skipping pooling layers, which only blur, and pixels."""
     for layer in reversed(model.layers):
-        if type(layer).__name__ == "InputLayer" or "Pooling" in type(layer).__name__:
+        kind = type(layer).__name__
+        if kind in ("InputLayer", "Rescaling", "Resizing") or "Pooling" in kind:
             continue
         shape: tuple[int | None, ...] = getattr(layer.output, "shape", ())
         if len(shape) == 4 and shape[1:3] != (1, 1):

@@ -23,6 +23,8 @@ from pixmill.learn.determinism import first_line
 from pixmill.learn.layers import TOP, average_layers
 from pixmill.learn.lite0 import WEIGHTS_SHA256, bundled_file, lite0_features, set_lite0_weights
 from pixmill.learn.model_folder import find_disallowed_class
+from pixmill.learn.preset_files import pinned_folder, preset_of
+from pixmill.learn.presets import preset_features
 from pixmill.learn.tensorflow import keras
 from pixmill.project.plugins import load_plugin, plugin_digest, plugin_error
 from pixmill.provenance.results import digest_code
@@ -36,6 +38,9 @@ def build_backbone(
     It is one flat, uncompiled functional graph: float32 pixels from 0 to 255 of shape (n, image_size, image_size, 3)
     in; float32 features of shape (n, width) out, the averages of some layers over the image, in their order. Resizing
     to ``params.image_size`` and the network's own preprocessing are included.
+
+    A preset of KerasHub takes its own preprocessing and layers from its files, see
+    :func:`pixmill.learn.presets.preset_features`.
 
     Args:
         params: The section ``train.backbone``.
@@ -51,6 +56,9 @@ def build_backbone(
             has no such layer.
     """
     pixels = keras.Input((image_size, image_size, 3), name="pixels")
+    if preset_of(params) is not None:
+        folder = pinned_folder(params, root or Path())
+        return _with_own_names(preset_features(pixels, folder, layers, image_size=params.image_size))
     x = pixels
     if params.image_size not in (None, image_size):
         x = keras.layers.Resizing(params.image_size, params.image_size, interpolation="bilinear", name="resizing")(x)
@@ -106,8 +114,11 @@ def backbone_digest(
     Raises:
         TrainError: The weights file is missing.
     """
-    weights = _weights(params, root)
-    if isinstance(weights, Path):
+    weights, libraries = _weights(params, root), ["keras", "numpy", "tensorflow"]
+    if preset_of(params) is not None:
+        origin = f"preset {params.revision} {params.sha256}"
+        libraries.insert(1, "keras-hub")
+    elif isinstance(weights, Path):
         origin = f"file {file_digest(weights)}"
     elif weights is None:
         origin = f"seed {seed}"
@@ -117,7 +128,7 @@ def backbone_digest(
     parts = [f"network {params.name}", f"layers {list(layers)}", f"size {params.image_size}", f"weights {origin}"]
     if params.name.startswith("plugin:"):
         parts.append(f"{plugin_digest('backbones', params.name.removeprefix('plugin:'), root or Path())} seed {seed}")
-    parts += [f"{name} {importlib.metadata.version(name)}" for name in ("keras", "numpy", "tensorflow")]
+    parts += [f"{name} {importlib.metadata.version(name)}" for name in libraries]
     parts.append(f"litert {runtime_version()}")
     parts.append(digest_code("backbone"))
     return blake3("\n".join(parts).encode()).hexdigest(length=16)
@@ -305,8 +316,7 @@ def _reverse_channels(model: keras.Model) -> None:
 def _flatten(model: keras.Model) -> keras.Model:
     """Return a model without nested Sequential ones, such as ConvNeXt's, and with the same names in each process."""
     flat = keras.models.clone_model(model, clone_function=lambda layer: layer, call_function=_call_flat)
-    _name_anew(flat)
-    return flat
+    return _with_own_names(flat)
 
 
 def _call_flat(layer: keras.layers.Layer, *arguments: Any, **named: Any) -> Any:
@@ -318,10 +328,11 @@ def _call_flat(layer: keras.layers.Layer, *arguments: Any, **named: Any) -> Any:
     return x
 
 
-def _name_anew(model: keras.Model) -> None:
+def _with_own_names(model: keras.Model) -> keras.Model:
     """Renumber automatically named layers: Keras continues its count from one model to the next."""
     numbers: dict[str, itertools.count[int]] = {}
     for operation in model.operations:
         kind = type(operation).__name__.lower()
         if re.fullmatch(rf"{kind}\d*", operation.name.replace("_", "")):
             operation.name = f"{kind}_{next(numbers.setdefault(kind, itertools.count()))}"
+    return model

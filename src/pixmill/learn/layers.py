@@ -10,6 +10,9 @@ from pixmill.core.params import TrainParams
 from pixmill.core.words import did_you_mean
 from pixmill.learn.tensorflow import keras
 
+AUTO = "auto"
+"""Stands for several layers of a preset of KerasHub, which its files decide."""
+
 TOP = "top"
 """Names the last layer of a backbone among :attr:`pixmill.core.params.FeaturesParams.layers`."""
 
@@ -45,9 +48,21 @@ def feature_layers(params: TrainParams) -> tuple[str, ...]:
             model ``backbone``: on CIFAR-10, fine-tuning with four layers was 2.7 points worse at 50 images a class.
     """
     layers = params.features.layers
-    if layers == "auto" and params.model == "features":
+    if layers == AUTO and params.model == "features":
+        if params.backbone.name.startswith("hub:"):
+            return (AUTO,)
         return (*STAGE_ENDS.get(params.backbone.name, ()), TOP)
-    return (TOP,) if layers in ("auto", TOP) else tuple(layers)
+    return (TOP,) if layers in (AUTO, TOP) else tuple(layers)
+
+
+def several_layers(params: TrainParams) -> bool:
+    """Tell whether the features are of more than one layer.
+
+    Args:
+        params: The section ``train``.
+    """
+    layers = feature_layers(params)
+    return len(layers) > 1 or layers == (AUTO,)
 
 
 def average_layers(model: keras.Model, layers: Sequence[str]) -> keras.Model:

@@ -155,14 +155,16 @@ def load_outputs(model: Path | bytes, *, threads: int | None = None) -> tuple[Ou
     lock = threading.Lock()
 
     def network(items: npt.NDArray[Any], names: Sequence[str]) -> dict[str, npt.NDArray[np.float32]]:
-        results = {name: np.empty((len(items), *outputs[name]["shape"][1:]), np.float32) for name in names}
-        for place, item in enumerate(items):
+        # Some networks know the shapes of their outputs only when they have run.
+        results: dict[str, list[npt.NDArray[np.float32]]] = {name: [] for name in names}
+        for item in items:
             with lock:
                 interpreter.set_tensor(given["index"], item[None].astype(np.float32))
                 interpreter.invoke()
                 for name, values in results.items():
-                    values[place] = interpreter.get_tensor(outputs[name]["index"])[0]
-        return results
+                    values.append(interpreter.get_tensor(outputs[name]["index"])[0])
+        empty = (np.empty((0, *outputs[name]["shape"][1:]), np.float32) for name in names)
+        return {name: np.array(results[name] or none) for name, none in zip(names, empty, strict=True)}
 
     return network, list(outputs)
 

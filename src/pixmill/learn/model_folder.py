@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from pixmill.core.errors import ManifestError
 from pixmill.core.files import read_json, replacing, reserve, write_text
+from pixmill.core.origin import install_command
 from pixmill.images import ASPECTS, RESIZES
 from pixmill.learn.determinism import first_line
 from pixmill.learn.tensorflow import keras
@@ -37,11 +39,13 @@ _PARTS: dict[str | None, set[str]] = {
         "BatchNormalization",
         "Concatenate",
         "Conv2D",
+        "Cropping1D",
         "Cropping2D",
         "Dense",
         "DepthwiseConv2D",
         "Dropout",
         "Flatten",
+        "GlobalAveragePooling1D",
         "GlobalAveragePooling2D",
         "GlobalMaxPooling2D",
         "GroupNormalization",
@@ -63,6 +67,18 @@ _PARTS: dict[str | None, set[str]] = {
     "keras.src.models.functional": {"Functional"},
     "keras.src.ops.image": {"RGBToGrayscale"},
     "keras.src.ops.numpy": {"Add", "Multiply"},
+    "keras_hub.src.models.clip.clip_layers": {"CLIPEncoderLayer", "CLIPVisionEmbedding"},
+    "keras_hub.src.models.dinov2.dinov2_layers": {"DINOV2Embedding", "DINOV2Encoder"},
+    "keras_hub.src.models.dinov3.dinov3_layers": {
+        "DINOV3Embedding",
+        "DINOV3Encoder",
+        "DINOV3RopePositionEmbedding",
+    },
+    "keras_hub.src.models.siglip.siglip_layers": {
+        "SigLIPEncoderLayer",
+        "SigLIPMultiHeadAttentionPooling",
+        "SigLIPVisionEmbedding",
+    },
 }
 """What our builders and common networks use, by module (an edge of the graph has none); anything else is rejected."""
 
@@ -147,6 +163,8 @@ def load_classifier(folder: Path) -> tuple[keras.Model, list[str]]:
     weights = folder / _WEIGHTS
     if not weights.exists():
         raise ManifestError(f"{weights} is missing", next="dvc repro train")
+    if "keras_hub" in json.dumps(architecture) and find_spec("keras_hub") is None:
+        raise ManifestError(f"{folder} has layers of KerasHub, which is not installed", next=install_command("hub"))
     try:
         strange = find_disallowed_class(architecture)
         if strange is not None:

@@ -301,7 +301,7 @@ def describe_model(params: TrainParams) -> str:
         count = sum(block.convolutions for block in params.cnn.blocks)
         return f"A convolutional network with {count} convolutions, trained from scratch"
     name = params.backbone.name
-    own = f"'{name.removeprefix('plugin:')}'" if name.startswith("plugin:") else None
+    own = f"'{name.partition(':')[2]}'" if name.startswith(("plugin:", "hub:")) else None
     backbone = APPLICATIONS[name].builder if name in APPLICATIONS else own or "EfficientNet-Lite0"
     origin = "randomly initialized" if params.backbone.weights == "none" else "pretrained"
     if params.model == "features":

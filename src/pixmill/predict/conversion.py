@@ -161,11 +161,36 @@ def _to_onnx(model: keras.Model, path: Path, description: Exported) -> None:
         warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)
         model.export(str(path), format="onnx", verbose=False)
     written = onnx.load(path)
+    _replace_erfc(written.graph)
     _rename(written.graph)
     onnx.helper.set_model_props(
         written, {"labels.txt": labels_text(description.labels), "pixmill.json": description.as_json()}
     )
     path.write_bytes(written.SerializeToString(deterministic=True))
+
+
+def _replace_erfc(graph: Any) -> None:
+    """Replace the complementary error function, which TensorFlow makes of a GELU and ONNX does not have.
+
+    Args:
+        graph: An ONNX graph without subgraphs, changed in place.
+    """
+    from onnx import helper, numpy_helper
+
+    nodes = list(graph.node)
+    if all(node.op_type != "Erfc" for node in nodes):
+        return
+    graph.initializer.append(numpy_helper.from_array(np.ones((), np.float32), "one"))
+    del graph.node[:]
+    for node in nodes:
+        if node.op_type == "Erfc":
+            (given,), (answer,) = node.input, node.output
+            erf = f"{answer}/erf"
+            graph.node.extend(
+                [helper.make_node("Erf", [given], [erf]), helper.make_node("Sub", ["one", erf], [answer])]
+            )
+        else:
+            graph.node.append(node)
 
 
 def _rename(graph: Any) -> None:

@@ -11,6 +11,7 @@ from pixmill.core.params import EvaluateParams, TrainParams
 from pixmill.evaluate.measure import convert_metrics
 from pixmill.learn.exported import Exported
 from pixmill.learn.networks import describe_model
+from pixmill.learn.preset_files import describe_preset
 from pixmill.record.lineage import data_hashes
 from pixmill.scrape.licences import parse_licence
 from pixmill.state.stage_inputs import workspace_stages
@@ -23,6 +24,7 @@ class ModelCard:
     Args:
         description: The exported model.
         network: What it is, in a few words; ``None`` if DVC has no record of its training.
+        preset: The preset of KerasHub that is its backbone, with version, SHA-256 and licence; ``None``: another one.
         confidence: Confidence of the intervals of the metrics.
         metrics: All metrics of evaluate; empty if the model was not evaluated.
         hashes: DVC's hashes of the training's inputs, by path.
@@ -32,6 +34,7 @@ class ModelCard:
 
     description: Exported
     network: str | None
+    preset: str | None
     confidence: float
     metrics: dict[str, Any]
     hashes: dict[str, str]
@@ -65,9 +68,11 @@ def gather(root: Path, description: Exported) -> ModelCard:
         metrics = convert_metrics(read_json(root / "plots" / "evaluate" / "full.json", stage="evaluate"))
     # Of the run, not those that params.yaml has now.
     train, evaluate = _params(root, "train"), _params(root, "evaluate")
+    params = None if train is None else TrainParams.model_validate(train)
     return ModelCard(
         description=description,
-        network=None if train is None else describe_model(TrainParams.model_validate(train)),
+        network=None if params is None else describe_model(params),
+        preset=None if params is None or params.model == "cnn" else describe_preset(params.backbone),
         confidence=EvaluateParams.model_validate(evaluate or {}).confidence,
         metrics=metrics,
         hashes=data_hashes(root),

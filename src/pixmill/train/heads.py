@@ -13,7 +13,7 @@ import numpy.typing as npt
 from pixmill.images.parts import Part, Shards
 from pixmill.learn.features import part_features
 from pixmill.learn.heads import head_features
-from pixmill.learn.layers import feature_layers, last_features
+from pixmill.learn.layers import feature_layers, last_features, several_layers
 from pixmill.learn.networks import build_head, fuse
 from pixmill.learn.tensorflow import keras
 from pixmill.train.checkpoints import Checkpoint, Checkpoints
@@ -60,7 +60,7 @@ class HeadFitter(_FeatureFitter):
                 data.callback.on_epoch_end(epoch, timing)
             fitted = Checkpoint(history, timings, {}, weights_of(classifier), finished=True)
             return Fitted(classifier, fitted, val_features)
-        scaling = Scaling.of(train_features, several=len(feature_layers(self.params)) > 1)
+        scaling = Scaling.of(train_features, several=several_layers(self.params))
         head = build_head(self.params, labels=self.labels, features=train_features.shape[1])
 
         def scale(part: Part, features: Features) -> Part:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from pixmill.core.params import TrainParams
 from pixmill.core.progress import Progress, announce
-from pixmill.learn.layers import feature_layers
+from pixmill.learn.layers import several_layers
 from pixmill.train.history import Epoch, Timing
 from pixmill.train.scaling import BLOCK, Features, Scaling
 
@@ -77,7 +77,7 @@ def fit_logistic(
     from scipy.optimize import minimize
     from threadpoolctl import threadpool_limits
 
-    scaling = Scaling.of(features, several=len(feature_layers(params)) > 1)
+    scaling = Scaling.of(features, several=several_layers(params))
     history: list[Epoch] = []
     timings: list[Timing] = []
     begun = time.monotonic()
@@ -136,7 +136,7 @@ def fit_path(
     from scipy.optimize import minimize
     from threadpoolctl import threadpool_limits
 
-    scaling = Scaling.of(features, several=len(feature_layers(params)) > 1)
+    scaling = Scaling.of(features, several=several_layers(params))
     answers = np.empty((len(strengths), len(asked), labels))
     solution: Array | None = None
     progress = Progress("Other regularization", len(strengths))
@@ -160,7 +160,7 @@ def inverse_regularization(params: TrainParams) -> float:
         params: The section ``train``. With features of several layers, of which there are more, the default is smaller.
     """
     given = params.features.inverse_regularization
-    return given if given is not None else 0.01 if len(feature_layers(params)) == 1 else 0.005
+    return given if given is not None else 0.005 if several_layers(params) else 0.01
 
 
 class _Objective:

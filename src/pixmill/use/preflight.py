@@ -13,9 +13,11 @@ from typing import Any
 
 from pixmill.bundled import missing_data
 from pixmill.core.errors import DataError, PixmillError
+from pixmill.core.origin import install_command
 from pixmill.core.params import Params
 from pixmill.core.words import first_of
 from pixmill.images import EXTENSIONS, sniff
+from pixmill.learn.preset_files import HUB, pinned_folder
 from pixmill.learn.tensorflow import load_tensorflow
 from pixmill.project.plugins import load_plugin
 from pixmill.project.pyproject import GROUPS
@@ -65,6 +67,11 @@ def find_issues(root: Path, params: Params) -> Iterator[Issue]:
         if source.startswith("site:"):
             yield from _attempt(load_site, source.removeprefix("site:"), root / "sites")
     yield from _plugins(root, params, sources)
+    if params.train.backbone.name.startswith(HUB) and params.train.model != "cnn":
+        if find_spec("keras_hub") is None:
+            yield Issue("presets of KerasHub need the extra 'hub'", install_command("hub"), stops=True)
+        else:
+            yield from _attempt(pinned_folder, params.train.backbone, root)
     command = missing_data(root)
     if command is not None and not ("folder" in sources and command == "pixmill data"):
         # As in a fresh clone: no fault of params, so nothing stops here.

@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 
 from pixmill.core.params.scrape import API, CONTACT, HOST, ORIGIN
 from pixmill.core.params.sections import PLUGIN
+from pixmill.core.params.train import PRESET
 from pixmill.core.words import did_you_mean
 
 _PATTERNS = {
@@ -20,6 +21,8 @@ _PATTERNS = {
     HOST: "a host name in lower case, such as 'example.org'",
     rf"^{PLUGIN}$": "the name of a plugin: lower-case letters, digits, - and _",
     rf"^plugin:{PLUGIN}$": "plugin:<name>",
+    PRESET: "hub:<preset>",
+    r"^[0-9a-f]{64}$": "64 hexadecimal digits",
     ORIGIN: "a host name with its port, such as 'example.org:8080'",
 }
 

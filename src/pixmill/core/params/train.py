@@ -1,8 +1,8 @@
 """The section of the stage train: which model, and how it is fitted."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from pixmill.core.params.sections import PLUGIN, PluginName, Section, Share
 
@@ -14,6 +14,9 @@ Units = Annotated[int, Field(ge=1, le=65_536)]
 
 Epochs = Annotated[int, Field(ge=1, le=100_000)]
 """At a second each, more than a day."""
+
+PRESET = r"^hub:\S+$"
+"""A preset of KerasHub: a built-in name, an address of Kaggle or Hugging Face, or a folder."""
 
 LayerName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
@@ -94,17 +97,27 @@ class BackboneParams(Section):
             "convnext_tiny",
         ]
         | Annotated[str, StringConstraints(pattern=rf"^plugin:{PLUGIN}$", max_length=71)]
+        | Annotated[str, StringConstraints(pattern=PRESET, max_length=500)]
     ) = Field(
         "efficientnet_lite0",
-        description="The network; `efficientnet_lite0` is bundled and works offline; `plugin:<name>` is one of src/.",
+        description="The network; `efficientnet_lite0` is bundled and works offline; `plugin:<name>` is one of src/, "
+        "`hub:<preset>` one of KerasHub, which `pixmill use hub:<preset>` sets.",
     )
     weights: str = Field(
         "imagenet",
         min_length=1,
         max_length=1000,
-        description="`imagenet` (Keras downloads all but the bundled ones; for a plugin, those that it makes), `none` "
-        "(random), or a file in the project.",
+        description="`imagenet` (Keras downloads all but the bundled ones; for a plugin, those that it makes; for a "
+        "preset, its own), `none` (random), or a file in the project.",
         examples=["weights/ours.weights.h5"],
+    )
+    revision: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = Field(
+        None, description="Version of the preset on its hub; null for a folder and for other networks.", examples=["1"]
+    )
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = Field(
+        None,
+        description="SHA-256 of the preset's files, without which train refuses it; null for other networks.",
+        examples=["0" * 64],
     )
     image_size: Annotated[int, Field(ge=32, le=1024)] | None = Field(
         None, description="Input size of the network, in pixels; null: split.image_size.", examples=[224]
@@ -125,6 +138,14 @@ class BackboneParams(Section):
         (), max_length=100, strict=False, description="Hidden dense layers of the head.", examples=[[{"units": 256}]]
     )
     dropout: float = Field(0.2, ge=0, lt=1, description="Dropout before the output.", examples=[0.5])
+
+    @model_validator(mode="after")
+    def _of_a_preset(self) -> Self:
+        for name in ("weights", "unfreeze"):
+            value, default = getattr(self, name), type(self).model_fields[name].default
+            if self.name.startswith("hub:") and value != default:
+                raise ValueError(f"{name}: expected {default} for a preset of KerasHub, received {value!r}")
+        return self
 
 
 class FeaturesParams(Section):

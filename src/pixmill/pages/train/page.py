@@ -87,5 +87,7 @@ def _against_overfitting(params: TrainParams) -> tuple[str, str] | None:
 
 def _layer(layer: keras.layers.Layer) -> tuple[str, str, str]:
     # No-break spaces: a shape stays on one line.
-    shape = "\u00a0\u00d7\u00a0".join(str(side) for side in layer.output.shape[1:])
+    # A transformer's encoder also returns the outputs of its blocks.
+    output = layer.output[0] if isinstance(layer.output, list | tuple) else layer.output
+    shape = "\u00a0\u00d7\u00a0".join(str(side) for side in output.shape[1:])
     return layer.name, shape, f"{layer.count_params():,}"

@@ -1,0 +1,227 @@
+"""Presets of KerasHub as files: where they lie, and whether they are those that params pin."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from pixmill.core.errors import TrainError
+from pixmill.core.params import BackboneParams
+from pixmill.core.words import did_you_mean
+from pixmill.learn.determinism import first_line
+from pixmill.learn.tensorflow import load_tensorflow
+
+HUB = "hub:"
+"""What a preset's name in params begins with."""
+
+CONFIG, CONVERTER, WEIGHTS = "config.json", "image_converter.json", "model.weights.h5"
+
+_FILES = (CONFIG, CONVERTER, WEIGHTS)
+"""What is read of a preset, and nothing else: no pickle, no code."""
+
+_OTHER = "choose another preset: pixmill use hub:PRESET"
+
+_LICENCES = {
+    "clip_vit_base_patch": "MIT",
+    "clip_vit_large_patch": "MIT",
+    "dinov2_": "Apache-2.0",
+    "dinov3_": "DINOv3 License",
+    "siglip": "Apache-2.0",
+}
+"""By the beginnings of KerasHub's built-in names."""
+
+_KAGGLE, _HUGGING_FACE = "kaggle://", "hf://"
+
+
+def preset_of(params: BackboneParams) -> str | None:
+    """Return which preset params name; ``None`` if the backbone is another network.
+
+    It is a built-in name of KerasHub, ``hf://<owner>/<name>``, ``kaggle://<owner>/<model>/keras/<variation>``, or a
+    folder.
+    """
+    return params.name.removeprefix(HUB) if params.name.startswith(HUB) else None
+
+
+def pinned_folder(params: BackboneParams, root: Path) -> Path:
+    """Return the folder of the preset that params pin; it is downloaded once, with progress, into the user's cache.
+
+    Args:
+        params: The section ``train.backbone``; its ``name`` is a preset's.
+        root: The project folder, to which a folder is relative.
+
+    Raises:
+        TrainError: It is not pinned, cannot be had, or has other content than what is pinned.
+    """
+    preset = preset_of(params)
+    assert preset is not None
+    again = f"pixmill use {params.name}"
+    if params.sha256 is None:
+        raise TrainError(f"train.backbone.sha256: {preset} is not pinned, so nobody could repeat the run", next=again)
+    folder = find_preset(preset, params.revision, root)
+    found = preset_digest(folder)
+    if found != params.sha256:
+        raise TrainError(
+            f"train.backbone.sha256: {folder} has the SHA-256 {found}, expected {params.sha256}",
+            next=f"restore the folder, or delete it if it is a download and run dvc repro; to accept it: {again}",
+        )
+    return folder
+
+
+def resolve_preset(preset: str, root: Path) -> tuple[str | None, str, Path]:
+    """Return the newest revision of a preset, its SHA-256, and its folder.
+
+    Args:
+        preset: As :func:`preset_of` returns it.
+        root: The project folder.
+
+    Raises:
+        TrainError: It does not exist, or cannot be had.
+    """
+    revision = None
+    if preset.startswith(_HUGGING_FACE):
+        with _downloading(preset):
+            import huggingface_hub
+
+            revision = huggingface_hub.HfApi().model_info(preset.removeprefix(_HUGGING_FACE)).sha
+    elif not _is_folder(preset, root):
+        handle = _handle(preset)
+        if handle.count("/") == 4:  # A built-in preset's names the version.
+            revision = handle.rpartition("/")[2]
+        else:
+            with _downloading(preset):
+                import kagglehub
+
+                # The cache has a folder for each version.
+                revision = Path(kagglehub.model_download(handle, CONFIG)).parent.name
+    folder = find_preset(preset, revision, root)
+    return revision, preset_digest(folder), folder
+
+
+def find_preset(preset: str, revision: str | None, root: Path) -> Path:
+    """Return the folder of a preset's revision, downloaded unless it is in the user's cache.
+
+    Args:
+        preset: As :func:`preset_of` returns it.
+        revision: A commit of Hugging Face, or a version of Kaggle; ``None`` for a folder.
+        root: The project folder.
+
+    Raises:
+        TrainError: It does not exist, cannot be had, or lacks a file.
+    """
+    if _is_folder(preset, root):
+        folder = root / preset
+    elif revision is None:
+        raise TrainError(f"train.backbone.revision: {preset} is not pinned", next=f"pixmill use {HUB}{preset}")
+    elif preset.startswith(_HUGGING_FACE):
+        folder = _from_hugging_face(preset, revision)
+    else:
+        handle = "/".join([*_handle(preset).split("/")[:4], revision])
+        with _downloading(preset):
+            import kagglehub
+
+            paths = [kagglehub.model_download(handle, name) for name in _FILES]
+        folder = Path(paths[0]).parent
+    if not folder.is_dir():
+        raise TrainError(f"train.backbone.name: the folder {folder} does not exist", next=_OTHER)
+    missing = [name for name in _FILES if not (folder / name).is_file()]
+    if missing:
+        raise TrainError(
+            f"{folder} is no preset of KerasHub for images: it has no {' and no '.join(missing)}",
+            next=_OTHER,
+        )
+    return folder
+
+
+def preset_digest(folder: Path) -> str:
+    """Return the SHA-256 of a preset: that of what ``sha256sum`` prints for its three files in the order of names."""
+    lines = []
+    for name in _FILES:
+        with (folder / name).open("rb") as file:
+            lines.append(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {name}\n")
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def licence_of(preset: str) -> str:
+    """Return the licence of a preset's weights as its makers state it, ``unknown`` where that has not been looked up.
+
+    >>> licence_of("dinov2_small"), licence_of("weights/ours")
+    ('Apache-2.0', 'unknown')
+
+    Sources: the model cards of Meta's DINOv2 and DINOv3, Google's SigLIP and SigLIP 2, and OpenAI's CLIP.
+    """
+    return next((licence for start, licence in _LICENCES.items() if preset.startswith(start)), "unknown")
+
+
+def describe_preset(params: BackboneParams) -> str | None:
+    """Return what a backbone is, for a model card; ``None`` if it is no preset.
+
+    >>> describe_preset(BackboneParams(name="hub:dinov2_small", revision="1", sha256="0" * 64)).partition(", SHA")[0]
+    'dinov2_small of KerasHub, version 1, licence Apache-2.0'
+
+    Args:
+        params: The section ``train.backbone``.
+    """
+    if (preset := preset_of(params)) is None:
+        return None
+    version = f", version {params.revision}" if params.revision else ""
+    return f"{preset} of KerasHub{version}, licence {licence_of(preset)}, SHA-256 {params.sha256}"
+
+
+def _is_folder(preset: str, root: Path) -> bool:
+    if "://" in preset:
+        return False
+    return "/" in preset or (root / preset).is_dir()
+
+
+def _handle(preset: str) -> str:
+    """Return Kaggle's name of a preset: ``<owner>/<model>/keras/<variation>``, and maybe a version."""
+    if preset.startswith(_KAGGLE):
+        handle = preset.removeprefix(_KAGGLE)
+        if handle.count("/") == 3:
+            return handle
+        raise TrainError(f"expected {_KAGGLE}<owner>/<model>/keras/<variation>, received {preset}")
+    load_tensorflow()
+    import keras_hub
+
+    known = keras_hub.models.Backbone.presets
+    if preset not in known:
+        raise TrainError(
+            f"KerasHub has no preset '{preset}'{did_you_mean(preset, known, most=3, show=repr)}",
+            next="pixmill use hub:PRESET, with a built-in name, hf://<owner>/<name>, kaggle://… or a folder "
+            "such as weights/ours",
+        )
+    return str(known[preset]["kaggle_handle"].removeprefix(_KAGGLE))
+
+
+def _from_hugging_face(preset: str, revision: str) -> Path:
+    import huggingface_hub
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    name = preset.removeprefix(_HUGGING_FACE)
+    try:
+        # Without asking the server whether a commit has changed.
+        paths = [
+            huggingface_hub.hf_hub_download(name, file, revision=revision, local_files_only=True) for file in _FILES
+        ]
+    except LocalEntryNotFoundError:
+        with _downloading(preset):
+            paths = [huggingface_hub.hf_hub_download(name, file, revision=revision) for file in _FILES]
+    return Path(paths[0]).parent
+
+
+@contextlib.contextmanager
+def _downloading(preset: str) -> Iterator[None]:
+    """Word errors of the libraries that download, and keep standard output for results."""
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    except (ImportError, TrainError):
+        raise
+    except Exception as error:  # Each library has dozens.
+        raise TrainError(
+            f"{preset} cannot be downloaded: {first_line(error)}",
+            next="check the name and the network connection, then try again; or name a folder that has the preset",
+        ) from error

@@ -1,0 +1,241 @@
+"""Presets of KerasHub as backbones: transformers such as DINOv2, and CNNs."""
+
+from __future__ import annotations
+
+import json
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pixmill.core.errors import TrainError
+from pixmill.core.progress import announce
+from pixmill.core.words import did_you_mean
+from pixmill.learn.determinism import first_line
+from pixmill.learn.layers import AUTO, TOP
+from pixmill.learn.preset_files import CONFIG, CONVERTER
+from pixmill.learn.tensorflow import keras, load_tensorflow
+
+_OTHER = "choose another preset: pixmill use hub:PRESET"
+
+
+class _Family(NamedTuple):
+    """A kind of network of KerasHub.
+
+    Args:
+        encoder: The attribute that holds the part for images, if there is also one for text.
+        size: Which input sizes it takes: ``any``; multiples of the ``patch``; or its ``own``.
+        parts: The classes that its ``config.json`` may name besides its own.
+    """
+
+    encoder: str | None
+    size: str
+    parts: tuple[str, ...] = ()
+
+
+FAMILIES = {
+    "CLIPBackbone": _Family("vision_encoder", "own", ("CLIPVisionEncoder", "CLIPTextEncoder")),
+    "DenseNetBackbone": _Family(None, "any"),
+    "DINOV2Backbone": _Family(None, "patch"),
+    "DINOV3Backbone": _Family(None, "patch"),
+    "EfficientNetBackbone": _Family(None, "any"),
+    "ResNetBackbone": _Family(None, "any"),
+    "SigLIPBackbone": _Family("vision_encoder", "own", ("SigLIPVisionEncoder", "SigLIPTextEncoder")),
+}
+"""By class. Others of KerasHub 0.32 cannot be saved within a classifier: their layers (ViT, DeiT, Swin) are not made
+again from what ``get_config`` returns."""
+
+
+def preset_features(
+    pixels: keras.KerasTensor, folder: Path, layers: Sequence[str], *, image_size: int | None
+) -> keras.Model:
+    """Return a frozen graph from pixels to features of shape (n, width).
+
+    Of a CNN, the features are averages of feature maps over the image: ``P2`` to ``P5``, the last ones at 1/4 to 1/32
+    of the input's side, and ``top``. Of a transformer, a layer is a block: ``block1``, ``block2`` and so on, and
+    ``top``, the last with its normalization. Each gives its class token (SigLIP has none; of its top it is the pooled
+    output instead), then the average of its patch tokens, as in the linear evaluation of DINOv2.
+
+    ``auto`` stands for ``P3``, ``P4`` and ``top``, or for the last four blocks.
+
+    Source: Oquab et al., "DINOv2: Learning Robust Visual Features without Supervision", 2023, appendix B.3.
+
+    Args:
+        pixels: The input, from 0 to 255, of shape (n, side, side, 3).
+        folder: The preset's folder.
+        layers: Names of layers.
+        image_size: Side to which images are resized; default: as they are, or the network's only size.
+
+    Raises:
+        TrainError: The preset is damaged, of another kind, does not take such images, or has no such layer.
+    """
+    name, config = read_preset(folder)
+    family = FAMILIES[name]
+    load_tensorflow()
+    import keras_hub
+
+    side = _side(config, family, image_size or pixels.shape[1], given=image_size is not None)
+    options: dict[str, Any] = {} if family.size == "own" else {"image_shape": (side, side, 3)}
+    if name.startswith("DINO"):
+        options["apply_layernorm"] = True
+    try:
+        with warnings.catch_warnings():
+            # If a weight is missing from the file, Keras only warns and keeps the random one.
+            warnings.filterwarnings("error", category=UserWarning, module="keras")
+            backbone = keras_hub.models.Backbone.from_preset(str(folder), dtype="float32", **options)
+            converter = keras_hub.layers.ImageConverter.from_preset(str(folder))
+    except Exception as error:
+        raise TrainError(
+            f"{folder} is not an intact preset of KerasHub: {first_line(error)}",
+            next="delete it if it is a download, then: dvc repro train",
+        ) from error
+    x = pixels
+    if side != pixels.shape[1]:
+        x = keras.layers.Resizing(side, side, interpolation="bilinear", name="resizing")(x)
+    if converter.scale is not None or converter.offset is not None:
+        scale, offset = (_per_channel(value) for value in (converter.scale, converter.offset))
+        x = keras.layers.Rescaling(1.0 if scale is None else scale, offset=offset or 0.0, name="rescaling")(x)
+    encoder = getattr(backbone, family.encoder) if family.encoder else backbone
+    outputs = _outputs(name, encoder)
+    parts = [part for each in _names(layers, outputs, name) for part in _average(each, outputs[each])]
+    whole = keras.layers.Concatenate(name="layers")(parts) if len(parts) > 1 else parts[0]
+    # The same layers once more, behind other pixels: not a model within a model.
+    graph, (key,) = keras.Model(encoder.input, whole), [*encoder.input] if isinstance(encoder.input, dict) else (None,)
+    features = graph._run_through_graph(x if key is None else {key: x}, operation_fn=lambda operation: operation)
+    return keras.Model(pixels, features, name="preset")
+
+
+def read_preset(folder: Path) -> tuple[str, dict[str, Any]]:
+    """Return a preset's class and config, of which loading makes nothing but networks and their preprocessing.
+
+    Args:
+        folder: The preset's folder.
+
+    Raises:
+        TrainError: It is damaged, or of a kind that is not supported.
+    """
+    try:
+        content, converter = (json.loads((folder / file).read_text("utf-8")) for file in (CONFIG, CONVERTER))
+        name, config = content["class_name"], content["config"]
+        registered = {content["registered_name"], converter["registered_name"]}
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise TrainError(
+            f"{folder}: {CONFIG} or {CONVERTER} is not of a preset of KerasHub: {first_line(error)}", next=_OTHER
+        ) from error
+    if name not in FAMILIES:
+        known = ", ".join(sorted(each.removesuffix("Backbone") for each in FAMILIES))
+        raise TrainError(
+            f"{folder}: {name} is no network that Pixmill takes features from; they are {known}", next=_OTHER
+        )
+    loader = name.replace("Backbone", "ImageConverter")
+    if registered != {f"keras_hub>{name}", f"keras_hub>{loader}"}:
+        raise TrainError(f"{folder}: {CONFIG} or {CONVERTER} is not KerasHub's", next=_OTHER)
+    allowed = {"DTypePolicy", name, loader, *FAMILIES[name].parts}
+    if strange := _classes([content, converter]) - allowed:
+        raise TrainError(f"{folder} names {', '.join(sorted(strange))}, which is not loaded", next=_OTHER)
+    return name, config
+
+
+def _classes(part: Any) -> set[str]:
+    """Return all classes that an architecture names, at any depth."""
+    if isinstance(part, dict):
+        named = {str(part["class_name"])} if "class_name" in part else set()
+        return named.union(*map(_classes, part.values()))
+    return set().union(*map(_classes, part)) if isinstance(part, list) else set()
+
+
+def _side(config: Mapping[str, Any], family: _Family, side: int, *, given: bool) -> int:
+    """Return the network's input size in pixels."""
+    if family.size == "own":
+        own = int(config[family.encoder]["config"]["image_shape"][0] if family.encoder else config["image_shape"][0])
+        if given and side != own:
+            raise TrainError(
+                f"train.backbone.image_size: this preset takes {own} x {own} pixels only, received {side}",
+                next=f"set train.backbone.image_size in params.yaml to null or {own}, then: dvc repro train",
+            )
+        if side != own:
+            announce(f"train: this preset takes {own} x {own} pixels only, so images of {side} are resized")
+        return own
+    patch = int(config["patch_size"]) if family.size == "patch" else 1
+    if side % patch:
+        below = side // patch * patch
+        raise TrainError(
+            f"train.backbone.image_size: this preset takes multiples of {patch} pixels, received {side}",
+            next=f"set train.backbone.image_size in params.yaml, for example to {below} or {below + patch}, "
+            "then: dvc repro train",
+        )
+    return side
+
+
+def _per_channel(value: Any) -> Any:
+    """Return what :class:`keras.layers.Rescaling` takes and JSON holds."""
+    if value is None or isinstance(value, int | float):
+        return value
+    return [float(each) for each in value]
+
+
+class _Tokens(NamedTuple):
+    """The output of a block of a transformer.
+
+    Args:
+        tokens: Of shape (n, tokens, width).
+        others: How many of the first ones belong to no patch: the class token, if any, and registers.
+        pooled: What stands for the class token, of shape (n, width); default: the first token, if it is no patch's.
+    """
+
+    tokens: keras.KerasTensor
+    others: int
+    pooled: keras.KerasTensor | None = None
+
+
+def _outputs(name: str, encoder: Any) -> dict[str, keras.KerasTensor | _Tokens]:
+    """Return the outputs of a network by the names of layers, in their order."""
+    if name.startswith("DINO"):
+        others = 1 + encoder.num_register_tokens
+        blocks = [encoder.pyramid_outputs[f"stage{number + 1}"] for number in range(encoder.num_layers)]
+        outputs = [*blocks[:-1], encoder.output]
+        return _blocks([_Tokens(tokens, others) for tokens in outputs])
+    if name == "CLIPBackbone":
+        blocks = [layer.output for layer in encoder.encoder_layers]
+        return _blocks([_Tokens(tokens, 1) for tokens in [*blocks[:-1], encoder.output]])
+    if name == "SigLIPBackbone":
+        blocks = [_Tokens(layer.output, 0) for layer in encoder.encoder_layers]
+        return _blocks([*blocks[:-1], _Tokens(encoder.post_layer_norm.output, 0, encoder.output)])
+    return {**encoder.pyramid_outputs, TOP: encoder.output}
+
+
+def _average(name: str, output: keras.KerasTensor | _Tokens) -> list[keras.KerasTensor]:
+    """Return the features of a layer, the average over the image as the last one."""
+    average = keras.layers.GlobalAveragePooling2D(name=f"average_{name}")
+    if not isinstance(output, _Tokens):
+        return [average(output)]
+    count, width = output.tokens.shape[1:]
+    parts, tokens = [] if output.pooled is None else [output.pooled], output.tokens
+    if output.others:
+        first = keras.layers.Cropping1D((0, count - 1), name=f"class_{name}")(tokens)
+        parts.append(keras.layers.Flatten(name=f"class_{name}_vector")(first))
+        tokens = keras.layers.Cropping1D((output.others, 0), name=f"patches_{name}")(tokens)
+    side = math.isqrt(count - output.others)
+    if side**2 != count - output.others:
+        # SigLIP's embedding claims one token more than it has, so the patches cannot be laid out as a map.
+        return [*parts, keras.layers.GlobalAveragePooling1D(name=f"average_{name}")(tokens)]
+    return [*parts, average(keras.layers.Reshape((side, side, width), name=f"map_{name}")(tokens))]
+
+
+def _blocks(outputs: Sequence[_Tokens]) -> dict[str, keras.KerasTensor | _Tokens]:
+    return {f"block{number}": block for number, block in enumerate(outputs[:-1], 1)} | {TOP: outputs[-1]}
+
+
+def _names(layers: Sequence[str], outputs: Mapping[str, Any], name: str) -> list[str]:
+    """Return the names of the wanted outputs."""
+    if tuple(layers) == (AUTO,):
+        return [*outputs][-4:] if isinstance(outputs[TOP], _Tokens) else ["P3", "P4", TOP]
+    for layer in layers:
+        if layer not in outputs:
+            raise TrainError(
+                f"train.features.layers: {name} has no layer {layer!r}{did_you_mean(layer, outputs)}; it has "
+                f"{', '.join(outputs)}",
+                next="set train.features.layers in params.yaml to auto or to some of its layers, then: dvc repro train",
+            )
+    return [*dict.fromkeys(layers)]

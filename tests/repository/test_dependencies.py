@@ -36,7 +36,7 @@ def imported(source, modules: Iterable[str], *, top_level_only: bool = False) ->
 
 
 def test_what_is_imported_is_declared(source) -> None:
-    known = declared(source, "serve", "pipeline", "onnx", "bucket", "ray")
+    known = declared(source, "serve", "pipeline", "hub", "onnx", "bucket", "ray")
     found = imported(source, source.modules)
     assert {name for name, packages in found.items() if packages.isdisjoint(known)} == set()
 

@@ -244,6 +244,7 @@ def test_alone_it_lists_the_recipes_and_what_each_is_for(
             "scenes",
             "sports",
             "sports-transfer",
+            "strong",
             "Next:",
         )
     ]

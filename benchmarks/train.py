@@ -68,7 +68,7 @@ def main() -> None:
         prepare(folder)
         seconds = compete(CONTESTANTS, folder, ROUNDS)
         heads = compete(HEADS, folder, 2 if QUICK else 3)
-        features = compete(FEATURES, folder, 2 if QUICK else 5)
+        features = compete(FEATURES, folder, 2 if QUICK else 5, images=2000)
         stages = run_stages(folder / "project", 300 if QUICK else 3000)
     print(
         json.dumps(
@@ -170,8 +170,10 @@ def run_stages(root: Path, count: int) -> dict[str, float]:
     return used
 
 
-def compete(contestants: dict[str, tuple[str, str, str]], folder: Path, rounds: int) -> dict[str, list[float]]:
-    """Let all train an epoch in turns, print their table, and return the seconds that an image took each time."""
+def compete(
+    contestants: dict[str, tuple[str, str, str]], folder: Path, rounds: int, *, images: int = IMAGES
+) -> dict[str, list[float]]:
+    """Let all train an epoch of so many images in turns, print their table, and return the seconds for an image."""
     print("| | images/s, median | spread | processor, ms an image | loss at the end |\n|---|---|---|---|---|")
     with contextlib.ExitStack() as stack:
         running = {
@@ -189,13 +191,13 @@ def compete(contestants: dict[str, tuple[str, str, str]], folder: Path, rounds: 
         seconds[name] = [float(str(epoch["seconds"])) / int(str(epoch["images"])) for epoch in told[name]]
         rates = [1 / taken for taken in seconds[name]]
         last = told[name][-1]
-        used = statistics.median(float(str(epoch["processor"])) for epoch in told[name]) / IMAGES * 1000
+        used = statistics.median(float(str(epoch["processor"])) for epoch in told[name]) / images * 1000
         shown = title + (f" ({last['precision']})" if name == "auto" else "")
         print(f"| {shown} | {statistics.median(rates):,.1f} | {min(rates):,.1f} to {max(rates):,.1f} ", end="")
         print(f"| {used:.2f} | {last['loss']:.2f} |", flush=True)
     counts = {name: epochs[-1]["images"] for name, epochs in told.items()}
-    if any(count != IMAGES for count in counts.values()):
-        raise SystemExit(f"not all trained on the {IMAGES} images: {counts}")
+    if any(count != images for count in counts.values()):
+        raise SystemExit(f"not all trained on {images} images: {counts}")
     print()
     return seconds
 

@@ -23,10 +23,12 @@ from pixmill.learn.features import extract_features
 from pixmill.learn.litert_export import export_classifier
 from pixmill.learn.networks import build_classifier, fuse
 from pixmill.learn.litert_export import convert_backbone
-from pixmill.learn.litert import HEAD, load_litert
+from pixmill.learn.layers import feature_layers
+from pixmill.learn.litert import HEAD, LOGITS, NOVELTY, load_outputs
 from pixmill.metrics.calibration import best_temperature
 from pixmill.metrics.probabilities import losses, softmax, apply_temperature
 from pixmill.train.logistic import fit_logistic
+from pixmill.train.novelty import fit_novelty
 
 SIDE, EACH, CLASSES = 64, 8, ("coat", "sneaker", "trouser")
 digest = lambda content: hashlib.sha256(content).hexdigest()
@@ -38,14 +40,17 @@ params = TrainParams()
 fix_threads(params.threads)
 with tempfile.TemporaryDirectory() as name:
     scratch = Path(name)
-    backbone = convert_backbone(params.backbone, image_size=SIDE, scratch=scratch, threads=params.threads)
-    features = extract_features(pixels, ids, params.backbone, scratch=scratch, threads=params.threads)
+    origin = {"scratch": scratch, "threads": params.threads, "layers": feature_layers(params)}
+    backbone = convert_backbone(params.backbone, image_size=SIDE, **origin)
+    features = extract_features(pixels, ids, params.backbone, **origin)
     trained = np.arange(len(files)) % 2 == 0
     fitted = fit_logistic(features[trained], targets[trained], params, labels=len(CLASSES))
     model = build_classifier(params, labels=len(CLASSES), image_size=SIDE)
     fuse(model, [fitted.kernel, fitted.bias])
-    export_classifier(model, params, scratch, scratch=scratch)
-    logits = load_litert(scratch / HEAD)(features)
+    novelty = fit_novelty(features[trained][:, -1280:])
+    export_classifier(model, params, scratch, scratch=scratch, novelty=novelty)
+    network, _ = load_outputs(scratch / HEAD)
+    logits, unlike = network(features, [LOGITS, NOVELTY]).values()
     results = {"backbone": digest(backbone.read_bytes()), "head": digest((scratch / HEAD).read_bytes())}
 probabilities = softmax(logits).astype(np.float32)
 names = np.array(CLASSES, dtype=object)
@@ -62,7 +67,8 @@ many = chance.standard_normal((600, features.shape[1])).astype(np.float32)
 wide = fit_logistic(many, np.repeat(np.arange(10, dtype=np.int32), 60), params, labels=10)
 results |= {
     "features": digest(features.tobytes()), "kernel": digest(fitted.kernel.tobytes() + fitted.bias.tobytes()),
-    "logits": digest(logits.tobytes()), "probabilities": digest(probabilities.tobytes()),
+    "logits": digest(logits.tobytes()), "novelty": digest(b"".join(part.tobytes() for part in novelty)),
+    "unlike": digest(unlike.tobytes()), "width": features.shape[1], "probabilities": digest(probabilities.tobytes()),
     "calibrated": digest(apply_temperature(probabilities, 0.37).astype(np.float32).tobytes()),
     "temperature": best_temperature(targets, probabilities), "metrics": metrics,
     "wide": digest(wide.kernel.tobytes() + wide.bias.tobytes()),

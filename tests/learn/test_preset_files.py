@@ -1,11 +1,9 @@
 """Presets come from a folder, Hugging Face or Kaggle, once, and are what params pin."""
 
-import functools
-import http.server
+import hashlib
 import json
 import shutil
 import subprocess
-import threading
 from pathlib import Path
 
 import pytest
@@ -13,68 +11,51 @@ import pytest
 from pixmill.core.errors import TrainError
 from pixmill.core.params import BackboneParams
 from pixmill.learn.preset_files import find_preset, pinned_folder, preset_digest, resolve_preset
+from tests.servers import Handler, serve
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 FILES = ("config.json", "image_converter.json", "model.weights.h5")
 
 
-class HuggingFace(http.server.BaseHTTPRequestHandler):
+class HuggingFace(Handler):
     """The part of the hub's interface that downloads files of one model, ``ours/dino``."""
 
-    protocol_version = "HTTP/1.1"
+    folder = Path()
 
-    def __init__(self, folder, *arguments):
-        self.folder = folder
-        super().__init__(*arguments)
-
-    def log_message(self, *_):
-        pass
-
-    def do_HEAD(self):
-        self.do_GET()
-
-    def do_GET(self):
+    def respond(self) -> None:
         path = self.path.partition("?")[0]
-        if path == "/api/models/ours/dino":
-            return self.answer(json.dumps({"id": "ours/dino", "sha": COMMIT}).encode(), "application/json")
         name = path.removeprefix(f"/ours/dino/resolve/{COMMIT}/")
-        if name in FILES:
-            return self.answer((self.folder / name).read_bytes(), "application/octet-stream")
-        return self.answer(b"", "text/plain", status=404, code="RepoNotFound")
+        if path == "/api/models/ours/dino":
+            self.answer(json.dumps({"id": "ours/dino", "sha": COMMIT}), kind="application/json")
+        elif name in FILES:
+            content = (self.folder / name).read_bytes()
+            told = {"X_Repo_Commit": COMMIT, "ETag": f'"{hashlib.sha256(content).hexdigest()}"'}
+            if self.command == "HEAD":
+                # As a redirect to the storage tells the size.
+                self.answer(X_Linked_Size=str(len(content)), X_Linked_ETag=told["ETag"], **told)
+            else:
+                self.answer(content, **told)
+        else:
+            self.answer(status=404, X_Error_Code="RepoNotFound")
 
-    def answer(self, content, kind, status=200, code=None):
-        self.send_response(status)
-        headers = {"Content-Type": kind, "Content-Length": str(len(content)), "X-Repo-Commit": COMMIT}
-        headers |= {"ETag": f'"{len(content)}-{sum(content[:1000])}"'} | ({"X-Error-Code": code} if code else {})
-        for header, value in headers.items():
-            self.send_header(header, value)
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(content)
+    do_HEAD = respond  # noqa: N815
 
 
 @pytest.fixture
 def hugging_face(preset, tmp_path, monkeypatch):
-    """Have ``huggingface_hub`` ask a server of ours, and keep its files here; yield what stops the server."""
+    """Have ``huggingface_hub`` ask a server of ours, and keep its files here."""
     import huggingface_hub.constants as constants
 
-    handler = functools.partial(HuggingFace, preset("dinov2"))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    address = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setattr(constants, "ENDPOINT", address)
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}")
+    monkeypatch.setattr(HuggingFace, "folder", preset("dinov2"))
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
 
-    def stop():
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    def point_to(server):
+        address = f"http://127.0.0.1:{server.server_port}"
+        template = address + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(constants, "ENDPOINT", address)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
 
-    yield stop
-    if thread.is_alive():
-        stop()
+    return point_to
 
 
 def test_the_digest_is_that_of_what_sha256sum_prints(preset) -> None:
@@ -85,12 +66,14 @@ def test_the_digest_is_that_of_what_sha256sum_prints(preset) -> None:
 
 
 def test_a_preset_of_hugging_face_is_pinned_and_downloaded_once(preset, hugging_face, tmp_path, capsys) -> None:
-    revision, digest, folder = resolve_preset("hf://ours/dino", tmp_path)
-    assert (revision, digest) == (COMMIT, preset_digest(preset("dinov2")))
-    with pytest.raises(TrainError, match="hf://ours/other cannot be downloaded: ") as refusal:
-        resolve_preset("hf://ours/other", tmp_path)
-    assert "\n" not in refusal.value.message
-    hugging_face()
+    with serve(HuggingFace) as server:
+        hugging_face(server)
+        revision, digest, folder = resolve_preset("hf://ours/dino", tmp_path)
+        assert (revision, digest) == (COMMIT, preset_digest(preset("dinov2")))
+        with pytest.raises(TrainError, match="hf://ours/other cannot be downloaded: ") as refusal:
+            resolve_preset("hf://ours/other", tmp_path)
+        assert "\n" not in refusal.value.message
+    # From here on without the server.
     pins = BackboneParams(name="hub:hf://ours/dino", revision=revision, sha256=digest)
     assert pinned_folder(pins, tmp_path) == folder
     assert capsys.readouterr().out == ""

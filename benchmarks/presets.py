@@ -1,0 +1,164 @@
+"""Measure presets of KerasHub as backbones in LiteRT: sizes, and times against the bundled EfficientNet-Lite0.
+
+The networks have the presets' architectures and random weights, which take the same time as trained ones. Each runs
+with the layers of ``train.features.layers: auto`` on one image of 224 x 224 pixels at a time, in turn with
+EfficientNet-Lite0, which the model ``features`` uses by default. It takes up to 8 GB of memory.
+
+    make bench-presets             QUICK=1 for a short one
+"""
+
+import json
+import multiprocessing
+import os
+import statistics
+import sys
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import numpy as np
+from contest import machine
+
+QUICK = bool(os.environ.get("QUICK"))
+ROUNDS = 5 if QUICK else 30
+SIDE = 224
+
+_SMALL = {"num_layers": 12, "hidden_dim": 384, "num_heads": 6, "intermediate_dim": 1536}
+_BASE = {"num_layers": 12, "hidden_dim": 768, "num_heads": 12, "intermediate_dim": 3072}
+_CLIP_TEXT = {"vocabulary_size": 49408, "embedding_dim": 512, "hidden_dim": 512, "num_layers": 12, "num_heads": 8}
+_CLIP_TEXT |= {"intermediate_dim": 2048, "max_sequence_length": 77}
+_SIGLIP_TEXT = _BASE | {"embedding_dim": 768, "max_sequence_length": 64}
+_DINO2 = {"patch_size": 14, "image_shape": (518, 518, 3), "position_embedding_shape": (518, 518, 3)}
+_DINO3 = {"image_shape": (SIDE, SIDE, 3), "patch_size": 16, "num_register_tokens": 4, "use_key_bias": False}
+_EFFICIENT = {
+    "stackwise_kernel_sizes": [3, 3, 5, 3, 5, 5, 3],
+    "stackwise_num_repeats": [1, 2, 2, 3, 3, 4, 1],
+    "stackwise_input_filters": [32, 16, 24, 40, 80, 112, 192],
+    "stackwise_output_filters": [16, 24, 40, 80, 112, 192, 320],
+    "stackwise_expansion_ratios": [1, 6, 6, 6, 6, 6, 6],
+    "stackwise_strides": [1, 2, 2, 2, 1, 2, 1],
+    "stackwise_squeeze_and_excite_ratios": [0.25] * 7,
+    "stackwise_block_types": ["v1"] * 7,
+    "min_depth": None,
+    "use_depth_divisor_as_min_depth": True,
+    "cap_round_filter_decrease": True,
+    "dropout": 0,
+}
+_RESNET = {
+    "input_conv_filters": [64],
+    "input_conv_kernel_sizes": [7],
+    "stackwise_num_filters": [64, 128, 256, 512],
+    "stackwise_num_blocks": [3, 4, 6, 3],
+    "stackwise_num_strides": [1, 2, 2, 2],
+    "block_type": "bottleneck_block",
+}
+
+PRESETS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "dinov2_small": ("DINOV2", _DINO2 | _SMALL, {}),
+    "dinov2_with_registers_small": ("DINOV2", {**_DINO2, **_SMALL, "num_register_tokens": 4}, {}),
+    "dinov2_base": ("DINOV2", _DINO2 | _BASE, {}),
+    "dinov3_vit_small_lvd1689m": ("DINOV3", _DINO3 | _SMALL, {}),
+    "dinov3_vit_small_plus_lvd1689m": (
+        "DINOV3",
+        {**_DINO3, **_SMALL, "use_gated_mlp": True, "hidden_activation": "silu"},
+        {},
+    ),
+    "dinov3_vit_base_lvd1689m": ("DINOV3", _DINO3 | _BASE, {}),
+    "siglip_base_patch16_224": ("SigLIP", {"patch_size": 16, **_BASE}, {"vocabulary_size": 32000, **_SIGLIP_TEXT}),
+    "siglip2_base_patch16_224": ("SigLIP", {"patch_size": 16, **_BASE}, {"vocabulary_size": 256000, **_SIGLIP_TEXT}),
+    "clip_vit_base_patch16": ("CLIP", {"patch_size": 16, **_BASE}, _CLIP_TEXT),
+    "clip_vit_base_patch32": ("CLIP", {"patch_size": 32, **_BASE}, _CLIP_TEXT),
+    "efficientnet_b0_ra_imagenet": ("EfficientNet", {"width_coefficient": 1.0, "depth_coefficient": 1.0}, {}),
+    "efficientnet_b1_ft_imagenet": ("EfficientNet", {"width_coefficient": 1.0, "depth_coefficient": 1.1}, {}),
+    "efficientnet_b2_ra_imagenet": ("EfficientNet", {"width_coefficient": 1.1, "depth_coefficient": 1.2}, {}),
+    "resnet_50_imagenet": ("ResNet", _RESNET, {}),
+    "densenet_121_imagenet": ("DenseNet", {"stackwise_num_repeats": [6, 12, 24, 16], "growth_rate": 32}, {}),
+}
+"""By name: the family, what it is made of, and its text encoder, which is in the weights file, too."""
+
+CHOSEN = ("dinov2_small", "resnet_50_imagenet") if QUICK else tuple(PRESETS)
+
+
+def make(name: str) -> Any:
+    """Return a preset's network with random weights."""
+    from keras_hub import models
+
+    family, given, text = PRESETS[name]
+    backbone = getattr(models, f"{family}Backbone")
+    if not text:
+        return backbone(**given, **(_EFFICIENT if family == "EfficientNet" else {}))
+    image = getattr(models, f"{family}VisionEncoder")(**given, image_shape=(SIDE, SIDE, 3))
+    words = getattr(models, f"{family}TextEncoder")(**text)
+    return backbone(image, words, **({"projection_dim": 512} if family == "CLIP" else {}))
+
+
+def measure(name: str) -> dict[str, Any]:
+    """Return the sizes and times of a preset; in a process of its own, which gives its memory back."""
+    from pixmill.core.params import BackboneParams, TrainParams
+    from pixmill.learn.determinism import fix_threads
+    from pixmill.learn.layers import feature_layers
+    from pixmill.learn.litert import load_litert
+    from pixmill.learn.litert_export import convert_backbone
+    from pixmill.learn.preset_files import WEIGHTS, preset_digest
+    from pixmill.learn.tensorflow import keras, load_tensorflow
+
+    load_tensorflow()
+    fix_threads(2)
+    from keras_hub import layers
+
+    keras.utils.set_random_seed(7)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "preset"
+        network = make(name)
+        network.save_to_preset(str(folder))
+        scaling = {"scale": [1 / 58.4, 1 / 57.1, 1 / 57.4], "offset": [-2.12, -2.04, -1.8]}
+        converter = getattr(layers, f"{PRESETS[name][0]}ImageConverter")(image_size=(SIDE, SIDE), **scaling)
+        converter.save_to_preset(str(folder))
+        told: dict[str, Any] = {"parameters": network.count_params()}
+        told["weights"] = (folder / WEIGHTS).stat().st_size / 1e6
+        del network
+        files = []
+        for backbone in (BackboneParams(name=f"hub:{folder}", sha256=preset_digest(folder)), BackboneParams()):
+            names = feature_layers(TrainParams(model="features", backbone=backbone))
+            file = convert_backbone(backbone, image_size=SIDE, scratch=Path(scratch), threads=2, layers=names)
+            assert file is not None
+            files.append(file)
+        told["litert"] = files[0].stat().st_size / 1e6
+        pixels = np.random.default_rng(7).integers(0, 256, (1, SIDE, SIDE, 3)).astype(np.float32)
+        networks = [load_litert(file, threads=1) for file in files]
+        times: list[list[float]] = [[], []]
+        for _ in range(ROUNDS + 2):
+            for run, each in zip(networks, times, strict=True):
+                start = time.perf_counter()
+                run(pixels)
+                each.append(1000 * (time.perf_counter() - start))
+        # The first two warm up.
+        ours, bundled = (each[2:] for each in times)
+        told |= {"ms": statistics.median(ours), "bundled_ms": statistics.median(bundled)}
+        told["ratio"] = statistics.median(a / b for a, b in zip(ours, bundled, strict=True))
+    return told
+
+
+def main() -> None:
+    """Print the table; the last line has each preset's time as a multiple of EfficientNet-Lite0's."""
+    print(f"{ROUNDS} images of {SIDE} x {SIDE}, one thread; {machine()}\n")
+    print("| preset | parameters, million | weights, MB | LiteRT, MB | ms | Lite0's ms | times Lite0's |")
+    print("|---|---|---|---|---|---|---|")
+    ratios = {}
+    # TensorFlow keeps the memory of a network that is gone.
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
+        for name, told in zip(CHOSEN, pool.map(measure, CHOSEN), strict=True):
+            sizes = f"{told['parameters'] / 1e6:.1f} | {told['weights']:,.0f} | {told['litert']:,.0f}"
+            print(
+                f"| {name} | {sizes} | {told['ms']:.0f} | {told['bundled_ms']:.1f} | {told['ratio']:.1f} |", flush=True
+            )
+            ratios[name] = round(told["ratio"], 2)
+    print(f"\n{json.dumps(ratios)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -14,7 +14,7 @@ from pixmill.learn.backbones import backbone_digest, build_backbone
 from pixmill.learn.layers import AUTO, TOP, feature_layers, feature_maps, several_layers
 from pixmill.learn.litert import load_litert
 from pixmill.learn.litert_export import convert_backbone
-from pixmill.learn.model_folder import load_classifier, save_classifier
+from pixmill.learn.model_folder import keras_packages, load_classifier, save_classifier
 from pixmill.learn.networks import build_classifier, describe_model
 from pixmill.learn.preset_files import preset_digest
 from pixmill.learn.presets import FAMILIES
@@ -139,6 +139,7 @@ def test_without_kerashub_a_saved_classifier_names_the_extra(threads, params_of,
     params = TrainParams(model="features", backbone=params_of("dinov2"))
     model = build_classifier(params, labels=2, image_size=SIDE)
     save_classifier(model, ["a", "b"], tmp_path, image_size=SIDE, aspect="pad", resize="bicubic")
+    assert keras_packages((tmp_path / "model.json").read_text()) == ["keras", "tensorflow", "keras-hub"]
     assert {layer["module"] for layer in json.loads((tmp_path / "model.json").read_text())["config"]["layers"]} == {
         "keras.layers",
         "keras_hub.src.models.dinov2.dinov2_layers",

@@ -163,7 +163,7 @@ def load_classifier(folder: Path) -> tuple[keras.Model, list[str]]:
     weights = folder / _WEIGHTS
     if not weights.exists():
         raise ManifestError(f"{weights} is missing", next="dvc repro train")
-    if "keras_hub" in json.dumps(architecture) and find_spec("keras_hub") is None:
+    if "keras-hub" in keras_packages(json.dumps(architecture)) and find_spec("keras_hub") is None:
         raise ManifestError(f"{folder} has layers of KerasHub, which is not installed", next=install_command("hub"))
     try:
         strange = find_disallowed_class(architecture)
@@ -183,6 +183,15 @@ def load_classifier(folder: Path) -> tuple[keras.Model, list[str]]:
         reason = first_line(error)
         raise ManifestError(f"{folder} is not an intact classifier: {reason}", next="dvc repro -f train") from error
     return model, labels
+
+
+def keras_packages(architecture: str) -> list[str]:
+    """Return the packages that load a model with Keras.
+
+    Args:
+        architecture: The model as JSON.
+    """
+    return ["keras", "tensorflow", *(["keras-hub"] if '"keras_hub.' in architecture else [])]
 
 
 def find_disallowed_class(part: Any) -> str | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pixmill.learn.litert import converted_files
+from pixmill.learn.model_folder import keras_packages
 from pixmill.record.standalone import copy_standalone
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def save_keras_model(model: keras.Model, folder: Path) -> None:
         str(folder),
         signature=ModelSignature(schema(model.input_shape), schema(model.output_shape)),
         input_example=np.full((1, *model.input_shape[1:]), 127, np.float32),
-        pip_requirements=_pin("keras", "tensorflow"),
+        pip_requirements=_pin(*keras_packages(model.to_json())),
     )
 
 
@@ -53,6 +54,7 @@ def save_classifier_model(classifier: Path, folder: Path) -> None:
 
     converted = converted_files(classifier)
     network = converted or ["model.json", "model.weights.h5"]
+    runtime = ["ai-edge-litert"] if converted else keras_packages((classifier / "model.json").read_text("utf-8"))
     with tempfile.TemporaryDirectory(dir=folder.parent) as name:
         temporary = Path(name)
         (temporary / "classifier").mkdir()
@@ -63,9 +65,7 @@ def save_classifier_model(classifier: Path, folder: Path) -> None:
             str(folder),
             python_model=str(_SERVED),
             artifacts={"classifier": str(temporary / "classifier"), "code": str(code)},
-            pip_requirements=_pin(
-                "mlflow", "numpy", "pandas", "pillow", *(["ai-edge-litert"] if converted else ["keras", "tensorflow"])
-            ),
+            pip_requirements=_pin("mlflow", "numpy", "pandas", "pillow", *runtime),
         )
     for cache in folder.rglob("__pycache__"):
         shutil.rmtree(cache, ignore_errors=True)

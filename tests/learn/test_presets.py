@@ -10,6 +10,7 @@ import pytest
 
 from pixmill.core.errors import TrainError
 from pixmill.core.params import BackboneParams, TrainParams
+from pixmill.learn import model_folder
 from pixmill.learn.backbones import backbone_digest, build_backbone
 from pixmill.learn.layers import AUTO, TOP, feature_layers, feature_maps, several_layers
 from pixmill.learn.litert import load_litert
@@ -123,6 +124,12 @@ def test_a_damaged_or_hostile_preset_is_not_loaded(threads, params_of, preset, t
     with pytest.raises(TrainError, match=told) as refusal:
         build(params)
     assert "\n" not in refusal.value.message
+
+
+def test_a_network_that_could_not_be_loaded_again_is_refused_at_once(threads, params_of, monkeypatch) -> None:
+    monkeypatch.delitem(model_folder._PARTS, "keras_hub.src.models.dinov2.dinov2_layers")
+    with pytest.raises(TrainError, match=r"layers that a saved classifier may not contain: .*DINOV2E"):
+        build(params_of("dinov2"))
 
 
 def test_the_digest_of_features_knows_the_preset(params_of, preset) -> None:

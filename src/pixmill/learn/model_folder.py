@@ -66,7 +66,7 @@ _PARTS: dict[str | None, set[str]] = {
     "keras.src.applications.convnext": {"LayerScale"},
     "keras.src.models.functional": {"Functional"},
     "keras.src.ops.image": {"RGBToGrayscale"},
-    "keras.src.ops.numpy": {"Add", "Multiply"},
+    "keras.src.ops.numpy": {"Add", "Multiply", "Pad"},
     "keras_hub.src.models.clip.clip_layers": {"CLIPEncoderLayer", "CLIPVisionEmbedding"},
     "keras_hub.src.models.dinov2.dinov2_layers": {"DINOV2Embedding", "DINOV2Encoder"},
     "keras_hub.src.models.dinov3.dinov3_layers": {
@@ -74,6 +74,9 @@ _PARTS: dict[str | None, set[str]] = {
         "DINOV3Encoder",
         "DINOV3RopePositionEmbedding",
     },
+    "keras_hub.src.models.efficientnet.cba": {"CBABlock"},
+    "keras_hub.src.models.efficientnet.fusedmbconv": {"FusedMBConvBlock"},
+    "keras_hub.src.models.efficientnet.mbconv": {"MBConvBlock"},
     "keras_hub.src.models.siglip.siglip_layers": {
         "SigLIPEncoderLayer",
         "SigLIPMultiHeadAttentionPooling",

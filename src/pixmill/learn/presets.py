@@ -14,6 +14,7 @@ from pixmill.core.progress import announce
 from pixmill.core.words import did_you_mean
 from pixmill.learn.determinism import first_line
 from pixmill.learn.layers import AUTO, TOP
+from pixmill.learn.model_folder import find_disallowed_class
 from pixmill.learn.preset_files import CONFIG, CONVERTER
 from pixmill.learn.tensorflow import keras, load_tensorflow
 
@@ -103,7 +104,11 @@ def preset_features(
     # The same layers once more, behind other pixels: not a model within a model.
     graph, (key,) = keras.Model(encoder.input, whole), [*encoder.input] if isinstance(encoder.input, dict) else (None,)
     features = graph._run_through_graph(x if key is None else {key: x}, operation_fn=lambda operation: operation)
-    return keras.Model(pixels, features, name="preset")
+    model = keras.Model(pixels, features, name="preset")
+    if strange := find_disallowed_class(json.loads(model.to_json())):
+        # Before hours of features for a classifier that could not be loaded.
+        raise TrainError(f"{folder} has layers that a saved classifier may not contain: {strange}", next=_OTHER)
+    return model
 
 
 def read_preset(folder: Path) -> tuple[str, dict[str, Any]]:

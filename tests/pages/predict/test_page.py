@@ -107,6 +107,24 @@ def test_without_a_threshold_no_prediction_is_sure_or_not(tmp_path) -> None:
     assert "<em>" not in html
 
 
+def test_without_a_threshold_images_unlike_the_training_images_are_counted_as_such_and_drawn(tmp_path) -> None:
+    plain = row(LABELS, 1, [6, 3, 1], threshold=None)
+    unlike = row(LABELS, 2, [6, 3, 1], threshold=None) | {"sure": False, "unlike": True}
+    html = render_gallery([plain, unlike], model(LABELS, threshold=None), content=none)
+    assert ", 2 images</title>" in html
+    assert "not sure</span>" not in html
+    assert '2 images<span class="faint">, 1 unlike</span>' in html
+    assert '<span class="key second"></span> unlike the training images' in html
+
+
+def test_with_a_threshold_images_unlike_the_training_images_are_told_from_those_that_are_not_sure(tmp_path) -> None:
+    rows = [row(LABELS, 1, [6, 3, 1]), row(LABELS, 2, [9, 1, 0]) | {"sure": False, "unlike": True}]
+    html = render_gallery(rows, model(LABELS), content=none)
+    assert "50.0 % of the readable images" in html
+    assert '2 images<span class="faint">, 1 not sure, 1 unlike</span>' in html
+    assert "1 not sure or unlike the training images" in html
+
+
 def test_what_is_gone_or_changed_or_unknown_has_a_card_without_an_image(photos, tmp_path) -> None:
     rows = photos(4)
     (tmp_path / "photos/1.jpg").unlink()

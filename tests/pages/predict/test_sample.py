@@ -33,6 +33,14 @@ def test_all_rows_are_counted() -> None:
     assert {place: n for place, n in enumerate(unsure) if n} == {8: 1}
 
 
+def test_images_unlike_the_training_images_are_not_among_the_unsure() -> None:
+    unlike = {"sure": False, "unlike": True}
+    sample = taken([row(LABELS, 1, [8, 1, 1]) | unlike, row(LABELS, 2, [4, 3, 3]), row(LABELS, 3, [9, 0, 1])])
+    assert (sample.unsure, sample.unlike) == (1, 1)
+    assert [(of.n, of.unsure, of.unlike) for of in sample.classes] == [(3, 1, 1)]
+    assert [sum(counts) for counts in sample.histogram] == [1, 2]
+
+
 def test_the_least_and_the_most_certain_are_those_of_a_full_sort() -> None:
     table = rows(2000)
     sample = taken(table)

@@ -87,7 +87,8 @@ def render_gallery(
     page = {
         "model": model,
         "sample": sample,
-        "histogram": _histogram(sample, model.threshold),
+        "histogram": _histogram(sample, model.threshold, doubt := _doubt(sample)),
+        "doubt": doubt,
         "overall": overall,
         "classes": classes[:_LISTED],
         "others": [of for of, _ in classes[_LISTED:]],
@@ -127,13 +128,21 @@ def _load_images(paths: Mapping[str, str], content: Content, most: int) -> Itera
         yield None if found is None else Thumbnail(name, found, most=most)
 
 
-def _histogram(sample: Sample, threshold: float | None) -> str:
+def _doubt(sample: Sample) -> str:
+    """Return in words why some predictions are not to be relied on; empty if all are."""
+    reasons = {"not sure": sample.unsure, "unlike the training images": sample.unlike}
+    return " or ".join(reason for reason, n in reasons.items() if n)
+
+
+def _histogram(sample: Sample, threshold: float | None, doubt: str) -> str:
     """Return how many images have which confidence in per cent."""
     sure, unsure = sample.histogram
     bins = len(sure)
     return histogram_svg(
         [100 * place / bins for place in range(bins + 1)],
-        {"images": sure} if threshold is None else {"sure": sure, "not sure": unsure},
+        {"images": [sum(pair) for pair in zip(sure, unsure, strict=True)]}
+        if threshold is None
+        else {"sure": sure, doubt: unsure},
         ticks=(0, 20, 40, 60, 80, 100),
         name="Images by confidence (%)",
     )

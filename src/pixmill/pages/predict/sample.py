@@ -73,6 +73,7 @@ class PredictedClass:
     label: str
     n: int = 0
     unsure: int = 0
+    unlike: int = 0
     _least: _Lowest = field(default_factory=_Lowest)
     _most: _Lowest = field(default_factory=_Lowest)
     _random: _Lowest = field(default_factory=_Lowest)
@@ -110,9 +111,9 @@ class Sample:
     Attributes:
         n: Rows.
         read: Rows with a prediction.
-        unsure: Those that do not reach the threshold, or are unlike the training images.
-        unlike: The latter.
-        histogram: Counts by confidence of those that do, or of all if there is no threshold, and of the others.
+        unsure: Those that do not reach the threshold, without the next.
+        unlike: Those that are unlike the training images.
+        histogram: Counts by confidence of the rows that are neither, and of those that are one of them.
         unread: The files without a prediction, by reason.
     """
 
@@ -138,14 +139,16 @@ class Sample:
             if len(of_reason.paths) < _FILES:
                 of_reason.paths.append(row["path"])
             return
-        confidence, unsure = float(row["confidence"]), row["sure"] is not None and not row["sure"]
+        confidence, unlike = float(row["confidence"]), bool(row["unlike"])
+        unsure = not unlike and row["sure"] is not None and not row["sure"]
         self.read += 1
         self.unsure += unsure
-        self.unlike += bool(row["unlike"])
-        self.histogram[unsure][min(_BINS - 1, int(confidence * _BINS))] += 1
+        self.unlike += unlike
+        self.histogram[unsure or unlike][min(_BINS - 1, int(confidence * _BINS))] += 1
         of_class = self._classes.setdefault(label, PredictedClass(label))
         of_class.n += 1
         of_class.unsure += unsure
+        of_class.unlike += unlike
         self._keep(row, confidence, of_class)
 
     def _keep(self, row: Mapping[str, Any], confidence: float, of_class: PredictedClass) -> None:

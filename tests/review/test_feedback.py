@@ -85,6 +85,14 @@ def test_only_an_answer_that_the_model_called_not_sure_is_told_as_such(project, 
     assert f"said 'coat' {share}; users say" in session.case(0)["why"]
 
 
+def test_an_image_unlike_the_training_images_is_told_as_such(project, inbox, sit):
+    project.fill("coat", 2)
+    prediction = {"label": "coat", "confidence": 0.873, "sure": False, "unlike": True}
+    inbox.add(jpeg(900), correction_of(jpeg(900), extension=".jpg", prediction=prediction, label=None, model=MODEL))
+    session, _ = sit()
+    assert "said 'coat' (87%, unlike the training images); users say" in session.case(0)["why"]
+
+
 def test_a_new_image_is_shown_with_what_the_model_and_people_said(project, send, sit):
     project.fill("coat", 2)
     send(jpeg(901), None)

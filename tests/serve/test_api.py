@@ -155,7 +155,7 @@ def test_feedback_is_in_the_inbox_once_it_is_answered(client: Client, inbox: Pat
     assert {item.label for item in entry.corrections} == {"kurtā", None}
     told = entry.corrections[0]
     assert told.extension == "png"
-    assert told.prediction == {key: expected[key] for key in ("label", "confidence", "sure", "probabilities")}
+    assert told.prediction == {key: expected[key] for key in ("label", "confidence", "sure", "unlike", "probabilities")}
     assert told.model == {key: client.get("/v1/model").json[key] for key in ("name", "version", "digest")}
 
 

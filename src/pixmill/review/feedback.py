@@ -350,9 +350,10 @@ def _story(corrections: Sequence[Correction]) -> str:
     """Return in a sentence what the model said, and what people say."""
     newest = corrections[0]
     model = " ".join(str(newest.model[key]) for key in ("name", "version") if newest.model.get(key))
-    said, confidence = newest.prediction.get("label"), newest.prediction.get("confidence")
-    sure = ", not sure" if newest.prediction.get("sure") is False else ""
-    share = f" ({confidence:.0%}{sure})" if isinstance(confidence, int | float) else ""
+    told = newest.prediction
+    said, confidence = told.get("label"), told.get("confidence")
+    doubt = ", unlike the training images" if told.get("unlike") else ", not sure" if told.get("sure") is False else ""
+    share = f" ({confidence:.0%}{doubt})" if isinstance(confidence, int | float) else ""
     counts = Counter(f"'{item.label}'" if item.label else _NONE for item in corrections)
     times = ", ".join(f"{label} ({count} times)" if count > 1 else label for label, count in counts.items())
     return f"The model{model and f' {model}'} said '{said}'{share}; users say {times}."

@@ -244,7 +244,7 @@ async def feedback(request: Request, endpoints: InjectedEndpoints) -> Response:
     correction = correction_of(
         image.content,
         extension=EXTENSIONS[sniff(image.content)],
-        prediction={key: row[key] for key in ("label", "confidence", "sure", "probabilities")},
+        prediction={key: row[key] for key in ("label", "confidence", "sure", "unlike", "probabilities")},
         label=label or None,
         model=_model_facts(loaded),
         original=next((example.id for example in examples if example.jpeg == image.content), None),

@@ -18,7 +18,8 @@ class Correction(BaseModel):
         extension: Of its file, by its content.
         bytes: Its size.
         label: What the person says it is; ``None``: none of the classes.
-        prediction: What the model said, with ``label``, ``confidence`` (0 to 1), ``sure`` and ``probabilities``.
+        prediction: What the model said, with ``label``, ``confidence`` (0 to 1), ``sure``, ``unlike`` (not in lines of
+            earlier versions) and ``probabilities``.
         model: The model that said it: ``name``, ``version`` and ``digest``.
         received: When, in UTC.
         original: The id of the image that this one was made from, if it is one of the server's examples.

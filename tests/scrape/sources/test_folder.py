@@ -158,6 +158,16 @@ def test_a_part_by_another_name_is_remarked_on(divided):
     assert source.remarks(used=["valid"]) == []
 
 
+def test_a_class_folder_beside_a_split_is_not_suggested_for_images_without_a_label(divided):
+    (divided / "boot").mkdir()
+    (remark,) = FolderSource(divided, layout="fixed").remarks()
+    assert remark.endswith("set evaluate.unlabelled in params.yaml")
+    assert "ignored: boot; if" in remark
+    (divided / "pool").mkdir()
+    (remark,) = FolderSource(divided, layout="fixed").remarks()
+    assert remark.endswith("set evaluate.unlabelled in params.yaml, such as to data/pool")
+
+
 @pytest.mark.parametrize("part", ["train", "test"])
 def test_a_split_without_one_of_its_parts_is_named(divided, part):
     shutil.rmtree(divided / part)

@@ -131,10 +131,10 @@ class FolderSource(LocalSource):
                 f"{self._data.name} has other entries than the splits train, val and test, ignored: {_some(others)}"
             )
             if folders := [name for name in others if (self._data / name).is_dir()]:
-                remark += (
-                    "; if they are images without a label to predict, set evaluate.unlabelled in params.yaml, such as "
-                    f"to {self._address(self._data / folders[0])}"
-                )
+                remark += "; if they are images without a label to predict, set evaluate.unlabelled in params.yaml"
+                classes = {label for _, label in self._entries_by_label}
+                if example := next((name for name in folders if to_nfc(name) not in classes), None):
+                    remark += f", such as to {self._address(self._data / example)}"
             remarks.append(remark)
         if None in self._parts and names >= _NEEDED:
             remarks.append(

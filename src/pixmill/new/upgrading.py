@@ -178,7 +178,7 @@ def _keep_results(root: Path, lines: list[str]) -> dict[str, str]:
         section[part] = section.get(part) or {}
         section = section[part]
     section[key] = value
-    lines.append(f"Change: params.yaml now has {name}: {value}, {_KEPT}")
+    lines.append(f"Change: params.yaml (its layout may change) now has {name}: {value}, {_KEPT}")
     return {"params.yaml": dump_commented(content)}
 
 

@@ -153,6 +153,20 @@ def test_a_model_on_the_top_alone_stays_one(project: Path, capsys: pytest.Captur
     assert load_params(project).train.features.layers == "auto"
 
 
+@pytest.mark.parametrize("schema", [None, "{", '{"properties": []}'])
+def test_without_a_sound_schema_a_model_that_names_no_layers_stays_on_the_top(
+    project: Path, capsys: pytest.CaptureFixture[str], schema: str | None
+) -> None:
+    (project / SCHEMA).unlink()
+    if schema is not None:
+        (project / SCHEMA).write_text(schema)
+    params = project / "params.yaml"
+    params.write_text(re.sub("    layers: auto.*\n", "", params.read_text()))
+    assert run_pixmill("upgrade") == 0
+    assert "now has train.features.layers: top" in capsys.readouterr().out
+    assert load_params(project).train.features.layers == "top"
+
+
 def test_edited_and_deleted_files_stay_as_they_are(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for path in ("Makefile", "old.cfg", "MLproject"):
         with (project / path).open("a") as file:

@@ -163,11 +163,15 @@ def _text(path: Path) -> str | None:
 
 
 def _keep_results(root: Path, lines: list[str]) -> dict[str, str]:
-    """Return ``params.yaml`` with the former values of params that the project's version did not have."""
+    """Return ``params.yaml`` with the former values of params that the project's version did not have, as far as known.
+
+    Without its schema, it is taken to have had none of them: a model must not change unnoticed.
+    """
+    old = _old_defaults(root) or {}
     try:
-        old, params = _by_name(json.loads(_text(root / SCHEMA) or "")), load_params(root)
-    except (ValueError, LookupError, TypeError, AttributeError, ParamsError):
-        return {}  # `_defaults` and `_describe_refusal` say so.
+        params = load_params(root)
+    except ParamsError:
+        return {}  # `_describe_refusal` says so.
     content = load_commented(read_text(root / "params.yaml"))
     name, value = _FORMER
     if name in old or has_key(content, name) or params.train.model != "features":
@@ -233,9 +237,8 @@ def _head(old: Lock, new: Lock) -> Iterator[str]:
 
 def _defaults(root: Path, schema: str) -> Iterator[str]:
     """Yield the defaults that differ, and whether the project depends on them."""
-    try:
-        old, new = _by_name(json.loads(_text(root / SCHEMA) or "")), _by_name(json.loads(schema))
-    except (ValueError, LookupError, TypeError, AttributeError):
+    old, new = _old_defaults(root), _by_name(json.loads(schema))
+    if old is None:
         yield f"Changed defaults are unknown: {SCHEMA} is missing or not valid"
         return
     content = parse_yaml(read_text(root / "params.yaml"))
@@ -247,6 +250,14 @@ def _defaults(root: Path, schema: str) -> Iterator[str]:
         elif old[name] != new[name]:
             own = " (params.yaml has its own value)" if has_key(content, name.partition("[]")[0]) else ""
             yield f"Default: {name} {plain(old[name])} -> {plain(new[name])}{own}"
+
+
+def _old_defaults(root: Path) -> dict[str, Any] | None:
+    """Return the defaults of the project's version by name; ``None`` if its schema is missing or not valid."""
+    try:
+        return _by_name(json.loads(_text(root / SCHEMA) or ""))
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None
 
 
 def _describe_refusal(root: Path) -> Iterator[str]:

@@ -165,7 +165,7 @@ def test_the_examples_in_the_card_run_and_agree(exported, project, tmp_path, mon
 @pytest.mark.parametrize("aspect", ["pad", "crop", "stretch"])
 @pytest.mark.parametrize("size", [(60, 40), (33, 71), (24, 24), (300, 7)])
 def test_the_preparation_in_the_card_is_pixmills_own(tmp_path, aspect, size):
-    facts = ModelCard(replace(DESCRIPTION, aspect=aspect), None, 0.95, {}, {}, {}, [])
+    facts = ModelCard(replace(DESCRIPTION, aspect=aspect), None, None, 0.95, {}, {}, {}, [])
     (code,) = re.findall(r"```python\n(.*?)```", render_card(facts, {}), re.DOTALL)
     image = shapes(3, *size)
     image.putalpha(image.convert("L"))

@@ -33,6 +33,7 @@ def facts(metrics):
     return ModelCard(
         description=replace(DESCRIPTION, labels=tuple(metrics["per_class"]), metrics={"accuracy": metrics["accuracy"]}),
         network="A logistic regression on features of EfficientNet-Lite0",
+        preset=None,
         confidence=0.95,
         metrics=metrics,
         hashes={"data": "0e739e28.dir"},
@@ -75,7 +76,21 @@ def test_the_limit_of_the_novelty_is_told_where_a_file_has_that_output(facts):
     told = replace(facts, description=replace(facts.description, novelty_limit=0.686961))
     assert "`novelty`, of shape (1, 1): above 0.686961 " in render_card(told, CHECKED)
     assert "novelty`" not in render_card(told, {"int8": CHECKED["int8"]})
+    for name, file in (("litert", "model.tflite"), ("onnx", "model.onnx")):
+        assert f"- `{file}` has another output, `novelty`" in render_card(told, {name: CHECKED["litert"]})
+    both = dict.fromkeys(("litert", "onnx"), CHECKED["litert"])
+    assert "- `model.tflite` and `model.onnx` have another output, `novelty`" in render_card(told, both)
     assert "novelty`" not in render_card(facts, CHECKED)
+
+
+def test_an_output_is_named_only_where_a_file_has_two(facts):
+    told = replace(facts, description=replace(facts.description, novelty_limit=0.686961))
+    both = dict.fromkeys(("litert", "onnx"), CHECKED["litert"])
+    assert "4. The output `probabilities` has shape" in render_card(told, both)
+    mixed = {name: CHECKED[name] for name in ("litert", "int8")}
+    assert "4. The output `probabilities`, or a file's only output, has shape" in render_card(told, mixed)
+    assert "4. The output has shape" in render_card(told, {"int8": CHECKED["int8"]})
+    assert "4. The output has shape" in render_card(facts, CHECKED)
 
 
 def test_it_tells_results_limits_and_origin(facts, metrics):

@@ -56,11 +56,12 @@ def test_a_higher_c_is_advised_where_the_one_in_use_is_far_too_low():
     assert found.low > 0
 
 
-def test_a_c_that_no_other_beats_beyond_chance_is_fine(drawn):
+def test_a_c_that_no_other_beats_significantly_stays(drawn):
     best = min(path(drawn, 0.01).points, key=lambda point: point.loss).c
     found = path(drawn, best)
     assert found.best == found.used
-    assert "is fine: no other value from" in found.sentence()
+    assert found.sentence().startswith("No other value of train.features.inverse_regularization from ")
+    assert found.sentence().endswith(f" is significantly better on validation than {best:g}.")
 
 
 def test_where_all_are_right_confidence_alone_is_no_gain():

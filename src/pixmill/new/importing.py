@@ -33,7 +33,7 @@ class LabelledFolder:
     """A folder's images by class.
 
     Args:
-        images: By the folder below ``data/`` that they belong into, ``<class>`` or ``<split>/<class>``; each by the
+        images: By the folder below ``data/`` that they belong in, ``<class>`` or ``<split>/<class>``; each by the
             name that it gets there.
         classes: The classes, sorted.
         layout: ``fixed`` where the folder has splits, else ``classes``: that of ``scrape.folder``.

@@ -57,7 +57,7 @@ class Tally:
             lines.append(f"Not sure: {self._unsure:,} ({100 * self._unsure / read:.1f} %), {_below(model)}")
         if self._unlike:
             share = 100 * self._unlike / read
-            lines.append(f"Unlike the training images: {self._unlike:,} ({share:.1f} %), whose answers mean little")
+            lines.append(f"Unlike the training images: {self._unlike:,} ({share:.1f} %), whose answers are unreliable")
         if self._reasons:
             lines.append(f"No prediction: {sum(self._reasons.values()):,}")
             lines += [f"  {n:>9,}  {_meaning(reason)}" for reason, n in self._reasons.most_common()]
@@ -85,7 +85,9 @@ def table(rows: Iterable[Row], model: Model) -> list[str]:
     if any(row["sure"] is False and row["unlike"] is not True for row in rows):
         notes.append(f"Not sure: {_below(model)}")
     if any(row["unlike"] is True for row in rows):
-        notes.append("Unlike the training images: the model knows no such images, so its answer means little")
+        notes.append(
+            "Unlike the training images: the model was not trained on such images, so its answer is unreliable"
+        )
     return [*lines, "", *notes] if notes else lines
 
 

@@ -104,7 +104,7 @@ def _table(sides: npt.NDArray[np.integer], labels: npt.NDArray[np.integer], clas
 
 
 def _expected_counts(given: Sides, labels: npt.NDArray[np.integer], params: SplitParams, classes: int) -> Table:
-    """Return how many images of each class belong into each split on average over all salts."""
+    """Return how many images of each class belong in each split on average over all salts."""
     table = np.zeros((len(PARTS), classes))
     drawn = not (given == VAL).any()
     for where, val, test in ((given < 0, params.val, params.test), (given == TRAIN, params.val * drawn, 0.0)):

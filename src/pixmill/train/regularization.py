@@ -49,7 +49,7 @@ class RegularizationPath:
     Args:
         points: By C, ascending.
         used: The C of the model.
-        best: The C with the lowest loss; another one than ``used`` only if its loss is lower beyond chance.
+        best: The C with the lowest loss; another one than ``used`` only if its loss is significantly lower.
         gain: By how much the lowest loss of another C is below that of ``used``, in nats; negative: above.
         low: Lower limit of the CI of the gain, by paired bootstrap over clusters.
         high: Upper limit.
@@ -77,8 +77,8 @@ class RegularizationPath:
                 f"{self.gain:.3f} lower ({interval})."
             )
         return (
-            f"train.features.inverse_regularization: {self.used:g} is fine: no other value from {self.points[0].c:g} "
-            f"to {self.points[-1].c:g} is better on validation beyond chance."
+            f"No other value of train.features.inverse_regularization from {self.points[0].c:g} to "
+            f"{self.points[-1].c:g} is significantly better on validation than {self.used:g}."
         )
 
 

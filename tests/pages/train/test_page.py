@@ -79,7 +79,7 @@ def test_another_c_is_advised_only_where_a_path_shows_it(trained):
     )
     assert re.findall(r">(in use|better)<", better) == ["better", "in use"]
     fine = page_of(dataclasses.replace(solved, regularization=dataclasses.replace(path, best=0.004)), params)
-    assert "train.features.inverse_regularization: 0.004 is fine" in fine
+    assert "is significantly better on validation than 0.004." in fine
     assert "Try a lower" not in better + fine
 
 

@@ -21,7 +21,9 @@ def predictions(images, *, sharpness):
         given = apply_temperature(honest, 1 / sharpness)
         table = pd.DataFrame(given, columns=[f"p_{label}" for label in LABELS])
         names = {"label": np.array(LABELS)[actual], "predicted": np.array(LABELS)[given.argmax(axis=1)]}
-        tables.append(table.assign(id=[f"{part}{number:05}" for number in range(images)], split=part, **names))
+        tables.append(
+            table.assign(id=[f"{part}{number:05}" for number in range(images)], split=part, unlike=pd.NA, **names)
+        )
     return pd.concat(tables, ignore_index=True).sort_values("id", ignore_index=True)
 
 
@@ -74,6 +76,15 @@ def test_the_threshold_gives_what_was_asked_for_on_images_that_did_not_set_it():
     assert result["covered_accuracy_low"] <= 0.92
     assert 0.2 < result["coverage"] < 0.95
     assert 0 < result["threshold"] < 1
+
+
+def test_images_unlike_those_of_training_are_not_covered():
+    table = predictions(1500, sharpness=2.5)
+    before = measured(table)[0]
+    unlike = (table["split"] == "test") & (np.arange(len(table)) % 3 == 0)
+    result = measured(table.assign(unlike=unlike))[0]
+    assert result["threshold"] == before["threshold"]
+    assert result["coverage"] == pytest.approx(before["coverage"] * 2 / 3, abs=0.03)
 
 
 def test_a_target_out_of_reach_gives_null():

@@ -91,6 +91,12 @@ def test_a_malformed_file_is_named(folder, name):
         Classifier.load(folder)
 
 
+def test_a_calibration_that_is_no_object_is_a_message(folder):
+    (folder / "calibration.json").write_text("[]")
+    with pytest.raises(ManifestError, match="expected temperature, threshold and target_accuracy"):
+        Classifier.load(folder)
+
+
 @pytest.mark.parametrize("name", ["labels.json", "calibration.json"])
 def test_an_absent_file_is_named(folder, name):
     (folder / name).unlink()

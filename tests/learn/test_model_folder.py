@@ -56,6 +56,10 @@ def strange_layer(architecture):
     architecture["config"]["layers"][1]["class_name"] = "Lambda"
 
 
+def strange_registered_name(architecture):
+    architecture["config"]["layers"][1]["registered_name"] = "keras_hub>BytePairTokenizer"
+
+
 def strange_module(architecture):
     architecture["config"]["layers"][1]["module"] = "os"
 
@@ -97,6 +101,7 @@ def strange_class_without_a_module(architecture):
     [
         (strange_class_without_a_module, "None.Lambda"),
         (strange_layer, "keras.layers.Lambda"),
+        (strange_registered_name, "keras_hub>BytePairTokenizer"),
         (strange_operation, "keras.src.ops.numpy.Vectorize"),
         (strange_activation, "builtins.function"),
         (lambda_for_an_activation, "None.__lambda__"),

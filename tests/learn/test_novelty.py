@@ -73,6 +73,8 @@ def test_directions_take_at_most_half_a_megabyte_and_one_image_has_none():
     seen = np.random.default_rng(7).normal(size=(70, 5000)).astype(np.float32)
     assert fit_novelty(seen).directions.nbytes <= 2**19
     assert fit_novelty(seen[:1]) is None
+    # Where not even one direction may be kept, nothing is computed with them: they are not finite.
+    assert fit_novelty(np.full((2, 2**17 + 1), np.inf, np.float32)) is None
     assert fit_novelty(np.ones((9, 4), np.float32)) is None
 
 

@@ -108,10 +108,12 @@ def test_what_a_preset_cannot_do_is_one_message(threads, params_of, preset, caps
 @pytest.mark.parametrize(
     ("file", "before", "after", "told"),
     [
-        ("config.json", '"DTypePolicy"', '"Lambda"', "names Lambda, which is not loaded"),
-        ("config.json", "keras_hub>DINOV2Backbone", "builtins>eval", "is not KerasHub's"),
+        ("config.json", '"DTypePolicy"', '"Lambda"', "names Lambda .None., which is not loaded"),
+        ("config.json", '"registered_name": null', '"registered_name": "keras_hub>BytePairTokenizer"', "BytePairToken"),
+        ("config.json", "keras_hub>DINOV2Backbone", "builtins>eval", "names DINOV2Backbone .builtins>eval., which"),
+        ("config.json", '"patch_size"', '"patch"', "is not of a preset of KerasHub: .patch_size"),
         ("config.json", "{", "[", "is not of a preset of KerasHub"),
-        ("image_converter.json", "DINOV2ImageConverter", "Lambda", "is not KerasHub's"),
+        ("image_converter.json", "DINOV2ImageConverter", "Lambda", "names Lambda .*, which is not loaded"),
         ("config.json", '"num_layers": 5', '"num_layers": 6', "is not an intact preset"),
     ],
 )

@@ -1,10 +1,12 @@
 """Exported files give the model's answers in other runtimes; what does not is not kept."""
 
 import hashlib
+import json
 import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +18,7 @@ from pixmill.core.manifest import SPLIT, write_table
 from pixmill.learn.classifier import Classifier, Preprocessing
 from pixmill.learn.exported import read_exported
 from pixmill.learn.heads import head_features
+from pixmill.learn.litert import load_outputs
 from pixmill.learn.model_folder import load_classifier
 from pixmill.learn.novelty import Novelty, save_novelty
 from pixmill.predict.card import render_card
@@ -101,6 +104,18 @@ def test_every_format_is_written_with_labels_and_card(exported):
     assert {name: size for name, (_, size) in exported.checked.items()} == {
         name: (exported.folder / file).stat().st_size for name, file in FORMATS.items()
     }
+
+
+@pytest.mark.parametrize(("limit", "outputs", "version"), [(None, 1, 1), (0.7, 2, 2)])
+def test_the_novelty_is_exported_with_its_limit_alone(project, tmp_path, limit, outputs, version):
+    root = shutil.copytree(project, tmp_path / "copy", ignore=shutil.ignore_patterns("exported"))
+    path = root / "artifacts" / "train" / "calibration.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"novelty_limit": limit}))
+    export(root, tmp_path / "out", ["litert"])
+    file = tmp_path / "out" / "model.tflite"
+    assert len(load_outputs(file)[1]) == outputs
+    with zipfile.ZipFile(file) as archive:
+        assert json.loads(archive.read("pixmill.json"))["format"] == version
 
 
 def test_float_formats_follow_the_model(exported):

@@ -51,7 +51,7 @@ def test_classes_without_images_and_other_folders_stop(root: Path) -> None:
         Issue(
             "data/ has folders that are not among the classes of params.yaml: caps",
             "add them to classes, or move them out of data/: validate stops at labels that no class has. Images "
-            "without a label belong into data/unlabelled, with evaluate.unlabelled: data/unlabelled in params.yaml",
+            "without a label belong in data/unlabelled, with evaluate.unlabelled: data/unlabelled in params.yaml",
             stops=True,
         ),
         Issue("data/empty is empty\ndata/texts has no image among 2 entries\ndata/none is missing", advice, stops=True),

@@ -46,7 +46,25 @@ def test_a_preset_is_pinned_and_the_data_stays(project: Path, capsys: pytest.Cap
     assert "pixmill use hub:weights/ours" in told
 
 
-@pytest.mark.parametrize("name", ["hub:weights/gone", "hub:dinov2_smal", "hub:hf://127.0.0.1:9/x"])
+def test_accepting_another_content_changes_nothing_else(project: Path) -> None:
+    run_pixmill("use", "hub:weights/ours")
+    path = project / "params.yaml"
+    text = (
+        path.read_text().replace("layers: auto", "layers: [block2, top]").replace("image_size: 224", "image_size: 56")
+    )
+    path.write_text(text)
+    before = load_params(project)
+    with (project / "weights" / "ours" / "model.weights.h5").open("ab") as file:
+        file.write(b"!")
+    assert run_pixmill("use", "hub:weights/ours", "--force") == 0
+    after = load_params(project)
+    digest = preset_digest(project / "weights" / "ours")
+    backbone = before.train.backbone.model_copy(update={"sha256": digest})
+    assert before.train.backbone.sha256 != digest
+    assert after == before.model_copy(update={"train": before.train.model_copy(update={"backbone": backbone})})
+
+
+@pytest.mark.parametrize("name", ["hub:weights/gone", "hub:dinov2_smal", "hub:hf://127.0.0.1:9/x", "hub:"])
 def test_params_stay_where_a_preset_cannot_be_had(project: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
     assert run_pixmill("use", name) == 1
     message = capsys.readouterr().err

@@ -107,6 +107,8 @@ def measure_confidence(
     right = {name: (table["label"] == table["predicted"]).to_numpy(bool) for name, table in tables.items()}
 
     sure = certainty["test"] >= (np.inf if calibration.threshold is None else calibration.threshold)
+    # Of images unlike those of training no confidence is trusted.
+    sure &= ~tables["test"]["unlike"].fillna(False).to_numpy(bool)
     accuracy, low, high = None, None, None
     if sure.any():
         members, _ = pd.factorize(tables["test"]["id"].map(groups)[sure])

@@ -16,7 +16,7 @@ from pixmill.core.files import read_json, write_json
 from pixmill.images import UndecodableError, decode, fit
 from pixmill.learn.exported import load_exported
 from pixmill.learn.litert import LOGITS, Judge, Network, converted_files, head_of, load_litert, load_outputs
-from pixmill.learn.model_folder import load_classifier, read_description
+from pixmill.learn.model_folder import CALIBRATION_FILE, load_classifier, read_description
 from pixmill.learn.novelty import load_novelty, logits_and_novelty
 from pixmill.metrics.calibration import Calibration, calibrate, novelty_limit
 from pixmill.metrics.probabilities import softmax
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from pixmill.images.fit import Aspect, Resize
     from pixmill.images.parts import Part
 
-_CALIBRATION = "calibration.json"
 
 _BATCH = 64
 """Images per batch."""
@@ -155,8 +154,9 @@ class Classifier:
         description = read_description(folder)
         labels = tuple(description["labels"])
         preprocessing = Preprocessing(*(description[name] for name in ("image_size", "aspect", "resize")))
+        content = read_json(folder / CALIBRATION_FILE, stage="train")
         # Models of earlier versions tell no novelty.
-        match {"novelty_limit": None} | read_json(folder / _CALIBRATION, stage="train"):
+        match {"novelty_limit": None, **content} if isinstance(content, dict) else None:
             case {
                 "temperature": float() | int() | None as temperature,
                 "threshold": float() | int() | None as threshold,
@@ -168,7 +168,8 @@ class Classifier:
                 classifier._check(folder)
                 return classifier
         raise ManifestError(
-            f"{folder / _CALIBRATION}: expected temperature, threshold and target_accuracy", next="dvc repro -f train"
+            f"{folder / CALIBRATION_FILE}: expected temperature, threshold and target_accuracy",
+            next="dvc repro -f train",
         )
 
     def predict(self, images: Iterable[bytes | Pixels]) -> list[Prediction]:
@@ -275,7 +276,7 @@ def save_calibration(
     else:
         logits = np.concatenate(list(map(network, inputs)))
     calibration = calibrate(_rounded(logits), validation.targets, clusters, target)
-    write_json(folder / _CALIBRATION, asdict(replace(calibration, novelty_limit=limit)))
+    write_json(folder / CALIBRATION_FILE, asdict(replace(calibration, novelty_limit=limit)))
 
 
 def _rounded(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

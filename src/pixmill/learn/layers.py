@@ -52,7 +52,7 @@ def feature_layers(params: TrainParams) -> tuple[str, ...]:
         if params.backbone.name.startswith("hub:"):
             return (AUTO,)
         return (*STAGE_ENDS.get(params.backbone.name, ()), TOP)
-    return (TOP,) if layers in (AUTO, TOP) else tuple(layers)
+    return (TOP,) if layers in (AUTO, TOP) else tuple(dict.fromkeys(layers))
 
 
 def several_layers(params: TrainParams) -> bool:

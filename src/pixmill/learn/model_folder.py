@@ -14,6 +14,7 @@ from pixmill.core.files import read_json, replacing, reserve, write_text
 from pixmill.core.origin import install_command
 from pixmill.images import ASPECTS, RESIZES
 from pixmill.learn.determinism import first_line
+from pixmill.learn.litert import converted_files
 from pixmill.learn.tensorflow import keras
 
 _PARTS: dict[str | None, set[str]] = {
@@ -87,6 +88,9 @@ _PARTS: dict[str | None, set[str]] = {
 
 _HDF5_BYTES = 2**20
 """Upper bound of the HDF5 overhead."""
+
+CALIBRATION_FILE, NOVELTY_FILE = "calibration.json", "novelty.npz"
+"""Names of the files with what is fitted to the validation split, and with what tells the novelty."""
 
 _WEIGHTS, _ARCHITECTURE, _LABELS = "model.weights.h5", "model.json", "labels.json"
 
@@ -188,6 +192,17 @@ def load_classifier(folder: Path) -> tuple[keras.Model, list[str]]:
     return model, labels
 
 
+def classifier_files(folder: Path) -> list[str]:
+    """Return the names of the files that a classifier predicts with.
+
+    Args:
+        folder: ``artifacts/train``, or a copy.
+    """
+    # The novelty is an output of the LiteRT files.
+    by_keras = [_ARCHITECTURE, _WEIGHTS, *([NOVELTY_FILE] if (folder / NOVELTY_FILE).exists() else [])]
+    return sorted([_LABELS, CALIBRATION_FILE, *(converted_files(folder) or by_keras)])
+
+
 def keras_packages(architecture: str) -> list[str]:
     """Return the packages that load a model with Keras.
 
@@ -203,6 +218,10 @@ def find_disallowed_class(part: Any) -> str | None:
         module, name = part.get("module"), part.get("class_name")
         if (module, name) != (None, None) and name not in _PARTS.get(module, ()):
             return f"{module}.{name}"
+        # Keras looks for a class by this name first.
+        registered = part.get("registered_name")
+        if registered is not None and str(registered).rpartition(">")[2] != name:
+            return str(registered)
         part = list(part.values())
     if isinstance(part, list):
         return next(filter(None, map(find_disallowed_class, part)), None)

@@ -19,9 +19,8 @@ from pixmill.core.files import write_bytes
 from pixmill.learn.determinism import first_line
 from pixmill.learn.heads import head_features, logits_of
 from pixmill.learn.litert import LOGITS, NOVELTY
+from pixmill.learn.model_folder import NOVELTY_FILE
 from pixmill.learn.tensorflow import keras
-
-_FILE = "novelty.npz"
 
 
 class Novelty(NamedTuple):
@@ -43,7 +42,7 @@ def save_novelty(folder: Path, novelty: Novelty) -> None:
     """Write it beside a classifier's weights; equal values give equal bytes."""
     content = io.BytesIO()
     np.savez(content, **novelty._asdict())
-    write_bytes(folder / _FILE, content.getvalue())
+    write_bytes(folder / NOVELTY_FILE, content.getvalue())
 
 
 def load_novelty(folder: Path) -> Novelty | None:
@@ -52,15 +51,15 @@ def load_novelty(folder: Path) -> Novelty | None:
     Raises:
         ManifestError: The file is malformed.
     """
-    if not (folder / _FILE).exists():
+    if not (folder / NOVELTY_FILE).exists():
         return None
     try:
         # From memory: numpy leaves a file open that is no archive.
-        with np.load(io.BytesIO((folder / _FILE).read_bytes()), allow_pickle=False) as arrays:
+        with np.load(io.BytesIO((folder / NOVELTY_FILE).read_bytes()), allow_pickle=False) as arrays:
             return Novelty(*(arrays[name] for name in Novelty._fields))
     except Exception as error:  # Numpy and zipfile raise all kinds of exceptions.
         reason = first_line(error)
-        raise ManifestError(f"{folder / _FILE} is not intact: {reason}", next="dvc repro -f train") from error
+        raise ManifestError(f"{folder / NOVELTY_FILE} is not intact: {reason}", next="dvc repro -f train") from error
 
 
 def add_novelty(model: keras.Model, features: keras.KerasTensor, novelty: Novelty | None, *, name: str) -> keras.Model:

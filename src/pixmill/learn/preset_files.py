@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from pixmill.core.errors import TrainError
@@ -53,7 +54,7 @@ def pinned_folder(params: BackboneParams, root: Path) -> Path:
         root: The project folder, to which a folder is relative.
 
     Raises:
-        TrainError: It is not pinned, cannot be had, or has other content than what is pinned.
+        TrainError: It is not pinned, is not available, or has other content than what is pinned.
     """
     preset = preset_of(params)
     assert preset is not None
@@ -78,7 +79,7 @@ def resolve_preset(preset: str, root: Path) -> tuple[str | None, str, Path]:
         root: The project folder.
 
     Raises:
-        TrainError: It does not exist, or cannot be had.
+        TrainError: It does not exist, or is not available.
     """
     revision = None
     if preset.startswith(_HUGGING_FACE):
@@ -109,7 +110,7 @@ def find_preset(preset: str, revision: str | None, root: Path) -> Path:
         root: The project folder.
 
     Raises:
-        TrainError: It does not exist, cannot be had, or lacks a file.
+        TrainError: It does not exist, is not available, or lacks a file.
     """
     if _is_folder(preset, root):
         folder = root / preset
@@ -144,22 +145,27 @@ def preset_digest(folder: Path) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def licence_of(preset: str) -> str:
+def licence_of(params: BackboneParams) -> str:
     """Return the licence of a preset's weights as its makers state it, ``unknown`` where that has not been looked up.
 
-    >>> licence_of("dinov2_small"), licence_of("weights/ours")
-    ('Apache-2.0', 'unknown')
+    >>> licence_of(BackboneParams(name="hub:dinov2_small", revision="1"))
+    'Apache-2.0'
 
     Sources: the model cards of Meta's DINOv2 and DINOv3, Google's SigLIP and SigLIP 2, and OpenAI's CLIP.
+
+    Args:
+        params: The section ``train.backbone``, pinned: a folder has no revision.
     """
-    return next((licence for start, licence in _LICENCES.items() if preset.startswith(start)), "unknown")
+    preset = preset_of(params) or ""
+    known = (licence for start, licence in _LICENCES.items() if params.revision and preset.startswith(start))
+    return next(known, "unknown")
 
 
 def describe_preset(params: BackboneParams) -> str | None:
     """Return what a backbone is, for a model card; ``None`` if it is no preset.
 
     >>> describe_preset(BackboneParams(name="hub:dinov2_small", revision="1", sha256="0" * 64)).partition(", SHA")[0]
-    'dinov2_small of KerasHub, version 1, licence Apache-2.0'
+    'dinov2_small, version 1, licence Apache-2.0'
 
     Args:
         params: The section ``train.backbone``.
@@ -167,7 +173,7 @@ def describe_preset(params: BackboneParams) -> str | None:
     if (preset := preset_of(params)) is None:
         return None
     version = f", version {params.revision}" if params.revision else ""
-    return f"{preset} of KerasHub{version}, licence {licence_of(preset)}, SHA-256 {params.sha256}"
+    return f"{preset}{version}, licence {licence_of(params)}, SHA-256 {params.sha256}"
 
 
 def _is_folder(preset: str, root: Path) -> bool:
@@ -182,7 +188,7 @@ def _handle(preset: str) -> str:
         handle = preset.removeprefix(_KAGGLE)
         if handle.count("/") == 3:
             return handle
-        raise TrainError(f"expected {_KAGGLE}<owner>/<model>/keras/<variation>, received {preset}")
+        raise TrainError(f"expected {_KAGGLE}<owner>/<model>/keras/<variation>, received {preset}", next=_OTHER)
     load_tensorflow()
     import keras_hub
 
@@ -201,14 +207,13 @@ def _from_hugging_face(preset: str, revision: str) -> Path:
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     name = preset.removeprefix(_HUGGING_FACE)
-    try:
-        # Without asking the server whether a commit has changed.
-        paths = [
-            huggingface_hub.hf_hub_download(name, file, revision=revision, local_files_only=True) for file in _FILES
-        ]
-    except LocalEntryNotFoundError:
-        with _downloading(preset):
-            paths = [huggingface_hub.hf_hub_download(name, file, revision=revision) for file in _FILES]
+    with _downloading(preset):
+        download = partial(huggingface_hub.hf_hub_download, name, revision=revision)
+        try:
+            # Without asking the server whether a commit has changed.
+            paths = [download(file, local_files_only=True) for file in _FILES]
+        except LocalEntryNotFoundError:
+            paths = [download(file) for file in _FILES]
     return Path(paths[0]).parent
 
 

@@ -76,7 +76,12 @@ def preset_features(
     load_tensorflow()
     import keras_hub
 
-    side = _side(config, family, image_size or pixels.shape[1], given=image_size is not None)
+    try:
+        side = _side(config, family, image_size or pixels.shape[1], given=image_size is not None)
+    except (LookupError, TypeError, ValueError) as error:
+        raise TrainError(
+            f"{folder / CONFIG} is not of a preset of KerasHub: {first_line(error)}", next=_OTHER
+        ) from error
     options: dict[str, Any] = {} if family.size == "own" else {"image_shape": (side, side, 3)}
     if name.startswith("DINO"):
         options["apply_layernorm"] = True
@@ -84,8 +89,8 @@ def preset_features(
         with warnings.catch_warnings():
             # If a weight is missing from the file, Keras only warns and keeps the random one.
             warnings.filterwarnings("error", category=UserWarning, module="keras")
-            backbone = keras_hub.models.Backbone.from_preset(str(folder), dtype="float32", **options)
-            converter = keras_hub.layers.ImageConverter.from_preset(str(folder))
+            backbone = keras_hub.models.Backbone.from_preset(str(folder.resolve()), dtype="float32", **options)
+            converter = keras_hub.layers.ImageConverter.from_preset(str(folder.resolve()))
     except Exception as error:
         raise TrainError(
             f"{folder} is not an intact preset of KerasHub: {first_line(error)}",
@@ -123,7 +128,6 @@ def read_preset(folder: Path) -> tuple[str, dict[str, Any]]:
     try:
         content, converter = (json.loads((folder / file).read_text("utf-8")) for file in (CONFIG, CONVERTER))
         name, config = content["class_name"], content["config"]
-        registered = {content["registered_name"], converter["registered_name"]}
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise TrainError(
             f"{folder}: {CONFIG} or {CONVERTER} is not of a preset of KerasHub: {first_line(error)}", next=_OTHER
@@ -133,21 +137,25 @@ def read_preset(folder: Path) -> tuple[str, dict[str, Any]]:
         raise TrainError(
             f"{folder}: {name} is no network that Pixmill takes features from; they are {known}", next=_OTHER
         )
-    loader = name.replace("Backbone", "ImageConverter")
-    if registered != {f"keras_hub>{name}", f"keras_hub>{loader}"}:
-        raise TrainError(f"{folder}: {CONFIG} or {CONVERTER} is not KerasHub's", next=_OTHER)
-    allowed = {"DTypePolicy", name, loader, *FAMILIES[name].parts}
-    if strange := _classes([content, converter]) - allowed:
-        raise TrainError(f"{folder} names {', '.join(sorted(strange))}, which is not loaded", next=_OTHER)
+    allowed = {name, name.replace("Backbone", "ImageConverter"), *FAMILIES[name].parts}
+    if strange := _strange_class([content, converter], allowed):
+        raise TrainError(f"{folder} names {strange}, which is not loaded", next=_OTHER)
     return name, config
 
 
-def _classes(part: Any) -> set[str]:
-    """Return all classes that an architecture names, at any depth."""
+def _strange_class(part: Any, allowed: set[str]) -> str | None:
+    """Return the first class in an architecture that is not one of KerasHub's that may be there, at any depth."""
     if isinstance(part, dict):
-        named = {str(part["class_name"])} if "class_name" in part else set()
-        return named.union(*map(_classes, part.values()))
-    return set().union(*map(_classes, part)) if isinstance(part, list) else set()
+        if "class_name" in part:
+            name, registered = str(part["class_name"]), part.get("registered_name")
+            is_policy = (part.get("module"), name, registered) == ("keras", "DTypePolicy", None)
+            # Keras looks for a class by its registered name first.
+            if not is_policy and (name not in allowed or registered != f"keras_hub>{name}"):
+                return f"{name} ({registered})"
+        part = list(part.values())
+    if isinstance(part, list):
+        return next(filter(None, (_strange_class(each, allowed) for each in part)), None)
+    return None
 
 
 def _side(config: Mapping[str, Any], family: _Family, side: int, *, given: bool) -> int:

@@ -83,7 +83,8 @@ def export(
     folder = root / "artifacts" / "train"
     announce("loading the model")
     classifier, description = _load(folder, root)
-    novelty = load_novelty(folder)
+    # Without its limit it would mark nothing.
+    novelty = None if description.novelty_limit is None else load_novelty(folder)
     parts = load_parts(root / "artifacts" / "split", description.labels, image_size=description.image_size)
     model = calibrate(load_classifier(folder)[0], description.temperature)
     rows, expected = _sample(classifier, parts["test"])

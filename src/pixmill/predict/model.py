@@ -16,8 +16,7 @@ from pixmill.core.files import file_digest, read_json
 from pixmill.core.git import git
 from pixmill.core.workspace import Workspace
 from pixmill.learn.exported import read_exported
-from pixmill.learn.litert import converted_files
-from pixmill.learn.model_folder import read_description
+from pixmill.learn.model_folder import classifier_files, read_description
 from pixmill.state.result_status import is_restorable
 from pixmill.state.stage_inputs import hashes_of, workspace_stages
 from pixmill.state.uncommitted import commit_first
@@ -188,8 +187,7 @@ def _from_file(path: Path) -> Model:
 
 
 def _digest(folder: Path) -> str:
-    network = converted_files(folder) or ("model.json", "model.weights.h5")
-    names = sorted(("labels.json", "calibration.json", *network))
+    names = classifier_files(folder)
     missing = next((name for name in names if not (folder / name).exists()), None)
     if missing is not None:
         raise PixmillError(f"{folder / missing} is missing", next="copy all files of artifacts/train")

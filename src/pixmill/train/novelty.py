@@ -28,15 +28,17 @@ def fit_novelty(features: Features) -> Novelty | None:
     from threadpoolctl import threadpool_limits
 
     count, width = features.shape
+    most = min(_DIRECTIONS, _MOST_VALUES // width, width - 1, count - 1)
+    if most < 1:
+        return None
     scaling = Scaling.of(features, several=True)
     standard = (features - scaling.mean) / scaling.deviation
-    most = min(_DIRECTIONS, _MOST_VALUES // width, width - 1, count - 1)
     # One thread: the result must not depend on their number.
     with threadpool_limits(1):
         # Of the smaller product: the directions follow from either.
         by_image = count < width
         product = standard @ standard.T if by_image else standard.T @ standard
-        if most < 1 or not product.trace() > 0:
+        if not product.trace() > 0:
             return None
         values, vectors = eigh(product, subset_by_index=[len(product) - most, len(product) - 1])
         vectors = vectors[:, values > 1e-9 * values[-1]]

@@ -70,8 +70,8 @@ def find_issues(root: Path, params: Params) -> Iterator[Issue]:
     if params.train.backbone.name.startswith(HUB) and params.train.model != "cnn":
         if find_spec("keras_hub") is None:
             yield Issue("presets of KerasHub need the extra 'hub'", install_command("hub"), stops=True)
-        else:
-            yield from _attempt(pinned_folder, params.train.backbone, root)
+        elif params.train.backbone.sha256 is None or params.train.backbone.revision is None:
+            yield from _attempt(pinned_folder, params.train.backbone, root)  # Of a folder: without a download.
     command = missing_data(root)
     if command is not None and not ("folder" in sources and command == "pixmill data"):
         # As in a fresh clone: no fault of params, so nothing stops here.
@@ -126,7 +126,7 @@ def _folders(data: Path, params: Params) -> Iterator[Issue]:
         yield Issue(
             f"data/ has folders that are not among the classes of params.yaml: {first_of(unknown, _NAMED)}",
             "add them to classes, or move them out of data/: validate stops at labels that no class has. Images "
-            "without a label belong into data/unlabelled, with evaluate.unlabelled: data/unlabelled in params.yaml",
+            "without a label belong in data/unlabelled, with evaluate.unlabelled: data/unlabelled in params.yaml",
             stops=params.validate_.labels_declared.severity == "critical",
         )
     wanted = [label for label in params.classes if "folder" in scrape.sources_of(label)]

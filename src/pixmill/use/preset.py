@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from pathlib import Path
 
 from ruamel.yaml.scalarstring import SingleQuotedScalarString
 
+from pixmill.core.errors import ParamsError
+from pixmill.core.params import load_params, read_text
 from pixmill.core.params.commented import dump_commented, load_commented
-from pixmill.learn.preset_files import HUB, WEIGHTS, licence_of, preset_of, resolve_preset
+from pixmill.core.params.train import PRESET
+from pixmill.learn.preset_files import WEIGHTS, licence_of, preset_of, resolve_preset
 from pixmill.learn.presets import read_preset
-from pixmill.use.recipe import Recipe, find_recipe
+from pixmill.use.recipe import Recipe
 
-_STRONG = "strong"
+_STRONG = Path(__file__).with_name("recipes") / "strong.yaml"
 """The recipe whose backbone another preset replaces."""
 
 
 def preset_recipe(root: Path, name: str) -> Recipe:
-    """Return the recipe ``strong`` with another preset.
+    """Return Pixmill's recipe ``strong`` with another preset, or what the project has if that preset is its backbone.
 
     Args:
         root: The project's folder.
         name: ``hub:<preset>``, as params have it.
+
+    Raises:
+        ParamsError: It is no such name.
     """
-    recipe = find_recipe(root, _STRONG)
-    content = load_commented(recipe.text)
+    if re.fullmatch(PRESET, name) is None:
+        raise ParamsError(f"expected hub:<preset>, received {name!r}", next="pixmill use hub:dinov2_small")
+    with contextlib.suppress(ParamsError, OSError):  # Of a file that is not sound, `use` tells.
+        if load_params(root).train.backbone.name == name:
+            return Recipe(name, read_text(root / "params.yaml"))
+    content = load_commented(_STRONG.read_text(encoding="utf-8"))
     content["train"]["backbone"]["name"] = name
     return Recipe(name, dump_commented(content))
 
@@ -38,7 +50,7 @@ def pin_preset(root: Path, recipe: Recipe) -> tuple[Recipe, list[str]]:
         recipe: The recipe.
 
     Raises:
-        TrainError: The preset cannot be had, or is not supported.
+        TrainError: The preset is not available, or not supported.
     """
     params = recipe.params().train.backbone
     preset = preset_of(params)
@@ -51,5 +63,6 @@ def pin_preset(root: Path, recipe: Recipe) -> tuple[Recipe, list[str]]:
     content["train"]["backbone"].update(pins)
     megabytes = (folder / WEIGHTS).stat().st_size / 1e6
     version = f"version {revision}, " if revision else ""
-    told = f"{params.name.removeprefix(HUB)}: {version}{megabytes:,.1f} MB in {folder}; licence: {licence_of(preset)}"
-    return Recipe(recipe.name, dump_commented(content)), [told]
+    pinned = Recipe(recipe.name, dump_commented(content))
+    licence = licence_of(pinned.params().train.backbone)
+    return pinned, [f"{preset}: {version}{megabytes:,.1f} MB in {folder}; licence: {licence}"]

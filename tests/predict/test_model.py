@@ -12,7 +12,6 @@ from pixmill.learn.exported import Exported, write_exported
 from pixmill.learn.model_folder import classifier_files
 from pixmill.learn.novelty import Novelty, save_novelty
 from pixmill.predict import find_model
-from pixmill.record.model_format import save_classifier_model
 from pixmill.serve import loaded
 from tests.version_control import commit, git, start_repository
 
@@ -81,8 +80,6 @@ def test_what_keras_runs_has_the_novelty_beside_it(trained_folder, tmp_path):
     assert find_model(str(folder), None).digest != digest
     names = classifier_files(folder)
     assert names == ["calibration.json", "labels.json", "model.json", "model.weights.h5", "novelty.npz"]
-    save_classifier_model(folder, tmp_path / "mlflow")
-    assert sorted(path.name for path in (tmp_path / "mlflow/artifacts/classifier").iterdir()) == names
     # What a server copies.
     assert {*names} <= {*loaded._FILES}
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from pixmill.core.errors import ManifestError
 from pixmill.core.files import read_json, replacing, reserve, write_text
-from pixmill.core.origin import install_command
 from pixmill.images import ASPECTS, RESIZES
 from pixmill.learn.determinism import first_line
 from pixmill.learn.litert import converted_files
@@ -171,7 +170,7 @@ def load_classifier(folder: Path) -> tuple[keras.Model, list[str]]:
     if not weights.exists():
         raise ManifestError(f"{weights} is missing", next="dvc repro train")
     if "keras-hub" in keras_packages(json.dumps(architecture)) and find_spec("keras_hub") is None:
-        raise ManifestError(f"{folder} has layers of KerasHub, which is not installed", next=install_command("hub"))
+        raise ManifestError(f"{folder} has layers of KerasHub, which is not installed", next="pip install keras-hub")
     try:
         strange = find_disallowed_class(architecture)
         if strange is not None:

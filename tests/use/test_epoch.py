@@ -1,6 +1,7 @@
 """Each recipe trains: one epoch on a few images of noise."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from pixmill.core.files import write_json
 from pixmill.core.manifest import SPLIT, write_table
 from pixmill.core.params import Params
+from pixmill.learn.preset_files import preset_digest
 from pixmill.train import train
 from pixmill.use import find_recipe
 from tests.images.packed import write_shards
@@ -42,11 +44,14 @@ def packed(folder: Path, params: Params) -> Path:
 @pytest.mark.slow
 @pytest.mark.usefixtures("threads")
 @pytest.mark.parametrize("name", NAMES)
-def test_an_epoch_of_the_recipe_runs(name: str, tmp_path: Path) -> None:
+def test_an_epoch_of_the_recipe_runs(name: str, tmp_path: Path, preset: Callable[[str], Path]) -> None:
     params = find_recipe(ROOT, name).params()
     # Weights that would have to be downloaded are drawn instead.
-    weights = "imagenet" if params.train.backbone.name == "efficientnet_lite0" else "none"
-    backbone = params.train.backbone.model_copy(update={"weights": weights})
+    if name == "strong":
+        drawn = {"name": f"hub:{preset('dinov2')}", "sha256": preset_digest(preset("dinov2"))}
+    else:
+        drawn = {"weights": "imagenet" if params.train.backbone.name == "efficientnet_lite0" else "none"}
+    backbone = params.train.backbone.model_copy(update=drawn)
     short = params.train.model_copy(update={"epochs": 1, "backbone": backbone})
     trained = train(packed(tmp_path / "split", params), short, classes=params.classes)
     assert trained.labels == params.classes

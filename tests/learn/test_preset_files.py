@@ -119,5 +119,7 @@ def test_what_is_not_as_pinned_is_refused(preset, tmp_path) -> None:
         pinned_folder(pins, tmp_path)
     with pytest.raises(TrainError, match="did you mean 'dinov2_small'"):
         resolve_preset("dinov2_smal", tmp_path)
+    with pytest.raises(TrainError, match="takes no features from vit_base_patch16_224_imagenet, but from clip, "):
+        resolve_preset("vit_base_patch16_224_imagenet", tmp_path)
     with pytest.raises(TrainError, match="expected kaggle://<owner>/<model>/keras/<variation>"):
         resolve_preset("kaggle://dinov2", tmp_path)

@@ -33,7 +33,8 @@ def test_a_preset_is_pinned_and_the_data_stays(project: Path, capsys: pytest.Cap
     digest = preset_digest(project / "weights" / "ours")
     assert (backbone.name, backbone.revision, backbone.sha256) == ("hub:weights/ours", None, digest)
     assert (params.train.model, params.train.features.layers) == ("features", "auto")
-    assert (params.classes, params.scrape) == (before.classes, before.scrape)
+    assert (params.classes, params.scrape, params.split) == (before.classes, before.scrape, before.split)
+    assert params.train.model_copy(update={"backbone": before.train.backbone}) == before.train
     assert f"weights/ours: 0.5 MB in {project / 'weights' / 'ours'}; licence: unknown" in shown
     assert f"  train.backbone.sha256: (none) -> {digest}" in shown
     assert shown.endswith("Next: dvc repro\n")

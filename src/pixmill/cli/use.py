@@ -13,7 +13,7 @@ EXAMPLES = (
     ("pixmill use best", "replace params.yaml with the recommended recipe"),
     ("pixmill use", "list the recipes"),
     ("pixmill use best --keep-data", "only its model, for your own images"),
-    ("pixmill use hub:dinov2_base", "only the model, with this preset of KerasHub as its backbone"),
+    ("pixmill use hub:dinov2_base", "this preset of KerasHub as the backbone; all else stays"),
     ("pixmill use garments --open", "a shop recipe, with openly licensed images instead"),
 )
 
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     root = project_root()
     if arguments.recipe is None:
-        print(f"{list_recipes(root)}\nNext: pixmill use RECIPE")
+        print(f"{list_recipes(root)}\nNext: pixmill use RECIPE; or hub:PRESET, a preset of KerasHub as the backbone")
         return
     of_hub = arguments.recipe.startswith("hub:")
     recipe = preset_recipe(root, arguments.recipe) if of_hub else find_recipe(root, arguments.recipe)
@@ -47,7 +47,8 @@ def run(arguments: argparse.Namespace) -> None:
         recipe = recipe.with_open_sources()
     recipe, told = pin_preset(root, recipe)
     done = use(root, recipe, keep_data=arguments.keep_data or of_hub, force=arguments.force)
-    print(f"params.yaml {'already has' if not done.rewritten else 'now has'} the values of the recipe '{recipe.name}'")
+    what = f"'{recipe.name}' as the backbone" if of_hub else f"the values of the recipe '{recipe.name}'"
+    print(f"params.yaml {'already has' if not done.rewritten else 'now has'} {what}")
     print("\n".join([*told, *done.lines()]))
     if (salt := salt_for_folders(root, load_params(root))) is not None:
         print(f"Note: {salt}")

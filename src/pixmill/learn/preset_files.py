@@ -25,6 +25,9 @@ _FILES = (CONFIG, CONVERTER, WEIGHTS)
 
 _OTHER = "choose another preset: pixmill use hub:PRESET"
 
+_FAMILIES = ("clip", "densenet", "dinov2", "dinov3", "efficientnet", "resnet", "siglip")
+"""Of KerasHub's built-in presets, those of :data:`pixmill.learn.presets.FAMILIES`."""
+
 _LICENCES = {
     "clip_vit_base_patch": "MIT",
     "clip_vit_large_patch": "MIT",
@@ -126,7 +129,10 @@ def find_preset(preset: str, revision: str | None, root: Path) -> Path:
             paths = [kagglehub.model_download(handle, name) for name in _FILES]
         folder = Path(paths[0]).parent
     if not folder.is_dir():
-        raise TrainError(f"train.backbone.name: the folder {folder} does not exist", next=_OTHER)
+        raise TrainError(
+            f"train.backbone.name: the folder {folder} does not exist",
+            next=f"put {', '.join(_FILES)} there; for others and for dvc exp run --temp: dvc add {preset}, then commit",
+        )
     missing = [name for name in _FILES if not (folder / name).is_file()]
     if missing:
         raise TrainError(
@@ -192,7 +198,13 @@ def _handle(preset: str) -> str:
     load_tensorflow()
     import keras_hub
 
-    known = keras_hub.models.Backbone.presets
+    known = {
+        name: about
+        for name, about in keras_hub.models.Backbone.presets.items()
+        if about["metadata"].get("path") in _FAMILIES
+    }
+    if preset in keras_hub.models.Backbone.presets and preset not in known:
+        raise TrainError(f"Pixmill takes no features from {preset}, but from {', '.join(_FAMILIES)}", next=_OTHER)
     if preset not in known:
         raise TrainError(
             f"KerasHub has no preset '{preset}'{did_you_mean(preset, known, most=3, show=repr)}",
@@ -226,7 +238,9 @@ def _downloading(preset: str) -> Iterator[None]:
     except (ImportError, TrainError):
         raise
     except Exception as error:  # Each library has dozens.
+        reason = "there is no connection" if "Connect" in type(error).__name__ else first_line(error)
         raise TrainError(
-            f"{preset} cannot be downloaded: {first_line(error)}",
-            next="check the name and the network connection, then try again; or name a folder that has the preset",
+            f"{preset} cannot be downloaded: {reason}",
+            next="check the name and the network connection, then try again; or, on a machine with internet, copy the "
+            "folder that the same command prints, and name it: pixmill use hub:weights/ours",
         ) from error

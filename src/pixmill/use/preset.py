@@ -2,41 +2,43 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from pathlib import Path
 
 from ruamel.yaml.scalarstring import SingleQuotedScalarString
 
 from pixmill.core.errors import ParamsError
-from pixmill.core.params import load_params, read_text
+from pixmill.core.params import parse_params, read_text
 from pixmill.core.params.commented import dump_commented, load_commented
 from pixmill.core.params.train import PRESET
 from pixmill.learn.preset_files import WEIGHTS, licence_of, preset_of, resolve_preset
 from pixmill.learn.presets import read_preset
 from pixmill.use.recipe import Recipe
 
-_STRONG = Path(__file__).with_name("recipes") / "strong.yaml"
-"""The recipe whose backbone another preset replaces."""
-
 
 def preset_recipe(root: Path, name: str) -> Recipe:
-    """Return Pixmill's recipe ``strong`` with another preset, or what the project has if that preset is its backbone.
+    """Return what the project has, with a preset as the backbone of the model ``features``; all else stays.
 
     Args:
         root: The project's folder.
         name: ``hub:<preset>``, as params have it.
 
     Raises:
-        ParamsError: It is no such name.
+        ParamsError: It is no such name, or ``params.yaml`` is not sound.
     """
     if re.fullmatch(PRESET, name) is None:
         raise ParamsError(f"expected hub:<preset>, received {name!r}", next="pixmill use hub:dinov2_small")
-    with contextlib.suppress(ParamsError, OSError):  # Of a file that is not sound, `use` tells.
-        if load_params(root).train.backbone.name == name:
-            return Recipe(name, read_text(root / "params.yaml"))
-    content = load_commented(_STRONG.read_text(encoding="utf-8"))
-    content["train"]["backbone"]["name"] = name
+    text = read_text(root / "params.yaml")
+    before = parse_params(text).train
+    content = load_commented(text)
+    if not content.get("train"):
+        content["train"] = {}
+    train = content["train"]
+    train["model"] = "features"
+    if before.backbone.name != name:
+        train["backbone"] = {"name": name}
+        if before.features.layers not in ("auto", "top"):  # Those of another network.
+            train["features"]["layers"] = "auto"
     return Recipe(name, dump_commented(content))
 
 

@@ -9,7 +9,7 @@ import pytest
 from pixmill.core.errors import ManifestError, TrainError
 from pixmill.core.manifest import SPLIT, read_table, write_table
 from pixmill.core.params import BackboneParams, BlockParams, CnnParams, TrainParams
-from pixmill.train import Callback, train
+from pixmill.train import Callback, regularization, train
 from tests.train.conftest import CLASSES, FOLDS, PARAMS, SIZE, SIZES, Following, write_packed
 
 PARAMETERS = 28 * 4 + 37 * 8 + (4 * 4 * 8 + 1) * 8 + 9 * 3
@@ -212,7 +212,7 @@ def test_a_learning_curve_is_kept_and_depends_on_the_clusters(packed, tmp_path, 
     assert curve(clustered).points != cold.points
 
 
-def test_what_other_c_would_do_is_kept_and_known_of_the_logistic_head_alone(packed, tmp_path, converted):
+def test_what_other_c_would_do_is_kept_and_known_of_the_logistic_head_alone(packed, tmp_path, converted, monkeypatch):
     params = TrainParams(model="features", backbone=BackboneParams(image_size=32), learning_curve="never")
     scratch = tmp_path / "scratch"
     converted(scratch / "features", SIZE, params.backbone)
@@ -221,6 +221,11 @@ def test_what_other_c_would_do_is_kept_and_known_of_the_logistic_head_alone(pack
     assert path.points[2].c == path.used == 0.005
     assert path.points[2].accuracy == first.best.val_accuracy
     assert first.metrics()["inverse_regularization"]["used"] == 0.005
+    factors = regularization.FACTORS
+    monkeypatch.setattr(regularization, "FACTORS", (*factors[:-1], 32))
+    assert train(packed, params, classes=CLASSES, scratch=scratch).regularization.points[-1].c == 0.16
+    monkeypatch.setattr(regularization, "FACTORS", factors)
+    assert train(packed, params, classes=CLASSES, scratch=scratch).regularization == path
     shutil.rmtree(scratch / "features")
     assert train(packed, params, classes=CLASSES, scratch=scratch).regularization == path
     assert not (scratch / "features").exists()

@@ -79,6 +79,7 @@ RESULTS: Mapping[str, Result] = {
             "pixmill.train.checkpoints",
             "pixmill.train.interruption",
             "pixmill.train.learning_curve",
+            "pixmill.train.regularization",
         ),
     ),
 }

@@ -67,8 +67,9 @@ def test_a_preset_is_trained_evaluated_exported_and_served(project) -> None:
     told = pixmill(project, "export", "litert", "onnx", "keras", "--output", "exported")
     assert told.count("100.00%") == 3
     digest = load_params(project.path).train.backbone.sha256
-    wanted = f"- Backbone, a preset of KerasHub: weights/ours, licence unknown, SHA-256 {digest}"
-    assert wanted in project.read("exported/README.md")
+    wanted = f"weights/ours, licence unknown, SHA-256 {digest}\n"
+    assert project.read("artifacts/train/preset.txt") == wanted
+    assert f"- Backbone, a preset of KerasHub: {wanted}" in project.read("exported/README.md")
     # Without its LiteRT files Keras runs it, in a process that has not seen KerasHub yet.
     by_keras = project.path / "by_keras"
     shutil.copytree(project.path / "artifacts/train", by_keras, ignore=shutil.ignore_patterns("*.tflite"))

@@ -10,7 +10,7 @@ import pytest
 
 from pixmill.core.errors import TrainError
 from pixmill.core.params import BackboneParams, TrainParams
-from pixmill.learn import model_folder
+from pixmill.learn import model_folder, preset_files
 from pixmill.learn.backbones import backbone_digest, build_backbone
 from pixmill.learn.layers import AUTO, TOP, feature_layers, feature_maps, several_layers
 from pixmill.learn.litert import load_litert
@@ -41,7 +41,7 @@ def build(params, layers=(AUTO,), side=SIDE):
 
 
 def test_there_is_a_preset_of_each_family() -> None:
-    assert [name.removesuffix("Backbone").lower() for name in FAMILIES] == [*KINDS]
+    assert [name.removesuffix("Backbone").lower() for name in FAMILIES] == [*preset_files._FAMILIES] == [*KINDS]
 
 
 @pytest.mark.parametrize("kind", EACH)
@@ -126,6 +126,17 @@ def test_a_damaged_or_hostile_preset_is_not_loaded(threads, params_of, preset, t
     with pytest.raises(TrainError, match=told) as refusal:
         build(params)
     assert "\n" not in refusal.value.message
+
+
+def test_weights_that_are_missing_are_not_left_random(threads, params_of, preset, tmp_path) -> None:
+    import h5py
+
+    folder = shutil.copytree(preset("resnet"), tmp_path / "changed")
+    with h5py.File(folder / "model.weights.h5", "a") as file:
+        del file["layers/conv2d"]
+    params = params_of("resnet", name=f"hub:{folder}", sha256=preset_digest(folder))
+    with pytest.raises(TrainError, match="is not an intact preset"):
+        build(params)
 
 
 def test_a_network_that_could_not_be_loaded_again_is_refused_at_once(threads, params_of, monkeypatch) -> None:

@@ -23,7 +23,8 @@ CONFIG, CONVERTER, WEIGHTS = "config.json", "image_converter.json", "model.weigh
 _FILES = (CONFIG, CONVERTER, WEIGHTS)
 """What is read of a preset, and nothing else: no pickle, no code."""
 
-_OTHER = "choose another preset: pixmill use hub:PRESET"
+ANOTHER = "choose another preset: pixmill use hub:PRESET"
+"""What to do about one that cannot be taken."""
 
 _FAMILIES = ("clip", "densenet", "dinov2", "dinov3", "efficientnet", "resnet", "siglip")
 """Of KerasHub's built-in presets, those of :data:`pixmill.learn.presets.FAMILIES`."""
@@ -137,7 +138,7 @@ def find_preset(preset: str, revision: str | None, root: Path) -> Path:
     if missing:
         raise TrainError(
             f"{folder} is no preset of KerasHub for images: it has no {' and no '.join(missing)}",
-            next=_OTHER,
+            next=ANOTHER,
         )
     return folder
 
@@ -194,7 +195,7 @@ def _handle(preset: str) -> str:
         handle = preset.removeprefix(_KAGGLE)
         if handle.count("/") == 3:
             return handle
-        raise TrainError(f"expected {_KAGGLE}<owner>/<model>/keras/<variation>, received {preset}", next=_OTHER)
+        raise TrainError(f"expected {_KAGGLE}<owner>/<model>/keras/<variation>, received {preset}", next=ANOTHER)
     load_tensorflow()
     import keras_hub
 
@@ -204,7 +205,7 @@ def _handle(preset: str) -> str:
         if about["metadata"].get("path") in _FAMILIES
     }
     if preset in keras_hub.models.Backbone.presets and preset not in known:
-        raise TrainError(f"Pixmill takes no features from {preset}, but from {', '.join(_FAMILIES)}", next=_OTHER)
+        raise TrainError(f"Pixmill takes no features from {preset}, but from {', '.join(_FAMILIES)}", next=ANOTHER)
     if preset not in known:
         raise TrainError(
             f"KerasHub has no preset '{preset}'{did_you_mean(preset, known, most=3, show=repr)}",

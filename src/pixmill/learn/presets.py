@@ -15,10 +15,8 @@ from pixmill.core.words import did_you_mean
 from pixmill.learn.determinism import first_line
 from pixmill.learn.layers import AUTO, TOP
 from pixmill.learn.model_folder import find_disallowed_class
-from pixmill.learn.preset_files import CONFIG, CONVERTER
+from pixmill.learn.preset_files import ANOTHER, CONFIG, CONVERTER
 from pixmill.learn.tensorflow import keras, load_tensorflow
-
-_OTHER = "choose another preset: pixmill use hub:PRESET"
 
 
 class _Family(NamedTuple):
@@ -80,7 +78,7 @@ def preset_features(
         side = _side(config, family, image_size or pixels.shape[1], given=image_size is not None)
     except (LookupError, TypeError, ValueError) as error:
         raise TrainError(
-            f"{folder / CONFIG} is not of a preset of KerasHub: {first_line(error)}", next=_OTHER
+            f"{folder / CONFIG} is not of a preset of KerasHub: {first_line(error)}", next=ANOTHER
         ) from error
     options: dict[str, Any] = {} if family.size == "own" else {"image_shape": (side, side, 3)}
     if name.startswith("DINO"):
@@ -88,7 +86,7 @@ def preset_features(
     try:
         with warnings.catch_warnings():
             # If a weight is missing from the file, Keras only warns and keeps the random one.
-            warnings.filterwarnings("error", category=UserWarning, module="keras")
+            warnings.simplefilter("error", UserWarning)
             backbone = keras_hub.models.Backbone.from_preset(str(folder.resolve()), dtype="float32", **options)
             converter = keras_hub.layers.ImageConverter.from_preset(str(folder.resolve()))
     except Exception as error:
@@ -112,7 +110,7 @@ def preset_features(
     model = keras.Model(pixels, features, name="preset")
     if strange := find_disallowed_class(json.loads(model.to_json())):
         # Before hours of features for a classifier that could not be loaded.
-        raise TrainError(f"{folder} has layers that a saved classifier may not contain: {strange}", next=_OTHER)
+        raise TrainError(f"{folder} has layers that a saved classifier may not contain: {strange}", next=ANOTHER)
     return model
 
 
@@ -130,16 +128,16 @@ def read_preset(folder: Path) -> tuple[str, dict[str, Any]]:
         name, config = content["class_name"], content["config"]
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise TrainError(
-            f"{folder}: {CONFIG} or {CONVERTER} is not of a preset of KerasHub: {first_line(error)}", next=_OTHER
+            f"{folder}: {CONFIG} or {CONVERTER} is not of a preset of KerasHub: {first_line(error)}", next=ANOTHER
         ) from error
     if name not in FAMILIES:
         known = ", ".join(sorted(each.removesuffix("Backbone") for each in FAMILIES))
         raise TrainError(
-            f"{folder}: {name} is no network that Pixmill takes features from; they are {known}", next=_OTHER
+            f"{folder}: {name} is no network that Pixmill takes features from; they are {known}", next=ANOTHER
         )
     allowed = {name, name.replace("Backbone", "ImageConverter"), *FAMILIES[name].parts}
     if strange := _strange_class([content, converter], allowed):
-        raise TrainError(f"{folder} names {strange}, which is not loaded", next=_OTHER)
+        raise TrainError(f"{folder} names {strange}, which is not loaded", next=ANOTHER)
     return name, config
 
 

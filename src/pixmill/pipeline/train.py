@@ -11,6 +11,7 @@ from pixmill.learn.litert_export import export_classifier
 from pixmill.learn.model_folder import save_classifier
 from pixmill.learn.networks import describe_model
 from pixmill.learn.novelty import save_novelty
+from pixmill.learn.preset_files import describe_preset
 from pixmill.pages.train import curves_figure, draw_samples, render_report
 from pixmill.record.epochs import EpochLogger
 from pixmill.record.run_recorder import RunRecorder
@@ -43,6 +44,8 @@ def _write(workspace: Workspace, params: Params, trained: Trained, record: RunRe
     write_figures(root, "train", headline=trained.headline(), full=trained.metrics(), tables=tables)
     write_bytes(folder / "samples.jpg", samples.sheet())
     weights = save_classifier(model, trained.labels, folder, **trained.preprocessing)
+    if settings.model != "cnn" and (preset := describe_preset(settings.backbone)) is not None:
+        write_text(folder / "preset.txt", f"{preset}\n")
     if trained.novelty is not None:
         save_novelty(folder, trained.novelty)
     cache = workspace.scratch("train") / "features"

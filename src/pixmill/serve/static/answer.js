@@ -32,7 +32,7 @@ function headline(state, unsure) {
     waiting: ['Looking…', chosen?.wait ? `The server is busy. Trying again in ${count(chosen.wait, 'second')}.` : ''],
     failed: [chosen?.file ? 'No answer' : 'No image', chosen?.error?.message],
     broken: ['Not readable', told?.message ?? `The file is not an intact image (${told?.reason}).`],
-    answered: [unsure ? `${told.label}?` : told?.label, told?.unlike ? 'This image is unlike those the model was trained on, so its answer is unreliable.' : unsure ? `Below ${from}, this model is wrong too often to rely on: check for yourself.` : told?.sure ? `From ${from} on, this model\u2019s answers reached its target accuracy on images like those it was trained on.` : ''],
+    answered: [unsure ? `${told.label}?` : told?.label, told?.unlike ? 'This image is unlike those the model was trained on, so its answer is unreliable.' : unsure ? `Below ${from}, this model is wrong too often to rely on: check for yourself.` : told?.sure ? `From ${from} on, this model\u2019s answers reached its target accuracy on images like those it was trained on.` : 'This model was not shown to be reliable at any confidence, so it calls no answer sure: check for yourself.'],
   }[state];
   const heading = part('title');
   if (heading.textContent !== title || state === 'answered') heading.replaceChildren(make('span', {}, title)); // a new element rises anew

@@ -2,9 +2,12 @@
 
 import * as api from './api.js';
 import { press } from './bars.js';
-import { part, set } from './elements.js';
+import { make, part, set } from './elements.js';
 import { say, visit } from './visit.js';
 import { cut, extension, size } from './words.js';
+
+// HTML has no images without a source: these wait for theirs.
+part('frame').append(make('img', { id: 'image', hidden: true }), make('img', { id: 'heat', alt: '', hidden: true }));
 
 export function picture() {
   const { chosen } = visit;

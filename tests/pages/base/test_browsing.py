@@ -7,6 +7,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from tests.browsing import show
+from tests.pages.base.words import divided_words
 from tests.pages.evaluate.test_page import MISTAKES, page
 
 pytestmark = pytest.mark.browser
@@ -62,3 +63,13 @@ def test_on_a_phone_long_galleries_are_folded_and_wide_tables_can_be_scrolled_by
     wide = [box.get_property("scrollWidth") > box.get_property("clientWidth") for box in boxes]
     assert any(wide)
     assert [box.get_attribute("tabindex") == "0" for box in boxes] == wide
+
+
+def test_a_long_word_is_cut_on_a_card_and_whole_when_it_is_enlarged(opened):
+    browser, name = opened(400), "sixty" + "letters" * 7 + "inoneword"
+    browser.execute_script(
+        "for (const one of document.querySelectorAll('.card strong')) one.title = one.textContent = arguments[0]", name
+    )
+    assert divided_words(browser, ".card strong") == []
+    browser.find_element(By.CSS_SELECTOR, "figure.card img").click()
+    assert name in browser.find_element(By.TAG_NAME, "dialog").text

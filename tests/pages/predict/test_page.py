@@ -94,7 +94,7 @@ def test_each_card_says_class_confidence_runner_up_and_path(tmp_path) -> None:
     html = render_gallery([row(LABELS, 1, [6, 3, 1], path=path)], model(LABELS), content=none)
     card = html[html.index("<figure class") :]
     assert re.search(r">coat</strong> <b>60\.0 %</b>", card)
-    assert re.search(r"<span>shoe</span> <span>30\.0 %</span>", card)
+    assert re.search(r'<span title="shoe">shoe</span> <span>30\.0 %</span>', card)
     assert "not sure" in card
     assert f'title="{path}"' in card
     assert re.search(r">a-folder-with-[^<]*…[^<]*photo\.jpg<", card)

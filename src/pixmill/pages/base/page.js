@@ -1,6 +1,8 @@
 // Enlarge the image that is clicked; arrow keys and buttons lead to its neighbours.
 const dialog = document.querySelector('dialog');
 const labels = [...document.querySelectorAll('#labels > li')].map((item) => item.textContent);
+const large = document.createElement('img'); // which HTML allows only with a source
+dialog.querySelector('form').after(large);
 let enlarged;
 const cell = (name, content) => Object.assign(document.createElement('span'), { className: name, textContent: content });
 const describe = (image) => {
@@ -20,7 +22,6 @@ const describe = (image) => {
 };
 const images = [...document.querySelectorAll('main img')];
 const enlarge = (image) => {
-  const large = dialog.querySelector('img');
   const factor = Math.min(0.9 * innerWidth / image.naturalWidth, 0.8 * innerHeight / image.naturalHeight, 6);
   large.src = image.src;
   large.alt = image.alt;
@@ -52,6 +53,9 @@ dialog.addEventListener('keydown', ({ key }) => {
   if (key === 'ArrowLeft' || key === 'ArrowRight') go(key === 'ArrowLeft' ? -1 : 1);
 });
 dialog.addEventListener('close', () => enlarged?.focus());
+
+// A word wider than its card is cut.
+for (const name of document.querySelectorAll('.card strong')) name.title ||= name.textContent;
 
 // On a phone a long gallery starts folded.
 const few = 6;

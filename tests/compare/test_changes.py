@@ -1,6 +1,7 @@
 """Params, stages, packages and commits that differ are found, and told why."""
 
 import copy
+import json
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from pixmill.compare.changes import find_changed_params, find_changes
 from pixmill.compare.comparison import Change, StageChange
+from pixmill.core.params import parse_params
 from pixmill.provenance.lock import SECTIONS, Lock, write_lock
 from tests.compare.made_revisions import make_revision
 from tests.version_control import git, start_repository
@@ -45,9 +47,21 @@ LOCK: dict[str, Any] = {
 }
 
 
+def _changed(base: str | None, head: str | None) -> tuple[Change, ...]:
+    """Return the params in which two files differ."""
+    return find_changed_params(make_revision(None, params=base), make_revision(None, params=head))
+
+
+def _resolved(text: str, **train: Any) -> str:
+    """Return the ``params.json`` that a training writes of a ``params.yaml``, with what its version had otherwise."""
+    content = parse_params(text).model_dump(mode="json", by_alias=True)
+    content["train"] |= train
+    return json.dumps(content)
+
+
 def test_params_that_differ_are_named() -> None:
     head = PARAMS.replace("filters: 16", "filters: 32").replace("dress]", "dress, hat]") + "split: {salt: second}\n"
-    assert find_changed_params(PARAMS, head) == (
+    assert _changed(PARAMS, head) == (
         Change("classes", ["coat", "dress"], ["coat", "dress", "hat"]),
         Change("split.salt", "pixmill", "second"),
         Change("train.cnn.blocks.1.filters", 16, 32),
@@ -55,28 +69,49 @@ def test_params_that_differ_are_named() -> None:
 
 
 def test_what_is_left_out_has_its_default() -> None:
-    assert find_changed_params(PARAMS, PARAMS + "split: {val: 0.15}\nevaluate: {}\n") == ()
+    assert _changed(PARAMS, PARAMS + "split: {val: 0.15}\nevaluate: {}\n") == ()
 
 
 def test_limits_of_the_gate_count() -> None:
     head = PARAMS + "review: {min: {accuracy: 0.8}}\n"
-    assert find_changed_params(PARAMS, head) == (Change("review.min.accuracy", None, 0.8),)
+    assert _changed(PARAMS, head) == (Change("review.min.accuracy", None, 0.8),)
 
 
 def test_a_section_that_was_no_section_is_not_lost() -> None:
-    (blocks, *_) = find_changed_params("train: {a: 5}", "train: {a: {b: 1}}")
+    (blocks, *_) = _changed("train: {a: 5}", "train: {a: {b: 1}}")
     assert blocks == Change("train.a", 5, None)
 
 
 def test_params_of_another_version_are_compared_without_defaults() -> None:
     old = PARAMS + "split: {val: 0.15}\nfetch: {retries: 3}\n"
-    assert find_changed_params(old, PARAMS) == (Change("fetch.retries", 3, None), Change("split.val", 0.15, None))
+    assert _changed(old, PARAMS) == (Change("fetch.retries", 3, None), Change("split.val", 0.15, None))
+
+
+def test_the_defaults_of_a_run_are_those_that_it_had() -> None:
+    listed, default = PARAMS.replace("train: {", "train: {epochs: 30, "), PARAMS
+    one, other = (make_revision(None, params=text, resolved=_resolved(text)) for text in (listed, default))
+    assert find_changed_params(one, other) == ()
+    # Runs of earlier versions, and commits, have no such file.
+    assert find_changed_params(one, make_revision(None, params=default)) == ()
+    before = make_revision(None, params=default, resolved=_resolved(default, epochs=20))
+    for after in (one, other, make_revision(None, params=default)):
+        assert find_changed_params(before, after) == (Change("train.epochs", 20, 30),)
+
+
+def test_where_this_version_does_not_accept_the_file_of_a_run_its_params_yaml_counts() -> None:
+    for resolved in (_resolved(PARAMS, removed=1), "[", ""):
+        revision = make_revision(None, params=PARAMS, resolved=resolved)
+        assert find_changed_params(revision, make_revision(None, params=PARAMS)) == ()
+    # And params.yaml alone, where it is the other revision's that is not accepted.
+    old = PARAMS + "fetch: {retries: 3}\n"
+    revision = make_revision(None, params=PARAMS, resolved=_resolved(PARAMS))
+    assert find_changed_params(make_revision(None, params=old), revision) == (Change("fetch.retries", 3, None),)
 
 
 @pytest.mark.parametrize("text", [None, "a: [", "- 1", ""])
 def test_without_params_nothing_is_invented(text: str | None) -> None:
-    assert find_changed_params(text, text) == ()
-    assert find_changed_params(text, None) == find_changed_params(None, text) == ()
+    assert _changed(text, text) == ()
+    assert _changed(text, None) == _changed(None, text) == ()
 
 
 values = st.none() | st.booleans() | st.integers(-3, 3) | st.lists(st.integers(0, 2), max_size=2)
@@ -85,9 +120,9 @@ sections = st.dictionaries(st.sampled_from(["a", "b", "c"]), values | st.diction
 
 @given(sections, sections)
 def test_swapped_sides_swap_values(base: dict[str, Any], head: dict[str, Any]) -> None:
-    forth, back = find_changed_params(str(base), str(head)), find_changed_params(str(head), str(base))
+    forth, back = _changed(str(base), str(head)), _changed(str(head), str(base))
     assert back == tuple(Change(change.name, change.head, change.base) for change in forth)
-    assert find_changed_params(str(base), str(base)) == ()
+    assert _changed(str(base), str(base)) == ()
 
 
 def _stages(change: Callable[[dict[str, Any]], Any]) -> dict[str, tuple[str, ...]]:
@@ -125,6 +160,24 @@ def test_params_of_a_stage_are_named_by_their_leaves() -> None:
     assert _stages(change) == {
         "validate": ("command", "param validate.groups.by", "param validate.min_per_class.count")
     }
+
+
+def test_a_param_that_only_leaves_the_file_is_no_reason() -> None:
+    sections = {"validate": {"min_per_class": {"count": 30}}, "train": {"epochs": 30, "seed": 3}}
+
+    def of(*params: dict[str, Any]) -> tuple[StageChange, ...]:
+        locks = [{"train": {"params": {"params.yaml": sections}}} for sections in params]
+        base, head = (make_revision(None, lock=lock) for lock in locks)
+        return find_changes(base, head, Path("/nowhere")).stages
+
+    assert of(sections, {"validate": {}, "train": {"seed": 3}}) == ()
+    assert of(sections, {"validate": {}, "train": {}}) == (StageChange("train", ("param train.seed",)),)
+    # A section that a stage did not depend on is told by what the file says.
+    (added,) = of({"train": {}}, {"validate": {"min_per_class": {"count": 30}}, "train": {}})
+    assert added.reasons == ("param validate.min_per_class.count",)
+    # One that this version does not accept, likewise.
+    (old,) = of({"train": {"epochs": 30, "removed": 1}}, {"train": {}})
+    assert old.reasons == ("param train.epochs", "param train.removed")
 
 
 def test_stages_come_in_the_order_of_the_pipeline() -> None:

@@ -189,6 +189,7 @@ def test_a_run_is_a_side_by_any_of_its_names(recorded):
         assert (revision.name, revision.title, revision.commit) == (name, title, git(project, "rev-parse", "stronger"))
         assert (accuracy(revision), revision.metrics, accuracy(other)) == (0.875, {"accuracy": 0.875}, 0.75)
         assert "epochs: 9" in revision.params
+        assert revision.resolved is None, "a run of an earlier version"
         assert list(revision.lock) == ["split", "train", "evaluate"]
         assert (len(revision.manifest), len(revision.pairs), revision.run.id, revision.missing) == (8, 1, run, ())
         assert revision.read(f"artifacts/scrape/{IDS[0]}.png") == f"image {IDS[0]}".encode()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from pixmill.core.params import parse_params
 from pixmill.core.workspace import Workspace
 from tests.servers import Postgresql
 
@@ -76,8 +77,8 @@ def training(workspace):
     """Open the run of a training with a few params."""
     from pixmill.record.stage_runs import training_run
 
-    params = {"train.epochs": 3, "classes": ["coat", "dress"]}
-    return lambda **more: training_run(workspace, params=params, **more)
+    params = parse_params("{classes: [coat, dress], scrape: {snapshot: '2026-11-20'}, train: {epochs: 3}}")
+    return lambda **more: training_run(workspace, **{"params": params, "name": "train", **more})
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 
 from pixmill import __version__
 from pixmill.core.errors import DataError
+from pixmill.core.params import parse_params
 from pixmill.core.workspace import Workspace
 from pixmill.record.lineage import code_tags, data_hashes, data_tags, is_alive, process_tags, source_tags
 from pixmill.record.stage_runs import training_run
@@ -129,7 +130,8 @@ def test_the_first_run_of_a_fresh_clone_is_not_dirty(repository, tmp_path_factor
     clone = tmp_path_factory.mktemp("clone")
     git(clone, "clone", "-q", str(repository), ".")
     (clone / "mlflow.db.part").touch()  # as another process has it that makes the database at this moment
-    with training_run(Workspace(clone, clone), params={}) as run:
+    params = parse_params("{classes: [coat, dress], scrape: {snapshot: '2026-11-20'}}")
+    with training_run(Workspace(clone, clone), params=params) as run:
         assert code_tags(clone)["pixmill.dirty"] == "false"
     recorded = MlflowClient(f"sqlite:///{clone}/mlflow.db").get_run(run.run_id)
     assert recorded.data.tags["pixmill.dirty"] == "false"

@@ -10,6 +10,7 @@ import pytest
 
 from pixmill.record import sync as sync_module
 from pixmill.record.lineage import process_tags
+from pixmill.record.run_lookup import RunReader
 from pixmill.record.sync import sync
 from tests.command import run_pixmill
 
@@ -18,10 +19,12 @@ WEIGHTS = "a" * 32
 TRAIN = """
 import sys, time
 from pathlib import Path
+from pixmill.core.params import parse_params
 from pixmill.core.workspace import Workspace
 from pixmill.record.stage_runs import training_run
 home = Path(sys.argv[1])
-with training_run(Workspace(home, home), params={"train.epochs": 3}) as run:
+params = parse_params("{classes: [coat, dress], scrape: {snapshot: '2026-11-20'}}")
+with training_run(Workspace(home, home), params=params) as run:
     run.log_metrics({"train_loss": 1.0}, step=1, timestamp=1001)
     print(run.run_id, flush=True)
     time.sleep(600)
@@ -63,6 +66,8 @@ def test_a_run_that_waited_is_sent_once_as_of_its_own_time(away, store, place):
     (recorded,) = store.runs()
     assert (recorded.info.status, recorded.data.metrics) == ("FINISHED", {"train_loss": 0.5, "best_loss": 0.5})
     assert (recorded.info.start_time, recorded.info.end_time) == (away.data.started, away.data.ended)
+    assert recorded.data.params == away.data.params
+    assert RunReader(store.workspace).resolved_params(recorded.info.run_id)["train.batch_size"] == 32
     assert pending_names(place) == []
     assert sync(store.workspace).line() == "no pending runs"
     assert len(store.runs()) == 1

@@ -1,5 +1,6 @@
 """The run of a training: what it carries, how it ends, and which run it is."""
 
+import json
 import os
 import threading
 import time
@@ -7,8 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from pixmill.record.stage_runs import training_run
+from pixmill.core.params import flat, parse_params
+from pixmill.record.run_lookup import RunReader
 from pixmill.record.sync import sync
+
+HEAD = "classes: [coat, dress]\nscrape: {snapshot: '2026-11-20'}\n"
+LISTED = {"classes": "['coat', 'dress']", "scrape.snapshot": "2026-11-20"}
 
 
 def test_it_carries_params_curves_and_the_process_that_wrote_it(training, store):
@@ -18,10 +23,45 @@ def test_it_carries_params_curves_and_the_process_that_wrote_it(training, store)
             run.log_metrics({"train_loss": 1 / epoch, "val_accuracy": 0.5}, step=epoch)
     (recorded,) = store.runs()
     assert recorded.info.status == "FINISHED"
-    assert recorded.data.params == {"train.epochs": "3", "classes": "['coat', 'dress']"}
+    assert recorded.data.params == {**LISTED, "train.epochs": "3"}
     assert store.points(run.run_id, "train_loss") == [(1, 1.0), (2, 0.5)]
     assert recorded.data.tags["mlflow.source.name"] == "stages/train.py"
     assert recorded.data.tags["pixmill.pid"] == str(os.getpid())
+
+
+def test_the_keys_of_params_yaml_are_listed_and_all_params_are_in_a_file(training, store):
+    # An item of a list says some of its keys, and a value is its default.
+    params = parse_params(
+        "classes: [AT&T, café]\nscrape: {snapshot: '2026-11-20', queries: {AT&T: [phone], café: [crème]}}\n"
+        "train: {cnn: {blocks: [{filters: 16}, {filters: 9}]}, seed: 7, learning_rate: 1.0e-5, features: {}}\n"
+        "split: {salt: '7'}\nevaluate: {}\n"
+    )
+    with training(params=params) as run:
+        pass
+    recorded = store.client.get_run(run.run_id)
+    assert recorded.data.params == {
+        "classes": "['AT&T', 'café']",
+        "scrape.snapshot": "2026-11-20",
+        "scrape.queries.AT_T": "['phone']",
+        "scrape.queries.caf_": "['crème']",
+        "train.cnn.blocks.0.filters": "16",
+        "train.cnn.blocks.1.filters": "9",
+        "train.seed": "7",
+        "train.learning_rate": "1e-05",
+        "split.salt": "7",
+    }
+    text = Path(store.client.download_artifacts(run.run_id, "params.json")).read_text(encoding="utf-8")
+    assert parse_params(text) == params
+    assert list(json.loads(text)) == sorted(json.loads(text))
+    assert RunReader(store.workspace).resolved_params(run.run_id) == flat(params)
+
+
+def test_a_value_that_mlflow_cuts_is_whole_in_the_file(training, store):
+    classes = [f"class number {number}" for number in range(500)]
+    with training(params=parse_params(f"classes: {classes}\nscrape: {{snapshot: '2026-11-20'}}\n")) as run:
+        pass
+    assert len(store.client.get_run(run.run_id).data.params["classes"]) == 6000
+    assert RunReader(store.workspace).resolved_params(run.run_id)["classes"] == classes
 
 
 def test_dvc_s_hash_is_the_digest_of_the_dataset(training, store):
@@ -62,8 +102,9 @@ def test_within_mlflow_run_it_is_the_project_s_run_which_goes_on(training, store
 def test_a_second_training_within_mlflow_run_gets_a_run_beneath(training, store, monkeypatch):
     project = store.client.create_run("0").info.run_id
     monkeypatch.setenv("MLFLOW_RUN_ID", project)
-    with training():
+    with training(params=parse_params(HEAD)):
         pass
+    assert store.client.get_run(project).data.params == LISTED
     with training() as second:
         pass
     assert second.run_id != project
@@ -72,19 +113,16 @@ def test_a_second_training_within_mlflow_run_gets_a_run_beneath(training, store,
 
 
 @pytest.mark.parametrize(
-    ("params", "name"),
+    ("train", "name"),
     [
-        ({"train.model": "cnn"}, "wider-net, cnn"),
-        ({"train.model": "backbone", "train.backbone.name": "resnet50"}, "wider-net, backbone resnet50"),
-        (
-            {"train.model": "features", "train.backbone.name": "resnet50", "train.features.head": "mlp"},
-            "wider-net, features resnet50 mlp",
-        ),
+        ("model: cnn", "wider-net, cnn"),
+        ("model: backbone, backbone: {name: resnet50}", "wider-net, backbone resnet50"),
+        ("model: features, backbone: {name: resnet50}, features: {head: mlp}", "wider-net, features resnet50 mlp"),
     ],
 )
-def test_the_name_tells_the_experiment_and_the_model(workspace, store, monkeypatch, params, name):
+def test_the_name_tells_the_experiment_and_the_model(training, store, monkeypatch, train, name):
     monkeypatch.setenv("DVC_EXP_NAME", "wider-net")
-    with training_run(workspace, params=params):
+    with training(params=parse_params(f"{HEAD}train: {{{train}}}"), name=None):
         pass
     assert store.runs()[0].info.run_name == name
 

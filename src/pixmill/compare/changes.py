@@ -1,16 +1,19 @@
 """What differs between two revisions in params, stages, packages and commits."""
 
 import contextlib
+import functools
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ValidationError
+
 from pixmill.compare.comparison import Change, Changes, Revision, StageChange
 from pixmill.core.errors import ParamsError, PixmillError
 from pixmill.core.git import git
-from pixmill.core.params import flat, parse_params, parse_yaml
+from pixmill.core.params import Params, flat, parse_params, parse_yaml
 from pixmill.core.words import printable
 from pixmill.provenance.lock import FILE, parse_lock
 
@@ -44,34 +47,49 @@ def find_changes(base: Revision, head: Revision, root: Path) -> Changes:
     pins = _pins(base.read("requirements.txt")), _pins(head.read("requirements.txt"))
     packages = pins if all(pins) else versions
     return Changes(
-        params=find_changed_params(base.params, head.params),
+        params=find_changed_params(base, head),
         stages=tuple(_stages(base.lock, head.lock, versions)) if base.lock and head.lock else (),
         packages=_different(*packages) if all(packages) else (),
         commits=_commits(root, base.commit, head.commit),
     )
 
 
-def find_changed_params(base: str | None, head: str | None) -> tuple[Change, ...]:
-    """Return the params that differ, by name.
+def find_changed_params(base: Revision, head: Revision) -> tuple[Change, ...]:
+    """Return the params that differ, by name; none where a revision has no ``params.yaml``.
 
-    Defaults are included. A text that this version does not accept is of another version, whose defaults are unknown:
-    then only what both texts say themselves is compared.
+    Defaults are included: those of the version that recorded a run, else of this one. A file that this version does not
+    accept is of another version, whose defaults are unknown: then only what both files say themselves is compared.
 
     Args:
-        base: The text of the base's ``params.yaml``; ``None`` if there is none: then nothing differs.
-        head: The head's.
+        base: What is compared with.
+        head: What is reviewed.
     """
-    if base is None or head is None:
+    if base.params is None or head.params is None:
         return ()
-    for parse in (parse_params, _plain):
-        with contextlib.suppress(ParamsError):
-            return _different(flat(parse(base)), flat(parse(head)))
+    before, after = _resolved(base), _resolved(head)
+    if before is not None and after is not None:
+        return _different(before, after)
+    with contextlib.suppress(ParamsError):
+        return _different(_plain(base.params), _plain(head.params))
     return ()
+
+
+def _resolved(revision: Revision) -> dict[str, Any] | None:
+    """Return all params of a revision; ``None`` where this version does not accept its files."""
+    return next(filter(None, map(_parse, filter(None, (revision.resolved, revision.params)))), None)
+
+
+@functools.lru_cache(maxsize=128)  # A ranking compares each of dozens with the first.
+def _parse(text: str) -> dict[str, Any] | None:
+    try:
+        return flat(parse_params(text))
+    except ParamsError:
+        return None
 
 
 def _plain(text: str) -> dict[str, Any]:
     content = parse_yaml(text)
-    return content if isinstance(content, dict) else {}
+    return flat(content) if isinstance(content, dict) else {}
 
 
 def _different(base: Mapping[str, Any], head: Mapping[str, Any]) -> tuple[Change, ...]:
@@ -99,14 +117,13 @@ def _reasons(stage: str, base: Mapping[str, Any], head: Mapping[str, Any], versi
     reasons = ["command"] if base.get("cmd") != head.get("cmd") else []
     files = {**base.get("params", {}), **head.get("params", {})}
     for file in sorted(files, key=("params.yaml", FILE).__contains__, reverse=True):
-        names = [
-            change.name for change in _different(*(flat(it.get("params", {}).get(file, {})) for it in (base, head)))
-        ]
+        before, after = (it.get("params", {}).get(file, {}) for it in (base, head))
+        if file == "params.yaml":
+            before, after = _with_defaults(before, after)
+        names = [change.name for change in _different(flat(before), flat(after))]
         if file == FILE and names:
-            before, after = (pins.get("pixmill") for pins in versions)
-            upgrade = (
-                f" (pixmill {before} \N{RIGHTWARDS ARROW} {after})" if before and after and before != after else ""
-            )
+            old, new = (pins.get("pixmill") for pins in versions)
+            upgrade = f" (pixmill {old} \N{RIGHTWARDS ARROW} {new})" if old and new and old != new else ""
             reasons.append(f"code of {stage}{upgrade}")
         else:
             reasons += [f"param {name}" if file == "params.yaml" else f"param {name} in {file}" for name in names]
@@ -114,6 +131,26 @@ def _reasons(stage: str, base: Mapping[str, Any], head: Mapping[str, Any], versi
     if not reasons and _different_files(base, head, "outs"):
         return ["other results from the same inputs"]
     return reasons
+
+
+def _with_defaults(base: Mapping[str, Any], head: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """Return what two stages of ``dvc.lock`` have of ``params.yaml``, with the defaults of the sections that both have.
+
+    Both are unchanged where this version does not accept one.
+    """
+    fields = {field.alias or key: field.annotation for key, field in Params.model_fields.items()}
+    shared = {
+        name: section
+        for name, section in fields.items()
+        if name in base and name in head and isinstance(section, type) and issubclass(section, BaseModel)
+    }
+    try:
+        return tuple(
+            {**side, **{name: section.model_validate(side[name]).model_dump() for name, section in shared.items()}}
+            for side in (base, head)
+        )
+    except ValidationError:
+        return base, head
 
 
 def _different_files(base: Mapping[str, Any], head: Mapping[str, Any], kind: str) -> list[str]:

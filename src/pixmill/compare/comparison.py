@@ -40,6 +40,7 @@ class Revision:
         commit: Its Git commit; the workspace's is HEAD, a run's that of its training.
         is_workspace: Whether it is the working tree.
         params: The text of its ``params.yaml``.
+        resolved: That of its ``params.json``, with all params; only a run has one.
         lock: The stages of its ``dvc.lock`` by name; empty if it has none.
         metrics: Its ``plots/evaluate/full.json``; log-loss and calibration error are of calibrated probabilities.
         predictions: Its ``artifacts/evaluate/predictions.parquet``.
@@ -59,6 +60,7 @@ class Revision:
     commit: str | None
     is_workspace: bool = False
     params: str | None = None
+    resolved: str | None = None
     lock: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] | None = None
     predictions: pd.DataFrame | None = None

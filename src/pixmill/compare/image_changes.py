@@ -83,7 +83,7 @@ def compare_data(base: Revision, head: Revision, review: ReviewParams) -> DataDi
         head_images=int(after["kept"].sum()),
         resplit=tuple(
             f"{change.name} changed from {_to_text(change.base)} to {_to_text(change.head)}"
-            for change in find_changed_params(base.params, head.params)
+            for change in find_changed_params(base, head)
             if change.name in _SPLITTING
         ),
         images=images,

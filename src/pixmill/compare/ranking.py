@@ -125,7 +125,7 @@ def compare_runs(workspace: Workspace, params: Params) -> Ranking:
     order = sorted(range(len(pairs)), key=lambda place: (tested[place] != usual, -scores[place]))
     pairs = [pairs[place] for place in order]
     best = pairs[0][1] if usual is not None and pairs[0][0].value is not None else None
-    different = _params_that_differ([revision.params for _, revision in pairs])
+    different = _params_that_differ([revision for _, revision in pairs])
     rows = [
         replace(_compare_with_best(row, revision, best, params), params=own)
         for (row, revision), own in zip(pairs, different, strict=True)
@@ -223,12 +223,12 @@ def _compare_with_best(row: RankedModel, revision: Revision, best: Revision | No
     return replace(row, common=numbers.n, difference=numbers.decisive)
 
 
-def _params_that_differ(texts: list[str | None]) -> list[dict[str, Any]]:
-    """Return those params of each text in which they differ from each other."""
-    first = texts[0]
+def _params_that_differ(revisions: list[Revision]) -> list[dict[str, Any]]:
+    """Return those params of each revision in which they differ from each other."""
+    first = revisions[0]
     changes = [
-        {each.name: each for each in find_changed_params(first, text) if not each.name.startswith(_NO_ORIGIN)}
-        for text in texts
+        {each.name: each for each in find_changed_params(first, other) if not each.name.startswith(_NO_ORIGIN)}
+        for other in revisions
     ]
     common = {name: each.base for changed in changes for name, each in changed.items()}
     return [

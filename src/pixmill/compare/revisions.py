@@ -17,6 +17,7 @@ from pixmill.core.git import git
 from pixmill.core.workspace import Workspace
 from pixmill.evaluate.measure import convert_metrics
 from pixmill.metrics.calibration import Calibration
+from pixmill.record.delivery import RESOLVED
 from pixmill.record.run_lookup import CALIBRATION as IN_MODEL
 from pixmill.record.run_lookup import PREDICTIONS, MlflowRun, RunReader
 from pixmill.state.documents import TOO_LARGE, MalformedError, read_stages, read_yaml
@@ -205,7 +206,7 @@ def _of_run(workspace: Workspace, name: str, sources: _Sources) -> Revision:
     run, title = _resolve(workspace, name, sources.runs)
     faults: dict[str, str] = {}
     found = _Documents(name, lambda path: sources.runs.read(run.id, path), faults, lambda: "dvc repro")
-    predictions = sources.runs.read(run.id, PREDICTIONS)
+    predictions, resolved = (sources.runs.read(run.id, path) for path in (PREDICTIONS, RESOLVED))
     missing: list[str] = []
     tables: dict[str, Any] = {}
     split = run.tags.get("pixmill.dvc.artifacts/split")
@@ -237,6 +238,7 @@ def _of_run(workspace: Workspace, name: str, sources: _Sources) -> Revision:
         title=title,
         commit=commit,
         params=found.params,
+        resolved=None if resolved is None else resolved.decode("utf-8", "replace"),
         lock=found.stages,
         metrics=found.metrics(missing),
         predictions=table,

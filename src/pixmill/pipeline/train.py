@@ -4,7 +4,7 @@ import sys
 from functools import partial
 
 from pixmill.core.files import file_digest, fresh_folder, write_bytes, write_figures, write_text
-from pixmill.core.params import Params, flat
+from pixmill.core.params import Params
 from pixmill.core.workspace import Workspace
 from pixmill.learn.classifier import save_calibration
 from pixmill.learn.litert_export import export_classifier
@@ -27,7 +27,7 @@ def main(workspace: Workspace, params: Params) -> None:
         fit()  # Of several processes that train together, only the first writes the results.
         return
     try:
-        with training_run(workspace, params=flat(params)) as record:
+        with training_run(workspace, params=params) as record:
             trained = fit(callback=EpochLogger(record))
             _write(workspace, params, trained, record)
     except Interrupted as error:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pixmill.record.lineage import HOST, host, is_alive
+from pixmill.record.lineage import HOST, VERSION, host, is_alive
 from pixmill.record.pending import RunData
 from pixmill.record.store import experiment_name, model_ids, search_runs
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 WEIGHTS = "pixmill.weights"
 """Tag with the md5 of a run's weights file, by which evaluate finds the training."""
+
+RESOLVED = "params.json"
+"""Where a run has all its params, with the defaults of the version that made it."""
 
 LINKED = "pixmill.linked"
 """Tag of a run created by an evaluation because its training is not in this MLflow."""
@@ -91,7 +94,7 @@ def _create_run(client: MlflowClient, data: RunData, home: Path) -> str:
     """
     parent = data.parent
     if not parent and data.project and data.stage == "train":
-        if not any(name.startswith("train.") for name in client.get_run(data.project).data.params):
+        if VERSION not in client.get_run(data.project).data.tags:
             return data.project
         parent = data.project
     experiment = client.get_run(parent).info.experiment_id if parent else _experiment_id(client, data, home)

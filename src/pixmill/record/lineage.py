@@ -24,6 +24,7 @@ _AFTER_TRAINING = {"train", "evaluate"}
 """Stages of ``dvc.lock`` whose outputs belong to an earlier training."""
 
 HOST, _PID, _STARTED = "pixmill.host", "pixmill.pid", "pixmill.started"
+VERSION = "pixmill.version"
 
 _SAME_START = 2.0
 """Tolerance in seconds between two readings of a process's start time, in case the clock was set."""
@@ -74,7 +75,7 @@ def code_tags(root: Path) -> dict[str, str]:
         pipeline's own results differs from it; absent if Git cannot tell), and ``DVC_EXP_NAME`` within an
         experiment, whose HEAD is its baseline's. Outside Git only the first two.
     """
-    tags = {"pixmill.version": __version__}
+    tags = {VERSION: __version__}
     if (lock := root / "pixmill.lock").exists():
         tags["pixmill.lock"] = file_digest(lock)
     head = git(root, "rev-parse", "HEAD")

@@ -1,12 +1,14 @@
 """The run of a stage: a training's, tagged with its weights, and an evaluation's, which finds it by them."""
 
 import contextlib
+import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
+from pixmill.core.params import Params, TrainParams, flat
 from pixmill.core.workspace import Workspace
-from pixmill.record.delivery import LINKED, WEIGHTS
+from pixmill.record.delivery import LINKED, RESOLVED, WEIGHTS
 from pixmill.record.lineage import code_tags, data_tags, process_tags, source_tags
 from pixmill.record.pending import RunData
 from pixmill.record.run_recorder import RunRecorder
@@ -17,7 +19,7 @@ from pixmill.record.store import quiet_mlflow
 def training_run(
     workspace: Workspace,
     *,
-    params: Mapping[str, Any],
+    params: Params,
     parent: str | None = None,
     name: str | None = None,
 ) -> Iterator[RunRecorder]:
@@ -28,7 +30,8 @@ def training_run(
 
     Args:
         workspace: The project's workspace.
-        params: All parameters to log, flattened.
+        params: Those of the project; the run's parameters are the keys that ``params.yaml`` lists, and all are in
+            the run's file ``params.json``.
         parent: The id of a parent run, such as a sweep's; default: none.
         name: The run's name; default: the DVC experiment and the model.
 
@@ -37,10 +40,12 @@ def training_run(
     """
     root = workspace.root
     quiet_mlflow()
-    data = RunData("train", name=name or _name(params), parent=parent)
+    data = RunData("train", name=name or _name(params.train), parent=parent)
     data.origin, data.tags = source_tags("train") | process_tags(), code_tags(root) | data_tags(root)
     run = RunRecorder(workspace, data)
-    run.log_params(params)
+    run.log_params(_listed(params))
+    resolved = params.model_dump(mode="json", by_alias=True)
+    run.log_text(json.dumps(resolved, ensure_ascii=False, indent=1, sort_keys=True) + "\n", RESOLVED)
     run.log_parts({"train": "training", "val": "validation"})
     for name in ("params.yaml", "pixmill.lock"):
         run.log_file(root / name, name)
@@ -77,13 +82,18 @@ def evaluation_run(workspace: Workspace, *, weights: str) -> Iterator[RunRecorde
     run.finish()
 
 
-def _name(params: Mapping[str, Any]) -> str | None:
+def _listed(params: Params) -> dict[str, Any]:
+    """Return the params that ``params.yaml`` lists, flattened; each other has its default."""
+    listed = flat(params.model_dump(by_alias=True, exclude_unset=True))
+    # A section that is listed as empty ({}) is not a param.
+    return {name: value for name, value in flat(params).items() if name in listed}
+
+
+def _name(params: TrainParams) -> str:
     """Return a short name for the list of runs: ``wider-net, features efficientnet_lite0``."""
-    model = params.get("train.model")
-    parts = [model]
-    if model in ("backbone", "features"):
-        parts.append(params.get("train.backbone.name"))
-    if model == "features":
-        parts.append(params.get("train.features.head"))
-    names = [os.environ.get("DVC_EXP_NAME"), " ".join(str(part) for part in parts if part)]
-    return ", ".join(name for name in names if name) or None
+    parts: list[str] = [params.model]
+    if params.model in ("backbone", "features"):
+        parts.append(params.backbone.name)
+    if params.model == "features":
+        parts.append(params.features.head)
+    return ", ".join(filter(None, (os.environ.get("DVC_EXP_NAME"), " ".join(parts))))

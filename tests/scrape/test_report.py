@@ -121,3 +121,14 @@ def test_every_reason_has_its_words(repository):
     """Reasons are given where things are refused; whoever adds one must explain it to people."""
     reasons = set(re.findall(r'(?:Refused|_Unreadable)\(\s*"(\w+)"', code_of(repository, "web/fetch", "scrape")))
     assert reasons | {"empty", "html", "svg", "archive", "pdf", "unknown", *OTHER_FORMATS} == set(_MEANINGS)
+
+
+def test_a_site_that_promised_more_is_not_called_complete(visit, invented, hats, output):
+    """Nor by a run that asks nobody, since everything is known."""
+    promised = {"hat": [{"image_url": url, "total": 290} for url in hats]}
+    for source in (invented(promised, kind="pages"), invented({}, kind="pages")):
+        result = visit(source)
+        text = words(render_report(result, output))
+        assert "hat 10 of 290 10" in text
+        assert "ended after 10 of the 290 results that the site says it has" in text
+        assert "complete" not in text

@@ -51,6 +51,7 @@ class Candidate:
         bytes: How many bytes the original must have.
         md5: The MD5 of the original's bytes, in hexadecimal.
         given_split: The part (``train``, ``val`` or ``test``) that people have put it into.
+        total: How many results there are, as its page says.
     """
 
     label: str
@@ -69,6 +70,7 @@ class Candidate:
     bytes: int | None = None
     md5: str | None = None
     given_split: str | None = None
+    total: int | None = None
 
     def __post_init__(self) -> None:
         for name in _STRANGERS:

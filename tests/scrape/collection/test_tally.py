@@ -1,5 +1,6 @@
 import pytest
 
+from pixmill.core.params import ScrapeParams
 from pixmill.scrape.candidate import Candidate, Query, Sighting
 from pixmill.scrape.collection.searches import FailedSearch, Search
 from pixmill.scrape.collection.tally import ScrapeTally
@@ -247,6 +248,51 @@ def test_each_product_page_without_an_image_is_told_with_its_reason():
         "saree (source 'shop' 'silk saree'): 3 of 4 product pages gave no image for 'detail' (robots 1, not shown 2), "
         "so the results page's smaller one counts as a thumbnail; check it with: "
     )
+
+
+def shortfalls(came, *, total=None, failed=False, source="site:hats", **limits):
+    """Return what is said of a search that brought so many candidates, where its page promises a total."""
+    params = ScrapeParams(snapshot="2026-11-20", **limits)
+    search = Search(SiteSource(load_site("shop", None), name=source), Query("hat", "straw hat", "u"), "")
+    tally = ScrapeTally(("hat",), [search], params)
+    for rank, image in enumerate(images(came)):
+        candidate = Candidate("hat", "straw hat", rank, f"http://x.test/{rank}", total=total)
+        tally.add(search, Sighting(source, candidate, image))
+    tally.fail([FailedSearch(search, "stalled", "the page stopped")] if failed else [])
+    return tally.remarks()
+
+
+def test_a_site_that_promises_more_than_it_gives_is_told():
+    assert shortfalls(20, total=290) == [
+        "hat (source 'site:hats' 'straw hat'): ended after 20 of the 290 results that the site says it has; if the "
+        "site shows more, correct 'next', 'more' or 'offset' in sites/shop.yaml and change scrape.snapshot; check it "
+        "with: pixmill scrape --probe site:hats 'straw hat'"
+    ]
+    [remark] = shortfalls(20, total=290, per_query=100, per_class=300)
+    assert "ended after 20 of the 100 results that scrape.per_query allows; if" in remark
+
+
+@pytest.mark.parametrize(
+    ("came", "given"),
+    [
+        (20, {}),
+        (20, {"total": 21}),
+        (20, {"total": 20, "per_query": 100}),
+        (20, {"total": 290, "per_query": 20}),
+        (20, {"total": 290, "per_class": 20}),
+        (20, {"total": 290, "failed": True}),
+        (20, {"per_class": 100, "failed": True}),
+        (0, {"per_query": 100}),
+    ],
+)
+def test_what_came_as_it_should_or_is_explained_is_not_short(came, given):
+    assert shortfalls(came, **given) == []
+
+
+def test_a_class_with_fewer_images_than_it_may_have_is_told():
+    said = "hat: 20 images, where scrape.per_class allows 100: for more, add queries or sources"
+    assert shortfalls(20, per_class=100) == [said]
+    assert shortfalls(95, per_class=100) == []
 
 
 @pytest.mark.parametrize("source", ["bing", "shop"])

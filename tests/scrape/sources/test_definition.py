@@ -62,6 +62,18 @@ def test_addresses_of_queries_and_pages():
 
 
 @pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("https://tiny.test/category/{slug}/", "https://tiny.test/category/straw-hats-caps/"),
+        ("https://tiny.test/{query}/all?q={query}", "https://tiny.test/Straw%20hats%2Fcaps/all?q=Straw+hats%2Fcaps"),
+    ],
+)
+def test_words_in_a_path_are_written_as_paths_are(url, address):
+    site = parse(f"url: {url}\n", "url")
+    assert site.address("Straw hats/caps") == address
+
+
+@pytest.mark.parametrize(
     ("shown", "original"),
     [
         ("I/81ab._AC_UL320_.jpg", "I/81ab.jpg"),
@@ -92,13 +104,13 @@ def test_other_shops_sizes_are_lifted():
     ("more", "without", "complaint"),
     [
         ("", "version", r"version: expected .*, received nothing"),
-        ("titel: x\n", "", r"titel: expected one of the keys name, .*"),
+        ("caption: x\n", "", r"caption: expected one of the keys name, .*"),
         ("settings: {pace: 3}\n", "", r"settings\.pace: unknown key; did you mean pause\?"),
         ("settings: {most: many}\n", "", r"settings\.most: expected a whole number >= 1, received 'many'"),
         ("rewrite: [{pattern: '(', replacement: x}]\n", "", r"rewrite\.0\.pattern: expected a regular expression.*"),
         ("rewrite: [{pattern: 'x', replacement: '\\2'}]\n", "", r"rewrite\.0: expected a replacement for 'x'.*"),
         ("placeholders: ['[']\n", "", r"placeholders\.0: expected a regular expression, received '\['.*"),
-        ("url: ftp://x/{query}\n", "url", r".*expected url to be an http\(s\) address with \{query\} in it.*"),
+        ("url: ftp://x/{query}\n", "url", r".*expected url to be .* address with \{query\} or \{slug\} in it.*"),
         ("url: https://x/\n", "url", r".*expected url to be .*received 'https://x/'"),
         ("name: ../x\n", "name", r"name: expected .*, received '\.\./x'"),
         ("script: state\n", "", r"script: expected one of bing, .*tiles.*, received 'state'"),

@@ -92,6 +92,10 @@ PAGES = {
           setTimeout(() => { document.images[id].src = `/media/${id}.png`; }, 700 * (id + 1));
         }
         end();""",
+    "counted-out": """
+        batch(0, 3);
+        body.insertAdjacentHTML("beforeend", "<p class=count>Showing 1-3 of 1,290\u00a0hats (0.45 s)</p>");
+        end();""",
     "unloaded": """
         card(0, '<img loading="lazy" style="display: none" src="/media/0.png">');
         end();""",
@@ -325,6 +329,12 @@ def test_with_a_mark_a_page_that_loses_its_way_is_an_error_and_what_it_gave_hold
     with pytest.raises(SearchError, match=r"stopped after 5 results: .* nor the end mark \('\[data-end\]'") as error:
         next(candidates)
     assert error.value.failure == "stalled"
+
+
+@pytest.mark.parametrize(("selector", "total"), [(".count", 1290), (".nothing", None)])
+def test_how_many_results_a_page_promises(read, selector, total):
+    site = QUICK.model_copy(update={"total": (selector,)})
+    assert [candidate.total for candidate in read("counted-out", site)] == [total] * 3
 
 
 def test_a_page_without_end_ends(read):

@@ -103,6 +103,8 @@ def _outcome(of_search: SearchTally) -> tuple[str, str]:
         return "bad", of_search.failed.failure.replace("_", " ")
     if not of_search.counts.candidates:
         return "", "not needed"
+    if of_search.wanted is not None:
+        return "warn", f"{of_search.counts.candidates:,} of {of_search.wanted:,}"
     return ("good", "complete") if of_search.counts.fetched else ("warn", "all refused")
 
 

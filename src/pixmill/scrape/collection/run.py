@@ -137,7 +137,7 @@ def scrape(
         remote = [search for search in searches if not is_local(search.source)]
         failed = asyncio.run(crawl()) if remote else []
         harvest = Harvest(searches, journal, judge, images, params)
-        tally = ScrapeTally(classes, searches)
+        tally = ScrapeTally(classes, searches, params)
         rows: list[tuple[Any, ...]] = []
         with table_writer(output / "sightings.parquet", SIGHTINGS) as write:
             sightings = iter(harvest)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from pixmill.core.params import ScrapeParams
 from pixmill.scrape.candidate import Candidate, Sighting
 from pixmill.scrape.collection.searches import FailedSearch, Search
 from pixmill.scrape.image_store import StoredImage
+from pixmill.scrape.quota import Quota
 from pixmill.scrape.sources.detail import NO_DETAIL
 from pixmill.scrape.sources.site import SiteSource
 
@@ -26,6 +28,9 @@ _HOSTS = 50
 
 _EXAMPLES = 7
 _REFUSED_EXAMPLES = 3
+
+_ENOUGH = 0.9
+"""The share of what was to be expected below which a search or a class is short: sites count duplicates, too."""
 
 _DOUBT = 10
 """Images of a search below which nothing is concluded of its thumbnails."""
@@ -75,6 +80,9 @@ class SearchTally:
         routes: How many originals its source gave away by each route.
         lifted: How many candidates have the address of an original and of a smaller copy.
         small: How many images of the results page look like thumbnails.
+        limit: The most candidates that it may bring; ``None`` for no limit.
+        total: How many results there are, as the site says; 0 where it does not.
+        cut: Whether its class had enough images, so that it was not read to its end.
         failed: What it failed of; ``None`` where it did not.
     """
 
@@ -83,7 +91,32 @@ class SearchTally:
     routes: Counter[str] = field(default_factory=Counter)
     lifted: int = 0
     small: int = 0
+    limit: int | None = None
+    total: int = 0
+    cut: bool = False
     failed: FailedSearch | None = None
+
+    @property
+    def wanted(self) -> int | None:
+        """How many candidates a site owes, if clearly fewer came: what it says it has, up to ``scrape.per_query``."""
+        wanted = min((number for number in (self.limit, self.total) if number), default=0)
+        came, kind = self.counts.candidates, self.search.source.kind
+        is_short = kind == "pages" and self.failed is None and not self.cut and 0 < came < _ENOUGH * wanted
+        return wanted if is_short else None
+
+    def shortfall(self) -> str | None:
+        """Return a sentence where a site that did not fail brought clearly fewer candidates than it owes."""
+        if self.wanted is None:
+            return None
+        source, came = self.search.source, self.counts.candidates
+        asks = "the site says it has" if self.wanted == self.total else "scrape.per_query allows"
+        fix = ""
+        if isinstance(source, SiteSource):
+            fix = (
+                f"; if the site shows more, correct 'next', 'more' or 'offset' in sites/{source.site.name}.yaml and "
+                f"change scrape.snapshot{self._probe()}"
+            )
+        return f"{self.search}: ended after {came:,} of the {self.wanted:,} results that {asks}{fix}"
 
     def remark(self) -> str | None:
         """Return a sentence where the images are mostly thumbnails, or probably so: pages change without failing."""
@@ -120,9 +153,11 @@ class SearchTally:
             )
         else:
             return None
+        return f"{self.search}: {remark}{self._probe() if site else ''}"
+
+    def _probe(self) -> str:
         query = shlex.quote(self.search.query.text or "")
-        probe = f"; check it with: pixmill scrape --probe {source.name} {query}" if site else ""
-        return f"{self.search}: {remark}{probe}"
+        return f"; check it with: pixmill scrape --probe {self.search.source.name} {query}"
 
 
 class ScrapeTally:
@@ -131,6 +166,7 @@ class ScrapeTally:
     Args:
         classes: The labels that must have images.
         searches: All searches, in order.
+        params: The limits of classes and queries; default: none.
 
     Attributes:
         total: All candidates.
@@ -142,16 +178,19 @@ class ScrapeTally:
         not_public: How many images each host that is not public kept back, by what is said of it.
     """
 
-    def __init__(self, classes: Sequence[str], searches: Sequence[Search]) -> None:
+    def __init__(self, classes: Sequence[str], searches: Sequence[Search], params: ScrapeParams | None = None) -> None:
         self.total = Counts()
         self.parts: defaultdict[tuple[str, str, str], Counts] = defaultdict(Counts)
-        self.searches = {search.name: SearchTally(search) for search in searches}
+        self.per_class = None if params is None else params.per_class
+        limit = None if params is None else params.per_query
+        self.searches = {search.name: SearchTally(search, limit=limit) for search in searches}
         self.examples: defaultdict[str, dict[StoredImage, Candidate]] = defaultdict(dict)
         self.refused: Counter[str] = Counter()
         self.refused_examples: defaultdict[str, list[str]] = defaultdict(list)
         self.not_public: Counter[str] = Counter()
         self._classes = tuple(classes)
         self._labels: dict[bytes, str | None] = {}
+        self._quotas: defaultdict[str, Quota] = defaultdict(lambda: Quota(self.per_class))
 
     def add(self, search: Search, sighting: Sighting) -> bool:
         """Count a sighting; return whether it is the first of its image."""
@@ -179,6 +218,10 @@ class ScrapeTally:
         if candidate.route is not None:
             of_search.routes[candidate.route] += 1
         of_search.lifted += None not in (urls := (candidate.image_url, candidate.thumbnail_url)) and len(set(urls)) == 2
+        of_search.total = max(of_search.total, candidate.total or 0)
+        quota = self._quotas[search.query.label]
+        quota.add(image)
+        of_search.cut = quota.is_full
         of_search.small += sighting.refused is not None and sighting.refused.reason == "only_thumbnail"
         return is_new
 
@@ -211,9 +254,21 @@ class ScrapeTally:
         return {failed.failure: failed.advice for failed in reversed(self.failed) if failed.advice is not None}
 
     def remarks(self) -> list[str]:
-        """Return a sentence for each search that brought thumbnails, and for the first hosts that are not public."""
+        """Return a sentence for each search or class that is short, for thumbnails, and hosts that are not public."""
         hosts = [f"{count:,} images refused: {said}" for said, count in self.not_public.most_common(_EXAMPLES)]
-        return hosts + [remark for one in self.searches.values() if (remark := one.remark()) is not None]
+        of_searches = [said for one in self.searches.values() for said in (one.shortfall(), one.remark()) if said]
+        return [*hosts, *of_searches, *self._short_classes()]
+
+    def _short_classes(self) -> Iterator[str]:
+        """Yield a sentence for each class that stayed below ``scrape.per_class`` though no search of it failed."""
+        for label, quota in self._quotas.items():
+            of_class = [one for one in self.searches.values() if one.search.query.label == label]
+            explained = any(one.failed or one.wanted or one.search.source.kind in ("list", "local") for one in of_class)
+            if self.per_class is not None and not explained and quota.missing > (1 - _ENOUGH) * self.per_class:
+                yield (
+                    f"{label}: {self.per_class - int(quota.missing):,} images, where scrape.per_class allows "
+                    f"{self.per_class:,}: for more, add queries or sources"
+                )
 
     @property
     def empty_classes(self) -> list[str]:

@@ -178,7 +178,8 @@ class SiteDefinition(_Part):
         name: The site's name, as in ``scrape`` and in the manifest.
         version: Goes up with every change.
         checked: The day on which a person last looked whether all of this is so, ``YYYY-MM-DD``.
-        url: The page of results, with ``{query}`` where the query's words go; ``{slug}`` writes them as paths do.
+        url: The page of results, with ``{query}`` where the query's words go, or ``{slug}``, which writes them as names
+            in paths (``silk-saree``). Before the ``?`` a blank of ``{query}`` becomes ``%20``, after it ``+``.
         script: The script in this package that reads the results; ``tiles`` reads what ``selectors`` say.
         selectors: Where things are: ``item`` for every script; for ``tiles`` also ``key``, ``image``, ``link``,
             ``title`` and ``price``.
@@ -193,6 +194,8 @@ class SiteDefinition(_Part):
         next: Links to the next page of results.
         offset: How to count pages instead.
         end: What appears after the last result, where there is such a mark: a page that stops without it is an error.
+        total: What says how many results there are (the largest number in its text): a warning tells of a search that
+            brings fewer.
         states: What else the site may show.
         settings: Pace and limits.
     """
@@ -213,14 +216,18 @@ class SiteDefinition(_Part):
     next: Buttons = Buttons()
     offset: Offset | None = None
     end: Texts = ()
+    total: Texts = ()
     states: States = States()
     settings: BrowsingSettings = BrowsingSettings()
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
         parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or "{query}" not in self.url:
-            raise ValueError(f"expected url to be an http(s) address with {{query}} in it, received {self.url!r}")
+        asks = "{query}" in self.url or "{slug}" in self.url
+        if parts.scheme not in ("http", "https") or not parts.hostname or not asks:
+            raise ValueError(
+                f"expected url to be an http(s) address with {{query}} or {{slug}} in it, received {self.url!r}"
+            )
         if "item" not in self.selectors:
             raise ValueError("expected selectors.item, which finds the results, received none")
         unknown = sorted(set(self.selectors) - set(CARD_SELECTORS))
@@ -238,7 +245,8 @@ class SiteDefinition(_Part):
     def address(self, text: str) -> str:
         """Return the URL of the page that answers a query."""
         slug = quote(re.sub(r"\W+", "-", text.casefold()).strip("-") or "all")
-        return self.url.replace("{slug}", slug).replace("{query}", quote_plus(text))
+        path, mark, asked = self.url.replace("{slug}", slug).partition("?")
+        return path.replace("{query}", quote(text, safe="")) + mark + asked.replace("{query}", quote_plus(text))
 
     def original(self, address: str) -> str:
         """Return the address of the original of an image; its own where no rule applies."""

@@ -3,6 +3,10 @@
 // By itself a browser remembers 250 requests; `_LOST` of site.py asks for those that failed.
 performance.setResourceTimingBufferSize(100000);
 const tiles = extract();
+// The largest number in the words that say how many results there are; thousands may be set apart.
+const numbers = (text(first(document, site.total)) ?? "").matchAll(/\d{1,9}(?:[.,'’ ]\d{3}(?!\d))*/g);
+const total = Math.min(Math.max(0, ...[...numbers].map(([number]) => Number(number.replace(/\D/g, "")))), 10 ** 9) || null;
+for (const tile of tiles) tile.total = total;
 const look = {
   url: location.href,
   tiles: tiles.slice(0, site.settings.most),

@@ -111,6 +111,7 @@ class SiteSource(Source):
             width=width,
             height=height,
             route=tile.route,
+            total=tile.total,
         )
 
     def _tiles(self, page: Page, budget: _Budget) -> Iterator[Tile]:

@@ -21,6 +21,7 @@ class Tile:
         width: The original's width in pixels, as the page says.
         height: Its height in pixels, as the page says.
         route: How the original was found: ``attribute``, ``json``, ``script`` or ``click``.
+        total: How many results there are, as the page says.
     """
 
     key: str
@@ -32,6 +33,7 @@ class Tile:
     width: int | None = None
     height: int | None = None
     route: str | None = None
+    total: int | None = None
 
     def refine(self, later: Tile) -> Tile:
         """Return the tile with all that a later look knows better; what was known is never forgotten."""

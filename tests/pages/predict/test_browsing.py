@@ -98,7 +98,12 @@ def test_a_phone_shows_it_without_scrolling_sideways(opened):
 
 @pytest.mark.parametrize("width", [400, 1280])
 def test_no_class_is_divided_within_a_word(browser, tmp_path, width):
-    labels = ("Aluminium", "Construction-materials", "sixty" + "letters" * 7 + "inoneword", "Refrigerators and freezers")
+    labels = (
+        "Aluminium",
+        "Construction-materials",
+        "sixty" + "letters" * 7 + "inoneword",
+        "Refrigerators and freezers",
+    )
     rows = [row(labels, number, [9 if place == number % 4 else 1 for place in range(4)]) for number in range(40)]
     path = tmp_path / "gallery.html"
     path.write_text(render_gallery(rows, model(labels), content=lambda _: None), encoding="utf-8")

@@ -153,3 +153,9 @@ def test_what_broke_off_is_visited(after, invented, hats):
 
 def test_a_class_that_had_enough_is_not_visited(after, invented, hats):
     assert after(invented({"hat": hats}), per_class=4)[-1].startswith("Nothing to visit")
+
+
+def test_candidates_without_an_accepted_licence_are_not_asked_for_again(after, invented, hats):
+    answers = [{"image_url": url, "licence": licence} for url, licence in zip(hats, [None, "by"] * 5, strict=True)]
+    lines = after(invented({"hat": answers}), licences=("by",), expect_at_least=8)
+    assert "(10 candidates from an earlier run)" in lines[0]

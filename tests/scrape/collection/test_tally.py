@@ -295,6 +295,21 @@ def test_a_class_with_fewer_images_than_it_may_have_is_told():
     assert shortfalls(95, per_class=100) == []
 
 
+def licences_of_a_wiki(*licences, **params):
+    search = Search(Invented({}, name="wikimedia"), Query("hat", "hat", "u"), "")
+    tally = ScrapeTally(("hat",), [search], ScrapeParams(snapshot="2026-11-20", **params))
+    for rank, licence in enumerate(licences):
+        tally.add(search, Sighting("wikimedia", Candidate("hat", "hat", rank, "http://x.test/", licence=licence), A))
+    return tally.remarks()
+
+
+def test_a_wiki_without_licences_is_told():
+    [remark] = licences_of_a_wiki(None, None)
+    assert remark.startswith("the wiki reports no licence for any of 2 files: it lacks the extension CommonsMetadata")
+    assert "2 files, so scrape.licences refuses them all: it" in licences_of_a_wiki(None, None, licences=("by",))[0]
+    assert licences_of_a_wiki(None, "by") == licences_of_a_wiki() == []
+
+
 @pytest.mark.parametrize("source", ["bing", "shop"])
 def test_a_site_without_such_rules_gives_originals(source):
     assert remarks(*[(LARGE, None, None)] * 20, source=source) == []

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pixmill.core.params import ScrapeParams
+from pixmill.scrape.licences import parse_licence
 from pixmill.scrape.sources.failure import SearchError
 from pixmill.scrape.sources.wikimedia import COMMONS, WikimediaSource, plain_text
 from pixmill.web.fetch import Fetched
@@ -72,6 +73,23 @@ def test_a_small_original_that_is_not_scaled_is_no_thumbnail():
     assert (fields["image_url"], fields["thumbnail_url"]) == (url, None)
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "https://creativecommons.org/licenses/by-sa/4.0/",
+        "//creativecommons.org/licenses/by-sa/4.0/",
+        '<a rel="nofollow" class="external free" href="https://creativecommons.org/licenses/by-sa/4.0/">https://x</a>',
+        "<A class='external' HREF='https://creativecommons.org/licenses/by-sa/4.0'>CC</A>",
+        "<span>https://creativecommons.org/licenses/by-sa/4.0/</span>",
+    ],
+)
+def test_a_licence_is_known_by_its_address_or_a_link_to_it(value):
+    """Own wikis turn the address that a template names into a link."""
+    metadata = {"LicenseUrl": {"value": value}, "LicenseShortName": {"value": "own words"}}
+    fields = WikimediaSource().fields({"imageinfo": [{"url": "https://x.test/x.jpg", "extmetadata": metadata}]})
+    assert str(parse_licence(fields["licence"])) == "CC BY-SA 4.0"
+
+
 COMPANY = "http://wiki.intranet.test/mediawiki/api.php"
 
 
@@ -84,6 +102,30 @@ def test_a_wiki_of_ones_own_whose_files_have_no_licences(world, access):
 
 def test_commons_is_searched_by_default():
     assert ScrapeParams(snapshot="2026-11-20").wikimedia.api == COMMONS
+
+
+@pytest.mark.parametrize(("mode", "words"), [("login", "needs a login ('readapidenied'"), ("basic401", "http_401")])
+def test_a_wiki_that_needs_a_login_says_so(world, access, mode, words):
+    world.switch("wiki", mode)
+    error = failure(search(access, COMPANY))
+    world.switch("wiki")
+    assert error.failure == "blocked"
+    assert words in error.message
+    assert error.advice.startswith("Pixmill does not log in: ")
+
+
+def test_a_keyword_that_an_own_wiki_may_not_know(world, access):
+    world.switch("wiki", "empty")
+    source = WikimediaSource(COMPANY)
+    found = {}
+    for text in ("incategory:Hats", "red hats: all"):
+        (query,) = source.queries("hat", [text])
+        found[text] = failure(source.search(query, access))
+    world.switch("wiki")
+    assert (
+        "'incategory:' is understood only by wikis with the extension CirrusSearch" in found["incategory:Hats"].advice
+    )
+    assert {error.failure for error in found.values()} == {"no_results"}
 
 
 @pytest.mark.parametrize("path", ["mediawiki/index.php", "w/api.php"])

@@ -118,16 +118,16 @@ def _read(search: Search, params: ScrapeParams) -> tuple[str, float]:
 def _count(
     search: Search, known: Iterable[Candidate], journal: Journal | None, params: ScrapeParams, quota: Quota
 ) -> tuple[int, int]:
-    """Return how many of the known candidates would be taken, and how many of these are still to fetch."""
+    """Return how many of the known candidates would be looked at, and how many images are still to fetch."""
     taken = left = 0
     for candidate in islice(known, params.per_query):
         if left >= quota.missing:
             break
+        taken += 1
         if not permits(candidate.licence, params.licences):
             continue
         address = address_of(search.world, candidate.image_url or "", candidate.md5)
         outcome = journal.outcome(address) if journal else None
-        taken += 1
         left += outcome is None or (isinstance(outcome, Refused) and outcome.transient)
         if isinstance(outcome, StoredImage):
             quota.add(outcome)

@@ -82,6 +82,7 @@ class SearchTally:
         small: How many images of the results page look like thumbnails.
         limit: The most candidates that it may bring; ``None`` for no limit.
         total: How many results there are, as the site says; 0 where it does not.
+        licensed: How many candidates have a licence.
         cut: Whether its class had enough images, so that it was not read to its end.
         failed: What it failed of; ``None`` where it did not.
     """
@@ -93,6 +94,7 @@ class SearchTally:
     small: int = 0
     limit: int | None = None
     total: int = 0
+    licensed: int = 0
     cut: bool = False
     failed: FailedSearch | None = None
 
@@ -181,7 +183,8 @@ class ScrapeTally:
     def __init__(self, classes: Sequence[str], searches: Sequence[Search], params: ScrapeParams | None = None) -> None:
         self.total = Counts()
         self.parts: defaultdict[tuple[str, str, str], Counts] = defaultdict(Counts)
-        self.per_class = None if params is None else params.per_class
+        self._per_class = None if params is None else params.per_class
+        self._licences = None if params is None else params.licences
         limit = None if params is None else params.per_query
         self.searches = {search.name: SearchTally(search, limit=limit) for search in searches}
         self.examples: defaultdict[str, dict[StoredImage, Candidate]] = defaultdict(dict)
@@ -190,7 +193,7 @@ class ScrapeTally:
         self.not_public: Counter[str] = Counter()
         self._classes = tuple(classes)
         self._labels: dict[bytes, str | None] = {}
-        self._quotas: defaultdict[str, Quota] = defaultdict(lambda: Quota(self.per_class))
+        self._quotas: defaultdict[str, Quota] = defaultdict(lambda: Quota(self._per_class))
 
     def add(self, search: Search, sighting: Sighting) -> bool:
         """Count a sighting; return whether it is the first of its image."""
@@ -218,6 +221,7 @@ class ScrapeTally:
         if candidate.route is not None:
             of_search.routes[candidate.route] += 1
         of_search.lifted += None not in (urls := (candidate.image_url, candidate.thumbnail_url)) and len(set(urls)) == 2
+        of_search.licensed += candidate.licence is not None
         of_search.total = max(of_search.total, candidate.total or 0)
         quota = self._quotas[search.query.label]
         quota.add(image)
@@ -257,17 +261,28 @@ class ScrapeTally:
         """Return a sentence for each search or class that is short, for thumbnails, and hosts that are not public."""
         hosts = [f"{count:,} images refused: {said}" for said, count in self.not_public.most_common(_EXAMPLES)]
         of_searches = [said for one in self.searches.values() for said in (one.shortfall(), one.remark()) if said]
-        return [*hosts, *of_searches, *self._short_classes()]
+        return [*hosts, *of_searches, *self._short_classes(), *self._without_licences()]
+
+    def _without_licences(self) -> Iterator[str]:
+        """Yield a sentence where a wiki reports no licence at all."""
+        of_wiki = [one for one in self.searches.values() if one.search.source.name == "wikimedia"]
+        came = sum(one.counts.candidates for one in of_wiki)
+        if came and not any(one.licensed for one in of_wiki):
+            so = ", so scrape.licences refuses them all" if self._licences else ""
+            yield (
+                f"the wiki reports no licence for any of {came:,} files{so}: it lacks the extension CommonsMetadata, "
+                "or their pages name no licence; once it reports them, change scrape.snapshot to ask it again"
+            )
 
     def _short_classes(self) -> Iterator[str]:
         """Yield a sentence for each class that stayed below ``scrape.per_class`` though no search of it failed."""
         for label, quota in self._quotas.items():
             of_class = [one for one in self.searches.values() if one.search.query.label == label]
             explained = any(one.failed or one.wanted or one.search.source.kind in ("list", "local") for one in of_class)
-            if self.per_class is not None and not explained and quota.missing > (1 - _ENOUGH) * self.per_class:
+            if self._per_class is not None and not explained and quota.missing > (1 - _ENOUGH) * self._per_class:
                 yield (
-                    f"{label}: {self.per_class - int(quota.missing):,} images, where scrape.per_class allows "
-                    f"{self.per_class:,}: for more, add queries or sources"
+                    f"{label}: {self._per_class - int(quota.missing):,} images, where scrape.per_class allows "
+                    f"{self._per_class:,}: for more, add queries or sources"
                 )
 
     @property

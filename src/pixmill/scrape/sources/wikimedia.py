@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
 
-from pixmill.scrape.candidate import Query
+from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.sources.failure import SearchError
 from pixmill.scrape.sources.search_api import ApiSource, ask_json, dig, number, text
 from pixmill.scrape.sources.source import Access
@@ -34,9 +34,15 @@ _ASKED = {
 
 _RASTER = {"image/bmp", "image/gif", "image/jpeg", "image/png", "image/tiff", "image/webp", "image/x-ms-bmp"}
 _PASSING = {"maxlag", "ratelimited"}
+_LOGIN = {"permissiondenied", "readapidenied", "readrequired"}
+_LOGIN_ADVICE = (
+    "Pixmill does not log in: let everybody read the wiki's API, or put downloaded files into data/ (source 'folder')"
+)
+_KEYWORD = re.compile(r"(?<!\S)-?[a-z]+:", re.IGNORECASE)
 _ATTEMPTS = 3
 _LONGEST_HTML = 4000
 _BREAK = re.compile(r"</?(?:br|div|li|p|td)\b[^<>]*>", re.IGNORECASE)
+_LINK = re.compile(r"""<a\s[^<>]*?\bhref\s*=\s*["']?([^"'\s<>]+)""", re.IGNORECASE)
 _TAG = re.compile(r"<!--.*?-->|<(script|style)\b.*?</\1\s*>|</?[a-z][^<>]*>", re.DOTALL | re.IGNORECASE)
 _MOST_QUESTIONS = 1000
 """Bounds a search whatever is answered: Commons shows 10,000 results, 50 at a time, each part in a few answers."""
@@ -45,7 +51,7 @@ _MOST_QUESTIONS = 1000
 class WikimediaSource(ApiSource):
     """Search a wiki for photographs and other raster images; drawings, sound and films are passed by.
 
-    Licence and author are extras of Commons; the files of a wiki without them have neither.
+    Licence and author come from the extension CommonsMetadata; the files of a wiki without it have neither.
 
     Args:
         api: The address of the wiki's ``api.php``.
@@ -64,6 +70,23 @@ class WikimediaSource(ApiSource):
         wanted = f"filetype:bitmap {words}" if self._api == COMMONS else words
         asked = {**_ASKED, "gsrsearch": wanted, **further}
         return f"{self._api}?{urlencode(asked, errors='replace')}"  # half a character can be asked for nowhere
+
+    def search(self, query: Query, access: Access) -> Iterator[Candidate]:
+        """Yield the results in the wiki's own order.
+
+        Raises:
+            SearchError: The wiki does not answer, answers something unknown, or has no results.
+        """
+        try:
+            yield from super().search(query, access)
+        except SearchError as failed:
+            keyword = _KEYWORD.search(query.text or "")
+            if failed.failure == "no_results" and self._api != COMMONS and keyword:
+                failed.advice = (
+                    f"'{keyword[0]}' is understood only by wikis with the extension CirrusSearch (their page "
+                    "Special:Version lists it): search for words instead"
+                )
+            raise
 
     def results(self, query: Query, access: Access) -> Iterator[dict[str, Any]]:
         """Yield the raster images of each part of the results by their place, once all that is asked of them has come.
@@ -100,7 +123,7 @@ class WikimediaSource(ApiSource):
             "title": (text(result.get("title")) or "").removeprefix("File:") or None,
             "width": number(info.get("width")),
             "height": number(info.get("height")),
-            "licence": text(dig(metadata, "LicenseUrl", "value"))
+            "licence": address_in(text(dig(metadata, "LicenseUrl", "value")))
             or plain_text(text(dig(metadata, "LicenseShortName", "value"))),
             "author": plain_text(text(dig(metadata, "Artist", "value"))),
             "bytes": number(info.get("size")),
@@ -113,17 +136,37 @@ class WikimediaSource(ApiSource):
             try:
                 answer = ask_json(access, url)
             except SearchError as failed:
-                if self._api != COMMONS and failed.failure in ("layout_changed", "unreachable"):
-                    failed.advice = "check scrape.wikimedia.api (the wiki's page Special:Version names its api.php)"
+                if " failed: http_401" in failed.message:
+                    failed.advice = _LOGIN_ADVICE
+                elif self._api != COMMONS and failed.failure in ("layout_changed", "unreachable"):
+                    failed.advice = (
+                        "check scrape.wikimedia.api (the wiki's page Special:Version names its api.php), and whether "
+                        "it can be read without a login"
+                    )
                 raise
             code, info = text(dig(answer, "error", "code")), dig(answer, "error", "info")
             if "error" not in answer:
                 return answer
+            if code in _LOGIN:
+                raise SearchError("blocked", f"{url} needs a login ('{code}': {info})", advice=_LOGIN_ADVICE)
             if code not in _PASSING:
                 raise SearchError("stalled", f"{url} returned the error '{code}': {info}")
         raise SearchError(
             "blocked", f"{url} limits the request rate ('{code}': {info}); retry later (images found so far are kept)"
         )
+
+
+def address_in(html: str | None) -> str | None:
+    """Return the address that a link leads to, or the words of a text that is none.
+
+    Examples:
+        >>> address_in('<a rel="nofollow" href="https://x.test/by/4.0/?a=1&amp;b=2">CC BY 4.0</a>')
+        'https://x.test/by/4.0/?a=1&b=2'
+        >>> address_in("//x.test/by/4.0/")
+        '//x.test/by/4.0/'
+    """
+    link = _LINK.search((html or "")[:_LONGEST_HTML])
+    return unescape(link[1]) if link else plain_text(html)
 
 
 def plain_text(html: str | None) -> str | None:

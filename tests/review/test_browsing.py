@@ -74,8 +74,8 @@ def test_a_whole_sitting_by_keys(page):
     page.press("w", "same model,", ' "two" names', Keys.ENTER, "d")
     assert page.lines()[first] == 'drop,,mk,"same model, ""two"" names"'
     assert page.text("title") == titles[-1]
-    page.press("r", "1")
-    assert page.lines()[second] == 'relabel,coat,mk,"same model, ""two"" names"'
+    page.press("r", "3")
+    assert page.lines()[second] == 'relabel,shoe,mk,"same model, ""two"" names"'
     title()
     assert page.browser.find_element(By.ID, "reason").get_attribute("value") == ""
     assert "Darker than other images of 'coat'" in page.text("why")
@@ -230,6 +230,46 @@ def test_it_fits_every_screen(page):
             page.press(Keys.ESCAPE)
     finally:
         page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.mark.parametrize(("width", "height"), [(320, 640), (400, 850), (1280, 720)])
+def test_what_is_relabelled_stays_in_sight(page, width, height):
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+    page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        for case in range(5):
+            page.press("n" if case else "1", "2", "r")
+            top, bottom, dialog = page.run(
+                "(() => { const box = document.querySelector('.chosen .frame').getBoundingClientRect(); "
+                "return [box.top, box.bottom, document.getElementById('relabel').getBoundingClientRect().top]; })()"
+            )
+            assert -1 <= top < bottom <= dialog
+            page.press(Keys.ESCAPE)
+        assert page.lines() == {}
+    finally:
+        page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_it_begins_with_the_image_that_was_named_and_says_what_was_saved(browser, tmp_path):
+    project = Project(tmp_path)
+    near = [project.add("coat") for _ in range(3)]
+    project.link(near[0], near[1])
+    project.link(near[1], near[2])
+    project.add("shoe", reason="too_small")
+    project.names = {"near": near[2]}
+    project.write()
+    project.sitting = Review(project.root, "--no-open", near[2][:8])
+    try:
+        page = Page(browser, project)
+        assert page.text("title") == "1. Near-duplicates"
+        chosen = browser.find_element(By.CSS_SELECTOR, ".card.chosen")
+        assert chosen.get_attribute("data-id") == near[2]
+        page.press("r", "1")
+        assert page.lines() == {"near": "keep,,mk,"}
+        assert page.text("status").startswith(f"Saved: keep {near[2][:12]}.")
+        assert browser.get_log("browser") == []
+    finally:
+        project.sitting.end()
 
 
 def test_many_classes_are_found_by_typing(browser, tmp_path):

@@ -65,7 +65,14 @@ def test_near_duplicates_tell_how_alike_they_are(pair, sit):
 def test_decisions_are_written_at_once_and_counted(project, pair, sit):
     small = project.add("coat", reason="too_small")
     session = sit()
-    assert session.overview() == {"by": "mk", "classes": list(CLASSES), "total": 2, "first": 0, "inbox": False}
+    assert session.overview() == {
+        "by": "mk",
+        "classes": list(CLASSES),
+        "total": 2,
+        "first": 0,
+        "image": None,
+        "inbox": False,
+    }
     told = session.decide(0, [Choice(pair[0], "drop")], "blurred")
     assert project.lines() == [f"{pair[0]},drop,,mk,blurred"]
     assert (told["settled"], told["complete"], told["done"], told["next"]) == (True, False, 1, 1)
@@ -154,3 +161,25 @@ def test_the_next_images_are_known_beforehand(project, pair, sit):
     assert session.next_images(1) == [small]
     assert session.knows(small)
     assert not session.knows("0" * 64)
+
+
+def test_relabelling_to_the_label_that_it_came_with_keeps_it_and_keeping_an_earlier_relabel_repeats_it(project, sit):
+    plain = project.add("coat", reason="too_small")
+    torn = project.add("shoe", came_as=["coat", "shoe"], reason="too_small")
+    moved = project.add("shoe", came_as=["dress"], reason="too_small")
+    session = sit()
+    numbers = {session.case(number)["images"][0]["id"]: number for number in range(3)}
+    session.decide(numbers[plain], [Choice(plain, "relabel", "coat")], "")
+    session.decide(numbers[torn], [Choice(torn, "relabel", "shoe")], "")
+    session.decide(numbers[moved], [Choice(moved, "keep")], "")
+    assert project.lines() == sorted([f"{plain},keep,,mk,", f"{torn},relabel,shoe,mk,", f"{moved},relabel,shoe,mk,"])
+    session.decide(numbers[moved], [Choice(moved, "relabel", "dress")], "")
+    assert f"{moved},keep,,mk," in project.lines()
+
+
+def test_it_begins_with_the_case_of_an_image_if_it_is_named(project, pair, sit):
+    small = project.add("coat", reason="too_small")
+    project.review.write_text(f"image,decision,label,by,why\n{small},drop,,mk,\n")
+    row = project.material().row(small)
+    session = sit(first=row)
+    assert (session.overview()["first"], session.overview()["image"]) == (1, small)

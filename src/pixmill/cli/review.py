@@ -1,8 +1,8 @@
 """Review images in your browser, by key press.
 
-Shows corrections that users of `pixmill serve` sent, label conflicts,
-near-duplicates, images that the model gets wrong and the base's got right, suspicious
-labels, confident errors, uncertain predictions, outliers and dropped images. Each decision
+Shows corrections that users of `pixmill serve` sent, label conflicts, images that the
+model gets wrong and the base's got right, suspicious labels, confident errors,
+near-duplicates, uncertain predictions, outliers and dropped images. Each decision
 is written to review.csv at once, and the next `dvc repro` applies it; new images that you
 accept go into data/, and stay in inbox/ until a commit holds them. The page is served on
 this machine only; stop it with Ctrl-C.
@@ -15,16 +15,20 @@ from pixmill.cli.parser import inbox, port, project_workspace
 EXAMPLES = (
     ("pixmill review", "review labels, duplicates, outliers and wrong predictions"),
     ("pixmill review --only feedback", "only the corrections that users sent"),
+    ("pixmill review data/coat/0012.png", "begin with this image, whatever its state"),
 )
 
 EXTRAS = ("bucket",)
 
-_KINDS = ("feedback", "conflicts", "near-duplicates", "flips", "labels", "errors", "uncertain", "outliers", "dropped")
+_KINDS = ("feedback", "conflicts", "flips", "labels", "errors", "near-duplicates", "uncertain", "outliers", "dropped")
 """The kinds of ``pixmill.review.doubts``, whose import would slow down every other command."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
+    parser.add_argument(
+        "image", nargs="?", metavar="ID|FILE", help="begin with this image, whatever its state: its id, file or URL"
+    )
     parser.add_argument("--only", choices=_KINDS, metavar="KIND", help=f"show one kind only: {', '.join(_KINDS)}")
     parser.add_argument("--by", metavar="NAME", help="reviewer's name (default: Git's user.name, or the login)")
     parser.add_argument(
@@ -58,6 +62,7 @@ def run(arguments: argparse.Namespace) -> None:
     review(
         workspace,
         load_params(workspace.root),
+        image=arguments.image,
         by=arguments.by,
         only=arguments.only,
         inbox=arguments.inbox,

@@ -17,7 +17,7 @@ from pixmill.validate.decisions import Decision
 from pixmill.validate.reasons import REASONS, UNREADABLE, meaning, word
 
 Kind = Literal[
-    "feedback", "conflicts", "near-duplicates", "flips", "labels", "errors", "uncertain", "outliers", "dropped"
+    "feedback", "conflicts", "flips", "labels", "errors", "near-duplicates", "uncertain", "outliers", "dropped"
 ]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -56,12 +56,13 @@ class Case:
     """Images to decide on together.
 
     Args:
-        kind: What to decide: what becomes of an image that somebody corrected the model on (``feedback``); the label
-            of one image that came under several (``conflicts``); which of verified near-duplicates stay, and under
-            which label (``near-duplicates``); whether an image that looks like those of another class has the right
-            label (``labels``), or one that the model was right on at the base and now is wrong on (``flips``), one that
-            it is wrong on (``errors``), or one that it cannot tell (``uncertain``); whether one that is unlike its
-            class belongs to it (``outliers``); whether one that was dropped by a rule should be (``dropped``).
+        kind: ``named``: the reviewer asked for the image. Else what to decide: what becomes of an image that somebody
+            corrected the model on (``feedback``); the label of one image that came under several (``conflicts``); which
+            of verified near-duplicates stay, and under which label (``near-duplicates``); whether an image that looks
+            like those of another class has the right label (``labels``), or one that the model was right on at the base
+            and now is wrong on (``flips``), one that it is wrong on (``errors``), or one that it cannot tell
+            (``uncertain``); whether one that is unlike its class belongs to it (``outliers``); whether one that was
+            dropped by a rule should be (``dropped``).
         title: The question in a few words.
         why: The reason, as a sentence.
         members: Rows of the manifest, in the order in which they are shown.
@@ -70,7 +71,7 @@ class Case:
         suggestion: The label that the image may have instead.
     """
 
-    kind: Kind
+    kind: Kind | Literal["named"]
     title: str
     why: str
     members: tuple[int, ...]
@@ -120,7 +121,7 @@ def find_doubts(
     decided: Collection[int] = (),
     only: Kind | None = None,
 ) -> list[Case]:
-    """Return the cases in the order of review.
+    """Return the cases in the order of review: by kind, but near-duplicates with different labels after conflicts.
 
     An image whose label is in question is shown under the most urgent kind alone.
 
@@ -143,7 +144,12 @@ def find_doubts(
     }
     for kind, title, why, images in _labels(material, flips):
         found[kind] = _label_cases(kind, title, why, images, habits, places)
-    return list(chain.from_iterable(found.get(kind, ()) for kind in KINDS if only in (None, kind)))
+
+    def urgency(case: Case) -> int:
+        across = case.kind == "near-duplicates" and len({material.labels[row] for row in case.members}) > 1
+        return KINDS.index("conflicts" if across else case.kind)
+
+    return sorted(chain.from_iterable(found.get(kind, ()) for kind in KINDS if only in (None, kind)), key=urgency)
 
 
 class _Places:

@@ -75,6 +75,7 @@ class Session:
         ledger: Where decisions are written.
         classes: The declared labels.
         by: Who decides.
+        first: The row of the image to begin with; default: the first open case.
         outdated: Tells whether the tables behind the cases have been written anew meanwhile.
     """
 
@@ -86,6 +87,7 @@ class Session:
         *,
         classes: Sequence[str],
         by: str,
+        first: int | None = None,
         outdated: Callable[[], bool] = lambda: False,
     ) -> None:
         self.cases = cases
@@ -93,10 +95,11 @@ class Session:
         self._ledger = ledger
         self._classes = tuple(classes)
         self._by = by
+        self._first = first
         self._outdated = outdated
         self._numbers = {
             kind: numbers
-            for kind in KINDS
+            for kind in ("named", *KINDS)
             if (numbers := [number for number, case in enumerate(cases) if case.kind == kind])
         }
         self._read: Mapping[str, Decision] | None = None
@@ -118,11 +121,13 @@ class Session:
         """Return what the page needs once: who decides, the classes, and where to begin."""
         with self._lock:
             _, settled = self._now()
+            shows = [number for number, case in enumerate(self.cases) if self._first in case.members[:SHOWN]]
             return {
                 "by": self._by,
                 "classes": list(self._classes),
                 "total": len(self.cases),
-                "first": _next_open(settled, -1),
+                "first": shows[0] if shows else _next_open(settled, -1),
+                "image": None if self._first is None else self._images.ids[self._first],
                 "inbox": "feedback" in self._numbers,
             }
 
@@ -190,21 +195,24 @@ class Session:
             raise DecisionError("that image is not in this case")
         if choice.verb == "clear":
             return None
+        if choice.verb == "drop":
+            return Decision(0, choice.id, "drop", "", self._by, why)
         row = self._images.row(choice.id)
         label = None if row is None else self._images.labels[row]
         if choice.verb == "relabel":
-            if choice.label not in self._classes:
-                raise DecisionError(f"expected one of the labels {', '.join(self._classes)}, received {choice.label!r}")
-            return Decision(0, choice.id, "relabel", choice.label, self._by, why)
-        if choice.verb == "drop":
-            return Decision(0, choice.id, "drop", "", self._by, why)
-        if choice.verb != "keep":
+            label = choice.label
+            if label not in self._classes:
+                raise DecisionError(f"expected one of the labels {', '.join(self._classes)}, received {label!r}")
+        elif choice.verb != "keep":
             raise DecisionError(f"expected keep, drop, relabel or clear, received {choice.verb!r}")
-        if label is None:
+        elif label is None:
             raise DecisionError("it has no label, or several; use relabel to choose one")
-        if label not in self._classes:
+        elif label not in self._classes:
             raise DecisionError(f"its label '{label}' is not one of the classes; use relabel to choose one")
-        return Decision(0, choice.id, "keep", "", self._by, why)
+        # `keep` is the label that the image came with, which an earlier decision may have changed.
+        if row is not None and self._images.facts(row)["came_as"] == [label]:
+            return Decision(0, choice.id, "keep", "", self._by, why)
+        return Decision(0, choice.id, "relabel", label, self._by, why)
 
     def _now(self) -> tuple[dict[int, Decision], list[bool]]:
         """Return the decisions by row, and which cases they settle, worked out anew where the file has changed."""

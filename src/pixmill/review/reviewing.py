@@ -22,6 +22,7 @@ from pixmill.review.doubts import Kind, find_doubts
 from pixmill.review.examining import State, describe_state
 from pixmill.review.feedback import Feedback, InboxLedger, WithInbox, sort_feedback, unread
 from pixmill.review.material import ReviewData, load_material
+from pixmill.review.named import find_image, with_image
 from pixmill.review.page_server import Server
 from pixmill.review.preview import ImageFile, Previews
 from pixmill.review.review_file import ReviewFile
@@ -41,6 +42,7 @@ def review(
     workspace: Workspace,
     params: Params,
     *,
+    image: str | None = None,
     by: str | None = None,
     only: Kind | None = None,
     inbox: Path | str | None = None,
@@ -52,6 +54,7 @@ def review(
     Args:
         workspace: The project's folders.
         params: Its parameters.
+        image: The id, file or URL of the image to begin with, whatever its state; default: the first open case.
         by: Who decides; default: :func:`default_name`.
         only: The one kind of cases to show; default: all.
         inbox: Where servers put feedback; default: ``inbox/``. What lies in another folder, or in a bucket,
@@ -62,7 +65,7 @@ def review(
     Raises:
         ManifestError: The tables of scrape or validate are missing, or do not belong together.
         LockedError: Another review empties the bucket.
-        PixmillError: The port is taken, or the inbox that was named is not there.
+        PixmillError: The port is taken, or the inbox or the image that was named is not there.
         ReviewError: ``review.csv`` is malformed.
         StorageError: The bucket may not be used, or does not answer.
     """
@@ -87,6 +90,9 @@ def review(
     desk = InboxLedger(ledger, feedback, images, folder, journal)
     flips, why = _flips(root, only)
     cases = find_doubts(material, images.cases(), flips=flips, decided=decided, only=only)
+    named = None if image is None else find_image(images, material, image)
+    if named is not None:
+        cases = with_image(cases, images, named)
     state, problem = _keep_images(desk, root, patience=0)
     if not cases:
         desk.settle()
@@ -103,12 +109,13 @@ def review(
         desk,
         classes=params.classes,
         by=default_name(root) if by is None else by,
+        first=named,
         outdated=lambda: _stamp(table) != stamp,
     )
     limits = RowLimits(seconds=params.validate.timeout, memory=params.validate.memory << 20)
-    find_image = _image_finder(root, material, box, feedback, params.validate.max_pixels)
+    find_file = _image_finder(root, material, box, feedback, params.validate.max_pixels)
     try:
-        with Previews(find_image, limits=limits) as previews, Server(session, previews, port=port) as server:
+        with Previews(find_file, limits=limits) as previews, Server(session, previews, port=port) as server:
             announce(f"{count(len(cases), 'case')} to review at {server.address} (stop with Ctrl-C)")
             if open_browser:
                 webbrowser.open(server.ticket)

@@ -1,7 +1,8 @@
 """Words of a page that a browser divides in their middle."""
 
 _DIVIDED = """
-const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = [], range = document.createRange();
+const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+const found = [], range = document.createRange();
 for (let node = walker.nextNode(); node; node = walker.nextNode()) {
   if (!node.parentElement.checkVisibility() || !node.parentElement.closest(arguments[0])) continue;
   for (const word of node.data.matchAll(/[\\p{L}\\p{N}]+/gu)) {

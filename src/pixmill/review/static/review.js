@@ -1,17 +1,6 @@
 // The page of `pixmill review`: shows one case at a time, and sends your decisions.
 // All content is untrusted: it is set as text, never as markup.
 
-const KINDS = {
-  feedback: 'feedback',
-  conflicts: 'conflicts',
-  'near-duplicates': 'near-duplicates',
-  flips: 'flips',
-  labels: 'labels',
-  errors: 'errors',
-  uncertain: 'uncertain',
-  outliers: 'outliers',
-  dropped: 'dropped',
-};
 const SIGNS = '123456789abcdefghijklmnopqrstuvwxyz'; // one a class in the list of labels
 
 const part = (id) => document.getElementById(id);
@@ -186,7 +175,7 @@ function overview(told) {
   part('done').textContent = `${told.done} of ${told.total} decided${session.by ? `, by ${session.by}` : ''}`;
   const held = part('kinds').contains(document.activeElement);
   part('kinds').replaceChildren(...told.kinds.map((kind) => {
-    const to = make('button', { type: 'button' }, `${KINDS[kind.kind]} ${kind.done}/${kind.total}`);
+    const to = make('button', { type: 'button' }, `${kind.kind} ${kind.done}/${kind.total}`);
     if (kind.kind === told.kind) to.setAttribute('aria-current', 'true');
     to.addEventListener('click', () => alone(() => go(kind.first)));
     return to;
@@ -235,7 +224,8 @@ async function step(by) {
 async function decide(choices) {
   if (!part('end').hidden) return;
   const after = await ask('decide', { case: shown.number, choices, why: part('reason').value });
-  const what = choices.length > 1 ? `${choices.length} decisions` : `${choices[0].verb} ${choices[0].label ?? ''} ${short(choices[0].id)}`.replace(/\s+/g, ' ');
+  const made = after.images.find(({ id }) => id === choices[0].id)?.decision ?? choices[0];
+  const what = choices.length > 1 ? `${choices.length} decisions` : `${made.verb} ${made.label ?? ''} ${short(choices[0].id)}`.replace(/\s+/g, ' ');
   show(after, true);
   if (after.complete && choices[0].verb !== 'clear') {
     if (after.next === null) end();
@@ -269,6 +259,7 @@ const ACTS = {
     part('filter-line').hidden = session.classes.length <= SIGNS.length;
     classes();
     part('relabel').showModal();
+    document.querySelector('.card.chosen .frame').scrollIntoView(); // above the dialog
     (part('filter-line').hidden ? part('classes').querySelector('.likely') : part('filter'))?.focus();
   },
 };
@@ -339,5 +330,6 @@ part('filter').addEventListener('input', classes);
 await alone(async () => {
   session = await ask('session');
   await go(session.first ?? 0);
+  choose(shown.images.findIndex(({ id }) => id === session.image));
   if (session.first === null) end();
 });

@@ -64,6 +64,16 @@ def address_of(world: str, url: str, md5: str | None = None) -> str:
     return "\0".join((world, md5 or "", url))
 
 
+def may_be_thumbnail(candidate: Candidate) -> bool:
+    """Tell whether a candidate is the image of a page of results, whose own page may show a larger one."""
+    return candidate.route == "attribute" and candidate.image_url == candidate.thumbnail_url
+
+
+def is_thumbnail(candidate: Candidate, side: int | None) -> bool:
+    """Tell by its longer side in pixels, ``None`` if unknown, whether the image of such a candidate is a small copy."""
+    return side is not None and side < max(_THUMBNAIL, candidate.width or 0, candidate.height or 0)
+
+
 class Judge:
     """Judge candidates by what a journal holds; nothing here reaches out.
 
@@ -155,10 +165,7 @@ class Judge:
 
     def _is_only_thumbnail(self, candidate: Candidate, image: StoredImage) -> bool:
         """Tell whether the image of a page of results looks like a small copy; an API knows its originals."""
-        if candidate.route != "attribute" or candidate.image_url != candidate.thumbnail_url:
-            return False
-        side = self._journal.images.longest_side(image)
-        return side is not None and side < max(_THUMBNAIL, candidate.width or 0, candidate.height or 0)
+        return may_be_thumbnail(candidate) and is_thumbnail(candidate, self._journal.images.longest_side(image))
 
     def _is_small(self, image: StoredImage) -> bool:
         side = self._journal.images.longest_side(image)

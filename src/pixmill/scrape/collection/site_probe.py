@@ -19,6 +19,7 @@ from pixmill.core.params import ScrapeParams
 from pixmill.core.words import printable
 from pixmill.scrape.candidate import Candidate
 from pixmill.scrape.collection.access import open_access
+from pixmill.scrape.collection.judge import is_thumbnail, may_be_thumbnail
 from pixmill.scrape.sources import Access, SearchError, open_sources
 from pixmill.scrape.sources.browsing import Page, script
 from pixmill.scrape.sources.definition import Buttons, SiteDefinition, site_file
@@ -39,6 +40,9 @@ _CANDIDATES = 20
 _DETAILS = 3
 """Results whose own pages are visited."""
 
+_IMAGE_SECONDS = 8
+"""How long images may take to come, which are measured together."""
+
 _LONGEST = 200
 """Characters of an address that are shown."""
 
@@ -53,6 +57,7 @@ class SelectorMatch:
         within: Whether it was looked for in each result, and not on the whole page.
         count: In how many results it finds something, or how many elements of the page it finds.
         example: What it finds first: text, address or HTML.
+        pressed: Whether it named a button that the search pressed, which may be gone since.
     """
 
     place: str
@@ -60,6 +65,7 @@ class SelectorMatch:
     within: bool
     count: int
     example: str | None
+    pressed: bool = False
 
 
 @dataclass
@@ -69,9 +75,12 @@ class ProbeReport:
     Args:
         url: The page that was opened.
         site: What is known of the site.
-        folder: Where the page's HTML and an image of it lie.
+        folder: Where the page's HTML and an image of it lie, if a page was opened.
         candidates: The first ones that a search finds.
         findings: What each selector finds, in the order of the file; nothing where no page was opened.
+        measured: How many images of the results page could be measured whose own pages may show larger ones.
+        small: How many of these a scrape would count as thumbnails.
+        saved: Whether a page was opened and saved.
         failure: What the search failed of, or ``None``.
         fix: The command that makes the site's file the project's own; ``None`` where it is already.
     """
@@ -81,6 +90,9 @@ class ProbeReport:
     folder: Path
     candidates: list[Candidate] = field(default_factory=list)
     findings: list[SelectorMatch] = field(default_factory=list)
+    measured: int = 0
+    small: int = 0
+    saved: bool = False
     failure: str | None = None
     fix: str | None = None
 
@@ -108,6 +120,7 @@ class ProbeReport:
                 place = finding.place
                 yield f"{place}:"
             count = f"{finding.count:>5} {'results' if finding.within else 'on the page'}"
+            count = "pressed" if finding.pressed else count
             example = f"  e.g. {finding.example}" if finding.example else ""
             yield f"{count:>17}  {finding.selector}{example}"
         originals = [candidate for candidate in self.candidates if candidate.image_url is not None]
@@ -117,18 +130,25 @@ class ProbeReport:
         yield f"{len(self.candidates)} results read, {len(originals)} with the URL of an original{ways}"
         if self.site.script == "tiles" and not self.site.paged and self.site.more == Buttons():
             yield "  without 'next', 'offset' or 'more', only what this page itself loads is read"
-        if small := sum(candidate.image_url == candidate.thumbnail_url for candidate in originals):
-            yield f"  {small} of them may be thumbnails: product pages may show more ('detail')"
+        if self.small:
+            larger = "product pages may show larger ones ('detail')"
+            if any(finding.place == "not in addresses" for finding in self.findings):
+                larger = f"take those of srcset ('addresses: [srcset, {', '.join(self.site.addresses)}]'), or {larger}"
+            yield f"  {self.small} of {self.measured} measured images are thumbnails: {larger}"
         for candidate in self.candidates:
             if candidate.route and candidate.route.startswith(NO_DETAIL):
                 yield f"  {candidate.route}: {candidate.page_url}"[:_LONGEST]
         yield from (f"  e.g. {candidate.image_url}"[:_LONGEST] for candidate in originals[:1])
-        visited = any(finding.place == "detail.image" for finding in self.findings)
         if self.fix is not None:
             yield f"to edit {self.site.name}.yaml: {self.fix}"
-        yield f"saved page and screenshot: {self.folder}{' (a product page: …-detail)' if visited else ''}"
+        visited = any(finding.place == "detail.image" for finding in self.findings)
+        if self.saved:
+            yield f"saved page and screenshot: {self.folder}{' (a product page: …-detail)' if visited else ''}"
+        else:
+            yield "no page was opened, so none is saved"
 
 
+_SIDES: TypeAdapter[list[int | None]] = TypeAdapter(list[int | None])
 _FINDINGS = TypeAdapter(list[SelectorMatch])
 
 
@@ -164,17 +184,33 @@ def probe(source: SiteSource, text: str, access: Access, folder: Path) -> ProbeR
         lent = _SharedBrowser(access, driver, folder)
         results = copy.copy(source)
         results.site = source.site.model_copy(update={"detail": None})
+        results.pressed = set()
         with report.note_failure():
             report.candidates += islice(results.search(query, lent), _DETAILS if source.site.detail else _CANDIDATES)
         if driver.current_url.startswith("http"):
             page = Page(driver, source.site, query, lent)
-            report.findings = page.run(script("selectors"), answer=_FINDINGS)
-        save_evidence(driver, folder)
+            findings = page.run(script("selectors"), answer=_FINDINGS)
+            report.findings = [
+                replace(one, pressed=(one.place.partition(".")[0], one.selector) in results.pressed) for one in findings
+            ]
+            if source.site.detail is None:
+                _measure(page, report)
+            save_evidence(driver, folder)
+            report.saved = (folder / "page.html").is_file()
         if source.site.detail and report.failure is None:
             folder = folder.with_name(f"{folder.name}-detail")
             with report.note_failure():
                 _visit(Page(driver, source.site, query, _SharedBrowser(access, driver, folder)), report, folder)
     return report
+
+
+def _measure(page: Page, report: ProbeReport) -> None:
+    """Measure the images that may be thumbnails as a scrape does once it has them, but in the browser."""
+    doubtful = {one.image_url: one for one in report.candidates if one.image_url and may_be_thumbnail(one)}
+    sides = page.run(script("measure"), [*doubtful], _IMAGE_SECONDS * 1000, answer=_SIDES)
+    known = [(one, side) for one, side in zip(doubtful.values(), sides, strict=True) if side is not None]
+    report.measured = len(known)
+    report.small = sum(is_thumbnail(one, side) for one, side in known)
 
 
 def _visit(page: Page, report: ProbeReport, folder: Path) -> None:

@@ -13,11 +13,13 @@ const look = {
   count: every(document, site.selectors.item).length,
   ended: site.end.some((selector) => query(document, selector).length > 0),
   pressed: null,
+  button: null,
 };
 const press = (kind) => {
-  const found = step.buttons.includes(kind) ? button(site[kind]) : null;
+  const [name, found] = step.buttons.includes(kind) ? named(site[kind]) : [];
   if (!found || look.pressed) return;
   look.pressed = kind;
+  look.button = name;
   found.click();
 };
 ["consent", "dismiss", "more"].forEach(press);

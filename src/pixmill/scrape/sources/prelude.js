@@ -83,21 +83,22 @@ const isResult = (img) =>
 const visible = (element) =>
   element !== null && !element.disabled && element.getClientRects().length > 0 &&
   getComputedStyle(element).visibility !== "hidden";
-// The first visible button by selector, then by the whole of its words.
-const button = ({ selectors = [], texts = [] }) => {
+// The first visible button by selector, then by the whole of its words: what it was found by, and itself.
+const named = ({ selectors = [], texts = [] }) => {
   for (const selector of selectors) {
     const found = query(document, selector).find(visible);
-    if (found) return found;
+    if (found) return [selector, found];
   }
-  if (!texts.length) return null;
+  if (!texts.length) return [];
   const wanted = texts.map((words) => words.toLowerCase());
   const says = (element) =>
     [text(element), element.value, element.getAttribute("aria-label")].map((words) => String(words ?? "").trim().toLowerCase());
   const all = query(document, 'button, a, [role="button"], input[type="button"], input[type="submit"]');
-  for (const words of wanted) {
+  for (const [place, words] of wanted.entries()) {
     const found = all.find((element) => says(element).includes(words) && visible(element));
-    if (found) return found;
+    if (found) return [texts[place], found];
   }
-  return null;
+  return [];
 };
+const button = (buttons) => named(buttons)[1] ?? null;
 const bottom = () => Math.ceil(window.scrollY + window.innerHeight) >= document.scrollingElement.scrollHeight - 2;

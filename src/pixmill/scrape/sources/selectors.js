@@ -23,6 +23,17 @@ for (const [name, selectors] of Object.entries(site.selectors)) {
     findings.push(own ? finding(`selectors.${name}`, selector, [document.documentElement], false) : inside);
   }
 }
+if (site.script === "tiles") {
+  // Which attributes offer an address; srcset counts where it offers another one than is taken.
+  const images = items.map((item) => [first(item, site.selectors.image), picture(item, site.selectors.image)]);
+  for (const name of new Set([...site.addresses, "srcset"])) {
+    const known = site.addresses.includes(name);
+    const offers = images.filter(([img]) => img).map(([img, taken]) => [absolute(held(img, name)), taken]);
+    const hits = offers.filter(([offer, taken]) => offer && (known || offer !== taken));
+    const place = known ? "addresses" : "not in addresses";
+    if (hits.length) findings.push({ place, selector: name, within: true, count: hits.length, example: shorten(hits[0][0]) });
+  }
+}
 for (const kind of ["consent", "dismiss", "more", "next"]) {
   for (const selector of site[kind].selectors) findings.push(finding(`${kind}.selectors`, selector, [document.documentElement], false));
   for (const words of site[kind].texts) {
@@ -30,7 +41,9 @@ for (const kind of ["consent", "dismiss", "more", "next"]) {
     findings.push({ place: `${kind}.texts`, selector: words, within: false, count: hit ? 1 : 0, example: hit ? shorten(hit.outerHTML) : null });
   }
 }
-for (const selector of site.end) findings.push(finding("end", selector, [document.documentElement], false));
+for (const place of ["end", "total"]) {
+  for (const selector of site[place]) findings.push(finding(place, selector, [document.documentElement], false));
+}
 for (const [state, { selectors }] of Object.entries(site.states)) {
   for (const selector of selectors) findings.push(finding(`states.${state}.selectors`, selector, [document.documentElement], false));
 }

@@ -44,9 +44,16 @@ def test_sides_gate_and_what_is_missing_follow(whole):
     text = words(whole)
     assert "main (1a2b3c4 Train longer) able-owl , trained in 12 s, 3.2 MB" in text
     assert '<a href="https://mlflow.test/#/experiments/0/runs/f"' in whole
+    assert "To open pages of MLflow" not in text
     assert "Gate fail" in text
     assert "review.min.accuracy undecided accuracy 0.87, at least 0.86: undecided" in text
     assert "dvc pull" in whole
+
+
+def test_the_command_that_opens_the_pages_of_runs_is_named_once_where_no_server_does():
+    run = MlflowRun("1", "owl", "http://127.0.0.1:5000/#/runs/1", None, None, {}, "mlflow ui --backend-store-uri x")
+    text = words(render_page(comparison(base=revision("main", run=run), head=revision("cnn", run=run))))
+    assert text.count("To open pages of MLflow: mlflow ui --backend-store-uri x") == 1
 
 
 def test_the_metric_that_decides_is_first_and_each_has_its_limits_in_words(whole):

@@ -184,13 +184,14 @@ def test_the_table_fits_a_terminal(runs: Ranking) -> None:
     assert "is not comparable with the best: no image is in the test split of both wide and moved (" in " ".join(lines)
 
 
-def test_the_page_draws_a_line_for_each_and_escapes_names(runs: Ranking) -> None:
+def test_the_page_draws_a_line_for_each_and_escapes_names(runs: Ranking, project: Workspace) -> None:
     page = render_runs(runs)
     assert page.count('class="line"') == 3
     assert page.count('class="run best"') == 1
     assert page.count('class="axis"') == 3
     assert "<title>wide: macro-F1 0.917" in page
     assert "<b>parka" not in page
+    assert f"<code>mlflow ui --backend-store-uri sqlite:///{project.home}/mlflow.db</code>" in page
     assert all(row.name in page for row in (*runs.rows, *runs.others))
     assert re.search(r'class="badge bad">worse', page)
 

@@ -7,6 +7,7 @@ import pandas as pd
 from pixmill.compare.comparison import Gate
 from pixmill.compare.text import comparison_text
 from pixmill.metrics.significance import Difference, McNemar
+from pixmill.record.run_lookup import MlflowRun
 from tests.compare.compared import comparison, data, difference, numbers, revision
 
 HOSTILE = "co\x1b[2Jat\nmore " + "x" * 300
@@ -35,6 +36,13 @@ def test_the_verdict_is_first_and_each_subject_follows() -> None:
         "Params, code and packages",
         "MLflow",
     ]
+
+
+def test_the_command_that_opens_the_pages_of_runs_is_named_where_no_server_does() -> None:
+    assert "To open them" not in comparison_text(comparison())
+    served = MlflowRun("1", "owl", "http://127.0.0.1:5000/#/runs/1", None, None, {}, "mlflow ui --backend-store-uri x")
+    text = comparison_text(comparison(base=revision("main", run=None), head=revision("cnn", run=served)))
+    assert text.endswith("  Head: owl, http://127.0.0.1:5000/#/runs/1\n  To open them: mlflow ui --backend-store-uri x")
 
 
 def test_the_deciding_metric_is_first_and_significant_differences_are_marked() -> None:

@@ -54,6 +54,7 @@ def test_a_run_is_found_by_its_id_and_by_its_weights(evaluated, store, trained_f
     known = store.client.get_run(run_id)
     assert run.seconds == (known.info.end_time - known.info.start_time) / 1000
     assert run.url == f"http://127.0.0.1:5000/#/experiments/{known.info.experiment_id}/runs/{run_id}"
+    assert run.command == f"mlflow ui --backend-store-uri {store.uri}"
     assert run.tags["pixmill.weights"] == WEIGHTS
     assert run.name == known.info.run_name
     (description,) = store.workspace.root.rglob("MLmodel")

@@ -62,10 +62,11 @@ class ComparisonTable:
 
 @dataclass(frozen=True)
 class RunLink:
-    """A name that leads to an address."""
+    """A name that leads to an address, and the command that serves it unless a server does."""
 
     name: str
     url: str
+    command: str | None
 
 
 @dataclass(frozen=True)
@@ -287,7 +288,8 @@ def _runs(base: Revision | None, head: Revision) -> ComparisonSection:
     ]
     if len(runs) == 2 and runs[0][1].id == runs[1][1].id:
         runs = []
-    return ComparisonSection("MLflow", (tuple(RunLink(f"{what}: {run.name}", run.url) for what, run in runs),))
+    links = tuple(RunLink(f"{what}: {run.name}", run.url, run.command) for what, run in runs)
+    return ComparisonSection("MLflow", (links,))
 
 
 def _change(change: Change) -> tuple[str, str, str]:

@@ -90,6 +90,7 @@ class Ranking:
         others: Those that cannot be compared with the best, newest first.
         left_out: Whether there are older ones, in neither.
         missing: What could not be read.
+        command: What serves the pages of runs on this machine; ``None`` if a server does, or there are none.
     """
 
     metric: str
@@ -98,6 +99,7 @@ class Ranking:
     others: tuple[RankedModel, ...]
     left_out: bool
     missing: tuple[str, ...]
+    command: str | None = None
 
 
 def compare_runs(workspace: Workspace, params: Params) -> Ranking:
@@ -138,7 +140,9 @@ def compare_runs(workspace: Workspace, params: Params) -> Ranking:
         for row in rows
     ]
     others = sorted((row for row in rows if row.why), key=lambda row: -row.started)
-    return Ranking(metric, confidence, tuple(row for row in rows if not row.why), tuple(others), left_out, missing)
+    shown = tuple(row for row in rows if not row.why)
+    command = next((revision.run.command for _, revision in pairs if revision.run), None)
+    return Ranking(metric, confidence, shown, tuple(others), left_out, missing, command)
 
 
 def _read(workspace: Workspace, metric: str) -> tuple[list[tuple[RankedModel, Revision]], bool, tuple[str, ...]]:

@@ -28,6 +28,8 @@ def comparison_text(comparison: Comparison) -> str:
             else:
                 for line in part:
                     lines += _wrap(f"{line.name}, {line.url}" if isinstance(line, RunLink) else line, "  ")
+                for command in dict.fromkeys(line.command for line in part if isinstance(line, RunLink)):
+                    lines += [f"  To open them: {command}"] if command else []
     return "\n".join(lines)
 
 

@@ -19,7 +19,7 @@ from pixmill.core.params import flat
 from pixmill.core.workspace import Workspace
 from pixmill.record.delivery import LINKED, RESOLVED, WEIGHTS
 from pixmill.record.model_lookup import MODEL, list_models, newest_model, open_store, store_errors
-from pixmill.record.store import database_file, search_runs, tracking_uri, without_password
+from pixmill.record.store import database_file, search_runs, tracking_uri, view_hint
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -49,6 +49,7 @@ class MlflowRun:
         seconds: Duration of the training; ``None`` if it has not finished, or was recorded elsewhere.
         megabytes: Size of its model ``classifier``; ``None`` if it has none, or its files cannot be read from here.
         tags: Its tags.
+        command: What serves its page on this machine; ``None`` if a server does.
     """
 
     id: str
@@ -57,6 +58,7 @@ class MlflowRun:
     seconds: float | None
     megabytes: float | None
     tags: Mapping[str, str]
+    command: str | None = None
 
 
 class RunReader:
@@ -163,7 +165,9 @@ class RunReader:
 
     def _facts(self, run: Run) -> MlflowRun:
         info = run.info
-        server = without_password(self._store).rstrip("/") if self._store.startswith("http") else _UI
+        hint = view_hint(self._store)
+        served = hint.startswith("http")
+        server = hint.rstrip("/") if served else _UI
         return MlflowRun(
             id=info.run_id,
             name=info.run_name or info.run_id[:8],
@@ -171,6 +175,7 @@ class RunReader:
             seconds=_seconds(run),
             megabytes=self._megabytes(run),
             tags=dict(run.data.tags),
+            command=None if served else hint,
         )
 
     def _location(self, run: Run) -> str | None:

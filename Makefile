@@ -27,7 +27,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export SE_AVOID_STATS := true
 export TF_CPP_MIN_LOG_LEVEL := 2
 
-.PHONY: help repro data test test-slow test-services lint check stale ui shop reference requirements clean setup browser
+.PHONY: help repro data test test-slow test-services lint check stale ui shop screenshots reference requirements clean setup browser
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { sub(/%/, "<name>", $$1); printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -62,11 +62,14 @@ stale: setup ## check that the committed results match the committed code, param
 ui: setup ## start the MLflow UI on this machine (PORT=5000)
 	@$(BIN)/python -c "import pathlib; from pixmill.cli.summary import runs_page; \
 		print('Open', runs_page(pathlib.Path.cwd(), port=$(or $(PORT),5000)), '(Ctrl-C stops it)')"
-	@PYTHONWARNINGS=ignore $(BIN)/mlflow ui --workers 1 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}" \
+	@PYTHONWARNINGS=ignore MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --workers 1 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}" \
 		--host 127.0.0.1 --port $(or $(PORT),5000)
 
 shop: data ## open the bundled shop in a browser (PORT=8000)
 	@$(BIN)/pixmill shop --open --port $(or $(PORT),8000)
+
+screenshots: repro ## run the pipeline and draw docs/images/ from its results
+	@$(BIN)/python -m tests.screenshots
 
 bench-%: ## run benchmarks/<name>.py (QUICK=1 for a short one)
 	@test -f benchmarks/$*.py || { \

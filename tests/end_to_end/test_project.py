@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -138,9 +139,16 @@ def test_what_people_type_next_works_in_a_new_project(shoes) -> None:
     assert "127.0.0.1" in summary
     assert "passed" in done_by(project, "pytest", "-q", "-p", "no:cacheprovider")
     done_by(project, "pixmill", "upgrade", "--check")
-    image = next((project.path / "data" / "dress").glob("*.png"))
-    assert "dress" in done_by(project, "pixmill", "predict", str(image))
     assert project.git("status", "--porcelain") == ""
+
+
+def test_the_readmes_image_is_held_out_and_answered_as_it_says(shoes, repository) -> None:
+    readme = (repository / "README.md").read_text(encoding="utf-8")
+    ((image, answer),) = re.findall(r"^\$ pixmill predict (data/\S+) .*\n(.*)$", readme, re.MULTILINE)
+    assert done_by(shoes, "pixmill", "predict", image) == f"{answer}\n"
+    predictions = pd.read_parquet(shoes.path / "artifacts/evaluate/predictions.parquet").set_index("id")
+    found = predictions.loc[hashlib.sha256((shoes.path / image).read_bytes()).hexdigest()]
+    assert (found["split"], found["predicted"], found["unlike"]) == ("test", Path(image).parent.name, False)
 
 
 def test_experiments_run_in_a_new_project_and_are_compared(copy) -> None:

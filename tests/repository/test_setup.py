@@ -155,7 +155,8 @@ def test_make_alone_lists_what_a_person_types():
     listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     names = [line.split()[1] for line in listed.splitlines()]
     assert names[:7] == ["help", "repro", "data", "test", "test-slow", "test-services", "lint"]
-    assert names[7:] == ["check", "stale", "ui", "shop", "bench-<name>", "reference", "requirements", "clean"]
+    assert names[7:12] == ["check", "stale", "ui", "shop", "screenshots"]
+    assert names[12:] == ["bench-<name>", "reference", "requirements", "clean"]
 
 
 def test_an_unknown_benchmark_is_one_clear_message():

@@ -1,0 +1,51 @@
+"""The figures and pictures in the documents are those of the committed run."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.screenshots import MARK
+
+QUOTED = {
+    "README.md": [
+        "{images:,} product photos in {classes} classes",
+        "reaches {accuracy} % test accuracy (95 % CI {accuracy_low}\u2013{accuracy_high};",
+        "colour-histogram baseline reaches {histogram_accuracy} %.",
+    ],
+    "docs/evaluation.md": ["with the bundled images it is {unlike} % (6 of {n})"],
+    "docs/exporting.md": [
+        "The bundled model on {n} images",
+        "| `model.tflite` | 100 % | 0.00000004 | {accuracy} % |",
+        "using all {train} was no better",
+    ],
+    "docs/predicting.md": ["below the model's threshold of {threshold} %"],
+    "docs/recipes.md": ["macro-F1 is {macro_f1:.3f} and accuracy {accuracy} %."],
+    "docs/training.md": ["of the {n} bundled ones, six ({unlike} %)"],
+}
+"""What documents say of the default run."""
+
+
+@pytest.mark.parametrize("name", QUOTED)
+def test_the_figures_in_the_text_are_those_of_the_committed_run(repository: Path, name: str) -> None:
+    def read(path: str) -> dict[str, float]:
+        return json.loads((repository / path).read_text(encoding="utf-8"))
+
+    full = read("plots/evaluate/full.json")
+    shares = {"histogram_accuracy": full["baseline"]["histogram_accuracy"]}
+    shares |= {key: full[key] for key in ("accuracy", "accuracy_low", "accuracy_high", "unlike", "threshold")}
+    figures = {key: f"{100 * share:.1f}" for key, share in shares.items()}
+    figures |= read("metrics/scrape.json") | read("metrics/split.json") | {"classes": "five"}
+    figures |= {key: full[key] for key in ("macro_f1", "n")}
+    assert {key: read(MARK)[key] for key in ("macro_f1", "n")}.items() <= figures.items()
+    text = " ".join((repository / name).read_text(encoding="utf-8").split())
+    assert [said for words in QUOTED[name] if (said := words.format(**figures)) not in text] == []
+
+
+@pytest.mark.parametrize("name", ["evaluate", "serve", "shop"])
+def test_the_pictures_show_the_committed_run(repository: Path, name: str) -> None:
+    metrics = hashlib.md5((repository / MARK).read_bytes()).hexdigest()
+    with Image.open(repository / "docs" / "images" / f"{name}.png") as picture:
+        assert picture.text == {MARK: metrics}, "make screenshots"

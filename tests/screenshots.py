@@ -1,0 +1,107 @@
+"""Draw the pictures of the README from the results in this folder, as ``make screenshots`` does.
+
+Each picture carries the MD5 of the metrics that it belongs to, by which a test knows one that is out of date.
+"""
+
+import hashlib
+import io
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image, PngImagePlugin
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.wait import WebDriverWait
+
+from pixmill.web.shop import Shop
+from tests.browsing import open_chrome
+
+if TYPE_CHECKING:
+    from selenium.webdriver.remote.webdriver import WebDriver
+
+ROOT = Path(__file__).parents[1]
+MARK = "metrics/evaluate.json"
+"""The key of a picture's text, and the file whose MD5 it has."""
+
+_SHOWN = """
+const cards = [...document.querySelectorAll(".card-image")];
+const seen = cards.filter(each => each.getBoundingClientRect().top < innerHeight);
+return seen.length > 0 && seen.every(each => each.naturalWidth > 0);
+"""
+
+_FROM_MATRIX_TO_ERRORS = """
+const matrix = document.querySelector(".matrix").closest(".scroll");
+while (matrix.nextElementSibling.id !== "mistakes") matrix.nextElementSibling.remove();
+matrix.previousElementSibling.scrollIntoView();
+"""
+
+
+def _open(driver: "WebDriver", url: str, width: int, height: int) -> WebDriverWait:
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    driver.get(url)
+    return WebDriverWait(driver, 60)
+
+
+def _shot(driver: "WebDriver") -> Image.Image:
+    return Image.open(io.BytesIO(driver.get_screenshot_as_png())).convert("RGB")
+
+
+def _shop(driver: "WebDriver") -> Image.Image:
+    with Shop(ROOT / "data") as shop:
+        wait = _open(driver, f"http://localhost:{shop.port}/search?q=coat", 1280, 640)
+        driver.execute_script("document.getElementById('consent-accept').click()")  # where no pointer stays behind
+        wait.until(lambda _: driver.execute_script(_SHOWN))
+        return _shot(driver)
+
+
+def _served(driver: "WebDriver") -> Image.Image:
+    """Draw the answer to the image that the README predicts."""
+    (example,) = re.findall(r"^\$ pixmill predict (data/\S+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.M)
+    with tempfile.TemporaryDirectory() as folder:
+        # The page's name of a model is that of its folder.
+        model = shutil.copytree(ROOT / "artifacts" / "train", Path(folder, "shoes"))
+        command = [sys.executable, "-m", "pixmill", "serve", "--port", "0", "--model", model]
+        server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        try:
+            assert server.stdout
+            wait = _open(driver, server.stdout.readline().strip(), 1000, 660)
+            wait.until(lambda _: driver.find_element(By.ID, "stage").is_displayed())
+            driver.find_element(By.ID, "files").send_keys(str(ROOT / example))
+            wait.until(lambda _: driver.find_element(By.ID, "look").is_displayed())
+            driver.find_element(By.ID, "look").click()
+            wait.until(lambda _: "Evidence" in driver.find_element(By.ID, "caption").text)
+            return _shot(driver)
+        finally:
+            server.terminate()
+            server.communicate()
+
+
+def _evaluation(driver: "WebDriver") -> Image.Image:
+    """Draw two parts of the page side by side."""
+    _open(driver, (ROOT / "reports" / "evaluate.html").as_uri(), 640, 1000)
+    both = Image.new("RGB", (1280, 1000))
+    both.paste(_shot(driver), (0, 0))
+    driver.execute_script(_FROM_MATRIX_TO_ERRORS)
+    both.paste(_shot(driver), (640, 0))
+    return both
+
+
+def main() -> None:
+    """Draw all."""
+    text = PngImagePlugin.PngInfo()
+    text.add_text(MARK, hashlib.md5((ROOT / MARK).read_bytes()).hexdigest())
+    with open_chrome("--hide-scrollbars", "--force-prefers-reduced-motion") as driver:
+        for name, draw in {"shop": _shop, "serve": _served, "evaluate": _evaluation}.items():
+            picture = draw(driver)
+            palette = picture.quantize(method=Image.Quantize.FASTOCTREE)
+            small = picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
+            small.save(ROOT / "docs" / "images" / f"{name}.png", optimize=True, pnginfo=text)
+
+
+if __name__ == "__main__":
+    main()

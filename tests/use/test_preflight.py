@@ -151,3 +151,16 @@ def test_a_salt_counts_each_image_once_and_nothing_else(tmp_path: Path, poor: st
     (tmp_path / "data" / "hat" / "0.png").unlink()
     (tmp_path / "data" / "hat" / "copy.png").unlink()
     assert " of 39 'hat'" in str(salt_for_folders(tmp_path, params(salt=poor)))
+
+
+@pytest.mark.parametrize(("tolerate", "stops"), [(0.0, True), (0.5, False)])
+def test_a_host_that_the_scrape_would_refuse_is_named(root: Path, tolerate: float, stops: bool) -> None:
+    wiki = {"source": "wikimedia", "wikimedia": {"api": "http://127.0.0.1:8080/w/api.php"}, "tolerate": tolerate}
+    (root / "data.dvc").write_text("")
+    [(message, stopping)] = told(root, params(**wiki))
+    assert message == (
+        "a scrape will refuse http://127.0.0.1:8080: 127.0.0.1 is not a public address "
+        "(if the host is yours: scrape.allow_hosts: ['127.0.0.1:8080'])"
+    )
+    assert stopping is stops
+    assert told(root, params(**wiki, allow_hosts=["127.0.0.1:8080"])) == []

@@ -11,6 +11,7 @@ from pixmill.core.words import count
 from pixmill.scrape.candidate import Candidate
 from pixmill.scrape.collection.access import NOWHERE
 from pixmill.scrape.collection.judge import address_of
+from pixmill.scrape.collection.reach import private_hosts
 from pixmill.scrape.collection.searches import Search, plan_searches
 from pixmill.scrape.image_store import StoredImage
 from pixmill.scrape.journal import Journal, read_journal
@@ -56,6 +57,7 @@ def forecast(classes: Sequence[str], params: ScrapeParams, *, root: Path, scratc
                 note, seconds = _visit(search, journal, params, quotas[search.query.label])
                 lines.append(f"{search.query.label}: {search.source.name} {search.query.address} ({note})")
                 total += seconds
+        lines += [f"'{name}': {sentence}" for name, sentence in private_hosts(opened.sources, classes, params)]
     if params.licences is not None:
         lines += [
             f"'{name}' reports no licences, so scrape.licences refuses all its images (use openverse or wikimedia, "

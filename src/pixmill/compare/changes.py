@@ -79,7 +79,7 @@ def _resolved(revision: Revision) -> dict[str, Any] | None:
     return next(filter(None, map(_parse, filter(None, (revision.resolved, revision.params)))), None)
 
 
-@functools.lru_cache(maxsize=128)  # A ranking compares each of dozens with the first.
+@functools.lru_cache(maxsize=8)  # A ranking compares each of dozens with the first.
 def _parse(text: str) -> dict[str, Any] | None:
     try:
         return flat(parse_params(text))

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from pixmill.core.params import flat, load_params
+from pixmill.core.workspace import Workspace
 from pixmill.images.parts import open_shards
 from pixmill.learn.determinism import fix_threads
+from pixmill.record.run_lookup import RunReader
 
 STAGES = ("scrape", "validate", "split", "train", "evaluate")
 
@@ -64,6 +67,9 @@ def test_the_run_in_mlflow_says_what_made_the_model(finished) -> None:
     outs = {out["path"]: out["md5"] for stage in lock.values() for out in stage["outs"]}
     assert run.data.params["train.epochs"] == "6"
     assert run.data.params["split.image_size"]
+    params = load_params(finished.path)
+    assert RunReader(Workspace(finished.path, finished.path)).resolved_params(run.info.run_id) == flat(params)
+    assert "train.momentum" not in run.data.params
     history = client.get_metric_history(run.info.run_id, "val_loss")
     assert [point.step for point in history] == list(range(1, len(history) + 1))
     assert run.data.metrics["test_accuracy"] == pytest.approx(finished.metrics("evaluate")["accuracy"], rel=1e-5)

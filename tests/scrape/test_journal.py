@@ -247,3 +247,13 @@ def test_a_journal_is_read_only_where_there_is_one(tmp_path, folder):
     write(folder)
     with hold_journal(TODAY, tmp_path), read_journal(TODAY, tmp_path) as journal:
         assert content(journal) == (ANSWERS, OUTCOMES)
+
+
+def test_a_host_that_was_reached_once_counts_as_reached(folder):
+    for hosts in ({"b.test": "down", "a.test": ""}, {"a.test": "down", "b.test": "off"}, {"b.test": "", "c.test": "x"}):
+        with Journal(folder, TODAY) as journal:
+            journal.keep_hosts(hosts)
+    with Journal(folder, TODAY) as journal:
+        assert list(journal.hosts().items()) == [("a.test", ""), ("b.test", ""), ("c.test", "x")]
+    with Journal(folder, TOMORROW) as journal:
+        assert journal.hosts() == {}

@@ -7,6 +7,7 @@ from pixmill.images import OTHER_FORMATS
 from pixmill.pages.scrape import render_report
 from pixmill.pages.scrape.page import _MEANINGS, _meaning
 from pixmill.scrape.sources import SearchError
+from tests.scrape.invented import url_of
 
 
 def words(page):
@@ -132,3 +133,20 @@ def test_a_site_that_promised_more_is_not_called_complete(visit, invented, hats,
         assert "hat 10 of 290 10" in text
         assert "ended after 10 of the 290 results that the site says it has" in text
         assert "complete" not in text
+
+
+@pytest.mark.browser
+def test_the_hosts_that_the_browser_reached_are_listed(visit, invented, hats, web, output):
+    """By a run that opens no browser, too, since everything is known."""
+    web.answers["/page"] = (b"<img src=http://10.0.0.9/x.png>", {"Content-Type": "text/html"})
+
+    class Shop(invented):
+        def search(self, query, access):
+            with access.browser() as driver:
+                driver.get(url_of("page"))
+            yield from super().search(query, access)
+
+    pages = [render_report(visit(kind({"hat": hats}, kind="pages")), output) for kind in (Shop, invented)]
+    assert pages[0] == pages[1]
+    text = words(pages[0]).partition("Hosts that the browser reached")[2]
+    assert "invented.test Refused or not reached 1 10.0.0.9 10.0.0.9 is not a public address" in text

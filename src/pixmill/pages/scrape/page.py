@@ -88,6 +88,8 @@ def render_report(result: ScrapeResult, output: Path) -> str:
         robots=[refusal for refusal in refusals if refusal[0] in LEFT_ALONE],
         exceptions=result.params.robots_exceptions,
         remarks=result.remarks,
+        reached=[host for host, why in result.hosts.items() if not why],
+        unreached=[(host, why) for host, why in result.hosts.items() if why],
         samples={
             label: [_card(image, candidate, uris.get(shown[image])) for image, candidate in of_class]
             for label, of_class in samples.items()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from selenium.webdriver.remote.webdriver import WebDriver
 
     from pixmill.web.browser import Browser, Grid
+    from pixmill.web.fetch.proxy import Proxy
 
 Result = TypeVar("Result")
 
@@ -61,7 +62,7 @@ class NetworkAccess:
         fetcher: The run's fetcher.
         network: What it may reach, for browsers.
         scratch: The place for the profiles of browsers and for evidence.
-        journal: Where product pages are remembered; default: nowhere.
+        journal: Where product pages and the hosts that browsers reach are remembered; default: nowhere.
     """
 
     def __init__(self, fetcher: Fetcher, network: Network, scratch: Path, journal: Journal | None = None) -> None:
@@ -73,7 +74,7 @@ class NetworkAccess:
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._opened = contextlib.ExitStack()
-        self._proxy: str | None = None
+        self._proxy: Proxy | None = None
         self._browser: Browser | Grid | None = None
         self._has_started = False
         self._told: set[str] = set()
@@ -108,7 +109,7 @@ class NetworkAccess:
         with contextlib.ExitStack() as stack:
             opening = open_browser(
                 browser,
-                proxy=self._proxy,
+                proxy=self._proxy.url,
                 profile=profile,
                 authority=authority,
                 timings=Timings(patience=_RESTART_SECONDS if self._has_started else 0.0),
@@ -134,14 +135,17 @@ class NetworkAccess:
                 yield driver
             finally:
                 driver.execute = execute  # which closes the browser
+                with self._lock:
+                    if self.journal is not None:
+                        self.journal.keep_hosts(self._proxy.hosts())
 
-    def _open_proxy(self, browser: Browser | Grid) -> str:
+    def _open_proxy(self, browser: Browser | Grid) -> Proxy:
         from pixmill.web.browser import Grid
         from pixmill.web.fetch.proxy import Proxy
 
         port = browser.proxy_port if isinstance(browser, Grid) else 0
         try:
-            return self._opened.enter_context(Proxy(self._network, port=port)).url
+            return self._opened.enter_context(Proxy(self._network, port=port))
         except OSError as error:
             if not port:
                 raise

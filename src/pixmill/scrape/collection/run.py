@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -40,12 +40,14 @@ class ScrapeResult:
         tally: What came of all candidates.
         remarks: Notes for the user, as sentences.
         params: What was asked for.
+        hosts: Why each host was not reached by a browser, by name; an empty text for those that were.
     """
 
     manifest: pd.DataFrame
     tally: ScrapeTally
     remarks: list[str]
     params: ScrapeParams
+    hosts: Mapping[str, str]
 
     def check(self) -> None:
         """Raise an error if too many searches failed, or a class has no images.
@@ -147,4 +149,5 @@ def scrape(
         tally.fail([*failed, *harvest.failed])
         frame = manifest_frame(rows, tally.label)
         images.prune(frame["path"].str.removeprefix("images/"))
-        return ScrapeResult(frame, tally, [*opened.remarks(), *tally.remarks()], params)
+        hosts = journal.hosts() if any(search.source.kind == "pages" for search in searches) else {}
+        return ScrapeResult(frame, tally, [*opened.remarks(), *tally.remarks()], params, hosts)

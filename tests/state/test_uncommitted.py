@@ -85,6 +85,15 @@ def test_what_an_applied_experiment_took_back_is_named_and_its_loss_not_committe
     assert command == 'git add data.dvc review.csv && git commit -m "Change images and decisions"'
 
 
+def test_files_that_are_no_images_are_counted_apart(project):
+    kept = {"coat/a.jpg": "a1"}
+    record(project, kept | {f"coat/{n}.png": f"b{n}" for n in range(22)} | {"coat/notes.txt": "c1", "coat/x": "c2"})
+    commit(project)
+    record(project, kept)
+    sentence, _ = describe_uncommitted(project)
+    assert "in the last commit: 22 images and 2 other files (if that is meant" in sentence
+
+
 def test_a_moved_image_and_a_changed_decision_are_not_missing(project):
     record(project, {"coat/a.jpg": "a1", "coat/b.jpg": "b2"})
     (project / "review.csv").write_text("image,decision,label,by,why\nabcdef0123,keep,,,\n")

@@ -3,6 +3,7 @@
 ``dvc exp apply``, ``git checkout``, ``dvc checkout``, ``dvc pull`` and another branch may remove it.
 """
 
+import mimetypes
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any
 from pixmill.core.dvc import DEFAULT_CACHE, LITTER, cache_folder, read_listing, read_record
 from pixmill.core.errors import DataError
 from pixmill.core.git import git
-from pixmill.core.words import count
+from pixmill.core.words import count, join_names
 
 _FILES = ("data.dvc", "review.csv")
 
@@ -146,29 +147,37 @@ def _missing(root: Path, changed: Sequence[str], data: Data | None) -> tuple[str
 
     An applied experiment puts back the ``data.dvc`` and ``review.csv`` that it started from.
     """
-    gone = [0, 0]
+    gone = [0, 0, 0]
     is_back = data is None or data.record is None or not data.differs
     committed = git(root, "show", "HEAD:./data.dvc")
     if "data.dvc" in changed and committed is not None and (root / ".dvc").is_dir():
-        old, new = (_recorded_images(root, committed), _recorded_images(root, None))
-        gone[0], is_back = len(old - new), is_back and new <= old
+        old, new = (_recorded_names(root, committed), _recorded_names(root, None))
+        absent = old.keys() - new.keys()
+        gone[0] = sum(_is_image(old[md5]) for md5 in absent)
+        gone[1], is_back = len(absent) - gone[0], is_back and new.keys() <= old.keys()
     if "review.csv" in changed:
         before_lines = set((git(root, "show", "HEAD:./review.csv") or "").splitlines()[1:])
         lines = set((root / "review.csv").read_text(encoding="utf-8", errors="replace").splitlines()[1:])
         decided = {line.partition(",")[0] for line in lines}
-        gone[1] = sum(line.partition(",")[0] not in decided for line in before_lines - lines)
+        gone[2] = sum(line.partition(",")[0] not in decided for line in before_lines - lines)
         is_back = is_back and lines <= before_lines
-    words = [count(n, noun) for n, noun in zip(gone, ("image", "decision"), strict=True) if n]
-    return " and ".join(words), is_back
+    nouns = ("image", "other file" if gone[0] else "file", "decision")
+    words = [count(n, noun) for n, noun in zip(gone, nouns, strict=True) if n]
+    return join_names(words) if words else "", is_back
 
 
-def _recorded_images(root: Path, text: str | None) -> set[str]:
-    """Return the MD5s of the images that a ``data.dvc`` records, as far as that is known."""
+def _recorded_names(root: Path, text: str | None) -> dict[str, str]:
+    """Return a name of each file that a ``data.dvc`` records, by its MD5, as far as that is known."""
     try:
         record = read_record(root, text)
     except DataError:
-        return set()
-    return set(((record and _recorded_files(root, record["md5"])) or {}).values())
+        return {}
+    return {md5: name for name, md5 in ((record and _recorded_files(root, record["md5"])) or {}).items()}
+
+
+def _is_image(name: str) -> bool:
+    """Tell by its name whether a file that is not here was an image."""
+    return (mimetypes.guess_type(name, strict=False)[0] or "").startswith("image/")
 
 
 def commit_command(root: Path, message: str) -> str | None:

@@ -1,5 +1,6 @@
 """What a run lacks on this machine is told before it starts."""
 
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ import pytest
 from pixmill.core.params import Params
 from pixmill.use import Issue, find_issues, preflight, salt_for_folders
 
-PNG = b"\x89PNG\r\n\x1a\n"
+PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mNgYGAAAAAEAAEnNCcKAAAAAElFTkSuQmCC")
+"""One black pixel; what stands behind it makes another file, and no other image."""
 
 
 def params(
@@ -147,6 +149,7 @@ def test_a_salt_counts_each_image_once_and_nothing_else(tmp_path: Path, poor: st
         (tmp_path / "data" / label / "copy.png").write_bytes((tmp_path / "data" / label / "0.png").read_bytes())
         fill(tmp_path / "data" / label / "below", 2)
         (tmp_path / "data" / label / "notes.txt").write_text("a text")
+    (tmp_path / "data" / "hat" / "cut.png").write_bytes(PNG[:12])
     assert salt_for_folders(tmp_path, params(salt=poor)) == before
     (tmp_path / "data" / "hat" / "0.png").unlink()
     (tmp_path / "data" / "hat" / "copy.png").unlink()

@@ -16,7 +16,7 @@ from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.origin import install_command
 from pixmill.core.params import Params
 from pixmill.core.words import first_of
-from pixmill.images import EXTENSIONS, sniff
+from pixmill.images import UndecodableError, header_size
 from pixmill.learn.preset_files import HUB, pinned_folder
 from pixmill.learn.tensorflow import load_tensorflow
 from pixmill.project.plugins import load_plugin
@@ -169,6 +169,15 @@ def _folders(data: Path, params: Params) -> Iterator[Issue]:
         yield Issue("\n".join(lines), source.advice(), stops=stops)
 
 
+def _is_image(content: bytes) -> bool:
+    """Tell whether a file's header is that of an image; decoding it all would take too long here."""
+    try:
+        header_size(content)
+    except (UndecodableError, MemoryError):
+        return False
+    return True
+
+
 def salt_for_folders(root: Path, params: Params) -> str | None:
     """Return :func:`pixmill.split.suggest_salt` for the images of ``data/``.
 
@@ -193,7 +202,7 @@ def salt_for_folders(root: Path, params: Params) -> str | None:
     rows = []
     for label, address in files:
         file = source.read(address, max_bytes=scrape.max_bytes)
-        if isinstance(file, Fetched) and sniff(file.content) in EXTENSIONS:
+        if isinstance(file, Fetched) and _is_image(file.content):
             rows.append((hashlib.sha256(file.content).hexdigest(), label, "folder", None, address, None))
     # pandas takes longer to import than everything before it.
     import pandas as pd

@@ -6,7 +6,10 @@ import pytest
 from pixmill.images import OTHER_FORMATS
 from pixmill.pages.scrape import render_report
 from pixmill.pages.scrape.page import _MEANINGS, _meaning
+from pixmill.scrape.candidate import Candidate
 from pixmill.scrape.sources import SearchError
+from pixmill.scrape.sources.definition import load_site
+from pixmill.scrape.sources.site import SiteSource
 from tests.scrape.invented import url_of
 
 
@@ -122,6 +125,21 @@ def test_every_reason_has_its_words(repository):
     """Reasons are given where things are refused; whoever adds one must explain it to people."""
     reasons = set(re.findall(r'(?:Refused|_Unreadable)\(\s*"(\w+)"', code_of(repository, "web/fetch", "scrape")))
     assert reasons | {"empty", "html", "svg", "archive", "pdf", "unknown", *OTHER_FORMATS} == set(_MEANINGS)
+
+
+@pytest.mark.parametrize(
+    ("total", "per_query", "outcome"), [(None, None, "ended"), (10, None, "complete"), (None, 10, "complete")]
+)
+def test_a_site_is_called_complete_only_where_that_is_known(visit, hats, output, total, per_query, outcome):
+    class Hats(SiteSource):
+        def search(self, query, access):  # noqa: ARG002 (no permission needed)
+            for rank, url in enumerate(hats):
+                yield Candidate(query.label, query.text, rank, url, total=total)
+
+    site = load_site("bing", None).model_copy(update={"url": url_of("{query}")})
+    text = words(render_report(visit(Hats(site), per_query=per_query), output))
+    assert f" hat bing hat {outcome} 10 10 0 0 " in text
+    assert ("and did not say whether" in text) is (outcome == "ended")
 
 
 def test_a_site_that_promised_more_is_not_called_complete(visit, invented, hats, output):

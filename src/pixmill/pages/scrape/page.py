@@ -107,7 +107,9 @@ def _outcome(of_search: SearchTally) -> tuple[str, str]:
         return "", "not needed"
     if of_search.wanted is not None:
         return "warn", f"{of_search.counts.candidates:,} of {of_search.wanted:,}"
-    return ("good", "complete") if of_search.counts.fetched else ("warn", "all refused")
+    if not of_search.counts.fetched:
+        return "warn", "all refused"
+    return "good", "ended" if of_search.has_unknown_end else "complete"
 
 
 def _meaning(reason: str) -> str:

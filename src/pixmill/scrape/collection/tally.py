@@ -106,6 +106,14 @@ class SearchTally:
         is_short = kind == "pages" and self.failed is None and not self.cut and 0 < came < _ENOUGH * wanted
         return wanted if is_short else None
 
+    @property
+    def has_unknown_end(self) -> bool:
+        """Whether a site was read until nothing more came, though neither a mark nor a number says that it was all."""
+        source, came = self.search.source, self.counts.candidates
+        if not isinstance(source, SiteSource) or source.site.end or self.total or self.cut:
+            return False
+        return self.limit is None or came < self.limit
+
     def shortfall(self) -> str | None:
         """Return a sentence where a site that did not fail brought clearly fewer candidates than it owes."""
         if self.wanted is None:

@@ -97,10 +97,7 @@ def main() -> None:
     text.add_text(MARK, hashlib.md5((ROOT / MARK).read_bytes()).hexdigest())
     with open_chrome("--hide-scrollbars", "--force-prefers-reduced-motion") as driver:
         for name, draw in {"shop": _shop, "serve": _served, "evaluate": _evaluation}.items():
-            picture = draw(driver)
-            palette = picture.quantize(method=Image.Quantize.FASTOCTREE)
-            small = picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
-            small.save(ROOT / "docs" / "images" / f"{name}.png", optimize=True, pnginfo=text)
+            draw(driver).save(ROOT / "docs" / "images" / f"{name}.png", optimize=True, pnginfo=text)
 
 
 if __name__ == "__main__":

@@ -115,6 +115,12 @@ def _lack_of(kind: str) -> str | None:
     return None
 
 
+@pytest.fixture(scope="session", autouse=True)
+def user_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep converted backbones, 10 s each, for all processes that run tests, and away from a person's own."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.getbasetemp().parent / "user-cache")
+
+
 @pytest.fixture(autouse=True)
 def environment() -> Iterator[None]:
     """Undo what a test does to the environment, and to MLflow's own idea of where runs are, which would win over it."""
@@ -216,28 +222,6 @@ def half_written(tmp_path: Path) -> Path:
 def params() -> Params:
     """The parameters as committed."""
     return parse_params((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))
-
-
-@pytest.fixture(scope="session")
-def converted(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Put a backbone that is converted for LiteRT into a scratch folder; the conversion is done once and takes 10 s."""
-    from pixmill.core.params import BackboneParams, TrainParams
-    from pixmill.learn.layers import feature_layers
-    from pixmill.learn.litert_export import convert_backbone
-
-    def put(
-        scratch: Path, side: int, params: BackboneParams | None = None, *, layers: tuple[str, ...] | None = None
-    ) -> Path:
-        # Processes that run tests side by side share it.
-        shared = tmp_path_factory.getbasetemp().parent / "backbones"
-        params = params or BackboneParams()
-        layers = layers or feature_layers(TrainParams(model="features", backbone=params))
-        file = convert_backbone(params, image_size=side, scratch=shared, threads=2, layers=layers)
-        assert file
-        scratch.mkdir(parents=True, exist_ok=True)
-        return Path(shutil.copy(file, scratch))
-
-    return put
 
 
 @pytest.fixture(scope="session")

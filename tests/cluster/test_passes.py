@@ -24,7 +24,7 @@ SIDE, COUNT = 32, 320
 
 
 @pytest.fixture
-def given(tmp_path, converted, trained_folder):
+def given(tmp_path, trained_folder):
     """Images in a project, images that are packed, and a model."""
     packed = tmp_path / "packed"
     (packed / "train").mkdir(parents=True)
@@ -35,9 +35,7 @@ def given(tmp_path, converted, trained_folder):
     unlabelled.mkdir(parents=True)
     for image in sorted(project.images.rglob("*.png"))[:40]:
         shutil.copy(image, unlabelled)
-    return SimpleNamespace(
-        project=project, unlabelled=unlabelled, packed=packed, converted=converted, model=trained_folder
-    )
+    return SimpleNamespace(project=project, unlabelled=unlabelled, packed=packed, model=trained_folder)
 
 
 def measures(given, folder):
@@ -55,7 +53,6 @@ def shards(given, folder):
 
 
 def features(given, folder):
-    given.converted(folder, SIDE)
     images = open_shards(given.packed, "train")
     return extract_features(images, some_ids(COUNT), BackboneParams(), scratch=folder, threads=2).tobytes()
 

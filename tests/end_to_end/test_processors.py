@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.qemu, pytest.mark.timeout(2400)]
 
 SCRIPT = """
 import pixmill
-import hashlib, json, sys, tempfile
+import hashlib, json, os, sys, tempfile
 from pathlib import Path
 import numpy as np
 import pandas as pd
@@ -40,6 +40,7 @@ params = TrainParams()
 fix_threads(params.threads)
 with tempfile.TemporaryDirectory() as name:
     scratch = Path(name)
+    os.environ["XDG_CACHE_HOME"] = name  # converted here, too
     origin = {"scratch": scratch, "threads": params.threads, "layers": feature_layers(params)}
     backbone = convert_backbone(params.backbone, image_size=SIDE, **origin)
     features = extract_features(pixels, ids, params.backbone, **origin)

@@ -16,12 +16,10 @@ from sklearn.metrics import accuracy_score, log_loss
 from pixmill.cli.summary import summary
 from pixmill.core.files import file_digest
 from pixmill.core.params import BlockParams, CnnParams, TrainParams
-from pixmill.evaluate.labels import search_backbone
 from pixmill.evaluate.measure import HEADLINE
 from pixmill.images.parts import load_parts
 from pixmill.learn.classifier import Classifier, save_calibration
 from pixmill.learn.determinism import fix_threads
-from pixmill.learn.layers import TOP
 from pixmill.learn.model_folder import save_classifier
 from pixmill.learn.networks import build_classifier
 from pixmill.metrics.probabilities import losses
@@ -61,10 +59,9 @@ def evaluate(root, repository, **environ):
 
 
 @pytest.fixture(scope="module")
-def inputs(tmp_path_factory, converted):
+def inputs(tmp_path_factory):
     """A workspace as the stage train leaves it, with a network of fresh weights."""
     root = tmp_path_factory.mktemp("inputs")
-    converted(root / ".pixmill" / "train" / "features", SIDE, search_backbone(SIDE), layers=(TOP,))
     (root / "params.yaml").write_text(PARAMS)
     curve = {"gain": 0.03, "gain_low": 0.01, "gain_high": 0.05}
     (root / "plots" / "train").mkdir(parents=True)

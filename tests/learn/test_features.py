@@ -21,14 +21,8 @@ PARAMS = BackboneParams()
 SIDE = 32
 
 
-@pytest.fixture
-def see(converted):
-    def see(pixels, ids, scratch, params=PARAMS):
-        if not scratch.is_file():
-            converted(scratch, pixels.shape[1], params)
-        return extract_features(pixels, ids, params, scratch=scratch, threads=THREADS)
-
-    return see
+def see(pixels, ids, scratch, params=PARAMS):
+    return extract_features(pixels, ids, params, scratch=scratch, threads=THREADS)
 
 
 @pytest.fixture
@@ -42,7 +36,7 @@ def nothing_is_computed(monkeypatch):
     return forbid
 
 
-def test_a_grown_data_set_in_another_order_has_the_same_bytes(see, tmp_path) -> None:
+def test_a_grown_data_set_in_another_order_has_the_same_bytes(tmp_path) -> None:
     pixels, ids = some_pixels(50), some_ids(50)
     whole = see(pixels, ids, tmp_path / "whole")
     assert whole.shape == (50, 1280)
@@ -64,14 +58,14 @@ def packed(folder, pixels, *counts):
     return open_shards(folder, "train")
 
 
-def test_workers_that_read_packed_files_give_the_bytes_of_this_process(see, tmp_path) -> None:
+def test_workers_that_read_packed_files_give_the_bytes_of_this_process(tmp_path) -> None:
     pixels, ids = some_pixels(80), some_ids(80)
     by_workers = see(packed(tmp_path / "split", pixels, 50, 30), ids, tmp_path / "workers")
     few = [see(pixels[start : start + 20], ids[start : start + 20], tmp_path / "here") for start in range(0, 80, 20)]
     np.testing.assert_array_equal(by_workers, np.concatenate(few))
 
 
-def test_a_killed_worker_ends_the_pass_which_then_goes_on(see, tmp_path, monkeypatch) -> None:
+def test_a_killed_worker_ends_the_pass_which_then_goes_on(tmp_path, monkeypatch) -> None:
     pixels, ids = some_pixels(300), some_ids(300)
     monkeypatch.setattr("pixmill.learn.features._CHUNK", 32)
     write = Cache.write
@@ -88,7 +82,7 @@ def test_a_killed_worker_ends_the_pass_which_then_goes_on(see, tmp_path, monkeyp
     np.testing.assert_array_equal(see(pixels, ids, tmp_path), see(pixels, ids, tmp_path / "undisturbed"))
 
 
-def test_what_is_known_is_not_computed_again(see, tmp_path, nothing_is_computed) -> None:
+def test_what_is_known_is_not_computed_again(tmp_path, nothing_is_computed) -> None:
     pixels, ids = some_pixels(5), some_ids(5)
     first = see(pixels, ids, tmp_path)
     nothing_is_computed()
@@ -103,17 +97,18 @@ def test_what_is_known_is_not_computed_again(see, tmp_path, nothing_is_computed)
         see(pixels, ids, tmp_path, BackboneParams(image_size=64))
 
 
-def test_they_are_what_the_network_says(lite0, see, tmp_path) -> None:
+def test_they_are_what_the_network_says(lite0, tmp_path) -> None:
     pixels = some_pixels(3, 64)
     found = see(pixels, some_ids(3), tmp_path)
     np.testing.assert_allclose(found, lite0.predict_on_batch(pixels.astype(np.float32)), rtol=0, atol=1e-4)
 
 
 @pytest.mark.slow
-def test_a_backbone_that_cannot_be_converted_runs_in_tensorflow(see, threads, tmp_path, monkeypatch, capsys) -> None:
+def test_a_backbone_that_cannot_be_converted_runs_in_tensorflow(threads, tmp_path, monkeypatch, capsys) -> None:
     pixels, ids = some_pixels(40), some_ids(40)
     by_litert = see(pixels, ids, tmp_path / "converted")
     monkeypatch.setattr("pixmill.learn.litert_export.TOLERANCE", -1.0)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
     found = extract_features(pixels, ids, PARAMS, scratch=tmp_path / "other", threads=threads)
     assert "inference needs TensorFlow (ValueError: its outputs differ from Keras')" in capsys.readouterr().err
     np.testing.assert_allclose(found, by_litert, rtol=0, atol=1e-4)
@@ -121,7 +116,7 @@ def test_a_backbone_that_cannot_be_converted_runs_in_tensorflow(see, threads, tm
 
 
 @pytest.mark.slow
-def test_a_scratch_that_cannot_be_used_stops_nothing(see, tmp_path, capsys) -> None:
+def test_a_scratch_that_cannot_be_used_stops_nothing(tmp_path, capsys) -> None:
     (tmp_path / "taken").write_text("a file where the folder would be")
     pixels, ids = some_pixels(2), some_ids(2)
     found = see(pixels, ids, tmp_path / "taken")
@@ -156,7 +151,7 @@ def test_features_without_room_on_the_disk_are_an_error_that_names_the_folder(tm
         extracted(100, tmp_path)
 
 
-def test_each_image_has_its_id(see, tmp_path) -> None:
+def test_each_image_has_its_id(tmp_path) -> None:
     with pytest.raises(ValueError, match="one id per image"):
         see(some_pixels(2), some_ids(3), tmp_path)
 
@@ -198,8 +193,7 @@ extract_features(some_pixels(5000), some_ids(5000), BackboneParams(), scratch=Pa
 
 
 @pytest.mark.slow
-def test_a_killed_pass_goes_on_where_it_was(see, converted, tmp_path, start, repository, monkeypatch) -> None:
-    converted(tmp_path, SIDE)
+def test_a_killed_pass_goes_on_where_it_was(tmp_path, start, repository, monkeypatch) -> None:
     monkeypatch.setenv("PYTHONPATH", f"{repository / 'src'}:{repository}")
     process, said = start(SCRIPT, str(tmp_path))
     assert said == "kept"

@@ -1,10 +1,13 @@
 """Conversion to LiteRT: the same outputs as Keras', whatever the graph, and the same file."""
 
+import os
+import time
 from typing import get_args
 
 import numpy as np
 import pytest
 
+from pixmill.core.files import write_bytes
 from pixmill.core.params import BackboneParams, BlockParams, CnnParams, DenseParams, TrainParams
 from pixmill.learn.backbones import build_backbone
 from pixmill.learn.determinism import fix_threads
@@ -71,11 +74,10 @@ def test_every_activation_and_batch_norm_behind_pooling_give_the_logits_of_keras
     np.testing.assert_allclose(load_litert(tmp_path / NETWORK)(PIXELS), logits, rtol=0, atol=1e-5)
 
 
-def test_a_head_gives_the_same_bytes_on_stored_features_and_behind_its_backbone(tmp_path, converted):
+def test_a_head_gives_the_same_bytes_on_stored_features_and_behind_its_backbone(tmp_path):
     params = TrainParams(model="features", backbone=BackboneParams(image_size=32))
     fix_threads(2)
     model = build_classifier(params, labels=3, image_size=24)
-    converted(tmp_path / "scratch", 24, params.backbone)
     export_classifier(model, params, tmp_path, scratch=tmp_path / "scratch")
     backbone, head = load_litert(tmp_path / BACKBONE), load_litert(tmp_path / HEAD)
     features = load_litert(tmp_path / BACKBONE)(PIXELS)
@@ -139,11 +141,17 @@ def test_a_network_with_other_outputs_is_not_kept(tmp_path, monkeypatch, capfd):
     assert capfd.readouterr().err == WARNING.format("ValueError: its outputs differ from Keras'")
 
 
-def test_a_second_conversion_in_the_same_process_gives_the_same_file(tmp_path):
+def backbone(scratch, params=BackboneParams(), **options):  # noqa: B008 (it is frozen)
+    return convert_backbone(params, image_size=32, scratch=scratch, threads=2, **options)
+
+
+def test_a_second_conversion_in_the_same_process_gives_the_same_file(tmp_path, monkeypatch):
     fix_threads(2)
-    files = [
-        convert_backbone(BackboneParams(), image_size=32, scratch=tmp_path / name, threads=2) for name in ("a", "b")
-    ]
+    files = []
+    for name in ("a", "b"):
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / name))
+        files.append(backbone(tmp_path / "scratch"))
+    assert files[0] != files[1]
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
@@ -158,22 +166,92 @@ def test_batch_norm_of_a_network_of_keras_is_folded_too():
     np.testing.assert_allclose(folded(pixels), model(pixels, training=False), rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.slow
-def test_a_backbone_is_converted_where_the_scratch_folder_cannot_be_used(tmp_path, capsys):
+@pytest.fixture
+def soon_converted(monkeypatch, tmp_path):
+    """Let a conversion take no time, and its file be taken for intact; count them."""
+    names = []
+
+    def convert(model, path):
+        write_bytes(path, b"network")
+        names.append(path.name)
+        return path
+
+    monkeypatch.setattr("pixmill.learn.litert_export.convert", convert)
+    monkeypatch.setattr("pixmill.learn.litert_export._is_intact", lambda _: True)
+    monkeypatch.setattr("pixmill.learn.litert_export.build_backbone", lambda *_, **__: keras_layer())
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return names
+
+
+def keras_layer():
+    """Return a network of one layer, whose output is taken for features."""
+    fix_threads(2)
+    import keras
+
+    pixels = keras.Input((32, 32, 3))
+    return keras.Model(pixels, keras.layers.GlobalAveragePooling2D()(pixels))
+
+
+def test_a_backbone_is_converted_once_for_all_projects_of_a_user_by_its_content(soon_converted, tmp_path, capsys):
+    weights = [tmp_path / name / "weights.h5" for name in ("one", "other", "changed")]
+    for path in weights:
+        path.parent.mkdir()
+        path.write_bytes(b"changed" if path.parent.name == "changed" else b"same")
+    made = [
+        backbone(path.parent / "scratch", BackboneParams(name="mobilenet_v2", weights="weights.h5"), root=path.parent)
+        for path in weights
+    ]
+    assert made[0] == made[1] != made[2]
+    assert {path.parent for path in made} == {tmp_path / "cache/pixmill/backbones"}
+    assert len(soon_converted) == 2
+    assert capsys.readouterr().err.count("converting mobilenet_v2 to LiteRT, once") == 2
+    assert not list(tmp_path.glob("*/scratch"))
+
+
+@pytest.mark.parametrize("home", ["taken", None])
+def test_without_a_users_cache_the_project_keeps_it_and_else_this_process(
+    soon_converted, tmp_path, monkeypatch, capsys, home
+):
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "taken").write_text("a file where the folder would be")
-    file = convert_backbone(BackboneParams(), image_size=32, scratch=tmp_path / "taken", threads=2)
-    assert (
-        file.read_bytes()
-        == convert_backbone(BackboneParams(), image_size=32, scratch=tmp_path / "free", threads=2).read_bytes()
-    )
-    assert "the converted backbone cannot be kept in " in capsys.readouterr().err
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    if home:
+        monkeypatch.setenv("HOME", str(tmp_path / home))
+    else:
+        # As in a container whose user has no name: what stands for it is a folder ~ in the current one.
+        monkeypatch.delenv("HOME")
+        monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+    assert backbone(tmp_path / "scratch").parent == tmp_path / "scratch"
+    assert backbone(tmp_path / "scratch").parent == tmp_path / "scratch"
+    assert len(soon_converted) == 1
+    assert backbone(tmp_path / "taken" / "scratch").read_bytes() == b"network"
+    told = capsys.readouterr().err
+    assert f"the converted backbone cannot be kept in {tmp_path / 'taken' / 'scratch'}: " in told
+    assert (f"cannot be kept in {tmp_path / 'taken'}/.cache" in told) == (home is not None)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["scratch", "taken"]
 
 
-def test_a_damaged_backbone_is_converted_again(tmp_path, converted, capsys):
-    file = converted(tmp_path, 32)
+def test_a_plugins_backbone_stays_with_its_project(soon_converted, tmp_path, monkeypatch):
+    monkeypatch.setattr("pixmill.learn.litert_export.backbone_digest", lambda *_, **__: "digest")
+    assert backbone(tmp_path / "scratch", BackboneParams(name="plugin:ours")).parent == tmp_path / "scratch"
+
+
+def test_the_oldest_backbones_go_when_they_are_too_many_and_unused(soon_converted, tmp_path, monkeypatch):
+    monkeypatch.setattr("pixmill.learn.litert_export._MOST_BYTES", 10)
+    folder = tmp_path / "cache/pixmill/backbones"
+    for name, age in (("old", 2 * 24 * 3600), ("used", 60)):
+        write_bytes(folder / f"{name}.tflite", b"network")
+        os.utime(folder / f"{name}.tflite", (time.time() - age,) * 2)
+    file = backbone(tmp_path / "scratch")
+    assert {path.name for path in folder.iterdir()} == {"used.tflite", file.name}
+
+
+def test_a_damaged_backbone_is_converted_again(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    layers = feature_layers(TrainParams(model="features"))
+    file = backbone(tmp_path / "scratch", layers=layers)
     content = file.read_bytes()
     file.write_bytes(content[:1000])
-    layers = feature_layers(TrainParams(model="features"))
-    assert convert_backbone(BackboneParams(), image_size=32, scratch=tmp_path, threads=2, layers=layers) == file
+    assert backbone(tmp_path / "scratch", layers=layers) == file
     assert file.read_bytes() == content
     assert "cannot be read" in capsys.readouterr().err

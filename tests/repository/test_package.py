@@ -139,7 +139,7 @@ def test_the_base_alone_runs_the_light_commands(install, run, needs) -> None:
     ):
         done = run(commands, "pixmill", verb)
         assert (done.returncode, done.stderr) == (1, f"pixmill: {needs(f'pixmill {verb}', package, extra)}")
-    for words, package in ((["stages.train"], "pandas"), (["stages", "train"], "dvc")):
+    for words, package in ((["stages.train"], "platformdirs"), (["stages", "train"], "dvc")):
         done = run(commands, "python", "-m", *words)
         assert (done.returncode, done.stderr) == (1, needs(f"python -m {words[0]}", package, "pipeline"))
     done = run(commands, "pixmill", "doctor")

@@ -34,11 +34,10 @@ def test_a_network_without_feature_maps_is_not_explained(trained_folder: Path) -
 
 
 @pytest.mark.slow
-def test_a_head_on_a_backbone_is_explained_by_feature_maps(tmp_path: Path, converted) -> None:
+def test_a_head_on_a_backbone_is_explained_by_feature_maps(tmp_path: Path) -> None:
     params = TrainParams(model="features", backbone=BackboneParams(image_size=64))
     fix_threads(2)
     model = build_classifier(params, labels=3, image_size=64)
-    converted(tmp_path / "scratch", 64, params.backbone)
     save_classifier(model, ["a", "b", "c"], tmp_path, image_size=64, aspect="pad", resize="bicubic")
     export_classifier(model, params, tmp_path, scratch=tmp_path / "scratch")
     write_json(tmp_path / "calibration.json", {"temperature": 1.0, "threshold": None, "target_accuracy": 0.9})

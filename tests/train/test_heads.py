@@ -7,7 +7,7 @@ import pytest
 from pixmill.core.params import BackboneParams, DenseParams, FeaturesParams, TrainParams
 from pixmill.learn.determinism import fix_threads
 from pixmill.learn.features import extract_features
-from pixmill.learn.layers import TOP, feature_layers
+from pixmill.learn.layers import feature_layers
 from pixmill.train.checkpoints import Checkpoints
 from pixmill.train.fitting import FitData
 from pixmill.train.heads import FineTuner, HeadFitter
@@ -24,12 +24,9 @@ MLP = PARAMS.model_copy(update={"features": PARAMS.features.model_copy(update={"
 
 
 @pytest.fixture(scope="module")
-def scratch(tmp_path_factory, converted):
+def scratch(tmp_path_factory):
     """A place where features stay from one test to the next."""
-    folder = tmp_path_factory.mktemp("features")
-    converted(folder, SIZE, PARAMS.backbone)
-    converted(folder, SIZE, PARAMS.backbone, layers=(TOP,))
-    return folder
+    return tmp_path_factory.mktemp("features")
 
 
 def fitter_of(kind, params, scratch):

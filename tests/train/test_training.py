@@ -10,7 +10,7 @@ from pixmill.core.errors import ManifestError, TrainError
 from pixmill.core.manifest import SPLIT, read_table, write_table
 from pixmill.core.params import BackboneParams, BlockParams, CnnParams, TrainParams
 from pixmill.train import Callback, regularization, train
-from tests.train.conftest import CLASSES, FOLDS, PARAMS, SIZE, SIZES, Following, write_packed
+from tests.train.conftest import CLASSES, FOLDS, PARAMS, SIZES, Following, write_packed
 
 PARAMETERS = 28 * 4 + 37 * 8 + (4 * 4 * 8 + 1) * 8 + 9 * 3
 
@@ -177,10 +177,9 @@ def test_a_damaged_kept_training_is_fitted_anew_with_a_line(run, tmp_path, capfd
     assert reported_again[-1][1].ended > reported[-1][1].ended
 
 
-def test_a_logistic_regression_is_taken_over_without_its_features(packed, tmp_path, capfd, converted):
+def test_a_logistic_regression_is_taken_over_without_its_features(packed, tmp_path, capfd):
     params = TrainParams(model="features", backbone=BackboneParams(image_size=32))
     scratch = tmp_path / "scratch"
-    converted(scratch / "features", SIZE, params.backbone)
     first = train(packed, params, classes=CLASSES, scratch=scratch)
     shutil.rmtree(scratch / "features")
     again = train(packed, params.model_copy(update={"epochs": 7}), classes=CLASSES, scratch=scratch)
@@ -190,10 +189,9 @@ def test_a_logistic_regression_is_taken_over_without_its_features(packed, tmp_pa
     assert (again.history, again.solved) == (first.history, True)
 
 
-def test_a_learning_curve_is_kept_and_depends_on_the_clusters(packed, tmp_path, capfd, converted):
+def test_a_learning_curve_is_kept_and_depends_on_the_clusters(packed, tmp_path, capfd):
     params = TrainParams(model="features", backbone=BackboneParams(image_size=32))
     scratch = tmp_path / "scratch"
-    converted(scratch / "features", SIZE, params.backbone)
 
     def curve(folder=packed, **options):
         return train(folder, params.model_copy(update=options), classes=CLASSES, scratch=scratch).learning_curve
@@ -212,10 +210,9 @@ def test_a_learning_curve_is_kept_and_depends_on_the_clusters(packed, tmp_path, 
     assert curve(clustered).points != cold.points
 
 
-def test_what_other_c_would_do_is_kept_and_known_of_the_logistic_head_alone(packed, tmp_path, converted, monkeypatch):
+def test_what_other_c_would_do_is_kept_and_known_of_the_logistic_head_alone(packed, tmp_path, monkeypatch):
     params = TrainParams(model="features", backbone=BackboneParams(image_size=32), learning_curve="never")
     scratch = tmp_path / "scratch"
-    converted(scratch / "features", SIZE, params.backbone)
     first = train(packed, params, classes=CLASSES, scratch=scratch)
     path = first.regularization
     assert path.points[2].c == path.used == 0.005

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
+import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -14,8 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from blake3 import blake3
+from platformdirs import user_cache_path
 
-from pixmill.core.files import replacing, write_bytes
+from pixmill.core.files import keep_newest, replacing, write_bytes
 from pixmill.core.params import BackboneParams, TrainParams
 from pixmill.core.progress import announce
 from pixmill.learn.backbones import backbone_digest, build_backbone, runtime_version
@@ -29,8 +31,12 @@ from pixmill.learn.tensorflow import keras, tf
 TOLERANCE = 1e-3
 """Maximum difference of an output from Keras', relative to the largest output, or to 1 if that is larger."""
 
-_REFUSED: set[Path] = set()
-"""Backbones that could not be converted in this process."""
+_MOST_BYTES, _IDLE = 2**30, 24 * 3600.0
+"""Maximum total size in bytes of the converted backbones in a user's cache, of which the oldest are deleted first, and
+the seconds since their last use after which they may be."""
+
+_REFUSED: set[str] = set()
+"""File names of backbones that could not be converted in this process."""
 
 
 def export_classifier(
@@ -50,7 +56,7 @@ def export_classifier(
         model: The classifier.
         params: The section ``train``.
         folder: ``artifacts/train``.
-        scratch: The cache of features, which holds the converted backbone.
+        scratch: The cache of features.
         novelty: What tells the novelty, which is another output. Default: none.
         root: The project folder, to which a weights file is relative; default: the current one.
     """
@@ -78,7 +84,10 @@ def convert_backbone(
     layers: Sequence[str] = (TOP,),
     root: Path | None = None,
 ) -> Path | None:
-    """Return the LiteRT file of a frozen backbone, converted once; ``None`` if Keras must run it.
+    """Return the LiteRT file of a frozen backbone; ``None`` if Keras must run it.
+
+    It is converted once for all projects of a user, and kept in ``pixmill/backbones`` of the user's cache folder, under
+    a digest of what it is made of. A plugin's may also depend on files of its project, and is kept in ``scratch``.
 
     Its outputs are named :data:`~pixmill.learn.litert.FEATURES` and, for each feature map whose averages are among
     them, :data:`~pixmill.learn.litert.MAP`.
@@ -86,7 +95,7 @@ def convert_backbone(
     Args:
         params: The section ``train.backbone``.
         image_size: Side of the images in pixels.
-        scratch: The folder of converted backbones and of features; if it cannot be used, a temporary one is.
+        scratch: The folder that holds it if the user's cache cannot; if this cannot either, a temporary one does.
         threads: Number of threads of TensorFlow, which converts; then fixed for the rest of this process.
         seed: Seed of fresh weights, if ``params.weights`` is ``none``. Default: 0.
         layers: Names of the layers whose averages are the features; default: the top alone.
@@ -97,30 +106,50 @@ def convert_backbone(
     """
     origin: dict[str, Any] = {"seed": seed, "layers": layers, "root": root}
     key = blake3(f"{backbone_digest(params, **origin)} {image_size}".encode())
-    path = scratch / f"{key.hexdigest(length=16)}.tflite"
-    if path.exists() and _is_intact(path):
-        with contextlib.suppress(OSError):  # A read-only folder; the time only says which to delete first.
-            path.touch()
-        return path
-    if path in _REFUSED:
+    name = f"{key.hexdigest(length=16)}.tflite"
+    shared = None if params.name.startswith("plugin:") else _user_folder()
+    folders = [shared, scratch] if shared else [scratch]
+    for path in (folder / name for folder in folders):
+        if os.access(path, os.R_OK) and _is_intact(path):
+            with contextlib.suppress(OSError):  # A read-only folder; the time only says which to delete first.
+                path.touch()
+            return path
+    if name in _REFUSED:
         return None
     if runtime_version() is None:
         announce("features: ai-edge-litert is not installed, so TensorFlow computes them")
-        _REFUSED.add(path)
+        _REFUSED.add(name)
         return None
     announce(f"features: converting {params.name} to LiteRT, once")
     fix_threads(threads)
     backbone = build_backbone(params, image_size=image_size, **origin)
     maps = {f"{MAP}{start}": values for start, values in feature_maps(backbone.output).items()}
     model = keras.Model(backbone.input, {FEATURES: backbone.output, **maps}, name="backbone")
-    try:
-        file = convert(model, path)
-    except OSError as error:
-        announce(f"features: the converted backbone cannot be kept in {scratch}: {error}")
-        file = convert(model, _temporary_folder() / path.name)
+    file = _convert_into(folders, model, name)
     if file is None:
-        _REFUSED.add(path)
+        _REFUSED.add(name)
+    elif shared and file.parent == shared:
+        keep_newest(shared.glob("*.tflite"), _MOST_BYTES, idle=_IDLE)
     return file
+
+
+def _user_folder() -> Path | None:
+    """Return the folder of converted backbones in the user's cache; ``None`` if the user has no home."""
+    try:
+        folder = user_cache_path("pixmill", appauthor=False) / "backbones"
+    except RuntimeError:
+        return None
+    return folder if folder.is_absolute() else None  # as earlier versions of platformdirs have it
+
+
+def _convert_into(folders: Sequence[Path], model: keras.Model, name: str) -> Path | None:
+    """Convert a network to a file in the first folder that can be written to, else in a temporary one."""
+    for folder in folders:
+        try:
+            return convert(model, folder / name)
+        except OSError as error:
+            announce(f"features: the converted backbone cannot be kept in {folder}: {error}")
+    return convert(model, _temporary_folder() / name)
 
 
 def _is_intact(path: Path) -> bool:

@@ -138,7 +138,7 @@ def test_a_better_salt_is_named_before_the_first_run(
     monkeypatch.chdir(tmp_path)
     for name in ("coat", "hat"):
         (tmp_path / "data" / name).mkdir(parents=True)
-        for place in range(20):
+        for place in range(30):
             (tmp_path / "data" / name / f"{place}.png").write_bytes(b"\x89PNG\r\n\x1a\n" + f"{name} {place}".encode())
 
     def said(salt: str) -> str:
@@ -146,7 +146,7 @@ def test_a_better_salt_is_named_before_the_first_run(
         assert run_pixmill(verb, *(["ours", "--force"] if verb == "use" else [])) == 0
         return "".join(capsys.readouterr())
 
-    salts = {f"poor {number}": said(f"poor {number}") for number in range(3)}
+    salts = {f"weak {number}": said(f"weak {number}") for number in range(3)}
     named = {match[1] for answer in salts.values() if (match := re.search(r"split\.salt: (pixmill-\d+)", answer))}
     assert len(named) == 1, "the best salt does not depend on the present one"
     assert "divides all classes" not in said(named.pop())
@@ -169,6 +169,17 @@ def test_outside_a_project_nothing_is_made(
     assert run_pixmill(verb) == (2 if verb == "compare" else 1)  # 1 is what a gate that fails says.
     assert "is not in a project" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_outside_a_project_recipes_are_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run_pixmill("use") == 0
+    said = capsys.readouterr().out
+    assert "\nbest " in f"\n{said}"
+    assert said.endswith("Next: pixmill new NAME --recipe RECIPE\n")
+    assert run_pixmill("use", "best") == 1
 
 
 def test_a_folder_within_the_project_will_do(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:

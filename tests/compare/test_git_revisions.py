@@ -162,8 +162,11 @@ def test_a_branch_without_a_common_commit_needs_a_base(project):
     assert refusal.value.next == "say what to compare with: pixmill compare BASE"
 
 
-def test_outside_of_git_and_before_the_first_commit(tmp_path):
+def test_outside_of_git_and_before_the_first_commit(tmp_path, monkeypatch):
     with pytest.raises(PixmillError, match="is in no Git repository, so it has no 'main'"):
+        find(tmp_path, "main")
+    with monkeypatch.context() as patch, pytest.raises(PixmillError, match="the program git is not on PATH"):
+        patch.setenv("PATH", "")
         find(tmp_path, "main")
     git(tmp_path, "init")
     with pytest.raises(PixmillError, match="there is no commit yet") as refusal:

@@ -96,7 +96,7 @@ def test_the_extras_that_a_project_pins_are_needed(tmp_path, monkeypatch):
         assert next(check_packages(tmp_path)).next == f"pip install '{asked}'"
 
 
-@pytest.mark.parametrize(("free", "state"), [(3, Status.WARNING), (50, Status.OK)])
+@pytest.mark.parametrize(("free", "state"), [(0, Status.BAD), (0.3, Status.WARNING), (50, Status.OK)])
 def test_a_disk_that_is_nearly_full_is_told(tmp_path, monkeypatch, free, state):
     usage = namedtuple("usage", "total used free")(0, 0, int(free * 2**30))
     monkeypatch.setattr("pixmill.doctor.machine.shutil.disk_usage", lambda _: usage)

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -15,6 +16,7 @@ from pixmill.images.png import write_png
 from pixmill.project.pyproject import read_project
 from pixmill.provenance.lock import installed_lock, read_lock
 from tests.command import run_pixmill
+from tests.disk import limit_file_size
 from tests.version_control import git, start_repository
 
 New = Callable[..., str]
@@ -61,7 +63,8 @@ def test_a_project_of_your_own_images(
 ) -> None:
     said = new("my-pets", "--from", str(pets), "--remote", "storage", "--mlflow", "https://mlflow.example.org/a")
     root = tmp_path / "my-pets"
-    assert said.startswith("my-pets: a Git and DVC repository of 30 files\n")
+    assert said.startswith("my-pets: a Git and DVC repository of 30 files; your own code goes into src/my_pets\n")
+    assert "\nCopied 80 images: 40 of cat, 40 of chien méchant\n" in said
     assert "cd my-pets && dvc repro   (about 2 minutes)\n  git add -A && git commit" in said
     assert len(listed(root)) == 30
     assert (root / WHEEL).stat().st_size < 2**20
@@ -123,9 +126,53 @@ def test_an_existing_repository_gets_what_it_lacks(
     assert (root / ".git" / "HEAD").read_text() == "ref: refs/heads/trunk\n"
 
 
+def test_too_few_images_of_a_class_are_told_before_anything_runs(
+    new: New, pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(15, 40):
+        (pets / "cat" / f"{number}.png").unlink()
+    said = new("My Pets", "--from", str(pets))
+    message = "validate stops at classes of fewer than 30 images (validate.min_per_class.count): 'cat' has 15\n"
+    assert "Copied 55 images: 15 of cat, 40 of chien méchant\n" + message in said
+    assert "\nNext:\n  cd 'My Pets'\n  add images (at least 15 of 'cat'), " in said
+    assert "\n  pixmill check && dvc repro   (about " in said
+    assert "salt" not in said
+    monkeypatch.chdir(tmp_path / "My Pets")
+    assert run_pixmill("check") == 1
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("most", [2**19, 3 * 2**19])
+def test_a_full_disk_leaves_no_half_project(most: int, new: New, pets: Path, tmp_path: Path) -> None:
+    with (pets / "cat" / "0.png").open("ab") as file:
+        file.write(bytes(2**21))
+    (tmp_path / "empty").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    for name in ("pets", "empty"):
+        with limit_file_size(most):
+            said = new(name, "--from", str(pets))
+        assert f"Nothing is left of {tmp_path / name}\nNext: mend this, then repeat the command\n" in said
+        assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_disk_without_room_is_refused_first(
+    new: New, pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=9_000_000))
+    assert f"{tmp_path / 'pets'} would take 10 MB, but the disk has 9 MB free\n" in new("pets", "--from", str(pets))
+    assert not (tmp_path / "pets").exists()
+
+
+def test_without_git_that_is_said(new: New, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert new("pets", "--demo") == (
+        "pixmill: the program git is not on PATH\nNext: install Git, then repeat the command\n"
+    )
+
+
 def test_classes_get_empty_folders(new: New, tmp_path: Path) -> None:
     said = new("pets", "--classes", "cat, dog", "--recipe", "finetune")
-    assert "put images into data/cat, data/dog, or set scrape.source\n  dvc repro\n" in said
+    assert "put images into data/cat, data/dog, or set scrape.source\n  pixmill check && dvc repro\n" in said
     params = load_params(tmp_path / "pets")
     assert (params.classes, params.train.model) == (("cat", "dog"), "backbone")
     assert (tmp_path / "pets" / "data.dvc").exists()
@@ -166,11 +213,6 @@ def test_a_recipe_with_its_own_source_needs_no_images(recipe: str, snapshot: str
         (["pets", "--from", "."], "overlap", "choose a folder outside"),
         (["full", "--demo"], "full exists and is not empty", "cd full && pixmill new . (with the same options"),
         (["full/own/pets", "--demo"], "is inside the Git repository", "choose a folder outside"),
-        (
-            ["Meine Tiere", "--demo"],
-            "is not a valid Python package name",
-            "choose another name, of the folder or in pyproject.toml",
-        ),
         (["pets", "--demo", "--mlflow", "mlflow.db"], "expected the address of a server", "give one such as https://"),
         (["pets", "--demo", "--pixmill", "0.1.0"], "expected an address of a wheel, git+https", "correct it"),
         (["pets", "--demo", "--pixmill", "full"], "full is a folder; expected an address", "pip wheel --no-deps"),

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from pixmill.core.errors import PixmillError
 from pixmill.new.project_names import project_names
 
 
@@ -24,7 +23,18 @@ def test_a_project_that_is_renamed_keeps_its_package(tmp_path: Path) -> None:
     assert project_names(tmp_path) == ("acme-shoes", "shoes")
 
 
-@pytest.mark.parametrize("name", ["Schöne Schuhe", "2026-shoes", "鞋", "class", "random", "numpy", "stages", "pixmill"])
-def test_other_names_are_refused(name: str, tmp_path: Path) -> None:
-    with pytest.raises(PixmillError, match=f"'{name}' is .*\nNext: choose another name"):
-        project_names(tmp_path / name)
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("My Pets", ("my-pets", "my_pets")),
+        ("Schöne Füße", ("schone-fusse", "schone_fusse")),
+        ("2026-shoes", ("2026-shoes", "my_2026_shoes")),
+        ("鞋", ("project", "project")),
+        ("class", ("class", "my_class")),
+        ("random", ("random", "my_random")),
+        ("numpy", ("numpy", "my_numpy")),
+        ("pixmill", ("pixmill", "my_pixmill")),
+    ],
+)
+def test_a_name_that_would_do_for_no_package_is_adapted(name: str, given: tuple[str, str], tmp_path: Path) -> None:
+    assert project_names(tmp_path / name) == given

@@ -7,18 +7,21 @@ from typing import Any
 import pytest
 
 from pixmill.core.params import Params
-from pixmill.use import Issue, find_issues, preflight, salt_for_folders
+from pixmill.use import Issue, find_issues, preflight
 
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mNgYGAAAAAEAAEnNCcKAAAAAElFTkSuQmCC")
 """One black pixel; what stands behind it makes another file, and no other image."""
 
 
-def params(
-    classes: tuple[str, ...] = ("coat", "hat"), unlabelled: str | None = None, salt: str = "pixmill", **scrape: Any
-) -> Params:
-    sections = {"evaluate": {"unlabelled": unlabelled}, "split": {"salt": salt}}
+@pytest.fixture(autouse=True)
+def _few_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many images a class needs is tested in test_class_sizes.py."""
+    monkeypatch.setattr(preflight, "find_small_classes", lambda *_: ())
+
+
+def params(classes: tuple[str, ...] = ("coat", "hat"), unlabelled: str | None = None, **scrape: Any) -> Params:
     given = {"source": "folder", "snapshot": "2026-11-20", **scrape}
-    return Params.model_validate({"classes": classes, "scrape": given, **sections})
+    return Params.model_validate({"classes": classes, "scrape": given, "evaluate": {"unlabelled": unlabelled}})
 
 
 def fill(folder: Path, count: int, content: bytes = PNG) -> None:
@@ -116,46 +119,6 @@ def test_lists_and_the_unlabelled_folder_are_looked_for(root: Path) -> None:
     assert told(root, listed) == []
 
 
-@pytest.fixture
-def poor(tmp_path: Path) -> str:
-    """Fill two folders and return a salt that divides them badly."""
-    for label in ("coat", "hat"):
-        fill(tmp_path / "data" / label, 40)
-    return next(salt for number in range(20) if salt_for_folders(tmp_path, params(salt=(salt := f"poor {number}"))))
-
-
-def test_salts_are_for_folders_alone(tmp_path: Path, poor: str) -> None:
-    assert "split.salt: pixmill-" in str(salt_for_folders(tmp_path, params(salt=poor)))
-    assert salt_for_folders(tmp_path, params(salt=poor, folder={"layout": "fixed"})) is None
-    assert salt_for_folders(tmp_path, params(salt=poor, source_by_class={"hat": ["folder", "bing"]})) is None
-    assert salt_for_folders(tmp_path / "data", params(salt=poor)) is None
-    # Which of the files are taken is not known yet.
-    assert salt_for_folders(tmp_path, params(salt=poor, per_class=30)) is None
-    assert salt_for_folders(tmp_path, params(salt=poor, per_query=30)) is None
-
-
-@pytest.mark.parametrize(("limit", "most"), [("_FILES", 79), ("_BYTES", 80)])
-def test_of_many_or_large_files_none_is_hashed(
-    tmp_path: Path, poor: str, monkeypatch: pytest.MonkeyPatch, limit: str, most: int
-) -> None:
-    assert salt_for_folders(tmp_path, params(salt=poor)) is not None
-    monkeypatch.setattr(preflight, limit, most)
-    assert salt_for_folders(tmp_path, params(salt=poor)) is None
-
-
-def test_a_salt_counts_each_image_once_and_nothing_else(tmp_path: Path, poor: str) -> None:
-    before = salt_for_folders(tmp_path, params(salt=poor))
-    for label in ("coat", "hat"):
-        (tmp_path / "data" / label / "copy.png").write_bytes((tmp_path / "data" / label / "0.png").read_bytes())
-        fill(tmp_path / "data" / label / "below", 2)
-        (tmp_path / "data" / label / "notes.txt").write_text("a text")
-    (tmp_path / "data" / "hat" / "cut.png").write_bytes(PNG[:12])
-    assert salt_for_folders(tmp_path, params(salt=poor)) == before
-    (tmp_path / "data" / "hat" / "0.png").unlink()
-    (tmp_path / "data" / "hat" / "copy.png").unlink()
-    assert " of 39 'hat'" in str(salt_for_folders(tmp_path, params(salt=poor)))
-
-
 @pytest.mark.parametrize(("tolerate", "stops"), [(0.0, True), (0.5, False)])
 def test_a_host_that_the_scrape_would_refuse_is_named(root: Path, tolerate: float, stops: bool) -> None:
     wiki = {"source": "wikimedia", "wikimedia": {"api": "http://127.0.0.1:8080/w/api.php"}, "tolerate": tolerate}
@@ -167,3 +130,11 @@ def test_a_host_that_the_scrape_would_refuse_is_named(root: Path, tolerate: floa
     )
     assert stopping is stops
     assert told(root, params(**wiki, allow_hosts=["127.0.0.1:8080"])) == []
+
+
+def test_a_limit_below_what_the_gate_demands_stops_whatever_the_source(root: Path) -> None:
+    for source in ("folder", "bing"):
+        [(message, stops)] = told(root, params(source=source, per_class=29))
+        assert message.startswith("scrape.per_class (29) leaves each class fewer images than")
+        assert stops
+    assert told(root, params(per_class=30)) == []

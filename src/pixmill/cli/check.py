@@ -14,7 +14,7 @@ EXAMPLES = (("pixmill check", "check params.yaml, and the images and lists that 
 
 
 def run(_: argparse.Namespace) -> None:
-    """Print the classes and sources, what is amiss, and a better salt; exit 1 where a run would stop."""
+    """Print the classes and sources, and what is amiss; exit 1 where a run would stop."""
     from pixmill.compute.connection import cluster_address
     from pixmill.core.params import load_params
     from pixmill.doctor.machine import check_path
@@ -22,7 +22,7 @@ def run(_: argparse.Namespace) -> None:
     from pixmill.provenance.lock import check_code, installed_lock, other_libraries, read_lock
     from pixmill.review.examining import describe_missing
     from pixmill.state.uncommitted import describe_uncommitted
-    from pixmill.use import find_issues, salt_for_folders
+    from pixmill.use import find_issues
 
     root = project_root()
     if (lock := read_lock(root)) is not None:
@@ -55,5 +55,3 @@ def run(_: argparse.Namespace) -> None:
             "\n".join(issue.message for issue in stopping),
             next="; ".join(dict.fromkeys(issue.next for issue in stopping if issue.next)),
         )
-    if (salt := salt_for_folders(root, params)) is not None:
-        announce(f"note: {salt}")

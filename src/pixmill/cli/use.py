@@ -7,7 +7,7 @@ is committed, or with --force.
 
 import argparse
 
-from pixmill.cli.parser import project_root
+from pixmill.cli.parser import find_project, project_root
 
 EXAMPLES = (
     ("pixmill use best", "replace params.yaml with the recommended recipe"),
@@ -34,21 +34,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """List the recipes, or put one in place and print what changed."""
-    from pixmill.core.params import load_params
-    from pixmill.use import find_recipe, list_recipes, pin_preset, preset_recipe, salt_for_folders, use
+    from pixmill.use import find_recipe, list_recipes, pin_preset, preset_recipe, use
 
-    root = project_root()
     if arguments.recipe is None:
-        print(f"{list_recipes(root)}\nNext: pixmill use RECIPE; or hub:PRESET, a preset of KerasHub as the backbone")
+        project = find_project()
+        way = "pixmill use RECIPE; or hub:PRESET, a preset of KerasHub as the backbone"
+        print(f"{list_recipes(project)}\nNext: {'pixmill new NAME --recipe RECIPE' if project is None else way}")
         return
+    root = project_root()
     of_hub = arguments.recipe.startswith("hub:")
     recipe = preset_recipe(root, arguments.recipe) if of_hub else find_recipe(root, arguments.recipe)
     if arguments.open:
         recipe = recipe.with_open_sources()
-    recipe, told = pin_preset(root, recipe)
+    recipe, told = pin_preset(root, recipe, force=arguments.force)
     done = use(root, recipe, keep_data=arguments.keep_data or of_hub, force=arguments.force)
     what = f"'{recipe.name}' as the backbone" if of_hub else f"the values of the recipe '{recipe.name}'"
     print(f"params.yaml {'already has' if not done.rewritten else 'now has'} {what}")
     print("\n".join([*told, *done.lines()]))
-    if (salt := salt_for_folders(root, load_params(root))) is not None:
-        print(f"Note: {salt}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pixmill.core.errors import PixmillError
-from pixmill.core.git import git
+from pixmill.core.git import git, require_git
 from pixmill.core.words import printable
 
 WORKSPACE = "workspace"
@@ -59,6 +59,7 @@ def find(root: Path, name: str) -> GitRevision:
     head = _commit(root, "HEAD")
     if name == WORKSPACE:
         return GitRevision(name, "the workspace", head, "HEAD")
+    require_git()
     if git(root, "rev-parse", "--git-dir") is None:
         raise PixmillError(
             f"{root} is in no Git repository, so it has no '{name}'", next="git init && git add . && git commit"

@@ -1,7 +1,10 @@
 """What Git knows of a project."""
 
+import shutil
 import subprocess
 from pathlib import Path
+
+from pixmill.core.errors import PixmillError
 
 _SECONDS = 60
 """A hook or a lock that never lets go costs no more."""
@@ -26,3 +29,13 @@ def git(root: Path, *words: str) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.decode("utf-8", "surrogateescape")
+
+
+def require_git() -> None:
+    """Refuse to go on where the program is missing.
+
+    Raises:
+        PixmillError: Git is not on ``PATH``.
+    """
+    if shutil.which("git") is None:
+        raise PixmillError("the program git is not on PATH", next="install Git, then repeat the command")

@@ -1,6 +1,6 @@
 """What a run needs, checked one by one, with the command that fixes what is missing.
 
-- ``machine``: Python, packages and disk
+- ``machine``: Python, Git, packages and disk
 - ``repository``: parameters, images and what DVC keeps
 - ``services``: the browser, MLflow and the network
 - ``finding``: what registers a check, and its result

@@ -1,4 +1,4 @@
-"""Check the machine: Python, the packages and the disk."""
+"""Check the machine: Python, Git, the packages and the disk."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.extras import list_requirements
+from pixmill.core.git import require_git
 from pixmill.core.origin import install_command
 from pixmill.doctor.finding import Finding, Status, check
 
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
 _GIB = 2**30
-_COMFORTABLE = 5 * _GIB
-"""Weights, packed arrays and caches of the bundled images take some 300 MB."""
+_COMFORTABLE, _LEAST = 5 * _GIB, 300_000_000
+"""Weights, packed arrays and caches of the bundled images take the least, in bytes."""
 
 
 @check("Python")
@@ -48,6 +49,13 @@ def check_path() -> Finding:
         return Finding("PATH", Status.OK, f"dvc runs {python}")
     message = f"dvc would run {python or 'no python'}, not {sys.executable}"
     return Finding("PATH", Status.WARNING, message, next=f'export PATH="{folder}:$PATH"')
+
+
+@check("Git")
+def check_git(_: Path) -> Iterator[Finding]:
+    """Tell whether there is Git, without which nothing is compared or known to be committed."""
+    require_git()
+    yield Finding("Git", Status.OK, str(shutil.which("git")))
 
 
 @check("packages")
@@ -112,7 +120,7 @@ def check_disk(root: Path) -> Iterator[Finding]:
         root: The project's folder.
     """
     free = shutil.disk_usage(root).free
-    status = Status.OK if free >= _COMFORTABLE else Status.WARNING
+    status = Status.OK if free >= _COMFORTABLE else Status.WARNING if free >= _LEAST else Status.BAD
     # It deletes nothing: what DVC keeps of other commits and experiments, and runs that wait, may be nowhere else.
     advice = "du -sh .dvc/cache .pixmill/* mlruns   # shows what uses the space" if status is not Status.OK else None
     yield Finding("disk", status, f"{free / _GIB:.1f} GiB free at {root}", next=advice)

@@ -1,9 +1,11 @@
 """Make a project, or add to a folder what a project needs."""
 
 import configparser
+import contextlib
 import os
+import shlex
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -11,13 +13,13 @@ from urllib.parse import urlsplit
 
 from pixmill.bundled import CLASSES, holds_files, make_data
 from pixmill.core.dvc import dvc
-from pixmill.core.errors import BrowserError, DataError, ParamsError, PixmillError
-from pixmill.core.files import write_bytes, write_text
-from pixmill.core.git import git
+from pixmill.core.errors import BrowserError, DataError, ParamsError, PixmillError, StorageError
+from pixmill.core.files import storage_errors, write_bytes, write_text
+from pixmill.core.git import git, require_git
 from pixmill.core.origin import Origin
 from pixmill.core.params import load_params, parse_params, read_text
 from pixmill.new.importing import LabelledFolder, copy_images, find_images
-from pixmill.new.outcome import describe_files, describe_images, next_steps
+from pixmill.new.outcome import describe_files, list_issues, next_steps
 from pixmill.new.project_names import project_names
 from pixmill.new.supply import INDEX_NOTE, Supply, find_origin, find_supply
 from pixmill.new.template import managed_files, render
@@ -28,6 +30,9 @@ from pixmill.use import Recipe, find_recipe
 _PARAMS = "params.yaml"
 _MLFLOW = '# mlflow = "https://mlflow.example.org"'
 """The line of the template that names no server."""
+
+_DEMO, _OTHERS = 50_000_000, 10_000_000
+"""Bytes of the bundled images with the package that they come in, and of a project without images."""
 
 _WAYS = """\
 which images? Choose one of these:
@@ -66,7 +71,8 @@ def create(spec: ProjectSpec, *, report: Callable[[str], None]) -> list[str]:
     """Make a project; in the current folder, add what is missing and touch nothing that is there.
 
     Everything is checked before anything is written. Each file is written at once or not at all, so the same call
-    completes a project whose making was interrupted.
+    completes a project whose making was interrupted. Of a new project that cannot be made, as on a full disk, nothing
+    is left.
 
     Args:
         spec: What is wanted.
@@ -78,8 +84,7 @@ def create(spec: ProjectSpec, *, report: Callable[[str], None]) -> list[str]:
     Raises:
         PixmillError: A program is missing, the folder cannot be used, or an option does not fit.
     """
-    if shutil.which("git") is None:
-        raise PixmillError("a project needs Git, which is not on PATH", next="install Git, then repeat the command")
+    require_git()
     root = spec.folder.resolve()
     _require_place(root, spec)
     _require_options(spec)
@@ -93,36 +98,60 @@ def create(spec: ProjectSpec, *, report: Callable[[str], None]) -> list[str]:
     if unused := _unused_options(spec, root, no_recipe=recipe is None, pinned=own is not None):
         remarks.append(f"Not used, since the project has its own already: {', '.join(unused)}")
 
-    _start_repository(root)
+    _require_room(root, spec, found)
     extras = "pipeline" if lock is None else lock.extras
-    files = render(name, package, supply.origin, extras)
-    template = {path: text_digest(text) for path, text in managed_files(files).items()}
-    files |= _own_files(spec, root, recipe, files["pyproject.toml"])
-    kept = {path: (root / path).read_text("utf-8", "replace") for path in files if (root / path).exists()}
-    if supply.wheel is not None:
-        write_bytes(root / supply.origin.text, supply.wheel)
-    for path in files:
-        if path not in kept:
-            write_text(root / path, files[path])
-    if not (root / "data.dvc").exists():
-        _fill_data(root, spec, found, report)
-        dvc(root, "add", "data")
-    if spec.remote is not None and not _has_remote(root):
-        # The address of a folder holds wherever one stands.
-        url = spec.remote if "://" in spec.remote else str(Path(spec.remote).expanduser().absolute())
-        dvc(root, "remote", "add", "-d", "storage", url)
-    if not (root / FILE).exists():
-        write_lock(root, replace(installed_lock(), template=template, origin=supply.origin))
+    copied: list[str] = []
+    with _all_or_nothing(root):
+        _start_repository(root)
+        files = render(name, package, supply.origin, extras)
+        template = {path: text_digest(text) for path, text in managed_files(files).items()}
+        files |= _own_files(spec, root, recipe, files["pyproject.toml"])
+        kept = {path: (root / path).read_text("utf-8", "replace") for path in files if (root / path).exists()}
+        if supply.wheel is not None:
+            write_bytes(root / supply.origin.text, supply.wheel)
+        for path in files:
+            if path not in kept:
+                write_text(root / path, files[path])
+        if not (root / "data.dvc").exists():
+            copied = _fill_data(root, spec, found, report)
+            dvc(root, "add", "data")
+        if spec.remote is not None and not _has_remote(root):
+            # The address of a folder holds wherever one stands.
+            url = spec.remote if "://" in spec.remote else str(Path(spec.remote).expanduser().absolute())
+            dvc(root, "remote", "add", "-d", "storage", url)
+        if not (root / FILE).exists():
+            write_lock(root, replace(installed_lock(), template=template, origin=supply.origin))
     if supply.origin.from_index:
         remarks.append(INDEX_NOTE)
-    changes = describe_files(root, files, kept, supply.origin, extras)
-    return [*changes, *remarks, *describe_images(root), "Next:", *next_steps(root, Path.cwd().resolve())]
+    told, issues = describe_files(root, files, kept, supply.origin, extras), list_issues(root)
+    amiss = [issue.message if issue.stops else str(issue) for issue in issues]
+    return [*told, *copied, *remarks, *amiss, "Next:", *next_steps(root, Path.cwd().resolve(), issues)]
+
+
+@contextlib.contextmanager
+def _all_or_nothing(root: Path) -> Iterator[None]:
+    """Remove what was made of a new project where it cannot be finished; what lay there before stays."""
+    there = root.exists()
+    if there and any(root.iterdir()):
+        yield
+        return
+    try:
+        with storage_errors(then="repeat the command"):
+            yield
+    except PixmillError as error:
+        for path in root.iterdir() if root.exists() else ():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if not there:
+            root.rmdir()
+        raise type(error)(
+            f"{error.message}. Nothing is left of {root}", next="mend this, then repeat the command"
+        ) from error
 
 
 def _start_repository(root: Path) -> None:
     root.mkdir(parents=True, exist_ok=True)
     if not (root / ".git").exists() and git(root, "init", "-b", "main") is None:
-        raise PixmillError(f"`git init` failed in {root}", next=f"git init -b main {root}")
+        raise PixmillError(f"`git init` failed in {root}", next=f"git init -b main {shlex.quote(str(root))}")
 
 
 def _own_files(spec: ProjectSpec, root: Path, recipe: Recipe | None, pyproject: str) -> dict[str, str]:
@@ -153,7 +182,7 @@ def _require_place(root: Path, spec: ProjectSpec) -> None:
     pipeline = root / "dvc.yaml"
     unfinished = pipeline.exists() and not (root / FILE).exists()  # The lock is written last.
     if root != Path.cwd() and not unfinished and root.exists() and (not root.is_dir() or any(root.iterdir())):
-        add = f"cd {spec.folder} && pixmill new . (with the same options; it adds what is missing)"
+        add = f"cd {shlex.quote(str(spec.folder))} && pixmill new . (with the same options; it adds what is missing)"
         if not root.is_dir():
             raise PixmillError(f"{spec.folder} is a file", next="choose another name")
         raise PixmillError(f"{spec.folder} exists and is not empty", next=add)
@@ -179,6 +208,18 @@ def _require_place(root: Path, spec: ProjectSpec) -> None:
                 f"{source} and the project {root} overlap",
                 next="choose a folder outside; images already in data/<class>/ need no --from",
             )
+
+
+def _require_room(root: Path, spec: ProjectSpec, found: LabelledFolder | None) -> None:
+    """Refuse a disk that cannot hold the project; what DVC's cache takes depends on the file system."""
+    there = next(folder for folder in (root, *root.parents) if folder.exists())
+    images = 0 if found is None or _has_images(root) else sum(path.stat().st_size for path in found.files())
+    needed, free = images + (_DEMO if spec.demo else 0) + _OTHERS, shutil.disk_usage(there).free
+    if free < needed and not (root / FILE).exists():
+        raise StorageError(
+            f"{root} would take {needed / 1e6:,.0f} MB, but the disk has {free / 1e6:,.0f} MB free",
+            next="free some space, or choose a folder on another disk",
+        )
 
 
 def _require_options(spec: ProjectSpec) -> None:
@@ -267,13 +308,14 @@ def _ensure_browser(report: Callable[[str], None]) -> bool:
     return True
 
 
-def _fill_data(root: Path, spec: ProjectSpec, found: LabelledFolder | None, report: Callable[[str], None]) -> None:
-    """Fill ``data/``, unless it has files."""
+def _fill_data(root: Path, spec: ProjectSpec, found: LabelledFolder | None, report: Callable[[str], None]) -> list[str]:
+    """Fill ``data/``, unless it has files; return a line that says which images were copied, if any."""
     data = root / "data"
     if spec.demo:
         make_data(root, report=report)
     elif found is not None and not holds_files(data):
         copy_images(found, data, scratch=root / ".pixmill" / "new" / "data")
+        return [f"Copied {found.summary()}"]
     else:
         data.mkdir(exist_ok=True)
         params = load_params(root)
@@ -281,6 +323,7 @@ def _fill_data(root: Path, spec: ProjectSpec, found: LabelledFolder | None, repo
         for label in params.classes:
             for split in splits if params.scrape.sources_of(label) == ("folder",) else ():
                 (data / split / label).mkdir(parents=True, exist_ok=True)
+    return []
 
 
 def _has_remote(root: Path) -> bool:

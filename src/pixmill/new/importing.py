@@ -10,7 +10,7 @@ from pixmill.core.errors import DataError
 from pixmill.core.files import fresh_folder
 from pixmill.core.names import fold, to_nfc
 from pixmill.core.progress import track
-from pixmill.core.words import first_of
+from pixmill.core.words import count, first_of
 from pixmill.images import EXTENSIONS, sniff
 from pixmill.images.listing import files_below
 
@@ -26,6 +26,9 @@ _HEAD = 4096
 
 _NAMED = 5
 """How many files or folders a message names."""
+
+_COUNTED = 20
+"""How many classes it counts, of each split."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,19 @@ class LabelledFolder:
     classes: tuple[str, ...]
     layout: str
     remarks: tuple[str, ...]
+
+    def files(self) -> list[Path]:
+        """Return where the images lie."""
+        return [path for images in self.images.values() for path in images.values()]
+
+    def summary(self) -> str:
+        """Return how many images there are of which class, split by split, such as ``5 images: 2 of cat, 3 of dog``."""
+        parts: dict[str, list[str]] = {}
+        for place, images in sorted(self.images.items()):
+            split, _, label = place.rpartition("/")
+            parts.setdefault(split, []).append(f"{len(images):,} of {label}")
+        told = [f"{split}: " * bool(split) + first_of(counts, _COUNTED) for split, counts in parts.items()]
+        return f"{count(len(self.files()), 'image')}: {'; '.join(told)}"
 
     def lies_in(self, data: Path) -> bool:
         """Tell whether all images are where a project has them."""
@@ -93,7 +109,7 @@ def find_images(folder: Path, classes: Sequence[str] = ()) -> LabelledFolder:
         rest = [label for label in wanted if label not in empty]
         raise DataError(
             f"no images in the folders of {first_of(empty, 20)}",
-            next=f"put images there, or leave them out: --classes '{','.join(rest)}'",
+            next="put images there" + (f", or leave them out: --classes '{','.join(rest)}'" if len(rest) > 1 else ""),
         )
     if others:
         remarks.append(f"{len(others):,} files are not images and were left out: {first_of(others, _NAMED)}")
@@ -134,10 +150,14 @@ def copy_images(found: LabelledFolder, data: Path, *, scratch: Path) -> None:
     """
     new = fresh_folder(scratch)
     pairs = [(path, new / place / name) for place, images in found.images.items() for name, path in images.items()]
-    for place in found.images:
-        (new / place).mkdir(parents=True)
-    for path, copy in track(pairs, "Copy", len(pairs)):
-        shutil.copyfile(path, copy)
+    try:
+        for place in found.images:
+            (new / place).mkdir(parents=True)
+        for path, copy in track(pairs, "Copy", len(pairs)):
+            shutil.copyfile(path, copy)
+    except OSError:
+        shutil.rmtree(new)  # On a full disk, others need the place.
+        raise
     if data.exists():
         shutil.rmtree(data)
     new.rename(data)

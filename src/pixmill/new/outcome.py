@@ -1,7 +1,8 @@
 """What ``pixmill new`` says at its end: what was there before, what is amiss, and what to type next."""
 
 import math
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pixmill.core.origin import Origin
@@ -10,7 +11,7 @@ from pixmill.core.words import first_of
 from pixmill.images.listing import files_below
 from pixmill.new.forecast import forecast_seconds
 from pixmill.scrape.sources import row_of
-from pixmill.use import find_issues, salt_for_folders
+from pixmill.use import Issue, find_issues
 
 _COMMIT = 'git add -A && git commit -m "First results"'
 
@@ -29,7 +30,9 @@ def describe_files(
     """
     if not kept:
         count = len([*files, "data.dvc", "pixmill.lock", *([origin.text] if origin.is_path else [])])
-        yield f"{root.name}: a Git and DVC repository of {count} files"
+        package = next(path for path in files if path.startswith("src/")).split("/")[1]
+        renamed = "" if package == root.name else f"; your own code goes into src/{package}"
+        yield f"{root.name}: a Git and DVC repository of {count} files{renamed}"
         return
     added = [path for path in files if path not in kept]
     now = {path: (root / path).read_text(encoding="utf-8", errors="replace") for path in kept}
@@ -50,39 +53,41 @@ def describe_files(
             yield f"Add '{origin.requirement(extras)}' to the dependencies in pyproject.toml"
 
 
-def describe_images(root: Path) -> Iterator[str]:
-    """Yield what is amiss with the params and the local images, and a better salt."""
+def list_issues(root: Path) -> list[Issue]:
+    """Return what is amiss with the params and the local images; nothing where the next command says it all."""
     params = load_params(root)
-    if _is_empty(root, params):
-        return  # The next command says it all.
-    yield from map(str, find_issues(root, params))
-    if (salt := salt_for_folders(root, params)) is not None:
-        yield f"Note: {salt}"
+    return [] if _is_empty(root, params) else list(find_issues(root, params))
 
 
-def next_steps(root: Path, here: Path) -> Iterator[str]:
+def next_steps(root: Path, here: Path, issues: Sequence[Issue]) -> Iterator[str]:
     """Yield what to type next, with the time that it takes.
 
     Args:
         root: The project's folder.
         here: The current folder.
+        issues: As :func:`list_issues` returns them; what stops a run is to be mended first.
     """
-    go = "" if root == here else f"cd {root.relative_to(here) if root.is_relative_to(here) else root} && "
+    folder = shlex.quote(str(root.relative_to(here) if root.is_relative_to(here) else root))
+    go = "" if root == here else f"cd {folder} && "
     params = load_params(root)
+    stopping = [issue.next for issue in issues if issue.stops and issue.next]
     if _is_empty(root, params):
         folders = [path.relative_to(root).as_posix() for path in sorted((root / "data").rglob("*"))]
-        if go:
-            yield f"  {go.removesuffix(' && ')}"
-        yield f"  put images into {first_of(folders, 6)}, or set scrape.source"
+        stopping = [f"put images into {first_of(folders, 6)}, or set scrape.source"]
+    if stopping and go:
+        yield f"  {go.removesuffix(' && ')}"
+    yield from (f"  {fix}" for fix in stopping)
+    check = "pixmill check && " if stopping else go
+    if any(row_of(source).on_web for source in params.sources()):
+        yield f"  {check}pixmill scrape --dry-run   (says how long it takes)"
         yield "  dvc repro"
-    elif any(row_of(source).on_web for source in params.sources()):
-        yield f"  {go}pixmill scrape --dry-run   (says how long it takes)"
-        yield "  dvc repro"
+    elif _is_empty(root, params):
+        yield f"  {check}dvc repro"
     else:
         local = not {"folder", "shop"}.isdisjoint(params.sources())
         files = [path for _, path in files_below(root / "data")] if local else []
         minutes = math.ceil(forecast_seconds(files, params) / 60) if local else 0
-        yield f"  {go}dvc repro   ({f'about {minutes} minutes' if local else 'minutes to hours: pixmill use says'})"
+        yield f"  {check}dvc repro   ({f'about {minutes} minutes' if local else 'minutes to hours: pixmill use says'})"
     yield f"  {_COMMIT}"
 
 

@@ -4,9 +4,9 @@ import importlib.util
 import keyword
 import re
 import sys
+import unicodedata
 from pathlib import Path
 
-from pixmill.core.errors import PixmillError
 from pixmill.project.pyproject import read_project
 
 _OURS = {"pixmill", "stages", "tests"}
@@ -15,27 +15,24 @@ _OURS = {"pixmill", "stages", "tests"}
 def project_names(root: Path) -> tuple[str, str]:
     """Return the project's name and the package of its own code, such as ``my-shoes`` and ``my_shoes``.
 
-    The name is that in ``pyproject.toml``, or else the folder's. A project that is renamed keeps its package.
+    The name is that in ``pyproject.toml``, or else the folder's, in ASCII where it would be no name of a package. The
+    package has ``my_`` before it where it would be no package, or would hide another. A renamed project keeps its own.
+
+    >>> project_names(Path("Schöne Schuhe")), project_names(Path("2026"))
+    (('schone-schuhe', 'schone_schuhe'), ('2026', 'my_2026'))
 
     Args:
         root: The project's folder, which need not exist.
-
-    Raises:
-        PixmillError: The name is that of no package, or of one that is there already.
     """
     name = read_project(root).name or root.name
-    there = sorted((root / "src").glob("*/scrape"))
-    package = there[0].parent.name if there else re.sub(r"[-. ]", "_", name.lower())
-    if not re.fullmatch(r"[a-z]([a-z0-9_]*[a-z0-9])?", package) or keyword.iskeyword(package) or " " in name:
-        raise _unfit(name, "is not a valid Python package name, which your plugins need")
+    plain = unicodedata.normalize("NFKD", name.casefold()).encode("ascii", "ignore").decode()
+    package = re.sub(r"[^a-z0-9]+", "_", plain).strip("_") or "project"
+    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", name):
+        name = package.replace("_", "-")
+    if there := sorted((root / "src").glob("*/scrape")):
+        return name, there[0].parent.name
     # A package without an `__init__.py`, as ours, hides no other.
-    installed = None if there else importlib.util.find_spec(package)
-    if package in _OURS | sys.stdlib_module_names or (installed is not None and installed.origin is not None):
-        raise _unfit(name, "is the name of another Python package")
-    return name, package
-
-
-def _unfit(name: str, why: str) -> PixmillError:
-    return PixmillError(
-        f"'{name}' {why}", next="choose another name, of the folder or in pyproject.toml, such as my-shoes or shoes2"
-    )
+    if package[0].isdigit() or keyword.iskeyword(package) or package in _OURS | sys.stdlib_module_names:
+        return name, f"my_{package}"
+    installed = importlib.util.find_spec(package)
+    return name, package if installed is None or installed.origin is None else f"my_{package}"

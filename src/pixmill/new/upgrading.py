@@ -69,7 +69,15 @@ def plan_upgrade(root: Path) -> Upgrade:
     """
     old = read_lock(root)
     if old is None:
-        raise PixmillError(f"{root} has no {FILE}, so it was not made by `pixmill new`", next="pixmill new --help")
+        if (root / "src" / "pixmill").is_dir():
+            raise PixmillError(
+                f"{root} is Pixmill's own repository, whose stages run the code beside them: there is nothing to adapt",
+                next="after git pull: pip install -e '.[pipeline]', then: dvc repro",
+            )
+        raise PixmillError(
+            f"{root} has no {FILE}, which `pixmill new` writes and an upgrade compares with",
+            next=f"git checkout {FILE} if it was deleted; else: pixmill new . (adds what is missing, changes nothing)",
+        )
     new = installed_lock()
     supply = _supply(root, old, new)
     extras = project_extras(root) or "pipeline"

@@ -3,10 +3,12 @@
 - ``recipe``: the files in ``recipes/``, Pixmill's and a project's own, and what they are for
 - ``preset``: a preset of KerasHub as the backbone of a recipe
 - ``replacement``: replacing ``params.yaml`` with a recipe, so that it can be undone
-- ``preflight``: what a run needs on this machine before it starts
+- ``preflight``: what a run needs on this machine before it starts; ``issue``: what it lacks
+- ``class_sizes``: whether each class has enough images
 """
 
-from pixmill.use.preflight import Issue, find_issues, salt_for_folders
+from pixmill.use.issue import Issue
+from pixmill.use.preflight import find_issues
 from pixmill.use.preset import pin_preset, preset_recipe
 from pixmill.use.recipe import Recipe, find_recipe, find_recipes, list_recipes
 from pixmill.use.replacement import use
@@ -20,6 +22,5 @@ __all__ = [
     "list_recipes",
     "pin_preset",
     "preset_recipe",
-    "salt_for_folders",
     "use",
 ]

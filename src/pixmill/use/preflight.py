@@ -1,11 +1,9 @@
-"""What a run needs on this machine before it starts: images in ``data/``, lists of URLs; and a salt that divides them.
+"""What a run needs on this machine before it starts: enough images in ``data/``, lists of URLs, plugins.
 
 A look takes about a second, where a run would fail after minutes.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,7 +14,6 @@ from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.origin import install_command
 from pixmill.core.params import Params
 from pixmill.core.words import first_of
-from pixmill.images import UndecodableError, header_size
 from pixmill.learn.preset_files import HUB, pinned_folder
 from pixmill.learn.tensorflow import load_tensorflow
 from pixmill.project.plugins import load_plugin
@@ -25,35 +22,14 @@ from pixmill.scrape.collection.reach import is_own, private_hosts
 from pixmill.scrape.sources import open_sources
 from pixmill.scrape.sources.definition import load_site
 from pixmill.scrape.sources.folder import FolderSource
-from pixmill.web.fetch import Fetched
-
-_FILES = 5_000
-_BYTES = 1 << 30
-"""More files, or larger ones, are not hashed to find a salt: the classes are divided well enough, or split says so."""
+from pixmill.use.class_sizes import find_small_classes
+from pixmill.use.issue import Issue
 
 _LIST_BYTES = 1 << 24
 """Hosts of larger lists are not looked up: reading them takes longer than a check may."""
 
 _NAMED = 20
 """Folders that a line names."""
-
-
-@dataclass(frozen=True)
-class Issue:
-    """One thing that is amiss with the local files.
-
-    Args:
-        message: What, with the folder or file.
-        next: What to do; ``None`` where the message says it all.
-        stops: Whether a run would stop there.
-    """
-
-    message: str
-    next: str | None
-    stops: bool = False
-
-    def __str__(self) -> str:
-        return self.message if self.next is None else f"{self.message}\nNext: {self.next}"
 
 
 def find_issues(root: Path, params: Params) -> Iterator[Issue]:
@@ -79,6 +55,14 @@ def find_issues(root: Path, params: Params) -> Iterator[Issue]:
             yield Issue("presets of KerasHub need the extra 'hub'", install_command("hub"), stops=True)
         elif params.train.backbone.sha256 is None or params.train.backbone.revision is None:
             yield from _attempt(pinned_folder, params.train.backbone, root)  # Of a folder: without a download.
+    most, least = params.scrape.per_class, params.validate_.min_per_class
+    if most is not None and most < least.count and least.severity == "critical":
+        yield Issue(
+            f"scrape.per_class ({most:,}) leaves each class fewer images than validate.min_per_class.count "
+            f"({least.count:,}) demands, so validate will stop",
+            "raise the one, or lower the other, in params.yaml",
+            stops=True,
+        )
     command = missing_data(root)
     if command is not None and not ("folder" in sources and command == "pixmill data"):
         # As in a fresh clone: no fault of params, so nothing stops here.
@@ -167,48 +151,6 @@ def _folders(data: Path, params: Params) -> Iterator[Issue]:
         # Another source may bring a class's images where searches may fail.
         stops = not all(len(scrape.sources_of(label)) > 1 and scrape.tolerate > 0 for label in absent)
         yield Issue("\n".join(lines), source.advice(), stops=stops)
-
-
-def _is_image(content: bytes) -> bool:
-    """Tell whether a file's header is that of an image; decoding it all would take too long here."""
-    try:
-        header_size(content)
-    except (UndecodableError, MemoryError):
-        return False
-    return True
-
-
-def salt_for_folders(root: Path, params: Params) -> str | None:
-    """Return :func:`pixmill.split.suggest_salt` for the images of ``data/``.
-
-    ``None`` for other sources or much data, and where pandas, of the extra ``pipeline``, is not installed.
-
-    Args:
-        root: The project's folder.
-        params: Those of the project.
-    """
-    scrape = params.scrape
-    local = all(scrape.sources_of(label) == ("folder",) for label in params.classes)
-    if scrape.per_class or scrape.per_query:
-        # Which of the files are taken is known after scrape.
-        return None
-    if not local or scrape.folder.layout == "fixed" or not (root / "data").is_dir() or not find_spec("pandas"):
-        return None
-    source = FolderSource(root / "data")
-    files = [(label, address) for label in params.classes for _, address in source.files(label)]
-    sizes = (path.stat().st_size for _, address in files if (path := root / address).is_file())
-    if len(files) > _FILES or sum(sizes) > _BYTES:
-        return None
-    rows = []
-    for label, address in files:
-        file = source.read(address, max_bytes=scrape.max_bytes)
-        if isinstance(file, Fetched) and _is_image(file.content):
-            rows.append((hashlib.sha256(file.content).hexdigest(), label, "folder", None, address, None))
-    # pandas takes longer to import than everything before it.
-    import pandas as pd
-
-    from pixmill.split import suggest_salt
-
-    columns = ["id", "label", "source", "page_url", "image_url", "given_split"]
-    images = pd.DataFrame(rows, columns=columns, dtype=object).drop_duplicates("id")
-    return suggest_salt(images, params.split, classes=params.classes)
+    if not gaps:
+        alone = [label for label in wanted if label not in absent and scrape.sources_of(label) == ("folder",)]
+        yield from find_small_classes(data.parent, params, source, alone)

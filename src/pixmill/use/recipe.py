@@ -125,16 +125,16 @@ class Recipe:
         return dump_commented(content)
 
 
-def find_recipes(root: Path) -> list[Recipe]:
+def find_recipes(root: Path | None) -> list[Recipe]:
     """Return Pixmill's recipes and the project's own, by name; of two with one name, the project's.
 
     Args:
-        root: The project's folder.
+        root: The project's folder; ``None`` outside of one.
 
     Raises:
         ParamsError: One cannot be read.
     """
-    folders = (Path(__file__).parent / "recipes", root / "recipes")
+    folders = (Path(__file__).parent / "recipes", *([] if root is None else [root / "recipes"]))
     paths = {path.stem: path for folder in folders for path in folder.glob("*.yaml")}
     return [Recipe(name, read_text(paths[name])) for name in sorted(paths)]
 
@@ -159,7 +159,7 @@ def find_recipe(root: Path, name: str) -> Recipe:
     )
 
 
-def list_recipes(root: Path) -> str:
+def list_recipes(root: Path | None) -> str:
     """Return one line for each recipe: its name and what it is for."""
     recipes = find_recipes(root)
     width = max(len(recipe.name) for recipe in recipes)

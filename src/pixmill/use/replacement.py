@@ -11,8 +11,12 @@ from pixmill.core.files import write_text
 from pixmill.core.git import git
 from pixmill.core.params import Params, flat, parse_params, read_text
 from pixmill.scrape.sources import row_of
-from pixmill.use.preflight import Issue, find_issues
+from pixmill.use.issue import Issue
+from pixmill.use.preflight import find_issues
 from pixmill.use.recipe import Recipe, find_recipes
+
+_WRITTEN = Path(".pixmill", "use", "written")
+"""The digest of the ``params.yaml`` that the last call wrote."""
 
 
 @dataclass(frozen=True)
@@ -75,18 +79,34 @@ def use(root: Path, recipe: Recipe, *, keep_data: bool = False, force: bool = Fa
     if before == after:
         return Replacement(recipe.name, False, {}, None, lacking, following)
     backup = None
-    written = root / ".pixmill" / "use" / "written"
+    require_replaceable(root, recipe.name, force=force)
     if before is not None and not _safe(root, before):
-        if not force and not (written.exists() and written.read_text() == _digest(before)):
-            raise ParamsError(
-                "params.yaml has uncommitted edits",
-                next=f"git commit params.yaml, or: pixmill use {recipe.name} --force (a copy is kept)",
-            )
         backup = Path(".pixmill") / "use" / f"params-{_digest(before)[:8]}.yaml"
         write_text(root / backup, before)
     write_text(path, after)
-    write_text(written, _digest(after))
+    write_text(root / _WRITTEN, _digest(after))
     return Replacement(recipe.name, True, _changes(before, now), backup, lacking, following)
+
+
+def require_replaceable(root: Path, name: str, *, force: bool) -> None:
+    """Refuse to replace a ``params.yaml`` that is somebody's work and that nothing else holds.
+
+    Args:
+        root: The project's folder.
+        name: The recipe's name.
+        force: Whether it is replaced anyway.
+
+    Raises:
+        ParamsError: The file is edited.
+    """
+    path, written = root / "params.yaml", root / _WRITTEN
+    if force or not path.exists() or _safe(root, before := read_text(path)):
+        return
+    if not (written.exists() and written.read_text() == _digest(before)):
+        raise ParamsError(
+            "params.yaml has uncommitted edits",
+            next=f"git commit params.yaml, or: pixmill use {name} --force (a copy is kept)",
+        )
 
 
 def _digest(text: str) -> str:

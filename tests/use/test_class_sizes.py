@@ -1,0 +1,128 @@
+"""Classes with too few images for validate or split are told before a run, and nothing is told that is not so."""
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pixmill.core.params import Params
+from pixmill.use import Issue, class_sizes, find_issues
+
+PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mNgYGAAAAAEAAEnNCcKAAAAAElFTkSuQmCC")
+"""One black pixel; what stands behind it makes another file, and no other image."""
+
+
+def params(salt: str = "pixmill", least: dict[str, Any] | None = None, **scrape: Any) -> Params:
+    sections = {"split": {"salt": salt}, "validate": {"min_per_class": least or {}}}
+    given = {"source": "folder", "snapshot": "2026-11-20", **scrape}
+    return Params.model_validate({"classes": ["coat", "hat"], "scrape": given, **sections})
+
+
+def fill(folder: Path, count: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for place in range(count):
+        (folder / f"{place}.png").write_bytes(PNG + f"{folder.name} {place}".encode())
+
+
+def issues(root: Path, given: Params) -> list[Issue]:
+    return [issue for issue in find_issues(root, given) if "other entries" not in issue.message]
+
+
+def test_a_class_below_the_gate_is_named_with_what_it_lacks(tmp_path: Path) -> None:
+    fill(tmp_path / "data" / "coat", 45)
+    fill(tmp_path / "data" / "hat", 15)
+    (tmp_path / "data" / "hat" / "copy.png").write_bytes((tmp_path / "data" / "hat" / "0.png").read_bytes())
+    (tmp_path / "data" / "hat" / "notes.txt").write_text("a text")
+    [issue] = issues(tmp_path, params())
+    assert issue == Issue(
+        "validate stops at classes of fewer than 30 images (validate.min_per_class.count): 'hat' has 15",
+        "add images (at least 15 of 'hat'), remove the class from data/ and from classes, or set "
+        "validate.min_per_class.count to 15 in params.yaml",
+        stops=True,
+    )
+    assert not any(issue.stops for issue in issues(tmp_path, params(least={"count": 15})))
+    assert not any(issue.stops for issue in issues(tmp_path, params(least={"severity": "warning"})))
+    assert issues(tmp_path, params(source_by_class={"hat": ["folder", "bing"]})) == []
+    # Of much data each image counts, whatever its bytes.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(class_sizes, "_BYTES", 10)
+        assert "'hat' has 16" in str(issues(tmp_path, params())[0])
+
+
+def test_images_that_decisions_bring_count(tmp_path: Path) -> None:
+    fill(tmp_path / "data" / "coat", 60)
+    fill(tmp_path / "data" / "hat", 15)
+    lines = [f"data/coat/{place}.png,relabel,hat,," for place in range(15)]
+    (tmp_path / "review.csv").write_text("\n".join(["image,decision,label,by,why", *lines[:14]]))
+    assert [issue.stops for issue in issues(tmp_path, params())] == [True]
+    (tmp_path / "review.csv").write_text("\n".join(["image,decision,label,by,why", *lines]))
+    assert not any(issue.stops for issue in issues(tmp_path, params()))
+
+
+def test_a_class_far_smaller_than_the_largest_is_told(tmp_path: Path) -> None:
+    fill(tmp_path / "data" / "coat", 310)
+    fill(tmp_path / "data" / "hat", 30)
+    [issue] = [issue for issue in issues(tmp_path, params()) if "class_balance" in issue.message]
+    assert "'coat' has 310, 'hat' 30" in issue.message
+    assert str(issue.next).endswith("set scrape.per_class to 300 in params.yaml")
+    assert not issue.stops
+
+
+def test_a_split_that_would_lack_a_class_stops(tmp_path: Path) -> None:
+    for part, label, count in (("train", "coat", 40), ("train", "hat", 4), ("test", "coat", 9), ("test", "hat", 9)):
+        fill(tmp_path / "data" / part / label, count)
+        for path in (tmp_path / "data" / part / label).iterdir():
+            path.write_bytes(path.read_bytes() + part.encode())
+    few = {"least": {"count": 5}, "folder": {"layout": "fixed"}}
+    found = {salt: issues(tmp_path, params(salt, **few)) for salt in map(str, range(9))}
+    stopping = {salt: each for salt, each in found.items() if each}
+    assert 0 < len(stopping) < 9
+    for [issue] in stopping.values():
+        assert issue.message.startswith("split stops where a split lacks a class: val gets no image of 'hat'")
+        assert issue.stops
+    # A sixth of four images is in val with some salts, and these are good enough.
+    assert issues(tmp_path, params(str(issue.next).partition("split.salt: ")[2].split()[0], **few)) == []
+
+
+def salt_for_folders(root: Path, given: Params) -> str | None:
+    found = [str(issue) for issue in issues(root, given) if "salts" in issue.message]
+    return found[0] if found else None
+
+
+@pytest.fixture
+def poor(tmp_path: Path) -> str:
+    """Fill two folders and return a salt that divides them badly."""
+    for label in ("coat", "hat"):
+        fill(tmp_path / "data" / label, 40)
+    return next(salt for number in range(20) if salt_for_folders(tmp_path, params(salt := f"poor {number}")))
+
+
+def test_salts_are_for_folders_alone(tmp_path: Path, poor: str) -> None:
+    assert "split.salt: pixmill-" in str(salt_for_folders(tmp_path, params(poor)))
+    assert salt_for_folders(tmp_path, params(poor, source_by_class={"hat": ["folder", "bing"]})) is None
+    # Which of the files are taken is not known yet.
+    assert salt_for_folders(tmp_path, params(poor, per_class=30)) is None
+    assert salt_for_folders(tmp_path, params(poor, per_query=30)) is None
+
+
+@pytest.mark.parametrize(("limit", "most"), [("_FILES", 79), ("_BYTES", 80)])
+def test_of_many_or_large_files_none_is_hashed(
+    tmp_path: Path, poor: str, monkeypatch: pytest.MonkeyPatch, limit: str, most: int
+) -> None:
+    assert salt_for_folders(tmp_path, params(poor)) is not None
+    monkeypatch.setattr(class_sizes, limit, most)
+    assert salt_for_folders(tmp_path, params(poor)) is None
+
+
+def test_a_salt_counts_each_image_once_and_nothing_else(tmp_path: Path, poor: str) -> None:
+    before = salt_for_folders(tmp_path, params(poor))
+    for label in ("coat", "hat"):
+        (tmp_path / "data" / label / "copy.png").write_bytes((tmp_path / "data" / label / "0.png").read_bytes())
+        fill(tmp_path / "data" / label / "below", 2)
+        (tmp_path / "data" / label / "notes.txt").write_text("a text")
+    (tmp_path / "data" / "hat" / "cut.png").write_bytes(PNG[:12])
+    assert salt_for_folders(tmp_path, params(poor)) == before
+    (tmp_path / "data" / "hat" / "0.png").unlink()
+    (tmp_path / "data" / "hat" / "copy.png").unlink()
+    assert " of 39 'hat'" in str(salt_for_folders(tmp_path, params(poor)))

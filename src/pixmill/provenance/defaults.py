@@ -63,5 +63,7 @@ class _Values(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         if isinstance(node.func, ast.Name) and node.func.id == "Field":
-            node.keywords = [keyword for keyword in node.keywords if keyword.arg in ("default", "default_factory")]
+            # Written either way, a default has one form.
+            node.args += [keyword.value for keyword in node.keywords if keyword.arg == "default"]
+            node.keywords = [keyword for keyword in node.keywords if keyword.arg == "default_factory"]
         return self.generic_visit(node)

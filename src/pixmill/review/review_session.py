@@ -16,16 +16,20 @@ class ImageTable(Protocol):
     @property
     def ids(self) -> Sequence[str]:
         """The id of each image."""
+        ...
 
     @property
     def labels(self) -> Sequence[str | None]:
         """The label of each; ``None`` where it has none, or several."""
+        ...
 
     def row(self, name: str) -> int | None:
         """Return the row of an image, or ``None`` where there is no such id."""
+        ...
 
     def facts(self, row: int) -> dict[str, Any]:
         """Return what the page shows of an image."""
+        ...
 
 
 class Decisions(Protocol):
@@ -33,9 +37,11 @@ class Decisions(Protocol):
 
     def read(self) -> Mapping[str, Decision]:
         """Return the decisions as they are now; the same object until they change."""
+        ...
 
     def change(self, changes: Mapping[str, Decision | None]) -> dict[str, Decision | None]:
         """Carry decisions out, ``None`` taking one back, and return what they were before."""
+        ...
 
 
 class DecisionError(PixmillError):

@@ -77,7 +77,9 @@ class _Table(_Schema):
     """A table of one column of images, as pandas splits it."""
 
     columns: list[str] = Field(min_length=1, max_length=1)
-    index: list[_Scalar | Annotated[list[_Scalar], Field(max_length=MAX_IMAGES)]] = Field([], max_length=MAX_IMAGES)
+    index: list[_Scalar | Annotated[list[_Scalar], Field(max_length=MAX_IMAGES)]] = Field(
+        default=[], max_length=MAX_IMAGES
+    )
     data: list[Annotated[list[Base64], Field(min_length=1, max_length=1)]] = Field(min_length=1, max_length=MAX_IMAGES)
 
 

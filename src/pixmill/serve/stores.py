@@ -24,6 +24,7 @@ class Store(Protocol):
             StorageUnavailableError: The storage does not answer.
             StorageError: It may not be used.
         """
+        ...
 
     def lock(self, *, then: str) -> contextlib.AbstractContextManager[None]:
         """Keep other writers out during the block where the store can, and raise its errors as ours.
@@ -35,6 +36,7 @@ class Store(Protocol):
             LockedError: Others kept it locked for ten seconds.
             StorageError: The store may not be used, is full, or does not answer.
         """
+        ...
 
     def lock_for_move(self) -> contextlib.AbstractContextManager[Callable[[], None]]:
         """Keep other reviews from emptying the store during the block; the function says that this one goes on.
@@ -43,24 +45,31 @@ class Store(Protocol):
             LockedError: Another review empties it; the function raises it, too.
             StorageError: As :meth:`lock`.
         """
+        ...
 
     def usage(self) -> tuple[int, int]:
         """Return how many corrections there are, and their size in bytes; call it in :meth:`lock`."""
+        ...
 
     def names(self, folder: str) -> Sequence[str]:
         """Return the names of all objects of a folder, such as ``dropped/``, in order."""
+        ...
 
     def read(self, name: str) -> bytes:
         """Return an object."""
+        ...
 
     def read_line(self, name: str) -> bytes:
         """Return the first line of an object."""
+        ...
 
     def write(self, name: str, content: bytes) -> None:
         """Keep an object; once this returns, it survives SIGKILL and power loss."""
+        ...
 
     def delete(self, name: str) -> None:
         """Remove an object, if it is there."""
+        ...
 
 
 class Folder:

@@ -38,12 +38,14 @@ class Params(Section):
     )
     scrape: ScrapeParams = Field(description="Where images come from, and how they are fetched.")
     validate_: ValidateParams = Field(
-        ValidateParams(), alias="validate", description="Decoding limits, duplicate detection, and the checks."
+        default=ValidateParams(), alias="validate", description="Decoding limits, duplicate detection, and the checks."
     )
-    split: SplitParams = Field(SplitParams(), description="The train, val and test splits, and how images are resized.")
-    train: TrainParams = Field(TrainParams(), description="The model and its training.")
-    evaluate: EvaluateParams = Field(EvaluateParams(), description="Metrics and figures.")
-    review: ReviewParams = Field(ReviewParams(), description="What `pixmill compare` judges a change by.")
+    split: SplitParams = Field(
+        default=SplitParams(), description="The train, val and test splits, and how images are resized."
+    )
+    train: TrainParams = Field(default=TrainParams(), description="The model and its training.")
+    evaluate: EvaluateParams = Field(default=EvaluateParams(), description="Metrics and figures.")
+    review: ReviewParams = Field(default=ReviewParams(), description="What `pixmill compare` judges a change by.")
 
     @field_validator("classes")
     @classmethod

@@ -19,34 +19,38 @@ class ReviewParams(Section):
     """The metric that decides, and the limits of the gate."""
 
     metric: Literal[HighMetric, LowMetric] = Field(
-        "macro_f1", description="Test metric that decides whether a change is better or worse.", examples=["accuracy"]
+        default="macro_f1",
+        description="Test metric that decides whether a change is better or worse.",
+        examples=["accuracy"],
     )
     margin: Share = Field(
-        0.02,
+        default=0.02,
         description="Two models are the same if the confidence interval of their difference lies within ± this.",
         examples=[0.01],
     )
     drift: Share = Field(
-        0.1, description="Smallest distance between two distributions that is reported as drift.", examples=[0.2]
+        default=0.1,
+        description="Smallest distance between two distributions that is reported as drift.",
+        examples=[0.2],
     )
     max_drop: Share | Literal["significant"] | None = Field(
-        "significant",
+        default="significant",
         description="Gate: how much worse `metric` may be than the base's; `significant`: not significantly worse; "
         "null: any amount.",
         examples=[0.01],
     )
     min: dict[HighMetric, Share] = Field(
-        {}, description="Gate: smallest values of metrics on the test split.", examples=[{"accuracy": 0.85}]
+        default={}, description="Gate: smallest values of metrics on the test split.", examples=[{"accuracy": 0.85}]
     )
     max: dict[LowMetric, Loss] = Field(
-        {}, description="Gate: largest values of metrics on the test split.", examples=[{"log_loss": 0.5}]
+        default={}, description="Gate: largest values of metrics on the test split.", examples=[{"log_loss": 0.5}]
     )
     min_per_class: dict[ClassMetric, Share] = Field(
-        {}, description="Gate: smallest values that each class must reach.", examples=[{"recall": 0.7}]
+        default={}, description="Gate: smallest values that each class must reach.", examples=[{"recall": 0.7}]
     )
     max_megabytes: Amount | None = Field(
-        None, description="Gate: largest size of the model in MLflow, in MB; null: any.", examples=[20]
+        default=None, description="Gate: largest size of the model in MLflow, in MB; null: any.", examples=[20]
     )
     max_seconds: Amount | None = Field(
-        None, description="Gate: longest training in MLflow, in seconds; null: any.", examples=[600]
+        default=None, description="Gate: longest training in MLflow, in seconds; null: any.", examples=[600]
     )

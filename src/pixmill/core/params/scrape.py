@@ -80,7 +80,7 @@ class FolderParams(Section):
     """The layout of local images."""
 
     layout: Literal["classes", "fixed"] = Field(
-        "classes",
+        default="classes",
         description="`classes`: `data/<class>/*`; `fixed`: `data/{train,val,test}/<class>/*`, a predefined split.",
     )
 
@@ -89,22 +89,27 @@ class UrlsParams(Section):
     """The lists of URLs, and how they are read."""
 
     files: tuple[str, ...] = Field(
-        (), strict=False, description="CSV, TSV, Parquet or text files in the project.", examples=[["lists/cats.csv"]]
+        default=(),
+        strict=False,
+        description="CSV, TSV, Parquet or text files in the project.",
+        examples=[["lists/cats.csv"]],
     )
     format: Literal["auto", "table", "open_images", "tsv", "imagenet"] = Field(
-        "auto", description="Format of the lists; `table` has the columns url and label; `auto` detects it."
+        default="auto", description="Format of the lists; `table` has the columns url and label; `auto` detects it."
     )
     classes: Annotated[dict[ClassName, Texts], _ONCE] = Field(
-        {}, description="Labels in the lists, by class; default: the class's name.", examples=[{"cat": ["/m/01yrx"]}]
+        default={},
+        description="Labels in the lists, by class; default: the class's name.",
+        examples=[{"cat": ["/m/01yrx"]}],
     )
 
 
 class KerasParams(Section):
     """A dataset of ``keras.datasets``."""
 
-    dataset: Literal["mnist", "fashion_mnist"] = Field("fashion_mnist", description="The dataset.")
+    dataset: Literal["mnist", "fashion_mnist"] = Field(default="fashion_mnist", description="The dataset.")
     path: str | None = Field(
-        None,
+        default=None,
         max_length=1000,
         description="A local copy: mnist.npz, or the folder with the four published files; null: Keras downloads it.",
         examples=["mnist.npz"],
@@ -115,7 +120,7 @@ class WikimediaParams(Section):
     """The wiki that is searched."""
 
     api: Annotated[str, StringConstraints(pattern=API, max_length=500)] = Field(
-        "https://commons.wikimedia.org/w/api.php",
+        default="https://commons.wikimedia.org/w/api.php",
         description="Address of the wiki's `api.php`; an internal wiki also needs `scrape.allow_hosts`.",
         examples=["https://wiki.example.org/w/api.php"],
     )
@@ -125,17 +130,19 @@ class ScrapeParams(Section):
     """Where images come from, and the limits and politeness of fetching."""
 
     source: Sources = Field(
-        ("shop",),
+        default=("shop",),
         description="One source, or several in order: `shop` (bundled), `folder` (data/), `urls`, `keras`, "
         "`openverse`, `wikimedia`, `google`, `bing`, `yahoo`, `duckduckgo`, `amazon`, `flipkart`, `myntra`, "
         "`site:<name>` of sites/, or `plugin:<name>` of src/.",
         examples=[["openverse", "bing"]],
     )
     source_by_class: Annotated[dict[ClassName, Sources], _ONCE] = Field(
-        {}, description="Sources for individual classes, instead of `source`.", examples=[{"saree": ["amazon", "bing"]}]
+        default={},
+        description="Sources for individual classes, instead of `source`.",
+        examples=[{"saree": ["amazon", "bing"]}],
     )
     queries: Annotated[dict[ClassName, Texts], _ONCE] = Field(
-        {},
+        default={},
         description="Search terms by class; default: its name.",
         examples=[{"saree": ["silk saree", "cotton saree"]}],
     )
@@ -143,53 +150,63 @@ class ScrapeParams(Section):
         description="Date of the scrape, in quotes; change it to visit the sources again.",
         examples=["2026-11-20"],
     )
-    per_class: Count | None = Field(None, description="Maximum number of images per class; null: all.", examples=[500])
+    per_class: Count | None = Field(
+        default=None, description="Maximum number of images per class; null: all.", examples=[500]
+    )
     per_query: Count | None = Field(
-        None, description="Maximum number of candidates per query and source; null: all.", examples=[200]
+        default=None, description="Maximum number of candidates per query and source; null: all.", examples=[200]
     )
     expect_at_least: int = Field(
-        20,
+        default=20,
         ge=0,
         le=1_000_000_000,
         description="A web query with fewer candidates fails: the page layout may have changed.",
         examples=[5],
     )
-    tolerate: Share = Field(0.0, description="Share of queries that may fail without an error.", examples=[0.1])
-    thumbnails: bool = Field(True, description="Whether to keep the thumbnail where the original cannot be fetched.")
+    tolerate: Share = Field(default=0.0, description="Share of queries that may fail without an error.", examples=[0.1])
+    thumbnails: bool = Field(
+        default=True, description="Whether to keep the thumbnail where the original cannot be fetched."
+    )
     licences: Annotated[tuple[Licence, ...], Field(min_length=1, strict=False)] | None = Field(
-        None,
+        default=None,
         description="Accepted licences; null: any. Search engines and shops report no licences, so they need null.",
         examples=[["cc0", "by"]],
     )
-    folder: FolderParams = Field(FolderParams(), description="The source `folder`.")
-    urls: UrlsParams = Field(UrlsParams(), description="The source `urls`.")
-    keras: KerasParams = Field(KerasParams(), description="The source `keras`.")
-    wikimedia: WikimediaParams = Field(WikimediaParams(), description="The source `wikimedia`.")
+    folder: FolderParams = Field(default=FolderParams(), description="The source `folder`.")
+    urls: UrlsParams = Field(default=UrlsParams(), description="The source `urls`.")
+    keras: KerasParams = Field(default=KerasParams(), description="The source `keras`.")
+    wikimedia: WikimediaParams = Field(default=WikimediaParams(), description="The source `wikimedia`.")
     contact: Annotated[str, StringConstraints(pattern=CONTACT, max_length=200)] | None = Field(
-        None,
+        default=None,
         description="Your e-mail address or URL, sent to sites in the User-Agent.",
         examples=["you@example.org"],
     )
     rate: Annotated[float, Field(ge=0.01, le=1000)] | None = Field(
-        4.0,
+        default=4.0,
         description="Maximum requests per second to one host; null: no limit. robots.txt may ask for fewer.",
         examples=[1],
     )
     robots_exceptions: Hosts = Field(
-        (), description="Hosts whose robots.txt you override, on your own responsibility.", examples=[["example.org"]]
+        default=(),
+        description="Hosts whose robots.txt you override, on your own responsibility.",
+        examples=[["example.org"]],
     )
-    opt_out: Hosts = Field((), description="Hosts never to visit, with their subdomains.", examples=[["example.org"]])
+    opt_out: Hosts = Field(
+        default=(), description="Hosts never to visit, with their subdomains.", examples=[["example.org"]]
+    )
     allow_hosts: Origins = Field(
-        (),
+        default=(),
         description="Hosts that may be fetched although their address is not public.",
         examples=[["intranet.example.org:8080"]],
     )
-    browsers: int = Field(2, ge=1, le=16, description="Browsers in parallel, about 0.4 GB each.", examples=[4])
-    connections: int = Field(64, ge=1, le=256, description="Parallel downloads.", examples=[16])
-    per_host: int = Field(8, ge=1, le=256, description="Parallel downloads from one host.", examples=[2])
-    timeout: float = Field(20.0, gt=0, le=3600, description="Timeout of one download, in seconds.", examples=[60])
+    browsers: int = Field(default=2, ge=1, le=16, description="Browsers in parallel, about 0.4 GB each.", examples=[4])
+    connections: int = Field(default=64, ge=1, le=256, description="Parallel downloads.", examples=[16])
+    per_host: int = Field(default=8, ge=1, le=256, description="Parallel downloads from one host.", examples=[2])
+    timeout: float = Field(
+        default=20.0, gt=0, le=3600, description="Timeout of one download, in seconds.", examples=[60]
+    )
     max_bytes: int = Field(
-        26_214_400,
+        default=26_214_400,
         ge=1,
         le=1_073_741_824,
         description="Maximum size of a download, in bytes.",

@@ -25,17 +25,19 @@ class BlockParams(Section):
     """Convolutions of one width, and what follows them."""
 
     filters: Units = Field(description="Filters of each convolution.", examples=[32])
-    kernel: int = Field(3, ge=1, le=64, description="Kernel size, in pixels.", examples=[5])
-    padding: Padding = Field("same", description="Padding of the convolutions.")
-    convolutions: int = Field(1, ge=1, le=64, description="Number of convolutions.", examples=[2])
-    activation: Activation = Field("relu", description="Activation of each convolution.")
+    kernel: int = Field(default=3, ge=1, le=64, description="Kernel size, in pixels.", examples=[5])
+    padding: Padding = Field(default="same", description="Padding of the convolutions.")
+    convolutions: int = Field(default=1, ge=1, le=64, description="Number of convolutions.", examples=[2])
+    activation: Activation = Field(default="relu", description="Activation of each convolution.")
     batch_norm: bool | Literal["after_pooling"] = Field(
-        False,
+        default=False,
         description="Batch normalization: true, after each convolution and its activation; or once, `after_pooling`.",
         examples=["after_pooling"],
     )
-    pooling: int = Field(2, ge=1, le=64, description="Size of the max pooling after them; 1: none.", examples=[3])
-    pool_padding: Padding = Field("valid", description="Padding of the pooling.")
+    pooling: int = Field(
+        default=2, ge=1, le=64, description="Size of the max pooling after them; 1: none.", examples=[3]
+    )
+    pool_padding: Padding = Field(default="valid", description="Padding of the pooling.")
     dropout: Dropout = 0.0
 
 
@@ -49,12 +51,12 @@ class DenseParams(Section):
 class CnnParams(Section):
     """A plain convolutional network, block by block."""
 
-    channels: Literal[1, 3] = Field(3, description="Channels of the input: 1 (grey) or 3 (RGB).")
+    channels: Literal[1, 3] = Field(default=3, description="Channels of the input: 1 (grey) or 3 (RGB).")
     rescaling: Literal["unit", "symmetric", "none"] = Field(
-        "unit", description="Range of the input: `unit` (0 to 1), `symmetric` (-1 to 1) or `none` (0 to 255)."
+        default="unit", description="Range of the input: `unit` (0 to 1), `symmetric` (-1 to 1) or `none` (0 to 255)."
     )
     blocks: tuple[BlockParams, ...] = Field(
-        (BlockParams(filters=16), BlockParams(filters=32), BlockParams(filters=64)),
+        default=(BlockParams(filters=16), BlockParams(filters=32), BlockParams(filters=64)),
         min_length=1,
         max_length=100,
         strict=False,
@@ -62,17 +64,17 @@ class CnnParams(Section):
         examples=[[{"filters": 32, "convolutions": 2, "batch_norm": True}, {"filters": 64}]],
     )
     head: Literal["flatten", "average"] = Field(
-        "flatten", description="Between convolutions and dense layers: `flatten`, or global `average` pooling."
+        default="flatten", description="Between convolutions and dense layers: `flatten`, or global `average` pooling."
     )
     dense: tuple[DenseParams, ...] = Field(
-        (DenseParams(units=128, dropout=0.4),),
+        default=(DenseParams(units=128, dropout=0.4),),
         max_length=100,
         strict=False,
         description="Hidden dense layers.",
         examples=[[{"units": 64, "dropout": 0.5}]],
     )
     end: Literal["softmax", "sigmoid", "normalized_sigmoid"] = Field(
-        "softmax",
+        default="softmax",
         description="Output and loss: `softmax` and categorical cross-entropy; `sigmoid` per class and binary "
         "cross-entropy, normalized at prediction time; or `normalized_sigmoid`: sigmoids divided by their sum and "
         "categorical cross-entropy.",
@@ -99,12 +101,12 @@ class BackboneParams(Section):
         | Annotated[str, StringConstraints(pattern=rf"^plugin:{PLUGIN}$", max_length=71)]
         | Annotated[str, StringConstraints(pattern=PRESET, max_length=500)]
     ) = Field(
-        "efficientnet_lite0",
+        default="efficientnet_lite0",
         description="The network; `efficientnet_lite0` is bundled and works offline; `plugin:<name>` is one of src/, "
         "`hub:<preset>` one of KerasHub, which `pixmill use hub:<preset>` sets.",
     )
     weights: str = Field(
-        "imagenet",
+        default="imagenet",
         min_length=1,
         max_length=1000,
         description="`imagenet` (Keras downloads all but the bundled ones; for a plugin, those that it makes; for a "
@@ -112,32 +114,38 @@ class BackboneParams(Section):
         examples=["weights/ours.weights.h5"],
     )
     revision: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = Field(
-        None, description="Version of the preset on its hub; null for a folder and for other networks.", examples=["1"]
+        default=None,
+        description="Version of the preset on its hub; null for a folder and for other networks.",
+        examples=["1"],
     )
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = Field(
-        None,
+        default=None,
         description="SHA-256 of the preset's files, without which train refuses it; null for other networks.",
         examples=["0" * 64],
     )
     image_size: Annotated[int, Field(ge=32, le=1024)] | None = Field(
-        None, description="Input size of the network, in pixels; null: split.image_size.", examples=[224]
+        default=None, description="Input size of the network, in pixels; null: split.image_size.", examples=[224]
     )
     unfreeze: Annotated[int, Field(ge=0, le=10_000)] | Literal["all"] = Field(
-        0,
+        default=0,
         description="How many of the last layers with weights are fine-tuned, or `all`; batch norm stays frozen.",
         examples=[20],
     )
     rate_factor: float = Field(
-        0.1,
+        default=0.1,
         gt=0,
         le=1,
         description="Learning rate of fine-tuned layers, as a share of train.learning_rate.",
         examples=[0.01],
     )
     dense: tuple[DenseParams, ...] = Field(
-        (), max_length=100, strict=False, description="Hidden dense layers of the head.", examples=[[{"units": 256}]]
+        default=(),
+        max_length=100,
+        strict=False,
+        description="Hidden dense layers of the head.",
+        examples=[[{"units": 256}]],
     )
-    dropout: float = Field(0.2, ge=0, lt=1, description="Dropout before the output.", examples=[0.5])
+    dropout: float = Field(default=0.2, ge=0, lt=1, description="Dropout before the output.", examples=[0.5])
 
     @model_validator(mode="after")
     def _of_a_preset(self) -> Self:
@@ -154,24 +162,24 @@ class FeaturesParams(Section):
     layers: (
         Literal["auto", "top"] | Annotated[tuple[LayerName, ...], Field(min_length=1, max_length=20, strict=False)]
     ) = Field(
-        "auto",
+        default="auto",
         description="Layers of the backbone whose averages over the image are the features: `auto` (for the model "
         "`features` the ends of its stages and the top, for `backbone` the top), `top`, or a list of names, in which "
         "`top` is the last one.",
         examples=[["block10_depthwise_relu", "top"]],
     )
     head: Literal["logistic", "mlp"] = Field(
-        "logistic", description="`logistic` (logistic regression) or `mlp` (hidden layers, by train.optimizer)."
+        default="logistic", description="`logistic` (logistic regression) or `mlp` (hidden layers, by train.optimizer)."
     )
     # Beyond a million, the penalty is lost in the rounding of the loss.
     inverse_regularization: Annotated[float, Field(gt=0, le=1e6)] | None = Field(
-        None,
+        default=None,
         description="C of the logistic regression; smaller: stronger regularization. null: 0.01 for a single layer, "
         "0.005 for several.",
         examples=[0.1],
     )
     dense: tuple[DenseParams, ...] = Field(
-        (DenseParams(units=256, dropout=0.5),),
+        default=(DenseParams(units=256, dropout=0.5),),
         max_length=100,
         strict=False,
         description="Hidden layers of the `mlp`.",
@@ -183,33 +191,41 @@ class ScheduleParams(Section):
     """How the learning rate changes from epoch to epoch."""
 
     name: Literal["constant", "cosine", "plateau"] = Field(
-        "constant",
+        default="constant",
         description="`constant`; `cosine`, down to the floor; or `plateau`, reduced when the validation metric stalls.",
     )
-    warmup: int = Field(0, ge=0, le=100_000, description="Epochs of linear warm-up.", examples=[1])
-    factor: float = Field(0.5, gt=0, lt=1, description="Factor of `plateau`.", examples=[0.2])
-    patience: Epochs = Field(3, description="Patience of `plateau`, in epochs.", examples=[5])
-    floor: Share = Field(0.0, description="Smallest rate, as a share of train.learning_rate.", examples=[0.01])
+    warmup: int = Field(default=0, ge=0, le=100_000, description="Epochs of linear warm-up.", examples=[1])
+    factor: float = Field(default=0.5, gt=0, lt=1, description="Factor of `plateau`.", examples=[0.2])
+    patience: Epochs = Field(default=3, description="Patience of `plateau`, in epochs.", examples=[5])
+    floor: Share = Field(default=0.0, description="Smallest rate, as a share of train.learning_rate.", examples=[0.01])
 
 
 class AugmentationParams(Section):
     """The random changes of training images."""
 
-    flip: bool = Field(True, description="Mirror left and right.")
-    rotation: float = Field(5.0, ge=0, le=180, description="Largest rotation in degrees.", examples=[15])
-    zoom: float = Field(0.05, ge=0, lt=1, description="Largest zoom in or out, as a share.", examples=[0.2])
-    shift: float = Field(0.05, ge=0, lt=1, description="Largest shift, as a share of the side.", examples=[0.1])
-    shear: float = Field(0.0, ge=0, lt=90, description="Largest horizontal shear in degrees.", examples=[10])
-    brightness: float = Field(0.0, ge=0, le=1, description="Largest change of brightness, as a share.", examples=[0.2])
-    contrast: float = Field(0.0, ge=0, lt=1, description="Largest change of contrast, as a share.", examples=[0.2])
-    erasing: Share = Field(0.0, description="Probability of erasing a random rectangle.", examples=[0.25])
-    rand_augment: Share = Field(0.0, description="Strength of RandAugment.", examples=[0.3])
-    plugin: PluginName | None = Field(
-        None, description="Your own augmentation of src/, by name, before images are mixed.", examples=["rain"]
+    flip: bool = Field(default=True, description="Mirror left and right.")
+    rotation: float = Field(default=5.0, ge=0, le=180, description="Largest rotation in degrees.", examples=[15])
+    zoom: float = Field(default=0.05, ge=0, lt=1, description="Largest zoom in or out, as a share.", examples=[0.2])
+    shift: float = Field(default=0.05, ge=0, lt=1, description="Largest shift, as a share of the side.", examples=[0.1])
+    shear: float = Field(default=0.0, ge=0, lt=90, description="Largest horizontal shear in degrees.", examples=[10])
+    brightness: float = Field(
+        default=0.0, ge=0, le=1, description="Largest change of brightness, as a share.", examples=[0.2]
     )
-    mix: Literal["none", "mixup", "cutmix"] = Field("none", description="MixUp or CutMix of pairs of images.")
+    contrast: float = Field(
+        default=0.0, ge=0, lt=1, description="Largest change of contrast, as a share.", examples=[0.2]
+    )
+    erasing: Share = Field(default=0.0, description="Probability of erasing a random rectangle.", examples=[0.25])
+    rand_augment: Share = Field(default=0.0, description="Strength of RandAugment.", examples=[0.3])
+    plugin: PluginName | None = Field(
+        default=None, description="Your own augmentation of src/, by name, before images are mixed.", examples=["rain"]
+    )
+    mix: Literal["none", "mixup", "cutmix"] = Field(default="none", description="MixUp or CutMix of pairs of images.")
     mix_alpha: float = Field(
-        0.2, gt=0, le=8, description="Alpha of the beta distribution that MixUp and CutMix draw from.", examples=[1.0]
+        default=0.2,
+        gt=0,
+        le=8,
+        description="Alpha of the beta distribution that MixUp and CutMix draw from.",
+        examples=[1.0],
     )
 
     @property
@@ -222,56 +238,67 @@ class TrainParams(Section):
     """The model, and how it is fitted."""
 
     model: Literal["cnn", "backbone", "features"] = Field(
-        "features",
+        default="features",
         description="`features`: a head on precomputed features of a frozen backbone; `backbone`: a pretrained network "
         "with a new head, fine-tuned if asked; `cnn`: a plain convolutional network.",
     )
-    cnn: CnnParams = Field(CnnParams(), description="The model `cnn`.")
-    backbone: BackboneParams = Field(BackboneParams(), description="The network behind `backbone` and `features`.")
-    features: FeaturesParams = Field(FeaturesParams(), description="The model `features`.")
-    optimizer: Literal["adam", "adamw", "sgd"] = Field("adam", description="Optimizer.")
-    momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of `sgd`.", examples=[0.95])
-    weight_decay: float = Field(0.004, ge=0, lt=1, description="Weight decay of `adamw`.", examples=[0.01])
-    learning_rate: float = Field(0.001, gt=0, le=100, description="Learning rate.", examples=[0.0001])
-    schedule: ScheduleParams = Field(ScheduleParams(), description="How the learning rate changes.")
-    clip_norm: Annotated[float, Field(gt=0, le=1e6)] | None = Field(
-        None, description="Norm for gradient clipping; null: no clipping.", examples=[1.0]
+    cnn: CnnParams = Field(default=CnnParams(), description="The model `cnn`.")
+    backbone: BackboneParams = Field(
+        default=BackboneParams(), description="The network behind `backbone` and `features`."
     )
-    class_weights: bool = Field(False, description="Whether to weight the loss by inverse class frequency.")
-    label_smoothing: float = Field(0.0, ge=0, lt=1, description="Label smoothing.", examples=[0.1])
-    epochs: Epochs = Field(30, description="Maximum number of epochs.", examples=[100])
-    batch_size: int = Field(32, ge=1, le=65_536, description="Batch size.", examples=[64])
+    features: FeaturesParams = Field(default=FeaturesParams(), description="The model `features`.")
+    optimizer: Literal["adam", "adamw", "sgd"] = Field(default="adam", description="Optimizer.")
+    momentum: float = Field(default=0.9, ge=0, lt=1, description="Momentum of `sgd`.", examples=[0.95])
+    weight_decay: float = Field(default=0.004, ge=0, lt=1, description="Weight decay of `adamw`.", examples=[0.01])
+    learning_rate: float = Field(default=0.001, gt=0, le=100, description="Learning rate.", examples=[0.0001])
+    schedule: ScheduleParams = Field(default=ScheduleParams(), description="How the learning rate changes.")
+    clip_norm: Annotated[float, Field(gt=0, le=1e6)] | None = Field(
+        default=None, description="Norm for gradient clipping; null: no clipping.", examples=[1.0]
+    )
+    class_weights: bool = Field(default=False, description="Whether to weight the loss by inverse class frequency.")
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="Label smoothing.", examples=[0.1])
+    epochs: Epochs = Field(default=30, description="Maximum number of epochs.", examples=[100])
+    batch_size: int = Field(default=32, ge=1, le=65_536, description="Batch size.", examples=[64])
     patience: Epochs | None = Field(
-        6, description="Patience of early stopping, in epochs; null: no early stopping.", examples=[10]
+        default=6, description="Patience of early stopping, in epochs; null: no early stopping.", examples=[10]
     )
     monitor: Literal["val_loss", "val_accuracy"] = Field(
-        "val_loss", description="Validation metric of early stopping, the best epoch and `plateau`."
+        default="val_loss", description="Validation metric of early stopping, the best epoch and `plateau`."
     )
     # A training of a month is restarted by hand sooner than waited for.
     minutes: Annotated[float, Field(gt=0, le=43_200)] | None = Field(
-        None, description="Time budget in minutes, which breaks bit-for-bit reproducibility; null: none.", examples=[60]
+        default=None,
+        description="Time budget in minutes, which breaks bit-for-bit reproducibility; null: none.",
+        examples=[60],
     )
     augmentation: AugmentationParams = Field(
-        AugmentationParams(), description="Random augmentation of training images, redrawn each epoch; false or 0: off."
+        default=AugmentationParams(),
+        description="Random augmentation of training images, redrawn each epoch; false or 0: off.",
     )
-    cross_validation: bool = Field(False, description="Whether to also cross-validate on the folds of split.folds.")
+    cross_validation: bool = Field(
+        default=False, description="Whether to also cross-validate on the folds of split.folds."
+    )
     learning_curve: Literal["auto", "always", "never"] = Field(
-        "auto",
+        default="auto",
         description="Whether to also train on 10 to 70 % of the training images, to see if more images would help; "
         "`auto`: with logistic regression only, which takes seconds.",
     )
     precision: Literal["float32", "bfloat16", "auto"] = Field(
-        "float32",
+        default="float32",
         description="Numerical precision; `auto` takes the faster one, which breaks bit-for-bit reproducibility.",
     )
     seed: int = Field(
-        7, ge=0, le=2**32 - 1, description="Random seed of weights, shuffling and augmentation.", examples=[1]
+        default=7, ge=0, le=2**32 - 1, description="Random seed of weights, shuffling and augmentation.", examples=[1]
     )
     threads: int = Field(
-        2, ge=1, le=1024, description="Number of compute threads; another number rounds differently.", examples=[8]
+        default=2,
+        ge=1,
+        le=1024,
+        description="Number of compute threads; another number rounds differently.",
+        examples=[8],
     )
     target_accuracy: float = Field(
-        0.95,
+        default=0.95,
         gt=0,
         lt=1,
         description="Target accuracy of sure predictions; below the confidence at which the validation images show it, "

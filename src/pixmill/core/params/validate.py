@@ -16,8 +16,8 @@ Fulfilled = Annotated[float, Field(ge=0, le=1, description="Share of readable im
 class ImageSizeParams(ExpectationParams):
     """The bounds on the sides of an image, for a share of the readable images."""
 
-    min_width: Side = Field(32, description="Smallest width in pixels.", examples=[64])
-    min_height: Side = Field(32, description="Smallest height in pixels.", examples=[64])
+    min_width: Side = Field(default=32, description="Smallest width in pixels.", examples=[64])
+    min_height: Side = Field(default=32, description="Smallest height in pixels.", examples=[64])
     share: Fulfilled = 0.9
 
 
@@ -25,7 +25,7 @@ class FormatsParams(WarningParams):
     """The formats that are accepted, for a share of the readable images."""
 
     allowed: tuple[Format, ...] = Field(
-        get_args(Format),
+        default=get_args(Format),
         min_length=1,
         strict=False,
         description="Accepted formats; images in others are dropped. `heic` needs another package.",
@@ -37,14 +37,14 @@ class FormatsParams(WarningParams):
 class ReadableParams(ExpectationParams):
     """The bound on the share of images that decode."""
 
-    share: Share = Field(0.9, description="Share of all images that must decode completely.", examples=[0.99])
+    share: Share = Field(default=0.9, description="Share of all images that must decode completely.", examples=[0.99])
 
 
 class AspectRatioParams(WarningParams):
     """The bound on the ratio of the longer side to the shorter, for a share of the readable images."""
 
     max_ratio: float = Field(
-        4.0, ge=1, le=65_535, description="Largest ratio of the longer side to the shorter.", examples=[3]
+        default=4.0, ge=1, le=65_535, description="Largest ratio of the longer side to the shorter.", examples=[3]
     )
     share: Fulfilled = 0.95
 
@@ -52,7 +52,9 @@ class AspectRatioParams(WarningParams):
 class DarkParams(WarningParams):
     """The lower bound on the brightness, for a share of the readable images."""
 
-    min_brightness: float = Field(16.0, ge=0, le=255, description="Smallest mean grey level, 0 to 255.", examples=[32])
+    min_brightness: float = Field(
+        default=16.0, ge=0, le=255, description="Smallest mean grey level, 0 to 255.", examples=[32]
+    )
     share: Fulfilled = 0.95
 
 
@@ -61,7 +63,7 @@ class BlurredParams(WarningParams):
 
     # The Laplacian of 8-bit grey levels lies within ±1020, so that its variance has an upper bound.
     min_sharpness: float = Field(
-        10.0,
+        default=10.0,
         ge=0,
         le=1_040_400,
         description="Smallest variance of the Laplacian, with the image at about 200 pixels; less where the whole set "
@@ -75,7 +77,7 @@ class BlankParams(WarningParams):
     """The lower bound on the entropy, for a share of the readable images."""
 
     min_entropy: float = Field(
-        0.05,
+        default=0.05,
         ge=0,
         le=8,
         description="Smallest entropy of the grey levels in bits; a product covering 2 % of a white image has 0.1.",
@@ -88,7 +90,7 @@ class DuplicatesParams(WarningParams):
     """The bound on the share of images that are no duplicate of another."""
 
     share: Share = Field(
-        0.8,
+        default=0.8,
         description="Share of readable images that must be neither a copy nor a near-duplicate of another.",
         examples=[0.95],
     )
@@ -98,7 +100,7 @@ class PlaceholdersParams(WarningParams):
     """How often one image must be repeated to be a placeholder."""
 
     repeats: int = Field(
-        10,
+        default=10,
         ge=2,
         le=1_000_000_000,
         description="URLs from which on a repeated image is reported as a placeholder (dropped if labels differ).",
@@ -109,17 +111,21 @@ class PlaceholdersParams(WarningParams):
 class MinPerClassParams(ExpectationParams):
     """The bound on the number of images of each class."""
 
-    count: Count = Field(30, description="Minimum number of kept images per class.", examples=[100])
+    count: Count = Field(default=30, description="Minimum number of kept images per class.", examples=[100])
 
 
 class ClassBalanceParams(Section):
     """The bound on the size of each class, as a share of the largest."""
 
     warning: Share = Field(
-        0.2, description="Size below which a class gets a warning, as a share of the largest class.", examples=[0.5]
+        default=0.2,
+        description="Size below which a class gets a warning, as a share of the largest class.",
+        examples=[0.5],
     )
     critical: Share = Field(
-        0.1, description="Size below which a class stops the pipeline, as a share of the largest.", examples=[0.02]
+        default=0.1,
+        description="Size below which a class stops the pipeline, as a share of the largest.",
+        examples=[0.02],
     )
 
     @model_validator(mode="after")
@@ -133,7 +139,7 @@ class ShortcutsParams(WarningParams):
     """The bound on how well properties of the files tell a class from the others."""
 
     skill: Share = Field(
-        0.5,
+        default=0.5,
         description="Largest skill of source, host, format, colour mode, width or height: 1 if it always tells a class "
         "from the others, 0 if it guesses. For properties that also depend on what the images show, it is at least "
         "0.95.",
@@ -145,74 +151,81 @@ class ValidateParams(Section):
     """The limits of decoding, what counts as a duplicate, and the gate."""
 
     image_size: ImageSizeParams = Field(
-        ImageSizeParams(), description="Smaller images are dropped; too many of them fail the check."
+        default=ImageSizeParams(), description="Smaller images are dropped; too many of them fail the check."
     )
-    min_per_class: MinPerClassParams = Field(MinPerClassParams(), description="Every class has enough images.")
-    class_balance: ClassBalanceParams = Field(ClassBalanceParams(), description="No class is far smaller than others.")
+    min_per_class: MinPerClassParams = Field(default=MinPerClassParams(), description="Every class has enough images.")
+    class_balance: ClassBalanceParams = Field(
+        default=ClassBalanceParams(), description="No class is far smaller than others."
+    )
     # Pillow's images of 32 bits a pixel take 4 GB at this bound.
     max_pixels: int = Field(
-        50_000_000,
+        default=50_000_000,
         ge=1,
         le=1_000_000_000,
         description="Largest image that is decoded, in pixels; a larger one is dropped.",
         examples=[100_000_000],
     )
     timeout: float = Field(
-        20.0,
+        default=20.0,
         ge=0.1,
         le=3600,
         description="Timeout for decoding one image, in seconds; an image that times out twice is dropped.",
         examples=[60],
     )
     memory: int = Field(
-        1024,
+        default=1024,
         ge=64,
         le=1_048_576,
         description="Memory limit for decoding one image, in MiB (Linux); an image that needs more is dropped.",
         examples=[2048],
     )
     duplicate_distance: int = Field(
-        16,
+        default=16,
         ge=0,
         le=32,
         description="Images whose 64-bit perceptual hashes differ in at most this many bits are compared by pixels.",
         examples=[8],
     )
     duplicate_similarity: float = Field(
-        0.99,
+        default=0.99,
         gt=0,
         le=1,
         description="Minimum correlation of the aligned pixels of near-duplicates.",
         examples=[0.95],
     )
-    duplicate_mirror: bool = Field(False, description="Whether mirrored images are near-duplicates too.")
-    aspect_ratio: AspectRatioParams = Field(AspectRatioParams(), description="Few images are very long or very tall.")
-    formats: FormatsParams = Field(FormatsParams(), description="Most images have an accepted format.")
-    readable: ReadableParams = Field(ReadableParams(), description="Most images decode.")
-    dark: DarkParams = Field(DarkParams(), description="Few images are nearly black.")
-    blurred: BlurredParams = Field(BlurredParams(), description="Few images are blurred.")
-    blank: BlankParams = Field(BlankParams(), description="Few images are blank.")
-    labels_declared: ExpectationParams = Field(ExpectationParams(), description="All labels are among `classes`.")
-    unique_ids: ExpectationParams = Field(ExpectationParams(), description="Image ids are unique.")
+    duplicate_mirror: bool = Field(default=False, description="Whether mirrored images are near-duplicates too.")
+    aspect_ratio: AspectRatioParams = Field(
+        default=AspectRatioParams(), description="Few images are very long or very tall."
+    )
+    formats: FormatsParams = Field(default=FormatsParams(), description="Most images have an accepted format.")
+    readable: ReadableParams = Field(default=ReadableParams(), description="Most images decode.")
+    dark: DarkParams = Field(default=DarkParams(), description="Few images are nearly black.")
+    blurred: BlurredParams = Field(default=BlurredParams(), description="Few images are blurred.")
+    blank: BlankParams = Field(default=BlankParams(), description="Few images are blank.")
+    labels_declared: ExpectationParams = Field(
+        default=ExpectationParams(), description="All labels are among `classes`."
+    )
+    unique_ids: ExpectationParams = Field(default=ExpectationParams(), description="Image ids are unique.")
     duplicates: DuplicatesParams = Field(
-        DuplicatesParams(), description="Few images are duplicates or near-duplicates."
+        default=DuplicatesParams(), description="Few images are duplicates or near-duplicates."
     )
     conflicts: WarningParams = Field(
-        WarningParams(),
+        default=WarningParams(),
         description="No image has two labels; images with two are dropped until you decide in review.csv.",
     )
     near_duplicates: WarningParams = Field(
-        WarningParams(), description="Near-duplicates have the same label; pairs with different labels are kept."
+        default=WarningParams(),
+        description="Near-duplicates have the same label; pairs with different labels are kept.",
     )
-    placeholders: PlaceholdersParams = Field(PlaceholdersParams(), description="No image is a placeholder.")
+    placeholders: PlaceholdersParams = Field(default=PlaceholdersParams(), description="No image is a placeholder.")
     leaks: WarningParams = Field(
-        WarningParams(),
+        default=WarningParams(),
         description="In a predefined split, no image is in two splits under the same label; the copy in the "
         "lower-ranking one is dropped.",
     )
     shortcuts: ShortcutsParams = Field(
-        ShortcutsParams(), description="No source, format, colour mode, size or the like gives a class away."
+        default=ShortcutsParams(), description="No source, format, colour mode, size or the like gives a class away."
     )
     plugins: tuple[PluginName, ...] = Field(
-        (), strict=False, description="Your own checks of src/, by name.", examples=[["licences"]]
+        default=(), strict=False, description="Your own checks of src/, by name.", examples=[["licences"]]
     )

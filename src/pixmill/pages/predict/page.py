@@ -31,26 +31,32 @@ class ModelFacts(Protocol):
     @property
     def name(self) -> str:
         """Its name."""
+        ...
 
     @property
     def version(self) -> str | None:
         """Its version; ``None`` if it has none."""
+        ...
 
     @property
     def digest(self) -> str:
         """The digest of its files."""
+        ...
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The classes, in the order of its outputs."""
+        ...
 
     @property
     def threshold(self) -> float | None:
         """The confidence from which it is sure; ``None`` if it has none."""
+        ...
 
     @property
     def metrics(self) -> Mapping[str, float]:
         """``accuracy``, ``accuracy_low`` and ``accuracy_high`` on test images, if they are known."""
+        ...
 
 
 def render_gallery(

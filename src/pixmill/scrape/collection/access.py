@@ -44,7 +44,7 @@ class StoppedError(Exception):
 class _Nowhere:
     """Give nothing to sources that read what lies on this machine."""
 
-    def _refuse(self, *received: object) -> Any:
+    def _refuse(self, *received: object, **_: object) -> Any:
         raise ValueError(f"expected no use of the network by a source on this machine, received {received}")
 
     journal: Journal | None = None

@@ -162,7 +162,7 @@ class _SharedBrowser:
     def browser(self) -> contextlib.nullcontext[WebDriver]:
         return contextlib.nullcontext(self._driver)
 
-    def witness(self, driver: WebDriver, _query: Query) -> str:
+    def witness(self, driver: WebDriver, query: Query) -> str:  # noqa: ARG002 (named as in Access)
         return str(save_evidence(driver, self._folder))
 
 

@@ -49,12 +49,15 @@ class ApiSource(Source, Protocol):
 
     def address(self, words: str) -> str:
         """Return the address of the first answer to a search."""
+        ...
 
     def results(self, query: Query, access: Access) -> Iterator[dict[str, Any]]:
         """Yield the results of all answers, no sooner than they are asked for."""
+        ...
 
     def fields(self, result: dict[str, Any]) -> dict[str, Any]:
         """Return what a result says, by the fields of :class:`~pixmill.scrape.candidate.Candidate`."""
+        ...
 
 
 def ask_json(access: Access, url: str, ends: Collection[str] = ()) -> dict[str, Any]:

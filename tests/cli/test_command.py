@@ -1,5 +1,6 @@
 """The command helps, refuses and stays fast."""
 
+import base64
 import os
 import re
 import shlex
@@ -15,6 +16,9 @@ from pixmill import __version__
 from pixmill.cli import _VERBS, _parser
 from pixmill.provenance.lock import installed_lock, write_lock
 from tests.command import run_pixmill
+
+PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mNgYGAAAAAEAAEnNCcKAAAAAElFTkSuQmCC")
+"""One black pixel; what stands behind it makes another file."""
 
 
 @pytest.mark.parametrize("arguments", [(), ("--help",)])
@@ -117,7 +121,7 @@ def test_check_looks_at_the_folders(
     for name in ("coat", "hats"):
         (tmp_path / "data" / name).mkdir(parents=True)
         for place in range(40):
-            (tmp_path / "data" / name / f"{place}.png").write_bytes(b"\x89PNG\r\n\x1a\n" + f"{name} {place}".encode())
+            (tmp_path / "data" / name / f"{place}.png").write_bytes(PNG + f"{name} {place}".encode())
     assert run_pixmill("check") == 1
     error = capsys.readouterr().err
     assert "pixmill: data/ has folders that are not among the classes of params.yaml: hats\ndata/hat is m" in error
@@ -139,7 +143,7 @@ def test_a_better_salt_is_named_before_the_first_run(
     for name in ("coat", "hat"):
         (tmp_path / "data" / name).mkdir(parents=True)
         for place in range(30):
-            (tmp_path / "data" / name / f"{place}.png").write_bytes(b"\x89PNG\r\n\x1a\n" + f"{name} {place}".encode())
+            (tmp_path / "data" / name / f"{place}.png").write_bytes(PNG + f"{name} {place}".encode())
 
     def said(salt: str) -> str:
         (tmp_path / ("recipes/ours.yaml" if verb == "use" else "params.yaml")).write_text(text.replace("SALT", salt))

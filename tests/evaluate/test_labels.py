@@ -117,6 +117,13 @@ def test_no_image_is_judged_by_a_model_that_knows_it_or_its_near_duplicates():
     assert np.mean(apart.argmax(axis=1) == targets) > 0.9
 
 
+def test_long_work_says_how_far_it_is(monkeypatch, capsys):
+    monkeypatch.setattr("pixmill.core.progress._EVERY", 0.0)
+    features = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
+    held_out_probabilities(features, np.arange(40) % 2, [f"{place:02}" for place in range(40)], 2, threads=1)
+    assert "Check labels: 5 of 5 folds\n" in capsys.readouterr().err
+
+
 def test_probabilities_sum_to_one_and_are_the_same_each_time():
     features = CHANCE.normal(size=(90, 7)).astype(np.float32)
     targets = np.arange(90) % 3

@@ -12,7 +12,7 @@ import pandas as pd
 
 from pixmill.core.manifest import SPLIT, read_table
 from pixmill.core.params import EvaluateParams, TrainParams
-from pixmill.core.progress import announce
+from pixmill.core.progress import announce, track
 from pixmill.evaluate.baseline import histogram_figures
 from pixmill.evaluate.gradcam import attention, attention_of_features, overlay_heatmap
 from pixmill.evaluate.labels import LabelIssue, find_label_errors, first_doubts, search_backbone, search_part
@@ -227,7 +227,7 @@ def _heatmaps(
         image_size, network = pixels.shape[1], classifier.network
         heat: Any = [
             attention_of_features(maps(one), classifier.backbone(one), network, [place], image_size=image_size)[0]
-            for one, place in zip(pixels[:, None], classes, strict=True)
+            for one, place in track(zip(pixels[:, None], classes, strict=True), "Heatmaps", len(classes))
         ]
     else:
         # Gradients need Keras.

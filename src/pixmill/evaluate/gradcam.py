@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from pixmill.core.progress import track
 from pixmill.learn.heads import features_of, head_graph
 from pixmill.learn.layers import feature_maps
 from pixmill.learn.tensorflow import keras, tf
@@ -54,7 +55,8 @@ def attention(
     if evidence_of is None:
         return None
     heat = []
-    for start in range(0, len(pixels), _BATCH):
+    starts = range(0, len(pixels), _BATCH)
+    for start in track(starts, "Heatmaps", len(starts), unit="batch"):
         chosen = np.eye(model.output_shape[-1], dtype=np.float32)[np.asarray(classes[start : start + _BATCH])]
         evidence = evidence_of(tf.constant(pixels[start : start + _BATCH], tf.float32), tf.constant(chosen))
         heat += [_combine(parts, pixels.shape[1]) for parts in zip(*evidence, strict=True)]

@@ -18,6 +18,7 @@ import pandas as pd
 import pyarrow as pa
 
 from pixmill.core.params import BackboneParams, TrainParams
+from pixmill.core.progress import track
 from pixmill.images.parts import Part, PartName
 from pixmill.learn.layers import TOP, feature_layers
 from pixmill.learn.lite0 import TOP_WIDTH
@@ -282,7 +283,7 @@ def held_out_probabilities(
         vectors = principal_components(features, np.arange(len(features)) if rows is None else rows)
         # Three digits of precision are enough here.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        for fold in range(_FOLDS):
+        for fold in track(range(_FOLDS), "Check labels", _FOLDS, unit="fold"):
             fitted, held_out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
             fitted = fitted[:: -(-len(fitted) // _FITTED)]
             model = LogisticRegression(C=_INVERSE_REGULARIZATION, max_iter=_STEPS, tol=1e-3)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pixmill.core.progress import track
 from pixmill.evaluate.predictions import class_indices, probabilities_of
 from pixmill.metrics.calibration import Calibration
 from pixmill.metrics.confidence import coverage_curve, expected_calibration_error, reliability
@@ -40,7 +41,7 @@ def measure(
     parts = {str(name): table for name, table in predictions.groupby("split")}
     actual = {name: class_indices(table["label"], labels) for name, table in parts.items()}
     measured: dict[str, dict[str, Any]] = {}
-    for name in ("test", "val"):
+    for name in track(("test", "val"), "Confidence intervals", 2, unit="split"):
         table = parts[name]
         probabilities = probabilities_of(table, labels)
         right = (table["label"] == table["predicted"]).to_numpy(bool)

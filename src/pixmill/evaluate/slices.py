@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pixmill.core.progress import track
 from pixmill.metrics.limits import accuracy_interval
 from pixmill.metrics.significance import holm, worse_than_rest
 
@@ -50,7 +51,8 @@ def slices(predictions: pd.DataFrame, manifest: pd.DataFrame, *, draws: int, con
     groups = pd.factorize(table["cluster"])[0]
     sizes = manifest["group"].value_counts()
     rows = []
-    for dimension, name, what, inside in _cuts(table, sizes):
+    cuts = list(_cuts(table, sizes))
+    for dimension, name, what, inside in track(cuts, "Accuracy by slice", len(cuts), unit="slice"):
         low, high = accuracy_interval(right[inside], groups[inside], draws=draws, confidence=confidence)
         asked = min(len(np.unique(groups[side])) for side in (inside, ~inside)) >= _FEWEST
         rows.append(

@@ -51,6 +51,7 @@ def test_it_shows_figures_pages_and_the_next_command(project: Path) -> None:
     assert "Test accuracy 90.0 % (CI 86.0 % to 93.0 %) on 250 images; majority-class baseline: 20.0 %" in text
     assert "  coat       0.900       -  0.900        50" in text
     assert text.index("reports/evaluate.html") < text.index("reports/scrape.html") < text.index("mlflow ui")
+    assert "\n  Disk: 0.0 MB\n" in text
     assert "commit" not in text
 
 

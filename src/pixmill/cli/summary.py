@@ -30,6 +30,7 @@ def summary(root: Path) -> str:
         ManifestError: There is no finished run.
         ParamsError: ``pyproject.toml`` is not valid.
     """
+    from pixmill.clean.usage import describe_usage
     from pixmill.evaluate.measure import convert_metrics
     from pixmill.pages.evaluate.sentences import shortcut_sentence
     from pixmill.record.store import tracking_uri, view_hint
@@ -51,7 +52,8 @@ def summary(root: Path) -> str:
         f"  no pages yet; to build them: dvc repro; to fetch them: {commit_first(root, 'dvc pull')}"
     ]
     view = view_hint(tracking_uri(Workspace(root, root)))
-    lines += [f"  MLflow: {view}" + (f", then {runs_page(root)}" if view.startswith("mlflow ui") else ""), ""]
+    lines += [f"  MLflow: {view}" + (f", then {runs_page(root)}" if view.startswith("mlflow ui") else "")]
+    lines += [f"  {describe_usage(root)}", ""]
     missing, command = describe_missing(root) or ([], "")
     lines += [*missing, *([f"Next: {command}"] if command else []), *notes(root)]
     return "\n".join(lines).rstrip() + "\n"

@@ -121,8 +121,7 @@ def check_disk(root: Path) -> Iterator[Finding]:
     """
     free = shutil.disk_usage(root).free
     status = Status.OK if free >= _COMFORTABLE else Status.WARNING if free >= _LEAST else Status.BAD
-    # It deletes nothing: what DVC keeps of other commits and experiments, and runs that wait, may be nowhere else.
-    advice = "du -sh .dvc/cache .pixmill/* mlruns   # shows what uses the space" if status is not Status.OK else None
+    advice = "pixmill clean   # tells what takes the space, and what nothing needs" if status is not Status.OK else None
     yield Finding("disk", status, f"{free / _GIB:.1f} GiB free at {root}", next=advice)
 
 

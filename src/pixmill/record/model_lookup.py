@@ -19,7 +19,6 @@ from pixmill.record.store import (
     check_store,
     database_file,
     line_of,
-    model_ids,
     quiet_mlflow,
     tracking_uri,
     view_hint,
@@ -173,8 +172,9 @@ def _from_registry(
 
 
 def list_models(client: MlflowClient, run: Run) -> list[LoggedModel]:
-    """Return the models that a run logged."""
-    return [client.get_logged_model(model_id) for model_id in model_ids(run)]
+    """Return the models that a run logged and nobody deleted."""
+    query = f"source_run_id = '{run.info.run_id}'"
+    return list(client.search_logged_models([run.info.experiment_id], filter_string=query))
 
 
 def newest_model(models: Iterable[LoggedModel], name: str) -> LoggedModel | None:

@@ -1,0 +1,102 @@
+"""All commits that somebody may come back to, under names that DVC knows."""
+
+import contextlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from pixmill.core.errors import DataError
+from pixmill.core.git import git
+
+_TAGS = "refs/tags/pixmill-clean/"
+
+_STASHES = (
+    "refs/stash",
+    "refs/exps/stash",
+    "refs/exps/apply/stash",
+    "refs/exps/celery/stash",
+    "refs/exps/celery/failed",
+)
+"""Stashes of Git and of DVC (before ``dvc exp apply``, queued and failed experiments): all their entries count."""
+
+_VERSIONED = ("*.dvc", "*dvc.lock", "*dvc.yaml")
+"""What decides which files of DVC's cache a commit needs."""
+
+_IMPORT = "^ +repo:"
+"""The line of a ``.dvc`` file that names the repository where the files came from."""
+
+
+@contextlib.contextmanager
+def all_named(root: Path) -> Iterator[None]:
+    """During the block, give a tag ``pixmill-clean/<commit>`` to every commit that changed what DVC versions.
+
+    ``dvc gc --all-tags`` then knows all that is reachable from branches, tags, remotes, experiments (also queued,
+    failed and applied ones), stashes, other worktrees and refs of other tools; not what only the reflog has. The other
+    commits need the same files, and DVC reads commits slowly. Tags that a killed process left go first.
+
+    Args:
+        root: The project's folder.
+
+    Raises:
+        DataError: There is no commit yet, the history is shallow, or Git cannot read it.
+    """
+    if git(root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}") is None:
+        raise DataError(f"{root} has no commit that tells what is needed", next='git add -A && git commit -m "Start"')
+    if _read(root, "rev-parse", "--is-shallow-repository") != ["false"]:
+        advice = "git fetch --unshallow"
+        raise DataError("the history is cut off (shallow): what earlier commits need is unknown", next=advice)
+    _remove_tags(root)
+    refs = {*_read(root, "for-each-ref", "--format=%(refname)", "refs/stash", "refs/exps")}
+    # Only the last entry of a stash is a ref.
+    stashed = [entry for stash in refs.intersection(_STASHES) for entry in _read(root, "rev-list", "-g", stash)]
+    try:
+        for commit in _read(root, "log", "--all", *stashed, "--full-history", "--format=%H", "--", *_VERSIONED):
+            _read(root, "update-ref", f"{_TAGS}{commit}", commit)
+        yield
+    finally:
+        _remove_tags(root)
+
+
+def versions(root: Path, file: str) -> list[str]:
+    """Return every text that a file has in a commit, within :func:`all_named`.
+
+    Args:
+        root: The project's folder.
+        file: Its path in there.
+
+    Raises:
+        DataError: Git cannot read it.
+    """
+    # With its merges (-m), and without what Git leaves out as it makes no difference to the last commit.
+    options = ("--full-history", "-m", "--raw", "--no-abbrev", "--format=", "--", file)
+    changes = _read(root, "-c", "log.showRoot=true", "log", "--all", *options)
+    blobs = {line.split()[3] for line in changes if line.startswith(":")}
+    return [_text(root, "cat-file", "blob", blob) for blob in sorted(blobs) if blob.strip("0")]
+
+
+def has_imports(root: Path) -> bool:
+    """Tell whether a commit or the workspace has data that came by ``dvc import``, within :func:`all_named`.
+
+    Raises:
+        DataError: Git cannot read it.
+    """
+    if any(re.search(_IMPORT, path.read_text(errors="replace"), re.MULTILINE) for path in root.glob("?*.dvc")):
+        return True
+    return bool(_read(root, "log", "--all", "-m", "--full-history", "--format=%H", "-G", _IMPORT, "--", "*.dvc"))
+
+
+def _remove_tags(root: Path) -> None:
+    for ref in _read(root, "for-each-ref", "--format=%(refname)", _TAGS):
+        _read(root, "update-ref", "-d", ref)
+
+
+def _read(root: Path, *words: str) -> list[str]:
+    """Return the lines that Git prints."""
+    return _text(root, *words).splitlines()
+
+
+def _text(root: Path, *words: str) -> str:
+    text = git(root, *words)
+    if text is None:
+        raise DataError(f"nothing is deleted, since `git {' '.join(words)}` failed", next="git fsck")
+    return text

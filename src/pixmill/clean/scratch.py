@@ -1,0 +1,58 @@
+"""What lies in ``.pixmill/`` and ``.dvc/tmp/`` and is of no use any more; journals, pending runs and backups stay."""
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+_IDLE = 7 * 86_400
+"""Seconds after which a cache that was not used gives way to the newest of its kind."""
+
+_ABANDONED = 86_400
+"""Seconds after which a file that is still being written was left by a killed process."""
+
+_CACHES = ("train/features/[!.]*.sqlite", "train/features/[!.]*.tflite", "validate/[!.]*.sqlite")
+
+
+def stale_scratch(home: Path) -> list[Path]:
+    """Return the files and folders that may go, while no stage and no DVC runs.
+
+    - finished trainings, but for the newest: those that are needed are in DVC's cache, too
+    - caches of features and measures that were not used for a week, but for the newest of each kind
+    - pages of ``dvc plots``, and what killed processes left half-written, or in the folders of temporary experiments
+
+    Args:
+        home: The repository's own root.
+    """
+    scratch, temporary, now = home / ".pixmill", home / ".dvc" / "tmp" / "exps", time.time()
+    found = [*_finished(scratch / "train" / "checkpoints"), *scratch.glob("plots")]
+    for pattern in _CACHES:
+        found += [path for path in _newest_first(scratch.glob(pattern))[1:] if now - path.stat().st_mtime > _IDLE]
+    found += [path for path in scratch.rglob(".part-*") if now - path.stat().st_mtime > _ABANDONED]
+    found += [*temporary.glob("tmp*"), *temporary.glob("standalone/tmp*")]
+    return found
+
+
+def _finished(folder: Path) -> Iterator[Path]:
+    """Yield the files of all finished trainings but the newest, each with those of its folds and its curve."""
+    trainings = defaultdict(list)
+    for path in _newest_first(folder.glob("[!.]*.npz")):
+        trainings[path.name.partition(".")[0]].append(path)
+    for key, files in list(trainings.items())[1:]:
+        if (folder / f"{key}.npz") in files and _is_finished(folder / f"{key}.npz"):
+            yield from files
+
+
+def _is_finished(path: Path) -> bool:
+    try:
+        with np.load(path) as file:
+            return bool(json.loads(file["record"].tobytes())["finished"])
+    except Exception:  # noqa: BLE001 (a damaged archive fails in many ways)
+        return True  # It can be resumed by nothing.
+
+
+def _newest_first(paths: Iterator[Path]) -> list[Path]:
+    return sorted(paths, key=lambda path: path.stat().st_mtime_ns, reverse=True)

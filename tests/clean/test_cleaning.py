@@ -1,0 +1,182 @@
+"""What anybody may come back to stays, whatever keeps it; the rest goes, and nothing where that is not known."""
+
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pixmill.clean.cleaning import find_unneeded, remove
+from pixmill.cli import main
+from pixmill.core.errors import DataError, LockedError, PixmillError
+from pixmill.core.workspace import Workspace
+from tests.clean.conftest import KEPT, md5, put
+from tests.version_control import commit, dvc, git
+
+pytestmark = pytest.mark.slow
+
+
+def cached(root: Path, content: str) -> Path:
+    digest = md5(content)
+    return root / ".dvc" / "cache" / "files" / "md5" / digest[:2] / digest[2:]
+
+
+def clean(workspace: Workspace) -> None:
+    with find_unneeded(workspace) as unneeded:
+        remove(workspace, unneeded)
+
+
+def files(root: Path) -> set[Path]:
+    return {path for path in (root / ".dvc" / "cache").rglob("*") if path.is_file()}
+
+
+def tags(root: Path) -> str:
+    return git(root, "for-each-ref", "refs/tags/pixmill-clean/")
+
+
+def test_whatever_keeps_a_result_keeps_its_files(workspace: Workspace) -> None:
+    root, before = workspace.root, git(workspace.root, "for-each-ref")
+    assert [name for name in (*KEPT, "nobody") if not cached(root, name).exists()] == []
+    with find_unneeded(workspace) as unneeded:
+        assert cached(root, "nobody") in unneeded.files
+        assert tags(root)
+    assert cached(root, "nobody").exists()
+    clean(workspace)
+    assert [name for name in (*KEPT, "nobody") if not cached(root, name).exists()] == ["nobody"]
+    assert git(root, "for-each-ref") == before
+    dvc(root, "checkout", "-q")
+    assert (root / "data" / "a.jpg").read_text() == "workspace"
+    # Each is checked out in full, with what the training made.
+    git(root, "stash", "-q")
+    for rev, image in (("main", "main"), ("branch", "branch"), ("v1", "tag"), ("main~1", "history")):
+        git(root, "checkout", "-q", rev)
+        shutil.rmtree(root / "artifacts", ignore_errors=True)
+        dvc(root, "checkout", "-q")
+        assert (root / "data" / "a.jpg").read_text() == image
+        assert (root / "artifacts" / "train" / "model.weights.h5").read_text() == "weights 1"
+    git(root, "checkout", "-q", "main")
+    dvc(root, "exp", "apply", "kept")
+    assert (root / "data" / "a.jpg").read_text() == "experiment"
+    assert (root / "artifacts" / "train" / "model.weights.h5").read_text() == "weights 2"
+    clean(workspace)
+    with find_unneeded(workspace) as unneeded:
+        assert unneeded.files == []
+
+
+def test_a_kill_loses_nothing_and_the_next_start_goes_on(workspace: Workspace) -> None:
+    root = workspace.root
+    script = (
+        "import os, sys; from pathlib import Path; from pixmill.clean import cleaning\n"
+        "from pixmill.core.workspace import Workspace\n"
+        "def killed(root): os.remove(sys.argv[1]); os.kill(os.getpid(), 9)\n"
+        "cleaning.remove_unneeded = killed; work = Workspace(Path(), Path())\n"
+        "with cleaning.find_unneeded(work) as found: cleaning.remove(work, found)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, cached(root, "nobody")], cwd=root, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert tags(root)
+    # A tag that stayed would keep what nobody needs any more.
+    git(root, "stash", "drop", "-q")
+    clean(workspace)
+    assert tags(root) == ""
+    assert [name for name in KEPT if not cached(root, name).exists()] == ["stash"]
+
+
+def test_nothing_goes_if_a_commit_cannot_be_read(workspace: Workspace) -> None:
+    root = workspace.root
+    git(root, "stash", "-q")
+    git(root, "checkout", "-q", "-b", "broken")
+    (root / "dvc.yaml").write_text("stages: [\n")
+    commit(root)
+    git(root, "checkout", "-q", "main")
+    before = files(root)
+    with pytest.raises(DataError, match="nothing was deleted, since `dvc gc` failed: Failed to collect"):
+        clean(workspace)
+    git(root, "branch", "-q", "-D", "broken")
+    (root / ".git" / "objects" / git(root, "rev-parse", "main~1")[:2]).rename(root / "aside")
+    with pytest.raises(DataError, match="nothing is deleted, since `git "):
+        clean(workspace)
+    (root / "aside").rename(root / ".git" / "objects" / git(root, "rev-parse", "main~1")[:2])
+    (root / ".git" / "shallow").write_text(f"{git(root, 'rev-parse', 'main')}\n")
+    with pytest.raises(DataError, match="shallow") as refusal:
+        clean(workspace)
+    assert refusal.value.next == "git fetch --unshallow"
+    assert (files(root), tags(root)) == (before, "")
+
+
+def test_a_cache_that_others_may_use_is_left_alone(workspace: Workspace) -> None:
+    root = workspace.root
+    shared = root.parent / "cache"
+    (root / ".dvc" / "cache").rename(shared)
+    dvc(root, "config", "cache.dir", str(shared))
+    with find_unneeded(workspace) as unneeded:
+        assert unneeded.files == []
+        assert unneeded.describe()["DVC's cache"] == f"left alone: {shared} may be shared with other projects"
+
+
+def test_a_cache_with_imported_data_is_left_alone(workspace: Workspace) -> None:
+    # `dvc gc` takes what `dvc import` brought for unused, even where the workspace has it.
+    root = workspace.root
+    (root / "theirs.dvc").write_text("deps:\n- path: d\n  repo:\n    url: ../src\nouts:\n- path: theirs\n")
+    with find_unneeded(workspace) as unneeded:
+        assert unneeded.describe()["DVC's cache"].startswith("left alone: `dvc gc` would remove")
+    git(root, "add", "theirs.dvc")
+    git(root, "commit", "-q", "-m", "Import")
+    git(root, "rm", "-q", "theirs.dvc")
+    git(root, "commit", "-q", "-m", "Remove")
+    with find_unneeded(workspace) as unneeded:
+        assert unneeded.files == []
+
+
+def test_it_refuses_while_a_stage_dvc_or_another_cleaning_runs(workspace: Workspace) -> None:
+    with workspace.lock("train"), pytest.raises(LockedError, match="the stage 'train'"):
+        clean(workspace)
+    with find_unneeded(workspace), pytest.raises(LockedError, match="another"):
+        clean(workspace)
+    script = workspace.root / ".dvc" / "tmp" / "dvc"
+    script.write_text("import time; print(flush=True); time.sleep(60)")
+    with subprocess.Popen([sys.executable, script], cwd=script.parent, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        try:
+            with pytest.raises(LockedError, match=f"DVC is running \\(process {process.pid}"):
+                clean(workspace)
+        finally:
+            process.kill()
+
+
+def test_without_a_commit_it_says_what_to_do(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q")
+    with pytest.raises(PixmillError, match="no commit"):
+        clean(Workspace(tmp_path, tmp_path))
+
+
+def test_the_command_shows_first_and_deletes_when_told(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = workspace.root
+    monkeypatch.chdir(root)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    size = 2_000_000
+    put(root, "x" * size)
+    put(root, "workspace")
+    page = root / ".pixmill" / "plots" / "index.html"
+    page.parent.mkdir(parents=True)
+    page.write_bytes(bytes(size))
+    main(["clean"])
+    said = capsys.readouterr().out
+    assert "2.0 MB  4 files, the newest of 20" in said
+    assert said.endswith("Nothing is deleted yet. To delete this for good: pixmill clean --yes\n")
+    assert page.exists()
+    assert cached(root, "x" * size).exists()
+    main(["clean", "--yes"])
+    assert capsys.readouterr().out.endswith("Freed 4.0 MB.\n")
+    assert not page.exists()
+    assert not cached(root, "x" * size).exists()
+    main(["clean"])
+    assert capsys.readouterr().out.endswith("Everything is needed.\n")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    main(["clean"])
+    assert "-  left alone: it is not in this folder\n" in capsys.readouterr().out

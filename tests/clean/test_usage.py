@@ -1,0 +1,38 @@
+"""Sizes say what lies in the project's folder, each file once."""
+
+import os
+from pathlib import Path
+
+from pixmill.clean.usage import describe_usage, measure, size_of
+
+
+def write(path: Path, size: int) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    os.truncate(path, size)
+    return path
+
+
+def test_a_file_with_two_names_counts_once_and_a_link_is_not_followed(tmp_path: Path) -> None:
+    cached = write(tmp_path / ".dvc" / "cache" / "a", 500)
+    (tmp_path / "artifacts").mkdir()
+    os.link(cached, tmp_path / "artifacts" / "a")
+    write(tmp_path / "elsewhere" / "b", 70)
+    (tmp_path / "mlruns").symlink_to(tmp_path / "elsewhere")
+    sizes = measure(tmp_path)
+    assert sizes["results"] + sizes["DVC's cache"] == 500
+    assert sizes["MLflow"] < 500
+    assert (sizes["data/"], size_of(tmp_path / "absent"), size_of(cached)) == (0, 0, 500)
+
+
+def test_cleaning_is_proposed_only_where_the_rest_is_large_and_outweighs_images_and_results(tmp_path: Path) -> None:
+    assert describe_usage(tmp_path) == "Disk: 0.0 MB"
+    cache, image = tmp_path / ".dvc" / "cache" / "a", tmp_path / "data" / "a.jpg"
+    write(cache, 500_000_000)
+    assert describe_usage(tmp_path) == "Disk: 500.0 MB (DVC's cache 500.0 MB)"
+    write(cache, 600_000_000)
+    assert describe_usage(tmp_path) == "Disk: 600.0 MB (DVC's cache 600.0 MB); what nothing needs: pixmill clean"
+    write(image, 300_000_000)
+    assert describe_usage(tmp_path) == "Disk: 900.0 MB (data/ 300.0 MB, DVC's cache 600.0 MB)"
+    write(cache, 1_000_000_000)
+    assert describe_usage(tmp_path).startswith("Disk: 1.3 GB (data/ 300.0 MB, DVC's cache 1.0 GB); what")

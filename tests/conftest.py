@@ -64,6 +64,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             leave_out(config, items, _uses(fixture), f"the package {package} is not installed")
     if any(map(_uses("blind_nodes"), items)) and not _hides():
         leave_out(config, items, _uses("blind_nodes"), "unshare -rm is refused, so folders cannot be hidden from nodes")
+    if any(map(_uses("container"), items)) and not _hides("-n"):
+        leave_out(config, items, _uses("container"), "unshare -rmn is refused, so nothing runs as in a container")
     if any(map(_uses("grid"), items)) and (lack := _lack_of(os.environ.get("PIXMILL_BROWSER", ""))):
         leave_out(config, items, _uses("grid"), lack)
     if not (shutil.which("qemu-x86_64") and platform.machine() == "x86_64"):
@@ -99,8 +101,8 @@ def _has_postgresql() -> bool:
     return bool(shutil.which("postgres") or list(Path("/usr/lib/postgresql").glob("*/bin/postgres")))
 
 
-def _hides() -> bool:
-    words = ["unshare", "-rm", "mount", "-t", "tmpfs", "none", "/tmp"]
+def _hides(*more: str) -> bool:
+    words = ["unshare", "-rm", *more, "mount", "-t", "tmpfs", "none", "/tmp"]
     return bool(shutil.which("unshare")) and not subprocess.run(words, capture_output=True, check=False).returncode
 
 

@@ -47,15 +47,13 @@ def test_it_has_what_the_extras_ask_for():
 
 
 def test_every_command_line_is_understood():
-    dockerfile = (DEPLOY / "Dockerfile").read_text()
-    entry, command = (
-        re.findall(r'"([^"]*)"', re.search(rf"^{word} \[(.*)\]$", dockerfile, re.MULTILINE)[1])
-        for word in ("ENTRYPOINT", "CMD")
-    )
-    assert entry[:2] == ["pixmill", "serve"]
+    script = (DEPLOY / "start.sh").read_text()
+    (command,) = re.findall(r"^exec pixmill (.*) \$feedback", script, re.MULTILINE)
+    started = command.replace('"$port"', "8000").replace('"$model"', "/model.tflite").split()
     unit = re.search(r"^ExecStart=(.*)$", (DEPLOY / "pixmill.service").read_text(), re.MULTILINE)[1]
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]["pixmill"]["command"]
     container = workload()["spec"]["template"]["spec"]["containers"][0]
-    for line in (entry[1:] + command, entry[1:] + container["args"], unit.split()[1:]):
+    for line in (started, started + container["args"], started + compose, unit.split()[1:]):
         assert _parser().parse_args(line).port == 8000
 
 

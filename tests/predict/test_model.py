@@ -121,7 +121,7 @@ def test_what_is_missing_is_a_message(project, tmp_path, monkeypatch):
     assert caught.value.next.startswith("dvc repro")
 
 
-@pytest.mark.parametrize("spec", ["exported", "exported/model.onnx", "exported/model.tfl"])
+@pytest.mark.parametrize("spec", ["exported/model.onnx", "exported/model.tfl"])
 def test_beside_an_exported_file_that_file_is_named(tmp_path, monkeypatch, spec):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "exported").mkdir()
@@ -130,6 +130,10 @@ def test_beside_an_exported_file_that_file_is_named(tmp_path, monkeypatch, spec)
     with pytest.raises(PixmillError, match=spec) as caught:
         find_model(spec, None)
     assert caught.value.next == f"name {Path('exported', 'model.tflite')}"
+
+
+def test_the_folder_of_an_exported_file_will_do(exported):
+    assert find_model(str(exported.parent), None) == find_model(str(exported), None)
 
 
 @pytest.mark.parametrize("threshold", [None, 0, 0.0])

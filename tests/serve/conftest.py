@@ -1,5 +1,7 @@
 """A server with a tiny model, in processes of its own, and images for it."""
 
+import base64
+import hashlib
 import http.client
 import io
 import json
@@ -12,6 +14,7 @@ import psutil
 import pytest
 from PIL import Image
 
+from pixmill.learn.classifier import Classifier
 from tests.serve.load.server import Running
 
 BOUNDARY = "6d0f2c"
@@ -23,6 +26,10 @@ def picture(seed: int = 0, size: tuple[int, int] = (40, 30)) -> bytes:
     pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
     Image.fromarray(pixels).save(file, "PNG")
     return file.getvalue()
+
+
+def b64(content: bytes) -> str:
+    return base64.b64encode(content).decode()
 
 
 def multipart(*parts: tuple[str, str | None, bytes]) -> tuple[bytes, dict[str, str]]:
@@ -48,7 +55,8 @@ class Answered:
     def is_problem(self, status: int) -> bool:
         """Tell whether it is a problem with this status, told twice."""
         assert self.headers["Content-Type"] == "application/problem+json", self.content
-        assert set(self.json) == {"type", "title", "status", "detail"}
+        assert set(self.json) == {"type", "title", "status", "detail", "error"}
+        assert self.json["detail"] == self.json["error"]
         return self.status == self.json["status"] == status
 
 
@@ -103,3 +111,21 @@ def locked(trained_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     environ = {"PIXMILL_API_KEYS": "third, fourth"}
     with Running("--model", str(trained_folder), *options, cwd=folder, environ=environ) as running:
         yield Client(running.port, running.process)
+
+
+@pytest.fixture(scope="session")
+def expected(trained_folder: Path) -> dict[str, Any]:
+    """What the classifier says of one image, as the API tells it."""
+    classifier = Classifier.load(trained_folder)
+    told = classifier.predict([picture()])[0]
+    return {
+        "id": hashlib.sha256(picture()).hexdigest(),
+        "name": None,
+        "label": told.label,
+        "confidence": told.confidence,
+        "sure": told.sure,
+        "unlike": told.unlike,
+        "probabilities": dict(zip(classifier.labels, told.probabilities.tolist(), strict=True)),
+        "reason": None,
+        "message": None,
+    }

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from tests.serve.conftest import Client, picture
+from tests.serve.conftest import Client, b64, picture
 
 pytestmark = pytest.mark.linux
 
@@ -42,9 +42,40 @@ def test_nothing_else_opens(locked: Client, given: str) -> None:
     assert locked.post_json("/invocations", {}, Authorization=given).is_problem(401)
 
 
+OPEN = ["/", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json", "/ping", "/health", "/version"]
+OPEN += ["/v2/health/live", "/v2/health/ready", "/static/page.js", "/swagger/swagger-ui.css"]
+
+
 def test_what_tells_nothing_needs_no_key(locked: Client) -> None:
-    for path in ("/", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json", "/ping"):
+    for path in OPEN:
         assert locked.get(path).status == 200
+
+
+def test_everything_else_needs_one_and_the_description_says_so(locked: Client) -> None:
+    described = locked.get("/openapi.json").json["paths"]
+    assert {"/v2", "/v2/models/{name}/infer", "/v1/models/{name}:predict", "/v1/image-classification"} < set(described)
+    for path, methods in described.items():
+        for method, operation in methods.items():
+            answer = locked.ask(method.upper(), path.format(name="default", id="x"), b"", {})
+            assert (answer.status == 401) == (path not in OPEN) == ("security" in operation), path
+    for path in ("/nowhere", "/v2/health/live/", "/V1/model", "//v1/model", "/static", "/v2/health/../models/default"):
+        assert locked.get(path).is_problem(401)
+
+
+@pytest.mark.parametrize("given", ["anyone:first", ":second key", "a:third"])
+def test_a_password_is_a_key_for_clients_that_know_nothing_else(locked: Client, given: str) -> None:
+    assert locked.get("/v1/model", Authorization=f"Basic {b64(given.encode())}").status == 200
+
+
+@pytest.mark.parametrize("given", ["first:anyone", "first", ":first:", "a:", ""])
+def test_a_user_is_none(locked: Client, given: str) -> None:
+    assert locked.get("/v1/model", Authorization=f"Basic {b64(given.encode())}").is_problem(401)
+
+
+def test_a_compressed_body_is_refused_and_says_so(client: Client) -> None:
+    answer = client.post("/v1/predict", picture(), "image/png", **{"Content-Encoding": "gzip"})
+    assert answer.is_problem(415)
+    assert answer.json["detail"] == "Send the body uncompressed."
 
 
 def test_what_is_off_is_refused(locked: Client) -> None:

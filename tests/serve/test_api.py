@@ -1,6 +1,5 @@
 """The API answers images in each form, keeps to its limits, and says what is wrong with a request."""
 
-import base64
 import hashlib
 import json
 from pathlib import Path
@@ -8,34 +7,12 @@ from typing import Any
 
 import pytest
 
-from pixmill.learn.classifier import Classifier, Prediction
+from pixmill.learn.classifier import Prediction
 from pixmill.serve.inbox import Inbox
 from pixmill.serve.metrics import Metrics
-from tests.serve.conftest import Client, multipart, picture
+from tests.serve.conftest import Client, b64, multipart, picture
 
 pytestmark = pytest.mark.linux
-
-
-def b64(content: bytes) -> str:
-    return base64.b64encode(content).decode()
-
-
-@pytest.fixture(scope="module")
-def expected(trained_folder: Path) -> dict[str, Any]:
-    """What the classifier says of one image, as the API tells it."""
-    classifier = Classifier.load(trained_folder)
-    told = classifier.predict([picture()])[0]
-    return {
-        "id": hashlib.sha256(picture()).hexdigest(),
-        "name": None,
-        "label": told.label,
-        "confidence": told.confidence,
-        "sure": told.sure,
-        "unlike": told.unlike,
-        "probabilities": dict(zip(classifier.labels, told.probabilities.tolist(), strict=True)),
-        "reason": None,
-        "message": None,
-    }
 
 
 @pytest.mark.parametrize("kind", ["image/png", "image/anything", "application/octet-stream", "IMAGE/PNG; x=1"])
@@ -190,31 +167,6 @@ def test_an_inbox_that_became_a_file_is_for_later(client: Client, inbox: Path) -
     assert client.post_parts("/v1/feedback", ("file", "x.png", picture(7)), ("label", None, b"")).status == 201
 
 
-@pytest.mark.parametrize(
-    "form",
-    [
-        lambda cells: {"inputs": cells},
-        lambda cells: {"instances": cells},
-        lambda cells: {"dataframe_records": [{"image": cell} for cell in cells]},
-        lambda cells: {"dataframe_split": {"columns": ["image"], "index": [4, 5], "data": [[cell] for cell in cells]}},
-    ],
-)
-def test_invocations_answer_as_the_model_in_mlflow(client: Client, expected: dict, form: Any) -> None:
-    answer = client.post_json("/invocations", form([b64(picture()), b64(b"no image")]))
-    first, second = answer.json["predictions"]
-    columns = ["label", "confidence", "sure", "unlike", "p_coat", "p_kurtā", "p_T-shirt & top", "reason"]
-    assert list(first) == list(second) == columns
-    assert first["p_coat"] == expected["probabilities"]["coat"]
-    assert (second["label"], second["p_coat"], second["reason"]) == (None, None, "unknown")
-
-
-@pytest.mark.parametrize(
-    "document", [{}, {"inputs": []}, {"inputs": [1]}, {"inputs": ["a"]}, {"inputs": [""] * 17}, {"x": [""]}, []]
-)
-def test_invocations_of_another_form_are_refused(client: Client, document: Any) -> None:
-    assert client.post_json("/invocations", document).is_problem(422)
-
-
 def test_metrics_count_requests_and_predictions(client: Client) -> None:
     client.post("/v1/predict", picture(), "image/png")
     client.get("/anything/else")
@@ -246,13 +198,6 @@ def test_the_description_names_classes_and_limits(client: Client, locked: Client
     assert paths["/v1/explain"]["post"]["parameters"][0]["schema"]["enum"] == labels
     form = paths["/v1/feedback"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert form["properties"]["label"]["enum"] == [*labels, ""]
-    sent = paths["/invocations"]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    assert [form["required"] for form in sent["anyOf"]] == [
-        ["inputs"],
-        ["instances"],
-        ["dataframe_records"],
-        ["dataframe_split"],
-    ]
     assert "401" not in json.dumps(paths)
     document = locked.get("/openapi.json").json
     assert "/v1/feedback" not in document["paths"]

@@ -14,7 +14,8 @@ pytestmark = pytest.mark.linux
 
 SIZE = (20 << 20) - 100
 JSON, FORM = "application/json", f"multipart/form-data; boundary={BOUNDARY}"
-ROUTES = ["/v1/predict", "/v1/explain", "/v1/feedback", "/v1/fetch", "/invocations"]
+ROUTES = ["/v1/predict", "/v1/explain", "/v1/feedback", "/v1/fetch", "/invocations", "/v1/image-classification"]
+ROUTES += ["/v1/models/default:predict", "/v2/models/default/infer"]
 
 
 def filled(head: bytes, unit: bytes, tail: bytes) -> bytes:
@@ -36,13 +37,17 @@ BODIES = {
     "numbers": (JSON, lambda: filled(b'{"more":[', b"1,", b"1]}")),
     "digits": (JSON, lambda: filled(b'{"inputs":[', b"1", b"]}")),
     "depth": (JSON, lambda: filled(b"", b'{"a":', b"")),
-    "string": (JSON, lambda: filled('{"inputs":["\N{GRINNING FACE}'.encode(), b"A", b'"]}')),
-    "escapes": (JSON, lambda: filled(b'{"inputs":["', b"\\u0100", b'"]}')),
+    "string": (JSON, lambda: filled('{"inputs":["\N{GRINNING FACE}'.encode(), b"A", b'",1]}')),
+    "escapes": (JSON, lambda: filled(b'{"inputs":["', b"\\u0100", b'",1]}')),
     "url": (JSON, lambda: filled(b'{"url":"', b"A", b'"}')),
     "parts": (FORM, lambda: filled(b"", part("label") + b"\r\n", END)),
     "heads": (FORM, lambda: filled(f"--{BOUNDARY}\r\n".encode(), b"a:\r\n", b"")),
     "field": (FORM, lambda: filled(part("label"), b"a", END)),
     "ends": (FORM, lambda: filled(OTHER, b"\r\n--", END)),
+    "cells": ("text/csv", lambda: filled(b"image\n", b"a,", b"a")),
+    "lines": ("text/csv", lambda: filled(b"image\n", b"\n", b"")),
+    "quotes": ("text/csv", lambda: filled(b'image\n"', b'""', b'"\n"')),
+    "rows": ("text/csv", lambda: filled(b"image\n", b"AAAA\n", b"")),
     "fields": ("application/x-www-form-urlencoded", lambda: filled(b"", b"a=b&", b"")),
 }
 
@@ -110,7 +115,7 @@ def test_a_batch_of_as_much_as_may_be_is_taken(client: Client) -> None:
         (b"{}", "text/plain", 415),
         (b'{"url":1}', JSON, 422),
         (b"[]", JSON, 422),
-        (b'{"inputs":[""],"instances":[""]}', JSON, 422),
+        (b'{"instances":[""],"more":1}', JSON, 422),
     ],
 )
 def test_json_is_asked_for(client: Client, route: str, body: bytes, kind: str, status: int) -> None:

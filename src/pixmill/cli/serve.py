@@ -27,7 +27,8 @@ EXAMPLES = (
 NOTES = """\
 API keys also come from PIXMILL_API_KEYS, separated by commas; credentials for a
 bucket from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, its server from
-AWS_ENDPOINT_URL, where it is not Amazon's.
+AWS_ENDPOINT_URL, where it is not Amazon's. Vertex AI's AIP_PREDICT_ROUTE and
+AIP_HEALTH_ROUTE add these paths.
 """
 
 
@@ -98,6 +99,8 @@ def run(arguments: argparse.Namespace) -> None:
         keys=keys,
         proxies=tuple(arguments.proxy or ()),
         hosts=LOOPBACK if local and not arguments.proxy else None,
+        predict_route=_route("AIP_PREDICT_ROUTE"),
+        health_route=_route("AIP_HEALTH_ROUTE"),
         poll=arguments.poll,
     )
 
@@ -109,6 +112,14 @@ def run(arguments: argparse.Namespace) -> None:
             webbrowser.open(url)
 
     serve(settings, host=arguments.host, port=arguments.port, ready=ready)
+
+
+def _route(variable: str) -> str | None:
+    """Return a path that Vertex AI chooses, ``None`` elsewhere."""
+    path = os.environ.get(variable)
+    if path and (not path.startswith("/") or "{" in path):
+        raise PixmillError(f"{variable}: expected a path that begins with /, received '{path}'", next="pixmill serve")
+    return path or None
 
 
 def _root() -> Path | None:

@@ -21,7 +21,7 @@ from pixmill.state.result_status import is_restorable
 from pixmill.state.stage_inputs import hashes_of, workspace_stages
 from pixmill.state.uncommitted import commit_first
 
-_TRAINED = Path("artifacts", "train")
+_TRAINED, _EXPORTED = Path("artifacts", "train"), "model.tflite"
 
 _KEPT = 3
 """Models of MLflow whose files are kept in ``.pixmill/``: those used last."""
@@ -61,7 +61,7 @@ def find_model(spec: str | None, root: Path | None) -> Model:
     """Return the model that a person names.
 
     Args:
-        spec: A folder of a classifier's files, an exported ``.tflite`` file, or a model in MLflow:
+        spec: A folder of a classifier's files, an exported ``.tflite`` file or its folder, or a model in MLflow:
             ``models:/<name>/<version>``, ``models:/<name>@<alias>``, ``models:/<model id>`` or ``runs:/<run id>``.
             ``None``: the project's own, ``artifacts/train``.
         root: The project's folder; ``None`` outside of one.
@@ -81,6 +81,8 @@ def find_model(spec: str | None, root: Path | None) -> Model:
         return _from_file(path)
     project = path.resolve().parent.parent
     if not (path / "labels.json").exists():
+        if (path / _EXPORTED).exists():
+            return _from_file(path / _EXPORTED)
         own = spec is None or (path.resolve() == project / _TRAINED and (project / "dvc.yaml").exists())
         raise _missing(path, own=own)
     if path.resolve() == project / _TRAINED:
@@ -89,7 +91,7 @@ def find_model(spec: str | None, root: Path | None) -> Model:
 
 
 def _missing(path: Path, *, own: bool) -> PixmillError:
-    exported = (path if path.is_dir() else path.parent) / "model.tflite"
+    exported = path.parent / _EXPORTED
     if own:
         root = path.absolute().parent.parent
         # DVC removes the outputs of a stage before it starts, and a param that is refused stops it there.

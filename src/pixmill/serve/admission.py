@@ -1,6 +1,8 @@
 """What every request passes: its host, its origin, its key and its size; and the headers of every answer."""
 
 import asyncio
+import base64
+import binascii
 import hmac
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -26,6 +28,11 @@ _HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
+
+_OPEN = {"/", "/docs", "/openapi.json", "/healthz", "/readyz", "/metrics"} | {
+    *("/ping", "/health", "/version", "/v2/health/live", "/v2/health/ready")
+}
+"""What is answered without a key, beside the files of the page."""
 
 _DRAINED, _DRAIN_SECONDS = 64 << 20, 5.0
 """How much of a refused body is read and dropped, and for how long. A connection that closes while its client still
@@ -88,8 +95,10 @@ class Admission:
             is_own = origin.lower() == f"{scope['scheme']}://{host}".lower()
         if origin and not is_own and scope["method"] not in ("GET", "HEAD", "OPTIONS"):
             return ProblemError(403, "Pages of other sites may not use this server.")
-        if self._keys and scope["path"].startswith(("/v1/", "/invocations")) and not self._has_key(headers):
+        if self._keys and needs_key(scope["path"], self._settings) and not self._has_key(headers):
             return ProblemError(401, "Send an API key: Authorization: Bearer KEY.", {"WWW-Authenticate": "Bearer"})
+        if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+            return ProblemError(415, "Send the body uncompressed.")
         length = headers.get(b"content-length", b"0")
         if length.isdigit() and int(length) > self.max_bytes:
             return self.too_large()
@@ -101,6 +110,11 @@ class Admission:
 
     def _has_key(self, headers: dict[bytes, bytes]) -> bool:
         kind, _, given = headers.get(b"authorization", b"").partition(b" ")
+        if kind.lower() == b"basic":  # From clients that know users and passwords only: the password is the key.
+            try:
+                kind, given = b"bearer", base64.b64decode(given, validate=True).partition(b":")[2]
+            except binascii.Error:
+                return False
         # All are compared, so that the time says nothing about which one nearly matched.
         return sum([hmac.compare_digest(given.strip(), key) for key in self._keys]) > 0 and kind.lower() == b"bearer"
 
@@ -165,6 +179,11 @@ class _BoundedRequest:
                     self._unread = message.get("more_body", False)
         except TimeoutError:
             return
+
+
+def needs_key(path: str, settings: Settings) -> bool:
+    """Tell whether a path is answered only to those who have a key, where the service has keys."""
+    return path not in _OPEN and path != settings.health_route and not path.startswith(("/static/", "/swagger/"))
 
 
 def _name(host: str) -> str:

@@ -44,7 +44,7 @@ class Endpoints:
     """
 
     def __init__(self, settings: Settings, models: Models, metrics: Metrics, web: Web | None) -> None:
-        self.settings, self._models, self._metrics, self._web = settings, models, metrics, web
+        self.settings, self.models, self._metrics, self._web = settings, models, metrics, web
         self.inbox = _open_inbox(settings)
         self.examples = ExampleImages(settings.root)
 
@@ -55,9 +55,20 @@ class Endpoints:
         Raises:
             ProblemError: There is none: the service starts or ends.
         """
-        if self._models.current is None:
+        if self.models.current is None:
             raise _busy("The server is starting or closing.", 5)
-        return self._models.current
+        return self.models.current
+
+    def named(self, name: str) -> LoadedModel:
+        """Return the model that a client names.
+
+        Raises:
+            ProblemError: It has another name, or there is none: the service starts or ends.
+        """
+        names = self.models.names
+        if name not in names:
+            raise ProblemError(404, f"There is no model '{name}'; this server has {' and '.join(names)}.")
+        return self.loaded
 
     async def predict(self, contents: Sequence[bytes]) -> tuple[LoadedModel, list[Answer]]:
         """Return the answers for images, and the model that gave them.

@@ -16,8 +16,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from pixmill import __version__
-from pixmill.serve import api, schemas, scoring
-from pixmill.serve.admission import Admission
+from pixmill.serve import api, open_inference, schemas, scoring, scoring_schemas
+from pixmill.serve.admission import Admission, needs_key
 from pixmill.serve.metrics import CONTENT_TYPE, Metrics
 from pixmill.serve.models import Models
 from pixmill.serve.problems import ProblemError, on_http_exception, on_problem, on_unexpected
@@ -67,18 +67,21 @@ def create_app(settings: Settings, models: Models, network: Network | None = Non
     if settings.inbox is not None:
         app.include_router(api.feedback_router)
     app.include_router(scoring.router)
-    _add_operations(app, models, metrics)
+    app.include_router(open_inference.router)
+    if settings.predict_route:
+        app.add_api_route(settings.predict_route, scoring.predict_instances, methods=["POST"], include_in_schema=False)
+    _add_operations(app, models, metrics, settings.health_route)
     _add_pages(app)
     app.add_exception_handler(ProblemError, on_problem)
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_exception_handler(ClientDisconnect, _on_gone)
     app.add_exception_handler(Exception, on_unexpected)
     described = functools.lru_cache(1)(functools.partial(_describe, app, settings))
-    app.openapi = lambda: described(models.current.model.labels if models.current else ())  # type: ignore[method-assign]
+    app.openapi = lambda: described(models.current.model.labels if models.current else (), models.names)  # type: ignore[method-assign]
     return Admission(app, settings, metrics)
 
 
-def _add_operations(app: FastAPI, models: Models, metrics: Metrics) -> None:
+def _add_operations(app: FastAPI, models: Models, metrics: Metrics, health_route: str | None) -> None:
     """Add what says whether the service is alive, ready, and how it does."""
 
     @app.get("/healthz", response_model=schemas.Alive, responses=schemas.problems(421))
@@ -100,6 +103,9 @@ def _add_operations(app: FastAPI, models: Models, metrics: Metrics) -> None:
             "refused": models.refused,
         }
         return JSONResponse(state, 200 if model else 503)
+
+    if health_route:
+        app.add_api_route(health_route, readyz, include_in_schema=False)
 
     @app.get(
         "/metrics",
@@ -130,8 +136,8 @@ async def _on_gone(request: Request, error: Exception) -> Response:  # noqa: ARG
     return Response(status_code=499)
 
 
-def _describe(app: FastAPI, settings: Settings, labels: tuple[str, ...]) -> dict[str, Any]:
-    """Return the OpenAPI document, with the classes of a model."""
+def _describe(app: FastAPI, settings: Settings, labels: tuple[str, ...], names: tuple[str, ...]) -> dict[str, Any]:
+    """Return the OpenAPI document, with the classes and names of a model."""
     from fastapi.openapi.utils import get_openapi
 
     document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
@@ -139,6 +145,7 @@ def _describe(app: FastAPI, settings: Settings, labels: tuple[str, ...]) -> dict
     for name in ("HTTPValidationError", "ValidationError"):
         parts.pop(name, None)
     parts["ProblemDetails"] = schemas.ProblemDetails.model_json_schema()
+    parts.update(scoring_schemas.infer_parts())
     paths = document["paths"]
     paths["/v1/predict"]["post"].update(schemas.images_body(urls=settings.urls))
     paths["/v1/explain"]["post"]["parameters"] = [schemas.label_parameter(labels)]
@@ -147,13 +154,18 @@ def _describe(app: FastAPI, settings: Settings, labels: tuple[str, ...]) -> dict
     if settings.keys:
         document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
         for path, methods in paths.items():
-            if path.startswith(("/v1/", "/invocations")):
+            if needs_key(path, settings):
                 for operation in methods.values():
                     operation["security"] = [{"key": []}]
     else:
         for methods in paths.values():
             for operation in methods.values():
                 operation["responses"].pop("401", None)
-    # FastAPI adds its own form of 422; a path cannot be invalid, only unknown.
-    paths["/v1/examples/{id}"]["get"]["responses"].pop("422")
+    for path, methods in paths.items():
+        if "{name}" in path:
+            for operation in methods.values():
+                operation["parameters"][0]["schema"] = {"type": "string", "enum": list(names)}
+        # FastAPI adds its own form of 422; a path cannot be invalid, only unknown.
+        if "{" in path and "get" in methods:
+            methods["get"]["responses"].pop("422")
     return document

@@ -53,12 +53,12 @@ class WebImage:
     url: str
 
 
-def _kind(request: Request) -> str:
+def media_type(request: Request) -> str:
     """Return the media type of a body, in lower case and without parameters; empty if there is none."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-def _is_raw(kind: str) -> bool:
+def is_raw(kind: str) -> bool:
     """Tell whether a media type stands for the bytes of one image."""
     return kind.startswith("image/") or kind == "application/octet-stream"
 
@@ -73,9 +73,9 @@ async def read_images(request: Request, *, urls: bool) -> list[UploadedImage | W
     Raises:
         ProblemError: The body is none of the three forms, is malformed, or has no image or too many.
     """
-    kind = _kind(request)
+    kind = media_type(request)
     images: list[UploadedImage | WebImage]
-    if _is_raw(kind):
+    if is_raw(kind):
         return [UploadedImage(await request.body())]
     if kind == "multipart/form-data":
         files, _ = await _read_form(request, max_files=MAX_IMAGES)
@@ -83,11 +83,11 @@ async def read_images(request: Request, *, urls: bool) -> list[UploadedImage | W
             raise ProblemError(422, "Send at least one part named 'file' with an image and its file name.")
         images = [*files]
     elif kind == "application/json":
-        images = await _read_json(request, _images)
+        images = await read_json(request, _images)
         if not urls and any(isinstance(image, WebImage) for image in images):
             raise ProblemError(403, "This server fetches no URLs: send the image itself.")
     else:
-        raise _unsupported_type("multipart/form-data, image/*, application/octet-stream or application/json", kind)
+        raise unsupported_type("multipart/form-data, image/*, application/octet-stream or application/json", kind)
     return images
 
 
@@ -97,11 +97,11 @@ async def one_image(request: Request) -> UploadedImage:
     Raises:
         ProblemError: The body is neither, is malformed, or has another number of images.
     """
-    kind = _kind(request)
-    if _is_raw(kind):
+    kind = media_type(request)
+    if is_raw(kind):
         return UploadedImage(await request.body())
     if kind != "multipart/form-data":
-        raise _unsupported_type("multipart/form-data, image/* or application/octet-stream", kind)
+        raise unsupported_type("multipart/form-data, image/* or application/octet-stream", kind)
     images, _ = await _read_form(request, max_files=1)
     if len(images) != 1:
         raise ProblemError(422, f"Send exactly one part named 'file' with an image; received {len(images)}.")
@@ -114,16 +114,7 @@ async def read_address(request: Request) -> WebImage:
     Raises:
         ProblemError: The body is something else, is malformed, or not as described.
     """
-    return await _read_json(request, lambda document: WebImage(_validate(schemas.Address, document).url))
-
-
-async def read_cells(request: Request) -> list[bytes]:
-    """Return the images in a body, which is JSON in one of the forms of MLflow's clients.
-
-    Raises:
-        ProblemError: The body is something else, is malformed, or not as described.
-    """
-    return await _read_json(request, _cells)
+    return await read_json(request, lambda document: WebImage(validate(schemas.Address, document).url))
 
 
 async def read_correction(request: Request) -> tuple[UploadedImage, str]:
@@ -132,9 +123,9 @@ async def read_correction(request: Request) -> tuple[UploadedImage, str]:
     Raises:
         ProblemError: The body is something else, is malformed, or has another number of images or labels.
     """
-    kind = _kind(request)
+    kind = media_type(request)
     if kind != "multipart/form-data":
-        raise _unsupported_type("multipart/form-data", kind)
+        raise unsupported_type("multipart/form-data", kind)
     images, labels = await _read_form(request, max_files=1)
     if len(images) != 1 or len(labels) != 1:
         raise ProblemError(
@@ -161,7 +152,7 @@ async def _read_form(request: Request, *, max_files: int) -> tuple[list[Uploaded
         form = await parser.parse()
     except (MultiPartException, FormParserError) as error:
         if isinstance(error, MultiPartException) and error.message.startswith("Too many files"):
-            raise _too_many(max_files) from error
+            raise too_many(max_files) from error
         raise ProblemError(400, f"The multipart body is malformed: {error}") from error
     images, labels = [], []
     for name, part in form.multi_items():
@@ -182,31 +173,33 @@ class _Parser(MultiPartParser):
     spool_max_size = 1 << 40
 
 
-async def _read_json(request: Request, read: Callable[[Any], Read]) -> Read:
+async def read_json(request: Request, read: Callable[[Any], Read]) -> Read:
     """Return what a function reads from a body of JSON, which is parsed beside the event loop.
 
     Raises:
         ProblemError: The body is something else, is no JSON, or has too much in it.
     """
-    kind = _kind(request)
+    kind = media_type(request)
     if kind != "application/json":
-        raise _unsupported_type("application/json", kind)
-    body, marks = bytearray(), 0
-    async for chunk in request.stream():
-        marks += sum(map(chunk.count, b",:[{"))
-        if marks > _MOST_MARKS:
-            raise ProblemError(422, f"JSON may have {_MOST_MARKS:,} commas, colons and opening brackets at most.")
-        body += chunk
-    return await asyncio.to_thread(_parse, body, read)
+        raise unsupported_type("application/json", kind)
+    body = await request.body()
+    return await asyncio.to_thread(lambda: read(parse(body)))
 
 
-def _parse(body: bytearray, read: Callable[[Any], Read]) -> Read:
+def parse(body: bytes) -> Any:
+    """Return the document in JSON.
+
+    Raises:
+        ProblemError: It is no JSON, or has too much in it.
+    """
+    if sum(map(body.count, b",:[{")) > _MOST_MARKS:
+        raise ProblemError(422, f"JSON may have {_MOST_MARKS:,} commas, colons and opening brackets at most.")
     try:
         document = _JSON.validate_json(body)
     except ValidationError as error:
         raise ProblemError(400, "The body is not JSON.") from error
     _check_bounds(document)
-    return read(document)
+    return document
 
 
 def _check_bounds(part: Any) -> None:
@@ -223,34 +216,19 @@ def _check_bounds(part: Any) -> None:
         part = list(part.values())
     if isinstance(part, list):
         if len(part) > MAX_IMAGES:
-            raise _too_many(MAX_IMAGES)
+            raise too_many(MAX_IMAGES)
         for inner in part:
             _check_bounds(inner)
 
 
 def _images(document: Any) -> list[UploadedImage | WebImage]:
-    entries = _validate(schemas.ImageBatch, document).images
+    entries = validate(schemas.ImageBatch, document).images
     return [
         WebImage(entry.url) if isinstance(entry, schemas.Address) else UploadedImage(entry.content) for entry in entries
     ]
 
 
-def _cells(document: Any) -> list[bytes]:
-    match document:
-        case {"inputs": _}:
-            return _validate(schemas.Inputs, document).inputs
-        case {"instances": _}:
-            return _validate(schemas.Instances, document).instances
-        case {"dataframe_records": _}:
-            rows = _validate(schemas.Records, document).dataframe_records
-            return [cell for row in rows for cell in row.values()]
-        case {"dataframe_split": _}:
-            table = _validate(schemas.SplitTable, document).dataframe_split
-            return [cell for row in table.data for cell in row]
-    raise ProblemError(422, "Expected an object with inputs, instances, dataframe_records or dataframe_split.")
-
-
-def _validate(schema: type[Schema], document: Any) -> Schema:
+def validate(schema: type[Schema], document: Any) -> Schema:
     """Return a document as its schema describes it.
 
     Raises:
@@ -261,13 +239,16 @@ def _validate(schema: type[Schema], document: Any) -> Schema:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise ProblemError(422, f"{place}: {first['msg']}" if place else first["msg"]) from error
+        said = first["msg"].removeprefix("Value error, ")
+        raise ProblemError(422, f"{place}: {said}" if place else said) from error
 
 
-def _unsupported_type(expected: str, kind: str) -> ProblemError:
+def unsupported_type(expected: str, kind: str) -> ProblemError:
+    """Return the problem for a body of another media type."""
     received = f"'{kind}'" if kind else "none"
     return ProblemError(415, f"Expected a body of {expected}; received {received}.")
 
 
-def _too_many(most: int) -> ProblemError:
+def too_many(most: int) -> ProblemError:
+    """Return the problem for too many images."""
     return ProblemError(422, f"A request may have {most} images at most.")

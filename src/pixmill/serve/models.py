@@ -28,6 +28,7 @@ class Models:
         self._settings = settings
         self._retiring: set[asyncio.Task[None]] = set()
         self._seen: str | None = None
+        self._name = ""
         self.current: LoadedModel | None = None
         self.refused: str | None = None
 
@@ -39,8 +40,13 @@ class Models:
         """
         if self.current is None:
             model = find_model(self._settings.model, self._settings.root)
-            self._seen = model.version or model.digest
+            self._seen, self._name = model.version or model.digest, model.name
             self.current = LoadedModel(model, self._settings)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the model: ``default``, its own, and that of the first one, which clients may know."""
+        return tuple(dict.fromkeys(("default", self._name, self.current.model.name if self.current else self._name)))
 
     def close(self) -> None:
         """Finish what was taken, and end all workers."""
@@ -75,7 +81,7 @@ class Models:
                 _LOG.warning("cannot look for a newer model: %s", _describe(error))
             else:
                 self._seen = None  # The old files may come back.
-                self._refuse(self._name(""), error)
+                self._refuse(self._title(""), error)
             return
         if version == self._seen:
             return
@@ -85,7 +91,7 @@ class Models:
             self._seen = model.version or (version if self._is_recorded else model.digest)
             await self._replace(model)
         except Exception as error:  # noqa: BLE001 (whatever is wrong with it: the old one serves on)
-            self._refuse(self._name(version), error)
+            self._refuse(self._title(version), error)
 
     def _refuse(self, name: str, error: Exception) -> None:
         refused = f"{name}: {_describe(error)}"
@@ -109,8 +115,8 @@ class Models:
         changed = sum(a != b for a, b in zip(old.golden, loaded.golden, strict=True))
         _LOG.info(
             "serving %s instead of %s; %d of %d test images change their class",
-            _title(model),
-            _title(old.model),
+            _full_name(model),
+            _full_name(old.model),
             changed,
             len(old.golden),
         )
@@ -123,12 +129,12 @@ class Models:
     def _is_recorded(self) -> bool:
         return (self._settings.model or "").startswith(IN_MLFLOW)
 
-    def _name(self, version: str) -> str:
+    def _title(self, version: str) -> str:
         spec = self._settings.model or str(Path(self._settings.root or "") / "artifacts" / "train")
         return f"{spec} (version {version})" if self._is_recorded else spec
 
 
-def _title(model: Model) -> str:
+def _full_name(model: Model) -> str:
     return f"{model.name} {model.version}" if model.version else f"{model.name} {model.digest[:12]}"
 
 

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem details."""
+"""Errors as RFC 9457 problem details, with ``error``, the member that clients of other servers read."""
 
 import json
 from collections.abc import Mapping
@@ -28,7 +28,8 @@ class ProblemError(Exception):
 def problem_bytes(status: int, detail: str) -> bytes:
     """Return the body of a problem."""
     title = HTTPStatus(status).phrase
-    return json.dumps({"type": "about:blank", "title": title, "status": status, "detail": detail}).encode()
+    problem = {"type": "about:blank", "title": title, "status": status, "detail": detail, "error": detail}
+    return json.dumps(problem).encode()
 
 
 def answer(problem: ProblemError) -> Response:

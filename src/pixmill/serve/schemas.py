@@ -16,7 +16,7 @@ BINARY = {"type": "string", "format": "binary"}
 _BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 
 
-class _Schema(BaseModel):
+class Schema(BaseModel):
     """A body with no unknown key."""
 
     model_config = ConfigDict(extra="forbid")
@@ -31,65 +31,27 @@ def _decode(text: Any) -> bytes:
 Base64 = Annotated[
     bytes, PlainValidator(_decode), WithJsonSchema({"type": "string", "format": "byte", "pattern": _BASE64})
 ]
-_Scalar = bool | float | str | None
-Several = Annotated[list[Base64], Field(min_length=1, max_length=MAX_IMAGES)]
 
 
-class Content(_Schema):
+class Content(Schema):
     """An image."""
 
     content: Base64
 
 
-class Address(_Schema):
+class Address(Schema):
     """An image on the web."""
 
     url: str = Field(max_length=4096, description="http or https.")
 
 
-class ImageBatch(_Schema):
+class ImageBatch(Schema):
     """Images, or their addresses."""
 
     images: list[Content | Address] = Field(min_length=1, max_length=MAX_IMAGES)
 
 
-class Inputs(_Schema):
-    """Images, as MLflow's clients send tensors."""
-
-    inputs: Several
-
-
-class Instances(_Schema):
-    """Images, as clients of TensorFlow Serving send them."""
-
-    instances: Several
-
-
-class Records(_Schema):
-    """A table of one column, row by row."""
-
-    dataframe_records: list[
-        Annotated[dict[Annotated[str, Field(max_length=LONGEST_KEY)], Base64], Field(min_length=1, max_length=1)]
-    ] = Field(min_length=1, max_length=MAX_IMAGES)
-
-
-class _Table(_Schema):
-    """A table of one column of images, as pandas splits it."""
-
-    columns: list[str] = Field(min_length=1, max_length=1)
-    index: list[_Scalar | Annotated[list[_Scalar], Field(max_length=MAX_IMAGES)]] = Field(
-        default=[], max_length=MAX_IMAGES
-    )
-    data: list[Annotated[list[Base64], Field(min_length=1, max_length=1)]] = Field(min_length=1, max_length=MAX_IMAGES)
-
-
-class SplitTable(_Schema):
-    """A table of one column, as pandas writes it with ``orient="split"``."""
-
-    dataframe_split: _Table
-
-
-class Served(_Schema):
+class Served(Schema):
     """The model that answered."""
 
     name: str
@@ -97,7 +59,7 @@ class Served(_Schema):
     digest: str = Field(description="SHA-256 of the files that decide its predictions.")
 
 
-class Predicted(_Schema):
+class Predicted(Schema):
     """The prediction for one image; `reason` and `message` say why where there is none."""
 
     id: str | None = Field(description="SHA-256 of the image's bytes.")
@@ -111,14 +73,14 @@ class Predicted(_Schema):
     message: str | None = Field(description="The same in a sentence.")
 
 
-class Predictions(_Schema):
+class Predictions(Schema):
     """One prediction per image, in order."""
 
     model: Served
     predictions: list[Predicted]
 
 
-class Bounds(_Schema):
+class Bounds(Schema):
     """Limits on a request."""
 
     max_bytes: int
@@ -139,7 +101,7 @@ class ModelInfo(Served):
     limits: Bounds
 
 
-class TestImage(_Schema):
+class TestImage(Schema):
     """A test image."""
 
     id: str
@@ -147,31 +109,31 @@ class TestImage(_Schema):
     url: str
 
 
-class Examples(_Schema):
+class Examples(Schema):
     """Some test images of each class; none outside of a project."""
 
     examples: list[TestImage]
 
 
-class Filed(_Schema):
+class Filed(Schema):
     """A correction that is on disk."""
 
     id: str = Field(description="SHA-256 of the image's bytes.")
 
 
-class Scores(_Schema):
+class Scores(Schema):
     """One row per input: label, confidence, sure, unlike, p_<class> of each class, reason."""
 
     predictions: list[dict[str, float | bool | str | None]]
 
 
-class Alive(_Schema):
+class Alive(Schema):
     """The server is alive."""
 
     status: str
 
 
-class Ready(_Schema):
+class Ready(Schema):
     """Whether images can be predicted."""
 
     ready: bool
@@ -186,6 +148,7 @@ class ProblemDetails(BaseModel):
     title: str
     status: int
     detail: str
+    error: str = Field(description="The same as `detail`.")
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -224,26 +187,23 @@ def images_body(*, urls: bool) -> dict[str, Any]:
     several = ImageBatch.model_json_schema()
     entries = several.pop("$defs")
     several["properties"]["images"]["items"] = {"anyOf": list(entries.values())} if urls else entries["Content"]
-    return _body(
-        {"multipart/form-data": _form({"file": files}, ["file"]), **_raw(), "application/json": {"schema": several}}
+    return request_body(
+        {
+            "multipart/form-data": _form({"file": files}, ["file"]),
+            **raw_bodies(),
+            "application/json": {"schema": several},
+        }
     )
 
 
 def address_body() -> dict[str, Any]:
     """Describe a body with the address of an image."""
-    return _body({"application/json": {"schema": Address.model_json_schema()}})
-
-
-def cells_body() -> dict[str, Any]:
-    """Describe a body with images in one of the forms of MLflow's clients."""
-    forms = [model.model_json_schema() for model in (Inputs, Instances, Records, SplitTable)]
-    forms[-1]["properties"]["dataframe_split"] = forms[-1].pop("$defs")["_Table"]
-    return _body({"application/json": {"schema": {"anyOf": forms}}})
+    return request_body({"application/json": {"schema": Address.model_json_schema()}})
 
 
 def image_body() -> dict[str, Any]:
     """Describe a body with one image."""
-    return _body({"multipart/form-data": _form({"file": BINARY}, ["file"]), **_raw()})
+    return request_body({"multipart/form-data": _form({"file": BINARY}, ["file"]), **raw_bodies()})
 
 
 def correction_body(labels: Sequence[str]) -> dict[str, Any]:
@@ -253,7 +213,7 @@ def correction_body(labels: Sequence[str]) -> dict[str, Any]:
         labels: The classes.
     """
     label = {"type": "string", "enum": [*labels, ""], "description": "The class; empty: none of them."}
-    return _body({"multipart/form-data": _form({"file": BINARY, "label": label}, ["file", "label"])})
+    return request_body({"multipart/form-data": _form({"file": BINARY, "label": label}, ["file", "label"])})
 
 
 def label_parameter(labels: Sequence[str]) -> dict[str, Any]:
@@ -266,11 +226,13 @@ def label_parameter(labels: Sequence[str]) -> dict[str, Any]:
     return {"name": "label", "in": "query", "required": False, "schema": schema, "description": "Default: its answer."}
 
 
-def _body(content: dict[str, Any]) -> dict[str, Any]:
+def request_body(content: dict[str, Any]) -> dict[str, Any]:
+    """Describe a body by its media types."""
     return {"requestBody": {"required": True, "content": content}}
 
 
-def _raw() -> dict[str, Any]:
+def raw_bodies() -> dict[str, Any]:
+    """Describe the bytes of one image, by their media types."""
     return {"image/*": {"schema": BINARY}, "application/octet-stream": {"schema": BINARY}}
 
 

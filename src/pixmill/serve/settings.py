@@ -34,6 +34,8 @@ class Settings:
         proxies: Addresses or networks of proxies, whose ``X-Forwarded-For`` names the client.
         hosts: Names that requests may give in ``Host``, against pages that let their own name point here; ``None``:
             any.
+        predict_route: A further path for what ``/v1/models/NAME:predict`` does; ``None``: none.
+        health_route: A further path for what ``/readyz`` does; ``None``: none.
         poll: Seconds between two looks at what the model's name stands for; 0: none.
     """
 
@@ -50,6 +52,8 @@ class Settings:
     keys: tuple[str, ...] = ()
     proxies: tuple[str, ...] = ()
     hosts: tuple[str, ...] | None = LOOPBACK
+    predict_route: str | None = None
+    health_route: str | None = None
     poll: float = 30
 
     @property

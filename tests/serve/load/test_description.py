@@ -10,11 +10,16 @@ from tests.serve.load.server import Running
 
 ACCEPTED = """
 [[operations]]
-include-path = ["/v1/explain", "/v1/feedback", "/v1/fetch"]
+include-path = ["/v1/explain", "/v1/feedback", "/v1/fetch", "/v1/image-classification"]
 [operations.checks.positive_data_acceptance]
 expected-statuses = ["2xx", 404, 422]
+
+[[operations]]
+include-path = ["/invocations", "/v1/models/{name}:predict", "/v2/models/{name}/infer"]
+[operations.checks.positive_data_acceptance]
+expected-statuses = ["2xx", 400, 422]
 """
-"""What no schema can say: these answer 422 where the bytes are no image, or the URL leads to none."""
+"""What no schema can say: these answer 422 where bytes are no image, a URL leads to none, or a text is not base64."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.services, pytest.mark.linux]
 

@@ -178,5 +178,11 @@ def test_the_command_shows_first_and_deletes_when_told(
     main(["clean"])
     assert capsys.readouterr().out.endswith("Everything is needed.\n")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    main(["clean"])
-    assert "-  left alone: it is not in this folder\n" in capsys.readouterr().out
+    killed = root / ".dvc" / "tmp" / "exps" / "standalone" / "tmpx"
+    killed.mkdir(parents=True)
+    (killed / "copy").write_bytes(bytes(size))
+    main(["clean", "--yes"])
+    said = capsys.readouterr().out
+    assert "2.0 MB  folders of killed experiments\n" in said
+    assert "-  left alone: it is not in this folder\n" in said
+    assert not killed.exists()

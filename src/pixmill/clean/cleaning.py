@@ -51,10 +51,12 @@ class Unneeded:
         if self.files:
             newest = datetime.fromtimestamp(max(path.stat().st_mtime for path in self.files))
             said["DVC's cache"] = f"{count(len(self.files), 'file')}, the newest of {newest:%Y-%m-%d %H:%M}"
+        elif self.sizes.get("DVC's cache"):
+            said.setdefault("DVC's cache", "folders of killed experiments")
         if self.models:
             runs = len({model.run for model in self.models})
             said["MLflow"] = f"{count(len(self.models), 'model')} of {count(runs, 'training')}; the runs stay"
-        if self.scratch:
+        if self.sizes.get(".pixmill/"):
             said[".pixmill/"] = "finished trainings, idle caches, what killed processes left"
         return said
 

@@ -45,6 +45,7 @@ def _gc(root: Path, *options: str) -> str:
         reason = next((line for line in done.stderr.splitlines() if line.startswith("ERROR: ")), done.stderr.strip())
         message = reason.removeprefix("ERROR: ") or f"exit code {done.returncode}"
         raise DataError(
-            f"nothing was deleted, since `dvc gc` failed: {message}", next="git show --stat COMMIT, or dvc doctor"
+            f"nothing was deleted, since `dvc gc` failed: {message}",
+            next="mend that, or delete the branch or experiment that leads there, then: pixmill clean",
         )
     return done.stdout

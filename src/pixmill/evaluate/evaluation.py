@@ -71,6 +71,7 @@ class Evaluation:
         typical: One correct prediction per class; with very many classes, of the first ones only.
         heatmaps: Grad-CAM heatmaps by image id, for some images only.
         unsure: The least confident predictions.
+        unlike: Some images that the model marks as unlike the training images, the least confident first.
         sample: Random images.
         doubts: The most likely label errors.
     """
@@ -90,6 +91,7 @@ class Evaluation:
     typical: Sequence[PredictedImage]
     heatmaps: Mapping[str, Pixels]
     unsure: Sequence[PredictedImage]
+    unlike: Sequence[PredictedImage]
     sample: Sequence[PredictedImage]
     doubts: Sequence[LabelIssue]
 
@@ -201,6 +203,7 @@ def evaluate(
         typical=typical,
         heatmaps=_heatmaps(classifier, trained, [*mistakes[: params.grad_cam], *typical], threads=train.threads),
         unsure=least_sure(tested, part, labels, limit=_UNSURE),
+        unlike=least_sure(tested[tested["unlike"].fillna(False).astype(bool)], part, labels, limit=_UNSURE),
         sample=random_predictions(tested, part, labels, limit=_SAMPLE),
         doubts=[] if ranking is None else first_doubts(ranking, parts, limit=params.label_errors),
     )

@@ -90,6 +90,7 @@ EVALUATION = Evaluation(
     typical=SAMPLE[:1],
     heatmaps={MISTAKES[0].id: pixels(200), SAMPLE[0].id: pixels(201)},
     unsure=SAMPLE[2:4],
+    unlike=SAMPLE[5:6],
     sample=SAMPLE,
     doubts=DOUBTS,
 )
@@ -316,10 +317,20 @@ def test_it_works_offline_and_stays_small():
     assert len(text) < 2_000_000
 
 
+def test_images_unlike_those_of_training_are_shown_where_there_are_any():
+    text = page()
+    assert '<a href="#unlike">marked</a>' in text
+    shown = text.partition('<h3 id="unlike">')[2].partition("<h2")[0]
+    assert shown.count("<figure") == 1
+    assert SAMPLE[5].id[:12] in shown
+    assert 'id="unlike"' not in page(unlike=[])
+    assert 'href="#unlike"' not in page(unlike=[])
+
+
 def test_every_link_leads_somewhere():
     text = page(unlabelled_folder="data/unlabelled")
     links = re.findall(r'href="#([\w-]+)"', text)
-    assert len(links) == 12
+    assert len(links) == 13
     assert all(f'id="{name}"' in text for name in links)
 
 

@@ -81,6 +81,7 @@ def render_report(evaluation: Evaluation, root: Path, growth: Growth | None) -> 
         has_looks=bool(heatmaps),
         cells=[_cell(*cell, labels) for cell in evaluation.cells],
         unsure=[_unsure_card(item) for item in evaluation.unsure],
+        unlike=[_sample_card(item) for item in evaluation.unlike],
         sample=[_sample_card(item) for item in evaluation.sample],
         sample_right=sum(item.right for item in evaluation.sample),
         doubts=None if ranking is None else Excerpt([_doubt_card(doubt) for doubt in evaluation.doubts], doubtful),

@@ -140,7 +140,7 @@ def pack() -> tuple[str, bytes]:
         for name, data in content.items():
             entry = zipfile.ZipInfo(name)  # of 1980, so that the same files give the same bytes
             entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o100644 << 16
-            archive.writestr(entry, data)
+            archive.writestr(entry, data, compresslevel=9)
     return f"pixmill-{version}-py3-none-any.whl", packed.getvalue()
 
 

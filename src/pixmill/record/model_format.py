@@ -19,7 +19,7 @@ _SERVED = Path(__file__).with_name("served.py")
 
 
 def save_keras_model(model: keras.Model, folder: Path) -> None:
-    """Write a Keras model in MLflow's format, with its signature and an input example.
+    """Write a Keras model in MLflow's format, with its signature.
 
     Args:
         model: One float32 tensor in, one out.
@@ -38,7 +38,6 @@ def save_keras_model(model: keras.Model, folder: Path) -> None:
         model,
         str(folder),
         signature=ModelSignature(schema(model.input_shape), schema(model.output_shape)),
-        input_example=np.full((1, *model.input_shape[1:]), 127, np.float32),
         pip_requirements=_pin(*keras_packages(model.to_json())),
     )
 

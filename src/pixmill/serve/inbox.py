@@ -7,7 +7,6 @@ as a whole or not at all, writers need not know of each other, and nobody can ta
 """
 
 import contextlib
-import logging
 import secrets
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,18 +15,12 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
-from pixmill.core.errors import LockedError, PixmillError, StorageError
+from pixmill.core.errors import PixmillError
 from pixmill.core.progress import announce, track
 from pixmill.core.words import count
 from pixmill.serve.bucket_store import Bucket
 from pixmill.serve.correction import Correction, line_of, parse_line
-from pixmill.serve.former_inbox import convert_former_inbox
 from pixmill.serve.stores import Folder, Store
-
-_LOG = logging.getLogger("pixmill.serve")
-
-_CONVERSION_PATIENCE = 60.0
-"""Seconds that a server which starts waits for another process, which may be converting the same folder."""
 
 _AT_A_TIME = 16
 """Corrections that are in memory at the same time while they are moved."""
@@ -60,16 +53,13 @@ class Entry:
 class Inbox:
     """Keep corrections where several servers and reviewers may share them; threads may share the object.
 
-    A folder of the former format is converted before anything else is done with it; where that fails, methods raise
-    ``LockedError`` or ``StorageError``, and the next one tries again.
-
     Args:
         place: The folder, or ``s3://BUCKET/PREFIX``.
         max_bytes: The most that all corrections may take together, each with its image.
         max_entries: The most corrections.
 
     Raises:
-        PixmillError: The folder is a file, the URL names no bucket, or the environment no server.
+        PixmillError: The folder is a file or has another format, the URL names no bucket, or the environment no server.
     """
 
     def __init__(self, place: Path | str, max_bytes: int = 1 << 30, *, max_entries: int = 10_000) -> None:
@@ -80,29 +70,17 @@ class Inbox:
         else:
             self._store = Folder(place)
             self.place, self._review = str(place), "pixmill review"
-        self._is_converted = False
         self._max_bytes = max_bytes
         self._max_entries = max_entries
 
     def check(self) -> None:
         """Make sure that corrections can be kept.
 
-        Where a folder of the former format cannot be converted, a warning is logged: the next correction tries again.
-
         Raises:
             StorageUnavailableError: The storage does not answer.
             StorageError: It may not be used.
         """
         self._store.check()
-        try:
-            self._convert(_CONVERSION_PATIENCE)
-        except (LockedError, StorageError, OSError) as error:
-            _LOG.warning("corrections are refused until the inbox is converted to its new format: %s", error)
-
-    def _convert(self, patience: float | None = None) -> None:
-        if isinstance(self._store, Folder) and not self._is_converted:
-            convert_former_inbox(self._store, patience=patience)
-            self._is_converted = True
 
     def lock(self, *, then: str) -> contextlib.AbstractContextManager[None]:
         """Keep all other processes and threads from writing into a folder during the block.
@@ -114,7 +92,6 @@ class Inbox:
             LockedError: Others kept it locked for ten seconds.
             StorageError: An error of the store in the block.
         """
-        self._convert()
         return self._store.lock(then=then)
 
     def add(self, content: bytes, correction: Correction) -> str:
@@ -168,7 +145,6 @@ class Inbox:
 
     def dropped_ids(self) -> frozenset[str]:
         """Return the ids of images that a reviewer did not want, which :meth:`entries` therefore never shows again."""
-        self._convert()
         return frozenset(name.removeprefix("dropped/") for name in self._store.names("dropped/"))
 
     def drop(self, names: Collection[str], *, then: str = "repeat the decision") -> frozenset[str]:

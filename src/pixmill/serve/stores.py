@@ -79,12 +79,17 @@ class Folder:
         path: The folder; made when it is first locked.
 
     Raises:
-        PixmillError: It is a file.
+        PixmillError: It is a file, or has another format.
     """
 
     def __init__(self, path: Path) -> None:
         if path.exists() and not path.is_dir():
             raise PixmillError(f"{path} is not a folder", next="name another for the inbox: --inbox DIR")
+        if any((path / name).exists() for name in ("feedback.jsonl", "dropped.txt", "images")):
+            raise PixmillError(
+                f"{path} has corrections in a format that Pixmill does not read: images/, named in feedback.jsonl",
+                next="move images/, feedback.jsonl and dropped.txt out of it; copy the images that you want into data/",
+            )
         self.path = path
         self._is_swept = False
         self._corrections = path / "corrections"
@@ -94,19 +99,17 @@ class Folder:
         """Do nothing: a folder is made when the first correction comes."""
 
     @contextlib.contextmanager
-    def lock(self, *, then: str, patience: float | None = None) -> Iterator[None]:
+    def lock(self, *, then: str) -> Iterator[None]:
         """Keep all other processes and threads from writing into the folder during the block.
 
         Args:
             then: The next command, for error messages.
-            patience: Seconds to wait for others. Default: 10.
         """
-        patience = _PATIENCE if patience is None else patience
-        refusal = LockedError(f"other processes have locked {self.path} for {patience:g} seconds", next=then)
+        refusal = LockedError(f"other processes have locked {self.path} for {_PATIENCE:g} seconds", next=then)
         with storage_errors(then=then):
             for folder in ("corrections", "dropped"):
                 (self.path / folder).mkdir(parents=True, exist_ok=True)
-            with hold_lock(self.path / ".lock", refusal, patience=patience):
+            with hold_lock(self.path / ".lock", refusal, patience=_PATIENCE):
                 if not self._is_swept:
                     remove_temporary(self.path)
                     sync_folder(self.path)

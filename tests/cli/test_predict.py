@@ -32,8 +32,8 @@ def test_a_few_images_are_listed_and_broken_ones_are_no_error(photos, capsys):
 def test_with_files_the_images_are_counted(photos, capsys):
     assert run_pixmill("predict", "photos", "--model", "model", "--csv", "a.csv", "--jsonl", "b.jsonl") == 0
     shown = capsys.readouterr().out
-    assert shown.startswith("4 images, predicted by model (")
-    assert "No prediction: 1\n" in shown
+    assert shown.startswith("3 images predicted by model (")
+    assert "No prediction: 1 file\n" in shown
     assert shown.endswith("Written: a.csv, b.jsonl\n")
     assert "photos/0.jpg" not in shown
 

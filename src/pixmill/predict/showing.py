@@ -47,7 +47,7 @@ class Tally:
             model: The model.
         """
         read = sum(self._classes.values())
-        lines = [f"{count(self.n, 'image')}, predicted by {_title(model)}"]
+        lines = [f"{count(read, 'image')} predicted by {_title(model)}"]
         listed = self._classes.most_common(_CLASSES)
         width = max((len(printable(name)) for name, _ in listed), default=0)
         lines += [f"  {printable(name):{width}}  {n:>9,}  {100 * n / read:5.1f} %" for name, n in listed]
@@ -59,7 +59,7 @@ class Tally:
             share = 100 * self._unlike / read
             lines.append(f"Unlike the training images: {self._unlike:,} ({share:.1f} %), whose answers are unreliable")
         if self._reasons:
-            lines.append(f"No prediction: {sum(self._reasons.values()):,}")
+            lines.append(f"No prediction: {count(sum(self._reasons.values()), 'file')}")
             lines += [f"  {n:>9,}  {_meaning(reason)}" for reason, n in self._reasons.most_common()]
         return lines
 

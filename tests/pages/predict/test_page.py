@@ -50,7 +50,7 @@ def test_it_shows_counts_samples_each_class_and_what_was_unreadable(photos, tmp_
     rows = [*photos(60), unread("photos/a.txt", "html"), unread("photos/b.jpg", "truncated")]
     html = render_gallery(rows, model(LABELS), content=tmp_path.joinpath, workers=1)
     assert titles(html) == [
-        "Predictions for 62 images",
+        "Predictions for 60 images",
         "Classes",
         "Random sample",
         "Least certain",
@@ -83,7 +83,7 @@ def test_a_few_images_are_all_shown_once(photos, tmp_path) -> None:
 
 def test_nothing_readable_and_nothing_at_all_make_pages_too() -> None:
     html = render_gallery([unread("a.jpg", "empty")] * 30, model(LABELS), content=none)
-    assert titles(html) == ["Predictions for 30 images", "Unreadable files"]
+    assert titles(html) == ["Predictions for 0 images", "Unreadable files"]
     assert html.count("<li>a.jpg</li>") == 20
     assert "and 10 more files" in html
     assert "There are no images." in render_gallery([], model(LABELS), content=none)

@@ -44,10 +44,10 @@ def test_a_class_below_the_gate_is_named_with_what_it_lacks(tmp_path: Path) -> N
     assert not any(issue.stops for issue in issues(tmp_path, params(least={"count": 15})))
     assert not any(issue.stops for issue in issues(tmp_path, params(least={"severity": "warning"})))
     assert issues(tmp_path, params(source_by_class={"hat": ["folder", "bing"]})) == []
-    # Of much data each image counts, whatever its bytes.
+    # Of much data each file counts, whatever its bytes.
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(class_sizes, "_BYTES", 10)
-        assert "'hat' has 16" in str(issues(tmp_path, params())[0])
+        assert "'hat' has 17" in str(issues(tmp_path, params())[0])
 
 
 def test_images_that_decisions_bring_count(tmp_path: Path) -> None:
@@ -55,7 +55,9 @@ def test_images_that_decisions_bring_count(tmp_path: Path) -> None:
     fill(tmp_path / "data" / "hat", 15)
     lines = [f"data/coat/{place}.png,relabel,hat,," for place in range(15)]
     (tmp_path / "review.csv").write_text("\n".join(["image,decision,label,by,why", *lines[:14]]))
-    assert [issue.stops for issue in issues(tmp_path, params())] == [True]
+    [issue] = issues(tmp_path, params())
+    assert issue.stops
+    assert "at least 1 of 'hat'" in str(issue.next)
     (tmp_path / "review.csv").write_text("\n".join(["image,decision,label,by,why", *lines]))
     assert not any(issue.stops for issue in issues(tmp_path, params()))
 
@@ -67,6 +69,11 @@ def test_a_class_far_smaller_than_the_largest_is_told(tmp_path: Path) -> None:
     assert "'coat' has 310, 'hat' 30" in issue.message
     assert str(issue.next).endswith("set scrape.per_class to 300 in params.yaml")
     assert not issue.stops
+    assert issues(tmp_path, params(per_class=300)) == []
+    (tmp_path / "data" / "hat" / "0.png").unlink()
+    few, rare = issues(tmp_path, params())[-2:]
+    assert (few.stops, "'hat' has 29" in few.message) == (True, True)
+    assert "'hat' 29" in rare.message
 
 
 def test_a_split_that_would_lack_a_class_stops(tmp_path: Path) -> None:

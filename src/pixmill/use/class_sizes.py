@@ -15,7 +15,7 @@ from pixmill.web.fetch import Fetched
 
 _FILES = 5_000
 _BYTES = 1 << 30
-"""More files, or larger ones, are counted but not hashed: their classes are divided well enough, or split says so."""
+"""More files, or larger ones, are counted but not read: their classes are divided well enough, or split says so."""
 
 _NAMED = 20
 """Classes that a message names."""
@@ -27,7 +27,8 @@ _COLUMNS = ["id", "label", "source", "page_url", "image_url", "given_split"]
 def find_small_classes(root: Path, params: Params, source: FolderSource, labels: Sequence[str]) -> Iterator[Issue]:
     """Yield where classes have too few images for validate or split; where nothing stops, a better salt.
 
-    Every different image counts, whether it decodes or not: there may be fewer in the end, but no more.
+    Every different image counts, whether it decodes or not, and so does every image that a decision relabels: there may
+    be fewer in the end, but no more.
 
     Args:
         root: The project's folder.
@@ -40,12 +41,12 @@ def find_small_classes(root: Path, params: Params, source: FolderSource, labels:
     # pandas takes longer to import than everything before it.
     from pixmill.validate.decisions import read_decisions
 
-    relabelled = Counter(decision.label for decision in read_decisions(root / "review.csv", params.classes))
+    relabelled = [decision.label for decision in read_decisions(root / "review.csv", params.classes)]
     images, hashed = _find_images(root, params, source, labels)
-    sizes = Counter(image[1] for image in images)
+    sizes = Counter([*(image[1] for image in images), *relabelled])
     least, limits = params.validate_.min_per_class, params.validate_.class_balance
-    few = [label for label in labels if sizes[label] + relabelled[label] < least.count]
-    if few and least.severity == "critical":
+    few = [label for label in labels if sizes[label] < least.count and least.severity == "critical"]
+    if few:
         more = [f"{least.count - sizes[label]:,} of '{label}'" for label in few]
         yield Issue(
             f"validate stops at classes of fewer than {count(least.count, 'image')} (validate.min_per_class.count): "
@@ -54,7 +55,8 @@ def find_small_classes(root: Path, params: Params, source: FolderSource, labels:
             f"set validate.min_per_class.count to {min(sizes[label] for label in few):,} in params.yaml",
             stops=True,
         )
-        return
+    if (most := params.scrape.per_class) is not None:
+        sizes = Counter({label: min(size, most) for label, size in sizes.items()})
     largest = max(labels, key=lambda label: sizes[label], default="")
     if rare := [label for label in labels if sizes[label] < limits.critical * sizes[largest]]:
         yield Issue(
@@ -65,12 +67,12 @@ def find_small_classes(root: Path, params: Params, source: FolderSource, labels:
             f"{min(int(sizes[label] / limits.critical) for label in rare):,} in params.yaml",
         )
     # Which of the files are taken is otherwise known after scrape.
-    if hashed and labels and not (params.scrape.per_class or params.scrape.per_query):
-        yield from _divide(images, params, labels, [label for label in labels if not relabelled[label]])
+    if hashed and labels and not (few or most or params.scrape.per_query):
+        yield from _divide(images, params, labels, [label for label in labels if label not in relabelled])
 
 
 def _find_images(root: Path, params: Params, source: FolderSource, labels: Sequence[str]) -> tuple[list[_Image], bool]:
-    """Return the different images with the columns above, and whether they are hashed; else the path is the id."""
+    """Return the different images with the columns above, and whether they are hashed; else each file counts."""
     files = [(label, part, address) for label in labels for part, address in source.files(label)]
     sizes = (path.stat().st_size for *_, address in files if (path := root / address).is_file())
     hashed = len(files) <= _FILES and sum(sizes) <= _BYTES
@@ -82,8 +84,6 @@ def _find_images(root: Path, params: Params, source: FolderSource, labels: Seque
             if not isinstance(file, Fetched) or not _is_image(file.content):
                 continue
             name = hashlib.sha256(file.content).hexdigest()
-        elif not source.is_image(root / address):
-            continue
         images.setdefault(name, (name, label, "folder", None, address, part))
     return [*images.values()], hashed
 

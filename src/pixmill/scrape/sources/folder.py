@@ -89,7 +89,7 @@ class FolderSource(LocalSource):
         if label == _UNLABELLED:
             return f"{where} is never a class: it is for images without a label"
         files = [folder / name for folder in there for name in _visible(folder)]
-        if any(self.is_image(path) for path in files):
+        if any(self._is_image(path) for path in files):
             return None
         plural = len(there or folders) > 1
         if not there:
@@ -189,8 +189,7 @@ class FolderSource(LocalSource):
         except (OSError, RuntimeError) as error:  # RuntimeError: links that go round in a circle
             return Refused("unreadable", type(error).__name__)
 
-    def is_image(self, path: Path) -> bool:
-        """Tell by its first bytes whether a file below the folder is an image."""
+    def _is_image(self, path: Path) -> bool:
         try:
             target = target_within(path, self._data)
             if target is None or not target.is_file():

@@ -53,5 +53,5 @@ def run(_: argparse.Namespace) -> None:
     if stopping := [issue for issue in found if issue.stops]:
         raise DataError(
             "\n".join(issue.message for issue in stopping),
-            next="; ".join(dict.fromkeys(issue.next for issue in stopping if issue.next)),
+            next="; ".join(dict.fromkeys(issue.next for issue in stopping if issue.next)) or None,
         )

@@ -25,7 +25,7 @@ from pixmill.scrape.sources.folder import FolderSource
 from pixmill.use.class_sizes import find_small_classes
 from pixmill.use.issue import Issue
 
-_LIST_BYTES = 1 << 24
+_LIST_BYTES = 1 << 20
 """Hosts of larger lists are not looked up: reading them takes longer than a check may."""
 
 _NAMED = 20
@@ -87,7 +87,7 @@ def _private_hosts(root: Path, params: Params, sources: Sequence[str]) -> Iterat
         return
     for source, sentence in found:
         stops = source != "urls" and not scrape.tolerate
-        yield Issue(sentence, "if the host is yours, add it to scrape.allow_hosts in params.yaml", stops=stops)
+        yield Issue(sentence, "allow the host if it is yours, or change the address", stops=stops)
 
 
 def _plugins(root: Path, params: Params, sources: Sequence[str]) -> Iterator[Issue]:

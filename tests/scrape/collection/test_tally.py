@@ -250,10 +250,10 @@ def test_each_product_page_without_an_image_is_told_with_its_reason():
     )
 
 
-def shortfalls(came, *, total=None, failed=False, source="site:hats", **limits):
+def shortfalls(came, *, total=None, failed=False, site="shop", source="site:hats", **limits):
     """Return what is said of a search that brought so many candidates, where its page promises a total."""
     params = ScrapeParams(snapshot="2026-11-20", **limits)
-    search = Search(SiteSource(load_site("shop", None), name=source), Query("hat", "straw hat", "u"), "")
+    search = Search(SiteSource(load_site(site, None), name=source), Query("hat", "straw hat", "u"), "")
     tally = ScrapeTally(("hat",), [search], params)
     for rank, image in enumerate(images(came)):
         candidate = Candidate("hat", "straw hat", rank, f"http://x.test/{rank}", total=total)
@@ -270,6 +270,8 @@ def test_a_site_that_promises_more_than_it_gives_is_told():
     ]
     [remark] = shortfalls(20, total=290, per_query=100, per_class=300)
     assert "ended after 20 of the 100 results that scrape.per_query allows; if" in remark
+    [remark] = shortfalls(20, site="bing", per_query=100)
+    assert "ended after 20 of the 100 results that scrape.per_query allows; if" in remark
 
 
 @pytest.mark.parametrize(
@@ -277,6 +279,7 @@ def test_a_site_that_promises_more_than_it_gives_is_told():
     [
         (20, {}),
         (20, {"total": 21}),
+        (20, {"per_query": 100}),  # The shop shows that these are all.
         (20, {"total": 20, "per_query": 100}),
         (20, {"total": 290, "per_query": 20}),
         (20, {"total": 290, "per_class": 20}),

@@ -102,17 +102,23 @@ class SearchTally:
     def wanted(self) -> int | None:
         """How many candidates a site owes, if clearly fewer came: what it says it has, up to ``scrape.per_query``."""
         wanted = min((number for number in (self.limit, self.total) if number), default=0)
-        came, kind = self.counts.candidates, self.search.source.kind
-        is_short = kind == "pages" and self.failed is None and not self.cut and 0 < came < _ENOUGH * wanted
-        return wanted if is_short else None
+        came, source = self.counts.candidates, self.search.source
+        if source.kind != "pages" or self.failed is not None or self.cut or (self._ends_by_mark and not self.total):
+            return None
+        return wanted if 0 < came < _ENOUGH * wanted else None
+
+    @property
+    def _ends_by_mark(self) -> bool:
+        """Whether a search would have failed without a mark that says that these are all."""
+        source = self.search.source
+        return isinstance(source, SiteSource) and bool(source.site.end) and not source.site.paged
 
     @property
     def has_unknown_end(self) -> bool:
         """Whether a site was read until nothing more came, though neither a mark nor a number says that it was all."""
-        source, came = self.search.source, self.counts.candidates
-        if not isinstance(source, SiteSource) or source.site.end or self.total or self.cut:
+        if not isinstance(self.search.source, SiteSource) or self._ends_by_mark or self.total or self.cut:
             return False
-        return self.limit is None or came < self.limit
+        return self.limit is None or self.counts.candidates < self.limit
 
     def shortfall(self) -> str | None:
         """Return a sentence where a site that did not fail brought clearly fewer candidates than it owes."""

@@ -143,6 +143,9 @@ def test_hosts_are_told_with_why_they_were_not_reached(proxy, host):
         "nowhere.invalid": "nowhere.invalid cannot be resolved",
         "shop.test": "",
     }
+    proxy.refusals.extend([Refusal("late.test", 443, "down"), Refusal("late.test", 80, "down")])
+    proxy.reached["late.test", 443] = None
+    assert proxy.hosts()["late.test"] == ""
 
 
 def test_calls_home_are_known_by_their_end(proxy):

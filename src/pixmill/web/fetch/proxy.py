@@ -149,10 +149,10 @@ class Proxy:
 
         The ports of the web are left out, and so are hosts that browsers report to by themselves.
         """
-        said = {(each.host, each.port): each.reason for each in list(self.refusals)}
+        said = [*list(self.refusals), *((host, port, "") for host, port in list(self.reached))]
         return {
             host if port in (80, 443) else f"{host}:{port}": reason
-            for (host, port), reason in {**said, **dict.fromkeys(list(self.reached), "")}.items()
+            for host, port, reason in said
             if not (reason and is_within(host, _CALLS_HOME))
         }
 

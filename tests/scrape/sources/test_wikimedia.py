@@ -123,7 +123,7 @@ def test_a_keyword_that_an_own_wiki_may_not_know(world, access):
         found[text] = failure(source.search(query, access))
     world.switch("wiki")
     assert (
-        "'incategory:' is understood only by wikis with the extension CirrusSearch" in found["incategory:Hats"].advice
+        "if 'incategory:' is a keyword of the extension CirrusSearch, the wiki needs" in found["incategory:Hats"].advice
     )
     assert {error.failure for error in found.values()} == {"no_results"}
 

@@ -83,8 +83,8 @@ class WikimediaSource(ApiSource):
             keyword = _KEYWORD.search(query.text or "")
             if failed.failure == "no_results" and self._api != COMMONS and keyword:
                 failed.advice = (
-                    f"'{keyword[0]}' is understood only by wikis with the extension CirrusSearch (their page "
-                    "Special:Version lists it): search for words instead"
+                    f"if '{keyword[0]}' is a keyword of the extension CirrusSearch, the wiki needs it (its page "
+                    "Special:Version says whether it has it); else search for words"
                 )
             raise
 

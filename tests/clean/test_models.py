@@ -86,7 +86,6 @@ def test_models_that_nothing_needs_are_deleted_and_their_runs_stay(place: Worksp
     newest = RunReader(place).newest("gone")
     assert newest is not None
     assert (newest.id, newest.megabytes) == (run, None)
-    assert RunReader(place).read_model(run, "network") is None
 
 
 def test_a_killed_deletion_goes_on(place: Workspace, train: Train) -> None:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
+from pixmill.evaluate.predictions import CALIBRATED
 from tests.compare.projects import IDS, write
 from tests.version_control import git
 
@@ -99,9 +100,9 @@ def _store(root: Path, content: bytes, suffix: str = "") -> str:
 
 
 def parquet(columns: dict[str, Any], **options: Any) -> bytes:
-    """Return a table as Parquet."""
+    """Return a table as Parquet, marked as evaluate marks its predictions."""
     buffer = io.BytesIO()
-    pq.write_table(pa.table(columns), buffer, **options)
+    pq.write_table(pa.table(columns).replace_schema_metadata(CALIBRATED), buffer, **options)
     return buffer.getvalue()
 
 
@@ -158,7 +159,7 @@ def pandas_metadata(text: dict[str, Any]) -> bytes:
     """Return predictions with what pandas may write beside a schema."""
     table = pq.read_table(io.BytesIO(predictions()))
     buffer = io.BytesIO()
-    pq.write_table(table.replace_schema_metadata({"pandas": json.dumps(text)}), buffer)
+    pq.write_table(table.replace_schema_metadata({**CALIBRATED, "pandas": json.dumps(text)}), buffer)
     return buffer.getvalue()
 
 

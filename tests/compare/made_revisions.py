@@ -58,7 +58,7 @@ def from_probabilities(
 
 
 def write_predictions(path: Path, table: pd.DataFrame) -> None:
-    """Write ``predictions.parquet`` as evaluate does, marked as calibrated; earlier versions wrote no such mark."""
+    """Write ``predictions.parquet`` as evaluate does, marked as calibrated."""
     # A link into DVC's cache must not be written through.
     path.unlink(missing_ok=True)
     pq.write_table(pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(CALIBRATED), path)

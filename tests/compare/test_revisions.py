@@ -1,7 +1,6 @@
 """Two revisions are read from Git, DVC and MLflow; what is missing is said with the command that gets it."""
 
 import shutil
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -11,7 +10,6 @@ from pixmill.compare.revisions import read_revisions
 from pixmill.core.errors import PixmillError
 from pixmill.core.files import file_digest
 from pixmill.core.workspace import Workspace
-from pixmill.metrics.calibration import Calibration
 from tests.compare.projects import IDS, record, write
 from tests.ports import unused_port
 from tests.version_control import git, start_repository
@@ -91,13 +89,17 @@ def test_results_left_of_another_branch_are_not_taken_for_this_ones(project):
 
 @pytest.mark.parametrize(
     ("content", "told"),
-    [(b"no table", "is broken; to make it again: "), (None, "lacks label, loss, predicted; to make it again: ")],
+    [
+        (b"no table", "is broken; to make it again: "),
+        ({}, "lacks label, loss, predicted; to make it again: "),
+        ({"label": "a", "predicted": "a", "loss": 0.1, "p_a": 0.9}, "holds probabilities before calibration, which "),
+    ],
 )
 def test_broken_predictions_are_missing(project, content, told):
     path = project / "artifacts" / "evaluate" / "predictions.parquet"
     path.unlink()
-    if content is None:
-        pd.DataFrame({"id": IDS, "split": "test"}).to_parquet(path)
+    if isinstance(content, dict):
+        pd.DataFrame({"id": IDS, "split": "test", **content}).to_parquet(path)
     else:
         path.write_bytes(content)
     record(project)
@@ -211,33 +213,6 @@ def test_a_run_whose_data_is_unknown_here_has_its_predictions(recorded, tmp_path
     assert revision.missing == (
         f"runs:/{run}: no commit of this clone has its data, so images cannot be compared: git fetch --all.",
     )
-
-
-def test_the_calibration_of_an_earlier_run_is_that_of_its_model(recorded, tmp_path):
-    from mlflow import MlflowClient
-    from mlflow.entities import LoggedModelOutput
-
-    project, run = recorded
-    client = MlflowClient(f"sqlite:///{project}/mlflow.db")
-    experiment = client.get_run(run).info.experiment_id
-    pd.DataFrame({"id": IDS, "split": "test", "label": "a", "predicted": "a", "loss": 0.1}).to_parquet(
-        tmp_path / "predictions.parquet"
-    )
-    revisions = []
-    for with_model in (True, False):
-        earlier = client.create_run(experiment, tags={"pixmill.commit": "abc1234"}).info.run_id
-        client.log_artifact(earlier, str(tmp_path / "predictions.parquet"), "predictions")
-        if with_model:
-            model = client.create_logged_model(experiment, name="classifier", source_run_id=earlier)
-            client.log_outputs(earlier, [LoggedModelOutput(model.model_id, 0)])
-            place = Path(model.artifact_location.removeprefix("file://"))
-            write(place / "artifacts/classifier/calibration.json", '{"temperature": 0.5, "threshold": null}')
-        revisions.append(of(project, f"runs:/{earlier}", f"runs:/{run}"))
-    (known, new), (unknown, _) = revisions
-    assert [revision.calibration for revision in (known, new, unknown)] == [Calibration(0.5), Calibration(), None]
-    assert not [sentence for sentence in known.missing if "calibration" in sentence]
-    (sentence,) = (sentence for sentence in unknown.missing if "calibration" in sentence)
-    assert "cannot be read (the run has no model with it; to make it: git checkout abc1234 && dvc repro)" in sentence
 
 
 def test_mlflow_out_of_order_costs_only_the_run(project, monkeypatch):

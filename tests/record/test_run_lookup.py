@@ -71,38 +71,6 @@ def test_files_of_a_run_are_read(evaluated, store):
     assert runs.read(run_id, "predictions/others.parquet") is runs.read(run_id, "no.txt") is None
 
 
-def test_a_run_of_an_earlier_version_has_all_params_in_mlflow(store):
-    run_id = store.client.create_run("0").info.run_id
-    logged = {
-        "classes": "['coat', 'dress']",
-        "train.epochs": "3",
-        "train.learning_rate": "1e-05",
-        "train.mixed_precision": "False",
-        "train.patience": "None",
-        "train.model": "features",
-        "train.cut": "['a',",
-        "train.deep": "(" * 500,
-    }
-    for name, text in logged.items():
-        store.client.log_param(run_id, name, text)
-    assert RunReader(store.workspace).resolved_params(run_id) == {
-        **logged,
-        "classes": ["coat", "dress"],
-        "train.epochs": 3,
-        "train.learning_rate": 1e-5,
-        "train.mixed_precision": False,
-        "train.patience": None,
-    }
-
-
-@pytest.mark.parametrize("content", ["[", "[1]"])
-def test_a_malformed_file_of_params_is_told(store, content):
-    run_id = store.client.create_run("0").info.run_id
-    store.client.log_text(run_id, content, "params.json")
-    with pytest.raises(PixmillError, match=f"runs:/{run_id}: MLflow at .* says: "):
-        RunReader(store.workspace).resolved_params(run_id)
-
-
 def test_evaluated_trainings_are_listed_newest_first(evaluated, trained, store):
     first, second = evaluated(WEIGHTS), evaluated("b" * 32, fold=True)
     trained("c" * 32)

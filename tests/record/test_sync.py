@@ -1,5 +1,6 @@
 """What waits is sent later, once, to where it was meant for."""
 
+import json
 import os
 import shutil
 import signal
@@ -67,7 +68,7 @@ def test_a_run_that_waited_is_sent_once_as_of_its_own_time(away, store, place):
     assert (recorded.info.status, recorded.data.metrics) == ("FINISHED", {"train_loss": 0.5, "best_loss": 0.5})
     assert (recorded.info.start_time, recorded.info.end_time) == (away.data.started, away.data.ended)
     assert recorded.data.params == away.data.params
-    assert RunReader(store.workspace).resolved_params(recorded.info.run_id)["train.batch_size"] == 32
+    assert json.loads(RunReader(store.workspace).read(recorded.info.run_id, "params.json"))["train"]["batch_size"] == 32
     assert pending_names(place) == []
     assert sync(store.workspace).line() == "no pending runs"
     assert len(store.runs()) == 1

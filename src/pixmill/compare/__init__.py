@@ -2,8 +2,7 @@
 
 - ``comparison``: what a comparison holds
 - ``revisions``: reads a revision from Git, DVC or MLflow, without a checkout; ``git_revisions`` finds its commit,
-  ``trees`` reads its files; ``parquet`` reads tables that may be malformed, within bounds; ``uncalibrated`` finds the
-  calibration that predictions of earlier versions lack
+  ``trees`` reads its files; ``parquet`` reads tables that may be malformed, within bounds
 - ``numbers``: metrics of both models on the common test images, with their significance
 - ``ranking``: experiments and runs, best first; ``parallel_plot`` draws their params
 - ``flips``: only the images that flipped, without the metrics

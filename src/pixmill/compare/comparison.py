@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pixmill.metrics.calibration import Calibration
 from pixmill.metrics.significance import Difference, McNemar
 from pixmill.record.run_lookup import MlflowRun
 
@@ -50,8 +49,6 @@ class Revision:
         missing: What could not be read, and the command that gets it, one sentence each.
         read: Returns the bytes of a file in its tree by path, such as an image below ``artifacts/scrape``; ``None`` if
             the file cannot be had.
-        calibration: What its predictions still lack to be those that the model delivers: nothing, or the calibration of
-            a model that an earlier version evaluated; ``None`` if that is unknown.
         faults: Returns what of its files is malformed, as far as they were read, one sentence each.
     """
 
@@ -69,7 +66,6 @@ class Revision:
     run: MlflowRun | None = None
     missing: tuple[str, ...] = ()
     read: Callable[[str], bytes | None] = field(default=lambda _: None, repr=False)
-    calibration: Calibration | None = field(default=Calibration())
     faults: Callable[[], tuple[str, ...]] = field(default=tuple, repr=False)
 
 
@@ -118,8 +114,7 @@ class Numbers:
         metric: The one that decides: ``review.metric``.
         margin: ``review.margin``.
         confidence: Level of the limits.
-        metrics: By name as in :func:`pixmill.metrics.scores.scores`, of calibrated probabilities; without those that
-            need them if the calibration of a revision is unknown.
+        metrics: By name as in :func:`pixmill.metrics.scores.scores`, of calibrated probabilities.
         per_class: By class.
         mcnemar: McNemar's test on these images.
         steps: The way from the base's result to the head's: other images, corrected labels, the model. Empty where both
@@ -127,9 +122,8 @@ class Numbers:
         confusion: The matrices of base and head: images by actual (row) and predicted (column) class.
         flips: Images that only one revision gets right, those now wrong first, each by the loss of the wrong
             prediction, highest first: ``id label base_predicted head_predicted base_confidence head_confidence
-            base_loss head_loss``, and ``gained``, whether the head is right. Confidence and loss are NaN for a revision
-            whose calibration is unknown.
-        reliability: Rows of :func:`pixmill.metrics.confidence.reliability` of base and head; ``None`` likewise.
+            base_loss head_loss``, and ``gained``, whether the head is right.
+        reliability: Rows of :func:`pixmill.metrics.confidence.reliability` of base and head.
     """
 
     labels: tuple[str, ...]
@@ -144,7 +138,7 @@ class Numbers:
     steps: tuple[Step, ...]
     confusion: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
     flips: pd.DataFrame
-    reliability: tuple[pd.DataFrame | None, pd.DataFrame | None]
+    reliability: tuple[pd.DataFrame, pd.DataFrame]
 
     @property
     def decisive(self) -> Difference:

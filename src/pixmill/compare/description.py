@@ -205,9 +205,8 @@ def p_value(p: float) -> str:
 
 
 def confidence(row: ImageRow, revision: str) -> str:
-    """Return the confidence of one revision's prediction of a flipped image; empty if it is unknown."""
-    value = row[f"{revision}_confidence"]
-    return "" if value is None else f"{100 * value:.0f} %"
+    """Return the confidence of one revision's prediction of a flipped image."""
+    return f"{100 * row[f'{revision}_confidence']:.0f} %"
 
 
 def labels_of(row: ImageRow) -> str:
@@ -257,10 +256,7 @@ def _flips(numbers: Numbers, most: int) -> ComparisonSection:
             (
                 row["id"][:12],
                 row["label"],
-                *(
-                    f"{row[f'{revision}_predicted']} {confidence(row, revision)}".rstrip()
-                    for revision in ("base", "head")
-                ),
+                *(f"{row[f'{revision}_predicted']} {confidence(row, revision)}" for revision in ("base", "head")),
             )
             for row in rows_of(numbers.flips[numbers.flips["gained"] == gained])
         ]

@@ -14,7 +14,7 @@ import pandas as pd
 from pixmill.compare.comparison import ClassNumbers, NotComparableError, Numbers, Revision, Step, Verdict, with_sign
 from pixmill.core.params import EvaluateParams, ReviewParams
 from pixmill.core.words import count, join_names
-from pixmill.evaluate.predictions import apply_calibration, class_indices
+from pixmill.evaluate.predictions import class_indices
 from pixmill.metrics.confidence import reliability
 from pixmill.metrics.probabilities import losses, normalise
 from pixmill.metrics.scores import class_scores, scores
@@ -34,9 +34,6 @@ METRIC_NAMES = {
     "ece": "calibration error",
 }
 """What people call the metrics, within a sentence."""
-
-_OF_PROBABILITIES = ("log_loss", "ece", "roc_auc", "pr_auc")
-"""Metrics that the temperature changes."""
 
 _MOST_IMAGES = 1_000_000
 """More test images than anyone labels."""
@@ -74,15 +71,8 @@ def compare_numbers(base: Revision, head: Revision, review: ReviewParams, evalua
 
     Raises:
         NotComparableError: Predictions of a revision are missing or damaged, the classes differ, no test image is in
-            both, or the deciding metric is undefined on them or needs a calibration that is unknown.
+            both, or the deciding metric is undefined on them.
     """
-    if review.metric in _OF_PROBABILITIES:
-        for revision in (base, head):
-            if revision.calibration is None and revision.predictions is not None:
-                raise NotComparableError(
-                    f"Not comparable: {METRIC_NAMES[review.metric]} needs the calibration of {_name(revision)}, "
-                    "which is missing."
-                )
     labels, before, after, ids = _common_images(base, head)
     own, common = before.at(ids), after.at(ids)
     actual, first, second = common.actual, own.values, common.values
@@ -90,8 +80,6 @@ def compare_numbers(base: Revision, head: Revision, review: ReviewParams, evalua
     overall, of_class = paired_differences(
         actual, first, second, clusters, draws=evaluate.draws, confidence=evaluate.confidence, top_k=evaluate.top_k
     )
-    if base.calibration is None or head.calibration is None:
-        overall = {name: row for name, row in overall.items() if name not in _OF_PROBABILITIES}
     if review.metric not in overall:
         raise NotComparableError(
             f"Not comparable: {METRIC_NAMES[review.metric]} is undefined on the {count(len(ids), 'test image')} of "
@@ -110,11 +98,8 @@ def compare_numbers(base: Revision, head: Revision, review: ReviewParams, evalua
         mcnemar=mcnemar(predicted[0] == actual, predicted[1] == actual),
         steps=_steps(base, head, before, after, ids, review.metric),
         confusion=(_confusion(actual, predicted[0], len(labels)), _confusion(actual, predicted[1], len(labels))),
-        flips=_flips(base, head, common, first, labels),
-        reliability=(
-            None if base.calibration is None else reliability(actual, first),
-            None if head.calibration is None else reliability(actual, second),
-        ),
+        flips=_flips(common, first, labels),
+        reliability=(reliability(actual, first), reliability(actual, second)),
     )
 
 
@@ -130,7 +115,7 @@ def find_flips(base: Revision, head: Revision) -> pd.DataFrame:
             in both.
     """
     labels, before, after, ids = _common_images(base, head)
-    return _flips(base, head, after.at(ids), before.at(ids).values, labels)
+    return _flips(after.at(ids), before.at(ids).values, labels)
 
 
 def give_verdict(numbers: Numbers) -> tuple[Verdict, str]:
@@ -245,8 +230,6 @@ def _test_split(revision: Revision, labels: Sequence[str]) -> _TestSplit:
     if rows.empty:
         return _TestSplit(ids, actual, np.empty((0, len(labels))))
     try:
-        if revision.calibration is not None and revision.calibration.temperature is not None:
-            rows = apply_calibration(rows, labels, revision.calibration)
         values = normalise(rows[[f"p_{label}" for label in labels]].to_numpy(np.float64))
     except (TypeError, ValueError):
         raise NotComparableError(
@@ -313,15 +296,12 @@ def _confusion(actual: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], 
     return cells.reshape(classes, classes).astype(np.int64)
 
 
-def _flips(
-    base: Revision, head: Revision, common: _TestSplit, first: npt.NDArray[np.float64], labels: Sequence[str]
-) -> pd.DataFrame:
+def _flips(common: _TestSplit, first: npt.NDArray[np.float64], labels: Sequence[str]) -> pd.DataFrame:
     names, columns = np.asarray(labels, dtype=object), {"id": common.ids, "label": np.asarray(labels)[common.actual]}
-    for name, revision, values in (("base", base, first), ("head", head, common.values)):
+    for name, values in (("base", first), ("head", common.values)):
         columns[f"{name}_predicted"] = names[values.argmax(axis=1)]
-        known = revision.calibration is not None
-        columns[f"{name}_confidence"] = values.max(axis=1) if known else np.nan
-        columns[f"{name}_loss"] = losses(common.actual, values) if known else np.nan
+        columns[f"{name}_confidence"] = values.max(axis=1)
+        columns[f"{name}_loss"] = losses(common.actual, values)
     table = pd.DataFrame(columns)
     table["gained"] = table["head_predicted"] == table["label"]
     table = table[table["gained"] != (table["base_predicted"] == table["label"])]

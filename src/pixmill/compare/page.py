@@ -169,11 +169,8 @@ def _confusion_changes(numbers: Numbers) -> ComparisonTable | None:
     return ComparisonTable(("actual class", "predicted as", "base", "head", "change"), tuple(rows)) if rows else None
 
 
-def _reliability(numbers: Numbers) -> str | None:
-    both = dict(zip(("base", "head"), numbers.reliability, strict=True))
-    tables = {revision: rows for revision, rows in both.items() if rows is not None}
-    if not tables:
-        return None
+def _reliability(numbers: Numbers) -> str:
+    tables = dict(zip(("base", "head"), numbers.reliability, strict=True))
     return base.lines_svg(
         {revision: list(zip(rows["confidence"], rows["accuracy"], strict=True)) for revision, rows in tables.items()},
         name="Accuracy by confidence, of base and head",

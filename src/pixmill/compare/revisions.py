@@ -1,24 +1,24 @@
 """Both revisions of a comparison, read from Git, DVC or MLflow, without a checkout."""
 
+import io
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from pixmill.compare.comparison import Revision
 from pixmill.compare.git_revisions import WORKSPACE, GitRevision, choose, find
 from pixmill.compare.metric_files import read_metrics
 from pixmill.compare.parquet import Kind, read_table
 from pixmill.compare.trees import IN_DVC, DvcStore, Tree
-from pixmill.compare.uncalibrated import CALIBRATION, is_calibrated, read_calibration
 from pixmill.core.errors import PixmillError
 from pixmill.core.git import git
 from pixmill.core.workspace import Workspace
 from pixmill.evaluate.measure import convert_metrics
-from pixmill.metrics.calibration import Calibration
+from pixmill.evaluate.predictions import CALIBRATED
 from pixmill.record.delivery import RESOLVED
-from pixmill.record.run_lookup import CALIBRATION as IN_MODEL
 from pixmill.record.run_lookup import PREDICTIONS, MlflowRun, RunReader
 from pixmill.state.documents import TOO_LARGE, MalformedError, read_stages, read_yaml
 from pixmill.state.stage_inputs import Stages, find_changed_input, first_outdated
@@ -27,9 +27,6 @@ _IN_MLFLOW = ("models:/", "runs:/")
 
 _METRICS = "plots/evaluate/full.json"
 _WEIGHTS = "artifacts/train/model.weights.h5"
-
-_IS_CALIBRATED = "is_calibrated"
-"""Attribute of a table: whether its probabilities are."""
 
 _TABLES: dict[str, tuple[str, dict[str, Kind]]] = {
     "predictions": (
@@ -140,18 +137,10 @@ def revision_of(tree: Tree, missing: list[str], **found: Any) -> Revision:
 
     Args:
         tree: Its files.
-        missing: What could not be read, to which a sentence is added if a calibration is needed and cannot be had.
+        missing: What could not be read.
         found: The fields of :class:`Revision` that were read.
     """
-    calibration: Calibration | None = Calibration()
-    predictions, revision = found.get("predictions"), tree.revision
-    if predictions is not None and not predictions.attrs[_IS_CALIBRATED]:
-        calibration = read_calibration(
-            lambda: tree.read(CALIBRATION),
-            lambda: tree.trouble(CALIBRATION) or f"train did not make it; to make it: {tree.remake}",
-            revision.name,
-            missing,
-        )
+    revision = tree.revision
     return Revision(
         revision.name,
         revision.title,
@@ -159,7 +148,6 @@ def revision_of(tree: Tree, missing: list[str], **found: Any) -> Revision:
         revision.is_workspace,
         missing=tuple(missing),
         read=tree.read,
-        calibration=calibration,
         **found,
     )
 
@@ -225,14 +213,6 @@ def _of_run(workspace: Workspace, name: str, sources: _Sources) -> Revision:
     if predictions is None:
         missing.append(f"{name} has no {PREDICTIONS} in MLflow; to make it: {again()}.")
     table = None if predictions is None else _table(predictions, "predictions", faults)
-    calibration: Calibration | None = Calibration()
-    if table is not None and not table.attrs[_IS_CALIBRATED]:
-        calibration = read_calibration(
-            lambda: sources.runs.read_model(run.id, IN_MODEL),
-            lambda: f"the run has no model with it; to make it: {again()}",
-            name,
-            missing,
-        )
     return Revision(
         name=name,
         title=title,
@@ -245,7 +225,6 @@ def _of_run(workspace: Workspace, name: str, sources: _Sources) -> Revision:
         run=run,
         missing=tuple(missing),
         read=_reader(sources.store, commit, tree),
-        calibration=calibration,
         faults=lambda: (
             *found.describe_faults(),
             *(_Documents(name, tree.read, tree.faults, lambda: tree.remake).describe_faults() if tree else ()),
@@ -306,10 +285,12 @@ def _table(content: bytes, name: str, faults: dict[str, str]) -> pd.DataFrame | 
     path, kinds = _TABLES[name]
     try:
         table = read_table(content, kinds)
+        metadata = pq.read_schema(io.BytesIO(content)).metadata or {}
+        if name == "predictions" and not CALIBRATED.items() <= metadata.items():
+            raise MalformedError("holds probabilities before calibration, which compare does not read")
     except MalformedError as fault:
         faults[path] = str(fault)
         return None
-    table.attrs[_IS_CALIBRATED] = is_calibrated(content)
     return table
 
 

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import ast
-import contextlib
-import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import yaml
 
 from pixmill.core.errors import PixmillError
-from pixmill.core.params import flat
 from pixmill.core.workspace import Workspace
-from pixmill.record.delivery import LINKED, RESOLVED, WEIGHTS
+from pixmill.record.delivery import LINKED, WEIGHTS
 from pixmill.record.model_lookup import MODEL, list_models, newest_model, open_store, store_errors
 from pixmill.record.store import database_file, search_runs, tracking_uri, view_hint
 
@@ -27,9 +23,6 @@ if TYPE_CHECKING:
 
 PREDICTIONS = "predictions/predictions.parquet"
 """Where a run has what evaluate predicted."""
-
-CALIBRATION = "artifacts/classifier/calibration.json"
-"""Where the model ``classifier`` has its calibration."""
 
 _UI = "http://127.0.0.1:5000"
 """The address of ``mlflow ui``."""
@@ -132,34 +125,6 @@ class RunReader:
         with store_errors(f"runs:/{run_id}", self._store):
             return self._download(self._client.get_run(run_id).info.artifact_uri, path)
 
-    def resolved_params(self, run_id: str) -> dict[str, Any]:
-        """Return all params of a run by dotted name, defaults included.
-
-        Args:
-            run_id: The run's id.
-
-        Returns:
-            Those of its file ``params.json``. A run without one has those that MLflow lists: all, where an earlier
-            version recorded it; a text that reads as a number is one then.
-        """
-        with store_errors(f"runs:/{run_id}", self._store):
-            run = self._client.get_run(run_id)
-            content = self._download(run.info.artifact_uri, RESOLVED)
-            if content is not None:
-                return flat(json.loads(content))
-            return {name: _value(text) for name, text in run.data.params.items()}
-
-    def read_model(self, run_id: str, path: str) -> bytes | None:
-        """Return a file of a run's model ``classifier``; ``None`` if there is none of this path.
-
-        Args:
-            run_id: The run's id.
-            path: The file's path, such as :data:`CALIBRATION`.
-        """
-        with store_errors(f"runs:/{run_id}", self._store):
-            location = self._location(self._client.get_run(run_id))
-            return None if location is None else self._download(location, path)
-
     def _search(self, query: str, limit: int) -> list[Run]:
         return search_runs(self._client, query, max_results=limit, order_by=["attributes.start_time DESC"])
 
@@ -209,10 +174,3 @@ def _seconds(run: Run) -> float | None:
     info = run.info
     finished = info.status == "FINISHED" and info.end_time and LINKED not in run.data.tags
     return (info.end_time - info.start_time) / 1000 if finished else None
-
-
-def _value(text: str) -> Any:
-    """Return the value that Python writes in this way; else the text."""
-    with contextlib.suppress(ValueError, SyntaxError, MemoryError, RecursionError):
-        return ast.literal_eval(text)
-    return text

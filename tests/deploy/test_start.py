@@ -116,6 +116,18 @@ def test_vertex(container: Ask, exported: Path) -> None:
     assert (with_keys[0]["ready"], with_keys[1]) == (True, 401)
 
 
+def test_routes_of_vertex_on_paths_that_are_taken_open_nothing(container: Ask, exported: Path) -> None:
+    environ = {"AIP_HTTP_PORT": "9123", "AIP_PREDICT_ROUTE": "/v1/predict", "AIP_HEALTH_ROUTE": "/v1/predict"}
+    asked = [(9123, "/v1/predict", "", None), (9123, "/v1/predict", JSON, INSTANCES)]
+    state, scores = container(["--model", str(exported)], asked, environ)
+    assert (state["ready"], predicted(scores) in LABELS) == (True, True)
+    for path in ("/v1/predict", "/", "/static/page.js"):
+        asked = [(9123, path, "", None), (9123, path, JSON, INSTANCES)]
+        environ |= {"AIP_PREDICT_ROUTE": path, "AIP_HEALTH_ROUTE": path, "PIXMILL_API_KEYS": "secret"}
+        state, refused = container(["--model", str(exported)], asked, environ)
+        assert (state["ready"], refused) == (True, 401)
+
+
 def test_cloud_run(container: Ask, exported: Path) -> None:
     asked = [(8765, "/readyz", "", None), (8765, "/v1/models/default:predict", JSON, INSTANCES)]
     state, scores = container(["--model", str(exported)], asked, {"PORT": "8765"})
@@ -123,9 +135,12 @@ def test_cloud_run(container: Ask, exported: Path) -> None:
     assert predicted(scores) in LABELS
 
 
-def test_elsewhere_it_takes_feedback(container: Ask, exported: Path, tmp_path: Path) -> None:
-    arguments = ["--model", str(exported), "--inbox", str(tmp_path / "inbox")]
-    (about,) = container(arguments, [(8000, "/v1/model", "", None)], {})
+@pytest.mark.parametrize("environ", [{}, {"PORT": "8000"}], ids=["elsewhere", "on a platform"])
+def test_an_inbox_that_is_named_takes_feedback(
+    container: Ask, exported: Path, tmp_path: Path, environ: Mapping[str, str]
+) -> None:
+    arguments = ["--model", str(exported), f"--inbox={tmp_path / 'inbox'}"]
+    (about,) = container(arguments, [(8000, "/v1/model", "", None)], environ)
     assert about["feedback"]
 
 

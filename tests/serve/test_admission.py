@@ -58,6 +58,8 @@ def test_everything_else_needs_one_and_the_description_says_so(locked: Client) -
         for method, operation in methods.items():
             answer = locked.ask(method.upper(), path.format(name="default", id="x"), b"", {})
             assert (answer.status == 401) == (path not in OPEN) == ("security" in operation), path
+    for path in OPEN:
+        assert locked.ask("POST", path, b"", {}).is_problem(401)
     for path in ("/nowhere", "/v2/health/live/", "/V1/model", "//v1/model", "/static", "/v2/health/../models/default"):
         assert locked.get(path).is_problem(401)
 

@@ -32,7 +32,7 @@ _HEADERS = {
 _OPEN = {"/", "/docs", "/openapi.json", "/healthz", "/readyz", "/metrics"} | {
     *("/ping", "/health", "/version", "/v2/health/live", "/v2/health/ready")
 }
-"""What is answered without a key, beside the files of the page."""
+"""What is read without a key, beside the files of the page."""
 
 _DRAINED, _DRAIN_SECONDS = 64 << 20, 5.0
 """How much of a refused body is read and dropped, and for how long. A connection that closes while its client still
@@ -95,7 +95,7 @@ class Admission:
             is_own = origin.lower() == f"{scope['scheme']}://{host}".lower()
         if origin and not is_own and scope["method"] not in ("GET", "HEAD", "OPTIONS"):
             return ProblemError(403, "Pages of other sites may not use this server.")
-        if self._keys and needs_key(scope["path"], self._settings) and not self._has_key(headers):
+        if self._keys and needs_key(scope["method"], scope["path"], self._settings) and not self._has_key(headers):
             return ProblemError(401, "Send an API key: Authorization: Bearer KEY.", {"WWW-Authenticate": "Bearer"})
         if headers.get(b"content-encoding", b"identity").lower() != b"identity":
             return ProblemError(415, "Send the body uncompressed.")
@@ -181,9 +181,10 @@ class _BoundedRequest:
             return
 
 
-def needs_key(path: str, settings: Settings) -> bool:
-    """Tell whether a path is answered only to those who have a key, where the service has keys."""
-    return path not in _OPEN and path != settings.health_route and not path.startswith(("/static/", "/swagger/"))
+def needs_key(method: str, path: str, settings: Settings) -> bool:
+    """Tell whether a request is answered only to those who have a key, where the service has keys."""
+    is_open = path in _OPEN or path == settings.health_route or path.startswith(("/static/", "/swagger/"))
+    return not (is_open and method in ("GET", "HEAD"))
 
 
 def _name(host: str) -> str:

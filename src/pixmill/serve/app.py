@@ -61,6 +61,11 @@ def create_app(settings: Settings, models: Models, network: Network | None = Non
         redirect_slashes=False,
     )
     app.state.endpoints = api.Endpoints(settings, models, metrics, web)
+    # Those that the platform names come first: it asks there, whatever else these paths are.
+    if settings.predict_route:
+        app.add_api_route(settings.predict_route, scoring.predict_instances, methods=["POST"], include_in_schema=False)
+    if settings.health_route:
+        app.add_api_route(settings.health_route, readyz, include_in_schema=False)
     app.include_router(api.router)
     if settings.urls:
         app.include_router(api.url_router)
@@ -68,9 +73,7 @@ def create_app(settings: Settings, models: Models, network: Network | None = Non
         app.include_router(api.feedback_router)
     app.include_router(scoring.router)
     app.include_router(open_inference.router)
-    if settings.predict_route:
-        app.add_api_route(settings.predict_route, scoring.predict_instances, methods=["POST"], include_in_schema=False)
-    _add_operations(app, models, metrics, settings.health_route)
+    _add_operations(app, models, metrics)
     _add_pages(app)
     app.add_exception_handler(ProblemError, on_problem)
     app.add_exception_handler(HTTPException, on_http_exception)
@@ -81,7 +84,19 @@ def create_app(settings: Settings, models: Models, network: Network | None = Non
     return Admission(app, settings, metrics)
 
 
-def _add_operations(app: FastAPI, models: Models, metrics: Metrics, health_route: str | None) -> None:
+async def readyz(endpoints: api.InjectedEndpoints) -> Response:
+    """Tell whether images can be predicted, by which model, and why a newer one was refused."""
+    models = endpoints.models
+    model = models.current.model if models.current else None
+    state = {
+        "ready": model is not None,
+        "model": {"name": model.name, "version": model.version, "digest": model.digest} if model else None,
+        "refused": models.refused,
+    }
+    return JSONResponse(state, 200 if model else 503)
+
+
+def _add_operations(app: FastAPI, models: Models, metrics: Metrics) -> None:
     """Add what says whether the service is alive, ready, and how it does."""
 
     @app.get("/healthz", response_model=schemas.Alive, responses=schemas.problems(421))
@@ -89,23 +104,11 @@ def _add_operations(app: FastAPI, models: Models, metrics: Metrics, health_route
         """Answer as long as the server is alive."""
         return JSONResponse({"status": "alive"})
 
-    @app.get(
+    app.get(
         "/readyz",
         response_model=schemas.Ready,
         responses=schemas.problems(421) | {503: {"model": schemas.Ready, "description": "Not ready."}},
-    )
-    async def readyz() -> Response:
-        """Tell whether images can be predicted, by which model, and why a newer one was refused."""
-        model = models.current.model if models.current else None
-        state = {
-            "ready": model is not None,
-            "model": {"name": model.name, "version": model.version, "digest": model.digest} if model else None,
-            "refused": models.refused,
-        }
-        return JSONResponse(state, 200 if model else 503)
-
-    if health_route:
-        app.add_api_route(health_route, readyz, include_in_schema=False)
+    )(readyz)
 
     @app.get(
         "/metrics",
@@ -154,8 +157,8 @@ def _describe(app: FastAPI, settings: Settings, labels: tuple[str, ...], names: 
     if settings.keys:
         document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
         for path, methods in paths.items():
-            if needs_key(path, settings):
-                for operation in methods.values():
+            for method, operation in methods.items():
+                if needs_key(method.upper(), path, settings):
                     operation["security"] = [{"key": []}]
     else:
         for methods in paths.values():

@@ -75,6 +75,22 @@ def test_a_changed_model_answers_from_the_next_request_on(
     assert len(psutil.Process().children()) == processes
 
 
+def test_every_name_that_a_model_had_stays(folder: Path, tmp_path: Path) -> None:
+    """A project's model is named by its ``pyproject.toml``; a client may have read any of the names."""
+    project = tmp_path / "project"
+    shutil.copytree(folder, project / "artifacts" / "train")
+    with opened(project / "artifacts" / "train") as models:
+        assert models.names == ("default", "project")
+        for number, name in enumerate(["shoes", "boots", "shoes"], start=1):
+            (project / "pyproject.toml").write_text(f'[project]\nname = "{name}"\n')
+            change(project / "artifacts" / "train", temperature=number / 10)
+            before = models.current
+            asyncio.run(models.look())
+            assert models.current is not before
+            assert models.current.model.name == name
+        assert models.names == ("default", "project", "shoes", "boots")
+
+
 @pytest.mark.parametrize(
     ("name", "damage", "why"),
     [

@@ -17,6 +17,7 @@ from pixmill.core.git import git
 from pixmill.core.workspace import Workspace
 from pixmill.learn.exported import read_exported
 from pixmill.learn.model_folder import classifier_files, read_description
+from pixmill.project.pyproject import read_project
 from pixmill.state.result_status import is_restorable
 from pixmill.state.stage_inputs import hashes_of, workspace_stages
 from pixmill.state.uncommitted import commit_first
@@ -36,7 +37,7 @@ class Model:
 
     Args:
         path: What :meth:`pixmill.learn.Classifier.load` takes.
-        name: The project's folder, the name in MLflow's registry, of its run, or of the file or folder.
+        name: The project's name, the name in MLflow's registry, of its run, or of the file or folder.
         version: The version in MLflow's registry; ``None`` elsewhere.
         digest: The sha256 of the files that decide its predictions.
         labels: The classes, in the order of the outputs.
@@ -86,7 +87,8 @@ def find_model(spec: str | None, root: Path | None) -> Model:
         own = spec is None or (path.resolve() == project / _TRAINED and (project / "dvc.yaml").exists())
         raise _missing(path, own=own)
     if path.resolve() == project / _TRAINED:
-        return _from_folder(path, name=project.name, commit=_commit(project), metrics=_metrics(project))
+        name = read_project(project).name or project.name
+        return _from_folder(path, name, commit=_commit(project), metrics=_metrics(project))
     return _from_folder(path, name=path.resolve().name)
 
 

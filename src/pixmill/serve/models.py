@@ -21,6 +21,7 @@ class Models:
 
     Attributes:
         current: The model that answers; ``None`` before :meth:`open` and after :meth:`close`.
+        names: ``default``, and the name of each model that has answered: clients may know any of them.
         refused: What was wrong with a newer model that was refused; ``None`` if there is none.
     """
 
@@ -28,7 +29,7 @@ class Models:
         self._settings = settings
         self._retiring: set[asyncio.Task[None]] = set()
         self._seen: str | None = None
-        self._name = ""
+        self.names: tuple[str, ...] = ("default",)
         self.current: LoadedModel | None = None
         self.refused: str | None = None
 
@@ -40,13 +41,12 @@ class Models:
         """
         if self.current is None:
             model = find_model(self._settings.model, self._settings.root)
-            self._seen, self._name = model.version or model.digest, model.name
+            self._seen = model.version or model.digest
             self.current = LoadedModel(model, self._settings)
+            self._add_name(model)
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of the model: ``default``, its own, and that of the first one, which clients may know."""
-        return tuple(dict.fromkeys(("default", self._name, self.current.model.name if self.current else self._name)))
+    def _add_name(self, model: Model) -> None:
+        self.names = tuple(dict.fromkeys((*self.names, model.name)))
 
     def close(self) -> None:
         """Finish what was taken, and end all workers."""
@@ -90,6 +90,7 @@ class Models:
             # A model that cannot be fetched is tried again at the next look; one that fails its check is not.
             self._seen = model.version or (version if self._is_recorded else model.digest)
             await self._replace(model)
+            self._add_name(model)
         except Exception as error:  # noqa: BLE001 (whatever is wrong with it: the old one serves on)
             self._refuse(self._title(version), error)
 

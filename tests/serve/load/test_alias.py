@@ -107,6 +107,9 @@ def test_models_change_under_load_and_a_broken_one_is_refused(registry, tmp_path
         status, ready = server.ask("GET", "/readyz")
         assert (status, ready["model"]["version"]) == (200, second)
         assert "refused a newer model, the old one serves on" in server.log.read_text()
+        for name in ("default", NAME):
+            told = server.ask("GET", f"/v2/models/{name}")
+            assert (told[0], told[1]["versions"]) == (200, [second])
         softer = server.predict(image)[0]["confidence"]
         assert softer < given
         # Back to a model that works: nothing is refused any more.

@@ -54,8 +54,9 @@ def test_invocations_answer_as_the_model_in_mlflow(client: Client, known: tuple,
         (f"image,label\r\n{IMAGE},coat\r\n", 1),
         ("image\n", 0),
         (f"image\n{b64(picture() + bytes(200_000))}\n", 1),
+        (f"\n\nimage\r\n  \r\n{IMAGE}\r\n\r\n{IMAGE}\n" + "\n" * 20, 2),
     ],
-    ids=range(5),
+    ids=range(6),
 )
 def test_invocations_take_a_table_in_csv(client: Client, known: tuple, table: str, number: int) -> None:
     assert rows(client.post("/invocations", table.encode(), "text/csv; charset=UTF-8")) == [known] * number
@@ -96,10 +97,12 @@ def test_a_wrong_body_says_what_is_wrong_with_its_own_key(client: Client, docume
         (b"image\n\xff\n", "text/csv", 400),
         (b'image\n"a', "text/csv", 400),
         (b"image\na\n", "text/csv", 422),
-        (b"image\n" + b"\n" * 17, "text/csv", 422),
-        (b"," * 100_001, "text/csv", 422),
+        (b"image\n" + b'""\n' * 17, "text/csv", 422),
+        (b"\n", "text/csv", 400),
+        (b"," * 1_000_001, "text/csv", 422),
+        (b"\r\n" * 500_001, "text/csv", 422),
     ],
-    ids=range(10),
+    ids=range(12),
 )
 def test_invocations_of_another_form_are_refused(client: Client, body: bytes, kind: str, status: int) -> None:
     assert client.post("/invocations", body, kind).is_problem(status)

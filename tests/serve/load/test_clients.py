@@ -186,6 +186,7 @@ ACCEPTED: list[tuple[str, Any]] = [
     ("text/csv", csv(WRAPPED)),
     ("text/csv", csv("a picture of it")),
     ("text/csv", csv()),
+    ("text/csv", f"\nimage\n\n{IMAGE}\n  \n\n"),
     ("text/csv", f"image,label\n{IMAGE},coat\n"),
 ]
 REFUSED: list[tuple[str, Any]] = [

@@ -112,9 +112,13 @@ def test_tensors_in_binary_are_answered_in_binary_where_that_is_asked_for(
     assert answer.headers["Content-Type"] == "application/octet-stream"
     assert outputs(answer) == tensors
     assert outputs(infer(client, {"inputs": [binary(*contents)]}, *contents)) == tensors
-    wanted = [{"name": "probabilities", "parameters": {"binary_data": True}}, {"name": "label"}]
+    wanted = [{"name": "label"}, {"name": "probabilities", "parameters": {"binary_data": True}}, {"name": "label"}]
     answer = infer(client, {"inputs": [binary(*contents)], "outputs": wanted}, *contents)
-    assert outputs(answer) == {name: tensors[name] for name in ("probabilities", "label")}
+    assert [output["name"] for output in json.loads(answer.content[: int(answer.headers[HEAD_LENGTH])])["outputs"]] == [
+        "label",
+        "probabilities",
+    ]
+    assert outputs(answer) == {name: tensors[name] for name in ("label", "probabilities")}
 
 
 def test_no_image_is_no_row(client: Client) -> None:
@@ -169,6 +173,7 @@ def test_other_outputs_and_types_are_refused(client: Client) -> None:
     for wanted in ({"name": "other"}, {"name": "label", "parameters": {"classification": 2}}):
         assert infer(client, {"inputs": [tensor()], "outputs": [wanted]}).is_problem(422)
     assert infer(client, {"inputs": []}).is_problem(422)
+    assert infer(client, {"inputs": [tensor()], "id": "7" * 257}).is_problem(422)
     assert infer(client, {"inputs": [tensor()] * 2}).is_problem(422)
     assert client.post("/v2/models/default/infer", b"{}", "text/plain").is_problem(415)
     assert client.post("/v2/models/default/infer", b"{", "application/json").is_problem(400)

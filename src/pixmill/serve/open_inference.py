@@ -104,6 +104,7 @@ async def infer(name: str, request: Request, endpoints: InjectedEndpoints) -> Re
     loaded, answers = await endpoints.predict(contents)
     tensors = _tensors(answers, len(loaded.model.labels))
     wanted = asked.outputs or [scoring_schemas.WantedOutput(name=output) for output in _TYPES]
+    wanted = list({output.name: output for output in wanted}.values())
     binary_by_default = asked.parameters.get("binary_data_output") is True
     outputs, tail = [], b""
     for output in wanted:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, PlainValidator, WithJsonSchema
 
-from pixmill.serve.schemas import Schema, raw_bodies, request_body
+from pixmill.serve.schemas import LONGEST_KEY, Schema, raw_bodies, request_body
 from pixmill.serve.settings import MAX_IMAGES
 
 _Scalar = bool | float | str | None
@@ -123,7 +123,7 @@ class WantedOutput(Schema):
 class InferRequest(Schema):
     """A request of the Open Inference Protocol; of its `parameters`, `binary_data_output` is heeded."""
 
-    id: str | None = None
+    id: str | None = Field(default=None, max_length=LONGEST_KEY)
     parameters: dict[str, Any] = Field(default={})
     inputs: list[Tensor] = Field(min_length=1, max_length=1)
     outputs: list[WantedOutput] = Field(default=[], max_length=MAX_IMAGES)

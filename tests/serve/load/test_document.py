@@ -20,7 +20,7 @@ def blocks(language: str) -> list[str]:
 
 
 def local(example: str, server: Running) -> str:
-    return example.replace("http://127.0.0.1:8000", f"http://127.0.0.1:{server.port}")
+    return example.replace("127.0.0.1:8000", f"127.0.0.1:{server.port}")
 
 
 def test_the_commands_work(server, photographs, tmp_path):
@@ -40,13 +40,14 @@ def test_the_commands_work(server, photographs, tmp_path):
     assert len((tmp_path / "keys.txt").read_text().strip()) >= 32
 
 
-def test_the_client_in_python_works(server, photographs, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_clients_in_python_work(server, photographs, tmp_path, monkeypatch, capsys, number):
     (tmp_path / "photo.jpg").write_bytes(photographs[0])
     monkeypatch.chdir(tmp_path)
-    exec(local(blocks("python")[0], server), {})
-    label, confidence = capsys.readouterr().out.rsplit(maxsplit=1)
+    exec(local(blocks("python")[number], server), {})
+    label, confidence = re.sub(r"[][]|b?'", "", capsys.readouterr().out).rsplit(maxsplit=1)
     (row,) = server.predict(photographs[0])
-    assert (label, float(confidence)) == (row["label"], row["confidence"])
+    assert (label, float(confidence)) == (row["label"], pytest.approx(row["confidence"]))
 
 
 def test_an_alias_is_set_as_described(trained_folder, tmp_path):
@@ -58,7 +59,7 @@ def test_an_alias_is_set_as_described(trained_folder, tmp_path):
     quiet_mlflow()
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
     save_classifier_model(trained_folder, tmp_path / "model")
-    exec(blocks("python")[1].replace("models:/m-…", str(tmp_path / "model")), {})
+    exec(blocks("python")[2].replace("models:/m-…", str(tmp_path / "model")), {})
     assert int(mlflow.MlflowClient().get_model_version_by_alias("garments", "champion").version) == 1
 
 
@@ -75,3 +76,7 @@ def test_what_it_names_is_there(server):
     ] == []
     paths = server.ask("GET", "/openapi.json")[1]["paths"]
     assert set(re.findall(r"`(?:GET|POST) (/\S+)`", TEXT)) <= set(paths)
+    (table,) = re.findall(r"^\| client \|.*?\n\n", TEXT, re.MULTILINE | re.DOTALL)
+    named = set(re.findall(r"`(/\S+)`", table.replace("NAME", "{name}")))
+    assert len(named) >= 12
+    assert named <= set(paths)

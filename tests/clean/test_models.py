@@ -13,6 +13,7 @@ from pixmill.core.workspace import Workspace
 from pixmill.record.delivery import WEIGHTS
 from pixmill.record.pending import RunData
 from pixmill.record.run_lookup import RunReader
+from tests.version_control import git, start_repository
 
 Train = Callable[..., tuple[str, str]]
 
@@ -29,6 +30,9 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def place(tmp_path: Path, empty: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     shutil.copy(empty, tmp_path / "mlflow.db")
+    (start_repository(tmp_path) / "params.yaml").touch()
+    git(tmp_path, "add", "params.yaml")
+    git(tmp_path, "commit", "-q", "-m", "Start")
     # The registry looks models up in the store of the environment.
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     return Workspace(tmp_path, tmp_path)
@@ -49,13 +53,19 @@ def train(client: Any, place: Workspace) -> Train:
     files.mkdir()
     (files / "network").write_bytes(bytes(1000))
     experiments: dict[Path, str] = {}
+    head = git(place.root, "rev-parse", "HEAD")
 
     def make(
-        weights: str, *, name: str = "classifier", status: str = "FINISHED", home: Path = place.home
+        weights: str,
+        *,
+        name: str = "classifier",
+        status: str = "FINISHED",
+        home: Path = place.home,
+        commit: str | None = None,
     ) -> tuple[str, str]:
         if home not in experiments:
             experiments[home] = client.create_experiment(str(home), (home / "mlruns").as_uri())
-        tags = {WEIGHTS: weights} if weights else {}
+        tags = {"pixmill.commit": commit or head} | ({WEIGHTS: weights} if weights else {})
         run = client.create_run(experiments[home], tags=tags, run_name=weights).info.run_id
         model = client.create_logged_model(experiments[home], name=name, source_run_id=run).model_id
         client.log_outputs(run, [LoggedModelOutput(model, step=0)])
@@ -112,6 +122,7 @@ def test_what_is_registered_pending_running_foreign_or_elsewhere_stays(
     train("")
     train("of a person", name="mine")
     train("elsewhere", home=tmp_path_factory.mktemp("elsewhere"))
+    train("of another clone", commit="1" * 40)
     assert found(place) == []
     deleted, _ = train("of a deleted run")
     client.delete_run(deleted)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pixmill.clean.usage import size_of
 from pixmill.core.errors import DataError
+from pixmill.core.git import git
 from pixmill.core.workspace import Workspace
 from pixmill.record.delivery import WEIGHTS
 from pixmill.record.model_lookup import open_store, store_errors
@@ -54,7 +55,8 @@ def own_store(workspace: Workspace) -> str | None:
 def unneeded_models(workspace: Workspace, weights: Set[str], trainings: Set[str]) -> list[RecordedModel]:
     """Return the models of trainings with other weights, unless a version is registered, or the run waits or runs.
 
-    Models that Pixmill did not log, and files that are not in the project's folder, are never among them.
+    Models that Pixmill did not log, files that are not in the project's folder, and trainings at commits that its Git
+    does not know, since they are another project's or another clone's, are never among them.
 
     Args:
         workspace: The project's workspace; its MLflow must be as :func:`own_store` says.
@@ -92,6 +94,7 @@ def unneeded_models(workspace: Workspace, weights: Set[str], trainings: Set[str]
             and model.source_run_id in runs
             and _path(model.artifact_location).resolve().is_relative_to(workspace.home.resolve())
             and not {model.source_run_id, model.model_id} & needed
+            and _is_known(workspace.root, runs[model.source_run_id].data.tags.get("pixmill.commit"))
         ]
 
 
@@ -108,6 +111,10 @@ def delete_model(workspace: Workspace, model: RecordedModel) -> None:
         # In this order a killed process leaves a model that the next one finds again.
         get_artifact_repository(model.folder.as_uri()).delete_artifacts()
         open_store(uri).delete_logged_model(model.id)
+
+
+def _is_known(root: Path, commit: str | None) -> bool:
+    return commit is not None and git(root, "cat-file", "-e", f"{commit}^{{commit}}") is not None
 
 
 def _evaluated(run: Run) -> set[str]:

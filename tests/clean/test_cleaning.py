@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from pixmill.clean.cleaning import find_unneeded, remove
+from pixmill.clean.commits import all_named
 from pixmill.cli import main
+from pixmill.core.dvc import read_record
 from pixmill.core.errors import DataError, LockedError, PixmillError
 from pixmill.core.workspace import Workspace
 from tests.clean.conftest import KEPT, md5, put
@@ -77,10 +79,11 @@ def test_a_kill_loses_nothing_and_the_next_start_goes_on(workspace: Workspace) -
     done = subprocess.run([sys.executable, "-c", script, cached(root, "nobody")], cwd=root, check=False)
     assert done.returncode == -signal.SIGKILL
     assert tags(root)
+    git(root, "tag", "pixmill-clean/of-a-person")
     # A tag that stayed would keep what nobody needs any more.
     git(root, "stash", "drop", "-q")
     clean(workspace)
-    assert tags(root) == ""
+    assert tags(root).split()[2:] == ["refs/tags/pixmill-clean/of-a-person"]
     assert [name for name in KEPT if not cached(root, name).exists()] == ["stash"]
 
 
@@ -106,6 +109,39 @@ def test_nothing_goes_if_a_commit_cannot_be_read(workspace: Workspace) -> None:
     assert (files(root), tags(root)) == (before, "")
 
 
+def test_what_a_paused_rebase_put_aside_stays(workspace: Workspace) -> None:
+    root = workspace.root
+    put(root, "aside")
+    autostash = root / ".git" / "rebase-merge" / "autostash"
+    autostash.parent.mkdir()
+    autostash.write_text(git(root, "stash", "create") + "\n")
+    put(root, "workspace")
+    clean(workspace)
+    assert [name for name in ("aside", "nobody") if cached(root, name).exists()] == ["aside"]
+
+
+def test_commits_count_that_may_change_what_is_needed_by_params_alone(workspace: Workspace) -> None:
+    root = workspace.root
+    (root / "params.yaml").write_text("x: 5\n")
+    git(root, "commit", "-q", "-m", "Change", "params.yaml")
+    with all_named(root):
+        assert git(root, "rev-parse", "HEAD") in tags(root)
+
+
+def test_images_stay_if_the_list_of_their_folder_is_lost(workspace: Workspace) -> None:
+    # Without it `dvc gc` removes the images, even where the files of data/ are links to them.
+    record = read_record(workspace.root)
+    assert record is not None
+    digest = record["md5"]
+    (workspace.root / ".dvc" / "cache" / "files" / "md5" / digest[:2] / digest[2:]).unlink()
+    with pytest.raises(DataError, match="lacks the list") as refusal:
+        clean(workspace)
+    assert refusal.value.next is not None
+    dvc(workspace.root, "add", "-q", "data")
+    clean(workspace)
+    assert cached(workspace.root, "workspace").exists()
+
+
 def test_a_cache_that_others_may_use_is_left_alone(workspace: Workspace) -> None:
     root = workspace.root
     shared = root.parent / "cache"
@@ -116,15 +152,40 @@ def test_a_cache_that_others_may_use_is_left_alone(workspace: Workspace) -> None
         assert unneeded.describe()["DVC's cache"] == f"left alone: {shared} may be shared with other projects"
 
 
+def test_a_cache_that_a_worktree_uses_too_is_left_alone(workspace: Workspace) -> None:
+    root, other = workspace.root, workspace.root.parent / "second"
+    git(root, "worktree", "add", "-q", "--detach", str(other))
+    dvc(other, "config", "--local", "cache.dir", str(root / ".dvc" / "cache"))
+    with find_unneeded(workspace) as unneeded:
+        assert unneeded.files == []
+        assert unneeded.describe()["DVC's cache"] == f"left alone: the worktree {other} has the same"
+        # It would remove the tags of the first.
+        with pytest.raises(LockedError, match="another cleaning"):
+            clean(Workspace(other, other))
+
+
+def test_the_cache_of_a_project_that_moved_is_left_alone(workspace: Workspace) -> None:
+    # `dvc gc` looks for the project where it is now, in all commits.
+    root, moved = workspace.root, workspace.root / "moved"
+    git(root, "stash", "-q")
+    moved.mkdir()
+    git(root, "mv", ".dvc", "data.dvc", "dvc.lock", "dvc.yaml", "params.yaml", "moved")
+    git(root, "commit", "-q", "-m", "Move")
+    with find_unneeded(Workspace(moved, moved)) as unneeded:
+        assert unneeded.describe()["DVC's cache"] == "left alone: earlier commits have a project in another folder"
+        assert unneeded.files == []
+
+
 def test_a_cache_with_imported_data_is_left_alone(workspace: Workspace) -> None:
     # `dvc gc` takes what `dvc import` brought for unused, even where the workspace has it.
     root = workspace.root
-    (root / "theirs.dvc").write_text("deps:\n- path: d\n  repo:\n    url: ../src\nouts:\n- path: theirs\n")
+    (root / "sub").mkdir()
+    (root / "sub" / "theirs.dvc").write_text("deps:\n- path: d\n  repo:\n    url: ../src\nouts:\n- path: theirs\n")
     with find_unneeded(workspace) as unneeded:
         assert unneeded.describe()["DVC's cache"].startswith("left alone: `dvc gc` would remove")
-    git(root, "add", "theirs.dvc")
+    git(root, "add", "sub")
     git(root, "commit", "-q", "-m", "Import")
-    git(root, "rm", "-q", "theirs.dvc")
+    git(root, "rm", "-q", "sub/theirs.dvc")
     git(root, "commit", "-q", "-m", "Remove")
     with find_unneeded(workspace) as unneeded:
         assert unneeded.files == []

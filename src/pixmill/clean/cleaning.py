@@ -9,12 +9,12 @@ from pathlib import Path
 
 import psutil
 
-from pixmill.clean.commits import all_named, has_imports, versions
+from pixmill.clean.commits import all_named, has_imports, has_moved, other_worktrees, versions
 from pixmill.clean.dvc_cache import remove_unneeded, unneeded_files
 from pixmill.clean.models import RecordedModel, delete_model, own_store, unneeded_models
 from pixmill.clean.scratch import stale_scratch
 from pixmill.clean.usage import size_of
-from pixmill.core.dvc import cache_folder, read_listing
+from pixmill.core.dvc import cache_folder, read_listing, read_record
 from pixmill.core.errors import DataError, LockedError
 from pixmill.core.files import file_digest, hold_lock
 from pixmill.core.progress import track
@@ -82,10 +82,15 @@ def find_unneeded(workspace: Workspace) -> Iterator[Unneeded]:
             raise DataError(f"{root} is no repository of DVC", next="cd to the project's folder")
         found = Unneeded()
         if not cache.resolve().is_relative_to(root.resolve()):
-            found.kept["DVC's cache"] = f"left alone: {cache.parents[1]} may be shared with other projects"
+            found.kept["DVC's cache"] = f"left alone: {cache.resolve().parents[1]} may be shared with other projects"
+        elif other := next((path for path in other_worktrees(root) if _has_cache(path, cache)), None):
+            found.kept["DVC's cache"] = f"left alone: the worktree {other} has the same"
         elif has_imports(root):
             found.kept["DVC's cache"] = "left alone: `dvc gc` would remove what came by `dvc import`"
+        elif has_moved(root):
+            found.kept["DVC's cache"] = "left alone: earlier commits have a project in another folder"
         else:
+            _require_list(root, cache)
             found.files = unneeded_files(root)
         if own_store(workspace) is None:
             found.kept["MLflow"] = "left alone: it is not in this folder"
@@ -141,10 +146,24 @@ def _nothing_running(workspace: Workspace) -> Iterator[None]:
                 held.enter_context(workspace.lock(stage))
             except LockedError as error:
                 raise LockedError(error.message, next=then) from None
-        for folder, what in (("clean", "cleaning"), ("record", "sending of runs")):
-            refusal = LockedError(f"another {what} is in progress", next=then)
-            held.enter_context(hold_lock(workspace.scratch(folder) / "lock", refusal))
+        refusal = LockedError("another sending of runs is in progress", next=then)
+        held.enter_context(hold_lock(workspace.scratch("record") / "lock", refusal))
         yield
+
+
+def _has_cache(root: Path, cache: Path) -> bool:
+    folder = cache_folder(root)
+    return folder is not None and folder.resolve() == cache.resolve()
+
+
+def _require_list(root: Path, cache: Path) -> None:
+    """Refuse where ``dvc gc`` would take the images for unneeded, to which ``data/`` may have no more than links."""
+    record = read_record(root)
+    if record and (root / "data").exists() and read_listing(cache, record["md5"]) is None:
+        raise DataError(
+            "DVC's cache lacks the list of files that data.dvc names",
+            next="dvc pull data.dvc, or if data/ is as it should be: dvc add data",
+        )
 
 
 def _needed_trainings(root: Path, cache: Path) -> tuple[set[str], set[str]]:

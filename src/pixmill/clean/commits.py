@@ -1,11 +1,11 @@
 """All commits that somebody may come back to, under names that DVC knows."""
 
 import contextlib
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from pixmill.core.errors import DataError
+from pixmill.core.errors import DataError, LockedError
+from pixmill.core.files import hold_lock
 from pixmill.core.git import git
 
 _TAGS = "refs/tags/pixmill-clean/"
@@ -19,8 +19,11 @@ _STASHES = (
 )
 """Stashes of Git and of DVC (before ``dvc exp apply``, queued and failed experiments): all their entries count."""
 
-_VERSIONED = ("*.dvc", "*dvc.lock", "*dvc.yaml")
-"""What decides which files of DVC's cache a commit needs."""
+_PAUSED = ("MERGE_HEAD", "MERGE_AUTOSTASH", "rebase-merge/autostash", "rebase-merge/orig-head")
+"""What a merge or rebase that waits for a person has put aside."""
+
+_VERSIONED = ("*.dvc", "*.dvcignore", "*dvc.lock", "*.yaml")
+"""What decides which files of DVC's cache a commit needs; ``dvc.yaml`` may take paths from ``params.yaml``."""
 
 _IMPORT = "^ +repo:"
 """The line of a ``.dvc`` file that names the repository where the files came from."""
@@ -38,6 +41,7 @@ def all_named(root: Path) -> Iterator[None]:
         root: The project's folder.
 
     Raises:
+        LockedError: Another cleaning, perhaps of another project in this Git repository, needs the tags.
         DataError: There is no commit yet, the history is shallow, or Git cannot read it.
     """
     if git(root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}") is None:
@@ -45,16 +49,21 @@ def all_named(root: Path) -> Iterator[None]:
     if _read(root, "rev-parse", "--is-shallow-repository") != ["false"]:
         advice = "git fetch --unshallow"
         raise DataError("the history is cut off (shallow): what earlier commits need is unknown", next=advice)
-    _remove_tags(root)
-    refs = {*_read(root, "for-each-ref", "--format=%(refname)", "refs/stash", "refs/exps")}
-    # Only the last entry of a stash is a ref.
-    stashed = [entry for stash in refs.intersection(_STASHES) for entry in _read(root, "rev-list", "-g", stash)]
-    try:
-        for commit in _read(root, "log", "--all", *stashed, "--full-history", "--format=%H", "--", *_VERSIONED):
-            _read(root, "update-ref", f"{_TAGS}{commit}", commit)
-        yield
-    finally:
+    # Not in `.pixmill/`: worktrees, and projects in folders of one repository, have the same tags.
+    lock = root / _text(root, "rev-parse", "--git-common-dir").rstrip("\n") / "pixmill-clean.lock"
+    refusal = LockedError("another cleaning is in progress", next="wait for it or stop it, then: pixmill clean")
+    with hold_lock(lock, refusal):
         _remove_tags(root)
+        refs = {*_read(root, "for-each-ref", "--format=%(refname)", "refs/stash", "refs/exps")}
+        # Only the last entry of a stash is a ref.
+        stashed = [entry for stash in refs.intersection(_STASHES) for entry in _read(root, "rev-list", "-g", stash)]
+        paused = [name for name in _PAUSED if git(root, "rev-parse", "--verify", "--quiet", name)]
+        try:
+            for commit in _read(root, "rev-list", "--all", *stashed, *paused, "--full-history", "--", *_VERSIONED):
+                _read(root, "update-ref", f"{_TAGS}{commit}", commit)
+            yield
+        finally:
+            _remove_tags(root)
 
 
 def versions(root: Path, file: str) -> list[str]:
@@ -80,14 +89,38 @@ def has_imports(root: Path) -> bool:
     Raises:
         DataError: Git cannot read it.
     """
-    if any(re.search(_IMPORT, path.read_text(errors="replace"), re.MULTILINE) for path in root.glob("?*.dvc")):
+    if git(root, "grep", "--untracked", "--quiet", "-E", _IMPORT, "--", "*.dvc") is not None:
         return True
     return bool(_read(root, "log", "--all", "-m", "--full-history", "--format=%H", "-G", _IMPORT, "--", "*.dvc"))
 
 
+def has_moved(root: Path) -> bool:
+    """Tell whether a commit moved or removed a DVC project of this Git repository, within :func:`all_named`.
+
+    Raises:
+        DataError: Git cannot read it.
+    """
+    options = ("--no-renames", "--diff-filter=D", "--full-history", "--format=%H", "--", ":/*.dvc/config")
+    return bool(_read(root, "log", "--all", *options))
+
+
+def other_worktrees(root: Path) -> list[Path]:
+    """Return the project's folder in each other worktree of its Git repository.
+
+    Raises:
+        DataError: Git cannot list them.
+    """
+    mark, prefix = "worktree ", _text(root, "rev-parse", "--show-prefix").rstrip("\n")
+    lines = _read(root, "worktree", "list", "--porcelain")
+    folders = [Path(line.removeprefix(mark), prefix) for line in lines if line.startswith(mark)]
+    return [folder for folder in folders if folder.resolve() != root.resolve()]
+
+
 def _remove_tags(root: Path) -> None:
-    for ref in _read(root, "for-each-ref", "--format=%(refname)", _TAGS):
-        _read(root, "update-ref", "-d", ref)
+    for line in _read(root, "for-each-ref", "--format=%(refname) %(objectname)", _TAGS):
+        ref, _, commit = line.rpartition(" ")
+        if ref == f"{_TAGS}{commit}":  # A person's tag has another name.
+            _read(root, "update-ref", "-d", ref)
 
 
 def _read(root: Path, *words: str) -> list[str]:

@@ -44,8 +44,9 @@ def _gc(root: Path, *options: str) -> str:
     if done.returncode:
         reason = next((line for line in done.stderr.splitlines() if line.startswith("ERROR: ")), done.stderr.strip())
         message = reason.removeprefix("ERROR: ") or f"exit code {done.returncode}"
+        # Without --dry it may have begun.
         raise DataError(
-            f"nothing was deleted, since `dvc gc` failed: {message}",
+            f"{'nothing was deleted, since ' * ('--dry' in options)}`dvc gc` failed: {message}",
             next="mend that, or delete the branch or experiment that leads there, then: pixmill clean",
         )
     return done.stdout

@@ -194,7 +194,7 @@ def test_a_cache_with_imported_data_is_left_alone(workspace: Workspace) -> None:
 def test_it_refuses_while_a_stage_dvc_or_another_cleaning_runs(workspace: Workspace) -> None:
     with workspace.lock("train"), pytest.raises(LockedError, match="the stage 'train'"):
         clean(workspace)
-    with find_unneeded(workspace), pytest.raises(LockedError, match="another"):
+    with find_unneeded(workspace), pytest.raises(LockedError, match="another cleaning"):
         clean(workspace)
     script = workspace.root / ".dvc" / "tmp" / "dvc"
     script.write_text("import time; print(flush=True); time.sleep(60)")

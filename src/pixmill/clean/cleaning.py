@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from pixmill.clean.commits import all_named, has_imports, has_moved, other_worktrees, versions
+from pixmill.clean.commits import all_named, has_imports, has_moved, only_cleaning, other_worktrees, versions
 from pixmill.clean.dvc_cache import remove_unneeded, unneeded_files
 from pixmill.clean.models import RecordedModel, delete_model, own_store, unneeded_models
 from pixmill.clean.scratch import stale_scratch
@@ -77,7 +77,7 @@ def find_unneeded(workspace: Workspace) -> Iterator[Unneeded]:
         PixmillError: MLflow cannot be read.
     """
     root = workspace.root
-    with _nothing_running(workspace), all_named(root):
+    with only_cleaning(root), _nothing_running(workspace), all_named(root):
         if (cache := cache_folder(root)) is None:
             raise DataError(f"{root} is no repository of DVC", next="cd to the project's folder")
         found = Unneeded()

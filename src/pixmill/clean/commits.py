@@ -30,18 +30,16 @@ _IMPORT = "^ +repo:"
 
 
 @contextlib.contextmanager
-def all_named(root: Path) -> Iterator[None]:
-    """During the block, give a tag ``pixmill-clean/<commit>`` to every commit that changed what DVC versions.
+def only_cleaning(root: Path) -> Iterator[None]:
+    """During the block, let no other cleaning begin in this Git repository, whose tags are the same.
 
-    ``dvc gc --all-tags`` then knows all that is reachable from branches, tags, remotes, experiments (also queued,
-    failed and applied ones), stashes, other worktrees and refs of other tools; not what only the reflog has. The other
-    commits need the same files, and DVC reads commits slowly. Tags that a killed process left go first.
+    Its worktrees, and projects in its folders, have a ``.pixmill/`` each: the lock is in the folder that they share.
 
     Args:
         root: The project's folder.
 
     Raises:
-        LockedError: Another cleaning, perhaps of another project in this Git repository, needs the tags.
+        LockedError: Another cleaning is in progress.
         DataError: There is no commit yet, the history is shallow, or Git cannot read it.
     """
     if git(root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}") is None:
@@ -49,21 +47,38 @@ def all_named(root: Path) -> Iterator[None]:
     if _read(root, "rev-parse", "--is-shallow-repository") != ["false"]:
         advice = "git fetch --unshallow"
         raise DataError("the history is cut off (shallow): what earlier commits need is unknown", next=advice)
-    # Not in `.pixmill/`: worktrees, and projects in folders of one repository, have the same tags.
     lock = root / _text(root, "rev-parse", "--git-common-dir").rstrip("\n") / "pixmill-clean.lock"
     refusal = LockedError("another cleaning is in progress", next="wait for it or stop it, then: pixmill clean")
     with hold_lock(lock, refusal):
+        yield
+
+
+@contextlib.contextmanager
+def all_named(root: Path) -> Iterator[None]:
+    """During the block, give a tag ``pixmill-clean/<commit>`` to every commit that changed what DVC versions.
+
+    ``dvc gc --all-tags`` then knows all that is reachable from branches, tags, remotes, experiments (also queued,
+    failed and applied ones), stashes, other worktrees, a paused merge or rebase and refs of other tools; not what only
+    the reflog has. The other commits need the same files, and DVC reads commits slowly. Tags that a killed process left
+    go first.
+
+    Args:
+        root: The project's folder.
+
+    Raises:
+        DataError: Git cannot read the history.
+    """
+    _remove_tags(root)
+    refs = {*_read(root, "for-each-ref", "--format=%(refname)", "refs/stash", "refs/exps")}
+    # Only the last entry of a stash is a ref.
+    stashed = [entry for stash in refs.intersection(_STASHES) for entry in _read(root, "rev-list", "-g", stash)]
+    paused = [name for name in _PAUSED if git(root, "rev-parse", "--verify", "--quiet", name)]
+    try:
+        for commit in _read(root, "rev-list", "--all", *stashed, *paused, "--full-history", "--", *_VERSIONED):
+            _read(root, "update-ref", f"{_TAGS}{commit}", commit)
+        yield
+    finally:
         _remove_tags(root)
-        refs = {*_read(root, "for-each-ref", "--format=%(refname)", "refs/stash", "refs/exps")}
-        # Only the last entry of a stash is a ref.
-        stashed = [entry for stash in refs.intersection(_STASHES) for entry in _read(root, "rev-list", "-g", stash)]
-        paused = [name for name in _PAUSED if git(root, "rev-parse", "--verify", "--quiet", name)]
-        try:
-            for commit in _read(root, "rev-list", "--all", *stashed, *paused, "--full-history", "--", *_VERSIONED):
-                _read(root, "update-ref", f"{_TAGS}{commit}", commit)
-            yield
-        finally:
-            _remove_tags(root)
 
 
 def versions(root: Path, file: str) -> list[str]:

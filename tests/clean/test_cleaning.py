@@ -208,9 +208,12 @@ def test_it_refuses_while_a_stage_dvc_or_another_cleaning_runs(workspace: Worksp
             process.kill()
 
 
-def test_without_a_commit_it_says_what_to_do(tmp_path: Path) -> None:
+def test_without_a_commit_or_git_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     git(tmp_path, "init", "-q")
     with pytest.raises(PixmillError, match="no commit"):
+        clean(Workspace(tmp_path, tmp_path))
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(PixmillError, match="the program git is not on PATH"):
         clean(Workspace(tmp_path, tmp_path))
 
 

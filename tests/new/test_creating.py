@@ -151,7 +151,7 @@ def test_a_full_disk_leaves_no_half_project(most: int, new: New, pets: Path, tmp
     for name in ("pets", "empty"):
         with limit_file_size(most):
             said = new(name, "--from", str(pets))
-        assert f"Nothing is left of {tmp_path / name}\nNext: mend this, then repeat the command\n" in said
+        assert f"Nothing is left of {tmp_path / name}\nNext: fix this, then repeat the command\n" in said
         assert sorted(tmp_path.rglob("*")) == before
 
 

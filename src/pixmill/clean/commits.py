@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pixmill.core.errors import DataError, LockedError
 from pixmill.core.files import hold_lock
-from pixmill.core.git import git
+from pixmill.core.git import git, require_git
 
 _TAGS = "refs/tags/pixmill-clean/"
 
@@ -41,7 +41,9 @@ def only_cleaning(root: Path) -> Iterator[None]:
     Raises:
         LockedError: Another cleaning is in progress.
         DataError: There is no commit yet, the history is shallow, or Git cannot read it.
+        PixmillError: Git is missing.
     """
+    require_git()
     if git(root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}") is None:
         raise DataError(f"{root} has no commit that tells what is needed", next='git add -A && git commit -m "Start"')
     if _read(root, "rev-parse", "--is-shallow-repository") != ["false"]:

@@ -144,7 +144,7 @@ def _all_or_nothing(root: Path) -> Iterator[None]:
         if not there:
             root.rmdir()
         raise type(error)(
-            f"{error.message}. Nothing is left of {root}", next="mend this, then repeat the command"
+            f"{error.message}. Nothing is left of {root}", next="fix this, then repeat the command"
         ) from error
 
 

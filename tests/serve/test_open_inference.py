@@ -87,9 +87,13 @@ def test_server_and_model_describe_themselves(client: Client) -> None:
         assert [output["name"] for output in told["outputs"]] == OUTPUTS
         assert told["outputs"][4]["shape"] == [-1, 3]
         assert client.get(f"/v2/models/{known}/ready").status == 200
+        versioned = f"/v2/models/{known}/versions/1"
+        assert (client.get(versioned).json, client.get(f"{versioned}/ready").status) == (told, 200)
     assert {client.get(f"/v2/health/{state}").status for state in ("live", "ready")} == {200}
-    for path in ("/v2/models/other", "/v2/models/other/ready"):
+    for path in ("/v2/models/other", "/v2/models/other/ready", "/v2/models/default/versions/2"):
         assert client.get(path).is_problem(404)
+    answer = client.get("/v2/models/default/versions/2/ready")
+    assert answer.json["detail"] == "There is no version '2'; this server has 1."
     assert client.post_json("/v2/models/other/infer", {}).is_problem(404)
 
 

@@ -63,7 +63,8 @@ def test_invocations_take_a_table_in_csv(client: Client, known: tuple, table: st
 
 
 def test_invocations_take_the_bytes_of_an_image(client: Client, known: tuple) -> None:
-    assert rows(client.post("/invocations", picture(), "image/png")) == [known]
+    for kind in ("image/png", "application/x-image"):
+        assert rows(client.post("/invocations", picture(), kind)) == [known]
 
 
 @pytest.mark.parametrize(
@@ -121,6 +122,9 @@ def test_the_model_is_known_by_its_name_and_as_default(client: Client) -> None:
         assert (told["name"], told["ready"]) == (known, True)
         (version,) = told["model_version_status"]
         assert version == {"version": "1", "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
+        versioned = f"/v1/models/{known}/versions/1"
+        assert client.get(versioned).json == told
+        assert client.post_json(f"{versioned}:predict", {"instances": []}).json == {"predictions": []}
     for method, path in [("GET", "/v1/models/other"), ("POST", "/v1/models/other:predict")]:
         answer = client.ask(method, path, b"{}", {"Content-Type": "application/json"})
         assert answer.is_problem(404)

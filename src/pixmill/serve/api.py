@@ -59,16 +59,22 @@ class Endpoints:
             raise _busy("The server is starting or closing.", 5)
         return self.models.current
 
-    def named(self, name: str) -> LoadedModel:
-        """Return the model that a client names.
+    def named(self, path: str) -> tuple[str, LoadedModel]:
+        """Return the name and the model that a client asks for.
+
+        Args:
+            path: The name, with or without ``/versions/<version>`` behind it.
 
         Raises:
-            ProblemError: It has another name, or there is none: the service starts or ends.
+            ProblemError: It has another name or version, or there is none: the service starts or ends.
         """
-        names = self.models.names
+        name, _, version = path.partition("/versions/")
+        names, loaded = self.models.names, self.loaded
         if name not in names:
             raise ProblemError(404, f"There is no model '{name}'; this server has {' and '.join(names)}.")
-        return self.loaded
+        if version not in ("", loaded.served_version):
+            raise ProblemError(404, f"There is no version '{version}'; this server has {loaded.served_version}.")
+        return name, loaded
 
     async def predict(self, contents: Sequence[bytes]) -> tuple[LoadedModel, list[Answer]]:
         """Return the answers for images, and the model that gave them.

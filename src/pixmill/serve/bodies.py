@@ -60,7 +60,7 @@ def media_type(request: Request) -> str:
 
 def is_raw(kind: str) -> bool:
     """Tell whether a media type stands for the bytes of one image."""
-    return kind.startswith("image/") or kind == "application/octet-stream"
+    return kind.startswith("image/") or kind in ("application/octet-stream", "application/x-image")
 
 
 async def read_images(request: Request, *, urls: bool) -> list[UploadedImage | WebImage]:

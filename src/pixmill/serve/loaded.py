@@ -92,6 +92,11 @@ class LoadedModel:
         self._held.release()
 
     @property
+    def served_version(self) -> str:
+        """Its version in MLflow's registry; ``1`` for a model that has none, for protocols that ask for one."""
+        return self.model.version or "1"
+
+    @property
     def waiting(self) -> int:
         """Images that wait for a worker."""
         return self._service.waiting

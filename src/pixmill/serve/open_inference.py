@@ -19,7 +19,7 @@ from pixmill import __version__
 from pixmill.learn.inference import Answer
 from pixmill.serve import schemas, scoring_schemas
 from pixmill.serve.api import InjectedEndpoints
-from pixmill.serve.bodies import is_raw, media_type, parse, too_many, unsupported_type, validate
+from pixmill.serve.bodies import media_type, parse, too_many, unsupported_type, validate
 from pixmill.serve.problems import ProblemError
 from pixmill.serve.settings import MAX_IMAGES
 
@@ -58,46 +58,24 @@ async def ready(endpoints: InjectedEndpoints) -> Response:
     return JSONResponse({"status": "ready"})
 
 
-@router.get("/models/{name}/ready", response_model=schemas.Alive, responses=schemas.problems(401, 404, 421, 503))
+@router.get("/models/{name:path}/ready", response_model=schemas.Alive, responses=schemas.problems(401, 404, 421, 503))
 async def model_ready(name: str, endpoints: InjectedEndpoints) -> Response:
     """Answer with 200 once the model is ready."""
     endpoints.named(name)
     return JSONResponse({"status": "ready"})
 
 
-@router.get(
-    "/models/{name}", response_model=scoring_schemas.TensorModel, responses=schemas.problems(401, 404, 421, 503)
-)
-async def model(name: str, endpoints: InjectedEndpoints) -> Response:
-    """Describe the model's input and outputs; its classes stand in the order of `probabilities`."""
-    facts = endpoints.named(name).model
-    outputs = [
-        {"name": output, "datatype": kind, "shape": [-1, len(facts.labels)] if output == "probabilities" else [-1]}
-        for output, kind in _TYPES.items()
-    ]
-    return JSONResponse(
-        {
-            "name": name,
-            "versions": [facts.version or "1"],
-            "platform": "pixmill",
-            "inputs": [{"name": "image", "datatype": "BYTES", "shape": [-1]}],
-            "outputs": outputs,
-            "parameters": {"classes": list(facts.labels)},
-        }
-    )
-
-
 @router.post(
-    "/models/{name}/infer",
+    "/models/{name:path}/infer",
     response_model=scoring_schemas.InferResponse,
     responses=schemas.problems(400, 401, 403, 404, 413, 415, 421, 422, 503),
     openapi_extra=scoring_schemas.infer_body(),
 )
 async def infer(name: str, request: Request, endpoints: InjectedEndpoints) -> Response:
     """Predict images; in JSON they are base64, in binary tensors the bytes themselves."""
-    endpoints.named(name)
+    name, _ = endpoints.named(name)
     kind = media_type(request)
-    if kind and not is_raw(kind) and kind != "application/json":
+    if kind not in ("", "application/json", "application/octet-stream"):
         raise unsupported_type("application/json, or application/octet-stream with tensors behind the JSON", kind)
     body = await request.body()
     asked, contents = await asyncio.to_thread(_read, body, request.headers.get(HEAD_LENGTH))
@@ -118,13 +96,36 @@ async def infer(name: str, request: Request, endpoints: InjectedEndpoints) -> Re
         else:
             shown["data"] = np.ravel(values).tolist()
         outputs.append(shown)
-    answer = {"model_name": name, "model_version": loaded.model.version or "1", "outputs": outputs}
+    answer = {"model_name": name, "model_version": loaded.served_version, "outputs": outputs}
     if asked.id is not None:
         answer["id"] = asked.id
     if not any("parameters" in output for output in outputs):
         return JSONResponse(answer)
     head = json.dumps(answer).encode()
     return Response(head + tail, media_type="application/octet-stream", headers={HEAD_LENGTH: str(len(head))})
+
+
+@router.get(
+    "/models/{name:path}", response_model=scoring_schemas.TensorModel, responses=schemas.problems(401, 404, 421, 503)
+)
+async def model(name: str, endpoints: InjectedEndpoints) -> Response:
+    """Describe the model's input and outputs; its classes stand in the order of `probabilities`."""
+    name, loaded = endpoints.named(name)
+    facts = loaded.model
+    outputs = [
+        {"name": output, "datatype": kind, "shape": [-1, len(facts.labels)] if output == "probabilities" else [-1]}
+        for output, kind in _TYPES.items()
+    ]
+    return JSONResponse(
+        {
+            "name": name,
+            "versions": [loaded.served_version],
+            "platform": "pixmill",
+            "inputs": [{"name": "image", "datatype": "BYTES", "shape": [-1]}],
+            "outputs": outputs,
+            "parameters": {"classes": list(facts.labels)},
+        }
+    )
 
 
 def _read(body: bytes, length: str | None) -> tuple[scoring_schemas.InferRequest, list[bytes]]:

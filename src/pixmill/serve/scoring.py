@@ -60,7 +60,7 @@ async def models(endpoints: InjectedEndpoints) -> Response:
 
 
 @router.post(
-    "/v1/models/{name}:predict",
+    "/v1/models/{name:path}:predict",
     response_model=schemas.Scores,
     responses=_REFUSALS | schemas.problems(404),
     openapi_extra=scoring_schemas.instances_body(),
@@ -71,13 +71,13 @@ async def predict_named(name: str, request: Request, endpoints: InjectedEndpoint
     return await predict_instances(request, endpoints)
 
 
-@router.get("/v1/models/{name}", response_model=scoring_schemas.ModelStatus, responses=_NAMED)
+@router.get("/v1/models/{name:path}", response_model=scoring_schemas.ModelStatus, responses=_NAMED)
 async def model_status(name: str, endpoints: InjectedEndpoints) -> Response:
     """Tell whether the model is ready, as KServe and TensorFlow Serving do."""
-    loaded = endpoints.named(name)
+    name, loaded = endpoints.named(name)
     state = {"state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
     return JSONResponse(
-        {"name": name, "ready": True, "model_version_status": [{"version": loaded.model.version or "1", **state}]}
+        {"name": name, "ready": True, "model_version_status": [{"version": loaded.served_version, **state}]}
     )
 
 

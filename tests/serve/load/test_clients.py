@@ -66,7 +66,7 @@ def test_triton(server: Running, key: str | None, expected: list[Prediction], bi
     images = [*IMAGES, b"no image"]
     tensor = InferInput(asked["name"], [len(images)], asked["datatype"])
     tensor.set_data_from_numpy(np.array(images if binary else list(map(b64, images)), object), binary_data=binary)
-    answer = client.infer("default", [tensor], headers=bearer(key), request_id="7")
+    answer = client.infer("default", [tensor], "1", headers=bearer(key), request_id="7")
     assert answer.get_response()["id"] == "7"
     assert [label.decode() for label in answer.as_numpy("label")] == [told.label or "" for told in expected]
     assert answer.as_numpy("confidence").tolist() == [told.confidence or 0 for told in expected]

@@ -7,7 +7,7 @@ import pytest
 
 from pixmill.core.origin import install_command
 from pixmill.doctor import Status
-from pixmill.doctor.machine import _pin, check_disk, check_packages, check_python
+from pixmill.doctor.machine import _pin, check_disk, check_git, check_packages, check_python
 from pixmill.provenance.lock import SECTIONS, Lock, write_lock
 
 
@@ -31,6 +31,20 @@ def test_a_python_that_is_too_old_is_bad(monkeypatch):
     python, _ = check_python(Path())
     assert python.status is Status.BAD
     assert "3.10.1" in python.message
+
+
+def test_git_that_does_not_know_who_commits_is_a_warning(tmp_path, monkeypatch):
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "config"))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    (tmp_path / "config").write_text("[user]\n\tuseConfigOnly = true\n")
+    for name in ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "EMAIL"):
+        monkeypatch.delenv(name, raising=False)
+    (unknown,) = check_git(tmp_path)
+    assert unknown.status is Status.WARNING
+    assert unknown.next.startswith("git config --global user.name ")
+    (tmp_path / "config").write_text("[user]\n\tname = A\n\temail = a@example.org\n")
+    (known,) = check_git(tmp_path)
+    assert known.status is Status.OK
 
 
 def test_packages_are_compared_with_the_pinned_ones(tmp_path):

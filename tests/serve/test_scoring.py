@@ -1,6 +1,7 @@
 """Clients of MLflow, TensorFlow Serving, KServe and Hugging Face are answered in the form that they read."""
 
 import base64
+import json
 from typing import Any
 
 import pytest
@@ -135,6 +136,12 @@ def test_the_model_is_known_by_its_name_and_as_default(client: Client) -> None:
 def test_instances_are_predicted_as_by_tensorflow_serving(client: Client, known: tuple, cell: Any) -> None:
     for more in ({}, {"signature_name": "serving_default"}, {"parameters": {"a": [1]}}):
         assert rows(client.post_json("/v1/models/default:predict", {"instances": [cell], **more})) == [known]
+
+
+def test_the_type_that_curl_sends_is_ignored_as_by_tensorflow_serving(client: Client, known: tuple) -> None:
+    body = json.dumps({"instances": [{"b64": IMAGE}]}).encode()
+    assert rows(client.post("/v1/models/default:predict", body, "application/x-www-form-urlencoded")) == [known]
+    assert client.post("/v1/models/default:predict", b"a=b", "application/x-www-form-urlencoded").is_problem(400)
 
 
 @pytest.mark.parametrize(

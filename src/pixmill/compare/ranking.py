@@ -293,7 +293,9 @@ def _summary(runs: Ranking) -> str:
     if not runs.rows:
         return "No run or experiment can be compared."
     best, others, worse = runs.rows[0], len(runs.rows) - 1, sum(row.worse for row in runs.rows)
-    sentence = f"{best.name} has the best {METRIC_NAMES[runs.metric]}, {best.value:.3f}"
+    same = all(row.n == row.common == best.n for row in runs.rows)
+    among = "" if same else " of those tested on the same images"
+    sentence = f"{best.name} has the best {METRIC_NAMES[runs.metric]}{among}, {best.value:.3f}"
     if not others:
         return f"{sentence}; there is no other to compare it with."
     return f"{sentence}; {worse or 'none'} of the other {others} {'is' if worse == 1 else 'are'} significantly worse."

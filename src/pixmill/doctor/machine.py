@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.extras import list_requirements
-from pixmill.core.git import require_git
+from pixmill.core.git import git, require_git
 from pixmill.core.origin import install_command
 from pixmill.doctor.finding import Finding, Status, check
 
@@ -52,10 +52,18 @@ def check_path() -> Finding:
 
 
 @check("Git")
-def check_git(_: Path) -> Iterator[Finding]:
-    """Tell whether there is Git, without which nothing is compared or known to be committed."""
+def check_git(root: Path) -> Iterator[Finding]:
+    """Tell whether there is Git, without which nothing is compared, and whether it knows who commits.
+
+    Args:
+        root: The project's folder.
+    """
     require_git()
-    yield Finding("Git", Status.OK, str(shutil.which("git")))
+    if git(root, "var", "GIT_AUTHOR_IDENT") is None:
+        advice = 'git config --global user.name "Your Name" && git config --global user.email you@example.org'
+        yield Finding("Git", Status.WARNING, "it does not know who you are, so it refuses to commit", next=advice)
+    else:
+        yield Finding("Git", Status.OK, str(shutil.which("git")))
 
 
 @check("packages")

@@ -9,7 +9,7 @@ from python_multipart.multipart import parse_options_header
 from starlette.requests import Request
 
 from pixmill.serve import scoring_schemas
-from pixmill.serve.bodies import is_raw, media_type, read_json, too_many, unsupported_type, validate
+from pixmill.serve.bodies import is_raw, media_type, parse, read_json, too_many, unsupported_type, validate
 from pixmill.serve.problems import ProblemError
 from pixmill.serve.settings import MAX_IMAGES
 
@@ -40,10 +40,13 @@ async def read_cells(request: Request) -> list[bytes]:
 async def read_instances(request: Request) -> list[bytes]:
     """Return the images in a body of TensorFlow Serving's or KServe's clients.
 
+    The type that the request names is ignored, as by TensorFlow Serving, whose examples send that of a form: curl's.
+
     Raises:
-        ProblemError: The body is something else, is malformed, or not as described.
+        ProblemError: The body is no JSON, or not as described.
     """
-    return await read_json(request, lambda document: validate(scoring_schemas.Instances, document).instances)
+    body = await request.body()
+    return await asyncio.to_thread(lambda: validate(scoring_schemas.Instances, parse(body)).instances)
 
 
 async def read_label_request(request: Request) -> tuple[bytes, int | None]:

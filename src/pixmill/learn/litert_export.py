@@ -120,7 +120,7 @@ def convert_backbone(
         announce("features: ai-edge-litert is not installed, so TensorFlow computes them")
         _REFUSED.add(name)
         return None
-    announce(f"features: converting {params.name} to LiteRT, once")
+    announce(f"features: converting {params.name} to LiteRT, once for these layers")
     fix_threads(threads)
     backbone = build_backbone(params, image_size=image_size, **origin)
     maps = {f"{MAP}{start}": values for start, values in feature_maps(backbone.output).items()}

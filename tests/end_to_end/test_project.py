@@ -201,7 +201,9 @@ def next_wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     folder = tmp_path_factory.mktemp("next")
     source = Project(copy_repository(repository, folder / "source"))
     source.edit(('__version__ = "0.1.0"', '__version__ = "0.2.0"'), file="src/pixmill/__init__.py")
-    source.edit(("label_smoothing: float = Field(default=0.0,", "label_smoothing: float = Field(default=0.1,"), file=DEFAULTS)
+    source.edit(
+        ("label_smoothing: float = Field(default=0.0,", "label_smoothing: float = Field(default=0.1,"), file=DEFAULTS
+    )
     source.edit(("_STEPS = 1000", "_STEPS = 1001"), file="src/pixmill/train/logistic.py")
     source.edit(("## Unreleased\n", "## 0.2.0\n\n- train: labels are smoothed.\n"), file="src/pixmill/CHANGELOG.md")
     for name in ("Makefile", "_gitattributes"):

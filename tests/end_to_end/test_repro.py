@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pixmill.core.params import flat, load_params
+from pixmill.core.params import load_params, parse_params
 from pixmill.core.workspace import Workspace
 from pixmill.images.parts import open_shards
 from pixmill.learn.determinism import fix_threads
@@ -67,8 +67,9 @@ def test_the_run_in_mlflow_says_what_made_the_model(finished) -> None:
     outs = {out["path"]: out["md5"] for stage in lock.values() for out in stage["outs"]}
     assert run.data.params["train.epochs"] == "6"
     assert run.data.params["split.image_size"]
-    params = load_params(finished.path)
-    assert RunReader(Workspace(finished.path, finished.path)).resolved_params(run.info.run_id) == flat(params)
+    resolved = RunReader(Workspace(finished.path, finished.path)).read(run.info.run_id, "params.json")
+    assert resolved is not None
+    assert parse_params(resolved.decode()) == load_params(finished.path)
     assert "train.momentum" not in run.data.params
     history = client.get_metric_history(run.info.run_id, "val_loss")
     assert [point.step for point in history] == list(range(1, len(history) + 1))

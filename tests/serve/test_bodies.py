@@ -1,13 +1,19 @@
 """A body that is refused costs little, whatever is in it, and nobody else waits for it."""
 
 import base64
+import contextlib
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
+from pixmill.serve.bodies import validate
+from pixmill.serve.problems import ProblemError
+from pixmill.serve.scoring_schemas import Inputs
 from tests.serve.conftest import BOUNDARY, Client, picture
 
 pytestmark = pytest.mark.linux
@@ -120,3 +126,20 @@ def test_a_batch_of_as_much_as_may_be_is_taken(client: Client) -> None:
 )
 def test_json_is_asked_for(client: Client, route: str, body: bytes, kind: str, status: int) -> None:
     assert client.post(route, body, kind).is_problem(status)
+
+
+def test_a_refused_document_is_freed_with_its_error_and_waits_for_no_garbage_collection() -> None:
+    class Cell(str):
+        __slots__ = ("__weakref__",)
+
+    cell = Cell("not base64")
+    kept = weakref.ref(cell)
+    gc.disable()
+    try:
+        with contextlib.suppress(ProblemError):
+            validate(Inputs, {"inputs": [cell]})
+            pytest.fail("it was accepted")
+        del cell
+        assert kept() is None
+    finally:
+        gc.enable()

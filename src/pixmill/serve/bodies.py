@@ -237,7 +237,9 @@ def validate(schema: type[Schema], document: Any) -> Schema:
     try:
         return schema.model_validate(document)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
+        # Without the context, whose error has a traceback with this frame: the body would stay in memory until Python
+        # looks for cycles.
+        first = error.errors(include_context=False, include_input=False, include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         said = first["msg"].removeprefix("Value error, ")
         raise ProblemError(422, f"{place}: {said}" if place else said) from error

@@ -76,7 +76,7 @@ def test_what_it_names_is_there(server):
     ] == []
     paths = server.ask("GET", "/openapi.json")[1]["paths"]
     assert set(re.findall(r"`(?:GET|POST) (/\S+)`", TEXT)) <= set(paths)
-    (table,) = re.findall(r"^\| client \|.*?\n\n", TEXT, re.MULTILINE | re.DOTALL)
+    (table,) = re.findall(r"^\| client \| address \|.*?\n\n", TEXT, re.MULTILINE | re.DOTALL)
     named = set(re.findall(r"`(/\S+)`", table.replace("NAME", "{name}")))
     assert len(named) >= 12
     assert named <= set(paths)

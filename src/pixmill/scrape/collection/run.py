@@ -23,6 +23,7 @@ from pixmill.scrape.image_store import ImageStore
 from pixmill.scrape.journal import hold_journal
 from pixmill.scrape.sources import is_local, open_sources
 from pixmill.web.fetch import Network
+from pixmill.web.shop import ORIGIN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -149,5 +150,8 @@ def scrape(
         tally.fail([*failed, *harvest.failed])
         frame = manifest_frame(rows, tally.label)
         images.prune(frame["path"].str.removeprefix("images/"))
-        hosts = journal.hosts() if any(search.source.kind == "pages" for search in searches) else {}
+        browsed = {search.source.name for search in searches if search.source.kind == "pages"}
+        hosts = journal.hosts() if browsed else {}
+        if browsed == {"shop"}:  # Its pages lead nowhere else; what a browser asks by itself differs between runs.
+            hosts = {host: why for host, why in hosts.items() if ORIGIN.endswith(f"//{host}")}
         return ScrapeResult(frame, tally, [*opened.remarks(), *tally.remarks()], params, hosts)

@@ -141,6 +141,18 @@ class Postgresql:
 
     def start(self) -> None:
         where = ["-D", self._data, "-p", str(self._port), "-k", self._folder, "-c", "listen_addresses=127.0.0.1"]
+        self._launch(where)
+        status = self._data / "postmaster.pid"
+        # Its own account of how far it is: a port that is open does not yet answer.
+        latest = time.monotonic() + 60
+        while not status.exists() or "ready" not in status.read_text():
+            if self._process.poll() is not None:
+                # A process that began while the last one ended keeps its shared memory for a moment.
+                assert time.monotonic() < latest
+                self._launch(where)
+            time.sleep(0.1)
+
+    def _launch(self, where: list[Any]) -> None:
         self._process = subprocess.Popen(
             [self._programs / "postgres", *where, "-c", "fsync=off"],
             stdout=subprocess.DEVNULL,
@@ -148,11 +160,6 @@ class Postgresql:
             cwd=self._folder,
             **self._become,
         )
-        status = self._data / "postmaster.pid"
-        # Its own account of how far it is: a port that is open does not yet answer.
-        while not status.exists() or "ready" not in status.read_text():
-            assert self._process.poll() is None
-            time.sleep(0.1)
 
     def stop(self) -> None:
         """End it and all its connections at once."""

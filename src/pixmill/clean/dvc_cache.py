@@ -47,6 +47,6 @@ def _gc(root: Path, *options: str) -> str:
         # Without --dry it may have begun.
         raise DataError(
             f"{'nothing was deleted, since ' * ('--dry' in options)}`dvc gc` failed: {message}",
-            next="mend that, or delete the branch or experiment that leads there, then: pixmill clean",
+            next="fix that, or delete the branch or experiment that leads there, then: pixmill clean",
         )
     return done.stdout

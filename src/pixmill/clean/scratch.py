@@ -2,6 +2,7 @@
 
 import json
 import time
+import zipfile
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,8 +51,8 @@ def _is_finished(path: Path) -> bool:
     try:
         with np.load(path) as file:
             return bool(json.loads(file["record"].tobytes())["finished"])
-    except Exception:  # noqa: BLE001 (a damaged archive fails in many ways)
-        return True  # It can be resumed by nothing.
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
+        return False  # What cannot be read just now, or is another version's, may be an unfinished training.
 
 
 def _newest_first(paths: Iterator[Path]) -> list[Path]:

@@ -238,12 +238,10 @@ def _labels(material: ReviewData, flips: pd.DataFrame | None) -> Iterator[tuple[
     """
     if flips is not None:
         lost = material.still_labelled(flips[~flips["gained"]])
-        # The confidences of a side whose calibration is unknown are, too.
-        base, head = (
-            f" ({{{side}_confidence:.0%}})" if lost[f"{side}_confidence"].notna().all() else ""
-            for side in ("base", "head")
+        why = (
+            "Labelled '{label}', which the base's model predicted ({base_confidence:.0%}); the model now predicts "
+            "'{other}' ({head_confidence:.0%})."
         )
-        why = f"Labelled '{{label}}', which the base's model predicted{base}; the model now predicts '{{other}}'{head}."
         yield "flips", "Right at the base, wrong now", why, lost.assign(other=lost["head_predicted"])
     if material.ranking is not None:
         doubtful = material.still_labelled(material.ranking[material.ranking["suggested"].notna()])

@@ -3,9 +3,10 @@
 import contextlib
 
 import pytest
+from pydantic import TypeAdapter
 
 from pixmill.scrape.candidate import Query
-from pixmill.scrape.sources.browsing import ANYTHING, Page, script
+from pixmill.scrape.sources.browsing import Page, script
 from pixmill.scrape.sources.definition import load_site
 from pixmill.scrape.sources.duckduckgo import DuckDuckGoSource
 from pixmill.scrape.sources.failure import SearchError
@@ -69,7 +70,7 @@ class Searches:
         self.driver.execute_script("document.documentElement.innerHTML = arguments[0]", base + body)
         query = Query("hat", "hat", site.address("hat"))
         page = Page(self.driver, site, query, OneBrowser(self.driver, self.folder))
-        return page.run(f"const complete = new Set();\n{script(site.script)}", answer=ANYTHING)
+        return page.run(f"const complete = new Set();\n{script(site.script)}", answer=TypeAdapter(object))
 
 
 @contextlib.contextmanager

@@ -88,9 +88,6 @@ class PageView:
     bottom: bool
 
 
-ANYTHING = TypeAdapter(object)
-"""What a script returns whose answer is of no use."""
-
 ADDRESS: TypeAdapter[str | None] = TypeAdapter(str | None)
 """What a script returns that looks for an address."""
 

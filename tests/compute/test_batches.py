@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from pickle import PicklingError
@@ -113,6 +114,21 @@ print(next(results), flush=True)
     process, line = start(script)
     assert line == "0"
     assert process.wait(timeout=120) == 0
+
+
+def test_ctrl_c_while_a_thread_starts_ends_the_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        if threading.active_count() > before:
+            raise KeyboardInterrupt
+        start(thread)
+
+    before = threading.active_count()
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(map_batches(identity, range(9), batch_size=1, workers=2))
+    assert threading.active_count() == before
 
 
 def test_a_batch_has_at_least_one_row() -> None:

@@ -102,7 +102,8 @@ class Scheduler:
             self._state.notify_all()
         # Whoever abandons a pass may have it collected in any thread.
         for thread in {*self._threads} - {threading.current_thread()}:
-            thread.join(_END_SECONDS)
+            if thread.is_alive():  # Ctrl-C may come while one starts, which then ends by itself.
+                thread.join(_END_SECONDS)
 
     def _work(self) -> None:
         """Run batches in one process after another."""

@@ -132,9 +132,8 @@ class Postgresql:
             # It refuses to run as root.
             entry = pwd.getpwnam("nobody")
             os.chown(folder, entry.pw_uid, entry.pw_gid)
-            for parent in folder.parents[:3]:
-                parent.chmod(parent.stat().st_mode | 0o711)
             self._become = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+            self._open_parents()
         user = ["--username=pixmill", "--auth=trust", "--no-sync", "--no-instructions", "--encoding=UTF8"]
         words = [self._programs / "initdb", "-D", self._data, *user]
         subprocess.run(words, check=True, stdout=subprocess.DEVNULL, cwd=folder, **self._become)
@@ -148,18 +147,26 @@ class Postgresql:
         while not status.exists() or "ready" not in status.read_text():
             if self._process.poll() is not None:
                 # A process that began while the last one ended keeps its shared memory for a moment.
-                assert time.monotonic() < latest
+                assert time.monotonic() < latest, (self._folder / "log").read_text()
                 self._launch(where)
             time.sleep(0.1)
 
     def _launch(self, where: list[Any]) -> None:
-        self._process = subprocess.Popen(
-            [self._programs / "postgres", *where, "-c", "fsync=off"],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd=self._folder,
-            **self._become,
-        )
+        if self._become:
+            self._open_parents()
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._programs / "postgres", *where, "-c", "fsync=off"],
+                stdout=log,
+                stderr=log,
+                cwd=self._folder,
+                **self._become,
+            )
+
+    def _open_parents(self) -> None:
+        """Let another user through to the folder: each start of pytest by root closes the folder of its files again."""
+        for parent in self._folder.parents[:3]:
+            parent.chmod(parent.stat().st_mode | 0o711)
 
     def stop(self) -> None:
         """End it and all its connections at once."""

@@ -62,13 +62,6 @@ def test_it_warns_of_what_gives_a_class_away(project: Path) -> None:
     assert "warning: width (skill 1) alone tells one class from the others" in summary(project)
 
 
-def test_results_of_an_earlier_version_are_shown_as_calibrated(project: Path) -> None:
-    after = {"log_loss": 0.123, "ece": 0.019, "confidence": 0.9}
-    full = project / "plots/evaluate/full.json"
-    full.write_text(json.dumps({**METRICS, "temperature": 0.2, "calibrated": after}))
-    assert "log-loss 0.123, calibration error 0.019" in summary(project)
-
-
 def test_it_names_the_page_of_the_experiment_that_exists(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     start = "  MLflow: mlflow ui --backend-store-uri sqlite:///mlflow.db, then http://127.0.0.1:5000/"
     assert f"{start}\n" in summary(project)

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from pixmill.core.files import write_json
-from pixmill.evaluate.measure import convert_metrics, headline, measure
+from pixmill.evaluate.measure import headline, measure
 
 LABELS = ("a", "b", "c")
 FIGURES = {"accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "top_2_accuracy"}
@@ -97,21 +97,3 @@ def test_every_figure_lies_between_its_limits(metrics):
 def test_the_headline_is_eight_figures_of_the_test_split(metrics):
     names = ["accuracy", "accuracy_low", "accuracy_high", "macro_f1", "log_loss", "ece", "n"]
     assert headline(metrics) == {name: metrics[name] for name in names} | {"baseline_accuracy": pytest.approx(0.6)}
-
-
-@pytest.mark.parametrize(("temperature", "low"), [(0.07, None), (None, 0.3)])
-def test_metrics_of_an_earlier_version_are_read_as_calibrated(temperature, low):
-    after = {"log_loss": 0.2, "ece": 0.02, "confidence": 0.9}
-    earlier = {"accuracy": 0.9, "log_loss": 0.4, "log_loss_low": 0.3, "ece": 0.35, "temperature": temperature}
-    earlier |= {"roc_auc": 0.9, "roc_auc_low": 0.8, "roc_auc_high": 0.95, "pr_auc": 0.9}
-    areas = {name: value for name, value in earlier.items() if "auc" in name}
-    assert convert_metrics({**earlier, "calibrated": after}) == {
-        "accuracy": 0.9,
-        **after,
-        "log_loss_low": low,
-        **({"log_loss_high": None, "ece_low": None, "ece_high": None} if temperature else {}),
-        **(dict.fromkeys(areas) if temperature else areas),
-        "temperature": temperature,
-        "uncalibrated": {"log_loss": 0.4, "ece": 0.35},
-    }
-    assert convert_metrics(earlier) == earlier

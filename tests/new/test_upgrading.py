@@ -1,17 +1,14 @@
 """An upgrade says what changes, rewrites what nobody edited, and does the rest after a kill."""
 
 import json
-import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from pixmill import __version__
 from pixmill.core.errors import PixmillError
 from pixmill.core.origin import Origin
-from pixmill.core.params import load_params
 from pixmill.new import upgrading
 from pixmill.new.supply import INDEX_NOTE, Supply
 from pixmill.new.template import SCHEMA, managed_files, render
@@ -124,47 +121,6 @@ def test_an_upgrade_says_what_changes_and_changes_it(
     assert lock.libraries == {**installed.libraries, "gone": "2.0"}
     assert run_pixmill("upgrade", "--check") == 0
     assert capsys.readouterr().out == f"The project is up to date with pixmill {__version__}.\n"
-
-
-@pytest.mark.parametrize("model", ["features", "backbone", "cnn"])
-def test_a_model_on_the_top_alone_stays_one(project: Path, capsys: pytest.CaptureFixture[str], model: str) -> None:
-
-    def forget(section: dict[str, Any]) -> dict[str, Any]:
-        return {key: value for key, value in section.items() if key != "layers"}
-
-    schema = json.loads((project / SCHEMA).read_text(), object_hook=forget)
-    (project / SCHEMA).write_text(json.dumps(schema))
-    params = project / "params.yaml"
-    before = re.sub("    layers: auto.*\n", "", params.read_text()).replace("model: features", f"model: {model}")
-    before = re.sub("inverse_regularization: null.*\n", "inverse_regularization: 0.02   # ours\n", before)
-    params.write_text(before)
-    assert run_pixmill("upgrade") == 0
-    told = (
-        "Change: params.yaml (its layout may change) now has train.features.layers: top, so the model stays as it is."
-    )
-    assert (told in capsys.readouterr().out) == (model == "features")
-    after = params.read_text()
-    assert set(before.splitlines()) <= set(after.splitlines())
-    kept = load_params(project).train.features
-    assert (kept.layers, kept.inverse_regularization) == ("top" if model == "features" else "auto", 0.02)
-    # Once only.
-    params.write_text(after.replace("layers: top", "layers: auto"))
-    assert run_pixmill("upgrade") == 0
-    assert load_params(project).train.features.layers == "auto"
-
-
-@pytest.mark.parametrize("schema", [None, "{", '{"properties": []}'])
-def test_without_a_sound_schema_a_model_that_names_no_layers_stays_on_the_top(
-    project: Path, capsys: pytest.CaptureFixture[str], schema: str | None
-) -> None:
-    (project / SCHEMA).unlink()
-    if schema is not None:
-        (project / SCHEMA).write_text(schema)
-    params = project / "params.yaml"
-    params.write_text(re.sub("    layers: auto.*\n", "", params.read_text()))
-    assert run_pixmill("upgrade") == 0
-    assert "now has train.features.layers: top" in capsys.readouterr().out
-    assert load_params(project).train.features.layers == "top"
 
 
 def test_edited_and_deleted_files_stay_as_they_are(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ from pixmill.validate.measure_cache import open_cache
 
 
 def test_measures_of_another_version_are_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "found-0.sqlite-wal").touch()  # of an earlier release
+    (tmp_path / "measures-0.sqlite-wal").touch()
     paths = []
     for max_pixels, pillow in ((1000, module.pillow), (1000, module.pillow), (1001, module.pillow), (1001, "99.0")):
         monkeypatch.setattr(module, "pillow", pillow)

@@ -31,7 +31,6 @@ def summary(root: Path) -> str:
         ParamsError: ``pyproject.toml`` is not valid.
     """
     from pixmill.clean.usage import describe_usage
-    from pixmill.evaluate.measure import convert_metrics
     from pixmill.pages.evaluate.sentences import shortcut_sentence
     from pixmill.record.store import tracking_uri, view_hint
     from pixmill.review.examining import describe_missing
@@ -39,7 +38,7 @@ def summary(root: Path) -> str:
     from pixmill.state.uncommitted import commit_first
 
     try:
-        metrics = convert_metrics(read_json(root / "plots" / "evaluate" / "full.json", stage="evaluate"))
+        metrics = read_json(root / "plots" / "evaluate" / "full.json", stage="evaluate")
     except ManifestError as error:
         if (back := way_back(root, "evaluate")) is None:
             raise

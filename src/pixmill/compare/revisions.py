@@ -16,7 +16,6 @@ from pixmill.compare.trees import IN_DVC, DvcStore, Tree
 from pixmill.core.errors import PixmillError
 from pixmill.core.git import git
 from pixmill.core.workspace import Workspace
-from pixmill.evaluate.measure import convert_metrics
 from pixmill.evaluate.predictions import CALIBRATED
 from pixmill.record.delivery import RESOLVED
 from pixmill.record.run_lookup import PREDICTIONS, MlflowRun, RunReader
@@ -167,7 +166,7 @@ class _Documents:
         figures: dict[str, Any] | None = self._of(_METRICS, read_metrics)
         if figures is None and _METRICS not in self._faults:
             missing.append(f"{self._revision} has no readable {_METRICS}.")
-        return figures and convert_metrics(figures)
+        return figures
 
     def describe_faults(self) -> tuple[str, ...]:
         """Return what is wrong, one sentence for each file."""

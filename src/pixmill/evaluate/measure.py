@@ -158,25 +158,3 @@ def headline(metrics: Mapping[str, Any]) -> dict[str, Any]:
         metrics: As :func:`measure` returns them.
     """
     return {name: metrics[name] for name in HEADLINE} | {"baseline_accuracy": metrics["baseline"]["majority_accuracy"]}
-
-
-def convert_metrics(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the content of ``plots/evaluate/full.json`` as this version writes it.
-
-    Earlier versions wrote the test split's log-loss and calibration error before calibration, and those after it under
-    ``calibrated``, without confidence limits. The areas under curves, which a temperature changes and nothing there
-    tells, become ``None`` where one applied; those of ``val`` and the log-loss of ``train`` stay as they were before
-    calibration.
-
-    Args:
-        metrics: The content of a file that any version wrote; it may lack entries.
-    """
-    after = metrics.get("calibrated")
-    if not isinstance(after, dict):
-        return dict(metrics)
-    rest = {name: value for name, value in metrics.items() if name != "calibrated"}
-    before = {name: metrics.get(name) for name in ("log_loss", "ece")}
-    if metrics.get("temperature") is not None:
-        rest |= {f"{name}_{end}": None for name in before for end in ("low", "high")}
-        rest |= {name: None for name in rest if name.startswith(("roc_auc", "pr_auc"))}
-    return {**rest, **{name: after.get(name) for name in (*before, "confidence")}, "uncalibrated": before}

@@ -14,20 +14,11 @@ from pixmill.core.errors import ParamsError, PixmillError
 from pixmill.core.files import write_bytes, write_text
 from pixmill.core.origin import Origin, running_origin
 from pixmill.core.params import load_params, parse_yaml, read_text
-from pixmill.core.params.commented import dump_commented, load_commented
 from pixmill.core.params.reference import has_key, plain
 from pixmill.new.project_names import project_names
 from pixmill.new.supply import INDEX_NOTE, Supply, find_supply
 from pixmill.new.template import SCHEMA, before_project, managed_files, render
 from pixmill.provenance.lock import FILE, Lock, installed_lock, other_stages, read_lock, text_digest, write_lock
-
-_FORMER = ("train.features.layers", "top")
-"""The param whose default is not what was done before there was it, and what was done."""
-
-_KEPT = (
-    "so the model stays as it is. The default, several layers, usually predicts better: to adopt it, set "
-    "train.features.layers to auto and train.features.inverse_regularization to null, then compare"
-)
 
 _PIN = re.compile(r"""(?P<quote>["'])pixmill(?P<extras>\[[^]"']*\])?\s*(==|@)[^"';]*(?P=quote)""")
 _DEPENDENCIES = re.compile(r"^dependencies\s*=\s*\[(?=(?P<empty>\s*\])?)", re.MULTILINE)
@@ -115,8 +106,6 @@ def plan_upgrade(root: Path) -> Upgrade:
     if old.origin not in (None, supply.origin) and old.origin.is_path and (root / old.origin.text).is_file():
         removed.append(old.origin.text)
     lines += [f"Remove: {path}" for path in removed]
-    # Before the schema, which tells whether this has been done.
-    texts = _keep_results(root, lines) | texts
     texts |= _pin(root, old.origin, supply.origin, extras, lines)
     texts |= _readme(root, old.origin, supply.origin, extras, lines)
     if supply.origin.from_index and supply.origin != old.origin:
@@ -168,30 +157,6 @@ def _supply(root: Path, old: Lock, new: Lock) -> Supply:
 def _text(path: Path) -> str | None:
     """Return a file's text with Unix line ends; ``None`` where there is none."""
     return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
-
-
-def _keep_results(root: Path, lines: list[str]) -> dict[str, str]:
-    """Return ``params.yaml`` with the former values of params that the project's version did not have, as far as known.
-
-    Without its schema, it is taken to have had none of them: a model must not change unnoticed.
-    """
-    old = _old_defaults(root) or {}
-    try:
-        params = load_params(root)
-    except ParamsError:
-        return {}  # `_describe_refusal` says so.
-    content = load_commented(read_text(root / "params.yaml"))
-    name, value = _FORMER
-    if name in old or has_key(content, name) or params.train.model != "features":
-        return {}
-    *sections, key = name.split(".")
-    section = content
-    for part in sections:
-        section[part] = section.get(part) or {}
-        section = section[part]
-    section[key] = value
-    lines.append(f"Change: params.yaml (its layout may change) now has {name}: {value}, {_KEPT}")
-    return {"params.yaml": dump_commented(content)}
 
 
 def _pin(root: Path, old: Origin | None, new: Origin, extras: str, lines: list[str]) -> dict[str, str]:

@@ -8,7 +8,6 @@ from typing import Any
 from pixmill.core.files import read_json
 from pixmill.core.manifest import SPLIT, read_table
 from pixmill.core.params import EvaluateParams, TrainParams
-from pixmill.evaluate.measure import convert_metrics
 from pixmill.learn.exported import Exported
 from pixmill.learn.networks import describe_model
 from pixmill.learn.preset_files import describe_preset
@@ -65,7 +64,7 @@ def gather(root: Path, description: Exported) -> ModelCard:
     )
     metrics: dict[str, Any] = {}
     if description.metrics:
-        metrics = convert_metrics(read_json(root / "plots" / "evaluate" / "full.json", stage="evaluate"))
+        metrics = read_json(root / "plots" / "evaluate" / "full.json", stage="evaluate")
     # Of the run, not those that params.yaml has now.
     train, evaluate = _params(root, "train"), _params(root, "evaluate")
     params = None if train is None else TrainParams.model_validate(train)

@@ -31,10 +31,9 @@ def open_cache(folder: Path, max_pixels: int) -> Cache:
     path = folder / f"measures-{_version(max_pixels)}.sqlite"
 
     def tidy() -> None:
-        for pattern in ("measures-*.sqlite*", "found-*.sqlite*"):  # found-*: of pixmill 0.1.0
-            for other in folder.glob(pattern):
-                if not other.name.startswith(path.name):
-                    other.unlink(missing_ok=True)
+        for other in folder.glob("measures-*.sqlite*"):
+            if not other.name.startswith(path.name):
+                other.unlink(missing_ok=True)
 
     return Cache(path, patience=_PATIENCE, tidy=tidy)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pixmill.clean.cleaning import find_unneeded, remove
+from pixmill.clean.cleaning import find_unneeded, needed_trainings, remove
 from pixmill.clean.commits import all_named
 from pixmill.cli import main
 from pixmill.core.dvc import read_record
@@ -178,6 +178,20 @@ def test_the_cache_of_a_project_that_moved_is_left_alone(workspace: Workspace) -
         assert unneeded.files == []
 
 
+def test_a_training_is_needed_by_a_commit_that_had_the_project_in_another_folder(workspace: Workspace) -> None:
+    root = workspace.root
+    digest = f"{'1' * 32}.dir"
+    (root / "before").mkdir()
+    lock = f"schema: '2.0'\nstages: {{train: {{cmd: x, outs: [{{path: artifacts/train, md5: {digest}}}]}}}}\n"
+    (root / "before" / "dvc.lock").write_text(lock)
+    commit(root, "before")
+    git(root, "rm", "-q", "before/dvc.lock")
+    commit(root, "after")
+    with all_named(root):
+        _, unknown = needed_trainings(root, root / ".dvc" / "cache")
+    assert digest in unknown
+
+
 def test_a_cache_with_imported_data_is_left_alone(workspace: Workspace) -> None:
     # `dvc gc` takes what `dvc import` brought for unused, even where the workspace has it.
     root = workspace.root
@@ -242,7 +256,7 @@ def test_the_command_shows_first_and_deletes_when_told(
     assert not page.exists()
     assert not cached(root, "x" * size).exists()
     main(["clean"])
-    assert capsys.readouterr().out.endswith("Everything is needed.\n")
+    assert capsys.readouterr().out.endswith("Nothing to delete.\n")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     killed = root / ".dvc" / "tmp" / "exps" / "standalone" / "tmpx"
     killed.mkdir(parents=True)

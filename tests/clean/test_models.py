@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from pixmill.clean.models import RecordedModel, delete_model, own_store, unneeded_models
+from pixmill.clean.models import RecordedModel, delete_model, owns_store, unneeded_models
+from pixmill.clean.usage import size_of
 from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.workspace import Workspace
 from pixmill.record.delivery import WEIGHTS
@@ -87,7 +88,7 @@ def test_models_that_nothing_needs_are_deleted_and_their_runs_stay(place: Worksp
     train("needed")
     run, model = train("gone")
     (one,) = found(place, "needed")
-    assert (one.id, one.run, one.size) == (model, run, 1000)
+    assert (one.id, one.run, size_of(one.folder)) == (model, run, 1000)
     delete_model(place, one)
     assert found(place, "needed") == []
     assert not one.folder.exists()
@@ -132,6 +133,18 @@ def test_what_is_registered_pending_running_foreign_or_elsewhere_stays(
         found(place)
 
 
+@pytest.mark.parametrize("location", ["mlflow-artifacts:/served", "s3://bucket/models"])
+def test_files_of_a_server_stay(place: Workspace, client: Any, location: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place.root)
+    experiment = client.create_experiment("served", location)
+    tags = {"pixmill.commit": git(place.root, "rev-parse", "HEAD"), WEIGHTS: "gone"}
+    run = client.create_run(experiment, tags=tags).info.run_id
+    client.set_terminated(run)
+    model = client.create_logged_model(experiment, name="classifier", source_run_id=run)
+    assert model.artifact_location.startswith(location)
+    assert found(place) == []
+
+
 def test_a_training_whose_files_are_not_in_the_cache_is_known_by_the_lock_of_its_run(
     place: Workspace, client: Any, train: Train
 ) -> None:
@@ -147,11 +160,11 @@ def test_only_a_database_of_the_project_is_its_own(tmp_path: Path, monkeypatch: 
     place = Workspace(tmp_path / "project", tmp_path / "project")
     place.root.mkdir()
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    assert own_store(place) is not None
+    assert owns_store(place)
     assert found(place) == []
     for uri in ("http://127.0.0.1:9", f"sqlite:///{tmp_path}/mlflow.db", "postgresql://a@b/c", "sqlite://"):
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-        assert own_store(place) is None
+        assert not owns_store(place)
 
 
 def test_a_database_that_cannot_be_read_is_an_error(place: Workspace) -> None:

@@ -1,7 +1,10 @@
 """Sizes say what lies in the project's folder, each file once."""
 
+import contextlib
 import os
 from pathlib import Path
+
+import pytest
 
 from pixmill.clean.usage import describe_usage, measure, size_of
 
@@ -23,6 +26,22 @@ def test_a_file_with_two_names_counts_once_and_a_link_is_not_followed(tmp_path: 
     assert sizes["results"] + sizes["DVC's cache"] == 500
     assert sizes["MLflow"] < 500
     assert (sizes["data/"], size_of(tmp_path / "absent"), size_of(cached)) == (0, 0, 500)
+
+
+def test_what_goes_meanwhile_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "a", 500)
+    write(tmp_path / "b", 70)
+    (tmp_path / "folder").mkdir()
+    scandir = os.scandir
+
+    def late(folder: Path) -> contextlib.AbstractContextManager[list[os.DirEntry[str]]]:
+        entries = list(scandir(folder))
+        (tmp_path / "b").unlink(missing_ok=True)
+        (tmp_path / "folder").rmdir()
+        return contextlib.nullcontext(entries)
+
+    monkeypatch.setattr(os, "scandir", late)
+    assert size_of(tmp_path) == 500
 
 
 def test_cleaning_is_proposed_only_where_the_rest_is_large_and_outweighs_images_and_results(tmp_path: Path) -> None:

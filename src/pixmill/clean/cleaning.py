@@ -11,7 +11,7 @@ import psutil
 
 from pixmill.clean.commits import all_named, has_imports, has_moved, only_cleaning, other_worktrees, versions
 from pixmill.clean.dvc_cache import remove_unneeded, unneeded_files
-from pixmill.clean.models import RecordedModel, delete_model, own_store, unneeded_models
+from pixmill.clean.models import RecordedModel, delete_model, owns_store, unneeded_models
 from pixmill.clean.scratch import stale_scratch
 from pixmill.clean.usage import size_of
 from pixmill.core.dvc import cache_folder, read_listing, read_record
@@ -23,6 +23,9 @@ from pixmill.core.workspace import Workspace
 from pixmill.state.stage_inputs import hashes_of, stages_of, workspace_stages
 
 _STAGES = ("scrape", "validate", "split", "train", "evaluate")
+
+_LOCKS = ":(top,glob)**/dvc.lock"
+"""Those of all folders: the project may have been in another one."""
 
 _TRAINED, _WEIGHTS = "artifacts/train", "model.weights.h5"
 
@@ -92,17 +95,17 @@ def find_unneeded(workspace: Workspace) -> Iterator[Unneeded]:
         else:
             _require_list(root, cache)
             found.files = unneeded_files(root)
-        if own_store(workspace) is None:
+        if not owns_store(workspace):
             found.kept["MLflow"] = "left alone: it is not in this folder"
         else:
-            found.models = unneeded_models(workspace, *_needed_trainings(root, cache))
+            found.models = unneeded_models(workspace, *needed_trainings(root, cache))
         found.scratch = stale_scratch(workspace.home)
         within = [path for path in found.scratch if (workspace.home / ".dvc") in path.parents]
         found.sizes = {
             # What has another name elsewhere (a hard link) stays on the disk.
             "DVC's cache": sum(path.stat().st_size for path in found.files if path.stat().st_nlink == 1)
             + sum(map(size_of, within)),
-            "MLflow": sum(model.size for model in found.models),
+            "MLflow": sum(size_of(model.folder) for model in found.models),
             ".pixmill/": sum(size_of(path) for path in found.scratch if path not in within),
         }
         yield found
@@ -166,15 +169,19 @@ def _require_list(root: Path, cache: Path) -> None:
         )
 
 
-def _needed_trainings(root: Path, cache: Path) -> tuple[set[str], set[str]]:
+def needed_trainings(root: Path, cache: Path) -> tuple[set[str], set[str]]:
     """Return what the workspace and all commits, experiments and stashes have of trainings.
 
     That is the md5 of the weights, and of ``artifacts/train`` where the cache does not tell the weights.
+
+    Args:
+        root: The project's folder.
+        cache: DVC's cache.
     """
     weights, unknown = set(), set()
     if (path := root / _TRAINED / _WEIGHTS).exists():
         weights.add(file_digest(path, "md5"))
-    for stages in (workspace_stages(root), *map(stages_of, versions(root, "dvc.lock"))):
+    for stages in (workspace_stages(root), *map(stages_of, versions(root, _LOCKS))):
         for digest in filter(None, (hashes_of(stage).get(_TRAINED) for stage in stages.values())):
             if listing := read_listing(cache, digest):
                 weights.add(listing.get(_WEIGHTS, ""))

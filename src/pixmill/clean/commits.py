@@ -83,18 +83,18 @@ def all_named(root: Path) -> Iterator[None]:
         _remove_tags(root)
 
 
-def versions(root: Path, file: str) -> list[str]:
-    """Return every text that a file has in a commit, within :func:`all_named`.
+def versions(root: Path, files: str) -> list[str]:
+    """Return every text that some files have in a commit, within :func:`all_named`.
 
     Args:
         root: The project's folder.
-        file: Its path in there.
+        files: Their path in there, or another pathspec of Git.
 
     Raises:
         DataError: Git cannot read it.
     """
     # With its merges (-m), and without what Git leaves out as it makes no difference to the last commit.
-    options = ("--full-history", "-m", "--raw", "--no-abbrev", "--format=", "--", file)
+    options = ("--full-history", "-m", "--raw", "--no-abbrev", "--format=", "--", files)
     changes = _read(root, "-c", "log.showRoot=true", "log", "--all", *options)
     blobs = {line.split()[3] for line in changes if line.startswith(":")}
     return [_text(root, "cat-file", "blob", blob) for blob in sorted(blobs) if blob.strip("0")]

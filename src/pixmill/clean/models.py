@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pixmill.clean.usage import size_of
 from pixmill.core.errors import DataError
 from pixmill.core.git import git
 from pixmill.core.workspace import Workspace
@@ -39,17 +38,11 @@ class RecordedModel:
     run: str
     folder: Path
 
-    @property
-    def size(self) -> int:
-        """The size of its files in bytes."""
-        return size_of(self.folder)
 
-
-def own_store(workspace: Workspace) -> str | None:
-    """Return the tracking URI if it is of a database in the project's folder; others hold other people's runs, too."""
-    uri = tracking_uri(workspace)
-    file = database_file(uri)
-    return uri if file is not None and file.resolve().is_relative_to(workspace.home.resolve()) else None
+def owns_store(workspace: Workspace) -> bool:
+    """Tell whether MLflow is a database in the project's folder: others hold other people's runs, too."""
+    file = database_file(tracking_uri(workspace))
+    return file is not None and file.resolve().is_relative_to(workspace.home.resolve())
 
 
 def unneeded_models(workspace: Workspace, weights: Set[str], trainings: Set[str]) -> list[RecordedModel]:
@@ -59,7 +52,7 @@ def unneeded_models(workspace: Workspace, weights: Set[str], trainings: Set[str]
     does not know, since they are another project's or another clone's, are never among them.
 
     Args:
-        workspace: The project's workspace; its MLflow must be as :func:`own_store` says.
+        workspace: The project's workspace; its MLflow must be as :func:`owns_store` says.
         weights: The md5 of ``model.weights.h5`` of every training that is needed.
         trainings: The md5 of ``artifacts/train``, where that of the weights is not known.
 
@@ -92,7 +85,7 @@ def unneeded_models(workspace: Workspace, weights: Set[str], trainings: Set[str]
             for model in _all(client.search_logged_models, experiments)
             if model.name in _OURS
             and model.source_run_id in runs
-            and _path(model.artifact_location).resolve().is_relative_to(workspace.home.resolve())
+            and _is_in(workspace.home, model.artifact_location)
             and not {model.source_run_id, model.model_id} & needed
             and _is_known(workspace.root, runs[model.source_run_id].data.tags.get("pixmill.commit"))
         ]
@@ -127,6 +120,12 @@ def _path(location: str) -> Path:
     from mlflow.utils.file_utils import local_file_uri_to_path
 
     return Path(local_file_uri_to_path(location))
+
+
+def _is_in(home: Path, location: str) -> bool:
+    """Tell whether files are in a folder; those of servers (``mlflow-artifacts:/…``, ``s3://…``) are in none."""
+    path = _path(location)
+    return path.is_absolute() and path.resolve().is_relative_to(home.resolve())
 
 
 def _registered(client: MlflowClient) -> set[str]:

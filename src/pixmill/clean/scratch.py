@@ -31,8 +31,8 @@ def stale_scratch(home: Path) -> list[Path]:
     scratch, temporary, now = home / ".pixmill", home / ".dvc" / "tmp" / "exps", time.time()
     found = [*_finished(scratch / "train" / "checkpoints"), *scratch.glob("plots")]
     for pattern in _CACHES:
-        found += [path for path in _newest_first(scratch.glob(pattern))[1:] if now - path.stat().st_mtime > _IDLE]
-    found += [path for path in scratch.rglob(".part-*") if now - path.stat().st_mtime > _ABANDONED]
+        found += [path for path in _newest_first(scratch.glob(pattern))[1:] if now - _modified(path) > _IDLE]
+    found += [path for path in scratch.rglob(".part-*") if now - _modified(path) > _ABANDONED]
     found += [*temporary.glob("tmp*"), *temporary.glob("standalone/tmp*")]
     return found
 
@@ -56,4 +56,12 @@ def _is_finished(path: Path) -> bool:
 
 
 def _newest_first(paths: Iterator[Path]) -> list[Path]:
-    return sorted(paths, key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    return sorted(paths, key=_modified, reverse=True)
+
+
+def _modified(path: Path) -> float:
+    """Return when a file was written, in seconds since 1970; one that went meanwhile counts as new."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return time.time()

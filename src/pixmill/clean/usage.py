@@ -1,5 +1,6 @@
 """How much of the disk each part of a project takes."""
 
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,6 +34,8 @@ def measure(root: Path) -> dict[str, int]:
 def size_of(path: Path, seen: set[tuple[int, int]] | None = None) -> int:
     """Return the size of a file, or of all files of a folder, in bytes; symbolic links are not followed.
 
+    What goes meanwhile, or may not be read, does not count.
+
     Args:
         path: It may be absent.
         seen: The files that were counted already, to which these are added. Default: none.
@@ -41,18 +44,16 @@ def size_of(path: Path, seen: set[tuple[int, int]] | None = None) -> int:
     if path.is_file() or path.is_symlink():
         return path.lstat().st_size
     while folders:
-        try:
-            entries = list(os.scandir(folders.pop()))
-        except (FileNotFoundError, NotADirectoryError):
-            continue  # It went meanwhile.
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                folders.append(Path(entry))
-            elif (state := entry.stat(follow_symlinks=False)).st_nlink < 2:
-                size += state.st_size
-            elif (state.st_dev, state.st_ino) not in seen:
-                seen.add((state.st_dev, state.st_ino))
-                size += state.st_size
+        with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                with contextlib.suppress(OSError):
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(Path(entry))
+                    elif (state := entry.stat(follow_symlinks=False)).st_nlink < 2:
+                        size += state.st_size
+                    elif (state.st_dev, state.st_ino) not in seen:
+                        seen.add((state.st_dev, state.st_ino))
+                        size += state.st_size
     return size
 
 

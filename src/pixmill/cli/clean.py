@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
         if arguments.yes:
             remove(workspace, unneeded)
             print(f"Freed {show(sum(before.values()) - sum(measure(workspace.root).values()))}.")
-        elif total:
+        elif unneeded.files or unneeded.models or unneeded.scratch:
             print("Nothing is deleted yet. To delete this for good: pixmill clean --yes")
         else:
-            print("Everything is needed.")
+            print("Nothing to delete.")

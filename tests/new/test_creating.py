@@ -1,5 +1,6 @@
 """`pixmill new` makes a project that passes its own checks, or says in one message what to do."""
 
+import errno
 import shutil
 from collections.abc import Callable
 from datetime import date
@@ -151,8 +152,37 @@ def test_a_full_disk_leaves_no_half_project(most: int, new: New, pets: Path, tmp
     for name in ("pets", "empty"):
         with limit_file_size(most):
             said = new(name, "--from", str(pets))
-        assert f"Nothing is left of {tmp_path / name}\nNext: fix this, then repeat the command\n" in said
+        fix = "raise the limit (ulimit -f), then repeat the command"
+        assert said.endswith(f"Nothing is left of {tmp_path / name}\nNext: {fix}\n")
         assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_folder_that_cannot_be_made_is_said(new: New, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(folder: Path, *_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "mkdir", refuse)
+        said = new("pets", "--classes", "cat,dog")
+    assert said == (
+        f"pixmill: {tmp_path}/pets cannot be used: permission denied. Nothing is left of {tmp_path}/pets\n"
+        "Next: check its owner (ls -ld), then repeat the command\n"
+    )
+
+
+def test_what_git_or_dvc_refuses_is_said(
+    new: New, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = tmp_path_factory.mktemp("settings")
+    (settings / "config").write_text("[core")
+    with monkeypatch.context() as patch:
+        patch.setenv("GIT_CONFIG_GLOBAL", str(settings / "config"))
+        said = new("pets", "--classes", "cat,dog")
+    assert f"\nNext: git init -b main {tmp_path}/pets, then repeat the command\n" in said
+    monkeypatch.setenv("DVC_GLOBAL_CONFIG_DIR", str(settings))
+    said = new("pets", "--classes", "cat,dog")
+    assert f"its message is above. Nothing is left of {tmp_path}/pets\nNext: fix this, then repeat" in said
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_a_disk_without_room_is_refused_first(
@@ -211,6 +241,7 @@ def test_a_recipe_with_its_own_source_needs_no_images(recipe: str, snapshot: str
         (["pets", "--from", "pets photos", "--classes", "cat,cat"], "received 'cat' more than once", "correct --cl"),
         (["pets", "--demo", "--from", "pets photos"], "--demo has its own images", "leave out"),
         (["pets", "--from", "."], "overlap", "choose a folder outside"),
+        (["pets photos/cat/0.png/pets", "--demo"], "photos/cat/0.png is a file", "choose another name"),
         (["full", "--demo"], "full exists and is not empty", "cd full && pixmill new . (with the same options"),
         (["full/own/pets", "--demo"], "is inside the Git repository", "choose a folder outside"),
         (["pets", "--demo", "--mlflow", "mlflow.db"], "expected the address of a server", "give one such as https://"),

@@ -141,10 +141,13 @@ def _all_or_nothing(root: Path) -> Iterator[None]:
     except PixmillError as error:
         for path in root.iterdir() if root.exists() else ():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-        if not there:
+        if not there and root.exists():
             root.rmdir()
+        # A DVC command would need the folder; DVC's message is above. No work is kept, as storage_errors would say.
+        fix = (error.next or "dvc ").partition(", then: ")[0]
         raise type(error)(
-            f"{error.message}. Nothing is left of {root}", next="fix this, then repeat the command"
+            f"{error.message}. Nothing is left of {root}",
+            next=f"{'fix this' if fix.startswith('dvc ') else fix}, then repeat the command",
         ) from error
 
 
@@ -178,17 +181,17 @@ def _has_images(root: Path) -> bool:
 
 
 def _require_place(root: Path, spec: ProjectSpec) -> None:
-    """Refuse a folder of other things than an unfinished project, or in another repository, and images in the way."""
+    """Refuse a file, a folder of other things or in another repository, and images in the way."""
+    there = next(folder for folder in (root, *root.parents) if folder.exists())
+    if not there.is_dir():
+        raise PixmillError(f"{there} is a file", next="choose another name")
     pipeline = root / "dvc.yaml"
     unfinished = pipeline.exists() and not (root / FILE).exists()  # The lock is written last.
-    if root != Path.cwd() and not unfinished and root.exists() and (not root.is_dir() or any(root.iterdir())):
+    if root != Path.cwd() and not unfinished and there == root and any(root.iterdir()):
         add = f"cd {shlex.quote(str(spec.folder))} && pixmill new . (with the same options; it adds what is missing)"
-        if not root.is_dir():
-            raise PixmillError(f"{spec.folder} is a file", next="choose another name")
         raise PixmillError(f"{spec.folder} exists and is not empty", next=add)
     if pipeline.exists() and "stages.train" not in pipeline.read_text("utf-8", "replace"):
         raise PixmillError(f"{pipeline} belongs to another pipeline", next="move it elsewhere, and repeat the command")
-    there = next(folder for folder in (root, *root.parents) if folder.exists())
     top = (git(there, "rev-parse", "--show-toplevel") or "").strip()
     if top and Path(top).resolve() != root:
         raise PixmillError(

@@ -56,6 +56,27 @@ def test_one_recipe_follows_another(project: Path) -> None:
     assert load_params(project).scrape.source == ("keras",)
 
 
+def test_decisions_for_other_classes_are_told_and_the_recipe_takes_the_place(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = "classes: [cat, dog]\nscrape: {source: folder, snapshot: '2026-11-20'}\n"
+    (project / "recipes" / "pets.yaml").write_text(f"# Pets.\n{recipe}")
+    for label in ("cat", "dog"):
+        (project / "data" / label).mkdir()
+        (project / "data" / label / "0.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (project / "review.csv").write_text("image,decision,label,by,why\ndata/coat/0.png,relabel,shirt,,\n")
+    monkeypatch.chdir(project)
+    assert run_pixmill("use", "pets") == 0
+    message = (
+        "review.csv, line 2: expected one of the labels cat, dog, received 'shirt'\nNext: edit line 2 of review.csv"
+    )
+    assert message in (said := capsys.readouterr().out)
+    assert said.endswith("\nNext: pixmill check\n")
+    assert load_params(project).classes == ("cat", "dog")
+    assert run_pixmill("check") == 1
+    assert capsys.readouterr().err.count(message) == 1
+
+
 def test_an_edited_file_is_not_replaced(project: Path) -> None:
     text = edit(project)
     with pytest.raises(ParamsError, match=r"params\.yaml has uncommitted edits") as refusal:

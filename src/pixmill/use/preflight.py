@@ -153,4 +153,7 @@ def _folders(data: Path, params: Params) -> Iterator[Issue]:
         yield Issue("\n".join(lines), source.advice(), stops=stops)
     if not gaps:
         alone = [label for label in wanted if label not in absent and scrape.sources_of(label) == ("folder",)]
-        yield from find_small_classes(data.parent, params, source, alone)
+        try:
+            yield from find_small_classes(data.parent, params, source, alone)
+        except PixmillError as error:  # review.csv has a malformed line, at which validate would stop.
+            yield Issue(error.message, error.next, stops=True)

@@ -37,7 +37,7 @@ def test_a_class_below_the_gate_is_named_with_what_it_lacks(tmp_path: Path) -> N
     [issue] = issues(tmp_path, params())
     assert issue == Issue(
         "validate stops at classes of fewer than 30 images (validate.min_per_class.count): 'hat' has 15",
-        "add images (at least 15 of 'hat'), remove the class from data/ and from classes, or set "
+        "add images (at least 15 of 'hat'), or remove the class from data/ and from classes, or set "
         "validate.min_per_class.count to 15 in params.yaml",
         stops=True,
     )
@@ -62,11 +62,39 @@ def test_images_that_decisions_bring_count(tmp_path: Path) -> None:
     assert not any(issue.stops for issue in issues(tmp_path, params()))
 
 
+def test_no_bound_below_one_image_is_advised(tmp_path: Path) -> None:
+    fill(tmp_path / "data" / "coat", 40)
+    (tmp_path / "data" / "hat").mkdir()
+    for path in (tmp_path / "data" / "coat").iterdir():
+        (tmp_path / "data" / "hat" / path.name).write_bytes(path.read_bytes())
+    few, rare = issues(tmp_path, params())
+    assert "'hat' has 0" in few.message
+    assert few.next == "add images (at least 30 of 'hat'), or remove the class from data/ and from classes"
+    assert "'hat' 0" in rare.message
+    assert rare.next == "add images of the small classes"
+
+
+def test_a_malformed_line_of_the_review_stops_beside_what_else_is_amiss(tmp_path: Path) -> None:
+    for label in ("coat", "hat", "caps"):
+        fill(tmp_path / "data" / label, 40)
+    (tmp_path / "review.csv").write_text("image,decision,label,by,why\ndata/coat/0.png,relabel,shoe,,")
+    folders, review = issues(tmp_path, params())
+    assert "caps" in folders.message
+    assert review == Issue(
+        "review.csv, line 2: expected one of the labels coat, hat, received 'shoe'",
+        "edit line 2 of review.csv, then: dvc repro validate",
+        stops=True,
+    )
+
+
 def test_a_class_far_smaller_than_the_largest_is_told(tmp_path: Path) -> None:
     fill(tmp_path / "data" / "coat", 310)
     fill(tmp_path / "data" / "hat", 30)
     [issue] = [issue for issue in issues(tmp_path, params()) if "class_balance" in issue.message]
-    assert "'coat' has 310, 'hat' 30" in issue.message
+    assert issue.message == (
+        "validate stops if it keeps all these images, since classes have less than 0.1 of the images of the largest "
+        "(validate.class_balance.critical): 'coat' has 310, 'hat' 30"
+    )
     assert str(issue.next).endswith("set scrape.per_class to 300 in params.yaml")
     assert not issue.stops
     assert issues(tmp_path, params(per_class=300)) == []

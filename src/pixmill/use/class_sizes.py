@@ -48,23 +48,27 @@ def find_small_classes(root: Path, params: Params, source: FolderSource, labels:
     few = [label for label in labels if sizes[label] < least.count and least.severity == "critical"]
     if few:
         more = [f"{least.count - sizes[label]:,} of '{label}'" for label in few]
+        bound = min(sizes[label] for label in few)
         yield Issue(
             f"validate stops at classes of fewer than {count(least.count, 'image')} (validate.min_per_class.count): "
             + first_of([f"'{label}' has {sizes[label]:,}" for label in few], _NAMED),
-            f"add images (at least {first_of(more, _NAMED)}), remove the class from data/ and from classes, or "
-            f"set validate.min_per_class.count to {min(sizes[label] for label in few):,} in params.yaml",
+            f"add images (at least {first_of(more, _NAMED)}), or remove the class from data/ and from classes"
+            + (f", or set validate.min_per_class.count to {bound:,} in params.yaml" if bound else ""),
             stops=True,
         )
     if (most := params.scrape.per_class) is not None:
         sizes = Counter({label: min(size, most) for label, size in sizes.items()})
     largest = max(labels, key=lambda label: sizes[label], default="")
     if rare := [label for label in labels if sizes[label] < limits.critical * sizes[largest]]:
+        bound = min(int(sizes[label] / limits.critical) for label in rare)
+        # No certain stop: it may drop images of the largest class.
         yield Issue(
-            f"validate stops at classes with less than {limits.critical:g} of the images of the largest "
-            f"(validate.class_balance.critical): '{largest}' has {sizes[largest]:,}, "
+            "validate stops if it keeps all these images, since classes have less than "
+            f"{limits.critical:g} of the images of the largest (validate.class_balance.critical): "
+            f"'{largest}' has {sizes[largest]:,}, "
             + first_of([f"'{label}' {sizes[label]:,}" for label in rare], _NAMED),
-            "add images of the small classes, or set scrape.per_class to "
-            f"{min(int(sizes[label] / limits.critical) for label in rare):,} in params.yaml",
+            "add images of the small classes"
+            + (f", or set scrape.per_class to {bound:,} in params.yaml" if bound else ""),
         )
     # Which of the files are taken is otherwise known after scrape.
     if hashed and labels and not (few or most or params.scrape.per_query):

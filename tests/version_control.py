@@ -1,6 +1,7 @@
 """Git and DVC, typed in a folder by somebody who has a name."""
 
 import contextlib
+import logging
 import os
 import subprocess
 import sys
@@ -40,7 +41,12 @@ def start_repository(root: Path, *, branch: str = "main", with_dvc: bool = False
     if with_dvc:
         from dvc.repo import Repo
 
-        Repo.init(str(root)).close()
+        # What it says goes to the stream of the test that used DVC first in this process, which may be closed.
+        logging.disable(logging.INFO)
+        try:
+            Repo.init(str(root)).close()
+        finally:
+            logging.disable(logging.NOTSET)
     return root
 
 

@@ -75,21 +75,6 @@ def test_a_file_is_no_inbox(tmp_path):
     assert "--inbox DIR" in refused.value.next
 
 
-@pytest.mark.parametrize("name", ["feedback.jsonl", "dropped.txt", "images/a.jpg"])
-def test_a_folder_of_another_format_is_refused_and_stays_as_it_is(tmp_path, name):
-    path = tmp_path / name
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(b"kept")
-    with pytest.raises(PixmillError, match="a format that Pixmill does not read") as refused:
-        Inbox(tmp_path)
-    assert "move images/, feedback.jsonl and dropped.txt out of it" in refused.value.next
-    assert [found for found in tmp_path.rglob("*") if found.is_file()] == [path]
-    path.rename(tmp_path.parent / path.name)
-    if path.parent != tmp_path:
-        path.parent.rmdir()
-    assert Inbox(tmp_path).entries() == ([], 0)
-
-
 def test_an_extension_that_is_no_extension_is_refused():
     assert correction_of(b"", extension=".png", prediction={}, label=None, model={}).extension == "png"
     for extension in ("", "../x", "jpg/..", "JPG", "longer"):

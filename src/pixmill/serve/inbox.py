@@ -59,7 +59,7 @@ class Inbox:
         max_entries: The most corrections.
 
     Raises:
-        PixmillError: The folder is a file or has another format, the URL names no bucket, or the environment no server.
+        PixmillError: The folder is a file, the URL names no bucket, or the environment no server.
     """
 
     def __init__(self, place: Path | str, max_bytes: int = 1 << 30, *, max_entries: int = 10_000) -> None:

@@ -79,17 +79,12 @@ class Folder:
         path: The folder; made when it is first locked.
 
     Raises:
-        PixmillError: It is a file, or has another format.
+        PixmillError: It is a file.
     """
 
     def __init__(self, path: Path) -> None:
         if path.exists() and not path.is_dir():
             raise PixmillError(f"{path} is not a folder", next="name another for the inbox: --inbox DIR")
-        if any((path / name).exists() for name in ("feedback.jsonl", "dropped.txt", "images")):
-            raise PixmillError(
-                f"{path} has corrections in a format that Pixmill does not read: images/, named in feedback.jsonl",
-                next="move images/, feedback.jsonl and dropped.txt out of it; copy the images that you want into data/",
-            )
         self.path = path
         self._is_swept = False
         self._corrections = path / "corrections"

@@ -13,7 +13,7 @@ _Scalar = bool | float | str | None
 
 def _decode_cell(value: Any) -> bytes:
     """Decode as MLflow does: what is not of base64's alphabet, such as the ends of lines, is skipped."""
-    for _ in range(3):  # [{"image": {"b64": "…"}}]
+    for _ in range(2):  # {"image": {"b64": "…"}}
         if isinstance(value, dict | list) and len(value) == 1:
             (value,) = value.values() if isinstance(value, dict) else value
     if not isinstance(value, str):

@@ -99,8 +99,9 @@ async def readyz(endpoints: api.InjectedEndpoints) -> Response:
 def _add_operations(app: FastAPI, models: Models, metrics: Metrics) -> None:
     """Add what says whether the service is alive, ready, and how it does."""
 
-    @app.get("/healthz", response_model=schemas.Alive, responses=schemas.problems(421))
-    async def healthz() -> Response:
+    @app.get("/v2/health/live", response_model=schemas.Health, responses=schemas.problems(421))
+    @app.get("/healthz", response_model=schemas.Health, responses=schemas.problems(421))
+    async def alive() -> Response:
         """Answer as long as the server is alive."""
         return JSONResponse({"status": "alive"})
 

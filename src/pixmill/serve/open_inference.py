@@ -45,20 +45,13 @@ async def server() -> Response:
     return JSONResponse({"name": "pixmill", "version": __version__, "extensions": ["binary_tensor_data"]})
 
 
-@router.get("/health/live", response_model=schemas.Alive, responses=schemas.problems(421))
-async def live() -> Response:
-    """Answer as long as the server is alive."""
-    return JSONResponse({"status": "alive"})
-
-
-@router.get("/health/ready", response_model=schemas.Alive, responses=schemas.problems(421, 503))
+@router.get("/health/ready", response_model=schemas.Health, responses=schemas.problems(421, 503))
 async def ready(endpoints: InjectedEndpoints) -> Response:
     """Answer with 200 once the model is ready."""
-    assert endpoints.loaded
-    return JSONResponse({"status": "ready"})
+    return await model_ready("default", endpoints)
 
 
-@router.get("/models/{name:path}/ready", response_model=schemas.Alive, responses=schemas.problems(401, 404, 421, 503))
+@router.get("/models/{name:path}/ready", response_model=schemas.Health, responses=schemas.problems(401, 404, 421, 503))
 async def model_ready(name: str, endpoints: InjectedEndpoints) -> Response:
     """Answer with 200 once the model is ready."""
     endpoints.named(name)

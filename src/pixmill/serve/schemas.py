@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
 
@@ -127,10 +127,10 @@ class Scores(Schema):
     predictions: list[dict[str, float | bool | str | None]]
 
 
-class Alive(Schema):
-    """The server is alive."""
+class Health(Schema):
+    """That the server is alive, or ready to predict."""
 
-    status: str
+    status: Literal["alive", "ready"]
 
 
 class Ready(Schema):

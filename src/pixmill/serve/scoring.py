@@ -39,7 +39,7 @@ async def invocations(request: Request, endpoints: InjectedEndpoints) -> Respons
 )
 async def ping(endpoints: InjectedEndpoints) -> Response:
     """Answer with 200 once the model is ready."""
-    assert endpoints.loaded
+    endpoints.named("default")
     return Response("\n", media_type="text/plain")
 
 

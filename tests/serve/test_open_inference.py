@@ -126,7 +126,9 @@ def test_tensors_in_binary_are_answered_in_binary_where_that_is_asked_for(
 
 
 def test_no_image_is_no_row(client: Client) -> None:
-    assert outputs(infer(client, {"inputs": [tensor(shape=[0], data=[])]}))["label"] == []
+    none = {name: [] for name in OUTPUTS}
+    for wanted in ([], [{"name": name} for name in OUTPUTS]):
+        assert outputs(infer(client, {"inputs": [tensor(shape=[0], data=[])], "outputs": wanted})) == none
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
@@ -28,15 +29,8 @@ router = APIRouter(prefix="/v2")
 HEAD_LENGTH = "Inference-Header-Content-Length"
 """Header of bodies with binary tensors: how many bytes of JSON come before them."""
 
-_TYPES = {
-    "label": "BYTES",
-    "confidence": "FP64",
-    "sure": "INT8",
-    "unlike": "INT8",
-    "probabilities": "FP64",
-    "reason": "BYTES",
-}
-_NUMPY = {"FP64": "<f8", "INT8": "i1"}
+_DATATYPES = {"O": "BYTES", "f": "FP64", "i": "INT8"}
+"""The protocol's types of tensors by NumPy's kind."""
 
 
 @router.get("", response_model=scoring_schemas.ServerInfo, responses=schemas.problems(401, 421))
@@ -74,20 +68,21 @@ async def infer(name: str, request: Request, endpoints: InjectedEndpoints) -> Re
     asked, contents = await asyncio.to_thread(_read, body, request.headers.get(HEAD_LENGTH))
     loaded, answers = await endpoints.predict(contents)
     tensors = _tensors(answers, len(loaded.model.labels))
-    wanted = asked.outputs or [scoring_schemas.WantedOutput(name=output) for output in _TYPES]
+    wanted = asked.outputs or [scoring_schemas.WantedOutput(name=output) for output in tensors]
     wanted = list({output.name: output for output in wanted}.values())
     binary_by_default = asked.parameters.get("binary_data_output") is True
     outputs, tail = [], b""
     for output in wanted:
         values = tensors[output.name]
-        shown: dict[str, Any] = {"name": output.name, "datatype": _TYPES[output.name], "shape": list(np.shape(values))}
+        datatype = _DATATYPES[values.dtype.kind]
+        shown: dict[str, Any] = {"name": output.name, "datatype": datatype, "shape": values.shape}
         binary = output.parameters.binary_data
         if binary_by_default if binary is None else binary:
-            content = _binary(values, _TYPES[output.name])
+            content = _binary(values)
             shown["parameters"] = {"binary_data_size": len(content)}
             tail += content
         else:
-            shown["data"] = np.ravel(values).tolist()
+            shown["data"] = values.ravel().tolist()
         outputs.append(shown)
     answer = {"model_name": name, "model_version": loaded.served_version, "outputs": outputs}
     if asked.id is not None:
@@ -106,8 +101,8 @@ async def model(name: str, endpoints: InjectedEndpoints) -> Response:
     name, loaded = endpoints.named(name)
     facts = loaded.model
     outputs = [
-        {"name": output, "datatype": kind, "shape": [-1, len(facts.labels)] if output == "probabilities" else [-1]}
-        for output, kind in _TYPES.items()
+        {"name": output, "datatype": _DATATYPES[values.dtype.kind], "shape": [-1, *values.shape[1:]]}
+        for output, values in _tensors([], len(facts.labels)).items()
     ]
     return JSONResponse(
         {
@@ -164,25 +159,24 @@ def _elements(rest: memoryview) -> Iterator[bytes]:
         rest, found = rest[4 + size :], found + 1
 
 
-def _tensors(answers: Sequence[Answer], classes: int) -> dict[str, Any]:
+def _tensors(answers: Sequence[Answer], classes: int) -> dict[str, npt.NDArray[Any]]:
     """Return the outputs by name; where there is no prediction, ``reason`` says why, and the others are empty or 0."""
     told = [answer.prediction for answer in answers]
     none = np.zeros(classes)
     return {
-        "label": [one.label or "" for one in told],
-        "confidence": np.array([one.confidence or 0.0 for one in told]),
+        "label": np.array([one.label or "" for one in told], object),
+        "confidence": np.array([one.confidence or 0.0 for one in told], "<f8"),
         "sure": np.array([-1 if one.sure is None else one.sure for one in told], np.int8),
         "unlike": np.array([-1 if one.unlike is None else one.unlike for one in told], np.int8),
         "probabilities": np.array(
-            [none if one.probabilities is None else one.probabilities for one in told], np.float64
+            [none if one.probabilities is None else one.probabilities for one in told], "<f8"
         ).reshape(-1, classes),
-        "reason": [one.reason or "" for one in told],
+        "reason": np.array([one.reason or "" for one in told], object),
     }
 
 
-def _binary(values: Any, kind: str) -> bytes:
-    if kind == "BYTES":
-        encoded = [value.encode() for value in values]
-        return b"".join(struct.pack("<I", len(value)) + value for value in encoded)
-    content: bytes = np.ascontiguousarray(values, _NUMPY[kind]).tobytes()
-    return content
+def _binary(values: npt.NDArray[Any]) -> bytes:
+    if values.dtype != object:
+        return values.tobytes()
+    encoded = [value.encode() for value in values]
+    return b"".join(struct.pack("<I", len(value)) + value for value in encoded)

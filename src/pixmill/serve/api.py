@@ -76,13 +76,17 @@ class Endpoints:
             raise ProblemError(404, f"There is no version '{version}'; this server has {loaded.served_version}.")
         return name, loaded
 
-    async def predict(self, contents: Sequence[bytes]) -> tuple[LoadedModel, list[Answer]]:
+    async def predict(self, contents: Sequence[bytes], path: str = "default") -> tuple[LoadedModel, list[Answer]]:
         """Return the answers for images, and the model that gave them.
 
+        Args:
+            contents: The images' bytes.
+            path: The model's name, as for :meth:`named`: another may serve by now.
+
         Raises:
-            ProblemError: Too many images wait.
+            ProblemError: As :meth:`named`, or too many images wait.
         """
-        loaded = self.loaded
+        _, loaded = self.named(path)
         if not contents:
             return loaded, []
         try:

@@ -60,13 +60,13 @@ async def model_ready(name: str, endpoints: InjectedEndpoints) -> Response:
 )
 async def infer(name: str, request: Request, endpoints: InjectedEndpoints) -> Response:
     """Predict images; in JSON they are base64, in binary tensors the bytes themselves."""
-    name, _ = endpoints.named(name)
+    known, _ = endpoints.named(name)
     kind = media_type(request)
     if kind not in ("", "application/json", "application/octet-stream"):
         raise unsupported_type("application/json, or application/octet-stream with tensors behind the JSON", kind)
     body = await request.body()
     asked, contents = await asyncio.to_thread(_read, body, request.headers.get(HEAD_LENGTH))
-    loaded, answers = await endpoints.predict(contents)
+    loaded, answers = await endpoints.predict(contents, name)
     tensors = _tensors(answers, len(loaded.model.labels))
     wanted = asked.outputs or [scoring_schemas.WantedOutput(name=output) for output in tensors]
     wanted = list({output.name: output for output in wanted}.values())
@@ -84,7 +84,7 @@ async def infer(name: str, request: Request, endpoints: InjectedEndpoints) -> Re
         else:
             shown["data"] = values.ravel().tolist()
         outputs.append(shown)
-    answer = {"model_name": name, "model_version": loaded.served_version, "outputs": outputs}
+    answer = {"model_name": known, "model_version": loaded.served_version, "outputs": outputs}
     if asked.id is not None:
         answer["id"] = asked.id
     if not any("parameters" in output for output in outputs):

@@ -68,7 +68,7 @@ async def models(endpoints: InjectedEndpoints) -> Response:
 async def predict_named(name: str, request: Request, endpoints: InjectedEndpoints) -> Response:
     """Predict images as KServe and TensorFlow Serving do."""
     endpoints.named(name)
-    return await predict_instances(request, endpoints)
+    return await _scores(await read_instances(request), endpoints, name)
 
 
 @router.get("/v1/models/{name:path}", response_model=scoring_schemas.ModelStatus, responses=_NAMED)
@@ -103,6 +103,6 @@ async def image_classification(request: Request, endpoints: InjectedEndpoints) -
     return JSONResponse([{"label": label, "score": score} for label, score in ranked])
 
 
-async def _scores(contents: list[bytes], endpoints: InjectedEndpoints) -> Response:
-    loaded, answers = await endpoints.predict(contents)
+async def _scores(contents: list[bytes], endpoints: InjectedEndpoints, name: str = "default") -> Response:
+    loaded, answers = await endpoints.predict(contents, name)
     return JSONResponse({"predictions": [answer.prediction.as_row(loaded.model.labels) for answer in answers]})

@@ -27,7 +27,7 @@ mount -t tmpfs none /opt && mkdir -p /opt/ml/model && cp "$1" /opt/ml/model && s
 
 PLATFORM = """
 import json, subprocess, sys, time, urllib.error, urllib.request
-command, asked = json.loads(sys.argv[1])
+command, asked, healthy = json.loads(sys.argv[1])
 started, told = subprocess.Popen(command), []
 try:
     for port, path, kind, body in asked:
@@ -43,12 +43,13 @@ try:
             except OSError:
                 assert started.poll() is None
                 time.sleep(0.1)
+    subprocess.run(["sh", "-c", healthy], check=True)
 finally:
     started.terminate()
     started.wait()
 print(json.dumps(told))
 """
-"""Start a container, send requests to it once it answers, and print the answers."""
+"""Start a container, send requests to it once it answers, check its health, and print the answers."""
 
 Ask = Callable[..., list[Any]]
 
@@ -59,6 +60,7 @@ def container(exported: Path, tmp_path: Path) -> Ask:
     dockerfile = (DEPLOY / "Dockerfile").read_text()
     (name,) = json.loads(re.search(r"^ENTRYPOINT (.*)$", dockerfile, re.MULTILINE)[1])
     assert not re.search(r"^CMD", dockerfile, re.MULTILINE)
+    healthy = re.search(r"^HEALTHCHECK .* CMD((?:.*\\\n)+.*)$", dockerfile, re.MULTILINE)[1]
     source = re.search(rf"^COPY deploy/(\S+) \S*/{name}$", dockerfile, re.MULTILINE)[1]
     program = shutil.copy(DEPLOY / source, tmp_path / name)
 
@@ -66,7 +68,7 @@ def container(exported: Path, tmp_path: Path) -> Ask:
         arguments: list[str], requests: list[tuple[int, str, str, str | None]], environ: Mapping[str, str]
     ) -> list[Any]:
         unshared = ["unshare", "-rmn", "sh", "-ec", CONTAINER, "sh", str(exported)]
-        script = [sys.executable, "-c", PLATFORM, json.dumps([[str(program), *arguments], requests])]
+        script = [sys.executable, "-c", PLATFORM, json.dumps([[str(program), *arguments], requests, healthy])]
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         done = subprocess.run(
             [*unshared, *script],

@@ -106,7 +106,7 @@ class Admission:
 
     def too_large(self) -> ProblemError:
         """Return the problem for a body above the limit."""
-        return ProblemError(413, f"The body may have {self.max_bytes} bytes.")
+        return ProblemError(413, f"The body may have at most {self.max_bytes:,} bytes.")
 
     def _has_key(self, headers: dict[bytes, bytes]) -> bool:
         kind, _, given = headers.get(b"authorization", b"").partition(b" ")
@@ -128,6 +128,7 @@ class _BoundedRequest:
         self._headers = dict(scope["headers"])
         self._unread = b"transfer-encoding" in self._headers or self._headers.get(b"content-length", b"0") != b"0"
         self._came = 0
+        self._answered = False
         self.held = 0
         self.status = 500
 
@@ -138,8 +139,15 @@ class _BoundedRequest:
     async def run(self) -> None:
         if problem := self._gate.refusal(self._scope, self._headers):
             await answer(problem)(self._scope, self._receive, self.send)
-        else:
+            return
+        try:
             await self._gate.app(self._scope, self.receive, self.send)
+        except asyncio.CancelledError:
+            # By uvicorn alone, which stops and waits no longer: half an answer stays one.
+            if not self._answered:
+                self.status = 503
+                stopping = ProblemError(503, "The server is stopping.", {"Retry-After": "1", "Connection": "close"})
+                await answer(stopping)(self._scope, self._receive, self._send)
 
     async def receive(self) -> Message:
         message = await self._receive()
@@ -154,7 +162,7 @@ class _BoundedRequest:
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.status = message["status"]
+            self._answered, self.status = True, message["status"]
             headers = {name.lower(): value for name, value in message.get("headers", [])}
             for name, value in _HEADERS.items():
                 headers.setdefault(name.encode(), value.encode())

@@ -83,7 +83,7 @@ class Connection(HttpToolsProtocol):
         self._pending = 0
         self._chunks += 1
         if self._chunks > _CHUNKS:
-            self._refuse(413, f"The body may have {_CHUNKS} chunks.")
+            self._refuse(413, f"The body may have at most {_CHUNKS:,} chunks.")
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""

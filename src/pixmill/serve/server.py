@@ -86,6 +86,11 @@ class _Server(uvicorn.Server):
         if self.started:
             self._ready()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        if self.force_exit:  # By a second Ctrl-C: uvicorn would cancel it, with a traceback.
+            await self.lifespan.shutdown()
+
 
 def _return_freed_memory() -> None:
     """Return each block above 1 MiB to the system when it is freed (with glibc; else no effect).

@@ -104,6 +104,14 @@ def test_a_class_far_smaller_than_the_largest_is_told(tmp_path: Path) -> None:
     assert "'hat' 29" in rare.message
 
 
+def test_a_bound_is_advised_as_params_take_it(tmp_path: Path) -> None:
+    fill(tmp_path / "data" / "coat", 1200)
+    fill(tmp_path / "data" / "hat", 110)
+    [issue] = [issue for issue in issues(tmp_path, params()) if "class_balance" in issue.message]
+    assert "'coat' has 1,200, 'hat' 110" in issue.message
+    assert str(issue.next).endswith("set scrape.per_class to 1100 in params.yaml")
+
+
 def test_a_split_that_would_lack_a_class_stops(tmp_path: Path) -> None:
     for part, label, count in (("train", "coat", 40), ("train", "hat", 4), ("test", "coat", 9), ("test", "hat", 9)):
         fill(tmp_path / "data" / part / label, count)

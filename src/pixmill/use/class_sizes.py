@@ -53,7 +53,7 @@ def find_small_classes(root: Path, params: Params, source: FolderSource, labels:
             f"validate stops at classes of fewer than {count(least.count, 'image')} (validate.min_per_class.count): "
             + first_of([f"'{label}' has {sizes[label]:,}" for label in few], _NAMED),
             f"add images (at least {first_of(more, _NAMED)}), or remove the class from data/ and from classes"
-            + (f", or set validate.min_per_class.count to {bound:,} in params.yaml" if bound else ""),
+            + (f", or set validate.min_per_class.count to {bound} in params.yaml" if bound else ""),
             stops=True,
         )
     if (most := params.scrape.per_class) is not None:
@@ -68,7 +68,7 @@ def find_small_classes(root: Path, params: Params, source: FolderSource, labels:
             f"'{largest}' has {sizes[largest]:,}, "
             + first_of([f"'{label}' {sizes[label]:,}" for label in rare], _NAMED),
             "add images of the small classes"
-            + (f", or set scrape.per_class to {bound:,} in params.yaml" if bound else ""),
+            + (f", or set scrape.per_class to {bound} in params.yaml" if bound else ""),
         )
     # Which of the files are taken is otherwise known after scrape.
     if hashed and labels and not (few or most or params.scrape.per_query):

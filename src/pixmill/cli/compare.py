@@ -11,9 +11,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +38,8 @@ EXAMPLES = (
     ("pixmill compare models:/garments@champion", "a model in MLflow against the workspace"),
     ("pixmill compare main HEAD --gate", "exit 1 if a limit of `review` is violated"),
     ("pixmill compare --json | jq .verdict", ""),
-    ("pixmill compare --runs", "all runs and experiments, best first"),
+    ("pixmill compare --runs", "all runs and experiments, best on validation first"),
+    ("pixmill compare --runs --where train.model=cnn --since 7d --csv > runs.csv", ""),
 )
 NOTES = """\
 Exit codes: 0; 1 with --gate if the gate fails; 2 on errors, and if a file of
@@ -52,8 +56,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("head", nargs="?", metavar="HEAD", help="what is reviewed (default: the workspace)")
     parser.add_argument("--gate", action="store_true", help="exit 1 if the gate fails (not if it is undecided)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--runs", action="store_true", help="compare all runs and experiments: reports/runs.html")
     parser.add_argument("--open", action="store_true", help="open the page in your browser")
+    runs = parser.add_argument_group("all runs and experiments, instead of two revisions")
+    runs.add_argument("--runs", action="store_true", help="rank them on validation: reports/runs.html")
+    runs.add_argument(
+        "--where", action="append", default=[], metavar="PARAM=VALUE", help="only such; also != < <= > >=; repeatable"
+    )
+    runs.add_argument("--since", metavar="WHEN", help="only since a date (2026-11-01), or so long ago (7d, 12h)")
+    runs.add_argument("--limit", type=int, metavar="N", help="the newest N of each (default: 500)")
+    runs.add_argument("--test", action="store_true", help="show the values on the test split, which choose nothing")
+    runs.add_argument("--csv", action="store_true", help="print a table")
+    runs.add_argument("--all-projects", action="store_true", help="runs of other projects on the server, too")
     parser.set_defaults(refuse=parser.error)
 
 
@@ -61,8 +74,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Compare, print, write the files, and judge."""
     from pixmill.core.params import load_params
 
-    if arguments.runs and (arguments.base or arguments.gate or arguments.json):
-        arguments.refuse("--runs compares all runs: it takes no BASE, --gate or --json")
+    _check(arguments)
     gate: Gate | None = None
     faults: tuple[str, ...] = ()
     try:
@@ -71,7 +83,7 @@ def run(arguments: argparse.Namespace) -> None:
             params = load_params(workspace.root)
             _make(workspace.root / "reports")
             if arguments.runs:
-                text, page = _runs(workspace, params)
+                text, page = _runs(workspace, params, arguments)
             else:
                 text, page, gate, faults = _compare(workspace, params, arguments)
     except PixmillError as error:
@@ -98,6 +110,19 @@ def run(arguments: argparse.Namespace) -> None:
         for sentence in faults:
             announce(f"malformed: {printable(sentence)}")
         sys.exit(2)
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Refuse options that do not go together."""
+    if arguments.runs and (arguments.base or arguments.gate):
+        arguments.refuse("--runs ranks all runs: it takes no BASE and no --gate")
+    if arguments.json and arguments.csv:
+        arguments.refuse("--json and --csv exclude each other")
+    if arguments.limit is not None and arguments.limit < 1:
+        arguments.refuse(f"--limit: expected a number of at least 1, received {arguments.limit}")
+    for name in ("where", "since", "limit", "test", "csv", "all_projects"):
+        if getattr(arguments, name) and not arguments.runs:
+            arguments.refuse(f"--{name.replace('_', '-')} belongs to --runs")
 
 
 def _make(folder: Path) -> None:
@@ -145,15 +170,38 @@ def _write(comparison: Comparison, folder: Path) -> list[Path]:
     return [page, text, picture]
 
 
-def _runs(workspace: Workspace, params: Params) -> tuple[str, Path]:
-    from pixmill.compare.ranking import compare_runs, render_runs, runs_text
+def _runs(workspace: Workspace, params: Params, arguments: argparse.Namespace) -> tuple[str, Path]:
+    from pixmill.compare.conditions import parse_condition
+    from pixmill.compare.ranking import compare_runs
+    from pixmill.compare.ranking_report import ranking_csv, ranking_json, ranking_text, render_ranking
     from pixmill.core.files import write_text
 
-    page = workspace.root / "reports" / "runs.html"
+    where = [parse_condition(text) for text in arguments.where]
+    since = _seconds(arguments.since) if arguments.since else 0
+    limits = {"limit": arguments.limit} if arguments.limit else {}
+    page, test = workspace.root / "reports" / "runs.html", arguments.test
     with _patience("Reading runs and experiments …"):
-        runs = compare_runs(workspace, params)
-        write_text(page, render_runs(runs))
-    return f"{runs_text(runs)}\n\nWritten: reports/runs.html", page
+        ranking = compare_runs(
+            workspace, params, since=since, where=where, all_projects=arguments.all_projects, **limits
+        )
+        write_text(page, render_ranking(ranking, test=test))
+    if arguments.json:
+        return ranking_json(ranking, test=test), page
+    if arguments.csv:
+        return ranking_csv(ranking, test=test).rstrip("\n"), page
+    return f"{ranking_text(ranking, test=test)}\n\nWritten: reports/runs.html", page
+
+
+def _seconds(text: str) -> float:
+    """Return when something was, in seconds since 1970, from a date or from how long ago it was."""
+    if match := re.fullmatch(r"(\d{1,5})([dh])", text):
+        return time.time() - int(match[1]) * (86_400 if match[2] == "d" else 3_600)
+    try:
+        return datetime.fromisoformat(text).astimezone().timestamp()
+    except (ValueError, OverflowError):
+        raise PixmillError(
+            f"--since: expected a date or a time span, received '{text}'", next="write such as 2026-11-01, 7d or 12h"
+        ) from None
 
 
 @contextlib.contextmanager

@@ -1,7 +1,6 @@
 """What differs between two revisions in params, stages, packages and commits."""
 
 import contextlib
-import functools
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -74,12 +73,27 @@ def find_changed_params(base: Revision, head: Revision) -> tuple[Change, ...]:
     return ()
 
 
+def resolve_params(resolved: str | None, params: str | None) -> dict[str, Any]:
+    """Return all params of a revision by dotted name; what its files themselves say, where this version accepts none.
+
+    Args:
+        resolved: The text of its ``params.json``, if it has one.
+        params: That of its ``params.yaml``.
+    """
+    texts = [text for text in (resolved, params) if text is not None]
+    for parse in (_parse, _plain):
+        for text in texts:
+            with contextlib.suppress(ParamsError):
+                if found := parse(text):
+                    return found
+    return {}
+
+
 def _resolved(revision: Revision) -> dict[str, Any] | None:
     """Return all params of a revision; ``None`` where this version does not accept its files."""
     return next(filter(None, map(_parse, filter(None, (revision.resolved, revision.params)))), None)
 
 
-@functools.lru_cache(maxsize=8)  # A ranking compares each of dozens with the first.
 def _parse(text: str) -> dict[str, Any] | None:
     try:
         return flat(parse_params(text))

@@ -97,7 +97,7 @@ def choose(root: Path, base: str | None, head: str | None) -> tuple[GitRevision 
     if base is not None:
         return find(root, base), after
     last = find(root, "HEAD") if after.is_workspace else after
-    main = _main_branch(root)
+    main = main_branch(root)
     shallow = git(root, "rev-parse", "--is-shallow-repository") == "true\n"
     start = (git(root, "merge-base", main, str(last.commit)) or "").strip() if main else ""
     if not start and (main or shallow):
@@ -125,7 +125,8 @@ def _merge_base(root: Path, main: str, commit: str) -> GitRevision:
     return GitRevision(commit[:7], f"{_title(root, commit, commit)}, where {main} was left", commit, commit[:10])
 
 
-def _main_branch(root: Path) -> str | None:
+def main_branch(root: Path) -> str | None:
+    """Return the main branch, that of the remote first; ``None`` if there is none."""
     remote = (git(root, "symbolic-ref", "--short", "-q", "refs/remotes/origin/HEAD") or "").strip()
     names = (remote, "origin/main", "origin/master", "main", "master")
     return next((name for name in names if name and _commit(root, name)), None)

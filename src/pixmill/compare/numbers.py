@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -46,18 +46,19 @@ _LIKELY = 0.8
 
 
 @dataclass(frozen=True)
-class _TestSplit:
-    """The test split of one revision, sorted by id: ids, class indices, probabilities."""
+class SplitAnswers:
+    """A model's answers on one split, sorted by id: ids, class indices by its own labels, probabilities."""
 
     ids: pd.Index
     actual: npt.NDArray[np.int64]
     values: npt.NDArray[np.float64]
 
-    def at(self, ids: pd.Index) -> _TestSplit:
+    def at(self, ids: pd.Index) -> SplitAnswers:
+        """Return those on some of the images."""
         if len(ids) == len(self.ids):
             return self
         rows = self.ids.get_indexer(ids)
-        return _TestSplit(ids, self.actual[rows], self.values[rows])
+        return SplitAnswers(ids, self.actual[rows], self.values[rows])
 
 
 def compare_numbers(base: Revision, head: Revision, review: ReviewParams, evaluate: EvaluateParams) -> Numbers:
@@ -76,7 +77,7 @@ def compare_numbers(base: Revision, head: Revision, review: ReviewParams, evalua
     labels, before, after, ids = _common_images(base, head)
     own, common = before.at(ids), after.at(ids)
     actual, first, second = common.actual, own.values, common.values
-    clusters = _clusters(base, head, ids)
+    clusters = clusters_of((head.manifest, base.manifest), ids)
     overall, of_class = paired_differences(
         actual, first, second, clusters, draws=evaluate.draws, confidence=evaluate.confidence, top_k=evaluate.top_k
     )
@@ -178,10 +179,10 @@ def images_needed(n: int, half_width: float, distance: float, confidence: float,
     return math.ceil(needed / unit) * unit
 
 
-def _common_images(base: Revision, head: Revision) -> tuple[tuple[str, ...], _TestSplit, _TestSplit, pd.Index]:
+def _common_images(base: Revision, head: Revision) -> tuple[tuple[str, ...], SplitAnswers, SplitAnswers, pd.Index]:
     """Return the classes, both test splits, and the ids of the images that are in both."""
     labels = _common_classes(base, head)
-    before, after = _test_split(base, labels), _test_split(head, labels)
+    before, after = split_answers(base, labels), split_answers(head, labels)
     ids = after.ids.intersection(before.ids).sort_values()
     if ids.empty:
         raise NotComparableError(
@@ -192,7 +193,7 @@ def _common_images(base: Revision, head: Revision) -> tuple[tuple[str, ...], _Te
 
 def _common_classes(base: Revision, head: Revision) -> tuple[str, ...]:
     """Return the classes in the head's order."""
-    before, after = _classes(base), _classes(head)
+    before, after = classes_of(base), classes_of(head)
     alone = [
         f"only {_name(revision)} has {join_names([label for label in labels if label not in others], LISTED)}"
         for revision, labels, others in ((base, before, after), (head, after, before))
@@ -203,7 +204,12 @@ def _common_classes(base: Revision, head: Revision) -> tuple[str, ...]:
     return after
 
 
-def _classes(revision: Revision) -> tuple[str, ...]:
+def classes_of(revision: Revision) -> tuple[str, ...]:
+    """Return the classes of a revision's predictions, in their order.
+
+    Raises:
+        NotComparableError: There are no predictions, or they have no classes.
+    """
     if revision.predictions is None:
         raise NotComparableError(f"Not comparable: the predictions of {_name(revision)} are missing.")
     columns = [str(column) for column in revision.predictions.columns]
@@ -215,9 +221,19 @@ def _classes(revision: Revision) -> tuple[str, ...]:
     return labels
 
 
-def _test_split(revision: Revision, labels: Sequence[str]) -> _TestSplit:
+def split_answers(revision: Revision, labels: Sequence[str], split: str = "test") -> SplitAnswers:
+    """Return the answers on a split of a revision that has predictions.
+
+    Args:
+        revision: The revision.
+        labels: Its classes, in the order of the result.
+        split: ``val`` or ``test``.
+
+    Raises:
+        NotComparableError: An image is there twice, a label is no class, or probabilities do not add up to one.
+    """
     assert revision.predictions is not None
-    rows = revision.predictions[revision.predictions["split"] == "test"].sort_values("id")
+    rows = revision.predictions[revision.predictions["split"] == split].sort_values("id")
     ids, actual = pd.Index(rows["id"]), class_indices(rows["label"], labels)
     if ids.has_duplicates:
         twice = str(ids[ids.duplicated()][0])
@@ -228,20 +244,20 @@ def _test_split(revision: Revision, labels: Sequence[str]) -> _TestSplit:
             f"Not comparable: the label {label} in the predictions of {_name(revision)} is not a class."
         )
     if rows.empty:
-        return _TestSplit(ids, actual, np.empty((0, len(labels))))
+        return SplitAnswers(ids, actual, np.empty((0, len(labels))))
     try:
         values = normalise(rows[[f"p_{label}" for label in labels]].to_numpy(np.float64))
     except (TypeError, ValueError):
         raise NotComparableError(
             f"Not comparable: the probabilities in the predictions of {_name(revision)} do not add up to one."
         ) from None
-    return _TestSplit(ids, actual, values)
+    return SplitAnswers(ids, actual, values)
 
 
-def _clusters(base: Revision, head: Revision, ids: pd.Index) -> npt.NDArray[np.object_]:
-    """Return each image's cluster; an image that the manifest lacks is its own."""
+def clusters_of(manifests: Iterable[pd.DataFrame | None], ids: pd.Index) -> npt.NDArray[np.object_]:
+    """Return each image's cluster by the first manifest that has any; an image that it lacks is its own."""
     own = ids.to_numpy(object)
-    for manifest in (head.manifest, base.manifest):
+    for manifest in manifests:
         if manifest is not None and "cluster" in manifest:
             known = manifest.drop_duplicates("id").set_index("id")["cluster"].reindex(ids)
             return np.where(known.isna(), own, known.astype(str).to_numpy(object))
@@ -270,7 +286,7 @@ def _per_class(
 
 
 def _steps(
-    base: Revision, head: Revision, before: _TestSplit, after: _TestSplit, ids: pd.Index, metric: str
+    base: Revision, head: Revision, before: SplitAnswers, after: SplitAnswers, ids: pd.Index, metric: str
 ) -> tuple[Step, ...]:
     own, common = before.at(ids), after.at(ids)
     changed = int(np.sum(own.actual != common.actual))
@@ -281,7 +297,7 @@ def _steps(
     if alone:
         way.append((f"on the {count(len(ids), 'test image')} of both", own))
     if changed:
-        way.append((f"with {count(changed, 'changed label')}", _TestSplit(ids, common.actual, own.values)))
+        way.append((f"with {count(changed, 'changed label')}", SplitAnswers(ids, common.actual, own.values)))
     way.append((f"{_name(head)} on the same images", common))
     if new:
         way.append((f"{_name(head)} on its own test split", after))
@@ -296,7 +312,7 @@ def _confusion(actual: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], 
     return cells.reshape(classes, classes).astype(np.int64)
 
 
-def _flips(common: _TestSplit, first: npt.NDArray[np.float64], labels: Sequence[str]) -> pd.DataFrame:
+def _flips(common: SplitAnswers, first: npt.NDArray[np.float64], labels: Sequence[str]) -> pd.DataFrame:
     names, columns = np.asarray(labels, dtype=object), {"id": common.ids, "label": np.asarray(labels)[common.actual]}
     for name, values in (("base", first), ("head", common.values)):
         columns[f"{name}_predicted"] = names[values.argmax(axis=1)]

@@ -1,82 +1,97 @@
-"""Experiments of DVC and runs in MLflow, best first, and which are significantly worse than the best."""
+"""All models of a project, best first on validation: which are significantly worse than the best."""
 
-import math
-import re
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from pathlib import Path
-from textwrap import wrap
-from typing import Any
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
-from pixmill.compare.changes import find_changed_params
-from pixmill.compare.comparison import NotComparableError, Revision, with_sign
-from pixmill.compare.description import NONE, ComparisonTable, p_value
-from pixmill.compare.numbers import LOWER_IS_BETTER, METRIC_NAMES, compare_numbers
-from pixmill.compare.parallel_plot import parallel_plot
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pixmill.compare.comparison import NotComparableError, Revision
+from pixmill.compare.conditions import Condition
+from pixmill.compare.git_revisions import main_branch
+from pixmill.compare.numbers import (
+    LISTED,
+    LOWER_IS_BETTER,
+    METRIC_NAMES,
+    SplitAnswers,
+    classes_of,
+    clusters_of,
+    compare_numbers,
+    give_verdict,
+    split_answers,
+)
 from pixmill.compare.revisions import read_each
-from pixmill.compare.text import draw_table
+from pixmill.compare.trained_models import NO_ORIGIN, SEED, TrainedModel, read_models
 from pixmill.core.errors import PixmillError
-from pixmill.core.files import significant
-from pixmill.core.git import git
 from pixmill.core.params import Params
-from pixmill.core.params.reference import plain
-from pixmill.core.progress import track
-from pixmill.core.words import printable
+from pixmill.core.words import count, did_you_mean, join_names
 from pixmill.core.workspace import Workspace
-from pixmill.metrics.significance import Difference, holm
-from pixmill.pages.base import render_page, shorten
-from pixmill.record.delivery import WEIGHTS
-from pixmill.record.run_lookup import RunReader
+from pixmill.metrics.limits import figure_limits
+from pixmill.metrics.many_models import Gap, gaps_from_best, hash_answers
+from pixmill.metrics.resampling import group_numbers, resampled_scores
+from pixmill.metrics.scores import scores
+from pixmill.project.pyproject import read_project
+from pixmill.record.model_lookup import resolve
 
-_MOST = 50
-"""Rows of a table that is still read."""
+_DRAWS = 1000
+"""Bootstrap draws: they settle a table of hundreds of models within seconds."""
 
-_WIDE = 120
-"""Characters of a line on a terminal."""
+_DIGITS = 12
+"""Values are rounded to as many: equal ones may differ by 1e-17, as they are sums in another order."""
 
-_EXPERIMENT = re.compile(r"refs/exps/[0-9a-f]{2}/[0-9a-f]{38}/.+")
+_SEEDS = 5
+"""Seeds from which on the luck of a training is resampled, too: fewer tell too little of it."""
 
-_NO_ORIGIN = ("review.", "evaluate.")
-"""Params that change no model."""
+Seeds = Literal["one", "many", "same"]
 
 
 @dataclass(frozen=True)
 class RankedModel:
-    """A model and its place among the others.
+    """A row: a model, by one training or by several that differ in their seed alone.
 
     Args:
-        name: Of the experiment, else of the run.
-        kind: ``experiment``, ``run``, or ``experiment and run`` where both have the same weights.
-        started: When, in seconds since 1970.
-        url: The run's page in MLflow; ``None`` without a run.
+        model: The training that stands for it: the best one on validation.
+        trainings: All of them with their values on validation, best first.
+        seeds: ``many`` trainings, or ``one``; ``same`` where the seed decides nothing.
         params: Those in which the rows differ, by dotted name; ``None`` where a row has none of this name.
-        n: Test images.
-        value: ``review.metric`` on its own test split, with its limits.
-        low: The lower limit; ``None`` if unknown.
+        n: Validation images.
+        value: ``review.metric`` on validation, the mean of its trainings; ``None`` where it has no place in the table.
+        low: The lower limit; from five seeds on for new seeds, too.
         high: The upper limit.
-        common: Test images that it has in common with the best.
-        difference: The difference from the best on those; ``None`` for the best itself, and where there are none.
-        p: Its p-value by Holm's method over all rows.
-        worse: Whether it is significantly worse than the best.
-        why: Why it cannot be compared with the best; ``None`` if it can.
+        gap: Its distance from the first row.
+        test: ``review.metric`` on its own test split, the mean of its trainings.
+        why: Why it cannot be compared with the others; ``None`` if it can.
     """
 
-    name: str
-    kind: str
-    started: float
-    url: str | None
-    params: Mapping[str, Any]
+    model: TrainedModel
+    trainings: tuple[tuple[TrainedModel, float], ...] = ()
+    seeds: Seeds = "one"
+    params: Mapping[str, Any] = field(default_factory=dict)
     n: int = 0
     value: float | None = None
     low: float | None = None
     high: float | None = None
-    common: int = 0
-    difference: Difference | None = None
-    p: float | None = None
-    worse: bool = False
+    gap: Gap | None = None
+    test: float | None = None
     why: str | None = None
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The one comparison on the test split: of the first row with what is in use.
+
+    Args:
+        base: What it is compared with, for people.
+        sentence: The verdict.
+        command: What tells more.
+    """
+
+    base: str
+    sentence: str
+    command: str
 
 
 @dataclass(frozen=True)
@@ -86,10 +101,11 @@ class Ranking:
     Args:
         metric: ``review.metric``.
         confidence: Level of the limits.
-        rows: Best first; those measured on other test images than the best come after the others.
-        others: Those that cannot be compared with the best, newest first.
+        rows: Best first.
+        others: Those that cannot be compared with them, newest first.
+        planned: The comparison of the first row on the test split; ``None`` without rows.
         left_out: Whether there are older ones, in neither.
-        missing: What could not be read.
+        notes: What could not be read, and what else there is to know, one sentence each.
         command: What serves the pages of runs on this machine; ``None`` if a server does, or there are none.
     """
 
@@ -97,231 +113,297 @@ class Ranking:
     confidence: float
     rows: tuple[RankedModel, ...]
     others: tuple[RankedModel, ...]
+    planned: Planned | None
     left_out: bool
-    missing: tuple[str, ...]
+    notes: tuple[str, ...]
     command: str | None = None
 
+    @property
+    def equal(self) -> int:
+        """How many rows have the same value as the first."""
+        return sum(row.value == self.rows[0].value for row in self.rows)
 
-def compare_runs(workspace: Workspace, params: Params) -> Ranking:
-    """Compare the newest experiments and runs with the best of them.
 
-    The best is the one with the best ``review.metric`` among those with the project's classes and the test images that
-    most of these have. Each other is compared with it on their common test images, by its own labels.
+def compare_runs(
+    workspace: Workspace,
+    params: Params,
+    *,
+    limit: int = 500,
+    since: float = 0,
+    where: Sequence[Condition] = (),
+    all_projects: bool = False,
+) -> Ranking:
+    """Rank the newest runs and experiments by ``review.metric`` on validation.
+
+    They are measured on the validation images that most of them have, with the labels of the newest. Trainings that
+    differ in ``train.seed`` alone are one model.
 
     Args:
         workspace: The project's workspace.
         params: Its params: those in ``review`` and ``evaluate``, and the classes.
+        limit: How many runs, and how many experiments, are read at most. Default: 500.
+        since: Seconds since 1970; older ones are left out.
+        where: Conditions that all params fulfil. Default: none.
+        all_projects: Whether to read the runs of all projects in this MLflow.
 
     Raises:
-        PixmillError: There is neither an experiment nor a run.
+        PixmillError: There is neither an experiment nor a run, or none fulfils the conditions.
     """
+    found = read_models(workspace, limit=limit, since=since, all_projects=all_projects)
+    models = _choose(found.models, where)
+    answers, others = _place(models, params.classes)
+    notes = list(found.missing)
+    rows: list[RankedModel] = []
+    planned = None
+    if answers:
+        newest, base = next(model for model in models if model.revision in answers), _read_base(workspace)
+        truth = answers[newest.revision]
+        manifest = None if base is None else base.manifest
+        if manifest is None or not truth.ids.isin(manifest["id"]).all():
+            manifest = next(read_each(workspace, [newest.revision])).manifest
+        if manifest is None:
+            notes.append("No manifest of the split can be had, so near-duplicates count as independent images.")
+        changed = max(int(np.sum(each.actual != truth.actual)) for each in answers.values())
+        if changed:
+            images = count(changed, "validation image has", "validation images have")
+            notes.append(f"Up to {images} another label in an earlier run; the labels of {newest.name} count.")
+        groups = group_numbers(clusters_of([manifest], truth.ids))
+        rows, undefined = _rank([each for each in models if each.revision in answers], answers, truth, groups, params)
+        others += undefined
+    if rows:
+        rows = _put_base_first(rows, base)
+        planned = _plan(base, rows[0].model, manifest, params)
+    shown = _with_params([*rows, *sorted(others, key=lambda row: -row.model.started)])
+    return Ranking(
+        params.review.metric,
+        params.evaluate.confidence,
+        tuple(shown[: len(rows)]),
+        tuple(shown[len(rows) :]),
+        planned,
+        found.left_out,
+        tuple(notes),
+        next((model.run.command for model in models if model.run), None),
+    )
+
+
+def _choose(models: Sequence[TrainedModel], where: Sequence[Condition]) -> list[TrainedModel]:
+    names = {name for model in models for name in model.params}
+    for condition in where:
+        if condition.name not in names:
+            hint = did_you_mean(condition.name, names)
+            raise PixmillError(f"{condition.name}: no run has a param of this name{hint}", next="see docs/params.md")
+    chosen = [model for model in models if all(condition.holds(model.params) for condition in where)]
+    if not chosen:
+        raise PixmillError(f"none of {count(len(models), 'model')} fulfils --where", next="pixmill compare --runs")
+    return chosen
+
+
+def _as_revision(model: TrainedModel, manifest: pd.DataFrame | None = None) -> Revision:
+    return Revision(model.revision, model.name, model.commit, predictions=model.predictions, manifest=manifest)
+
+
+def _place(models: Sequence[TrainedModel], classes: Sequence[str]) -> tuple[dict[str, SplitAnswers], list[RankedModel]]:
+    """Return each model's answers on the images that most have in validation, by its revision; and all other models."""
+    found: dict[str, tuple[tuple[str, ...], SplitAnswers]] = {}
+    reasons: dict[str, str] = {}
+    for model in models:
+        try:
+            found[model.revision] = _validation(model)
+        except NotComparableError as reason:
+            reasons[model.revision] = str(reason).removeprefix("Not comparable: ").removesuffix(".")
+    keys = {name: (labels, hash(tuple(answers.ids))) for name, (labels, answers) in found.items()}
+    mine = [key for key in keys.values() if set(key[0]) == {*classes}] or [*keys.values()]
+    placed: dict[str, SplitAnswers] = {}
+    if mine:
+        usual = Counter(mine).most_common(1)[0][0]
+        labels, shared = next(found[name] for name, key in keys.items() if key == usual)
+        for name, (own, answers) in found.items():
+            absent = int((~shared.ids.isin(answers.ids)).sum())
+            if own != labels:
+                reasons[name] = _describe_classes(own, labels)
+            elif absent:
+                what = f"its validation split lacks {absent:,} of the {count(len(shared.ids), 'image')}"
+                reasons[name] = f"{what} that most runs have"
+            else:
+                placed[name] = answers.at(shared.ids)
+    others = [RankedModel(model, why=reasons[model.revision]) for model in models if model.revision in reasons]
+    return placed, others
+
+
+def _validation(model: TrainedModel) -> tuple[tuple[str, ...], SplitAnswers]:
+    """Return a model's classes, sorted, and its answers on its own validation split."""
+    if model.fault:
+        raise NotComparableError(model.fault)
+    revision = _as_revision(model)
+    labels = tuple(sorted(classes_of(revision)))
+    answers = split_answers(revision, labels, "val")
+    if answers.ids.empty:
+        raise NotComparableError("its predictions hold no validation images")
+    return labels, answers
+
+
+def _describe_classes(own: Sequence[str], others: Sequence[str]) -> str:
+    alone = [
+        f"only {who} {join_names([label for label in mine if label not in theirs], LISTED)}"
+        for who, mine, theirs in (("it has", own, others), ("the others have", others, own))
+        if {*mine} - {*theirs}
+    ]
+    return f"its classes differ: {' and '.join(alone)}"
+
+
+def _rank(
+    models: Sequence[TrainedModel],
+    answers: Mapping[str, SplitAnswers],
+    truth: SplitAnswers,
+    groups: npt.NDArray[np.intp],
+    params: Params,
+) -> tuple[list[RankedModel], list[RankedModel]]:
+    """Return the rows, best first, and the models for which the metric is undefined."""
     metric, confidence = params.review.metric, params.evaluate.confidence
+    recipes: dict[str, list[tuple[float, TrainedModel]]] = defaultdict(list)
+    others = []
+    for model in models:
+        value = scores(truth.actual, answers[model.revision].values)[metric]
+        if value is None:
+            images = count(len(truth.ids), "validation image")
+            others.append(RankedModel(model, why=f"{METRIC_NAMES[metric]} is undefined on its {images}"))
+        else:
+            recipes[model.recipe or model.revision].append((value, model))
     sign = -1 if metric in LOWER_IS_BETTER else 1
-    pairs, left_out, missing = _read(workspace, metric)
-    tested = [_test_set(revision) for _, revision in pairs]
-    mine = [key for key in tested if key and key[0] == frozenset(params.classes)] or list(filter(None, tested))
-    usual = Counter(mine).most_common(1)[0][0] if mine else None
-    # A figure of other test images does not tell which model is better, so these come last.
-    values = [row.value for row, _ in pairs]
-    scores = [-math.inf if value is None else sign * value for value in values]
-    order = sorted(range(len(pairs)), key=lambda place: (tested[place] != usual, -scores[place]))
-    pairs = [pairs[place] for place in order]
-    best = pairs[0][1] if usual is not None and pairs[0][0].value is not None else None
-    different = _params_that_differ([revision for _, revision in pairs])
-    rows = [
-        replace(_compare_with_best(row, revision, best, params), params=own)
-        for (row, revision), own in zip(pairs, different, strict=True)
-    ]
-    adjusted = iter(holm([row.difference.p for row in rows if row.difference]).tolist())
-    rows = [
-        replace(row, p=(p := next(adjusted)), worse=p <= 1 - confidence and sign * row.difference.difference < 0)
-        if row.difference
-        else row
-        for row in rows
-    ]
-    others = sorted((row for row in rows if row.why), key=lambda row: -row.started)
-    shown = tuple(row for row in rows if not row.why)
-    command = next((revision.run.command for _, revision in pairs if revision.run), None)
-    return Ranking(metric, confidence, shown, tuple(others), left_out, missing, command)
+    rows, drawn, hashes = [], [], []
+    number = int(groups.max()) + 1
+    for trainings in recipes.values():
+        trainings.sort(key=lambda each: (-sign * each[0], each[1].started))
+        given = [answers[model.revision].values for _, model in trainings]
+        column = _draw([_resample(metric, truth.actual, values, groups) for values in given])
+        value = round(float(np.mean([value for value, _ in trainings])), _DIGITS)
+        low, high = figure_limits(metric, value, column, number, confidence) or (None, None)
+        first = trainings[0][1]
+        rows.append(
+            RankedModel(
+                first,
+                tuple((model, value) for value, model in trainings),
+                _count_seeds([model for _, model in trainings]),
+                n=len(truth.ids),
+                value=value,
+                low=low,
+                high=high,
+                test=_test_value([model for _, model in trainings], metric),
+            )
+        )
+        drawn.append(column)
+        hashes.append(hash_answers([_decisive(metric, truth.actual, values) for values in given], groups))
+    order = sorted(range(len(rows)), key=lambda place: (-sign * (rows[place].value or 0), rows[place].model.started))
+    if not order:
+        return [], others
+    gaps = gaps_from_best(
+        [rows[place].value or 0 for place in order],
+        np.stack([drawn[place] for place in order], axis=1),
+        np.stack([hashes[place] for place in order]),
+        confidence=confidence,
+        lower_is_better=sign < 0,
+    )
+    return [replace(rows[place], gap=gap) for place, gap in zip(order, gaps, strict=True)], others
 
 
-def _read(workspace: Workspace, metric: str) -> tuple[list[tuple[RankedModel, Revision]], bool, tuple[str, ...]]:
-    """Return the newest models with what was read of them, whether there are older ones, and what could not be read."""
-    experiments, missing = _experiments(workspace.root), []
+def _resample(
+    metric: str, actual: npt.NDArray[np.int64], values: npt.NDArray[np.float64], groups: npt.NDArray[np.intp]
+) -> npt.NDArray[np.float64]:
+    areas = metric in ("roc_auc", "pr_auc")
+    overall, _ = resampled_scores(actual, values, groups, draws=_DRAWS, areas=areas)
+    return overall[metric]
+
+
+def _draw(columns: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+    """Return the draws of the mean of several trainings; of five or more, each draw resamples the trainings, too.
+
+    A draw takes one training fewer than there are, which makes the variance of the mean unbiased (Rao and Wu,
+    "Resampling Inference with Complex Survey Data", Journal of the American Statistical Association 83, 1988).
+    """
+    drawn, number = np.stack(columns), len(columns)
+    weights = np.full(drawn.T.shape, 1 / number)
+    if number >= _SEEDS:
+        generator = np.random.Generator(np.random.PCG64(number))
+        weights = generator.multinomial(number - 1, weights[0], size=len(weights)) / (number - 1)
+    return np.asarray((drawn.T * weights).sum(axis=1))
+
+
+def _decisive(metric: str, actual: npt.NDArray[np.int64], values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return what a metric depends on of each image's answer, in one column or several."""
+    predicted = values.argmax(axis=1)
+    if metric in ("accuracy", "balanced_accuracy"):
+        return np.asarray(predicted == actual, np.float64)
+    return predicted.astype(np.float64) if metric in ("macro_f1", "weighted_f1") else values
+
+
+def _count_seeds(models: Sequence[TrainedModel]) -> Seeds:
+    if len(models) > 1:
+        return "many"
+    model = models[0]
+    # The logistic head is the one minimum of its loss.
+    fixed = (model.params.get("train.model"), model.params.get("train.features.head")) == ("features", "logistic")
+    return "same" if fixed or len(model.seeds) > 1 else "one"
+
+
+def _test_value(models: Sequence[TrainedModel], metric: str) -> float | None:
+    values = []
+    for model in models:
+        revision = _as_revision(model)
+        answers = split_answers(revision, classes_of(revision))
+        if answers.ids.empty or (value := scores(answers.actual, answers.values)[metric]) is None:
+            return None
+        values.append(value)
+    return float(np.mean(values))
+
+
+def _read_base(workspace: Workspace) -> Revision | None:
+    """Return what is in use: the champion in MLflow's registry, else the main branch, else the last commit."""
+    champion = f"models:/{read_project(workspace.root).name or 'pixmill'}@champion"
     try:
-        recorded = RunReader(workspace).list_evaluated(_MOST + 1)
-    except PixmillError as error:
-        if not experiments:
-            raise
-        recorded, missing = [], [f"No runs: {error.message}; {error.next}."]
-    refs = [ref for _, ref in experiments[:_MOST]]
-    revisions = dict(zip(refs, _read_slim(workspace, refs), strict=True))
-    known = {revision.run.tags[WEIGHTS] for revision in revisions.values() if revision.run}
-    # Of several runs with the same weights, the newest.
-    runs = {run.tags[WEIGHTS]: run for run in reversed(recorded) if run.tags[WEIGHTS] not in known}
-    started = {f"runs:/{run.id}": float(run.tags.get("pixmill.started", 0)) for run in runs.values()}
-    all_ = sorted([*experiments, *((time, name) for name, time in started.items())], reverse=True)
-    if not all_:
-        raise PixmillError("there are no experiments, and no runs with results in MLflow", next="dvc repro")
-    names = [name for _, name in all_[:_MOST] if name in started]
-    revisions |= zip(names, _read_slim(workspace, names), strict=True)
-    rows = [(_row(revisions[name], time, metric), revisions[name]) for time, name in all_[:_MOST]]
-    found = [(row, replace(revision, name=row.name)) for row, revision in rows]
-    return found, len(all_) > _MOST, tuple(missing)
+        resolve(champion, workspace)
+        name = champion
+    except PixmillError:
+        name = main_branch(workspace.root) or "HEAD"
+    try:
+        return next(read_each(workspace, [name]))
+    except PixmillError:
+        return None  # There is no commit yet.
 
 
-def _read_slim(workspace: Workspace, names: Sequence[str]) -> Iterator[Revision]:
-    """Yield revisions with their test predictions and clusters alone, since dozens are held at once."""
-    for revision in track(read_each(workspace, names), "Read results", len(names), unit="model"):
-        manifest, predictions = revision.manifest, revision.predictions
-        if predictions is not None:
-            predictions = predictions[predictions["split"] == "test"]
-            if manifest is not None and "cluster" in manifest:
-                manifest = manifest.loc[manifest["id"].isin(predictions["id"]), ["id", "cluster"]]
-        yield replace(revision, predictions=predictions, manifest=manifest, pairs=None, lock={}, read=lambda _: None)
+def _put_base_first(rows: Sequence[RankedModel], base: Revision | None) -> list[RankedModel]:
+    """Return the rows with that of the base before those with an equal value."""
+
+    def is_base(row: RankedModel) -> bool:
+        return base is not None and base.predictions is not None and _same(base.predictions, row.model.predictions)
+
+    equal = [row for row in rows if row.value == rows[0].value]
+    return [*sorted(equal, key=lambda row: not is_base(row)), *rows[len(equal) :]]
 
 
-def _row(revision: Revision, started: float, metric: str) -> RankedModel:
-    is_run = revision.name.startswith("runs:/")
-    name = revision.name.rpartition("/")[2]
-    metrics = revision.metrics or {}
-    return RankedModel(
-        name=f"{revision.run.name} ({name[:8]})" if is_run and revision.run else name,
-        kind="run" if is_run else "experiment and run" if revision.run else "experiment",
-        started=started,
-        url=revision.run.url if revision.run else None,
-        params={},
-        n=metrics.get("n", 0),
-        value=metrics.get(metric),
-        low=metrics.get(f"{metric}_low"),
-        high=metrics.get(f"{metric}_high"),
-    )
+def _same(one: pd.DataFrame, other: pd.DataFrame) -> bool:
+    """Tell whether two models answer the same on all images of validation and test."""
+    names = [name for name in other if str(name) in ("id", "split") or str(name).startswith("p_")]
+    kept = one[one["split"].isin(["val", "test"])]
+    if not {*names} <= {*kept}:
+        return False
+    tables = [table[names].sort_values("id", ignore_index=True) for table in (kept, other)]
+    return tables[0].equals(tables[1])
 
 
-def _experiments(root: Path) -> list[tuple[float, str]]:
-    """Return DVC's experiments, newest first: when each was made, and its ref."""
-    listed = git(
-        root, "for-each-ref", "--sort=-committerdate", "--format=%(committerdate:unix) %(refname)", "refs/exps"
-    )
-    rows = (line.split(" ", 1) for line in (listed or "").splitlines())
-    return [(float(time), ref) for time, ref in rows if _EXPERIMENT.fullmatch(ref)]
-
-
-def _test_set(revision: Revision) -> tuple[frozenset[str], int] | None:
-    """Return the classes, and a hash of the test images; ``None`` without predictions."""
-    if revision.predictions is None:
+def _plan(base: Revision | None, model: TrainedModel, manifest: pd.DataFrame | None, params: Params) -> Planned | None:
+    if base is None:
         return None
-    labels = frozenset(name.removeprefix("p_") for name in map(str, revision.predictions) if name.startswith("p_"))
-    return labels, hash(tuple(sorted(revision.predictions["id"])))
-
-
-def _compare_with_best(row: RankedModel, revision: Revision, best: Revision | None, params: Params) -> RankedModel:
-    if revision is best:
-        return replace(row, common=row.n)
-    if row.value is None or best is None:
-        return replace(row, why="its metrics or predictions cannot be read")
     try:
-        numbers = compare_numbers(best, revision, params.review, params.evaluate)
+        numbers = compare_numbers(base, _as_revision(model, manifest), params.review, params.evaluate)
+        _, sentence = give_verdict(numbers)
     except NotComparableError as reason:
-        return replace(row, why=str(reason).removeprefix("Not comparable: "))
-    return replace(row, common=numbers.n, difference=numbers.decisive)
+        sentence = str(reason)
+    return Planned(base.title, sentence, f"pixmill compare {base.name} {model.revision}")
 
 
-def _params_that_differ(revisions: list[Revision]) -> list[dict[str, Any]]:
-    """Return those params of each revision in which they differ from each other."""
-    first = revisions[0]
-    changes = [
-        {each.name: each for each in find_changed_params(first, other) if not each.name.startswith(_NO_ORIGIN)}
-        for other in revisions
-    ]
-    common = {name: each.base for changed in changes for name, each in changed.items()}
-    return [
-        {name: changed[name].head if name in changed else common[name] for name in sorted(common)}
-        for changed in changes
-    ]
-
-
-def render_runs(runs: Ranking) -> str:
-    """Return the page ``reports/runs.html``."""
-    plot = parallel_plot(
-        [row.params for row in runs.rows],
-        METRIC_NAMES[runs.metric],
-        [row.value or 0 for row in runs.rows],
-        lower_is_better=runs.metric in LOWER_IS_BETTER,
-    )
-    return render_page(
-        "pixmill.compare",
-        "ranking.html",
-        runs=runs,
-        plot=plot,
-        metric=METRIC_NAMES[runs.metric],
-        level=f"{100 * runs.confidence:g} %",
-        summary=_summary(runs),
-        params=[*(runs.rows or runs.others)[0].params],
-        cells=_cells,
-        when=_when,
-        format_value=_format_value,
-        most=_MOST,
-    )
-
-
-def runs_text(runs: Ranking) -> str:
-    """Return the table as plain text, at most 120 characters wide, with the params in which each run differs."""
-    level = f"({100 * runs.confidence:g} % CI)"
-    headings = ("name", f"{METRIC_NAMES[runs.metric]} {level}", "images", f"difference {level}", "p", "")
-    cells = [(shorten(row.name, 32), *_cells(row), "worse" if row.worse else "") for row in runs.rows]
-    heading, *table = draw_table(ComparisonTable(headings, tuple(cells)), _WIDE) if cells else [""]
-    lines = [_summary(runs), "", heading]
-    for row, line in zip(runs.rows, table, strict=True):
-        best = {} if row is runs.rows[0] else runs.rows[0].params
-        told = [f"{name}={_format_value(value)}" for name, value in row.params.items() if best.get(name, ...) != value]
-        text = f"{row.kind}, {_when(row)}{': ' if told else ''}{', '.join(told)}"
-        lines += [line, *_wrap(text, "    ")]
-    notes = [f"{row.name}, {_when(row)}, is not comparable with the best: {row.why}" for row in runs.others]
-    notes += [f"Only the newest {_MOST} are shown."] if runs.left_out else []
-    for note in (*notes, *runs.missing):
-        lines += ["", *_wrap(note)]
-    return "\n".join(lines)
-
-
-def _wrap(text: str, indent: str = "") -> list[str]:
-    return wrap(printable(text), _WIDE, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
-
-
-def _summary(runs: Ranking) -> str:
-    """Return the result in a sentence."""
-    if not runs.rows:
-        return "No run or experiment can be compared."
-    best, others, worse = runs.rows[0], len(runs.rows) - 1, sum(row.worse for row in runs.rows)
-    same = all(row.n == row.common == best.n for row in runs.rows)
-    among = "" if same else " of those tested on the same images"
-    sentence = f"{best.name} has the best {METRIC_NAMES[runs.metric]}{among}, {best.value:.3f}"
-    if not others:
-        return f"{sentence}; there is no other to compare it with."
-    return f"{sentence}; {worse or 'none'} of the other {others} {'is' if worse == 1 else 'are'} significantly worse."
-
-
-def _format_value(value: Any) -> str:
-    return plain(significant(value))
-
-
-def _when(row: RankedModel) -> str:
-    """Return when a model was trained, in local time."""
-    return datetime.fromtimestamp(row.started, UTC).astimezone().strftime("%Y-%m-%d %H:%M") if row.started else NONE
-
-
-def _cells(row: RankedModel) -> tuple[str, ...]:
-    """Return the figures of a row as both tables show them: metric, images, difference and adjusted p."""
-    value = NONE if row.value is None else f"{row.value:.3f}"
-    if row.low is not None and row.high is not None:
-        value += f" ({row.low:.3f} to {row.high:.3f})"
-    images = f"{row.n:,}" if row.common == row.n else f"{row.common:,} of {row.n:,}"
-    found = row.difference
-    if found is None or row.p is None:
-        return value, images, "best", ""
-    return (
-        value,
-        images,
-        f"{with_sign(found.difference)} ({with_sign(found.low)} to {with_sign(found.high)})",
-        p_value(row.p),
-    )
+def _with_params(rows: Sequence[RankedModel]) -> list[RankedModel]:
+    """Return the rows with those params in which they differ."""
+    all_ = [row.model.params for row in rows]
+    names = sorted({name for params in all_ for name in params if name != SEED and not name.startswith(NO_ORIGIN)})
+    different = [name for name in names if any(params.get(name) != all_[0].get(name) for params in all_)]
+    return [replace(row, params={name: row.model.params.get(name) for name in different}) for row in rows]

@@ -192,8 +192,8 @@ def _of_run(workspace: Workspace, name: str, sources: _Sources) -> Revision:
     """Return the revision of a run, by the files that were logged with it; its images by its data's hash in DVC."""
     run, title = _resolve(workspace, name, sources.runs)
     faults: dict[str, str] = {}
-    found = _Documents(name, lambda path: sources.runs.read(run.id, path), faults, lambda: "dvc repro")
-    predictions, resolved = (sources.runs.read(run.id, path) for path in (PREDICTIONS, RESOLVED))
+    found = _Documents(name, lambda path: sources.runs.read(run, path), faults, lambda: "dvc repro")
+    predictions, resolved = (sources.runs.read(run, path) for path in (PREDICTIONS, RESOLVED))
     missing: list[str] = []
     tables: dict[str, Any] = {}
     split = run.tags.get("pixmill.dvc.artifacts/split")
@@ -283,13 +283,24 @@ def read_tables(tree: Tree, missing: list[str], names: tuple[str, ...] = tuple(_
 def _table(content: bytes, name: str, faults: dict[str, str]) -> pd.DataFrame | None:
     path, kinds = _TABLES[name]
     try:
-        table = read_table(content, kinds)
-        metadata = pq.read_schema(io.BytesIO(content)).metadata or {}
-        if name == "predictions" and not CALIBRATED.items() <= metadata.items():
-            raise MalformedError("holds probabilities before calibration, which compare does not read")
+        return read_predictions(content) if name == "predictions" else read_table(content, kinds)
     except MalformedError as fault:
         faults[path] = str(fault)
         return None
+
+
+def read_predictions(content: bytes) -> pd.DataFrame:
+    """Return a ``predictions.parquet`` that a stranger may have made.
+
+    Args:
+        content: The file's bytes.
+
+    Raises:
+        MalformedError: It is no such table, or holds probabilities before calibration.
+    """
+    table = read_table(content, _TABLES["predictions"][1])
+    if not CALIBRATED.items() <= (pq.read_schema(io.BytesIO(content)).metadata or {}).items():
+        raise MalformedError("holds probabilities before calibration, which compare does not read")
     return table
 
 

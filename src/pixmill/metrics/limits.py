@@ -100,7 +100,7 @@ def score_limits(
     figures = scores(actual, values, top_k=top_k)
     group_of = group_numbers(groups)
     overall = {
-        name: _limits(name, figures[name], drawn.get(name, np.empty(0)), len(np.unique(group_of)), confidence)
+        name: figure_limits(name, figures[name], drawn.get(name, np.empty(0)), len(np.unique(group_of)), confidence)
         for name in figures
         if name != "n"
     }
@@ -109,13 +109,24 @@ def score_limits(
         among = {"precision": predicted == place, "recall": actual == place}
         among["f1"] = among["precision"] | among["recall"]
         per_class[label] = {
-            name: _limits(name, row[name], column[place], len(np.unique(group_of[among[name]])), confidence)
+            name: figure_limits(name, row[name], column[place], len(np.unique(group_of[among[name]])), confidence)
             for name, column in drawn_of_classes.items()
         }
     return overall, per_class
 
 
-def _limits(name: str, figure: float | None, drawn: npt.NDArray[np.float64], groups: int, confidence: float) -> Limits:
+def figure_limits(
+    name: str, figure: float | None, drawn: npt.NDArray[np.float64], groups: int, confidence: float
+) -> Limits:
+    """Return the limits of one metric from its bootstrap draws, as :func:`score_limits` does; ``None`` if undefined.
+
+    Args:
+        name: The metric's name.
+        figure: Its value.
+        drawn: Its value in each draw, shape (draws,); NaN where it is undefined.
+        groups: Number of groups on which it depends.
+        confidence: Confidence level, > 0 and < 1, such as 0.95.
+    """
     limits = percentiles(drawn, confidence)
     if figure is None or limits is None:
         return None

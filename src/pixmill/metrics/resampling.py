@@ -26,6 +26,9 @@ _FEWEST = 1000
 SEED = 20170401
 """Any fixed number: the same images give the same draws on every machine."""
 
+_AREAS = ("roc_auc", "pr_auc")
+"""The metrics that are areas under curves, as :func:`weighted_areas` returns them."""
+
 _CELLS = 4_000_000
 """Numbers per chunk, 32 MB, whatever the number of groups or draws."""
 
@@ -79,6 +82,7 @@ def resampled_scores(
     *,
     draws: int,
     top_k: int | None = None,
+    areas: bool = True,
 ) -> tuple[dict[str, Drawn], dict[str, Drawn]]:
     """Return the metrics of a split for each bootstrap sample of its groups.
 
@@ -94,6 +98,7 @@ def resampled_scores(
         draws: Number of bootstrap samples; reduced, but not below 1,000, if images times classes times draws exceed
             20 billion.
         top_k: As in :func:`pixmill.metrics.scores`.
+        areas: Whether to return the areas under curves, too, which take most of the time. Default: true.
 
     Returns:
         By name as in :func:`pixmill.metrics.scores`, each of shape (draws,); and ``precision``, ``recall`` and ``f1``
@@ -122,15 +127,15 @@ def resampled_scores(
     ]
     rows, data = (np.concatenate(column) for column in zip(*entries, strict=True))
     sums = csr_array((data, (rows, np.tile(group_of, len(entries)))), shape=(starts[3] + classes, count))
-    rankings = [ranking_sums(actual == label, values[:, label], group_of) for label in ranked_classes(actual, classes)]
+    ranked = ranked_classes(actual, classes) if areas else []
+    rankings = [ranking_sums(actual == label, values[:, label], group_of) for label in ranked]
 
     overall: list[dict[str, Drawn]] = []
     per_class: list[dict[str, Drawn]] = []
     for weights in group_weights(count, draws):
         alone, gaps, hits, support, claims = np.split(sums @ weights, starts)
         n = alone[0]
-        areas = [weighted_areas(ranking, weights) for ranking in rankings]
-        roc, average = np.reshape(areas, (-1, 2, len(n))).swapaxes(0, 1)
+        under = np.reshape([weighted_areas(ranking, weights) for ranking in rankings], (-1, 2, len(n))).swapaxes(0, 1)
         with np.errstate(invalid="ignore"):
             of_class = {"precision": hits / claims, "recall": hits / support, "f1": 2 * hits / (support + claims)}
             per_class.append(of_class)
@@ -143,8 +148,7 @@ def resampled_scores(
                     "log_loss": alone[2] / n,
                     "ece": np.abs(gaps).sum(axis=0) / n,
                     **{name: alone[3 + place] / n for place, name in enumerate(tops)},
-                    "roc_auc": _mean_defined(roc),
-                    "pr_auc": _mean_defined(average),
+                    **({name: _mean_defined(area) for name, area in zip(_AREAS, under, strict=True)} if areas else {}),
                 }
             )
     return _join(overall), _join(per_class)

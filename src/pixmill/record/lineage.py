@@ -7,6 +7,7 @@ import socket
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 import psutil
 
@@ -25,6 +26,9 @@ _AFTER_TRAINING = {"train", "evaluate"}
 
 HOST, _PID, _STARTED = "pixmill.host", "pixmill.pid", "pixmill.started"
 VERSION = "pixmill.version"
+
+PROJECT = "pixmill.project"
+"""Tag with :func:`project_id`."""
 
 _SAME_START = 2.0
 """Tolerance in seconds between two readings of a process's start time, in case the clock was set."""
@@ -72,8 +76,8 @@ def code_tags(root: Path) -> dict[str, str]:
     Returns:
         ``pixmill.version``, and ``pixmill.lock``, the SHA-256 of the file of this name in a project of its own;
         ``mlflow.source.git.commit`` and ``pixmill.commit`` (HEAD), ``pixmill.dirty`` (``true`` if anything except the
-        pipeline's own results differs from it; absent if Git cannot tell), and ``DVC_EXP_NAME`` within an
-        experiment, whose HEAD is its baseline's. Outside Git only the first two.
+        pipeline's own results differs from it; absent if Git cannot tell), ``pixmill.project``, and ``DVC_EXP_NAME``
+        within an experiment, whose HEAD is its baseline's. Outside Git only the first two.
     """
     tags = {VERSION: __version__}
     if (lock := root / "pixmill.lock").exists():
@@ -84,9 +88,31 @@ def code_tags(root: Path) -> dict[str, str]:
         tags["mlflow.source.git.commit"] = tags["pixmill.commit"] = head.strip()
         if changes is not None:
             tags["pixmill.dirty"] = "true" if changes else "false"
+        if project := project_id(root):
+            tags[PROJECT] = project
     if experiment := os.environ.get("DVC_EXP_NAME"):
         tags["DVC_EXP_NAME"] = experiment
     return tags
+
+
+def project_id(root: Path) -> str | None:
+    """Return what tells a project from others, in each clone and on each branch: its first commit, and its folder.
+
+    Projects of the same name may share an MLflow server, and several a repository.
+
+    Args:
+        root: The project's folder.
+
+    Returns:
+        Such as ``1a2b…:apps/garments/``, with the folder percent-encoded; ``None`` outside Git, before the first
+        commit, and in a shallow clone, which does not reach back to it.
+    """
+    if (git(root, "rev-parse", "--is-shallow-repository") or "").strip() != "false":
+        return None
+    # First parents alone: a merge of another history brings another first commit.
+    first = git(root, "rev-list", "--first-parent", "--max-parents=0", "HEAD")
+    folder = git(root, "rev-parse", "--show-prefix")
+    return f"{first.strip()}:{quote(folder.strip())}" if first and folder is not None else None
 
 
 def data_hashes(root: Path) -> dict[str, str]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +17,9 @@ import yaml
 from pixmill.core.errors import PixmillError
 from pixmill.core.workspace import Workspace
 from pixmill.record.delivery import LINKED, WEIGHTS
+from pixmill.record.lineage import PROJECT
 from pixmill.record.model_lookup import MODEL, list_models, newest_model, open_store, store_errors
-from pixmill.record.store import database_file, search_runs, tracking_uri, view_hint
+from pixmill.record.store import database_file, experiment_ids, search_runs, tracking_uri, view_hint
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -27,8 +31,10 @@ PREDICTIONS = "predictions/predictions.parquet"
 _UI = "http://127.0.0.1:5000"
 """The address of ``mlflow ui``."""
 
-_LISTED = 100
-"""Runs that are listed unless told otherwise."""
+_SAME = 100
+"""Runs of the same weights that are looked at."""
+
+_NEWEST = ["attributes.start_time DESC"]
 
 
 @dataclass(frozen=True)
@@ -40,8 +46,11 @@ class MlflowRun:
         name: Its name.
         url: Its page, on the tracking server or in ``mlflow ui``.
         seconds: Duration of the training; ``None`` if it has not finished, or was recorded elsewhere.
-        megabytes: Size of its model ``classifier``; ``None`` if it has none, or its files cannot be read from here.
+        megabytes: Size of its model ``classifier``; ``None`` if it has none, its files cannot be read from here, or it
+            was not asked for.
         tags: Its tags.
+        files: Where its files are.
+        fingerprint: A hash of its tags, metrics and end: while it is the same, so are its files.
         command: What serves its page on this machine; ``None`` if a server does.
     """
 
@@ -51,6 +60,8 @@ class MlflowRun:
     seconds: float | None
     megabytes: float | None
     tags: Mapping[str, str]
+    files: str = ""
+    fingerprint: str = ""
     command: str | None = None
 
 
@@ -86,7 +97,8 @@ class RunReader:
             PixmillError: There is none.
         """
         with store_errors(f"runs:/{run_id}", self._store):
-            return self._facts(self._client.get_run(run_id))
+            run = self._client.get_run(run_id)
+            return replace(self._facts(run), megabytes=self._megabytes(run))
 
     def newest(self, weights: str) -> MlflowRun | None:
         """Return the newest run of the training that produced some weights; ``None`` if there is none.
@@ -100,46 +112,79 @@ class RunReader:
         if self._file and not self._file.exists():
             return None
         with store_errors("runs", self._store):
-            found = self._search(f"tags.`{WEIGHTS}` = '{weights}'", _LISTED)
+            query = f"tags.`{WEIGHTS}` = '{weights}'"
+            found = search_runs(self._client, query, max_results=_SAME, order_by=_NEWEST)
             longest = max(filter(None, map(_seconds, found)), default=None)
-            return replace(self._facts(found[0]), seconds=longest) if found else None
+            if not found:
+                return None
+            return replace(self._facts(found[0]), seconds=longest, megabytes=self._megabytes(found[0]))
 
-    def list_evaluated(self, limit: int = _LISTED) -> list[MlflowRun]:
-        """Return the finished trainings of all experiments that have predictions, newest first, without folds.
+    def list_evaluated(
+        self, limit: int, *, project: str | None = None, experiment: str | None = None, since: float = 0
+    ) -> list[MlflowRun]:
+        """Return the finished trainings that have predictions, newest first, without folds and without sizes.
 
         Args:
             limit: How many at most.
+            project: Those with this tag ``pixmill.project``, in any experiment.
+            experiment: And those of the experiment of this name that have no such tag, as earlier versions and shallow
+                clones record them; all of the experiment without a project. Default: all runs of all projects.
+            since: Seconds since 1970; earlier ones are left out.
         """
         with store_errors("runs", self._store):
             # Folds have neither; evaluate logs its metrics together with its predictions.
             query = f"attributes.status = 'FINISHED' and tags.`{WEIGHTS}` != '' and metrics.test_n > 0"
-            return [self._facts(run) for run in self._search(query, limit) if LINKED not in run.data.tags]
+            query += f" and attributes.start_time >= {int(1000 * since)}"
+            found: list[Run] = []
+            if project or not experiment:
+                of_project = f"{query} and tags.`{PROJECT}` = '{project}'" if project else query
+                found += islice(self._each(experiment_ids(self._client), of_project), limit)
+            if experiment and (named := self._client.get_experiment_by_name(experiment)):
+                runs = self._each([named.experiment_id], query)
+                found += islice((run for run in runs if not (project and PROJECT in run.data.tags)), limit)
+            newest = sorted(found, key=lambda run: -run.info.start_time)
+            return [self._facts(run) for run in newest[:limit]]
 
-    def read(self, run_id: str, path: str) -> bytes | None:
+    def megabytes(self, run: MlflowRun) -> float | None:
+        """Return the size of a run's model, as in :class:`MlflowRun`."""
+        with store_errors(f"runs:/{run.id}", self._store):
+            return self._megabytes(self._client.get_run(run.id))
+
+    def read(self, run: MlflowRun, path: str) -> bytes | None:
         """Return a file that was logged with a run; ``None`` if it has none of this path.
 
         Args:
-            run_id: The run's id.
+            run: The run.
             path: The file's path, such as ``predictions/predictions.parquet``.
         """
-        with store_errors(f"runs:/{run_id}", self._store):
-            return self._download(self._client.get_run(run_id).info.artifact_uri, path)
+        with store_errors(f"runs:/{run.id}", self._store):
+            return self._download(run.files, path)
 
-    def _search(self, query: str, limit: int) -> list[Run]:
-        return search_runs(self._client, query, max_results=limit, order_by=["attributes.start_time DESC"])
+    def _each(self, experiments: list[str], query: str) -> Iterator[Run]:
+        """Yield the trainings in experiments that a query finds, newest first."""
+        token: str | None = None
+        while True:
+            page = self._client.search_runs(experiments, query, order_by=_NEWEST, page_token=token)
+            yield from (run for run in page if LINKED not in run.data.tags)
+            token = page.token
+            if not token:
+                return
 
     def _facts(self, run: Run) -> MlflowRun:
         info = run.info
         hint = view_hint(self._store)
         served = hint.startswith("http")
         server = hint.rstrip("/") if served else _UI
+        state = json.dumps([run.data.tags, run.data.metrics, info.end_time], sort_keys=True)
         return MlflowRun(
             id=info.run_id,
             name=info.run_name or info.run_id[:8],
             url=f"{server}/#/experiments/{info.experiment_id}/runs/{info.run_id}",
             seconds=_seconds(run),
-            megabytes=self._megabytes(run),
+            megabytes=None,
             tags=dict(run.data.tags),
+            files=info.artifact_uri,
+            fingerprint=hashlib.sha256(state.encode()).hexdigest(),
             command=None if served else hint,
         )
 

@@ -154,8 +154,12 @@ def search_runs(client: MlflowClient, query: str, **options: Any) -> list[Run]:
         query: Such as ``attributes.status = 'RUNNING'``.
         options: Those of ``MlflowClient.search_runs``.
     """
-    experiments = [experiment.experiment_id for experiment in client.search_experiments(max_results=50_000)]
-    return list(client.search_runs(experiments, query, **options))
+    return list(client.search_runs(experiment_ids(client), query, **options))
+
+
+def experiment_ids(client: MlflowClient) -> list[str]:
+    """Return the ids of all experiments of a store."""
+    return [experiment.experiment_id for experiment in client.search_experiments(max_results=50_000)]
 
 
 def model_ids(run: Run) -> list[str]:

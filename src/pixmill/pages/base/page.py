@@ -38,7 +38,7 @@ class Excerpt(Generic[Item]):
         return self.total - len(self.shown)
 
 
-def render_page(package: str, template: str, **content: Any) -> str:
+def render_page(package: str, template: str, *, script: str | None = None, **content: Any) -> str:
     """Return a self-contained HTML page.
 
     Every value is escaped: names, URLs and titles come from strangers. Templates extend ``base.html`` of this package
@@ -48,6 +48,7 @@ def render_page(package: str, template: str, **content: Any) -> str:
     Args:
         package: The package that holds the template, such as ``pixmill.validate``.
         template: The template's file name there, such as ``report.html``.
+        script: The file name there of a script that this page needs besides that of all pages. Default: none.
         content: What the template names; a name that is not given is an error.
     """
     import jinja2
@@ -64,9 +65,10 @@ def render_page(package: str, template: str, **content: Any) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    script = files("pixmill.pages.base").joinpath("page.js").read_text(encoding="utf-8")
-    environment.globals["script"] = script
-    environment.globals["script_digest"] = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    scripts = [("pixmill.pages.base", "page.js"), *([(package, script)] if script else [])]
+    code = "".join(files(owner).joinpath(name).read_text(encoding="utf-8") for owner, name in scripts)
+    environment.globals["script"] = code
+    environment.globals["script_digest"] = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
     environment.filters["percent"] = lambda value: f"{100 * value:.1f} %"
     environment.filters["shorten"] = shorten
     environment.filters["count"] = lambda value, *noun: count(value, *noun) if noun else f"{value:,}"

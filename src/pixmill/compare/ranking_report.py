@@ -1,0 +1,250 @@
+"""A ranking of models as text for a terminal, as the page ``reports/runs.html``, as JSON and as CSV."""
+
+import csv
+import io
+import json
+from datetime import UTC, datetime
+from textwrap import wrap
+from typing import Any
+
+from pixmill.compare.comparison import with_sign
+from pixmill.compare.description import NONE, ComparisonTable, p_value
+from pixmill.compare.numbers import LOWER_IS_BETTER, METRIC_NAMES
+from pixmill.compare.parallel_plot import parallel_plot
+from pixmill.compare.ranking import RankedModel, Ranking
+from pixmill.compare.text import draw_table
+from pixmill.compare.trained_models import SEED
+from pixmill.core.files import significant
+from pixmill.core.params.reference import plain
+from pixmill.core.words import count, printable
+from pixmill.pages.base import render_page, shorten
+
+_WIDE = 120
+"""Characters of a line on a terminal."""
+
+_TEST_NOTE = (
+    "Test values choose nothing: the best of many on the test split is partly the luckiest, and its value too good. So "
+    "validation decides the order, and the test split judges the first model alone."
+)
+
+
+def summary(ranking: Ranking) -> str:
+    """Return the result in a sentence."""
+    if not ranking.rows:
+        return "No model can be compared with another."
+    best, equal, name = ranking.rows[0], ranking.equal, METRIC_NAMES[ranking.metric]
+    figure = f"the best {name} on validation, {best.value:.3f}"
+    sentence = f"{best.model.name} has {figure}"
+    if equal > 1:
+        others = count(equal - 1, "other")
+        sentence = f"{best.model.name} and {others} have {figure}: they are equal, so keep the one you have"
+    rest, worse = len(ranking.rows) - equal, sum(row.gap is not None and row.gap.worse for row in ranking.rows)
+    if rest:
+        told = "is" if worse == 1 else "are"
+        sentence += f"; {worse or 'none'} of the other {rest:,} {told} significantly worse"
+    elif equal == 1:
+        sentence += "; there is no other to compare it with"
+    return f"{sentence}."
+
+
+def ranking_text(ranking: Ranking, *, test: bool = False) -> str:
+    """Return the table as plain text, at most 120 characters wide, with the params in which each model differs.
+
+    Args:
+        ranking: The ranking.
+        test: Whether to show the values on the test split.
+    """
+    rows, name = ranking.rows, METRIC_NAMES[ranking.metric]
+    headings = ["model", f"{name} ({_level(ranking)} CI)", "difference", "p", "", "seconds", "MB"]
+    headings += [f"test {name}"] if test else []
+    cells = [
+        (
+            shorten(row.model.name, 32),
+            value,
+            difference,
+            p,
+            status,
+            seconds,
+            size,
+            *([_figure(row.test)] if test else []),
+        )
+        for row, (value, difference, p, status, seconds, size) in zip(rows, map(_cells, rows), strict=True)
+    ]
+    heading, *table = draw_table(ComparisonTable(tuple(headings), tuple(cells)), _WIDE) if cells else [""]
+    lines = _wrap(summary(ranking))
+    if ranking.planned:
+        lines += ["", *_wrap(f"On the test split, against {ranking.planned.base}: {ranking.planned.sentence}")]
+        lines += [f"More: {ranking.planned.command}"]
+    lines += ["", heading]
+    for row, line in zip(rows, table, strict=True):
+        first = {} if row is rows[0] else rows[0].params
+        told = [f"{key}={format_value(value)}" for key, value in row.params.items() if first.get(key, ...) != value]
+        facts = ", ".join([row.model.kind, _when(row), _seeds(row)])
+        lines += [line, *_wrap(f"{facts}{': ' if told else ''}{', '.join(told)}", "    ")]
+    notes = [f"{row.model.name}, {_when(row)}, is not in the table: {row.why}." for row in ranking.others]
+    notes += [_left_out(ranking)] if ranking.left_out else []
+    for note in (*([_TEST_NOTE] if test and rows else []), *notes, *ranking.notes):
+        lines += ["", *_wrap(note)]
+    return "\n".join(lines)
+
+
+def render_ranking(ranking: Ranking, *, test: bool = False) -> str:
+    """Return the page ``reports/runs.html``.
+
+    Args:
+        ranking: The ranking.
+        test: Whether to show the values on the test split.
+    """
+    plot = parallel_plot(
+        [row.params for row in ranking.rows],
+        METRIC_NAMES[ranking.metric],
+        [row.value or 0 for row in ranking.rows],
+        lower_is_better=ranking.metric in LOWER_IS_BETTER,
+    )
+    return render_page(
+        "pixmill.compare",
+        "ranking.html",
+        script="ranking.js",
+        ranking=ranking,
+        plot=plot,
+        metric=METRIC_NAMES[ranking.metric],
+        level=_level(ranking),
+        summary=summary(ranking),
+        params=[*(ranking.rows or ranking.others)[0].params],
+        test_note=_TEST_NOTE if test else None,
+        left_out=_left_out(ranking),
+        cells=_cells,
+        seeds=_seeds,
+        when=_when,
+        figure=_figure,
+        seed=lambda model: model.params.get(SEED),
+        format_value=format_value,
+    )
+
+
+def ranking_json(ranking: Ranking, *, test: bool = False) -> str:
+    """Return one JSON object, described in ``docs/comparing.md``: six significant digits, never NaN.
+
+    Args:
+        ranking: The ranking.
+        test: Whether to give the values on the test split.
+    """
+    planned = ranking.planned
+    document = {
+        "metric": ranking.metric,
+        "confidence": ranking.confidence,
+        "summary": summary(ranking),
+        "planned": planned and {"base": planned.base, "sentence": planned.sentence, "command": planned.command},
+        "rows": [_facts(row, test=test) for row in ranking.rows],
+        "others": [_facts(row, test=test) for row in ranking.others],
+        "left_out": ranking.left_out,
+        "notes": list(ranking.notes),
+    }
+    return json.dumps(significant(document), indent=2, allow_nan=False, ensure_ascii=False, default=str)
+
+
+def ranking_csv(ranking: Ranking, *, test: bool = False) -> str:
+    """Return a table with a line for each model, those that cannot be compared last; its last columns are params.
+
+    Args:
+        ranking: The ranking.
+        test: Whether to give the values on the test split.
+    """
+    lines = []
+    for row in (*ranking.rows, *ranking.others):
+        facts = _facts(row, test=test)
+        params, trainings, run = facts.pop("params"), facts.pop("trainings"), facts.pop("run")
+        facts |= {"trainings": len(trainings), "url": run and run["url"]}
+        lines.append(facts | {key: format_value(value) for key, value in params.items()})
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [*lines[0]] if lines else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(significant(lines))
+    return text.getvalue()
+
+
+def format_value(value: Any) -> str:
+    """Return a param's value as it stands in ``params.yaml``."""
+    return plain(significant(value))
+
+
+def _facts(row: RankedModel, *, test: bool) -> dict[str, Any]:
+    model, gap = row.model, row.gap
+    return {
+        "name": model.name,
+        "revision": model.revision,
+        "kind": model.kind,
+        "started": datetime.fromtimestamp(model.started, UTC).isoformat(timespec="seconds") if model.started else None,
+        "commit": model.commit,
+        "run": model.run and {"id": model.run.id, "name": model.run.name, "url": model.run.url},
+        "seeds": row.seeds,
+        "trainings": [
+            {"revision": each.revision, "seed": each.params.get(SEED), "value": value} for each, value in row.trainings
+        ],
+        "n": row.n,
+        "value": row.value,
+        "low": row.low,
+        "high": row.high,
+        "difference": gap and gap.difference,
+        "difference_low": gap and gap.low,
+        "difference_high": gap and gap.high,
+        "p": gap and gap.p,
+        "worse": gap and gap.worse,
+        **({"test": row.test} if test else {}),
+        "seconds": model.seconds,
+        "megabytes": model.megabytes,
+        "why": row.why,
+        "params": row.params,
+    }
+
+
+def _cells(row: RankedModel) -> tuple[str, str, str, str, str, str]:
+    """Return value, difference, adjusted p, what that means, seconds and megabytes."""
+    value = _figure(row.value)
+    if row.low is not None and row.high is not None:
+        value += f" ({row.low:.3f} to {row.high:.3f})"
+    gap, model = row.gap, row.model
+    difference = p = status = ""
+    if gap is not None and gap.difference == 0:
+        status = "best"
+    elif gap is not None:
+        difference = with_sign(gap.difference)
+        status = "too few images differ" if gap.low is None else "worse" if gap.worse else ""
+        if gap.low is not None and gap.high is not None:
+            difference += f" ({with_sign(gap.low)} to {with_sign(gap.high)})"
+            p = p_value(gap.p)
+    seconds = NONE if model.seconds is None else f"{model.seconds:,.0f}"
+    return value, difference, p, status, seconds, NONE if model.megabytes is None else f"{model.megabytes:,.1f}"
+
+
+def _seeds(row: RankedModel) -> str:
+    """Return how many trainings a row stands for, and how far apart they are."""
+    if row.seeds == "same":
+        tried = f": {len(row.model.seeds)} gave the same weights" if len(row.model.seeds) > 1 else ""
+        return f"the seed decides nothing{tried}"
+    if row.seeds == "one":
+        return "one seed only"
+    values = [value for _, value in row.trainings]
+    return f"{len(values)} seeds, {min(values):.3f} to {max(values):.3f}"
+
+
+def _left_out(ranking: Ranking) -> str:
+    return f"Older ones are left out: --limit {2 * max(1, len(ranking.rows) + len(ranking.others))} reads more."
+
+
+def _level(ranking: Ranking) -> str:
+    return f"{100 * ranking.confidence:g} %"
+
+
+def _figure(value: float | None) -> str:
+    return NONE if value is None else f"{value:.3f}"
+
+
+def _when(row: RankedModel) -> str:
+    """Return when a model was trained, in local time."""
+    started = row.model.started
+    return datetime.fromtimestamp(started, UTC).astimezone().strftime("%Y-%m-%d %H:%M") if started else NONE
+
+
+def _wrap(text: str, indent: str = "") -> list[str]:
+    return wrap(printable(text), _WIDE, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)

@@ -1,0 +1,321 @@
+"""The models of a project: its runs in MLflow and DVC's experiments, with what each answered on validation and test."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pixmill import __version__
+from pixmill.compare.changes import resolve_params
+from pixmill.compare.git_revisions import find
+from pixmill.compare.revisions import read_predictions
+from pixmill.compare.trees import DvcStore, Tree
+from pixmill.core.cache import Cache
+from pixmill.core.errors import PixmillError
+from pixmill.core.git import git
+from pixmill.core.progress import track
+from pixmill.core.workspace import Workspace
+from pixmill.record.delivery import RESOLVED, WEIGHTS
+from pixmill.record.lineage import project_id
+from pixmill.record.run_lookup import PREDICTIONS, MlflowRun, RunReader
+from pixmill.record.store import experiment_name
+from pixmill.state.documents import MalformedError, read_stages
+
+_EXPERIMENT = re.compile(r"refs/exps/[0-9a-f]{2}/[0-9a-f]{38}/.+")
+
+_READERS = 8
+"""Runs that are read from a server at the same time."""
+
+NO_ORIGIN = ("review.", "evaluate.", "sweep.")
+"""Params that change no model."""
+
+SEED = "train.seed"
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A training: that of a run, of an experiment, or of both.
+
+    Args:
+        name: Of the experiment, else of the run with the first letters of its id.
+        revision: The name by which ``pixmill compare`` finds it.
+        kind: ``experiment``, ``run``, or ``experiment and run`` where both have the same weights.
+        started: When, in seconds since 1970.
+        weights: The md5 of its weights; empty if unknown.
+        commit: The commit that it was trained at; an experiment's own.
+        params: All its params by dotted name, with the defaults of the version that recorded them.
+        recipe: A hash of the data, the code, and the params but ``train.seed``; ``None`` if any of these is unknown.
+        seconds: Duration of the training; ``None`` if unknown.
+        megabytes: Size of the model in MLflow; ``None`` if unknown.
+        run: Its run.
+        predictions: The rows of validation and test in ``predictions.parquet``: ``id split label p_<class>…``; empty if
+            there are none that can be read.
+        fault: Why there are none; ``None`` if there are.
+        seeds: All values of ``train.seed`` that gave these weights.
+    """
+
+    name: str
+    revision: str
+    kind: str
+    started: float
+    weights: str
+    commit: str | None
+    params: Mapping[str, Any]
+    recipe: str | None
+    seconds: float | None
+    megabytes: float | None
+    run: MlflowRun | None
+    predictions: pd.DataFrame
+    fault: str | None = None
+    seeds: frozenset[Any] = frozenset()
+
+
+@dataclass(frozen=True)
+class FoundModels:
+    """What was found.
+
+    Args:
+        models: Newest first; each of other weights than the others.
+        left_out: Whether there are older ones than the limit admits.
+        missing: What could not be read, one sentence each.
+    """
+
+    models: tuple[TrainedModel, ...]
+    left_out: bool
+    missing: tuple[str, ...]
+
+
+def read_models(workspace: Workspace, *, limit: int, since: float = 0, all_projects: bool = False) -> FoundModels:
+    """Read the newest runs and experiments; what was read once is kept in ``.pixmill/compare``.
+
+    Args:
+        workspace: The project's workspace.
+        limit: How many runs, and how many experiments, at most.
+        since: Seconds since 1970; older ones are left out.
+        all_projects: Whether to read the runs of all projects in this MLflow. Default: those of this one, by the tag
+            ``pixmill.project``, and those without the tag in the experiment of the project's name.
+
+    Raises:
+        PixmillError: There are neither experiments nor runs; or no experiments, and MLflow does not respond.
+    """
+    project = project_id(workspace.root)
+    refs = [ref for ref in _experiments(workspace.root) if ref[0] >= since]
+    reader, missing, recorded = RunReader(workspace), [], []
+    try:
+        own = {} if all_projects else {"project": project, "experiment": experiment_name(workspace.root)}
+        recorded = reader.list_evaluated(limit + 1, since=since, **own)
+    except PixmillError as error:
+        if not refs:
+            raise
+        missing.append(f"No runs: {error.message}; {error.next}.")
+    if recorded and not (project or all_projects):
+        missing.append(
+            "This clone is shallow or has no commit, so runs are taken by the name of their experiment, which another "
+            "project may have as well; to tell them apart: git fetch --unshallow."
+        )
+    with Cache(workspace.scratch("compare") / "models.sqlite") as cache:
+        runs = _read_runs(reader, recorded[:limit], cache)
+        experiments = _read_experiments(workspace.root, refs[:limit], cache)
+        models = _merge([*runs, *experiments])
+    if not models:
+        raise PixmillError("there are no experiments, and no runs with results in MLflow", next="dvc repro")
+    return FoundModels(tuple(models), max(len(recorded), len(refs)) > limit, tuple(missing))
+
+
+def _merge(models: list[TrainedModel]) -> list[TrainedModel]:
+    """Return one model for each weights: the newest, which is named by an experiment if it is one."""
+    found: dict[str, TrainedModel] = {}
+    for model in sorted(models, key=lambda each: -each.started):
+        other = found.setdefault(model.weights or model.revision, model)
+        run = other if other.run else model
+        if run.run and "experiment" in (model.kind, other.kind):
+            named = model if model.kind == "experiment" else other
+            whole = run if run.fault is None else named
+            other = replace(run, name=named.name, kind="experiment and run")
+            other = replace(other, predictions=whole.predictions, fault=whole.fault)
+        # Those that reused a finished training took less.
+        seconds = max(filter(None, (model.seconds, other.seconds)), default=None)
+        found[model.weights or model.revision] = replace(other, seconds=seconds, seeds=other.seeds | model.seeds)
+    return list(found.values())
+
+
+def _experiments(root: Path) -> list[tuple[float, str, str]]:
+    """Return DVC's experiments, newest first: when each was made, its ref, and its commit."""
+    listed = git(
+        root,
+        "for-each-ref",
+        "--sort=-committerdate",
+        "--format=%(committerdate:unix) %(objectname) %(refname)",
+        "refs/exps",
+    )
+    rows = (line.split(" ", 2) for line in (listed or "").splitlines())
+    return [(float(time), ref, commit) for time, commit, ref in rows if _EXPERIMENT.fullmatch(ref)]
+
+
+def _read_runs(reader: RunReader, runs: Sequence[MlflowRun], cache: Cache) -> list[TrainedModel]:
+    def read(run: MlflowRun) -> _Read:
+        def content(path: str) -> bytes | None:
+            return reader.read(run, path)
+
+        found = _read(content, lambda: content(PREDICTIONS), resolved=content(RESOLVED))
+        if found.fault is None and found.predictions is None:
+            found = replace(found, fault=f"it has no {PREDICTIONS} in MLflow")
+        return replace(found, weights=run.tags[WEIGHTS], megabytes=reader.megabytes(run))
+
+    keys = {run.id: run.fingerprint for run in runs}
+    with ThreadPoolExecutor(_READERS) as pool:
+        found = _keep(keys, cache, lambda ids: pool.map(read, [run for run in runs if run.id in ids]), "run")
+    return [
+        _model(
+            found[run.id],
+            name=f"{run.name} ({run.id[:8]})",
+            revision=f"runs:/{run.id}",
+            kind="run",
+            started=float(run.tags.get("pixmill.started", 0)),
+            commit=run.tags.get("pixmill.commit"),
+            seconds=run.seconds,
+            run=run,
+        )
+        for run in runs
+    ]
+
+
+def _read_experiments(root: Path, refs: Sequence[tuple[float, str, str]], cache: Cache) -> list[TrainedModel]:
+    store = DvcStore(root)
+
+    def read(commit: str) -> _Read:
+        tree = Tree(store, find(root, commit))
+        path = "artifacts/evaluate/predictions.parquet"
+        found = _read(tree.read, lambda: tree.read(path), resolved=None)
+        if found.predictions is None and found.fault is None:
+            fault = tree.faults.get(path) or tree.trouble(path) or "its stages did not make predictions"
+            found = replace(found, fault=fault)
+        return replace(found, weights=tree.md5("artifacts/train/model.weights.h5") or "")
+
+    keys = {commit: commit for _, _, commit in refs}
+    found = _keep(keys, cache, lambda commits: map(read, commits), "experiment")
+    return [
+        _model(
+            found[commit],
+            name=ref.rpartition("/")[2],
+            revision=ref.rpartition("/")[2],
+            kind="experiment",
+            started=started,
+            commit=commit,
+        )
+        for started, ref, commit in refs
+    ]
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What the files of a training say."""
+
+    params: dict[str, Any]
+    recipe: str | None
+    predictions: pa.Table | None
+    fault: str | None
+    weights: str = ""
+    megabytes: float | None = None
+
+
+def _model(read: _Read, **given: Any) -> TrainedModel:
+    table = pd.DataFrame() if read.predictions is None else read.predictions.to_pandas()
+    named = {"seconds": None, "run": None, **given}
+    return TrainedModel(
+        weights=read.weights,
+        params=read.params,
+        recipe=read.recipe,
+        megabytes=read.megabytes,
+        predictions=table,
+        fault=read.fault,
+        seeds=frozenset({read.params[SEED]} if SEED in read.params else ()),
+        **named,
+    )
+
+
+def _read(
+    content: Callable[[str], bytes | None], predictions: Callable[[], bytes | None], *, resolved: bytes | None
+) -> _Read:
+    """Read what decides a model, and what it answered."""
+    texts = [None if each is None else each.decode("utf-8", "replace") for each in (resolved, content("params.yaml"))]
+    params = resolve_params(*texts)
+    fault, table = None, None
+    try:
+        if (given := predictions()) is not None:
+            frame = read_predictions(given)
+            kept = frame[frame["split"].isin(["val", "test"])] if "split" in frame else frame[:0]
+            shown = [name for name in kept if name in ("id", "split", "label") or str(name).startswith("p_")]
+            table = pa.Table.from_pandas(kept[shown], preserve_index=False)
+    except MalformedError as error:
+        fault = f"its predictions cannot be used: the file {error}"
+    return _Read(params, _recipe(content("dvc.lock"), params), table, fault)
+
+
+def _recipe(lock: bytes | None, params: Mapping[str, Any]) -> str | None:
+    """Return a hash of everything that decides a model but its seed."""
+    try:
+        stages = {} if lock is None else read_stages(lock)
+    except MalformedError:
+        return None
+    if "train" not in stages or "evaluate" not in stages or not params:
+        return None
+    chosen = {name: value for name, value in params.items() if name != SEED and not name.startswith(NO_ORIGIN)}
+    code = [
+        (stage, file["path"], file.get("md5"))
+        for stage in ("train", "evaluate")
+        for file in stages[stage].get("deps", ())
+        if file["path"].startswith(("src/", "stages/", "artifacts/split"))
+    ]
+    locked = [stages[stage].get("params", {}).get("pixmill.lock") for stage in ("train", "evaluate")]
+    text = json.dumps([chosen, sorted(code), locked], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _keep(
+    keys: Mapping[str, str], cache: Cache, read: Callable[[list[str]], Iterable[_Read]], unit: str
+) -> dict[str, _Read]:
+    """Return what is kept of each, by id, and read the others.
+
+    Args:
+        keys: What their content depends on, by id.
+        cache: Where it is kept.
+        read: Reads those with these ids, in their order.
+        unit: What one is called.
+    """
+    versions = {name: f"{__version__} {key}" for name, key in keys.items()}
+    names = {name.encode(): name for name in keys}
+    kept = {names[name]: _unpack(content) for name, content in cache.read(list(names)).items()}
+    found = {name: each for name, (version, each) in kept.items() if version == versions[name]}
+    others = [name for name in keys if name not in found]
+    for name, each in zip(others, track(read(others), f"Read {unit}s", len(others), unit=unit), strict=True):
+        found[name] = each
+        if each.predictions is not None:
+            cache.write({name.encode(): _pack(versions[name], each)})
+    return found
+
+
+def _pack(version: str, read: _Read) -> bytes:
+    assert read.predictions is not None
+    facts = {"version": version, **{name: value for name, value in vars(read).items() if name != "predictions"}}
+    table = read.predictions.replace_schema_metadata({"facts": json.dumps(facts, default=str)})
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer)
+    return buffer.getvalue()
+
+
+def _unpack(content: bytes) -> tuple[str, _Read]:
+    table = pq.read_table(io.BytesIO(content))
+    facts = json.loads(table.schema.metadata[b"facts"])
+    return facts.pop("version"), _Read(predictions=table.replace_schema_metadata(None), **facts)

@@ -74,18 +74,15 @@ def find_changed_params(base: Revision, head: Revision) -> tuple[Change, ...]:
 
 
 def resolve_params(resolved: str | None, params: str | None) -> dict[str, Any]:
-    """Return all params of a revision by dotted name; what its files themselves say, where this version accepts none.
+    """Return all params of a revision by dotted name; what its file itself says, where this version does not accept it.
 
     Args:
         resolved: The text of its ``params.json``, if it has one.
         params: That of its ``params.yaml``.
     """
-    texts = [text for text in (resolved, params) if text is not None]
-    for parse in (_parse, _plain):
-        for text in texts:
-            with contextlib.suppress(ParamsError):
-                if found := parse(text):
-                    return found
+    text = params if resolved is None else resolved
+    with contextlib.suppress(ParamsError):
+        return {} if text is None else _parse(text) or _plain(text)
     return {}
 
 

@@ -109,18 +109,15 @@ def hash_answers(answers: Sequence[npt.NDArray[np.float64]], group_of: npt.NDArr
         answers: Of each of its trainings: a number per image, shape (images,), or several, shape (images, numbers).
         group_of: Each image's group number, shape (images,).
     """
+    # Each image counts by its place, so that two images that swap answers make a difference.
+    places = (np.arange(len(group_of), dtype=np.uint64) * np.uint64(2) + np.uint64(1)) * np.uint64(_MIX)
     found = np.zeros(int(group_of.max()) + 1, np.uint64)
-    number = np.uint64(1)
+    image = np.zeros(len(group_of), np.uint64)
     for answer in answers:
-        columns = np.ascontiguousarray(answer.reshape(len(group_of), -1).T)
-        image = np.zeros(len(group_of), np.uint64)
-        for column in columns:
+        for column in np.ascontiguousarray(answer.reshape(len(group_of), -1).T):
             image = (image ^ (column + 0.0).view(np.uint64)) * np.uint64(_MIX)
             image ^= image >> np.uint64(29)
-        # Each image counts by its place, so that two images that swap answers make a difference.
-        places = (np.arange(len(group_of), dtype=np.uint64) * np.uint64(2) + np.uint64(1)) * np.uint64(_MIX)
-        np.add.at(found, group_of, image * places * number)
-        number = number * np.uint64(_MIX)
+    np.add.at(found, group_of, image * places)
     return found
 
 

@@ -182,7 +182,7 @@ def _runs(workspace: Workspace, params: Params, arguments: argparse.Namespace) -
     page, test = workspace.root / "reports" / "runs.html", arguments.test
     with _patience("Reading runs and experiments …"):
         ranking = compare_runs(
-            workspace, params, since=since, where=where, all_projects=arguments.all_projects, **limits
+            workspace, params, since=since, where=where, all_projects=arguments.all_projects, test=test, **limits
         )
         write_text(page, render_ranking(ranking, test=test))
     if arguments.json:

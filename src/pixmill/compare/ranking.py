@@ -27,12 +27,12 @@ from pixmill.compare.revisions import read_each
 from pixmill.compare.trained_models import NO_ORIGIN, SEED, TrainedModel, read_models
 from pixmill.core.errors import PixmillError
 from pixmill.core.params import Params
+from pixmill.core.progress import track
 from pixmill.core.words import count, did_you_mean, join_names
 from pixmill.core.workspace import Workspace
 from pixmill.metrics.limits import figure_limits
 from pixmill.metrics.many_models import Gap, gaps_from_best, hash_answers
-from pixmill.metrics.resampling import group_numbers, resampled_scores
-from pixmill.metrics.scores import scores
+from pixmill.metrics.resampling import group_numbers, group_weights, weighted_scores
 from pixmill.project.pyproject import read_project
 from pixmill.record.model_lookup import resolve
 
@@ -62,7 +62,7 @@ class RankedModel:
         low: The lower limit; from five seeds on for new seeds, too.
         high: The upper limit.
         gap: Its distance from the first row.
-        test: ``review.metric`` on its own test split, the mean of its trainings.
+        test: ``review.metric`` on its own test split, the mean of its trainings, if it was asked for.
         why: Why it cannot be compared with the others; ``None`` if it can.
     """
 
@@ -132,6 +132,7 @@ def compare_runs(
     since: float = 0,
     where: Sequence[Condition] = (),
     all_projects: bool = False,
+    test: bool = False,
 ) -> Ranking:
     """Rank the newest runs and experiments by ``review.metric`` on validation.
 
@@ -145,6 +146,7 @@ def compare_runs(
         since: Seconds since 1970; older ones are left out.
         where: Conditions that all params fulfil. Default: none.
         all_projects: Whether to read the runs of all projects in this MLflow.
+        test: Whether to measure all on their test splits, too. Default: no, since that chooses nothing.
 
     Raises:
         PixmillError: There is neither an experiment nor a run, or none fulfils the conditions.
@@ -168,7 +170,8 @@ def compare_runs(
             images = count(changed, "validation image has", "validation images have")
             notes.append(f"Up to {images} another label in an earlier run; the labels of {newest.name} count.")
         groups = group_numbers(clusters_of([manifest], truth.ids))
-        rows, undefined = _rank([each for each in models if each.revision in answers], answers, truth, groups, params)
+        compared = [model for model in models if model.revision in answers]
+        rows, undefined = _rank(compared, answers, truth, groups, params, test=test)
         others += undefined
     if rows:
         rows = _put_base_first(rows, base)
@@ -257,13 +260,18 @@ def _rank(
     truth: SplitAnswers,
     groups: npt.NDArray[np.intp],
     params: Params,
+    *,
+    test: bool,
 ) -> tuple[list[RankedModel], list[RankedModel]]:
     """Return the rows, best first, and the models for which the metric is undefined."""
     metric, confidence = params.review.metric, params.evaluate.confidence
+    number = int(groups.max()) + 1
+    weights = [*group_weights(number, _DRAWS)]
     recipes: dict[str, list[tuple[float, TrainedModel]]] = defaultdict(list)
-    others = []
-    for model in models:
-        value = scores(truth.actual, answers[model.revision].values)[metric]
+    draws, others = {}, []
+    for model in track(models, "Resample", len(models), unit="model"):
+        values = answers[model.revision].values
+        value, draws[model.revision] = _weigh(metric, truth.actual, values, groups, weights)
         if value is None:
             images = count(len(truth.ids), "validation image")
             others.append(RankedModel(model, why=f"{METRIC_NAMES[metric]} is undefined on its {images}"))
@@ -271,11 +279,10 @@ def _rank(
             recipes[model.recipe or model.revision].append((value, model))
     sign = -1 if metric in LOWER_IS_BETTER else 1
     rows, drawn, hashes = [], [], []
-    number = int(groups.max()) + 1
     for trainings in recipes.values():
         trainings.sort(key=lambda each: (-sign * each[0], each[1].started))
         given = [answers[model.revision].values for _, model in trainings]
-        column = _draw([_resample(metric, truth.actual, values, groups) for values in given])
+        column = _draw([draws[model.revision] for _, model in trainings])
         value = round(float(np.mean([value for value, _ in trainings])), _DIGITS)
         low, high = figure_limits(metric, value, column, number, confidence) or (None, None)
         first = trainings[0][1]
@@ -288,7 +295,7 @@ def _rank(
                 value=value,
                 low=low,
                 high=high,
-                test=_test_value([model for _, model in trainings], metric),
+                test=_test_value([model for _, model in trainings], metric) if test else None,
             )
         )
         drawn.append(column)
@@ -306,12 +313,19 @@ def _rank(
     return [replace(rows[place], gap=gap) for place, gap in zip(order, gaps, strict=True)], others
 
 
-def _resample(
-    metric: str, actual: npt.NDArray[np.int64], values: npt.NDArray[np.float64], groups: npt.NDArray[np.intp]
-) -> npt.NDArray[np.float64]:
+def _weigh(
+    metric: str,
+    actual: npt.NDArray[np.int64],
+    values: npt.NDArray[np.float64],
+    groups: npt.NDArray[np.intp],
+    weights: Sequence[npt.NDArray[np.float64]] = (),
+) -> tuple[float | None, npt.NDArray[np.float64]]:
+    """Return a metric, ``None`` where it is undefined, and its value with each of the weights of the groups."""
+    ones = np.ones((int(groups.max()) + 1, 1))
     areas = metric in ("roc_auc", "pr_auc")
-    overall, _ = resampled_scores(actual, values, groups, draws=_DRAWS, areas=areas)
-    return overall[metric]
+    overall, _ = weighted_scores(actual, values, groups, [ones, *weights], areas=areas)
+    figure, *drawn = overall[metric]
+    return None if np.isnan(figure) else round(float(figure), _DIGITS), np.asarray(drawn)
 
 
 def _draw(columns: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
@@ -350,7 +364,10 @@ def _test_value(models: Sequence[TrainedModel], metric: str) -> float | None:
     for model in models:
         revision = _as_revision(model)
         answers = split_answers(revision, classes_of(revision))
-        if answers.ids.empty or (value := scores(answers.actual, answers.values)[metric]) is None:
+        if answers.ids.empty:
+            return None
+        value, _ = _weigh(metric, answers.actual, answers.values, np.arange(len(answers.ids)))
+        if value is None:
             return None
         values.append(value)
     return float(np.mean(values))

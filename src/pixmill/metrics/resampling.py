@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -82,7 +82,6 @@ def resampled_scores(
     *,
     draws: int,
     top_k: int | None = None,
-    areas: bool = True,
 ) -> tuple[dict[str, Drawn], dict[str, Drawn]]:
     """Return the metrics of a split for each bootstrap sample of its groups.
 
@@ -98,17 +97,40 @@ def resampled_scores(
         draws: Number of bootstrap samples; reduced, but not below 1,000, if images times classes times draws exceed
             20 billion.
         top_k: As in :func:`pixmill.metrics.scores`.
-        areas: Whether to return the areas under curves, too, which take most of the time. Default: true.
 
     Returns:
         By name as in :func:`pixmill.metrics.scores`, each of shape (draws,); and ``precision``, ``recall`` and ``f1``
         of the classes, each of shape (classes, draws). NaN where a metric is undefined in a draw.
     """
+    values, group_of = normalise(probabilities), group_numbers(groups)
+    draws = min(draws, max(_FEWEST, _WORK // values.size))
+    weights = group_weights(int(group_of.max()) + 1, draws)
+    return weighted_scores(actual, values, group_of, weights, top_k=top_k)
+
+
+def weighted_scores(
+    actual: npt.NDArray[np.integer],
+    probabilities: npt.ArrayLike,
+    groups: npt.ArrayLike,
+    weights: Iterable[Drawn],
+    *,
+    top_k: int | None = None,
+    areas: bool = True,
+) -> tuple[dict[str, Drawn], dict[str, Drawn]]:
+    """Return the metrics of a split with each group counted some times: as :func:`resampled_scores`, for given weights.
+
+    Args:
+        actual: Class indices, shape (images,), at least one.
+        probabilities: Shape (images, classes).
+        groups: Each image's group, shape (images,).
+        weights: The count of each group, chunks of shape (groups, draws); all ones give the metrics themselves.
+        top_k: As in :func:`pixmill.metrics.scores`.
+        areas: Whether to return the areas under curves, too, which take most of the time. Default: true.
+    """
     from scipy.sparse import csr_array
 
     values = normalise(probabilities)
     group_of = group_numbers(groups)
-    draws = min(draws, max(_FEWEST, _WORK // values.size))
     classes, count = values.shape[1], int(group_of.max()) + 1
     predicted = values.argmax(axis=1)
     right = predicted == actual
@@ -132,10 +154,10 @@ def resampled_scores(
 
     overall: list[dict[str, Drawn]] = []
     per_class: list[dict[str, Drawn]] = []
-    for weights in group_weights(count, draws):
-        alone, gaps, hits, support, claims = np.split(sums @ weights, starts)
+    for drawn in weights:
+        alone, gaps, hits, support, claims = np.split(sums @ drawn, starts)
         n = alone[0]
-        under = np.reshape([weighted_areas(ranking, weights) for ranking in rankings], (-1, 2, len(n))).swapaxes(0, 1)
+        under = np.reshape([weighted_areas(ranking, drawn) for ranking in rankings], (-1, 2, len(n))).swapaxes(0, 1)
         with np.errstate(invalid="ignore"):
             of_class = {"precision": hits / claims, "recall": hits / support, "f1": 2 * hits / (support + claims)}
             per_class.append(of_class)

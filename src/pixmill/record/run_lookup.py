@@ -135,13 +135,14 @@ class RunReader:
             # Folds have neither; evaluate logs its metrics together with its predictions.
             query = f"attributes.status = 'FINISHED' and tags.`{WEIGHTS}` != '' and metrics.test_n > 0"
             query += f" and attributes.start_time >= {int(1000 * since)}"
-            found: list[Run] = []
+            of_project = f" and tags.`{PROJECT}` = '{project}'" if project else ""
+            named = self._client.get_experiment_by_name(experiment) if experiment else None
+            own = [named.experiment_id] if named else []
+            runs = self._each(own, query)
+            found = [*islice((run for run in runs if project in (None, run.data.tags.get(PROJECT, project))), limit)]
             if project or not experiment:
-                of_project = f"{query} and tags.`{PROJECT}` = '{project}'" if project else query
-                found += islice(self._each(experiment_ids(self._client), of_project), limit)
-            if experiment and (named := self._client.get_experiment_by_name(experiment)):
-                runs = self._each([named.experiment_id], query)
-                found += islice((run for run in runs if not (project and PROJECT in run.data.tags)), limit)
+                others = [place for place in experiment_ids(self._client) if place not in own]
+                found += islice(self._each(others, query + of_project), limit)
             newest = sorted(found, key=lambda run: -run.info.start_time)
             return [self._facts(run) for run in newest[:limit]]
 
@@ -163,7 +164,7 @@ class RunReader:
     def _each(self, experiments: list[str], query: str) -> Iterator[Run]:
         """Yield the trainings in experiments that a query finds, newest first."""
         token: str | None = None
-        while True:
+        while experiments:
             page = self._client.search_runs(experiments, query, order_by=_NEWEST, page_token=token)
             yield from (run for run in page if LINKED not in run.data.tags)
             token = page.token

@@ -389,22 +389,22 @@ def _read_base(workspace: Workspace) -> Revision | None:
 
 def _put_base_first(rows: Sequence[RankedModel], base: Revision | None) -> list[RankedModel]:
     """Return the rows with that of the base before those with an equal value."""
-
-    def is_base(row: RankedModel) -> bool:
-        return base is not None and base.predictions is not None and _same(base.predictions, row.model.predictions)
-
     equal = [row for row in rows if row.value == rows[0].value]
-    return [*sorted(equal, key=lambda row: not is_base(row)), *rows[len(equal) :]]
+    if base is not None and len(equal) > 1:
+        equal.sort(key=lambda row: not _same(base, _as_revision(row.model)))
+    return [*equal, *rows[len(equal) :]]
 
 
-def _same(one: pd.DataFrame, other: pd.DataFrame) -> bool:
+def _same(one: Revision, other: Revision) -> bool:
     """Tell whether two models answer the same on all images of validation and test."""
-    names = [name for name in other if str(name) in ("id", "split") or str(name).startswith("p_")]
-    kept = one[one["split"].isin(["val", "test"])]
-    if not {*names} <= {*kept}:
+    try:
+        labels = classes_of(one)
+        if {*labels} != {*classes_of(other)}:
+            return False
+        pairs = [[split_answers(each, labels, split) for each in (one, other)] for split in ("val", "test")]
+    except NotComparableError:
         return False
-    tables = [table[names].sort_values("id", ignore_index=True) for table in (kept, other)]
-    return tables[0].equals(tables[1])
+    return all(one.ids.equals(other.ids) and np.array_equal(one.values, other.values) for one, other in pairs)
 
 
 def _plan(base: Revision | None, model: TrainedModel, manifest: pd.DataFrame | None, params: Params) -> Planned | None:

@@ -5,9 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-
-_MIX = 0x9E3779B97F4A7C15
-"""An odd number by which hashes are mixed: 2^64 divided by the golden ratio."""
+import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -109,15 +107,11 @@ def hash_answers(answers: Sequence[npt.NDArray[np.float64]], group_of: npt.NDArr
         answers: Of each of its trainings: a number per image, shape (images,), or several, shape (images, numbers).
         group_of: Each image's group number, shape (images,).
     """
-    # Each image counts by its place, so that two images that swap answers make a difference.
-    places = (np.arange(len(group_of), dtype=np.uint64) * np.uint64(2) + np.uint64(1)) * np.uint64(_MIX)
+    columns = np.column_stack([answer.reshape(len(group_of), -1) for answer in answers]) + 0.0  # so that -0.0 is 0.0
+    # With the index, so that two images of a group that swap answers make a difference.
+    images = pd.util.hash_pandas_object(pd.DataFrame(columns), index=True).to_numpy()
     found = np.zeros(int(group_of.max()) + 1, np.uint64)
-    image = np.zeros(len(group_of), np.uint64)
-    for answer in answers:
-        for column in np.ascontiguousarray(answer.reshape(len(group_of), -1).T):
-            image = (image ^ (column + 0.0).view(np.uint64)) * np.uint64(_MIX)
-            image ^= image >> np.uint64(29)
-    np.add.at(found, group_of, image * places)
+    np.add.at(found, group_of, images)
     return found
 
 

@@ -116,7 +116,21 @@ def test_a_gate_that_is_undecided_exits_0(project: Path, capsys: pytest.CaptureF
     assert "\nGate: undecided " in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("arguments", [("nosuch",), ("main", "nosuch", "--gate"), ("--runs", "main")])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("nosuch",),
+        ("main", "nosuch", "--gate"),
+        ("--runs", "main"),
+        ("--runs", "--gate"),
+        ("--runs", "--json", "--csv"),
+        ("--runs", "--limit", "0"),
+        ("--runs", "--since", "soon"),
+        ("--runs", "--where", "train.model"),
+        ("--where", "train.model=cnn"),
+        ("--test",),
+    ],
+)
 def test_what_cannot_be_compared_exits_2(
     arguments: tuple[str, ...], project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,7 +11,7 @@ from pixmill import __version__
 from pixmill.core.errors import DataError
 from pixmill.core.params import parse_params
 from pixmill.core.workspace import Workspace
-from pixmill.record.lineage import code_tags, data_hashes, data_tags, is_alive, process_tags, source_tags
+from pixmill.record.lineage import code_tags, data_hashes, data_tags, is_alive, process_tags, project_id, source_tags
 from pixmill.record.stage_runs import training_run
 from tests.version_control import commit, git, start_repository
 
@@ -63,6 +63,7 @@ def test_the_commit_is_named(repository):
         "pixmill.lock": hashlib.sha256(b"pixmill: 0.1.0\n").hexdigest(),
         "mlflow.source.git.commit": head,
         "pixmill.commit": head,
+        "pixmill.project": f"{head}:",
         "pixmill.dirty": "true",  # the lock is new
     }
 
@@ -88,12 +89,41 @@ def test_what_git_cannot_tell_is_not_said(repository):
     assert "pixmill.dirty" not in tags
 
 
+def test_a_project_is_the_same_in_each_clone_and_on_each_branch(repository, tmp_path_factory):
+    first = git(repository, "rev-parse", "HEAD")
+    mine = project_id(repository)
+    assert mine == f"{first}:" == code_tags(repository)["pixmill.project"]
+    git(repository, "switch", "-q", "-c", "branch")
+    (repository / "new").touch()
+    commit(repository)
+    other = start_repository(tmp_path_factory.mktemp("other"))
+    (other / "foreign").touch()
+    commit(other)
+    git(repository, "fetch", "-q", str(other), "main")
+    git(repository, "merge", "-q", "--allow-unrelated-histories", "-m", "Merge", "FETCH_HEAD")
+    assert project_id(repository) == mine
+    clone = tmp_path_factory.mktemp("clones")
+    git(clone, "clone", "-q", str(repository), "clone")
+    git(clone, "clone", "-q", "--depth", "1", repository.as_uri(), "shallow")
+    assert project_id(clone / "clone") == mine
+    assert project_id(clone / "shallow") is None
+    assert "pixmill.project" not in code_tags(clone / "shallow")
+    assert project_id(other) != mine
+
+
+def test_projects_of_one_repository_differ_by_their_folder(repository):
+    (repository / "it's apps" / "shoes").mkdir(parents=True)
+    assert project_id(repository / "it's apps" / "shoes") == f"{project_id(repository)}it%27s%20apps/shoes/"
+
+
 def test_an_experiment_is_named(repository, monkeypatch):
     monkeypatch.setenv("DVC_EXP_NAME", "wider-net")
     assert code_tags(repository)["DVC_EXP_NAME"] == "wider-net"
 
 
 def test_outside_git_and_dvc_there_is_nothing_to_name(tmp_path):
+    assert project_id(tmp_path) is None
+    assert project_id(start_repository(tmp_path / "empty")) is None
     assert code_tags(tmp_path) == {"pixmill.version": __version__}
     assert data_hashes(tmp_path) == {}
 

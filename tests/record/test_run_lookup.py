@@ -49,6 +49,7 @@ def test_a_run_is_found_by_its_id_and_by_its_weights(evaluated, store, trained_f
     longest = max(run.seconds, runs.get(older).seconds)
     # From the database itself, and from MLflow's client.
     assert runs.newest(WEIGHTS) == replace(run, seconds=longest)
+    assert [replace(each, megabytes=runs.megabytes(each)) for each in runs.list_evaluated(1)] == [run]
     assert runs.newest("0" * 32) is None
     assert run.id == run_id != older
     known = store.client.get_run(run_id)
@@ -66,9 +67,10 @@ def test_a_run_is_found_by_its_id_and_by_its_weights(evaluated, store, trained_f
 
 
 def test_files_of_a_run_are_read(evaluated, store):
-    run_id, runs = evaluated(WEIGHTS), RunReader(store.workspace)
-    assert runs.read(run_id, PREDICTIONS) == f"predictions of {WEIGHTS}".encode()
-    assert runs.read(run_id, "predictions/others.parquet") is runs.read(run_id, "no.txt") is None
+    runs = RunReader(store.workspace)
+    run = runs.get(evaluated(WEIGHTS))
+    assert runs.read(run, PREDICTIONS) == f"predictions of {WEIGHTS}".encode()
+    assert runs.read(run, "predictions/others.parquet") is runs.read(run, "no.txt") is None
 
 
 def test_evaluated_trainings_are_listed_newest_first(evaluated, trained, store):
@@ -76,13 +78,40 @@ def test_evaluated_trainings_are_listed_newest_first(evaluated, trained, store):
     trained("c" * 32)
     evaluated.evaluate("d" * 32)  # of weights that another machine trained
     other = store.client.create_experiment("other")
-    tags = {"pixmill.weights": "e" * 32}
+    tags = {"pixmill.weights": "e" * 32, "pixmill.project": "f" * 40 + ":"}
     third = store.client.create_run(other, tags=tags).info.run_id
     store.client.log_metric(third, "test_n", 8)
-    assert [run.id for run in RunReader(store.workspace).list_evaluated()] == [second, first]
+    runs = RunReader(store.workspace)
+    assert [run.id for run in runs.list_evaluated(9)] == [second, first]
     store.client.set_terminated(third)
-    assert [run.id for run in RunReader(store.workspace).list_evaluated()] == [third, second, first]
-    assert [run.id for run in RunReader(store.workspace).list_evaluated(1)] == [third]
+    assert [run.id for run in runs.list_evaluated(9)] == [third, second, first]
+    assert [run.id for run in runs.list_evaluated(1)] == [third]
+    assert [run.id for run in runs.list_evaluated(9, since=store.client.get_run(second).info.start_time / 1000)] == [
+        third,
+        second,
+    ]
+
+
+def test_runs_of_a_project_are_those_with_its_tag_and_those_without_any_in_its_experiment(store):
+    client, places = store.client, {name: store.client.create_experiment(name) for name in ("shop", "other")}
+    made = {}
+    for place in places:
+        for project in ("mine", "yours", None):
+            tags = {"pixmill.weights": "e" * 32} | ({"pixmill.project": project} if project else {})
+            run = client.create_run(places[place], tags=tags, run_name=f"{place} {project}").info
+            client.log_metric(run.run_id, "test_n", 8)
+            client.set_terminated(run.run_id)
+            made[place, project] = run.run_id
+
+    def found(**over):
+        listed = {run.id for run in RunReader(store.workspace).list_evaluated(100, **over)}
+        return {key for key, run in made.items() if run in listed}
+
+    assert found(project="mine", experiment="shop") == {("shop", "mine"), ("shop", None), ("other", "mine")}
+    assert found(experiment="shop") == {("shop", "mine"), ("shop", "yours"), ("shop", None)}
+    assert found(project="mine", experiment="nosuch") == {("shop", "mine"), ("other", "mine")}
+    assert found(experiment="nosuch") == set()
+    assert found() == {*made}
 
 
 def test_a_run_without_a_training_of_its_own_has_no_duration(evaluated, store):
@@ -102,14 +131,14 @@ def test_a_training_that_was_reused_took_as_long_as_when_it_ran(evaluated, store
 
 def test_what_does_not_respond_is_told(tmp_path, store, monkeypatch):
     with pytest.raises(PixmillError, match=r"there is no MLflow database .*mlflow\.db"):
-        RunReader(Workspace(root=tmp_path / "other", home=tmp_path / "other")).list_evaluated()
+        RunReader(Workspace(root=tmp_path / "other", home=tmp_path / "other")).list_evaluated(9)
     assert not (tmp_path / "other").exists()
     with pytest.raises(PixmillError, match=r"runs:/none: MLflow at sqlite:.* says: .*not found"):
         RunReader(store.workspace).get("none")
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "mlflow.db").write_bytes(b"no database" * 100)
     with pytest.raises(PixmillError, match=r"MLflow at sqlite:.* says: .*not a database"):
-        RunReader(Workspace(root=tmp_path / "broken", home=tmp_path / "broken")).list_evaluated()
+        RunReader(Workspace(root=tmp_path / "broken", home=tmp_path / "broken")).list_evaluated(9)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://user:secret@127.0.0.1:{unused_port()}")
     with pytest.raises(PixmillError, match=r"MLflow at http://127\.0\.0\.1:\d+ does not respond"):
-        RunReader(store.workspace).list_evaluated()
+        RunReader(store.workspace).list_evaluated(9)

@@ -1,6 +1,6 @@
 """All models of a project, best first on validation: which are significantly worse than the best."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -13,7 +13,6 @@ from pixmill.compare.comparison import NotComparableError, Revision
 from pixmill.compare.conditions import Condition
 from pixmill.compare.git_revisions import main_branch
 from pixmill.compare.numbers import (
-    LISTED,
     LOWER_IS_BETTER,
     METRIC_NAMES,
     SplitAnswers,
@@ -24,11 +23,12 @@ from pixmill.compare.numbers import (
     split_answers,
 )
 from pixmill.compare.revisions import read_each
+from pixmill.compare.shared_validation import as_revision, share_validation
 from pixmill.compare.trained_models import NO_ORIGIN, SEED, TrainedModel, read_models
 from pixmill.core.errors import PixmillError
 from pixmill.core.params import Params
 from pixmill.core.progress import track
-from pixmill.core.words import count, did_you_mean, join_names
+from pixmill.core.words import count, did_you_mean
 from pixmill.core.workspace import Workspace
 from pixmill.metrics.limits import figure_limits
 from pixmill.metrics.many_models import Gap, gaps_from_best, hash_answers
@@ -153,7 +153,8 @@ def compare_runs(
     """
     found = read_models(workspace, limit=limit, since=since, all_projects=all_projects)
     models = _choose(found.models, where)
-    answers, others = _place(models, params.classes)
+    answers, reasons = share_validation(models, params.classes)
+    others = [RankedModel(model, why=reasons[model.revision]) for model in models if model.revision in reasons]
     notes = list(found.missing)
     rows: list[RankedModel] = []
     planned = None
@@ -199,59 +200,6 @@ def _choose(models: Sequence[TrainedModel], where: Sequence[Condition]) -> list[
     if not chosen:
         raise PixmillError(f"none of {count(len(models), 'model')} fulfils --where", next="pixmill compare --runs")
     return chosen
-
-
-def _as_revision(model: TrainedModel, manifest: pd.DataFrame | None = None) -> Revision:
-    return Revision(model.revision, model.name, model.commit, predictions=model.predictions, manifest=manifest)
-
-
-def _place(models: Sequence[TrainedModel], classes: Sequence[str]) -> tuple[dict[str, SplitAnswers], list[RankedModel]]:
-    """Return each model's answers on the images that most have in validation, by its revision; and all other models."""
-    found: dict[str, tuple[tuple[str, ...], SplitAnswers]] = {}
-    reasons: dict[str, str] = {}
-    for model in models:
-        try:
-            found[model.revision] = _validation(model)
-        except NotComparableError as reason:
-            reasons[model.revision] = str(reason).removeprefix("Not comparable: ").removesuffix(".")
-    keys = {name: (labels, hash(tuple(answers.ids))) for name, (labels, answers) in found.items()}
-    mine = [key for key in keys.values() if set(key[0]) == {*classes}] or [*keys.values()]
-    placed: dict[str, SplitAnswers] = {}
-    if mine:
-        usual = Counter(mine).most_common(1)[0][0]
-        labels, shared = next(found[name] for name, key in keys.items() if key == usual)
-        for name, (own, answers) in found.items():
-            absent = int((~shared.ids.isin(answers.ids)).sum())
-            if own != labels:
-                reasons[name] = _describe_classes(own, labels)
-            elif absent:
-                what = f"its validation split lacks {absent:,} of the {count(len(shared.ids), 'image')}"
-                reasons[name] = f"{what} that most runs have"
-            else:
-                placed[name] = answers.at(shared.ids)
-    others = [RankedModel(model, why=reasons[model.revision]) for model in models if model.revision in reasons]
-    return placed, others
-
-
-def _validation(model: TrainedModel) -> tuple[tuple[str, ...], SplitAnswers]:
-    """Return a model's classes, sorted, and its answers on its own validation split."""
-    if model.fault:
-        raise NotComparableError(model.fault)
-    revision = _as_revision(model)
-    labels = tuple(sorted(classes_of(revision)))
-    answers = split_answers(revision, labels, "val")
-    if answers.ids.empty:
-        raise NotComparableError("its predictions hold no validation images")
-    return labels, answers
-
-
-def _describe_classes(own: Sequence[str], others: Sequence[str]) -> str:
-    alone = [
-        f"only {who} {join_names([label for label in mine if label not in theirs], LISTED)}"
-        for who, mine, theirs in (("it has", own, others), ("the others have", others, own))
-        if {*mine} - {*theirs}
-    ]
-    return f"its classes differ: {' and '.join(alone)}"
 
 
 def _rank(
@@ -362,7 +310,7 @@ def _count_seeds(models: Sequence[TrainedModel]) -> Seeds:
 def _test_value(models: Sequence[TrainedModel], metric: str) -> float | None:
     values = []
     for model in models:
-        revision = _as_revision(model)
+        revision = as_revision(model)
         answers = split_answers(revision, classes_of(revision))
         if answers.ids.empty:
             return None
@@ -391,7 +339,7 @@ def _put_base_first(rows: Sequence[RankedModel], base: Revision | None) -> list[
     """Return the rows with that of the base before those with an equal value."""
     equal = [row for row in rows if row.value == rows[0].value]
     if base is not None and len(equal) > 1:
-        equal.sort(key=lambda row: not _same(base, _as_revision(row.model)))
+        equal.sort(key=lambda row: not _same(base, as_revision(row.model)))
     return [*equal, *rows[len(equal) :]]
 
 
@@ -411,7 +359,7 @@ def _plan(base: Revision | None, model: TrainedModel, manifest: pd.DataFrame | N
     if base is None:
         return None
     try:
-        numbers = compare_numbers(base, _as_revision(model, manifest), params.review, params.evaluate)
+        numbers = compare_numbers(base, as_revision(model, manifest), params.review, params.evaluate)
         _, sentence = give_verdict(numbers)
     except NotComparableError as reason:
         sentence = str(reason)

@@ -104,7 +104,7 @@ def render_ranking(ranking: Ranking, *, test: bool = False) -> str:
     return render_page(
         "pixmill.compare",
         "ranking.html",
-        script="ranking.js",
+        script="ranking.js" if ranking.rows else None,
         ranking=ranking,
         plot=plot,
         metric=METRIC_NAMES[ranking.metric],

@@ -1,0 +1,62 @@
+"""`pixmill compare --runs` prints a table, JSON or CSV, and writes the page."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.command import run_pixmill
+from tests.compare.recorded import HEAD, PIPELINE, add_experiment, answers
+from tests.version_control import commit, start_repository
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with two experiments."""
+    root = start_repository(tmp_path_factory.mktemp("project"), with_dvc=True)
+    (root / "dvc.yaml").write_text(PIPELINE)
+    (root / ".gitignore").write_text("/artifacts/\n/reports/\n/.pixmill/\n/mlflow.db*\n")
+    (root / "params.yaml").write_text(f"{HEAD}validate: {{}}\nsplit: {{}}\ntrain: {{}}\nreview: {{}}\n")
+    commit(root, "Begin")
+    add_experiment(root, "wide", "{epochs: 10}", answers(20))
+    add_experiment(root, "narrow", "{epochs: 5}", answers(90))
+    return root
+
+
+@pytest.fixture(autouse=True)
+def project(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(trained)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+def test_the_table_is_printed_and_the_page_written(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_pixmill("compare", "--runs", "--since", "2020-01-01") == 0
+    text = capsys.readouterr().out
+    assert text.startswith("wide has the best macro-F1 on validation, 0.917; 1 of the other 1 is significantly worse.")
+    assert "No runs: there is no MLflow database" in text
+    assert text.endswith("\nWritten: reports/runs.html\n")
+    assert "narrow" in (trained / "reports" / "runs.html").read_text(encoding="utf-8")
+
+
+def test_json_and_csv_are_all_that_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_pixmill("compare", "--runs", "--json", "--test") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [(row["name"], row["worse"]) for row in document["rows"]] == [("wide", False), ("narrow", True)]
+    assert document["rows"][0]["test"] == pytest.approx(0.958, abs=1e-3)
+    assert run_pixmill("compare", "--runs", "--csv") == 0
+    rows = [*csv.DictReader(capsys.readouterr().out.splitlines())]
+    assert [(row["name"], row["train.epochs"]) for row in rows] == [("wide", "10"), ("narrow", "5")]
+
+
+def test_conditions_and_limits_choose(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_pixmill("compare", "--runs", "--where", "train.epochs<8", "--json") == 0
+    assert [row["name"] for row in json.loads(capsys.readouterr().out)["rows"]] == ["narrow"]
+    assert run_pixmill("compare", "--runs", "--limit", "1", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["left_out"] is True
+
+
+@pytest.mark.parametrize("since", ["2999-01-01", "0d", "0h"])
+def test_what_is_older_is_left_out(since: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_pixmill("compare", "--runs", "--since", since) == 2
+    assert "there is no MLflow database" in capsys.readouterr().err

@@ -1,0 +1,113 @@
+"""A ranking as text, page, JSON and CSV says the same, and lets nobody choose by the test split."""
+
+import csv
+import json
+from dataclasses import replace
+
+import pytest
+
+from pixmill.compare.description import NONE
+from pixmill.compare.ranking_report import ranking_csv, ranking_json, ranking_text, render_ranking, summary
+from pixmill.metrics.many_models import Gap
+from tests.compare.ranked import ranking
+
+
+def test_the_summary_says_what_is_best_and_what_is_worse() -> None:
+    made = ranking()
+    assert summary(made) == "wide has the best macro-F1 on validation, 0.912; 1 of the other 2 is significantly worse."
+    alone = replace(made, rows=made.rows[:1])
+    assert summary(alone) == "wide has the best macro-F1 on validation, 0.912; there is no other to compare it with."
+    assert summary(replace(made, rows=())) == "No model can be compared with another."
+
+
+def test_equal_models_are_not_ranked() -> None:
+    made = ranking()
+    equal = replace(made, rows=(made.rows[0], replace(made.rows[0]), made.rows[2]))
+    assert summary(equal) == (
+        "wide and 1 other have the best macro-F1 on validation, 0.912: they are equal, so keep the one you have; 1 of "
+        "the other 1 is significantly worse."
+    )
+
+
+def test_the_text_fits_a_terminal() -> None:
+    text = ranking_text(ranking())
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 120
+    assert "On the test split, against main (1a2b3c4 First results): Same: all the same." in lines
+    assert "More: pixmill compare main runs:/wide" in lines
+    assert any(line.split() == ["wide", "0.912", "(0.880", "to", "0.940)", "best", "60", "14.2"] for line in lines)
+    small = next(place for place, line in enumerate(lines) if line.strip().startswith("small-0"))
+    assert "0.022 (\N{MINUS SIGN}0.060 to +0.016)  0.310" in lines[small]
+    assert lines[small + 1].endswith("3 seeds, 0.880 to 0.900: train.epochs=9")
+    assert lines[small + 3].endswith("the seed decides nothing: train.epochs=100, train.model=features")
+    assert lines[small + 2].split()[-3:] == ["worse", NONE, NONE]
+    assert "is not in the table: its classes differ: only it has <i>parka." in text
+    assert "test macro-F1" not in text
+
+
+def test_test_values_come_with_why_they_choose_nothing() -> None:
+    text = ranking_text(ranking(), test=True)
+    assert "test macro-F1" in text
+    assert "0.990" in text
+    assert "Test values choose nothing" in text
+    page = render_ranking(ranking(), test=True)
+    assert "Test macro-F1" in page
+    assert "Test values choose nothing" in page
+    assert "Test macro-F1" not in render_ranking(ranking())
+
+
+def test_what_too_few_images_tell_is_said() -> None:
+    made = ranking()
+    few = replace(made.rows[1], gap=Gap(-0.01, None, None, 1.0, worse=False))
+    assert "too few images differ" in ranking_text(replace(made, rows=(made.rows[0], few)))
+
+
+def test_what_is_left_out_is_said() -> None:
+    made = ranking(left_out=True, notes=("No runs: it rains.",))
+    for text in (ranking_text(made), render_ranking(made)):
+        assert "Older ones are left out: --limit 8 reads more." in text
+        assert "No runs: it rains." in text
+
+
+def test_the_page_links_runs_commits_and_comparisons_and_escapes_names() -> None:
+    page = render_ranking(ranking())
+    assert "<b>poor" not in page
+    assert "<i>parka" not in page
+    assert 'href="http://127.0.0.1:5000/#/experiments/1/runs/wide"' in page
+    assert "0123456789</code>" in page
+    assert "<code>pixmill compare runs:/wide runs:/small-0</code>" in page
+    assert "seed 2, 0.880" in page
+    assert page.count('class="line"') == 3
+    assert page.count('class="run best"') == 1
+    assert page.count('class="badge bad">worse') == 1
+    assert "<code>mlflow ui</code>" in page
+
+
+def test_a_ranking_without_rows_is_a_page() -> None:
+    empty = render_ranking(replace(ranking(), rows=(), planned=None))
+    assert "No model can be compared" in empty
+    assert "<table" not in empty
+    assert "its classes differ" in empty
+
+
+def test_json_has_all_of_it() -> None:
+    document = json.loads(ranking_json(ranking()))
+    assert [row["name"] for row in document["rows"]] == ["wide", "small-0", "<b>poor"]
+    row = document["rows"][1]
+    assert (row["difference"], row["difference_low"], row["p"], row["worse"]) == (-0.022, -0.06, 0.31, False)
+    assert [training["seed"] for training in row["trainings"]] == [0, 1, 2]
+    assert row["params"] == {"train.epochs": 9, "train.model": "cnn"}
+    assert "test" not in row
+    assert json.loads(ranking_json(ranking(), test=True))["rows"][1]["test"] == 0.99
+    assert document["others"][0]["why"].startswith("its classes differ")
+    assert document["planned"]["command"] == "pixmill compare main runs:/wide"
+
+
+@pytest.mark.parametrize("test", [False, True])
+def test_csv_has_a_line_for_each(test: bool) -> None:
+    rows = [*csv.DictReader(ranking_csv(ranking(), test=test).splitlines())]
+    assert [row["name"] for row in rows] == ["wide", "small-0", "<b>poor", "other"]
+    assert (rows[1]["value"], rows[1]["trainings"], rows[1]["train.epochs"]) == ("0.89", "3", "9")
+    assert rows[2]["url"] == ""
+    assert rows[3]["why"].startswith("its classes differ")
+    assert ("test" in rows[0]) == test

@@ -5,10 +5,10 @@ import subprocess
 
 import pytest
 
-from pixmill.compare.git_revisions import choose, find
+from pixmill.compare.git_revisions import choose, commit_page, find
 from pixmill.core.errors import PixmillError
 from tests.compare.projects import write
-from tests.version_control import git
+from tests.version_control import git, start_repository
 
 
 def hash_of(root, name):
@@ -172,3 +172,21 @@ def test_outside_of_git_and_before_the_first_commit(tmp_path, monkeypatch):
     with pytest.raises(PixmillError, match="there is no commit yet") as refusal:
         choose(tmp_path, None, None)
     assert refusal.value.next == "git add . && git commit"
+
+
+@pytest.mark.parametrize(
+    ("remote", "page"),
+    [
+        ("https://example.org/team/garments.git", "https://example.org/team/garments/commit/"),
+        ("https://somebody:secret@example.org/garments", "https://example.org/garments/commit/"),
+        ("git@example.org:team/sub/garments.git", "https://example.org/team/sub/garments/commit/"),
+        ("ssh://git@example.org/garments.git", "https://example.org/garments/commit/"),
+        ("/srv/garments.git", None),
+        ("file:///srv/garments.git", None),
+    ],
+)
+def test_pages_of_commits_are_where_the_repository_is_from(tmp_path, remote, page):
+    root = start_repository(tmp_path)
+    assert commit_page(root) is None
+    git(root, "remote", "add", "origin", remote)
+    assert commit_page(root) == page

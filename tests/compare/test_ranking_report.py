@@ -75,6 +75,8 @@ def test_the_page_links_runs_commits_and_comparisons_and_escapes_names() -> None
     assert "<i>parka" not in page
     assert 'href="http://127.0.0.1:5000/#/experiments/1/runs/wide"' in page
     assert "0123456789</code>" in page
+    hosted = render_ranking(ranking(commits="https://example.org/garments/commit/"))
+    assert 'href="https://example.org/garments/commit/0123456789abcdef' in hosted
     assert "<code>pixmill compare runs:/wide runs:/small-0</code>" in page
     assert "seed 2, 0.880" in page
     assert page.count('class="line"') == 3

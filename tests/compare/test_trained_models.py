@@ -181,3 +181,8 @@ def test_a_project_without_runs_says_what_to_do(workspace: Workspace) -> None:
     with pytest.raises(PixmillError, match="there are no experiments, and no runs") as refusal:
         read_models(workspace, limit=10)
     assert refusal.value.next == "dvc repro"
+    with pytest.raises(
+        PixmillError, match=r"there are no experiments since 2001-09-09 01:46 UTC, and no runs"
+    ) as refusal:
+        read_models(workspace, limit=10, since=1e9)
+    assert refusal.value.next == "pixmill compare --runs"

@@ -132,6 +132,16 @@ def main_branch(root: Path) -> str | None:
     return next((name for name in names if name and _commit(root, name)), None)
 
 
+def commit_page(root: Path) -> str | None:
+    """Return the address that pages of commits begin with where the repository was cloned from; ``None`` if unknown.
+
+    It is that of GitHub, GitLab, Gitea and Forgejo: ``https://example.org/team/garments/commit/``.
+    """
+    remote = (git(root, "remote", "get-url", "origin") or "").strip()
+    match = re.fullmatch(r"(?:https://|ssh://git@|git@)(?:[^/@]*@)?([\w.-]+)[:/](.+?)(?:\.git)?/?", remote)
+    return match and f"https://{match[1]}/{match[2]}/commit/"
+
+
 def _differs(root: Path) -> bool:
     """Tell whether the workspace differs from HEAD in what makes results, or in results."""
     status = git(root, "--no-optional-locks", "status", "--porcelain", "--", *_INPUTS, *_CODE)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from pixmill.compare.comparison import NotComparableError, Revision
 from pixmill.compare.conditions import Condition
-from pixmill.compare.git_revisions import main_branch
+from pixmill.compare.git_revisions import commit_page, main_branch
 from pixmill.compare.numbers import (
     LOWER_IS_BETTER,
     METRIC_NAMES,
@@ -107,6 +107,7 @@ class Ranking:
         left_out: Whether there are older ones, in neither.
         notes: What could not be read, and what else there is to know, one sentence each.
         command: What serves the pages of runs on this machine; ``None`` if a server does, or there are none.
+        commits: What the address of a commit's page begins with; ``None`` if unknown.
     """
 
     metric: str
@@ -117,6 +118,7 @@ class Ranking:
     left_out: bool
     notes: tuple[str, ...]
     command: str | None = None
+    commits: str | None = None
 
     @property
     def equal(self) -> int:
@@ -187,6 +189,7 @@ def compare_runs(
         found.left_out,
         tuple(notes),
         next((model.run.command for model in models if model.run), None),
+        commit_page(workspace.root),
     )
 
 

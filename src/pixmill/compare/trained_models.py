@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,9 @@ def read_models(workspace: Workspace, *, limit: int, since: float = 0, all_proje
         experiments = _read_experiments(workspace.root, refs[:limit], cache)
         models = _merge([*runs, *experiments])
     if not models:
-        raise PixmillError("there are no experiments, and no runs with results in MLflow", next="dvc repro")
+        when = f" since {datetime.fromtimestamp(since, UTC):%Y-%m-%d %H:%M} UTC" if since else ""
+        text = f"there are no experiments{when}, and no runs with results in MLflow"
+        raise PixmillError(text, next="pixmill compare --runs" if since else "dvc repro")
     return FoundModels(tuple(models), max(len(recorded), len(refs)) > limit, tuple(missing))
 
 

@@ -33,7 +33,7 @@ def project(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_table_is_printed_and_the_page_written(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_pixmill("compare", "--runs", "--since", "2020-01-01") == 0
     text = capsys.readouterr().out
-    assert text.startswith("wide has the best macro-F1 on validation, 0.917; 1 of the other 1 is significantly worse.")
+    assert text.startswith("wide has the best macro-F1 on validation, 0.917; the other is significantly worse.")
     assert "No runs: there is no MLflow database" in text
     assert text.endswith("\nWritten: reports/runs.html\n")
     assert "narrow" in (trained / "reports" / "runs.html").read_text(encoding="utf-8")

@@ -24,8 +24,8 @@ def test_equal_models_are_not_ranked() -> None:
     made = ranking()
     equal = replace(made, rows=(made.rows[0], replace(made.rows[0]), made.rows[2]))
     assert summary(equal) == (
-        "wide and 1 other have the best macro-F1 on validation, 0.912: they are equal, so keep the one you have; 1 of "
-        "the other 1 is significantly worse."
+        "wide and 1 other have the best macro-F1 on validation, 0.912: they are equal, so keep the one you have; the "
+        "other is significantly worse."
     )
 
 

@@ -39,8 +39,10 @@ def summary(ranking: Ranking) -> str:
         others = count(equal - 1, "other")
         sentence = f"{best.model.name} and {others} have {figure}: they are equal, so keep the one you have"
     rest, worse = len(ranking.rows) - equal, sum(row.gap is not None and row.gap.worse for row in ranking.rows)
-    if rest:
-        told = "is" if worse == 1 else "are"
+    if rest == 1:
+        sentence += f"; the other is {'' if worse else 'not '}significantly worse"
+    elif rest:
+        told = "is" if worse <= 1 else "are"
         sentence += f"; {worse or 'none'} of the other {rest:,} {told} significantly worse"
     elif equal == 1:
         sentence += "; there is no other to compare it with"

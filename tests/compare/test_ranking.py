@@ -113,6 +113,20 @@ def test_what_cannot_be_compared_is_listed_with_why(runs: Ranking) -> None:
     assert moved == "its validation split lacks 240 of the 240 images that most runs have"
 
 
+def test_of_ten_runs_those_of_the_same_validation_images_are_in_the_table(made, params: Params) -> None:
+    for number in range(8):
+        made(f"run-{number}", f"{{epochs: {number + 1}}}", answers(20 + number), resolved=number > 0)
+    early = answers(0)
+    made("early", "{epochs: 9}", early[early["split"] == "test"], resolved=False, code=None)
+    made("other-split", "{epochs: 10}", answers(0, split="-b"))
+    found = compare_runs(Workspace(made.root, made.root), params)
+    assert names(found.rows) == [f"run-{number}" for number in range(8)]
+    assert {name: row.why for name, row in zip(names(found.others), found.others, strict=True)} == {
+        "other-split": "its validation split lacks 240 of the 240 images that most runs have",
+        "early": "its predictions hold no validation images",
+    }
+
+
 def test_the_first_alone_is_compared_on_the_test_split_with_main(runs: Ranking) -> None:
     assert runs.planned.base.startswith("main (")
     assert runs.planned.sentence.startswith("Better: macro-F1 rises from 0.833 to 0.958 (+0.125, 95 % CI")

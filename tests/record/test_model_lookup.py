@@ -147,9 +147,15 @@ def test_what_is_not_there_is_a_message(recorded, store, spec, message):
 
 def test_a_store_that_is_not_there_is_a_message_and_stays_so(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    with pytest.raises(PixmillError, match="there is no MLflow database"):
+    with pytest.raises(PixmillError, match="there is no MLflow database") as refusal:
         find_model("models:/garments@champion", tmp_path / "elsewhere")
+    assert refusal.value.next.startswith("cd to the project's folder, or set MLFLOW_TRACKING_URI")
     assert not (tmp_path / "elsewhere").exists()
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "dvc.yaml").touch()
+    with pytest.raises(PixmillError, match="there is no MLflow database") as refusal:
+        find_model("models:/garments@champion", tmp_path / "project")
+    assert refusal.value.next.startswith("dvc repro, or set MLFLOW_TRACKING_URI")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     with pytest.raises(PixmillError, match=r"MLflow at http://127\.0\.0\.1:9 does not respond"):
         find_model("models:/garments@champion", tmp_path)

@@ -132,9 +132,10 @@ def open_store(store: str) -> MlflowClient:
     """
     path = database_file(store)
     if path is not None and not path.exists():
+        first = "dvc repro" if (path.parent / "dvc.yaml").is_file() else "cd to the project's folder"
         raise PixmillError(
             f"there is no MLflow database {path}",
-            next="cd to the project's folder, or set MLFLOW_TRACKING_URI to the server's address",
+            next=f"{first}, or set MLFLOW_TRACKING_URI to the server's address",
         )
     quiet_mlflow()
     if path is None:

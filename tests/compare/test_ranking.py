@@ -179,6 +179,16 @@ def test_five_seeds_tell_of_the_luck_of_a_training(made, params: Params) -> None
     assert net.high - net.low > 1.3 * (calm.high - calm.low)
 
 
+def test_the_luck_of_the_seeds_of_one_model_is_not_that_of_another(made, params: Params) -> None:
+    for seed, wrong in enumerate((5, 15, 25, 35, 45)):
+        made("net", f"{{model: cnn, seed: {seed}}}", answers(wrong))
+        made("wide", f"{{model: cnn, seed: {seed}, epochs: 40}}", answers(wrong + 8))
+    first, second = compare_runs(Workspace(made.root, made.root), params).rows
+    assert (first.seeds, second.seeds) == ("many", "many")
+    assert not second.gap.worse
+    assert second.gap.high - second.gap.low > first.high - first.low  # as the difference of two independent means
+
+
 def test_the_logistic_head_has_no_seed(made, params: Params) -> None:
     for seed in range(2):
         made("head", f"{{seed: {seed}}}", answers(20), weights="same")

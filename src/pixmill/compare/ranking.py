@@ -233,7 +233,7 @@ def _rank(
     for trainings in recipes.values():
         trainings.sort(key=lambda each: (-sign * each[0], each[1].started))
         given = [answers[model.revision].values for _, model in trainings]
-        column = _draw([draws[model.revision] for _, model in trainings])
+        column = _draw([draws[model.revision] for _, model in trainings], len(rows))
         value = round(float(np.mean([value for value, _ in trainings])), _DIGITS)
         low, high = figure_limits(metric, value, column, number, confidence) or (None, None)
         first = trainings[0][1]
@@ -279,8 +279,10 @@ def _weigh(
     return None if np.isnan(figure) else round(float(figure), _DIGITS), np.asarray(drawn)
 
 
-def _draw(columns: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+def _draw(columns: Sequence[npt.NDArray[np.float64]], place: int) -> npt.NDArray[np.float64]:
     """Return the draws of the mean of several trainings; of five or more, each draw resamples the trainings, too.
+
+    Rows at different places draw their trainings independently: the luck of one tells nothing of that of another.
 
     A draw takes one training fewer than there are, which makes the variance of the mean unbiased (Rao and Wu,
     "Resampling Inference with Complex Survey Data", Journal of the American Statistical Association 83, 1988).
@@ -288,7 +290,7 @@ def _draw(columns: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]
     drawn, number = np.stack(columns), len(columns)
     weights = np.full(drawn.T.shape, 1 / number)
     if number >= _SEEDS:
-        generator = np.random.Generator(np.random.PCG64(number))
+        generator = np.random.Generator(np.random.PCG64(place))
         weights = generator.multinomial(number - 1, weights[0], size=len(weights)) / (number - 1)
     return np.asarray((drawn.T * weights).sum(axis=1))
 

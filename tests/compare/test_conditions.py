@@ -18,6 +18,7 @@ PARAMS = {
     "text",
     [
         "train.model=cnn",
+        "train.model==cnn",
         " train.model != mlp ",
         "train.epochs>=20",
         "train.epochs<21",

@@ -10,10 +10,11 @@ from typing import Any
 from pixmill.core.errors import ParamsError, PixmillError
 from pixmill.core.params import parse_yaml
 
-_FORM = re.compile(r"\s*([^\s=!<>]+)\s*(=|!=|<=|>=|<|>)\s*(.*?)\s*")
+_FORM = re.compile(r"\s*([^\s=!<>]+)\s*(==?|!=|<=|>=|<|>)\s*(.*?)\s*")
 
 _SIGNS: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
+    "==": operator.eq,
     "!=": operator.ne,
     "<": operator.lt,
     "<=": operator.le,
@@ -28,7 +29,7 @@ class Condition:
 
     Args:
         name: The param's dotted name.
-        sign: One of ``= != < <= > >=``.
+        sign: One of ``= == != < <= > >=``.
         value: What it is compared with, as YAML reads it.
     """
 
@@ -37,7 +38,7 @@ class Condition:
     value: Any
 
     def holds(self, params: Mapping[str, Any]) -> bool:
-        """Tell whether params fulfil it; those without the name, or with a value of another kind, do not.
+        """Tell whether params fulfil it: none without the name does, and no text is above or below a number.
 
         >>> parse_condition("train.epochs>=20").holds({"train.epochs": 30})
         True

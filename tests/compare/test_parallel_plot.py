@@ -1,5 +1,6 @@
 """The parallel plot has an axis for each param that differs, with the scale that suits its values."""
 
+import math
 from itertools import pairwise
 
 from pixmill.compare.parallel_plot import parallel_plot
@@ -63,3 +64,8 @@ def test_where_nothing_differs_nothing_is_drawn() -> None:
     assert drawn({"train.epochs": [1]}, [0.5]) is None
     assert drawn({"train.epochs": [1, 1]}, [0.5, 0.6]) is None
     assert parallel_plot([], "macro-F1", [], lower_is_better=False) is None
+
+
+def test_numbers_that_no_scale_holds_stand_by_their_names() -> None:
+    plot = drawn({"train.warp": [1, 10**400, math.inf, math.nan]}, [0.1, 0.2, 0.3, 0.4])
+    assert len({*plot.axes[0].heights}) == 4

@@ -1,5 +1,6 @@
 """A parallel plot of runs: an axis for each param in which they differ, and one for the metric."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -91,12 +92,17 @@ def parallel_plot(
     return ParallelPlot(tuple(axes), axes[-1].x + _RIGHT, _TOP, _TOP + _HEIGHT, max(0, len(names) - _AXES))
 
 
+def _is_number(value: Any) -> bool:
+    """Tell whether a value has a place on a scale: no infinity, and no integer that is larger than any float."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
 def _axis(
     name: str, title: str, x: float, values: Sequence[Any], *, digits: int = 4, upside_down: bool = False
 ) -> Axis:
     """Return an axis: numbers are placed by size, or by magnitude over two decades, other values by name."""
     logarithmic = False
-    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+    if all(_is_number(value) for value in values):
         texts = [f"{value:.{digits}g}" for value in values]
         logarithmic = min(values) > 0 and max(values) / min(values) > 100
         places = [float(value) for value in values]

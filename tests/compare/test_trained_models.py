@@ -1,6 +1,7 @@
 """Runs and experiments are read once, each with what decides it; those of other projects are left out."""
 
 import shutil
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from pixmill.core.workspace import Workspace
 from pixmill.record.lineage import project_id
 from pixmill.record.run_lookup import MlflowRun, RunReader
 from pixmill.record.store import connect
-from tests.compare.recorded import PIPELINE, add_experiment, add_run, answers
+from tests.compare.recorded import BASELINE, PIPELINE, add_experiment, add_run, answers
 from tests.version_control import commit, git, start_repository
 
 
@@ -101,6 +102,41 @@ def test_an_experiment_and_its_run_are_one_model(workspace: Workspace, add) -> N
     assert len(model.predictions) == 480
 
 
+def test_the_newest_experiment_names_a_model(workspace: Workspace, add, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = workspace.root
+    add_experiment(root, "newer", "{epochs: 10}", answers(4))
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2020-01-01T00:00:00Z")
+    earlier = git(root, "commit-tree", "-m", "Earlier", f"{experiment('newer')}^{{tree}}")
+    git(root, "update-ref", experiment("older"), earlier)
+    add("run", answers(4), weights="weights of newer")
+    (model,) = read_models(workspace, limit=10).models
+    assert (model.name, model.kind) == ("newer", "experiment and run")
+
+
+def test_a_run_without_predictions_goes_by_its_experiment(workspace: Workspace, add) -> None:
+    add_experiment(workspace.root, "wide", "{epochs: 10}", answers(4))
+    run = add("of wide", None, train="{epochs: 10}", weights="weights of wide")
+    (model,) = read_models(workspace, limit=10).models
+    assert (model.revision, model.kind, model.fault) == ("wide", "experiment and run", None)
+    assert model.run.id == run
+
+
+def test_experiments_of_the_same_name_are_told_apart(workspace: Workspace) -> None:
+    root = workspace.root
+    add_experiment(root, "wide", "{epochs: 12}", answers(4))
+    add_experiment(root, "narrow", "{epochs: 10}", answers(40))
+    other = experiment("wide").replace("1", "2")
+    git(root, "update-ref", other, experiment("narrow"))
+    git(root, "update-ref", "-d", experiment("narrow"))
+    found = {model.revision: model.params["train.epochs"] for model in read_models(workspace, limit=10).models}
+    assert found == {experiment("wide"): 12, other: 10}
+
+
+def experiment(name: str) -> str:
+    """Return the ref of an experiment that :func:`add_experiment` made."""
+    return f"refs/exps/{BASELINE[:2]}/{BASELINE[2:]}/{name}"
+
+
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the runs whose files are asked for, once for each file."""
@@ -139,6 +175,33 @@ def test_a_cache_of_another_version_is_not_used(workspace: Workspace, add, asked
     assert asked
 
 
+def test_a_damaged_cache_is_not_used(workspace: Workspace, add, asked: list[str]) -> None:
+    add("run", answers(3))
+    first = read_models(workspace, limit=10).models
+    asked.clear()
+    with sqlite3.connect(workspace.scratch("compare") / "models.sqlite") as database:
+        database.execute("UPDATE cache SET content = substr(content, 1, 100)")
+    assert len(read_models(workspace, limit=10).models[0].predictions) == len(first[0].predictions)
+    assert asked
+
+
+def test_a_run_whose_files_are_out_of_reach_is_told_and_the_others_are_read(
+    workspace: Workspace, add, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add("near", answers(3), started=2)
+    add("far", answers(3), started=1)
+    read = RunReader.read
+
+    def refuse(reader: RunReader, run: MlflowRun, path: str) -> bytes | None:
+        if run.name == "far":
+            raise PixmillError("no access", next="ask")
+        return read(reader, run, path)
+
+    monkeypatch.setattr(RunReader, "read", refuse)
+    near, far = read_models(workspace, limit=10).models
+    assert (near.fault, far.fault) == (None, "it cannot be read: no access")
+
+
 def test_a_damaged_table_is_told(workspace: Workspace, add) -> None:
     run = add("run", answers(3))
     file = workspace.root / "files" / "predictions.parquet"
@@ -163,10 +226,16 @@ def test_equal_but_for_the_seed_is_one_recipe(workspace: Workspace, add) -> None
 def test_params_of_a_version_that_is_not_known_are_what_its_files_say(workspace: Workspace, add) -> None:
     run = add("run", answers(3))
     file = workspace.root / "files" / "params.json"
-    file.write_text('{"train": {"epochs": 7, "warp": true}}')
+    file.write_text('{"train": {"epochs": 7, "warp": true, "day": 2026-11-20, "ways": [{1: 2, a: 3}, 4]}}')
     add.client.log_artifact(run, str(file))
-    (model,) = read_models(workspace, limit=10).models
-    assert model.params == {"train.epochs": 7, "train.warp": True}
+    for _ in ("from its files", "from the cache"):
+        (model,) = read_models(workspace, limit=10).models
+        assert model.params == {
+            "train.epochs": 7,
+            "train.warp": True,
+            "train.day": "2026-11-20",
+            "train.ways": [{"1": 2, "a": 3}, 4],
+        }
 
 
 def test_without_mlflow_there_are_the_experiments(workspace: Workspace, tmp_path: Path, monkeypatch) -> None:

@@ -66,7 +66,7 @@ def find(root: Path, name: str) -> GitRevision:
         )
     if head is None:
         raise PixmillError(f"there is no commit yet, so there is no '{name}'", next="git add . && git commit")
-    named = _refs_by_name(root)
+    named = refs_by_name(root)
     refs = named.get(name, {})
     if len(set(refs.values())) > 1:
         raise PixmillError(f"'{name}' is ambiguous", next=f"write {' or '.join(sorted(refs))}")
@@ -163,7 +163,7 @@ def _title(root: Path, name: str, commit: str) -> str:
     return f"{short} ({subject})" if commit.startswith(name) else f"{name} ({short} {subject})"
 
 
-def _refs_by_name(root: Path) -> dict[str, dict[str, str]]:
+def refs_by_name(root: Path) -> dict[str, dict[str, str]]:
     """Return the commits of all refs by short and full name."""
     names: dict[str, dict[str, str]] = defaultdict(dict)
     for line in (git(root, "for-each-ref", "--format=%(refname) %(objectname) %(*objectname)") or "").splitlines():

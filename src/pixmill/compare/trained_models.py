@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ import pyarrow.parquet as pq
 
 from pixmill import __version__
 from pixmill.compare.changes import resolve_params
-from pixmill.compare.git_revisions import find
+from pixmill.compare.git_revisions import find, refs_by_name
 from pixmill.compare.revisions import read_predictions
 from pixmill.compare.trees import DvcStore, Tree
 from pixmill.core.cache import Cache
@@ -55,8 +56,9 @@ class TrainedModel:
         started: When, in seconds since 1970.
         weights: The md5 of its weights; empty if unknown.
         commit: The commit that it was trained at; an experiment's own.
-        params: All its params by dotted name, with the defaults of the version that recorded them.
-        recipe: A hash of the data, the code, and the params but ``train.seed``; ``None`` if any of these is unknown.
+        params: All its params by dotted name, with the defaults of the version that recorded the run; an experiment's
+            with those of this version.
+        recipe: A hash of the training's data, code, and params but ``train.seed``; ``None`` if any of these is unknown.
         seconds: Duration of the training; ``None`` if unknown.
         megabytes: Size of the model in MLflow; ``None`` if unknown.
         run: Its run.
@@ -137,20 +139,27 @@ def read_models(workspace: Workspace, *, limit: int, since: float = 0, all_proje
 
 
 def _merge(models: list[TrainedModel]) -> list[TrainedModel]:
-    """Return one model for each weights: the newest, which is named by an experiment if it is one."""
-    found: dict[str, TrainedModel] = {}
+    """Return one model for each weights, newest first."""
+    found: dict[str, list[TrainedModel]] = defaultdict(list)
     for model in sorted(models, key=lambda each: -each.started):
-        other = found.setdefault(model.weights or model.revision, model)
-        run = other if other.run else model
-        if run.run and "experiment" in (model.kind, other.kind):
-            named = model if model.kind == "experiment" else other
-            whole = run if run.fault is None else named
-            other = replace(run, name=named.name, kind="experiment and run")
-            other = replace(other, predictions=whole.predictions, fault=whole.fault)
+        found[model.weights or model.revision].append(model)
+    return [_merge_same(same) for same in found.values()]
+
+
+def _merge_same(models: list[TrainedModel]) -> TrainedModel:
+    """Return one model for those of the same weights, newest first: a run whose predictions can be read, if any."""
+    runs, experiments = ([model for model in models if model.kind == kind] for kind in ("run", "experiment"))
+    shown = min(models, key=lambda model: (model.fault is not None, model.run is None))
+    return replace(
+        shown,
+        name=(experiments or [shown])[0].name,
+        kind="experiment and run" if runs and experiments else shown.kind,
+        run=shown.run or (runs or [shown])[0].run,
+        megabytes=next((model.megabytes for model in runs if model.megabytes is not None), None),
         # Those that reused a finished training took less.
-        seconds = max(filter(None, (model.seconds, other.seconds)), default=None)
-        found[model.weights or model.revision] = replace(other, seconds=seconds, seeds=other.seeds | model.seeds)
-    return list(found.values())
+        seconds=max(filter(None, (model.seconds for model in models)), default=None),
+        seeds=frozenset[Any]().union(*(model.seeds for model in models)),
+    )
 
 
 def _experiments(root: Path) -> list[tuple[float, str, str]]:
@@ -171,10 +180,14 @@ def _read_runs(reader: RunReader, runs: Sequence[MlflowRun], cache: Cache) -> li
         def content(path: str) -> bytes | None:
             return reader.read(run, path)
 
-        found = _read(content, lambda: content(PREDICTIONS), resolved=content(RESOLVED))
+        try:
+            found = _read(content, lambda: content(PREDICTIONS), resolved=content(RESOLVED))
+            found = replace(found, megabytes=reader.megabytes(run))
+        except PixmillError as error:  # Its files may be where this machine has no access.
+            found = _Read({}, None, None, f"it cannot be read: {error.message}")
         if found.fault is None and found.predictions is None:
             found = replace(found, fault=f"it has no {PREDICTIONS} in MLflow")
-        return replace(found, weights=run.tags[WEIGHTS], megabytes=reader.megabytes(run))
+        return replace(found, weights=run.tags[WEIGHTS])
 
     keys = {run.id: run.fingerprint for run in runs}
     with ThreadPoolExecutor(_READERS) as pool:
@@ -185,7 +198,7 @@ def _read_runs(reader: RunReader, runs: Sequence[MlflowRun], cache: Cache) -> li
             name=f"{run.name} ({run.id[:8]})",
             revision=f"runs:/{run.id}",
             kind="run",
-            started=float(run.tags.get("pixmill.started", 0)),
+            started=run.started,
             commit=run.tags.get("pixmill.commit"),
             seconds=run.seconds,
             run=run,
@@ -206,13 +219,18 @@ def _read_experiments(root: Path, refs: Sequence[tuple[float, str, str]], cache:
             found = replace(found, fault=fault)
         return replace(found, weights=tree.md5("artifacts/train/model.weights.h5") or "")
 
+    def revision(ref: str, commit: str) -> str:
+        name = ref.rpartition("/")[2]
+        return name if {*named[name].values()} == {commit} else ref
+
+    named = refs_by_name(root)
     keys = {commit: commit for _, _, commit in refs}
     found = _keep(keys, cache, lambda commits: map(read, commits), "experiment")
     return [
         _model(
             found[commit],
             name=ref.rpartition("/")[2],
-            revision=ref.rpartition("/")[2],
+            revision=revision(ref, commit),
             kind="experiment",
             started=started,
             commit=commit,
@@ -253,7 +271,8 @@ def _read(
 ) -> _Read:
     """Read what decides a model, and what it answered."""
     texts = [None if each is None else each.decode("utf-8", "replace") for each in (resolved, content("params.yaml"))]
-    params = resolve_params(*texts)
+    # As they come back from the cache: dates as texts, all keys as texts.
+    params = json.loads(json.dumps(resolve_params(*texts), default=str))
     fault, table = None, None
     try:
         if (given := predictions()) is not None:
@@ -267,22 +286,18 @@ def _read(
 
 
 def _recipe(lock: bytes | None, params: Mapping[str, Any]) -> str | None:
-    """Return a hash of everything that decides a model but its seed."""
+    """Return a hash of everything that decides a training but its seed."""
     try:
         stages = {} if lock is None else read_stages(lock)
     except MalformedError:
         return None
-    if "train" not in stages or "evaluate" not in stages or not params:
+    if "train" not in stages or not params:
         return None
     chosen = {name: value for name, value in params.items() if name != SEED and not name.startswith(NO_ORIGIN)}
-    code = [
-        (stage, file["path"], file.get("md5"))
-        for stage in ("train", "evaluate")
-        for file in stages[stage].get("deps", ())
-        if file["path"].startswith(("src/", "stages/", "artifacts/split"))
-    ]
-    locked = [stages[stage].get("params", {}).get("pixmill.lock") for stage in ("train", "evaluate")]
-    text = json.dumps([chosen, sorted(code), locked], sort_keys=True, default=str)
+    # A run's file was logged within evaluate: what it says of that stage is of an earlier run.
+    train = stages["train"]
+    files = {file["path"]: file.get("md5") for file in train.get("deps", ())}
+    text = json.dumps([chosen, files, train.get("params", {}).get("pixmill.lock")], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -298,9 +313,9 @@ def _keep(
         unit: What one is called.
     """
     versions = {name: f"{__version__} {key}" for name, key in keys.items()}
-    names = {name.encode(): name for name in keys}
-    kept = {names[name]: _unpack(content) for name, content in cache.read(list(names)).items()}
-    found = {name: each for name, (version, each) in kept.items() if version == versions[name]}
+    kept = cache.read([name.encode() for name in keys])
+    unpacked = {name: _unpack(kept.get(name.encode(), b""), version) for name, version in versions.items()}
+    found = {name: each for name, each in unpacked.items() if each is not None}
     others = [name for name in keys if name not in found]
     for name, each in zip(others, track(read(others), f"Read {unit}s", len(others), unit=unit), strict=True):
         found[name] = each
@@ -312,13 +327,18 @@ def _keep(
 def _pack(version: str, read: _Read) -> bytes:
     assert read.predictions is not None
     facts = {"version": version, **{name: value for name, value in vars(read).items() if name != "predictions"}}
-    table = read.predictions.replace_schema_metadata({"facts": json.dumps(facts, default=str)})
+    table = read.predictions.replace_schema_metadata({"facts": json.dumps(facts)})
     buffer = io.BytesIO()
     pq.write_table(table, buffer)
     return buffer.getvalue()
 
 
-def _unpack(content: bytes) -> tuple[str, _Read]:
-    table = pq.read_table(io.BytesIO(content))
-    facts = json.loads(table.schema.metadata[b"facts"])
-    return facts.pop("version"), _Read(predictions=table.replace_schema_metadata(None), **facts)
+def _unpack(content: bytes, version: str) -> _Read | None:
+    """Return what was packed; ``None`` if it is of another version, or damaged."""
+    try:
+        table = pq.read_table(io.BytesIO(content))
+        facts = json.loads(table.schema.metadata[b"facts"])
+        known = facts.pop("version") == version
+        return _Read(predictions=table.replace_schema_metadata(None), **facts) if known else None
+    except (OSError, KeyError, TypeError, ValueError, pa.ArrowException):
+        return None

@@ -50,6 +50,7 @@ class MlflowRun:
             was not asked for.
         tags: Its tags.
         files: Where its files are.
+        started: When the training began, in seconds since 1970.
         fingerprint: A hash of its tags, metrics and end: while it is the same, so are its files.
         command: What serves its page on this machine; ``None`` if a server does.
     """
@@ -61,6 +62,7 @@ class MlflowRun:
     megabytes: float | None
     tags: Mapping[str, str]
     files: str = ""
+    started: float = 0.0
     fingerprint: str = ""
     command: str | None = None
 
@@ -185,6 +187,7 @@ class RunReader:
             megabytes=None,
             tags=dict(run.data.tags),
             files=info.artifact_uri,
+            started=info.start_time / 1000,
             fingerprint=hashlib.sha256(state.encode()).hexdigest(),
             command=None if served else hint,
         )

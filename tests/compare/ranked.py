@@ -69,5 +69,12 @@ def ranking(**over) -> Ranking:
     )
     other = RankedModel(model("other"), why="its classes differ: only it has <i>parka", params=rows[0].params)
     planned = Planned("main (1a2b3c4 First results)", "Same: all the same.", "pixmill compare main runs:/wide")
-    given = {"others": (other,), "planned": planned, "left_out": False, "notes": (), "command": "mlflow ui"}
+    given = {
+        "others": (other,),
+        "planned": planned,
+        "left_out": False,
+        "limit": 500,
+        "notes": (),
+        "command": "mlflow ui",
+    }
     return Ranking("macro_f1", 0.95, rows, **{**given, **over})

@@ -146,6 +146,16 @@ def test_test_values_are_told_if_asked_for(project: Workspace, params: Params) -
     assert [row.test for row in rows] == pytest.approx([macro_f1(answers(0, test=n), "test") for n in (10, 5, 10)])
 
 
+def test_a_damaged_test_split_has_no_test_value(made, params: Params) -> None:
+    table = answers(5)
+    table.loc[table["split"] == "test", "label"] = "parka"
+    made("odd", "{epochs: 3}", table)
+    made("sound", "{epochs: 4}", answers(9))
+    rows = compare_runs(Workspace(made.root, made.root), params, test=True).rows
+    assert names(rows) == ["odd", "sound"]
+    assert [row.test for row in rows] == [None, pytest.approx(macro_f1(answers(9), "test"))]
+
+
 def test_conditions_choose(project: Workspace, params: Params) -> None:
     found = compare_runs(project, params, where=[parse_condition("train.epochs>=10")])
     assert names((*found.rows, *found.others)) == ["wide", "plain"]
@@ -216,7 +226,10 @@ def test_the_model_in_use_comes_before_those_that_are_equal(made, params: Params
     dvc(root, "init")
     fill(root, "{epochs: 4}", answers(60), "weights")
     record(root, "First results")
-    assert names(compare_runs(Workspace(root, root), params).rows) == ["used", "earlier"]
+    used, earlier = compare_runs(Workspace(root, root), params).rows
+    assert names([used, earlier]) == ["used", "earlier"]
+    assert (used.gap.low, earlier.gap.difference) == (None, 0)
+    assert earlier.gap.low < 0 < earlier.gap.high
 
 
 def test_the_labels_of_the_newest_count(made, params: Params) -> None:

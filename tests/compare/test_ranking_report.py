@@ -65,7 +65,7 @@ def test_what_too_few_images_tell_is_said() -> None:
 def test_what_is_left_out_is_said() -> None:
     made = ranking(left_out=True, notes=("No runs: it rains.",))
     for text in (ranking_text(made), render_ranking(made)):
-        assert "Older ones are left out: --limit 8 reads more." in text
+        assert "Older ones are left out: --limit 1000 reads more." in text
         assert "No runs: it rains." in text
 
 
@@ -78,6 +78,7 @@ def test_the_page_links_runs_commits_and_comparisons_and_escapes_names() -> None
     hosted = render_ranking(ranking(commits="https://example.org/garments/commit/"))
     assert 'href="https://example.org/garments/commit/0123456789abcdef' in hosted
     assert "<code>pixmill compare runs:/wide runs:/small-0</code>" in page
+    assert "<code>pixmill compare runs:/wide &#39;&lt;b&gt;poor&#39;</code>" in page  # what a shell would run is quoted
     assert "seed 2, 0.880" in page
     assert page.count('class="line"') == 3
     assert page.count('class="run best"') == 1

@@ -1,5 +1,6 @@
 """All models of a project, best first on validation: which are significantly worse than the best."""
 
+import shlex
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -34,7 +35,6 @@ from pixmill.metrics.limits import figure_limits
 from pixmill.metrics.many_models import Gap, gaps_from_best, hash_answers
 from pixmill.metrics.resampling import group_numbers, group_weights, weighted_scores
 from pixmill.project.pyproject import read_project
-from pixmill.record.model_lookup import resolve
 
 _DRAWS = 1000
 """Bootstrap draws: they settle a table of hundreds of models within seconds."""
@@ -62,7 +62,8 @@ class RankedModel:
         low: The lower limit; from five seeds on for new seeds, too.
         high: The upper limit.
         gap: Its distance from the first row.
-        test: ``review.metric`` on its own test split, the mean of its trainings, if it was asked for.
+        test: ``review.metric`` on its own test split, the mean of its trainings, if it was asked for; ``None`` if that
+            of one is unknown.
         why: Why it cannot be compared with the others; ``None`` if it can.
     """
 
@@ -105,6 +106,7 @@ class Ranking:
         others: Those that cannot be compared with them, newest first.
         planned: The comparison of the first row on the test split; ``None`` without rows.
         left_out: Whether there are older ones, in neither.
+        limit: How many runs, and how many experiments, were read at most.
         notes: What could not be read, and what else there is to know, one sentence each.
         command: What serves the pages of runs on this machine; ``None`` if a server does, or there are none.
         commits: What the address of a commit's page begins with; ``None`` if unknown.
@@ -116,6 +118,7 @@ class Ranking:
     others: tuple[RankedModel, ...]
     planned: Planned | None
     left_out: bool
+    limit: int
     notes: tuple[str, ...]
     command: str | None = None
     commits: str | None = None
@@ -174,10 +177,9 @@ def compare_runs(
             notes.append(f"Up to {images} another label in an earlier run; the labels of {newest.name} count.")
         groups = group_numbers(clusters_of([manifest], truth.ids))
         compared = [model for model in models if model.revision in answers]
-        rows, undefined = _rank(compared, answers, truth, groups, params, test=test)
+        rows, undefined = _rank(compared, answers, truth, groups, params, base=base, test=test)
         others += undefined
     if rows:
-        rows = _put_base_first(rows, base)
         planned = _plan(base, rows[0].model, manifest, params)
     shown = _with_params([*rows, *sorted(others, key=lambda row: -row.model.started)])
     return Ranking(
@@ -187,6 +189,7 @@ def compare_runs(
         tuple(shown[len(rows) :]),
         planned,
         found.left_out,
+        limit,
         tuple(notes),
         next((model.run.command for model in models if model.run), None),
         commit_page(workspace.root),
@@ -212,9 +215,10 @@ def _rank(
     groups: npt.NDArray[np.intp],
     params: Params,
     *,
+    base: Revision | None,
     test: bool,
 ) -> tuple[list[RankedModel], list[RankedModel]]:
-    """Return the rows, best first, and the models for which the metric is undefined."""
+    """Return the rows, best first and of equal ones the base, and the models for which the metric is undefined."""
     metric, confidence = params.review.metric, params.evaluate.confidence
     number = int(groups.max()) + 1
     weights = [*group_weights(number, _DRAWS)]
@@ -229,7 +233,8 @@ def _rank(
         else:
             recipes[model.recipe or model.revision].append((value, model))
     sign = -1 if metric in LOWER_IS_BETTER else 1
-    rows, drawn, hashes = [], [], []
+    rows: list[RankedModel] = []
+    drawn, hashes = [], []
     for trainings in recipes.values():
         trainings.sort(key=lambda each: (-sign * each[0], each[1].started))
         given = [answers[model.revision].values for _, model in trainings]
@@ -254,6 +259,9 @@ def _rank(
     order = sorted(range(len(rows)), key=lambda place: (-sign * (rows[place].value or 0), rows[place].model.started))
     if not order:
         return [], others
+    equal = [place for place in order if rows[place].value == rows[order[0]].value]
+    if base is not None and len(equal) > 1:
+        order[: len(equal)] = sorted(equal, key=lambda place: not _same(base, as_revision(rows[place].model)))
     gaps = gaps_from_best(
         [rows[place].value or 0 for place in order],
         np.stack([drawn[place] for place in order], axis=1),
@@ -316,7 +324,10 @@ def _test_value(models: Sequence[TrainedModel], metric: str) -> float | None:
     values = []
     for model in models:
         revision = as_revision(model)
-        answers = split_answers(revision, classes_of(revision))
+        try:
+            answers = split_answers(revision, classes_of(revision))
+        except NotComparableError:
+            return None
         if answers.ids.empty:
             return None
         value, _ = _weigh(metric, answers.actual, answers.values, np.arange(len(answers.ids)))
@@ -329,23 +340,12 @@ def _test_value(models: Sequence[TrainedModel], metric: str) -> float | None:
 def _read_base(workspace: Workspace) -> Revision | None:
     """Return what is in use: the champion in MLflow's registry, else the main branch, else the last commit."""
     champion = f"models:/{read_project(workspace.root).name or 'pixmill'}@champion"
-    try:
-        resolve(champion, workspace)
-        name = champion
-    except PixmillError:
-        name = main_branch(workspace.root) or "HEAD"
-    try:
-        return next(read_each(workspace, [name]))
-    except PixmillError:
-        return None  # There is no commit yet.
-
-
-def _put_base_first(rows: Sequence[RankedModel], base: Revision | None) -> list[RankedModel]:
-    """Return the rows with that of the base before those with an equal value."""
-    equal = [row for row in rows if row.value == rows[0].value]
-    if base is not None and len(equal) > 1:
-        equal.sort(key=lambda row: not _same(base, as_revision(row.model)))
-    return [*equal, *rows[len(equal) :]]
+    for name in (champion, main_branch(workspace.root) or "HEAD"):
+        try:
+            return next(read_each(workspace, [name]))
+        except PixmillError:
+            continue  # There is no such model, or no commit yet.
+    return None
 
 
 def _same(one: Revision, other: Revision) -> bool:
@@ -368,7 +368,7 @@ def _plan(base: Revision | None, model: TrainedModel, manifest: pd.DataFrame | N
         _, sentence = give_verdict(numbers)
     except NotComparableError as reason:
         sentence = str(reason)
-    return Planned(base.title, sentence, f"pixmill compare {base.name} {model.revision}")
+    return Planned(base.title, sentence, shlex.join(["pixmill", "compare", base.name, model.revision]))
 
 
 def _with_params(rows: Sequence[RankedModel]) -> list[RankedModel]:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shlex
 from datetime import UTC, datetime
 from textwrap import wrap
 from typing import Any
@@ -121,6 +122,7 @@ def render_ranking(ranking: Ranking, *, test: bool = False) -> str:
         figure=_figure,
         seed=lambda model: model.params.get(SEED),
         format_value=format_value,
+        quote=shlex.quote,
     )
 
 
@@ -231,7 +233,7 @@ def _seeds(row: RankedModel) -> str:
 
 
 def _left_out(ranking: Ranking) -> str:
-    return f"Older ones are left out: --limit {2 * max(1, len(ranking.rows) + len(ranking.others))} reads more."
+    return f"Older ones are left out: --limit {2 * ranking.limit} reads more."
 
 
 def _level(ranking: Ranking) -> str:

@@ -177,11 +177,11 @@ def compare_runs(
             notes.append(f"Up to {images} another label in an earlier run; the labels of {newest.name} count.")
         groups = group_numbers(clusters_of([manifest], truth.ids))
         compared = [model for model in models if model.revision in answers]
-        rows, undefined = _rank(compared, answers, truth, groups, params, base=base, test=test)
+        rows, undefined = rank_models(compared, answers, truth, groups, params, base=base, test=test)
         others += undefined
     if rows:
         planned = _plan(base, rows[0].model, manifest, params)
-    shown = _with_params([*rows, *sorted(others, key=lambda row: -row.model.started)])
+    shown = with_params([*rows, *sorted(others, key=lambda row: -row.model.started)])
     return Ranking(
         params.review.metric,
         params.evaluate.confidence,
@@ -208,7 +208,7 @@ def _choose(models: Sequence[TrainedModel], where: Sequence[Condition]) -> list[
     return chosen
 
 
-def _rank(
+def rank_models(
     models: Sequence[TrainedModel],
     answers: Mapping[str, SplitAnswers],
     truth: SplitAnswers,
@@ -218,7 +218,17 @@ def _rank(
     base: Revision | None,
     test: bool,
 ) -> tuple[list[RankedModel], list[RankedModel]]:
-    """Return the rows, best first and of equal ones the base, and the models for which the metric is undefined."""
+    """Return the rows, best first and of equal ones the base, and the models for which the metric is undefined.
+
+    Args:
+        models: The models; those of the same recipe are one row.
+        answers: What each answers on the validation images, by revision.
+        truth: Those images with the labels that count.
+        groups: Each image's group, which are resampled whole.
+        params: Those in ``review`` and ``evaluate`` are used.
+        base: The model in use; ``None`` if there is none.
+        test: Whether to measure all on their test splits, too.
+    """
     metric, confidence = params.review.metric, params.evaluate.confidence
     number = int(groups.max()) + 1
     weights = [*group_weights(number, _DRAWS)]
@@ -226,7 +236,7 @@ def _rank(
     draws, others = {}, []
     for model in track(models, "Resample", len(models), unit="model"):
         values = answers[model.revision].values
-        value, draws[model.revision] = _weigh(metric, truth.actual, values, groups, weights)
+        value, draws[model.revision] = measure(metric, truth.actual, values, groups, weights)
         if value is None:
             images = count(len(truth.ids), "validation image")
             others.append(RankedModel(model, why=f"{METRIC_NAMES[metric]} is undefined on its {images}"))
@@ -272,14 +282,22 @@ def _rank(
     return [replace(rows[place], gap=gap) for place, gap in zip(order, gaps, strict=True)], others
 
 
-def _weigh(
+def measure(
     metric: str,
     actual: npt.NDArray[np.int64],
     values: npt.NDArray[np.float64],
     groups: npt.NDArray[np.intp],
     weights: Sequence[npt.NDArray[np.float64]] = (),
 ) -> tuple[float | None, npt.NDArray[np.float64]]:
-    """Return a metric, ``None`` where it is undefined, and its value with each of the weights of the groups."""
+    """Return a metric, ``None`` where it is undefined, and its value with each of the weights of the groups.
+
+    Args:
+        metric: Its name.
+        actual: True class indices, shape (images,).
+        values: Probabilities, shape (images, classes).
+        groups: Each image's group, shape (images,).
+        weights: Of the groups, each of shape (groups, draws). Default: none.
+    """
     ones = np.ones((int(groups.max()) + 1, 1))
     areas = metric in ("roc_auc", "pr_auc")
     overall, _ = weighted_scores(actual, values, groups, [ones, *weights], areas=areas)
@@ -330,7 +348,7 @@ def _test_value(models: Sequence[TrainedModel], metric: str) -> float | None:
             return None
         if answers.ids.empty:
             return None
-        value, _ = _weigh(metric, answers.actual, answers.values, np.arange(len(answers.ids)))
+        value, _ = measure(metric, answers.actual, answers.values, np.arange(len(answers.ids)))
         if value is None:
             return None
         values.append(value)
@@ -371,7 +389,7 @@ def _plan(base: Revision | None, model: TrainedModel, manifest: pd.DataFrame | N
     return Planned(base.title, sentence, shlex.join(["pixmill", "compare", base.name, model.revision]))
 
 
-def _with_params(rows: Sequence[RankedModel]) -> list[RankedModel]:
+def with_params(rows: Sequence[RankedModel]) -> list[RankedModel]:
     """Return the rows with those params in which they differ."""
     all_ = [row.model.params for row in rows]
     names = sorted({name for params in all_ for name in params if name != SEED and not name.startswith(NO_ORIGIN)})

@@ -19,8 +19,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / ".gitignore").write_text("/artifacts/\n/reports/\n/.pixmill/\n/mlflow.db*\n")
     (root / "params.yaml").write_text(f"{HEAD}validate: {{}}\nsplit: {{}}\ntrain: {{}}\nreview: {{}}\n")
     commit(root, "Begin")
-    add_experiment(root, "wide", "{epochs: 10}", answers(20))
-    add_experiment(root, "narrow", "{epochs: 5}", answers(90))
+    add_experiment(root, "wide", "{model: cnn, epochs: 10}", answers(20))
+    add_experiment(root, "narrow", "{model: cnn, epochs: 5}", answers(90))
     return root
 
 

@@ -58,7 +58,7 @@ def ranking(**over) -> Ranking:
             model("<b>poor", kind="experiment", seconds=None, megabytes=None),
             ((model("<b>poor", kind="experiment"), 0.5),),
             "same",
-            params={"train.epochs": 100, "train.model": "features"},
+            params={"train.model": "features"},
             n=240,
             value=0.5,
             low=0.45,
@@ -68,7 +68,7 @@ def ranking(**over) -> Ranking:
         ),
     )
     other = RankedModel(model("other"), why="its classes differ: only it has <i>parka", params=rows[0].params)
-    planned = Planned("main (1a2b3c4 First results)", "Same: all the same.", "pixmill compare main runs:/wide")
+    planned = Planned("main (1a2b3c4 First results)", "wide", "Same: all the same.", "pixmill compare main runs:/wide")
     given = {
         "others": (other,),
         "planned": planned,

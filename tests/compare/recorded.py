@@ -80,11 +80,16 @@ def add_run(
     weights: str = "",
     started: int = 0,
     code: str | None = "one",
+    within: str = "",
     resolved: bool = True,
 ) -> str:
-    """Add a run as the stages record it; without ``params.json``, as earlier versions did, unless resolved."""
+    """Add a run as the stages record it; without ``params.json``, as earlier versions did, unless resolved.
+
+    ``within`` names the experiment that it ran in.
+    """
     digest = hashlib.md5((weights or f"{name} {train} {started}").encode()).hexdigest()
     tags = {"pixmill.weights": digest, "pixmill.commit": "0" * 40}
+    tags |= {"DVC_EXP_NAME": within} if within else {}
     made = client.create_run(experiment, started * 1000, tags | ({"pixmill.project": project} if project else {}), name)
     client.log_metric(made.info.run_id, "test_n", len(TRUTH))
     folder = files / made.info.run_id

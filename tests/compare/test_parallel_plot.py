@@ -3,6 +3,7 @@
 import math
 from itertools import pairwise
 
+from pixmill.compare.description import NONE
 from pixmill.compare.parallel_plot import parallel_plot
 
 
@@ -31,27 +32,40 @@ def test_the_best_is_on_top_whether_high_or_low() -> None:
 
 def test_categories_stand_at_equal_distances_in_the_order_of_their_names() -> None:
     plot = drawn({"train.model": ["cnn", "features", "cnn", None], "train.seed": [1, 2, True, 3]}, [1, 2, 3, 4])
-    model, seed = plot.axes[:2]
+    seed, model = plot.axes[:2]
     assert sorted(model.labels) == [
         (plot.top, "cnn"),
         ((plot.top + plot.bottom) / 2, "features"),
         (plot.bottom, "null"),
     ]
     assert model.heights[0] == model.heights[2]
-    assert [label for _, label in sorted(seed.labels)] == ["1", "2", "3", "true"]
+    assert [label for _, label in sorted(seed.labels)] == ["true", "3", "2", "1"]
     assert plot.points(1).count(",") == 3
 
 
 def test_names_are_short_unless_they_are_alike() -> None:
     names = ["train.epochs", "train.cnn.blocks.0.filters", "train.cnn.blocks.1.filters", "train.cnn.dense"]
     plot = drawn({name: [1, 2] for name in names}, [1, 2])
-    assert [axis.title for axis in plot.axes] == ["epochs", *names[1:3], "dense", "macro-F1"]
+    titles = ["…nn.blocks.0.filters", "…nn.blocks.1.filters", "dense", "epochs", "macro-F1"]
+    assert [axis.title for axis in plot.axes] == titles
+
+
+def test_params_with_the_most_values_have_an_axis_and_what_a_model_does_not_use_is_at_its_end() -> None:
+    rows = [{"b": "x", "epochs": 9}, {"b": "y", "epochs": 100}, {"b": "x", "epochs": 20}, {"b": "y"}]
+    plot = parallel_plot(rows, "macro-F1", [1, 2, 3, 4], lower_is_better=False)
+    assert [axis.name for axis in plot.axes] == ["epochs", "b", "macro-F1"]
+    assert [label for _, label in sorted(plot.axes[0].labels)] == ["100", "20", "9", NONE]
 
 
 def test_sixty_runs_and_many_params_stay_readable() -> None:
     columns = {f"train.p{place}": [place * row % 61 for row in range(60)] for place in range(1, 13)}
     plot = drawn(columns, [row / 60 for row in range(60)])
     assert (len(plot.axes), plot.left_out) == (9, 4)
+    assert plot.width <= 1060
+    columns = {f"train.section.{'long' * 9}.p{place}": [place * row % 61 for row in range(60)] for place in range(9)}
+    dense = drawn(columns, [1.0] * 60).axes
+    for one, other in pairwise(dense):
+        assert 7 * (len(one.title) + len(other.title)) / 2 < other.x - one.x
     for axis in plot.axes:
         heights = sorted(height for height, _ in axis.labels)
         assert all(after - before >= 13 for before, after in pairwise(heights))

@@ -51,10 +51,10 @@ def project(tmp_path_factory: pytest.TempPathFactory, database: Path) -> Workspa
     (root / "dvc.yaml").write_text(PIPELINE)
     (root / ".gitignore").write_text("/artifacts/\n/mlflow*\n/files*\n/.pixmill/\n")
     commit(root, "Begin")
-    fill(root, "{epochs: 1}", answers(60, test=40), "weights of main")
+    fill(root, "{model: cnn, epochs: 1}", answers(60, test=40), "weights of main")
     record(root, "First results")
-    add_experiment(root, "wide", "{epochs: 10, learning_rate: 0.1}", answers(20, test=30))
-    add_experiment(root, "plain", "{epochs: 20}", answers(24, test=5))
+    add_experiment(root, "wide", "{model: cnn, epochs: 10, learning_rate: 0.1}", answers(20, test=30))
+    add_experiment(root, "plain", "{model: cnn, epochs: 20}", answers(24, test=5))
     shutil.copy(database, root)
     client = connect(f"sqlite:///{root / 'mlflow.db'}")
     experiment = client.create_experiment("pixmill")
@@ -62,14 +62,21 @@ def project(tmp_path_factory: pytest.TempPathFactory, database: Path) -> Workspa
     def add(name: str, train: str, table, **over) -> None:
         add_run(client, root / "files", name, train, table, experiment=experiment, **over)
 
-    add("first", "{epochs: 10, learning_rate: 0.1}", answers(20), weights="weights of wide", started=1)
-    add("poor", "{epochs: 1}", answers(80), weights="p", started=2)
-    add("twin", "{epochs: 1}", answers(80), weights="p", started=3)
-    add("moved", "{epochs: 5}", answers(3, split="-b"), started=4, resolved=False)
-    add("other", "{epochs: 5}", answers(0, labels=("coat", "shirt", "<b>parka")), started=5)
-    add("lost", "{epochs: 5}", None, started=6)
+    add(
+        "first",
+        "{model: cnn, epochs: 10, learning_rate: 0.1}",
+        answers(20),
+        weights="weights of wide",
+        started=1,
+        within="wide",
+    )
+    add("poor", "{model: cnn, epochs: 1}", answers(80), weights="p", started=2)
+    add("twin", "{model: cnn, epochs: 1}", answers(80), weights="p", started=3)
+    add("moved", "{model: cnn, epochs: 5}", answers(3, split="-b"), started=4, resolved=False)
+    add("other", "{model: cnn, epochs: 5}", answers(0, labels=("coat", "shirt", "<b>parka")), started=5)
+    add("lost", "{model: cnn, epochs: 5}", None, started=6)
     early = answers(0)
-    add("early", "{epochs: 5}", early[early["split"] == "test"], started=7)
+    add("early", "{model: cnn, epochs: 5}", early[early["split"] == "test"], started=7)
     client.create_run(experiment, 8000, {"mlflow.parentRunId": "1"}, "fold 1")
     return Workspace(root, root)
 
@@ -84,6 +91,23 @@ def runs(project: Workspace, params: Params) -> Ranking:
     return compare_runs(project, params)
 
 
+def crown(made, run: str) -> None:
+    """Make a run's model the champion."""
+    location = (made.root / "model").as_uri()
+    made.client.create_registered_model("pixmill")
+    made.client.create_model_version("pixmill", location, run_id=run)
+    made.client.set_registered_model_alias("pixmill", "champion", "1")
+
+
+def use(root: Path, train: str, table, weights: str = "weights") -> None:
+    """Let the main branch have results."""
+    (root / "dvc.yaml").write_text(PIPELINE)
+    (root / ".gitignore").write_text("/artifacts/\n/mlflow*\n/files*\n/.pixmill/\n")
+    dvc(root, "init")
+    fill(root, train, table, weights)
+    record(root, "First results")
+
+
 def names(rows) -> list[str]:
     return [row.model.name.split(" ")[0] for row in rows]
 
@@ -94,11 +118,12 @@ def macro_f1(table, split: str = "val") -> float:
 
 
 def test_the_order_is_that_of_validation(runs: Ranking) -> None:
-    assert names(runs.rows) == ["wide", "plain", "twin"]
-    assert [row.value for row in runs.rows] == pytest.approx([macro_f1(answers(wrong)) for wrong in (20, 24, 80)])
-    assert [row.model.kind for row in runs.rows] == ["experiment and run", "experiment", "run"]
-    assert [row.gap.worse for row in runs.rows] == [False, False, True]
-    assert [row.n for row in runs.rows] == [240] * 3
+    assert names(runs.rows) == ["wide", "plain", "main", "poor"]
+    assert [row.value for row in runs.rows] == pytest.approx([macro_f1(answers(wrong)) for wrong in (20, 24, 60, 80)])
+    assert [row.model.kind for row in runs.rows] == ["experiment and run", "experiment", "commit", "run"]
+    assert [row.gap.worse for row in runs.rows] == [False, False, True, True]
+    assert [row.used is not None for row in runs.rows] == [False, False, True, False]
+    assert [row.n for row in runs.rows] == [240] * 4
     assert all(row.low < row.value < row.high and row.test is None for row in runs.rows)
     assert runs.rows[0].model.seconds == 60
     assert not runs.left_out
@@ -110,19 +135,22 @@ def test_what_cannot_be_compared_is_listed_with_why(runs: Ranking) -> None:
     assert early == "its predictions hold no validation images"
     assert lost == "it has no predictions/predictions.parquet in MLflow"
     assert other == "its classes differ: only it has <b>parka and only the others have sneaker"
-    assert moved == "its validation split lacks 240 of the 240 images that most runs have"
+    assert moved == (
+        "its validation split lacks 240 of the 240 images that most have; to rank those like it: --since 1970-01-01"
+    )
 
 
 def test_of_ten_runs_those_of_the_same_validation_images_are_in_the_table(made, params: Params) -> None:
     for number in range(8):
-        made(f"run-{number}", f"{{epochs: {number + 1}}}", answers(20 + number), resolved=number > 0)
+        made(f"run-{number}", f"{{model: cnn, epochs: {number + 1}}}", answers(20 + number), resolved=number > 0)
     early = answers(0)
-    made("early", "{epochs: 9}", early[early["split"] == "test"], resolved=False, code=None)
-    made("other-split", "{epochs: 10}", answers(0, split="-b"))
+    made("early", "{model: cnn, epochs: 9}", early[early["split"] == "test"], resolved=False, code=None)
+    made("other-split", "{model: cnn, epochs: 10}", answers(0, split="-b"))
     found = compare_runs(Workspace(made.root, made.root), params)
     assert names(found.rows) == [f"run-{number}" for number in range(8)]
     assert {name: row.why for name, row in zip(names(found.others), found.others, strict=True)} == {
-        "other-split": "its validation split lacks 240 of the 240 images that most runs have",
+        "other-split": "its validation split lacks 240 of the 240 images that most have; to rank those like it: "
+        "--since 1970-01-01",
         "early": "its predictions hold no validation images",
     }
 
@@ -138,19 +166,20 @@ def test_params_that_differ_are_told_and_no_others(runs: Ranking) -> None:
         {"train.epochs": 10, "train.learning_rate": 0.1},
         {"train.epochs": 20, "train.learning_rate": 0.001},
         {"train.epochs": 1, "train.learning_rate": 0.001},
+        {"train.epochs": 1, "train.learning_rate": 0.001},
     ]
 
 
 def test_test_values_are_told_if_asked_for(project: Workspace, params: Params) -> None:
     rows = compare_runs(project, params, test=True).rows
-    assert [row.test for row in rows] == pytest.approx([macro_f1(answers(0, test=n), "test") for n in (10, 5, 10)])
+    assert [row.test for row in rows] == pytest.approx([macro_f1(answers(0, test=n), "test") for n in (10, 5, 40, 10)])
 
 
 def test_a_damaged_test_split_has_no_test_value(made, params: Params) -> None:
     table = answers(5)
     table.loc[table["split"] == "test", "label"] = "parka"
-    made("odd", "{epochs: 3}", table)
-    made("sound", "{epochs: 4}", answers(9))
+    made("odd", "{model: cnn, epochs: 3}", table)
+    made("sound", "{model: cnn, epochs: 4}", answers(9))
     rows = compare_runs(Workspace(made.root, made.root), params, test=True).rows
     assert names(rows) == ["odd", "sound"]
     assert [row.test for row in rows] == [None, pytest.approx(macro_f1(answers(9), "test"))]
@@ -158,13 +187,14 @@ def test_a_damaged_test_split_has_no_test_value(made, params: Params) -> None:
 
 def test_conditions_choose(project: Workspace, params: Params) -> None:
     found = compare_runs(project, params, where=[parse_condition("train.epochs>=10")])
-    assert names((*found.rows, *found.others)) == ["wide", "plain"]
-    with pytest.raises(PixmillError, match="none of 7 models fulfils --where"):
-        compare_runs(project, params, where=[parse_condition("train.model=cnn")])
+    assert names((*found.rows, *found.others)) == ["wide", "plain", "main"]
+    with pytest.raises(PixmillError, match=r"none of 9 trainings fulfils --where: train\.model is cnn"):
+        compare_runs(project, params, where=[parse_condition("train.model=features")])
     with pytest.raises(
-        PixmillError, match=r"train\.epoch: no run has a param of this name; did you mean train\.epochs"
-    ):
+        PixmillError, match=r"train\.epoch: no training has a param of this name; did you mean train\.epochs"
+    ) as refusal:
         compare_runs(project, params, where=[parse_condition("train.epoch=1")])
+    assert refusal.value.next == "pixmill params"
 
 
 def test_trainings_that_differ_in_their_seed_are_one_model(made, params: Params) -> None:
@@ -172,12 +202,14 @@ def test_trainings_that_differ_in_their_seed_are_one_model(made, params: Params)
         made("net", f"{{model: cnn, seed: {seed}}}", answers(wrong, shift=5 * seed))
     made("net", "{model: cnn, seed: 9}", answers(1), code="two")
     made("wide", "{model: cnn, seed: 0, epochs: 40}", answers(26))
-    rows = compare_runs(Workspace(made.root, made.root), params).rows
+    found = compare_runs(Workspace(made.root, made.root), params)
+    rows = found.rows
     assert [(row.seeds, len(row.trainings)) for row in rows] == [("one", 1), ("many", 3), ("one", 1)]
     three = rows[1]
     assert three.value == pytest.approx(np.mean([macro_f1(answers(wrong)) for wrong in (20, 22, 30)]))
     assert [value for _, value in three.trainings] == sorted((value for _, value in three.trainings), reverse=True)
-    assert three.model.params["train.seed"] == 0
+    assert three.model.params["train.seed"] == 1  # the median
+    assert found.planned is None
     assert "train.seed" not in three.params
 
 
@@ -202,14 +234,14 @@ def test_the_luck_of_the_seeds_of_one_model_is_not_that_of_another(made, params:
 def test_the_logistic_head_has_no_seed(made, params: Params) -> None:
     for seed in range(2):
         made("head", f"{{seed: {seed}}}", answers(20), weights="same")
-    made("other head", "{epochs: 3}", answers(30))
+    made("other head", "{features: {inverse_regularization: 3}}", answers(30))
     rows = compare_runs(Workspace(made.root, made.root), params).rows
     assert [(row.seeds, len(row.model.seeds)) for row in rows] == [("same", 2), ("same", 1)]
 
 
 def test_equal_models_are_not_told_apart(made, params: Params) -> None:
     for epochs in (3, 4, 5):
-        made(f"epochs-{epochs}", f"{{epochs: {epochs}}}", answers(20))
+        made(f"epochs-{epochs}", f"{{model: cnn, epochs: {epochs}}}", answers(20))
     found = compare_runs(Workspace(made.root, made.root), params)
     assert found.equal == 3
     assert names(found.rows) == ["epochs-3", "epochs-4", "epochs-5"]  # the one you had first
@@ -218,25 +250,76 @@ def test_equal_models_are_not_told_apart(made, params: Params) -> None:
 
 def test_the_model_in_use_comes_before_those_that_are_equal(made, params: Params) -> None:
     # Other images are mistaken, as many of each class.
-    made("earlier", "{epochs: 3}", answers(60, shift=60))
-    made("used", "{epochs: 4}", answers(60))
+    made("earlier", "{model: cnn, epochs: 3}", answers(60, shift=60))
+    made("used", "{model: cnn, epochs: 4}", answers(60), weights="weights")
     root = made.root
-    (root / "dvc.yaml").write_text(PIPELINE)
-    (root / ".gitignore").write_text("/artifacts/\n/mlflow*\n/files*\n/.pixmill/\n")
-    dvc(root, "init")
-    fill(root, "{epochs: 4}", answers(60), "weights")
-    record(root, "First results")
+    use(root, "{model: cnn, epochs: 4}", answers(60))
     used, earlier = compare_runs(Workspace(root, root), params).rows
-    assert names([used, earlier]) == ["used", "earlier"]
+    assert names([used, earlier]) == ["main", "earlier"]
+    assert (used.model.kind, used.model.run.name, used.used) == ("run", "used", used.model)
     assert (used.gap.low, earlier.gap.difference) == (None, 0)
     assert earlier.gap.low < 0 < earlier.gap.high
+
+
+def test_the_test_split_judges_the_median_of_several_seeds(made, params: Params) -> None:
+    for seed, wrong in enumerate((5, 25, 35, 15)):
+        made("net", f"{{model: cnn, seed: {seed}}}", answers(wrong))
+    root = made.root
+    use(root, "{model: cnn, epochs: 4}", answers(80, test=40))
+    found = compare_runs(Workspace(root, root), params)
+    assert [row.used is not None for row in found.rows] == [False, True]
+    median = found.rows[0].model
+    assert median.params["train.seed"] == 1  # of four the third
+    assert found.planned.head == f"{median.name} (the median of 4 seeds)"
+    assert found.planned.command.endswith(f" main {median.revision}")
+
+
+def test_the_champion_is_the_model_in_use(made, params: Params) -> None:
+    made("best", "{model: cnn, epochs: 4}", answers(5))
+    crown(made, made("used", "{model: cnn, epochs: 3}", answers(30)))
+    found = compare_runs(Workspace(made.root, made.root), params)
+    assert [row.model.name.partition(" (")[0] for row in found.rows] == ["best", "pixmill version 1"]
+    assert found.rows[1].used is found.rows[1].model
+    assert found.planned.base == "the champion (pixmill version 1)"
+
+
+def test_a_row_is_in_use_by_any_of_its_seeds(made, params: Params) -> None:
+    first, *_ = [made("net", f"{{model: cnn, seed: {seed}}}", answers(5 + seed)) for seed in range(3)]
+    crown(made, first)
+    found = compare_runs(Workspace(made.root, made.root), params)
+    (row,) = found.rows
+    assert (row.model.params["train.seed"], row.used.params["train.seed"]) == (1, 0)
+    assert found.planned is None
+
+
+def test_only_params_that_a_model_uses_and_that_differ_in_the_table_are_told(made, params: Params) -> None:
+    made("net", "{model: cnn, epochs: 4, cnn: {blocks: [{filters: 8}]}, features: {head: mlp}}", answers(5))
+    made("head", "{epochs: 5}", answers(20))
+    made("else", "{model: cnn, learning_rate: 0.5}", answers(0, split="-b"))
+    found = compare_runs(Workspace(made.root, made.root), params)
+    net, head = (row.params for row in found.rows)
+    blocks = {"train.cnn.blocks": [{"filters": 8}]}
+    assert net == {"train.epochs": 4, "train.model": "cnn", **blocks}
+    assert head == {"train.features.head": "logistic", "train.model": "features"}
+    assert "train.learning_rate" not in found.others[0].params
+
+
+def test_models_of_another_split_can_be_chosen(made, params: Params) -> None:
+    for epochs in (3, 4):
+        made(f"epochs-{epochs}", f"{{model: cnn, epochs: {epochs}}}", answers(20))
+    made("other", "{model: cnn}\nsplit: {salt: b}", answers(30, split="-b"))
+    use(made.root, "{model: cnn, epochs: 9}", answers(40))
+    workspace = Workspace(made.root, made.root)
+    assert compare_runs(workspace, params).others[0].why.endswith("to rank those like it: --where split.salt=b")
+    found = compare_runs(workspace, params, where=[parse_condition("split.salt=b")])
+    assert (names(found.rows), names(found.others)) == (["other"], ["main"])
 
 
 def test_the_labels_of_the_newest_count(made, params: Params) -> None:
     old, new = answers(20), answers(30)
     old.loc[old["id"] == "val-00239", "label"] = "coat"
-    made("old", "{epochs: 3}", old)
-    made("new", "{epochs: 4}", new)
+    made("old", "{model: cnn, epochs: 3}", old)
+    made("new", "{model: cnn, epochs: 4}", new)
     found = compare_runs(Workspace(made.root, made.root), params)
     assert found.rows[0].value == pytest.approx(macro_f1(answers(20)))
     assert any(note.startswith("Up to 1 validation image has another label in an earlier run") for note in found.notes)
@@ -244,7 +327,7 @@ def test_the_labels_of_the_newest_count(made, params: Params) -> None:
 
 def test_a_calibration_error_of_zero_is_the_best(made) -> None:
     for name, certainty in {"unsure": 0.8, "sure": 1.0}.items():
-        made(name, f"{{epochs: {len(name)}}}", answers(0, certainty=certainty))
+        made(name, f"{{model: cnn, epochs: {len(name)}}}", answers(0, certainty=certainty))
     found = compare_runs(Workspace(made.root, made.root), parse_params(f"{HEAD}review: {{metric: ece}}\n"))
     assert names(found.rows) == ["sure", "unsure"]
     assert [row.value for row in found.rows] == [0, pytest.approx(0.2)]
@@ -254,7 +337,7 @@ def test_a_calibration_error_of_zero_is_the_best(made) -> None:
 def test_a_metric_that_is_undefined_has_no_place(made) -> None:
     table = answers(5)
     one = table[table["label"] == "coat"]
-    made("one class", "{epochs: 3}", one)
+    made("one class", "{model: cnn, epochs: 3}", one)
     found = compare_runs(Workspace(made.root, made.root), parse_params(f"{HEAD}review: {{metric: roc_auc}}\n"))
     assert found.rows == ()
     assert found.others[0].why == "ROC AUC is undefined on its 80 validation images"

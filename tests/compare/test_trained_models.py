@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pixmill.compare.conditions import parse_condition
 from pixmill.compare.trained_models import read_models
 from pixmill.core.errors import PixmillError
 from pixmill.core.workspace import Workspace
@@ -40,7 +41,7 @@ def add(workspace: Workspace):
     client = connect(f"sqlite:///{workspace.home / 'mlflow.db'}")
     places = {"pixmill": client.create_experiment("pixmill"), "elsewhere": client.create_experiment("elsewhere")}
 
-    def run(name: str, table=None, *, where: str = "pixmill", train: str = "{epochs: 3}", **over) -> str:
+    def run(name: str, table=None, *, where: str = "pixmill", train: str = "{model: cnn, epochs: 3}", **over) -> str:
         return add_run(
             client, workspace.root / "files", name, train, table, experiment=places[where], **{"started": 5, **over}
         )
@@ -79,7 +80,8 @@ def test_a_shallow_clone_goes_by_the_name_of_the_experiment(workspace: Workspace
     shutil.copy(workspace.root / "mlflow.db", tmp_path / "shallow")
     found = read_models(Workspace(tmp_path / "shallow", tmp_path / "shallow"), limit=10)
     assert [model.name.split(" ")[0] for model in found.models] == ["untagged", "tagged"]
-    assert found.missing[0].startswith("This clone is shallow or has no commit")
+    assert found.notes[0].startswith("This clone is shallow, so runs are taken by the name of their experiment")
+    assert found.notes[0].endswith("git fetch --unshallow.")
 
 
 def test_the_newest_are_read_and_it_is_said_that_there_are_older(workspace: Workspace, add) -> None:
@@ -92,9 +94,9 @@ def test_the_newest_are_read_and_it_is_said_that_there_are_older(workspace: Work
 
 
 def test_an_experiment_and_its_run_are_one_model(workspace: Workspace, add) -> None:
-    add_experiment(workspace.root, "wide", "{epochs: 10}", answers(4))
-    add("of wide", None, train="{epochs: 10}", weights="weights of wide")
-    add("twin of it", answers(5), train="{epochs: 10}", weights="weights of wide", started=3)
+    add_experiment(workspace.root, "wide", "{model: cnn, epochs: 10}", answers(4))
+    add("of wide", None, train="{model: cnn, epochs: 10}", weights="weights of wide", within="wide")
+    add("twin of it", answers(4), train="{model: cnn, epochs: 10}", weights="weights of wide", started=8)
     (model,) = read_models(workspace, limit=10).models
     assert (model.name, model.kind, model.fault) == ("wide", "experiment and run", None)
     assert model.params["train.epochs"] == 10
@@ -102,20 +104,37 @@ def test_an_experiment_and_its_run_are_one_model(workspace: Workspace, add) -> N
     assert len(model.predictions) == 480
 
 
-def test_the_newest_experiment_names_a_model(workspace: Workspace, add, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_oldest_training_names_a_model(workspace: Workspace, add, monkeypatch: pytest.MonkeyPatch) -> None:
     root = workspace.root
-    add_experiment(root, "newer", "{epochs: 10}", answers(4))
+    add_experiment(root, "newer", "{model: cnn, epochs: 10}", answers(4))
     monkeypatch.setenv("GIT_COMMITTER_DATE", "2020-01-01T00:00:00Z")
     earlier = git(root, "commit-tree", "-m", "Earlier", f"{experiment('newer')}^{{tree}}")
     git(root, "update-ref", experiment("older"), earlier)
-    add("run", answers(4), weights="weights of newer")
+    assert names(workspace) == ["older"]
+    add("run", answers(4), weights="weights of newer", train="{model: cnn, epochs: 11}")
     (model,) = read_models(workspace, limit=10).models
-    assert (model.name, model.kind) == ("newer", "experiment and run")
+    assert (model.name[:5], model.kind, model.params["train.epochs"]) == ("run (", "experiment and run", 11)
+
+
+def test_conditions_hold_for_each_training(workspace: Workspace, add) -> None:
+    add("first", answers(3), weights="same", train="{epochs: 3}", started=1)
+    add("later", answers(3), weights="same", train="{epochs: 4}", started=2)
+    assert names(workspace) == ["first"]
+    assert names(workspace, where=[parse_condition("train.epochs=4")]) == ["later"]
+
+
+def test_a_list_is_one_value_and_params_without_effect_are_known(workspace: Workspace, add) -> None:
+    add("net", answers(3), train="{model: cnn, cnn: {blocks: [{filters: 8, kernel: 3}, {filters: 4, kernel: 5}]}}")
+    for _ in ("from its files", "from the cache"):
+        (model,) = read_models(workspace, limit=10).models
+        assert model.params["train.cnn.blocks"] == [{"filters": 8}, {"filters": 4, "kernel": 5}]
+        assert {"train.features.head", "train.momentum"} < model.unused
+        assert not model.unused & {"train.cnn.blocks", "train.epochs", "split.salt"}
 
 
 def test_a_run_without_predictions_goes_by_its_experiment(workspace: Workspace, add) -> None:
-    add_experiment(workspace.root, "wide", "{epochs: 10}", answers(4))
-    run = add("of wide", None, train="{epochs: 10}", weights="weights of wide")
+    add_experiment(workspace.root, "wide", "{model: cnn, epochs: 10}", answers(4))
+    run = add("of wide", None, train="{model: cnn, epochs: 10}", weights="weights of wide", within="wide")
     (model,) = read_models(workspace, limit=10).models
     assert (model.revision, model.kind, model.fault) == ("wide", "experiment and run", None)
     assert model.run.id == run
@@ -123,8 +142,8 @@ def test_a_run_without_predictions_goes_by_its_experiment(workspace: Workspace, 
 
 def test_experiments_of_the_same_name_are_told_apart(workspace: Workspace) -> None:
     root = workspace.root
-    add_experiment(root, "wide", "{epochs: 12}", answers(4))
-    add_experiment(root, "narrow", "{epochs: 10}", answers(40))
+    add_experiment(root, "wide", "{model: cnn, epochs: 12}", answers(4))
+    add_experiment(root, "narrow", "{model: cnn, epochs: 10}", answers(40))
     other = experiment("wide").replace("1", "2")
     git(root, "update-ref", other, experiment("narrow"))
     git(root, "update-ref", "-d", experiment("narrow"))
@@ -214,7 +233,13 @@ def test_a_damaged_table_is_told(workspace: Workspace, add) -> None:
 
 def test_equal_but_for_the_seed_is_one_recipe(workspace: Workspace, add) -> None:
     for number, (train, code) in enumerate(
-        [("{seed: 1}", "one"), ("{seed: 2}", "one"), ("{seed: 1}", "two"), ("{epochs: 4}", "one"), ("{seed: 3}", None)]
+        [
+            ("{model: cnn, seed: 1}", "one"),
+            ("{model: cnn, seed: 2, features: {head: mlp}}", "one"),  # without effect on this model
+            ("{model: cnn, seed: 1}", "two"),
+            ("{model: cnn, epochs: 4}", "one"),
+            ("{model: cnn, seed: 3}", None),
+        ]
     ):
         add(f"run-{number}", answers(3), train=train, code=code, started=number + 1)
     recipes = {model.name[:5]: model.recipe for model in read_models(workspace, limit=10).models}
@@ -239,19 +264,16 @@ def test_params_of_a_version_that_is_not_known_are_what_its_files_say(workspace:
 
 
 def test_without_mlflow_there_are_the_experiments(workspace: Workspace, tmp_path: Path, monkeypatch) -> None:
-    add_experiment(workspace.root, "wide", "{epochs: 10}", answers(4))
+    add_experiment(workspace.root, "wide", "{model: cnn, epochs: 10}", answers(4))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'none.db'}")
     found = read_models(workspace, limit=10)
     assert [model.name for model in found.models] == ["wide"]
-    assert found.missing[0].startswith("No runs: there is no MLflow database")
+    assert found.without_runs.startswith("Only DVC's experiments were compared: there is no MLflow database")
 
 
 def test_a_project_without_runs_says_what_to_do(workspace: Workspace) -> None:
     with pytest.raises(PixmillError, match="there are no experiments, and no runs") as refusal:
         read_models(workspace, limit=10)
     assert refusal.value.next == "dvc repro"
-    with pytest.raises(
-        PixmillError, match=r"there are no experiments since 2001-09-09 01:46 UTC, and no runs"
-    ) as refusal:
+    with pytest.raises(PixmillError, match=r"no experiment and no run with results is newer than 2001-09-\d\d"):
         read_models(workspace, limit=10, since=1e9)
-    assert refusal.value.next == "pixmill compare --runs"

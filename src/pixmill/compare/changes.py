@@ -15,6 +15,7 @@ from pixmill.core.git import git
 from pixmill.core.params import Params, flat, parse_params, parse_yaml
 from pixmill.core.words import printable
 from pixmill.provenance.lock import FILE, parse_lock
+from pixmill.train.training_key import deciding_params
 
 _COMMITS = 50
 """Commits that are listed: more are read in Git."""
@@ -73,17 +74,37 @@ def find_changed_params(base: Revision, head: Revision) -> tuple[Change, ...]:
     return ()
 
 
-def resolve_params(resolved: str | None, params: str | None) -> dict[str, Any]:
-    """Return all params of a revision by dotted name; what its file itself says, where this version does not accept it.
+def resolve_params(resolved: str | None, params: str | None) -> tuple[dict[str, Any], list[str]]:
+    """Return all params of a revision by dotted name, a list as one value, and which of them its model does not use.
+
+    Where this version does not accept its file, these are what the file itself says, and all count as used.
 
     Args:
         resolved: The text of its ``params.json``, if it has one.
         params: That of its ``params.yaml``.
     """
-    text = params if resolved is None else resolved
-    with contextlib.suppress(ParamsError):
-        return {} if text is None else _parse(text) or _plain(text)
-    return {}
+    text = (params if resolved is None else resolved) or ""
+    try:
+        known = parse_params(text)
+    except ParamsError:
+        with contextlib.suppress(ParamsError):
+            return _plain(text), []
+        return {}, []
+    values, used = dict(_values(known)), [f"train.{name}." for name in deciding_params(known.train)]
+    names = (name for name in values if name.startswith("train."))
+    return values, [name for name in names if not any(each.startswith(f"{name}.") for each in used)]
+
+
+def _values(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, field in type(section).model_fields.items():
+        name, value = f"{prefix}{field.alias or key}", getattr(section, key)
+        if isinstance(value, BaseModel):
+            yield from _values(value, f"{name}.")
+        elif isinstance(value, tuple):
+            # Of the sections in a list, what is not the default.
+            yield name, [it.model_dump(exclude_defaults=True) if isinstance(it, BaseModel) else it for it in value]
+        else:
+            yield name, value
 
 
 def _resolved(revision: Revision) -> dict[str, Any] | None:

@@ -58,15 +58,18 @@ def parse_condition(text: str) -> Condition:
         text: Such as ``train.model=cnn``.
 
     Raises:
-        PixmillError: It has another form.
+        PixmillError: It has another form, or asks whether a param is above or below what is no number.
     """
     match = _FORM.fullmatch(text)
-    if match is None:
-        raise PixmillError(
-            f"'{text}' is no condition on a param", next="write such as --where 'train.model=cnn' or 'train.epochs>=20'"
-        )
-    name, sign, value = match.groups()
+    name, sign, value = match.groups() if match else ("", "", "")
     parsed: Any = value
     with contextlib.suppress(ParamsError):
         parsed = parse_yaml(value)
+    fault = "" if match else "is no condition on a param"
+    if value[:1] in ("<", ">"):
+        fault = f"is no condition on a param; did you mean {value[0]}=?"
+    elif sign[:1] in ("<", ">") and (isinstance(parsed, bool) or not isinstance(parsed, int | float)):
+        fault = f"compares with {value or 'nothing'}, which is no number"
+    if fault:
+        raise PixmillError(f"'{text}' {fault}", next="write such as --where 'train.model=cnn' or 'train.epochs>=20'")
     return Condition(name, sign, parsed)

@@ -12,11 +12,23 @@ from pixmill.pages.base.chart import Scale
 _AXES = 8
 """Params that have an axis: with more, nobody follows a line."""
 
-_LEFT, _GAP, _RIGHT, _TOP, _HEIGHT = 70, 150, 90, 44, 280
-"""Units of the drawing: margins, the distance of two axes, and their height."""
+_LEFT, _RIGHT, _TOP, _HEIGHT = 70, 90, 44, 280
+"""Units of the drawing: margins, and the height of the axes."""
+
+_WIDTH, _GAP = 1060, 150
+"""The most units that the drawing is wide, which fits a page on a screen, and between two axes."""
+
+_LETTER = 7.5
+"""Units of a letter in a heading."""
 
 _APART = 13
 """Units between two labels that do not touch."""
+
+_MOST = 14
+"""Letters of a label."""
+
+_ABSENT = "\N{EN DASH}"
+"""Stands for a param that a model does not use."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +37,7 @@ class Axis:
 
     Args:
         name: The full name of what it shows.
-        title: A short one.
+        title: A short one, which touches none of its neighbours.
         x: Where it stands.
         heights: Where each line meets it, in the order of the runs.
         labels: Values that are written beside it, with their heights.
@@ -73,22 +85,27 @@ def parallel_plot(
     """Return the plot; ``None`` where there is nothing to see: one run, or no param that differs.
 
     Args:
-        params: Those of each run, by dotted name; the same names for all.
+        params: Those of each run, by dotted name; what a run does not use is absent. Of many, those with the most
+            values have an axis.
         metric: What the last axis is called.
         values: The metric of each run.
         lower_is_better: Whether its best value is the lowest, which then is on top.
     """
-    columns = {name: [row[name] for row in params] for name in (params[0] if params else ())}
-    names = [name for name, column in columns.items() if any(value != column[0] for value in column)]
+    columns = {name: [row.get(name, _ABSENT) for row in params] for row in params for name in row}
+    different = {name: len({*map(plain, column)}) for name, column in columns.items()}
+    names = sorted((name for name in columns if different[name] > 1), key=lambda name: (-different[name], name))
     if not names:
         return None
-    ends = [name.rpartition(".")[2] for name in names]
-    axes = [
-        # Names that end alike are told in full.
-        _axis(name, end if ends.count(end) == 1 else name, _LEFT + place * _GAP, columns[name])
-        for place, (name, end) in enumerate(zip(names[:_AXES], ends, strict=False))
-    ]
-    axes.append(_axis(metric, metric, _LEFT + len(axes) * _GAP, values, digits=3, upside_down=lower_is_better))
+    shown = names[:_AXES]
+    ends = [name.rpartition(".")[2] for name in shown]
+    gap = min(_GAP, (_WIDTH - _LEFT - _RIGHT) / len(shown))
+    most = int(gap / _LETTER)
+    axes = []
+    for place, (name, end) in enumerate(zip(shown, ends, strict=True)):
+        title = end if ends.count(end) == 1 else name  # Names that end alike are told in full.
+        short = title if len(title) <= most else f"…{title[1 - most :]}"
+        axes.append(_axis(name, short, _LEFT + place * gap, columns[name]))
+    axes.append(_axis(metric, metric, _LEFT + len(axes) * gap, values, digits=3, upside_down=lower_is_better))
     return ParallelPlot(tuple(axes), axes[-1].x + _RIGHT, _TOP, _TOP + _HEIGHT, max(0, len(names) - _AXES))
 
 
@@ -107,8 +124,11 @@ def _axis(
         logarithmic = min(values) > 0 and max(values) / min(values) > 100
         places = [float(value) for value in values]
     else:
-        texts = [shorten(plain(value), 16) for value in values]
-        names = sorted(set(texts), reverse=True)
+        texts = [shorten(plain(value), _MOST) for value in values]
+        numbers = {text: value for text, value in zip(texts, values, strict=True) if _is_number(value)}
+        # From the top: texts by name, numbers from the largest, and what is not there.
+        names = sorted({*texts} - {*numbers, _ABSENT}) + sorted(numbers, key=lambda text: -numbers[text])
+        names = [*([_ABSENT] if _ABSENT in texts else []), *reversed(names)]
         places = [float(names.index(text)) for text in texts]
     start, end = (_TOP, _TOP + _HEIGHT) if upside_down else (_TOP + _HEIGHT, _TOP)
     scale = Scale(min(places), max(places), start, end, logarithmic)

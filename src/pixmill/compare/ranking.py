@@ -29,7 +29,7 @@ from pixmill.compare.trained_models import NO_ORIGIN, SEED, TrainedModel, read_m
 from pixmill.core.errors import PixmillError
 from pixmill.core.params import Params
 from pixmill.core.progress import track
-from pixmill.core.words import count, did_you_mean
+from pixmill.core.words import count
 from pixmill.core.workspace import Workspace
 from pixmill.metrics.limits import figure_limits
 from pixmill.metrics.many_models import Gap, gaps_from_best, hash_answers
@@ -53,10 +53,10 @@ class RankedModel:
     """A row: a model, by one training or by several that differ in their seed alone.
 
     Args:
-        model: The training that stands for it: the best one on validation.
+        model: The training that stands for it: of several the median on validation, of two the worse.
         trainings: All of them with their values on validation, best first.
         seeds: ``many`` trainings, or ``one``; ``same`` where the seed decides nothing.
-        params: Those in which the rows differ, by dotted name; ``None`` where a row has none of this name.
+        params: Those in which the rows differ and that its model uses, by dotted name.
         n: Validation images.
         value: ``review.metric`` on validation, the mean of its trainings; ``None`` where it has no place in the table.
         low: The lower limit; from five seeds on for new seeds, too.
@@ -79,18 +79,25 @@ class RankedModel:
     test: float | None = None
     why: str | None = None
 
+    @property
+    def used(self) -> TrainedModel | None:
+        """Its training that is in use, if one is."""
+        return next((each for each in (self.model, *(model for model, _ in self.trainings)) if each.in_use), None)
+
 
 @dataclass(frozen=True)
 class Planned:
-    """The one comparison on the test split: of the first row with what is in use.
+    """The one comparison on the test split: of the first row with what is in use, unless it is the same.
 
     Args:
         base: What it is compared with, for people.
+        head: The training that is compared, for people.
         sentence: The verdict.
         command: What tells more.
     """
 
     base: str
+    head: str
     sentence: str
     command: str
 
@@ -104,10 +111,11 @@ class Ranking:
         confidence: Level of the limits.
         rows: Best first.
         others: Those that cannot be compared with them, newest first.
-        planned: The comparison of the first row on the test split; ``None`` without rows.
+        planned: The comparison of the first row on the test split; ``None`` without rows, and if it is in use.
         left_out: Whether there are older ones, in neither.
         limit: How many runs, and how many experiments, were read at most.
-        notes: What could not be read, and what else there is to know, one sentence each.
+        notes: What else there is to know, one sentence each.
+        without_runs: Why only experiments were compared, as a sentence, if MLflow could not be read.
         command: What serves the pages of runs on this machine; ``None`` if a server does, or there are none.
         commits: What the address of a commit's page begins with; ``None`` if unknown.
     """
@@ -120,6 +128,7 @@ class Ranking:
     left_out: bool
     limit: int
     notes: tuple[str, ...]
+    without_runs: str | None = None
     command: str | None = None
     commits: str | None = None
 
@@ -139,7 +148,7 @@ def compare_runs(
     all_projects: bool = False,
     test: bool = False,
 ) -> Ranking:
-    """Rank the newest runs and experiments by ``review.metric`` on validation.
+    """Rank the newest runs and experiments, and the model in use, by ``review.metric`` on validation.
 
     They are measured on the validation images that most of them have, with the labels of the newest. Trainings that
     differ in ``train.seed`` alone are one model.
@@ -149,22 +158,23 @@ def compare_runs(
         params: Its params: those in ``review`` and ``evaluate``, and the classes.
         limit: How many runs, and how many experiments, are read at most. Default: 500.
         since: Seconds since 1970; older ones are left out.
-        where: Conditions that all params fulfil. Default: none.
+        where: Conditions that the params of all but the model in use fulfil. Default: none.
         all_projects: Whether to read the runs of all projects in this MLflow.
         test: Whether to measure all on their test splits, too. Default: no, since that chooses nothing.
 
     Raises:
         PixmillError: There is neither an experiment nor a run, or none fulfils the conditions.
     """
-    found = read_models(workspace, limit=limit, since=since, all_projects=all_projects)
-    models = _choose(found.models, where)
+    base = _read_base(workspace)
+    found = read_models(workspace, limit=limit, since=since, where=where, all_projects=all_projects, base=base)
+    models = found.models
     answers, reasons = share_validation(models, params.classes)
-    others = [RankedModel(model, why=reasons[model.revision]) for model in models if model.revision in reasons]
-    notes = list(found.missing)
+    others = [_unranked(model, reasons[model.revision]) for model in models if model.revision in reasons]
+    notes = list(found.notes)
     rows: list[RankedModel] = []
     planned = None
     if answers:
-        newest, base = next(model for model in models if model.revision in answers), _read_base(workspace)
+        newest = next(model for model in models if model.revision in answers)
         truth = answers[newest.revision]
         manifest = None if base is None else base.manifest
         if manifest is None or not truth.ids.isin(manifest["id"]).all():
@@ -177,11 +187,11 @@ def compare_runs(
             notes.append(f"Up to {images} another label in an earlier run; the labels of {newest.name} count.")
         groups = group_numbers(clusters_of([manifest], truth.ids))
         compared = [model for model in models if model.revision in answers]
-        rows, undefined = rank_models(compared, answers, truth, groups, params, base=base, test=test)
+        rows, undefined = rank_models(compared, answers, truth, groups, params, test=test)
         others += undefined
-    if rows:
-        planned = _plan(base, rows[0].model, manifest, params)
-    shown = with_params([*rows, *sorted(others, key=lambda row: -row.model.started)])
+    if rows and base is not None and not rows[0].used:
+        planned = _plan(base, rows[0], manifest, params)
+    shown = with_params(rows, sorted(others, key=lambda row: -row.model.started))
     return Ranking(
         params.review.metric,
         params.evaluate.confidence,
@@ -191,21 +201,10 @@ def compare_runs(
         found.left_out,
         limit,
         tuple(notes),
+        found.without_runs,
         next((model.run.command for model in models if model.run), None),
         commit_page(workspace.root),
     )
-
-
-def _choose(models: Sequence[TrainedModel], where: Sequence[Condition]) -> list[TrainedModel]:
-    names = {name for model in models for name in model.params}
-    for condition in where:
-        if condition.name not in names:
-            hint = did_you_mean(condition.name, names)
-            raise PixmillError(f"{condition.name}: no run has a param of this name{hint}", next="see docs/params.md")
-    chosen = [model for model in models if all(condition.holds(model.params) for condition in where)]
-    if not chosen:
-        raise PixmillError(f"none of {count(len(models), 'model')} fulfils --where", next="pixmill compare --runs")
-    return chosen
 
 
 def rank_models(
@@ -215,10 +214,9 @@ def rank_models(
     groups: npt.NDArray[np.intp],
     params: Params,
     *,
-    base: Revision | None,
     test: bool,
 ) -> tuple[list[RankedModel], list[RankedModel]]:
-    """Return the rows, best first and of equal ones the base, and the models for which the metric is undefined.
+    """Return the rows, best first and of equal ones that in use, and the models for which the metric is undefined.
 
     Args:
         models: The models; those of the same recipe are one row.
@@ -226,7 +224,6 @@ def rank_models(
         truth: Those images with the labels that count.
         groups: Each image's group, which are resampled whole.
         params: Those in ``review`` and ``evaluate`` are used.
-        base: The model in use; ``None`` if there is none.
         test: Whether to measure all on their test splits, too.
     """
     metric, confidence = params.review.metric, params.evaluate.confidence
@@ -239,7 +236,7 @@ def rank_models(
         value, draws[model.revision] = measure(metric, truth.actual, values, groups, weights)
         if value is None:
             images = count(len(truth.ids), "validation image")
-            others.append(RankedModel(model, why=f"{METRIC_NAMES[metric]} is undefined on its {images}"))
+            others.append(_unranked(model, f"{METRIC_NAMES[metric]} is undefined on its {images}"))
         else:
             recipes[model.recipe or model.revision].append((value, model))
     sign = -1 if metric in LOWER_IS_BETTER else 1
@@ -251,10 +248,10 @@ def rank_models(
         column = _draw([draws[model.revision] for _, model in trainings], len(rows))
         value = round(float(np.mean([value for value, _ in trainings])), _DIGITS)
         low, high = figure_limits(metric, value, column, number, confidence) or (None, None)
-        first = trainings[0][1]
+        median = trainings[len(trainings) // 2][1]
         rows.append(
             RankedModel(
-                first,
+                median,
                 tuple((model, value) for value, model in trainings),
                 _count_seeds([model for _, model in trainings]),
                 n=len(truth.ids),
@@ -266,12 +263,14 @@ def rank_models(
         )
         drawn.append(column)
         hashes.append(hash_answers([_decisive(metric, truth.actual, values) for values in given], groups))
-    order = sorted(range(len(rows)), key=lambda place: (-sign * (rows[place].value or 0), rows[place].model.started))
-    if not order:
+    if not rows:
         return [], others
-    equal = [place for place in order if rows[place].value == rows[order[0]].value]
-    if base is not None and len(equal) > 1:
-        order[: len(equal)] = sorted(equal, key=lambda place: not _same(base, as_revision(rows[place].model)))
+
+    def key(place: int) -> tuple[float, bool, float]:
+        row = rows[place]
+        return -sign * (row.value or 0), row.used is None, min(model.started for model, _ in row.trainings)
+
+    order = sorted(range(len(rows)), key=key)
     gaps = gaps_from_best(
         [rows[place].value or 0 for place in order],
         np.stack([drawn[place] for place in order], axis=1),
@@ -338,6 +337,10 @@ def _count_seeds(models: Sequence[TrainedModel]) -> Seeds:
     return "same" if fixed or len(model.seeds) > 1 else "one"
 
 
+def _unranked(model: TrainedModel, why: str) -> RankedModel:
+    return RankedModel(model, seeds=_count_seeds([model]), why=why)
+
+
 def _test_value(models: Sequence[TrainedModel], metric: str) -> float | None:
     values = []
     for model in models:
@@ -366,32 +369,34 @@ def _read_base(workspace: Workspace) -> Revision | None:
     return None
 
 
-def _same(one: Revision, other: Revision) -> bool:
-    """Tell whether two models answer the same on all images of validation and test."""
+def _plan(base: Revision, row: RankedModel, manifest: pd.DataFrame | None, params: Params) -> Planned:
     try:
-        labels = classes_of(one)
-        if {*labels} != {*classes_of(other)}:
-            return False
-        pairs = [[split_answers(each, labels, split) for each in (one, other)] for split in ("val", "test")]
-    except NotComparableError:
-        return False
-    return all(one.ids.equals(other.ids) and np.array_equal(one.values, other.values) for one, other in pairs)
-
-
-def _plan(base: Revision | None, model: TrainedModel, manifest: pd.DataFrame | None, params: Params) -> Planned | None:
-    if base is None:
-        return None
-    try:
-        numbers = compare_numbers(base, as_revision(model, manifest), params.review, params.evaluate)
+        numbers = compare_numbers(base, as_revision(row.model, manifest), params.review, params.evaluate)
         _, sentence = give_verdict(numbers)
     except NotComparableError as reason:
         sentence = str(reason)
-    return Planned(base.title, sentence, shlex.join(["pixmill", "compare", base.name, model.revision]))
+    head = row.model.name if len(row.trainings) == 1 else f"{row.model.name} (the median of {len(row.trainings)} seeds)"
+    title = f"the champion ({base.title})" if base.name.startswith("models:/") else base.title
+    return Planned(title, head, sentence, shlex.join(["pixmill", "compare", base.name, row.model.revision]))
 
 
-def with_params(rows: Sequence[RankedModel]) -> list[RankedModel]:
-    """Return the rows with those params in which they differ."""
-    all_ = [row.model.params for row in rows]
-    names = sorted({name for params in all_ for name in params if name != SEED and not name.startswith(NO_ORIGIN)})
-    different = [name for name in names if any(params.get(name) != all_[0].get(name) for params in all_)]
-    return [replace(row, params={name: row.model.params.get(name) for name in different}) for row in rows]
+def with_params(rows: Sequence[RankedModel], others: Sequence[RankedModel] = ()) -> list[RankedModel]:
+    """Return the rows, then the others, with those params in which the rows differ and that a row's own model uses.
+
+    Args:
+        rows: The rows.
+        others: Those that do not decide which params these are, unless there are no rows.
+    """
+    deciding = [row.model for row in rows or others]
+    names = {name for model in deciding for name in model.params if name not in model.unused} - {SEED}
+    different = [
+        name
+        for name in sorted(names)
+        if not name.startswith(NO_ORIGIN)
+        and any(model.params.get(name, ...) != deciding[0].params.get(name, ...) for model in deciding)
+    ]
+
+    def given(model: TrainedModel) -> dict[str, Any]:
+        return {name: model.params[name] for name in different if name in model.params and name not in model.unused}
+
+    return [replace(row, params=given(row.model)) for row in (*rows, *others)]

@@ -23,6 +23,12 @@ from pixmill.pages.base import render_page, shorten
 _WIDE = 120
 """Characters of a line on a terminal."""
 
+_SHORTEST = 12
+"""Letters of a name that are always shown."""
+
+_LIMITS_NOTE = "The limits of differences and p hold for all pairs at once, the other limits for one model alone."
+_FEW_NOTE = "Not testable: too few images are answered differently."
+
 _TEST_NOTE = (
     "Test values choose nothing: the best of many on the test split is partly the luckiest, and its value too good. So "
     "validation decides the order, and the test split judges the first model alone."
@@ -35,17 +41,19 @@ def summary(ranking: Ranking) -> str:
         return "No model can be compared with another."
     best, equal, name = ranking.rows[0], ranking.equal, METRIC_NAMES[ranking.metric]
     figure = f"the best {name} on validation, {best.value:.3f}"
-    sentence = f"{best.model.name} has {figure}"
+    sentence, them = f"{best.model.name} has {figure}", "it"
     if equal > 1:
         others = count(equal - 1, "other")
         sentence = f"{best.model.name} and {others} have {figure}: they are equal, so keep the one you have"
+        them = "them"
     rest, worse = len(ranking.rows) - equal, sum(row.gap is not None and row.gap.worse for row in ranking.rows)
-    if rest == 1:
-        sentence += f"; the other is {'' if worse else 'not '}significantly worse"
-    elif rest:
-        told = "is" if worse <= 1 else "are"
-        sentence += f"; {worse or 'none'} of the other {rest:,} {told} significantly worse"
-    elif equal == 1:
+    others = "the other" if rest == 1 else count(rest, "other")
+    if worse:
+        told = "is" if worse == 1 else "are"
+        sentence += f"; {others if worse == rest else f'{worse:,} of {others}'} {told} worse"
+    if rest > worse:
+        sentence += f"; {rest - worse if worse else others} cannot be told apart from {them}"
+    if not rest and equal == 1:
         sentence += "; there is no other to compare it with"
     return f"{sentence}."
 
@@ -59,31 +67,26 @@ def ranking_text(ranking: Ranking, *, test: bool = False) -> str:
     """
     rows, name = ranking.rows, METRIC_NAMES[ranking.metric]
     headings = ["model", f"{name} ({_level(ranking)} CI)", "difference", "p", "", "seconds", "MB"]
-    headings += [f"test {name}"] if test else []
-    cells = [
-        (
-            shorten(row.model.name, 32),
-            value,
-            difference,
-            p,
-            status,
-            seconds,
-            size,
-            *([_figure(row.test)] if test else []),
-        )
-        for row, (value, difference, p, status, seconds, size) in zip(rows, map(_cells, rows), strict=True)
-    ]
+    headings += ["test"] if test else []
+    cells = [(row.model.name, *_cells(row), *([_figure(row.test)] if test else [])) for row in rows]
+    columns = list(zip(headings, *cells, strict=True))
+    room = _WIDE - sum(2 + max(map(len, column)) for column in columns[1:]) - 2
+    cells = [(shorten(name, max(room, _SHORTEST)), *others) for name, *others in cells]
     heading, *table = draw_table(ComparisonTable(tuple(headings), tuple(cells)), _WIDE) if cells else [""]
-    lines = _wrap(summary(ranking))
+    lines = [*_wrap(ranking.without_runs), ""] if ranking.without_runs else []
+    lines += _wrap(summary(ranking))
+    if verdict := _verdict(ranking):
+        lines += ["", *_wrap(verdict)]
     if ranking.planned:
-        lines += ["", *_wrap(f"On the test split, against {ranking.planned.base}: {ranking.planned.sentence}")]
         lines += [f"More: {ranking.planned.command}"]
     lines += ["", heading]
     for row, line in zip(rows, table, strict=True):
         first = {} if row is rows[0] else rows[0].params
         told = [f"{key}={format_value(value)}" for key, value in row.params.items() if first.get(key, ...) != value]
-        facts = ", ".join([row.model.kind, _when(row), _seeds(row)])
-        lines += [line, *_wrap(f"{facts}{': ' if told else ''}{', '.join(told)}", "    ")]
+        facts = ", ".join(filter(None, [_in_use(row), row.model.kind, _when(row), _seeds(row)]))
+        lines += [line, *_wrap(f"{facts}{'; ' if told else ''}{', '.join(told)}", "    ")]
+    few = any(row.gap and row.gap.difference and row.gap.low is None for row in rows)
+    lines += [f"  {note}" for note in (_LIMITS_NOTE, *([_FEW_NOTE] if few else []))] if len(rows) > 1 else []
     notes = [f"{row.model.name}, {_when(row)}, is not in the table: {row.why}." for row in ranking.others]
     notes += [_left_out(ranking)] if ranking.left_out else []
     for note in (*([_TEST_NOTE] if test and rows else []), *notes, *ranking.notes):
@@ -113,11 +116,14 @@ def render_ranking(ranking: Ranking, *, test: bool = False) -> str:
         metric=METRIC_NAMES[ranking.metric],
         level=_level(ranking),
         summary=summary(ranking),
-        params=[*(ranking.rows or ranking.others)[0].params],
+        params=_columns(ranking),
+        verdict=_verdict(ranking),
         test_note=_TEST_NOTE if test else None,
         left_out=_left_out(ranking),
         cells=_cells,
         seeds=_seeds,
+        in_use=_in_use,
+        keep=_keep,
         when=_when,
         figure=_figure,
         seed=lambda model: model.params.get(SEED),
@@ -134,15 +140,16 @@ def ranking_json(ranking: Ranking, *, test: bool = False) -> str:
         test: Whether to give the values on the test split.
     """
     planned = ranking.planned
+    notes = (ranking.without_runs, *ranking.notes) if ranking.without_runs else ranking.notes
     document = {
         "metric": ranking.metric,
         "confidence": ranking.confidence,
         "summary": summary(ranking),
-        "planned": planned and {"base": planned.base, "sentence": planned.sentence, "command": planned.command},
+        "planned": planned and vars(planned),
         "rows": [_facts(row, test=test) for row in ranking.rows],
         "others": [_facts(row, test=test) for row in ranking.others],
         "left_out": ranking.left_out,
-        "notes": list(ranking.notes),
+        "notes": list(notes),
     }
     return json.dumps(significant(document), indent=2, allow_nan=False, ensure_ascii=False, default=str)
 
@@ -150,18 +157,21 @@ def ranking_json(ranking: Ranking, *, test: bool = False) -> str:
 def ranking_csv(ranking: Ranking, *, test: bool = False) -> str:
     """Return a table with a line for each model, those that cannot be compared last; its last columns are params.
 
+    A param that a model does not use is empty.
+
     Args:
         ranking: The ranking.
         test: Whether to give the values on the test split.
     """
-    lines = []
+    lines, columns = [], []
     for row in (*ranking.rows, *ranking.others):
         facts = _facts(row, test=test)
         params, trainings, run = facts.pop("params"), facts.pop("trainings"), facts.pop("run")
-        facts |= {"trainings": len(trainings), "url": run and run["url"]}
+        facts |= {"metric": ranking.metric, "trainings": len(trainings), "url": run and run["url"]}
+        columns = [*facts, *_columns(ranking)]
         lines.append(facts | {key: format_value(value) for key, value in params.items()})
     text = io.StringIO()
-    writer = csv.DictWriter(text, [*lines[0]] if lines else [], lineterminator="\n")
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(significant(lines))
     return text.getvalue()
@@ -181,6 +191,7 @@ def _facts(row: RankedModel, *, test: bool) -> dict[str, Any]:
         "started": datetime.fromtimestamp(model.started, UTC).isoformat(timespec="seconds") if model.started else None,
         "commit": model.commit,
         "run": model.run and {"id": model.run.id, "name": model.run.name, "url": model.run.url},
+        "in_use": row.used is not None,
         "seeds": row.seeds,
         "trainings": [
             {"revision": each.revision, "seed": each.params.get(SEED), "value": value} for each, value in row.trainings
@@ -192,7 +203,7 @@ def _facts(row: RankedModel, *, test: bool) -> dict[str, Any]:
         "difference": gap and gap.difference,
         "difference_low": gap and gap.low,
         "difference_high": gap and gap.high,
-        "p": gap and gap.p,
+        "p": gap and (None if gap.low is None else gap.p),
         "worse": gap and gap.worse,
         **({"test": row.test} if test else {}),
         "seconds": model.seconds,
@@ -213,7 +224,7 @@ def _cells(row: RankedModel) -> tuple[str, str, str, str, str, str]:
         status = "best"
     elif gap is not None:
         difference = with_sign(gap.difference)
-        status = "too few images differ" if gap.low is None else "worse" if gap.worse else ""
+        p, status = "not testable", "worse" if gap.worse else ""
         if gap.low is not None and gap.high is not None:
             difference += f" ({with_sign(gap.low)} to {with_sign(gap.high)})"
             p = p_value(gap.p)
@@ -224,16 +235,45 @@ def _cells(row: RankedModel) -> tuple[str, str, str, str, str, str]:
 def _seeds(row: RankedModel) -> str:
     """Return how many trainings a row stands for, and how far apart they are."""
     if row.seeds == "same":
-        tried = f": {len(row.model.seeds)} gave the same weights" if len(row.model.seeds) > 1 else ""
-        return f"the seed decides nothing{tried}"
+        return "no seed"
     if row.seeds == "one":
-        return "one seed only"
+        return "1 seed"
     values = [value for _, value in row.trainings]
     return f"{len(values)} seeds, {min(values):.3f} to {max(values):.3f}"
 
 
+def _in_use(row: RankedModel) -> str:
+    """Return which of a row's trainings is in use, if one is."""
+    if row.used is None:
+        return ""
+    return "in use" if row.used is row.model else f"{row.used.name} is in use"
+
+
+def _keep(row: RankedModel) -> str:
+    """Return how to make a model the project's own: a command, or in words."""
+    if row.model.experiment:
+        return f"dvc exp apply {shlex.quote(row.model.experiment)}"
+    params = ", ".join(f"{key}={format_value(value)}" for key, value in row.params.items())
+    where = f" at commit {row.model.commit[:10]}" if row.model.commit else ""
+    return f"set {params}{where}, then: dvc repro" if params else f"dvc repro{where}"
+
+
+def _verdict(ranking: Ranking) -> str | None:
+    """Return the sentence about the first row and the model in use; ``None`` if there is neither."""
+    if planned := ranking.planned:
+        return f"On the test split, {planned.head} against {planned.base}: {planned.sentence}"
+    return "The best is the model in use: keep it." if ranking.rows and ranking.rows[0].used else None
+
+
+def _columns(ranking: Ranking) -> list[str]:
+    """Return the names of all params that a row has."""
+    return sorted({name for row in (*ranking.rows, *ranking.others) for name in row.params})
+
+
 def _left_out(ranking: Ranking) -> str:
-    return f"Older ones are left out: --limit {2 * ranking.limit} reads more."
+    return (
+        f"Older ones are left out, and seeds of these models may be among them: --limit {2 * ranking.limit} reads more."
+    )
 
 
 def _level(ranking: Ranking) -> str:

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,17 @@ import pyarrow.parquet as pq
 
 from pixmill import __version__
 from pixmill.compare.changes import resolve_params
+from pixmill.compare.comparison import Revision
+from pixmill.compare.conditions import Condition
 from pixmill.compare.git_revisions import find, refs_by_name
 from pixmill.compare.revisions import read_predictions
 from pixmill.compare.trees import DvcStore, Tree
 from pixmill.core.cache import Cache
 from pixmill.core.errors import PixmillError
 from pixmill.core.git import git
+from pixmill.core.params.reference import plain
 from pixmill.core.progress import track
+from pixmill.core.words import count, did_you_mean, first_of, join_names
 from pixmill.core.workspace import Workspace
 from pixmill.record.delivery import RESOLVED, WEIGHTS
 from pixmill.record.lineage import project_id
@@ -39,6 +43,9 @@ _EXPERIMENT = re.compile(r"refs/exps/[0-9a-f]{2}/[0-9a-f]{38}/.+")
 _READERS = 8
 """Runs that are read from a server at the same time."""
 
+_VALUES = 8
+"""Values of a param that a message names."""
+
 NO_ORIGIN = ("review.", "evaluate.", "sweep.")
 """Params that change no model."""
 
@@ -47,18 +54,19 @@ SEED = "train.seed"
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A training: that of a run, of an experiment, or of both.
+    """A training, or several of the same weights, which go by the one in use, else by the first.
 
     Args:
-        name: Of the experiment, else of the run with the first letters of its id.
+        name: Of the experiment, or of the run with the first letters of its id; of the model in use.
         revision: The name by which ``pixmill compare`` finds it.
-        kind: ``experiment``, ``run``, or ``experiment and run`` where both have the same weights.
+        kind: ``experiment``, ``run`` or ``commit``; with ``and`` between where several have the same weights.
         started: When, in seconds since 1970.
         weights: The md5 of its weights; empty if unknown.
         commit: The commit that it was trained at; an experiment's own.
         params: All its params by dotted name, with the defaults of the version that recorded the run; an experiment's
             with those of this version.
         recipe: A hash of the training's data, code, and params but ``train.seed``; ``None`` if any of these is unknown.
+            Params that the model does not use do not count.
         seconds: Duration of the training; ``None`` if unknown.
         megabytes: Size of the model in MLflow; ``None`` if unknown.
         run: Its run.
@@ -66,6 +74,9 @@ class TrainedModel:
             there are none that can be read.
         fault: Why there are none; ``None`` if there are.
         seeds: All values of ``train.seed`` that gave these weights.
+        unused: Names of params that have no effect on this kind of model.
+        experiment: The name by which DVC finds its experiment, if there is one.
+        in_use: Whether it is the champion, or what the main branch has.
     """
 
     name: str
@@ -82,6 +93,9 @@ class TrainedModel:
     predictions: pd.DataFrame
     fault: str | None = None
     seeds: frozenset[Any] = frozenset()
+    unused: frozenset[str] = frozenset()
+    experiment: str | None = None
+    in_use: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,51 +105,88 @@ class FoundModels:
     Args:
         models: Newest first; each of other weights than the others.
         left_out: Whether there are older ones than the limit admits.
-        missing: What could not be read, one sentence each.
+        without_runs: Why there are only experiments, as a sentence, if MLflow could not be read.
+        notes: What else there is to know, one sentence each.
     """
 
     models: tuple[TrainedModel, ...]
     left_out: bool
-    missing: tuple[str, ...]
+    without_runs: str | None
+    notes: tuple[str, ...]
 
 
-def read_models(workspace: Workspace, *, limit: int, since: float = 0, all_projects: bool = False) -> FoundModels:
+def read_models(
+    workspace: Workspace,
+    *,
+    limit: int,
+    since: float = 0,
+    where: Sequence[Condition] = (),
+    all_projects: bool = False,
+    base: Revision | None = None,
+) -> FoundModels:
     """Read the newest runs and experiments; what was read once is kept in ``.pixmill/compare``.
 
     Args:
         workspace: The project's workspace.
         limit: How many runs, and how many experiments, at most.
         since: Seconds since 1970; older ones are left out.
+        where: Conditions that all params of a training fulfil. Default: none.
         all_projects: Whether to read the runs of all projects in this MLflow. Default: those of this one, by the tag
             ``pixmill.project``, and those without the tag in the experiment of the project's name.
+        base: What is in use: its model is always among those found. Default: nothing.
 
     Raises:
-        PixmillError: There are neither experiments nor runs; or no experiments, and MLflow does not respond.
+        PixmillError: There are neither experiments nor runs; or no experiments, and MLflow does not respond; or none
+            fulfils the conditions.
     """
     project = project_id(workspace.root)
     refs = [ref for ref in _experiments(workspace.root) if ref[0] >= since]
-    reader, missing, recorded = RunReader(workspace), [], []
+    reader, notes, recorded, without_runs = RunReader(workspace), [], [], None
     try:
         own = {} if all_projects else {"project": project, "experiment": experiment_name(workspace.root)}
         recorded = reader.list_evaluated(limit + 1, since=since, **own)
     except PixmillError as error:
         if not refs:
             raise
-        missing.append(f"No runs: {error.message}; {error.next}.")
+        without_runs = f"Only DVC's experiments were compared: {error.message}; {error.next}."
     if recorded and not (project or all_projects):
-        missing.append(
-            "This clone is shallow or has no commit, so runs are taken by the name of their experiment, which another "
-            "project may have as well; to tell them apart: git fetch --unshallow."
+        begun = git(workspace.root, "rev-parse", "HEAD")
+        lack, cure = (
+            ("This clone is shallow", "git fetch --unshallow")
+            if begun
+            else ("This project has no commit", "git add -A && git commit")
+        )
+        notes.append(
+            f"{lack}, so runs are taken by the name of their experiment, which another project may have as well; to "
+            f"tell them apart: {cure}."
         )
     with Cache(workspace.scratch("compare") / "models.sqlite") as cache:
         runs = _read_runs(reader, recorded[:limit], cache)
         experiments = _read_experiments(workspace.root, refs[:limit], cache)
-        models = _merge([*runs, *experiments])
-    if not models:
-        when = f" since {datetime.fromtimestamp(since, UTC):%Y-%m-%d %H:%M} UTC" if since else ""
-        text = f"there are no experiments{when}, and no runs with results in MLflow"
-        raise PixmillError(text, next="pixmill compare --runs" if since else "dvc repro")
-    return FoundModels(tuple(models), max(len(recorded), len(refs)) > limit, tuple(missing))
+        used = _read_base(base, reader, workspace.root, cache)
+    trainings = [*runs, *experiments]
+    if not trainings and since:
+        when = f"{datetime.fromtimestamp(since).astimezone():%Y-%m-%d %H:%M}"
+        raise PixmillError(f"no experiment and no run with results is newer than {when}", next="choose an earlier date")
+    if not trainings:
+        raise PixmillError("there are no experiments, and no runs with results in MLflow", next="dvc repro")
+    models = _merge([*used, *_choose(trainings, where)])
+    return FoundModels(tuple(models), max(len(recorded), len(refs)) > limit, without_runs, tuple(notes))
+
+
+def _choose(trainings: Sequence[TrainedModel], where: Sequence[Condition]) -> list[TrainedModel]:
+    found = []
+    for condition in where:
+        values = {plain(each.params[condition.name]) for each in trainings if condition.name in each.params}
+        if not values:
+            hint = did_you_mean(condition.name, {name for each in trainings for name in each.params})
+            raise PixmillError(f"{condition.name}: no training has a param of this name{hint}", next="pixmill params")
+        found.append(f"{condition.name} is {first_of(sorted(values), _VALUES)}")
+    chosen = [each for each in trainings if all(condition.holds(each.params) for condition in where)]
+    if not chosen:
+        what = f"none of {count(len(trainings), 'training')} fulfils --where: {'; '.join(found)}"
+        raise PixmillError(what, next="pixmill compare --runs")
+    return chosen
 
 
 def _merge(models: list[TrainedModel]) -> list[TrainedModel]:
@@ -147,15 +198,25 @@ def _merge(models: list[TrainedModel]) -> list[TrainedModel]:
 
 
 def _merge_same(models: list[TrainedModel]) -> TrainedModel:
-    """Return one model for those of the same weights, newest first: a run whose predictions can be read, if any."""
-    runs, experiments = ([model for model in models if model.kind == kind] for kind in ("run", "experiment"))
-    shown = min(models, key=lambda model: (model.fault is not None, model.run is None))
+    """Return one model for those of the same weights: the one in use, else the oldest, with what the others know."""
+    named = min(models, key=lambda model: (not model.in_use, model.started))
+    shown = named if named.fault is None else min(models, key=lambda model: model.fault is not None)
+    kinds = {model.kind for model in models}
+    if len(kinds) > 1:
+        kinds.discard("commit")
+    # A run within an experiment goes by its name.
+    own = named.run and named.run.tags.get("DVC_EXP_NAME")
+    experiments = [model.experiment for model in models if model.experiment]
     return replace(
-        shown,
-        name=(experiments or [shown])[0].name,
-        kind="experiment and run" if runs and experiments else shown.kind,
-        run=shown.run or (runs or [shown])[0].run,
-        megabytes=next((model.megabytes for model in runs if model.megabytes is not None), None),
+        named,
+        name=own if own in experiments and not named.in_use else named.name,
+        revision=shown.revision,
+        predictions=shown.predictions,
+        fault=shown.fault,
+        kind=join_names([kind for kind in ("commit", "experiment", "run") if kind in kinds]),
+        experiment=own if own in experiments else next(iter(experiments), None),
+        run=named.run or next((model.run for model in models if model.run), None),
+        megabytes=next((model.megabytes for model in models if model.megabytes is not None), None),
         # Those that reused a finished training took less.
         seconds=max(filter(None, (model.seconds for model in models)), default=None),
         seeds=frozenset[Any]().union(*(model.seeds for model in models)),
@@ -184,10 +245,10 @@ def _read_runs(reader: RunReader, runs: Sequence[MlflowRun], cache: Cache) -> li
             found = _read(content, lambda: content(PREDICTIONS), resolved=content(RESOLVED))
             found = replace(found, megabytes=reader.megabytes(run))
         except PixmillError as error:  # Its files may be where this machine has no access.
-            found = _Read({}, None, None, f"it cannot be read: {error.message}")
+            found = _Read({}, None, None, f"it cannot be read: {error.message}", [])
         if found.fault is None and found.predictions is None:
             found = replace(found, fault=f"it has no {PREDICTIONS} in MLflow")
-        return replace(found, weights=run.tags[WEIGHTS])
+        return replace(found, weights=run.tags.get(WEIGHTS, ""))
 
     keys = {run.id: run.fingerprint for run in runs}
     with ThreadPoolExecutor(_READERS) as pool:
@@ -205,6 +266,20 @@ def _read_runs(reader: RunReader, runs: Sequence[MlflowRun], cache: Cache) -> li
         )
         for run in runs
     ]
+
+
+def _read_base(base: Revision | None, reader: RunReader, root: Path, cache: Cache) -> list[TrainedModel]:
+    """Return the training in use; none if its weights are unknown."""
+    if base is None or base.commit is None:
+        return []
+    if base.name.startswith("models:/"):
+        assert base.run is not None
+        found = [replace(model, name=base.title) for model in _read_runs(reader, [base.run], cache)]
+    else:
+        started = float(git(root, "log", "-1", "--format=%ct", base.commit) or 0)
+        found = _read_experiments(root, [(started, base.name, base.commit)], cache)
+        found = [replace(found[0], name=base.name, revision=base.name, kind="commit", experiment=None)]
+    return [replace(model, in_use=True) for model in found if model.weights]
 
 
 def _read_experiments(root: Path, refs: Sequence[tuple[float, str, str]], cache: Cache) -> list[TrainedModel]:
@@ -232,6 +307,7 @@ def _read_experiments(root: Path, refs: Sequence[tuple[float, str, str]], cache:
             name=ref.rpartition("/")[2],
             revision=revision(ref, commit),
             kind="experiment",
+            experiment=revision(ref, commit),
             started=started,
             commit=commit,
         )
@@ -247,6 +323,7 @@ class _Read:
     recipe: str | None
     predictions: pa.Table | None
     fault: str | None
+    unused: Sequence[str]
     weights: str = ""
     megabytes: float | None = None
 
@@ -261,6 +338,7 @@ def _model(read: _Read, **given: Any) -> TrainedModel:
         megabytes=read.megabytes,
         predictions=table,
         fault=read.fault,
+        unused=frozenset(read.unused),
         seeds=frozenset({read.params[SEED]} if SEED in read.params else ()),
         **named,
     )
@@ -272,7 +350,7 @@ def _read(
     """Read what decides a model, and what it answered."""
     texts = [None if each is None else each.decode("utf-8", "replace") for each in (resolved, content("params.yaml"))]
     # As they come back from the cache: dates as texts, all keys as texts.
-    params = json.loads(json.dumps(resolve_params(*texts), default=str))
+    params, unused = json.loads(json.dumps(resolve_params(*texts), default=str))
     fault, table = None, None
     try:
         if (given := predictions()) is not None:
@@ -282,7 +360,8 @@ def _read(
             table = pa.Table.from_pandas(kept[shown], preserve_index=False)
     except MalformedError as error:
         fault = f"its predictions cannot be used: the file {error}"
-    return _Read(params, _recipe(content("dvc.lock"), params), table, fault)
+    used = {name: value for name, value in params.items() if name not in unused}
+    return _Read(params, _recipe(content("dvc.lock"), used), table, fault, unused)
 
 
 def _recipe(lock: bytes | None, params: Mapping[str, Any]) -> str | None:

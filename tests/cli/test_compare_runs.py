@@ -1,6 +1,7 @@
 """`pixmill compare --runs` prints a table, JSON or CSV, and writes the page."""
 
 import csv
+import errno
 import json
 from pathlib import Path
 
@@ -33,8 +34,8 @@ def project(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_table_is_printed_and_the_page_written(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_pixmill("compare", "--runs", "--since", "2020-01-01") == 0
     text = capsys.readouterr().out
-    assert text.startswith("wide has the best macro-F1 on validation, 0.917; the other is significantly worse.")
-    assert "No runs: there is no MLflow database" in text
+    assert text.startswith("Only DVC's experiments were compared: there is no MLflow database")
+    assert "\nwide has the best macro-F1 on validation, 0.917; the other is worse.\n" in text
     assert text.endswith("\nWritten: reports/runs.html\n")
     assert "narrow" in (trained / "reports" / "runs.html").read_text(encoding="utf-8")
 
@@ -47,6 +48,19 @@ def test_json_and_csv_are_all_that_is_printed(capsys: pytest.CaptureFixture[str]
     assert run_pixmill("compare", "--runs", "--csv") == 0
     rows = [*csv.DictReader(capsys.readouterr().out.splitlines())]
     assert [(row["name"], row["train.epochs"]) for row in rows] == [("wide", "10"), ("narrow", "5")]
+
+
+def test_what_scripts_read_needs_no_page(
+    trained: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, _: str) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr("pixmill.core.files.write_text", refuse)
+    assert run_pixmill("compare", "--runs", "--csv") == 0
+    assert capsys.readouterr().out.startswith("name,")
+    assert run_pixmill("compare", "--runs") == 2
+    assert f"{trained / 'reports' / 'runs.html'} cannot be used: the disk is read-only" in capsys.readouterr().err
 
 
 def test_conditions_and_limits_choose(capsys: pytest.CaptureFixture[str]) -> None:

@@ -92,7 +92,7 @@ def test_that_mlflow_was_not_read_comes_first() -> None:
     made = ranking(without_runs=sentence, notes=("Another.",))
     assert ranking_text(made).startswith(f"{sentence}\n\nwide has")
     page = render_ranking(made).replace("&#39;", "'")
-    assert page.index(sentence) < page.index("On the test split")
+    assert page.index(sentence) < page.index("wide has the best")
     assert json.loads(ranking_json(made))["notes"] == [sentence, "Another."]
 
 

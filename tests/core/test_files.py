@@ -117,6 +117,18 @@ def test_a_write_that_is_refused_names_its_file_and_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_read_only_disk_names_the_file(tmp_path, monkeypatch):
+    def refuse(path, *_, **__):
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    path = tmp_path / "runs.html"
+    with pytest.raises(StorageError) as caught, storage_errors(then="the same command"):
+        write_bytes(path, b"a page")
+    assert caught.value.message == f"{path} cannot be used: the disk is read-only"
+
+
 def test_what_is_no_matter_of_storage_keeps_its_exception(tmp_path):
     with pytest.raises(FileNotFoundError), storage_errors(then="dvc repro"):
         (tmp_path / "absent").read_bytes()

@@ -81,7 +81,8 @@ def run(arguments: argparse.Namespace) -> None:
         with storage_errors(then="the same command"):
             workspace = project_workspace()
             params = load_params(workspace.root)
-            _make(workspace.root / "reports")
+            if arguments.open or not (arguments.runs and (arguments.json or arguments.csv)):
+                _make(workspace.root / "reports")
             if arguments.runs:
                 text, page = _runs(workspace, params, arguments)
             else:
@@ -184,7 +185,9 @@ def _runs(workspace: Workspace, params: Params, arguments: argparse.Namespace) -
         ranking = compare_runs(
             workspace, params, since=since, where=where, all_projects=arguments.all_projects, test=test, **limits
         )
-        write_text(page, render_ranking(ranking, test=test))
+        # What scripts read is not worth a page.
+        if arguments.open or not (arguments.json or arguments.csv):
+            write_text(page, render_ranking(ranking, test=test))
     if arguments.json:
         return ranking_json(ranking, test=test), page
     if arguments.csv:

@@ -70,15 +70,16 @@ def replacing(path: Path) -> Iterator[Path]:
     # The suffix stays last: writers such as NumPy and Keras choose the format by it.
     temporary = path.with_name(f"{_TEMPORARY}{os.getpid()}-{uuid.uuid4().hex[:8]}-{path.name}")
     try:
-        yield temporary
-        os.replace(temporary, path)  # noqa: PTH105 (atomic on every platform, unlike Path.rename on Windows)
+        try:
+            yield temporary
+            os.replace(temporary, path)  # noqa: PTH105 (atomic on every platform, unlike Path.rename on Windows)
+        finally:
+            temporary.unlink(missing_ok=True)  # which a read-only disk refuses, too
     except OSError as error:
         # A write that fails names no file, and a temporary name tells a person nothing.
         if error.errno is not None and str(temporary) in (error.filename2, error.filename or str(temporary)):
             error.filename, error.filename2 = str(path), None
         raise
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

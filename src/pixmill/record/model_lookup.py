@@ -34,6 +34,9 @@ MODEL, _FILES = "classifier", "artifacts/classifier"
 
 _FORMS = "models:/NAME/VERSION, models:/NAME@ALIAS, models:/MODEL_ID or runs:/RUN_ID"
 
+_DAMAGES = ("file is not a database", "disk image is malformed")
+"""What SQLite says of a file that is beyond repair."""
+
 
 @dataclass(frozen=True)
 class MlflowModel:
@@ -225,7 +228,7 @@ def store_errors(uri: str, store: str) -> Iterator[None]:
     """Turn what MLflow raises into messages.
 
     Args:
-        uri: What is asked for, which begins the message.
+        uri: What is asked for, which begins the message; empty where that is clear.
         store: The tracking URI.
 
     Raises:
@@ -241,7 +244,9 @@ def store_errors(uri: str, store: str) -> Iterator[None]:
         # Backends raise what they like. A package of an extra is named by the command.
         if isinstance(error, ModuleNotFoundError) and error.name in ("mlflow", "sqlalchemy"):
             raise
-        raise PixmillError(
-            f"{uri}: MLflow at {without_password(store)} says: {line_of(error)}",
-            next="check the name and MLFLOW_TRACKING_URI",
-        ) from error
+        path, cause = database_file(store), line_of(error)
+        advice = "check the name and MLFLOW_TRACKING_URI"
+        if path is not None and any(fault in cause for fault in _DAMAGES):
+            advice = f"mv '{path}' '{path}.broken'"
+        what = f"{uri}: " if uri else ""
+        raise PixmillError(f"{what}MLflow at {without_password(store)} says: {cause}", next=advice) from error

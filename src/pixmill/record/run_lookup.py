@@ -133,7 +133,7 @@ class RunReader:
                 clones record them; all of the experiment without a project. Default: all runs of all projects.
             since: Seconds since 1970; earlier ones are left out.
         """
-        with store_errors("runs", self._store):
+        with store_errors("", self._store):
             # Folds have neither; evaluate logs its metrics together with its predictions.
             query = f"attributes.status = 'FINISHED' and tags.`{WEIGHTS}` != '' and metrics.test_n > 0"
             query += f" and attributes.start_time >= {int(1000 * since)}"

@@ -1,5 +1,7 @@
 """In a real browser, the keyboard sorts, filters and narrows the table of runs, on a screen and on a phone."""
 
+from dataclasses import replace
+
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -16,7 +18,10 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     path = tmp_path_factory.mktemp("page") / "runs.html"
-    path.write_text(render_ranking(ranking(), test=True), encoding="utf-8")
+    made = ranking()
+    long = {f"train.z{'augmentation' * 3}.{'brightness_' * 4}": ["flip", "rotate"] * 9}
+    rows = tuple(replace(row, params={**row.params, **long}) for row in made.rows)
+    path.write_text(render_ranking(replace(made, rows=rows), test=True), encoding="utf-8")
     return path
 
 
@@ -60,6 +65,9 @@ def test_a_heading_sorts_by_numbers_and_unknown_values_come_last(opened) -> None
 def test_params_choose_rows_and_lines_and_columns_can_go(opened) -> None:
     panel = opened.find_element(By.ID, "columns")
     panel.find_element(By.TAG_NAME, "summary").send_keys(Keys.ENTER)
+    outside = "const edge = arguments[0].getBoundingClientRect().right; return [...arguments[0].querySelectorAll('*')]"
+    outside += ".filter(each => each.getBoundingClientRect().right > edge + 1).map(each => each.outerHTML)"
+    assert opened.execute_script(outside, panel.find_element(By.TAG_NAME, "fieldset")) == []
     select = Select(panel.find_element(By.CSS_SELECTOR, "[aria-label='Only runs with train.model']"))
     assert [option.text for option in select.options] == ["any", "cnn", "features"]
     select.select_by_visible_text("cnn")

@@ -45,7 +45,7 @@ heads.forEach((head, place) => {
   box.type = 'checkbox';
   box.checked = true;
   box.addEventListener('change', () => [...rows, table.tHead.rows[0]].forEach((row) => { row.cells[place].hidden = !box.checked; }));
-  label.append(box, ` ${head.textContent.trim()}`);
+  label.append(box, head.textContent.trim());
   line.append(label);
   if (head.classList.contains('param')) {
     const select = document.createElement('select');

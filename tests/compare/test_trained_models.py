@@ -189,7 +189,7 @@ def test_a_cache_of_another_version_is_not_used(workspace: Workspace, add, asked
     add("run", answers(3))
     read_models(workspace, limit=10)
     asked.clear()
-    monkeypatch.setattr("pixmill.compare.trained_models.__version__", "99")
+    monkeypatch.setattr("pixmill.compare.training_files.__version__", "99")
     read_models(workspace, limit=10)
     assert asked
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from pixmill.compare.comparison import NotComparableError, Revision
 from pixmill.compare.conditions import Condition
-from pixmill.compare.git_revisions import commit_page, main_branch
+from pixmill.compare.git_revisions import commit_page
 from pixmill.compare.numbers import (
     LOWER_IS_BETTER,
     METRIC_NAMES,
@@ -23,10 +23,10 @@ from pixmill.compare.numbers import (
     give_verdict,
     split_answers,
 )
-from pixmill.compare.revisions import read_each
+from pixmill.compare.revisions import read_base, read_each
 from pixmill.compare.shared_validation import as_revision, share_validation
-from pixmill.compare.trained_models import NO_ORIGIN, SEED, TrainedModel, read_models
-from pixmill.core.errors import PixmillError
+from pixmill.compare.trained_models import TrainedModel, read_models
+from pixmill.compare.training_files import NO_ORIGIN, SEED
 from pixmill.core.params import Params
 from pixmill.core.progress import track
 from pixmill.core.words import count
@@ -34,7 +34,6 @@ from pixmill.core.workspace import Workspace
 from pixmill.metrics.limits import figure_limits
 from pixmill.metrics.many_models import Gap, gaps_from_best, hash_answers
 from pixmill.metrics.resampling import group_numbers, group_weights, weighted_scores
-from pixmill.project.pyproject import read_project
 
 _DRAWS = 1000
 """Bootstrap draws: they settle a table of hundreds of models within seconds."""
@@ -165,7 +164,7 @@ def compare_runs(
     Raises:
         PixmillError: There is neither an experiment nor a run, or none fulfils the conditions.
     """
-    base = _read_base(workspace)
+    base = read_base(workspace)
     found = read_models(workspace, limit=limit, since=since, where=where, all_projects=all_projects, base=base)
     models = found.models
     answers, reasons = share_validation(models, params.classes)
@@ -356,17 +355,6 @@ def _test_value(models: Sequence[TrainedModel], metric: str) -> float | None:
             return None
         values.append(value)
     return float(np.mean(values))
-
-
-def _read_base(workspace: Workspace) -> Revision | None:
-    """Return what is in use: the champion in MLflow's registry, else the main branch, else the last commit."""
-    champion = f"models:/{read_project(workspace.root).name or 'pixmill'}@champion"
-    for name in (champion, main_branch(workspace.root) or "HEAD"):
-        try:
-            return next(read_each(workspace, [name]))
-        except PixmillError:
-            continue  # There is no such model, or no commit yet.
-    return None
 
 
 def _plan(base: Revision, row: RankedModel, manifest: pd.DataFrame | None, params: Params) -> Planned:

@@ -14,7 +14,7 @@ from pixmill.compare.numbers import LOWER_IS_BETTER, METRIC_NAMES
 from pixmill.compare.parallel_plot import parallel_plot
 from pixmill.compare.ranking import RankedModel, Ranking
 from pixmill.compare.text import draw_table
-from pixmill.compare.trained_models import SEED
+from pixmill.compare.training_files import SEED
 from pixmill.core.files import significant
 from pixmill.core.params.reference import plain
 from pixmill.core.words import count, printable

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from pixmill.compare.comparison import Revision
-from pixmill.compare.git_revisions import WORKSPACE, GitRevision, choose, find
+from pixmill.compare.git_revisions import WORKSPACE, GitRevision, choose, find, main_branch
 from pixmill.compare.metric_files import read_metrics
 from pixmill.compare.parquet import Kind, read_table
 from pixmill.compare.trees import IN_DVC, DvcStore, Tree
@@ -17,6 +17,7 @@ from pixmill.core.errors import PixmillError
 from pixmill.core.git import git
 from pixmill.core.workspace import Workspace
 from pixmill.evaluate.predictions import CALIBRATED
+from pixmill.project.pyproject import read_project
 from pixmill.record.delivery import RESOLVED
 from pixmill.record.run_lookup import PREDICTIONS, MlflowRun, RunReader
 from pixmill.state.documents import TOO_LARGE, MalformedError, read_stages, read_yaml
@@ -94,6 +95,17 @@ def read_each(workspace: Workspace, names: Iterable[str]) -> Iterator[Revision]:
             yield _of_run(workspace, name, sources)
         else:
             yield _of_revision(find(workspace.root, name), sources)
+
+
+def read_base(workspace: Workspace) -> Revision | None:
+    """Return what is in use: the champion in MLflow's registry, else the main branch, else the last commit."""
+    champion = f"models:/{read_project(workspace.root).name or 'pixmill'}@champion"
+    for name in (champion, main_branch(workspace.root) or "HEAD"):
+        try:
+            return next(read_each(workspace, [name]))
+        except PixmillError:
+            continue  # There is no such model, or no commit yet.
+    return None
 
 
 class _Sources:

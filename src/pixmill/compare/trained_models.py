@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,28 +12,22 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from pixmill import __version__
-from pixmill.compare.changes import resolve_params
 from pixmill.compare.comparison import Revision
 from pixmill.compare.conditions import Condition
 from pixmill.compare.git_revisions import find, refs_by_name
-from pixmill.compare.revisions import read_predictions
+from pixmill.compare.training_files import SEED, TrainingFiles, read_once, read_training
 from pixmill.compare.trees import DvcStore, Tree
 from pixmill.core.cache import Cache
 from pixmill.core.errors import PixmillError
 from pixmill.core.git import git
 from pixmill.core.params.reference import plain
-from pixmill.core.progress import track
 from pixmill.core.words import count, did_you_mean, first_of, join_names
 from pixmill.core.workspace import Workspace
 from pixmill.record.delivery import RESOLVED, WEIGHTS
 from pixmill.record.lineage import project_id
 from pixmill.record.run_lookup import PREDICTIONS, MlflowRun, RunReader
 from pixmill.record.store import experiment_name
-from pixmill.state.documents import MalformedError, read_stages
 
 _EXPERIMENT = re.compile(r"refs/exps/[0-9a-f]{2}/[0-9a-f]{38}/.+")
 
@@ -45,11 +36,6 @@ _READERS = 8
 
 _VALUES = 8
 """Values of a param that a message names."""
-
-NO_ORIGIN = ("review.", "evaluate.", "sweep.")
-"""Params that change no model."""
-
-SEED = "train.seed"
 
 
 @dataclass(frozen=True)
@@ -237,22 +223,22 @@ def _experiments(root: Path) -> list[tuple[float, str, str]]:
 
 
 def _read_runs(reader: RunReader, runs: Sequence[MlflowRun], cache: Cache) -> list[TrainedModel]:
-    def read(run: MlflowRun) -> _Read:
+    def read(run: MlflowRun) -> TrainingFiles:
         def content(path: str) -> bytes | None:
             return reader.read(run, path)
 
         try:
-            found = _read(content, lambda: content(PREDICTIONS), resolved=content(RESOLVED))
+            found = read_training(content, lambda: content(PREDICTIONS), resolved=content(RESOLVED))
             found = replace(found, megabytes=reader.megabytes(run))
         except PixmillError as error:  # Its files may be where this machine has no access.
-            found = _Read({}, None, None, f"it cannot be read: {error.message}", [])
+            found = TrainingFiles({}, None, None, f"it cannot be read: {error.message}", [])
         if found.fault is None and found.predictions is None:
             found = replace(found, fault=f"it has no {PREDICTIONS} in MLflow")
         return replace(found, weights=run.tags.get(WEIGHTS, ""))
 
     keys = {run.id: run.fingerprint for run in runs}
     with ThreadPoolExecutor(_READERS) as pool:
-        found = _keep(keys, cache, lambda ids: pool.map(read, [run for run in runs if run.id in ids]), "run")
+        found = read_once(keys, cache, lambda ids: pool.map(read, [run for run in runs if run.id in ids]), "run")
     return [
         _model(
             found[run.id],
@@ -285,10 +271,10 @@ def _read_base(base: Revision | None, reader: RunReader, root: Path, cache: Cach
 def _read_experiments(root: Path, refs: Sequence[tuple[float, str, str]], cache: Cache) -> list[TrainedModel]:
     store = DvcStore(root)
 
-    def read(commit: str) -> _Read:
+    def read(commit: str) -> TrainingFiles:
         tree = Tree(store, find(root, commit))
         path = "artifacts/evaluate/predictions.parquet"
-        found = _read(tree.read, lambda: tree.read(path), resolved=None)
+        found = read_training(tree.read, lambda: tree.read(path), resolved=None)
         if found.predictions is None and found.fault is None:
             fault = tree.faults.get(path) or tree.trouble(path) or "its stages did not make predictions"
             found = replace(found, fault=fault)
@@ -300,7 +286,7 @@ def _read_experiments(root: Path, refs: Sequence[tuple[float, str, str]], cache:
 
     named = refs_by_name(root)
     keys = {commit: commit for _, _, commit in refs}
-    found = _keep(keys, cache, lambda commits: map(read, commits), "experiment")
+    found = read_once(keys, cache, lambda commits: map(read, commits), "experiment")
     return [
         _model(
             found[commit],
@@ -315,20 +301,7 @@ def _read_experiments(root: Path, refs: Sequence[tuple[float, str, str]], cache:
     ]
 
 
-@dataclass(frozen=True)
-class _Read:
-    """What the files of a training say."""
-
-    params: dict[str, Any]
-    recipe: str | None
-    predictions: pa.Table | None
-    fault: str | None
-    unused: Sequence[str]
-    weights: str = ""
-    megabytes: float | None = None
-
-
-def _model(read: _Read, **given: Any) -> TrainedModel:
+def _model(read: TrainingFiles, **given: Any) -> TrainedModel:
     table = pd.DataFrame() if read.predictions is None else read.predictions.to_pandas()
     named = {"seconds": None, "run": None, **given}
     return TrainedModel(
@@ -342,82 +315,3 @@ def _model(read: _Read, **given: Any) -> TrainedModel:
         seeds=frozenset({read.params[SEED]} if SEED in read.params else ()),
         **named,
     )
-
-
-def _read(
-    content: Callable[[str], bytes | None], predictions: Callable[[], bytes | None], *, resolved: bytes | None
-) -> _Read:
-    """Read what decides a model, and what it answered."""
-    texts = [None if each is None else each.decode("utf-8", "replace") for each in (resolved, content("params.yaml"))]
-    # As they come back from the cache: dates as texts, all keys as texts.
-    params, unused = json.loads(json.dumps(resolve_params(*texts), default=str))
-    fault, table = None, None
-    try:
-        if (given := predictions()) is not None:
-            frame = read_predictions(given)
-            kept = frame[frame["split"].isin(["val", "test"])] if "split" in frame else frame[:0]
-            shown = [name for name in kept if name in ("id", "split", "label") or str(name).startswith("p_")]
-            table = pa.Table.from_pandas(kept[shown], preserve_index=False)
-    except MalformedError as error:
-        fault = f"its predictions cannot be used: the file {error}"
-    used = {name: value for name, value in params.items() if name not in unused}
-    return _Read(params, _recipe(content("dvc.lock"), used), table, fault, unused)
-
-
-def _recipe(lock: bytes | None, params: Mapping[str, Any]) -> str | None:
-    """Return a hash of everything that decides a training but its seed."""
-    try:
-        stages = {} if lock is None else read_stages(lock)
-    except MalformedError:
-        return None
-    if "train" not in stages or not params:
-        return None
-    chosen = {name: value for name, value in params.items() if name != SEED and not name.startswith(NO_ORIGIN)}
-    # A run's file was logged within evaluate: what it says of that stage is of an earlier run.
-    train = stages["train"]
-    files = {file["path"]: file.get("md5") for file in train.get("deps", ())}
-    text = json.dumps([chosen, files, train.get("params", {}).get("pixmill.lock")], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _keep(
-    keys: Mapping[str, str], cache: Cache, read: Callable[[list[str]], Iterable[_Read]], unit: str
-) -> dict[str, _Read]:
-    """Return what is kept of each, by id, and read the others.
-
-    Args:
-        keys: What their content depends on, by id.
-        cache: Where it is kept.
-        read: Reads those with these ids, in their order.
-        unit: What one is called.
-    """
-    versions = {name: f"{__version__} {key}" for name, key in keys.items()}
-    kept = cache.read([name.encode() for name in keys])
-    unpacked = {name: _unpack(kept.get(name.encode(), b""), version) for name, version in versions.items()}
-    found = {name: each for name, each in unpacked.items() if each is not None}
-    others = [name for name in keys if name not in found]
-    for name, each in zip(others, track(read(others), f"Read {unit}s", len(others), unit=unit), strict=True):
-        found[name] = each
-        if each.predictions is not None:
-            cache.write({name.encode(): _pack(versions[name], each)})
-    return found
-
-
-def _pack(version: str, read: _Read) -> bytes:
-    assert read.predictions is not None
-    facts = {"version": version, **{name: value for name, value in vars(read).items() if name != "predictions"}}
-    table = read.predictions.replace_schema_metadata({"facts": json.dumps(facts)})
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer)
-    return buffer.getvalue()
-
-
-def _unpack(content: bytes, version: str) -> _Read | None:
-    """Return what was packed; ``None`` if it is of another version, or damaged."""
-    try:
-        table = pq.read_table(io.BytesIO(content))
-        facts = json.loads(table.schema.metadata[b"facts"])
-        known = facts.pop("version") == version
-        return _Read(predictions=table.replace_schema_metadata(None), **facts) if known else None
-    except (OSError, KeyError, TypeError, ValueError, pa.ArrowException):
-        return None

@@ -57,6 +57,12 @@ def test_params_with_the_most_values_have_an_axis_and_what_a_model_does_not_use_
     assert [label for _, label in sorted(plot.axes[0].labels)] == ["100", "20", "9", NONE]
 
 
+def test_long_values_that_look_alike_have_places_of_their_own() -> None:
+    axis = drawn({"train.name": [f"a long name {number} of a backbone" for number in range(3)]}, [1, 2, 3]).axes[0]
+    assert len({*axis.heights}) == 3
+    assert {label for _, label in axis.labels} == {"a long\N{HORIZONTAL ELLIPSIS}ackbone"}
+
+
 def test_sixty_runs_and_many_params_stay_readable() -> None:
     columns = {f"train.p{place}": [place * row % 61 for row in range(60)] for place in range(1, 13)}
     plot = drawn(columns, [row / 60 for row in range(60)])

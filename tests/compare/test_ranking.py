@@ -244,6 +244,8 @@ def test_equal_models_are_not_told_apart(made, params: Params) -> None:
         made(f"epochs-{epochs}", f"{{model: cnn, epochs: {epochs}}}", answers(20))
     found = compare_runs(Workspace(made.root, made.root), params)
     assert found.equal == 3
+    assert found.notes[0].startswith("This project has no commit, so runs are taken by the name of their experiment")
+    assert found.notes[0].endswith("git add -A && git commit.")
     assert names(found.rows) == ["epochs-3", "epochs-4", "epochs-5"]  # the one you had first
     assert [(row.gap.difference, row.gap.worse) for row in found.rows] == [(0, False)] * 3
 

@@ -124,7 +124,7 @@ def _axis(
         logarithmic = min(values) > 0 and max(values) / min(values) > 100
         places = [float(value) for value in values]
     else:
-        texts = [shorten(plain(value), _MOST) for value in values]
+        texts = [plain(value) for value in values]
         numbers = {text: value for text, value in zip(texts, values, strict=True) if _is_number(value)}
         # From the top: texts by name, numbers from the largest, and what is not there.
         names = sorted({*texts} - {*numbers, _ABSENT}) + sorted(numbers, key=lambda text: -numbers[text])
@@ -138,5 +138,5 @@ def _axis(
     labels: list[tuple[float, str]] = []
     for height, text in (inner[0], inner[-1], *inner):
         if all(abs(height - other) >= _APART for other, _ in labels):
-            labels.append((height, text))
+            labels.append((height, shorten(text, _MOST)))
     return Axis(name, title, x, tuple(heights), tuple(labels), logarithmic)

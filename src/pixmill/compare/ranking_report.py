@@ -87,7 +87,10 @@ def ranking_text(ranking: Ranking, *, test: bool = False) -> str:
         lines += [line, *_wrap(f"{facts}{'; ' if told else ''}{', '.join(told)}", "    ")]
     few = any(row.gap and row.gap.difference and row.gap.low is None for row in rows)
     lines += [f"  {note}" for note in (_LIMITS_NOTE, *([_FEW_NOTE] if few else []))] if len(rows) > 1 else []
-    notes = [f"{row.model.name}, {_when(row)}, is not in the table: {row.why}." for row in ranking.others]
+    notes = [
+        f"{row.model.name}, {_in_use(row) and 'in use, '}{_when(row)}, is not in the table: {row.why}."
+        for row in ranking.others
+    ]
     notes += [_left_out(ranking)] if ranking.left_out else []
     for note in (*([_TEST_NOTE] if test and rows else []), *notes, *ranking.notes):
         lines += ["", *_wrap(note)]

@@ -51,7 +51,9 @@ def test_sides_gate_and_what_is_missing_follow(whole):
 
 
 def test_the_command_that_opens_the_pages_of_runs_is_named_once_where_no_server_does():
-    run = MlflowRun("1", "owl", "http://127.0.0.1:5000/#/runs/1", None, None, {}, "mlflow ui --backend-store-uri x")
+    run = MlflowRun(
+        "1", "owl", "http://127.0.0.1:5000/#/runs/1", None, None, {}, command="mlflow ui --backend-store-uri x"
+    )
     text = words(render_page(comparison(base=revision("main", run=run), head=revision("cnn", run=run))))
     assert text.count("To open pages of MLflow: mlflow ui --backend-store-uri x") == 1
 

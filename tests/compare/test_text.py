@@ -40,7 +40,9 @@ def test_the_verdict_is_first_and_each_subject_follows() -> None:
 
 def test_the_command_that_opens_the_pages_of_runs_is_named_where_no_server_does() -> None:
     assert "To open them" not in comparison_text(comparison())
-    served = MlflowRun("1", "owl", "http://127.0.0.1:5000/#/runs/1", None, None, {}, "mlflow ui --backend-store-uri x")
+    served = MlflowRun(
+        "1", "owl", "http://127.0.0.1:5000/#/runs/1", None, None, {}, command="mlflow ui --backend-store-uri x"
+    )
     text = comparison_text(comparison(base=revision("main", run=None), head=revision("cnn", run=served)))
     assert text.endswith("  Head: owl, http://127.0.0.1:5000/#/runs/1\n  To open them: mlflow ui --backend-store-uri x")
 

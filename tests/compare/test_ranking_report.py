@@ -49,7 +49,7 @@ def test_the_text_fits_a_terminal() -> None:
     small = next(place for place, line in enumerate(lines) if line.strip().startswith("small-0"))
     assert "0.022 (\N{MINUS SIGN}0.060 to +0.016)  0.310" in lines[small]
     assert lines[small + 1].endswith("3 seeds, 0.880 to 0.900; train.epochs=9")
-    assert lines[small + 3].endswith("no seed; train.model=features")
+    assert lines[small + 3].endswith("the seed has no effect; train.model=features")
     assert lines[small + 4].startswith("  The limits of differences and p hold for all pairs at once")
     assert lines[small + 2].split()[-3:] == ["worse", NONE, NONE]
     assert "is not in the table: its classes differ: only it has <i>parka." in text

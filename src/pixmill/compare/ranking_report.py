@@ -238,9 +238,9 @@ def _cells(row: RankedModel) -> tuple[str, str, str, str, str, str]:
 def _seeds(row: RankedModel) -> str:
     """Return how many trainings a row stands for, and how far apart they are."""
     if row.seeds == "same":
-        return "no seed"
+        return "the seed has no effect"
     if row.seeds == "one":
-        return "1 seed"
+        return "one seed only"
     values = [value for _, value in row.trainings]
     return f"{len(values)} seeds, {min(values):.3f} to {max(values):.3f}"
 

@@ -67,7 +67,8 @@ def test_the_run_in_mlflow_says_what_made_the_model(finished) -> None:
     outs = {out["path"]: out["md5"] for stage in lock.values() for out in stage["outs"]}
     assert run.data.params["train.epochs"] == "6"
     assert run.data.params["split.image_size"]
-    resolved = RunReader(Workspace(finished.path, finished.path)).read(run.info.run_id, "params.json")
+    reader = RunReader(Workspace(finished.path, finished.path))
+    resolved = reader.read(reader.get(run.info.run_id), "params.json")
     assert resolved is not None
     assert parse_params(resolved.decode()) == load_params(finished.path)
     assert "train.momentum" not in run.data.params

@@ -68,7 +68,9 @@ def test_a_run_that_waited_is_sent_once_as_of_its_own_time(away, store, place):
     assert (recorded.info.status, recorded.data.metrics) == ("FINISHED", {"train_loss": 0.5, "best_loss": 0.5})
     assert (recorded.info.start_time, recorded.info.end_time) == (away.data.started, away.data.ended)
     assert recorded.data.params == away.data.params
-    assert json.loads(RunReader(store.workspace).read(recorded.info.run_id, "params.json"))["train"]["batch_size"] == 32
+    reader = RunReader(store.workspace)
+    resolved = json.loads(reader.read(reader.get(recorded.info.run_id), "params.json"))
+    assert resolved["train"]["batch_size"] == 32
     assert pending_names(place) == []
     assert sync(store.workspace).line() == "no pending runs"
     assert len(store.runs()) == 1

@@ -60,7 +60,8 @@ def test_a_value_that_mlflow_cuts_is_whole_in_the_file(training, store):
     with training(params=parse_params(f"classes: {classes}\nscrape: {{snapshot: '2026-11-20'}}\n")) as run:
         pass
     assert len(store.client.get_run(run.run_id).data.params["classes"]) == 6000
-    assert json.loads(RunReader(store.workspace).read(run.run_id, "params.json"))["classes"] == classes
+    reader = RunReader(store.workspace)
+    assert json.loads(reader.read(reader.get(run.run_id), "params.json"))["classes"] == classes
 
 
 def test_dvc_s_hash_is_the_digest_of_the_dataset(training, store):

@@ -72,14 +72,15 @@ def test_images_are_made_ahead_in_other_processes(sources):
 
 
 def test_who_waits_at_the_end_is_let_go(sources):
-    image = sources(jpeg(1))
+    image = sources(jpeg(1, 950))
     found = []
 
     with Previews(lambda _: image, limits=LIMITS, workers=1) as previews:
         threads = [threading.Thread(target=lambda n=n: found.append(previews.get(f"{n}"))) for n in range(40)]
         for thread in threads:
             thread.start()
-        time.sleep(0.1)
+        while not found:
+            time.sleep(0.001)
     for thread in threads:
         thread.join(60)
     assert len(found) == 40

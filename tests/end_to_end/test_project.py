@@ -168,7 +168,8 @@ def test_experiments_run_in_a_new_project_and_are_compared(copy) -> None:
     found = json.loads(done_by(copy, "pixmill", "compare", "elsewhere", "later", "--json"))
     assert (found["verdict"], found["metrics"]["accuracy"]["diff"]) == ("same", 0)
     assert "evaluate.draws" in done_by(copy, "pixmill", "compare", "HEAD")
-    assert "later" in done_by(copy, "pixmill", "compare", "--runs")
+    # All have the weights of main.
+    assert "in use, experiment and run" in done_by(copy, "pixmill", "compare", "--runs")
 
 
 def test_a_second_teammate_runs_nothing_again_and_sees_the_runs(shoes, server, tmp_path) -> None:
@@ -189,7 +190,8 @@ def test_a_second_teammate_runs_nothing_again_and_sees_the_runs(shoes, server, t
     assert run.data.metrics["test_accuracy"] == pytest.approx(clone.metrics("evaluate")["accuracy"], rel=1e-5)
     lock = hashlib.sha256((clone.path / "pixmill.lock").read_bytes()).hexdigest()
     assert run.data.tags["pixmill.lock"] == lock
-    assert run.info.run_name in done_by(clone, "pixmill", "compare", "--runs")
+    (row,) = json.loads(done_by(clone, "pixmill", "compare", "--runs", "--json"))["rows"]
+    assert (row["run"]["name"], row["in_use"]) == (run.info.run_name, True)
     assert f"MLflow: {server.uri}" in done_by(clone, "pixmill", "summary")
     image = next((clone.path / "data" / "coat").glob("*.png"))
     assert "coat" in done_by(clone, "pixmill", "predict", "--model", f"runs:/{run.info.run_id}", str(image))

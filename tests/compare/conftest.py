@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from pixmill.core.workspace import Workspace
+from pixmill.record.store import connect
 from tests.compare.projects import produce, record, start
 from tests.version_control import dvc_repo, git
 
@@ -31,6 +32,14 @@ def history(tmp_path_factory):
             git(root, "checkout", ".")
             repo.checkout(force=True)
         yield root
+
+
+@pytest.fixture(scope="session")
+def database(tmp_path_factory):
+    """An MLflow database without runs, which takes seconds to make."""
+    path = tmp_path_factory.mktemp("database") / "mlflow.db"
+    connect(f"sqlite:///{path}")
+    return path
 
 
 @pytest.fixture

@@ -18,14 +18,6 @@ from tests.compare.recorded import HEAD, PIPELINE, add_experiment, add_run, answ
 from tests.version_control import commit, dvc, start_repository
 
 
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An MLflow database without runs, which takes seconds to make."""
-    path = tmp_path_factory.mktemp("database") / "mlflow.db"
-    connect(f"sqlite:///{path}")
-    return path
-
-
 @pytest.fixture
 def made(tmp_path: Path, database: Path):
     """Return what adds a run to the project in ``made.root``, which has nothing else yet."""

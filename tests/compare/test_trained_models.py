@@ -18,13 +18,6 @@ from tests.compare.recorded import BASELINE, PIPELINE, add_experiment, add_run, 
 from tests.version_control import commit, git, start_repository
 
 
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("database") / "mlflow.db"
-    connect(f"sqlite:///{path}")
-    return path
-
-
 @pytest.fixture
 def workspace(tmp_path: Path, database: Path) -> Workspace:
     """A project with a commit, and an empty database."""

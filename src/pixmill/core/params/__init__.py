@@ -1,7 +1,7 @@
 r"""The parameters of a run: ``params.yaml``, parsed whole and refused by name.
 
 - ``document``: the whole file, and its values by dotted name
-- ``sections``, ``scrape``, ``train``, ``validate`` and ``review``: one frozen class a section
+- ``sections``, ``scrape``, ``train``, ``validate``, ``review`` and ``sweep``: one frozen class a section
 - ``yaml_text``: YAML as DVC reads it
 - ``refusal``: what a wrong key is told
 
@@ -23,6 +23,7 @@ from pixmill.core.params.document import Params, flat, load_params, parse_overri
 from pixmill.core.params.review import ReviewParams
 from pixmill.core.params.scrape import SOURCES, FolderParams, KerasParams, ScrapeParams, UrlsParams
 from pixmill.core.params.sections import EvaluateParams, Severity, SplitParams
+from pixmill.core.params.sweep import RangeParams, SweepParams
 from pixmill.core.params.train import (
     AugmentationParams,
     BackboneParams,
@@ -48,11 +49,13 @@ __all__ = [
     "FolderParams",
     "KerasParams",
     "Params",
+    "RangeParams",
     "ReviewParams",
     "ScheduleParams",
     "ScrapeParams",
     "Severity",
     "SplitParams",
+    "SweepParams",
     "TrainParams",
     "UrlsParams",
     "ValidateParams",

@@ -13,6 +13,7 @@ from pixmill.core.params.refusal import keys_of, refusals
 from pixmill.core.params.review import ReviewParams
 from pixmill.core.params.scrape import ScrapeParams
 from pixmill.core.params.sections import ClassName, EvaluateParams, Section, SplitParams
+from pixmill.core.params.sweep import RangeParams, SweepParams
 from pixmill.core.params.train import TrainParams
 from pixmill.core.params.validate import ValidateParams
 from pixmill.core.params.yaml_text import NEXT, parse_yaml, read_text
@@ -21,8 +22,19 @@ from pixmill.core.words import did_you_mean
 _RESERVED = {"train", "val", "test", "unlabelled"}
 """Folder names under ``data/`` that can be no class."""
 
-_OF_NO_STAGE = {"review"}
+_OF_NO_STAGE = {"review", "sweep"}
 """Sections that no stage depends on, so that DVC does not miss them."""
+
+SEARCHED = ("train.", "split.image_size", "split.aspect", "split.resize")
+"""Names of params that a sweep may search begin so; other params change what is measured, or measure nothing."""
+
+_NOT_SEARCHED = (
+    "train.seed",
+    "train.threads",
+    "train.cross_validation",
+    "train.learning_curve",
+    "train.target_accuracy",
+)
 
 
 class Params(Section):
@@ -46,6 +58,8 @@ class Params(Section):
     train: TrainParams = Field(default=TrainParams(), description="The model and its training.")
     evaluate: EvaluateParams = Field(default=EvaluateParams(), description="Metrics and figures.")
     review: ReviewParams = Field(default=ReviewParams(), description="What `pixmill compare` judges a change by.")
+
+    sweep: SweepParams = Field(default=SweepParams(), description="What `pixmill sweep` searches.")
 
     @field_validator("classes")
     @classmethod
@@ -83,6 +97,33 @@ class Params(Section):
                 f"evaluate.unlabelled: expected a folder that is neither a class nor a split, received {folder!r}"
             )
         return self
+
+    @model_validator(mode="after")
+    def _searched(self) -> Self:
+        for name, values in self.sweep.space.items():
+            if not name.startswith(SEARCHED) or name.startswith(_NOT_SEARCHED):
+                raise ValueError(f"sweep.space.{name}: {_not_searched(name, flat(self))}")
+            tried = (values.low, values.high) if isinstance(values, RangeParams) else values
+            for value in tried:
+                try:
+                    self.changed({name: value})
+                except ParamsError as error:
+                    raise ValueError("\n".join(f"sweep.space.{line}" for line in error.message.splitlines())) from None
+        return self
+
+    def changed(self, values: Mapping[str, Any]) -> Self:
+        """Return these params with other values, without the section ``sweep``.
+
+        Args:
+            values: By dotted name; items of a list go by their places.
+
+        Raises:
+            ParamsError: A name is unknown or a value wrong; one line for each.
+        """
+        content = self.model_dump(mode="json", by_alias=True, exclude={"sweep"})
+        for name, value in values.items():
+            _put(content, name, value, flat(self))
+        return _check(content)  # type: ignore[return-value]
 
     def sources(self) -> list[str]:
         """Return the sources of all classes, in order and without repetition."""
@@ -174,22 +215,42 @@ def parse_overrides(params: Params, texts: Mapping[str, str]) -> dict[str, Any]:
             raise ParamsError(f"{name}: no such parameter{did_you_mean(name, current)}", next="edit params.yaml")
         with contextlib.suppress(ParamsError):
             values[name] = parse_yaml(text)
-        *sections, key = name.split(".")
-        owner = content
-        try:
-            for section in sections:
-                owner = owner[int(section) if isinstance(owner, list) else section]
-        except KeyError:
-            raise ParamsError(f"{name}: a name with a dot cannot be set here", next="edit params.yaml") from None
-        owner[key] = values[name]
+        _put(content, name, values[name], current)
         if isinstance(current[name], str):
             # A text may look like a number, such as the salt 7.
             try:
                 _check(content)
             except ParamsError:
-                owner[key] = values[name] = text
+                values[name] = text
+                _put(content, name, text, current)
     _check(content)
     return values
+
+
+def _put(content: Any, name: str, value: Any, known: Mapping[str, Any]) -> None:
+    """Set one value in the content of a file, by its dotted name."""
+    *sections, key = name.split(".")
+    owner = content
+    try:
+        for section in sections:
+            owner = owner[int(section) if isinstance(owner, list) else section]
+        owner[int(key) if isinstance(owner, list) else key]
+    except (KeyError, IndexError, TypeError, ValueError):
+        what = (
+            "a name with a dot cannot be set here" if name in known else f"no such parameter{did_you_mean(name, known)}"
+        )
+        raise ParamsError(f"{name}: {what}", next="edit params.yaml") from None
+    owner[int(key) if isinstance(owner, list) else key] = value
+
+
+def _not_searched(name: str, known: Mapping[str, Any]) -> str:
+    """Return why a sweep does not search a param."""
+    if name not in known:
+        return f"no such parameter{did_you_mean(name, known)}"
+    return (
+        "a sweep searches what makes a better model: params of train but for seed, threads, folds, learning curve and "
+        "target accuracy, and image_size, aspect and resize of split"
+    )
 
 
 def _check(content: Any) -> Params:

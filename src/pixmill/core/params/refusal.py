@@ -26,6 +26,9 @@ _PATTERNS = {
     ORIGIN: "a host name with its port, such as 'example.org:8080'",
 }
 
+_KINDS = ("[range]", "[list]")
+"""What of several kinds a value is, where its form tells."""
+
 _SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 """The bounds of pydantic's constraints, by the attribute that holds them, in the order that they are told."""
 
@@ -52,11 +55,11 @@ def refusals(model: type[BaseModel], error: ValidationError) -> list[str]:
 
 
 def _line(model: type[BaseModel], detail: Any) -> str:
-    location = _locate(model, detail["loc"])
+    location = _locate(model, tuple(part for part in detail["loc"] if part not in _KINDS))
     name = ".".join(_key(part) for part in location if part != "[key]") or "params.yaml"
     received = _quote(detail["input"])
     if detail["type"] in ("extra_forbidden", "invalid_key"):
-        known = keys_of(_bare(_field_at(model, location[:-1])))
+        known = keys_of(_some(_bare(_field_at(model, location[:-1]))))
         if hint := did_you_mean(str(location[-1]), known):
             return f"{name}: unknown key{hint}"
         return f"{name}: expected one of the keys {', '.join(known)}, received {received}"
@@ -76,7 +79,9 @@ def _locate(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[in
     """Return a location without the kinds, of several that a value may be of, which are no place in the file."""
     for depth in range(1, len(location)):
         found = _bare(_field_at(model, location[:depth]))
-        if get_origin(found) in (Union, types.UnionType) and get_origin(_some(found)) not in (tuple, dict):
+        if get_origin(found) in (Union, types.UnionType) and not (
+            get_origin(_some(found)) in (tuple, dict) or _is_section(_some(found))
+        ):
             return location[:depth]
     return location
 
@@ -112,7 +117,7 @@ def _field_at(model: type[BaseModel], location: tuple[int | str, ...]) -> Any:
             # A list's items are of its first argument, a mapping's values of its second.
             annotation = get_args(owner)[get_origin(owner) is dict]
             continue
-        if not (isinstance(owner, type) and issubclass(owner, BaseModel)):
+        if not _is_section(owner):
             break
         field = next((item for name, item in owner.model_fields.items() if part in (item.alias, name)), None)
         if field is None:
@@ -123,6 +128,10 @@ def _field_at(model: type[BaseModel], location: tuple[int | str, ...]) -> Any:
 
 def _bare(annotation: Any) -> Any:
     return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+
+
+def _is_section(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
 def _some(annotation: Any) -> Any:
@@ -155,12 +164,12 @@ def describe(annotation: Any, constraints: tuple[Any, ...] = ()) -> str:
         return f"a list of {items}, {f'{most:,} at most, ' if most else ''}each {describe(arguments[0])}"
     if origin is dict:
         if get_origin(arguments[0]) is not Literal:
-            return "a mapping from classes"
+            return f"a mapping from {'params' if arguments[0] is str else 'classes'}"
         return f"a mapping from any of {', '.join(get_args(arguments[0]))} to {describe(arguments[1])}"
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if _is_section(annotation):
         return f"a section with the keys {', '.join(keys_of(annotation))}"
-    if annotation is bool:
-        return "true or false"
+    if annotation in (bool, Any):
+        return "true or false" if annotation is bool else "a value"
     if annotation is str:
         pattern = next((item.pattern for item in constraints if getattr(item, "pattern", None)), None)
         filled = any(getattr(item, "min_length", None) for item in constraints)

@@ -1,0 +1,70 @@
+"""The section that ``pixmill sweep`` searches by; no stage depends on it."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from pixmill.core.params.review import HighMetric, LowMetric
+from pixmill.core.params.sections import Section
+
+Number = float | int
+
+
+class RangeParams(Section):
+    """All numbers between two, ends included; whole ones if both ends are."""
+
+    low: Number = Field(description="Smallest value.", examples=[0.0001])
+    high: Number = Field(description="Largest value.", examples=[1.0])
+    log: bool = Field(default=False, description="Whether to search by magnitude: as much below a value as above.")
+
+    @model_validator(mode="after")
+    def _ascending(self) -> Self:
+        if self.low >= self.high:
+            raise ValueError(f"expected low < high, received {self.low} and {self.high}")
+        if self.log and self.low <= 0:
+            raise ValueError(f"expected low > 0 for a logarithmic range, received {self.low}")
+        return self
+
+
+List = Annotated[tuple[Any, ...], Field(min_length=1, max_length=1000, strict=False)]
+Values = Annotated[
+    Annotated[RangeParams, Tag("[range]")] | Annotated[List, Tag("[list]")],
+    # So that a wrong range is not also told to be no list.
+    Discriminator(lambda given: "[range]" if isinstance(given, dict | RangeParams) else "[list]"),
+]
+"""What is tried of one param."""
+
+
+class SweepParams(Section):
+    """Which params are searched, by which metric, and how long."""
+
+    space: dict[str, Values] = Field(
+        default={},
+        max_length=50,
+        description="Params of `train`, and image_size, aspect and resize of `split`, by dotted name: each with a "
+        "list of values or a range. Default: a few params of the model at hand, which `pixmill sweep --show` prints.",
+        examples=[
+            {
+                "train.features.head": ["logistic", "mlp"],
+                "train.features.inverse_regularization": {"low": 0.0001, "high": 1, "log": True},
+            }
+        ],
+    )
+    metric: Literal[HighMetric, LowMetric] | None = Field(
+        default=None, description="Metric on validation that decides; null: `review.metric`.", examples=["log_loss"]
+    )
+    trials: int = Field(default=50, ge=1, le=100_000, description="How many different models to fit.", examples=[20])
+    sampler: Literal["tpe", "random", "grid"] = Field(
+        default="tpe",
+        description="What chooses the next values: `tpe` (tree-structured Parzen estimator, which learns from earlier "
+        "trials), `random`, or `grid`: all combinations of lists.",
+    )
+    folds: Annotated[int, Field(ge=2, le=20)] | None = Field(
+        default=None,
+        description="Cross-validate each model on that many folds of training and validation images; null: measure it "
+        "on validation.",
+        examples=[5],
+    )
+    seed: int = Field(
+        default=7, ge=0, le=2**31 - 1, description="Random seed of the sampler and of the folds.", examples=[1]
+    )

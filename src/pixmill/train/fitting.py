@@ -126,6 +126,17 @@ class Fitter(ABC):
         )
         return np.concatenate([np.asarray(graph(pixels, training=False), np.float32) for pixels, _ in batches])
 
+    def answer(self, classifier: keras.Model, part: Part) -> npt.NDArray[np.float32]:
+        """Return a fitted classifier's probabilities for images, before calibration; shape (images, labels).
+
+        Args:
+            classifier: The classifier.
+            part: The images.
+        """
+        # Called directly: `predict_on_batch` of one network after the other warns of retracing.
+        batches = part.batches(_BATCH)
+        return np.concatenate([np.asarray(classifier(pixels, training=False), np.float32) for pixels, _ in batches])
+
     def fit_shares(
         self, data: FitData, classifier: keras.Model
     ) -> Callable[[npt.NDArray[np.int64], Checkpoints], npt.NDArray[np.integer]]:
@@ -143,9 +154,8 @@ class Fitter(ABC):
             if len(rows) < len(data.training):
                 what = f"Train on {len(rows):,} images"
                 model, *_ = self.fit(FitData(data.training.take(rows), data.validation, checkpoints, what=what))
-            # Called directly: `predict_on_batch` of one network after the other warns of retracing.
-            batches = data.validation.batches(_BATCH)
-            return np.concatenate([np.asarray(model(pixels, training=False)).argmax(axis=1) for pixels, _ in batches])
+            classes: npt.NDArray[np.integer] = self.answer(model, data.validation).argmax(axis=1)
+            return classes
 
         return answer
 

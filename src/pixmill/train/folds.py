@@ -38,32 +38,36 @@ class FoldResult:
         number: From 0.
         accuracy: Accuracy on the fold's images of a model that was not trained on them.
         loss: Mean loss on the fold's images.
+        answers: The model's probabilities for the fold's images, before calibration; shape (images, labels).
     """
 
     number: int
     accuracy: float
     loss: float
+    answers: npt.NDArray[np.float32]
 
 
-def folds_of(training: Part, validation: Part) -> Iterator[Fold]:
-    """Yield the folds that the split stage assigned, in the order of their numbers.
+def folds_of(training: Part, validation: Part, numbers: npt.NDArray[np.int64] | None = None) -> Iterator[Fold]:
+    """Yield folds, in the order of their numbers.
 
     Args:
         training: The training split.
         validation: The validation split.
+        numbers: The fold of each training and each validation image, in turn; default: those of the split stage.
 
     Raises:
-        ManifestError: The images have no folds.
+        ManifestError: The split stage assigned none.
     """
     both = (training, validation)
     rows = pd.concat([part.rows for part in both], ignore_index=True)
-    if "fold" not in rows or rows["fold"].isna().any():
-        raise ManifestError(
-            "train.cross_validation needs folds, but the split stage made none",
-            next="set split.folds in params.yaml, for example to 5, then: dvc repro",
-        )
+    if numbers is None:
+        if "fold" not in rows or rows["fold"].isna().any():
+            raise ManifestError(
+                "train.cross_validation needs folds, but the split stage made none",
+                next="set split.folds in params.yaml, for example to 5, then: dvc repro",
+            )
+        numbers = rows["fold"].to_numpy(np.int64)
     targets = np.concatenate([part.targets for part in both])
-    numbers = rows["fold"].to_numpy(np.int64)
 
     def chosen_part(name: Any, chosen: npt.NDArray[np.bool_]) -> Part:
         places = np.flatnonzero(chosen)
@@ -74,7 +78,7 @@ def folds_of(training: Part, validation: Part) -> Iterator[Fold]:
         yield Fold(number, chosen_part("train", numbers != number), chosen_part("val", numbers == number))
 
 
-def cross_validate(fitter: Fitter, number: int, data: FitData) -> FoldResult:
+def cross_validate(fitter: Fitter, fold: Fold, data: FitData, until: int, folds: int) -> FoldResult:
     """Fit a model without a fold, and measure it on that fold.
 
     The number of epochs is the main training's best epoch: choosing the best epoch on the fold itself would make its
@@ -82,17 +86,25 @@ def cross_validate(fitter: Fitter, number: int, data: FitData) -> FoldResult:
 
     Args:
         fitter: Fits the model.
-        number: The fold, from 0.
-        data: The images, the fold's as validation split; the number of epochs; and the fold's own checkpoints, for this
-            number of epochs.
+        fold: The fold.
+        data: The main training's checkpoints, within which the fold has its own for this number of epochs, and its
+            callback.
+        until: The number of epochs.
+        folds: How many folds there are.
     """
-    result = data.checkpoints.load_finished(data.callback)
-    if result is None:
-        result = fitter.fit(data).checkpoint
-        # Its weights are not used.
-        data.checkpoints.save(replace(result, best={}))
+    # With `train.minutes` the best epoch may differ next time.
+    kept = data.checkpoints.within(f"fold-{fold.number}-{until}")
+    with data.callback.on_fold(fold.number) as callback:
+        result = kept.load_finished(callback)
+        if result is None:
+            what = f"Train fold {fold.number + 1} of {folds}"
+            fitted = fitter.fit(FitData(fold.training, fold.validation, kept, callback, until, what))
+            # Its weights are not used.
+            result = replace(fitted.checkpoint, best={"answers": fitter.answer(fitted.classifier, fold.validation)})
+            kept.save(result)
     last = result.history[-1]
-    return FoldResult(number, accuracy=last.val_accuracy, loss=last.val_loss)
+    answers: npt.NDArray[np.float32] = result.best["answers"]  # type: ignore[assignment]
+    return FoldResult(fold.number, accuracy=last.val_accuracy, loss=last.val_loss, answers=answers)
 
 
 def fold_metrics(results: Sequence[FoldResult]) -> dict[str, Any]:

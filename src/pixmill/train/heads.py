@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from pixmill.images.parts import Part, Shards
 from pixmill.learn.features import part_features
-from pixmill.learn.heads import head_features
+from pixmill.learn.heads import features_of, head_features
 from pixmill.learn.layers import feature_layers, last_features, several_layers
 from pixmill.learn.networks import build_head, fuse
 from pixmill.learn.tensorflow import keras
@@ -20,6 +20,9 @@ from pixmill.train.checkpoints import Checkpoint, Checkpoints
 from pixmill.train.fitting import FitData, Fitted, Fitter, weights_of
 from pixmill.train.logistic import fit_logistic, fit_path
 from pixmill.train.scaling import Features, Scaled, Scaling
+
+_BATCH = 1024
+"""Images whose features are in memory at a time."""
 
 
 class _FeatureFitter(Fitter):
@@ -85,6 +88,13 @@ class HeadFitter(_FeatureFitter):
         """
         known, asked = (self.features_of(part) for part in (data.training, data.validation))
         return fit_path(known, data.training.targets, self.params, strengths, labels=self.labels, asked=asked)
+
+    def answer(self, classifier: keras.Model, part: Part) -> npt.NDArray[np.float32]:
+        """Do so from the images' features."""
+        head = keras.Model(features_of(classifier), classifier.output)
+        features = self.features_of(part)
+        batches = (features[start : start + _BATCH] for start in range(0, len(features), _BATCH))
+        return np.concatenate([np.asarray(head(batch, training=False), np.float32) for batch in batches])
 
     def novelty_features(self, training: Part, classifier: keras.Model) -> Features:
         """Return the stored ones of the top."""

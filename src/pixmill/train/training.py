@@ -2,52 +2,32 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pixmill.core.errors import ManifestError, TrainError
-from pixmill.core.files import read_json
 from pixmill.core.params import TrainParams
-from pixmill.core.progress import announce
-from pixmill.images.parts import Part, load_parts
-from pixmill.learn.determinism import fix_threads
+from pixmill.images.parts import Part
 from pixmill.learn.heads import head_features
-from pixmill.learn.networks import describe_model
 from pixmill.learn.novelty import Novelty
 from pixmill.learn.precision import Precision
-from pixmill.learn.tensorflow import keras, tf
+from pixmill.learn.tensorflow import keras
 from pixmill.train.callback import Callback
 from pixmill.train.checkpoints import Checkpoint, Checkpoints
-from pixmill.train.fitting import FitData, Fitter, NetworkFitter
 from pixmill.train.folds import FoldResult, cross_validate, fold_metrics, folds_of
-from pixmill.train.heads import FineTuner, HeadFitter
+from pixmill.train.heads import HeadFitter
 from pixmill.train.history import Epoch, Monitor, best_of
 from pixmill.train.learning_curve import LearningCurve, learning_curve
 from pixmill.train.logistic import inverse_regularization
-from pixmill.train.novelty import SAMPLE, fit_novelty
 from pixmill.train.regularization import MOST_VALUES, RegularizationPath, regularization_path
 from pixmill.train.scaling import Features
-from pixmill.train.strategy import choose_strategy, several_processes
-from pixmill.train.training_key import training_key
-
-_TAKEN_OVER = "train: reused the weights of an earlier training: nothing they depend on has changed"
-
-
-class InputFormat(TypedDict):
-    """How an image becomes the model's input."""
-
-    image_size: int
-    aspect: str
-    resize: str
+from pixmill.train.weights import InputFormat, open_training
 
 
 @dataclass(frozen=True)
@@ -167,84 +147,37 @@ def train(
         TrainError: The model does not fit the images or the memory, or the loss is not finite.
         Interrupted: SIGINT or SIGTERM arrived; the last complete epoch is kept.
     """
-    preprocessing = _preprocessing(folder / "preprocessing.json")
-    parts = load_parts(folder, classes, image_size=preprocessing["image_size"])
-    test = parts.pop("test")
-    folds = list(folds_of(parts["train"], parts["val"])) if params.cross_validation else []
-    # Importing TensorFlow takes seconds.
-    announce(f"train: {describe_model(params)}, fitted to {len(parts['train']):,} images")
-    fix_threads(params.threads)
-
-    with contextlib.ExitStack() as stack:
-        checkpoints = Checkpoints()
-        # Several processes keep none: killed at different moments, they would resume from different epochs.
-        if scratch and not several_processes():
-            key = training_key(folder, parts, params, labels=classes, root=root)
-            checkpoints = Checkpoints(scratch / "checkpoints" / f"{key}.npz")
-        features = (scratch or Path(stack.enter_context(tempfile.TemporaryDirectory()))) / "features"
-        fitter = _fitter_for(params)(params, len(classes), preprocessing["image_size"], root, features)
-        stack.enter_context(choose_strategy(params).scope())
-        stack.enter_context(_enough_memory())
-        data = FitData(parts["train"], parts["val"], checkpoints, callback or Callback(), test=test)
-        val_features = None
-        if fitted := checkpoints.load_finished(data.callback):
-            classifier = fitter.build()
-            classifier.set_weights(list(fitted.best.values()))
-            announce(_TAKEN_OVER)
-        else:
-            classifier, fitted, val_features = fitter.fit(data)
-            rows = np.unique(np.linspace(0, len(parts["train"]) - 1, SAMPLE).astype(np.int64))
-            novelty = fit_novelty(fitter.novelty_features(parts["train"].take(rows), classifier))
-            fitted = replace(fitted, state={} if novelty is None else novelty._asdict())
-            checkpoints.save(fitted)
-        until = best_of(fitted.history, params.monitor).epoch
-        # The folds use the precision that was chosen once.
-        settled = replace(fitter, params=params.model_copy(update={"precision": fitted.precision}))
-        results = []
-        for fold in folds:
-            # With `train.minutes` the best epoch may differ next time.
-            kept = checkpoints.within(f"fold-{fold.number}-{until}")
-            with data.callback.on_fold(fold.number) as followed:
-                what = f"Train fold {fold.number + 1} of {len(folds)}"
-                fold_data = FitData(fold.training, fold.validation, kept, followed, until, what)
-                results.append(cross_validate(settled, fold.number, fold_data))
-
+    with open_training(folder, params, classes=classes, root=root, scratch=scratch, callback=callback) as opened:
+        folds = list(folds_of(opened.data.training, opened.data.validation)) if params.cross_validation else []
+        fitted = opened.fit()
+        data, classifier, checkpoints, settled = opened.data, fitted.classifier, opened.data.checkpoints, fitted.settled
+        results = [cross_validate(settled, fold, data, fitted.until, len(folds)) for fold in folds]
         curve = None
         is_logistic = params.model == "features" and params.features.head == "logistic"
         if params.learning_curve == "always" or (params.learning_curve == "auto" and is_logistic):
             answer = partial(_kept_answers, settled.fit_shares(data, classifier), checkpoints)
-            curve = learning_curve(parts["train"], parts["val"], len(classes), seed=params.seed, answer=answer)
+            curve = learning_curve(data.training, data.validation, len(classes), seed=params.seed, answer=answer)
         path = None
         if is_logistic and isinstance(settled, HeadFitter):
             width = head_features(classifier).shape[-1]
-            if len(parts["train"]) * width <= MOST_VALUES:
+            if len(data.training) * width <= MOST_VALUES:
                 answers = partial(_kept_path, partial(settled.fit_strengths, data), checkpoints)
-                path = regularization_path(parts["val"], inverse_regularization(params), answers)
+                path = regularization_path(data.validation, inverse_regularization(params), answers)
     return Trained(
         classifier=classifier,
         labels=tuple(classes),
-        history=tuple(fitted.history),
-        images={name: len(part) for name, part in parts.items()},
-        training=parts["train"],
-        validation=parts["val"],
-        preprocessing=preprocessing,
+        history=tuple(fitted.checkpoint.history),
+        images={"train": len(data.training), "val": len(data.validation)},
+        training=data.training,
+        validation=data.validation,
+        preprocessing=opened.preprocessing,
         monitor=params.monitor,
         folds=tuple(results),
-        precision=fitted.precision,
+        precision=fitted.checkpoint.precision,
         learning_curve=curve,
         regularization=path,
-        features=val_features,
-        novelty=Novelty(**fitted.state) if fitted.state else None,  # type: ignore[arg-type]
-    )
-
-
-def _fitter_for(params: TrainParams) -> type[Fitter]:
-    if params.model == "features":
-        return HeadFitter
-    return (
-        FineTuner
-        if params.model == "backbone" and params.backbone.unfreeze and not params.backbone.dense
-        else NetworkFitter
+        features=fitted.features,
+        novelty=Novelty(**state) if (state := fitted.checkpoint.state) else None,  # type: ignore[arg-type]
     )
 
 
@@ -276,22 +209,3 @@ def _kept_path(
     logarithms = answers(strengths)
     kept.save(Checkpoint([], [], {}, {"logarithms": logarithms, "strengths": np.array(strengths)}, finished=True))
     return logarithms
-
-
-@contextlib.contextmanager
-def _enough_memory() -> Iterator[None]:
-    """Turn an out-of-memory error of the block into a helpful message."""
-    try:
-        yield
-    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
-        raise TrainError(
-            "not enough memory for this model and batch size",
-            next="lower train.batch_size in params.yaml, or choose a smaller model, then: dvc repro train",
-        ) from error
-
-
-def _preprocessing(path: Path) -> InputFormat:
-    match read_json(path, stage="split"):
-        case {"image_size": int(image_size), "aspect": str(aspect), "resize": str(resize)}:
-            return {"image_size": image_size, "aspect": aspect, "resize": resize}
-    raise ManifestError(f"{path} lacks image_size, aspect or resize", next="dvc repro -f split")

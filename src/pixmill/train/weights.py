@@ -1,0 +1,161 @@
+"""One training's weights: fitted by the fitter of its model, or reused from an earlier training with the same key."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypedDict
+
+import numpy as np
+
+from pixmill.core.errors import ManifestError, TrainError
+from pixmill.core.files import read_json
+from pixmill.core.params import TrainParams
+from pixmill.core.progress import announce
+from pixmill.images.parts import load_parts
+from pixmill.learn.determinism import fix_threads
+from pixmill.learn.networks import describe_model
+from pixmill.learn.tensorflow import keras, tf
+from pixmill.train.callback import Callback
+from pixmill.train.checkpoints import Checkpoint, Checkpoints
+from pixmill.train.fitting import FitData, Fitter, NetworkFitter
+from pixmill.train.heads import FineTuner, HeadFitter
+from pixmill.train.history import best_of
+from pixmill.train.novelty import SAMPLE, fit_novelty
+from pixmill.train.scaling import Features
+from pixmill.train.strategy import choose_strategy, several_processes
+from pixmill.train.training_key import training_key
+
+_TAKEN_OVER = "train: reused the weights of an earlier training: nothing they depend on has changed"
+
+
+class InputFormat(TypedDict):
+    """How an image becomes the model's input."""
+
+    image_size: int
+    aspect: str
+    resize: str
+
+
+@dataclass(frozen=True)
+class FittedWeights:
+    """A fitted classifier, as it is kept.
+
+    Args:
+        classifier: The classifier, uncompiled, with the best epoch's weights.
+        checkpoint: Its finished training.
+        settled: The fitter, with the precision that was chosen once: folds and the like use it, too.
+        features: Features of the validation split, if they were needed to fit the model.
+    """
+
+    classifier: keras.Model
+    checkpoint: Checkpoint
+    settled: Fitter
+    features: Features | None = None
+
+    @property
+    def until(self) -> int:
+        """The best epoch, from 1; for a solver, its iteration of the lowest loss."""
+        return best_of(self.checkpoint.history, self.settled.params.monitor).epoch
+
+
+@dataclass(frozen=True)
+class OpenTraining:
+    """A training whose images are read and whose fitter is chosen.
+
+    Args:
+        fitter: Fits the model.
+        data: The images, the checkpoints and the callback.
+        key: What the weights depend on; empty where nothing is kept.
+        preprocessing: How an image becomes the model's input.
+    """
+
+    fitter: Fitter
+    data: FitData
+    key: str
+    preprocessing: InputFormat
+
+    def fit(self) -> FittedWeights:
+        """Fit the classifier, or reuse an earlier training.
+
+        Raises:
+            TrainError: The model does not fit the images, or the loss is not finite.
+            Interrupted: SIGINT or SIGTERM arrived; the last complete epoch is kept.
+        """
+        fitter, data = self.fitter, self.data
+        features = None
+        if checkpoint := data.checkpoints.load_finished(data.callback):
+            classifier = fitter.build()
+            classifier.set_weights(list(checkpoint.best.values()))
+            announce(_TAKEN_OVER)
+        else:
+            classifier, checkpoint, features = fitter.fit(data)
+            rows = np.unique(np.linspace(0, len(data.training) - 1, SAMPLE).astype(np.int64))
+            novelty = fit_novelty(fitter.novelty_features(data.training.take(rows), classifier))
+            checkpoint = replace(checkpoint, state={} if novelty is None else novelty._asdict())
+            data.checkpoints.save(checkpoint)
+        params = fitter.params.model_copy(update={"precision": checkpoint.precision})
+        return FittedWeights(classifier, checkpoint, replace(fitter, params=params), features)
+
+
+@contextlib.contextmanager
+def open_training(
+    folder: Path,
+    params: TrainParams,
+    *,
+    classes: Sequence[str],
+    root: Path = Path(),
+    scratch: Path | None = None,
+    callback: Callback | None = None,
+) -> Iterator[OpenTraining]:
+    """Open a training, with the arguments and errors of :func:`pixmill.train.train`; fit within the block."""
+    preprocessing = _preprocessing(folder / "preprocessing.json")
+    parts = load_parts(folder, classes, image_size=preprocessing["image_size"])
+    test = parts.pop("test")
+    # Importing TensorFlow takes seconds.
+    announce(f"train: {describe_model(params)}, fitted to {len(parts['train']):,} images")
+    fix_threads(params.threads)
+    with contextlib.ExitStack() as stack:
+        checkpoints, key = Checkpoints(), ""
+        # Several processes keep none: killed at different moments, they would resume from different epochs.
+        if scratch and not several_processes():
+            key = training_key(folder, parts, params, labels=classes, root=root)
+            checkpoints = Checkpoints(scratch / "checkpoints" / f"{key}.npz")
+        features = (scratch or Path(stack.enter_context(tempfile.TemporaryDirectory()))) / "features"
+        fitter = _fitter_for(params)(params, len(classes), preprocessing["image_size"], root, features)
+        stack.enter_context(choose_strategy(params).scope())
+        stack.enter_context(_enough_memory())
+        data = FitData(parts["train"], parts["val"], checkpoints, callback or Callback(), test=test)
+        yield OpenTraining(fitter, data, key, preprocessing)
+
+
+def _fitter_for(params: TrainParams) -> type[Fitter]:
+    if params.model == "features":
+        return HeadFitter
+    return (
+        FineTuner
+        if params.model == "backbone" and params.backbone.unfreeze and not params.backbone.dense
+        else NetworkFitter
+    )
+
+
+@contextlib.contextmanager
+def _enough_memory() -> Iterator[None]:
+    """Turn an out-of-memory error of the block into a helpful message."""
+    try:
+        yield
+    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+        raise TrainError(
+            "not enough memory for this model and batch size",
+            next="lower train.batch_size in params.yaml, or choose a smaller model, then: dvc repro train",
+        ) from error
+
+
+def _preprocessing(path: Path) -> InputFormat:
+    match read_json(path, stage="split"):
+        case {"image_size": int(image_size), "aspect": str(aspect), "resize": str(resize)}:
+            return {"image_size": image_size, "aspect": aspect, "resize": resize}
+    raise ManifestError(f"{path} lacks image_size, aspect or resize", next="dvc repro -f split")

@@ -1,0 +1,82 @@
+"""The best of many models is worth less than its value on the images that chose it."""
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+from sklearn.metrics import f1_score
+
+from pixmill.metrics.limits import accuracy_interval
+from pixmill.metrics.selection import selected_value, stratified_weights
+
+GROUPS = np.arange(300)
+TABLES, MODELS = 400, 40
+
+
+def answers(right: np.ndarray, actual: np.ndarray, classes: int = 3) -> list[np.ndarray]:
+    """Return probabilities of models that answer rightly where they are told to, shape (images, models)."""
+    return [np.eye(classes)[np.where(column, actual, (actual + 1) % classes)] for column in right.T]
+
+
+def test_a_single_model_has_the_value_that_it_has() -> None:
+    actual = np.arange(300) % 3
+    found = selected_value(
+        "macro_f1", actual, answers(GROUPS[:, None] >= 30, actual), GROUPS, draws=1000, confidence=0.95
+    )
+    predicted = np.where(GROUPS < 30, (actual + 1) % 3, actual)
+    assert found.value == pytest.approx(f1_score(actual, predicted, average="macro"), abs=0.01)
+    assert found.low < found.value < found.high
+    assert (found.draws, found.left_out) == (1000, 0)
+
+
+def test_the_lowest_loss_is_chosen_where_lower_is_better() -> None:
+    actual = np.arange(300) % 3
+    sure, unsure = (np.where(np.eye(3)[actual] == 1, p, (1 - p) / 2) for p in (0.9, 0.5))
+    found = selected_value("log_loss", actual, [unsure, sure], GROUPS, draws=200, confidence=0.9, lower_is_better=True)
+    assert found.value == pytest.approx(-np.log(0.9))
+
+
+def test_near_duplicates_are_drawn_together() -> None:
+    weights = stratified_weights(np.repeat([0, 1], 30), np.repeat(np.arange(20), 3), 500)
+    assert weights.shape == (20, 500)
+    assert (weights[:10].sum(axis=0) == 10).all()
+    assert (weights[10:].sum(axis=0) == 10).all()
+
+
+def test_draws_that_lack_a_class_are_left_out_and_counted() -> None:
+    actual = np.array([0] * 100 + [1] * 2)
+    given = answers(np.ones((102, 1), bool), actual, 2)
+    found = selected_value("macro_f1", actual, given, np.arange(102), draws=1000, confidence=0.95)
+    assert found.left_out == pytest.approx(500, abs=80)  # Both of two are drawn half of the time.
+    assert found.draws + found.left_out == 1000
+    alone = np.array([0] * 100 + [1])
+    given = answers(np.ones((101, 1), bool), alone, 2)
+    assert selected_value("macro_f1", alone, given, np.arange(101), draws=100, confidence=0.95) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("accuracies", [np.full(MODELS, 0.9), np.linspace(0.8, 0.95, MODELS)], ids=["equal", "unequal"])
+@pytest.mark.parametrize("correlation", [0, 0.5, 0.9])
+def test_limits_cover_the_selected_model_in_simulated_sweeps(accuracies, correlation) -> None:
+    generator = np.random.default_rng(1)
+    limits = norm.ppf(accuracies)
+
+    def draw() -> np.ndarray:
+        own = generator.standard_normal((300, MODELS))
+        shared = generator.standard_normal((300, 1))
+        return np.sqrt(correlation) * shared + np.sqrt(1 - correlation) * own < limits
+
+    actual = np.arange(300) % 3
+    covered, on_test, bias, widths = [], [], [], []
+    for _ in range(TABLES):
+        right = draw()
+        best = int(right.mean(axis=0).argmax())
+        found = selected_value("accuracy", actual, answers(right, actual), GROUPS, draws=100, confidence=0.95)
+        covered.append(found.low <= accuracies[best] <= found.high)
+        bias.append(found.value - accuracies[best])
+        widths.append(found.high - found.low)
+        low, high = accuracy_interval(draw()[:, best], GROUPS, draws=2000, confidence=0.95)
+        on_test.append(low <= accuracies[best] <= high)
+    assert np.mean(covered) >= 0.92
+    assert abs(np.mean(bias)) <= 0.01
+    assert np.median(widths) <= 0.12
+    assert 0.92 <= np.mean(on_test) <= 0.98

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from pixmill.train.checkpoints import pinned_keys
+
 _IDLE = 7 * 86_400
 """Seconds after which a cache that was not used gives way to the newest of its kind."""
 
@@ -21,7 +23,8 @@ _CACHES = ("train/features/[!.]*.sqlite", "train/features/[!.]*.tflite", "valida
 def stale_scratch(home: Path) -> list[Path]:
     """Return the files and folders that may go, while no stage and no DVC runs.
 
-    - finished trainings, but for the newest: those that are needed are in DVC's cache, too
+    - finished trainings, but for the newest and those that a sweep pinned: DVC's cache has what is needed, too
+    - images that a sweep packed in another size
     - caches of features and measures that were not used for a week, but for the newest of each kind
     - pages of ``dvc plots``, and what killed processes left half-written, or in the folders of temporary experiments
 
@@ -29,7 +32,7 @@ def stale_scratch(home: Path) -> list[Path]:
         home: The repository's own root.
     """
     scratch, temporary, now = home / ".pixmill", home / ".dvc" / "tmp" / "exps", time.time()
-    found = [*_finished(scratch / "train" / "checkpoints"), *scratch.glob("plots")]
+    found = [*_finished(scratch / "train" / "checkpoints"), *scratch.glob("plots"), *scratch.glob("sweep/splits/*")]
     for pattern in _CACHES:
         found += [path for path in _newest_first(scratch.glob(pattern))[1:] if now - _modified(path) > _IDLE]
     found += [path for path in scratch.rglob(".part-*") if now - _modified(path) > _ABANDONED]
@@ -38,12 +41,12 @@ def stale_scratch(home: Path) -> list[Path]:
 
 
 def _finished(folder: Path) -> Iterator[Path]:
-    """Yield the files of all finished trainings but the newest, each with those of its folds and its curve."""
-    trainings = defaultdict(list)
+    """Yield the files of finished trainings, each with those of its folds and its curve."""
+    trainings, pinned = defaultdict(list), pinned_keys(folder)
     for path in _newest_first(folder.glob("[!.]*.npz")):
         trainings[path.name.partition(".")[0]].append(path)
     for key, files in list(trainings.items())[1:]:
-        if (folder / f"{key}.npz") in files and _is_finished(folder / f"{key}.npz"):
+        if key not in pinned and (folder / f"{key}.npz") in files and _is_finished(folder / f"{key}.npz"):
             yield from files
 
 

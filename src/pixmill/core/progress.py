@@ -1,5 +1,6 @@
 """Progress of long work: a bar on a terminal, plain periodic lines elsewhere."""
 
+import contextlib
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -96,8 +97,23 @@ def track(items: Iterable[Item], what: str, total: int | None = None, *, unit: s
             progress.advance()
 
 
+_quiet = False
+
+
+@contextlib.contextmanager
+def only_warnings() -> Iterator[None]:
+    """Announce nothing but warnings while the block runs: it does many times what is usually done once."""
+    global _quiet
+    before, _quiet = _quiet, True
+    try:
+        yield
+    finally:
+        _quiet = before
+
+
 def announce(text: str) -> None:
     """Print a line on standard error, above the bars that are on a terminal."""
     from tqdm import tqdm
 
-    tqdm.write(text, file=sys.stderr)
+    if not _quiet or text.startswith("warning"):
+        tqdm.write(text, file=sys.stderr)

@@ -6,17 +6,13 @@ from functools import partial
 from pixmill.core.files import file_digest, fresh_folder, write_bytes, write_figures, write_text
 from pixmill.core.params import Params
 from pixmill.core.workspace import Workspace
-from pixmill.learn.classifier import save_calibration
-from pixmill.learn.litert_export import export_classifier
-from pixmill.learn.model_folder import save_classifier
 from pixmill.learn.networks import describe_model
-from pixmill.learn.novelty import save_novelty
-from pixmill.learn.preset_files import describe_preset
 from pixmill.pages.train import curves_figure, draw_samples, render_report
 from pixmill.record.epochs import EpochLogger
 from pixmill.record.run_recorder import RunRecorder
 from pixmill.record.stage_runs import training_run
 from pixmill.train import Interrupted, Trained, curves_csv, is_chief, learning_curve_csv, train
+from pixmill.train.saving import save_trained
 
 
 def main(workspace: Workspace, params: Params) -> None:
@@ -43,14 +39,7 @@ def _write(workspace: Workspace, params: Params, trained: Trained, record: RunRe
     tables = {"curves": curves_csv(trained.history), "learning_curve": learning_curve_csv(trained.learning_curve)}
     write_figures(root, "train", headline=trained.headline(), full=trained.metrics(), tables=tables)
     write_bytes(folder / "samples.jpg", samples.sheet())
-    weights = save_classifier(model, trained.labels, folder, **trained.preprocessing)
-    if settings.model != "cnn" and (preset := describe_preset(settings.backbone)) is not None:
-        write_text(folder / "preset.txt", f"{preset}\n")
-    if trained.novelty is not None:
-        save_novelty(folder, trained.novelty)
-    cache = workspace.scratch("train") / "features"
-    export_classifier(model, settings, folder, scratch=cache, novelty=trained.novelty, root=root)
-    save_calibration(folder, trained.validation, target=settings.target_accuracy, features=trained.features)
+    weights = save_trained(trained, settings, folder, scratch=workspace.scratch("train") / "features", root=root)
     print(f"train: {trained.summary()}\ntrain: reports/train.html")
     # Everything is on disk from here on: what MLflow does not accept can be recorded later.
     record.set_weights(file_digest(weights, "md5"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,9 @@ WEIGHTS = "pixmill.weights"
 
 RESOLVED = "params.json"
 """Where a run has all its params, with the defaults of the version that made it."""
+
+SWEEP = "pixmill.sweep"
+"""Tag of the parent run of a sweep, by which its trials find it again."""
 
 LINKED = "pixmill.linked"
 """Tag of a run created by an evaluation because its training is not in this MLflow."""
@@ -40,17 +43,13 @@ def deliver(client: MlflowClient, data: RunData, folder: Path, *, home: Path) ->
         folder: The folder of the pending run.
         home: The repository's own root.
     """
-    open_run(client, data, home=home, query=f"tags.`{WEIGHTS}` = '{data.weights}'" if data.weights else None)
+    open_run(client, data, home=home, query=origin_query(data))
+    uploads: list[Callable[[], object]] = []
     for child in data.children:
         child.parent = data.run_id
-        query = f"tags.`mlflow.parentRunId` = '{child.parent}' and attributes.run_name = '{child.name}'"
-        open_run(client, child, home=home, query=query)
-        _end(client, child)
-    # MLflow writes this file last: a model without it was not saved completely.
-    uploads = [
-        partial(_upload_model, client, str(data.run_id), description.parent)
-        for description in sorted((folder / "models").glob("*/MLmodel"))
-    ]
+        send_child(client, child, home=home)
+        uploads += _model_uploads(client, child, folder / "children" / str(child.name))
+    uploads += _model_uploads(client, data, folder)
     if (folder / "artifacts").is_dir():
         uploads.insert(0, partial(client.log_artifacts, str(data.run_id), str(folder / "artifacts")))
     errors = []
@@ -63,6 +62,26 @@ def deliver(client: MlflowClient, data: RunData, folder: Path, *, home: Path) ->
     _end(client, data)
     if errors:
         raise errors[0]
+
+
+def send_child(client: MlflowClient, data: RunData, *, home: Path) -> None:
+    """Find or create a child run that has ended, by its parent and its name, and send what is missing."""
+    query = f"tags.`mlflow.parentRunId` = '{data.parent}' and attributes.run_name = '{data.name}'"
+    open_run(client, data, home=home, query=query)
+    _end(client, data)
+
+
+def origin_query(data: RunData) -> str | None:
+    """Return what finds the run that an earlier process opened for the same weights, or the same sweep."""
+    if data.weights:
+        return f"tags.`{WEIGHTS}` = '{data.weights}'"
+    return f"tags.`{SWEEP}` = '{data.tags[SWEEP]}'" if SWEEP in data.tags else None
+
+
+def _model_uploads(client: MlflowClient, data: RunData, folder: Path) -> list[Callable[[], object]]:
+    # MLflow writes this file last: a model without it was not saved completely.
+    found = sorted((folder / "models").glob("*/MLmodel"))
+    return [partial(_upload_model, client, str(data.run_id), description.parent) for description in found]
 
 
 def open_run(client: MlflowClient, data: RunData, *, home: Path, query: str | None = None) -> None:
@@ -198,7 +217,7 @@ def _log_model_figures(client: MlflowClient, data: RunData) -> None:
 def _end(client: MlflowClient, data: RunData) -> None:
     """End the run if these data own it: not that of ``mlflow run``, nor the training that an evaluation found."""
     run = client.get_run(str(data.run_id))
-    own = data.stage == "train" or LINKED in run.data.tags
+    own = data.stage != "evaluate" or LINKED in run.data.tags
     if run.info.status in ("RUNNING", "KILLED") and own and data.run_id != data.project:
         client.set_terminated(run.info.run_id, status=data.status, end_time=data.ended)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pixmill.core.progress import announce
 from pixmill.core.workspace import Workspace
 from pixmill.pages.base import figure_png
-from pixmill.record.delivery import WEIGHTS, close_dead_runs, open_run
+from pixmill.record.delivery import WEIGHTS, close_dead_runs, open_run, origin_query, send_child
 from pixmill.record.lineage import data_hashes, image_count
 from pixmill.record.model_format import save_classifier_model, save_keras_model
 from pixmill.record.pending import RunData, now
@@ -83,7 +83,7 @@ class RunRecorder:
             close_dead_runs(self._client)
         except Exception as error:  # noqa: BLE001 (backends raise what they like)
             self._fail(error)
-        self._send(partial(open_run, data=self.data, home=self._workspace.home))
+        self._send(partial(open_run, data=self.data, home=self._workspace.home, query=origin_query(self.data)))
 
     @contextlib.contextmanager
     def child(self, name: str, params: Mapping[str, Any]) -> Iterator[RunRecorder]:
@@ -101,6 +101,26 @@ class RunRecorder:
         with child.end_on_error():
             yield child
         child.end("FINISHED")
+
+    def add_child(self, data: RunData, *, live: bool = True) -> None:
+        """Add a child run that has ended, such as a trial.
+
+        Args:
+            data: Its data, with a name that its siblings do not have.
+            live: Whether it is sent at once, rather than with the rest at the end. Default: at once.
+        """
+        data.parent, data.origin = self.data.run_id, self.data.origin
+        self.data.children.append(data)
+        if live:
+            self._send(partial(send_child, data=data, home=self._workspace.home))
+
+    def of_child(self, name: str) -> RunRecorder:
+        """Return the recorder of a child that was added, to log models with it.
+
+        Args:
+            name: Its name.
+        """
+        return RunRecorder(self._workspace, next(data for data in self.data.children if data.name == name), self)
 
     @contextlib.contextmanager
     def end_on_error(self) -> Iterator[None]:
@@ -261,7 +281,10 @@ class RunRecorder:
         )
 
     def _make_folder(self) -> Path:
-        if self._folder is None:
+        if self._folder is None and self._root is not self:
+            self._folder = self._root._make_folder() / "children" / str(self.data.name)
+            self._folder.mkdir(parents=True, exist_ok=True)
+        elif self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix=".part-", dir=self._workspace.scratch("record")))
         return self._folder
 
@@ -271,7 +294,7 @@ class RunRecorder:
             models.mkdir(exist_ok=True)
             save(models / name)
         except Exception as error:  # noqa: BLE001 (MLflow and converters raise what they like)
-            self.faults.append(f"the model {name} ({line_of(error)})")
+            self._root.faults.append(f"the model {name} ({line_of(error)})")
 
 
 def sanitize_names(named: Mapping[str, Value]) -> dict[str, Value]:

@@ -3,12 +3,12 @@
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pixmill.core.params import Params, TrainParams, flat
 from pixmill.core.workspace import Workspace
-from pixmill.record.delivery import LINKED, RESOLVED, WEIGHTS
+from pixmill.record.delivery import LINKED, RESOLVED, SWEEP, WEIGHTS
 from pixmill.record.lineage import code_tags, data_tags, process_tags, source_tags
 from pixmill.record.pending import RunData
 from pixmill.record.run_recorder import RunRecorder
@@ -53,6 +53,41 @@ def training_run(
     with run.end_on_error(), run.watching_machine():
         yield run
     run.finish()
+
+
+@contextlib.contextmanager
+def sweep_run(workspace: Workspace, *, name: str, study: str, params: Mapping[str, Any]) -> Iterator[RunRecorder]:
+    """Open the parent run of a sweep's trials, or go on with it, and record it completely when the block ends.
+
+    Args:
+        workspace: The project's workspace.
+        name: The run's name.
+        study: What is the same for all processes that work on this sweep.
+        params: What the sweep does, flattened.
+
+    Yields:
+        The run. None of its methods raises because of MLflow.
+    """
+    root = workspace.root
+    quiet_mlflow()
+    data = RunData("sweep", name=name)
+    data.origin = {**source_tags("train"), "mlflow.source.name": "pixmill sweep", **process_tags()}
+    data.tags = {SWEEP: study} | code_tags(root) | data_tags(root)
+    run = RunRecorder(workspace, data)
+    run.log_params(params)
+    run.log_parts({"train": "training", "val": "validation"})
+    run.log_file(root / "params.yaml", "params.yaml")
+    run.open()
+    try:
+        yield run
+    except KeyboardInterrupt:
+        data.status = "KILLED"
+        raise
+    except BaseException:
+        data.status = "FAILED"
+        raise
+    finally:
+        run.finish()
 
 
 @contextlib.contextmanager

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from pixmill.core.files import keep_newest, remove_temporary, replacing
+from pixmill.core.files import keep_newest, remove_temporary, replacing, write_text
 from pixmill.core.progress import announce
 from pixmill.learn.precision import Precision
 from pixmill.train.callback import Callback
@@ -21,7 +21,10 @@ from pixmill.train.history import Epoch, Timing
 Arrays = Mapping[str, npt.NDArray[np.generic]]
 
 _MOST_BYTES = 10**9
-"""Maximum total size of all checkpoints, finished or not; the oldest are deleted first."""
+"""Maximum total size of all checkpoints that are not pinned, finished or not; the oldest are deleted first."""
+
+_PINNED = "pinned"
+"""The file that names pinned trainings."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,16 @@ class Checkpoint:
     best: Arrays
     precision: Precision = "float32"
     finished: bool = False
+
+
+def pin(folder: Path, keys: Iterable[str]) -> None:
+    """Keep finished trainings, whatever else is written, until others are pinned instead.
+
+    Args:
+        folder: That of the checkpoints.
+        keys: Of the trainings.
+    """
+    write_text(folder / _PINNED, "".join(f"{key}\n" for key in keys))
 
 
 class Checkpoints:
@@ -125,7 +138,9 @@ class Checkpoints:
         try:
             with replacing(self._path) as temporary:
                 np.savez(temporary, record=np.frombuffer(json.dumps(record).encode(), np.uint8), **arrays)  # type: ignore[arg-type]
-            keep_newest(self._path.parent.glob("[!.]*.npz"), _MOST_BYTES)
+            pinned = pinned_keys(self._path.parent)
+            others = (path for path in self._path.parent.glob("[!.]*.npz") if path.name.partition(".")[0] not in pinned)
+            keep_newest(others, _MOST_BYTES)
         except OSError as error:
             if not self._refused:
                 announce(
@@ -133,6 +148,12 @@ class Checkpoints:
                     "continues; if it is killed, it resumes from the last checkpoint written, or starts over"
                 )
             self._refused = True
+
+
+def pinned_keys(folder: Path) -> set[str]:
+    """Return the keys of the trainings that are pinned."""
+    path = folder / _PINNED
+    return set(path.read_text().split()) if path.exists() else set()
 
 
 def _without(prefix: str, arrays: Arrays) -> Arrays:

@@ -43,18 +43,20 @@ def render_page(package: str, template: str, *, script: str | None = None, **con
 
     Every value is escaped: names, URLs and titles come from strangers. Templates extend ``base.html`` of this package
     and fill its blocks ``title``, ``lead`` and ``content``; their filters ``count`` (with its noun where one is given)
-    and ``percent`` show numbers, and ``shorten`` long names (:func:`shorten`).
+    and ``percent`` show numbers, and ``shorten`` long names (:func:`shorten`). A template of another package is named
+    ``<package>/<file>``.
 
     Args:
         package: The package that holds the template, such as ``pixmill.validate``.
         template: The template's file name there, such as ``report.html``.
-        script: The file name there of a script that this page needs besides that of all pages. Default: none.
+        script: The name of a script that this page needs besides that of all pages, likewise. Default: none.
         content: What the template names; a name that is not given is an error.
     """
     import jinja2
 
     def load(name: str) -> str:
-        owner = "pixmill.pages.base" if name in ("base.html", "macros.html") else package
+        owner, _, name = name.rpartition("/")
+        owner = "pixmill.pages.base" if name in ("base.html", "macros.html") else owner or package
         return files(owner).joinpath(name).read_text(encoding="utf-8")
 
     environment = jinja2.Environment(
@@ -65,8 +67,7 @@ def render_page(package: str, template: str, *, script: str | None = None, **con
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    scripts = [("pixmill.pages.base", "page.js"), *([(package, script)] if script else [])]
-    code = "".join(files(owner).joinpath(name).read_text(encoding="utf-8") for owner, name in scripts)
+    code = load("pixmill.pages.base/page.js") + (load(script) if script else "")
     environment.globals["script"] = code
     environment.globals["script_digest"] = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
     environment.filters["percent"] = lambda value: f"{100 * value:.1f} %"

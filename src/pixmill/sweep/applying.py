@@ -1,0 +1,82 @@
+"""A trial's values in ``params.yaml``, with its comments kept."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pixmill.core.errors import PixmillError
+from pixmill.core.files import write_text
+from pixmill.core.params import parse_params, read_text
+from pixmill.core.params.commented import dump_commented, load_commented
+from pixmill.core.params.reference import plain
+from pixmill.core.workspace import Workspace
+from pixmill.sweep.searching import Plan, open_trials
+from pixmill.sweep.space import current_values
+from pixmill.sweep.trial_store import SweepTrial
+from pixmill.train.checkpoints import pin
+
+
+def find_trial(workspace: Workspace, plan: Plan, number: int | None) -> SweepTrial:
+    """Return a complete trial of a sweep by its number; default: the best.
+
+    Raises:
+        PixmillError: There is no such trial.
+    """
+    trials = open_trials(workspace, plan.key).load()
+    best = plan.best(trials)
+    if not best:
+        raise PixmillError(
+            "there are no trials of these images, params and code yet", next="pixmill sweep, then repeat the command"
+        )
+    if number is None:
+        return best[0]
+    found = next((trial for trial in best if trial.number == number), None)
+    if found is None:
+        state = next((trial.state for trial in trials if trial.number == number), None)
+        why = f"there is no trial {number}" if state is None else f"trial {number} was {state}"
+        raise PixmillError(f"{why}; complete are {_listed(best)}", next="pixmill sweep --apply")
+    return found
+
+
+def apply_trial(workspace: Workspace, plan: Plan, trial: SweepTrial) -> list[str]:
+    """Write a trial's values into ``params.yaml``, and keep its weights, so that ``dvc repro`` fits nothing.
+
+    Args:
+        workspace: The project's workspace.
+        plan: The sweep's.
+        trial: The trial, complete.
+
+    Returns:
+        Each change in a line: ``train.features.head: logistic → mlp``.
+    """
+    path = workspace.root / "params.yaml"
+    text = read_text(path)
+    now = current_values(parse_params(text), plan.space)
+    changes = {name: value for name, value in trial.values.items() if value != now[name]}
+    if changes:
+        changed = _with_values(text, changes)
+        parse_params(changed)
+        write_text(path, changed)
+    pin(workspace.scratch("train") / "checkpoints", [trial.key])
+    return [f"{name}: {plain(now[name])} → {plain(value)}" for name, value in changes.items()]
+
+
+def _with_values(text: str, values: Mapping[str, Any]) -> str:
+    """Return a params file with other values; comments stay."""
+    content = load_commented(text)
+    for name, value in values.items():
+        *sections, key = name.split(".")
+        owner = content
+        for section in sections:
+            if isinstance(owner, list):
+                owner = owner[int(section)]
+                continue
+            if owner.get(section) is None:
+                owner[section] = {}
+            owner = owner[section]
+        owner[int(key) if isinstance(owner, list) else key] = value
+    return dump_commented(content)
+
+
+def _listed(trials: list[SweepTrial]) -> str:
+    numbers = sorted(trial.number for trial in trials)
+    return ", ".join(map(str, numbers[:20])) + (", …" if len(numbers) > 20 else "")

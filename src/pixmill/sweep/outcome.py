@@ -1,0 +1,137 @@
+"""What a sweep found: the best trial, which others may be as good, what to expect of it, and which params mattered."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from pixmill.compare.numbers import SplitAnswers
+from pixmill.compare.ranking import RankedModel, rank_models, with_params
+from pixmill.compare.trained_models import TrainedModel
+from pixmill.core.params import RangeParams, flat
+from pixmill.metrics.resampling import group_numbers
+from pixmill.metrics.selection import SelectedValue, selected_value
+from pixmill.sweep.searching import Plan
+from pixmill.sweep.space import Space, distributions, to_optuna
+from pixmill.sweep.trial_store import SweepTrial
+
+_DRAWS = 1000
+"""Bootstrap draws of the estimate."""
+
+_IMPORTANT = 10
+"""Trials from which on it can be told which params mattered."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A sweep so far.
+
+    Args:
+        plan: What it does.
+        trials: All finished ones, by number.
+        rows: The complete ones as a ranking has them, best first.
+        expected: What to expect of the best; ``None`` with one trial, or where that cannot be estimated.
+        importances: How much each param mattered, as shares that add up to one; empty for few trials.
+        images: How many images the trials answered about.
+    """
+
+    plan: Plan
+    trials: tuple[SweepTrial, ...]
+    rows: tuple[RankedModel, ...]
+    expected: SelectedValue | None
+    importances: dict[str, float]
+    images: int
+
+    @property
+    def best(self) -> SweepTrial:
+        """The trial with the best value."""
+        return self.plan.best([*self.trials])[0]
+
+    @property
+    def undecided(self) -> int:
+        """How many other trials are not significantly worse than the best."""
+        return sum(row.gap is not None and not row.gap.worse for row in self.rows[1:])
+
+    def in_state(self, state: str) -> int:
+        """Return how many trials ended in a state."""
+        return sum(trial.state == state for trial in self.trials)
+
+
+def outcome(plan: Plan, trials: Sequence[SweepTrial], images: pd.DataFrame) -> Outcome:
+    """Return what a sweep found.
+
+    Args:
+        plan: What it does.
+        trials: Its trials, at least one of them complete.
+        images: Those that they answered about, as :meth:`.TrialStore.images`.
+    """
+    done = [trial for trial in trials if trial.answers is not None]
+    ids, actual = pd.Index(images["id"]), images["target"].to_numpy(np.int64)
+    groups = group_numbers(images["cluster"].astype(str))
+    values = {trial.name: np.asarray(trial.answers, np.float64) for trial in done}
+    answers = {name: SplitAnswers(ids, actual, value) for name, value in values.items()}
+    judged = plan.params.model_copy(update={"review": plan.params.review.model_copy(update={"metric": plan.metric})})
+    models = [_as_model(plan, trial) for trial in done]
+    rows, _ = rank_models(models, answers, next(iter(answers.values())), groups, judged, base=None, test=False)
+    expected = None
+    if len(done) > 1:
+        expected = selected_value(
+            plan.metric,
+            actual,
+            [*values.values()],
+            groups,
+            draws=_DRAWS,
+            confidence=plan.params.evaluate.confidence,
+            lower_is_better=plan.lower_is_better,
+        )
+    return Outcome(plan, tuple(trials), tuple(with_params(rows)), expected, _importances(plan, done), len(ids))
+
+
+def _as_model(plan: Plan, trial: SweepTrial) -> TrainedModel:
+    params = plan.params.changed(trial.values)
+    return TrainedModel(
+        name=trial.name,
+        revision=trial.name,
+        kind="trial",
+        started=trial.started / 1000,
+        weights=trial.key,
+        commit=None,
+        params=flat(params),
+        recipe=None,
+        seconds=trial.seconds,
+        megabytes=None,
+        run=None,
+        predictions=pd.DataFrame(),
+    )
+
+
+def _importances(plan: Plan, trials: Sequence[SweepTrial]) -> dict[str, float]:
+    """Return how much each param mattered among all trials, by Optuna's PED-ANOVA; most important first.
+
+    Source: Watanabe, Bansal and Hutter, "PED-ANOVA: Efficiently Quantifying Hyperparameter Importance in Arbitrary
+    Subspaces", IJCAI 2023.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    space = _varied(plan.space, trials)
+    study = optuna.create_study(direction="minimize" if plan.lower_is_better else "maximize")
+    own = distributions(space)
+    for trial in trials:
+        if (chosen := to_optuna(space, trial.values)) is not None:
+            study.add_trial(optuna.trial.create_trial(params=chosen, distributions=own, value=trial.value))
+    values = {trial.value for trial in study.trials}
+    if len(study.trials) < _IMPORTANT or len(values) < 2 or len(space) < 2:
+        return {}
+    found = optuna.importance.get_param_importances(study)
+    return dict(sorted(found.items(), key=lambda each: -each[1]))
+
+
+def _varied(space: Space, trials: Sequence[SweepTrial]) -> Space:
+    """Return the params of which more than one value was tried."""
+    return {
+        name: values
+        for name, values in space.items()
+        if isinstance(values, RangeParams) or len({str(trial.values[name]) for trial in trials}) > 1
+    }

@@ -1,0 +1,114 @@
+"""A sweep in MLflow: a parent run, and a child run for each trial."""
+
+import contextlib
+import json
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from pixmill.compare.numbers import METRIC_NAMES
+from pixmill.core.files import significant, write_text
+from pixmill.core.params import flat
+from pixmill.core.params.reference import plain
+from pixmill.core.progress import announce, only_warnings
+from pixmill.core.workspace import Workspace
+from pixmill.record.pending import RunData
+from pixmill.record.run_recorder import RunRecorder
+from pixmill.record.stage_runs import sweep_run
+from pixmill.sweep.outcome import Outcome
+from pixmill.sweep.searching import PINNED, Plan
+from pixmill.sweep.splits import packed_split
+from pixmill.sweep.trial_store import SweepTrial, TrialStore
+from pixmill.train import train
+from pixmill.train.saving import save_trained
+
+
+@contextlib.contextmanager
+def recorded(workspace: Workspace, plan: Plan, store: TrialStore) -> Iterator[RunRecorder]:
+    """Open the sweep's run, with the trials that earlier processes finished; it is sent when the block ends.
+
+    Args:
+        workspace: The project's workspace.
+        plan: The sweep's.
+        store: Its trials.
+    """
+    name = f"sweep, {plan.params.train.model}"
+    settings = {name: value for name, value in plan.settings.model_dump(mode="json").items() if name != "trials"}
+    params = flat({"sweep": {**settings, "metric": plan.metric, "space": None}})
+    params |= {f"sweep.space.{name}": values for name, values in _spelt(plan).items()}
+    with sweep_run(workspace, name=name, study=_study(store), params=params) as run:
+        for trial in store.load():
+            run.add_child(as_run(plan, trial), live=False)
+        yield run
+
+
+def as_run(plan: Plan, trial: SweepTrial) -> RunData:
+    """Return the child run of a trial: its values, its curves, and its metric on validation."""
+    data = RunData("train", started=trial.started, name=trial.name)
+    data.tags = {"pixmill.trial": trial.state, **({"mlflow.note.content": trial.reason} if trial.reason else {})}
+    data.params = {
+        name: json.dumps(value) if isinstance(value, list | dict) else str(value)
+        for name, value in trial.values.items()
+    }
+    for curve in trial.curves:
+        figures = {name: value for name, value in curve.items() if name not in ("epoch", "ended")}
+        data.points += [
+            [name, float(value), int(curve["ended"]), int(curve["epoch"])] for name, value in figures.items()
+        ]
+    data.ended = trial.started + int(1000 * trial.seconds)
+    if trial.value is not None:
+        data.points.append([f"val_{plan.metric}", trial.value, data.ended, 0])
+    data.points.append(["seconds", trial.seconds, data.ended, 0])
+    data.status = "FAILED" if trial.state == "failed" else "FINISHED"
+    return data
+
+
+def record_outcome(run: RunRecorder, workspace: Workspace, found: Outcome, page: str) -> None:
+    """Add what the sweep found to its run, and the models of the best trials to theirs.
+
+    Args:
+        run: The sweep's.
+        workspace: The project's workspace.
+        found: What it found.
+        page: ``reports/sweep.html``.
+    """
+    plan, best = found.plan, found.best
+    run.log_metrics({f"val_{plan.metric}": best.value, "trials": float(len(found.trials))})
+    if found.expected:
+        expected = found.expected
+        run.log_metrics({"expected": expected.value, "expected_low": expected.low, "expected_high": expected.high})
+    run.describe(f"{METRIC_NAMES[plan.metric]} on validation {best.value:.3f}, {best.name} of {len(found.trials)}")
+    run.log_text(page, "reports/sweep.html")
+    announce(f"sweep: record the models of the best {min(PINNED, len(found.rows))}")
+    for row in found.rows[:PINNED]:
+        trial = next(trial for trial in found.trials if trial.name == row.model.name)
+        _record_model(run.of_child(trial.name), workspace, plan, trial)
+
+
+def _record_model(run: RunRecorder, workspace: Workspace, plan: Plan, trial: SweepTrial) -> None:
+    """Log a trial's model; its weights are there, unless they were too large to keep."""
+    params = plan.params.changed(trial.values)
+    settings = params.train.model_copy(update={"learning_curve": "never", "cross_validation": False})
+    folder = packed_split(workspace, params, workspace.scratch("sweep") / "splits")
+    scratch, root = workspace.scratch("train"), workspace.root
+    with only_warnings(), tempfile.TemporaryDirectory() as temporary:
+        trained = train(folder, settings, classes=params.classes, root=root, scratch=scratch)
+        save_trained(trained, settings, Path(temporary), scratch=scratch / "features", root=root)
+        run.log_model(trained.classifier)
+        run.log_classifier(Path(temporary))
+
+
+def _spelt(plan: Plan) -> dict[str, str]:
+    return {
+        name: json.dumps(significant(values.model_dump() if not isinstance(values, tuple) else list(values)))
+        for name, values in plan.space.items()
+    }
+
+
+def _study(store: TrialStore) -> str:
+    """Return what is the same for all processes that work on a sweep, and differs from other clones'."""
+    path = store.folder / "id"
+    if not path.exists():
+        write_text(path, uuid.uuid4().hex)
+    return path.read_text()

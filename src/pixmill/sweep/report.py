@@ -1,0 +1,186 @@
+"""A sweep as text for a terminal, as JSON, and as the page ``reports/sweep.html``."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from pixmill.compare.description import ComparisonTable
+from pixmill.compare.numbers import METRIC_NAMES
+from pixmill.compare.parallel_plot import parallel_plot
+from pixmill.compare.ranking import RankedModel, Ranking
+from pixmill.compare.ranking_report import cells, format_value, page_content
+from pixmill.compare.text import draw_table
+from pixmill.core.files import significant
+from pixmill.core.params import RangeParams
+from pixmill.core.words import count
+from pixmill.pages.base import render_page
+from pixmill.pages.base.chart import lines_svg, points_svg
+from pixmill.sweep.outcome import Outcome
+from pixmill.sweep.searching import Plan
+from pixmill.sweep.space import combinations, current_values
+
+_SHOWN = 10
+"""Trials that the terminal shows."""
+
+_SLICES = 8
+"""Params whose values are drawn against the metric."""
+
+NEXT = "pixmill sweep --apply && dvc repro"
+
+
+def headline(found: Outcome) -> str:
+    """Return which trial is the best, and how many others may be as good."""
+    best, name, others = found.best, METRIC_NAMES[found.plan.metric], len(found.rows) - 1
+    where = f"in {found.plan.settings.folds}-fold cross-validation" if found.plan.settings.folds else "on validation"
+    sentence = f"{best.name.capitalize()} of {len(found.trials)} has the best {name} {where}, {best.value:.3f}"
+    if best.number == 0 and others:
+        sentence += ": that of params.yaml as it is"
+    if others:
+        told = "cannot be told from it" if found.undecided else "all others are significantly worse"
+        sentence += f"; {f'{found.undecided} of the other {others:,} ' if found.undecided else ''}{told}"
+    return f"{sentence}."
+
+
+def expectation(found: Outcome) -> str | None:
+    """Return what to expect of the best; ``None`` where there is nothing to say."""
+    expected, best = found.expected, found.best
+    if expected is None:
+        return None if len(found.rows) < 2 else "What it is worth cannot be estimated: a class has too few images."
+    level = f"{100 * found.plan.params.evaluate.confidence:g} %"
+    return (
+        f"As the best of {len(found.rows)} it is partly luck: expect about {expected.value:.3f} ({level} CI "
+        f"{expected.low:.3f} to {expected.high:.3f}) on new images, not {best.value:.3f}."
+    )
+
+
+def sweep_text(found: Outcome) -> str:
+    """Return the result and the best trials as plain text."""
+    lines = [headline(found), *filter(None, [expectation(found)])]
+    lines += [f"{text}." for text in _ended(found)]
+    names = [*(found.rows[0].params if found.rows else ())]
+    headings = ("trial", f"{METRIC_NAMES[found.plan.metric]} (CI)", "difference", "", "seconds", *map(_short, names))
+    table = [
+        (row.model.name.removeprefix("trial "), value, difference, status, seconds, *(format_value(row.params[name]) for name in names))
+        for row in found.rows[:_SHOWN]
+        for value, difference, _, status, seconds, _ in [cells(row)]
+    ]
+    lines += ["", *draw_table(ComparisonTable(headings, tuple(table)), 160)]
+    if len(found.rows) > _SHOWN:
+        lines.append(f"… and {len(found.rows) - _SHOWN:,} more in reports/sweep.html")
+    if found.importances:
+        told = ", ".join(f"{name} {100 * share:.0f} %" for name, share in found.importances.items())
+        lines += ["", f"What mattered: {told}"]
+    return "\n".join([*lines, "", f"To take {found.best.name}: {NEXT}"])
+
+
+def sweep_json(found: Outcome) -> str:
+    """Return one JSON object, described in ``docs/sweep.md``: six significant digits, never NaN."""
+    plan, expected = found.plan, found.expected
+    rows = {row.model.name: row for row in found.rows}
+    document = {
+        "metric": plan.metric,
+        "folds": plan.settings.folds,
+        "images": found.images,
+        "summary": headline(found),
+        "best": found.best.number,
+        "expected": expected and {"value": expected.value, "low": expected.low, "high": expected.high, "draws": expected.draws, "left_out": expected.left_out},
+        "importances": found.importances,
+        "trials": [
+            {
+                "number": trial.number,
+                "state": trial.state,
+                "params": dict(trial.values),
+                "value": trial.value,
+                "worse": bool(rows[trial.name].gap and rows[trial.name].gap.worse) if trial.name in rows else None,  # type: ignore[union-attr]
+                "seconds": trial.seconds,
+                "reason": trial.reason,
+            }
+            for trial in found.trials
+        ],
+    }
+    return json.dumps(significant(document), indent=2, allow_nan=False, ensure_ascii=False)
+
+
+def render_sweep(found: Outcome) -> str:
+    """Return the page ``reports/sweep.html``."""
+    plan = found.plan
+    ranking = Ranking(plan.metric, plan.params.evaluate.confidence, found.rows, (), None, False, 0, ())
+    name = METRIC_NAMES[plan.metric]
+    done = [trial for trial in found.trials if trial.value is not None]
+    so_far, records = [], []
+    for trial in done:
+        so_far.append(trial)
+        records.append((trial.number, plan.best(so_far)[0].value or 0))
+    history = lines_svg(
+        {f"{name} of each trial": [(trial.number, trial.value or 0) for trial in done], "best so far": records},
+        name=f"{name} of each trial, and the best so far",
+        x_label="trial",
+        y_label=name,
+    )
+    names = [*found.importances, *(name for name in found.rows[0].params if name not in found.importances)]
+    slices = [(key, _slice(found.rows, key, name)) for key in names[:_SLICES] if key in found.rows[0].params]
+    return render_page(
+        "pixmill.sweep",
+        "page.html",
+        script="pixmill.compare/ranking.js",
+        found=found,
+        headline=headline(found),
+        expectation=expectation(found),
+        ended=_ended(found),
+        history=history if len(done) > 1 else None,
+        slices=slices,
+        next=NEXT,
+        **page_content(ranking),
+    )
+
+
+def describe_plan(plan: Plan, finished: int) -> str:
+    """Return what a sweep would try, for ``--show``.
+
+    Args:
+        plan: What it does.
+        finished: How many of its trials are finished.
+    """
+    now = current_values(plan.params, plan.space)
+    given = "sweep.space in params.yaml" if plan.settings.space else f"the default for the model {plan.params.train.model}; set sweep.space in params.yaml to change it"
+    rows = tuple((name, _spelt(values), format_value(now[name])) for name, values in plan.space.items())
+    number = combinations(plan.space)
+    how = f"{plan.settings.folds}-fold cross-validation" if plan.settings.folds else "the validation split"
+    lines = [
+        f"Space ({given}):",
+        "",
+        *draw_table(ComparisonTable(("param", "tried", "now"), rows), 120),
+        "",
+        f"{count(plan.settings.trials, 'trial')} by {plan.settings.sampler}, measured by {METRIC_NAMES[plan.metric]} on {how}"
+        + (f"; the space has {number:,} combinations" if number else ""),
+    ]
+    if finished:
+        lines.append(f"{count(finished, 'trial')} finished: the same command goes on from there")
+    return "\n".join(lines)
+
+
+def _spelt(values: Any) -> str:
+    if isinstance(values, RangeParams):
+        return f"{values.low:g} to {values.high:g}{', logarithmic' if values.log else ''}"
+    return ", ".join(map(format_value, values))
+
+
+def _slice(rows: Sequence[RankedModel], key: str, name: str) -> str:
+    """Return a chart of a param's values against the metric."""
+    points = [(row.params[key], row.value or 0) for row in rows]
+    return points_svg(points, name=f"{name} by {key}", x_label=_short(key), y_label=name)
+
+
+def _ended(found: Outcome) -> list[str]:
+    """Return how many trials did not end well."""
+    told = []
+    if pruned := found.in_state("pruned"):
+        told.append(f"{count(pruned, 'trial was', 'trials were')} ended early, as they were worse than most after as many epochs")
+    if failed := found.in_state("failed"):
+        reason = next(trial.reason for trial in found.trials if trial.state == "failed")
+        told.append(f"{count(failed, 'trial')} failed, the first one by: {reason}")
+    return told
+
+
+def _short(name: str) -> str:
+    return name.rpartition(".")[2]

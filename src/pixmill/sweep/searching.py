@@ -1,0 +1,379 @@
+"""The search: values are chosen by Optuna, and a model is fitted for each choice, until enough were tried."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from blake3 import blake3
+
+from pixmill.compare.numbers import LOWER_IS_BETTER
+from pixmill.compare.ranking import measure
+from pixmill.core.errors import LockedError, ParamsError, PixmillError, TrainError
+from pixmill.core.files import file_digest, hold_lock
+from pixmill.core.params import Params, SweepParams, flat
+from pixmill.core.progress import Progress, announce, only_warnings
+from pixmill.core.workspace import Workspace
+from pixmill.metrics.calibration import calibrate
+from pixmill.metrics.resampling import group_numbers
+from pixmill.provenance.results import digest_code
+from pixmill.sweep.space import (
+    Space,
+    combinations,
+    current_values,
+    default_space,
+    distributions,
+    from_optuna,
+    to_optuna,
+)
+from pixmill.sweep.splits import check_split, image_format, packed_split
+from pixmill.sweep.trial_store import SweepTrial, TrialStore
+from pixmill.train import Callback
+from pixmill.train.checkpoints import pin
+from pixmill.train.history import Epoch, Timing
+from pixmill.train.training_key import deciding_params
+from pixmill.train.trial import run_trial
+
+if TYPE_CHECKING:
+    import optuna
+
+PINNED = 3
+"""The best trials, whose weights are kept whatever else is."""
+
+_STUCK = 50
+"""Choices in a row that were made before, after which all combinations are gone through."""
+
+_STARTUP, _WARMUP = 5, 5
+"""Trials of networks before any is pruned, and epochs before it may be: those of Optuna's examples."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sweep does.
+
+    Args:
+        params: The whole of ``params.yaml``.
+        settings: Its section ``sweep``, with what the command line says.
+        space: What is tried.
+        metric: The metric that decides.
+        key: What a sweep depends on that goes on where an earlier one ended: the images, the other params, the code.
+    """
+
+    params: Params
+    settings: SweepParams
+    space: Space
+    metric: str
+    key: str
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether the best value is the lowest."""
+        return self.metric in LOWER_IS_BETTER
+
+    def best(self, trials: list[SweepTrial]) -> list[SweepTrial]:
+        """Return the complete trials, best first; of equal ones the earliest."""
+        sign = 1 if self.lower_is_better else -1
+        done = [trial for trial in trials if trial.value is not None]
+        return sorted(done, key=lambda trial: (sign * (trial.value or 0), trial.number))
+
+
+def plan(workspace: Workspace, params: Params, *, trials: int | None = None, folds: int | None = None) -> Plan:
+    """Return what a sweep would do.
+
+    Args:
+        workspace: The project's workspace.
+        params: Its params.
+        trials: Instead of ``sweep.trials``.
+        folds: Instead of ``sweep.folds``.
+
+    Raises:
+        ManifestError: The workspace has no packed images, or others than ``params.yaml`` says.
+        ParamsError: A grid of real numbers.
+    """
+    given = {name: value for name, value in {"trials": trials, "folds": folds}.items() if value is not None}
+    settings = params.sweep.model_copy(update=given)
+    space = settings.space or default_space(params)
+    if settings.sampler == "grid" and combinations(space) is None:
+        raise ParamsError(
+            "sweep.sampler: a grid needs lists or ranges of whole numbers in sweep.space",
+            next="edit params.yaml, then: pixmill sweep",
+        )
+    check_split(workspace, params)
+    metric = settings.metric or params.review.metric
+    split = image_format(params.split)
+    other = {f"train.{name}": value for name, value in flat(params.train).items()} | {
+        f"split.{name}": value for name, value in split.items()
+    }
+    decided = [
+        {name: value for name, value in other.items() if not name.startswith(tuple(space))},
+        params.classes,
+        {name: values if isinstance(values, tuple) else values.model_dump() for name, values in space.items()},
+        [settings.sampler, settings.seed, settings.folds, metric],
+        file_digest(workspace.root / "artifacts" / "split" / "manifest.parquet"),
+        digest_code("weights"),
+    ]
+    key = blake3(json.dumps(decided, sort_keys=True, default=str).encode()).hexdigest(length=8)
+    return Plan(params, settings, space, metric, key)
+
+
+def open_trials(workspace: Workspace, key: str) -> TrialStore:
+    """Return the trials of a sweep that were kept."""
+    return TrialStore(workspace.scratch("sweep") / key)
+
+
+def hold(workspace: Workspace) -> AbstractContextManager[None]:
+    """Return what keeps other sweeps of this project out.
+
+    Raises:
+        LockedError: By the block: one runs.
+    """
+    refusal = LockedError(
+        f"another sweep is running in {workspace.root}", next="wait for it or stop it, then: pixmill sweep"
+    )
+    return hold_lock(workspace.scratch("sweep") / "lock", refusal)
+
+
+def search(workspace: Workspace, plan: Plan, on_trial: Callable[[SweepTrial], None]) -> list[SweepTrial]:
+    """Run trials until there are enough, and return all, by number.
+
+    Trials that an earlier sweep with the same key finished count. The first one has the values of ``params.yaml``.
+
+    Args:
+        workspace: The project's workspace.
+        plan: What to do; within :func:`hold`.
+        on_trial: Hears of each trial that this process finishes.
+
+    Raises:
+        PixmillError: The first trial failed, or the images cannot be packed.
+        Interrupted: SIGINT or SIGTERM arrived. Finished trials are kept.
+    """
+    return _Search(workspace, plan).run(on_trial)
+
+
+class _Pruned(Exception):  # noqa: N818 (it is no error)
+    """Raised within a training that Optuna ends."""
+
+
+class _Search:
+    """One process's part of a sweep."""
+
+    def __init__(self, workspace: Workspace, plan: Plan) -> None:
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self._workspace, self._plan = workspace, plan
+        self._store = open_trials(workspace, plan.key)
+        self._trials = self._store.load()
+        self._distributions = distributions(plan.space)
+        settings = plan.settings
+        seed = settings.seed + len(self._trials)  # Else it would begin with the first choices again.
+        sampler = (
+            optuna.samplers.TPESampler(seed=seed)
+            if settings.sampler == "tpe"
+            else optuna.samplers.RandomSampler(seed=seed)
+        )
+        self._study = optuna.create_study(
+            direction="minimize" if plan.lower_is_better else "maximize",
+            sampler=sampler,
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=_STARTUP, n_warmup_steps=_WARMUP),
+        )
+        self._tried: dict[str, SweepTrial] = {}
+        for trial in self._trials:
+            self._learn(trial)
+
+    def run(self, on_trial: Callable[[SweepTrial], None]) -> list[SweepTrial]:
+        settings, space = self._plan.settings, self._plan.space
+        with Progress("Sweep", settings.trials, unit="trial") as progress, only_warnings():
+            progress.advance(min(len(self._trials), settings.trials))
+            for chosen in self._choices():
+                trial = self._run(chosen)
+                self._store.add(trial)
+                self._trials.append(trial)
+                self._learn(trial)
+                on_trial(trial)
+                if trial.number == 0 and trial.state == "failed":
+                    raise TrainError(f"the params as they are cannot be fitted: {trial.reason}", next="dvc repro train")
+                best = self._plan.best(self._trials)
+                pin(self._workspace.scratch("train") / "checkpoints", [each.key for each in best[:PINNED]])
+                progress.advance(note=f"best {best[0].value:.3f}, {best[0].name}" if best else "")
+        if len(self._trials) < settings.trials:
+            number = combinations(space)
+            announce(f"sweep: all {number:,} combinations were tried" if number else "sweep: no other choice was found")
+        return self._trials
+
+    def _choices(self) -> Iterator[dict[str, Any]]:
+        """Yield values that were not tried, until there are enough trials or no others."""
+        plan = self._plan
+        if not self._trials:
+            yield current_values(plan.params, plan.space)
+        repeated = 0
+        while len(self._trials) < plan.settings.trials and repeated < _STUCK and plan.settings.sampler != "grid":
+            asked = self._study.ask(self._distributions)
+            values = from_optuna(plan.space, asked.params)
+            before = self._tried.get(self._identity(values))
+            if before is None:
+                # Told under the values that were run, once it is known what they are worth.
+                self._study.tell(asked, state=_state("failed"))
+                repeated = 0
+                yield values
+            else:
+                # What has no effect, such as C for an mlp, differs alone: Optuna learns that.
+                self._study.tell(asked, before.value, state=None if before.value is not None else _state("failed"))
+                repeated += 1
+        if plan.settings.sampler == "grid" or combinations(plan.space) is not None:
+            for combination in itertools.product(*map(_all_of, plan.space.values())):
+                values = dict(zip(plan.space, combination, strict=True))
+                if len(self._trials) >= plan.settings.trials:
+                    return
+                if self._identity(values) not in self._tried:
+                    yield values
+
+    def _run(self, values: dict[str, Any]) -> SweepTrial:
+        """Fit and measure one model."""
+        plan, workspace = self._plan, self._workspace
+        began = SweepTrial(len(self._trials), values, "failed", None, int(1000 * time.time()), 0.0)
+        start = time.monotonic()
+
+        def ended(**what: Any) -> SweepTrial:
+            return replace(began, seconds=time.monotonic() - start, curves=tuple(follower.curves), **what)
+
+        follower = _Follower(self._intermediate(values))
+        try:
+            params = plan.params.changed(values)
+            folder = packed_split(workspace, params, workspace.scratch("sweep") / "splits")
+            found = run_trial(
+                folder,
+                params.train,
+                classes=params.classes,
+                scratch=workspace.scratch("train"),
+                root=workspace.root,
+                callback=follower,
+                folds=plan.settings.folds,
+                seed=plan.settings.seed,
+            )
+        except _Pruned:
+            return ended(state="pruned")
+        except (ParamsError, TrainError) as error:
+            announce(f"warning: {began.name} failed: {error.message}")
+            return ended(reason=error.message)
+        answers = _calibrated(found.probabilities, found.targets, found.rows, plan.params)
+        self._check_images(found.rows.assign(target=found.targets))
+        groups = group_numbers(found.rows["cluster"].astype(str))
+        value, _ = measure(plan.metric, found.targets.astype(np.int64), answers.astype(np.float64), groups)
+        if value is None:
+            images = "training and validation images" if plan.settings.folds else "validation images"
+            raise PixmillError(
+                f"{plan.metric} is undefined on the {images}", next="set sweep.metric in params.yaml to another metric"
+            )
+        return ended(state="complete", value=value, key=found.key, answers=answers)
+
+    def _check_images(self, rows: pd.DataFrame) -> None:
+        """Keep the images at the first trial; all others answer about the same."""
+        known = self._store.images()
+        if known is None:
+            self._store.set_images(rows)
+        elif not known["id"].equals(rows["id"]):
+            raise RuntimeError("the trials of a sweep answer about different images")
+
+    def _identity(self, values: Mapping[str, Any]) -> str:
+        """Return what decides a model: values that differ in what has no effect have the same."""
+        try:
+            params = self._plan.params.changed(values)
+        except ParamsError:
+            return json.dumps(dict(values), sort_keys=True)
+        return json.dumps([image_format(params.split), deciding_params(params.train)], sort_keys=True, default=str)
+
+    def _learn(self, trial: SweepTrial) -> None:
+        """Tell Optuna of a finished trial."""
+        import optuna
+
+        self._tried[self._identity(trial.values)] = trial
+        chosen = to_optuna(self._plan.space, trial.values)
+        if chosen is None or trial.state == "failed":
+            return
+        values = {
+            int(curve["epoch"]): self._objective(curve)
+            for curve in trial.curves
+            if trial.state == "pruned" or self._is_network(trial.values)
+        }
+        self._study.add_trial(
+            optuna.trial.create_trial(
+                state=_state(trial.state),
+                params=chosen,
+                distributions=self._distributions,
+                value=trial.value,
+                intermediate_values=values,
+            )
+        )
+
+    def _intermediate(self, values: Mapping[str, Any]) -> Callable[[list[dict[str, Any]]], bool]:
+        """Return what tells after an epoch whether a training is worse than others were by then."""
+        chosen = to_optuna(self._plan.space, values)
+        if chosen is None or not self._trials or not self._is_network(values):
+            return lambda _: False
+        import optuna
+
+        def is_pruned(curves: list[dict[str, Any]]) -> bool:
+            reported = {int(curve["epoch"]): self._objective(curve) for curve in curves}
+            trial = optuna.trial.create_trial(
+                state=optuna.trial.TrialState.RUNNING,
+                params=chosen,
+                distributions=self._distributions,
+                intermediate_values=reported,
+            )
+            return bool(self._study.pruner.prune(self._study, trial))
+
+        return is_pruned
+
+    def _is_network(self, values: Mapping[str, Any]) -> bool:
+        return bool(values.get("train.model", self._plan.params.train.model) != "features")
+
+    def _objective(self, curve: Mapping[str, Any]) -> float:
+        """Return what an epoch is worth, in the direction of the metric."""
+        by_loss = self._plan.params.train.monitor == "val_loss"
+        value: float = -curve["val_loss"] if by_loss else curve["val_accuracy"]
+        return -value if self._plan.lower_is_better else value
+
+
+class _Follower(Callback):
+    """Keep the curves of a training, and end one that is no better than others were."""
+
+    def __init__(self, is_pruned: Callable[[list[dict[str, Any]]], bool]) -> None:
+        self.curves: list[dict[str, Any]] = []
+        self._is_pruned = is_pruned
+
+    def on_epoch_end(self, epoch: Epoch, timing: Timing) -> None:
+        """Keep an epoch."""
+        self.curves.append({"epoch": epoch.epoch, "ended": timing.ended, **epoch.figures()})
+        if self._is_pruned(self.curves):
+            raise _Pruned
+
+
+def _state(name: str) -> optuna.trial.TrialState:
+    import optuna
+
+    return {"complete": optuna.trial.TrialState.COMPLETE, "pruned": optuna.trial.TrialState.PRUNED}.get(
+        name, optuna.trial.TrialState.FAIL
+    )
+
+
+def _all_of(values: Any) -> tuple[Any, ...]:
+    """Return each value of a list, or of a range of whole numbers."""
+    return values if isinstance(values, tuple) else tuple(range(int(values.low), int(values.high) + 1))
+
+
+def _calibrated(
+    probabilities: npt.NDArray[np.float32], targets: npt.NDArray[np.int32], rows: pd.DataFrame, params: Params
+) -> npt.NDArray[np.float32]:
+    """Return the probabilities as the model would deliver them."""
+    clusters = rows["cluster"].astype(str)
+    calibration = calibrate(probabilities, targets, clusters, params.train.target_accuracy)
+    return calibration.apply(probabilities).astype(np.float32)

@@ -1,0 +1,151 @@
+"""What a sweep tries: a list or a range for each of some params."""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pixmill.core.errors import ParamsError
+from pixmill.core.params import Params, RangeParams, flat
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+
+Space = Mapping[str, RangeParams | tuple[Any, ...]]
+"""What is tried of each param, by dotted name."""
+
+
+def default_space(params: Params) -> dict[str, RangeParams | tuple[Any, ...]]:
+    r"""Return what is tried where ``sweep.space`` names nothing: the params that matter most for the model at hand.
+
+    >>> from pixmill.core.params import parse_params
+    >>> params = parse_params("classes: [cat, dog]\nscrape: {snapshot: '2026-11-20'}\ntrain: {model: features}")
+    >>> [*default_space(params)]
+    ['train.features.head', 'train.features.inverse_regularization', 'train.features.layers', 'train.learning_rate']
+
+    Args:
+        params: The whole of ``params.yaml``.
+    """
+    rate = RangeParams(low=1e-4, high=1e-2, log=True)
+    space: dict[str, RangeParams | tuple[Any, ...]]
+    if params.train.model == "features":
+        space = {
+            "train.features.head": ("logistic", "mlp"),
+            "train.features.inverse_regularization": RangeParams(low=1e-4, high=1.0, log=True),
+            "train.features.layers": ("auto", "top"),
+            "train.learning_rate": rate,
+        }
+    elif params.train.model == "backbone":
+        space = {
+            "train.learning_rate": RangeParams(low=1e-5, high=1e-2, log=True),
+            "train.backbone.rate_factor": RangeParams(low=0.01, high=1.0, log=True),
+            "train.backbone.unfreeze": (0, 10, 20, "all"),
+            "train.backbone.dropout": RangeParams(low=0.0, high=0.5),
+            "train.label_smoothing": (0.0, 0.1),
+        }
+    else:
+        space = {
+            "train.learning_rate": rate,
+            "train.batch_size": (16, 32, 64),
+            "train.augmentation.rotation": RangeParams(low=0.0, high=20.0),
+            "train.augmentation.zoom": RangeParams(low=0.0, high=0.2),
+            "train.augmentation.erasing": (0.0, 0.25),
+            "train.label_smoothing": (0.0, 0.1),
+        }
+    return {name: values for name, values in space.items() if _is_allowed(params, name, values)}
+
+
+def _is_allowed(params: Params, name: str, values: RangeParams | tuple[Any, ...]) -> bool:
+    """Tell whether all values may be tried; a preset of KerasHub, for one, is not fine-tuned."""
+    try:
+        for value in ends(values):
+            params.changed({name: value})
+    except ParamsError:
+        return False
+    return True
+
+
+def ends(values: RangeParams | tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return both ends of a range, or all items of a list."""
+    return (values.low, values.high) if isinstance(values, RangeParams) else values
+
+
+def is_whole(values: RangeParams) -> bool:
+    """Tell whether a range is one of whole numbers."""
+    return isinstance(values.low, int) and isinstance(values.high, int)
+
+
+def combinations(space: Space) -> int | None:
+    """Return how many combinations there are; ``None`` where a range of real numbers makes them countless."""
+    counts = []
+    for values in space.values():
+        if not isinstance(values, RangeParams):
+            counts.append(len(values))
+        elif is_whole(values):
+            counts.append(int(values.high - values.low) + 1)
+        else:
+            return None
+    return math.prod(counts)
+
+
+def distributions(space: Space) -> dict[str, "BaseDistribution"]:
+    """Return the space as Optuna has it; an item of a list goes by its JSON text, since it may be a list itself."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    found: dict[str, BaseDistribution] = {}
+    for name, values in space.items():
+        if not isinstance(values, RangeParams):
+            found[name] = CategoricalDistribution([_text(value) for value in values])
+        elif is_whole(values):
+            found[name] = IntDistribution(int(values.low), int(values.high), log=values.log)
+        else:
+            found[name] = FloatDistribution(float(values.low), float(values.high), log=values.log)
+    return found
+
+
+def from_optuna(space: Space, chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values that Optuna chose as params have them: real numbers to four significant digits."""
+    found = {}
+    for name, value in chosen.items():
+        values = space[name]
+        if not isinstance(values, RangeParams):
+            found[name] = json.loads(value)
+        else:
+            found[name] = value if is_whole(values) else min(max(float(f"{value:.4g}"), values.low), values.high)
+    return found
+
+
+def to_optuna(space: Space, values: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return values as Optuna has them; ``None`` if one is outside of the space."""
+    found = {}
+    for name, allowed in space.items():
+        value = values[name]
+        if isinstance(allowed, RangeParams):
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not (number and allowed.low <= value <= allowed.high):
+                return None
+            found[name] = value
+        else:
+            found[name] = _text(value)
+            if found[name] not in map(_text, allowed):
+                return None
+    return found
+
+
+def current_values(params: Params, space: Space) -> dict[str, Any]:
+    """Return what the searched params are now."""
+    content, every = params.model_dump(mode="json", by_alias=True), flat(params.model_dump(mode="json", by_alias=True))
+    found = {}
+    for name in space:
+        if name in every:
+            found[name] = every[name]
+            continue
+        owner: Any = content  # A list of sections, whose items have names of their own.
+        for key in name.split("."):
+            owner = owner[int(key) if isinstance(owner, list) else key]
+        found[name] = owner
+    return found
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)

@@ -1,0 +1,70 @@
+"""The packed images in the size, shape and filter of a trial."""
+
+import shutil
+from pathlib import Path
+
+from pixmill.compute import RowLimits
+from pixmill.core.errors import ManifestError
+from pixmill.core.files import read_json
+from pixmill.core.manifest import SPLIT, read_table
+from pixmill.core.params import Params, SplitParams
+from pixmill.core.progress import announce
+from pixmill.core.workspace import Workspace
+from pixmill.split import pack
+from pixmill.state.stage_inputs import find_changed_input, workspace_stages
+
+_FORMAT = "preprocessing.json"
+"""Written last."""
+
+
+def packed_split(workspace: Workspace, params: Params, scratch: Path) -> Path:
+    """Return the folder with the images as some params have them packed: that of split, or one in the scratch folder.
+
+    Args:
+        workspace: The project's workspace, with ``artifacts/split``.
+        params: The trial's.
+        scratch: Where other sizes are packed, once each.
+
+    Raises:
+        ManifestError: The workspace has no packed images.
+        OSError: The disk is full.
+    """
+    folder, form = workspace.root / "artifacts" / "split", image_format(params.split)
+    if read_json(folder / _FORMAT, stage="split") == form:
+        return folder
+    packed = scratch / "-".join(str(value) for value in form.values())
+    if not (packed / "manifest.parquet").exists():
+        announce(f"sweep: pack the images with {', '.join(f'split.{name}={value}' for name, value in form.items())}")
+        shutil.rmtree(packed, ignore_errors=True)
+        manifest = read_table(folder / "manifest.parquet", SPLIT, stage="split")
+        limits = RowLimits(params.validate.timeout, params.validate.memory << 20)
+        pack(manifest, workspace.root / "artifacts" / "scrape", packed, params.split, limits)
+        shutil.copyfile(folder / "manifest.parquet", packed / "manifest.parquet")
+    return packed
+
+
+def image_format(params: SplitParams) -> dict[str, int | str]:
+    """Return what decides how an image is packed."""
+    return {"aspect": params.aspect, "image_size": params.image_size, "resize": params.resize}
+
+
+def check_split(workspace: Workspace, params: Params) -> None:
+    """Check that the workspace has packed images of the present params and images.
+
+    Raises:
+        ManifestError: It has none, or others.
+    """
+    root = workspace.root
+    form = read_json(root / "artifacts" / "split" / _FORMAT, stage="split")
+    stages = {name: stage for name, stage in workspace_stages(root).items() if name in ("scrape", "validate", "split")}
+
+    def read(path: str) -> bytes | None:
+        return (root / path).read_bytes() if (root / path).is_file() else None
+
+    changed = find_changed_input(stages, read) or (
+        "split in params.yaml" if form != image_format(params.split) else None
+    )
+    if changed:
+        raise ManifestError(
+            f"artifacts/split was made before {changed} changed", next="dvc repro split, then: pixmill sweep"
+        )

@@ -68,11 +68,11 @@ def ranking_text(ranking: Ranking, *, test: bool = False) -> str:
     rows, name = ranking.rows, METRIC_NAMES[ranking.metric]
     headings = ["model", f"{name} ({_level(ranking)} CI)", "difference", "p", "", "seconds", "MB"]
     headings += ["test"] if test else []
-    cells = [(row.model.name, *_cells(row), *([_figure(row.test)] if test else [])) for row in rows]
-    columns = list(zip(headings, *cells, strict=True))
+    table_rows = [(row.model.name, *cells(row), *([_figure(row.test)] if test else [])) for row in rows]
+    columns = list(zip(headings, *table_rows, strict=True))
     room = _WIDE - sum(2 + max(map(len, column)) for column in columns[1:]) - 2
-    cells = [(shorten(name, max(room, _SHORTEST)), *others) for name, *others in cells]
-    heading, *table = draw_table(ComparisonTable(tuple(headings), tuple(cells)), _WIDE) if cells else [""]
+    table_rows = [(shorten(name, max(room, _SHORTEST)), *others) for name, *others in table_rows]
+    heading, *table = draw_table(ComparisonTable(tuple(headings), tuple(table_rows)), _WIDE) if table_rows else [""]
     lines = [*_wrap(ranking.without_runs), ""] if ranking.without_runs else []
     lines += _wrap(summary(ranking))
     if verdict := _verdict(ranking):
@@ -104,35 +104,43 @@ def render_ranking(ranking: Ranking, *, test: bool = False) -> str:
         ranking: The ranking.
         test: Whether to show the values on the test split.
     """
+    script = "ranking.js" if ranking.rows else None
+    return render_page("pixmill.compare", "ranking.html", script=script, **page_content(ranking, test=test))
+
+
+def page_content(ranking: Ranking, *, test: bool = False) -> dict[str, Any]:
+    """Return what the template ``ranking.html`` names, for pages that extend it.
+
+    Args:
+        ranking: The ranking.
+        test: Whether to show the values on the test split.
+    """
     plot = parallel_plot(
         [row.params for row in ranking.rows],
         METRIC_NAMES[ranking.metric],
         [row.value or 0 for row in ranking.rows],
         lower_is_better=ranking.metric in LOWER_IS_BETTER,
     )
-    return render_page(
-        "pixmill.compare",
-        "ranking.html",
-        script="ranking.js" if ranking.rows else None,
-        ranking=ranking,
-        plot=plot,
-        metric=METRIC_NAMES[ranking.metric],
-        level=_level(ranking),
-        summary=summary(ranking),
-        params=_columns(ranking),
-        verdict=_verdict(ranking),
-        test_note=_TEST_NOTE if test else None,
-        left_out=_left_out(ranking),
-        cells=_cells,
-        seeds=_seeds,
-        in_use=_in_use,
-        keep=_keep,
-        when=_when,
-        figure=_figure,
-        seed=lambda model: model.params.get(SEED),
-        format_value=format_value,
-        quote=shlex.quote,
-    )
+    return {
+        "ranking": ranking,
+        "plot": plot,
+        "metric": METRIC_NAMES[ranking.metric],
+        "level": _level(ranking),
+        "summary": summary(ranking),
+        "params": _columns(ranking),
+        "verdict": _verdict(ranking),
+        "test_note": _TEST_NOTE if test else None,
+        "left_out": _left_out(ranking),
+        "cells": cells,
+        "seeds": _seeds,
+        "in_use": _in_use,
+        "keep": _keep,
+        "when": _when,
+        "figure": _figure,
+        "seed": lambda model: model.params.get(SEED),
+        "format_value": format_value,
+        "quote": shlex.quote,
+    }
 
 
 def ranking_json(ranking: Ranking, *, test: bool = False) -> str:
@@ -216,7 +224,7 @@ def _facts(row: RankedModel, *, test: bool) -> dict[str, Any]:
     }
 
 
-def _cells(row: RankedModel) -> tuple[str, str, str, str, str, str]:
+def cells(row: RankedModel) -> tuple[str, str, str, str, str, str]:
     """Return value, difference, adjusted p, what that means, seconds and megabytes."""
     value = _figure(row.value)
     if row.low is not None and row.high is not None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from pixmill.compare.numbers import METRIC_NAMES
 from pixmill.core.files import significant, write_text
 from pixmill.core.params import flat
-from pixmill.core.params.reference import plain
 from pixmill.core.progress import announce, only_warnings
 from pixmill.core.workspace import Workspace
 from pixmill.record.pending import RunData

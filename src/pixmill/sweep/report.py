@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from pixmill.compare.description import ComparisonTable
 from pixmill.compare.numbers import METRIC_NAMES
-from pixmill.compare.parallel_plot import parallel_plot
 from pixmill.compare.ranking import RankedModel, Ranking
 from pixmill.compare.ranking_report import cells, format_value, page_content
 from pixmill.compare.text import draw_table
@@ -60,7 +60,14 @@ def sweep_text(found: Outcome) -> str:
     names = [*(found.rows[0].params if found.rows else ())]
     headings = ("trial", f"{METRIC_NAMES[found.plan.metric]} (CI)", "difference", "", "seconds", *map(_short, names))
     table = [
-        (row.model.name.removeprefix("trial "), value, difference, status, seconds, *(format_value(row.params[name]) for name in names))
+        (
+            row.model.name.removeprefix("trial "),
+            value,
+            difference,
+            status,
+            seconds,
+            *(format_value(row.params[name]) for name in names),
+        )
         for row in found.rows[:_SHOWN]
         for value, difference, _, status, seconds, _ in [cells(row)]
     ]
@@ -76,14 +83,14 @@ def sweep_text(found: Outcome) -> str:
 def sweep_json(found: Outcome) -> str:
     """Return one JSON object, described in ``docs/sweep.md``: six significant digits, never NaN."""
     plan, expected = found.plan, found.expected
-    rows = {row.model.name: row for row in found.rows}
+    worse = {row.model.name: row.gap.worse for row in found.rows if row.gap}
     document = {
         "metric": plan.metric,
         "folds": plan.settings.folds,
         "images": found.images,
         "summary": headline(found),
         "best": found.best.number,
-        "expected": expected and {"value": expected.value, "low": expected.low, "high": expected.high, "draws": expected.draws, "left_out": expected.left_out},
+        "expected": expected and asdict(expected),
         "importances": found.importances,
         "trials": [
             {
@@ -91,7 +98,7 @@ def sweep_json(found: Outcome) -> str:
                 "state": trial.state,
                 "params": dict(trial.values),
                 "value": trial.value,
-                "worse": bool(rows[trial.name].gap and rows[trial.name].gap.worse) if trial.name in rows else None,  # type: ignore[union-attr]
+                "worse": worse.get(trial.name),
                 "seconds": trial.seconds,
                 "reason": trial.reason,
             }
@@ -142,7 +149,9 @@ def describe_plan(plan: Plan, finished: int) -> str:
         finished: How many of its trials are finished.
     """
     now = current_values(plan.params, plan.space)
-    given = "sweep.space in params.yaml" if plan.settings.space else f"the default for the model {plan.params.train.model}; set sweep.space in params.yaml to change it"
+    given = "sweep.space in params.yaml"
+    if not plan.settings.space:
+        given = f"the default for the model {plan.params.train.model}; sweep.space in params.yaml names another"
     rows = tuple((name, _spelt(values), format_value(now[name])) for name, values in plan.space.items())
     number = combinations(plan.space)
     how = f"{plan.settings.folds}-fold cross-validation" if plan.settings.folds else "the validation split"
@@ -151,8 +160,8 @@ def describe_plan(plan: Plan, finished: int) -> str:
         "",
         *draw_table(ComparisonTable(("param", "tried", "now"), rows), 120),
         "",
-        f"{count(plan.settings.trials, 'trial')} by {plan.settings.sampler}, measured by {METRIC_NAMES[plan.metric]} on {how}"
-        + (f"; the space has {number:,} combinations" if number else ""),
+        f"{count(plan.settings.trials, 'trial')} by {plan.settings.sampler}, measured by {METRIC_NAMES[plan.metric]} "
+        f"on {how}{f'; the space has {number:,} combinations' if number else ''}",
     ]
     if finished:
         lines.append(f"{count(finished, 'trial')} finished: the same command goes on from there")
@@ -175,7 +184,8 @@ def _ended(found: Outcome) -> list[str]:
     """Return how many trials did not end well."""
     told = []
     if pruned := found.in_state("pruned"):
-        told.append(f"{count(pruned, 'trial was', 'trials were')} ended early, as they were worse than most after as many epochs")
+        ended = count(pruned, "trial was", "trials were")
+        told.append(f"{ended} ended early: after as many epochs, most others were better")
     if failed := found.in_state("failed"):
         reason = next(trial.reason for trial in found.trials if trial.state == "failed")
         told.append(f"{count(failed, 'trial')} failed, the first one by: {reason}")

@@ -1,10 +1,12 @@
 """Draw charts as small SVGs that take the page's colours, light or dark; the same input gives the same bytes."""
 
+import json
 import math
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -137,6 +139,49 @@ def lines_svg(
     if mark is not None:
         parts.append(_circle(across(mark[0]), up(mark[1]), 7, "ring"))
     return _svg(name, _WIDTH, _HEIGHT, parts)
+
+
+def points_svg(points: Sequence[tuple[Any, float]], *, name: str, x_label: str, y_label: str) -> str:
+    """Return an ``<svg>`` element with a dot for each point.
+
+    Args:
+        points: A value and a number each. Numbers are placed by size, or by magnitude over two decades; of values that
+            are not all numbers, each has its place.
+        name: What the chart shows, for screen readers.
+        x_label: Label of the x axis.
+        y_label: Label of the y axis.
+    """
+    left, right, floor = 64, _WIDTH - _RIGHT, _HEIGHT - _BOTTOM
+    given = [value for value, _ in points]
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in given):
+        low, high = min(given), max(given)
+        places, logarithmic = given, low > 0 and high / low > 100
+        decades = range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1) if logarithmic else ()
+        marks = [(10.0**power, f"{10.0**power:g}") for power in decades] or [
+            (tick, _number(tick)) for tick in _ticks(given) if low <= tick <= high
+        ]
+    else:
+        words = sorted({_word(value) for value in given})
+        places, logarithmic = [words.index(_word(value)) for value in given], False
+        marks = [(place, word) for place, word in enumerate(words)]
+    margin = (right - left) / 12
+    across = Scale(min(places), max(places), left + margin, right - margin, logarithmic)
+    y_ticks = _ticks([y for _, y in points])
+    up = Scale(y_ticks[0], y_ticks[-1], floor, _TOP)
+    parts = []
+    for tick in y_ticks:
+        parts.append(_path([(left, up(tick)), (right, up(tick))], "grid"))
+        parts.append(_text(left - 6, up(tick) + 4, _number(tick), anchor="end"))
+    parts += _label([(across(place), word) for place, word in marks], _HEIGHT - 24, _WIDTH)
+    parts.append(_text((left + right) / 2, _HEIGHT - 6, x_label))
+    parts.append(_text(-(_TOP + floor) / 2, 13, y_label, turned=True))
+    dots = [_circle(across(place), up(y), 3) for place, (_, y) in zip(places, points, strict=True)]
+    return _svg(name, _WIDTH, _HEIGHT, [*parts, _group(name, dots, "line l0")])
+
+
+def _word(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 14 else f"{text[:13]}…"
 
 
 def histogram_svg(

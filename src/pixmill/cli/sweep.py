@@ -1,0 +1,121 @@
+"""Try many params at once: fit a model for each choice, and rank them on validation.
+
+The space is `sweep` in params.yaml; by default a few params of the model at
+hand. With frozen features a model takes seconds. Finished trials are kept: the
+same command goes on after Ctrl-C. Writes reports/sweep.html; needs the extra
+`sweep`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from pixmill.cli.parser import number, project_workspace
+from pixmill.core.errors import PixmillError
+from pixmill.core.files import storage_errors
+from pixmill.core.progress import announce
+
+if TYPE_CHECKING:
+    from pixmill.core.workspace import Workspace
+    from pixmill.sweep.outcome import Outcome
+    from pixmill.sweep.searching import Plan
+
+EXAMPLES = (
+    ("pixmill sweep", "try 50 models, and rank them on validation"),
+    ("pixmill sweep --show", "what would be tried"),
+    ("pixmill sweep --trials 200", "more; those that are finished count"),
+    ("pixmill sweep --folds 5", "measure each by 5-fold cross-validation"),
+    ("pixmill sweep --apply && dvc repro", "put the best into params.yaml, and run the pipeline"),
+    ("pixmill sweep --apply 17", "put trial 17 into params.yaml"),
+    ("pixmill sweep --json | jq .best", ""),
+)
+EXTRAS = ("sweep",)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the verb."""
+    whole = number("a whole number of at least 1", int, 1)
+    parser.add_argument("--trials", type=whole, metavar="N", help="how many models in all (default: sweep.trials)")
+    folds = number("a number of folds from 2 to 20", int, 2, 20)
+    parser.add_argument("--folds", type=folds, metavar="K", help="cross-validate each model (default: sweep.folds)")
+    parser.add_argument("--show", action="store_true", help="print what would be tried, and run nothing")
+    parser.add_argument(
+        "--apply",
+        type=number("the number of a trial", int, 0),
+        nargs="?",
+        const=-1,
+        metavar="N",
+        help="write the params of trial N (default: the best) into params.yaml",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--open", action="store_true", help="open the page in your browser")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Search, or say or apply what was found."""
+    import optuna  # noqa: F401 (first, so that it is named where it is missing)
+
+    from pixmill.core.params import load_params
+    from pixmill.sweep.searching import hold, open_trials, plan
+
+    workspace = project_workspace()
+    params = load_params(workspace.root)
+    planned = plan(workspace, params, trials=arguments.trials, folds=arguments.folds)
+    if arguments.show:
+        from pixmill.sweep.report import describe_plan
+
+        print(describe_plan(planned, len(open_trials(workspace, planned.key).load())))
+        return
+    if arguments.apply is not None:
+        _apply(workspace, planned, arguments.apply)
+        return
+    with storage_errors(then="pixmill sweep"), hold(workspace):
+        found = _search(workspace, planned)
+    if arguments.open:
+        import webbrowser
+
+        webbrowser.open((workspace.root / "reports" / "sweep.html").as_uri())
+    from pixmill.sweep.report import sweep_json, sweep_text
+
+    print(sweep_json(found) if arguments.json else f"{sweep_text(found)}\nWritten: reports/sweep.html")
+
+
+def _search(workspace: Workspace, planned: Plan) -> Outcome:
+    """Run the trials and write the page; also of an interrupted sweep."""
+    from pixmill.core.files import write_text
+    from pixmill.sweep.outcome import outcome
+    from pixmill.sweep.recording import as_run, record_outcome, recorded
+    from pixmill.sweep.report import render_sweep
+    from pixmill.sweep.searching import open_trials, search
+
+    store = open_trials(workspace, planned.key)
+    with recorded(workspace, planned, store) as run:
+        try:
+            trials = search(workspace, planned, lambda trial: run.add_child(as_run(planned, trial)))
+        except KeyboardInterrupt:
+            finished = len(store.load())
+            announce(f"sweep: interrupted; {finished} finished trials are kept. To go on: pixmill sweep")
+            raise
+        images = store.images()
+        if images is None or not planned.best(trials):
+            raise PixmillError("no trial could be fitted", next="pixmill sweep --show")
+        found = outcome(planned, trials, images)
+        page = render_sweep(found)
+        (workspace.root / "reports").mkdir(exist_ok=True)
+        write_text(workspace.root / "reports" / "sweep.html", page)
+        record_outcome(run, workspace, found, page)
+    return found
+
+
+def _apply(workspace: Workspace, planned: Plan, trial_number: int) -> None:
+    from pixmill.sweep.applying import apply_trial, find_trial
+
+    trial = find_trial(workspace, planned, None if trial_number < 0 else trial_number)
+    with storage_errors(then="the same command"):
+        changes = apply_trial(workspace, planned, trial)
+    if not changes:
+        print(f"params.yaml already has the values of {trial.name}")
+    print("\n".join([*changes, "Next: dvc repro"]))
+    sys.stdout.flush()

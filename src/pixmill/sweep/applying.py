@@ -13,6 +13,7 @@ from pixmill.sweep.searching import Plan, open_trials
 from pixmill.sweep.space import current_values
 from pixmill.sweep.trial_store import SweepTrial
 from pixmill.train.checkpoints import pin
+from pixmill.train.training_key import deciding_params
 
 
 def find_trial(workspace: Workspace, plan: Plan, number: int | None) -> SweepTrial:
@@ -51,7 +52,14 @@ def apply_trial(workspace: Workspace, plan: Plan, trial: SweepTrial) -> list[str
     path = workspace.root / "params.yaml"
     text = read_text(path)
     now = current_values(parse_params(text), plan.space)
-    changes = {name: value for name, value in trial.values.items() if value != now[name]}
+    wanted = parse_params(text).changed(trial.values)
+    # What has no effect, such as C for an mlp, stays as it is.
+    used = {f"train.{name}" for name in deciding_params(wanted.train)}
+    changes = {
+        name: value
+        for name, value in trial.values.items()
+        if value != now[name] and (name.startswith("split.") or any(f"{each}.".startswith(f"{name}.") for each in used))
+    }
     if changes:
         changed = _with_values(text, changes)
         parse_params(changed)

@@ -1,20 +1,19 @@
 """A sweep as text for a terminal, as JSON, and as the page ``reports/sweep.html``."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from pixmill.compare.description import ComparisonTable
 from pixmill.compare.numbers import METRIC_NAMES
-from pixmill.compare.ranking import RankedModel, Ranking
+from pixmill.compare.ranking import Ranking
 from pixmill.compare.ranking_report import cells, format_value, page_content
 from pixmill.compare.text import draw_table
 from pixmill.core.files import significant
 from pixmill.core.params import RangeParams
 from pixmill.core.words import count
 from pixmill.pages.base import render_page
-from pixmill.pages.base.chart import lines_svg, points_svg
+from pixmill.pages.base.chart import points_svg
 from pixmill.sweep.outcome import Outcome
 from pixmill.sweep.searching import Plan
 from pixmill.sweep.space import combinations, current_values
@@ -36,8 +35,10 @@ def headline(found: Outcome) -> str:
     if best.number == 0 and others:
         sentence += ": that of params.yaml as it is"
     if others:
-        told = "cannot be told from it" if found.undecided else "all others are significantly worse"
-        sentence += f"; {f'{found.undecided} of the other {others:,} ' if found.undecided else ''}{told}"
+        told = f"{found.undecided:,} of the other {others:,} cannot be told from it"
+        if found.undecided in (0, others):
+            told = "all others are significantly worse" if not found.undecided else "no other can be told from it"
+        sentence += f"; {told}"
     return f"{sentence}."
 
 
@@ -118,14 +119,15 @@ def render_sweep(found: Outcome) -> str:
     for trial in done:
         so_far.append(trial)
         records.append((trial.number, plan.best(so_far)[0].value or 0))
-    history = lines_svg(
-        {f"{name} of each trial": [(trial.number, trial.value or 0) for trial in done], "best so far": records},
+    history = points_svg(
+        [(trial.number, trial.value or 0) for trial in done],
         name=f"{name} of each trial, and the best so far",
         x_label="trial",
         y_label=name,
+        line=records,
     )
-    names = [*found.importances, *(name for name in found.rows[0].params if name not in found.importances)]
-    slices = [(key, _slice(found.rows, key, name)) for key in names[:_SLICES] if key in found.rows[0].params]
+    names = [*found.importances, *(key for key in plan.space if key not in found.importances)]
+    slices = [(key, chart) for key in names[:_SLICES] if (chart := _slice(found, key, name))]
     return render_page(
         "pixmill.sweep",
         "page.html",
@@ -174,10 +176,20 @@ def _spelt(values: Any) -> str:
     return ", ".join(map(format_value, values))
 
 
-def _slice(rows: Sequence[RankedModel], key: str, name: str) -> str:
-    """Return a chart of a param's values against the metric."""
-    points = [(row.params[key], row.value or 0) for row in rows]
-    return points_svg(points, name=f"{name} by {key}", x_label=_short(key), y_label=name)
+def _slice(found: Outcome, key: str, name: str) -> str | None:
+    """Return a chart of a param's values against the metric; ``None`` where only one was tried."""
+    values = found.plan.space[key]
+    is_range = isinstance(values, RangeParams)
+    points = [
+        (trial.values[key], trial.value)
+        for trial in found.trials
+        # params.yaml may have null where a range is searched.
+        if trial.value is not None and not (is_range and not isinstance(trial.values[key], int | float))
+    ]
+    if len({str(value) for value, _ in points}) < 2:
+        return None
+    is_logarithmic = isinstance(values, RangeParams) and values.log
+    return points_svg(points, name=f"{name} by {key}", x_label=_short(key), y_label=name, logarithmic=is_logarithmic)
 
 
 def _ended(found: Outcome) -> list[str]:

@@ -141,29 +141,36 @@ def lines_svg(
     return _svg(name, _WIDTH, _HEIGHT, parts)
 
 
-def points_svg(points: Sequence[tuple[Any, float]], *, name: str, x_label: str, y_label: str) -> str:
+def points_svg(
+    points: Sequence[tuple[Any, float]],
+    *,
+    name: str,
+    x_label: str,
+    y_label: str,
+    line: Sequence[Point] = (),
+    logarithmic: bool = False,
+) -> str:
     """Return an ``<svg>`` element with a dot for each point.
 
     Args:
-        points: A value and a number each. Numbers are placed by size, or by magnitude over two decades; of values that
-            are not all numbers, each has its place.
+        points: A value and a number each. Where not all values are numbers, each has its place.
         name: What the chart shows, for screen readers.
         x_label: Label of the x axis.
         y_label: Label of the y axis.
+        line: Points of a line, of numbers. Default: none.
+        logarithmic: Whether the x axis is, where its values are numbers. Default: no.
     """
     left, right, floor = 64, _WIDTH - _RIGHT, _HEIGHT - _BOTTOM
     given = [value for value, _ in points]
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in given):
         low, high = min(given), max(given)
-        places, logarithmic = given, low > 0 and high / low > 100
-        decades = range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1) if logarithmic else ()
-        marks = [(10.0**power, f"{10.0**power:g}") for power in decades] or [
-            (tick, _number(tick)) for tick in _ticks(given) if low <= tick <= high
-        ]
+        places = given
+        ticks = [10.0**power for power in range(-9, 10)] if logarithmic else _ticks(given)
+        marks = [(tick, f"{tick:g}") for tick in ticks if low <= tick <= high] or [(low, f"{low:g}")]
     else:
         words = sorted({_word(value) for value in given})
         places, logarithmic = [words.index(_word(value)) for value in given], False
-        marks = [(place, word) for place, word in enumerate(words)]
+        marks = [*enumerate(words)]
     margin = (right - left) / 12
     across = Scale(min(places), max(places), left + margin, right - margin, logarithmic)
     y_ticks = _ticks([y for _, y in points])
@@ -175,8 +182,9 @@ def points_svg(points: Sequence[tuple[Any, float]], *, name: str, x_label: str, 
     parts += _label([(across(place), word) for place, word in marks], _HEIGHT - 24, _WIDTH)
     parts.append(_text((left + right) / 2, _HEIGHT - 6, x_label))
     parts.append(_text(-(_TOP + floor) / 2, 13, y_label, turned=True))
+    drawn = [_path([(across(x), up(y)) for x, y in line])] if line else []
     dots = [_circle(across(place), up(y), 3) for place, (_, y) in zip(places, points, strict=True)]
-    return _svg(name, _WIDTH, _HEIGHT, [*parts, _group(name, dots, "line l0")])
+    return _svg(name, _WIDTH, _HEIGHT, [*parts, _group(name, [*drawn, *dots], "line l0")])
 
 
 def _word(value: Any) -> str:

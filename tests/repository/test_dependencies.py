@@ -36,14 +36,14 @@ def imported(source, modules: Iterable[str], *, top_level_only: bool = False) ->
 
 
 def test_what_is_imported_is_declared(source) -> None:
-    known = declared(source, "serve", "pipeline", "hub", "onnx", "bucket", "ray")
+    known = declared(source, "serve", "pipeline", "hub", "onnx", "bucket", "ray", "sweep")
     found = imported(source, source.modules)
     assert {name for name, packages in found.items() if packages.isdisjoint(known)} == set()
 
 
 def test_what_is_declared_is_used(source) -> None:
     used = LOADED.union(*imported(source, source.modules).values())
-    assert declared(source, "serve", "registry", "pipeline", "bucket") <= used
+    assert declared(source, "serve", "registry", "pipeline", "bucket", "sweep") <= used
 
 
 @pytest.mark.parametrize("extras", ENTRIES, ids=lambda extras: " ".join(extras) or "base")

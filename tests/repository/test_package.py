@@ -17,7 +17,7 @@ import pixmill
 from tests.images.samples import encoded, shapes
 from tests.serve.load.server import Running
 
-EXTRAS = {"serve", "registry", "bucket", "pipeline", "hub", "gpu", "heic", "onnx", "ray", "s3", "dev"}
+EXTRAS = {"serve", "registry", "bucket", "pipeline", "hub", "gpu", "heic", "onnx", "ray", "s3", "sweep", "dev"}
 SEMANTIC = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 MEGABYTES = 300
 """Most that the environment of ``pixmill[serve]`` may take, as ``du`` counts."""
@@ -139,7 +139,7 @@ def test_the_base_alone_runs_the_light_commands(install, run, needs) -> None:
     ):
         done = run(commands, "pixmill", verb)
         assert (done.returncode, done.stderr) == (1, f"pixmill: {needs(f'pixmill {verb}', package, extra)}")
-    for words, package in ((["stages.train"], "platformdirs"), (["stages", "train"], "dvc")):
+    for words, package in ((["stages.train"], "pandas"), (["stages", "train"], "dvc")):
         done = run(commands, "python", "-m", *words)
         assert (done.returncode, done.stderr) == (1, needs(f"python -m {words[0]}", package, "pipeline"))
     done = run(commands, "pixmill", "doctor")

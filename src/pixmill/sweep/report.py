@@ -24,7 +24,12 @@ _SHOWN = 10
 _SLICES = 8
 """Params whose values are drawn against the metric."""
 
-NEXT = "pixmill sweep --apply && dvc repro"
+
+def next_step(found: Outcome) -> str:
+    """Return how to take the best trial."""
+    if found.best.number == 0:
+        return "params.yaml has the values of the best trial: keep them."
+    return f"To take {found.best.name}: pixmill sweep --apply && dvc repro"
 
 
 def headline(found: Outcome) -> str:
@@ -78,7 +83,7 @@ def sweep_text(found: Outcome) -> str:
     if found.importances:
         told = ", ".join(f"{name} {100 * share:.0f} %" for name, share in found.importances.items())
         lines += ["", f"What mattered: {told}"]
-    return "\n".join([*lines, "", f"To take {found.best.name}: {NEXT}"])
+    return "\n".join([*lines, "", next_step(found)])
 
 
 def sweep_json(found: Outcome) -> str:
@@ -138,7 +143,7 @@ def render_sweep(found: Outcome) -> str:
         ended=_ended(found),
         history=history if len(done) > 1 else None,
         slices=slices,
-        next=NEXT,
+        next=next_step(found),
         **page_content(ranking),
     )
 

@@ -21,19 +21,17 @@ def default_space(params: Params) -> dict[str, RangeParams | tuple[Any, ...]]:
     >>> from pixmill.core.params import parse_params
     >>> params = parse_params("classes: [cat, dog]\nscrape: {snapshot: '2026-11-20'}\ntrain: {model: features}")
     >>> [*default_space(params)]
-    ['train.features.head', 'train.features.inverse_regularization', 'train.features.layers', 'train.learning_rate']
+    ['train.features.head', 'train.features.inverse_regularization', 'train.features.layers']
 
     Args:
         params: The whole of ``params.yaml``.
     """
-    rate = RangeParams(low=1e-4, high=1e-2, log=True)
     space: dict[str, RangeParams | tuple[Any, ...]]
     if params.train.model == "features":
         space = {
             "train.features.head": ("logistic", "mlp"),
             "train.features.inverse_regularization": RangeParams(low=1e-4, high=1.0, log=True),
             "train.features.layers": ("auto", "top"),
-            "train.learning_rate": rate,
         }
     elif params.train.model == "backbone":
         space = {
@@ -45,7 +43,7 @@ def default_space(params: Params) -> dict[str, RangeParams | tuple[Any, ...]]:
         }
     else:
         space = {
-            "train.learning_rate": rate,
+            "train.learning_rate": RangeParams(low=1e-4, high=1e-2, log=True),
             "train.batch_size": (16, 32, 64),
             "train.augmentation.rotation": RangeParams(low=0.0, high=20.0),
             "train.augmentation.zoom": RangeParams(low=0.0, high=0.2),

@@ -218,7 +218,8 @@ def _end(client: MlflowClient, data: RunData) -> None:
     """End the run if these data own it: not that of ``mlflow run``, nor the training that an evaluation found."""
     run = client.get_run(str(data.run_id))
     own = data.stage != "evaluate" or LINKED in run.data.tags
-    if run.info.status in ("RUNNING", "KILLED") and own and data.run_id != data.project:
+    # A sweep that failed may have gone on.
+    if (run.info.status in ("RUNNING", "KILLED") or data.stage == "sweep") and own and data.run_id != data.project:
         client.set_terminated(run.info.run_id, status=data.status, end_time=data.ended)
 
 

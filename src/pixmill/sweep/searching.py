@@ -17,7 +17,7 @@ from blake3 import blake3
 
 from pixmill.compare.numbers import LOWER_IS_BETTER
 from pixmill.compare.ranking import measure
-from pixmill.core.errors import LockedError, ParamsError, PixmillError, TrainError
+from pixmill.core.errors import LockedError, ParamsError, PixmillError, PluginError, SplitError, TrainError
 from pixmill.core.files import file_digest, hold_lock
 from pixmill.core.params import Params, SweepParams, flat
 from pixmill.core.progress import Progress, announce, only_warnings
@@ -171,6 +171,7 @@ class _Search:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._workspace, self._plan = workspace, plan
         self._store = open_trials(workspace, plan.key)
+        self._store.tidy()
         self._trials = self._store.load()
         self._distributions = distributions(plan.space)
         settings = plan.settings
@@ -191,23 +192,24 @@ class _Search:
 
     def run(self, on_trial: Callable[[SweepTrial], None]) -> list[SweepTrial]:
         settings, space = self._plan.settings, self._plan.space
-        with Progress("Sweep", settings.trials, unit="trial") as progress, only_warnings():
+        with Progress("Sweep", settings.trials, unit="trial") as progress:
             progress.advance(min(len(self._trials), settings.trials))
             for chosen in self._choices():
                 trial = self._run(chosen)
+                if trial.number == 0 and trial.state == "failed":
+                    # Not kept: the same command tries it again.
+                    raise TrainError(f"the params as they are cannot be fitted: {trial.reason}", next="dvc repro train")
                 self._store.add(trial)
                 self._trials.append(trial)
                 self._learn(trial)
                 on_trial(trial)
-                if trial.number == 0 and trial.state == "failed":
-                    raise TrainError(f"the params as they are cannot be fitted: {trial.reason}", next="dvc repro train")
                 best = self._plan.best(self._trials)
                 pin(self._workspace.scratch("train") / "checkpoints", [each.key for each in best[:PINNED]])
                 progress.advance(note=f"best {best[0].value:.3f}, {best[0].name}" if best else "")
         if len(self._trials) < settings.trials:
             number = combinations(space)
             announce(f"sweep: all {number:,} combinations were tried" if number else "sweep: no other choice was found")
-        return self._trials
+        return sorted(self._trials, key=lambda trial: trial.number)
 
     def _choices(self) -> Iterator[dict[str, Any]]:
         """Yield values that were not tried, until there are enough trials or no others."""
@@ -239,7 +241,9 @@ class _Search:
     def _run(self, values: dict[str, Any]) -> SweepTrial:
         """Fit and measure one model."""
         plan, workspace = self._plan, self._workspace
-        began = SweepTrial(len(self._trials), values, "failed", None, int(1000 * time.time()), 0.0)
+        # The file of one in the middle may have been damaged.
+        number = min({*range(len(self._trials) + 1)} - {trial.number for trial in self._trials})
+        began = SweepTrial(number, values, "failed", None, int(1000 * time.time()), 0.0)
         start = time.monotonic()
 
         def ended(**what: Any) -> SweepTrial:
@@ -249,19 +253,20 @@ class _Search:
         try:
             params = plan.params.changed(values)
             folder = packed_split(workspace, params, workspace.scratch("sweep") / "splits")
-            found = run_trial(
-                folder,
-                params.train,
-                classes=params.classes,
-                scratch=workspace.scratch("train"),
-                root=workspace.root,
-                callback=follower,
-                folds=plan.settings.folds,
-                seed=plan.settings.seed,
-            )
+            with only_warnings():
+                found = run_trial(
+                    folder,
+                    params.train,
+                    classes=params.classes,
+                    scratch=workspace.scratch("train"),
+                    root=workspace.root,
+                    callback=follower,
+                    folds=plan.settings.folds,
+                    seed=plan.settings.seed,
+                )
         except _Pruned:
             return ended(state="pruned")
-        except (ParamsError, TrainError) as error:
+        except (ParamsError, PluginError, SplitError, TrainError) as error:
             announce(f"warning: {began.name} failed: {error.message}")
             return ended(reason=error.message)
         answers = _calibrated(found.probabilities, found.targets, found.rows, plan.params)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pixmill.compute import RowLimits
 from pixmill.core.errors import ManifestError
-from pixmill.core.files import read_json
+from pixmill.core.files import read_json, write_bytes
 from pixmill.core.manifest import SPLIT, read_table
 from pixmill.core.params import Params, SplitParams
 from pixmill.core.progress import announce
@@ -32,15 +32,19 @@ def packed_split(workspace: Workspace, params: Params, scratch: Path) -> Path:
     folder, form = workspace.root / "artifacts" / "split", image_format(params.split)
     if read_json(folder / _FORMAT, stage="split") == form:
         return folder
-    packed = scratch / "-".join(str(value) for value in form.values())
-    if not (packed / "manifest.parquet").exists():
+    packed, manifest_file = scratch / "-".join(str(value) for value in form.values()), "manifest.parquet"
+    if not _same(packed / manifest_file, folder / manifest_file):
         announce(f"sweep: pack the images with {', '.join(f'split.{name}={value}' for name, value in form.items())}")
         shutil.rmtree(packed, ignore_errors=True)
-        manifest = read_table(folder / "manifest.parquet", SPLIT, stage="split")
+        manifest = read_table(folder / manifest_file, SPLIT, stage="split")
         limits = RowLimits(params.validate.timeout, params.validate.memory << 20)
         pack(manifest, workspace.root / "artifacts" / "scrape", packed, params.split, limits)
-        shutil.copyfile(folder / "manifest.parquet", packed / "manifest.parquet")
+        write_bytes(packed / manifest_file, (folder / manifest_file).read_bytes())  # Last: all is there.
     return packed
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.exists() and one.read_bytes() == other.read_bytes()
 
 
 def image_format(params: SplitParams) -> dict[str, int | str]:

@@ -60,7 +60,10 @@ class TrialStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        remove_temporary(folder)
+
+    def tidy(self) -> None:
+        """Remove what a killed sweep left half-written; call it only while no other runs."""
+        remove_temporary(self.folder)
 
     def load(self) -> list[SweepTrial]:
         """Return all trials by number; a file that cannot be read is deleted, so that its trial runs again."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.files import write_text
-from pixmill.core.params import parse_params, read_text
+from pixmill.core.params import Params, parse_params, read_text
 from pixmill.core.params.commented import dump_commented, load_commented
 from pixmill.core.params.reference import plain
 from pixmill.core.workspace import Workspace
@@ -61,25 +61,26 @@ def apply_trial(workspace: Workspace, plan: Plan, trial: SweepTrial) -> list[str
         if value != now[name] and (name.startswith("split.") or any(f"{each}.".startswith(f"{name}.") for each in used))
     }
     if changes:
-        changed = _with_values(text, changes)
+        changed = _with_values(text, changes, wanted)
         parse_params(changed)
         write_text(path, changed)
     pin(workspace.scratch("train") / "checkpoints", [trial.key])
     return [f"{name}: {plain(now[name])} → {plain(value)}" for name, value in changes.items()]
 
 
-def _with_values(text: str, values: Mapping[str, Any]) -> str:
-    """Return a params file with other values; comments stay."""
+def _with_values(text: str, values: Mapping[str, Any], params: Params) -> str:
+    """Return a params file with other values, of which these params are the whole; comments stay."""
     content = load_commented(text)
     for name, value in values.items():
         *sections, key = name.split(".")
-        owner = content
+        owner, full = content, params.model_dump(mode="json", by_alias=True)
         for section in sections:
+            full = full[int(section) if isinstance(full, list) else section]
             if isinstance(owner, list):
                 owner = owner[int(section)]
                 continue
             if owner.get(section) is None:
-                owner[section] = {}
+                owner[section] = full if isinstance(full, list) else {}
             owner = owner[section]
         owner[int(key) if isinstance(owner, list) else key] = value
     return dump_commented(content)

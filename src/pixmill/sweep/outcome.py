@@ -115,12 +115,13 @@ def _importances(plan: Plan, trials: Sequence[SweepTrial]) -> dict[str, float]:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    space = _varied(plan.space, trials)
+    within = [trial for trial in trials if to_optuna(plan.space, trial.values) is not None]
+    space = _varied(plan.space, within)
     study = optuna.create_study(direction="minimize" if plan.lower_is_better else "maximize")
     own = distributions(space)
-    for trial in trials:
-        if (chosen := to_optuna(space, trial.values)) is not None:
-            study.add_trial(optuna.trial.create_trial(params=chosen, distributions=own, value=trial.value))
+    for trial in within:
+        chosen = to_optuna(space, trial.values)
+        study.add_trial(optuna.trial.create_trial(params=chosen, distributions=own, value=trial.value))
     values = {trial.value for trial in study.trials}
     if len(study.trials) < _IMPORTANT or len(values) < 2 or len(space) < 2:
         return {}

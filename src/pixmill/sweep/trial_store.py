@@ -70,7 +70,7 @@ class TrialStore:
         found = []
         for path in sorted(self.folder.glob("trial-*.npz")):
             try:
-                with np.load(path) as file:
+                with path.open("rb") as stream, np.load(stream) as file:
                     record = json.loads(file["record"].tobytes())
                     answers = file["answers"] if "answers" in file.files else None
                 record["curves"] = tuple(record["curves"])

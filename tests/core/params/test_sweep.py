@@ -1,0 +1,110 @@
+"""The section sweep names what is tried; what cannot be tried is refused by its dotted name."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pixmill.core.errors import ParamsError
+from pixmill.core.params import RangeParams, SweepParams, load_params, parse_params
+from tests.command import run_pixmill
+
+REST = "classes: [coat, dress]\nscrape: {snapshot: '2026-11-20'}\n"
+
+
+def parsed(sweep: str, rest: str = REST) -> SweepParams:
+    return parse_params(f"{rest}sweep: {sweep}").sweep
+
+
+def test_all_of_it_can_be_set() -> None:
+    sweep = parsed(
+        "{metric: log_loss, trials: 7, sampler: grid, folds: 3, seed: 1, space: {split.image_size: [32, 64], "
+        "split.aspect: [pad, crop], split.resize: [box], train.cnn.blocks.0.filters: {low: 4, high: 8}, "
+        "train.learning_rate: {low: 0.001, high: 1, log: true}}}"
+    )
+    assert (sweep.metric, sweep.trials, sweep.sampler, sweep.folds, sweep.seed) == ("log_loss", 7, "grid", 3, 1)
+    assert sweep.space["split.image_size"] == (32, 64)
+    assert sweep.space["train.learning_rate"] == RangeParams(low=0.001, high=1, log=True)
+    whole = sweep.space["train.cnn.blocks.0.filters"]
+    assert isinstance(whole, RangeParams)
+    assert (type(whole.low), type(whole.high)) == (int, int)
+    assert parsed("{}") == SweepParams()
+
+
+SEARCHED = (
+    "a sweep searches what makes a better model: params of train but for seed, threads, folds, learning curve and "
+    "target accuracy, and image_size, aspect and resize of split"
+)
+
+
+@pytest.mark.parametrize(
+    ("sweep", "line"),
+    [
+        ("{space: {train.learning_rat: [0.1]}}", "sweep.space.train.learning_rat: no such parameter; did you mean"),
+        ("{space: {train.epochs: [3, many]}}", "sweep.space.train.epochs: expected"),
+        ("{space: {train.epochs: {low: -1, high: 5}}}", "sweep.space.train.epochs: expected"),
+        (
+            "{space: {train.epochs: {low: 5, high: 5}}}",
+            "sweep.space.train.epochs: expected low < high, received 5 and 5",
+        ),
+        (
+            "{space: {train.epochs: {low: 9, high: 5}}}",
+            "sweep.space.train.epochs: expected low < high, received 9 and 5",
+        ),
+        (
+            "{space: {train.augmentation.zoom: {low: 0, high: 0.1, log: true}}}",
+            "sweep.space.train.augmentation.zoom: expected low > 0 for a logarithmic range, received 0",
+        ),
+        ("{space: {train.epochs: {low: 1}}}", "sweep.space.train.epochs.high: "),
+        ("{space: {train.epochs: {low: 1, high: 5, step: 2}}}", "sweep.space.train.epochs.step: "),
+        ("{space: {train.learning_rate: {low: .nan, high: 1.0}}}", "sweep.space.train.learning_rate"),
+        ("{space: {train.learning_rate: {low: 0.1, high: .inf}}}", "sweep.space.train.learning_rate"),
+        ("{space: {train.learning_rate: {low: true, high: 2}}}", "sweep.space.train.learning_rate.low: "),
+        ("{space: {train.epochs: 5}}", "sweep.space.train.epochs: expected"),
+        ("{space: {train.epochs: []}}", "sweep.space.train.epochs: expected"),
+        ("{space: [train.epochs]}", "sweep.space: expected"),
+        ("{trials: 0}", "sweep.trials: expected"),
+        ("{folds: 1}", "sweep.folds: expected"),
+        ("{sampler: bayes}", "sweep.sampler: expected"),
+        ("{metric: f1}", "sweep.metric: expected"),
+        *(
+            (f"{{space: {{{name}: [{value}]}}}}", f"sweep.space.{name}: {SEARCHED}")
+            for name, value in (
+                ("train.seed", 1),
+                ("train.threads", 1),
+                ("train.cross_validation", "true"),
+                ("train.learning_curve", "never"),
+                ("train.target_accuracy", 0.9),
+                ("split.val", 0.1),
+                ("scrape.per_class", 10),
+                ("evaluate.draws", 100),
+                ("sweep.trials", 1),
+                ("classes", "[a, b]"),
+            )
+        ),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(sweep: str, line: str) -> None:
+    with pytest.raises(ParamsError) as refusal:
+        parsed(sweep)
+    assert refusal.value.message.startswith(line)
+
+
+def test_a_value_that_other_params_forbid_is_refused_like_theirs() -> None:
+    with pytest.raises(ParamsError, match=r"sweep\.space\.train\.backbone\.image_size"):
+        parsed("{space: {train.backbone.image_size: [7]}}")
+
+
+def test_a_project_may_leave_the_section_out_and_dvc_does_not_miss_it(repository: Path, tmp_path: Path) -> None:
+    content = yaml.safe_load((repository / "params.yaml").read_text(encoding="utf-8"))
+    content.pop("sweep")
+    (tmp_path / "dvc.yaml").touch()
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    assert load_params(tmp_path).sweep == SweepParams()
+
+
+def test_check_refuses_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    (tmp_path / "params.yaml").write_text(f"{REST}sweep: {{space: {{train.seed: [1, 2]}}}}\n")
+    monkeypatch.chdir(tmp_path)
+    assert run_pixmill("check") != 0
+    assert f"sweep.space.train.seed: {SEARCHED}" in "".join(capsys.readouterr())

@@ -1,0 +1,128 @@
+"""Workspaces whose trials take a second, and a stand-in for trials that takes none."""
+
+import hashlib
+import io
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+from PIL import Image
+
+from pixmill.compute import RowLimits
+from pixmill.core.manifest import SPLIT, read_table, write_table
+from pixmill.core.params import SplitParams, load_params
+from pixmill.core.workspace import Workspace
+from pixmill.split import pack
+from pixmill.sweep.searching import plan
+from pixmill.train.history import Epoch, Timing
+from pixmill.train.trial import Trial
+
+CLASSES = ("blue", "green", "red")
+COUNTS = {"train": 90, "val": 60, "test": 24}
+SIZE = 16
+SPACE = {
+    "train.learning_rate": {"low": 0.0003, "high": 0.03, "log": True},
+    "train.batch_size": [16, 32],
+    "train.augmentation.zoom": {"low": 0.0, "high": 0.2},
+}
+TRAIN = {
+    "model": "cnn",
+    "cnn": {"blocks": [{"filters": 4}], "dense": []},
+    "epochs": 3,
+    "learning_rate": 0.003,
+    "batch_size": 32,
+    "threads": 2,
+}
+
+
+def write_workspace(root: Path, *, space: dict | None = None, train: dict | None = None, **sweep) -> Workspace:
+    """Write params and what split writes: images of a bright colour, some of them labelled by chance."""
+    write_images(root)
+    write_params(root, space=space, train=train, **sweep)
+    return Workspace(root, root)
+
+
+def write_params(root: Path, *, space: dict | None = None, train: dict | None = None, **sweep) -> None:
+    content = {
+        "classes": [*CLASSES],
+        "scrape": {"snapshot": "2026-11-20"},
+        "split": {"image_size": SIZE},
+        "train": {**TRAIN, **(train or {})},
+        "evaluate": {"draws": 500},
+        "sweep": {"space": SPACE if space is None else space, **sweep},
+    }
+    (root / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+
+
+def write_images(root: Path, seed: int = 7) -> None:
+    noise = np.random.default_rng(seed)
+    rows = []
+    for part, count in COUNTS.items():
+        for row in range(count):
+            pixels = noise.integers(0, 160, (SIZE, SIZE, 3), dtype=np.uint8)
+            pixels[..., 2 - (row if noise.random() < 0.85 else noise.integers(3)) % 3] += 90
+            buffer = io.BytesIO()
+            Image.fromarray(pixels).save(buffer, "PNG")
+            identity = hashlib.sha256(buffer.getvalue()).hexdigest()
+            path = root / "artifacts" / "scrape" / "images" / f"{identity}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(buffer.getvalue())
+            # Two images of a class are near-duplicates.
+            cluster = f"{part} {row // 6} {row % 3}"
+            rows.append(
+                {
+                    "id": identity,
+                    "label": CLASSES[row % 3],
+                    "split": part,
+                    "row": row,
+                    "cluster": cluster,
+                    "group": cluster,
+                    "path": f"images/{identity}.png",
+                    "bytes": len(buffer.getvalue()),
+                }
+            )
+    frame = pd.DataFrame(rows).sort_values("id", ignore_index=True)
+    for name in SPLIT.names:
+        if name not in frame:
+            frame[name] = None
+    frame["source"], frame["snapshot"], frame["verdict"], frame["format"] = "folder", "2026-11-20", "keep", "PNG"
+    frame["width"] = frame["height"] = SIZE
+    folder = root / "artifacts" / "split"
+    folder.mkdir(parents=True, exist_ok=True)
+    pack(frame, root / "artifacts" / "scrape", folder, SplitParams(image_size=SIZE), RowLimits(60, 1 << 30), workers=1)
+    write_table(folder / "manifest.parquet", frame, SPLIT)
+
+
+def planned(workspace: Workspace, **given):
+    return plan(workspace, load_params(workspace.root), **given)
+
+
+class StandIn:
+    """Answer in place of trained models: the better, the closer the learning rate is to 0.01.
+
+    Args:
+        fail: Returns the error that a training of these params raises, or none.
+    """
+
+    def __init__(self, fail=lambda params: None):
+        self.asked = []
+        self.fail = fail
+
+    def __call__(self, folder, params, *, classes, scratch, root, callback, folds, seed):
+        self.asked.append(params)
+        if error := self.fail(params):
+            raise error
+        off = abs(np.log10(params.learning_rate) + 2)
+        for epoch in range(1, params.epochs + 1):
+            loss = 0.2 + off / 3 + 1 / epoch
+            callback.on_epoch_end(Epoch(epoch, loss, 0.5, loss, 1 / (1 + loss), 0.1), Timing(1000 * epoch, 0.1, 9.0))
+        table = read_table(folder / "manifest.parquet", SPLIT, stage="split")
+        rows = table[table["split"] == "val"].sort_values("row", ignore_index=True)
+        targets = rows["label"].map(CLASSES.index).to_numpy(np.int32)
+        noise = np.random.default_rng(params.batch_size).standard_normal((len(rows), 3))
+        logits = 2 * np.eye(3)[targets] + (1.2 + off) * noise
+        answers = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        key = hashlib.sha256(repr(params).encode()).hexdigest()[:32]
+        columns = rows[["id", "label", "cluster"]]
+        return Trial(key, (), params.epochs, columns, targets, answers.astype(np.float32))

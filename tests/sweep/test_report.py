@@ -1,0 +1,134 @@
+"""What a person reads of a sweep: text, JSON and the page say the same."""
+
+import json
+import re
+
+import pytest
+
+from pixmill.sweep.outcome import outcome
+from pixmill.sweep.report import describe_plan, expectation, headline, render_sweep, sweep_json, sweep_text
+from pixmill.sweep.searching import open_trials, search
+from pixmill.sweep.trial_store import SweepTrial
+from tests.sweep.swept import planned, write_params
+
+
+@pytest.fixture
+def found(workspace, stand_in):
+    def of(trials=12, extra=()):
+        plan = planned(workspace, trials=trials)
+        run = search(workspace, plan, lambda _: None)
+        return outcome(plan, [*run, *extra], open_trials(workspace, plan.key).images())
+
+    return of
+
+
+def failed(values, reason="<b>out of memory</b>"):
+    return [
+        SweepTrial(90, values, "pruned", None, 0, 1.0),
+        SweepTrial(91, values, "pruned", None, 0, 1.0),
+        SweepTrial(92, values, "failed", None, 0, 1.0, reason=reason),
+    ]
+
+
+def test_the_text_says_what_is_best_what_to_expect_and_what_to_do(found) -> None:
+    first = found(12)
+    result = found(12, failed(first.best.values))
+    lines = sweep_text(result).splitlines()
+    best = result.best
+    assert lines[0].startswith(f"Trial {best.number} of 15 has the best macro-F1 on validation, {best.value:.3f}; ")
+    assert lines[1].startswith(
+        f"As the best of 12 it is partly luck: expect about {result.expected.value:.3f} (95 % CI "
+    )
+    assert lines[2] == "2 trials were ended early: after as many epochs, most others were better."
+    assert lines[3] == "1 trial failed, the first one by: <b>out of memory</b>."
+    assert re.search(rf"^  {best.number} +{best.value:.3f} \(", "\n".join(lines), re.MULTILINE)
+    assert "… and 2 more in reports/sweep.html" in lines
+    assert any(line.startswith("What mattered: train.") for line in lines)
+    assert lines[-1] == f"To take trial {best.number}: pixmill sweep --apply && dvc repro"
+
+
+def test_one_trial_has_nothing_to_compare_with(found) -> None:
+    result = found(1)
+    assert headline(result) == f"Trial 0 of 1 has the best macro-F1 on validation, {result.best.value:.3f}."
+    assert expectation(result) is None
+    assert render_sweep(result).startswith("<!DOCTYPE html>") or render_sweep(result).startswith("<!doctype html>")
+
+
+def test_where_params_yaml_is_best_it_says_so(found, workspace) -> None:
+    write_params(workspace.root, space={"train.learning_rate": [1.0, 10.0]}, train={"learning_rate": 0.01})
+    assert "of 3 has the best macro-F1 on validation" in headline(found(3))
+    assert ": that of params.yaml as it is; " in headline(found(3))
+
+
+def test_json_has_each_trial_and_no_nan(found) -> None:
+    result = found(12, failed(found(12).best.values))
+    document = json.loads(sweep_json(result), parse_constant=pytest.fail)
+    assert (document["best"], document["metric"], document["folds"], document["images"]) == (
+        result.best.number,
+        "macro_f1",
+        None,
+        60,
+    )
+    assert document["summary"] == headline(result)
+    assert document["expected"]["value"] == pytest.approx(result.expected.value, rel=1e-5)
+    assert [trial["number"] for trial in document["trials"]] == [*range(12), 90, 91, 92]
+    assert [trial["state"] for trial in document["trials"]] == ["complete"] * 12 + ["pruned"] * 2 + ["failed"]
+    assert document["trials"][-1] | {"params": 0, "seconds": 0} == {
+        "number": 92,
+        "state": "failed",
+        "params": 0,
+        "value": None,
+        "worse": None,
+        "seconds": 0,
+        "reason": "<b>out of memory</b>",
+    }
+    assert document["trials"][3]["params"] == pytest.approx(dict(result.trials[3].values))
+    worse = [trial["worse"] for trial in document["trials"] if trial["worse"] is not None]
+    assert worse.count(False) == result.undecided + (len(worse) == 12)
+
+
+def test_the_page_shows_all_escapes_all_and_asks_no_server(found) -> None:
+    result = found(12, failed(found(12).best.values))
+    page = render_sweep(result)
+    assert page == render_sweep(result)
+    assert headline(result) in page
+    assert expectation(result) in page
+    assert "&lt;b&gt;out of memory&lt;/b&gt;" in page
+    assert "<b>out" not in page
+    for name in ("learning_rate", "batch_size", "zoom"):
+        assert f'aria-label="macro-F1 by train.{"augmentation." * (name == "zoom")}{name}"' in page
+    assert 'aria-label="macro-F1 of each trial, and the best so far"' in page
+    assert "<h2>What mattered</h2>" in page
+    assert "pixmill sweep --apply &amp;&amp; dvc repro" in page
+    assert not re.search(r"""(?:src|href)=["'](?!data:|#|[a-z]+\.html")|url\(|@import""", page)
+
+
+def test_what_cannot_be_estimated_is_not_said_to_be(found) -> None:
+    from dataclasses import replace
+
+    result = replace(found(3), expected=None)
+    assert "cannot be estimated: a class has too few images" in render_sweep(result)
+    assert "bootstrap draws" not in render_sweep(result)
+
+
+def test_values_of_any_kind_are_drawn(found, workspace) -> None:
+    space = {"train.cnn.dense": [[], [{"units": 8}]], "train.class_weights": [True, False], "train.patience": [None, 3]}
+    write_params(workspace.root, space=space, sampler="grid")
+    page = render_sweep(found(9))
+    for name in space:
+        assert f'aria-label="macro-F1 by {name}"' in page
+
+
+def test_the_plan_says_what_is_tried_and_what_is_now(workspace, stand_in) -> None:
+    text = describe_plan(planned(workspace), 0)
+    assert text.startswith("Space (sweep.space in params.yaml):")
+    assert re.search(r"train\.learning_rate +0\.0003 to 0\.03, logarithmic +0\.003", text)
+    assert re.search(r"train\.batch_size +16, 32 +32", text)
+    assert text.endswith("50 trials by tpe, measured by macro-F1 on the validation split")
+    write_params(workspace.root, space={}, folds=3)
+    text = describe_plan(planned(workspace, trials=1), 7)
+    assert "the default for the model cnn" in text
+    assert "1 trial by tpe, measured by macro-F1 on 3-fold cross-validation" in text
+    assert text.endswith("7 trials finished: the same command goes on from there")
+    write_params(workspace.root, space={"train.epochs": [1, 2]})
+    assert describe_plan(planned(workspace), 0).endswith("; the space has 2 combinations")

@@ -1,0 +1,292 @@
+"""A search tries each model once, goes on after any kill, and survives trials that fail."""
+
+import json
+import random
+
+import pytest
+import sklearn.metrics
+
+from pixmill.core.errors import LockedError, ManifestError, ParamsError, PluginError, TrainError
+from pixmill.core.params import load_params
+from pixmill.sweep import searching
+from pixmill.sweep.searching import hold, open_trials, plan, search
+from pixmill.train.checkpoints import pinned_keys
+from tests.sweep.swept import TRAIN, planned, write_images, write_params
+
+RATES = {"train.learning_rate": [0.001, 0.003, 0.01]}
+FEATURES = {"model": "features", "features": {"head": "mlp"}}
+
+
+@pytest.fixture(autouse=True)
+def _no_trainings(stand_in) -> None:
+    """Trials take no time here."""
+
+
+def run(workspace, *, heard=None, **given):
+    return search(workspace, planned(workspace, **given), (heard if heard is not None else []).append)
+
+
+def values(trials):
+    return [json.dumps(dict(trial.values), sort_keys=True) for trial in trials]
+
+
+def test_the_first_trial_is_params_yaml_as_it_is_and_each_model_is_fitted_once(workspace, stand_in) -> None:
+    heard = []
+    trials = run(workspace, heard=heard, trials=12)
+    assert [trial.number for trial in trials] == [*range(12)]
+    assert trials == heard
+    assert dict(trials[0].values) == {
+        "train.learning_rate": 0.003,
+        "train.batch_size": 32,
+        "train.augmentation.zoom": 0.05,
+    }
+    assert stand_in.asked[0] == load_params(workspace.root).train
+    assert len({*map(repr, stand_in.asked)}) == len(stand_in.asked) == 12
+    assert {trial.state for trial in trials} == {"complete"}
+
+
+@pytest.mark.parametrize("metric", ["macro_f1", "accuracy", "balanced_accuracy", "log_loss"])
+def test_the_value_is_that_of_scikit_learn(workspace, metric) -> None:
+    write_params(workspace.root, metric=metric)
+    trials = run(workspace, trials=3)
+    images = open_trials(workspace, planned(workspace).key).images()
+    for trial in trials:
+        actual, chosen = images["target"], trial.answers.argmax(axis=1)
+        shares = trial.answers / trial.answers.sum(axis=1, dtype=float, keepdims=True)
+        expected = {
+            "macro_f1": lambda: sklearn.metrics.f1_score(actual, chosen, average="macro"),
+            "accuracy": lambda: sklearn.metrics.accuracy_score(actual, chosen),
+            "balanced_accuracy": lambda: sklearn.metrics.balanced_accuracy_score(actual, chosen),
+            "log_loss": lambda: sklearn.metrics.log_loss(actual, shares),
+        }[metric]()
+        assert trial.value == pytest.approx(expected, abs=1e-6)
+    best = planned(workspace).best(trials)
+    assert best[0].value == (min if metric == "log_loss" else max)(trial.value for trial in trials)
+
+
+def test_of_equal_trials_the_earliest_is_best(workspace) -> None:
+    trials = run(workspace, trials=2)
+    equal = [searching.replace(trials[1], number=number) for number in (4, 2, 3)]
+    assert [trial.number for trial in planned(workspace).best(equal)] == [2, 3, 4]
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "grid"])
+def test_where_all_were_tried_it_ends_early_and_says_so(workspace, sampler, capsys) -> None:
+    write_params(workspace.root, space=RATES, sampler=sampler)
+    trials = run(workspace, trials=20)
+    assert sorted(trial.values["train.learning_rate"] for trial in trials) == RATES["train.learning_rate"]
+    assert "sweep: all 3 combinations were tried\n" in capsys.readouterr().err
+
+
+def test_a_grid_is_all_combinations_and_params_yaml_in_order(workspace) -> None:
+    space = {"train.batch_size": [8, 16], "train.epochs": {"low": 4, "high": 6}}
+    write_params(workspace.root, space=space, sampler="grid")
+    trials = run(workspace, trials=100)
+    assert [tuple(trial.values.values()) for trial in trials] == [
+        (32, 3),
+        *((size, epochs) for size in (8, 16) for epochs in (4, 5, 6)),
+    ]
+
+
+def test_values_without_effect_make_no_other_model(workspace, stand_in, capsys) -> None:
+    space = {"train.momentum": {"low": 0.1, "high": 0.9}, "train.epochs": [2, 3]}
+    write_params(workspace.root, space=space)  # The optimizer is not SGD.
+    assert len(run(workspace, trials=9)) == 2
+    assert [params.epochs for params in stand_in.asked] == [3, 2]
+    assert "sweep: no other choice was found\n" in capsys.readouterr().err
+
+
+def test_repeated_values_are_one(workspace, stand_in) -> None:
+    write_params(workspace.root, space={"train.epochs": [2, 2, 3]})
+    assert len(run(workspace, trials=9)) == 2
+
+
+def test_the_same_command_goes_on_and_more_trials_are_added(workspace, stand_in) -> None:
+    first, heard = run(workspace, trials=4), []
+    again = run(workspace, trials=9, heard=heard)
+    assert values(again[:4]) == values(first)
+    assert [trial.number for trial in heard] == [4, 5, 6, 7, 8]
+    assert len({*values(again)}) == 9
+    assert len(run(workspace, trials=2)) == 9
+    assert len(stand_in.asked) == 9
+
+
+class Killed(BaseException):
+    """What nothing catches."""
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_killed_at_any_moment_it_loses_the_running_trial_at_most(workspace, stand_in, monkeypatch, seed) -> None:
+    chance, finished = random.Random(seed), []
+
+    def dying(whole):
+        def call(*given, **options):
+            if chance.random() < 0.15:
+                raise Killed
+            result = whole(*given, **options)
+            if chance.random() < 0.15:
+                raise Killed
+            return result
+
+        return call
+
+    for owner, name in (
+        (searching, "run_trial"),
+        (searching, "measure"),
+        (searching, "pin"),
+        (searching.TrialStore, "add"),
+        (searching.TrialStore, "set_images"),
+    ):
+        monkeypatch.setattr(owner, name, dying(getattr(owner, name)))
+    for _ in range(200):
+        try:
+            trials = run(workspace, trials=8)
+            break
+        except Killed:
+            kept = open_trials(workspace, planned(workspace).key).load()
+            assert values(kept)[: len(finished)] == finished
+            finished = values(kept)
+    assert [trial.number for trial in trials] == [*range(8)]
+    assert len({*values(trials)}) == 8
+    assert open_trials(workspace, planned(workspace).key).images() is not None
+
+
+@pytest.mark.parametrize("number", [0, 2, 4])
+def test_a_trial_whose_file_is_damaged_is_replaced_and_no_other_is_lost(workspace, number) -> None:
+    first = run(workspace, trials=5)
+    (open_trials(workspace, planned(workspace).key).folder / f"trial-{number:05}.npz").write_bytes(b"")
+    again = run(workspace, trials=5)
+    assert [trial.number for trial in again] == [*range(5)]
+    kept = {*values(first)} - {values(first)[number]}
+    assert kept < {*values(again)}
+
+
+def test_a_trial_that_fails_stops_no_other_and_has_its_reason(workspace, stand_in, capsys) -> None:
+    errors = [TrainError("out of memory", next="-"), PluginError("no such plugin", next="-")]
+    stand_in.fail = lambda _: errors.pop() if len(stand_in.asked) in (2, 3) else None
+    heard = []
+    trials = run(workspace, trials=5, heard=heard)
+    assert [trial.state for trial in trials] == ["complete", "failed", "failed", "complete", "complete"]
+    assert [trial.reason for trial in trials[1:3]] == ["no such plugin", "out of memory"]
+    assert [trial.value for trial in trials[1:3]] == [None, None]
+    assert [trial.number for trial in heard] == [0, 1, 2, 3, 4]
+    assert "warning: trial 1 failed: no such plugin\n" in capsys.readouterr().err
+
+
+def test_values_that_do_not_fit_together_are_a_failed_trial(workspace) -> None:
+    space = {"train.schedule.name": ["constant", "cosine"], "train.schedule.warmup": [0, 3], "train.epochs": [2, 9]}
+    write_params(workspace.root, space=space, sampler="grid")
+    states = {tuple(trial.values.values()): trial.state for trial in run(workspace, trials=99)}
+    assert "complete" in states.values()
+    for given, state in states.items():
+        try:
+            load_params(workspace.root).changed(dict(zip(space, given, strict=True)))
+        except ParamsError:
+            assert state == "failed"
+
+
+def test_where_the_first_fails_it_stops_with_the_reason_and_tries_again(workspace, stand_in) -> None:
+    stand_in.fail = lambda _: TrainError("the disk has no weights", next="-")
+    with pytest.raises(TrainError, match="the params as they are cannot be fitted: the disk has no weights"):
+        run(workspace, trials=3)
+    assert len(stand_in.asked) == 1
+    stand_in.fail = lambda _: None
+    assert [trial.state for trial in run(workspace, trials=2)] == ["complete"] * 2
+
+
+def test_an_undefined_metric_is_refused_by_name(workspace, monkeypatch) -> None:
+    monkeypatch.setattr(searching, "measure", lambda *_: (None, None))
+    with pytest.raises(searching.PixmillError, match="macro_f1 is undefined on the validation images"):
+        run(workspace, trials=3)
+
+
+def test_networks_that_are_worse_after_as_many_epochs_are_ended(workspace, stand_in) -> None:
+    rates = [0.003, 0.0104, 0.0103, 0.0102, 0.0101, 0.01, 1.0, 10.0]
+    write_params(
+        workspace.root,
+        space={"train.learning_rate": rates},
+        train={"epochs": 9, "learning_rate": 0.003},
+        sampler="grid",
+    )
+    trials = run(workspace, trials=20)
+    assert [trial.state for trial in trials] == ["complete"] * 6 + ["pruned"] * 2
+    assert [len(trial.curves) for trial in trials] == [9] * 6 + [5] * 2, "five epochs are waited for"
+    assert {trial.value for trial in trials[6:]} == {None}
+    # They are known afterwards: nothing runs again.
+    assert len(run(workspace, trials=20)) == 8
+    assert len(stand_in.asked) == 8
+
+
+def test_heads_are_not_ended_early(workspace) -> None:
+    write_params(
+        workspace.root,
+        space={"train.learning_rate": [0.003, 0.0104, 0.0103, 0.0102, 0.0101, 0.01, 1.0, 10.0]},
+        train={**FEATURES, "epochs": 9},
+        sampler="grid",
+    )
+    assert {trial.state for trial in run(workspace, trials=20)} == {"complete"}
+
+
+def test_the_weights_of_the_best_three_are_pinned(workspace) -> None:
+    trials = run(workspace, trials=7)
+    best = planned(workspace).best(trials)[:3]
+    assert pinned_keys(workspace.scratch("train") / "checkpoints") == {trial.key for trial in best}
+
+
+def test_other_params_images_or_code_begin_another_sweep(workspace, monkeypatch) -> None:
+    key = planned(workspace).key
+    assert planned(workspace, trials=7).key == key
+    assert planned(workspace, folds=3).key != key
+    # What is searched, and what decides no weights, may change: `--apply` writes the one.
+    write_params(workspace.root, train={"learning_rate": 0.01})
+    assert planned(workspace).key == key
+    for changes in (
+        {"train": {"epochs": 4}},
+        {"metric": "log_loss"},
+        {"sampler": "random"},
+        {"seed": 8},
+        {"space": RATES},
+    ):
+        write_params(workspace.root, **changes)
+        assert planned(workspace).key != key
+    write_params(workspace.root)
+    assert planned(workspace).key == key
+    with monkeypatch.context() as patched:
+        patched.setattr(searching, "digest_code", lambda _: "other")
+        assert planned(workspace).key != key
+    write_images(workspace.root, seed=8)
+    assert planned(workspace).key != key
+
+
+def test_a_grid_of_real_numbers_is_refused(workspace) -> None:
+    write_params(workspace.root, sampler="grid")
+    with pytest.raises(ParamsError, match=r"sweep\.sampler: a grid needs lists or ranges of whole numbers"):
+        planned(workspace)
+
+
+def test_images_of_other_params_are_refused(workspace) -> None:
+    text = (workspace.root / "params.yaml").read_text().replace("image_size: 16", "image_size: 24")
+    (workspace.root / "params.yaml").write_text(text)
+    with pytest.raises(ManifestError, match="artifacts/split was made before split in params.yaml changed"):
+        planned(workspace)
+    (workspace.root / "artifacts" / "split" / "preprocessing.json").unlink()
+    with pytest.raises(ManifestError):
+        planned(workspace)
+
+
+def test_a_second_sweep_at_once_is_refused_by_name(workspace) -> None:
+    with (
+        hold(workspace),
+        pytest.raises(LockedError, match=f"another sweep is running in {workspace.root}"),
+        hold(workspace),
+    ):
+        pass
+    with hold(workspace):
+        pass
+
+
+def test_without_a_space_it_is_that_of_the_model(workspace) -> None:
+    write_params(workspace.root, space={}, train={"model": "cnn"})
+    found = plan(workspace, load_params(workspace.root))
+    assert "train.learning_rate" in found.space
+    assert found.params.train.epochs == TRAIN["epochs"]

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pixmill.core.errors import ManifestError
 from pixmill.core.params import TrainParams
 from pixmill.train.callback import Callback
 from pixmill.train.folds import cross_validate, folds_of
@@ -92,9 +93,19 @@ def draw_folds(rows: pd.DataFrame, folds: int, seed: int) -> npt.NDArray[np.int6
         rows: Columns ``label`` and ``cluster``.
         folds: How many there are.
         seed: Another draws others.
+
+    Raises:
+        ManifestError: A class has fewer images, near-duplicates counted once.
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
+    counts = rows.groupby("label")["cluster"].nunique()
+    if (fewest := int(counts.min())) < folds:
+        raise ManifestError(
+            f"{folds} folds need as many images of each class, near-duplicates counted once; {counts.idxmin()} has "
+            f"{fewest} for training and validation",
+            next=f"pixmill sweep --folds {fewest}" if fewest > 1 else "add images, then: dvc repro",
+        )
     numbers = np.empty(len(rows), np.int64)
     drawn = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     for number, (_, chosen) in enumerate(drawn.split(rows, rows["label"], rows["cluster"].astype(str))):

@@ -1,0 +1,144 @@
+"""`pixmill sweep` searches, shows, applies, and says what to do where it cannot."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from pixmill.core.errors import TrainError
+from pixmill.core.params import load_params
+from pixmill.core.workspace import Workspace
+from pixmill.sweep import recording, searching
+from pixmill.sweep.searching import hold
+from tests.command import run_pixmill
+from tests.sweep.swept import StandIn, write_params, write_workspace
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("template") / "root"
+    write_workspace(root)
+    MlflowClient(f"sqlite:///{root}/mlflow.db").search_experiments()
+    return root
+
+
+@pytest.fixture
+def root(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(template, tmp_path / "root")
+    monkeypatch.chdir(tmp_path / "root")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setattr(recording, "PINNED", 0)
+    return tmp_path / "root"
+
+
+@pytest.fixture(autouse=True)
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
+    found = StandIn()
+    monkeypatch.setattr(searching, "run_trial", found)
+    return found
+
+
+def test_it_prints_a_table_writes_the_page_and_goes_on(root, stand_in, capsys) -> None:
+    assert run_pixmill("sweep", "--trials", "3") == 0
+    text = capsys.readouterr().out
+    assert text.startswith("Trial ")
+    assert " of 3 has the best macro-F1 on validation" in text
+    assert text.endswith("pixmill sweep --apply && dvc repro\nWritten: reports/sweep.html\n")
+    assert "of 3 has the best macro-F1" in (root / "reports" / "sweep.html").read_text()
+    assert run_pixmill("sweep", "--trials", "5", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert len(document["trials"]) == len(stand_in.asked) == 5
+
+
+def test_show_says_what_would_be_tried_and_runs_nothing(root, stand_in, capsys) -> None:
+    assert run_pixmill("sweep", "--show", "--trials", "7", "--folds", "3") == 0
+    text = capsys.readouterr().out
+    assert "train.learning_rate" in text
+    assert "7 trials by tpe, measured by macro-F1 on 3-fold cross-validation" in text
+    assert stand_in.asked == []
+    assert not (root / "reports").exists()
+
+
+def test_folds_reach_the_trials(root, monkeypatch) -> None:
+    asked = []
+
+    def run_trial(*given, folds, seed, **options):
+        asked.append((folds, seed))
+        raise TrainError("enough", next="-")
+
+    monkeypatch.setattr(searching, "run_trial", run_trial)
+    assert run_pixmill("sweep", "--folds", "3") == 1
+    assert asked == [(3, 7)]
+
+
+def test_the_best_or_another_is_applied(root, capsys) -> None:
+    assert run_pixmill("sweep", "--trials", "4", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert run_pixmill("sweep", "--apply") == 0
+    out = capsys.readouterr().out
+    best = document["trials"][document["best"]]["params"]
+    assert load_params(root).train.learning_rate == pytest.approx(best["train.learning_rate"])
+    assert out.splitlines()[-1] == "Next: dvc repro"
+    assert f"train.learning_rate: 0.003 → {best['train.learning_rate']:g}" in out
+    assert run_pixmill("sweep", "--apply") == 0
+    assert capsys.readouterr().out.startswith(f"params.yaml already has the values of trial {document['best']}\n")
+    assert run_pixmill("sweep", "--apply", "0") == 0
+    assert load_params(root).train.learning_rate == 0.003
+    assert run_pixmill("sweep", "--apply", "9") == 1
+    assert "there is no trial 9; complete are 0, 1, 2, 3" in capsys.readouterr().err
+
+
+def test_before_any_trial_there_is_nothing_to_apply(root, capsys) -> None:
+    text = (root / "params.yaml").read_text()
+    assert run_pixmill("sweep", "--apply") == 1
+    assert "Next: pixmill sweep, then repeat the command" in capsys.readouterr().err
+    assert (root / "params.yaml").read_text() == text
+
+
+def test_a_failing_first_trial_is_a_message(root, stand_in, capsys) -> None:
+    stand_in.fail = lambda _: TrainError("no weights", next="-")
+    assert run_pixmill("sweep") == 1
+    err = capsys.readouterr().err
+    assert "the params as they are cannot be fitted: no weights\n" in err
+    assert "Traceback" not in err
+    assert not (root / "reports").exists()
+
+
+def test_a_second_one_at_once_is_refused(root, stand_in, capsys) -> None:
+    with hold(Workspace(root, root)):
+        assert run_pixmill("sweep") == 1
+        # To look disturbs nobody.
+        assert run_pixmill("sweep", "--show") == 0
+    assert f"another sweep is running in {root}" in capsys.readouterr().err
+    assert stand_in.asked == []
+
+
+def test_a_wrong_space_is_refused_by_name_before_the_first_trial(root, stand_in, capsys) -> None:
+    write_params(root, space={"train.seed": [1, 2], "train.epochz": [3]})
+    assert run_pixmill("sweep") == 1
+    assert "sweep.space.train.seed: a sweep searches what makes a better model" in capsys.readouterr().err
+    assert stand_in.asked == []
+
+
+def test_images_of_other_params_are_refused(root, stand_in, capsys) -> None:
+    text = (root / "params.yaml").read_text()
+    (root / "params.yaml").write_text(text.replace("image_size: 16", "image_size: 24"))
+    assert run_pixmill("sweep") == 1
+    assert "artifacts/split was made before split in params.yaml changed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--trials", "0"], ["--folds", "1"], ["--folds", "21"], ["--apply", "best"]])
+def test_options_that_cannot_be_meant_are_refused(root, words, capsys) -> None:
+    assert run_pixmill("sweep", *words) == 2
+    assert "expected" in capsys.readouterr().err
+
+
+def test_without_optuna_it_says_what_to_install(root, monkeypatch, capsys) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    assert run_pixmill("sweep") == 1
+    err = capsys.readouterr().err
+    assert "sweep" in err
+    assert "pip install" in err

@@ -1,0 +1,214 @@
+"""MLflow has one run for the sweep and one for each trial, however often it was interrupted or MLflow was down."""
+
+import shutil
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score
+
+from pixmill.cli import sweep as verb
+from pixmill.core.errors import TrainError
+from pixmill.images.parts import load_parts
+from pixmill.record.sync import sync
+from pixmill.sweep import recording
+from pixmill.sweep.recording import as_run
+from pixmill.sweep.searching import open_trials
+from pixmill.sweep.trial_store import SweepTrial
+from tests.record.conftest import Store
+from tests.sweep.conftest import TRIALS, contents
+from tests.sweep.swept import CLASSES, SIZE, planned, write_params
+
+SWEEP = "pixmill.sweep"
+
+
+def divided(store):
+    """Return the sweep's only run, and those of its trials by name."""
+    (parent,) = [run for run in store.runs() if SWEEP in run.data.tags]
+    children = [run for run in store.runs() if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
+    assert len(store.runs()) == 1 + len(children)
+    named = {run.info.run_name: run for run in children}
+    assert len(named) == len(children)
+    return parent, named
+
+
+@pytest.fixture
+def trials(swept):
+    return open_trials(swept.workspace, planned(swept.workspace).key).load()
+
+
+@pytest.fixture
+def recorded(swept):
+    return divided(Store(swept.workspace))
+
+
+def test_nothing_in_the_workspace_changes_but_the_page(swept) -> None:
+    after = contents(swept.workspace.root)
+    assert {name: after[name] for name in swept.before} == swept.before
+    new = {name for name in after if name not in swept.before and not name.startswith(("mlruns/", "mlflow.db"))}
+    assert new == {"reports/sweep.html"}
+
+
+def test_the_sweep_has_a_run_with_what_it_does_and_found(swept, recorded, trials) -> None:
+    parent, children = recorded
+    best = max(trial.value for trial in trials)
+    assert (parent.info.status, parent.info.run_name) == ("FINISHED", "sweep, cnn")
+    assert parent.data.metrics["val_macro_f1"] == pytest.approx(best)
+    assert parent.data.metrics["trials"] == TRIALS
+    assert parent.data.metrics["expected_low"] <= parent.data.metrics["expected"] <= best
+    assert parent.data.params["sweep.space.train.batch_size"] == "[16, 32]"
+    assert parent.data.params["sweep.metric"] == "macro_f1"
+    assert "macro-F1 on validation" in parent.data.tags["mlflow.note.content"]
+    client = Store(swept.workspace).client
+    assert {file.path for file in client.list_artifacts(parent.info.run_id)} == {"params.yaml", "reports"}
+    assert {*children} == {f"trial {number}" for number in range(TRIALS)}
+
+
+def test_each_trial_has_its_values_curves_and_result(swept, recorded, trials) -> None:
+    store = Store(swept.workspace)
+    for trial in trials:
+        run = recorded[1][trial.name]
+        assert (run.info.status, run.data.tags["pixmill.trial"]) == ("FINISHED", "complete")
+        assert {name: float(value) for name, value in run.data.params.items()} == trial.values
+        assert run.data.metrics["val_macro_f1"] == pytest.approx(trial.value)
+        for name in ("val_loss", "train_loss", "val_accuracy"):
+            curve = [(curve["epoch"], pytest.approx(curve[name])) for curve in trial.curves]
+            assert len(curve) == 3
+            assert store.points(run.info.run_id, name) == curve
+        assert run.info.start_time == trial.started
+        assert run.info.end_time == trial.started + int(1000 * trial.seconds)
+
+
+def test_only_the_best_three_have_models(swept, recorded, trials) -> None:
+    client = Store(swept.workspace).client
+    models = client.search_logged_models([recorded[0].info.experiment_id])
+    named = {run.info.run_id: name for name, run in recorded[1].items()}
+    best = planned(swept.workspace).best(trials)[:3]
+    expected = {(trial.name, kind) for trial in best for kind in ("keras", "classifier")}
+    assert {(named[model.source_run_id], model.name) for model in models} == expected
+    assert {str(model.status) for model in models} == {"READY"}
+
+
+def test_the_model_of_the_best_answers_as_its_trial_did(swept, recorded, trials) -> None:
+    import mlflow
+
+    root, store, plan = swept.workspace.root, Store(swept.workspace), planned(swept.workspace)
+    best = plan.best(trials)[0]
+    mlflow.set_tracking_uri(store.uri)
+    (model,) = [
+        model
+        for model in store.client.search_logged_models([recorded[0].info.experiment_id])
+        if model.source_run_id == recorded[1][best.name].info.run_id and model.name == "keras"
+    ]
+    network = mlflow.keras.load_model(f"models:/{model.model_id}")
+    parts = load_parts(root / "artifacts" / "split", CLASSES, image_size=SIZE)
+    images = open_trials(swept.workspace, plan.key).images()
+    assert parts["val"].rows["id"].tolist() == images["id"].tolist()
+    predicted = np.asarray(network(np.asarray(parts["val"].pixels, np.float32))).argmax(axis=1)
+    assert predicted.tolist() == best.answers.argmax(axis=1).tolist()
+    assert best.value == pytest.approx(f1_score(parts["val"].targets, predicted, average="macro"))
+
+
+def interrupted(stand_in, after, error):
+    """Raise an error once, in the trial after so many."""
+    rest = [error]
+    stand_in.fail = lambda _: rest.pop() if len(stand_in.asked) == after + 1 and rest else None
+
+
+@pytest.fixture
+def store(workspace, empty_database, stand_in, monkeypatch):
+    """The database of a workspace whose trials take no time, and have no models."""
+    monkeypatch.setattr(recording, "PINNED", 0)
+    shutil.copy(empty_database, workspace.root / "mlflow.db")
+    return Store(workspace)
+
+
+def run(workspace, trials):
+    return verb._search(workspace, planned(workspace, trials=trials))
+
+
+def check(store, count):
+    parent, children = divided(store)
+    assert parent.info.status == "FINISHED"
+    assert {*children} == {f"trial {number}" for number in range(count)}
+    for trial in open_trials(store.workspace, planned(store.workspace).key).load():
+        found = children[trial.name]
+        assert found.info.status == "FINISHED"
+        assert found.data.metrics["val_macro_f1"] == pytest.approx(trial.value)
+        assert store.points(found.info.run_id, "val_loss") == [
+            (curve["epoch"], pytest.approx(curve["val_loss"])) for curve in trial.curves
+        ]
+    return parent
+
+
+def test_an_interrupted_sweep_goes_on_in_the_same_run(workspace, store, stand_in, capsys) -> None:
+    interrupted(stand_in, 3, KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        run(workspace, 5)
+    assert "sweep: interrupted; 3 finished trials are kept. To go on: pixmill sweep\n" in capsys.readouterr().err
+    parent, children = divided(store)
+    assert (parent.info.status, len(children)) == ("KILLED", 3)
+    run(workspace, 5)
+    assert check(store, 5).info.run_id == parent.info.run_id
+    run(workspace, 7)
+    assert check(store, 7).info.run_id == parent.info.run_id
+
+
+def test_one_whose_first_trial_failed_is_finished_once_it_goes_on(workspace, store, stand_in) -> None:
+    interrupted(stand_in, 0, TrainError("no weights", next="-"))
+    with pytest.raises(TrainError):
+        run(workspace, 2)
+    assert divided(store)[0].info.status == "FAILED"
+    run(workspace, 2)
+    check(store, 2)
+
+
+def test_while_mlflow_is_down_everything_waits_and_arrives_once(workspace, store, stand_in, capsys) -> None:
+    restore = store.break_()
+    interrupted(stand_in, 2, KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        run(workspace, 4)
+    run(workspace, 4)
+    run(workspace, 6)
+    assert "or later with: pixmill sync" in capsys.readouterr().err
+    restore()
+    assert store.runs() == []
+    assert sync(workspace).sent == ["sweep, cnn"] * 3
+    check(store, 6)
+    assert sync(workspace).line() == "no pending runs"
+    run(workspace, 8)
+    check(store, 8)
+
+
+def test_mlflow_that_goes_away_in_between_gets_the_rest_at_the_end(workspace, store, stand_in) -> None:
+    restores = []
+
+    def harm(_):
+        if len(stand_in.asked) == 3:
+            restores.append(store.break_())
+        if len(stand_in.asked) == 5:
+            restores.pop()()
+
+    stand_in.fail = harm
+    run(workspace, 6)
+    check(store, 6)
+
+
+def test_another_sweep_is_another_run(workspace, store) -> None:
+    run(workspace, 2)
+    write_params(workspace.root, metric="log_loss")
+    run(workspace, 2)
+    parents = [run for run in store.runs() if SWEEP in run.data.tags]
+    assert len({run.data.tags[SWEEP] for run in parents}) == len(parents) == 2
+
+
+def test_a_failed_trial_says_why_and_a_pruned_one_that_it_was(workspace) -> None:
+    plan = planned(workspace)
+    values = {"train.epochs": 3, "train.cnn.dense": [{"units": 8}], "train.patience": None}
+    failed = as_run(plan, SweepTrial(3, values, "failed", None, 5000, 1.5, reason="out of memory"))
+    assert (failed.status, failed.name, failed.ended) == ("FAILED", "trial 3", 6500)
+    assert failed.tags == {"pixmill.trial": "failed", "mlflow.note.content": "out of memory"}
+    assert failed.params == {"train.epochs": "3", "train.cnn.dense": '[{"units": 8}]', "train.patience": "None"}
+    curves = ({"epoch": 1, "ended": 5500, "val_loss": 0.5},)
+    pruned = as_run(plan, SweepTrial(4, values, "pruned", None, 5000, 1.5, curves=curves))
+    assert (pruned.status, pruned.tags) == ("FINISHED", {"pixmill.trial": "pruned"})
+    assert pruned.points == [["val_loss", 0.5, 5500, 1], ["seconds", 1.5, 6500, 0]]

@@ -1,0 +1,151 @@
+"""A trial answers as the model that train would fit, about images that it was not fitted to."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from pixmill.core.errors import ManifestError
+from pixmill.core.manifest import SPLIT, read_table, write_table
+from pixmill.images.parts import load_parts
+from pixmill.train import train, weights
+from pixmill.train.trial import draw_folds, run_trial
+from tests.train.conftest import CLASSES, PARAMS, SIZE, SIZES, Following, write_packed
+from tests.train.test_training import TAKEN_OVER
+
+SHORT = PARAMS.model_copy(update={"epochs": 2})
+FOLDS = 3
+
+
+class Unread:
+    """Pixels that nobody may read."""
+
+    def __init__(self, pixels):
+        self.shape = pixels.shape
+
+    def __getattr__(self, name):
+        raise AssertionError("the test split is read")
+
+    def __getitem__(self, rows):
+        raise AssertionError("the test split is read")
+
+    def __array__(self, *_, **__):
+        raise AssertionError("the test split is read")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = write_packed(tmp_path_factory.mktemp("trial") / "artifacts" / "split")
+    table = read_table(folder / "manifest.parquet", SPLIT, stage="split")
+    table["cluster"] = [f"{split} {row // 6} {row % 3}" for split, row in zip(table["split"], table["row"], strict=True)]
+    write_table(folder / "manifest.parquet", table, SPLIT)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def scratch(folder):
+    return folder.parent.parent / "scratch"
+
+
+@pytest.fixture(scope="module")
+def tried(folder, scratch):
+    """Return a trial, with its epochs as they were heard, of a project whose test split cannot be read."""
+    heard = []
+
+    def load(*given, **options):
+        parts = load_parts(*given, **options)
+        object.__setattr__(parts["test"], "pixels", Unread(parts["test"].pixels))
+        return parts
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(weights, "load_parts", load)
+        callback = Following(lambda epoch, _: heard.append(epoch))
+        return run_trial(folder, SHORT, classes=CLASSES, scratch=scratch, callback=callback), heard
+
+
+def test_it_answers_about_validation_and_reads_no_test_image(tried, folder) -> None:
+    trial, heard = tried
+    part = load_parts(folder, CLASSES, image_size=SIZE)["val"]
+    assert trial.rows["id"].tolist() == part.rows["id"].tolist()
+    assert trial.targets.tolist() == part.targets.tolist()
+    assert trial.probabilities.shape == (SIZES["val"], len(CLASSES))
+    assert trial.probabilities.sum(axis=1) == pytest.approx(1)
+    assert heard == [*trial.history]
+    assert trial.until in (1, 2)
+
+
+def test_train_takes_its_weights_over_and_answers_the_same(tried, folder, scratch, capfd) -> None:
+    trial, _ = tried
+    before = {path.name for path in (scratch / "checkpoints").glob(f"{trial.key}*")}
+    assert before
+    # What is fitted beside, and what it is calibrated for, decides no weights.
+    params = SHORT.model_copy(update={"target_accuracy": 0.8})
+    trained = train(folder, params, classes=CLASSES, scratch=scratch)
+    assert TAKEN_OVER in capfd.readouterr().err
+    answers = np.asarray(trained.classifier(np.asarray(trained.validation.pixels, np.float32)))
+    assert answers == pytest.approx(trial.probabilities, abs=1e-5)
+
+
+@pytest.fixture(scope="module")
+def crossed(folder, scratch):
+    return run_trial(folder, SHORT, classes=CLASSES, scratch=scratch, folds=FOLDS, seed=1)
+
+
+def test_with_folds_it_answers_once_about_each_training_and_validation_image(crossed, tried, folder) -> None:
+    parts = load_parts(folder, CLASSES, image_size=SIZE)
+    expected = [*parts["train"].rows["id"], *parts["val"].rows["id"]]
+    assert crossed.rows["id"].tolist() == expected
+    assert crossed.targets.tolist() == [*parts["train"].targets, *parts["val"].targets]
+    assert crossed.probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
+    # The weights that train takes over are the same as without folds.
+    assert crossed.key == tried[0].key
+    assert crossed.until == tried[0].until
+    held_out = crossed.probabilities[SIZES["train"] :]
+    assert not np.allclose(held_out, tried[0].probabilities), "a fold's model has seen other images"
+
+
+def test_folds_are_kept_and_another_seed_draws_others(crossed, folder, scratch) -> None:
+    kept = sorted(path.name for path in (scratch / "checkpoints").glob(f"{crossed.key}.*"))
+    folds = [f"{crossed.key}.3-folds-1.fold-{number}-{crossed.until}.npz" for number in range(FOLDS)]
+    assert [name for name in kept if "3-folds-1" in name] == folds
+    again = run_trial(folder, SHORT, classes=CLASSES, scratch=scratch, folds=FOLDS, seed=1)
+    assert np.array_equal(again.probabilities, crossed.probabilities)
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> pd.DataFrame:
+    """Images of a few classes in clusters, whose images need not be of one class; each class has enough of them."""
+    count = draw(st.integers(40, 90))
+    labels = draw(st.permutations([f"class {place % 3}" for place in range(count)]))
+    clusters = draw(st.lists(st.integers(0, count), min_size=count, max_size=count))
+    return pd.DataFrame({"label": labels, "cluster": clusters})
+
+
+@given(tables(), st.integers(2, 8), st.integers(0, 99))
+def test_clusters_never_straddle_folds(rows, folds, seed) -> None:
+    assume(rows.groupby("label")["cluster"].nunique().min() >= folds)
+    numbers = draw_folds(rows, folds, seed)
+    assert set(numbers) <= set(range(folds))
+    assert (rows.assign(fold=numbers).groupby("cluster")["fold"].nunique() == 1).all()
+    assert np.array_equal(numbers, draw_folds(rows, folds, seed))
+
+
+def test_folds_have_about_equal_shares_of_each_class() -> None:
+    rows = pd.DataFrame({"label": ["a", "b", "b"] * 50, "cluster": range(150)})
+    counts = rows.assign(fold=draw_folds(rows, 5, 1)).groupby(["fold", "label"]).size()
+    assert counts.to_dict() == {(fold, label): n for fold in range(5) for label, n in (("a", 10), ("b", 20))}
+    assert not np.array_equal(draw_folds(rows, 5, 1), draw_folds(rows, 5, 2))
+
+
+def test_more_folds_than_images_of_a_class_are_refused() -> None:
+    rows = pd.DataFrame({"label": ["a"] * 30 + ["b"] * 4, "cluster": range(34)})
+    with pytest.raises(ManifestError) as refusal:
+        draw_folds(rows, 5, 1)
+    assert refusal.value.message == (
+        "5 folds need as many images of each class, near-duplicates counted once; b has 4 for training and validation"
+    )
+    assert refusal.value.next == "pixmill sweep --folds 4"
+    rows.loc[30:, "cluster"] = 30
+    with pytest.raises(ManifestError, match="b has 1"):
+        draw_folds(rows, 2, 1)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pixmill.clean.scratch import stale_scratch
-from pixmill.train.checkpoints import Checkpoint, Checkpoints
+from pixmill.train.checkpoints import Checkpoint, Checkpoints, pin
 from tests.clean.test_usage import write
 
 DAY = 86_400
@@ -78,3 +78,21 @@ def test_what_killed_processes_left_goes_and_what_people_would_miss_stays(tmp_pa
     write(tmp_path / ".dvc" / "tmp" / "exps" / "standalone" / "tmpx" / "dvc.yaml", 9)
     write(tmp_path / ".dvc" / "tmp" / "exps" / "celery" / "broker", 9)
     assert names(tmp_path) == {".pixmill/predict/.part-old", ".pixmill/plots", ".dvc/tmp/exps/standalone/tmpx"}
+
+
+def test_trainings_that_a_sweep_pinned_stay_and_what_it_packed_in_other_sizes_goes(
+    tmp_path: Path, scratch: Path
+) -> None:
+    folder = scratch / "train" / "checkpoints"
+    for days, key in enumerate(("newest", "pinned", "done")):
+        for name in (key, f"{key}.fold-1"):
+            Checkpoints(folder / f"{name}.npz").save(Checkpoint([], [], {}, {"kernel": np.ones(2)}, finished=True))
+            age(folder / f"{name}.npz", days)
+    pin(folder, ["pinned"])
+    write(scratch / "sweep" / "0123456789abcdef" / "trial-00000.npz", 9)
+    write(scratch / "sweep" / "splits" / "pad-96-bicubic" / "train" / "00000.bin", 9)
+    assert names(tmp_path) == {
+        ".pixmill/train/checkpoints/done.npz",
+        ".pixmill/train/checkpoints/done.fold-1.npz",
+        ".pixmill/sweep/splits/pad-96-bicubic",
+    }

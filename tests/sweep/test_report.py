@@ -132,3 +132,10 @@ def test_the_plan_says_what_is_tried_and_what_is_now(workspace, stand_in) -> Non
     assert text.endswith("7 trials finished: the same command goes on from there")
     write_params(workspace.root, space={"train.epochs": [1, 2]})
     assert describe_plan(planned(workspace), 0).endswith("; the space has 2 combinations")
+
+
+@pytest.mark.parametrize("now", [0.0, 0.5])
+def test_a_value_of_now_outside_of_a_range_by_magnitude_breaks_nothing(found, workspace, now) -> None:
+    space = {"train.augmentation.zoom": {"low": 0.001, "high": 0.1, "log": True}}
+    write_params(workspace.root, space=space, train={"augmentation": {"zoom": now}})
+    assert 'aria-label="macro-F1 by train.augmentation.zoom"' in render_sweep(found(4))

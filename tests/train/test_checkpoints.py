@@ -7,7 +7,7 @@ import pytest
 
 from pixmill.train import Callback
 from pixmill.train import checkpoints as module
-from pixmill.train.checkpoints import Checkpoint, Checkpoints
+from pixmill.train.checkpoints import Checkpoint, Checkpoints, pin, pinned_keys
 from pixmill.train.history import Epoch, Timing
 from tests.disk import limit_file_size
 from tests.train.conftest import Following
@@ -147,3 +147,20 @@ def test_the_trainings_used_last_stay_where_all_are_too_large(tmp_path, monkeypa
     # The newest one is larger than all may be: it stays, and nothing else does.
     Checkpoints(tmp_path / "large.npz").save(checkpoint(1, 10_000))
     assert {path.name for path in tmp_path.iterdir()} == {"large.npz"}
+
+
+def test_pinned_trainings_stay_with_their_folds_until_others_are_pinned(tmp_path, monkeypatch):
+    assert pinned_keys(tmp_path) == set()
+    monkeypatch.setattr(module, "_MOST_BYTES", 1)
+    folder = tmp_path / "kept"
+    pin(folder, ["best", "second", "absent"])
+    for key in ("best", "best.fold-0", "second", "third"):
+        Checkpoints(folder / f"{key}.npz").save(checkpoint(1, 1000))
+    for number in range(3):
+        Checkpoints(folder / f"new-{number}.npz").save(checkpoint(1, 1000))
+    assert {path.name for path in folder.glob("*.npz")} == {"best.npz", "best.fold-0.npz", "second.npz", "new-2.npz"}
+    assert same(Checkpoints(folder / "best.npz").load().state, arrays(1, 1000))
+    pin(folder, ["second"])
+    assert pinned_keys(folder) == {"second"}
+    Checkpoints(folder / "new-3.npz").save(checkpoint(1, 1000))
+    assert {path.name for path in folder.glob("*.npz")} == {"second.npz", "new-3.npz"}

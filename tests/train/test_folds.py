@@ -46,7 +46,9 @@ def test_without_folds_it_says_what_to_set(parts):
 
 
 def test_metrics_tell_mean_and_spread():
-    results = [FoldResult(number, accuracy, 0.5) for number, accuracy in enumerate((0.7, 0.8, 0.9))]
+    results = [
+        FoldResult(number, accuracy, 0.5, np.empty(0, np.float32)) for number, accuracy in enumerate((0.7, 0.8, 0.9))
+    ]
     figures = fold_metrics(results)["folds"]
     assert figures["n"] == 3
     assert figures["accuracy_mean"] == pytest.approx(0.8)
@@ -56,3 +58,12 @@ def test_metrics_tell_mean_and_spread():
 
 def test_no_folds_no_metrics():
     assert fold_metrics([]) == {}
+
+
+def test_folds_may_be_given(parts):
+    count = SIZES["train"] + SIZES["val"]
+    numbers = np.arange(count) % 2
+    first, second = folds_of(parts["train"], parts["val"], numbers)
+    ids = [*parts["train"].rows["id"], *parts["val"].rows["id"]]
+    assert first.validation.rows["id"].tolist() == second.training.rows["id"].tolist() == ids[::2]
+    assert second.validation.rows["id"].tolist() == first.training.rows["id"].tolist() == ids[1::2]

@@ -38,7 +38,9 @@ class Unread:
 def folder(tmp_path_factory):
     folder = write_packed(tmp_path_factory.mktemp("trial") / "artifacts" / "split")
     table = read_table(folder / "manifest.parquet", SPLIT, stage="split")
-    table["cluster"] = [f"{split} {row // 6} {row % 3}" for split, row in zip(table["split"], table["row"], strict=True)]
+    table["cluster"] = [
+        f"{split} {row // 6} {row % 3}" for split, row in zip(table["split"], table["row"], strict=True)
+    ]
     write_table(folder / "manifest.parquet", table, SPLIT)
     return folder
 

@@ -184,16 +184,21 @@ def _spelt(values: Any) -> str:
 def _slice(found: Outcome, key: str, name: str) -> str | None:
     """Return a chart of a param's values against the metric; ``None`` where only one was tried."""
     values = found.plan.space[key]
-    is_range = isinstance(values, RangeParams)
+    is_logarithmic = isinstance(values, RangeParams) and values.log
+
+    def has_place(value: Any) -> bool:
+        # params.yaml may have null where a range is searched, or 0 where a logarithmic one is.
+        if not isinstance(values, RangeParams):
+            return True
+        return isinstance(value, int | float) and (value > 0 or not is_logarithmic)
+
     points = [
         (trial.values[key], trial.value)
         for trial in found.trials
-        # params.yaml may have null where a range is searched.
-        if trial.value is not None and not (is_range and not isinstance(trial.values[key], int | float))
+        if trial.value is not None and has_place(trial.values[key])
     ]
     if len({str(value) for value, _ in points}) < 2:
         return None
-    is_logarithmic = isinstance(values, RangeParams) and values.log
     return points_svg(points, name=f"{name} by {key}", x_label=_short(key), y_label=name, logarithmic=is_logarithmic)
 
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +46,7 @@ def workspace(template: Path, tmp_path: Path) -> Workspace:
 
 
 @pytest.fixture(scope="session")
-def swept(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swept]:
+def swept(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Swept:
     """A sweep of real trainings; tests only read it."""
     import io
 
@@ -58,7 +57,7 @@ def swept(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     with contextlib.chdir(root), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = run_pixmill("sweep", "--trials", str(TRIALS))
     assert code == 0, err.getvalue()
-    yield Swept(Workspace(root, root), out.getvalue(), err.getvalue(), before)
+    return Swept(Workspace(root, root), out.getvalue(), err.getvalue(), before)
 
 
 @pytest.fixture

@@ -101,15 +101,14 @@ def planned(workspace: Workspace, **given):
 class StandIn:
     """Answer in place of trained models: the better, the closer the learning rate is to 0.01.
 
-    Args:
-        fail: Returns the error that a training of these params raises, or none.
+    ``asked`` has the params of all trainings; what ``fail`` returns for them is raised, unless it is none.
     """
 
-    def __init__(self, fail=lambda params: None):
+    def __init__(self):
         self.asked = []
-        self.fail = fail
+        self.fail = lambda _: None
 
-    def __call__(self, folder, params, *, classes, scratch, root, callback, folds, seed):
+    def __call__(self, folder, params, *, callback, **_):
         self.asked.append(params)
         if error := self.fail(params):
             raise error

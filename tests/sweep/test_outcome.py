@@ -73,7 +73,7 @@ def test_the_param_that_matters_is_told(found, workspace) -> None:
     )
     assert found(9).importances == {}, "too few"
     result = found(30)
-    assert [*result.importances][0] == "train.learning_rate"
+    assert next(iter(result.importances)) == "train.learning_rate"
     assert sum(result.importances.values()) == pytest.approx(1)
     assert "train.patience" not in result.importances, "one value alone explains nothing"
 

@@ -1,0 +1,99 @@
+"""A sweep that is killed time and again loses no finished trial, and what it found is a pipeline without a training."""
+
+import json
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from tests.record.conftest import all_runs
+
+pytestmark = pytest.mark.slow
+
+TRIALS, KILLS = 5, 4
+TAKEN_OVER = "train: reused the weights of an earlier training"
+
+
+def kept(project) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in project.path.glob(".pixmill/sweep/*/trial-*.npz")}
+
+
+def sweep(project, *words: str) -> str:
+    done = project.run(str(project.python), "-m", "pixmill", "sweep", *words, PYTHONPATH="src")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def kill(project, finished: int, delay: float) -> None:
+    """Start a sweep, and kill it soon after so many trials are finished."""
+    with subprocess.Popen(
+        [str(project.python), "-m", "pixmill", "sweep", "--trials", str(TRIALS)],
+        cwd=project.path,
+        env={**project.environ, "PYTHONPATH": "src"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        deadline = time.monotonic() + 300
+        while len(kept(project)) < finished:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        time.sleep(delay)
+        process.send_signal(signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def swept(new_project):
+    """A project whose sweep of heads was killed at random moments, with what it printed in the end."""
+    project = new_project()
+    project.edit(("source: shop", "source: folder"), ("model: cnn", "model: features"))
+    project.repro("split")
+    project.commit("Split")
+    chance = random.Random(7)
+    before: dict[str, bytes] = {}
+    for number in range(KILLS):
+        kill(project, number, chance.uniform(0, 4))
+        now = kept(project)
+        assert {name: now[name] for name in before} == before
+        before = now
+    document = json.loads(sweep(project, "--trials", str(TRIALS), "--json"))
+    assert {name: kept(project)[name] for name in before} == before
+    return project, document
+
+
+def test_no_trial_is_lost_or_runs_twice_and_mlflow_has_each_once(swept) -> None:
+    project, document = swept
+    assert [trial["number"] for trial in document["trials"]] == [*range(TRIALS)]
+    assert {trial["state"] for trial in document["trials"]} == {"complete"}
+    assert len({json.dumps(trial["params"], sort_keys=True) for trial in document["trials"]}) == TRIALS
+    assert project.git("status", "--porcelain") == ""
+    assert Path(project.path, "reports", "sweep.html").exists()
+    runs = all_runs(MlflowClient(f"sqlite:///{project.path}/mlflow.db"))
+    (parent,) = [run for run in runs if "pixmill.sweep" in run.data.tags]
+    children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
+    assert sorted(run.info.run_name for run in children) == [f"trial {number}" for number in range(TRIALS)]
+    assert {run.info.status for run in [parent, *children]} == {"FINISHED"}
+    assert len(runs) == 1 + TRIALS
+    values = {run.info.run_name: run.data.metrics["val_macro_f1"] for run in children}
+    for trial in document["trials"]:
+        assert values[f"trial {trial['number']}"] == pytest.approx(trial["value"], rel=1e-5)
+
+
+def test_what_is_applied_trains_nothing(swept) -> None:
+    project, document = swept
+    number = document["best"] or 1
+    out = sweep(project, "--trials", str(TRIALS), "--apply", str(number))
+    assert out.endswith("Next: dvc repro\n")
+    assert project.git("status", "--porcelain").split() == ["M", "params.yaml"]
+    done = project.dvc("repro", "--no-run-cache")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert TAKEN_OVER in done.stdout + done.stderr
+    # What validation says now is what the trial said.
+    value = document["trials"][number]["value"]
+    assert project.metrics("evaluate")["validation"]["macro_f1"] == pytest.approx(value, abs=1e-6)
+    # The sweep is still the same, with all of its trials.
+    assert json.loads(sweep(project, "--trials", str(TRIALS), "--json"))["trials"][number]["value"] == value

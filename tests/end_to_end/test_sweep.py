@@ -94,6 +94,6 @@ def test_what_is_applied_trains_nothing(swept) -> None:
     assert TAKEN_OVER in done.stdout + done.stderr
     # What validation says now is what the trial said.
     value = document["trials"][number]["value"]
-    assert project.metrics("evaluate")["validation"]["macro_f1"] == pytest.approx(value, abs=1e-6)
+    assert project.metrics("evaluate")["val"]["macro_f1"] == pytest.approx(value, abs=1e-6)
     # The sweep is still the same, with all of its trials.
     assert json.loads(sweep(project, "--trials", str(TRIALS), "--json"))["trials"][number]["value"] == value

@@ -139,3 +139,8 @@ def test_a_value_of_now_outside_of_a_range_by_magnitude_breaks_nothing(found, wo
     space = {"train.augmentation.zoom": {"low": 0.001, "high": 0.1, "log": True}}
     write_params(workspace.root, space=space, train={"augmentation": {"zoom": now}})
     assert 'aria-label="macro-F1 by train.augmentation.zoom"' in render_sweep(found(4))
+
+
+def test_folds_are_named(workspace, found) -> None:
+    write_params(workspace.root, folds=3)
+    assert " has the best macro-F1 in 3-fold cross-validation, " in headline(found(2))

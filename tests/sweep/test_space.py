@@ -18,12 +18,18 @@ from pixmill.sweep.space import (
     to_optuna,
 )
 
+
+def spelt(value) -> str:
+    """Return what tells 1 from 1.0 and true."""
+    return json.dumps(value, sort_keys=True)
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-99, 99) | st.floats(-9, 9) | st.text(max_size=4),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=5,
 )
-LISTS = st.lists(JSON, min_size=1, max_size=5, unique_by=lambda value: json.dumps(value, sort_keys=True)).map(tuple)
+LISTS = st.lists(JSON, min_size=1, max_size=5, unique_by=spelt).map(tuple)
 
 
 @st.composite
@@ -50,7 +56,7 @@ def test_what_optuna_chooses_returns_to_it_as_it_was(space, seed) -> None:
         if isinstance(allowed, RangeParams):
             assert allowed.low <= values[name] <= allowed.high
         else:
-            assert any(json.dumps(values[name]) == json.dumps(value) for value in allowed)
+            assert any(spelt(values[name]) == spelt(value) for value in allowed)
     assert json.loads(json.dumps(values)) == values
     chosen = to_optuna(space, values)
     assert chosen is not None
@@ -85,7 +91,7 @@ def test_combinations_are_counted_unless_countless() -> None:
 def test_each_model_has_a_space_that_its_params_take(model: str) -> None:
     params = parsed(f"{{model: {model}}}")
     space = default_space(params)
-    assert len(space) >= 4
+    assert len(space) >= 3
     assert current_values(params, space).keys() == space.keys()
     for name, allowed in space.items():
         for value in (allowed.low, allowed.high) if isinstance(allowed, RangeParams) else allowed:

@@ -15,6 +15,7 @@ from pixmill.metrics.selection import SelectedValue, selected_value
 from pixmill.sweep.searching import Plan
 from pixmill.sweep.space import Space, distributions, to_optuna
 from pixmill.sweep.trial_store import SweepTrial
+from pixmill.train.training_key import deciding_params
 
 _DRAWS = 1000
 """Bootstrap draws of the estimate."""
@@ -73,7 +74,7 @@ def outcome(plan: Plan, trials: Sequence[SweepTrial], images: pd.DataFrame) -> O
     answers = {name: SplitAnswers(ids, actual, value) for name, value in values.items()}
     judged = plan.params.model_copy(update={"review": plan.params.review.model_copy(update={"metric": plan.metric})})
     models = [_as_model(plan, trial) for trial in done]
-    rows, _ = rank_models(models, answers, next(iter(answers.values())), groups, judged, base=None, test=False)
+    rows, _ = rank_models(models, answers, next(iter(answers.values())), groups, judged, test=False)
     expected = None
     if len(done) > 1:
         expected = selected_value(
@@ -90,6 +91,8 @@ def outcome(plan: Plan, trials: Sequence[SweepTrial], images: pd.DataFrame) -> O
 
 def _as_model(plan: Plan, trial: SweepTrial) -> TrainedModel:
     params = plan.params.changed(trial.values)
+    used = {f"train.{name}" for name in deciding_params(params.train)}
+    every = flat(params)
     return TrainedModel(
         name=trial.name,
         revision=trial.name,
@@ -97,12 +100,13 @@ def _as_model(plan: Plan, trial: SweepTrial) -> TrainedModel:
         started=trial.started / 1000,
         weights=trial.key,
         commit=None,
-        params=flat(params),
+        params=every,
         recipe=None,
         seconds=trial.seconds,
         megabytes=None,
         run=None,
         predictions=pd.DataFrame(),
+        unused=frozenset(name for name in every if name.startswith("train.") and name not in used),
     )
 
 

@@ -63,7 +63,7 @@ def sweep_text(found: Outcome) -> str:
     """Return the result and the best trials as plain text."""
     lines = [headline(found), *filter(None, [expectation(found)])]
     lines += [f"{text}." for text in _ended(found)]
-    names = [*(found.rows[0].params if found.rows else ())]
+    names = sorted({name for row in found.rows for name in row.params})
     headings = ("trial", f"{METRIC_NAMES[found.plan.metric]} (CI)", "difference", "", "seconds", *map(_short, names))
     table = [
         (
@@ -72,7 +72,7 @@ def sweep_text(found: Outcome) -> str:
             difference,
             status,
             seconds,
-            *(format_value(row.params[name]) for name in names),
+            *(format_value(row.params[name]) if name in row.params else "" for name in names),
         )
         for row in found.rows[:_SHOWN]
         for value, difference, _, status, seconds, _ in [cells(row)]

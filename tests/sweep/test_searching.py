@@ -262,6 +262,15 @@ def test_other_params_images_or_code_begin_another_sweep(workspace, monkeypatch)
     assert planned(workspace).key != key
 
 
+def test_a_param_whose_name_goes_on_with_that_of_another_counts(workspace) -> None:
+    keys = set()
+    for alpha in (0.1, 0.2):
+        space = {"train.augmentation.mix": ["none", "mixup"]}
+        write_params(workspace.root, space=space, train={"augmentation": {"mix_alpha": alpha}})
+        keys.add(planned(workspace).key)
+    assert len(keys) == 2
+
+
 def test_a_grid_of_real_numbers_is_refused(workspace) -> None:
     write_params(workspace.root, sampler="grid")
     with pytest.raises(ParamsError, match=r"sweep\.sampler: a grid needs lists or ranges of whole numbers"):

@@ -113,7 +113,11 @@ def plan(workspace: Workspace, params: Params, *, trials: int | None = None, fol
         f"split.{name}": value for name, value in split.items()
     }
     decided = [
-        {name: value for name, value in other.items() if not name.startswith(tuple(space))},
+        {
+            name: value
+            for name, value in other.items()
+            if not f"{name}.".startswith(tuple(f"{each}." for each in space))
+        },
         params.classes,
         {name: values if isinstance(values, tuple) else values.model_dump() for name, values in space.items()},
         [settings.sampler, settings.seed, settings.folds, metric],

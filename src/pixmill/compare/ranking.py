@@ -23,6 +23,7 @@ from pixmill.compare.numbers import (
     give_verdict,
     split_answers,
 )
+from pixmill.compare.recorded_sweeps import RecordedSweep
 from pixmill.compare.revisions import read_base, read_each
 from pixmill.compare.shared_validation import as_revision, share_validation
 from pixmill.compare.trained_models import TrainedModel, read_models
@@ -117,6 +118,7 @@ class Ranking:
         without_runs: Why only experiments were compared, as a sentence, if MLflow could not be read.
         command: What serves the pages of runs on this machine; ``None`` if a server does, or there are none.
         commits: What the address of a commit's page begins with; ``None`` if unknown.
+        sweeps: Sweeps, newest first; their trials have no place in the table.
     """
 
     metric: str
@@ -130,6 +132,7 @@ class Ranking:
     without_runs: str | None = None
     command: str | None = None
     commits: str | None = None
+    sweeps: tuple[RecordedSweep, ...] = ()
 
     @property
     def equal(self) -> int:
@@ -203,6 +206,7 @@ def compare_runs(
         found.without_runs,
         next((model.run.command for model in models if model.run), None),
         commit_page(workspace.root),
+        found.sweeps,
     )
 
 

@@ -19,6 +19,7 @@ from pixmill.core.files import significant
 from pixmill.core.params.reference import plain
 from pixmill.core.words import count, printable
 from pixmill.pages.base import render_page, shorten
+from pixmill.record.run_lookup import MlflowRun
 
 _WIDE = 120
 """Characters of a line on a terminal."""
@@ -92,6 +93,11 @@ def ranking_text(ranking: Ranking, *, test: bool = False) -> str:
         for row in ranking.others
     ]
     notes += [_left_out(ranking)] if ranking.left_out else []
+    for sweep in ranking.sweeps:
+        lines += [
+            "",
+            *_wrap(f"{sweep.run.name} ({sweep.run.id[:8]}), {_time(sweep.run.started)}: {sweep.summary}"),
+        ]
     for note in (*([_TEST_NOTE] if test and rows else []), *notes, *ranking.notes):
         lines += ["", *_wrap(note)]
     return "\n".join(lines)
@@ -136,6 +142,7 @@ def page_content(ranking: Ranking, *, test: bool = False) -> dict[str, Any]:
         "in_use": _in_use,
         "keep": _keep,
         "when": _when,
+        "time": _time,
         "figure": _figure,
         "seed": lambda model: model.params.get(SEED),
         "format_value": format_value,
@@ -159,6 +166,10 @@ def ranking_json(ranking: Ranking, *, test: bool = False) -> str:
         "planned": planned and vars(planned),
         "rows": [_facts(row, test=test) for row in ranking.rows],
         "others": [_facts(row, test=test) for row in ranking.others],
+        "sweeps": [
+            {"run": _run(sweep.run), "metric": sweep.metric, "summary": sweep.summary, "trials": list(sweep.trials)}
+            for sweep in ranking.sweeps
+        ],
         "left_out": ranking.left_out,
         "notes": list(notes),
     }
@@ -201,7 +212,7 @@ def _facts(row: RankedModel, *, test: bool) -> dict[str, Any]:
         "kind": model.kind,
         "started": datetime.fromtimestamp(model.started, UTC).isoformat(timespec="seconds") if model.started else None,
         "commit": model.commit,
-        "run": model.run and {"id": model.run.id, "name": model.run.name, "url": model.run.url},
+        "run": model.run and _run(model.run),
         "in_use": row.used is not None,
         "seeds": row.seeds,
         "trainings": [
@@ -222,6 +233,10 @@ def _facts(row: RankedModel, *, test: bool) -> dict[str, Any]:
         "why": row.why,
         "params": row.params,
     }
+
+
+def _run(run: MlflowRun) -> dict[str, str]:
+    return {"id": run.id, "name": run.name, "url": run.url}
 
 
 def cells(row: RankedModel) -> tuple[str, str, str, str, str, str]:
@@ -299,7 +314,10 @@ def _figure(value: float | None) -> str:
 
 def _when(row: RankedModel) -> str:
     """Return when a model was trained, in local time."""
-    started = row.model.started
+    return _time(row.model.started)
+
+
+def _time(started: float) -> str:
     return datetime.fromtimestamp(started, UTC).astimezone().strftime("%Y-%m-%d %H:%M") if started else NONE
 
 

@@ -16,6 +16,7 @@ import pandas as pd
 from pixmill.compare.comparison import Revision
 from pixmill.compare.conditions import Condition
 from pixmill.compare.git_revisions import find, refs_by_name
+from pixmill.compare.recorded_sweeps import RecordedSweep, read_sweeps
 from pixmill.compare.training_files import SEED, TrainingFiles, read_once, read_training
 from pixmill.compare.trees import DvcStore, Tree
 from pixmill.core.cache import Cache
@@ -93,12 +94,14 @@ class FoundModels:
         left_out: Whether there are older ones than the limit admits.
         without_runs: Why there are only experiments, as a sentence, if MLflow could not be read.
         notes: What else there is to know, one sentence each.
+        sweeps: Sweeps, newest first.
     """
 
     models: tuple[TrainedModel, ...]
     left_out: bool
     without_runs: str | None
     notes: tuple[str, ...]
+    sweeps: tuple[RecordedSweep, ...] = ()
 
 
 def read_models(
@@ -128,9 +131,11 @@ def read_models(
     project = project_id(workspace.root)
     refs = [ref for ref in _experiments(workspace.root) if ref[0] >= since]
     reader, notes, recorded, without_runs = RunReader(workspace), [], [], None
+    sweeps: list[RecordedSweep] = []
     try:
         own = {} if all_projects else {"project": project, "experiment": experiment_name(workspace.root)}
         recorded = reader.list_evaluated(limit + 1, since=since, **own)
+        sweeps = read_sweeps(reader, since=since, **own)
     except PixmillError as error:
         if not refs:
             raise
@@ -157,7 +162,7 @@ def read_models(
     if not trainings:
         raise PixmillError("there are no experiments, and no runs with results in MLflow", next="dvc repro")
     models = _merge([*used, *_choose(trainings, where)])
-    return FoundModels(tuple(models), max(len(recorded), len(refs)) > limit, without_runs, tuple(notes))
+    return FoundModels(tuple(models), max(len(recorded), len(refs)) > limit, without_runs, tuple(notes), tuple(sweeps))
 
 
 def _choose(trainings: Sequence[TrainedModel], where: Sequence[Condition]) -> list[TrainedModel]:

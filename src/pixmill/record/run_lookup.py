@@ -16,7 +16,7 @@ import yaml
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.workspace import Workspace
-from pixmill.record.delivery import LINKED, WEIGHTS
+from pixmill.record.delivery import LINKED, SWEEP, WEIGHTS
 from pixmill.record.lineage import PROJECT
 from pixmill.record.model_lookup import MODEL, list_models, newest_model, open_store, store_errors
 from pixmill.record.store import database_file, experiment_ids, search_runs, tracking_uri, view_hint
@@ -133,9 +133,20 @@ class RunReader:
                 clones record them; all of the experiment without a project. Default: all runs of all projects.
             since: Seconds since 1970; earlier ones are left out.
         """
+        # Folds have neither; evaluate logs its metrics together with its predictions.
+        query = f"attributes.status = 'FINISHED' and tags.`{WEIGHTS}` != '' and metrics.test_n > 0"
+        return self._newest(query, limit, project, experiment, since)
+
+    def list_sweeps(
+        self, limit: int, *, project: str | None = None, experiment: str | None = None, since: float = 0
+    ) -> list[MlflowRun]:
+        """Return the parent runs of sweeps, newest first; arguments as for :meth:`list_evaluated`."""
+        return self._newest(f"tags.`{SWEEP}` != ''", limit, project, experiment, since)
+
+    def _newest(
+        self, query: str, limit: int, project: str | None, experiment: str | None, since: float
+    ) -> list[MlflowRun]:
         with store_errors("", self._store):
-            # Folds have neither; evaluate logs its metrics together with its predictions.
-            query = f"attributes.status = 'FINISHED' and tags.`{WEIGHTS}` != '' and metrics.test_n > 0"
             query += f" and attributes.start_time >= {int(1000 * since)}"
             of_project = f" and tags.`{PROJECT}` = '{project}'" if project else ""
             named = self._client.get_experiment_by_name(experiment) if experiment else None

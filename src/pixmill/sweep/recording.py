@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pixmill.compare.numbers import METRIC_NAMES
+from pixmill.compare.recorded_sweeps import SWEEP_FILE
 from pixmill.core.files import significant, write_text
 from pixmill.core.params import flat
 from pixmill.core.progress import announce, only_warnings
@@ -16,6 +17,7 @@ from pixmill.record.pending import RunData
 from pixmill.record.run_recorder import RunRecorder
 from pixmill.record.stage_runs import sweep_run
 from pixmill.sweep.outcome import Outcome
+from pixmill.sweep.report import sweep_json
 from pixmill.sweep.searching import PINNED, Plan
 from pixmill.sweep.splits import packed_split
 from pixmill.sweep.trial_store import SweepTrial, TrialStore
@@ -79,6 +81,7 @@ def record_outcome(run: RunRecorder, workspace: Workspace, found: Outcome, page:
         run.log_metrics({"expected": expected.value, "expected_low": expected.low, "expected_high": expected.high})
     run.describe(f"{METRIC_NAMES[plan.metric]} on validation {best.value:.3f}, {best.name} of {len(found.trials)}")
     run.log_text(page, "reports/sweep.html")
+    run.log_text(sweep_json(found), SWEEP_FILE)
     announce(f"sweep: record the models of the best {min(PINNED, len(found.rows))}")
     for row in found.rows[:PINNED]:
         trial = next(trial for trial in found.trials if trial.name == row.model.name)

@@ -98,6 +98,7 @@ def sweep_json(found: Outcome) -> str:
         "best": found.best.number,
         "expected": expected and asdict(expected),
         "importances": found.importances,
+        "order": [trial.number for trial in plan.best([*found.trials])],
         "trials": [
             {
                 "number": trial.number,

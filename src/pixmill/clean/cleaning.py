@@ -149,8 +149,8 @@ def _nothing_running(workspace: Workspace) -> Iterator[None]:
                 held.enter_context(workspace.lock(stage))
             except LockedError as error:
                 raise LockedError(error.message, next=then) from None
-        refusal = LockedError("another sending of runs is in progress", next=then)
-        held.enter_context(hold_lock(workspace.scratch("record") / "lock", refusal))
+        for folder, what in (("record", "another sending of runs is in progress"), ("sweep", "a sweep is running")):
+            held.enter_context(hold_lock(workspace.scratch(folder) / "lock", LockedError(what, next=then)))
         yield
 
 

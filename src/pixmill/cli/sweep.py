@@ -9,7 +9,6 @@ same command goes on after Ctrl-C. Writes reports/sweep.html; needs the extra
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING
 
 from pixmill.cli.parser import number, project_workspace
@@ -19,7 +18,6 @@ from pixmill.core.progress import announce
 
 if TYPE_CHECKING:
     from pixmill.core.workspace import Workspace
-    from pixmill.sweep.outcome import Outcome
     from pixmill.sweep.searching import Plan
 
 EXAMPLES = (
@@ -71,23 +69,20 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.apply is not None:
         _apply(workspace, planned, arguments.apply)
         return
-    with storage_errors(then="pixmill sweep"), hold(workspace):
-        found = _search(workspace, planned)
+    with storage_errors(then=planned.command), hold(workspace):
+        _search(workspace, planned, as_json=arguments.json)
     if arguments.open:
         import webbrowser
 
         webbrowser.open((workspace.root / "reports" / "sweep.html").as_uri())
-    from pixmill.sweep.report import sweep_json, sweep_text
-
-    print(sweep_json(found) if arguments.json else f"{sweep_text(found)}\nWritten: reports/sweep.html")
 
 
-def _search(workspace: Workspace, planned: Plan) -> Outcome:
-    """Run the trials and write the page; also of an interrupted sweep."""
+def _search(workspace: Workspace, planned: Plan, *, as_json: bool) -> None:
+    """Run the trials, write the page, print the result, and record it."""
     from pixmill.core.files import write_text
     from pixmill.sweep.outcome import outcome
     from pixmill.sweep.recording import as_run, record_outcome, recorded
-    from pixmill.sweep.report import render_sweep
+    from pixmill.sweep.report import render_sweep, sweep_json, sweep_text
     from pixmill.sweep.searching import open_trials, search
 
     store = open_trials(workspace, planned.key)
@@ -96,17 +91,17 @@ def _search(workspace: Workspace, planned: Plan) -> Outcome:
             trials = search(workspace, planned, lambda trial: run.add_child(as_run(planned, trial)))
         except KeyboardInterrupt:
             finished = len(store.load())
-            announce(f"sweep: interrupted; {finished} finished trials are kept. To go on: pixmill sweep")
+            announce(f"sweep: interrupted; {finished} finished trials are kept. To go on: {planned.command}")
             raise
         images = store.images()
         if images is None or not planned.best(trials):
-            raise PixmillError("no trial could be fitted", next="pixmill sweep --show")
+            raise PixmillError("no trial could be fitted", next=f"{planned.command} --show")
         found = outcome(planned, trials, images)
         page = render_sweep(found)
         (workspace.root / "reports").mkdir(exist_ok=True)
         write_text(workspace.root / "reports" / "sweep.html", page)
+        print(sweep_json(found) if as_json else f"{sweep_text(found)}\nWritten: reports/sweep.html", flush=True)
         record_outcome(run, workspace, found, page)
-    return found
 
 
 def _apply(workspace: Workspace, planned: Plan, trial_number: int) -> None:
@@ -118,4 +113,3 @@ def _apply(workspace: Workspace, planned: Plan, trial_number: int) -> None:
     if not changes:
         print(f"params.yaml already has the values of {trial.name}")
     print("\n".join([*changes, "Next: dvc repro"]))
-    sys.stdout.flush()

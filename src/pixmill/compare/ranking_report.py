@@ -129,6 +129,7 @@ def page_content(ranking: Ranking, *, test: bool = False) -> dict[str, Any]:
     )
     return {
         "ranking": ranking,
+        "images": count(ranking.rows[0].n, "validation image") if ranking.rows else "",
         "plot": plot,
         "metric": METRIC_NAMES[ranking.metric],
         "level": _level(ranking),
@@ -279,8 +280,6 @@ def _keep(row: RankedModel) -> str:
     """Return how to make a model the project's own: a command, or in words."""
     if row.model.experiment:
         return f"dvc exp apply {shlex.quote(row.model.experiment)}"
-    if row.model.kind == "trial":
-        return f"pixmill sweep --apply {row.model.name.removeprefix('trial ')} && dvc repro"
     params = ", ".join(f"{key}={format_value(value)}" for key, value in row.params.items())
     where = f" at commit {row.model.commit[:10]}" if row.model.commit else ""
     return f"set {params}{where}, then: dvc repro" if params else f"dvc repro{where}"

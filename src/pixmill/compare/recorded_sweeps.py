@@ -47,9 +47,17 @@ def read_sweeps(reader: RunReader, **chosen: Any) -> list[RecordedSweep]:
         try:
             content = reader.read(run, SWEEP_FILE)
             document = json.loads(content or b"")
-            done = {trial["number"]: trial for trial in document["trials"] if trial["value"] is not None}
-            trials = tuple(done[number] for number in document["order"])
-            found.append(RecordedSweep(run, document["metric"], document["summary"], trials))
+            done = {int(each["number"]): each for each in document["trials"] if each["value"] is not None}
+            trials = tuple(
+                {
+                    "number": number,
+                    "value": float(done[number]["value"]),
+                    "worse": bool(done[number]["worse"]),
+                    "params": dict(done[number]["params"]),
+                }
+                for number in map(int, document["order"])
+            )
+            found.append(RecordedSweep(run, str(document["metric"]), str(document["summary"]), trials))
         except (PixmillError, KeyError, TypeError, ValueError):
             continue  # Its files may be where this machine has no access.
     return found

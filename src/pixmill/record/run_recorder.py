@@ -37,7 +37,7 @@ _SPLITS = "artifacts/split"
 _NAME = 240
 """MLflow's limit on a name is 250 characters; the rest is for the number of a name that occurs twice."""
 
-_VALUE = 6000
+MOST_LETTERS = 6000
 """MLflow's limit on a parameter's value, in characters."""
 
 Value = TypeVar("Value")
@@ -164,7 +164,7 @@ class RunRecorder:
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Log parameters, flattened: ``{"train.epochs": 30}``."""
-        self.data.params |= {name: str(value)[:_VALUE] for name, value in sanitize_names(params).items()}
+        self.data.params |= {name: str(value)[:MOST_LETTERS] for name, value in sanitize_names(params).items()}
 
     def set_weights(self, digest: str) -> None:
         """Set the md5 of the weights file, by which an evaluation finds this run."""

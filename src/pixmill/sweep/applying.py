@@ -8,6 +8,7 @@ from pixmill.core.files import write_text
 from pixmill.core.params import Params, parse_params, read_text
 from pixmill.core.params.commented import dump_commented, load_commented
 from pixmill.core.params.reference import plain
+from pixmill.core.words import first_of
 from pixmill.core.workspace import Workspace
 from pixmill.sweep.searching import Plan, open_trials
 from pixmill.sweep.space import current_values
@@ -26,20 +27,21 @@ def find_trial(workspace: Workspace, plan: Plan, number: int | None) -> SweepTri
     best = plan.best(trials)
     if not best:
         raise PixmillError(
-            "there are no trials of these images, params and code yet", next="pixmill sweep, then repeat the command"
+            "there are no trials of these images, params and code yet", next=f"{plan.command}, then repeat the command"
         )
     if number is None:
         return best[0]
     found = next((trial for trial in best if trial.number == number), None)
     if found is None:
         state = next((trial.state for trial in trials if trial.number == number), None)
+        numbers = [str(each) for each in sorted(trial.number for trial in best)]
         why = f"there is no trial {number}" if state is None else f"trial {number} was {state}"
-        raise PixmillError(f"{why}; complete are {_listed(best)}", next="pixmill sweep --apply")
+        raise PixmillError(f"{why}; complete are {first_of(numbers, 20)}", next=f"{plan.command} --apply")
     return found
 
 
 def apply_trial(workspace: Workspace, plan: Plan, trial: SweepTrial) -> list[str]:
-    """Write a trial's values into ``params.yaml``, and keep its weights, so that ``dvc repro`` fits nothing.
+    """Write a trial's values into ``params.yaml``, and keep its weights, so that ``dvc repro`` reuses them.
 
     Args:
         workspace: The project's workspace.
@@ -64,7 +66,7 @@ def apply_trial(workspace: Workspace, plan: Plan, trial: SweepTrial) -> list[str
         changed = _with_values(text, changes, wanted)
         parse_params(changed)
         write_text(path, changed)
-    pin(workspace.scratch("train") / "checkpoints", [trial.key])
+    pin(workspace.scratch("train") / "checkpoints", "applied", [trial.key])
     return [f"{name}: {plain(now[name])} → {plain(value)}" for name, value in changes.items()]
 
 
@@ -84,8 +86,3 @@ def _with_values(text: str, values: Mapping[str, Any], params: Params) -> str:
             owner = owner[section]
         owner[int(key) if isinstance(owner, list) else key] = value
     return dump_commented(content)
-
-
-def _listed(trials: list[SweepTrial]) -> str:
-    numbers = sorted(trial.number for trial in trials)
-    return ", ".join(map(str, numbers[:20])) + (", …" if len(numbers) > 20 else "")

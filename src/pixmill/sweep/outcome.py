@@ -20,8 +20,8 @@ from pixmill.train.training_key import deciding_params
 _DRAWS = 1000
 """Bootstrap draws of the estimate."""
 
-_IMPORTANT = 10
-"""Trials from which on it can be told which params mattered."""
+_IMPORTANT = 40
+"""Trials from which on it can be told which params set the best tenth apart."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Outcome:
         trials: All finished ones, by number.
         rows: The complete ones as a ranking has them, best first.
         expected: What to expect of the best; ``None`` with one trial, or where that cannot be estimated.
-        importances: How much each param mattered, as shares that add up to one; empty for few trials.
+        importances: How much each param sets the best tenth apart, as shares that add up to one; empty for few trials.
         images: How many images the trials answered about.
     """
 
@@ -111,7 +111,7 @@ def _as_model(plan: Plan, trial: SweepTrial) -> TrainedModel:
 
 
 def _importances(plan: Plan, trials: Sequence[SweepTrial]) -> dict[str, float]:
-    """Return how much each param mattered among all trials, by Optuna's PED-ANOVA; most important first.
+    """Return how much each param sets the best tenth of the trials apart, by PED-ANOVA; the most important first.
 
     Source: Watanabe, Bansal and Hutter, "PED-ANOVA: Efficiently Quantifying Hyperparameter Importance in Arbitrary
     Subspaces", IJCAI 2023.
@@ -129,7 +129,7 @@ def _importances(plan: Plan, trials: Sequence[SweepTrial]) -> dict[str, float]:
     values = {trial.value for trial in study.trials}
     if len(study.trials) < _IMPORTANT or len(values) < 2 or len(space) < 2:
         return {}
-    found = optuna.importance.get_param_importances(study)
+    found = optuna.importance.get_param_importances(study, evaluator=optuna.importance.PedAnovaImportanceEvaluator())
     return dict(sorted(found.items(), key=lambda each: -each[1]))
 
 

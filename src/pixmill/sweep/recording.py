@@ -7,17 +7,16 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from pixmill.compare.numbers import METRIC_NAMES
 from pixmill.compare.recorded_sweeps import SWEEP_FILE
+from pixmill.core.errors import PixmillError
 from pixmill.core.files import significant, write_text
-from pixmill.core.params import flat
 from pixmill.core.progress import announce, only_warnings
 from pixmill.core.workspace import Workspace
 from pixmill.record.pending import RunData
-from pixmill.record.run_recorder import RunRecorder
+from pixmill.record.run_recorder import MOST_LETTERS, RunRecorder
 from pixmill.record.stage_runs import sweep_run
 from pixmill.sweep.outcome import Outcome
-from pixmill.sweep.report import sweep_json
+from pixmill.sweep.report import headline, sweep_json
 from pixmill.sweep.searching import PINNED, Plan
 from pixmill.sweep.splits import packed_split
 from pixmill.sweep.trial_store import SweepTrial, TrialStore
@@ -35,10 +34,10 @@ def recorded(workspace: Workspace, plan: Plan, store: TrialStore) -> Iterator[Ru
         store: Its trials.
     """
     name = f"sweep, {plan.params.train.model}"
-    settings = {name: value for name, value in plan.settings.model_dump(mode="json").items() if name != "trials"}
-    params = flat({"sweep": {**settings, "metric": plan.metric, "space": None}})
-    params |= {f"sweep.space.{name}": values for name, values in _spelt(plan).items()}
-    with sweep_run(workspace, name=name, study=_study(store), params=params) as run:
+    settings = plan.settings.model_dump(mode="json", exclude={"trials", "space"}) | {"metric": plan.metric}
+    params = {f"sweep.{key}": value for key, value in settings.items()}
+    params |= {f"sweep.space.{key}": values for key, values in _spelt(plan).items()}
+    with sweep_run(workspace, name=name, study=_sweep_id(store), params=params) as run:
         for trial in store.load():
             run.add_child(as_run(plan, trial), live=False)
         yield run
@@ -49,7 +48,7 @@ def as_run(plan: Plan, trial: SweepTrial) -> RunData:
     data = RunData("train", started=trial.started, name=trial.name)
     data.tags = {"pixmill.trial": trial.state, **({"mlflow.note.content": trial.reason} if trial.reason else {})}
     data.params = {
-        name: json.dumps(value) if isinstance(value, list | dict) else str(value)
+        name: (json.dumps(value) if isinstance(value, list | dict) else str(value))[:MOST_LETTERS]
         for name, value in trial.values.items()
     }
     for curve in trial.curves:
@@ -59,7 +58,8 @@ def as_run(plan: Plan, trial: SweepTrial) -> RunData:
         ]
     data.ended = trial.started + int(1000 * trial.seconds)
     if trial.value is not None:
-        data.points.append([f"val_{plan.metric}", trial.value, data.ended, 0])
+        # The curves have names such as val_accuracy.
+        data.points.append([f"trial_{plan.metric}", trial.value, data.ended, 0])
     data.points.append(["seconds", trial.seconds, data.ended, 0])
     data.status = "FAILED" if trial.state == "failed" else "FINISHED"
     return data
@@ -75,17 +75,20 @@ def record_outcome(run: RunRecorder, workspace: Workspace, found: Outcome, page:
         page: ``reports/sweep.html``.
     """
     plan, best = found.plan, found.best
-    run.log_metrics({f"val_{plan.metric}": best.value, "trials": float(len(found.trials))})
+    run.log_metrics({f"trial_{plan.metric}": best.value, "trials": float(len(found.trials))})
     if found.expected:
         expected = found.expected
         run.log_metrics({"expected": expected.value, "expected_low": expected.low, "expected_high": expected.high})
-    run.describe(f"{METRIC_NAMES[plan.metric]} on validation {best.value:.3f}, {best.name} of {len(found.trials)}")
+    run.describe(headline(found))
     run.log_text(page, "reports/sweep.html")
     run.log_text(sweep_json(found), SWEEP_FILE)
     announce(f"sweep: record the models of the best {min(PINNED, len(found.rows))}")
     for row in found.rows[:PINNED]:
         trial = next(trial for trial in found.trials if trial.name == row.model.name)
-        _record_model(run.of_child(trial.name), workspace, plan, trial)
+        try:
+            _record_model(run.of_child(trial.name), workspace, plan, trial)
+        except (OSError, PixmillError) as error:
+            run.faults.append(f"the model of {trial.name} ({error})")
 
 
 def _record_model(run: RunRecorder, workspace: Workspace, plan: Plan, trial: SweepTrial) -> None:
@@ -108,7 +111,7 @@ def _spelt(plan: Plan) -> dict[str, str]:
     }
 
 
-def _study(store: TrialStore) -> str:
+def _sweep_id(store: TrialStore) -> str:
     """Return what is the same for all processes that work on a sweep, and differs from other clones'."""
     path = store.folder / "id"
     if not path.exists():

@@ -1,5 +1,6 @@
 """A sweep as text for a terminal, as JSON, and as the page ``reports/sweep.html``."""
 
+import itertools
 import json
 from dataclasses import asdict
 from typing import Any
@@ -27,9 +28,9 @@ _SLICES = 8
 
 def next_step(found: Outcome) -> str:
     """Return how to take the best trial."""
-    if found.best.number == 0:
+    if found.plan.is_current(found.best):
         return "params.yaml has the values of the best trial: keep them."
-    return f"To take {found.best.name}: pixmill sweep --apply && dvc repro"
+    return f"To take {found.best.name}: {found.plan.command} --apply && dvc repro"
 
 
 def headline(found: Outcome) -> str:
@@ -37,7 +38,7 @@ def headline(found: Outcome) -> str:
     best, name, others = found.best, METRIC_NAMES[found.plan.metric], len(found.rows) - 1
     where = f"in {found.plan.settings.folds}-fold cross-validation" if found.plan.settings.folds else "on validation"
     sentence = f"{best.name.capitalize()} of {len(found.trials)} has the best {name} {where}, {best.value:.3f}"
-    if best.number == 0 and others:
+    if found.plan.is_current(best) and others:
         sentence += ": that of params.yaml as it is"
     if others:
         told = f"{found.undecided:,} of the other {others:,} cannot be told from it"
@@ -51,11 +52,14 @@ def expectation(found: Outcome) -> str | None:
     """Return what to expect of the best; ``None`` where there is nothing to say."""
     expected, best = found.expected, found.best
     if expected is None:
-        return None if len(found.rows) < 2 else "What it is worth cannot be estimated: a class has too few images."
+        few = "What to expect of it cannot be estimated: a class has too few images."
+        return None if len(found.rows) < 2 or found.plan.metric == "ece" else few
     level = f"{100 * found.plan.params.evaluate.confidence:g} %"
+    sign = -1 if found.plan.lower_is_better else 1
+    instead = f", not {best.value:.3f}" if sign * expected.value < sign * (best.value or 0) else ""
     return (
         f"As the best of {len(found.rows)} it is partly luck: expect about {expected.value:.3f} ({level} CI "
-        f"{expected.low:.3f} to {expected.high:.3f}) on new images, not {best.value:.3f}."
+        f"{expected.low:.3f} to {expected.high:.3f}) on new images{instead}."
     )
 
 
@@ -82,7 +86,7 @@ def sweep_text(found: Outcome) -> str:
         lines.append(f"… and {len(found.rows) - _SHOWN:,} more in reports/sweep.html")
     if found.importances:
         told = ", ".join(f"{name} {100 * share:.0f} %" for name, share in found.importances.items())
-        lines += ["", f"What mattered: {told}"]
+        lines += ["", f"What sets the best tenth apart: {told}"]
     return "\n".join([*lines, "", next_step(found)])
 
 
@@ -121,10 +125,9 @@ def render_sweep(found: Outcome) -> str:
     ranking = Ranking(plan.metric, plan.params.evaluate.confidence, found.rows, (), None, False, 0, ())
     name = METRIC_NAMES[plan.metric]
     done = [trial for trial in found.trials if trial.value is not None]
-    so_far, records = [], []
-    for trial in done:
-        so_far.append(trial)
-        records.append((trial.number, plan.best(so_far)[0].value or 0))
+    better = min if plan.lower_is_better else max
+    so_far = itertools.accumulate((trial.value or 0 for trial in done), better)
+    records = [(trial.number, value) for trial, value in zip(done, so_far, strict=True)]
     history = points_svg(
         [(trial.number, trial.value or 0) for trial in done],
         name=f"{name} of each trial, and the best so far",
@@ -145,7 +148,11 @@ def render_sweep(found: Outcome) -> str:
         history=history if len(done) > 1 else None,
         slices=slices,
         next=next_step(found),
-        **page_content(ranking),
+        **page_content(ranking)
+        | {
+            "images": f"{found.images:,} {plan.where}",
+            "keep": lambda row: f"{plan.command} --apply {row.model.name.removeprefix('trial ')} && dvc repro",
+        },
     )
 
 

@@ -17,11 +17,21 @@ from blake3 import blake3
 
 from pixmill.compare.numbers import LOWER_IS_BETTER
 from pixmill.compare.ranking import measure
-from pixmill.core.errors import LockedError, ParamsError, PixmillError, PluginError, SplitError, TrainError
+from pixmill.core.errors import (
+    LockedError,
+    ManifestError,
+    ParamsError,
+    PixmillError,
+    PluginError,
+    SplitError,
+    TrainError,
+)
 from pixmill.core.files import file_digest, hold_lock
-from pixmill.core.params import Params, SweepParams, flat
+from pixmill.core.params import Params, SweepParams, check_space
 from pixmill.core.progress import Progress, announce, only_warnings
+from pixmill.core.words import count
 from pixmill.core.workspace import Workspace
+from pixmill.images.parts import load_parts
 from pixmill.metrics.calibration import calibrate
 from pixmill.metrics.resampling import group_numbers
 from pixmill.provenance.results import digest_code
@@ -33,13 +43,14 @@ from pixmill.sweep.space import (
     distributions,
     from_optuna,
     to_optuna,
+    with_kinds,
 )
 from pixmill.sweep.splits import check_split, image_format, packed_split
 from pixmill.sweep.trial_store import SweepTrial, TrialStore
 from pixmill.train import Callback
 from pixmill.train.checkpoints import pin
 from pixmill.train.history import Epoch, Timing
-from pixmill.train.training_key import deciding_params
+from pixmill.train.training_key import deciding_params, sweep_digest
 from pixmill.train.trial import run_trial
 
 if TYPE_CHECKING:
@@ -47,6 +58,8 @@ if TYPE_CHECKING:
 
 PINNED = 3
 """The best trials, whose weights are kept whatever else is."""
+
+_MANIFEST = "manifest.parquet"
 
 _STUCK = 50
 """Choices in a row that were made before, after which all combinations are gone through."""
@@ -65,6 +78,7 @@ class Plan:
         space: What is tried.
         metric: The metric that decides.
         key: What a sweep depends on that goes on where an earlier one ended: the images, the other params, the code.
+        images: A digest of the manifest of the images.
     """
 
     params: Params
@@ -72,6 +86,18 @@ class Plan:
     space: Space
     metric: str
     key: str
+    images: str
+
+    @property
+    def command(self) -> str:
+        """What a person types to go on."""
+        folds = self.settings.folds
+        return "pixmill sweep" if folds in (None, self.params.sweep.folds) else f"pixmill sweep --folds {folds}"
+
+    @property
+    def where(self) -> str:
+        """Which images the trials answer about."""
+        return "training and validation images, by cross-validation" if self.settings.folds else "validation images"
 
     @property
     def lower_is_better(self) -> bool:
@@ -83,6 +109,18 @@ class Plan:
         sign = 1 if self.lower_is_better else -1
         done = [trial for trial in trials if trial.value is not None]
         return sorted(done, key=lambda trial: (sign * (trial.value or 0), trial.number))
+
+    def identity(self, values: Mapping[str, Any]) -> str:
+        """Return what decides a model: values that differ in what has no effect have the same."""
+        try:
+            params = self.params.changed(values)
+        except ParamsError:
+            return json.dumps(dict(values), sort_keys=True)
+        return json.dumps([image_format(params.split), deciding_params(params.train)], sort_keys=True, default=str)
+
+    def is_current(self, trial: SweepTrial) -> bool:
+        """Tell whether ``params.yaml`` has a trial's values now."""
+        return self.identity(trial.values) == self.identity(current_values(self.params, self.space))
 
 
 def plan(workspace: Workspace, params: Params, *, trials: int | None = None, folds: int | None = None) -> Plan:
@@ -96,36 +134,40 @@ def plan(workspace: Workspace, params: Params, *, trials: int | None = None, fol
 
     Raises:
         ManifestError: The workspace has no packed images, or others than ``params.yaml`` says.
-        ParamsError: A grid of real numbers.
+        ParamsError: ``sweep.space`` names what cannot be searched, or a grid of real numbers.
     """
+    check_space(params)
     given = {name: value for name, value in {"trials": trials, "folds": folds}.items() if value is not None}
     settings = params.sweep.model_copy(update=given)
-    space = settings.space or default_space(params)
-    if settings.sampler == "grid" and combinations(space) is None:
-        raise ParamsError(
-            "sweep.sampler: a grid needs lists or ranges of whole numbers in sweep.space",
-            next="edit params.yaml, then: pixmill sweep",
-        )
+    space = with_kinds(params, settings.space or default_space(params))
+    if settings.sampler == "grid":
+        if (number := combinations(space)) is None:
+            raise ParamsError(
+                "sweep.sampler: a grid needs lists or ranges of whole numbers in sweep.space",
+                next="edit params.yaml, then: pixmill sweep",
+            )
+        if trials is None:
+            settings = settings.model_copy(update={"trials": number + 1})  # and params.yaml as it is
     check_split(workspace, params)
     metric = settings.metric or params.review.metric
-    split = image_format(params.split)
-    other = {f"train.{name}": value for name, value in flat(params.train).items()} | {
-        f"split.{name}": value for name, value in split.items()
-    }
+    split, folder = image_format(params.split), workspace.root / "artifacts" / "split"
+    searched = [f"{name}." for name in space]
     decided = [
-        {
-            name: value
-            for name, value in other.items()
-            if not f"{name}.".startswith(tuple(f"{each}." for each in space))
-        },
-        params.classes,
+        {name: value for name, value in split.items() if f"split.{name}." not in searched},
         {name: values if isinstance(values, tuple) else values.model_dump() for name, values in space.items()},
-        [settings.sampler, settings.seed, settings.folds, metric],
-        file_digest(workspace.root / "artifacts" / "split" / "manifest.parquet"),
-        digest_code("weights"),
+        [settings.sampler, settings.seed, settings.folds, metric, params.train.target_accuracy],
+        sweep_digest(
+            folder,
+            load_parts(folder, params.classes, image_size=params.split.image_size, names=("train", "val")),
+            params.train,
+            labels=params.classes,
+            searched=[name.removeprefix("train.") for name in space if name.startswith("train.")],
+            root=workspace.root,
+        ),
+        digest_code("trials"),
     ]
     key = blake3(json.dumps(decided, sort_keys=True, default=str).encode()).hexdigest(length=8)
-    return Plan(params, settings, space, metric, key)
+    return Plan(params, settings, space, metric, key, file_digest(folder / _MANIFEST))
 
 
 def open_trials(workspace: Workspace, key: str) -> TrialStore:
@@ -193,6 +235,8 @@ class _Search:
         self._tried: dict[str, SweepTrial] = {}
         for trial in self._trials:
             self._learn(trial)
+        if (killed := self._store.killed_by()) is not None:
+            self._keep(killed)
 
     def run(self, on_trial: Callable[[SweepTrial], None]) -> list[SweepTrial]:
         settings, space = self._plan.settings, self._plan.space
@@ -203,28 +247,33 @@ class _Search:
                 if trial.number == 0 and trial.state == "failed":
                     # Not kept: the same command tries it again.
                     raise TrainError(f"the params as they are cannot be fitted: {trial.reason}", next="dvc repro train")
-                self._store.add(trial)
-                self._trials.append(trial)
-                self._learn(trial)
+                self._keep(trial)
                 on_trial(trial)
                 best = self._plan.best(self._trials)
-                pin(self._workspace.scratch("train") / "checkpoints", [each.key for each in best[:PINNED]])
+                keys = [each.key for each in best[:PINNED]]
+                pin(self._workspace.scratch("train") / "checkpoints", "sweep", keys)
                 progress.advance(note=f"best {best[0].value:.3f}, {best[0].name}" if best else "")
         if len(self._trials) < settings.trials:
             number = combinations(space)
-            announce(f"sweep: all {number:,} combinations were tried" if number else "sweep: no other choice was found")
+            tried = f"all {count(number, 'combination')} were tried" if number else "no other choice was found"
+            announce(f"sweep: {tried}")
         return sorted(self._trials, key=lambda trial: trial.number)
+
+    def _keep(self, trial: SweepTrial) -> None:
+        self._store.add(trial)
+        self._trials.append(trial)
+        self._learn(trial)
 
     def _choices(self) -> Iterator[dict[str, Any]]:
         """Yield values that were not tried, until there are enough trials or no others."""
         plan = self._plan
-        if not self._trials:
+        if not any(trial.number == 0 for trial in self._trials):
             yield current_values(plan.params, plan.space)
         repeated = 0
         while len(self._trials) < plan.settings.trials and repeated < _STUCK and plan.settings.sampler != "grid":
             asked = self._study.ask(self._distributions)
             values = from_optuna(plan.space, asked.params)
-            before = self._tried.get(self._identity(values))
+            before = self._tried.get(self._plan.identity(values))
             if before is None:
                 # Told under the values that were run, once it is known what they are worth.
                 self._study.tell(asked, state=_state("failed"))
@@ -239,7 +288,7 @@ class _Search:
                 values = dict(zip(plan.space, combination, strict=True))
                 if len(self._trials) >= plan.settings.trials:
                     return
-                if self._identity(values) not in self._tried:
+                if self._plan.identity(values) not in self._tried:
                     yield values
 
     def _run(self, values: dict[str, Any]) -> SweepTrial:
@@ -254,6 +303,9 @@ class _Search:
             return replace(began, seconds=time.monotonic() - start, curves=tuple(follower.curves), **what)
 
         follower = _Follower(self._intermediate(values))
+        if file_digest(workspace.root / "artifacts" / "split" / _MANIFEST) != plan.images:
+            raise ManifestError("artifacts/split changed while the sweep ran", next=f"dvc repro, then: {plan.command}")
+        self._store.begin(began)
         try:
             params = plan.params.changed(values)
             folder = packed_split(workspace, params, workspace.scratch("sweep") / "splits")
@@ -268,6 +320,9 @@ class _Search:
                     folds=plan.settings.folds,
                     seed=plan.settings.seed,
                 )
+        except KeyboardInterrupt:
+            self._store.end()
+            raise
         except _Pruned:
             return ended(state="pruned")
         except (ParamsError, PluginError, SplitError, TrainError) as error:
@@ -278,9 +333,9 @@ class _Search:
         groups = group_numbers(found.rows["cluster"].astype(str))
         value, _ = measure(plan.metric, found.targets.astype(np.int64), answers.astype(np.float64), groups)
         if value is None:
-            images = "training and validation images" if plan.settings.folds else "validation images"
             raise PixmillError(
-                f"{plan.metric} is undefined on the {images}", next="set sweep.metric in params.yaml to another metric"
+                f"{plan.metric} is undefined on the {plan.where}",
+                next="set sweep.metric in params.yaml to another metric",
             )
         return ended(state="complete", value=value, key=found.key, answers=answers)
 
@@ -292,19 +347,11 @@ class _Search:
         elif not known["id"].equals(rows["id"]):
             raise RuntimeError("the trials of a sweep answer about different images")
 
-    def _identity(self, values: Mapping[str, Any]) -> str:
-        """Return what decides a model: values that differ in what has no effect have the same."""
-        try:
-            params = self._plan.params.changed(values)
-        except ParamsError:
-            return json.dumps(dict(values), sort_keys=True)
-        return json.dumps([image_format(params.split), deciding_params(params.train)], sort_keys=True, default=str)
-
     def _learn(self, trial: SweepTrial) -> None:
         """Tell Optuna of a finished trial."""
         import optuna
 
-        self._tried[self._identity(trial.values)] = trial
+        self._tried[self._plan.identity(trial.values)] = trial
         chosen = to_optuna(self._plan.space, trial.values)
         if chosen is None or trial.state == "failed":
             return
@@ -346,9 +393,8 @@ class _Search:
         return bool(values.get("train.model", self._plan.params.train.model) != "features")
 
     def _objective(self, curve: Mapping[str, Any]) -> float:
-        """Return what an epoch is worth, in the direction of the metric."""
-        by_loss = self._plan.params.train.monitor == "val_loss"
-        value: float = -curve["val_loss"] if by_loss else curve["val_accuracy"]
+        """Return what an epoch is worth, in the direction of the metric: losses depend on what is searched."""
+        value: float = curve["val_accuracy"]
         return -value if self._plan.lower_is_better else value
 
 

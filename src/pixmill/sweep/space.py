@@ -63,6 +63,18 @@ def _is_allowed(params: Params, name: str, values: RangeParams | tuple[Any, ...]
     return True
 
 
+def with_kinds(params: Params, space: Space) -> Space:
+    """Return the space with ranges of real numbers where the params are real: 0 to 30 degrees has 7.5, too."""
+
+    def kind(name: str, values: RangeParams | tuple[Any, ...]) -> RangeParams | tuple[Any, ...]:
+        if not isinstance(values, RangeParams) or not is_whole(values):
+            return values
+        real = RangeParams(low=float(values.low), high=float(values.high), log=values.log)
+        return real if _is_allowed(params, name, ((values.low + values.high) / 2 + 0.25,)) else values
+
+    return {name: kind(name, values) for name, values in space.items()}
+
+
 def ends(values: RangeParams | tuple[Any, ...]) -> tuple[Any, ...]:
     """Return both ends of a range, or all items of a list."""
     return (values.low, values.high) if isinstance(values, RangeParams) else values

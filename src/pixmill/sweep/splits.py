@@ -10,8 +10,10 @@ from pixmill.core.manifest import SPLIT, read_table
 from pixmill.core.params import Params, SplitParams
 from pixmill.core.progress import announce
 from pixmill.core.workspace import Workspace
+from pixmill.provenance.results import digest_code
 from pixmill.split import pack
-from pixmill.state.stage_inputs import find_changed_input, workspace_stages
+from pixmill.state.documents import MalformedError
+from pixmill.state.stage_inputs import find_changed_input, first_outdated, workspace_stages
 
 _FORMAT = "preprocessing.json"
 """Written last."""
@@ -32,7 +34,8 @@ def packed_split(workspace: Workspace, params: Params, scratch: Path) -> Path:
     folder, form = workspace.root / "artifacts" / "split", image_format(params.split)
     if read_json(folder / _FORMAT, stage="split") == form:
         return folder
-    packed, manifest_file = scratch / "-".join(str(value) for value in form.values()), "manifest.parquet"
+    name = "-".join(str(value) for value in (*form.values(), digest_code("packing")[:8]))
+    packed, manifest_file = scratch / name, "manifest.parquet"
     if not _same(packed / manifest_file, folder / manifest_file):
         announce(f"sweep: pack the images with {', '.join(f'split.{name}={value}' for name, value in form.items())}")
         shutil.rmtree(packed, ignore_errors=True)
@@ -61,13 +64,18 @@ def check_split(workspace: Workspace, params: Params) -> None:
     root = workspace.root
     form = read_json(root / "artifacts" / "split" / _FORMAT, stage="split")
     stages = {name: stage for name, stage in workspace_stages(root).items() if name in ("scrape", "validate", "split")}
+    if not (root / "artifacts" / "split" / "manifest.parquet").exists() or first_outdated(stages):
+        raise ManifestError("artifacts/split is incomplete: dvc repro stopped", next="dvc repro split")
 
     def read(path: str) -> bytes | None:
         return (root / path).read_bytes() if (root / path).is_file() else None
 
-    changed = find_changed_input(stages, read) or (
-        "split in params.yaml" if form != image_format(params.split) else None
-    )
+    try:
+        changed = find_changed_input(stages, read)
+    except MalformedError as fault:
+        raise ManifestError(f"the inputs of artifacts/split cannot be checked: {fault}", next="git status") from None
+    if changed is None and form != image_format(params.split):
+        changed = "split in params.yaml"
     if changed:
         raise ManifestError(
             f"artifacts/split was made before {changed} changed", next="dvc repro split, then: pixmill sweep"

@@ -11,9 +11,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pixmill.core.files import remove_temporary, replacing
+from pixmill.core.files import remove_temporary, replacing, write_text
+from pixmill.core.progress import announce
 
 State = Literal["complete", "pruned", "failed"]
+
+_RUNNING = "running.json"
+"""What runs now."""
+
+_MOST = 3
+"""Times that the process may end in one trial before that counts as failed."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,7 @@ class TrialStore:
         remove_temporary(self.folder)
 
     def load(self) -> list[SweepTrial]:
-        """Return all trials by number; a file that cannot be read is deleted, so that its trial runs again."""
+        """Return all trials by number, but for those whose file cannot be read."""
         found = []
         for path in sorted(self.folder.glob("trial-*.npz")):
             try:
@@ -76,8 +83,34 @@ class TrialStore:
                 record["curves"] = tuple(record["curves"])
                 found.append(SweepTrial(**record, answers=answers))
             except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile):
-                path.unlink(missing_ok=True)
+                announce(f"warning: {path} cannot be read; that trial does not count")
         return found
+
+    def begin(self, trial: SweepTrial) -> None:
+        """Note what is about to run, and how often it was begun."""
+        before = self._running()
+        times = 1 + (before["times"] if before and before["values"] == trial.values else 0)
+        write_text(self.folder / _RUNNING, json.dumps({"number": trial.number, "values": trial.values, "times": times}))
+
+    def end(self) -> None:
+        """Note that nothing runs."""
+        (self.folder / _RUNNING).unlink(missing_ok=True)
+
+    def killed_by(self) -> SweepTrial | None:
+        """Return a failed trial for values in which the process ended again and again: it would begin with them."""
+        before = self._running()
+        if before is None or before["times"] < _MOST or before["number"] == 0:
+            return None
+        reason = f"the process was killed while it ran, {_MOST} times"
+        return SweepTrial(before["number"], before["values"], "failed", None, 0, 0.0, reason=reason)
+
+    def _running(self) -> dict[str, Any] | None:
+        path = self.folder / _RUNNING
+        try:
+            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            return {name: found[name] for name in ("number", "values", "times")}
+        except (OSError, KeyError, TypeError, ValueError):
+            return None
 
     def add(self, trial: SweepTrial) -> None:
         """Keep a trial.
@@ -89,6 +122,7 @@ class TrialStore:
         arrays = {} if trial.answers is None else {"answers": trial.answers}
         with replacing(self.folder / f"trial-{trial.number:05}.npz") as temporary:
             np.savez(temporary, record=np.frombuffer(json.dumps(record).encode(), np.uint8), **arrays)  # type: ignore[arg-type]
+        self.end()
 
     def images(self) -> pd.DataFrame | None:
         """Return the images that the trials answered about: ``id``, ``label``, ``cluster`` and ``target``."""

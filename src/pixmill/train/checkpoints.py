@@ -24,7 +24,7 @@ _MOST_BYTES = 10**9
 """Maximum total size of all checkpoints that are not pinned, finished or not; the oldest are deleted first."""
 
 _PINNED = "pinned"
-"""The file that names pinned trainings."""
+"""How the names of files begin that name pinned trainings."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +51,15 @@ class Checkpoint:
     finished: bool = False
 
 
-def pin(folder: Path, keys: Iterable[str]) -> None:
-    """Keep finished trainings, whatever else is written, until others are pinned instead.
+def pin(folder: Path, owner: str, keys: Iterable[str]) -> None:
+    """Keep finished trainings, whatever else is written, until their owner pins others instead.
 
     Args:
         folder: That of the checkpoints.
+        owner: Who pins them, such as ``sweep``.
         keys: Of the trainings.
     """
-    write_text(folder / _PINNED, "".join(f"{key}\n" for key in keys))
+    write_text(folder / f"{_PINNED}-{owner}", "".join(f"{key}\n" for key in keys))
 
 
 class Checkpoints:
@@ -87,6 +88,12 @@ class Checkpoints:
     def within(self, name: str) -> Checkpoints:
         """Return the checkpoints of a sub-training, such as a fold's."""
         return Checkpoints(self._path and self._path.with_suffix(f".{name}.npz"))
+
+    def discard(self) -> None:
+        """Delete what is kept of the training, if it can be."""
+        if self._path is not None:
+            with contextlib.suppress(OSError):
+                self._path.unlink()
 
     def load(self) -> Checkpoint | None:
         """Return the last checkpoint, or ``None`` if there is no intact one."""
@@ -152,8 +159,7 @@ class Checkpoints:
 
 def pinned_keys(folder: Path) -> set[str]:
     """Return the keys of the trainings that are pinned."""
-    path = folder / _PINNED
-    return set(path.read_text().split()) if path.exists() else set()
+    return {key for path in folder.glob(f"{_PINNED}-*") for key in path.read_text().split()}
 
 
 def _without(prefix: str, arrays: Arrays) -> Arrays:

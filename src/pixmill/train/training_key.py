@@ -2,7 +2,7 @@
 
 import importlib.metadata
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from blake3 import blake3
 from pixmill.core.params import TrainParams, flat
 from pixmill.images.parts import Part
 from pixmill.learn.backbones import backbone_digest
-from pixmill.learn.layers import feature_layers
+from pixmill.learn.layers import TOP, feature_layers
 from pixmill.learn.precision import machine
 from pixmill.project.plugins import plugin_digest
 from pixmill.provenance.results import digest_code
@@ -29,6 +29,9 @@ _SOLVED = (
     "seed",
 )
 """Params that affect a logistic regression, besides the threads."""
+
+_BESIDE = ("cross_validation", "learning_curve", "target_accuracy")
+"""Params that do not affect the weights: folds and the learning curve are fitted separately."""
 
 _FROZEN = ("backbone.unfreeze", "backbone.rate_factor", "backbone.dense", "backbone.dropout")
 """Params without effect if the backbone only extracts features."""
@@ -53,20 +56,71 @@ def training_key(
         PluginError: A plugin is missing.
         TrainError: Pretrained weights are not available.
     """
-    # Folds and the learning curve are fitted separately and do not affect the weights.
-    beside = ("cross_validation", "learning_curve")
-    decided = {name: value for name, value in deciding_params(params).items() if name not in beside}
-    lines = [*labels, repr(decided), platform.python_version(), machine(), digest_code("weights")]
+    decided = {name: value for name, value in deciding_params(params).items() if name not in _BESIDE}
+    lines = [
+        repr(decided),
+        *_network_lines(params, root, feature_layers(params)),
+        *_origin_lines(folder, parts, labels),
+    ]
+    return blake3("\n".join(lines).encode()).hexdigest(length=16)
+
+
+def sweep_digest(
+    folder: Path,
+    parts: Mapping[Any, Part],
+    params: TrainParams,
+    *,
+    labels: Sequence[str],
+    searched: Iterable[str],
+    root: Path | None = None,
+) -> str:
+    """Return a digest of what trainings depend on whose params differ in those that are searched.
+
+    Args:
+        folder: As for :func:`training_key`, and so are the others.
+        parts: The splits that training reads.
+        params: The section ``train``.
+        labels: The classes.
+        searched: Names of params of that section, such as ``features.head``, whose values do not count.
+        root: The project folder.
+
+    Raises:
+        PluginError: As there.
+        TrainError: As there.
+    """
+    names = tuple(searched)
+    # The files of a network that is searched itself are those of each trial.
+    fixed = not any(name.startswith(("model", "backbone", "augmentation.plugin")) for name in names)
+    rest = {
+        name: value
+        for name, value in flat(params).items()
+        if not f"{name}.".startswith(tuple(f"{each}." for each in names)) and name not in _BESIDE
+    }
+    lines = [
+        repr(rest),
+        *(_network_lines(params, root, (TOP,)) if fixed else ()),
+        *_origin_lines(folder, parts, labels),
+    ]
+    return blake3("\n".join(lines).encode()).hexdigest(length=16)
+
+
+def _network_lines(params: TrainParams, root: Path | None, layers: Sequence[str]) -> Iterator[str]:
+    """Yield digests of the files that a network begins with."""
     if params.model != "cnn":
-        lines.append(backbone_digest(params.backbone, seed=params.seed, layers=feature_layers(params), root=root))
+        yield backbone_digest(params.backbone, seed=params.seed, layers=layers, root=root)
     if params.model != "features" and (own := params.augmentation.plugin):
-        lines.append(plugin_digest("augmentations", own, root or Path()))
+        yield plugin_digest("augmentations", own, root or Path())
+
+
+def _origin_lines(folder: Path, parts: Mapping[Any, Part], labels: Sequence[str]) -> list[str]:
+    """Return what is the same for all trainings on these images: the images, the code, the libraries, the machine."""
+    lines = [*labels, platform.python_version(), machine(), digest_code("weights")]
     lines += [f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES]
     for name, part in parts.items():
         lines += [str(name), str(part.pixels.shape), part.rows[["id", "label", "fold"]].to_csv(index=False)]
         # Not by date and size: each epoch reads every shard anyway, and hashing is faster than that.
         lines += [blake3().update_mmap(path).hexdigest() for path in sorted((folder / str(name)).glob("*.bin"))]
-    return blake3("\n".join(lines).encode()).hexdigest(length=16)
+    return lines
 
 
 def deciding_params(params: TrainParams) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """A trial: params tried on the packed images, by what their model answers on images that it was not fitted to."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -67,17 +68,22 @@ def run_trial(
         ManifestError: As :func:`pixmill.train.train` raises it, and likewise its other errors.
     """
     with open_training(folder, params, classes=classes, root=root, scratch=scratch, callback=callback) as opened:
-        opened = replace(opened, data=replace(opened.data, test=None))
-        fitted = opened.fit()
-        data = opened.data
-        asked = [data.validation]
+        data = replace(opened.data, test=None)
+        asked = [data.training, data.validation] if folds else [data.validation]
+        numbers = np.empty(0, np.int64)
+        if folds:
+            numbers = draw_folds(pd.concat([part.rows for part in asked], ignore_index=True), folds, seed)
+        try:
+            fitted = replace(opened, data=data).fit()
+        except Exception:
+            data.checkpoints.discard()  # Nothing goes on from there.
+            raise
         if not folds:
             answers = fitted.settled.answer(fitted.classifier, data.validation)
         else:
-            asked = [data.training, data.validation]
-            numbers = draw_folds(pd.concat([part.rows for part in asked], ignore_index=True), folds, seed)
             answers = np.empty((len(numbers), len(classes)), np.float32)
-            within = replace(data, checkpoints=data.checkpoints.within(f"{folds}-folds-{seed}"))
+            division = hashlib.sha256(numbers.astype("<i8").tobytes()).hexdigest()[:16]
+            within = replace(data, checkpoints=data.checkpoints.within(f"folds-{division}"))
             for fold in folds_of(data.training, data.validation, numbers):
                 result = cross_validate(fitted.settled, fold, within, fitted.until, folds)
                 answers[numbers == fold.number] = result.answers

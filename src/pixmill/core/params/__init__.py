@@ -19,7 +19,7 @@ It goes into ``params.yaml`` only if most projects decide it. The default applie
 224
 """
 
-from pixmill.core.params.document import Params, flat, load_params, parse_overrides, parse_params
+from pixmill.core.params.document import Params, check_space, flat, load_params, parse_overrides, parse_params
 from pixmill.core.params.review import ReviewParams
 from pixmill.core.params.scrape import SOURCES, FolderParams, KerasParams, ScrapeParams, UrlsParams
 from pixmill.core.params.sections import EvaluateParams, Severity, SplitParams
@@ -59,6 +59,7 @@ __all__ = [
     "TrainParams",
     "UrlsParams",
     "ValidateParams",
+    "check_space",
     "flat",
     "load_params",
     "parse_overrides",

@@ -25,7 +25,7 @@ _RESERVED = {"train", "val", "test", "unlabelled"}
 _OF_NO_STAGE = {"review", "sweep"}
 """Sections that no stage depends on, so that DVC does not miss them."""
 
-SEARCHED = ("train.", "split.image_size", "split.aspect", "split.resize")
+_SEARCHED = ("train.", "split.image_size", "split.aspect", "split.resize")
 """Names of params that a sweep may search begin so; other params change what is measured, or measure nothing."""
 
 _NOT_SEARCHED = (
@@ -96,19 +96,6 @@ class Params(Section):
             raise ValueError(
                 f"evaluate.unlabelled: expected a folder that is neither a class nor a split, received {folder!r}"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _searched(self) -> Self:
-        for name, values in self.sweep.space.items():
-            if not name.startswith(SEARCHED) or name.startswith(_NOT_SEARCHED):
-                raise ValueError(f"sweep.space.{name}: {_not_searched(name, flat(self))}")
-            tried = (values.low, values.high) if isinstance(values, RangeParams) else values
-            for value in tried:
-                try:
-                    self.changed({name: value})
-                except ParamsError as error:
-                    raise ValueError("\n".join(f"sweep.space.{line}" for line in error.message.splitlines())) from None
         return self
 
     def changed(self, values: Mapping[str, Any]) -> Self:
@@ -195,6 +182,32 @@ def load_params(root: Path) -> Params:
             next="check with: git diff params.yaml; then add them, if only empty (train: {})",
         )
     return params
+
+
+def check_space(params: Params) -> None:
+    """Check what ``sweep.space`` names: each param may be searched, and each value stand in ``params.yaml``.
+
+    It is no part of the check of the file, since no stage depends on it.
+
+    Args:
+        params: The whole of ``params.yaml``.
+
+    Raises:
+        ParamsError: One line for each wrong param, or for the values of the first one.
+    """
+    known, wrong = flat(params), []
+    for name, values in params.sweep.space.items():
+        if not name.startswith(_SEARCHED) or name.startswith(_NOT_SEARCHED):
+            wrong.append(f"sweep.space.{name}: {_not_searched(name, known)}")
+            continue
+        for value in (values.low, values.high) if isinstance(values, RangeParams) else values:
+            try:
+                params.changed({name: value})
+            except ParamsError as error:
+                wrong += [f"sweep.space.{line}" for line in error.message.splitlines()]
+                break
+    if wrong:
+        raise ParamsError("\n".join(wrong), next=NEXT)
 
 
 def parse_overrides(params: Params, texts: Mapping[str, str]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pixmill.cli import main
 from pixmill.core.dvc import read_record
 from pixmill.core.errors import DataError, LockedError, PixmillError
 from pixmill.core.workspace import Workspace
+from pixmill.sweep.searching import hold
 from tests.clean.conftest import KEPT, md5, put
 from tests.version_control import commit, dvc, git
 
@@ -207,9 +208,13 @@ def test_a_cache_with_imported_data_is_left_alone(workspace: Workspace) -> None:
         assert unneeded.files == []
 
 
-def test_it_refuses_while_a_stage_dvc_or_another_cleaning_runs(workspace: Workspace) -> None:
+def test_it_refuses_while_a_stage_a_sweep_dvc_or_another_cleaning_runs(workspace: Workspace) -> None:
     with workspace.lock("train"), pytest.raises(LockedError, match="the stage 'train'"):
         clean(workspace)
+    with hold(workspace), pytest.raises(LockedError, match="a sweep is running"):
+        clean(workspace)
+    with find_unneeded(workspace), pytest.raises(LockedError, match="another sweep is running"), hold(workspace):
+        pass
     with find_unneeded(workspace), pytest.raises(LockedError, match="another cleaning"):
         clean(workspace)
     script = workspace.root / ".dvc" / "tmp" / "dvc"

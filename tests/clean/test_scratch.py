@@ -84,11 +84,12 @@ def test_trainings_that_a_sweep_pinned_stay_and_what_it_packed_in_other_sizes_go
     tmp_path: Path, scratch: Path
 ) -> None:
     folder = scratch / "train" / "checkpoints"
-    for days, key in enumerate(("newest", "pinned", "done")):
+    for days, key in enumerate(("newest", "best", "applied", "done")):
         for name in (key, f"{key}.fold-1"):
             Checkpoints(folder / f"{name}.npz").save(Checkpoint([], [], {}, {"kernel": np.ones(2)}, finished=True))
             age(folder / f"{name}.npz", days)
-    pin(folder, ["pinned"])
+    pin(folder, "sweep", ["best"])
+    pin(folder, "applied", ["applied"])
     write(scratch / "sweep" / "0123456789abcdef" / "trial-00000.npz", 9)
     write(scratch / "sweep" / "splits" / "pad-96-bicubic" / "train" / "00000.bin", 9)
     assert names(tmp_path) == {

@@ -153,14 +153,26 @@ def test_pinned_trainings_stay_with_their_folds_until_others_are_pinned(tmp_path
     assert pinned_keys(tmp_path) == set()
     monkeypatch.setattr(module, "_MOST_BYTES", 1)
     folder = tmp_path / "kept"
-    pin(folder, ["best", "second", "absent"])
+    pin(folder, "sweep", ["best", "second", "absent"])
     for key in ("best", "best.fold-0", "second", "third"):
         Checkpoints(folder / f"{key}.npz").save(checkpoint(1, 1000))
     for number in range(3):
         Checkpoints(folder / f"new-{number}.npz").save(checkpoint(1, 1000))
     assert {path.name for path in folder.glob("*.npz")} == {"best.npz", "best.fold-0.npz", "second.npz", "new-2.npz"}
     assert same(Checkpoints(folder / "best.npz").load().state, arrays(1, 1000))
-    pin(folder, ["second"])
-    assert pinned_keys(folder) == {"second"}
+    pin(folder, "applied", ["second"])
+    pin(folder, "sweep", ["third"])
+    assert pinned_keys(folder) == {"second", "third"}, "each owner has its own"
+    assert {path.name for path in folder.glob("pinned*")} == {"pinned-sweep", "pinned-applied"}
     Checkpoints(folder / "new-3.npz").save(checkpoint(1, 1000))
     assert {path.name for path in folder.glob("*.npz")} == {"second.npz", "new-3.npz"}
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_only_an_unfinished_training_is_discarded(path, finished):
+    checkpoints = Checkpoints(path)
+    checkpoints.discard()
+    checkpoints.save(checkpoint(1, finished=finished))
+    checkpoints.discard()
+    assert path.exists() == finished
+    Checkpoints().discard()

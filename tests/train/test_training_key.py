@@ -2,9 +2,10 @@
 
 import pytest
 
-from pixmill.core.params import FeaturesParams, TrainParams, flat
+from pixmill.core.params import AugmentationParams, BlockParams, CnnParams, FeaturesParams, TrainParams, flat
 from pixmill.images.parts import load_parts
-from pixmill.train.training_key import deciding_params, training_key
+from pixmill.train import training_key as module
+from pixmill.train.training_key import deciding_params, sweep_digest, training_key
 from tests.train.conftest import CLASSES, PARAMS, SIZE
 
 
@@ -78,3 +79,72 @@ def test_what_chooses_among_ways_to_compute_counts(key, monkeypatch):
     assert key() == before
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
     assert key() != before
+
+
+@pytest.fixture
+def digest(packed, tmp_path):
+    """Return the digest of a sweep."""
+
+    def digest_of(searched=(), labels=CLASSES, **changes):
+        parts = load_parts(packed, CLASSES, image_size=SIZE, names=("train", "val"))
+        params = PARAMS.model_copy(update=changes)
+        return sweep_digest(packed, parts, params, labels=labels, searched=searched, root=tmp_path)
+
+    return digest_of
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"epochs": 7, "optimizer": "sgd"},
+        {"cnn": CnnParams(blocks=(BlockParams(filters=5), BlockParams(filters=9)))},
+        {"features": FeaturesParams(dense=())},
+    ],
+)
+def test_values_of_searched_params_do_not_count_in_a_sweep(digest, changes):
+    assert digest(["epochs", "optimizer", "cnn", "features.dense"], **changes) == digest(
+        ["epochs", "optimizer", "cnn", "features.dense"]
+    )
+    assert digest(["epoch", "cnn.block"], **changes) != digest(["epoch", "cnn.block"])
+
+
+def test_what_is_fitted_beside_does_not_count_in_a_sweep(digest):
+    assert digest(cross_validation=True, learning_curve="never", target_accuracy=0.9) == digest()
+
+
+@pytest.mark.parametrize("changed", ["image", "labels", "code", "library", "machine"])
+def test_a_sweep_depends_on_what_each_of_its_trainings_does(digest, packed, monkeypatch, changed):
+    before = digest(["epochs"])
+    if changed == "image":
+        path = packed / "val" / "00000.bin"
+        path.write_bytes(path.read_bytes()[::-1])
+    elif changed == "library":
+        monkeypatch.setattr(module.importlib.metadata, "version", lambda name: f"of {name}")
+    elif changed in ("code", "machine"):
+        monkeypatch.setattr(module, {"code": "digest_code", "machine": "machine"}[changed], lambda *_: "other")
+    labels = ("green", "blue", "red") if changed == "labels" else CLASSES
+    assert digest(["epochs"], labels=labels) != before
+    assert digest(["epochs"], labels=labels) == digest(["epochs"], labels=labels)
+
+
+@pytest.mark.parametrize(
+    ("function", "changes", "searched"),
+    [
+        (
+            "plugin_digest",
+            {"augmentation": AugmentationParams(plugin="own")},
+            "augmentation.plugin",
+        ),
+        ("backbone_digest", {"model": "features"}, "backbone.name"),
+    ],
+)
+def test_files_of_plugins_and_backbones_count_in_a_sweep_unless_they_are_searched(
+    digest, monkeypatch, function, changes, searched
+):
+    # Each trial's own weights depend on those that are searched.
+    found = {}
+    for content in ("one", "two"):
+        monkeypatch.setattr(module, function, lambda *_, content=content, **__: content)
+        found[content] = (digest(["epochs"], **changes), digest(["epochs", searched], **changes))
+    assert found["one"][0] != found["two"][0]
+    assert found["one"][1] == found["two"][1]

@@ -10,6 +10,7 @@ from pixmill.core.errors import ManifestError
 from pixmill.core.manifest import SPLIT, read_table, write_table
 from pixmill.images.parts import load_parts
 from pixmill.train import train, weights
+from pixmill.train import trial as module
 from pixmill.train.trial import draw_folds, run_trial
 from tests.train.conftest import CLASSES, PARAMS, SIZE, SIZES, Following, write_packed
 from tests.train.test_training import TAKEN_OVER
@@ -108,11 +109,45 @@ def test_with_folds_it_answers_once_about_each_training_and_validation_image(cro
 
 
 def test_folds_are_kept_and_another_seed_draws_others(crossed, folder, scratch) -> None:
-    kept = sorted(path.name for path in (scratch / "checkpoints").glob(f"{crossed.key}.*"))
-    folds = [f"{crossed.key}.3-folds-1.fold-{number}-{crossed.until}.npz" for number in range(FOLDS)]
-    assert [name for name in kept if "3-folds-1" in name] == folds
+    def kept():
+        return {path.name for path in (scratch / "checkpoints").glob(f"{crossed.key}.folds-*")}
+
+    before = kept()
+    (division,) = {name.split(".")[1] for name in before}
+    assert before == {f"{crossed.key}.{division}.fold-{number}-{crossed.until}.npz" for number in range(FOLDS)}
     again = run_trial(folder, SHORT, classes=CLASSES, scratch=scratch, folds=FOLDS, seed=1)
     assert np.array_equal(again.probabilities, crossed.probabilities)
+    assert kept() == before
+    # Their name is that of the division: another version of scikit-learn may draw others by the same seed.
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(module, "draw_folds", lambda rows, folds, _: (draw_folds(rows, folds, 1) + 1) % folds)
+        run_trial(folder, SHORT, classes=CLASSES, scratch=scratch, folds=FOLDS, seed=1)
+    assert len(kept() - before) == FOLDS
+
+
+class Ended(Exception):  # noqa: N818 (it is no error)
+    """What a sweep raises to end a training early."""
+
+
+@pytest.mark.parametrize(("error", "kept"), [(Ended, False), (KeyboardInterrupt, True)])
+def test_what_is_left_of_a_training_goes_unless_it_goes_on(folder, tmp_path, error, kept) -> None:
+    def end(epoch, _):
+        if epoch.epoch == 2:
+            raise error
+
+    for _ in range(2):
+        with pytest.raises(error):
+            run_trial(folder, SHORT, classes=CLASSES, scratch=tmp_path, callback=Following(end))
+        assert len([*(tmp_path / "checkpoints").glob("*.npz")]) == kept
+
+
+def test_a_finished_training_stays_where_a_sweep_would_have_ended_it(tried, folder, scratch) -> None:
+    def end(*_):
+        raise Ended
+
+    with pytest.raises(Ended):
+        run_trial(folder, SHORT, classes=CLASSES, scratch=scratch, callback=Following(end))
+    assert (scratch / "checkpoints" / f"{tried[0].key}.npz").exists()
 
 
 @st.composite

@@ -90,8 +90,9 @@ class Checkpoints:
         return Checkpoints(self._path and self._path.with_suffix(f".{name}.npz"))
 
     def discard(self) -> None:
-        """Delete what is kept of the training, if it can be."""
-        if self._path is not None:
+        """Delete what is kept of an unfinished training, if it can be."""
+        kept = self.load()
+        if self._path is not None and kept is not None and not kept.finished:
             with contextlib.suppress(OSError):
                 self._path.unlink()
 

@@ -58,6 +58,6 @@ def read_sweeps(reader: RunReader, **chosen: Any) -> list[RecordedSweep]:
                 for number in map(int, document["order"])
             )
             found.append(RecordedSweep(run, str(document["metric"]), str(document["summary"]), trials))
-        except (PixmillError, KeyError, TypeError, ValueError):
+        except (PixmillError, KeyError, OverflowError, RecursionError, TypeError, ValueError):
             continue  # Its files may be where this machine has no access.
     return found

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 import sklearn.metrics
 
-from pixmill.core.errors import LockedError, ManifestError, ParamsError, PluginError, TrainError
+from pixmill.core.errors import LockedError, ManifestError, ParamsError, PluginError, SplitError, TrainError
 from pixmill.core.params import load_params
 from pixmill.sweep import searching
 from pixmill.sweep.searching import hold, open_trials, plan, search
@@ -92,6 +92,16 @@ def test_a_grid_is_all_combinations_and_params_yaml_in_order(workspace) -> None:
     ]
 
 
+@pytest.mark.parametrize(("size", "rest"), [(32, 6), (16, 5)])
+def test_a_grid_is_complete_unless_the_command_line_says_otherwise(workspace, size, rest, capsys) -> None:
+    space = {"train.batch_size": [8, 16], "train.epochs": {"low": 3, "high": 5}}
+    write_params(workspace.root, space=space, train={"batch_size": size}, sampler="grid", trials=2)
+    assert len(run(workspace, trials=3)) == 3
+    assert len(run(workspace)) == 1 + rest
+    assert planned(workspace).settings.trials == 7
+    assert len(run(workspace)) == 1 + rest
+
+
 def test_values_without_effect_make_no_other_model(workspace, stand_in, capsys) -> None:
     space = {"train.momentum": {"low": 0.1, "high": 0.9}, "train.epochs": [2, 3]}
     write_params(workspace.root, space=space)  # The optimizer is not SGD.
@@ -163,6 +173,63 @@ def test_a_trial_whose_file_is_damaged_is_replaced_and_no_other_is_lost(workspac
     assert [trial.number for trial in again] == [*range(5)]
     kept = {*values(first)} - {values(first)[number]}
     assert kept < {*values(again)}
+    assert values(again)[0] == values(first)[0], "the params as they are"
+
+
+def test_where_trial_0_is_not_kept_it_is_that_of_now(workspace) -> None:
+    run(workspace, trials=3)
+    (open_trials(workspace, planned(workspace).key).folder / "trial-00000.npz").unlink()
+    write_params(workspace.root, train={"learning_rate": 0.02})
+    heard = []
+    run(workspace, trials=3, heard=heard)
+    assert [(trial.number, trial.values["train.learning_rate"]) for trial in heard] == [(0, 0.02)]
+
+
+def dying(stand_in, error, number):
+    """End the process in each trial that runs after so many."""
+
+    def die(_):
+        if len(stand_in.asked) > number:
+            raise error
+
+    stand_in.fail = die
+
+
+def test_a_trial_in_which_the_process_ends_three_times_has_failed_and_others_go_on(workspace, stand_in) -> None:
+    dying(stand_in, Killed(), 2)
+    for _ in range(3):
+        with pytest.raises(Killed):
+            run(workspace, trials=5)
+    given = stand_in.asked[2:]
+    assert {*map(repr, given)} == {repr(given[0])}
+    stand_in.fail, heard = lambda _: None, []
+    trials = run(workspace, trials=5, heard=heard)
+    assert [trial.state for trial in trials] == ["complete", "complete", "failed", "complete", "complete"]
+    assert trials[2].reason == "the process was killed while it ran, 3 times"
+    assert trials[2].started > trials[1].started > 1e12
+    assert [trial.number for trial in heard] == [2, 3, 4], "MLflow hears of it, too"
+    assert len(run(workspace, trials=5)) == 5
+    assert len({*map(repr, stand_in.asked)}) == 5
+
+
+def test_an_interrupted_trial_goes_on_however_often(workspace, stand_in) -> None:
+    dying(stand_in, KeyboardInterrupt(), 1)
+    for _ in range(4):
+        with pytest.raises(KeyboardInterrupt):
+            run(workspace, trials=3)
+    stand_in.fail = lambda _: None
+    assert [trial.state for trial in run(workspace, trials=3)] == ["complete"] * 3
+    assert len({*map(repr, stand_in.asked[1:6])}) == 1
+    assert len({*map(repr, stand_in.asked)}) == 3
+
+
+def test_a_trial_that_was_kept_before_the_third_kill_stays(workspace) -> None:
+    first = run(workspace, trials=3)
+    store = open_trials(workspace, planned(workspace).key)
+    for _ in range(3):
+        store.begin(first[2])
+    again = run(workspace, trials=3)
+    assert [(trial.number, trial.state) for trial in again] == [(number, "complete") for number in range(3)]
 
 
 def test_a_trial_that_fails_stops_no_other_and_has_its_reason(workspace, stand_in, capsys) -> None:
@@ -204,13 +271,17 @@ def test_an_undefined_metric_is_refused_by_name(workspace, monkeypatch) -> None:
         run(workspace, trials=3)
 
 
-def test_networks_that_are_worse_after_as_many_epochs_are_ended(workspace, stand_in) -> None:
+@pytest.mark.parametrize("metric", ["macro_f1", "log_loss"])
+def test_networks_that_are_less_accurate_after_as_many_epochs_are_ended(workspace, stand_in, metric) -> None:
+    # The loss says the opposite: it depends on what is searched.
+    stand_in.val_loss = lambda loss: 9 - loss
     rates = [0.003, 0.0104, 0.0103, 0.0102, 0.0101, 0.01, 1.0, 10.0]
     write_params(
         workspace.root,
         space={"train.learning_rate": rates},
         train={"epochs": 9, "learning_rate": 0.003},
         sampler="grid",
+        metric=metric,
     )
     trials = run(workspace, trials=20)
     assert [trial.state for trial in trials] == ["complete"] * 6 + ["pruned"] * 2
@@ -258,8 +329,74 @@ def test_other_params_images_or_code_begin_another_sweep(workspace, monkeypatch)
     with monkeypatch.context() as patched:
         patched.setattr(searching, "digest_code", lambda _: "other")
         assert planned(workspace).key != key
+    path = workspace.root / "artifacts" / "split" / "train" / "00000.bin"
+    path.write_bytes(path.read_bytes()[::-1])
+    assert planned(workspace).key != key
+    images = planned(workspace).images
     write_images(workspace.root, seed=8)
     assert planned(workspace).key != key
+    assert planned(workspace).images != images
+
+
+@pytest.mark.parametrize("change", ["between trials", "in a trial", "in a trial that fails", "removed"])
+def test_a_sweep_whose_images_change_while_it_runs_stops(workspace, stand_in, monkeypatch, change) -> None:
+    heard = []
+
+    def harm(*_):
+        if len(heard) != 1:
+            return None
+        if change == "removed":
+            (workspace.root / "artifacts" / "split" / "manifest.parquet").unlink()
+        else:
+            write_images(workspace.root, seed=8)
+        return SplitError("an image is gone", next="-") if change in ("in a trial that fails", "removed") else None
+
+    if change == "between trials":
+        monkeypatch.setattr(searching, "pin", harm)
+    else:
+        stand_in.fail = harm
+    with pytest.raises(ManifestError, match="artifacts/split changed while the sweep ran") as refusal:
+        run(workspace, trials=5, folds=3, heard=heard)
+    assert refusal.value.next == "dvc repro, then: pixmill sweep --folds 3"
+    assert [trial.number for trial in heard] == [0]
+    assert len(stand_in.asked) == 1 + (change != "between trials")
+
+
+def test_ranges_of_whole_numbers_are_real_where_params_are(workspace) -> None:
+    write_params(workspace.root, space={"train.augmentation.rotation": {"low": 0, "high": 9}, "train.epochs": [2]})
+    angles = [trial.values["train.augmentation.rotation"] for trial in run(workspace, trials=5)]
+    assert any(angle % 1 for angle in angles)
+    write_params(workspace.root, space={"train.augmentation.rotation": {"low": 0, "high": 9}}, sampler="grid")
+    with pytest.raises(ParamsError, match="a grid needs lists"):
+        planned(workspace)
+
+
+def test_a_wrong_space_is_refused_by_name(workspace) -> None:
+    write_params(workspace.root, space={"train.seed": [1]})
+    with pytest.raises(ParamsError, match=r"sweep\.space\.train\.seed: a sweep searches"):
+        planned(workspace)
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "command"),
+    [
+        (None, None, "pixmill sweep"),
+        (None, 3, "pixmill sweep --folds 3"),
+        (3, None, "pixmill sweep"),
+        (3, 3, "pixmill sweep"),
+        (3, 4, "pixmill sweep --folds 4"),
+    ],
+)
+def test_the_command_names_folds_that_the_file_does_not(workspace, file, line, command) -> None:
+    write_params(workspace.root, folds=file)
+    assert planned(workspace, folds=line).command == command
+
+
+def test_what_params_yaml_has_is_told_by_what_has_an_effect(workspace) -> None:
+    write_params(workspace.root, space={"train.momentum": [0.1, 0.9], "train.epochs": [3, 4]})
+    found, now = planned(workspace), run(workspace, trials=1)[0]
+    for changes, same in (({}, True), ({"train.momentum": 0.5}, True), ({"train.epochs": 4}, False)):
+        assert found.is_current(searching.replace(now, number=7, values={**now.values, **changes})) == same
 
 
 def test_a_param_whose_name_goes_on_with_that_of_another_counts(workspace) -> None:

@@ -46,23 +46,59 @@ def trial(number: int) -> SweepTrial:
 
 
 @pytest.mark.parametrize("harm", ["cut", "empty", "text", "changed"])
-def test_one_that_is_damaged_goes_and_the_others_stay(tmp_path, harm) -> None:
+def test_one_that_is_damaged_is_told_and_the_others_count(tmp_path, harm, capsys) -> None:
     store = TrialStore(tmp_path)
     for number in range(3):
         store.add(trial(number))
     path = tmp_path / "trial-00001.npz"
     content = path.read_bytes()
     place = content.index(b"train.epochs")
-    path.write_bytes(
-        {
-            "cut": content[: len(content) // 2],
-            "empty": b"",
-            "text": b"no archive",
-            "changed": content[:place] + b"T" + content[place + 1 :],
-        }[harm]
-    )
+    damaged = {
+        "cut": content[: len(content) // 2],
+        "empty": b"",
+        "text": b"no archive",
+        "changed": content[:place] + b"T" + content[place + 1 :],
+    }[harm]
+    path.write_bytes(damaged)
     assert [found.number for found in store.load()] == [0, 2]
-    assert not path.exists()
+    assert capsys.readouterr().err == f"warning: {path} cannot be read; that trial does not count\n"
+    assert path.read_bytes() == damaged, "another version may read it"
+
+
+def test_only_the_third_end_of_the_process_in_the_same_trial_counts(tmp_path) -> None:
+    store = TrialStore(tmp_path)
+    for begun in (trial(1), trial(1), trial(2), trial(2)):
+        store.begin(begun)
+        assert store.killed_by() is None
+    store.begin(trial(2))
+    assert TrialStore(tmp_path).killed_by() == SweepTrial(
+        2, {"train.epochs": 2}, "failed", None, 1000, 0.0, reason="the process was killed while it ran, 3 times"
+    )
+    store.interrupt()
+    assert store.killed_by() is None
+    assert store.unfinished()["values"] == {"train.epochs": 2}
+    store.begin(trial(2))
+    assert store.killed_by() is None, "the count began anew"
+    store.end()
+    assert store.unfinished() is None
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"number": 1, "values": {}}', None])
+def test_a_note_of_what_runs_that_cannot_be_read_counts_for_nothing(tmp_path, content) -> None:
+    store = TrialStore(tmp_path)
+    if content is not None:
+        (tmp_path / "running.json").write_text(content)
+    assert store.killed_by() is store.unfinished() is None
+    store.interrupt()
+    store.begin(trial(1))
+    store.add(trial(1))
+    assert not (tmp_path / "running.json").exists()
+
+
+def test_the_params_as_they_are_are_tried_again_after_any_number_of_kills(tmp_path) -> None:
+    for _ in range(9):
+        TrialStore(tmp_path).begin(trial(0))
+    assert TrialStore(tmp_path).killed_by() is None
 
 
 def test_a_kill_within_a_write_leaves_the_others(tmp_path, monkeypatch) -> None:

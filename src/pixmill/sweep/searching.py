@@ -235,11 +235,14 @@ class _Search:
         self._tried: dict[str, SweepTrial] = {}
         for trial in self._trials:
             self._learn(trial)
-        if (killed := self._store.killed_by()) is not None:
-            self._keep(killed)
 
     def run(self, on_trial: Callable[[SweepTrial], None]) -> list[SweepTrial]:
         settings, space = self._plan.settings, self._plan.space
+        killed = self._store.killed_by()
+        # The last kill may have come after the trial was kept.
+        if killed is not None and all(trial.number != killed.number for trial in self._trials):
+            self._keep(killed)
+            on_trial(killed)
         with Progress("Sweep", settings.trials, unit="trial") as progress:
             progress.advance(min(len(self._trials), settings.trials))
             for chosen in self._choices():
@@ -269,6 +272,9 @@ class _Search:
         plan = self._plan
         if not any(trial.number == 0 for trial in self._trials):
             yield current_values(plan.params, plan.space)
+        last = self._store.unfinished()
+        if last and len(self._trials) < plan.settings.trials and plan.identity(last["values"]) not in self._tried:
+            yield last["values"]  # The training of a network goes on from its last epoch.
         repeated = 0
         while len(self._trials) < plan.settings.trials and repeated < _STUCK and plan.settings.sampler != "grid":
             asked = self._study.ask(self._distributions)
@@ -303,8 +309,7 @@ class _Search:
             return replace(began, seconds=time.monotonic() - start, curves=tuple(follower.curves), **what)
 
         follower = _Follower(self._intermediate(values))
-        if file_digest(workspace.root / "artifacts" / "split" / _MANIFEST) != plan.images:
-            raise ManifestError("artifacts/split changed while the sweep ran", next=f"dvc repro, then: {plan.command}")
+        self._require_images()
         self._store.begin(began)
         try:
             params = plan.params.changed(values)
@@ -321,13 +326,15 @@ class _Search:
                     seed=plan.settings.seed,
                 )
         except KeyboardInterrupt:
-            self._store.end()
+            self._store.interrupt()
             raise
         except _Pruned:
             return ended(state="pruned")
         except (ParamsError, PluginError, SplitError, TrainError) as error:
+            self._require_images()
             announce(f"warning: {began.name} failed: {error.message}")
             return ended(reason=error.message)
+        self._require_images()
         answers = _calibrated(found.probabilities, found.targets, found.rows, plan.params)
         self._check_images(found.rows.assign(target=found.targets))
         groups = group_numbers(found.rows["cluster"].astype(str))
@@ -338,6 +345,14 @@ class _Search:
                 next="set sweep.metric in params.yaml to another metric",
             )
         return ended(state="complete", value=value, key=found.key, answers=answers)
+
+    def _require_images(self) -> None:
+        """Stop where a stage has begun to write other images."""
+        path = self._workspace.root / "artifacts" / "split" / _MANIFEST
+        if not path.exists() or file_digest(path) != self._plan.images:
+            raise ManifestError(
+                "artifacts/split changed while the sweep ran", next=f"dvc repro, then: {self._plan.command}"
+            )
 
     def _check_images(self, rows: pd.DataFrame) -> None:
         """Keep the images at the first trial; all others answer about the same."""

@@ -17,7 +17,7 @@ from pixmill.core.progress import announce
 State = Literal["complete", "pruned", "failed"]
 
 _RUNNING = "running.json"
-"""What runs now."""
+"""What runs now, or ran when the process ended."""
 
 _MOST = 3
 """Times that the process may end in one trial before that counts as failed."""
@@ -88,9 +88,14 @@ class TrialStore:
 
     def begin(self, trial: SweepTrial) -> None:
         """Note what is about to run, and how often it was begun."""
-        before = self._running()
+        before = self.unfinished()
         times = 1 + (before["times"] if before and before["values"] == trial.values else 0)
-        write_text(self.folder / _RUNNING, json.dumps({"number": trial.number, "values": trial.values, "times": times}))
+        self._note({"number": trial.number, "values": trial.values, "started": trial.started, "times": times})
+
+    def interrupt(self) -> None:
+        """Note that a person ended what runs, so that it does not count how often it was begun."""
+        if before := self.unfinished():
+            self._note(before | {"times": 0})
 
     def end(self) -> None:
         """Note that nothing runs."""
@@ -98,19 +103,23 @@ class TrialStore:
 
     def killed_by(self) -> SweepTrial | None:
         """Return a failed trial for values in which the process ended again and again: it would begin with them."""
-        before = self._running()
+        before = self.unfinished()
         if before is None or before["times"] < _MOST or before["number"] == 0:
             return None
         reason = f"the process was killed while it ran, {_MOST} times"
-        return SweepTrial(before["number"], before["values"], "failed", None, 0, 0.0, reason=reason)
+        return SweepTrial(before["number"], before["values"], "failed", None, before["started"], 0.0, reason=reason)
 
-    def _running(self) -> dict[str, Any] | None:
+    def unfinished(self) -> dict[str, Any] | None:
+        """Return what ran when the last process ended, with its ``number`` and ``values``; ``None`` if nothing did."""
         path = self.folder / _RUNNING
         try:
             found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            return {name: found[name] for name in ("number", "values", "times")}
+            return {name: found[name] for name in ("number", "values", "started", "times")}
         except (OSError, KeyError, TypeError, ValueError):
             return None
+
+    def _note(self, record: Mapping[str, Any]) -> None:
+        write_text(self.folder / _RUNNING, json.dumps(record))
 
     def add(self, trial: SweepTrial) -> None:
         """Keep a trial.

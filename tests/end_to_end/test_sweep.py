@@ -78,7 +78,7 @@ def test_no_trial_is_lost_or_runs_twice_and_mlflow_has_each_once(swept) -> None:
     assert sorted(run.info.run_name for run in children) == [f"trial {number}" for number in range(TRIALS)]
     assert {run.info.status for run in [parent, *children]} == {"FINISHED"}
     assert len(runs) == 1 + TRIALS
-    values = {run.info.run_name: run.data.metrics["val_macro_f1"] for run in children}
+    values = {run.info.run_name: run.data.metrics["trial_macro_f1"] for run in children}
     for trial in document["trials"]:
         assert values[f"trial {trial['number']}"] == pytest.approx(trial["value"], rel=1e-5)
 

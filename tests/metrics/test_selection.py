@@ -53,6 +53,25 @@ def test_draws_that_lack_a_class_are_left_out_and_counted() -> None:
     assert selected_value("macro_f1", alone, given, np.arange(101), draws=100, confidence=0.95) is None
 
 
+@pytest.mark.parametrize(("classes", "draws", "left_out"), [(4, 1000, 15_000), (6, 312, 19_688), (8, None, None)])
+def test_draws_are_replaced_until_there_are_enough_of_them_or_too_few(classes, draws, left_out) -> None:
+    # Each class has two images, so that half of its draws have one in the bag and one out of it.
+    actual = np.repeat(np.arange(classes), 2)
+    given = answers(np.ones((len(actual), 1), bool), actual, classes)
+    found = selected_value("macro_f1", actual, given, np.arange(len(actual)), draws=1000, confidence=0.95)
+    if draws is None:
+        assert found is None
+    else:
+        assert found.draws == pytest.approx(draws, abs=60)
+        assert found.left_out == pytest.approx(left_out, rel=0.1)
+
+
+def test_there_is_no_estimate_of_a_calibration_error() -> None:
+    actual = np.arange(300) % 3
+    given = answers(GROUPS[:, None] >= 30, actual)
+    assert selected_value("ece", actual, given, GROUPS, draws=100, confidence=0.95, lower_is_better=True) is None
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("accuracies", [np.full(MODELS, 0.9), np.linspace(0.8, 0.95, MODELS)], ids=["equal", "unequal"])
 @pytest.mark.parametrize("correlation", [0, 0.5, 0.9])

@@ -8,7 +8,7 @@ from pixmill.core.params import load_params
 from pixmill.sweep.applying import apply_trial, find_trial
 from pixmill.sweep.searching import open_trials, search
 from pixmill.sweep.trial_store import SweepTrial
-from pixmill.train.checkpoints import pinned_keys
+from pixmill.train.checkpoints import pin, pinned_keys
 from tests.sweep.swept import planned
 
 TEXT = """\
@@ -100,8 +100,9 @@ def test_the_weights_are_pinned_also_where_nothing_changes(workspace) -> None:
     assert apply_trial(workspace, plan, trial) == []
     assert (workspace.root / "params.yaml").read_text() == TEXT + SPACE
     assert pinned_keys(workspace.scratch("train") / "checkpoints") == {"same"}
+    pin(workspace.scratch("train") / "checkpoints", "sweep", ["of-best"])
     apply_trial(workspace, plan, find_trial(workspace, plan, 3))
-    assert pinned_keys(workspace.scratch("train") / "checkpoints") == {"of-third"}
+    assert pinned_keys(workspace.scratch("train") / "checkpoints") == {"of-third", "of-best"}
 
 
 def test_an_applied_trial_is_the_same_sweep_and_the_same_model(workspace, stand_in) -> None:

@@ -71,11 +71,19 @@ def test_the_param_that_matters_is_told(found, workspace) -> None:
         },
         sampler="random",
     )
-    assert found(9).importances == {}, "too few"
-    result = found(30)
+    # The params as they are lie outside of this space.
+    assert found(40).importances == {}, "too few"
+    result = found(41)
     assert next(iter(result.importances)) == "train.learning_rate"
     assert sum(result.importances.values()) == pytest.approx(1)
     assert "train.patience" not in result.importances, "one value alone explains nothing"
+
+
+def test_the_calibration_error_of_the_best_is_not_estimated(found, workspace) -> None:
+    write_params(workspace.root, metric="ece")
+    result = found()
+    assert result.expected is None
+    assert result.best.value == min(trial.value for trial in result.trials)
 
 
 def test_the_lowest_loss_is_best(found, workspace) -> None:

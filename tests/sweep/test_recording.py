@@ -1,5 +1,6 @@
 """MLflow has one run for the sweep and one for each trial, however often it was interrupted or MLflow was down."""
 
+import json
 import shutil
 
 import numpy as np
@@ -7,8 +8,10 @@ import pytest
 from sklearn.metrics import f1_score
 
 from pixmill.cli import sweep as verb
+from pixmill.compare.recorded_sweeps import read_sweeps
 from pixmill.core.errors import TrainError
 from pixmill.images.parts import load_parts
+from pixmill.record.run_lookup import RunReader
 from pixmill.record.sync import sync
 from pixmill.sweep import recording
 from pixmill.sweep.recording import as_run
@@ -52,14 +55,16 @@ def test_the_sweep_has_a_run_with_what_it_does_and_found(swept, recorded, trials
     parent, children = recorded
     best = max(trial.value for trial in trials)
     assert (parent.info.status, parent.info.run_name) == ("FINISHED", "sweep, cnn")
-    assert parent.data.metrics["val_macro_f1"] == pytest.approx(best)
+    assert parent.data.metrics["trial_macro_f1"] == pytest.approx(best)
     assert parent.data.metrics["trials"] == TRIALS
     assert parent.data.metrics["expected_low"] <= parent.data.metrics["expected"] <= best
     assert parent.data.params["sweep.space.train.batch_size"] == "[16, 32]"
     assert parent.data.params["sweep.metric"] == "macro_f1"
     assert "macro-F1 on validation" in parent.data.tags["mlflow.note.content"]
     client = Store(swept.workspace).client
-    assert {file.path for file in client.list_artifacts(parent.info.run_id)} == {"params.yaml", "reports"}
+    assert {file.path for file in client.list_artifacts(parent.info.run_id)} == {"params.yaml", "reports", "sweep.json"}
+    (read,) = read_sweeps(RunReader(swept.workspace))
+    assert (read.run.id, read.metric, read.trials[0]["value"]) == (parent.info.run_id, "macro_f1", pytest.approx(best))
     assert {*children} == {f"trial {number}" for number in range(TRIALS)}
 
 
@@ -69,7 +74,7 @@ def test_each_trial_has_its_values_curves_and_result(swept, recorded, trials) ->
         run = recorded[1][trial.name]
         assert (run.info.status, run.data.tags["pixmill.trial"]) == ("FINISHED", "complete")
         assert {name: float(value) for name, value in run.data.params.items()} == trial.values
-        assert run.data.metrics["val_macro_f1"] == pytest.approx(trial.value)
+        assert run.data.metrics["trial_macro_f1"] == pytest.approx(trial.value)
         for name in ("val_loss", "train_loss", "val_accuracy"):
             curve = [(curve["epoch"], pytest.approx(curve[name])) for curve in trial.curves]
             assert len(curve) == 3
@@ -123,7 +128,7 @@ def store(workspace, empty_database, stand_in, monkeypatch):
 
 
 def run(workspace, trials):
-    return verb._search(workspace, planned(workspace, trials=trials))
+    return verb._search(workspace, planned(workspace, trials=trials), as_json=True)
 
 
 def check(store, count):
@@ -133,7 +138,7 @@ def check(store, count):
     for trial in open_trials(store.workspace, planned(store.workspace).key).load():
         found = children[trial.name]
         assert found.info.status == "FINISHED"
-        assert found.data.metrics["val_macro_f1"] == pytest.approx(trial.value)
+        assert found.data.metrics["trial_macro_f1"] == pytest.approx(trial.value)
         assert store.points(found.info.run_id, "val_loss") == [
             (curve["epoch"], pytest.approx(curve["val_loss"])) for curve in trial.curves
         ]
@@ -191,6 +196,26 @@ def test_mlflow_that_goes_away_in_between_gets_the_rest_at_the_end(workspace, st
     stand_in.fail = harm
     run(workspace, 6)
     check(store, 6)
+
+
+def test_a_model_that_cannot_be_recorded_costs_neither_the_result_nor_the_run(
+    workspace, store, monkeypatch, capsys
+) -> None:
+    def refuse(*_, **__):
+        printed.append(capsys.readouterr())
+        raise error
+
+    monkeypatch.setattr(recording, "PINNED", 2)
+    monkeypatch.setattr(recording, "train", refuse)
+    for trials, error in ((2, TrainError("no weights", next="-")), (3, OSError(28, "No space left on device"))):
+        printed = []
+        run(workspace, trials)
+        assert len(printed) == 2
+        assert len(json.loads(printed[0].out)["trials"]) == trials, "it is printed before"
+        err = capsys.readouterr().err
+        assert err.count(f"({error})") == 2
+        assert "the MLflow record of this run is incomplete: the model of trial " in err
+        check(store, trials)
 
 
 def test_another_sweep_is_another_run(workspace, store) -> None:

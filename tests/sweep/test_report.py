@@ -43,8 +43,37 @@ def test_the_text_says_what_is_best_what_to_expect_and_what_to_do(found) -> None
     assert lines[3] == "1 trial failed, the first one by: <b>out of memory</b>."
     assert re.search(rf"^  {best.number} +{best.value:.3f} \(", "\n".join(lines), re.MULTILINE)
     assert "… and 2 more in reports/sweep.html" in lines
-    assert any(line.startswith("What mattered: train.") for line in lines)
     assert lines[-1] == f"To take trial {best.number}: pixmill sweep --apply && dvc repro"
+
+
+def test_from_forty_trials_on_it_says_what_sets_the_best_apart(found) -> None:
+    result = found(40)
+    told = next(line for line in sweep_text(result).splitlines() if line.startswith("What sets the best tenth apart: "))
+    assert told.startswith("What sets the best tenth apart: train.learning_rate ")
+    page = render_sweep(result)
+    assert "<h2>What sets the best apart</h2>" in page
+    assert page.index("<td><code>train.learning_rate<") < page.index("<td><code>train.batch_size<")
+
+
+@pytest.mark.parametrize(("folds", "command"), [(3, "pixmill sweep --folds 3"), (None, "pixmill sweep")])
+def test_commands_name_the_folds_of_the_command_line(workspace, stand_in, folds, command) -> None:
+    plan = planned(workspace, trials=9, folds=folds)
+    result = outcome(plan, search(workspace, plan, lambda _: None), open_trials(workspace, plan.key).images())
+    best = result.best.name.removeprefix("trial ")
+    assert f": {command} --apply && dvc repro" in sweep_text(result)
+    assert f"{command} --apply {best} &amp;&amp; dvc repro" in render_sweep(result)
+
+
+def test_the_page_says_which_images_answered(found, workspace) -> None:
+    assert "Measured on the 60 validation images that the models share" in render_sweep(found(2))
+    write_params(workspace.root, folds=3)
+    page = render_sweep(found(2))
+    assert "Measured on the 60 training and validation images, by cross-validation that the models share" in page
+
+
+def test_no_calibration_error_is_said_to_be_partly_luck(found, workspace) -> None:
+    write_params(workspace.root, metric="ece")
+    assert expectation(found(3)) is None
 
 
 def test_one_trial_has_nothing_to_compare_with(found) -> None:
@@ -98,7 +127,7 @@ def test_the_page_shows_all_escapes_all_and_asks_no_server(found) -> None:
     for name in ("learning_rate", "batch_size", "zoom"):
         assert f'aria-label="macro-F1 by train.{"augmentation." * (name == "zoom")}{name}"' in page
     assert 'aria-label="macro-F1 of each trial, and the best so far"' in page
-    assert "<h2>What mattered</h2>" in page
+    assert "What sets the best" not in page, "too few trials tell that"
     assert "pixmill sweep --apply &amp;&amp; dvc repro" in page
     assert not re.search(r"""(?:src|href)=["'](?!data:|#|[a-z]+\.html")|url\(|@import""", page)
 

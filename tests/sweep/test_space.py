@@ -16,6 +16,7 @@ from pixmill.sweep.space import (
     distributions,
     from_optuna,
     to_optuna,
+    with_kinds,
 )
 
 
@@ -85,6 +86,25 @@ def test_real_numbers_have_four_digits_and_whole_ones_all() -> None:
 def test_combinations_are_counted_unless_countless() -> None:
     assert combinations({"a": (1, 2), "b": RangeParams(low=3, high=7)}) == 10
     assert combinations({"a": (1, 2), "b": RangeParams(low=3.0, high=7)}) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "real"),
+    [
+        ("train.augmentation.rotation", RangeParams(low=0, high=30), True),
+        ("train.learning_rate", RangeParams(low=1, high=2, log=True), True),
+        ("train.epochs", RangeParams(low=1, high=30), False),
+        ("split.image_size", RangeParams(low=32, high=33), False),
+        ("train.patience", RangeParams(low=1, high=4), False),
+        ("train.augmentation.rotation", (0, 30), False),
+    ],
+)
+def test_ranges_of_real_params_are_real_however_they_are_written(name, values, real) -> None:
+    found = with_kinds(parsed("{model: cnn}"), {name: values})[name]
+    assert found == values
+    assert (combinations({name: found}) is None) == real
+    if real:
+        assert {type(found.low), type(found.high)} == {float}
 
 
 @pytest.mark.parametrize("model", ["features", "backbone", "cnn"])

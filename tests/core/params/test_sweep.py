@@ -6,14 +6,16 @@ import pytest
 import yaml
 
 from pixmill.core.errors import ParamsError
-from pixmill.core.params import RangeParams, SweepParams, load_params, parse_params
+from pixmill.core.params import RangeParams, SweepParams, check_space, load_params, parse_params
 from tests.command import run_pixmill
 
 REST = "classes: [coat, dress]\nscrape: {snapshot: '2026-11-20'}\n"
 
 
 def parsed(sweep: str, rest: str = REST) -> SweepParams:
-    return parse_params(f"{rest}sweep: {sweep}").sweep
+    params = parse_params(f"{rest}sweep: {sweep}")
+    check_space(params)
+    return params.sweep
 
 
 def test_all_of_it_can_be_set() -> None:
@@ -93,6 +95,17 @@ def test_what_cannot_be_meant_is_refused(sweep: str, line: str) -> None:
 def test_a_value_that_other_params_forbid_is_refused_like_theirs() -> None:
     with pytest.raises(ParamsError, match=r"sweep\.space\.train\.backbone\.image_size"):
         parsed("{space: {train.backbone.image_size: [7]}}")
+
+
+def test_each_wrong_param_has_a_line_and_stages_read_the_file_all_the_same() -> None:
+    params = parse_params(f"{REST}sweep: {{space: {{train.seed: [1], train.epochs: [1, many], train.epoch: [1]}}}}")
+    with pytest.raises(ParamsError) as refusal:
+        check_space(params)
+    assert [line.split(": ")[0] for line in refusal.value.message.splitlines()] == [
+        "sweep.space.train.seed",
+        "sweep.space.train.epochs",
+        "sweep.space.train.epoch",
+    ]
 
 
 def test_a_project_may_leave_the_section_out_and_dvc_does_not_miss_it(repository: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pixmill.cli import main
 from pixmill.core.dvc import read_record
 from pixmill.core.errors import DataError, LockedError, PixmillError
 from pixmill.core.workspace import Workspace
-from pixmill.sweep.searching import hold
+from pixmill.sweep.planning import hold
 from tests.clean.conftest import KEPT, md5, put
 from tests.version_control import commit, dvc, git
 

@@ -12,7 +12,7 @@ from pixmill.core.errors import TrainError
 from pixmill.core.params import load_params
 from pixmill.core.workspace import Workspace
 from pixmill.sweep import recording, searching
-from pixmill.sweep.searching import hold
+from pixmill.sweep.planning import hold
 from tests.command import run_pixmill
 from tests.sweep.swept import StandIn, write_params, write_workspace
 

@@ -14,7 +14,7 @@ from pixmill.core.manifest import SPLIT, read_table, write_table
 from pixmill.core.params import SplitParams, load_params
 from pixmill.core.workspace import Workspace
 from pixmill.split import pack
-from pixmill.sweep.searching import plan
+from pixmill.sweep.planning import plan
 from pixmill.train.history import Epoch, Timing
 from pixmill.train.trial import Trial
 

@@ -6,7 +6,8 @@ import pytest
 from pixmill.core.errors import PixmillError
 from pixmill.core.params import load_params
 from pixmill.sweep.applying import apply_trial, find_trial
-from pixmill.sweep.searching import open_trials, search
+from pixmill.sweep.planning import open_trials
+from pixmill.sweep.searching import search
 from pixmill.sweep.trial_store import SweepTrial
 from pixmill.train.checkpoints import pin, pinned_keys
 from tests.sweep.swept import planned
@@ -145,6 +146,8 @@ def test_a_trial_that_is_not_there_is_refused_with_those_that_are(workspace, num
     assert refusal.value.message == line
 
 
-def test_before_any_sweep_there_is_none(workspace) -> None:
-    with pytest.raises(PixmillError, match="there are no trials of these images, params and code yet"):
-        find_trial(workspace, planned(workspace), None)
+@pytest.mark.parametrize(("folds", "command"), [(None, "pixmill sweep"), (3, "pixmill sweep --folds 3")])
+def test_before_any_sweep_there_is_none(workspace, folds, command) -> None:
+    with pytest.raises(PixmillError, match="there are no trials of these images, params and code yet") as refusal:
+        find_trial(workspace, planned(workspace, folds=folds), None)
+    assert refusal.value.next == f"{command}, then repeat the command"

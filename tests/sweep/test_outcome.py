@@ -6,7 +6,8 @@ import pytest
 from pixmill.metrics.resampling import group_numbers
 from pixmill.metrics.selection import selected_value
 from pixmill.sweep.outcome import outcome
-from pixmill.sweep.searching import open_trials, search
+from pixmill.sweep.planning import open_trials
+from pixmill.sweep.searching import search
 from pixmill.sweep.trial_store import SweepTrial
 from tests.sweep.swept import planned, write_params
 

@@ -14,8 +14,8 @@ from pixmill.images.parts import load_parts
 from pixmill.record.run_lookup import RunReader
 from pixmill.record.sync import sync
 from pixmill.sweep import recording
+from pixmill.sweep.planning import open_trials
 from pixmill.sweep.recording import as_run
-from pixmill.sweep.searching import open_trials
 from pixmill.sweep.trial_store import SweepTrial
 from tests.record.conftest import Store
 from tests.sweep.conftest import TRIALS, contents

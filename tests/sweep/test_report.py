@@ -6,8 +6,9 @@ import re
 import pytest
 
 from pixmill.sweep.outcome import outcome
+from pixmill.sweep.planning import open_trials
 from pixmill.sweep.report import describe_plan, expectation, headline, render_sweep, sweep_json, sweep_text
-from pixmill.sweep.searching import open_trials, search
+from pixmill.sweep.searching import search
 from pixmill.sweep.trial_store import SweepTrial
 from tests.sweep.swept import planned, write_params
 

@@ -2,15 +2,26 @@
 
 import json
 import random
+from dataclasses import replace
 from functools import partial
 
 import pytest
 import sklearn.metrics
 
-from pixmill.core.errors import LockedError, ManifestError, ParamsError, PluginError, SplitError, TrainError
+from pixmill.core.errors import (
+    LockedError,
+    ManifestError,
+    ParamsError,
+    PixmillError,
+    PluginError,
+    SplitError,
+    TrainError,
+)
 from pixmill.core.params import load_params
-from pixmill.sweep import searching
-from pixmill.sweep.searching import hold, open_trials, plan, search
+from pixmill.sweep import planning, searching
+from pixmill.sweep.planning import hold, open_trials, plan
+from pixmill.sweep.searching import search
+from pixmill.sweep.trial_store import TrialStore
 from pixmill.train.checkpoints import pinned_keys
 from tests.sweep.swept import TRAIN, planned, write_images, write_params
 
@@ -70,7 +81,7 @@ def test_the_value_is_that_of_scikit_learn(workspace, metric) -> None:
 
 def test_of_equal_trials_the_earliest_is_best(workspace) -> None:
     trials = run(workspace, trials=2)
-    equal = [searching.replace(trials[1], number=number) for number in (4, 2, 3)]
+    equal = [replace(trials[1], number=number) for number in (4, 2, 3)]
     assert [trial.number for trial in planned(workspace).best(equal)] == [2, 3, 4]
 
 
@@ -148,8 +159,8 @@ def test_killed_at_any_moment_it_loses_the_running_trial_at_most(workspace, stan
         (searching, "run_trial"),
         (searching, "measure"),
         (searching, "pin"),
-        (searching.TrialStore, "add"),
-        (searching.TrialStore, "set_images"),
+        (TrialStore, "add"),
+        (TrialStore, "set_images"),
     ):
         monkeypatch.setattr(owner, name, dying(getattr(owner, name)))
     for _ in range(200):
@@ -267,7 +278,7 @@ def test_where_the_first_fails_it_stops_with_the_reason_and_tries_again(workspac
 
 def test_an_undefined_metric_is_refused_by_name(workspace, monkeypatch) -> None:
     monkeypatch.setattr(searching, "measure", lambda *_: (None, None))
-    with pytest.raises(searching.PixmillError, match="macro_f1 is undefined on the validation images"):
+    with pytest.raises(PixmillError, match="macro_f1 is undefined on the validation images"):
         run(workspace, trials=3)
 
 
@@ -327,7 +338,7 @@ def test_other_params_images_or_code_begin_another_sweep(workspace, monkeypatch)
     write_params(workspace.root)
     assert planned(workspace).key == key
     with monkeypatch.context() as patched:
-        patched.setattr(searching, "digest_code", lambda _: "other")
+        patched.setattr(planning, "digest_code", lambda _: "other")
         assert planned(workspace).key != key
     path = workspace.root / "artifacts" / "split" / "train" / "00000.bin"
     path.write_bytes(path.read_bytes()[::-1])
@@ -396,7 +407,7 @@ def test_what_params_yaml_has_is_told_by_what_has_an_effect(workspace) -> None:
     write_params(workspace.root, space={"train.momentum": [0.1, 0.9], "train.epochs": [3, 4]})
     found, now = planned(workspace), run(workspace, trials=1)[0]
     for changes, same in (({}, True), ({"train.momentum": 0.5}, True), ({"train.epochs": 4}, False)):
-        assert found.is_current(searching.replace(now, number=7, values={**now.values, **changes})) == same
+        assert found.is_current(replace(now, number=7, values={**now.values, **changes})) == same
 
 
 def test_a_param_whose_name_goes_on_with_that_of_another_counts(workspace) -> None:

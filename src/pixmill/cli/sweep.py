@@ -18,7 +18,7 @@ from pixmill.core.progress import announce
 
 if TYPE_CHECKING:
     from pixmill.core.workspace import Workspace
-    from pixmill.sweep.searching import Plan
+    from pixmill.sweep.planning import Plan
 
 EXAMPLES = (
     ("pixmill sweep", "try 50 models, and rank them on validation"),
@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> None:
     import optuna  # noqa: F401 (first, so that it is named where it is missing)
 
     from pixmill.core.params import load_params
-    from pixmill.sweep.searching import hold, open_trials, plan
+    from pixmill.sweep.planning import hold, open_trials, plan
 
     workspace = project_workspace()
     params = load_params(workspace.root)
@@ -81,9 +81,10 @@ def _search(workspace: Workspace, planned: Plan, *, as_json: bool) -> None:
     """Run the trials, write the page, print the result, and record it."""
     from pixmill.core.files import write_text
     from pixmill.sweep.outcome import outcome
+    from pixmill.sweep.planning import open_trials
     from pixmill.sweep.recording import as_run, record_outcome, recorded
     from pixmill.sweep.report import render_sweep, sweep_json, sweep_text
-    from pixmill.sweep.searching import open_trials, search
+    from pixmill.sweep.searching import search
 
     store = open_trials(workspace, planned.key)
     with recorded(workspace, planned, store) as run:

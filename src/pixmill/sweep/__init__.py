@@ -1,6 +1,7 @@
 """``pixmill sweep``: many params tried on the packed images, the best one by validation, and what it is worth.
 
 - ``space``: what is tried
+- ``planning``: what is done, and what a sweep depends on
 - ``searching``: the search, trial by trial, by Optuna
 - ``trial_store``: finished trials, kept in ``.pixmill/sweep``
 - ``splits``: the images in another size

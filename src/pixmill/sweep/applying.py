@@ -10,7 +10,7 @@ from pixmill.core.params.commented import dump_commented, load_commented
 from pixmill.core.params.reference import plain
 from pixmill.core.words import first_of
 from pixmill.core.workspace import Workspace
-from pixmill.sweep.searching import Plan, open_trials
+from pixmill.sweep.planning import Plan, open_trials
 from pixmill.sweep.space import current_values
 from pixmill.sweep.trial_store import SweepTrial
 from pixmill.train.checkpoints import pin

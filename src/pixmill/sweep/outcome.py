@@ -12,7 +12,7 @@ from pixmill.compare.trained_models import TrainedModel
 from pixmill.core.params import RangeParams, flat
 from pixmill.metrics.resampling import group_numbers
 from pixmill.metrics.selection import SelectedValue, selected_value
-from pixmill.sweep.searching import Plan
+from pixmill.sweep.planning import Plan
 from pixmill.sweep.space import Space, distributions, to_optuna
 from pixmill.sweep.trial_store import SweepTrial
 from pixmill.train.training_key import deciding_params

@@ -16,8 +16,9 @@ from pixmill.record.pending import RunData
 from pixmill.record.run_recorder import MOST_LETTERS, RunRecorder
 from pixmill.record.stage_runs import sweep_run
 from pixmill.sweep.outcome import Outcome
+from pixmill.sweep.planning import Plan
 from pixmill.sweep.report import headline, sweep_json
-from pixmill.sweep.searching import PINNED, Plan
+from pixmill.sweep.searching import PINNED
 from pixmill.sweep.splits import packed_split
 from pixmill.sweep.trial_store import SweepTrial, TrialStore
 from pixmill.train import train

@@ -16,7 +16,7 @@ from pixmill.core.words import count
 from pixmill.pages.base import render_page
 from pixmill.pages.base.chart import points_svg
 from pixmill.sweep.outcome import Outcome
-from pixmill.sweep.searching import Plan
+from pixmill.sweep.planning import Plan
 from pixmill.sweep.space import combinations, current_values
 
 _SHOWN = 10

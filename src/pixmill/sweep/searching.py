@@ -3,54 +3,30 @@
 from __future__ import annotations
 
 import itertools
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from blake3 import blake3
 
-from pixmill.compare.numbers import LOWER_IS_BETTER
 from pixmill.compare.ranking import measure
-from pixmill.core.errors import (
-    LockedError,
-    ManifestError,
-    ParamsError,
-    PixmillError,
-    PluginError,
-    SplitError,
-    TrainError,
-)
-from pixmill.core.files import file_digest, hold_lock
-from pixmill.core.params import Params, SweepParams, check_space
+from pixmill.core.errors import ManifestError, ParamsError, PixmillError, PluginError, SplitError, TrainError
+from pixmill.core.params import Params
 from pixmill.core.progress import Progress, announce, only_warnings
 from pixmill.core.words import count
 from pixmill.core.workspace import Workspace
-from pixmill.images.parts import load_parts
 from pixmill.metrics.calibration import calibrate
 from pixmill.metrics.resampling import group_numbers
-from pixmill.provenance.results import digest_code
-from pixmill.sweep.space import (
-    Space,
-    combinations,
-    current_values,
-    default_space,
-    distributions,
-    from_optuna,
-    to_optuna,
-    with_kinds,
-)
-from pixmill.sweep.splits import check_split, image_format, packed_split
-from pixmill.sweep.trial_store import SweepTrial, TrialStore
+from pixmill.sweep.planning import Plan, digest_images, open_trials
+from pixmill.sweep.space import combinations, current_values, distributions, from_optuna, to_optuna
+from pixmill.sweep.splits import packed_split
+from pixmill.sweep.trial_store import SweepTrial
 from pixmill.train import Callback
 from pixmill.train.checkpoints import pin
 from pixmill.train.history import Epoch, Timing
-from pixmill.train.training_key import deciding_params, sweep_digest
 from pixmill.train.trial import run_trial
 
 if TYPE_CHECKING:
@@ -59,132 +35,11 @@ if TYPE_CHECKING:
 PINNED = 3
 """The best trials, whose weights are kept whatever else is."""
 
-_MANIFEST = "manifest.parquet"
-
 _STUCK = 50
 """Choices in a row that were made before, after which all combinations are gone through."""
 
 _STARTUP, _WARMUP = 5, 5
 """Trials of networks before any is pruned, and epochs before it may be: those of Optuna's examples."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a sweep does.
-
-    Args:
-        params: The whole of ``params.yaml``.
-        settings: Its section ``sweep``, with what the command line says.
-        space: What is tried.
-        metric: The metric that decides.
-        key: What a sweep depends on that goes on where an earlier one ended: the images, the other params, the code.
-        images: A digest of the manifest of the images.
-    """
-
-    params: Params
-    settings: SweepParams
-    space: Space
-    metric: str
-    key: str
-    images: str
-
-    @property
-    def command(self) -> str:
-        """What a person types to go on."""
-        folds = self.settings.folds
-        return "pixmill sweep" if folds in (None, self.params.sweep.folds) else f"pixmill sweep --folds {folds}"
-
-    @property
-    def where(self) -> str:
-        """Which images the trials answer about."""
-        return "training and validation images, by cross-validation" if self.settings.folds else "validation images"
-
-    @property
-    def lower_is_better(self) -> bool:
-        """Whether the best value is the lowest."""
-        return self.metric in LOWER_IS_BETTER
-
-    def best(self, trials: list[SweepTrial]) -> list[SweepTrial]:
-        """Return the complete trials, best first; of equal ones the earliest."""
-        sign = 1 if self.lower_is_better else -1
-        done = [trial for trial in trials if trial.value is not None]
-        return sorted(done, key=lambda trial: (sign * (trial.value or 0), trial.number))
-
-    def identity(self, values: Mapping[str, Any]) -> str:
-        """Return what decides a model: values that differ in what has no effect have the same."""
-        try:
-            params = self.params.changed(values)
-        except ParamsError:
-            return json.dumps(dict(values), sort_keys=True)
-        return json.dumps([image_format(params.split), deciding_params(params.train)], sort_keys=True, default=str)
-
-    def is_current(self, trial: SweepTrial) -> bool:
-        """Tell whether ``params.yaml`` has a trial's values now."""
-        return self.identity(trial.values) == self.identity(current_values(self.params, self.space))
-
-
-def plan(workspace: Workspace, params: Params, *, trials: int | None = None, folds: int | None = None) -> Plan:
-    """Return what a sweep would do.
-
-    Args:
-        workspace: The project's workspace.
-        params: Its params.
-        trials: Instead of ``sweep.trials``.
-        folds: Instead of ``sweep.folds``.
-
-    Raises:
-        ManifestError: The workspace has no packed images, or others than ``params.yaml`` says.
-        ParamsError: ``sweep.space`` names what cannot be searched, or a grid of real numbers.
-    """
-    check_space(params)
-    given = {name: value for name, value in {"trials": trials, "folds": folds}.items() if value is not None}
-    settings = params.sweep.model_copy(update=given)
-    space = with_kinds(params, settings.space or default_space(params))
-    if settings.sampler == "grid":
-        if (number := combinations(space)) is None:
-            raise ParamsError(
-                "sweep.sampler: a grid needs lists or ranges of whole numbers in sweep.space",
-                next="edit params.yaml, then: pixmill sweep",
-            )
-        if trials is None:
-            settings = settings.model_copy(update={"trials": number + 1})  # and params.yaml as it is
-    check_split(workspace, params)
-    metric = settings.metric or params.review.metric
-    split, folder = image_format(params.split), workspace.root / "artifacts" / "split"
-    searched = [f"{name}." for name in space]
-    decided = [
-        {name: value for name, value in split.items() if f"split.{name}." not in searched},
-        {name: values if isinstance(values, tuple) else values.model_dump() for name, values in space.items()},
-        [settings.sampler, settings.seed, settings.folds, metric, params.train.target_accuracy],
-        sweep_digest(
-            folder,
-            load_parts(folder, params.classes, image_size=params.split.image_size, names=("train", "val")),
-            params.train,
-            labels=params.classes,
-            searched=[name.removeprefix("train.") for name in space if name.startswith("train.")],
-            root=workspace.root,
-        ),
-        digest_code("trials"),
-    ]
-    key = blake3(json.dumps(decided, sort_keys=True, default=str).encode()).hexdigest(length=8)
-    return Plan(params, settings, space, metric, key, file_digest(folder / _MANIFEST))
-
-
-def open_trials(workspace: Workspace, key: str) -> TrialStore:
-    """Return the trials of a sweep that were kept."""
-    return TrialStore(workspace.scratch("sweep") / key)
-
-
-def hold(workspace: Workspace) -> AbstractContextManager[None]:
-    """Return what keeps other sweeps of this project out.
-
-    Raises:
-        LockedError: By the block: one runs.
-    """
-    refusal = LockedError(
-        f"another sweep is running in {workspace.root}", next="wait for it or stop it, then: pixmill sweep"
-    )
-    return hold_lock(workspace.scratch("sweep") / "lock", refusal)
 
 
 def search(workspace: Workspace, plan: Plan, on_trial: Callable[[SweepTrial], None]) -> list[SweepTrial]:
@@ -348,8 +203,7 @@ class _Search:
 
     def _require_images(self) -> None:
         """Stop where a stage has begun to write other images."""
-        path = self._workspace.root / "artifacts" / "split" / _MANIFEST
-        if not path.exists() or file_digest(path) != self._plan.images:
+        if digest_images(self._workspace) != self._plan.images:
             raise ManifestError(
                 "artifacts/split changed while the sweep ran", next=f"dvc repro, then: {self._plan.command}"
             )

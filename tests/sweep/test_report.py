@@ -66,10 +66,10 @@ def test_commands_name_the_folds_of_the_command_line(workspace, stand_in, folds,
 
 
 def test_the_page_says_which_images_answered(found, workspace) -> None:
-    assert "Measured on the 60 validation images that the models share" in render_sweep(found(2))
+    assert "Measured on 60 validation images, the same for all models" in render_sweep(found(2))
     write_params(workspace.root, folds=3)
     page = render_sweep(found(2))
-    assert "Measured on the 60 training and validation images, by cross-validation that the models share" in page
+    assert "Measured on 60 training and validation images, by cross-validation, the same for all models" in page
 
 
 def test_no_calibration_error_is_said_to_be_partly_luck(found, workspace) -> None:

@@ -69,16 +69,17 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.apply is not None:
         _apply(workspace, planned, arguments.apply)
         return
-    with storage_errors(then=planned.command), hold(workspace):
-        _search(workspace, planned, as_json=arguments.json)
+    again = planned.command + (f" --trials {arguments.trials}" if arguments.trials else "")
+    with storage_errors(then=again), hold(workspace):
+        _search(workspace, planned, again, as_json=arguments.json)
     if arguments.open:
         import webbrowser
 
         webbrowser.open((workspace.root / "reports" / "sweep.html").as_uri())
 
 
-def _search(workspace: Workspace, planned: Plan, *, as_json: bool) -> None:
-    """Run the trials, write the page, print the result, and record it."""
+def _search(workspace: Workspace, planned: Plan, again: str, *, as_json: bool) -> None:
+    """Run the trials, write the page, print the result, and record it; ``again`` is the command that goes on."""
     from pixmill.core.files import write_text
     from pixmill.sweep.outcome import outcome
     from pixmill.sweep.planning import open_trials
@@ -92,7 +93,7 @@ def _search(workspace: Workspace, planned: Plan, *, as_json: bool) -> None:
             trials = search(workspace, planned, lambda trial: run.add_child(as_run(planned, trial)))
         except KeyboardInterrupt:
             finished = len(store.load())
-            announce(f"sweep: interrupted; {finished} finished trials are kept. To go on: {planned.command}")
+            announce(f"sweep: interrupted; {finished} finished trials are kept. To go on: {again}")
             raise
         images = store.images()
         if images is None or not planned.best(trials):

@@ -44,10 +44,10 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
 def test_it_prints_a_table_writes_the_page_and_goes_on(root, stand_in, capsys) -> None:
     assert run_pixmill("sweep", "--trials", "3") == 0
     text = capsys.readouterr().out
-    assert text.startswith("Trial ")
-    assert " of 3 has the best macro-F1 on validation" in text
+    assert text.startswith("Of 3 trials, trial ")
+    assert " has the best macro-F1 on validation" in text
     assert text.endswith("pixmill sweep --apply && dvc repro\nWritten: reports/sweep.html\n")
-    assert "of 3 has the best macro-F1" in (root / "reports" / "sweep.html").read_text()
+    assert "Of 3 trials, trial " in (root / "reports" / "sweep.html").read_text()
     assert run_pixmill("sweep", "--trials", "5", "--json") == 0
     document = json.loads(capsys.readouterr().out)
     assert len(document["trials"]) == len(stand_in.asked) == 5
@@ -57,7 +57,7 @@ def test_show_says_what_would_be_tried_and_runs_nothing(root, stand_in, capsys) 
     assert run_pixmill("sweep", "--show", "--trials", "7", "--folds", "3") == 0
     text = capsys.readouterr().out
     assert "train.learning_rate" in text
-    assert "7 trials by tpe, measured by macro-F1 on 3-fold cross-validation" in text
+    assert "7 trials by tpe, measured by macro-F1 in 3-fold cross-validation" in text
     assert stand_in.asked == []
     assert not (root / "reports").exists()
 
@@ -88,7 +88,7 @@ def test_the_best_or_another_is_applied(root, capsys) -> None:
     assert run_pixmill("sweep", "--apply", "0") == 0
     assert load_params(root).train.learning_rate == 0.003
     assert run_pixmill("sweep", "--apply", "9") == 1
-    assert "there is no trial 9; complete are 0, 1, 2, 3" in capsys.readouterr().err
+    assert "there is no trial 9; complete: 0 to 3" in capsys.readouterr().err
 
 
 def test_before_any_trial_there_is_nothing_to_apply(root, capsys) -> None:

@@ -3,6 +3,8 @@
 import math
 from itertools import pairwise
 
+import pytest
+
 from pixmill.compare.description import NONE
 from pixmill.compare.parallel_plot import parallel_plot
 
@@ -89,3 +91,21 @@ def test_where_nothing_differs_nothing_is_drawn() -> None:
 def test_numbers_that_no_scale_holds_stand_by_their_names() -> None:
     plot = drawn({"train.warp": [1, 10**400, math.inf, math.nan]}, [0.1, 0.2, 0.3, 0.4])
     assert len({*plot.axes[0].heights}) == 4
+
+
+def test_values_that_are_no_numbers_stand_below_many_numbers() -> None:
+    sizes = [10.0 ** (place / 4 - 4) for place in range(16)]
+    rows = [{"c": value} for value in (*sizes, None)] + [{}]
+    plot = parallel_plot(rows, "macro-F1", [0.5 + place / 100 for place in range(18)], lower_is_better=False)
+    axis = plot.axes[0]
+    assert axis.logarithmic
+    steps = [one - other for one, other in pairwise(axis.heights[:16])]
+    assert steps == pytest.approx([steps[0]] * 15), "equal ratios are equally far apart"
+    assert max(axis.heights[:16]) < axis.heights[16] != axis.heights[17] <= plot.bottom
+    assert {label for _, label in axis.labels} >= {"0.0001", "null", NONE}
+
+
+def test_among_few_numbers_each_value_has_a_place() -> None:
+    plot = parallel_plot([{"c": 1}, {"c": 100}, {}], "macro-F1", [0.5, 0.6, 0.7], lower_is_better=False)
+    first, second, absent = plot.axes[0].heights
+    assert first - second == pytest.approx(absent - first)

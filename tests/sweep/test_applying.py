@@ -5,6 +5,7 @@ import pytest
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.params import load_params
+from pixmill.sweep import applying
 from pixmill.sweep.applying import apply_trial, find_trial
 from pixmill.sweep.planning import open_trials
 from pixmill.sweep.searching import search
@@ -35,6 +36,7 @@ SPACE = """\
     train.learning_rate: {low: 0.0001, high: 1.0, log: true}
     train.cnn.blocks.1.filters: [8, 16]
     train.momentum: [0.5, 0.9]
+    train.optimizer: [adam, sgd]
     train.schedule.name: [constant, cosine]
     split.image_size: [16, 24]
 """
@@ -42,6 +44,7 @@ VALUES = {
     "train.learning_rate": 0.01,
     "train.cnn.blocks.1.filters": 16,
     "train.momentum": 0.5,
+    "train.optimizer": "adam",
     "train.schedule.name": "cosine",
     "split.image_size": 24,
 }
@@ -107,7 +110,7 @@ def test_the_weights_are_pinned_also_where_nothing_changes(workspace) -> None:
 
 
 def test_an_applied_trial_is_the_same_sweep_and_the_same_model(workspace, stand_in) -> None:
-    text = TEXT + "    train.learning_rate: [0.001, 0.01]\n    train.momentum: [0.5, 0.9]\n"
+    text = TEXT + "    train.learning_rate: [0.001, 0.01]\n    train.batch_size: [16, 32]\n"
     (workspace.root / "params.yaml").write_text(text)
     plan = planned(workspace, trials=3)
     trials = search(workspace, plan, lambda _: None)
@@ -117,6 +120,31 @@ def test_an_applied_trial_is_the_same_sweep_and_the_same_model(workspace, stand_
     again = planned(workspace)
     assert again.key == plan.key
     assert len(search(workspace, planned(workspace, trials=3), lambda _: None)) == len(trials)
+
+
+def test_a_trial_of_another_image_size_leads_back_to_the_first(workspace, stand_in) -> None:
+    text = TEXT + "    split.image_size: [24]\n"
+    (workspace.root / "params.yaml").write_text(text)
+    plan = planned(workspace, trials=2)
+    assert len(search(workspace, plan, lambda _: None)) == 2
+    apply_trial(workspace, plan, find_trial(workspace, plan, 1))
+    assert load_params(workspace.root).split.image_size == 24
+    again = planned(workspace, applying=True)
+    assert again.key == plan.key
+    assert apply_trial(workspace, again, find_trial(workspace, again, 0)) == ["split.image_size: 24 → 16"]
+    assert (workspace.root / "params.yaml").read_text() == text
+
+
+def test_the_weights_are_kept_before_params_yaml_changes(workspace, monkeypatch) -> None:
+    plan = add(workspace, VALUES)
+
+    def fail(*_: object) -> None:
+        raise OSError("read-only")
+
+    monkeypatch.setattr(applying, "pin", fail)
+    with pytest.raises(OSError, match="read-only"):
+        apply_trial(workspace, plan, find_trial(workspace, plan, None))
+    assert (workspace.root / "params.yaml").read_text() == TEXT + SPACE
 
 
 def test_defaults_that_are_not_in_the_file_are_written_with_their_sections(workspace) -> None:
@@ -135,8 +163,8 @@ def test_defaults_that_are_not_in_the_file_are_written_with_their_sections(works
 @pytest.mark.parametrize(
     ("number", "line"),
     [
-        (9, "there is no trial 9; complete are 0, 1, 3"),
-        (2, "trial 2 was failed; complete are 0, 1, 3"),
+        (9, "there is no trial 9; complete: 0 to 1 and 3"),
+        (2, "trial 2 is not complete: it failed; complete: 0 to 1 and 3"),
     ],
 )
 def test_a_trial_that_is_not_there_is_refused_with_those_that_are(workspace, number, line) -> None:

@@ -128,7 +128,7 @@ def store(workspace, empty_database, stand_in, monkeypatch):
 
 
 def run(workspace, trials):
-    return verb._search(workspace, planned(workspace, trials=trials), as_json=True)
+    return verb._search(workspace, planned(workspace, trials=trials), "pixmill sweep", as_json=True)
 
 
 def check(store, count):
@@ -216,6 +216,16 @@ def test_a_model_that_cannot_be_recorded_costs_neither_the_result_nor_the_run(
         assert err.count(f"({error})") == 2
         assert "the MLflow record of this run is incomplete: the model of trial " in err
         check(store, trials)
+
+
+def test_a_finished_sweep_is_told_again_and_not_recorded_again(workspace, store, capsys) -> None:
+    run(workspace, 3)
+    first, parent = capsys.readouterr().out, check(store, 3)
+    (workspace.root / "reports" / "sweep.html").unlink()
+    run(workspace, 2)
+    assert capsys.readouterr().out == first
+    assert (workspace.root / "reports" / "sweep.html").exists()
+    assert check(store, 3).info.end_time == parent.info.end_time
 
 
 def test_another_sweep_is_another_run(workspace, store) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -36,21 +37,24 @@ def test_the_text_says_what_is_best_what_to_expect_and_what_to_do(found) -> None
     result = found(12, failed(first.best.values))
     lines = sweep_text(result).splitlines()
     best = result.best
-    assert lines[0].startswith(f"Trial {best.number} of 15 has the best macro-F1 on validation, {best.value:.3f}; ")
+    assert lines[0].startswith(f"Of 15 trials, {best.name} has the best macro-F1 on validation, {best.value:.3f}; ")
     assert lines[1].startswith(
         f"As the best of 12 it is partly luck: expect about {result.expected.value:.3f} (95 % CI "
     )
-    assert lines[2] == "2 trials were ended early: after as many epochs, most others were better."
+    early = "trial 90 after 0 epochs and trial 91 after 0 epochs"
+    assert lines[2] == f"2 trials were ended early, since most others were better at the same epoch: {early}."
     assert lines[3] == "1 trial failed, the first one by: <b>out of memory</b>."
     assert re.search(rf"^  {best.number} +{best.value:.3f} \(", "\n".join(lines), re.MULTILINE)
     assert "… and 2 more in reports/sweep.html" in lines
-    assert lines[-1] == f"To take trial {best.number}: pixmill sweep --apply && dvc repro"
+    now = f"params.yaml as it is, trial 0, has {result.trials[0].value:.3f}, which "
+    assert lines[-1].startswith(now)
+    assert lines[-1].endswith(f" To take trial {best.number}: pixmill sweep --apply && dvc repro")
+    assert [line for line in lines if line.startswith("  0, params.yaml ")] or result.current not in result.rows[:10]
 
 
 def test_from_forty_trials_on_it_says_what_sets_the_best_apart(found) -> None:
     result = found(40)
-    told = next(line for line in sweep_text(result).splitlines() if line.startswith("What sets the best tenth apart: "))
-    assert told.startswith("What sets the best tenth apart: train.learning_rate ")
+    assert "\nWhat sets the best quarter apart: train.learning_rate " in sweep_text(result)
     page = render_sweep(result)
     assert "<h2>What sets the best apart</h2>" in page
     assert page.index("<td><code>train.learning_rate<") < page.index("<td><code>train.batch_size<")
@@ -79,15 +83,29 @@ def test_no_calibration_error_is_said_to_be_partly_luck(found, workspace) -> Non
 
 def test_one_trial_has_nothing_to_compare_with(found) -> None:
     result = found(1)
-    assert headline(result) == f"Trial 0 of 1 has the best macro-F1 on validation, {result.best.value:.3f}."
+    assert headline(result) == f"Trial 0 has the best macro-F1 on validation, {result.best.value:.3f}."
     assert expectation(result) is None
     assert render_sweep(result).startswith("<!DOCTYPE html>") or render_sweep(result).startswith("<!doctype html>")
 
 
 def test_where_params_yaml_is_best_it_says_so(found, workspace) -> None:
     write_params(workspace.root, space={"train.learning_rate": [1.0, 10.0]}, train={"learning_rate": 0.01})
-    assert "of 3 has the best macro-F1 on validation" in headline(found(3))
-    assert ": that of params.yaml as it is; " in headline(found(3))
+    text = sweep_text(found(3))
+    assert text.startswith("Of 3 trials, trial 0 has the best macro-F1 on validation")
+    assert text.endswith("params.yaml has the values of the best trial: keep them.")
+    assert 'class="badge good">params.yaml<' in render_sweep(found(3))
+
+
+def test_what_params_yaml_has_is_worse_or_was_not_tried(found, workspace) -> None:
+    write_params(workspace.root, space={"train.learning_rate": [0.01, 0.02]}, train={"learning_rate": 10.0})
+    result = found(3)
+    assert "params.yaml as it is, trial 0, has " in sweep_text(result)
+    take = f"To take {result.best.name}: pixmill sweep --apply && dvc repro"
+    assert sweep_text(result).endswith(f"which is significantly worse. {take}")
+    write_params(workspace.root, space={"train.learning_rate": [0.01, 0.02]}, train={"learning_rate": 5.0})
+    other = replace(result, plan=planned(workspace))
+    assert other.current is None
+    assert sweep_text(other).endswith(f"\n{take}")
 
 
 def test_json_has_each_trial_and_no_nan(found) -> None:
@@ -134,7 +152,6 @@ def test_the_page_shows_all_escapes_all_and_asks_no_server(found) -> None:
 
 
 def test_what_cannot_be_estimated_is_not_said_to_be(found) -> None:
-    from dataclasses import replace
 
     result = replace(found(3), expected=None)
     assert "cannot be estimated: a class has too few images" in render_sweep(result)
@@ -158,8 +175,9 @@ def test_the_plan_says_what_is_tried_and_what_is_now(workspace, stand_in) -> Non
     write_params(workspace.root, space={}, folds=3)
     text = describe_plan(planned(workspace, trials=1), 7)
     assert "the default for the model cnn" in text
-    assert "1 trial by tpe, measured by macro-F1 on 3-fold cross-validation" in text
-    assert text.endswith("7 trials finished: the same command goes on from there")
+    assert "1 trial by tpe, measured by macro-F1 in 3-fold cross-validation" in text
+    assert text.endswith("All are finished: pixmill sweep prints the result")
+    assert describe_plan(planned(workspace), 7).endswith("7 trials finished: pixmill sweep goes on from there")
     write_params(workspace.root, space={"train.epochs": [1, 2]})
     assert describe_plan(planned(workspace), 0).endswith("; the space has 2 combinations")
 

@@ -9,6 +9,7 @@ import pytest
 import sklearn.metrics
 
 from pixmill.core.errors import (
+    DownloadError,
     LockedError,
     ManifestError,
     ParamsError,
@@ -109,21 +110,49 @@ def test_a_grid_is_complete_unless_the_command_line_says_otherwise(workspace, si
     write_params(workspace.root, space=space, train={"batch_size": size}, sampler="grid", trials=2)
     assert len(run(workspace, trials=3)) == 3
     assert len(run(workspace)) == 1 + rest
-    assert planned(workspace).settings.trials == 7
+    assert planned(workspace).settings.trials == 1 + rest
     assert len(run(workspace)) == 1 + rest
 
 
 def test_values_without_effect_make_no_other_model(workspace, stand_in, capsys) -> None:
-    space = {"train.momentum": {"low": 0.1, "high": 0.9}, "train.epochs": [2, 3]}
-    write_params(workspace.root, space=space)  # The optimizer is not SGD.
-    assert len(run(workspace, trials=9)) == 2
-    assert [params.epochs for params in stand_in.asked] == [3, 2]
-    assert "sweep: no other choice was found\n" in capsys.readouterr().err
+    space = {"train.momentum": [0.1, 0.9], "train.optimizer": ["adam", "sgd"], "train.epochs": [2, 3]}
+    write_params(workspace.root, space=space)
+    asked = [trial.values for trial in run(workspace, trials=99)]
+    assert sorted((each["train.optimizer"], each["train.epochs"]) for each in asked) == [
+        ("adam", 2), ("adam", 3), ("sgd", 2), ("sgd", 2), ("sgd", 3), ("sgd", 3),
+    ]  # fmt: skip
+    assert "sweep: all 8 combinations were tried\n" in capsys.readouterr().err
 
 
-def test_repeated_values_are_one(workspace, stand_in) -> None:
+def test_a_param_without_effect_is_refused(workspace) -> None:
+    write_params(workspace.root, space={"train.momentum": [0.1, 0.9], "train.features.dense": [[], [{"units": 8}]]})
+    with pytest.raises(ParamsError) as refused:
+        planned(workspace)
+    assert refused.value.message.splitlines() == [
+        "sweep.space.train.momentum: has no effect with train.model=cnn",
+        "sweep.space.train.features.dense: has no effect with train.model=cnn",
+    ]
+    write_params(workspace.root, space={"train.momentum": [0.1, 0.9], "train.optimizer": ["adam", "sgd"]})
+    assert planned(workspace).space
+
+
+def test_a_value_twice_is_refused(workspace) -> None:
     write_params(workspace.root, space={"train.epochs": [2, 2, 3]})
-    assert len(run(workspace, trials=9)) == 2
+    with pytest.raises(ParamsError, match=r"sweep\.space\.train\.epochs: expected different values"):
+        planned(workspace)
+
+
+def test_where_weights_cannot_be_downloaded_the_same_command_tries_again(workspace, stand_in) -> None:
+    first = run(workspace, trials=2)
+    stand_in.fail = lambda _: DownloadError("the weights of x cannot be downloaded: there is no connection")
+    with pytest.raises(DownloadError, match="trial 2: the weights of x cannot be downloaded") as stopped:
+        run(workspace, trials=3)
+    assert str(stopped.value.next).endswith("then: pixmill sweep")
+    wanted = stand_in.asked[-1]
+    stand_in.fail = lambda _: None
+    again = run(workspace, trials=3)
+    assert values(again[:2]) == values(first)
+    assert (again[2].state, stand_in.asked[-1]) == ("complete", wanted)
 
 
 def test_the_same_command_goes_on_and_more_trials_are_added(workspace, stand_in) -> None:
@@ -378,7 +407,7 @@ def test_ranges_of_whole_numbers_are_real_where_params_are(workspace) -> None:
     angles = [trial.values["train.augmentation.rotation"] for trial in run(workspace, trials=5)]
     assert any(angle % 1 for angle in angles)
     write_params(workspace.root, space={"train.augmentation.rotation": {"low": 0, "high": 9}}, sampler="grid")
-    with pytest.raises(ParamsError, match="a grid needs lists"):
+    with pytest.raises(ParamsError, match=r"rotation: a grid needs a list, since this is a real number"):
         planned(workspace)
 
 
@@ -404,7 +433,8 @@ def test_the_command_names_folds_that_the_file_does_not(workspace, file, line, c
 
 
 def test_what_params_yaml_has_is_told_by_what_has_an_effect(workspace) -> None:
-    write_params(workspace.root, space={"train.momentum": [0.1, 0.9], "train.epochs": [3, 4]})
+    space = {"train.momentum": [0.1, 0.9], "train.epochs": [3, 4], "train.optimizer": ["adam", "sgd"]}
+    write_params(workspace.root, space=space)
     found, now = planned(workspace), run(workspace, trials=1)[0]
     for changes, same in (({}, True), ({"train.momentum": 0.5}, True), ({"train.epochs": 4}, False)):
         assert found.is_current(replace(now, number=7, values={**now.values, **changes})) == same
@@ -421,7 +451,7 @@ def test_a_param_whose_name_goes_on_with_that_of_another_counts(workspace) -> No
 
 def test_a_grid_of_real_numbers_is_refused(workspace) -> None:
     write_params(workspace.root, sampler="grid")
-    with pytest.raises(ParamsError, match=r"sweep\.sampler: a grid needs lists or ranges of whole numbers"):
+    with pytest.raises(ParamsError, match=r"sweep\.space\.train\.learning_rate: a grid needs a list"):
         planned(workspace)
 
 

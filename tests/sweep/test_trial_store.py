@@ -123,7 +123,7 @@ def test_only_a_sweep_removes_what_is_half_written(tmp_path) -> None:
         temporary.write_bytes(b"half")
         assert TrialStore(tmp_path).load() == []
         assert temporary.exists()
-        TrialStore(tmp_path).tidy()
+        TrialStore(tmp_path).make()
         assert not temporary.exists()
         temporary.write_bytes(b"half")
 

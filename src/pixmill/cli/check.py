@@ -16,7 +16,7 @@ EXAMPLES = (("pixmill check", "check params.yaml, and the images and lists that 
 def run(_: argparse.Namespace) -> None:
     """Print the classes and sources, and what is amiss; exit 1 where a run would stop."""
     from pixmill.compute.connection import cluster_address
-    from pixmill.core.params import check_space, load_params
+    from pixmill.core.params import load_params
     from pixmill.doctor.machine import check_path
     from pixmill.pages.base import shorten
     from pixmill.provenance.lock import check_code, installed_lock, other_libraries, read_lock
@@ -34,7 +34,10 @@ def run(_: argparse.Namespace) -> None:
         if (libraries := other_libraries(lock, installed)) is not None:
             announce(f"warning: {libraries[0]}\nNext: {libraries[1]}")
     params = load_params(root)
-    check_space(params)
+    if params.sweep.space or params.sweep.sampler == "grid":
+        from pixmill.sweep.space import check_searched
+
+        check_searched(params)
     cluster_address()
     print(
         f"params.yaml is valid: {len(params.classes)} classes ({shorten(', '.join(params.classes), 300)}); "

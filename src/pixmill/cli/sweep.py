@@ -15,10 +15,13 @@ from pixmill.cli.parser import number, project_workspace
 from pixmill.core.errors import PixmillError
 from pixmill.core.files import storage_errors
 from pixmill.core.progress import announce
+from pixmill.core.words import count
 
 if TYPE_CHECKING:
     from pixmill.core.workspace import Workspace
+    from pixmill.sweep.outcome import Outcome
     from pixmill.sweep.planning import Plan
+    from pixmill.sweep.trial_store import SweepTrial, TrialStore
 
 EXAMPLES = (
     ("pixmill sweep", "try 50 models, and rank them on validation"),
@@ -38,8 +41,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trials", type=whole, metavar="N", help="how many models in all (default: sweep.trials)")
     folds = number("a number of folds from 2 to 20", int, 2, 20)
     parser.add_argument("--folds", type=folds, metavar="K", help="cross-validate each model (default: sweep.folds)")
-    parser.add_argument("--show", action="store_true", help="print what would be tried, and run nothing")
-    parser.add_argument(
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--show", action="store_true", help="print what would be tried, and run nothing")
+    instead.add_argument(
         "--apply",
         type=number("the number of a trial", int, 0),
         nargs="?",
@@ -49,6 +53,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--open", action="store_true", help="open the page in your browser")
+    parser.set_defaults(refuse=parser.error)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -58,15 +63,18 @@ def run(arguments: argparse.Namespace) -> None:
     from pixmill.core.params import load_params
     from pixmill.sweep.planning import hold, open_trials, plan
 
+    applying = arguments.apply is not None
+    if (arguments.show or applying) and arguments.json:
+        arguments.refuse("--json prints a result: it takes neither --show nor --apply")
     workspace = project_workspace()
     params = load_params(workspace.root)
-    planned = plan(workspace, params, trials=arguments.trials, folds=arguments.folds)
+    planned = plan(workspace, params, trials=arguments.trials, folds=arguments.folds, applying=applying)
     if arguments.show:
         from pixmill.sweep.report import describe_plan
 
         print(describe_plan(planned, len(open_trials(workspace, planned.key).load())))
         return
-    if arguments.apply is not None:
+    if applying:
         _apply(workspace, planned, arguments.apply)
         return
     again = planned.command + (f" --trials {arguments.trials}" if arguments.trials else "")
@@ -79,31 +87,45 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _search(workspace: Workspace, planned: Plan, again: str, *, as_json: bool) -> None:
-    """Run the trials, write the page, print the result, and record it; ``again`` is the command that goes on."""
-    from pixmill.core.files import write_text
-    from pixmill.sweep.outcome import outcome
+    """Run the trials, tell the result, and record it; ``again`` is the command that goes on."""
     from pixmill.sweep.planning import open_trials
     from pixmill.sweep.recording import as_run, record_outcome, recorded
-    from pixmill.sweep.report import render_sweep, sweep_json, sweep_text
     from pixmill.sweep.searching import search
 
     store = open_trials(workspace, planned.key)
+    store.make()
+    if len(trials := store.load()) >= planned.settings.trials and store.is_recorded(len(trials)):
+        _tell(workspace, planned, store, trials, as_json=as_json)
+        return
     with recorded(workspace, planned, store) as run:
         try:
             trials = search(workspace, planned, lambda trial: run.add_child(as_run(planned, trial)))
         except KeyboardInterrupt:
-            finished = len(store.load())
-            announce(f"sweep: interrupted; {finished} finished trials are kept. To go on: {again}")
+            kept = count(len(store.load()), "finished trial is", "finished trials are")
+            announce(f"sweep: interrupted; {kept} kept. To go on: {again}")
             raise
-        images = store.images()
-        if images is None or not planned.best(trials):
-            raise PixmillError("no trial could be fitted", next=f"{planned.command} --show")
-        found = outcome(planned, trials, images)
-        page = render_sweep(found)
-        (workspace.root / "reports").mkdir(exist_ok=True)
-        write_text(workspace.root / "reports" / "sweep.html", page)
-        print(sweep_json(found) if as_json else f"{sweep_text(found)}\nWritten: reports/sweep.html", flush=True)
+        found, page = _tell(workspace, planned, store, trials, as_json=as_json)
         record_outcome(run, workspace, found, page)
+    store.set_recorded(len(trials))
+
+
+def _tell(
+    workspace: Workspace, planned: Plan, store: TrialStore, trials: list[SweepTrial], *, as_json: bool
+) -> tuple[Outcome, str]:
+    """Write the page, print the result, and return both."""
+    from pixmill.core.files import write_text
+    from pixmill.sweep.outcome import outcome
+    from pixmill.sweep.report import render_sweep, sweep_json, sweep_text
+
+    images = store.images()
+    if images is None or not planned.best(trials):
+        raise PixmillError("no trial could be fitted", next=f"{planned.command} --show")
+    found = outcome(planned, trials, images)
+    page = render_sweep(found)
+    (workspace.root / "reports").mkdir(exist_ok=True)
+    write_text(workspace.root / "reports" / "sweep.html", page)
+    print(sweep_json(found) if as_json else f"{sweep_text(found)}\nWritten: reports/sweep.html", flush=True)
+    return found, page
 
 
 def _apply(workspace: Workspace, planned: Plan, trial_number: int) -> None:

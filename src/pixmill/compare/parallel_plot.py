@@ -24,6 +24,9 @@ _LETTER = 7.5
 _APART = 13
 """Units between two labels that do not touch."""
 
+_NAMED, _BELOW = 8, 24
+"""Numbers that have a place each beside values of another kind; units that such a value takes below more numbers."""
+
 _MOST = 14
 """Letters of a label."""
 
@@ -117,22 +120,32 @@ def _is_number(value: Any) -> bool:
 def _axis(
     name: str, title: str, x: float, values: Sequence[Any], *, digits: int = 4, upside_down: bool = False
 ) -> Axis:
-    """Return an axis: numbers are placed by size, or by magnitude over two decades, other values by name."""
+    """Return an axis: numbers are placed by size, or by magnitude over two decades, other values by name.
+
+    Of many numbers with a few other values, these stand below.
+    """
     logarithmic = False
-    if all(_is_number(value) for value in values):
-        texts = [f"{value:.{digits}g}" for value in values]
-        logarithmic = min(values) > 0 and max(values) / min(values) > 100
-        places = [float(value) for value in values]
+    numbers = [value for value in values if _is_number(value)]
+    others = sorted({plain(value) for value in values if not _is_number(value)})
+    below = _BELOW * len(others)
+    if numbers and (not others or (len({*numbers}) > _NAMED and below < _HEIGHT / 3)):
+        texts = [f"{value:.{digits}g}" if _is_number(value) else plain(value) for value in values]
+        logarithmic = min(numbers) > 0 and max(numbers) / min(numbers) > 100
+        start, end = (_TOP, _TOP + _HEIGHT) if upside_down else (_TOP + _HEIGHT - below, _TOP)
+        scale = Scale(float(min(numbers)), float(max(numbers)), start, end, logarithmic)
+        heights = [
+            scale(float(value)) if _is_number(value) else _TOP + _HEIGHT - _BELOW * others.index(plain(value))
+            for value in values
+        ]
     else:
         texts = [plain(value) for value in values]
-        numbers = {text: value for text, value in zip(texts, values, strict=True) if _is_number(value)}
+        sizes = {text: value for text, value in zip(texts, values, strict=True) if _is_number(value)}
         # From the top: texts by name, numbers from the largest, and what is not there.
-        names = sorted({*texts} - {*numbers, _ABSENT}) + sorted(numbers, key=lambda text: -numbers[text])
+        names = sorted({*texts} - {*sizes, _ABSENT}) + sorted(sizes, key=lambda text: -sizes[text])
         names = [*([_ABSENT] if _ABSENT in texts else []), *reversed(names)]
         places = [float(names.index(text)) for text in texts]
-    start, end = (_TOP, _TOP + _HEIGHT) if upside_down else (_TOP + _HEIGHT, _TOP)
-    scale = Scale(min(places), max(places), start, end, logarithmic)
-    heights = [scale(place) for place in places]
+        scale = Scale(min(places), max(places), _TOP + _HEIGHT, _TOP)
+        heights = [scale(place) for place in places]
     # The ends are always written, the others where there is room.
     inner = sorted(zip(heights, texts, strict=True))
     labels: list[tuple[float, str]] = []

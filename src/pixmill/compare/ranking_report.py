@@ -132,6 +132,7 @@ def page_content(ranking: Ranking, *, test: bool = False) -> dict[str, Any]:
         "images": count(ranking.rows[0].n, "validation image") if ranking.rows else "",
         "plot": plot,
         "metric": METRIC_NAMES[ranking.metric],
+        "metric_names": METRIC_NAMES,
         "level": _level(ranking),
         "summary": summary(ranking),
         "params": _columns(ranking),

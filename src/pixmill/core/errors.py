@@ -18,6 +18,7 @@ All exceptions of Pixmill; those not defined here name their module::
     ├── GateError                       validate's gate stopped the pipeline
     ├── SplitError                      a class would have an empty part, or an image cannot be packed
     ├── TrainError                      training cannot start or did not end well
+    │   └── DownloadError               weights cannot be downloaded now
     ├── StoreError                      MLflow refuses or cannot be reached (record.store)
     ├── StorageError                    a disk or folder is full, read-only or not permitted
     │   └── StorageUnavailableError     a bucket does not answer (serve.bucket_store)
@@ -112,6 +113,10 @@ class SplitError(PixmillError):
 
 class TrainError(PixmillError):
     """A training that cannot start or did not end well, and why."""
+
+
+class DownloadError(TrainError):
+    """Weights that cannot be downloaded now."""
 
 
 class StorageError(PixmillError):

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from blake3 import blake3
 
-from pixmill.core.errors import TrainError
+from pixmill.core.errors import DownloadError, TrainError
 from pixmill.core.files import file_digest
 from pixmill.core.params import BackboneParams
 from pixmill.learn.determinism import first_line
@@ -299,7 +299,7 @@ def _build(network: _Network, x: keras.KerasTensor, *, download: bool, name: str
             ) from error
         if not download:
             raise
-        raise TrainError(
+        raise DownloadError(
             f"the weights of {name} cannot be downloaded: {first_line(error)}",
             next="check the network connection; or, in params.yaml, set train.backbone.weights to a local file, or "
             "train.backbone.name to efficientnet_lite0, which is bundled; then: dvc repro train",

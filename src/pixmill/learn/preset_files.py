@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from pixmill.core.errors import TrainError
+from pixmill.core.errors import DownloadError, TrainError
 from pixmill.core.params import BackboneParams
 from pixmill.core.words import did_you_mean
 from pixmill.learn.determinism import first_line
@@ -240,7 +240,7 @@ def _downloading(preset: str) -> Iterator[None]:
         raise
     except Exception as error:  # Each library has dozens.
         reason = "there is no connection" if "Connect" in type(error).__name__ else first_line(error)
-        raise TrainError(
+        raise DownloadError(
             f"{preset} cannot be downloaded: {reason}",
             next="check the name and the network connection, then try again; or, on a machine with internet, copy the "
             "folder that the same command prints, and name it: pixmill use hub:weights/ours",

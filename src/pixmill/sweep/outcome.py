@@ -20,8 +20,8 @@ from pixmill.train.training_key import deciding_params
 _DRAWS = 1000
 """Bootstrap draws of the estimate."""
 
-_IMPORTANT = 40
-"""Trials from which on it can be told which params set the best tenth apart."""
+_IMPORTANT, _BEST = 40, 0.25
+"""Trials from which on it can be told which params set the best apart, and the share of them that these are."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Outcome:
         trials: All finished ones, by number.
         rows: The complete ones as a ranking has them, best first.
         expected: What to expect of the best; ``None`` with one trial, or where that cannot be estimated.
-        importances: How much each param sets the best tenth apart, as shares that add up to one; empty for few trials.
+        importances: How much each param sets the best quarter apart, as shares that add up to 1; empty for few trials.
         images: How many images the trials answered about.
     """
 
@@ -48,6 +48,12 @@ class Outcome:
     def best(self) -> SweepTrial:
         """The trial with the best value."""
         return self.plan.best([*self.trials])[0]
+
+    @property
+    def current(self) -> RankedModel | None:
+        """The row with the values that ``params.yaml`` has now; ``None`` if they were not tried."""
+        names = {trial.name for trial in self.trials if self.plan.is_current(trial)}
+        return next((row for row in self.rows if row.model.name in names), None)
 
     @property
     def undecided(self) -> int:
@@ -111,7 +117,7 @@ def _as_model(plan: Plan, trial: SweepTrial) -> TrainedModel:
 
 
 def _importances(plan: Plan, trials: Sequence[SweepTrial]) -> dict[str, float]:
-    """Return how much each param sets the best tenth of the trials apart, by PED-ANOVA; the most important first.
+    """Return how much each param sets the best quarter of the trials apart, by PED-ANOVA; the most important first.
 
     Source: Watanabe, Bansal and Hutter, "PED-ANOVA: Efficiently Quantifying Hyperparameter Importance in Arbitrary
     Subspaces", IJCAI 2023.
@@ -129,7 +135,8 @@ def _importances(plan: Plan, trials: Sequence[SweepTrial]) -> dict[str, float]:
     values = {trial.value for trial in study.trials}
     if len(study.trials) < _IMPORTANT or len(values) < 2 or len(space) < 2:
         return {}
-    found = optuna.importance.get_param_importances(study, evaluator=optuna.importance.PedAnovaImportanceEvaluator())
+    evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=_BEST)
+    found = optuna.importance.get_param_importances(study, evaluator=evaluator)
     return dict(sorted(found.items(), key=lambda each: -each[1]))
 
 

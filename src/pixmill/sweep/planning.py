@@ -12,13 +12,13 @@ from blake3 import blake3
 
 from pixmill.compare.numbers import LOWER_IS_BETTER
 from pixmill.core.errors import LockedError, ParamsError
-from pixmill.core.files import file_digest, hold_lock
-from pixmill.core.params import Params, SweepParams, check_space
+from pixmill.core.files import file_digest, hold_lock, read_json
+from pixmill.core.params import Params, SweepParams
 from pixmill.core.workspace import Workspace
 from pixmill.images.parts import load_parts
 from pixmill.provenance.results import digest_code
-from pixmill.sweep.space import Space, combinations, current_values, default_space, with_kinds
-from pixmill.sweep.splits import check_split, image_format
+from pixmill.sweep.space import Space, check_searched, combinations, current_values, to_optuna
+from pixmill.sweep.splits import FORMAT, check_split, image_format
 from pixmill.sweep.trial_store import SweepTrial, TrialStore
 from pixmill.train.training_key import deciding_params, sweep_digest
 
@@ -78,7 +78,14 @@ class Plan:
         return self.identity(trial.values) == self.identity(current_values(self.params, self.space))
 
 
-def plan(workspace: Workspace, params: Params, *, trials: int | None = None, folds: int | None = None) -> Plan:
+def plan(
+    workspace: Workspace,
+    params: Params,
+    *,
+    trials: int | None = None,
+    folds: int | None = None,
+    applying: bool = False,
+) -> Plan:
     """Return what a sweep would do.
 
     Args:
@@ -86,26 +93,23 @@ def plan(workspace: Workspace, params: Params, *, trials: int | None = None, fol
         params: Its params.
         trials: Instead of ``sweep.trials``.
         folds: Instead of ``sweep.folds``.
+        applying: Whether a trial is to be applied, for which the images may be packed in another format. Default: no.
 
     Raises:
         ManifestError: The workspace has no packed images, or others than ``params.yaml`` says.
-        ParamsError: ``sweep.space`` names what cannot be searched, or a grid of real numbers.
+        ParamsError: ``sweep.space`` names what cannot be searched or has no effect, or a grid of real numbers.
     """
-    check_space(params)
     given = {name: value for name, value in {"trials": trials, "folds": folds}.items() if value is not None}
     settings = params.sweep.model_copy(update=given)
-    space = with_kinds(params, settings.space or default_space(params))
-    if settings.sampler == "grid":
-        if (number := combinations(space)) is None:
-            raise ParamsError(
-                "sweep.sampler: a grid needs lists or ranges of whole numbers in sweep.space",
-                next="edit params.yaml, then: pixmill sweep",
-            )
-        if trials is None:
-            settings = settings.model_copy(update={"trials": number + 1})  # and params.yaml as it is
-    check_split(workspace, params)
+    space = check_searched(params)
+    if settings.sampler == "grid" and trials is None:
+        outside = to_optuna(space, current_values(params, space)) is None  # The first trial is params.yaml as it is.
+        settings = settings.model_copy(update={"trials": (combinations(space) or 0) + outside})
+    if not applying:
+        check_split(workspace, params)
     metric = settings.metric or params.review.metric
     split, folder = image_format(params.split), workspace.root / "artifacts" / "split"
+    packed = read_json(folder / FORMAT, stage="split")
     searched = [f"{name}." for name in space]
     decided = [
         {name: value for name, value in split.items() if f"split.{name}." not in searched},
@@ -113,10 +117,11 @@ def plan(workspace: Workspace, params: Params, *, trials: int | None = None, fol
         [settings.sampler, settings.seed, settings.folds, metric, params.train.target_accuracy],
         sweep_digest(
             folder,
-            load_parts(folder, params.classes, image_size=params.split.image_size, names=("train", "val")),
+            load_parts(folder, params.classes, image_size=packed["image_size"], names=("train", "val")),
             params.train,
             labels=params.classes,
             searched=[name.removeprefix("train.") for name in space if name.startswith("train.")],
+            packed=not any(name.startswith("split.") for name in space),
             root=workspace.root,
         ),
         digest_code("trials"),
@@ -132,7 +137,7 @@ def digest_images(workspace: Workspace) -> str:
 
 
 def open_trials(workspace: Workspace, key: str) -> TrialStore:
-    """Return the trials of a sweep that were kept."""
+    """Return the trials of a sweep that were kept; nothing is made."""
     return TrialStore(workspace.scratch("sweep") / key)
 
 

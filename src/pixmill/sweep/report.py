@@ -12,7 +12,7 @@ from pixmill.compare.ranking_report import cells, format_value, page_content
 from pixmill.compare.text import draw_table
 from pixmill.core.files import significant
 from pixmill.core.params import RangeParams
-from pixmill.core.words import count
+from pixmill.core.words import count, join_names
 from pixmill.pages.base import render_page
 from pixmill.pages.base.chart import points_svg
 from pixmill.sweep.outcome import Outcome
@@ -27,19 +27,24 @@ _SLICES = 8
 
 
 def next_step(found: Outcome) -> str:
-    """Return how to take the best trial."""
-    if found.plan.is_current(found.best):
+    """Return what becomes of ``params.yaml``."""
+    take, current = f"To take {found.best.name}: {found.plan.command} --apply && dvc repro", found.current
+    if current is None:
+        return take
+    if current.model.name == found.best.name:
         return "params.yaml has the values of the best trial: keep them."
-    return f"To take {found.best.name}: {found.plan.command} --apply && dvc repro"
+    now = f"params.yaml as it is, {current.model.name}, has {current.value:.3f}"
+    if current.gap is not None and current.gap.worse:
+        return f"{now}, which is significantly worse. {take}"
+    return f"{now}, which cannot be told from the best: you may keep it. {take}"
 
 
 def headline(found: Outcome) -> str:
     """Return which trial is the best, and how many others may be as good."""
     best, name, others = found.best, METRIC_NAMES[found.plan.metric], len(found.rows) - 1
     where = f"in {found.plan.settings.folds}-fold cross-validation" if found.plan.settings.folds else "on validation"
-    sentence = f"{best.name.capitalize()} of {len(found.trials)} has the best {name} {where}, {best.value:.3f}"
-    if found.plan.is_current(best) and others:
-        sentence += ": that of params.yaml as it is"
+    of = f"Of {len(found.trials):,} trials, {best.name}" if len(found.trials) > 1 else best.name.capitalize()
+    sentence = f"{of} has the best {name} {where}, {best.value:.3f}"
     if others:
         told = f"{found.undecided:,} of the other {others:,} cannot be told from it"
         if found.undecided in (0, others):
@@ -56,11 +61,10 @@ def expectation(found: Outcome) -> str | None:
         return None if len(found.rows) < 2 or found.plan.metric == "ece" else few
     level = f"{100 * found.plan.params.evaluate.confidence:g} %"
     sign = -1 if found.plan.lower_is_better else 1
-    instead = f", not {best.value:.3f}" if sign * expected.value < sign * (best.value or 0) else ""
-    return (
-        f"As the best of {len(found.rows)} it is partly luck: expect about {expected.value:.3f} ({level} CI "
-        f"{expected.low:.3f} to {expected.high:.3f}) on new images{instead}."
-    )
+    what = f"about {expected.value:.3f} ({level} CI {expected.low:.3f} to {expected.high:.3f}) on new images"
+    if sign * expected.value >= sign * (best.value or 0):
+        return f"Expect {what}."
+    return f"As the best of {len(found.rows)} it is partly luck: expect {what}, not {best.value:.3f}."
 
 
 def sweep_text(found: Outcome) -> str:
@@ -69,9 +73,10 @@ def sweep_text(found: Outcome) -> str:
     lines += [f"{text}." for text in _ended(found)]
     names = sorted({name for row in found.rows for name in row.params})
     headings = ("trial", f"{METRIC_NAMES[found.plan.metric]} (CI)", "difference", "", "seconds", *map(_short, names))
+    current = found.current
     table = [
         (
-            row.model.name.removeprefix("trial "),
+            row.model.name.removeprefix("trial ") + (", params.yaml" if row is current else ""),
             value,
             difference,
             status,
@@ -86,7 +91,7 @@ def sweep_text(found: Outcome) -> str:
         lines.append(f"… and {len(found.rows) - _SHOWN:,} more in reports/sweep.html")
     if found.importances:
         told = ", ".join(f"{name} {100 * share:.0f} %" for name, share in found.importances.items())
-        lines += ["", f"What sets the best tenth apart: {told}"]
+        lines += ["", f"What sets the best quarter apart: {told}"]
     return "\n".join([*lines, "", next_step(found)])
 
 
@@ -151,6 +156,7 @@ def render_sweep(found: Outcome) -> str:
         **page_content(ranking)
         | {
             "images": f"{found.images:,} {plan.where}",
+            "in_use": lambda row: "params.yaml" if row is found.current else "",
             "keep": lambda row: f"{plan.command} --apply {row.model.name.removeprefix('trial ')} && dvc repro",
         },
     )
@@ -169,17 +175,20 @@ def describe_plan(plan: Plan, finished: int) -> str:
         given = f"the default for the model {plan.params.train.model}; sweep.space in params.yaml names another"
     rows = tuple((name, _spelt(values), format_value(now[name])) for name, values in plan.space.items())
     number = combinations(plan.space)
-    how = f"{plan.settings.folds}-fold cross-validation" if plan.settings.folds else "the validation split"
+    how = f"in {plan.settings.folds}-fold cross-validation" if plan.settings.folds else "on the validation split"
+    combined = f"; the space has {count(number, 'combination')}" if number else ""
     lines = [
         f"Space ({given}):",
         "",
         *draw_table(ComparisonTable(("param", "tried", "now"), rows), 120),
         "",
         f"{count(plan.settings.trials, 'trial')} by {plan.settings.sampler}, measured by {METRIC_NAMES[plan.metric]} "
-        f"on {how}{f'; the space has {number:,} combinations' if number else ''}",
+        f"{how}{combined}",
     ]
-    if finished:
-        lines.append(f"{count(finished, 'trial')} finished: the same command goes on from there")
+    if finished >= plan.settings.trials:
+        lines.append(f"All are finished: {plan.command} prints the result")
+    elif finished:
+        lines.append(f"{count(finished, 'trial')} finished: {plan.command} goes on from there")
     return "\n".join(lines)
 
 
@@ -190,9 +199,10 @@ def _spelt(values: Any) -> str:
 
 
 def _slice(found: Outcome, key: str, name: str) -> str | None:
-    """Return a chart of a param's values against the metric; ``None`` where only one was tried."""
+    """Return a chart of a param's values against the metric, of trials that use it; ``None`` for a single value."""
     values = found.plan.space[key]
     is_logarithmic = isinstance(values, RangeParams) and values.log
+    unused = {row.model.name for row in found.rows if key in row.model.unused}
 
     def has_place(value: Any) -> bool:
         # params.yaml may have null where a range is searched, or 0 where a logarithmic one is.
@@ -203,11 +213,18 @@ def _slice(found: Outcome, key: str, name: str) -> str | None:
     points = [
         (trial.values[key], trial.value)
         for trial in found.trials
-        if trial.value is not None and has_place(trial.values[key])
+        if trial.value is not None and trial.name not in unused and has_place(trial.values[key])
     ]
     if len({str(value) for value, _ in points}) < 2:
         return None
-    return points_svg(points, name=f"{name} by {key}", x_label=_short(key), y_label=name, logarithmic=is_logarithmic)
+    return points_svg(
+        points,
+        name=f"{name} by {key}",
+        x_label=_short(key),
+        y_label=name,
+        logarithmic=is_logarithmic,
+        named=not isinstance(values, RangeParams),
+    )
 
 
 def _ended(found: Outcome) -> list[str]:
@@ -215,7 +232,12 @@ def _ended(found: Outcome) -> list[str]:
     told = []
     if pruned := found.in_state("pruned"):
         ended = count(pruned, "trial was", "trials were")
-        told.append(f"{ended} ended early: after as many epochs, most others were better")
+        after = [
+            f"{trial.name} after {count(len(trial.curves), 'epoch')}"
+            for trial in found.trials
+            if trial.state == "pruned"
+        ]
+        told.append(f"{ended} ended early, since most others were better at the same epoch: {join_names(after, 5)}")
     if failed := found.in_state("failed"):
         reason = next(trial.reason for trial in found.trials if trial.state == "failed")
         told.append(f"{count(failed, 'trial')} failed, the first one by: {reason}")

@@ -13,10 +13,17 @@ import numpy.typing as npt
 import pandas as pd
 
 from pixmill.compare.ranking import measure
-from pixmill.core.errors import ManifestError, ParamsError, PixmillError, PluginError, SplitError, TrainError
+from pixmill.core.errors import (
+    DownloadError,
+    ManifestError,
+    ParamsError,
+    PixmillError,
+    PluginError,
+    SplitError,
+    TrainError,
+)
 from pixmill.core.params import Params
 from pixmill.core.progress import Progress, announce, only_warnings
-from pixmill.core.words import count
 from pixmill.core.workspace import Workspace
 from pixmill.metrics.calibration import calibrate
 from pixmill.metrics.resampling import group_numbers
@@ -72,7 +79,7 @@ class _Search:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._workspace, self._plan = workspace, plan
         self._store = open_trials(workspace, plan.key)
-        self._store.tidy()
+        self._store.make()
         self._trials = self._store.load()
         self._distributions = distributions(plan.space)
         settings = plan.settings
@@ -113,7 +120,9 @@ class _Search:
                 progress.advance(note=f"best {best[0].value:.3f}, {best[0].name}" if best else "")
         if len(self._trials) < settings.trials:
             number = combinations(space)
-            tried = f"all {count(number, 'combination')} were tried" if number else "no other choice was found"
+            tried = "no other choice was found"
+            if number:
+                tried = "the only combination was tried" if number == 1 else f"all {number:,} combinations were tried"
             announce(f"sweep: {tried}")
         return sorted(self._trials, key=lambda trial: trial.number)
 
@@ -185,6 +194,13 @@ class _Search:
             raise
         except _Pruned:
             return ended(state="pruned")
+        except DownloadError as error:
+            # It may work another time: the same command begins with this trial.
+            self._store.interrupt()
+            raise DownloadError(
+                f"{began.name}: {error.message}",
+                next=f"check the network connection, or take the value out of sweep.space; then: {plan.command}",
+            ) from None
         except (ParamsError, PluginError, SplitError, TrainError) as error:
             self._require_images()
             announce(f"warning: {began.name} failed: {error.message}")

@@ -1,18 +1,25 @@
 """What a sweep tries: a list or a range for each of some params."""
 
+import contextlib
+import itertools
 import json
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pixmill.core.errors import ParamsError
-from pixmill.core.params import Params, RangeParams, flat
+from pixmill.core.params import Params, RangeParams, check_space, flat
+from pixmill.train.training_key import deciding_params
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 Space = Mapping[str, RangeParams | tuple[Any, ...]]
 """What is tried of each param, by dotted name."""
+
+
+_MODELS = 1000
+"""Combinations of lists that are looked at to find out which params have an effect."""
 
 
 def default_space(params: Params) -> dict[str, RangeParams | tuple[Any, ...]]:
@@ -73,6 +80,38 @@ def with_kinds(params: Params, space: Space) -> Space:
         return real if _is_allowed(params, name, ((values.low + values.high) / 2 + 0.25,)) else values
 
     return {name: kind(name, values) for name, values in space.items()}
+
+
+def check_searched(params: Params) -> Space:
+    """Return what a sweep searches, checked.
+
+    Args:
+        params: The whole of ``params.yaml``.
+
+    Raises:
+        ParamsError: A param may not be searched, has no effect on any of the models, or is real in a grid; or a value
+            is wrong.
+    """
+    check_space(params)
+    space = with_kinds(params, params.sweep.space or default_space(params))
+    told = []
+    lists = {name: values for name, values in space.items() if not isinstance(values, RangeParams)}
+    used: set[str] = set()
+    for chosen in itertools.islice(itertools.product(*lists.values()), _MODELS):
+        with contextlib.suppress(ParamsError):  # Such a trial fails, with its reason.
+            used |= {*deciding_params(params.changed(dict(zip(lists, chosen, strict=True))).train)}
+    for name in space:
+        if name.startswith("train.") and not any(f"train.{each}.".startswith(f"{name}.") for each in used):
+            told.append(f"sweep.space.{name}: has no effect with train.model={params.train.model}")
+    if params.sweep.sampler == "grid":
+        told += [
+            f"sweep.space.{name}: a grid needs a list, since this is a real number"
+            for name, values in space.items()
+            if isinstance(values, RangeParams) and not is_whole(values)
+        ]
+    if told:
+        raise ParamsError("\n".join(told), next="edit params.yaml, then: pixmill sweep --show")
+    return space
 
 
 def ends(values: RangeParams | tuple[Any, ...]) -> tuple[Any, ...]:

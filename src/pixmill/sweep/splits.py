@@ -15,7 +15,7 @@ from pixmill.split import pack
 from pixmill.state.documents import MalformedError
 from pixmill.state.stage_inputs import find_changed_input, first_outdated, workspace_stages
 
-_FORMAT = "preprocessing.json"
+FORMAT = "preprocessing.json"
 """Written last."""
 
 
@@ -32,7 +32,7 @@ def packed_split(workspace: Workspace, params: Params, scratch: Path) -> Path:
         OSError: The disk is full.
     """
     folder, form = workspace.root / "artifacts" / "split", image_format(params.split)
-    if read_json(folder / _FORMAT, stage="split") == form:
+    if read_json(folder / FORMAT, stage="split") == form:
         return folder
     name = "-".join(str(value) for value in (*form.values(), digest_code("packing")[:8]))
     packed, manifest_file = scratch / name, "manifest.parquet"
@@ -62,7 +62,7 @@ def check_split(workspace: Workspace, params: Params) -> None:
         ManifestError: It has none, or others.
     """
     root = workspace.root
-    form = read_json(root / "artifacts" / "split" / _FORMAT, stage="split")
+    form = read_json(root / "artifacts" / "split" / FORMAT, stage="split")
     stages = {name: stage for name, stage in workspace_stages(root).items() if name in ("scrape", "validate", "split")}
     if not (root / "artifacts" / "split" / "manifest.parquet").exists() or first_outdated(stages):
         raise ManifestError("artifacts/split is incomplete: dvc repro stopped", next="dvc repro split")

@@ -19,6 +19,9 @@ State = Literal["complete", "pruned", "failed"]
 _RUNNING = "running.json"
 """What runs now, or ran when the process ended."""
 
+_RECORDED = "recorded"
+"""How many trials the result had that was recorded last."""
+
 _MOST = 3
 """Times that the process may end in one trial before that counts as failed."""
 
@@ -61,15 +64,15 @@ class TrialStore:
     """The trials of one sweep.
 
     Args:
-        folder: Where they are kept; made if absent.
+        folder: Where they are kept.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
 
-    def tidy(self) -> None:
-        """Remove what a killed sweep left half-written; call it only while no other runs."""
+    def make(self) -> None:
+        """Make the folder, and remove what a killed sweep left half-written; call it only while no other runs."""
+        self.folder.mkdir(parents=True, exist_ok=True)
         remove_temporary(self.folder)
 
     def load(self) -> list[SweepTrial]:
@@ -132,6 +135,15 @@ class TrialStore:
         with replacing(self.folder / f"trial-{trial.number:05}.npz") as temporary:
             np.savez(temporary, record=np.frombuffer(json.dumps(record).encode(), np.uint8), **arrays)  # type: ignore[arg-type]
         self.end()
+
+    def is_recorded(self, trials: int) -> bool:
+        """Tell whether the result of so many trials was sent to MLflow."""
+        path = self.folder / _RECORDED
+        return path.exists() and path.read_text(encoding="utf-8") == str(trials)
+
+    def set_recorded(self, trials: int) -> None:
+        """Note that the result of so many trials was sent, or waits to be."""
+        write_text(self.folder / _RECORDED, str(trials))
 
     def images(self) -> pd.DataFrame | None:
         """Return the images that the trials answered about: ``id``, ``label``, ``cluster`` and ``target``."""

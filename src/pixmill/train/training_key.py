@@ -72,6 +72,7 @@ def sweep_digest(
     *,
     labels: Sequence[str],
     searched: Iterable[str],
+    packed: bool = True,
     root: Path | None = None,
 ) -> str:
     """Return a digest of what trainings depend on whose params differ in those that are searched.
@@ -82,6 +83,8 @@ def sweep_digest(
         params: The section ``train``.
         labels: The classes.
         searched: Names of params of that section, such as ``features.head``, whose values do not count.
+        packed: Whether the images count as they are packed. Default: yes; else by their ids, since each trial packs
+            them.
         root: The project folder.
 
     Raises:
@@ -99,7 +102,7 @@ def sweep_digest(
     lines = [
         repr(rest),
         *(_network_lines(params, root, (TOP,)) if fixed else ()),
-        *_origin_lines(folder, parts, labels),
+        *_origin_lines(folder, parts, labels, packed=packed),
     ]
     return blake3("\n".join(lines).encode()).hexdigest(length=16)
 
@@ -112,14 +115,16 @@ def _network_lines(params: TrainParams, root: Path | None, layers: Sequence[str]
         yield plugin_digest("augmentations", own, root or Path())
 
 
-def _origin_lines(folder: Path, parts: Mapping[Any, Part], labels: Sequence[str]) -> list[str]:
+def _origin_lines(folder: Path, parts: Mapping[Any, Part], labels: Sequence[str], *, packed: bool = True) -> list[str]:
     """Return what is the same for all trainings on these images: the images, the code, the libraries, the machine."""
     lines = [*labels, platform.python_version(), machine(), digest_code("weights")]
     lines += [f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES]
     for name, part in parts.items():
-        lines += [str(name), str(part.pixels.shape), part.rows[["id", "label", "fold"]].to_csv(index=False)]
-        # Not by date and size: each epoch reads every shard anyway, and hashing is faster than that.
-        lines += [blake3().update_mmap(path).hexdigest() for path in sorted((folder / str(name)).glob("*.bin"))]
+        lines += [str(name), part.rows[["id", "label", "fold"]].to_csv(index=False)]
+        if packed:
+            lines.append(str(part.pixels.shape))
+            # Not by date and size: each epoch reads every shard anyway, and hashing is faster than that.
+            lines += [blake3().update_mmap(path).hexdigest() for path in sorted((folder / str(name)).glob("*.bin"))]
     return lines
 
 

@@ -248,3 +248,12 @@ def test_no_dot_of_a_magnitude_leaves_the_drawing(values):
     places, root = dots([(value, 1.0) for value in values], logarithmic=True)
     width = float(root.get("viewBox").split()[2])
     assert all(0 <= x <= width for x, _ in places)
+
+
+def test_named_numbers_have_a_place_each() -> None:
+    points = [(64, 0.5), (8, 0.6), (16, 0.7)]
+    drawn = points_svg(points, name="n", x_label="size", y_label="accuracy", named=True)
+    places = [float(place) for place in re.findall(r'<circle cx="([\d.]+)"', drawn)]
+    assert places[2] - places[1] == pytest.approx(places[0] - places[2]), "8, 16, 64 are equally far apart"
+    texts = re.findall(r"<text[^>]*>([^<]+)</text>", drawn)
+    assert [text for text in texts if text in ("8", "16", "64")] == ["8", "16", "64"]

@@ -1,6 +1,7 @@
 """The whole of ``params.yaml``: its sections together, read from a file or a text, and changed by name."""
 
 import contextlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -200,6 +201,8 @@ def check_space(params: Params) -> None:
         if not name.startswith(_SEARCHED) or name.startswith(_NOT_SEARCHED):
             wrong.append(f"sweep.space.{name}: {_not_searched(name, known)}")
             continue
+        if isinstance(values, tuple) and len({json.dumps(value, default=str) for value in values}) < len(values):
+            wrong.append(f"sweep.space.{name}: expected different values, received one twice")
         for value in (values.low, values.high) if isinstance(values, RangeParams) else values:
             try:
                 params.changed({name: value})

@@ -149,6 +149,7 @@ def points_svg(
     y_label: str,
     line: Sequence[Point] = (),
     logarithmic: bool = False,
+    named: bool = False,
 ) -> str:
     """Return an ``<svg>`` element with a dot for each point.
 
@@ -159,16 +160,18 @@ def points_svg(
         y_label: Label of the y axis.
         line: Points of a line, of numbers. Default: none.
         logarithmic: Whether the x axis is, where its values are numbers. Default: no.
+        named: Whether each number has a place of its own, too. Default: no.
     """
     left, right, floor = 64, _WIDTH - _RIGHT, _HEIGHT - _BOTTOM
     given = [value for value, _ in points]
-    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in given):
+    are_numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in given)
+    if are_numbers and not named:
         low, high = min(given), max(given)
         places = given
         ticks = [10.0**power for power in range(-9, 10)] if logarithmic else _ticks(given)
         marks = [(tick, f"{tick:g}") for tick in ticks if low <= tick <= high] or [(low, f"{low:g}")]
     else:
-        words = sorted({_word(value) for value in given})
+        words = [*dict.fromkeys(map(_word, sorted(given) if are_numbers else sorted(given, key=_word)))]
         places, logarithmic = [words.index(_word(value)) for value in given], False
         marks = [*enumerate(words)]
     margin = (right - left) / 12

@@ -28,7 +28,7 @@ EXAMPLES = (
     ("pixmill sweep --show", "what would be tried"),
     ("pixmill sweep --trials 200", "more; those that are finished count"),
     ("pixmill sweep --folds 5", "measure each by 5-fold cross-validation"),
-    ("pixmill sweep --apply && dvc repro", "put the best into params.yaml, and run the pipeline"),
+    ("pixmill sweep --apply", "put the best into params.yaml; then: dvc repro"),
     ("pixmill sweep --apply 17", "put trial 17 into params.yaml"),
     ("pixmill sweep --json | jq .best", ""),
 )

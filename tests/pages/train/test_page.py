@@ -3,6 +3,7 @@
 import dataclasses
 import re
 
+import numpy as np
 import pytest
 
 from pixmill.core.params import AugmentationParams
@@ -115,5 +116,6 @@ def test_accuracy_is_named_where_it_is_watched(trained):
 
 
 def test_folds_are_shown_where_there_are_some(trained):
-    folds = (FoldResult(0, accuracy=0.8, loss=0.5), FoldResult(1, accuracy=0.9, loss=0.4))
+    nothing = np.empty((0, 2), np.float32)
+    folds = (FoldResult(0, 0.8, 0.5, answers=nothing), FoldResult(1, 0.9, 0.4, answers=nothing))
     assert "<h2>Cross-validation</h2>" in page_of(dataclasses.replace(trained, folds=folds))

@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from pixmill.web.browser import find_browser, open_browser, options, visit
+from pixmill.web.browser import UnreachableError, find_browser, open_browser, options, visit
 from pixmill.web.fetch import Network
 from pixmill.web.fetch.proxy import Proxy
 
@@ -159,7 +159,16 @@ def main(folder: Path, restored: str) -> None:
         Proxy(Network(served={f"{NAME}:443": port})) as proxy,
         open_browser(find_browser(), proxy=proxy.url, profile=folder / "profiles", authority=authority) as driver,
     ):
-        visit(driver, f"https://{NAME}/")
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                visit(driver, f"https://{NAME}/")
+                break
+            except UnreachableError as error:
+                # A busy machine's browser may still believe that the namespace has no network.
+                if "ERR_INTERNET_DISCONNECTED" not in error.message or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.5)
         time.sleep(SECONDS)
         attempts, outcomes, candidates = driver.execute_script("return [pending.length, outcomes.length, candidates]")
         refused = sorted({each.host for each in proxy.refusals})

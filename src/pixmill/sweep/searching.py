@@ -32,6 +32,7 @@ from pixmill.sweep.space import combinations, current_values, distributions, fro
 from pixmill.sweep.splits import packed_split
 from pixmill.sweep.trial_store import SweepTrial
 from pixmill.train import Callback
+from pixmill.train.callback import Abandoned
 from pixmill.train.checkpoints import pin
 from pixmill.train.history import Epoch, Timing
 from pixmill.train.trial import run_trial
@@ -64,10 +65,6 @@ def search(workspace: Workspace, plan: Plan, on_trial: Callable[[SweepTrial], No
         Interrupted: SIGINT or SIGTERM arrived. Finished trials are kept.
     """
     return _Search(workspace, plan).run(on_trial)
-
-
-class _Pruned(Exception):  # noqa: N818 (it is no error)
-    """Raised within a training that Optuna ends."""
 
 
 class _Search:
@@ -192,7 +189,7 @@ class _Search:
         except KeyboardInterrupt:
             self._store.interrupt()
             raise
-        except _Pruned:
+        except Abandoned:
             return ended(state="pruned")
         except DownloadError as error:
             # It may work another time: the same command begins with this trial.
@@ -294,7 +291,7 @@ class _Follower(Callback):
         """Keep an epoch."""
         self.curves.append({"epoch": epoch.epoch, "ended": timing.ended, **epoch.figures()})
         if self._is_pruned(self.curves):
-            raise _Pruned
+            raise Abandoned
 
 
 def _state(name: str) -> optuna.trial.TrialState:

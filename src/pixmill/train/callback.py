@@ -5,6 +5,10 @@ from contextlib import AbstractContextManager, nullcontext
 from pixmill.train.history import Epoch, Timing
 
 
+class Abandoned(Exception):  # noqa: N818 (it is no error)
+    """Raised by a callback to end a training that nothing will ever go on from."""
+
+
 class Callback:
     """Follow a training; the methods do nothing unless they are overridden."""
 

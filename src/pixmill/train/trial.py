@@ -11,7 +11,7 @@ import pandas as pd
 
 from pixmill.core.errors import ManifestError
 from pixmill.core.params import TrainParams
-from pixmill.train.callback import Callback
+from pixmill.train.callback import Abandoned, Callback
 from pixmill.train.folds import cross_validate, folds_of
 from pixmill.train.history import Epoch
 from pixmill.train.weights import open_training
@@ -65,7 +65,9 @@ def run_trial(
         seed: Of that draw.
 
     Raises:
-        ManifestError: As :func:`pixmill.train.train` raises it, and likewise its other errors.
+        Abandoned: The callback raised it; what was kept of the unfinished training is deleted.
+        ManifestError: As :func:`pixmill.train.train` raises it, and likewise its other errors, after which its last
+            checkpoint is still there.
     """
     with open_training(folder, params, classes=classes, root=root, scratch=scratch, callback=callback) as opened:
         data = replace(opened.data, test=None)
@@ -75,8 +77,8 @@ def run_trial(
             numbers = draw_folds(pd.concat([part.rows for part in asked], ignore_index=True), folds, seed)
         try:
             fitted = replace(opened, data=data).fit()
-        except Exception:
-            data.checkpoints.discard()  # Nothing goes on from there.
+        except Abandoned:
+            data.checkpoints.discard()
             raise
         if not folds:
             answers = fitted.settled.answer(fitted.classifier, data.validation)

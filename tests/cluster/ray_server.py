@@ -8,17 +8,23 @@ starts this process kills it and them.
 import contextlib
 import json
 import os
+import secrets
 import socket
 import sys
 import time
 from typing import Any
 
+from ray._private import services
 from ray.cluster_utils import Cluster
+
+_start_process = services.start_ray_process
 
 
 def main() -> None:
     """Start the head at the address and the client port that are given, and then nodes."""
     address, port = sys.argv[1], int(sys.argv[2])
+    services.start_ray_process = start_process
+    os.environ["RAY_CLIENT_PORTS"] = str(secrets.choice(range(12_000, 32_000, 100)))
     each = {"num_cpus": 1, "object_store_memory": 100 << 20}
     cluster = Cluster(
         initialize_head=True,
@@ -35,6 +41,12 @@ def main() -> None:
         os.environ.update(wanted["environment"])
         os.chdir(wanted["folder"])
         answer(cluster.add_node(node_ip_address=wanted["address"], **each))
+
+
+def start_process(command: list[str], *arguments: Any, **options: Any) -> Any:
+    """Start a process of Ray; for clients, the one whose ports no other cluster has."""
+    ours = ["tests.cluster.ray_client_server" if word == "ray.util.client.server" else word for word in command]
+    return _start_process(ours, *arguments, **options)
 
 
 def answer(node: Any) -> None:

@@ -50,6 +50,7 @@ def cluster(ray_cluster: RayCluster, monkeypatch: pytest.MonkeyPatch) -> Cluster
     monkeypatch.setenv("PIXMILL_COMPUTE", ray_cluster.address)
     chosen = choose_cluster()
     assert chosen is not None
+    assert ray_cluster.ip(0) in chosen.nodes, "another cluster answered"
     return chosen
 
 

@@ -10,5 +10,5 @@ from ray.util.client.server import proxier
 from ray.util.client.server.server import main
 
 proxier.MIN_SPECIFIC_SERVER_PORT = int(os.environ["RAY_CLIENT_PORTS"])
-proxier.MAX_SPECIFIC_SERVER_PORT = proxier.MIN_SPECIFIC_SERVER_PORT + 100
+proxier.MAX_SPECIFIC_SERVER_PORT = proxier.MIN_SPECIFIC_SERVER_PORT + 99
 main()

@@ -24,7 +24,8 @@ def main() -> None:
     """Start the head at the address and the client port that are given, and then nodes."""
     address, port = sys.argv[1], int(sys.argv[2])
     services.start_ray_process = start_process
-    os.environ["RAY_CLIENT_PORTS"] = str(secrets.choice(range(12_000, 32_000, 100)))
+    claim = claim_ports()
+    os.environ["RAY_CLIENT_PORTS"] = str(claim.getsockname()[1] + 1)
     each = {"num_cpus": 1, "object_store_memory": 100 << 20}
     cluster = Cluster(
         initialize_head=True,
@@ -41,6 +42,13 @@ def main() -> None:
         os.environ.update(wanted["environment"])
         os.chdir(wanted["folder"])
         answer(cluster.add_node(node_ip_address=wanted["address"], **each))
+
+
+def claim_ports() -> socket.socket:
+    """Listen on the first of 100 ports, so that no other cluster takes this hundred."""
+    while True:
+        with contextlib.suppress(OSError):
+            return socket.create_server(("127.0.0.1", secrets.choice(range(12_000, 32_000, 100))))
 
 
 def start_process(command: list[str], *arguments: Any, **options: Any) -> Any:

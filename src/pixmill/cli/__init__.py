@@ -26,7 +26,8 @@ __all__ = ["main"]
 
 _VERBS = (
     *("new", "check", "params", "data", "browser", "doctor", "scrape", "review", "shop"),
-    *("summary", "compare", "sweep", "predict", "serve", "export", "use", "upgrade", "sync", "clean"),
+    *("summary", "compare", "sweep", "promote", "rollback", "models", "predict", "serve", "export"),
+    *("use", "upgrade", "sync", "clean"),
 )
 """In the order of the help."""
 

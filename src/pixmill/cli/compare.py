@@ -26,7 +26,7 @@ from pixmill.core.files import storage_errors
 from pixmill.core.progress import announce
 
 if TYPE_CHECKING:
-    from pixmill.compare.comparison import Comparison, Gate
+    from pixmill.compare.comparison import Gate
     from pixmill.core.params import Params
     from pixmill.core.workspace import Workspace
 
@@ -141,34 +141,16 @@ def _compare(
 ) -> tuple[str, Path, Gate, tuple[str, ...]]:
     from pixmill.compare.comparing import compare
     from pixmill.compare.json_document import comparison_json
+    from pixmill.compare.reports import write_reports
     from pixmill.compare.text import comparison_text
 
     with _patience("Comparing: reading both sides, resampling the test images …"):
         comparison = compare(workspace, params, arguments.base, arguments.head)
-        page, *others = _write(comparison, workspace.root / "reports")
+        page, *others = write_reports(comparison, workspace.root / "reports")
     if arguments.json:
         return comparison_json(comparison), page, comparison.gate, comparison.head.faults()
     names = ", ".join(path.relative_to(workspace.root).as_posix() for path in (page, *others))
     return f"{comparison_text(comparison)}\n\nWritten: {names}", page, comparison.gate, comparison.head.faults()
-
-
-def _write(comparison: Comparison, folder: Path) -> list[Path]:
-    """Write the page, the text for a pull request and the contact sheet; an older sheet is removed if there is none."""
-    from pixmill.compare.markdown import comparison_markdown
-    from pixmill.compare.page import render_page
-    from pixmill.compare.sheet import choose, contact_sheet
-    from pixmill.core.files import write_bytes, write_text
-
-    page, text, picture = (folder / f"compare.{suffix}" for suffix in ("html", "md", "png"))
-    chosen = choose(comparison)
-    sheet = contact_sheet(chosen)
-    write_text(text, comparison_markdown(comparison, sheet=sheet is not None))
-    write_text(page, render_page(comparison, chosen))
-    if sheet is None:
-        picture.unlink(missing_ok=True)
-        return [page, text]
-    write_bytes(picture, sheet)
-    return [page, text, picture]
 
 
 def _runs(workspace: Workspace, params: Params, arguments: argparse.Namespace) -> tuple[str, Path]:

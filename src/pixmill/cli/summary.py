@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pixmill.cli.parser import project_root
-from pixmill.core.errors import ManifestError
+from pixmill.core.errors import ManifestError, PixmillError
 from pixmill.core.files import read_json
 from pixmill.core.workspace import Workspace
 
@@ -52,10 +52,20 @@ def summary(root: Path) -> str:
     ]
     view = view_hint(tracking_uri(Workspace(root, root)))
     lines += [f"  MLflow: {view}" + (f", then {runs_page(root)}" if view.startswith("mlflow ui") else "")]
-    lines += [f"  {describe_usage(root)}", ""]
+    lines += [f"  In production: {_champion(root)}", f"  {describe_usage(root)}", ""]
     missing, command = describe_missing(root) or ([], "")
     lines += [*missing, *([f"Next: {command}"] if command else []), *notes(root)]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _champion(root: Path) -> str:
+    from pixmill.registry.report import read_champion
+
+    try:
+        found = read_champion(Workspace(root, root))
+    except PixmillError as error:
+        return f"unknown ({error.message})"
+    return found.describe() if found else "no model yet (pixmill promote)"
 
 
 def runs_page(root: Path, *, port: int = 5000) -> str:

@@ -12,6 +12,7 @@
 - ``changes``: params, stages, packages and commits
 - ``gate``: the limits of ``review`` in ``params.yaml``
 - ``comparing``: all of it together
-- ``description``: what a comparison says; ``text``, ``markdown`` and ``json_document`` write it
+- ``description``: what a comparison says; ``text``, ``markdown`` and ``json_document`` write it,
+  ``reports`` writes the files
 - ``comment``: posts it on a pull request, from CI
 """

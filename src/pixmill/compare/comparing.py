@@ -1,7 +1,7 @@
 """Compare two revisions of a project."""
 
 from pixmill.compare.changes import find_changes
-from pixmill.compare.comparison import Comparison, NotComparableError, Numbers, Verdict
+from pixmill.compare.comparison import Comparison, NotComparableError, Numbers, Revision, Verdict
 from pixmill.compare.gate import judge
 from pixmill.compare.image_changes import compare_data
 from pixmill.compare.numbers import compare_numbers, give_verdict
@@ -23,12 +23,28 @@ def compare(workspace: Workspace, params: Params, base: str | None = None, head:
         PixmillError: A revision does not exist, or holds no results.
     """
     before, after = read_revisions(workspace, base, head)
+    alone = "There is nothing to compare with: this is the first commit."
+    return compare_revisions(workspace, params, before, after, alone=alone)
+
+
+def compare_revisions(
+    workspace: Workspace, params: Params, before: Revision | None, after: Revision, *, alone: str
+) -> Comparison:
+    """Compare two revisions that were read.
+
+    Args:
+        workspace: The project's workspace.
+        params: Its params; those in ``review`` and ``evaluate`` are used.
+        before: What is compared with; ``None`` if there is nothing: then only those limits apply that need no base.
+        after: What is reviewed.
+        alone: The sentence that says why there is no base.
+    """
     numbers: Numbers | None = None
     obstacle: str | None = None
     verdict: Verdict = "not_comparable"
     data = changes = None
     if before is None:
-        sentence = "There is nothing to compare with: this is the first commit."
+        sentence = alone
     else:
         data = compare_data(before, after, params.review)
         changes = find_changes(before, after, workspace.root)

@@ -46,6 +46,8 @@ class Revision:
         manifest: Its ``artifacts/split/manifest.parquet``: all images, dropped ones too.
         pairs: Its ``artifacts/validate/pairs.parquet``.
         run: Its run in MLflow.
+        outdated: Why its results are of an earlier run, as a sentence, which is in ``missing``, too; empty if they are
+            not, or it is a run.
         missing: What could not be read, and the command that gets it, one sentence each.
         read: Returns the bytes of a file in its tree by path, such as an image below ``artifacts/scrape``; ``None`` if
             the file cannot be had.
@@ -64,6 +66,7 @@ class Revision:
     manifest: pd.DataFrame | None = None
     pairs: pd.DataFrame | None = None
     run: MlflowRun | None = None
+    outdated: str = ""
     missing: tuple[str, ...] = ()
     read: Callable[[str], bytes | None] = field(default=lambda _: None, repr=False)
     faults: Callable[[], tuple[str, ...]] = field(default=tuple, repr=False)

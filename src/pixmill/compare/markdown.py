@@ -46,10 +46,10 @@ def comparison_markdown(comparison: Comparison, *, sheet: bool) -> str:
 
 
 def _text(comparison: Comparison, most: int, letters: int) -> str:
-    base = "nothing" if comparison.base is None else _escape(comparison.base.title, letters)
+    base = "nothing" if comparison.base is None else escape(comparison.base.title, letters)
     blocks = [
-        f"**{_escape(comparison.sentence, 2 * letters)}**",
-        f"Base: {base}. Head: {_escape(comparison.head.title, letters)}.",
+        f"**{escape(comparison.sentence, 2 * letters)}**",
+        f"Base: {base}. Head: {escape(comparison.head.title, letters)}.",
     ]
     for section in sections(comparison, most=most):
         blocks += _section(section, letters)
@@ -57,7 +57,7 @@ def _text(comparison: Comparison, most: int, letters: int) -> str:
 
 
 def _section(section: ComparisonSection, letters: int) -> Iterator[str]:
-    title = _escape(section.title, letters)
+    title = escape(section.title, letters)
     yield f"<details><summary>{title}</summary>" if section.detail else f"#### {title}"
     for part in section.parts:
         if isinstance(part, ComparisonTable):
@@ -74,7 +74,7 @@ def _section(section: ComparisonSection, letters: int) -> Iterator[str]:
 
 def _table(table: ComparisonTable, letters: int) -> str:
     rule = tuple("---:" if numeric else "---" for numeric in table.numeric)
-    rows = [tuple(_escape(cell, letters // 2) for cell in row) for row in (table.headings, *table.rows)]
+    rows = [tuple(escape(cell, letters // 2) for cell in row) for row in (table.headings, *table.rows)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (rows[0], rule, *rows[1:]))
 
 
@@ -84,11 +84,16 @@ def _link(link: RunLink, letters: int) -> str:
 
 
 def _line(text: str, letters: int) -> str:
-    return _BLOCK.sub(r"\1\\\2", _escape(text.strip(), letters))
+    return _BLOCK.sub(r"\1\\\2", escape(text.strip(), letters))
 
 
-def _escape(text: str, letters: int) -> str:
-    """Return text that shows as it is: at most so many letters, on one line, without markup, mentions and links."""
+def escape(text: str, letters: int) -> str:
+    """Return text that shows as it is: on one line, without markup, mentions and links.
+
+    Args:
+        text: Such as the name of a class.
+        letters: How many are kept.
+    """
     # A space without width separates the sign from what it would refer to.
     harmless = _LINKING.sub("\\g<0>\u200b", printable(shorten(text, letters)))
     return _SPECIAL.sub(r"\\\g<0>", html.escape(harmless, quote=False))

@@ -126,7 +126,7 @@ def _of_revision(revision: GitRevision, sources: _Sources) -> Revision:
     found = _Documents(revision.name, tree.read, tree.faults, lambda: tree.remake)
     if not found.stages and "dvc.lock" not in tree.faults:
         missing.append(f"{revision.name} has no dvc.lock, so no results; to make them: {tree.remake}.")
-    missing += _caution(tree, found.stages)
+    missing += [outdated] if (outdated := _caution(tree, found.stages)) else []
     tables = read_tables(tree, missing) if found.stages else {}
     metrics = found.metrics(missing) if found.stages else None
     # First the run, whose hash is in the folder that may not be had.
@@ -138,6 +138,7 @@ def _of_revision(revision: GitRevision, sources: _Sources) -> Revision:
         lock=found.stages,
         metrics=metrics,
         run=run,
+        outdated=outdated,
         faults=found.describe_faults,
         **tables,
     )
@@ -261,7 +262,7 @@ def _resolve(workspace: Workspace, name: str, runs: RunReader) -> tuple[MlflowRu
     return runs.get(found.run), title
 
 
-def _caution(tree: Tree, stages: Stages) -> list[str]:
+def _caution(tree: Tree, stages: Stages) -> str:
     """Tell whether the results are of an earlier run: then the numbers do not show what the inputs would give."""
     earlier = f"The results of {tree.revision.name} are of an earlier run"
     try:
@@ -269,10 +270,10 @@ def _caution(tree: Tree, stages: Stages) -> list[str]:
     except MalformedError:
         changed = None  # told where the file is read
     if changed:
-        return [f"{earlier}: {changed} has changed since; to update them: {tree.remake}."]
+        return f"{earlier}: {changed} has changed since; to update them: {tree.remake}."
     if stage := first_outdated(stages):
-        return [f"{earlier}: the last run stopped at {stage}; to update them: {tree.remake}."]
-    return []
+        return f"{earlier}: the last run stopped at {stage}; to update them: {tree.remake}."
+    return ""
 
 
 def read_tables(tree: Tree, missing: list[str], names: tuple[str, ...] = tuple(_TABLES)) -> dict[str, Any]:

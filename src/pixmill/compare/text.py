@@ -19,21 +19,22 @@ def comparison_text(comparison: Comparison) -> str:
     Names of files, classes and commits have no control characters, which could lead a terminal astray.
     """
     base = "nothing" if comparison.base is None else comparison.base.title
-    lines = [*_wrap(comparison.sentence, ""), *_wrap(f"Base: {base}. Head: {comparison.head.title}.", "")]
+    lines = [*wrap(comparison.sentence, ""), *wrap(f"Base: {base}. Head: {comparison.head.title}.", "")]
     for section in sections(comparison, most=_MOST):
-        lines += ["", *_wrap(section.title, "")]
+        lines += ["", *wrap(section.title, "")]
         for part in section.parts:
             if isinstance(part, ComparisonTable):
                 lines += draw_table(part)
             else:
                 for line in part:
-                    lines += _wrap(f"{line.name}, {line.url}" if isinstance(line, RunLink) else line, "  ")
+                    lines += wrap(f"{line.name}, {line.url}" if isinstance(line, RunLink) else line, "  ")
                 for command in dict.fromkeys(line.command for line in part if isinstance(line, RunLink)):
                     lines += [f"  To open them: {command}"] if command else []
     return "\n".join(lines)
 
 
-def _wrap(text: str, indent: str) -> list[str]:
+def wrap(text: str, indent: str) -> list[str]:
+    """Return a text as lines of at most 100 columns, without control characters."""
     return textwrap.wrap(
         printable(text),
         _WIDTH,

@@ -166,8 +166,13 @@ def folder_md5(folder: Path) -> str:
 
     Source: ``Tree.as_bytes`` of dvc-data; caches and remotes of DVC 3 depend on it.
     """
-    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if is_data(path)}
-    entries = [{"md5": file_digest(files[name], "md5"), "relpath": name} for name in sorted(files)]
+    paths = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if is_data(path)}
+    return listing_md5({name: file_digest(path, "md5") for name, path in paths.items()})
+
+
+def listing_md5(files: Mapping[str, str]) -> str:
+    """Return the digest of a folder, as :func:`folder_md5`, by the MD5 of each file at its path within."""
+    entries = [{"md5": files[name], "relpath": name} for name in sorted(files)]
     return hashlib.md5(json.dumps(entries, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"
 
 

@@ -1,0 +1,70 @@
+"""List the models of MLflow's registry: which is in production, since when, and why.
+
+With --serving, asks a server of `pixmill serve` which version it answers with;
+exits 1 if that is not the one that the alias names.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pixmill.cli.parser import project_workspace
+from pixmill.cli.promote import add_registry_options
+
+if TYPE_CHECKING:
+    from pixmill.registry.model_versions import Registry
+
+EXAMPLES = (
+    ("pixmill models", "which model is in production, since when, and why?"),
+    ("pixmill models --serving http://127.0.0.1:8080", "does this server answer with it?"),
+    ("pixmill models --json | jq '.versions[0].metrics'", ""),
+)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the verb."""
+    add_registry_options(parser)
+    parser.add_argument("--serving", metavar="URL", help="ask this server which version it answers with")
+    parser.add_argument("--api-key-file", type=Path, metavar="FILE", help="whose first line is an API key for it")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(refuse=parser.error)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print the versions, or what a server answers with."""
+    from pixmill.core.params import load_params
+    from pixmill.registry.model_versions import Registry
+    from pixmill.registry.report import versions_json, versions_text
+
+    if arguments.api_key_file and not arguments.serving:
+        arguments.refuse("--api-key-file belongs to --serving")
+    workspace = project_workspace()
+    registry = Registry(workspace, arguments.name)
+    if arguments.serving:
+        _ask(registry, arguments)
+        return
+    versions = [version for version in registry.versions() if version.is_shown]
+    if arguments.json:
+        print(versions_json(registry, versions))
+        return
+    print(versions_text(registry, versions, load_params(workspace.root).review.metric))
+
+
+def _ask(registry: Registry, arguments: argparse.Namespace) -> None:
+    import json
+    from dataclasses import asdict
+
+    from pixmill.core.files import storage_errors
+    from pixmill.registry.serving import ask_server
+
+    key = None
+    if arguments.api_key_file:
+        with storage_errors(then="the same command"):
+            key = arguments.api_key_file.read_text(encoding="utf-8").partition("\n")[0].strip()
+    served = ask_server(registry, arguments.serving, arguments.alias, key)
+    print(json.dumps(asdict(served) | {"follows": served.follows}, indent=2) if arguments.json else served.describe())
+    if not served.follows:
+        sys.exit(1)

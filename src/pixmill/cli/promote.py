@@ -1,0 +1,95 @@
+"""Put a model into production: compare it with the champion, register it, and move the alias.
+
+Refused if the gate fails, or if it is worse than the champion. Promotes what a
+commit holds, so the working tree must be clean. A server of `pixmill serve
+--model models:/NAME@champion` follows. Writes reports/promote.md and the files
+of `pixmill compare`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from pixmill.cli.parser import project_workspace
+from pixmill.core.errors import PixmillError
+from pixmill.core.progress import announce
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pixmill.compare.comparison import Comparison
+
+EXAMPLES = (
+    ("pixmill promote", "put the model of the last commit into production"),
+    ("pixmill promote small-network", "that of a branch, tag or DVC experiment"),
+    ("pixmill promote runs:/RUN_ID", "that of a run in MLflow"),
+    ("pixmill promote --alias staging", "for another alias"),
+    ('pixmill promote --force --because "the shop has no coats now"', "although it would be refused"),
+)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the verb."""
+    parser.add_argument("what", nargs="?", metavar="REV|RUN", help="a commit, branch, tag, experiment or run (HEAD)")
+    add_registry_options(parser)
+    parser.add_argument("--because", metavar="TEXT", help="why; kept with the version")
+    parser.add_argument("--force", action="store_true", help="promote what the numbers refuse; needs --because")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(refuse=parser.error)
+
+
+def add_registry_options(parser: argparse.ArgumentParser) -> None:
+    """Declare which registered model and alias are meant."""
+    parser.add_argument("--name", help="of the model in MLflow's registry (default: the project's name)")
+    parser.add_argument("--alias", default="champion", help="the alias to move (default: champion)")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Promote, and tell what happened."""
+    from pixmill.core.params import load_params
+    from pixmill.registry.promoting import promote
+    from pixmill.registry.report import promotion_json
+
+    if arguments.force and not (arguments.because or "").strip():
+        arguments.refuse("--force needs --because: the reason is kept with the version")
+    workspace = project_workspace()
+    compared: list[Comparison] = []
+
+    def show(comparison: Comparison) -> None:
+        compared.append(comparison)
+        if not arguments.json:
+            print(f"{comparison.sentence}\nGate: {comparison.gate.result}", flush=True)
+
+    try:
+        done = promote(
+            workspace,
+            load_params(workspace.root),
+            arguments.what,
+            name=arguments.name,
+            alias=arguments.alias,
+            because=arguments.because,
+            force=arguments.force,
+            show=show,
+        )
+    except PixmillError as error:
+        if compared:
+            _write(workspace.root / "reports", compared[0], [error.message])
+        raise
+    _write(workspace.root / "reports", compared[0], [done.describe(), *done.warnings])
+    print(promotion_json(done) if arguments.json else done.describe())
+    for warning in done.warnings:
+        announce(f"warning: {warning}")
+
+
+def _write(folder: Path, comparison: Comparison, outcome: list[str]) -> None:
+    """Write the files of the comparison, and its text behind the outcome."""
+    from pixmill.compare.markdown import escape
+    from pixmill.compare.reports import write_reports
+    from pixmill.core.files import storage_errors, write_text
+
+    with storage_errors(then="pixmill compare"):
+        folder.mkdir(exist_ok=True)
+        _, text, *_ = write_reports(comparison, folder)
+        told = "\n\n".join(f"**{escape(line, 1000)}**" for line in outcome)
+        write_text(folder / "promote.md", f"{told}\n\n{text.read_text(encoding='utf-8')}")

@@ -1,0 +1,38 @@
+"""Take a model out of production: let the alias name the version before it again.
+
+Nothing is compared, so it takes seconds. A server of `pixmill serve --model
+models:/NAME@champion` follows.
+"""
+
+import argparse
+import json
+
+from pixmill.cli.parser import number, project_workspace
+from pixmill.cli.promote import add_registry_options
+
+EXAMPLES = (
+    ("pixmill rollback", "the version before the champion is the champion again"),
+    ("pixmill rollback --to 3", "version 3 is"),
+    ('pixmill rollback --because "it takes boots for bags"', ""),
+)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the verb."""
+    version = number("the number of a version", int, 1)
+    parser.add_argument("--to", type=version, metavar="VERSION", help="which version (default: the one before)")
+    add_registry_options(parser)
+    parser.add_argument("--because", metavar="TEXT", help="why; kept with the version")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Roll back, and tell what happened."""
+    from dataclasses import asdict
+
+    from pixmill.registry.rolling_back import roll_back
+
+    done = roll_back(
+        project_workspace(), to=arguments.to, name=arguments.name, alias=arguments.alias, because=arguments.because
+    )
+    print(json.dumps(asdict(done), indent=2) if arguments.json else done.describe())

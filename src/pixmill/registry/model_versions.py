@@ -1,0 +1,314 @@
+"""A registered model in MLflow: its versions, its aliases, and what their tags say."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pixmill.core.errors import PixmillError
+from pixmill.core.workspace import Workspace
+from pixmill.project.pyproject import read_project
+from pixmill.record.model_lookup import open_store, store_errors
+from pixmill.record.store import tracking_uri
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+CHAMPION = "champion"
+"""The alias of the model in production."""
+
+ALIAS = "pixmill.alias"
+"""Tag with the alias that a version was registered for; versions without it were registered by other tools."""
+
+STATE = "pixmill.promotion"
+PENDING, DONE, ABANDONED = "pending", "done", "abandoned"
+"""Values of :data:`STATE`: registered, but its alias has not moved yet; promoted; its process died before that."""
+
+REPLACES = "pixmill.replaces"
+"""Tag with the version that the alias named before; absent if it named none."""
+
+BEAT = "pixmill.beat"
+"""Tag that a living process changes every few seconds while the version is pending."""
+
+TICKET = "pixmill.ticket"
+"""Tag of a version that only holds the place of a rollback; its value is the version that is to come back."""
+
+BY, BECAUSE, COMMIT, LOCK = "pixmill.by", "pixmill.because", "pixmill.commit", "pixmill.dvc.lock"
+VERDICT, GATE, COMPARISON, RECORDED = "pixmill.verdict", "pixmill.gate", "pixmill.comparison", "pixmill.recorded"
+ROLLED_BACK = "pixmill.rolled_back"
+"""Tag with a JSON object that says when and by whom the alias came back to a version: ``at by from because``."""
+
+_NAME = re.compile(r"[^/:@'\"`\\\x00-\x1f]{1,200}")
+_ALIAS = re.compile(r"[A-Za-z][\w-]{0,99}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """One version of a registered model.
+
+    Args:
+        number: Its number, from 1.
+        aliases: The aliases that name it.
+        created: When it was registered, in seconds since 1970.
+        source: Where its files are, such as ``models:/m-…``.
+        model_id: The id of its model in MLflow; ``None`` if it has none.
+        run: The id of its run; ``None`` if it has none.
+        tags: Its tags.
+    """
+
+    number: int
+    aliases: tuple[str, ...]
+    created: float
+    source: str
+    model_id: str | None
+    run: str | None
+    tags: Mapping[str, str]
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether a process registered it that has not moved the alias yet."""
+        return self.tags.get(STATE) == PENDING
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether it is a model to choose: not one that a process died over, nor the ticket of a rollback."""
+        return bool(self.aliases) or (TICKET not in self.tags and self.tags.get(STATE, DONE) == DONE)
+
+    @property
+    def replaces(self) -> int | None:
+        """The version that its alias named before; ``None`` if none, or unknown."""
+        text = self.tags.get(REPLACES, "")
+        return int(text) if text.isdecimal() else None
+
+    @property
+    def move(self) -> dict[str, Any]:
+        """The last move of its alias to it: ``at``, ``by``, ``because`` and ``from``; the latter only of a rollback."""
+        with contextlib.suppress(ValueError):
+            found = json.loads(self.tags.get(ROLLED_BACK, ""))
+            if isinstance(found, dict):
+                return {key: found.get(key) for key in ("at", "by", "because", "from")}
+        at = datetime.fromtimestamp(self.created, UTC).isoformat(timespec="seconds")
+        return {"at": at, "by": self.tags.get(BY), "because": self.tags.get(BECAUSE), "from": None}
+
+
+class Registry:
+    """A registered model; each method asks MLflow anew.
+
+    Args:
+        workspace: Its database is the default store.
+        name: Of the registered model; default: the project's name.
+
+    Raises:
+        PixmillError: The name is not one that MLflow takes. By each method: MLflow does not respond.
+    """
+
+    def __init__(self, workspace: Workspace, name: str | None = None) -> None:
+        self.name = name or read_project(workspace.root).name or "pixmill"
+        if not _NAME.fullmatch(self.name):
+            raise PixmillError(
+                f"'{self.name}' cannot name a model: it has one of / : @ or quotes",
+                next="write a name such as garments",
+            )
+        self.store = tracking_uri(workspace)
+
+    @cached_property
+    def client(self) -> MlflowClient:
+        """The client of MLflow."""
+        return open_store(self.store)
+
+    def aliases(self) -> dict[str, int]:
+        """Return the number of the version that each alias names; empty if there is no such model."""
+        from mlflow.exceptions import MlflowException
+
+        with self._errors():
+            try:
+                found = self.client.get_registered_model(self.name)
+            except MlflowException as error:
+                if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                    return {}
+                raise
+            return {alias: int(number) for alias, number in (found.aliases or {}).items()}
+
+    def versions(self, query: str = "") -> list[ModelVersion]:
+        """Return the versions, newest first.
+
+        Args:
+            query: A further condition in MLflow's language, such as ``tags.`pixmill.alias` = 'champion'``.
+        """
+        named: dict[int, list[str]] = {}
+        for alias, number in self.aliases().items():
+            named.setdefault(number, []).append(alias)
+        with self._errors():
+            found, token = [], None
+            while True:
+                condition = f"name = '{self.name}'" + (f" and {query}" if query else "")
+                page = self.client.search_model_versions(condition, max_results=200, page_token=token)
+                found += [_version(entry, named.get(int(entry.version), [])) for entry in page]
+                if not (token := page.token):
+                    return sorted(found, key=lambda version: -version.number)
+
+    def get(self, number: int) -> ModelVersion | None:
+        """Return a version; ``None`` if there is none of this number."""
+        from mlflow.exceptions import MlflowException
+
+        with self._errors():
+            try:
+                entry = self.client.get_model_version(self.name, str(number))
+            except MlflowException as error:
+                if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                    return None
+                raise
+            return _version(entry, entry.aliases)
+
+    def require(self, number: int) -> ModelVersion:
+        """Return a version.
+
+        Raises:
+            PixmillError: There is none of this number.
+        """
+        if (found := self.get(number)) is None:
+            raise PixmillError(f"{self.name} has no version {number}", next=list_command(self.name))
+        return found
+
+    def register(self, source: str, *, run: str | None, model_id: str | None, tags: Mapping[str, str]) -> int:
+        """Register a version with its tags in one step, and return its number."""
+        from mlflow.exceptions import MlflowException
+
+        with self._errors(), _environment(self.store):
+            try:
+                self.client.create_registered_model(self.name)
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                    raise
+            entry = self.client.create_model_version(self.name, source, run, dict(tags), model_id=model_id)
+            return int(entry.version)
+
+    def tag(self, number: int, key: str, value: str) -> None:
+        """Set a tag of a version."""
+        with self._errors():
+            self.client.set_model_version_tag(self.name, str(number), key, value)
+
+    def move(self, alias: str, number: int | None) -> None:
+        """Let an alias name a version; without one, no version."""
+        with self._errors():
+            if number is None:
+                self.client.delete_registered_model_alias(self.name, alias)
+            else:
+                self.client.set_registered_model_alias(self.name, alias, str(number))
+
+    def delete(self, number: int) -> None:
+        """Delete a version that no alias names: its model stays with its run."""
+        with self._errors():
+            self.client.delete_model_version(self.name, str(number))
+
+    def repair_previous(self, alias: str) -> int | None:
+        """Let ``previous`` name what the version of an alias replaced, and return that version's number.
+
+        The move of the alias is what counts; a process that was killed after it leaves this to the next one.
+        """
+        named = self.aliases()
+        current = self.get(named[alias]) if alias in named else None
+        if current is None:
+            return None
+        former = current.replaces
+        if former is not None and self.get(former) is None:
+            former = None
+        if named.get(previous_of(alias)) != former:
+            self.move(previous_of(alias), former)
+        if current.is_pending:
+            self.tag(current.number, STATE, DONE)
+        return former
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        with store_errors(f"models:/{self.name}", self.store):
+            yield
+
+
+def check_alias(alias: str) -> str:
+    """Return an alias that may be moved.
+
+    Raises:
+        PixmillError: MLflow does not take it, or it is one that follows another.
+    """
+    if not _ALIAS.fullmatch(alias) or alias.lower() == "latest" or re.fullmatch(r"[vV]\d+", alias):
+        raise PixmillError(
+            f"'{alias}' cannot be an alias: it has letters, digits, - and _, and is neither latest nor v1",
+            next="write an alias such as champion or staging",
+        )
+    if alias == "previous" or alias.startswith("previous-"):
+        raise PixmillError(
+            f"the alias {alias} follows {alias.partition('-')[2] or CHAMPION}", next="to move it back: pixmill rollback"
+        )
+    return alias
+
+
+def previous_of(alias: str) -> str:
+    """Return the alias of the version that came before.
+
+    >>> previous_of("champion"), previous_of("staging")
+    ('previous', 'previous-staging')
+    """
+    return "previous" if alias == CHAMPION else f"previous-{alias}"
+
+
+def options(name: str | None, alias: str = CHAMPION) -> str:
+    """Return the options of a command that names a model and an alias, which are left out where they are defaults."""
+    return (f" --name '{name}'" if name else "") + (f" --alias {alias}" if alias != CHAMPION else "")
+
+
+def list_command(name: str) -> str:
+    """Return the command that lists the versions of a model."""
+    return f"pixmill models --name '{name}'"
+
+
+def who(root: Path) -> str:
+    """Return who moves an alias: in CI the person who started the job, else Git's identity.
+
+    Args:
+        root: The project's folder.
+    """
+    from pixmill.core.git import git
+    from pixmill.record.lineage import source_tags
+
+    actor = os.environ.get("GITHUB_ACTOR") or os.environ.get("GITLAB_USER_LOGIN")
+    if actor:
+        return actor
+    identity = (git(root, "var", "GIT_AUTHOR_IDENT") or "").rpartition(">")[0]
+    return f"{identity}>" if identity else source_tags("")["mlflow.user"]
+
+
+def _version(entry: Any, aliases: list[str]) -> ModelVersion:
+    # The database tells the id by the source alone.
+    source = re.fullmatch(r"models:/(m-[0-9a-f]{32})", entry.source or "")
+    return ModelVersion(
+        number=int(entry.version),
+        aliases=tuple(sorted(aliases)),
+        created=entry.creation_timestamp / 1000,
+        source=entry.source or "",
+        model_id=entry.model_id or (source[1] if source else None),
+        run=entry.run_id or None,
+        tags=dict(entry.tags),
+    )
+
+
+@contextlib.contextmanager
+def _environment(store: str) -> Iterator[None]:
+    """Tell MLflow the store where it does not pass its own on: it looks a version's model up by the environment."""
+    former = os.environ.get("MLFLOW_TRACKING_URI")
+    os.environ["MLFLOW_TRACKING_URI"] = store
+    try:
+        yield
+    finally:
+        if former is None:
+            del os.environ["MLFLOW_TRACKING_URI"]
+        else:
+            os.environ["MLFLOW_TRACKING_URI"] = former

@@ -1,0 +1,127 @@
+"""Roll back: let an alias name an earlier version again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pixmill.core.errors import PixmillError
+from pixmill.core.words import printable
+from pixmill.core.workspace import Workspace
+from pixmill.registry.model_versions import (
+    BY,
+    CHAMPION,
+    ROLLED_BACK,
+    TICKET,
+    ModelVersion,
+    Registry,
+    check_alias,
+    list_command,
+    options,
+    previous_of,
+    who,
+)
+from pixmill.registry.promoting import giving_up
+from pixmill.registry.taking_turns import take_ticket
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """A rollback that took place.
+
+    Args:
+        name: The registered model.
+        alias: The alias that moved.
+        number: The version that it names now.
+        former: The version that it named before.
+        previous: The version that ``previous`` names now; ``None`` if there is no earlier one.
+    """
+
+    name: str
+    alias: str
+    number: int
+    former: int
+    previous: int | None
+
+    def describe(self) -> str:
+        """Return the outcome in a sentence."""
+        if self.number == self.former:
+            return f"Nothing to do: {self.alias} of {self.name} is version {self.number} already."
+        earlier = f"version {self.previous}" if self.previous else "none"
+        return (
+            f"Rolled back: {self.alias} of {self.name} is version {self.number} again, instead of version "
+            f"{self.former}; {previous_of(self.alias)} is {earlier}."
+        )
+
+
+def roll_back(
+    workspace: Workspace,
+    *,
+    to: int | None = None,
+    name: str | None = None,
+    alias: str = CHAMPION,
+    because: str | None = None,
+) -> Rollback:
+    """Let an alias name the version that its own one replaced, or another one.
+
+    Nothing is compared: that version was in use before, and now is no time to wait.
+
+    Args:
+        workspace: The project's workspace.
+        to: The version; default: the one that the present one replaced.
+        name: Of the registered model; default: the project's.
+        alias: The alias.
+        because: Why, in the person's own words.
+
+    Raises:
+        PixmillError: There is no such version, or another process was faster, or MLflow does not respond.
+    """
+    check_alias(alias)
+    registry = Registry(workspace, name)
+    now = registry.aliases().get(alias)
+    if now is None:
+        raise PixmillError(
+            f"{registry.name} has no {alias}, so there is nothing to roll back",
+            next=f"pixmill promote{options(name, alias)}",
+        )
+    target = _target(registry, registry.require(now), to)
+    if target.number == now:
+        return Rollback(registry.name, alias, now, now, registry.repair_previous(alias))
+    by = who(workspace.root)
+    ticket = take_ticket(
+        registry,
+        alias,
+        seen=now,
+        source=target.source,
+        run=target.run,
+        model_id=target.model_id,
+        tags={TICKET: str(target.number), BY: by},
+        command=f"pixmill models{options(name)}",
+    )
+    with giving_up(ticket):
+        ticket.wait()
+        move = {
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "by": by,
+            "from": now,
+            "because": because and printable(because, instead=" ")[:1000],
+        }
+        registry.tag(target.number, ROLLED_BACK, json.dumps(move))
+        registry.move(alias, target.number)
+    previous = registry.repair_previous(alias)
+    ticket.give_up()
+    return Rollback(registry.name, alias, target.number, now, previous)
+
+
+def _target(registry: Registry, current: ModelVersion, to: int | None) -> ModelVersion:
+    number = current.replaces if to is None else to
+    if number is None:
+        raise PixmillError(
+            f"version {current.number} of {registry.name} replaced none, so there is none to roll back to",
+            next=f"{list_command(registry.name)}, then pixmill rollback --to VERSION",
+        )
+    target = registry.require(number)
+    if not target.is_shown:
+        raise PixmillError(f"version {number} of {registry.name} was never promoted", next=list_command(registry.name))
+    return target

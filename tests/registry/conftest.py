@@ -1,0 +1,66 @@
+"""A project whose models may be promoted, made once; each test gets a copy."""
+
+import shutil
+
+import pytest
+from mlflow import MlflowClient
+
+from pixmill.core.params import load_params
+from pixmill.core.workspace import Workspace
+from pixmill.record.store import connect
+from pixmill.registry.model_versions import Registry
+from pixmill.registry.promoting import promote
+from tests.registry.projects import record_runs, start
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory):
+    """The project and its database, and the ids of the runs."""
+    with pytest.MonkeyPatch.context() as patch:
+        # A person's settings and indices are not those of a test.
+        for name in ("SITE_CACHE_DIR", "GLOBAL_CONFIG_DIR", "SYSTEM_CONFIG_DIR"):
+            patch.setenv(f"DVC_{name}", str(tmp_path_factory.mktemp(name.lower())))
+        root = tmp_path_factory.mktemp("made") / "project"
+        start(root)
+        uri = f"sqlite:///{root}/mlflow.db"
+        connect(uri)
+        yield root, record_runs(MlflowClient(uri), root / "files")
+
+
+@pytest.fixture
+def project(made, tmp_path, monkeypatch):
+    """A copy that the test may change, where somebody of a name works."""
+    root = shutil.copytree(made[0], tmp_path / "project", symlinks=True)
+    monkeypatch.chdir(root)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    for name in ("GITHUB_ACTOR", "GITLAB_USER_LOGIN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("GIT_AUTHOR_NAME", "Ada")
+    monkeypatch.setenv("GIT_AUTHOR_EMAIL", "ada@example.org")
+    return root
+
+
+@pytest.fixture
+def runs(made):
+    """The ids of the runs by the names of their models."""
+    return made[1]
+
+
+@pytest.fixture
+def workspace(project):
+    return Workspace(root=project, home=project)
+
+
+@pytest.fixture
+def registry(workspace):
+    return Registry(workspace)
+
+
+@pytest.fixture
+def give(workspace):
+    """Promote in this process."""
+
+    def promoted(what=None, **options):
+        return promote(workspace, load_params(workspace.root), what, **options)
+
+    return promoted

@@ -1,0 +1,60 @@
+"""The alias comes back to an earlier version."""
+
+import pytest
+
+from pixmill.core.errors import PixmillError
+from pixmill.registry.rolling_back import roll_back
+from tests.registry.projects import NAME, state
+
+
+def refusal(workspace, **options):
+    with pytest.raises(PixmillError) as caught:
+        roll_back(workspace, **options)
+    return caught.value
+
+
+def test_back_and_further_back_and_forward_again(give, workspace, registry):
+    for what in ("first", "alike", "better"):
+        give(None if what == "first" else what)
+    done = roll_back(workspace, because="it takes\nboots for bags")
+    assert done.describe() == (
+        f"Rolled back: champion of {NAME} is version 2 again, instead of version 3; previous is version 1."
+    )
+    assert state(registry) == {"champion": (2, "alike"), "previous": (1, "first")}
+    move = registry.get(2).move
+    assert (move["by"], move["from"], move["because"]) == ("Ada <ada@example.org>", 3, "it takes boots for bags")
+    assert roll_back(workspace).describe().endswith("instead of version 2; previous is none.")
+    assert state(registry) == {"champion": (1, "first")}
+    assert "replaced none" in refusal(workspace).message
+    assert roll_back(workspace, to=3).number == 3
+    assert state(registry) == {"champion": (3, "better"), "previous": (2, "alike")}
+    # What held the place of a rollback is gone.
+    assert [version.number for version in registry.versions()] == [3, 2, 1]
+
+
+def test_what_cannot_be_rolled_back(give, workspace, registry):
+    error = refusal(workspace)
+    assert (error.message, error.next) == (
+        f"{NAME} has no champion, so there is nothing to roll back",
+        "pixmill promote",
+    )
+    give()
+    assert "replaced none" in refusal(workspace).message
+    assert refusal(workspace, to=7).message == f"{NAME} has no version 7"
+    assert roll_back(workspace, to=1).describe() == f"Nothing to do: champion of {NAME} is version 1 already."
+    version = registry.get(1)
+    pending = registry.register(
+        version.source, run=version.run, model_id=version.model_id, tags={"pixmill.promotion": "abandoned"}
+    )
+    assert refusal(workspace, to=pending).message == f"version {pending} of {NAME} was never promoted"
+
+
+def test_a_version_that_was_deleted_is_not_previous(give, workspace, registry):
+    give()
+    give("better")
+    give("alike", force=True, because="to see")
+    registry.delete(2)
+    assert roll_back(workspace, to=1).previous is None
+    assert state(registry) == {"champion": (1, "first")}
+    assert roll_back(workspace, to=3).previous is None
+    assert f"{NAME} has no version 2" in refusal(workspace).message

@@ -96,13 +96,16 @@ def test_what_cannot_be_compared_is_refused(give, project, registry):
     assert state(registry) == {"champion": (1, "silent")}
 
 
-def test_a_champion_that_is_lost_can_be_replaced_by_force(give, registry, runs):
-    give()
-    registry.client.delete_run(runs["first"])
-    assert state(registry)["champion"] == (1, "first")
+def test_a_champion_that_is_lost_can_be_replaced_by_force(give, registry):
+    registry.register("s3://bucket/model", run=None, model_id=None, tags={})
+    registry.move("champion", 1)
     error = refusal(give, "better")
-    assert "Not comparable" in error.message or "cannot be compared with" in error.message
-    assert give("better", force=True, because="its run was deleted").number == 2
+    assert error.message.startswith(
+        "version 1, the present one, cannot be compared with: models:/garments/1 belongs to"
+    )
+    assert error.next.endswith('or if it must be: pixmill promote better --force --because "…"')
+    done = give("better", force=True, because="nobody knows where it came from")
+    assert (done.number, done.former, done.comparison.base) == (2, 1, None)
 
 
 def test_a_dirty_tree_is_refused(give, project, registry):

@@ -1,0 +1,63 @@
+"""The command ``pixmill`` in a process that is killed, or waits for others, at a step of its work.
+
+    python -m tests.registry.command STEP -- promote better
+
+STEP is ``METHOD:NUMBER:before`` or ``…:after`` (the process is killed there, at that call of a method of the
+registry), ``together:FOLDER:NUMBER`` (it registers once so many processes are ready to), or ``whole``. A process counts
+as dead after two seconds, not after a minute.
+"""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pixmill.cli import main
+from pixmill.registry import taking_turns
+from pixmill.registry.model_versions import Registry
+
+
+def kill_at(method: str, number: int, when: str) -> None:
+    """Kill this process before or after a call of a method of the registry."""
+    true: Callable[..., Any] = getattr(Registry, method)
+    calls = 0
+
+    def called(*arguments: Any, **options: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == number and when == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = true(*arguments, **options)
+        if calls == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    setattr(Registry, method, called)
+
+
+def wait_for(folder: Path, number: int) -> None:
+    """Register once so many processes are ready to."""
+    true = Registry.register
+
+    def called(*arguments: Any, **options: Any) -> int:
+        (folder / str(os.getpid())).touch()
+        while len(list(folder.iterdir())) < number:
+            time.sleep(0.02)
+        return true(*arguments, **options)
+
+    Registry.register = called  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    step, _, *words = sys.argv[1:]
+    taking_turns.DEAD_AFTER, taking_turns.BEAT_EVERY = 2.0, 0.5
+    if step.startswith("together:"):
+        _, place, number = step.split(":")
+        wait_for(Path(place), int(number))
+    elif step != "whole":
+        method, number, when = step.split(":")
+        kill_at(method, int(number), when)
+    main(words)

@@ -1,0 +1,153 @@
+"""Processes that promote at the same time, or die over it: one wins, and the next command ends what is left."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from pixmill.core.workspace import Workspace
+from pixmill.registry.model_versions import Registry
+from tests.registry.projects import record_runs, state
+from tests.servers import MlflowServer, Postgresql
+
+pytestmark = pytest.mark.slow
+
+TOGETHER = 10
+
+
+@pytest.fixture
+def start(project):
+    """Start the command in a process of its own."""
+    home = Path(__file__).parents[2]
+    path = os.pathsep.join([str(home / "src"), str(home)])
+
+    def started(step, *words, **environ):
+        return subprocess.Popen(
+            [sys.executable, "-m", "tests.registry.command", step, "--", *words],
+            cwd=project,
+            env={**os.environ, "PYTHONPATH": path, **environ},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return started
+
+
+def end(process):
+    """Return the exit code, and all that it said."""
+    out, err = process.communicate(timeout=300)
+    return process.returncode, out + err
+
+
+def compete(start, registry, folder):
+    """Let processes promote the same model at once, and check that one of them does."""
+    folder.mkdir()
+    people = [f"Person {number}" for number in range(TOGETHER)]
+    processes = [
+        start(f"together:{folder}:{TOGETHER}", "promote", "better", GIT_AUTHOR_NAME=person) for person in people
+    ]
+    ended = [end(process) for process in processes]
+    (winner,) = [person for person, (code, _) in zip(people, ended, strict=True) if code == 0]
+    number, run = state(registry)["champion"]
+    assert run == "better"
+    assert registry.get(number).tags["pixmill.by"].startswith(f"{winner} <")
+    assert state(registry)["previous"] == (1, "first")
+    losers = [text for code, text in ended if code == 1]
+    assert len(losers) == TOGETHER - 1
+    for text in losers:
+        assert f"champion of garments is version {number} meanwhile, by {winner} <" in text, text
+    assert [version.number for version in registry.versions()] == [number, 1]
+
+
+def test_of_ten_at_once_one_promotes(start, give, registry, tmp_path):
+    give()
+    compete(start, registry, tmp_path / "together")
+
+
+# The calls in the order of the work. The process ends right before or after each of them.
+PROMOTING = ("register:1:before", "register:1:after", "tag:1:after", "move:1:before", "move:1:after", "move:2:after",
+             "tag:2:after")  # fmt: skip
+
+
+@pytest.mark.parametrize("step", PROMOTING)
+def test_the_next_command_ends_a_promotion_that_was_killed(start, give, registry, step):
+    give()
+    code, said = end(start(step, "promote", "better"))
+    assert code == -9, said
+    assert state(registry)["champion"][1] in ("first", "better")
+    code, said = end(start("whole", "promote", "better"))
+    assert code == 0, said
+    found = state(registry)
+    assert (found["champion"][1], found["previous"]) == ("better", (1, "first"))
+    assert registry.get(found["champion"][0]).tags["pixmill.promotion"] == "done"
+    assert [version.number for version in registry.versions() if version.is_pending] == []
+    if step != "move:1:before":
+        return
+    # Nobody waits for what is left of it.
+    assert "waiting for" not in end(start("whole", "promote", "alike", "--force", "--because", "to see"))[1]
+
+
+@pytest.mark.parametrize(
+    "step", ["register:1:after", "tag:2:after", "move:1:before", "move:1:after", "delete:1:before"]
+)
+def test_the_next_command_ends_a_rollback_that_was_killed(start, give, registry, step):
+    give()
+    give("better")
+    code, said = end(start(step, "rollback"))
+    assert code == -9, said
+    code, said = end(start("whole", "rollback", "--to", "1"))
+    assert code == 0, said
+    assert state(registry) == {"champion": (1, "first")}
+    if step != "move:1:before":
+        return
+    code, said = end(start("whole", "promote", "better"))
+    assert code == 0, said
+    found = state(registry)
+    assert (found["champion"][1], found["previous"]) == ("better", (1, "first"))
+    assert [version.number for version in registry.versions() if version.is_shown] == [found["champion"][0], 2, 1]
+
+
+def test_a_rollback_and_promotions_at_once(start, give, registry, tmp_path):
+    give()
+    give("alike", force=True, because="to see")
+    folder = tmp_path / "together"
+    folder.mkdir()
+    step = f"together:{folder}:4"
+    processes = [start(step, "promote", "better") for _ in range(2)] + [start(step, "rollback") for _ in range(2)]
+    ended = [end(process) for process in processes]
+    assert sorted(code for code, _ in ended) == [0, 1, 1, 1], ended
+    name = "better" if 0 in (code for code, _ in ended[:2]) else "first"
+    assert state(registry)["champion"][1] == name
+
+
+@pytest.mark.services
+@pytest.mark.postgresql
+def test_on_a_server_with_postgresql(start, project, tmp_path, tmp_path_factory, monkeypatch):
+    database = Postgresql(tmp_path_factory.mktemp("postgresql"))
+    database.start()
+    server = MlflowServer(tmp_path, database.uri)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
+    try:
+        server.start()
+        # The runs of the project's own database are not there.
+        shutil.rmtree(project / "mlruns", ignore_errors=True)
+        record_runs(MlflowClient(server.uri), tmp_path / "files")
+        registry = Registry(Workspace(project, project))
+        code, said = end(start("whole", "promote"))
+        assert (code, state(registry)) == (0, {"champion": (1, "first")}), said
+        compete(start, registry, tmp_path / "together")
+        code, said = end(start("whole", "rollback"))
+        assert (code, state(registry)) == (0, {"champion": (1, "first")}), said
+        server.kill()
+        code, said = end(start("whole", "promote", "better"))
+        assert code == 1
+        assert "does not respond" in said
+        assert "Traceback" not in said
+    finally:
+        server.kill()
+        database.stop()

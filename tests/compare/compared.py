@@ -23,7 +23,7 @@ from pixmill.compare.comparison import (
     StageChange,
     Step,
 )
-from pixmill.metrics.confidence import reliability
+from pixmill.metrics.confidence import coverage_curve, reliability
 from pixmill.metrics.significance import Difference, mcnemar
 
 NAMES = ("coat", "dress", "shirt", "shoe", "trouser")
@@ -102,13 +102,20 @@ def numbers(labels=NAMES, n=100, lost=6, gained=3, **more):
         "metric": "macro_f1",
         "margin": 0.02,
         "confidence": 0.95,
-        "metrics": {"accuracy": difference(0.9, 0.88), "macro_f1": difference(0.9, 0.8), "log_loss": difference(1, 4)},
+        "metrics": {
+            "accuracy": difference(0.9, 0.88),
+            "macro_f1": difference(0.9, 0.8),
+            "log_loss": difference(1, 4),
+            "coverage": difference(0.7, 0.8, 0.2),
+            "answered_accuracy": difference(0.97, 0.96),
+        },
         "per_class": per_class,
         "mcnemar": mcnemar(predicted[0] == actual, predicted[1] == actual),
         "steps": (Step("base on its own test split", 110, 0.91), Step("common images", n, 0.9), Step("model", n, 0.8)),
         "confusion": tuple(matrices),
         "flips": flips,
         "reliability": tuple(curves),
+        "coverage": tuple(coverage_curve(one, chosen == actual) for one, chosen in zip(sure, predicted, strict=True)),
     }
     return Numbers(**{**facts, **more})
 

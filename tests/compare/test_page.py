@@ -79,7 +79,8 @@ def test_classes_are_sorted_by_their_difference_and_significant_ones_marked(whol
 
 def test_a_cell_tells_both_counts_and_is_coloured_by_what_they_mean(whole):
     cells = re.findall(
-        r"var\(--(\w+)\) \d+%, transparent\)\">([-+]\d+)<small>(\d+) → (\d+)<", whole.replace("\N{MINUS SIGN}", "-")
+        r"var\(--(\w+)\) \d+%, transparent\)\">(?:<a [^>]*>)?([-+]\d+)(?:</a>)?<small>(\d+) → (\d+)<",
+        whole.replace("\N{MINUS SIGN}", "-"),
     )
     # Coats and shirts: two fewer are right, two more are taken for shirts.
     assert ("bad", "-2", "20", "18") in cells
@@ -95,14 +96,60 @@ def test_a_flip_has_its_image_both_predictions_and_the_actual_class(whole):
     assert 'alt="coat: base predicts coat, head shirt"' in card
 
 
+def cards_of(page, cell):
+    """Return the cards of a cell of the confusion matrix."""
+    return [
+        words(card)
+        for card in re.findall(r"<figure class=.card[^>]*>.*?</figure>", page, re.S)
+        if f"{cell} " in card or f'{cell}"' in card
+    ]
+
+
+def test_a_changed_cell_leads_to_its_images(whole):
+    matrix = whole[whole.index('class="matrix"') : whole.index('id="flips"')]
+    links = set(re.findall(r'href="#(cell-\d+-\d+)"', matrix))
+    assert links == set(re.findall(r'class="only" id="([^"]*)"', whole))
+    # Two of the coats, which the base gets right, are shirts to the head.
+    assert {"cell-0-0", "cell-0-2"} <= links
+    assert len(cards_of(whole, "cell-0-2")) == 2
+    for cell in links:
+        row, column = (NAMES[int(place)] for place in cell.split("-")[1:])
+        cards = cards_of(whole, cell)
+        assert cards
+        assert all(card.startswith(f"{row} ") and re.search(rf"(base|head): [✓✗] {column} ", card) for card in cards)
+        assert f"Only images of {row} that base or head predicts as {column}: {len(cards)}. Show all" in words(whole)
+        assert f"#{cell}:target ~ .gallery > :not(.{cell}) {{ display: none; }}" in whole
+
+
+def test_a_cell_without_cards_or_with_the_same_count_is_no_link():
+    made = comparison(numbers=numbers(n=400, lost=100, gained=0))
+    chosen = choose(made)
+    page = page_of(made, replace(chosen, lost=chosen.lost[:1]))
+    assert len(set(re.findall(r'href="#(cell-\d+-\d+)"', page))) == 2
+    assert "predicts as shirt: 1 of 20. Show all" in words(page)
+    swapped = numbers(lost=1, gained=0)
+    same = replace(swapped, confusion=(swapped.confusion[0], swapped.confusion[0].copy()))
+    assert 'href="#cell-' not in render_page(comparison(numbers=same))
+
+
 def test_curves_of_both_sides_share_a_chart(whole):
     charts = re.findall(r'<svg class="chart".*?</svg>', whole)
     assert [re.search('aria-label="([^"]*)"', chart)[1] for chart in charts] == [
         "Accuracy by confidence, of base and head",
+        "Accuracy against coverage, of base and head",
         "val loss of base and head",
         "val accuracy of base and head",
     ]
     assert all(chart.count('class="line l') == 2 for chart in charts)
+    # The thresholds of both.
+    assert charts[1].count("<circle") == 2
+    unmarked = numbers()
+    unmarked = replace(unmarked, metrics={"macro_f1": unmarked.decisive}, remark="No threshold.")
+    page = render_page(comparison(numbers=unmarked))
+    chart = re.search(r'<svg[^>]*aria-label="Accuracy against.*?</svg>', page)[0]
+    assert "<circle" not in chart
+    assert "No threshold." in words(page)
+    assert "A dot marks" not in words(page)
 
 
 @pytest.mark.parametrize(
@@ -189,4 +236,6 @@ def test_a_thousand_classes_and_thousands_of_flips_make_a_small_page():
     assert page.count("<figure") < 120
     assert "The other 980 classes" in page
     assert "The errors whose counts changed most, of 1,000 classes." in words(page)
+    assert len(page_links := set(re.findall(r'href="#(cell-[^"]*)"', page))) > 3
+    assert page_links <= set(re.findall(r'id="([^"]*)"', page))
     assert "and 2,982 more images" in page

@@ -53,7 +53,8 @@ def compare_revisions(
             verdict, sentence = give_verdict(numbers)
         except NotComparableError as reason:
             sentence = obstacle = str(reason)
-    gate = judge(after, numbers, params.review, confidence=params.evaluate.confidence, obstacle=obstacle)
+    level, draws = params.evaluate.confidence, params.evaluate.draws
+    gate = judge(after, numbers, params.review, confidence=level, draws=draws, obstacle=obstacle)
     revisions = (before, after) if before else (after,)
     missing = dict.fromkeys(sentence for revision in revisions for sentence in (*revision.missing, *revision.faults()))
     return Comparison(before, after, verdict, sentence, numbers, data, changes, gate, tuple(missing))

@@ -117,7 +117,8 @@ class Numbers:
         metric: The one that decides: ``review.metric``.
         margin: ``review.margin``.
         confidence: Level of the limits.
-        metrics: By name as in :func:`pixmill.metrics.scores.scores`, of calibrated probabilities.
+        metrics: By name as in :func:`pixmill.metrics.scores.scores`, of calibrated probabilities; and as in
+            :func:`pixmill.metrics.significance.paired_coverage`, if both models have a confidence threshold.
         per_class: By class.
         mcnemar: McNemar's test on these images.
         steps: The way from the base's result to the head's: other images, corrected labels, the model. Empty where both
@@ -127,6 +128,8 @@ class Numbers:
             prediction, highest first: ``id label base_predicted head_predicted base_confidence head_confidence
             base_loss head_loss``, and ``gained``, whether the head is right.
         reliability: Rows of :func:`pixmill.metrics.confidence.reliability` of base and head.
+        coverage: Rows of :func:`pixmill.metrics.confidence.coverage_curve` of base and head.
+        remark: Why only one of them could be measured at its confidence threshold; empty if both or neither could.
     """
 
     labels: tuple[str, ...]
@@ -142,6 +145,8 @@ class Numbers:
     confusion: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
     flips: pd.DataFrame
     reliability: tuple[pd.DataFrame, pd.DataFrame]
+    coverage: tuple[pd.DataFrame, pd.DataFrame] | None = None
+    remark: str = ""
 
     @property
     def decisive(self) -> Difference:

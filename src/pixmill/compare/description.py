@@ -239,7 +239,8 @@ def _metrics(numbers: Numbers) -> ComparisonSection:
     if not any(item.difference for item in numbers.metrics.values()) and numbers.flips.empty:
         return ComparisonSection(title, ())
     headings = ("metric", "base", "head", "difference", _interval(numbers), "")
-    return ComparisonSection(title, (*_table(headings, [*metric_rows(numbers).values()]), (mcnemar_line(numbers),)))
+    lines = (mcnemar_line(numbers), *([numbers.remark] if numbers.remark else []))
+    return ComparisonSection(title, (*_table(headings, [*metric_rows(numbers).values()]), lines))
 
 
 def _classes(numbers: Numbers, most: int) -> ComparisonSection:

@@ -6,26 +6,52 @@ neither kept nor broken but undecided, and a rule says how many test images woul
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
-from pixmill.compare.comparison import Gate, Numbers, Result, Revision, Rule, with_sign
-from pixmill.compare.numbers import LISTED, LOWER_IS_BETTER, METRIC_NAMES, images_needed
+import numpy as np
+
+from pixmill.compare.comparison import Gate, NotComparableError, Numbers, Result, Revision, Rule, with_sign
+from pixmill.compare.coverage import find_answered
+from pixmill.compare.numbers import (
+    LISTED,
+    LOWER_IS_BETTER,
+    METRIC_NAMES,
+    classes_of,
+    clusters_of,
+    images_needed,
+    split_answers,
+)
 from pixmill.core.params import ReviewParams
+from pixmill.core.params.review import ThresholdMetric
 from pixmill.core.words import join_names
+from pixmill.metrics.limits import accuracy_interval
 from pixmill.record.run_lookup import MlflowRun
 
 _UNDEFINED = {
     "recall": "has no test images",
     "precision": "was never predicted",
     "f1": "neither occurs nor is predicted",
+    "coverage": "its predictions cannot be read",
+    "answered_accuracy": "no test image is answered",
 }
+_AT_THRESHOLD = frozenset(get_args(ThresholdMetric))
+_NO_THRESHOLD = (
+    "undefined (the model has no confidence threshold: validation has too few images, or too many errors, to show "
+    "train.target_accuracy)"
+)
 _UNKNOWN: Result = "undecided"
 _UNREAD = "unknown, since plots/evaluate/full.json cannot be read (next: dvc repro)"
 _NO_RUN = "unknown, since MLflow has no run with these weights (next: pixmill sync, or set MLFLOW_TRACKING_URI)"
 
 
 def judge(
-    head: Revision, numbers: Numbers | None, review: ReviewParams, *, confidence: float, obstacle: str | None = None
+    head: Revision,
+    numbers: Numbers | None,
+    review: ReviewParams,
+    *,
+    confidence: float,
+    draws: int = 10_000,
+    obstacle: str | None = None,
 ) -> Gate:
     """Return the outcome of each limit that is set.
 
@@ -34,10 +60,13 @@ def judge(
         numbers: The comparison with the base; ``None`` if there is none.
         review: The limits.
         confidence: Level of the confidence intervals among the head's metrics.
+        draws: Number of bootstrap samples for the interval of its coverage, which its metrics lack.
         obstacle: Why there is a base but no comparison, as :class:`pixmill.compare.comparison.NotComparableError` says:
             then ``review.max_drop`` is undecided. Without a base it does not apply.
     """
     metrics = head.metrics if head.metrics and head.metrics.get("n") else None
+    if metrics is not None and "coverage" in review.min:
+        metrics = {**metrics, **_measure_coverage(head, confidence, draws)}
     rules = (
         *_of_all(metrics, review, confidence),
         *_of_each_class(metrics, review, confidence),
@@ -60,10 +89,26 @@ def _of_all(metrics: Mapping[str, Any] | None, review: ReviewParams, level: floa
     bounds = [*(("min", *item) for item in review.min.items()), *(("max", *item) for item in review.max.items())]
     for key, name, limit in bounds:
         text, result, needed = _UNREAD, _UNKNOWN, None
-        if metrics is not None:
+        if metrics is not None and name in _AT_THRESHOLD and not metrics.get("threshold"):
+            text = _NO_THRESHOLD
+        elif metrics is not None:
             text, result, needed = _check_limit(metrics, name, limit, key == "min", level, metrics["n"])
         bound = f"at {'least' if key == 'min' else 'most'} {limit:g}"
         yield _rule(f"{key}.{name}", f"{METRIC_NAMES[name]} {text}", bound, result, needed)
+
+
+def _measure_coverage(head: Revision, level: float, draws: int) -> dict[str, float]:
+    """Return the coverage of the head's own test split with its limits; nothing if it has no such predictions."""
+    try:
+        own = split_answers(head, classes_of(head))
+    except NotComparableError:
+        return {}
+    answered = find_answered(head, own.ids, own.values)
+    if answered is None or own.ids.empty:
+        return {}
+    clusters = clusters_of((head.manifest,), own.ids)
+    low, high = accuracy_interval(answered, clusters, draws=draws, confidence=level)
+    return {"coverage": float(np.mean(answered)), "coverage_low": low, "coverage_high": high}
 
 
 def _of_each_class(metrics: Mapping[str, Any] | None, review: ReviewParams, level: float) -> Iterator[Rule]:

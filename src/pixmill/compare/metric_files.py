@@ -21,6 +21,10 @@ _COLUMNS = 100
 """The most bytes, and columns, of training curves."""
 
 _Number = Annotated[float, Field(allow_inf_nan=False)] | None
+_Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None
+
+_ENDS = ("", "_low", "_high")
+"""Of the names of a figure and its limits."""
 
 
 @functools.cache
@@ -35,7 +39,11 @@ def _metrics_model() -> type[BaseModel]:
         per_class=(dict[str, dict[str, _Number]] | None, None),
         temperature=(_Number, None),
         calibrated=(dict[str, _Number] | None, None),
-        **{f"{name}{end}": (_Number, None) for name in METRIC_NAMES for end in ("", "_low", "_high")},  # type: ignore[call-overload]
+        threshold=(_Share, None),
+        **{f"{name}{end}": (_Number, None) for name in METRIC_NAMES for end in _ENDS},  # type: ignore[call-overload]
+        **{
+            f"answered_accuracy{end}": (_Share, Field(None, validation_alias=f"covered_accuracy{end}")) for end in _ENDS
+        },
     )
     return model
 

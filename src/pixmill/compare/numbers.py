@@ -12,10 +12,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from pixmill.compare.comparison import ClassNumbers, NotComparableError, Numbers, Revision, Step, Verdict, with_sign
+from pixmill.compare.coverage import compare_coverage
 from pixmill.core.params import EvaluateParams, ReviewParams
 from pixmill.core.words import count, join_names
 from pixmill.evaluate.predictions import class_indices
-from pixmill.metrics.confidence import reliability
+from pixmill.metrics.confidence import coverage_curve, reliability
 from pixmill.metrics.probabilities import losses, normalise
 from pixmill.metrics.scores import class_scores, scores
 from pixmill.metrics.significance import Difference, holm, mcnemar, paired_differences
@@ -32,6 +33,8 @@ METRIC_NAMES = {
     "pr_auc": "PR AUC",
     "log_loss": "log loss",
     "ece": "calibration error",
+    "coverage": "coverage",
+    "answered_accuracy": "accuracy of answered images",
 }
 """What people call the metrics, within a sentence."""
 
@@ -87,6 +90,8 @@ def compare_numbers(base: Revision, head: Revision, review: ReviewParams, evalua
             f"both {_name(base)} and {_name(head)}."
         )
     predicted = first.argmax(axis=1), second.argmax(axis=1)
+    right = predicted[0] == actual, predicted[1] == actual
+    answered, remark = compare_coverage((base, head), ids, (first, second), right, clusters, evaluate)
     return Numbers(
         labels=labels,
         n=len(ids),
@@ -94,13 +99,15 @@ def compare_numbers(base: Revision, head: Revision, review: ReviewParams, evalua
         metric=review.metric,
         margin=review.margin,
         confidence=evaluate.confidence,
-        metrics=overall,
+        metrics={**overall, **answered},
         per_class=_per_class(actual, *predicted, labels, of_class),
-        mcnemar=mcnemar(predicted[0] == actual, predicted[1] == actual),
+        mcnemar=mcnemar(*right),
         steps=_steps(base, head, before, after, ids, review.metric),
         confusion=(_confusion(actual, predicted[0], len(labels)), _confusion(actual, predicted[1], len(labels))),
         flips=_flips(common, first, labels),
         reliability=(reliability(actual, first), reliability(actual, second)),
+        coverage=(coverage_curve(first.max(axis=1), right[0]), coverage_curve(second.max(axis=1), right[1])),
+        remark=remark,
     )
 
 

@@ -1,12 +1,12 @@
 """The page ``reports/compare.html``: whether a change matters, what it did, and why."""
 
-from functools import partial
+import math
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from pixmill.compare.comparison import Comparison, DataDifference, Numbers, Revision, with_sign
+from pixmill.compare.confusion import ConfusionChange
 from pixmill.compare.description import (
     FLIPPED,
     NONE,
@@ -29,15 +29,12 @@ from pixmill.compare.metric_files import read_curves
 from pixmill.compare.sheet import ImageSelection
 from pixmill.metrics.significance import Difference
 from pixmill.pages import base
-from pixmill.pages.base.chart import READABLE, shade
+from pixmill.pages.base.chart import READABLE
 from pixmill.split import straddling
 from pixmill.validate.reasons import REASONS, word
 
 _COLOURS = {"better": "good", "worse": "bad", "same": "", "pass": "good", "fail": "bad"}
 """Of the badges; that of all other words warns."""
-
-_CHANGED_CELLS = 40
-"""Cells in that list."""
 
 _CLASSES = 20
 """Classes that are shown unfolded, those that changed most."""
@@ -63,8 +60,7 @@ def render_page(comparison: Comparison, chosen: ImageSelection) -> str:
         of_numbers = {
             "metrics": _metrics(numbers),
             "classes": _classes(numbers),
-            "cell": partial(_cell, numbers),
-            "cells": _confusion_changes(numbers),
+            "confusion": ConfusionChange(numbers, [*chosen.lost, *chosen.gained]),
             "flipped": [
                 (FLIPPED[False], chosen.lost, numbers.mcnemar.lost),
                 (FLIPPED[True], chosen.gained, numbers.mcnemar.gained),
@@ -72,6 +68,7 @@ def render_page(comparison: Comparison, chosen: ImageSelection) -> str:
             "mcnemar": mcnemar_line(numbers),
             "steps": steps_section(numbers).parts,
             "reliability": _reliability(numbers),
+            "coverage": _coverage(numbers),
         }
     return base.render_page(
         "pixmill.compare",
@@ -139,36 +136,6 @@ def _interval(item: Difference, extent: float, change: str, margin: float = 0.0)
     return base.interval_svg(item.low, item.difference, item.high, extent=extent, name=name, kind=kind, margin=margin)
 
 
-def _cell(numbers: Numbers, row: int, column: int) -> dict[str, Any]:
-    """Return counts, colour and shade of a cell; shades go by the share of the row that changed."""
-    before, after = (int(matrix[row, column]) for matrix in numbers.confusion)
-    images = max(1, *(int(matrix[row].sum()) for matrix in numbers.confusion))
-    return {
-        "base": before,
-        "head": after,
-        "difference": after - before,
-        "kind": "good" if (after > before) == (row == column) else "bad",
-        "depth": shade(abs(after - before) / images),
-    }
-
-
-def _confusion_changes(numbers: Numbers) -> ComparisonTable | None:
-    """Return the errors whose counts changed, those most first."""
-    difference = numbers.confusion[1] - numbers.confusion[0]
-    np.fill_diagonal(difference, 0)
-    places = np.argwhere(difference)
-    order = np.argsort(-np.abs(difference[tuple(places.T)]), kind="stable")[:_CHANGED_CELLS]
-    rows = [
-        (
-            *(base.shorten(numbers.labels[place], 60) for place in (row, column)),
-            *(f"{matrix[row, column]:,}" for matrix in numbers.confusion),
-            with_sign(int(difference[row, column]), 0),
-        )
-        for row, column in places[order]
-    ]
-    return ComparisonTable(("actual class", "predicted as", "base", "head", "change"), tuple(rows)) if rows else None
-
-
 def _reliability(numbers: Numbers) -> str:
     tables = dict(zip(("base", "head"), numbers.reliability, strict=True))
     return base.lines_svg(
@@ -177,6 +144,25 @@ def _reliability(numbers: Numbers) -> str:
         x_label="confidence",
         y_low=0.0,
         dots={revision: list(rows["n"] / rows["n"].max()) for revision, rows in tables.items()},
+    )
+
+
+def _coverage(numbers: Numbers) -> str | None:
+    if numbers.coverage is None:
+        return None
+    tables = dict(zip(("base", "head"), numbers.coverage, strict=True))
+    marks = {}
+    if "answered_accuracy" in numbers.metrics:
+        share, accuracy = numbers.metrics["coverage"], numbers.metrics["answered_accuracy"]
+        marks = {"base": (share.first, accuracy.first), "head": (share.second, accuracy.second)}
+    lowest = min(float(rows["accuracy"].min()) for rows in tables.values())
+    return base.lines_svg(
+        {revision: list(zip(rows["coverage"], rows["accuracy"], strict=True)) for revision, rows in tables.items()},
+        name="Accuracy against coverage, of base and head",
+        x_label="coverage",
+        # A quarter of the axis is a round number.
+        y_low=max(0.0, math.floor(lowest * 5 - 0.25) / 5),
+        marks=marks,
     )
 
 

@@ -14,10 +14,11 @@ import pyarrow.parquet as pq
 
 from pixmill.state.documents import MalformedError
 
-Kind = Literal["key", "text", "text?", "number", "number?"]
+Kind = Literal["key", "text", "text?", "number", "number?", "flag?"]
 """Of a column: ``key`` is a text that is never null, and not twice if it is ``id``; ``?`` may be absent."""
 
 _TEXTS = ("key", "text", "text?")
+_WORDS = {"number": "numbers", "flag": "true and false"}
 
 _ROWS = 1_000_000
 _COLUMNS = 12_000
@@ -105,13 +106,13 @@ def _kinds(schema: pa.Schema, footer: pq.FileMetaData, columns: Mapping[str, Kin
         leaf, type_ = footer.schema.column(schema.names.index(name)), schema.field(name).type
         if pa.types.is_dictionary(type_):
             type_ = type_.value_type
-        number = pa.types.is_integer(type_) or pa.types.is_floating(type_)
         text = pa.types.is_string(type_) or pa.types.is_large_string(type_)
-        fits = pa.types.is_null(type_) or (number if kind.startswith("number") else text)
+        fits = pa.types.is_null(type_) or {
+            "number": pa.types.is_integer(type_) or pa.types.is_floating(type_),
+            "flag": pa.types.is_boolean(type_),
+        }.get(kind.removesuffix("?"), text)
         if not fits or leaf.max_repetition_level or leaf.max_definition_level > 1:
-            raise MalformedError(
-                f"has {type_} in {name[:60]}, not {'numbers' if kind.startswith('number') else 'texts'}"
-            )
+            raise MalformedError(f"has {type_} in {name[:60]}, not {_WORDS.get(kind.removesuffix('?'), 'texts')}")
     return found
 
 

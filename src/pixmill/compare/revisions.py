@@ -31,7 +31,12 @@ _WEIGHTS = "artifacts/train/model.weights.h5"
 _TABLES: dict[str, tuple[str, dict[str, Kind]]] = {
     "predictions": (
         "artifacts/evaluate/predictions.parquet",
-        {"id": "key", "split": "key", "label": "key", "predicted": "key", "loss": "number", "p_*": "number"},
+        {
+            **dict.fromkeys(("id", "split", "label", "predicted"), "key"),
+            "loss": "number",
+            "p_*": "number",
+            "unlike": "flag?",
+        },
     ),
     "manifest": (
         "artifacts/split/manifest.parquet",

@@ -8,13 +8,16 @@ import numpy.typing as npt
 
 from pixmill.metrics.limits import alike_at_least
 from pixmill.metrics.probabilities import normalise
-from pixmill.metrics.resampling import group_numbers, percentiles, resampled_scores
+from pixmill.metrics.resampling import SEED, group_numbers, percentiles, resampled_scores
 from pixmill.metrics.scores import among_top, scores
 
 Drawn = npt.NDArray[np.float64]
 
 _DIGITS = 12
 """Differences are rounded to as many: equal metrics may differ by 1e-17, as they are sums in another order."""
+
+_CELLS = 4_000_000
+"""Numbers per chunk of draws, 32 MB."""
 
 _SEED = 19350101
 """Any fixed number: the same images give the same result on every machine."""
@@ -167,6 +170,68 @@ def paired_differences(
         share = judge.unobserved_share(members | claims[0] | claims[1])
         f1.append(judge.difference(one, other, gaps, claims[0] != claims[1], 2 * share / (1 + share)))
     return overall, f1
+
+
+def paired_coverage(
+    right: Sequence[npt.NDArray[np.bool_]],
+    answered: Sequence[npt.NDArray[np.bool_]],
+    groups: npt.ArrayLike,
+    *,
+    draws: int,
+    confidence: float,
+    identical: bool,
+) -> dict[str, Difference]:
+    """Return the differences in how many images two models answer, and in how many of their answers are right.
+
+    ``coverage`` is the share of the images that a model answers; ``answered_accuracy`` that of its own answers that are
+    right. Both are of the same draws of groups, and limits and p-values are as in :func:`paired_differences`. Where too
+    few groups differ, the limits of the accuracy allow for the share of those that either model answers: whatever one
+    does there, it changes the accuracy by no more.
+
+    Args:
+        right: Whether each model's prediction is correct, shape (images,) each.
+        answered: Whether each model answers the image, shape (images,) each.
+        groups: Each image's group, shape (images,); near-duplicates share one.
+        draws: Number of bootstrap samples.
+        confidence: Confidence level, > 0 and < 1, such as 0.95.
+        identical: Whether the models are the same, so that no other image could tell them apart.
+
+    Returns:
+        By name; without the accuracy if a model answers no image.
+
+    >>> import numpy as np
+    >>> right, answered = np.arange(40) < 38, [np.arange(40) < 10, np.arange(40) < 40]
+    >>> found = paired_coverage([right] * 2, answered, range(40), draws=1000, confidence=0.95, identical=False)
+    >>> {name: (item.first, item.second) for name, item in found.items()}
+    {'coverage': (0.25, 1.0), 'answered_accuracy': (1.0, 0.95)}
+    """
+    judge = _Judge(group_numbers(groups), confidence, identical)
+    hits = [correct & sure for correct, sure in zip(right, answered, strict=True)]
+    columns = [np.ones(len(judge.group_of)), *answered, *hits]
+    sums = np.stack([np.bincount(judge.group_of, weights=column) for column in columns])
+    # Groups with the same sums are interchangeable, so only the count of each kind is drawn.
+    kinds, count = np.unique(sums, axis=1, return_counts=True)
+    generator = np.random.Generator(np.random.PCG64(SEED))
+    most = max(1, _CELLS // len(count))
+    chunks = [
+        kinds @ generator.multinomial(count.sum(), count / count.sum(), size=min(most, draws - start)).T
+        for start in range(0, draws, most)
+    ]
+    differ = {"coverage": answered[0] != answered[1]}
+    differ["answered_accuracy"] = differ["coverage"] | (hits[0] != hits[1])
+    among = {"coverage": np.ones(len(judge.group_of), bool), "answered_accuracy": answered[0] | answered[1]}
+    found = {}
+    with np.errstate(invalid="ignore"):
+        for name, part, of in (("coverage", slice(1, 3), slice(0, 1)), ("answered_accuracy", slice(3, 5), slice(1, 3))):
+            values = (kinds @ count)[part] / (kinds @ count)[of]
+            drawn = np.concatenate([chunk[part] / chunk[of] for chunk in chunks], axis=1)
+            first, second = (None if np.isnan(value) else float(value) for value in values)
+            item = judge.difference(
+                first, second, drawn[1] - drawn[0], differ[name], judge.unobserved_share(among[name])
+            )
+            if item is not None:
+                found[name] = item
+    return found
 
 
 @dataclass(frozen=True)

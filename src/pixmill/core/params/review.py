@@ -10,6 +10,9 @@ HighMetric = Literal["macro_f1", "accuracy", "balanced_accuracy", "weighted_f1",
 LowMetric = Literal["log_loss", "ece"]
 """Metrics that are better when lower."""
 
+ThresholdMetric = Literal["coverage", "answered_accuracy"]
+"""The share of images that a model answers at its confidence threshold, and the accuracy of these answers."""
+
 ClassMetric = Literal["f1", "precision", "recall"]
 Loss = Annotated[float, Field(ge=0, le=100)]
 Amount = Annotated[float, Field(ge=0, le=1_000_000)]
@@ -39,8 +42,11 @@ class ReviewParams(Section):
         "null: any amount.",
         examples=[0.01],
     )
-    min: dict[HighMetric, Share] = Field(
-        default={}, description="Gate: smallest values of metrics on the test split.", examples=[{"accuracy": 0.85}]
+    min: dict[Literal[HighMetric, ThresholdMetric], Share] = Field(
+        default={},
+        description="Gate: smallest values of metrics on the test split; `coverage` is the share of images that are "
+        "answered at the model's confidence threshold, `answered_accuracy` the accuracy of these answers.",
+        examples=[{"accuracy": 0.85}],
     )
     max: dict[LowMetric, Loss] = Field(
         default={}, description="Gate: largest values of metrics on the test split.", examples=[{"log_loss": 0.5}]

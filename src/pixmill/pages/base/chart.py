@@ -78,6 +78,7 @@ def lines_svg(
     rule: float | None = None,
     dots: Mapping[str, Sequence[float]] | None = None,
     mark: Point | None = None,
+    marks: Mapping[str, Point] | None = None,
 ) -> str:
     """Return an ``<svg>`` element with one line per series.
 
@@ -94,6 +95,7 @@ def lines_svg(
         rule: Where on the x axis a vertical line stands.
         dots: Weight of each point, from 0 to 1, drawn as the area of a dot, together with a diagonal.
         mark: A point to ring.
+        marks: A point of some series to draw as a large dot.
     """
     left, right, floor = 64 if y_label else 46, _WIDTH - _RIGHT, _HEIGHT - _BOTTOM
     is_logarithmic = bool(x_ticks)
@@ -134,6 +136,8 @@ def lines_svg(
     for place, (title, line) in enumerate(lines.items()):
         weights = dots[title] if dots else ()
         circles = [_circle(*point, 2 + 5 * weight**0.5) for point, weight in zip(at(line), weights, strict=False)]
+        if marks and title in marks:
+            circles += [_circle(*point, 6) for point in at([marks[title]])]
         drawn = _path(at(line), end="h0") if line else ""  # A round cap shows a single point.
         parts.append(_group(title, [drawn, *circles], f"line l{place}"))
     if mark is not None:

@@ -23,7 +23,7 @@ validate: {}
 split: {salt: a}
 train: {epochs: 3}
 evaluate: {draws: 100}
-review: {min: {accuracy: 0.5}, min_per_class: {recall: 0.1}}
+review: {min: {accuracy: 0.5, coverage: 0.1, answered_accuracy: 0.1}, min_per_class: {recall: 0.1}}
 """
 
 PREDICTIONS = "artifacts/evaluate/predictions.parquet"
@@ -221,6 +221,11 @@ MALFORMED: dict[str, dict[str, Any]] = {
     "metrics: 40 MB": {METRICS: '{"a": [' + "[]," * 13_000_000 + "1]}"},
     "metrics: NaN": {METRICS: metrics(accuracy=float("nan"))},
     "metrics: a huge number": {METRICS: metrics(accuracy=10**400, n=10**400)},
+    "metrics: a threshold that is a text": {METRICS: metrics(threshold="0.9")},
+    "metrics: a threshold that is not a number": {METRICS: metrics(threshold=float("nan"))},
+    "metrics: a huge threshold": {METRICS: metrics(threshold=0).replace('"threshold": 0', '"threshold": 1e400')},
+    "metrics: a negative threshold": {METRICS: metrics(threshold=-1)},
+    "metrics: an accuracy of 200 %": {METRICS: metrics(threshold=0.5, covered_accuracy=2)},
     "metrics: a class is a number": {METRICS: metrics(per_class={"coat": 1})},
     # predictions
     "predictions: no Parquet": {PREDICTIONS: b"no table"},
@@ -233,6 +238,7 @@ MALFORMED: dict[str, dict[str, Any]] = {
     "predictions: labels are structs": {PREDICTIONS: predictions(label=[{"a": 1}] * 8)},
     "predictions: labels are null": {PREDICTIONS: predictions(label=pa.array([None] * 8, pa.string()))},
     "predictions: probabilities are texts": {PREDICTIONS: predictions(p_coat=["a"] * 8)},
+    "predictions: images are unlike by a number": {PREDICTIONS: predictions(unlike=[2] * 8)},
     "predictions: without a loss": {PREDICTIONS: predictions(loss=None)},
     # manifest and pairs
     "manifest: without a verdict": {MANIFEST: manifest(verdict=None)},
@@ -259,6 +265,9 @@ HARMLESS: dict[str, dict[str, Any]] = {
         METRICS: metrics(per_class={"\x1b[31m": {"recall": 0.01, "recall_low": 0.0, "recall_high": 0.02}, "@all": {}})
     },
     "metrics: absent": {METRICS: None},
+    "metrics: a threshold above all": {METRICS: metrics(threshold=1, coverage=1e300, covered_accuracy=1)},
+    "metrics: no image is answered": {METRICS: metrics(threshold=0.4), PREDICTIONS: predictions(unlike=[True] * 8)},
+    "predictions: unlike is null": {PREDICTIONS: predictions(unlike=pa.nulls(8))},
     "predictions: NaN": {PREDICTIONS: predictions(p_coat=[float("nan")] * 8)},
     "predictions: no images": {
         PREDICTIONS: predictions(

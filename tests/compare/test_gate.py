@@ -7,8 +7,10 @@ import pytest
 from pixmill.compare.comparison import Gate, Numbers, Revision
 from pixmill.compare.gate import judge
 from pixmill.core.params import ReviewParams
+from pixmill.metrics.limits import accuracy_interval
 from pixmill.metrics.significance import Difference, mcnemar
 from pixmill.record.run_lookup import MlflowRun
+from tests.compare.made_revisions import make_predictions, make_revision
 
 METRICS = {
     "n": 200,
@@ -90,6 +92,73 @@ def test_an_absolute_limit(limits: dict, result: str, sentence: str) -> None:
     ((key, value),) = limits.items()
     assert rule.name == (f"review.{key}.{next(iter(value))}" if isinstance(value, dict) else f"review.{key}")
     assert rule.needed == (1700 if "1,700" in sentence else None)
+
+
+ANSWERED = {
+    "threshold": 0.7,
+    "coverage": 0.6,
+    "answered_accuracy": 0.96,
+    "answered_accuracy_low": 0.93,
+    "answered_accuracy_high": 0.99,
+}
+
+
+def answering(images=200, sure=160, **more) -> Revision:
+    """Return a revision that is sure of some of its images, the last ten of which are unlike all of training."""
+    actual = np.arange(images) % 3
+    table = make_predictions(actual, actual, certainty=np.where(np.arange(images) < sure, 0.9, 0.5))
+    return make_revision(table.assign(unlike=pd.array(np.arange(images) >= images - 10)), **more)
+
+
+@pytest.mark.parametrize(("limit", "result"), [(0.7, "pass"), (0.8, "undecided"), (0.9, "fail")])
+def test_coverage_is_measured_on_the_heads_own_predictions_with_its_limits(limit, result):
+    head = answering(metrics={**METRICS, **ANSWERED})
+    found = gate(head, min={"coverage": limit})
+    low, high = accuracy_interval(np.arange(200) < 160, np.arange(200), draws=10_000, confidence=0.95)
+    assert found.result == result
+    sentence = f"coverage 0.800 (95 % CI {low:.3f} to {high:.3f}), at least {limit:g}: {result}"
+    assert found.rules[0].sentence.startswith(sentence)
+    # Images that are unlike those of training get no answer, however sure.
+    unlike = gate(answering(sure=200, metrics={**METRICS, **ANSWERED}), min={"coverage": limit})
+    assert unlike.rules[0].sentence.startswith("coverage 0.950 (")
+
+
+def test_near_duplicates_are_answered_together():
+    clusters = pd.DataFrame({"id": [f"image-{place:05d}" for place in range(200)]})
+    clusters["cluster"] = [str(place // 20) for place in range(200)]
+    head = {"metrics": {**METRICS, **ANSWERED}}
+    limits = {"min": {"coverage": 0.7}}
+    assert gate(answering(**head), **limits).result == "pass"
+    assert gate(answering(manifest=clusters, **head), **limits).result == "undecided"
+
+
+@pytest.mark.parametrize(("limit", "result"), [(0.9, "pass"), (0.95, "undecided"), (0.995, "fail")])
+def test_the_accuracy_of_answers_is_the_recorded_one(limit, result):
+    found = gate(revision({**METRICS, **ANSWERED}), min={"answered_accuracy": limit})
+    assert found.result == result
+    assert found.rules[0].name == "review.min.answered_accuracy"
+    assert found.rules[0].sentence.startswith(
+        f"accuracy of answered images 0.960 (95 % CI 0.930 to 0.990), at least {limit:g}: {result}"
+    )
+
+
+@pytest.mark.parametrize("threshold", [{}, {"threshold": None}, {"threshold": 0.0}])
+def test_without_a_threshold_what_is_answered_is_undecided(threshold):
+    found = gate(answering(metrics={**METRICS, **threshold}), min={"coverage": 0.1, "answered_accuracy": 0.1})
+    assert [rule.result for rule in found.rules] == ["undecided"] * 2
+    assert found.rules[0].sentence == (
+        "coverage undefined (the model has no confidence threshold: validation has too few images, or too many errors, "
+        "to show train.target_accuracy), at least 0.1: undecided"
+    )
+
+
+def test_coverage_without_predictions_has_no_limits_and_is_undecided():
+    (rule,) = gate(revision({**METRICS, **ANSWERED}), min={"coverage": 0.1}).rules
+    assert rule.sentence == "coverage 0.600 (without a confidence interval), at least 0.1: undecided"
+    silent = {**ANSWERED, "coverage": 0.0, **dict.fromkeys(list(ANSWERED)[2:])}
+    (rule,) = gate(revision({**METRICS, **silent}), min={"answered_accuracy": 0.1}).rules
+    assert "undefined (no test image is answered)" in rule.sentence
+    assert rule.result == "undecided"
 
 
 def test_classes_that_fail_are_named_and_those_that_cannot_be_told() -> None:

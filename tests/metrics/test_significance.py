@@ -10,7 +10,7 @@ from scipy.stats import binomtest, false_discovery_control, fisher_exact
 
 from pixmill.metrics.limits import score_limits
 from pixmill.metrics.scores import scores
-from pixmill.metrics.significance import holm, mcnemar, paired_differences, worse_than_rest
+from pixmill.metrics.significance import holm, mcnemar, paired_coverage, paired_differences, worse_than_rest
 
 
 def models(gained, lost, same=5):
@@ -112,6 +112,91 @@ def test_near_duplicates_widen_the_limits_of_a_difference():
 def test_models_that_are_alike_are_called_different_as_rarely_as_it_says():
     different = [compared(*two(120, step=0, seed=seed), draws=300)["log_loss"].p < 0.05 for seed in range(60)]
     assert np.mean(different) < 0.12
+
+
+def answers(images, *, seed=1, share=0.5, right=0.9):
+    """Return what two models are right of and answer, independently."""
+    generator = np.random.default_rng(seed)
+    return generator.random((2, images)) < right, generator.random((2, images)) < share
+
+
+def answering(right, answered, *, groups=None, draws=4000, identical=False):
+    groups = np.arange(len(right[0])) if groups is None else groups
+    return paired_coverage(right, answered, groups, draws=draws, confidence=0.95, identical=identical)
+
+
+def test_coverage_and_accuracy_of_answers_are_resampled_together():
+    right, answered = answers(300)
+    groups = np.arange(300) // 2
+    found = answering(right, answered, groups=groups)
+    generator, drawn = np.random.default_rng(3), {name: [] for name in found}
+    for _ in range(4000):
+        chosen = np.concatenate([[2 * group, 2 * group + 1] for group in generator.integers(150, size=150)])
+        shares = [sure[chosen].mean() for sure in answered]
+        accuracies = [hit[chosen][sure[chosen]].mean() for hit, sure in zip(right, answered, strict=True)]
+        for name, pair in (("coverage", shares), ("answered_accuracy", accuracies)):
+            drawn[name].append(pair[1] - pair[0])
+    for name, row in found.items():
+        assert (row.low, row.high) == pytest.approx(np.quantile(drawn[name], [0.025, 0.975]), abs=0.008)
+    assert found["coverage"].first == answered[0].mean()
+    assert found["answered_accuracy"].second == pytest.approx(right[1][answered[1]].mean())
+
+
+def test_a_model_answers_as_it_does_itself():
+    right, answered = answers(40)
+    same = [right[0]] * 2, [answered[0]] * 2
+    for row in answering(*same, identical=True).values():
+        assert (row.difference, row.low, row.high, row.p) == (0, 0, 0, 1)
+    # Another model that answers these images alike may not answer all others so.
+    found = answering(*same)
+    assert found["coverage"].high == -found["coverage"].low == pytest.approx(1 - 0.025 ** (1 / 40))
+    assert found["answered_accuracy"].high == pytest.approx(1 - 0.025 ** (1 / answered[0].sum()))
+
+
+def test_a_model_that_answers_nothing_has_no_accuracy():
+    right, answered = answers(40)
+    found = answering(right, [answered[0], np.zeros(40, bool)])
+    assert [*found] == ["coverage"]
+    assert found["coverage"].second == 0
+    assert found["coverage"].high < 0
+
+
+def test_few_answers_that_some_draws_lack_still_have_limits():
+    right, answered = np.ones((2, 50), bool), np.zeros((2, 50), bool)
+    answered[0, :2], answered[1, :30] = True, True
+    row = answering(right, answered)["answered_accuracy"]
+    assert (row.first, row.second) == (1, 1)
+    assert row.low <= 0 <= row.high
+
+
+def test_a_few_groups_are_not_enough_to_tell():
+    right, answered = np.ones((2, 100), bool), np.ones((2, 100), bool)
+    answered[1, :5] = False
+    assert answering(right, answered)["coverage"].high > 0
+    answered[1, :8] = False
+    row = answering(right, answered)["coverage"]
+    assert row.high < 0
+    # Eight images of one group are one.
+    assert answering(right, answered, groups=np.maximum(np.arange(100), 7))["coverage"].high > 0
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(1, 5))
+def test_the_other_model_first_is_the_mirror_of_coverage(seed, images, size):
+    right, answered = answers(images, seed=seed)
+    groups = np.arange(images) // size
+    found, mirror = (answering(right[::step], answered[::step], groups=groups, draws=200) for step in (1, -1))
+    assert found.keys() == mirror.keys()
+    for name, row in found.items():
+        assert row.difference == -mirror[name].difference
+        assert row.low <= row.difference <= row.high
+        assert max(abs(row.low), abs(row.high)) <= 1
+
+
+def test_equal_coverages_are_called_different_as_rarely_as_it_says():
+    found = [answering(*answers(200, seed=seed), draws=400) for seed in range(400)]
+    for name in ("coverage", "answered_accuracy"):
+        wrong = sum(row[name].low > 0 or row[name].high < 0 for row in found)
+        assert 6 <= wrong <= 36
 
 
 def test_another_number_of_classes_is_refused():

@@ -32,6 +32,9 @@ def _metrics_model() -> type[BaseModel]:
     """Return the model of the figures in ``full.json`` that a comparison uses."""
     from pixmill.compare.numbers import METRIC_NAMES
 
+    figures: dict[str, Any] = {f"{name}{end}": (_Number, None) for name in METRIC_NAMES for end in _ENDS}
+    for end in _ENDS:
+        figures[f"answered_accuracy{end}"] = (_Share, Field(None, validation_alias=f"covered_accuracy{end}"))
     model: type[BaseModel] = create_model(
         "_METRICS",
         __config__=ConfigDict(strict=True, extra="ignore"),
@@ -40,10 +43,7 @@ def _metrics_model() -> type[BaseModel]:
         temperature=(_Number, None),
         calibrated=(dict[str, _Number] | None, None),
         threshold=(_Share, None),
-        **{f"{name}{end}": (_Number, None) for name in METRIC_NAMES for end in _ENDS},  # type: ignore[call-overload]
-        **{
-            f"answered_accuracy{end}": (_Share, Field(None, validation_alias=f"covered_accuracy{end}")) for end in _ENDS
-        },
+        **figures,
     )
     return model
 

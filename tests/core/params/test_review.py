@@ -10,6 +10,7 @@ from pixmill.core.params import ReviewParams, load_params, parse_params
 from tests.command import run_pixmill
 
 REST = "classes: [coat, dress]\nscrape: {snapshot: '2026-11-20'}\n"
+ANSWERED = "coverage, answered_accuracy"
 HIGH = "macro_f1, accuracy, balanced_accuracy, weighted_f1, roc_auc, pr_auc"
 
 
@@ -24,6 +25,8 @@ def test_all_limits_can_be_set() -> None:
     )
     assert (review.min, review.max) == ({"accuracy": 0.85, "macro_f1": 0.8}, {"log_loss": 2.5, "ece": 0.1})
     assert (review.max_drop, review.min_per_class, review.max_megabytes) == (0.05, {"recall": 0.7}, 20)
+    answered = {"coverage": 0.8, "answered_accuracy": 0.95}
+    assert parsed(f"{{min: {answered}}}").min == answered
     assert parsed("{max_drop: null}").max_drop is None
     assert parsed("{}").max_drop == "significant"
 
@@ -34,8 +37,12 @@ def test_all_limits_can_be_set() -> None:
         ("{metric: f1}", f"review.metric: expected one of {HIGH}, log_loss, ece, received 'f1'"),
         ("{max_drop: 5}", "review.max_drop: expected a number from 0 to 1 or significant or null, received 5"),
         ("{min: {accuracy: high}}", "review.min.accuracy: expected a number from 0 to 1, received 'high'"),
-        ("{min: {acuracy: 0.8}}", f"review.min.acuracy: expected one of {HIGH}, received 'acuracy'"),
-        ("{min: 0.8}", f"review.min: expected a mapping from any of {HIGH} to a number from 0 to 1, received 0.8"),
+        ("{min: {acuracy: 0.8}}", f"review.min.acuracy: expected one of {HIGH}, {ANSWERED}, received 'acuracy'"),
+        (
+            "{min: 0.8}",
+            f"review.min: expected a mapping from any of {HIGH}, {ANSWERED} to a number from 0 to 1, received 0.8",
+        ),
+        ("{metric: coverage}", f"review.metric: expected one of {HIGH}, log_loss, ece, received 'coverage'"),
         ("{max: {accuracy: 0.8}}", "review.max.accuracy: expected one of log_loss, ece, received 'accuracy'"),
         (
             "{min_per_class: {coat: 0.8}}",

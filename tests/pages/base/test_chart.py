@@ -74,6 +74,16 @@ def test_without_shares_the_axes_enclose_the_points_with_round_numbers():
     assert root.findall("g/circle") == []
 
 
+def test_a_dot_marks_a_place_of_its_series():
+    lines = {"base": [(0, 1), (1, 0.5)], "head": [(0, 1), (1, 0.75)]}
+    root = ElementTree.fromstring(lines_svg(lines, name="a", x_label="x", y_low=0.5, marks={"head": (1, 0.75)}))
+    base, head = root.findall("g")
+    assert base.findall("circle") == []
+    (circle,) = head.findall("circle")
+    end = places(root, "g[@class='line l1']/path")[1]
+    assert (float(circle.get("cx")), float(circle.get("cy"))) == end
+
+
 def test_epochs_are_whole_and_an_axis_reaches_a_given_value():
     _, root = drawn([(1, 0.6), (2, 0.7)], y_low=None, y_end=1, rule=2)
     assert words(root)[:-2] == ["0.6", "0.7", "0.8", "0.9", "1", "1", "2"]

@@ -36,6 +36,9 @@ from pixmill.validate.reasons import REASONS, word
 _COLOURS = {"better": "good", "worse": "bad", "same": "", "pass": "good", "fail": "bad"}
 """Of the badges; that of all other words warns."""
 
+_OWN_SCALE = frozenset({"log_loss", "coverage"})
+"""Metrics that would flatten all others: log loss has no upper limit, and coverage goes by the thresholds."""
+
 _CLASSES = 20
 """Classes that are shown unfolded, those that changed most."""
 
@@ -100,13 +103,12 @@ _DifferenceRow = tuple[tuple[str, ...], str, str, bool]
 
 
 def _metrics(numbers: Numbers) -> list[_DifferenceRow]:
-    # Log loss has no upper limit: it would flatten all others.
-    extent = _extent([item for name, item in numbers.metrics.items() if name != "log_loss"], numbers.margin)
+    extent = _extent([item for name, item in numbers.metrics.items() if name not in _OWN_SCALE], numbers.margin)
     rows = []
     for name, (*cells, word_) in metric_rows(numbers).items():
         item, decides = numbers.metrics[name], name == numbers.metric
         margin = numbers.margin if decides else 0
-        own = extent if name != "log_loss" else _extent([item], margin)
+        own = _extent([item], margin) if name in _OWN_SCALE else extent
         chart = _interval(item, own, word_, margin)
         rows.append((tuple(cells), word_, chart, decides))
     return rows

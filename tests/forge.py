@@ -1,4 +1,4 @@
-"""Servers on loopback that answer like the comment endpoints of GitHub and GitLab."""
+"""Servers on loopback that answer like GitHub and GitLab: comments, and what jobs uploaded."""
 
 import json
 import re
@@ -28,7 +28,8 @@ class Forge:
     """A service with one pull request, number 7.
 
     ``failures`` are statuses for the next requests; ``lose_answers`` is the number of comments that are taken but
-    answered with 502; without ``may_write`` the token may only read.
+    answered with 502; without ``may_write`` the token may only read. ``uploads`` are what a browser gets, without a
+    token, since people are logged in: content type and bytes, by path.
     """
 
     def __init__(self, kind: str) -> None:
@@ -37,8 +38,9 @@ class Forge:
         self.failures: list[int] = []
         self.lose_answers = 0
         self.may_write = True
+        self.uploads: dict[str, tuple[str, bytes]] = {}
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"forge": self}))
-        url = f"http://127.0.0.1:{self.server.server_port}"
+        self.url = url = f"http://127.0.0.1:{self.server.server_port}"
         if kind == GITHUB:
             self.me, self.token, self.right = "github-actions[bot]", "GITHUB_TOKEN", "pull-requests: write"
             self.environ = {
@@ -68,6 +70,11 @@ class Forge:
         self.comments[number] = Comment(author, body)
         return number
 
+    def upload(self, path: str, content: bytes, kind: str) -> str:
+        """Keep what a job uploaded, and return its address."""
+        self.uploads[path] = (kind, content)
+        return f"{self.url}{path}"
+
 
 class _Handler(BaseHTTPRequestHandler):
     forge: Forge
@@ -76,8 +83,11 @@ class _Handler(BaseHTTPRequestHandler):
         """Print nothing."""
 
     def _answer(self, status: int, body: Any) -> None:
-        data = json.dumps(body).encode()
+        self._send(status, "application/json", json.dumps(body).encode())
+
+    def _send(self, status: int, kind: str, data: bytes) -> None:
         self.send_response(status)
+        self.send_header("Content-Type", kind)
         if status in (429, 502, 503):
             self.send_header("Retry-After", "0")
         self.send_header("Content-Length", str(len(data)))
@@ -114,6 +124,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _handle(self) -> None:
         forge, path, given = self.forge, urlsplit(self.path), self._given()
+        if self.command == "GET" and path.path in forge.uploads:
+            self._send(200, *forge.uploads[path.path])
+            return
         if self._refused():
             return
         if forge.kind == GITHUB:

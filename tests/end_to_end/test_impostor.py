@@ -117,7 +117,7 @@ def jobs_of(project: Project, file: str) -> dict[str, list[str]]:
     content = yaml.safe_load(project.read(file))
     if "jobs" in content:
         return {name: [step["run"] for step in job["steps"] if "run" in step] for name, job in content["jobs"].items()}
-    return {name: content[name]["script"] for name in ("test", "compare", "comment")}
+    return {name: content[name]["script"] for name in ("test", "compare", "comment", "promote")}
 
 
 def enter(project: Project, script: str, **environ: str) -> str:
@@ -154,7 +154,8 @@ def test_ci_and_readme_install_the_true_one(
             enter(own, command)
         require_true(own, index)
 
-    (install,) = {command for jobs in (github, gitlab) for command in jobs["compare"] if command.startswith("pip ")}
+    commands = [line for jobs in (github, gitlab) for name in ("compare", "promote") for line in jobs[name]]
+    (install,) = {line for line in commands if line.startswith("pip ")}
     typed = re.findall(r"^\$ (pip install .*?-e \.)(?: |$)", project.read("README.md"), re.MULTILINE)
     assert typed == [install, install]
     assert github["test"][0] == install.replace("-e .", "-e '.[dev]'")

@@ -123,7 +123,7 @@ def test_other_programs_can_read_it(files: dict[str, str]) -> None:
     assert yaml.safe_load(files["python_env.yaml"])["dependencies"] == ["pixmill[pipeline]==1.2.3"]
     for path in (".github/workflows/ci.yml", ".gitlab-ci.yml"):
         jobs = yaml.safe_load(files[path])
-        assert {"test", "compare", "comment"} <= jobs.get("jobs", jobs).keys()
+        assert {"test", "compare", "comment", "promote"} <= jobs.get("jobs", jobs).keys()
     hooks = yaml.safe_load(files[".pre-commit-config.yaml"])["repos"][0]["hooks"]
     assert [hook["entry"] for hook in hooks] == ["pixmill check"]
 
@@ -135,7 +135,7 @@ def test_whoever_may_comment_runs_nothing_of_the_pull_request(files: dict[str, s
     assert writing == ["comment"]
     checkouts = [step for job in github["jobs"].values() for step in job["steps"] if "checkout" in step.get("uses", "")]
     assert all(step["with"]["persist-credentials"] is False for step in checkouts)
-    assert checkouts[-1]["with"]["ref"] == "${{ github.event.pull_request.base.sha }}"
+    assert github["jobs"]["comment"]["steps"][0]["with"]["ref"] == "${{ github.event.pull_request.base.sha }}"
     commands = (
         [step["run"] for step in github["jobs"]["comment"]["steps"] if "run" in step],
         gitlab["comment"]["script"],
@@ -192,9 +192,9 @@ def test_a_wheel_is_installed_by_path_before_the_project_which_names_no_pixmill(
     assert tomllib.loads(files["pyproject.toml"])["project"]["dependencies"] == []
     # MLflow gives these lines to pip in a folder that has the project's files.
     assert yaml.safe_load(files["python_env.yaml"])["dependencies"] == [wheel]
-    for path in ("README.md", ".github/workflows/ci.yml", ".gitlab-ci.yml"):
+    for path, number in (("README.md", 2), (".github/workflows/ci.yml", 3), (".gitlab-ci.yml", 3)):
         commands = re.findall(r"pip install .*-e .*", files[path])
-        assert len(commands) == 2, path
+        assert len(commands) == number, path
         assert all(command.startswith(f"pip install '{wheel}' -e ") for command in commands), path
 
 

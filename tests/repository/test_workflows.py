@@ -111,7 +111,7 @@ def test_only_publishing_has_an_identity_and_it_runs_no_code_of_ours(release):
     job = release["jobs"]["publish"]
     assert job["environment"] == "release"
     used = [step.get("uses", "") for step in job["steps"]]
-    assert used == ["actions/download-artifact@v5", "pypa/gh-action-pypi-publish@release/v1"]
+    assert used == ["actions/download-artifact@v8", "pypa/gh-action-pypi-publish@release/v1"]
     # What is published is what was built and tested.
     assert [given["name"] for each in release["jobs"].values() for given in steps_with(each, "actions/download")] == [
         "dist",

@@ -178,7 +178,7 @@ class GithubRun:
         if name in self.artifacts:
             return 1
         self.artifacts[name] = (kind, content)
-        address = f"/team/garments/actions/runs/1/artifacts/{len(self.artifacts)}"
+        address = f"/team/garments/actions/runs/1/artifacts/{len(self.forge.uploads) + 1}"
         outputs["artifact-url"] = self.forge.upload(address, content, kind)
         return 0
 

@@ -17,7 +17,9 @@ import pytest
 import yaml
 
 from tests.end_to_end.conftest import Project
+from tests.forge import GITHUB, Forge
 from tests.plugins.test_examples import blocks_of, merge
+from tests.runner import GithubRun
 from tests.servers import MlflowServer
 from tests.wheel import build_package, copy_repository
 
@@ -195,6 +197,28 @@ def test_a_second_teammate_runs_nothing_again_and_sees_the_runs(shoes, server, t
     assert f"MLflow: {server.uri}" in done_by(clone, "pixmill", "summary")
     image = next((clone.path / "data" / "coat").glob("*.png"))
     assert "coat" in done_by(clone, "pixmill", "predict", "--model", f"runs:/{run.info.run_id}", str(image))
+
+
+def test_the_job_that_promotes_makes_the_model_of_main_the_champion(shoes, server, wheel, tmp_path) -> None:
+    project = shoes
+    project.dvc("push")
+    done_by(replace(project, path=tmp_path), "git", "clone", "-q", str(project.path), "clone")
+    settings = {**project.settings, "PIP_NO_BUILD_ISOLATION": "0"}  # pip's option is inverted here
+    clone = Project(tmp_path / "clone", environment(tmp_path / "venv", wheel), settings)
+    asked = {"github": {"event_name": "workflow_dispatch", "ref": "refs/heads/main"}}
+    with Forge(GITHUB) as forge:
+        ended = GithubRun(forge, clone.read(".github/workflows/ci.yml"), asked).run(
+            "promote", clone.path, clone.environ
+        )
+    assert ended.code == 0, ended.printed
+    assert ended.summary == clone.read("reports/promote.md")
+    assert clone.git("status", "--porcelain") == ""
+
+    from mlflow import MlflowClient
+
+    client = MlflowClient(server.uri)
+    [training] = client.search_runs([client.get_experiment_by_name("shoes").experiment_id])
+    assert client.get_model_version_by_alias("shoes", "champion").run_id == training.info.run_id
 
 
 @pytest.fixture(scope="module")

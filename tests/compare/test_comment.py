@@ -63,7 +63,7 @@ def test_one_comment_is_posted_then_updated(post, forge):
     first = post("# better\n", "--page", "https://ci.test/artifacts/1")
     assert (first.returncode, first.stdout, first.stderr) == (0, "Comment posted.\n", "")
     ((number, comment),) = forge.comments.items()
-    assert comment.body == f"{MARKER}\n[The whole page, with images](https://ci.test/artifacts/1)\n\n# better\n"
+    assert comment.body == f"{MARKER}\n[The whole report, with images](https://ci.test/artifacts/1)\n\n# better\n"
     assert post("# worse\n").stdout == "Comment updated.\n"
     ((same, comment),) = forge.comments.items()
     assert same == number

@@ -129,7 +129,7 @@ def comment(run: GithubRun, repository: Repository, path: Path) -> str:
 
 def open_link(body: str) -> tuple[str, str]:
     """Follow the link of a comment; return the content type and the text of what a browser gets."""
-    ((link,),) = (re.findall(r"^\[The whole page, with images\]\((\S+)\)$", body, re.MULTILINE),)
+    ((link,),) = (re.findall(r"^\[The whole report, with images\]\((\S+)\)$", body, re.MULTILINE),)
     with urllib.request.urlopen(link) as answer:
         return answer.headers["Content-Type"], answer.read().decode()
 

@@ -85,7 +85,7 @@ def change(forge: Forge, origin: Path) -> GithubRun | GitlabPipeline:
 def open_link(forge: Forge) -> tuple[str, bytes]:
     """Follow the link of the only comment."""
     ((body,),) = ([comment.body for comment in forge.comments.values()],)
-    link = re.search(r"\[The whole page, with images\]\((\S+)\)", body)
+    link = re.search(r"\[The whole report, with images\]\((\S+)\)", body)
     assert link, body
     with urllib.request.urlopen(link[1]) as answer:
         return answer.headers["Content-Type"], answer.read()

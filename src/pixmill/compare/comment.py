@@ -99,7 +99,7 @@ def read(path: Path) -> str:
 
 
 def compose(text: str, page: str | None) -> str:
-    r"""Return the comment: the marker, a link to the whole page, and the text, cut to the limit if need be.
+    r"""Return the comment: the marker, a link to the whole report, and the text, cut to the limit if need be.
 
     The text can notify nobody (``@name``, however it is spelt: ``&#64;name``, ``@&#110;ame``, ``@\_name``), and holds
     no quick action of GitLab (a line that begins with a slash).
@@ -111,10 +111,10 @@ def compose(text: str, page: str | None) -> str:
     start = f"{MARKER}\n"
     # It reaches us through the same job.
     if page and re.fullmatch(r"https?://[\w.:/%~?=&-]{1,500}", page):
-        start += f"[The whole page, with images]({page})\n\n"
+        start += f"[The whole report, with images]({page})\n\n"
     if len((start + text).encode()) <= LIMIT:
         return start + text
-    start += "_The text below is cut off; the page has all of it._\n\n"
+    start += "_The text below is cut off; the report has all of it._\n\n"
     kept = text.encode()[: LIMIT - len(start.encode())].decode(errors="ignore")
     return start + kept.rpartition("\n")[0]
 
@@ -123,7 +123,7 @@ def main() -> None:
     """Post the comparison; while the service is busy, try again, from the search on: a lost answer may have posted."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path, help="reports/compare.md, as the other job left it")
-    parser.add_argument("--page", help="URL of the whole page")
+    parser.add_argument("--page", help="URL of the page, or of all reports where there is none")
     given = parser.parse_args()
     body = compose(read(given.file), given.page)
     for attempt in range(1, ATTEMPTS + 1):

@@ -132,7 +132,11 @@ class GithubRun:
         said.mkdir(exist_ok=True)
         for name in ("output", "summary"):
             (said / name).write_text("")
-        of_service |= {"GITHUB_OUTPUT": str(said / "output"), "GITHUB_STEP_SUMMARY": str(said / "summary")}
+        of_service |= {
+            "GITHUB_ACTOR": "ada",
+            "GITHUB_OUTPUT": str(said / "output"),
+            "GITHUB_STEP_SUMMARY": str(said / "summary"),
+        }
         words = ["-eo", "pipefail"] if step.get("shell") == "bash" else ["-e"]
         code, printed = _run(words, step["run"], path, {**environ, **of_service, **own})
         ended.printed += printed
@@ -195,7 +199,7 @@ class GitlabPipeline:
     def __init__(self, forge: Forge, text: str, variables: Mapping[str, str]) -> None:
         self.forge = forge
         self.jobs = yaml.safe_load(text)
-        self.variables = {"CI_PROJECT_ID": "5", "CI_DEFAULT_BRANCH": "main", **variables}
+        self.variables = {"CI_PROJECT_ID": "5", "CI_DEFAULT_BRANCH": "main", "GITLAB_USER_LOGIN": "ada", **variables}
         self.artifacts: dict[str, dict[str, bytes]] = {}
 
     def rule(self, name: str) -> Mapping[str, Any]:

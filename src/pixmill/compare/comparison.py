@@ -15,6 +15,10 @@ Verdict = Literal["better", "worse", "same", "undecided", "not_comparable"]
 Result = Literal["pass", "fail", "undecided"]
 
 
+MEASURES = ("short_side", "aspect_ratio", "brightness", "contrast", "sharpness", "entropy", "border")
+"""The manifest's measurements of an image that are compared."""
+
+
 class NotComparableError(Exception):
     """Raised when two revisions cannot be compared; its text is a sentence that says why."""
 
@@ -92,6 +96,29 @@ class ClassNumbers:
 
 
 @dataclass(frozen=True)
+class SliceNumbers:
+    """Both models on some of the common test images that have something in common.
+
+    Args:
+        dimension: What that is: ``class``, ``source``, ``given split``, ``colour mode``, or a measurement such as
+            ``brightness``.
+        name: Its value, or a range such as ``over 83, up to 120``.
+        n: The images.
+        clusters: Groups of near-duplicates among them.
+        accuracy: The accuracy of both, with the limits of the difference.
+        p_adjusted: p-value of the difference, by Holm's method over all slices that are tested; ``None`` where it has
+            too few clusters to be.
+    """
+
+    dimension: str
+    name: str
+    n: int
+    clusters: int
+    accuracy: Difference
+    p_adjusted: float | None
+
+
+@dataclass(frozen=True)
 class Step:
     """One step on the way from the base's own result to the head's.
 
@@ -130,6 +157,7 @@ class Numbers:
         reliability: Rows of :func:`pixmill.metrics.confidence.reliability` of base and head.
         coverage: Rows of :func:`pixmill.metrics.confidence.coverage_curve` of base and head.
         remark: Why only one of them could be measured at its confidence threshold; empty if both or neither could.
+        slices: As :func:`pixmill.compare.slices.compare_slices` returns them.
     """
 
     labels: tuple[str, ...]
@@ -147,6 +175,7 @@ class Numbers:
     reliability: tuple[pd.DataFrame, pd.DataFrame]
     coverage: tuple[pd.DataFrame, pd.DataFrame] | None = None
     remark: str = ""
+    slices: tuple[SliceNumbers, ...] = ()
 
     @property
     def decisive(self) -> Difference:

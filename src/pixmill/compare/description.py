@@ -8,9 +8,20 @@ from typing import Any
 
 import pandas as pd
 
-from pixmill.compare.comparison import Change, Changes, Comparison, DataDifference, Gate, Numbers, Revision, with_sign
+from pixmill.compare.comparison import (
+    Change,
+    Changes,
+    Comparison,
+    DataDifference,
+    Gate,
+    Numbers,
+    Revision,
+    SliceNumbers,
+    with_sign,
+)
 from pixmill.compare.image_changes import CHANGES
 from pixmill.compare.numbers import LOWER_IS_BETTER, METRIC_NAMES
+from pixmill.compare.slices import FEWEST, changed_slices
 from pixmill.core.params.reference import plain
 from pixmill.core.words import count
 from pixmill.metrics.significance import Difference
@@ -94,7 +105,8 @@ def sections(comparison: Comparison, *, most: int) -> list[ComparisonSection]:
     numbers, data, changes = comparison.numbers, comparison.data, comparison.changes
     found = [ComparisonSection("Missing", (_few(comparison.missing, most, "more"),))]
     if numbers is not None:
-        found += [_metrics(numbers), _classes(numbers, most), steps_section(numbers), _flips(numbers, most)]
+        found += [_metrics(numbers), _classes(numbers, most), _slices(numbers, most)]
+        found += [steps_section(numbers), _flips(numbers, most)]
     else:
         found.append(own_results_section(comparison))
     if data is not None:
@@ -139,6 +151,19 @@ def class_rows(numbers: Numbers) -> dict[str, tuple[str, ...]]:
         clear = p is not None and p <= 1 - numbers.confidence
         rows[label] = (*cells, NONE if p is None else p_value(p), better_or_worse(row.f1) if clear else "")
     return rows
+
+
+def slice_cells(row: SliceNumbers) -> tuple[str, ...]:
+    """Return a slice's images, accuracy of base and head, difference, interval and adjusted p."""
+    p = NONE if row.p_adjusted is None else p_value(row.p_adjusted)
+    return (f"{row.n:,}", *_figures(row.accuracy), p)
+
+
+def slices_line(numbers: Numbers) -> str:
+    """Return how many slices were tested, and how many of them changed by more than chance."""
+    tested = sum(row.p_adjusted is not None for row in numbers.slices)
+    changed = len(changed_slices(numbers)) or "none"
+    return f"Of {count(tested, 'slice')} with {FEWEST} clusters or more, {changed} changed significantly."
 
 
 def steps_section(numbers: Numbers) -> ComparisonSection:
@@ -248,6 +273,18 @@ def _classes(numbers: Numbers, most: int) -> ComparisonSection:
     changed = [row for label, row in class_rows(numbers).items() if better_or_worse(numbers.per_class[label].f1)]
     headings = ("class", "images", "base F1", "head F1", "difference", _interval(numbers), "p (Holm)", "")
     return ComparisonSection("Classes that changed", _table(headings, changed, most, "more classes"))
+
+
+def _slices(numbers: Numbers, most: int) -> ComparisonSection:
+    """Return the slices that changed by more than chance, those that fell first."""
+    if numbers.flips.empty or not numbers.slices:
+        return ComparisonSection("Slices", ())
+    rows = [
+        (f"{row.dimension} {row.name}", *slice_cells(row), "better" if row.accuracy.difference > 0 else "worse")
+        for row in changed_slices(numbers)
+    ]
+    headings = ("slice", "images", "base accuracy", "head accuracy", "difference", _interval(numbers), "p (Holm)", "")
+    return ComparisonSection("Slices", (*_table(headings, rows, most, "more slices"), (slices_line(numbers),)))
 
 
 def _flips(numbers: Numbers, most: int) -> ComparisonSection:

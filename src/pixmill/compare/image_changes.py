@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pixmill.compare.changes import find_changed_params
-from pixmill.compare.comparison import DataDifference, Drift, Revision
+from pixmill.compare.comparison import MEASURES, DataDifference, Drift, Revision
 from pixmill.core.manifest import TEXT
 from pixmill.core.params import ReviewParams
 from pixmill.metrics.significance import holm
@@ -23,7 +23,6 @@ _FACTS = ("label", "split", "reason")
 """What is compared of an image, of both revisions."""
 
 _ORIGIN = ("source", "image_url", "path")
-_MEASURES = ("short_side", "aspect_ratio", "brightness", "sharpness")
 _SPLITTING = ("split.salt", "split.val", "split.test", "split.group_by", "split.folds")
 """The params that assign images to splits."""
 
@@ -54,9 +53,10 @@ def compare_data(base: Revision, head: Revision, review: ReviewParams) -> DataDi
     If one revision has no manifest, only the kept images are compared, which predictions list as well. A dropped image
     then counts as removed, and its source is unknown unless the other revision has a manifest.
 
-    Drift is measured between the kept images of both revisions: class shares by their total variation distance with a
-    chi-squared test, measurements by the Kolmogorov-Smirnov statistic. Images that are in both revisions make these
-    p-values too large rather than too small. Features are compared by what the head's model predicts for added images
+    Drift is measured between the kept images of both revisions: shares of classes and of colour modes (Pillow's, such
+    as ``RGB`` and ``L``) by their total variation distance with a chi-squared test, measurements by the
+    Kolmogorov-Smirnov statistic. Images that are in both revisions make these p-values too large rather than too small.
+    Features are compared by what the head's model predicts for added images
     and for all others: the largest statistic over the classes, with Bonferroni's correction (Lipton, Wang and Smola,
     "Detecting and Correcting for Label Shift with Black Box Predictors", ICML 2018; Rabanser, Günnemann and Lipton,
     "Failing Loudly: An Empirical Study of Methods for Detecting Dataset Shift", NeurIPS 2019). Training images are left
@@ -75,7 +75,7 @@ def compare_data(base: Revision, head: Revision, review: ReviewParams) -> DataDi
     if before is None or after is None:
         return None
     images = _differences(before, after)
-    first, second = (revision.loc[revision["kept"], ["label", *_MEASURES]] for revision in (before, after))
+    first, second = (revision.loc[revision["kept"], ["label", "mode", *MEASURES]] for revision in (before, after))
     added = images.loc[images["change"] == "added", "id"]
     tested = after.loc[after["split"] == "test", "id"]
     return DataDifference(
@@ -134,8 +134,8 @@ def _images(revision: Revision, *, complete: bool) -> pd.DataFrame | None:
     kept = np.ones(len(frame), bool) if revision.manifest is None else (frame["verdict"] == "keep").to_numpy(bool)
     if not complete:
         frame, kept = frame[kept], kept[kept]
-    frame = frame.reindex(columns=["id", *_FACTS, *_ORIGIN, *_MEASURES]).astype(
-        dict.fromkeys(("id", *_FACTS, *_ORIGIN), TEXT) | dict.fromkeys(_MEASURES, "Float32")
+    frame = frame.reindex(columns=["id", *_FACTS, *_ORIGIN, "mode", *MEASURES]).astype(
+        dict.fromkeys(("id", *_FACTS, *_ORIGIN, "mode"), TEXT) | dict.fromkeys(MEASURES, "Float32")
     )
     return frame.assign(kept=pd.array(kept, dtype="boolean"))
 
@@ -195,13 +195,13 @@ def _distances(before: pd.DataFrame, after: pd.DataFrame) -> Iterator[tuple[str,
     """Yield what was measured, its distance and its p-value."""
     from scipy.stats import chi2_contingency
 
-    counts = (
-        pd.concat([revision["label"].value_counts() for revision in (before, after)], axis=1).fillna(0).to_numpy(float)
-    )
-    if counts.sum(axis=0).min() >= _FEWEST:
-        first, second = (counts / counts.sum(axis=0)).T
-        yield "class shares", float(np.abs(first - second).sum() / 2), float(chi2_contingency(counts).pvalue)
-    for name in _MEASURES:
+    for column, what in (("label", "class shares"), ("mode", "colour modes")):
+        both = [revision[column].value_counts() for revision in (before, after)]
+        counts = pd.concat(both, axis=1).fillna(0).to_numpy(float)
+        if counts.sum(axis=0).min() >= _FEWEST:
+            first, second = (counts / counts.sum(axis=0)).T
+            yield what, float(np.abs(first - second).sum() / 2), float(chi2_contingency(counts).pvalue)
+    for name in MEASURES:
         values = [revision[name].dropna().to_numpy(np.float32) for revision in (before, after)]
         if min(map(len, values)) >= _FEWEST:
             yield name.replace("_", " "), *_kolmogorov_smirnov(*values)

@@ -39,7 +39,7 @@ def _revision(revision: Revision) -> dict[str, Any]:
 def _numbers(numbers: Numbers | None) -> dict[str, Any]:
     if numbers is None:
         unknown = dict.fromkeys(("n", "clusters", "metric", "margin", "confidence", "mcnemar", "flips"))
-        return {**unknown, "metrics": {}, "per_class": {}, "steps": []}
+        return {**unknown, "metrics": {}, "per_class": {}, "slices": [], "steps": []}
     test = numbers.mcnemar
     return {
         "n": numbers.n,
@@ -52,6 +52,9 @@ def _numbers(numbers: Numbers | None) -> dict[str, Any]:
             label: asdict(row) | {"f1": None if row.f1 is None else _difference(row.f1)}
             for label, row in numbers.per_class.items()
         },
+        "slices": [
+            asdict(row) | {"accuracy": _difference(row.accuracy), "p": row.accuracy.p} for row in numbers.slices
+        ],
         "mcnemar": {"p": test.p, "mid_p": test.mid_p},
         "steps": [asdict(step) for step in numbers.steps],
         "flips": {"gained": test.gained, "lost": test.lost, "images": rows_of(numbers.flips)},

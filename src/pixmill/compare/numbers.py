@@ -13,6 +13,7 @@ import pandas as pd
 
 from pixmill.compare.comparison import ClassNumbers, NotComparableError, Numbers, Revision, Step, Verdict, with_sign
 from pixmill.compare.coverage import compare_coverage
+from pixmill.compare.slices import compare_slices, name_falls
 from pixmill.core.params import EvaluateParams, ReviewParams
 from pixmill.core.words import count, join_names
 from pixmill.evaluate.predictions import class_indices
@@ -108,6 +109,9 @@ def compare_numbers(base: Revision, head: Revision, review: ReviewParams, evalua
         reliability=(reliability(actual, first), reliability(actual, second)),
         coverage=(coverage_curve(first.max(axis=1), right[0]), coverage_curve(second.max(axis=1), right[1])),
         remark=remark,
+        slices=()
+        if np.array_equal(first, second)
+        else compare_slices(actual, right, clusters, head.manifest, ids, labels, confidence=evaluate.confidence),
     )
 
 
@@ -130,8 +134,8 @@ def give_verdict(numbers: Numbers) -> tuple[Verdict, str]:
     """Return whether the head is better, and the sentence that says so, with the figures.
 
     The limits of the deciding metric's difference decide: above zero, the head is better; below, worse. If they hold
-    zero, both are the same where the limits lie within ± the margin, else it is undecided. Classes whose F1 is
-    significantly lower by Holm's method are named, whatever the verdict.
+    zero, both are the same where the limits lie within ± the margin, else it is undecided. Whatever the verdict, slices
+    whose accuracy is significantly lower by Holm's method are named first, and last further classes whose F1 is.
 
     Args:
         numbers: The metrics of both.
@@ -140,22 +144,24 @@ def give_verdict(numbers: Numbers) -> tuple[Verdict, str]:
     sign = -1 if numbers.metric in LOWER_IS_BETTER else 1
     low, high = sorted((sign * row.low, sign * row.high))
     images = count(numbers.n, "test image")
-    figures, worse = _figures(numbers), _worse_classes(numbers)
+    falls, named = name_falls(numbers)
+    figures, worse = _figures(numbers), _worse_classes(numbers, named)
+    but, also = falls and f", but worse on {falls}", worse and f", but {worse}"
     if all(found.low == found.high == 0 for found in numbers.metrics.values()):
         return "same", f"Same: both predict the same on all {images}."
     if low > 0:
-        return "better", f"Better: {figures} on {images}{worse and ', but ' + worse}."
+        return "better", f"Better{but}: {figures} on {images}{also}."
     if high < 0:
-        return "worse", f"Worse: {figures} on {images}{worse and '; ' + worse}."
-    falls, rises = low < -margin, high > margin
-    if not falls and not rises:
-        return "same", f"Same: {figures}, within the margin of {margin:g}, on {images}{worse and ', but ' + worse}."
+        return "worse", f"Worse{falls and ', notably on ' + falls}: {figures} on {images}{worse and '; ' + worse}."
+    may_fall, may_rise = low < -margin, high > margin
+    if not may_fall and not may_rise:
+        return "same", f"Same{but}: {figures}, within the margin of {margin:g}, on {images}{also}."
     drop, rise = ("rise", "drop") if sign < 0 else ("drop", "rise")
-    what = "change" if falls and rises else drop if falls else rise
+    what = "change" if may_fall and may_rise else drop if may_fall else rise
     needed = images_needed(numbers.n, (high - low) / 2, abs(row.difference), numbers.confidence, margin)
     more = f"; about {needed:,} would probably settle it" if needed and needed > numbers.n else ""
-    sentence = f"Undecided: {figures}, and {images} cannot rule out a {what} of more than {margin:g}{more}"
-    return "undecided", f"{sentence}{worse and ', but ' + worse}."
+    sentence = f"Undecided{but}: {figures}, and {images} cannot rule out a {what} of more than {margin:g}{more}"
+    return "undecided", f"{sentence}{also}."
 
 
 def images_needed(n: int, half_width: float, distance: float, confidence: float, margin: float = 0.0) -> int | None:
@@ -345,8 +351,8 @@ def _figures(numbers: Numbers) -> str:
     return f"{METRIC_NAMES[numbers.metric]} {moves} ({with_sign(row.difference)}, {interval})"
 
 
-def _worse_classes(numbers: Numbers) -> str:
-    """Return the classes that are significantly worse as a clause; empty if there are none."""
+def _worse_classes(numbers: Numbers, named: set[str]) -> str:
+    """Return the classes that are significantly worse as a clause, but those already named; empty if there are none."""
     found = [
         (row.f1.difference, label, row.p_adjusted)
         for label, row in numbers.per_class.items()
@@ -355,7 +361,7 @@ def _worse_classes(numbers: Numbers) -> str:
     worse = [
         f"{label} (F1 {with_sign(gap, 2)}, p {f'{p:.3f}' if p >= 0.001 else '< 0.001'})"
         for gap, label, p in sorted(found)
-        if gap < 0
+        if gap < 0 and label not in named
     ]
     return f"{join_names(worse, LISTED)} {'is' if len(worse) == 1 else 'are'} significantly worse" if worse else ""
 

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 
-from pixmill.compare.comparison import Revision
+from pixmill.compare.comparison import MEASURES, Revision
 from pixmill.compare.git_revisions import WORKSPACE, GitRevision, choose, find, main_branch
 from pixmill.compare.metric_files import read_metrics
 from pixmill.compare.parquet import Kind, read_table
@@ -45,8 +45,8 @@ _TABLES: dict[str, tuple[str, dict[str, Kind]]] = {
             "label": "text",
             "split": "text",
             "verdict": "key",
-            **dict.fromkeys(("reason", "source", "image_url", "path", "cluster"), "text?"),
-            **dict.fromkeys(("short_side", "aspect_ratio", "brightness", "sharpness"), "number?"),
+            **dict.fromkeys(("reason", "source", "image_url", "path", "given_split", "mode", "cluster"), "text?"),
+            **dict.fromkeys(MEASURES, "number?"),
         },
     ),
     "pairs": ("artifacts/validate/pairs.parquet", {"a": "key", "b": "key", "similarity": "number?"}),

@@ -277,7 +277,7 @@ def _classes(numbers: Numbers, most: int) -> ComparisonSection:
 
 def _slices(numbers: Numbers, most: int) -> ComparisonSection:
     """Return the slices that changed by more than chance, those that fell first."""
-    if numbers.flips.empty or not numbers.slices:
+    if numbers.flips.empty or all(row.p_adjusted is None for row in numbers.slices):
         return ComparisonSection("Slices", ())
     rows = [
         (f"{row.dimension} {row.name}", *slice_cells(row), "better" if row.accuracy.difference > 0 else "worse")

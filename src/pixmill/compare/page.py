@@ -1,6 +1,9 @@
 """The page ``reports/compare.html``: whether a change matters, what it did, and why."""
 
 import math
+import re
+from functools import partial
+from itertools import groupby
 from typing import Any
 
 import pandas as pd
@@ -22,11 +25,14 @@ from pixmill.compare.description import (
     metric_rows,
     own_results_section,
     p_value,
+    slice_cells,
+    slices_line,
     steps_section,
 )
 from pixmill.compare.image_changes import CHANGES, tables
 from pixmill.compare.metric_files import read_curves
 from pixmill.compare.sheet import ImageSelection
+from pixmill.compare.slices import changed_slices
 from pixmill.metrics.significance import Difference
 from pixmill.pages import base
 from pixmill.pages.base.chart import READABLE
@@ -64,6 +70,10 @@ def render_page(comparison: Comparison, chosen: ImageSelection) -> str:
             "metrics": _metrics(numbers),
             "classes": _classes(numbers),
             "confusion": ConfusionChange(numbers, [*chosen.lost, *chosen.gained]),
+            "slices": _slices(numbers),
+            "slices_line": slices_line(numbers),
+            "cell": partial(_cell, numbers),
+            "cells": _confusion_changes(numbers),
             "flipped": [
                 (FLIPPED[False], chosen.lost, numbers.mcnemar.lost),
                 (FLIPPED[True], chosen.gained, numbers.mcnemar.gained),
@@ -78,7 +88,8 @@ def render_page(comparison: Comparison, chosen: ImageSelection) -> str:
         "page.html",
         comparison=comparison,
         colours=_COLOURS,
-        sentence=comparison.sentence.removeprefix(f"{comparison.verdict.capitalize().replace('_', ' ')}: "),
+        # The verdict stands before it as a badge.
+        sentence=re.sub(f"^{comparison.verdict.replace('_', ' ')}[:,] ", "", comparison.sentence, flags=re.IGNORECASE),
         numbers=numbers,
         level="" if numbers is None else f"{100 * numbers.confidence:g} %",
         **of_numbers,
@@ -126,6 +137,23 @@ def _classes(numbers: Numbers) -> list[_DifferenceRow]:
         )
         rows.append(((*cells, *both), word_, chart, False))
     return rows
+
+
+def _slices(numbers: Numbers) -> list[tuple[str, list[_DifferenceRow], int, bool]]:
+    """Return of each dimension its name, its slices that changed most, how many others, and whether any did clearly."""
+    extent = _extent([row.accuracy for row in numbers.slices], 0)
+    clear = set(changed_slices(numbers))
+    found = []
+    for dimension, members in groupby(numbers.slices, key=lambda row: row.dimension):
+        rows = sorted(members, key=lambda row: -abs(row.accuracy.difference))
+        shown: list[_DifferenceRow] = []
+        for row in rows[:_CLASSES]:
+            word_ = better_or_worse(row.accuracy)
+            chart = _interval(row.accuracy, extent, word_)
+            mark = "" if row not in clear else "better" if row.accuracy.difference > 0 else "worse"
+            shown.append(((row.name, *slice_cells(row)), mark, chart, False))
+        found.append((dimension, shown, len(rows) - len(shown), any(row in clear for row in rows)))
+    return found
 
 
 def _extent(differences: list[Difference], margin: float) -> float:

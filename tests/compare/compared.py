@@ -20,6 +20,7 @@ from pixmill.compare.comparison import (
     Numbers,
     Revision,
     Rule,
+    SliceNumbers,
     StageChange,
     Step,
 )
@@ -58,6 +59,11 @@ def revision(name, contents=None, **more):
 def difference(first, second, spread=0.03):
     gap = second - first
     return Difference(first, second, gap, gap - spread, gap + spread, 0.04 if abs(gap) > spread else 0.5)
+
+
+def made_slice(dimension, name, first, second, p):
+    """Return a slice of 40 images, which is tested if it has a p-value."""
+    return SliceNumbers(dimension, name, 40, 38, difference(first, second), p)
 
 
 def numbers(labels=NAMES, n=100, lost=6, gained=3, **more):

@@ -297,6 +297,16 @@ HARMLESS: dict[str, dict[str, Any]] = {
     "manifest: measures beyond all bounds": {
         MANIFEST: manifest(brightness=[1e300, -1e300, float("inf"), float("nan"), 0, 0, 0, 0], short_side=[2**62] * 8)
     },
+    "manifest: slices without bounds": {
+        MANIFEST: manifest(
+            source=["x" * 100_000, "\x1b[2J\n", "", "@all", None, "a", "b", "\N{RIGHT-TO-LEFT OVERRIDE}"],
+            given_split=["test", None, *["?"] * 6],
+            mode=pa.array([None] * 8, pa.null()),
+            entropy=[float("nan")] * 8,
+            border=[float("inf"), float("-inf"), 1e300, 0, 0, 0, 0, None],
+        ),
+        PREDICTIONS: predictions(p_coat=[0.9] * 8, p_dress=[0.1] * 8),
+    },
     "manifest: paths lead out": {
         MANIFEST: manifest(
             id=[f"{n:064d}" for n in range(8)],

@@ -243,6 +243,23 @@ def test_drift_is_that_of_scipy_with_the_correction_of_holm() -> None:
     assert {drift.what for drift in small if drift.drifted} == {"brightness"}, "significant, but below the threshold"
 
 
+def test_drift_of_what_validate_measures_and_of_colour_modes() -> None:
+    before = manifest({f"a{place:03}": ("coat", "train") for place in range(100)}, mode="RGB")
+    modes = ["L" if place % 4 == 0 else "RGB" for place in range(80)]
+    after = manifest({f"b{place:03}": ("coat", "train") for place in range(80)}, mode=modes)
+    for table, shift in ((before, 0), (after, 0.5)):
+        for name in ("contrast", "entropy", "border"):
+            table[name] = (np.arange(len(table)) / len(table) + shift).astype(np.float32)
+    after["border"] = after["border"].where(after.index < 9)
+    found = {drift.what: drift for drift in compare(make_revision(None, before), make_revision(None, after)).drift}
+    assert "border" not in found, "too few of the head"
+    assert {what for what, drift in found.items() if drift.drifted} == {"colour modes", "contrast", "entropy"}
+    assert found["colour modes"].distance == pytest.approx(0.25)
+    # The colour modes are third of eight by p.
+    assert found["colour modes"].p == pytest.approx(6 * chi2_contingency([[100, 60], [0, 20]]).pvalue)
+    assert found["entropy"].distance == ks_2samp(before["entropy"], after["entropy"], method="asymp").statistic
+
+
 def _with_added(added: int, *, shift: float, split: str = "test") -> tuple[Revision, Revision]:
     """Return revisions of 200 images and some more, whose predictions are surer by ``shift``."""
     rng = np.random.default_rng(2)

@@ -8,7 +8,7 @@ import pytest
 from pixmill.compare.comparison import Change, Changes, Comparison, Gate, Rule, StageChange
 from pixmill.compare.markdown import LIMIT, comparison_markdown
 from pixmill.record.run_lookup import MlflowRun
-from tests.compare.compared import comparison, data, numbers, revision
+from tests.compare.compared import comparison, data, made_slice, numbers, revision
 
 HOSTILE = (
     "|a|`b`\n\n# c <img src=x onerror=alert(1)> @octocat fixes #12 [d](http://e.test) www.e.test --> </details> *f*"
@@ -21,7 +21,13 @@ def hostile(classes: int = 3, n: int = 60, changes: int = 3) -> Comparison:
     return comparison(
         base=revision(HOSTILE, title=HOSTILE * 3, run=None),
         head=revision(HOSTILE, title=HOSTILE * 3),
-        numbers=numbers(labels=labels, n=n, lost=n // 3, gained=n // 3),
+        numbers=numbers(
+            labels=labels,
+            n=n,
+            lost=n // 3,
+            gained=n // 3,
+            slices=tuple(made_slice("source", f"{HOSTILE}{place}", 0.9, 0.8, 0.01) for place in range(changes)),
+        ),
         data=data(max(12, changes), label=HOSTILE),
         changes=Changes(
             tuple(Change(f"train.{HOSTILE}{place}", HOSTILE, [HOSTILE] * 30) for place in range(changes)),

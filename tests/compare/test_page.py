@@ -11,7 +11,7 @@ from pixmill.compare.page import render_page as page_of
 from pixmill.compare.sheet import choose
 from pixmill.record.run_lookup import MlflowRun
 from pixmill.validate.reasons import REASONS
-from tests.compare.compared import CURVES, NAMES, comparison, data, name_of, numbers, revision
+from tests.compare.compared import CURVES, NAMES, comparison, data, made_slice, name_of, numbers, revision
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
 
@@ -75,6 +75,34 @@ def test_classes_are_sorted_by_their_difference_and_significant_ones_marked(whol
     assert gaps == sorted(gaps, key=abs, reverse=True)
     marked = re.findall(r'class="name">(\w+) <span class="badge bad">worse', table)
     assert sorted(marked) == [name for place, name in enumerate(NAMES) if place % 2 == 0]
+
+
+def test_slices_are_grouped_those_that_changed_most_first_and_folded_where_none_did():
+    slices = (
+        *(made_slice("class", f"coat {place}", 0.5, 0.501 + place / 100, 0.3) for place in range(24)),
+        *(made_slice("source", "shop", 0.7, 0.8, 0.01), made_slice("source", "bing", 0.9, 0.6, 0.03)),
+        *(made_slice("source", "tiny", 0.5, 0.7, None), made_slice("brightness", "up to 7", 0.5, 0.5, 1.0)),
+    )
+    page = render_page(comparison(numbers=numbers(slices=slices)))
+    text = words(page[page.index('id="slices"') : page.index('id="confusion"')])
+    assert "Of 27 slices with 10 clusters or more, 2 changed significantly." in text
+    assert re.search(r"By source .* bing worse 40 .* tiny 40 .* shop better 40 .* Class, brightness: no sig", text)
+    assert re.search(
+        r"significant change By class .* coat 23 40 .* and 4 more slices By brightness .* up to 7 40", text
+    )
+    assert "coat 3 40" not in text
+
+
+def test_without_slices_there_is_no_section(whole):
+    assert 'id="slices"' not in whole
+    assert 'href="#slices"' not in whole
+
+
+@pytest.mark.parametrize("start", ["Worse: ", "Worse, notably on source shop (p 0.01): ", ""])
+def test_the_verdict_is_a_badge_and_not_said_twice(start):
+    text = words(render_page(comparison(sentence=f"{start}macro-F1 falls.")))
+    shown = {"": "Macro-F1 falls.", "Worse: ": "Macro-F1 falls."}
+    assert f"cnn against main worse {shown.get(start, 'Notably on source shop (p 0.01): macro-F1 falls.')}" in text
 
 
 def test_a_cell_tells_both_counts_and_is_coloured_by_what_they_mean(whole):
@@ -221,7 +249,9 @@ def test_strangers_names_are_text():
     changes = replace(changes, images=changes.images.assign(image_url=HOSTILE, source=HOSTILE), resplit=(HOSTILE,))
     labels = [f"{place}{HOSTILE}" for place in range(3)]
     for classes in (labels, labels * 11):
-        page = render_page(comparison(base=hostile[0], head=hostile[1], numbers=numbers(classes), data=changes))
+        slices = tuple(made_slice(HOSTILE, f"{HOSTILE}{place}", 0.9, 0.8, 0.01 + place) for place in range(2))
+        made = numbers(classes, slices=slices)
+        page = render_page(comparison(base=hostile[0], head=hostile[1], numbers=made, data=changes))
         assert not re.search(r"<script(?!>//)|<img src=x|javascript:(?!alert\(1\)&)|href=.javascript", page)
 
 

@@ -8,7 +8,7 @@ from pixmill.compare.comparison import Gate
 from pixmill.compare.text import comparison_text
 from pixmill.metrics.significance import Difference, McNemar
 from pixmill.record.run_lookup import MlflowRun
-from tests.compare.compared import comparison, data, difference, numbers, revision
+from tests.compare.compared import comparison, data, difference, made_slice, numbers, revision
 
 HOSTILE = "co\x1b[2Jat\nmore " + "x" * 300
 
@@ -71,6 +71,27 @@ def test_only_classes_that_changed_are_listed() -> None:
     listed = text.partition("Classes that changed")[2].partition("\n\n")[0]
     assert "dress" not in listed
     assert "  shoe         20    0.800    0.900      +0.100  +0.010 to +0.300     0.200\n" in f"{listed}\n"
+
+
+def test_only_slices_that_changed_by_more_than_chance_are_listed_those_that_fell_first() -> None:
+    slices = (
+        made_slice("class", "coat", 0.9, 0.7, 0.2),
+        made_slice("source", "shop", 0.7, 0.9, 0.01),
+        made_slice("source", "bing", 0.9, 0.8, 0.03),
+        made_slice("source", "tiny", 0.9, 0.1, None),
+    )
+    text = comparison_text(comparison(numbers=numbers(slices=slices))).replace("\N{MINUS SIGN}", "-")
+    assert (
+        "\n\nSlices\n"
+        "  slice        images  base accuracy  head accuracy  difference           95 % CI  p (Holm)\n"
+        "  source bing      40          0.900          0.800      -0.100  -0.130 to -0.070     0.030  worse\n"
+        "  source shop      40          0.700          0.900      +0.200  +0.170 to +0.230     0.010  better\n"
+        "  Of 3 slices with 10 clusters or more, 2 changed significantly.\n\n"
+    ) in text
+    few = comparison_text(comparison(numbers=numbers(slices=slices[:1])))
+    assert "\nSlices\n  Of 1 slice with 10 clusters or more, none changed significantly.\n" in few
+    for more in ({"slices": slices[3:]}, {"slices": slices, "flips": numbers().flips.iloc[:0]}):
+        assert "Slices" not in comparison_text(comparison(numbers=numbers(**more)))
 
 
 def test_two_equal_sides_need_three_lines() -> None:

@@ -85,7 +85,7 @@ def test_slices_are_grouped_those_that_changed_most_first_and_folded_where_none_
     )
     page = render_page(comparison(numbers=numbers(slices=slices)))
     text = words(page[page.index('id="slices"') : page.index('id="confusion"')])
-    assert "Of 27 slices with 10 clusters or more, 2 changed significantly." in text
+    assert "Of 27 slices (10 images or more, near-duplicates counted once), 2 changed significantly." in text
     assert re.search(r"By source .* bing worse 40 .* tiny 40 .* shop better 40 .* Class, brightness: no sig", text)
     assert re.search(
         r"significant change By class .* coat 23 40 .* and 4 more slices By brightness .* up to 7 40", text

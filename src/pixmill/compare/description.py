@@ -160,10 +160,11 @@ def slice_cells(row: SliceNumbers) -> tuple[str, ...]:
 
 
 def slices_line(numbers: Numbers) -> str:
-    """Return how many slices were tested, and how many of them changed by more than chance."""
+    """Return how many slices are large enough to be tested, and how many of them changed by more than chance."""
     tested = sum(row.p_adjusted is not None for row in numbers.slices)
     changed = len(changed_slices(numbers)) or "none"
-    return f"Of {count(tested, 'slice')} with {FEWEST} clusters or more, {changed} changed significantly."
+    images = f"{FEWEST} images or more, near-duplicates counted once"
+    return f"Of {count(tested, 'slice')} ({images}), {changed} changed significantly."
 
 
 def steps_section(numbers: Numbers) -> ComparisonSection:

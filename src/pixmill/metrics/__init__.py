@@ -8,6 +8,7 @@
 - ``resampling``: the bootstrap over groups
 - ``limits``: confidence intervals
 - ``significance``: significance tests, for two models on the same images and for slices
+- ``paired_accuracy``: the accuracy of two models on the same images, slice by slice
 
 Everywhere, ``actual`` is an array of class indices of shape (images,), and ``probabilities`` one of shape
 (images, classes) whose rows sum to one. A metric that is undefined on a split is ``None``: the precision of a class

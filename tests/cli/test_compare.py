@@ -75,10 +75,10 @@ def project(trained: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_it_prints_the_verdict_and_writes_its_files(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_pixmill("compare", "main", "worse") == 0
     text = capsys.readouterr().out
-    assert text.startswith("Worse: macro-F1 falls from ")
+    assert text.startswith("Worse, notably on class boot (accuracy 0.93 → 0.33, p < 0.001) and class coat")
     assert "\nGate: fail " in text
     assert text.endswith("\nWritten: reports/compare.html, reports/compare.md\n")
-    assert (project / "reports" / "compare.md").read_text(encoding="utf-8").startswith("**Worse: ")
+    assert (project / "reports" / "compare.md").read_text(encoding="utf-8").startswith("**Worse, notably on class boot")
     assert "<html" in (project / "reports" / "compare.html").read_text(encoding="utf-8")
 
 
@@ -101,7 +101,7 @@ def test_a_gate_that_fails_exits_1_and_names_the_limits(project: Path, capsys: p
     output = capsys.readouterr()
     assert "gate: review.min.accuracy: accuracy 0.333" in output.err
     assert "gate: review.max_drop: " in output.err
-    assert output.out.startswith("Worse: ")
+    assert output.out.startswith("Worse, notably on class boot")
     assert run_pixmill("compare", "worse", "main", "--gate") == 0
     assert "gate:" not in capsys.readouterr().err
 

@@ -2,7 +2,6 @@
 
 import math
 import re
-from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -72,8 +71,6 @@ def render_page(comparison: Comparison, chosen: ImageSelection) -> str:
             "confusion": ConfusionChange(numbers, [*chosen.lost, *chosen.gained]),
             "slices": _slices(numbers),
             "slices_line": slices_line(numbers),
-            "cell": partial(_cell, numbers),
-            "cells": _confusion_changes(numbers),
             "flipped": [
                 (FLIPPED[False], chosen.lost, numbers.mcnemar.lost),
                 (FLIPPED[True], chosen.gained, numbers.mcnemar.gained),

@@ -52,7 +52,7 @@ def test_nonsense_lists_what_there_is(capsys: pytest.CaptureFixture[str]) -> Non
     assert run_pixmill("nonsense") == 2
     assert (
         "The commands are: new, check, params, data, browser, doctor, scrape, review, shop, summary, compare, "
-        "sweep, predict, serve, export, use, upgrade, sync, clean.\n"
+        "sweep, promote, rollback, models, predict, serve, export, use, upgrade, sync, clean.\n"
         "Next: pixmill --help" in capsys.readouterr().err
     )
 

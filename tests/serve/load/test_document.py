@@ -50,19 +50,6 @@ def test_the_clients_in_python_work(server, photographs, tmp_path, monkeypatch, 
     assert (label, float(confidence)) == (row["label"], pytest.approx(row["confidence"]))
 
 
-def test_an_alias_is_set_as_described(trained_folder, tmp_path):
-    import mlflow
-
-    from pixmill.record.model_format import save_classifier_model
-    from pixmill.record.store import quiet_mlflow
-
-    quiet_mlflow()
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
-    save_classifier_model(trained_folder, tmp_path / "model")
-    exec(blocks("python")[2].replace("models:/m-…", str(tmp_path / "model")), {})
-    assert int(mlflow.MlflowClient().get_model_version_by_alias("garments", "champion").version) == 1
-
-
 def test_what_it_names_is_there(server):
     subparsers = next(action for action in _parser()._actions if action.choices)
     known = set(subparsers.choices["serve"]._option_string_actions)

@@ -15,7 +15,6 @@ from pixmill.core.git import git
 from pixmill.core.params import Params, flat, parse_params, parse_yaml
 from pixmill.core.words import printable
 from pixmill.provenance.lock import FILE, parse_lock
-from pixmill.train.training_key import deciding_params
 
 _COMMITS = 50
 """Commits that are listed: more are read in Git."""
@@ -83,6 +82,8 @@ def resolve_params(resolved: str | None, params: str | None) -> tuple[dict[str, 
         resolved: The text of its ``params.json``, if it has one.
         params: That of its ``params.yaml``.
     """
+    from pixmill.train.training_key import deciding_params  # and with it all of train: only a ranking needs that
+
     text = (params if resolved is None else resolved) or ""
     try:
         known = parse_params(text)

@@ -1,14 +1,13 @@
 """Metrics of a split and of each class, as scikit-learn defines them."""
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from pixmill.metrics.confidence import expected_calibration_error
-from pixmill.metrics.probabilities import normalise
+from pixmill.metrics.probabilities import losses, normalise
 
 
 def scores(
@@ -28,25 +27,25 @@ def scores(
         0.5 is chance); ``pr_auc`` (mean average precision over classes, sensitive to false positives in rare classes:
         chance is the class's share); ``ece``; ``n``, the images.
     """
-    from sklearn import metrics
-
     values = normalise(probabilities)
-    classes = np.arange(values.shape[1])
+    classes = values.shape[1]
     predicted = values.argmax(axis=1)
-    # With zero_division=nan scikit-learn leaves undefined classes out of a mean; balanced_accuracy_score would warn.
-    defined: dict[str, Any] = {"labels": classes, "zero_division": np.nan}
+    _, recall, f1, support = _of_classes(actual, predicted, classes)
+    defined = ~np.isnan(f1)
     tops: dict[str, float | int | None] = {}
     if top_k is not None:
-        share = float(np.mean(among_top(actual, values, top_k))) if top_k < len(classes) else None
+        share = float(np.mean(among_top(actual, values, top_k))) if top_k < classes else None
         tops[f"top_{top_k}_accuracy"] = share
+    areas = [_areas(actual == label, values[:, label]) for label in ranked_classes(actual, classes)]
+    roc_auc, pr_auc = (float(np.mean(area)) for area in zip(*areas, strict=True)) if areas else (None, None)
     return {
-        "accuracy": float(metrics.accuracy_score(actual, predicted)),
-        "balanced_accuracy": float(metrics.recall_score(actual, predicted, average="macro", **defined)),
-        "macro_f1": macro_f1(actual, predicted),
-        "weighted_f1": float(metrics.f1_score(actual, predicted, average="weighted", **defined)),
-        "log_loss": float(metrics.log_loss(actual, values, labels=classes)),
-        "roc_auc": _mean_area(metrics.roc_auc_score, actual, values),
-        "pr_auc": _mean_area(metrics.average_precision_score, actual, values),
+        "accuracy": float(np.mean(actual == predicted)),
+        "balanced_accuracy": float(np.nanmean(recall)),
+        "macro_f1": float(np.mean(f1[defined])),
+        "weighted_f1": float(np.average(f1[defined], weights=support[defined])),
+        "log_loss": float(np.mean(losses(actual, values))),
+        "roc_auc": roc_auc,
+        "pr_auc": pr_auc,
         "ece": expected_calibration_error(actual, values),
         "n": len(actual),
         **tops,
@@ -60,9 +59,8 @@ def macro_f1(actual: npt.NDArray[np.integer], predicted: npt.NDArray[np.integer]
         actual: Class indices, shape (images,), at least one.
         predicted: Class indices, shape (images,).
     """
-    from sklearn.metrics import f1_score
-
-    return float(f1_score(actual, predicted, average="macro", zero_division=np.nan))
+    _, _, f1, _ = _of_classes(actual, predicted, int(max(np.max(actual), np.max(predicted))) + 1)
+    return float(np.mean(f1[~np.isnan(f1)]))
 
 
 def among_top(actual: npt.NDArray[np.integer], values: npt.NDArray[np.float64], top_k: int) -> npt.NDArray[np.bool_]:
@@ -90,9 +88,7 @@ def class_scores(
         predicted: Class indices, shape (images,).
         labels: The classes' names in the order of their indices.
     """
-    from sklearn.metrics import precision_recall_fscore_support
-
-    columns = precision_recall_fscore_support(actual, predicted, labels=np.arange(len(labels)), zero_division=np.nan)
+    columns = _of_classes(actual, predicted, len(labels))
     return {
         label: {
             "precision": _number(precision),
@@ -122,11 +118,38 @@ def ranked_classes(actual: npt.NDArray[np.integer], classes: int) -> list[int]:
     return [label for label in range(classes) if 0 < counts[label] < len(actual)]
 
 
-def _mean_area(
-    area: Callable[..., float], actual: npt.NDArray[np.integer], values: npt.NDArray[np.float64]
-) -> float | None:
-    areas = [float(area(actual == label, values[:, label])) for label in ranked_classes(actual, values.shape[1])]
-    return float(np.mean(areas)) if areas else None
+def _of_classes(
+    actual: npt.NDArray[np.integer], predicted: npt.NDArray[np.integer], classes: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.intp]]:
+    """Return precision, recall and F1 of each class, NaN where undefined, and its images."""
+    actual, predicted = np.asarray(actual), np.asarray(predicted)
+    hits, claims, images = (
+        np.bincount(part, minlength=classes) for part in (actual[actual == predicted], predicted, actual)
+    )
+    with np.errstate(invalid="ignore"):
+        return hits / claims, hits / images, 2 * hits / (images + claims), images
+
+
+def _areas(members: npt.NDArray[np.bool_], given: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """Return the areas under the ROC curve and under the precision-recall curve (average precision) of one class.
+
+    Args:
+        members: Whether each image belongs to the class, shape (images,): some but not all do.
+        given: Each image's probability of the class, shape (images,).
+    """
+    order = np.argsort(-given, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(given[order])), len(given) - 1)  # of images with the same probability
+    found = np.cumsum(members[order], dtype=np.float64)[ends]
+    alarms = 1 + ends - found
+    # In the order in which scikit-learn adds them up: from the least probable.
+    steps = np.diff(np.append(found[::-1] / found[-1], 0.0))
+    average = max(0.0, float(-np.sum(steps * (found / (found + alarms))[::-1])))
+    # And without the points on a line between two others.
+    if len(found) > 2:
+        corner = np.concatenate([[True], (np.diff(found, 2) != 0) | (np.diff(alarms, 2) != 0), [True]])
+        found, alarms = found[corner], alarms[corner]
+    heights, widths = (np.append(0.0, curve) / curve[-1] for curve in (found, alarms))
+    return float(np.sum(np.diff(widths) * (heights[1:] + heights[:-1]) / 2)), average
 
 
 def _number(value: float) -> float | None:

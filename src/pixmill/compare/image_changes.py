@@ -193,14 +193,12 @@ def _drift(
 
 def _distances(before: pd.DataFrame, after: pd.DataFrame) -> Iterator[tuple[str, float, float]]:
     """Yield what was measured, its distance and its p-value."""
-    from scipy.stats import chi2_contingency
-
     for column, what in (("label", "class shares"), ("mode", "colour modes")):
         both = [revision[column].value_counts() for revision in (before, after)]
         counts = pd.concat(both, axis=1).fillna(0).to_numpy(float)
         if counts.sum(axis=0).min() >= _FEWEST:
             first, second = (counts / counts.sum(axis=0)).T
-            yield what, float(np.abs(first - second).sum() / 2), float(chi2_contingency(counts).pvalue)
+            yield what, float(np.abs(first - second).sum() / 2), _chi_squared(counts)
     for name in MEASURES:
         values = [revision[name].dropna().to_numpy(np.float32) for revision in (before, after)]
         if min(map(len, values)) >= _FEWEST:
@@ -217,7 +215,17 @@ def _features(predictions: pd.DataFrame, added: pd.Series[Any]) -> tuple[float, 
     return max(distance for distance, _ in found), min(1.0, len(found) * min(p for _, p in found))
 
 
+def _chi_squared(counts: npt.NDArray[np.float64]) -> float:
+    if np.array_equal(counts[:, 0], counts[:, 1]):
+        return 1.0  # as SciPy says, too, whose import takes longer than the rest of a comparison of the same images
+    from scipy.stats import chi2_contingency
+
+    return float(chi2_contingency(counts).pvalue)
+
+
 def _kolmogorov_smirnov(first: npt.NDArray[np.float32], second: npt.NDArray[np.float32]) -> tuple[float, float]:
+    if np.array_equal(np.sort(first), np.sort(second)):
+        return 0.0, 1.0  # likewise
     from scipy.stats import ks_2samp
 
     result = ks_2samp(first, second, method="asymp")

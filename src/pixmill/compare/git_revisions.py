@@ -1,8 +1,11 @@
 """Which commits two revisions stand for: by the name that a person wrote, or by default."""
 
 import difflib
+import io
 import re
+import subprocess
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +23,9 @@ _INPUTS = (
     "review.csv",
 )  # fmt: skip
 _CODE = ("src", "stages")
+
+_SECONDS = 60
+"""How long Git may take for many files."""
 
 _DEEPEN = "git fetch --unshallow origin '+refs/heads/*:refs/remotes/origin/*'"
 
@@ -172,6 +178,33 @@ def refs_by_name(root: Path) -> dict[str, dict[str, str]]:
             # An annotated tag is an object of its own, and leads to a commit.
             names[match[1]][ref] = objects[-1] or objects[0]
     return names
+
+
+def read_blobs(root: Path, names: Sequence[str]) -> list[bytes]:
+    """Return the contents of files by their objects' hashes, all from one process; fewer where Git fails.
+
+    Args:
+        root: The project's folder.
+        names: Whole hashes of objects that there are.
+    """
+    try:
+        done = subprocess.run(
+            ["git", "cat-file", "--batch"],  # noqa: S607 (whichever Git the person uses)
+            cwd=root,
+            input="".join(f"{name}\n" for name in names).encode(),
+            capture_output=True,
+            check=True,
+            timeout=_SECONDS,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return []
+    contents, output = [], io.BytesIO(done.stdout)
+    for _ in names:
+        header = output.readline().split()
+        if len(header) != 3:
+            break  # an object that this clone lacks
+        contents.append(output.read(int(header[2]) + 1)[:-1])
+    return contents
 
 
 def _unknown(root: Path, name: str, names: list[str]) -> PixmillError:

@@ -21,11 +21,14 @@ from pixmill.project.pyproject import read_project
 from pixmill.record.delivery import RESOLVED
 from pixmill.record.run_lookup import PREDICTIONS, MlflowRun, RunReader
 from pixmill.state.documents import TOO_LARGE, MalformedError, read_stages, read_yaml
-from pixmill.state.stage_inputs import Stages, find_changed_input, first_outdated
+from pixmill.state.stage_inputs import Stages, find_changed_input, first_outdated, hashes_of
 
 _IN_MLFLOW = ("models:/", "runs:/")
 
 _METRICS = "plots/evaluate/full.json"
+_READ_LATER = ("data.dvc", "pixmill.lock", "plots/train/curves.csv", "requirements.txt", _METRICS)
+"""Files in Git, beside the inputs of the stages, that a comparison reads of each revision."""
+
 _WEIGHTS = "artifacts/train/model.weights.h5"
 
 _TABLES: dict[str, tuple[str, dict[str, Kind]]] = {
@@ -269,6 +272,8 @@ def _resolve(workspace: Workspace, name: str, runs: RunReader) -> tuple[MlflowRu
 
 def _caution(tree: Tree, stages: Stages) -> str:
     """Tell whether the results are of an earlier run: then the numbers do not show what the inputs would give."""
+    deps = (dep for stage in stages.values() for dep in hashes_of(stage, "deps").items())
+    tree.read_ahead([*_READ_LATER, *(path for path, md5 in deps if not (md5 or "").endswith(".dir"))])
     earlier = f"The results of {tree.revision.name} are of an earlier run"
     try:
         changed = find_changed_input(stages, tree.read)

@@ -5,14 +5,14 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from queue import Empty, Queue
 from threading import Thread
 from typing import Any
 
-from pixmill.compare.git_revisions import GitRevision
+from pixmill.compare.git_revisions import GitRevision, read_blobs
 from pixmill.core.dvc import DEFAULT_CACHE
 from pixmill.core.git import git
 from pixmill.state.documents import MalformedError, read_stages
@@ -24,6 +24,9 @@ IN_DVC = ("artifacts/", "data/", "reports/")
 _MOST = {".parquet": 512 << 20, ".lock": 1 << 20, ".yaml": 1 << 20, ".dvc": 1 << 20}
 _MOST_BYTES = 64 << 20
 """The most bytes of a file by its suffix, and of any other: nobody means a larger one to be compared."""
+
+_AT_ONCE, _AT_ONCE_BYTES = 200, 16 << 20
+"""The most files that are read ahead, and their most bytes together."""
 
 _SECONDS = 30
 """How long a remote may take for one file: the timeouts and retries of its own add up to many minutes."""
@@ -135,6 +138,26 @@ class Tree:
         self._store = store
         self.faults: dict[str, str] = {}
         self._errors: dict[str, Exception] = {}
+        self._ahead: dict[str, bytes] = {}
+
+    def read_ahead(self, paths: Iterable[str]) -> None:
+        """Read small files in Git that :meth:`read` will be asked for: one by one, each takes two processes.
+
+        Args:
+            paths: As :meth:`read` takes them.
+        """
+        wanted = [f"./{path}" for path in dict.fromkeys(paths) if not path.startswith(IN_DVC)][:_AT_ONCE]
+        if self.revision.is_workspace or not wanted:
+            return
+        listed = git(self._store.root, "ls-tree", "-lz", str(self.revision.commit), "--", *wanted) or ""
+        blobs, left = {}, _AT_ONCE_BYTES
+        for about, _, path in (line.partition("\t") for line in listed.split("\0") if line):
+            mode, _, blob, size = about.split()
+            if mode.startswith("100") and int(size) <= min(left, *_MOST.values()):
+                left -= int(size)
+                blobs[path] = blob
+        contents = read_blobs(self._store.root, tuple(blobs.values()))
+        self._ahead = dict(zip(blobs, contents, strict=False))
 
     def read(self, path: str) -> bytes | None:
         """Return a file's bytes; ``None`` if the revision has none of this path, or it cannot be had.
@@ -167,6 +190,8 @@ class Tree:
         return None if self.revision.is_workspace else self._in_git(path, most)
 
     def _in_git(self, path: str, most: int) -> bytes | None:
+        if path in self._ahead:
+            return self._ahead[path]
         listed = git(self._store.root, "ls-tree", "-lz", str(self.revision.commit), "--", f"./{path}")
         if not listed:
             return None

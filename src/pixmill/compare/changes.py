@@ -1,6 +1,7 @@
 """What differs between two revisions in params, stages, packages and commits."""
 
 import contextlib
+import functools
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -108,12 +109,13 @@ def _values(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def _resolved(revision: Revision) -> dict[str, Any] | None:
+def _resolved(revision: Revision) -> Mapping[str, Any] | None:
     """Return all params of a revision; ``None`` where this version does not accept its files."""
     return next(filter(None, map(_parse, filter(None, (revision.resolved, revision.params)))), None)
 
 
-def _parse(text: str) -> dict[str, Any] | None:
+@functools.lru_cache(maxsize=4)
+def _parse(text: str) -> Mapping[str, Any] | None:
     try:
         return flat(parse_params(text))
     except ParamsError:

@@ -1,7 +1,9 @@
 """Choose the images that tell most about a change, and lay them out on one contact sheet."""
 
 import base64
+import contextlib
 import io
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -65,9 +67,17 @@ def choose(comparison: Comparison) -> ImageSelection:
     rows = [*lost, *gained, *(row for rows in samples.values() for row in rows), *near]
     ids = dict.fromkeys([row["id"] for row in rows] + [row["test_id"] for row in near])
     names: list[str] = []
+    if ids:
+        threading.Thread(target=_import_figures, daemon=True).start()
     uris = list(each_thumbnail(_load_images(comparison, list(ids), names)))
     loaded = {name: uri for name, uri in zip(names, uris, strict=True) if uri is not None}
     return ImageSelection(lost, gained, samples, near, loaded)
+
+
+def _import_figures() -> None:
+    """Import what draws the contact sheet, which takes as long as the images need in another process."""
+    with contextlib.suppress(ImportError):
+        import matplotlib.figure  # noqa: F401 (told by the function that needs it)
 
 
 def contact_sheet(chosen: ImageSelection) -> bytes | None:

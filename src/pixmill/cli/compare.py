@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace) -> None:
     gate: Gate | None = None
     faults: tuple[str, ...] = ()
     try:
-        with storage_errors(then="the same command"), _little_collection():
+        with storage_errors(then="the same command"):
             workspace = project_workspace()
             params = load_params(workspace.root)
             if arguments.open or not (arguments.runs and (arguments.json or arguments.csv)):

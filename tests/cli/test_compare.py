@@ -13,6 +13,8 @@ import pandas as pd
 import pytest
 import yaml
 
+from pixmill.core.files import file_digest
+from pixmill.record.store import connect
 from tests.command import run_pixmill
 from tests.compare.made_revisions import write_predictions
 from tests.compare.projects import record
@@ -29,6 +31,11 @@ PARAMS = {
 }
 IMAGES = 60
 OUT = Path("artifacts/evaluate")
+WEIGHTS = Path("artifacts/train/model.weights.h5")
+HEAVY = (
+    *("dvc", "great_expectations", "keras", "mlflow", "optuna", "ray", "scipy.stats", "selenium", "sklearn"),
+    *("sqlalchemy", "tensorflow"),
+)
 
 
 def evaluate(root: Path, branch: str, *, wrong: int) -> None:
@@ -47,7 +54,11 @@ def evaluate(root: Path, branch: str, *, wrong: int) -> None:
     metrics = {"accuracy": accuracy, "macro_f1": accuracy, "log_loss": 0.4, "ece": 0.1, "n": IMAGES, **limits}
     (root / "plots" / "evaluate").mkdir(parents=True, exist_ok=True)
     (root / "plots" / "evaluate" / "full.json").write_text(json.dumps(metrics))
-    (root / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"evaluate": {"cmd": branch, "outs": [str(OUT)]}}}))
+    (root / WEIGHTS).parent.mkdir(exist_ok=True)
+    (root / WEIGHTS).unlink(missing_ok=True)  # It may be a link into DVC's cache.
+    (root / WEIGHTS).write_text(branch)
+    outs = [str(OUT), str(WEIGHTS.parent)]
+    (root / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"evaluate": {"cmd": branch, "outs": outs}}}))
     git(root, "checkout", "-q", "-B", branch)
     record(root, f"Train {branch}")
 
@@ -80,6 +91,21 @@ def test_it_prints_the_verdict_and_writes_its_files(project: Path, capsys: pytes
     assert text.endswith("\nWritten: reports/compare.html, reports/compare.md\n")
     assert (project / "reports" / "compare.md").read_text(encoding="utf-8").startswith("**Worse, notably on class boot")
     assert "<html" in (project / "reports" / "compare.html").read_text(encoding="utf-8")
+
+
+def test_it_starts_no_large_library(project: Path) -> None:
+    # To import them all takes four times as long as to compare without.
+    client = connect(f"sqlite:///{project}/mlflow.db")
+    client.create_run("0", tags={"pixmill.weights": file_digest(project / WEIGHTS, "md5")}, run_name="the run of main")
+    script = (
+        "import sys\nfrom pixmill.cli import main\nmain(['compare', 'main', 'worse'])\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=project, capture_output=True, text=True, check=True)
+    for path in project.glob("mlflow.db*"):
+        path.unlink()
+    assert "the run of main" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_an_older_contact_sheet_does_not_stay(project: Path) -> None:

@@ -88,6 +88,64 @@ def test_files_are_read_while_dvc_holds_its_lock(project):
         assert {path: path.read_bytes() for path in scratch.glob("*lock*")} == held
 
 
+def test_files_are_read_from_the_cache_without_starting_dvc(project, monkeypatch):
+    monkeypatch.setattr(DvcStore, "repo", property(lambda _: pytest.fail("DVC is started")))
+    for name in ("v1", "workspace"):
+        assert tree(project, name).read(PREDICTIONS)
+        assert tree(project, name).read(IMAGE) == f"image {IDS[0]}".encode()
+
+
+def test_a_cache_in_another_place_is_found(project, tmp_path):
+    expected = tree(project, "v1").read(PREDICTIONS)
+    (project / ".dvc" / "cache").rename(tmp_path / "cache")
+    with dvc_repo(project) as repo, repo.config.edit("local") as config:
+        config["cache"]["dir"] = str(tmp_path / "cache")
+    assert tree(project, "v1").read(PREDICTIONS) == expected
+
+
+def test_what_is_read_ahead_is_what_is_read(project, monkeypatch):
+    (project / "links").mkdir()
+    (project / "links" / "to").symlink_to("../params.yaml")
+    (project / "empty.txt").touch()
+    (project / "bytes.txt").write_bytes(b"\xff\n\0\n\xfe")
+    (project / "ä\n ö.txt").write_text("a name", encoding="utf-8")
+    (project / "large.txt").write_bytes(b"x" * (1 << 20))
+    (project / "larger.txt").write_bytes(b"x" * ((1 << 20) + 1))
+    git(project, "add", "-A")
+    git(project, "commit", "-qm", "Add files")
+    paths = [
+        "params.yaml",
+        "links/to",
+        "links",
+        "empty.txt",
+        "bytes.txt",
+        "ä\n ö.txt",
+        "large.txt",
+        "larger.txt",
+        "none",
+    ]
+    for ahead in (paths, ["params.yaml", "../secret"], [], ["artifacts/x"], ["/etc/passwd"]):
+        plain, here = tree(project, "HEAD"), tree(project, "HEAD")
+        here.read_ahead(ahead)
+        assert [here.read(path) for path in paths] == [plain.read(path) for path in paths]
+        assert here.faults == plain.faults
+    here = tree(project, "HEAD")
+    here.read_ahead(paths)
+    monkeypatch.setattr("pixmill.compare.trees.git", lambda *_: pytest.fail("Git is asked again"))
+    assert [here.read(path) for path in ("empty.txt", "bytes.txt")] == [b"", b"\xff\n\0\n\xfe"]
+    assert len(here.read("large.txt")) == 1 << 20
+
+
+def test_what_a_clone_lacks_is_not_read_ahead(project):
+    paths = ["dvc.yaml", "params.yaml", "requirements.txt"]
+    blob = git(project, "rev-parse", "HEAD:params.yaml")
+    (project / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    here = tree(project, "HEAD")
+    here.read_ahead(paths)
+    assert here.read("params.yaml") is None
+    assert here.read("requirements.txt") == b"numpy==2.4.0\n"
+
+
 def test_a_remote_is_read_without_filling_the_cache(history, clone, tmp_path):
     project = shutil.copytree(history, tmp_path / "project", symlinks=True)
     for root in (project, clone):

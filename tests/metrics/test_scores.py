@@ -115,6 +115,17 @@ def test_balanced_accuracy_and_f1_are_scikit_learns_where_every_class_is_there(p
     assert macro_f1(actual, predicted) == figures["macro_f1"]
 
 
+@given(parts())
+def test_loss_and_areas_are_scikit_learns(part):
+    actual, probabilities = part
+    classes, figures = np.arange(probabilities.shape[1]), scores(actual, probabilities)
+    assert figures["log_loss"] == pytest.approx(reference.log_loss(actual, normalise(probabilities), labels=classes))
+    ranked = [label for label in classes if 0 < np.sum(actual == label) < len(actual)]
+    for name, area in (("roc_auc", reference.roc_auc_score), ("pr_auc", reference.average_precision_score)):
+        areas = [area(actual == label, normalise(probabilities)[:, label]) for label in ranked]
+        assert figures[name] == (pytest.approx(np.mean(areas), abs=1e-12) if areas else None)
+
+
 def test_the_best_constant_answer_is_the_most_frequent_class():
     assert majority_accuracy(np.array([0, 0, 2, 2, 2, 1])) == 0.5
     assert majority_accuracy(np.array([4])) == 1

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from scipy.stats import binomtest, false_discovery_control, fisher_exact
+from scipy.stats import binom, binomtest, false_discovery_control, fisher_exact
 
 from pixmill.metrics.limits import score_limits
 from pixmill.metrics.scores import scores
@@ -35,9 +35,11 @@ def test_mid_p_counts_what_was_seen_by_half(gained, lost):
     assert mcnemar(*models(gained, lost)).mid_p == pytest.approx(expected, abs=1e-9)
 
 
-def test_many_images_are_no_trouble():
-    found = mcnemar(*models(30_000, 31_000))
-    assert found.p == pytest.approx(binomtest(30_000, 61_000).pvalue, rel=1e-9)
+@pytest.mark.parametrize(("gained", "lost"), [(4_900, 5_100), (4_900, 5_101), (30_000, 31_000)])
+def test_many_images_are_no_trouble(gained, lost):
+    found = mcnemar(*models(gained, lost))
+    assert found.p == pytest.approx(binomtest(gained, gained + lost).pvalue, rel=1e-9)
+    assert found.mid_p == pytest.approx(found.p - binom.pmf(gained, gained + lost, 0.5), rel=1e-9)
 
 
 def test_images_of_which_both_are_right_or_wrong_say_nothing():

@@ -2,7 +2,6 @@
 
 import contextlib
 import sqlite3
-from dataclasses import replace
 
 import pytest
 
@@ -121,6 +120,8 @@ def test_places_on_this_machine_are_those_of_mlflow(location):
     assert str(local_folder(location)) == str(LocalArtifactRepository(location).artifact_dir).removeprefix("./")
 
 
-@pytest.mark.parametrize("location", ["s3://bucket/a", "mlflow-artifacts:/1/a", "file://host/a", "dbfs:/a", "/a?b", "/a#b"])
+@pytest.mark.parametrize(
+    "location", ["s3://bucket/a", "mlflow-artifacts:/1/a", "file://host/a", "dbfs:/a", "/a?b", "/a#b"]
+)
 def test_other_places_are_left_to_mlflow(location):
     assert local_folder(location) is None

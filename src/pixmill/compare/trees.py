@@ -153,7 +153,7 @@ class Tree:
         blobs, left = {}, _AT_ONCE_BYTES
         for about, _, path in (line.partition("\t") for line in listed.split("\0") if line):
             mode, _, blob, size = about.split()
-            if mode.startswith("100") and int(size) <= min(left, *_MOST.values()):
+            if mode.startswith("100") and size.isdecimal() and int(size) <= min(left, *_MOST.values()):
                 left -= int(size)
                 blobs[path] = blob
         contents = read_blobs(self._store.root, tuple(blobs.values()))
@@ -196,7 +196,7 @@ class Tree:
         if not listed:
             return None
         mode, kind, blob, size = listed.partition("\t")[0].split()
-        if kind == "tree":
+        if kind == "tree" or size == "BAD":  # an object that this clone lacks
             return None
         if not mode.startswith("100"):
             raise MalformedError("is a link or a submodule, not a file")

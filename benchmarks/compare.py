@@ -1,0 +1,112 @@
+"""Compare two commits: ``pixmill compare``, against ``git diff`` of the params and ``dvc metrics diff``.
+
+The project is this one, cloned, with a second commit of another regularization whose stages have run. All contestants
+read the same two commits, with the files in DVC's cache, and start anew each time, as a person's command does.
+
+    make bench-compare             QUICK=1 for a short one; needs results (make repro)
+"""
+
+import json
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from contest import ROOT, folder_for_files, machine
+
+ROUNDS = 3 if os.environ.get("QUICK") else 9
+PARAM, VALUE = "inverse_regularization: null", "inverse_regularization: 0.05"
+
+PYTHON = [sys.executable, "-P", "-m"]
+CONTESTANTS = {
+    "pixmill": [[*PYTHON, "pixmill", "compare", "HEAD~1", "HEAD"]],
+    "git_and_dvc_diff": [
+        ["git", "diff", "HEAD~1", "HEAD", "--", "params.yaml"],
+        [*PYTHON, "dvc", "metrics", "diff", "HEAD~1", "HEAD"],
+    ],
+}
+NAMES = {"pixmill": "pixmill compare", "git_and_dvc_diff": "git diff of params.yaml, dvc metrics diff"}
+
+
+@dataclass
+class Times:
+    """Hold a contestant's seconds of waiting and of processor, one each round."""
+
+    waited: list[float] = field(default_factory=list)
+    worked: list[float] = field(default_factory=list)
+
+
+def main() -> None:
+    """Print the table, and the ratios as the last line."""
+    if not (ROOT / "artifacts" / "evaluate").is_dir():
+        raise SystemExit(f"{ROOT} holds no results; next: make repro")
+    print(f"{ROUNDS} rounds; {machine()}\n", flush=True)
+    times = {name: Times() for name in CONTESTANTS}
+    with tempfile.TemporaryDirectory(dir=folder_for_files()) as name:
+        project = make_project(Path(name) / "project")
+        for number in range(ROUNDS + 1):
+            for contestant, commands in CONTESTANTS.items():
+                waited, worked = measure(project, commands)
+                if number:  # The first round fills the caches of files and of bytecode.
+                    times[contestant].waited.append(waited)
+                    times[contestant].worked.append(worked)
+    print("| | seconds, median | spread | CPU seconds, median |\n|---|---|---|---|")
+    for contestant, found in times.items():
+        spread = f"{min(found.waited):.1f} to {max(found.waited):.1f}"
+        row = f"{statistics.median(found.waited):.2f} | {spread} | {statistics.median(found.worked):.2f}"
+        print(f"| {NAMES[contestant]} | {row} |")
+    ours, peer = times["pixmill"], times["git_and_dvc_diff"]
+    ratios = {"vs_git_and_dvc_diff": (peer.waited, ours.waited), "vs_git_and_dvc_diff_cpu": (peer.worked, ours.worked)}
+    print()
+    print(json.dumps({name: ratio(*pair) for name, pair in ratios.items()}))
+
+
+def make_project(project: Path) -> Path:
+    """Return a clone of this project with one more commit, whose stages have run on one param that differs."""
+    do(ROOT, "git", "clone", "--quiet", str(ROOT), str(project))
+    do(project, *PYTHON, "dvc", "config", "--local", "cache.dir", str(ROOT / ".dvc" / "cache"))
+    if (ROOT / "mlflow.db").exists():
+        shutil.copy(ROOT / "mlflow.db", project)
+    do(project, *PYTHON, "dvc", "checkout", "--quiet")
+    params = (project / "params.yaml").read_text(encoding="utf-8")
+    if PARAM not in params:
+        raise SystemExit(f"params.yaml of this project does not say {PARAM}, which this benchmark changes")
+    (project / "params.yaml").write_text(params.replace(PARAM, VALUE), encoding="utf-8")
+    do(project, *PYTHON, "dvc", "repro")
+    who = ("-c", "user.name=benchmark", "-c", "user.email=benchmark@example.org")
+    do(project, "git", *who, "commit", "--quiet", "--all", "--message", "Regularize less")
+    return project
+
+
+def measure(project: Path, commands: list[list[str]]) -> tuple[float, float]:
+    """Return the seconds that commands take one after the other, and those of processors."""
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    for command in commands:
+        do(project, *command)
+    waited, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return waited, after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+
+
+def do(folder: Path, *command: str) -> None:
+    """Run a command in a folder, with this checkout's code."""
+    environ = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise SystemExit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-3000:]}")
+
+
+def ratio(theirs: list[float], ours: list[float]) -> float:
+    """Return how many times as fast Pixmill is: the median over the rounds, in which all run under the same load."""
+    return round(statistics.median(a / b for a, b in zip(theirs, ours, strict=True)), 2)
+
+
+if __name__ == "__main__":
+    main()

@@ -106,6 +106,7 @@ def test_a_champion_that_is_lost_can_be_replaced_by_force(give, registry):
     assert error.next.endswith('or if it must be: pixmill promote better --force --because "…"')
     done = give("better", force=True, because="nobody knows where it came from")
     assert (done.number, done.former, done.comparison.base) == (2, 1, None)
+    assert registry.get(2).tags["pixmill.verdict"] == "not_comparable"
 
 
 def test_a_dirty_tree_is_refused(give, project, registry):

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pixmill.metrics.limits import alike_at_least
-from pixmill.metrics.significance import Difference
+from pixmill.metrics.significance import Difference, coin_chances
 
 _DIRECT = 1000
 """Length from which on distributions are convolved by Fourier transforms: faster, but to 1e-15 only."""
@@ -26,17 +26,15 @@ def sign_flip_test(nets: npt.ArrayLike) -> float:
     >>> round(sign_flip_test([1, 1, 1, 1, 1, 1, -1, -1]), 3), round(sign_flip_test([3, 2, -1]), 3)
     (0.289, 0.5)
     """
-    from scipy.stats import binom
-
     values = np.asarray(nets, np.int64)
     sizes = np.abs(values)
     # By symmetry, half of the turns that are as far from zero have positive differences that add up to at most this.
     most = int(sizes.sum() - abs(values.sum())) // 2
     shares = np.ones(1)  # of the turns, by the sum of their positive differences
     for size, count in zip(*np.unique(sizes[sizes > 0], return_counts=True), strict=True):
-        steps = np.arange(min(count, most // size) + 1)
-        spread = np.zeros(size * len(steps) - size + 1)
-        spread[:: int(size)] = binom.pmf(steps, count, 0.5)
+        chances = coin_chances(int(count), int(min(count, most // size)))
+        spread = np.zeros(size * len(chances) - size + 1)
+        spread[:: int(size)] = chances
         shares = _convolve(shares, spread)[: most + 1]
     return min(1.0, 2 * float(shares.sum()))
 

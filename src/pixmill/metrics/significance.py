@@ -1,5 +1,6 @@
 """Significance tests: two models on the same images, or a slice against the rest."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -67,21 +68,30 @@ def mcnemar(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) -> McNe
     first, second = np.asarray(first, bool), np.asarray(second, bool)
     gained, lost = int(np.sum(second & ~first)), int(np.sum(first & ~second))
     differing, fewer = gained + lost, min(gained, lost)
-    tail, chance = _fair_tail(fewer, differing)
-    return McNemar(gained, lost, min(1.0, 2 * tail), 1.0 if gained == lost else 2 * tail - chance)
+    chances = coin_chances(differing, fewer)
+    tail = math.fsum(chances)
+    return McNemar(gained, lost, min(1.0, 2 * tail), 1.0 if gained == lost else 2 * tail - float(chances[-1]))
 
 
-def _fair_tail(heads: int, throws: int) -> tuple[float, float]:
-    """Return how probable at most, and exactly, so many heads of a fair coin are."""
+def coin_chances(throws: int, most: int) -> npt.NDArray[np.float64]:
+    """Return the probability of each number of heads, from none to the most, of a fair coin.
+
+    >>> coin_chances(4, 2).tolist()
+    [0.0625, 0.25, 0.375]
+
+    Args:
+        throws: Of the coin.
+        most: The largest number of heads.
+    """
     if throws > _EXACT:
         from scipy.stats import binom
 
-        return float(binom.cdf(heads, throws, 0.5)), float(binom.pmf(heads, throws, 0.5))
-    ways = total = 1
-    for before in range(heads):
-        ways = ways * (throws - before) // (before + 1)
-        total += ways
-    return total / 2**throws, ways / 2**throws
+        chances: npt.NDArray[np.float64] = binom.pmf(np.arange(most + 1), throws, 0.5)
+        return chances
+    ways, total = [1], 2**throws
+    for before in range(most):
+        ways.append(ways[-1] * (throws - before) // (before + 1))
+    return np.array([each / total for each in ways])
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from pixmill.compare.revisions import read_each
 from pixmill.core.errors import PixmillError
 from pixmill.core.files import significant
 from pixmill.core.params import Params
+from pixmill.core.progress import announce
 from pixmill.core.words import printable
 from pixmill.core.workspace import Workspace
 from pixmill.registry.candidate import Candidate, check_clean, find_candidate, name_of
@@ -125,7 +126,14 @@ def promote(
         source=f"models:/{candidate.model_id}",
         run=candidate.run.id,
         model_id=candidate.model_id,
-        tags=_tags(workspace, candidate, comparison, params.evaluate.confidence, because),
+        tags=_tags(
+            workspace,
+            candidate,
+            comparison,
+            confidence=params.evaluate.confidence,
+            because=because,
+            is_first=seen is None,
+        ),
         command=again,
     )
     with giving_up(ticket):
@@ -157,9 +165,10 @@ def _read(
         try:
             before = next(revisions)
         except PixmillError as error:
+            message = f"version {champion.number}, the present one, cannot be compared with: {error.message}"
             if not force:
-                message = f"version {champion.number}, the present one, cannot be compared with: {error.message}"
                 raise PixmillError(message, next=f"{error.next}, or if it must be: {forced}") from None
+            announce(f"warning: {message}")
         else:
             return before, next(revisions)
     return None, next(read_each(workspace, [spec]))
@@ -187,12 +196,18 @@ def _judge(comparison: Comparison, alias: str, forced: str, *, force: bool) -> t
 
 
 def _tags(
-    workspace: Workspace, candidate: Candidate, comparison: Comparison, confidence: float, because: str | None
+    workspace: Workspace,
+    candidate: Candidate,
+    comparison: Comparison,
+    *,
+    confidence: float,
+    because: str | None,
+    is_first: bool,
 ) -> dict[str, str]:
     tags = {
         COMMIT: candidate.revision.commit,
         LOCK: candidate.lock,
-        VERDICT: comparison.verdict if comparison.base else "first",
+        VERDICT: "first" if is_first else comparison.verdict,
         GATE: comparison.gate.result,
         BY: who(workspace.root),
         BECAUSE: because,

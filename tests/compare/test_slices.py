@@ -20,7 +20,7 @@ from pixmill.compare.markdown import comparison_markdown
 from pixmill.compare.numbers import compare_numbers, give_verdict
 from pixmill.compare.page import render_page
 from pixmill.compare.sheet import choose
-from pixmill.compare.slices import FEWEST, changed_slices, compare_slices
+from pixmill.compare.slices import FEWEST, _quarters, changed_slices, compare_slices
 from pixmill.compare.text import comparison_text
 from pixmill.core.params import EvaluateParams, ReviewParams, parse_params
 from pixmill.core.workspace import Workspace
@@ -81,7 +81,7 @@ def test_a_source_that_falls_while_the_whole_stays_is_named_first_everywhere(pro
     assert "significantly worse" not in found.sentence
     markdown = html.unescape(comparison_markdown(found, sheet=False).replace("\\", ""))
     assert markdown.startswith(f"**Undecided, but {start}")
-    assert "#### Slices\n\n| slice | images | base accuracy | head accuracy | difference |" in markdown
+    assert "#### Slices\n\n| slice (accuracy) | images | base | head | difference |" in markdown
     assert "| source shop-a | 100 | 1.000 | 0.800 | \N{MINUS SIGN}0.200 |" in markdown
     assert comparison_text(found).startswith("Undecided, but worse on source shop-a")
     page = html.unescape(words(render_page(found, choose(found))))
@@ -250,3 +250,10 @@ def test_equally_good_models_have_a_changed_slice_no_more_often_than_the_level_s
         assert len(found) == 5 + 3 + 4 * len(MEASURES)
         alarms += any(row.p_adjusted <= 0.05 for row in found)
     assert alarms <= binom.ppf(0.999, pairs, 0.05)
+
+
+def test_close_values_have_names_of_their_own() -> None:
+    names, places = _quarters(np.array([100.1, 100.2, 100.3, 100.4, np.nan]))
+    assert names == ["up to 100.1", "over 100.1, up to 100.2", "over 100.2, up to 100.3", "over 100.3"]
+    assert places.tolist() == [0, 1, 2, 3, -1]
+    assert _quarters(np.array([0.9999999, 1.0, 1.0000001, 2.0]))[0][1] == "over 0.9999999, up to 1"

@@ -83,9 +83,9 @@ def test_only_slices_that_changed_by_more_than_chance_are_listed_those_that_fell
     text = comparison_text(comparison(numbers=numbers(slices=slices))).replace("\N{MINUS SIGN}", "-")
     assert (
         "\n\nSlices\n"
-        "  slice        images  base accuracy  head accuracy  difference           95 % CI  p (Holm)\n"
-        "  source bing      40          0.900          0.800      -0.100  -0.130 to -0.070     0.030  worse\n"
-        "  source shop      40          0.700          0.900      +0.200  +0.170 to +0.230     0.010  better\n"
+        "  slice (accuracy)  images   base   head  difference           95 % CI  p (Holm)\n"
+        "  source bing           40  0.900  0.800      -0.100  -0.130 to -0.070     0.030  worse\n"
+        "  source shop           40  0.700  0.900      +0.200  +0.170 to +0.230     0.010  better\n"
         "  Of 3 slices (10 images or more, near-duplicates counted once), 2 changed significantly.\n\n"
     ) in text
     few = comparison_text(comparison(numbers=numbers(slices=slices[:1])))

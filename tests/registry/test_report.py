@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from pixmill.registry.model_versions import Registry
 from pixmill.registry.report import read_champion
 from pixmill.registry.rolling_back import roll_back
 from tests.command import run_pixmill
@@ -25,31 +26,51 @@ def test_the_table(give, workspace, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[2].split() == ["version", "alias", "since", "verdict", "gate", "macro-F1", "(CI)", "MB"]
     assert lines[3].split()[0] == "2"
-    assert lines[4].endswith("accuracy 1.000 (0.980 to 1.020), by Ada: more coats")
-    assert lines[5].split()[:2] == ["1", "champion"]
-    assert " ".join(" ".join(lines[6:]).split()).endswith("came back instead of version 2, by Ada: it is slow")
+    assert lines[4].endswith("accuracy 1.000 (0.980 to 1.020), promoted by Ada: more coats")
+    assert lines[5].startswith("      taken back for version 1 on 20")
+    assert lines[5].endswith(" by Ada: it is slow")
+    assert lines[6].split()[:2] == ["1", "champion"]
+    assert lines[8].startswith("      in use again instead of version 2 on 20")
     assert read_champion(workspace).describe().endswith(", by Ada")
     assert run_pixmill("models", "--json") == 0
     second, first = json.loads(capsys.readouterr().out)["versions"]
     assert (second["aliases"], second["replaces"], second["because"]) == ([], 1, "more coats")
-    assert (first["aliases"], first["rolled_back_from"], first["because"]) == (["champion"], 2, "it is slow")
+    assert (first["aliases"], first["came_back"]["version"], first["taken_back"]) == (["champion"], 2, None)
+    assert (second["taken_back"]["version"], second["taken_back"]["because"]) == (1, "it is slow")
+    assert first["since"] == first["came_back"]["at"] >= first["promoted"]
     assert second["comparison"]["verdict"] == "better"
     assert second["metrics"]["accuracy"] == [1.0, 0.98, 1.02]
 
 
-def test_versions_of_other_tools_and_with_odd_tags(registry, runs, project, capsys):
-    registry.register("s3://bucket/model", run=None, model_id=None, tags={"pixmill.recorded": "[1", "note": "by hand"})
-    registry.register(
-        "s3://bucket/model",
-        run=None,
-        model_id=None,
-        tags={"pixmill.recorded": '{"macro_f1": ["x", null, 1], "megabytes": NaN}', "pixmill.replaces": "\u00b2"},
-    )
-    registry.move("champion", 2)
+ODD = {
+    "pixmill.came_back": ["{", "[" * 50_000, '{"by": 5}', '{"at": "x", "by": "y", "version": [1], "because": {}}', "7"],
+    "pixmill.replaces": ["\u00b2", "9" * 5_000, "-1", ""],
+    "pixmill.recorded": [
+        "[1",
+        '{"macro_f1": ["x", null, 1], "megabytes": NaN}',
+        '{"macro_f1": [1' + "0" * 400 + ", 1, 1]}",
+    ],
+    "pixmill.by": ["\x1b[31mEve", "\u202eEve"],
+    "pixmill.comparison": ["{", "[]"],
+    "pixmill.verdict": ["\x1b[2J"],
+}
+
+
+def test_versions_of_other_tools_and_with_odd_tags(registry, runs, workspace, capsys):
+    versions = 0
+    for tag, values in ODD.items():
+        for value in values:
+            registry.register("s3://bucket/model", run=None, model_id=None, tags={tag: value})
+            versions += 1
+    for number in range(1, versions + 1):
+        registry.move("champion", number)
+        assert read_champion(workspace).describe().isprintable()
     assert run_pixmill("models") == 0
     out = capsys.readouterr().out
-    assert out.count("registered by another tool") == 2
+    assert out.count("registered by another tool") == versions
+    assert all(line.isprintable() for line in out.splitlines())
     assert run_pixmill("models", "--json") == 0
+    assert len(json.loads(capsys.readouterr().out)["versions"]) == versions
 
 
 def test_the_command_promotes_writes_and_rolls_back(project, capsys):
@@ -57,9 +78,9 @@ def test_the_command_promotes_writes_and_rolls_back(project, capsys):
     assert f"Promoted: champion of {NAME} is version 1." in capsys.readouterr().out
     assert run_pixmill("promote", "worse") == 1
     said = capsys.readouterr()
-    assert said.out.startswith("Worse: macro-F1 falls")
-    assert said.err.startswith("pixmill: not promoted: Worse")
-    assert (project / "reports" / "promote.md").read_text().startswith("**not promoted: Worse: macro")
+    assert said.out.startswith("Worse, notably on class coat")
+    assert said.err.startswith("pixmill: not promoted: it is worse than version 1\nNext: if it must be: ")
+    assert (project / "reports" / "promote.md").read_text().startswith("**Not promoted: it is worse than version 1**")
     assert (project / "reports" / "compare.html").exists()
     assert run_pixmill("promote", "better", "--json") == 0
     told = json.loads(capsys.readouterr().out)
@@ -67,10 +88,30 @@ def test_the_command_promotes_writes_and_rolls_back(project, capsys):
     assert (project / "reports" / "promote.md").read_text().startswith("**Promoted: champion of garments is version 2")
     assert run_pixmill("rollback", "--json") == 0
     assert json.loads(capsys.readouterr().out) == {
-        "name": NAME, "alias": "champion", "number": 1, "former": 2, "previous": None,
+        "name": NAME, "alias": "champion", "number": 1, "former": 2, "previous": None, "warnings": [],
     }  # fmt: skip
     assert run_pixmill("promote", "--force") == 2
     assert "--force needs --because" in capsys.readouterr().err
+    # No outcome stands there that is another command's.
+    assert run_pixmill("promote", "nowhere") == 1
+    assert not (project / "reports" / "promote.md").exists()
+
+
+def test_options_that_do_not_go_together(project, capsys):
+    for words in (("--alias", "staging"), ("--api-key-file", "keys.txt")):
+        assert run_pixmill("models", *words) == 2
+        assert f"{words[0]} belongs to --serving" in capsys.readouterr().err
+    assert run_pixmill("models", "--name", "the shoes") == 0
+    assert capsys.readouterr().out == "the shoes has no version in MLflow.\nNext: pixmill promote --name 'the shoes'\n"
+
+
+def test_ctrl_c_says_how_to_see_what_happened(project, capsys, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Registry, "register", interrupted)
+    assert run_pixmill("promote") == 130
+    assert "interrupted; to see which version champion is: pixmill models" in capsys.readouterr().err
 
 
 class Answering(Handler):
@@ -111,7 +152,12 @@ def test_what_a_server_answers_with(give, project, capsys, monkeypatch, told, co
         assert "responds with 401" in capsys.readouterr().err
     assert run_pixmill("models", "--serving", url) == 1
     assert "does not respond" in capsys.readouterr().err
-    assert run_pixmill("models", "--serving", "garments") == 1
+    for odd in ("garments", "http://", "http://127.0.0.1:abc", "http://a b"):
+        assert run_pixmill("models", "--serving", odd) == 1
+        assert "Traceback" not in capsys.readouterr().err
+    keys.write_bytes(b"\xff\xfe")
+    assert run_pixmill("models", "--serving", url, "--api-key-file", str(keys)) == 1
+    assert "holds no key" in capsys.readouterr().err
 
 
 def test_the_summary_names_the_champion(give, project, capsys):

@@ -3,6 +3,7 @@
 import pytest
 
 from pixmill.core.errors import PixmillError
+from pixmill.registry.model_versions import CAME_BACK, TAKEN_BACK
 from pixmill.registry.rolling_back import roll_back
 from tests.registry.projects import NAME, state
 
@@ -21,8 +22,9 @@ def test_back_and_further_back_and_forward_again(give, workspace, registry):
         f"Rolled back: champion of {NAME} is version 2 again, instead of version 3; previous is version 1."
     )
     assert state(registry) == {"champion": (2, "alike"), "previous": (1, "first")}
-    move = registry.get(2).move
-    assert (move["by"], move["from"], move["because"]) == ("Ada <ada@example.org>", 3, "it takes boots for bags")
+    came, taken = registry.get(2).rollback(CAME_BACK), registry.get(3).rollback(TAKEN_BACK)
+    assert (came.by, came.version, came.because) == ("Ada <ada@example.org>", 3, "it takes boots for bags")
+    assert (taken.at, taken.version, taken.because) == (came.at, 2, came.because)
     assert roll_back(workspace).describe().endswith("instead of version 2; previous is none.")
     assert state(registry) == {"champion": (1, "first")}
     assert "replaced none" in refusal(workspace).message
@@ -58,3 +60,11 @@ def test_a_version_that_was_deleted_is_not_previous(give, workspace, registry):
     assert state(registry) == {"champion": (1, "first")}
     assert roll_back(workspace, to=3).previous is None
     assert f"{NAME} has no version 2" in refusal(workspace).message
+
+
+def test_a_version_of_another_alias_is_compared_first(give, workspace, registry):
+    give()
+    give("better", alias="staging")
+    error = refusal(workspace, to=2)
+    assert error.message == f"version 2 of {NAME} was promoted as staging, and never compared as champion"
+    assert error.next == f"pixmill promote models:/{NAME}/2"

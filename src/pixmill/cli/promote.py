@@ -9,6 +9,8 @@ of `pixmill compare`.
 from __future__ import annotations
 
 import argparse
+import contextlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pixmill.cli.parser import project_workspace
@@ -25,6 +27,7 @@ EXAMPLES = (
     ("pixmill promote small-network", "that of a branch, tag or DVC experiment"),
     ("pixmill promote runs:/RUN_ID", "that of a run in MLflow"),
     ("pixmill promote --alias staging", "for another alias"),
+    ("pixmill compare models:/garments@champion HEAD --gate", "what would it say?"),
     ('pixmill promote --force --because "the shop has no coats now"', "although it would be refused"),
 )
 
@@ -55,31 +58,48 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.refuse("--force needs --because: the reason is kept with the version")
     workspace = project_workspace()
     compared: list[Comparison] = []
+    (workspace.root / "reports" / "promote.md").unlink(missing_ok=True)  # an earlier outcome
 
     def show(comparison: Comparison) -> None:
         compared.append(comparison)
         if not arguments.json:
-            print(f"{comparison.sentence}\nGate: {comparison.gate.result}", flush=True)
+            limits = "" if comparison.gate.rules else " (no limits apply: set review.min in params.yaml)"
+            print(f"{comparison.sentence}\nGate: {comparison.gate.result}{limits}", flush=True)
 
     try:
-        done = promote(
-            workspace,
-            load_params(workspace.root),
-            arguments.what,
-            name=arguments.name,
-            alias=arguments.alias,
-            because=arguments.because,
-            force=arguments.force,
-            show=show,
-        )
+        with telling_interrupts(arguments):
+            done = promote(
+                workspace,
+                load_params(workspace.root),
+                arguments.what,
+                name=arguments.name,
+                alias=arguments.alias,
+                because=arguments.because,
+                force=arguments.force,
+                show=show,
+            )
     except PixmillError as error:
         if compared:
-            _write(workspace.root / "reports", compared[0], [error.message])
+            _write(workspace.root / "reports", compared[0], [f"{error.message[:1].upper()}{error.message[1:]}"])
         raise
-    _write(workspace.root / "reports", compared[0], [done.describe(), *done.warnings])
+    if compared:
+        told = [done.describe(), *(f"Warning: {warning}" for warning in done.warnings)]
+        _write(workspace.root / "reports", compared[0], told)
     print(promotion_json(done) if arguments.json else done.describe())
     for warning in done.warnings:
         announce(f"warning: {warning}")
+
+
+@contextlib.contextmanager
+def telling_interrupts(arguments: argparse.Namespace) -> Iterator[None]:
+    """Say after Ctrl-C how to see whether the alias has moved."""
+    from pixmill.registry.model_versions import options
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        announce(f"interrupted; to see which version {arguments.alias} is: pixmill models{options(arguments.name)}")
+        raise
 
 
 def _write(folder: Path, comparison: Comparison, outcome: list[str]) -> None:

@@ -8,7 +8,8 @@ import argparse
 import json
 
 from pixmill.cli.parser import number, project_workspace
-from pixmill.cli.promote import add_registry_options
+from pixmill.cli.promote import add_registry_options, telling_interrupts
+from pixmill.core.progress import announce
 
 EXAMPLES = (
     ("pixmill rollback", "the version before the champion is the champion again"),
@@ -32,7 +33,10 @@ def run(arguments: argparse.Namespace) -> None:
 
     from pixmill.registry.rolling_back import roll_back
 
-    done = roll_back(
-        project_workspace(), to=arguments.to, name=arguments.name, alias=arguments.alias, because=arguments.because
-    )
+    with telling_interrupts(arguments):
+        done = roll_back(
+            project_workspace(), to=arguments.to, name=arguments.name, alias=arguments.alias, because=arguments.because
+        )
     print(json.dumps(asdict(done), indent=2) if arguments.json else done.describe())
+    for warning in done.warnings:
+        announce(f"warning: {warning}")

@@ -284,7 +284,7 @@ def _slices(numbers: Numbers, most: int) -> ComparisonSection:
         (f"{row.dimension} {row.name}", *slice_cells(row), "better" if row.accuracy.difference > 0 else "worse")
         for row in changed_slices(numbers)
     ]
-    headings = ("slice", "images", "base accuracy", "head accuracy", "difference", _interval(numbers), "p (Holm)", "")
+    headings = ("slice (accuracy)", "images", "base", "head", "difference", _interval(numbers), "p (Holm)", "")
     return ComparisonSection("Slices", (*_table(headings, rows, most, "more slices"), (slices_line(numbers),)))
 
 

@@ -31,7 +31,7 @@ from pixmill.compare.description import (
 from pixmill.compare.image_changes import CHANGES, tables
 from pixmill.compare.metric_files import read_curves
 from pixmill.compare.sheet import ImageSelection
-from pixmill.compare.slices import changed_slices
+from pixmill.compare.slices import VALUES, changed_slices
 from pixmill.metrics.significance import Difference
 from pixmill.pages import base
 from pixmill.pages.base.chart import READABLE
@@ -142,7 +142,9 @@ def _slices(numbers: Numbers) -> list[tuple[str, list[_DifferenceRow], int, bool
     clear = set(changed_slices(numbers))
     found = []
     for dimension, members in groupby(numbers.slices, key=lambda row: row.dimension):
-        rows = sorted(members, key=lambda row: -abs(row.accuracy.difference))
+        rows = list(members)
+        if dimension in VALUES:  # ranges go from low to high
+            rows.sort(key=lambda row: -abs(row.accuracy.difference))
         shown: list[_DifferenceRow] = []
         for row in rows[:_CLASSES]:
             word_ = better_or_worse(row.accuracy)

@@ -29,7 +29,8 @@ _METRICS = "plots/evaluate/full.json"
 _READ_LATER = ("data.dvc", "pixmill.lock", "plots/train/curves.csv", "requirements.txt", _METRICS)
 """Files in Git, beside the inputs of the stages, that a comparison reads of each revision."""
 
-_WEIGHTS = "artifacts/train/model.weights.h5"
+WEIGHTS_FILE = "artifacts/train/model.weights.h5"
+"""Whose hash leads to the run that trained the model."""
 
 _TABLES: dict[str, tuple[str, dict[str, Kind]]] = {
     "predictions": (
@@ -338,7 +339,7 @@ def _describe_fault(path: str, fault: str, revision: str, remake: str) -> str:
 
 def _run_of(tree: Tree, runs: RunReader, missing: list[str]) -> MlflowRun | None:
     """Return the run that trained the model of a revision."""
-    weights = tree.md5(_WEIGHTS)
+    weights = tree.md5(WEIGHTS_FILE)
     try:
         return runs.newest(weights) if weights else None
     except PixmillError as error:
@@ -349,7 +350,7 @@ def _run_of(tree: Tree, runs: RunReader, missing: list[str]) -> MlflowRun | None
 def _tree_with(store: DvcStore, split: str | None) -> Tree | None:
     """Return a tree whose ``dvc.lock`` names this version of ``artifacts/split``; ``None`` if there is none."""
     commits = split and git(store.root, "log", "--all", "--format=%h", f"-S{split}", "--", "dvc.lock")
-    for name in (*(commits or "").split(), WORKSPACE):
+    for name in (WORKSPACE, *(commits or "").split()):
         tree = Tree(store, find(store.root, name))
         if split and split.encode() in (tree.read("dvc.lock") or b""):
             return tree

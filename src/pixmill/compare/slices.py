@@ -20,6 +20,9 @@ FEWEST = 10
 _TEXTS = {"source": "source", "given_split": "given split", "mode": "colour mode"}
 """Columns of the manifest whose values are slices, and what people call them."""
 
+VALUES = ("class", *_TEXTS.values())
+"""The dimensions whose slices are values; those of all others are ranges."""
+
 _MOST = 100
 """Values of such a column that are slices, those with most images: whoever made the head may write any number."""
 
@@ -131,7 +134,17 @@ def _quarters(values: npt.NDArray[np.float64]) -> tuple[list[str], npt.NDArray[n
     known = np.isfinite(values)
     # The bounds are values that occur, so that they can be checked.
     bounds = np.unique(np.quantile(values[known], [0.25, 0.5, 0.75], method="inverted_cdf"))
-    shown = [f"{bound:,.0f}" if 100 <= abs(bound) < 1e6 else f"{bound:.3g}" for bound in bounds]
+    shown = _as_text(bounds)
     between = [f"over {low}, up to {high}" for low, high in itertools.pairwise(shown)]
     names = [f"up to {shown[0]}", *between, f"over {shown[-1]}"]
     return names, np.where(known, np.searchsorted(bounds, values), -1)
+
+
+def _as_text(bounds: npt.NDArray[np.float64]) -> list[str]:
+    """Return numbers with as many digits as tell them apart."""
+    for digits in range(3, 17):
+        least = 10 ** (digits - 1)
+        shown = [f"{bound:,.0f}" if least <= abs(bound) < 1e6 else f"{bound:.{digits}g}" for bound in bounds]
+        if len(set(shown)) == len(shown):
+            break
+    return shown

@@ -17,12 +17,6 @@ def git(root: Path, *words: str) -> str | None:
         root: The project's folder.
         words: The command, such as ``rev-parse HEAD``. Names of files need be no UTF-8: what is none is escaped.
     """
-    said = git_bytes(root, *words)
-    return None if said is None else said.decode("utf-8", "surrogateescape")
-
-
-def git_bytes(root: Path, *words: str) -> bytes | None:
-    """Return what Git says, as :func:`git`, in bytes."""
     try:
         done = subprocess.run(  # noqa: S603 (no part of the command comes from outside)
             ["git", *words],  # noqa: S607 (whichever Git the person uses)
@@ -34,7 +28,7 @@ def git_bytes(root: Path, *words: str) -> bytes | None:
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout
+    return done.stdout.decode("utf-8", "surrogateescape")
 
 
 def require_git() -> None:

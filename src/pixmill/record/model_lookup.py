@@ -32,6 +32,12 @@ if TYPE_CHECKING:
 MODEL, _FILES = "classifier", "artifacts/classifier"
 """The name of a run's model that takes the bytes of images, and its files within the model."""
 
+COMMIT = "pixmill.commit"
+"""Tag of runs, and of versions in the registry, with a commit: a version's holds the results, too."""
+
+STATE, DONE = "pixmill.promotion", "done"
+"""Tag of versions that ``pixmill promote`` registers, and its value once the alias has moved: others are no models."""
+
 _FORMS = "models:/NAME/VERSION, models:/NAME@ALIAS, models:/MODEL_ID or runs:/RUN_ID"
 
 _DAMAGES = ("file is not a database", "disk image is malformed")
@@ -156,8 +162,8 @@ def _from_registry(
     if alias is not None:
         entry = client.get_model_version_by_alias(name, alias)
     elif version == "latest":
-        entries = client.search_model_versions(f"name = '{name}'")
-        if not entries:
+        found = client.search_model_versions(f"name = '{name}'")
+        if not (entries := [each for each in found if each.tags.get(STATE, DONE) == DONE]):
             raise PixmillError(
                 f"MLflow at {without_password(store)} has no model '{name}'", next=f"check the name: {view_hint(store)}"
             )
@@ -166,13 +172,15 @@ def _from_registry(
         entry = client.get_model_version(name, version)
     # The database tells the id by the source alone.
     source = re.fullmatch(r"models:/(m-[0-9a-f]{32})", entry.source or "")
+    own = {"name": name, "version": str(entry.version)}
+    own |= {"commit": entry.tags[COMMIT]} if COMMIT in entry.tags else {}
     if model_id := entry.model_id or (source and source[1]):
-        found = _from_logged_model(client, uri, store, client.get_logged_model(model_id))
-        return MlflowModel(**vars(found) | {"name": name, "version": str(entry.version)})
+        logged = _from_logged_model(client, uri, store, client.get_logged_model(model_id))
+        return MlflowModel(**vars(logged) | own)
     location = client.get_model_version_download_uri(name, entry.version)
     key = hashlib.sha256(location.encode()).hexdigest()[:32]
     run = client.get_run(entry.run_id) if entry.run_id else None
-    return MlflowModel(uri, store, location, key, name, str(entry.version), **_facts(run))
+    return MlflowModel(uri, store, location, key, **_facts(run) | own)
 
 
 def list_models(client: MlflowClient, run: Run) -> list[LoggedModel]:
@@ -207,7 +215,7 @@ def _facts(run: Run | None) -> dict[str, Any]:
         return {}
     given, tags = run.data.metrics, run.data.tags
     metrics = {name.removeprefix("test_"): value for name, value in given.items() if name.startswith("test_")}
-    return {"run": run.info.run_id, "commit": tags.get("pixmill.commit"), "metrics": metrics}
+    return {"run": run.info.run_id, "commit": tags.get(COMMIT), "metrics": metrics}
 
 
 def _is_ours(description: Any) -> bool:

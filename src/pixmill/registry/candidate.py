@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import re
-import tarfile
-from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
 
 from pixmill.compare.comparison import Revision
-from pixmill.core.dvc import listing_md5
+from pixmill.compare.git_revisions import GitRevision, read_blobs
+from pixmill.compare.revisions import WEIGHTS_FILE
+from pixmill.compare.trees import DvcStore, Tree
+from pixmill.core.dvc import folder_md5, listing_md5
 from pixmill.core.errors import PixmillError
-from pixmill.core.git import git, git_bytes
-from pixmill.core.words import first_of
+from pixmill.core.git import git
+from pixmill.core.words import first_of, printable
 from pixmill.core.workspace import Workspace
-from pixmill.record.model_lookup import MODEL, list_models, newest_model, store_errors
-from pixmill.record.run_lookup import MlflowRun
+from pixmill.record.delivery import WEIGHTS
+from pixmill.record.model_lookup import COMMIT, MODEL, list_models, newest_model, resolve, store_errors
+from pixmill.record.run_lookup import MlflowRun, RunReader
 from pixmill.registry.model_versions import Registry
 from pixmill.state.stage_inputs import hashes_of
 
@@ -41,32 +44,67 @@ class Candidate:
 def name_of(workspace: Workspace, given: str | None) -> str:
     """Return how ``compare`` names what a person gave: HEAD by default; the id of a run may stand alone.
 
+    People train, then commit. So a run whose commit does not hold what it was trained on stands for the commit that
+    holds its results, and a version in the registry for the commit that it was promoted from.
+
     Args:
         workspace: The project's workspace.
         given: A commit, branch, tag or experiment, ``runs:/ID``, ``ID``, or a model in MLflow.
 
     Raises:
-        PixmillError: It is the workspace, which no commit holds.
+        PixmillError: It is the workspace, or a run whose results no commit holds, or there is none.
     """
+    root = workspace.root
     if given == "workspace":
         raise PixmillError("the workspace is no commit, so nobody could make its model again", next="pixmill promote")
-    if given and re.fullmatch("[0-9a-f]{32}", given) and git(workspace.root, "cat-file", "-e", given) is None:
-        return f"runs:/{given}"
-    return given or "HEAD"
+    name = given or "HEAD"
+    if re.fullmatch("[0-9a-f]{32}", name) and git(root, "cat-file", "-e", name) is None:
+        name = f"runs:/{name}"
+    if not name.startswith(("runs:/", "models:/")):
+        return name
+    if match := re.fullmatch(r"runs:/([^/]+)(?:/[^/]+)?/?", name):
+        run: str | None = match[1]
+    else:
+        found = resolve(name, workspace)
+        if found.version and found.commit and git(root, "cat-file", "-e", f"{found.commit}^{{commit}}") is not None:
+            return found.commit
+        run = found.run
+    if run is None:
+        raise PixmillError(f"{name} belongs to no run in MLflow, so its results are unknown", next="pixmill models")
+    tags = RunReader(workspace).get(run).tags
+    if tags.get("pixmill.dirty") != "true" and tags.get(COMMIT):
+        return name
+    if commit := _commit_with(workspace, tags.get(WEIGHTS)):
+        return commit
+    experiment = tags.get("DVC_EXP_NAME")
+    raise PixmillError(
+        f"{name} was trained on changes that no commit of this clone holds",
+        next=f"pixmill promote {quote(printable(experiment))}" if experiment else "commit them with their results",
+    )
+
+
+def _commit_with(workspace: Workspace, weights: str | None) -> str | None:
+    """Return the newest commit with these weights, by their MD5; ``None`` if there is none among the newest hundred."""
+    store = DvcStore(workspace.root, fetch=False)
+    for commit in (git(workspace.root, "log", "--all", "-100", "--format=%H", "--", "dvc.lock") or "").split():
+        if weights and Tree(store, GitRevision(commit, commit, commit, commit)).md5(WEIGHTS_FILE) == weights:
+            return commit
+    return None
 
 
 def check_clean(workspace: Workspace) -> None:
     """Refuse a working tree that differs from its commit: its ``params.yaml`` has the limits, too.
 
     Raises:
-        PixmillError: Files that Git tracks were changed.
+        PixmillError: Files that Git tracks were changed, or Git cannot tell.
     """
     status = git(workspace.root, "status", "--porcelain", "-z", "--no-renames", "--untracked-files=no", "--", ".")
-    changed = [entry[3:] for entry in (status or "").split("\0") if entry]
-    if changed:
+    if status is None:
+        raise PixmillError("Git cannot tell whether the working tree is as committed", next="git status")
+    if changed := [printable(entry[3:]) for entry in status.split("\0") if entry]:
         raise PixmillError(
             f"the working tree differs from its commit in {first_of(changed, 4)}, so no commit holds what is promoted",
-            next="git commit -a (or git stash), then the same command",
+            next="git stash; or dvc repro, if its results are not there yet, and git commit -a",
         )
 
 
@@ -82,10 +120,8 @@ def find_candidate(registry: Registry, workspace: Workspace, name: str, revision
     Raises:
         PixmillError: Its results are not those of its commit, or MLflow does not hold its run or its model.
     """
-    in_mlflow = name.startswith(("runs:/", "models:/"))
-    reasons = _of_run(revision) if in_mlflow else _of_commit(workspace, revision)
-    if (reason := next(reasons, None)) is not None:
-        raise reason
+    if not name.startswith(("runs:/", "models:/")):
+        _check_results(workspace, revision)
     run = revision.run
     if run is None:
         told = next((line for line in revision.missing if line.startswith("No MLflow run")), None)
@@ -110,24 +146,13 @@ def _send(workspace: Workspace) -> str:
     return "dvc repro -f train evaluate, then the same command; or set MLFLOW_TRACKING_URI to the store that has it"
 
 
-def _of_run(revision: Revision) -> Iterator[PixmillError]:
-    tags = revision.run.tags if revision.run else {}
-    if tags.get("pixmill.dirty") == "true" or revision.commit is None:
-        experiment = tags.get("DVC_EXP_NAME")
-        yield PixmillError(
-            f"{revision.title} was trained on changes that its commit does not hold",
-            next=f"pixmill promote {experiment}"
-            if experiment
-            else "commit them with their results: pixmill promote HEAD",
-        )
-
-
-def _of_commit(workspace: Workspace, revision: Revision) -> Iterator[PixmillError]:
+def _check_results(workspace: Workspace, revision: Revision) -> None:
+    """Refuse results that are not those of their commit: of its params, its data and its code."""
     again = "dvc repro, commit its results, then the same command"
     if not revision.lock:
-        yield PixmillError(f"{revision.title} has no dvc.lock, so no results", next=again)
+        raise PixmillError(f"{revision.title} has no dvc.lock, so no results", next=again)
     if revision.outdated:
-        yield PixmillError(revision.outdated.partition("; to update them")[0], next=again)
+        raise PixmillError(revision.outdated.partition("; to update them")[0], next=again)
     recorded = {
         path: md5
         for stage in revision.lock.values()
@@ -135,23 +160,24 @@ def _of_commit(workspace: Workspace, revision: Revision) -> Iterator[PixmillErro
         if md5 and md5.endswith(".dir") and path != "data" and not path.startswith("artifacts/")
     }
     for path, md5 in sorted(recorded.items()):
-        if _folder_md5(workspace, str(revision.commit), path) not in (None, md5):
-            yield PixmillError(
-                f"The results of {revision.title} are of an earlier run: the code in {path} has changed since",
-                next=again,
+        if not _holds(workspace.root, str(revision.commit), path, md5):
+            raise PixmillError(
+                f"the results of {revision.title} are of an earlier run: the code in {path} has changed since",
+                next=f"{again}; files in {path} that Git ignores must not be among them",
             )
 
 
-def _folder_md5(workspace: Workspace, commit: str, folder: str) -> str | None:
-    """Return the digest by which DVC knows a folder of a commit; ``None`` if it has no such folder."""
-    packed = git_bytes(workspace.root, "archive", "--format=tar", commit, "--", folder)
-    if packed is None:
-        return None
-    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
-        files = [(member.name, archive.extractfile(member)) for member in archive.getmembers()]
-        digests = {
-            name.removeprefix(f"{folder}/"): hashlib.md5(file.read(), usedforsecurity=False).hexdigest()  # as DVC does
-            for name, file in files
-            if file is not None
-        }
-    return listing_md5(digests)
+def _holds(root: Path, commit: str, folder: str, md5: str) -> bool:
+    """Tell whether a commit has a folder with the digest by which DVC knows it, or a file by which DVC versions it."""
+    entries = (git(root, "ls-tree", "-r", "-z", commit, "--", f"./{folder}") or "").split("\0")
+    blobs = {path: about.split()[2] for about, _, path in (entry.partition("\t") for entry in entries if entry)}
+    if not blobs:
+        return git(root, "cat-file", "-e", f"{commit}:./{folder}.dvc") is not None
+    contents = read_blobs(root, tuple(blobs.values()))
+    digests = [hashlib.md5(content, usedforsecurity=False).hexdigest() for content in contents]  # as DVC does
+    names = [path.removeprefix(f"{folder}/") for path in blobs]
+    if len(digests) == len(names) and listing_md5(dict(zip(names, digests, strict=True))) == md5:
+        return True
+    # DVC also counts files that Git does not track, which only the checked out commit has.
+    is_head = (git(root, "rev-parse", "HEAD") or "").strip() == commit
+    return is_head and (root / folder).is_dir() and folder_md5(root / folder) == md5

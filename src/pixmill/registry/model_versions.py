@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from pixmill.core.errors import PixmillError
+from pixmill.core.words import printable
 from pixmill.core.workspace import Workspace
 from pixmill.project.pyproject import read_project
-from pixmill.record.model_lookup import open_store, store_errors
+from pixmill.record.model_lookup import DONE, STATE, open_store, store_errors
 from pixmill.record.store import tracking_uri
 
 if TYPE_CHECKING:
@@ -28,9 +30,8 @@ CHAMPION = "champion"
 ALIAS = "pixmill.alias"
 """Tag with the alias that a version was registered for; versions without it were registered by other tools."""
 
-STATE = "pixmill.promotion"
-PENDING, DONE, ABANDONED = "pending", "done", "abandoned"
-"""Values of :data:`STATE`: registered, but its alias has not moved yet; promoted; its process died before that."""
+PENDING, ABANDONED = "pending", "abandoned"
+"""Values of :data:`STATE` beside :data:`DONE`: its alias has not moved yet; its process died before that."""
 
 REPLACES = "pixmill.replaces"
 """Tag with the version that the alias named before; absent if it named none."""
@@ -41,12 +42,16 @@ BEAT = "pixmill.beat"
 TICKET = "pixmill.ticket"
 """Tag of a version that only holds the place of a rollback; its value is the version that is to come back."""
 
-BY, BECAUSE, COMMIT, LOCK = "pixmill.by", "pixmill.because", "pixmill.commit", "pixmill.dvc.lock"
+BY, BECAUSE, LOCK = "pixmill.by", "pixmill.because", "pixmill.dvc.lock"
 VERDICT, GATE, COMPARISON, RECORDED = "pixmill.verdict", "pixmill.gate", "pixmill.comparison", "pixmill.recorded"
-ROLLED_BACK = "pixmill.rolled_back"
-"""Tag with a JSON object that says when and by whom the alias came back to a version: ``at by from because``."""
+FORCED = "pixmill.forced"
+"""Tag of a version that was promoted although its numbers refused it; its value is why they did."""
 
-_NAME = re.compile(r"[^/:@'\"`\\\x00-\x1f]{1,200}")
+CAME_BACK, TAKEN_BACK = "pixmill.came_back", "pixmill.taken_back"
+"""Tags with a JSON object of the last rollback to a version, and from it: ``at by version because``, where ``version``
+is the other one."""
+
+_NAME = re.compile(r"[^/:@'\"`\\]{1,200}")
 _ALIAS = re.compile(r"[A-Za-z][\w-]{0,99}", re.ASCII)
 
 
@@ -86,17 +91,34 @@ class ModelVersion:
     def replaces(self) -> int | None:
         """The version that its alias named before; ``None`` if none, or unknown."""
         text = self.tags.get(REPLACES, "")
-        return int(text) if text.isdecimal() else None
+        return int(text) if re.fullmatch(r"[1-9][0-9]{0,9}", text) else None
 
     @property
-    def move(self) -> dict[str, Any]:
-        """The last move of its alias to it: ``at``, ``by``, ``because`` and ``from``; the latter only of a rollback."""
-        with contextlib.suppress(ValueError):
-            found = json.loads(self.tags.get(ROLLED_BACK, ""))
-            if isinstance(found, dict):
-                return {key: found.get(key) for key in ("at", "by", "because", "from")}
-        at = datetime.fromtimestamp(self.created, UTC).isoformat(timespec="seconds")
-        return {"at": at, "by": self.tags.get(BY), "because": self.tags.get(BECAUSE), "from": None}
+    def promoted(self) -> str:
+        """When it was registered, in UTC."""
+        return datetime.fromtimestamp(self.created, UTC).isoformat(timespec="seconds")
+
+    def text(self, tag: str) -> str | None:
+        """Return a tag on one line, without control characters; ``None`` if it is empty or absent."""
+        return printable(self.tags.get(tag, ""), instead=" ") or None
+
+    def rollback(self, tag: str) -> RollbackRecord | None:
+        """Return the rollback that a tag tells of; ``None`` if it tells of none, as where another tool set it."""
+        match read_object(self.tags.get(tag)):
+            case {"at": str(at), "by": str(by), "version": int(version), "because": str() | None as because}:
+                reason = because and printable(because, instead=" ")
+                return RollbackRecord(printable(at), printable(by), version, reason)
+        return None
+
+
+@dataclass(frozen=True)
+class RollbackRecord:
+    """A rollback: when, in UTC, by whom, to or from which version, and why."""
+
+    at: str
+    by: str
+    version: int
+    because: str | None
 
 
 class Registry:
@@ -175,7 +197,7 @@ class Registry:
             PixmillError: There is none of this number.
         """
         if (found := self.get(number)) is None:
-            raise PixmillError(f"{self.name} has no version {number}", next=list_command(self.name))
+            raise PixmillError(f"{self.name} has no version {number}", next=f"pixmill models{options(self.name)}")
         return found
 
     def register(self, source: str, *, run: str | None, model_id: str | None, tags: Mapping[str, str]) -> int:
@@ -209,6 +231,13 @@ class Registry:
         with self._errors():
             self.client.delete_model_version(self.name, str(number))
 
+    def settle(self, alias: str) -> None:
+        """Mark the version of an alias as promoted, where the process that moved the alias has not done so."""
+        number = self.aliases().get(alias)
+        current = None if number is None else self.get(number)
+        if current is not None and current.tags.get(STATE, DONE) != DONE:
+            self.tag(current.number, STATE, DONE)
+
     def repair_previous(self, alias: str) -> int | None:
         """Let ``previous`` name what the version of an alias replaced, and return that version's number.
 
@@ -223,9 +252,15 @@ class Registry:
             former = None
         if named.get(previous_of(alias)) != former:
             self.move(previous_of(alias), former)
-        if current.is_pending:
-            self.tag(current.number, STATE, DONE)
         return former
+
+    def finish(self, alias: str) -> tuple[int | None, tuple[str, ...]]:
+        """Do what follows from the move of an alias; return the previous version, and a warning where that failed."""
+        try:
+            self.settle(alias)
+            return self.repair_previous(alias), ()
+        except PixmillError as error:
+            return None, (f"{previous_of(alias)} may not be set yet, which the next move does: {error.message}",)
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
@@ -262,12 +297,16 @@ def previous_of(alias: str) -> str:
 
 def options(name: str | None, alias: str = CHAMPION) -> str:
     """Return the options of a command that names a model and an alias, which are left out where they are defaults."""
-    return (f" --name '{name}'" if name else "") + (f" --alias {alias}" if alias != CHAMPION else "")
+    return (f" --name {quote(name)}" if name else "") + (f" --alias {alias}" if alias != CHAMPION else "")
 
 
-def list_command(name: str) -> str:
-    """Return the command that lists the versions of a model."""
-    return f"pixmill models --name '{name}'"
+def read_object(text: str | None) -> dict[str, Any] | None:
+    """Return a tag's JSON object; ``None`` for anything else that another tool may have put there."""
+    try:
+        found = json.loads(text or "")
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def who(root: Path) -> str:
@@ -279,9 +318,9 @@ def who(root: Path) -> str:
     from pixmill.core.git import git
     from pixmill.record.lineage import source_tags
 
-    actor = os.environ.get("GITHUB_ACTOR") or os.environ.get("GITLAB_USER_LOGIN")
-    if actor:
-        return actor
+    for variable in ("GITHUB_TRIGGERING_ACTOR", "GITHUB_ACTOR", "GITLAB_USER_LOGIN"):
+        if actor := os.environ.get(variable):
+            return actor
     identity = (git(root, "var", "GIT_AUTHOR_IDENT") or "").rpartition(">")[0]
     return f"{identity}>" if identity else source_tags("")["mlflow.user"]
 

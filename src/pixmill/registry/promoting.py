@@ -6,27 +6,33 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from shlex import quote
 from typing import Any
 
 from pixmill.compare.comparing import compare_revisions
 from pixmill.compare.comparison import Comparison, Revision
 from pixmill.compare.json_document import comparison_json
+from pixmill.compare.numbers import METRIC_NAMES
 from pixmill.compare.revisions import read_each
 from pixmill.core.errors import PixmillError
 from pixmill.core.files import significant
 from pixmill.core.params import Params
-from pixmill.core.progress import announce
 from pixmill.core.words import printable
 from pixmill.core.workspace import Workspace
+from pixmill.record.delivery import WEIGHTS
+from pixmill.record.model_lookup import COMMIT, DONE, STATE
 from pixmill.registry.candidate import Candidate, check_clean, find_candidate, name_of
 from pixmill.registry.model_versions import (
+    ALIAS,
     BECAUSE,
     BY,
-    COMMIT,
+    CHAMPION,
     COMPARISON,
+    FORCED,
     GATE,
     LOCK,
     RECORDED,
+    TAKEN_BACK,
     VERDICT,
     ModelVersion,
     Registry,
@@ -35,40 +41,35 @@ from pixmill.registry.model_versions import (
     previous_of,
     who,
 )
-from pixmill.registry.taking_turns import Ticket, take_ticket
+from pixmill.registry.taking_turns import take_ticket
 
 _MOST = 90_000
 """Characters of a tag; MLflow takes 100,000."""
 
-_LIMITED = ("accuracy", "macro_f1", "log_loss", "ece")
-"""Metrics that the list of versions shows, with their limits."""
-
 
 @dataclass(frozen=True)
 class Promotion:
-    """A promotion that took place.
+    """The outcome of a promotion.
 
     Args:
         name: The registered model.
-        alias: The alias that moved.
+        alias: The alias.
         number: The version that it names now.
         former: The version that it named before; ``None`` if none.
-        comparison: Of the two.
+        comparison: Of the two; ``None`` if the alias named this model already, so that nothing moved.
         warnings: What a person should know although it took place.
-        moved: Whether it did; not if the alias named this model already.
     """
 
     name: str
     alias: str
     number: int
     former: int | None
-    comparison: Comparison
+    comparison: Comparison | None
     warnings: tuple[str, ...]
-    moved: bool = True
 
     def describe(self) -> str:
         """Return the outcome in a sentence."""
-        if not self.moved:
+        if self.comparison is None:
             return f"Nothing to do: {self.alias} of {self.name} is this model already, as version {self.number}."
         instead = f", instead of version {self.former}, which is {previous_of(self.alias)} now" if self.former else ""
         return f"Promoted: {self.alias} of {self.name} is version {self.number}{instead}."
@@ -80,7 +81,7 @@ def promote(
     given: str | None = None,
     *,
     name: str | None = None,
-    alias: str = "champion",
+    alias: str = CHAMPION,
     because: str | None = None,
     force: bool = False,
     show: Callable[[Comparison], object] = lambda _: None,
@@ -101,24 +102,28 @@ def promote(
         PixmillError: It is refused, or another process was faster, or MLflow does not respond.
     """
     check_alias(alias)
-    if because is not None:
-        because = printable(because, instead=" ")[:1000]
     check_clean(workspace)
     registry, spec = Registry(workspace, name), name_of(workspace, given)
+    registry.settle(alias)
     seen = registry.aliases().get(alias)
     champion = None if seen is None else registry.require(seen)
-    again = f"pixmill promote{f' {given}' if given else ''}{options(name, alias)}"
+    again = f"pixmill promote{f' {quote(given)}' if given else ''}{options(name, alias)}"
     forced = f'{again} --force --because "…"'
-    before, after = _read(workspace, registry, champion, spec, forced, force=force)
+    before, after, lost = _read(workspace, registry, champion, spec, forced, force=force)
     candidate = find_candidate(registry, workspace, spec, after)
-    comparison = compare_revisions(
-        workspace, params, before, after, alone=f"There is no {alias} to compare with: the limits of `review` decide."
-    )
+    if champion is not None and _is_same(champion, candidate):
+        former, warnings = registry.finish(alias)
+        return Promotion(registry.name, alias, champion.number, former, None, warnings)
+    alone = lost or f"There is no {alias} to compare with: the limits of `review` decide."
+    comparison = compare_revisions(workspace, params, before, after, alone=alone)
     show(comparison)
-    if champion is not None and champion.model_id == candidate.model_id:
-        former = registry.repair_previous(alias)
-        return Promotion(registry.name, alias, champion.number, former, comparison, (), moved=False)
-    warnings = _judge(comparison, alias, forced, force=force)
+    refused = _why_not(comparison, seen)
+    if refused and not force:
+        raise PixmillError(f"not promoted: {'; '.join(refused)}", next=f"if it must be: {forced}")
+    tags = _tags(workspace, candidate, comparison, params.evaluate.confidence, because)
+    tags |= {FORCED: "; ".join(refused)[:1000]} if refused else {}
+    tags |= {} if comparison.base else {VERDICT: "not_comparable" if lost else "first"}
+    warnings = (*([lost] if lost else []), *_warnings(comparison, seen), *_taken_back(registry, candidate, alias))
     ticket = take_ticket(
         registry,
         alias,
@@ -126,91 +131,95 @@ def promote(
         source=f"models:/{candidate.model_id}",
         run=candidate.run.id,
         model_id=candidate.model_id,
-        tags=_tags(
-            workspace,
-            candidate,
-            comparison,
-            confidence=params.evaluate.confidence,
-            because=because,
-            is_first=seen is None,
-        ),
+        tags=tags,
         command=again,
     )
-    with giving_up(ticket):
-        ticket.wait()
-        registry.move(alias, ticket.number)
-    former = registry.repair_previous(alias)
-    return Promotion(registry.name, alias, ticket.number, former, comparison, warnings)
-
-
-@contextlib.contextmanager
-def giving_up(ticket: Ticket) -> Iterator[None]:
-    """Delete the ticket if the block fails before the alias has moved to it."""
     try:
-        yield
+        ticket.wait()
     except BaseException:
-        # An answer that was lost leaves open whether the alias moved: a version that it names is kept.
-        with contextlib.suppress(PixmillError):
-            if ticket.registry.aliases().get(ticket.alias) != ticket.number:
-                ticket.give_up()
+        ticket.give_up()
         raise
+    try:
+        registry.move(alias, ticket.number)
+    except BaseException:
+        ticket.abandon()
+        raise
+    former, unfinished = registry.finish(alias)
+    with contextlib.suppress(PixmillError):
+        registry.tag(ticket.number, STATE, DONE)  # also where it was rolled back at once
+    return Promotion(registry.name, alias, ticket.number, former, comparison, (*warnings, *unfinished))
 
 
 def _read(
     workspace: Workspace, registry: Registry, champion: ModelVersion | None, spec: str, forced: str, *, force: bool
-) -> tuple[Revision | None, Revision]:
-    """Return the champion and the candidate; no champion if there is none, or if it is lost and this is forced."""
+) -> tuple[Revision | None, Revision, str]:
+    """Return the champion and the candidate; without one if it is lost and this is forced, then with the reason."""
+    lost = ""
     if champion is not None:
         revisions = read_each(workspace, [f"models:/{registry.name}/{champion.number}", spec])
         try:
             before = next(revisions)
         except PixmillError as error:
-            message = f"version {champion.number}, the present one, cannot be compared with: {error.message}"
+            lost = f"Version {champion.number}, the present one, cannot be compared with: {error.message}"
             if not force:
-                raise PixmillError(message, next=f"{error.next}, or if it must be: {forced}") from None
-            announce(f"warning: {message}")
+                raise PixmillError(lost, next=f"{error.next}, or if it must be: {forced}") from None
         else:
-            return before, next(revisions)
-    return None, next(read_each(workspace, [spec]))
+            return before, next(revisions), ""
+    return None, next(read_each(workspace, [spec])), lost
 
 
-def _judge(comparison: Comparison, alias: str, forced: str, *, force: bool) -> tuple[str, ...]:
-    """Return warnings about what is promoted all the same.
+def _is_same(champion: ModelVersion, candidate: Candidate) -> bool:
+    weights = candidate.run.tags.get(WEIGHTS)
+    return champion.model_id == candidate.model_id or (weights is not None and champion.tags.get(WEIGHTS) == weights)
 
-    Raises:
-        PixmillError: It is refused.
-    """
-    failed = [rule.sentence for rule in comparison.gate.rules if rule.result == "fail"]
-    reasons = list(failed)
-    if comparison.base is not None and comparison.verdict in ("worse", "not_comparable"):
-        reasons.insert(0, comparison.sentence.rstrip("."))
-    if reasons and not force:
-        raise PixmillError(f"not promoted: {'; '.join(dict.fromkeys(reasons))}", next=f"if it must be: {forced}")
-    warnings = [f"forced: {reason}" for reason in reasons]
-    if comparison.verdict == "undecided" and comparison.base is not None:
-        warnings.append(f"the test images do not tell whether it is better than {alias} was")
+
+def _why_not(comparison: Comparison, seen: int | None) -> list[str]:
+    """Return why a model is refused for its numbers; nothing if it is not."""
+    reasons = []
+    if comparison.base is not None and comparison.verdict == "worse":
+        reasons.append(f"it is worse than version {seen}")
+    if comparison.base is not None and comparison.verdict == "not_comparable":
+        reasons.append(comparison.sentence.rstrip(".").replace("Not", "not", 1))
+    broken = [rule for rule in comparison.gate.rules if rule.result == "fail"]
+    # That it is worse is said already.
+    broken = [rule for rule in broken if not (reasons and rule.name == "review.max_drop")]
+    return reasons + [f"{rule.name} is broken ({rule.sentence.removesuffix(': fail')})" for rule in broken]
+
+
+def _warnings(comparison: Comparison, seen: int | None) -> Iterator[str]:
+    """Yield what a person should know of a model that is promoted."""
+    if comparison.base is not None and comparison.verdict == "undecided":
+        yield f"the test images do not tell whether it is better than version {seen}"
     undecided = [rule.name for rule in comparison.gate.rules if rule.result == "undecided"]
     if undecided:
-        warnings.append(f"not decided: {', '.join(undecided)}")
-    return tuple(warnings)
+        yield f"not decided: {', '.join(undecided)}"
+    numbers = comparison.numbers
+    if numbers is not None and (coverage := numbers.metrics.get("coverage")) is not None and coverage.high < 0:
+        yield f"it is sure of fewer images: coverage falls from {coverage.first:.3f} to {coverage.second:.3f}"
+    if (comparison.head.metrics or {}).get("threshold", 0) is None:
+        yield "it has no confidence threshold, so it never says whether it is sure"
+
+
+def _taken_back(registry: Registry, candidate: Candidate, alias: str) -> Iterator[str]:
+    """Yield whether this model was taken out of use before, and why."""
+    for version in registry.versions(f"tags.`{ALIAS}` = '{alias}'"):
+        record = version.rollback(TAKEN_BACK)
+        if record and _is_same(version, candidate):
+            why = f": {record.because}" if record.because else ""
+            yield f"version {version.number}, the same model, was taken back on {record.at[:10]} by {record.by}{why}"
 
 
 def _tags(
-    workspace: Workspace,
-    candidate: Candidate,
-    comparison: Comparison,
-    *,
-    confidence: float,
-    because: str | None,
-    is_first: bool,
+    workspace: Workspace, candidate: Candidate, comparison: Comparison, confidence: float, because: str | None
 ) -> dict[str, str]:
     tags = {
         COMMIT: candidate.revision.commit,
         LOCK: candidate.lock,
-        VERDICT: "first" if is_first else comparison.verdict,
+        WEIGHTS: candidate.run.tags.get(WEIGHTS),
+        VERDICT: comparison.verdict,
         GATE: comparison.gate.result,
         BY: who(workspace.root),
-        BECAUSE: because,
+        BECAUSE: because and printable(because, instead=" ")[:1000],
         COMPARISON: shorten_json(comparison_json(comparison)),
         RECORDED: json.dumps(significant(_recorded(candidate, confidence))),
     }
@@ -219,7 +228,9 @@ def _tags(
 
 def _recorded(candidate: Candidate, confidence: float) -> dict[str, Any]:
     metrics = candidate.revision.metrics or {}
-    limited = {key: [metrics.get(f"{key}{end}") for end in ("", "_low", "_high")] for key in _LIMITED if key in metrics}
+    limited = {
+        key: [metrics.get(f"{key}{end}") for end in ("", "_low", "_high")] for key in METRIC_NAMES if key in metrics
+    }
     return {**limited, "n": metrics.get("n"), "confidence": confidence, "megabytes": candidate.run.megabytes}
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
 import sqlite3
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,39 +17,47 @@ from pixmill.compare.description import NONE, ComparisonTable
 from pixmill.compare.numbers import METRIC_NAMES
 from pixmill.compare.text import draw_table, wrap
 from pixmill.core.workspace import Workspace
+from pixmill.record.model_lookup import COMMIT
 from pixmill.record.store import database_file, view_hint
 from pixmill.registry.model_versions import (
+    BECAUSE,
+    BY,
+    CAME_BACK,
     CHAMPION,
-    COMMIT,
     COMPARISON,
+    FORCED,
     GATE,
     LOCK,
     RECORDED,
+    TAKEN_BACK,
     VERDICT,
     ModelVersion,
     Registry,
+    options,
+    read_object,
 )
 from pixmill.registry.promoting import Promotion
 
 
-def versions_text(registry: Registry, versions: list[ModelVersion], metric: str) -> str:
+def versions_text(registry: Registry, versions: list[ModelVersion], metric: str, name: str | None) -> str:
     """Return the versions as a table, newest first, with why each is in use or was.
 
     Args:
         registry: Their registered model.
         versions: Those to show.
         metric: The one that decides: ``review.metric``.
+        name: The name of the model, if a person gave it.
     """
     if not versions:
-        return f"{registry.name} has no version in MLflow.\nNext: pixmill promote"
+        return f"{registry.name} has no version in MLflow.\nNext: pixmill promote{options(name)}"
     headings = ("version", "alias", "since", "verdict", "gate", f"{METRIC_NAMES[metric]} (CI)", "MB")
     rows = tuple(
         (
             str(version.number),
             ", ".join(version.aliases) or NONE,
-            _local(version.move["at"]),
-            version.tags.get(VERDICT, NONE).replace("_", " "),
-            version.tags.get(GATE, NONE),
+            _local(_since(version)),
+            (version.text(VERDICT) or NONE).replace("_", " "),
+            version.text(GATE) or NONE,
             _limits(read_recorded(version).get(metric)),
             _number(read_recorded(version).get("megabytes"), 1),
         )
@@ -57,21 +66,32 @@ def versions_text(registry: Registry, versions: list[ModelVersion], metric: str)
     heading, *lines = draw_table(ComparisonTable(headings, rows))
     text = [f"{registry.name} in MLflow; to see it: {view_hint(registry.store)}", "", heading]
     for version, line in zip(versions, lines, strict=True):
-        text += [line, *wrap(_details(version), "      ")]
+        text.append(line)
+        for detail in _details(version):
+            text += wrap(detail, "      ")
     return "\n".join(text)
 
 
-def _details(version: ModelVersion) -> str:
-    """Return what a version came from, by whom and why, in a line."""
-    recorded, move = read_recorded(version), version.move
-    parts = [f"commit {version.tags[COMMIT][:7]}" if COMMIT in version.tags else "registered by another tool"]
-    if (accuracy := _limits(recorded.get("accuracy"))) != NONE:
+def _details(version: ModelVersion) -> Iterator[str]:
+    """Yield what a version came from, by whom and why, and how it was rolled back, a line each."""
+    parts = [f"commit {commit[:7]}" if (commit := version.text(COMMIT)) else "registered by another tool"]
+    if (accuracy := _limits(read_recorded(version).get("accuracy"))) != NONE:
         parts.append(f"accuracy {accuracy}")
-    if move["from"]:
-        parts.append(f"came back instead of version {move['from']}")
-    if move["by"]:
-        parts.append(f"by {move['by'].partition(' <')[0]}")
-    return f"{', '.join(parts)}{_reason(move)}"
+    if by := version.text(BY):
+        parts.append(f"{'forced' if FORCED in version.tags else 'promoted'} by {by.partition(' <')[0]}")
+    yield ", ".join(parts) + _why(version.text(BECAUSE))
+    for tag, words in ((TAKEN_BACK, "taken back for"), (CAME_BACK, "in use again instead of")):
+        if record := version.rollback(tag):
+            by = record.by.partition(" <")[0]
+            # Why is told where it was taken back: it says what is wrong there.
+            why = _why(record.because) if tag == TAKEN_BACK else ""
+            yield f"{words} version {record.version} on {_local(record.at)} by {by}{why}"
+
+
+def _since(version: ModelVersion) -> str:
+    """Return since when a version was in use, the last time."""
+    record = version.rollback(CAME_BACK)
+    return max(version.promoted, record.at) if record else version.promoted
 
 
 def versions_json(registry: Registry, versions: list[ModelVersion]) -> str:
@@ -86,15 +106,16 @@ def versions_json(registry: Registry, versions: list[ModelVersion]) -> str:
 
 def promotion_json(done: Promotion) -> str:
     """Return a promotion as one JSON object, described in ``docs/registry.md``."""
+    compared = done.comparison
     document = {
         "name": done.name,
         "alias": done.alias,
         "version": done.number,
         "replaces": done.former,
-        "moved": done.moved,
-        "verdict": done.comparison.verdict,
-        "gate": done.comparison.gate.result,
-        "sentence": done.comparison.sentence,
+        "moved": compared is not None,
+        "verdict": compared and compared.verdict,
+        "gate": compared and compared.gate.result,
+        "sentence": compared and compared.sentence,
         "warnings": done.warnings,
     }
     return json.dumps(document, indent=2, ensure_ascii=False)
@@ -103,26 +124,31 @@ def promotion_json(done: Promotion) -> str:
 def as_document(version: ModelVersion) -> dict[str, Any]:
     """Return a version as a JSON object."""
     recorded, tags = read_recorded(version), version.tags
+    rollbacks = {name: version.rollback(tag) for name, tag in (("came_back", CAME_BACK), ("taken_back", TAKEN_BACK))}
     return {
         "version": version.number,
         "aliases": list(version.aliases),
-        **{key: version.move[key] for key in ("at", "by", "because")},
-        "rolled_back_from": version.move["from"],
+        "since": _since(version),
+        "promoted": version.promoted,
+        "by": version.text(BY),
+        "because": version.text(BECAUSE),
+        "forced": version.text(FORCED),
         "replaces": version.replaces,
+        **{name: None if record is None else asdict(record) for name, record in rollbacks.items()},
         "commit": tags.get(COMMIT),
         "dvc_lock": tags.get(LOCK),
         "run": version.run,
         "verdict": tags.get(VERDICT),
         "gate": tags.get(GATE),
-        "metrics": {key: value for key, value in recorded.items() if key != "megabytes"},
-        "megabytes": recorded.get("megabytes"),
-        "comparison": _object(tags.get(COMPARISON)),
+        "metrics": {key: value for key, value in recorded.items() if isinstance(value, list)},
+        **{key: recorded.get(key) for key in ("n", "confidence", "megabytes")},
+        "comparison": read_object(tags.get(COMPARISON)),
     }
 
 
 def read_recorded(version: ModelVersion) -> dict[str, Any]:
     """Return the metrics that a version was promoted with, each with its limits; empty for versions of other tools."""
-    return _object(version.tags.get(RECORDED)) or {}
+    return read_object(version.tags.get(RECORDED)) or {}
 
 
 @dataclass(frozen=True)
@@ -166,30 +192,22 @@ def read_champion(workspace: Workspace) -> Champion | None:
     version = None if number is None else registry.get(number)
     if version is None:
         return None
-    return Champion(registry.name, version.number, version.move["at"], version.move["by"])
+    record = version.rollback(CAME_BACK)
+    return Champion(registry.name, version.number, _since(version), record.by if record else version.text(BY))
 
 
 def _has_champion(file: Path, name: str) -> bool:
-    with (
-        contextlib.suppress(sqlite3.Error),
-        contextlib.closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as store,
-    ):
-        query = "SELECT 1 FROM registered_model_aliases WHERE name = ? AND alias = ?"
-        return store.execute(query, [name, CHAMPION]).fetchone() is not None
-    return False
-
-
-def _object(text: str | None) -> dict[str, Any] | None:
-    """Return a tag's JSON object; ``None`` for anything else that another tool may have put there."""
+    """Tell whether a database has one; where only MLflow can tell, ``True``."""
+    if os.environ.get("MLFLOW_REGISTRY_URI"):
+        return True
+    if not file.exists():
+        return False
     try:
-        found = json.loads(text or "")
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def _metric_name(key: str) -> str:
-    return f"{METRIC_NAMES[key]} (CI)"
+        with contextlib.closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as store:
+            query = "SELECT 1 FROM registered_model_aliases WHERE name = ? AND alias = ?"
+            return store.execute(query, [name, CHAMPION]).fetchone() is not None
+    except sqlite3.Error:
+        return True  # MLflow says what is wrong.
 
 
 def _limits(values: Any) -> str:
@@ -200,16 +218,19 @@ def _limits(values: Any) -> str:
 
 
 def _number(value: Any, digits: int = 3) -> str:
-    return f"{value:.{digits}f}" if isinstance(value, int | float) and math.isfinite(value) else NONE
+    with contextlib.suppress(OverflowError):
+        if isinstance(value, int | float) and math.isfinite(value):
+            return f"{value:.{digits}f}"
+    return NONE
 
 
-def _local(text: Any) -> str:
+def _local(text: str) -> str:
     """Return when something was, in the time of this machine."""
     try:
         return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M")
-    except (TypeError, ValueError):
+    except (ValueError, OverflowError):
         return NONE
 
 
-def _reason(move: Mapping[str, Any]) -> str:
-    return f": {move['because']}" if move["because"] else ""
+def _why(because: str | None) -> str:
+    return f": {because}" if because else ""

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.words import printable
 from pixmill.core.workspace import Workspace
 from pixmill.registry.model_versions import (
+    ALIAS,
     BY,
+    CAME_BACK,
     CHAMPION,
-    ROLLED_BACK,
+    TAKEN_BACK,
     TICKET,
     ModelVersion,
     Registry,
+    RollbackRecord,
     check_alias,
-    list_command,
     options,
     previous_of,
     who,
 )
-from pixmill.registry.promoting import giving_up
 from pixmill.registry.taking_turns import take_ticket
 
 
@@ -36,6 +37,7 @@ class Rollback:
         number: The version that it names now.
         former: The version that it named before.
         previous: The version that ``previous`` names now; ``None`` if there is no earlier one.
+        warnings: What could not be done after it.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Rollback:
     number: int
     former: int
     previous: int | None
+    warnings: tuple[str, ...] = ()
 
     def describe(self) -> str:
         """Return the outcome in a sentence."""
@@ -79,15 +82,16 @@ def roll_back(
     """
     check_alias(alias)
     registry = Registry(workspace, name)
+    registry.settle(alias)
     now = registry.aliases().get(alias)
     if now is None:
         raise PixmillError(
             f"{registry.name} has no {alias}, so there is nothing to roll back",
             next=f"pixmill promote{options(name, alias)}",
         )
-    target = _target(registry, registry.require(now), to)
+    target = _target(registry, registry.require(now), alias, to)
     if target.number == now:
-        return Rollback(registry.name, alias, now, now, registry.repair_previous(alias))
+        return Rollback(registry.name, alias, now, now, *registry.finish(alias))
     by = who(workspace.root)
     ticket = take_ticket(
         registry,
@@ -99,29 +103,34 @@ def roll_back(
         tags={TICKET: str(target.number), BY: by},
         command=f"pixmill models{options(name)}",
     )
-    with giving_up(ticket):
+    try:
         ticket.wait()
-        move = {
-            "at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "by": by,
-            "from": now,
-            "because": because and printable(because, instead=" ")[:1000],
-        }
-        registry.tag(target.number, ROLLED_BACK, json.dumps(move))
         registry.move(alias, target.number)
-    previous = registry.repair_previous(alias)
-    ticket.give_up()
-    return Rollback(registry.name, alias, target.number, now, previous)
+        at, why = datetime.now(UTC).isoformat(timespec="seconds"), because and printable(because, instead=" ")[:1000]
+        previous, warnings = registry.finish(alias)
+        try:
+            registry.tag(target.number, CAME_BACK, json.dumps(asdict(RollbackRecord(at, by, now, why))))
+            registry.tag(now, TAKEN_BACK, json.dumps(asdict(RollbackRecord(at, by, target.number, why))))
+        except PixmillError as error:
+            warnings += (f"the versions do not tell of it: {error.message}",)
+    finally:
+        ticket.give_up()
+    return Rollback(registry.name, alias, target.number, now, previous, warnings)
 
 
-def _target(registry: Registry, current: ModelVersion, to: int | None) -> ModelVersion:
-    number = current.replaces if to is None else to
+def _target(registry: Registry, current: ModelVersion, alias: str, to: int | None) -> ModelVersion:
+    number, listing = current.replaces if to is None else to, f"pixmill models{options(registry.name)}"
     if number is None:
         raise PixmillError(
             f"version {current.number} of {registry.name} replaced none, so there is none to roll back to",
-            next=f"{list_command(registry.name)}, then pixmill rollback --to VERSION",
+            next=f"{listing}, then pixmill rollback --to VERSION",
         )
     target = registry.require(number)
+    if (other := target.tags.get(ALIAS, alias)) != alias:
+        raise PixmillError(
+            f"version {number} of {registry.name} was promoted as {printable(other)}, and never compared as {alias}",
+            next=f"pixmill promote models:/{registry.name}/{number}{options(None, alias)}",
+        )
     if not target.is_shown:
-        raise PixmillError(f"version {number} of {registry.name} was never promoted", next=list_command(registry.name))
+        raise PixmillError(f"version {number} of {registry.name} was never promoted", next=listing)
     return target

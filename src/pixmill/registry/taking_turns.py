@@ -21,7 +21,18 @@ from dataclasses import dataclass
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.progress import announce
-from pixmill.registry.model_versions import ABANDONED, ALIAS, BEAT, BY, PENDING, REPLACES, STATE, ModelVersion, Registry
+from pixmill.record.model_lookup import STATE
+from pixmill.registry.model_versions import (
+    ABANDONED,
+    ALIAS,
+    BEAT,
+    BY,
+    CAME_BACK,
+    PENDING,
+    REPLACES,
+    ModelVersion,
+    Registry,
+)
 
 DEAD_AFTER = 60.0
 """Seconds without a sign of life after which a ticket is abandoned."""
@@ -76,7 +87,7 @@ class Ticket:
                 if other.number not in told and now - begun > 2 * _LOOK_EVERY:
                     told.add(other.number)
                     announce(
-                        f"waiting for version {other.number}, which {other.tags.get(BY, 'somebody')} is promoting "
+                        f"waiting for version {other.number} of {other.text(BY) or 'somebody'} "
                         f"(at most {DEAD_AFTER:g} s if that process is dead) …"
                     )
             if not waiting:
@@ -98,7 +109,13 @@ class Ticket:
             )
         now = self.registry.aliases().get(self.alias)
         if now != self.seen:
+            self.registry.settle(self.alias)
             raise PixmillError(describe_moved(self.registry, self.alias, now), next=self.command)
+
+    def abandon(self) -> None:
+        """Keep the version, but as abandoned: MLflow may still move the alias to it, and would delete both together."""
+        with contextlib.suppress(PixmillError):
+            self.registry.tag(self.number, STATE, ABANDONED)
 
     def give_up(self) -> None:
         """Delete the ticket, so that nobody waits for it; if MLflow does not respond, it counts as abandoned later."""
@@ -148,5 +165,6 @@ def describe_moved(registry: Registry, alias: str, now: int | None) -> str:
     if now is None:
         return f"{alias} of {registry.name} was removed meanwhile"
     found = registry.get(now)
-    by = found.move["by"] if found else None
+    record = found.rollback(CAME_BACK) if found else None
+    by = record.by if record else found.text(BY) if found else None
     return f"{alias} of {registry.name} is version {now} meanwhile" + (f", by {by}" if by else "")

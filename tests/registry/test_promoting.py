@@ -108,7 +108,7 @@ def test_a_champion_that_is_lost_can_be_replaced_by_force(give, registry):
     registry.move("champion", 1)
     error = refusal(give, "better")
     assert error.message.startswith(
-        "version 1, the present one, cannot be compared with: models:/garments/1 belongs to"
+        "Version 1, the present one, cannot be compared with: models:/garments/1 belongs to"
     )
     assert error.next.endswith('or if it must be: pixmill promote better --force --because "…"')
     done = give("better", force=True, because="nobody knows where it came from")

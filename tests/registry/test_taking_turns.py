@@ -92,6 +92,17 @@ def test_the_next_command_ends_a_promotion_that_was_killed(start, give, registry
     assert "waiting for" not in end(start("whole", "promote", "alike", "--force", "--because", "to see"))[1]
 
 
+@pytest.mark.parametrize("step", ["move:1:after", "move:2:after"])
+def test_a_promotion_that_was_killed_after_its_move_counts(start, give, registry, step):
+    give()
+    assert end(start(step, "promote", "better"))[0] == -9
+    code, said = end(start("whole", "rollback"))
+    assert (code, state(registry)) == (0, {"champion": (1, "first")}), said
+    assert "waiting" not in said
+    code, said = end(start("whole", "rollback", "--to", "2"))
+    assert (code, state(registry)) == (0, {"champion": (2, "better"), "previous": (1, "first")}), said
+
+
 @pytest.mark.parametrize(
     "step", ["register:1:after", "tag:2:after", "move:1:before", "move:1:after", "delete:1:before"]
 )

@@ -33,7 +33,7 @@ def project(made, tmp_path, monkeypatch):
     root = shutil.copytree(made[0], tmp_path / "project", symlinks=True)
     monkeypatch.chdir(root)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    for name in ("GITHUB_ACTOR", "GITLAB_USER_LOGIN"):
+    for name in ("GITHUB_TRIGGERING_ACTOR", "GITHUB_ACTOR", "GITLAB_USER_LOGIN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("GIT_AUTHOR_NAME", "Ada")
     monkeypatch.setenv("GIT_AUTHOR_EMAIL", "ada@example.org")

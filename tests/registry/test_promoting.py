@@ -295,6 +295,8 @@ def test_a_run_without_a_model_is_refused(give, registry, runs):
         ({"alias": "v2"}, "cannot be an alias"),
         ({"name": "a/b"}, "cannot name a model"),
         ({"name": "a' or '1"}, "cannot name a model"),
+        ({"name": "a\u202eb"}, "'a\\u202eb' cannot name a model"),
+        ({"alias": "\x1b[2J"}, "'\\x1b[2J' cannot be an alias"),
         ({"what": "workspace"}, "the workspace is no commit"),
         ({"what": "nowhere"}, "there is no commit, branch, tag or experiment 'nowhere'"),
     ],

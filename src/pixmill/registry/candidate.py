@@ -85,7 +85,7 @@ def name_of(workspace: Workspace, given: str | None) -> str:
 
 def _commit_with(workspace: Workspace, weights: str | None) -> str | None:
     """Return the newest commit with these weights, by their MD5; ``None`` if there is none among the newest hundred."""
-    store = DvcStore(workspace.root, fetch=False)
+    store = DvcStore(workspace.root)
     for commit in (git(workspace.root, "log", "--all", "-100", "--format=%H", "--", "dvc.lock") or "").split():
         if weights and Tree(store, GitRevision(commit, commit, commit, commit)).md5(WEIGHTS_FILE) == weights:
             return commit

@@ -134,9 +134,9 @@ class Registry:
 
     def __init__(self, workspace: Workspace, name: str | None = None) -> None:
         self.name = name or read_project(workspace.root).name or "pixmill"
-        if not _NAME.fullmatch(self.name):
+        if not _NAME.fullmatch(self.name) or not self.name.isprintable():
             raise PixmillError(
-                f"'{self.name}' cannot name a model: it has one of / : @ or quotes",
+                f"'{printable(self.name[:50])}' cannot name a model: up to 200 characters, none of / : @ \\ or quotes",
                 next="write a name such as garments",
             )
         self.store = tracking_uri(workspace)
@@ -276,7 +276,7 @@ def check_alias(alias: str) -> str:
     """
     if not _ALIAS.fullmatch(alias) or alias.lower() == "latest" or re.fullmatch(r"[vV]\d+", alias):
         raise PixmillError(
-            f"'{alias}' cannot be an alias: it has letters, digits, - and _, and is neither latest nor v1",
+            f"'{printable(alias[:50])}' cannot be an alias: letters, digits, - and _, but not latest or v1",
             next="write an alias such as champion or staging",
         )
     if alias == "previous" or alias.startswith("previous-"):

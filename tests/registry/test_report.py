@@ -158,6 +158,8 @@ def test_what_a_server_answers_with(give, project, capsys, monkeypatch, told, co
     keys.write_bytes(b"\xff\xfe")
     assert run_pixmill("models", "--serving", url, "--api-key-file", str(keys)) == 1
     assert "holds no key" in capsys.readouterr().err
+    assert run_pixmill("models", "--serving", url, "--api-key-file", "nowhere") == 1
+    assert "nowhere: No such file or directory" in capsys.readouterr().err
 
 
 def test_the_summary_names_the_champion(give, project, capsys):

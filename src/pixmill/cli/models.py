@@ -59,14 +59,15 @@ def _ask(registry: Registry, arguments: argparse.Namespace) -> None:
     import json
     from dataclasses import asdict
 
-    from pixmill.core.files import storage_errors
     from pixmill.registry.model_versions import CHAMPION
     from pixmill.registry.serving import ask_server
 
     key = None
     if arguments.api_key_file:
-        with storage_errors(then="the same command"):
+        try:
             lines = arguments.api_key_file.read_text(encoding="ascii", errors="replace").split()
+        except OSError as error:
+            raise PixmillError(f"{arguments.api_key_file}: {error.strerror}", next="check the path") from error
         if not lines or not lines[0].isascii():
             raise PixmillError(f"{arguments.api_key_file} holds no key", next="write a key into its first line")
         key = lines[0]

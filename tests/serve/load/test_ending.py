@@ -92,17 +92,21 @@ def test_a_killed_worker_costs_no_answer(ending, photographs):
     async def act() -> list[int]:
         loop = asyncio.get_running_loop()
         statuses = []
+        killed = 0
 
         async def client(number: int) -> None:
             _, sender = await loop.create_connection(Sender, "127.0.0.1", ending.port)
-            for _ in range(20):
+            sent = 0
+            # An idle worker that was killed is only replaced at the next request.
+            while sent < 20 or killed < 3:
                 status, body = await sender.send(upload(photographs[number]))
                 assert b'"reason":null' in body.replace(b" ", b"")
                 statuses.append(status)
+                sent += 1
             sender.close()
 
         async def killer() -> None:
-            killed = 0
+            nonlocal killed
             while killed < 3:
                 await asyncio.sleep(0.2)
                 # The one that was killed last may not have been replaced yet.
@@ -112,7 +116,10 @@ def test_a_killed_worker_costs_no_answer(ending, photographs):
                     worker.kill()
                     killed += 1
 
-        await asyncio.gather(killer(), *(client(number) for number in range(4)))
+        async with asyncio.timeout(120):
+            await asyncio.gather(killer(), *(client(number) for number in range(4)))
         return statuses
 
-    assert asyncio.run(act()) == [200] * 80
+    statuses = asyncio.run(act())
+    assert len(statuses) >= 80
+    assert set(statuses) == {200}

@@ -1,6 +1,7 @@
 """What is promoted, what is refused, and what a version tells of it."""
 
 import json
+import re
 
 import pytest
 
@@ -8,6 +9,7 @@ from pixmill.core.dvc import folder_md5
 from pixmill.core.errors import PixmillError
 from pixmill.core.workspace import Workspace
 from pixmill.record.model_lookup import STATE, resolve
+from pixmill.registry import candidate
 from pixmill.registry.model_versions import PENDING, Registry
 from pixmill.registry.promoting import shorten_json
 from pixmill.registry.rolling_back import roll_back
@@ -15,7 +17,7 @@ from pixmill.registry.taking_turns import take_ticket
 from tests.compare.projects import write
 from tests.compare.recorded import add_run
 from tests.registry.projects import MISTAKES, NAME, add_model, state
-from tests.version_control import commit, git
+from tests.version_control import commit, dvc, git
 
 
 def refusal(give, what=None, **options):
@@ -187,6 +189,24 @@ def test_a_run_whose_results_no_commit_holds_is_refused(give, registry, project)
     assert error.message == f"runs:/{run} was trained on changes that no commit of this clone holds"
     registry.client.set_tag(run, "DVC_EXP_NAME", "x; touch pwned\x1b[2K")
     assert refusal(give, run).next == "pixmill promote 'x; touch pwned\\x1b[2K'"
+
+
+def test_commits_that_cannot_be_read_are_named_and_a_remote_out_of_reach_is_not_waited_for(
+    give, registry, project, monkeypatch
+):
+    monkeypatch.setattr(candidate, "_REMOTE_SECONDS", 0.0)
+    dvc(project, "remote", "add", "-q", "-d", "far", "http://127.0.0.1:9/x")
+    lock = project / "dvc.lock"
+    whole = lock.read_text()
+    (weights,) = {*re.findall(r"path: artifacts/train\n.*?md5: ([0-9a-f]{32})\.dir", whole, re.DOTALL)}
+    for number in range(3):
+        lock.write_text(whole.replace(weights, f"{number:032x}"))
+        commit(project, f"Train elsewhere {number}")
+    run = add_run(registry.client, project / "more", "lost", "{seed: 9}", None, weights="of none")
+    registry.client.set_tag(run, "pixmill.dirty", "true")
+    error = refusal(give, run)
+    assert "holds, as far as those can be read: the remote 'far' cannot be reached" in error.message
+    assert error.next == "commit them with their results"
 
 
 def test_from_staging_to_production(give, registry, runs, project):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ _BUSY = ("is busy", "Unable to acquire lock")
 """What DVC says where another of its commands, such as a running stage, holds what it needs."""
 
 _RETRY_SECONDS = 1.0
+
+_ATTEMPTS, _AGAIN_SECONDS = 20, 0.005
+"""How often, and how many seconds apart, a file is read that DVC may be writing."""
 
 
 def dvc(root: Path, *words: str, quiet: bool = False) -> None:
@@ -74,7 +78,7 @@ def add_data(root: Path, *, patience: float) -> None:
     while True:
         message = "a stage is running"
         # DVC would hold its lock for seconds before it gave up, and fail the stage that ends meanwhile.
-        if not _is_running(root):
+        if not running_dvc(root):
             done = _run(root, "add", "--quiet", "data")
             if not done.returncode:
                 return
@@ -86,16 +90,72 @@ def add_data(root: Path, *, patience: float) -> None:
         time.sleep(_RETRY_SECONDS)
 
 
-def _is_running(root: Path) -> bool:
-    """Tell whether a DVC command that runs just now reads or writes files of this project, as stages do."""
+@dataclass(frozen=True)
+class RunningDvc:
+    """A DVC command that runs and holds files of a project.
+
+    Args:
+        pid: Its process.
+        command: As it was typed, such as ``dvc repro``; with the path of the program.
+        writes: The files and folders that it writes, relative to the project's folder: the outputs of a stage that
+            runs, or ``data`` where ``dvc add`` does.
+        reads: Those that it reads.
+    """
+
+    pid: int
+    command: str
+    writes: tuple[str, ...]
+    reads: tuple[str, ...]
+
+
+def running_dvc(root: Path) -> list[RunningDvc]:
+    """Return the DVC commands that read or write files of this project just now, as stages do.
+
+    Only a file of DVC's is read: neither is its lock taken, nor DVC started.
+
+    Args:
+        root: The project's folder.
+    """
+    found: dict[tuple[int, str], dict[str, list[str]]] = {}
+    for kind, holders in _read_rwlock(root / ".dvc" / "tmp" / "rwlock").items():
+        for path, held in holders.items():
+            for each in held if isinstance(held, list) else [held]:
+                try:
+                    paths = found.setdefault((int(each["pid"]), str(each["cmd"])), {"write": [], "read": []})
+                    paths[kind].append(Path(path).relative_to(root.resolve()).as_posix())
+                except (LookupError, TypeError, ValueError):
+                    continue  # Not as DVC writes it, or outside of the project.
+    return [
+        RunningDvc(pid, command, tuple(paths["write"]), tuple(paths["read"]))
+        for (pid, command), paths in found.items()
+        if any(paths.values()) and _runs_dvc(pid)
+    ]
+
+
+def _read_rwlock(path: Path) -> Mapping[str, Mapping[str, Any]]:
+    """Return who reads and writes which paths, by ``read`` and ``write``; nothing where DVC has never run."""
+    for _ in range(_ATTEMPTS):
+        try:
+            held = json.loads(path.read_bytes())
+            return {kind: held[kind] for kind in ("write", "read") if isinstance(held.get(kind), dict)}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, AttributeError):
+            time.sleep(_AGAIN_SECONDS)  # DVC is writing it.
+    return {}  # DVC itself will say what is wrong with it.
+
+
+def _runs_dvc(pid: int) -> bool:
+    """Tell whether a process is alive and may be DVC: a killed one leaves its number, which another may have by now."""
     import psutil
 
     try:
-        held = json.loads((root / ".dvc" / "tmp" / "rwlock").read_bytes())
-        holders = [*held.get("write", {}).values(), *(each for some in held.get("read", {}).values() for each in some)]
-        return any(psutil.pid_exists(int(each["pid"])) for each in holders)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        return False  # None has run yet, or DVC itself will say what is wrong.
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and any("dvc" in word for word in process.cmdline())
+    except (psutil.NoSuchProcess, ValueError, OverflowError):
+        return False
+    except psutil.AccessDenied:
+        return True  # Somebody else's, of which nothing more can be known.
 
 
 def cache_folder(root: Path) -> Path | None:

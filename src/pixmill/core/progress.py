@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Self, TextIO, TypeVar
 
+from pixmill.core.stage_progress import report_progress
+
 Item = TypeVar("Item")
 
 _EVERY = 10.0
@@ -16,7 +18,7 @@ _SHOW_AFTER = 1.0
 
 
 class Progress:
-    """A count of work done, shown on standard error.
+    """A count of work done, shown on standard error, and to who looks at the stage that does it.
 
     Args:
         what: What is being done, as a short noun phrase (``"Decode"``).
@@ -47,6 +49,7 @@ class Progress:
             dynamic_ncols=True,
             leave=False,
         )
+        report_progress(what, 0, total, unit)
 
     def __enter__(self) -> Self:
         return self
@@ -69,6 +72,7 @@ class Progress:
         """
         self.done += count
         self._note = note
+        report_progress(self.what, self.done, self.total, self.unit)
         if self._terminal:
             if note:
                 self._bar.set_postfix_str(note, refresh=False)

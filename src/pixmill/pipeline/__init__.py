@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pixmill.core.extras import name_missing_package
 from pixmill.core.files import storage_errors
 from pixmill.core.process import die_with_dvc, die_with_parent, interruptible
+from pixmill.core.stage_progress import reporting
 from pixmill.core.workspace import Workspace
 
 # Before the slow imports, during which a killed `dvc` would leave an orphan. While Python resolves the module of `-m`,
@@ -61,7 +62,7 @@ def run(stage: str, main: Callable[[Workspace, Params], None], *, writes: Callab
             cluster_address()  # refused by name, even if this stage has little to do today
             if not writes():
                 return main(workspace, params)
-            with workspace.lock(stage):
+            with workspace.lock(stage), reporting(stage, workspace.root, workspace.scratch("progress")):
                 workspace.sweep(stage)
                 main(workspace, params)
     except PixmillError as error:

@@ -40,6 +40,7 @@ INDIFFERENT = (
     "pixmill.core.origin",
     "pixmill.core.process",
     "pixmill.core.progress",
+    "pixmill.core.stage_progress",
     "pixmill.core.workspace",
     "pixmill.project",
     "pixmill.provenance",

@@ -15,6 +15,7 @@ from pixmill import __version__
 from pixmill.core.errors import DataError
 from pixmill.core.files import file_digest
 from pixmill.core.git import git
+from pixmill.core.stage_progress import is_same_process
 from pixmill.state.documents import MalformedError, read_stages
 from pixmill.state.stage_inputs import hashes_of, workspace_stages
 
@@ -29,9 +30,6 @@ VERSION = "pixmill.version"
 
 PROJECT = "pixmill.project"
 """Tag with :func:`project_id`."""
-
-_SAME_START = 2.0
-"""Tolerance in seconds between two readings of a process's start time, in case the clock was set."""
 
 
 def source_tags(stage: str) -> dict[str, str]:
@@ -54,12 +52,7 @@ def is_alive(tags: Mapping[str, str]) -> bool:
     Args:
         tags: Include those of :func:`process_tags`.
     """
-    try:
-        # The process id may have been reused.
-        started = psutil.Process(int(tags[_PID])).create_time()
-    except psutil.NoSuchProcess:
-        return False
-    return bool(abs(started - float(tags[_STARTED])) <= _SAME_START)
+    return is_same_process(int(tags[_PID]), float(tags[_STARTED]))
 
 
 def host() -> str:

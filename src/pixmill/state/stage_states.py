@@ -1,0 +1,306 @@
+"""For each stage: whether its results are those of today's images, params and code, and if not, why.
+
+Neither DVC nor its lock is used, since a look that takes the lock makes a running ``dvc repro`` fail.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, Literal
+
+from pixmill.core.dvc import running_dvc
+from pixmill.core.stage_progress import StageProgress, read_progress
+from pixmill.core.words import first_of, printable
+from pixmill.provenance.lock import FILE
+from pixmill.state.documents import MalformedError, read_stages, read_yaml
+from pixmill.state.file_hashes import FileHashes
+from pixmill.state.pipeline_files import StageDefinition, read_definitions
+from pixmill.state.stage_inputs import Stages, hashes_of
+
+Status = Literal["fresh", "stale", "never run", "gate failed", "failed", "running", "unknown"]
+
+Kind = Literal["command", "param", "code", "dependency", "stage", "output"]
+
+_ABSENT = object()
+
+_CODE = ("src/", "stages/")
+
+_SHOWN = 40
+"""The most letters of a param's value that are shown."""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One thing by which a stage's results are not those of today.
+
+    Args:
+        kind: What it is; ``stage``: an earlier stage has to run first; ``output``: a result is not here, or is not
+            that of the last run.
+        name: The param's dotted name, the path, or the stage.
+        text: The reason as a clause, such as ``split.val is now 0.2, was 0.15``.
+    """
+
+    kind: Kind
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class StageState:
+    """The state of a stage.
+
+    Args:
+        name: The stage.
+        status: ``fresh``: its results are those of today's images, params and code. ``stale``: they are not.
+            ``gate failed``: a critical check stopped it. ``failed``: it ended, or was killed, before it was done.
+            ``unknown``: only DVC can read its definition.
+        reasons: Why it is not fresh, the cause first.
+        progress: What it is doing, or did when it ended; ``None`` if unknown.
+        checks: The critical checks that failed, by name.
+        error: Why it failed, in its own words; empty if unknown.
+        is_changed: Whether something that it reads was changed after it failed.
+    """
+
+    name: str
+    status: Status
+    reasons: tuple[Reason, ...] = ()
+    progress: StageProgress | None = None
+    checks: tuple[str, ...] = ()
+    error: str = ""
+    is_changed: bool = False
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether nothing but its results is amiss: those of the last run are not here, as in a fresh clone."""
+        return self.status == "stale" and all(reason.kind == "output" for reason in self.reasons)
+
+    @property
+    def text(self) -> str:
+        """The state in a few words."""
+        if self.status == "running":
+            doing = self.progress.describe() if self.progress else ""
+            return f"running{f' ({doing})' if doing else ''}"
+        if self.status == "gate failed":
+            return f"the gate failed: {first_of(self.checks, 3)}"
+        if self.status == "failed":
+            return self.error.partition("\n")[0] or "its last run did not finish"
+        if self.status == "stale":
+            more = len(self.reasons) - 1
+            return self.reasons[0].text + (f", and {more} more" if more else "")
+        return self.status
+
+
+def read_stage_states(root: Path) -> list[StageState]:
+    """Return the state of each stage, in the order of ``dvc.yaml``.
+
+    Args:
+        root: The project's folder.
+
+    Raises:
+        MalformedError: ``dvc.yaml``, ``dvc.lock``, or a file of params is malformed; its text begins with the name.
+    """
+    progress = {
+        each.stage: each for each in read_progress(root / ".pixmill" / "progress") if Path(each.root) == root.resolve()
+    }
+    # Before the hashes: a stage that begins meanwhile removes its outputs.
+    written = {path for command in running_dvc(root) for path in command.writes}
+    lock = _named("dvc.lock", lambda: read_stages(_bytes(root / "dvc.lock")))
+    definitions = _named("dvc.yaml", lambda: read_definitions(root))
+    with FileHashes(root) as hashes:
+        look = _Look(root, definitions, lock, hashes, progress, written)
+        return [look.state(name) for name in definitions]
+
+
+class _Look:
+    """One look at all stages."""
+
+    def __init__(
+        self,
+        root: Path,
+        definitions: Mapping[str, StageDefinition],
+        lock: Stages,
+        hashes: FileHashes,
+        progress: Mapping[str, StageProgress],
+        written: set[str],
+    ) -> None:
+        self._root, self._definitions, self._lock, self._hashes = root, definitions, lock, hashes
+        self._progress, self._written = progress, written
+        self._makers = {out: name for name, stage in definitions.items() for out in stage.outs}
+        self._states: dict[str, StageState] = {}
+        self._document = cache(lambda file: _named(file, lambda: read_yaml(_bytes(root / file), file)))
+
+    def state(self, name: str) -> StageState:
+        """Return the state of a stage; those that it depends on are looked at first."""
+        if name not in self._states:
+            self._states[name] = StageState(name, "unknown")  # where stages depend on each other in a circle
+            self._states[name] = self._state(self._definitions[name])
+        return self._states[name]
+
+    def _state(self, stage: StageDefinition) -> StageState:
+        if stage.is_template:
+            return StageState(stage.name, "unknown")
+        progress = self._progress.get(stage.name)
+        if (progress and progress.is_running) or self._written & {*stage.outs}:
+            return StageState(stage.name, "running", progress=progress if progress and progress.is_running else None)
+        reasons = tuple(self._reasons(stage))
+        if stage.name in self._lock and not reasons:
+            return StageState(stage.name, "fresh")
+        return self._unfinished(stage, progress, reasons) or StageState(
+            stage.name, "stale" if stage.name in self._lock else "never run", reasons
+        )
+
+    def _unfinished(
+        self, stage: StageDefinition, progress: StageProgress | None, reasons: tuple[Reason, ...]
+    ) -> StageState | None:
+        """Return the state of a stage whose last run failed or was killed; ``None`` where it did not."""
+        recorded = hashes_of(self._lock.get(stage.name, {}))
+        # DVC removes the outputs of a stage before it runs, and records them after. Git has brought the others.
+        touched = [path for path in stage.outs if path in stage.tracked or path not in recorded]
+        left = [path for path in touched if self._hashes.md5(path) != recorded.get(path)]
+        expectations = self._root / "artifacts" / stage.name / "expectations.json"
+        checks = _failed_checks(expectations)
+        state = partial(StageState, stage.name, reasons=reasons, progress=progress)
+        if checks:
+            error = (progress and progress.failed) or ""
+            changed = self._is_changed(stage, expectations.stat().st_mtime)
+            return state(status="gate failed", checks=checks, error=error, is_changed=changed)
+        if progress is None:
+            return state(status="failed") if left else None
+        ended = progress.ended or progress.since
+        error = "it was killed" if progress.failed is None else progress.failed
+        return state(status="failed", error=error, is_changed=self._is_changed(stage, ended))
+
+    def _is_changed(self, stage: StageDefinition, when: float) -> bool:
+        paths = [*stage.deps, *(file for file, _ in stage.params)]
+        return any(self._hashes.changed(path) > when for path in paths if self._maker(path) is None)
+
+    def _maker(self, path: str) -> str | None:
+        """Return the stage that writes a file or folder; ``None`` if people do."""
+        return next((name for out, name in self._makers.items() if path == out or path.startswith(f"{out}/")), None)
+
+    def _reasons(self, stage: StageDefinition) -> Iterator[Reason]:
+        locked = self._lock.get(stage.name)
+        earlier = dict.fromkeys(maker for path in stage.deps if (maker := self._maker(path)) not in (None, stage.name))
+        if not stage.is_frozen:
+            for name in filter(None, earlier):
+                if not ((before := self.state(name)).status in ("fresh", "unknown") or before.is_missing):
+                    yield Reason("stage", name, f"{name} has to run first")
+        if locked is None:
+            return
+        if stage.command != locked.get("cmd"):
+            yield Reason("command", stage.name, "its command in dvc.yaml was changed")
+        if not stage.is_frozen:
+            yield from self._params(stage, locked.get("params") or {})
+            yield from self._deps(stage, hashes_of(locked, "deps"))
+        recorded = hashes_of(locked)
+        for path in stage.outs:
+            if (md5 := self._hashes.md5(path)) is None:
+                yield Reason("output", path, f"{path} is not here")
+            elif md5 != recorded.get(path):
+                yield Reason("output", path, f"{path} is not that of the last run")
+
+    def _params(self, stage: StageDefinition, recorded: Mapping[str, Mapping[str, Any]]) -> Iterator[Reason]:
+        for file, keys in stage.params:
+            now, before = self._document(file), recorded.get(file, {})
+            for key in keys or {**now, **before}:
+                for name, old, new in _differences(key, before.get(key, _ABSENT), _value(now, key)):
+                    if file == FILE:
+                        yield Reason("code", name, f"Pixmill's code of {name} was changed")
+                    else:
+                        where = "" if file == "params.yaml" else f" in {file}"
+                        yield Reason("param", name, f"{name}{where} {_change(old, new)}")
+
+    def _deps(self, stage: StageDefinition, recorded: Mapping[str, str | None]) -> Iterator[Reason]:
+        for path in stage.deps:
+            maker = self._maker(path)
+            made = None if maker is None else hashes_of(self._lock.get(maker, {})).get(path)
+            if maker is not None and (made is not None or self.state(maker).status != "fresh"):
+                # Whether the file itself is the recorded one, that stage's state says.
+                if (
+                    made is not None
+                    and path in recorded
+                    and made != recorded[path]
+                    and self.state(maker).status
+                    in (
+                        "fresh",
+                        "stale",
+                    )
+                ):
+                    yield Reason("dependency", path, f"{maker} has made another {path} since")
+            elif path not in recorded:
+                yield Reason("dependency", path, f"{path} is a new dependency in dvc.yaml")
+            elif (md5 := self._hashes.md5(path)) != recorded[path]:
+                if path == "data":
+                    if md5 is not None:
+                        yield Reason("dependency", path, "the images in data/ were changed")
+                    elif _recorded_data(self._root) != recorded[path]:
+                        yield Reason("dependency", path, "data.dvc was changed")
+                    else:
+                        yield Reason("output", path, "data/ is not here")
+                else:
+                    kind: Kind = "code" if path.startswith(_CODE) else "dependency"
+                    yield Reason(kind, path, f"{path} {'was changed' if md5 else 'is missing'}")
+
+
+def _recorded_data(root: Path) -> str | None:
+    return hashes_of(_named("data.dvc", lambda: read_stages(_bytes(root / "data.dvc"), "data.dvc"))[""]).get("data")
+
+
+def _value(document: Mapping[str, Any], key: str) -> Any:
+    """Return a value by its dotted name, as DVC finds it."""
+    if key in document:
+        return document[key]
+    value: Any = document
+    for part in key.split("."):
+        if not isinstance(value, dict) or part not in value:
+            return _ABSENT
+        value = value[part]
+    return value
+
+
+def _differences(name: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the dotted name of each value that differs, with what it was and is."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in {**old, **new}:
+            yield from _differences(f"{name}.{key}", old.get(key, _ABSENT), new.get(key, _ABSENT))
+    elif old != new:
+        yield name, old, new
+
+
+def _change(old: Any, new: Any) -> str:
+    if new is _ABSENT:
+        return "was removed"
+    shown = [None if value is _ABSENT or isinstance(value, dict | list) else _show(value) for value in (new, old)]
+    return "was changed" if None in shown else f"is now {shown[0]}, was {shown[1]}"
+
+
+def _show(value: Any) -> str:
+    return printable(json.dumps(value, ensure_ascii=False, default=str))[:_SHOWN]
+
+
+def _failed_checks(path: Path) -> tuple[str, ...]:
+    """Return the critical checks of a stage's gate that failed, by name; none where it has no gate."""
+    try:
+        results = json.loads(path.read_bytes())["results"]
+        failed = [each["name"] for each in results if each["severity"] == "critical" and not each["success"]]
+        return tuple(dict.fromkeys(map(str, failed)))
+    except (OSError, ValueError, LookupError, TypeError):
+        return ()  # It is being written, or a stage of this name has no such file.
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
+def _named(file: str, read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except MalformedError as fault:
+        raise MalformedError(f"{file} {fault}") from None

@@ -160,12 +160,14 @@ class Champion:
         number: Its version.
         at: Since when, in UTC.
         by: By whom; ``None`` if unknown.
+        commit: The commit that it was promoted from; ``None`` if unknown.
     """
 
     name: str
     number: int
     at: str
     by: str | None
+    commit: str | None = None
 
     def describe(self) -> str:
         """Return it in a line."""
@@ -176,7 +178,7 @@ class Champion:
 def read_champion(workspace: Workspace) -> Champion | None:
     """Return the model in production; ``None`` if there is none.
 
-    The database of a project is asked whether there is one before MLflow is imported, which takes seconds.
+    The database of a project is read without MLflow, whose import takes seconds.
 
     Args:
         workspace: The project's workspace.
@@ -186,28 +188,34 @@ def read_champion(workspace: Workspace) -> Champion | None:
     """
     registry = Registry(workspace)
     file = database_file(registry.store)
-    if file is not None and not _has_champion(file, registry.name):
-        return None
+    # Where only MLflow can tell what a database means, it says what is wrong.
+    with contextlib.suppress(sqlite3.Error, ValueError, TypeError):
+        if file is not None and not os.environ.get("MLFLOW_REGISTRY_URI"):
+            version = _read_version(file, registry.name) if file.exists() else None
+            return None if version is None else _champion(registry.name, version)
     number = registry.aliases().get(CHAMPION)
     version = None if number is None else registry.get(number)
-    if version is None:
-        return None
+    return None if version is None else _champion(registry.name, version)
+
+
+def _champion(name: str, version: ModelVersion) -> Champion:
     record = version.rollback(CAME_BACK)
-    return Champion(registry.name, version.number, _since(version), record.by if record else version.text(BY))
+    by = record.by if record else version.text(BY)
+    return Champion(name, version.number, _since(version), by, version.text(COMMIT))
 
 
-def _has_champion(file: Path, name: str) -> bool:
-    """Tell whether a database has one; where only MLflow can tell, ``True``."""
-    if os.environ.get("MLFLOW_REGISTRY_URI"):
-        return True
-    if not file.exists():
-        return False
-    try:
-        with contextlib.closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as store:
-            query = "SELECT 1 FROM registered_model_aliases WHERE name = ? AND alias = ?"
-            return store.execute(query, [name, CHAMPION]).fetchone() is not None
-    except sqlite3.Error:
-        return True  # MLflow says what is wrong.
+def _read_version(file: Path, name: str) -> ModelVersion | None:
+    """Return the version in production as MLflow's tables have it; ``None`` if there is none."""
+    with contextlib.closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as store:
+        query = (
+            "SELECT version, creation_time, source, run_id FROM model_versions WHERE name = ? AND version = "
+            "(SELECT version FROM registered_model_aliases WHERE name = ? AND alias = ?)"
+        )
+        if (row := store.execute(query, [name, name, CHAMPION]).fetchone()) is None:
+            return None
+        query = "SELECT key, value FROM model_version_tags WHERE name = ? AND version = ?"
+        tags = {str(key): str(value or "") for key, value in store.execute(query, [name, row[0]])}
+    return ModelVersion(int(row[0]), (CHAMPION,), row[1] / 1000, row[2] or "", None, row[3], tags)
 
 
 def _limits(values: Any) -> str:

@@ -25,10 +25,10 @@ _RECENT = 2.0
 _ALWAYS_IGNORED = (".hg/", ".git/", ".git", ".dvc/")
 """What DVC never looks into; its own list."""
 
-_Mark = tuple[int, int, int]
-"""Size in bytes, time of the last change in nanoseconds, and inode."""
+Mark = tuple[int, int, int]
+"""What a file looks like from outside: size in bytes, time of the last change in nanoseconds, and inode."""
 
-_Files = Mapping[str, _Mark]
+_Files = Mapping[str, Mark]
 """What a folder's files look like from outside, by their path within; a single file has the empty path."""
 
 
@@ -72,7 +72,7 @@ class FileHashes:
         if path not in self._known:
             now, place = time.time(), self._root / path
             is_folder = place.is_dir()
-            files = dict(_walk(place)) if is_folder else _file(place)
+            files = dict(walk(place)) if is_folder else _file(place)
             newest = max((mark[1] for mark in files.values()), default=0) / 1e9
             try:
                 md5 = self._hash(path, place, files, now, is_folder=is_folder) if files or is_folder else None
@@ -89,9 +89,9 @@ class FileHashes:
             return kept.partition(" ")[2]
         before = self._cache.read(names[1:]).get(names[1])
         old = json.loads(zlib.decompress(before)) if before else {}
-        is_ignored = _patterns(ignore) if is_folder else lambda _: False
+        is_ignored = _matcher(ignore) if is_folder else lambda _: False
         hashes: dict[str, str] = {}
-        kept_files: dict[str, tuple[str, *_Mark]] = {}
+        kept_files: dict[str, tuple[str, *Mark]] = {}
         for name, mark in files.items():
             if is_ignored(f"{path}/{name}"):
                 continue
@@ -107,7 +107,7 @@ class FileHashes:
         return whole
 
 
-def _file(path: Path) -> dict[str, _Mark]:
+def _file(path: Path) -> dict[str, Mark]:
     try:
         state = path.stat()
     except OSError:
@@ -115,7 +115,7 @@ def _file(path: Path) -> dict[str, _Mark]:
     return {"": (state.st_size, state.st_mtime_ns, state.st_ino)} if stat.S_ISREG(state.st_mode) else {}
 
 
-def _walk(place: Path) -> Iterator[tuple[str, _Mark]]:
+def walk(place: Path) -> Iterator[tuple[str, Mark]]:
     """Yield the files below a folder; links to files count as these, links to folders are not followed, as by DVC."""
     folders = [("", str(place))]
     while folders:
@@ -134,12 +134,21 @@ def _walk(place: Path) -> Iterator[tuple[str, _Mark]]:
                 continue
 
 
+def ignored_by_dvc(root: Path) -> Callable[[str], bool]:
+    """Return what tells whether DVC ignores a file, by its path from the project's folder, as ``.dvcignore`` says.
+
+    Args:
+        root: The project's folder.
+    """
+    return _matcher(_read(root / ".dvcignore"))
+
+
 def _fingerprint(files: _Files, ignore: bytes) -> str:
     lines = [f"{name}\0{mark}" for name, mark in sorted(files.items())]
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape") + ignore).hexdigest()
 
 
-def _patterns(ignore: bytes) -> Callable[[str], bool]:
+def _matcher(ignore: bytes) -> Callable[[str], bool]:
     """Return what tells whether DVC ignores a file by its path from the project's folder."""
     from pathspec import GitIgnoreSpec
 

@@ -78,7 +78,7 @@ def _definition(name: str, stage: Mapping[str, Any]) -> StageDefinition:
             params[file] = (*params.get(file, ()), *map(str, keys or ()))
     return StageDefinition(
         name,
-        stage["cmd"] if "cmd" in stage else None,
+        stage.get("cmd"),
         tuple(_path(entry)[0] for entry in stage.get("deps") or ()),
         tuple(params.items()),
         tuple(path for path, _ in outs),

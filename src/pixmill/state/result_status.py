@@ -1,15 +1,13 @@
-"""Whether the results in the workspace are new, and how to keep them or, where nothing is lost by it, to go back."""
+"""How to keep the results in the workspace, and where nothing is lost by it, how to go back to earlier ones."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pixmill.core.dvc import cache_folder, folder_md5, is_cached
+from pixmill.core.dvc import cache_folder, is_cached
 from pixmill.core.errors import ParamsError
-from pixmill.core.files import file_digest
 from pixmill.core.git import git
-from pixmill.state.stage_inputs import Stages, first_outdated, hashes_of, stages_of, workspace_stages
-from pixmill.state.uncommitted import find_uncommitted
+from pixmill.state.stage_inputs import Stages, hashes_of, stages_of, workspace_stages
 
 RESULTS = ("dvc.lock", "metrics", "plots")
 """What Git has of a run's results."""
@@ -36,46 +34,16 @@ def advice(root: Path, paths: Sequence[str], *, undo: bool = True) -> str:
     return "\n".join(lines)
 
 
-def notes(root: Path) -> list[str]:
-    """Return notes on results that differ from the last commit's and what to do about them."""
-    status = git(root, "status", "--porcelain", "-z", "--no-renames", "-uall", "--", "pixmill.lock", *RESULTS)
-    if status is None:
-        return []
-    # Git names files by their path from the root of the repository, which may lie above the project.
-    above = (git(root, "rev-parse", "--show-prefix") or "").removesuffix("\n")
-    changed = [entry[3:].removeprefix(above) for entry in status.split("\0") if entry]
-    results = [path for path in changed if path != "pixmill.lock"]
-    has_commit = git(root, "rev-parse", "--verify", "--quiet", "HEAD") is not None
-    uncommitted = find_uncommitted(root)
-    lines = [f"{uncommitted.sentence}."] if uncommitted.sentence else []
-    commit = uncommitted.command("Add images and decisions")
-    next_ = [f"Next: {commit}"] if commit is not None else []
-    if not results:
-        return lines + next_
-    lock = workspace_stages(root)
+def has_equal_inputs(root: Path) -> bool:
+    """Tell whether the results and the committed ones were made from the same images, params and code.
+
+    Where they differ all the same, another processor or library version rounds differently.
+
+    Args:
+        root: The project's folder.
+    """
     committed = _committed_stages(root)
-    if (stage := _find_failed(root, lock, results) or first_outdated(lock)) is not None:
-        lines += [
-            *next_,
-            f"These results are from an earlier run: the last run stopped at {stage}.",
-            "To resume: dvc repro",
-        ]
-        if (back := way_back(root, stage)) is not None:
-            lines.append(f"To bring back what DVC removed before {stage} ran: {back}")
-    elif committed and _inputs(committed) == _inputs(lock):
-        lines += [
-            *next_,
-            f"{', '.join(results[:4])} differ from the committed ones, although code, params and images are the same:",
-            "another processor or library version rounds differently. Both are equally good.",
-            advice(root, RESULTS),
-        ]
-    else:
-        others = [path for path in ("pixmill.lock", "review.csv") if path in (*changed, *uncommitted.changed)]
-        paths = ["data.dvc", "dvc.lock", "params.yaml", *others, "metrics", "plots"]
-        add = f"git add {' '.join(paths) if has_commit else '-A'} && git commit"
-        lines += next_ if uncommitted.missing else []
-        lines.append(f"The results are new. To keep them: {' && '.join([*uncommitted.before, add])}")
-    return lines
+    return bool(committed) and _inputs(committed) == _inputs(workspace_stages(root))
 
 
 def is_restorable(root: Path, path: str) -> bool:
@@ -127,18 +95,6 @@ def _is_restorable(root: Path) -> bool:
 
 def _committed_paths(root: Path) -> set[str]:
     return set((git(root, "ls-tree", "-r", "-t", "-z", "--name-only", "HEAD") or "").split("\0"))
-
-
-def _find_failed(root: Path, stages: Stages, changed: Sequence[str]) -> str | None:
-    """Return the first stage that removed or wrote one of the changed files and then failed."""
-    for name, stage in stages.items():
-        for out, md5 in hashes_of(stage).items():
-            if any(path == out or path.startswith(f"{out}/") for path in changed):
-                path = root / out
-                # DVC removes the outputs of a stage before it starts, and hashes them afterwards.
-                if not path.exists() or (folder_md5(path) if path.is_dir() else file_digest(path, "md5")) != md5:
-                    return name
-    return None
 
 
 def _inputs(stages: Stages) -> dict[str, Any]:

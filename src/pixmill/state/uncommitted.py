@@ -4,8 +4,7 @@
 """
 
 import mimetypes
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,9 @@ from pixmill.core.dvc import DEFAULT_CACHE, LITTER, cache_folder, read_listing, 
 from pixmill.core.errors import DataError
 from pixmill.core.git import git
 from pixmill.core.words import count, join_names
+from pixmill.state.file_hashes import ignored_by_dvc, walk
 
 _FILES = ("data.dvc", "review.csv")
-
-_Ignore = Callable[[str, list[str], list[str]], tuple[list[str], list[str]]]
 
 
 @dataclass(frozen=True)
@@ -102,15 +100,13 @@ def read_data(root: Path, text: str | None = None) -> Data:
         DataError: ``data.dvc`` is not valid.
     """
     record = read_record(root, text)
-    files = _sizes(root, _without_litter)
+    found = {name: mark[0] for name, mark in walk(root / "data")}
+    files = {name: size for name, size in found.items() if name.rpartition("/")[2] not in LITTER}
     differs = _differs(root, files, record)
     if differs and record is not None:
-        # Only now as DVC sees it, whose import takes a moment.
-        from dvc.fs import localfs
-        from dvc.ignore import DvcIgnoreFilter
-
-        root = root.resolve()
-        files = _sizes(root, DvcIgnoreFilter(localfs, str(root)))
+        # Only now as DVC sees it: to compare each name with patterns takes a moment.
+        is_ignored = ignored_by_dvc(root)
+        files = {name: size for name, size in found.items() if not is_ignored(f"data/{name}")}
         differs = _differs(root, files, record)
     return Data(len(files), sum(files.values()), record, differs)
 
@@ -226,18 +222,3 @@ def _recorded_files(root: Path, md5: str) -> Mapping[str, str] | None:
     except (OSError, ValueError, LookupError, TypeError):
         return None  # A damaged list tells nothing.
     return listing
-
-
-def _sizes(root: Path, ignore: _Ignore) -> dict[str, int]:
-    """Return the size of each file in ``data/``, by its path within."""
-    data, sizes = root / "data", {}
-    for folder, folders, names in os.walk(data):
-        folders[:], names = ignore(folder, folders, names)
-        for path in (Path(folder, name) for name in names):
-            if path.is_file():
-                sizes[path.relative_to(data).as_posix()] = path.stat().st_size
-    return sizes
-
-
-def _without_litter(_: str, folders: list[str], names: list[str]) -> tuple[list[str], list[str]]:
-    return folders, [name for name in names if name not in LITTER]

@@ -1,0 +1,168 @@
+"""The state of a project as a whole, read without DVC's lock; a part that cannot be read is named, not raised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from pixmill.clean.usage import measure
+from pixmill.core.dvc import DEFAULT_CACHE, RunningDvc, is_cached, running_dvc
+from pixmill.core.git import git
+from pixmill.core.stage_progress import StageProgress, read_progress
+from pixmill.core.workspace import Workspace
+from pixmill.home.findings import (
+    doubtful_labels,
+    read_accuracy,
+    read_growth,
+    undecodable_images,
+    waiting_corrections,
+)
+from pixmill.metrics.growth import Growth
+from pixmill.record.pending import pending_folders
+from pixmill.registry.report import Champion, read_champion
+from pixmill.review.examining import describe_missing
+from pixmill.state.repository import Repository, read_repository
+from pixmill.state.result_status import has_equal_inputs
+from pixmill.state.stage_inputs import hashes_of, stages_of, workspace_stages
+from pixmill.state.stage_states import StageState, read_stage_states
+
+T = TypeVar("T")
+
+_CHAMPION = "model in production"
+
+
+@dataclass(frozen=True)
+class ProjectState:
+    """All that a look at a project tells.
+
+    Args:
+        root: The project's folder.
+        stages: The state of each stage, in the order of ``dvc.yaml``; empty where they cannot be told.
+        repository: What Git has.
+        commands: The DVC commands that run here.
+        experiments: Stages that run in a temporary copy, for ``dvc exp run --temp``.
+        accuracy: On the test split, with its limits; ``None`` without results.
+        has_images: Whether there is a ``data/`` with something in it, or a record of one.
+        is_cached: Whether all results of the last run are in DVC's cache on this machine.
+        is_equal: Whether results that differ from the committed ones were made from the same images, params and code.
+        is_compared: Whether the new results were compared since they were made.
+        is_promoted: Whether the model in production is that of the last commit.
+        waiting_runs: Runs that MLflow has not got yet.
+        champion: The model in production; ``None`` if there is none, or MLflow does not tell.
+        has_store: Whether there is an MLflow to promote in.
+        corrections: Images of the inbox that wait for a review.
+        missing: What has vanished of accepted images and decisions, and the command that helps; ``None`` if nothing.
+        doubtful_labels: Images whose label is worth a look.
+        undecodable: Files in ``data/`` that no image could be read from.
+        growth: What the learning curve says of more images; ``None`` where it was not measured.
+        disk: The size of each part in bytes; empty where it was not asked for.
+        faults: What could not be told, and why, by part.
+    """
+
+    root: Path
+    stages: tuple[StageState, ...] = ()
+    repository: Repository = Repository(has_git=False)  # noqa: RUF009 (it is frozen)
+    commands: tuple[RunningDvc, ...] = ()
+    experiments: tuple[StageProgress, ...] = ()
+    accuracy: tuple[float, float, float] | None = None
+    has_images: bool = True
+    is_cached: bool = False
+    is_equal: bool = False
+    is_compared: bool = False
+    is_promoted: bool = False
+    waiting_runs: int = 0
+    champion: Champion | None = None
+    has_store: bool = False
+    corrections: int = 0
+    missing: tuple[list[str], str] | None = None
+    doubtful_labels: int = 0
+    undecodable: tuple[str, ...] = ()
+    growth: Growth | None = None
+    disk: dict[str, int] = field(default_factory=dict)
+    faults: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the results of all stages are those of today's images, params and code."""
+        return bool(self.stages) and all(stage.status in ("fresh", "unknown") for stage in self.stages)
+
+
+def read_project_state(root: Path, *, with_disk: bool = True, with_champion: bool = True) -> ProjectState:
+    """Return the state of a project; nothing is written but a cache in ``.pixmill/``.
+
+    Args:
+        root: The project's folder.
+        with_disk: Whether all files are measured, too.
+        with_champion: Whether MLflow is asked, which may be a server that takes seconds.
+    """
+    faults: dict[str, str] = {}
+
+    def part(name: str, read: Callable[[], T], default: T) -> T:
+        try:
+            return read()
+        except Exception as error:  # noqa: BLE001 (the other parts are worth knowing all the same)
+            faults[name] = getattr(error, "message", None) or str(error) or type(error).__name__
+            return default
+
+    workspace, here = Workspace(root, root), str(root.resolve())
+    stages = part("stages", lambda: read_stage_states(root), [])
+    repository = part("Git", lambda: read_repository(root), Repository(has_git=False))
+    champion = part(_CHAMPION, lambda: read_champion(workspace), None) if with_champion else None
+    running = read_progress(root / ".pixmill" / "progress")
+    return ProjectState(
+        root=root,
+        stages=tuple(stages),
+        repository=repository,
+        commands=tuple(running_dvc(root)),
+        experiments=tuple(each for each in running if each.root != here and each.is_running),
+        accuracy=read_accuracy(root),
+        has_images=(root / "data.dvc").exists() or any((root / "data").glob("*")),
+        is_cached=part("DVC's cache", lambda: _is_cached(root), default=False),
+        is_equal=bool(repository.changed_results) and part("results", lambda: has_equal_inputs(root), default=False),
+        is_compared=_is_newer(root / "reports" / "compare.html", root / "dvc.lock"),
+        is_promoted=part("model of the last commit", lambda: _is_promoted(root, champion), default=False),
+        waiting_runs=len(pending_folders(root / ".pixmill" / "record")),
+        champion=champion,
+        has_store=_CHAMPION not in faults and part("MLflow", lambda: _has_store(workspace), default=False),
+        corrections=part("inbox", lambda: waiting_corrections(root), 0),
+        missing=part("decisions", lambda: describe_missing(root), None),
+        doubtful_labels=part("labels", lambda: doubtful_labels(root), 0),
+        undecodable=tuple(part("images", lambda: undecodable_images(root), [])),
+        growth=part("learning curve", lambda: read_growth(root), None),
+        disk=part("disk", lambda: measure(root), {}) if with_disk else {},
+        faults=faults,
+    )
+
+
+def _is_newer(path: Path, other: Path) -> bool:
+    return path.exists() and other.exists() and path.stat().st_mtime >= other.stat().st_mtime
+
+
+def _is_cached(root: Path) -> bool:
+    """Tell whether DVC's cache in the project holds all results that Git has not, so that they can be checked out."""
+    outs = {path: md5 for stage in workspace_stages(root).values() for path, md5 in hashes_of(stage).items()}
+    in_cache = {path: md5 for path, md5 in outs.items() if not path.startswith(("metrics/", "plots/"))}
+    cache = root / DEFAULT_CACHE
+    return bool(in_cache) and all(md5 is not None and is_cached(cache, md5) for md5 in in_cache.values())
+
+
+def _is_promoted(root: Path, champion: Champion | None) -> bool:
+    """Tell whether the last commit holds the same trained model as the commit that was promoted."""
+    if champion is None or champion.commit is None or not champion.commit.isalnum():
+        return False
+    made = [_model(git(root, "show", f"{revision}:./dvc.lock")) for revision in ("HEAD", champion.commit)]
+    return made[0] is not None and made[0] == made[1]
+
+
+def _model(lock: str | None) -> str | None:
+    return hashes_of(stages_of(lock).get("train", {})).get("artifacts/train")
+
+
+def _has_store(workspace: Workspace) -> bool:
+    """Tell whether MLflow is a server, or a database that there is."""
+    from pixmill.record.store import database_file, tracking_uri
+
+    file = database_file(tracking_uri(workspace))
+    return file is None or file.exists()

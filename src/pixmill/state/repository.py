@@ -1,0 +1,143 @@
+"""What Git has of a project, in words: what is changed, whether the results are committed, what is not pushed."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pixmill.core.git import git
+from pixmill.core.words import count
+from pixmill.state.file_hashes import FileHashes
+from pixmill.state.pipeline_files import find_conflicts
+from pixmill.state.result_status import RESULTS
+from pixmill.state.uncommitted import Uncommitted, find_uncommitted
+
+_OPERATIONS: Mapping[str, str] = {
+    "MERGE_HEAD": "merge",
+    "rebase-merge": "rebase",
+    "rebase-apply": "rebase",
+    "CHERRY_PICK_HEAD": "cherry-pick",
+    "REVERT_HEAD": "revert",
+}
+"""Files in ``.git`` that are there while something is under way."""
+
+_COMMITS = 200
+"""How far back it is looked for the images that lie in ``data/``."""
+
+_REMOTE = re.compile(r"^\['remote \"", re.MULTILINE)
+"""A section of DVC's configuration."""
+
+
+@dataclass(frozen=True)
+class Repository:
+    """What Git has of a project.
+
+    Args:
+        has_git: Whether the project is in a Git repository.
+        has_commit: Whether there is a commit.
+        branch: The branch; empty where none is checked out.
+        changed: Files of the project that are not as the last commit has them, by path; a new folder counts once.
+        conflicts: Files that are left in a merge conflict.
+        operation: ``merge``, ``rebase``, ``cherry-pick`` or ``revert`` where one is under way; else empty.
+        has_remote: Whether there is a remote of Git.
+        has_upstream: Whether ``git push`` knows where the branch goes.
+        has_storage: Whether there is a remote of DVC, for images and models.
+        unpushed: How many commits no remote has, as far as is known here; 0 without a remote.
+        behind: How many commits of its upstream the branch has not, as of the last fetch.
+        uncommitted: What of images and decisions no commit holds.
+        has_earlier_images: Whether ``data/`` differs from ``data.dvc`` and holds the images of an earlier commit, as
+            after ``git pull``: it can be brought up to date without a loss.
+    """
+
+    has_git: bool
+    has_commit: bool = False
+    branch: str = ""
+    changed: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
+    operation: str = ""
+    has_remote: bool = False
+    has_upstream: bool = False
+    has_storage: bool = False
+    unpushed: int = 0
+    behind: int = 0
+    uncommitted: Uncommitted = Uncommitted()  # noqa: RUF009 (it is frozen)
+    has_earlier_images: bool = False
+
+    @property
+    def changed_results(self) -> tuple[str, ...]:
+        """Which of :attr:`changed` a run wrote."""
+        return tuple(path for path in self.changed if path.partition("/")[0] in RESULTS)
+
+    @property
+    def text(self) -> str:
+        """It in a sentence, such as ``3 files changed, results committed, 2 commits not pushed``."""
+        if not self.has_git:
+            return "not in Git"
+        if not self.has_commit:
+            return "no commit yet"
+        parts = [f"{self.operation} under way"] if self.operation else []
+        parts += [f"{count(len(self.conflicts), 'file')} in conflict"] if self.conflicts else []
+        parts += [f"{count(len(self.changed), 'file')} changed" if self.changed else "nothing changed"]
+        parts += [f"results {'not ' * bool(self.changed_results)}committed"]
+        if not self.has_remote:
+            parts.append("no remote")
+        elif self.unpushed:
+            parts.append(f"{count(self.unpushed, 'commit')} not pushed")
+        parts += [f"{count(self.behind, 'commit')} to pull"] if self.behind else []
+        return ", ".join(parts)
+
+
+def read_repository(root: Path) -> Repository:
+    """Return what Git has of a project; nothing is fetched.
+
+    Args:
+        root: The project's folder.
+    """
+    conflicts = find_conflicts(root)
+    folder = git(root, "rev-parse", "--absolute-git-dir", "--show-prefix")
+    if folder is None:
+        return Repository(has_git=False, conflicts=tuple(conflicts), has_storage=_has_storage(root))
+    home, _, above = folder.removesuffix("\n").partition("\n")
+    status = git(root, "status", "--porcelain=v2", "--branch", "-z", "--no-renames", "-unormal", "--", ".") or ""
+    facts, changed = {}, []
+    for entry in filter(None, status.split("\0")):
+        kind, _, rest = entry.partition(" ")
+        if kind == "#":
+            facts.update([rest.split(" ", 1)])
+            continue
+        path = rest.split(" ", {"1": 7, "u": 9}.get(kind, 0))[-1].removeprefix(above)
+        changed.append(path)
+        if kind == "u" and path not in conflicts:
+            conflicts.append(path)
+    operation = next((name for file, name in _OPERATIONS.items() if (Path(home) / file).exists()), "")
+    has_commit, has_remote = facts.get("branch.oid") != "(initial)", bool(git(root, "remote"))
+    unpushed = git(root, "rev-list", "--count", "HEAD", "--not", "--remotes") if has_commit and has_remote else None
+    uncommitted = Uncommitted() if conflicts else find_uncommitted(root)
+    return Repository(
+        has_git=True,
+        has_commit=has_commit,
+        branch="" if (branch := facts.get("branch.head", "")) == "(detached)" else branch,
+        changed=tuple(sorted(changed)),
+        conflicts=tuple(conflicts),
+        operation=operation,
+        has_remote=has_remote,
+        has_upstream="branch.ab" in facts,
+        has_storage=_has_storage(root),
+        unpushed=int(unpushed or 0),
+        behind=int(facts.get("branch.ab", "+0 -0").rpartition("-")[2]),
+        uncommitted=uncommitted,
+        has_earlier_images=bool(uncommitted.unadded) and _has_earlier_images(root, uncommitted),
+    )
+
+
+def _has_earlier_images(root: Path, uncommitted: Uncommitted) -> bool:
+    if "data.dvc" in (*uncommitted.changed, *uncommitted.deleted):
+        return False
+    history = git(root, "log", f"-n{_COMMITS}", "--format=", "-p", "--no-color", "--", "data.dvc") or ""
+    with FileHashes(root) as hashes:
+        return hashes.md5("data") in re.findall(r"^[-+]- md5: ([0-9a-f]+\.dir)", history, re.MULTILINE)
+
+
+def _has_storage(root: Path) -> bool:
+    files = [root / ".dvc" / name for name in ("config", "config.local")]
+    return any(_REMOTE.search(path.read_text("utf-8", "replace")) for path in files if path.is_file())

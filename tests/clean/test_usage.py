@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pixmill.clean.usage import describe_usage, measure, size_of
+from pixmill.clean.usage import describe_sizes, measure, size_of
 
 
 def write(path: Path, size: int) -> Path:
@@ -45,13 +45,15 @@ def test_what_goes_meanwhile_does_not_count(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_cleaning_is_proposed_only_where_the_rest_is_large_and_outweighs_images_and_results(tmp_path: Path) -> None:
-    assert describe_usage(tmp_path) == "Disk: 0.0 MB"
+    assert describe_sizes(measure(tmp_path)) == "Disk: 0.0 MB"
     cache, image = tmp_path / ".dvc" / "cache" / "a", tmp_path / "data" / "a.jpg"
     write(cache, 500_000_000)
-    assert describe_usage(tmp_path) == "Disk: 500.0 MB (DVC's cache 500.0 MB)"
+    assert describe_sizes(measure(tmp_path)) == "Disk: 500.0 MB (DVC's cache 500.0 MB)"
     write(cache, 600_000_000)
-    assert describe_usage(tmp_path) == "Disk: 600.0 MB (DVC's cache 600.0 MB); what nothing needs: pixmill clean"
+    assert (
+        describe_sizes(measure(tmp_path)) == "Disk: 600.0 MB (DVC's cache 600.0 MB); what nothing needs: pixmill clean"
+    )
     write(image, 300_000_000)
-    assert describe_usage(tmp_path) == "Disk: 900.0 MB (data/ 300.0 MB, DVC's cache 600.0 MB)"
+    assert describe_sizes(measure(tmp_path)) == "Disk: 900.0 MB (data/ 300.0 MB, DVC's cache 600.0 MB)"
     write(cache, 1_000_000_000)
-    assert describe_usage(tmp_path).startswith("Disk: 1.3 GB (data/ 300.0 MB, DVC's cache 1.0 GB); what")
+    assert describe_sizes(measure(tmp_path)).startswith("Disk: 1.3 GB (data/ 300.0 MB, DVC's cache 1.0 GB); what")

@@ -66,13 +66,12 @@ def show(size: int) -> str:
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
-def describe_usage(root: Path) -> str:
+def describe_sizes(sizes: Mapping[str, int]) -> str:
     """Return a line on the sizes of a project's parts, with the command that cleans where they are out of proportion.
 
     Args:
-        root: The project's folder.
+        sizes: As :func:`measure` returns them.
     """
-    sizes = measure(root)
     parts = ", ".join(f"{name} {show(size)}" for name, size in sizes.items() if size >= 1e6)
     live, total = sum(sizes[name] for name in _LIVE), sum(sizes.values())
     hint = "; what nothing needs: pixmill clean" if total - live > max(_TIMES * live, _LEAST) else ""

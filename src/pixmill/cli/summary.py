@@ -1,71 +1,86 @@
-"""Print the results of the last run."""
+"""Print what to do next, and the results of the last run."""
+
+from __future__ import annotations
 
 import argparse
 import contextlib
 import sqlite3
+import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pixmill.cli.parser import project_root
-from pixmill.core.errors import ManifestError, PixmillError
+from pixmill.core.errors import ManifestError
 from pixmill.core.files import read_json
 from pixmill.core.workspace import Workspace
 
-EXAMPLES = (("pixmill summary", "print the results of the last run"),)
+if TYPE_CHECKING:
+    from pixmill.home.project_state import ProjectState
+
+EXAMPLES = (
+    ("pixmill summary", "what to do next, and the results of the last run"),
+    ("pixmill summary --json | jq -r .next[0].command", ""),
+)
+
+_TOLD = ("stages", "model in production")
+"""Parts whose faults the next step, or a line of their own, tells."""
 
 
-def run(_: argparse.Namespace) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the verb."""
+    parser.add_argument("--json", action="store_true", help="print the state of the project as one JSON object")
+
+
+def run(arguments: argparse.Namespace) -> None:
     """Print the summary."""
-    print(summary(project_root()))
+    from pixmill.home.project_state import read_project_state
+    from pixmill.home.state_json import state_json
+
+    state = read_project_state(project_root())
+    sys.stdout.write(f"{state_json(state)}\n" if arguments.json else summary(state))
 
 
-def summary(root: Path) -> str:
-    """Return the summary of the last run as plain text.
+def summary(state: ProjectState) -> str:
+    """Return what to do next, and the results of the last run, as plain text.
 
     Args:
-        root: The project's folder.
+        state: Of the project.
 
     Raises:
-        ManifestError: There is no finished run.
+        ManifestError: The results lack something.
         ParamsError: ``pyproject.toml`` is not valid.
     """
-    from pixmill.clean.usage import describe_usage
-    from pixmill.pages.evaluate.sentences import shortcut_sentence
+    from pixmill.clean.usage import describe_sizes
+    from pixmill.home.next_steps import next_steps
     from pixmill.record.store import tracking_uri, view_hint
-    from pixmill.review.examining import describe_missing
-    from pixmill.state.result_status import notes, way_back
-    from pixmill.state.uncommitted import commit_first
 
-    try:
-        metrics = read_json(root / "plots" / "evaluate" / "full.json", stage="evaluate")
-    except ManifestError as error:
-        if (back := way_back(root, "evaluate")) is None:
-            raise
-        raise ManifestError(error.message, next=f"{error.next}, or for those of the last run: {back}") from None
-    shortcut = shortcut_sentence(metrics)
-    lines = ["", *_headline(metrics), *([f"warning: {shortcut}"] if shortcut else []), "", *_per_class(metrics), ""]
+    root, (first, *others) = state.root, next_steps(state)
+    lines = ["", f"Next: {first.text}", *(f"Then: {step.text}" for step in others), "", *_results(state)]
     pages = [f"reports/{path.name}" for path in sorted((root / "reports").glob("*.html"))]
     lines += ["Reports:"]
-    lines += [f"  {page}" for page in sorted(pages, key=lambda page: "evaluate" not in page)] or [
-        f"  no pages yet; to build them: dvc repro; to fetch them: {commit_first(root, 'dvc pull')}"
-    ]
+    lines += [f"  {page}" for page in sorted(pages, key=lambda page: "evaluate" not in page)] or ["  no pages yet"]
     view = view_hint(tracking_uri(Workspace(root, root)))
     lines += [f"  MLflow: {view}" + (f", then {runs_page(root)}" if view.startswith("mlflow ui") else "")]
-    lines += [f"  In production: {_champion(root)}", f"  {describe_usage(root)}", ""]
-    missing, command = describe_missing(root) or ([], "")
-    lines += [*missing, *([f"Next: {command}"] if command else []), *notes(root)]
+    fault = state.faults.get("model in production")
+    champion = state.champion.describe() if state.champion else "no model yet (pixmill promote)"
+    lines += [f"  In production: {champion if fault is None else f'unknown ({fault})'}"]
+    lines += [f"  Git: {state.repository.text}", f"  {describe_sizes(state.disk)}"]
+    lines += [f"  Unknown: {part} ({fault})" for part, fault in state.faults.items() if part not in _TOLD]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _champion(root: Path) -> str:
-    from pixmill.registry.report import read_champion
+def _results(state: ProjectState) -> list[str]:
+    from pixmill.pages.evaluate.sentences import shortcut_sentence
 
-    try:
-        found = read_champion(Workspace(root, root))
-    except PixmillError as error:
-        return f"unknown ({error.message})"
-    return found.describe() if found else "no model yet (pixmill promote)"
+    stages = [f"  {stage.name:{max(len(each.name) for each in state.stages)}}  {stage.text}" for stage in state.stages]
+    lines = [] if state.is_fresh or not stages else ["Stages:", *stages, ""]
+    path = state.root / "plots" / "evaluate" / "full.json"
+    if not path.exists():
+        return [*lines, "No results yet.", ""]
+    metrics = read_json(path, stage="evaluate")
+    shortcut = shortcut_sentence(metrics)
+    return [*lines, *_headline(metrics), *([f"warning: {shortcut}"] if shortcut else []), "", *_per_class(metrics), ""]
 
 
 def runs_page(root: Path, *, port: int = 5000) -> str:

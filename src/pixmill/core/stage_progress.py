@@ -115,7 +115,8 @@ def reporting(stage: str, root: Path, folder: Path) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        text = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error) or type(error).__name__
+        is_signal = isinstance(error, KeyboardInterrupt | SystemExit)
+        text = "interrupted" if is_signal else str(error) or type(error).__name__
         report.progress = replace(report.progress, failed=text[:_LETTERS], ended=time.time())
         report.write()
         raise

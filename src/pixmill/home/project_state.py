@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from pixmill.clean.usage import measure
-from pixmill.core.dvc import DEFAULT_CACHE, RunningDvc, is_cached, running_dvc
+from pixmill.core.dvc import DEFAULT_CACHE, RunningDvc, is_cached, read_record, running_dvc
 from pixmill.core.git import git
 from pixmill.core.stage_progress import StageProgress, read_progress
 from pixmill.core.workspace import Workspace
@@ -24,7 +24,7 @@ from pixmill.record.pending import pending_folders
 from pixmill.registry.report import Champion, read_champion
 from pixmill.review.examining import describe_missing
 from pixmill.state.repository import Repository, read_repository
-from pixmill.state.result_status import has_equal_inputs
+from pixmill.state.result_status import has_equal_inputs, way_back
 from pixmill.state.stage_inputs import hashes_of, stages_of, workspace_stages
 from pixmill.state.stage_states import StageState, read_stage_states
 
@@ -45,7 +45,8 @@ class ProjectState:
         experiments: Stages that run in a temporary copy, for ``dvc exp run --temp``.
         accuracy: On the test split, with its limits; ``None`` without results.
         has_images: Whether there is a ``data/`` with something in it, or a record of one.
-        is_cached: Whether all results of the last run are in DVC's cache on this machine.
+        is_cached: Whether the images and all results of the last run are in DVC's cache on this machine.
+        way_back: The command that brings back what DVC removed before a stage that failed; ``None`` if there is none.
         is_equal: Whether results that differ from the committed ones were made from the same images, params and code.
         is_compared: Whether the new results were compared since they were made.
         is_promoted: Whether the model in production is that of the last commit.
@@ -69,6 +70,7 @@ class ProjectState:
     accuracy: tuple[float, float, float] | None = None
     has_images: bool = True
     is_cached: bool = False
+    way_back: str | None = None
     is_equal: bool = False
     is_compared: bool = False
     is_promoted: bool = False
@@ -107,9 +109,10 @@ def read_project_state(root: Path, *, with_disk: bool = True, with_champion: boo
             return default
 
     workspace, here = Workspace(root, root), str(root.resolve())
-    stages = part("stages", lambda: read_stage_states(root), [])
+    stages: list[StageState] = part("stages", lambda: read_stage_states(root), [])
     repository = part("Git", lambda: read_repository(root), Repository(has_git=False))
     champion = part(_CHAMPION, lambda: read_champion(workspace), None) if with_champion else None
+    failed = next((stage.name for stage in stages if stage.status == "failed"), None)
     running = read_progress(root / ".pixmill" / "progress")
     return ProjectState(
         root=root,
@@ -120,6 +123,7 @@ def read_project_state(root: Path, *, with_disk: bool = True, with_champion: boo
         accuracy=read_accuracy(root),
         has_images=(root / "data.dvc").exists() or any((root / "data").glob("*")),
         is_cached=part("DVC's cache", lambda: _is_cached(root), default=False),
+        way_back=part("way back", lambda: failed and way_back(root, failed), None),
         is_equal=bool(repository.changed_results) and part("results", lambda: has_equal_inputs(root), default=False),
         is_compared=_is_newer(root / "reports" / "compare.html", root / "dvc.lock"),
         is_promoted=part("model of the last commit", lambda: _is_promoted(root, champion), default=False),
@@ -143,7 +147,9 @@ def _is_newer(path: Path, other: Path) -> bool:
 def _is_cached(root: Path) -> bool:
     """Tell whether DVC's cache in the project holds all results that Git has not, so that they can be checked out."""
     outs = {path: md5 for stage in workspace_stages(root).values() for path, md5 in hashes_of(stage).items()}
-    in_cache = {path: md5 for path, md5 in outs.items() if not path.startswith(("metrics/", "plots/"))}
+    record = read_record(root)
+    in_cache = {"data": record["md5"]} if record else {}
+    in_cache |= {path: md5 for path, md5 in outs.items() if not path.startswith(("metrics/", "plots/"))}
     cache = root / DEFAULT_CACHE
     return bool(in_cache) and all(md5 is not None and is_cached(cache, md5) for md5 in in_cache.values())
 

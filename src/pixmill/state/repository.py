@@ -37,7 +37,9 @@ class Repository:
         has_commit: Whether there is a commit.
         branch: The branch; empty where none is checked out.
         changed: Files of the project that are not as the last commit has them, by path; a new folder counts once.
-        conflicts: Files that are left in a merge conflict.
+        untracked: Those of them that Git does not know.
+        conflicts: Files that are left in a merge conflict, by Git or by marks in them.
+        unmerged: Those of them that Git knows to be.
         operation: ``merge``, ``rebase``, ``cherry-pick`` or ``revert`` where one is under way; else empty.
         has_remote: Whether there is a remote of Git.
         has_upstream: Whether ``git push`` knows where the branch goes.
@@ -53,7 +55,9 @@ class Repository:
     has_commit: bool = False
     branch: str = ""
     changed: tuple[str, ...] = ()
+    untracked: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
+    unmerged: tuple[str, ...] = ()
     operation: str = ""
     has_remote: bool = False
     has_upstream: bool = False
@@ -99,26 +103,27 @@ def read_repository(root: Path) -> Repository:
         return Repository(has_git=False, conflicts=tuple(conflicts), has_storage=_has_storage(root))
     home, _, above = folder.removesuffix("\n").partition("\n")
     status = git(root, "status", "--porcelain=v2", "--branch", "-z", "--no-renames", "-unormal", "--", ".") or ""
-    facts, changed = {}, []
+    facts: dict[str, str] = {}
+    paths: dict[str, list[str]] = {"1": [], "u": [], "?": []}
     for entry in filter(None, status.split("\0")):
         kind, _, rest = entry.partition(" ")
         if kind == "#":
-            facts.update([rest.split(" ", 1)])
-            continue
-        path = rest.split(" ", {"1": 7, "u": 9}.get(kind, 0))[-1].removeprefix(above)
-        changed.append(path)
-        if kind == "u" and path not in conflicts:
-            conflicts.append(path)
+            name, _, facts[name] = rest.partition(" ")
+        else:
+            # As `git help status` lists the fields before the path.
+            paths[kind].append(rest.split(" ", {"1": 7, "u": 9}.get(kind, 0))[-1].removeprefix(above))
     operation = next((name for file, name in _OPERATIONS.items() if (Path(home) / file).exists()), "")
     has_commit, has_remote = facts.get("branch.oid") != "(initial)", bool(git(root, "remote"))
     unpushed = git(root, "rev-list", "--count", "HEAD", "--not", "--remotes") if has_commit and has_remote else None
-    uncommitted = Uncommitted() if conflicts else find_uncommitted(root)
+    uncommitted = Uncommitted() if conflicts or paths["u"] else find_uncommitted(root)
     return Repository(
         has_git=True,
         has_commit=has_commit,
         branch="" if (branch := facts.get("branch.head", "")) == "(detached)" else branch,
-        changed=tuple(sorted(changed)),
-        conflicts=tuple(conflicts),
+        changed=tuple(sorted([*paths["1"], *paths["u"], *paths["?"]])),
+        untracked=tuple(paths["?"]),
+        conflicts=tuple(dict.fromkeys([*conflicts, *paths["u"]])),
+        unmerged=tuple(paths["u"]),
         operation=operation,
         has_remote=has_remote,
         has_upstream="branch.ab" in facts,

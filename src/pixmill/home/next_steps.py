@@ -1,0 +1,367 @@
+"""What to do next: a sentence and a command for each step that follows from the state, the first one first.
+
+The order is that of a colleague who looks over your shoulder: what is broken, what runs, what stops a run, what is out
+of date, what the results say of images and labels, and then how the results get to others and into production. No
+command here loses images or decisions that no commit holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from shlex import quote
+from typing import TYPE_CHECKING, Literal
+
+from pixmill.core.words import count, first_of, join_names
+
+if TYPE_CHECKING:
+    from pixmill.home.project_state import ProjectState
+    from pixmill.state.stage_states import StageState
+
+Kind = Literal[
+    "conflict",
+    "running",
+    "broken",
+    "vanished",
+    "images",
+    "gate",
+    "failed",
+    "fetch",
+    "run",
+    "corrections",
+    "labels",
+    "more images",
+    "compare",
+    "commit",
+    "pull",
+    "push",
+    "sync",
+    "promote",
+    "done",
+]
+"""What a step is about."""
+
+_NAMED = 3
+"""How many files or reasons a sentence names."""
+
+_TYPED = 6
+"""How many files a command names."""
+
+_TAKE_ONE_SIDE = ("dvc.lock", "metrics/", "plots/")
+"""Files that the next run writes anew, so that either side of a merge will do."""
+
+_PROJECT = ("data.dvc", "dvc.", "metrics/", "params.yaml", "pixmill.lock", "plots/", "review.csv", "src/", "stages/")
+"""How the paths begin that belong into a commit of results even where Git does not know them yet."""
+
+_RUN = "dvc repro"
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """One thing to do.
+
+    Args:
+        kind: What it is about; stable, for programs and pages.
+        sentence: What and why, as one sentence or two.
+        command: What to type; ``None`` where there is nothing to do but wait.
+    """
+
+    kind: Kind
+    sentence: str
+    command: str | None
+
+    @property
+    def text(self) -> str:
+        """It on two lines, or one."""
+        return self.sentence if self.command is None else f"{self.sentence}\n  {self.command}"
+
+
+def next_steps(state: ProjectState) -> list[NextStep]:
+    """Return what to do, the first step first; never empty.
+
+    While files are in conflict, cannot be read, or a stage runs, that is the only step: all else would be out of date
+    by the time that it is typed.
+    """
+    for alone in (_conflicts, _running, _broken):
+        if steps := list(alone(state)):
+            return steps[:1]
+    found = [step for part in _PARTS for step in part(state)]
+    return found or [_done(state)]
+
+
+def _conflicts(state: ProjectState) -> Iterator[NextStep]:
+    files = state.repository.conflicts
+    ours = [path for path in files if path.startswith(_TAKE_ONE_SIDE)]
+    others = [path for path in files if path not in ours]
+    if "pixmill.lock" in files:
+        yield NextStep(
+            "conflict",
+            "pixmill.lock is in conflict: it says which code the project runs with.",
+            "git checkout --theirs pixmill.lock && pixmill upgrade",
+        )
+    elif others:
+        named = join_names(others, _NAMED)
+        verb = "is" if len(others) == 1 else "are"
+        meaning = " Both sides changed the images." if "data.dvc" in others else ""
+        yield NextStep(
+            "conflict",
+            f"{named} {verb} in conflict.{meaning} Choose the lines that count and remove the marks.",
+            f"git diff {_files(others)}",
+        )
+    elif ours:
+        named = join_names(ours, _NAMED)
+        side = "--ours " if {*ours} <= {*state.repository.unmerged} else ""
+        yield NextStep(
+            "conflict",
+            f"{named} {'is' if len(ours) == 1 else 'are'} in conflict. Take either side: the next run writes it anew.",
+            f"git checkout {side}{_files(ours)} && {_RUN}",
+        )
+
+
+def _running(state: ProjectState) -> Iterator[NextStep]:
+    for stage in state.stages:
+        if stage.status == "running":
+            since = f" since {_clock(stage.progress.since)}" if stage.progress else ""
+            doing = stage.progress.describe() if stage.progress else ""
+            yield NextStep("running", f"{stage.name} is running{since}{f': {doing}' if doing else ''}.", None)
+    if any(command.writes for command in state.commands):
+        yield NextStep("running", "DVC is at work in this project.", None)
+
+
+def _broken(state: ProjectState) -> Iterator[NextStep]:
+    if (fault := state.faults.get("stages")) is not None:
+        file = fault.partition(" ")[0]
+        command = "pixmill check" if file == "params.yaml" else f"git diff {quote(file)}"
+        yield NextStep("broken", f"{fault.rstrip('.')}.", command)
+    elif not state.stages:
+        yield NextStep("broken", "dvc.yaml has no stages, so nothing can run.", "git checkout dvc.yaml")
+
+
+def _vanished(state: ProjectState) -> Iterator[NextStep]:
+    if state.missing is not None:
+        sentences, command = state.missing
+        yield NextStep("vanished", f"{'; '.join(sentences)}.", command)
+    elif state.repository.uncommitted.missing and not _is_missing(state):
+        uncommitted = state.repository.uncommitted
+        yield NextStep("vanished", f"{uncommitted.sentence}.", uncommitted.command(""))
+
+
+def _images(state: ProjectState) -> Iterator[NextStep]:
+    if state.undecodable:
+        number, named = len(state.undecodable), first_of(state.undecodable, _NAMED)
+        noun, them = ("image does", "it") if number == 1 else ("images do", "them")
+        yield NextStep("images", f"{number:,} {noun} not decode: {named}. Replace or delete {them}, then run.", _RUN)
+
+
+def _stopped(state: ProjectState) -> Iterator[NextStep]:
+    """Yield the stage whose last run was stopped: by its gate, an error, or a signal."""
+    for stage in state.stages:
+        if stage.status == "gate failed":
+            again = "What it reads was changed since: run again." if stage.is_changed else _mend(stage)
+            yield NextStep("gate", f"The gate of {stage.name} failed: {_finding(stage)}. {again}", _RUN)
+            return
+        if stage.status == "failed":
+            sentence, _, advice = stage.error.partition("\nNext: ")
+            first = (sentence.splitlines() or [""])[0].rstrip(".")
+            why = f": {first}" if first and first != "interrupted" else ""
+            what = "was interrupted" if first == "interrupted" else "stopped before it was done"
+            again = f" Next: {advice}." if advice and _typed(advice) is None else ""
+            back = f" The results of the run before come back by: {state.way_back}" if state.way_back else ""
+            yield NextStep("failed", f"{stage.name} {what}{why}.{again}{back}", _typed(advice) or _RUN)
+            return
+
+
+def _finding(stage: StageState) -> str:
+    """Return the first of what the gate found, in its own words, else the names of the checks."""
+    lines = [line.strip() for line in stage.error.partition("\nNext: ")[0].splitlines()[1:]]
+    more = f"; and {len(lines) - 1} more" if len(lines) > 1 else ""
+    return f"{lines[0]}{more}" if lines else first_of(stage.checks, _NAMED)
+
+
+def _mend(stage: StageState) -> str:
+    page = f"reports/{stage.name}.html"
+    return f"See {page}, mend the images or edit the limits in params.yaml, then run again."
+
+
+def _typed(advice: str) -> str | None:
+    """Return an error's advice if it is a command as it stands."""
+    return advice if advice.startswith(("dvc ", "pixmill ", "git ")) and "\n" not in advice else None
+
+
+def _outdated(state: ProjectState) -> Iterator[NextStep]:
+    old = [stage for stage in state.stages if stage.status in ("stale", "never run")]
+    if not old or any(stage.status in ("failed", "gate failed") for stage in state.stages):
+        return
+    if state.repository.has_earlier_images:
+        what = "data/ has the images of an earlier commit, as after `git pull`."
+        # Nothing is lost: a commit has these images, and DVC refuses to remove what its cache has not.
+        yield NextStep("fetch", what, "dvc pull" if state.repository.has_storage else "dvc checkout")
+    elif _lacks_images(old) and not (state.is_cached or state.repository.has_storage):
+        what = "The images of data.dvc are not here, and DVC knows no storage: name your team's."
+        yield NextStep("fetch", what, "dvc remote add -d storage URL && dvc pull")
+    elif _is_missing(state):
+        yield _fetch(state, old)
+    elif not state.has_images:
+        what = "There are no images: put yours into data/<class>/, or take the bundled ones."
+        yield NextStep("fetch", what, "pixmill data")
+    elif all(stage.status == "never run" for stage in state.stages):
+        yield NextStep("run", "Nothing has run yet.", _RUN)
+    else:
+        first = next(stage for stage in old if not stage.is_missing)
+        names = join_names([stage.name for stage in old if not stage.is_missing])
+        verb = "is" if names == first.name else "are"
+        why = first.text if first.status == "stale" else f"{first.name} has never run"
+        fetch = "dvc checkout" if state.is_cached else "dvc pull"
+        lacks = (state.is_cached or state.repository.has_storage) and any(stage.is_missing for stage in old)
+        command = f"{_safely(state, fetch)} && {_RUN}" if lacks else _RUN
+        yield NextStep("run", f"{names} {verb} out of date: {why}.", command)
+
+
+def _lacks_images(stages: list[StageState]) -> bool:
+    return any(reason.kind == "output" and reason.name == "data" for stage in stages for reason in stage.reasons)
+
+
+def _is_missing(state: ProjectState) -> bool:
+    """Tell whether all that is amiss is that results of the last run are not here, or are those of an earlier one."""
+    old = [stage for stage in state.stages if stage.status not in ("fresh", "unknown")]
+    return bool(old) and all(stage.is_missing for stage in old)
+
+
+def _fetch(state: ProjectState, old: list[StageState]) -> NextStep:
+    absent = next(reason.text for stage in old for reason in stage.reasons if reason.kind == "output")
+    what = f"The results of the last run are not here ({absent})"
+    if state.is_cached:
+        return NextStep("fetch", f"{what}, but in DVC's cache.", _safely(state, "dvc checkout"))
+    if state.repository.has_storage:
+        return NextStep("fetch", f"{what}; fetch them from your team's storage.", _safely(state, "dvc pull"))
+    return NextStep("run", f"{what}, and DVC knows no storage to fetch them from.", _RUN)
+
+
+def _keep(state: ProjectState) -> str | None:
+    """Return the command that commits images and decisions; ``None`` where none is needed."""
+    # Images of an earlier commit are kept by that: to add them again would undo what others have added since.
+    if state.repository.has_earlier_images and not state.repository.uncommitted.changed:
+        return None
+    return state.repository.uncommitted.command("Add images and decisions")
+
+
+def _safely(state: ProjectState, command: str) -> str:
+    """Return a command that may overwrite images and decisions, behind the commit that keeps them."""
+    keep = _keep(state)
+    return command if keep is None else f"{keep} && {command}"
+
+
+def _reviews(state: ProjectState) -> Iterator[NextStep]:
+    if state.corrections:
+        waits = count(state.corrections, "image that users corrected waits", "images that users corrected wait")
+        yield NextStep("corrections", f"{waits} for a review.", "pixmill review --only feedback")
+    if state.is_fresh and state.doubtful_labels:
+        labels = count(state.doubtful_labels, "label is", "labels are")
+        yield NextStep("labels", f"{labels} worth a look: the model finds another likelier.", "pixmill review")
+
+
+def _growth(state: ProjectState) -> Iterator[NextStep]:
+    if state.is_fresh and state.growth is not None and state.growth.helps:
+        yield NextStep("more images", f"{state.growth.sentence()} Add images, then run again.", _RUN)
+
+
+def _compare(state: ProjectState) -> Iterator[NextStep]:
+    git = state.repository
+    if state.is_fresh and git.has_commit and git.changed_results and not (state.is_equal or state.is_compared):
+        yield NextStep(
+            "compare", "The results are new: see what the change did, and whether it matters.", "pixmill compare HEAD"
+        )
+
+
+def _commit(state: ProjectState) -> Iterator[NextStep]:
+    git, uncommitted = state.repository, state.repository.uncommitted
+    if not git.has_git:
+        start = "The project is not in Git, so nothing keeps its results."
+        yield NextStep("commit", start, "git init && git add -A && git commit -m Start")
+    elif not git.has_commit:
+        yield NextStep("commit", "Nothing is committed yet.", "git add -A && git commit -m Start")
+    elif git.changed_results and state.is_fresh and not uncommitted.missing:
+        what = "The results are new. A commit keeps them."
+        if state.is_equal:
+            files = join_names(git.changed_results, _NAMED)
+            what = (
+                f"{files} differ in the last digits only by processor or library: images, params and code are the same."
+            )
+        paths = sorted({*git.changed, *(["data.dvc"] if uncommitted.unadded else []), *uncommitted.changed})
+        paths = list(dict.fromkeys(_top(path) for path in paths if path not in uncommitted.deleted))
+        commit = [*uncommitted.before, _add(paths), 'git commit -m "Record new results"']
+        yield NextStep("commit", what, " && ".join(commit))
+    elif (keep := _keep(state)) is not None and not uncommitted.missing:
+        yield NextStep("commit", f"{uncommitted.sentence}.", keep)
+    elif git.operation:
+        yield NextStep("commit", f"A {git.operation} is under way.", f"git add -A && git {git.operation} --continue")
+    elif git.changed and not git.changed_results:
+        named = join_names(git.changed, _NAMED)
+        verb = "is" if len(git.changed) == 1 else "are"
+        yield NextStep(
+            "commit", f"{named} {verb} changed and not committed.", f"{_add(list(git.changed))} && git commit"
+        )
+
+
+def _share(state: ProjectState) -> Iterator[NextStep]:
+    git = state.repository
+    storage = git.has_storage
+    if git.behind:
+        pull = "git pull && dvc pull" if storage else "git pull && dvc checkout"
+        yield NextStep("pull", f"{count(git.behind, 'commit')} of others are not here yet.", _safely(state, pull))
+    elif git.unpushed:
+        push = "git push" if git.has_upstream or not git.branch else f"git push -u origin {quote(git.branch)}"
+        what = f"{count(git.unpushed, 'commit is', 'commits are')} not pushed."
+        yield NextStep("push", what, f"dvc push && {push}" if storage else push)
+
+
+def _production(state: ProjectState) -> Iterator[NextStep]:
+    if state.waiting_runs:
+        wait = count(state.waiting_runs, "run waits", "runs wait")
+        yield NextStep("sync", f"{wait} to be sent to MLflow.", "pixmill sync")
+    if (fault := state.faults.get("model in production")) is not None:
+        yield NextStep("promote", f"Which model is in production is unknown: {fault.rstrip('.')}.", "pixmill doctor")
+    elif _is_kept(state) and state.has_store and not state.is_promoted:
+        champion = state.champion
+        now = (
+            "No model is in production yet" if champion is None else f"In production is still version {champion.number}"
+        )
+        yield NextStep("promote", f"{now}: the last commit's can be promoted.", "pixmill promote")
+
+
+def _is_kept(state: ProjectState) -> bool:
+    """Tell whether a commit holds the results of today's images, params and code."""
+    return state.is_fresh and state.repository.has_commit and not state.repository.changed_results
+
+
+def _done(state: ProjectState) -> NextStep:
+    where = "committed and in production" if state.is_promoted else "committed"
+    return NextStep(
+        "done", f"The results are up to date and {where}. Try the model on an image.", "pixmill serve --open"
+    )
+
+
+def _files(paths: list[str]) -> str:
+    return " ".join(map(quote, paths))
+
+
+def _add(paths: list[str]) -> str:
+    """Return the command that adds files, by their folders where they are many."""
+    short = paths if len(paths) <= _TYPED else list(dict.fromkeys(path.partition("/")[0] for path in paths))
+    return f"git add {_files(short)}"
+
+
+def _top(path: str) -> str:
+    """Return the folder of results that a file is in, else the file."""
+    head = path.partition("/")[0]
+    return head if head in ("metrics", "plots") else path
+
+
+def _clock(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).astimezone().strftime("%H:%M")
+
+
+_PARTS: tuple[Callable[[ProjectState], Iterator[NextStep]], ...] = (
+    *(_vanished, _images, _stopped, _outdated, _reviews, _growth, _compare, _commit, _share, _production),
+)

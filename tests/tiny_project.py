@@ -1,0 +1,120 @@
+"""A project whose five stages take a moment: real Git, real DVC, and the files by which its state is told."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.version_control import PERSON, commit, dvc, start_repository
+
+_STAGE = """
+import hashlib, json, os, pathlib, sys, time
+name, *deps = sys.argv[1:]
+def files(path):
+    path = pathlib.Path(path)
+    return sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
+time.sleep(float(os.environ.get("SLOW", "0")))
+params = pathlib.Path("params.yaml").read_text()
+if "fail: " + name in params:
+    sys.exit("it was asked to fail")
+digest = hashlib.md5(params.encode())
+for dep in deps:
+    for file in files(dep):
+        digest.update(file.read_bytes())
+text = digest.hexdigest()
+out = pathlib.Path("artifacts") / name
+for folder in (out, pathlib.Path("plots") / name, pathlib.Path("reports"), pathlib.Path("metrics")):
+    folder.mkdir(parents=True, exist_ok=True)
+(out / "out").write_text(text)
+(pathlib.Path("reports") / (name + ".html")).write_text(text)
+metrics = {"digest": text, "accuracy": 0.9, "accuracy_low": 0.8, "accuracy_high": 0.95}
+if name == "train":
+    gain = 0.03 if "helps: true" in params else 0.0
+    metrics["learning_curve"] = {"gain": gain, "gain_low": gain / 2, "gain_high": gain * 2}
+(pathlib.Path("plots") / name / "full.json").write_text(json.dumps(metrics))
+(pathlib.Path("metrics") / (name + ".json")).write_text(json.dumps({"digest": text}))
+if name == "validate":
+    failed = "strict: true" in params
+    check = {"name": "min_per_class", "severity": "critical", "success": not failed}
+    (out / "expectations.json").write_text(json.dumps({"results": [check]}))
+    if failed:
+        sys.exit("the gate stopped the pipeline")
+"""
+
+_DEPS = {
+    "scrape": ["data"],
+    "validate": ["artifacts/scrape", "review.csv"],
+    "split": ["artifacts/validate"],
+    "train": ["artifacts/split"],
+    "evaluate": ["artifacts/split", "artifacts/train"],
+}
+
+
+def _stage(name: str, deps: list[str]) -> str:
+    code = f"stages/{name}.py"
+    persist = ": {persist: true}" if name == "scrape" else ""
+    return (
+        f"  {name}:\n    cmd: {sys.executable} -S {code} {name} {' '.join(deps)}\n"
+        f"    deps: [{', '.join([code, *deps])}]\n"
+        f"    params: [{name}]\n"
+        f"    outs: [artifacts/{name}{persist}, reports/{name}.html, plots/{name}: {{cache: false}}]\n"
+        f"    metrics: [metrics/{name}.json: {{cache: false}}]\n"
+    )
+
+
+def make_project(root: Path, *, run: bool = True) -> Path:
+    """Make the project, with its results in a commit if it is to be run."""
+    start_repository(root, with_dvc=True)
+    files = {
+        "dvc.yaml": "stages:\n" + "".join(_stage(name, deps) for name, deps in _DEPS.items()),
+        "params.yaml": "scrape: {n: 1}\nvalidate:\n  strict: false\nsplit: {val: 0.15, test: 0.2}\n"
+        "train: {epochs: 3, helps: false}\nevaluate: {}\n",
+        "review.csv": "image,decision,label,by,why\n",
+        ".gitignore": "/artifacts/\n/reports/\n/.pixmill/\n/data\n/mlflow.db*\n/inbox/\n",
+        ".dvcignore": "__pycache__/\n.part-*\n.DS_Store\n",
+        "pyproject.toml": "[project]\nname = 'pets'\n",
+    }
+    files |= {f"stages/{name}.py": _STAGE for name in _DEPS}
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    for label in ("cat", "dog"):
+        (root / "data" / label).mkdir(parents=True)
+        (root / "data" / label / "1.jpg").write_bytes(label.encode())
+    dvc(root, "add", "-q", "data")
+    if run:
+        dvc(root, "repro", "-q")
+    age(root)
+    commit(root)
+    return root
+
+
+def copy_project(root: Path, to: Path) -> Path:
+    """Return a copy, with the times of its files."""
+    return Path(shutil.copytree(root, to, symlinks=True))
+
+
+def age(root: Path) -> None:
+    """Date all files of the project back by a minute, so that what a test writes is newer."""
+    then = time.time() - 60
+    for path in root.rglob("*"):
+        if ".git" not in path.parts and path.is_file():
+            os.utime(path, (then, then))
+
+
+def change_param(root: Path, old: str, new: str) -> None:
+    """Edit ``params.yaml``."""
+    path = root / "params.yaml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def repro(root: Path, **environment: str) -> int:
+    """Run the pipeline as a person does, and return its exit status."""
+    command = [sys.executable, "-m", "dvc", "repro", "-q"]
+    return subprocess.run(
+        command, cwd=root, env={**os.environ, **PERSON, **environment}, capture_output=True, check=False
+    ).returncode

@@ -286,10 +286,12 @@ def _commit(state: ProjectState) -> Iterator[NextStep]:
         if state.is_equal:
             files = join_names(git.changed_results, _NAMED)
             what = (
-                f"{files} differ in the last digits only by processor or library: images, params and code are the same."
+                f"{files} differ from the committed ones, although images, params and code are the same: another "
+                "processor or library version rounds differently. Both are equally good."
             )
-        paths = sorted({*git.changed, *(["data.dvc"] if uncommitted.unadded else []), *uncommitted.changed})
-        paths = list(dict.fromkeys(_top(path) for path in paths if path not in uncommitted.deleted))
+        own = [path for path in git.changed if path not in git.untracked or path.startswith(_PROJECT)]
+        paths = sorted({*own, *(["data.dvc"] if uncommitted.unadded else [])} - {*uncommitted.deleted})
+        paths = list(dict.fromkeys(map(_top, paths)))
         commit = [*uncommitted.before, _add(paths), 'git commit -m "Record new results"']
         yield NextStep("commit", what, " && ".join(commit))
     elif (keep := _keep(state)) is not None and not uncommitted.missing:
@@ -298,22 +300,20 @@ def _commit(state: ProjectState) -> Iterator[NextStep]:
         yield NextStep("commit", f"A {git.operation} is under way.", f"git add -A && git {git.operation} --continue")
     elif git.changed and not git.changed_results:
         named = join_names(git.changed, _NAMED)
-        verb = "is" if len(git.changed) == 1 else "are"
-        yield NextStep(
-            "commit", f"{named} {verb} changed and not committed.", f"{_add(list(git.changed))} && git commit"
-        )
+        what = f"{named} {'is' if len(git.changed) == 1 else 'are'} changed and not committed."
+        yield NextStep("commit", what, f"{_add(list(git.changed))} && git commit")
 
 
 def _share(state: ProjectState) -> Iterator[NextStep]:
     git = state.repository
-    storage = git.has_storage
     if git.behind:
-        pull = "git pull && dvc pull" if storage else "git pull && dvc checkout"
-        yield NextStep("pull", f"{count(git.behind, 'commit')} of others are not here yet.", _safely(state, pull))
+        others = count(git.behind, "commit of others is", "commits of others are")
+        pull = "git pull && dvc pull" if git.has_storage else "git pull"
+        yield NextStep("pull", f"{others} not here yet.", _safely(state, pull))
     elif git.unpushed:
-        push = "git push" if git.has_upstream or not git.branch else f"git push -u origin {quote(git.branch)}"
+        target = "" if git.has_upstream or not git.branch else f" -u {quote(git.remote)} {quote(git.branch)}"
         what = f"{count(git.unpushed, 'commit is', 'commits are')} not pushed."
-        yield NextStep("push", what, f"dvc push && {push}" if storage else push)
+        yield NextStep("push", what, f"{'dvc push && ' * git.has_storage}git push{target}")
 
 
 def _production(state: ProjectState) -> Iterator[NextStep]:
@@ -323,11 +323,8 @@ def _production(state: ProjectState) -> Iterator[NextStep]:
     if (fault := state.faults.get("model in production")) is not None:
         yield NextStep("promote", f"Which model is in production is unknown: {fault.rstrip('.')}.", "pixmill doctor")
     elif _is_kept(state) and state.has_store and not state.is_promoted:
-        champion = state.champion
-        now = (
-            "No model is in production yet" if champion is None else f"In production is still version {champion.number}"
-        )
-        yield NextStep("promote", f"{now}: the last commit's can be promoted.", "pixmill promote")
+        now = f"In production is version {state.champion.number}" if state.champion else "No model is in production"
+        yield NextStep("promote", f"{now}; that of the last commit can be promoted.", "pixmill promote")
 
 
 def _is_kept(state: ProjectState) -> bool:
@@ -336,10 +333,8 @@ def _is_kept(state: ProjectState) -> bool:
 
 
 def _done(state: ProjectState) -> NextStep:
-    where = "committed and in production" if state.is_promoted else "committed"
-    return NextStep(
-        "done", f"The results are up to date and {where}. Try the model on an image.", "pixmill serve --open"
-    )
+    where = "up to date, committed and in production" if state.is_promoted else "up to date and committed"
+    return NextStep("done", f"The results are {where}. Try the model on an image.", "pixmill serve --open")
 
 
 def _files(paths: list[str]) -> str:

@@ -41,7 +41,7 @@ class Repository:
         conflicts: Files that are left in a merge conflict, by Git or by marks in them.
         unmerged: Those of them that Git knows to be.
         operation: ``merge``, ``rebase``, ``cherry-pick`` or ``revert`` where one is under way; else empty.
-        has_remote: Whether there is a remote of Git.
+        remote: The first remote of Git; empty if there is none.
         has_upstream: Whether ``git push`` knows where the branch goes.
         has_storage: Whether there is a remote of DVC, for images and models.
         unpushed: How many commits no remote has, as far as is known here; 0 without a remote.
@@ -59,7 +59,7 @@ class Repository:
     conflicts: tuple[str, ...] = ()
     unmerged: tuple[str, ...] = ()
     operation: str = ""
-    has_remote: bool = False
+    remote: str = ""
     has_upstream: bool = False
     has_storage: bool = False
     unpushed: int = 0
@@ -83,7 +83,7 @@ class Repository:
         parts += [f"{count(len(self.conflicts), 'file')} in conflict"] if self.conflicts else []
         parts += [f"{count(len(self.changed), 'file')} changed" if self.changed else "nothing changed"]
         parts += [f"results {'not ' * bool(self.changed_results)}committed"]
-        if not self.has_remote:
+        if not self.remote:
             parts.append("no remote")
         elif self.unpushed:
             parts.append(f"{count(self.unpushed, 'commit')} not pushed")
@@ -113,8 +113,8 @@ def read_repository(root: Path) -> Repository:
             # As `git help status` lists the fields before the path.
             paths[kind].append(rest.split(" ", {"1": 7, "u": 9}.get(kind, 0))[-1].removeprefix(above))
     operation = next((name for file, name in _OPERATIONS.items() if (Path(home) / file).exists()), "")
-    has_commit, has_remote = facts.get("branch.oid") != "(initial)", bool(git(root, "remote"))
-    unpushed = git(root, "rev-list", "--count", "HEAD", "--not", "--remotes") if has_commit and has_remote else None
+    has_commit, remote = facts.get("branch.oid") != "(initial)", (git(root, "remote") or "").partition("\n")[0]
+    unpushed = git(root, "rev-list", "--count", "HEAD", "--not", "--remotes") if has_commit and remote else None
     uncommitted = Uncommitted() if conflicts or paths["u"] else find_uncommitted(root)
     return Repository(
         has_git=True,
@@ -125,7 +125,7 @@ def read_repository(root: Path) -> Repository:
         conflicts=tuple(dict.fromkeys([*conflicts, *paths["u"]])),
         unmerged=tuple(paths["u"]),
         operation=operation,
-        has_remote=has_remote,
+        remote=remote,
         has_upstream="branch.ab" in facts,
         has_storage=_has_storage(root),
         unpushed=int(unpushed or 0),

@@ -4,9 +4,11 @@ import contextlib
 import dataclasses
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,8 +26,9 @@ from pixmill.home.project_state import read_project_state
 from pixmill.review.decision_log import DecisionLog
 from pixmill.serve.correction import correction_of
 from pixmill.serve.inbox import Inbox
-from tests.tiny_project import age, change_param, repro
-from tests.version_control import commit, dvc, git
+from tests.ports import unused_port
+from tests.tiny_project import age, change_param, copy_project, repro
+from tests.version_control import PERSON, commit, dvc, git
 
 ID = "0123456789abcdef" * 4
 
@@ -36,23 +39,25 @@ def steps(root: Path) -> list[NextStep]:
 
 def has_recorded(root: Path, *paths: str) -> None:
     """Let ``dvc.lock`` name outputs as they are, as if a stage had made them, and commit."""
-    lock = (root / "dvc.lock").read_text()
     for path in paths:
         place = root / path
-        new = folder_md5(place) if place.is_dir() else file_digest(place, "md5")
-        old = lock.partition(f"path: {path}\n")[2].partition("md5: ")[2].partition("\n")[0]
-        old = old if old != "md5" else lock.partition(f"path: {path}\n")[2].split("md5: ")[1].partition("\n")[0]
-        lock = lock.replace(old, new)
-    (root / "dvc.lock").write_text(lock)
+        record(root, path, folder_md5(place) if place.is_dir() else file_digest(place, "md5"))
     age(root)
     commit(root, "Record")
 
 
-def progress(root: Path, stage: str = "train", **values: object) -> None:
-    """Leave the progress file of a stage."""
+def record(root: Path, path: str, md5: str) -> None:
+    """Let ``dvc.lock`` name another hash of an output, wherever it names it."""
+    lock = (root / "dvc.lock").read_text()
+    old = re.findall(r"md5: ([0-9a-f]{32}(?:\.dir)?)", lock.rpartition(f"path: {path}\n")[2])[0]
+    (root / "dvc.lock").write_text(lock.replace(old, md5))
+
+
+def progress(project: Path, **values: object) -> None:
+    """Leave the progress file of train."""
     me = psutil.Process()
-    begun = StageProgress(stage, str(root.resolve()), me.pid, me.create_time(), time.time() - 5)
-    path = root / ".pixmill" / "progress" / f"{stage}-x.json"
+    begun = StageProgress("train", str(project.resolve()), me.pid, me.create_time(), time.time() - 5)
+    path = project / ".pixmill" / "progress" / "train-x.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({**dataclasses.asdict(begun), **values}))
 
@@ -248,14 +253,7 @@ def dead_dvc(root: Path) -> None:
 
 
 def conflict_in_results(root: Path) -> None:
-    def change(root: Path, number: int) -> None:
-        shutil.copy(root / "dvc.lock", root / "dvc.lock.old")
-        text = (root / "dvc.lock.old").read_text()
-        (root / "dvc.lock.old").unlink()
-        md5 = text.partition("path: artifacts/train\n")[2].split("md5: ")[1].split("\n")[0]
-        (root / "dvc.lock").write_text(text.replace(md5, f"{number:032x}.dir"))
-
-    merge(root, change)
+    merge(root, lambda root, number: record(root, "artifacts/train", f"{number:032x}.dir"))
 
 
 def conflict_in_params(root: Path) -> None:
@@ -297,14 +295,7 @@ def other_machine(root: Path) -> None:
     commit(root)
     has_recorded(root, "metrics/train.json")
     (root / "metrics/train.json").write_text("{ }")
-    text = (root / "dvc.lock").read_text()
-    (root / "dvc.lock").write_text(text.replace(file_of(b"{}"), file_of(b"{ }")))
-
-
-def file_of(content: bytes) -> str:
-    import hashlib
-
-    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+    record(root, "metrics/train.json", file_digest(root / "metrics/train.json", "md5"))
 
 
 def without_git(root: Path) -> None:
@@ -503,10 +494,10 @@ SITUATIONS: list[tuple[Callable[[Path], Path | None], str, str, str | None]] = [
     (not_pushed, "push", "1 commit is not pushed.", "git push"),
     (not_pushed_with_storage, "push", "1 commit is not pushed.", "dvc push && git push"),
     (new_branch, "push", "1 commit is not pushed.", "git push -u origin more-cats"),
-    (behind, "pull", "1 commit of others are not here yet.", "git pull && dvc pull"),
+    (behind, "pull", "1 commit of others is not here yet.", "git pull && dvc pull"),
     (runs_wait, "sync", "2 runs wait to be sent to MLflow.", "pixmill sync"),
     (nothing_promoted, "promote", "No model is in production; that of the last commit can be", "pixmill promote"),
-    (promoted, "done", "The results are up to date and committed and in production.", "pixmill serve --open"),
+    (promoted, "done", "The results are up to date, committed and in production.", "pixmill serve --open"),
     (promoted_earlier, "promote", "In production is version 3; that of the last commit can be", "pixmill promote"),
     (corrections, "corrections", "2 images that users corrected wait for a review.", "pixmill review --only feedback"),
     (accepted_image_lost, "vanished", "missing from data/: data/dog/feedback-1.jpg.", "pixmill review --restore"),
@@ -518,12 +509,120 @@ SITUATIONS: list[tuple[Callable[[Path], Path | None], str, str, str | None]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("situation", "kind", "sentence", "typed"), SITUATIONS, ids=lambda x: getattr(x, "__name__", "")
-)
+def name_of(value: object) -> str:
+    return getattr(value, "__name__", "")
+
+
+@pytest.mark.parametrize(("situation", "kind", "sentence", "typed"), SITUATIONS, ids=name_of)
 def test_the_first_step_is_what_a_colleague_would_say(
     project: Path, situation: Callable[[Path], Path | None], kind: str, sentence: str, typed: str | None
 ) -> None:
     first = steps(situation(project) or project)[0]
     assert (first.kind, first.command) == (kind, typed), first
     assert sentence in first.sentence
+
+
+def test_in_a_new_project_the_pipeline_runs_first(begun: Path, tmp_path: Path) -> None:
+    project = copy_project(begun, tmp_path / "new")
+    assert [(step.kind, step.command) for step in steps(project)] == [("run", "dvc repro")]
+    shutil.rmtree(project / "data")
+    (project / "data.dvc").unlink()
+    assert steps(project)[0].command == "pixmill data"
+    (project / "dvc.yaml").unlink()
+    assert steps(project)[0].kind == "broken"
+
+
+def test_the_steps_come_in_the_order_of_a_colleague(project: Path) -> None:
+    storage(project)
+    more_images(project)
+    table(project, "artifacts/evaluate/labels.parquet", {"id": ID, "suggested": "dog"})
+    table(project, "artifacts/validate/manifest.parquet", {"image_url": "data/cat/1.jpg", "reason": "broken"})
+    has_recorded(project, "artifacts/evaluate", "artifacts/validate")
+    (project / "metrics/evaluate.json").write_text("{ }")
+    record(project, "metrics/evaluate.json", file_digest(project / "metrics/evaluate.json", "md5"))
+    runs_wait(project)
+    kinds = ["images", "labels", "more images", "commit", "push", "sync"]
+    assert [step.kind for step in steps(project)] == kinds
+    (project / "review.csv").write_text(f"image,decision,label,by,why\n{ID[:12]},keep,,,\n")
+    assert [step.kind for step in steps(project)] == ["images", "run", "commit", "push", "sync"]
+
+
+def test_two_projects_in_one_repository_have_a_state_each(finished: Path, begun: Path, tmp_path: Path) -> None:
+    both = tmp_path / "both"
+    for name, source in (("one", finished), ("two", begun)):
+        copy_project(source, both / name)
+        shutil.rmtree(both / name / ".git")
+    git(both, "init", "-q", "-b", "main")
+    commit(both)
+    running(both / "one")
+    assert steps(both / "one")[0].kind == "running"
+    assert steps(both / "two")[0].sentence == "Nothing has run yet."
+    shutil.rmtree(both / "one/.pixmill")
+    git(both, "checkout", "-q", ".")
+    (both / "two/notes.md").write_text("x")
+    assert steps(both / "one")[0].kind == "done"
+    (both / "one/notes.md").write_text("x")
+    assert steps(both / "one")[0].command == "git add notes.md && git commit"
+
+
+def test_a_stage_that_runs_without_a_progress_file_is_found_by_what_dvc_holds(project: Path) -> None:
+    def hold(path: str, pid: int) -> None:
+        held = {"write": {str(project.resolve() / path): {"pid": pid, "cmd": "dvc"}}}
+        (project / ".dvc/tmp/rwlock").write_text(json.dumps(held))
+
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "dvc"]) as child:
+        hold("artifacts/train", child.pid)
+        assert steps(project) == [NextStep("running", "train is running.", None)]
+        hold("data", child.pid)
+        assert steps(project) == [NextStep("running", "DVC is at work in this project.", None)]
+        child.kill()
+    assert steps(project)[0].kind == "done"
+
+
+@pytest.mark.slow
+def test_a_server_that_is_down_is_told_and_stops_nothing(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{unused_port()}")
+    (step,) = steps(project)
+    assert (step.kind, step.command) == ("promote", "pixmill doctor")
+    assert "Which model is in production is unknown: " in step.sentence
+    param(project)
+    assert steps(project)[0].command == "dvc repro"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("situation", "way"),
+    [
+        (conflict_in_results, ["conflict", "commit", "done"]),
+        (pulled_images, ["fetch", "done"]),
+        (results_deleted_and_a_new_image, ["fetch", "done"]),
+        (fresh_clone, ["fetch", "done"]),
+        (clone_with_another_param, ["run", "compare", "commit", "push", "done"]),
+        (image_added, ["run", "compare", "commit", "done"]),
+        (image_removed, ["run", "compare", "commit", "done"]),
+        (not_pushed_with_storage, ["push", "done"]),
+        (behind, ["pull", "done"]),
+        (decision_lost, ["vanished", "done"]),
+    ],
+    ids=name_of,
+)
+def test_who_follows_the_steps_arrives_and_loses_nothing(
+    project: Path, situation: Callable[[Path], Path | None], way: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=":")
+    root = situation(project) or project
+    images = {path.read_bytes() for path in (root / "data").rglob("*.jpg")}
+    decisions = set((root / "review.csv").read_text().splitlines())
+    been: list[str] = []
+    while been[-1:] != ["done"] and len(been) < len(way) + 1:
+        step = steps(root)[0]
+        been.append(step.kind)
+        if step.kind == "compare":
+            (root / "reports/compare.html").touch()
+        elif step.kind != "done":
+            assert step.command is not None
+            shell = ["bash", "-ec", step.command]
+            subprocess.run(shell, cwd=root, check=True, env=os.environ | PERSON, stdin=subprocess.DEVNULL)
+        assert images <= {path.read_bytes() for path in (root / "data").rglob("*.jpg")}
+        assert decisions <= set((root / "review.csv").read_text().splitlines())
+    assert been == way

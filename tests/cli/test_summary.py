@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from pixmill.cli.summary import summary
-from pixmill.core.errors import ManifestError
+from pixmill.cli.summary import summary as summary_of
+from pixmill.home.project_state import read_project_state
 from pixmill.review.decision_log import DecisionLog
 from pixmill.serve.correction import correction_of
 from pixmill.serve.inbox import Inbox
+from tests.command import run_pixmill
 from tests.version_control import commit, start_repository
 
 METRICS = {
@@ -25,6 +26,10 @@ METRICS = {
     "baseline": {"majority_accuracy": 0.2},
     "per_class": {"coat": {"precision": 0.9, "recall": None, "f1": 0.9, "support": 50}},
 }
+
+
+def summary(root: Path) -> str:
+    return summary_of(read_project_state(root))
 
 
 @pytest.fixture
@@ -52,7 +57,7 @@ def test_it_shows_figures_pages_and_the_next_command(project: Path) -> None:
     assert "  coat       0.900       -  0.900        50" in text
     assert text.index("reports/evaluate.html") < text.index("reports/scrape.html") < text.index("mlflow ui")
     assert "\n  Disk: 0.0 MB\n" in text
-    assert "commit" not in text
+    assert "  Git: nothing changed, results committed, no remote\n" in text
 
 
 def test_it_warns_of_what_gives_a_class_away(project: Path) -> None:
@@ -85,15 +90,33 @@ def test_it_names_a_tracking_server(project: Path, monkeypatch: pytest.MonkeyPat
     assert "  MLflow: http://127.0.0.1:5000\n" in summary(project)
 
 
-def test_a_clone_without_pages_says_where_they_are(project: Path) -> None:
+def test_before_the_first_run_it_says_what_to_do(project: Path) -> None:
     for page in (project / "reports").iterdir():
         page.unlink()
-    assert "no pages yet; to build them: dvc repro; to fetch them: dvc pull\n" in summary(project)
+    (project / "plots/evaluate/full.json").unlink()
+    (project / "dvc.yaml").write_text("stages: {scrape: {cmd: x, deps: [data]}}\n")
+    (project / "data").mkdir()
+    (project / "data/a.jpg").touch()
+    text = summary(project)
+    assert text.startswith("\nNext: Nothing has run yet.\n  dvc repro\n")
+    assert "  scrape  never run\n" in text
+    assert "No results yet." in text
+    assert "  no pages yet\n" in text
 
 
-def test_before_the_first_run_it_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ManifestError, match=r"full\.json is missing\nNext: dvc repro evaluate"):
-        summary(tmp_path / "new")
+def test_it_is_one_object_for_programs(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "dvc.yaml").write_text("stages: {scrape: {cmd: x, deps: [data]}}\n")
+    assert run_pixmill("summary", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["next"][0] == {
+        "kind": "fetch",
+        "sentence": "There are no images: put yours into data/<class>/, or take the bundled ones.",
+        "command": "pixmill data",
+    }
+    assert [(stage["name"], stage["status"]) for stage in told["stages"]] == [("scrape", "never run")]
+    assert told["repository"]["text"] == "1 file changed, results committed, no remote"
+    assert told["accuracy"] == [0.9, 0.86, 0.93]
+    assert told["faults"] == {}
 
 
 def test_accepted_images_that_have_vanished_are_named(project: Path) -> None:
@@ -103,7 +126,7 @@ def test_accepted_images_that_have_vanished_are_named(project: Path) -> None:
     DecisionLog(inbox, project).accept(name, project / "data/coat/feedback-1.jpg", b"image", 1)
     text = summary(project)
     assert "1 image accepted on branch " in text
-    assert "missing from data/: data/coat/feedback-1.jpg\nNext: pixmill review --restore" in text
+    assert "missing from data/: data/coat/feedback-1.jpg.\n  pixmill review --restore" in text
     (project / "data/coat").mkdir(parents=True)
     (project / "data/coat/feedback-1.jpg").write_bytes(b"image")
     assert "missing" not in summary(project)

@@ -454,7 +454,7 @@ SITUATIONS: list[tuple[Callable[[Path], Path | None], str, str, str | None]] = [
         conflict_in_results,
         "conflict",
         "dvc.lock is in conflict. Take either side: the next run writes it anew.",
-        "git checkout --ours dvc.lock && dvc repro",
+        "git checkout --ours dvc.lock && git add dvc.lock && dvc repro",
     ),
     (conflict_in_params, "conflict", "params.yaml is in conflict. Choose the lines that count", "git diff params.yaml"),
     (
@@ -547,6 +547,15 @@ def test_the_steps_come_in_the_order_of_a_colleague(project: Path) -> None:
     assert [step.kind for step in steps(project)] == ["images", "run", "commit", "push", "sync"]
 
 
+def test_an_image_that_was_deleted_may_be_meant(project: Path) -> None:
+    image_removed(project)
+    assert repro(project) == 0
+    back, _, keep = steps(project)
+    assert (back.kind, back.command) == ("vanished", "git checkout HEAD -- data.dvc && dvc checkout data.dvc")
+    assert "1 image (if that is meant: git add data.dvc && git commit)" in back.sentence
+    assert keep.command == f"git add data.dvc dvc.lock metrics plots && {KEEP}"
+
+
 def test_two_projects_in_one_repository_have_a_state_each(finished: Path, begun: Path, tmp_path: Path) -> None:
     both = tmp_path / "both"
     for name, source in (("one", finished), ("two", begun)):
@@ -599,7 +608,6 @@ def test_a_server_that_is_down_is_told_and_stops_nothing(project: Path, monkeypa
         (fresh_clone, ["fetch", "done"]),
         (clone_with_another_param, ["run", "compare", "commit", "push", "done"]),
         (image_added, ["run", "compare", "commit", "done"]),
-        (image_removed, ["run", "compare", "commit", "done"]),
         (not_pushed_with_storage, ["push", "done"]),
         (behind, ["pull", "done"]),
         (decision_lost, ["vanished", "done"]),

@@ -115,7 +115,7 @@ def _conflicts(state: ProjectState) -> Iterator[NextStep]:
         yield NextStep(
             "conflict",
             f"{named} {'is' if len(ours) == 1 else 'are'} in conflict. Take either side: the next run writes it anew.",
-            f"git checkout {side}{_files(ours)} && {_RUN}",
+            f"git checkout {side}{_files(ours)} && git add {_files(ours)} && {_RUN}",
         )
 
 
@@ -134,8 +134,6 @@ def _broken(state: ProjectState) -> Iterator[NextStep]:
         file = fault.partition(" ")[0]
         command = "pixmill check" if file == "params.yaml" else f"git diff {quote(file)}"
         yield NextStep("broken", f"{fault.rstrip('.')}.", command)
-    elif not state.stages:
-        yield NextStep("broken", "dvc.yaml has no stages, so nothing can run.", "git checkout dvc.yaml")
 
 
 def _vanished(state: ProjectState) -> Iterator[NextStep]:
@@ -145,6 +143,13 @@ def _vanished(state: ProjectState) -> Iterator[NextStep]:
     elif state.repository.uncommitted.missing and not _is_missing(state):
         uncommitted = state.repository.uncommitted
         yield NextStep("vanished", f"{uncommitted.sentence}.", uncommitted.command(""))
+
+
+def _empty(state: ProjectState) -> Iterator[NextStep]:
+    if not state.stages:
+        yield NextStep(
+            "broken", "There is no dvc.yaml, or no stage in it, so nothing can run.", "git checkout dvc.yaml"
+        )
 
 
 def _images(state: ProjectState) -> Iterator[NextStep]:
@@ -281,14 +286,14 @@ def _commit(state: ProjectState) -> Iterator[NextStep]:
         yield NextStep("commit", start, "git init && git add -A && git commit -m Start")
     elif not git.has_commit:
         yield NextStep("commit", "Nothing is committed yet.", "git add -A && git commit -m Start")
-    elif git.changed_results and state.is_fresh and not uncommitted.missing:
+    elif git.changed_results and state.is_fresh:
         what = "The results are new. A commit keeps them."
         if state.is_equal:
             files = join_names(git.changed_results, _NAMED)
             what = (
                 f"{files} differ from the committed ones, although images, params and code are the same: another "
                 "processor or library version rounds differently. Both are equally good."
-            )
+            ) + (f" To go back to those: {state.way_back}" if state.way_back else "")
         own = [path for path in git.changed if path not in git.untracked or path.startswith(_PROJECT)]
         paths = sorted({*own, *(["data.dvc"] if uncommitted.unadded else [])} - {*uncommitted.deleted})
         paths = list(dict.fromkeys(map(_top, paths)))
@@ -358,5 +363,5 @@ def _clock(seconds: float) -> str:
 
 
 _PARTS: tuple[Callable[[ProjectState], Iterator[NextStep]], ...] = (
-    *(_vanished, _images, _stopped, _outdated, _reviews, _growth, _compare, _commit, _share, _production),
+    *(_vanished, _empty, _images, _stopped, _outdated, _reviews, _growth, _compare, _commit, _share, _production),
 )

@@ -24,7 +24,7 @@ from pixmill.record.pending import pending_folders
 from pixmill.registry.report import Champion, read_champion
 from pixmill.review.examining import describe_missing
 from pixmill.state.repository import Repository, read_repository
-from pixmill.state.result_status import has_equal_inputs, way_back
+from pixmill.state.result_status import has_equal_inputs, undo_command, way_back
 from pixmill.state.stage_inputs import hashes_of, stages_of, workspace_stages
 from pixmill.state.stage_states import StageState, read_stage_states
 
@@ -46,7 +46,8 @@ class ProjectState:
         accuracy: On the test split, with its limits; ``None`` without results.
         has_images: Whether there is a ``data/`` with something in it, or a record of one.
         is_cached: Whether the images and all results of the last run are in DVC's cache on this machine.
-        way_back: The command that brings back what DVC removed before a stage that failed; ``None`` if there is none.
+        way_back: The command that brings back what DVC removed before a stage that failed, or where :attr:`is_equal`
+            the committed results; ``None`` if there is none.
         is_equal: Whether results that differ from the committed ones were made from the same images, params and code.
         is_compared: Whether the new results were compared since they were made.
         is_promoted: Whether the model in production is that of the last commit.
@@ -113,6 +114,7 @@ def read_project_state(root: Path, *, with_disk: bool = True, with_champion: boo
     repository = part("Git", lambda: read_repository(root), Repository(has_git=False))
     champion = part(_CHAMPION, lambda: read_champion(workspace), None) if with_champion else None
     failed = next((stage.name for stage in stages if stage.status == "failed"), None)
+    is_equal = bool(repository.changed_results) and part("results", lambda: has_equal_inputs(root), default=False)
     running = read_progress(root / ".pixmill" / "progress")
     return ProjectState(
         root=root,
@@ -123,8 +125,12 @@ def read_project_state(root: Path, *, with_disk: bool = True, with_champion: boo
         accuracy=read_accuracy(root),
         has_images=(root / "data.dvc").exists() or any((root / "data").glob("*")),
         is_cached=part("DVC's cache", lambda: _is_cached(root), default=False),
-        way_back=part("way back", lambda: failed and way_back(root, failed), None),
-        is_equal=bool(repository.changed_results) and part("results", lambda: has_equal_inputs(root), default=False),
+        way_back=part(
+            "way back",
+            lambda: way_back(root, failed) if failed else undo_command(root) if is_equal else None,
+            None,
+        ),
+        is_equal=is_equal,
         is_compared=_is_newer(root / "reports" / "compare.html", root / "dvc.lock"),
         is_promoted=part("model of the last commit", lambda: _is_promoted(root, champion), default=False),
         waiting_runs=len(pending_folders(root / ".pixmill" / "record")),

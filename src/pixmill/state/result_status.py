@@ -29,9 +29,19 @@ def advice(root: Path, paths: Sequence[str], *, undo: bool = True) -> str:
         undo: Whether the files were as committed before the run, so that Git can restore them.
     """
     lines = [f"To keep them: git add {' '.join(paths)} && git commit"]
-    if undo and _is_restorable(root):
-        lines.append(f"To go back to the last commit: git checkout {' '.join(paths)} && dvc checkout dvc.yaml")
+    if undo and (back := undo_command(root, paths)) is not None:
+        lines.append(f"To go back to the last commit: {back}")
     return "\n".join(lines)
+
+
+def undo_command(root: Path, paths: Sequence[str] = RESULTS) -> str | None:
+    """Return the command that goes back to the results of the last commit; ``None`` where that could lose something.
+
+    Args:
+        root: The project's folder.
+        paths: What Git is to restore.
+    """
+    return f"git checkout {' '.join(paths)} && dvc checkout dvc.yaml" if _is_restorable(root) else None
 
 
 def has_equal_inputs(root: Path) -> bool:

@@ -1,0 +1,180 @@
+"""A stage's state is what DVC would say, and is read while DVC runs without getting in its way."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pixmill.state.documents import MalformedError
+from pixmill.state.pipeline_files import find_conflicts, read_definitions
+from pixmill.state.stage_states import StageState, read_stage_states
+from tests.tiny_project import change_param, copy_project, make_project, repro
+from tests.version_control import PERSON, dvc
+
+STAGES = ["scrape", "validate", "split", "train", "evaluate"]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_project(tmp_path_factory.mktemp("states") / "pets")
+
+
+@pytest.fixture
+def project(finished: Path, tmp_path: Path) -> Path:
+    return copy_project(finished, tmp_path / "pets")
+
+
+def states(root: Path) -> dict[str, StageState]:
+    return {state.name: state for state in read_stage_states(root)}
+
+
+def texts(root: Path) -> dict[str, list[str]]:
+    return {name: [reason.text for reason in state.reasons] for name, state in states(root).items() if state.reasons}
+
+
+def test_each_reason_has_its_words(project: Path) -> None:
+    assert {state.status for state in states(project).values()} == {"fresh"}
+    change_param(project, "{val: 0.15, test: 0.2}", "{val: 0.15, test: [0.2], salt: x}")
+    (project / "stages/train.py").unlink()
+    (project / "plots/scrape/full.json").write_text("{}")
+    assert texts(project) == {
+        "scrape": ["plots/scrape is not that of the last run"],
+        "split": ["validate has to run first", "split.test was changed", "split.salt was changed"],
+        "validate": ["scrape has to run first"],
+        "train": ["split has to run first", "stages/train.py is missing"],
+        "evaluate": ["split has to run first", "train has to run first"],
+    }
+    # A run that wrote a file which Git has, and did not come to its end.
+    assert states(project)["scrape"].status == "failed"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "changed"),
+    [
+        ("epochs: 3", "epochs: 4", {"train", "evaluate"}),
+        ("strict: false", "strict: null", {"validate", "split", "train", "evaluate"}),
+        ("evaluate: {}", "evaluate: {a: {b: 1}}", {"evaluate"}),
+        ("scrape: {n: 1}", "scrape: {n: 1}\nother: 1", set()),
+        ("scrape: {n: 1}", "scrape: {n: 1} # words", set()),
+        ("pets", "pets", set()),
+    ],
+)
+def test_it_agrees_with_dvc(project: Path, before: str, after: str, changed: set[str]) -> None:
+    if before != after:
+        change_param(project, before, after)
+    said = json.loads(dvc(project, "status", "--json"))
+    found = states(project)
+    assert {name for name, state in found.items() if state.status != "fresh"} == changed
+    # DVC looks at each stage alone.
+    alone = {name for name, state in found.items() if any(each.kind != "stage" for each in state.reasons)}
+    assert {*said} == alone
+
+
+def test_a_result_that_was_made_anew_makes_the_next_stage_stale(project: Path) -> None:
+    (project / "data/cat/1.jpg").write_bytes(b"another")
+    dvc(project, "repro", "-q", "validate")
+    assert {name: state.text for name, state in states(project).items()} == {
+        "scrape": "fresh",
+        "validate": "fresh",
+        "split": "validate has made another artifacts/validate since",
+        "train": "split has to run first",
+        "evaluate": "split has to run first, and 1 more",
+    }
+
+
+def test_frozen_stages_and_templates(project: Path) -> None:
+    text = (project / "dvc.yaml").read_text()
+    (project / "dvc.yaml").write_text(
+        text.replace("  train:\n", "  train:\n    frozen: true\n")
+        + "  each:\n    foreach: [1, 2]\n    do: {cmd: x}\n  named:\n    cmd: echo ${n}\n"
+    )
+    change_param(project, "epochs: 3", "epochs: 4")
+    found = states(project)
+    assert found["train"].status == "fresh"
+    assert (found["each"].status, found["named"].status) == ("unknown", "unknown")
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("dvc.lock", "stages: ["),
+        ("dvc.lock", "stages: 3"),
+        ("dvc.yaml", "stages: [1]"),
+        ("dvc.yaml", "stages: {a: 3}"),
+        ("dvc.yaml", "stages: {a: {deps: 3}}"),
+        ("dvc.yaml", "stages: {a: {outs: [{x: 1, y: 2}]}}"),
+        ("params.yaml", "\x00"),
+        ("params.yaml", "- a"),
+    ],
+)
+def test_what_is_malformed_is_named(project: Path, file: str, text: str) -> None:
+    (project / file).write_text(text)
+    with pytest.raises(MalformedError, match=f"^{file} is malformed"):
+        read_stage_states(project)
+
+
+def test_conflicts_are_found_by_their_marks(project: Path) -> None:
+    assert find_conflicts(project) == []
+    (project / "review.csv").write_text("image,decision\n<<<<<<< HEAD\na\n=======\nb\n>>>>>>> other\n")
+    assert find_conflicts(project) == ["review.csv"]
+
+
+def test_stages_that_depend_on_each_other_end_the_look(tmp_path: Path) -> None:
+    (tmp_path / "dvc.yaml").write_text(
+        "stages:\n  a: {cmd: x, deps: [two], outs: [one]}\n  b: {cmd: x, deps: [one], outs: [two]}\n"
+    )
+    assert [state.status for state in read_stage_states(tmp_path)] == ["never run", "never run"]
+    assert read_definitions(tmp_path)["a"].outs == ("one",)
+
+
+def test_a_look_imports_nothing_that_takes_long(project: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from pixmill.home.next_steps import next_steps\n"
+        "from pixmill.home.project_state import read_project_state\n"
+        "state = read_project_state(Path.cwd()); assert not state.faults\n"
+        "print(next_steps(state)[0].kind)\n"
+        "print(sorted({'dvc', 'tensorflow', 'keras', 'mlflow', 'sklearn', 'scipy', 'matplotlib'} & {*sys.modules}))"
+    )
+    (project / "data/cat/2.jpg").write_bytes(b"new")  # so that DVC's patterns are looked at
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=project, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "run\n[]\n"
+
+
+@pytest.mark.slow
+def test_looks_never_make_a_run_fail_and_see_it(project: Path) -> None:
+    seen = set()
+    for number in range(20):
+        change_param(project, "scrape: {n: " + str(number + 1), "scrape: {n: " + str(number + 2))
+        command = [sys.executable, "-m", "dvc", "repro", "-q"]
+        environment = {**os.environ, **PERSON, "SLOW": "0.05"}
+        with subprocess.Popen(command, cwd=project, env=environment, stderr=subprocess.PIPE, text=True) as running:
+            while running.poll() is None:
+                seen |= {(state.name, state.status) for state in read_stage_states(project)}
+                time.sleep(0.01)
+            assert running.stderr is not None
+            assert (running.returncode, running.stderr.read()) == (0, "")
+        assert {state.status for state in read_stage_states(project)} == {"fresh"}
+    assert {(name, "running") for name in STAGES} <= seen
+
+
+@pytest.mark.slow
+@pytest.mark.linux
+def test_a_run_that_was_killed_is_not_running(project: Path) -> None:
+    change_param(project, "epochs: 3", "epochs: 4")
+    command = [sys.executable, "-m", "dvc", "repro", "-q"]
+    with subprocess.Popen(command, cwd=project, env=os.environ | {"SLOW": "3"}, start_new_session=True) as running:
+        while states(project)["train"].status != "running":
+            assert running.poll() is None
+            time.sleep(0.05)
+        os.killpg(running.pid, 9)
+    found = states(project)["train"]
+    assert (found.status, found.text) == ("failed", "its last run did not finish")
+    assert repro(project) == 0
+    assert states(project)["evaluate"].status == "fresh"

@@ -1,12 +1,14 @@
 """data/ is added to DVC once, when DVC is free."""
 
+import json
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 
-from pixmill.core.dvc import add_data, cache_folder, is_cached
+from pixmill.core.dvc import RunningDvc, add_data, cache_folder, is_cached, running_dvc
 from pixmill.core.dvc import dvc as run_dvc
 from pixmill.core.errors import DataError
 from pixmill.state.result_status import is_restorable
@@ -29,6 +31,9 @@ def test_it_waits_while_a_stage_reads_the_images_and_does_not_disturb_it(project
         while not (project / "started").exists():
             assert running.poll() is None
             time.sleep(0.02)
+        (command,) = running_dvc(project)
+        assert (command.pid, command.reads, command.writes) == (running.pid, ("data",), ())
+        assert command.command.endswith("repro")
         with pytest.raises(DataError, match="DVC is busy: a stage is running"):
             add_data(project, patience=0)
         assert not (project / "data.dvc").exists()
@@ -66,3 +71,55 @@ def test_what_no_lock_names_cannot_be_brought_back(tmp_path, lock):
     if lock is not None:
         (tmp_path / "dvc.lock").write_bytes(lock)
     assert not is_restorable(tmp_path, "artifacts/train")
+
+
+def hold(root, kind, *holders):
+    held = {str(root.resolve() / path): {"pid": pid, "cmd": "dvc repro"} for path, pid in holders}
+    content = {kind: {path: [each] for path, each in held.items()} if kind == "read" else held}
+    (root / ".dvc/tmp").mkdir(parents=True, exist_ok=True)
+    (root / ".dvc/tmp/rwlock").write_text(json.dumps(content))
+
+
+def test_only_living_dvc_commands_hold_files(tmp_path):
+    assert running_dvc(tmp_path) == []
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "dvc"]) as living:
+        hold(tmp_path, "write", ("artifacts/train", living.pid), ("reports/train.html", living.pid), ("x", 2**22 - 1))
+        found = RunningDvc(living.pid, "dvc repro", ("artifacts/train", "reports/train.html"), ())
+        assert running_dvc(tmp_path) == [found]
+        living.kill()
+    assert running_dvc(tmp_path) == []
+    # Its number may have gone to a process that is no DVC.
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as other:
+        hold(tmp_path, "read", ("data", other.pid))
+        assert running_dvc(tmp_path) == []
+        other.kill()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"write": []}', '{"write": {"/x": 5}, "read": {"/y": [{}]}}'])
+def test_a_lock_that_cannot_be_read_holds_nothing(tmp_path, text):
+    (tmp_path / ".dvc/tmp").mkdir(parents=True)
+    (tmp_path / ".dvc/tmp/rwlock").write_text(text)
+    assert running_dvc(tmp_path) == []
+
+
+def test_a_lock_that_is_being_written_is_read_again(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "dvc"]) as living:
+        hold(tmp_path, "write", ("artifacts/train", living.pid))
+        path, done = tmp_path / ".dvc/tmp/rwlock", threading.Event()
+        whole = path.read_bytes()
+
+        def write():
+            while not done.is_set():
+                for end in (0, 20):  # As DVC does: it empties the file and then fills it.
+                    path.write_bytes(whole[:end])
+                path.write_bytes(whole)
+                time.sleep(0.002)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            assert all(len(running_dvc(tmp_path)) == 1 for _ in range(200))
+        finally:
+            done.set()
+            writer.join()
+            living.kill()

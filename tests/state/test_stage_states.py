@@ -173,6 +173,8 @@ def test_a_run_that_was_killed_is_not_running(project: Path) -> None:
         while states(project)["train"].status != "running":
             assert running.poll() is None
             time.sleep(0.05)
+        while (project / "metrics/train.json").exists():
+            time.sleep(0.05)
         os.killpg(running.pid, 9)
     found = states(project)["train"]
     assert (found.status, found.text) == ("failed", "its last run did not finish")

@@ -147,9 +147,7 @@ def _vanished(state: ProjectState) -> Iterator[NextStep]:
 
 def _empty(state: ProjectState) -> Iterator[NextStep]:
     if not state.stages:
-        yield NextStep(
-            "broken", "There is no dvc.yaml, or no stage in it, so nothing can run.", "git checkout dvc.yaml"
-        )
+        yield NextStep("broken", "dvc.yaml is missing or has no stages, so nothing can run.", "git checkout dvc.yaml")
 
 
 def _images(state: ProjectState) -> Iterator[NextStep]:

@@ -218,6 +218,12 @@ def gate_and_edited_since(root: Path) -> None:
     os.utime(root / "params.yaml", (later, later))
 
 
+def gate_in_its_words(root: Path) -> None:
+    gate(root)
+    said = "the gate stopped the pipeline: 2 critical checks failed\n  cats: 3 of 5; expected 4\n  dogs: 1\nNext: mend"
+    progress(root, stage="validate", failed=said, ended=time.time())
+
+
 def failed(root: Path) -> None:
     change_param(root, "epochs: 3", "'fail: train': 1")
     assert repro(root) != 0
@@ -432,6 +438,7 @@ SITUATIONS: list[tuple[Callable[[Path], Path | None], str, str, str | None]] = [
     (decision, "run", "validate, split, train and evaluate are out of date: review.csv was changed.", "dvc repro"),
     (new_dependency, "run", "out of date: params.yaml is a new dependency in dvc.yaml.", "dvc repro"),
     (gate, "gate", "The gate of validate failed: min_per_class. See reports/validate.html, mend", "dvc repro"),
+    (gate_in_its_words, "gate", "The gate of validate failed: cats: 3 of 5; expected 4; and 1 more. See", "dvc repro"),
     (gate_and_edited_since, "gate", "min_per_class. What it reads was changed since: run again.", "dvc repro"),
     (
         failed,

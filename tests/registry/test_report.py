@@ -18,7 +18,7 @@ def test_nothing_is_promoted_yet(project, workspace, capsys):
     assert read_champion(workspace) is None
 
 
-def test_the_table(give, workspace, capsys):
+def test_the_table(give, registry, workspace, capsys, monkeypatch):
     give()
     give("better", because="more coats")
     roll_back(workspace, because="it is slow")
@@ -32,6 +32,11 @@ def test_the_table(give, workspace, capsys):
     assert lines[6].split()[:2] == ["1", "champion"]
     assert lines[8].startswith("      in use again instead of version 2 on 20")
     assert read_champion(workspace).describe().endswith(", by Ada")
+    # Read from the database as MLflow reads it, but without MLflow.
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", registry.store)
+    by_mlflow = read_champion(workspace)
+    monkeypatch.delenv("MLFLOW_REGISTRY_URI")
+    assert read_champion(workspace) == by_mlflow
     assert run_pixmill("models", "--json") == 0
     second, first = json.loads(capsys.readouterr().out)["versions"]
     assert (second["aliases"], second["replaces"], second["because"]) == ([], 1, "more coats")

@@ -45,7 +45,8 @@ class ProjectState:
         experiments: Stages that run in a temporary copy, for ``dvc exp run --temp``.
         accuracy: On the test split, with its limits; ``None`` without results.
         has_images: Whether there is a ``data/`` with something in it, or a record of one.
-        is_cached: Whether the images and all results of the last run are in DVC's cache on this machine.
+        is_cached: Whether the images and results of the last run, some of which are not here, are in DVC's cache on
+            this machine.
         way_back: The command that brings back what DVC removed before a stage that failed, or where :attr:`is_equal`
             the committed results; ``None`` if there is none.
         is_equal: Whether results that differ from the committed ones were made from the same images, params and code.
@@ -113,6 +114,7 @@ def read_project_state(root: Path, *, with_disk: bool = True, with_champion: boo
     stages: list[StageState] = part("stages", lambda: read_stage_states(root), [])
     repository = part("Git", lambda: read_repository(root), Repository(has_git=False))
     champion = part(_CHAMPION, lambda: read_champion(workspace), None) if with_champion else None
+    is_missing = any(reason.kind == "output" for stage in stages for reason in stage.reasons)
     failed = next((stage.name for stage in stages if stage.status == "failed"), None)
     is_equal = bool(repository.changed_results) and part("results", lambda: has_equal_inputs(root), default=False)
     running = read_progress(root / ".pixmill" / "progress")
@@ -124,7 +126,7 @@ def read_project_state(root: Path, *, with_disk: bool = True, with_champion: boo
         experiments=tuple(each for each in running if each.root != here and each.is_running),
         accuracy=read_accuracy(root),
         has_images=(root / "data.dvc").exists() or any((root / "data").glob("*")),
-        is_cached=part("DVC's cache", lambda: _is_cached(root), default=False),
+        is_cached=is_missing and part("DVC's cache", lambda: _is_cached(root), default=False),
         way_back=part(
             "way back",
             lambda: way_back(root, failed) if failed else undo_command(root) if is_equal else None,

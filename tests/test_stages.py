@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from pixmill.core.errors import PixmillError
+from pixmill.core.stage_progress import read_progress
 from stages import run
 
 
@@ -115,3 +116,25 @@ def test_what_a_killed_run_left_half_written_is_gone_before_the_next(repository,
     left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*") if path.is_file()}
     assert left - {"params.yaml"} >= set(others)
     assert left.isdisjoint(own)
+
+
+def test_a_stage_tells_what_it_does_to_the_project_and_why_it_failed(repository, tmp_path, monkeypatch):
+    """As in ``dvc exp run --temp``: the outputs belong to a copy, what it tells to the project."""
+    home, copy = tmp_path / "home", tmp_path / "copy"
+    for folder in (home, copy):
+        folder.mkdir()
+        (folder / "params.yaml").write_bytes((repository / "params.yaml").read_bytes())
+    monkeypatch.chdir(copy)
+    monkeypatch.setenv("DVC_ROOT", str(home))
+    told = home / ".pixmill/progress"
+    seen = []
+    run("split", lambda *_: seen.extend(read_progress(told)))
+    assert [(each.stage, each.root, each.is_running) for each in seen] == [("split", str(copy), True)]
+    assert read_progress(told) == []
+
+    def fail(*_):
+        raise PixmillError("too few images", next="pixmill check")
+
+    with pytest.raises(SystemExit):
+        run("split", fail)
+    assert [each.failed for each in read_progress(told)] == ["too few images\nNext: pixmill check"]

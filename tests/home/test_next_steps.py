@@ -234,6 +234,11 @@ def failed_with_advice(root: Path) -> None:
     progress(root, failed="weights cannot be downloaded\nNext: dvc repro train", ended=time.time() + 5)
 
 
+def failed_and_edited_since(root: Path) -> None:
+    failed_with_advice(root)
+    progress(root, failed="weights cannot be downloaded\nNext: dvc repro train", ended=time.time() - 5)
+
+
 def interrupted(root: Path) -> None:
     param(root)
     progress(root, failed="interrupted", ended=time.time() + 5)
@@ -452,6 +457,7 @@ SITUATIONS: list[tuple[Callable[[Path], Path | None], str, str, str | None]] = [
         "train stopped before it was done: weights cannot be downloaded.",
         "dvc repro train",
     ),
+    (failed_and_edited_since, "failed", "downloaded. What it reads was changed since: run again.", "dvc repro"),
     (interrupted, "failed", "train was interrupted.", "dvc repro"),
     (killed, "failed", "train stopped before it was done: it was killed.", "dvc repro"),
     (running, "running", ": Fit: 40 of 120 images.", None),

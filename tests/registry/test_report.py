@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from pixmill.cli.summary import summary
+from pixmill.home.project_state import read_project_state
 from pixmill.registry.model_versions import Registry
 from pixmill.registry.report import read_champion
 from pixmill.registry.rolling_back import roll_back
@@ -169,6 +171,6 @@ def test_what_a_server_answers_with(give, project, capsys, monkeypatch, told, co
 
 def test_the_summary_names_the_champion(give, project, capsys):
     give()
-    from pixmill.cli.summary import _champion
-
-    assert _champion(project).startswith(f"{NAME} version 1, since ")
+    text = summary(read_project_state(project, with_disk=False))
+    assert f"  In production: {NAME} version 1, since " in text
+    assert "The results cannot be shown: plots/evaluate/full.json lacks 'baseline' (dvc repro -f evaluate)" in text

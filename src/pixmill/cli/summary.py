@@ -48,7 +48,6 @@ def summary(state: ProjectState) -> str:
         state: Of the project.
 
     Raises:
-        ManifestError: The results lack something.
         ParamsError: ``pyproject.toml`` is not valid.
     """
     from pixmill.clean.usage import describe_sizes
@@ -78,9 +77,12 @@ def _results(state: ProjectState) -> list[str]:
     path = state.root / "plots" / "evaluate" / "full.json"
     if not path.exists():
         return [*lines, "No results yet.", ""]
-    metrics = read_json(path, stage="evaluate")
-    shortcut = shortcut_sentence(metrics)
-    return [*lines, *_headline(metrics), *([f"warning: {shortcut}"] if shortcut else []), "", *_per_class(metrics), ""]
+    try:
+        metrics = read_json(path, stage="evaluate")
+        shortcut, headline = shortcut_sentence(metrics), _headline(metrics)
+    except ManifestError as error:
+        return [*lines, f"The results cannot be shown: {error.message} ({error.next})", ""]
+    return [*lines, *headline, *([f"warning: {shortcut}"] if shortcut else []), "", *_per_class(metrics), ""]
 
 
 def runs_page(root: Path, *, port: int = 5000) -> str:

@@ -170,6 +170,8 @@ def _stopped(state: ProjectState) -> Iterator[NextStep]:
             why = f": {first}" if first and first != "interrupted" else ""
             what = "was interrupted" if first == "interrupted" else "stopped before it was done"
             again = f" Next: {advice}." if advice and _typed(advice) is None else ""
+            if stage.is_changed:
+                again, advice = " What it reads was changed since: run again.", ""
             back = f" The results of the run before come back by: {state.way_back}" if state.way_back else ""
             yield NextStep("failed", f"{stage.name} {what}{why}.{again}{back}", _typed(advice) or _RUN)
             return

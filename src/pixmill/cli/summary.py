@@ -64,7 +64,7 @@ def summary(state: ProjectState) -> str:
     fault = state.faults.get("model in production")
     champion = state.champion.describe() if state.champion else "no model yet (pixmill promote)"
     lines += [f"  In production: {champion if fault is None else f'unknown ({fault})'}"]
-    lines += [f"  Git: {state.repository.text}", f"  {describe_sizes(state.disk)}"]
+    lines += [f"  Git: {state.repository.text}", *([f"  {describe_sizes(state.disk)}"] if state.disk else [])]
     lines += [f"  Unknown: {part} ({fault})" for part, fault in state.faults.items() if part not in _TOLD]
     return "\n".join(lines).rstrip() + "\n"
 

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 import pytest
 
 from pixmill.serve.bodies import validate
-from pixmill.serve.problems import ProblemError
 from pixmill.serve.scoring_schemas import Inputs
+from pixmill.web.problems import ProblemError
 from tests.serve.conftest import BOUNDARY, Client, picture
 
 pytestmark = pytest.mark.linux

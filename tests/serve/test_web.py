@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pixmill.serve.problems import ProblemError
 from pixmill.serve.web import Rate, Web
 from pixmill.web.fetch import Network, Refused
+from pixmill.web.problems import ProblemError
 
 
 class Clock:

@@ -25,10 +25,10 @@ from pixmill.serve.inbox import Inbox, InboxFullError
 from pixmill.serve.loaded import LoadedModel
 from pixmill.serve.metrics import Metrics
 from pixmill.serve.models import Models
-from pixmill.serve.problems import ProblemError
 from pixmill.serve.settings import MAX_IMAGES, Settings
 from pixmill.serve.web import Web
 from pixmill.web.fetch import Refused
+from pixmill.web.problems import ProblemError
 
 _LOG = logging.getLogger("pixmill.serve")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import fastapi_offline
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Response
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
@@ -20,10 +20,11 @@ from pixmill.serve import api, open_inference, schemas, scoring, scoring_schemas
 from pixmill.serve.admission import Admission, needs_key
 from pixmill.serve.metrics import CONTENT_TYPE, Metrics
 from pixmill.serve.models import Models
-from pixmill.serve.problems import ProblemError, on_http_exception, on_problem, on_unexpected
+from pixmill.serve.problems import on_http_exception, on_problem, on_unexpected
 from pixmill.serve.settings import Settings
 from pixmill.serve.web import Web
 from pixmill.web.fetch import Network
+from pixmill.web.problems import ProblemError, on_gone
 
 _FILES = Path(str(resources.files("pixmill.serve")))
 _SWAGGER = Path(fastapi_offline.__file__).parent / "static"
@@ -77,7 +78,7 @@ def create_app(settings: Settings, models: Models, network: Network | None = Non
     _add_pages(app)
     app.add_exception_handler(ProblemError, on_problem)
     app.add_exception_handler(HTTPException, on_http_exception)
-    app.add_exception_handler(ClientDisconnect, _on_gone)
+    app.add_exception_handler(ClientDisconnect, on_gone)
     app.add_exception_handler(Exception, on_unexpected)
     described = functools.lru_cache(1)(functools.partial(_describe, app, settings))
     app.openapi = lambda: described(models.current.model.labels if models.current else (), models.names)  # type: ignore[method-assign]
@@ -133,11 +134,6 @@ def _add_pages(app: FastAPI) -> None:
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:
         return FileResponse(_FILES / "docs.html")
-
-
-async def _on_gone(request: Request, error: Exception) -> Response:  # noqa: ARG001
-    """Answer nobody: the client has left while it was sending."""
-    return Response(status_code=499)
 
 
 def _describe(app: FastAPI, settings: Settings, labels: tuple[str, ...], names: tuple[str, ...]) -> dict[str, Any]:

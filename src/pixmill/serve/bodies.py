@@ -13,8 +13,8 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from pixmill.serve import schemas
-from pixmill.serve.problems import ProblemError
 from pixmill.serve.settings import MAX_IMAGES
+from pixmill.web.problems import ProblemError
 
 _MOST_MARKS = 100_000
 """Commas, colons and opening brackets in JSON, those in strings included: 16 URLs of 4,096 characters may have so many.

@@ -10,8 +10,8 @@ from starlette.requests import Request
 
 from pixmill.serve import scoring_schemas
 from pixmill.serve.bodies import is_raw, media_type, parse, read_json, too_many, unsupported_type, validate
-from pixmill.serve.problems import ProblemError
 from pixmill.serve.settings import MAX_IMAGES
+from pixmill.web.problems import ProblemError
 
 _MOST_MARKS = 1_000_000
 """Commas and ends of lines in CSV: 20 MiB of base64 in lines of 64 characters have two thirds of them."""

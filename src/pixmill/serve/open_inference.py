@@ -21,8 +21,8 @@ from pixmill.learn.inference import Answer
 from pixmill.serve import schemas, scoring_schemas
 from pixmill.serve.api import InjectedEndpoints
 from pixmill.serve.bodies import media_type, parse, too_many, unsupported_type, validate
-from pixmill.serve.problems import ProblemError
 from pixmill.serve.settings import MAX_IMAGES
+from pixmill.web.problems import ProblemError
 
 router = APIRouter(prefix="/v2")
 

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
 
-from pixmill.serve.problems import MEDIA_TYPE
 from pixmill.serve.settings import MAX_IMAGES
+from pixmill.web.problems import MEDIA_TYPE
 
 LONGEST_KEY = 256
 """Maximum number of characters of a key in JSON."""

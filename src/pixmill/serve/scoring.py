@@ -11,7 +11,7 @@ from pixmill.learn.prediction_reasons import meaning
 from pixmill.serve import schemas, scoring_schemas
 from pixmill.serve.api import InjectedEndpoints
 from pixmill.serve.cells import read_cells, read_instances, read_label_request
-from pixmill.serve.problems import ProblemError
+from pixmill.web.problems import ProblemError
 
 router = APIRouter()
 

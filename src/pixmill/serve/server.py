@@ -12,10 +12,10 @@ import uvicorn
 
 from pixmill.core.errors import PixmillError
 from pixmill.serve.app import create_app
-from pixmill.serve.http_connection import Connection
 from pixmill.serve.models import Models
 from pixmill.serve.settings import Settings
 from pixmill.web.fetch import Network
+from pixmill.web.http_connection import Connection
 
 _IDLE_SECONDS, _GRACE_SECONDS = 5, 25
 """How long a connection may be idle between requests, and how long requests may take to end at SIGTERM."""

@@ -7,8 +7,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
-from pixmill.serve.problems import ProblemError
 from pixmill.web.fetch import Fetched, Fetcher, FetchLimits, Network, Politeness, Refused
+from pixmill.web.problems import ProblemError
 
 _CLIENTS = 10_000
 """Clients whose rate is remembered; those who asked least recently are forgotten first."""

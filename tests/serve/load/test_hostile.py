@@ -77,7 +77,7 @@ def test_who_is_refused_learns_when_to_come_again(server, heavy):
 
 
 HURRIED = """
-import pixmill.serve.http_connection as connection
+import pixmill.web.http_connection as connection
 connection._HEAD_SECONDS, connection._BODY_SECONDS = 2.0, 3.0
 from pixmill.cli import main
 if __name__ == "__main__":

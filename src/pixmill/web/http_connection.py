@@ -4,10 +4,10 @@ import asyncio
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from pixmill.serve.problems import MEDIA_TYPE, problem_bytes
+from pixmill.web.problems import MEDIA_TYPE, problem_bytes
 
-_HEAD_SECONDS, _BODY_SECONDS, _ANSWER_SECONDS = 10.0, 60.0, 120.0
-"""Time for a request's head, for its body, and for its answer to be made and read."""
+_HEAD_SECONDS, _BODY_SECONDS = 10.0, 60.0
+"""Time for a request's head, and for its body."""
 
 _LAST_SECONDS = 2.0
 """Time that a client has to read the last answer. What it still sends is dropped: if the connection were closed at
@@ -29,8 +29,12 @@ class Connection(HttpToolsProtocol):
     """Speak HTTP/1.1 as uvicorn does, and end connections of clients that are too slow, too many or too large.
 
     Uvicorn limits only how long a connection may be idle between requests.
+
+    Attributes:
+        answer_seconds: Time for an answer to be made and read.
     """
 
+    answer_seconds = 120.0
     _deadline: asyncio.TimerHandle | None = None
     _receives = _is_surplus = _has_ended = False
     _head = _chunks = _pending = 0
@@ -98,7 +102,7 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Begin to wait for the answer."""
         self._receives = False
-        self._wait(_ANSWER_SECONDS)
+        self._wait(self.answer_seconds)
         super().on_message_complete()
 
     def on_response_complete(self) -> None:

@@ -81,6 +81,11 @@ class BoundedRequest:
             return
         try:
             await app(self._scope, self._bounded, self._pass_on)
+        except ProblemError as error:
+            # Of the body, where the application leaves it to others.
+            if self._answered:
+                raise
+            await self._answer(error)(self._scope, self._receive, self._pass_on)
         except asyncio.CancelledError:
             # By uvicorn alone, which stops and waits no longer: half an answer stays one.
             if not self._answered:

@@ -1,0 +1,151 @@
+"""The page and what it asks for, as routes of a server for one person."""
+
+import json
+import re
+import secrets
+from collections.abc import Callable
+from importlib import resources
+from typing import Annotated, Any, Protocol
+
+from pydantic import BaseModel, Field, ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from pixmill.core.errors import PixmillError
+from pixmill.review.preview import Previews
+from pixmill.review.review_session import Choice, Session
+from pixmill.web.problems import ProblemError
+
+_STATIC = {"review.css": "text/css", "review.js": "text/javascript"}
+
+_POLICY = (
+    "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+class _Request(BaseModel):
+    """What the page sends for a decision: a case's number, the choices and the reason."""
+
+    case: Annotated[int, Field(ge=0)]
+    choices: Annotated[list[Choice], Field(min_length=1)]
+    why: Annotated[str, Field(max_length=500)]
+
+
+class Shown(Protocol):
+    """What the page shows: :class:`pixmill.review.sitting.Sitting` is one."""
+
+    @property
+    def session(self) -> Session:
+        """The cases and decisions."""
+        ...
+
+    @property
+    def previews(self) -> Previews:
+        """The images."""
+        ...
+
+
+def routes(current: Callable[[], Shown]) -> list[Route]:
+    """Return the routes below the page's address, which ends with a slash.
+
+    Args:
+        current: Returns the review that is shown. It is called for each request but those for the page itself, in a
+            thread of its own; what it raises as :class:`PixmillError` is shown to the person.
+    """
+
+    def tell(act: Callable[[], dict[str, Any]]) -> Response:
+        """Answer with what a call returns, or the error message where it fails."""
+        status = 200
+        try:
+            result = act()
+        except PixmillError as error:
+            status, result = 409, {"error": error.message, "next": error.next}
+        content = json.dumps(result, ensure_ascii=False, allow_nan=False)
+        return Response(content, status, media_type="application/json")
+
+    def overview(request: Request) -> Response:  # noqa: ARG001
+        return tell(lambda: current().session.overview())
+
+    def case(request: Request) -> Response:
+        number = request.path_params["number"]
+        if not re.fullmatch("[0-9]{1,9}", number):
+            raise _not_found()
+
+        def act() -> dict[str, Any]:
+            shown = current()
+            _check(shown.session, int(number))
+            shown.previews.expect(shown.session.next_images(int(number)))
+            return shown.session.case(int(number))
+
+        return tell(act)
+
+    def image(request: Request) -> Response:
+        shown, name = current(), request.path_params["name"]
+        is_known = re.fullmatch("[0-9a-f]{64}", name) and shown.session.knows(name)
+        preview = shown.previews.get(name) if is_known else "unknown"
+        if isinstance(preview, str):
+            raise ProblemError(404, preview)
+        return Response(preview, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+
+    async def decide(request: Request) -> Response:
+        _check_type(request)
+        try:
+            asked = _Request.model_validate_json(await request.body(), strict=True)
+        except ValidationError:
+            raise ProblemError(400, "The decision is malformed.") from None
+
+        def act() -> dict[str, Any]:
+            session = current().session
+            _check(session, asked.case)
+            return session.decide(asked.case, asked.choices, asked.why)
+
+        return await run_in_threadpool(tell, act)
+
+    def undo(request: Request) -> Response:
+        _check_type(request)
+        return tell(lambda: current().session.undo())
+
+    return [
+        Route("/", _page),
+        Route("/static/{name}", _static),
+        Route("/session", overview),
+        Route("/case/{number}", case),
+        Route("/image/{name}", image),
+        Route("/decide", decide, methods=["POST"]),
+        Route("/undo", undo, methods=["POST"]),
+    ]
+
+
+def _page(request: Request) -> Response:  # noqa: ARG001
+    nonce = secrets.token_urlsafe(16)
+    page = (resources.files("pixmill.review") / "page.html").read_text(encoding="utf-8").replace("NONCE", nonce)
+    return HTMLResponse(page, headers={"Content-Security-Policy": _POLICY.format(nonce=nonce)})
+
+
+def _static(request: Request) -> Response:
+    name = request.path_params["name"]
+    if name not in _STATIC:
+        raise _not_found()
+    return Response((resources.files("pixmill.review") / "static" / name).read_bytes(), media_type=_STATIC[name])
+
+
+def _check_type(request: Request) -> None:
+    """Refuse what a form of another page could send.
+
+    Raises:
+        ProblemError: The body is no JSON.
+    """
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise ProblemError(415, "Expected a body of application/json.")
+
+
+def _check(session: Session, number: int) -> None:
+    if number >= len(session.cases):
+        raise _not_found()
+
+
+def _not_found() -> ProblemError:
+    return ProblemError(404, "Not Found.")

@@ -1,0 +1,297 @@
+"""A server for the browser of one person: on 127.0.0.1, opened by an address that works once."""
+
+import asyncio
+import hmac
+import secrets
+import signal
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NoReturn, Self
+
+import uvicorn
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+
+from pixmill.core.errors import PixmillError
+from pixmill.web.address_file import remove_address, write_address
+from pixmill.web.bounded_request import Application, BoundedRequest, Receive, Scope, Send
+from pixmill.web.http_connection import Connection
+from pixmill.web.loopback import wait_for_interrupt
+from pixmill.web.problems import ProblemError, on_gone
+
+_HEADERS = {
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+}
+"""Of every answer, unless the application says otherwise. The address is a secret: it goes to nobody."""
+
+_COOKIE = "pixmill"
+
+_TICKETS = 16
+"""How many unused tickets are good at the same time; further ones replace the oldest."""
+
+_GRACE_SECONDS = 0.3
+"""How long requests may go on when the server ends."""
+
+_JOIN_SECONDS = 5.0
+"""How long to wait for the server's thread, in which the application may still work."""
+
+_IDLE_SECONDS = 60
+"""How long a connection may be idle between requests."""
+
+
+class PrivateServer:
+    """Serve an ASGI application while the ``with`` block lasts.
+
+    A ticket opens it once: its address sets a cookie and leads to the page. Everything lies below a random path, and
+    each request needs the cookie, too. Cookies know no ports: without the path, the browser would show this one to any
+    server on this machine. Refused are other names of this machine (DNS rebinding) and requests from other pages.
+
+    The application finds the path in ``scope["root_path"]``, so its pages should name their parts relatively. It is
+    served from a thread of its own.
+
+    Args:
+        app: The application; ``exception_handlers=HANDLERS`` has it answer as the server does.
+        command: The command that serves it, such as ``pixmill review``.
+        port: The port on 127.0.0.1; 0 takes a free one.
+        address_file: Where to write the address for a second start of the command; default: nowhere.
+        about: What :func:`pixmill.web.address_file.ask_running` is to find there.
+        max_bytes: Maximum size of a request's body.
+
+    Attributes:
+        port: The port that it listens on.
+        origin: The address without a path.
+
+    Raises:
+        PixmillError: The port is taken.
+    """
+
+    def __init__(
+        self,
+        app: Application,
+        *,
+        command: str,
+        port: int = 0,
+        address_file: Path | None = None,
+        about: Mapping[str, Any] | None = None,
+        max_bytes: int = 1 << 20,
+    ) -> None:
+        self._listener = _listen(port, command)
+        self.port: int = self._listener.getsockname()[1]
+        self.origin = f"http://127.0.0.1:{self.port}"
+        self._gate = _Gate(app, self.port, command, max_bytes)
+        self._address_file, self._about = address_file, dict(about or {})
+        config = uvicorn.Config(
+            self._gate,
+            http=_Connection,
+            ws="none",
+            log_config=None,
+            log_level="error",  # What is no HTTP is no news.
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=_IDLE_SECONDS,
+            timeout_graceful_shutdown=1,
+            loop="asyncio",
+            lifespan="on",
+        )
+        self._server = _Server(config)
+        self._thread = threading.Thread(
+            target=self._server.run, args=([self._listener],), name="private-server", daemon=True
+        )
+
+    def __enter__(self) -> Self:
+        if self._address_file is not None:
+            write_address(self._address_file, port=self.port, secret=self._gate.secret, about=self._about)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._address_file is not None:
+            remove_address(self._address_file, secret=self._gate.secret)
+        self._server.should_exit = True
+        self._thread.join(_JOIN_SECONDS)
+        self._listener.close()
+
+    def new_address(self) -> str:
+        """Return an address that opens the page once."""
+        return f"{self.origin}/?ticket={self._gate.new_ticket()}"
+
+
+def wait_for_end(meanwhile: Callable[[], None] = lambda: None) -> NoReturn:
+    """Wait until Ctrl-C or SIGTERM, in the main thread.
+
+    Args:
+        meanwhile: Called every half second; default: nothing.
+
+    Raises:
+        KeyboardInterrupt: One of them came.
+    """
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        wait_for_interrupt(meanwhile)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class _Gate:
+    """Let requests pass that have the key and the cookie, and trade tickets for them."""
+
+    def __init__(self, app: Application, port: int, command: str, max_bytes: int) -> None:
+        self.secret = secrets.token_urlsafe(32)
+        self._app, self._port, self._command, self._max_bytes = app, port, command, max_bytes
+        self._root = f"/{secrets.token_urlsafe(24)}"
+        self._cookie = secrets.token_urlsafe(32)
+        self._tickets: deque[str] = deque(maxlen=_TICKETS)
+        self._lock = threading.Lock()
+
+    def new_ticket(self) -> str:
+        """Return a word that is good once."""
+        ticket = secrets.token_urlsafe(24)
+        with self._lock:
+            self._tickets.append(ticket)
+        return ticket
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        request = BoundedRequest(scope, receive, send, max_bytes=self._max_bytes, headers=_HEADERS, answer=_answer)
+        try:
+            app, refusal = self._admit(Request(scope)), None
+        except ProblemError as error:
+            app, refusal = self._app, error
+        await request.run(app, refusal)
+
+    def _admit(self, request: Request) -> Application:
+        """Return what answers a request.
+
+        Raises:
+            ProblemError: It is refused.
+        """
+        hosts = request.headers.getlist("host")
+        if hosts not in ([f"127.0.0.1:{self._port}"], [f"localhost:{self._port}"]):
+            raise ProblemError(421, "This server does not answer to that name.")
+        path, method = request.scope["path"], request.method
+        # From wherever its link was followed: whoever knows a ticket may enter.
+        if path == "/" and method == "GET" and self._takes(request.query_params.get("ticket", "")):
+            return self._entrance()
+        is_reading = method in ("GET", "HEAD")
+        origin = request.headers.get("origin")
+        if request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+            raise ProblemError(403, "Pages of other sites may not use this server.")
+        if path == "/ticket" and method == "POST" and origin is None:
+            if not _equal(request.headers.get("authorization", ""), f"Bearer {self.secret}"):
+                raise self._closed()
+            return PlainTextResponse(f"http://127.0.0.1:{self._port}/?ticket={self.new_ticket()}\n")
+        if (origin is not None or not is_reading) and origin != f"http://{hosts[0]}":
+            raise ProblemError(403, "Pages of other sites may not use this server.")
+        is_within = _equal(path[: len(self._root) + 1], f"{self._root}/")
+        if not is_within or not self._has_cookie(request.headers.getlist("cookie")):
+            raise self._closed()
+        request.scope["root_path"] = self._root
+        return self._app
+
+    def _takes(self, given: str) -> bool:
+        """Tell whether a ticket is good, which it is once."""
+        with self._lock:
+            found = [ticket for ticket in self._tickets if _equal(given, ticket)]
+            for ticket in found:
+                self._tickets.remove(ticket)
+        return bool(found)
+
+    def _entrance(self) -> Response:
+        """Return a page that sets the cookie and leads on.
+
+        A redirection would be followed without the cookie where the link stands on another site's page, such as a
+        terminal in a browser.
+        """
+        response = HTMLResponse(
+            f'<!doctype html><html lang="en"><title>Pixmill</title><meta http-equiv="refresh" content="0; '
+            f'url={self._root}/"><p><a href="{self._root}/">Continue</a></p></html>'
+        )
+        response.set_cookie(_COOKIE, self._cookie, path=f"{self._root}/", httponly=True, samesite="strict")
+        return response
+
+    def _has_cookie(self, headers: list[str]) -> bool:
+        pairs = (part.strip().partition("=") for header in headers for part in header.split(";"))
+        return any(name == _COOKIE and _equal(value, self._cookie) for name, _, value in pairs)
+
+    def _closed(self) -> ProblemError:
+        return ProblemError(
+            403, f"This page opens by an address that works once. For a new one, run again: {self._command}"
+        )
+
+
+class _Connection(Connection):
+    """A connection on which an answer may be a stream of events, as long as its page is open."""
+
+    answer_seconds = 30 * 86_400.0
+
+
+class _Server(uvicorn.Server):
+    """End soon, whatever clients do."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        if tasks := {*self.server_state.tasks}:
+            await asyncio.wait(tasks, timeout=_GRACE_SECONDS)
+        # Streams end by it, and so does the wait for slow readers.
+        for connection in [*self.server_state.connections]:
+            connection.transport.abort()
+        await super().shutdown(sockets)
+
+
+def _listen(port: int, command: str) -> socket.socket:
+    """Return a socket that listens: what connects before the server's thread runs, waits."""
+    # With its protocol named, asyncio sends without delay (TCP_NODELAY).
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        listener.listen(128)  # A browser opens its connections all at once.
+    except OSError as error:
+        listener.close()
+        raise PixmillError(f"{command} cannot use port {port}: {error.strerror}", next=f"{command} --port 0") from error
+    return listener
+
+
+def _answer(problem: ProblemError) -> Response:
+    return PlainTextResponse(f"{problem.detail}\n", problem.status, problem.headers)
+
+
+async def _on_problem(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    assert isinstance(error, ProblemError)
+    return _answer(error)
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    assert isinstance(error, HTTPException)
+    return _answer(ProblemError(error.status_code, f"{error.detail}.", error.headers))
+
+
+HANDLERS: dict[Any, Callable[[Request, Exception], Any]] = {
+    ProblemError: _on_problem,
+    HTTPException: _on_http_exception,
+    ClientDisconnect: on_gone,
+}
+"""Answers in plain text to what routes raise."""
+
+
+def _equal(given: str, secret: str) -> bool:
+    return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), secret.encode())

@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import http.client
 import io
 import json
 import os
@@ -13,7 +12,6 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 import pandas as pd
@@ -27,6 +25,8 @@ from pixmill.evaluate.labels import LABELS
 from pixmill.evaluate.predictions import predictions_schema
 from pixmill.review.material import ReviewData, load_material
 from pixmill.review.review_file import ReviewFile
+from pixmill.web.address_file import ask_running
+from tests.visitor import Visitor
 
 CLASSES = ("coat", "dress", "shoe")
 
@@ -206,24 +206,37 @@ class Review:
             text=True,
         )
         self.pid = self._process.pid
+        self._visitor: Visitor | None = None
+        self._root = root
         self.first = self.next()
-        self.address = next(iter(re.findall(r"http://127\.0\.0\.1:\d+/\S+/", self.first)), "")
+        self.address = next(iter(re.findall(r"http://127\.0\.0\.1:\d+/\S+", self.first)), "")
 
     def next(self) -> str:
         """Return the next line that it says."""
         assert self._process.stderr is not None
         return self._process.stderr.readline()
 
+    def new_address(self) -> str:
+        """Return another address that opens the page once."""
+        path = self._root / ".pixmill/review/address.json"
+        address = ask_running(path, json.loads(path.read_text())["about"])
+        assert address is not None
+        return address
+
+    @property
+    def visitor(self) -> Visitor:
+        """Who has entered by the address that was printed."""
+        if self._visitor is None:
+            self._visitor = Visitor(self.address)
+        return self._visitor
+
     def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
         """Return what the server tells its page, which sends what is given as JSON."""
-        parts = urlsplit(self.address)
-        headers = {"Origin": f"http://{parts.netloc}", "Content-Type": "application/json"}
-        content = None if body is None else json.dumps(body)
-        with contextlib.closing(http.client.HTTPConnection(parts.netloc, timeout=60)) as connection:
-            connection.request("GET" if body is None else "POST", parts.path + path, content, headers)
-            answer = connection.getresponse()
-            assert answer.status == 200
-            return json.loads(answer.read())
+        if body is None:
+            return self.visitor.told(path)
+        status, told = self.visitor.post(path, body)
+        assert status == 200, told
+        return told
 
     def cases(self) -> list[dict[str, Any]]:
         """Return the cases that the page shows."""
@@ -232,6 +245,10 @@ class Review:
     def decide(self, case: int, name: str, verb: str, label: str = "") -> None:
         """Decide on an image of a case."""
         self.ask("decide", {"case": case, "why": "", "choices": [{"id": name, "verb": verb, "label": label}]})
+
+    def wait(self) -> int:
+        """Wait until it ends by itself, and return the exit code."""
+        return self._process.wait(timeout=120)
 
     def end(self) -> tuple[int, str]:
         """Press Ctrl-C, and return the exit code and what was said."""

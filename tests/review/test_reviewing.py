@@ -1,33 +1,25 @@
 """The command finds its tables, opens a browser, ends at Ctrl-C and says what comes next."""
 
 import getpass
-import http.client
+import os
+import signal
 import subprocess
 import time
-from urllib.parse import urlsplit
 
 import psutil
 import pytest
 
 from pixmill.cli import main
 from pixmill.core.errors import PixmillError
-from pixmill.review.reviewing import default_name, review
+from pixmill.review.reviewing import review
+from pixmill.review.sitting import default_name
 from pixmill.serve.correction import correction_of
 from pixmill.serve.inbox import Inbox
 from tests.compare.evaluated import start
 from tests.compare.projects import record
 from tests.review.conftest import jpeg
 from tests.version_control import commit, git
-
-
-def ask(address):
-    parts = urlsplit(address)
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=60)
-    connection.request("GET", parts.path)
-    answer = connection.getresponse()
-    answer.read()
-    connection.close()
-    return answer
+from tests.visitor import Visitor
 
 
 @pytest.fixture
@@ -41,13 +33,47 @@ def doubtful(project):
 def test_it_serves_until_ctrl_c_and_leaves_no_process(doubtful, begin):
     sitting = begin(doubtful.root, "--no-open")
     assert sitting.first.startswith("1 case to review at http://127.0.0.1:")
-    assert ask(sitting.address).status == 200
-    assert ask(sitting.address + f"image/{next(iter(doubtful.rows))}").status == 200
+    assert sitting.visitor.ask("")[0] == 200
+    assert sitting.visitor.ask(f"image/{next(iter(doubtful.rows))}")[0] == 200
     children = psutil.Process(sitting.pid).children(recursive=True)
     code, told = sitting.end()
     assert (code, told.splitlines()[1:]) == (0, ["", "0 decisions written to review.csv."])
     _, alive = psutil.wait_procs(children, timeout=60)
     assert alive == []
+    assert not (doubtful.root / ".pixmill/review/address.json").exists()
+
+
+def test_sigterm_ends_it_as_ctrl_c_does(doubtful, begin):
+    sitting = begin(doubtful.root, "--no-open")
+    name = next(iter(doubtful.rows))
+    sitting.decide(0, name, "keep")
+    children = psutil.Process(sitting.pid).children(recursive=True)
+    began = time.monotonic()
+    os.kill(sitting.pid, signal.SIGTERM)
+    code, told = sitting.end()
+    assert time.monotonic() - began < 3
+    assert (code, told.splitlines()[1:]) == (0, ["", "1 decision written to review.csv.", "Next: dvc repro"])
+    _, alive = psutil.wait_procs(children, timeout=60)
+    assert alive == []
+
+
+def test_a_second_start_opens_the_page_of_the_first(doubtful, begin):
+    sitting = begin(doubtful.root, "--no-open")
+    again = begin(doubtful.root, "--no-open")
+    assert again.first.startswith("The review runs already, at http://127.0.0.1:")
+    assert again.wait() == 0
+    assert again.visitor.key == sitting.visitor.key
+    assert again.visitor.told("session")["total"] == 1
+
+
+def test_other_options_or_newer_tables_get_a_page_of_their_own(doubtful, begin):
+    first = begin(doubtful.root, "--no-open")
+    other = begin(doubtful.root, "--no-open", "--only", "dropped")
+    assert other.first.startswith("1 case to review at ")
+    other.end()
+    doubtful.write()
+    newer = begin(doubtful.root, "--no-open")
+    assert newer.visitor.port != first.visitor.port
 
 
 def test_it_opens_a_browser_with_a_ticket(doubtful, begin, tmp_path):
@@ -60,9 +86,10 @@ def test_it_opens_a_browser_with_a_ticket(doubtful, begin, tmp_path):
     while not seen.exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     ticket = seen.read_text().strip()
-    assert urlsplit(ticket).path.startswith("/enter/")
-    assert ask(ticket).headers["Location"] == urlsplit(sitting.address).path
-    assert ask(ticket).status == 404
+    assert ticket != sitting.address
+    assert Visitor(ticket).key == sitting.visitor.key
+    with pytest.raises(AssertionError, match=r"works once\. For a new one, run again: pixmill review"):
+        Visitor(ticket)
 
 
 def test_what_is_missing_is_told_with_the_command(doubtful, monkeypatch, capsys):

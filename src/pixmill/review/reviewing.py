@@ -3,8 +3,6 @@
 import webbrowser
 from pathlib import Path
 
-from starlette.applications import Starlette
-
 from pixmill.core.errors import PixmillError
 from pixmill.core.params import Params
 from pixmill.core.progress import announce
@@ -15,7 +13,7 @@ from pixmill.review.page_routes import routes
 from pixmill.review.sitting import Sitting, manifest_file, say_skipped, time_stamp
 from pixmill.serve.inbox import Inbox
 from pixmill.web.address_file import ask_running
-from pixmill.web.private_server import HANDLERS, PrivateServer, wait_for_end
+from pixmill.web.private_server import PrivateServer, make_app, wait_for_end
 
 
 def review(
@@ -66,8 +64,7 @@ def review(
         announce("\n".join(sitting.remarks))
     if not sitting.cases:
         return
-    app = Starlette(routes=routes(lambda: sitting), exception_handlers=HANDLERS)
-    app.router.redirect_slashes = False
+    app = make_app(routes(lambda: sitting))
     server = PrivateServer(app, command="pixmill review", port=port, address_file=address_file, about=about)
     try:
         with server, sitting:

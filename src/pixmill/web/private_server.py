@@ -7,14 +7,16 @@ import signal
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
 import uvicorn
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute
 
 from pixmill.core.errors import PixmillError
 from pixmill.web.address_file import remove_address, write_address
@@ -60,7 +62,7 @@ class PrivateServer:
     served from a thread of its own.
 
     Args:
-        app: The application; ``exception_handlers=HANDLERS`` has it answer as the server does.
+        app: The application, such as :func:`make_app` returns.
         command: The command that serves it, such as ``pixmill review``.
         port: The port on 127.0.0.1; 0 takes a free one.
         address_file: Where to write the address for a second start of the command; default: nowhere.
@@ -285,12 +287,25 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:  #
     return _answer(ProblemError(error.status_code, f"{error.detail}.", error.headers))
 
 
+async def _on_message(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    assert isinstance(error, PixmillError)
+    return _answer(ProblemError(409, error.message))
+
+
 HANDLERS: dict[Any, Callable[[Request, Exception], Any]] = {
     ProblemError: _on_problem,
     HTTPException: _on_http_exception,
+    PixmillError: _on_message,
     ClientDisconnect: on_gone,
 }
 """Answers in plain text to what routes raise."""
+
+
+def make_app(routes: Sequence[BaseRoute]) -> Starlette:
+    """Return an application of these routes, which answers errors in plain text."""
+    app = Starlette(routes=routes, exception_handlers=HANDLERS)
+    app.router.redirect_slashes = False
+    return app
 
 
 def _equal(given: str, secret: str) -> bool:

@@ -1,0 +1,223 @@
+"""The page's routes tell of cases and images, and take decisions that the page can make, and no others."""
+
+import json
+import re
+import threading
+from types import SimpleNamespace
+
+import pytest
+from starlette.routing import Mount
+
+from pixmill.compute import RowLimits
+from pixmill.core.errors import DataError
+from pixmill.review.doubts import find_doubts
+from pixmill.review.page_routes import routes
+from pixmill.review.preview import ImageFile, Previews
+from pixmill.review.review_session import Session
+from pixmill.web.private_server import PrivateServer, make_app
+from tests.review.conftest import CLASSES, Project
+from tests.visitor import Visitor
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    project = Project(tmp_path_factory.mktemp("project"))
+    names = project.add("coat"), project.add("dress"), project.add("coat", reason="too_small")
+    project.link(*names[:2])
+    material = project.material()
+    session = Session(material, find_doubts(material), project.ledger(material), classes=CLASSES, by="mk")
+
+    def source(name):
+        return ImageFile(name, project.root / "artifacts/scrape" / project.rows[name]["path"], 10**6)
+
+    previews = Previews(source, limits=RowLimits(20, 1 << 30), workers=1)
+    shown = SimpleNamespace(session=session, previews=previews)
+    with (
+        previews,
+        PrivateServer(make_app(routes(lambda: shown)), command="x") as server,
+    ):
+        yield project, Visitor(server.new_address()), names
+
+
+@pytest.fixture
+def project(made):
+    made[0].review.unlink(missing_ok=True)
+    return made[0]
+
+
+@pytest.fixture
+def client(made, project):
+    return made[1]
+
+
+@pytest.fixture
+def names(made):
+    return made[2]
+
+
+def choice(*names, verb="drop", case=0, why="", **more):
+    return {"case": case, "why": why, "choices": [{"id": name, "verb": verb, **more} for name in names]}
+
+
+def test_the_page_comes_with_a_policy_that_lets_nothing_else_in(client):
+    status, headers, page = client.ask("")
+    assert status == 200
+    policy = headers["Content-Security-Policy"]
+    nonce = re.search("script-src 'nonce-([^']+)'", policy)[1]
+    assert policy.startswith("default-src 'none'; ")
+    assert "unsafe" not in policy
+    assert page.decode().count(f'nonce="{nonce}"') == 2
+    assert "NONCE" not in page.decode()
+    assert not re.search(r'\son\w+="|style="', page.decode())
+    assert nonce not in client.ask("")[1]["Content-Security-Policy"]
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Cache-Control"] == "no-store"
+    assert "Set-Cookie" not in headers
+    for path, kind in (("static/review.css", "text/css"), ("static/review.js", "text/javascript")):
+        status, headers, _ = client.ask(path)
+        assert (status, headers.get_content_type()) == (200, kind)
+
+
+def test_cases_and_images_are_told(client, names):
+    assert client.told("session")["total"] == 2
+    assert {image["id"] for image in client.told("case/0")["images"]} == set(names[:2])
+    status, headers, body = client.ask(f"image/{names[2]}")
+    assert (status, headers["Content-Type"], body[:3]) == (200, "image/jpeg", b"\xff\xd8\xff")
+
+
+def test_a_decision_is_written_and_undone(client, project, names):
+    status, told = client.post("decide", choice(*names[:2], why='said "no", twice\nmore'))
+    assert (status, told["complete"]) == (200, True)
+    assert project.lines() == [f'{name},drop,,mk,"said ""no"", twice more"' for name in sorted(names[:2])]
+    status, told = client.post("decide", choice(names[2], verb="relabel", case=1, label="shoe"))
+    assert (status, told["next"]) == (200, None)
+    for _ in range(2):
+        assert client.post("undo", {})[0] == 200
+    assert project.lines() == []
+
+
+def test_what_a_person_must_know_is_told(client, project, names):
+    project.review.write_text("image,decision,label,by,why\nnonsense\n")
+    status, told = client.post("decide", choice(names[0]))
+    assert status == 409
+    assert told["error"].startswith("review.csv, line 2: ")
+    assert told["next"].startswith("edit line 2")
+    assert project.lines() == ["nonsense"]
+    status, _, body = client.ask("case/0")
+    assert (status, "line 2" in json.loads(body)["error"]) == (409, True)
+
+
+def test_a_form_of_another_page_is_refused(client, project, names):
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data", None):
+        assert client.post("decide", choice(names[0]), Content_Type=kind)[0] == 415
+    assert not project.review.exists()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "image/../../../../review.csv",
+        "image/%2e%2e%2freview.csv",
+        "image/" + "0" * 64,
+        "image/" + "A" * 64,
+        "image/",
+        "static/../page.html",
+        "static/../server.py",
+        "static/",
+        "page.html",
+        "case/-1",
+        "case/2",
+        "case/1e0",
+        "case/" + "9" * 9,
+        "case/" + "9" * 30,
+        "session/",
+    ],
+)
+def test_no_path_of_a_request_reaches_the_disk(client, path):
+    assert client.ask(path)[0] == 404
+
+
+GOOD = choice("0" * 64)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        *(
+            json.dumps(body).encode()
+            for body in (
+                {**GOOD, "case": "0"},
+                {**GOOD, "case": True},
+                {**GOOD, "case": -1},
+                {**GOOD, "case": 1.5},
+                {**GOOD, "why": None},
+                {**GOOD, "why": "x" * 501},
+                {**GOOD, "choices": []},
+                {**GOOD, "choices": "keep"},
+                {**GOOD, "choices": [{"id": 1, "verb": "keep"}]},
+                {**GOOD, "choices": [{"id": "x", "verb": ["keep"]}]},
+                {**GOOD, "choices": [{"id": "x", "verb": "keep", "label": 1}]},
+                {key: value for key, value in GOOD.items() if key != "why"},
+            )
+        ),
+    ],
+)
+def test_a_request_that_the_page_does_not_make_is_refused(client, project, body):
+    assert client.ask("decide", "POST", body)[0] == 400
+    assert not project.review.exists()
+
+
+def test_a_case_that_is_not_there_is_refused(client):
+    assert client.post("decide", {**GOOD, "case": 2})[0] == 404
+    assert client.post("burn", GOOD)[0] == 404
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "TRACE"])
+def test_other_methods_are_unknown(client, method):
+    assert client.ask("case/0", method, b"{}")[0] == 405
+    assert client.ask("decide")[0] == 405
+
+
+def test_people_who_decide_at_once_lose_nothing(client, project, names):
+    done = []
+
+    def press(name, case):
+        for verb in ("keep", "drop", "keep", "drop"):
+            done.append(client.post("decide", choice(name, verb=verb, case=case))[0])
+
+    threads = [threading.Thread(target=press, args=asked) for asked in zip(names, (0, 0, 1), strict=True)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert done == [200] * 12
+    assert project.lines() == [f"{name},drop,,mk," for name in sorted(names)]
+
+
+def test_it_may_lie_below_another_page_and_be_made_anew():
+    made = []
+
+    def current():
+        if not made:
+            raise DataError("the tables are being written", next="wait")
+        return made[-1]
+
+    overviews = [SimpleNamespace(session=SimpleNamespace(overview=lambda n=n: {"n": n})) for n in range(2)]
+    with PrivateServer(make_app([Mount("/review", routes=routes(current))]), command="x") as server:
+        client = Visitor(server.new_address())
+        assert b"<title>Review" in client.ask("review/")[2]
+        assert client.ask("review/static/review.js")[0] == 200
+        status, _, body = client.ask("review/session")
+        assert (status, json.loads(body)) == (409, {"error": "the tables are being written", "next": "wait"})
+        assert client.ask(f"review/image/{'0' * 64}")[::2] == (409, b"the tables are being written\n")
+        for overview in overviews:
+            made.append(overview)
+            assert client.told("review/session") == overview.session.overview()
+        assert client.ask("session")[0] == 404

@@ -13,16 +13,13 @@ import pytest
 
 from pixmill.cli import main
 from pixmill.core.workspace import Workspace
-from pixmill.review import reviewing
-from pixmill.review.decision_log import DecisionLog
-from pixmill.review.feedback import InboxLedger, WithInbox, sort_feedback
-from pixmill.review.material import load_material
 from pixmill.review.restoring import restore
+from pixmill.review.review_session import Choice
 from pixmill.review.reviewing import review
+from pixmill.review.sitting import Sitting
 from pixmill.serve.correction import correction_of
 from pixmill.serve.inbox import Inbox
-from pixmill.validate.decisions import Decision
-from tests.review.conftest import CLASSES, Project, Review, jpeg
+from tests.review.conftest import Project, Review, jpeg
 
 pytestmark = pytest.mark.slow
 
@@ -226,21 +223,16 @@ def test_a_killed_review_loses_nothing(committed, tmp_path, monkeypatch, capsys)
 
 def test_data_is_added_once_where_the_reviewer_pauses(committed, tmp_path, monkeypatch):
     project = copied(committed, tmp_path)
-    inbox, material = Inbox(project.root / "inbox"), load_material(project.root)
-    feedback, journal = (
-        sort_feedback(inbox.entries()[0], material, project.root / "data"),
-        DecisionLog(inbox, project.root),
-    )
-    images = WithInbox(material, feedback, CLASSES)
-    desk = InboxLedger(project.ledger(material), feedback, images, project.root / "data", journal)
-    for name in ACCEPTED[:2]:
-        desk.change({name: Decision(0, name, "keep", "", "mk", "")})
-    pauses, record = reviewing._Pauses(desk, project.root), project.root / "data.dvc"
-    pauses.look()
+    sitting = Sitting(Workspace(project.root, project.root), project.params(), by="mk", only="feedback")
+    record = project.root / "data.dvc"
+    for number in range(2):
+        (image,) = sitting.session.case(number)["images"]
+        sitting.session.decide(number, [Choice(image["id"], "keep")], "")
+    sitting.look()
     assert "nfiles: 4" in record.read_text()
-    monkeypatch.setattr(reviewing, "_PAUSE", 0.0)
-    pauses.look()
+    monkeypatch.setattr("pixmill.review.sitting._PAUSE", 0.0)
+    sitting.look()
     assert "nfiles: 6" in record.read_text()
     record.unlink()
-    pauses.look()
+    sitting.look()
     assert not record.exists()  # DVC has seen it all.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 
 _TAIL = 30
+
+_WIDE = re.compile(r'class="(?:gallery|few|spreads|meetings|gate|parallel|runs|class)[ "]|<div class="sheet"')
+"""What needs the whole width of a page: galleries, and tables with sentences in them."""
+
+_MOST_COLUMNS, _MOST_CHARTS = 7, 2
+"""Of tables and charts that half of a wide page can show."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +79,44 @@ def render_page(package: str, template: str, *, script: str | None = None, **con
     environment.globals["script_digest"] = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
     environment.filters["percent"] = lambda value: f"{100 * value:.1f} %"
     environment.filters["shorten"] = shorten
+    environment.filters["in_columns"] = lambda content: in_columns(str(content))  # which is escaped already
     environment.filters["count"] = lambda value, *noun: count(value, *noun) if noun else f"{value:,}"
     return environment.get_template(template).render(**content)
+
+
+def in_columns(content: str, level: int = 2) -> str:
+    """Return the content of a page with neighbouring parts that need little width put together.
+
+    On a wide screen these stand in two columns. A part begins with a heading at the start of a line. Of a part that
+    needs the whole width, those below headings of the third level are looked at likewise.
+
+    Args:
+        content: Markup.
+        level: Of the headings.
+    """
+    start, *parts = re.split(rf"^(?=<h{level}[ >])", content, flags=re.MULTILINE)
+    if level == 3:
+        heading, end, text = start.partition("</h2>")
+        start, parts = heading + end, [text, *parts] if text.strip() else parts
+    made, narrow = [start], list[str]()
+    for part in (*parts, None):
+        if part is not None and not _is_wide(part):
+            narrow.append(part)
+            continue
+        if len(narrow) > 1:
+            made += ['<div class="columns">\n', *(f"<div>\n{each}</div>\n" for each in narrow), "</div>\n"]
+        else:
+            made += narrow
+        narrow = []
+        if part is not None:
+            made.append(in_columns(part, level=3) if level == 2 else part)
+    return "".join(made)
+
+
+def _is_wide(part: str) -> bool:
+    heads = re.findall("<thead>.*?</thead>", part, re.DOTALL)
+    columns = max((row.count("<th ") for head in heads for row in head.split("</tr>")), default=0)
+    return bool(_WIDE.search(part)) or columns > _MOST_COLUMNS or part.count("<figcaption>") > _MOST_CHARTS
 
 
 def shorten(text: str, limit: int = 90) -> str:

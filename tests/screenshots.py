@@ -35,7 +35,10 @@ return seen.length > 0 && seen.every(each => each.naturalWidth > 0);
 
 _FROM_MATRIX_TO_ERRORS = """
 const matrix = document.querySelector(".matrix").closest(".scroll");
-while (matrix.nextElementSibling.id !== "mistakes") matrix.nextElementSibling.remove();
+for (let last = matrix; last.nextElementSibling?.id !== "mistakes";) {
+  if (last.nextElementSibling) last.nextElementSibling.remove();
+  else last = last.parentElement;
+}
 matrix.previousElementSibling.scrollIntoView();
 """
 

@@ -23,6 +23,9 @@ _TAIL = 30
 _WIDE = re.compile(r'class="(?:gallery|few|spreads|meetings|gate|parallel|runs|class)[ "]|<div class="sheet"')
 """What needs the whole width of a page: galleries, and tables with sentences in them."""
 
+_OPENS, _CLOSES = re.compile("<(?:div|section|details)[ >]"), re.compile("</(?:div|section|details)>")
+"""Elements in which headings lie."""
+
 _MOST_COLUMNS, _MOST_CHARTS = 7, 2
 """Of tables and charts that half of a wide page can show."""
 
@@ -87,14 +90,14 @@ def render_page(package: str, template: str, *, script: str | None = None, **con
 def in_columns(content: str, level: int = 2) -> str:
     """Return the content of a page with neighbouring parts that need little width put together.
 
-    On a wide screen these stand in two columns. A part begins with a heading at the start of a line. Of a part that
-    needs the whole width, those below headings of the third level are looked at likewise.
+    On a wide screen these stand in two columns. A part begins with a heading that lies in no other element. Of a part
+    that needs the whole width, those below headings of the third level are looked at likewise.
 
     Args:
         content: Markup.
         level: Of the headings.
     """
-    start, *parts = re.split(rf"^(?=<h{level}[ >])", content, flags=re.MULTILINE)
+    start, *parts = _split(content, level)
     if level == 3:
         heading, end, text = start.partition("</h2>")
         start, parts = heading + end, [text, *parts] if text.strip() else parts
@@ -111,6 +114,18 @@ def in_columns(content: str, level: int = 2) -> str:
         if part is not None:
             made.append(in_columns(part, level=3) if level == 2 else part)
     return "".join(made)
+
+
+def _split(content: str, level: int) -> list[str]:
+    """Return what comes before the first heading of a level, and each heading with what follows."""
+    parts, depth = [""], 1  # The first part is what comes before, even if that is nothing.
+    for piece in re.split(rf"(?=<h{level}[ >])", content):
+        if depth:
+            parts[-1] += piece
+        else:
+            parts.append(piece)
+        depth = len(_OPENS.findall(parts[-1])) - len(_CLOSES.findall(parts[-1]))
+    return parts
 
 
 def _is_wide(part: str) -> bool:

@@ -13,12 +13,13 @@ What is decided:
 - ``decision_log``: what was decided and no commit holds yet, kept with the inbox; ``examining`` finds what of it has
   vanished, ``restoring`` puts it back
 - ``review_session``: cases and decisions, as the page is told of them
+- ``sitting``: all that a review holds while it lasts, and its end
 
 The page:
 
 - ``preview``: images, decoded under guard and encoded anew
-- ``page_server``: the page, for one browser only
-- ``reviewing``: all of it as one function
+- ``page_routes``: the page and what it asks for, as routes of a server
+- ``reviewing``: all of it as one function, with a server of its own
 
 The package itself imports nothing: the processes that decode images import it too, and a person waits for them.
 """

@@ -1,1 +1,9 @@
-"""The web: fetching, the browser, and the bundled shop."""
+"""The web: fetching, the browser, the bundled shop, and servers.
+
+- ``fetch``: fetches from the internet, guarded
+- ``browser``: a browser that a network confines
+- ``shop``: the bundled shop
+- ``loopback``: HTTP on this machine alone, for anybody on it
+- ``private_server``: pages for one browser; ``address_file`` tells a second start of the command of the first
+- ``bounded_request``, ``http_connection``, ``problems``: what the private server and ``pixmill.serve`` share
+"""

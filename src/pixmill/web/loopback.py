@@ -24,7 +24,6 @@ class LoopbackServer(ThreadingHTTPServer):
 
     Attributes:
         port: The port that it listens on.
-        lock: For what requests share.
 
     Raises:
         OSError: The port is taken.
@@ -36,7 +35,6 @@ class LoopbackServer(ThreadingHTTPServer):
     def __init__(self, port: int, handler: type[BaseHTTPRequestHandler]) -> None:
         super().__init__(("127.0.0.1", port), handler)
         self.port = self.server_port
-        self.lock = threading.Lock()
         self._thread = threading.Thread(target=self.serve_forever, args=(_LOOK_SECONDS,), daemon=True)
 
     def __enter__(self) -> Self:

@@ -29,7 +29,7 @@ All exceptions of Pixmill; those not defined here name their module::
     ├── UndecodableError                bytes are not a usable image (images.verified_reading)
     ├── ServiceFullError                as many rows wait as may (compute.scheduler)
     ├── RemoteError                     the traceback of an exception in a worker, as its cause (compute.worker)
-    ├── ProblemError                    the answer to a request that is refused, by RFC 9457 (serve.problems)
+    ├── ProblemError                    the answer to a request that is refused, by RFC 9457 (web.problems)
     ├── Abandoned                       a callback ends a training for good (train.callback)
     ├── StoppedError                    a search ends since the run does (scrape.collection.access)
     ├── MalformedError                  a file of a revision is malformed (state.documents)

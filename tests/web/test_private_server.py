@@ -239,6 +239,20 @@ def test_a_port_that_is_taken_is_told(client):
         PrivateServer(application(), command="pixmill look", port=client.port)
 
 
+def test_an_application_that_does_not_start_is_a_defect(tmp_path, capfd):
+    @contextlib.asynccontextmanager
+    async def broken(app):
+        raise ValueError(f"{app.state} broken")
+        yield
+
+    app, file = application(), tmp_path / "address.json"
+    app.router.lifespan_context = broken
+    with pytest.raises(RuntimeError, match="did not start"):
+        PrivateServer(app, command="x", address_file=file).__enter__()
+    assert "broken" in capfd.readouterr().err
+    assert not file.exists()
+
+
 def test_slow_clients_and_slow_answers_keep_nobody_waiting(client):
     with contextlib.ExitStack() as stack:
         for number in range(50):  # Half a head each, then half a body.

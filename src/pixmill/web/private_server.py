@@ -6,6 +6,7 @@ import secrets
 import signal
 import socket
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -43,6 +44,9 @@ _TICKETS = 16
 
 _GRACE_SECONDS = 0.3
 """How long requests may go on when the server ends."""
+
+_LOOK_SECONDS = 0.005
+"""How often to look whether the server has started."""
 
 _JOIN_SECONDS = 5.0
 """How long to wait for the server's thread, in which the application may still work."""
@@ -112,9 +116,13 @@ class PrivateServer:
         )
 
     def __enter__(self) -> Self:
+        self._thread.start()
+        while not self._server.started:
+            if not self._thread.is_alive():
+                raise RuntimeError("the application did not start; what failed is logged above")
+            time.sleep(_LOOK_SECONDS)
         if self._address_file is not None:
             write_address(self._address_file, port=self.port, secret=self._gate.secret, about=self._about)
-        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:

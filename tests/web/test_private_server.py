@@ -68,6 +68,14 @@ def client(server):
     return Visitor(server.new_address())
 
 
+@pytest.fixture
+def quiet(capfd, caplog):
+    """What the test does must be no news to the person."""
+    yield
+    assert capfd.readouterr().err == ""
+    assert [record for record in caplog.records if record.levelname != "DEBUG"] == []
+
+
 def said(answer):
     status, _, body = answer
     assert SECRET.encode() not in body
@@ -217,14 +225,14 @@ def test_a_body_is_bounded(client):
         b"GET /?ticket=\xff%ff HTTP/1.1\r\nHost: \xff\r\nCookie: \xff=\xff\r\n\r\n",
     ],
 )
-def test_nonsense_ends_only_its_own_connection(client, capfd, head):
+@pytest.mark.usefixtures("quiet")
+def test_nonsense_ends_only_its_own_connection(client, head):
     with socket.create_connection(("127.0.0.1", client.port), timeout=60) as connection:
         connection.sendall(head)
         connection.shutdown(socket.SHUT_WR)
         answer = connection.recv(1 << 16)
     assert re.match(rb"$|HTTP/1\.1 4\d\d ", answer)
     assert client.ask("")[0] == 200
-    assert capfd.readouterr().err == ""
 
 
 def test_only_this_machine_can_connect(client):
@@ -239,7 +247,7 @@ def test_a_port_that_is_taken_is_told(client):
         PrivateServer(application(), command="pixmill look", port=client.port)
 
 
-def test_an_application_that_does_not_start_is_a_defect(tmp_path, capfd):
+def test_an_application_that_does_not_start_is_a_defect(tmp_path, caplog):
     @contextlib.asynccontextmanager
     async def broken(app):
         raise ValueError(f"{app.state} broken")
@@ -249,7 +257,7 @@ def test_an_application_that_does_not_start_is_a_defect(tmp_path, capfd):
     app.router.lifespan_context = broken
     with pytest.raises(RuntimeError, match="did not start"):
         PrivateServer(app, command="x", address_file=file).__enter__()
-    assert "broken" in capfd.readouterr().err
+    assert "broken" in caplog.text
     assert not file.exists()
 
 
@@ -270,7 +278,8 @@ def test_slow_clients_and_slow_answers_keep_nobody_waiting(client):
             thread.join()
 
 
-def test_a_client_that_leaves_early_is_no_news(client, capfd):
+@pytest.mark.usefixtures("quiet")
+def test_a_client_that_leaves_early_is_no_news(client):
     who = f"Host: {client.host}\r\nCookie: {client.cookie}\r\n"
     body = f"Origin: http://{client.host}\r\nContent-Length: 9\r\n"
     for request, rest in (("GET {}events", ""), ("POST {}echo", body)):
@@ -279,10 +288,10 @@ def test_a_client_that_leaves_early_is_no_news(client, capfd):
             if not rest:
                 connection.recv(9)
     assert client.ask("")[0] == 200
-    assert capfd.readouterr().err == ""
 
 
-def test_it_ends_soon_whatever_clients_do(capfd):
+@pytest.mark.usefixtures("quiet")
+def test_it_ends_soon_whatever_clients_do():
     with contextlib.ExitStack() as stack:
         with PrivateServer(application(), command="x") as server:
             client = Visitor(server.new_address())
@@ -297,7 +306,6 @@ def test_it_ends_soon_whatever_clients_do(capfd):
         assert time.monotonic() - began < 1
     with pytest.raises(ConnectionRefusedError):
         client.ask("")
-    assert capfd.readouterr().err == ""
 
 
 PROGRAM = """

@@ -1,6 +1,7 @@
 """A server for the browser of one person: on 127.0.0.1, opened by an address that works once."""
 
 import asyncio
+import contextlib
 import hmac
 import secrets
 import signal
@@ -111,14 +112,13 @@ class PrivateServer:
             lifespan="on",
         )
         self._server = _Server(config)
-        self._thread = threading.Thread(
-            target=self._server.run, args=([self._listener],), name="private-server", daemon=True
-        )
+        self._thread = threading.Thread(target=self._run, name="private-server", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
         while not self._server.started:
             if not self._thread.is_alive():
+                self._listener.close()
                 raise RuntimeError("the application did not start; what failed is logged above")
             time.sleep(_LOOK_SECONDS)
         if self._address_file is not None:
@@ -131,6 +131,10 @@ class PrivateServer:
         self._server.should_exit = True
         self._thread.join(_JOIN_SECONDS)
         self._listener.close()
+
+    def _run(self) -> None:
+        with contextlib.suppress(SystemExit):  # Uvicorn's, where the application does not start.
+            self._server.run([self._listener])
 
     def new_address(self) -> str:
         """Return an address that opens the page once."""

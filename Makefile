@@ -60,7 +60,7 @@ stale: setup ## check that the committed results match the committed code, param
 	@$(BIN)/python .ci/stale.py
 
 ui: setup ## start the MLflow UI on this machine (PORT=5000)
-	@$(BIN)/python -c "import pathlib; from pixmill.cli.summary import runs_page; \
+	@$(BIN)/python -c "import pathlib; from pixmill.record.store import runs_page; \
 		print('Open', runs_page(pathlib.Path.cwd(), port=$(or $(PORT),5000)), '(Ctrl-C stops it)')"
 	@PYTHONWARNINGS=ignore MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --workers 1 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}" \
 		--host 127.0.0.1 --port $(or $(PORT),5000)

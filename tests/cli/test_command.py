@@ -51,7 +51,7 @@ def test_a_mistyped_command_is_guessed(capsys: pytest.CaptureFixture[str]) -> No
 def test_nonsense_lists_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_pixmill("nonsense") == 2
     assert (
-        "The commands are: new, check, params, data, browser, doctor, scrape, review, shop, summary, compare, "
+        "The commands are: new, open, check, params, data, browser, doctor, scrape, review, shop, summary, compare, "
         "sweep, promote, rollback, models, predict, serve, export, use, upgrade, sync, clean.\n"
         "Next: pixmill --help" in capsys.readouterr().err
     )
@@ -165,7 +165,7 @@ def test_check_names_what_is_wrong(
     assert "trian: unknown key; did you mean train?" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("verb", ["check", "compare", "data", "review", "shop", "summary"])
+@pytest.mark.parametrize("verb", ["check", "compare", "data", "open", "review", "shop", "summary"])
 def test_outside_a_project_nothing_is_made(
     verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

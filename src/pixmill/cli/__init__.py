@@ -25,7 +25,7 @@ from pixmill.core.files import storage_errors
 __all__ = ["main"]
 
 _VERBS = (
-    *("new", "check", "params", "data", "browser", "doctor", "scrape", "review", "shop"),
+    *("new", "open", "check", "params", "data", "browser", "doctor", "scrape", "review", "shop"),
     *("summary", "compare", "sweep", "promote", "rollback", "models", "predict", "serve", "export"),
     *("use", "upgrade", "sync", "clean"),
 )

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import sqlite3
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixmill.cli.parser import project_root
@@ -52,7 +49,7 @@ def summary(state: ProjectState) -> str:
     """
     from pixmill.clean.usage import describe_sizes
     from pixmill.home.next_steps import next_steps
-    from pixmill.record.store import tracking_uri, view_hint
+    from pixmill.record.store import runs_page, tracking_uri, view_hint
 
     root, (first, *others) = state.root, next_steps(state)
     lines = ["", f"Next: {first.text}", *(f"Then: {step.text}" for step in others), "", *_results(state)]
@@ -83,28 +80,6 @@ def _results(state: ProjectState) -> list[str]:
     except ManifestError as error:
         return [*lines, f"The results cannot be shown: {error.message} ({error.next})", ""]
     return [*lines, *headline, *([f"warning: {shortcut}"] if shortcut else []), "", *_per_class(metrics), ""]
-
-
-def runs_page(root: Path, *, port: int = 5000) -> str:
-    """Return the address in ``mlflow ui`` of the experiment that runs go to; of MLflow itself where there is none yet.
-
-    Args:
-        root: The project's folder.
-        port: The port of ``mlflow ui``.
-    """
-    from pixmill.record.store import database_file, experiment_name, tracking_uri
-
-    page, file = f"http://127.0.0.1:{port}/", database_file(tracking_uri(Workspace(root, root)))
-    if file is not None:
-        with (
-            contextlib.suppress(sqlite3.Error),
-            contextlib.closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as store,
-        ):
-            query = "SELECT experiment_id FROM experiments WHERE name = ?"
-            for (number,) in store.execute(query, [experiment_name(root)]):
-                # Without the workflow's type MLflow opens an experiment as one of generative AI.
-                return f"{page}#/experiments/{number}/runs?workflowType=machine_learning"
-    return page
 
 
 def _headline(metrics: Mapping[str, Any]) -> list[str]:

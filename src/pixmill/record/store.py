@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
+import sqlite3
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
@@ -79,6 +81,26 @@ def view_hint(uri: str) -> str:
     if path is not None and path.parent == Path.cwd().resolve():
         uri = f"sqlite:///{path.name}"
     return f"mlflow ui --backend-store-uri {without_password(uri)}"
+
+
+def runs_page(root: Path, *, port: int = 5000) -> str:
+    """Return the address in ``mlflow ui`` of the experiment that runs go to; of MLflow itself where there is none yet.
+
+    Args:
+        root: The project's folder.
+        port: The port of ``mlflow ui``.
+    """
+    page, file = f"http://127.0.0.1:{port}/", database_file(tracking_uri(Workspace(root, root)))
+    if file is not None:
+        with (
+            contextlib.suppress(sqlite3.Error),
+            contextlib.closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as store,
+        ):
+            query = "SELECT experiment_id FROM experiments WHERE name = ?"
+            for (number,) in store.execute(query, [experiment_name(root)]):
+                # Without the workflow's type MLflow opens an experiment as one of generative AI.
+                return f"{page}#/experiments/{number}/runs?workflowType=machine_learning"
+    return page
 
 
 def without_password(uri: str) -> str:

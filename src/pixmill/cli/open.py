@@ -1,0 +1,30 @@
+"""Open the project in your browser: what to do next, the pipeline, results and review.
+
+The page shows what `pixmill summary` says, and follows it live. It starts and stops
+`dvc repro`, and shows reports, comparisons, runs, models and the review; commits are
+for you to make, by commands that it copies. It is served on this machine only; stop
+it with Ctrl-C. A run of the pipeline goes on.
+"""
+
+import argparse
+
+from pixmill.cli.parser import port, project_workspace
+
+EXAMPLES = (
+    ("pixmill open", "what to do next, the pipeline, the results: all on one page"),
+    ("pixmill open --port 8080 --no-open", "on another machine: forward the port by SSH, open the address"),
+)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the verb."""
+    parser.add_argument("--port", type=port, default=0, help="port on 127.0.0.1; 0 for a free one (default: 0)")
+    parser.add_argument("--no-open", dest="open", action="store_false", help="do not open the browser")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Serve the page until Ctrl-C."""
+    workspace = project_workspace()
+    from pixmill.home.opening import open_project
+
+    open_project(workspace, port=arguments.port, open_browser=arguments.open)

@@ -1,0 +1,215 @@
+"""Commands that the page runs beside itself and that end with it: comparisons, the served page, MLflow's own."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pixmill.core.errors import PixmillError
+from pixmill.core.process import die_with_parent
+from pixmill.core.workspace import Workspace
+from pixmill.record.store import database_file, runs_page, tracking_uri
+
+Status = Literal["running", "done", "failed"]
+
+_LINES = 12
+"""How many lines of what a command says are shown where it fails."""
+
+_LONGEST = 1 << 20
+"""How many bytes of output are kept."""
+
+_PATIENCE = 180.0
+"""Seconds that MLflow's server may take to start."""
+
+_END_SECONDS = 3.0
+
+_ADDRESS = re.compile(r"http://(?:127\.0\.0\.1|localhost):\d+/?")
+
+
+@dataclass(frozen=True)
+class Helper:
+    """What a command is for, and what it has come to.
+
+    Args:
+        status: Whether it runs, or how it ended; a server that answers is ``running`` with an address.
+        told: What it said at its end, or is doing.
+        address: Where its page is, as far as there is one: relative for a report, absolute for a server.
+        rows: What it listed.
+        since: When it was started, in seconds since 1970.
+    """
+
+    status: Status
+    told: str = ""
+    address: str | None = None
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    since: float = 0.0
+
+
+_PIXMILL: Mapping[str, tuple[str, ...]] = {
+    "compare": ("compare",),
+    "commits": ("compare", "HEAD~1", "HEAD"),
+    "runs": ("compare", "--runs"),
+    "models": ("models", "--json"),
+    "try": ("serve", "--port", "0"),
+}
+"""What of ``pixmill`` each helper runs."""
+
+_PAGES = {"compare": "reports/compare.html", "commits": "reports/compare.html", "runs": "reports/runs.html"}
+
+NAMES = (*_PIXMILL, "mlflow")
+
+
+class Helpers:
+    """Run the commands while the ``with`` block lasts, each at most once at a time.
+
+    Args:
+        root: The project's folder.
+        on_change: Called after each change, in a thread of its own.
+    """
+
+    def __init__(self, root: Path, on_change: Callable[[], None] = lambda: None) -> None:
+        self._root, self._on_change = root, on_change
+        self._lock = threading.Lock()
+        self._states: dict[str, Helper] = {}
+        self._children: dict[str, subprocess.Popen[str]] = {}
+        # The kernel ends a child with the thread that started it.
+        self._starter = ThreadPoolExecutor(1, "start-helpers")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            children = [*self._children.values()]
+        for child in children:
+            child.terminate()
+        for child in children:
+            try:
+                child.wait(_END_SECONDS)
+            except subprocess.TimeoutExpired:
+                child.kill()
+        self._starter.shutdown()
+
+    def states(self) -> dict[str, Helper]:
+        """Return what there is, by name."""
+        with self._lock:
+            return dict(self._states)
+
+    def start(self, name: str) -> None:
+        """Start a command, unless it runs.
+
+        Args:
+            name: One of :data:`NAMES`.
+
+        Raises:
+            PixmillError: It cannot be started.
+        """
+        with self._lock:
+            if (known := self._states.get(name)) is not None and known.status == "running":
+                return
+            self._states[name] = Helper("running", "starting …", since=time.time())
+        self._on_change()
+        try:
+            address = None
+            if name == "mlflow":
+                port = _free_port()
+                command, address = self._mlflow(port), runs_page(self._root, port=port)
+            else:
+                command = [sys.executable, "-m", "pixmill", *_PIXMILL[name]]
+            child = self._starter.submit(self._open, command).result()
+        except (OSError, PixmillError) as error:
+            self._set(name, Helper("failed", str(error)))
+            raise
+        with self._lock:
+            self._children[name] = child
+        threading.Thread(target=self._follow, args=[name, child, address], daemon=True).start()
+
+    def _open(self, command: list[str]) -> subprocess.Popen[str]:
+        return subprocess.Popen(  # noqa: S603 (no part of the command comes from outside)
+            command,
+            cwd=self._root,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if command[-1] != "--json" else subprocess.PIPE,
+            text=True,
+            errors="replace",
+            preexec_fn=die_with_parent if sys.platform == "linux" else None,
+        )
+
+    def _mlflow(self, port: int) -> list[str]:
+        uri = tracking_uri(Workspace(self._root, self._root))
+        if database_file(uri) is None:
+            raise PixmillError("MLflow is a server already: open its address")
+        address = ("--host", "127.0.0.1", "--port", str(port))
+        return [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, *address]
+
+    def _follow(self, name: str, child: subprocess.Popen[str], address: str | None) -> None:
+        """Read what a command says until it ends."""
+        if address is not None:
+            threading.Thread(target=self._await_answer, args=[name, child, address], daemon=True).start()
+        lines: list[str] = []
+        size = 0
+        assert child.stdout is not None
+        for line in child.stdout:
+            size += len(line)
+            if size > _LONGEST:
+                lines, size = lines[-_LINES:], 0
+            lines.append(line)
+            if name == "try" and (match := _ADDRESS.match(line)) and line.strip() == match[0]:
+                self._set(name, Helper("running", "ready", match[0], since=time.time()))
+        errors = child.stderr.read() if child.stderr is not None else ""
+        code = child.wait()
+        with self._lock:
+            self._children.pop(name, None)
+        self._set(name, _outcome(name, code, "".join(lines), errors))
+
+    def _await_answer(self, name: str, child: subprocess.Popen[str], address: str) -> None:
+        """Tell the address of a server once it answers."""
+        port, begun = int(address.split(":")[2].partition("/")[0]), time.time()
+        while child.poll() is None and time.time() < begun + _PATIENCE:
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+                with contextlib.closing(connection):
+                    connection.request("GET", "/health")
+                    if connection.getresponse().status == 200:
+                        self._set(name, Helper("running", "ready", address, since=begun))
+                        return
+            time.sleep(0.3)
+
+    def _set(self, name: str, state: Helper) -> None:
+        with self._lock:
+            self._states[name] = state
+        self._on_change()
+
+
+def _outcome(name: str, code: int, output: str, errors: str) -> Helper:
+    if code:
+        text = (errors or output).strip().splitlines()[-_LINES:]
+        return Helper("failed", "\n".join(text) or f"it ended with status {code}", since=time.time())
+    if name == "models":
+        try:
+            rows = json.loads(output)["versions"]
+        except (ValueError, LookupError, TypeError):
+            return Helper("failed", output[-1000:])
+        return Helper("done", "" if rows else "No version yet.", rows=rows, since=time.time())
+    if name in ("try", "mlflow"):
+        return Helper("failed", "The server has ended.", since=time.time())
+    return Helper("done", output.strip().partition("\n\n")[0], _PAGES.get(name), since=time.time())
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port

@@ -1,0 +1,139 @@
+"""``dvc repro`` as a person starts and stops it from the page: a process of its own, which outlives the page."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from pixmill.core.dvc import running_dvc
+from pixmill.core.errors import LockedError, PixmillError
+from pixmill.core.files import write_text
+from pixmill.core.stage_progress import is_same_process
+
+LOG, _RECORD = "repro.log", "repro.json"
+
+_TERMINATE_SECONDS = 10.0
+"""How long after Ctrl-C's signal a run may go on before it gets SIGTERM, as stages save what they have."""
+
+_COMMAND = (sys.executable, "-m", "dvc", "repro")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of the pipeline that was started here.
+
+    Args:
+        pid: Its process, which leads a group and a session of its own.
+        started: When that began, in seconds since 1970: another process may have its number by now.
+        since: When it was asked for, likewise.
+    """
+
+    pid: int
+    started: float
+    since: float
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it still runs."""
+        return is_same_process(self.pid, self.started)
+
+
+class Pipeline:
+    """Start and stop ``dvc repro`` in a project; a run is found again by whoever looks later.
+
+    Args:
+        root: The project's folder.
+        command: What is run instead, for tests.
+
+    Attributes:
+        log: The file with the output of the latest run.
+    """
+
+    def __init__(self, root: Path, command: Sequence[str] = _COMMAND) -> None:
+        self._root, self._command = root, list(command)
+        self._folder = root / ".pixmill" / "open"
+        self.log = self._folder / LOG
+        self._lock = threading.Lock()
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def latest(self) -> Run | None:
+        """Return the run that was started last, whether it still runs or not; ``None`` if there was none."""
+        try:
+            return Run(**json.loads((self._folder / _RECORD).read_bytes()))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def running(self) -> Run | None:
+        """Return the run that is under way; ``None`` if none is."""
+        run = self.latest()
+        return run if run is not None and run.is_alive else None
+
+    def exit_status(self) -> int | None:
+        """Return how the last run of this process ended; ``None`` if it runs, or another process started it."""
+        return None if self._child is None else self._child.poll()
+
+    def start(self) -> Run:
+        """Start a run.
+
+        Raises:
+            LockedError: One runs already, here or in a terminal.
+            PixmillError: The program cannot be started.
+        """
+        with self._lock:
+            if self.running() or any(command.writes for command in running_dvc(self._root)):
+                raise LockedError("the pipeline runs already", next="wait for it, or stop it")
+            self._folder.mkdir(parents=True, exist_ok=True)
+            try:
+                with self.log.open("wb") as log:
+                    child = subprocess.Popen(  # noqa: S603 (no part of the command comes from outside)
+                        self._command,
+                        cwd=self._root,
+                        stdin=subprocess.DEVNULL,
+                        stdout=log,
+                        stderr=subprocess.STDOUT,
+                        start_new_session=True,  # Ctrl-C in the terminal of the page is not meant for it.
+                    )
+            except OSError as error:
+                raise PixmillError(f"dvc repro cannot be started: {error.strerror}", next="dvc repro") from error
+            self._child = child
+            with contextlib.suppress(psutil.NoSuchProcess):  # It has ended by now, and its output says why.
+                run = Run(child.pid, psutil.Process(child.pid).create_time(), time.time())
+                write_text(self._folder / _RECORD, json.dumps(asdict(run)))
+                return run
+            return Run(child.pid, 0.0, time.time())
+
+    def stop(self) -> None:
+        """Stop the run as Ctrl-C in a terminal does; by SIGTERM if it goes on for seconds.
+
+        Raises:
+            PixmillError: No run is under way that was started here.
+        """
+        with self._lock:
+            if (run := self.running()) is None:
+                raise PixmillError("no run is under way that was started here", next="press Ctrl-C where it runs")
+            _signal(run, signal.SIGINT)
+        threading.Thread(target=self._insist, args=[run], name="stop-repro", daemon=True).start()
+
+    def _insist(self, run: Run) -> None:
+        end = time.monotonic() + _TERMINATE_SECONDS
+        while time.monotonic() < end:
+            if self._child is not None:
+                self._child.poll()
+            if not run.is_alive:
+                return
+            time.sleep(0.1)
+        _signal(run, signal.SIGTERM)
+
+
+def _signal(run: Run, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):  # It has ended meanwhile.
+        os.killpg(run.pid, number)

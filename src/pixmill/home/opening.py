@@ -1,0 +1,53 @@
+"""Serve the page of a project until Ctrl-C, and end what it started for itself."""
+
+import webbrowser
+
+from pixmill.core.progress import announce
+from pixmill.core.workspace import Workspace
+from pixmill.home.helpers import Helpers
+from pixmill.home.jobs import Pipeline
+from pixmill.home.page_routes import Home, routes
+from pixmill.home.reviews import Reviews
+from pixmill.home.watching import Watch
+from pixmill.web.address_file import ask_running
+from pixmill.web.private_server import PrivateServer, make_app, wait_for_end
+
+
+def open_project(workspace: Workspace, *, port: int = 0, open_browser: bool = True) -> None:
+    """Serve the page until Ctrl-C; where it is served already, open it once more.
+
+    A run of the pipeline that was started on the page goes on.
+
+    Args:
+        workspace: The project's folders.
+        port: The port on 127.0.0.1; 0 takes a free one.
+        open_browser: Whether to show the page in the default browser.
+
+    Raises:
+        PixmillError: The port is taken.
+    """
+    root = workspace.root
+    address_file, about = workspace.scratch("open") / "address.json", {"project": str(root.resolve())}
+    if running := ask_running(address_file, about):
+        announce(f"The page is served already, at {running} (stop it with Ctrl-C where it was started)")
+        if open_browser:
+            webbrowser.open(running)
+        return
+    watch, pipeline, helpers, reviews = Watch(root), Pipeline(root), Helpers(root), Reviews(workspace)
+    app = make_app(routes(Home(root, watch, pipeline, helpers, reviews)))
+    server = PrivateServer(app, command="pixmill open", port=port, address_file=address_file, about=about)
+    try:
+        with server, watch, helpers, reviews:
+            try:
+                announce(f"The project is at {server.new_address()} (stop with Ctrl-C)")
+                if open_browser:
+                    webbrowser.open(server.new_address())
+                wait_for_end(reviews.look)
+            finally:
+                ending = reviews.end()
+    except KeyboardInterrupt:
+        announce("\n" + "\n".join(ending.said if ending else ()))
+        if ending is not None and ending.then is not None:
+            announce(f"Next: {ending.then}")
+        if run := pipeline.running():
+            announce(f"dvc repro goes on. To stop it: kill -INT -{run.pid}")

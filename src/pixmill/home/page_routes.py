@@ -1,0 +1,206 @@
+"""The page of a project and what it asks for, as routes of a server for one person."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import Receive, Scope, Send
+
+from pixmill.core.errors import PixmillError
+from pixmill.core.workspace import Workspace
+from pixmill.home.helpers import NAMES, Helpers
+from pixmill.home.jobs import Pipeline
+from pixmill.home.reports import find_report, list_reports, report_policy
+from pixmill.home.reviews import Reviews
+from pixmill.home.watching import Watch
+from pixmill.project.pyproject import read_project
+from pixmill.record.store import tracking_uri, view_hint
+from pixmill.review.page_routes import routes as review_routes
+from pixmill.web.private_server import make_app
+from pixmill.web.problems import ProblemError
+
+_STATIC = {"home.css": "text/css", "home.js": "text/javascript"}
+
+_POLICY = (
+    "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+_TICK_SECONDS, _SIGN_SECONDS = 0.25, 15.0
+"""How often it is looked whether there is something to tell, and how often something is said all the same."""
+
+_LOG_BYTES = 128 << 10
+"""How much of a log is told at once; of a longer one, its end."""
+
+
+class Home:
+    """What the page shows and does.
+
+    Args:
+        root: The project's folder.
+        watch: Knows the state.
+        pipeline: Starts and stops it.
+        helpers: Run comparisons and servers.
+        reviews: Hold the review.
+    """
+
+    def __init__(self, root: Path, watch: Watch, pipeline: Pipeline, helpers: Helpers, reviews: Reviews) -> None:
+        self.root, self.watch, self.pipeline, self.helpers, self.reviews = root, watch, pipeline, helpers, reviews
+
+    def document(self) -> dict[str, Any]:
+        """Return all that the page shows."""
+        run = self.pipeline.latest()
+        is_running = run is not None and run.is_alive
+        return {
+            "project": read_name(self.root),
+            "state": self.watch.document,
+            "pipeline": {
+                "running": is_running,
+                "since": run.since if run else None,
+                "status": None if is_running else self.pipeline.exit_status(),
+            },
+            "helpers": {name: asdict(state) for name, state in self.helpers.states().items()},
+            "reports": list_reports(self.root),
+            "mlflow": _mlflow(self.root),
+        }
+
+    def log_since(self, place: tuple[float, int]) -> tuple[tuple[float, int], str, bool]:
+        """Return where the log is read up to now, what came since, and whether it begins anew.
+
+        Args:
+            place: As this returned it; at first ``(0, 0)``.
+        """
+        started, offset = place
+        run = self.pipeline.latest()
+        now = run.started if run else 0.0
+        try:
+            size = self.pipeline.log.stat().st_size
+            is_new = now != started or size < offset
+            begin = max(0, size - _LOG_BYTES) if is_new else offset
+            with self.pipeline.log.open("rb") as file:
+                file.seek(begin)
+                content = file.read(_LOG_BYTES)
+        except OSError:
+            return place, "", False
+        return (now, begin + len(content)), content.decode("utf-8", "replace"), is_new
+
+
+def read_name(root: Path) -> str:
+    """Return what the project is called."""
+    try:
+        return read_project(root).name or root.resolve().name
+    except PixmillError:
+        return root.resolve().name
+
+
+def _mlflow(root: Path) -> dict[str, str | None]:
+    try:
+        hint = view_hint(tracking_uri(Workspace(root, root)))
+    except PixmillError as error:
+        return {"command": "pixmill check", "address": None, "fault": error.message}
+    is_server = hint.startswith(("http:", "https:"))
+    return {"command": "pixmill sync" if is_server else hint, "address": hint if is_server else None, "fault": None}
+
+
+def routes(home: Home) -> list[BaseRoute]:
+    """Return the routes below the page's address, which ends with a slash."""
+
+    def state(request: Request) -> Response:  # noqa: ARG001
+        return _json(home.document())
+
+    async def events(request: Request) -> StreamingResponse:  # noqa: ARG001
+        return StreamingResponse(_events(home), media_type="text/event-stream")
+
+    async def act(request: Request, do: Callable[[], object]) -> Response:
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            raise ProblemError(415, "Expected a body of application/json.")
+        try:
+            await run_in_threadpool(do)
+        except PixmillError as error:
+            return _json({"error": error.message, "next": error.next}, 409)
+        finally:
+            home.watch.look_soon()
+        return _json({})
+
+    async def start(request: Request) -> Response:
+        return await act(request, home.pipeline.start)
+
+    async def stop(request: Request) -> Response:
+        return await act(request, home.pipeline.stop)
+
+    async def helper(request: Request) -> Response:
+        if (name := request.path_params["name"]) not in NAMES:
+            raise ProblemError(404, "Not Found.")
+        return await act(request, lambda: home.helpers.start(name))
+
+    def report(request: Request) -> Response:
+        if (path := find_report(home.root, request.path_params["name"])) is None:
+            raise ProblemError(404, "There is no such report.")
+        return FileResponse(path, headers={"Content-Security-Policy": report_policy(), "Cache-Control": "no-store"})
+
+    review = make_app(review_routes(home.reviews.current))
+
+    async def reviewing(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].endswith("/review/"):
+            home.reviews.open()
+        await review(scope, receive, send)
+        if scope["type"] == "http" and scope["method"] == "POST":
+            home.watch.look_soon()
+
+    return [
+        Route("/", _page),
+        Route("/static/{name}", _static),
+        Route("/state", state),
+        Route("/events", events),
+        Route("/pipeline/start", start, methods=["POST"]),
+        Route("/pipeline/stop", stop, methods=["POST"]),
+        Route("/start/{name}", helper, methods=["POST"]),
+        Route("/reports/{name}", report),
+        Mount("/review", reviewing),
+    ]
+
+
+async def _events(home: Home) -> AsyncIterator[str]:
+    """Yield what has changed, as server-sent events."""
+    shown, place, said = "", (0.0, 0), time.monotonic()
+    while True:
+        text = json.dumps(await run_in_threadpool(home.document), ensure_ascii=False)
+        if text != shown:
+            shown, said = text, time.monotonic()
+            yield f"event: state\ndata: {text}\n\n"
+        place, lines, is_new = await run_in_threadpool(home.log_since, place)
+        if lines or is_new:
+            said = time.monotonic()
+            yield f"event: log\ndata: {json.dumps({'text': lines, 'new': is_new})}\n\n"
+        if time.monotonic() - said > _SIGN_SECONDS:
+            said = time.monotonic()
+            yield ": still here\n\n"
+        await asyncio.sleep(_TICK_SECONDS)
+
+
+def _page(request: Request) -> Response:  # noqa: ARG001
+    nonce = secrets.token_urlsafe(16)
+    page = (resources.files("pixmill.home") / "page.html").read_text(encoding="utf-8").replace("NONCE", nonce)
+    return HTMLResponse(page, headers={"Content-Security-Policy": _POLICY.format(nonce=nonce)})
+
+
+def _static(request: Request) -> Response:
+    if (name := request.path_params["name"]) not in _STATIC:
+        raise ProblemError(404, "Not Found.")
+    return Response((resources.files("pixmill.home") / "static" / name).read_bytes(), media_type=_STATIC[name])
+
+
+def _json(content: dict[str, Any], status: int = 200) -> Response:
+    return Response(json.dumps(content, ensure_ascii=False), status, media_type="application/json")

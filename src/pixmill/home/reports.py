@@ -1,0 +1,55 @@
+"""The project's reports, as files that the page may show: only those in ``reports/``, and only with scripts of ours."""
+
+import base64
+import hashlib
+import re
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from pixmill.core.dvc import cache_folder
+
+STAGES = ("scrape", "validate", "split", "train", "evaluate")
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\.(?:html|png)")
+
+_SCRIPTS = (("pixmill.pages.base", "page.js"), ("pixmill.compare", "ranking.js"))
+"""What pages have as their script: the first alone, or followed by the second."""
+
+
+def find_report(root: Path, name: str) -> Path | None:
+    """Return the file of a report; ``None`` where there is none, or it leads out of the project and DVC's cache.
+
+    Args:
+        root: The project's folder.
+        name: As a request has it, such as ``train.html``.
+    """
+    if not _NAME.fullmatch(name):
+        return None
+    path, cache_root = (root / "reports" / name).resolve(), cache_folder(root)
+    allowed = [(root / "reports").resolve(), *([cache_root.resolve()] if cache_root else [])]
+    return path if path.is_file() and any(path.is_relative_to(folder) for folder in allowed) else None
+
+
+def list_reports(root: Path) -> dict[str, float]:
+    """Return when each page was written, in seconds since 1970; the stages' pages first, in their order."""
+    found = {
+        path.name: path.stat().st_mtime for path in (root / "reports").glob("*.html") if find_report(root, path.name)
+    }
+    order = [f"{stage}.html" for stage in STAGES]
+    return {
+        name: found[name]
+        for name in sorted(found, key=lambda name: (name not in order, name not in order or order.index(name), name))
+    }
+
+
+@cache
+def report_policy() -> str:
+    """Return the content policy of reports: a page that somebody else made runs no script, and asks for nothing."""
+    texts = [files(package).joinpath(name).read_text(encoding="utf-8") for package, name in _SCRIPTS]
+    digests = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (texts[0], "".join(texts)))
+    scripts = " ".join(f"'sha256-{digest}'" for digest in digests)
+    return (
+        f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {scripts}; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'none'"
+    )

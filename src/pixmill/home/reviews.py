@@ -1,0 +1,87 @@
+"""The review within the page: made when it is first looked at, and made anew after a run."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Self
+
+from pixmill.core.errors import DataError, PixmillError
+from pixmill.core.params import load_params
+from pixmill.core.workspace import Workspace
+from pixmill.review.sitting import Ending, Sitting, manifest_file, time_stamp
+
+
+class Reviews:
+    """Hold the review that is shown while the ``with`` block lasts.
+
+    Args:
+        workspace: The project's folders.
+        make: Makes a review; for tests.
+    """
+
+    def __init__(self, workspace: Workspace, make: Callable[..., Sitting] = Sitting) -> None:
+        self._workspace, self._make = workspace, make
+        self._lock = threading.Lock()
+        self._sitting: Sitting | None = None
+        self._stamp: int | None = None
+        self._is_opened = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._leave()
+
+    def open(self) -> None:
+        """Have the next look show today's tables, since the page is loaded: numbers of cases would not fit before."""
+        self._is_opened = True
+
+    def current(self) -> Sitting:
+        """Return the review that is shown.
+
+        Raises:
+            PixmillError: There is nothing to review, or the tables cannot be read.
+        """
+        with self._lock:
+            if self._sitting is None or self._is_opened:
+                self._renew()
+            assert self._sitting is not None
+            return self._sitting
+
+    def look(self) -> None:
+        """Add new images to DVC where the reviewer pauses; to be called every now and then, by one thread."""
+        with self._lock:
+            sitting = self._sitting
+        if sitting is not None:
+            sitting.look()
+
+    def end(self) -> Ending | None:
+        """End the review, and return what it came to; ``None`` if none was shown."""
+        with self._lock:
+            ending = None if self._sitting is None else self._sitting.end()
+            self._leave()
+            return ending
+
+    def _renew(self) -> None:
+        """Make a review of today's tables, unless that is shown which has open cases left."""
+        stamp = time_stamp(manifest_file(self._workspace))
+        self._is_opened = False
+        if stamp is None:
+            raise DataError("there are no images to review yet: the pipeline has not run", next="dvc repro")
+        if self._sitting is not None and stamp == self._stamp:
+            return
+        if self._sitting is not None:
+            self._sitting.end()
+        self._leave()
+        sitting = self._make(self._workspace, load_params(self._workspace.root))
+        if not sitting.cases:
+            raise PixmillError("\n".join(sitting.remarks) or "Nothing to review.", next="go back to the project")
+        sitting.__enter__()
+        self._sitting, self._stamp = sitting, stamp
+
+    def _leave(self) -> None:
+        if self._sitting is not None:
+            self._sitting.__exit__(None, None, None)
+            self._sitting = None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.params import load_params
 from pixmill.core.workspace import Workspace
-from pixmill.review.sitting import Ending, Sitting, manifest_file, time_stamp
+
+if TYPE_CHECKING:
+    from pixmill.review.sitting import Ending, Sitting
 
 
 class Reviews:
@@ -17,11 +18,10 @@ class Reviews:
 
     Args:
         workspace: The project's folders.
-        make: Makes a review; for tests.
     """
 
-    def __init__(self, workspace: Workspace, make: Callable[..., Sitting] = Sitting) -> None:
-        self._workspace, self._make = workspace, make
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
         self._lock = threading.Lock()
         self._sitting: Sitting | None = None
         self._stamp: int | None = None
@@ -65,7 +65,9 @@ class Reviews:
             return ending
 
     def _renew(self) -> None:
-        """Make a review of today's tables, unless that is shown which has open cases left."""
+        """Make a review of today's tables, unless they are shown already."""
+        from pixmill.review.sitting import Sitting, manifest_file, time_stamp  # They need pandas.
+
         stamp = time_stamp(manifest_file(self._workspace))
         self._is_opened = False
         if stamp is None:
@@ -75,7 +77,7 @@ class Reviews:
         if self._sitting is not None:
             self._sitting.end()
         self._leave()
-        sitting = self._make(self._workspace, load_params(self._workspace.root))
+        sitting = Sitting(self._workspace, load_params(self._workspace.root))
         if not sitting.cases:
             raise PixmillError("\n".join(sitting.remarks) or "Nothing to review.", next="go back to the project")
         sitting.__enter__()

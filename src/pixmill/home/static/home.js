@@ -1,0 +1,227 @@
+// Show what the server tells. All text is set as text: names of images, branches and params come from strangers.
+
+const $ = (id) => document.getElementById(id);
+const shown = new Map();
+const wanted = new Map();
+let log = "";
+
+function make(tag, options = {}, ...children) {
+  const { attributes = {}, ...rest } = options;
+  const element = Object.assign(document.createElement(tag), rest);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+// Draw a part again only where it has changed, so that focus and selections stay.
+function part(name, content, draw) {
+  const text = JSON.stringify(content);
+  if (shown.get(name) === text) return;
+  shown.set(name, text);
+  draw(content);
+}
+
+function say(id, text) {
+  const element = $(id);
+  element.hidden = !text;
+  if (element.textContent !== text) element.textContent = text ?? "";
+}
+
+function command(text) {
+  const code = make("code", { textContent: text });
+  const button = make("button", { type: "button", textContent: "Copy", attributes: { "aria-label": `Copy: ${text}` } });
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(text);
+      button.textContent = "Copied";
+    } catch {
+      getSelection().selectAllChildren(code);
+      button.textContent = "Press Ctrl+C";
+    }
+    setTimeout(() => { button.textContent = "Copy"; }, 2000);
+  });
+  return make("div", { className: "command" }, code, button);
+}
+
+function alert(text) {
+  say("alert", text);
+}
+
+async function post(path) {
+  alert("");
+  try {
+    const answer = await fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: "{}" });
+    if (answer.ok) return true;
+    const told = await answer.text();
+    try {
+      const problem = JSON.parse(told);
+      alert(`${problem.error}${problem.next ? `\nNext: ${problem.next}` : ""}`);
+    } catch {
+      alert(told);
+    }
+  } catch {
+    alert("The page is served no more. Run again: pixmill open");
+  }
+  return false;
+}
+
+function size(bytes) {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let unit = 0;
+  let value = bytes;
+  while (value >= 1000 && unit < units.length - 1) { value /= 1000; unit += 1; }
+  return `${value.toFixed(unit && value < 100 ? 1 : 0)} ${units[unit]}`;
+}
+
+const percent = (value) => `${(100 * value).toFixed(1)} %`;
+const some = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
+
+function drawNext(steps) {
+  const [first, ...others] = steps;
+  say("next", first.sentence);
+  $("next-command").replaceChildren(...(first.command ? [command(first.command)] : []));
+  $("then").hidden = !others.length;
+  $("later").replaceChildren(...others.map((step) => make("li", {},
+    make("p", { textContent: step.sentence }), ...(step.command ? [command(step.command)] : []))));
+}
+
+// Readers of the screen are told of steps, and not of each image that a stage has done.
+function announceNext(step) {
+  part("live", step.kind === "running" ? step.sentence.split(":")[0] : step.sentence, (text) => { $("next-live").textContent = text; });
+}
+
+function drawStages(stages) {
+  $("stages").replaceChildren(...stages.map((stage) => {
+    const item = make("li", {},
+      make("span", { className: "name", textContent: stage.name }),
+      make("span", { className: `status ${stage.status.replace(" ", "-")}`, textContent: stage.status }));
+    const text = make("div", { className: "text" });
+    if (stage.status === "running") text.textContent = stage.progress?.text ?? "";
+    else if (["failed", "gate failed"].includes(stage.status)) text.textContent = stage.text;
+    else if (stage.reasons.length > 1) text.append(make("details", {},
+      make("summary", { textContent: stage.text }),
+      make("ul", {}, ...stage.reasons.map((reason) => make("li", { textContent: reason.text })))));
+    else if (stage.reasons.length) text.textContent = stage.text;
+    item.append(text);
+    if (stage.status === "running" && stage.progress?.total) {
+      item.append(make("progress", { max: stage.progress.total, value: stage.progress.count,
+        attributes: { "aria-label": `${stage.name}: ${stage.progress.what}` } }));
+    }
+    return item;
+  }));
+}
+
+function drawPipeline({ stages, pipeline, commands }) {
+  const elsewhere = !pipeline.running && commands.some((each) => each.writes.length);
+  const due = stages.filter((stage) => !["fresh", "running"].includes(stage.status)).map((stage) => stage.name);
+  const busy = pipeline.running || elsewhere || stages.some((stage) => stage.status === "running");
+  const start = $("start");
+  const stop = $("stop");
+  const focused = document.activeElement;
+  start.hidden = pipeline.running;
+  start.disabled = busy || !due.length;
+  stop.hidden = !pipeline.running;
+  stop.disabled = false;
+  // Whoever pressed one of them goes on with the other.
+  if (focused === start && start.hidden) stop.focus();
+  if (focused === stop && stop.hidden) start.focus();
+  say("would", elsewhere || (busy && !pipeline.running) ? "It runs in a terminal: stop it there, by Ctrl-C."
+    : due.length ? `${pipeline.running ? "Still to run" : "Would run"}: ${due.join(", ")}.`
+      : pipeline.running ? "" : "All stages are fresh: nothing would run.");
+  const status = pipeline.status;
+  say("ended", pipeline.running || status === null ? "" : status === 0 ? "The run is done."
+    : status < 0 || status > 128 || status === 252 ? "The run was stopped." : "The run failed: what it says is below.");
+}
+
+function drawHelper(name, helper) {
+  for (const box of document.querySelectorAll(`[data-helper="${name}"]`)) {
+    const parts = [];
+    const text = helper.status === "running" && name === "mlflow" && !helper.address
+      ? "Starting: MLflow takes up to half a minute …" : helper.told;
+    if (text) parts.push(make("p", { className: `told ${helper.status}`, textContent: text, attributes: { role: "status" } }));
+    // A server's address is one on this machine, whatever was told.
+    const isPage = helper.address && /^(reports\/[a-z]+\.html|http:\/\/(127\.0\.0\.1|localhost):\d+\/?(#.*)?)$/.test(helper.address);
+    if (isPage && helper.status !== "failed") {
+      parts.push(make("p", {}, make("a", { href: helper.address, target: "_blank", rel: "noopener", textContent: "Open the page" })));
+      if (wanted.delete(name)) window.open(helper.address, "_blank", "noopener");
+    }
+    if (helper.rows.length) {
+      parts.push(make("ul", {}, ...helper.rows.map((row) => make("li", { textContent:
+        [`Version ${row.version}`, row.aliases.join(", "), row.verdict?.replaceAll("_", " "), row.because].filter(Boolean).join(" · ") }))));
+    }
+    box.replaceChildren(...parts);
+  }
+  for (const button of document.querySelectorAll(`[data-start="${name}"]`)) button.disabled = helper.status === "running";
+}
+
+function drawState(all) {
+  const { state, pipeline } = all;
+  if (state === null) return;
+  document.title = `${all.project} · Pixmill`;
+  say("project", all.project);
+  say("git", [state.repository.branch, state.repository.text].filter(Boolean).join(": "));
+  part("next", state.next, drawNext);
+  announceNext(state.next[0]);
+  part("stages", state.stages, drawStages);
+  part("pipeline", { stages: state.stages.map(({ name, status }) => ({ name, status })), pipeline, commands: state.commands }, drawPipeline);
+  say("accuracy", state.accuracy ? `Test accuracy ${percent(state.accuracy[0])} (${percent(state.accuracy[1])} to ${percent(state.accuracy[2])})` : "No results yet.");
+  part("reports", Object.keys(all.reports), (names) => {
+    $("reports").replaceChildren(...names.map((name) => make("li", {},
+      make("a", { href: `reports/${name}`, target: "_blank", rel: "noopener", textContent: name.replace(".html", "") }))));
+  });
+  const reviews = [state.doubtful_labels && `${some(state.doubtful_labels, "label")} worth a look`, state.corrections && some(state.corrections, "correction")];
+  say("review-told", reviews.filter(Boolean).join(", ") || "No label waits for a look.");
+  const fault = state.faults["model in production"];
+  say("champion", fault ? `Unknown: ${fault}` : state.champion ? `In production: ${state.champion.name} version ${state.champion.number}` : "No model is in production yet.");
+  say("repository", state.repository.text);
+  say("uncommitted", state.repository.images_and_decisions.text);
+  part("uncommitted", state.repository.images_and_decisions, ({ text, command: then }) => {
+    $("uncommitted-command").replaceChildren(...(text && then ? [command(then)] : []));
+  });
+  say("inbox", state.corrections ? `${some(state.corrections, "correction")} of users wait.` : "No correction waits.");
+  part("disk", state.disk, (disk) => {
+    const sizes = Object.entries(disk).flatMap(([name, bytes]) => [make("dt", { textContent: name }), make("dd", { textContent: size(bytes) })]);
+    $("disk").replaceChildren(...(sizes.length ? sizes : [make("dt", { textContent: "Being measured …" }), make("dd")]));
+  });
+  part("mlflow", { ...all.mlflow, waiting: state.waiting_runs }, ({ command: then, address, fault: why, waiting }) => {
+    const isWeb = address && /^https?:\/\//.test(address);
+    $("mlflow-told").replaceChildren(...(why ? [why] : waiting ? [`${some(waiting, "run")} wait to be sent. `] : []),
+      ...(isWeb ? [make("a", { href: address, target: "_blank", rel: "noopener noreferrer", textContent: "Open your team's MLflow" })] : []));
+    document.querySelector('[data-start="mlflow"]').hidden = Boolean(address);
+    $("mlflow-command").replaceChildren(command(then));
+  });
+  const faults = Object.entries(state.faults);
+  $("unknown").hidden = !faults.length;
+  part("faults", faults, () => $("faults").replaceChildren(...faults.map(([name, why]) => make("li", { textContent: `${name}: ${why}` }))));
+  for (const [name, helper] of Object.entries(all.helpers)) part(`helper ${name}`, helper, () => drawHelper(name, helper));
+  document.querySelector("main").setAttribute("aria-busy", "false");
+}
+
+// As a terminal shows it: no colours, and of a line that was written over, its last text.
+const plain = (text) => text.replace(/\x1b\[[0-9;?]*[A-Za-z]/g, "").replace(/\r\n/g, "\n").replace(/[^\n]*\r(?=[^\n])/g, "");
+
+function drawLog({ text, new: isNew }) {
+  const box = $("log");
+  const atEnd = box.scrollTop + box.clientHeight >= box.scrollHeight - 20;
+  log = ((isNew ? "" : log) + text).slice(-200_000);
+  box.textContent = plain(log);
+  $("log-part").hidden = !log;
+  if (atEnd) box.scrollTop = box.scrollHeight;
+}
+
+for (const place of document.querySelectorAll("[data-command]")) {
+  const made = command(place.dataset.command);
+  if (place.tagName === "SPAN") made.style.display = "inline-flex";
+  place.replaceWith(made);
+}
+$("start").addEventListener("click", async () => { if (await post("pipeline/start")) $("log-part").open = true; });
+$("stop").addEventListener("click", async () => { $("stop").disabled = true; if (!await post("pipeline/stop")) $("stop").disabled = false; });
+for (const button of document.querySelectorAll("[data-start]")) {
+  button.addEventListener("click", () => { wanted.set(button.dataset.start, true); post(`start/${button.dataset.start}`); });
+}
+
+const events = new EventSource("events");
+events.addEventListener("state", (event) => drawState(JSON.parse(event.data)));
+events.addEventListener("log", (event) => drawLog(JSON.parse(event.data)));
+events.addEventListener("open", () => { if ($("alert").dataset.lost) { delete $("alert").dataset.lost; alert(""); } });
+events.addEventListener("error", () => { $("alert").dataset.lost = "yes"; alert("The page is served no more, or this machine sleeps. If it stays so, run again: pixmill open"); });

@@ -33,14 +33,10 @@ def find_report(root: Path, name: str) -> Path | None:
 
 def list_reports(root: Path) -> dict[str, float]:
     """Return when each page was written, in seconds since 1970; the stages' pages first, in their order."""
-    found = {
-        path.name: path.stat().st_mtime for path in (root / "reports").glob("*.html") if find_report(root, path.name)
-    }
-    order = [f"{stage}.html" for stage in STAGES]
-    return {
-        name: found[name]
-        for name in sorted(found, key=lambda name: (name not in order, name not in order or order.index(name), name))
-    }
+    pages = [path for path in (root / "reports").glob("*.html") if find_report(root, path.name)]
+    first = {f"{stage}.html": number for number, stage in enumerate(STAGES)}
+    pages.sort(key=lambda path: (first.get(path.name, len(first)), path.name))
+    return {path.name: path.stat().st_mtime for path in pages}
 
 
 @cache

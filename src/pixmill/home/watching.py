@@ -14,16 +14,22 @@ from pixmill.home.project_state import ProjectState, read_project_state
 from pixmill.home.state_json import state_document
 from pixmill.record.store import database_file, tracking_uri
 
-_SOON, _LATE = 1.0, 3.0
+_SOON, _LATE = 1.0, 2.0
 """Seconds between two looks while something changes, and after a minute in which nothing did."""
 
 _CALM = 60.0
 
-_SHARE = 4.0
-"""A look may take one part in so many of the time: in a large project on a slow disk, looks are rarer."""
+_GLANCE_SECONDS = 0.2
+"""How often it is looked whether one of :data:`_TELLING` was written, after which the state itself is read."""
+
+_TELLING = (".dvc/tmp/rwlock", ".pixmill/progress", "dvc.lock", "params.yaml", "review.csv", ".git/HEAD", ".git/index")
 
 _WHOLE_SECONDS = 120.0
 """How often the disk is measured and a server of MLflow is asked."""
+
+
+_RESULTS = (".git/HEAD", ".git/logs/HEAD", "dvc.lock")
+"""What a commit or a run writes, after which the disk is measured again, and a server of MLflow asked."""
 
 
 class Watch:
@@ -44,7 +50,7 @@ class Watch:
         self._state: ProjectState | None = None
         self._document: dict[str, Any] | None = None
         self._whole_at = 0.0
-        self._marks: tuple[float, ...] = ()
+        self._whole_marks: tuple[int, ...] = ()
         self._wake, self._is_ended = threading.Event(), False
         self._thread = threading.Thread(target=self._run, name="watch-project", daemon=True)
 
@@ -69,12 +75,19 @@ class Watch:
     def _run(self) -> None:
         changed = time.monotonic()
         while not self._is_ended:
-            begun = time.monotonic()
+            begun, marks = time.monotonic(), self._marks(_TELLING)
             self._wake.clear()
             if self._look():
                 changed = time.monotonic()
-            pause = self._soon if time.monotonic() - changed < _CALM else max(_LATE, self._soon)
-            self._wake.wait(max(pause, (_SHARE - 1) * (time.monotonic() - begun)))
+            ended = time.monotonic()
+            # In a large project on a slow disk, looks take half of the time at most.
+            pause = max(self._soon if ended - changed < _CALM else _LATE, ended - begun)
+            while (
+                time.monotonic() < ended + pause
+                and not self._wake.wait(min(_GLANCE_SECONDS, pause))
+                and marks == self._marks(_TELLING)
+            ):
+                pass
 
     def _look(self) -> bool:
         """Read the state, and tell whether it has changed."""
@@ -84,11 +97,11 @@ class Watch:
             if not self._has_database():
                 state = replace(state, has_store=False)  # "No model is in production" would be a guess.
         else:
-            marks = self._commit_marks()
-            is_whole = time.monotonic() - self._whole_at >= _WHOLE_SECONDS or marks != self._marks
+            marks = self._marks(_RESULTS)
+            is_whole = time.monotonic() - self._whole_at >= _WHOLE_SECONDS or marks != self._whole_marks
             state = self._read(self._root, with_disk=is_whole, with_champion=is_whole or self._has_database())
             if is_whole:
-                self._whole_at, self._marks = time.monotonic(), marks
+                self._whole_at, self._whole_marks = time.monotonic(), marks
             else:
                 state = self._with_known(state)
         document = state_document(state)
@@ -119,7 +132,13 @@ class Watch:
         except Exception:  # noqa: BLE001 (the state itself says what is wrong with it)
             return False
 
-    def _commit_marks(self) -> tuple[float, ...]:
-        """Return when there was a commit, a run or a promotion."""
-        files = (".git/HEAD", ".git/logs/HEAD", "dvc.lock")
-        return tuple(path.stat().st_mtime if (path := self._root / name).exists() else 0.0 for name in files)
+    def _marks(self, names: tuple[str, ...]) -> tuple[int, ...]:
+        """Return when files were written; 0 where there is none."""
+        return tuple(_written(self._root / name) for name in names)
+
+
+def _written(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0

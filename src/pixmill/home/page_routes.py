@@ -66,6 +66,7 @@ class Home:
         return {
             "project": read_name(self.root),
             "state": self.watch.document,
+            "fault": self.watch.fault,
             "pipeline": {
                 "running": is_running,
                 "since": run.since if run else None,

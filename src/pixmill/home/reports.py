@@ -31,12 +31,11 @@ def find_report(root: Path, name: str) -> Path | None:
     return path if path.is_file() and any(path.is_relative_to(folder) for folder in allowed) else None
 
 
-def list_reports(root: Path) -> dict[str, float]:
-    """Return when each page was written, in seconds since 1970; the stages' pages first, in their order."""
-    pages = [path for path in (root / "reports").glob("*.html") if find_report(root, path.name)]
+def list_reports(root: Path) -> list[str]:
+    """Return the names of the pages; those of the stages first, in their order."""
+    names = [path.name for path in (root / "reports").glob("*.html") if find_report(root, path.name)]
     first = {f"{stage}.html": number for number, stage in enumerate(STAGES)}
-    pages.sort(key=lambda path: (first.get(path.name, len(first)), path.name))
-    return {path.name: path.stat().st_mtime for path in pages}
+    return sorted(names, key=lambda name: (first.get(name, len(first)), name))
 
 
 @cache

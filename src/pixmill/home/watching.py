@@ -42,11 +42,13 @@ class Watch:
 
     Attributes:
         version: A number that grows with each change.
+        fault: Why the last look failed; ``None`` if it did not.
     """
 
     def __init__(self, root: Path, read: Callable[..., ProjectState] = read_project_state, soon: float = _SOON) -> None:
         self._root, self._read, self._soon = root, read, soon
         self.version = 0
+        self.fault: str | None = None
         self._state: ProjectState | None = None
         self._document: dict[str, Any] | None = None
         self._whole_at = 0.0
@@ -77,8 +79,12 @@ class Watch:
         while not self._is_ended:
             begun, marks = time.monotonic(), self._marks(_TELLING)
             self._wake.clear()
-            if self._look():
-                changed = time.monotonic()
+            try:
+                if self._look():
+                    changed = time.monotonic()
+                self.fault = None
+            except Exception as error:  # noqa: BLE001 (the page shows it, and the next look may succeed)
+                self.fault = str(error) or type(error).__name__
             ended = time.monotonic()
             # In a large project on a slow disk, looks take half of the time at most.
             pause = max(self._soon if ended - changed < _CALM else _LATE, ended - begun)

@@ -156,6 +156,7 @@ function drawHelper(name, helper) {
 
 function drawState(all) {
   const { state, pipeline } = all;
+  if (all.fault) alert(`The state cannot be read: ${all.fault}`);
   if (state === null) return;
   document.title = `${all.project} · Pixmill`;
   say("project", all.project);
@@ -165,7 +166,7 @@ function drawState(all) {
   part("stages", state.stages, drawStages);
   part("pipeline", { stages: state.stages.map(({ name, status }) => ({ name, status })), pipeline, commands: state.commands }, drawPipeline);
   say("accuracy", state.accuracy ? `Test accuracy ${percent(state.accuracy[0])} (${percent(state.accuracy[1])} to ${percent(state.accuracy[2])})` : "No results yet.");
-  part("reports", Object.keys(all.reports), (names) => {
+  part("reports", all.reports, (names) => {
     $("reports").replaceChildren(...names.map((name) => make("li", {},
       make("a", { href: `reports/${name}`, target: "_blank", rel: "noopener", textContent: name.replace(".html", "") }))));
   });

@@ -1,0 +1,123 @@
+"""A run of the pipeline is started once, found again, and stopped as Ctrl-C does."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from pixmill.core.errors import LockedError, PixmillError
+from pixmill.home import jobs
+from pixmill.home.jobs import Pipeline
+
+_PATIENT = "import time; print('begun', flush=True); time.sleep(60)"
+
+
+def python(code):
+    return [sys.executable, "-c", code]
+
+
+def until(condition):
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def begun(pipeline):
+    until(lambda: "begun" in pipeline.log.read_text())
+
+
+def test_a_run_writes_what_it_says_into_the_log_and_tells_how_it_ended(tmp_path):
+    pipeline = Pipeline(tmp_path, python("import sys; print('one'); sys.exit('two')"))
+    assert pipeline.latest() is None
+    pipeline.start()
+    until(lambda: pipeline.exit_status() is not None)
+    assert pipeline.exit_status() == 1
+    assert {*pipeline.log.read_text().split()} == {"one", "two"}
+    assert pipeline.running() is None
+
+
+def test_a_run_leads_a_session_of_its_own_and_is_found_by_the_next_server(tmp_path):
+    pipeline = Pipeline(tmp_path, python(_PATIENT))
+    run = pipeline.start()
+    try:
+        assert os.getsid(run.pid) == run.pid
+        begun(pipeline)
+        other = Pipeline(tmp_path)
+        assert other.running() == run
+        with pytest.raises(LockedError, match="runs already"):
+            other.start()
+        other.stop()
+        until(lambda: pipeline.exit_status() is not None)
+        assert other.running() is None
+    finally:
+        pipeline._child.kill()
+
+
+_CHILD = """
+import signal, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
+try:
+    print("begun", flush=True)
+    time.sleep(60)
+except KeyboardInterrupt:
+    print("stopped")
+"""
+
+_PARENT = """
+import signal, subprocess, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # as DVC does while a stage runs
+subprocess.run([sys.executable, "-c", sys.argv[1]])
+"""
+
+
+def test_stop_sends_what_ctrl_c_does_to_all_processes_of_the_run(tmp_path):
+    pipeline = Pipeline(tmp_path, [*python(_PARENT), _CHILD])
+    pipeline.start()
+    begun(pipeline)
+    pipeline.stop()
+    until(lambda: pipeline.exit_status() is not None)
+    assert "stopped" in pipeline.log.read_text()
+
+
+def test_a_run_that_ignores_it_gets_sigterm(tmp_path, monkeypatch):
+    monkeypatch.setattr(jobs, "_TERMINATE_SECONDS", 0.3)
+    pipeline = Pipeline(tmp_path, python(f"import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); {_PATIENT}"))
+    pipeline.start()
+    begun(pipeline)
+    pipeline.stop()
+    until(lambda: pipeline.exit_status() is not None)
+    assert pipeline.exit_status() == -signal.SIGTERM
+
+
+def test_without_a_run_there_is_nothing_to_stop(tmp_path):
+    with pytest.raises(PixmillError, match="no run is under way"):
+        Pipeline(tmp_path).stop()
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"pid": 1}', '{"pid": 1, "started": 5.0, "since": 5.0}'])
+def test_a_damaged_record_and_that_of_another_process_are_no_run(tmp_path, text):
+    (tmp_path / ".pixmill" / "open").mkdir(parents=True)
+    (tmp_path / ".pixmill" / "open" / "repro.json").write_text(text)
+    pipeline = Pipeline(tmp_path)
+    assert pipeline.running() is None
+    with pytest.raises(PixmillError):
+        pipeline.stop()
+
+
+def test_a_run_in_a_terminal_is_not_doubled(tmp_path):
+    (tmp_path / "dvc").symlink_to(sys.executable)
+    process = subprocess.Popen([tmp_path / "dvc", "-c", "import time; time.sleep(60)"])
+    try:
+        held = {str(tmp_path.resolve() / "artifacts"): {"pid": process.pid, "cmd": "dvc repro"}}
+        (tmp_path / ".dvc" / "tmp").mkdir(parents=True)
+        (tmp_path / ".dvc" / "tmp" / "rwlock").write_text(json.dumps({"write": held}))
+        with pytest.raises(LockedError):
+            Pipeline(tmp_path, python(_PATIENT)).start()
+    finally:
+        process.kill()
+        process.wait()

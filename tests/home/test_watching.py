@@ -1,0 +1,92 @@
+"""The state is looked at again and again; what is slow is looked at seldom."""
+
+import time
+from dataclasses import replace
+
+from pixmill.home.project_state import ProjectState
+from pixmill.home.watching import Watch
+from tests.tiny_project import change_param
+
+
+def until(condition, seconds=30):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def statuses(watch):
+    return {stage["name"]: stage["status"] for stage in watch.document["stages"]}
+
+
+def test_a_change_in_a_file_is_seen(project):
+    with Watch(project) as watch:
+        until(lambda: watch.document)
+        assert {*statuses(watch).values()} == {"fresh"}
+        before = watch.version
+        change_param(project, "epochs: 3", "epochs: 4")
+        until(lambda: statuses(watch)["train"] == "stale")
+        assert watch.version > before
+        assert watch.document["next"][0]["command"] == "dvc repro"
+
+
+def test_the_disk_is_measured_after_the_first_look_and_seldom(tmp_path):
+    asked = []
+
+    def read(root, *, with_disk, with_champion):
+        asked.append((with_disk, with_champion))
+        return ProjectState(root, disk={"data/": 5} if with_disk else {})
+
+    with Watch(tmp_path, read, soon=0.01) as watch:
+        until(lambda: len(asked) > 5)
+        assert watch.document["disk"] == {"data/": 5}
+    assert [disk for disk, _ in asked[:4]] == [False, True, False, False]
+    # The database of a project is read in no time.
+    assert all(champion for _, champion in asked)
+
+
+def test_a_server_of_mlflow_is_asked_seldom_and_nothing_is_guessed_meanwhile(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://team.test")
+    asked, documents = [], []
+
+    def read(root, *, with_disk, with_champion):
+        asked.append(with_champion)
+        documents.append(watch.document)
+        state = ProjectState(root, has_store=True)
+        return state if not with_champion else replace(state, has_store=False, faults={"model in production": "down"})
+
+    with Watch(tmp_path, read, soon=0.01) as watch:
+        until(lambda: len(asked) > 5)
+    assert asked[:4] == [False, True, False, False]
+    kinds = [[step["kind"] for step in each["next"]] for each in documents[1:]]
+    assert all("promote" not in steps for steps in kinds[:1])
+    assert all(each["faults"] == {"model in production": "down"} for each in documents[2:])
+
+
+def test_a_look_that_fails_is_told_and_the_next_one_counts(tmp_path):
+    fails = [True]
+
+    def read(root, **_):
+        if fails:
+            raise OSError("the disk is gone")
+        return ProjectState(root)
+
+    with Watch(tmp_path, read, soon=0.01) as watch:
+        until(lambda: watch.fault)
+        assert watch.fault == "the disk is gone"
+        fails.clear()
+        until(lambda: watch.document and not watch.fault)
+
+
+def test_whoever_did_something_waits_for_no_look(tmp_path):
+    asked = []
+
+    def read(root, **_):
+        asked.append(None)
+        return ProjectState(root)
+
+    with Watch(tmp_path, read, soon=60) as watch:
+        until(lambda: len(asked) == 1)
+        time.sleep(0.1)
+        watch.look_soon()
+        until(lambda: len(asked) == 2, seconds=5)

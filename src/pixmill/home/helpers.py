@@ -84,6 +84,7 @@ class Helpers:
         self._lock = threading.Lock()
         self._states: dict[str, Helper] = {}
         self._children: dict[str, subprocess.Popen[str]] = {}
+        self._followers: list[threading.Thread] = []
         # The kernel ends a child with the thread that started it.
         self._starter = ThreadPoolExecutor(1, "start-helpers")
 
@@ -100,6 +101,8 @@ class Helpers:
                 child.wait(_END_SECONDS)
             except subprocess.TimeoutExpired:
                 child.kill()
+        for follower in self._followers:
+            follower.join(_END_SECONDS)
         self._starter.shutdown()
 
     def states(self) -> dict[str, Helper]:
@@ -134,7 +137,9 @@ class Helpers:
             raise
         with self._lock:
             self._children[name] = child
-        threading.Thread(target=self._follow, args=[name, child, address], daemon=True).start()
+        follower = threading.Thread(target=self._follow, args=[name, child, address], daemon=True)
+        self._followers.append(follower)
+        follower.start()
 
     def _open(self, command: list[str]) -> subprocess.Popen[str]:
         return subprocess.Popen(  # noqa: S603 (no part of the command comes from outside)
@@ -142,7 +147,7 @@ class Helpers:
             cwd=self._root,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT if command[-1] != "--json" else subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
             preexec_fn=die_with_parent if sys.platform == "linux" else None,
@@ -161,19 +166,18 @@ class Helpers:
             threading.Thread(target=self._await_answer, args=[name, child, address], daemon=True).start()
         lines: list[str] = []
         size = 0
-        assert child.stdout is not None
-        for line in child.stdout:
-            size += len(line)
-            if size > _LONGEST:
-                lines, size = lines[-_LINES:], 0
-            lines.append(line)
-            if name == "try" and (match := _ADDRESS.match(line)) and line.strip() == match[0]:
-                self._set(name, Helper("running", "ready", match[0], since=time.time()))
-        errors = child.stderr.read() if child.stderr is not None else ""
-        code = child.wait()
+        with child:
+            assert child.stdout is not None
+            for line in child.stdout:
+                size += len(line)
+                if size > _LONGEST:
+                    lines, size = lines[-_LINES:], 0
+                lines.append(line)
+                if name == "try" and (match := _ADDRESS.match(line)) and line.strip() == match[0]:
+                    self._set(name, Helper("running", "ready", match[0], since=time.time()))
         with self._lock:
             self._children.pop(name, None)
-        self._set(name, _outcome(name, code, "".join(lines), errors))
+        self._set(name, _outcome(name, child.returncode, "".join(lines)))
 
     def _await_answer(self, name: str, child: subprocess.Popen[str], address: str) -> None:
         """Tell the address of a server once it answers."""
@@ -194,15 +198,14 @@ class Helpers:
         self._on_change()
 
 
-def _outcome(name: str, code: int, output: str, errors: str) -> Helper:
+def _outcome(name: str, code: int, output: str) -> Helper:
     if code:
-        text = (errors or output).strip().splitlines()[-_LINES:]
-        return Helper("failed", "\n".join(text) or f"it ended with status {code}", since=time.time())
+        text = "\n".join(output.strip().splitlines()[-_LINES:])
+        return Helper("failed", text or f"it ended with status {code}", since=time.time())
     if name == "models":
-        try:
-            rows = json.loads(output)["versions"]
-        except (ValueError, LookupError, TypeError):
-            return Helper("failed", output[-1000:])
+        # MLflow's warnings come before.
+        begin = re.search(r"^\{", output, re.MULTILINE)
+        rows = json.JSONDecoder().raw_decode(output[begin.start() :])[0]["versions"] if begin else []
         return Helper("done", "" if rows else "No version yet.", rows=rows, since=time.time())
     if name in ("try", "mlflow"):
         return Helper("failed", "The server has ended.", since=time.time())

@@ -1,0 +1,148 @@
+"""The page in a real browser: the pipeline is started, followed and stopped, labels are reviewed, commands copied."""
+
+import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.wait import WebDriverWait
+
+from pixmill.core.workspace import Workspace
+from pixmill.home.helpers import Helpers
+from pixmill.home.jobs import Pipeline
+from pixmill.home.page_routes import Home, routes
+from pixmill.home.reviews import Reviews
+from pixmill.home.watching import Watch
+from pixmill.web.private_server import PrivateServer, make_app
+from tests.browsing import open_chrome
+from tests.review.conftest import Project
+from tests.tiny_project import change_param, copy_project
+from tests.version_control import PERSON, git
+
+pytestmark = pytest.mark.browser
+
+BRANCH = "<img/src=x/onerror=document.title='owned'>"
+
+UNNAMED = """
+return [...document.querySelectorAll('button, a, progress, pre[tabindex], section')].filter((element) =>
+  !(element.getAttribute('aria-label') || element.textContent.trim()
+    || document.getElementById(element.getAttribute('aria-labelledby'))?.textContent.trim())).map((e) => e.outerHTML);
+"""
+
+
+class Page:
+    """The page as a person sees it."""
+
+    def __init__(self, browser, root, address):
+        self.browser, self.root = browser, root
+        browser.get(address)
+        self.until(lambda: browser.find_elements(By.CSS_SELECTOR, "main[aria-busy=false]"))
+
+    def until(self, condition):
+        return WebDriverWait(self.browser, 90, poll_frequency=0.05).until(lambda _: condition())
+
+    def text(self, name):
+        return self.browser.execute_script("return document.getElementById(arguments[0]).innerText", name)
+
+    def shows(self, name):
+        return self.browser.find_element(By.ID, name).is_displayed()
+
+    def status(self, stage):
+        items = (line.text.split("\n") for line in self.browser.find_elements(By.CSS_SELECTOR, "#stages li"))
+        return next(item[1] for item in items if item[0] == stage)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with open_chrome() as driver:
+        driver.execute_cdp_cmd("Browser.grantPermissions", {"permissions": ["clipboardReadWrite"]})
+        yield driver
+
+
+@pytest.fixture
+def page(browser, finished, tmp_path, monkeypatch):
+    root = copy_project(finished, tmp_path / "pets")
+    for name, value in {**PERSON, "SLOW": "4"}.items():
+        monkeypatch.setenv(name, value)
+    git(root, "switch", "-q", "-c", BRANCH)
+    pipeline, reviews = Pipeline(root), Reviews(Workspace(root, root))
+    with Watch(root) as watch, Helpers(root) as helpers, reviews:
+        app = make_app(routes(Home(root, watch, pipeline, helpers, reviews)))
+        with PrivateServer(app, command="pixmill open") as server:
+            yield Page(browser, root, server.new_address())
+    if pipeline.running():
+        pipeline.stop()
+        pipeline._child.wait(60)
+
+
+def test_the_main_way(page, browser):
+    assert {page.status(name) for name in ("scrape", "validate", "split", "train", "evaluate")} == {"fresh"}
+    assert not browser.find_element(By.ID, "start").is_enabled()
+    assert page.text("would") == "All stages are fresh: nothing would run."
+
+    # It follows what somebody edits, and says first what would run.
+    change_param(page.root, "epochs: 3", "epochs: 4")
+    page.until(lambda: page.status("train") == "stale")
+    page.until(lambda: "train.epochs is now 4, was 3" in page.text("next"))
+    assert page.text("would") == "Would run: train, evaluate."
+
+    # It is started by keyboard, followed live, and stopped.
+    browser.find_element(By.ID, "start").send_keys(Keys.ENTER)
+    page.until(lambda: page.status("train") == "running")
+    assert browser.switch_to.active_element.get_attribute("id") == "stop"
+    assert "train is running" in page.text("next")
+    page.until(lambda: "Running stage 'train'" in page.text("log"))
+    browser.switch_to.active_element.send_keys(Keys.ENTER)
+    page.until(lambda: page.shows("start"))
+    page.until(lambda: page.status("train") != "running")
+    assert page.text("ended") in ("The run was stopped.", "The run failed: what it says is below.")
+
+    # The next command is copied as it is shown.
+    page.until(lambda: browser.find_elements(By.CSS_SELECTOR, "#next-command code"))
+    shown = page.text("next-command").split("\n")[0]
+    browser.find_element(By.CSS_SELECTOR, "#next-command button").click()
+    page.until(lambda: "Copied" in page.text("next-command"))
+    assert browser.execute_async_script("navigator.clipboard.readText().then(arguments[0])") == shown
+
+    # The review has a page of its own below this one, and what it decides is news here.
+    project = Project(page.root)
+    project.fill("coat", 3)
+    project.add(None, came_as=["coat", "shoe"], reason="label_conflict")
+    project.write()
+    home = browser.current_window_handle
+    browser.find_element(By.CSS_SELECTOR, "a[href='review/']").click()
+    page.until(lambda: len(browser.window_handles) == 2)
+    browser.switch_to.window(next(each for each in browser.window_handles if each != home))
+    page.until(lambda: browser.find_elements(By.CSS_SELECTOR, "article.card"))
+    page.until(lambda: browser.execute_script("return [...document.images].every((each) => each.naturalWidth > 0)"))
+    browser.find_element(By.TAG_NAME, "body").send_keys("d")
+    page.until(lambda: ",drop," in (page.root / "review.csv").read_text())
+    browser.close()
+    browser.switch_to.window(home)
+    page.until(lambda: "review.csv" in page.text("uncommitted"))
+
+    assert browser.title == "pets · Pixmill"
+    assert BRANCH in page.text("git")
+    # Chrome itself logs what a run in the background refuses; nothing else may be logged.
+    assert [entry for entry in browser.get_log("browser") if "409" not in entry["message"]] == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [400, 1600])
+def test_all_is_seen_and_named_at_each_width(page, browser, width, scheme):
+    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 640}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    browser.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    )
+    try:
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+        assert browser.execute_script(UNNAMED) == []
+        lefts = {browser.find_element(By.ID, name).rect["x"] for name in ("next-title", "reports-title")}
+        assert (max(lefts) - min(lefts) > width / 3) == (width == 1600)
+        resources = browser.execute_script("return performance.getEntriesByType('resource').map((each) => each.name)")
+        assert all(name.startswith(browser.current_url) for name in resources)
+        # Each command has its button, and each card a command.
+        cards = browser.find_elements(By.CSS_SELECTOR, ".card")
+        assert all(card.find_elements(By.CSS_SELECTOR, ".command button") for card in cards)
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})

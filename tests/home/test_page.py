@@ -37,7 +37,7 @@ class Page:
         self.until(lambda: browser.find_elements(By.CSS_SELECTOR, "main[aria-busy=false]"))
 
     def until(self, condition):
-        return WebDriverWait(self.browser, 90, poll_frequency=0.05).until(lambda _: condition())
+        return WebDriverWait(self.browser, 25, poll_frequency=0.05).until(lambda _: condition())
 
     def text(self, name):
         return self.browser.execute_script("return document.getElementById(arguments[0]).innerText", name)
@@ -53,7 +53,9 @@ class Page:
 @pytest.fixture(scope="module")
 def browser():
     with open_chrome() as driver:
-        driver.execute_cdp_cmd("Browser.grantPermissions", {"permissions": ["clipboardReadWrite"]})
+        driver.execute_cdp_cmd(
+            "Browser.grantPermissions", {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
+        )
         yield driver
 
 

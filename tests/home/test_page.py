@@ -46,8 +46,8 @@ class Page:
         return self.browser.find_element(By.ID, name).is_displayed()
 
     def status(self, stage):
-        items = (line.text.split("\n") for line in self.browser.find_elements(By.CSS_SELECTOR, "#stages li"))
-        return next(item[1] for item in items if item[0] == stage)
+        rows = "return [...document.querySelectorAll('#stages > li')].map((row) => row.innerText.split('\\n'))"
+        return next(row[1] for row in self.browser.execute_script(rows) if row[0] == stage)
 
 
 @pytest.fixture(scope="module")

@@ -89,6 +89,7 @@ def next_steps(root: Path, here: Path, issues: Sequence[Issue]) -> Iterator[str]
         minutes = math.ceil(forecast_seconds(files, params) / 60) if local else 0
         yield f"  {check}dvc repro   ({f'about {minutes} minutes' if local else 'minutes to hours: pixmill use says'})"
     yield f"  {_COMMIT}"
+    yield f"Or do it in your browser: {go}pixmill open"
 
 
 def _is_empty(root: Path, params: Params) -> bool:

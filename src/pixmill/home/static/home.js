@@ -90,25 +90,34 @@ function announceNext(step) {
   part("live", step.kind === "running" ? step.sentence.split(":")[0] : step.sentence, (text) => { $("next-live").textContent = text; });
 }
 
+function stageRow(stage) {
+  const item = make("li", {},
+    make("span", { className: "name", textContent: stage.name }),
+    make("span", { className: `status ${stage.status.replace(" ", "-")}`, textContent: stage.status }));
+  const text = make("div", { className: "text" });
+  if (stage.status === "running") text.textContent = stage.progress?.text ?? "";
+  else if (["failed", "gate failed"].includes(stage.status)) text.textContent = stage.text;
+  else if (stage.reasons.length > 1) text.append(make("details", {},
+    make("summary", { textContent: stage.text }),
+    make("ul", {}, ...stage.reasons.map((reason) => make("li", { textContent: reason.text })))));
+  else if (stage.reasons.length) text.textContent = stage.text;
+  item.append(text);
+  if (stage.status === "running" && stage.progress?.total) {
+    item.append(make("progress", { max: stage.progress.total, value: stage.progress.count,
+      attributes: { "aria-label": `${stage.name}: ${stage.progress.what}` } }));
+  }
+  return item;
+}
+
+// Each row by itself, so that reasons which somebody has unfolded stay so while another stage runs.
 function drawStages(stages) {
-  $("stages").replaceChildren(...stages.map((stage) => {
-    const item = make("li", {},
-      make("span", { className: "name", textContent: stage.name }),
-      make("span", { className: `status ${stage.status.replace(" ", "-")}`, textContent: stage.status }));
-    const text = make("div", { className: "text" });
-    if (stage.status === "running") text.textContent = stage.progress?.text ?? "";
-    else if (["failed", "gate failed"].includes(stage.status)) text.textContent = stage.text;
-    else if (stage.reasons.length > 1) text.append(make("details", {},
-      make("summary", { textContent: stage.text }),
-      make("ul", {}, ...stage.reasons.map((reason) => make("li", { textContent: reason.text })))));
-    else if (stage.reasons.length) text.textContent = stage.text;
-    item.append(text);
-    if (stage.status === "running" && stage.progress?.total) {
-      item.append(make("progress", { max: stage.progress.total, value: stage.progress.count,
-        attributes: { "aria-label": `${stage.name}: ${stage.progress.what}` } }));
-    }
-    return item;
-  }));
+  const list = $("stages");
+  const names = stages.map((stage) => stage.name);
+  part("stage names", names, () => {
+    list.replaceChildren(...names.map(() => make("li")));
+    names.forEach((_, number) => shown.delete(`stage ${number}`));
+  });
+  stages.forEach((stage, number) => part(`stage ${number}`, stage, () => list.children[number].replaceWith(stageRow(stage))));
 }
 
 function drawPipeline({ stages, pipeline, commands }) {
@@ -163,7 +172,7 @@ function drawState(all) {
   say("git", [state.repository.branch, state.repository.text].filter(Boolean).join(": "));
   part("next", state.next, drawNext);
   announceNext(state.next[0]);
-  part("stages", state.stages, drawStages);
+  drawStages(state.stages);
   part("pipeline", { stages: state.stages.map(({ name, status }) => ({ name, status })), pipeline, commands: state.commands }, drawPipeline);
   say("accuracy", state.accuracy ? `Test accuracy ${percent(state.accuracy[0])} (${percent(state.accuracy[1])} to ${percent(state.accuracy[2])})` : "No results yet.");
   part("reports", all.reports, (names) => {

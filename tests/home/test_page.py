@@ -109,6 +109,8 @@ def test_the_main_way(page, browser):
     project.fill("coat", 3)
     project.add(None, came_as=["coat", "shoe"], reason="label_conflict")
     project.write()
+    params = page.root / "params.yaml"
+    params.write_text(params.read_text() + "validate: {}\nsplit: {}\ntrain: {}\nevaluate: {}\n")
     home = browser.current_window_handle
     browser.find_element(By.CSS_SELECTOR, "a[href='review/']").click()
     page.until(lambda: len(browser.window_handles) == 2)

@@ -9,11 +9,11 @@ import time
 import pytest
 
 from pixmill.core.workspace import Workspace
-from pixmill.home.helpers import Helpers
 from pixmill.home.jobs import Pipeline
 from pixmill.home.page_routes import Home, routes
 from pixmill.home.project_state import ProjectState
 from pixmill.home.reviews import Reviews
+from pixmill.home.side_commands import SideCommands
 from pixmill.home.watching import Watch
 from pixmill.state.repository import Repository
 from pixmill.web.private_server import PrivateServer, make_app
@@ -44,7 +44,7 @@ def served(tmp_path_factory):
     (project.root / "secret.html").write_text("secret")
     (project.root / "reports" / "link.html").symlink_to(project.root / "secret.html")
     root = project.root
-    pipeline, helpers, reviews = Pipeline(root, _QUICK), Helpers(root), Reviews(Workspace(root, root))
+    pipeline, helpers, reviews = Pipeline(root, _QUICK), SideCommands(root), Reviews(Workspace(root, root))
 
     def read(root, **_):
         return ProjectState(root, repository=Repository(has_git=True, has_commit=True, branch=HOSTILE))

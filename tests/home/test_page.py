@@ -6,10 +6,10 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
 from pixmill.core.workspace import Workspace
-from pixmill.home.helpers import Helpers
 from pixmill.home.jobs import Pipeline
 from pixmill.home.page_routes import Home, routes
 from pixmill.home.reviews import Reviews
+from pixmill.home.side_commands import SideCommands
 from pixmill.home.watching import Watch
 from pixmill.web.private_server import PrivateServer, make_app
 from tests.browsing import open_chrome
@@ -66,7 +66,7 @@ def page(browser, finished, tmp_path, monkeypatch):
         monkeypatch.setenv(name, value)
     git(root, "switch", "-q", "-c", BRANCH)
     pipeline, reviews = Pipeline(root), Reviews(Workspace(root, root))
-    with Watch(root) as watch, Helpers(root) as helpers, reviews:
+    with Watch(root) as watch, SideCommands(root) as helpers, reviews:
         app = make_app(routes(Home(root, watch, pipeline, helpers, reviews)))
         with PrivateServer(app, command="pixmill open") as server:
             yield Page(browser, root, server.new_address())

@@ -4,10 +4,10 @@ import webbrowser
 
 from pixmill.core.progress import announce
 from pixmill.core.workspace import Workspace
-from pixmill.home.helpers import Helpers
 from pixmill.home.jobs import Pipeline
 from pixmill.home.page_routes import Home, routes
 from pixmill.home.reviews import Reviews
+from pixmill.home.side_commands import SideCommands
 from pixmill.home.watching import Watch
 from pixmill.web.address_file import ask_running
 from pixmill.web.private_server import PrivateServer, make_app, wait_for_end
@@ -33,7 +33,7 @@ def open_project(workspace: Workspace, *, port: int = 0, open_browser: bool = Tr
         if open_browser:
             webbrowser.open(running)
         return
-    watch, pipeline, helpers, reviews = Watch(root), Pipeline(root), Helpers(root), Reviews(workspace)
+    watch, pipeline, helpers, reviews = Watch(root), Pipeline(root), SideCommands(root), Reviews(workspace)
     app = make_app(routes(Home(root, watch, pipeline, helpers, reviews)))
     server = PrivateServer(app, command="pixmill open", port=port, address_file=address_file, about=about)
     try:

@@ -20,10 +20,10 @@ from starlette.types import Receive, Scope, Send
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.workspace import Workspace
-from pixmill.home.helpers import NAMES, Helpers
 from pixmill.home.jobs import Pipeline
 from pixmill.home.reports import find_report, list_reports, report_policy
 from pixmill.home.reviews import Reviews
+from pixmill.home.side_commands import NAMES, SideCommands
 from pixmill.home.watching import Watch
 from pixmill.project.pyproject import read_project
 from pixmill.record.store import tracking_uri, view_hint
@@ -52,11 +52,11 @@ class Home:
         root: The project's folder.
         watch: Knows the state.
         pipeline: Starts and stops it.
-        helpers: Run comparisons and servers.
+        helpers: Run comparisons and servers beside it.
         reviews: Hold the review.
     """
 
-    def __init__(self, root: Path, watch: Watch, pipeline: Pipeline, helpers: Helpers, reviews: Reviews) -> None:
+    def __init__(self, root: Path, watch: Watch, pipeline: Pipeline, helpers: SideCommands, reviews: Reviews) -> None:
         self.root, self.watch, self.pipeline, self.helpers, self.reviews = root, watch, pipeline, helpers, reviews
 
     def document(self) -> dict[str, Any]:
@@ -144,7 +144,7 @@ def routes(home: Home) -> list[BaseRoute]:
     async def helper(request: Request) -> Response:
         if (name := request.path_params["name"]) not in NAMES:
             raise ProblemError(404, "Not Found.")
-        return await act(request, lambda: home.helpers.start(name))
+        return await act(request, lambda: home.side_commands.start(name))
 
     def report(request: Request) -> Response:
         if (path := find_report(home.root, request.path_params["name"])) is None:

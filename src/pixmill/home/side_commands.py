@@ -39,7 +39,7 @@ _ADDRESS = re.compile(r"http://(?:127\.0\.0\.1|localhost):\d+/?")
 
 
 @dataclass(frozen=True)
-class Helper:
+class SideCommand:
     """What a command is for, and what it has come to.
 
     Args:
@@ -71,7 +71,7 @@ _PAGES = {"compare": "reports/compare.html", "commits": "reports/compare.html", 
 NAMES = (*_PIXMILL, "mlflow")
 
 
-class Helpers:
+class SideCommands:
     """Run the commands while the ``with`` block lasts, each at most once at a time.
 
     Args:
@@ -82,11 +82,11 @@ class Helpers:
     def __init__(self, root: Path, on_change: Callable[[], None] = lambda: None) -> None:
         self._root, self._on_change = root, on_change
         self._lock = threading.Lock()
-        self._states: dict[str, Helper] = {}
+        self._states: dict[str, SideCommand] = {}
         self._children: dict[str, subprocess.Popen[str]] = {}
         self._followers: list[threading.Thread] = []
         # The kernel ends a child with the thread that started it.
-        self._starter = ThreadPoolExecutor(1, "start-helpers")
+        self._starter = ThreadPoolExecutor(1, "start-side-commands")
 
     def __enter__(self) -> Self:
         return self
@@ -105,7 +105,7 @@ class Helpers:
             follower.join(_END_SECONDS)
         self._starter.shutdown()
 
-    def states(self) -> dict[str, Helper]:
+    def states(self) -> dict[str, SideCommand]:
         """Return what there is, by name."""
         with self._lock:
             return dict(self._states)
@@ -122,7 +122,7 @@ class Helpers:
         with self._lock:
             if (known := self._states.get(name)) is not None and known.status == "running":
                 return
-            self._states[name] = Helper("running", "starting …", since=time.time())
+            self._states[name] = SideCommand("running", "starting …", since=time.time())
         self._on_change()
         try:
             address = None
@@ -133,7 +133,7 @@ class Helpers:
                 command = [sys.executable, "-m", "pixmill", *_PIXMILL[name]]
             child = self._starter.submit(self._open, command).result()
         except (OSError, PixmillError) as error:
-            self._set(name, Helper("failed", str(error)))
+            self._set(name, SideCommand("failed", str(error)))
             raise
         with self._lock:
             self._children[name] = child
@@ -174,7 +174,7 @@ class Helpers:
                     lines, size = lines[-_LINES:], 0
                 lines.append(line)
                 if name == "try" and (match := _ADDRESS.match(line)) and line.strip() == match[0]:
-                    self._set(name, Helper("running", "ready", match[0], since=time.time()))
+                    self._set(name, SideCommand("running", "ready", match[0], since=time.time()))
         with self._lock:
             self._children.pop(name, None)
         self._set(name, _outcome(name, child.returncode, "".join(lines)))
@@ -188,28 +188,28 @@ class Helpers:
                 with contextlib.closing(connection):
                     connection.request("GET", "/health")
                     if connection.getresponse().status == 200:
-                        self._set(name, Helper("running", "ready", address, since=begun))
+                        self._set(name, SideCommand("running", "ready", address, since=begun))
                         return
             time.sleep(0.3)
 
-    def _set(self, name: str, state: Helper) -> None:
+    def _set(self, name: str, state: SideCommand) -> None:
         with self._lock:
             self._states[name] = state
         self._on_change()
 
 
-def _outcome(name: str, code: int, output: str) -> Helper:
+def _outcome(name: str, code: int, output: str) -> SideCommand:
     if code:
         text = "\n".join(output.strip().splitlines()[-_LINES:])
-        return Helper("failed", text or f"it ended with status {code}", since=time.time())
+        return SideCommand("failed", text or f"it ended with status {code}", since=time.time())
     if name == "models":
         # MLflow's warnings come before.
         begin = re.search(r"^\{", output, re.MULTILINE)
         rows = json.JSONDecoder().raw_decode(output[begin.start() :])[0]["versions"] if begin else []
-        return Helper("done", "" if rows else "No version yet.", rows=rows, since=time.time())
+        return SideCommand("done", "" if rows else "No version yet.", rows=rows, since=time.time())
     if name in ("try", "mlflow"):
-        return Helper("failed", "The server has ended.", since=time.time())
-    return Helper("done", output.strip().partition("\n\n")[0], _PAGES.get(name), since=time.time())
+        return SideCommand("failed", "The server has ended.", since=time.time())
+    return SideCommand("done", output.strip().partition("\n\n")[0], _PAGES.get(name), since=time.time())
 
 
 def _free_port() -> int:

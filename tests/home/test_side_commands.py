@@ -6,8 +6,8 @@ import psutil
 import pytest
 
 from pixmill.core.errors import PixmillError
-from pixmill.home import helpers as module
-from pixmill.home.helpers import Helpers
+from pixmill.home import side_commands as module
+from pixmill.home.side_commands import SideCommands
 
 
 def until(condition):
@@ -31,14 +31,14 @@ def commands(monkeypatch):
         name = next(name for name, words in module._PIXMILL.items() if tuple(command[3:]) == words)
         return opening(self, [command[0], "-c", given[name], *command[3:]])
 
-    opening = Helpers._open
-    monkeypatch.setattr(Helpers, "_open", start)
+    opening = SideCommands._open
+    monkeypatch.setattr(SideCommands, "_open", start)
     return given
 
 
 def test_a_comparison_ends_with_the_address_of_its_page(tmp_path, commands):
     commands["commits"] = "import sys; print(sys.argv[1:]); print(); print('Written: reports/compare.html')"
-    with Helpers(tmp_path) as helpers:
+    with SideCommands(tmp_path) as helpers:
         helpers.start("commits")
         state = ended(helpers, "commits")
     assert state.status == "done"
@@ -48,7 +48,7 @@ def test_a_comparison_ends_with_the_address_of_its_page(tmp_path, commands):
 
 def test_what_fails_says_why(tmp_path, commands):
     commands["compare"] = "import sys; sys.exit('pixmill: there is no main')"
-    with Helpers(tmp_path) as helpers:
+    with SideCommands(tmp_path) as helpers:
         helpers.start("compare")
         state = ended(helpers, "compare")
     assert (state.status, state.told, state.address) == ("failed", "pixmill: there is no main", None)
@@ -56,7 +56,7 @@ def test_what_fails_says_why(tmp_path, commands):
 
 def test_models_are_listed_whatever_is_warned_of(tmp_path, commands):
     commands["models"] = "import sys; print('a warning', file=sys.stderr); print('{\"versions\": [{\"version\": 3}]}')"
-    with Helpers(tmp_path) as helpers:
+    with SideCommands(tmp_path) as helpers:
         helpers.start("models")
         state = ended(helpers, "models")
     assert (state.status, state.rows) == ("done", [{"version": 3}])
@@ -64,7 +64,7 @@ def test_models_are_listed_whatever_is_warned_of(tmp_path, commands):
 
 def test_a_server_tells_its_address_runs_once_and_ends_with_the_page(tmp_path, commands):
     commands["try"] = "import time; print('http://127.0.0.1:1234', flush=True); time.sleep(60)"
-    with Helpers(tmp_path) as helpers:
+    with SideCommands(tmp_path) as helpers:
         helpers.start("try")
         until(lambda: helpers.states()["try"].address == "http://127.0.0.1:1234")
         (child,) = helpers._children.values()
@@ -75,7 +75,7 @@ def test_a_server_tells_its_address_runs_once_and_ends_with_the_page(tmp_path, c
 
 def test_an_address_elsewhere_is_not_believed(tmp_path, commands):
     commands["try"] = "print('http://127.0.0.1:80.evil.test/', flush=True); print('http://evil.test', flush=True)"
-    with Helpers(tmp_path) as helpers:
+    with SideCommands(tmp_path) as helpers:
         helpers.start("try")
         state = ended(helpers, "try")
     assert (state.status, state.address) == ("failed", None)
@@ -83,5 +83,5 @@ def test_an_address_elsewhere_is_not_believed(tmp_path, commands):
 
 def test_mlflows_page_is_not_started_where_the_team_has_a_server(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://team.test")
-    with Helpers(tmp_path) as helpers, pytest.raises(PixmillError, match="server already"):
+    with SideCommands(tmp_path) as helpers, pytest.raises(PixmillError, match="server already"):
         helpers.start("mlflow")

@@ -44,18 +44,16 @@ def served(tmp_path_factory):
     (project.root / "secret.html").write_text("secret")
     (project.root / "reports" / "link.html").symlink_to(project.root / "secret.html")
     root = project.root
-    pipeline, helpers, reviews = Pipeline(root, _QUICK), SideCommands(root), Reviews(Workspace(root, root))
+    pipeline, beside, reviews = Pipeline(root, _QUICK), SideCommands(root), Reviews(Workspace(root, root))
 
     def read(root, **_):
         return ProjectState(root, repository=Repository(has_git=True, has_commit=True, branch=HOSTILE))
 
     with (
         Watch(root, read, soon=0.1) as watch,
-        helpers,
+        beside,
         reviews,
-        PrivateServer(
-            make_app(routes(Home(root, watch, pipeline, helpers, reviews))), command="pixmill open"
-        ) as server,
+        PrivateServer(make_app(routes(Home(root, watch, pipeline, beside, reviews))), command="pixmill open") as server,
     ):
         while watch.document is None:
             time.sleep(0.01)
@@ -154,9 +152,18 @@ def test_nobody_else_starts_or_stops_anything(served, path):
     assert served.pipeline.running() is None
 
 
-def test_what_is_no_helper_starts_nothing(served):
+def test_what_is_not_known_starts_nothing(served):
     assert served.visitor.post("start/rm", {})[0] == 404
-    assert served.visitor.told("state")["helpers"] == {}
+    assert served.visitor.told("state")["beside"] == {}
+
+
+def test_what_cannot_be_started_says_why(served, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://team.test")
+    status, told = served.visitor.post("start/mlflow", {})
+    assert (status, told["error"]) == (409, "MLflow is a server already: open its address")
+    state = served.visitor.told("state")
+    assert state["beside"]["mlflow"]["status"] == "failed"
+    assert state["mlflow"] == {"command": "pixmill sync", "address": "http://team.test", "fault": None}
 
 
 def test_changes_and_lines_of_the_log_come_as_events(served):

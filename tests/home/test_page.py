@@ -66,8 +66,8 @@ def page(browser, finished, tmp_path, monkeypatch):
         monkeypatch.setenv(name, value)
     git(root, "switch", "-q", "-c", BRANCH)
     pipeline, reviews = Pipeline(root), Reviews(Workspace(root, root))
-    with Watch(root) as watch, SideCommands(root) as helpers, reviews:
-        app = make_app(routes(Home(root, watch, pipeline, helpers, reviews)))
+    with Watch(root) as watch, SideCommands(root) as beside, reviews:
+        app = make_app(routes(Home(root, watch, pipeline, beside, reviews)))
         with PrivateServer(app, command="pixmill open") as server:
             yield Page(browser, root, server.new_address())
     if pipeline.running():

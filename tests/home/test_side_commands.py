@@ -18,8 +18,8 @@ def until(condition):
     return found
 
 
-def ended(helpers, name):
-    return until(lambda: (state := helpers.states()[name]).status != "running" and state)
+def ended(beside, name):
+    return until(lambda: (state := beside.states()[name]).status != "running" and state)
 
 
 @pytest.fixture
@@ -38,9 +38,9 @@ def commands(monkeypatch):
 
 def test_a_comparison_ends_with_the_address_of_its_page(tmp_path, commands):
     commands["commits"] = "import sys; print(sys.argv[1:]); print(); print('Written: reports/compare.html')"
-    with SideCommands(tmp_path) as helpers:
-        helpers.start("commits")
-        state = ended(helpers, "commits")
+    with SideCommands(tmp_path) as beside:
+        beside.start("commits")
+        state = ended(beside, "commits")
     assert state.status == "done"
     assert state.told == "['compare', 'HEAD~1', 'HEAD']"
     assert state.address == "reports/compare.html"
@@ -48,40 +48,40 @@ def test_a_comparison_ends_with_the_address_of_its_page(tmp_path, commands):
 
 def test_what_fails_says_why(tmp_path, commands):
     commands["compare"] = "import sys; sys.exit('pixmill: there is no main')"
-    with SideCommands(tmp_path) as helpers:
-        helpers.start("compare")
-        state = ended(helpers, "compare")
+    with SideCommands(tmp_path) as beside:
+        beside.start("compare")
+        state = ended(beside, "compare")
     assert (state.status, state.told, state.address) == ("failed", "pixmill: there is no main", None)
 
 
 def test_models_are_listed_whatever_is_warned_of(tmp_path, commands):
     commands["models"] = "import sys; print('a warning', file=sys.stderr); print('{\"versions\": [{\"version\": 3}]}')"
-    with SideCommands(tmp_path) as helpers:
-        helpers.start("models")
-        state = ended(helpers, "models")
+    with SideCommands(tmp_path) as beside:
+        beside.start("models")
+        state = ended(beside, "models")
     assert (state.status, state.rows) == ("done", [{"version": 3}])
 
 
 def test_a_server_tells_its_address_runs_once_and_ends_with_the_page(tmp_path, commands):
     commands["try"] = "import time; print('http://127.0.0.1:1234', flush=True); time.sleep(60)"
-    with SideCommands(tmp_path) as helpers:
-        helpers.start("try")
-        until(lambda: helpers.states()["try"].address == "http://127.0.0.1:1234")
-        (child,) = helpers._children.values()
-        helpers.start("try")
-        assert [*helpers._children.values()] == [child]
+    with SideCommands(tmp_path) as beside:
+        beside.start("try")
+        until(lambda: beside.states()["try"].address == "http://127.0.0.1:1234")
+        (child,) = beside._children.values()
+        beside.start("try")
+        assert [*beside._children.values()] == [child]
     assert not psutil.pid_exists(child.pid)
 
 
 def test_an_address_elsewhere_is_not_believed(tmp_path, commands):
     commands["try"] = "print('http://127.0.0.1:80.evil.test/', flush=True); print('http://evil.test', flush=True)"
-    with SideCommands(tmp_path) as helpers:
-        helpers.start("try")
-        state = ended(helpers, "try")
+    with SideCommands(tmp_path) as beside:
+        beside.start("try")
+        state = ended(beside, "try")
     assert (state.status, state.address) == ("failed", None)
 
 
 def test_mlflows_page_is_not_started_where_the_team_has_a_server(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://team.test")
-    with SideCommands(tmp_path) as helpers, pytest.raises(PixmillError, match="server already"):
-        helpers.start("mlflow")
+    with SideCommands(tmp_path) as beside, pytest.raises(PixmillError, match="server already"):
+        beside.start("mlflow")

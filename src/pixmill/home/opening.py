@@ -33,11 +33,11 @@ def open_project(workspace: Workspace, *, port: int = 0, open_browser: bool = Tr
         if open_browser:
             webbrowser.open(running)
         return
-    watch, pipeline, helpers, reviews = Watch(root), Pipeline(root), SideCommands(root), Reviews(workspace)
-    app = make_app(routes(Home(root, watch, pipeline, helpers, reviews)))
+    watch, pipeline, beside, reviews = Watch(root), Pipeline(root), SideCommands(root), Reviews(workspace)
+    app = make_app(routes(Home(root, watch, pipeline, beside, reviews)))
     server = PrivateServer(app, command="pixmill open", port=port, address_file=address_file, about=about)
     try:
-        with server, watch, helpers, reviews:
+        with server, watch, beside, reviews:
             try:
                 announce(f"The project is at {server.new_address()} (stop with Ctrl-C)")
                 if open_browser:
@@ -46,8 +46,9 @@ def open_project(workspace: Workspace, *, port: int = 0, open_browser: bool = Tr
             finally:
                 ending = reviews.end()
     except KeyboardInterrupt:
-        announce("\n" + "\n".join(ending.said if ending else ()))
-        if ending is not None and ending.then is not None:
-            announce(f"Next: {ending.then}")
+        if ending is not None:
+            announce("\n" + "\n".join(ending.said))
+            if ending.then is not None:
+                announce(f"Next: {ending.then}")
         if run := pipeline.running():
             announce(f"dvc repro goes on. To stop it: kill -INT -{run.pid}")

@@ -52,12 +52,12 @@ class Home:
         root: The project's folder.
         watch: Knows the state.
         pipeline: Starts and stops it.
-        helpers: Run comparisons and servers beside it.
+        beside: Run comparisons and servers beside it.
         reviews: Hold the review.
     """
 
-    def __init__(self, root: Path, watch: Watch, pipeline: Pipeline, helpers: SideCommands, reviews: Reviews) -> None:
-        self.root, self.watch, self.pipeline, self.helpers, self.reviews = root, watch, pipeline, helpers, reviews
+    def __init__(self, root: Path, watch: Watch, pipeline: Pipeline, beside: SideCommands, reviews: Reviews) -> None:
+        self.root, self.watch, self.pipeline, self.beside, self.reviews = root, watch, pipeline, beside, reviews
 
     def document(self) -> dict[str, Any]:
         """Return all that the page shows."""
@@ -72,7 +72,7 @@ class Home:
                 "since": run.since if run else None,
                 "status": None if is_running else self.pipeline.exit_status(),
             },
-            "helpers": {name: asdict(state) for name, state in self.helpers.states().items()},
+            "beside": {name: asdict(state) for name, state in self.beside.states().items()},
             "reports": list_reports(self.root),
             "mlflow": _mlflow(self.root),
         }
@@ -141,10 +141,10 @@ def routes(home: Home) -> list[BaseRoute]:
     async def stop(request: Request) -> Response:
         return await act(request, home.pipeline.stop)
 
-    async def helper(request: Request) -> Response:
+    async def side_command(request: Request) -> Response:
         if (name := request.path_params["name"]) not in NAMES:
             raise ProblemError(404, "Not Found.")
-        return await act(request, lambda: home.side_commands.start(name))
+        return await act(request, lambda: home.beside.start(name))
 
     def report(request: Request) -> Response:
         if (path := find_report(home.root, request.path_params["name"])) is None:
@@ -167,7 +167,7 @@ def routes(home: Home) -> list[BaseRoute]:
         Route("/events", events),
         Route("/pipeline/start", start, methods=["POST"]),
         Route("/pipeline/stop", stop, methods=["POST"]),
-        Route("/start/{name}", helper, methods=["POST"]),
+        Route("/start/{name}", side_command, methods=["POST"]),
         Route("/reports/{name}", report),
         Mount("/review", reviewing),
     ]

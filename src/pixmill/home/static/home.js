@@ -142,25 +142,25 @@ function drawPipeline({ stages, pipeline, commands }) {
     : status < 0 || status > 128 || status === 252 ? "The run was stopped." : "The run failed: what it says is below.");
 }
 
-function drawHelper(name, helper) {
-  for (const box of document.querySelectorAll(`[data-helper="${name}"]`)) {
+function drawBeside(name, made) {
+  for (const box of document.querySelectorAll(`[data-beside="${name}"]`)) {
     const parts = [];
-    const text = helper.status === "running" && name === "mlflow" && !helper.address
-      ? "Starting: MLflow takes up to half a minute …" : helper.told;
-    if (text) parts.push(make("p", { className: `told ${helper.status}`, textContent: text, attributes: { role: "status" } }));
+    const text = made.status === "running" && name === "mlflow" && !made.address
+      ? "Starting: MLflow takes up to half a minute …" : made.told;
+    if (text) parts.push(make("p", { className: `told ${made.status}`, textContent: text, attributes: { role: "status" } }));
     // A server's address is one on this machine, whatever was told.
-    const isPage = helper.address && /^(reports\/[a-z]+\.html|http:\/\/(127\.0\.0\.1|localhost):\d+\/?(#.*)?)$/.test(helper.address);
-    if (isPage && helper.status !== "failed") {
-      parts.push(make("p", {}, make("a", { href: helper.address, target: "_blank", rel: "noopener", textContent: "Open the page" })));
-      if (wanted.delete(name)) window.open(helper.address, "_blank", "noopener");
+    const isPage = made.address && /^(reports\/[a-z]+\.html|http:\/\/(127\.0\.0\.1|localhost):\d+\/?(#.*)?)$/.test(made.address);
+    if (isPage && made.status !== "failed") {
+      parts.push(make("p", {}, make("a", { href: made.address, target: "_blank", rel: "noopener", textContent: "Open the page" })));
+      if (wanted.delete(name)) window.open(made.address, "_blank", "noopener");
     }
-    if (helper.rows.length) {
-      parts.push(make("ul", {}, ...helper.rows.map((row) => make("li", { textContent:
+    if (made.rows.length) {
+      parts.push(make("ul", {}, ...made.rows.map((row) => make("li", { textContent:
         [`Version ${row.version}`, row.aliases.join(", "), row.verdict?.replaceAll("_", " "), row.because].filter(Boolean).join(" · ") }))));
     }
     box.replaceChildren(...parts);
   }
-  for (const button of document.querySelectorAll(`[data-start="${name}"]`)) button.disabled = helper.status === "running";
+  for (const button of document.querySelectorAll(`[data-start="${name}"]`)) button.disabled = made.status === "running";
 }
 
 function drawState(all) {
@@ -203,7 +203,7 @@ function drawState(all) {
   const faults = Object.entries(state.faults);
   $("unknown").hidden = !faults.length;
   part("faults", faults, () => $("faults").replaceChildren(...faults.map(([name, why]) => make("li", { textContent: `${name}: ${why}` }))));
-  for (const [name, helper] of Object.entries(all.helpers)) part(`helper ${name}`, helper, () => drawHelper(name, helper));
+  for (const [name, made] of Object.entries(all.beside)) part(`beside ${name}`, made, () => drawBeside(name, made));
   document.querySelector("main").setAttribute("aria-busy", "false");
 }
 

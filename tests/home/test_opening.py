@@ -1,0 +1,53 @@
+"""``pixmill open`` serves one page for a project, however often it is typed, and ends by Ctrl-C."""
+
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+
+from tests.tiny_project import change_param
+from tests.version_control import PERSON
+from tests.visitor import Visitor
+
+
+def start(root):
+    return subprocess.Popen(
+        [sys.executable, "-m", "pixmill", "open", "--no-open"],
+        cwd=root,
+        env={**os.environ, **PERSON, "SLOW": "30"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def address(process):
+    return re.search(r"http://\S+", process.stderr.readline())[0]
+
+
+def test_a_second_start_finds_the_first_and_a_run_outlives_both(project):
+    change_param(project, "epochs: 3", "epochs: 7")
+    with start(project) as first:
+        visitor = Visitor(address(first))
+        file = project / ".pixmill/open/address.json"
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        with start(project) as second:
+            again = address(second)
+            assert second.wait(30) == 0
+        assert Visitor(again).key == visitor.key
+        assert visitor.post("pipeline/start", {}) == (200, {})
+        first.send_signal(signal.SIGINT)
+        _, told = first.communicate(timeout=30)
+    assert "Traceback" not in told
+    pid = int(re.search(r"dvc repro goes on. To stop it: kill -INT -(\d+)", told)[1])
+    assert not file.exists()
+    os.kill(pid, 0)
+    with start(project) as third:
+        visitor = Visitor(address(third))
+        assert visitor.told("state")["pipeline"]["running"]
+        assert visitor.post("pipeline/stop", {}) == (200, {})
+        while visitor.told("state")["pipeline"]["running"]:
+            pass
+        third.send_signal(signal.SIGTERM)
+        third.communicate(timeout=30)

@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from pixmill.core.dvc import cache_folder
+from pixmill.core.dvc import DEFAULT_CACHE, cache_folder
 
 STAGES = ("scrape", "validate", "split", "train", "evaluate")
 
@@ -26,9 +26,14 @@ def find_report(root: Path, name: str) -> Path | None:
     """
     if not _NAME.fullmatch(name):
         return None
-    path, cache_root = (root / "reports" / name).resolve(), cache_folder(root)
-    allowed = [(root / "reports").resolve(), *([cache_root.resolve()] if cache_root else [])]
-    return path if path.is_file() and any(path.is_relative_to(folder) for folder in allowed) else None
+    path = (root / "reports" / name).resolve()
+    if not path.is_file():
+        return None
+    if any(path.is_relative_to((root / folder).resolve()) for folder in ("reports", DEFAULT_CACHE)):
+        return path
+    # A link into a cache that several projects share.
+    shared = _shared_cache(root)
+    return path if shared is not None and path.is_relative_to(shared) else None
 
 
 def list_reports(root: Path) -> list[str]:
@@ -36,6 +41,13 @@ def list_reports(root: Path) -> list[str]:
     names = [path.name for path in (root / "reports").glob("*.html") if find_report(root, path.name)]
     first = {f"{stage}.html": number for number, stage in enumerate(STAGES)}
     return sorted(names, key=lambda name: (first.get(name, len(first)), name))
+
+
+@cache
+def _shared_cache(root: Path) -> Path | None:
+    """Return the folder of DVC's cache, asked for once: DVC takes a second to start."""
+    folder = cache_folder(root)
+    return folder and folder.resolve()
 
 
 @cache

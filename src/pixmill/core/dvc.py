@@ -1,5 +1,6 @@
 """DVC, run for a project as a command of its own, and what its cache holds."""
 
+import functools
 import hashlib
 import json
 import subprocess
@@ -161,11 +162,19 @@ def _runs_dvc(pid: int) -> bool:
 def cache_folder(root: Path) -> Path | None:
     """Return where DVC keeps files by their MD5; ``None`` where there is no DVC.
 
+    DVC is asked again where the project's configuration was written since.
+
     Args:
         root: The project's folder.
     """
     if not (root / ".dvc").is_dir():
         return None
+    files = [root / ".dvc" / name for name in ("config", "config.local")]
+    return _ask_cache_folder(root.resolve(), *(path.stat().st_mtime_ns if path.exists() else 0 for path in files))
+
+
+@functools.lru_cache(maxsize=16)
+def _ask_cache_folder(root: Path, *written: int) -> Path | None:  # noqa: ARG001 (each writing has an entry of its own)
     done = _run(root, "cache", "dir")
     return None if done.returncode else root / done.stdout.strip() / "files" / "md5"
 

@@ -32,8 +32,8 @@ def find_report(root: Path, name: str) -> Path | None:
     if any(path.is_relative_to((root / folder).resolve()) for folder in ("reports", DEFAULT_CACHE)):
         return path
     # A link into a cache that several projects share.
-    shared = _shared_cache(root)
-    return path if shared is not None and path.is_relative_to(shared) else None
+    shared = cache_folder(root)
+    return path if shared is not None and path.is_relative_to(shared.resolve()) else None
 
 
 def list_reports(root: Path) -> list[str]:
@@ -41,13 +41,6 @@ def list_reports(root: Path) -> list[str]:
     names = [path.name for path in (root / "reports").glob("*.html") if find_report(root, path.name)]
     first = {f"{stage}.html": number for number, stage in enumerate(STAGES)}
     return sorted(names, key=lambda name: (first.get(name, len(first)), name))
-
-
-@cache
-def _shared_cache(root: Path) -> Path | None:
-    """Return the folder of DVC's cache, asked for once: DVC takes a second to start."""
-    folder = cache_folder(root)
-    return folder and folder.resolve()
 
 
 @cache

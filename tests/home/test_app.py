@@ -76,7 +76,7 @@ def test_the_state_is_that_of_summary_and_names_stay_text(served):
     told = served.visitor.told("state")
     assert told["state"]["repository"]["branch"] == HOSTILE
     assert told["reports"] == ["train.html"]
-    assert told["pipeline"] == {"running": False, "since": None, "status": None}
+    assert told["pipeline"] == {"running": False, "since": None, "status": None, "stopped": False}
     # They travel as JSON, and are set as text: no script of the page makes markup of them.
     assert served.visitor.ask("state")[1]["Content-Type"] == "application/json"
     script = served.visitor.ask("static/home.js")[2].decode()
@@ -133,7 +133,7 @@ def test_a_run_is_started_once_and_stopped(served):
         assert visitor.post("pipeline/stop", {}) == (200, {})
     while visitor.told("state")["pipeline"]["running"]:
         time.sleep(0.05)
-    assert visitor.told("state")["pipeline"]["status"] != 0
+    assert visitor.told("state")["pipeline"]["stopped"]
     status, told = visitor.post("pipeline/stop", {})
     assert status == 409
     assert told["next"] == "press Ctrl-C where it runs"

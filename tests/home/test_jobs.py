@@ -37,6 +37,7 @@ def test_a_run_writes_what_it_says_into_the_log_and_tells_how_it_ended(tmp_path)
     pipeline.start()
     until(lambda: pipeline.exit_status() is not None)
     assert pipeline.exit_status() == 1
+    assert not pipeline.is_stopped
     assert {*pipeline.log.read_text().split()} == {"one", "two"}
     assert pipeline.running() is None
 
@@ -82,6 +83,7 @@ def test_stop_sends_what_ctrl_c_does_to_all_processes_of_the_run(tmp_path):
     pipeline.stop()
     until(lambda: pipeline.exit_status() is not None)
     assert "stopped" in pipeline.log.read_text()
+    assert pipeline.is_stopped
 
 
 def test_a_run_that_ignores_it_gets_sigterm(tmp_path, monkeypatch):

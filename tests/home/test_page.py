@@ -37,7 +37,7 @@ class Page:
         self.until(lambda: browser.find_elements(By.CSS_SELECTOR, "main[aria-busy=false]"))
 
     def until(self, condition):
-        return WebDriverWait(self.browser, 25, poll_frequency=0.05).until(lambda _: condition())
+        return WebDriverWait(self.browser, 60, poll_frequency=0.05).until(lambda _: condition())
 
     def text(self, name):
         return self.browser.execute_script("return document.getElementById(arguments[0]).innerText", name)
@@ -95,7 +95,7 @@ def test_the_main_way(page, browser):
     browser.switch_to.active_element.send_keys(Keys.ENTER)
     page.until(lambda: page.shows("start"))
     page.until(lambda: page.status("train") != "running")
-    assert page.text("ended") in ("The run was stopped.", "The run failed: what it says is below.")
+    assert page.text("ended") == "The run was stopped."
 
     # The next command is copied as it is shown.
     page.until(lambda: browser.find_elements(By.CSS_SELECTOR, "#next-command code"))
@@ -125,8 +125,7 @@ def test_the_main_way(page, browser):
 
     assert browser.title == "pets · Pixmill"
     assert BRANCH in page.text("git")
-    # Chrome itself logs what a run in the background refuses; nothing else may be logged.
-    assert [entry for entry in browser.get_log("browser") if "409" not in entry["message"]] == []
+    assert browser.get_log("browser") == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

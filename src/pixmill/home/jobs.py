@@ -56,6 +56,7 @@ class Pipeline:
 
     Attributes:
         log: The file with the output of the latest run.
+        is_stopped: Whether the latest run was stopped from here.
     """
 
     def __init__(self, root: Path, command: Sequence[str] = _COMMAND) -> None:
@@ -64,6 +65,7 @@ class Pipeline:
         self.log = self._folder / LOG
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
+        self.is_stopped = False
 
     def latest(self) -> Run | None:
         """Return the run that was started last, whether it still runs or not; ``None`` if there was none."""
@@ -104,7 +106,7 @@ class Pipeline:
                     )
             except OSError as error:
                 raise PixmillError(f"dvc repro cannot be started: {error.strerror}", next="dvc repro") from error
-            self._child = child
+            self._child, self.is_stopped = child, False
             with contextlib.suppress(psutil.NoSuchProcess):  # It has ended by now, and its output says why.
                 run = Run(child.pid, psutil.Process(child.pid).create_time(), time.time())
                 write_text(self._folder / _RECORD, json.dumps(asdict(run)))
@@ -120,6 +122,7 @@ class Pipeline:
         with self._lock:
             if (run := self.running()) is None:
                 raise PixmillError("no run is under way that was started here", next="press Ctrl-C where it runs")
+            self.is_stopped = True
             _signal(run, signal.SIGINT)
         threading.Thread(target=self._insist, args=[run], name="stop-repro", daemon=True).start()
 

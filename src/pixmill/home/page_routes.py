@@ -71,6 +71,7 @@ class Home:
                 "running": is_running,
                 "since": run.since if run else None,
                 "status": None if is_running else self.pipeline.exit_status(),
+                "stopped": self.pipeline.is_stopped,
             },
             "beside": {name: asdict(state) for name, state in self.beside.states().items()},
             "reports": list_reports(self.root),

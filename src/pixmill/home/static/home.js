@@ -138,8 +138,8 @@ function drawPipeline({ stages, pipeline, commands }) {
     : due.length ? `${pipeline.running ? "Still to run" : "Would run"}: ${due.join(", ")}.`
       : pipeline.running ? "" : "All stages are fresh: nothing would run.");
   const status = pipeline.status;
-  say("ended", pipeline.running || status === null ? "" : status === 0 ? "The run is done."
-    : status < 0 || status > 128 || status === 252 ? "The run was stopped." : "The run failed: what it says is below.");
+  say("ended", pipeline.running ? "" : pipeline.stopped ? "The run was stopped."
+    : status === null ? "" : status === 0 ? "The run is done." : "The run failed: what it says is below.");
 }
 
 function drawBeside(name, made) {

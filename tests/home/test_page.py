@@ -87,7 +87,7 @@ def test_the_main_way(page, browser):
     assert page.text("would") == "Would run: train, evaluate."
 
     # It is started by keyboard, followed live, and stopped.
-    browser.find_element(By.ID, "start").send_keys(Keys.ENTER)
+    browser.find_element(By.CSS_SELECTOR, "#next-action button").send_keys(Keys.ENTER)
     page.until(lambda: page.status("train") == "running")
     assert browser.switch_to.active_element.get_attribute("id") == "stop"
     assert "train is running" in page.text("next")

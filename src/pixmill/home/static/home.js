@@ -76,10 +76,31 @@ function size(bytes) {
 const percent = (value) => `${(100 * value).toFixed(1)} %`;
 const some = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 
+// What of the page does the same as a command.
+const reviewing = () => make("a", { className: "button", href: "review/", target: "_blank", rel: "noopener", textContent: "Review images" });
+const pressing = (selector, label) => () => {
+  const button = make("button", { type: "button", className: "good", textContent: label });
+  button.addEventListener("click", () => {
+    const meant = document.querySelector(selector);
+    meant.focus(); // which scrolls there, too
+    meant.click();
+  });
+  return button;
+};
+const ACTIONS = {
+  "dvc repro": pressing("#start", "Start"),
+  "pixmill review": reviewing,
+  "pixmill review --only feedback": reviewing,
+  "pixmill compare": pressing('[data-start="compare"]', "Compare"),
+  "pixmill serve --open": pressing('[data-start="try"]', "Try the model"),
+};
+
 function drawNext(steps) {
   const [first, ...others] = steps;
+  const action = first.kind === "more images" ? undefined : ACTIONS[first.command];
   say("next", first.sentence);
   $("next-command").replaceChildren(...(first.command ? [command(first.command)] : []));
+  $("next-action").replaceChildren(...(action ? [action()] : []));
   $("then").hidden = !others.length;
   $("later").replaceChildren(...others.map((step) => make("li", {},
     make("p", { textContent: step.sentence }), ...(step.command ? [command(step.command)] : []))));
@@ -97,6 +118,7 @@ function stageRow(stage) {
   const text = make("div", { className: "text" });
   if (stage.status === "running") text.textContent = stage.progress?.text ?? "";
   else if (["failed", "gate failed"].includes(stage.status)) text.textContent = stage.text;
+  else if (stage.status === "never run") text.textContent = "";
   else if (stage.reasons.length > 1) text.append(make("details", {},
     make("summary", { textContent: stage.text }),
     make("ul", {}, ...stage.reasons.map((reason) => make("li", { textContent: reason.text })))));

@@ -19,6 +19,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from pixmill.web.shop import Shop
 from tests.browsing import open_chrome
+from tests.version_control import git
 
 if TYPE_CHECKING:
     from selenium.webdriver.remote.webdriver import WebDriver
@@ -94,12 +95,45 @@ def _evaluation(driver: "WebDriver") -> Image.Image:
     return both
 
 
+def _home(driver: "WebDriver") -> Image.Image:
+    """Draw the project's page in a clone, in which a param was changed."""
+    with tempfile.TemporaryDirectory() as folder:
+        clone = Path(folder, "shoes")
+        git(Path(folder), "clone", "--quiet", "--no-hardlinks", str(ROOT), str(clone))
+        (clone / ".dvc" / "config.local").write_text(
+            f"[cache]\n    dir = {ROOT / '.dvc' / 'cache'}\n", encoding="utf-8"
+        )
+        subprocess.run([sys.executable, "-m", "dvc", "checkout", "--quiet"], cwd=clone, check=True)
+        for name, before, after in [("pyproject.toml", '"pixmill"', '"shoes"'), ("params.yaml", "seed: 7", "seed: 8")]:
+            text = (clone / name).read_text(encoding="utf-8")
+            assert before in text
+            (clone / name).write_text(text.replace(before, after, 1), encoding="utf-8")
+        git(clone, "remote", "remove", "origin")
+        git(clone, "commit", "--quiet", "--message", "Name it", "pyproject.toml")
+        command = [sys.executable, "-m", "pixmill", "open", "--no-open"]
+        page = subprocess.Popen(command, cwd=clone, stderr=subprocess.PIPE, text=True)
+        try:
+            assert page.stderr
+            (address,) = re.findall(r"http://\S+", page.stderr.readline())
+            wait = _open(driver, address, 1280, 760)
+            wait.until(lambda _: "train.seed is now 8, was 7" in driver.find_element(By.ID, "next").text)
+            wait.until(
+                lambda _: (
+                    "GB" in driver.find_element(By.ID, "disk").text or "MB" in driver.find_element(By.ID, "disk").text
+                )
+            )
+            return _shot(driver)
+        finally:
+            page.terminate()
+            page.communicate()
+
+
 def main() -> None:
     """Draw all."""
     text = PngImagePlugin.PngInfo()
     text.add_text(MARK, hashlib.md5((ROOT / MARK).read_bytes()).hexdigest())
     with open_chrome("--hide-scrollbars", "--force-prefers-reduced-motion") as driver:
-        for name, draw in {"shop": _shop, "serve": _served, "evaluate": _evaluation}.items():
+        for name, draw in {"shop": _shop, "serve": _served, "evaluate": _evaluation, "home": _home}.items():
             draw(driver).save(ROOT / "docs" / "images" / f"{name}.png", optimize=True, pnginfo=text)
 
 

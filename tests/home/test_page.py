@@ -87,7 +87,7 @@ def test_the_main_way(page, browser):
     assert page.text("would") == "Would run: train, evaluate."
 
     # It is started by keyboard, followed live, and stopped.
-    browser.find_element(By.CSS_SELECTOR, "#next-action button").send_keys(Keys.ENTER)
+    browser.find_element(By.CSS_SELECTOR, "#next-command .good").send_keys(Keys.ENTER)
     page.until(lambda: page.status("train") == "running")
     assert browser.switch_to.active_element.get_attribute("id") == "stop"
     assert "train is running" in page.text("next")
@@ -99,8 +99,8 @@ def test_the_main_way(page, browser):
 
     # The next command is copied as it is shown.
     page.until(lambda: browser.find_elements(By.CSS_SELECTOR, "#next-command code"))
-    shown = page.text("next-command").split("\n")[0]
-    browser.find_element(By.CSS_SELECTOR, "#next-command button").click()
+    shown = browser.find_element(By.CSS_SELECTOR, "#next-command code").text
+    browser.find_element(By.CSS_SELECTOR, "#next-command button[aria-label^=Copy]").click()
     page.until(lambda: "Copied" in page.text("next-command"))
     assert browser.execute_async_script("navigator.clipboard.readText().then(arguments[0])") == shown
 

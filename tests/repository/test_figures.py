@@ -49,7 +49,7 @@ def test_the_figures_in_the_text_are_those_of_the_committed_run(repository: Path
     assert [said for words in QUOTED[name] if (said := words.format(**figures)) not in text] == []
 
 
-@pytest.mark.parametrize("name", ["evaluate", "serve", "shop"])
+@pytest.mark.parametrize("name", ["evaluate", "home", "serve", "shop"])
 def test_the_pictures_show_the_committed_run(repository: Path, name: str) -> None:
     metrics = hashlib.md5((repository / MARK).read_bytes()).hexdigest()
     with Image.open(repository / "docs" / "images" / f"{name}.png") as picture:

@@ -100,7 +100,7 @@ function drawNext(steps) {
   const action = first.kind === "more images" ? undefined : ACTIONS[first.command];
   say("next", first.sentence);
   $("next-command").replaceChildren(...(first.command ? [command(first.command)] : []));
-  $("next-action").replaceChildren(...(action ? [action()] : []));
+  if (action) $("next-command").firstChild.prepend(action());
   $("then").hidden = !others.length;
   $("later").replaceChildren(...others.map((step) => make("li", {},
     make("p", { textContent: step.sentence }), ...(step.command ? [command(step.command)] : []))));

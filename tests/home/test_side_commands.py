@@ -1,5 +1,7 @@
 """Commands beside the page tell where their pages are, and end with it."""
 
+import subprocess
+import sys
 import time
 
 import psutil
@@ -85,3 +87,50 @@ def test_mlflows_page_is_not_started_where_the_team_has_a_server(tmp_path, monke
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://team.test")
     with SideCommands(tmp_path) as beside, pytest.raises(PixmillError, match="server already"):
         beside.start("mlflow")
+
+
+def test_models_that_cannot_be_read_are_a_failure(tmp_path, commands):
+    commands["models"] = "print('{a warning}')"
+    with SideCommands(tmp_path) as beside:
+        beside.start("models")
+        assert ended(beside, "models").status == "failed"
+
+
+_STARTS_ANOTHER = """
+import subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+print(child.pid, file=open("child", "w"), flush=True)
+print("http://127.0.0.1:1234", flush=True)
+time.sleep(float(sys.argv[1]))
+"""
+
+
+def is_gone(file):
+    pid = int(file.read_text())
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.parametrize("seconds", [60, 0])
+def test_what_a_server_starts_ends_with_it(tmp_path, commands, seconds):
+    commands["try"] = f"import sys; sys.argv[1:] = ['{seconds}']\n{_STARTS_ANOTHER}"
+    with SideCommands(tmp_path) as beside:
+        beside.start("try")
+        until(lambda: beside.states()["try"].address or beside.states()["try"].status == "failed")
+        if not seconds:
+            ended(beside, "try")
+            until(lambda: is_gone(tmp_path / "child"))
+    until(lambda: is_gone(tmp_path / "child"))
+
+
+def test_nothing_is_left_when_the_page_is_killed(tmp_path):
+    (tmp_path / "server.py").write_text(_STARTS_ANOTHER)
+    code = (
+        "import sys, time; from pathlib import Path; from pixmill.home.side_commands import SideCommands; "
+        "SideCommands(Path())._open([sys.executable, 'server.py', '60']); time.sleep(60)"
+    )
+    page = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path)
+    until(lambda: (tmp_path / "child").exists() and (tmp_path / "child").read_text().endswith("\n"))
+    assert not is_gone(tmp_path / "child")
+    page.kill()
+    page.wait()
+    until(lambda: is_gone(tmp_path / "child"))

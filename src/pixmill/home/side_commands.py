@@ -5,21 +5,22 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import re
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pixmill.core.errors import PixmillError
-from pixmill.core.process import die_with_parent
 from pixmill.core.workspace import Workspace
+from pixmill.home import tied_command
 from pixmill.record.store import database_file, runs_page, tracking_uri
 
 Status = Literal["running", "done", "failed"]
@@ -30,10 +31,11 @@ _LINES = 12
 _LONGEST = 1 << 20
 """How many bytes of output are kept."""
 
-_PATIENCE = 180.0
-"""Seconds that MLflow's server may take to start."""
-
 _END_SECONDS = 3.0
+"""How long to wait at the end for all of them together."""
+
+_MLFLOW_ENVIRONMENT = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+"""Without it, MLflow starts eight more processes, for work that nobody gives it here."""
 
 _ADDRESS = re.compile(r"http://(?:127\.0\.0\.1|localhost):\d+/?")
 
@@ -47,14 +49,12 @@ class SideCommand:
         told: What it said at its end, or is doing.
         address: Where its page is, as far as there is one: relative for a report, absolute for a server.
         rows: What it listed.
-        since: When it was started, in seconds since 1970.
     """
 
     status: Status
     told: str = ""
     address: str | None = None
     rows: list[dict[str, Any]] = field(default_factory=list)
-    since: float = 0.0
 
 
 _PIXMILL: Mapping[str, tuple[str, ...]] = {
@@ -64,7 +64,7 @@ _PIXMILL: Mapping[str, tuple[str, ...]] = {
     "models": ("models", "--json"),
     "try": ("serve", "--port", "0"),
 }
-"""What of ``pixmill`` each helper runs."""
+"""What each runs of ``pixmill``."""
 
 _PAGES = {"compare": "reports/compare.html", "commits": "reports/compare.html", "runs": "reports/runs.html"}
 
@@ -76,17 +76,13 @@ class SideCommands:
 
     Args:
         root: The project's folder.
-        on_change: Called after each change, in a thread of its own.
     """
 
-    def __init__(self, root: Path, on_change: Callable[[], None] = lambda: None) -> None:
-        self._root, self._on_change = root, on_change
+    def __init__(self, root: Path) -> None:
+        self._root = root
         self._lock = threading.Lock()
         self._states: dict[str, SideCommand] = {}
         self._children: dict[str, subprocess.Popen[str]] = {}
-        self._followers: list[threading.Thread] = []
-        # The kernel ends a child with the thread that started it.
-        self._starter = ThreadPoolExecutor(1, "start-side-commands")
 
     def __enter__(self) -> Self:
         return self
@@ -95,15 +91,12 @@ class SideCommands:
         with self._lock:
             children = [*self._children.values()]
         for child in children:
-            child.terminate()
+            assert child.stdin is not None
+            child.stdin.close()
+        end = time.monotonic() + _END_SECONDS
         for child in children:
-            try:
-                child.wait(_END_SECONDS)
-            except subprocess.TimeoutExpired:
-                child.kill()
-        for follower in self._followers:
-            follower.join(_END_SECONDS)
-        self._starter.shutdown()
+            with contextlib.suppress(subprocess.TimeoutExpired):  # A busy machine: it ends without us.
+                child.wait(max(0, end - time.monotonic()))
 
     def states(self) -> dict[str, SideCommand]:
         """Return what there is, by name."""
@@ -122,8 +115,7 @@ class SideCommands:
         with self._lock:
             if (known := self._states.get(name)) is not None and known.status == "running":
                 return
-            self._states[name] = SideCommand("running", "starting …", since=time.time())
-        self._on_change()
+            self._states[name] = SideCommand("running", "starting …")
         try:
             address = None
             if name == "mlflow":
@@ -131,33 +123,32 @@ class SideCommands:
                 command, address = self._mlflow(port), runs_page(self._root, port=port)
             else:
                 command = [sys.executable, "-m", "pixmill", *_PIXMILL[name]]
-            child = self._starter.submit(self._open, command).result()
+            child = self._open(command)
         except (OSError, PixmillError) as error:
             self._set(name, SideCommand("failed", str(error)))
             raise
         with self._lock:
             self._children[name] = child
-        follower = threading.Thread(target=self._follow, args=[name, child, address], daemon=True)
-        self._followers.append(follower)
-        follower.start()
+        threading.Thread(target=self._follow, args=[name, child, address], daemon=True).start()
 
     def _open(self, command: list[str]) -> subprocess.Popen[str]:
         return subprocess.Popen(  # noqa: S603 (no part of the command comes from outside)
-            command,
+            [sys.executable, "-m", tied_command.__name__, *command],
             cwd=self._root,
-            stdin=subprocess.DEVNULL,
+            env={**os.environ, **_MLFLOW_ENVIRONMENT},
+            stdin=subprocess.PIPE,  # It ends when this is closed, or this process dies.
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            preexec_fn=die_with_parent if sys.platform == "linux" else None,
+            start_new_session=True,  # Ctrl-C in the terminal of the page is not meant for it.
         )
 
     def _mlflow(self, port: int) -> list[str]:
         uri = tracking_uri(Workspace(self._root, self._root))
         if database_file(uri) is None:
             raise PixmillError("MLflow is a server already: open its address")
-        address = ("--host", "127.0.0.1", "--port", str(port))
+        address = ("--host", "127.0.0.1", "--port", str(port), "--workers", "1")
         return [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, *address]
 
     def _follow(self, name: str, child: subprocess.Popen[str], address: str | None) -> None:
@@ -174,42 +165,44 @@ class SideCommands:
                     lines, size = lines[-_LINES:], 0
                 lines.append(line)
                 if name == "try" and (match := _ADDRESS.match(line)) and line.strip() == match[0]:
-                    self._set(name, SideCommand("running", "ready", match[0], since=time.time()))
+                    self._set(name, SideCommand("running", "ready", match[0]))
         with self._lock:
             self._children.pop(name, None)
         self._set(name, _outcome(name, child.returncode, "".join(lines)))
 
     def _await_answer(self, name: str, child: subprocess.Popen[str], address: str) -> None:
         """Tell the address of a server once it answers."""
-        port, begun = int(address.split(":")[2].partition("/")[0]), time.time()
-        while child.poll() is None and time.time() < begun + _PATIENCE:
+        port = urlsplit(address).port
+        while child.poll() is None:
             with contextlib.suppress(OSError, http.client.HTTPException):
                 connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
                 with contextlib.closing(connection):
                     connection.request("GET", "/health")
                     if connection.getresponse().status == 200:
-                        self._set(name, SideCommand("running", "ready", address, since=begun))
+                        self._set(name, SideCommand("running", "ready", address))
                         return
             time.sleep(0.3)
 
     def _set(self, name: str, state: SideCommand) -> None:
         with self._lock:
             self._states[name] = state
-        self._on_change()
 
 
 def _outcome(name: str, code: int, output: str) -> SideCommand:
     if code:
         text = "\n".join(output.strip().splitlines()[-_LINES:])
-        return SideCommand("failed", text or f"it ended with status {code}", since=time.time())
+        return SideCommand("failed", text or f"it ended with status {code}")
     if name == "models":
         # MLflow's warnings come before.
         begin = re.search(r"^\{", output, re.MULTILINE)
-        rows = json.JSONDecoder().raw_decode(output[begin.start() :])[0]["versions"] if begin else []
-        return SideCommand("done", "" if rows else "No version yet.", rows=rows, since=time.time())
+        try:
+            rows = json.JSONDecoder().raw_decode(output[begin.start() :])[0]["versions"] if begin else []
+        except (ValueError, LookupError):  # A warning begins so, or came in between.
+            return SideCommand("failed", "What it told cannot be read. Run it in a terminal.")
+        return SideCommand("done", "" if rows else "No version yet.", rows=rows)
     if name in ("try", "mlflow"):
-        return SideCommand("failed", "The server has ended.", since=time.time())
-    return SideCommand("done", output.strip().partition("\n\n")[0], _PAGES.get(name), since=time.time())
+        return SideCommand("failed", "The server has ended.")
+    return SideCommand("done", output.strip().partition("\n\n")[0], _PAGES.get(name))
 
 
 def _free_port() -> int:

@@ -200,7 +200,7 @@ def test_the_review_lies_below_the_page(served):
     visitor = served.visitor
     status, _, body = visitor.ask("review/")
     assert status == 200
-    assert b"Review" in body
+    assert b'<body data-command="pixmill open">' in body
     assert visitor.told("review/session")["total"] == 1
     status, _, image = visitor.ask(f"review/image/{visitor.told('review/case/0')['images'][0]['id']}")
     assert (status, image[:2]) == (200, b"\xff\xd8")

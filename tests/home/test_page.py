@@ -119,6 +119,8 @@ def test_the_main_way(page, browser):
     page.until(lambda: browser.execute_script("return [...document.images].every((each) => each.naturalWidth > 0)"))
     browser.find_element(By.TAG_NAME, "body").send_keys("d")
     page.until(lambda: ",drop," in (page.root / "review.csv").read_text())
+    page.until(lambda: "on the page of the project" in browser.find_element(By.ID, "end").text)
+    assert "Ctrl-C" not in browser.find_element(By.ID, "end").text
     browser.close()
     browser.switch_to.window(home)
     page.until(lambda: "review.csv" in page.text("uncommitted"))

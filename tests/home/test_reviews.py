@@ -1,13 +1,19 @@
 """The review of the page is made when it is looked at, and again after a run."""
 
+import json
 import os
+import subprocess
+import sys
+import time
 
 import pytest
 
 from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.workspace import Workspace
 from pixmill.home.reviews import Reviews
-from tests.review.conftest import Project
+from pixmill.review.review_session import Choice
+from tests.review.conftest import Project, jpeg
+from tests.review.test_reviewing import add_feedback
 
 
 @pytest.fixture
@@ -49,3 +55,22 @@ def test_a_loaded_page_shows_the_same_review_until_there_are_new_tables(project)
         ending = reviews.end()
         assert ending is not None
         assert reviews.end() is None
+
+
+def test_its_end_does_not_wait_for_a_stage_that_runs(tmp_path):
+    project = Project(tmp_path)
+    project.fill("coat", 3)
+    new = add_feedback(project, jpeg(99), "coat")
+    reviews = Reviews(project.write())
+    with reviews:
+        reviews.current().session.decide(0, [Choice(new, "keep")], "")
+        (tmp_path / ".dvc/tmp").mkdir(parents=True)
+        (tmp_path / "dvc").symlink_to(sys.executable)
+        with subprocess.Popen([tmp_path / "dvc", "-c", "import time; time.sleep(60)"]) as process:
+            held = {str(tmp_path.resolve() / "artifacts"): {"pid": process.pid, "cmd": "dvc repro"}}
+            (tmp_path / ".dvc/tmp/rwlock").write_text(json.dumps({"write": held}))
+            begun = time.monotonic()
+            ending = reviews.end()
+            process.kill()
+    assert time.monotonic() - begun < 10
+    assert "DVC is busy" in ending.said[-1]

@@ -339,7 +339,7 @@ def start(tmp_path, repository):
         yield begin
 
 
-@pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_it_within_a_second_and_nothing_is_left(start, tmp_path, kind):
     process, address = start()
     client = Visitor(address)

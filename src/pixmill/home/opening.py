@@ -37,18 +37,15 @@ def open_project(workspace: Workspace, *, port: int = 0, open_browser: bool = Tr
     app = make_app(routes(Home(root, watch, pipeline, beside, reviews)))
     server = PrivateServer(app, command="pixmill open", port=port, address_file=address_file, about=about)
     try:
-        with server, watch, beside, reviews:
-            try:
-                announce(f"The project is at {server.new_address()} (stop with Ctrl-C)")
-                if open_browser:
-                    webbrowser.open(server.new_address())
-                wait_for_end(reviews.look)
-            finally:
-                ending = reviews.end()
+        with watch, beside, reviews, server:
+            announce(f"The project is at {server.new_address()} (stop with Ctrl-C)")
+            if open_browser:
+                webbrowser.open(server.new_address())
+            wait_for_end(reviews.look)
     except KeyboardInterrupt:
-        if ending is not None:
+        if run := pipeline.running():
+            announce(f"\ndvc repro goes on. To stop it: kill -INT -{run.pid}")
+        if ending := reviews.end():
             announce("\n" + "\n".join(ending.said))
             if ending.then is not None:
                 announce(f"Next: {ending.then}")
-        if run := pipeline.running():
-            announce(f"dvc repro goes on. To stop it: kill -INT -{run.pid}")

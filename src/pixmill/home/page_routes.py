@@ -152,7 +152,7 @@ def routes(home: Home) -> list[BaseRoute]:
             raise ProblemError(404, "There is no such report.")
         return FileResponse(path, headers={"Content-Security-Policy": report_policy(), "Cache-Control": "no-store"})
 
-    review = make_app(review_routes(home.reviews.current))
+    review = make_app(review_routes(home.reviews.current, "pixmill open"))
 
     async def reviewing(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].endswith("/review/"):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Reviews:
-    """Hold the review that is shown while the ``with`` block lasts.
+    """Show a review while the ``with`` block lasts; :meth:`end` ends it then.
 
     Args:
         workspace: The project's folders.
@@ -32,7 +32,8 @@ class Reviews:
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
-            self._leave()
+            if self._sitting is not None:
+                self._sitting.__exit__(None, None, None)
 
     def open(self) -> None:
         """Have the next look show today's tables, since the page is loaded: numbers of cases would not fit before."""
@@ -60,9 +61,7 @@ class Reviews:
     def end(self) -> Ending | None:
         """End the review, and return what it came to; ``None`` if none was shown."""
         with self._lock:
-            ending = None if self._sitting is None else self._sitting.end()
-            self._leave()
-            return ending
+            return self._end()
 
     def _renew(self) -> None:
         """Make a review of today's tables, unless they are shown already."""
@@ -74,16 +73,16 @@ class Reviews:
             raise DataError("there are no images to review yet: the pipeline has not run", next="dvc repro")
         if self._sitting is not None and stamp == self._stamp:
             return
-        if self._sitting is not None:
-            self._sitting.end()
-        self._leave()
+        self._end()
         sitting = Sitting(self._workspace, load_params(self._workspace.root))
         if not sitting.cases:
             raise PixmillError("\n".join(sitting.remarks) or "Nothing to review.", next="go back to the project")
         sitting.__enter__()
         self._sitting, self._stamp = sitting, stamp
 
-    def _leave(self) -> None:
-        if self._sitting is not None:
-            self._sitting.__exit__(None, None, None)
-            self._sitting = None
+    def _end(self) -> Ending | None:
+        sitting, self._sitting = self._sitting, None
+        if sitting is None:
+            return None
+        sitting.__exit__(None, None, None)
+        return sitting.end(patience=0)  # A person waits, and the stage that DVC is busy with may take hours.

@@ -48,13 +48,21 @@ class Shown(Protocol):
         ...
 
 
-def routes(current: Callable[[], Shown]) -> list[Route]:
+def routes(current: Callable[[], Shown], command: str = "pixmill review") -> list[Route]:
     """Return the routes below the page's address, which ends with a slash.
 
     Args:
         current: Returns the review that is shown. It is called for each request but those for the page itself, in a
             thread of its own; what it raises as :class:`PixmillError` is shown to the person.
+        command: What serves the page; default: ``pixmill review``. The page names it where the server has stopped.
+            Within ``pixmill open``, it sends nobody to a terminal.
     """
+
+    def page(request: Request) -> Response:  # noqa: ARG001
+        nonce = secrets.token_urlsafe(16)
+        text = (resources.files("pixmill.review") / "page.html").read_text(encoding="utf-8")
+        content = text.replace("NONCE", nonce).replace("COMMAND", command)
+        return HTMLResponse(content, headers={"Content-Security-Policy": _POLICY.format(nonce=nonce)})
 
     def tell(act: Callable[[], dict[str, Any]]) -> Response:
         """Answer with what a call returns, or the error message where it fails."""
@@ -63,7 +71,7 @@ def routes(current: Callable[[], Shown]) -> list[Route]:
             result = act()
         except PixmillError as error:
             status, result = 409, {"error": error.message, "next": error.next}
-        content = json.dumps(result, ensure_ascii=False, allow_nan=False)
+        content = json.dumps(result, allow_nan=False)  # In ASCII: names of files need be no text.
         return Response(content, status, media_type="application/json")
 
     def overview(request: Request) -> Response:  # noqa: ARG001
@@ -109,7 +117,7 @@ def routes(current: Callable[[], Shown]) -> list[Route]:
         return tell(lambda: current().session.undo())
 
     return [
-        Route("/", _page),
+        Route("/", page),
         Route("/static/{name}", _static),
         Route("/session", overview),
         Route("/case/{number}", case),
@@ -117,12 +125,6 @@ def routes(current: Callable[[], Shown]) -> list[Route]:
         Route("/decide", decide, methods=["POST"]),
         Route("/undo", undo, methods=["POST"]),
     ]
-
-
-def _page(request: Request) -> Response:  # noqa: ARG001
-    nonce = secrets.token_urlsafe(16)
-    page = (resources.files("pixmill.review") / "page.html").read_text(encoding="utf-8").replace("NONCE", nonce)
-    return HTMLResponse(page, headers={"Content-Security-Policy": _POLICY.format(nonce=nonce)})
 
 
 def _static(request: Request) -> Response:

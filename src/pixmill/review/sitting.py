@@ -33,7 +33,7 @@ _PAUSE = 30.0
 """Seconds without a decision on a new image after which ``data/`` is added to DVC."""
 
 _PATIENCE = 15.0
-"""Seconds to wait at the end while DVC is busy."""
+"""Seconds to wait at the end while DVC is busy, unless it is said otherwise."""
 
 
 @dataclass(frozen=True)
@@ -155,15 +155,18 @@ class Sitting:
         else:
             self._desk.mark_added(touched)
 
-    def end(self) -> Ending:
+    def end(self, *, patience: float = _PATIENCE) -> Ending:
         """Tidy the inbox, add ``data/`` to DVC, and return what was decided and what comes next.
+
+        Args:
+            patience: How long to wait while DVC is busy, in seconds.
 
         Raises:
             LockedError: Other processes kept the inbox locked.
             StorageError: It may not be written.
         """
         self._desk.settle()
-        _, problem = self._keep_images(patience=_PATIENCE)
+        _, problem = self._keep_images(patience=patience)
         moved, dropped = self._desk.count_moved(), self._desk.count_dropped()
         written = sum(not self._desk.keeps(name) for name in self.session.changed)
         said = [f"{count(written, 'decision')} written to review.csv."] if written or not moved + dropped else []

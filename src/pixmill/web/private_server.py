@@ -55,6 +55,8 @@ _JOIN_SECONDS = 5.0
 _IDLE_SECONDS = 60
 """How long a connection may be idle between requests."""
 
+_ENDS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
 
 class PrivateServer:
     """Serve an ASGI application while the ``with`` block lasts.
@@ -142,7 +144,7 @@ class PrivateServer:
 
 
 def wait_for_end(meanwhile: Callable[[], None] = lambda: None) -> NoReturn:
-    """Wait until Ctrl-C or SIGTERM, in the main thread.
+    """Wait until Ctrl-C, SIGTERM or SIGHUP (the terminal was closed), in the main thread.
 
     Args:
         meanwhile: Called every half second; default: nothing.
@@ -154,11 +156,15 @@ def wait_for_end(meanwhile: Callable[[], None] = lambda: None) -> NoReturn:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    # What is ignored stays so: that is how nohup works.
+    ends = {number: before for number in _ENDS if (before := signal.getsignal(number)) is not signal.SIG_IGN}
+    for number in ends:
+        signal.signal(number, interrupt)
     try:
         wait_for_interrupt(meanwhile)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, before in ends.items():
+            signal.signal(number, before)
 
 
 class _Gate:

@@ -20,7 +20,7 @@ from pixmill.web.private_server import PrivateServer, make_app
 from tests.review.conftest import Project
 from tests.visitor import Visitor
 
-HOSTILE = "<img src=x onerror=\"document.title='owned'\">"
+HOSTILE = "<img src=x onerror=\"document.title='owned'\">\udcff"
 
 _QUICK = [sys.executable, "-c", "import time; print('begun', flush=True); time.sleep(60)"]
 
@@ -43,6 +43,7 @@ def served(tmp_path_factory):
     (project.root / "reports" / "train.html").write_text("the training")
     (project.root / "secret.html").write_text("secret")
     (project.root / "reports" / "link.html").symlink_to(project.root / "secret.html")
+    (project.root / "reports" / "loop.html").symlink_to("loop.html")
     root = project.root
     pipeline, beside, reviews = Pipeline(root, _QUICK), SideCommands(root), Reviews(Workspace(root, root))
 
@@ -76,7 +77,7 @@ def test_the_state_is_that_of_summary_and_names_stay_text(served):
     told = served.visitor.told("state")
     assert told["state"]["repository"]["branch"] == HOSTILE
     assert told["reports"] == ["train.html"]
-    assert told["pipeline"] == {"running": False, "since": None, "status": None, "stopped": False}
+    assert told["pipeline"] == {"running": False, "status": None, "stopped": False}
     # They travel as JSON, and are set as text: no script of the page makes markup of them.
     assert served.visitor.ask("state")[1]["Content-Type"] == "application/json"
     script = served.visitor.ask("static/home.js")[2].decode()
@@ -106,6 +107,7 @@ def test_the_policy_of_reports_knows_the_script_of_real_ones(served):
         "reports/..%2fsecret.html",
         "reports/%2e%2e/secret.html",
         "reports/link.html",
+        "reports/loop.html",
         "reports/absent.html",
         "reports/.html",
         "reports/train.html%00",
@@ -194,6 +196,17 @@ def test_changes_and_lines_of_the_log_come_as_events(served):
     while event("state")["pipeline"]["running"]:
         pass
     connection.close()
+
+
+def test_a_letter_that_is_half_written_comes_when_it_is_whole(tmp_path):
+    pipeline = Pipeline(tmp_path)
+    pipeline.log.parent.mkdir(parents=True)
+    home = Home(tmp_path, None, pipeline, None, None)
+    pipeline.log.write_bytes("é".encode()[:1])
+    place, text, _ = home.log_since((0.0, 0))
+    assert text == ""
+    pipeline.log.write_bytes("é".encode())
+    assert home.log_since(place)[1] == "é"
 
 
 def test_the_review_lies_below_the_page(served):

@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
+import psutil
 import pytest
 
 from pixmill.core.errors import LockedError, PixmillError
@@ -101,7 +103,7 @@ def test_without_a_run_there_is_nothing_to_stop(tmp_path):
         Pipeline(tmp_path).stop()
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"pid": 1}', '{"pid": 1, "started": 5.0, "since": 5.0}'])
+@pytest.mark.parametrize("text", ["", "[]", '{"pid": 1}', '{"pid": 1, "started": 5.0}'])
 def test_a_damaged_record_and_that_of_another_process_are_no_run(tmp_path, text):
     (tmp_path / ".pixmill" / "open").mkdir(parents=True)
     (tmp_path / ".pixmill" / "open" / "repro.json").write_text(text)
@@ -123,3 +125,30 @@ def test_a_run_in_a_terminal_is_not_doubled(tmp_path):
     finally:
         process.kill()
         process.wait()
+
+
+def test_two_pages_that_start_it_at_once_start_one_run(tmp_path):
+    pages = [Pipeline(tmp_path, python(_PATIENT)) for _ in range(8)]
+
+    def start(page):
+        try:
+            return page.start()
+        except LockedError:
+            return None
+
+    with ThreadPoolExecutor(8) as pool:
+        runs = [run for run in pool.map(start, pages) if run]
+    assert len(runs) == 1
+    pages[0].stop()
+    until(lambda: pages[0].running() is None)
+
+
+@pytest.mark.parametrize("name", ["repro.log", "repro.json"])
+def test_where_the_disk_takes_no_file_nothing_runs(tmp_path, name):
+    (tmp_path / ".pixmill/open" / name / "in the way").mkdir(parents=True)
+    code = "import os; open('pid', 'w').write(str(os.getpid())); import time; time.sleep(60)"
+    with pytest.raises(PixmillError, match="cannot be started"):
+        Pipeline(tmp_path, python(code)).start()
+    if (tmp_path / "pid").exists():  # It was killed as soon as that.
+        assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))
+    assert Pipeline(tmp_path).running() is None

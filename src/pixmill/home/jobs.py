@@ -16,7 +16,7 @@ import psutil
 
 from pixmill.core.dvc import running_dvc
 from pixmill.core.errors import LockedError, PixmillError
-from pixmill.core.files import write_text
+from pixmill.core.files import hold_lock, write_text
 from pixmill.core.stage_progress import is_same_process
 
 LOG, _RECORD = "repro.log", "repro.json"
@@ -34,12 +34,10 @@ class Run:
     Args:
         pid: Its process, which leads a group and a session of its own.
         started: When that began, in seconds since 1970: another process may have its number by now.
-        since: When it was asked for, likewise.
     """
 
     pid: int
     started: float
-    since: float
 
     @property
     def is_alive(self) -> bool:
@@ -63,7 +61,6 @@ class Pipeline:
         self._root, self._command = root, list(command)
         self._folder = root / ".pixmill" / "open"
         self.log = self._folder / LOG
-        self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
         self.is_stopped = False
 
@@ -88,30 +85,38 @@ class Pipeline:
 
         Raises:
             LockedError: One runs already, here or in a terminal.
-            PixmillError: The program cannot be started.
+            PixmillError: The program cannot be started, or the disk is full.
         """
-        with self._lock:
-            if self.running() or any(command.writes for command in running_dvc(self._root)):
-                raise LockedError("the pipeline runs already", next="wait for it, or stop it")
+        refusal = LockedError("the pipeline runs already", next="wait for it, or stop it")
+        try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            try:
-                with self.log.open("wb") as log:
-                    child = subprocess.Popen(  # noqa: S603 (no part of the command comes from outside)
-                        self._command,
-                        cwd=self._root,
-                        stdin=subprocess.DEVNULL,
-                        stdout=log,
-                        stderr=subprocess.STDOUT,
-                        start_new_session=True,  # Ctrl-C in the terminal of the page is not meant for it.
-                    )
-            except OSError as error:
-                raise PixmillError(f"dvc repro cannot be started: {error.strerror}", next="dvc repro") from error
-            self._child, self.is_stopped = child, False
-            with contextlib.suppress(psutil.NoSuchProcess):  # It has ended by now, and its output says why.
-                run = Run(child.pid, psutil.Process(child.pid).create_time(), time.time())
-                write_text(self._folder / _RECORD, json.dumps(asdict(run)))
-                return run
-            return Run(child.pid, 0.0, time.time())
+            with hold_lock(self._folder / "repro.lock", refusal):
+                if self.running() or any(command.writes for command in running_dvc(self._root)):
+                    raise refusal
+                return self._start()
+        except OSError as error:
+            raise PixmillError(f"dvc repro cannot be started: {error.strerror}", next="dvc repro") from error
+
+    def _start(self) -> Run:
+        with self.log.open("wb") as log:
+            child = subprocess.Popen(  # noqa: S603 (no part of the command comes from outside)
+                self._command,
+                cwd=self._root,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C in the terminal of the page is not meant for it.
+            )
+        try:
+            run = Run(child.pid, psutil.Process(child.pid).create_time())
+            write_text(self._folder / _RECORD, json.dumps(asdict(run)))
+        except OSError:
+            # Nobody could find it to stop it.
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+            raise
+        self._child, self.is_stopped = child, False
+        return run
 
     def stop(self) -> None:
         """Stop the run as Ctrl-C in a terminal does; by SIGTERM if it goes on for seconds.
@@ -119,11 +124,10 @@ class Pipeline:
         Raises:
             PixmillError: No run is under way that was started here.
         """
-        with self._lock:
-            if (run := self.running()) is None:
-                raise PixmillError("no run is under way that was started here", next="press Ctrl-C where it runs")
-            self.is_stopped = True
-            _signal(run, signal.SIGINT)
+        if (run := self.running()) is None:
+            raise PixmillError("no run is under way that was started here", next="press Ctrl-C where it runs")
+        self.is_stopped = True
+        _signal(run, signal.SIGINT)
         threading.Thread(target=self._insist, args=[run], name="stop-repro", daemon=True).start()
 
     def _insist(self, run: Run) -> None:

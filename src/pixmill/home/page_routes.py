@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import json
 import secrets
 import time
@@ -69,7 +70,6 @@ class Home:
             "fault": self.watch.fault,
             "pipeline": {
                 "running": is_running,
-                "since": run.since if run else None,
                 "status": None if is_running else self.pipeline.exit_status(),
                 "stopped": self.pipeline.is_stopped,
             },
@@ -96,7 +96,8 @@ class Home:
                 content = file.read(_LOG_BYTES)
         except OSError:
             return place, "", False
-        return (now, begin + len(content)), content.decode("utf-8", "replace"), is_new
+        text, used = codecs.utf_8_decode(content, "replace", False)  # Of half a letter, the rest comes later.
+        return (now, begin + used), text, is_new
 
 
 def read_name(root: Path) -> str:
@@ -178,7 +179,7 @@ async def _events(home: Home) -> AsyncIterator[str]:
     """Yield what has changed, as server-sent events."""
     shown, place, said = "", (0.0, 0), time.monotonic()
     while True:
-        text = json.dumps(await run_in_threadpool(home.document), ensure_ascii=False)
+        text = json.dumps(await run_in_threadpool(home.document))  # In ASCII: names of files need be no text.
         if text != shown:
             shown, said = text, time.monotonic()
             yield f"event: state\ndata: {text}\n\n"
@@ -205,4 +206,4 @@ def _static(request: Request) -> Response:
 
 
 def _json(content: dict[str, Any], status: int = 200) -> Response:
-    return Response(json.dumps(content, ensure_ascii=False), status, media_type="application/json")
+    return Response(json.dumps(content), status, media_type="application/json")

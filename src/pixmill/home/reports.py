@@ -26,9 +26,10 @@ def find_report(root: Path, name: str) -> Path | None:
     """
     if not _NAME.fullmatch(name):
         return None
-    path = (root / "reports" / name).resolve()
-    if not path.is_file():
+    path = root / "reports" / name
+    if not path.is_file():  # First, since a loop of links cannot be resolved.
         return None
+    path = path.resolve()
     if any(path.is_relative_to((root / folder).resolve()) for folder in ("reports", DEFAULT_CACHE)):
         return path
     # A link into a cache that several projects share.

@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 import codecs
 import json
-import secrets
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Receive, Scope, Send
 
@@ -29,15 +27,9 @@ from pixmill.home.watching import Watch
 from pixmill.project.pyproject import read_project
 from pixmill.record.store import tracking_uri, view_hint
 from pixmill.review.page_routes import routes as review_routes
+from pixmill.web.page_files import expect_json, page_routes
 from pixmill.web.private_server import make_app
 from pixmill.web.problems import ProblemError
-
-_STATIC = {"home.css": "text/css", "home.js": "text/javascript"}
-
-_POLICY = (
-    "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src data:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
 
 _TICK_SECONDS, _SIGN_SECONDS = 0.25, 15.0
 """How often it is looked whether there is something to tell, and how often something is said all the same."""
@@ -127,8 +119,7 @@ def routes(home: Home) -> list[BaseRoute]:
         return StreamingResponse(_events(home), media_type="text/event-stream")
 
     async def act(request: Request, do: Callable[[], object]) -> Response:
-        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-            raise ProblemError(415, "Expected a body of application/json.")
+        expect_json(request)
         try:
             await run_in_threadpool(do)
         except PixmillError as error:
@@ -163,8 +154,7 @@ def routes(home: Home) -> list[BaseRoute]:
             home.watch.look_soon()
 
     return [
-        Route("/", _page),
-        Route("/static/{name}", _static),
+        *page_routes("pixmill.home"),
         Route("/state", state),
         Route("/events", events),
         Route("/pipeline/start", start, methods=["POST"]),
@@ -191,18 +181,6 @@ async def _events(home: Home) -> AsyncIterator[str]:
             said = time.monotonic()
             yield ": still here\n\n"
         await asyncio.sleep(_TICK_SECONDS)
-
-
-def _page(request: Request) -> Response:  # noqa: ARG001
-    nonce = secrets.token_urlsafe(16)
-    page = (resources.files("pixmill.home") / "page.html").read_text(encoding="utf-8").replace("NONCE", nonce)
-    return HTMLResponse(page, headers={"Content-Security-Policy": _POLICY.format(nonce=nonce)})
-
-
-def _static(request: Request) -> Response:
-    if (name := request.path_params["name"]) not in _STATIC:
-        raise ProblemError(404, "Not Found.")
-    return Response((resources.files("pixmill.home") / "static" / name).read_bytes(), media_type=_STATIC[name])
 
 
 def _json(content: dict[str, Any], status: int = 200) -> Response:

@@ -2,28 +2,20 @@
 
 import json
 import re
-import secrets
 from collections.abc import Callable
-from importlib import resources
 from typing import Annotated, Any, Protocol
 
 from pydantic import BaseModel, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from pixmill.core.errors import PixmillError
 from pixmill.review.preview import Previews
 from pixmill.review.review_session import Choice, Session
+from pixmill.web.page_files import expect_json, page_routes
 from pixmill.web.problems import ProblemError
-
-_STATIC = {"review.css": "text/css", "review.js": "text/javascript"}
-
-_POLICY = (
-    "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src 'self' data:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
 
 
 class _Request(BaseModel):
@@ -57,12 +49,6 @@ def routes(current: Callable[[], Shown], command: str = "pixmill review") -> lis
         command: What serves the page; default: ``pixmill review``. The page names it where the server has stopped.
             Within ``pixmill open``, it sends nobody to a terminal.
     """
-
-    def page(request: Request) -> Response:  # noqa: ARG001
-        nonce = secrets.token_urlsafe(16)
-        text = (resources.files("pixmill.review") / "page.html").read_text(encoding="utf-8")
-        content = text.replace("NONCE", nonce).replace("COMMAND", command)
-        return HTMLResponse(content, headers={"Content-Security-Policy": _POLICY.format(nonce=nonce)})
 
     def tell(act: Callable[[], dict[str, Any]]) -> Response:
         """Answer with what a call returns, or the error message where it fails."""
@@ -99,7 +85,7 @@ def routes(current: Callable[[], Shown], command: str = "pixmill review") -> lis
         return Response(preview, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
 
     async def decide(request: Request) -> Response:
-        _check_type(request)
+        expect_json(request)
         try:
             asked = _Request.model_validate_json(await request.body(), strict=True)
         except ValidationError:
@@ -113,35 +99,17 @@ def routes(current: Callable[[], Shown], command: str = "pixmill review") -> lis
         return await run_in_threadpool(tell, act)
 
     def undo(request: Request) -> Response:
-        _check_type(request)
+        expect_json(request)
         return tell(lambda: current().session.undo())
 
     return [
-        Route("/", page),
-        Route("/static/{name}", _static),
+        *page_routes("pixmill.review", COMMAND=command),
         Route("/session", overview),
         Route("/case/{number}", case),
         Route("/image/{name}", image),
         Route("/decide", decide, methods=["POST"]),
         Route("/undo", undo, methods=["POST"]),
     ]
-
-
-def _static(request: Request) -> Response:
-    name = request.path_params["name"]
-    if name not in _STATIC:
-        raise _not_found()
-    return Response((resources.files("pixmill.review") / "static" / name).read_bytes(), media_type=_STATIC[name])
-
-
-def _check_type(request: Request) -> None:
-    """Refuse what a form of another page could send.
-
-    Raises:
-        ProblemError: The body is no JSON.
-    """
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise ProblemError(415, "Expected a body of application/json.")
 
 
 def _check(session: Session, number: int) -> None:

@@ -12,12 +12,10 @@ from typing import Any
 import psutil
 
 from pixmill.core.files import replacing
+from pixmill.core.stage_progress import is_same_process
 
 _PATIENCE = 5.0
 """How long to wait for a server's answer, in seconds."""
-
-_SAME_START = 2.0
-"""Tolerance between two readings of a process's start time, in seconds: the clock may be set meanwhile."""
 
 _LONGEST = 64 << 10
 """Largest file that is read, in bytes."""
@@ -58,7 +56,7 @@ def ask_running(path: Path, about: Mapping[str, Any]) -> str | None:
         not answer, or it serves something else.
     """
     content = _read(path)
-    if content is None or content["about"] != about or not _is_alive(content["pid"], content["started"]):
+    if content is None or content["about"] != about or not is_same_process(content["pid"], content["started"]):
         return None
     connection = http.client.HTTPConnection("127.0.0.1", content["port"], timeout=_PATIENCE)
     try:
@@ -87,12 +85,3 @@ def _read(path: Path) -> dict[str, Any] | None:
     kinds = {"pid": int, "started": float, "port": int, "secret": str, "about": dict}
     is_whole = isinstance(content, dict) and all(isinstance(content.get(key), kind) for key, kind in kinds.items())
     return content if is_whole and 0 < content["port"] < 1 << 16 else None
-
-
-def _is_alive(pid: int, started: float) -> bool:
-    """Tell whether a process is alive; its id may have been given to another one."""
-    try:
-        process = psutil.Process(pid)
-        return abs(process.create_time() - started) <= _SAME_START and process.status() != psutil.STATUS_ZOMBIE
-    except (psutil.Error, ValueError, OverflowError):
-        return False

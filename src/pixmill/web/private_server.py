@@ -310,7 +310,7 @@ async def _on_message(request: Request, error: Exception) -> Response:  # noqa: 
     return _answer(ProblemError(409, error.message))
 
 
-HANDLERS: dict[Any, Callable[[Request, Exception], Any]] = {
+_HANDLERS: dict[Any, Callable[[Request, Exception], Any]] = {
     ProblemError: _on_problem,
     HTTPException: _on_http_exception,
     PixmillError: _on_message,
@@ -321,7 +321,7 @@ HANDLERS: dict[Any, Callable[[Request, Exception], Any]] = {
 
 def make_app(routes: Sequence[BaseRoute]) -> Starlette:
     """Return an application of these routes, which answers errors in plain text."""
-    app = Starlette(routes=routes, exception_handlers=HANDLERS)
+    app = Starlette(routes=routes, exception_handlers=_HANDLERS)
     app.router.redirect_slashes = False
     return app
 

@@ -1,0 +1,54 @@
+"""The page of a package, as a private server shows it, and the test that its script, and no form, sent a request."""
+
+import re
+import secrets
+from importlib.resources import files
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from pixmill.web.problems import ProblemError
+
+_POLICY = (
+    "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+_PART = re.compile(r"[a-z]+\.(css|js)")
+_KINDS = {"css": "text/css", "js": "text/javascript"}
+
+
+def page_routes(package: str, **words: str) -> list[Route]:
+    """Return the routes of ``page.html`` and of the style and script in ``static/``, which alone it may load.
+
+    Args:
+        package: The package that holds them.
+        words: What to put into the page, by the word there; it must be no markup. ``NONCE`` is put in anyway.
+    """
+
+    def page(request: Request) -> Response:  # noqa: ARG001
+        nonce = secrets.token_urlsafe(16)
+        content = (files(package) / "page.html").read_text(encoding="utf-8")
+        for name, word in {**words, "NONCE": nonce}.items():
+            content = content.replace(name, word)
+        return HTMLResponse(content, headers={"Content-Security-Policy": _POLICY.format(nonce=nonce)})
+
+    def part(request: Request) -> Response:
+        name = request.path_params["name"]
+        path = files(package) / "static" / name
+        if (match := _PART.fullmatch(name)) is None or not path.is_file():
+            raise ProblemError(404, "Not Found.")
+        return Response(path.read_bytes(), media_type=_KINDS[match[1]])
+
+    return [Route("/", page), Route("/static/{name}", part)]
+
+
+def expect_json(request: Request) -> None:
+    """Refuse what a form of another page could send.
+
+    Raises:
+        ProblemError: The body is no JSON.
+    """
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise ProblemError(415, "Expected a body of application/json.")

@@ -198,7 +198,7 @@ class Session:
 
     def _decision(self, choice: Choice, members: set[str], why: str) -> Decision | None:
         if choice.id not in members:
-            raise DecisionError("that image is not in this case")
+            raise DecisionError("that image is not in this case", next="load the page again")
         if choice.verb == "clear":
             return None
         if choice.verb == "drop":

@@ -153,7 +153,9 @@ def wait_for_end(meanwhile: Callable[[], None] = lambda: None) -> NoReturn:
         KeyboardInterrupt: One of them came.
     """
 
-    def interrupt(*_: object) -> None:
+    def interrupt(number: int, _: object) -> None:
+        if number != signal.SIGTERM:  # The system tells that the terminal is gone, then the shell does so again.
+            signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
     # What is ignored stays so: that is how nohup works.
@@ -164,7 +166,8 @@ def wait_for_end(meanwhile: Callable[[], None] = lambda: None) -> NoReturn:
         wait_for_interrupt(meanwhile)
     finally:
         for number, before in ends.items():
-            signal.signal(number, before)
+            if signal.getsignal(number) is interrupt:
+                signal.signal(number, before)
 
 
 class _Gate:

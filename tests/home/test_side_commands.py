@@ -134,3 +134,17 @@ def test_nothing_is_left_when_the_page_is_killed(tmp_path):
     page.kill()
     page.wait()
     until(lambda: is_gone(tmp_path / "child"))
+
+
+def test_the_page_of_a_model_ends_when_there_is_another(tmp_path, commands):
+    commands["try"] = "import time; print('http://127.0.0.1:1234', flush=True); time.sleep(60)"
+    model = tmp_path / "artifacts/train/labels.json"
+    model.parent.mkdir(parents=True)
+    model.write_text("{}")
+    with SideCommands(tmp_path) as beside:
+        beside.start("try")
+        until(lambda: beside.states()["try"].address)
+        model.unlink()  # As DVC does before it trains.
+        state = ended(beside, "try")
+    assert (state.status, state.address) == ("done", None)
+    assert "the model is another" in state.told

@@ -34,6 +34,9 @@ _LONGEST = 1 << 20
 _END_SECONDS = 3.0
 """How long to wait at the end for all of them together."""
 
+_GLANCE_SECONDS = 0.5
+"""How often it is looked whether the model is another."""
+
 _MLFLOW_ENVIRONMENT = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 """Without it, MLflow starts eight more processes, for work that nobody gives it here."""
 
@@ -91,8 +94,7 @@ class SideCommands:
         with self._lock:
             children = [*self._children.values()]
         for child in children:
-            assert child.stdin is not None
-            child.stdin.close()
+            _end(child)
         end = time.monotonic() + _END_SECONDS
         for child in children:
             with contextlib.suppress(subprocess.TimeoutExpired):  # A busy machine: it ends without us.
@@ -129,7 +131,7 @@ class SideCommands:
             raise
         with self._lock:
             self._children[name] = child
-        threading.Thread(target=self._follow, args=[name, child, address], daemon=True).start()
+        threading.Thread(target=self._follow, args=[name, child, address, self._model()], daemon=True).start()
 
     def _open(self, command: list[str]) -> subprocess.Popen[str]:
         return subprocess.Popen(  # noqa: S603 (no part of the command comes from outside)
@@ -151,8 +153,10 @@ class SideCommands:
         address = ("--host", "127.0.0.1", "--port", str(port), "--workers", "1")
         return [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, *address]
 
-    def _follow(self, name: str, child: subprocess.Popen[str], address: str | None) -> None:
+    def _follow(self, name: str, child: subprocess.Popen[str], address: str | None, model: int) -> None:
         """Read what a command says until it ends."""
+        if name == "try":
+            threading.Thread(target=self._end_with_model, args=[child, model], daemon=True).start()
         if address is not None:
             threading.Thread(target=self._await_answer, args=[name, child, address], daemon=True).start()
         lines: list[str] = []
@@ -168,7 +172,27 @@ class SideCommands:
                     self._set(name, SideCommand("running", "ready", match[0]))
         with self._lock:
             self._children.pop(name, None)
-        self._set(name, _outcome(name, child.returncode, "".join(lines)))
+        if name == "try" and model != self._model():
+            self._set(
+                name, SideCommand("done", "It has ended, as the model is another. Start it again once there is one.")
+            )
+        else:
+            self._set(name, _outcome(name, child.returncode, "".join(lines)))
+
+    def _end_with_model(self, child: subprocess.Popen[str], model: int) -> None:
+        """End the model's page when training begins or ends: it would go on with the model that it has loaded."""
+        while child.poll() is None:
+            if model != self._model():
+                _end(child)
+                return
+            time.sleep(_GLANCE_SECONDS)
+
+    def _model(self) -> int:
+        """Return when the model was written; 0 where there is none."""
+        try:
+            return (self._root / "artifacts/train/labels.json").stat().st_mtime_ns
+        except OSError:
+            return 0
 
     def _await_answer(self, name: str, child: subprocess.Popen[str], address: str) -> None:
         """Tell the address of a server once it answers."""
@@ -186,6 +210,11 @@ class SideCommands:
     def _set(self, name: str, state: SideCommand) -> None:
         with self._lock:
             self._states[name] = state
+
+
+def _end(child: subprocess.Popen[str]) -> None:
+    assert child.stdin is not None
+    child.stdin.close()
 
 
 def _outcome(name: str, code: int, output: str) -> SideCommand:

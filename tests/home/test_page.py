@@ -151,3 +151,19 @@ def test_all_is_seen_and_named_at_each_width(page, browser, width, scheme):
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def test_tabs_in_the_background_leave_the_connections_to_others(page, browser):
+    first = browser.current_window_handle
+    address = browser.current_url
+    for _ in range(7):  # Chromium has six connections to one server.
+        browser.switch_to.new_window("tab")
+        browser.get(address)
+        page.until(lambda: browser.find_elements(By.CSS_SELECTOR, "main[aria-busy=false]"))
+    for handle in browser.window_handles:
+        if handle != first:
+            browser.switch_to.window(handle)
+            browser.close()
+    browser.switch_to.window(first)
+    change_param(page.root, "epochs: 3", "epochs: 4")
+    page.until(lambda: page.status("train") == "stale")

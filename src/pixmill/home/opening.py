@@ -45,7 +45,5 @@ def open_project(workspace: Workspace, *, port: int = 0, open_browser: bool = Tr
     except KeyboardInterrupt:
         if run := pipeline.running():
             announce(f"\ndvc repro goes on. To stop it: kill -INT -{run.pid}")
-        if ending := reviews.end():
-            announce("\n" + "\n".join(ending.said))
-            if ending.then is not None:
-                announce(f"Next: {ending.then}")
+        if (ending := reviews.end()) and ending.then is not None:
+            announce("\n" + "\n".join([*ending.said, f"Next: {ending.then}"]))

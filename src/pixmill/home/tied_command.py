@@ -31,9 +31,8 @@ def run_tied(command: Sequence[str]) -> int:
 
 
 def _end_with_input(child: subprocess.Popen[bytes]) -> None:
-    os.read(
-        0, 1
-    )  # Nothing is ever written: it returns when the pipe is closed. (A file of Python would be locked at exit.)
+    # Nothing is ever written: it returns when the pipe is closed. (A file of Python's would be locked at exit.)
+    os.read(0, 1)
     child.terminate()
     try:
         child.wait(_END_SECONDS)

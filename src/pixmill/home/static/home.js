@@ -252,8 +252,18 @@ for (const button of document.querySelectorAll("[data-start]")) {
   button.addEventListener("click", () => { wanted.set(button.dataset.start, true); post(`start/${button.dataset.start}`); });
 }
 
-const events = new EventSource("events");
-events.addEventListener("state", (event) => drawState(JSON.parse(event.data)));
-events.addEventListener("log", (event) => drawLog(JSON.parse(event.data)));
-events.addEventListener("open", () => { if ($("alert").dataset.lost) { delete $("alert").dataset.lost; alert(""); } });
-events.addEventListener("error", () => { $("alert").dataset.lost = "yes"; alert("The page is served no more, or this machine sleeps. If it stays so, run again: pixmill open"); });
+let events;
+function listen() {
+  events = new EventSource("events");
+  events.addEventListener("state", (event) => drawState(JSON.parse(event.data)));
+  events.addEventListener("log", (event) => drawLog(JSON.parse(event.data)));
+  events.addEventListener("open", () => { if ($("alert").dataset.lost) { delete $("alert").dataset.lost; alert(""); } });
+  events.addEventListener("error", () => { $("alert").dataset.lost = "yes"; alert("The page is served no more, or this machine sleeps. If it stays so, run again: pixmill open"); });
+}
+// A browser has six connections to one server: tabs that nobody looks at shall not hold them.
+document.addEventListener("visibilitychange", () => {
+  events.close();
+  if (document.hidden) wanted.clear();
+  else listen();
+});
+listen();

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pixmill.core.git import git
-from tests.version_control import start_repository
+from pixmill.core.git import changed_files, git
+from tests.version_control import commit, start_repository
 
 
 @pytest.fixture
@@ -34,3 +34,24 @@ def test_a_name_that_is_no_text_is_told_all_the_same(project: Path) -> None:
     name = b"caf\xe9.txt"
     (project / os.fsdecode(name)).touch()
     assert git(project, "status", "--porcelain", "-z") == f"?? {os.fsdecode(name)}\0"
+
+
+def test_to_look_at_changes_takes_no_lock(project: Path) -> None:
+    (project / "file").write_text("x")
+    commit(project)
+    index = (project / ".git/index").read_bytes()
+    os.utime(project / "file", (1e9, 1e9))  # so that Git would note the new time
+    assert git(project, "status", "--porcelain") == ""
+    assert (project / ".git/index").read_bytes() == index
+
+
+def test_changed_files_have_their_path_from_the_project(project: Path) -> None:
+    below = project / "apps" / "pets"
+    below.mkdir(parents=True)
+    for name in ("a b", "c", "../other"):
+        (below / name).touch()
+    assert changed_files(below, "--", ".") == {"./": "??"}
+    git(below, "add", "c")
+    assert changed_files(below, "--", ".") == {"a b": "??", "c": "A "}
+    assert changed_files(below, "--untracked-files=no") == {"c": "A "}
+    assert changed_files(project / "absent") is None

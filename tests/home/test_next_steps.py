@@ -87,7 +87,7 @@ def clone(root: Path) -> Path:
     return root.parent / "clone"
 
 
-def merge(root: Path, change: Callable[[Path, int], None]) -> None:
+def merge(root: Path, change: Callable[[Path, int], object]) -> None:
     """Merge two branches that change the same lines."""
     git(root, "checkout", "-q", "-b", "other")
     change(root, 1)
@@ -271,8 +271,45 @@ def conflict_in_params(root: Path) -> None:
     merge(root, lambda root, number: change_param(root, "epochs: 3", f"epochs: {number + 3}"))
 
 
+def conflict_that_was_resolved(root: Path) -> None:
+    conflict_in_params(root)
+    text = (root / "params.yaml").read_text()
+    (root / "params.yaml").write_text(re.sub("<{7}.*\n(.*\n)={7}\n.*\n>{7}.*\n", r"\1", text))
+
+
+def conflict_in_images(root: Path) -> None:
+    def add(root: Path, number: int) -> None:
+        (root / f"data/cat/new-{number}.jpg").write_bytes(b"%d" % number)
+        dvc(root, "add", "-q", "data")
+
+    git(root, "checkout", "-q", "-b", "other")
+    add(root, 1)
+    commit(root)
+    git(root, "checkout", "-q", "main")
+    dvc(root, "checkout", "-q", "data.dvc")
+    add(root, 2)
+    commit(root)
+    with contextlib.suppress(subprocess.CalledProcessError):
+        git(root, "merge", "-q", "other")
+
+
 def conflict_in_pixmill_lock(root: Path) -> None:
+    (root / "pixmill.lock").write_text("pixmill: 0\n")
+    commit(root)
+    merge(root, lambda root, number: (root / "pixmill.lock").write_text(f"pixmill: {number}\n"))
+
+
+def marks_in_pixmill_lock(root: Path) -> None:
     (root / "pixmill.lock").write_text("<<<<<<< HEAD\npixmill: 1\n=======\npixmill: 2\n>>>>>>> other\n")
+
+
+def unreadable(root: Path) -> None:
+    (root / "dvc.lock").unlink()
+    (root / "dvc.lock").mkdir()
+
+
+def stages_being_written(root: Path) -> None:
+    (root / "dvc.yaml").write_text("stages:\n# mine\n")
 
 
 def malformed_params(root: Path) -> None:
@@ -341,6 +378,23 @@ def behind(root: Path) -> None:
     commit(theirs)
     git(theirs, "push", "-q")
     git(root, "fetch", "-q")
+
+
+def both_have_commits(root: Path) -> None:
+    behind(root)
+    (root / "notes.md").write_text("mine")
+    commit(root)
+
+
+def detached(root: Path) -> None:
+    remote(root)
+    git(root, "checkout", "-q", "--detach")
+    (root / "README.md").write_text("pets")
+    commit(root)
+
+
+def name_for_no_shell(root: Path) -> None:
+    Path(os.fsdecode(os.fsencode(root) + b"/a\xff\x1b\n'.txt")).touch()
 
 
 def runs_wait(root: Path) -> None:
@@ -474,8 +528,30 @@ SITUATIONS: list[tuple[Callable[[Path], Path | None], str, str, str | None]] = [
         conflict_in_pixmill_lock,
         "conflict",
         "pixmill.lock is in conflict",
-        "git checkout --theirs pixmill.lock && pixmill upgrade",
+        "git checkout --theirs pixmill.lock && pixmill upgrade && git add pixmill.lock",
     ),
+    (
+        marks_in_pixmill_lock,
+        "conflict",
+        "pixmill.lock is in conflict",
+        "git checkout pixmill.lock && pixmill upgrade && git add pixmill.lock",
+    ),
+    (
+        conflict_that_was_resolved,
+        "conflict",
+        "params.yaml holds no marks of the conflict. If all is as it should be, tell Git so: add it.",
+        "git add params.yaml",
+    ),
+    (
+        conflict_in_images,
+        "conflict",
+        "both sides changed the images. This puts those of the other side into .pixmill/theirs/; copy from there",
+        "git checkout --ours data.dvc && "
+        'dvc get "$(git rev-parse --show-toplevel)" "$(git rev-parse --show-prefix)data" '
+        "--rev MERGE_HEAD -o .pixmill/theirs",
+    ),
+    (unreadable, "broken", "Is a directory", "pixmill doctor"),
+    (stages_being_written, "broken", "dvc.yaml is missing or has no stages", "git diff dvc.yaml"),
     (malformed_params, "broken", "params.yaml is malformed: ", "pixmill check"),
     (
         dirty,
@@ -502,12 +578,20 @@ SITUATIONS: list[tuple[Callable[[Path], Path | None], str, str, str | None]] = [
         "dvc.lock and metrics/train.json differ from the committed ones, although images, params and code are the same",
         f"git add dvc.lock metrics && {KEEP}",
     ),
-    (without_git, "commit", "The project is not in Git", "git init && git add -A && git commit -m Start"),
-    (without_a_commit, "commit", "Nothing is committed yet.", "git add -A && git commit -m Start"),
+    (without_git, "commit", "The project is not in Git", "git init && git add . && git commit -m Start"),
+    (without_a_commit, "commit", "Nothing is committed yet.", "git add . && git commit -m Start"),
+    (detached, "push", "1 commit is not pushed, and no branch is checked out: name one.", "git switch -c NAME"),
+    (
+        name_for_no_shell,
+        "commit",
+        r"a\udcff\x1b\n'.txt is changed and not",
+        r"git add $'a\xff\x1b\x0a\x27.txt' && git commit",
+    ),
     (not_pushed, "push", "1 commit is not pushed.", "git push"),
     (not_pushed_with_storage, "push", "1 commit is not pushed.", "dvc push && git push"),
     (new_branch, "push", "1 commit is not pushed.", "git push -u origin more-cats"),
     (behind, "pull", "1 commit of others is not here yet.", "git pull && dvc pull"),
+    (both_have_commits, "pull", "1 commit of others is not here yet.", "git pull --no-rebase && dvc pull"),
     (runs_wait, "sync", "2 runs wait to be sent to MLflow.", "pixmill sync"),
     (nothing_promoted, "promote", "No model is in production; that of the last commit can be", "pixmill promote"),
     (promoted, "done", "The results are up to date, committed and in production.", "pixmill serve --open"),
@@ -587,6 +671,31 @@ def test_two_projects_in_one_repository_have_a_state_each(finished: Path, begun:
     assert steps(both / "one")[0].command == "git add notes.md && git commit"
 
 
+def test_a_repository_above_that_has_nothing_of_the_project_keeps_nothing(finished: Path, tmp_path: Path) -> None:
+    project = copy_project(finished, tmp_path / "above" / "pets")
+    shutil.rmtree(project / ".git")
+    git(tmp_path / "above", "init", "-q")
+    (tmp_path / "above/README.md").touch()
+    git(tmp_path / "above", "add", "README.md")
+    git(tmp_path / "above", "commit", "-q", "-m", "Start")
+    state = read_project_state(project)
+    assert (state.repository.text, next_steps(state)[0].command) == (
+        "no commit yet",
+        "git add . && git commit -m Start",
+    )
+    (tmp_path / "above/.gitignore").write_text("*\n")
+    assert read_project_state(project).repository.text == "not in Git"
+    assert steps(project)[0].command == "git init && git add . && git commit -m Start"
+
+
+def test_a_decision_beside_images_of_an_earlier_commit_undoes_nothing(project: Path) -> None:
+    pulled_images(project)
+    decision(project)
+    fetch, keep, *_ = steps(project)
+    assert fetch.kind == "fetch"
+    assert keep.command == 'git add review.csv && git commit -m "Add images and decisions"'
+
+
 def test_a_stage_that_runs_without_a_progress_file_is_found_by_what_dvc_holds(project: Path) -> None:
     def hold(path: str, pid: int) -> None:
         held = {"write": {str(project.resolve() / path): {"pid": pid, "cmd": "dvc"}}}
@@ -623,6 +732,10 @@ def test_a_server_that_is_down_is_told_and_stops_nothing(project: Path, monkeypa
         (image_added, ["run", "compare", "commit", "done"]),
         (not_pushed_with_storage, ["push", "done"]),
         (behind, ["pull", "done"]),
+        (both_have_commits, ["pull", "push", "done"]),
+        (name_for_no_shell, ["commit", "done"]),
+        (conflict_that_was_resolved, ["conflict", "run", "compare", "commit", "done"]),
+        (conflict_in_images, ["conflict", "conflict", "run", "compare", "commit", "done"]),
         (decision_lost, ["vanished", "done"]),
     ],
     ids=name_of,
@@ -643,7 +756,8 @@ def test_who_follows_the_steps_arrives_and_loses_nothing(
         elif step.kind != "done":
             assert step.command is not None
             shell = ["bash", "-ec", step.command]
-            subprocess.run(shell, cwd=root, check=True, env=os.environ | PERSON, stdin=subprocess.DEVNULL)
+            environment = {**os.environ, **PERSON, "GIT_EDITOR": "sh -c 'echo Change >> $1' -"}
+            subprocess.run(shell, cwd=root, check=True, env=environment, stdin=subprocess.DEVNULL)
         assert images <= {path.read_bytes() for path in (root / "data").rglob("*.jpg")}
         assert decisions <= set((root / "review.csv").read_text().splitlines())
     assert been == way

@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import os
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 
 from pixmill.home.project_state import read_project_state
 from pixmill.home.state_json import state_json
+from tests.version_control import dvc
 
 
 def test_parts_that_cannot_be_read_are_named_and_the_others_told(project: Path) -> None:
@@ -35,7 +38,7 @@ def test_a_look_without_disk_and_model_is_possible(project: Path) -> None:
 def test_a_look_writes_nothing_but_a_cache(project: Path) -> None:
     def files() -> dict[str, bytes]:
         kept = [path for path in project.rglob("*") if path.is_file() and ".pixmill" not in path.parts]
-        return {str(path): path.read_bytes() for path in kept if path.name != "index"}
+        return {str(path): path.read_bytes() for path in kept}
 
     before = files()
     read_project_state(project)
@@ -67,3 +70,16 @@ def test_an_unknown_commit_in_production_is_not_this_one(project: Path) -> None:
     assert state.champion is not None
     assert state.champion.number == 1
     assert not state.is_promoted
+
+
+def test_a_cache_that_is_elsewhere_is_found(project: Path) -> None:
+    (project / ".dvc/cache").rename(project.parent / "cache")
+    dvc(project, "cache", "dir", "--local", "../cache")
+    shutil.rmtree(project / "artifacts")
+    assert read_project_state(project, with_disk=False).is_cached
+
+
+def test_a_name_that_is_no_text_can_be_sent(project: Path) -> None:
+    Path(os.fsdecode(os.fsencode(project) + b"/\xff")).touch()
+    text = state_json(read_project_state(project, with_disk=False))
+    assert json.loads(text.encode())["repository"]["changed"] == [r"\udcff"]

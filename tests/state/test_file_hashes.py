@@ -98,6 +98,13 @@ def test_a_file_that_was_just_written_is_not_trusted(project: Path) -> None:
     assert md5(project) != before
 
 
+def test_a_file_of_the_future_is_not_read_again(project: Path, read: list[str]) -> None:
+    os.utime(project / "data/cat/1.jpg", (4e9, 4e9))
+    before = md5(project)
+    assert md5(project) == before
+    assert len(read) == 4
+
+
 def test_without_a_cache_it_is_the_same(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = md5(project)
     database = project / ".pixmill/state/hashes.sqlite"

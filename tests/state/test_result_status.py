@@ -24,6 +24,10 @@ stages:
     params: [seed]
     outs: [artifacts/train, plots/train: {cache: false}]
     metrics: [{metrics/train.json: {cache: false}}]
+  evaluate:
+    cmd: cp plots/train/weights metrics/evaluate.json
+    deps: [artifacts/train, plots/train/weights]
+    metrics: [{metrics/evaluate.json: {cache: false}}]
 """
 
 

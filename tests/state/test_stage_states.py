@@ -91,11 +91,12 @@ def test_frozen_stages_and_templates(project: Path) -> None:
     (project / "dvc.yaml").write_text(
         text.replace("  train:\n", "  train:\n    frozen: true\n")
         + "  each:\n    foreach: [1, 2]\n    do: {cmd: x}\n  named:\n    cmd: echo ${n}\n"
+        "  other:\n    cmd: x\n    params: [settings.py: [a]]\n"
     )
     change_param(project, "epochs: 3", "epochs: 4")
     found = states(project)
     assert found["train"].status == "fresh"
-    assert (found["each"].status, found["named"].status) == ("unknown", "unknown")
+    assert [found[name].status for name in ("each", "named", "other")] == ["unknown"] * 3
 
 
 @pytest.mark.parametrize(

@@ -189,6 +189,9 @@ def test_a_project_may_lie_below_the_root_of_its_repository(project):
     git(project, "commit", "-qm", "x")
     below = project / "below"
     below.mkdir()
+    (below / "review.csv").touch()
+    assert describe_uncommitted(below) is None
+    commit(project)
     (below / "review.csv").write_text("x")
     assert describe_uncommitted(below)[1] == f"git add review.csv && {COMMIT}"
     assert describe_uncommitted(project) is None

@@ -150,7 +150,7 @@ def commit_page(root: Path) -> str | None:
 
 def _differs(root: Path) -> bool:
     """Tell whether the workspace differs from HEAD in what makes results, or in results."""
-    status = git(root, "--no-optional-locks", "status", "--porcelain", "--", *_INPUTS, *_CODE)
+    status = git(root, "status", "--porcelain", "--", *_INPUTS, *_CODE)
     return bool(status)
 
 

@@ -1,5 +1,6 @@
 """What Git knows of a project."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -21,6 +22,8 @@ def git(root: Path, *words: str) -> str | None:
         done = subprocess.run(  # noqa: S603 (no part of the command comes from outside)
             ["git", *words],  # noqa: S607 (whichever Git the person uses)
             cwd=root,
+            # A look that rewrites Git's index would make the person's own `git commit` fail meanwhile.
+            env=os.environ | {"GIT_OPTIONAL_LOCKS": "0"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=True,
@@ -29,6 +32,23 @@ def git(root: Path, *words: str) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.decode("utf-8", "surrogateescape")
+
+
+def changed_files(root: Path, *words: str) -> dict[str, str] | None:
+    """Return the two letters of ``git status`` for each file that is not as the last commit has it, by its path.
+
+    A new folder counts once, and is ``./`` where it is the project itself.
+
+    Args:
+        root: The project's folder, from which the paths go; the repository's may lie above it.
+        words: Files and folders, or options of ``git status`` with ``--`` and these behind them.
+    """
+    above = git(root, "rev-parse", "--show-prefix")
+    status = git(root, "status", "--porcelain", "-z", "--no-renames", *words)
+    if above is None or status is None:
+        return None
+    entries = [(entry[:2], entry[3:].removeprefix(above.removesuffix("\n"))) for entry in status.split("\0") if entry]
+    return {path or "./": letters for letters, path in entries}
 
 
 def require_git() -> None:

@@ -7,13 +7,15 @@ command here loses images or decisions that no commit holds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from shlex import quote
 from typing import TYPE_CHECKING, Literal
 
-from pixmill.core.words import count, first_of, join_names
+from pixmill.core.words import count, first_of, join_names, printable
 
 if TYPE_CHECKING:
     from pixmill.home.project_state import ProjectState
@@ -50,6 +52,9 @@ _TYPED = 6
 
 _TAKE_ONE_SIDE = ("dvc.lock", "metrics/", "plots/")
 """Files that the next run writes anew, so that either side of a merge will do."""
+
+_OTHER_SIDE = {"merge": "MERGE_HEAD", "rebase": "HEAD"}
+"""The commit with the images that are not in ``data/``, which Git leaves as it is, by what is under way."""
 
 _PROJECT = ("data.dvc", "dvc.", "metrics/", "params.yaml", "pixmill.lock", "plots/", "review.csv", "src/", "stages/")
 """How the paths begin that belong into a commit of results even where Git does not know them yet."""
@@ -94,23 +99,37 @@ def _conflicts(state: ProjectState) -> Iterator[NextStep]:
     files = state.repository.conflicts
     ours = [path for path in files if path.startswith(_TAKE_ONE_SIDE)]
     others = [path for path in files if path not in ours]
+    marked = [path for path in others if path in state.repository.marked]
     if "pixmill.lock" in files:
+        side = "--theirs " if "pixmill.lock" in state.repository.unmerged else ""
         yield NextStep(
             "conflict",
             "pixmill.lock is in conflict: it says which code the project runs with.",
-            "git checkout --theirs pixmill.lock && pixmill upgrade",
+            f"git checkout {side}pixmill.lock && pixmill upgrade && git add pixmill.lock",
         )
-    elif others:
-        named = join_names(others, _NAMED)
-        verb = "is" if len(others) == 1 else "are"
-        meaning = " Both sides changed the images." if "data.dvc" in others else ""
+    elif "data.dvc" in marked and (side := _OTHER_SIDE.get(state.repository.operation)):
         yield NextStep(
             "conflict",
-            f"{named} {verb} in conflict.{meaning} Choose the lines that count and remove the marks.",
-            f"git diff {_files(others)}",
+            "data.dvc is in conflict: both sides changed the images. This puts those of the other side into "
+            ".pixmill/theirs/; copy from there what data/ is to have.",
+            "git checkout --ours data.dvc && "
+            'dvc get "$(git rev-parse --show-toplevel)" "$(git rev-parse --show-prefix)data" '
+            f"--rev {side} -o .pixmill/theirs",
         )
+    elif marked:
+        verb = "is" if len(marked) == 1 else "are"
+        yield NextStep(
+            "conflict",
+            f"{_names(marked)} {verb} in conflict. Choose the lines that count and remove the marks.",
+            f"git diff {_files(marked)}",
+        )
+    elif others:
+        it, holds = ("it", "holds") if len(others) == 1 else ("them", "hold")
+        record = "dvc add data && " * ("data.dvc" in others)
+        what = f"{_names(others)} {holds} no marks of the conflict. If all is as it should be, tell Git so: add {it}."
+        yield NextStep("conflict", what, f"{record}git add {_files(others)}")
     elif ours:
-        named = join_names(ours, _NAMED)
+        named = _names(ours)
         side = "--ours " if {*ours} <= {*state.repository.unmerged} else ""
         yield NextStep(
             "conflict",
@@ -132,7 +151,9 @@ def _running(state: ProjectState) -> Iterator[NextStep]:
 def _broken(state: ProjectState) -> Iterator[NextStep]:
     if (fault := state.faults.get("stages")) is not None:
         file = fault.partition(" ")[0]
-        command = "pixmill check" if file == "params.yaml" else f"git diff {quote(file)}"
+        # Another fault than that of a file's content, such as one that may not be read, begins with no name.
+        command = f"git diff {quote(file)}" if re.fullmatch(r"[\w./-]+\.\w+", file) else "pixmill doctor"
+        command = "pixmill check" if file == "params.yaml" else command
         yield NextStep("broken", f"{fault.rstrip('.')}.", command)
 
 
@@ -147,7 +168,9 @@ def _vanished(state: ProjectState) -> Iterator[NextStep]:
 
 def _empty(state: ProjectState) -> Iterator[NextStep]:
     if not state.stages:
-        yield NextStep("broken", "dvc.yaml is missing or has no stages, so nothing can run.", "git checkout dvc.yaml")
+        # What somebody is writing there is not to be discarded.
+        command = f"git {'diff' if state.has_pipeline else 'checkout'} dvc.yaml"
+        yield NextStep("broken", "dvc.yaml is missing or has no stages, so nothing can run.", command)
 
 
 def _images(state: ProjectState) -> Iterator[NextStep]:
@@ -239,15 +262,14 @@ def _fetch(state: ProjectState, old: list[StageState]) -> NextStep:
     if state.is_cached:
         return NextStep("fetch", f"{what}, but in DVC's cache.", _safely(state, "dvc checkout"))
     if state.repository.has_storage:
-        return NextStep("fetch", f"{what}; fetch them from your team's storage.", _safely(state, "dvc pull"))
+        lacks = "" if _lacks_images(old) else f", or if it lacks them: {_RUN}"
+        what += f"; fetch them from your team's storage{lacks}."
+        return NextStep("fetch", what, _safely(state, "dvc pull"))
     return NextStep("run", f"{what}, and DVC knows no storage to fetch them from.", _RUN)
 
 
 def _keep(state: ProjectState) -> str | None:
     """Return the command that commits images and decisions; ``None`` where none is needed."""
-    # Images of an earlier commit are kept by that: to add them again would undo what others have added since.
-    if state.repository.has_earlier_images and not state.repository.uncommitted.changed:
-        return None
     return state.repository.uncommitted.command("Add images and decisions")
 
 
@@ -283,13 +305,13 @@ def _commit(state: ProjectState) -> Iterator[NextStep]:
     git, uncommitted = state.repository, state.repository.uncommitted
     if not git.has_git:
         start = "The project is not in Git, so nothing keeps its results."
-        yield NextStep("commit", start, "git init && git add -A && git commit -m Start")
+        yield NextStep("commit", start, "git init && git add . && git commit -m Start")
     elif not git.has_commit:
-        yield NextStep("commit", "Nothing is committed yet.", "git add -A && git commit -m Start")
+        yield NextStep("commit", "Nothing is committed yet.", "git add . && git commit -m Start")
     elif git.changed_results and state.is_fresh:
         what = "The results are new. A commit keeps them."
         if state.is_equal:
-            files = join_names(git.changed_results, _NAMED)
+            files = _names(git.changed_results)
             what = (
                 f"{files} differ from the committed ones, although images, params and code are the same: another "
                 "processor or library version rounds differently. Both are equally good."
@@ -302,9 +324,9 @@ def _commit(state: ProjectState) -> Iterator[NextStep]:
     elif (keep := _keep(state)) is not None and not uncommitted.missing:
         yield NextStep("commit", f"{uncommitted.sentence}.", keep)
     elif git.operation:
-        yield NextStep("commit", f"A {git.operation} is under way.", f"git add -A && git {git.operation} --continue")
+        yield NextStep("commit", f"A {git.operation} is under way.", f"git add . && git {git.operation} --continue")
     elif git.changed and not git.changed_results:
-        named = join_names(git.changed, _NAMED)
+        named = _names(git.changed)
         what = f"{named} {'is' if len(git.changed) == 1 else 'are'} changed and not committed."
         yield NextStep("commit", what, f"{_add(list(git.changed))} && git commit")
 
@@ -313,10 +335,14 @@ def _share(state: ProjectState) -> Iterator[NextStep]:
     git = state.repository
     if git.behind:
         others = count(git.behind, "commit of others is", "commits of others are")
-        pull = "git pull && dvc pull" if git.has_storage else "git pull"
+        # Git refuses where both sides have commits and nobody says how to join them.
+        pull = f"git pull{' --no-rebase' * bool(git.unpushed)}{' && dvc pull' * git.has_storage}"
         yield NextStep("pull", f"{others} not here yet.", _safely(state, pull))
-    elif git.unpushed:
-        target = "" if git.has_upstream or not git.branch else f" -u {quote(git.remote)} {quote(git.branch)}"
+    elif git.unpushed and not git.branch and not git.operation:
+        what = f"{count(git.unpushed, 'commit is', 'commits are')} not pushed, and no branch is checked out: name one."
+        yield NextStep("push", what, "git switch -c NAME")
+    elif git.unpushed and git.branch:
+        target = "" if git.has_upstream else f" -u {quote(git.remote)} {quote(git.branch)}"
         what = f"{count(git.unpushed, 'commit is', 'commits are')} not pushed."
         yield NextStep("push", what, f"{'dvc push && ' * git.has_storage}git push{target}")
 
@@ -342,8 +368,20 @@ def _done(state: ProjectState) -> NextStep:
     return NextStep("done", f"The results are {where}. Try the model on an image.", "pixmill serve --open")
 
 
+def _names(paths: Sequence[str]) -> str:
+    return join_names([*map(printable, paths)], _NAMED)
+
+
 def _files(paths: list[str]) -> str:
-    return " ".join(map(quote, paths))
+    return " ".join(map(_word, paths))
+
+
+def _word(path: str) -> str:
+    """Return a path as a shell reads it; bytes that are no text, or that a terminal would obey, are spelled out."""
+    if path.isprintable():
+        return quote(path)
+    spelled = (chr(byte) if 32 <= byte < 127 and byte not in b"'\\" else f"\\x{byte:02x}" for byte in os.fsencode(path))
+    return f"$'{''.join(spelled)}'"
 
 
 def _add(paths: list[str]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from pixmill.clean.usage import measure
-from pixmill.core.dvc import DEFAULT_CACHE, RunningDvc, is_cached, read_record, running_dvc
+from pixmill.core.dvc import DEFAULT_CACHE, RunningDvc, cache_folder, is_cached, read_record, running_dvc
 from pixmill.core.git import git
 from pixmill.core.stage_progress import StageProgress, read_progress
 from pixmill.core.workspace import Workspace
@@ -44,6 +44,7 @@ class ProjectState:
         commands: The DVC commands that run here.
         experiments: Stages that run in a temporary copy, for ``dvc exp run --temp``.
         accuracy: On the test split, with its limits; ``None`` without results.
+        has_pipeline: Whether there is a ``dvc.yaml``.
         has_images: Whether there is a ``data/`` with something in it, or a record of one.
         is_cached: Whether the images and results of the last run, some of which are not here, are in DVC's cache on
             this machine.
@@ -70,6 +71,7 @@ class ProjectState:
     commands: tuple[RunningDvc, ...] = ()
     experiments: tuple[StageProgress, ...] = ()
     accuracy: tuple[float, float, float] | None = None
+    has_pipeline: bool = True
     has_images: bool = True
     is_cached: bool = False
     way_back: str | None = None
@@ -125,6 +127,7 @@ def read_project_state(root: Path, *, with_disk: bool = True, with_champion: boo
         commands=tuple(running_dvc(root)),
         experiments=tuple(each for each in running if each.root != here and each.is_running),
         accuracy=read_accuracy(root),
+        has_pipeline=(root / "dvc.yaml").exists(),
         has_images=(root / "data.dvc").exists() or any((root / "data").glob("*")),
         is_cached=is_missing and part("DVC's cache", lambda: _is_cached(root), default=False),
         way_back=part(
@@ -153,13 +156,18 @@ def _is_newer(path: Path, other: Path) -> bool:
 
 
 def _is_cached(root: Path) -> bool:
-    """Tell whether DVC's cache in the project holds all results that Git has not, so that they can be checked out."""
+    """Tell whether DVC's cache holds all results that Git has not, so that they can be checked out."""
     outs = {path: md5 for stage in workspace_stages(root).values() for path, md5 in hashes_of(stage).items()}
     record = read_record(root)
     in_cache = {"data": record["md5"]} if record else {}
     in_cache |= {path: md5 for path, md5 in outs.items() if not path.startswith(("metrics/", "plots/"))}
-    cache = root / DEFAULT_CACHE
-    return bool(in_cache) and all(md5 is not None and is_cached(cache, md5) for md5 in in_cache.values())
+    # DVC, whose start takes a second, is asked only where the project has no cache of its own.
+    cache = path if (path := root / DEFAULT_CACHE).exists() else cache_folder(root)
+    return (
+        cache is not None
+        and bool(in_cache)
+        and all(md5 is not None and is_cached(cache, md5) for md5 in in_cache.values())
+    )
 
 
 def _is_promoted(root: Path, champion: Champion | None) -> bool:

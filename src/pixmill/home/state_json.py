@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from pixmill.core.stage_progress import StageProgress
+from pixmill.core.words import printable
 from pixmill.home.next_steps import next_steps
 from pixmill.home.project_state import ProjectState
 from pixmill.state.stage_states import StageState
@@ -12,7 +13,12 @@ from pixmill.state.stage_states import StageState
 
 def state_document(state: ProjectState) -> dict[str, Any]:
     """Return the state as a JSON object."""
-    repository = {key: value for key, value in asdict(state.repository).items() if key != "uncommitted"}
+    # A file's name need be no text.
+    repository = {
+        key: [*map(printable, value)] if isinstance(value, tuple) else value
+        for key, value in asdict(state.repository).items()
+        if key != "uncommitted"
+    }
     uncommitted = state.repository.uncommitted
     return {
         "next": [asdict(step) for step in next_steps(state)],

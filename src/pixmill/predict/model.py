@@ -18,7 +18,7 @@ from pixmill.core.workspace import Workspace
 from pixmill.learn.exported import read_exported
 from pixmill.learn.model_folder import classifier_files, read_description
 from pixmill.project.pyproject import read_project
-from pixmill.state.result_status import is_restorable
+from pixmill.state.result_status import is_committed, is_restorable
 from pixmill.state.stage_inputs import hashes_of, workspace_stages
 from pixmill.state.uncommitted import commit_first
 
@@ -201,8 +201,8 @@ def _digest(folder: Path) -> str:
 
 def _commit(project: Path) -> str | None:
     """Return the commit that recorded ``dvc.lock``, ``None`` if it was changed since; later commits do not matter."""
-    changed = git(project, "status", "--porcelain", "--", "dvc.lock")
-    commit = git(project, "log", "-1", "--format=%H", "--", "dvc.lock") if changed == "" else None
+    unchanged = is_committed(project, "dvc.lock")
+    commit = git(project, "log", "-1", "--format=%H", "--", "dvc.lock") if unchanged else None
     return commit.strip() or None if commit else None
 
 

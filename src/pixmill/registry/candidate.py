@@ -15,7 +15,7 @@ from pixmill.compare.revisions import WEIGHTS_FILE
 from pixmill.compare.trees import DvcStore, Tree
 from pixmill.core.dvc import folder_md5, listing_md5
 from pixmill.core.errors import PixmillError
-from pixmill.core.git import git
+from pixmill.core.git import changed_files, git
 from pixmill.core.words import first_of, printable
 from pixmill.core.workspace import Workspace
 from pixmill.record.delivery import WEIGHTS
@@ -118,12 +118,13 @@ def check_clean(workspace: Workspace) -> None:
     Raises:
         PixmillError: Files that Git tracks were changed, or Git cannot tell.
     """
-    status = git(workspace.root, "status", "--porcelain", "-z", "--no-renames", "--untracked-files=no", "--", ".")
-    if status is None:
+    changed = changed_files(workspace.root, "--untracked-files=no", "--", ".")
+    if changed is None:
         raise PixmillError("Git cannot tell whether the working tree is as committed", next="git status")
-    if changed := [printable(entry[3:]) for entry in status.split("\0") if entry]:
+    if changed:
+        named = first_of([*map(printable, changed)], 4)
         raise PixmillError(
-            f"the working tree differs from its commit in {first_of(changed, 4)}, so no commit holds what is promoted",
+            f"the working tree differs from its commit in {named}, so no commit holds what is promoted",
             next="git stash; or dvc repro, if its results are not there yet, and git commit -a",
         )
 

@@ -97,14 +97,19 @@ class FileHashes:
                 continue
             md5, *known = old.get(name, ("",))
             hashes[name] = md5 if tuple(known) == mark else file_digest(place / name, "md5")
-            if mark[1] / 1e9 < now - _RECENT:
+            if not _is_recent(mark, now):
                 kept_files[name] = (hashes[name], *mark)
         whole = listing_md5(hashes) if is_folder else hashes[""]
         content = {names[1]: zlib.compress(json.dumps(kept_files).encode(), 1)}
-        if all(mark[1] / 1e9 < now - _RECENT for mark in files.values()):
+        if not any(_is_recent(mark, now) for mark in files.values()):
             content[names[0]] = f"{print_} {whole}".encode()
         self._cache.write(content)
         return whole
+
+
+def _is_recent(mark: Mark, now: float) -> bool:
+    # A time in the future, as of another machine's clock, changes with the next write.
+    return abs(now - mark[1] / 1e9) <= _RECENT
 
 
 def _file(path: Path) -> dict[str, Mark]:

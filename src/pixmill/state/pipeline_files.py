@@ -26,7 +26,7 @@ class StageDefinition:
         outs: What it writes.
         tracked: Those of ``outs`` that Git has and DVC's cache has not.
         is_frozen: Whether DVC does not look at what it reads.
-        is_template: Whether only DVC can tell what it means, as with ``foreach`` or ``${...}``.
+        is_template: Whether only DVC can tell what it means, as with ``foreach``, ``${...}`` or params in Python.
     """
 
     name: str
@@ -39,14 +39,15 @@ class StageDefinition:
     is_template: bool = False
 
 
-def find_conflicts(root: Path) -> list[str]:
+def find_conflicts(root: Path, *others: str) -> list[str]:
     """Return which of a project's files hold the marks of a merge conflict.
 
     Args:
         root: The project's folder.
+        others: Files to look at besides those that people and runs change on several branches.
     """
-    paths = [root / name for name in _MERGED]
-    return [path.name for path in paths if path.is_file() and _MARK.search(path.read_bytes())]
+    files = [name for name in dict.fromkeys([*_MERGED, *others]) if (root / name).is_file()]
+    return [name for name in files if _MARK.search((root / name).read_bytes())]
 
 
 def read_definitions(root: Path) -> dict[str, StageDefinition]:
@@ -76,6 +77,8 @@ def _definition(name: str, stage: Mapping[str, Any]) -> StageDefinition:
     for entry in stage.get("params") or ():
         for file, keys in entry.items() if isinstance(entry, dict) else [("params.yaml", [entry])]:
             params[file] = (*params.get(file, ()), *map(str, keys or ()))
+    if not all(file.endswith((".yaml", ".yml", ".json")) for file in params):
+        return StageDefinition(name, None, is_template=True)
     return StageDefinition(
         name,
         stage.get("cmd"),

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pixmill.core.git import git
@@ -34,11 +34,12 @@ class Repository:
 
     Args:
         has_git: Whether the project is in a Git repository.
-        has_commit: Whether there is a commit.
+        has_commit: Whether there is a commit with something of the project.
         branch: The branch; empty where none is checked out.
         changed: Files of the project that are not as the last commit has them, by path; a new folder counts once.
         untracked: Those of them that Git does not know.
         conflicts: Files that are left in a merge conflict, by Git or by marks in them.
+        marked: Those of them that hold marks.
         unmerged: Those of them that Git knows to be.
         operation: ``merge``, ``rebase``, ``cherry-pick`` or ``revert`` where one is under way; else empty.
         remote: The first remote of Git; empty if there is none.
@@ -57,6 +58,7 @@ class Repository:
     changed: tuple[str, ...] = ()
     untracked: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
+    marked: tuple[str, ...] = ()
     unmerged: tuple[str, ...] = ()
     operation: str = ""
     remote: str = ""
@@ -97,10 +99,11 @@ def read_repository(root: Path) -> Repository:
     Args:
         root: The project's folder.
     """
-    conflicts = find_conflicts(root)
     folder = git(root, "rev-parse", "--absolute-git-dir", "--show-prefix")
-    if folder is None:
-        return Repository(has_git=False, conflicts=tuple(conflicts), has_storage=_has_storage(root))
+    has_commit = git(root, "rev-parse", "--verify", "--quiet", "HEAD:./") is not None
+    # A repository above the project may ignore it, and then has nothing of it.
+    if folder is None or (not has_commit and git(root, "check-ignore", "--quiet", ".") is not None):
+        return Repository(has_git=False, conflicts=tuple(find_conflicts(root)), has_storage=_has_storage(root))
     home, _, above = folder.removesuffix("\n").partition("\n")
     status = git(root, "status", "--porcelain=v2", "--branch", "-z", "--no-renames", "-unormal", "--", ".") or ""
     facts: dict[str, str] = {}
@@ -111,18 +114,23 @@ def read_repository(root: Path) -> Repository:
             name, _, facts[name] = rest.partition(" ")
         else:
             # As `git help status` lists the fields before the path.
-            paths[kind].append(rest.split(" ", {"1": 7, "u": 9}.get(kind, 0))[-1].removeprefix(above))
+            paths[kind].append(rest.split(" ", {"1": 7, "u": 9}.get(kind, 0))[-1].removeprefix(above) or "./")
     operation = next((name for file, name in _OPERATIONS.items() if (Path(home) / file).exists()), "")
-    has_commit, remote = facts.get("branch.oid") != "(initial)", (git(root, "remote") or "").partition("\n")[0]
+    remote = (git(root, "remote") or "").partition("\n")[0]
     unpushed = git(root, "rev-list", "--count", "HEAD", "--not", "--remotes") if has_commit and remote else None
-    uncommitted = Uncommitted() if conflicts or paths["u"] else find_uncommitted(root)
+    marked = find_conflicts(root, *paths["u"])
+    uncommitted = Uncommitted() if marked or paths["u"] else find_uncommitted(root)
+    if is_earlier := bool(uncommitted.unadded) and _has_earlier_images(root, uncommitted):
+        # A commit has these images; to add them again would undo what others have added since.
+        uncommitted = replace(uncommitted, unadded="")
     return Repository(
         has_git=True,
         has_commit=has_commit,
         branch="" if (branch := facts.get("branch.head", "")) == "(detached)" else branch,
         changed=tuple(sorted([*paths["1"], *paths["u"], *paths["?"]])),
         untracked=tuple(paths["?"]),
-        conflicts=tuple(dict.fromkeys([*conflicts, *paths["u"]])),
+        conflicts=tuple(dict.fromkeys([*marked, *paths["u"]])),
+        marked=tuple(marked),
         unmerged=tuple(paths["u"]),
         operation=operation,
         remote=remote,
@@ -131,7 +139,7 @@ def read_repository(root: Path) -> Repository:
         unpushed=int(unpushed or 0),
         behind=int(facts.get("branch.ab", "+0 -0").rpartition("-")[2]),
         uncommitted=uncommitted,
-        has_earlier_images=bool(uncommitted.unadded) and _has_earlier_images(root, uncommitted),
+        has_earlier_images=is_earlier,
     )
 
 

@@ -13,6 +13,10 @@ RESULTS = ("dvc.lock", "metrics", "plots")
 """What Git has of a run's results."""
 
 
+_MADE = ("artifacts/", "plots/")
+"""How the paths begin of what a stage writes and a later one reads."""
+
+
 def is_committed(root: Path, *paths: str) -> bool:
     """Tell whether these files and folders are as the last commit has them."""
     return git(root, "status", "--porcelain", "--", *paths) == ""
@@ -111,7 +115,7 @@ def _inputs(stages: Stages) -> dict[str, Any]:
     """Return all that the stages follow from: code, local images, and params."""
     return {
         name: (
-            {path: md5 for path, md5 in hashes_of(stage, "deps").items() if not path.startswith("artifacts/")},
+            {path: md5 for path, md5 in hashes_of(stage, "deps").items() if not path.startswith(_MADE)},
             stage.get("params"),
         )
         for name, stage in stages.items()

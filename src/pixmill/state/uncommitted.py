@@ -11,7 +11,7 @@ from typing import Any
 
 from pixmill.core.dvc import DEFAULT_CACHE, LITTER, cache_folder, read_listing, read_record
 from pixmill.core.errors import DataError
-from pixmill.core.git import git
+from pixmill.core.git import changed_files, git
 from pixmill.core.words import count, join_names
 from pixmill.state.file_hashes import ignored_by_dvc, walk
 
@@ -112,16 +112,15 @@ def read_data(root: Path, text: str | None = None) -> Data:
 
 
 def find_uncommitted(root: Path, data: Data | None = None) -> Uncommitted:
-    """Return what is not as the last commit has it; nothing before the first commit.
+    """Return what is not as the last commit has it; nothing before the first commit of the project's folder.
 
     Args:
         root: The project's folder.
         data: As :func:`read_data` returns it; default: it is read.
     """
-    if git(root, "rev-parse", "--verify", "--quiet", "HEAD") is None:
+    if git(root, "rev-parse", "--verify", "--quiet", "HEAD:./") is None:
         return Uncommitted()
-    status = git(root, "status", "--porcelain", "-z", "--no-renames", "--", *_FILES) or ""
-    entries = {entry[3:].rpartition("/")[2]: entry[:2] for entry in status.split("\0") if entry}
+    entries = changed_files(root, "--", *_FILES) or {}
     changed = tuple(name for name in sorted(entries) if (root / name).exists())
     # A file that was added and is gone is in no commit.
     deleted = tuple(name for name, code in sorted(entries.items()) if name not in changed and "A" not in code)

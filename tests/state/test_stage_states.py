@@ -92,11 +92,13 @@ def test_frozen_stages_and_templates(project: Path) -> None:
         text.replace("  train:\n", "  train:\n    frozen: true\n")
         + "  each:\n    foreach: [1, 2]\n    do: {cmd: x}\n  named:\n    cmd: echo ${n}\n"
         "  other:\n    cmd: x\n    params: [settings.py: [a]]\n"
+        "  code:\n    cmd: x\n    params: [train, pixmill.lock: [a]]\n"
     )
     change_param(project, "epochs: 3", "epochs: 4")
     found = states(project)
     assert found["train"].status == "fresh"
     assert [found[name].status for name in ("each", "named", "other")] == ["unknown"] * 3
+    assert found["code"].status == "never run"
 
 
 @pytest.mark.parametrize(

@@ -107,14 +107,14 @@ def _conflicts(state: ProjectState) -> Iterator[NextStep]:
             "pixmill.lock is in conflict: it says which code the project runs with.",
             f"git checkout {side}pixmill.lock && pixmill upgrade && git add pixmill.lock",
         )
-    elif "data.dvc" in marked and (side := _OTHER_SIDE.get(state.repository.operation)):
+    elif "data.dvc" in marked and (commit := _OTHER_SIDE.get(state.repository.operation)):
         yield NextStep(
             "conflict",
             "data.dvc is in conflict: both sides changed the images. This puts those of the other side into "
             ".pixmill/theirs/; copy from there what data/ is to have.",
             "git checkout --ours data.dvc && "
             'dvc get "$(git rev-parse --show-toplevel)" "$(git rev-parse --show-prefix)data" '
-            f"--rev {side} -o .pixmill/theirs",
+            f"--rev {commit} -o .pixmill/theirs",
         )
     elif marked:
         verb = "is" if len(marked) == 1 else "are"

@@ -77,7 +77,7 @@ def _definition(name: str, stage: Mapping[str, Any]) -> StageDefinition:
     for entry in stage.get("params") or ():
         for file, keys in entry.items() if isinstance(entry, dict) else [("params.yaml", [entry])]:
             params[file] = (*params.get(file, ()), *map(str, keys or ()))
-    if not all(file.endswith((".yaml", ".yml", ".json")) for file in params):
+    if any(file.endswith((".py", ".toml")) for file in params):  # DVC takes all others for YAML.
         return StageDefinition(name, None, is_template=True)
     return StageDefinition(
         name,

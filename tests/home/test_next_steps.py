@@ -229,8 +229,14 @@ def failed(root: Path) -> None:
     assert repro(root) != 0
 
 
-def failed_with_advice(root: Path) -> None:
+def stop(root: Path) -> None:
+    """Remove a result, as DVC does before a stage runs."""
     param(root)
+    (root / "metrics/train.json").unlink()
+
+
+def failed_with_advice(root: Path) -> None:
+    stop(root)
     progress(root, failed="weights cannot be downloaded\nNext: dvc repro train", ended=time.time() + 5)
 
 
@@ -240,13 +246,19 @@ def failed_and_edited_since(root: Path) -> None:
 
 
 def interrupted(root: Path) -> None:
-    param(root)
+    stop(root)
     progress(root, failed="interrupted", ended=time.time() + 5)
 
 
 def killed(root: Path) -> None:
-    param(root)
+    stop(root)
     progress(root, started=1.0)
+
+
+def killed_and_brought_back(root: Path) -> None:
+    killed(root)
+    git(root, "checkout", "-q", "metrics", "params.yaml")
+    image_added(root)
 
 
 def running(root: Path) -> None:
@@ -514,6 +526,7 @@ SITUATIONS: list[tuple[Callable[[Path], Path | None], str, str, str | None]] = [
     (failed_and_edited_since, "failed", "downloaded. What it reads was changed since: run again.", "dvc repro"),
     (interrupted, "failed", "train was interrupted.", "dvc repro"),
     (killed, "failed", "train stopped before it was done: it was killed.", "dvc repro"),
+    (killed_and_brought_back, "run", "out of date: the images in data/ were changed.", "dvc repro"),
     (running, "running", ": Fit: 40 of 120 images.", None),
     (running_elsewhere, *UP_TO_DATE),
     (dead_dvc, *UP_TO_DATE),

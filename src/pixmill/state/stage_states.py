@@ -157,6 +157,8 @@ class _Look:
         self, stage: StageDefinition, progress: StageProgress | None, reasons: tuple[Reason, ...]
     ) -> StageState | None:
         """Return the state of a stage whose last run failed or was killed; ``None`` where it did not."""
+        if stage.name in self._lock and not any(reason.kind == "output" for reason in reasons):
+            return None  # The results of the run before have been brought back.
         recorded = hashes_of(self._lock.get(stage.name, {}))
         # DVC removes the outputs of a stage before it runs, and records them after. Git has brought the others.
         touched = [path for path in stage.outs if path in stage.tracked or path not in recorded]

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from pixmill.state.repository import read_repository
+from pixmill.state import repository
+from pixmill.state.file_hashes import FileHashes
+from pixmill.state.repository import Repository
 from tests.version_control import commit, git, start_repository
 
 
@@ -16,6 +18,11 @@ def project(tmp_path: Path) -> Path:
     (root / "params.yaml").write_text("a: 1\n")
     commit(start_repository(root))
     return root
+
+
+def read_repository(root: Path) -> Repository:
+    with FileHashes(root) as hashes:
+        return repository.read_repository(root, hashes)
 
 
 def text(root: Path) -> str:

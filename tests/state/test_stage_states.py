@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from pixmill.state import stage_states
 from pixmill.state.documents import MalformedError
+from pixmill.state.file_hashes import FileHashes
 from pixmill.state.pipeline_files import find_conflicts, read_definitions
-from pixmill.state.stage_states import StageState, read_stage_states
+from pixmill.state.stage_states import StageState
 from tests.tiny_project import change_param, copy_project, make_project, repro
 from tests.version_control import PERSON, dvc
 
@@ -26,6 +28,11 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def project(finished: Path, tmp_path: Path) -> Path:
     return copy_project(finished, tmp_path / "pets")
+
+
+def read_stage_states(root: Path) -> list[StageState]:
+    with FileHashes(root) as hashes:
+        return stage_states.read_stage_states(root, hashes)
 
 
 def states(root: Path) -> dict[str, StageState]:

@@ -23,6 +23,7 @@ from pixmill.metrics.growth import Growth
 from pixmill.record.pending import pending_folders
 from pixmill.registry.report import Champion, read_champion
 from pixmill.review.examining import describe_missing
+from pixmill.state.file_hashes import FileHashes
 from pixmill.state.repository import Repository, read_repository
 from pixmill.state.result_status import has_equal_inputs, undo_command, way_back
 from pixmill.state.stage_inputs import hashes_of, stages_of, workspace_stages
@@ -113,8 +114,9 @@ def read_project_state(root: Path, *, with_disk: bool = True, with_champion: boo
             return default
 
     workspace, here = Workspace(root, root), str(root.resolve())
-    stages: list[StageState] = part("stages", lambda: read_stage_states(root), [])
-    repository = part("Git", lambda: read_repository(root), Repository(has_git=False))
+    with FileHashes(root) as hashes:
+        stages: list[StageState] = part("stages", lambda: read_stage_states(root, hashes), [])
+        repository = part("Git", lambda: read_repository(root, hashes), Repository(has_git=False))
     champion = part(_CHAMPION, lambda: read_champion(workspace), None) if with_champion else None
     is_missing = any(reason.kind == "output" for stage in stages for reason in stage.reasons)
     failed = next((stage.name for stage in stages if stage.status == "failed"), None)

@@ -43,6 +43,7 @@ class FileHashes:
         self._root = root
         self._cache = Cache(root / ".pixmill" / "state" / "hashes.sqlite", patience=_PATIENCE)
         self._known: dict[str, tuple[str | None, float]] = {}
+        self._files: dict[str, _Files] = {}
 
     def __enter__(self) -> "FileHashes":
         return self
@@ -68,11 +69,21 @@ class FileHashes:
         """
         return self._look(path)[1]
 
+    def files(self, path: str) -> Mapping[str, Mark]:
+        """Return what the files of a folder look like from outside, by their path within; none where there is none.
+
+        Args:
+            path: As for :meth:`md5`.
+        """
+        if path not in self._files:
+            self._files[path] = dict(walk(self._root / path))
+        return self._files[path]
+
     def _look(self, path: str) -> tuple[str | None, float]:
         if path not in self._known:
             now, place = time.time(), self._root / path
             is_folder = place.is_dir()
-            files = dict(walk(place)) if is_folder else _file(place)
+            files = self.files(path) if is_folder else _file(place)
             newest = max((mark[1] for mark in files.values()), default=0) / 1e9
             try:
                 md5 = self._hash(path, place, files, now, is_folder=is_folder) if files or is_folder else None

@@ -93,11 +93,12 @@ class Repository:
         return ", ".join(parts)
 
 
-def read_repository(root: Path) -> Repository:
+def read_repository(root: Path, hashes: FileHashes) -> Repository:
     """Return what Git has of a project; nothing is fetched.
 
     Args:
         root: The project's folder.
+        hashes: Of its files.
     """
     folder = git(root, "rev-parse", "--absolute-git-dir", "--show-prefix")
     has_commit = git(root, "rev-parse", "--verify", "--quiet", "HEAD:./") is not None
@@ -119,8 +120,8 @@ def read_repository(root: Path) -> Repository:
     remote = (git(root, "remote") or "").partition("\n")[0]
     unpushed = git(root, "rev-list", "--count", "HEAD", "--not", "--remotes") if has_commit and remote else None
     marked = find_conflicts(root, *paths["u"])
-    uncommitted = Uncommitted() if marked or paths["u"] else find_uncommitted(root)
-    if is_earlier := bool(uncommitted.unadded) and _has_earlier_images(root, uncommitted):
+    uncommitted = Uncommitted() if marked or paths["u"] else find_uncommitted(root, files=hashes.files("data"))
+    if is_earlier := bool(uncommitted.unadded) and _has_earlier_images(root, uncommitted, hashes):
         # A commit has these images; to add them again would undo what others have added since.
         uncommitted = replace(uncommitted, unadded="")
     return Repository(
@@ -143,12 +144,11 @@ def read_repository(root: Path) -> Repository:
     )
 
 
-def _has_earlier_images(root: Path, uncommitted: Uncommitted) -> bool:
+def _has_earlier_images(root: Path, uncommitted: Uncommitted, hashes: FileHashes) -> bool:
     if "data.dvc" in (*uncommitted.changed, *uncommitted.deleted):
         return False
     history = git(root, "log", f"-n{_COMMITS}", "--format=", "-p", "--no-color", "--", "data.dvc") or ""
-    with FileHashes(root) as hashes:
-        return hashes.md5("data") in re.findall(r"^[-+]- md5: ([0-9a-f]+\.dir)", history, re.MULTILINE)
+    return hashes.md5("data") in re.findall(r"^[-+]- md5: ([0-9a-f]+\.dir)", history, re.MULTILINE)
 
 
 def _has_storage(root: Path) -> bool:

@@ -94,11 +94,12 @@ class StageState:
         return self.status
 
 
-def read_stage_states(root: Path) -> list[StageState]:
+def read_stage_states(root: Path, hashes: FileHashes) -> list[StageState]:
     """Return the state of each stage, in the order of ``dvc.yaml``.
 
     Args:
         root: The project's folder.
+        hashes: Of its files, not yet looked at.
 
     Raises:
         MalformedError: ``dvc.yaml``, ``dvc.lock``, or a file of params is malformed; its text begins with the name.
@@ -110,9 +111,8 @@ def read_stage_states(root: Path) -> list[StageState]:
     written = {path for command in running_dvc(root) for path in command.writes}
     lock = _named("dvc.lock", lambda: read_stages(_bytes(root / "dvc.lock")))
     definitions = _named("dvc.yaml", lambda: read_definitions(root))
-    with FileHashes(root) as hashes:
-        look = _Look(root, definitions, lock, hashes, progress, written)
-        return [look.state(name) for name in definitions]
+    look = _Look(root, definitions, lock, hashes, progress, written)
+    return [look.state(name) for name in definitions]
 
 
 class _Look:

@@ -13,7 +13,7 @@ from pixmill.core.dvc import DEFAULT_CACHE, LITTER, cache_folder, read_listing, 
 from pixmill.core.errors import DataError
 from pixmill.core.git import changed_files, git
 from pixmill.core.words import count, join_names
-from pixmill.state.file_hashes import ignored_by_dvc, walk
+from pixmill.state.file_hashes import Mark, ignored_by_dvc, walk
 
 _FILES = ("data.dvc", "review.csv")
 
@@ -89,34 +89,36 @@ class Uncommitted:
         return " && ".join([*self.before, *commit]) or None
 
 
-def read_data(root: Path, text: str | None = None) -> Data:
+def read_data(root: Path, text: str | None = None, files: Mapping[str, Mark] | None = None) -> Data:
     """Compare ``data/`` with what ``data.dvc`` records; no file is hashed.
 
     Args:
         root: The project's folder.
         text: As for :func:`pixmill.core.dvc.read_record`.
+        files: As :func:`pixmill.state.file_hashes.walk` yields them of ``data/``; default: they are looked up.
 
     Raises:
         DataError: ``data.dvc`` is not valid.
     """
     record = read_record(root, text)
-    found = {name: mark[0] for name, mark in walk(root / "data")}
-    files = {name: size for name, size in found.items() if name.rpartition("/")[2] not in LITTER}
-    differs = _differs(root, files, record)
+    found = {name: mark[0] for name, mark in (walk(root / "data") if files is None else files.items())}
+    sizes = {name: size for name, size in found.items() if name.rpartition("/")[2] not in LITTER}
+    differs = _differs(root, sizes, record)
     if differs and record is not None:
         # Only now as DVC sees it: to compare each name with patterns takes a moment.
         is_ignored = ignored_by_dvc(root)
-        files = {name: size for name, size in found.items() if not is_ignored(f"data/{name}")}
-        differs = _differs(root, files, record)
-    return Data(len(files), sum(files.values()), record, differs)
+        sizes = {name: size for name, size in found.items() if not is_ignored(f"data/{name}")}
+        differs = _differs(root, sizes, record)
+    return Data(len(sizes), sum(sizes.values()), record, differs)
 
 
-def find_uncommitted(root: Path, data: Data | None = None) -> Uncommitted:
+def find_uncommitted(root: Path, data: Data | None = None, files: Mapping[str, Mark] | None = None) -> Uncommitted:
     """Return what is not as the last commit has it; nothing before the first commit of the project's folder.
 
     Args:
         root: The project's folder.
         data: As :func:`read_data` returns it; default: it is read.
+        files: As for :func:`read_data`.
     """
     if git(root, "rev-parse", "--verify", "--quiet", "HEAD:./") is None:
         return Uncommitted()
@@ -127,7 +129,8 @@ def find_uncommitted(root: Path, data: Data | None = None) -> Uncommitted:
     unadded = ""
     if (root / ".dvc").is_dir():
         try:
-            data = data or read_data(root, git(root, "show", "HEAD:./data.dvc") if "data.dvc" in deleted else None)
+            text = git(root, "show", "HEAD:./data.dvc") if "data.dvc" in deleted else None
+            data = data or read_data(root, text, files)
         except DataError:
             return Uncommitted(changed, deleted)  # `pixmill doctor` says so.
         # DVC refuses a folder that Git tracks.

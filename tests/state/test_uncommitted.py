@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pixmill.state.uncommitted import commit_first, describe_uncommitted, read_data
+from pixmill.doctor.repository import check_data
+from pixmill.state.file_hashes import FileHashes
+from pixmill.state.uncommitted import commit_first, describe_uncommitted, find_uncommitted, read_data
 from tests.version_control import commit, dvc, git, start_repository
 
 DISCARD = "dvc exp apply, dvc pull or a checkout may discard this"
@@ -195,3 +197,21 @@ def test_a_project_may_lie_below_the_root_of_its_repository(project):
     (below / "review.csv").write_text("x")
     assert describe_uncommitted(below)[1] == f"git add review.csv && {COMMIT}"
     assert describe_uncommitted(project) is None
+
+
+def test_images_of_an_earlier_commit_are_not_added_anew(project):
+    """As after ``git pull``: to add them would undo what others have added since."""
+    with FileHashes(project) as hashes:
+        earlier = hashes.md5("data")
+    for md5, count in ((earlier, 1), ("f" * 32 + ".dir", 2)):
+        text = f"outs:\n- md5: {md5}\n  nfiles: {count}\n  size: {100 * count}\n  path: data\n"
+        (project / "data.dvc").write_text(text)
+        commit(project)
+    assert find_uncommitted(project).has_earlier_images
+    assert commit_first(project, "dvc pull") == "dvc pull"
+    (project / "review.csv").write_text("image,decision,label,by,why\nabcdef0123,keep,,,\n")
+    assert commit_first(project, "dvc pull") == f"git add review.csv && {COMMIT} && dvc pull"
+    (finding,) = check_data(project)
+    assert finding.next == "dvc pull data.dvc"
+    (project / "data/coat/b.jpg").write_bytes(b"y")
+    assert not find_uncommitted(project).has_earlier_images

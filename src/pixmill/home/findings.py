@@ -7,11 +7,8 @@ from typing import Any
 
 from pixmill.core.files import read_json
 from pixmill.metrics.growth import Growth
-from pixmill.review.decision_log import DecisionLog
+from pixmill.review.decision_log import SHORTEST, DecisionLog
 from pixmill.serve.inbox import Inbox
-
-_SHORTEST = 8
-"""The fewest digits of an id by which ``review.csv`` names an image."""
 
 
 def undecodable_images(root: Path) -> list[str]:
@@ -102,7 +99,7 @@ def _decided(root: Path) -> set[str]:
 
 
 def _is_in(image: str, decided: set[str]) -> bool:
-    return any(image[:length] in decided for length in range(_SHORTEST, len(image) + 1))
+    return any(image[:length] in decided for length in range(SHORTEST, len(image) + 1))
 
 
 def _rows(path: Path, *columns: str) -> list[dict[str, Any]]:

@@ -221,7 +221,7 @@ def _outdated(state: ProjectState) -> Iterator[NextStep]:
     old = [stage for stage in state.stages if stage.status in ("stale", "never run")]
     if not old or any(stage.status in ("failed", "gate failed") for stage in state.stages):
         return
-    if state.repository.has_earlier_images:
+    if state.repository.uncommitted.has_earlier_images:
         what = "data/ has the images of an earlier commit, as after `git pull`."
         # Nothing is lost: a commit has these images, and DVC refuses to remove what its cache has not.
         yield NextStep("fetch", what, "dvc pull" if state.repository.has_storage else "dvc checkout")

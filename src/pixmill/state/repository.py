@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from pixmill.core.git import git
@@ -20,9 +20,6 @@ _OPERATIONS: Mapping[str, str] = {
     "REVERT_HEAD": "revert",
 }
 """Files in ``.git`` that are there while something is under way."""
-
-_COMMITS = 200
-"""How far back it is looked for the images that lie in ``data/``."""
 
 _REMOTE = re.compile(r"^\['remote \"", re.MULTILINE)
 """A section of DVC's configuration."""
@@ -48,8 +45,6 @@ class Repository:
         unpushed: How many commits no remote has, as far as is known here; 0 without a remote.
         behind: How many commits of its upstream the branch has not, as of the last fetch.
         uncommitted: What of images and decisions no commit holds.
-        has_earlier_images: Whether ``data/`` differs from ``data.dvc`` and holds the images of an earlier commit, as
-            after ``git pull``: it can be brought up to date without a loss.
     """
 
     has_git: bool
@@ -67,7 +62,6 @@ class Repository:
     unpushed: int = 0
     behind: int = 0
     uncommitted: Uncommitted = Uncommitted()  # noqa: RUF009 (it is frozen)
-    has_earlier_images: bool = False
 
     @property
     def changed_results(self) -> tuple[str, ...]:
@@ -120,10 +114,7 @@ def read_repository(root: Path, hashes: FileHashes) -> Repository:
     remote = (git(root, "remote") or "").partition("\n")[0]
     unpushed = git(root, "rev-list", "--count", "HEAD", "--not", "--remotes") if has_commit and remote else None
     marked = find_conflicts(root, *paths["u"])
-    uncommitted = Uncommitted() if marked or paths["u"] else find_uncommitted(root, files=hashes.files("data"))
-    if is_earlier := bool(uncommitted.unadded) and _has_earlier_images(root, uncommitted, hashes):
-        # A commit has these images; to add them again would undo what others have added since.
-        uncommitted = replace(uncommitted, unadded="")
+    uncommitted = Uncommitted() if marked or paths["u"] else find_uncommitted(root, hashes=hashes)
     return Repository(
         has_git=True,
         has_commit=has_commit,
@@ -140,15 +131,7 @@ def read_repository(root: Path, hashes: FileHashes) -> Repository:
         unpushed=int(unpushed or 0),
         behind=int(facts.get("branch.ab", "+0 -0").rpartition("-")[2]),
         uncommitted=uncommitted,
-        has_earlier_images=is_earlier,
     )
-
-
-def _has_earlier_images(root: Path, uncommitted: Uncommitted, hashes: FileHashes) -> bool:
-    if "data.dvc" in (*uncommitted.changed, *uncommitted.deleted):
-        return False
-    history = git(root, "log", f"-n{_COMMITS}", "--format=", "-p", "--no-color", "--", "data.dvc") or ""
-    return hashes.md5("data") in re.findall(r"^[-+]- md5: ([0-9a-f]+\.dir)", history, re.MULTILINE)
 
 
 def _has_storage(root: Path) -> bool:

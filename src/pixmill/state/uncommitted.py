@@ -4,7 +4,9 @@
 """
 
 import mimetypes
+import re
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,12 @@ from pixmill.core.dvc import DEFAULT_CACHE, LITTER, cache_folder, read_listing, 
 from pixmill.core.errors import DataError
 from pixmill.core.git import changed_files, git
 from pixmill.core.words import count, join_names
-from pixmill.state.file_hashes import Mark, ignored_by_dvc, walk
+from pixmill.state.file_hashes import FileHashes, Mark, ignored_by_dvc, walk
 
 _FILES = ("data.dvc", "review.csv")
+
+_COMMITS = 200
+"""How far back it is looked for the images that lie in ``data/``."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,8 @@ class Uncommitted:
         unadded: What is wrong where DVC has not all of ``data/``; empty where it has.
         missing: Which images and decisions of the last commit are not here; empty where all are.
         is_back: Whether nothing is here that the last commit lacks, so that it can be checked out.
+        has_earlier_images: Whether ``data/`` has the images of an earlier commit in place of those of ``data.dvc``, as
+            after ``git pull``: a commit keeps them, and to add them would undo what others have added since.
     """
 
     changed: tuple[str, ...] = ()
@@ -52,6 +59,7 @@ class Uncommitted:
     unadded: str = ""
     missing: str = ""
     is_back: bool = False
+    has_earlier_images: bool = False
 
     @property
     def before(self) -> list[str]:
@@ -112,13 +120,13 @@ def read_data(root: Path, text: str | None = None, files: Mapping[str, Mark] | N
     return Data(len(sizes), sum(sizes.values()), record, differs)
 
 
-def find_uncommitted(root: Path, data: Data | None = None, files: Mapping[str, Mark] | None = None) -> Uncommitted:
+def find_uncommitted(root: Path, data: Data | None = None, hashes: FileHashes | None = None) -> Uncommitted:
     """Return what is not as the last commit has it; nothing before the first commit of the project's folder.
 
     Args:
         root: The project's folder.
         data: As :func:`read_data` returns it; default: it is read.
-        files: As for :func:`read_data`.
+        hashes: Of the project's files; default: where they are needed, they are looked up.
     """
     if git(root, "rev-parse", "--verify", "--quiet", "HEAD:./") is None:
         return Uncommitted()
@@ -130,14 +138,22 @@ def find_uncommitted(root: Path, data: Data | None = None, files: Mapping[str, M
     if (root / ".dvc").is_dir():
         try:
             text = git(root, "show", "HEAD:./data.dvc") if "data.dvc" in deleted else None
-            data = data or read_data(root, text, files)
+            data = data or read_data(root, text, hashes and hashes.files("data"))
         except DataError:
             return Uncommitted(changed, deleted)  # `pixmill doctor` says so.
         # DVC refuses a folder that Git tracks.
         if data.differs and not git(root, "ls-files", "--", "data"):
             unadded = "data/ is not in DVC" if data.record is None else "data/ differs from data.dvc"
     missing, is_back = _missing(root, changed, data)
+    if unadded and "data.dvc" not in (*changed, *deleted) and _has_earlier_images(root, hashes):
+        return Uncommitted(changed, deleted, "", missing, is_back, has_earlier_images=True)
     return Uncommitted(changed, deleted, unadded, missing, is_back)
+
+
+def _has_earlier_images(root: Path, hashes: FileHashes | None) -> bool:
+    history = git(root, "log", f"-n{_COMMITS}", "--format=", "-p", "--no-color", "--", "data.dvc") or ""
+    with nullcontext(hashes) if hashes else FileHashes(root) as known:
+        return known.md5("data") in re.findall(r"^[-+]- md5: ([0-9a-f]+\.dir)", history, re.MULTILINE)
 
 
 def _missing(root: Path, changed: Sequence[str], data: Data | None) -> tuple[str, bool]:

@@ -138,7 +138,7 @@ def find_uncommitted(root: Path, data: Data | None = None, hashes: FileHashes | 
     if (root / ".dvc").is_dir():
         try:
             text = git(root, "show", "HEAD:./data.dvc") if "data.dvc" in deleted else None
-            data = data or read_data(root, text, hashes and hashes.files("data"))
+            data = data or read_data(root, text, hashes.files("data") if hashes else None)
         except DataError:
             return Uncommitted(changed, deleted)  # `pixmill doctor` says so.
         # DVC refuses a folder that Git tracks.

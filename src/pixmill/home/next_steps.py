@@ -102,11 +102,8 @@ def _conflicts(state: ProjectState) -> Iterator[NextStep]:
     marked = [path for path in others if path in state.repository.marked]
     if "pixmill.lock" in files:
         side = "--theirs " if "pixmill.lock" in state.repository.unmerged else ""
-        yield NextStep(
-            "conflict",
-            "pixmill.lock is in conflict: it says which code the project runs with.",
-            f"git checkout {side}pixmill.lock && pixmill upgrade && git add pixmill.lock",
-        )
+        what = "pixmill.lock is in conflict: it says which code the project runs with."
+        yield NextStep("conflict", what, f"git checkout {side}pixmill.lock && pixmill upgrade && git add pixmill.lock")
     elif "data.dvc" in marked and (commit := _OTHER_SIDE.get(state.repository.operation)):
         yield NextStep(
             "conflict",
@@ -117,12 +114,9 @@ def _conflicts(state: ProjectState) -> Iterator[NextStep]:
             f"--rev {commit} -o .pixmill/theirs",
         )
     elif marked:
-        verb = "is" if len(marked) == 1 else "are"
-        yield NextStep(
-            "conflict",
-            f"{_names(marked)} {verb} in conflict. Choose the lines that count and remove the marks.",
-            f"git diff {_files(marked)}",
-        )
+        what = f"{_names(marked)} {'is' if len(marked) == 1 else 'are'} in conflict."
+        what += " Choose the lines that count and remove the marks."
+        yield NextStep("conflict", what, f"git diff {_files(marked)}")
     elif others:
         it, holds = ("it", "holds") if len(others) == 1 else ("them", "hold")
         record = "dvc add data && " * ("data.dvc" in others)

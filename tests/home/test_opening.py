@@ -1,4 +1,4 @@
-"""``pixmill open`` serves one page for a project, however often it is typed, and ends by Ctrl-C."""
+"""``pixmill open`` serves one page for a project, however often it is typed or killed, and ends by Ctrl-C."""
 
 import os
 import re
@@ -12,9 +12,9 @@ from tests.version_control import PERSON
 from tests.visitor import Visitor
 
 
-def start(root):
+def start(root, *options):
     return subprocess.Popen(
-        [sys.executable, "-m", "pixmill", "open", "--no-open"],
+        [sys.executable, "-m", "pixmill", "open", "--no-open", *options],
         cwd=root,
         env={**os.environ, **PERSON, "SLOW": "30"},
         stderr=subprocess.PIPE,
@@ -43,7 +43,11 @@ def test_a_second_start_finds_the_first_and_a_run_outlives_both(project):
     pid = int(re.search(r"dvc repro goes on. To stop it: kill -INT -(\d+)", told)[1])
     assert not file.exists()
     os.kill(pid, 0)
-    with start(project) as third:
+    with start(project) as killed:
+        killed_port = Visitor(address(killed)).port
+        killed.kill()
+    os.kill(pid, 0)
+    with start(project, "--port", str(killed_port)) as third:
         visitor = Visitor(address(third))
         assert visitor.told("state")["pipeline"]["running"]
         assert visitor.post("pipeline/stop", {}) == (200, {})

@@ -129,6 +129,14 @@ def test_the_main_way(page, browser):
     assert BRANCH in page.text("git")
     assert browser.get_log("browser") == []
 
+    # A report that somebody else has made is shown, and does nothing.
+    (page.root / "reports" / "train.html").unlink(missing_ok=True)
+    (page.root / "reports" / "train.html").write_text(f"{BRANCH}<script>document.title='owned'</script><p>read me")
+    browser.get(f"{browser.current_url}reports/train.html")
+    assert "read me" in browser.find_element(By.TAG_NAME, "body").text
+    page.until(lambda: len(browser.get_log("browser")) >= 2)
+    assert browser.title != "owned"
+
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [400, 1600])

@@ -3,8 +3,12 @@
 import time
 from dataclasses import replace
 
+import pytest
+
+from pixmill.home import watching
 from pixmill.home.project_state import ProjectState
 from pixmill.home.watching import Watch
+from pixmill.state.stage_states import StageState
 from tests.tiny_project import change_param
 
 
@@ -55,7 +59,8 @@ def test_a_server_of_mlflow_is_asked_seldom_and_nothing_is_guessed_meanwhile(tmp
         state = ProjectState(root, has_store=True)
         return state if not with_champion else replace(state, has_store=False, faults={"model in production": "down"})
 
-    with Watch(tmp_path, read, soon=0.01) as watch:
+    watch = Watch(tmp_path, read, soon=0.01)
+    with watch:
         until(lambda: len(asked) > 5)
     assert asked[:4] == [False, True, False, False]
     kinds = [[step["kind"] for step in each["next"]] for each in documents[1:]]
@@ -90,3 +95,17 @@ def test_whoever_did_something_waits_for_no_look(tmp_path):
         time.sleep(0.1)
         watch.look_soon()
         until(lambda: len(asked) == 2, seconds=5)
+
+
+@pytest.mark.parametrize("status", ["running", "fresh"])
+def test_who_runs_is_looked_at_soon_however_long_nothing_changes(tmp_path, monkeypatch, status):
+    monkeypatch.setattr(watching, "_CALM", 0.0)
+    looks = []
+
+    def read(root, **_):
+        looks.append(root)
+        return ProjectState(root, stages=(StageState("train", status),))
+
+    with Watch(tmp_path, read, soon=0.01):
+        time.sleep(0.5)
+    assert (len(looks) > 5) == (status == "running")

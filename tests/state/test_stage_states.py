@@ -5,11 +5,13 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from pixmill.state import stage_states
+from pixmill.home.watching import Watch
 from pixmill.state.documents import MalformedError
 from pixmill.state.file_hashes import FileHashes
 from pixmill.state.pipeline_files import find_conflicts, read_definitions
@@ -157,20 +159,34 @@ def test_a_look_imports_nothing_that_takes_long(project: Path) -> None:
     assert done.stdout == "run\n[]\n"
 
 
+def shown(watch: Watch) -> dict[str, str]:
+    return {} if watch.document is None else {stage["name"]: stage["status"] for stage in watch.document["stages"]}
+
+
+def shows_soon(watch: Watch, condition: Callable[[dict[str, str]], bool]) -> bool:
+    """Tell whether what the page shows fulfils a condition within two seconds."""
+    end = time.monotonic() + 2
+    while not condition(shown(watch)) and time.monotonic() < end:
+        time.sleep(0.01)
+    return condition(shown(watch))
+
+
 @pytest.mark.slow
 def test_looks_never_make_a_run_fail_and_see_it(project: Path) -> None:
     seen = set()
-    for number in range(20):
-        change_param(project, "scrape: {n: " + str(number + 1), "scrape: {n: " + str(number + 2))
-        command = [sys.executable, "-m", "dvc", "repro", "-q"]
-        environment = {**os.environ, **PERSON, "SLOW": "0.05"}
-        with subprocess.Popen(command, cwd=project, env=environment, stderr=subprocess.PIPE, text=True) as running:
-            while running.poll() is None:
-                seen |= {(state.name, state.status) for state in read_stage_states(project)}
-                time.sleep(0.01)
-            assert running.stderr is not None
-            assert (running.returncode, running.stderr.read()) == (0, "")
-        assert {state.status for state in read_stage_states(project)} == {"fresh"}
+    with Watch(project) as watch:
+        for number in range(20):
+            change_param(project, "scrape: {n: " + str(number + 1), "scrape: {n: " + str(number + 2))
+            command = [sys.executable, "-m", "dvc", "repro", "-q"]
+            environment = {**os.environ, **PERSON, "SLOW": "0.05"}
+            with subprocess.Popen(command, cwd=project, env=environment, stderr=subprocess.PIPE, text=True) as running:
+                while running.poll() is None:
+                    seen |= {(state.name, state.status) for state in read_stage_states(project)}
+                    time.sleep(0.01)
+                assert running.stderr is not None
+                assert (running.returncode, running.stderr.read()) == (0, "")
+            assert {state.status for state in read_stage_states(project)} == {"fresh"}
+            assert shows_soon(watch, lambda all_of: {*all_of.values()} == {"fresh"})
     assert {(name, "running") for name in STAGES} <= seen
 
 
@@ -179,13 +195,19 @@ def test_looks_never_make_a_run_fail_and_see_it(project: Path) -> None:
 def test_a_run_that_was_killed_is_not_running(project: Path) -> None:
     change_param(project, "epochs: 3", "epochs: 4")
     command = [sys.executable, "-m", "dvc", "repro", "-q"]
-    with subprocess.Popen(command, cwd=project, env=os.environ | {"SLOW": "3"}, start_new_session=True) as running:
+    with (
+        Watch(project) as watch,
+        subprocess.Popen(command, cwd=project, env=os.environ | {"SLOW": "3"}, start_new_session=True) as running,
+    ):
         while states(project)["train"].status != "running":
             assert running.poll() is None
             time.sleep(0.05)
+        assert shows_soon(watch, lambda all_of: all_of.get("train") == "running")
         while (project / "metrics/train.json").exists():
             time.sleep(0.05)
         os.killpg(running.pid, 9)
+        running.wait()
+        assert shows_soon(watch, lambda all_of: all_of["train"] == "failed")
     found = states(project)["train"]
     assert (found.status, found.text) == ("failed", "its last run did not finish")
     assert repro(project) == 0

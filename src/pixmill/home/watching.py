@@ -15,7 +15,7 @@ from pixmill.home.state_json import state_document
 from pixmill.record.store import database_file, tracking_uri
 
 _SOON, _LATE = 1.0, 2.0
-"""Seconds between two looks while something changes, and after a minute in which nothing did."""
+"""Seconds between two looks while something runs or changes, and after a minute in which nothing did."""
 
 _CALM = 60.0
 
@@ -87,13 +87,19 @@ class Watch:
                 self.fault = str(error) or type(error).__name__
             ended = time.monotonic()
             # In a large project on a slow disk, looks take half of the time at most.
-            pause = max(self._soon if ended - changed < _CALM else _LATE, ended - begun)
+            is_calm = ended - changed >= _CALM and not self._has_running()
+            pause = max(_LATE if is_calm else self._soon, ended - begun)
             while (
                 time.monotonic() < ended + pause
                 and not self._wake.wait(min(_GLANCE_SECONDS, pause))
                 and marks == self._marks(_TELLING)
             ):
                 pass
+
+    def _has_running(self) -> bool:
+        """Tell whether something ran at the last look: that it is killed, no file says."""
+        state = self._state
+        return state is not None and bool(state.commands or any(stage.status == "running" for stage in state.stages))
 
     def _look(self) -> bool:
         """Read the state, and tell whether it has changed."""

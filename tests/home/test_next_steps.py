@@ -642,6 +642,19 @@ def test_in_a_new_project_the_pipeline_runs_first(begun: Path, tmp_path: Path) -
     assert steps(project)[0].kind == "broken"
 
 
+def test_images_come_first_where_none_was_ever_put_into_data(begun: Path, tmp_path: Path) -> None:
+    project = copy_project(begun, tmp_path / "new")
+    shutil.rmtree(project / "data")
+    (project / "data" / "cat").mkdir(parents=True)
+    dvc(project, "add", "-q", "data")
+    commit(project)
+    assert steps(project)[0].sentence == "Nothing has run yet."  # They may come from elsewhere.
+    change_param(project, "scrape: {n: 1}", "scrape: {source: folder}")
+    assert "put yours into data/" in steps(project)[0].sentence
+    (project / "data" / "cat" / "1.jpg").write_bytes(b"cat")
+    assert steps(project)[0].sentence == "Nothing has run yet."
+
+
 def test_the_steps_come_in_the_order_of_a_colleague(project: Path) -> None:
     storage(project)
     more_images(project)

@@ -138,6 +138,14 @@ def test_the_main_way(page, browser):
     assert browser.title != "owned"
 
 
+def test_where_there_is_nothing_to_review_the_review_says_so_and_offers_nothing(page, browser):
+    browser.get(f"{browser.current_url}review/")
+    page.until(lambda: page.shows("none"))
+    assert "the pipeline has not run" in page.text("alert")
+    assert not browser.find_element(By.TAG_NAME, "footer").is_displayed()
+    browser.get_log("browser")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [400, 1600])
 def test_all_is_seen_and_named_at_each_width(page, browser, width, scheme):

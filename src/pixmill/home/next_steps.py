@@ -227,6 +227,8 @@ def _outdated(state: ProjectState) -> Iterator[NextStep]:
     elif not state.has_images:
         what = "There are no images: put yours into data/<class>/, or take the bundled ones."
         yield NextStep("fetch", what, "pixmill data")
+    elif state.awaits_images:
+        yield NextStep("fetch", "There are no images yet: put yours into data/<class>/, then run.", _RUN)
     elif all(stage.status == "never run" for stage in state.stages):
         yield NextStep("run", "Nothing has run yet.", _RUN)
     else:

@@ -24,6 +24,7 @@ from pixmill.record.pending import pending_folders
 from pixmill.registry.report import Champion, read_champion
 from pixmill.review.examining import describe_missing
 from pixmill.state.file_hashes import FileHashes
+from pixmill.state.documents import read_yaml
 from pixmill.state.repository import Repository, read_repository
 from pixmill.state.result_status import has_equal_inputs, undo_command, way_back
 from pixmill.state.stage_inputs import hashes_of, stages_of, workspace_stages
@@ -47,6 +48,7 @@ class ProjectState:
         accuracy: On the test split, with its limits; ``None`` without results.
         has_pipeline: Whether there is a ``dvc.yaml``.
         has_images: Whether there is a ``data/`` with something in it, or a record of one.
+        awaits_images: Whether images are to come from ``data/``, and none was ever put there.
         is_cached: Whether the images and results of the last run, some of which are not here, are in DVC's cache on
             this machine.
         way_back: The command that brings back what DVC removed before a stage that failed, or where :attr:`is_equal`
@@ -74,6 +76,7 @@ class ProjectState:
     accuracy: tuple[float, float, float] | None = None
     has_pipeline: bool = True
     has_images: bool = True
+    awaits_images: bool = False
     is_cached: bool = False
     way_back: str | None = None
     is_equal: bool = False
@@ -131,6 +134,7 @@ def read_project_state(root: Path, *, with_disk: bool = True, with_champion: boo
         accuracy=read_accuracy(root),
         has_pipeline=(root / "dvc.yaml").exists(),
         has_images=(root / "data.dvc").exists() or any((root / "data").glob("*")),
+        awaits_images=part("params.yaml", lambda: _awaits_images(root), default=False),
         is_cached=is_missing and part("DVC's cache", lambda: _is_cached(root), default=False),
         way_back=part(
             "way back",
@@ -151,6 +155,15 @@ def read_project_state(root: Path, *, with_disk: bool = True, with_champion: boo
         disk=part("disk", lambda: measure(root), {}) if with_disk else {},
         faults=faults,
     )
+
+
+def _awaits_images(root: Path) -> bool:
+    """Tell whether ``data/`` is recorded as empty and still is, although it is the source of all images."""
+    if (record := read_record(root)) is None or record.get("nfiles") != 0:
+        return False
+    scrape = read_yaml((root / "params.yaml").read_bytes(), "params.yaml").get("scrape")
+    is_source = isinstance(scrape, dict) and scrape.get("source") in ("folder", ["folder"])
+    return is_source and not any(path.is_file() for path in (root / "data").rglob("*"))
 
 
 def _is_newer(path: Path, other: Path) -> bool:

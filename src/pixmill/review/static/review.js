@@ -49,6 +49,10 @@ async function alone(work) {
     await work();
     if (!shown?.outdated) part('alert').hidden = true;
   } catch (error) {
+    if (!shown) {
+      part('none').hidden = false;
+      document.querySelector('footer').hidden = true;
+    }
     warn(error.message);
   } finally {
     busy = false;

@@ -29,9 +29,9 @@ def commands(monkeypatch):
     """Run Python instead of Pixmill."""
     given = {}
 
-    def start(self, command):
+    def start(self, command, said):
         name = next(name for name, words in module._PIXMILL.items() if tuple(command[3:]) == words)
-        return opening(self, [command[0], "-c", given[name], *command[3:]])
+        return opening(self, [command[0], "-c", given[name], *command[3:]], said)
 
     opening = SideCommands._open
     monkeypatch.setattr(SideCommands, "_open", start)
@@ -39,7 +39,8 @@ def commands(monkeypatch):
 
 
 def test_a_comparison_ends_with_the_address_of_its_page(tmp_path, commands):
-    commands["commits"] = "import sys; print(sys.argv[1:]); print(); print('Written: reports/compare.html')"
+    far = r"print('Read runs: 1,254 of 5,000 runs', file=sys.stderr)"
+    commands["commits"] = f"import sys; {far}; print(sys.argv[1:]); print(); print('Written: reports/compare.html')"
     with SideCommands(tmp_path) as beside:
         beside.start("commits")
         state = ended(beside, "commits")

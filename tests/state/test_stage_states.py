@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pixmill.state import stage_states
 from pixmill.home.watching import Watch
+from pixmill.state import stage_states
 from pixmill.state.documents import MalformedError
 from pixmill.state.file_hashes import FileHashes
 from pixmill.state.pipeline_files import find_conflicts, read_definitions

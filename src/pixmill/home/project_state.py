@@ -23,8 +23,8 @@ from pixmill.metrics.growth import Growth
 from pixmill.record.pending import pending_folders
 from pixmill.registry.report import Champion, read_champion
 from pixmill.review.examining import describe_missing
-from pixmill.state.file_hashes import FileHashes
 from pixmill.state.documents import read_yaml
+from pixmill.state.file_hashes import FileHashes
 from pixmill.state.repository import Repository, read_repository
 from pixmill.state.result_status import has_equal_inputs, undo_command, way_back
 from pixmill.state.stage_inputs import hashes_of, stages_of, workspace_stages

@@ -10,12 +10,14 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import IO, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pixmill.core.errors import PixmillError
@@ -28,8 +30,8 @@ Status = Literal["running", "done", "failed"]
 _LINES = 12
 """How many lines of what a command says are shown where it fails."""
 
-_LONGEST = 1 << 20
-"""How many bytes of output are kept."""
+_LONGEST = 10_000
+"""How many lines of output are kept."""
 
 _END_SECONDS = 3.0
 """How long to wait at the end for all of them together."""
@@ -125,22 +127,23 @@ class SideCommands:
                 command, address = self._mlflow(port), runs_page(self._root, port=port)
             else:
                 command = [sys.executable, "-m", "pixmill", *_PIXMILL[name]]
-            child = self._open(command)
+            said = tempfile.TemporaryFile()  # noqa: SIM115 (closed by the thread that follows)
+            child = self._open(command, said)
         except (OSError, PixmillError) as error:
             self._set(name, SideCommand("failed", str(error)))
             raise
         with self._lock:
             self._children[name] = child
-        threading.Thread(target=self._follow, args=[name, child, address, self._model()], daemon=True).start()
+        threading.Thread(target=self._follow, args=[name, child, said, address, self._model()], daemon=True).start()
 
-    def _open(self, command: list[str]) -> subprocess.Popen[str]:
+    def _open(self, command: list[str], said: IO[bytes]) -> subprocess.Popen[str]:
         return subprocess.Popen(  # noqa: S603 (no part of the command comes from outside)
             [sys.executable, "-m", tied_command.__name__, *command],
             cwd=self._root,
             env={**os.environ, **_MLFLOW_ENVIRONMENT},
             stdin=subprocess.PIPE,  # It ends when this is closed, or this process dies.
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=said,
             text=True,
             errors="replace",
             start_new_session=True,  # Ctrl-C in the terminal of the page is not meant for it.
@@ -153,23 +156,24 @@ class SideCommands:
         address = ("--host", "127.0.0.1", "--port", str(port), "--workers", "1")
         return [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, *address]
 
-    def _follow(self, name: str, child: subprocess.Popen[str], address: str | None, model: int) -> None:
-        """Read what a command says until it ends."""
+    def _follow(
+        self, name: str, child: subprocess.Popen[str], said: IO[bytes], address: str | None, model: int
+    ) -> None:
+        """Read what a command says until it ends: results from a pipe, progress and errors from a file."""
         if name == "try":
             threading.Thread(target=self._end_with_model, args=[child, model], daemon=True).start()
         if address is not None:
             threading.Thread(target=self._await_answer, args=[name, child, address], daemon=True).start()
-        lines: list[str] = []
-        size = 0
-        with child:
+        lines: deque[str] = deque(maxlen=_LONGEST)
+        with said, child:
             assert child.stdout is not None
             for line in child.stdout:
-                size += len(line)
-                if size > _LONGEST:
-                    lines, size = lines[-_LINES:], 0
                 lines.append(line)
                 if name == "try" and (match := _ADDRESS.match(line)) and line.strip() == match[0]:
                     self._set(name, SideCommand("running", "ready", match[0]))
+            child.wait()
+            said.seek(0)
+            errors = said.read().decode("utf-8", "replace")
         with self._lock:
             self._children.pop(name, None)
         if name == "try" and model != self._model():
@@ -177,7 +181,7 @@ class SideCommands:
                 name, SideCommand("done", "It has ended, as the model is another. Start it again once there is one.")
             )
         else:
-            self._set(name, _outcome(name, child.returncode, "".join(lines)))
+            self._set(name, _outcome(name, child.returncode, "".join(lines), errors))
 
     def _end_with_model(self, child: subprocess.Popen[str], model: int) -> None:
         """End the model's page when training begins or ends: it would go on with the model that it has loaded."""
@@ -217,16 +221,14 @@ def _end(child: subprocess.Popen[str]) -> None:
     child.stdin.close()
 
 
-def _outcome(name: str, code: int, output: str) -> SideCommand:
+def _outcome(name: str, code: int, output: str, errors: str) -> SideCommand:
     if code:
-        text = "\n".join(output.strip().splitlines()[-_LINES:])
+        text = "\n".join((errors.strip() or output.strip()).splitlines()[-_LINES:])
         return SideCommand("failed", text or f"it ended with status {code}")
     if name == "models":
-        # MLflow's warnings come before.
-        begin = re.search(r"^\{", output, re.MULTILINE)
         try:
-            rows = json.JSONDecoder().raw_decode(output[begin.start() :])[0]["versions"] if begin else []
-        except (ValueError, LookupError):  # A warning begins so, or came in between.
+            rows = json.loads(output)["versions"]
+        except (ValueError, LookupError):  # A library has written there, too.
             return SideCommand("failed", "What it told cannot be read. Run it in a terminal.")
         return SideCommand("done", "" if rows else "No version yet.", rows=rows)
     if name in ("try", "mlflow"):

@@ -127,7 +127,7 @@ def test_nothing_is_left_when_the_page_is_killed(tmp_path):
     (tmp_path / "server.py").write_text(_STARTS_ANOTHER)
     code = (
         "import sys, time; from pathlib import Path; from pixmill.home.side_commands import SideCommands; "
-        "SideCommands(Path())._open([sys.executable, 'server.py', '60']); time.sleep(60)"
+        "SideCommands(Path())._open([sys.executable, 'server.py', '60'], sys.stderr); time.sleep(60)"
     )
     page = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path)
     until(lambda: (tmp_path / "child").exists() and (tmp_path / "child").read_text().endswith("\n"))

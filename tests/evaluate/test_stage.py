@@ -17,6 +17,7 @@ from pixmill.cli.summary import summary
 from pixmill.core.files import file_digest
 from pixmill.core.params import BlockParams, CnnParams, TrainParams
 from pixmill.evaluate.measure import HEADLINE
+from pixmill.home.project_state import read_project_state
 from pixmill.images.parts import load_parts
 from pixmill.learn.classifier import Classifier, save_calibration
 from pixmill.learn.determinism import fix_threads
@@ -158,7 +159,9 @@ def test_the_figures_are_of_the_probabilities_that_the_model_delivers(evaluated)
     for name in ("log_loss", "ece"):
         assert found["uncalibrated"][name] == pytest.approx(before[name], rel=1e-5)
     assert found["confidence"] == pytest.approx(np.mean([answer.confidence for answer in answers]), rel=1e-5)
-    assert f"log-loss {expected['log_loss']:.3f}, calibration error {expected['ece']:.3f}" in summary(root)
+    assert f"log-loss {expected['log_loss']:.3f}, calibration error {expected['ece']:.3f}" in summary(
+        read_project_state(root)
+    )
     page = (root / "reports/evaluate.html").read_text()
     assert f"Log-loss {expected['log_loss']:.3f} nats" in page
     assert f"Before temperature scaling: log-loss {before['log_loss']:.3f}" in page

@@ -363,6 +363,7 @@ def without_git(root: Path) -> None:
 
 
 def without_a_commit(root: Path) -> None:
+    labels(root)
     git(root, "update-ref", "-d", "HEAD")
 
 
@@ -572,7 +573,7 @@ SITUATIONS: list[tuple[Callable[[Path], Path | None], str, str, str | None]] = [
         "notes.md and pyproject.toml are changed and not committed.",
         "git add notes.md pyproject.toml && git commit",
     ),
-    (new_results, "compare", "The results are new: see what the change did, and whether it", "pixmill compare HEAD"),
+    (new_results, "compare", "The results are new: see what the change did, and whether it", "pixmill compare"),
     (
         new_results_compared,
         "commit",

@@ -143,6 +143,21 @@ def test_stages_that_depend_on_each_other_end_the_look(tmp_path: Path) -> None:
     assert read_definitions(tmp_path)["a"].outs == ("one",)
 
 
+def test_a_lock_that_dvc_is_writing_is_read_once_it_is_whole(project: Path) -> None:
+    lock, whole = project / "dvc.lock", (project / "dvc.lock").read_bytes()
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "dvc"]) as living:
+        (project / ".dvc/tmp/lock").write_text(f" {living.pid}\n")
+        lock.write_bytes(whole[: len(whole) // 2])
+        writer = threading.Timer(0.1, lock.write_bytes, [whole])
+        writer.start()
+        assert {state.status for state in read_stage_states(project)} == {"fresh"}
+        writer.join()
+        living.kill()
+    # What a killed command has left is what there is.
+    lock.write_bytes(b"")
+    assert "fresh" not in {state.status for state in read_stage_states(project)}
+
+
 def test_a_look_imports_nothing_that_takes_long(project: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from pixmill.home.next_steps import next_steps\n"

@@ -133,6 +133,14 @@ def running_dvc(root: Path) -> list[RunningDvc]:
     ]
 
 
+def is_dvc_locked(root: Path) -> bool:
+    """Tell whether a DVC command holds the lock of a project, by the process's number in it; the lock is not taken."""
+    try:
+        return _runs_dvc(int((root / ".dvc" / "tmp" / "lock").read_bytes()))
+    except (OSError, ValueError):
+        return False
+
+
 def _read_rwlock(path: Path) -> Mapping[str, Mapping[str, Any]]:
     """Return who reads and writes which paths, by ``read`` and ``write``; nothing where DVC has never run."""
     for _ in range(_ATTEMPTS):

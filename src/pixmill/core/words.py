@@ -1,6 +1,8 @@
 """Words for messages and pages: numbers with their nouns, lists, mistyped names, and texts of strangers."""
 
 import difflib
+import os
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 
 
@@ -74,3 +76,18 @@ def printable(text: str, instead: str | None = None) -> str:
     if text.isprintable():
         return text
     return "".join(sign if sign.isprintable() else instead or repr(sign)[1:-1] for sign in text)
+
+
+def shell_word(path: str) -> str:
+    r"""Return a path as a shell reads it; bytes that are no text, or that a terminal would obey, are spelled out.
+
+    >>> print(shell_word("a b"), shell_word("a\x1b"))
+    'a b' $'a\x1b'
+
+    Args:
+        path: As :func:`os.fsdecode` returns it.
+    """
+    if path.isprintable():
+        return shlex.quote(path)
+    spelled = (chr(byte) if 32 <= byte < 127 and byte not in b"'\\" else f"\\x{byte:02x}" for byte in os.fsencode(path))
+    return f"$'{''.join(spelled)}'"

@@ -7,7 +7,6 @@ command here loses images or decisions that no commit holds.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from datetime import UTC, datetime
 from shlex import quote
 from typing import TYPE_CHECKING, Literal
 
-from pixmill.core.words import count, first_of, join_names, printable
+from pixmill.core.words import count, first_of, join_names, printable, shell_word
 
 if TYPE_CHECKING:
     from pixmill.home.project_state import ProjectState
@@ -292,19 +291,24 @@ def _growth(state: ProjectState) -> Iterator[NextStep]:
 def _compare(state: ProjectState) -> Iterator[NextStep]:
     git = state.repository
     if state.is_fresh and git.has_commit and git.changed_results and not (state.is_equal or state.is_compared):
-        yield NextStep(
-            "compare", "The results are new: see what the change did, and whether it matters.", "pixmill compare HEAD"
-        )
+        what = "The results are new: see what the change did, and whether it matters."
+        yield NextStep("compare", what, "pixmill compare")
+
+
+def _start(state: ProjectState) -> Iterator[NextStep]:
+    """Yield the first commit, with which the effect of a review can be compared."""
+    if not state.repository.has_git:
+        what = "The project is not in Git, so nothing keeps its results."
+        yield NextStep("commit", what, "git init && git add . && git commit -m Start")
+    elif not state.repository.has_commit:
+        yield NextStep("commit", "Nothing is committed yet.", "git add . && git commit -m Start")
 
 
 def _commit(state: ProjectState) -> Iterator[NextStep]:
     git, uncommitted = state.repository, state.repository.uncommitted
-    if not git.has_git:
-        start = "The project is not in Git, so nothing keeps its results."
-        yield NextStep("commit", start, "git init && git add . && git commit -m Start")
-    elif not git.has_commit:
-        yield NextStep("commit", "Nothing is committed yet.", "git add . && git commit -m Start")
-    elif git.changed_results and state.is_fresh:
+    if not git.has_commit:
+        return
+    if git.changed_results and state.is_fresh:
         what = "The results are new. A commit keeps them."
         if state.is_equal:
             files = _names(git.changed_results)
@@ -369,15 +373,7 @@ def _names(paths: Sequence[str]) -> str:
 
 
 def _files(paths: list[str]) -> str:
-    return " ".join(map(_word, paths))
-
-
-def _word(path: str) -> str:
-    """Return a path as a shell reads it; bytes that are no text, or that a terminal would obey, are spelled out."""
-    if path.isprintable():
-        return quote(path)
-    spelled = (chr(byte) if 32 <= byte < 127 and byte not in b"'\\" else f"\\x{byte:02x}" for byte in os.fsencode(path))
-    return f"$'{''.join(spelled)}'"
+    return " ".join(map(shell_word, paths))
 
 
 def _add(paths: list[str]) -> str:
@@ -397,5 +393,6 @@ def _clock(seconds: float) -> str:
 
 
 _PARTS: tuple[Callable[[ProjectState], Iterator[NextStep]], ...] = (
-    *(_vanished, _empty, _images, _stopped, _outdated, _reviews, _growth, _compare, _commit, _share, _production),
+    *(_vanished, _empty, _images, _stopped, _outdated, _start, _reviews, _growth, _compare, _commit, _share),
+    _production,
 )

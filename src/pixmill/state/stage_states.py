@@ -6,13 +6,14 @@ Neither DVC nor its lock is used, since a look that takes the lock makes a runni
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
-from pixmill.core.dvc import running_dvc
+from pixmill.core.dvc import is_dvc_locked, running_dvc
 from pixmill.core.stage_progress import StageProgress, read_progress
 from pixmill.core.words import first_of, printable
 from pixmill.provenance.lock import FILE
@@ -28,6 +29,9 @@ Kind = Literal["command", "param", "code", "dependency", "stage", "output"]
 _ABSENT = object()
 
 _CODE = ("src/", "stages/")
+
+_SETTLED_SECONDS = 0.25
+"""How old ``dvc.lock`` has to be while DVC is at work: it writes a small file at once, in a few milliseconds."""
 
 _SHOWN = 40
 """The most letters of a param's value that are shown."""
@@ -109,7 +113,7 @@ def read_stage_states(root: Path, hashes: FileHashes) -> list[StageState]:
     }
     # Before the hashes: a stage that begins meanwhile removes its outputs.
     written = {path for command in running_dvc(root) for path in command.writes}
-    lock = _named("dvc.lock", lambda: read_stages(_bytes(root / "dvc.lock")))
+    lock = _named("dvc.lock", lambda: read_stages(_read_lock(root)))
     definitions = _named("dvc.yaml", lambda: read_definitions(root))
     look = _Look(root, definitions, lock, hashes, progress, written)
     return [look.state(name) for name in definitions]
@@ -292,6 +296,16 @@ def _failed_checks(path: Path) -> tuple[str, ...]:
         return tuple(dict.fromkeys(map(str, failed)))
     except (OSError, ValueError, LookupError, TypeError):
         return ()  # It is being written, or a stage of this name has no such file.
+
+
+def _read_lock(root: Path) -> bytes:
+    """Return what is in ``dvc.lock``, which DVC empties and writes again after each stage."""
+    path = root / "dvc.lock"
+    while True:
+        content = _bytes(path)
+        if not (path.exists() and 0 <= time.time() - path.stat().st_mtime < _SETTLED_SECONDS and is_dvc_locked(root)):
+            return content
+        time.sleep(_SETTLED_SECONDS / 5)
 
 
 def _bytes(path: Path) -> bytes:

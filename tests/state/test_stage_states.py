@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -143,7 +144,8 @@ def test_stages_that_depend_on_each_other_end_the_look(tmp_path: Path) -> None:
     assert read_definitions(tmp_path)["a"].outs == ("one",)
 
 
-def test_a_lock_that_dvc_is_writing_is_read_once_it_is_whole(project: Path) -> None:
+def test_a_lock_that_dvc_is_writing_is_read_once_it_is_whole(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage_states, "_SETTLED_SECONDS", 1.0)
     lock, whole = project / "dvc.lock", (project / "dvc.lock").read_bytes()
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "dvc"]) as living:
         (project / ".dvc/tmp/lock").write_text(f" {living.pid}\n")

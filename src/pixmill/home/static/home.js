@@ -161,7 +161,7 @@ function drawPipeline({ stages, pipeline, commands }) {
       : pipeline.running ? "" : "All stages are fresh: nothing would run.");
   const status = pipeline.status;
   say("ended", pipeline.running ? "" : pipeline.stopped ? "The run was stopped."
-    : status === null ? "" : status === 0 ? "The run is done." : "The run failed: what it says is below.");
+    : status === null ? "" : status === 0 ? "The run is done." : "The run failed: its output is below.");
 }
 
 function drawBeside(name, made) {

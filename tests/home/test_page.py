@@ -1,5 +1,7 @@
 """The page in a real browser: the pipeline is started, followed and stopped, labels are reviewed, commands copied."""
 
+import re
+
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -13,6 +15,7 @@ from pixmill.home.side_commands import SideCommands
 from pixmill.home.watching import Watch
 from pixmill.web.private_server import PrivateServer, make_app
 from tests.browsing import open_chrome
+from tests.home.test_next_steps import progress
 from tests.review.conftest import Project
 from tests.tiny_project import change_param, copy_project
 from tests.version_control import PERSON, git
@@ -144,6 +147,13 @@ def test_where_there_is_nothing_to_review_the_review_says_so_and_offers_nothing(
     assert "the pipeline has not run" in page.text("alert")
     assert not browser.find_element(By.TAG_NAME, "footer").is_displayed()
     browser.get_log("browser")
+
+
+def test_readers_of_the_screen_are_told_of_a_stage_and_not_of_each_image(page, browser):
+    progress(page.root, what="Fit", count=40, total=120, unit="image")
+    page.until(lambda: "Fit: 40 of 120 images" in page.text("next"))
+    assert re.fullmatch(r"train is running since \d\d:\d\d", page.text("next-live"))
+    assert browser.find_element(By.CSS_SELECTOR, "#stages progress").get_attribute("value") == "40"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

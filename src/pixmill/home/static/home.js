@@ -2,7 +2,7 @@
 
 const $ = (id) => document.getElementById(id);
 const shown = new Map();
-const wanted = new Map();
+const wanted = new Set(); // commands whose pages are to open once they are there
 let log = "";
 
 function make(tag, options = {}, ...children) {
@@ -60,7 +60,7 @@ async function post(path) {
       alert(told);
     }
   } catch {
-    alert("The page is served no more. Run again: pixmill open");
+    alert("The server does not answer. If it has stopped, run again: pixmill open");
   }
   return false;
 }
@@ -97,7 +97,8 @@ const ACTIONS = {
 
 function drawNext(steps) {
   const [first, ...others] = steps;
-  const action = first.kind === "more images" ? undefined : ACTIONS[first.command];
+  // A run comes only after what the sentence asks of the person: pressing Start at once would do nothing.
+  const action = ["images", "more images"].includes(first.kind) ? undefined : ACTIONS[first.command];
   say("next", first.sentence);
   $("next-command").replaceChildren(...(first.command ? [command(first.command)] : []));
   if (action) $("next-command").firstChild.prepend(action());
@@ -108,7 +109,7 @@ function drawNext(steps) {
 
 // Readers of the screen are told of steps, and not of each image that a stage has done.
 function announceNext(step) {
-  part("live", step.kind === "running" ? step.sentence.split(":")[0] : step.sentence, (text) => { $("next-live").textContent = text; });
+  part("live", step.kind === "running" ? step.sentence.split(": ")[0] : step.sentence, (text) => { $("next-live").textContent = text; });
 }
 
 function stageRow(stage) {
@@ -143,20 +144,20 @@ function drawStages(stages) {
 }
 
 function drawPipeline({ stages, pipeline, commands }) {
-  const elsewhere = !pipeline.running && commands.some((each) => each.writes.length);
+  const isAtWork = commands.some((each) => each.writes.length) || stages.some((stage) => stage.status === "running");
+  const elsewhere = isAtWork && !pipeline.running;
   const due = stages.filter((stage) => !["fresh", "running"].includes(stage.status)).map((stage) => stage.name);
-  const busy = pipeline.running || elsewhere || stages.some((stage) => stage.status === "running");
   const start = $("start");
   const stop = $("stop");
   const focused = document.activeElement;
   start.hidden = pipeline.running;
-  start.disabled = busy || !due.length;
+  start.disabled = pipeline.running || elsewhere || !due.length;
   stop.hidden = !pipeline.running;
   stop.disabled = false;
   // Whoever pressed one of them goes on with the other.
   if (focused === start && start.hidden) stop.focus();
   if (focused === stop && stop.hidden) start.focus();
-  say("would", elsewhere || (busy && !pipeline.running) ? "It runs in a terminal: stop it there, by Ctrl-C."
+  say("would", elsewhere ? "It runs in a terminal: stop it there, by Ctrl-C."
     : due.length ? `${pipeline.running ? "Still to run" : "Would run"}: ${due.join(", ")}.`
       : pipeline.running ? "" : "All stages are fresh: nothing would run.");
   const status = pipeline.status;
@@ -187,7 +188,7 @@ function drawBeside(name, made) {
 
 function drawState(all) {
   const { state, pipeline } = all;
-  if (all.fault) alert(`The state cannot be read: ${all.fault}`);
+  part("fault", all.fault, (why) => alert(why && `The state cannot be read: ${why}`));
   if (state === null) return;
   document.title = `${all.project} · Pixmill`;
   say("project", all.project);
@@ -241,29 +242,28 @@ function drawLog({ text, new: isNew }) {
   if (atEnd) box.scrollTop = box.scrollHeight;
 }
 
-for (const place of document.querySelectorAll("[data-command]")) {
-  const made = command(place.dataset.command);
-  if (place.tagName === "SPAN") made.style.display = "inline-flex";
-  place.replaceWith(made);
-}
+for (const place of document.querySelectorAll("[data-command]")) place.replaceWith(command(place.dataset.command));
 $("start").addEventListener("click", async () => { if (await post("pipeline/start")) $("log-part").open = true; });
 $("stop").addEventListener("click", async () => { $("stop").disabled = true; if (!await post("pipeline/stop")) $("stop").disabled = false; });
 for (const button of document.querySelectorAll("[data-start]")) {
-  button.addEventListener("click", () => { wanted.set(button.dataset.start, true); post(`start/${button.dataset.start}`); });
+  button.addEventListener("click", () => { wanted.add(button.dataset.start); post(`start/${button.dataset.start}`); });
 }
 
-let events;
+let events = null;
 function listen() {
   events = new EventSource("events");
   events.addEventListener("state", (event) => drawState(JSON.parse(event.data)));
   events.addEventListener("log", (event) => drawLog(JSON.parse(event.data)));
-  events.addEventListener("open", () => { if ($("alert").dataset.lost) { delete $("alert").dataset.lost; alert(""); } });
-  events.addEventListener("error", () => { $("alert").dataset.lost = "yes"; alert("The page is served no more, or this machine sleeps. If it stays so, run again: pixmill open"); });
+  events.addEventListener("error", () => {
+    alert("The server does not answer. If it stays so, run again: pixmill open");
+    shown.delete("fault"); // The next state, of a server that answers again, takes the alert away.
+  });
 }
-// A browser has six connections to one server: tabs that nobody looks at shall not hold them.
-document.addEventListener("visibilitychange", () => {
-  events.close();
-  if (document.hidden) wanted.clear();
+// A browser has six connections to one server: tabs that nobody looks at, even if never yet, shall not hold them.
+function follow() {
+  events?.close();
+  if (document.hidden) wanted.clear(); // What somebody has asked for opens no window while they look elsewhere.
   else listen();
-});
-listen();
+}
+document.addEventListener("visibilitychange", follow);
+follow();

@@ -57,12 +57,13 @@ def test_what_fails_says_why(tmp_path, commands):
     assert (state.status, state.told, state.address) == ("failed", "pixmill: there is no main", None)
 
 
-def test_models_are_listed_whatever_is_warned_of(tmp_path, commands):
-    commands["models"] = "import sys; print('a warning', file=sys.stderr); print('{\"versions\": [{\"version\": 3}]}')"
+def test_models_are_listed_however_many_and_whatever_is_warned_of(tmp_path, commands):
+    told = "json.dumps({'versions': [{'version': 3}] * 9999}, indent=2)"
+    commands["models"] = f"import json, sys; print('a warning', file=sys.stderr); print({told})"
     with SideCommands(tmp_path) as beside:
         beside.start("models")
         state = ended(beside, "models")
-    assert (state.status, state.rows) == ("done", [{"version": 3}])
+    assert (state.status, state.rows) == ("done", [{"version": 3}] * 9999)
 
 
 def test_a_server_tells_its_address_runs_once_and_ends_with_the_page(tmp_path, commands):
@@ -148,4 +149,4 @@ def test_the_page_of_a_model_ends_when_there_is_another(tmp_path, commands):
         model.unlink()  # As DVC does before it trains.
         state = ended(beside, "try")
     assert (state.status, state.address) == ("done", None)
-    assert "the model is another" in state.told
+    assert "a run replaces the model" in state.told

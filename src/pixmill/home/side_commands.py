@@ -13,7 +13,6 @@ import sys
 import tempfile
 import threading
 import time
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,14 +29,11 @@ Status = Literal["running", "done", "failed"]
 _LINES = 12
 """How many lines of what a command says are shown where it fails."""
 
-_LONGEST = 10_000
-"""How many lines of output are kept."""
-
 _END_SECONDS = 3.0
 """How long to wait at the end for all of them together."""
 
 _GLANCE_SECONDS = 0.5
-"""How often it is looked whether the model is another."""
+"""How often it is looked whether a run has replaced the model."""
 
 _MLFLOW_ENVIRONMENT = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 """Without it, MLflow starts eight more processes, for work that nobody gives it here."""
@@ -72,6 +68,9 @@ _PIXMILL: Mapping[str, tuple[str, ...]] = {
 """What each runs of ``pixmill``."""
 
 _PAGES = {"compare": "reports/compare.html", "commits": "reports/compare.html", "runs": "reports/runs.html"}
+
+_SERVERS = ("try", "mlflow")
+"""Those that run until they are ended; what they print is not kept."""
 
 NAMES = (*_PIXMILL, "mlflow")
 
@@ -134,7 +133,7 @@ class SideCommands:
             raise
         with self._lock:
             self._children[name] = child
-        threading.Thread(target=self._follow, args=[name, child, said, address, self._model()], daemon=True).start()
+        threading.Thread(target=self._follow, args=[name, child, said, address], daemon=True).start()
 
     def _open(self, command: list[str], said: IO[bytes]) -> subprocess.Popen[str]:
         return subprocess.Popen(  # noqa: S603 (no part of the command comes from outside)
@@ -156,32 +155,29 @@ class SideCommands:
         address = ("--host", "127.0.0.1", "--port", str(port), "--workers", "1")
         return [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, *address]
 
-    def _follow(
-        self, name: str, child: subprocess.Popen[str], said: IO[bytes], address: str | None, model: int
-    ) -> None:
+    def _follow(self, name: str, child: subprocess.Popen[str], said: IO[bytes], address: str | None) -> None:
         """Read what a command says until it ends: results from a pipe, progress and errors from a file."""
+        model, output = self._model(), ""
         if name == "try":
             threading.Thread(target=self._end_with_model, args=[child, model], daemon=True).start()
         if address is not None:
             threading.Thread(target=self._await_answer, args=[name, child, address], daemon=True).start()
-        lines: deque[str] = deque(maxlen=_LONGEST)
         with said, child:
             assert child.stdout is not None
             for line in child.stdout:
-                lines.append(line)
-                if name == "try" and (match := _ADDRESS.match(line)) and line.strip() == match[0]:
-                    self._set(name, SideCommand("running", "ready", match[0]))
+                if name not in _SERVERS:
+                    output += line
+                elif name == "try" and _ADDRESS.fullmatch(line.strip()):
+                    self._set(name, SideCommand("running", "ready", line.strip()))
             child.wait()
             said.seek(0)
             errors = said.read().decode("utf-8", "replace")
         with self._lock:
             self._children.pop(name, None)
+        outcome = _outcome(name, child.returncode, output, errors)
         if name == "try" and model != self._model():
-            self._set(
-                name, SideCommand("done", "It has ended, as the model is another. Start it again once there is one.")
-            )
-        else:
-            self._set(name, _outcome(name, child.returncode, "".join(lines), errors))
+            outcome = SideCommand("done", "It has ended, as a run replaces the model. Start it again after the run.")
+        self._set(name, outcome)
 
     def _end_with_model(self, child: subprocess.Popen[str], model: int) -> None:
         """End the model's page when training begins or ends: it would go on with the model that it has loaded."""
@@ -231,7 +227,7 @@ def _outcome(name: str, code: int, output: str, errors: str) -> SideCommand:
         except (ValueError, LookupError):  # A library has written there, too.
             return SideCommand("failed", "What it told cannot be read. Run it in a terminal.")
         return SideCommand("done", "" if rows else "No version yet.", rows=rows)
-    if name in ("try", "mlflow"):
+    if name in _SERVERS:
         return SideCommand("failed", "The server has ended.")
     return SideCommand("done", output.strip().partition("\n\n")[0], _PAGES.get(name))
 

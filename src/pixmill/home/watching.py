@@ -27,7 +27,6 @@ _TELLING = (".dvc/tmp/rwlock", ".pixmill/progress", "dvc.lock", "params.yaml", "
 _WHOLE_SECONDS = 120.0
 """How often the disk is measured and a server of MLflow is asked."""
 
-
 _RESULTS = (".git/HEAD", ".git/logs/HEAD", "dvc.lock")
 """What a commit or a run writes, after which the disk is measured again, and a server of MLflow asked."""
 
@@ -41,13 +40,11 @@ class Watch:
         soon: Seconds between two looks while something changes.
 
     Attributes:
-        version: A number that grows with each change.
         fault: Why the last look failed; ``None`` if it did not.
     """
 
     def __init__(self, root: Path, read: Callable[..., ProjectState] = read_project_state, soon: float = _SOON) -> None:
         self._root, self._read, self._soon = root, read, soon
-        self.version = 0
         self.fault: str | None = None
         self._state: ProjectState | None = None
         self._document: dict[str, Any] | None = None
@@ -86,9 +83,10 @@ class Watch:
             except Exception as error:  # noqa: BLE001 (the page shows it, and the next look may succeed)
                 self.fault = str(error) or type(error).__name__
             ended = time.monotonic()
-            # In a large project on a slow disk, looks take half of the time at most.
             is_calm = ended - changed >= _CALM and not self._has_running()
-            pause = max(_LATE if is_calm else self._soon, ended - begun)
+            pause = _LATE if is_calm else self._soon
+            # In a large project on a slow disk, looks take half of the time at most, whatever changes.
+            self._wake.wait(ended - begun)
             while (
                 time.monotonic() < ended + pause
                 and not self._wake.wait(min(_GLANCE_SECONDS, pause))
@@ -119,7 +117,6 @@ class Watch:
         document = state_document(state)
         is_changed = document != self._document
         self._state, self._document = state, document
-        self.version += is_changed
         return is_changed
 
     def _with_known(self, state: ProjectState) -> ProjectState:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pixmill.core.git import git
+from pixmill.core.git import changed_files, git
 from pixmill.core.words import count
 from pixmill.state.file_hashes import FileHashes
 from pixmill.state.pipeline_files import find_conflicts
@@ -94,43 +94,34 @@ def read_repository(root: Path, hashes: FileHashes) -> Repository:
         root: The project's folder.
         hashes: Of its files.
     """
-    folder = git(root, "rev-parse", "--absolute-git-dir", "--show-prefix")
+    folder = git(root, "rev-parse", "--absolute-git-dir")
     has_commit = git(root, "rev-parse", "--verify", "--quiet", "HEAD:./") is not None
     # A repository above the project may ignore it, and then has nothing of it.
     if folder is None or (not has_commit and git(root, "check-ignore", "--quiet", ".") is not None):
         return Repository(has_git=False, conflicts=tuple(find_conflicts(root)), has_storage=_has_storage(root))
-    home, _, above = folder.removesuffix("\n").partition("\n")
-    status = git(root, "status", "--porcelain=v2", "--branch", "-z", "--no-renames", "-unormal", "--", ".") or ""
-    facts: dict[str, str] = {}
-    paths: dict[str, list[str]] = {"1": [], "u": [], "?": []}
-    for entry in filter(None, status.split("\0")):
-        kind, _, rest = entry.partition(" ")
-        if kind == "#":
-            name, _, facts[name] = rest.partition(" ")
-        else:
-            # As `git help status` lists the fields before the path.
-            paths[kind].append(rest.split(" ", {"1": 7, "u": 9}.get(kind, 0))[-1].removeprefix(above) or "./")
-    operation = next((name for file, name in _OPERATIONS.items() if (Path(home) / file).exists()), "")
+    letters = changed_files(root, "-unormal", "--", ".") or {}
+    unmerged = tuple(path for path, two in letters.items() if "U" in two or two in ("AA", "DD"))
+    marked = find_conflicts(root, *unmerged)
+    operation = next((name for file, name in _OPERATIONS.items() if Path(folder.removesuffix("\n"), file).exists()), "")
     remote = (git(root, "remote") or "").partition("\n")[0]
     unpushed = git(root, "rev-list", "--count", "HEAD", "--not", "--remotes") if has_commit and remote else None
-    marked = find_conflicts(root, *paths["u"])
-    uncommitted = Uncommitted() if marked or paths["u"] else find_uncommitted(root, hashes=hashes)
+    apart = git(root, "rev-list", "--count", "--left-right", "@{upstream}...HEAD")
     return Repository(
         has_git=True,
         has_commit=has_commit,
-        branch="" if (branch := facts.get("branch.head", "")) == "(detached)" else branch,
-        changed=tuple(sorted([*paths["1"], *paths["u"], *paths["?"]])),
-        untracked=tuple(paths["?"]),
-        conflicts=tuple(dict.fromkeys([*marked, *paths["u"]])),
+        branch=(git(root, "branch", "--show-current") or "").strip(),
+        changed=tuple(sorted(letters)),
+        untracked=tuple(path for path, two in letters.items() if two == "??"),
+        conflicts=tuple(dict.fromkeys([*marked, *unmerged])),
         marked=tuple(marked),
-        unmerged=tuple(paths["u"]),
+        unmerged=unmerged,
         operation=operation,
         remote=remote,
-        has_upstream="branch.ab" in facts,
+        has_upstream=apart is not None,
         has_storage=_has_storage(root),
         unpushed=int(unpushed or 0),
-        behind=int(facts.get("branch.ab", "+0 -0").rpartition("-")[2]),
-        uncommitted=uncommitted,
+        behind=int((apart or "0").split()[0]),
+        uncommitted=Uncommitted() if marked or unmerged else find_uncommitted(root, hashes=hashes),
     )
 
 

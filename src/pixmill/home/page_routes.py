@@ -27,7 +27,7 @@ from pixmill.home.watching import Watch
 from pixmill.project.pyproject import read_project
 from pixmill.record.store import tracking_uri, view_hint
 from pixmill.review.page_routes import routes as review_routes
-from pixmill.web.page_files import expect_json, page_routes
+from pixmill.web.page_files import answer_json, expect_json, page_routes
 from pixmill.web.private_server import make_app
 from pixmill.web.problems import ProblemError
 
@@ -54,10 +54,9 @@ class Home:
 
     def document(self) -> dict[str, Any]:
         """Return all that the page shows."""
-        run = self.pipeline.latest()
-        is_running = run is not None and run.is_alive
+        is_running = self.pipeline.running() is not None
         return {
-            "project": read_name(self.root),
+            "project": _read_name(self.root),
             "state": self.watch.document,
             "fault": self.watch.fault,
             "pipeline": {
@@ -92,7 +91,7 @@ class Home:
         return (now, begin + used), text, is_new
 
 
-def read_name(root: Path) -> str:
+def _read_name(root: Path) -> str:
     """Return what the project is called."""
     try:
         return read_project(root).name or root.resolve().name
@@ -113,20 +112,21 @@ def routes(home: Home) -> list[BaseRoute]:
     """Return the routes below the page's address, which ends with a slash."""
 
     def state(request: Request) -> Response:  # noqa: ARG001
-        return _json(home.document())
+        return answer_json(home.document)
 
     async def events(request: Request) -> StreamingResponse:  # noqa: ARG001
         return StreamingResponse(_events(home), media_type="text/event-stream")
 
     async def act(request: Request, do: Callable[[], object]) -> Response:
+        def done() -> dict[str, Any]:
+            try:
+                do()
+            finally:
+                home.watch.look_soon()
+            return {}
+
         expect_json(request)
-        try:
-            await run_in_threadpool(do)
-        except PixmillError as error:
-            return _json({"error": error.message, "next": error.next}, 409)
-        finally:
-            home.watch.look_soon()
-        return _json({})
+        return await run_in_threadpool(answer_json, done)
 
     async def start(request: Request) -> Response:
         return await act(request, home.pipeline.start)
@@ -181,7 +181,3 @@ async def _events(home: Home) -> AsyncIterator[str]:
             said = time.monotonic()
             yield ": still here\n\n"
         await asyncio.sleep(_TICK_SECONDS)
-
-
-def _json(content: dict[str, Any], status: int = 200) -> Response:
-    return Response(json.dumps(content), status, media_type="application/json")

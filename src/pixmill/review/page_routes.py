@@ -1,6 +1,5 @@
 """The page and what it asks for, as routes of a server for one person."""
 
-import json
 import re
 from collections.abc import Callable
 from typing import Annotated, Any, Protocol
@@ -11,10 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from pixmill.core.errors import PixmillError
 from pixmill.review.preview import Previews
 from pixmill.review.review_session import Choice, Session
-from pixmill.web.page_files import expect_json, page_routes
+from pixmill.web.page_files import answer_json, expect_json, page_routes
 from pixmill.web.problems import ProblemError
 
 
@@ -45,23 +43,13 @@ def routes(current: Callable[[], Shown], command: str = "pixmill review") -> lis
 
     Args:
         current: Returns the review that is shown. It is called for each request but those for the page itself, in a
-            thread of its own; what it raises as :class:`PixmillError` is shown to the person.
+            thread of its own; what it raises as ``PixmillError`` is shown to the person.
         command: What serves the page; default: ``pixmill review``. The page names it where the server has stopped.
             Within ``pixmill open``, it sends nobody to a terminal.
     """
 
-    def tell(act: Callable[[], dict[str, Any]]) -> Response:
-        """Answer with what a call returns, or the error message where it fails."""
-        status = 200
-        try:
-            result = act()
-        except PixmillError as error:
-            status, result = 409, {"error": error.message, "next": error.next}
-        content = json.dumps(result, allow_nan=False)  # In ASCII: names of files need be no text.
-        return Response(content, status, media_type="application/json")
-
     def overview(request: Request) -> Response:  # noqa: ARG001
-        return tell(lambda: current().session.overview())
+        return answer_json(lambda: current().session.overview())
 
     def case(request: Request) -> Response:
         number = request.path_params["number"]
@@ -74,7 +62,7 @@ def routes(current: Callable[[], Shown], command: str = "pixmill review") -> lis
             shown.previews.expect(shown.session.next_images(int(number)))
             return shown.session.case(int(number))
 
-        return tell(act)
+        return answer_json(act)
 
     def image(request: Request) -> Response:
         shown, name = current(), request.path_params["name"]
@@ -96,11 +84,11 @@ def routes(current: Callable[[], Shown], command: str = "pixmill review") -> lis
             _check(session, asked.case)
             return session.decide(asked.case, asked.choices, asked.why)
 
-        return await run_in_threadpool(tell, act)
+        return await run_in_threadpool(answer_json, act)
 
     def undo(request: Request) -> Response:
         expect_json(request)
-        return tell(lambda: current().session.undo())
+        return answer_json(lambda: current().session.undo())
 
     return [
         *page_routes("pixmill.review", COMMAND=command),

@@ -1,13 +1,17 @@
-"""The page of a package, as a private server shows it, and the test that its script, and no form, sent a request."""
+"""The page of a package, as a private server shows it, and what passes between its script and the server."""
 
+import json
 import re
 import secrets
+from collections.abc import Callable
 from importlib.resources import files
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from pixmill.core.errors import PixmillError
 from pixmill.web.problems import ProblemError
 
 _POLICY = (
@@ -52,3 +56,18 @@ def expect_json(request: Request) -> None:
     """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise ProblemError(415, "Expected a body of application/json.")
+
+
+def answer_json(act: Callable[[], dict[str, Any]]) -> Response:
+    """Answer with what a call returns; where it fails, with status 409, its message, and what to do next.
+
+    Args:
+        act: Returns an object; a :class:`PixmillError` that it raises is for the person who looks at the page.
+    """
+    status = 200
+    try:
+        content = act()
+    except PixmillError as error:
+        status, content = 409, {"error": error.message, "next": error.next}
+    text = json.dumps(content, allow_nan=False)  # In ASCII: names of files need be no text.
+    return Response(text, status, media_type="application/json")

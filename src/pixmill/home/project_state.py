@@ -21,6 +21,7 @@ from pixmill.home.findings import (
 )
 from pixmill.metrics.growth import Growth
 from pixmill.record.pending import pending_folders
+from pixmill.record.store import database_file, tracking_uri
 from pixmill.registry.report import Champion, read_champion
 from pixmill.review.examining import describe_missing
 from pixmill.state.documents import read_yaml
@@ -199,7 +200,5 @@ def _model(lock: str | None) -> str | None:
 
 def _has_store(workspace: Workspace) -> bool:
     """Tell whether MLflow is a server, or a database that there is."""
-    from pixmill.record.store import database_file, tracking_uri
-
     file = database_file(tracking_uri(workspace))
     return file is None or file.exists()

@@ -226,16 +226,8 @@ class _Look:
             made = None if maker is None else hashes_of(self._lock.get(maker, {})).get(path)
             if maker is not None and (made is not None or self.state(maker).status != "fresh"):
                 # Whether the file itself is the recorded one, that stage's state says.
-                if (
-                    made is not None
-                    and path in recorded
-                    and made != recorded[path]
-                    and self.state(maker).status
-                    in (
-                        "fresh",
-                        "stale",
-                    )
-                ):
+                is_another = made is not None and made != recorded.get(path, made)
+                if is_another and self.state(maker).status in ("fresh", "stale"):
                     yield Reason("dependency", path, f"{maker} has made another {path} since")
             elif path not in recorded:
                 yield Reason("dependency", path, f"{path} is a new dependency in dvc.yaml")

@@ -1,6 +1,7 @@
 """Git and DVC, typed in a folder by somebody who has a name."""
 
 import contextlib
+import json
 import logging
 import os
 import subprocess
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["PERSON", "commit", "dvc", "dvc_repo", "git", "start_repository"]
+__all__ = ["PERSON", "commit", "dvc", "dvc_repo", "git", "hold", "living_dvc", "start_repository"]
 
 PERSON = {
     f"GIT_{role}_{key}": value
@@ -54,6 +55,33 @@ def commit(root: Path, message: str = "Change") -> None:
     """Commit everything that Git does not ignore."""
     git(root, "add", "-A")
     git(root, "commit", "-q", "-m", message)
+
+
+@contextlib.contextmanager
+def living_dvc() -> Iterator[int]:
+    """Return the number of a process that looks like a DVC command while the block lasts."""
+    command = [sys.executable, "-c", "import time; print(flush=True); time.sleep(60)", "dvc"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            process.stdout.readline()  # Before, its command line may be empty.
+            yield process.pid
+        finally:
+            process.kill()
+
+
+def hold(root: Path, kind: str, *holders: tuple[str, int]) -> None:
+    """Note, as DVC does, that processes read or write paths of a project.
+
+    Args:
+        root: The project's folder.
+        kind: ``read`` or ``write``.
+        holders: A path in the project and the number of a process each.
+    """
+    held = {str(root.resolve() / path): {"pid": pid, "cmd": "dvc repro"} for path, pid in holders}
+    content = {kind: {path: [each] for path, each in held.items()} if kind == "read" else held}
+    (root / ".dvc/tmp").mkdir(parents=True, exist_ok=True)
+    (root / ".dvc/tmp/rwlock").write_text(json.dumps(content))
 
 
 @contextlib.contextmanager

@@ -1,6 +1,5 @@
 """data/ is added to DVC once, when DVC is free."""
 
-import json
 import subprocess
 import sys
 import threading
@@ -12,7 +11,7 @@ from pixmill.core.dvc import RunningDvc, add_data, cache_folder, is_cached, runn
 from pixmill.core.dvc import dvc as run_dvc
 from pixmill.core.errors import DataError
 from pixmill.state.result_status import is_restorable
-from tests.version_control import dvc
+from tests.version_control import dvc, hold, living_dvc
 
 
 @pytest.fixture
@@ -73,20 +72,12 @@ def test_what_no_lock_names_cannot_be_brought_back(tmp_path, lock):
     assert not is_restorable(tmp_path, "artifacts/train")
 
 
-def hold(root, kind, *holders):
-    held = {str(root.resolve() / path): {"pid": pid, "cmd": "dvc repro"} for path, pid in holders}
-    content = {kind: {path: [each] for path, each in held.items()} if kind == "read" else held}
-    (root / ".dvc/tmp").mkdir(parents=True, exist_ok=True)
-    (root / ".dvc/tmp/rwlock").write_text(json.dumps(content))
-
-
 def test_only_living_dvc_commands_hold_files(tmp_path):
     assert running_dvc(tmp_path) == []
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "dvc"]) as living:
-        hold(tmp_path, "write", ("artifacts/train", living.pid), ("reports/train.html", living.pid), ("x", 2**22 - 1))
-        found = RunningDvc(living.pid, "dvc repro", ("artifacts/train", "reports/train.html"), ())
+    with living_dvc() as pid:
+        hold(tmp_path, "write", ("artifacts/train", pid), ("reports/train.html", pid), ("x", 2**22 - 1))
+        found = RunningDvc(pid, "dvc repro", ("artifacts/train", "reports/train.html"), ())
         assert running_dvc(tmp_path) == [found]
-        living.kill()
     assert running_dvc(tmp_path) == []
     # Its number may have gone to a process that is no DVC.
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as other:
@@ -103,8 +94,8 @@ def test_a_lock_that_cannot_be_read_holds_nothing(tmp_path, text):
 
 
 def test_a_lock_that_is_being_written_is_read_again(tmp_path):
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "dvc"]) as living:
-        hold(tmp_path, "write", ("artifacts/train", living.pid))
+    with living_dvc() as pid:
+        hold(tmp_path, "write", ("artifacts/train", pid))
         path, done = tmp_path / ".dvc/tmp/rwlock", threading.Event()
         whole = path.read_bytes()
 
@@ -122,4 +113,3 @@ def test_a_lock_that_is_being_written_is_read_again(tmp_path):
         finally:
             done.set()
             writer.join()
-            living.kill()

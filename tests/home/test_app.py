@@ -4,7 +4,7 @@ import json
 import re
 import subprocess
 import sys
-import time
+from dataclasses import dataclass
 
 import pytest
 
@@ -19,18 +19,19 @@ from pixmill.state.repository import Repository
 from pixmill.web.private_server import PrivateServer, make_app
 from tests.review.conftest import Project
 from tests.visitor import Visitor
+from tests.waiting import until
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">\udcff"
 
 _QUICK = [sys.executable, "-c", "import time; print('begun', flush=True); time.sleep(60)"]
 
 
+@dataclass(frozen=True)
 class Served:
-    """The page of a project: its parts, and a visitor."""
+    """The page of a project."""
 
-    def __init__(self, root, server, pipeline, watch):
-        self.root, self.server, self.pipeline, self.watch = root, server, pipeline, watch
-        self.visitor = Visitor(server.new_address())
+    visitor: Visitor
+    pipeline: Pipeline
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +57,8 @@ def served(tmp_path_factory):
         reviews,
         PrivateServer(make_app(routes(Home(root, watch, pipeline, beside, reviews))), command="pixmill open") as server,
     ):
-        while watch.document is None:
-            time.sleep(0.01)
-        yield Served(root, server, pipeline, watch)
+        until(lambda: watch.document)
+        yield Served(Visitor(server.new_address()), pipeline)
 
 
 def test_the_page_allows_scripts_of_its_own_alone(served):
@@ -133,8 +133,7 @@ def test_a_run_is_started_once_and_stopped(served):
         assert (status, told["error"]) == (409, "the pipeline runs already")
     finally:
         assert visitor.post("pipeline/stop", {}) == (200, {})
-    while visitor.told("state")["pipeline"]["running"]:
-        time.sleep(0.05)
+    until(lambda: not visitor.told("state")["pipeline"]["running"])
     assert visitor.told("state")["pipeline"]["stopped"]
     status, told = visitor.post("pipeline/stop", {})
     assert status == 409

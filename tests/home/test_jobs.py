@@ -1,11 +1,8 @@
 """A run of the pipeline is started once, found again, and stopped as Ctrl-C does."""
 
-import json
 import os
 import signal
-import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import psutil
@@ -14,19 +11,14 @@ import pytest
 from pixmill.core.errors import LockedError, PixmillError
 from pixmill.home import jobs
 from pixmill.home.jobs import Pipeline
+from tests.version_control import hold, living_dvc
+from tests.waiting import until
 
 _PATIENT = "import time; print('begun', flush=True); time.sleep(60)"
 
 
 def python(code):
     return [sys.executable, "-c", code]
-
-
-def until(condition):
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def begun(pipeline):
@@ -114,17 +106,10 @@ def test_a_damaged_record_and_that_of_another_process_are_no_run(tmp_path, text)
 
 
 def test_a_run_in_a_terminal_is_not_doubled(tmp_path):
-    (tmp_path / "dvc").symlink_to(sys.executable)
-    process = subprocess.Popen([tmp_path / "dvc", "-c", "import time; time.sleep(60)"])
-    try:
-        held = {str(tmp_path.resolve() / "artifacts"): {"pid": process.pid, "cmd": "dvc repro"}}
-        (tmp_path / ".dvc" / "tmp").mkdir(parents=True)
-        (tmp_path / ".dvc" / "tmp" / "rwlock").write_text(json.dumps({"write": held}))
+    with living_dvc() as pid:
+        hold(tmp_path, "write", ("artifacts", pid))
         with pytest.raises(LockedError):
             Pipeline(tmp_path, python(_PATIENT)).start()
-    finally:
-        process.kill()
-        process.wait()
 
 
 def test_two_pages_that_start_it_at_once_start_one_run(tmp_path):

@@ -28,7 +28,7 @@ from pixmill.serve.correction import correction_of
 from pixmill.serve.inbox import Inbox
 from tests.ports import unused_port
 from tests.tiny_project import age, change_param, copy_project, repro
-from tests.version_control import PERSON, commit, dvc, git
+from tests.version_control import PERSON, commit, dvc, git, hold, living_dvc
 
 ID = "0123456789abcdef" * 4
 
@@ -271,8 +271,7 @@ def running_elsewhere(root: Path) -> None:
 
 
 def dead_dvc(root: Path) -> None:
-    held = {"write": {str(root.resolve() / "artifacts/train"): {"pid": 2**22 - 1, "cmd": "dvc repro"}}}
-    (root / ".dvc/tmp/rwlock").write_text(json.dumps(held))
+    hold(root, "write", ("artifacts/train", 2**22 - 1))
 
 
 def conflict_in_results(root: Path) -> None:
@@ -724,16 +723,11 @@ def test_a_decision_beside_images_of_an_earlier_commit_undoes_nothing(project: P
 
 
 def test_a_stage_that_runs_without_a_progress_file_is_found_by_what_dvc_holds(project: Path) -> None:
-    def hold(path: str, pid: int) -> None:
-        held = {"write": {str(project.resolve() / path): {"pid": pid, "cmd": "dvc"}}}
-        (project / ".dvc/tmp/rwlock").write_text(json.dumps(held))
-
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "dvc"]) as child:
-        hold("artifacts/train", child.pid)
+    with living_dvc() as pid:
+        hold(project, "write", ("artifacts/train", pid))
         assert steps(project) == [NextStep("running", "train is running.", None)]
-        hold("data", child.pid)
+        hold(project, "write", ("data", pid))
         assert steps(project) == [NextStep("running", "DVC is at work in this project.", None)]
-        child.kill()
     assert steps(project)[0].kind == "done"
 
 

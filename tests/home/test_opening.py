@@ -10,6 +10,7 @@ import sys
 from tests.tiny_project import change_param
 from tests.version_control import PERSON
 from tests.visitor import Visitor
+from tests.waiting import until
 
 
 def start(root, *options):
@@ -51,7 +52,6 @@ def test_a_second_start_finds_the_first_and_a_run_outlives_both(project):
         visitor = Visitor(address(third))
         assert visitor.told("state")["pipeline"]["running"]
         assert visitor.post("pipeline/stop", {}) == (200, {})
-        while visitor.told("state")["pipeline"]["running"]:
-            pass
+        until(lambda: not visitor.told("state")["pipeline"]["running"])
         third.send_signal(signal.SIGTERM)
         third.communicate(timeout=30)

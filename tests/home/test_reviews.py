@@ -1,9 +1,6 @@
 """The review of the page is made when it is looked at, and again after a run."""
 
-import json
 import os
-import subprocess
-import sys
 import time
 
 import pytest
@@ -14,6 +11,7 @@ from pixmill.home.reviews import Reviews
 from pixmill.review.review_session import Choice
 from tests.review.conftest import Project, jpeg
 from tests.review.test_reviewing import add_feedback
+from tests.version_control import hold, living_dvc
 
 
 @pytest.fixture
@@ -64,13 +62,9 @@ def test_its_end_does_not_wait_for_a_stage_that_runs(tmp_path):
     reviews = Reviews(project.write())
     with reviews:
         reviews.current().session.decide(0, [Choice(new, "keep")], "")
-        (tmp_path / ".dvc/tmp").mkdir(parents=True)
-        (tmp_path / "dvc").symlink_to(sys.executable)
-        with subprocess.Popen([tmp_path / "dvc", "-c", "import time; time.sleep(60)"]) as process:
-            held = {str(tmp_path.resolve() / "artifacts"): {"pid": process.pid, "cmd": "dvc repro"}}
-            (tmp_path / ".dvc/tmp/rwlock").write_text(json.dumps({"write": held}))
+        with living_dvc() as pid:
+            hold(tmp_path, "write", ("artifacts", pid))
             begun = time.monotonic()
             ending = reviews.end()
-            process.kill()
     assert time.monotonic() - begun < 10
     assert "DVC is busy" in ending.said[-1]

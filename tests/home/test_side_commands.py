@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 
 import psutil
 import pytest
@@ -10,14 +9,7 @@ import pytest
 from pixmill.core.errors import PixmillError
 from pixmill.home import side_commands as module
 from pixmill.home.side_commands import SideCommands
-
-
-def until(condition):
-    end = time.monotonic() + 60
-    while not (found := condition()):
-        assert time.monotonic() < end
-        time.sleep(0.02)
-    return found
+from tests.waiting import until
 
 
 def ended(beside, name):

@@ -8,13 +8,7 @@ from pixmill.home.project_state import ProjectState
 from pixmill.home.watching import Watch
 from pixmill.state.stage_states import StageState
 from tests.tiny_project import change_param
-
-
-def until(condition, seconds=30):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+from tests.waiting import until
 
 
 def statuses(watch):

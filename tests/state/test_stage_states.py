@@ -18,7 +18,7 @@ from pixmill.state.file_hashes import FileHashes
 from pixmill.state.pipeline_files import find_conflicts, read_definitions
 from pixmill.state.stage_states import StageState
 from tests.tiny_project import change_param, copy_project, make_project, repro
-from tests.version_control import PERSON, dvc
+from tests.version_control import PERSON, dvc, living_dvc
 
 STAGES = ["scrape", "validate", "split", "train", "evaluate"]
 
@@ -147,14 +147,13 @@ def test_stages_that_depend_on_each_other_end_the_look(tmp_path: Path) -> None:
 def test_a_lock_that_dvc_is_writing_is_read_once_it_is_whole(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stage_states, "_SETTLED_SECONDS", 1.0)
     lock, whole = project / "dvc.lock", (project / "dvc.lock").read_bytes()
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "dvc"]) as living:
-        (project / ".dvc/tmp/lock").write_text(f" {living.pid}\n")
+    with living_dvc() as pid:
+        (project / ".dvc/tmp/lock").write_text(f" {pid}\n")
         lock.write_bytes(whole[: len(whole) // 2])
         writer = threading.Timer(0.1, lock.write_bytes, [whole])
         writer.start()
         assert {state.status for state in read_stage_states(project)} == {"fresh"}
         writer.join()
-        living.kill()
     # What a killed command has left is what there is.
     lock.write_bytes(b"")
     assert "fresh" not in {state.status for state in read_stage_states(project)}

@@ -96,9 +96,9 @@ def next_steps(state: ProjectState) -> list[NextStep]:
 
 def _conflicts(state: ProjectState) -> Iterator[NextStep]:
     files = state.repository.conflicts
-    ours = [path for path in files if path.startswith(_TAKE_ONE_SIDE)]
-    others = [path for path in files if path not in ours]
-    marked = [path for path in others if path in state.repository.marked]
+    results = [path for path in files if path.startswith(_TAKE_ONE_SIDE)]
+    edited = [path for path in files if path not in results]
+    marked = [path for path in edited if path in state.repository.marked]
     if "pixmill.lock" in files:
         side = "--theirs " if "pixmill.lock" in state.repository.unmerged else ""
         what = "pixmill.lock is in conflict: it says which code the project runs with."
@@ -116,19 +116,16 @@ def _conflicts(state: ProjectState) -> Iterator[NextStep]:
         what = f"{_names(marked)} {'is' if len(marked) == 1 else 'are'} in conflict."
         what += " Choose the lines that count and remove the marks."
         yield NextStep("conflict", what, f"git diff {_files(marked)}")
-    elif others:
-        it, holds = ("it", "holds") if len(others) == 1 else ("them", "hold")
-        record = "dvc add data && " * ("data.dvc" in others)
-        what = f"{_names(others)} {holds} no marks of the conflict. If all is as it should be, tell Git so: add {it}."
-        yield NextStep("conflict", what, f"{record}git add {_files(others)}")
-    elif ours:
-        named = _names(ours)
-        side = "--ours " if {*ours} <= {*state.repository.unmerged} else ""
-        yield NextStep(
-            "conflict",
-            f"{named} {'is' if len(ours) == 1 else 'are'} in conflict. Take either side: the next run writes it anew.",
-            f"git checkout {side}{_files(ours)} && git add {_files(ours)} && {_RUN}",
-        )
+    elif edited:
+        it, holds = ("it", "holds") if len(edited) == 1 else ("them", "hold")
+        record = "dvc add data && " * ("data.dvc" in edited)
+        what = f"{_names(edited)} {holds} no marks of the conflict. If all is as it should be, tell Git so: add {it}."
+        yield NextStep("conflict", what, f"{record}git add {_files(edited)}")
+    elif results:
+        side = "--ours " if {*results} <= {*state.repository.unmerged} else ""
+        is_are = "is" if len(results) == 1 else "are"
+        what = f"{_names(results)} {is_are} in conflict. Take either side: the next run writes it anew."
+        yield NextStep("conflict", what, f"git checkout {side}{_files(results)} && git add {_files(results)} && {_RUN}")
 
 
 def _running(state: ProjectState) -> Iterator[NextStep]:
@@ -177,8 +174,10 @@ def _stopped(state: ProjectState) -> Iterator[NextStep]:
     """Yield the stage whose last run was stopped: by its gate, an error, or a signal."""
     for stage in state.stages:
         if stage.status == "gate failed":
-            again = "What it reads was changed since: run again." if stage.is_changed else _mend(stage)
-            yield NextStep("gate", f"The gate of {stage.name} failed: {_finding(stage)}. {again}", _RUN)
+            then = f"See reports/{stage.name}.html, mend the images or edit the limits in params.yaml, then run again."
+            if stage.is_changed:
+                then = "What it reads was changed since: run again."
+            yield NextStep("gate", f"The gate of {stage.name} failed: {_finding(stage)}. {then}", _RUN)
             return
         if stage.status == "failed":
             sentence, _, advice = stage.error.partition("\nNext: ")
@@ -198,11 +197,6 @@ def _finding(stage: StageState) -> str:
     lines = [line.strip() for line in stage.error.partition("\nNext: ")[0].splitlines()[1:]]
     more = f"; and {len(lines) - 1} more" if len(lines) > 1 else ""
     return f"{lines[0]}{more}" if lines else first_of(stage.checks, _NAMED)
-
-
-def _mend(stage: StageState) -> str:
-    page = f"reports/{stage.name}.html"
-    return f"See {page}, mend the images or edit the limits in params.yaml, then run again."
 
 
 def _typed(advice: str) -> str | None:
@@ -348,19 +342,15 @@ def _share(state: ProjectState) -> Iterator[NextStep]:
 
 
 def _production(state: ProjectState) -> Iterator[NextStep]:
+    is_committed = state.is_fresh and state.repository.has_commit and not state.repository.changed_results
     if state.waiting_runs:
         wait = count(state.waiting_runs, "run waits", "runs wait")
         yield NextStep("sync", f"{wait} to be sent to MLflow.", "pixmill sync")
     if (fault := state.faults.get("model in production")) is not None:
         yield NextStep("promote", f"Which model is in production is unknown: {fault.rstrip('.')}.", "pixmill doctor")
-    elif _is_kept(state) and state.has_store and not state.is_promoted:
+    elif is_committed and state.has_store and not state.is_promoted:
         now = f"In production is version {state.champion.number}" if state.champion else "No model is in production"
         yield NextStep("promote", f"{now}; that of the last commit can be promoted.", "pixmill promote")
-
-
-def _is_kept(state: ProjectState) -> bool:
-    """Tell whether a commit holds the results of today's images, params and code."""
-    return state.is_fresh and state.repository.has_commit and not state.repository.changed_results
 
 
 def _done(state: ProjectState) -> NextStep:
@@ -393,6 +383,17 @@ def _clock(seconds: float) -> str:
 
 
 _PARTS: tuple[Callable[[ProjectState], Iterator[NextStep]], ...] = (
-    *(_vanished, _empty, _images, _stopped, _outdated, _start, _reviews, _growth, _compare, _commit, _share),
+    _vanished,
+    _empty,
+    _images,
+    _stopped,
+    _outdated,
+    _start,
+    _reviews,
+    _growth,
+    _compare,
+    _commit,
+    _share,
     _production,
 )
+"""The order of the steps."""

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from typing import Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
@@ -10,10 +10,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from pixmill.review.preview import Previews
 from pixmill.review.review_session import Choice, Session
 from pixmill.web.page_files import answer_json, expect_json, page_routes
 from pixmill.web.problems import ProblemError
+
+if TYPE_CHECKING:
+    from pixmill.review.sitting import Sitting
 
 
 class _Request(BaseModel):
@@ -24,21 +26,7 @@ class _Request(BaseModel):
     why: Annotated[str, Field(max_length=500)]
 
 
-class Shown(Protocol):
-    """What the page shows: :class:`pixmill.review.sitting.Sitting` is one."""
-
-    @property
-    def session(self) -> Session:
-        """The cases and decisions."""
-        ...
-
-    @property
-    def previews(self) -> Previews:
-        """The images."""
-        ...
-
-
-def routes(current: Callable[[], Shown], command: str = "pixmill review") -> list[Route]:
+def routes(current: "Callable[[], Sitting]", command: str = "pixmill review") -> list[Route]:
     """Return the routes below the page's address, which ends with a slash.
 
     Args:

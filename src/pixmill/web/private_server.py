@@ -43,6 +43,9 @@ _COOKIE = "pixmill"
 _TICKETS = 16
 """How many unused tickets are good at the same time; further ones replace the oldest."""
 
+_MOST_BYTES = 1 << 20
+"""Maximum size of a request's body."""
+
 _GRACE_SECONDS = 0.3
 """How long requests may go on when the server ends."""
 
@@ -74,7 +77,6 @@ class PrivateServer:
         port: The port on 127.0.0.1; 0 takes a free one.
         address_file: Where to write the address for a second start of the command; default: nowhere.
         about: What :func:`pixmill.web.address_file.ask_running` is to find there.
-        max_bytes: Maximum size of a request's body.
 
     Attributes:
         port: The port that it listens on.
@@ -92,12 +94,11 @@ class PrivateServer:
         port: int = 0,
         address_file: Path | None = None,
         about: Mapping[str, Any] | None = None,
-        max_bytes: int = 1 << 20,
     ) -> None:
         self._listener = _listen(port, command)
         self.port: int = self._listener.getsockname()[1]
         self.origin = f"http://127.0.0.1:{self.port}"
-        self._gate = _Gate(app, self.port, command, max_bytes)
+        self._gate = _Gate(app, self.port, command)
         self._address_file, self._about = address_file, dict(about or {})
         config = uvicorn.Config(
             self._gate,
@@ -173,9 +174,9 @@ def wait_for_end(meanwhile: Callable[[], None] = lambda: None) -> NoReturn:
 class _Gate:
     """Let requests pass that have the key and the cookie, and trade tickets for them."""
 
-    def __init__(self, app: Application, port: int, command: str, max_bytes: int) -> None:
+    def __init__(self, app: Application, port: int, command: str) -> None:
         self.secret = secrets.token_urlsafe(32)
-        self._app, self._port, self._command, self._max_bytes = app, port, command, max_bytes
+        self._app, self._port, self._command = app, port, command
         self._root = f"/{secrets.token_urlsafe(24)}"
         self._cookie = secrets.token_urlsafe(32)
         self._tickets: deque[str] = deque(maxlen=_TICKETS)
@@ -193,7 +194,7 @@ class _Gate:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        request = BoundedRequest(scope, receive, send, max_bytes=self._max_bytes, headers=_HEADERS, answer=_answer)
+        request = BoundedRequest(scope, receive, send, max_bytes=_MOST_BYTES, headers=_HEADERS, answer=_answer)
         try:
             app, refusal = self._admit(Request(scope)), None
         except ProblemError as error:

@@ -118,7 +118,8 @@ class SideCommands:
         with self._lock:
             if (known := self._states.get(name)) is not None and known.status == "running":
                 return
-            self._states[name] = SideCommand("running", "starting …")
+            told = "MLflow takes up to half a minute to start …" if name == "mlflow" else "starting …"
+            self._states[name] = SideCommand("running", told)
         try:
             address = None
             if name == "mlflow":

@@ -168,12 +168,8 @@ function drawPipeline({ stages, pipeline, commands }) {
 function drawBeside(name, made) {
   for (const box of document.querySelectorAll(`[data-beside="${name}"]`)) {
     const parts = [];
-    const text = made.status === "running" && name === "mlflow" && !made.address
-      ? "Starting: MLflow takes up to half a minute …" : made.told;
-    if (text) parts.push(make("p", { className: `told ${made.status}`, textContent: text, attributes: { role: "status" } }));
-    // A server's address is one on this machine, whatever was told.
-    const isPage = made.address && /^(reports\/[a-z]+\.html|http:\/\/(127\.0\.0\.1|localhost):\d+\/?(#.*)?)$/.test(made.address);
-    if (isPage && made.status !== "failed") {
+    if (made.told) parts.push(make("p", { className: `told ${made.status}`, textContent: made.told, attributes: { role: "status" } }));
+    if (made.address) {
       parts.push(make("p", {}, make("a", { href: made.address, target: "_blank", rel: "noopener", textContent: "Open the page" })));
       if (wanted.delete(name)) window.open(made.address, "_blank", "noopener");
     }
@@ -217,9 +213,8 @@ function drawState(all) {
     $("disk").replaceChildren(...(sizes.length ? sizes : [make("dt", { textContent: "Being measured …" }), make("dd")]));
   });
   part("mlflow", { ...all.mlflow, waiting: state.waiting_runs }, ({ command: then, address, fault: why, waiting }) => {
-    const isWeb = address && /^https?:\/\//.test(address);
     $("mlflow-told").replaceChildren(...(why ? [why] : waiting ? [`${some(waiting, "run")} wait to be sent. `] : []),
-      ...(isWeb ? [make("a", { href: address, target: "_blank", rel: "noopener noreferrer", textContent: "Open your team's MLflow" })] : []));
+      ...(address ? [make("a", { href: address, target: "_blank", rel: "noopener noreferrer", textContent: "Open your team's MLflow" })] : []));
     document.querySelector('[data-start="mlflow"]').hidden = Boolean(address);
     $("mlflow-command").replaceChildren(command(then));
   });

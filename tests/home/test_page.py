@@ -18,7 +18,7 @@ from tests.browsing import open_chrome
 from tests.home.test_next_steps import progress
 from tests.review.conftest import Project
 from tests.tiny_project import change_param, copy_project
-from tests.version_control import PERSON, git
+from tests.version_control import PERSON, dvc, git
 
 pytestmark = pytest.mark.browser
 
@@ -99,6 +99,12 @@ def test_the_main_way(page, browser):
     page.until(lambda: page.shows("start"))
     page.until(lambda: page.status("train") != "running")
     assert page.text("ended") == "The run was stopped."
+    change_param(page.root, "epochs: 4", "epochs: 3")
+    git(page.root, "checkout", "-q", "dvc.lock", "metrics", "plots")
+    dvc(page.root, "checkout", "-q")
+    page.until(lambda: page.text("would") == "All stages are fresh: nothing would run.")
+    assert not page.shows("ended")
+    change_param(page.root, "epochs: 3", "epochs: 5")
 
     # The next command is copied as it is shown.
     page.until(lambda: browser.find_elements(By.CSS_SELECTOR, "#next-command code"))

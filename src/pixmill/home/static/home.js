@@ -160,9 +160,10 @@ function drawPipeline({ stages, pipeline, commands }) {
   say("would", elsewhere ? "It runs in a terminal: stop it there, by Ctrl-C."
     : due.length ? `${pipeline.running ? "Still to run" : "Would run"}: ${due.join(", ")}.`
       : pipeline.running ? "" : "All stages are fresh: nothing would run.");
-  const status = pipeline.status;
-  say("ended", pipeline.running ? "" : pipeline.stopped ? "The run was stopped."
-    : status === null ? "" : status === 0 ? "The run is done." : "The run failed: its output is below.");
+  // What a run left undone may have been done in a terminal since.
+  const isUndone = due.length && (pipeline.stopped || pipeline.status !== null);
+  say("ended", pipeline.running || elsewhere ? "" : pipeline.status === 0 ? "The run is done." : !isUndone ? ""
+    : pipeline.stopped ? "The run was stopped." : "The run failed: its output is below.");
 }
 
 function drawBeside(name, made) {

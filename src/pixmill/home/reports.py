@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pixmill.core.dvc import DEFAULT_CACHE, cache_folder
 
-STAGES = ("scrape", "validate", "split", "train", "evaluate")
+_STAGES = ("scrape", "validate", "split", "train", "evaluate")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\.(?:html|png)")
 
@@ -40,7 +40,7 @@ def find_report(root: Path, name: str) -> Path | None:
 def list_reports(root: Path) -> list[str]:
     """Return the names of the pages; those of the stages first, in their order."""
     names = [path.name for path in (root / "reports").glob("*.html") if find_report(root, path.name)]
-    first = {f"{stage}.html": number for number, stage in enumerate(STAGES)}
+    first = {f"{stage}.html": number for number, stage in enumerate(_STAGES)}
     return sorted(names, key=lambda name: (first.get(name, len(first)), name))
 
 

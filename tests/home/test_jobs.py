@@ -125,7 +125,8 @@ def test_two_pages_that_start_it_at_once_start_one_run(tmp_path):
         runs = [run for run in pool.map(start, pages) if run]
     assert len(runs) == 1
     pages[0].stop()
-    until(lambda: pages[0].running() is None)
+    until(lambda: any(page.exit_status() is not None for page in pages))
+    assert pages[0].running() is None
 
 
 @pytest.mark.parametrize("name", ["repro.log", "repro.json"])

@@ -77,7 +77,7 @@ class NextStep:
 
     @property
     def text(self) -> str:
-        """It on two lines, or one."""
+        """The sentence, and the command on a line of its own."""
         return self.sentence if self.command is None else f"{self.sentence}\n  {self.command}"
 
 

@@ -32,10 +32,10 @@ from pixmill.web.private_server import make_app
 from pixmill.web.problems import ProblemError
 
 _TICK_SECONDS, _SIGN_SECONDS = 0.25, 15.0
-"""How often it is looked whether there is something to tell, and how often something is said all the same."""
+"""Seconds between two looks for something to send, and after which a sign of life is sent instead."""
 
 _LOG_BYTES = 128 << 10
-"""How much of a log is told at once; of a longer one, its end."""
+"""How much of the log is sent at once: where it begins anew, its end."""
 
 
 class Home:
@@ -44,9 +44,9 @@ class Home:
     Args:
         root: The project's folder.
         watch: Knows the state.
-        pipeline: Starts and stops it.
-        beside: Run comparisons and servers beside it.
-        reviews: Hold the review.
+        pipeline: Starts and stops ``dvc repro``.
+        beside: Runs comparisons and servers.
+        reviews: Holds the review.
     """
 
     def __init__(self, root: Path, watch: Watch, pipeline: Pipeline, beside: SideCommands, reviews: Reviews) -> None:

@@ -30,10 +30,10 @@ _LINES = 12
 """How many lines of what a command says are shown where it fails."""
 
 _END_SECONDS = 3.0
-"""How long to wait at the end for all of them together."""
+"""Seconds to wait at the end for all of them together."""
 
 _GLANCE_SECONDS = 0.5
-"""How often it is looked whether a run has replaced the model."""
+"""Seconds between two looks whether a run has replaced the model."""
 
 _MLFLOW_ENVIRONMENT = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 """Without it, MLflow starts eight more processes, for work that nobody gives it here."""
@@ -43,7 +43,7 @@ _ADDRESS = re.compile(r"http://(?:127\.0\.0\.1|localhost):\d+/?")
 
 @dataclass(frozen=True)
 class SideCommand:
-    """What a command is for, and what it has come to.
+    """A command that was started, and what it has come to.
 
     Args:
         status: Whether it runs, or how it ended; a server that answers is ``running`` with an address.
@@ -102,7 +102,7 @@ class SideCommands:
                 child.wait(max(0, end - time.monotonic()))
 
     def states(self) -> dict[str, SideCommand]:
-        """Return what there is, by name."""
+        """Return the commands that were started, by name."""
         with self._lock:
             return dict(self._states)
 

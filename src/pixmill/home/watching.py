@@ -20,12 +20,13 @@ _SOON, _LATE = 1.0, 2.0
 _CALM = 60.0
 
 _GLANCE_SECONDS = 0.2
-"""How often it is looked whether one of :data:`_TELLING` was written, after which the state itself is read."""
+"""Seconds between two looks at the times of the files below: once one was written, the state is read."""
 
 _TELLING = (".dvc/tmp/rwlock", ".pixmill/progress", "dvc.lock", "params.yaml", "review.csv", ".git/HEAD", ".git/index")
+"""Files that most changes write; the others are found by the next look at all."""
 
 _WHOLE_SECONDS = 120.0
-"""How often the disk is measured and a server of MLflow is asked."""
+"""Seconds after which the disk is measured again, and a server of MLflow asked."""
 
 _RESULTS = (".git/HEAD", ".git/logs/HEAD", "dvc.lock")
 """What a commit or a run writes, after which the disk is measured again, and a server of MLflow asked."""

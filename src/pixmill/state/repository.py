@@ -70,7 +70,7 @@ class Repository:
 
     @property
     def text(self) -> str:
-        """It in a sentence, such as ``3 files changed, results committed, 2 commits not pushed``."""
+        """The state in a sentence, such as ``3 files changed, results committed, 2 commits not pushed``."""
         if not self.has_git:
             return "not in Git"
         if not self.has_commit:

@@ -20,7 +20,7 @@ from pixmill.state.file_hashes import FileHashes, Mark, ignored_by_dvc, walk
 _FILES = ("data.dvc", "review.csv")
 
 _COMMITS = 200
-"""How far back it is looked for the images that lie in ``data/``."""
+"""How many commits back the images that lie in ``data/`` are looked for."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """A server for the browser of one person: on 127.0.0.1, opened by an address that works once."""
 
 import asyncio
-import contextlib
 import hmac
 import secrets
 import signal
@@ -112,17 +111,19 @@ class PrivateServer:
             timeout_keep_alive=_IDLE_SECONDS,
             timeout_graceful_shutdown=1,
             loop="asyncio",
-            lifespan="on",
+            lifespan="off",  # Applications of routes alone have nothing to start.
         )
         self._server = _Server(config)
-        self._thread = threading.Thread(target=self._run, name="private-server", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.run, args=[[self._listener]], name="private-server", daemon=True
+        )
 
     def __enter__(self) -> Self:
         self._thread.start()
         while not self._server.started:
             if not self._thread.is_alive():
                 self._listener.close()
-                raise RuntimeError("the application did not start; what failed is logged above")
+                raise RuntimeError("the server did not start; what failed is logged above")
             time.sleep(_LOOK_SECONDS)
         if self._address_file is not None:
             write_address(self._address_file, port=self.port, secret=self._gate.secret, about=self._about)
@@ -134,10 +135,6 @@ class PrivateServer:
         self._server.should_exit = True
         self._thread.join(_JOIN_SECONDS)
         self._listener.close()
-
-    def _run(self) -> None:
-        with contextlib.suppress(SystemExit):  # Uvicorn's, where the application does not start.
-            self._server.run([self._listener])
 
     def new_address(self) -> str:
         """Return an address that opens the page once."""
@@ -191,9 +188,6 @@ class _Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
-            return
         request = BoundedRequest(scope, receive, send, max_bytes=_MOST_BYTES, headers=_HEADERS, answer=_answer)
         try:
             app, refusal = self._admit(Request(scope)), None

@@ -265,12 +265,11 @@ def test_slow_clients_and_slow_answers_keep_nobody_waiting(client):
             head = f"POST {client.key}echo HTTP/1.1\r\nHost: {client.host}\r\nCookie: {client.cookie}\r\n"
             rest = f"Origin: http://{client.host}\r\nContent-Length: 9\r\n\r\nx" if number % 2 else ""
             connection.sendall((head + rest).encode())
-        threads = [threading.Thread(target=client.ask, args=["slow?seconds=2"]) for _ in range(6)]
+        threads = [threading.Thread(target=client.ask, args=["slow?seconds=5"]) for _ in range(6)]
         for thread in threads:
             thread.start()
-        began = time.monotonic()
         assert [client.ask("")[0] for _ in range(5)] == [200] * 5
-        assert time.monotonic() - began < 1.5
+        assert all(thread.is_alive() for thread in threads)
         for thread in threads:
             thread.join()
 
@@ -300,7 +299,7 @@ def test_it_ends_soon_whatever_clients_do():
             stack.enter_context(socket.create_connection(("127.0.0.1", client.port)))
             time.sleep(0.2)
             began = time.monotonic()
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 10  # They would hold it for ever.
     with pytest.raises(ConnectionRefusedError):
         client.ask("")
 
@@ -351,7 +350,7 @@ def test_a_signal_ends_it_soon_and_nothing_is_left(start, tmp_path, kind):
             time.sleep(0.05)
             process.send_signal(kind)
         told = process.communicate(timeout=60)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
     assert (process.returncode, *told) == (0, "ended\n", "")
     assert [*tmp_path.iterdir()] == []
 

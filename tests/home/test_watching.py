@@ -6,7 +6,6 @@ from dataclasses import replace
 from pixmill.home import watching
 from pixmill.home.project_state import ProjectState
 from pixmill.home.watching import Watch
-from pixmill.state.stage_states import StageState
 from tests.tiny_project import change_param
 from tests.waiting import until
 
@@ -86,20 +85,21 @@ def test_whoever_did_something_waits_for_no_look(tmp_path):
         until(lambda: len(asked) == 2, seconds=5)
 
 
-def test_who_runs_is_looked_at_soon_however_long_nothing_changes(tmp_path, monkeypatch):
-    monkeypatch.setattr(watching, "_CALM", 0.0)
-    monkeypatch.setattr(watching, "_LATE", 60.0)
-    looks, status = [], "running"
+def test_it_rests_while_nobody_asks(tmp_path, monkeypatch):
+    monkeypatch.setattr(watching, "_UNASKED_SECONDS", 0.5)
+    looks = []
 
     def read(root, **_):
-        looks.append(status)
-        return ProjectState(root, stages=(StageState("train", status),))
+        looks.append(None)
+        return ProjectState(root)
 
-    with Watch(tmp_path, read, soon=0.01):
-        until(lambda: len(looks) > 5)
-        status = "fresh"
+    with Watch(tmp_path, read, soon=0.01) as watch:
+        time.sleep(1.0)
+        rested = len(looks)
         time.sleep(0.5)
-    assert looks.count("fresh") == 1
+        assert len(looks) == rested
+        assert watch.document
+        until(lambda: len(looks) > rested)
 
 
 def test_looks_take_half_of_the_time_whatever_is_written_meanwhile(tmp_path):

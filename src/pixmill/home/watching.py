@@ -1,4 +1,4 @@
-"""Look at a project's state again and again, in a thread, and tell whether it has changed."""
+"""Look at a project's state again and again, in a thread, while somebody wants to know it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from pixmill.home.project_state import ProjectState, read_project_state
 from pixmill.home.state_json import state_document
 from pixmill.record.store import database_file, tracking_uri
 
-_SOON, _LATE = 1.0, 2.0
-"""Seconds between two looks while something runs or changes, and after a minute in which nothing did."""
+_SOON = 1.0
+"""Seconds between two looks while a tab shows the page."""
 
-_CALM = 60.0
+_UNASKED_SECONDS = 5.0
+"""Seconds after which nobody looks any more, if nobody has asked for the state; the first who asks starts it again."""
 
 _GLANCE_SECONDS = 0.2
 """Seconds between two looks at the times of the files below: once one was written, the state is read."""
@@ -38,7 +39,7 @@ class Watch:
     Args:
         root: The project's folder.
         read: Reads the state; for tests.
-        soon: Seconds between two looks while something changes.
+        soon: Seconds between two looks.
 
     Attributes:
         fault: Why the last look failed; ``None`` if it did not.
@@ -49,7 +50,7 @@ class Watch:
         self.fault: str | None = None
         self._state: ProjectState | None = None
         self._document: dict[str, Any] | None = None
-        self._whole_at = 0.0
+        self._whole_at, self._asked = 0.0, time.monotonic()
         self._whole_marks: tuple[int, ...] = ()
         self._wake, self._is_ended = threading.Event(), False
         self._thread = threading.Thread(target=self._run, name="watch-project", daemon=True)
@@ -66,6 +67,7 @@ class Watch:
     @property
     def document(self) -> dict[str, Any] | None:
         """The state as :func:`pixmill.home.state_json.state_document` has it; ``None`` before the first look."""
+        self._asked = time.monotonic()
         return self._document
 
     def look_soon(self) -> None:
@@ -73,35 +75,25 @@ class Watch:
         self._wake.set()
 
     def _run(self) -> None:
-        changed = time.monotonic()
         while not self._is_ended:
             begun, marks = time.monotonic(), self._marks(_TELLING)
             self._wake.clear()
             try:
-                if self._look():
-                    changed = time.monotonic()
+                self._look()
                 self.fault = None
             except Exception as error:  # noqa: BLE001 (the page shows it, and the next look may succeed)
                 self.fault = str(error) or type(error).__name__
             ended = time.monotonic()
-            is_calm = ended - changed >= _CALM and not self._has_running()
-            pause = _LATE if is_calm else self._soon
             # In a large project on a slow disk, looks take half of the time at most, whatever changes.
             self._wake.wait(ended - begun)
-            while (
-                time.monotonic() < ended + pause
-                and not self._wake.wait(min(_GLANCE_SECONDS, pause))
-                and marks == self._marks(_TELLING)
-            ):
-                pass
+            while not self._wake.wait(min(_GLANCE_SECONDS, self._soon)):
+                if time.monotonic() - self._asked > _UNASKED_SECONDS:
+                    continue
+                if time.monotonic() >= ended + self._soon or marks != self._marks(_TELLING):
+                    break
 
-    def _has_running(self) -> bool:
-        """Tell whether something ran at the last look: that it is killed, no file says."""
-        state = self._state
-        return state is not None and bool(state.commands or any(stage.status == "running" for stage in state.stages))
-
-    def _look(self) -> bool:
-        """Read the state, and tell whether it has changed."""
+    def _look(self) -> None:
+        """Read the state."""
         if self._state is None:
             # What may take seconds comes by a second look.
             state = self._read(self._root, with_disk=False, with_champion=self._has_database())
@@ -115,10 +107,7 @@ class Watch:
                 self._whole_at, self._whole_marks = time.monotonic(), marks
             else:
                 state = self._with_known(state)
-        document = state_document(state)
-        is_changed = document != self._document
-        self._state, self._document = state, document
-        return is_changed
+        self._state, self._document = state, state_document(state)
 
     def _with_known(self, state: ProjectState) -> ProjectState:
         """Return a state with what was not looked at as it was."""

@@ -95,7 +95,10 @@ def test_the_main_way(page, browser):
     assert browser.switch_to.active_element.get_attribute("id") == "stop"
     assert "train is running" in page.text("next")
     page.until(lambda: "Running stage 'train'" in page.text("log"))
+    assert page.text("next-live") == page.text("next").split(": ")[0].rstrip()
     browser.switch_to.active_element.send_keys(Keys.ENTER)
+    page.until(lambda: page.text("ended").startswith("Stopping"))
+    assert not browser.find_element(By.ID, "stop").is_enabled()
     page.until(lambda: page.shows("start"))
     page.until(lambda: page.status("train") != "running")
     assert page.text("ended") == "The run was stopped."
@@ -145,6 +148,27 @@ def test_the_main_way(page, browser):
     assert "read me" in browser.find_element(By.TAG_NAME, "body").text
     page.until(lambda: len(browser.get_log("browser")) >= 2)
     assert browser.title != "owned"
+
+
+def test_what_is_no_longer_true_is_said_no_more(page, browser):
+    params, epochs = page.root / "params.yaml", (page.root / "params.yaml").read_text()
+    params.write_text(epochs.replace("epochs: 3", "epochs: 4") + "# fail: train\n")
+    page.until(lambda: page.status("train") == "stale")
+    browser.find_element(By.ID, "start").click()
+    page.until(lambda: page.text("ended") == "The run failed: its output is below.")
+
+    # Of stages that cannot be read, nobody knows whether they are fresh.
+    params.write_text(f"{epochs}\n[")
+    page.until(lambda: "params.yaml is malformed" in page.text("next"))
+    assert "fresh" not in page.text("would")
+    assert not browser.find_element(By.ID, "start").is_enabled()
+
+    # The results of the run before are brought back.
+    params.write_text(epochs)
+    git(page.root, "checkout", "-q", ".")
+    dvc(page.root, "checkout", "-q", "--force")
+    page.until(lambda: page.text("would") == "All stages are fresh: nothing would run.")
+    assert page.text("ended") == ""
 
 
 def test_where_there_is_nothing_to_review_the_review_says_so_and_offers_nothing(page, browser):

@@ -6,9 +6,9 @@ import sys
 import psutil
 import pytest
 
-from pixmill.core.errors import PixmillError
+from pixmill.core.errors import LockedError, PixmillError
 from pixmill.home import side_commands as module
-from pixmill.home.side_commands import SideCommands
+from pixmill.home.side_commands import SideCommand, SideCommands
 from tests.waiting import until
 
 
@@ -39,6 +39,34 @@ def test_a_comparison_ends_with_the_address_of_its_page(tmp_path, commands):
     assert state.status == "done"
     assert state.told == "['compare', 'HEAD~1', 'HEAD']"
     assert state.address == "reports/compare.html"
+
+
+def test_a_sentence_is_told_without_the_line_breaks_of_a_terminal(tmp_path, commands):
+    commands["compare"] = "print('Undecided: 26 test images cannot rule\\n  out a change.\\nBase: HEAD.\\n\\nGate')"
+    with SideCommands(tmp_path) as beside:
+        beside.start("compare")
+        assert ended(beside, "compare").told == "Undecided: 26 test images cannot rule out a change.\nBase: HEAD."
+
+
+def test_of_two_comparisons_only_the_one_on_the_page_leads_there(tmp_path, commands):
+    commands["compare"] = "print('No change.')"
+    commands["commits"] = (
+        "import pathlib, time\nwhile not pathlib.Path('go').exists(): time.sleep(0.02)\nprint('Better.')"
+    )
+    commands["runs"] = "print('The best.')"
+    with SideCommands(tmp_path) as beside:
+        beside.start("runs")
+        beside.start("compare")
+        ended(beside, "runs")
+        ended(beside, "compare")
+        beside.start("commits")
+        assert beside.states()["compare"] == SideCommand("done")
+        with pytest.raises(LockedError, match="another comparison is under way"):
+            beside.start("compare")
+        (tmp_path / "go").touch()
+        assert ended(beside, "commits").address == "reports/compare.html"
+        assert beside.states()["compare"] == SideCommand("done")
+        assert beside.states()["runs"].address == "reports/runs.html"
 
 
 def test_what_fails_says_why(tmp_path, commands):

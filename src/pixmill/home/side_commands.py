@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pixmill.core.errors import PixmillError
+from pixmill.core.errors import LockedError, PixmillError
 from pixmill.core.workspace import Workspace
 from pixmill.home import tied_command
 from pixmill.record.store import database_file, runs_page, tracking_uri
@@ -113,11 +113,17 @@ class SideCommands:
             name: One of :data:`NAMES`.
 
         Raises:
+            LockedError: Another runs that writes the same page.
             PixmillError: It cannot be started.
         """
         with self._lock:
             if (known := self._states.get(name)) is not None and known.status == "running":
                 return
+            # A page is that of one command: what the other told of it is no longer there.
+            others = [each for each in self._states if each != name and _PAGES.get(each, "") == _PAGES.get(name)]
+            if any(self._states[each].status == "running" for each in others):
+                raise LockedError("another comparison is under way", next="wait for it")
+            self._states |= dict.fromkeys(others, SideCommand("done"))
             told = "MLflow takes up to half a minute to start …" if name == "mlflow" else "starting …"
             self._states[name] = SideCommand("running", told)
         try:
@@ -230,7 +236,9 @@ def _outcome(name: str, code: int, output: str, errors: str) -> SideCommand:
         return SideCommand("done", "" if rows else "No version yet.", rows=rows)
     if name in _SERVERS:
         return SideCommand("failed", "The server has ended.")
-    return SideCommand("done", output.strip().partition("\n\n")[0], _PAGES.get(name))
+    # The lines of a terminal are not those of the page: what goes on in the next one is indented there.
+    told = re.sub(r"\n +", " ", output.strip().partition("\n\n")[0])
+    return SideCommand("done", told, _PAGES.get(name))
 
 
 def _free_port() -> int:

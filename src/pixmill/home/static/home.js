@@ -153,17 +153,18 @@ function drawPipeline({ stages, pipeline, commands }) {
   start.hidden = pipeline.running;
   start.disabled = pipeline.running || elsewhere || !due.length;
   stop.hidden = !pipeline.running;
-  stop.disabled = false;
+  stop.disabled = pipeline.running && pipeline.stopped;
   // Whoever pressed one of them goes on with the other.
   if (focused === start && start.hidden) stop.focus();
   if (focused === stop && stop.hidden) start.focus();
   say("would", elsewhere ? "It runs in a terminal: stop it there, by Ctrl-C."
     : due.length ? `${pipeline.running ? "Still to run" : "Would run"}: ${due.join(", ")}.`
-      : pipeline.running ? "" : "All stages are fresh: nothing would run.");
+      : pipeline.running || !stages.length ? "" : "All stages are fresh: nothing would run.");
   // What a run left undone may have been done in a terminal since.
   const isUndone = due.length && (pipeline.stopped || pipeline.status !== null);
-  say("ended", pipeline.running || elsewhere ? "" : pipeline.status === 0 ? "The run is done." : !isUndone ? ""
-    : pipeline.stopped ? "The run was stopped." : "The run failed: its output is below.");
+  say("ended", pipeline.running ? (pipeline.stopped ? "Stopping …" : "")
+    : elsewhere ? "" : pipeline.status === 0 ? "The run is done." : !isUndone ? ""
+      : pipeline.stopped ? "The run was stopped." : "The run failed: its output is below.");
 }
 
 function drawBeside(name, made) {

@@ -131,6 +131,14 @@ def fresh_clone_without_storage(root: Path) -> Path:
     return clone(root)
 
 
+def params_deleted(root: Path) -> None:
+    (root / "params.yaml").unlink()
+
+
+def lock_removed_from_git(root: Path) -> None:
+    git(root, "rm", "-q", "dvc.lock")
+
+
 def results_deleted(root: Path) -> None:
     shutil.rmtree(root / "artifacts")
 
@@ -566,6 +574,8 @@ SITUATIONS: list[tuple[Callable[[Path], Path | None], str, str, str | None]] = [
     (unreadable, "broken", "Is a directory", "pixmill doctor"),
     (stages_being_written, "broken", "dvc.yaml is missing or has no stages", "git diff dvc.yaml"),
     (malformed_params, "broken", "params.yaml is malformed: ", "pixmill check"),
+    (params_deleted, "broken", "params.yaml is missing; the last commit has it.", "git checkout HEAD params.yaml"),
+    (lock_removed_from_git, "broken", "dvc.lock is missing; the last commit has it.", "git checkout HEAD dvc.lock"),
     (
         dirty,
         "commit",

@@ -131,14 +131,17 @@ def _conflicts(state: ProjectState) -> Iterator[NextStep]:
 def _running(state: ProjectState) -> Iterator[NextStep]:
     for stage in state.stages:
         if stage.status == "running":
-            since = f" since {_clock(stage.progress.since)}" if stage.progress else ""
+            since = f"has been running since {_clock(stage.progress.since)}" if stage.progress else "is running"
             doing = stage.progress.describe() if stage.progress else ""
-            yield NextStep("running", f"{stage.name} is running{since}{f': {doing}' if doing else ''}.", None)
+            yield NextStep("running", f"{stage.name} {since}{f': {doing}' if doing else ''}.", None)
     if any(command.writes for command in state.commands):
         yield NextStep("running", "DVC is at work in this project.", None)
 
 
 def _broken(state: ProjectState) -> Iterator[NextStep]:
+    for needed in ("params.yaml", "dvc.lock"):
+        if needed in state.repository.changed and not (state.root / needed).exists():
+            yield NextStep("broken", f"{needed} is missing; the last commit has it.", f"git checkout HEAD {needed}")
     if (fault := state.faults.get("stages")) is not None:
         file = fault.partition(" ")[0]
         # Another fault than that of a file's content, such as one that may not be read, begins with no name.
@@ -374,8 +377,7 @@ def _add(paths: list[str]) -> str:
 
 def _top(path: str) -> str:
     """Return the folder of results that a file is in, else the file."""
-    head = path.partition("/")[0]
-    return head if head in ("metrics", "plots") else path
+    return head if (head := path.partition("/")[0]) in ("metrics", "plots") else path
 
 
 def _clock(seconds: float) -> str:

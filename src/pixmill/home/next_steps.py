@@ -146,8 +146,7 @@ def _broken(state: ProjectState) -> Iterator[NextStep]:
         file = fault.partition(" ")[0]
         # Another fault than that of a file's content, such as one that may not be read, begins with no name.
         command = f"git diff {quote(file)}" if re.fullmatch(r"[\w./-]+\.\w+", file) else "pixmill doctor"
-        command = "pixmill check" if file == "params.yaml" else command
-        yield NextStep("broken", f"{fault.rstrip('.')}.", command)
+        yield NextStep("broken", f"{fault.rstrip('.')}.", "pixmill check" if file == "params.yaml" else command)
 
 
 def _vanished(state: ProjectState) -> Iterator[NextStep]:

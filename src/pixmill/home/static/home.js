@@ -241,7 +241,7 @@ function drawLog({ text, new: isNew }) {
 
 for (const place of document.querySelectorAll("[data-command]")) place.replaceWith(command(place.dataset.command));
 $("start").addEventListener("click", async () => { if (await post("pipeline/start")) $("log-part").open = true; });
-$("stop").addEventListener("click", async () => { $("stop").disabled = true; if (!await post("pipeline/stop")) $("stop").disabled = false; });
+$("stop").addEventListener("click", async () => { $("stop").disabled = true; say("ended", "Stopping …"); if (!await post("pipeline/stop")) $("stop").disabled = false; });
 for (const button of document.querySelectorAll("[data-start]")) {
   button.addEventListener("click", () => { wanted.add(button.dataset.start); post(`start/${button.dataset.start}`); });
 }

@@ -138,3 +138,12 @@ def test_a_stage_tells_what_it_does_to_the_project_and_why_it_failed(repository,
     with pytest.raises(SystemExit):
         run("split", fail)
     assert [each.failed for each in read_progress(told)] == ["too few images\nNext: pixmill check"]
+
+    # Nor are wrong params told in the terminal alone.
+    params = copy / "params.yaml"
+    params.write_text(params.read_text().replace("  val: 0.15", "  val: -1"))
+    with pytest.raises(SystemExit):
+        run("split", fail)
+    assert [each.failed.partition("\n")[0] for each in read_progress(told)] == [
+        "split.val: expected a number > 0 and < 1, received -1"
+    ]

@@ -80,6 +80,19 @@ def test_stop_sends_what_ctrl_c_does_to_all_processes_of_the_run(tmp_path):
     assert pipeline.is_stopped
 
 
+def test_stop_is_heard_where_the_page_was_started_by_a_shells_ampersand(tmp_path):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        pipeline = Pipeline(tmp_path, python(_PATIENT))
+        pipeline.start()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    begun(pipeline)
+    pipeline.stop()
+    until(lambda: pipeline.exit_status() is not None)
+    assert pipeline.exit_status() == -signal.SIGINT
+
+
 def test_a_run_that_ignores_it_gets_sigterm(tmp_path, monkeypatch):
     monkeypatch.setattr(jobs, "_TERMINATE_SECONDS", 0.3)
     pipeline = Pipeline(tmp_path, python(f"import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); {_PATIENT}"))

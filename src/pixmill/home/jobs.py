@@ -106,6 +106,7 @@ class Pipeline:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C in the terminal of the page is not meant for it.
+                preexec_fn=_hear_interrupts,
             )
         try:
             run = Run(child.pid, psutil.Process(child.pid).create_time())
@@ -139,6 +140,11 @@ class Pipeline:
                 return
             time.sleep(0.1)
         _signal(run, signal.SIGTERM)
+
+
+def _hear_interrupts() -> None:
+    """Undo what ``nohup`` and a shell's ``&`` do to all children: :meth:`Pipeline.stop` would not be heard."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _signal(run: Run, number: int) -> None:

@@ -112,7 +112,8 @@ def find_images(folder: Path, classes: Sequence[str] = ()) -> LabelledFolder:
             next="put images there" + (f", or leave them out: --classes '{','.join(rest)}'" if len(rest) > 1 else ""),
         )
     if others:
-        remarks.append(f"{len(others):,} files are not images and were left out: {first_of(others, _NAMED)}")
+        left = count(len(others), "file is not an image and was", "files are not images and were")
+        remarks.append(f"{left} left out: {first_of(others, _NAMED)}")
     return LabelledFolder(images, tuple(wanted), "fixed" if None not in splits else "classes", tuple(remarks))
 
 

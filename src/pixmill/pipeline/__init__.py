@@ -57,13 +57,19 @@ def run(stage: str, main: Callable[[Workspace, Params], None], *, writes: Callab
     ended = f"{stage}: interrupted; finished work is kept. To resume: dvc repro"
     try:
         with interruptible(ended), storage_errors(then=f"dvc repro {stage}"):
-            check_stage(workspace.root, stage)
-            params = load_params(workspace.root)
-            cluster_address()  # refused by name, even if this stage has little to do today
             if not writes():
-                return main(workspace, params)
+                return main(workspace, _load(stage, workspace))
             with workspace.lock(stage), reporting(stage, workspace.root, workspace.scratch("progress")):
+                params = _load(stage, workspace)
                 workspace.sweep(stage)
                 main(workspace, params)
     except PixmillError as error:
         sys.exit(f"{stage}: {error}")
+
+
+def _load(stage: str, workspace: Workspace) -> Params:
+    """Return the params, where they and the code of the stage are as they should be."""
+    check_stage(workspace.root, stage)
+    params = load_params(workspace.root)
+    cluster_address()  # refused by name, even if this stage has little to do today
+    return params

@@ -248,6 +248,17 @@ def failed_with_advice(root: Path) -> None:
     progress(root, failed="weights cannot be downloaded\nNext: dvc repro train", ended=time.time() + 5)
 
 
+def refused(root: Path) -> None:
+    stop(root)
+    progress(root, failed="val: expected a number\nNext: edit params.yaml, then: pixmill check", ended=time.time() + 5)
+
+
+def has_other_code(root: Path) -> None:
+    stop(root)
+    advice = "pixmill upgrade && dvc repro, or to stay with 0.1.0: pip install pixmill"
+    progress(root, failed=f"Pixmill has other code\nNext: {advice}", ended=time.time() + 5)
+
+
 def failed_and_edited_since(root: Path) -> None:
     failed_with_advice(root)
     progress(root, failed="weights cannot be downloaded\nNext: dvc repro train", ended=time.time() - 5)
@@ -531,6 +542,8 @@ SITUATIONS: list[tuple[Callable[[Path], Path | None], str, str, str | None]] = [
         "train stopped before it was done: weights cannot be downloaded.",
         "dvc repro train",
     ),
+    (refused, "failed", "done: val: expected a number. Next: edit params.yaml, then: pixmill check.", "pixmill check"),
+    (has_other_code, "failed", "Next: pixmill upgrade && dvc repro, or to stay", "pixmill upgrade && dvc repro"),
     (failed_and_edited_since, "failed", "downloaded. What it reads was changed since: run again.", "dvc repro"),
     (interrupted, "failed", "train was interrupted.", "dvc repro"),
     (killed, "failed", "train stopped before it was done: it was killed.", "dvc repro"),

@@ -186,7 +186,7 @@ def _stopped(state: ProjectState) -> Iterator[NextStep]:
             first = (sentence.splitlines() or [""])[0].rstrip(".")
             why = f": {first}" if first and first != "interrupted" else ""
             what = "was interrupted" if first == "interrupted" else "stopped before it was done"
-            again = f" Next: {advice}." if advice and _typed(advice) is None else ""
+            again = f" Next: {advice}." if advice != (_typed(advice) or "") else ""
             if stage.is_changed:
                 again, advice = " What it reads was changed since: run again.", ""
             back = f" The results of the run before come back by: {state.way_back}" if state.way_back else ""
@@ -202,8 +202,9 @@ def _finding(stage: StageState) -> str:
 
 
 def _typed(advice: str) -> str | None:
-    """Return an error's advice if it is a command as it stands."""
-    return advice if advice.startswith(("dvc ", "pixmill ", "git ")) and "\n" not in advice else None
+    """Return the command in an error's advice; ``None`` where it has none."""
+    command = advice.rpartition(", then: ")[2].partition(", or ")[0]
+    return command if command.startswith(("dvc ", "pixmill ", "git ")) and "\n" not in command else None
 
 
 def _outdated(state: ProjectState) -> Iterator[NextStep]:
@@ -307,10 +308,9 @@ def _commit(state: ProjectState) -> Iterator[NextStep]:
     if git.changed_results and state.is_fresh:
         what = "The results are new. A commit keeps them."
         if state.is_equal:
-            files = _names(git.changed_results)
             what = (
-                f"{files} differ from the committed ones, although images, params and code are the same: another "
-                "processor or library version rounds differently. Both are equally good."
+                f"{_names(git.changed_results)} differ from the committed ones, although images, params and code are "
+                "the same: another processor or library version rounds differently. Both are equally good."
             ) + (f" To go back to those: {state.way_back}" if state.way_back else "")
         own = [path for path in git.changed if path not in git.untracked or path.startswith(_PROJECT)]
         paths = sorted({*own, *(["data.dvc"] if uncommitted.unadded else [])} - {*uncommitted.deleted})

@@ -109,6 +109,7 @@ def _home(driver: "WebDriver") -> Image.Image:
             assert before in text
             (clone / name).write_text(text.replace(before, after, 1), encoding="utf-8")
         git(clone, "remote", "remove", "origin")
+        git(clone, "branch", "--move", "--force", "main")
         git(clone, "commit", "--quiet", "--message", "Name it", "pyproject.toml")
         command = [sys.executable, "-m", "pixmill", "open", "--no-open"]
         page = subprocess.Popen(command, cwd=clone, stderr=subprocess.PIPE, text=True)
@@ -117,11 +118,6 @@ def _home(driver: "WebDriver") -> Image.Image:
             (address,) = re.findall(r"http://\S+", page.stderr.readline())
             wait = _open(driver, address, 1280, 760)
             wait.until(lambda _: "train.seed is now 8, was 7" in driver.find_element(By.ID, "next").text)
-            wait.until(
-                lambda _: (
-                    "GB" in driver.find_element(By.ID, "disk").text or "MB" in driver.find_element(By.ID, "disk").text
-                )
-            )
             return _shot(driver)
         finally:
             page.terminate()

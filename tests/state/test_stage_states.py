@@ -194,7 +194,7 @@ def test_looks_never_make_a_run_fail_and_see_it(project: Path) -> None:
         for number in range(20):
             change_param(project, "scrape: {n: " + str(number + 1), "scrape: {n: " + str(number + 2))
             command = [sys.executable, "-m", "dvc", "repro", "-q"]
-            environment = {**os.environ, **PERSON, "SLOW": "0.05"}
+            environment = {**os.environ, **PERSON, "SLOW": "0.4"}
             with subprocess.Popen(command, cwd=project, env=environment, stderr=subprocess.PIPE, text=True) as running:
                 while running.poll() is None:
                     seen |= {(state.name, state.status) for state in read_stage_states(project)}

@@ -177,7 +177,7 @@ def test_images_that_were_moved_are_seen(project, monkeypatch):
     # A cache elsewhere has the list too.
     (project / ".dvc/cache").rename(project.parent / "elsewhere")
     dvc(project, "cache", "dir", "--local", "../elsewhere")
-    (project / "data/shirt/a.jpg").rename(project / "data/coat/a.jpg")
+    (project / "data/shirt/a.jpg").rename(project / "data/coat/b.jpg")
     assert describe_uncommitted(project) is not None
 
 

@@ -115,6 +115,7 @@ def test_the_main_way(page, browser):
     change_param(page.root, "epochs: 3", "epochs: 5")
 
     # The next command is copied as it is shown.
+    page.until(lambda: "train.epochs is now 5, was 3" in page.text("next"))
     page.until(lambda: browser.find_elements(By.CSS_SELECTOR, "#next-command code"))
     shown = browser.find_element(By.CSS_SELECTOR, "#next-command code").text
     browser.find_element(By.CSS_SELECTOR, "#next-command button[aria-label^=Copy]").click()

@@ -104,6 +104,11 @@ def test_before_the_first_run_it_says_what_to_do(project: Path) -> None:
     assert "  no pages yet\n" in text
 
 
+def test_results_that_are_not_of_today_are_told_as_those_of_the_last_evaluation(project: Path) -> None:
+    (project / "dvc.yaml").write_text("stages: {scrape: {cmd: x, deps: [data]}}\n")
+    assert "\nOf the last evaluation:\nTest accuracy 90.0 % " in summary(project)
+
+
 def test_it_is_one_object_for_programs(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (project / "dvc.yaml").write_text("stages: {scrape: {cmd: x, deps: [data]}}\n")
     assert run_pixmill("summary", "--json") == 0
@@ -116,6 +121,7 @@ def test_it_is_one_object_for_programs(project: Path, capsys: pytest.CaptureFixt
     assert [(stage["name"], stage["status"]) for stage in told["stages"]] == [("scrape", "never run")]
     assert told["repository"]["text"] == "1 file changed, results committed, no remote"
     assert told["accuracy"] == [0.9, 0.86, 0.93]
+    assert told["is_fresh"] is False
     assert told["faults"] == {}
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from pixmill.core.errors import LockedError, PixmillError
 from pixmill.home import jobs
-from pixmill.home.jobs import Pipeline
+from pixmill.home.jobs import Pipeline, let_children_hear_interrupts
 from tests.version_control import hold, living_dvc
 from tests.waiting import until
 
@@ -83,6 +83,8 @@ def test_stop_sends_what_ctrl_c_does_to_all_processes_of_the_run(tmp_path):
 def test_stop_is_heard_where_the_page_was_started_by_a_shells_ampersand(tmp_path):
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
+        let_children_hear_interrupts()
+        os.kill(os.getpid(), signal.SIGINT)  # ignored here all the same
         pipeline = Pipeline(tmp_path, python(_PATIENT))
         pipeline.start()
     finally:

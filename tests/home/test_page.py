@@ -88,12 +88,14 @@ def test_the_main_way(page, browser):
     assert {page.status(name) for name in ("scrape", "validate", "split", "train", "evaluate")} == {"fresh"}
     assert not browser.find_element(By.ID, "start").is_enabled()
     assert page.text("would") == "All stages are fresh: nothing would run."
+    assert page.text("accuracy").startswith("Test accuracy 9")
 
     # It follows what somebody edits, and says first what would run.
     change_param(page.root, "epochs: 3", "epochs: 4")
     page.until(lambda: page.status("train") == "stale")
     page.until(lambda: "train.epochs is now 4, was 3" in page.text("next"))
     assert page.text("would") == "Would run: train, evaluate."
+    assert page.text("accuracy").startswith("Test accuracy of the last evaluation: 9")
 
     # It is started by keyboard, followed live, and stopped.
     browser.find_element(By.CSS_SELECTOR, "#next-command .good").send_keys(Keys.ENTER)

@@ -79,7 +79,8 @@ def _results(state: ProjectState) -> list[str]:
         shortcut, headline = shortcut_sentence(metrics), _headline(metrics)
     except ManifestError as error:
         return [*lines, f"The results cannot be shown: {error.message} ({error.next})", ""]
-    return [*lines, *headline, *([f"warning: {shortcut}"] if shortcut else []), "", *_per_class(metrics), ""]
+    when = ["Of the last evaluation:"] if lines else []
+    return [*lines, *when, *headline, *([f"warning: {shortcut}"] if shortcut else []), "", *_per_class(metrics), ""]
 
 
 def _headline(metrics: Mapping[str, Any]) -> list[str]:

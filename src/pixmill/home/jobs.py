@@ -106,7 +106,6 @@ class Pipeline:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C in the terminal of the page is not meant for it.
-                preexec_fn=_hear_interrupts,
             )
         try:
             run = Run(child.pid, psutil.Process(child.pid).create_time())
@@ -142,9 +141,14 @@ class Pipeline:
         _signal(run, signal.SIGTERM)
 
 
-def _hear_interrupts() -> None:
-    """Undo what ``nohup`` and a shell's ``&`` do to all children: :meth:`Pipeline.stop` would not be heard."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+def let_children_hear_interrupts() -> None:
+    """Keep runs from ignoring Ctrl-C's signal, by which :meth:`Pipeline.stop` stops them.
+
+    Processes inherit that a signal is ignored, as a shell has it for what is started by ``&``. They do not inherit a
+    handler: this process goes on ignoring it by one. To be called in the main thread.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, lambda *_: None)
 
 
 def _signal(run: Run, number: int) -> None:

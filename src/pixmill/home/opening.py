@@ -4,7 +4,7 @@ import webbrowser
 
 from pixmill.core.progress import announce
 from pixmill.core.workspace import Workspace
-from pixmill.home.jobs import Pipeline
+from pixmill.home.jobs import Pipeline, let_children_hear_interrupts
 from pixmill.home.page_routes import Home, routes
 from pixmill.home.reviews import Reviews
 from pixmill.home.side_commands import SideCommands
@@ -33,6 +33,7 @@ def open_project(workspace: Workspace, *, port: int = 0, open_browser: bool = Tr
         if open_browser:
             webbrowser.open(running)
         return
+    let_children_hear_interrupts()
     watch, pipeline, beside, reviews = Watch(root), Pipeline(root), SideCommands(root), Reviews(workspace)
     app = make_app(routes(Home(root, watch, pipeline, beside, reviews)))
     server = PrivateServer(app, command="pixmill open", port=port, address_file=address_file, about=about)

@@ -46,7 +46,7 @@ class ProjectState:
         repository: What Git has.
         commands: The DVC commands that run here.
         experiments: Stages that run in a temporary copy, for ``dvc exp run --temp``.
-        accuracy: On the test split, with its limits; ``None`` without results.
+        accuracy: Of the last evaluation, on the test split, with its limits; ``None`` without results.
         has_pipeline: Whether there is a ``dvc.yaml``.
         has_images: Whether there is a ``data/`` with something in it, or a record of one.
         awaits_images: Whether images are to come from ``data/``, and none was ever put there.

@@ -34,6 +34,7 @@ def state_document(state: ProjectState) -> dict[str, Any]:
         },
         "commands": [asdict(command) for command in state.commands],
         "experiments": [_progress(each) for each in state.experiments],
+        "is_fresh": state.is_fresh,
         "accuracy": state.accuracy,
         "champion": state.champion and asdict(state.champion),
         "waiting_runs": state.waiting_runs,

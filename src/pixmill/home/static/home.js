@@ -195,7 +195,8 @@ function drawState(all) {
   announceNext(state.next[0]);
   drawStages(state.stages);
   part("pipeline", { stages: state.stages.map(({ name, status }) => ({ name, status })), pipeline, commands: state.commands }, drawPipeline);
-  say("accuracy", state.accuracy ? `Test accuracy ${percent(state.accuracy[0])} (${percent(state.accuracy[1])} to ${percent(state.accuracy[2])})` : "No results yet.");
+  const when = state.is_fresh ? "" : " of the last evaluation:";
+  say("accuracy", state.accuracy ? `Test accuracy${when} ${percent(state.accuracy[0])} (${percent(state.accuracy[1])} to ${percent(state.accuracy[2])})` : "No results yet.");
   part("reports", all.reports, (names) => {
     $("reports").replaceChildren(...names.map((name) => make("li", {},
       make("a", { href: `reports/${name}`, target: "_blank", rel: "noopener", textContent: name.replace(".html", "") }))));

@@ -26,6 +26,9 @@ _PATTERNS = {
     ORIGIN: "a host name with its port, such as 'example.org:8080'",
 }
 
+REMOVED: dict[str, str] = {}
+"""What to do instead of a param, or of a value as ``section.key=value``, that earlier versions had: ``removed: ...``."""
+
 _KINDS = ("[range]", "[list]")
 """What of several kinds a value is, where its form tells."""
 
@@ -58,6 +61,9 @@ def _line(model: type[BaseModel], detail: Any) -> str:
     location = _locate(model, tuple(part for part in detail["loc"] if part not in _KINDS))
     name = ".".join(_key(part) for part in location if part != "[key]") or "params.yaml"
     received = _quote(detail["input"])
+    removed = name if detail["type"] == "extra_forbidden" else f"{name}={detail['input']}"
+    if removed in REMOVED:
+        return f"{name}: {REMOVED[removed]}"
     if detail["type"] in ("extra_forbidden", "invalid_key"):
         known = keys_of(_some(_bare(_field_at(model, location[:-1]))))
         if hint := did_you_mean(str(location[-1]), known):

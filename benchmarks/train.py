@@ -33,7 +33,8 @@ from images import make_images
 from PIL import Image
 
 from pixmill.core.manifest import SPLIT, write_table
-from pixmill.images.parts import shard_path, write_header
+from pixmill.images.compression import compress
+from pixmill.images.parts import write_images
 
 QUICK = bool(os.environ.get("QUICK"))
 ROUNDS, IMAGES = (2, 192) if QUICK else (7, 480)
@@ -105,10 +106,8 @@ def prepare(folder: Path) -> None:
         rows.append({"id": identity, "label": label, "split": "train", "row": number})
     flat.rmdir()
     packed = folder / "packed"
-    shard = shard_path(packed, "train", 0)
-    shard.parent.mkdir(parents=True)
-    np.stack(pixels).tofile(shard)
-    write_header(packed, "train", image_size=SIDE, rows=[IMAGES])
+    packed.mkdir(parents=True)
+    write_images(packed, "train", map(compress, pixels), image_size=SIDE)
     frame = pd.DataFrame(rows).sort_values("id", ignore_index=True)
     frame["path"], frame["bytes"], frame["source"] = "images/00/0.jpg", 100, "folder"
     frame["snapshot"], frame["verdict"] = "2026-11-20", "keep"
@@ -129,10 +128,7 @@ def run_stages(root: Path, count: int) -> dict[str, float]:
         # Blots of a colour for each class, with noise: quick to make, and no class is learnt to the end.
         blots = chance.integers(-120, 120, (images, side // 16, side // 16, 3)).repeat(16, 1).repeat(16, 2)
         pixels = np.clip(colours[targets][:, None, None] + blots, 0, 255).astype(np.uint8)
-        shard = shard_path(packed, part, 0)
-        shard.parent.mkdir()
-        pixels.tofile(shard)
-        write_header(packed, part, image_size=side, rows=[images])
+        write_images(packed, part, map(compress, pixels), image_size=side)
         names = [hashlib.sha256(f"{part} {number}".encode()).hexdigest() for number in range(images)]
         rows += [
             {"id": name, "label": str(targets[row]), "split": part, "row": row, "cluster": name, "group": name}

@@ -15,7 +15,7 @@ import pandas as pd
 from pixmill.compute import RowLimits
 from pixmill.core.files import file_digest
 from pixmill.core.params import SplitParams, ValidateParams
-from pixmill.images.parts import shard_path
+from pixmill.images.parts import images_path
 from pixmill.split.packing import pack
 from pixmill.validate.survey import survey
 
@@ -31,9 +31,7 @@ def validate(rows: pd.DataFrame, folder: Path, processes: int) -> str:
 def split(rows: pd.DataFrame, folder: Path, processes: int) -> str:
     with tempfile.TemporaryDirectory(dir=folder.parent) as packed:
         pack(rows, folder, Path(packed), SPLIT, LIMITS, workers=processes)
-        shards = sorted((Path(packed) / "train").glob("*.bin"))
-        assert shards[0] == shard_path(Path(packed), "train", 0)
-        return hashlib.sha256("".join(map(file_digest, shards)).encode()).hexdigest()
+        return file_digest(images_path(Path(packed), "train"))
 
 
 def main() -> None:

@@ -9,11 +9,12 @@ import pytest
 from pixmill.compute import RowLimits
 from pixmill.core.params import BackboneParams, SplitParams
 from pixmill.evaluate.predictions import predict_unlabelled
-from pixmill.images.parts import open_shards, shard_path, write_header
+from pixmill.images.parts import Shards, open_images
 from pixmill.learn.features import extract_features
 from pixmill.split.packing import pack
 from pixmill.validate.survey import survey
 from tests.cluster.conftest import wait_until
+from tests.images.packed import pack_images
 from tests.learn.conftest import some_ids, some_pixels
 from tests.split.conftest import write_project
 
@@ -27,9 +28,7 @@ SIDE, COUNT = 32, 320
 def given(tmp_path, trained_folder):
     """Images in a project, images that are packed, and a model."""
     packed = tmp_path / "packed"
-    (packed / "train").mkdir(parents=True)
-    shard_path(packed, "train", 0).write_bytes(some_pixels(COUNT).tobytes())
-    write_header(packed, "train", image_size=SIDE, rows=[COUNT])
+    pack_images(packed, "train", some_pixels(COUNT))
     project = write_project(tmp_path)
     unlabelled = tmp_path / "data" / "unlabelled"
     unlabelled.mkdir(parents=True)
@@ -53,7 +52,7 @@ def shards(given, folder):
 
 
 def features(given, folder):
-    images = open_shards(given.packed, "train")
+    images = Shards([open_images(given.packed, "train")])
     return extract_features(images, some_ids(COUNT), BackboneParams(), scratch=folder, threads=2).tobytes()
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from pixmill.core.params import load_params, parse_params
 from pixmill.core.workspace import Workspace
-from pixmill.images.parts import open_shards
+from pixmill.images.parts import open_images
 from pixmill.learn.determinism import fix_threads
 from pixmill.record.run_lookup import RunReader
 
@@ -88,7 +88,7 @@ def test_the_run_in_mlflow_says_what_made_the_model(finished) -> None:
     # Before TensorFlow chooses by itself, and takes no other number in the tests that come after this one.
     fix_threads(2)
     model = mlflow.keras.load_model(f"models:/{model_id}")
-    images = open_shards(finished.path / "artifacts" / "split", "test")[:8].astype("float32")
+    images = open_images(finished.path / "artifacts" / "split", "test")[:8].astype("float32")
     predicted = model.predict(images, verbose=0)
     assert predicted.shape == (8, 3)
     np.testing.assert_allclose(predicted.sum(axis=1), 1, rtol=1e-5)

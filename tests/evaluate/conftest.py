@@ -12,7 +12,7 @@ from pixmill.core.manifest import SPLIT, write_table
 from pixmill.images.parts import PARTS
 from pixmill.learn.classifier import Classifier, Preprocessing
 from pixmill.metrics.calibration import Calibration
-from tests.images.packed import write_shards
+from tests.images.packed import pack_images
 
 LABELS = ("dark", "light")
 SIDE = 8
@@ -27,7 +27,7 @@ def write_split(folder: Path, *, labels: tuple[str, ...] = LABELS, side: int = S
         ids = sorted(hashlib.sha256(f"{part} {number}".encode()).hexdigest() for number in range(IMAGES[part]))
         shades = np.arange(IMAGES[part]) % 2
         values = (40 + 160 * shades + np.arange(IMAGES[part])).astype(np.uint8)
-        write_shards(folder, part, np.broadcast_to(values[:, None, None, None], (len(values), side, side, 3)))
+        pack_images(folder, part, np.broadcast_to(values[:, None, None, None], (len(values), side, side, 3)))
         for row, (name, shade) in enumerate(zip(ids, shades, strict=True)):
             wrong = part == "test" and row % 4 == 3
             rows.append(

@@ -12,9 +12,10 @@ import pytest
 from pixmill.core.cache import Cache
 from pixmill.core.errors import PixmillError
 from pixmill.core.params import BackboneParams
-from pixmill.images.parts import Shards, open_shards, shard_path, write_header
+from pixmill.images.parts import Shards
 from pixmill.learn.features import _extract, extract_features, open_store
 from tests.disk import limit_file_size
+from tests.images.packed import pack_images
 from tests.learn.conftest import THREADS, some_ids, some_pixels
 
 PARAMS = BackboneParams()
@@ -49,18 +50,9 @@ def test_a_grown_data_set_in_another_order_has_the_same_bytes(tmp_path) -> None:
     np.testing.assert_array_equal(grown, whole[order])
 
 
-def packed(folder, pixels, *counts):
-    """Pack images as the split stage does."""
-    (folder / "train").mkdir(parents=True)
-    for number, rows in enumerate(np.split(pixels, np.cumsum(counts)[:-1])):
-        shard_path(folder, "train", number).write_bytes(rows.tobytes())
-    write_header(folder, "train", image_size=pixels.shape[1], rows=counts)
-    return open_shards(folder, "train")
-
-
 def test_workers_that_read_packed_files_give_the_bytes_of_this_process(tmp_path) -> None:
     pixels, ids = some_pixels(80), some_ids(80)
-    by_workers = see(packed(tmp_path / "split", pixels, 50, 30), ids, tmp_path / "workers")
+    by_workers = see(Shards([pack_images(tmp_path / "split", "train", pixels)]), ids, tmp_path / "workers")
     few = [see(pixels[start : start + 20], ids[start : start + 20], tmp_path / "here") for start in range(0, 80, 20)]
     np.testing.assert_array_equal(by_workers, np.concatenate(few))
 

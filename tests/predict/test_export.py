@@ -27,7 +27,7 @@ from pixmill.predict.export import export
 from pixmill.predict.facts import ModelCard
 from tests.command import run_pixmill
 from tests.evaluate.conftest import completed
-from tests.images.packed import write_shards
+from tests.images.packed import pack_images
 from tests.images.samples import encoded, shapes
 from tests.learn.test_exported import DESCRIPTION
 
@@ -42,7 +42,7 @@ def write_split(folder, *, training):
     for part, count in (("train", len(training)), ("val", 3), ("test", TEST)):
         seeds = {"train": 0, "val": 1000, "test": 2000}[part]
         pixels = training if part == "train" else images(count, seeds)
-        write_shards(folder, part, pixels)
+        pack_images(folder, part, pixels)
         for row in range(count):
             name = hashlib.sha256(f"{part} {row}".encode()).hexdigest()
             rows.append(
@@ -292,7 +292,7 @@ def pretrained(tmp_path_factory, bundled_images):
     for part, count in counts.items():
         chosen = [next(mixed) for _ in range(count)]
         pixels[part] = np.stack([prepare(path.read_bytes()) for _, path in chosen])
-        write_shards(root / "artifacts" / "split", part, pixels[part])
+        pack_images(root / "artifacts" / "split", part, pixels[part])
         for row, (label, _) in enumerate(chosen):
             name = hashlib.sha256(f"{part} {row}".encode()).hexdigest()
             rows.append({"id": name, "label": label, "group": name, "cluster": name, "split": part, "row": row})

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from pixmill.serve.inbox import Inbox
-from tests.images.packed import write_shards
+from tests.images.packed import pack_images
 from tests.serve.conftest import Client, picture
 from tests.serve.load.server import Running
 
@@ -14,7 +14,7 @@ from tests.serve.load.server import Running
 def test_a_correction_of_an_example_names_its_original(trained_folder: Path, tmp_path: Path) -> None:
     names = [f"{number:064x}" for number in range(3)]
     split = tmp_path / "artifacts/split"
-    write_shards(split, "test", np.random.default_rng(0).integers(0, 256, (3, 24, 24, 3), np.uint8))
+    pack_images(split, "test", np.random.default_rng(0).integers(0, 256, (3, 24, 24, 3), np.uint8))
     rows = pd.DataFrame({"id": names, "label": ["coat", "coat", "hat"], "split": "test", "row": [2, 0, 1]})
     rows.to_parquet(split / "manifest.parquet")
     (tmp_path / "dvc.yaml").write_text("")

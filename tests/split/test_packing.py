@@ -2,21 +2,19 @@
 
 import hashlib
 import io
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
-from pixmill.compute import RowLimits, batches, storage
+from pixmill.compute import RowLimits
 from pixmill.core.errors import ManifestError, SplitError
 from pixmill.core.files import read_json
 from pixmill.core.params import SplitParams
 from pixmill.images import decode, fit
-from pixmill.images.parts import open_shards
+from pixmill.images.parts import open_images
 from pixmill.images.png import png_bytes
-from pixmill.split import packing
 from pixmill.split.packing import pack
 from tests.split.conftest import HEIGHT, WIDTH
 
@@ -39,33 +37,23 @@ def files(folder):
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
-def test_each_row_is_its_image_fitted_and_headers_come_after_their_shards(project, manifest, monkeypatch):
-    seen = []
-
-    def write_header(folder, name, **rest):
-        seen.append(files(folder))
-        return original(folder, name, **rest)
-
-    original = packing.write_header
-    monkeypatch.setattr(packing, "write_header", write_header)
-    plan = {"train": [11, 10, 9], "val": [5, 5]}
-    pack(manifest, project.images, project.out, PARAMS, LIMITS, plan=plan, workers=1)
+def test_each_row_is_its_image_fitted(project, manifest):
+    pack(manifest, project.images, project.out, PARAMS, LIMITS, workers=1)
     for part, rows in manifest.groupby("split"):
-        pixels = open_shards(project.out, part)
+        pixels = open_images(project.out, part)
         assert pixels.shape == (len(rows), 20, 20, 3)
         for path, row in zip(rows["path"], rows["row"], strict=True):
             expected = fit(decode((project.images / path).read_bytes()).pixels, 20, "pad", "bicubic")
             np.testing.assert_array_equal(pixels[row], expected)
-    shards = [f"{part}/{number:05}.bin" for part, rows in plan.items() for number in range(len(rows))]
-    assert seen == [shards, ["train.json", *shards]]
-    assert files(project.out) == ["preprocessing.json", "train.json", *shards[:3], "val.json", *shards[3:]]
+    names = [f"{part}.{suffix}" for part in ("train", "val") for suffix in ("bin", "json", "npy")]
+    assert files(project.out) == ["preprocessing.json", *names]
 
 
 def test_images_are_fitted_as_the_params_say(project, manifest):
     params = SplitParams(image_size=8, aspect="crop", resize="box")
     pack(manifest[:1], project.images, project.out, params, LIMITS, workers=1)
     expected = fit(decode((project.images / manifest["path"][0]).read_bytes()).pixels, 8, "crop", "box")
-    np.testing.assert_array_equal(open_shards(project.out, "val")[0], expected)
+    np.testing.assert_array_equal(open_images(project.out, "val")[0], expected)
     how = {"image_size": 8, "aspect": "crop", "resize": "box"}
     assert read_json(project.out / "preprocessing.json", stage="split") == how
 
@@ -119,40 +107,3 @@ def test_an_image_that_takes_too_long_is_named_and_nothing_is_left(project, mani
     assert f"{first['path']} takes longer than validate.timeout" in caught.value.message
     assert f"{first['id'][:12]},drop" in caught.value.next
     assert files(project.out) == []
-
-
-@pytest.mark.parametrize("writer", ["node", "driver"])
-def test_whoever_writes_writes_the_same_bytes(project, manifest, tmp_path, monkeypatch, writer):
-    """Workers of this machine do what nodes do, and get rows as nodes get them."""
-    pack(manifest, project.images, tmp_path / "worker", PARAMS, LIMITS, workers=1)
-    tasks = packing._tasks
-
-    def of(*arguments):
-        for task in tasks(*arguments):
-            yield replace(task, file=(project.images / task.file).read_bytes(), writer=writer)
-
-    monkeypatch.setattr(packing, "_tasks", of)
-    pack(manifest, project.images, project.out, PARAMS, LIMITS, workers=1)
-    assert files(project.out) == files(tmp_path / "worker")
-    for name in files(project.out):
-        assert (project.out / name).read_bytes() == (tmp_path / "worker" / name).read_bytes()
-
-
-class ReadOnly:
-    """A cluster whose nodes see all folders and may write to none."""
-
-    def sees(self, _, *, writable=False):
-        return not writable
-
-    def run(self, function, rows, *_):
-        tasks = list(rows)
-        assert {task.writer for task in tasks} == {"driver"}
-        yield from function(tasks)
-
-
-def test_what_nodes_may_not_write_this_process_writes(project, manifest, monkeypatch, tmp_path):
-    pack(manifest, project.images, tmp_path / "here", PARAMS, LIMITS, workers=1)
-    for module in (packing, storage, batches):
-        monkeypatch.setattr(module, "choose_cluster", ReadOnly)
-    pack(manifest, project.images, project.out, PARAMS, LIMITS)
-    assert open_shards(project.out, "train")[:].tobytes() == open_shards(tmp_path / "here", "train")[:].tobytes()

@@ -11,7 +11,7 @@ from pixmill.core.manifest import SPLIT, write_table
 from pixmill.core.params import BlockParams, CnnParams, DenseParams, TrainParams
 from pixmill.images.parts import load_parts
 from pixmill.train import Callback
-from tests.images.packed import write_shards
+from tests.images.packed import pack_images
 
 CLASSES = ("blue", "green", "red")
 SIZES = {"train": 150, "val": 45, "test": 30}
@@ -44,7 +44,7 @@ def write_packed(folder):
             identity = hashlib.sha256(f"{part} {row:03d}".encode()).hexdigest()
             fold = None if part == "test" else row % FOLDS
             rows.append({"id": identity, "label": CLASSES[row % 3], "split": part, "row": row, "fold": fold})
-        write_shards(folder, part, pixels)
+        pack_images(folder, part, pixels)
     frame = pd.DataFrame(rows).sort_values("id", ignore_index=True)
     for name in SPLIT.names:
         if name not in frame:

@@ -52,7 +52,7 @@ def test_a_logistic_regression_has_few_params_that_decide():
 @pytest.mark.parametrize("part", ["train", "val"])
 def test_each_byte_of_the_pixels_counts(key, packed, part):
     before = key()
-    path = packed / part / "00000.bin"
+    path = packed / f"{part}.bin"
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
@@ -69,7 +69,7 @@ def test_ids_labels_and_folds_count(parts, packed, column):
 
 def test_the_pixels_of_the_test_part_do_not_count(key, packed):
     before = key()
-    (packed / "test/00000.bin").write_bytes(b"others")
+    (packed / "test.bin").write_bytes(b"others")
     assert key() == before
 
 

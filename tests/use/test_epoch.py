@@ -14,7 +14,7 @@ from pixmill.core.params import Params
 from pixmill.learn.preset_files import preset_digest
 from pixmill.train import train
 from pixmill.use import find_recipe
-from tests.images.packed import write_shards
+from tests.images.packed import pack_images
 from tests.use.test_recipes import NAMES, ROOT
 
 SIZES = {"train": 2, "val": 1, "test": 1}
@@ -30,7 +30,7 @@ def packed(folder: Path, params: Params) -> Path:
         for row, label in enumerate(labels):
             identity = hashlib.sha256(f"{part} {row}".encode()).hexdigest()
             rows.append({"id": identity, "label": label, "split": part, "row": row})
-        write_shards(folder, part, noise.integers(0, 256, (len(labels), side, side, 3), np.uint8))
+        pack_images(folder, part, noise.integers(0, 256, (len(labels), side, side, 3), np.uint8))
     frame = pd.DataFrame(rows).sort_values("id", ignore_index=True).reindex(columns=SPLIT.names).astype(object)
     frame = frame.where(frame.notna(), None)
     frame["path"], frame["bytes"], frame["source"] = "images/00/0.png", 100, "folder"

@@ -92,4 +92,3 @@ def colour_histograms(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
 def _features(part: Part, rows: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.float64]]:
     for start in range(0, len(rows), _BATCH):
         yield colour_histograms(part.pixels[rows[start : start + _BATCH]])
-        part.pixels.release()

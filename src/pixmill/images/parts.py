@@ -1,10 +1,10 @@
-"""The packed splits: the arrays that the split stage writes, and train and evaluate read."""
+"""The packed splits: images of one size, each compressed, which the split stage writes, and train and evaluate read."""
 
 from __future__ import annotations
 
-import math
 import mmap
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, SupportsIndex, get_args
@@ -14,10 +14,48 @@ import numpy.typing as npt
 import pandas as pd
 
 from pixmill.core.errors import ManifestError
-from pixmill.core.files import read_json, write_json
+from pixmill.core.files import read_json, replacing, write_json
 from pixmill.core.manifest import SPLIT, read_table
+from pixmill.images.compression import decompress
 
 Pixels = npt.NDArray[np.uint8]
+
+
+class PackedImages:
+    """Read single images of a packed split; only those that are asked for are read and decompressed.
+
+    It supports NumPy's indices along the first axis: an integer, a slice, or an array of integers or booleans.
+
+    Args:
+        content: All compressed images, one after the other.
+        ends: ``int64`` of shape (rows,): where each ends in ``content``.
+        image_size: Side of the images in pixels.
+    """
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(self, content: mmap.mmap, ends: npt.NDArray[np.int64], image_size: int) -> None:
+        self._content, self._ends = content, ends
+        self.shape = (len(ends), image_size, image_size, 3)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def compressed(self, row: int) -> bytes:
+        """Return an image as :func:`decompress` takes it.
+
+        Args:
+            row: Its index, from 0.
+        """
+        return self._content[self._ends[row - 1] if row else 0 : self._ends[row]]
+
+    def __getitem__(self, key: SupportsIndex | slice | npt.ArrayLike) -> Pixels:
+        # NumPy resolves the key to rows, or raises.
+        rows = np.arange(len(self))[key]  # type: ignore[index]
+        images = np.empty((rows.size, *self.shape[1:]), np.uint8)
+        for place, row in enumerate(np.ravel(rows).tolist()):
+            images[place] = decompress(self.compressed(row), self.shape[1])
+        return images.reshape(*np.shape(rows), *self.shape[1:])
 
 
 class Shards:
@@ -29,14 +67,11 @@ class Shards:
     Args:
         arrays: One or more, each ``uint8`` of shape (rows, height, width, channels), which differ only in rows; or
             whatever is indexed like them.
-        files: The files that hold exactly these arrays; default: none does.
         rows: The selected rows of them all, in their order; default: all.
     """
 
-    def __init__(
-        self, arrays: Sequence[Any], files: Sequence[Path] = (), *, rows: npt.NDArray[np.int64] | None = None
-    ) -> None:
-        self._arrays, self._files, self._rows = tuple(arrays), tuple(files), rows
+    def __init__(self, arrays: Sequence[Any], *, rows: npt.NDArray[np.int64] | None = None) -> None:
+        self._arrays, self._rows = tuple(arrays), rows
         self._starts = np.cumsum([0, *(len(array) for array in self._arrays)])
         count = int(self._starts[-1]) if rows is None else len(rows)
         self.shape: tuple[int, ...] = (count, *self._arrays[0].shape[1:])
@@ -51,56 +86,33 @@ class Shards:
         if len(self._arrays) == 1:
             images: Pixels = self._arrays[0][key]
             return images
-        count = int(self._starts[-1])
-        if isinstance(key, int | np.integer) and 0 <= key < count:
-            shard = int(np.searchsorted(self._starts, key, side="right")) - 1
-            image: Pixels = self._arrays[shard][int(key) - int(self._starts[shard])]
-            return image
         # NumPy resolves the key to rows, or raises.
-        rows = np.arange(count)[key]  # type: ignore[index]
+        rows = np.arange(self._starts[-1])[key]  # type: ignore[index]
         flat = np.ravel(rows)
-        shards = np.searchsorted(self._starts, flat, side="right") - 1
-        gathered = np.empty((len(flat), *self.shape[1:]), np.uint8)
-        for place, (shard, row) in enumerate(zip(shards.tolist(), (flat - self._starts[shards]).tolist(), strict=True)):
-            gathered[place] = self._arrays[shard][row]
+        gathered = np.empty((len(flat), *self.shape[1:]), self.dtype)
+        for place, row in enumerate(flat.tolist()):
+            array, within = self._find(row)
+            gathered[place] = array[within]
         return gathered.reshape(*np.shape(rows), *self.shape[1:])
 
-    def locate(self, row: int) -> tuple[Path, int] | None:
-        """Return the file that holds an image, and the index of its first byte there; ``None`` if no file does.
+    def _find(self, row: int) -> tuple[Any, int]:
+        number = int(np.searchsorted(self._starts, row, side="right")) - 1
+        return self._arrays[number], row - int(self._starts[number])
+
+    def compressed(self, row: int) -> bytes | None:
+        """Return an image as :func:`decompress` takes it; ``None`` if it is not packed.
 
         Args:
             row: Its index, from 0.
         """
-        row = row if self._rows is None else int(self._rows[row])
-        shard = int(np.searchsorted(self._starts, row, side="right")) - 1
-        array, row = self._arrays[shard], row - int(self._starts[shard])
-        if isinstance(array, Shards):
-            return array.locate(row)
-        return (self._files[shard], row * math.prod(self.shape[1:])) if self._files else None
-
-    def release(self) -> None:
-        """Give the memory of mapped files that were read back to the system, where it can (not on Windows)."""
-        for array in self._arrays:
-            if isinstance(array, Shards):
-                array.release()
-            base: Any = array
-            while isinstance(base, np.ndarray):
-                base = base.base
-            base = base.obj if isinstance(base, memoryview) else base
-            if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-                base.madvise(mmap.MADV_DONTNEED)
+        array, row = self._find(row if self._rows is None else int(self._rows[row]))
+        return None if isinstance(array, np.ndarray) else array.compressed(row)
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[np.generic]:
         if copy is False:
             raise ValueError("pixels in files cannot become an array without a copy")
         return self[:].astype(self.dtype if dtype is None else dtype)
 
-
-_ONE = 500_000_000
-"""Up to this many bytes are one file: 53,146 images of 56 x 56 pixels."""
-
-_SEVERAL = 400_000_000
-"""Maximum size of one of several files, in bytes. They are about equal, so none is smaller than half of this."""
 
 _AGAIN = "dvc repro -f split"
 
@@ -115,105 +127,76 @@ def header_path(folder: Path, name: str) -> Path:
     return folder / f"{name}.json"
 
 
-def shard_path(folder: Path, name: str, number: int) -> Path:
-    """Return the path of a shard.
+def images_path(folder: Path, name: str) -> Path:
+    """Return the path of a split's compressed images.
 
     Args:
         folder: ``artifacts/split``.
         name: The split.
-        number: Its number, from 0.
     """
-    return folder / name / f"{number:05}.bin"
+    return folder / f"{name}.bin"
 
 
-def plan_shards(count: int, row_bytes: int) -> list[int]:
-    """Return the number of images in each shard: few large files, which DVC and networks handle well.
-
-    Args:
-        count: Images in the split.
-        row_bytes: Bytes of one packed image.
-    """
-    if count * row_bytes <= _ONE:
-        return [count] if count else []
-    shards = -(-count // max(1, _SEVERAL // row_bytes))
-    return [count // shards + (number < count % shards) for number in range(shards)]
-
-
-def write_header(folder: Path, name: str, *, image_size: int, rows: Sequence[int]) -> None:
-    """Write the header of a split whose shards exist.
+def write_images(folder: Path, name: str, images: Iterable[bytes], *, image_size: int) -> None:
+    """Write a split: its images one after the other, where each ends, and the header.
 
     Args:
         folder: ``artifacts/split``.
         name: The split.
+        images: Of each, what :func:`compress` returned.
         image_size: Side of the images in pixels.
-        rows: Number of images in each shard.
+
+    Raises:
+        OSError: The disk is full, or refuses the files.
     """
-    files = [shard_path(folder, name, number).relative_to(folder).as_posix() for number in range(len(rows))]
-    write_json(
-        header_path(folder, name),
-        {
-            "dtype": "uint8",
-            "shape": [sum(rows), image_size, image_size, 3],
-            "shards": [{"file": file, "rows": count} for file, count in zip(files, rows, strict=True)],
-        },
-    )
+    ends, end = array("q"), 0
+    with replacing(images_path(folder, name)) as temporary, temporary.open("wb") as file:
+        for content in images:
+            file.write(content)
+            ends.append(end := end + len(content))
+    with replacing(_ends_path(folder, name)) as temporary:
+        np.save(temporary, np.array(ends, "<i8"))
+    header = {"dtype": "uint8", "shape": [len(ends), image_size, image_size, 3], "compression": "lz4"}
+    write_json(header_path(folder, name), header)
 
 
-def open_shards(folder: Path, name: str) -> Shards:
-    """Return the pixels of a split, memory-mapped.
+def open_images(folder: Path, name: str) -> PackedImages:
+    """Return the pixels of a split, read on demand.
 
     Args:
         folder: ``artifacts/split``.
         name: The split.
 
     Raises:
-        ManifestError: The header or a shard is missing or invalid.
+        ManifestError: A file of the split is missing, or does not fit the others.
     """
-    path = header_path(folder, name)
-    match read_json(path, stage="split"):
-        case {"dtype": "uint8", "shape": [int(count), int(image_size), int(width), 3], "shards": [*shards]} if (
-            image_size == width > 0 < count and all(_is_shard(shard, name, place) for place, shard in enumerate(shards))
-        ):
-            rows = [shard["rows"] for shard in shards]
-            if sum(rows) == count:
-                files = [shard_path(folder, name, number) for number in range(len(rows))]
-                return Shards([map_shard(file, row, image_size) for file, row in zip(files, rows, strict=True)], files)
-    raise ManifestError(f"{path}: expected square RGB images of uint8 in shards that hold all of them", next=_AGAIN)
-
-
-def _is_shard(shard: object, name: str, number: int) -> bool:
-    """Tell whether a header's entry is valid: only the expected file name is accepted."""
-    match shard:
-        case {"file": str(file), "rows": int(rows)}:
-            return rows > 0 and file == shard_path(Path(), name, number).as_posix()
-    return False
-
-
-def map_shard(path: Path, rows: int, image_size: int) -> Pixels:
-    """Return the pixels in a shard, memory-mapped.
-
-    Args:
-        path: Rows of raw ``uint8``, nothing else.
-        rows: How many images it holds.
-        image_size: Side of the images in pixels.
-
-    Raises:
-        ManifestError: The file is missing, or has the wrong size.
-    """
-    shape = (rows, image_size, image_size, 3)
+    header = header_path(folder, name)
+    match read_json(header, stage="split"):
+        case {"dtype": "uint8", "compression": "lz4", "shape": [int(count), int(image_size), int(width), 3]}:
+            if not image_size == width > 0 < count:
+                raise ManifestError(f"{header}: expected at least one image, square", next=_AGAIN)
+        case _:
+            raise ManifestError(f"{header}: expected RGB images of uint8, compressed by lz4", next=_AGAIN)
+    path = images_path(folder, name)
     try:
+        ends = np.load(_ends_path(folder, name), allow_pickle=False)
         with path.open("rb") as file:
-            size = file.seek(0, 2)
-            if size == math.prod(shape):
-                # A plain array over the mapping: numpy.memmap is slow to index.
-                return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8).reshape(shape)
-    except FileNotFoundError:
-        raise ManifestError(f"{path} is missing", next="dvc repro split") from None
-    raise ManifestError(
-        f"{path} does not contain the {rows:,} images of {math.prod(shape[1:]):,} bytes stated in its header: "
-        f"expected {math.prod(shape):,} bytes, received {size:,}",
-        next=_AGAIN,
-    )
+            content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except FileNotFoundError as error:
+        raise ManifestError(f"{error.filename} is missing", next="dvc repro split") from None
+    except ValueError as error:
+        raise ManifestError(f"{path.with_suffix('')}: {error}", next=_AGAIN) from None
+    if ends.shape != (count,) or ends[-1] != len(content):
+        raise ManifestError(
+            f"{path} does not contain the {count:,} images of its header: expected "
+            f"{int(ends[-1]) if ends.size else 0:,} bytes, received {len(content):,}",
+            next=_AGAIN,
+        )
+    return PackedImages(content, ends, image_size)
+
+
+def _ends_path(folder: Path, name: str) -> Path:
+    return folder / f"{name}.npy"
 
 
 PartName = Literal["train", "val", "test"]
@@ -232,7 +215,7 @@ class Part:
         name: ``train``, ``val`` or ``test``.
         rows: Columns ``id``, ``label``, ``cluster`` and ``fold``; row i is image i of ``pixels``.
         targets: ``int32`` of shape (n,): each image's class index.
-        pixels: ``uint8`` of shape (n, image_size, image_size, 3), memory-mapped.
+        pixels: ``uint8`` of shape (n, image_size, image_size, 3), decompressed when indexed.
     """
 
     name: PartName
@@ -298,7 +281,7 @@ def _load(folder: Path, name: PartName, rows: pd.DataFrame, labels: Sequence[str
     rows = rows.sort_values("row")
     if rows.empty:
         raise ManifestError(f"{folder / 'manifest.parquet'} has no images in {name}", next=_AGAIN)
-    pixels = open_shards(folder, name)
+    pixels = Shards([open_images(folder, name)])
     if len(pixels) != len(rows) or not np.array_equal(rows["row"], np.arange(len(rows))):
         raise ManifestError(
             f"{header_path(folder, name)} lists {len(pixels)} images, but the manifest beside it lists "

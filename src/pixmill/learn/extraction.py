@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from pixmill.compute.storage import Address, read_range
+from pixmill.images.compression import decompress
 from pixmill.learn.litert import Network, load_litert
 
-Row = tuple[Address, int] | npt.NDArray[np.uint8]
-"""An image: the file that holds its pixels, with the index of their first byte there; or the pixels themselves."""
+Row = bytes | npt.NDArray[np.uint8]
+"""An image, compressed or as its pixels."""
 
 
 class FeaturePass:
@@ -38,23 +36,5 @@ class FeaturePass:
         if self._network is None:
             # There are as many workers as processors.
             self._network = load_litert(self._content, threads=1)
-        return [vector for pixels in self._read(rows) for vector in self._network(pixels)]
-
-    def _read(self, rows: Sequence[Row]) -> Iterator[npt.NDArray[np.uint8]]:
-        """Yield the pixels of one or more images at a time: those that follow each other in a file are read at once."""
-        shape = (self._image_size, self._image_size, 3)
-        size = math.prod(shape)
-
-        def run_of(numbered: tuple[int, Row]) -> tuple[Address | None, int]:
-            number, row = numbered
-            return (None, number) if isinstance(row, np.ndarray) else (row[0], row[1] - number * size)
-
-        for (file, start), run in itertools.groupby(enumerate(rows), run_of):
-            (first, row), *others = run
-            if file is None:
-                assert isinstance(row, np.ndarray)
-                yield row[None]
-            else:
-                count = 1 + len(others)
-                content = read_range(file, start + first * size, count * size)
-                yield np.frombuffer(content, np.uint8).reshape(count, *shape)
+        pixels = (row if isinstance(row, np.ndarray) else decompress(row, self._image_size) for row in rows)
+        return [self._network(image[None])[0] for image in pixels]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -18,7 +17,6 @@ import pandas as pd
 from blake3 import blake3
 
 from pixmill.compute import map_batches
-from pixmill.compute.storage import Address, addresses
 from pixmill.core.cache import Cache
 from pixmill.core.files import keep_newest
 from pixmill.core.params import BackboneParams
@@ -88,8 +86,8 @@ def extract_features(
     They are keyed by the image's id and pixels, for the same network and code: when the dataset grows, only new images
     are computed, and an interrupted pass resumes where it stopped. An image's features depend neither on its batch nor
     on the state of the cache. LiteRT computes them in worker processes, with the same bits on every x86-64-v3
-    processor; workers read packed images from their files, and this process reads them once for their keys. A network
-    that cannot be converted stays in this process, in TensorFlow; its features are also keyed by threads and machine.
+    processor. A network that cannot be converted stays in this process, in TensorFlow; its features are also keyed by
+    threads and machine.
 
     Memory does not grow with the number of images beyond 32 bytes each for their names and 256 MB for the result: if it
     is larger, it lies in a file without a name in the scratch folder, whose room is freed once nothing refers to it.
@@ -209,10 +207,10 @@ def _names(pixels: Pixels, ids: Sequence[str]) -> Names:
     if len(ids) != pixels.shape[0]:
         raise ValueError(f"expected one id per image ({pixels.shape[0]}), received {len(ids)}")
     names = np.empty(len(ids), "V32")
-    for row, name in enumerate(track(ids, "Hash images", len(ids))):
-        names[row] = blake3(f"{name}\n".encode()).update(np.ascontiguousarray(pixels[row]).data).digest()
-        if isinstance(pixels, Shards) and row % _CHUNK == 0:
-            pixels.release()
+    contents = _rows(pixels, np.arange(len(ids)))
+    for row, (name, content) in enumerate(zip(track(ids, "Hash images", len(ids)), contents, strict=True)):
+        bytes_of = content if isinstance(content, bytes) else np.ascontiguousarray(content).data
+        names[row] = blake3(f"{name}\n".encode()).update(bytes_of).digest()
     return names
 
 
@@ -228,21 +226,14 @@ def _by_litert(network: bytes, pixels: Pixels, rows: npt.NDArray[np.int64]) -> G
         yield from load_litert(network)(pixels[rows])
     else:
         run = extraction.FeaturePass(network, pixels.shape[1])
-        yield from map_batches(run, _locate(pixels, rows), batch_size=_BATCH)
+        yield from map_batches(run, _rows(pixels, rows), batch_size=_BATCH)
 
 
-def _locate(pixels: Pixels, rows: npt.NDArray[np.int64]) -> Iterator[extraction.Row]:
-    """Yield where workers find each image, or its pixels if it is not in a file."""
-    within = functools.cache(addresses)
-
-    @functools.cache
-    def address(shard: Path) -> Address:
-        # It is artifacts/split/<split>/<number>.bin.
-        return within(shard.parents[1])(f"{shard.parent.name}/{shard.name}")
-
+def _rows(pixels: Pixels, rows: npt.NDArray[np.int64]) -> Iterator[extraction.Row]:
+    """Yield what workers get: packed images as they are packed."""
     for row in rows.tolist():
-        place = None if isinstance(pixels, np.ndarray) else pixels.locate(row)
-        yield pixels[row] if place is None else (address(place[0].absolute()), place[1])
+        content = pixels.compressed(row) if isinstance(pixels, Shards) else None
+        yield pixels[row] if content is None else content
 
 
 def _by_tensorflow(

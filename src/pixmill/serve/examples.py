@@ -41,11 +41,11 @@ def read_examples(roots: Sequence[Path]) -> list[list[Example]]:
 def _read(folder: Path) -> list[Example]:
     import pyarrow.parquet as pq
 
-    from pixmill.images.parts import open_shards
+    from pixmill.images.parts import open_images
 
     try:
         table = pq.read_table(folder / "manifest.parquet", columns=["id", "label", "split", "row"])
-        pixels = open_shards(folder, "test")
+        pixels = open_images(folder, "test")
     except (OSError, ValueError, PixmillError):
         return []
     rows = sorted((row for row in table.to_pylist() if row["split"] == "test"), key=lambda row: row["id"])

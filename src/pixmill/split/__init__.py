@@ -6,7 +6,7 @@
 - ``straddling``: what would be in two splits, and the reasons why an image is dropped here
 - ``checks``: the checks, see :mod:`pixmill.expectations`
 - ``splitting``: all of this as one function, with its metrics
-- ``packing``: images as memory-mappable shards
+- ``packing``: images resized and compressed
 """
 
 from pixmill.split.packing import pack

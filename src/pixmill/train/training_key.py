@@ -9,7 +9,7 @@ from typing import Any
 from blake3 import blake3
 
 from pixmill.core.params import TrainParams, flat
-from pixmill.images.parts import Part
+from pixmill.images.parts import Part, images_path
 from pixmill.learn.backbones import backbone_digest
 from pixmill.learn.layers import TOP, feature_layers
 from pixmill.learn.precision import machine
@@ -123,8 +123,8 @@ def _origin_lines(folder: Path, parts: Mapping[Any, Part], labels: Sequence[str]
         lines += [str(name), part.rows[["id", "label", "fold"]].to_csv(index=False)]
         if packed:
             lines.append(str(part.pixels.shape))
-            # Not by date and size: each epoch reads every shard anyway, and hashing is faster than that.
-            lines += [blake3().update_mmap(path).hexdigest() for path in sorted((folder / str(name)).glob("*.bin"))]
+            # Not by date and size: each epoch reads every image anyway, and hashing is faster than that.
+            lines.append(blake3().update_mmap(images_path(folder, str(name))).hexdigest())
     return lines
 
 

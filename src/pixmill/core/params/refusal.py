@@ -27,7 +27,7 @@ _PATTERNS = {
 }
 
 REMOVED: dict[str, str] = {}
-"""What to do instead of a param, or of a value as ``section.key=value``, that earlier versions had: ``removed: ...``."""
+"""What replaces params of earlier versions, and values as ``section.key=value``."""
 
 _KINDS = ("[range]", "[list]")
 """What of several kinds a value is, where its form tells."""

@@ -37,7 +37,6 @@ class Index:
                 "pixmill/__init__.py": code,
                 "pixmill/__main__.py": "",
                 "pixmill/compare/__init__.py": "",
-                "pixmill/compare/comment.py": "",
                 f"{info}/METADATA": f"Metadata-Version: 2.1\nName: pixmill\nVersion: {version}\n"
                 "Provides-Extra: pipeline\n",
                 f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n",

@@ -1,6 +1,5 @@
 """A name leads to its commit, or to what to write instead; without names the right commits are chosen."""
 
-import hashlib
 import subprocess
 
 import pytest
@@ -75,22 +74,6 @@ def test_a_name_of_two_commits_is_refused(project):
     assert find(project, "refs/tags/stronger").commit == hash_of(project, "main")
     git(project, "tag", "-f", "stronger", "refs/heads/stronger")
     assert find(project, "stronger").commit == hash_of(project, "refs/heads/stronger")
-
-
-def test_the_beginning_of_two_hashes_is_refused(project):
-    tree = git(project, "rev-parse", "HEAD^{tree}")
-    seen, number = {}, 0
-    while True:
-        text = f"tree {tree}\nauthor A <a@b> 1 +0000\ncommitter A <a@b> 1 +0000\n\n{number}\n"
-        short = hashlib.sha1(f"commit {len(text)}\0{text}".encode()).hexdigest()[:4]
-        if short in seen:
-            break
-        seen[short], number = text, number + 1
-    for each in (text, seen[short]):
-        command = ["git", "hash-object", "-t", "commit", "-w", "--stdin"]
-        subprocess.run(command, cwd=project, input=each.encode(), check=True, capture_output=True)
-    with pytest.raises(PixmillError, match=f"more than one commit begins with '{short}'"):
-        find(project, short)
 
 
 def chosen(root, base=None, head=None):

@@ -1,16 +1,12 @@
 """Files of a revision come from Git, DVC's cache or its remote; what is out of reach is said with its cause."""
 
 import shutil
-import socket
-import threading
 
-import fsspec.asyn
 import pytest
 
 from pixmill.compare.git_revisions import find
 from pixmill.compare.trees import DvcStore, Tree
 from tests.compare.projects import IDS, begin, produce, record, write
-from tests.ports import unused_port
 from tests.version_control import dvc_repo, git
 
 PREDICTIONS = "artifacts/evaluate/predictions.parquet"
@@ -25,26 +21,6 @@ def set_remote(root, url):
     with dvc_repo(root) as repo, repo.config.edit("local") as config:
         config["remote"] = {"store": {"url": str(url)}}
         config["core"]["remote"] = "store"
-
-
-@pytest.fixture
-def ended(monkeypatch):
-    """End the requests of DVC's HTTP remotes with the test: garbage collection may leave their sessions open."""
-    from dvc_http import HTTPFileSystem
-
-    clients = []
-
-    async def get_client(self, *, get=HTTPFileSystem.get_client, **options):
-        clients.append(await get(self, **options))
-        return clients[-1]
-
-    monkeypatch.setattr(HTTPFileSystem, "get_client", get_client)
-    yield
-    for thread in threading.enumerate():
-        if thread.name == "remote":
-            thread.join()
-    for client in clients:
-        fsspec.asyn.sync(fsspec.asyn.get_loop(), client.close)
 
 
 def test_files_of_any_revision_are_read_without_a_checkout(project):
@@ -88,13 +64,6 @@ def test_files_are_read_while_dvc_holds_its_lock(project):
         assert {path: path.read_bytes() for path in scratch.glob("*lock*")} == held
 
 
-def test_files_are_read_from_the_cache_without_starting_dvc(project, monkeypatch):
-    monkeypatch.setattr(DvcStore, "repo", property(lambda _: pytest.fail("DVC is started")))
-    for name in ("v1", "workspace"):
-        assert tree(project, name).read(PREDICTIONS)
-        assert tree(project, name).read(IMAGE) == f"image {IDS[0]}".encode()
-
-
 def test_a_cache_in_another_place_is_found(project, tmp_path):
     expected = tree(project, "v1").read(PREDICTIONS)
     (project / ".dvc" / "cache").rename(tmp_path / "cache")
@@ -103,45 +72,10 @@ def test_a_cache_in_another_place_is_found(project, tmp_path):
     assert tree(project, "v1").read(PREDICTIONS) == expected
 
 
-def test_what_is_read_ahead_is_what_is_read(project, monkeypatch):
-    (project / "links").mkdir()
-    (project / "links" / "to").symlink_to("../params.yaml")
-    (project / "empty.txt").touch()
-    (project / "bytes.txt").write_bytes(b"\xff\n\0\n\xfe")
-    (project / "ä\n ö.txt").write_text("a name", encoding="utf-8")
-    (project / "large.txt").write_bytes(b"x" * (1 << 20))
-    (project / "larger.txt").write_bytes(b"x" * ((1 << 20) + 1))
-    git(project, "add", "-A")
-    git(project, "commit", "-qm", "Add files")
-    paths = [
-        "params.yaml",
-        "links/to",
-        "links",
-        "empty.txt",
-        "bytes.txt",
-        "ä\n ö.txt",
-        "large.txt",
-        "larger.txt",
-        "none",
-    ]
-    for ahead in (paths, ["params.yaml", "../secret"], [], ["artifacts/x"], ["/etc/passwd"]):
-        plain, here = tree(project, "HEAD"), tree(project, "HEAD")
-        here.read_ahead(ahead)
-        assert [here.read(path) for path in paths] == [plain.read(path) for path in paths]
-        assert here.faults == plain.faults
-    here = tree(project, "HEAD")
-    here.read_ahead(paths)
-    monkeypatch.setattr("pixmill.compare.trees.git", lambda *_: pytest.fail("Git is asked again"))
-    assert [here.read(path) for path in ("empty.txt", "bytes.txt")] == [b"", b"\xff\n\0\n\xfe"]
-    assert len(here.read("large.txt")) == 1 << 20
-
-
-def test_what_a_clone_lacks_is_not_read_ahead(project):
-    paths = ["dvc.yaml", "params.yaml", "requirements.txt"]
+def test_what_a_clone_lacks_is_not_read(project):
     blob = git(project, "rev-parse", "HEAD:params.yaml")
     (project / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
     here = tree(project, "HEAD")
-    here.read_ahead(paths)
     assert here.read("params.yaml") is None
     assert here.read("requirements.txt") == b"numpy==2.4.0\n"
 
@@ -172,41 +106,26 @@ def test_without_a_remote_the_way_to_make_results_is_told(clone):
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "message"),
     [
-        ("http://127.0.0.1:{port}/store", "the remote 'store' cannot be reached ("),
-        ("gs://bucket/store", "the remote 'store' cannot be reached (No module named 'dvc_gs'): pip install dvc-gs"),
+        ("gs://bucket/store", "DVC cannot read them (No module named 'dvc_gs'): see dvc remote list"),
         ("{folder}", "the remote 'store' lacks them or is out of reach"),
     ],
 )
-@pytest.mark.usefixtures("ended")
-def test_a_remote_that_does_not_deliver_is_told_with_its_cause(clone, tmp_path, url, told):
-    set_remote(clone, url.format(port=unused_port(), folder=tmp_path))
+def test_a_remote_that_does_not_deliver_is_told_with_its_cause(clone, tmp_path, url, message):
+    set_remote(clone, url.format(folder=tmp_path))
     for name in ("origin/main", "workspace"):
         here = tree(clone, name)
         assert here.read(PREDICTIONS) is None
-        assert here.trouble(PREDICTIONS).startswith(told)
+        assert here.trouble(PREDICTIONS).startswith(message)
         assert here.read("params.yaml")
-
-
-@pytest.mark.usefixtures("ended")
-def test_a_remote_that_hangs_is_given_up_and_not_asked_again(clone, monkeypatch):
-    monkeypatch.setattr("pixmill.compare.trees._SECONDS", 1)
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        set_remote(clone, f"http://127.0.0.1:{silent.getsockname()[1]}/store")
-        store = DvcStore(clone)
-        for name in ("origin/main", "workspace"):
-            here = Tree(store, find(clone, name))
-            assert here.read(PREDICTIONS) is here.read(IMAGE) is None
-            told = "the remote 'store' cannot be reached (no answer in 1 seconds): see dvc remote list"
-            assert here.trouble(PREDICTIONS) == here.trouble(IMAGE) == told
 
 
 def test_a_folder_without_dvc_is_named(clone):
     shutil.rmtree(clone / ".dvc")
     here = tree(clone, "HEAD")
     assert here.read(PREDICTIONS) is None
-    assert here.trouble(PREDICTIONS).startswith("DVC says: you are not inside of a DVC repository")
+    assert here.trouble(PREDICTIONS).startswith("DVC cannot read them (you are not inside of a DVC repository")
 
 
 @pytest.mark.parametrize("own", [True, False])
@@ -228,18 +147,11 @@ def test_a_project_may_lie_below_the_root_of_the_repository(history, tmp_path, o
         assert tree(folder, "HEAD").read("params.yaml") == (root / "params.yaml").read_bytes()
 
 
-def test_a_damaged_file_of_the_cache_is_told_with_the_way_to_make_it_again(project):
+def test_a_damaged_file_of_the_cache_is_told(project):
     here = tree(project, "v1")
     digest = here.md5(PREDICTIONS)
     file = project / ".dvc" / "cache" / "files" / "md5" / digest[:2] / digest[2:]
     file.chmod(0o644)
     file.write_bytes(file.read_bytes()[:100])
     assert here.read(PREDICTIONS) is None
-    told = here.trouble(PREDICTIONS)
-    assert told.startswith(f"{PREDICTIONS} is damaged in DVC's cache or remote; to make it again: rm -f .dvc/cache/")
-    assert told.endswith(f"{digest[2:]} && git checkout v1 && dvc repro -f evaluate")
-    (project / "review.csv").write_text("x")
-    here = tree(project, "v1")
-    assert here.read(PREDICTIONS) is None
-    commit = 'git add review.csv && git commit -m "Add images and decisions"'
-    assert here.trouble(PREDICTIONS).endswith(f"{digest[2:]} && {commit} && git checkout v1 && dvc repro -f evaluate")
+    assert here.faults == {PREDICTIONS: f"is damaged in DVC's cache or remote (delete {file.relative_to(project)})"}

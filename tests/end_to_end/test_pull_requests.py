@@ -1,18 +1,14 @@
 """Pull requests on a bare repository: the jobs of continuous integration, in clones as a service makes them."""
 
-import re
 import shutil
 import subprocess
 import sys
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.end_to_end.conftest import Project
-from tests.forge import GITHUB, MARKER, Forge
-from tests.runner import GithubRun
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
@@ -84,12 +80,6 @@ def repository_with_remote(finished: Project, tmp_path_factory: pytest.TempPathF
 
 
 @pytest.fixture
-def run(repository_with_remote: Repository) -> Iterator[GithubRun]:
-    with Forge(GITHUB) as forge:
-        yield pull_request(forge, repository_with_remote)
-
-
-@pytest.fixture
 def new_job(repository_with_remote: Repository, tmp_path: Path) -> Callable[..., Project]:
     jobs = []
 
@@ -100,107 +90,66 @@ def new_job(repository_with_remote: Repository, tmp_path: Path) -> Callable[...,
     return make
 
 
-def pull_request(forge: Forge, repository: Repository) -> GithubRun:
-    """Start a run of this repository's workflow, for a pull request whose base is main."""
-    author = repository.author
-    asked = {"number": 7, "base": {"sha": author.git("rev-parse", "main").strip()}}
-    asked |= {"head": {"repo": {"full_name": "team/garments"}}}
-    github = {"event_name": "pull_request", "base_ref": "main", "event": {"pull_request": asked}}
-    return GithubRun(forge, author.git("show", "main:.github/workflows/ci.yml"), {"github": github})
-
-
-def compare(job: Project, run: GithubRun) -> tuple[int, str, str]:
+def compare(job: Project) -> tuple[int, str, str]:
     """Run the job; return its exit status, what it printed, and the comparison, which is its summary, too."""
     head = job.git("rev-parse", "HEAD")
-    done = run.run("compare", job.path, job.environ)
+    summary = job.path.parent / f"{job.path.name}.summary"
+    done = job.run(".ci/compare", "origin/main", GITHUB_STEP_SUMMARY=str(summary))
     text = (job.path / "reports" / "compare.md").read_text(encoding="utf-8")
-    assert done.summary == text
+    assert summary.read_text(encoding="utf-8") == text
     assert job.git("rev-parse", "HEAD") == head
-    return done.code, done.printed, text
+    return done.returncode, done.stdout + done.stderr, text
 
 
-def comment(run: GithubRun, repository: Repository, path: Path) -> str:
-    """Run the job that comments, in a clone of its own, and return what it printed."""
-    repository.author.git("clone", "-q", str(repository.folder / "bare.git"), str(path))
-    done = run.run("comment", path, {"PATH": repository.author.environ["PATH"]})
-    assert done.code == 0, done.printed
-    return done.printed
-
-
-def open_link(body: str) -> tuple[str, str]:
-    """Follow the link of a comment; return the content type and the text of what a browser gets."""
-    ((link,),) = (re.findall(r"^\[The whole report, with images\]\((\S+)\)$", body, re.MULTILINE),)
-    with urllib.request.urlopen(link) as answer:
-        return answer.headers["Content-Type"], answer.read().decode()
-
-
-def test_a_worse_model_fails_the_job_and_the_next_push_updates_the_comment(
-    repository_with_remote, new_job, tmp_path
-) -> None:
+def test_a_worse_model_fails_the_job_until_it_is_reverted(repository_with_remote, new_job) -> None:
     repository_with_remote.push("worse", *WORSE)
     job = new_job("worse", remote=True)
-    with Forge(GITHUB) as forge:
-        run = pull_request(forge, repository_with_remote)
-        code, printed, text = compare(job, run)
-        assert code == 1, printed
-        assert [line for line in printed.splitlines() if line.startswith("Running stage")] == [
-            "Running stage 'train':",
-            "Running stage 'evaluate':",
-        ]
-        assert text.startswith("**Worse")
-        assert "Gate: fail" in text
-        assert "train.learning\\_rate" in text
-        assert all((job.path / "reports" / f"compare.{suffix}").stat().st_size for suffix in ("html", "png"))
-        forge.add("someone", "Looks good")
-        assert comment(run, repository_with_remote, tmp_path / "comment1") == "Comment posted.\n"
-        ((mine, posted),) = [(key, each) for key, each in forge.comments.items() if each.author == forge.me]
-        assert posted.body.startswith(f"{MARKER}\n[")
-        assert posted.body.endswith(f"\n\n{text}")
-        kind, page = open_link(posted.body)
-        assert kind == "text/html"
-        assert page == job.read("reports/compare.html")
+    code, printed, text = compare(job)
+    assert code == 1, printed
+    assert [line for line in printed.splitlines() if line.startswith("Running stage")] == [
+        "Running stage 'train':",
+        "Running stage 'evaluate':",
+    ]
+    assert text.startswith("**Worse")
+    assert "Gate: fail" in text
+    assert "train.learning\\_rate" in text
+    assert all((job.path / "reports" / f"compare.{suffix}").stat().st_size for suffix in ("html", "png"))
 
-        repository_with_remote.author.git("revert", "--no-edit", "HEAD")
-        repository_with_remote.author.git("push", "-q", "origin", "worse")
-        job, run = new_job("worse", remote=True), pull_request(forge, repository_with_remote)
-        code, printed, text = compare(job, run)
-        assert code == 0, printed
-        assert "Running stage" not in printed
-        assert text.startswith("**Same")
-        assert comment(run, repository_with_remote, tmp_path / "comment2") == "Comment updated.\n"
-        assert len(forge.comments) == 2
-        assert text in forge.comments[mine].body
-        assert open_link(forge.comments[mine].body)[1] == job.read("reports/compare.html")
+    repository_with_remote.author.git("revert", "--no-edit", "HEAD")
+    repository_with_remote.author.git("push", "-q", "origin", "worse")
+    code, printed, text = compare(new_job("worse", remote=True))
+    assert code == 0, printed
+    assert "Running stage" not in printed
+    assert text.startswith("**Same")
 
 
-def test_without_a_remote_both_sides_are_reproduced(repository_with_remote, new_job, run) -> None:
+def test_without_a_remote_both_sides_are_reproduced(repository_with_remote, new_job) -> None:
     repository_with_remote.push("draws", ("draws: 500", "draws: 1500"))
     job = new_job("draws", remote=False)
     # As on a runner that keeps its folder: no remote could deliver these images.
     shutil.copytree(repository_with_remote.author.path / "data", job.path / "data")
-    code, printed, text = compare(job, run)
+    code, printed, text = compare(job)
     assert code == 0, printed
     assert [printed.count(f"Running stage '{stage}'") for stage in ("scrape", "train", "evaluate")] == [1, 1, 2]
     assert text.startswith("**Same")
 
 
-def test_a_stage_that_fails_is_named_with_what_it_said(repository_with_remote, new_job, run) -> None:
+def test_a_stage_that_fails_is_named_with_what_it_said(repository_with_remote, new_job) -> None:
     repository_with_remote.push("strict", ("    count: 30", "    count: 5000"))
     job = new_job("strict", remote=True)
-    code, printed, text = compare(job, run)
+    code, printed, text = compare(job)
     assert code == 1, printed
     assert "`dvc repro --pull --allow-missing` failed, in stage `validate`" in text
     assert "min_per_class" in text or "5,000" in text
     assert (job.path / "reports" / "validate.html").is_file()
-    assert [*run.artifacts] == ["compare"]
 
 
 def test_without_images_it_compares_what_git_holds_and_touches_nothing_uncommitted(
-    repository_with_remote, new_job, run
+    repository_with_remote, new_job
 ) -> None:
     repository_with_remote.push("seed", ("  seed: 7", "  seed: 8"))
     job = new_job("seed", remote=False)
-    code, printed, text = compare(job, run)
+    code, printed, text = compare(job)
     assert code == 0, printed
     assert "Nothing was reproduced, since the images cannot be had" in text
     assert "dvc pull data.dvc" in text

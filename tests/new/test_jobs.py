@@ -1,156 +1,82 @@
-"""The jobs of a project's CI; scripts stand in for the programs that take minutes, but the comment is a real one."""
+"""The scripts of a project's CI, with stand-ins for the programs that take minutes or need a service."""
 
-import os
-import re
-import sys
-import urllib.request
-from collections.abc import Callable, Iterator
+import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pixmill.core.origin import Origin
 from pixmill.new.template import render
-from tests.forge import GITHUB, GITLAB, Forge
-from tests.runner import Ended, GithubRun, GitlabPipeline
-from tests.version_control import commit, git, start_repository
 
 FILES = render("my-shoes", "my_shoes", Origin("pixmill==1.2.3"))
-
-COMPARES = """\
-[ "$1" = compare ] || exit 0
-mkdir -p reports
-printf '# better\\n' >reports/compare.md
-printf '<h1>better</h1>' >reports/compare.html
-"""
+GITHUB = yaml.safe_load(FILES[".github/workflows/ci.yml"])["jobs"]
+GITLAB = yaml.safe_load(FILES[".gitlab-ci.yml"])
 
 PROMOTES = """\
-if [ "$1" = promote ]; then
-    shift; printf '<%s>' "$@"; printf '\\n'
-    mkdir -p reports; printf '# refused\\n' >reports/promote.md; exit 1
-fi
+shift; printf '<%s>' "$@"
+mkdir -p reports; printf '# refused\\n' >reports/promote.md; exit 1
 """
-
-MAIN = {"github": {"event_name": "workflow_dispatch", "ref": "refs/heads/main"}}
-
-
-@pytest.fixture(params=[GITHUB, GITLAB])
-def forge(request: pytest.FixtureRequest) -> Iterator[Forge]:
-    with Forge(request.param) as forge:
-        yield forge
+POSTS = 'printf "%s " "$@" >posted; cat >>posted'
 
 
-@pytest.fixture
-def origin(tmp_path: Path) -> Path:
-    root = start_repository(tmp_path / "origin")
-    (root / "pixmill.lock").write_text('install: "pixmill==1.2.3"\n')
-    commit(root)
-    return root
+def github(name: str) -> list[str]:
+    return [step["run"] for step in GITHUB[name]["steps"] if "run" in step]
 
 
-@pytest.fixture
-def run(origin: Path, tmp_path: Path, repository: Path) -> Callable[..., Ended]:
-    """Run a job of a run in a clone of its own, with scripts for `pixmill` and `dvc`."""
-
-    def run(jobs: GithubRun | GitlabPipeline, name: str, **scripts: str) -> Ended:
-        clone, programs = tmp_path / name, tmp_path / "programs"
-        git(tmp_path, "clone", "-q", str(origin), str(clone))
-        programs.mkdir(exist_ok=True)
-        python = f'exec "{sys.executable}" "$@"'
-        for program, script in {"pip": "", "pixmill": "", "dvc": "", "python": python, **scripts}.items():
-            (programs / program).write_text(f"#!/bin/sh\n{script}\n")
-            (programs / program).chmod(0o755)
-        path = f"{programs}{os.pathsep}{os.environ['PATH']}"
-        return jobs.run(name, clone, {"PATH": path, "PYTHONPATH": str(repository / "src")})
-
-    return run
-
-
-def change(forge: Forge, origin: Path) -> GithubRun | GitlabPipeline:
-    """Return a run for a pull request, or merge request, whose base is main."""
-    if forge.kind == GITLAB:
-        variables = {
-            "CI_PIPELINE_SOURCE": "merge_request_event",
-            "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main",
-            "CI_MERGE_REQUEST_PROJECT_ID": "5",
-            "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "5",
-        }
-        return GitlabPipeline(forge, FILES[".gitlab-ci.yml"], variables)
-    asked = {"number": 7, "base": {"sha": git(origin, "rev-parse", "HEAD").strip()}}
-    asked |= {"head": {"repo": {"full_name": "team/garments"}}}
-    event = {"event_name": "pull_request", "base_ref": "main", "event": {"pull_request": asked}}
-    return GithubRun(forge, FILES[".github/workflows/ci.yml"], {"github": event})
+def run(folder: Path, commands: list[str], programs: dict[str, str], **environ: str) -> tuple[int, str]:
+    """Run commands in a folder, where programs are these scripts."""
+    for program, script in programs.items():
+        (folder / program).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / program).chmod(0o755)
+    done = subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", "\n".join(commands)],
+        cwd=folder,
+        env={"PATH": f"{folder}:/usr/bin:/bin", **environ},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout
 
 
-def open_link(forge: Forge) -> tuple[str, bytes]:
-    """Follow the link of the only comment."""
-    ((body,),) = ([comment.body for comment in forge.comments.values()],)
-    link = re.search(r"\[The whole report, with images\]\((\S+)\)", body)
-    assert link, body
-    with urllib.request.urlopen(link[1]) as answer:
-        return answer.headers["Content-Type"], answer.read()
+def test_a_pipeline_that_failed_is_the_comparison(tmp_path: Path) -> None:
+    (step,) = [command for command in github("compare") if "dvc repro" in command]
+    code, _ = run(tmp_path, [step], {"dvc": 'test "$1" = remote || { echo no images; exit 1; }', "pixmill": ""})
+    assert code == 1
+    text = "### No comparison: the pipeline failed\n\n    no images\n"
+    assert (tmp_path / "reports/compare.md").read_text() == text
 
 
-def test_the_comments_link_opens_the_page_itself(forge: Forge, origin: Path, run: Callable[..., Ended]) -> None:
-    jobs = change(forge, origin)
-    compared = run(jobs, "compare", pixmill=COMPARES)
-    assert compared.code == 0, compared.printed
-    assert compared.summary == ("# better\n" if forge.kind == GITHUB else "")
-    commented = run(jobs, "comment")
-    assert commented.code == 0, commented.printed
-    assert open_link(forge) == ("text/html", b"<h1>better</h1>")
+def test_the_comment_is_the_comparison_below_a_link(tmp_path: Path) -> None:
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports/compare.md").write_text("# $(better)\n")
+    environ = {"PAGE": "https://forge.test/page", "NUMBER": "7"}
+    code, printed = run(tmp_path, github("comment"), {"gh": POSTS}, **environ)
+    assert code == 0, printed
+    words = "pr comment 7 --edit-last --create-if-none --body-file - "
+    text = "[The whole report, with images](https://forge.test/page)\n\n# $(better)\n"
+    assert (tmp_path / "posted").read_text() == words + text
 
 
-def test_where_the_pipeline_failed_the_link_opens_the_reports_that_there_are(
-    forge: Forge, origin: Path, run: Callable[..., Ended]
-) -> None:
-    jobs = change(forge, origin)
-    compared = run(jobs, "compare", dvc='test "$1" = remote || { echo no images; exit 1; }')
-    assert compared.code == 1
-    commented = run(jobs, "comment")
-    assert commented.code == 0, commented.printed
-    (comment,) = forge.comments.values()
-    assert comment.body.endswith("### No comparison: the pipeline failed\n\n    no images\n")
-    assert open_link(forge)[0] == ("application/zip" if forge.kind == GITHUB else "text/html")
-    if isinstance(jobs, GithubRun):
-        assert [*jobs.artifacts] == ["compare"]
+def test_the_comment_of_another_job_is_no_link_to_secrets(tmp_path: Path) -> None:
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports/compare.md").symlink_to("/proc/self/environ")
+    code, printed = run(tmp_path, GITLAB["comment"]["script"], {"apk": "", "glab": "echo posted >&2"})
+    assert (code, printed) == (1, "")
 
 
 @pytest.mark.parametrize("because", ["", "the $(false) old one; it's rude"])
-def test_a_person_promotes_main_and_reads_what_came_of_it(
-    forge: Forge, run: Callable[..., Ended], because: str
-) -> None:
-    jobs: GithubRun | GitlabPipeline
-    if forge.kind == GITHUB:
-        jobs = GithubRun(forge, FILES[".github/workflows/ci.yml"], {**MAIN, "inputs": {"because": because}})
-        assert jobs.starts("test")
-        assert not jobs.starts("compare")
-        assert not jobs.starts("comment")
-    else:
-        jobs = GitlabPipeline(forge, FILES[".gitlab-ci.yml"], {"CI_COMMIT_BRANCH": "main", "BECAUSE": because})
-        # Whoever never starts it has a pipeline that passed.
-        assert jobs.rule("promote").items() >= {"when": "manual", "allow_failure": True}.items()
-        assert jobs.jobs["promote"]["needs"] == ["test"]
-    assert jobs.jobs["promote"]["environment"] == "production"
-    ended = run(jobs, "promote", pixmill=PROMOTES)
-    assert ended.code == 1
-    words = "<HEAD>" + (f"<--force><--because={because}>" if because else "")
-    if forge.kind == GITHUB:
-        assert (ended.printed, ended.summary) == (f"{words}\n", "# refused\n")
-    else:
-        assert ended.printed == f"{words}\n# refused\n"
-        assert jobs.artifacts["promote"] == {"reports/promote.md": b"# refused\n"}
+@pytest.mark.parametrize("commands", [github("promote")[:2], GITLAB["promote"]["script"]])
+def test_a_person_promotes_main(tmp_path: Path, commands: list[str], because: str) -> None:
+    code, printed = run(tmp_path, commands, {"pip": "", "pixmill": PROMOTES}, BECAUSE=because)
+    assert (code, printed) == (1, "<HEAD>" + (f"<--force><--because={because}>" if because else ""))
 
 
-def test_nothing_else_starts_a_promotion() -> None:
-    with Forge(GITHUB) as forge:
-        for github in (
-            {"event_name": "push", "ref": "refs/heads/main"},
-            {"event_name": "pull_request", "ref": "refs/pull/7/merge"},
-            {"event_name": "workflow_dispatch", "ref": "refs/heads/other"},
-        ):
-            assert not GithubRun(forge, FILES[".github/workflows/ci.yml"], {"github": github}).starts("promote")
-    with Forge(GITLAB) as forge:
-        for variables in ({"CI_COMMIT_BRANCH": "other"}, {"CI_PIPELINE_SOURCE": "merge_request_event"}):
-            pipeline = GitlabPipeline(forge, FILES[".gitlab-ci.yml"], variables)
-            assert pipeline.rule("promote") == {"when": "never"}
+def test_only_a_person_starts_a_promotion() -> None:
+    assert GITHUB["promote"]["if"] == "github.event_name == 'workflow_dispatch' && github.ref == 'refs/heads/main'"
+    (rule,) = GITLAB["promote"]["rules"]
+    assert rule == {"if": "$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH", "when": "manual", "allow_failure": True}
+    for job in (GITHUB["promote"], GITLAB["promote"]):
+        assert job["environment"] == "production"

@@ -205,7 +205,7 @@ def test_commits_that_cannot_be_read_are_named_and_a_remote_out_of_reach_is_not_
     run = add_run(registry.client, project / "more", "lost", "{seed: 9}", None, weights="of none")
     registry.client.set_tag(run, "pixmill.dirty", "true")
     error = refusal(give, run)
-    assert "holds, as far as those can be read: the remote 'far' cannot be reached" in error.message
+    assert "holds, as far as those can be read: DVC cannot read them (" in error.message
     assert error.next == "commit them with their results"
 
 

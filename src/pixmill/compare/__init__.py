@@ -14,5 +14,4 @@
 - ``comparing``: all of it together
 - ``description``: what a comparison says; ``text``, ``markdown`` and ``json_document`` write it,
   ``reports`` writes the files
-- ``comment``: posts it on a pull request, from CI
 """

@@ -8,6 +8,7 @@ import pandas as pd
 from pixmill.compare.comparison import NotComparableError, Revision
 from pixmill.compare.git_revisions import choose
 from pixmill.compare.numbers import find_flips
+from pixmill.compare.parquet import TableReader
 from pixmill.compare.revisions import read_tables, revision_of
 from pixmill.compare.trees import DvcStore, Tree
 from pixmill.state.documents import MalformedError, read_stages
@@ -35,7 +36,8 @@ def read_flips(root: Path, *, fetch: bool = True) -> pd.DataFrame | None:
     before, after = map(_evaluate_outs, trees)
     if before is not None and before == after:
         return None
-    return find_flips(*map(_with_predictions, trees))
+    with TableReader() as reader:
+        return find_flips(*(_with_predictions(tree, reader) for tree in trees))
 
 
 def _evaluate_outs(tree: Tree) -> list[Any] | None:
@@ -47,10 +49,10 @@ def _evaluate_outs(tree: Tree) -> list[Any] | None:
     return outs
 
 
-def _with_predictions(tree: Tree) -> Revision:
+def _with_predictions(tree: Tree, reader: TableReader) -> Revision:
     """Read a revision's predictions, and nothing else."""
     missing: list[str] = []
-    tables = read_tables(tree, missing, ("predictions",))
+    tables = read_tables(tree, missing, reader, ("predictions",))
     if tables["predictions"] is None:
         raise NotComparableError(missing[0])
     return revision_of(tree, missing, **tables)

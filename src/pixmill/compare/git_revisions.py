@@ -1,11 +1,8 @@
 """Which commits two revisions stand for: by the name that a person wrote, or by default."""
 
 import difflib
-import io
 import re
-import subprocess
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,9 +20,6 @@ _INPUTS = (
     "review.csv",
 )  # fmt: skip
 _CODE = ("src", "stages")
-
-_SECONDS = 60
-"""How long Git may take for many files."""
 
 _DEEPEN = "git fetch --unshallow origin '+refs/heads/*:refs/remotes/origin/*'"
 
@@ -79,7 +73,7 @@ def find(root: Path, name: str) -> GitRevision:
     # No name begins with a dash, and Git would take it for an option.
     commit = None if name.startswith("-") else next(iter(refs.values()), None) or _commit(root, name)
     if commit is None:
-        raise _unknown(root, name, list(named))
+        raise _unknown(name, list(named))
     is_ref = any(ref.startswith(("refs/heads/", "refs/tags/", "refs/remotes/")) for ref in refs)
     return GitRevision(name, _title(root, name, commit), commit, name if is_ref else commit[:10])
 
@@ -180,39 +174,7 @@ def refs_by_name(root: Path) -> dict[str, dict[str, str]]:
     return names
 
 
-def read_blobs(root: Path, names: Sequence[str]) -> list[bytes]:
-    """Return the contents of files by their objects' hashes, all from one process; fewer where Git fails.
-
-    Args:
-        root: The project's folder.
-        names: Whole hashes of objects that there are.
-    """
-    try:
-        done = subprocess.run(
-            ["git", "cat-file", "--batch"],  # noqa: S607 (whichever Git the person uses)
-            cwd=root,
-            input="".join(f"{name}\n" for name in names).encode(),
-            capture_output=True,
-            check=True,
-            timeout=_SECONDS,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return []
-    contents, output = [], io.BytesIO(done.stdout)
-    for _ in names:
-        header = output.readline().split()
-        if len(header) != 3:
-            break  # an object that this clone lacks
-        contents.append(output.read(int(header[2]) + 1)[:-1])
-    return contents
-
-
-def _unknown(root: Path, name: str, names: list[str]) -> PixmillError:
-    if (
-        re.fullmatch("[0-9a-f]{4,40}", name)
-        and len((git(root, "rev-parse", f"--disambiguate={name}") or "").split()) > 1
-    ):
-        return PixmillError(f"more than one commit begins with '{name}'", next="write more of the hash")
+def _unknown(name: str, names: list[str]) -> PixmillError:
     elsewhere = [known for known in names if known.endswith(f"/{name}")]
     close = elsewhere or difflib.get_close_matches(name, [*names, WORKSPACE], 3)
     hint = f"did you mean {' or '.join(close)}?" if close else "git branch -a, dvc exp list -A"

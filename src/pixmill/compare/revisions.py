@@ -3,6 +3,8 @@
 import io
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -11,7 +13,7 @@ import pyarrow.parquet as pq
 from pixmill.compare.comparison import MEASURES, Revision
 from pixmill.compare.git_revisions import WORKSPACE, GitRevision, choose, find, main_branch
 from pixmill.compare.metric_files import read_metrics
-from pixmill.compare.parquet import Kind, read_table
+from pixmill.compare.parquet import Kind, TableReader, read_table
 from pixmill.compare.trees import IN_DVC, DvcStore, Tree
 from pixmill.core.errors import PixmillError
 from pixmill.core.git import git
@@ -21,13 +23,11 @@ from pixmill.project.pyproject import read_project
 from pixmill.record.delivery import RESOLVED
 from pixmill.record.run_lookup import PREDICTIONS, MlflowRun, RunReader
 from pixmill.state.documents import TOO_LARGE, MalformedError, read_stages, read_yaml
-from pixmill.state.stage_inputs import Stages, find_changed_input, first_outdated, hashes_of
+from pixmill.state.stage_inputs import Stages, find_changed_input, first_outdated
 
 _IN_MLFLOW = ("models:/", "runs:/")
 
 _METRICS = "plots/evaluate/full.json"
-_READ_LATER = ("data.dvc", "pixmill.lock", "plots/train/curves.csv", "requirements.txt", _METRICS)
-"""Files in Git, beside the inputs of the stages, that a comparison reads of each revision."""
 
 WEIGHTS_FILE = "artifacts/train/model.weights.h5"
 """Whose hash leads to the run that trained the model."""
@@ -81,9 +81,9 @@ def read_revisions(
     """
     if not any(name and name.startswith(_IN_MLFLOW) for name in (base, head)):
         before, after = choose(workspace.root, base, head)
-        sources = _Sources(workspace)
-        first = None if before is None else _of_revision(before, sources)
-        return first, _of_revision(after, sources)
+        with _open_sources(workspace) as sources:
+            first = None if before is None else _of_revision(before, sources)
+            return first, _of_revision(after, sources)
     one, other = read_each(workspace, (base or "HEAD", head or WORKSPACE))
     return one, other
 
@@ -98,12 +98,12 @@ def read_each(workspace: Workspace, names: Iterable[str]) -> Iterator[Revision]:
     Raises:
         PixmillError: A name is unknown or ambiguous.
     """
-    sources = _Sources(workspace)
-    for name in names:
-        if name.startswith(_IN_MLFLOW):
-            yield _of_run(workspace, name, sources)
-        else:
-            yield _of_revision(find(workspace.root, name), sources)
+    with _open_sources(workspace) as sources:
+        for name in names:
+            if name.startswith(_IN_MLFLOW):
+                yield _of_run(workspace, name, sources)
+            else:
+                yield _of_revision(find(workspace.root, name), sources)
 
 
 def read_base(workspace: Workspace) -> Revision | None:
@@ -117,16 +117,23 @@ def read_base(workspace: Workspace) -> Revision | None:
     return None
 
 
+@dataclass
 class _Sources:
     """Where revisions come from: Git, DVC and MLflow.
 
-    ``trees`` holds where the images of runs are, by the hash of their splits: to open one takes a second.
+    ``trees`` holds where the images of runs are, by the hash of their splits: to find one may take a second.
     """
 
-    def __init__(self, workspace: Workspace) -> None:
-        self.store = DvcStore(workspace.root)
-        self.runs = RunReader(workspace)
-        self.trees: dict[str | None, Tree | None] = {}
+    store: DvcStore
+    runs: RunReader
+    tables: TableReader
+    trees: dict[str | None, Tree | None] = field(default_factory=dict)
+
+
+@contextmanager
+def _open_sources(workspace: Workspace) -> Iterator[_Sources]:
+    with TableReader() as tables:
+        yield _Sources(DvcStore(workspace.root), RunReader(workspace), tables)
 
 
 def _of_revision(revision: GitRevision, sources: _Sources) -> Revision:
@@ -136,7 +143,7 @@ def _of_revision(revision: GitRevision, sources: _Sources) -> Revision:
     if not found.stages and "dvc.lock" not in tree.faults:
         missing.append(f"{revision.name} has no dvc.lock, so no results; to make them: {tree.remake}.")
     missing += [outdated] if (outdated := _caution(tree, found.stages)) else []
-    tables = read_tables(tree, missing) if found.stages else {}
+    tables = read_tables(tree, missing, sources.tables) if found.stages else {}
     metrics = found.metrics(missing) if found.stages else None
     # First the run, whose hash is in the folder that may not be had.
     run = _run_of(tree, sources.runs, missing) if found.stages else None
@@ -225,7 +232,7 @@ def _of_run(workspace: Workspace, name: str, sources: _Sources) -> Revision:
     if tree is None:
         missing.append(f"{name}: no commit of this clone has its data, so images cannot be compared: git fetch --all.")
     else:
-        tables = read_tables(tree, missing, ("manifest", "pairs"))
+        tables = read_tables(tree, missing, sources.tables, ("manifest", "pairs"))
     commit = run.tags.get("pixmill.commit")
 
     def again() -> str:
@@ -233,7 +240,7 @@ def _of_run(workspace: Workspace, name: str, sources: _Sources) -> Revision:
 
     if predictions is None:
         missing.append(f"{name} has no {PREDICTIONS} in MLflow; to make it: {again()}.")
-    table = None if predictions is None else _table(predictions, "predictions", faults)
+    table = None if predictions is None else _table(predictions, "predictions", faults, sources.tables)
     return Revision(
         name=name,
         title=title,
@@ -273,8 +280,6 @@ def _resolve(workspace: Workspace, name: str, runs: RunReader) -> tuple[MlflowRu
 
 def _caution(tree: Tree, stages: Stages) -> str:
     """Tell whether the results are of an earlier run: then the numbers do not show what the inputs would give."""
-    deps = (dep for stage in stages.values() for dep in hashes_of(stage, "deps").items())
-    tree.read_ahead([*_READ_LATER, *(path for path, md5 in deps if not (md5 or "").endswith(".dir"))])
     earlier = f"The results of {tree.revision.name} are of an earlier run"
     try:
         changed = find_changed_input(stages, tree.read)
@@ -287,14 +292,16 @@ def _caution(tree: Tree, stages: Stages) -> str:
     return ""
 
 
-def read_tables(tree: Tree, missing: list[str], names: tuple[str, ...] = tuple(_TABLES)) -> dict[str, Any]:
+def read_tables(
+    tree: Tree, missing: list[str], reader: TableReader, names: tuple[str, ...] = tuple(_TABLES)
+) -> dict[str, Any]:
     """Return the tables that can be had; for the others there is a sentence for each reason."""
     tables: dict[str, Any] = {}
     reasons: dict[str, list[str]] = {}
     for name in names:
         path = _TABLES[name][0]
         content = tree.read(path)
-        tables[name] = None if content is None else _table(content, name, tree.faults)
+        tables[name] = None if content is None else _table(content, name, tree.faults, reader)
         if path in tree.faults:
             missing.append(_describe_fault(path, tree.faults[path], tree.revision.name, tree.remake))
         elif content is None:
@@ -304,17 +311,20 @@ def read_tables(tree: Tree, missing: list[str], names: tuple[str, ...] = tuple(_
     return tables
 
 
-def _table(content: bytes, name: str, faults: dict[str, str]) -> pd.DataFrame | None:
+def _table(content: bytes, name: str, faults: dict[str, str], reader: TableReader) -> pd.DataFrame | None:
     path, kinds = _TABLES[name]
     try:
-        return read_predictions(content) if name == "predictions" else read_table(content, kinds)
+        table = reader.read(content, kinds)
+        if name == "predictions":
+            _check_calibrated(content)
     except MalformedError as fault:
         faults[path] = str(fault)
         return None
+    return table
 
 
 def read_predictions(content: bytes) -> pd.DataFrame:
-    """Return a ``predictions.parquet`` that a stranger may have made.
+    """Return a ``predictions.parquet`` of the project's own runs and experiments.
 
     Args:
         content: The file's bytes.
@@ -323,9 +333,13 @@ def read_predictions(content: bytes) -> pd.DataFrame:
         MalformedError: It is no such table, or holds probabilities before calibration.
     """
     table = read_table(content, _TABLES["predictions"][1])
+    _check_calibrated(content)
+    return table
+
+
+def _check_calibrated(content: bytes) -> None:
     if not CALIBRATED.items() <= (pq.read_schema(io.BytesIO(content)).metadata or {}).items():
         raise MalformedError("holds probabilities before calibration, which compare does not read")
-    return table
 
 
 def _describe_fault(path: str, fault: str, revision: str, remake: str) -> str:

@@ -4,36 +4,31 @@ import contextlib
 import hashlib
 import json
 import os
-import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
-from queue import Empty, Queue
-from threading import Thread
-from typing import Any
+from typing import Any, TypeVar
 
-from pixmill.compare.git_revisions import GitRevision, read_blobs
+from pixmill.compare.git_revisions import GitRevision
 from pixmill.core.dvc import DEFAULT_CACHE
 from pixmill.core.git import git
 from pixmill.state.documents import MalformedError, read_stages
 from pixmill.state.uncommitted import commit_first
 
+T = TypeVar("T")
+
 IN_DVC = ("artifacts/", "data/", "reports/")
 """Folders that DVC holds; all else is in Git."""
 
-_MOST = {".parquet": 512 << 20, ".lock": 1 << 20, ".yaml": 1 << 20, ".dvc": 1 << 20}
-_MOST_BYTES = 64 << 20
+_MAX_BYTES = {".parquet": 512 << 20, ".lock": 1 << 20, ".yaml": 1 << 20, ".dvc": 1 << 20}
+_MAX_OTHER_BYTES = 64 << 20
 """The most bytes of a file by its suffix, and of any other: nobody means a larger one to be compared."""
-
-_AT_ONCE, _AT_ONCE_BYTES = 200, 16 << 20
-"""The most files that are read ahead, and their most bytes together."""
-
-_SECONDS = 30
-"""How long a remote may take for one file: the timeouts and retries of its own add up to many minutes."""
 
 
 class DvcStore:
-    """DVC's cache and remote, as all trees of a project read them.
+    """DVC's cache and remote, as all trees of a project read them by hash.
+
+    ``DVCFileSystem`` would read ``dvc.yaml`` and ``.dvc/config`` of the other revision, too, and without bounds.
 
     Args:
         root: The project's folder.
@@ -42,9 +37,8 @@ class DvcStore:
 
     def __init__(self, root: Path, *, fetch: bool = True) -> None:
         self.root = root
-        self.failure: Exception | None = None
         self._fetch = fetch
-        self._listings: dict[str, bytes] = {}
+        self._listings: dict[str, dict[str, str]] = {}
 
     @cached_property
     def repo(self) -> Any:
@@ -71,13 +65,12 @@ class DvcStore:
         """Return an object by its hash, from the cache, else from the remote, into no cache.
 
         Raises:
-            MalformedError: It is larger than ``most`` bytes.
-            DamagedFileError: It is not what its hash says.
+            MalformedError: It is larger than ``most`` bytes, or not what its hash says.
             Exception: Whatever DVC, or the client of its remote, raises.
         """
-        # A sound file where DVC keeps them by default is the same anywhere else, and DVC itself takes long to start.
-        with contextlib.suppress(OSError), (self.root / DEFAULT_CACHE / md5[:2] / md5[2:]).open("rb") as file:
-            read = file.read(most + 1)
+        # A sound file where DVC keeps them by default is the same anywhere else.
+        with contextlib.suppress(OSError), (self.root / DEFAULT_CACHE / md5[:2] / md5[2:]).open("rb") as opened:
+            read = opened.read(most + 1)
             if len(read) <= most and _is(read, md5):
                 return read
         place = self.repo.cache.local
@@ -88,38 +81,20 @@ class DvcStore:
             raise MalformedError(f"is larger than {most >> 20} MiB")
         content: bytes = place.fs.cat_file(path)
         if not _is(content, md5):
-            raise DamagedFileError(os.path.relpath(self.repo.cache.local.oid_to_path(md5), self.root))
+            # DVC itself keeps a file that is there, whatever it holds.
+            file = os.path.relpath(self.repo.cache.local.oid_to_path(md5), self.root)
+            raise MalformedError(f"is damaged in DVC's cache or remote (delete {file})")
         return content
 
     def within(self, folder: str, path: str) -> str | None:
         """Return the hash of a file in a folder, by the folder's; ``None`` if it has none of this path."""
         if folder not in self._listings:
-            self._listings[folder] = self.content(folder, _MOST_BYTES)
-        if self._listings[folder][:9] not in (b'[{"md5": ', b"[]"):
-            raise MalformedError("is in a folder whose listing in DVC is malformed")
-        # As DVC writes it: a folder of a million images, or of anything, is searched and not parsed.
-        listing, named = self._listings[folder], f', "relpath": {json.dumps(path)}}}'.encode()
-        start = listing.find(named)
-        found = re.fullmatch(rb'\{"md5": "([0-9a-f]{32})"', listing[max(0, start - 42) : start]) if start >= 0 else None
-        return found[1].decode() if found else None
-
-    def ask(self, question: Callable[[], Any]) -> Any:
-        """Return what DVC answers; a remote that takes too long is not asked again.
-
-        Raises:
-            Exception: Whatever DVC, or the client of its remote, raises.
-        """
-        if self.failure:
-            raise self.failure
-        answers: Queue[Any] = Queue()
-        Thread(name="remote", target=lambda: answers.put(_outcome(question)), daemon=True).start()
-        try:
-            answer = answers.get(timeout=_SECONDS)
-        except Empty:
-            self.failure = answer = TimeoutError(f"no answer in {_SECONDS} seconds")
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+            try:
+                entries = json.loads(self.content(folder, _MAX_OTHER_BYTES))
+                self._listings[folder] = {entry["relpath"]: entry["md5"] for entry in entries}
+            except (ValueError, TypeError, LookupError, RecursionError):
+                raise MalformedError("is in a folder whose listing in DVC is malformed") from None
+        return self._listings[folder].get(path)
 
 
 class Tree:
@@ -138,26 +113,6 @@ class Tree:
         self._store = store
         self.faults: dict[str, str] = {}
         self._errors: dict[str, Exception] = {}
-        self._ahead: dict[str, bytes] = {}
-
-    def read_ahead(self, paths: Iterable[str]) -> None:
-        """Read small files in Git that :meth:`read` will be asked for: one by one, each takes two processes.
-
-        Args:
-            paths: As :meth:`read` takes them.
-        """
-        wanted = [f"./{path}" for path in dict.fromkeys(paths) if not path.startswith(IN_DVC)][:_AT_ONCE]
-        if self.revision.is_workspace or not wanted:
-            return
-        listed = git(self._store.root, "ls-tree", "-lz", str(self.revision.commit), "--", *wanted) or ""
-        blobs, left = {}, _AT_ONCE_BYTES
-        for about, _, path in (line.partition("\t") for line in listed.split("\0") if line):
-            mode, _, blob, size = about.split()
-            if mode.startswith("100") and size.isdecimal() and int(size) <= min(left, *_MOST.values()):
-                left -= int(size)
-                blobs[path] = blob
-        contents = read_blobs(self._store.root, tuple(blobs.values()))
-        self._ahead = dict(zip(blobs, contents, strict=False))
 
     def read(self, path: str) -> bytes | None:
         """Return a file's bytes; ``None`` if the revision has none of this path, or it cannot be had.
@@ -171,7 +126,7 @@ class Tree:
         if not parts or parts[0] == "/" or ".." in parts or "\0" in path or len(path) > 4096:
             return None
         try:
-            return self._read(path, _MOST.get(PurePosixPath(path).suffix, _MOST_BYTES))
+            return self._read(path, _MAX_BYTES.get(PurePosixPath(path).suffix, _MAX_OTHER_BYTES))
         except MalformedError as fault:
             self.faults[path] = str(fault)
             return None
@@ -186,12 +141,10 @@ class Tree:
             if md5 is None or _is(content, md5):
                 return content
         if path.startswith(IN_DVC):
-            return None if md5 is None else self._ask(path, lambda: self._store.content(md5, most))
+            return None if md5 is None else self._in_dvc(path, lambda: self._store.content(md5, most))
         return None if self.revision.is_workspace else self._in_git(path, most)
 
     def _in_git(self, path: str, most: int) -> bytes | None:
-        if path in self._ahead:
-            return self._ahead[path]
         listed = git(self._store.root, "ls-tree", "-lz", str(self.revision.commit), "--", f"./{path}")
         if not listed:
             return None
@@ -207,19 +160,14 @@ class Tree:
 
     def md5(self, path: str) -> str | None:
         """Return the md5 of a file in DVC by ``dvc.lock``; ``None`` if that is not to be had."""
-        try:
-            return self._md5(path)
-        except MalformedError as fault:
-            self.faults[path] = str(fault)
-            return None
-
-    def _md5(self, path: str) -> str | None:
         for out, md5 in self._outs.items():
             if path == out and not md5.endswith(".dir"):
                 return md5
             if path.startswith(f"{out}/") and md5.endswith(".dir"):
-                digest: str | None = self._ask(path, partial(self._store.within, md5, path[len(out) + 1 :]))
-                return digest
+                try:
+                    return self._in_dvc(path, partial(self._store.within, md5, path[len(out) + 1 :]))
+                except MalformedError as fault:
+                    self.faults[path] = str(fault)
         return None
 
     @cached_property
@@ -239,22 +187,11 @@ class Tree:
         error = self._errors.get(_folder(path))
         if error is None:
             return None
-        from dvc.exceptions import DvcException
-
-        if isinstance(error, DamagedFileError):
-            # DVC itself keeps a file that is there, whatever it holds.
-            told = f"{path} is damaged in DVC's cache or remote; to make it again: rm -f {error}"
-            return f"{told} && {self.remake} -f {path.split('/')[1]}"
-        if isinstance(error, DvcException):
-            return f"DVC says: {error}"
         chain = list(_causes(error))
-        absent = [isinstance(each, FileNotFoundError) for each in chain]
-        failed = [isinstance(each, OSError) and not isinstance(each, FileNotFoundError) for each in chain]
-        if any(failed) or not any(absent):
-            cause = (str(chain[-1]) or type(chain[-1]).__name__).splitlines()[0]
-            package = getattr(chain[-1], "name", None) if isinstance(chain[-1], ImportError) else None
-            then = f"pip install {package.replace('_', '-')}" if package else "see dvc remote list"
-            return f"the remote '{self._store.remote}' cannot be reached ({cause}): {then}"
+        failed = [each for each in chain if not isinstance(each, FileNotFoundError)]
+        if failed:
+            reason = (str(failed[-1]) or type(failed[-1]).__name__).splitlines()[0]
+            return f"DVC cannot read them ({reason}): see dvc remote list"
         if not self._store.remote:
             return f"DVC has no default remote; to make them again: {self.remake}"
         lack = f"the remote '{self._store.remote}' lacks them or is out of reach"
@@ -270,12 +207,12 @@ class Tree:
     def _there(self, command: str) -> str:
         return command if self.revision.is_workspace else self._store.at(self.revision.checkout, command)
 
-    def _ask(self, path: str, question: Callable[[], Any]) -> Any:
+    def _in_dvc(self, path: str, question: Callable[[], T]) -> T | None:
         """Return what DVC answers, ``None`` if it fails; then nothing below this folder is asked for again."""
         if _folder(path) in self._errors:
             return None
         try:
-            return self._store.ask(question)
+            return question()
         except MalformedError:
             raise
         except Exception as error:  # noqa: BLE001 (remotes raise what they like)
@@ -288,10 +225,6 @@ def _is(content: bytes, md5: str) -> bool:
     return hashlib.md5(content, usedforsecurity=False).hexdigest() == md5.removesuffix(".dir")
 
 
-class DamagedFileError(Exception):
-    """Raised with the path of the file in DVC's cache that is not what its name says."""
-
-
 def _folder(path: str) -> str:
     """Return the folder that DVC holds as one output: ``artifacts/split`` of ``artifacts/split/manifest.parquet``."""
     return "/".join(path.split("/")[:2])
@@ -301,10 +234,3 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
-
-
-def _outcome(question: Callable[[], Any]) -> Any:
-    try:
-        return question()
-    except Exception as error:  # noqa: BLE001 (passed on to the thread that waits)
-        return error

@@ -33,9 +33,7 @@ All exceptions of Pixmill; those not defined here name their module::
     ├── Abandoned                       a callback ends a training for good (train.callback)
     ├── StoppedError                    a search ends since the run does (scrape.collection.access)
     ├── MalformedError                  a file of a revision is malformed (state.documents)
-    ├── DamagedFileError                a file in DVC's cache is not what its name says (compare.trees)
     ├── NotComparableError              two revisions cannot be compared (compare.comparison)
-    ├── HostBusyError                   the forge asks to come back later (compare.comment)
     ├── OSError
     │   └── ForbiddenHostError          a host or address is not public (web.fetch.guard)
     └── ValueError

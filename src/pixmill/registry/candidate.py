@@ -10,7 +10,7 @@ from pathlib import Path
 from shlex import quote
 
 from pixmill.compare.comparison import Revision
-from pixmill.compare.git_revisions import GitRevision, read_blobs
+from pixmill.compare.git_revisions import GitRevision
 from pixmill.compare.revisions import WEIGHTS_FILE
 from pixmill.compare.trees import DvcStore, Tree
 from pixmill.core.dvc import folder_md5, listing_md5
@@ -194,11 +194,15 @@ def _holds(root: Path, commit: str, folder: str, md5: str) -> bool:
     blobs = {path: about.split()[2] for about, _, path in (entry.partition("\t") for entry in entries if entry)}
     if not blobs:
         return git(root, "cat-file", "-e", f"{commit}:./{folder}.dvc") is not None
-    contents = read_blobs(root, tuple(blobs.values()))
-    digests = [hashlib.md5(content, usedforsecurity=False).hexdigest() for content in contents]  # as DVC does
-    names = [path.removeprefix(f"{folder}/") for path in blobs]
-    if len(digests) == len(names) and listing_md5(dict(zip(names, digests, strict=True))) == md5:
+    digests = {path.removeprefix(f"{folder}/"): _blob_md5(root, blob) for path, blob in blobs.items()}
+    if listing_md5(digests) == md5:
         return True
     # DVC also counts files that Git does not track, which only the checked out commit has.
     is_head = (git(root, "rev-parse", "HEAD") or "").strip() == commit
     return is_head and (root / folder).is_dir() and folder_md5(root / folder) == md5
+
+
+def _blob_md5(root: Path, blob: str) -> str:
+    """Return the MD5 by which DVC knows a file in Git."""
+    content = (git(root, "cat-file", "blob", blob) or "").encode("utf-8", "surrogateescape")
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()

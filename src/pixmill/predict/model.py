@@ -57,6 +57,11 @@ class Model:
     commit: str | None = None
     metrics: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def identity(self) -> dict[str, str | None]:
+        """What tells it from other models."""
+        return {"name": self.name, "version": self.version, "digest": self.digest}
+
 
 def find_model(spec: str | None, root: Path | None) -> Model:
     """Return the model that a person names.

@@ -5,7 +5,6 @@ import contextlib
 import http.client
 import os
 import signal
-import socket
 import threading
 import time
 from pathlib import Path
@@ -66,20 +65,6 @@ def test_what_was_accepted_before_sigterm_is_answered(ending, heavy, tmp_path):
     assert psutil.wait_procs(family, timeout=60)[1] == []
     assert list(tmp_path.glob("pixmill-*")) == []
     assert "Traceback" not in ending.log.read_text()
-
-
-def test_an_upload_that_does_not_end_is_told_of_the_stop(ending):
-    with socket.create_connection(("127.0.0.1", ending.port), timeout=60) as sender:
-        head = f"POST /v1/predict HTTP/1.1\r\nHost: 127.0.0.1:{ending.port}\r\nContent-Type: image/png\r\n"
-        sender.sendall(f"{head}Content-Length: 1000\r\n\r\nabc".encode())
-        while "pixmill_requests_in_flight 2.0" not in ending.ask("GET", "/metrics")[1].decode():
-            time.sleep(0.05)
-        os.kill(ending.process.pid, signal.SIGTERM)
-        answer = b"".join(iter(lambda: sender.recv(65536), b""))  # head and body may come one after the other
-    assert ending.wait() == -signal.SIGTERM
-    assert "Traceback" not in ending.log.read_text()
-    assert answer.startswith(b"HTTP/1.1 503 ")
-    assert b"The server is stopping." in answer
 
 
 def test_sigkill_leaves_no_process(ending, photographs):

@@ -53,26 +53,6 @@ def test_of_four_times_too_many_the_server_takes_what_it_can(server, photographs
     assert set(told["answers"]) == {"200"}
 
 
-def test_who_is_refused_learns_when_to_come_again(server, heavy):
-    request = upload(heavy, kind="image/png")
-
-    async def ask() -> bytes:
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        writer.write(request)
-        head = await reader.readuntil(b"\r\n\r\n")
-        await left(writer)
-        return head.lower()
-
-    async def burst() -> list[bytes]:
-        return await asyncio.gather(*(ask() for _ in range(2 * (WORKERS + WAITING))))
-
-    refused = [head for head in asyncio.run(burst()) if b" 503 " in head]
-    assert refused
-    for head in refused:
-        assert b"\r\nretry-after: " in head
-        assert b"\r\ncontent-type: application/problem+json" in head
-
-
 async def left(writer: asyncio.StreamWriter) -> None:
     """Close a connection, if the server has not done so already."""
     writer.close()

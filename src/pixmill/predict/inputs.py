@@ -5,7 +5,6 @@ import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from pixmill.core.errors import DataError
@@ -49,10 +48,6 @@ class InputStream:
     words: Sequence[str]
     ours: Collection[str] = ()
 
-    @cached_property
-    def _names(self) -> set[str]:
-        return {Path(path).name for path in self.ours}
-
     def __iter__(self) -> Iterator[Input]:
         for word in self.words:
             yield from self.inputs(word)
@@ -77,7 +72,7 @@ class InputStream:
                     yield _file(prefix + name, Located(file, path))
 
     def _is_ours(self, path: Path) -> bool:
-        return path.name in self._names and os.path.realpath(path) in self.ours
+        return bool(self.ours) and os.path.realpath(path) in self.ours
 
 
 def find_images(words: Sequence[str], ours: Iterable[Path] = ()) -> InputStream:

@@ -55,8 +55,7 @@ async def read_form(request: Request, *, most: int = 1) -> tuple[list[SentImage]
         most: Maximum number of images.
 
     Raises:
-        ProblemError: The body is something else, is malformed, or has no image.
-        HTTPException: The form is malformed, or has too many parts.
+        ProblemError: The body is something else, or has no image; Starlette has its own exception for a malformed form.
     """
     kind = _media_type(request)
     if kind.startswith("image/") or kind == "application/octet-stream":

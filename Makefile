@@ -85,7 +85,7 @@ reference: setup ## regenerate docs/params.md, its JSON Schema, and the code in 
 requirements: setup ## regenerate the pinned packages (UPGRADE=1: newest releases)
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra dev --no-header --no-annotate \
 		$(if $(UPGRADE),--upgrade) pyproject.toml --output-file requirements.txt
-	@echo setuptools | $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra serve --extra bucket --no-header \
+	@echo setuptools | $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra serve --no-header \
 		--no-annotate --constraint requirements.txt pyproject.toml - --output-file deploy/requirements.txt
 	@$(MAKE) setup
 

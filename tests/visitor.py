@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 
 class Visitor:
-    """Enter by an address that works once.
+    """Enter by the address of a private server.
 
     Args:
         address: The address.

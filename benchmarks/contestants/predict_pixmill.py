@@ -1,4 +1,4 @@
-"""The command ``pixmill predict - --jsonl``: guarded processes, a journal, hashes, the table as a file."""
+"""The command ``pixmill predict --jsonl``: guarded processes, hashes, the table as a file."""
 
 import json
 import subprocess
@@ -13,9 +13,9 @@ from predicting import Answers, compete
 def predict(paths: Sequence[Path], model: Path) -> Answers:
     with tempfile.TemporaryDirectory() as folder:
         table = Path(folder) / "answers.jsonl"
-        command = [sys.executable, "-m", "pixmill", "predict", "-", "--model", str(model), "--jsonl", str(table)]
-        lines = "".join(f"{path}\n" for path in paths)
-        subprocess.run(command, input=lines, text=True, check=True, capture_output=True)
+        options = ["--model", str(model), "--jsonl", str(table)]
+        command = [sys.executable, "-m", "pixmill", "predict", *map(str, paths), *options]
+        subprocess.run(command, check=True, capture_output=True)
         rows = [json.loads(line) for line in table.read_text().splitlines()]
     return [[value for name, value in row.items() if name.startswith("p_")] for row in rows]
 

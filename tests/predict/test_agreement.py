@@ -1,6 +1,5 @@
 """Evaluate, the classifier, predict, the exported file and MLflow's model say the same of the same images."""
 
-import io
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +32,7 @@ def test_class_and_probabilities_are_the_same_everywhere(model, photos, tmp_path
     quiet_mlflow()
     import mlflow
 
-    rows = [row for _, row in predict(model, find_images(["photos"], io.BytesIO()), workers=1)]
+    rows = list(predict(model, find_images(["photos"]), workers=1))
     unlabelled = predict_unlabelled(model.path, photos, workers=1)
     given = pa.Table.from_pylist(rows, answers_schema(model.labels)).to_pandas()
     given["path"] = given["path"].str.removeprefix("photos/")
@@ -55,7 +54,7 @@ def test_class_and_probabilities_are_the_same_everywhere(model, photos, tmp_path
     served = mlflow.pyfunc.load_model(str(tmp_path / "saved")).predict(contents)
     answers = classifier.predict(contents)
     exported = find_model(str(exported_file(model.path, tmp_path / "model.tflite")), None)
-    shared = pd.DataFrame([row for _, row in predict(exported, find_images(list(table["path"]), None), workers=1)])
+    shared = pd.DataFrame(list(predict(exported, find_images(list(table["path"])), workers=1)))
 
     labels = {
         "predict": list(table["predicted"]),

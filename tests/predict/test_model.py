@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -119,17 +118,6 @@ def test_what_is_missing_is_a_message(project, tmp_path, monkeypatch):
     with pytest.raises(PixmillError, match="artifacts/train does not exist") as caught:
         find_model(None, project)
     assert caught.value.next.startswith("dvc repro")
-
-
-@pytest.mark.parametrize("spec", ["exported/model.onnx", "exported/model.tfl"])
-def test_beside_an_exported_file_that_file_is_named(tmp_path, monkeypatch, spec):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "exported").mkdir()
-    for name in ("model.tflite", "model.onnx"):
-        (tmp_path / "exported" / name).touch()
-    with pytest.raises(PixmillError, match=spec) as caught:
-        find_model(spec, None)
-    assert caught.value.next == f"name {Path('exported', 'model.tflite')}"
 
 
 def test_the_folder_of_an_exported_file_will_do(exported):

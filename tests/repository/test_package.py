@@ -17,7 +17,7 @@ import pixmill
 from tests.images.samples import encoded, shapes
 from tests.serve.load.server import Running
 
-EXTRAS = {"serve", "registry", "bucket", "pipeline", "hub", "gpu", "heic", "onnx", "ray", "s3", "sweep", "dev"}
+EXTRAS = {"serve", "registry", "pipeline", "hub", "gpu", "heic", "onnx", "ray", "s3", "sweep", "dev"}
 SEMANTIC = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 MEGABYTES = 300
 """Most that the environment of ``pixmill[serve]`` may take, as ``du`` counts."""

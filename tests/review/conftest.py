@@ -217,7 +217,7 @@ class Review:
         return self._process.stderr.readline()
 
     def new_address(self) -> str:
-        """Return another address that opens the page once."""
+        """Return the address that a second start opens."""
         path = self._root / ".pixmill/review/address.json"
         address = ask_running(path, json.loads(path.read_text())["about"])
         assert address is not None

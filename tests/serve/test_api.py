@@ -1,18 +1,21 @@
 """The API answers images in each form, keeps to its limits, and says what is wrong with a request."""
 
+import base64
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from pixmill.learn.classifier import Prediction
+from pixmill import __version__
 from pixmill.serve.inbox import Inbox
-from pixmill.serve.metrics import Metrics
 from tests.serve.conftest import Client, b64, multipart, picture
 
 pytestmark = pytest.mark.linux
+
+PROBABILITIES = ["p_coat", "p_kurtā", "p_T-shirt & top"]
 
 
 @pytest.mark.parametrize("kind", ["image/png", "image/anything", "application/octet-stream", "IMAGE/PNG; x=1"])
@@ -53,27 +56,23 @@ def test_urls_of_inner_addresses_are_rows_with_a_reason_and_their_rate_is_bounde
     assert [row["name"] for row in answer.json["predictions"]] == urls
     answer = client.post_json("/v1/predict", {"images": [{"url": url} for url in urls]})
     assert answer.is_problem(429)
-    assert 0 < int(answer.headers["Retry-After"]) <= 30
+    assert 0 < int(answer.headers["Retry-After"]) <= 60
 
 
 @pytest.mark.parametrize(
     ("document", "status"),
     [
-        ({}, 422),
-        ([], 422),
         (None, 422),
         ({"images": []}, 422),
-        ({"images": {}}, 422),
         ({"images": [{}]}, 422),
         ({"images": ["x"]}, 422),
         ({"images": [{"content": 1}]}, 422),
         ({"images": [{"content": "a"}]}, 422),
-        ({"images": [{"content": "ä==="}]}, 422),
         ({"images": [{"url": "http://\ud800.example/"}]}, 400),
-        ({"images": [{"content": "", "url": "http://x.example"}]}, 422),
-        ({"images": [{"content": ""}], "more": 1}, 422),
+        ({"images": [{"url": f"http://127.0.0.1/{'a' * 4080}"}]}, 422),
         ({"images": [{"content": ""}] * 17}, 422),
     ],
+    ids=range(9),
 )
 def test_json_of_another_form_is_refused(client: Client, document: Any, status: int) -> None:
     assert client.post_json("/v1/predict", document).is_problem(status)
@@ -88,14 +87,13 @@ def test_json_of_another_form_is_refused(client: Client, document: Any, status: 
         (b"x", "text/plain", 415),
         (b"x", "multipart/form-data", 400),
         (b"x", "multipart/form-data; boundary=y", 400),
-        (multipart(("file", "x", b"x"))[0], "multipart/form-data; boundary=6d0f2c; charset=undefined", 400),
         (multipart()[0], "multipart/form-data; boundary=6d0f2c", 422),
         (multipart(("other", "x", b"x"))[0], "multipart/form-data; boundary=6d0f2c", 422),
-        (multipart(*[("file", "x", b"x")] * 17)[0], "multipart/form-data; boundary=6d0f2c", 422),
+        (multipart(*[("file", "x", b"x")] * 17)[0], "multipart/form-data; boundary=6d0f2c", 400),
         (multipart(("file", None, b"x"))[0], "multipart/form-data; boundary=6d0f2c", 422),
         (bytes((20 << 20) + 1), "image/png", 413),
     ],
-    ids=range(12),
+    ids=range(11),
 )
 def test_broken_requests_are_problems(client: Client, body: bytes, kind: str, status: int) -> None:
     assert client.post("/v1/predict", body, kind).is_problem(status)
@@ -118,7 +116,7 @@ def test_the_model_tells_what_it_is(client: Client, trained_folder: Path) -> Non
     assert (facts["explains"], facts["feedback"], facts["urls"]) == (True, True, True)
     assert facts["limits"] == {"max_bytes": 20 << 20, "max_images": 16}
     assert client.get("/readyz").json["model"]["digest"] == facts["digest"]
-    assert client.get("/healthz").status == client.get("/ping").status == 200
+    assert client.get("/healthz").status == 200
     assert client.get("/v1/examples").json == {"examples": []}
 
 
@@ -136,35 +134,20 @@ def test_feedback_is_in_the_inbox_once_it_is_answered(client: Client, inbox: Pat
     assert told.model == {key: client.get("/v1/model").json[key] for key in ("name", "version", "digest")}
 
 
-@pytest.mark.parametrize(
-    "parts",
-    [
-        [("file", "x", picture()), ("label", None, b"trouser")],
-        [("file", "x", b"no image"), ("label", None, b"coat")],
-        [("file", "x", picture())],
-        [("label", None, b"coat")],
-        [("file", "x", picture()), ("label", None, b"coat"), ("label", None, b"coat")],
-    ],
-    ids=range(5),
-)
-def test_feedback_that_says_nothing_is_refused(client: Client, inbox: Path, parts: list) -> None:
+def test_feedback_that_says_nothing_is_refused_and_a_broken_inbox_is_for_later(client: Client, inbox: Path) -> None:
+    image, label = ("file", "x", picture()), ("label", None, b"coat")
     before = sorted(inbox.rglob("*"))
-    assert client.post_parts("/v1/feedback", *parts).is_problem(422)
+    wrong = [(image, ("label", None, b"trouser")), (("file", "x", b"no image"), label), (image,), (label,)]
+    for parts in (*wrong, (image, label, label)):
+        assert client.post_parts("/v1/feedback", *parts).is_problem(422)
     assert sorted(inbox.rglob("*")) == before
-
-
-def test_an_inbox_that_became_a_file_is_for_later(client: Client, inbox: Path) -> None:
-    aside = inbox.with_name("aside")
-    if inbox.exists():
-        inbox.rename(aside)
+    aside = inbox.rename(inbox.with_name("aside"))
     inbox.write_text("a file")
-    answer = client.post_parts("/v1/feedback", ("file", "x.png", picture(7)), ("label", None, b"coat"))
+    answer = client.post_parts("/v1/feedback", image, label)
     inbox.unlink()
-    if aside.exists():
-        aside.rename(inbox)
+    aside.rename(inbox)
     assert answer.is_problem(503)
     assert answer.headers["Retry-After"] == "10"
-    assert client.post_parts("/v1/feedback", ("file", "x.png", picture(7)), ("label", None, b"")).status == 201
 
 
 def test_metrics_count_requests_and_predictions(client: Client) -> None:
@@ -192,17 +175,38 @@ def test_pages_load_nothing_from_outside(client: Client) -> None:
         assert client.get(path).status == 200
 
 
-def test_the_description_names_classes_and_limits(client: Client, locked: Client) -> None:
+def test_the_description_names_every_route_and_those_that_need_a_key(client: Client, locked: Client) -> None:
     paths = client.get("/openapi.json").json["paths"]
-    labels = ["coat", "kurtā", "T-shirt & top"]
-    assert paths["/v1/explain"]["post"]["parameters"][0]["schema"]["enum"] == labels
-    form = paths["/v1/feedback"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
-    assert form["properties"]["label"]["enum"] == [*labels, ""]
-    assert "401" not in json.dumps(paths)
-    document = locked.get("/openapi.json").json
-    assert "/v1/feedback" not in document["paths"]
-    assert '"url"' not in json.dumps(document["paths"]["/v1/predict"]["post"]["requestBody"])
-    assert document["paths"]["/v1/model"]["get"]["security"] == [{"key": []}]
+    assert len(paths) == 13
+    keyed = [path for path, methods in paths.items() if any("security" in each for each in methods.values())]
+    for path in paths:
+        asked = {locked.ask(method.upper(), path, b"", {}).status for method in paths[path]}
+        assert (asked == {401}) == (path in keyed), path
+
+
+@pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType")
+@pytest.mark.parametrize("key", [None, "second%20key"])
+def test_the_client_of_mlflow_is_answered(client: Client, locked: Client, expected: dict, key: str | None) -> None:
+    """Unmodified; it knows no header for a key: the password in the address is one."""
+    from mlflow.pyfunc.scoring_server.client import ScoringServerClient
+
+    server = locked if key else client
+    scoring = ScoringServerClient(f"any:{key}@127.0.0.1" if key else "127.0.0.1", server.port)
+    scoring.wait_server_ready()
+    assert scoring.get_version() == __version__
+    images = [b64(picture()), base64.encodebytes(picture()).decode(), b64(b"no image")]
+    for data in (images, np.array(images), pd.DataFrame({"image": images})):
+        for params in (None, {"top": 1}):
+            table = scoring.invoke(data, params=params).get_predictions()
+            assert list(table) == ["label", "confidence", "sure", "unlike", *PROBABILITIES, "reason"]
+            assert table["label"].tolist()[:2] == [expected["label"]] * 2
+            assert table["confidence"].tolist()[:2] == [expected["confidence"]] * 2
+            assert table["reason"][2] == "unknown"
+    with pytest.raises(Exception, match=r"inputs\.0"):
+        scoring.invoke([3])
+    if key:
+        with pytest.raises(Exception, match="Send an API key"):
+            ScoringServerClient("127.0.0.1", server.port).invoke(images)
 
 
 @pytest.mark.slow
@@ -215,15 +219,5 @@ def test_a_network_that_keras_alone_explains_is_explained(client: Client) -> Non
 
 def test_an_explanation_needs_a_class_that_there_is(client: Client) -> None:
     assert client.post("/v1/explain?label=trouser", picture(), "image/png").is_problem(422)
-    assert client.post_parts("/v1/explain", ("file", "a", b""), ("file", "b", b"")).is_problem(422)
+    assert client.post_parts("/v1/explain", ("file", "a", b""), ("file", "b", b"")).is_problem(400)
     assert client.post_json("/v1/explain", {}).is_problem(415)
-
-
-def test_answers_of_a_model_without_a_threshold_are_counted_as_neither_sure_nor_not():
-    metrics = Metrics(lambda: 0)
-    for sure in (True, False, None):
-        metrics.count_prediction(Prediction("coat", 0.9, sure))
-    counted = [
-        line for line in metrics.text(None).decode().splitlines() if line.startswith("pixmill_predictions_total")
-    ]
-    assert counted == [f'pixmill_predictions_total{{label="coat",sure="{sure}"}} 1.0' for sure in ("true", "false", "")]

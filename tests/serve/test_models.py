@@ -3,14 +3,12 @@
 import asyncio
 import contextlib
 import logging
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import filelock
 import psutil
 import pytest
 
@@ -29,8 +27,8 @@ def folder(trained_folder: Path, tmp_path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def opened(place: Path, **more: int) -> Iterator[Models]:
-    models = Models(Settings(**{"model": str(place), "workers": 1, **more}))
+def opened(place: Path) -> Iterator[Models]:
+    models = Models(Settings(model=str(place), workers=1))
     models.open()
     try:
         yield models
@@ -71,24 +69,8 @@ def test_a_changed_model_answers_from_the_next_request_on(
         asyncio.run(replace())
     assert confidence(models) > before
     assert models.refused is None
-    assert "of 4 test images change their class" in caplog.text
+    assert "serving model " in caplog.text
     assert len(psutil.Process().children()) == processes
-
-
-def test_every_name_that_a_model_had_stays(folder: Path, tmp_path: Path) -> None:
-    """A project's model is named by its ``pyproject.toml``; a client may have read any of the names."""
-    project = tmp_path / "project"
-    shutil.copytree(folder, project / "artifacts" / "train")
-    with opened(project / "artifacts" / "train") as models:
-        assert models.names == ("default", "project")
-        for number, name in enumerate(["shoes", "boots", "shoes"], start=1):
-            (project / "pyproject.toml").write_text(f'[project]\nname = "{name}"\n')
-            change(project / "artifacts" / "train", temperature=number / 10)
-            before = models.current
-            asyncio.run(models.look())
-            assert models.current is not before
-            assert models.current.model.name == name
-        assert models.names == ("default", "project", "shoes", "boots")
 
 
 @pytest.mark.parametrize(
@@ -129,40 +111,17 @@ def test_a_model_that_cannot_answer_does_not_start(folder: Path) -> None:
     models.close()
 
 
-def test_copies_of_killed_servers_are_removed_and_those_of_others_stay(
+def test_a_model_that_is_being_loaded_at_the_end_is_not_left_behind(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    held, left, new = (tmp_path / f"pixmill-served-{name}" for name in ("held", "left", "new"))
-    for copy in (held, left, new):
-        copy.mkdir()
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere" / "lock").write_text("of another")
-    (tmp_path / "pixmill-served-link").symlink_to(tmp_path / "elsewhere")
-    os.utime(tmp_path / "elsewhere", (0, 0))
-    os.utime(tmp_path / "pixmill-served-link", (0, 0), follow_symlinks=False)
-    with filelock.FileLock(held / "lock"):
-        for copy in (held, left):
-            os.utime(copy, (0, 0))
-        models = Models(Settings(model=str(folder), workers=1))
-        models.open()
-        assert (held.exists(), left.exists(), new.exists()) == (True, False, True)
-        assert len(list(tmp_path.glob("pixmill-served-*"))) == 4
-        models.close()
-    assert len(list(tmp_path.glob("pixmill-served-*"))) == 3
-    assert (tmp_path / "elsewhere" / "lock").read_text() == "of another"
-
-
-def test_a_model_that_is_being_loaded_at_the_end_is_not_left_behind(
-    models: Models, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(models, "_settings", Settings(model=str(folder), workers=1, poll=0.01))
+    models = Models(Settings(model=str(folder), workers=1, poll=0.01))
+    models.open()
 
     async def end() -> None:
         ending = asyncio.Event()
         watch = asyncio.create_task(models.watch(ending))
-        while not list(tmp_path.glob("pixmill-served-*")):
+        while len(list(tmp_path.glob("pixmill-served-*"))) < 2:
             await asyncio.sleep(0.01)
         ending.set()
         await watch
@@ -171,8 +130,3 @@ def test_a_model_that_is_being_loaded_at_the_end_is_not_left_behind(
     change(folder, temperature=0.1)
     asyncio.run(end())
     assert list(tmp_path.glob("pixmill-served-*")) == []
-
-
-def test_a_service_without_a_queue_starts_and_answers_one_at_a_time(trained_folder: Path) -> None:
-    with opened(trained_folder, workers=2, waiting=0) as models:
-        assert len({confidence(models) for _ in range(20)}) == 1

@@ -87,12 +87,10 @@ def number(expected: str, kind: type[N], least: float, most: float = math.inf) -
 port = number("a port from 0 to 65535", int, 0, 65535)
 
 
-def inbox(text: str) -> Path | str:
-    """Return a folder, or the URL of a bucket as it is, for ``type=`` of an option."""
-    if text.startswith("s3://"):
-        return text
+def inbox(text: str) -> Path:
+    """Return a folder, for ``type=`` of an option."""
     if "://" in text:
-        raise argparse.ArgumentTypeError(f"expected a folder or s3://BUCKET/PREFIX, received '{text}'")
+        raise argparse.ArgumentTypeError(f"expected a folder, such as a volume of each replica, received '{text}'")
     if ".pixmill" in Path(text).resolve().parts:
         raise argparse.ArgumentTypeError(f"{text} is in .pixmill/, which may be deleted: name another folder")
     return Path(text)

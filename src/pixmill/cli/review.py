@@ -18,8 +18,6 @@ EXAMPLES = (
     ("pixmill review data/coat/0012.png", "begin with this image, whatever its state"),
 )
 
-EXTRAS = ("bucket",)
-
 _KINDS = ("feedback", "conflicts", "flips", "labels", "errors", "near-duplicates", "uncertain", "outliers", "dropped")
 """The kinds of ``pixmill.review.doubts``, whose import would slow down every other command."""
 
@@ -34,9 +32,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--inbox",
         type=inbox,
-        metavar="PLACE",
-        help="folder of `pixmill serve`'s feedback, or s3://BUCKET/PREFIX, whose corrections are first moved to inbox/ "
-        "(default: inbox/)",
+        metavar="DIR",
+        help="folder of `pixmill serve`'s feedback, whose corrections are first moved to inbox/ (default: inbox/)",
     )
     parser.add_argument(
         "--restore",

@@ -13,7 +13,7 @@ from pixmill.cli.parser import inbox, number, port, project_root
 from pixmill.core.errors import PixmillError
 from pixmill.core.progress import announce
 
-EXTRAS = ("serve", "registry", "bucket")
+EXTRAS = ("serve", "registry")
 
 EXAMPLES = (
     ("pixmill serve --open", "try the model in your browser, or by its API"),
@@ -25,10 +25,7 @@ EXAMPLES = (
     ("curl -F file=@photo.jpg http://127.0.0.1:8000/v1/predict", ""),
 )
 NOTES = """\
-API keys also come from PIXMILL_API_KEYS, separated by commas; credentials for a
-bucket from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, its server from
-AWS_ENDPOINT_URL, where it is not Amazon's. Vertex AI's AIP_PREDICT_ROUTE and
-AIP_HEALTH_ROUTE add these paths.
+API keys also come from PIXMILL_API_KEYS, separated by commas.
 """
 
 
@@ -55,8 +52,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--inbox",
         type=inbox,
-        metavar="PLACE",
-        help="folder, or s3://BUCKET/PREFIX, for corrections (default: the project's inbox/)",
+        metavar="DIR",
+        help="folder for corrections (default: the project's inbox/)",
     )
     parser.add_argument("--api-keys", type=Path, metavar="FILE", help="ask for one of these API keys, one per line")
     parser.add_argument(
@@ -99,8 +96,6 @@ def run(arguments: argparse.Namespace) -> None:
         keys=keys,
         proxies=tuple(arguments.proxy or ()),
         hosts=LOOPBACK if local and not arguments.proxy else None,
-        predict_route=_route("AIP_PREDICT_ROUTE"),
-        health_route=_route("AIP_HEALTH_ROUTE"),
         poll=arguments.poll,
     )
 
@@ -112,14 +107,6 @@ def run(arguments: argparse.Namespace) -> None:
             webbrowser.open(url)
 
     serve(settings, host=arguments.host, port=arguments.port, ready=ready)
-
-
-def _route(variable: str) -> str | None:
-    """Return a path that Vertex AI chooses, ``None`` elsewhere."""
-    path = os.environ.get(variable)
-    if path and (not path.startswith("/") or "{" in path):
-        raise PixmillError(f"{variable}: expected a path that begins with /, received '{path}'", next="pixmill serve")
-    return path or None
 
 
 def _root() -> Path | None:

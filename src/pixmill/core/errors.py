@@ -21,7 +21,6 @@ All exceptions of Pixmill; those not defined here name their module::
     │   └── DownloadError               weights cannot be downloaded now
     ├── StoreError                      MLflow refuses or cannot be reached (record.store)
     ├── StorageError                    a disk or folder is full, read-only or not permitted
-    │   └── StorageUnavailableError     a bucket does not answer (serve.bucket_store)
     ├── InboxFullError                  the inbox takes no more before a review (serve.inbox)
     └── LockedError                     another process holds the workspace
 

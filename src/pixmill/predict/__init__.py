@@ -1,10 +1,10 @@
 """Predictions for anyone's images: which model, which images, and where the answers go.
 
 - ``export``: writes the model for other runtimes: ``conversion``, then ``agreement`` with the original, then the model
-  ``card`` from the project's ``facts``, by the template ``card.md``
+  ``card``, by the template ``card.md``
 - ``model``: finds a model: the project's own, a folder, an exported file, or one in MLflow
-- ``inputs``: the images that a person names; ``fetching``: those at URLs
-- ``predicting``: images to rows, and rows to files; ``prediction_journal``: what a killed run has finished
+- ``inputs``: the images that a person names
+- ``predicting``: images to rows, and rows to files
 - ``outputs``: tables as files; ``showing``: text for a terminal
 """
 

@@ -20,9 +20,8 @@ from pixmill.learn.exported import LABELS, Exported, labels_text
 from pixmill.learn.model_folder import load_classifier
 from pixmill.learn.novelty import load_novelty
 from pixmill.predict.agreement import Agreement, measure, open_exported
-from pixmill.predict.card import MARK, render_card
+from pixmill.predict.card import MARK, gather, render_card
 from pixmill.predict.conversion import FORMATS, calibrate, convert, install_missing
-from pixmill.predict.facts import gather
 from pixmill.predict.model import find_model
 
 CARD = "README.md"

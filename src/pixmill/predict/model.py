@@ -57,6 +57,11 @@ class Model:
     commit: str | None = None
     metrics: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def identity(self) -> dict[str, str | None]:
+        """What tells it from other models."""
+        return {"name": self.name, "version": self.version, "digest": self.digest}
+
 
 def find_model(spec: str | None, root: Path | None) -> Model:
     """Return the model that a person names.
@@ -93,18 +98,14 @@ def find_model(spec: str | None, root: Path | None) -> Model:
 
 
 def _missing(path: Path, *, own: bool) -> PixmillError:
-    exported = path.parent / _EXPORTED
-    if own:
-        root = path.absolute().parent.parent
-        # DVC removes the outputs of a stage before it starts, and a param that is refused stops it there.
-        if is_restorable(root, _TRAINED.as_posix()):
-            advice = f"dvc checkout {_TRAINED.as_posix()} (brings back that of the last run), or dvc repro"
-        else:
-            advice = f"dvc repro, or for what a colleague pushed: {commit_first(root, 'dvc pull')}"
-    elif exported.exists():
-        advice = f"name {exported}"
-    else:
+    root = path.absolute().parent.parent
+    if not own:
         advice = "name a copy of artifacts/train, an exported .tflite file, or models:/NAME@ALIAS"
+    elif is_restorable(root, _TRAINED.as_posix()):
+        # DVC removes the outputs of a stage before it starts, and a param that is refused stops it there.
+        advice = f"dvc checkout {_TRAINED.as_posix()} (brings back that of the last run), or dvc repro"
+    else:
+        advice = f"dvc repro, or for what a colleague pushed: {commit_first(root, 'dvc pull')}"
     if path.is_dir():
         return PixmillError(f"{path} holds no model: labels.json is missing", next=advice)
     return PixmillError(f"{path} {'is not a model' if path.exists() else 'does not exist'}", next=advice)

@@ -82,6 +82,6 @@ def _cell(value: Any) -> str:
             return "true" if value else "false"
         case float():
             return f"{value:.6g}"
-        case str() if value != "-" and value.startswith(FORMULA):
+        case str() if value.startswith(FORMULA):
             return f"'{value}"
     return str(value)

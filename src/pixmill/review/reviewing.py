@@ -23,7 +23,7 @@ def review(
     image: str | None = None,
     by: str | None = None,
     only: Kind | None = None,
-    inbox: Path | str | None = None,
+    inbox: Path | None = None,
     port: int = 0,
     open_browser: bool = True,
 ) -> None:
@@ -37,17 +37,16 @@ def review(
         image: The id, file or URL of the image to begin with, whatever its state; default: the first open case.
         by: Who decides; default: :func:`pixmill.review.sitting.default_name`.
         only: The one kind of cases to show; default: all.
-        inbox: Where servers put feedback; default: ``inbox/``. What lies in another folder, or in a bucket,
-            ``s3://BUCKET/PREFIX``, is first moved there.
+        inbox: Where servers put feedback; default: ``inbox/``. What lies in another folder is first moved there.
         port: The port on 127.0.0.1; default: a free one.
         open_browser: Whether to show the page in the default browser.
 
     Raises:
         ManifestError: The tables of scrape or validate are missing, or do not belong together.
-        LockedError: Another review empties the bucket.
+        LockedError: Others kept the inbox locked for ten seconds.
         PixmillError: The port is taken, or the inbox or the image that was named is not there.
         ReviewError: ``review.csv`` is malformed.
-        StorageError: The bucket may not be used, or does not answer.
+        StorageError: The inbox may not be written.
     """
     address_file = workspace.scratch("review") / "address.json"
     # Of other options, or of tables that were written since, a page of its own is shown.
@@ -83,11 +82,11 @@ def review(
             other.drop(box.dropped_ids(), then=f"pixmill review --inbox {other.place}")
 
 
-def _empty_other(inbox: Path | str | None, box: Inbox) -> Inbox | None:
+def _empty_other(inbox: Path | None, box: Inbox) -> Inbox | None:
     """Move what lies in the inbox that was named into the project's, say how much, and return it, if it is another."""
-    if inbox is None or (isinstance(inbox, Path) and inbox.resolve() == Path(box.place).resolve()):
+    if inbox is None or inbox.resolve() == Path(box.place).resolve():
         return None
-    if isinstance(inbox, Path) and not inbox.exists():
+    if not inbox.exists():
         raise PixmillError(f"{inbox} does not exist", next="name the folder that pixmill serve has as --inbox")
     other = Inbox(inbox)
     moved, broken = other.move_to(box)

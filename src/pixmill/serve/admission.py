@@ -1,13 +1,10 @@
-"""What every request passes: its host, its origin, its key and its size; and the headers of every answer."""
+"""What every request passes: its host, its origin and its size; and the headers of every answer."""
 
-import base64
-import binascii
-import hmac
 import time
 
 from pixmill.serve.metrics import Metrics
 from pixmill.serve.settings import Settings
-from pixmill.web.bounded_request import Application, BoundedRequest, Receive, Scope, Send
+from pixmill.web.bounded_request import Application, Receive, Scope, Send, run_bounded
 from pixmill.web.problems import ProblemError, answer
 
 _HEADERS = {
@@ -23,11 +20,6 @@ _HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
-
-_OPEN = {"/", "/docs", "/openapi.json", "/healthz", "/readyz", "/metrics"} | {
-    *("/ping", "/health", "/version", "/v2/health/live", "/v2/health/ready")
-}
-"""What is read without a key, beside the files of the page."""
 
 
 class Admission:
@@ -45,7 +37,6 @@ class Admission:
     def __init__(self, app: Application, settings: Settings, metrics: Metrics) -> None:
         self.app = app
         self._settings, self._metrics = settings, metrics
-        self._keys = [key.encode() for key in settings.keys]
         self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,69 +44,53 @@ class Admission:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        passage = BoundedRequest(
-            scope,
-            receive,
-            send,
-            max_bytes=self._settings.max_bytes,
-            headers=_HEADERS,
-            answer=answer,
-            take=self._take,
-        )
-        scope["hold"] = passage.hold  # For what a route fetches.
-        began = time.perf_counter()
+        held, status, began = 0, 500, time.perf_counter()
+
+        def hold(size: int) -> None:
+            nonlocal held
+            if self._held + size > self._settings.held_bytes:
+                raise ProblemError(503, "Too much is being uploaded at once.", {"Retry-After": "1"})
+            self._held += size
+            held += size
+
+        scope["hold"] = hold
         self._metrics.in_flight.inc()
         try:
-            await passage.run(self.app, self._refusal(scope, dict(scope["headers"])))
+            status = await run_bounded(
+                scope,
+                receive,
+                send,
+                admit=self._admit,
+                max_bytes=self._settings.max_bytes,
+                headers=_HEADERS,
+                answer=answer,
+                hold=hold,
+            )
         finally:
-            self._held -= passage.held
+            self._held -= held
             self._metrics.in_flight.dec()
-            self._metrics.observe(scope, passage.status, time.perf_counter() - began)
+            self._metrics.observe(scope, status, time.perf_counter() - began)
 
-    def _take(self, size: int) -> None:
-        """Count bytes that are in memory.
+    def _admit(self, scope: Scope) -> Application:
+        """Refuse a request by its head alone.
 
         Raises:
-            ProblemError: There would be too many.
+            ProblemError: It must not pass.
         """
-        if self._held + size > self._settings.held_bytes:
-            raise ProblemError(503, "Too much is being uploaded at once.", {"Retry-After": "1"})
-        self._held += size
-
-    def _refusal(self, scope: Scope, headers: dict[bytes, bytes]) -> ProblemError | None:
-        """Return why a request must not pass, by its head alone."""
-        host = headers.get(b"host", b"").decode("latin-1")
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        host, origin = headers.get(b"host", ""), headers.get(b"origin", "")
         hosts = self._settings.hosts
         if hosts is not None and _name(host) not in hosts:
-            return ProblemError(421, f"This server does not answer to the name '{_name(host)}'.")
-        origin = headers.get(b"origin", b"").decode("latin-1")
+            raise ProblemError(421, f"This server does not answer to the name '{_name(host)}'.")
         if self._settings.proxies:  # Which decide on the port, and on TLS.
             is_own = _name(origin.rpartition("//")[2]) == _name(host)
         else:
             is_own = origin.lower() == f"{scope['scheme']}://{host}".lower()
         if origin and not is_own and scope["method"] not in ("GET", "HEAD", "OPTIONS"):
-            return ProblemError(403, "Pages of other sites may not use this server.")
-        if self._keys and needs_key(scope["method"], scope["path"], self._settings) and not self._has_key(headers):
-            return ProblemError(401, "Send an API key: Authorization: Bearer KEY.", {"WWW-Authenticate": "Bearer"})
-        if headers.get(b"content-encoding", b"identity").lower() != b"identity":
-            return ProblemError(415, "Send the body uncompressed.")
-        return None
-
-    def _has_key(self, headers: dict[bytes, bytes]) -> bool:
-        kind, _, given = headers.get(b"authorization", b"").partition(b" ")
-        if kind.lower() == b"basic":  # From clients that know users and passwords only: the password is the key.
-            try:
-                kind, given = b"bearer", base64.b64decode(given, validate=True).partition(b":")[2]
-            except binascii.Error:
-                return False
-        # All are compared, so that the time says nothing about which one nearly matched.
-        return sum([hmac.compare_digest(given.strip(), key) for key in self._keys]) > 0 and kind.lower() == b"bearer"
-
-
-def needs_key(method: str, path: str, settings: Settings) -> bool:
-    """Tell whether a request is answered only to those who have a key, where the service has keys."""
-    is_open = path in _OPEN or path == settings.health_route or path.startswith(("/static/", "/swagger/"))
-    return not (is_open and method in ("GET", "HEAD"))
+            raise ProblemError(403, "Pages of other sites may not use this server.")
+        if headers.get(b"content-encoding", "identity").lower() != "identity":
+            raise ProblemError(415, "Send the body uncompressed.")
+        return self.app
 
 
 def _name(host: str) -> str:

@@ -1,14 +1,19 @@
-"""The routes below /v1: predict, explain, what the model is, examples, and feedback."""
+"""The routes of the API: predict, explain, what the model is, examples, and feedback; and those of MLflow's client."""
 
 import asyncio
+import base64
+import binascii
 import hashlib
+import hmac
 import logging
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Request, Response, Security
 from fastapi.responses import JSONResponse
+from fastapi.security import HTTPBearer
 
+from pixmill import __version__
 from pixmill.compute import ServiceFullError
 from pixmill.core.errors import PixmillError
 from pixmill.images import EXTENSIONS, sniff
@@ -17,8 +22,7 @@ from pixmill.learn.inference import Answer
 from pixmill.learn.prediction_reasons import meaning
 from pixmill.serve import schemas
 from pixmill.serve.answering import UNEXPLAINED
-from pixmill.serve.bodies import UploadedImage, WebImage, one_image, read_address, read_correction, read_images
-from pixmill.serve.bucket_store import StorageUnavailableError
+from pixmill.serve.bodies import SentImage, read_form, read_images, read_json
 from pixmill.serve.correction import correction_of
 from pixmill.serve.examples import ExampleImages
 from pixmill.serve.inbox import Inbox, InboxFullError
@@ -27,7 +31,7 @@ from pixmill.serve.metrics import Metrics
 from pixmill.serve.models import Models
 from pixmill.serve.settings import MAX_IMAGES, Settings
 from pixmill.serve.web import Web
-from pixmill.web.fetch import Refused
+from pixmill.web.fetch import Network, Refused
 from pixmill.web.problems import ProblemError
 
 _LOG = logging.getLogger("pixmill.serve")
@@ -40,12 +44,16 @@ class Endpoints:
         settings: The service's.
         models: The models.
         metrics: What is counted.
-        web: Fetches URLs; ``None``: there are none.
+        network: What URLs may reach beside the public internet; nothing by default.
+
+    Raises:
+        PixmillError: The inbox is a file.
     """
 
-    def __init__(self, settings: Settings, models: Models, metrics: Metrics, web: Web | None) -> None:
-        self.settings, self.models, self._metrics, self._web = settings, models, metrics, web
-        self.inbox = _open_inbox(settings)
+    def __init__(self, settings: Settings, models: Models, metrics: Metrics, network: Network | None) -> None:
+        self.settings, self.models, self._metrics = settings, models, metrics
+        self._web = Web(settings.url_rate, settings.max_bytes, network) if settings.url_rate else None
+        self.inbox = None if settings.inbox is None else Inbox(settings.inbox, settings.inbox_bytes)
         self.examples = ExampleImages(settings.root)
 
     @property
@@ -59,34 +67,13 @@ class Endpoints:
             raise _busy("The server is starting or closing.", 5)
         return self.models.current
 
-    def named(self, path: str) -> tuple[str, LoadedModel]:
-        """Return the name and the model that a client asks for.
-
-        Args:
-            path: The name, with or without ``/versions/<version>`` behind it.
-
-        Raises:
-            ProblemError: It has another name or version, or there is none: the service starts or ends.
-        """
-        name, _, version = path.partition("/versions/")
-        names, loaded = self.models.names, self.loaded
-        if name not in names:
-            raise ProblemError(404, f"There is no model '{name}'; this server has {' and '.join(names)}.")
-        if version not in ("", loaded.served_version):
-            raise ProblemError(404, f"There is no version '{version}'; this server has {loaded.served_version}.")
-        return name, loaded
-
-    async def predict(self, contents: Sequence[bytes], path: str = "default") -> tuple[LoadedModel, list[Answer]]:
+    async def predict(self, contents: Sequence[bytes]) -> tuple[LoadedModel, list[Answer]]:
         """Return the answers for images, and the model that gave them.
 
-        Args:
-            contents: The images' bytes.
-            path: The model's name, as for :meth:`named`: another may serve by now.
-
         Raises:
-            ProblemError: As :meth:`named`, or too many images wait.
+            ProblemError: There is no model, or too many images wait.
         """
-        _, loaded = self.named(path)
+        loaded = self.loaded
         if not contents:
             return loaded, []
         try:
@@ -112,35 +99,41 @@ class Endpoints:
             ProblemError: The model cannot say, there is no such class, the image cannot be read, or too many wait.
         """
         loaded = self.loaded
-        if label is not None and label not in loaded.model.labels:
-            raise ProblemError(422, f"There is no class '{label}'.")
-        if not loaded.explains:
-            raise ProblemError(404, "This model cannot show where it looked.")
+        self.check_label(label)
         try:
-            future = loaded.explain(content, label)
+            shown = await asyncio.wrap_future(loaded.explain(content, label)) if loaded.explains else UNEXPLAINED
         except ServiceFullError as error:
             raise _busy("Too many images wait to be explained.", 1) from error
-        shown = await asyncio.wrap_future(future)
         if isinstance(shown, bytes):
             return shown
         if shown == UNEXPLAINED:
             raise ProblemError(404, "This model cannot show where it looked.")
         raise ProblemError(422, f"{meaning(shown)}.")
 
-    async def fetch(self, request: Request, images: Sequence[UploadedImage | WebImage]) -> list[bytes | Refused]:
+    def check_label(self, label: str | None) -> None:
+        """Refuse a label that is no class.
+
+        Raises:
+            ProblemError: It is none.
+        """
+        if label and label not in self.loaded.model.labels:
+            raise ProblemError(422, f"There is no class '{label}'.")
+
+    async def fetch(self, request: Request, images: Sequence[SentImage]) -> list[bytes | Refused]:
         """Return the bytes of each image, those of URLs fetched.
 
         Raises:
-            ProblemError: The client has had too many URLs fetched, or too much is in memory.
+            ProblemError: URLs are not fetched, the client has had too many fetched, or too much is in memory.
         """
-        urls = [image.url for image in images if isinstance(image, WebImage)]
+        urls = [image.name or "" for image in images if image.content is None]
         found: list[bytes | Refused] = []
         if urls:
-            assert self._web is not None
+            if self._web is None:
+                raise ProblemError(403, "This server fetches no URLs: send the image itself.")
             client = request.client.host if request.client else ""
             found = await self._web.fetch(client, urls, request.scope["hold"])
         fetched = iter(found)
-        return [image.content if isinstance(image, UploadedImage) else next(fetched) for image in images]
+        return [next(fetched) if image.content is None else image.content for image in images]
 
 
 async def _endpoints(request: Request) -> Endpoints:
@@ -151,39 +144,60 @@ async def _endpoints(request: Request) -> Endpoints:
 InjectedEndpoints = Annotated[Endpoints, Depends(_endpoints)]
 """The :class:`Endpoints` of the application, as an argument of a route."""
 
-router, url_router, feedback_router = (APIRouter(prefix="/v1", default_response_class=JSONResponse) for _ in range(3))
-"""The routes of every server, those where URLs are fetched, and those where corrections are taken."""
+_SCHEME = HTTPBearer(auto_error=False, description="An API key, where the server asks for one.")
 
 
-@router.post(
-    "/predict",
-    response_model=schemas.Predictions,
-    responses=schemas.problems(400, 401, 403, 413, 415, 421, 422, 429, 503),
-)
+async def _require_key(request: Request, endpoints: InjectedEndpoints, _: Annotated[Any, Security(_SCHEME)]) -> None:
+    """Refuse who has no key, where there are keys.
+
+    Raises:
+        ProblemError: There is no key, or another one.
+    """
+    keys = endpoints.settings.keys
+    kind, _, given = request.headers.get("authorization", "").partition(" ")
+    password = given.strip().encode("latin-1")
+    if (
+        kind.lower() == "basic"
+    ):  # From clients that know users and passwords only, as MLflow's: the password is the key.
+        try:
+            password = base64.b64decode(password, validate=True).partition(b":")[2]
+        except binascii.Error:
+            password = b""
+    # All are compared, so that the time says nothing about which one nearly matched.
+    is_known = sum([hmac.compare_digest(password, key.encode()) for key in keys])
+    if keys and not (is_known and kind.lower() in ("bearer", "basic")):
+        raise ProblemError(401, "Send an API key: Authorization: Bearer KEY.", {"WWW-Authenticate": "Bearer"})
+
+
+_KEYED: dict[str, Any] = {"dependencies": [Depends(_require_key)], "responses": schemas.PROBLEMS}
+router = APIRouter(prefix="/v1", **_KEYED)
+mlflow_router = APIRouter()
+
+
+@router.post("/predict", response_model=schemas.Predictions, openapi_extra=schemas.image_body(several=True))
 async def predict(request: Request, endpoints: InjectedEndpoints) -> Response:
     """Predict images: one or several files, the bytes of one, or JSON with base64 or URLs."""
-    images = await read_images(request, urls=endpoints.settings.urls)
+    images = await read_images(request)
     found = await endpoints.fetch(request, images)
     loaded, answers = await endpoints.predict([content for content in found if isinstance(content, bytes)])
     rest = iter(answers)
     rows = []
     for image, content in zip(images, found, strict=True):
-        name = image.url if isinstance(image, WebImage) else image.name or None
         answer = Answer(None, Prediction(reason=content.reason)) if isinstance(content, Refused) else next(rest)
-        rows.append(_row(answer, loaded.model.labels, name))
-    return JSONResponse({"model": _model_facts(loaded), "predictions": rows})
+        rows.append(_row(answer, loaded.model.labels, image.name))
+    return JSONResponse({"model": loaded.model.identity, "predictions": rows})
 
 
-@url_router.post(
+@router.post(
     "/fetch",
     response_class=Response,
-    responses=schemas.describe_answer("application/octet-stream", "The image's bytes.")
-    | schemas.problems(400, 401, 403, 413, 415, 421, 422, 429, 503),
-    openapi_extra=schemas.address_body(),
+    responses=schemas.binary_answer("application/octet-stream", "The image's bytes."),
+    openapi_extra=schemas.json_body(schemas.Address),
 )
 async def fetch(request: Request, endpoints: InjectedEndpoints) -> Response:
     """Return the image that a URL names: the page shows it, and reaches no other host itself."""
-    (content,) = await endpoints.fetch(request, [await read_address(request)])
+    address = await read_json(request, schemas.Address)
+    (content,) = await endpoints.fetch(request, [SentImage(None, address.url)])
     reason = content.reason if isinstance(content, Refused) else sniff(content)
     if isinstance(content, Refused) or reason not in EXTENSIONS:
         raise ProblemError(422, f"{meaning(reason)}.")
@@ -193,24 +207,24 @@ async def fetch(request: Request, endpoints: InjectedEndpoints) -> Response:
 @router.post(
     "/explain",
     response_class=Response,
-    responses=schemas.describe_answer("image/png", "The image in grey, with what speaks for the class in colour.")
-    | schemas.problems(400, 401, 403, 404, 413, 415, 421, 422, 503),
+    responses=schemas.binary_answer("image/png", "The image in grey, with what speaks for the class in colour."),
     openapi_extra=schemas.image_body(),
 )
 async def explain(request: Request, endpoints: InjectedEndpoints, label: str | None = None) -> Response:
     """Show where the model looked in an image, for a class; without one: for its answer."""
-    content = (await one_image(request)).content
-    return Response(await endpoints.explain(content, label), media_type="image/png")
+    (image, *_), _ = await read_form(request)
+    assert image.content is not None
+    return Response(await endpoints.explain(image.content, label), media_type="image/png")
 
 
-@router.get("/model", response_model=schemas.ModelInfo, responses=schemas.problems(401, 421, 503))
+@router.get("/model", response_model=schemas.ModelInfo)
 async def model(endpoints: InjectedEndpoints) -> Response:
     """Tell what is known of the model, and what this server does with it."""
     loaded, settings = endpoints.loaded, endpoints.settings
     facts = loaded.model
     return JSONResponse(
         {
-            **_model_facts(loaded),
+            **facts.identity,
             "commit": facts.commit,
             "classes": facts.labels,
             "threshold": facts.threshold,
@@ -218,13 +232,13 @@ async def model(endpoints: InjectedEndpoints) -> Response:
             "metrics": facts.metrics,
             "explains": loaded.explains,
             "feedback": endpoints.inbox is not None,
-            "urls": settings.urls,
+            "urls": settings.url_rate > 0,
             "limits": {"max_bytes": settings.max_bytes, "max_images": MAX_IMAGES},
         }
     )
 
 
-@router.get("/examples", response_model=schemas.Examples, responses=schemas.problems(401, 421, 503))
+@router.get("/examples", response_model=schemas.Examples)
 async def examples(endpoints: InjectedEndpoints) -> Response:
     """List some test images of each class."""
     found = (await endpoints.examples.of(endpoints.loaded.model.labels)).values()
@@ -233,11 +247,7 @@ async def examples(endpoints: InjectedEndpoints) -> Response:
     )
 
 
-@router.get(
-    "/examples/{id}",
-    response_class=Response,
-    responses=schemas.describe_answer("image/jpeg", "The image.") | schemas.problems(401, 404, 421, 503),
-)
+@router.get("/examples/{id}", response_class=Response, responses=schemas.binary_answer("image/jpeg", "The image."))
 async def example(id: str, endpoints: InjectedEndpoints) -> Response:  # noqa: A002
     """Return a test image."""
     found = (await endpoints.examples.of(endpoints.loaded.model.labels)).get(id)
@@ -246,17 +256,21 @@ async def example(id: str, endpoints: InjectedEndpoints) -> Response:  # noqa: A
     return Response(found.jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
 
 
-@feedback_router.post(
+@router.post(
     "/feedback",
     status_code=201,
     response_model=schemas.Filed,
-    responses=schemas.problems(400, 401, 403, 413, 415, 421, 422, 503),
+    openapi_extra=schemas.image_body(label="The class; empty: none of them."),
 )
 async def feedback(request: Request, endpoints: InjectedEndpoints) -> Response:
     """Keep an image with the class that it should have had; it is kept for good before the answer comes."""
-    image, label = await read_correction(request)
-    if label and label not in endpoints.loaded.model.labels:
-        raise ProblemError(422, f"There is no class '{label}'.")
+    if endpoints.inbox is None:
+        raise ProblemError(404, "This server takes no feedback.")
+    (image, *_), labels = await read_form(request)
+    if len(labels) != 1:
+        raise ProblemError(422, "Send one part named 'label', with a class or nothing.")
+    assert image.content is not None
+    endpoints.check_label(labels[0])
     loaded, (answer,) = await endpoints.predict([image.content])
     row = _row(answer, loaded.model.labels, None)
     if answer.prediction.reason is not None:
@@ -266,11 +280,10 @@ async def feedback(request: Request, endpoints: InjectedEndpoints) -> Response:
         image.content,
         extension=EXTENSIONS[sniff(image.content)],
         prediction={key: row[key] for key in ("label", "confidence", "sure", "unlike", "probabilities")},
-        label=label or None,
-        model=_model_facts(loaded),
+        label=labels[0] or None,
+        model=loaded.model.identity,
         original=next((example.id for example in examples if example.jpeg == image.content), None),
     )
-    assert endpoints.inbox is not None
     try:
         name = await asyncio.to_thread(endpoints.inbox.add, image.content, correction)
     except InboxFullError as error:
@@ -281,24 +294,32 @@ async def feedback(request: Request, endpoints: InjectedEndpoints) -> Response:
     return JSONResponse({"id": name}, 201)
 
 
-def _open_inbox(settings: Settings) -> Inbox | None:
-    """Return the inbox; a bucket that does not answer just now keeps no prediction from being served.
+@mlflow_router.post(
+    "/invocations", response_model=schemas.Scores, openapi_extra=schemas.json_body(schemas.Invocation), **_KEYED
+)
+async def invocations(request: Request, endpoints: InjectedEndpoints) -> Response:
+    """Predict images in base64 as MLflow's own server does for the model `classifier`."""
+    asked = await read_json(request, schemas.Invocation)
+    images = asked.inputs
+    if asked.dataframe_split is not None:
+        images = [image for (image,) in asked.dataframe_split.data]
+    if images is None:
+        raise ProblemError(422, "Expected an object with inputs or dataframe_split.")
+    loaded, answers = await endpoints.predict(images)
+    return JSONResponse({"predictions": [answer.prediction.as_row(loaded.model.labels) for answer in answers]})
 
-    Raises:
-        PixmillError: It can take no corrections.
-    """
-    if settings.inbox is None:
-        return None
-    inbox = Inbox(settings.inbox, settings.inbox_bytes)
-    try:
-        inbox.check()
-    except StorageUnavailableError as error:
-        _LOG.warning("corrections are refused until the inbox answers: %s", error.message)
-    return inbox
+
+@mlflow_router.get("/ping", response_class=Response)
+async def ping(endpoints: InjectedEndpoints) -> Response:
+    """Answer with 200 once the model is ready."""
+    assert endpoints.loaded
+    return Response("\n", media_type="text/plain")
 
 
-def _model_facts(loaded: LoadedModel) -> dict[str, Any]:
-    return {"name": loaded.model.name, "version": loaded.model.version, "digest": loaded.model.digest}
+@mlflow_router.get("/version", response_class=Response)
+async def version() -> Response:
+    """Return the server's version."""
+    return Response(__version__, media_type="text/plain")
 
 
 def _row(answer: Answer, labels: Sequence[str], name: str | None) -> dict[str, Any]:

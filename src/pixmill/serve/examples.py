@@ -6,14 +6,11 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from pixmill.compute import RowLimits, Service
 from pixmill.core.errors import PixmillError
 from pixmill.images.fit import thumbnail
 
 _OF_CLASS, _MOST = 2, 40
 """Images of each class, and of all together."""
-
-_LIMITS = RowLimits(seconds=60, memory=1 << 30)
 
 _QUALITY = 90
 
@@ -33,16 +30,33 @@ class Example:
     jpeg: bytes
 
 
-def read_examples(roots: Sequence[Path]) -> list[list[Example]]:
-    """Return for each project the first test images of each class, by id; none where there is no test split."""
-    return [_read(root / "artifacts" / "split") for root in roots]
+class ExampleImages:
+    """Read a project's examples once, at the first request.
+
+    Args:
+        root: The project's folder; ``None``: there are no examples, nor without Arrow, of the extra ``pipeline``.
+    """
+
+    def __init__(self, root: Path | None) -> None:
+        self._root = root
+        self._lock = asyncio.Lock()
+        self._found: list[Example] | None = None
+
+    async def of(self, labels: Sequence[str]) -> dict[str, Example]:
+        """Return the first test images of each class, by id; none where there is no test split."""
+        async with self._lock:
+            if self._found is None:
+                is_there = self._root is not None and find_spec("pyarrow")
+                self._found = await asyncio.to_thread(_read, self._root) if self._root and is_there else []
+        return {example.id: example for example in self._found if example.label in labels}
 
 
-def _read(folder: Path) -> list[Example]:
+def _read(root: Path) -> list[Example]:
     import pyarrow.parquet as pq
 
     from pixmill.images.parts import open_images
 
+    folder = root / "artifacts" / "split"
     try:
         table = pq.read_table(folder / "manifest.parquet", columns=["id", "label", "split", "row"])
         pixels = open_images(folder, "test")
@@ -56,30 +70,3 @@ def _read(folder: Path) -> list[Example]:
     return [
         Example(row["id"], row["label"], thumbnail(pixels[row["row"]], image_size, quality=_QUALITY)) for row in found
     ]
-
-
-class ExampleImages:
-    """Read a project's examples once, at the first request, in a process of its own: pandas stays out of the server.
-
-    Args:
-        root: The project's folder; ``None``: there are no examples, nor without Arrow, of the extra ``pipeline``.
-    """
-
-    def __init__(self, root: Path | None) -> None:
-        self._root = root
-        self._lock = asyncio.Lock()
-        self._found: list[Example] | None = None
-
-    async def of(self, labels: Sequence[str]) -> dict[str, Example]:
-        """Return the examples of some classes, by id."""
-        async with self._lock:
-            if self._found is None:
-                self._found = await asyncio.to_thread(self._read)
-        return {example.id: example for example in self._found if example.label in labels}
-
-    def _read(self) -> list[Example]:
-        if self._root is None or not find_spec("pyarrow"):
-            return []
-        with Service(read_examples, workers=1, limits=_LIMITS, waiting=1) as service:
-            found = service.submit(self._root).result()
-        return found if isinstance(found, list) else []

@@ -1,34 +1,29 @@
 """A model in service: a copy of its files, and the workers that run it."""
 
 import shutil
-import stat
 import tempfile
 import threading
-import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import filelock
+import numpy as np
 
 from pixmill.compute import Service
+from pixmill.core.errors import PixmillError
+from pixmill.images.png import png_bytes
 from pixmill.learn.inference import Answer
 from pixmill.learn.litert import BACKBONE, HEAD, NETWORK, converted_files
 from pixmill.learn.model_folder import CALIBRATION_FILE, NOVELTY_FILE
 from pixmill.predict.model import Model
 from pixmill.serve.answering import Answering, Gradients, HeatmapRequest, PredictionRequest
-from pixmill.serve.golden import check, golden_images
 from pixmill.serve.settings import Settings
 
 _WEIGHTS = "model.weights.h5"
 _FILES = ("labels.json", CALIBRATION_FILE, NOVELTY_FILE, "model.json", _WEIGHTS, NETWORK, BACKBONE, HEAD)
 """What a classifier is loaded and explained from."""
-
-_PREFIX, _LOCK = "pixmill-served-", "lock"
-_NEW_SECONDS = 60
-"""Age from which a copy without a holder is taken for one that was left behind."""
 
 
 class LoadedModel:
@@ -43,58 +38,58 @@ class LoadedModel:
 
     Attributes:
         model: The model.
-        golden: The classes that it predicts for :func:`pixmill.serve.golden.golden_images`.
         explains: Whether it can show where it looked.
 
     Raises:
-        PixmillError: It cannot be loaded, or fails the check.
+        PixmillError: It cannot be loaded, or does not answer.
     """
 
     def __init__(self, model: Model, settings: Settings) -> None:
         self.model = model
         self._settings = settings
-        self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-        _sweep(self._folder)
-        self._held = filelock.FileLock(self._folder / _LOCK, blocking=False)
-        self._held.acquire()
+        self._folder = tempfile.TemporaryDirectory(prefix="pixmill-served-", ignore_cleanup_errors=True)
         self._gradients: Service[HeatmapRequest, bytes | str] | None = None
         self._lock = threading.Lock()
+        self._path = _copy(model.path, Path(self._folder.name))
+        # Where Keras runs the network, it uses all processors itself.
+        workers = 1 if self._path.is_dir() and not converted_files(self._path) else settings.workers
+        self._service: Service[PredictionRequest | HeatmapRequest, Answer | bytes | str] = Service(
+            Answering(self._path), workers=workers, limits=settings.limits, waiting=settings.waiting * workers
+        )
         try:
-            self._path = _copy(model.path, self._folder)
-            # Where Keras runs the network, it uses all processors itself.
-            workers = 1 if self._path.is_dir() and not converted_files(self._path) else settings.workers
-            self._service: Service[PredictionRequest | HeatmapRequest, Answer | bytes | str] = Service(
-                Answering(self._path), workers=workers, limits=settings.limits, waiting=settings.waiting * workers
-            )
             self._service.__enter__()
-        except BaseException:
-            self._remove()
-            raise
-        try:
             self._service.wait()
-            self.golden = check(model, lambda *row: self._service.submit(PredictionRequest(*row)), workers=workers)
-            self._by_maps = isinstance(self._service.submit(HeatmapRequest(golden_images()[0])).result(), bytes)
+            image = png_bytes(np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8))
+            self._check(self._service.submit(PredictionRequest(image, alone=True)).result())
+            self._by_maps = isinstance(self._service.submit(HeatmapRequest(image)).result(), bytes)
             by_keras = find_spec("tensorflow") and self._path.is_dir() and (self._path / _WEIGHTS).exists()
             self.explains = self._by_maps or bool(by_keras)
         except BaseException:
             self.close()
             raise
 
+    def _check(self, answer: Any) -> None:
+        """Refuse a model that does not answer a test image.
+
+        Raises:
+            PixmillError: There is no answer, or not one finite probability per class.
+        """
+        told = answer.prediction if isinstance(answer, Answer) else None
+        given = None if told is None else told.probabilities
+        if given is None or given.shape != (len(self.model.labels),) or not np.isfinite(given).all():
+            reason = f"there is no prediction: {told.reason if told else answer}" if given is None else f"{given}"
+            raise PixmillError(
+                f"{self.model.path} is not fit to serve: expected {len(self.model.labels)} finite probabilities of a "
+                f"test image, but {reason}",
+                next="train it again: dvc repro -f train",
+            )
+
     def close(self) -> None:
         """Finish what was taken, and end the workers."""
         self._service.close()
         if self._gradients is not None:
             self._gradients.close()
-        self._remove()
-
-    def _remove(self) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
-        self._held.release()
-
-    @property
-    def served_version(self) -> str:
-        """Its version in MLflow's registry; ``1`` for a model that has none, for protocols that ask for one."""
-        return self.model.version or "1"
+        self._folder.cleanup()
 
     @property
     def waiting(self) -> int:
@@ -128,21 +123,6 @@ class LoadedModel:
                 )
                 self._gradients.__enter__()
         return self._gradients.submit(row)
-
-
-def _sweep(own: Path) -> None:
-    """Remove the copies of this user's servers that were killed: nobody holds their lock any more."""
-    user = own.lstat().st_uid
-    for folder in own.parent.glob(f"{_PREFIX}*"):
-        try:
-            found = folder.lstat()
-            is_new = time.time() - found.st_mtime < _NEW_SECONDS
-            if is_new or not stat.S_ISDIR(found.st_mode) or found.st_uid != user:
-                continue
-            with filelock.FileLock(folder / _LOCK, blocking=False):
-                shutil.rmtree(folder, ignore_errors=True)
-        except (OSError, filelock.Timeout):
-            continue  # Somebody else's, held, or gone.
 
 
 def _copy(path: Path, folder: Path) -> Path:

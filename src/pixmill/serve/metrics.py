@@ -61,6 +61,6 @@ class Metrics:
     def text(self, model: Model | None) -> bytes:
         """Return all metrics in Prometheus' text format."""
         if model is not None:
-            self._model.info({"name": model.name, "version": model.version or "", "digest": model.digest})
+            self._model.info({name: value or "" for name, value in model.identity.items()})
         text: bytes = generate_latest(self._registry)
         return text

@@ -21,7 +21,6 @@ class Models:
 
     Attributes:
         current: The model that answers; ``None`` before :meth:`open` and after :meth:`close`.
-        names: ``default``, and the name of each model that has answered: clients may know any of them.
         refused: What was wrong with a newer model that was refused; ``None`` if there is none.
     """
 
@@ -29,7 +28,6 @@ class Models:
         self._settings = settings
         self._retiring: set[asyncio.Task[None]] = set()
         self._seen: str | None = None
-        self.names: tuple[str, ...] = ("default",)
         self.current: LoadedModel | None = None
         self.refused: str | None = None
 
@@ -43,10 +41,6 @@ class Models:
             model = find_model(self._settings.model, self._settings.root)
             self._seen = model.version or model.digest
             self.current = LoadedModel(model, self._settings)
-            self._add_name(model)
-
-    def _add_name(self, model: Model) -> None:
-        self.names = tuple(dict.fromkeys((*self.names, model.name)))
 
     def close(self) -> None:
         """Finish what was taken, and end all workers."""
@@ -90,7 +84,6 @@ class Models:
             # A model that cannot be fetched is tried again at the next look; one that fails its check is not.
             self._seen = model.version or (version if self._is_recorded else model.digest)
             await self._replace(model)
-            self._add_name(model)
         except Exception as error:  # noqa: BLE001 (whatever is wrong with it: the old one serves on)
             self._refuse(self._title(version), error)
 
@@ -113,14 +106,7 @@ class Models:
             self.refused = None
             return
         loaded = await asyncio.to_thread(LoadedModel, model, self._settings)
-        changed = sum(a != b for a, b in zip(old.golden, loaded.golden, strict=True))
-        _LOG.info(
-            "serving %s instead of %s; %d of %d test images change their class",
-            _full_name(model),
-            _full_name(old.model),
-            changed,
-            len(old.golden),
-        )
+        _LOG.info("serving %s instead of %s", _full_name(model), _full_name(old.model))
         self.current, self.refused = loaded, None
         task = asyncio.create_task(asyncio.to_thread(old.close))
         self._retiring.add(task)

@@ -1,57 +1,45 @@
 """The API's requests and answers, as OpenAPI describes them."""
 
-import base64
-from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic import Base64Bytes, BaseModel, Field
 
 from pixmill.serve.settings import MAX_IMAGES
 from pixmill.web.problems import MEDIA_TYPE
 
-LONGEST_KEY = 256
-"""Maximum number of characters of a key in JSON."""
 
-BINARY = {"type": "string", "format": "binary"}
-_BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
-
-
-class Schema(BaseModel):
-    """A body with no unknown key."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-def _decode(text: Any) -> bytes:
-    if not isinstance(text, str):
-        raise ValueError("expected base64")
-    return base64.b64decode(text, validate=True)
-
-
-Base64 = Annotated[
-    bytes, PlainValidator(_decode), WithJsonSchema({"type": "string", "format": "byte", "pattern": _BASE64})
-]
-
-
-class Content(Schema):
+class Content(BaseModel):
     """An image."""
 
-    content: Base64
+    content: Base64Bytes
 
 
-class Address(Schema):
+class Address(BaseModel):
     """An image on the web."""
 
     url: str = Field(max_length=4096, description="http or https.")
 
 
-class ImageBatch(Schema):
+class ImageBatch(BaseModel):
     """Images, or their addresses."""
 
     images: list[Content | Address] = Field(min_length=1, max_length=MAX_IMAGES)
 
 
-class Served(Schema):
+class Table(BaseModel):
+    """A table of one column, as pandas splits it."""
+
+    data: list[tuple[Base64Bytes]] = Field(max_length=MAX_IMAGES)
+
+
+class Invocation(BaseModel):
+    """Images, as MLflow's client sends a list or an array (`inputs`), or a data frame."""
+
+    inputs: list[Base64Bytes] | None = Field(default=None, max_length=MAX_IMAGES)
+    dataframe_split: Table | None = None
+
+
+class Served(BaseModel):
     """The model that answered."""
 
     name: str
@@ -59,13 +47,13 @@ class Served(Schema):
     digest: str = Field(description="SHA-256 of the files that decide its predictions.")
 
 
-class Predicted(Schema):
+class Predicted(BaseModel):
     """The prediction for one image; `reason` and `message` say why where there is none."""
 
     id: str | None = Field(description="SHA-256 of the image's bytes.")
     name: str | None = Field(description="File name or URL, as it was sent.")
     label: str | None = Field(description="The most probable class.")
-    confidence: float | None = Field(ge=0, le=1, description="Its calibrated probability.")
+    confidence: float | None = Field(description="Its calibrated probability.")
     sure: bool | None = Field(description="Whether the confidence reaches the model's threshold.")
     unlike: bool | None = Field(description="Whether the image is unlike the training images; then never sure.")
     probabilities: dict[str, float] | None = Field(description="The calibrated probability of each class.")
@@ -73,14 +61,14 @@ class Predicted(Schema):
     message: str | None = Field(description="The same in a sentence.")
 
 
-class Predictions(Schema):
+class Predictions(BaseModel):
     """One prediction per image, in order."""
 
     model: Served
     predictions: list[Predicted]
 
 
-class Bounds(Schema):
+class Bounds(BaseModel):
     """Limits on a request."""
 
     max_bytes: int
@@ -101,7 +89,7 @@ class ModelInfo(Served):
     limits: Bounds
 
 
-class TestImage(Schema):
+class TestImage(BaseModel):
     """A test image."""
 
     id: str
@@ -109,31 +97,25 @@ class TestImage(Schema):
     url: str
 
 
-class Examples(Schema):
+class Examples(BaseModel):
     """Some test images of each class; none outside of a project."""
 
     examples: list[TestImage]
 
 
-class Filed(Schema):
+class Filed(BaseModel):
     """A correction that is on disk."""
 
     id: str = Field(description="SHA-256 of the image's bytes.")
 
 
-class Scores(Schema):
+class Scores(BaseModel):
     """One row per input: label, confidence, sure, unlike, p_<class> of each class, reason."""
 
     predictions: list[dict[str, float | bool | str | None]]
 
 
-class Health(Schema):
-    """That the server is alive, or ready to predict."""
-
-    status: Literal["alive", "ready"]
-
-
-class Ready(Schema):
+class Ready(BaseModel):
     """Whether images can be predicted."""
 
     ready: bool
@@ -151,90 +133,45 @@ class ProblemDetails(BaseModel):
     error: str = Field(description="The same as `detail`.")
 
 
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the description of answers that are problems."""
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
-    return {status: {"description": _MEANINGS[status], "content": content} for status in statuses}
+def _described(description: str) -> dict[str, Any]:
+    return {"description": description, "content": {MEDIA_TYPE: {"schema": ProblemDetails.model_json_schema()}}}
 
 
-_MEANINGS = {
-    400: "The body is malformed.",
-    401: "An API key is missing or wrong.",
-    403: "Pages of other sites, or URLs, are not accepted.",
-    404: "There is none.",
-    413: "The body is too large.",
-    415: "The body is of another type.",
-    421: "The server does not answer to this name.",
-    422: "The body is not as described.",
-    429: "Too many URLs in a minute.",
-    503: "Too much to do, and Retry-After says when to come again; or, without it, the inbox is full.",
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    "4XX": _described("What is wrong with the request, in its `detail`."),
+    503: _described("Too much to do, and Retry-After says when to come again; or, without it, the inbox is full."),
 }
+"""Answers of every route that are problems."""
+
+_BINARY = {"type": "string", "format": "binary"}
+_RAW = {kind: {"schema": _BINARY} for kind in ("image/*", "application/octet-stream")}
 
 
-def describe_answer(media_type: str, description: str) -> dict[int | str, dict[str, Any]]:
-    """Return the description of an answer that is not JSON."""
-    schema = {"type": "string"} if media_type.startswith("text/") else BINARY
-    return {200: {"description": description, "content": {media_type: {"schema": schema}}}}
+def binary_answer(media_type: str, description: str) -> dict[int | str, dict[str, Any]]:
+    """Return the description of an answer that is a file."""
+    return {200: {"description": description, "content": {media_type: {"schema": _BINARY}}}}
 
 
-def images_body(*, urls: bool) -> dict[str, Any]:
-    """Describe a body with one or several images.
-
-    Args:
-        urls: Whether an image may be named by its URL.
-    """
-    files = {"type": "array", "items": BINARY, "minItems": 1, "maxItems": MAX_IMAGES}
-    several = ImageBatch.model_json_schema()
-    entries = several.pop("$defs")
-    several["properties"]["images"]["items"] = {"anyOf": list(entries.values())} if urls else entries["Content"]
-    return request_body(
-        {
-            "multipart/form-data": _form({"file": files}, ["file"]),
-            **raw_bodies(),
-            "application/json": {"schema": several},
-        }
-    )
+def json_body(schema: type[BaseModel]) -> dict[str, Any]:
+    """Describe a body of JSON."""
+    return _body({"application/json": {"schema": schema.model_json_schema()}})
 
 
-def address_body() -> dict[str, Any]:
-    """Describe a body with the address of an image."""
-    return request_body({"application/json": {"schema": Address.model_json_schema()}})
-
-
-def image_body() -> dict[str, Any]:
-    """Describe a body with one image."""
-    return request_body({"multipart/form-data": _form({"file": BINARY}, ["file"]), **raw_bodies()})
-
-
-def correction_body(labels: Sequence[str]) -> dict[str, Any]:
-    """Describe a body with one image and what a person says it is.
+def image_body(*, several: bool = False, **texts: str) -> dict[str, Any]:
+    """Describe a body with an image.
 
     Args:
-        labels: The classes.
+        several: Whether it may hold several, and may be JSON.
+        texts: Descriptions of further parts, by name; with one, the body must be a form.
     """
-    label = {"type": "string", "enum": [*labels, ""], "description": "The class; empty: none of them."}
-    return request_body({"multipart/form-data": _form({"file": BINARY, "label": label}, ["file", "label"])})
+    file = {"type": "array", "items": _BINARY, "maxItems": MAX_IMAGES} if several else _BINARY
+    parts = {"file": file, **{name: {"type": "string", "description": text} for name, text in texts.items()}}
+    form = {"multipart/form-data": {"schema": {"type": "object", "properties": parts, "required": list(parts)}}}
+    # Its parts are written out, since a route's own description refers to none.
+    entries = {"anyOf": [Content.model_json_schema(), Address.model_json_schema()]}
+    batch = {"type": "object", "properties": {"images": {"type": "array", "items": entries, "maxItems": MAX_IMAGES}}}
+    return _body(form | ({} if texts else _RAW) | ({"application/json": {"schema": batch}} if several else {}))
 
 
-def label_parameter(labels: Sequence[str]) -> dict[str, Any]:
-    """Describe the query parameter that names a class.
-
-    Args:
-        labels: The classes.
-    """
-    schema = {"type": "string", "enum": list(labels)}
-    return {"name": "label", "in": "query", "required": False, "schema": schema, "description": "Default: its answer."}
-
-
-def request_body(content: dict[str, Any]) -> dict[str, Any]:
-    """Describe a body by its media types."""
+def _body(content: dict[str, Any]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
-
-
-def raw_bodies() -> dict[str, Any]:
-    """Describe the bytes of one image, by their media types."""
-    return {"image/*": {"schema": BINARY}, "application/octet-stream": {"schema": BINARY}}
-
-
-def _form(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
-    return {"schema": {"type": "object", "properties": properties, "required": required}}

@@ -1,6 +1,5 @@
 """Run the service with uvicorn: open the model, listen, and end in order."""
 
-import ctypes
 import errno
 import logging
 import socket
@@ -14,14 +13,14 @@ from pixmill.core.errors import PixmillError
 from pixmill.serve.app import create_app
 from pixmill.serve.models import Models
 from pixmill.serve.settings import Settings
+from pixmill.web.bounded_request import HEAD_BYTES
 from pixmill.web.fetch import Network
-from pixmill.web.http_connection import Connection
 
 _IDLE_SECONDS, _GRACE_SECONDS = 5, 25
 """How long a connection may be idle between requests, and how long requests may take to end at SIGTERM."""
 
-_M_MMAP_THRESHOLD = -3
-"""As ``malloc.h`` has it."""
+_CONNECTIONS = 256
+"""Connections that are served; further ones are told 503."""
 
 
 def run(
@@ -45,7 +44,6 @@ def run(
         PixmillError: There is no such model, it fails its check, the port is taken, or the inbox cannot be used.
     """
     _log()
-    _return_freed_memory()
     with _listen(host, port) as listener:
         models = Models(settings)
         # Before the model is loaded: an inbox that cannot be used is known at once, too.
@@ -54,7 +52,9 @@ def run(
         try:
             config = uvicorn.Config(
                 app,
-                http=Connection,
+                http="h11",
+                h11_max_incomplete_event_size=HEAD_BYTES,
+                limit_concurrency=_CONNECTIONS,
                 ws="none",
                 log_config=None,
                 access_log=False,
@@ -86,21 +86,6 @@ class _Server(uvicorn.Server):
         if self.started:
             self._ready()
 
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().shutdown(sockets)
-        if self.force_exit:  # By a second Ctrl-C: uvicorn would cancel it, with a traceback.
-            await self.lifespan.shutdown()
-
-
-def _return_freed_memory() -> None:
-    """Return each block above 1 MiB to the system when it is freed (with glibc; else no effect).
-
-    By default each thread keeps up to 64 MB of what the last large body took.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, 1 << 20)
-
 
 def _listen(host: str, port: int) -> socket.socket:
     """Return a socket that is bound, before the model is loaded: a port that is taken is known at once."""
@@ -131,7 +116,7 @@ def _log() -> None:
     """Write warnings and the news of the model to standard error, one line each."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    for name, level in (("pixmill.serve", logging.INFO), ("uvicorn", logging.WARNING)):
+    for name, level in (("pixmill.serve", logging.INFO), ("uvicorn", logging.ERROR)):
         logger: Any = logging.getLogger(name)
         logger.handlers = [handler]
         logger.setLevel(level)

@@ -28,14 +28,12 @@ class Settings:
         held_bytes: Maximum size of all bodies that are in memory at the same time.
         url_rate: URLs that one client may have fetched in a minute; 0: none, and nobody reaches the network through
             the service.
-        inbox: Folder of the feedback, or ``s3://BUCKET/PREFIX``; ``None``: none is taken.
+        inbox: Folder of the feedback; ``None``: none is taken.
         inbox_bytes: Maximum size of the inbox.
         keys: API keys; empty: none is asked for.
         proxies: Addresses or networks of proxies, whose ``X-Forwarded-For`` names the client.
         hosts: Names that requests may give in ``Host``, against pages that let their own name point here; ``None``:
             any.
-        predict_route: A further path for what ``/v1/models/NAME:predict`` does; ``None``: none.
-        health_route: A further path for what ``/readyz`` does; ``None``: none.
         poll: Seconds between two looks at what the model's name stands for; 0: none.
     """
 
@@ -47,16 +45,9 @@ class Settings:
     max_bytes: int = 20 << 20
     held_bytes: int = 128 << 20
     url_rate: int = 10
-    inbox: Path | str | None = None
+    inbox: Path | None = None
     inbox_bytes: int = 1 << 30
     keys: tuple[str, ...] = ()
     proxies: tuple[str, ...] = ()
     hosts: tuple[str, ...] | None = LOOPBACK
-    predict_route: str | None = None
-    health_route: str | None = None
     poll: float = 30
-
-    @property
-    def urls(self) -> bool:
-        """Whether images may be named by their URL."""
-        return self.url_rate > 0

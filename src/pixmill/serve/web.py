@@ -4,46 +4,13 @@ import asyncio
 import ipaddress
 import math
 import time
-from collections import OrderedDict
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from pixmill.web.fetch import Fetched, Fetcher, FetchLimits, Network, Politeness, Refused
 from pixmill.web.problems import ProblemError
 
-_CLIENTS = 10_000
-"""Clients whose rate is remembered; those who asked least recently are forgotten first."""
-
 _SECONDS, _AT_A_TIME = 10.0, 8
-
-
-class Rate:
-    """Bound what each client may have, as a token bucket: a minute's worth at once, and then evenly.
-
-    Args:
-        per_minute: What a client may have in a minute.
-        clock: Returns seconds.
-    """
-
-    def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._most = per_minute
-        self._clock = clock
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
-
-    def take(self, client: str, count: int) -> float:
-        """Take so many from a client's bucket, and return 0; or take none, and return the seconds until they are there.
-
-        Args:
-            client: The client.
-            count: How many; more than a minute's worth never come.
-        """
-        now = self._clock()
-        left, then = self._left.pop(client, (float(self._most), now))
-        left = min(self._most, left + (now - then) * self._most / 60)
-        missing = count - left
-        self._left[client] = (left - count if missing <= 0 else left, now)
-        if len(self._left) > _CLIENTS:
-            self._left.popitem(last=False)
-        return max(0.0, missing) * 60 / self._most
 
 
 class Web:
@@ -56,9 +23,16 @@ class Web:
         per_minute: URLs that each client may have fetched in a minute.
         max_bytes: Maximum size of an image.
         network: What may be reached beside the public internet; nothing by default.
+        clock: Returns seconds.
     """
 
-    def __init__(self, per_minute: int, max_bytes: int, network: Network | None = None) -> None:
+    def __init__(
+        self,
+        per_minute: int,
+        max_bytes: int,
+        network: Network | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._limits = FetchLimits(
             max_bytes=max_bytes,
             timeout=_SECONDS,
@@ -66,9 +40,23 @@ class Web:
             read_timeout=_SECONDS / 2,
             attempts=1,
         )
-        self._network = network
+        self._network, self._clock, self._per_minute = network, clock, per_minute
         self._slots = asyncio.Semaphore(_AT_A_TIME)
-        self._rate = Rate(per_minute)
+        self._since, self._taken = -60.0, Counter[str]()
+
+    def take(self, client: str, count: int) -> None:
+        """Count URLs of a client, for a minute.
+
+        Raises:
+            ProblemError: There are too many.
+        """
+        if self._clock() - self._since >= 60:
+            self._since, self._taken = self._clock(), Counter()
+        network = _network_of(client)
+        if self._taken[network] + count > self._per_minute:
+            wait = {"Retry-After": str(math.ceil(self._since + 60 - self._clock()))}
+            raise ProblemError(429, "Too many URLs in a minute: wait, or send the image itself.", wait)
+        self._taken[network] += count
 
     async def fetch(self, client: str, urls: Sequence[str], hold: Callable[[int], None]) -> list[bytes | Refused]:
         """Return for each URL the bytes that it names, or why there are none.
@@ -81,29 +69,25 @@ class Web:
         Raises:
             ProblemError: The client has had too many URLs fetched, or too much is in memory.
         """
-        if seconds := self._rate.take(_network_of(client), len(urls)):
-            raise ProblemError(
-                429,
-                "Too many URLs in a minute: wait, or send the image itself.",
-                {"Retry-After": str(math.ceil(seconds))},
-            )
+        self.take(client, len(urls))
+
+        async def one(url: str) -> bytes | Refused:
+            async with self._slots:
+                found = await fetcher.fetch(url)
+            if isinstance(found, Fetched):
+                hold(len(found.content))
+                return found.content
+            assert isinstance(found, Refused)
+            return found
+
         async with Fetcher(self._limits, Politeness(), self._network) as fetcher:
-            outcomes = await asyncio.gather(*(self._one(fetcher, url, hold) for url in urls), return_exceptions=True)
-        found = []
+            outcomes = await asyncio.gather(*map(one, urls), return_exceptions=True)
+        found: list[bytes | Refused] = []
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
             found.append(outcome)
         return found
-
-    async def _one(self, fetcher: Fetcher, url: str, hold: Callable[[int], None]) -> bytes | Refused:
-        async with self._slots:
-            found = await fetcher.fetch(url)
-        assert isinstance(found, Fetched | Refused)
-        if isinstance(found, Refused):
-            return found
-        hold(len(found.content))
-        return found.content
 
 
 def _network_of(client: str) -> str:

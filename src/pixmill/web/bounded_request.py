@@ -1,4 +1,4 @@
-"""One request between a server and an ASGI application: its body is bounded, and every answer has certain headers."""
+"""One request between a server and an ASGI application: bounded in size, and every answer has certain headers."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -14,122 +14,85 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_DRAINED, _DRAIN_SECONDS = 64 << 20, 5.0
-"""How much of a refused body is read and dropped, and for how long. A connection that closes while its client still
-sends is reset, and the client would never see the answer."""
+HEAD_BYTES = 64 << 10
+"""Maximum size of a request's line and fields together; uvicorn keeps no more of an incomplete one."""
 
 
-class BoundedRequest:
-    """Hand one request on, count its body while it arrives, and add headers to its answer.
+async def run_bounded(
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    *,
+    admit: Callable[[Scope], Application],
+    max_bytes: int,
+    headers: Mapping[str, str],
+    answer: Callable[[ProblemError], Response],
+    hold: Callable[[int], None] = lambda _: None,
+) -> int:
+    """Answer one request, and return the status of the answer.
 
     Args:
         scope: The request's head.
         receive: Returns the parts of its body.
         send: Takes the answer.
+        admit: Returns the application that answers; may raise :class:`ProblemError`.
         max_bytes: Maximum size of the body.
         headers: Headers of the answer, by name in lower case, where the application does not set them itself.
         answer: Makes a response of a refusal.
-        take: Called with the size of each part that is kept in memory; may raise :class:`ProblemError`.
-
-    Attributes:
-        held: Bytes that were taken.
-        status: The answer's HTTP status.
+        hold: Called with the size of each part of the body; may raise :class:`ProblemError`.
     """
+    status = came = 0
 
-    def __init__(
-        self,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        *,
-        max_bytes: int,
-        headers: Mapping[str, str],
-        answer: Callable[[ProblemError], Response],
-        take: Callable[[int], None] = lambda _: None,
-    ) -> None:
-        self._scope, self._receive, self._send = scope, receive, send
-        self._max_bytes, self._headers, self._answer, self._take = max_bytes, headers, answer, take
-        given = dict(scope["headers"])
-        length = given.get(b"content-length", b"0")
-        self._is_too_large = length.isdigit() and int(length) > max_bytes
-        self._unread = b"transfer-encoding" in given or length != b"0"
-        self._came = 0
-        self._answered = False
-        self.held = 0
-        self.status = 500
-
-    def hold(self, size: int) -> None:
-        """Count bytes that are kept in memory until the answer is sent.
-
-        Raises:
-            ProblemError: There would be too many.
-        """
-        self._take(size)
-        self.held += size
-
-    async def run(self, app: Application, refusal: ProblemError | None = None) -> None:
-        """Have the request answered.
-
-        Args:
-            app: The application.
-            refusal: Why it must not see the request; ``None``: it may.
-        """
-        if refusal is None and self._is_too_large:
-            refusal = self._too_large()
-        if refusal is not None:
-            await self._answer(refusal)(self._scope, self._receive, self._pass_on)
-            return
-        try:
-            await app(self._scope, self._bounded, self._pass_on)
-        except ProblemError as error:
-            # Of the body, where the application leaves it to others.
-            if self._answered:
-                raise
-            await self._answer(error)(self._scope, self._receive, self._pass_on)
-        except asyncio.CancelledError:
-            # By uvicorn alone, which stops and waits no longer: half an answer stays one.
-            if not self._answered:
-                self.status = 503
-                stopping = ProblemError(503, "The server is stopping.", {"Retry-After": "1", "Connection": "close"})
-                await self._answer(stopping)(self._scope, self._receive, self._send)
-
-    def _too_large(self) -> ProblemError:
-        return ProblemError(413, f"The body may have at most {self._max_bytes:,} bytes.")
-
-    async def _bounded(self) -> Message:
-        message = await self._receive()
-        if message["type"] == "http.request":
-            self._unread = message.get("more_body", False)
-            size = len(message.get("body", b""))
-            self._came += size
-            if self._came > self._max_bytes:
-                raise self._too_large()
-            self.hold(size)
+    async def bounded() -> Message:
+        nonlocal came
+        message = await receive()
+        size = len(message.get("body", b""))
+        came += size
+        if came > max_bytes:
+            raise _too_large(max_bytes)
+        hold(size)
         return message
 
-    async def _pass_on(self, message: Message) -> None:
+    async def complete(message: Message) -> None:
+        nonlocal status
         if message["type"] == "http.response.start":
-            self._answered, self.status = True, message["status"]
-            headers = {name.lower(): value for name, value in message.get("headers", [])}
-            for name, value in self._headers.items():
-                headers.setdefault(name.encode(), value.encode())
-            if self._unread:
-                await self._drain()
-            if self._unread:
-                headers[b"connection"] = b"close"
-            message = {**message, "headers": list(headers.items())}
-        await self._send(message)
+            status = message["status"]
+            given = {name.lower(): value for name, value in message.get("headers", [])}
+            added = {name.encode(): value.encode() for name, value in headers.items()}
+            message = {**message, "headers": [*(added | given).items()]}
+        await send(message)
 
-    async def _drain(self) -> None:
-        """Read and drop what is left of the body, within limits."""
-        dropped = 0
-        try:
-            async with asyncio.timeout(_DRAIN_SECONDS):
-                while self._unread and dropped < _DRAINED:
-                    message = await self._receive()
-                    if message["type"] != "http.request":
-                        return
-                    dropped += len(message.get("body", b""))
-                    self._unread = message.get("more_body", False)
-        except TimeoutError:
-            return
+    try:
+        _check_size(scope, max_bytes)
+        await admit(scope)(scope, bounded, complete)
+    except ProblemError as error:
+        if status:
+            raise
+        await answer(error)(scope, receive, complete)
+    except asyncio.CancelledError:  # By uvicorn, which stops and waits no longer.
+        if not status:
+            await answer(ProblemError(503, "The server is stopping.", {"Retry-After": "1"}))(scope, receive, complete)
+    return status
+
+
+def _check_size(scope: Scope, max_bytes: int) -> None:
+    """Refuse a request by its head alone.
+
+    What is left of a refused body is dropped as it comes. That of a body in chunks is not: each chunk costs time,
+    however small it is.
+
+    Raises:
+        ProblemError: The head or the body is too large, or the body's size is not announced.
+    """
+    given = dict(scope["headers"])
+    if len(scope["raw_path"]) + sum(len(name) + len(value) + 4 for name, value in scope["headers"]) > HEAD_BYTES:
+        raise ProblemError(431, f"The request line and its headers may have {HEAD_BYTES:,} bytes together.")
+    if b"transfer-encoding" in given:
+        raise ProblemError(411, "Send the size of the body as Content-Length.", {"Connection": "close"})
+    length = given.get(b"content-length", b"0")
+    if length.isdigit() and int(length) > max_bytes:
+        raise _too_large(max_bytes)
+
+
+def _too_large(max_bytes: int) -> ProblemError:
+    return ProblemError(413, f"The body may have at most {max_bytes:,} bytes.")

@@ -1,4 +1,4 @@
-"""A server for the browser of one person: on 127.0.0.1, opened by an address that works once."""
+"""A server for the browser of one person: on 127.0.0.1, opened by an address with a token."""
 
 import asyncio
 import hmac
@@ -7,7 +7,6 @@ import signal
 import socket
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, Self
@@ -21,10 +20,9 @@ from starlette.routing import BaseRoute
 
 from pixmill.core.errors import PixmillError
 from pixmill.web.address_file import remove_address, write_address
-from pixmill.web.bounded_request import Application, BoundedRequest, Receive, Scope, Send
-from pixmill.web.http_connection import Connection
+from pixmill.web.bounded_request import HEAD_BYTES, Application, Receive, Scope, Send, run_bounded
 from pixmill.web.loopback import wait_for_interrupt
-from pixmill.web.problems import ProblemError, on_gone
+from pixmill.web.problems import ProblemError
 
 _HEADERS = {
     "cache-control": "no-store",
@@ -39,23 +37,15 @@ _HEADERS = {
 
 _COOKIE = "pixmill"
 
-_TICKETS = 16
-"""How many unused tickets are good at the same time; further ones replace the oldest."""
-
 _MOST_BYTES = 1 << 20
 """Maximum size of a request's body."""
 
-_GRACE_SECONDS = 0.3
-"""How long requests may go on when the server ends."""
+_GRACE_SECONDS, _JOIN_SECONDS, _IDLE_SECONDS = 0.3, 5.0, 60
+"""How long requests may go on when the server ends, how long to wait for its thread, and how long a connection may be
+idle between requests."""
 
 _LOOK_SECONDS = 0.005
 """How often to look whether the server has started."""
-
-_JOIN_SECONDS = 5.0
-"""How long to wait for the server's thread, in which the application may still work."""
-
-_IDLE_SECONDS = 60
-"""How long a connection may be idle between requests."""
 
 _ENDS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
@@ -63,7 +53,7 @@ _ENDS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(sign
 class PrivateServer:
     """Serve an ASGI application while the ``with`` block lasts.
 
-    A ticket opens it once: its address sets a cookie and leads to the page. Everything lies below a random path, and
+    Its address has a token, which sets a cookie and leads to the page. Everything lies below a random path, and
     each request needs the cookie, too. Cookies know no ports: without the path, the browser would show this one to any
     server on this machine. Refused are other names of this machine (DNS rebinding) and requests from other pages.
 
@@ -101,7 +91,8 @@ class PrivateServer:
         self._address_file, self._about = address_file, dict(about or {})
         config = uvicorn.Config(
             self._gate,
-            http=_Connection,
+            http="h11",
+            h11_max_incomplete_event_size=HEAD_BYTES,
             ws="none",
             log_config=None,
             log_level="error",  # What is no HTTP is no news.
@@ -120,25 +111,22 @@ class PrivateServer:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        while not self._server.started:
-            if not self._thread.is_alive():
-                self._listener.close()
-                raise RuntimeError("the server did not start; what failed is logged above")
+        while not self._server.started and self._thread.is_alive():
             time.sleep(_LOOK_SECONDS)
         if self._address_file is not None:
-            write_address(self._address_file, port=self.port, secret=self._gate.secret, about=self._about)
+            write_address(self._address_file, address=self.new_address(), about=self._about)
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._address_file is not None:
-            remove_address(self._address_file, secret=self._gate.secret)
+            remove_address(self._address_file, address=self.new_address())
         self._server.should_exit = True
         self._thread.join(_JOIN_SECONDS)
         self._listener.close()
 
     def new_address(self) -> str:
-        """Return an address that opens the page once."""
-        return f"{self.origin}/?ticket={self._gate.new_ticket()}"
+        """Return the address that opens the page."""
+        return f"{self.origin}/?token={self._gate.token}"
 
 
 def wait_for_end(meanwhile: Callable[[], None] = lambda: None) -> NoReturn:
@@ -152,85 +140,52 @@ def wait_for_end(meanwhile: Callable[[], None] = lambda: None) -> NoReturn:
     """
 
     def interrupt(number: int, _: object) -> None:
-        if number != signal.SIGTERM:  # The system tells that the terminal is gone, then the shell does so again.
-            signal.signal(number, signal.SIG_IGN)
+        signal.signal(number, signal.SIG_IGN)  # The system tells that the terminal is gone, then the shell does so.
         raise KeyboardInterrupt
 
-    # What is ignored stays so: that is how nohup works.
-    ends = {number: before for number in _ENDS if (before := signal.getsignal(number)) is not signal.SIG_IGN}
-    for number in ends:
-        signal.signal(number, interrupt)
-    try:
-        wait_for_interrupt(meanwhile)
-    finally:
-        for number, before in ends.items():
-            if signal.getsignal(number) is interrupt:
-                signal.signal(number, before)
+    for number in _ENDS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # What is ignored stays so: that is how nohup works.
+            signal.signal(number, interrupt)
+    wait_for_interrupt(meanwhile)
 
 
 class _Gate:
-    """Let requests pass that have the key and the cookie, and trade tickets for them."""
+    """Let requests pass that have the path and the cookie, which the token sets."""
 
     def __init__(self, app: Application, port: int, command: str) -> None:
-        self.secret = secrets.token_urlsafe(32)
+        self.token = secrets.token_urlsafe(32)
         self._app, self._port, self._command = app, port, command
         self._root = f"/{secrets.token_urlsafe(24)}"
-        self._cookie = secrets.token_urlsafe(32)
-        self._tickets: deque[str] = deque(maxlen=_TICKETS)
-        self._lock = threading.Lock()
-
-    def new_ticket(self) -> str:
-        """Return a word that is good once."""
-        ticket = secrets.token_urlsafe(24)
-        with self._lock:
-            self._tickets.append(ticket)
-        return ticket
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        request = BoundedRequest(scope, receive, send, max_bytes=_MOST_BYTES, headers=_HEADERS, answer=_answer)
-        try:
-            app, refusal = self._admit(Request(scope)), None
-        except ProblemError as error:
-            app, refusal = self._app, error
-        await request.run(app, refusal)
+        await run_bounded(
+            scope, receive, send, admit=self._admit, max_bytes=_MOST_BYTES, headers=_HEADERS, answer=_answer
+        )
 
-    def _admit(self, request: Request) -> Application:
+    def _admit(self, scope: Scope) -> Application:
         """Return what answers a request.
 
         Raises:
             ProblemError: It is refused.
         """
+        request = Request(scope)
         hosts = request.headers.getlist("host")
         if hosts not in ([f"127.0.0.1:{self._port}"], [f"localhost:{self._port}"]):
             raise ProblemError(421, "This server does not answer to that name.")
         path, method = request.scope["path"], request.method
-        # From wherever its link was followed: whoever knows a ticket may enter.
-        if path == "/" and method == "GET" and self._takes(request.query_params.get("ticket", "")):
+        # From wherever its link was followed: whoever knows the token may enter.
+        if path == "/" and method == "GET" and _equal(request.query_params.get("token", ""), self.token):
             return self._entrance()
-        is_reading = method in ("GET", "HEAD")
         origin = request.headers.get("origin")
-        if request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
-            raise ProblemError(403, "Pages of other sites may not use this server.")
-        if path == "/ticket" and method == "POST" and origin is None:
-            if not _equal(request.headers.get("authorization", ""), f"Bearer {self.secret}"):
-                raise self._closed()
-            return PlainTextResponse(f"http://127.0.0.1:{self._port}/?ticket={self.new_ticket()}\n")
-        if (origin is not None or not is_reading) and origin != f"http://{hosts[0]}":
+        is_own = origin == f"http://{hosts[0]}" or (origin is None and method in ("GET", "HEAD"))
+        if not is_own or request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
             raise ProblemError(403, "Pages of other sites may not use this server.")
         is_within = _equal(path[: len(self._root) + 1], f"{self._root}/")
         if not is_within or not self._has_cookie(request.headers.getlist("cookie")):
-            raise self._closed()
+            raise ProblemError(403, f"This page opens by the address that {self._command} prints.")
         request.scope["root_path"] = self._root
         return self._app
-
-    def _takes(self, given: str) -> bool:
-        """Tell whether a ticket is good, which it is once."""
-        with self._lock:
-            found = [ticket for ticket in self._tickets if _equal(given, ticket)]
-            for ticket in found:
-                self._tickets.remove(ticket)
-        return bool(found)
 
     def _entrance(self) -> Response:
         """Return a page that sets the cookie and leads on.
@@ -242,34 +197,20 @@ class _Gate:
             f'<!doctype html><html lang="en"><title>Pixmill</title><meta http-equiv="refresh" content="0; '
             f'url={self._root}/"><p><a href="{self._root}/">Continue</a></p></html>'
         )
-        response.set_cookie(_COOKIE, self._cookie, path=f"{self._root}/", httponly=True, samesite="strict")
+        response.set_cookie(_COOKIE, self.token, path=f"{self._root}/", httponly=True, samesite="strict")
         return response
 
     def _has_cookie(self, headers: list[str]) -> bool:
         pairs = (part.strip().partition("=") for header in headers for part in header.split(";"))
-        return any(name == _COOKIE and _equal(value, self._cookie) for name, _, value in pairs)
-
-    def _closed(self) -> ProblemError:
-        return ProblemError(
-            403, f"This page opens by an address that works once. For a new one, run again: {self._command}"
-        )
-
-
-class _Connection(Connection):
-    """A connection on which an answer may be a stream of events, as long as its page is open."""
-
-    answer_seconds = 30 * 86_400.0
+        return any(name == _COOKIE and _equal(value, self.token) for name, _, value in pairs)
 
 
 class _Server(uvicorn.Server):
-    """End soon, whatever clients do."""
+    """End soon, whatever clients do: streams end by an abort, and so does the wait for slow readers."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        for server in self.servers:
-            server.close()
         if tasks := {*self.server_state.tasks}:
             await asyncio.wait(tasks, timeout=_GRACE_SECONDS)
-        # Streams end by it, and so does the wait for slow readers.
         for connection in [*self.server_state.connections]:
             connection.transport.abort()
         await super().shutdown(sockets)
@@ -293,33 +234,21 @@ def _answer(problem: ProblemError) -> Response:
     return PlainTextResponse(f"{problem.detail}\n", problem.status, problem.headers)
 
 
-async def _on_problem(request: Request, error: Exception) -> Response:  # noqa: ARG001
-    assert isinstance(error, ProblemError)
-    return _answer(error)
-
-
-async def _on_http_exception(request: Request, error: Exception) -> Response:  # noqa: ARG001
-    assert isinstance(error, HTTPException)
-    return _answer(ProblemError(error.status_code, f"{error.detail}.", error.headers))
-
-
-async def _on_message(request: Request, error: Exception) -> Response:  # noqa: ARG001
-    assert isinstance(error, PixmillError)
-    return _answer(ProblemError(409, error.message))
-
-
-_HANDLERS: dict[Any, Callable[[Request, Exception], Any]] = {
-    ProblemError: _on_problem,
-    HTTPException: _on_http_exception,
-    PixmillError: _on_message,
-    ClientDisconnect: on_gone,
-}
-"""Answers in plain text to what routes raise."""
+async def _on_error(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    match error:
+        case ProblemError():
+            return _answer(error)
+        case HTTPException():
+            return _answer(ProblemError(error.status_code, f"{error.detail}.", error.headers))
+        case PixmillError():
+            return _answer(ProblemError(409, error.message))
+    return Response(status_code=499)  # The client has left.
 
 
 def make_app(routes: Sequence[BaseRoute]) -> Starlette:
     """Return an application of these routes, which answers errors in plain text."""
-    app = Starlette(routes=routes, exception_handlers=_HANDLERS)
+    kinds: tuple[Any, ...] = (ProblemError, HTTPException, PixmillError, ClientDisconnect)
+    app = Starlette(routes=routes, exception_handlers=dict.fromkeys(kinds, _on_error))
     app.router.redirect_slashes = False
     return app
 

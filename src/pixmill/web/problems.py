@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from starlette.requests import Request
 from starlette.responses import Response
 
 MEDIA_TYPE = "application/problem+json"
@@ -24,19 +23,9 @@ class ProblemError(Exception):
         self.status, self.detail, self.headers = status, detail, dict(headers or {})
 
 
-def problem_bytes(status: int, detail: str) -> bytes:
-    """Return the body of a problem; clients of other servers read its member ``error``."""
-    title = HTTPStatus(status).phrase
-    problem = {"type": "about:blank", "title": title, "status": status, "detail": detail, "error": detail}
-    return json.dumps(problem).encode()
-
-
 def answer(problem: ProblemError) -> Response:
-    """Return a problem as a response."""
-    content = problem_bytes(problem.status, problem.detail)
-    return Response(content, problem.status, problem.headers, MEDIA_TYPE)
-
-
-async def on_gone(request: Request, error: Exception) -> Response:  # noqa: ARG001
-    """Answer nobody: the client has left while it was sending."""
-    return Response(status_code=499)
+    """Return a problem as a response; clients of other servers read its member ``error``."""
+    title = HTTPStatus(problem.status).phrase
+    content = {"type": "about:blank", "title": title, "status": problem.status, "detail": problem.detail}
+    text = json.dumps(content | {"error": problem.detail})
+    return Response(text, problem.status, problem.headers, MEDIA_TYPE)

@@ -33,7 +33,7 @@ def photographs() -> list[bytes]:
 @pytest.fixture(scope="session")
 def heavy() -> bytes:
     """A PNG file that a worker decodes so slowly that requests wait, however fast or busy the machine."""
-    return encoded(Image.new("RGB", (4000, 4000)), "PNG")
+    return encoded(Image.new("RGB", (2500, 2500)), "PNG")
 
 
 @pytest.fixture(scope="module")

@@ -40,11 +40,10 @@ def test_the_commands_work(server, photographs, tmp_path):
     assert len((tmp_path / "keys.txt").read_text().strip()) >= 32
 
 
-@pytest.mark.parametrize("number", [0, 1])
-def test_the_clients_in_python_work(server, photographs, tmp_path, monkeypatch, capsys, number):
+def test_the_client_in_python_works(server, photographs, tmp_path, monkeypatch, capsys):
     (tmp_path / "photo.jpg").write_bytes(photographs[0])
     monkeypatch.chdir(tmp_path)
-    exec(local(blocks("python")[number], server), {})
+    exec(local(blocks("python")[0], server), {})
     label, confidence = re.sub(r"[][]|b?'", "", capsys.readouterr().out).rsplit(maxsplit=1)
     (row,) = server.predict(photographs[0])
     assert (label, float(confidence)) == (row["label"], pytest.approx(row["confidence"]))
@@ -63,7 +62,3 @@ def test_what_it_names_is_there(server):
     ] == []
     paths = server.ask("GET", "/openapi.json")[1]["paths"]
     assert set(re.findall(r"`(?:GET|POST) (/\S+)`", TEXT)) <= set(paths)
-    (table,) = re.findall(r"^\| client \| address \|.*?\n\n", TEXT, re.MULTILINE | re.DOTALL)
-    named = set(re.findall(r"`(/\S+)`", table.replace("NAME", "{name}")))
-    assert len(named) >= 12
-    assert named <= set(paths)

@@ -1,9 +1,11 @@
 """What becomes of the accepted when the server ends, and of its processes."""
 
 import asyncio
+import contextlib
+import http.client
 import os
 import signal
-import socket
+import threading
 import time
 from pathlib import Path
 
@@ -11,6 +13,8 @@ import psutil
 import pytest
 
 from benchmarks.load import Sender
+from pixmill.serve.inbox import Inbox
+from tests.serve.conftest import Client, picture
 from tests.serve.load.server import Running, upload
 
 pytestmark = [pytest.mark.slow, pytest.mark.services, pytest.mark.linux]
@@ -63,22 +67,6 @@ def test_what_was_accepted_before_sigterm_is_answered(ending, heavy, tmp_path):
     assert "Traceback" not in ending.log.read_text()
 
 
-@pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGINT, signal.SIGINT]])
-def test_an_upload_that_does_not_end_is_told_of_the_stop(ending, signals):
-    with socket.create_connection(("127.0.0.1", ending.port), timeout=60) as sender:
-        head = f"POST /v1/predict HTTP/1.1\r\nHost: 127.0.0.1:{ending.port}\r\nContent-Type: image/png\r\n"
-        sender.sendall(f"{head}Content-Length: 1000\r\n\r\nabc".encode())
-        time.sleep(0.5)
-        for signum in signals:
-            os.kill(ending.process.pid, signum)
-            time.sleep(1)
-        answer = b"".join(iter(lambda: sender.recv(65536), b""))  # head and body may come one after the other
-    assert ending.wait() in (-signals[0], 130)
-    assert "Traceback" not in ending.log.read_text()
-    assert answer.startswith(b"HTTP/1.1 503 ")
-    assert b"The server is stopping." in answer
-
-
 def test_sigkill_leaves_no_process(ending, photographs):
     family = ending.family()
     assert len(family) >= 3
@@ -86,6 +74,38 @@ def test_sigkill_leaves_no_process(ending, photographs):
     assert 200 in {status for _, status in found}
     ending.wait()
     assert psutil.wait_procs(family, timeout=60)[1] == []
+
+
+def test_no_correction_that_was_answered_is_lost_to_sigkill(trained_folder, tmp_path):
+    """Of two servers with one inbox, one is killed while both take corrections."""
+    options = ["--model", str(trained_folder), "--workers", "1", "--inbox", str(tmp_path / "inbox")]
+    answered: list[str] = []
+    some = threading.Event()
+
+    def send(client: Client, first: int) -> None:
+        for seed in range(first, first + 20):
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                answer = client.post_parts("/v1/feedback", ("file", "a", picture(seed)), ("label", None, b"coat"))
+                answered.append(answer.json["id"])
+            if len(answered) > 15:
+                some.set()
+
+    with Running(*options, cwd=tmp_path) as first, Running(*options, cwd=tmp_path) as second:
+        clients = [
+            threading.Thread(target=send, args=(Client(server.port), 100 * number))
+            for number, server in enumerate((first, second, first, second))
+        ]
+        for client in clients:
+            client.start()
+        assert some.wait(60)
+        first.process.kill()
+        for client in clients:
+            client.join()
+    there = Inbox(tmp_path / "reviewer")
+    Inbox(tmp_path / "inbox").move_to(there)
+    kept = {entry.id for entry in there.entries()[0]}
+    assert set(answered) <= kept
+    assert 40 <= len(answered) <= len(kept) < 80
 
 
 def test_a_killed_worker_costs_no_answer(ending, photographs):

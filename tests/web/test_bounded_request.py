@@ -1,0 +1,35 @@
+"""A request that the server cancels while its body comes is answered."""
+
+import asyncio
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+
+from pixmill.web.bounded_request import run_bounded
+from pixmill.web.problems import answer
+
+
+def test_an_upload_that_does_not_end_is_told_of_the_stop():
+    async def app(scope, receive, send):
+        await PlainTextResponse(await Request(scope, receive).body())(scope, receive, send)
+
+    async def act():
+        sent, parts = [], [{"type": "http.request", "body": b"x", "more_body": True}]
+
+        async def receive():
+            return parts.pop() if parts else await asyncio.Event().wait()
+
+        async def send(message):
+            sent.append(message)
+
+        scope = {"type": "http", "method": "POST", "raw_path": b"/", "headers": [(b"content-length", b"9")]}
+        given = {"max_bytes": 10, "headers": {"x-a": "b"}, "answer": answer}
+        task = asyncio.create_task(run_bounded(scope, receive, send, admit=lambda _: app, **given))
+        await asyncio.sleep(0)
+        task.cancel()
+        return await task, sent
+
+    status, (start, body) = asyncio.run(act())
+    assert status == start["status"] == 503
+    assert (b"x-a", b"b") in start["headers"]
+    assert b"The server is stopping." in body["body"]

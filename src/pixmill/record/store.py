@@ -6,7 +6,6 @@ import contextlib
 import logging
 import os
 import re
-import sqlite3
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
@@ -90,16 +89,15 @@ def runs_page(root: Path, *, port: int = 5000) -> str:
         root: The project's folder.
         port: The port of ``mlflow ui``.
     """
-    page, file = f"http://127.0.0.1:{port}/", database_file(tracking_uri(Workspace(root, root)))
-    if file is not None:
-        with (
-            contextlib.suppress(sqlite3.Error),
-            contextlib.closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as store,
-        ):
-            query = "SELECT experiment_id FROM experiments WHERE name = ?"
-            for (number,) in store.execute(query, [experiment_name(root)]):
+    page, uri = f"http://127.0.0.1:{port}/", tracking_uri(Workspace(root, root))
+    if (file := database_file(uri)) is not None and file.exists():
+        quiet_mlflow()
+        from mlflow import MlflowClient
+
+        with contextlib.suppress(Exception):  # A damaged database is reported where runs are read.
+            if found := MlflowClient(uri).get_experiment_by_name(experiment_name(root)):
                 # Without the workflow's type MLflow opens an experiment as one of generative AI.
-                return f"{page}#/experiments/{number}/runs?workflowType=machine_learning"
+                return f"{page}#/experiments/{found.experiment_id}/runs?workflowType=machine_learning"
     return page
 
 

@@ -9,11 +9,10 @@ from pixmill.core.dvc import folder_md5
 from pixmill.core.errors import PixmillError
 from pixmill.core.workspace import Workspace
 from pixmill.record.model_lookup import STATE, resolve
-from pixmill.registry import candidate
-from pixmill.registry.model_versions import PENDING, Registry
+from pixmill.registry import candidate, model_versions
+from pixmill.registry.model_versions import ALIAS, BY, PENDING, Registry
 from pixmill.registry.promoting import shorten_json
 from pixmill.registry.rolling_back import roll_back
-from pixmill.registry.taking_turns import take_ticket
 from tests.compare.projects import write
 from tests.compare.recorded import add_run
 from tests.registry.projects import MISTAKES, NAME, add_model, state
@@ -259,7 +258,7 @@ def test_a_move_that_fails_keeps_the_version(give, registry, monkeypatch):
     assert refusal(give, "better").message == "the answer was lost"
     monkeypatch.undo()
     assert state(registry)["champion"] == (2, "better")
-    assert registry.get(2).tags[STATE] == "abandoned"
+    assert registry.get(2).tags[STATE] == PENDING
     assert not give("better").comparison
     assert registry.get(2).tags[STATE] == "done"
 
@@ -267,15 +266,19 @@ def test_a_move_that_fails_keeps_the_version(give, registry, monkeypatch):
 def test_what_follows_a_move_may_fail(give, workspace, registry, monkeypatch):
     give()
 
-    def away(self, alias):
-        raise PixmillError("MLflow does not respond")
+    true = Registry.move
 
-    monkeypatch.setattr(Registry, "repair_previous", away)
+    def away(self, alias, number):
+        if alias == "previous":
+            raise PixmillError("MLflow does not respond")
+        true(self, alias, number)
+
+    monkeypatch.setattr(Registry, "move", away)
     done = give("better")
     warning = "previous may not be set yet, which the next move does: MLflow does not respond"
     assert (done.number, done.warnings) == (2, (warning,))
-    assert roll_back(workspace).warnings == (warning,)
     monkeypatch.undo()
+    roll_back(workspace)
     assert state(registry) == {"champion": (1, "first")}
 
 
@@ -347,21 +350,28 @@ def test_the_champion_itself_is_left_alone(give, registry):
     assert len(registry.versions()) == 1
 
 
-def test_an_alias_that_moved_meanwhile_is_told(give, registry):
+def test_of_several_pending_versions_the_lowest_wins(give, registry, monkeypatch):
     give()
-    seen = registry.aliases()["champion"]
     version = registry.get(1)
-    ticket = take_ticket(
-        registry, "champion", seen=seen, source=version.source, run=version.run, model_id=version.model_id, tags={},
-        command="pixmill promote",
-    )  # fmt: skip
-    registry.tag(ticket.number, STATE, "abandoned")  # as if it had slept
-    give("better")
-    with pytest.raises(PixmillError, match="silent for more than"):
-        ticket.check()
-    registry.tag(ticket.number, STATE, PENDING)
-    with pytest.raises(PixmillError, match=r"champion of garments is version 3 meanwhile, by Ada <ada@example\.org>"):
-        ticket.check()
+
+    def register():
+        tags = {STATE: PENDING, ALIAS: "champion", BY: "Ada"}
+        return registry.register(version.source, run=version.run, model_id=version.model_id, tags=tags)
+
+    lower, higher = register(), register()
+    with pytest.raises(PixmillError, match="Ada promotes version 2 of garments at this moment") as told:
+        registry.move_pending("champion", higher, 1, "pixmill promote")
+    assert told.value.next == "pixmill promote"
+    registry.move_pending("champion", lower, 1, "pixmill promote")
+    late = register()
+    with pytest.raises(PixmillError, match="champion of garments is version 2 meanwhile, by Ada"):
+        registry.move_pending("champion", late, 1, "pixmill promote")
+    assert [each.number for each in registry.versions()] == [lower, 1]
+    # One that was left by a killed process counts for nothing after a while.
+    _, last = register(), register()
+    monkeypatch.setattr(model_versions, "PENDING_SECONDS", 0)
+    registry.move_pending("champion", last, lower, "pixmill promote")
+    assert registry.aliases()["champion"] == last
 
 
 def test_a_long_comparison_is_shortened():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from pixmill.core.params import Params
 from pixmill.core.words import printable
 from pixmill.core.workspace import Workspace
 from pixmill.record.delivery import WEIGHTS
-from pixmill.record.model_lookup import COMMIT, DONE, STATE
+from pixmill.record.model_lookup import COMMIT, STATE
 from pixmill.registry.candidate import Candidate, check_clean, find_candidate, name_of
 from pixmill.registry.model_versions import (
     ALIAS,
@@ -31,7 +30,9 @@ from pixmill.registry.model_versions import (
     FORCED,
     GATE,
     LOCK,
+    PENDING,
     RECORDED,
+    REPLACES,
     TAKEN_BACK,
     VERDICT,
     ModelVersion,
@@ -41,7 +42,6 @@ from pixmill.registry.model_versions import (
     previous_of,
     who,
 )
-from pixmill.registry.taking_turns import take_ticket
 
 _MOST = 90_000
 """Characters of a tag; MLflow takes 100,000."""
@@ -104,7 +104,6 @@ def promote(
     check_alias(alias)
     check_clean(workspace)
     registry, spec = Registry(workspace, name), name_of(workspace, given)
-    registry.settle(alias)
     seen = registry.aliases().get(alias)
     champion = None if seen is None else registry.require(seen)
     again = f"pixmill promote{f' {quote(given)}' if given else ''}{options(name, alias)}"
@@ -124,30 +123,13 @@ def promote(
     tags |= {FORCED: "; ".join(refused)[:1000]} if refused else {}
     tags |= {} if comparison.base else {VERDICT: "not_comparable" if lost else "first"}
     warnings = (*([lost] if lost else []), *_warnings(comparison, seen), *_taken_back(registry, candidate, alias))
-    ticket = take_ticket(
-        registry,
-        alias,
-        seen=seen,
-        source=f"models:/{candidate.model_id}",
-        run=candidate.run.id,
-        model_id=candidate.model_id,
-        tags=tags,
-        command=again,
-    )
-    try:
-        ticket.wait()
-    except BaseException:
-        ticket.give_up()
-        raise
-    try:
-        registry.move(alias, ticket.number)
-    except BaseException:
-        ticket.abandon()
-        raise
+    registry.check_still(alias, seen, again)
+    tags |= {ALIAS: alias, STATE: PENDING, **({} if seen is None else {REPLACES: str(seen)})}
+    source = f"models:/{candidate.model_id}"
+    number = registry.register(source, run=candidate.run.id, model_id=candidate.model_id, tags=tags)
+    registry.move_pending(alias, number, seen, again)
     former, unfinished = registry.finish(alias)
-    with contextlib.suppress(PixmillError):
-        registry.tag(ticket.number, STATE, DONE)  # also where it was rolled back at once
-    return Promotion(registry.name, alias, ticket.number, former, comparison, (*warnings, *unfinished))
+    return Promotion(registry.name, alias, number, former, comparison, (*warnings, *unfinished))
 
 
 def _read(

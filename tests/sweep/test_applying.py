@@ -5,7 +5,6 @@ import pytest
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.params import load_params
-from pixmill.sweep import applying
 from pixmill.sweep.applying import apply_trial, find_trial
 from pixmill.sweep.planning import open_trials
 from pixmill.sweep.searching import search
@@ -55,6 +54,7 @@ def add(workspace, values, text=TEXT + SPACE):
     (workspace.root / "params.yaml").write_text(text)
     plan = planned(workspace)
     store = open_trials(workspace, plan.key)
+    store.make()
     now = SweepTrial(0, {}, "complete", 0.5, 0, 1.0, key="of-now", answers=np.ones((2, 3), np.float32))
     store.add(now)
     store.add(SweepTrial(1, values, "complete", 0.9, 0, 1.0, key="of-best", answers=np.ones((2, 3), np.float32)))
@@ -120,31 +120,6 @@ def test_an_applied_trial_is_the_same_sweep_and_the_same_model(workspace, stand_
     again = planned(workspace)
     assert again.key == plan.key
     assert len(search(workspace, planned(workspace, trials=3), lambda _: None)) == len(trials)
-
-
-def test_a_trial_of_another_image_size_leads_back_to_the_first(workspace, stand_in) -> None:
-    text = TEXT + "    split.image_size: [24]\n"
-    (workspace.root / "params.yaml").write_text(text)
-    plan = planned(workspace, trials=2)
-    assert len(search(workspace, plan, lambda _: None)) == 2
-    apply_trial(workspace, plan, find_trial(workspace, plan, 1))
-    assert load_params(workspace.root).split.image_size == 24
-    again = planned(workspace, applying=True)
-    assert again.key == plan.key
-    assert apply_trial(workspace, again, find_trial(workspace, again, 0)) == ["split.image_size: 24 → 16"]
-    assert (workspace.root / "params.yaml").read_text() == text
-
-
-def test_the_weights_are_kept_before_params_yaml_changes(workspace, monkeypatch) -> None:
-    plan = add(workspace, VALUES)
-
-    def fail(*_: object) -> None:
-        raise OSError("read-only")
-
-    monkeypatch.setattr(applying, "pin", fail)
-    with pytest.raises(OSError, match="read-only"):
-        apply_trial(workspace, plan, find_trial(workspace, plan, None))
-    assert (workspace.root / "params.yaml").read_text() == TEXT + SPACE
 
 
 def test_defaults_that_are_not_in_the_file_are_written_with_their_sections(workspace) -> None:

@@ -19,7 +19,7 @@ from pixmill.sweep.recording import as_run
 from pixmill.sweep.trial_store import SweepTrial
 from tests.record.conftest import Store
 from tests.sweep.conftest import TRIALS, contents
-from tests.sweep.swept import CLASSES, SIZE, planned, write_params
+from tests.sweep.swept import CLASSES, SIZE, planned
 
 SWEEP = "pixmill.sweep"
 
@@ -158,15 +158,6 @@ def test_an_interrupted_sweep_goes_on_in_the_same_run(workspace, store, stand_in
     assert check(store, 7).info.run_id == parent.info.run_id
 
 
-def test_one_whose_first_trial_failed_is_finished_once_it_goes_on(workspace, store, stand_in) -> None:
-    interrupted(stand_in, 0, TrainError("no weights", next="-"))
-    with pytest.raises(TrainError):
-        run(workspace, 2)
-    assert divided(store)[0].info.status == "FAILED"
-    run(workspace, 2)
-    check(store, 2)
-
-
 def test_while_mlflow_is_down_everything_waits_and_arrives_once(workspace, store, stand_in, capsys) -> None:
     restore = store.break_()
     interrupted(stand_in, 2, KeyboardInterrupt())
@@ -182,20 +173,6 @@ def test_while_mlflow_is_down_everything_waits_and_arrives_once(workspace, store
     assert sync(workspace).line() == "no pending runs"
     run(workspace, 8)
     check(store, 8)
-
-
-def test_mlflow_that_goes_away_in_between_gets_the_rest_at_the_end(workspace, store, stand_in) -> None:
-    restores = []
-
-    def harm(_):
-        if len(stand_in.asked) == 3:
-            restores.append(store.break_())
-        if len(stand_in.asked) == 5:
-            restores.pop()()
-
-    stand_in.fail = harm
-    run(workspace, 6)
-    check(store, 6)
 
 
 def test_a_model_that_cannot_be_recorded_costs_neither_the_result_nor_the_run(
@@ -226,14 +203,6 @@ def test_a_finished_sweep_is_told_again_and_not_recorded_again(workspace, store,
     assert capsys.readouterr().out == first
     assert (workspace.root / "reports" / "sweep.html").exists()
     assert check(store, 3).info.end_time == parent.info.end_time
-
-
-def test_another_sweep_is_another_run(workspace, store) -> None:
-    run(workspace, 2)
-    write_params(workspace.root, metric="log_loss")
-    run(workspace, 2)
-    parents = [run for run in store.runs() if SWEEP in run.data.tags]
-    assert len({run.data.tags[SWEEP] for run in parents}) == len(parents) == 2
 
 
 def test_a_failed_trial_says_why_and_a_pruned_one_that_it_was(workspace) -> None:

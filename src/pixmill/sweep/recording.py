@@ -101,7 +101,8 @@ def _record_model(run: RunRecorder, workspace: Workspace, plan: Plan, trial: Swe
     with only_warnings(), tempfile.TemporaryDirectory() as temporary:
         trained = train(folder, settings, classes=params.classes, root=root, scratch=scratch)
         save_trained(trained, settings, Path(temporary), scratch=scratch / "features", root=root)
-        run.log_model(trained.classifier)
+        if settings.model != "features":
+            run.log_model(trained.classifier)
         run.log_classifier(Path(temporary))
 
 

@@ -7,7 +7,6 @@ import pytest
 
 from pixmill.core.params import parse_params
 from pixmill.core.workspace import Workspace
-from tests.servers import Postgresql
 
 
 @dataclass(frozen=True)
@@ -92,12 +91,3 @@ def trained(training):
         return run.run_id
 
     return record
-
-
-@pytest.fixture(scope="session")
-def postgresql(tmp_path_factory):
-    """The address of a PostgreSQL of these tests' own."""
-    server = Postgresql(tmp_path_factory.mktemp("postgresql"))
-    server.start()
-    yield server.uri
-    server.stop()

@@ -91,23 +91,6 @@ def test_sent_again_it_adds_nothing(away, store, waiting, tmp_path):
     ]
 
 
-def test_several_trainings_wait_side_by_side(store, training):
-    restore = store.break_()
-    for weights in ("a" * 32, "b" * 32):
-        train(training, weights)
-    restore()
-    assert len(sync(store.workspace).sent) == 2
-    assert [run.data.tags["pixmill.weights"] for run in store.runs()] == ["a" * 32, "b" * 32]
-
-
-def test_the_very_same_weights_are_one_run(away, store, training, place):
-    restore = store.break_()
-    train(training)
-    restore()
-    assert len(sync(store.workspace).sent) == 2
-    assert len(store.runs()) == 1
-
-
 def test_a_run_that_was_deleted_in_mlflow_is_made_anew(store, training, place):
     with training() as run:
         live = run.run_id
@@ -175,15 +158,6 @@ def test_while_another_process_sends_all_waits(away, store, place, monkeypatch):
     with filelock.FileLock(place / "lock"):
         assert "is in use by another sync; 1 run pending" in sync(store.workspace).line()
     assert sync(store.workspace).sent == ["train"]
-
-
-def test_beyond_the_limit_the_oldest_goes(store, training, place, capsys, monkeypatch):
-    monkeypatch.setattr(sync_module, "_MOST", 2)
-    store.break_()
-    for weights in ("a" * 32, "b" * 32, "c" * 32):
-        train(training, weights)
-    assert [name[-1] for name in pending_names(place)] == ["b", "c"]
-    assert f"{'a' * 32}: more than 2 runs are pending" in capsys.readouterr().err
 
 
 def test_what_a_killed_process_was_writing_is_deleted_after_a_day(store, place):

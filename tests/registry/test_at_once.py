@@ -1,18 +1,13 @@
 """Processes that promote at the same time, or die over it: one wins, and the next command ends what is left."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from mlflow import MlflowClient
 
-from pixmill.core.workspace import Workspace
-from pixmill.registry.model_versions import Registry
-from tests.registry.projects import record_runs, state
-from tests.servers import MlflowServer, Postgresql
+from tests.registry.projects import state
 
 pytestmark = pytest.mark.slow
 
@@ -90,31 +85,3 @@ def test_the_next_command_ends_a_rollback_that_was_killed(start, give, registry)
     assert code == -9, said
     code, said = end(start("whole", "rollback", "--to", "1"))
     assert (code, state(registry)) == (0, {"champion": (1, "first")}), said
-
-
-@pytest.mark.services
-@pytest.mark.postgresql
-def test_on_a_server_with_postgresql(start, project, tmp_path, tmp_path_factory, monkeypatch):
-    database = Postgresql(tmp_path_factory.mktemp("postgresql"))
-    database.start()
-    server = MlflowServer(tmp_path, database.uri)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
-    try:
-        server.start()
-        # The runs of the project's own database are not there.
-        shutil.rmtree(project / "mlruns", ignore_errors=True)
-        record_runs(MlflowClient(server.uri), tmp_path / "files")
-        registry = Registry(Workspace(project, project))
-        code, said = end(start("whole", "promote"))
-        assert (code, state(registry)) == (0, {"champion": (1, "first")}), said
-        compete(start, registry, tmp_path / "together")
-        code, said = end(start("whole", "rollback"))
-        assert (code, state(registry)) == (0, {"champion": (1, "first")}), said
-        server.kill()
-        code, said = end(start("whole", "promote", "better"))
-        assert code == 1
-        assert "does not respond" in said
-        assert "Traceback" not in said
-    finally:
-        server.kill()
-        database.stop()

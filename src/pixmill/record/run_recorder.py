@@ -240,29 +240,6 @@ class RunRecorder:
         """
         self._save_model("classifier", partial(save_classifier_model, classifier))
 
-    @contextlib.contextmanager
-    def watching_machine(self) -> Iterator[None]:
-        """Log system metrics (CPU, memory, disk, network, GPU) while the block runs: ``system/…``.
-
-        Only if ``MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING=true``, as in MLflow itself.
-        """
-        from mlflow.environment_variables import MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING
-        from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
-
-        monitor = None
-        if self._client is not None and self.run_id and MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING.get():
-            try:
-                monitor = SystemMetricsMonitor(self.run_id, tracking_uri=tracking_uri(self._workspace))
-                monitor.start()
-            except Exception as error:  # noqa: BLE001 (each system refuses in its own way)
-                monitor = None
-                announce(f"warning: MLflow cannot log system metrics ({line_of(error)})")
-        try:
-            yield
-        finally:
-            if monitor is not None:
-                monitor.finish()
-
     def _send(self, request: Callable[[MlflowClient], object]) -> None:
         if self._root._client is not None:
             try:

@@ -50,7 +50,7 @@ def training_run(
     for name in ("params.yaml", "pixmill.lock"):
         run.log_file(root / name, name)
     run.open()
-    with run.end_on_error(), run.watching_machine():
+    with run.end_on_error():
         yield run
     run.finish()
 

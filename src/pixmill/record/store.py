@@ -11,8 +11,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import filelock
-
 from pixmill.core.errors import PixmillError
 from pixmill.core.workspace import Workspace
 from pixmill.project.pyproject import read_project
@@ -159,8 +157,6 @@ def connect(uri: str) -> MlflowClient:
 
     check_store(uri)
     try:
-        if path := database_file(uri):
-            _make_database(path)
         return MlflowClient(uri)
     except Exception as error:
         raise StoreError(f"cannot be used ({line_of(error)})", next="pixmill doctor") from error
@@ -233,24 +229,6 @@ def _open_database(uri: str, timeout: str) -> None:
     with engine.connect() as connection:
         # SQLite rolls back here what a killed process left unfinished.
         connection.exec_driver_sql("BEGIN IMMEDIATE" if uri.startswith("sqlite") else "SELECT 1")
-
-
-def _make_database(path: Path) -> None:
-    """Create a database and move it into place when it is complete.
-
-    MLflow creates its tables in hundreds of steps: a kill halfway would leave an unusable file.
-    """
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
-    if path.exists():
-        return
-    # These names are in .gitignore too (/mlflow.db*), so that they do not make the repository dirty.
-    with filelock.FileLock(path.with_name(f"{path.name}.lock")):
-        if not path.exists():
-            temporary = path.with_name(f"{path.name}.part")
-            temporary.unlink(missing_ok=True)
-            SqlAlchemyStore(f"sqlite:///{temporary.as_posix()}", "./mlruns").engine.dispose()
-            temporary.replace(path)
 
 
 def _cause_of(error: BaseException) -> str:

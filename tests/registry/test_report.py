@@ -37,7 +37,6 @@ def test_the_table(give, workspace, capsys):
     assert (first["aliases"], first["came_back"]["version"], first["taken_back"]) == (["champion"], 2, None)
     assert (second["taken_back"]["version"], second["taken_back"]["because"]) == (1, "it is slow")
     assert first["since"] == first["came_back"]["at"] >= first["promoted"]
-    assert second["comparison"]["verdict"] == "better"
     assert second["metrics"]["accuracy"] == [1.0, 0.98, 1.02]
 
 
@@ -50,7 +49,6 @@ ODD = {
         '{"macro_f1": [1' + "0" * 400 + ", 1, 1]}",
     ],
     "pixmill.by": ["\x1b[31mEve", "\u202eEve"],
-    "pixmill.comparison": ["{", "[]"],
     "pixmill.verdict": ["\x1b[2J"],
 }
 

@@ -135,18 +135,11 @@ def test_defaults_that_are_not_in_the_file_are_written_with_their_sections(works
     assert params.cnn.blocks == plan.params.changed(values).train.cnn.blocks
 
 
-@pytest.mark.parametrize(
-    ("number", "line"),
-    [
-        (9, "there is no trial 9; complete: 0 to 1 and 3"),
-        (2, "trial 2 is not complete: it failed; complete: 0 to 1 and 3"),
-    ],
-)
-def test_a_trial_that_is_not_there_is_refused_with_those_that_are(workspace, number, line) -> None:
+@pytest.mark.parametrize("number", [2, 9])
+def test_a_trial_that_is_not_complete_is_refused(workspace, number) -> None:
     plan = add(workspace, VALUES)
-    with pytest.raises(PixmillError) as refusal:
+    with pytest.raises(PixmillError, match=f"there is no complete trial {number}"):
         find_trial(workspace, plan, number)
-    assert refusal.value.message == line
 
 
 @pytest.mark.parametrize(("folds", "command"), [(None, "pixmill sweep"), (3, "pixmill sweep --folds 3")])

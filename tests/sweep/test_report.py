@@ -60,6 +60,34 @@ def test_from_forty_trials_on_it_says_what_sets_the_best_apart(found) -> None:
     assert page.index("<td><code>train.learning_rate<") < page.index("<td><code>train.batch_size<")
 
 
+@pytest.mark.parametrize(("folds", "command"), [(3, "pixmill sweep --folds 3"), (None, "pixmill sweep")])
+def test_commands_name_the_folds_of_the_command_line(workspace, stand_in, folds, command) -> None:
+    plan = planned(workspace, trials=9, folds=folds)
+    result = outcome(plan, search(workspace, plan, lambda _: None), open_trials(workspace, plan.key).images())
+    best = result.best.name.removeprefix("trial ")
+    assert f": {command} --apply && dvc repro" in sweep_text(result)
+    assert f"{command} --apply {best} &amp;&amp; dvc repro" in render_sweep(result)
+
+
+def test_the_page_says_which_images_answered(found, workspace) -> None:
+    assert "Measured on 60 validation images, the same for all models" in render_sweep(found(2))
+    write_params(workspace.root, folds=3)
+    page = render_sweep(found(2))
+    assert "Measured on 60 training and validation images, by cross-validation, the same for all models" in page
+
+
+def test_no_calibration_error_is_said_to_be_partly_luck(found, workspace) -> None:
+    write_params(workspace.root, metric="ece")
+    assert expectation(found(3)) is None
+
+
+def test_one_trial_has_nothing_to_compare_with(found) -> None:
+    result = found(1)
+    assert headline(result) == f"Trial 0 has the best macro-F1 on validation, {result.best.value:.3f}."
+    assert expectation(result) is None
+    assert render_sweep(result).startswith("<!DOCTYPE html>") or render_sweep(result).startswith("<!doctype html>")
+
+
 def test_where_params_yaml_is_best_it_says_so(found, workspace) -> None:
     write_params(workspace.root, space={"train.learning_rate": [1.0, 10.0]}, train={"learning_rate": 0.01})
     text = sweep_text(found(3))
@@ -123,6 +151,21 @@ def test_the_page_shows_all_escapes_all_and_asks_no_server(found) -> None:
     assert not re.search(r"""(?:src|href)=["'](?!data:|#|[a-z]+\.html")|url\(|@import""", page)
 
 
+def test_what_cannot_be_estimated_is_not_said_to_be(found) -> None:
+
+    result = replace(found(3), expected=None)
+    assert "cannot be estimated: a class has too few images" in render_sweep(result)
+    assert "bootstrap draws" not in render_sweep(result)
+
+
+def test_values_of_any_kind_are_drawn(found, workspace) -> None:
+    space = {"train.cnn.dense": [[], [{"units": 8}]], "train.class_weights": [True, False], "train.patience": [None, 3]}
+    write_params(workspace.root, space=space, sampler="grid")
+    page = render_sweep(found(9))
+    for name in space:
+        assert f'aria-label="macro-F1 by {name}"' in page
+
+
 def test_the_plan_says_what_is_tried_and_what_is_now(workspace, stand_in) -> None:
     text = describe_plan(planned(workspace), 0)
     assert text.startswith("Space (sweep.space in params.yaml):")
@@ -144,3 +187,8 @@ def test_a_value_of_now_outside_of_a_range_by_magnitude_breaks_nothing(found, wo
     space = {"train.augmentation.zoom": {"low": 0.001, "high": 0.1, "log": True}}
     write_params(workspace.root, space=space, train={"augmentation": {"zoom": now}})
     assert 'aria-label="macro-F1 by train.augmentation.zoom"' in render_sweep(found(4))
+
+
+def test_folds_are_named(workspace, found) -> None:
+    write_params(workspace.root, folds=3)
+    assert " has the best macro-F1 in 3-fold cross-validation, " in headline(found(2))

@@ -40,7 +40,7 @@ PENDING_SECONDS = 30.0
 """Age of a pending version, by MLflow's clock, after which its process counts as dead; a move takes milliseconds."""
 
 BY, BECAUSE, LOCK = "pixmill.by", "pixmill.because", "pixmill.dvc.lock"
-VERDICT, GATE, COMPARISON, RECORDED = "pixmill.verdict", "pixmill.gate", "pixmill.comparison", "pixmill.recorded"
+VERDICT, GATE, RECORDED = "pixmill.verdict", "pixmill.gate", "pixmill.recorded"
 FORCED = "pixmill.forced"
 """Tag of a version that was promoted although its numbers refused it; its value is why they did."""
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from pixmill.compare.comparing import compare_revisions
 from pixmill.compare.comparison import Comparison, Revision
-from pixmill.compare.json_document import comparison_json
 from pixmill.compare.numbers import METRIC_NAMES
 from pixmill.compare.revisions import read_each
 from pixmill.core.errors import PixmillError
@@ -26,7 +25,6 @@ from pixmill.registry.model_versions import (
     BECAUSE,
     BY,
     CHAMPION,
-    COMPARISON,
     FORCED,
     GATE,
     LOCK,
@@ -42,9 +40,6 @@ from pixmill.registry.model_versions import (
     previous_of,
     who,
 )
-
-_MOST = 90_000
-"""Characters of a tag; MLflow takes 100,000."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +197,6 @@ def _tags(
         GATE: comparison.gate.result,
         BY: who(workspace.root),
         BECAUSE: because and printable(because, instead=" ")[:1000],
-        COMPARISON: shorten_json(comparison_json(comparison)),
         RECORDED: json.dumps(significant(_recorded(candidate, confidence))),
     }
     return {key: value for key, value in tags.items() if value}
@@ -214,25 +208,3 @@ def _recorded(candidate: Candidate, confidence: float) -> dict[str, Any]:
         key: [metrics.get(f"{key}{end}") for end in ("", "_low", "_high")] for key in METRIC_NAMES if key in metrics
     }
     return {**limited, "n": metrics.get("n"), "confidence": confidence, "megabytes": candidate.run.megabytes}
-
-
-def shorten_json(text: str) -> str:
-    """Return the JSON of a comparison as a tag can hold it: without its images, and with less the longer it is.
-
-    Args:
-        text: As :func:`pixmill.compare.json_document.comparison_json` returns it.
-
-    Returns:
-        The same object; ``left_out`` names what it lacks.
-    """
-    document = json.loads(text)
-    document["left_out"] = []
-    for path in ("flips.images", "data.images", "data.near_test", "slices", "per_class", "changes", "rules", "missing"):
-        if path.endswith(("images", "near_test")) or len(json.dumps(document)) > _MOST:
-            *parents, key = path.split(".")
-            place = document
-            for parent in parents:
-                place = place.get(parent) or {}
-            if place.pop(key, None) is not None:
-                document["left_out"].append(path)
-    return json.dumps(document)

@@ -21,7 +21,6 @@ from pixmill.registry.model_versions import (
     BY,
     CAME_BACK,
     CHAMPION,
-    COMPARISON,
     FORCED,
     GATE,
     LOCK,
@@ -139,7 +138,6 @@ def as_document(version: ModelVersion) -> dict[str, Any]:
         "gate": tags.get(GATE),
         "metrics": {key: value for key, value in recorded.items() if isinstance(value, list)},
         **{key: recorded.get(key) for key in ("n", "confidence", "megabytes")},
-        "comparison": read_object(tags.get(COMPARISON)),
     }
 
 

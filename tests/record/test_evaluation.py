@@ -86,7 +86,7 @@ def test_a_training_that_mlflow_refuses_is_not_replaced_by_another_run(trained, 
     evaluate(store)
     assert store.runs() == []
     path.write_text(sound)
-    assert sync(store.workspace).sent == ["train", "evaluation"]
+    assert sync(store.workspace).sent == ["cnn", "evaluation"]
     assert [run.data.metrics for run in store.runs()] == [{"train_loss": 0.5, "test_accuracy": 0.9}]
 
 

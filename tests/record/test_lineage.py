@@ -62,13 +62,6 @@ def test_the_commit_is_named(repository):
     }
 
 
-@pytest.mark.parametrize("name", ["params.yaml", "stages.py", "src/new.py"])
-def test_a_change_of_what_people_write_is_seen(repository, name):
-    (repository / name).parent.mkdir(exist_ok=True)
-    (repository / name).write_text("other")
-    assert code_tags(repository)["pixmill.dirty"] == "true"
-
-
 def test_a_project_is_the_same_in_each_clone_and_on_each_branch(repository, tmp_path_factory):
     first = git(repository, "rev-parse", "HEAD")
     mine = project_id(repository)
@@ -94,11 +87,6 @@ def test_a_project_is_the_same_in_each_clone_and_on_each_branch(repository, tmp_
 def test_projects_of_one_repository_differ_by_their_folder(repository):
     (repository / "it's apps" / "shoes").mkdir(parents=True)
     assert project_id(repository / "it's apps" / "shoes") == f"{project_id(repository)}it%27s%20apps/shoes/"
-
-
-def test_an_experiment_is_named(repository, monkeypatch):
-    monkeypatch.setenv("DVC_EXP_NAME", "wider-net")
-    assert code_tags(repository)["DVC_EXP_NAME"] == "wider-net"
 
 
 def test_outside_git_and_dvc_there_is_nothing_to_name(tmp_path):

@@ -149,7 +149,7 @@ def test_a_damaged_folder_holds_up_no_other(away, store, place, training):
     (place / "damaged").mkdir()
     (place / "damaged" / "run.json").write_text("{}")
     result = sync(store.workspace)
-    assert result.sent == ["train"]
+    assert result.sent == ["cnn"]
     assert result.waiting["damaged"].startswith(f"ValueError: {place}/damaged/run.json is damaged")
 
 
@@ -157,7 +157,7 @@ def test_while_another_process_sends_all_waits(away, store, place, monkeypatch):
     monkeypatch.setattr(sync_module, "_LOCK_SECONDS", 0.1)
     with filelock.FileLock(place / "lock"):
         assert "is in use by another sync; 1 run pending" in sync(store.workspace).line()
-    assert sync(store.workspace).sent == ["train"]
+    assert sync(store.workspace).sent == ["cnn"]
 
 
 def test_what_a_killed_process_was_writing_is_deleted_after_a_day(store, place):

@@ -89,12 +89,10 @@ def test_a_killed_one_goes_on(start, workspace, store):
     assert told(store) == [("sweep", "FINISHED", None), *children(0, 1)]
 
 
-def test_while_mlflow_is_down_trials_and_their_models_wait_with_the_sweep(workspace, store, place, trained_folder):
+def test_while_mlflow_is_down_trials_wait_with_the_sweep(workspace, store, place):
     restore = store.break_()
     with opened(workspace) as run:
         run.add_child(trial(0))
-        run.of_child("trial 0").log_classifier(trained_folder)
-        run.of_child("trial 0")
     with pytest.raises(KeyboardInterrupt), opened(workspace) as run:
         run.add_child(trial(0), live=False)
         run.add_child(trial(1))
@@ -103,9 +101,6 @@ def test_while_mlflow_is_down_trials_and_their_models_wait_with_the_sweep(worksp
     assert store.runs() == []
     assert sync(workspace).sent == ["sweep", "sweep"]
     assert told(store) == [("sweep", "KILLED", None), *children(0, 1)]
-    (model,) = store.client.search_logged_models([store.runs()[0].info.experiment_id])
-    assert model.source_run_id == next(run.info.run_id for run in store.runs() if run.info.run_name == "trial 0")
-    assert str(model.status) == "READY"
     assert [path.name for path in place.iterdir()] == ["lock"]
 
 

@@ -1,25 +1,19 @@
 """MLflow has one run for the sweep and one for each trial, however often it was interrupted or MLflow was down."""
 
-import json
 import shutil
 
-import numpy as np
 import pytest
-from sklearn.metrics import f1_score
 
 from pixmill.cli import sweep as verb
 from pixmill.compare.recorded_sweeps import read_sweeps
-from pixmill.core.errors import TrainError
-from pixmill.images.parts import load_parts
 from pixmill.record.run_lookup import RunReader
 from pixmill.record.sync import sync
-from pixmill.sweep import recording
 from pixmill.sweep.planning import open_trials
 from pixmill.sweep.recording import as_run
 from pixmill.sweep.trial_store import SweepTrial
 from tests.record.conftest import Store
 from tests.sweep.conftest import TRIALS, contents
-from tests.sweep.swept import CLASSES, SIZE, planned
+from tests.sweep.swept import planned
 
 SWEEP = "pixmill.sweep"
 
@@ -83,36 +77,6 @@ def test_each_trial_has_its_values_curves_and_result(swept, recorded, trials) ->
         assert run.info.end_time == trial.started + int(1000 * trial.seconds)
 
 
-def test_only_the_best_three_have_models(swept, recorded, trials) -> None:
-    client = Store(swept.workspace).client
-    models = client.search_logged_models([recorded[0].info.experiment_id])
-    named = {run.info.run_id: name for name, run in recorded[1].items()}
-    best = planned(swept.workspace).best(trials)[:3]
-    expected = {(trial.name, kind) for trial in best for kind in ("keras", "classifier")}
-    assert {(named[model.source_run_id], model.name) for model in models} == expected
-    assert {str(model.status) for model in models} == {"READY"}
-
-
-def test_the_model_of_the_best_answers_as_its_trial_did(swept, recorded, trials) -> None:
-    import mlflow
-
-    root, store, plan = swept.workspace.root, Store(swept.workspace), planned(swept.workspace)
-    best = plan.best(trials)[0]
-    mlflow.set_tracking_uri(store.uri)
-    (model,) = [
-        model
-        for model in store.client.search_logged_models([recorded[0].info.experiment_id])
-        if model.source_run_id == recorded[1][best.name].info.run_id and model.name == "keras"
-    ]
-    network = mlflow.keras.load_model(f"models:/{model.model_id}")
-    parts = load_parts(root / "artifacts" / "split", CLASSES, image_size=SIZE)
-    images = open_trials(swept.workspace, plan.key).images()
-    assert parts["val"].rows["id"].tolist() == images["id"].tolist()
-    predicted = np.asarray(network(np.asarray(parts["val"].pixels, np.float32))).argmax(axis=1)
-    assert predicted.tolist() == best.answers.argmax(axis=1).tolist()
-    assert best.value == pytest.approx(f1_score(parts["val"].targets, predicted, average="macro"))
-
-
 def interrupted(stand_in, after, error):
     """Raise an error once, in the trial after so many."""
     rest = [error]
@@ -122,7 +86,6 @@ def interrupted(stand_in, after, error):
 @pytest.fixture
 def store(workspace, empty_database, stand_in, monkeypatch):
     """The database of a workspace whose trials take no time, and have no models."""
-    monkeypatch.setattr(recording, "PINNED", 0)
     shutil.copy(empty_database, workspace.root / "mlflow.db")
     return Store(workspace)
 
@@ -173,26 +136,6 @@ def test_while_mlflow_is_down_everything_waits_and_arrives_once(workspace, store
     assert sync(workspace).line() == "no pending runs"
     run(workspace, 8)
     check(store, 8)
-
-
-def test_a_model_that_cannot_be_recorded_costs_neither_the_result_nor_the_run(
-    workspace, store, monkeypatch, capsys
-) -> None:
-    def refuse(*_, **__):
-        printed.append(capsys.readouterr())
-        raise error
-
-    monkeypatch.setattr(recording, "PINNED", 2)
-    monkeypatch.setattr(recording, "train", refuse)
-    for trials, error in ((2, TrainError("no weights", next="-")), (3, OSError(28, "No space left on device"))):
-        printed = []
-        run(workspace, trials)
-        assert len(printed) == 2
-        assert len(json.loads(printed[0].out)["trials"]) == trials, "it is printed before"
-        err = capsys.readouterr().err
-        assert err.count(f"({error})") == 2
-        assert "the MLflow record of this run is incomplete: the model of trial " in err
-        check(store, trials)
 
 
 def test_a_finished_sweep_is_told_again_and_not_recorded_again(workspace, store, capsys) -> None:

@@ -50,12 +50,14 @@ def deliver(client: MlflowClient, data: RunData, folder: Path, *, home: Path) ->
         home: The repository's own root.
     """
     open_run(client, data, home=home, query=origin_query(data))
-    uploads: list[Callable[[], object]] = []
     for child in data.children:
         child.parent = data.run_id
         send_child(client, child, home=home)
-        uploads += _model_uploads(client, child, folder / "children" / str(child.name))
-    uploads += _model_uploads(client, data, folder)
+    # MLflow writes this file last: a model without it was not saved completely.
+    uploads: list[Callable[[], object]] = [
+        partial(_upload_model, client, str(data.run_id), description.parent)
+        for description in sorted((folder / "models").glob("*/MLmodel"))
+    ]
     if (folder / "artifacts").is_dir():
         uploads.insert(0, partial(client.log_artifacts, str(data.run_id), str(folder / "artifacts")))
     errors = []
@@ -82,12 +84,6 @@ def origin_query(data: RunData) -> str | None:
     if data.weights:
         return f"tags.`{WEIGHTS}` = '{data.weights}'"
     return f"tags.`{SWEEP}` = '{data.tags[SWEEP]}'" if SWEEP in data.tags else None
-
-
-def _model_uploads(client: MlflowClient, data: RunData, folder: Path) -> list[Callable[[], object]]:
-    # MLflow writes this file last: a model without it was not saved completely.
-    found = sorted((folder / "models").glob("*/MLmodel"))
-    return [partial(_upload_model, client, str(data.run_id), description.parent) for description in found]
 
 
 def open_run(client: MlflowClient, data: RunData, *, home: Path, query: str | None = None) -> None:

@@ -114,14 +114,6 @@ class RunRecorder:
         if live:
             self._send(partial(send_child, data=data, home=self._workspace.home))
 
-    def of_child(self, name: str) -> RunRecorder:
-        """Return the recorder of a child that was added, to log models with it.
-
-        Args:
-            name: Its name.
-        """
-        return RunRecorder(self._workspace, next(data for data in self.data.children if data.name == name), self)
-
     @contextlib.contextmanager
     def end_on_error(self) -> Iterator[None]:
         """End the run as ``FAILED`` or ``KILLED`` if the block raises."""
@@ -258,10 +250,7 @@ class RunRecorder:
         )
 
     def _make_folder(self) -> Path:
-        if self._folder is None and self._root is not self:
-            self._folder = self._root._make_folder() / "children" / str(self.data.name)
-            self._folder.mkdir(parents=True, exist_ok=True)
-        elif self._folder is None:
+        if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix=".part-", dir=self._workspace.scratch("record")))
         return self._folder
 

@@ -25,7 +25,7 @@ from pixmill.core.progress import Progress, announce, only_warnings
 from pixmill.core.workspace import Workspace
 from pixmill.metrics.calibration import calibrate
 from pixmill.metrics.resampling import group_numbers
-from pixmill.sweep.planning import Plan, digest_images, open_trials
+from pixmill.sweep.planning import Plan, open_trials
 from pixmill.sweep.space import combinations, current_values, suggest, to_optuna
 from pixmill.sweep.splits import packed_split
 from pixmill.sweep.trial_store import CURVES, KEY, REASON, SAME, VALUES, SweepTrial
@@ -187,7 +187,6 @@ class _Search:
         plan, workspace, name = self._plan, self._workspace, f"trial {len(self._trials)}"
         is_network = values.get("train.model", plan.params.train.model) != "features"
         follower = _Follower(trial if is_network else None, sign=-1 if plan.lower_is_better else 1)
-        self._require_images()
         try:
             params = plan.params.changed(values)
             folder = packed_split(workspace, params, workspace.scratch("sweep") / "splits")
@@ -212,7 +211,6 @@ class _Search:
                 next=f"check the network connection, or take the value out of sweep.space; then: {plan.command}",
             ) from None
         except (ParamsError, PluginError, SplitError, TrainError) as error:
-            self._require_images()
             if not self._trials:
                 # Without a reason: the same command tries it again.
                 reason = f"the params as they are cannot be fitted: {error.message}"
@@ -221,7 +219,6 @@ class _Search:
             trial.set_user_attr(CURVES, follower.curves)
             trial.set_user_attr(REASON, error.message)
             raise _FailedError from None
-        self._require_images()
         answers = _calibrated(found.probabilities, found.targets, found.rows, plan.params)
         self._check_images(found.rows.assign(target=found.targets))
         groups = group_numbers(found.rows["cluster"].astype(str))
@@ -236,20 +233,15 @@ class _Search:
         self._store.set_answers(trial.number, answers)
         return value
 
-    def _require_images(self) -> None:
-        """Stop where a stage has begun to write other images."""
-        if digest_images(self._workspace) != self._plan.images:
-            raise ManifestError(
-                "artifacts/split changed while the sweep ran", next=f"dvc repro, then: {self._plan.command}"
-            )
-
     def _check_images(self, rows: pd.DataFrame) -> None:
         """Keep the images at the first trial; all others answer about the same."""
         known = self._store.images()
         if known is None:
             self._store.set_images(rows)
         elif not known["id"].equals(rows["id"]):
-            raise RuntimeError("the trials of a sweep answer about different images")
+            raise ManifestError(
+                "artifacts/split changed while the sweep ran", next=f"dvc repro, then: {self._plan.command}"
+            )
 
 
 class _FailedError(Exception):

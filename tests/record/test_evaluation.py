@@ -73,7 +73,7 @@ def test_a_training_that_waits_is_sent_first(trained, store, place, capsys):
     assert recorded.data.metrics == {"train_loss": 0.5, "test_accuracy": 0.9}
     assert "pixmill.linked" not in recorded.data.tags
     assert [path.name for path in place.iterdir()] == ["lock"]
-    assert capsys.readouterr().err == f"record: 2 runs sent to {store.uri}: train, evaluation\n"
+    assert capsys.readouterr().err == f"record: 2 runs sent to {store.uri}: cnn, evaluation\n"
 
 
 def test_a_training_that_mlflow_refuses_is_not_replaced_by_another_run(trained, store, place):

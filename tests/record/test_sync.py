@@ -63,7 +63,7 @@ def away(store, training):
 
 
 def test_a_run_that_waited_is_sent_once_as_of_its_own_time(away, store, place):
-    assert sync(store.workspace).line() == f"1 run sent to {store.uri}: train"
+    assert sync(store.workspace).line() == f"1 run sent to {store.uri}: cnn"
     (recorded,) = store.runs()
     assert (recorded.info.status, recorded.data.metrics) == ("FINISHED", {"train_loss": 0.5, "best_loss": 0.5})
     assert (recorded.info.start_time, recorded.info.end_time) == (away.data.started, away.data.ended)
@@ -106,14 +106,14 @@ def test_the_next_training_sends_it(away, store, training, place, capsys):
         pass
     assert [run.info.status for run in store.runs()] == ["FINISHED", "FINISHED"]
     assert pending_names(place) == []
-    assert f"record: 2 runs sent to {store.uri}: train, train\n" in capsys.readouterr().err
+    assert f"record: 2 runs sent to {store.uri}: cnn, cnn\n" in capsys.readouterr().err
 
 
 def test_all_goes_to_the_present_tracking_uri(away, store, place, monkeypatch, tmp_path, empty_database):
     other = tmp_path / "other.db"
     shutil.copy(empty_database, other)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{other}")
-    assert sync(store.workspace).line() == f"1 run sent to sqlite:///{other}: train"
+    assert sync(store.workspace).line() == f"1 run sent to sqlite:///{other}: cnn"
     assert store.runs() == []
     assert pending_names(place) == []
 
@@ -199,5 +199,5 @@ def test_a_person_is_told_in_a_line(away, store, capsys, monkeypatch):
         f"sync: MLflow at {store.uri} does not respond (file is not a database); 1 run pending in .pixmill/record; "
         "next: "
     )
-    assert second == f"sync: 1 run sent to {store.uri}: train"
+    assert second == f"sync: 1 run sent to {store.uri}: cnn"
     assert "MLFLOW_TRACKING_URI" not in os.environ

@@ -289,13 +289,17 @@ class Registry:
         query = f"tags.`{STATE}` = '{PENDING}' and tags.`{ALIAS}` = '{alias}'"
         pending = self.versions(query)
         own = next((version.created for version in pending if version.number == number), 0.0)
-        for other in pending:
-            if other.number < number and not other.aliases and own - other.created < PENDING_SECONDS:
-                self.delete(number)
-                by = other.text(BY) or "another process"
-                raise PixmillError(f"{by} promotes version {other.number} of {self.name} at this moment", next=command)
+        lower = [
+            other
+            for other in pending
+            if other.number < number and not other.aliases and own - other.created < PENDING_SECONDS
+        ]
         try:
-            self.check_still(alias, seen, command)
+            self.check_still(alias, seen, command)  # After the list: one that is not pending any more has moved it.
+            if lower:
+                by = lower[-1].text(BY) or "another process"
+                message = f"{by} promotes version {lower[-1].number} of {self.name} at this moment"
+                raise PixmillError(message, next=command)
         except PixmillError:
             with contextlib.suppress(PixmillError):
                 self.delete(number)

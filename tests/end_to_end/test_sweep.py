@@ -19,7 +19,7 @@ TAKEN_OVER = "train: reused the weights of an earlier training"
 
 
 def kept(project) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in project.path.glob(".pixmill/sweep/*/trial-*.npz")}
+    return {path.name: path.read_bytes() for path in project.path.glob(".pixmill/sweep/*/answers-*.npy")}
 
 
 def sweep(project, *words: str) -> str:

@@ -7,7 +7,6 @@ import pytest
 
 from pixmill.core.params import parse_params
 from pixmill.core.workspace import Workspace
-from tests.servers import Postgresql
 
 
 @dataclass(frozen=True)
@@ -77,8 +76,8 @@ def training(workspace):
     """Open the run of a training with a few params."""
     from pixmill.record.stage_runs import training_run
 
-    params = parse_params("{classes: [coat, dress], scrape: {snapshot: '2026-11-20'}, train: {epochs: 3}}")
-    return lambda **more: training_run(workspace, **{"params": params, "name": "train", **more})
+    params = parse_params("{classes: [coat, dress], scrape: {snapshot: '2026-11-20'}, train: {model: cnn, epochs: 3}}")
+    return lambda **more: training_run(workspace, **{"params": params, **more})
 
 
 @pytest.fixture
@@ -92,12 +91,3 @@ def trained(training):
         return run.run_id
 
     return record
-
-
-@pytest.fixture(scope="session")
-def postgresql(tmp_path_factory):
-    """The address of a PostgreSQL of these tests' own."""
-    server = Postgresql(tmp_path_factory.mktemp("postgresql"))
-    server.start()
-    yield server.uri
-    server.stop()

@@ -25,13 +25,6 @@ def test_it_goes_into_the_training_s_run_in_spite_of_mlflow_run_id(trained, stor
     assert store.client.get_run(other).data.metrics == {}
 
 
-def test_a_run_that_still_goes_on_is_left_running(store):
-    running = store.client.create_run("0", tags={"pixmill.weights": WEIGHTS}).info.run_id
-    evaluate(store)
-    assert store.client.get_run(running).data.metrics == {"test_accuracy": 0.9}
-    assert store.client.get_run(running).info.status == "RUNNING"
-
-
 def test_the_newest_run_of_any_experiment_wins(store):
     client = store.client
     for number in range(3):
@@ -80,7 +73,7 @@ def test_a_training_that_waits_is_sent_first(trained, store, place, capsys):
     assert recorded.data.metrics == {"train_loss": 0.5, "test_accuracy": 0.9}
     assert "pixmill.linked" not in recorded.data.tags
     assert [path.name for path in place.iterdir()] == ["lock"]
-    assert capsys.readouterr().err == f"record: 2 runs sent to {store.uri}: train, evaluation\n"
+    assert capsys.readouterr().err == f"record: 2 runs sent to {store.uri}: cnn, evaluation\n"
 
 
 def test_a_training_that_mlflow_refuses_is_not_replaced_by_another_run(trained, store, place):
@@ -93,7 +86,7 @@ def test_a_training_that_mlflow_refuses_is_not_replaced_by_another_run(trained, 
     evaluate(store)
     assert store.runs() == []
     path.write_text(sound)
-    assert sync(store.workspace).sent == ["train", "evaluation"]
+    assert sync(store.workspace).sent == ["cnn", "evaluation"]
     assert [run.data.metrics for run in store.runs()] == [{"train_loss": 0.5, "test_accuracy": 0.9}]
 
 
@@ -105,13 +98,3 @@ def test_an_evaluation_that_fails_records_nothing(store, place):
     except KeyboardInterrupt:
         pass
     assert (store.runs(), list(place.iterdir())) == ([], [])
-
-
-def test_without_mlflow_one_line_says_how_to_record_it_later(workspace, monkeypatch, capsys):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    with evaluation_run(workspace, weights=WEIGHTS) as run:
-        run.log_metrics({"test_accuracy": 0.9})
-    assert capsys.readouterr().err == (
-        "warning: MLflow at http://127.0.0.1:9 does not respond (Connection refused); 1 run pending in .pixmill/record"
-        "; next: start the server (mlflow server), then: pixmill sync\n"
-    )

@@ -2,17 +2,11 @@
 
 import hashlib
 import os
-import shutil
-from pathlib import Path
 
 import pytest
 
 from pixmill import __version__
-from pixmill.core.errors import DataError
-from pixmill.core.params import parse_params
-from pixmill.core.workspace import Workspace
-from pixmill.record.lineage import code_tags, data_hashes, data_tags, is_alive, process_tags, project_id, source_tags
-from pixmill.record.stage_runs import training_run
+from pixmill.record.lineage import code_tags, data_hashes, data_tags, is_alive, process_tags, project_id
 from tests.version_control import commit, git, start_repository
 
 LOCK = """
@@ -68,27 +62,6 @@ def test_the_commit_is_named(repository):
     }
 
 
-@pytest.mark.parametrize("name", ["params.yaml", "stages.py", "src/new.py"])
-def test_a_change_of_what_people_write_is_seen(repository, name):
-    (repository / name).parent.mkdir(exist_ok=True)
-    (repository / name).write_text("other")
-    assert code_tags(repository)["pixmill.dirty"] == "true"
-
-
-@pytest.mark.parametrize("name", ["dvc.lock", "metrics/split.json", "plots/train/curves.csv"])
-def test_the_results_of_the_run_itself_are_no_change(repository, name):
-    (repository / name).parent.mkdir(exist_ok=True, parents=True)
-    (repository / name).write_text("other")
-    assert code_tags(repository)["pixmill.dirty"] == "false"
-
-
-def test_what_git_cannot_tell_is_not_said(repository):
-    (repository / ".git" / "index").write_bytes(b"damaged")
-    tags = code_tags(repository)
-    assert "pixmill.commit" in tags
-    assert "pixmill.dirty" not in tags
-
-
 def test_a_project_is_the_same_in_each_clone_and_on_each_branch(repository, tmp_path_factory):
     first = git(repository, "rev-parse", "HEAD")
     mine = project_id(repository)
@@ -116,11 +89,6 @@ def test_projects_of_one_repository_differ_by_their_folder(repository):
     assert project_id(repository / "it's apps" / "shoes") == f"{project_id(repository)}it%27s%20apps/shoes/"
 
 
-def test_an_experiment_is_named(repository, monkeypatch):
-    monkeypatch.setenv("DVC_EXP_NAME", "wider-net")
-    assert code_tags(repository)["DVC_EXP_NAME"] == "wider-net"
-
-
 def test_outside_git_and_dvc_there_is_nothing_to_name(tmp_path):
     assert project_id(tmp_path) is None
     assert project_id(start_repository(tmp_path / "empty")) is None
@@ -144,29 +112,6 @@ def test_what_dvc_records_without_a_hash_is_left_out(repository):
     assert data_hashes(repository) == {}
 
 
-def test_a_malformed_record_of_the_images_is_told(repository):
-    (repository / "data.dvc").write_text("outs: [")
-    with pytest.raises(DataError, match=r"data\.dvc is malformed"):
-        data_hashes(repository)
-
-
-def test_the_first_run_of_a_fresh_clone_is_not_dirty(repository, tmp_path_factory):
-    """MLflow's database is made by it, while Git looks."""
-    from mlflow import MlflowClient
-
-    project = Path(__file__).resolve().parent.parent.parent
-    shutil.copy(project / ".gitignore", repository)
-    commit(repository)
-    clone = tmp_path_factory.mktemp("clone")
-    git(clone, "clone", "-q", str(repository), ".")
-    (clone / "mlflow.db.part").touch()  # as another process has it that makes the database at this moment
-    params = parse_params("{classes: [coat, dress], scrape: {snapshot: '2026-11-20'}}")
-    with training_run(Workspace(clone, clone), params=params) as run:
-        assert code_tags(clone)["pixmill.dirty"] == "false"
-    recorded = MlflowClient(f"sqlite:///{clone}/mlflow.db").get_run(run.run_id)
-    assert recorded.data.tags["pixmill.dirty"] == "false"
-
-
 def test_the_process_tags_name_this_process():
     assert process_tags()["pixmill.pid"] == str(os.getpid())
     assert is_alive(process_tags())
@@ -175,14 +120,3 @@ def test_the_process_tags_name_this_process():
 @pytest.mark.parametrize("change", [{"pixmill.pid": str(2**22 + 1)}, {"pixmill.started": "12.00"}])
 def test_a_process_with_another_number_or_start_is_dead(change):
     assert not is_alive(process_tags() | change)
-
-
-def test_a_user_without_a_name_is_no_reason_not_to_train(monkeypatch):
-    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 5)
-    assert source_tags("train") == {
-        "mlflow.source.name": "stages/train.py",
-        "mlflow.source.type": "LOCAL",
-        "mlflow.user": "unknown",
-    }

@@ -79,16 +79,6 @@ def test_of_several_models_of_a_run_the_newest_counts(recorded, store):
     assert current_version(f"runs:/{run_id}", store.workspace.root) == newest.model_id != model_id
 
 
-def test_outside_of_a_project_the_files_are_temporary(recorded, store, monkeypatch, tmp_path):
-    (tmp_path / "outside").mkdir()
-    monkeypatch.chdir(tmp_path / "outside")
-    model = find_model("models:/garments@champion", None)
-    assert model.name == "garments"
-    assert not model.path.is_relative_to(store.workspace.root)
-    assert Classifier.load(model.path).labels == model.labels
-    assert list((tmp_path / "outside").iterdir()) == []
-
-
 def test_the_models_used_last_are_kept(recorded, store):
     folder = store.workspace.scratch("predict") / "models"
     for number in range(4):
@@ -143,19 +133,3 @@ def test_another_model_is_refused_with_the_name_of_the_right_one(recorded, store
 def test_what_is_not_there_is_a_message(recorded, store, spec, message):
     with pytest.raises(PixmillError, match=message):
         find_model(spec.replace("{run}", recorded[0]), store.workspace.root)
-
-
-def test_a_store_that_is_not_there_is_a_message_and_stays_so(tmp_path, monkeypatch):
-    monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    with pytest.raises(PixmillError, match="there is no MLflow database") as refusal:
-        find_model("models:/garments@champion", tmp_path / "elsewhere")
-    assert refusal.value.next.startswith("cd to the project's folder, or set MLFLOW_TRACKING_URI")
-    assert not (tmp_path / "elsewhere").exists()
-    (tmp_path / "project").mkdir()
-    (tmp_path / "project" / "dvc.yaml").touch()
-    with pytest.raises(PixmillError, match="there is no MLflow database") as refusal:
-        find_model("models:/garments@champion", tmp_path / "project")
-    assert refusal.value.next.startswith("dvc repro, or set MLFLOW_TRACKING_URI")
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    with pytest.raises(PixmillError, match=r"MLflow at http://127\.0\.0\.1:9 does not respond"):
-        find_model("models:/garments@champion", tmp_path)

@@ -47,7 +47,6 @@ def test_a_run_is_found_by_its_id_and_by_its_weights(evaluated, store, trained_f
     runs = RunReader(store.workspace)
     run = runs.get(run_id)
     longest = max(run.seconds, runs.get(older).seconds)
-    # From the database itself, and from MLflow's client.
     assert runs.newest(WEIGHTS) == replace(run, seconds=longest)
     assert [replace(each, megabytes=runs.megabytes(each)) for each in runs.list_evaluated(1)] == [run]
     assert runs.newest("0" * 32) is None
@@ -112,13 +111,6 @@ def test_runs_of_a_project_are_those_with_its_tag_and_those_without_any_in_its_e
     assert found(project="mine", experiment="nosuch") == {("shop", "mine"), ("other", "mine")}
     assert found(experiment="nosuch") == set()
     assert found() == {*made}
-
-
-def test_a_run_without_a_training_of_its_own_has_no_duration(evaluated, store):
-    evaluated.evaluate(WEIGHTS)
-    running = store.client.create_run(store.runs()[0].info.experiment_id).info.run_id
-    runs = RunReader(store.workspace)
-    assert runs.newest(WEIGHTS).seconds is runs.get(running).seconds is None
 
 
 def test_a_training_that_was_reused_took_as_long_as_when_it_ran(evaluated, store):

@@ -76,10 +76,6 @@ def test_mlflow_and_the_classifier_give_the_same_calibrated_answers(training, st
     np.testing.assert_array_equal(table[columns], [answer.probabilities for answer in answers])
 
 
-def test_a_table_with_a_column_of_bytes_will_do(loaded):
-    pd.testing.assert_frame_equal(loaded.predict(pd.DataFrame({"image": FILES})), loaded.predict(FILES))
-
-
 def test_bytes_that_are_no_image_are_a_row_with_a_reason(loaded):
     table = loaded.predict([b"", FILES[0], b"<svg/>", FILES[1][:100], FILES[1]])
     assert [None if pd.isna(reason) else reason for reason in table["reason"]] == [
@@ -130,21 +126,6 @@ def test_it_needs_no_pixmill_no_tensorflow_and_no_pickle(saved, trained_folder, 
     answer = json.loads(done.stdout.splitlines()[-1])
     expected = [answer.probabilities for answer in Classifier.load(trained_folder).predict(FILES)]
     np.testing.assert_allclose([row[4:-1] for row in answer["data"]], expected, rtol=0, atol=1e-9)
-
-
-def test_its_signature_is_of_bytes(saved):
-    import mlflow
-
-    info = mlflow.models.get_model_info(str(saved))
-    assert [entry["type"] for entry in info.signature.inputs.to_dict()] == ["binary"]
-    requirements = (saved / "requirements.txt").read_text().split()
-    assert {line.partition("==")[0] for line in requirements} == {
-        "ai-edge-litert",
-        "mlflow",
-        "numpy",
-        "pandas",
-        "pillow",
-    }
 
 
 @pytest.mark.slow

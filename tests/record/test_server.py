@@ -16,17 +16,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.services]
 EPOCHS = range(1, 41)
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def server(request, tmp_path, empty_database, monkeypatch):
-    """A server with a database of each kind."""
-    if request.param == "postgresql":
-        backend = request.getfixturevalue("postgresql")
-    else:
-        shutil.copy(empty_database, tmp_path / "server.db")
-        backend = f"sqlite:///{tmp_path}/server.db"
-    server = MlflowServer(tmp_path, backend)
+@pytest.fixture
+def server(tmp_path, empty_database, monkeypatch):
+    shutil.copy(empty_database, tmp_path / "server.db")
+    server = MlflowServer(tmp_path, f"sqlite:///{tmp_path}/server.db")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
-    # PostgreSQL serves all tests: each has an experiment of its own.
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", tmp_path.name)
     server.experiment = tmp_path.name
     server.start()

@@ -1,11 +1,8 @@
 """A store that takes nothing is known within seconds, and why, and what to do."""
 
 import contextlib
-import os
 import socket
 import sqlite3
-import subprocess
-import sys
 
 import pytest
 
@@ -14,8 +11,6 @@ from pixmill.record import store as store_module
 from pixmill.record.store import (
     StoreError,
     check_store,
-    connect,
-    quiet_mlflow,
     tracking_uri,
     view_hint,
     without_password,
@@ -81,21 +76,10 @@ def test_a_refused_port(scheme):
     assert "secret" not in trouble.message
 
 
-def test_a_name_that_does_not_resolve():
-    assert trouble_of("http://nowhere.invalid:5000").message.startswith("does not respond (")
-
-
 def test_a_silent_server_is_given_up(monkeypatch):
     monkeypatch.setattr(store_module, "_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         assert trouble_of(f"http://127.0.0.1:{silent.getsockname()[1]}").message.startswith("does not respond (")
-
-
-def test_a_silent_database_server_is_given_up(monkeypatch):
-    monkeypatch.setattr(store_module, "_SECONDS", 2)
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        uri = f"postgresql+psycopg2://127.0.0.1:{silent.getsockname()[1]}/runs"
-        assert "timeout expired" in trouble_of(uri).message
 
 
 def test_a_file_that_is_a_database_or_can_become_one(store):
@@ -157,23 +141,3 @@ def test_runs_are_seen_on_the_server_or_with_a_command(tmp_path, monkeypatch):
 )
 def test_messages_hold_no_password(uri, expected):
     assert without_password(uri) == expected
-
-
-@pytest.mark.slow
-def test_a_database_whose_creation_was_killed_is_created_anew(tmp_path):
-    path = tmp_path / "mlflow.db"
-    script = f"from pixmill.record.store import connect; connect('sqlite:///{path}')"
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        while not (tmp_path / "mlflow.db.part").exists():
-            assert process.poll() is None, process.stderr.read()
-        process.kill()
-    assert not path.exists()
-    assert connect(f"sqlite:///{path}").get_experiment_by_name("Default")
-    assert not (tmp_path / "mlflow.db.part").exists()
-
-
-def test_a_setting_of_mlflow_from_outside_wins(monkeypatch):
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "50")
-    quiet_mlflow()
-    assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "0"
-    assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "50"

@@ -4,7 +4,6 @@ import signal
 
 import pytest
 
-from pixmill.core.params import CnnParams, TrainParams
 from pixmill.record.pending import RunData
 from pixmill.record.stage_runs import sweep_run
 from pixmill.record.sync import sync
@@ -79,13 +78,6 @@ def test_one_that_broke_off_says_so_keeps_its_trials_and_goes_on(workspace, stor
     assert [path.name for path in place.iterdir()] == ["lock"]
 
 
-def test_another_study_is_another_run(workspace, store):
-    for study in ("a", "b"):
-        with opened(workspace, study) as run:
-            run.add_child(trial(0))
-    assert len({run.info.run_id for run in store.runs()}) == 4
-
-
 def test_a_killed_one_goes_on(start, workspace, store):
     process, run_id = start(SWEEP, str(workspace.home))
     process.send_signal(signal.SIGKILL)
@@ -97,30 +89,10 @@ def test_a_killed_one_goes_on(start, workspace, store):
     assert told(store) == [("sweep", "FINISHED", None), *children(0, 1)]
 
 
-def test_models_of_trials_are_in_their_runs(workspace, store, trained_folder):
-    from pixmill.learn.networks import build_classifier
-
-    model = build_classifier(TrainParams(model="cnn", cnn=CnnParams()), labels=3, image_size=24)
-    with opened(workspace) as run:
-        for number in range(2):
-            run.add_child(trial(number))
-        run.of_child("trial 1").log_model(model)
-        run.of_child("trial 1").log_classifier(trained_folder)
-    assert told(store) == [("sweep", "FINISHED", None), *children(0, 1)]
-    named = {run.info.run_id: run.info.run_name for run in store.runs()}
-    models = store.client.search_logged_models(["0", *(each.info.experiment_id for each in store.runs())])
-    assert {(named[each.source_run_id], each.name) for each in models} == {
-        ("trial 1", "keras"),
-        ("trial 1", "classifier"),
-    }
-
-
-def test_while_mlflow_is_down_trials_and_their_models_wait_with_the_sweep(workspace, store, place, trained_folder):
+def test_while_mlflow_is_down_trials_wait_with_the_sweep(workspace, store, place):
     restore = store.break_()
     with opened(workspace) as run:
         run.add_child(trial(0))
-        run.of_child("trial 0").log_classifier(trained_folder)
-        run.of_child("trial 0")
     with pytest.raises(KeyboardInterrupt), opened(workspace) as run:
         run.add_child(trial(0), live=False)
         run.add_child(trial(1))
@@ -129,9 +101,6 @@ def test_while_mlflow_is_down_trials_and_their_models_wait_with_the_sweep(worksp
     assert store.runs() == []
     assert sync(workspace).sent == ["sweep", "sweep"]
     assert told(store) == [("sweep", "KILLED", None), *children(0, 1)]
-    (model,) = store.client.search_logged_models([store.runs()[0].info.experiment_id])
-    assert model.source_run_id == next(run.info.run_id for run in store.runs() if run.info.run_name == "trial 0")
-    assert str(model.status) == "READY"
     assert [path.name for path in place.iterdir()] == ["lock"]
 
 
@@ -145,11 +114,3 @@ def test_a_trial_that_mlflow_refuses_takes_no_other_with_it(workspace, store, mo
         run.add_child(trial(2))
     assert told(store) == [("sweep", "FINISHED", None), *children(0, 1, 2)]
     assert "rejected a request" in capsys.readouterr().err
-
-
-def test_a_model_that_cannot_be_saved_is_told(workspace, store, tmp_path, capsys):
-    with opened(workspace) as run:
-        run.add_child(trial(0))
-        run.of_child("trial 0").log_classifier(tmp_path / "absent")
-    assert "the MLflow record of this run is incomplete: the model classifier (" in capsys.readouterr().err
-    assert told(store) == [("sweep", "FINISHED", None), *children(0)]

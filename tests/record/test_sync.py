@@ -63,7 +63,7 @@ def away(store, training):
 
 
 def test_a_run_that_waited_is_sent_once_as_of_its_own_time(away, store, place):
-    assert sync(store.workspace).line() == f"1 run sent to {store.uri}: train"
+    assert sync(store.workspace).line() == f"1 run sent to {store.uri}: cnn"
     (recorded,) = store.runs()
     assert (recorded.info.status, recorded.data.metrics) == ("FINISHED", {"train_loss": 0.5, "best_loss": 0.5})
     assert (recorded.info.start_time, recorded.info.end_time) == (away.data.started, away.data.ended)
@@ -91,23 +91,6 @@ def test_sent_again_it_adds_nothing(away, store, waiting, tmp_path):
     ]
 
 
-def test_several_trainings_wait_side_by_side(store, training):
-    restore = store.break_()
-    for weights in ("a" * 32, "b" * 32):
-        train(training, weights)
-    restore()
-    assert len(sync(store.workspace).sent) == 2
-    assert [run.data.tags["pixmill.weights"] for run in store.runs()] == ["a" * 32, "b" * 32]
-
-
-def test_the_very_same_weights_are_one_run(away, store, training, place):
-    restore = store.break_()
-    train(training)
-    restore()
-    assert len(sync(store.workspace).sent) == 2
-    assert len(store.runs()) == 1
-
-
 def test_a_run_that_was_deleted_in_mlflow_is_made_anew(store, training, place):
     with training() as run:
         live = run.run_id
@@ -123,14 +106,14 @@ def test_the_next_training_sends_it(away, store, training, place, capsys):
         pass
     assert [run.info.status for run in store.runs()] == ["FINISHED", "FINISHED"]
     assert pending_names(place) == []
-    assert f"record: 2 runs sent to {store.uri}: train, train\n" in capsys.readouterr().err
+    assert f"record: 2 runs sent to {store.uri}: cnn, cnn\n" in capsys.readouterr().err
 
 
 def test_all_goes_to_the_present_tracking_uri(away, store, place, monkeypatch, tmp_path, empty_database):
     other = tmp_path / "other.db"
     shutil.copy(empty_database, other)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{other}")
-    assert sync(store.workspace).line() == f"1 run sent to sqlite:///{other}: train"
+    assert sync(store.workspace).line() == f"1 run sent to sqlite:///{other}: cnn"
     assert store.runs() == []
     assert pending_names(place) == []
 
@@ -166,7 +149,7 @@ def test_a_damaged_folder_holds_up_no_other(away, store, place, training):
     (place / "damaged").mkdir()
     (place / "damaged" / "run.json").write_text("{}")
     result = sync(store.workspace)
-    assert result.sent == ["train"]
+    assert result.sent == ["cnn"]
     assert result.waiting["damaged"].startswith(f"ValueError: {place}/damaged/run.json is damaged")
 
 
@@ -174,16 +157,7 @@ def test_while_another_process_sends_all_waits(away, store, place, monkeypatch):
     monkeypatch.setattr(sync_module, "_LOCK_SECONDS", 0.1)
     with filelock.FileLock(place / "lock"):
         assert "is in use by another sync; 1 run pending" in sync(store.workspace).line()
-    assert sync(store.workspace).sent == ["train"]
-
-
-def test_beyond_the_limit_the_oldest_goes(store, training, place, capsys, monkeypatch):
-    monkeypatch.setattr(sync_module, "_MOST", 2)
-    store.break_()
-    for weights in ("a" * 32, "b" * 32, "c" * 32):
-        train(training, weights)
-    assert [name[-1] for name in pending_names(place)] == ["b", "c"]
-    assert f"{'a' * 32}: more than 2 runs are pending" in capsys.readouterr().err
+    assert sync(store.workspace).sent == ["cnn"]
 
 
 def test_what_a_killed_process_was_writing_is_deleted_after_a_day(store, place):
@@ -225,5 +199,5 @@ def test_a_person_is_told_in_a_line(away, store, capsys, monkeypatch):
         f"sync: MLflow at {store.uri} does not respond (file is not a database); 1 run pending in .pixmill/record; "
         "next: "
     )
-    assert second == f"sync: 1 run sent to {store.uri}: train"
+    assert second == f"sync: 1 run sent to {store.uri}: cnn"
     assert "MLFLOW_TRACKING_URI" not in os.environ

@@ -30,7 +30,6 @@ def test_back_and_further_back_and_forward_again(give, workspace, registry):
     assert "replaced none" in refusal(workspace).message
     assert roll_back(workspace, to=3).number == 3
     assert state(registry) == {"champion": (3, "better"), "previous": (2, "alike")}
-    # What held the place of a rollback is gone.
     assert [version.number for version in registry.versions()] == [3, 2, 1]
 
 
@@ -46,7 +45,7 @@ def test_what_cannot_be_rolled_back(give, workspace, registry):
     assert roll_back(workspace, to=1).describe() == f"Nothing to do: champion of {NAME} is version 1 already."
     version = registry.get(1)
     pending = registry.register(
-        version.source, run=version.run, model_id=version.model_id, tags={"pixmill.promotion": "abandoned"}
+        version.source, run=version.run, model_id=version.model_id, tags={"pixmill.promotion": "pending"}
     )
     assert refusal(workspace, to=pending).message == f"version {pending} of {NAME} was never promoted"
 

@@ -5,7 +5,6 @@ import pytest
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.params import load_params
-from pixmill.sweep import applying
 from pixmill.sweep.applying import apply_trial, find_trial
 from pixmill.sweep.planning import open_trials
 from pixmill.sweep.searching import search
@@ -55,6 +54,7 @@ def add(workspace, values, text=TEXT + SPACE):
     (workspace.root / "params.yaml").write_text(text)
     plan = planned(workspace)
     store = open_trials(workspace, plan.key)
+    store.make()
     now = SweepTrial(0, {}, "complete", 0.5, 0, 1.0, key="of-now", answers=np.ones((2, 3), np.float32))
     store.add(now)
     store.add(SweepTrial(1, values, "complete", 0.9, 0, 1.0, key="of-best", answers=np.ones((2, 3), np.float32)))
@@ -122,31 +122,6 @@ def test_an_applied_trial_is_the_same_sweep_and_the_same_model(workspace, stand_
     assert len(search(workspace, planned(workspace, trials=3), lambda _: None)) == len(trials)
 
 
-def test_a_trial_of_another_image_size_leads_back_to_the_first(workspace, stand_in) -> None:
-    text = TEXT + "    split.image_size: [24]\n"
-    (workspace.root / "params.yaml").write_text(text)
-    plan = planned(workspace, trials=2)
-    assert len(search(workspace, plan, lambda _: None)) == 2
-    apply_trial(workspace, plan, find_trial(workspace, plan, 1))
-    assert load_params(workspace.root).split.image_size == 24
-    again = planned(workspace, applying=True)
-    assert again.key == plan.key
-    assert apply_trial(workspace, again, find_trial(workspace, again, 0)) == ["split.image_size: 24 → 16"]
-    assert (workspace.root / "params.yaml").read_text() == text
-
-
-def test_the_weights_are_kept_before_params_yaml_changes(workspace, monkeypatch) -> None:
-    plan = add(workspace, VALUES)
-
-    def fail(*_: object) -> None:
-        raise OSError("read-only")
-
-    monkeypatch.setattr(applying, "pin", fail)
-    with pytest.raises(OSError, match="read-only"):
-        apply_trial(workspace, plan, find_trial(workspace, plan, None))
-    assert (workspace.root / "params.yaml").read_text() == TEXT + SPACE
-
-
 def test_defaults_that_are_not_in_the_file_are_written_with_their_sections(workspace) -> None:
     text = TEXT.replace("    blocks: [{filters: 4}, {filters: 8}]  # narrow\n", "") + (
         "    train.optimizer: [adam, sgd]\n    train.augmentation.zoom: [0.0, 0.1]\n"
@@ -160,18 +135,11 @@ def test_defaults_that_are_not_in_the_file_are_written_with_their_sections(works
     assert params.cnn.blocks == plan.params.changed(values).train.cnn.blocks
 
 
-@pytest.mark.parametrize(
-    ("number", "line"),
-    [
-        (9, "there is no trial 9; complete: 0 to 1 and 3"),
-        (2, "trial 2 is not complete: it failed; complete: 0 to 1 and 3"),
-    ],
-)
-def test_a_trial_that_is_not_there_is_refused_with_those_that_are(workspace, number, line) -> None:
+@pytest.mark.parametrize("number", [2, 9])
+def test_a_trial_that_is_not_complete_is_refused(workspace, number) -> None:
     plan = add(workspace, VALUES)
-    with pytest.raises(PixmillError) as refusal:
+    with pytest.raises(PixmillError, match=f"there is no complete trial {number}"):
         find_trial(workspace, plan, number)
-    assert refusal.value.message == line
 
 
 @pytest.mark.parametrize(("folds", "command"), [(None, "pixmill sweep"), (3, "pixmill sweep --folds 3")])

@@ -1,25 +1,19 @@
 """MLflow has one run for the sweep and one for each trial, however often it was interrupted or MLflow was down."""
 
-import json
 import shutil
 
-import numpy as np
 import pytest
-from sklearn.metrics import f1_score
 
 from pixmill.cli import sweep as verb
 from pixmill.compare.recorded_sweeps import read_sweeps
-from pixmill.core.errors import TrainError
-from pixmill.images.parts import load_parts
 from pixmill.record.run_lookup import RunReader
 from pixmill.record.sync import sync
-from pixmill.sweep import recording
 from pixmill.sweep.planning import open_trials
 from pixmill.sweep.recording import as_run
 from pixmill.sweep.trial_store import SweepTrial
 from tests.record.conftest import Store
 from tests.sweep.conftest import TRIALS, contents
-from tests.sweep.swept import CLASSES, SIZE, planned, write_params
+from tests.sweep.swept import planned
 
 SWEEP = "pixmill.sweep"
 
@@ -83,36 +77,6 @@ def test_each_trial_has_its_values_curves_and_result(swept, recorded, trials) ->
         assert run.info.end_time == trial.started + int(1000 * trial.seconds)
 
 
-def test_only_the_best_three_have_models(swept, recorded, trials) -> None:
-    client = Store(swept.workspace).client
-    models = client.search_logged_models([recorded[0].info.experiment_id])
-    named = {run.info.run_id: name for name, run in recorded[1].items()}
-    best = planned(swept.workspace).best(trials)[:3]
-    expected = {(trial.name, kind) for trial in best for kind in ("keras", "classifier")}
-    assert {(named[model.source_run_id], model.name) for model in models} == expected
-    assert {str(model.status) for model in models} == {"READY"}
-
-
-def test_the_model_of_the_best_answers_as_its_trial_did(swept, recorded, trials) -> None:
-    import mlflow
-
-    root, store, plan = swept.workspace.root, Store(swept.workspace), planned(swept.workspace)
-    best = plan.best(trials)[0]
-    mlflow.set_tracking_uri(store.uri)
-    (model,) = [
-        model
-        for model in store.client.search_logged_models([recorded[0].info.experiment_id])
-        if model.source_run_id == recorded[1][best.name].info.run_id and model.name == "keras"
-    ]
-    network = mlflow.keras.load_model(f"models:/{model.model_id}")
-    parts = load_parts(root / "artifacts" / "split", CLASSES, image_size=SIZE)
-    images = open_trials(swept.workspace, plan.key).images()
-    assert parts["val"].rows["id"].tolist() == images["id"].tolist()
-    predicted = np.asarray(network(np.asarray(parts["val"].pixels, np.float32))).argmax(axis=1)
-    assert predicted.tolist() == best.answers.argmax(axis=1).tolist()
-    assert best.value == pytest.approx(f1_score(parts["val"].targets, predicted, average="macro"))
-
-
 def interrupted(stand_in, after, error):
     """Raise an error once, in the trial after so many."""
     rest = [error]
@@ -122,7 +86,6 @@ def interrupted(stand_in, after, error):
 @pytest.fixture
 def store(workspace, empty_database, stand_in, monkeypatch):
     """The database of a workspace whose trials take no time, and have no models."""
-    monkeypatch.setattr(recording, "PINNED", 0)
     shutil.copy(empty_database, workspace.root / "mlflow.db")
     return Store(workspace)
 
@@ -158,15 +121,6 @@ def test_an_interrupted_sweep_goes_on_in_the_same_run(workspace, store, stand_in
     assert check(store, 7).info.run_id == parent.info.run_id
 
 
-def test_one_whose_first_trial_failed_is_finished_once_it_goes_on(workspace, store, stand_in) -> None:
-    interrupted(stand_in, 0, TrainError("no weights", next="-"))
-    with pytest.raises(TrainError):
-        run(workspace, 2)
-    assert divided(store)[0].info.status == "FAILED"
-    run(workspace, 2)
-    check(store, 2)
-
-
 def test_while_mlflow_is_down_everything_waits_and_arrives_once(workspace, store, stand_in, capsys) -> None:
     restore = store.break_()
     interrupted(stand_in, 2, KeyboardInterrupt())
@@ -184,40 +138,6 @@ def test_while_mlflow_is_down_everything_waits_and_arrives_once(workspace, store
     check(store, 8)
 
 
-def test_mlflow_that_goes_away_in_between_gets_the_rest_at_the_end(workspace, store, stand_in) -> None:
-    restores = []
-
-    def harm(_):
-        if len(stand_in.asked) == 3:
-            restores.append(store.break_())
-        if len(stand_in.asked) == 5:
-            restores.pop()()
-
-    stand_in.fail = harm
-    run(workspace, 6)
-    check(store, 6)
-
-
-def test_a_model_that_cannot_be_recorded_costs_neither_the_result_nor_the_run(
-    workspace, store, monkeypatch, capsys
-) -> None:
-    def refuse(*_, **__):
-        printed.append(capsys.readouterr())
-        raise error
-
-    monkeypatch.setattr(recording, "PINNED", 2)
-    monkeypatch.setattr(recording, "train", refuse)
-    for trials, error in ((2, TrainError("no weights", next="-")), (3, OSError(28, "No space left on device"))):
-        printed = []
-        run(workspace, trials)
-        assert len(printed) == 2
-        assert len(json.loads(printed[0].out)["trials"]) == trials, "it is printed before"
-        err = capsys.readouterr().err
-        assert err.count(f"({error})") == 2
-        assert "the MLflow record of this run is incomplete: the model of trial " in err
-        check(store, trials)
-
-
 def test_a_finished_sweep_is_told_again_and_not_recorded_again(workspace, store, capsys) -> None:
     run(workspace, 3)
     first, parent = capsys.readouterr().out, check(store, 3)
@@ -226,14 +146,6 @@ def test_a_finished_sweep_is_told_again_and_not_recorded_again(workspace, store,
     assert capsys.readouterr().out == first
     assert (workspace.root / "reports" / "sweep.html").exists()
     assert check(store, 3).info.end_time == parent.info.end_time
-
-
-def test_another_sweep_is_another_run(workspace, store) -> None:
-    run(workspace, 2)
-    write_params(workspace.root, metric="log_loss")
-    run(workspace, 2)
-    parents = [run for run in store.runs() if SWEEP in run.data.tags]
-    assert len({run.data.tags[SWEEP] for run in parents}) == len(parents) == 2
 
 
 def test_a_failed_trial_says_why_and_a_pruned_one_that_it_was(workspace) -> None:

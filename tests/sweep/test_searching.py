@@ -13,18 +13,16 @@ from pixmill.core.errors import (
     LockedError,
     ManifestError,
     ParamsError,
-    PixmillError,
     PluginError,
-    SplitError,
     TrainError,
 )
 from pixmill.core.params import load_params
 from pixmill.sweep import planning, searching
-from pixmill.sweep.planning import hold, open_trials, plan
+from pixmill.sweep.planning import hold, open_trials
 from pixmill.sweep.searching import search
 from pixmill.sweep.trial_store import TrialStore
 from pixmill.train.checkpoints import pinned_keys
-from tests.sweep.swept import TRAIN, planned, write_images, write_params
+from tests.sweep.swept import planned, write_images, write_params
 
 RATES = {"train.learning_rate": [0.001, 0.003, 0.01]}
 FEATURES = {"model": "features", "features": {"head": "mlp"}}
@@ -80,12 +78,6 @@ def test_the_value_is_that_of_scikit_learn(workspace, metric) -> None:
     assert best[0].value == (min if metric == "log_loss" else max)(trial.value for trial in trials)
 
 
-def test_of_equal_trials_the_earliest_is_best(workspace) -> None:
-    trials = run(workspace, trials=2)
-    equal = [replace(trials[1], number=number) for number in (4, 2, 3)]
-    assert [trial.number for trial in planned(workspace).best(equal)] == [2, 3, 4]
-
-
 @pytest.mark.parametrize("sampler", ["tpe", "random", "grid"])
 def test_where_all_were_tried_it_ends_early_and_says_so(workspace, sampler, capsys) -> None:
     write_params(workspace.root, space=RATES, sampler=sampler)
@@ -136,12 +128,6 @@ def test_a_param_without_effect_is_refused(workspace) -> None:
     assert planned(workspace).space
 
 
-def test_a_value_twice_is_refused(workspace) -> None:
-    write_params(workspace.root, space={"train.epochs": [2, 2, 3]})
-    with pytest.raises(ParamsError, match=r"sweep\.space\.train\.epochs: expected different values"):
-        planned(workspace)
-
-
 def test_where_weights_cannot_be_downloaded_the_same_command_tries_again(workspace, stand_in) -> None:
     first = run(workspace, trials=2)
     stand_in.fail = lambda _: DownloadError("the weights of x cannot be downloaded: there is no connection")
@@ -169,7 +155,7 @@ class Killed(BaseException):
     """What nothing catches."""
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(2))
 def test_killed_at_any_moment_it_loses_the_running_trial_at_most(workspace, stand_in, monkeypatch, seed) -> None:
     chance, finished = random.Random(seed), []
 
@@ -188,7 +174,7 @@ def test_killed_at_any_moment_it_loses_the_running_trial_at_most(workspace, stan
         (searching, "run_trial"),
         (searching, "measure"),
         (searching, "pin"),
-        (TrialStore, "add"),
+        (TrialStore, "set_answers"),
         (TrialStore, "set_images"),
     ):
         monkeypatch.setattr(owner, name, dying(getattr(owner, name)))
@@ -205,24 +191,12 @@ def test_killed_at_any_moment_it_loses_the_running_trial_at_most(workspace, stan
     assert open_trials(workspace, planned(workspace).key).images() is not None
 
 
-@pytest.mark.parametrize("number", [0, 2, 4])
-def test_a_trial_whose_file_is_damaged_is_replaced_and_no_other_is_lost(workspace, number) -> None:
+def test_a_trial_whose_answers_were_deleted_is_replaced(workspace) -> None:
     first = run(workspace, trials=5)
-    (open_trials(workspace, planned(workspace).key).folder / f"trial-{number:05}.npz").write_bytes(b"")
+    (open_trials(workspace, planned(workspace).key).folder / "answers-00002.npy").unlink()
     again = run(workspace, trials=5)
     assert [trial.number for trial in again] == [*range(5)]
-    kept = {*values(first)} - {values(first)[number]}
-    assert kept < {*values(again)}
-    assert values(again)[0] == values(first)[0], "the params as they are"
-
-
-def test_where_trial_0_is_not_kept_it_is_that_of_now(workspace) -> None:
-    run(workspace, trials=3)
-    (open_trials(workspace, planned(workspace).key).folder / "trial-00000.npz").unlink()
-    write_params(workspace.root, train={"learning_rate": 0.02})
-    heard = []
-    run(workspace, trials=3, heard=heard)
-    assert [(trial.number, trial.values["train.learning_rate"]) for trial in heard] == [(0, 0.02)]
+    assert {*values(first)} - {values(first)[2]} < {*values(again)}
 
 
 def dying(stand_in, error, number):
@@ -263,15 +237,6 @@ def test_an_interrupted_trial_goes_on_however_often(workspace, stand_in) -> None
     assert len({*map(repr, stand_in.asked)}) == 3
 
 
-def test_a_trial_that_was_kept_before_the_third_kill_stays(workspace) -> None:
-    first = run(workspace, trials=3)
-    store = open_trials(workspace, planned(workspace).key)
-    for _ in range(3):
-        store.begin(first[2])
-    again = run(workspace, trials=3)
-    assert [(trial.number, trial.state) for trial in again] == [(number, "complete") for number in range(3)]
-
-
 def test_a_trial_that_fails_stops_no_other_and_has_its_reason(workspace, stand_in, capsys) -> None:
     errors = [TrainError("out of memory", next="-"), PluginError("no such plugin", next="-")]
     stand_in.fail = lambda _: errors.pop() if len(stand_in.asked) in (2, 3) else None
@@ -284,18 +249,6 @@ def test_a_trial_that_fails_stops_no_other_and_has_its_reason(workspace, stand_i
     assert "warning: trial 1 failed: no such plugin\n" in capsys.readouterr().err
 
 
-def test_values_that_do_not_fit_together_are_a_failed_trial(workspace) -> None:
-    space = {"train.schedule.name": ["constant", "cosine"], "train.schedule.warmup": [0, 3], "train.epochs": [2, 9]}
-    write_params(workspace.root, space=space, sampler="grid")
-    states = {tuple(trial.values.values()): trial.state for trial in run(workspace, trials=99)}
-    assert "complete" in states.values()
-    for given, state in states.items():
-        try:
-            load_params(workspace.root).changed(dict(zip(space, given, strict=True)))
-        except ParamsError:
-            assert state == "failed"
-
-
 def test_where_the_first_fails_it_stops_with_the_reason_and_tries_again(workspace, stand_in) -> None:
     stand_in.fail = lambda _: TrainError("the disk has no weights", next="-")
     with pytest.raises(TrainError, match="the params as they are cannot be fitted: the disk has no weights"):
@@ -303,12 +256,6 @@ def test_where_the_first_fails_it_stops_with_the_reason_and_tries_again(workspac
     assert len(stand_in.asked) == 1
     stand_in.fail = lambda _: None
     assert [trial.state for trial in run(workspace, trials=2)] == ["complete"] * 2
-
-
-def test_an_undefined_metric_is_refused_by_name(workspace, monkeypatch) -> None:
-    monkeypatch.setattr(searching, "measure", lambda *_: (None, None))
-    with pytest.raises(PixmillError, match="macro_f1 is undefined on the validation images"):
-        run(workspace, trials=3)
 
 
 @pytest.mark.parametrize("metric", ["macro_f1", "log_loss"])
@@ -372,34 +319,15 @@ def test_other_params_images_or_code_begin_another_sweep(workspace, monkeypatch)
     path = workspace.root / "artifacts" / "split" / "train" / "00000.bin"
     path.write_bytes(path.read_bytes()[::-1])
     assert planned(workspace).key != key
-    images = planned(workspace).images
     write_images(workspace.root, seed=8)
     assert planned(workspace).key != key
-    assert planned(workspace).images != images
 
 
-@pytest.mark.parametrize("change", ["between trials", "in a trial", "in a trial that fails", "removed"])
-def test_a_sweep_whose_images_change_while_it_runs_stops(workspace, stand_in, monkeypatch, change) -> None:
-    heard = []
-
-    def harm(*_):
-        if len(heard) != 1:
-            return None
-        if change == "removed":
-            (workspace.root / "artifacts" / "split" / "manifest.parquet").unlink()
-        else:
-            write_images(workspace.root, seed=8)
-        return SplitError("an image is gone", next="-") if change in ("in a trial that fails", "removed") else None
-
-    if change == "between trials":
-        monkeypatch.setattr(searching, "pin", harm)
-    else:
-        stand_in.fail = harm
+def test_a_sweep_whose_images_change_while_it_runs_stops(workspace, stand_in) -> None:
+    stand_in.fail = lambda _: write_images(workspace.root, seed=8) if len(stand_in.asked) == 2 else None
     with pytest.raises(ManifestError, match="artifacts/split changed while the sweep ran") as refusal:
-        run(workspace, trials=5, folds=3, heard=heard)
+        run(workspace, trials=5, folds=3)
     assert refusal.value.next == "dvc repro, then: pixmill sweep --folds 3"
-    assert [trial.number for trial in heard] == [0]
-    assert len(stand_in.asked) == 1 + (change != "between trials")
 
 
 def test_ranges_of_whole_numbers_are_real_where_params_are(workspace) -> None:
@@ -409,27 +337,6 @@ def test_ranges_of_whole_numbers_are_real_where_params_are(workspace) -> None:
     write_params(workspace.root, space={"train.augmentation.rotation": {"low": 0, "high": 9}}, sampler="grid")
     with pytest.raises(ParamsError, match=r"rotation: a grid needs a list, since this is a real number"):
         planned(workspace)
-
-
-def test_a_wrong_space_is_refused_by_name(workspace) -> None:
-    write_params(workspace.root, space={"train.seed": [1]})
-    with pytest.raises(ParamsError, match=r"sweep\.space\.train\.seed: a sweep searches"):
-        planned(workspace)
-
-
-@pytest.mark.parametrize(
-    ("file", "line", "command"),
-    [
-        (None, None, "pixmill sweep"),
-        (None, 3, "pixmill sweep --folds 3"),
-        (3, None, "pixmill sweep"),
-        (3, 3, "pixmill sweep"),
-        (3, 4, "pixmill sweep --folds 4"),
-    ],
-)
-def test_the_command_names_folds_that_the_file_does_not(workspace, file, line, command) -> None:
-    write_params(workspace.root, folds=file)
-    assert planned(workspace, folds=line).command == command
 
 
 def test_what_params_yaml_has_is_told_by_what_has_an_effect(workspace) -> None:
@@ -449,22 +356,6 @@ def test_a_param_whose_name_goes_on_with_that_of_another_counts(workspace) -> No
     assert len(keys) == 2
 
 
-def test_a_grid_of_real_numbers_is_refused(workspace) -> None:
-    write_params(workspace.root, sampler="grid")
-    with pytest.raises(ParamsError, match=r"sweep\.space\.train\.learning_rate: a grid needs a list"):
-        planned(workspace)
-
-
-def test_images_of_other_params_are_refused(workspace) -> None:
-    text = (workspace.root / "params.yaml").read_text().replace("image_size: 16", "image_size: 24")
-    (workspace.root / "params.yaml").write_text(text)
-    with pytest.raises(ManifestError, match=r"artifacts/split was made before split in params\.yaml changed"):
-        planned(workspace)
-    (workspace.root / "artifacts" / "split" / "preprocessing.json").unlink()
-    with pytest.raises(ManifestError):
-        planned(workspace)
-
-
 def test_a_second_sweep_at_once_is_refused_by_name(workspace) -> None:
     with (
         hold(workspace),
@@ -474,10 +365,3 @@ def test_a_second_sweep_at_once_is_refused_by_name(workspace) -> None:
         pass
     with hold(workspace):
         pass
-
-
-def test_without_a_space_it_is_that_of_the_model(workspace) -> None:
-    write_params(workspace.root, space={}, train={"model": "cnn"})
-    found = plan(workspace, load_params(workspace.root))
-    assert "train.learning_rate" in found.space
-    assert found.params.train.epochs == TRAIN["epochs"]

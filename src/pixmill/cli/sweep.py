@@ -105,7 +105,7 @@ def _search(workspace: Workspace, planned: Plan, again: str, *, as_json: bool) -
             announce(f"sweep: interrupted; {kept} kept. To go on: {again}")
             raise
         found, page = _tell(workspace, planned, store, trials, as_json=as_json)
-        record_outcome(run, workspace, found, page)
+        record_outcome(run, found, page)
     store.set_recorded(len(trials))
 
 

@@ -33,7 +33,7 @@ def main(workspace: Workspace, params: Params) -> None:
 
 def _write(workspace: Workspace, params: Params, trained: Trained, record: RunRecorder) -> None:
     """Write the results, then record the run."""
-    root, folder, model = workspace.root, fresh_folder(workspace.root / "artifacts" / "train"), trained.classifier
+    root, folder = workspace.root, fresh_folder(workspace.root / "artifacts" / "train")
     settings, samples = params.train, draw_samples(trained.training, params.train, labels=trained.labels, root=root)
     write_text(root / "reports" / "train.html", render_report(trained, settings, samples))
     tables = {"curves": curves_csv(trained.history), "learning_curve": learning_curve_csv(trained.learning_curve)}
@@ -48,5 +48,6 @@ def _write(workspace: Workspace, params: Params, trained: Trained, record: RunRe
     record.log_figure(curves_figure(trained), "plots/curves.png")
     for name in ("artifacts/train/samples.jpg", "plots/train/full.json", "reports/train.html"):
         record.log_file(root / name, name)
-    record.log_model(model)
+    if settings.model != "features":  # The classifier has the frozen backbone already.
+        record.log_model(trained.classifier)
     record.log_classifier(folder)

@@ -12,6 +12,5 @@ stays pending in that folder for ``pixmill sync``. The stages import no more of 
 - ``store``: the tracking store, and whether it responds
 - ``lineage``: provenance of a run: commit, DVC hashes and process
 - ``run_lookup``: reads what MLflow has of trainings; ``model_lookup``: finds a model by its name
-- ``run_database``: reads them from an SQLite database without MLflow, whose import takes longer
 - ``model_format``: models in MLflow's format; ``standalone`` and ``served``: the code packaged with the classifier
 """

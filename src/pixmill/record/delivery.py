@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import filecmp
 import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pixmill.learn.litert import BACKBONE
 from pixmill.record.lineage import HOST, VERSION, host, is_alive
 from pixmill.record.pending import RunData
 from pixmill.record.store import experiment_name, model_ids, search_runs
@@ -27,6 +30,9 @@ SWEEP = "pixmill.sweep"
 LINKED = "pixmill.linked"
 """Tag of a run created by an evaluation because its training is not in this MLflow."""
 
+_BACKBONE = f"artifacts/classifier/{BACKBONE}"
+"""Where a model ``classifier`` has its backbone."""
+
 _BATCH = 100
 """MLflow accepts at most 100 parameters or tags per request."""
 
@@ -44,12 +50,14 @@ def deliver(client: MlflowClient, data: RunData, folder: Path, *, home: Path) ->
         home: The repository's own root.
     """
     open_run(client, data, home=home, query=origin_query(data))
-    uploads: list[Callable[[], object]] = []
     for child in data.children:
         child.parent = data.run_id
         send_child(client, child, home=home)
-        uploads += _model_uploads(client, child, folder / "children" / str(child.name))
-    uploads += _model_uploads(client, data, folder)
+    # MLflow writes this file last: a model without it was not saved completely.
+    uploads: list[Callable[[], object]] = [
+        partial(_upload_model, client, str(data.run_id), description.parent)
+        for description in sorted((folder / "models").glob("*/MLmodel"))
+    ]
     if (folder / "artifacts").is_dir():
         uploads.insert(0, partial(client.log_artifacts, str(data.run_id), str(folder / "artifacts")))
     errors = []
@@ -76,12 +84,6 @@ def origin_query(data: RunData) -> str | None:
     if data.weights:
         return f"tags.`{WEIGHTS}` = '{data.weights}'"
     return f"tags.`{SWEEP}` = '{data.tags[SWEEP]}'" if SWEEP in data.tags else None
-
-
-def _model_uploads(client: MlflowClient, data: RunData, folder: Path) -> list[Callable[[], object]]:
-    # MLflow writes this file last: a model without it was not saved completely.
-    found = sorted((folder / "models").glob("*/MLmodel"))
-    return [partial(_upload_model, client, str(data.run_id), description.parent) for description in found]
 
 
 def open_run(client: MlflowClient, data: RunData, *, home: Path, query: str | None = None) -> None:
@@ -201,7 +203,22 @@ def _upload_model(client: MlflowClient, run_id: str, folder: Path) -> None:
     description.run_id, description.artifact_path = run_id, model.artifact_location
     description.save(str(folder / "MLmodel"))
     client.log_model_artifacts(model.model_id, str(folder))
+    _link_backbone(model.artifact_location)
     client.finalize_logged_model(model.model_id, "READY")
+
+
+def _link_backbone(location: str) -> None:
+    """Keep the frozen backbone of all models in a folder of this machine as one file."""
+    folder = Path(location.removeprefix("file://"))
+    if not (backbone := folder / _BACKBONE).is_file():
+        return
+    for other in folder.parents[1].glob(f"*/artifacts/{_BACKBONE}"):
+        if not other.samefile(backbone) and filecmp.cmp(other, backbone, shallow=False):
+            with contextlib.suppress(OSError):  # A file system without hard links keeps the copy.
+                temporary = backbone.with_suffix(".part")
+                temporary.hardlink_to(other)
+                temporary.replace(backbone)
+            return
 
 
 def _log_model_figures(client: MlflowClient, data: RunData) -> None:

@@ -85,7 +85,7 @@ def pending_folders(place: Path) -> list[Path]:
     """Return the folders of the pending runs, oldest first, as their names begin with the time.
 
     Each holds ``run.json``, the run's files in ``artifacts/`` under the names that they have in MLflow, and its models
-    in ``models/``; those of a child run are in ``children/<name>/models/``.
+    in ``models/``.
 
     Args:
         place: ``.pixmill/record``; a name that begins with a dot is a run being written.

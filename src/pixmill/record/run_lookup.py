@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
@@ -19,7 +19,6 @@ from pixmill.core.workspace import Workspace
 from pixmill.record.delivery import LINKED, SWEEP, WEIGHTS
 from pixmill.record.lineage import PROJECT
 from pixmill.record.model_lookup import MODEL, list_models, newest_model, open_store, store_errors
-from pixmill.record.run_database import RecordedRun, find_runs, local_folder
 from pixmill.record.store import database_file, experiment_ids, search_runs, tracking_uri, view_hint
 
 if TYPE_CHECKING:
@@ -115,12 +114,8 @@ class RunReader:
         if self._file and not self._file.exists():
             return None
         with store_errors("runs", self._store):
-            found: Sequence[Run | RecordedRun] | None = None
-            if self._file:
-                found = find_runs(self._file, WEIGHTS, weights, _SAME, model=MODEL)
-            if found is None:
-                query = f"tags.`{WEIGHTS}` = '{weights}'"
-                found = search_runs(self._client, query, max_results=_SAME, order_by=_NEWEST)
+            query = f"tags.`{WEIGHTS}` = '{weights}'"
+            found = search_runs(self._client, query, max_results=_SAME, order_by=_NEWEST)
             longest = max(filter(None, map(_seconds, found)), default=None)
             if not found:
                 return None
@@ -189,7 +184,7 @@ class RunReader:
             if not token:
                 return
 
-    def _facts(self, run: Run | RecordedRun) -> MlflowRun:
+    def _facts(self, run: Run) -> MlflowRun:
         info = run.info
         hint = view_hint(self._store)
         served = hint.startswith("http")
@@ -208,21 +203,12 @@ class RunReader:
             command=None if served else hint,
         )
 
-    def _location(self, run: Run | RecordedRun) -> str | None:
-        """Return where the files of the run's newest model ``classifier`` are; ``None`` if it has none."""
-        if isinstance(run, RecordedRun):
-            return run.model
+    def _megabytes(self, run: Run) -> float | None:
         model = newest_model(list_models(self._client, run), MODEL)
-        return None if model is None else str(model.artifact_location)
-
-    def _megabytes(self, run: Run | RecordedRun) -> float | None:
-        location = self._location(run)
-        if location is None:
+        if model is None:
             return None
         try:
-            folder = local_folder(location)
-            content = self._download(location, "MLmodel") if folder is None else (folder / "MLmodel").read_bytes()
-            description = yaml.safe_load(content or b"") or {}
+            description = yaml.safe_load(self._download(str(model.artifact_location), "MLmodel") or b"") or {}
         except Exception:  # noqa: BLE001 (backends raise what they like)
             return None  # The files may be where this machine has no access; the rest is known all the same.
         size = description.get("model_size_bytes")
@@ -238,7 +224,7 @@ class RunReader:
             return Path(repository.download_artifacts(path, folder)).read_bytes()
 
 
-def _seconds(run: Run | RecordedRun) -> float | None:
+def _seconds(run: Run) -> float | None:
     """Return how long a training took; ``None`` for a run that has none of its own, or has not finished."""
     info = run.info
     finished = info.status == "FINISHED" and info.end_time and LINKED not in run.data.tags

@@ -114,14 +114,6 @@ class RunRecorder:
         if live:
             self._send(partial(send_child, data=data, home=self._workspace.home))
 
-    def of_child(self, name: str) -> RunRecorder:
-        """Return the recorder of a child that was added, to log models with it.
-
-        Args:
-            name: Its name.
-        """
-        return RunRecorder(self._workspace, next(data for data in self.data.children if data.name == name), self)
-
     @contextlib.contextmanager
     def end_on_error(self) -> Iterator[None]:
         """End the run as ``FAILED`` or ``KILLED`` if the block raises."""
@@ -240,29 +232,6 @@ class RunRecorder:
         """
         self._save_model("classifier", partial(save_classifier_model, classifier))
 
-    @contextlib.contextmanager
-    def watching_machine(self) -> Iterator[None]:
-        """Log system metrics (CPU, memory, disk, network, GPU) while the block runs: ``system/…``.
-
-        Only if ``MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING=true``, as in MLflow itself.
-        """
-        from mlflow.environment_variables import MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING
-        from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
-
-        monitor = None
-        if self._client is not None and self.run_id and MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING.get():
-            try:
-                monitor = SystemMetricsMonitor(self.run_id, tracking_uri=tracking_uri(self._workspace))
-                monitor.start()
-            except Exception as error:  # noqa: BLE001 (each system refuses in its own way)
-                monitor = None
-                announce(f"warning: MLflow cannot log system metrics ({line_of(error)})")
-        try:
-            yield
-        finally:
-            if monitor is not None:
-                monitor.finish()
-
     def _send(self, request: Callable[[MlflowClient], object]) -> None:
         if self._root._client is not None:
             try:
@@ -281,10 +250,7 @@ class RunRecorder:
         )
 
     def _make_folder(self) -> Path:
-        if self._folder is None and self._root is not self:
-            self._folder = self._root._make_folder() / "children" / str(self.data.name)
-            self._folder.mkdir(parents=True, exist_ok=True)
-        elif self._folder is None:
+        if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix=".part-", dir=self._workspace.scratch("record")))
         return self._folder
 

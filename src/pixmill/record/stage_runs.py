@@ -16,13 +16,7 @@ from pixmill.record.store import quiet_mlflow
 
 
 @contextlib.contextmanager
-def training_run(
-    workspace: Workspace,
-    *,
-    params: Params,
-    parent: str | None = None,
-    name: str | None = None,
-) -> Iterator[RunRecorder]:
+def training_run(workspace: Workspace, *, params: Params) -> Iterator[RunRecorder]:
     """Open the run of a training, and record it completely when the block succeeds.
 
     Within ``mlflow run`` it is the project's run (``MLFLOW_RUN_ID``), unless that already contains a training: then it
@@ -32,15 +26,13 @@ def training_run(
         workspace: The project's workspace.
         params: Those of the project; the run's parameters are the keys that ``params.yaml`` lists, and all are in
             the run's file ``params.json``.
-        parent: The id of a parent run, such as a sweep's; default: none.
-        name: The run's name; default: the DVC experiment and the model.
 
     Yields:
         The run. None of its methods raises because of MLflow.
     """
     root = workspace.root
     quiet_mlflow()
-    data = RunData("train", name=name or _name(params.train), parent=parent)
+    data = RunData("train", name=_name(params.train))
     data.origin, data.tags = source_tags("train") | process_tags(), code_tags(root) | data_tags(root)
     run = RunRecorder(workspace, data)
     run.log_params(_listed(params))
@@ -50,7 +42,7 @@ def training_run(
     for name in ("params.yaml", "pixmill.lock"):
         run.log_file(root / name, name)
     run.open()
-    with run.end_on_error(), run.watching_machine():
+    with run.end_on_error():
         yield run
     run.finish()
 

@@ -6,13 +6,10 @@ import contextlib
 import logging
 import os
 import re
-import sqlite3
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import filelock
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.workspace import Workspace
@@ -90,16 +87,15 @@ def runs_page(root: Path, *, port: int = 5000) -> str:
         root: The project's folder.
         port: The port of ``mlflow ui``.
     """
-    page, file = f"http://127.0.0.1:{port}/", database_file(tracking_uri(Workspace(root, root)))
-    if file is not None:
-        with (
-            contextlib.suppress(sqlite3.Error),
-            contextlib.closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as store,
-        ):
-            query = "SELECT experiment_id FROM experiments WHERE name = ?"
-            for (number,) in store.execute(query, [experiment_name(root)]):
+    page, uri = f"http://127.0.0.1:{port}/", tracking_uri(Workspace(root, root))
+    if (file := database_file(uri)) is not None and file.exists():
+        quiet_mlflow()
+        from mlflow import MlflowClient
+
+        with contextlib.suppress(Exception):  # A damaged database is reported where runs are read.
+            if found := MlflowClient(uri).get_experiment_by_name(experiment_name(root)):
                 # Without the workflow's type MLflow opens an experiment as one of generative AI.
-                return f"{page}#/experiments/{number}/runs?workflowType=machine_learning"
+                return f"{page}#/experiments/{found.experiment_id}/runs?workflowType=machine_learning"
     return page
 
 
@@ -161,8 +157,6 @@ def connect(uri: str) -> MlflowClient:
 
     check_store(uri)
     try:
-        if path := database_file(uri):
-            _make_database(path)
         return MlflowClient(uri)
     except Exception as error:
         raise StoreError(f"cannot be used ({line_of(error)})", next="pixmill doctor") from error
@@ -235,24 +229,6 @@ def _open_database(uri: str, timeout: str) -> None:
     with engine.connect() as connection:
         # SQLite rolls back here what a killed process left unfinished.
         connection.exec_driver_sql("BEGIN IMMEDIATE" if uri.startswith("sqlite") else "SELECT 1")
-
-
-def _make_database(path: Path) -> None:
-    """Create a database and move it into place when it is complete.
-
-    MLflow creates its tables in hundreds of steps: a kill halfway would leave an unusable file.
-    """
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
-    if path.exists():
-        return
-    # These names are in .gitignore too (/mlflow.db*), so that they do not make the repository dirty.
-    with filelock.FileLock(path.with_name(f"{path.name}.lock")):
-        if not path.exists():
-            temporary = path.with_name(f"{path.name}.part")
-            temporary.unlink(missing_ok=True)
-            SqlAlchemyStore(f"sqlite:///{temporary.as_posix()}", "./mlruns").engine.dispose()
-            temporary.replace(path)
 
 
 def _cause_of(error: BaseException) -> str:

@@ -1,7 +1,6 @@
 """Upload all pending runs to MLflow: at the end of a stage, and in ``pixmill sync``."""
 
 import shutil
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,9 +20,6 @@ from pixmill.record.store import (
     tracking_uri,
     without_password,
 )
-
-_MOST = 100
-"""Maximum number of pending runs."""
 
 _LOCK_SECONDS = 120
 """How long to wait for another process that sends runs."""
@@ -70,8 +66,7 @@ class SyncResult:
 def sync(workspace: Workspace) -> SyncResult:
     """Upload all pending runs in ``.pixmill/record/``, oldest first, and close those of killed processes.
 
-    They go to the current :func:`~pixmill.record.store.tracking_uri`. If more than 100 are still pending, the oldest
-    are deleted, with a warning.
+    They go to the current :func:`~pixmill.record.store.tracking_uri`.
 
     Args:
         workspace: The project's workspace.
@@ -84,12 +79,7 @@ def sync(workspace: Workspace) -> SyncResult:
             for folder in place.glob(".part-*"):
                 if time.time() - folder.stat().st_mtime > _ABANDONED_SECONDS:
                     shutil.rmtree(folder)
-            try:
-                _deliver_all(place, uri, workspace.home, result)
-            finally:
-                for folder in pending_folders(place)[:-_MOST]:
-                    shutil.rmtree(folder)
-                    sys.stderr.write(f"warning: deleted {folder}: more than {_MOST} runs are pending\n")
+            _deliver_all(place, uri, workspace.home, result)
     except filelock.Timeout:
         result.trouble = StoreError("is in use by another sync", next="wait for it to finish")
     except Exception as error:  # noqa: BLE001 (backends raise what they like)

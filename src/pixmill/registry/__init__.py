@@ -4,7 +4,5 @@
 - ``candidate``: the commit or run that is to be promoted, and whether it may be
 - ``promoting``: compares it with the champion, registers it, and moves the alias
 - ``rolling_back``: moves the alias back
-- ``taking_turns``: lets one of several processes at a time move an alias
 - ``report``: the versions as a table, as JSON, and the champion in a line
-- ``serving``: which version a server answers with
 """

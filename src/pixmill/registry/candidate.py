@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
@@ -23,9 +22,6 @@ from pixmill.record.model_lookup import COMMIT, MODEL, list_models, newest_model
 from pixmill.record.run_lookup import MlflowRun, RunReader
 from pixmill.registry.model_versions import Registry
 from pixmill.state.stage_inputs import hashes_of
-
-_REMOTE_SECONDS = 20.0
-"""How long the remote is asked, in all, for the commit that holds a run's weights."""
 
 
 @dataclass(frozen=True)
@@ -78,38 +74,23 @@ def name_of(workspace: Workspace, given: str | None) -> str:
     tags = RunReader(workspace).get(run).tags
     if tags.get("pixmill.dirty") != "true" and tags.get(COMMIT):
         return name
-    commit, trouble = _commit_with(workspace, tags.get(WEIGHTS))
-    if commit is not None:
+    if (commit := _commit_with(workspace, tags.get(WEIGHTS))) is not None:
         return commit
     experiment = tags.get("DVC_EXP_NAME")
     raise PixmillError(
-        f"{name} was trained on changes that no commit of this clone holds"
-        + (f", as far as those can be read: {trouble}" if trouble else ""),
+        f"{name} was trained on changes that no commit in this clone's cache holds",
         next=f"pixmill promote {quote(printable(experiment))}" if experiment else "commit them with their results",
     )
 
 
-def _commit_with(workspace: Workspace, weights: str | None) -> tuple[str | None, str | None]:
-    """Find the newest of the last hundred commits with these weights, by their MD5.
-
-    Returns:
-        The commit, if there is one; else why some could not be looked into, if that is so.
-    """
+def _commit_with(workspace: Workspace, weights: str | None) -> str | None:
+    """Return the newest of the last hundred commits with these weights in DVC's cache, by their MD5."""
     commits = (git(workspace.root, "log", "--all", "-100", "--format=%H", "--", "dvc.lock") or "").split()
-    trouble = None
-    # What lies here first: a remote that is out of reach may take seconds to say so, for each commit.
-    for store in (DvcStore(workspace.root, fetch=False), DvcStore(workspace.root)) if weights else ():
-        trouble, end = None, time.monotonic() + _REMOTE_SECONDS
-        for commit in commits:
-            tree = Tree(store, GitRevision(commit, commit, commit, commit))
-            if tree.md5(WEIGHTS_FILE) == weights:
-                return commit, None
-            trouble = trouble or tree.trouble(WEIGHTS_FILE)
-            if time.monotonic() > end:
-                break
-        if trouble is None:
-            break
-    return None, trouble
+    store = DvcStore(workspace.root, fetch=False)
+    for commit in commits if weights else ():
+        if Tree(store, GitRevision(commit, commit, commit, commit)).md5(WEIGHTS_FILE) == weights:
+            return commit
+    return None
 
 
 def check_clean(workspace: Workspace) -> None:

@@ -30,20 +30,17 @@ CHAMPION = "champion"
 ALIAS = "pixmill.alias"
 """Tag with the alias that a version was registered for; versions without it were registered by other tools."""
 
-PENDING, ABANDONED = "pending", "abandoned"
-"""Values of :data:`STATE` beside :data:`DONE`: its alias has not moved yet; its process died before that."""
+PENDING = "pending"
+"""The value of :data:`STATE` before the alias has moved."""
 
 REPLACES = "pixmill.replaces"
 """Tag with the version that the alias named before; absent if it named none."""
 
-BEAT = "pixmill.beat"
-"""Tag that a living process changes every few seconds while the version is pending."""
-
-TICKET = "pixmill.ticket"
-"""Tag of a version that only holds the place of a rollback; its value is the version that is to come back."""
+PENDING_SECONDS = 30.0
+"""Age of a pending version, by MLflow's clock, after which its process counts as dead; a move takes milliseconds."""
 
 BY, BECAUSE, LOCK = "pixmill.by", "pixmill.because", "pixmill.dvc.lock"
-VERDICT, GATE, COMPARISON, RECORDED = "pixmill.verdict", "pixmill.gate", "pixmill.comparison", "pixmill.recorded"
+VERDICT, GATE, RECORDED = "pixmill.verdict", "pixmill.gate", "pixmill.recorded"
 FORCED = "pixmill.forced"
 """Tag of a version that was promoted although its numbers refused it; its value is why they did."""
 
@@ -78,14 +75,9 @@ class ModelVersion:
     tags: Mapping[str, str]
 
     @property
-    def is_pending(self) -> bool:
-        """Whether a process registered it that has not moved the alias yet."""
-        return self.tags.get(STATE) == PENDING
-
-    @property
     def is_shown(self) -> bool:
-        """Whether it is a model to choose: not one that a process died over, nor the ticket of a rollback."""
-        return bool(self.aliases) or (TICKET not in self.tags and self.tags.get(STATE, DONE) == DONE)
+        """Whether it is a model to choose: its promotion came to its end."""
+        return bool(self.aliases) or self.tags.get(STATE, DONE) == DONE
 
     @property
     def replaces(self) -> int | None:
@@ -231,36 +223,89 @@ class Registry:
         with self._errors():
             self.client.delete_model_version(self.name, str(number))
 
-    def settle(self, alias: str) -> None:
-        """Mark the version of an alias as promoted, where the process that moved the alias has not done so."""
-        number = self.aliases().get(alias)
-        current = None if number is None else self.get(number)
-        if current is not None and current.tags.get(STATE, DONE) != DONE:
-            self.tag(current.number, STATE, DONE)
-
-    def repair_previous(self, alias: str) -> int | None:
-        """Let ``previous`` name what the version of an alias replaced, and return that version's number.
-
-        The move of the alias is what counts; a process that was killed after it leaves this to the next one.
-        """
-        named = self.aliases()
-        current = self.get(named[alias]) if alias in named else None
-        if current is None:
-            return None
-        former = current.replaces
-        if former is not None and self.get(former) is None:
-            former = None
-        if named.get(previous_of(alias)) != former:
-            self.move(previous_of(alias), former)
-        return former
-
     def finish(self, alias: str) -> tuple[int | None, tuple[str, ...]]:
-        """Do what follows from the move of an alias; return the previous version, and a warning where that failed."""
+        """Mark the version of an alias as promoted, and let ``previous`` name the version that it replaced.
+
+        The move of the alias is what counts; a process that was killed after it leaves this to the next command.
+
+        Returns:
+            The previous version, and a warning if MLflow failed.
+        """
         try:
-            self.settle(alias)
-            return self.repair_previous(alias), ()
+            named = self.aliases()
+            current = self.get(named[alias]) if alias in named else None
+            if current is None:
+                return None, ()
+            if current.tags.get(STATE, DONE) != DONE:
+                self.tag(current.number, STATE, DONE)
+            former = current.replaces
+            if former is not None and self.get(former) is None:
+                former = None
+            if named.get(previous_of(alias)) != former:
+                self.move(previous_of(alias), former)
+            return former, ()
         except PixmillError as error:
             return None, (f"{previous_of(alias)} may not be set yet, which the next move does: {error.message}",)
+
+    def check_still(self, alias: str, expected: int | None, command: str) -> None:
+        """Check that an alias still names a version: MLflow cannot compare an alias and set it in one step.
+
+        Args:
+            alias: The alias.
+            expected: The version; ``None`` for none.
+            command: The command to type again.
+
+        Raises:
+            PixmillError: Another process has moved it.
+        """
+        now = self.aliases().get(alias)
+        if now == expected:
+            return
+        self.finish(alias)
+        if now is None:
+            raise PixmillError(f"{alias} of {self.name} was removed meanwhile", next=command)
+        found = self.get(now)
+        record = found.rollback(CAME_BACK) if found else None
+        by = record.by if record else found.text(BY) if found else None
+        raise PixmillError(
+            f"{alias} of {self.name} is version {now} meanwhile" + (f", by {by}" if by else ""), next=command
+        )
+
+    def move_pending(self, alias: str, number: int, seen: int | None, command: str) -> None:
+        """Let an alias name a pending version, unless another process was faster.
+
+        Of several processes that promote at once, the one with the lowest version wins: all others see it pending, or
+        the alias moved.
+
+        Args:
+            alias: The alias.
+            number: The version that this process registered.
+            seen: The version that it was compared with; ``None`` for none.
+            command: The command to type again.
+
+        Raises:
+            PixmillError: Another process was faster; the version is deleted. Or MLflow failed, and it stays pending.
+        """
+        query = f"tags.`{STATE}` = '{PENDING}' and tags.`{ALIAS}` = '{alias}'"
+        pending = self.versions(query)
+        own = next((version.created for version in pending if version.number == number), 0.0)
+        lower = [
+            other
+            for other in pending
+            if other.number < number and not other.aliases and own - other.created < PENDING_SECONDS
+        ]
+        try:
+            self.check_still(alias, seen, command)  # After the list: one that is not pending any more has moved it.
+            if lower:
+                by = lower[-1].text(BY) or "another process"
+                message = f"{by} promotes version {lower[-1].number} of {self.name} at this moment"
+                raise PixmillError(message, next=command)
+        except PixmillError:
+            with contextlib.suppress(PixmillError):
+                self.delete(number)
+            raise
+        self.move(alias, number)
+        self.check_still(alias, number, command)
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,7 +10,6 @@ from typing import Any
 
 from pixmill.compare.comparing import compare_revisions
 from pixmill.compare.comparison import Comparison, Revision
-from pixmill.compare.json_document import comparison_json
 from pixmill.compare.numbers import METRIC_NAMES
 from pixmill.compare.revisions import read_each
 from pixmill.core.errors import PixmillError
@@ -20,18 +18,19 @@ from pixmill.core.params import Params
 from pixmill.core.words import printable
 from pixmill.core.workspace import Workspace
 from pixmill.record.delivery import WEIGHTS
-from pixmill.record.model_lookup import COMMIT, DONE, STATE
+from pixmill.record.model_lookup import COMMIT, STATE
 from pixmill.registry.candidate import Candidate, check_clean, find_candidate, name_of
 from pixmill.registry.model_versions import (
     ALIAS,
     BECAUSE,
     BY,
     CHAMPION,
-    COMPARISON,
     FORCED,
     GATE,
     LOCK,
+    PENDING,
     RECORDED,
+    REPLACES,
     TAKEN_BACK,
     VERDICT,
     ModelVersion,
@@ -41,10 +40,6 @@ from pixmill.registry.model_versions import (
     previous_of,
     who,
 )
-from pixmill.registry.taking_turns import take_ticket
-
-_MOST = 90_000
-"""Characters of a tag; MLflow takes 100,000."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +99,6 @@ def promote(
     check_alias(alias)
     check_clean(workspace)
     registry, spec = Registry(workspace, name), name_of(workspace, given)
-    registry.settle(alias)
     seen = registry.aliases().get(alias)
     champion = None if seen is None else registry.require(seen)
     again = f"pixmill promote{f' {quote(given)}' if given else ''}{options(name, alias)}"
@@ -124,30 +118,13 @@ def promote(
     tags |= {FORCED: "; ".join(refused)[:1000]} if refused else {}
     tags |= {} if comparison.base else {VERDICT: "not_comparable" if lost else "first"}
     warnings = (*([lost] if lost else []), *_warnings(comparison, seen), *_taken_back(registry, candidate, alias))
-    ticket = take_ticket(
-        registry,
-        alias,
-        seen=seen,
-        source=f"models:/{candidate.model_id}",
-        run=candidate.run.id,
-        model_id=candidate.model_id,
-        tags=tags,
-        command=again,
-    )
-    try:
-        ticket.wait()
-    except BaseException:
-        ticket.give_up()
-        raise
-    try:
-        registry.move(alias, ticket.number)
-    except BaseException:
-        ticket.abandon()
-        raise
+    registry.check_still(alias, seen, again)
+    tags |= {ALIAS: alias, STATE: PENDING, **({} if seen is None else {REPLACES: str(seen)})}
+    source = f"models:/{candidate.model_id}"
+    number = registry.register(source, run=candidate.run.id, model_id=candidate.model_id, tags=tags)
+    registry.move_pending(alias, number, seen, again)
     former, unfinished = registry.finish(alias)
-    with contextlib.suppress(PixmillError):
-        registry.tag(ticket.number, STATE, DONE)  # also where it was rolled back at once
-    return Promotion(registry.name, alias, ticket.number, former, comparison, (*warnings, *unfinished))
+    return Promotion(registry.name, alias, number, former, comparison, (*warnings, *unfinished))
 
 
 def _read(
@@ -220,7 +197,6 @@ def _tags(
         GATE: comparison.gate.result,
         BY: who(workspace.root),
         BECAUSE: because and printable(because, instead=" ")[:1000],
-        COMPARISON: shorten_json(comparison_json(comparison)),
         RECORDED: json.dumps(significant(_recorded(candidate, confidence))),
     }
     return {key: value for key, value in tags.items() if value}
@@ -232,25 +208,3 @@ def _recorded(candidate: Candidate, confidence: float) -> dict[str, Any]:
         key: [metrics.get(f"{key}{end}") for end in ("", "_low", "_high")] for key in METRIC_NAMES if key in metrics
     }
     return {**limited, "n": metrics.get("n"), "confidence": confidence, "megabytes": candidate.run.megabytes}
-
-
-def shorten_json(text: str) -> str:
-    """Return the JSON of a comparison as a tag can hold it: without its images, and with less the longer it is.
-
-    Args:
-        text: As :func:`pixmill.compare.json_document.comparison_json` returns it.
-
-    Returns:
-        The same object; ``left_out`` names what it lacks.
-    """
-    document = json.loads(text)
-    document["left_out"] = []
-    for path in ("flips.images", "data.images", "data.near_test", "slices", "per_class", "changes", "rules", "missing"):
-        if path.endswith(("images", "near_test")) or len(json.dumps(document)) > _MOST:
-            *parents, key = path.split(".")
-            place = document
-            for parent in parents:
-                place = place.get(parent) or {}
-            if place.pop(key, None) is not None:
-                document["left_out"].append(path)
-    return json.dumps(document)

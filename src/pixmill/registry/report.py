@@ -5,12 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import os
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from pixmill.compare.description import NONE, ComparisonTable
@@ -24,7 +21,6 @@ from pixmill.registry.model_versions import (
     BY,
     CAME_BACK,
     CHAMPION,
-    COMPARISON,
     FORCED,
     GATE,
     LOCK,
@@ -142,7 +138,6 @@ def as_document(version: ModelVersion) -> dict[str, Any]:
         "gate": tags.get(GATE),
         "metrics": {key: value for key, value in recorded.items() if isinstance(value, list)},
         **{key: recorded.get(key) for key in ("n", "confidence", "megabytes")},
-        "comparison": read_object(tags.get(COMPARISON)),
     }
 
 
@@ -178,8 +173,6 @@ class Champion:
 def read_champion(workspace: Workspace) -> Champion | None:
     """Return the model in production; ``None`` if there is none.
 
-    The database of a project is read without MLflow, whose import takes seconds.
-
     Args:
         workspace: The project's workspace.
 
@@ -188,11 +181,8 @@ def read_champion(workspace: Workspace) -> Champion | None:
     """
     registry = Registry(workspace)
     file = database_file(registry.store)
-    # Where only MLflow can tell what a database means, it says what is wrong.
-    with contextlib.suppress(sqlite3.Error, ValueError, TypeError):
-        if file is not None and not os.environ.get("MLFLOW_REGISTRY_URI"):
-            version = _read_version(file, registry.name) if file.exists() else None
-            return None if version is None else _champion(registry.name, version)
+    if file is not None and not file.exists():
+        return None
     number = registry.aliases().get(CHAMPION)
     version = None if number is None else registry.get(number)
     return None if version is None else _champion(registry.name, version)
@@ -202,20 +192,6 @@ def _champion(name: str, version: ModelVersion) -> Champion:
     record = version.rollback(CAME_BACK)
     by = record.by if record else version.text(BY)
     return Champion(name, version.number, _since(version), by, version.text(COMMIT))
-
-
-def _read_version(file: Path, name: str) -> ModelVersion | None:
-    """Return the version in production as MLflow's tables have it; ``None`` if there is none."""
-    with contextlib.closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as store:
-        query = (
-            "SELECT version, creation_time, source, run_id FROM model_versions WHERE name = ? AND version = "
-            "(SELECT version FROM registered_model_aliases WHERE name = ? AND alias = ?)"
-        )
-        if (row := store.execute(query, [name, name, CHAMPION]).fetchone()) is None:
-            return None
-        query = "SELECT key, value FROM model_version_tags WHERE name = ? AND version = ?"
-        tags = {str(key): str(value or "") for key, value in store.execute(query, [name, row[0]])}
-    return ModelVersion(int(row[0]), (CHAMPION,), row[1] / 1000, row[2] or "", None, row[3], tags)
 
 
 def _limits(values: Any) -> str:

@@ -11,11 +11,9 @@ from pixmill.core.words import printable
 from pixmill.core.workspace import Workspace
 from pixmill.registry.model_versions import (
     ALIAS,
-    BY,
     CAME_BACK,
     CHAMPION,
     TAKEN_BACK,
-    TICKET,
     ModelVersion,
     Registry,
     RollbackRecord,
@@ -24,7 +22,6 @@ from pixmill.registry.model_versions import (
     previous_of,
     who,
 )
-from pixmill.registry.taking_turns import take_ticket
 
 
 @dataclass(frozen=True)
@@ -82,7 +79,6 @@ def roll_back(
     """
     check_alias(alias)
     registry = Registry(workspace, name)
-    registry.settle(alias)
     now = registry.aliases().get(alias)
     if now is None:
         raise PixmillError(
@@ -92,29 +88,17 @@ def roll_back(
     target = _target(registry, registry.require(now), alias, to)
     if target.number == now:
         return Rollback(registry.name, alias, now, now, *registry.finish(alias))
-    by = who(workspace.root)
-    ticket = take_ticket(
-        registry,
-        alias,
-        seen=now,
-        source=target.source,
-        run=target.run,
-        model_id=target.model_id,
-        tags={TICKET: str(target.number), BY: by},
-        command=f"pixmill models{options(name)}",
-    )
+    by, listing = who(workspace.root), f"pixmill models{options(name)}"
+    registry.check_still(alias, now, listing)
+    registry.move(alias, target.number)
+    at, why = datetime.now(UTC).isoformat(timespec="seconds"), because and printable(because, instead=" ")[:1000]
+    previous, warnings = registry.finish(alias)
     try:
-        ticket.wait()
-        registry.move(alias, target.number)
-        at, why = datetime.now(UTC).isoformat(timespec="seconds"), because and printable(because, instead=" ")[:1000]
-        previous, warnings = registry.finish(alias)
-        try:
-            registry.tag(target.number, CAME_BACK, json.dumps(asdict(RollbackRecord(at, by, now, why))))
-            registry.tag(now, TAKEN_BACK, json.dumps(asdict(RollbackRecord(at, by, target.number, why))))
-        except PixmillError as error:
-            warnings += (f"the versions do not tell of it: {error.message}",)
-    finally:
-        ticket.give_up()
+        registry.tag(target.number, CAME_BACK, json.dumps(asdict(RollbackRecord(at, by, now, why))))
+        registry.tag(now, TAKEN_BACK, json.dumps(asdict(RollbackRecord(at, by, target.number, why))))
+    except PixmillError as error:
+        warnings += (f"the versions do not tell of it: {error.message}",)
+    registry.check_still(alias, target.number, listing)
     return Rollback(registry.name, alias, target.number, now, previous, warnings)
 
 

@@ -8,15 +8,12 @@ from pixmill.core.files import write_text
 from pixmill.core.params import Params, parse_params, read_text
 from pixmill.core.params.commented import dump_commented, load_commented
 from pixmill.core.params.reference import plain
-from pixmill.core.words import join_names
 from pixmill.core.workspace import Workspace
 from pixmill.sweep.planning import Plan, open_trials
 from pixmill.sweep.space import current_values
 from pixmill.sweep.trial_store import SweepTrial
 from pixmill.train.checkpoints import pin
 from pixmill.train.training_key import deciding_params
-
-_ENDS = {"failed": "it failed", "pruned": "it was ended early"}
 
 
 def find_trial(workspace: Workspace, plan: Plan, number: int | None) -> SweepTrial:
@@ -35,22 +32,8 @@ def find_trial(workspace: Workspace, plan: Plan, number: int | None) -> SweepTri
         return best[0]
     found = next((trial for trial in best if trial.number == number), None)
     if found is None:
-        state = next((trial.state for trial in trials if trial.number == number), None)
-        why = f"there is no trial {number}" if state is None else f"trial {number} is not complete: {_ENDS[state]}"
-        spans = join_names(_spans(sorted(trial.number for trial in best)))
-        raise PixmillError(f"{why}; complete: {spans}", next=f"{plan.command} --apply N, with one of these")
+        raise PixmillError(f"there is no complete trial {number}", next=f"{plan.command} lists the best trials")
     return found
-
-
-def _spans(numbers: list[int]) -> list[str]:
-    """Return ascending numbers with those in a row as one: ``0 to 4``."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    return [str(run[0]) if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs]
 
 
 def apply_trial(workspace: Workspace, plan: Plan, trial: SweepTrial) -> list[str]:

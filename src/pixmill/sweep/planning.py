@@ -12,7 +12,7 @@ from blake3 import blake3
 
 from pixmill.compare.numbers import LOWER_IS_BETTER
 from pixmill.core.errors import LockedError, ParamsError
-from pixmill.core.files import file_digest, hold_lock, read_json
+from pixmill.core.files import hold_lock, read_json
 from pixmill.core.params import Params, SweepParams
 from pixmill.core.workspace import Workspace
 from pixmill.images.parts import load_parts
@@ -33,7 +33,6 @@ class Plan:
         space: What is tried.
         metric: The metric that decides.
         key: What a sweep depends on that goes on where an earlier one ended: the images, the other params, the code.
-        images: That of :func:`digest_images`.
     """
 
     params: Params
@@ -41,7 +40,6 @@ class Plan:
     space: Space
     metric: str
     key: str
-    images: str
 
     @property
     def command(self) -> str:
@@ -127,13 +125,7 @@ def plan(
         digest_code("trials"),
     ]
     key = blake3(json.dumps(decided, sort_keys=True, default=str).encode()).hexdigest(length=8)
-    return Plan(params, settings, space, metric, key, digest_images(workspace))
-
-
-def digest_images(workspace: Workspace) -> str:
-    """Return a digest of the manifest of the packed images; empty where a stage is just writing others."""
-    path = workspace.root / "artifacts" / "split" / "manifest.parquet"
-    return file_digest(path) if path.exists() else ""
+    return Plan(params, settings, space, metric, key)
 
 
 def open_trials(workspace: Workspace, key: str) -> TrialStore:

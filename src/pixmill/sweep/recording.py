@@ -2,15 +2,11 @@
 
 import contextlib
 import json
-import tempfile
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 from pixmill.compare.recorded_sweeps import SWEEP_FILE
-from pixmill.core.errors import PixmillError
 from pixmill.core.files import significant, write_text
-from pixmill.core.progress import announce, only_warnings
 from pixmill.core.workspace import Workspace
 from pixmill.record.pending import RunData
 from pixmill.record.run_recorder import MOST_LETTERS, RunRecorder
@@ -18,11 +14,7 @@ from pixmill.record.stage_runs import sweep_run
 from pixmill.sweep.outcome import Outcome
 from pixmill.sweep.planning import Plan
 from pixmill.sweep.report import headline, sweep_json
-from pixmill.sweep.searching import PINNED
-from pixmill.sweep.splits import packed_split
 from pixmill.sweep.trial_store import SweepTrial, TrialStore
-from pixmill.train import train
-from pixmill.train.saving import save_trained
 
 
 @contextlib.contextmanager
@@ -66,12 +58,11 @@ def as_run(plan: Plan, trial: SweepTrial) -> RunData:
     return data
 
 
-def record_outcome(run: RunRecorder, workspace: Workspace, found: Outcome, page: str) -> None:
-    """Add what the sweep found to its run, and the models of the best trials to theirs.
+def record_outcome(run: RunRecorder, found: Outcome, page: str) -> None:
+    """Add what the sweep found to its run.
 
     Args:
         run: The sweep's.
-        workspace: The project's workspace.
         found: What it found.
         page: ``reports/sweep.html``.
     """
@@ -83,26 +74,6 @@ def record_outcome(run: RunRecorder, workspace: Workspace, found: Outcome, page:
     run.describe(headline(found))
     run.log_text(page, "reports/sweep.html")
     run.log_text(sweep_json(found), SWEEP_FILE)
-    announce(f"sweep: record the models of the best {min(PINNED, len(found.rows))}")
-    for row in found.rows[:PINNED]:
-        trial = next(trial for trial in found.trials if trial.name == row.model.name)
-        try:
-            _record_model(run.of_child(trial.name), workspace, plan, trial)
-        except (OSError, PixmillError) as error:
-            run.faults.append(f"the model of {trial.name} ({error})")
-
-
-def _record_model(run: RunRecorder, workspace: Workspace, plan: Plan, trial: SweepTrial) -> None:
-    """Log a trial's model; its weights are there, unless they were too large to keep."""
-    params = plan.params.changed(trial.values)
-    settings = params.train.model_copy(update={"learning_curve": "never", "cross_validation": False})
-    folder = packed_split(workspace, params, workspace.scratch("sweep") / "splits")
-    scratch, root = workspace.scratch("train"), workspace.root
-    with only_warnings(), tempfile.TemporaryDirectory() as temporary:
-        trained = train(folder, settings, classes=params.classes, root=root, scratch=scratch)
-        save_trained(trained, settings, Path(temporary), scratch=scratch / "features", root=root)
-        run.log_model(trained.classifier)
-        run.log_classifier(Path(temporary))
 
 
 def _spelt(plan: Plan) -> dict[str, str]:

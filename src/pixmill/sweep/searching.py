@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,10 +25,10 @@ from pixmill.core.progress import Progress, announce, only_warnings
 from pixmill.core.workspace import Workspace
 from pixmill.metrics.calibration import calibrate
 from pixmill.metrics.resampling import group_numbers
-from pixmill.sweep.planning import Plan, digest_images, open_trials
-from pixmill.sweep.space import combinations, current_values, distributions, from_optuna, to_optuna
+from pixmill.sweep.planning import Plan, open_trials
+from pixmill.sweep.space import combinations, current_values, suggest, to_optuna
 from pixmill.sweep.splits import packed_split
-from pixmill.sweep.trial_store import SweepTrial
+from pixmill.sweep.trial_store import CURVES, KEY, REASON, SAME, VALUES, SweepTrial
 from pixmill.train import Callback
 from pixmill.train.callback import Abandoned
 from pixmill.train.checkpoints import pin
@@ -45,6 +43,9 @@ PINNED = 3
 
 _STUCK = 50
 """Choices in a row that were made before, after which all combinations are gone through."""
+
+_KILLS, _MOST = "kills", 3
+"""Attribute of a trial with how often the process was killed in it, and after how many times that counts as failed."""
 
 _STARTUP, _WARMUP = 5, 5
 """Trials of networks before any is pruned, and epochs before it may be: those of Optuna's examples."""
@@ -73,105 +74,119 @@ class _Search:
     def __init__(self, workspace: Workspace, plan: Plan) -> None:
         import optuna
 
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._workspace, self._plan = workspace, plan
         self._store = open_trials(workspace, plan.key)
         self._store.make()
         self._trials = self._store.load()
-        self._distributions = distributions(plan.space)
-        settings = plan.settings
-        seed = settings.seed + len(self._trials)  # Else it would begin with the first choices again.
-        sampler = (
-            optuna.samplers.TPESampler(seed=seed)
-            if settings.sampler == "tpe"
-            else optuna.samplers.RandomSampler(seed=seed)
-        )
-        self._study = optuna.create_study(
-            direction="minimize" if plan.lower_is_better else "maximize",
-            sampler=sampler,
+        self._tried = {plan.identity(trial.values): trial for trial in self._trials}
+        self._repeated = 0
+        samplers = optuna.samplers
+        self._study = self._store.open(
+            lower_is_better=plan.lower_is_better,
             pruner=optuna.pruners.MedianPruner(n_startup_trials=_STARTUP, n_warmup_steps=_WARMUP),
         )
-        self._tried: dict[str, SweepTrial] = {}
-        for trial in self._trials:
-            self._learn(trial)
+        seed = plan.settings.seed + len(self._study.trials)  # Else it would begin with the first choices again.
+        kind = samplers.TPESampler if plan.settings.sampler == "tpe" else samplers.RandomSampler
+        self._study.sampler = kind(seed=seed)
 
     def run(self, on_trial: Callable[[SweepTrial], None]) -> list[SweepTrial]:
         settings, space = self._plan.settings, self._plan.space
-        killed = self._store.killed_by()
-        # The last kill may have come after the trial was kept.
-        if killed is not None and all(trial.number != killed.number for trial in self._trials):
-            self._keep(killed)
-            on_trial(killed)
+        rest = self._combinations()
+
+        def hear(trial: optuna.trial.FrozenTrial) -> None:
+            finished = self._store.read(trial, len(self._trials))
+            if finished is None:
+                return
+            self._trials.append(finished)
+            self._tried[self._plan.identity(finished.values)] = finished
+            on_trial(finished)
+            best = self._plan.best(self._trials)
+            keys = [each.key for each in best[:PINNED]]
+            pin(self._workspace.scratch("train") / "checkpoints", "sweep", keys)
+            progress.advance(note=f"best {best[0].value:.3f}, {best[0].name}" if best else "")
+
         with Progress("Sweep", settings.trials, unit="trial") as progress:
             progress.advance(min(len(self._trials), settings.trials))
-            for chosen in self._choices():
-                trial = self._run(chosen)
-                if trial.number == 0 and trial.state == "failed":
-                    # Not kept: the same command tries it again.
-                    raise TrainError(f"the params as they are cannot be fitted: {trial.reason}", next="dvc repro train")
-                self._keep(trial)
-                on_trial(trial)
-                best = self._plan.best(self._trials)
-                keys = [each.key for each in best[:PINNED]]
-                pin(self._workspace.scratch("train") / "checkpoints", "sweep", keys)
-                progress.advance(note=f"best {best[0].value:.3f}, {best[0].name}" if best else "")
-        if len(self._trials) < settings.trials:
-            number = combinations(space)
-            tried = "no other choice was found"
-            if number:
-                tried = "the only combination was tried" if number == 1 else f"all {number:,} combinations were tried"
-            announce(f"sweep: {tried}")
-        return sorted(self._trials, key=lambda trial: trial.number)
+            self._take_up(hear)
+            while len(self._trials) < settings.trials:
+                if not self._trials:
+                    self._queue(current_values(self._plan.params, space))
+                elif settings.sampler == "grid" or self._repeated >= _STUCK:
+                    if (values := next(rest, None)) is None:
+                        self._announce_end()
+                        break
+                    self._queue(values)
+                self._study.optimize(
+                    self._objective, n_trials=1, catch=(_FailedError,), callbacks=[lambda _, trial: hear(trial)]
+                )
+        return self._trials
 
-    def _keep(self, trial: SweepTrial) -> None:
-        self._store.add(trial)
-        self._trials.append(trial)
-        self._learn(trial)
+    def _take_up(self, hear: Callable[[optuna.trial.FrozenTrial], None]) -> None:
+        """Queue the trial that a killed or interrupted process left; a network goes on from its last epoch."""
+        import optuna
 
-    def _choices(self) -> Iterator[dict[str, Any]]:
-        """Yield values that were not tried, until there are enough trials or no others."""
-        plan = self._plan
-        if not any(trial.number == 0 for trial in self._trials):
-            yield current_values(plan.params, plan.space)
-        last = self._store.unfinished()
-        if last and len(self._trials) < plan.settings.trials and plan.identity(last["values"]) not in self._tried:
-            yield last["values"]  # The training of a network goes on from its last epoch.
-        repeated = 0
-        while len(self._trials) < plan.settings.trials and repeated < _STUCK and plan.settings.sampler != "grid":
-            asked = self._study.ask(self._distributions)
-            values = from_optuna(plan.space, asked.params)
-            before = self._tried.get(self._plan.identity(values))
-            if before is None:
-                # Told under the values that were run, once it is known what they are worth.
-                self._study.tell(asked, state=_state("failed"))
-                repeated = 0
-                yield values
-            else:
-                # What has no effect, such as C for an mlp, differs alone: Optuna learns that.
-                self._study.tell(asked, before.value, state=None if before.value is not None else _state("failed"))
-                repeated += 1
-        if plan.settings.sampler == "grid" or combinations(plan.space) is not None:
-            for combination in itertools.product(*map(_all_of, plan.space.values())):
-                values = dict(zip(plan.space, combination, strict=True))
-                if len(self._trials) >= plan.settings.trials:
-                    return
+        states, trials = optuna.trial.TrialState, self._study.trials
+        if not trials or trials[-1].state not in (states.RUNNING, states.FAIL):
+            return
+        last, known = trials[-1], trials[-1].user_attrs
+        kills = known.get(_KILLS, 0)
+        if last.state == states.RUNNING:
+            kills += 1
+            self._study.tell(last.number, state=states.FAIL)
+        elif REASON in known:
+            return
+        if VALUES not in known or not self._trials:
+            return  # The params as they are come first, however often.
+        if kills < _MOST:
+            self._queue(known[VALUES], kills)
+            return
+        reason = f"the process was killed while it ran, {_MOST} times"
+        self._store.add(SweepTrial(len(self._trials), known[VALUES], "failed", None, 0, 0.0, reason=reason))
+        hear(self._study.trials[-1])
+
+    def _queue(self, values: Mapping[str, Any], kills: int = 0) -> None:
+        """Let the next trial try these values; those outside of the space are no choice of Optuna's."""
+        chosen = to_optuna(self._plan.space, values) or {}
+        self._study.enqueue_trial(chosen, user_attrs={VALUES: dict(values), _KILLS: kills})
+
+    def _combinations(self) -> Iterator[dict[str, Any]]:
+        """Yield the combinations that were not tried, where they can be counted."""
+        space = self._plan.space
+        if combinations(space) is not None:
+            for combination in itertools.product(*map(_all_of, space.values())):
+                values = dict(zip(space, combination, strict=True))
                 if self._plan.identity(values) not in self._tried:
                     yield values
 
-    def _run(self, values: dict[str, Any]) -> SweepTrial:
-        """Fit and measure one model."""
-        plan, workspace = self._plan, self._workspace
-        # The file of one in the middle may have been damaged.
-        number = min({*range(len(self._trials) + 1)} - {trial.number for trial in self._trials})
-        began = SweepTrial(number, values, "failed", None, int(1000 * time.time()), 0.0)
-        start = time.monotonic()
+    def _announce_end(self) -> None:
+        number = combinations(self._plan.space)
+        tried = "no other choice was found"
+        if number:
+            tried = "the only combination was tried" if number == 1 else f"all {number:,} combinations were tried"
+        announce(f"sweep: {tried}")
 
-        def ended(**what: Any) -> SweepTrial:
-            return replace(began, seconds=time.monotonic() - start, curves=tuple(follower.curves), **what)
+    def _objective(self, trial: optuna.Trial) -> float:
+        """Fit and measure one model, unless an equal one was: values may differ in what has no effect."""
+        plan = self._plan
+        values = trial.user_attrs.get(VALUES)
+        if values is None or to_optuna(plan.space, values) is not None:
+            values = {**suggest(trial, plan.space), **(values or {})}
+        trial.set_user_attr(VALUES, values)
+        before = self._tried.get(plan.identity(values))
+        self._repeated = self._repeated + 1 if before else 0
+        if before is None:
+            return self._fit(trial, values)
+        trial.set_user_attr(SAME, before.number)
+        if before.value is None:
+            raise _FailedError
+        return before.value
 
-        follower = _Follower(self._intermediate(values))
-        self._require_images()
-        self._store.begin(began)
+    def _fit(self, trial: optuna.Trial, values: dict[str, Any]) -> float:
+        import optuna
+
+        plan, workspace, name = self._plan, self._workspace, f"trial {len(self._trials)}"
+        is_network = values.get("train.model", plan.params.train.model) != "features"
+        follower = _Follower(trial if is_network else None, sign=-1 if plan.lower_is_better else 1)
         try:
             params = plan.params.changed(values)
             folder = packed_split(workspace, params, workspace.scratch("sweep") / "splits")
@@ -186,23 +201,24 @@ class _Search:
                     folds=plan.settings.folds,
                     seed=plan.settings.seed,
                 )
-        except KeyboardInterrupt:
-            self._store.interrupt()
-            raise
         except Abandoned:
-            return ended(state="pruned")
+            trial.set_user_attr(CURVES, follower.curves)
+            raise optuna.TrialPruned from None
         except DownloadError as error:
             # It may work another time: the same command begins with this trial.
-            self._store.interrupt()
             raise DownloadError(
-                f"{began.name}: {error.message}",
+                f"{name}: {error.message}",
                 next=f"check the network connection, or take the value out of sweep.space; then: {plan.command}",
             ) from None
         except (ParamsError, PluginError, SplitError, TrainError) as error:
-            self._require_images()
-            announce(f"warning: {began.name} failed: {error.message}")
-            return ended(reason=error.message)
-        self._require_images()
+            if not self._trials:
+                # Without a reason: the same command tries it again.
+                reason = f"the params as they are cannot be fitted: {error.message}"
+                raise TrainError(reason, next="dvc repro train") from None
+            announce(f"warning: {name} failed: {error.message}")
+            trial.set_user_attr(CURVES, follower.curves)
+            trial.set_user_attr(REASON, error.message)
+            raise _FailedError from None
         answers = _calibrated(found.probabilities, found.targets, found.rows, plan.params)
         self._check_images(found.rows.assign(target=found.targets))
         groups = group_numbers(found.rows["cluster"].astype(str))
@@ -212,14 +228,10 @@ class _Search:
                 f"{plan.metric} is undefined on the {plan.where}",
                 next="set sweep.metric in params.yaml to another metric",
             )
-        return ended(state="complete", value=value, key=found.key, answers=answers)
-
-    def _require_images(self) -> None:
-        """Stop where a stage has begun to write other images."""
-        if digest_images(self._workspace) != self._plan.images:
-            raise ManifestError(
-                "artifacts/split changed while the sweep ran", next=f"dvc repro, then: {self._plan.command}"
-            )
+        trial.set_user_attr(CURVES, follower.curves)
+        trial.set_user_attr(KEY, found.key)
+        self._store.set_answers(trial.number, answers)
+        return value
 
     def _check_images(self, rows: pd.DataFrame) -> None:
         """Keep the images at the first trial; all others answer about the same."""
@@ -227,79 +239,35 @@ class _Search:
         if known is None:
             self._store.set_images(rows)
         elif not known["id"].equals(rows["id"]):
-            raise RuntimeError("the trials of a sweep answer about different images")
-
-    def _learn(self, trial: SweepTrial) -> None:
-        """Tell Optuna of a finished trial."""
-        import optuna
-
-        self._tried[self._plan.identity(trial.values)] = trial
-        chosen = to_optuna(self._plan.space, trial.values)
-        if chosen is None or trial.state == "failed":
-            return
-        values = {
-            int(curve["epoch"]): self._objective(curve)
-            for curve in trial.curves
-            if trial.state == "pruned" or self._is_network(trial.values)
-        }
-        self._study.add_trial(
-            optuna.trial.create_trial(
-                state=_state(trial.state),
-                params=chosen,
-                distributions=self._distributions,
-                value=trial.value,
-                intermediate_values=values,
+            raise ManifestError(
+                "artifacts/split changed while the sweep ran", next=f"dvc repro, then: {self._plan.command}"
             )
-        )
 
-    def _intermediate(self, values: Mapping[str, Any]) -> Callable[[list[dict[str, Any]]], bool]:
-        """Return what tells after an epoch whether a training is worse than others were by then."""
-        chosen = to_optuna(self._plan.space, values)
-        if chosen is None or not self._trials or not self._is_network(values):
-            return lambda _: False
-        import optuna
 
-        def is_pruned(curves: list[dict[str, Any]]) -> bool:
-            reported = {int(curve["epoch"]): self._objective(curve) for curve in curves}
-            trial = optuna.trial.create_trial(
-                state=optuna.trial.TrialState.RUNNING,
-                params=chosen,
-                distributions=self._distributions,
-                intermediate_values=reported,
-            )
-            return bool(self._study.pruner.prune(self._study, trial))
-
-        return is_pruned
-
-    def _is_network(self, values: Mapping[str, Any]) -> bool:
-        return bool(values.get("train.model", self._plan.params.train.model) != "features")
-
-    def _objective(self, curve: Mapping[str, Any]) -> float:
-        """Return what an epoch is worth, in the direction of the metric: losses depend on what is searched."""
-        value: float = curve["val_accuracy"]
-        return -value if self._plan.lower_is_better else value
+class _FailedError(Exception):
+    """A trial that failed for a reason that is known; others go on."""
 
 
 class _Follower(Callback):
-    """Keep the curves of a training, and end one that is no better than others were."""
+    """Keep the curves of a training, and end that of a network that is no better than others were.
 
-    def __init__(self, is_pruned: Callable[[list[dict[str, Any]]], bool]) -> None:
+    Args:
+        trial: The network's trial; ``None`` for a head, which is never ended early.
+        sign: That of a good value: losses depend on what is searched, so accuracy is compared.
+    """
+
+    def __init__(self, trial: optuna.Trial | None, *, sign: int) -> None:
         self.curves: list[dict[str, Any]] = []
-        self._is_pruned = is_pruned
+        self._trial, self._sign = trial, sign
 
     def on_epoch_end(self, epoch: Epoch, timing: Timing) -> None:
         """Keep an epoch."""
-        self.curves.append({"epoch": epoch.epoch, "ended": timing.ended, **epoch.figures()})
-        if self._is_pruned(self.curves):
-            raise Abandoned
-
-
-def _state(name: str) -> optuna.trial.TrialState:
-    import optuna
-
-    return {"complete": optuna.trial.TrialState.COMPLETE, "pruned": optuna.trial.TrialState.PRUNED}.get(
-        name, optuna.trial.TrialState.FAIL
-    )
+        curve = {"epoch": epoch.epoch, "ended": timing.ended, **epoch.figures()}
+        self.curves.append(curve)
+        if self._trial is not None:
+            self._trial.report(self._sign * curve["val_accuracy"], epoch.epoch)
+            if self._trial.should_prune():
+                raise Abandoned
 
 
 def _all_of(values: Any) -> tuple[Any, ...]:

@@ -13,6 +13,7 @@ from pixmill.train.training_key import deciding_params
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
+    from optuna.trial import Trial
 
 Space = Mapping[str, RangeParams | tuple[Any, ...]]
 """What is tried of each param, by dotted name."""
@@ -150,6 +151,20 @@ def distributions(space: Space) -> dict[str, "BaseDistribution"]:
         else:
             found[name] = FloatDistribution(float(values.low), float(values.high), log=values.log)
     return found
+
+
+def suggest(trial: "Trial", space: Space) -> dict[str, Any]:
+    """Return the values that Optuna chooses for a trial, as params have them."""
+    from optuna.distributions import CategoricalDistribution, IntDistribution
+
+    for name, each in distributions(space).items():
+        if isinstance(each, CategoricalDistribution):
+            trial.suggest_categorical(name, each.choices)
+        elif isinstance(each, IntDistribution):
+            trial.suggest_int(name, each.low, each.high, log=each.log)
+        else:
+            trial.suggest_float(name, each.low, each.high, log=each.log)  # type: ignore[attr-defined]
+    return from_optuna(space, trial.params)
 
 
 def from_optuna(space: Space, chosen: Mapping[str, Any]) -> dict[str, Any]:

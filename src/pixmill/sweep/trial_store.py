@@ -1,29 +1,31 @@
-"""Finished trials, each in a file of its own: a killed sweep loses none, and leaves nothing half-written."""
+"""Trials of a sweep in Optuna's journal, with their answers beside it: a killed sweep loses no finished one."""
 
-import json
-import zipfile
+from __future__ import annotations
+
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from pixmill.core.files import remove_temporary, replacing, write_text
-from pixmill.core.progress import announce
+
+if TYPE_CHECKING:
+    import optuna
 
 State = Literal["complete", "pruned", "failed"]
 
-_RUNNING = "running.json"
-"""What runs now, or ran when the process ended."""
+VALUES, CURVES, REASON, KEY, SAME = "values", "curves", "reason", "key", "same_as"
+"""Attributes of a trial in Optuna: those of a :class:`SweepTrial`, and the number of an equal trial that ran before."""
 
 _RECORDED = "recorded"
 """How many trials the result had that was recorded last."""
 
-_MOST = 3
-"""Times that the process may end in one trial before that counts as failed."""
+_NAME = "sweep"
+"""The study's name in its journal."""
 
 
 @dataclass(frozen=True)
@@ -69,72 +71,98 @@ class TrialStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._journal = folder / "journal.log"
 
     def make(self) -> None:
         """Make the folder, and remove what a killed sweep left half-written; call it only while no other runs."""
         self.folder.mkdir(parents=True, exist_ok=True)
         remove_temporary(self.folder)
+        self._journal.with_name("journal.log.lock").unlink(missing_ok=True)
+        if self._journal.exists() and not (content := self._journal.read_bytes()).endswith(b"\n"):
+            self._journal.write_bytes(content[: content.rfind(b"\n") + 1])
+
+    def open(self, *, lower_is_better: bool = False, **options: Any) -> optuna.Study:
+        """Return the study, which is created if need be.
+
+        Args:
+            lower_is_better: Whether the lowest value is the best, for a new study.
+            options: Sampler and pruner.
+        """
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        return optuna.create_study(
+            storage=self._storage(),
+            study_name=_NAME,
+            direction="minimize" if lower_is_better else "maximize",
+            load_if_exists=True,
+            **options,
+        )
 
     def load(self) -> list[SweepTrial]:
-        """Return all trials by number, but for those whose file cannot be read."""
-        found = []
-        for path in sorted(self.folder.glob("trial-*.npz")):
-            try:
-                with path.open("rb") as stream, np.load(stream) as file:
-                    record = json.loads(file["record"].tobytes())
-                    answers = file["answers"] if "answers" in file.files else None
-                record["curves"] = tuple(record["curves"])
-                found.append(SweepTrial(**record, answers=answers))
-            except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile):
-                announce(f"warning: {path} cannot be read; that trial does not count")
+        """Return all finished trials by number; nothing is made."""
+        if not self._journal.exists():
+            return []
+        storage = self._storage()
+        found: list[SweepTrial] = []
+        for study in storage.get_all_studies():
+            for trial in storage.get_all_trials(study._study_id):
+                if (finished := self.read(trial, len(found))) is not None:
+                    found.append(finished)
         return found
 
-    def begin(self, trial: SweepTrial) -> None:
-        """Note what is about to run, and how often it was begun."""
-        before = self.unfinished()
-        times = 1 + (before["times"] if before and before["values"] == trial.values else 0)
-        self._note({"number": trial.number, "values": trial.values, "started": trial.started, "times": times})
+    def read(self, trial: optuna.trial.FrozenTrial, number: int) -> SweepTrial | None:
+        """Return a trial of Optuna's; ``None`` for one that was not finished, or equals an earlier one.
 
-    def interrupt(self) -> None:
-        """Note that a person ended what runs, so that it does not count how often it was begun."""
-        if before := self.unfinished():
-            self._note(before | {"times": 0})
-
-    def end(self) -> None:
-        """Note that nothing runs."""
-        (self.folder / _RUNNING).unlink(missing_ok=True)
-
-    def killed_by(self) -> SweepTrial | None:
-        """Return a failed trial for values in which the process ended again and again: it would begin with them."""
-        before = self.unfinished()
-        if before is None or before["times"] < _MOST or before["number"] == 0:
+        Args:
+            trial: The trial.
+            number: Its number among the finished ones.
+        """
+        known, value, answers = trial.user_attrs, None, None
+        state: State | None = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}.get(trial.state.name)  # type: ignore[assignment]
+        # One that failed without a reason was interrupted.
+        if state is None or SAME in known or (state == "failed" and REASON not in known):
             return None
-        reason = f"the process was killed while it ran, {_MOST} times"
-        return SweepTrial(before["number"], before["values"], "failed", None, before["started"], 0.0, reason=reason)
-
-    def unfinished(self) -> dict[str, Any] | None:
-        """Return what ran when the last process ended, with its ``number`` and ``values``; ``None`` if nothing did."""
-        path = self.folder / _RUNNING
-        try:
-            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            return {name: found[name] for name in ("number", "values", "started", "times")}
-        except (OSError, KeyError, TypeError, ValueError):
-            return None
-
-    def _note(self, record: Mapping[str, Any]) -> None:
-        write_text(self.folder / _RUNNING, json.dumps(record))
+        if state == "complete":
+            try:
+                value, answers = trial.value, np.load(self._answers(trial.number))
+            except (OSError, ValueError):
+                return None  # Somebody deleted the file: the model is fitted again.
+        began, duration = trial.datetime_start, trial.duration
+        return SweepTrial(
+            number=number,
+            values=known[VALUES],
+            state=state,
+            value=value,
+            started=int(1000 * began.timestamp()) if began else 0,
+            seconds=duration.total_seconds() if duration else 0.0,
+            key=known.get(KEY, ""),
+            curves=tuple(known.get(CURVES, ())),
+            reason=known.get(REASON),
+            answers=answers,
+        )
 
     def add(self, trial: SweepTrial) -> None:
-        """Keep a trial.
+        """Keep a finished trial that no search has run."""
+        import optuna
+
+        study = self.open()
+        states = {"complete": optuna.trial.TrialState.COMPLETE, "pruned": optuna.trial.TrialState.PRUNED}
+        if trial.answers is not None:
+            self.set_answers(len(study.trials), trial.answers)
+        known: dict[str, Any] = {VALUES: dict(trial.values), KEY: trial.key, CURVES: [*trial.curves]}
+        known |= {REASON: trial.reason} if trial.state == "failed" else {}
+        state = states.get(trial.state, optuna.trial.TrialState.FAIL)
+        study.add_trial(optuna.trial.create_trial(state=state, value=trial.value, user_attrs=known))
+
+    def set_answers(self, number: int, answers: npt.NDArray[np.float32]) -> None:
+        """Keep the answers of a trial, by its number in Optuna.
 
         Raises:
             OSError: The disk is full or read-only.
         """
-        record = {name: value for name, value in asdict(trial).items() if name != "answers"}
-        arrays = {} if trial.answers is None else {"answers": trial.answers}
-        with replacing(self.folder / f"trial-{trial.number:05}.npz") as temporary:
-            np.savez(temporary, record=np.frombuffer(json.dumps(record).encode(), np.uint8), **arrays)  # type: ignore[arg-type]
-        self.end()
+        with replacing(self._answers(number)) as temporary:
+            np.save(temporary, answers)
 
     def is_recorded(self, trials: int) -> bool:
         """Tell whether the result of so many trials was sent to MLflow."""
@@ -154,3 +182,13 @@ class TrialStore:
         """Keep the images, once."""
         with replacing(self.folder / "images.parquet") as temporary:
             rows.to_parquet(temporary, index=False)
+
+    def _answers(self, number: int) -> Path:
+        return self.folder / f"answers-{number:05}.npy"
+
+    def _storage(self) -> optuna.storages.BaseStorage:
+        from optuna.storages import JournalStorage
+        from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+
+        path = str(self._journal)
+        return JournalStorage(JournalFileBackend(path, lock_obj=JournalFileOpenLock(path)))

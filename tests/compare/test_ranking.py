@@ -7,9 +7,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from pixmill.compare.conditions import parse_condition
 from pixmill.compare.ranking import Ranking, compare_runs
-from pixmill.core.errors import PixmillError
 from pixmill.core.params import Params, parse_params
 from pixmill.core.workspace import Workspace
 from pixmill.record.store import connect
@@ -127,9 +125,7 @@ def test_what_cannot_be_compared_is_listed_with_why(runs: Ranking) -> None:
     assert early == "its predictions hold no validation images"
     assert lost == "it has no predictions/predictions.parquet in MLflow"
     assert other == "its classes differ: only it has <b>parka and only the others have sneaker"
-    assert moved == (
-        "its validation split lacks 240 of the 240 images that most have; to rank those like it: --since 1970-01-01"
-    )
+    assert moved == "its validation split lacks 240 of the 240 images that most have"
 
 
 def test_of_ten_runs_those_of_the_same_validation_images_are_in_the_table(made, params: Params) -> None:
@@ -141,8 +137,7 @@ def test_of_ten_runs_those_of_the_same_validation_images_are_in_the_table(made, 
     found = compare_runs(Workspace(made.root, made.root), params)
     assert names(found.rows) == [f"run-{number}" for number in range(8)]
     assert {name: row.why for name, row in zip(names(found.others), found.others, strict=True)} == {
-        "other-split": "its validation split lacks 240 of the 240 images that most have; to rank those like it: "
-        "--since 1970-01-01",
+        "other-split": "its validation split lacks 240 of the 240 images that most have",
         "early": "its predictions hold no validation images",
     }
 
@@ -175,18 +170,6 @@ def test_a_damaged_test_split_has_no_test_value(made, params: Params) -> None:
     rows = compare_runs(Workspace(made.root, made.root), params, test=True).rows
     assert names(rows) == ["odd", "sound"]
     assert [row.test for row in rows] == [None, pytest.approx(macro_f1(answers(9), "test"))]
-
-
-def test_conditions_choose(project: Workspace, params: Params) -> None:
-    found = compare_runs(project, params, where=[parse_condition("train.epochs>=10")])
-    assert names((*found.rows, *found.others)) == ["wide", "plain", "main"]
-    with pytest.raises(PixmillError, match=r"none of 9 trainings fulfils --where: train\.model is cnn"):
-        compare_runs(project, params, where=[parse_condition("train.model=features")])
-    with pytest.raises(
-        PixmillError, match=r"train\.epoch: no training has a param of this name; did you mean train\.epochs"
-    ) as refusal:
-        compare_runs(project, params, where=[parse_condition("train.epoch=1")])
-    assert refusal.value.next == "pixmill params"
 
 
 def test_trainings_that_differ_in_their_seed_are_one_model(made, params: Params) -> None:
@@ -296,17 +279,6 @@ def test_only_params_that_a_model_uses_and_that_differ_in_the_table_are_told(mad
     assert net == {"train.epochs": 4, "train.model": "cnn", **blocks}
     assert head == {"train.features.head": "logistic", "train.model": "features"}
     assert "train.learning_rate" not in found.others[0].params
-
-
-def test_models_of_another_split_can_be_chosen(made, params: Params) -> None:
-    for epochs in (3, 4):
-        made(f"epochs-{epochs}", f"{{model: cnn, epochs: {epochs}}}", answers(20))
-    made("other", "{model: cnn}\nsplit: {salt: b}", answers(30, split="-b"))
-    use(made.root, "{model: cnn, epochs: 9}", answers(40))
-    workspace = Workspace(made.root, made.root)
-    assert compare_runs(workspace, params).others[0].why.endswith("to rank those like it: --where split.salt=b")
-    found = compare_runs(workspace, params, where=[parse_condition("split.salt=b")])
-    assert (names(found.rows), names(found.others)) == (["other"], ["main"])
 
 
 def test_the_labels_of_the_newest_count(made, params: Params) -> None:

@@ -40,7 +40,7 @@ EXAMPLES = (
     ("pixmill compare main HEAD --gate", "exit 1 if a limit of `review` is violated"),
     ("pixmill compare --json | jq .verdict", ""),
     ("pixmill compare --runs", "all runs and experiments, best on validation first"),
-    ("pixmill compare --runs --where train.model=cnn --since 7d --csv > runs.csv", ""),
+    ("pixmill compare --runs --since 7d --json | jq '.rows[0]'", ""),
 )
 NOTES = """\
 Exit codes: 0; 1 with --gate if the gate fails; 2 on errors, and if a file of
@@ -60,13 +60,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--open", action="store_true", help="open the page in your browser")
     runs = parser.add_argument_group("all runs and experiments, instead of two revisions")
     runs.add_argument("--runs", action="store_true", help="rank them on validation: reports/runs.html")
-    runs.add_argument(
-        "--where", action="append", default=[], metavar="PARAM=VALUE", help="only such; also != < <= > >=; repeatable"
-    )
     runs.add_argument("--since", metavar="WHEN", help="only since a date (2026-11-01), or so long ago (7d, 12h)")
     runs.add_argument("--limit", type=int, metavar="N", help="the newest N of each (default: 500)")
     runs.add_argument("--test", action="store_true", help="show the values on the test split, which choose nothing")
-    runs.add_argument("--csv", action="store_true", help="print a table")
     runs.add_argument("--all-projects", action="store_true", help="runs of other projects on the server, too")
     parser.set_defaults(refuse=parser.error)
 
@@ -84,7 +80,7 @@ def run(arguments: argparse.Namespace) -> None:
         with storage_errors(then="the same command"):
             workspace = project_workspace()
             params = load_params(workspace.root)
-            if arguments.open or not (arguments.runs and (arguments.json or arguments.csv)):
+            if arguments.open or not (arguments.runs and arguments.json):
                 _make(workspace.root / "reports")
             if arguments.runs:
                 text, page = _runs(workspace, params, arguments)
@@ -120,11 +116,9 @@ def _check(arguments: argparse.Namespace) -> None:
     """Refuse options that do not go together."""
     if arguments.runs and (arguments.base or arguments.gate):
         arguments.refuse("--runs ranks all runs: it takes no BASE and no --gate")
-    if arguments.json and arguments.csv:
-        arguments.refuse("--json and --csv exclude each other")
     if arguments.limit is not None and arguments.limit < 1:
         arguments.refuse(f"--limit: expected a number of at least 1, received {arguments.limit}")
-    for name in ("where", "since", "limit", "test", "csv", "all_projects"):
+    for name in ("since", "limit", "test", "all_projects"):
         if getattr(arguments, name) and not arguments.runs:
             arguments.refuse(f"--{name.replace('_', '-')} belongs to --runs")
 
@@ -157,26 +151,20 @@ def _compare(
 
 
 def _runs(workspace: Workspace, params: Params, arguments: argparse.Namespace) -> tuple[str, Path]:
-    from pixmill.compare.conditions import parse_condition
     from pixmill.compare.ranking import compare_runs
-    from pixmill.compare.ranking_report import ranking_csv, ranking_json, ranking_text, render_ranking
+    from pixmill.compare.ranking_report import ranking_json, ranking_text, render_ranking
     from pixmill.core.files import write_text
 
-    where = [parse_condition(text) for text in arguments.where]
     since = _seconds(arguments.since) if arguments.since else 0
     limits = {"limit": arguments.limit} if arguments.limit else {}
     page, test = workspace.root / "reports" / "runs.html", arguments.test
     with _patience("Reading runs and experiments …"):
-        ranking = compare_runs(
-            workspace, params, since=since, where=where, all_projects=arguments.all_projects, test=test, **limits
-        )
+        ranking = compare_runs(workspace, params, since=since, all_projects=arguments.all_projects, test=test, **limits)
         # What scripts read is not worth a page.
-        if arguments.open or not (arguments.json or arguments.csv):
+        if arguments.open or not arguments.json:
             write_text(page, render_ranking(ranking, test=test))
     if arguments.json:
         return ranking_json(ranking, test=test), page
-    if arguments.csv:
-        return ranking_csv(ranking, test=test).rstrip("\n"), page
     return f"{ranking_text(ranking, test=test)}\n\nWritten: reports/runs.html", page
 
 

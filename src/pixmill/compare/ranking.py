@@ -11,7 +11,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from pixmill.compare.comparison import NotComparableError, Revision
-from pixmill.compare.conditions import Condition
 from pixmill.compare.git_revisions import commit_page
 from pixmill.compare.numbers import (
     LOWER_IS_BETTER,
@@ -146,7 +145,6 @@ def compare_runs(
     *,
     limit: int = 500,
     since: float = 0,
-    where: Sequence[Condition] = (),
     all_projects: bool = False,
     test: bool = False,
 ) -> Ranking:
@@ -160,15 +158,14 @@ def compare_runs(
         params: Its params: those in ``review`` and ``evaluate``, and the classes.
         limit: How many runs, and how many experiments, are read at most. Default: 500.
         since: Seconds since 1970; older ones are left out.
-        where: Conditions that the params of all but the model in use fulfil. Default: none.
         all_projects: Whether to read the runs of all projects in this MLflow.
         test: Whether to measure all on their test splits, too. Default: no, since that chooses nothing.
 
     Raises:
-        PixmillError: There is neither an experiment nor a run, or none fulfils the conditions.
+        PixmillError: There is neither an experiment nor a run.
     """
     base = read_base(workspace)
-    found = read_models(workspace, limit=limit, since=since, where=where, all_projects=all_projects, base=base)
+    found = read_models(workspace, limit=limit, since=since, all_projects=all_projects, base=base)
     models = found.models
     answers, reasons = share_validation(models, params.classes)
     others = [_unranked(model, reasons[model.revision]) for model in models if model.revision in reasons]

@@ -1,7 +1,5 @@
-"""A ranking of models as text for a terminal, as the page ``reports/runs.html``, as JSON and as CSV."""
+"""A ranking of models as text for a terminal, as the page ``reports/runs.html`` and as JSON."""
 
-import csv
-import io
 import json
 import shlex
 from datetime import UTC, datetime
@@ -10,8 +8,7 @@ from typing import Any
 
 from pixmill.compare.comparison import with_sign
 from pixmill.compare.description import NONE, ComparisonTable, p_value
-from pixmill.compare.numbers import LOWER_IS_BETTER, METRIC_NAMES
-from pixmill.compare.parallel_plot import parallel_plot
+from pixmill.compare.numbers import METRIC_NAMES
 from pixmill.compare.ranking import RankedModel, Ranking
 from pixmill.compare.text import draw_table
 from pixmill.compare.training_files import SEED
@@ -121,16 +118,9 @@ def page_content(ranking: Ranking, *, test: bool = False) -> dict[str, Any]:
         ranking: The ranking.
         test: Whether to show the values on the test split.
     """
-    plot = parallel_plot(
-        [row.params for row in ranking.rows],
-        METRIC_NAMES[ranking.metric],
-        [row.value or 0 for row in ranking.rows],
-        lower_is_better=ranking.metric in LOWER_IS_BETTER,
-    )
     return {
         "ranking": ranking,
         "images": count(ranking.rows[0].n, "validation image") if ranking.rows else "",
-        "plot": plot,
         "metric": METRIC_NAMES[ranking.metric],
         "metric_names": METRIC_NAMES,
         "level": _level(ranking),
@@ -176,29 +166,6 @@ def ranking_json(ranking: Ranking, *, test: bool = False) -> str:
         "notes": list(notes),
     }
     return json.dumps(significant(document), indent=2, allow_nan=False, ensure_ascii=False, default=str)
-
-
-def ranking_csv(ranking: Ranking, *, test: bool = False) -> str:
-    """Return a table with a line for each model, those that cannot be compared last; its last columns are params.
-
-    A param that a model does not use is empty.
-
-    Args:
-        ranking: The ranking.
-        test: Whether to give the values on the test split.
-    """
-    lines, columns = [], []
-    for row in (*ranking.rows, *ranking.others):
-        facts = _facts(row, test=test)
-        params, trainings, run = facts.pop("params"), facts.pop("trainings"), facts.pop("run")
-        facts |= {"metric": ranking.metric, "trainings": len(trainings), "url": run and run["url"]}
-        columns = [*facts, *_columns(ranking)]
-        lines.append(facts | {key: format_value(value) for key, value in params.items()})
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(significant(lines))
-    return text.getvalue()
 
 
 def format_value(value: Any) -> str:

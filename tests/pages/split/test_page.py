@@ -2,7 +2,6 @@
 
 import itertools
 import re
-from dataclasses import replace
 
 import pytest
 
@@ -62,13 +61,6 @@ def test_it_shows_all_that_is_promised_and_asks_for_nothing(found, page, project
     assert str(project.root) not in page
     for outcome in found.outcomes:
         assert outcome.check.name in page
-
-
-def test_a_better_salt_is_named(found, page, project):
-    said = "test has 12 of 98 images of '<b>'.\nNext: set it"
-    assert "of 98 images" not in page
-    told = render_report(replace(found, salt=said), PARAMS, LIMITS, folder=project.images, workers=1)
-    assert "<p>test has 12 of 98 images of &#39;&lt;b&gt;&#39;.</p>\n<p>Next: set it</p>" in told
 
 
 def test_a_class_that_lacks_images_is_said_with_what_mends_it(project):

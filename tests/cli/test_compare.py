@@ -108,13 +108,6 @@ def test_it_starts_no_large_library(project: Path) -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_an_older_contact_sheet_does_not_stay(project: Path) -> None:
-    (project / "reports").mkdir(exist_ok=True)
-    (project / "reports" / "compare.png").write_bytes(b"older")
-    assert run_pixmill("compare", "main", "main") == 0
-    assert not (project / "reports" / "compare.png").exists()
-
-
 def test_json_is_all_that_is_printed(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_pixmill("compare", "main", "worse", "--json") == 0
     document = json.loads(capsys.readouterr().out)

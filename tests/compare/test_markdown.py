@@ -42,18 +42,18 @@ def hostile(classes: int = 3, n: int = 60, changes: int = 3) -> Comparison:
 
 
 def test_tables_are_tables_and_detail_is_folded() -> None:
-    text = comparison_markdown(comparison(base=revision("main", run=None)), sheet=True)
+    text = comparison_markdown(comparison(base=revision("main", run=None)))
     assert text.startswith("**Macro-F1 falls from 0.900 to 0.800.**\n\nBase: main (1a2b3c4 Train longer).")
     assert "\n\n| metric | base | head | difference | 95 % CI |  |\n| --- | ---: | ---: | ---: | ---: | --- |\n" in text
     assert text.count("<details><summary>") == text.count("</details>") == 2
     assert "- [Head: able-owl](<https://mlflow.test/#/experiments/0/runs/f>)\n" in text
     assert text.endswith("\n\nImages and curves: `reports/compare.html`; contact sheet: `reports/compare.png`.\n")
-    assert "compare.png" not in comparison_markdown(comparison(), sheet=False)
+    assert "compare.png" not in comparison_markdown(comparison())
 
 
 @pytest.mark.parametrize(("classes", "n", "changes"), [(3, 60, 3), (1000, 3000, 300), (2, 9_000, 2000)])
 def test_it_never_exceeds_the_limit_nor_breaks_a_table(classes: int, n: int, changes: int) -> None:
-    text = comparison_markdown(hostile(classes, n, changes), sheet=True)
+    text = comparison_markdown(hostile(classes, n, changes))
     assert len(text.encode()) <= LIMIT
     widths = None
     for line in text.splitlines():
@@ -81,7 +81,7 @@ def test_even_the_longest_letters_leave_it_within_the_limit() -> None:
 
 
 def test_names_add_no_markup_no_mention_and_no_link() -> None:
-    text = comparison_markdown(hostile(), sheet=True)
+    text = comparison_markdown(hostile())
     assert set(re.findall(r"<[^>]*>", text)) == {
         "<details>",
         "<summary>",
@@ -96,7 +96,7 @@ def test_names_add_no_markup_no_mention_and_no_link() -> None:
 
 
 def test_a_line_begins_no_list_or_heading_of_its_own() -> None:
-    text = comparison_markdown(comparison(missing=("# a", "1. b", "- c", "+ d", "12) e")), sheet=True)
+    text = comparison_markdown(comparison(missing=("# a", "1. b", "- c", "+ d", "12) e")))
     lines = text.partition("#### Missing\n\n")[2].splitlines()[:5]
     assert lines == [r"- \# a", r"- 1\. b", r"- \- c", r"- \+ d", r"- 12\) e"]
 
@@ -105,9 +105,7 @@ def test_a_line_begins_no_list_or_heading_of_its_own() -> None:
     "url", ["javascript:alert(1)", "http://127.0.0.1:5000/#/experiments/1/runs/1", "https://a.test/" + "a" * 70_000]
 )
 def test_an_address_that_leads_nowhere_is_left_out(url: str) -> None:
-    text = comparison_markdown(
-        comparison(head=revision("cnn", run=MlflowRun("1", "owl", url, None, None, {}))), sheet=True
-    )
+    text = comparison_markdown(comparison(head=revision("cnn", run=MlflowRun("1", "owl", url, None, None, {}))))
     assert "- Head: owl\n" in text
     assert url not in text
 
@@ -131,7 +129,7 @@ def test_an_address_that_leads_nowhere_is_left_out(url: str) -> None:
     ],
 )
 def test_no_spelling_of_a_name_is_a_mention_or_a_reference(name: str) -> None:
-    text = comparison_markdown(comparison(sentence=name), sheet=False)
+    text = comparison_markdown(comparison(sentence=name))
     shown = html.unescape(re.sub(r"\\([\W_])", r"\1", text.splitlines()[0].strip("*")))
     assert shown.replace("\u200b", "") == name  # it shows as it is
     assert not re.search(r"""[@~%!][\w."'?]|:\w+:|\[\w+:""", shown)

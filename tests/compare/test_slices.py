@@ -79,7 +79,7 @@ def test_a_source_that_falls_while_the_whole_stays_is_named_first_everywhere(pro
     assert found.verdict == "undecided"
     assert found.sentence.startswith(f"Undecided, but {start}")
     assert "significantly worse" not in found.sentence
-    markdown = html.unescape(comparison_markdown(found, sheet=False).replace("\\", ""))
+    markdown = html.unescape(comparison_markdown(found).replace("\\", ""))
     assert markdown.startswith(f"**Undecided, but {start}")
     assert "#### Slices\n\n| slice (accuracy) | images | base | head | difference |" in markdown
     assert "| source shop-a | 100 | 1.000 | 0.800 | \N{MINUS SIGN}0.200 |" in markdown

@@ -1,7 +1,6 @@
 """What is recorded arrives, live or at the end; what the disk refuses takes nothing else with it."""
 
 import string
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -104,17 +103,6 @@ def test_a_store_that_comes_back_before_the_end_gets_everything(training, store,
         "Training continues; the run is sent when it ends, or later with: pixmill sync"
     )
     assert done == f"record: 1 run sent to {store.uri}: train"
-
-
-def test_a_figure_is_recorded_as_png(training, store):
-    from matplotlib.figure import Figure
-
-    figure = Figure()
-    figure.subplots().plot([1, 2])
-    with training() as run:
-        run.log_figure(figure, "plots/curves.png")
-    path = Path(store.client.download_artifacts(run.run_id, "plots/curves.png"))
-    assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
 
 
 @pytest.mark.parametrize("status", ["FAILED", "KILLED"])

@@ -3,7 +3,7 @@
 BASE and HEAD are Git commits, branches or tags, DVC experiments, MLflow runs
 (runs:/ID), models (models:/NAME@ALIAS), or `workspace`. Default: the workspace
 against where its branch left main. Nothing is checked out. Writes
-reports/compare.html, compare.md (for a pull request) and compare.png.
+reports/compare.html, and compare.md for a pull request.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ _URL = re.compile(r"https?://(?!127\.0\.0\.1\b|localhost\b)[^\s<>\\]{1,500}")
 """An address that leads somewhere on other machines, too."""
 
 
-def comparison_markdown(comparison: Comparison, *, sheet: bool) -> str:
+def comparison_markdown(comparison: Comparison) -> str:
     """Return the text: verdict first, less detail the more there is, never more than 64,000 bytes of UTF-8.
 
     Whatever comes from data (names of classes, files, params, commits) is escaped: it can neither add markup nor
@@ -38,9 +38,8 @@ def comparison_markdown(comparison: Comparison, *, sheet: bool) -> str:
 
     Args:
         comparison: The comparison.
-        sheet: Whether there is a contact sheet to name.
     """
-    files = "Images and curves: `reports/compare.html`" + ("; contact sheet: `reports/compare.png`." if sheet else ".")
+    files = "Images and curves: `reports/compare.html`."
     texts = (f"{_text(comparison, most, letters)}\n\n{files}\n" for most, letters in _SIZES)
     return next(text for text in texts if len(text.encode("utf-8")) <= LIMIT)
 

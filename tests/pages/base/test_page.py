@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixmill.pages.base import figure_png, render_page, shorten
+from pixmill.pages.base import render_page, shorten
 from pixmill.pages.base.page import in_columns
 
 TEMPLATE = """{% extends "base.html" %}{% from "macros.html" import table, bars, figure, card, badge %}
@@ -101,18 +101,6 @@ def test_columns_keep_every_part_in_its_order(content: str) -> None:
 def test_names_in_columns_stay_escaped() -> None:
     html = render_page("page_for_tests", "report.html", name="</div><h2>&")
     assert columns("<h2>&lt;/div&gt;&lt;h2&gt;&amp;</h2>\n", "<h2>Other</h2>\n") in html
-
-
-def test_a_figure_has_the_same_bytes_each_time() -> None:
-    from matplotlib.figure import Figure
-
-    def drawn() -> Figure:
-        figure = Figure(figsize=(2, 2))
-        figure.subplots().plot([1, 2, 3], label="é")
-        return figure
-
-    assert figure_png(drawn()) == figure_png(drawn())
-    assert figure_png(drawn()).startswith(b"\x89PNG")
 
 
 def test_a_name_that_is_short_enough_stays_as_it_is() -> None:

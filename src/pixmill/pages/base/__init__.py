@@ -6,6 +6,6 @@
 """
 
 from pixmill.pages.base.chart import heat_svg, histogram_svg, interval_svg, lines_svg
-from pixmill.pages.base.page import Excerpt, figure_png, render_page, shorten
+from pixmill.pages.base.page import Excerpt, render_page, shorten
 
-__all__ = ["Excerpt", "figure_png", "heat_svg", "histogram_svg", "interval_svg", "lines_svg", "render_page", "shorten"]
+__all__ = ["Excerpt", "heat_svg", "histogram_svg", "interval_svg", "lines_svg", "render_page", "shorten"]

@@ -1,20 +1,16 @@
-"""Render a stage's page within the common frame, and matplotlib figures as PNG files."""
+"""Render a stage's page within the common frame."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pixmill.core.words import count
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 Item = TypeVar("Item")
 
@@ -143,15 +139,3 @@ def shorten(text: str, limit: int = 90) -> str:
     """
     tail = min(_TAIL, limit // 2)
     return text if len(text) <= limit else f"{text[: limit - tail - 1]}…{text[-tail:]}"
-
-
-def figure_png(figure: Figure, *, dpi: int = 110) -> bytes:
-    """Return a figure as a PNG file, for tools that show images only.
-
-    Args:
-        figure: The figure.
-        dpi: Dots an inch.
-    """
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None}, bbox_inches="tight")
-    return buffer.getvalue()

@@ -137,9 +137,9 @@ def _compare(
     workspace: Workspace, params: Params, arguments: argparse.Namespace
 ) -> tuple[str, Path, Gate, tuple[str, ...]]:
     from pixmill.compare.comparing import compare
-    from pixmill.compare.json_document import comparison_json
+    from pixmill.compare.rendering import comparison_text
     from pixmill.compare.reports import write_reports
-    from pixmill.compare.text import comparison_text
+    from pixmill.compare.view import comparison_json
 
     with _patience("Comparing: reading both sides, resampling the test images …"):
         comparison = compare(workspace, params, arguments.base, arguments.head)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pixmill.compare.comparison import Numbers
-from pixmill.compare.description import ImageRow
+from pixmill.compare.view import ImageRow
 from pixmill.pages.base.chart import shade
 
 _CHANGED = 40

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pixmill.compare.comparison import ClassNumbers, NotComparableError, Numbers, Revision, Step, Verdict, with_sign
+from pixmill.compare.comparison import ClassNumbers, NotComparableError, Numbers, Revision, Step, Verdict
 from pixmill.compare.coverage import compare_coverage
 from pixmill.compare.slices import compare_slices, name_falls
 from pixmill.core.params import EvaluateParams, ReviewParams
@@ -21,6 +21,7 @@ from pixmill.metrics.confidence import coverage_curve, reliability
 from pixmill.metrics.probabilities import losses, normalise
 from pixmill.metrics.scores import class_scores, scores
 from pixmill.metrics.significance import Difference, holm, mcnemar, paired_differences
+from pixmill.pages.base import with_sign
 
 LOWER_IS_BETTER = frozenset({"log_loss", "ece"})
 """Metrics whose rise is a loss."""

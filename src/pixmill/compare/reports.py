@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from pixmill.compare.comparison import Comparison
-from pixmill.compare.markdown import comparison_markdown
 from pixmill.compare.page import render_page
+from pixmill.compare.rendering import comparison_markdown
 from pixmill.compare.sheet import choose
 from pixmill.core.files import write_text
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from pixmill.compare.comparison import Comparison
-from pixmill.compare.description import ImageRow, rows_of
 from pixmill.compare.image_changes import CHANGES
+from pixmill.compare.view import ImageRow, rows_of
 from pixmill.pages.base.thumbnails import Thumbnail, each_thumbnail
 
 _FLIPS, _SAMPLES, _NEAR = 36, 12, 6

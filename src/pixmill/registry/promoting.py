@@ -11,9 +11,9 @@ from typing import Any
 
 from pixmill.compare.comparing import compare_revisions
 from pixmill.compare.comparison import Comparison, Revision
-from pixmill.compare.json_document import comparison_json
 from pixmill.compare.numbers import METRIC_NAMES
 from pixmill.compare.revisions import read_each
+from pixmill.compare.view import comparison_json
 from pixmill.core.errors import PixmillError
 from pixmill.core.files import significant
 from pixmill.core.params import Params

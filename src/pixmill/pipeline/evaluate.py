@@ -14,7 +14,7 @@ from pixmill.learn.inference import answers_schema
 from pixmill.learn.networks import describe_model
 from pixmill.metrics.growth import Growth
 from pixmill.pages.evaluate import render_report
-from pixmill.pages.evaluate.sentences import shortcut_sentence
+from pixmill.pages.evaluate.sentences import say
 from pixmill.record.stage_runs import evaluation_run
 
 
@@ -58,6 +58,6 @@ def main(workspace: Workspace, params: Params) -> None:
         record.log_file(tables / "predictions.parquet", "predictions/predictions.parquet")
 
     print(f"evaluate: {result.summary()}")
-    if shortcut := shortcut_sentence(result.metrics):
+    if shortcut := say("shortcut", result.metrics):
         print(f"evaluate: warning: {shortcut}")
     print("evaluate: reports/evaluate.html")

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pixmill.pages.base import heat_svg, histogram_svg, interval_svg, lines_svg
-from pixmill.pages.base.chart import points_svg
 
 POINTS = [(0.0, 0.5), (0.5, 0.75), (1.0, 1.0)]
 
@@ -30,13 +29,6 @@ def words(root):
 
 def boxes(svg):
     return [dict(node.attrib) for node in ElementTree.fromstring(svg).iter("rect")]
-
-
-def test_the_curve_runs_from_left_to_right_and_up():
-    first, second, last = places(drawn()[1])
-    assert first[0] < second[0] < last[0]
-    assert first[1] > second[1] > last[1]
-    assert second[0] == pytest.approx((first[0] + last[0]) / 2)
 
 
 def test_the_upright_axis_may_begin_higher_and_what_is_below_lies_on_it():
@@ -88,13 +80,6 @@ def test_epochs_are_whole_and_an_axis_reaches_a_given_value():
     _, root = drawn([(1, 0.6), (2, 0.7)], y_low=None, y_end=1, rule=2)
     assert words(root)[:-2] == ["0.6", "0.7", "0.8", "0.9", "1", "1", "2"]
     assert places(root, "path[@class='rule']")[0][0] == places(root)[1][0]
-
-
-@pytest.mark.parametrize(("value", "expected"), [(1, ("0.4", "1")), (0, ("0", "0.6"))])
-def test_the_axis_of_values_that_are_all_at_its_end_goes_no_further(value, expected):
-    _, root = drawn([(1, value), (2, value)], y_low=None, y_end=value)
-    labels = words(root)[:-4]
-    assert (labels[0], labels[-1]) == expected
 
 
 def test_numbers_of_images_in_equal_ratios_stand_at_equal_distances_within_their_limits():
@@ -155,10 +140,6 @@ def test_names_are_escaped():
     ElementTree.fromstring(svg)
 
 
-def test_an_empty_histogram_is_an_axis():
-    assert boxes(histogram_svg([0, 1, 2], {"n": [0, 0]}, name="any")) == []
-
-
 def test_an_interval_has_its_dot_between_its_limits_and_what_is_beyond_at_the_edge():
     root = ElementTree.fromstring(interval_svg(-0.5, 0.25, 9.0, extent=1, name="a", kind="good", margin=0.5))
     (low, _), (high, _) = places(root, "path[@class='limits']")
@@ -189,81 +170,3 @@ def test_a_heat_map_leaves_room_for_wide_letters(name):
         for label in (name, "ab" * len(name))
     )
     assert wide == narrow
-
-
-def dots(points, **options):
-    """Return the places of the dots, and the whole drawing."""
-    text = points_svg(points, name="a <b> & c", x_label="x", y_label="y", **options)
-    root = ElementTree.fromstring(text)
-    return [(float(dot.get("cx")), float(dot.get("cy"))) for dot in root.findall("g/circle")], root
-
-
-def test_dots_of_numbers_lie_where_their_values_do():
-    (low, middle, high), root = dots([(0, 0.5), (5, 0.75), (10, 1.0)])
-    assert middle[0] == pytest.approx((low[0] + high[0]) / 2, abs=0.1)
-    assert low[1] > middle[1] > high[1]
-    assert root.get("aria-label") == "a <b> & c"
-    assert {"0", "5", "10", "0.4", "1", "x", "y"} <= set(words(root))
-
-
-def test_dots_of_magnitudes_lie_at_equal_distances():
-    (first, second, third), root = dots([(0.001, 1), (0.01, 2), (0.1, 3)], logarithmic=True)
-    assert second[0] == pytest.approx((first[0] + third[0]) / 2, abs=0.1)
-    assert {"0.001", "0.01", "0.1"} <= set(words(root))
-
-
-def test_dots_of_other_values_have_a_place_each():
-    values = ["logistic", "mlp", None, True, [1, 2], [{"units": 8, "dropout": 0.5}], "mlp"]
-    places, root = dots([(value, 0.5) for value in values], logarithmic=True)
-    across = [x for x, _ in places]
-    assert len({*across}) == len(values) - 1
-    assert across[1] == across[-1]
-    assert {"logistic", "mlp", "null", "true", "[1, 2]"} <= set(words(root))
-    assert any(word.startswith('[{"units"') and word.endswith("…") for word in words(root))
-
-
-def test_a_line_runs_through_its_points_among_the_dots():
-    places, root = dots([(0, 0.5), (1, 0.25), (2, 1.0)], line=[(0, 0.5), (1, 0.5), (2, 1.0)])
-    (line,) = root.findall("g/path")
-    through = [tuple(map(float, pair)) for pair in re.findall(r"([\d.]+) ([\d.]+)", line.get("d"))]
-    assert through[0] == pytest.approx(places[0], abs=0.06)
-    assert through[2] == pytest.approx(places[2], abs=0.06)
-    assert through[1] == pytest.approx((places[1][0], places[0][1]), abs=0.06)
-
-
-VALUES = st.one_of(
-    st.lists(st.integers(-(10**9), 10**9), min_size=1),
-    st.lists(st.floats(-1e9, 1e9), min_size=1),
-    st.lists(
-        st.none()
-        | st.booleans()
-        | st.text(st.characters(min_codepoint=32, exclude_categories=["C"]))
-        | st.integers(0, 9),
-        min_size=1,
-    ),
-)
-
-
-@given(VALUES, st.data())
-def test_no_dot_leaves_the_drawing(values, data):
-    heights = data.draw(st.lists(st.floats(-1e6, 1e6), min_size=len(values), max_size=len(values)))
-    places, root = dots([*zip(values, heights, strict=True)])
-    assert len(places) == len(values)
-    width, height = map(float, root.get("viewBox").split()[2:])
-    assert all(0 <= x <= width and 0 <= y <= height for x, y in places)
-
-
-@given(st.lists(st.floats(1e-8, 1e8), min_size=1))
-def test_no_dot_of_a_magnitude_leaves_the_drawing(values):
-    places, root = dots([(value, 1.0) for value in values], logarithmic=True)
-    width = float(root.get("viewBox").split()[2])
-    assert all(0 <= x <= width for x, _ in places)
-
-
-def test_named_numbers_have_a_place_each() -> None:
-    points = [(64, 0.5), (8, 0.6), (16, 0.7)]
-    drawn = points_svg(points, name="n", x_label="size", y_label="accuracy", named=True)
-    places = [float(place) for place in re.findall(r'<circle cx="([\d.]+)"', drawn)]
-    assert places[2] - places[1] == pytest.approx(places[0] - places[2]), "8, 16, 64 are equally far apart"
-    texts = re.findall(r"<text[^>]*>([^<]+)</text>", drawn)
-    assert [text for text in texts if text in ("8", "16", "64")] == ["8", "16", "64"]

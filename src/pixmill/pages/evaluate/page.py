@@ -20,6 +20,7 @@ from pixmill.pages.base import Excerpt, heat_svg, lines_svg, render_page
 from pixmill.pages.base.chart import READABLE, shade
 from pixmill.pages.base.thumbnails import Thumbnail, thumbnails
 from pixmill.pages.evaluate import sentences
+from pixmill.pages.evaluate.sentences import say
 
 _CONFUSIONS = 6
 """Confusions that are listed; the matrix has them all."""
@@ -54,12 +55,12 @@ def render_report(evaluation: Evaluation, root: Path, growth: Growth | None) -> 
         "pixmill.pages.evaluate",
         "page.html",
         metrics=metrics,
-        headline=sentences.headline(metrics, evaluation.interval_confidence),
-        shortcut=sentences.shortcut_sentence(metrics),
-        meaning=sentences.meaning(metrics),
-        cautions=list(sentences.cautions(metrics)),
-        steps=list(sentences.next_steps(metrics, confusions, ranking=ranking, slices=slices, growth=growth)),
-        calibration=sentences.calibration_sentence(metrics),
+        headline=say("headline", metrics, evaluation.interval_confidence),
+        shortcut=say("shortcut", metrics),
+        meaning=say("meaning", metrics),
+        cautions=sentences.cautions(metrics),
+        steps=sentences.next_steps(metrics, confusions, ranking=ranking, slices=slices, growth=growth),
+        calibration=say("calibration", metrics),
         threshold=sentences.threshold_sentence(metrics, evaluation.target_accuracy),
         top=_top(metrics),
         per_class=_per_class(metrics["per_class"], confusions),
@@ -68,11 +69,11 @@ def render_report(evaluation: Evaluation, root: Path, growth: Growth | None) -> 
         if is_table
         else heat_svg(shares, labels, name="Confusion matrix", x_label="predicted class", y_label="actual class"),
         labels=labels,
-        confusions=[sentences.confusion_sentence(confusion) for confusion in confusions[:_CONFUSIONS]],
+        confusions=[say("confusion", confusion) for confusion in confusions[:_CONFUSIONS]],
         reliability=_reliability(reliability),
         coverage=_coverage(evaluation.plots["coverage"], metrics),
         slices=slices.to_dict("records"),
-        worse=sentences.worse_slices(slices),
+        worse=[say("worse", row) for row in sentences.worse(slices)],
         mistakes=Excerpt([_mistake_card(item, heatmaps) for item in evaluation.mistakes], wrong),
         typical=Excerpt(
             [_typical_card(item, heatmaps) for item in evaluation.typical if item.id in heatmaps],
@@ -85,7 +86,7 @@ def render_report(evaluation: Evaluation, root: Path, growth: Growth | None) -> 
         sample=[_sample_card(item) for item in evaluation.sample],
         sample_right=sum(item.right for item in evaluation.sample),
         doubts=None if ranking is None else Excerpt([_doubt_card(doubt) for doubt in evaluation.doubts], doubtful),
-        suggestions=sentences.labels_sentence(ranking) if ranking is not None and doubtful else "",
+        suggestions=sentences.labels_sentence(ranking),
         unlabelled=_view_unlabelled(evaluation, root),
         wrong=wrong,
     )

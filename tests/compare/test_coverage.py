@@ -13,7 +13,6 @@ from pixmill.compare.rendering import comparison_text
 from pixmill.core.params import EvaluateParams, ReviewParams
 from pixmill.evaluate.measure import measure_confidence
 from pixmill.metrics.calibration import Calibration
-from pixmill.metrics.confidence import coverage_curve
 from pixmill.state.documents import MalformedError
 from tests.compare.compared import comparison
 from tests.compare.made_revisions import LABELS, make_predictions, make_revision
@@ -104,22 +103,6 @@ def test_the_same_model_differs_by_nothing_but_by_its_threshold():
     verdict, sentence = give_verdict(strict)
     assert verdict == "same"
     assert "both predict the same" not in sentence
-
-
-def test_a_model_that_answers_nothing_has_a_coverage_of_zero():
-    found = compared(model(0.7), model(1.0)).metrics
-    assert found["coverage"].second == 0
-    assert "answered_accuracy" not in found
-
-
-def test_the_curves_are_those_of_the_common_images():
-    base, head = model(0.7), model(0.8, seed=2)
-    found = compared(base, head)
-    for revision, curve in zip((base, head), found.coverage, strict=True):
-        table = revision.predictions
-        values = table[[f"p_{label}" for label in LABELS]].to_numpy(float)
-        sure = (values / values.sum(axis=1, keepdims=True)).max(axis=1)
-        pd.testing.assert_frame_equal(curve, coverage_curve(sure, answers(revision)[1].to_numpy(bool)))
 
 
 def test_what_evaluate_records_is_read():

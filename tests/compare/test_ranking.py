@@ -128,48 +128,15 @@ def test_what_cannot_be_compared_is_listed_with_why(runs: Ranking) -> None:
     assert moved == "its validation split lacks 240 of the 240 images that most have"
 
 
-def test_of_ten_runs_those_of_the_same_validation_images_are_in_the_table(made, params: Params) -> None:
-    for number in range(8):
-        made(f"run-{number}", f"{{model: cnn, epochs: {number + 1}}}", answers(20 + number), resolved=number > 0)
-    early = answers(0)
-    made("early", "{model: cnn, epochs: 9}", early[early["split"] == "test"], resolved=False, code=None)
-    made("other-split", "{model: cnn, epochs: 10}", answers(0, split="-b"))
-    found = compare_runs(Workspace(made.root, made.root), params)
-    assert names(found.rows) == [f"run-{number}" for number in range(8)]
-    assert {name: row.why for name, row in zip(names(found.others), found.others, strict=True)} == {
-        "other-split": "its validation split lacks 240 of the 240 images that most have",
-        "early": "its predictions hold no validation images",
-    }
-
-
 def test_the_first_alone_is_compared_on_the_test_split_with_main(runs: Ranking) -> None:
     assert runs.planned.base.startswith("main (")
     assert runs.planned.sentence.startswith("Better: macro-F1 rises from 0.833 to 0.958 (+0.125, 95 % CI")
     assert runs.planned.command.startswith("pixmill compare main runs:/")
 
 
-def test_params_that_differ_are_told_and_no_others(runs: Ranking) -> None:
-    assert [row.params for row in runs.rows] == [
-        {"train.epochs": 10, "train.learning_rate": 0.1},
-        {"train.epochs": 20, "train.learning_rate": 0.001},
-        {"train.epochs": 1, "train.learning_rate": 0.001},
-        {"train.epochs": 1, "train.learning_rate": 0.001},
-    ]
-
-
 def test_test_values_are_told_if_asked_for(project: Workspace, params: Params) -> None:
     rows = compare_runs(project, params, test=True).rows
     assert [row.test for row in rows] == pytest.approx([macro_f1(answers(0, test=n), "test") for n in (10, 5, 40, 10)])
-
-
-def test_a_damaged_test_split_has_no_test_value(made, params: Params) -> None:
-    table = answers(5)
-    table.loc[table["split"] == "test", "label"] = "parka"
-    made("odd", "{model: cnn, epochs: 3}", table)
-    made("sound", "{model: cnn, epochs: 4}", answers(9))
-    rows = compare_runs(Workspace(made.root, made.root), params, test=True).rows
-    assert names(rows) == ["odd", "sound"]
-    assert [row.test for row in rows] == [None, pytest.approx(macro_f1(answers(9), "test"))]
 
 
 def test_trainings_that_differ_in_their_seed_are_one_model(made, params: Params) -> None:
@@ -186,14 +153,6 @@ def test_trainings_that_differ_in_their_seed_are_one_model(made, params: Params)
     assert three.model.params["train.seed"] == 1  # the median
     assert found.planned is None
     assert "train.seed" not in three.params
-
-
-def test_five_seeds_tell_of_the_luck_of_a_training(made, params: Params) -> None:
-    for seed, wrong in enumerate((5, 15, 25, 35, 45)):
-        made("net", f"{{model: cnn, seed: {seed}}}", answers(wrong))
-    made("calm", "{model: cnn, seed: 0, epochs: 40}", answers(25))
-    net, calm = sorted(compare_runs(Workspace(made.root, made.root), params).rows, key=lambda row: row.seeds == "one")
-    assert net.high - net.low > 1.3 * (calm.high - calm.low)
 
 
 def test_the_luck_of_the_seeds_of_one_model_is_not_that_of_another(made, params: Params) -> None:
@@ -260,15 +219,6 @@ def test_the_champion_is_the_model_in_use(made, params: Params) -> None:
     assert found.planned.base == "the champion (pixmill version 1)"
 
 
-def test_a_row_is_in_use_by_any_of_its_seeds(made, params: Params) -> None:
-    first, *_ = [made("net", f"{{model: cnn, seed: {seed}}}", answers(5 + seed)) for seed in range(3)]
-    crown(made, first)
-    found = compare_runs(Workspace(made.root, made.root), params)
-    (row,) = found.rows
-    assert (row.model.params["train.seed"], row.used.params["train.seed"]) == (1, 0)
-    assert found.planned is None
-
-
 def test_only_params_that_a_model_uses_and_that_differ_in_the_table_are_told(made, params: Params) -> None:
     made("net", "{model: cnn, epochs: 4, cnn: {blocks: [{filters: 8}]}, features: {head: mlp}}", answers(5))
     made("head", "{epochs: 5}", answers(20))
@@ -279,16 +229,6 @@ def test_only_params_that_a_model_uses_and_that_differ_in_the_table_are_told(mad
     assert net == {"train.epochs": 4, "train.model": "cnn", **blocks}
     assert head == {"train.features.head": "logistic", "train.model": "features"}
     assert "train.learning_rate" not in found.others[0].params
-
-
-def test_the_labels_of_the_newest_count(made, params: Params) -> None:
-    old, new = answers(20), answers(30)
-    old.loc[old["id"] == "val-00239", "label"] = "coat"
-    made("old", "{model: cnn, epochs: 3}", old)
-    made("new", "{model: cnn, epochs: 4}", new)
-    found = compare_runs(Workspace(made.root, made.root), params)
-    assert found.rows[0].value == pytest.approx(macro_f1(answers(20)))
-    assert any(note.startswith("Up to 1 validation image has another label in an earlier run") for note in found.notes)
 
 
 def test_a_calibration_error_of_zero_is_the_best(made) -> None:

@@ -17,7 +17,7 @@ from pixmill.compare.comparing import compare
 from pixmill.compare.comparison import MEASURES, Numbers
 from pixmill.compare.numbers import compare_numbers, give_verdict
 from pixmill.compare.rendering import comparison_markdown, comparison_text
-from pixmill.compare.slices import FEWEST, _quarters, changed_slices, compare_slices
+from pixmill.compare.slices import FEWEST, changed_slices, compare_slices
 from pixmill.compare.view import comparison_json
 from pixmill.core.params import EvaluateParams, ReviewParams, parse_params
 from pixmill.core.workspace import Workspace
@@ -102,17 +102,6 @@ def test_a_slice_that_falls_is_named_whatever_the_verdict():
         assert verdict == start.partition(",")[0].lower()
 
 
-def test_no_class_is_named_twice():
-    lost = (ACTUAL == 0) & (np.arange(IMAGES) % 8 == 0)
-    tables = [make_predictions(ACTUAL, answers(right), labels=("coat", "shirt")) for right in (lost | True, ~lost)]
-    numbers = numbers_of(None, tables)
-    assert numbers.per_class["coat"].p_adjusted < 0.05
-    sentence = give_verdict(numbers)[1]
-    assert sentence.startswith("Worse, notably on class coat (accuracy 1.00 → 0.75, p < 0.001): accuracy falls")
-    assert sentence.count("coat") == 1
-    assert sentence.endswith("; shirt (F1 \N{MINUS SIGN}0.11, p < 0.001) is significantly worse.")
-
-
 def test_a_sentence_names_the_worst_slices_and_counts_the_others():
     sources = [f"shop-{place // 2 % 6}" for place in range(IMAGES)]
     fallen = np.isin(sources, [f"shop-{place}" for place in range(5)]) & (np.arange(IMAGES) < 250)
@@ -187,19 +176,6 @@ def test_those_that_fell_come_first_then_those_that_rose():
     assert [row.name for row in changed_slices(numbers)] == ["d", "b", "c", "a"]
 
 
-def test_without_a_manifest_classes_are_slices_and_equal_models_have_none():
-    assert [*by_name(numbers_of(None))] == ["class coat", "class shirt"]
-    base, _ = falling()
-    assert numbers_of(manifest(), [base, base]).slices == ()
-
-
-def test_as_many_sources_as_images_make_a_hundred_slices():
-    found = numbers_of(manifest(source=[f"{place:03d}" for place in range(350)] + ["shop"] * 50))
-    sources = [row for row in found.slices if row.dimension == "source"]
-    assert len(sources) == 100
-    assert [row.name for row in sources if row.p_adjusted is not None] == ["shop"]
-
-
 floats = st.one_of(st.none(), st.floats(width=32), st.sampled_from([0.0, 3.4e38, float("-inf")]))
 
 
@@ -243,10 +219,3 @@ def test_equally_good_models_have_a_changed_slice_no_more_often_than_the_level_s
         assert len(found) == 5 + 3 + 4 * len(MEASURES)
         alarms += any(row.p_adjusted <= 0.05 for row in found)
     assert alarms <= binom.ppf(0.999, pairs, 0.05)
-
-
-def test_close_values_have_names_of_their_own() -> None:
-    names, places = _quarters(np.array([100.1, 100.2, 100.3, 100.4, np.nan]))
-    assert names == ["up to 100.1", "over 100.1, up to 100.2", "over 100.2, up to 100.3", "over 100.3"]
-    assert places.tolist() == [0, 1, 2, 3, -1]
-    assert _quarters(np.array([0.9999999, 1.0, 1.0000001, 2.0]))[0][1] == "over 0.9999999, up to 1"

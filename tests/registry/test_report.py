@@ -104,14 +104,6 @@ def test_the_command_promotes_writes_and_rolls_back(project, capsys):
     assert not (project / "reports" / "promote.md").exists()
 
 
-def test_options_that_do_not_go_together(project, capsys):
-    for words in (("--alias", "staging"), ("--api-key-file", "keys.txt")):
-        assert run_pixmill("models", *words) == 2
-        assert f"{words[0]} belongs to --serving" in capsys.readouterr().err
-    assert run_pixmill("models", "--name", "the shoes") == 0
-    assert capsys.readouterr().out == "the shoes has no version in MLflow.\nNext: pixmill promote --name 'the shoes'\n"
-
-
 def test_ctrl_c_says_how_to_see_what_happened(project, capsys, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt

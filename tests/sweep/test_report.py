@@ -52,14 +52,6 @@ def test_the_text_says_what_is_best_what_to_expect_and_what_to_do(found) -> None
     assert [line for line in lines if line.startswith("  0, params.yaml ")] or result.current not in result.rows[:10]
 
 
-def test_from_forty_trials_on_it_says_what_sets_the_best_apart(found) -> None:
-    result = found(40)
-    assert "\nWhat sets the best quarter apart: train.learning_rate " in sweep_text(result)
-    page = render_sweep(result)
-    assert "<h2>What sets the best apart</h2>" in page
-    assert page.index("<td><code>train.learning_rate<") < page.index("<td><code>train.batch_size<")
-
-
 @pytest.mark.parametrize(("folds", "command"), [(3, "pixmill sweep --folds 3"), (None, "pixmill sweep")])
 def test_commands_name_the_folds_of_the_command_line(workspace, stand_in, folds, command) -> None:
     plan = planned(workspace, trials=9, folds=folds)
@@ -67,14 +59,6 @@ def test_commands_name_the_folds_of_the_command_line(workspace, stand_in, folds,
     best = result.best.name.removeprefix("trial ")
     assert f": {command} --apply && dvc repro" in sweep_text(result)
     assert f"{command} --apply {best} &amp;&amp; dvc repro" in render_sweep(result)
-
-
-def test_where_params_yaml_is_best_it_says_so(found, workspace) -> None:
-    write_params(workspace.root, space={"train.learning_rate": [1.0, 10.0]}, train={"learning_rate": 0.01})
-    text = sweep_text(found(3))
-    assert text.startswith("Of 3 trials, trial 0 has the best macro-F1 on validation")
-    assert text.endswith("params.yaml has the values of the best trial: keep them.")
-    assert 'class="badge good">params.yaml<' in render_sweep(found(3))
 
 
 def test_what_params_yaml_has_is_worse_or_was_not_tried(found, workspace) -> None:

@@ -9,14 +9,10 @@ reports/compare.html, and compare.md for a pull request.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import gc
 import os
 import re
 import sys
-import threading
 import time
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,9 +43,6 @@ Exit codes: 0; 1 with --gate if the gate fails; 2 on errors, and if a file of
 HEAD is malformed.
 """
 
-_PATIENCE = 2.0
-"""Seconds without an answer before it is said what is being done."""
-
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
@@ -69,8 +62,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Compare, print, write the files, and judge."""
-    # What imports create stays: looking for garbage among it took a twentieth of the time.
-    gc.set_threshold(50_000, 20, 20)
     from pixmill.core.params import load_params
 
     _check(arguments)
@@ -81,7 +72,7 @@ def run(arguments: argparse.Namespace) -> None:
             workspace = project_workspace()
             params = load_params(workspace.root)
             if arguments.open or not (arguments.runs and arguments.json):
-                _make(workspace.root / "reports")
+                (workspace.root / "reports").mkdir(exist_ok=True)
             if arguments.runs:
                 text, page = _runs(workspace, params, arguments)
             else:
@@ -123,16 +114,6 @@ def _check(arguments: argparse.Namespace) -> None:
             arguments.refuse(f"--{name.replace('_', '-')} belongs to --runs")
 
 
-def _make(folder: Path) -> None:
-    """Make the folder of the files, before anything takes time."""
-    try:
-        folder.mkdir(exist_ok=True)
-    except FileExistsError:
-        raise PixmillError(
-            f"{folder} cannot be used: it is not a folder", next="move it away, then: the same command"
-        ) from None
-
-
 def _compare(
     workspace: Workspace, params: Params, arguments: argparse.Namespace
 ) -> tuple[str, Path, Gate, tuple[str, ...]]:
@@ -141,9 +122,9 @@ def _compare(
     from pixmill.compare.reports import write_reports
     from pixmill.compare.view import comparison_json
 
-    with _patience("Comparing: reading both sides, resampling the test images …"):
-        comparison = compare(workspace, params, arguments.base, arguments.head)
-        page, *others = write_reports(comparison, workspace.root / "reports")
+    announce("Comparing: reading both sides, resampling the test images …")
+    comparison = compare(workspace, params, arguments.base, arguments.head)
+    page, *others = write_reports(comparison, workspace.root / "reports")
     if arguments.json:
         return comparison_json(comparison), page, comparison.gate, comparison.head.faults()
     names = ", ".join(path.relative_to(workspace.root).as_posix() for path in (page, *others))
@@ -158,11 +139,11 @@ def _runs(workspace: Workspace, params: Params, arguments: argparse.Namespace) -
     since = _seconds(arguments.since) if arguments.since else 0
     limits = {"limit": arguments.limit} if arguments.limit else {}
     page, test = workspace.root / "reports" / "runs.html", arguments.test
-    with _patience("Reading runs and experiments …"):
-        ranking = compare_runs(workspace, params, since=since, all_projects=arguments.all_projects, test=test, **limits)
-        # What scripts read is not worth a page.
-        if arguments.open or not arguments.json:
-            write_text(page, render_ranking(ranking, test=test))
+    announce("Reading runs and experiments …")
+    ranking = compare_runs(workspace, params, since=since, all_projects=arguments.all_projects, test=test, **limits)
+    # What scripts read is not worth a page.
+    if arguments.open or not arguments.json:
+        write_text(page, render_ranking(ranking, test=test))
     if arguments.json:
         return ranking_json(ranking, test=test), page
     return f"{ranking_text(ranking, test=test)}\n\nWritten: reports/runs.html", page
@@ -178,15 +159,3 @@ def _seconds(text: str) -> float:
         raise PixmillError(
             f"--since: expected a date or a time span, received '{text}'", next="write such as 2026-11-01, 7d or 12h"
         ) from None
-
-
-@contextlib.contextmanager
-def _patience(text: str) -> Iterator[None]:
-    """Say what is being done where it takes long."""
-    timer = threading.Timer(_PATIENCE, announce, [text])
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()

@@ -1,7 +1,7 @@
 """The page ``reports/compare.html``: whether a change matters, what it did, and why."""
 
-import math
 import re
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -9,7 +9,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from pixmill.compare.comparison import Comparison, Numbers, Revision
-from pixmill.compare.confusion import ConfusionChange
+from pixmill.compare.confusion import cell, changed_errors
 from pixmill.compare.metric_files import read_curves
 from pixmill.compare.rendering import content
 from pixmill.compare.sheet import ImageSelection
@@ -66,9 +66,9 @@ def render_page(comparison: Comparison, chosen: ImageSelection) -> str:
         # The verdict stands before it as a badge.
         lead=re.sub(f"^{comparison.verdict.replace('_', ' ')}[:,] ", "", comparison.sentence, flags=re.IGNORECASE),
         labels=() if numbers is None else numbers.labels,
-        confusion=None if numbers is None else ConfusionChange(numbers, [*chosen.lost, *chosen.gained]),
-        reliability=None if numbers is None else _reliability(numbers),
-        coverage=None if numbers is None else _coverage(numbers),
+        cell=None if numbers is None else partial(cell, numbers),
+        errors=[] if numbers is None else changed_errors(numbers),
+        **({} if numbers is None else _calibration(numbers)),
         dimensions=_dimensions(made["slices"]),
         interval=interval,
         own_scale=_OWN_SCALE,
@@ -114,34 +114,20 @@ def _dimensions(slices: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, 
     return found
 
 
-def _reliability(numbers: Numbers) -> Markup:
-    tables = dict(zip(("base", "head"), numbers.reliability, strict=True))
-    return base.lines_svg(
-        {revision: list(zip(rows["confidence"], rows["accuracy"], strict=True)) for revision, rows in tables.items()},
-        name="Accuracy by confidence, of base and head",
-        x_label="confidence",
-        y_low=0.0,
-        dots={revision: list(rows["n"] / rows["n"].max()) for revision, rows in tables.items()},
-    )
-
-
-def _coverage(numbers: Numbers) -> Markup | None:
-    if numbers.coverage is None:
-        return None
-    tables = dict(zip(("base", "head"), numbers.coverage, strict=True))
-    marks = {}
-    if "answered_accuracy" in numbers.metrics:
-        share, accuracy = numbers.metrics["coverage"], numbers.metrics["answered_accuracy"]
+def _calibration(numbers: Numbers) -> dict[str, Markup | None]:
+    sides, metrics = ("base", "head"), numbers.metrics
+    marks: dict[str, tuple[float, float]] = {}
+    if "answered_accuracy" in metrics:
+        share, accuracy = metrics["coverage"], metrics["answered_accuracy"]
         marks = {"base": (share.first, accuracy.first), "head": (share.second, accuracy.second)}
-    lowest = min(float(rows["accuracy"].min()) for rows in tables.values())
-    return base.lines_svg(
-        {revision: list(zip(rows["coverage"], rows["accuracy"], strict=True)) for revision, rows in tables.items()},
-        name="Accuracy against coverage, of base and head",
-        x_label="coverage",
-        # A quarter of the axis is a round number.
-        y_low=max(0.0, math.floor(lowest * 5 - 0.25) / 5),
-        marks=marks,
-    )
+    reliability = dict(zip(sides, numbers.reliability, strict=True))
+    coverage = dict(zip(sides, numbers.coverage, strict=True)) if numbers.coverage else {}
+    return {
+        "reliability": base.reliability_svg(reliability, name="Accuracy by confidence, of base and head"),
+        "coverage": base.coverage_svg(coverage, marks, name="Accuracy against coverage, of base and head")
+        if coverage
+        else None,
+    }
 
 
 def _curves(before: Revision | None, after: Revision) -> list[tuple[str, Markup]]:

@@ -10,7 +10,7 @@ from pixmill.compare.ranking import RankedModel, Ranking
 from pixmill.compare.training_files import SEED
 from pixmill.core.files import significant
 from pixmill.pages.base import render_page
-from pixmill.pages.base.text import render_text
+from pixmill.pages.base.text import render_sentence, render_text
 from pixmill.record.run_lookup import MlflowRun
 
 _WIDE = 120
@@ -85,7 +85,7 @@ def ranking_json(ranking: Ranking, *, test: bool = False) -> str:
 def summary(ranking: Ranking) -> str:
     """Return the result in a sentence."""
     content = {"ranking": ranking, "metric": METRIC_NAMES[ranking.metric]}
-    return render_text("pixmill.compare", "ranking_summary.txt", width=10_000, **content)
+    return render_sentence("pixmill.compare", "ranking_summary.txt", **content)
 
 
 def _facts(row: RankedModel, *, test: bool) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pixmill.compare.ranking_report import page_content
 from pixmill.core.files import significant
 from pixmill.core.params.reference import plain
 from pixmill.pages.base import render_page
-from pixmill.pages.base.text import render_text
+from pixmill.pages.base.text import render_sentence, render_text
 from pixmill.sweep.outcome import Outcome
 from pixmill.sweep.planning import Plan
 from pixmill.sweep.space import combinations, current_values
@@ -21,7 +21,7 @@ _SHOWN = 10
 def headline(found: Outcome) -> str:
     """Return which trial is the best, and how many others may be as good."""
     metric = METRIC_NAMES[found.plan.metric]
-    return render_text("pixmill.sweep", "headline.txt", width=10_000, found=found, metric=metric)
+    return render_sentence("pixmill.sweep", "headline.txt", found=found, metric=metric)
 
 
 def sweep_text(found: Outcome) -> str:

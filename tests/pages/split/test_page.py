@@ -76,20 +76,6 @@ def test_a_class_that_lacks_images_is_said_with_what_mends_it(project):
     assert page.count("<img") > 30
 
 
-def test_an_image_that_cannot_be_shown_is_said_so(found, project):
-    shown = SplitCards(found, project.images, PARAMS).samples()["train"][0].shown
-    content = shown.path.read_bytes()
-    shown.path.write_bytes(b"")
-    try:
-        assert render_report(found, PARAMS, LIMITS, folder=project.images, workers=1).count(">no image<") == 1
-    finally:
-        shown.path.write_bytes(content)
-
-
-def test_the_same_split_gives_the_same_page(found, page, project):
-    assert render_report(found, PARAMS, LIMITS, folder=project.images, workers=2) == page
-
-
 def test_samples_are_of_their_part_and_do_not_follow_the_order_of_the_ids(found, project):
     manifest = found.manifest.set_index("id")
     for part, cards in SplitCards(found, project.images, PARAMS).samples().items():
@@ -104,10 +90,3 @@ def test_places_count_every_kept_image_once(found, project):
     assert places.more == 0
     assert [name for name, *_ in places.shown] == ["folder · shop.test", "folder · evil.test"]
     assert sum(sum(counts) for _, *counts in places.shown) == found.manifest["split"].notna().sum()
-
-
-def test_groups_are_the_largest_first(found, project):
-    groups = SplitCards(found, project.images, PARAMS).groups()
-    assert groups.shown == sorted(groups.shown, key=lambda row: (-row[2], row[0]))
-    assert {n for _, _, n in groups.shown} == {2}
-    assert len(groups.shown) <= min(25, groups.total)

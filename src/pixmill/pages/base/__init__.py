@@ -6,7 +6,18 @@
 - ``thumbnails``: images' files, decoded under guard
 """
 
-from pixmill.pages.base.chart import heat_svg, histogram_svg, interval_svg, lines_svg
+from pixmill.pages.base.chart import coverage_svg, heat_svg, histogram_svg, interval_svg, lines_svg, reliability_svg
 from pixmill.pages.base.page import Excerpt, render_page, shorten, with_sign
 
-__all__ = ["Excerpt", "heat_svg", "histogram_svg", "interval_svg", "lines_svg", "render_page", "shorten", "with_sign"]
+__all__ = [
+    "Excerpt",
+    "coverage_svg",
+    "heat_svg",
+    "histogram_svg",
+    "interval_svg",
+    "lines_svg",
+    "reliability_svg",
+    "render_page",
+    "shorten",
+    "with_sign",
+]

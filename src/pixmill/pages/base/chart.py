@@ -8,6 +8,7 @@ from html import escape
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from markupsafe import Markup
 
 from pixmill.pages.base.page import shorten
@@ -76,7 +77,6 @@ def lines_svg(
     band: Sequence[tuple[float, float, float]] = (),
     rule: float | None = None,
     dots: Mapping[str, Sequence[float]] | None = None,
-    mark: Point | None = None,
     marks: Mapping[str, Point] | None = None,
 ) -> Markup:
     """Return an ``<svg>`` element with one line per series.
@@ -93,7 +93,6 @@ def lines_svg(
         band: Points of the x axis with the lower and upper limit of what is shaded.
         rule: Where on the x axis a vertical line stands.
         dots: Weight of each point, from 0 to 1, drawn as the area of a dot, together with a diagonal.
-        mark: A point to ring.
         marks: A point of some series to draw as a large dot.
     """
     left, right, floor = 64 if y_label else 46, _WIDTH - _RIGHT, _HEIGHT - _BOTTOM
@@ -139,9 +138,39 @@ def lines_svg(
             circles += [_circle(*point, 6) for point in at([marks[title]])]
         drawn = _path(at(line), end="h0") if line else ""  # A round cap shows a single point.
         parts.append(_group(title, [drawn, *circles], f"line l{place}"))
-    if mark is not None:
-        parts.append(_circle(across(mark[0]), up(mark[1]), 7, "ring"))
     return _svg(name, _WIDTH, _HEIGHT, parts)
+
+
+def reliability_svg(tables: Mapping[str, pd.DataFrame], *, name: str) -> Markup:
+    """Return accuracy by confidence; the more images, the larger a dot.
+
+    Args:
+        tables: Rows of :func:`pixmill.metrics.confidence.reliability` by series.
+        name: What the chart shows, for screen readers.
+    """
+    lines = {key: list(zip(rows["confidence"], rows["accuracy"], strict=True)) for key, rows in tables.items()}
+    dots = {key: list(rows["n"] / rows["n"].max()) for key, rows in tables.items()}
+    return lines_svg(lines, name=name, x_label="confidence", y_label="accuracy", y_low=0.0, dots=dots)
+
+
+def coverage_svg(tables: Mapping[str, pd.DataFrame], marks: Mapping[str, Point | None], *, name: str) -> Markup:
+    """Return the accuracy of the answers by the share of images that are answered.
+
+    Args:
+        tables: Rows of :func:`pixmill.metrics.confidence.coverage_curve` by series.
+        marks: Coverage and accuracy at the threshold of each series; ``None``: it has none.
+        name: What the chart shows, for screen readers.
+    """
+    lowest = min(float(rows["accuracy"].min()) for rows in tables.values())
+    return lines_svg(
+        {key: list(zip(rows["coverage"], rows["accuracy"], strict=True)) for key, rows in tables.items()},
+        name=name,
+        x_label="coverage (images answered)",
+        y_label="accuracy of the answers",
+        # A quarter of the axis is a round number.
+        y_low=max(0.0, math.floor(lowest * 5 - 0.25) / 5),
+        marks={key: mark for key, mark in marks.items() if mark is not None},
+    )
 
 
 def histogram_svg(

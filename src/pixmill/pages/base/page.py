@@ -63,18 +63,19 @@ def render_page(package: str, template: str, *, script: str | None = None, **con
     return environment.get_template(template).render(**content)
 
 
-def make_environment(package: str, **options: Any) -> jinja2.Environment:
+def make_environment(package: str, *, autoescape: bool = True, **options: Any) -> jinja2.Environment:
     """Return an environment whose filters show numbers, names and times.
 
     Args:
         package: The package that holds the templates.
+        autoescape: Whether values are escaped as HTML.
         options: Further ones of the environment.
     """
     import jinja2
 
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(lambda name: _load(package, name)),
-        autoescape=True,
+        autoescape=autoescape,  # noqa: S701 (on for pages)
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

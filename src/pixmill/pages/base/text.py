@@ -34,6 +34,18 @@ def render_text(package: str, template: str, *, width: int = 100, **content: Any
     return "\n".join(_wrap(line.replace("\f", ""), width) for line in lines if line)
 
 
+def render_sentence(package: str, template: str, **content: Any) -> str:
+    """Return the one line that a template makes, as plain text that is not escaped.
+
+    Args:
+        package: The package that holds the template.
+        template: The template's file name there.
+        content: What the template names.
+    """
+    environment = make_environment(package, autoescape=False)
+    return environment.get_template(template).render(**content).strip()
+
+
 def align(headings: Sequence[str], lines: str, width: int) -> str:
     """Return a table as aligned text; its widest columns are cut until it fits.
 

@@ -82,7 +82,6 @@ def _in_a_line(text: str) -> str:
 
 @functools.cache
 def _macros() -> Any:
-    environment = make_environment("pixmill.pages.evaluate")
-    environment.autoescape = False
+    environment = make_environment("pixmill.pages.evaluate", autoescape=False)
     environment.filters["share"] = lambda value: f"{100 * value:.1f}\N{NO-BREAK SPACE}%"
     return environment.get_template("sentences.txt").module

@@ -123,7 +123,6 @@ def test_a_gate_that_is_undecided_exits_0(project: Path, capsys: pytest.CaptureF
         ("--runs", "--limit", "0"),
         ("--runs", "--since", "soon"),
         ("--limit", "2"),
-        ("--test",),
     ],
 )
 def test_what_cannot_be_compared_exits_2(

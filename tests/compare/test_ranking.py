@@ -114,7 +114,7 @@ def test_the_order_is_that_of_validation(runs: Ranking) -> None:
     assert [row.gap.worse for row in runs.rows] == [False, False, True, True]
     assert [row.used is not None for row in runs.rows] == [False, False, True, False]
     assert [row.n for row in runs.rows] == [240] * 4
-    assert all(row.low < row.value < row.high and row.test is None for row in runs.rows)
+    assert all(row.low < row.value < row.high for row in runs.rows)
     assert runs.rows[0].model.seconds == 60
     assert not runs.left_out
 
@@ -132,11 +132,6 @@ def test_the_first_alone_is_compared_on_the_test_split_with_main(runs: Ranking) 
     assert runs.planned.base.startswith("main (")
     assert runs.planned.sentence.startswith("Better: macro-F1 rises from 0.833 to 0.958 (+0.125, 95 % CI")
     assert runs.planned.command.startswith("pixmill compare main runs:/")
-
-
-def test_test_values_are_told_if_asked_for(project: Workspace, params: Params) -> None:
-    rows = compare_runs(project, params, test=True).rows
-    assert [row.test for row in rows] == pytest.approx([macro_f1(answers(0, test=n), "test") for n in (10, 5, 40, 10)])
 
 
 def test_trainings_that_differ_in_their_seed_are_one_model(made, params: Params) -> None:

@@ -4,8 +4,6 @@ import json
 
 import pytest
 
-from pixmill.cli.summary import summary
-from pixmill.home.project_state import read_project_state
 from pixmill.registry.model_versions import Registry
 from pixmill.registry.report import read_champion
 from pixmill.registry.rolling_back import roll_back
@@ -159,10 +157,3 @@ def test_what_a_server_answers_with(give, project, capsys, monkeypatch, told, co
     assert "holds no key" in capsys.readouterr().err
     assert run_pixmill("models", "--serving", url, "--api-key-file", "nowhere") == 1
     assert "nowhere: No such file or directory" in capsys.readouterr().err
-
-
-def test_the_summary_names_the_champion(give, project, capsys):
-    give()
-    text = summary(read_project_state(project, with_disk=False))
-    assert f"  In production: {NAME} version 1, since " in text
-    assert "The results cannot be shown: plots/evaluate/full.json lacks 'baseline' (dvc repro -f evaluate)" in text

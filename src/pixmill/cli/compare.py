@@ -55,7 +55,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     runs.add_argument("--runs", action="store_true", help="rank them on validation: reports/runs.html")
     runs.add_argument("--since", metavar="WHEN", help="only since a date (2026-11-01), or so long ago (7d, 12h)")
     runs.add_argument("--limit", type=int, metavar="N", help="the newest N of each (default: 500)")
-    runs.add_argument("--test", action="store_true", help="show the values on the test split, which choose nothing")
     runs.add_argument("--all-projects", action="store_true", help="runs of other projects on the server, too")
     parser.set_defaults(refuse=parser.error)
 
@@ -109,7 +108,7 @@ def _check(arguments: argparse.Namespace) -> None:
         arguments.refuse("--runs ranks all runs: it takes no BASE and no --gate")
     if arguments.limit is not None and arguments.limit < 1:
         arguments.refuse(f"--limit: expected a number of at least 1, received {arguments.limit}")
-    for name in ("since", "limit", "test", "all_projects"):
+    for name in ("since", "limit", "all_projects"):
         if getattr(arguments, name) and not arguments.runs:
             arguments.refuse(f"--{name.replace('_', '-')} belongs to --runs")
 
@@ -138,15 +137,15 @@ def _runs(workspace: Workspace, params: Params, arguments: argparse.Namespace) -
 
     since = _seconds(arguments.since) if arguments.since else 0
     limits = {"limit": arguments.limit} if arguments.limit else {}
-    page, test = workspace.root / "reports" / "runs.html", arguments.test
+    page = workspace.root / "reports" / "runs.html"
     announce("Reading runs and experiments …")
-    ranking = compare_runs(workspace, params, since=since, all_projects=arguments.all_projects, test=test, **limits)
+    ranking = compare_runs(workspace, params, since=since, all_projects=arguments.all_projects, **limits)
     # What scripts read is not worth a page.
     if arguments.open or not arguments.json:
-        write_text(page, render_ranking(ranking, test=test))
+        write_text(page, render_ranking(ranking))
     if arguments.json:
-        return ranking_json(ranking, test=test), page
-    return f"{ranking_text(ranking, test=test)}\n\nWritten: reports/runs.html", page
+        return ranking_json(ranking), page
+    return f"{ranking_text(ranking)}\n\nWritten: reports/runs.html", page
 
 
 def _seconds(text: str) -> float:

@@ -17,37 +17,21 @@ _WIDE = 120
 """Characters of a line on a terminal."""
 
 
-def ranking_text(ranking: Ranking, *, test: bool = False) -> str:
-    """Return the table as plain text, at most 120 characters wide, with the params in which each model differs.
-
-    Args:
-        ranking: The ranking.
-        test: Whether to show the values on the test split.
-    """
-    return render_text("pixmill.compare", "ranking.txt", width=_WIDE, **page_content(ranking, test=test))
+def ranking_text(ranking: Ranking) -> str:
+    """Return the table as plain text, at most 120 characters wide, with the params in which each model differs."""
+    return render_text("pixmill.compare", "ranking.txt", width=_WIDE, **page_content(ranking))
 
 
-def render_ranking(ranking: Ranking, *, test: bool = False) -> str:
-    """Return the page ``reports/runs.html``.
-
-    Args:
-        ranking: The ranking.
-        test: Whether to show the values on the test split.
-    """
+def render_ranking(ranking: Ranking) -> str:
+    """Return the page ``reports/runs.html``."""
     script = "ranking.js" if ranking.rows else None
-    return render_page("pixmill.compare", "ranking.html", script=script, **page_content(ranking, test=test))
+    return render_page("pixmill.compare", "ranking.html", script=script, **page_content(ranking))
 
 
-def page_content(ranking: Ranking, *, test: bool = False) -> dict[str, Any]:
-    """Return what the templates of a ranking name, for pages that extend ``ranking.html``.
-
-    Args:
-        ranking: The ranking.
-        test: Whether to show the values on the test split.
-    """
+def page_content(ranking: Ranking) -> dict[str, Any]:
+    """Return what the templates of a ranking name, for pages that extend ``ranking.html``."""
     return {
         "ranking": ranking,
-        "test": test,
         "metric": METRIC_NAMES[ranking.metric],
         "metric_names": METRIC_NAMES,
         "level": f"{100 * ranking.confidence:g} %",
@@ -57,21 +41,16 @@ def page_content(ranking: Ranking, *, test: bool = False) -> dict[str, Any]:
     }
 
 
-def ranking_json(ranking: Ranking, *, test: bool = False) -> str:
-    """Return one JSON object, described in ``docs/comparing.md``: six significant digits, never NaN.
-
-    Args:
-        ranking: The ranking.
-        test: Whether to give the values on the test split.
-    """
+def ranking_json(ranking: Ranking) -> str:
+    """Return one JSON object, described in ``docs/comparing.md``: six significant digits, never NaN."""
     planned = ranking.planned
     document = {
         "metric": ranking.metric,
         "confidence": ranking.confidence,
         "summary": summary(ranking),
         "planned": planned and vars(planned),
-        "rows": [_facts(row, test=test) for row in ranking.rows],
-        "others": [_facts(row, test=test) for row in ranking.others],
+        "rows": [_facts(row) for row in ranking.rows],
+        "others": [_facts(row) for row in ranking.others],
         "sweeps": [
             {"run": _run(sweep.run), "metric": sweep.metric, "summary": sweep.summary, "trials": list(sweep.trials)}
             for sweep in ranking.sweeps
@@ -88,7 +67,7 @@ def summary(ranking: Ranking) -> str:
     return render_sentence("pixmill.compare", "ranking_summary.txt", **content)
 
 
-def _facts(row: RankedModel, *, test: bool) -> dict[str, Any]:
+def _facts(row: RankedModel) -> dict[str, Any]:
     model, gap = row.model, row.gap
     return {
         "name": model.name,
@@ -111,7 +90,6 @@ def _facts(row: RankedModel, *, test: bool) -> dict[str, Any]:
         "difference_high": gap and gap.high,
         "p": gap and (None if gap.low is None else gap.p),
         "worse": gap and gap.worse,
-        **({"test": row.test} if test else {}),
         "seconds": model.seconds,
         "megabytes": model.megabytes,
         "why": row.why,

@@ -150,16 +150,6 @@ def test_trainings_that_differ_in_their_seed_are_one_model(made, params: Params)
     assert "train.seed" not in three.params
 
 
-def test_the_luck_of_the_seeds_of_one_model_is_not_that_of_another(made, params: Params) -> None:
-    for seed, wrong in enumerate((5, 15, 25, 35, 45)):
-        made("net", f"{{model: cnn, seed: {seed}}}", answers(wrong))
-        made("wide", f"{{model: cnn, seed: {seed}, epochs: 40}}", answers(wrong + 8))
-    first, second = compare_runs(Workspace(made.root, made.root), params).rows
-    assert (first.seeds, second.seeds) == ("many", "many")
-    assert not second.gap.worse
-    assert second.gap.high - second.gap.low > first.high - first.low  # as the difference of two independent means
-
-
 def test_the_logistic_head_has_no_seed(made, params: Params) -> None:
     for seed in range(2):
         made("head", f"{{seed: {seed}}}", answers(20), weights="same")
@@ -212,18 +202,6 @@ def test_the_champion_is_the_model_in_use(made, params: Params) -> None:
     assert [row.model.name.partition(" (")[0] for row in found.rows] == ["best", "pixmill version 1"]
     assert found.rows[1].used is found.rows[1].model
     assert found.planned.base == "the champion (pixmill version 1)"
-
-
-def test_only_params_that_a_model_uses_and_that_differ_in_the_table_are_told(made, params: Params) -> None:
-    made("net", "{model: cnn, epochs: 4, cnn: {blocks: [{filters: 8}]}, features: {head: mlp}}", answers(5))
-    made("head", "{epochs: 5}", answers(20))
-    made("else", "{model: cnn, learning_rate: 0.5}", answers(0, split="-b"))
-    found = compare_runs(Workspace(made.root, made.root), params)
-    net, head = (row.params for row in found.rows)
-    blocks = {"train.cnn.blocks": [{"filters": 8}]}
-    assert net == {"train.epochs": 4, "train.model": "cnn", **blocks}
-    assert head == {"train.features.head": "logistic", "train.model": "features"}
-    assert "train.learning_rate" not in found.others[0].params
 
 
 def test_a_calibration_error_of_zero_is_the_best(made) -> None:

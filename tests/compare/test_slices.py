@@ -16,7 +16,7 @@ from pixmill.compare.comparing import compare
 from pixmill.compare.comparison import Numbers
 from pixmill.compare.numbers import compare_numbers, give_verdict
 from pixmill.compare.rendering import comparison_markdown, comparison_text
-from pixmill.compare.slices import FEWEST, changed_slices
+from pixmill.compare.slices import FEWEST
 from pixmill.compare.view import comparison_json
 from pixmill.core.params import EvaluateParams, ReviewParams, parse_params
 from pixmill.core.workspace import Workspace
@@ -160,19 +160,6 @@ def test_only_slices_of_enough_clusters_are_tested_and_holm_counts_all_of_them()
     assert len(tested) == 2 + 2 + 4
     expected = multipletests([row.accuracy.p for row in tested], method="holm")[1]
     assert [row.p_adjusted for row in tested] == pytest.approx(expected)
-
-
-def test_those_that_fell_come_first_then_those_that_rose():
-    row = numbers_of(manifest()).slices[0]
-    gaps = {"a": 0.2, "b": -0.1, "c": 0.5, "d": -0.4, "e": -0.9}
-    slices = [
-        dataclasses.replace(
-            row, name=name, accuracy=dataclasses.replace(row.accuracy, difference=gap), p_adjusted=0.9 * (name == "e")
-        )
-        for name, gap in gaps.items()
-    ]
-    numbers = dataclasses.replace(numbers_of(None), slices=tuple(slices))
-    assert [row.name for row in changed_slices(numbers)] == ["d", "b", "c", "a"]
 
 
 floats = st.one_of(st.none(), st.floats(width=32), st.sampled_from([0.0, 3.4e38, float("-inf")]))

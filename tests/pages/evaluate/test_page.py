@@ -253,16 +253,6 @@ def test_it_works_offline_and_stays_small():
     assert len(text) < 2_000_000
 
 
-def test_images_unlike_those_of_training_are_shown_where_there_are_any():
-    text = page()
-    assert '<a href="#unlike">marked</a>' in text
-    shown = text.partition('<h3 id="unlike">')[2].partition("<h2")[0]
-    assert shown.count("<figure") == 1
-    assert SAMPLE[5].id[:12] in shown
-    assert 'id="unlike"' not in page(unlike=[])
-    assert 'href="#unlike"' not in page(unlike=[])
-
-
 def test_every_link_leads_somewhere():
     text = page(unlabelled_folder="data/unlabelled")
     links = re.findall(r'href="#([\w-]+)"', text)

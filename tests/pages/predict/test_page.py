@@ -65,14 +65,6 @@ def test_it_shows_counts_samples_each_class_and_what_was_unreadable(photos, tmp_
     assert not re.search(r"""(?:src|href)=["'](?!data:|#)|url\(|@import""", html)
 
 
-def test_nothing_readable_and_nothing_at_all_make_pages_too() -> None:
-    html = render_gallery([unread("a.jpg", "empty")] * 30, model(LABELS), content=none)
-    assert titles(html) == ["Predictions for 0 images", "Unreadable files"]
-    assert html.count("<li>a.jpg</li>") == 20
-    assert "and 10 more files" in html
-    assert "There are no images." in render_gallery([], model(LABELS), content=none)
-
-
 def test_without_a_threshold_images_unlike_the_training_images_are_counted_as_such_and_drawn(tmp_path) -> None:
     plain = row(LABELS, 1, [6, 3, 1], threshold=None)
     unlike = row(LABELS, 2, [6, 3, 1], threshold=None) | {"sure": False, "unlike": True}

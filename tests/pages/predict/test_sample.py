@@ -1,7 +1,6 @@
 """What is shown of many predictions follows from the rows alone, and is bounded."""
 
 import random
-import tracemalloc
 
 from pixmill.pages.predict.sample import Sample
 from tests.pages.predict.made import row, unread
@@ -67,19 +66,3 @@ def test_with_more_classes_fewer_images_of_each_are_kept() -> None:
     sample = taken(table, labels)
     assert sample.limit == 2
     assert all([len(kind) for kind in of.examples(sample.limit)] == [2, 2, 2] for of in sample.classes)
-
-
-def test_memory_does_not_grow_with_the_number_of_rows() -> None:
-    def peak(n: int) -> int:
-        chance, sample = random.Random(0), Sample(LABELS)
-        tracemalloc.start()
-        for number in range(n):
-            sample.add(
-                row(LABELS, number, [chance.random() for _ in LABELS]) if number % 5 else unread(f"{number}", "html")
-            )
-        most = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        return most
-
-    peak(200)  # what is made once
-    assert peak(8_000) < 1.5 * peak(2_000)

@@ -9,7 +9,6 @@ reports/compare.html, and compare.md for a pull request.
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import sys
 import time
@@ -84,12 +83,7 @@ def run(arguments: argparse.Namespace) -> None:
 
         webbrowser.open(page.as_uri())
     failed = [rule for rule in gate.rules if rule.result == "fail"] if gate and arguments.gate else []
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        if not failed and not faults:
-            raise
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
+    print(text, flush=True)
     if failed:
         for rule in failed:
             announce(f"gate: {rule.name}: {rule.sentence}")

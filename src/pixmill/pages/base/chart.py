@@ -1,17 +1,22 @@
 """Draw charts as small SVGs that take the page's colours, light or dark; the same input gives the same bytes."""
 
+from __future__ import annotations
+
 import math
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from markupsafe import Markup
 
 from pixmill.pages.base.page import shorten
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _WIDTH, _HEIGHT, _RIGHT, _TOP, _BOTTOM = 360, 240, 22, 12, 42
 """Units of a chart of lines, which a page scales, and its margins; that on the left depends on the labels."""

@@ -126,34 +126,9 @@ def test_check_looks_at_the_folders(
     error = capsys.readouterr().err
     assert "pixmill: data/ has folders that are not among the classes of params.yaml: hats\ndata/hat is m" in error
     assert "; put images there, or set classes to the folders with images: coat, hats" in error
-    assert "split.salt" not in error
     (tmp_path / "data" / "hats").rename(tmp_path / "data" / "hat")
     assert run_pixmill("check") == 0
     assert "data" not in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("verb", ["check", "use"])
-def test_a_better_salt_is_named_before_the_first_run(
-    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    text = "classes: [coat, hat]\nscrape: {source: folder, snapshot: '2026-11-20'}\nsplit: {salt: SALT}\n"
-    (tmp_path / "recipes").mkdir()
-    (tmp_path / "params.yaml").write_text("classes: [coat]\n")
-    monkeypatch.chdir(tmp_path)
-    for name in ("coat", "hat"):
-        (tmp_path / "data" / name).mkdir(parents=True)
-        for place in range(30):
-            (tmp_path / "data" / name / f"{place}.png").write_bytes(PNG + f"{name} {place}".encode())
-
-    def said(salt: str) -> str:
-        (tmp_path / ("recipes/ours.yaml" if verb == "use" else "params.yaml")).write_text(text.replace("SALT", salt))
-        assert run_pixmill(verb, *(["ours", "--force"] if verb == "use" else [])) == 0
-        return "".join(capsys.readouterr())
-
-    salts = {f"weak {number}": said(f"weak {number}") for number in range(3)}
-    named = {match[1] for answer in salts.values() if (match := re.search(r"split\.salt: (pixmill-\d+)", answer))}
-    assert len(named) == 1, "the best salt does not depend on the present one"
-    assert "divides all classes" not in said(named.pop())
 
 
 def test_check_names_what_is_wrong(

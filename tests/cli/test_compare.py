@@ -1,10 +1,6 @@
 """`pixmill compare` prints, writes its files, and exits as a script expects."""
 
-import contextlib
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +9,6 @@ import pandas as pd
 import pytest
 import yaml
 
-from pixmill.core.files import file_digest
-from pixmill.record.store import connect
 from tests.command import run_pixmill
 from tests.compare.made_revisions import write_predictions
 from tests.compare.projects import record
@@ -32,10 +26,6 @@ PARAMS = {
 IMAGES = 60
 OUT = Path("artifacts/evaluate")
 WEIGHTS = Path("artifacts/train/model.weights.h5")
-HEAVY = (
-    *("dvc", "great_expectations", "keras", "mlflow", "optuna", "ray", "scipy.stats", "selenium", "sklearn"),
-    *("sqlalchemy", "tensorflow"),
-)
 
 
 def evaluate(root: Path, branch: str, *, wrong: int) -> None:
@@ -93,28 +83,6 @@ def test_it_prints_the_verdict_and_writes_its_files(project: Path, capsys: pytes
     assert "<html" in (project / "reports" / "compare.html").read_text(encoding="utf-8")
 
 
-def test_it_starts_no_large_library(project: Path) -> None:
-    # To import them all takes four times as long as to compare without.
-    client = connect(f"sqlite:///{project}/mlflow.db")
-    client.create_run("0", tags={"pixmill.weights": file_digest(project / WEIGHTS, "md5")}, run_name="the run of main")
-    script = (
-        "import sys\nfrom pixmill.cli import main\nmain(['compare', 'main', 'worse'])\n"
-        f"print([name for name in {HEAVY!r} if name in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", script], cwd=project, capture_output=True, text=True, check=True)
-    for path in project.glob("mlflow.db*"):
-        path.unlink()
-    assert "the run of main" in done.stdout
-    assert done.stdout.splitlines()[-1] == "[]"
-
-
-def test_an_older_contact_sheet_does_not_stay(project: Path) -> None:
-    (project / "reports").mkdir(exist_ok=True)
-    (project / "reports" / "compare.png").write_bytes(b"older")
-    assert run_pixmill("compare", "main", "main") == 0
-    assert not (project / "reports" / "compare.png").exists()
-
-
 def test_json_is_all_that_is_printed(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_pixmill("compare", "main", "worse", "--json") == 0
     document = json.loads(capsys.readouterr().out)
@@ -149,12 +117,9 @@ def test_a_gate_that_is_undecided_exits_0(project: Path, capsys: pytest.CaptureF
         ("main", "nosuch", "--gate"),
         ("--runs", "main"),
         ("--runs", "--gate"),
-        ("--runs", "--json", "--csv"),
         ("--runs", "--limit", "0"),
         ("--runs", "--since", "soon"),
-        ("--runs", "--where", "train.model"),
-        ("--where", "train.model=cnn"),
-        ("--test",),
+        ("--limit", "2"),
     ],
 )
 def test_what_cannot_be_compared_exits_2(
@@ -164,37 +129,3 @@ def test_what_cannot_be_compared_exits_2(
     output = capsys.readouterr()
     assert "\nNext: " in output.err
     assert output.out == ""
-
-
-@pytest.mark.linux
-def test_a_folder_that_cannot_be_written_is_named(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        (project / "reports").rmdir()
-    (project / "reports").symlink_to("/proc/1/fdinfo/none")
-    try:
-        assert run_pixmill("compare", "main", "main", "--gate") == 2
-    finally:
-        (project / "reports").unlink()
-    assert "cannot be used" in capsys.readouterr().err
-
-
-def test_a_file_in_the_place_of_the_folder_is_named(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        (project / "reports").rmdir()
-    (project / "reports").write_text("")
-    try:
-        assert run_pixmill("compare", "main", "main") == 2
-    finally:
-        (project / "reports").unlink()
-    assert "reports cannot be used: it is not a folder" in capsys.readouterr().err
-
-
-def test_a_gate_fails_even_if_nobody_reads_the_text(project: Path) -> None:
-    reader, writer = os.pipe()
-    os.close(reader)
-    command = [sys.executable, "-m", "pixmill", "compare", "main", "worse", "--gate"]
-    done = subprocess.run(command, cwd=project, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
-    os.close(writer)
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    assert "Exception ignored" not in done.stderr

@@ -40,7 +40,6 @@ def ranking(**over) -> Ranking:
             low=0.88,
             high=0.94,
             gap=Gap(0.0, None, None, 1.0, worse=False),
-            test=0.85,
         ),
         RankedModel(
             seeds[0][0],
@@ -52,7 +51,6 @@ def ranking(**over) -> Ranking:
             low=0.86,
             high=0.92,
             gap=Gap(-0.022, -0.06, 0.016, 0.31, worse=False),
-            test=0.99,
         ),
         RankedModel(
             model("<b>poor", kind="experiment", seconds=None, megabytes=None),
@@ -64,7 +62,6 @@ def ranking(**over) -> Ranking:
             low=0.45,
             high=0.55,
             gap=Gap(-0.412, -0.5, -0.3, 0.001, worse=True),
-            test=None,
         ),
     )
     other = RankedModel(model("other"), why="its classes differ: only it has <i>parka", params=rows[0].params)

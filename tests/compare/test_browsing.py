@@ -43,17 +43,3 @@ def test_it_fits_loads_nothing_and_the_keyboard_reaches_the_flips(opened):
     dialog = opened.find_element(By.TAG_NAME, "dialog")
     assert dialog.get_attribute("open") is not None
     assert "head: ✗ shirt" in dialog.text
-
-
-def test_a_cell_of_the_confusion_matrix_shows_its_images_alone(opened):
-    run = opened.execute_script
-    shown = "return [...document.querySelectorAll('.card img')].filter(i => i.offsetParent).map(i => i.alt)"
-    every = run(shown)
-    run("document.querySelector('.matrix a[href=\"#cell-0-2\"]').click()")
-    coats = [alt for alt in run(shown) if ": base predicts" in alt]
-    assert coats == ["coat: base predicts coat, head shirt"] * 2
-    assert len(run(shown)) > 2  # images of other sections stay
-    (line,) = opened.find_elements(By.CSS_SELECTOR, ".only:target")
-    assert line.text == "Only images of coat that base or head predicts as shirt: 2. Show all"
-    line.find_element(By.TAG_NAME, "a").click()
-    assert run(shown) == every

@@ -7,14 +7,12 @@ import pandas as pd
 import pytest
 
 from pixmill.compare.coverage import find_answered
-from pixmill.compare.description import metric_rows, sections
-from pixmill.compare.json_document import comparison_json
 from pixmill.compare.metric_files import read_metrics
 from pixmill.compare.numbers import compare_numbers, give_verdict
+from pixmill.compare.rendering import comparison_text
 from pixmill.core.params import EvaluateParams, ReviewParams
 from pixmill.evaluate.measure import measure_confidence
 from pixmill.metrics.calibration import Calibration
-from pixmill.metrics.confidence import coverage_curve
 from pixmill.state.documents import MalformedError
 from tests.compare.compared import comparison
 from tests.compare.made_revisions import LABELS, make_predictions, make_revision
@@ -55,10 +53,6 @@ def test_each_model_answers_at_its_own_threshold():
         assert getattr(found["coverage"], which) == pytest.approx(sure.mean())
         assert getattr(found["answered_accuracy"], which) == pytest.approx(right[sure].mean())
     assert found["coverage"].low > 0.2
-    rows = metric_rows(compared(base, head))
-    assert rows["coverage"][0] == "coverage"
-    assert rows["coverage"][-1] == "better"
-    assert rows["answered_accuracy"][0] == "accuracy of answered images"
 
 
 def test_it_is_as_evaluate_measures_it():
@@ -92,7 +86,7 @@ def test_without_a_threshold_there_is_no_row_and_a_remark_if_one_model_has_one(t
         assert not {"coverage", "answered_accuracy"} & found.metrics.keys()
         remark = f"Coverage is not compared: plots/evaluate/full.json of the {lacking} has no confidence threshold."
         assert found.remark == (remark if lacking else "")
-        shown = str(sections(comparison(numbers=found), most=10))
+        shown = comparison_text(comparison(numbers=found))
         assert ("Coverage is not compared" in shown) == bool(lacking)
     assert compared(make_revision(model(0.7).predictions), model(0.7)).remark
 
@@ -109,28 +103,6 @@ def test_the_same_model_differs_by_nothing_but_by_its_threshold():
     verdict, sentence = give_verdict(strict)
     assert verdict == "same"
     assert "both predict the same" not in sentence
-
-
-def test_a_model_that_answers_nothing_has_a_coverage_of_zero():
-    found = compared(model(0.7), model(1.0)).metrics
-    assert found["coverage"].second == 0
-    assert "answered_accuracy" not in found
-
-
-def test_the_curves_are_those_of_the_common_images():
-    base, head = model(0.7), model(0.8, seed=2)
-    found = compared(base, head)
-    for revision, curve in zip((base, head), found.coverage, strict=True):
-        table = revision.predictions
-        values = table[[f"p_{label}" for label in LABELS]].to_numpy(float)
-        sure = (values / values.sum(axis=1, keepdims=True)).max(axis=1)
-        pd.testing.assert_frame_equal(curve, coverage_curve(sure, answers(revision)[1].to_numpy(bool)))
-
-
-def test_json_has_both_by_name():
-    document = json.loads(comparison_json(comparison(numbers=compared(model(0.8), model(0.65, seed=2)))))
-    for name in ("coverage", "answered_accuracy"):
-        assert document["metrics"][name].keys() == {"base", "head", "diff", "low", "high"}
 
 
 def test_what_evaluate_records_is_read():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import chi2_contingency, ks_2samp
 
 from pixmill.compare.comparison import DataDifference, Revision
-from pixmill.compare.image_changes import CHANGES, compare_data, tables
+from pixmill.compare.image_changes import CHANGES, compare_data
 from pixmill.core.params import ReviewParams
 from tests.compare.made_revisions import LABELS, from_probabilities, make_predictions, make_revision
 
@@ -113,27 +113,6 @@ def test_rows_are_sorted_by_change_then_class_then_id() -> None:
     assert list(compare(revision(base), revision(head)).images["id"]) == ["r", "p", "q", "x", "y", "z"]
 
 
-def test_images_are_counted_by_class_source_and_reason() -> None:
-    found = tables(compare(revision(BEFORE), revision(AFTER)))
-    assert {name: (table.index.name, tuple(table.columns)) for name, table in found.items()} == {
-        name: (name, CHANGES) for name in ("class", "source", "reason")
-    }
-    assert found["class"].loc["coat"].tolist() == [1, 0, 0, 1, 0, 1]
-    assert found["class"].loc["shirt"].tolist() == [0, 2, 1, 0, 1, 0]
-    assert found["class"].loc["conflicting"].tolist() == [1, 0, 0, 0, 0, 0]
-    assert found["source"].to_dict("index") == {
-        "folder": {"added": 2, "removed": 2, "relabelled": 1, "moved": 1, "dropped": 1, "restored": 1}
-    }
-    reasons = found["reason"]
-    assert reasons[reasons != 0].stack().dropna().to_dict() == {
-        ("duplicate_pixels", "dropped"): 1,
-        ("label_conflict", "added"): 1,
-        ("straddles", "restored"): 1,
-        ("too_small", "removed"): 1,
-    }
-    assert list(found["class"].index) == ["shirt", "coat", "conflicting"], "most images first"
-
-
 def test_images_from_the_inbox_show_it() -> None:
     urls = {
         "folder": "data/coat/feedback-2026-11-22-0123456789abcdef.jpg",
@@ -144,7 +123,6 @@ def test_images_from_the_inbox_show_it() -> None:
     head = manifest(dict.fromkeys("abcd", ("coat", "train")), source=list(urls), image_url=list(urls.values()))
     data = compare(revision({"z": ("coat", "train")}), make_revision(None, head))
     assert data.images["source"].tolist() == ["feedback", "feedback", "google", "keras", "folder"]
-    assert tables(data)["source"]["added"].to_dict() == {"feedback": 2, "folder": 0, "google": 1, "keras": 1}
 
 
 def test_a_feedback_folder_is_no_feedback() -> None:
@@ -179,8 +157,6 @@ def test_without_one_manifest_kept_images_are_compared() -> None:
     assert set(sources.values()) == {"folder"}, "the manifest that is there tells"
     back = compare(make_revision(predictions), revision(BEFORE))
     assert changes(back) == {"d": "added", "e": "added", "g": "added", "i": "removed", "b": "relabelled"}
-    assert set(tables(forth)["source"].index) == {"folder"}
-    assert tables(forth)["reason"].empty
 
 
 def test_without_manifest_and_predictions_nothing_is_compared() -> None:
@@ -194,7 +170,6 @@ def test_identical_data_differs_in_nothing() -> None:
     data = compare(here, here, drift=0)
     assert data.images.empty
     assert data.near_test.empty
-    assert all(table.empty for table in tables(data).values())
     assert [(drift.what, drift.distance, drift.p, drift.drifted) for drift in data.drift] == [
         (what, 0, 1, False) for what in ("class shares", "short side", "aspect ratio", "brightness", "sharpness")
     ]

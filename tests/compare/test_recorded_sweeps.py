@@ -93,12 +93,6 @@ def test_sweeps_are_listed_newest_first_with_their_complete_trials(workspace, cl
     assert f"runs/{first}" in listed
 
 
-def test_without_sweeps_nothing_is_said_of_them() -> None:
-    made = ranking()
-    assert "Sweeps" not in render_ranking(made)
-    assert json.loads(ranking_json(made))["sweeps"] == []
-
-
 @pytest.mark.parametrize(
     "content",
     [
@@ -128,15 +122,6 @@ def test_a_sweep_whose_result_is_damaged_is_left_out_alone(workspace, client, co
     add(client, "damaged", content, started=2)
     whole = add(client, "whole", TEXT, started=1)
     assert [sweep.run.id for sweep in read_sweeps(RunReader(workspace))] == [whole]
-
-
-def test_values_that_are_no_numbers_break_no_report(workspace, client) -> None:
-    trials = [TRIALS[1] | {"value": float("nan"), "params": {"train.learning_rate": float("inf")}}]
-    add(client, "strange", json.dumps(RESULT | {"trials": trials, "order": [1]}), started=1)
-    made = ranking(sweeps=tuple(read_sweeps(RunReader(workspace))))
-    (trial,) = json.loads(ranking_json(made), parse_constant=pytest.fail)["sweeps"][0]["trials"]
-    assert (trial["value"], trial["params"]) == (None, {"train.learning_rate": None})
-    assert "<h2>Sweeps</h2>" in render_ranking(made)
 
 
 def test_those_of_this_project_come_with_its_runs(workspace, client) -> None:

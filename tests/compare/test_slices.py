@@ -10,23 +10,18 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binom
 from statsmodels.stats.multitest import multipletests
 
 from pixmill.compare.comparing import compare
-from pixmill.compare.comparison import MEASURES, Numbers
-from pixmill.compare.json_document import comparison_json
-from pixmill.compare.markdown import comparison_markdown
+from pixmill.compare.comparison import Numbers
 from pixmill.compare.numbers import compare_numbers, give_verdict
-from pixmill.compare.page import render_page
-from pixmill.compare.sheet import choose
-from pixmill.compare.slices import FEWEST, _quarters, changed_slices, compare_slices
-from pixmill.compare.text import comparison_text
+from pixmill.compare.rendering import comparison_markdown, comparison_text
+from pixmill.compare.slices import FEWEST
+from pixmill.compare.view import comparison_json
 from pixmill.core.params import EvaluateParams, ReviewParams, parse_params
 from pixmill.core.workspace import Workspace
 from tests.compare.hostile import MANIFEST, PREDICTIONS, begin, commit_head, parquet
 from tests.compare.made_revisions import make_predictions, make_revision
-from tests.compare.test_page import words
 
 PARAMS = parse_params(
     "{classes: [coat, shirt], scrape: {snapshot: '2026-11-20'}, validate: {}, split: {}, train: {}, "
@@ -79,14 +74,11 @@ def test_a_source_that_falls_while_the_whole_stays_is_named_first_everywhere(pro
     assert found.verdict == "undecided"
     assert found.sentence.startswith(f"Undecided, but {start}")
     assert "significantly worse" not in found.sentence
-    markdown = html.unescape(comparison_markdown(found, sheet=False).replace("\\", ""))
+    markdown = html.unescape(comparison_markdown(found).replace("\\", ""))
     assert markdown.startswith(f"**Undecided, but {start}")
     assert "#### Slices\n\n| slice (accuracy) | images | base | head | difference |" in markdown
     assert "| source shop-a | 100 | 1.000 | 0.800 | \N{MINUS SIGN}0.200 |" in markdown
     assert comparison_text(found).startswith("Undecided, but worse on source shop-a")
-    page = html.unescape(words(render_page(found, choose(found))))
-    assert f"after against before undecided But {start}" in page
-    assert "shop-a worse 100 1.000 0.800 -0.200" in page
     (row,) = (row for row in json.loads(comparison_json(found))["slices"] if row["name"] == "shop-a")
     assert (row["dimension"], row["n"], row["clusters"]) == ("source", 100, 100)
     assert row["accuracy"] | {"low": 0, "high": 0} == {"base": 1, "head": 0.8, "diff": -0.2, "low": 0, "high": 0}
@@ -107,17 +99,6 @@ def test_a_slice_that_falls_is_named_whatever_the_verdict():
         verdict, sentence = give_verdict(numbers_of(manifest(), [base, head], margin=margin))
         assert sentence.startswith(start)
         assert verdict == start.partition(",")[0].lower()
-
-
-def test_no_class_is_named_twice():
-    lost = (ACTUAL == 0) & (np.arange(IMAGES) % 8 == 0)
-    tables = [make_predictions(ACTUAL, answers(right), labels=("coat", "shirt")) for right in (lost | True, ~lost)]
-    numbers = numbers_of(None, tables)
-    assert numbers.per_class["coat"].p_adjusted < 0.05
-    sentence = give_verdict(numbers)[1]
-    assert sentence.startswith("Worse, notably on class coat (accuracy 1.00 → 0.75, p < 0.001): accuracy falls")
-    assert sentence.count("coat") == 1
-    assert sentence.endswith("; shirt (F1 \N{MINUS SIGN}0.11, p < 0.001) is significantly worse.")
 
 
 def test_a_sentence_names_the_worst_slices_and_counts_the_others():
@@ -181,32 +162,6 @@ def test_only_slices_of_enough_clusters_are_tested_and_holm_counts_all_of_them()
     assert [row.p_adjusted for row in tested] == pytest.approx(expected)
 
 
-def test_those_that_fell_come_first_then_those_that_rose():
-    row = numbers_of(manifest()).slices[0]
-    gaps = {"a": 0.2, "b": -0.1, "c": 0.5, "d": -0.4, "e": -0.9}
-    slices = [
-        dataclasses.replace(
-            row, name=name, accuracy=dataclasses.replace(row.accuracy, difference=gap), p_adjusted=0.9 * (name == "e")
-        )
-        for name, gap in gaps.items()
-    ]
-    numbers = dataclasses.replace(numbers_of(None), slices=tuple(slices))
-    assert [row.name for row in changed_slices(numbers)] == ["d", "b", "c", "a"]
-
-
-def test_without_a_manifest_classes_are_slices_and_equal_models_have_none():
-    assert [*by_name(numbers_of(None))] == ["class coat", "class shirt"]
-    base, _ = falling()
-    assert numbers_of(manifest(), [base, base]).slices == ()
-
-
-def test_as_many_sources_as_images_make_a_hundred_slices():
-    found = numbers_of(manifest(source=[f"{place:03d}" for place in range(350)] + ["shop"] * 50))
-    sources = [row for row in found.slices if row.dimension == "source"]
-    assert len(sources) == 100
-    assert [row.name for row in sources if row.p_adjusted is not None] == ["shop"]
-
-
 floats = st.one_of(st.none(), st.floats(width=32), st.sampled_from([0.0, 3.4e38, float("-inf")]))
 
 
@@ -232,28 +187,3 @@ def test_whatever_the_manifest_holds_each_image_is_in_one_slice_of_a_dimension(m
         for row in rows:
             assert np.isfinite([*dataclasses.astuple(row.accuracy)]).all()
             assert row.n == row.clusters > 0
-
-
-@pytest.mark.slow
-def test_equally_good_models_have_a_changed_slice_no_more_often_than_the_level_says():
-    generator, alarms, pairs = np.random.default_rng(5), 0, 300
-    for _ in range(pairs):
-        cluster = np.repeat(np.arange(300), generator.integers(1, 4, 300))
-        images = len(cluster)
-        actual = generator.integers(0, 5, images)
-        outcome = generator.choice(3, 300, p=[0.8, 0.1, 0.1])[cluster]
-        ids = pd.Index([f"{place:05d}" for place in range(images)])
-        table = pd.DataFrame({"id": ids, "source": generator.choice(["a", "b", "c"], images)})
-        table = table.assign(**{name: generator.random(images) for name in MEASURES})
-        right = outcome != 1, outcome != 2
-        found = compare_slices(actual, right, cluster, table, ids, "abcde", confidence=0.95)
-        assert len(found) == 5 + 3 + 4 * len(MEASURES)
-        alarms += any(row.p_adjusted <= 0.05 for row in found)
-    assert alarms <= binom.ppf(0.999, pairs, 0.05)
-
-
-def test_close_values_have_names_of_their_own() -> None:
-    names, places = _quarters(np.array([100.1, 100.2, 100.3, 100.4, np.nan]))
-    assert names == ["up to 100.1", "over 100.1, up to 100.2", "over 100.2, up to 100.3", "over 100.3"]
-    assert places.tolist() == [0, 1, 2, 3, -1]
-    assert _quarters(np.array([0.9999999, 1.0, 1.0000001, 2.0]))[0][1] == "over 0.9999999, up to 1"

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from pixmill.compare.conditions import parse_condition
 from pixmill.compare.trained_models import read_models
 from pixmill.core.errors import PixmillError
 from pixmill.core.workspace import Workspace
@@ -107,13 +106,6 @@ def test_the_oldest_training_names_a_model(workspace: Workspace, add, monkeypatc
     add("run", answers(4), weights="weights of newer", train="{model: cnn, epochs: 11}")
     (model,) = read_models(workspace, limit=10).models
     assert (model.name[:5], model.kind, model.params["train.epochs"]) == ("run (", "experiment and run", 11)
-
-
-def test_conditions_hold_for_each_training(workspace: Workspace, add) -> None:
-    add("first", answers(3), weights="same", train="{epochs: 3}", started=1)
-    add("later", answers(3), weights="same", train="{epochs: 4}", started=2)
-    assert names(workspace) == ["first"]
-    assert names(workspace, where=[parse_condition("train.epochs=4")]) == ["later"]
 
 
 def test_a_list_is_one_value_and_params_without_effect_are_known(workspace: Workspace, add) -> None:

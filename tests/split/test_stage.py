@@ -1,7 +1,6 @@
 """The stage as DVC runs it: whole or not at all, and the same bytes each time."""
 
 import csv
-import html
 import json
 import os
 import re
@@ -14,11 +13,10 @@ import pytest
 
 from pixmill.core.errors import GateError, ManifestError
 from pixmill.core.manifest import SPLIT, read_table
-from pixmill.core.params import SplitParams, parse_params
+from pixmill.core.params import parse_params
 from pixmill.core.workspace import Workspace
 from pixmill.images.parts import load_parts
 from pixmill.pipeline.split import main
-from pixmill.split import suggest_salt
 from tests.split.conftest import CLASSES
 
 PARAMS = """
@@ -90,18 +88,6 @@ def test_it_writes_all_that_is_promised(command, project):
     assert headline == {**{name: len(part) for name, part in parts.items()}, "dropped": 0}
     assert "clock" not in (text := (project.out / "expectations.json").read_text())
     assert "ge_load_time" not in text
-
-
-def test_it_names_a_better_salt_and_changes_nothing(command, project):
-    salts = (f"poor {number}" for number in range(50))
-    poor = next(salt for salt in salts if suggest_salt(project.manifest, SplitParams(salt=salt), classes=CLASSES))
-    said = suggest_salt(project.manifest, SplitParams(salt=poor), classes=CLASSES)
-    text = f"classes: [coat, dress]\nscrape: {{snapshot: '2026-11-20'}}\nsplit: {{image_size: 8, salt: {poor}}}\n"
-    (project.root / "params.yaml").write_text(text)
-    done = subprocess.run(**command, capture_output=True, text=True)
-    assert f"split: {said}\n" in done.stdout
-    assert said.partition("\n")[0] in html.unescape((project.root / "reports/split.html").read_text(encoding="utf-8"))
-    assert (project.root / "params.yaml").read_text() == text
 
 
 def kill_while_it_packs(command, project):

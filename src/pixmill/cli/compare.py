@@ -3,20 +3,15 @@
 BASE and HEAD are Git commits, branches or tags, DVC experiments, MLflow runs
 (runs:/ID), models (models:/NAME@ALIAS), or `workspace`. Default: the workspace
 against where its branch left main. Nothing is checked out. Writes
-reports/compare.html, compare.md (for a pull request) and compare.png.
+reports/compare.html, and compare.md for a pull request.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import gc
-import os
 import re
 import sys
-import threading
 import time
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,15 +35,12 @@ EXAMPLES = (
     ("pixmill compare main HEAD --gate", "exit 1 if a limit of `review` is violated"),
     ("pixmill compare --json | jq .verdict", ""),
     ("pixmill compare --runs", "all runs and experiments, best on validation first"),
-    ("pixmill compare --runs --where train.model=cnn --since 7d --csv > runs.csv", ""),
+    ("pixmill compare --runs --since 7d --json | jq '.rows[0]'", ""),
 )
 NOTES = """\
 Exit codes: 0; 1 with --gate if the gate fails; 2 on errors, and if a file of
 HEAD is malformed.
 """
-
-_PATIENCE = 2.0
-"""Seconds without an answer before it is said what is being done."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -60,21 +52,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--open", action="store_true", help="open the page in your browser")
     runs = parser.add_argument_group("all runs and experiments, instead of two revisions")
     runs.add_argument("--runs", action="store_true", help="rank them on validation: reports/runs.html")
-    runs.add_argument(
-        "--where", action="append", default=[], metavar="PARAM=VALUE", help="only such; also != < <= > >=; repeatable"
-    )
     runs.add_argument("--since", metavar="WHEN", help="only since a date (2026-11-01), or so long ago (7d, 12h)")
     runs.add_argument("--limit", type=int, metavar="N", help="the newest N of each (default: 500)")
-    runs.add_argument("--test", action="store_true", help="show the values on the test split, which choose nothing")
-    runs.add_argument("--csv", action="store_true", help="print a table")
     runs.add_argument("--all-projects", action="store_true", help="runs of other projects on the server, too")
     parser.set_defaults(refuse=parser.error)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Compare, print, write the files, and judge."""
-    # What imports create stays: looking for garbage among it took a twentieth of the time.
-    gc.set_threshold(50_000, 20, 20)
     from pixmill.core.params import load_params
 
     _check(arguments)
@@ -84,8 +69,8 @@ def run(arguments: argparse.Namespace) -> None:
         with storage_errors(then="the same command"):
             workspace = project_workspace()
             params = load_params(workspace.root)
-            if arguments.open or not (arguments.runs and (arguments.json or arguments.csv)):
-                _make(workspace.root / "reports")
+            if arguments.open or not (arguments.runs and arguments.json):
+                (workspace.root / "reports").mkdir(exist_ok=True)
             if arguments.runs:
                 text, page = _runs(workspace, params, arguments)
             else:
@@ -98,12 +83,7 @@ def run(arguments: argparse.Namespace) -> None:
 
         webbrowser.open(page.as_uri())
     failed = [rule for rule in gate.rules if rule.result == "fail"] if gate and arguments.gate else []
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        if not failed and not faults:
-            raise
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
+    print(text, flush=True)
     if failed:
         for rule in failed:
             announce(f"gate: {rule.name}: {rule.sentence}")
@@ -120,36 +100,24 @@ def _check(arguments: argparse.Namespace) -> None:
     """Refuse options that do not go together."""
     if arguments.runs and (arguments.base or arguments.gate):
         arguments.refuse("--runs ranks all runs: it takes no BASE and no --gate")
-    if arguments.json and arguments.csv:
-        arguments.refuse("--json and --csv exclude each other")
     if arguments.limit is not None and arguments.limit < 1:
         arguments.refuse(f"--limit: expected a number of at least 1, received {arguments.limit}")
-    for name in ("where", "since", "limit", "test", "csv", "all_projects"):
+    for name in ("since", "limit", "all_projects"):
         if getattr(arguments, name) and not arguments.runs:
             arguments.refuse(f"--{name.replace('_', '-')} belongs to --runs")
-
-
-def _make(folder: Path) -> None:
-    """Make the folder of the files, before anything takes time."""
-    try:
-        folder.mkdir(exist_ok=True)
-    except FileExistsError:
-        raise PixmillError(
-            f"{folder} cannot be used: it is not a folder", next="move it away, then: the same command"
-        ) from None
 
 
 def _compare(
     workspace: Workspace, params: Params, arguments: argparse.Namespace
 ) -> tuple[str, Path, Gate, tuple[str, ...]]:
     from pixmill.compare.comparing import compare
-    from pixmill.compare.json_document import comparison_json
+    from pixmill.compare.rendering import comparison_text
     from pixmill.compare.reports import write_reports
-    from pixmill.compare.text import comparison_text
+    from pixmill.compare.view import comparison_json
 
-    with _patience("Comparing: reading both sides, resampling the test images …"):
-        comparison = compare(workspace, params, arguments.base, arguments.head)
-        page, *others = write_reports(comparison, workspace.root / "reports")
+    announce("Comparing: reading both sides, resampling the test images …")
+    comparison = compare(workspace, params, arguments.base, arguments.head)
+    page, *others = write_reports(comparison, workspace.root / "reports")
     if arguments.json:
         return comparison_json(comparison), page, comparison.gate, comparison.head.faults()
     names = ", ".join(path.relative_to(workspace.root).as_posix() for path in (page, *others))
@@ -157,27 +125,21 @@ def _compare(
 
 
 def _runs(workspace: Workspace, params: Params, arguments: argparse.Namespace) -> tuple[str, Path]:
-    from pixmill.compare.conditions import parse_condition
     from pixmill.compare.ranking import compare_runs
-    from pixmill.compare.ranking_report import ranking_csv, ranking_json, ranking_text, render_ranking
+    from pixmill.compare.ranking_report import ranking_json, ranking_text, render_ranking
     from pixmill.core.files import write_text
 
-    where = [parse_condition(text) for text in arguments.where]
     since = _seconds(arguments.since) if arguments.since else 0
     limits = {"limit": arguments.limit} if arguments.limit else {}
-    page, test = workspace.root / "reports" / "runs.html", arguments.test
-    with _patience("Reading runs and experiments …"):
-        ranking = compare_runs(
-            workspace, params, since=since, where=where, all_projects=arguments.all_projects, test=test, **limits
-        )
-        # What scripts read is not worth a page.
-        if arguments.open or not (arguments.json or arguments.csv):
-            write_text(page, render_ranking(ranking, test=test))
+    page = workspace.root / "reports" / "runs.html"
+    announce("Reading runs and experiments …")
+    ranking = compare_runs(workspace, params, since=since, all_projects=arguments.all_projects, **limits)
+    # What scripts read is not worth a page.
+    if arguments.open or not arguments.json:
+        write_text(page, render_ranking(ranking))
     if arguments.json:
-        return ranking_json(ranking, test=test), page
-    if arguments.csv:
-        return ranking_csv(ranking, test=test).rstrip("\n"), page
-    return f"{ranking_text(ranking, test=test)}\n\nWritten: reports/runs.html", page
+        return ranking_json(ranking), page
+    return f"{ranking_text(ranking)}\n\nWritten: reports/runs.html", page
 
 
 def _seconds(text: str) -> float:
@@ -190,15 +152,3 @@ def _seconds(text: str) -> float:
         raise PixmillError(
             f"--since: expected a date or a time span, received '{text}'", next="write such as 2026-11-01, 7d or 12h"
         ) from None
-
-
-@contextlib.contextmanager
-def _patience(text: str) -> Iterator[None]:
-    """Say what is being done where it takes long."""
-    timer = threading.Timer(_PATIENCE, announce, [text])
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()

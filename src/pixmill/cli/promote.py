@@ -104,7 +104,7 @@ def telling_interrupts(arguments: argparse.Namespace) -> Iterator[None]:
 
 def _write(folder: Path, comparison: Comparison, outcome: list[str]) -> None:
     """Write the files of the comparison, and its text behind the outcome."""
-    from pixmill.compare.markdown import escape
+    from pixmill.compare.rendering import escape
     from pixmill.compare.reports import write_reports
     from pixmill.core.files import storage_errors, write_text
 

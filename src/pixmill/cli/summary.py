@@ -67,7 +67,7 @@ def summary(state: ProjectState) -> str:
 
 
 def _results(state: ProjectState) -> list[str]:
-    from pixmill.pages.evaluate.sentences import shortcut_sentence
+    from pixmill.pages.evaluate.sentences import say
 
     stages = [f"  {stage.name:{max(len(each.name) for each in state.stages)}}  {stage.text}" for stage in state.stages]
     lines = [] if state.is_fresh or not stages else ["Stages:", *stages, ""]
@@ -76,7 +76,7 @@ def _results(state: ProjectState) -> list[str]:
         return [*lines, "No results yet.", ""]
     try:
         metrics = read_json(path, stage="evaluate")
-        shortcut, headline = shortcut_sentence(metrics), _headline(metrics)
+        shortcut, headline = say("shortcut", metrics), _headline(metrics)
     except ManifestError as error:
         return [*lines, f"The results cannot be shown: {error.message} ({error.next})", ""]
     when = ["Of the last evaluation:"] if lines else []

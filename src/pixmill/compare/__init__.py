@@ -4,9 +4,8 @@
 - ``revisions``: reads a revision from Git, DVC or MLflow, without a checkout; ``git_revisions`` finds its commit,
   ``trees`` reads its files; ``parquet`` reads tables that may be malformed, within bounds
 - ``numbers``: metrics of both models on the common test images, with their significance
-- ``ranking``: experiments and runs, best on validation first; ``trained_models`` reads them, ``conditions`` choose,
-  ``shared_validation`` finds the images to measure them on, ``ranking_report`` writes the table, and ``parallel_plot``
-  draws their params
+- ``ranking``: experiments and runs, best on validation first; ``trained_models`` reads them,
+  ``shared_validation`` finds the images to measure them on, ``ranking_report`` writes the table
 - ``flips``: only the images that flipped, without the metrics
 - ``image_changes``: images that were added, removed, relabelled or moved, and drift
 - ``changes``: params, stages, packages and commits

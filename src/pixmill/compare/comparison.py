@@ -23,16 +23,6 @@ class NotComparableError(Exception):
     """Raised when two revisions cannot be compared; its text is a sentence that says why."""
 
 
-def with_sign(value: float, digits: int = 3) -> str:
-    """Return a difference with its sign; one that rounds to zero has none.
-
-    >>> with_sign(0.0123), with_sign(12, 0), with_sign(-0.0001)
-    ('+0.012', '+12', '0.000')
-    """
-    shown = f"{value:+.{digits}f}" if round(value, digits) else f"{0:.{digits}f}"
-    return shown.replace("-", "\N{MINUS SIGN}")
-
-
 @dataclass(frozen=True)
 class Revision:
     """One of the two revisions, with what could be read of it; by default nothing.

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from pixmill.compare.comparison import Gate, NotComparableError, Numbers, Result, Revision, Rule, with_sign
+from pixmill.compare.comparison import Gate, NotComparableError, Numbers, Result, Revision, Rule
 from pixmill.compare.coverage import find_answered
 from pixmill.compare.numbers import (
     LISTED,
@@ -25,6 +25,7 @@ from pixmill.core.params import ReviewParams
 from pixmill.core.params.review import ThresholdMetric
 from pixmill.core.words import join_names
 from pixmill.metrics.limits import accuracy_interval
+from pixmill.pages.base import with_sign
 from pixmill.record.run_lookup import MlflowRun
 
 _UNDEFINED = {

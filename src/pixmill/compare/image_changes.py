@@ -14,7 +14,6 @@ from pixmill.compare.comparison import MEASURES, DataDifference, Drift, Revision
 from pixmill.core.manifest import TEXT
 from pixmill.core.params import ReviewParams
 from pixmill.metrics.significance import holm
-from pixmill.validate.reasons import word
 
 CHANGES = ("added", "removed", "relabelled", "moved", "dropped", "restored")
 """What can have happened to an image, in the order of tables and pages."""
@@ -90,32 +89,6 @@ def compare_data(base: Revision, head: Revision, review: ReviewParams) -> DataDi
         drift=_drift(first, second, head.predictions, added, review.drift),
         near_test=_near_test(head.pairs, added, tested),
     )
-
-
-def tables(data: DataDifference) -> dict[str, pd.DataFrame]:
-    """Count the images that differ by class, source and reason.
-
-    Args:
-        data: The difference.
-
-    Returns:
-        Tables by what they count: ``class`` (the head's label, or the base's if it has none), ``source``, and
-        ``reason`` (the word that says why an image was dropped, on the head if it was, else on the base). One column
-        per change of :data:`CHANGES`; only rows that have any, those with most images first.
-    """
-    images = data.images
-    keys = {
-        "class": _class(images).fillna("conflicting"),
-        "source": images["source"],
-        "reason": images["head_reason"].fillna(images["base_reason"]).map(word, na_action="ignore"),
-    }
-    return {name: _counts(key.rename(name), images["change"]) for name, key in keys.items()}
-
-
-def _counts(key: pd.Series[Any], change: pd.Series[Any]) -> pd.DataFrame:
-    counts = pd.crosstab(key.astype(object), change.astype(object)).reindex(columns=CHANGES, fill_value=0)
-    order = counts.sum(axis=1).sort_index().sort_values(ascending=False, kind="stable").index
-    return counts.loc[order].rename_axis(columns=None)
 
 
 def _to_text(value: Any) -> str:

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pixmill.compare.comparison import ClassNumbers, NotComparableError, Numbers, Revision, Step, Verdict, with_sign
+from pixmill.compare.comparison import ClassNumbers, NotComparableError, Numbers, Revision, Step, Verdict
 from pixmill.compare.coverage import compare_coverage
-from pixmill.compare.slices import compare_slices, name_falls
+from pixmill.compare.slices import changed_slices, compare_slices
 from pixmill.core.params import EvaluateParams, ReviewParams
 from pixmill.core.words import count, join_names
 from pixmill.evaluate.predictions import class_indices
@@ -21,6 +21,7 @@ from pixmill.metrics.confidence import coverage_curve, reliability
 from pixmill.metrics.probabilities import losses, normalise
 from pixmill.metrics.scores import class_scores, scores
 from pixmill.metrics.significance import Difference, holm, mcnemar, paired_differences
+from pixmill.pages.base.text import render_sentence
 
 LOWER_IS_BETTER = frozenset({"log_loss", "ece"})
 """Metrics whose rise is a loss."""
@@ -42,8 +43,8 @@ METRIC_NAMES = {
 _MOST_IMAGES = 1_000_000
 """More test images than anyone labels."""
 
-LISTED = 5
-"""Most classes that a sentence names."""
+LISTED, _NAMED = 5, 3
+"""Most classes, and most slices, that a sentence names."""
 
 _LIKELY = 0.8
 """Probability with which the images that are called needed decide."""
@@ -141,27 +142,37 @@ def give_verdict(numbers: Numbers) -> tuple[Verdict, str]:
         numbers: The metrics of both.
     """
     row, margin = numbers.decisive, numbers.margin
-    sign = -1 if numbers.metric in LOWER_IS_BETTER else 1
-    low, high = sorted((sign * row.low, sign * row.high))
-    images = count(numbers.n, "test image")
-    falls, named = name_falls(numbers)
-    figures, worse = _figures(numbers), _worse_classes(numbers, named)
-    but, also = falls and f", but worse on {falls}", worse and f", but {worse}"
-    if all(found.low == found.high == 0 for found in numbers.metrics.values()):
-        return "same", f"Same: both predict the same on all {images}."
-    if low > 0:
-        return "better", f"Better{but}: {figures} on {images}{also}."
-    if high < 0:
-        return "worse", f"Worse{falls and ', notably on ' + falls}: {figures} on {images}{worse and '; ' + worse}."
+    is_loss = numbers.metric in LOWER_IS_BETTER
+    low, high = sorted((-row.low, -row.high) if is_loss else (row.low, row.high))
+    falls = [row for row in changed_slices(numbers) if row.accuracy.difference < 0]
+    named = {row.name for row in falls[:_NAMED] if row.dimension == "class"}
     may_fall, may_rise = low < -margin, high > margin
-    if not may_fall and not may_rise:
-        return "same", f"Same{but}: {figures}, within the margin of {margin:g}, on {images}{also}."
-    drop, rise = ("rise", "drop") if sign < 0 else ("drop", "rise")
-    what = "change" if may_fall and may_rise else drop if may_fall else rise
+    verdict: Verdict = "undecided"
+    if equal := all(found.low == found.high == 0 for found in numbers.metrics.values()):
+        verdict = "same"
+    elif low > 0 or high < 0:
+        verdict = "better" if low > 0 else "worse"
+    elif not may_fall and not may_rise:
+        verdict = "same"
     needed = images_needed(numbers.n, (high - low) / 2, abs(row.difference), numbers.confidence, margin)
-    more = f"; about {needed:,} would probably settle it" if needed and needed > numbers.n else ""
-    sentence = f"Undecided{but}: {figures}, and {images} cannot rule out a {what} of more than {margin:g}{more}"
-    return "undecided", f"{sentence}{also}."
+    sentence = render_sentence(
+        "pixmill.compare",
+        "verdict.txt",
+        verdict=verdict,
+        equal=equal,
+        decisive=row,
+        metric=METRIC_NAMES[numbers.metric],
+        margin=margin,
+        confidence=numbers.confidence,
+        images=count(numbers.n, "test image"),
+        slices=falls,
+        classes=[item for item in _worse_classes(numbers) if item[0] not in named],
+        change="change" if may_fall and may_rise else "drop" if may_fall != is_loss else "rise",
+        needed=needed if needed and needed > numbers.n else None,
+        NAMED=_NAMED,
+        LISTED=LISTED,
+    )
+    return verdict, sentence
 
 
 def images_needed(n: int, half_width: float, distance: float, confidence: float, margin: float = 0.0) -> int | None:
@@ -340,30 +351,14 @@ def _flips(common: SplitAnswers, first: npt.NDArray[np.float64], labels: Sequenc
     return table[["id", "label", *order, "gained"]].reset_index(drop=True)
 
 
-def _figures(numbers: Numbers) -> str:
-    """Return the change as the start of a sentence: ``macro-F1 rises from 0.874 to 0.896 (+0.022, 95 % CI …)``."""
-    row = numbers.decisive
-    first, second = f"{row.first:.3f}", f"{row.second:.3f}"
-    moves = f"stays at {second}"
-    if first != second:
-        moves = f"{'rises' if row.difference > 0 else 'falls'} from {first} to {second}"
-    interval = f"{100 * numbers.confidence:g} % CI {with_sign(row.low)} to {with_sign(row.high)}"
-    return f"{METRIC_NAMES[numbers.metric]} {moves} ({with_sign(row.difference)}, {interval})"
-
-
-def _worse_classes(numbers: Numbers, named: set[str]) -> str:
-    """Return the classes that are significantly worse as a clause, but those already named; empty if there are none."""
+def _worse_classes(numbers: Numbers) -> list[tuple[str, ClassNumbers]]:
+    """Return the classes that are significantly worse, the worst first."""
     found = [
-        (row.f1.difference, label, row.p_adjusted)
+        (row.f1.difference, label, row)
         for label, row in numbers.per_class.items()
         if row.f1 is not None and row.p_adjusted is not None and row.p_adjusted <= 1 - numbers.confidence
     ]
-    worse = [
-        f"{label} (F1 {with_sign(gap, 2)}, p {f'{p:.3f}' if p >= 0.001 else '< 0.001'})"
-        for gap, label, p in sorted(found)
-        if gap < 0 and label not in named
-    ]
-    return f"{join_names(worse, LISTED)} {'is' if len(worse) == 1 else 'are'} significantly worse" if worse else ""
+    return [(label, row) for gap, label, row in sorted(found, key=lambda item: item[:2]) if gap < 0]
 
 
 def _name(revision: Revision) -> str:

@@ -1,38 +1,20 @@
 """The page ``reports/compare.html``: whether a change matters, what it did, and why."""
 
-import math
 import re
+from functools import partial
 from itertools import groupby
 from typing import Any
 
 import pandas as pd
+from markupsafe import Markup
 
-from pixmill.compare.comparison import Comparison, DataDifference, Numbers, Revision, with_sign
-from pixmill.compare.confusion import ConfusionChange
-from pixmill.compare.description import (
-    FLIPPED,
-    NONE,
-    ComparisonTable,
-    ImageRow,
-    better_or_worse,
-    changes_section,
-    class_rows,
-    confidence,
-    data_lines,
-    labels_of,
-    mcnemar_line,
-    metric_rows,
-    own_results_section,
-    p_value,
-    slice_cells,
-    slices_line,
-    steps_section,
-)
-from pixmill.compare.image_changes import CHANGES, tables
+from pixmill.compare.comparison import Comparison, Numbers, Revision
+from pixmill.compare.confusion import cell, changed_errors
 from pixmill.compare.metric_files import read_curves
+from pixmill.compare.rendering import content
 from pixmill.compare.sheet import ImageSelection
-from pixmill.compare.slices import VALUES, changed_slices
-from pixmill.metrics.significance import Difference
+from pixmill.compare.slices import VALUES
+from pixmill.compare.view import ImageRow, labels_of
 from pixmill.pages import base
 from pixmill.pages.base.chart import READABLE
 from pixmill.split import straddling
@@ -62,140 +44,93 @@ def render_page(comparison: Comparison, chosen: ImageSelection) -> str:
             out.
         chosen: Its images.
     """
-    numbers, data, changes = comparison.numbers, comparison.data, comparison.changes
-    of_numbers: dict[str, Any] = {}
-    if numbers is not None:
-        of_numbers = {
-            "metrics": _metrics(numbers),
-            "classes": _classes(numbers),
-            "confusion": ConfusionChange(numbers, [*chosen.lost, *chosen.gained]),
-            "slices": _slices(numbers),
-            "slices_line": slices_line(numbers),
-            "flipped": [
-                (FLIPPED[False], chosen.lost, numbers.mcnemar.lost),
-                (FLIPPED[True], chosen.gained, numbers.mcnemar.gained),
-            ],
-            "mcnemar": mcnemar_line(numbers),
-            "steps": steps_section(numbers).parts,
-            "reliability": _reliability(numbers),
-            "coverage": _coverage(numbers),
-        }
+    made, numbers = content(comparison), comparison.numbers
+    extents = _extents(made)
+
+    def interval(it: dict[str, float], group: str, change: str, margin: float = 0.0) -> Markup:
+        return base.interval_svg(
+            it["low"],
+            it["diff"],
+            it["high"],
+            extent=extents[group],
+            name=f"{base.with_sign(it['diff'])}, from {base.with_sign(it['low'])} to {base.with_sign(it['high'])}",
+            kind=_COLOURS.get(change, ""),
+            margin=margin,
+        )
+
     return base.render_page(
         "pixmill.compare",
         "page.html",
-        comparison=comparison,
+        **made,
         colours=_COLOURS,
         # The verdict stands before it as a badge.
-        sentence=re.sub(f"^{comparison.verdict.replace('_', ' ')}[:,] ", "", comparison.sentence, flags=re.IGNORECASE),
-        numbers=numbers,
-        level="" if numbers is None else f"{100 * numbers.confidence:g} %",
-        **of_numbers,
+        lead=re.sub(f"^{comparison.verdict.replace('_', ' ')}[:,] ", "", comparison.sentence, flags=re.IGNORECASE),
+        labels=() if numbers is None else numbers.labels,
+        cell=None if numbers is None else partial(cell, numbers),
+        errors=[] if numbers is None else changed_errors(numbers),
+        **({} if numbers is None else _calibration(numbers)),
+        dimensions=_dimensions(made["slices"]),
+        interval=interval,
+        own_scale=_OWN_SCALE,
         n_classes=_CLASSES,
         n_cells=READABLE,
-        recorded=() if numbers else own_results_section(comparison).parts,
+        n_listed=_LISTED,
         chosen=chosen,
         curves=_curves(comparison.base, comparison.head),
-        data_lines=() if data is None else data_lines(data),
-        counts=[] if data is None else _counts(data),
-        changes=None if changes is None else changes_section(changes, _LISTED).parts,
         labels_of=labels_of,
-        confidence=confidence,
         reason=_reason,
-        with_sign=with_sign,
-        p_value=p_value,
     )
 
 
-_DifferenceRow = tuple[tuple[str, ...], str, str, bool]
-"""A row: its cells, the word behind its name, its chart, and whether it decides."""
-
-
-def _metrics(numbers: Numbers) -> list[_DifferenceRow]:
-    extent = _extent([item for name, item in numbers.metrics.items() if name not in _OWN_SCALE], numbers.margin)
-    rows = []
-    for name, (*cells, word_) in metric_rows(numbers).items():
-        item, decides = numbers.metrics[name], name == numbers.metric
-        margin = numbers.margin if decides else 0
-        own = _extent([item], margin) if name in _OWN_SCALE else extent
-        chart = _interval(item, own, word_, margin)
-        rows.append((tuple(cells), word_, chart, decides))
-    return rows
-
-
-def _classes(numbers: Numbers) -> list[_DifferenceRow]:
-    extent = _extent([row.f1 for row in numbers.per_class.values() if row.f1 is not None], 0)
-    rows = []
-    for label, (*cells, word_) in class_rows(numbers).items():
-        row = numbers.per_class[label]
-        chart = "" if row.f1 is None else _interval(row.f1, extent, better_or_worse(row.f1))
-        both = (
-            " → ".join(NONE if value is None else f"{value:.2f}" for value in pair)
-            for pair in (row.precision, row.recall)
+def _extents(made: dict[str, Any]) -> dict[str, float]:
+    """Return how far the scale of each group of intervals reaches from 0."""
+    metrics, margin = made["metrics"], made["margin"] or 0
+    groups = {
+        "metrics": [it for name, it in metrics.items() if name not in _OWN_SCALE],
+        "per_class": [row["f1"] for row in made["per_class"].values() if row["f1"]],
+        "slices": [row["accuracy"] for row in made["slices"]],
+        **{name: [it] for name, it in metrics.items() if name in _OWN_SCALE},
+    }
+    return {
+        group: 1.05
+        * max(
+            [
+                margin if group in ("metrics", made["metric"]) else 0,
+                *(abs(it[limit]) for it in differences for limit in ("low", "high", "diff")),
+            ]
         )
-        rows.append(((*cells, *both), word_, chart, False))
-    return rows
+        for group, differences in groups.items()
+    }
 
 
-def _slices(numbers: Numbers) -> list[tuple[str, list[_DifferenceRow], int, bool]]:
+def _dimensions(slices: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]], int, bool]]:
     """Return of each dimension its name, its slices that changed most, how many others, and whether any did clearly."""
-    extent = _extent([row.accuracy for row in numbers.slices], 0)
-    clear = set(changed_slices(numbers))
     found = []
-    for dimension, members in groupby(numbers.slices, key=lambda row: row.dimension):
+    for dimension, members in groupby(slices, key=lambda row: row["dimension"]):
         rows = list(members)
         if dimension in VALUES:  # ranges go from low to high
-            rows.sort(key=lambda row: -abs(row.accuracy.difference))
-        shown: list[_DifferenceRow] = []
-        for row in rows[:_CLASSES]:
-            word_ = better_or_worse(row.accuracy)
-            chart = _interval(row.accuracy, extent, word_)
-            mark = "" if row not in clear else "better" if row.accuracy.difference > 0 else "worse"
-            shown.append(((row.name, *slice_cells(row)), mark, chart, False))
-        found.append((dimension, shown, len(rows) - len(shown), any(row in clear for row in rows)))
+            rows.sort(key=lambda row: -abs(row["accuracy"]["diff"]))
+        found.append((dimension, rows[:_CLASSES], len(rows) - _CLASSES, any(row["changed"] for row in rows)))
     return found
 
 
-def _extent(differences: list[Difference], margin: float) -> float:
-    return 1.05 * max([margin, *(abs(limit) for one in differences for limit in (one.low, one.high, one.difference))])
-
-
-def _interval(item: Difference, extent: float, change: str, margin: float = 0.0) -> str:
-    name = f"{with_sign(item.difference)}, from {with_sign(item.low)} to {with_sign(item.high)}"
-    kind = _COLOURS.get(change, "")
-    return base.interval_svg(item.low, item.difference, item.high, extent=extent, name=name, kind=kind, margin=margin)
-
-
-def _reliability(numbers: Numbers) -> str:
-    tables = dict(zip(("base", "head"), numbers.reliability, strict=True))
-    return base.lines_svg(
-        {revision: list(zip(rows["confidence"], rows["accuracy"], strict=True)) for revision, rows in tables.items()},
-        name="Accuracy by confidence, of base and head",
-        x_label="confidence",
-        y_low=0.0,
-        dots={revision: list(rows["n"] / rows["n"].max()) for revision, rows in tables.items()},
-    )
-
-
-def _coverage(numbers: Numbers) -> str | None:
-    if numbers.coverage is None:
-        return None
-    tables = dict(zip(("base", "head"), numbers.coverage, strict=True))
-    marks = {}
-    if "answered_accuracy" in numbers.metrics:
-        share, accuracy = numbers.metrics["coverage"], numbers.metrics["answered_accuracy"]
+def _calibration(numbers: Numbers) -> dict[str, Markup | None]:
+    sides, metrics = ("base", "head"), numbers.metrics
+    marks: dict[str, tuple[float, float]] = {}
+    if "answered_accuracy" in metrics:
+        share, accuracy = metrics["coverage"], metrics["answered_accuracy"]
         marks = {"base": (share.first, accuracy.first), "head": (share.second, accuracy.second)}
-    lowest = min(float(rows["accuracy"].min()) for rows in tables.values())
-    return base.lines_svg(
-        {revision: list(zip(rows["coverage"], rows["accuracy"], strict=True)) for revision, rows in tables.items()},
-        name="Accuracy against coverage, of base and head",
-        x_label="coverage",
-        # A quarter of the axis is a round number.
-        y_low=max(0.0, math.floor(lowest * 5 - 0.25) / 5),
-        marks=marks,
-    )
+    reliability = dict(zip(sides, numbers.reliability, strict=True))
+    coverage = dict(zip(sides, numbers.coverage, strict=True)) if numbers.coverage else {}
+    return {
+        "reliability": base.reliability_svg(reliability, name="Accuracy by confidence, of base and head"),
+        "coverage": base.coverage_svg(coverage, marks, name="Accuracy against coverage, of base and head")
+        if coverage
+        else None,
+    }
 
 
-def _curves(before: Revision | None, after: Revision) -> list[tuple[str, str]]:
+def _curves(before: Revision | None, after: Revision) -> list[tuple[str, Markup]]:
     """Return title and chart of each column of both revisions' training curves."""
     revisions = {
         name: read_curves(None if revision is None else revision.read("plots/train/curves.csv"))
@@ -222,17 +157,3 @@ def _reason(row: ImageRow) -> str:
     """Return why an image is or was dropped; another version's reason may be unknown."""
     text = word(row["head_reason"] or row["base_reason"] or "")
     return {**REASONS, **straddling.REASONS}.get(text, base.shorten(text).replace("_", " "))
-
-
-def _counts(data: DataDifference) -> list[ComparisonTable]:
-    """Return how many images changed, by class, source and reason, if by more than one."""
-    kinds = [kind for kind in CHANGES if data.count(kind)]
-    found = []
-    for what, table in tables(data).items():
-        if len(table) > 1:
-            rows = [
-                (base.shorten(str(name), 60), *map(str, row)) for name, row in table[kinds].head(_LISTED).iterrows()
-            ]
-            left = len(table) - len(rows)
-            found.append(ComparisonTable((what, *kinds), tuple(rows), f"and {left:,} more" if left else ""))
-    return found

@@ -35,7 +35,6 @@ const filter = () => {
   rows.forEach((row) => {
     row.hidden = choices.some(([place, select]) => select.value && key(row, place) !== select.value.slice(1));
     shown += !row.hidden;
-    document.querySelector(`g.run[data-row="${row.dataset.row}"]`)?.toggleAttribute('hidden', row.hidden);
   });
   status.textContent = `${shown} of ${rows.length} shown`;
 };

@@ -11,17 +11,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from pixmill.compare.comparison import NotComparableError, Revision
-from pixmill.compare.conditions import Condition
 from pixmill.compare.git_revisions import commit_page
 from pixmill.compare.numbers import (
     LOWER_IS_BETTER,
     METRIC_NAMES,
     SplitAnswers,
-    classes_of,
     clusters_of,
     compare_numbers,
     give_verdict,
-    split_answers,
 )
 from pixmill.compare.recorded_sweeps import RecordedSweep
 from pixmill.compare.revisions import read_base, read_each
@@ -62,8 +59,6 @@ class RankedModel:
         low: The lower limit; from five seeds on for new seeds, too.
         high: The upper limit.
         gap: Its distance from the first row.
-        test: ``review.metric`` on its own test split, the mean of its trainings, if it was asked for; ``None`` if that
-            of one is unknown.
         why: Why it cannot be compared with the others; ``None`` if it can.
     """
 
@@ -76,7 +71,6 @@ class RankedModel:
     low: float | None = None
     high: float | None = None
     gap: Gap | None = None
-    test: float | None = None
     why: str | None = None
 
     @property
@@ -146,9 +140,7 @@ def compare_runs(
     *,
     limit: int = 500,
     since: float = 0,
-    where: Sequence[Condition] = (),
     all_projects: bool = False,
-    test: bool = False,
 ) -> Ranking:
     """Rank the newest runs and experiments, and the model in use, by ``review.metric`` on validation.
 
@@ -160,15 +152,13 @@ def compare_runs(
         params: Its params: those in ``review`` and ``evaluate``, and the classes.
         limit: How many runs, and how many experiments, are read at most. Default: 500.
         since: Seconds since 1970; older ones are left out.
-        where: Conditions that the params of all but the model in use fulfil. Default: none.
         all_projects: Whether to read the runs of all projects in this MLflow.
-        test: Whether to measure all on their test splits, too. Default: no, since that chooses nothing.
 
     Raises:
-        PixmillError: There is neither an experiment nor a run, or none fulfils the conditions.
+        PixmillError: There is neither an experiment nor a run.
     """
     base = read_base(workspace)
-    found = read_models(workspace, limit=limit, since=since, where=where, all_projects=all_projects, base=base)
+    found = read_models(workspace, limit=limit, since=since, all_projects=all_projects, base=base)
     models = found.models
     answers, reasons = share_validation(models, params.classes)
     others = [_unranked(model, reasons[model.revision]) for model in models if model.revision in reasons]
@@ -189,7 +179,7 @@ def compare_runs(
             notes.append(f"Up to {images} another label in an earlier run; the labels of {newest.name} count.")
         groups = group_numbers(clusters_of([manifest], truth.ids))
         compared = [model for model in models if model.revision in answers]
-        rows, undefined = rank_models(compared, answers, truth, groups, params, test=test)
+        rows, undefined = rank_models(compared, answers, truth, groups, params)
         others += undefined
     if rows and base is not None and not rows[0].used:
         planned = _plan(base, rows[0], manifest, params)
@@ -216,8 +206,6 @@ def rank_models(
     truth: SplitAnswers,
     groups: npt.NDArray[np.intp],
     params: Params,
-    *,
-    test: bool,
 ) -> tuple[list[RankedModel], list[RankedModel]]:
     """Return the rows, best first and of equal ones that in use, and the models for which the metric is undefined.
 
@@ -227,7 +215,6 @@ def rank_models(
         truth: Those images with the labels that count.
         groups: Each image's group, which are resampled whole.
         params: Those in ``review`` and ``evaluate`` are used.
-        test: Whether to measure all on their test splits, too.
     """
     metric, confidence = params.review.metric, params.evaluate.confidence
     number = int(groups.max()) + 1
@@ -261,7 +248,6 @@ def rank_models(
                 value=value,
                 low=low,
                 high=high,
-                test=_test_value([model for _, model in trainings], metric) if test else None,
             )
         )
         drawn.append(column)
@@ -342,23 +328,6 @@ def _count_seeds(models: Sequence[TrainedModel]) -> Seeds:
 
 def _unranked(model: TrainedModel, why: str) -> RankedModel:
     return RankedModel(model, seeds=_count_seeds([model]), why=why)
-
-
-def _test_value(models: Sequence[TrainedModel], metric: str) -> float | None:
-    values = []
-    for model in models:
-        revision = as_revision(model)
-        try:
-            answers = split_answers(revision, classes_of(revision))
-        except NotComparableError:
-            return None
-        if answers.ids.empty:
-            return None
-        value, _ = measure(metric, answers.actual, answers.values, np.arange(len(answers.ids)))
-        if value is None:
-            return None
-        values.append(value)
-    return float(np.mean(values))
 
 
 def _plan(base: Revision, row: RankedModel, manifest: pd.DataFrame | None, params: Params) -> Planned:

@@ -1,16 +1,13 @@
 """The validation images that most models share, and what each model answers on them."""
 
-import shlex
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
 
 import pandas as pd
 
 from pixmill.compare.comparison import NotComparableError, Revision
 from pixmill.compare.numbers import LISTED, SplitAnswers, classes_of, split_answers
 from pixmill.compare.trained_models import TrainedModel
-from pixmill.core.params.reference import plain
 from pixmill.core.words import count, join_names
 
 
@@ -48,15 +45,14 @@ def share_validation(
     placed: dict[str, SplitAnswers] = {}
     if mine:
         usual = Counter(mine).most_common(1)[0][0]
-        known = {model.revision: model for model in models}
-        like, (labels, shared) = next((known[name], found[name]) for name, key in keys.items() if key == usual)
+        labels, shared = next(found[name] for name, key in keys.items() if key == usual)
         for name, (own, answers) in found.items():
             absent = int((~shared.ids.isin(answers.ids)).sum())
             if own != labels:
                 reasons[name] = _describe_classes(own, labels)
             elif absent:
-                what = f"its validation split lacks {absent:,} of the {count(len(shared.ids), 'image')}"
-                reasons[name] = f"{what} that most have; to rank those like it: {_choose(known[name], like)}"
+                of_all = count(len(shared.ids), "image")
+                reasons[name] = f"its validation split lacks {absent:,} of the {of_all} that most have"
             else:
                 placed[name] = answers.at(shared.ids)
     return placed, reasons
@@ -72,14 +68,6 @@ def _validation(model: TrainedModel) -> tuple[tuple[str, ...], SplitAnswers]:
     if answers.ids.empty:
         raise NotComparableError("its predictions hold no validation images")
     return labels, answers
-
-
-def _choose(model: TrainedModel, other: TrainedModel) -> str:
-    """Return the option that chooses a model and not the other: by a param of split, else by its date."""
-    for name, value in model.params.items():
-        if name.startswith("split.") and other.params.get(name, value) != value:
-            return shlex.join(["--where", f"{name}={plain(value)}"])
-    return f"--since {datetime.fromtimestamp(model.started).astimezone():%Y-%m-%d}"
 
 
 def _describe_classes(own: Sequence[str], others: Sequence[str]) -> str:

@@ -1,9 +1,5 @@
-"""Choose the images that tell most about a change, and lay them out on one contact sheet."""
+"""Choose the images that tell most about a change."""
 
-import base64
-import contextlib
-import io
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,16 +8,12 @@ import numpy as np
 import pandas as pd
 
 from pixmill.compare.comparison import Comparison
-from pixmill.compare.description import ImageRow, labels_of, rows_of
 from pixmill.compare.image_changes import CHANGES
-from pixmill.pages.base import figure_png, shorten
+from pixmill.compare.view import ImageRow, rows_of
 from pixmill.pages.base.thumbnails import Thumbnail, each_thumbnail
 
 _FLIPS, _SAMPLES, _NEAR = 36, 12, 6
 """The most flips that are shown, images of a change, and pairs of near-duplicates."""
-
-_MOST_BYTES = 1_500_000
-"""The most bytes of the contact sheet."""
 
 _IMAGE_BYTES = 20_000
 """The most bytes of one image on the page."""
@@ -67,43 +59,9 @@ def choose(comparison: Comparison) -> ImageSelection:
     rows = [*lost, *gained, *(row for rows in samples.values() for row in rows), *near]
     ids = dict.fromkeys([row["id"] for row in rows] + [row["test_id"] for row in near])
     names: list[str] = []
-    if ids:
-        threading.Thread(target=_import_figures, daemon=True).start()
     uris = list(each_thumbnail(_load_images(comparison, list(ids), names)))
     loaded = {name: uri for name, uri in zip(names, uris, strict=True) if uri is not None}
     return ImageSelection(lost, gained, samples, near, loaded)
-
-
-def _import_figures() -> None:
-    """Import what draws the contact sheet, which takes as long as the images need in another process."""
-    with contextlib.suppress(ImportError):
-        import matplotlib.figure  # noqa: F401 (told by the function that needs it)
-
-
-def contact_sheet(chosen: ImageSelection) -> bytes | None:
-    """Return flips and samples of the data's changes as one PNG file of at most 1.5 MB.
-
-    Args:
-        chosen: The images.
-
-    Returns:
-        ``None`` if none of them could be had.
-    """
-    from pixmill.pages.evaluate.figures import sheet_figure
-
-    titles = [(row["id"], _flip_title(row)) for row in (*chosen.lost, *chosen.gained)]
-    titles += [(row["id"], f"{row['change']}:\n{labels_of(row)}") for rows in chosen.samples.values() for row in rows]
-    # A dollar sign would begin a formula.
-    images = [(_pixels(chosen.uris[name]), title.replace("$", r"\$")) for name, title in titles if name in chosen.uris]
-    if not images:
-        return None
-    contents = (figure_png(sheet_figure(images), dpi=dpi) for dpi in (110, 80, 60, 40))
-    return next(content for content in contents if len(content) <= _MOST_BYTES)
-
-
-def _flip_title(row: ImageRow) -> str:
-    before, after = (shorten(str(row[name]), 24) for name in ("base_predicted", "head_predicted"))
-    return f"{'now right' if row['gained'] else 'now wrong'}:\n{before} → {after}"
 
 
 def _spread(rows: pd.DataFrame) -> list[ImageRow]:
@@ -126,10 +84,3 @@ def _load_images(comparison: Comparison, ids: list[str], names: list[str]) -> It
         if content is not None:
             names.append(name)
             yield Thumbnail(name, content, most=_IMAGE_BYTES)
-
-
-def _pixels(uri: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    from PIL import Image
-
-    # It was encoded by this program from what was decoded under guard.
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))).convert("RGB"))

@@ -8,11 +8,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from pixmill.compare.comparison import MEASURES, Numbers, SliceNumbers
-from pixmill.core.words import join_names
 from pixmill.metrics.paired_accuracy import accuracy_differences
 from pixmill.metrics.resampling import group_numbers
 from pixmill.metrics.significance import holm
-from pixmill.pages.base import shorten
 
 FEWEST = 10
 """Clusters that a slice needs to be tested: with fewer the test has no power, and each test weakens the others."""
@@ -25,12 +23,6 @@ VALUES = ("class", *_TEXTS.values())
 
 _MOST = 100
 """Values of such a column that are slices, those with most images: whoever made the head may write any number."""
-
-_NAMED = 3
-"""Most slices that a sentence names."""
-
-_LETTERS = 60
-"""Of a slice's name in a sentence."""
 
 _Cut = tuple[str, Sequence[str], npt.NDArray[np.integer]]
 """A dimension, the names of its slices, and each image's slice by its place among them: -1 if it is in none."""
@@ -89,24 +81,6 @@ def changed_slices(numbers: Numbers) -> list[SliceNumbers]:
     """
     changed = [row for row in numbers.slices if row.p_adjusted is not None and row.p_adjusted <= 1 - numbers.confidence]
     return sorted(changed, key=lambda row: (row.accuracy.difference > 0, -abs(row.accuracy.difference)))
-
-
-def name_falls(numbers: Numbers) -> tuple[str, set[str]]:
-    """Return the slices that fell significantly, with their figures; and those of them that are classes.
-
-    Args:
-        numbers: The metrics of both.
-
-    Returns:
-        ``source shop-a (accuracy 0.91 → 0.70, p 0.003)``, empty where none fell; and the classes that it names.
-    """
-    falls = [row for row in changed_slices(numbers) if row.accuracy.difference < 0]
-    named = [
-        f"{row.dimension} {shorten(row.name, _LETTERS)} (accuracy {row.accuracy.first:.2f} \N{RIGHTWARDS ARROW} "
-        f"{row.accuracy.second:.2f}, p {f'{row.p_adjusted:.3f}' if (row.p_adjusted or 0) >= 0.001 else '< 0.001'})"
-        for row in falls
-    ]
-    return join_names(named, _NAMED) if named else "", {row.name for row in falls[:_NAMED] if row.dimension == "class"}
 
 
 def _cuts(

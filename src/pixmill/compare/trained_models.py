@@ -14,7 +14,6 @@ from typing import Any
 import pandas as pd
 
 from pixmill.compare.comparison import Revision
-from pixmill.compare.conditions import Condition
 from pixmill.compare.git_revisions import find, refs_by_name
 from pixmill.compare.recorded_sweeps import RecordedSweep, read_sweeps
 from pixmill.compare.training_files import SEED, TrainingFiles, read_once, read_training
@@ -22,8 +21,7 @@ from pixmill.compare.trees import DvcStore, Tree
 from pixmill.core.cache import Cache
 from pixmill.core.errors import PixmillError
 from pixmill.core.git import git
-from pixmill.core.params.reference import plain
-from pixmill.core.words import count, did_you_mean, first_of, join_names
+from pixmill.core.words import join_names
 from pixmill.core.workspace import Workspace
 from pixmill.record.delivery import RESOLVED, WEIGHTS
 from pixmill.record.lineage import project_id
@@ -34,9 +32,6 @@ _EXPERIMENT = re.compile(r"refs/exps/[0-9a-f]{2}/[0-9a-f]{38}/.+")
 
 _READERS = 8
 """Runs that are read from a server at the same time."""
-
-_VALUES = 8
-"""Values of a param that a message names."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +104,6 @@ def read_models(
     *,
     limit: int,
     since: float = 0,
-    where: Sequence[Condition] = (),
     all_projects: bool = False,
     base: Revision | None = None,
 ) -> FoundModels:
@@ -119,14 +113,12 @@ def read_models(
         workspace: The project's workspace.
         limit: How many runs, and how many experiments, at most.
         since: Seconds since 1970; older ones are left out.
-        where: Conditions that all params of a training fulfil. Default: none.
         all_projects: Whether to read the runs of all projects in this MLflow. Default: those of this one, by the tag
             ``pixmill.project``, and those without the tag in the experiment of the project's name.
         base: What is in use: its model is always among those found. Default: nothing.
 
     Raises:
-        PixmillError: There are neither experiments nor runs; or no experiments, and MLflow does not respond; or none
-            fulfils the conditions.
+        PixmillError: There are neither experiments nor runs; or no experiments, and MLflow does not respond.
     """
     project = project_id(workspace.root)
     refs = [ref for ref in _experiments(workspace.root) if ref[0] >= since]
@@ -161,23 +153,8 @@ def read_models(
         raise PixmillError(f"no experiment and no run with results is newer than {when}", next="choose an earlier date")
     if not trainings:
         raise PixmillError("there are no experiments, and no runs with results in MLflow", next="dvc repro")
-    models = _merge([*used, *_choose(trainings, where)])
+    models = _merge([*used, *trainings])
     return FoundModels(tuple(models), max(len(recorded), len(refs)) > limit, without_runs, tuple(notes), tuple(sweeps))
-
-
-def _choose(trainings: Sequence[TrainedModel], where: Sequence[Condition]) -> list[TrainedModel]:
-    found = []
-    for condition in where:
-        values = {plain(each.params[condition.name]) for each in trainings if condition.name in each.params}
-        if not values:
-            hint = did_you_mean(condition.name, {name for each in trainings for name in each.params})
-            raise PixmillError(f"{condition.name}: no training has a param of this name{hint}", next="pixmill params")
-        found.append(f"{condition.name} is {first_of(sorted(values), _VALUES)}")
-    chosen = [each for each in trainings if all(condition.holds(each.params) for condition in where)]
-    if not chosen:
-        what = f"none of {count(len(trainings), 'training')} fulfils --where: {'; '.join(found)}"
-        raise PixmillError(what, next="pixmill compare --runs")
-    return chosen
 
 
 def _merge(models: list[TrainedModel]) -> list[TrainedModel]:

@@ -5,7 +5,6 @@ from typing import Any
 from pixmill.core.files import file_digest, fresh_folder, read_json, write_figures, write_text
 from pixmill.core.manifest import write_table
 from pixmill.core.params import Params
-from pixmill.core.progress import track
 from pixmill.core.workspace import Workspace
 from pixmill.evaluate.evaluation import evaluate
 from pixmill.evaluate.labels import LABELS
@@ -14,8 +13,8 @@ from pixmill.evaluate.predictions import predictions_schema
 from pixmill.learn.inference import answers_schema
 from pixmill.learn.networks import describe_model
 from pixmill.metrics.growth import Growth
-from pixmill.pages.evaluate import figures, render_report
-from pixmill.pages.evaluate.sentences import shortcut_sentence
+from pixmill.pages.evaluate import render_report
+from pixmill.pages.evaluate.sentences import say
 from pixmill.record.stage_runs import evaluation_run
 
 
@@ -53,13 +52,12 @@ def main(workspace: Workspace, params: Params) -> None:
         validated = f"validation accuracy {100 * result.metrics['val']['accuracy']:.1f} %"
         record.describe(f"{describe_model(params.train)}, {trained_on}: {validated}, {result.summary()}")
         record.log_metrics({f"test_{name}": value for name, value in short.items()})
-        for name, figure in track(figures(result).items(), "Draw figures", unit="figure"):
-            record.log_figure(figure, f"plots/{name}")
         record.log_text(page, "reports/evaluate.html")
-        record.log_file(root / "plots" / "evaluate" / "full.json", "plots/evaluate/full.json")
+        for path in sorted((root / "plots" / "evaluate").iterdir()):
+            record.log_file(path, f"plots/evaluate/{path.name}")
         record.log_file(tables / "predictions.parquet", "predictions/predictions.parquet")
 
     print(f"evaluate: {result.summary()}")
-    if shortcut := shortcut_sentence(result.metrics):
+    if shortcut := say("shortcut", result.metrics):
         print(f"evaluate: warning: {shortcut}")
     print("evaluate: reports/evaluate.html")

@@ -33,8 +33,6 @@ def main(workspace: Workspace, params: Params) -> None:
     write_figures(root, "split", headline=headline, full=full, tables=tables)
     for line in itertools.chain(*warnings(result.outcomes).values()):
         print(f"split: {line}")
-    if result.salt is not None:
-        print(f"split: {result.salt}")
     if error := gate_error(result.outcomes, report=report, fix="add images"):
         raise error
     pack(result.manifest, images, out, params.split, limits)

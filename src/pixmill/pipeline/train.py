@@ -7,7 +7,7 @@ from pixmill.core.files import file_digest, fresh_folder, write_bytes, write_fig
 from pixmill.core.params import Params
 from pixmill.core.workspace import Workspace
 from pixmill.learn.networks import describe_model
-from pixmill.pages.train import curves_figure, draw_samples, render_report
+from pixmill.pages.train import draw_samples, render_report
 from pixmill.record.epochs import EpochLogger
 from pixmill.record.run_recorder import RunRecorder
 from pixmill.record.stage_runs import training_run
@@ -45,8 +45,8 @@ def _write(workspace: Workspace, params: Params, trained: Trained, record: RunRe
     record.set_weights(file_digest(weights, "md5"))
     record.log_metrics(trained.record())
     record.describe(f"{describe_model(settings)}: {trained.summary()}")
-    record.log_figure(curves_figure(trained), "plots/curves.png")
-    for name in ("artifacts/train/samples.jpg", "plots/train/full.json", "reports/train.html"):
+    plots = [path.relative_to(root).as_posix() for path in sorted((root / "plots" / "train").iterdir())]
+    for name in ("artifacts/train/samples.jpg", *plots, "reports/train.html"):
         record.log_file(root / name, name)
     if settings.model != "features":  # The classifier has the frozen backbone already.
         record.log_model(trained.classifier)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pixmill.core.progress import announce
 from pixmill.core.workspace import Workspace
-from pixmill.pages.base import figure_png
 from pixmill.record.delivery import WEIGHTS, close_dead_runs, open_run, origin_query, send_child
 from pixmill.record.lineage import data_hashes, image_count
 from pixmill.record.model_format import save_classifier_model, save_keras_model
@@ -24,7 +23,6 @@ from pixmill.record.sync import sync
 
 if TYPE_CHECKING:
     import keras
-    from matplotlib.figure import Figure
     from mlflow import MlflowClient
 
 _FOREIGN = re.compile(r"[^\w.\- /]|\A\.\.|(?<![^/])\.*(?=/|\Z)", re.ASCII)
@@ -201,10 +199,6 @@ class RunRecorder:
                 count = image_count(root / name)
                 profile = None if count is None else f'{{"images": {count}}}'
                 self.data.datasets.append({"name": name, "digest": digest, "context": context, "profile": profile})
-
-    def log_figure(self, figure: Figure, name: str) -> None:
-        """Log a matplotlib figure as a PNG file, such as ``plots/curves.png``."""
-        self._contents[name] = figure_png(figure)
 
     def log_text(self, text: str, name: str) -> None:
         """Log a text file, such as ``reports/train.html``."""

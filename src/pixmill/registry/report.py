@@ -5,15 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from typing import Any
 
-from pixmill.compare.description import NONE, ComparisonTable
 from pixmill.compare.numbers import METRIC_NAMES
-from pixmill.compare.text import draw_table, wrap
 from pixmill.core.workspace import Workspace
+from pixmill.pages.base.page import iso_time
+from pixmill.pages.base.text import render_text
 from pixmill.record.model_lookup import COMMIT
 from pixmill.record.store import database_file, view_hint
 from pixmill.registry.model_versions import (
@@ -46,42 +44,34 @@ def versions_text(registry: Registry, versions: list[ModelVersion], metric: str,
     """
     if not versions:
         return f"{registry.name} has no version in MLflow.\nNext: pixmill promote{options(name)}"
-    headings = ("version", "alias", "since", "verdict", "gate", f"{METRIC_NAMES[metric]} (CI)", "MB")
-    rows = tuple(
-        (
-            str(version.number),
-            ", ".join(version.aliases) or NONE,
-            _local(_since(version)),
-            (version.text(VERDICT) or NONE).replace("_", " "),
-            version.text(GATE) or NONE,
-            _limits(read_recorded(version).get(metric)),
-            _number(read_recorded(version).get("megabytes"), 1),
-        )
-        for version in versions
+    return render_text(
+        "pixmill.registry",
+        "versions.txt",
+        name=registry.name,
+        hint=view_hint(registry.store),
+        metric=METRIC_NAMES[metric],
+        versions=[_row(version, metric) for version in versions],
     )
-    heading, *lines = draw_table(ComparisonTable(headings, rows))
-    text = [f"{registry.name} in MLflow; to see it: {view_hint(registry.store)}", "", heading]
-    for version, line in zip(versions, lines, strict=True):
-        text.append(line)
-        for detail in _details(version):
-            text += wrap(detail, "      ")
-    return "\n".join(text)
 
 
-def _details(version: ModelVersion) -> Iterator[str]:
-    """Yield what a version came from, by whom and why, and how it was rolled back, a line each."""
-    parts = [f"commit {commit[:7]}" if (commit := version.text(COMMIT)) else "registered by another tool"]
-    if (accuracy := _limits(read_recorded(version).get("accuracy"))) != NONE:
-        parts.append(f"accuracy {accuracy}")
-    if by := version.text(BY):
-        parts.append(f"{'forced' if FORCED in version.tags else 'promoted'} by {by.partition(' <')[0]}")
-    yield ", ".join(parts) + _why(version.text(BECAUSE))
-    for tag, words in ((TAKEN_BACK, "taken back for"), (CAME_BACK, "in use again instead of")):
-        if record := version.rollback(tag):
-            by = record.by.partition(" <")[0]
-            # Why is told where it was taken back: it says what is wrong there.
-            why = _why(record.because) if tag == TAKEN_BACK else ""
-            yield f"{words} version {record.version} on {_local(record.at)} by {by}{why}"
+def _row(version: ModelVersion, metric: str) -> dict[str, Any]:
+    recorded = read_recorded(version)
+    return {
+        "number": version.number,
+        "aliases": version.aliases,
+        "since": _since(version),
+        "verdict": version.text(VERDICT),
+        "gate": version.text(GATE),
+        "value": _limits(recorded.get(metric)),
+        "accuracy": _limits(recorded.get("accuracy")),
+        "megabytes": _number(recorded.get("megabytes")),
+        "commit": version.text(COMMIT),
+        "by": version.text(BY),
+        "because": version.text(BECAUSE),
+        "forced": FORCED in version.tags,
+        "taken_back": version.rollback(TAKEN_BACK),
+        "came_back": version.rollback(CAME_BACK),
+    }
 
 
 def _since(version: ModelVersion) -> str:
@@ -167,7 +157,7 @@ class Champion:
     def describe(self) -> str:
         """Return it in a line."""
         by = f", by {self.by.partition(' <')[0]}" if self.by else ""
-        return f"{self.name} version {self.number}, since {_local(self.at)}{by}"
+        return f"{self.name} version {self.number}, since {iso_time(self.at)}{by}"
 
 
 def read_champion(workspace: Workspace) -> Champion | None:
@@ -194,27 +184,15 @@ def _champion(name: str, version: ModelVersion) -> Champion:
     return Champion(name, version.number, _since(version), by, version.text(COMMIT))
 
 
-def _limits(values: Any) -> str:
-    if not isinstance(values, list) or len(values) != 3 or _number(values[0]) == NONE:
-        return NONE
-    value, low, high = map(_number, values)
-    return f"{value} ({low} to {high})"
+def _limits(values: Any) -> list[float] | None:
+    """Return a metric with its limits; ``None`` where a tag holds anything else."""
+    numbers = [_number(value) for value in values] if isinstance(values, list) else []
+    known = [number for number in numbers if number is not None]
+    return known if len(known) == len(numbers) == 3 else None
 
 
-def _number(value: Any, digits: int = 3) -> str:
+def _number(value: Any) -> float | None:
     with contextlib.suppress(OverflowError):
         if isinstance(value, int | float) and math.isfinite(value):
-            return f"{value:.{digits}f}"
-    return NONE
-
-
-def _local(text: str) -> str:
-    """Return when something was, in the time of this machine."""
-    try:
-        return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M")
-    except (ValueError, OverflowError):
-        return NONE
-
-
-def _why(because: str | None) -> str:
-    return f": {because}" if because else ""
+            return float(value)
+    return None

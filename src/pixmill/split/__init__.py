@@ -2,7 +2,6 @@
 
 - ``assignment``: an image's split and fold, from a salted hash
 - ``grouping``: what stays together
-- ``salts``: another salt, where the present one divides small classes badly
 - ``straddling``: what would be in two splits, and the reasons why an image is dropped here
 - ``checks``: the checks, see :mod:`pixmill.expectations`
 - ``splitting``: all of this as one function, with its metrics
@@ -10,7 +9,6 @@
 """
 
 from pixmill.split.packing import pack
-from pixmill.split.salts import suggest_salt
 from pixmill.split.splitting import Split, metrics, plot_table, split, summary
 
-__all__ = ["Split", "metrics", "pack", "plot_table", "split", "suggest_salt", "summary"]
+__all__ = ["Split", "metrics", "pack", "plot_table", "split", "summary"]

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from pixmill.images.parts import PARTS
 
@@ -70,3 +71,8 @@ def folds_of(names: Iterable[str], salt: str, count: int) -> npt.NDArray[np.int3
     """
     # The hash that chose the split is not uniform within train and val, so folds need another.
     return (places(names, f"{salt} folds ") * count).astype(np.int32)
+
+
+def given_sides(images: pd.DataFrame) -> Sides:
+    """Return the given split of each image; below 0 where there is none."""
+    return pd.Index(PARTS).get_indexer(pd.Index(images["given_split"].to_numpy(object))).astype(np.int8)

@@ -8,7 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pixmill.core.params import SplitParams
+
 GroupBy = Literal["product", "page"]
+Texts = npt.NDArray[np.object_]
 
 _NUMBERED = re.compile(r"(?<=[^\W_])(?:[ _-]\d{1,2}| ?\(\d{1,2}\))$")
 """The number of an image among those of one thing: ``_1``, ``-02`` or `` (3)``; longer ones are a camera's."""
@@ -18,6 +21,20 @@ _SCRIPT = re.compile(r"\.(?:aspx?|cfm|cgi|do|jsp|php\d?|pl)$", re.IGNORECASE)
 
 _TRACK = re.compile(r"/ref=.*$")
 """Where Amazon's addresses begin to tell how one came there."""
+
+
+def names_of(images: pd.DataFrame, params: SplitParams) -> Texts:
+    """Return what is hashed of each image: the name of its group; where it stands by itself, its id.
+
+    Args:
+        images: ``id`` and, where ``split.group_by`` is set, the columns that :func:`.group_names` reads.
+        params: The section ``split``.
+    """
+    ids = images["id"].to_numpy(object)
+    if params.group_by is None:
+        return ids
+    groups = group_names(images, params.group_by).to_numpy(object)
+    return np.where(pd.isna(groups), ids, groups)
 
 
 def group_names(table: pd.DataFrame, by: GroupBy) -> pd.Series:
@@ -67,9 +84,6 @@ def _file_product(address: str) -> str:
     *_, label, name = ["", *address.split("/")]
     stem = name.rpartition(".")[0] or name
     return f"product {label}/{_NUMBERED.sub('', stem)}"
-
-
-Texts = npt.NDArray[np.object_]
 
 
 def clusters(groups: Texts, names: Texts | None) -> Texts:

@@ -13,10 +13,9 @@ from pixmill.core.manifest import SPLIT, given_test
 from pixmill.core.params import SplitParams
 from pixmill.expectations import Outcome, run_checks, verdicts_by_name
 from pixmill.images.parts import PARTS
-from pixmill.split.assignment import TEST, Sides, folds_of, keep_given, places, sides_of
+from pixmill.split.assignment import TEST, Sides, folds_of, given_sides, keep_given, places, sides_of
 from pixmill.split.checks import checks, count_by, tables
-from pixmill.split.grouping import clusters, group_names
-from pixmill.split.salts import given_sides, names_of, suggest_salt
+from pixmill.split.grouping import clusters, group_names, names_of
 from pixmill.split.straddling import REASONS, SplitConstraints, fold_straddlers, straddlers
 
 Texts = npt.NDArray[np.object_]
@@ -47,14 +46,12 @@ class Split(Assignment):
         classes: The labels, in the order of the params.
         outcomes: What came of each expectation.
         folds: How many folds there are; ``None`` where none were asked for.
-        salt: What :func:`pixmill.split.salts.suggest_salt` says.
     """
 
     pairs: pd.DataFrame
     classes: tuple[str, ...]
     outcomes: Sequence[Outcome]
     folds: int | None
-    salt: str | None = None
 
 
 def split(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, *, classes: Sequence[str]) -> Split:
@@ -73,10 +70,7 @@ def split(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, *, c
     outcomes = run_checks(
         checks(params, classes), tables(assigned.manifest, pairs, assigned.groups, classes, folds=params.folds)
     )
-    salt = suggest_salt(manifest[manifest["verdict"] == "keep"], params, classes=classes)
-    return Split(
-        **vars(assigned), pairs=pairs, classes=tuple(classes), outcomes=outcomes, folds=params.folds, salt=salt
-    )
+    return Split(**vars(assigned), pairs=pairs, classes=tuple(classes), outcomes=outcomes, folds=params.folds)
 
 
 def assign(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, *, classes: Sequence[str]) -> Assignment:

@@ -80,7 +80,7 @@ def outcome(plan: Plan, trials: Sequence[SweepTrial], images: pd.DataFrame) -> O
     answers = {name: SplitAnswers(ids, actual, value) for name, value in values.items()}
     judged = plan.params.model_copy(update={"review": plan.params.review.model_copy(update={"metric": plan.metric})})
     models = [_as_model(plan, trial) for trial in done]
-    rows, _ = rank_models(models, answers, next(iter(answers.values())), groups, judged, test=False)
+    rows, _ = rank_models(models, answers, next(iter(answers.values())), groups, judged)
     expected = None
     if len(done) > 1:
         expected = selected_value(

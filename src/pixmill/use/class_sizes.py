@@ -1,8 +1,8 @@
-"""Whether validate and split will find enough images of each class in ``data/``; a salt that divides them better."""
+"""Whether validate and split will find enough images of each class in ``data/``."""
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,17 +15,14 @@ from pixmill.web.fetch import Fetched
 
 _FILES = 5_000
 _BYTES = 1 << 30
-"""More files, or larger ones, are counted but not read: their classes are divided well enough, or split says so."""
+"""More files, or larger ones, are counted but not read."""
 
 _NAMED = 20
 """Classes that a message names."""
 
-_Image = tuple[str, str, str, None, str, str | None]
-_COLUMNS = ["id", "label", "source", "page_url", "image_url", "given_split"]
-
 
 def find_small_classes(root: Path, params: Params, source: FolderSource, labels: Sequence[str]) -> Iterator[Issue]:
-    """Yield where classes have too few images for validate or split; where nothing stops, a better salt.
+    """Yield where classes have too few images for validate or split.
 
     Every different image counts, whether it decodes or not, and so does every image that a decision relabels: there may
     be fewer in the end, but no more.
@@ -42,8 +39,7 @@ def find_small_classes(root: Path, params: Params, source: FolderSource, labels:
     from pixmill.validate.decisions import read_decisions
 
     relabelled = [decision.label for decision in read_decisions(root / "review.csv", params.classes)]
-    images, hashed = _find_images(root, params, source, labels)
-    sizes = Counter([*(image[1] for image in images), *relabelled])
+    sizes = Counter([*_labels_of_images(root, params, source, labels), *relabelled])
     least, limits = params.validate_.min_per_class, params.validate_.class_balance
     few = [label for label in labels if sizes[label] < least.count and least.severity == "critical"]
     if few:
@@ -70,26 +66,23 @@ def find_small_classes(root: Path, params: Params, source: FolderSource, labels:
             "add images of the small classes"
             + (f", or set scrape.per_class to {bound} in params.yaml" if bound else ""),
         )
-    # Which of the files are taken is otherwise known after scrape.
-    if hashed and labels and not (few or most or params.scrape.per_query):
-        yield from _divide(images, params, labels, [label for label in labels if label not in relabelled])
 
 
-def _find_images(root: Path, params: Params, source: FolderSource, labels: Sequence[str]) -> tuple[list[_Image], bool]:
-    """Return the different images with the columns above, and whether they are hashed; else each file counts."""
-    files = [(label, part, address) for label in labels for part, address in source.files(label)]
-    sizes = (path.stat().st_size for *_, address in files if (path := root / address).is_file())
+def _labels_of_images(root: Path, params: Params, source: FolderSource, labels: Sequence[str]) -> Iterable[str]:
+    """Return the label of each different image; of many or large files, of each file."""
+    files = [(label, address) for label in labels for _, address in source.files(label)]
+    sizes = (path.stat().st_size for _, address in files if (path := root / address).is_file())
     hashed = len(files) <= _FILES and sum(sizes) <= _BYTES
-    images: dict[str, _Image] = {}
-    for label, part, address in files:
+    images: dict[str, str] = {}
+    for label, address in files:
         name = address
         if hashed:
             file = source.read(address, max_bytes=params.scrape.max_bytes)
             if not isinstance(file, Fetched) or not _is_image(file.content):
                 continue
             name = hashlib.sha256(file.content).hexdigest()
-        images.setdefault(name, (name, label, "folder", None, address, part))
-    return [*images.values()], hashed
+        images.setdefault(name, label)
+    return images.values()
 
 
 def _is_image(content: bytes) -> bool:
@@ -99,29 +92,3 @@ def _is_image(content: bytes) -> bool:
     except (UndecodableError, MemoryError):
         return False
     return True
-
-
-def _divide(images: Sequence[_Image], params: Params, labels: Sequence[str], certain: Sequence[str]) -> Iterator[Issue]:
-    """Yield which splits will have no image of a class, of those that decisions bring none, and a better salt."""
-    import pandas as pd
-
-    from pixmill.images.parts import PARTS
-    from pixmill.split import suggest_salt
-    from pixmill.split.assignment import keep_given, places, sides_of
-    from pixmill.split.salts import given_sides, names_of
-
-    table, split = pd.DataFrame(images, columns=_COLUMNS, dtype=object), params.split
-    at = places(names_of(table, split), split.salt)
-    sides = keep_given(sides_of(at, val=split.val, test=split.test), given_sides(table), at, val=split.val)
-    filled = {(PARTS[side], label) for side, label in zip(sides, table["label"], strict=True)}
-    empty = [f"{part} gets no image of '{label}'" for part in PARTS for label in certain if (part, label) not in filled]
-    salt = None
-    if set(labels) == set(params.classes) and (empty or params.scrape.folder.layout != "fixed"):
-        salt = suggest_salt(table, split, classes=params.classes)
-    message, _, following = (salt or "").partition("\nNext: ")
-    if empty:
-        advice = "add images of these classes, or change split.salt, split.val or split.test in params.yaml"
-        found = [f"split stops where a split lacks a class: {first_of(empty, _NAMED)}", *filter(None, [message])]
-        yield Issue(". ".join(found), following or advice, stops=True)
-    elif salt:
-        yield Issue(message, following)

@@ -7,7 +7,6 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from tests.browsing import show
-from tests.pages.base.words import divided_words
 from tests.pages.evaluate.test_page import MISTAKES, page
 
 pytestmark = pytest.mark.browser
@@ -81,13 +80,3 @@ def test_a_wide_screen_is_used_and_narrower_ones_and_paper_have_one_column(opene
         assert browser.execute_script(script) == [1, 1120]
     finally:
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
-
-
-def test_a_long_word_is_cut_on_a_card_and_whole_when_it_is_enlarged(opened):
-    browser, name = opened(400), "sixty" + "letters" * 7 + "inoneword"
-    browser.execute_script(
-        "for (const one of document.querySelectorAll('.card strong')) one.title = one.textContent = arguments[0]", name
-    )
-    assert divided_words(browser, ".card strong") == []
-    browser.find_element(By.CSS_SELECTOR, "figure.card img").click()
-    assert name in browser.find_element(By.TAG_NAME, "dialog").text

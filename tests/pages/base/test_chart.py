@@ -4,12 +4,10 @@ import re
 from xml.etree import ElementTree
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pixmill.pages.base import heat_svg, histogram_svg, interval_svg, lines_svg
-from pixmill.pages.base.chart import points_svg
 
 POINTS = [(0.0, 0.5), (0.5, 0.75), (1.0, 1.0)]
 
@@ -32,13 +30,6 @@ def boxes(svg):
     return [dict(node.attrib) for node in ElementTree.fromstring(svg).iter("rect")]
 
 
-def test_the_curve_runs_from_left_to_right_and_up():
-    first, second, last = places(drawn()[1])
-    assert first[0] < second[0] < last[0]
-    assert first[1] > second[1] > last[1]
-    assert second[0] == pytest.approx((first[0] + last[0]) / 2)
-
-
 def test_the_upright_axis_may_begin_higher_and_what_is_below_lies_on_it():
     _, low = drawn()
     _, high = drawn(y_low=0.5)
@@ -47,22 +38,14 @@ def test_the_upright_axis_may_begin_higher_and_what_is_below_lies_on_it():
     assert places(drawn([(0, 0.1), (1, 0.5)], y_low=0.5)[1])[0][1] == places(drawn([(0, 0.5)], y_low=0.5)[1])[0][1]
 
 
-def test_weights_are_dots_and_a_mark_is_ringed():
-    _, root = drawn(dots={"line": [0, 0.5, 1]}, mark=(0.5, 0.75))
-    radii = [float(dot.get("r")) for dot in root.findall("g/circle")]
+def test_weights_are_dots_and_a_mark_is_a_dot_of_its_series():
+    _, root = drawn(dots={"line": [0, 0.5, 1]}, marks={"line": (0.5, 0.75)})
+    *dots, mark = root.findall("g/circle")
+    radii = [float(dot.get("r")) for dot in dots]
     assert radii == sorted(set(radii))
     assert len(radii) == 3
-    (ring,) = root.findall("circle")
-    middle = root.findall("g/circle")[1]
-    assert (ring.get("cx"), ring.get("cy")) == (middle.get("cx"), middle.get("cy"))
+    assert (mark.get("cx"), mark.get("cy")) == (dots[1].get("cx"), dots[1].get("cy"))
     assert "guide" in [part.get("class") for part in root.iter("path")]
-
-
-def test_its_name_is_escaped_and_nothing_to_draw_breaks_nothing():
-    text, root = drawn([])
-    assert root.get("aria-label") == "a <b> & c"
-    assert root.findall("g/path") == []
-    assert text == drawn([])[0]
 
 
 def test_without_shares_the_axes_enclose_the_points_with_round_numbers():
@@ -74,39 +57,10 @@ def test_without_shares_the_axes_enclose_the_points_with_round_numbers():
     assert root.findall("g/circle") == []
 
 
-def test_a_dot_marks_a_place_of_its_series():
-    lines = {"base": [(0, 1), (1, 0.5)], "head": [(0, 1), (1, 0.75)]}
-    root = ElementTree.fromstring(lines_svg(lines, name="a", x_label="x", y_low=0.5, marks={"head": (1, 0.75)}))
-    base, head = root.findall("g")
-    assert base.findall("circle") == []
-    (circle,) = head.findall("circle")
-    end = places(root, "g[@class='line l1']/path")[1]
-    assert (float(circle.get("cx")), float(circle.get("cy"))) == end
-
-
 def test_epochs_are_whole_and_an_axis_reaches_a_given_value():
     _, root = drawn([(1, 0.6), (2, 0.7)], y_low=None, y_end=1, rule=2)
     assert words(root)[:-2] == ["0.6", "0.7", "0.8", "0.9", "1", "1", "2"]
     assert places(root, "path[@class='rule']")[0][0] == places(root)[1][0]
-
-
-@pytest.mark.parametrize(("value", "expected"), [(1, ("0.4", "1")), (0, ("0", "0.6"))])
-def test_the_axis_of_values_that_are_all_at_its_end_goes_no_further(value, expected):
-    _, root = drawn([(1, value), (2, value)], y_low=None, y_end=value)
-    labels = words(root)[:-4]
-    assert (labels[0], labels[-1]) == expected
-
-
-def test_numbers_of_images_in_equal_ratios_stand_at_equal_distances_within_their_limits():
-    points = [(100, 0.5), (2_050, 0.6), (42_025, 0.8)]
-    band = [(x, y - 0.1, y + 0.1) for x, y in points]
-    _, root = drawn(points, y_low=None, x_ticks=[x for x, _ in points], band=band)
-    first, second, last = places(root)
-    assert second[0] == pytest.approx((first[0] + last[0]) / 2, abs=0.1)
-    assert words(root)[-5:-2] == ["100", "2,050", "42,025"]
-    corners = places(root, "path[@class='band']")
-    assert [x for x, _ in corners] == [first[0], second[0], last[0], last[0], second[0], first[0]]
-    assert corners[0][1] < first[1] < corners[-1][1]
 
 
 def test_bars_stand_on_the_axis_and_are_as_high_as_they_count():
@@ -141,22 +95,10 @@ def test_marks_and_ticks_stand_at_their_values_and_those_beyond_are_left_out():
     assert 'd="M238.0 14.0L238.0 108.0"' in svg  # three quarters of the way
 
 
-@pytest.mark.parametrize(
-    ("value", "told"),
-    [(0.25, "0.25"), (1000, "1,000"), (9742, "9,742"), (10_000, "10 k"), (65_536, "65.5 k"), (1e6, "1 M")],
-)
-def test_numbers_are_short(value, told):
-    assert f">{told}<" in histogram_svg([0, 2e6], {"n": [1]}, ticks=(value,), name="any")
-
-
 def test_names_are_escaped():
     svg = histogram_svg([0, 1], {"<script>": [1]}, name='"><script>')
     assert "<script" not in svg
     ElementTree.fromstring(svg)
-
-
-def test_an_empty_histogram_is_an_axis():
-    assert boxes(histogram_svg([0, 1, 2], {"n": [0, 0]}, name="any")) == []
 
 
 def test_an_interval_has_its_dot_between_its_limits_and_what_is_beyond_at_the_edge():
@@ -173,97 +115,3 @@ def test_the_cells_of_a_heat_map_are_darker_the_larger_their_share():
     cells = {(path.get("class"), path.get("fill-opacity")): path.get("d").count("M") for path in root.findall("path")}
     assert cells == {("good", "0.9"): 1, ("good", "1"): 2, ("bad", "0.2"): 1, ("bad", "0.5"): 1}
     assert words(root) == ["a", "a", "b", "b", "<c>", "<c>", "x", "y"]
-
-
-def test_a_heat_map_of_hundreds_of_classes_keeps_their_names_apart_and_stays_small():
-    svg = heat_svg(np.full((300, 300), 1 / 300), [f"class {n}" for n in range(300)], name="any", x_label="", y_label="")
-    heights = [float(y) for y in re.findall(r'<text x="[^"]*" y="([^"]*)" text-anchor="end">class', svg)]
-    assert np.diff(heights).min() >= 12
-    assert len(svg) < 2_000_000
-
-
-@pytest.mark.parametrize("name", ["コート", "大衣", "원피스"])
-def test_a_heat_map_leaves_room_for_wide_letters(name):
-    wide, narrow = (
-        ElementTree.fromstring(heat_svg(np.eye(2), ["a", label], name="any", x_label="", y_label="")).get("width")
-        for label in (name, "ab" * len(name))
-    )
-    assert wide == narrow
-
-
-def dots(points, **options):
-    """Return the places of the dots, and the whole drawing."""
-    text = points_svg(points, name="a <b> & c", x_label="x", y_label="y", **options)
-    root = ElementTree.fromstring(text)
-    return [(float(dot.get("cx")), float(dot.get("cy"))) for dot in root.findall("g/circle")], root
-
-
-def test_dots_of_numbers_lie_where_their_values_do():
-    (low, middle, high), root = dots([(0, 0.5), (5, 0.75), (10, 1.0)])
-    assert middle[0] == pytest.approx((low[0] + high[0]) / 2, abs=0.1)
-    assert low[1] > middle[1] > high[1]
-    assert root.get("aria-label") == "a <b> & c"
-    assert {"0", "5", "10", "0.4", "1", "x", "y"} <= set(words(root))
-
-
-def test_dots_of_magnitudes_lie_at_equal_distances():
-    (first, second, third), root = dots([(0.001, 1), (0.01, 2), (0.1, 3)], logarithmic=True)
-    assert second[0] == pytest.approx((first[0] + third[0]) / 2, abs=0.1)
-    assert {"0.001", "0.01", "0.1"} <= set(words(root))
-
-
-def test_dots_of_other_values_have_a_place_each():
-    values = ["logistic", "mlp", None, True, [1, 2], [{"units": 8, "dropout": 0.5}], "mlp"]
-    places, root = dots([(value, 0.5) for value in values], logarithmic=True)
-    across = [x for x, _ in places]
-    assert len({*across}) == len(values) - 1
-    assert across[1] == across[-1]
-    assert {"logistic", "mlp", "null", "true", "[1, 2]"} <= set(words(root))
-    assert any(word.startswith('[{"units"') and word.endswith("…") for word in words(root))
-
-
-def test_a_line_runs_through_its_points_among_the_dots():
-    places, root = dots([(0, 0.5), (1, 0.25), (2, 1.0)], line=[(0, 0.5), (1, 0.5), (2, 1.0)])
-    (line,) = root.findall("g/path")
-    through = [tuple(map(float, pair)) for pair in re.findall(r"([\d.]+) ([\d.]+)", line.get("d"))]
-    assert through[0] == pytest.approx(places[0], abs=0.06)
-    assert through[2] == pytest.approx(places[2], abs=0.06)
-    assert through[1] == pytest.approx((places[1][0], places[0][1]), abs=0.06)
-
-
-VALUES = st.one_of(
-    st.lists(st.integers(-(10**9), 10**9), min_size=1),
-    st.lists(st.floats(-1e9, 1e9), min_size=1),
-    st.lists(
-        st.none()
-        | st.booleans()
-        | st.text(st.characters(min_codepoint=32, exclude_categories=["C"]))
-        | st.integers(0, 9),
-        min_size=1,
-    ),
-)
-
-
-@given(VALUES, st.data())
-def test_no_dot_leaves_the_drawing(values, data):
-    heights = data.draw(st.lists(st.floats(-1e6, 1e6), min_size=len(values), max_size=len(values)))
-    places, root = dots([*zip(values, heights, strict=True)])
-    assert len(places) == len(values)
-    width, height = map(float, root.get("viewBox").split()[2:])
-    assert all(0 <= x <= width and 0 <= y <= height for x, y in places)
-
-
-@given(st.lists(st.floats(1e-8, 1e8), min_size=1))
-def test_no_dot_of_a_magnitude_leaves_the_drawing(values):
-    places, root = dots([(value, 1.0) for value in values], logarithmic=True)
-    width = float(root.get("viewBox").split()[2])
-    assert all(0 <= x <= width for x, _ in places)
-
-
-def test_named_numbers_have_a_place_each() -> None:
-    points = [(64, 0.5), (8, 0.6), (16, 0.7)]
-    drawn = points_svg(points, name="n", x_label="size", y_label="accuracy", named=True)
-    places = [float(place) for place in re.findall(r'<circle cx="([\d.]+)"', drawn)]
-    assert places[2] - places[1] == pytest.approx(places[0] - places[2]), "8, 16, 64 are equally far apart"
-    texts = re.findall(r"<text[^>]*>([^<]+)</text>", drawn)
-    assert [text for text in texts if text in ("8", "16", "64")] == ["8", "16", "64"]

@@ -9,7 +9,6 @@ from selenium.webdriver.common.keys import Keys
 from pixmill.pages.base import shorten
 from pixmill.pages.predict import render_gallery
 from tests.browsing import show
-from tests.pages.base.words import divided_words
 from tests.pages.predict.made import model, row, unread
 from tests.pages.predict.test_page import jpeg
 
@@ -94,31 +93,3 @@ def test_a_phone_shows_it_without_scrolling_sideways(opened):
     assert browser.execute_script("return document.documentElement.scrollWidth") <= 360
     browser.execute_script("document.querySelector('main img').click()")
     assert browser.execute_script("const box = document.querySelector('dialog'); return box.scrollWidth <= innerWidth")
-
-
-@pytest.mark.parametrize("width", [400, 1280])
-def test_no_class_is_divided_within_a_word(browser, tmp_path, width):
-    labels = (
-        "Aluminium",
-        "Construction-materials",
-        "sixty" + "letters" * 7 + "inoneword",
-        "Refrigerators and freezers",
-    )
-    rows = [row(labels, number, [9 if place == number % 4 else 1 for place in range(4)]) for number in range(40)]
-    path = tmp_path / "gallery.html"
-    path.write_text(render_gallery(rows, model(labels), content=lambda _: None), encoding="utf-8")
-    show(browser, path, width)
-    browser.execute_script("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
-    assert divided_words(browser, ".name, .first, .second") == []
-    cut = "return [...document.querySelectorAll('.first strong')].filter((one) => one.scrollWidth > one.clientWidth)"
-    assert {one.get_attribute("title") for one in browser.execute_script(cut)} <= {labels[2]}
-
-
-def test_every_image_has_a_name_for_those_who_cannot_see_it(opened):
-    browser = opened(1280)
-    names = browser.execute_script("return [...document.querySelectorAll('main img')].map((image) => image.alt)")
-    assert len(names) > N
-    assert all("%" in name and len(name) > 8 for name in names)
-    assert (
-        browser.execute_script("return document.querySelectorAll('main img:not([role=button][tabindex])').length") == 0
-    )

@@ -1,7 +1,6 @@
 """What is shown of many predictions follows from the rows alone, and is bounded."""
 
 import random
-import tracemalloc
 
 from pixmill.pages.predict.sample import Sample
 from tests.pages.predict.made import row, unread
@@ -33,14 +32,6 @@ def test_all_rows_are_counted() -> None:
     assert {place: n for place, n in enumerate(unsure) if n} == {8: 1}
 
 
-def test_images_unlike_the_training_images_are_not_among_the_unsure() -> None:
-    unlike = {"sure": False, "unlike": True}
-    sample = taken([row(LABELS, 1, [8, 1, 1]) | unlike, row(LABELS, 2, [4, 3, 3]), row(LABELS, 3, [9, 0, 1])])
-    assert (sample.unsure, sample.unlike) == (1, 1)
-    assert [(of.n, of.unsure, of.unlike) for of in sample.classes] == [(3, 1, 1)]
-    assert [sum(counts) for counts in sample.histogram] == [1, 2]
-
-
 def test_the_least_and_the_most_certain_are_those_of_a_full_sort() -> None:
     table = rows(2000)
     sample = taken(table)
@@ -66,15 +57,6 @@ def test_the_random_sample_does_not_depend_on_the_order_nor_on_confidence() -> N
     assert abs(middle - sum(row["confidence"] for row in table) / 2000) < 0.05
 
 
-def test_copies_of_an_image_are_shown_once() -> None:
-    copies = [row(LABELS, 1, [8, 1, 1]) | {"path": f"copy-{number}.jpg"} for number in range(5)]
-    sample = taken(copies)
-    assert [guess.path for guess in sample.random] == ["copy-0.jpg"]
-    assert [guess.path for guess in sample.least] == ["copy-0.jpg"]
-    assert [list(map(len, of.examples(16))) for of in sample.classes] == [[1, 0, 0]]
-    assert sample.classes[0].n == 5
-
-
 def test_with_more_classes_fewer_images_of_each_are_kept() -> None:
     labels = tuple(f"class {number}" for number in range(100))
     table = [
@@ -84,28 +66,3 @@ def test_with_more_classes_fewer_images_of_each_are_kept() -> None:
     sample = taken(table, labels)
     assert sample.limit == 2
     assert all([len(kind) for kind in of.examples(sample.limit)] == [2, 2, 2] for of in sample.classes)
-
-
-def test_the_largest_of_very_many_probabilities_are_kept_largest_first() -> None:
-    labels = tuple(map(str, range(300)))
-    (guess,) = taken([row(labels, 1, [1.0 + (place * 7 % 300) for place in range(300)])], labels).random
-    values = [value for _, value in guess.probabilities]
-    assert len(values) == 100
-    assert values == sorted(values, reverse=True)
-    assert guess.label == labels[guess.probabilities[0][0]]
-
-
-def test_memory_does_not_grow_with_the_number_of_rows() -> None:
-    def peak(n: int) -> int:
-        chance, sample = random.Random(0), Sample(LABELS)
-        tracemalloc.start()
-        for number in range(n):
-            sample.add(
-                row(LABELS, number, [chance.random() for _ in LABELS]) if number % 5 else unread(f"{number}", "html")
-            )
-        most = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        return most
-
-    peak(200)  # what is made once
-    assert peak(8_000) < 1.5 * peak(2_000)

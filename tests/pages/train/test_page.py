@@ -4,10 +4,9 @@ import dataclasses
 import re
 
 import numpy as np
-import pytest
 
 from pixmill.core.params import AugmentationParams
-from pixmill.metrics.growth import UNMEASURED, Growth
+from pixmill.metrics.growth import Growth
 from pixmill.pages.train import draw_samples, render_report
 from pixmill.train.folds import FoldResult
 from pixmill.train.history import Epoch
@@ -82,37 +81,6 @@ def test_another_c_is_advised_only_where_a_path_shows_it(trained):
     fine = page_of(dataclasses.replace(solved, regularization=dataclasses.replace(path, best=0.004)), params)
     assert "is significantly better on validation than 0.004." in fine
     assert "Try a lower" not in better + fine
-
-
-@pytest.mark.parametrize("model", ["cnn", "features"])
-def test_only_the_learning_curve_tells_whether_more_images_help(trained, model):
-    """A page that says that they help above one that says that they do not."""
-    params = PARAMS.model_copy(update={"model": model})
-    fitted = dataclasses.replace(trained, history=(Epoch(1, 0.4, 0.9, 0.5, 0.8), Epoch(2, 0.1, 0.999, 0.3, 0.905)))
-    points = tuple(LearningPoint(share, int(150 * share), 0.8, 0.7, 0.9) for share in (0.4, 0.7, 1.0))
-    curve = LearningCurve(points, Growth(-0.006, -0.033, 0.004))
-    page = page_of(dataclasses.replace(fitted, learning_curve=curve), params)
-    assert page.count("More images of the same kind would not help: ") == 2
-    assert "ore images help" not in page.replace("would more images help?", "")
-    assert UNMEASURED in page_of(fitted, params)
-
-
-def test_of_very_many_classes_the_page_names_the_first(trained):
-    many = tuple(f"class {number}" for number in range(300))
-    page = render_report(
-        dataclasses.replace(trained, labels=many), PARAMS, draw_samples(trained.training, PARAMS, labels=CLASSES)
-    )
-    assert "class 28, class 29 and 270 more, listed in" in page
-    assert "class 30" not in page
-
-
-def test_the_page_is_the_same_each_time(trained):
-    assert page_of(trained) == page_of(trained)
-
-
-def test_accuracy_is_named_where_it_is_watched(trained):
-    page = page_of(trained, PARAMS.model_copy(update={"monitor": "val_accuracy"}))
-    assert "with the highest validation accuracy" in page
 
 
 def test_folds_are_shown_where_there_are_some(trained):

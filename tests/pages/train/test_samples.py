@@ -43,15 +43,6 @@ def test_where_nothing_is_augmented_it_shows_several_images(draw, training, chan
     assert not samples.augmented
 
 
-@pytest.mark.parametrize("on", [{"erasing": 1e-9}, {"mix": "cutmix"}, {"flip": True}])
-def test_augmentation_is_on_even_if_it_leaves_the_samples_as_they_are(draw, on):
-    assert draw(augmentation=OFF.model_copy(update=on)).augmented
-
-
-def test_the_sheet_is_the_same_each_time(draw):
-    assert draw().sheet() == draw().sheet() != draw(seed=8).sheet()
-
-
 @pytest.mark.parametrize(
     ("side", "width"), [(16, 6 * 116 + 4), (56, 6 * 116 + 4), (224, 6 * 116 + 4), (150, 6 * 154 + 4)]
 )

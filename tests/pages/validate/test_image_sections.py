@@ -8,13 +8,11 @@ from pixmill.pages.validate.image_sections import (
     count_dropped_by_class,
     doubtful,
     leaks,
-    most_repeated_files,
     near_duplicates,
     offenders,
     placeholders,
     sheets,
 )
-from pixmill.validate import Decision
 from tests.validate.made import dropped, kept, key, seen, unread, validation
 
 
@@ -37,17 +35,6 @@ def test_reasons_come_in_the_order_of_the_vocabulary_with_their_counts() -> None
         [("a.example", 20), ("b.example", 1)],
         [("data/coat", 1)],
     ]
-
-
-def test_of_many_origins_the_commonest_are_named() -> None:
-    rows = [
-        unread(10 * host + number, "html", image_url=f"http://{host}.example/")
-        for host in range(1, 7)
-        for number in range(host)
-    ]
-    [found] = offenders(ValidationCards(validation(rows)))
-    assert found["origins"] == [("6.example", 6), ("5.example", 5), ("4.example", 4), ("3.example", 3)]
-    assert found["elsewhere"] == 3
 
 
 def test_copies_stand_beside_what_was_kept_the_largest_set_first() -> None:
@@ -88,37 +75,6 @@ def test_a_conflict_of_one_file_is_shown_by_itself() -> None:
     assert found["image_sets"][1].title == "The same file under several labels"
 
 
-def test_near_duplicates_without_number_stand_beside_the_one_that_is_kept() -> None:
-    rows = [kept(1), *[dropped(number, f"repeated:{key(1)}") for number in range(2, 6)], kept(9)]
-    [found] = offenders(ValidationCards(validation([*rows, dropped(6, f"repeated:{key(9)}")])))
-    assert [(image_set.title, image_set.cards[0].id) for image_set in found["image_sets"]] == [
-        ("5 near-duplicates", key(1)),
-        ("2 near-duplicates", key(9)),
-    ]
-
-
-def test_placeholders_and_leaks_are_counted_here_and_shown_elsewhere() -> None:
-    rows = [dropped(1, "placeholder", None), dropped(2, f"leak:{key(3)}", pixels="p"), kept(3, pixels="p")]
-    found = list(offenders(ValidationCards(validation(rows))))
-    assert [(item["reason"], item["count"], item["cards"], item["image_sets"], item["more"]) for item in found] == [
-        ("placeholder", 1, [], [], 0),
-        ("leak", 1, [], [], 0),
-    ]
-
-
-def test_of_many_sets_some_are_shown_and_the_rest_is_counted() -> None:
-    rows = [
-        row
-        for number in range(20)
-        for row in (
-            kept(number, pixels=str(number)),
-            dropped(100 + number, f"duplicate_pixels:{key(number)}", pixels=str(number)),
-        )
-    ]
-    [found] = offenders(ValidationCards(validation(rows)))
-    assert (len(found["image_sets"]), found["more"]) == (12, 8)
-
-
 def test_the_table_counts_each_dropped_image_once() -> None:
     rows = [
         kept(0),
@@ -153,12 +109,6 @@ def test_the_darkest_come_first_and_only_kept_ones() -> None:
     assert dark["parameter"] == "validate.dark.min_brightness"
 
 
-def test_where_none_is_beyond_the_threshold_the_nearest_are_shown() -> None:
-    dark = found(*[kept(number, brightness=100.0 + number) for number in range(30)])["Dark"]
-    assert (dark["count"], dark["more"]) == (0, 0)
-    assert [card.id for card in dark["cards"]] == [key(number) for number in range(6)]
-
-
 def test_blank_blurred_and_long_images_are_told_with_their_values() -> None:
     rows = [
         kept(1, entropy=0.25),
@@ -178,12 +128,6 @@ def test_blank_blurred_and_long_images_are_told_with_their_values() -> None:
     }
 
 
-def test_shapes_that_are_ordinary_are_not_shown_as_elongated() -> None:
-    assert found(kept(1, aspect_ratio=1.0), kept(2, aspect_ratio=0.66))["Elongated"]["cards"] == []
-    [card] = found(kept(1, aspect_ratio=1.0), kept(2, aspect_ratio=0.4))["Elongated"]["cards"]
-    assert card.facts[-1] == "longer side 2.5 times the shorter"
-
-
 def test_an_image_that_is_shown_above_is_not_shown_again() -> None:
     seen = found(kept(1, brightness=1.0, sharpness=0.1), kept(2, sharpness=0.5), *map(kept, range(3, 9)))
     assert [card.id for card in seen["Dark"]["cards"]] == [key(1)]
@@ -196,11 +140,6 @@ def test_what_a_person_decided_to_keep_is_not_in_doubt() -> None:
     dark = found(kept(1, brightness=1.0), kept(2, brightness=2.0), decided=[key(1), "f" * 64])["Dark"]
     assert (dark["count"], dark["settled"]) == (1, 1)
     assert [card.id for card in dark["cards"]] == [key(2)]
-
-
-def test_where_nothing_is_kept_nothing_is_in_doubt() -> None:
-    assert all(not item["count"] and not item["cards"] for item in found(unread(1, "html")).values())
-    assert all(not item["count"] and not item["cards"] for item in found().values())
 
 
 def near(rows, pairs, followed=None) -> tuple[list[ImageSet], int]:
@@ -240,43 +179,6 @@ def test_a_pair_across_labels_that_joins_two_groups_is_shown_by_itself() -> None
         ({key(2), key(3)}, True),
         ({key(1), key(2)}, False),
     ]
-
-
-def test_each_label_of_a_large_group_is_shown() -> None:
-    rows = [*group(1, *range(2, 40)), *group(1, label="shoe")[1:], kept(99, "shoe", group=key(1))]
-    [image_set], _ = near(rows, [(1, number, 0.99) for number in [*range(2, 40), 99]])
-    assert {card.label for card in image_set.cards} == {"coat", "shoe"}
-    assert (len(image_set.cards), image_set.more) == (6, 34)
-
-
-def test_labels_that_a_person_decided_are_no_warning() -> None:
-    rows, pairs = [*group(1), kept(2, "shoe", group=key(1))], [(1, 2, 0.99)]
-    decided = {number: Decision(number, key(number), "keep") for number in (1, 2)}
-    assert [image_set.warning for image_set in near(rows, pairs)[0]] == ["different labels"]
-    assert [image_set.warning for image_set in near(rows, pairs, decided)[0]] == [""]
-
-
-def test_of_many_groups_some_are_shown_and_all_are_counted() -> None:
-    rows = [row for number in range(20) for row in group(number, 100 + number)]
-    image_sets, count = near(rows, [(number, 100 + number, 0.99) for number in range(20)])
-    assert (len(image_sets), count) == (12, 20)
-
-
-def test_without_near_duplicates_there_is_nothing_to_show() -> None:
-    assert near([kept(1), kept(2)], []) == ([], 0)
-    assert near([], []) == ([], 0)
-
-
-def test_a_file_that_was_seen_often_is_told_with_its_places() -> None:
-    sightings = [seen(1, "coat", f"data/coat/{number}.png") for number in range(5)]
-    made = validation([kept(1), kept(2), kept(3)], sightings=[*sightings, seen(2), seen(3), seen(3, "shoe")])
-    repeated = most_repeated_files(ValidationCards(made))
-    assert repeated.total == 2
-    assert [(card.id, card.facts[-1]) for card in repeated.shown] == [
-        (key(1), "found 5 times"),
-        (key(3), "found 2 times"),
-    ]
-    assert repeated.shown[0].place == "data/coat/0.png, data/coat/1.png, data/coat/2.png and 2 more"
 
 
 def test_placeholders_are_told_with_how_often_and_as_what_they_came() -> None:
@@ -326,19 +228,3 @@ def test_a_sheet_holds_kept_images_of_its_class_in_no_order_of_their_ids() -> No
     assert drawn != sorted(drawn)
     assert [card.id for card in shown["shoe"]] == [key(100)]
     assert shown["hat"] == []
-
-
-def test_more_images_leave_most_of_a_sheet_as_it_was() -> None:
-    first = sheets(ValidationCards(validation([kept(number) for number in range(100)])), ["coat"])["coat"]
-    again = sheets(ValidationCards(validation([kept(number) for number in range(110)])), ["coat"])["coat"]
-    assert len({card.id for card in first} & {card.id for card in again}) > 20
-
-
-def test_with_many_classes_sheets_are_smaller_and_the_first_have_one() -> None:
-    labels = [f"class {number:03}" for number in range(310)]
-    rows = [kept(100 * place + number, label) for place, label in enumerate(labels) for number in range(15)]
-    cards_of = ValidationCards(validation(rows, classes=labels))
-    assert {len(cards) for cards in sheets(cards_of, labels[:60]).values()} == {10}
-    shown = sheets(cards_of, labels)
-    assert list(shown) == labels[:300]
-    assert {len(cards) for cards in shown.values()} == {2}

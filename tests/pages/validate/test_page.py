@@ -1,22 +1,14 @@
 """The page of validate, whole."""
 
 import re
-import time
-from dataclasses import replace
 from html import unescape
-from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from pixmill.core.params import ValidateParams
 from pixmill.pages.validate import render_report
 from pixmill.validate import Decision, Validation
-from pixmill.validate.reasons import UNREADABLE
-from pixmill.validate.shortcuts import find_shortcuts
 from tests.validate.conftest import Scrape, encoded, image, shapes
-from tests.validate.made import kept, seen, unread, validation
 
 LARGEST = 5_000_000
 
@@ -66,14 +58,6 @@ def test_the_gates_verdict_comes_first(html: str) -> None:
     assert "class 'shoe' has 4 images, 0.1 of the largest class 'coat' (40)" in seen
 
 
-def test_warnings_let_the_data_through_and_are_shown(messy: Scrape) -> None:
-    mild = {"min_per_class": {"severity": "warning"}, "conflicts": {"severity": "info"}, "blurred": {"share": 0.0}}
-    seen = text(page(messy, messy.validate(**mild)))
-    assert "Validation passed, with 3 warnings" in seen
-    assert "3 warnings near_duplicates , min_per_class , class_balance" in seen
-    assert "Info: conflicts" in seen
-
-
 def test_every_offender_is_named_with_its_reason_and_where_it_came_from(html: str) -> None:
     seen = text(html)
     assert "Truncated: 1 The file is truncated" in seen
@@ -88,58 +72,11 @@ def test_every_offender_is_named_with_its_reason_and_where_it_came_from(html: st
     assert html.count('src="data:image/jpeg') > 12
 
 
-def test_every_image_can_be_named_in_a_decision(html: str) -> None:
-    shown = re.findall(r'<code class="id" title="([0-9a-f]{64})">([0-9a-f]{12})</code>', html)
-    assert len(shown) > 12
-    assert all(name.startswith(digits) for name, digits in shown)
-    assert html.count('class="id"') == len(shown)
-
-
-def test_sizes_and_measures_are_drawn_and_tabled(html: str) -> None:
-    assert html.count('<svg class="chart"') == 9
-    seen = text(html)
-    assert "coat 40 100 % 64 64.0 64" in seen
-    assert "Sharpness (variance of the Laplacian)" in seen
-
-
-def test_shortcuts_are_tabled(scrape: Scrape) -> None:
-    rows = [kept(n, "coat" if n < 30 else "shoe", format="png" if n < 30 else "jpeg") for n in range(60)]
-    made = validation(rows)
-    assert "Nothing to learn from" in text(page(scrape, made))
-    seen = text(page(scrape, replace(made, shortcuts=find_shortcuts(made.manifest, ["coat", "shoe"]))))
-    assert "Format 1.00 coat 30 of 30 images of 'coat' have the format 'png', 0 of 30 of 'shoe'" in seen
-
-
-def test_sizes_are_tabled_by_given_split_where_there_are_several(scrape: Scrape) -> None:
-    rows = [kept(n, given_split=("train", "test")[n % 2], width=100 + n) for n in range(4)]
-    seen = text(page(scrape, validation(rows)))
-    assert "by class and given split" in seen
-    assert "coat, train 2 100 101.0 102" in seen
-    assert "coat, test 2 101 102.0 103" in seen
-    assert "largest class" not in seen
-
-
-def test_samples_are_of_kept_images_and_the_same_each_time(messy: Scrape, judged: Validation, html: str) -> None:
-    assert page(messy, judged) == html
-    sample = html.rpartition("Random kept images of each class")[2]
-    assert sample.count("<figure>") == 32 + 4
-    assert "cut.jpg" not in sample
-    assert "tiny.png" not in sample
-
-
 def test_decisions_that_were_used_and_those_that_were_not_are_listed(messy: Scrape) -> None:
     decisions = [Decision(2, "data/shoe/tiny.png", "keep", by="ada", why="a charm"), Decision(3, "f" * 64, "drop")]
     seen = text(page(messy, messy.validate(decisions=decisions)))
     assert "2 data/shoe/tiny.png keep \N{EN DASH} ada a charm" in seen
     assert f"3 {'f' * 64} drop no such image" in seen
-
-
-def test_a_decision_that_is_not_followed_is_a_warning(scrape: Scrape) -> None:
-    scrape.fill_sharply("coat", 30)
-    scrape.fill_sharply("shoe", 30, start=100)
-    seen = text(page(scrape, scrape.validate(decisions=[Decision(2, "f" * 64, "drop")])))
-    assert "Validation passed, with 1 warning" in seen
-    assert "1 decision in review.csv that could not be applied" in seen
 
 
 def test_sound_data_is_told_to_be_sound(scrape: Scrape) -> None:
@@ -178,43 +115,3 @@ def test_the_page_asks_nothing_of_any_server(html: str) -> None:
     anchors = set(re.findall(r'href="#([^"]*)"', html))
     assert anchors
     assert anchors <= set(re.findall(r' id="([^"]*)"', html))
-
-
-@pytest.mark.slow
-def test_the_page_stays_small_whatever_is_in_it(scrape: Scrape) -> None:
-    generator = np.random.default_rng(0)
-    labels = [f"class {place:03}" for place in range(60)]
-    for place, label in enumerate(labels):
-        for number in range(14):
-            noise = generator.integers(0, 256, (96, 96, 3), dtype=np.uint8)  # compresses worst
-            scrape.add(label, encoded(Image.fromarray(noise), "PNG"), f"{place}-{number}-{'x' * 200}.png")
-            scrape.add(label, encoded(Image.fromarray(noise), "JPEG", quality=95), f"{place}-{number}.jpg")
-    found = scrape.validate(classes=labels, formats={"allowed": ["png"]})
-    html = page(scrape, found)
-    assert LARGEST * 0.6 < len(html.encode()) < LARGEST
-    assert "more images" in text(html)
-    assert "more classes" in text(html)
-
-
-@pytest.mark.slow
-def test_a_hundred_thousand_images_make_a_small_page_in_seconds(tmp_path: Path) -> None:
-    labels = [f"class {place:03}" for place in range(500)]
-    words = [*UNREADABLE, "too_small", "label_conflict", "format_not_allowed", "review"]
-    url = "https://{}.example/<script>/" + "&" * 300
-    rows = [
-        unread(number, words[number // 2 % len(words)], labels[number % 500], image_url=url.format(number % 999))
-        if number % 2
-        else kept(number, labels[number % 500], image_url=url.format(number % 999), brightness=number % 256)
-        for number in range(100_000)
-    ]
-    made = validation(
-        rows,
-        classes=labels,
-        pairs=[(number, number + 2, 0.99) for number in range(0, 50_000, 4)],
-        sightings=[seen(number, labels[0], url) for number in range(0, 100_000, 2) for _ in range(2)],
-    )
-    before = time.process_time()
-    html = render_report(made, folder=tmp_path, params=ValidateParams(), workers=0)
-    assert time.process_time() - before < 20
-    # Thumbnails, of which there are none here, take at most 3.5 MB more.
-    assert len(html.encode()) < LARGEST - 3_500_000

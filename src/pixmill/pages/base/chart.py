@@ -1,17 +1,22 @@
 """Draw charts as small SVGs that take the page's colours, light or dark; the same input gives the same bytes."""
 
-import json
+from __future__ import annotations
+
 import math
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from markupsafe import Markup
 
 from pixmill.pages.base.page import shorten
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _WIDTH, _HEIGHT, _RIGHT, _TOP, _BOTTOM = 360, 240, 22, 12, 42
 """Units of a chart of lines, which a page scales, and its margins; that on the left depends on the labels."""
@@ -77,9 +82,8 @@ def lines_svg(
     band: Sequence[tuple[float, float, float]] = (),
     rule: float | None = None,
     dots: Mapping[str, Sequence[float]] | None = None,
-    mark: Point | None = None,
     marks: Mapping[str, Point] | None = None,
-) -> str:
+) -> Markup:
     """Return an ``<svg>`` element with one line per series.
 
     Args:
@@ -94,7 +98,6 @@ def lines_svg(
         band: Points of the x axis with the lower and upper limit of what is shaded.
         rule: Where on the x axis a vertical line stands.
         dots: Weight of each point, from 0 to 1, drawn as the area of a dot, together with a diagonal.
-        mark: A point to ring.
         marks: A point of some series to draw as a large dot.
     """
     left, right, floor = 64 if y_label else 46, _WIDTH - _RIGHT, _HEIGHT - _BOTTOM
@@ -140,63 +143,39 @@ def lines_svg(
             circles += [_circle(*point, 6) for point in at([marks[title]])]
         drawn = _path(at(line), end="h0") if line else ""  # A round cap shows a single point.
         parts.append(_group(title, [drawn, *circles], f"line l{place}"))
-    if mark is not None:
-        parts.append(_circle(across(mark[0]), up(mark[1]), 7, "ring"))
     return _svg(name, _WIDTH, _HEIGHT, parts)
 
 
-def points_svg(
-    points: Sequence[tuple[Any, float]],
-    *,
-    name: str,
-    x_label: str,
-    y_label: str,
-    line: Sequence[Point] = (),
-    logarithmic: bool = False,
-    named: bool = False,
-) -> str:
-    """Return an ``<svg>`` element with a dot for each point.
+def reliability_svg(tables: Mapping[str, pd.DataFrame], *, name: str) -> Markup:
+    """Return accuracy by confidence; the more images, the larger a dot.
 
     Args:
-        points: A value and a number each. Where not all values are numbers, each has its place.
+        tables: Rows of :func:`pixmill.metrics.confidence.reliability` by series.
         name: What the chart shows, for screen readers.
-        x_label: Label of the x axis.
-        y_label: Label of the y axis.
-        line: Points of a line, of numbers. Default: none.
-        logarithmic: Whether the x axis is, where its values are numbers. Default: no.
-        named: Whether each number has a place of its own, too. Default: no.
     """
-    left, right, floor = 64, _WIDTH - _RIGHT, _HEIGHT - _BOTTOM
-    given = [value for value, _ in points]
-    are_numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in given)
-    if are_numbers and not named:
-        low, high = min(given), max(given)
-        places = given
-        ticks = [10.0**power for power in range(-9, 10)] if logarithmic else _ticks(given)
-        marks = [(tick, f"{tick:g}") for tick in ticks if low <= tick <= high] or [(low, f"{low:g}")]
-    else:
-        words = [*dict.fromkeys(map(_word, sorted(given) if are_numbers else sorted(given, key=_word)))]
-        places, logarithmic = [words.index(_word(value)) for value in given], False
-        marks = [*enumerate(words)]
-    margin = (right - left) / 12
-    across = Scale(min(places), max(places), left + margin, right - margin, logarithmic)
-    y_ticks = _ticks([y for _, y in points])
-    up = Scale(y_ticks[0], y_ticks[-1], floor, _TOP)
-    parts = []
-    for tick in y_ticks:
-        parts.append(_path([(left, up(tick)), (right, up(tick))], "grid"))
-        parts.append(_text(left - 6, up(tick) + 4, _number(tick), anchor="end"))
-    parts += _label([(across(place), word) for place, word in marks], _HEIGHT - 24, _WIDTH)
-    parts.append(_text((left + right) / 2, _HEIGHT - 6, x_label))
-    parts.append(_text(-(_TOP + floor) / 2, 13, y_label, turned=True))
-    drawn = [_path([(across(x), up(y)) for x, y in line])] if line else []
-    dots = [_circle(across(place), up(y), 3) for place, (_, y) in zip(places, points, strict=True)]
-    return _svg(name, _WIDTH, _HEIGHT, [*parts, _group(name, [*drawn, *dots], "line l0")])
+    lines = {key: list(zip(rows["confidence"], rows["accuracy"], strict=True)) for key, rows in tables.items()}
+    dots = {key: list(rows["n"] / rows["n"].max()) for key, rows in tables.items()}
+    return lines_svg(lines, name=name, x_label="confidence", y_label="accuracy", y_low=0.0, dots=dots)
 
 
-def _word(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 14 else f"{text[:13]}…"
+def coverage_svg(tables: Mapping[str, pd.DataFrame], marks: Mapping[str, Point | None], *, name: str) -> Markup:
+    """Return the accuracy of the answers by the share of images that are answered.
+
+    Args:
+        tables: Rows of :func:`pixmill.metrics.confidence.coverage_curve` by series.
+        marks: Coverage and accuracy at the threshold of each series; ``None``: it has none.
+        name: What the chart shows, for screen readers.
+    """
+    lowest = min(float(rows["accuracy"].min()) for rows in tables.values())
+    return lines_svg(
+        {key: list(zip(rows["coverage"], rows["accuracy"], strict=True)) for key, rows in tables.items()},
+        name=name,
+        x_label="coverage (images answered)",
+        y_label="accuracy of the answers",
+        # A quarter of the axis is a round number.
+        y_low=max(0.0, math.floor(lowest * 5 - 0.25) / 5),
+        marks={key: mark for key, mark in marks.items() if mark is not None},
+    )
 
 
 def histogram_svg(
@@ -206,7 +185,7 @@ def histogram_svg(
     ticks: Sequence[float] = (),
     marks: Sequence[float] = (),
     name: str,
-) -> str:
+) -> Markup:
     """Return an ``<svg>`` element with stacked bars.
 
     Every bin is equally wide on the page, whatever its edges are, so that the caller's edges choose the scale. A bin
@@ -250,7 +229,7 @@ def histogram_svg(
 
 def interval_svg(
     low: float, value: float, high: float, *, extent: float, name: str, kind: str = "", margin: float = 0.0
-) -> str:
+) -> Markup:
     """Return an ``<svg>`` element: a dot for a difference, a bar for its limits, and a line at 0.
 
     Args:
@@ -272,7 +251,9 @@ def interval_svg(
     return _svg(name, _LONG, _THIN, [shade, zero, limits, _circle(across(value), middle, 4)], f"interval {kind}")
 
 
-def heat_svg(shares: npt.NDArray[np.float64], labels: Sequence[str], *, name: str, x_label: str, y_label: str) -> str:
+def heat_svg(
+    shares: npt.NDArray[np.float64], labels: Sequence[str], *, name: str, x_label: str, y_label: str
+) -> Markup:
     """Return an ``<svg>`` element with a square cell per pair of labels, the darker the larger its share.
 
     Args:
@@ -319,9 +300,10 @@ def shade(share: float) -> int:
     return round(45 * math.sqrt(min(1.0, share)))
 
 
-def _svg(name: str, width: int, height: int, parts: Sequence[str], kind: str = "chart") -> str:
+def _svg(name: str, width: int, height: int, parts: Sequence[str], kind: str = "chart") -> Markup:
     size = f'width="{width}" viewBox="0 0 {width} {height}"'
-    return f'<svg class="{kind}" {size} role="img" aria-label="{escape(name)}">{"".join(parts)}</svg>'
+    drawn = f'<svg class="{kind}" {size} role="img" aria-label="{escape(name)}">{"".join(parts)}</svg>'
+    return Markup(drawn)  # noqa: S704 (every text in it is escaped)
 
 
 def _group(title: str, parts: Sequence[str], kind: str = "") -> str:

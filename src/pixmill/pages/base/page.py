@@ -1,33 +1,28 @@
-"""Render a stage's page within the common frame, and matplotlib figures as PNG files."""
+"""Render a stage's page within the common frame."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import io
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from pixmill.core.words import count
+from pixmill.core.files import significant
+from pixmill.core.params.reference import plain
+from pixmill.core.words import count, join_names
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    import jinja2
 
 Item = TypeVar("Item")
 
+NONE = "\N{EN DASH}"
+"""Stands for a value that is absent."""
+
 _TAIL = 30
-
-_WIDE = re.compile(r'class="(?:gallery|few|spreads|meetings|gate|parallel|runs|class)[ "]|<div class="sheet"')
-"""What needs the whole width of a page: galleries, and tables with sentences in them."""
-
-_OPENS, _CLOSES = re.compile("<(?:div|section|details)[ >]"), re.compile("</(?:div|section|details)>")
-"""Elements in which headings lie."""
-
-_MOST_COLUMNS, _MOST_CHARTS = 7, 2
-"""Of tables and charts that half of a wide page can show."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +47,7 @@ def render_page(package: str, template: str, *, script: str | None = None, **con
     """Return a self-contained HTML page.
 
     Every value is escaped: names, URLs and titles come from strangers. Templates extend ``base.html`` of this package
-    and fill its blocks ``title``, ``lead`` and ``content``; their filters ``count`` (with its noun where one is given)
-    and ``percent`` show numbers, and ``shorten`` long names (:func:`shorten`). A template of another package is named
+    and fill its blocks ``title``, ``lead`` and ``content``. A template of another package is named
     ``<package>/<file>``.
 
     Args:
@@ -62,76 +56,82 @@ def render_page(package: str, template: str, *, script: str | None = None, **con
         script: The name of a script that this page needs besides that of all pages, likewise. Default: none.
         content: What the template names; a name that is not given is an error.
     """
+    environment = make_environment(package)
+    code = _load(package, "pixmill.pages.base/page.js") + (_load(package, script) if script else "")
+    environment.globals["script"] = code
+    environment.globals["script_digest"] = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+    return environment.get_template(template).render(**content)
+
+
+def make_environment(package: str, *, autoescape: bool = True, **options: Any) -> jinja2.Environment:
+    """Return an environment whose filters show numbers, names and times.
+
+    Args:
+        package: The package that holds the templates.
+        autoescape: Whether values are escaped as HTML.
+        options: Further ones of the environment.
+    """
     import jinja2
 
-    def load(name: str) -> str:
-        owner, _, name = name.rpartition("/")
-        owner = "pixmill.pages.base" if name in ("base.html", "macros.html") else owner or package
-        return files(owner).joinpath(name).read_text(encoding="utf-8")
-
     environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(load),
-        autoescape=True,
+        loader=jinja2.FunctionLoader(lambda name: _load(package, name)),
+        autoescape=autoescape,  # noqa: S701 (on for pages)
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        **options,
     )
-    code = load("pixmill.pages.base/page.js") + (load(script) if script else "")
-    environment.globals["script"] = code
-    environment.globals["script_digest"] = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
-    environment.filters["percent"] = lambda value: f"{100 * value:.1f} %"
-    environment.filters["shorten"] = shorten
-    environment.filters["in_columns"] = lambda content: in_columns(str(content))  # which is escaped already
-    environment.filters["count"] = lambda value, *noun: count(value, *noun) if noun else f"{value:,}"
-    return environment.get_template(template).render(**content)
+    environment.filters |= {
+        "count": lambda value, *noun: count(value, *noun) if noun else f"{value:,}",
+        "figure": figure,
+        "iso_time": iso_time,
+        "join_names": join_names,
+        "local_time": local_time,
+        "p_value": lambda p: "< 0.001" if p < 0.001 else f"{p:.3f}",
+        "percent": lambda value, digits=1: f"{100 * value:.{digits}f} %",
+        "plain": lambda value: NONE if value is None else plain(significant(value)),
+        "recorded_value": lambda value: f"{value:,}" if isinstance(value, int) else figure(value),
+        "shorten": shorten,
+        "signed": with_sign,
+        "upper_first": lambda text: text[:1].upper() + text[1:],
+    }
+    return environment
 
 
-def in_columns(content: str, level: int = 2) -> str:
-    """Return the content of a page with neighbouring parts that need little width put together.
+def _load(package: str, name: str) -> str:
+    """Return the content of a template or script."""
+    owner, _, file = name.rpartition("/")
+    owner = "pixmill.pages.base" if file in ("base.html", "macros.html", "text.txt") else owner or package
+    return files(owner).joinpath(file).read_text(encoding="utf-8")
 
-    On a wide screen these stand in two columns. A part begins with a heading that lies in no other element. Of a part
-    that needs the whole width, those below headings of the third level are looked at likewise.
 
-    Args:
-        content: Markup.
-        level: Of the headings.
+def iso_time(text: str) -> str:
+    """Return an ISO time as a date and a time of this machine; a dash for anything else."""
+    try:
+        return local_time(datetime.fromisoformat(text).timestamp())
+    except (ValueError, OverflowError):
+        return NONE
+
+
+def figure(value: float | None, digits: int = 3) -> str:
+    """Return a number, or a dash."""
+    return NONE if value is None else f"{value:,.{digits}f}"
+
+
+def with_sign(value: float, digits: int = 3) -> str:
+    """Return a difference with its sign; one that rounds to zero has none.
+
+    >>> with_sign(0.0123), with_sign(12, 0), with_sign(-0.0001)
+    ('+0.012', '+12', '0.000')
     """
-    start, *parts = _split(content, level)
-    if level == 3:
-        heading, end, text = start.partition("</h2>")
-        start, parts = heading + end, [text, *parts] if text.strip() else parts
-    made, narrow = [start], list[str]()
-    for part in (*parts, None):
-        if part is not None and not _is_wide(part):
-            narrow.append(part)
-            continue
-        if len(narrow) > 1:
-            made += ['<div class="columns">\n', *(f"<div>\n{each}</div>\n" for each in narrow), "</div>\n"]
-        else:
-            made += narrow
-        narrow = []
-        if part is not None:
-            made.append(in_columns(part, level=3) if level == 2 else part)
-    return "".join(made)
+    shown = f"{value:+.{digits}f}" if round(value, digits) else f"{0:.{digits}f}"
+    return shown.replace("-", "\N{MINUS SIGN}")
 
 
-def _split(content: str, level: int) -> list[str]:
-    """Return what comes before the first heading of a level, and each heading with what follows."""
-    parts, depth = [""], 1  # The first part is what comes before, even if that is nothing.
-    for piece in re.split(rf"(?=<h{level}[ >])", content):
-        if depth:
-            parts[-1] += piece
-        else:
-            parts.append(piece)
-        depth = len(_OPENS.findall(parts[-1])) - len(_CLOSES.findall(parts[-1]))
-    return parts
-
-
-def _is_wide(part: str) -> bool:
-    heads = re.findall("<thead>.*?</thead>", part, re.DOTALL)
-    columns = max((row.count("<th ") for head in heads for row in head.split("</tr>")), default=0)
-    return bool(_WIDE.search(part)) or columns > _MOST_COLUMNS or part.count("<figcaption>") > _MOST_CHARTS
+def local_time(seconds: float) -> str:
+    """Return a time since 1970 as a date and a time of this machine; a dash for 0."""
+    return datetime.fromtimestamp(seconds, UTC).astimezone().strftime("%Y-%m-%d %H:%M") if seconds else NONE
 
 
 def shorten(text: str, limit: int = 90) -> str:
@@ -143,15 +143,3 @@ def shorten(text: str, limit: int = 90) -> str:
     """
     tail = min(_TAIL, limit // 2)
     return text if len(text) <= limit else f"{text[: limit - tail - 1]}…{text[-tail:]}"
-
-
-def figure_png(figure: Figure, *, dpi: int = 110) -> bytes:
-    """Return a figure as a PNG file, for tools that show images only.
-
-    Args:
-        figure: The figure.
-        dpi: Dots an inch.
-    """
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None}, bbox_inches="tight")
-    return buffer.getvalue()

@@ -1,25 +1,19 @@
 """The page ``reports/evaluate.html``."""
 
-import re
-from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
 
-from pixmill.core.words import count
-from pixmill.evaluate.evaluation import Evaluation, Pixels
-from pixmill.evaluate.labels import LabelIssue
-from pixmill.evaluate.mistakes import Confusion, PredictedImage, commonest_confusions
+from pixmill.evaluate.evaluation import Evaluation
+from pixmill.evaluate.mistakes import commonest_confusions
 from pixmill.images.fit import thumbnail_uri
 from pixmill.metrics.growth import Growth
-from pixmill.pages.base import Excerpt, heat_svg, lines_svg, render_page
+from pixmill.pages.base import Excerpt, coverage_svg, heat_svg, reliability_svg, render_page
 from pixmill.pages.base.chart import READABLE, shade
 from pixmill.pages.base.thumbnails import Thumbnail, thumbnails
 from pixmill.pages.evaluate import sentences
+from pixmill.pages.evaluate.sentences import say
 
 _CONFUSIONS = 6
 """Confusions that are listed; the matrix has them all."""
@@ -30,9 +24,6 @@ file has them all."""
 
 _UNREAD = 48
 """Unreadable files that are listed."""
-
-_ID_DIGITS = 12
-"""Digits of an id that are shown: enough to identify the image, few enough to read."""
 
 
 def render_report(evaluation: Evaluation, root: Path, growth: Growth | None) -> str:
@@ -54,154 +45,47 @@ def render_report(evaluation: Evaluation, root: Path, growth: Growth | None) -> 
         "pixmill.pages.evaluate",
         "page.html",
         metrics=metrics,
-        headline=sentences.headline(metrics, evaluation.interval_confidence),
-        shortcut=sentences.shortcut_sentence(metrics),
-        meaning=sentences.meaning(metrics),
-        cautions=list(sentences.cautions(metrics)),
-        steps=list(sentences.next_steps(metrics, confusions, ranking=ranking, slices=slices, growth=growth)),
-        calibration=sentences.calibration_sentence(metrics),
+        headline=say("headline", metrics, evaluation.interval_confidence),
+        shortcut=say("shortcut", metrics),
+        meaning=say("meaning", metrics),
+        cautions=sentences.cautions(metrics),
+        steps=sentences.next_steps(metrics, confusions, ranking=ranking, slices=slices, growth=growth),
+        calibration=say("calibration", metrics),
         threshold=sentences.threshold_sentence(metrics, evaluation.target_accuracy),
-        top=_top(metrics),
-        per_class=_per_class(metrics["per_class"], confusions),
-        table=_cells(matrix, shares, {_anchor(cell, labels) for cell, _ in evaluation.cells}) if is_table else None,
+        # Of several confusions of a class the last one counts here, so the most frequent.
+        taken_for={confusion.actual: confusion for confusion in reversed(confusions)},
+        table=matrix.tolist() if is_table else None,
+        shade=lambda row, column: shade(shares[row, column]),
         matrix=""
         if is_table
         else heat_svg(shares, labels, name="Confusion matrix", x_label="predicted class", y_label="actual class"),
         labels=labels,
-        confusions=[sentences.confusion_sentence(confusion) for confusion in confusions[:_CONFUSIONS]],
-        reliability=_reliability(reliability),
-        coverage=_coverage(evaluation.plots["coverage"], metrics),
+        confusions=[say("confusion", confusion) for confusion in confusions[:_CONFUSIONS]],
+        reliability=reliability_svg({"images": reliability}, name="Reliability diagram: accuracy by confidence"),
+        coverage=coverage_svg(
+            {"answers": evaluation.plots["coverage"]},
+            {"answers": metrics["covered_accuracy"] and (metrics["coverage"], metrics["covered_accuracy"])},
+            name="Accuracy against coverage",
+        ),
         slices=slices.to_dict("records"),
-        worse=sentences.worse_slices(slices),
-        mistakes=Excerpt([_mistake_card(item, heatmaps) for item in evaluation.mistakes], wrong),
+        worse=[say("worse", row) for row in sentences.worse(slices)],
+        mistakes=Excerpt(evaluation.mistakes, wrong),
         typical=Excerpt(
-            [_typical_card(item, heatmaps) for item in evaluation.typical if item.id in heatmaps],
+            [item for item in evaluation.typical if item.id in heatmaps],
             int(np.count_nonzero(np.diag(matrix))),
         ),
-        has_looks=bool(heatmaps),
-        cells=[_cell(*cell, labels) for cell in evaluation.cells],
-        unsure=[_unsure_card(item) for item in evaluation.unsure],
-        unlike=[_sample_card(item) for item in evaluation.unlike],
-        sample=[_sample_card(item) for item in evaluation.sample],
+        heatmaps=heatmaps,
+        thumbnail=thumbnail_uri,
+        cells=evaluation.cells,
+        unsure=evaluation.unsure,
+        unlike=evaluation.unlike,
+        sample=evaluation.sample,
         sample_right=sum(item.right for item in evaluation.sample),
-        doubts=None if ranking is None else Excerpt([_doubt_card(doubt) for doubt in evaluation.doubts], doubtful),
-        suggestions=sentences.labels_sentence(ranking) if ranking is not None and doubtful else "",
+        doubts=None if ranking is None else Excerpt(evaluation.doubts, doubtful),
+        suggestions=sentences.labels_sentence(ranking),
         unlabelled=_view_unlabelled(evaluation, root),
         wrong=wrong,
     )
-
-
-def _per_class(per_class: Mapping[str, Mapping[str, Any]], confusions: Sequence[Confusion]) -> list[dict[str, Any]]:
-    commonest: dict[str, str] = {}
-    for confusion in confusions:
-        commonest.setdefault(confusion.actual, f"{confusion.predicted} ({confusion.count:,})")
-    return [{"label": label, **row, "taken_for": commonest.get(label)} for label, row in per_class.items()]
-
-
-def _top(metrics: Mapping[str, Any]) -> tuple[int, float] | None:
-    """Return k and the top-k accuracy."""
-    for name, value in metrics.items():
-        if value is not None and (found := re.fullmatch(r"top_(\d+)_accuracy", name)):
-            return int(found[1]), value
-    return None
-
-
-def _cells(
-    matrix: npt.NDArray[np.int64], shares: npt.NDArray[np.float64], anchors: Set[str]
-) -> list[list[tuple[int, str, int, str | None]]]:
-    """Return count, kind and shade of each cell."""
-    return [
-        [
-            (
-                int(count),
-                "good" if row == column else "bad",
-                shade(shares[row, column]),
-                anchor if (anchor := f"cell-{row}-{column}") in anchors else None,
-            )
-            for column, count in enumerate(counts)
-        ]
-        for row, counts in enumerate(matrix)
-    ]
-
-
-def _reliability(table: pd.DataFrame) -> str:
-    return lines_svg(
-        {"images": list(zip(table["confidence"], table["accuracy"], strict=True))},
-        name="Reliability diagram: accuracy by confidence",
-        x_label="confidence",
-        y_label="accuracy",
-        y_low=0.0,
-        dots={"images": list(table["n"] / table["n"].max())},
-    )
-
-
-def _coverage(table: pd.DataFrame, metrics: Mapping[str, Any]) -> str:
-    # The last row of the table is the accuracy at full coverage.
-    lowest = table["accuracy"].min()
-    mark = None if metrics["covered_accuracy"] is None else (metrics["coverage"], metrics["covered_accuracy"])
-    return lines_svg(
-        {"answers": list(zip(table["coverage"], table["accuracy"], strict=True))},
-        name="Accuracy against coverage",
-        x_label="coverage (images answered)",
-        y_label="accuracy of the answers",
-        # A quarter of the axis is a round number.
-        y_low=max(0.0, float(np.floor(lowest * 5 - 0.25) / 5)),
-        mark=mark,
-    )
-
-
-def _card(
-    item: PredictedImage | LabelIssue,
-    title: str,
-    lines: Sequence[str],
-    heatmaps: Mapping[str, Pixels] = MappingProxyType({}),
-) -> dict[str, Any]:
-    return {
-        "uri": thumbnail_uri(item.pixels),
-        "look": thumbnail_uri(heatmaps[item.id]) if item.id in heatmaps else None,
-        "title": title,
-        "lines": lines,
-        "id": item.id[:_ID_DIGITS],
-        "file": None,
-    }
-
-
-def _mistake_card(item: PredictedImage, heatmaps: Mapping[str, Pixels]) -> dict[str, Any]:
-    sure = [f"{100 * item.confidence:.1f} % {item.predicted}", f"{100 * item.truth:.1f} % {item.label}"]
-    return _card(item, f"Predicted {item.predicted}, actual {item.label}", sure, heatmaps)
-
-
-def _typical_card(item: PredictedImage, heatmaps: Mapping[str, Pixels]) -> dict[str, Any]:
-    return _card(item, item.label, [f"{100 * item.confidence:.1f} % confidence, correct"], heatmaps)
-
-
-def _cell(cell: Confusion, examples: Sequence[PredictedImage], labels: Sequence[str]) -> dict[str, Any]:
-    right = cell.actual == cell.predicted
-    what = f"{cell.actual}, correct" if right else f"{cell.actual} predicted as {cell.predicted}"
-    return {
-        "title": f"{what}: {count(cell.count, 'image')}",
-        "anchor": _anchor(cell, labels),
-        "cards": [_card(item, f"{100 * item.confidence:.0f} % confidence", []) for item in examples],
-    }
-
-
-def _anchor(cell: Confusion, labels: Sequence[str]) -> str:
-    return f"cell-{labels.index(cell.actual)}-{labels.index(cell.predicted)}"
-
-
-def _unsure_card(item: PredictedImage) -> dict[str, Any]:
-    sure = [f"{100 * item.confidence:.1f} % {item.predicted}", f"{100 * item.second_confidence:.1f} % {item.second}"]
-    return _card(item, f"{item.predicted} or {item.second}?", [*sure, f"actual: {item.label}"])
-
-
-def _sample_card(item: PredictedImage) -> dict[str, Any]:
-    lines = [f"{100 * item.confidence:.0f} % confidence", *([] if item.right else [f"actual: {item.label}"])]
-    return _card(item, f"{'✓' if item.right else '✗'} {item.predicted}", lines)
-
-
-def _doubt_card(item: LabelIssue) -> dict[str, Any]:
-    lines = [f"label score {item.score:.2f}", f"{item.split} split"]
-    return _card(item, f"Label {item.label}, perhaps {item.suggested}", lines)
 
 
 def _view_unlabelled(evaluation: Evaluation, root: Path) -> dict[str, Any] | None:
@@ -221,7 +105,7 @@ def _view_unlabelled(evaluation: Evaluation, root: Path) -> dict[str, Any] | Non
     groups: list[list[dict[Any, Any]]] = [rows.to_dict("records") for rows in tables]
     images = {row["path"]: Thumbnail(row["id"], root / folder / row["path"]) for rows in groups for row in rows}
     uris = thumbnails(images.values())
-    cards = [[_guess(row, uris.get(images[row["path"]])) for row in rows] for rows in groups]
+    cards = [[{**row, "uri": uris.get(images[row["path"]])} for row in rows] for rows in groups]
     return {
         "n": len(table),
         "random": cards[0],
@@ -234,11 +118,3 @@ def _view_unlabelled(evaluation: Evaluation, root: Path) -> dict[str, Any] | Non
         "n_read": len(read),
         "n_unlike": int(read["unlike"].sum()),
     }
-
-
-def _guess(row: Mapping[Any, Any], uri: str | None) -> dict[str, Any]:
-    is_unsure = pd.notna(row["sure"]) and not row["sure"]
-    is_unlike = pd.notna(row["unlike"]) and row["unlike"]
-    remark = ": unlike the training images" if is_unlike else ": not sure" if is_unsure else ""
-    lines = [f"{100 * row['confidence']:.1f} % confidence{remark}"]
-    return {"uri": uri, "look": None, "title": row["predicted"], "lines": lines, "id": None, "file": row["path"]}

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from pixmill.learn.prediction_reasons import meaning
 from pixmill.pages.base import histogram_svg, render_page
@@ -25,42 +25,8 @@ _FEW = 24
 """Up to this many images are all shown at once, and not again by class."""
 
 
-class ModelFacts(Protocol):
-    """What the page tells of the model, such as ``pixmill.predict.Model``."""
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        ...
-
-    @property
-    def version(self) -> str | None:
-        """Its version; ``None`` if it has none."""
-        ...
-
-    @property
-    def digest(self) -> str:
-        """The digest of its files."""
-        ...
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The classes, in the order of its outputs."""
-        ...
-
-    @property
-    def threshold(self) -> float | None:
-        """The confidence from which it is sure; ``None`` if it has none."""
-        ...
-
-    @property
-    def metrics(self) -> Mapping[str, float]:
-        """``accuracy``, ``accuracy_low`` and ``accuracy_high`` on test images, if they are known."""
-        ...
-
-
 def render_gallery(
-    rows: Iterable[Mapping[str, Any]], model: ModelFacts, *, content: Content, workers: int | None = None
+    rows: Iterable[Mapping[str, Any]], model: Any, *, content: Content, workers: int | None = None
 ) -> str:
     """Return a page as HTML that works offline: under 5 MB, whatever the number of images and classes.
 
@@ -70,7 +36,8 @@ def render_gallery(
     Args:
         rows: One per image, with ``path``, ``id``, ``predicted``, ``confidence``, ``sure``, ``p_<class>`` and
             ``reason``, as ``pixmill predict`` writes them; ``None`` where there is no value.
-        model: The model.
+        model: The model, as :class:`pixmill.predict.Model`: its ``name``, ``version``, ``digest``, ``labels``,
+            ``threshold`` and ``metrics``.
         content: Finds the image of a row that is shown; called for some hundreds of rows, one by one. A file that is
             gone or has changed has a card without an image.
         workers: Processes that decode the images; default: one per processor.

@@ -67,7 +67,6 @@ def render_report(
         places=split_cards.places(),
         groups=split_cards.groups(),
         params=params,
-        salt=split.salt,
         shop=bool((split.manifest["source"] == "shop").any()),
         uris=thumbnails((card.shown for card in cards), limits=limits, workers=workers),
     )

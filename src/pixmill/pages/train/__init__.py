@@ -1,7 +1,6 @@
-"""What people see of a training: ``reports/train.html``, its curves and samples."""
+"""What people see of a training: ``reports/train.html``, and samples of its images."""
 
-from pixmill.pages.train.curves import curves_figure
 from pixmill.pages.train.page import render_report
 from pixmill.pages.train.samples import draw_samples
 
-__all__ = ["curves_figure", "draw_samples", "render_report"]
+__all__ = ["draw_samples", "render_report"]

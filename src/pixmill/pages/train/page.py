@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pixmill.core.params import TrainParams
@@ -14,7 +13,6 @@ from pixmill.pages.base import render_page
 from pixmill.pages.train.curves import curves_svg, learning_curve_svg
 from pixmill.pages.train.samples import Samples
 from pixmill.train.folds import fold_metrics
-from pixmill.train.regularization import RegularizationPath, Strength
 from pixmill.train.training import Trained
 from pixmill.train.training_key import deciding_params
 
@@ -40,40 +38,17 @@ def render_report(trained: Trained, params: TrainParams, samples: Samples) -> st
         kind=describe_model(params),
         overfitting=_against_overfitting(params),
         regularization=trained.regularization,
-        strengths=[
-            (f"{point.c:g}", f"{point.loss:.3f}", _percent(point.accuracy), remark)
-            for point, remark in _strengths(trained.regularization)
-        ],
         curves=curves_svg(trained),
         growth=growth and learning_curve_svg(growth),
         more=growth.growth.sentence() if growth else UNMEASURED,
-        points=growth
-        and [
-            (
-                f"{point.images:,}",
-                f"{100 * point.share:.0f} %",
-                _percent(point.accuracy),
-                f"{_percent(point.low)} to {_percent(point.high)}",
-            )
-            for point in growth.points
-        ],
-        folds=[(f"Fold {fold.number + 1}", _percent(fold.accuracy), f"{fold.loss:.3f}") for fold in trained.folds],
+        points=growth.points if growth else (),
+        folds=trained.folds,
         together=fold_metrics(trained.folds).get("folds"),
         sheet=f"data:image/jpeg;base64,{sheet}",
         samples=samples,
         layers=[_layer(layer) for layer in trained.classifier.layers],
         deciding=[(name, plain(value)) for name, value in deciding_params(params).items()],
     )
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
-
-
-def _strengths(path: RegularizationPath | None) -> Iterator[tuple[Strength, str]]:
-    """Yield each C of a path with a remark."""
-    for point in path.points if path else ():
-        yield point, "in use" if path and point.c == path.used else "better" if path and point.c == path.best else ""
 
 
 def _against_overfitting(params: TrainParams) -> tuple[str, str] | None:

@@ -74,9 +74,6 @@ _PARTS: dict[str | None, set[str]] = {
         "DINOV3Encoder",
         "DINOV3RopePositionEmbedding",
     },
-    "keras_hub.src.models.efficientnet.cba": {"CBABlock"},
-    "keras_hub.src.models.efficientnet.fusedmbconv": {"FusedMBConvBlock"},
-    "keras_hub.src.models.efficientnet.mbconv": {"MBConvBlock"},
     "keras_hub.src.models.siglip.siglip_layers": {
         "SigLIPEncoderLayer",
         "SigLIPMultiHeadAttentionPooling",

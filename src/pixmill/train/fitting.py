@@ -27,7 +27,7 @@ from pixmill.train.callback import Callback
 from pixmill.train.checkpoints import Arrays, Checkpoint, Checkpoints
 from pixmill.train.history import Epoch, Timing, best_of, is_over, learning_rate
 from pixmill.train.interruption import Interruption
-from pixmill.train.scaling import Features
+from pixmill.learn.scaling import Features
 from pixmill.train.steps import Trainer, balanced_weights, epoch_order, feed
 
 _BATCH = 32

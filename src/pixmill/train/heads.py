@@ -19,7 +19,7 @@ from pixmill.learn.tensorflow import keras
 from pixmill.train.checkpoints import Checkpoint, Checkpoints
 from pixmill.train.fitting import FitData, Fitted, Fitter, weights_of
 from pixmill.train.logistic import fit_logistic, fit_path
-from pixmill.train.scaling import Features, Scaled, Scaling
+from pixmill.learn.scaling import Features, Scaled, Scaling
 
 _BATCH = 1024
 """Images whose features are in memory at a time."""

@@ -13,7 +13,7 @@ from pixmill.core.params import TrainParams
 from pixmill.core.progress import Progress, announce
 from pixmill.learn.layers import several_layers
 from pixmill.train.history import Epoch, Timing
-from pixmill.train.scaling import BLOCK, Features, Scaling
+from pixmill.learn.scaling import BLOCK, Features, Scaling
 
 _STEPS = 1000
 """Maximum iterations of the solver."""

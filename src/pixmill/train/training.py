@@ -26,7 +26,7 @@ from pixmill.train.history import Epoch, Monitor, best_of
 from pixmill.train.learning_curve import LearningCurve, learning_curve
 from pixmill.train.logistic import inverse_regularization
 from pixmill.train.regularization import MOST_VALUES, RegularizationPath, regularization_path
-from pixmill.train.scaling import Features
+from pixmill.learn.scaling import Features
 from pixmill.train.weights import InputFormat, open_training
 
 

@@ -25,7 +25,7 @@ from pixmill.train.fitting import FitData, Fitter, NetworkFitter
 from pixmill.train.heads import FineTuner, HeadFitter
 from pixmill.train.history import best_of
 from pixmill.train.novelty import SAMPLE, fit_novelty
-from pixmill.train.scaling import Features
+from pixmill.learn.scaling import Features
 from pixmill.train.strategy import choose_strategy, several_processes
 from pixmill.train.training_key import training_key
 

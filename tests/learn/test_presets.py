@@ -1,21 +1,18 @@
 """Features of presets of KerasHub: what they are, and that a classifier with one is saved, loaded and converted."""
 
-import json
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
 from pixmill.core.errors import TrainError
 from pixmill.core.params import BackboneParams, TrainParams
-from pixmill.learn.backbones import backbone_digest, build_backbone
+from pixmill.learn.backbones import build_backbone
 from pixmill.learn.layers import AUTO, TOP, feature_layers, feature_maps, several_layers
 from pixmill.learn.litert import load_litert
 from pixmill.learn.litert_export import convert_backbone
-from pixmill.learn.model_folder import keras_packages, load_classifier, save_classifier
-from pixmill.learn.networks import build_classifier, describe_model
+from pixmill.learn.model_folder import load_classifier, save_classifier
+from pixmill.learn.networks import build_classifier
 from pixmill.learn.preset_files import preset_digest
 from tests.learn.conftest import some_pixels
 from tests.presets import KINDS, SIDE
@@ -123,37 +120,3 @@ def test_weights_that_are_missing_are_not_left_random(threads, params_of, preset
     params = params_of("dinov2", name=f"hub:{folder}", sha256=preset_digest(folder))
     with pytest.raises(TrainError, match="is not an intact preset"):
         build(params)
-
-
-def test_the_digest_of_features_knows_the_preset(params_of, preset) -> None:
-    params = params_of("dinov2")
-    digests = {
-        backbone_digest(changed, seed=7, layers=(AUTO,))
-        for changed in (params, params.model_copy(update={"sha256": "0" * 64}), params_of("clip"))
-    }
-    assert len(digests) == 3
-    assert describe_model(TrainParams(backbone=params)) == f"A logistic regression on features of '{preset('dinov2')}'"
-
-
-def test_without_kerashub_a_saved_classifier_names_the_extra(threads, params_of, tmp_path) -> None:
-    params = TrainParams(model="features", backbone=params_of("dinov2"))
-    model = build_classifier(params, labels=2, image_size=SIDE)
-    save_classifier(model, ["a", "b"], tmp_path, image_size=SIDE, aspect="pad", resize="bicubic")
-    assert keras_packages((tmp_path / "model.json").read_text()) == ["keras", "tensorflow", "keras-hub"]
-    assert {layer["module"] for layer in json.loads((tmp_path / "model.json").read_text())["config"]["layers"]} == {
-        "keras.layers",
-        "keras_hub.src.models.dinov2.dinov2_layers",
-    }
-    script = f"""
-import importlib.util, sys
-real = importlib.util.find_spec
-importlib.util.find_spec = lambda name, *rest: None if name == "keras_hub" else real(name, *rest)
-from pathlib import Path
-from pixmill.learn.model_folder import load_classifier
-try:
-    load_classifier(Path({str(tmp_path)!r}))
-except Exception as error:
-    print(error)
-"""
-    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
-    assert "has layers of KerasHub, which is not installed\nNext: pip install keras-hub\n" in told

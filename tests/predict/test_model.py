@@ -112,8 +112,7 @@ def test_what_is_missing_is_a_message(project, tmp_path, monkeypatch):
     with pytest.raises(PixmillError, match=r"gone\.tflite is missing"):
         find_model("gone.tflite", None)
     (project / "artifacts" / "train" / "network.tflite").unlink()
-    (project / "artifacts" / "train" / "model.weights.h5").unlink()
-    with pytest.raises(PixmillError, match=r"model\.weights\.h5 is missing"):
+    with pytest.raises(PixmillError, match=r"network\.tflite is missing"):
         find_model(None, project)
     shutil.rmtree(project / "artifacts")
     with pytest.raises(PixmillError, match="artifacts/train does not exist") as caught:

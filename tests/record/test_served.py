@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -145,17 +144,3 @@ def test_its_signature_is_of_bytes(saved):
         "pandas",
         "pillow",
     }
-
-
-@pytest.mark.slow
-def test_where_the_graph_cannot_be_converted_keras_answers(training, store, trained_folder, monkeypatch, tmp_path):
-    import mlflow
-
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
-    folder = shutil.copytree(trained_folder, tmp_path / "train")
-    (folder / "network.tflite").unlink()
-    uri = log(training, store, folder)
-    table = mlflow.pyfunc.load_model(uri).predict(FILES)
-    assert "tensorflow==" in (Path(mlflow.artifacts.download_artifacts(uri)) / "requirements.txt").read_text()
-    expected = [answer.probabilities for answer in Classifier.load(folder).predict(FILES)]
-    np.testing.assert_allclose(table[[f"p_{label}" for label in LABELS]], expected, rtol=0, atol=1e-9)

@@ -13,7 +13,7 @@ from pixmill.core.errors import ManifestError
 from pixmill.core.files import read_json, replacing, reserve, write_text
 from pixmill.images import ASPECTS, RESIZES
 from pixmill.learn.determinism import first_line
-from pixmill.learn.litert import converted_files
+from pixmill.learn.litert import NETWORK, converted_files
 from pixmill.learn.tensorflow import keras
 
 _PARTS: dict[str | None, set[str]] = {
@@ -194,9 +194,7 @@ def classifier_files(folder: Path) -> list[str]:
     Args:
         folder: ``artifacts/train``, or a copy.
     """
-    # The novelty is an output of the LiteRT files.
-    by_keras = [_ARCHITECTURE, _WEIGHTS, *([NOVELTY_FILE] if (folder / NOVELTY_FILE).exists() else [])]
-    return sorted([_LABELS, CALIBRATION_FILE, *(converted_files(folder) or by_keras)])
+    return sorted([_LABELS, CALIBRATION_FILE, *(converted_files(folder) or (NETWORK,))])
 
 
 def keras_packages(architecture: str) -> list[str]:

@@ -30,11 +30,6 @@ def test_colours_tell_classes_that_differ_in_colour():
     assert figures["histogram_macro_f1"] > 0.95
 
 
-def test_they_tell_nothing_of_shape():
-    figures = histogram_figures(part("train", 600, classes=2, hue=False), part("test", 400, classes=2, hue=False))
-    assert figures["histogram_accuracy"] == pytest.approx(0.5, abs=0.1)
-
-
 def test_the_answer_does_not_depend_on_the_threads():
     training, tested = part("train", 200), part("test", 100)
     answers = []

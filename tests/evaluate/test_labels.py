@@ -4,9 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pixmill.core.manifest import write_table
 from pixmill.evaluate.labels import (
-    LABELS,
     find_label_errors,
     first_doubts,
     fold_numbers,
@@ -22,10 +20,6 @@ def test_a_label_is_in_doubt_where_another_class_reaches_that_classes_own_averag
     probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.35, 0.65], [0.3, 0.7], [0.4, 0.6]])
     # The average of class 1 over its own images is .65, that of class 0 is .683.
     assert suggested_classes(targets, probabilities).tolist() == [-1, -1, 1, -1, -1]
-
-
-def test_a_class_without_an_image_is_never_suggested():
-    assert suggested_classes(np.array([0, 0]), np.array([[0.1, 0.9], [0.9, 0.1]])).tolist() == [-1, -1]
 
 
 @pytest.fixture
@@ -132,10 +126,3 @@ def test_of_a_class_with_few_images_nothing_is_said():
     ranking = find_label_errors([few], CLASSES, shades([few]), threads=2)
     assert set(ranking["label"]) == {"a", "b"}
     assert len(ranking) == 60
-
-
-def test_with_one_class_left_the_table_is_empty(tmp_path):
-    few = part("train", [0] * 30 + [1] * 5, first=5000)
-    ranking = find_label_errors([few], CLASSES, shades([few]), threads=2)
-    write_table(tmp_path / "labels.parquet", ranking, LABELS)
-    assert ranking.empty

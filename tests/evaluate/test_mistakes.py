@@ -5,8 +5,6 @@ import pytest
 from sklearn.metrics import confusion_matrix
 
 from pixmill.evaluate.mistakes import (
-    Confusion,
-    commonest_confusions,
     examples_by_cell,
     least_sure,
     random_predictions,
@@ -16,15 +14,6 @@ from pixmill.evaluate.mistakes import (
 from pixmill.evaluate.predictions import predict_parts
 from pixmill.images.parts import load_parts
 from tests.evaluate.conftest import CLASSIFIER, LABELS, SIDE, by_brightness
-
-
-def test_confusions_come_most_frequent_first_and_the_diagonal_is_none():
-    matrix = np.array([[9, 1, 0], [3, 5, 1], [0, 0, 4]])
-    assert commonest_confusions(matrix, ["a", "b", "c"]) == [
-        Confusion("b", "a", 3, of=9),
-        Confusion("a", "b", 1, of=10),
-        Confusion("b", "c", 1, of=9),
-    ]
 
 
 @pytest.fixture

@@ -124,17 +124,6 @@ def test_what_is_no_image_is_a_row_with_a_reason(table):
     assert table.drop(["notes.txt", "short.png"])["predicted"].notna().all()
 
 
-def test_answers_are_those_of_the_classifier_bit_for_bit(table, unchanged, trained_folder):
-    table = table.dropna(subset=["predicted"])
-    expected = answers(trained_folder, unchanged, table)
-    assert list(table["predicted"]) == [answer.label for answer in expected]
-    assert list(table["confidence"]) == [answer.confidence for answer in expected]
-    assert list(table["sure"]) == [answer.sure for answer in expected]
-    columns = [name for name in table.columns if name.startswith("p_")]
-    given = np.stack([answer.probabilities for answer in expected])
-    np.testing.assert_array_equal(table[columns].to_numpy(np.float32), given.astype(np.float32))
-
-
 def test_the_threshold_decides_which_answers_are_sure(folder, model):
     read = predict_unlabelled(model, folder, workers=1).dropna(subset=["predicted"])
     rewrite(model / "calibration.json", threshold=float(read["confidence"].max()))

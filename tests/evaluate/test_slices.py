@@ -75,15 +75,6 @@ def test_the_slice_that_is_worse_is_named(tables, dimension, name, column, value
     assert (worse["dimension"].iloc[0], worse["slice"].iloc[0]) == (dimension, name)
 
 
-def test_of_a_few_images_nothing_is_asked(tables):
-    predictions, manifest = tables
-    few = manifest.assign(source=np.where(np.arange(IMAGES) < 9, "rare", "shop"))
-    found = cut(mistaken((predictions, few), np.arange(IMAGES) < 9)).set_index(["dimension", "slice"])
-    for name in ("rare", "shop"):
-        assert np.isnan(found.loc[("source", name), "p"])
-        assert not found.loc[("source", name), "worse"]
-
-
 def test_figures_can_be_written(tables, tmp_path):
     predictions, manifest = tables
     few = manifest.assign(source=np.where(np.arange(IMAGES) < 9, "rare", "shop"))

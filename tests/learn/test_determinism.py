@@ -10,7 +10,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from pixmill.core.params import BlockParams, CnnParams
-from pixmill.learn.determinism import derived_seed, fix_threads, reseed
+from pixmill.learn.determinism import fix_threads, reseed
 
 
 @pytest.fixture
@@ -58,8 +58,3 @@ def test_own_settings_of_keras_change_nothing_and_standard_error_has_no_noise(tm
         KERAS_BACKEND="jax",
     )
     assert (done.stderr, done.stdout) == ("heard", "tensorflow float32 channels_last 1e-07\n")
-
-
-def test_neighbouring_seeds_share_no_draw():
-    seeds = [derived_seed(seed, number) for seed in range(5) for number in range(5)]
-    assert len(set(seeds)) == 25

@@ -78,11 +78,6 @@ def test_what_belongs_to_the_model_is_read_without_loading_it(exported):
     assert read_exported(exported) == DESCRIPTION
 
 
-def test_equal_models_give_equal_bytes(exported, network, tmp_path):
-    write_exported(tmp_path / "again.tflite", network, DESCRIPTION)
-    assert (tmp_path / "again.tflite").read_bytes() == exported.read_bytes()
-
-
 def test_a_probability_of_zero_stays_finite(network, tmp_path):
     import tensorflow as tf
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pixmill.core.params import BackboneParams
+from pixmill.images.parts import Shards
 from pixmill.learn.features import _extract, extract_features, open_store
 from tests.images.packed import pack_images
 from tests.learn.conftest import THREADS, some_ids, some_pixels

@@ -24,15 +24,6 @@ def test_near_duplicates_widen_the_interval():
     assert high - low > 2.5 * (narrow_high - narrow_low)
 
 
-def test_interval_is_reproducible_and_widens_with_confidence():
-    right = np.arange(100) % 4 > 0
-    groups = image_each(right)
-    first = accuracy_interval(right, groups, draws=1000, confidence=0.95)
-    assert first == accuracy_interval(right, groups, draws=1000, confidence=0.95)
-    low, high = accuracy_interval(right, groups, draws=1000, confidence=0.5)
-    assert first[0] < low < 0.75 < high < first[1]
-
-
 @given(st.integers(1, 200), st.sampled_from([0.8, 0.95, 0.99]))
 def test_interval_is_the_exact_binomial_one_where_all_images_are_right_or_none_is(groups, confidence):
     right = np.full(groups * 2, True)
@@ -68,13 +59,6 @@ def test_the_limits_of_a_mean_are_scipys():
     assert overall["log_loss"] == pytest.approx((expected.low, expected.high), abs=0.01)
 
 
-def test_the_limits_of_a_share_are_the_binomials():
-    actual, given = drawn(300)
-    accuracy = scores(actual, given)["accuracy"]
-    overall, _ = limits(actual, given, draws=50_000)
-    assert overall["accuracy"] == pytest.approx(binom.ppf([0.025, 0.975], 300, accuracy) / 300, abs=1 / 300)
-
-
 @settings(max_examples=15)
 @given(parts())
 def test_every_figure_that_is_defined_lies_between_its_limits_and_no_other_has_any(part):
@@ -87,16 +71,6 @@ def test_every_figure_that_is_defined_lies_between_its_limits_and_no_other_has_a
         assert pair is None or pair[0] <= figures[name] <= pair[1]
     assert set(overall) == set(figures) - {"n"}
     assert list(per_class) == labels
-
-
-def test_near_duplicates_widen_the_limits():
-    actual, given = drawn(60)
-    alone, _ = limits(actual, given)
-    repeated, _ = limits(np.repeat(actual, 8), np.repeat(given, 8, axis=0), groups=np.repeat(np.arange(60), 8))
-    ungrouped, _ = limits(np.repeat(actual, 8), np.repeat(given, 8, axis=0))
-    for name in alone:
-        assert repeated[name] == pytest.approx(alone[name])
-        assert ungrouped[name][1] - ungrouped[name][0] < 0.6 * (alone[name][1] - alone[name][0])
 
 
 def test_a_model_that_says_what_it_means_may_have_no_calibration_error_at_all():

@@ -8,7 +8,6 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, false_discovery_control, fisher_exact
 
-from pixmill.metrics.limits import score_limits
 from pixmill.metrics.scores import scores
 from pixmill.metrics.significance import holm, mcnemar, paired_coverage, paired_differences, worse_than_rest
 
@@ -64,18 +63,6 @@ def test_the_figures_are_those_of_each_and_the_difference_is_theirs():
         assert (row.first, row.second) == (before[name], after[name])
         assert row.difference == pytest.approx(after[name] - before[name])
         assert row.low <= row.high
-
-
-def test_what_pairs_tell_is_more_than_two_intervals_do():
-    actual, first, second = two(400, step=0.25)
-    row = compared(actual, first, second)["macro_f1"]
-    assert row.low > 0
-    assert row.p < 0.05
-    low, high = (
-        score_limits(actual, given, np.arange(400), LABELS, draws=2000, confidence=0.95)[0]["macro_f1"]
-        for given in (first, second)
-    )
-    assert low[1] > high[0]
 
 
 def test_a_model_is_no_better_than_itself():

@@ -4,15 +4,11 @@ import json
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from pixmill.core.errors import PixmillError
 from pixmill.learn.exported import Exported, write_exported
-from pixmill.learn.model_folder import classifier_files
-from pixmill.learn.novelty import Novelty, save_novelty
 from pixmill.predict import find_model
-from pixmill.serve import loaded
 from tests.version_control import commit, git, start_repository
 
 LOCK = """\
@@ -70,18 +66,6 @@ def test_the_digest_follows_from_what_decides(trained_folder, tmp_path, name):
     path = folder / name
     path.write_bytes(path.read_bytes() + b" ")
     assert find_model(str(folder), None).digest != digest
-
-
-def test_what_keras_runs_has_the_novelty_beside_it(trained_folder, tmp_path):
-    folder = shutil.copytree(trained_folder, tmp_path / "copy", ignore=shutil.ignore_patterns("*.tflite"))
-    digest = find_model(str(folder), None).digest
-    ones = np.ones(3, np.float32)
-    save_novelty(folder, Novelty(ones, ones, np.eye(3, 1, dtype=np.float32)))
-    assert find_model(str(folder), None).digest != digest
-    names = classifier_files(folder)
-    assert names == ["calibration.json", "labels.json", "model.json", "model.weights.h5", "novelty.npz"]
-    # What a server copies.
-    assert {*names} <= {*loaded._FILES}
 
 
 def test_an_exported_file_tells_where_it_comes_from(trained_folder, tmp_path):

@@ -10,9 +10,6 @@ import pandas as pd
 import pytest
 
 from pixmill.learn.classifier import Classifier
-from pixmill.learn.heads import head_features
-from pixmill.learn.model_folder import load_classifier
-from pixmill.learn.novelty import Novelty, save_novelty
 from pixmill.record.model_format import save_classifier_model
 from pixmill.record.store import quiet_mlflow
 from tests.images.samples import encoded, shapes
@@ -103,19 +100,6 @@ def test_without_a_threshold_sure_is_empty(trained_folder, tmp_path):
     table = mlflow.pyfunc.load_model(str(tmp_path / "model")).predict(FILES)
     assert table["sure"].isna().all()
     assert table["label"].notna().all()
-
-
-def test_where_keras_runs_it_images_are_marked_as_unlike_too(saved, trained_folder, tmp_path):
-    import mlflow
-
-    folder = shutil.copytree(trained_folder, tmp_path / "train", ignore=shutil.ignore_patterns("*.tflite"))
-    width = head_features(load_classifier(folder)[0]).shape[-1]
-    save_novelty(folder, Novelty(*np.ones((2, width), np.float32), np.eye(width, 2, dtype=np.float32)))
-    calibration = json.loads((folder / "calibration.json").read_text()) | {"novelty_limit": 0.0}
-    (folder / "calibration.json").write_text(json.dumps(calibration))
-    save_classifier_model(folder, tmp_path / "model")
-    table = mlflow.pyfunc.load_model(str(tmp_path / "model")).predict(FILES)
-    assert [*table["unlike"]] == [answer.unlike for answer in Classifier.load(folder).predict(FILES)] == [True] * 4
 
 
 def test_it_needs_no_pixmill_no_tensorflow_and_no_pickle(saved, trained_folder, tmp_path):

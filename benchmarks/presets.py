@@ -34,29 +34,6 @@ _CLIP_TEXT |= {"intermediate_dim": 2048, "max_sequence_length": 77}
 _SIGLIP_TEXT = _BASE | {"embedding_dim": 768, "max_sequence_length": 64}
 _DINO2 = {"patch_size": 14, "image_shape": (518, 518, 3), "position_embedding_shape": (518, 518, 3)}
 _DINO3 = {"image_shape": (SIDE, SIDE, 3), "patch_size": 16, "num_register_tokens": 4, "use_key_bias": False}
-_EFFICIENT = {
-    "stackwise_kernel_sizes": [3, 3, 5, 3, 5, 5, 3],
-    "stackwise_num_repeats": [1, 2, 2, 3, 3, 4, 1],
-    "stackwise_input_filters": [32, 16, 24, 40, 80, 112, 192],
-    "stackwise_output_filters": [16, 24, 40, 80, 112, 192, 320],
-    "stackwise_expansion_ratios": [1, 6, 6, 6, 6, 6, 6],
-    "stackwise_strides": [1, 2, 2, 2, 1, 2, 1],
-    "stackwise_squeeze_and_excite_ratios": [0.25] * 7,
-    "stackwise_block_types": ["v1"] * 7,
-    "min_depth": None,
-    "use_depth_divisor_as_min_depth": True,
-    "cap_round_filter_decrease": True,
-    "dropout": 0,
-}
-_RESNET = {
-    "input_conv_filters": [64],
-    "input_conv_kernel_sizes": [7],
-    "stackwise_num_filters": [64, 128, 256, 512],
-    "stackwise_num_blocks": [3, 4, 6, 3],
-    "stackwise_num_strides": [1, 2, 2, 2],
-    "block_type": "bottleneck_block",
-}
-
 PRESETS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "dinov2_small": ("DINOV2", _DINO2 | _SMALL, {}),
     "dinov2_with_registers_small": ("DINOV2", {**_DINO2, **_SMALL, "num_register_tokens": 4}, {}),
@@ -72,15 +49,10 @@ PRESETS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "siglip2_base_patch16_224": ("SigLIP", {"patch_size": 16, **_BASE}, {"vocabulary_size": 256000, **_SIGLIP_TEXT}),
     "clip_vit_base_patch16": ("CLIP", {"patch_size": 16, **_BASE}, _CLIP_TEXT),
     "clip_vit_base_patch32": ("CLIP", {"patch_size": 32, **_BASE}, _CLIP_TEXT),
-    "efficientnet_b0_ra_imagenet": ("EfficientNet", {"width_coefficient": 1.0, "depth_coefficient": 1.0}, {}),
-    "efficientnet_b1_ft_imagenet": ("EfficientNet", {"width_coefficient": 1.0, "depth_coefficient": 1.1}, {}),
-    "efficientnet_b2_ra_imagenet": ("EfficientNet", {"width_coefficient": 1.1, "depth_coefficient": 1.2}, {}),
-    "resnet_50_imagenet": ("ResNet", _RESNET, {}),
-    "densenet_121_imagenet": ("DenseNet", {"stackwise_num_repeats": [6, 12, 24, 16], "growth_rate": 32}, {}),
 }
 """By name: the family, what it is made of, and its text encoder, which is in the weights file, too."""
 
-CHOSEN = ("dinov2_small", "resnet_50_imagenet") if QUICK else tuple(PRESETS)
+CHOSEN = ("dinov2_small", "clip_vit_base_patch32") if QUICK else tuple(PRESETS)
 
 
 def make(name: str) -> Any:
@@ -90,7 +62,7 @@ def make(name: str) -> Any:
     family, given, text = PRESETS[name]
     backbone = getattr(models, f"{family}Backbone")
     if not text:
-        return backbone(**given, **(_EFFICIENT if family == "EfficientNet" else {}))
+        return backbone(**given)
     image = getattr(models, f"{family}VisionEncoder")(**given, image_shape=(SIDE, SIDE, 3))
     words = getattr(models, f"{family}TextEncoder")(**text)
     return backbone(image, words, **({"projection_dim": 512} if family == "CLIP" else {}))

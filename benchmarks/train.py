@@ -45,7 +45,7 @@ CONTESTANTS = {
     "limit": ("the bare limit, float32", "train_limit.py", "float32"),
     "pixmill": ("pixmill, float32", "train_pixmill.py", "float32"),
     "limit_bfloat16": ("the bare limit, bfloat16", "train_limit.py", "bfloat16"),
-    "auto": ("pixmill, what auto picks", "train_pixmill.py", "auto"),
+    "bfloat16": ("pixmill, bfloat16", "train_pixmill.py", "bfloat16"),
 }
 HEADS = {
     "head": ("head on cached features", "train_head.py", "float32"),
@@ -74,13 +74,13 @@ def main() -> None:
     print(
         json.dumps(
             {
-                "vs_image_data_generator": ratio(seconds, "generator", "auto"),
+                "vs_image_data_generator": ratio(seconds, "generator", "bfloat16"),
                 "vs_compute_limit": ratio(seconds, "limit", "pixmill"),
                 "head_vs_fine_tuning": ratio(heads, "fine_tuning", "head"),
                 "features_vs_tensorflow": ratio(features, "tensorflow", "litert"),
                 "evaluate_vs_train": round(stages["train"] / stages["evaluate"], 2),
                 "float32_vs_image_data_generator": ratio(seconds, "generator", "pixmill"),
-                "vs_image_dataset_from_directory": ratio(seconds, "dataset", "auto"),
+                "vs_image_dataset_from_directory": ratio(seconds, "dataset", "bfloat16"),
                 "float32_vs_image_dataset_from_directory": ratio(seconds, "dataset", "pixmill"),
                 "bfloat16_limit_vs_float32_limit": ratio(seconds, "limit", "limit_bfloat16"),
             }
@@ -188,8 +188,7 @@ def compete(
         rates = [1 / taken for taken in seconds[name]]
         last = told[name][-1]
         used = statistics.median(float(str(epoch["processor"])) for epoch in told[name]) / images * 1000
-        shown = title + (f" ({last['precision']})" if name == "auto" else "")
-        print(f"| {shown} | {statistics.median(rates):,.1f} | {min(rates):,.1f} to {max(rates):,.1f} ", end="")
+        print(f"| {title} | {statistics.median(rates):,.1f} | {min(rates):,.1f} to {max(rates):,.1f} ", end="")
         print(f"| {used:.2f} | {last['loss']:.2f} |", flush=True)
     counts = {name: epochs[-1]["images"] for name, epochs in told.items()}
     if any(count != images for count in counts.values()):

@@ -1,8 +1,7 @@
 """Fit the classifier that params.yaml describes, and record the run."""
 
 from pixmill.pipeline.train import main
-from pixmill.train import is_chief
 from stages import run
 
 if __name__ == "__main__":
-    run("train", main, writes=is_chief)
+    run("train", main)

@@ -5,11 +5,11 @@ from pathlib import Path
 SIDE = 64
 """Side of the images that they take; for DINOv2, whose patches have 14 pixels, 56."""
 
-KINDS = ("clip", "densenet", "dinov2", "dinov3", "efficientnet", "resnet", "siglip")
+KINDS = ("clip", "dinov2", "dinov3", "siglip")
 
 
 def write_preset(folder: Path, kind: str) -> Path:
-    """Write a preset of five blocks or four stages, with the preprocessing of its family.
+    """Write a preset of five blocks, with the preprocessing of its family.
 
     Args:
         folder: The folder to write, below which nothing lies yet.
@@ -40,33 +40,6 @@ def write_preset(folder: Path, kind: str) -> Path:
     elif kind == "dinov3":
         name = "DINOV3"
         backbone = models.DINOV3Backbone(**seen, num_register_tokens=4)
-    elif kind == "densenet":
-        name = "DenseNet"
-        backbone = models.DenseNetBackbone(stackwise_num_repeats=[2] * 4, growth_rate=8, image_shape=(None, None, 3))
-    elif kind == "resnet":
-        name = "ResNet"
-        backbone = models.ResNetBackbone(
-            input_conv_filters=[64],
-            input_conv_kernel_sizes=[7],
-            stackwise_num_filters=[64] * 4,
-            stackwise_num_blocks=[1] * 4,
-            stackwise_num_strides=[1, 2, 2, 2],
-            block_type="basic_block",
-        )
-    elif kind == "efficientnet":
-        name = "EfficientNet"
-        backbone = models.EfficientNetBackbone(
-            stackwise_kernel_sizes=[3, 3, 5, 3, 5, 5, 3],
-            stackwise_num_repeats=[1] * 7,
-            stackwise_input_filters=[32, 16, 24, 40, 80, 112, 192],
-            stackwise_output_filters=[16, 24, 40, 80, 112, 192, 320],
-            stackwise_expansion_ratios=[1, 6, 6, 6, 6, 6, 6],
-            stackwise_strides=[1, 2, 2, 2, 1, 2, 1],
-            stackwise_squeeze_and_excite_ratios=[0.25] * 7,
-            stackwise_block_types=["v1"] * 7,
-            width_coefficient=0.25,
-            depth_coefficient=1.0,
-        )
     else:
         name = "ViT"
         given = pixels | blocks | {"patch_size": 16, "mlp_dim": 64}

@@ -4,7 +4,6 @@ from packed import epochs, packed_part
 from training import LABELS, SCENES, compete, scenes_cnn, told
 
 from pixmill.learn.determinism import fix_threads
-from pixmill.train.fitting import choose_precision
 from pixmill.train.steps import Trainer
 
 told = told()
@@ -12,6 +11,4 @@ fix_threads(2)
 part = packed_part(told.folder)
 params = SCENES.model_copy(update={"precision": told.precision})
 model = scenes_cnn()
-precision = choose_precision(model, params, part, labels=LABELS)
-trainer = Trainer(model, params, labels=LABELS, precision=precision)
-compete(epochs(trainer, part, params), precision=precision)
+compete(epochs(Trainer(model, params, labels=LABELS), part, params))

@@ -41,12 +41,11 @@ def scenes_cnn():
     return classifier
 
 
-def compete(epoch: Callable[[], tuple[int, float]], **more: object) -> None:
+def compete(epoch: Callable[[], tuple[int, float]]) -> None:
     """Train one epoch to warm up, then one for each line that comes, and print what it took.
 
     Args:
         epoch: Trains once on all images, and returns how many they were and their mean loss.
-        more: Told with each epoch.
     """
     epoch()
     print("ready", flush=True)
@@ -55,4 +54,4 @@ def compete(epoch: Callable[[], tuple[int, float]], **more: object) -> None:
         count, loss = epoch()
         seconds, processor = time.perf_counter() - start, time.process_time() - used
         figures = {"seconds": seconds, "processor": processor, "images": count, "loss": loss}
-        print(json.dumps({**figures, **more}), flush=True)
+        print(json.dumps(figures), flush=True)

@@ -5,8 +5,8 @@ import pytest
 from pixmill.evaluate.measure import measure, measure_confidence
 from pixmill.evaluate.predictions import apply_calibration, class_indices, probabilities_of
 from pixmill.metrics.calibration import calibrate
-from pixmill.metrics.confidence import expected_calibration_error
-from pixmill.metrics.probabilities import apply_temperature, losses
+from pixmill.metrics.probabilities import apply_temperature
+from pixmill.metrics.scores import scores
 
 LABELS = ("a", "b", "c")
 
@@ -45,29 +45,10 @@ def test_an_overconfident_model_is_calibrated_on_the_test_part():
     uncalibrated = test[["p_a", "p_b", "p_c"]].to_numpy(np.float32)
     actual = test["label"].map(LABELS.index).to_numpy()
     assert result["temperature"] == pytest.approx(2.5, rel=0.15)
-    before = {"ece": expected_calibration_error(actual, uncalibrated), "log_loss": losses(actual, uncalibrated).mean()}
+    before = {name: scores(actual, uncalibrated)[name] for name in ("ece", "log_loss")}
     assert {name: result["uncalibrated"][name] for name in before} == pytest.approx(before)
     assert result["ece"] < before["ece"] / 2
     assert result["log_loss"] < before["log_loss"]
-
-
-def test_a_very_underconfident_model_is_measured_as_it_answers():
-    table = predictions(1500, sharpness=0.06)
-    result, curves = measured(table)
-    assert result["temperature"] == pytest.approx(0.06, rel=0.15)
-    assert result["uncalibrated"]["ece"] > 0.35
-    assert result["ece"] <= result["ece_high"] < 0.05
-    assert result["confidence"] == pytest.approx(result["accuracy"], abs=0.03)
-    assert result["accuracy"] == pytest.approx((table["label"] == table["predicted"])[table["split"] == "test"].mean())
-    assert curves["uncalibrated"]["confidence"].max() < 0.6 < 0.9 < curves["calibrated"]["confidence"].max()
-
-
-def test_without_a_temperature_both_are_the_same():
-    table = predictions(60, sharpness=1)
-    result, curves = measured(table)
-    assert result["temperature"] is None
-    assert result["uncalibrated"] == pytest.approx({name: result[name] for name in ("log_loss", "ece", "confidence")})
-    pd.testing.assert_frame_equal(curves["calibrated"], curves["uncalibrated"])
 
 
 def test_the_threshold_gives_what_was_asked_for_on_images_that_did_not_set_it():

@@ -4,15 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pixmill.core.manifest import read_table, write_table
 from pixmill.evaluate.labels import (
-    FEWEST,
-    LABELS,
     find_label_errors,
     first_doubts,
     fold_numbers,
     held_out_probabilities,
-    principal_components,
     rank_labels,
     suggested_classes,
 )
@@ -24,27 +20,6 @@ def test_a_label_is_in_doubt_where_another_class_reaches_that_classes_own_averag
     probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.35, 0.65], [0.3, 0.7], [0.4, 0.6]])
     # The average of class 1 over its own images is .65, that of class 0 is .683.
     assert suggested_classes(targets, probabilities).tolist() == [-1, -1, 1, -1, -1]
-
-
-def test_a_timid_class_has_a_low_threshold_and_a_bold_one_a_high():
-    targets = np.array([0, 0, 1, 1, 2, 2])
-    probabilities = np.array(
-        [
-            [0.95, 0.03, 0.02],
-            [0.53, 0.45, 0.02],
-            [0.40, 0.45, 0.15],
-            [0.60, 0.35, 0.05],
-            [0.02, 0.03, 0.95],
-            [0.02, 0.03, 0.95],
-        ]
-    )
-    # The second reaches the threshold of class 1 (.4), but is not above its own class's probability by that alone:
-    # its own class has a threshold of .74, which it does not reach.
-    assert suggested_classes(targets, probabilities).tolist() == [-1, 1, -1, -1, -1, -1]
-
-
-def test_a_class_without_an_image_is_never_suggested():
-    assert suggested_classes(np.array([0, 0]), np.array([[0.1, 0.9], [0.9, 0.1]])).tolist() == [-1, -1]
 
 
 @pytest.fixture
@@ -63,19 +38,6 @@ def test_the_likeliest_wrong_label_comes_first(ranking):
     assert table["suggested"].drop("b").isna().all()
 
 
-def test_equals_are_ranked_by_id():
-    rows = pd.DataFrame({"id": ["b", "a"], "split": "train"})
-    table = rank_labels(rows, np.array([0, 0]), np.array([[0.5, 0.5], [0.5, 0.5]]), ["x", "y"]).set_index("id")
-    assert table["rank"].to_dict() == {"a": 1, "b": 2}
-
-
-def test_it_is_a_table_that_others_can_read(ranking, tmp_path):
-    write_table(tmp_path / "labels.parquet", ranking, LABELS)
-    read = read_table(tmp_path / "labels.parquet", LABELS, stage="evaluate")
-    assert read["rank"].tolist() == ranking["rank"].tolist()
-    assert read["suggested"].isna().sum() == 4
-
-
 CHANCE = np.random.default_rng(5)
 
 
@@ -92,20 +54,6 @@ def test_a_group_is_never_divided_and_classes_are_spread_evenly():
         assert counts.max() - counts.min() <= 3
 
 
-def test_folds_follow_from_groups_and_not_from_their_order():
-    groups = [f"{CHANCE.integers(2**40):x}" for _ in range(50)]
-    targets = np.arange(50) % 2
-    order = CHANCE.permutation(50)
-    again = fold_numbers(targets[order], [groups[place] for place in order])
-    assert again.tolist() == fold_numbers(targets, groups)[order].tolist()
-
-
-def test_the_smallest_class_is_learnt_in_every_fold():
-    targets = np.array([0] * FEWEST + [1] * 200)
-    folds = fold_numbers(targets, [f"{CHANCE.integers(2**40):x}" for _ in targets])
-    assert all((targets[folds != fold] == 0).sum() >= FEWEST // 2 for fold in range(5))
-
-
 def test_no_image_is_judged_by_a_model_that_knows_it_or_its_near_duplicates():
     # Features that say nothing but which group an image is of: who knows the group knows the label.
     group_of = np.arange(1000) // 50
@@ -115,43 +63,6 @@ def test_no_image_is_judged_by_a_model_that_knows_it_or_its_near_duplicates():
     apart = held_out_probabilities(features, targets, [f"{place:04}" for place in range(1000)], 2, threads=2)
     assert np.mean(together.argmax(axis=1) == targets) < 0.75
     assert np.mean(apart.argmax(axis=1) == targets) > 0.9
-
-
-def test_long_work_says_how_far_it_is(monkeypatch, capsys):
-    monkeypatch.setattr("pixmill.core.progress._EVERY", 0.0)
-    features = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
-    held_out_probabilities(features, np.arange(40) % 2, [f"{place:02}" for place in range(40)], 2, threads=1)
-    assert "Check labels: 5 of 5 folds\n" in capsys.readouterr().err
-
-
-def test_probabilities_sum_to_one_and_are_the_same_each_time():
-    features = CHANCE.normal(size=(90, 7)).astype(np.float32)
-    targets = np.arange(90) % 3
-    features[:, 0] += targets
-    groups = [f"{place:02}" for place in range(90)]
-    found = held_out_probabilities(features, targets, groups, 3, threads=1)
-    assert found.sum(axis=1) == pytest.approx(1)
-    assert np.array_equal(found, held_out_probabilities(features, targets, groups, 3, threads=1))
-
-
-def test_the_directions_keep_distances_and_a_constant_feature_adds_nothing():
-    features = CHANCE.normal(size=(40, 6)).astype(np.float32) * [1, 2, 3, 4, 5, 6] + 100
-    alone = principal_components(features.astype(np.float32), np.arange(40))
-    beside = principal_components(np.column_stack([features, np.full(40, 7)]).astype(np.float32), np.arange(40))
-    standard = (features - features.mean(axis=0)) / features.std(axis=0)
-    for found in (alone, beside):
-        assert np.linalg.norm(found[3] - found[9]) == pytest.approx(np.linalg.norm(standard[3] - standard[9]), rel=1e-4)
-
-
-def test_many_features_become_few():
-    assert principal_components(CHANCE.normal(size=(300, 400)).astype(np.float32), np.arange(300)).shape == (300, 128)
-
-
-def test_images_that_do_not_count_affect_nothing():
-    features, rows = CHANCE.normal(size=(60, 5)).astype(np.float32), np.arange(3, 60, 2)
-    np.testing.assert_array_equal(
-        principal_components(features, rows), principal_components(features[rows], np.arange(len(rows)))
-    )
 
 
 CLASSES = ("a", "b", "c")
@@ -215,10 +126,3 @@ def test_of_a_class_with_few_images_nothing_is_said():
     ranking = find_label_errors([few], CLASSES, shades([few]), threads=2)
     assert set(ranking["label"]) == {"a", "b"}
     assert len(ranking) == 60
-
-
-def test_with_one_class_left_the_table_is_empty(tmp_path):
-    few = part("train", [0] * 30 + [1] * 5, first=5000)
-    ranking = find_label_errors([few], CLASSES, shades([few]), threads=2)
-    write_table(tmp_path / "labels.parquet", ranking, LABELS)
-    assert ranking.empty

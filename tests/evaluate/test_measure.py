@@ -63,22 +63,6 @@ def test_the_baseline_is_the_best_constant_answer_on_the_test_split(metrics, pre
     assert found["baseline"]["majority_accuracy"] == pytest.approx(0.6)
 
 
-def test_near_duplicates_widen_the_interval(predictions, metrics):
-    pairs = predictions.set_index("id").index.to_series().str.slice(0, -1)
-    grouped = measure(predictions, pairs, LABELS, draws=2000, confidence=0.95)
-    # All ten test images in one group: there is nothing left to draw from.
-    assert grouped["accuracy_low"] == grouped["accuracy_high"] == pytest.approx(0.7)
-    assert metrics["accuracy_low"] < grouped["accuracy_low"]
-
-
-def test_a_test_part_without_a_mistake_does_not_promise_that_there_are_none(predictions):
-    perfect = predictions.assign(predicted=predictions["label"])
-    perfect[["p_a", "p_b", "p_c"]] = [[float(label == name) for name in LABELS] for label in perfect["label"]]
-    found = measure(perfect, perfect.set_index("id").index.to_series(), LABELS, draws=100, confidence=0.95)
-    for name in ("accuracy", "balanced_accuracy", "macro_f1"):
-        assert (found[f"{name}_low"], found[f"{name}_high"]) == (pytest.approx(0.025 ** (1 / 10)), 1), name
-
-
 def test_a_class_without_a_test_image_is_null_in_the_file(metrics, tmp_path):
     write_json(tmp_path / "evaluate.json", metrics)
     content = json.loads((tmp_path / "evaluate.json").read_text(), parse_constant=pytest.fail)

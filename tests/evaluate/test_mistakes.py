@@ -5,8 +5,6 @@ import pytest
 from sklearn.metrics import confusion_matrix
 
 from pixmill.evaluate.mistakes import (
-    Confusion,
-    commonest_confusions,
     examples_by_cell,
     least_sure,
     random_predictions,
@@ -16,15 +14,6 @@ from pixmill.evaluate.mistakes import (
 from pixmill.evaluate.predictions import predict_parts
 from pixmill.images.parts import load_parts
 from tests.evaluate.conftest import CLASSIFIER, LABELS, SIDE, by_brightness
-
-
-def test_confusions_come_most_frequent_first_and_the_diagonal_is_none():
-    matrix = np.array([[9, 1, 0], [3, 5, 1], [0, 0, 4]])
-    assert commonest_confusions(matrix, ["a", "b", "c"]) == [
-        Confusion("b", "a", 3, of=9),
-        Confusion("a", "b", 1, of=10),
-        Confusion("b", "c", 1, of=9),
-    ]
 
 
 @pytest.fixture
@@ -41,22 +30,6 @@ def test_mistakes_are_those_of_the_part_the_surest_first(found):
     assert all((mistake.label, mistake.predicted) == ("dark", "light") for mistake in mistakes)
     assert mistakes[0].confidence == pytest.approx(207 / 255)
     assert mistakes[0].truth == pytest.approx(48 / 255)
-
-
-def test_a_mistake_shows_its_own_image(found):
-    mistakes, part = found
-    assert np.array_equal(mistakes[0].pixels, part.pixels[7])
-
-
-def test_no_more_are_returned_than_asked_for(packed):
-    parts = load_parts(packed, LABELS, image_size=SIDE)
-    predictions = predict_parts(CLASSIFIER, parts.values())
-    assert len(surest_mistakes(predictions, parts["test"], LABELS, limit=1)) == 1
-
-
-def test_a_part_without_a_mistake_has_none(packed):
-    parts = load_parts(packed, LABELS, image_size=SIDE)
-    assert surest_mistakes(predict_parts(CLASSIFIER, parts.values()), parts["train"], LABELS, limit=9) == []
 
 
 @pytest.fixture
@@ -105,11 +78,6 @@ def test_typical_is_the_surest_right_one_of_each_class(predictions, part):
     for item in shown:
         assert item.confidence == pytest.approx(right.loc[right["label"] == item.label, f"p_{item.label}"].max())
     assert len(typical_images(predictions, part, LABELS, limit=1)) == 1
-
-
-def test_a_class_that_was_never_right_has_no_typical_image(predictions, part):
-    wrong = predictions[predictions["label"] != predictions["predicted"]]
-    assert typical_images(wrong, part, LABELS, limit=9) == []
 
 
 def test_each_cell_of_the_matrix_has_its_images_the_most_confident_first(predictions, part):

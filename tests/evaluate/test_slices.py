@@ -60,11 +60,6 @@ def test_each_dimension_holds_every_test_image_once(tables):
     assert ((found["accuracy_low"] <= found["accuracy"]) & (found["accuracy"] <= found["accuracy_high"])).all()
 
 
-def test_a_model_that_is_alike_everywhere_has_no_worse_slice(tables):
-    found = cut(tables)
-    assert not found["worse"].any()
-
-
 @pytest.mark.parametrize(
     ("dimension", "name", "column", "values"),
     [
@@ -78,35 +73,6 @@ def test_the_slice_that_is_worse_is_named(tables, dimension, name, column, value
     found = cut(mistaken(tables, joined[column].isin(values).to_numpy()))
     worse = found[found["worse"]].sort_values("p_adjusted")
     assert (worse["dimension"].iloc[0], worse["slice"].iloc[0]) == (dimension, name)
-
-
-def test_what_is_alike_in_all_images_is_no_dimension(tables):
-    predictions, manifest = tables
-    alike = manifest.assign(source="shop", short_side=112, group=manifest["id"])
-    assert set(cut((predictions, alike))["dimension"]) == {"class", "brightness"}
-
-
-def test_unknown_values_belong_to_no_slice(tables):
-    predictions, manifest = tables
-    manifest = manifest.assign(brightness=manifest["brightness"].where(np.arange(IMAGES) > 100))
-    found = cut((predictions, manifest))
-    assert found.loc[found["dimension"] == "brightness", "n"].sum() == IMAGES - 101
-
-
-def test_of_a_few_images_nothing_is_asked(tables):
-    predictions, manifest = tables
-    few = manifest.assign(source=np.where(np.arange(IMAGES) < 9, "rare", "shop"))
-    found = cut(mistaken((predictions, few), np.arange(IMAGES) < 9)).set_index(["dimension", "slice"])
-    for name in ("rare", "shop"):
-        assert np.isnan(found.loc[("source", name), "p"])
-        assert not found.loc[("source", name), "worse"]
-
-
-def test_only_the_test_part_counts(tables):
-    predictions, manifest = tables
-    wrong = predictions.assign(id=["x" + name for name in predictions["id"]], split="train", predicted="neither")
-    more = pd.concat([manifest, manifest.assign(id=wrong["id"], group=wrong["id"])])
-    pd.testing.assert_frame_equal(cut((pd.concat([predictions, wrong]), more)), cut(tables))
 
 
 def test_figures_can_be_written(tables, tmp_path):

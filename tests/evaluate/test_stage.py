@@ -21,6 +21,7 @@ from pixmill.home.project_state import read_project_state
 from pixmill.images.parts import load_parts
 from pixmill.learn.classifier import Classifier, save_calibration
 from pixmill.learn.determinism import fix_threads
+from pixmill.learn.litert_export import export_classifier
 from pixmill.learn.model_folder import save_classifier
 from pixmill.learn.networks import build_classifier
 from pixmill.metrics.probabilities import losses
@@ -78,6 +79,7 @@ def inputs(tmp_path_factory):
     tiny = TrainParams(model="cnn", cnn=CnnParams(blocks=(BlockParams(filters=2),), dense=()))
     model = build_classifier(tiny, labels=len(LABELS), image_size=SIDE)
     save_classifier(model, list(LABELS), root / "artifacts" / "train", image_size=SIDE, aspect="pad", resize="bicubic")
+    export_classifier(model, tiny, root / "artifacts" / "train", scratch=root / "scratch")
     parts = load_parts(root / "artifacts" / "split", LABELS, image_size=SIDE)
     save_calibration(root / "artifacts" / "train", parts["val"], target=0.95)
     # Too few images determine a temperature.
@@ -101,11 +103,6 @@ def test_it_says_what_came_out_and_where_it_is(evaluated):
     assert "evaluate: warning: width (skill 1) alone tells one class from the others" in done.stdout
     assert done.stdout.endswith("reports/evaluate.html\n")
     assert "MLflow" not in done.stderr
-
-
-def test_the_page_says_of_more_images_what_the_learning_curve_shows(evaluated):
-    page = (evaluated[0] / "reports" / "evaluate.html").read_text(encoding="utf-8")
-    assert "Add images. Twice as many images would add about 3.0 points of accuracy (95 % CI +1.0 to +5.0)." in page
 
 
 def test_every_output_is_there_and_nothing_half_written(evaluated, inputs):
@@ -173,42 +170,11 @@ def confidence_of(answer):
     return answer.confidence
 
 
-def test_the_plot_has_one_row_a_test_image_sorted_by_id(evaluated):
-    root, _ = evaluated
-    predictions = pd.read_parquet(root / "artifacts/evaluate/predictions.parquet")
-    tested = predictions[predictions["split"] == "test"].sort_values("id")
-    lines = (root / "plots/evaluate/confusion.csv").read_bytes().decode().split("\n")
-    assert lines[0] == "actual,predicted"
-    assert lines[1:-1] == [f"{row.label},{row.predicted}" for row in tested.itertuples()]
-
-
-def test_every_label_has_a_rank_and_the_page_shows_those_in_doubt(evaluated):
-    root, _ = evaluated
-    ranking = pd.read_parquet(root / "artifacts/evaluate/labels.parquet")
-    predictions = pd.read_parquet(root / "artifacts/evaluate/predictions.parquet")
-    assert ranking["id"].tolist() == predictions["id"].tolist()
-    assert ranking["label"].tolist() == predictions["label"].tolist()
-    assert sorted(ranking["rank"]) == list(range(1, sum(IMAGES.values()) + 1))
-    page = (root / "reports/evaluate.html").read_text()
-    shown = page.count(", perhaps dark</strong>") + page.count(", perhaps light</strong>")
-    assert shown == ranking["suggested"].notna().sum()
-
-
 def test_unlabelled_images_are_predicted_or_named_with_the_reason(evaluated):
     root, _ = evaluated
     table = pd.read_parquet(root / "artifacts/evaluate/unlabelled.parquet").set_index("path")
     assert table["predicted"].notna().to_dict() == {"dark.png": True, "notes.txt": False}
     assert table.loc["notes.txt", "reason"] in (root / "reports/evaluate.html").read_text()
-
-
-def test_the_plots_of_curves_are_numbers_in_their_limits(evaluated):
-    root, _ = evaluated
-    for name, columns in (("calibrated", ["confidence", "accuracy"]), ("coverage", ["coverage", "accuracy"])):
-        table = pd.read_csv(root / "plots/evaluate" / f"{name}.csv")
-        assert len(table)
-        assert np.all((table[columns] >= 0) & (table[columns] <= 1))
-    assert pd.read_csv(root / "plots/evaluate/per_class.csv")["label"].tolist() == list(LABELS)
-    assert "worse" in pd.read_csv(root / "plots/evaluate/slices.csv")
 
 
 def test_mlflow_has_the_figures_the_images_and_the_page_in_a_run_found_by_the_weights(evaluated):
@@ -250,32 +216,3 @@ def test_a_missing_artifact_is_a_message_with_the_command_that_mends_it(inputs, 
     assert "Next: dvc repro train" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (root / "metrics").exists()
-
-
-@pytest.mark.slow
-def test_without_unlabelled_images_and_where_nobody_asks_for_wrong_labels_there_are_none(inputs, repository, tmp_path):
-    root = shutil.copytree(inputs, tmp_path / "project")
-    (root / "params.yaml").write_text(PARAMS.replace("draws: 1000", "draws: 100, label_errors: 0, grad_cam: 0"))
-    shutil.rmtree(root / "data")
-    done = evaluate(root, repository)
-    assert done.returncode == 0
-    assert not (root / "artifacts/evaluate/labels.parquet").exists()
-    assert not list((root / ".pixmill/train/features").glob("*.sqlite"))
-    page = (root / "reports/evaluate.html").read_text()
-    assert "Likely wrong labels" not in page
-    assert "Grad-CAM" not in page
-    remark = "evaluate.unlabelled: the folder data/unlabelled is missing or empty"
-    assert f"warning: {remark}" in done.stderr
-    assert remark in page
-    assert not (root / "artifacts/evaluate/unlabelled.parquet").exists()
-
-
-def test_a_file_for_a_folder_of_unlabelled_images_is_a_message(inputs, repository, tmp_path):
-    root = shutil.copytree(inputs, tmp_path / "project")
-    shutil.rmtree(root / "data" / "unlabelled")
-    (root / "data" / "unlabelled").touch()
-    done = evaluate(root, repository)
-    assert done.returncode == 1
-    assert "'data/unlabelled' is not a folder below data/" in done.stderr
-    assert "Next: " in done.stderr
-    assert "Traceback" not in done.stderr

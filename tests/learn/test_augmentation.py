@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pixmill.core.params import AugmentationParams
-from pixmill.learn.augmentation import Augmenter, even_shares, preview_augmentation
+from pixmill.learn.augmentation import Augmenter, even_shares
 from pixmill.learn.determinism import fix_threads, reseed
 
 SIDE, LABELS = 24, 3
@@ -18,7 +18,6 @@ CHANGES = [
     {"brightness": 0.3},
     {"contrast": 0.5},
     {"erasing": 1.0},
-    {"rand_augment": 0.7},
     {"mix": "mixup"},
     {"mix": "cutmix"},
 ]
@@ -54,7 +53,7 @@ def test_what_is_off_changes_nothing(pixels):
     np.testing.assert_array_equal(targets.argmax(axis=1), np.arange(40) % LABELS)
 
 
-@pytest.mark.parametrize("changes", [*CHANGES, ALL, ALL | {"mix": "mixup", "rand_augment": 1.0}])
+@pytest.mark.parametrize("changes", [*CHANGES, ALL, ALL | {"mix": "mixup"}])
 def test_shapes_and_ranges_are_kept(pixels, changes):
     changed, targets = change(pixels, **changes)
     assert changed.shape == pixels.shape
@@ -72,12 +71,6 @@ def test_chance_follows_from_seed_epoch_and_step(pixels, changes):
     np.testing.assert_array_equal(change(pixels, **changes)[0], first)
     for other in ({"seed": 8}, {"epoch": 2}, {"steps": 2}):
         assert not np.array_equal(change(pixels, **other, **changes)[0], first)
-
-
-def test_one_image_is_a_batch_too(pixels):
-    changed, targets = change(pixels[:1], **ALL)
-    assert changed.shape == (1, SIDE, SIDE, 3)
-    np.testing.assert_allclose(targets, [[1, 0, 0]])
 
 
 def test_about_half_are_mirrored_to_the_byte(pixels):
@@ -117,13 +110,6 @@ def test_a_rotation_keeps_the_distance_and_turns_as_far_as_it_may():
     assert angles.min() < 0 < angles.max()
 
 
-def test_a_zoom_goes_in_and_out_as_far_as_it_may():
-    _, right = centres(change(dots(200, 20, 30), zoom=0.25)[0])
-    assert right.min() >= 10 / 1.25 - 0.1
-    assert right.max() <= 10 / 0.75 + 0.1
-    assert right.max() - right.min() > 4
-
-
 def test_a_shear_moves_what_is_off_the_middle_alone_by_an_angle():
     _, of_middle = centres(change(dots(200, 20, 20), shear=20.0)[0])
     down, right = centres(change(dots(200, 30, 20), shear=20.0)[0])
@@ -133,27 +119,6 @@ def test_a_shear_moves_what_is_off_the_middle_alone_by_an_angle():
     assert 18 < np.abs(angles).max() <= 20.1
     # Uniform angles, as Keras' ImageDataGenerator draws them.
     assert 0.4 < (np.abs(angles) < 10).mean() < 0.6
-
-
-def test_images_go_on_at_their_edges(pixels):
-    pixels[:] = 200
-    np.testing.assert_allclose(change(pixels, shift=0.5, rotation=45.0)[0], 200, atol=0.01)
-
-
-def test_brightness_adds_the_same_to_all_pixels_of_an_image(pixels):
-    pixels = pixels // 4 + 96
-    added = change(pixels, brightness=0.2)[0] - pixels
-    np.testing.assert_allclose(added.max(axis=(1, 2, 3)), added.min(axis=(1, 2, 3)), atol=1e-3)
-    assert 40 < np.abs(added).max() <= 51
-
-
-def test_contrast_keeps_the_mean(pixels):
-    pixels = pixels // 4 + 96
-    changed, _ = change(pixels, contrast=0.5)
-    np.testing.assert_allclose(changed.mean(axis=(1, 2, 3)), pixels.mean(axis=(1, 2, 3)), atol=0.01)
-    ratio = changed.std(axis=(1, 2, 3)) / pixels.std(axis=(1, 2, 3))
-    assert 0.5 <= ratio.min() < 0.7
-    assert 1.3 < ratio.max() <= 1.5
 
 
 def test_the_share_of_erased_images_and_of_what_is_erased_is_as_told(pixels):
@@ -191,10 +156,3 @@ def test_shares_are_of_the_beta_distribution(alpha):
     assert ((shares >= 0) & (shares <= 1)).all()
     assert shares.mean() == pytest.approx(0.5, abs=0.02)
     assert shares.var() == pytest.approx(stats.beta(alpha, alpha).var(), rel=0.05)
-
-
-def test_samples_for_people_are_images_of_the_first_epoch(pixels):
-    params = OFF.model_copy(update={"flip": True, "brightness": 0.2})
-    sample = preview_augmentation(pixels[:6], params, seed=7)
-    assert sample.dtype == np.uint8
-    np.testing.assert_allclose(sample, change(pixels[:6], flip=True, brightness=0.2)[0], atol=0.5)

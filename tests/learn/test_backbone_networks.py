@@ -102,24 +102,6 @@ def test_the_last_layers_alone_may_be_fitted(build):
     ]
 
 
-def test_more_layers_than_there_are_is_all_of_them(build):
-    counts = [len(backbone_variables(build(described(unfreeze=number)))) for number in ("all", 10_000)]
-    assert counts[0] == counts[1] > 30
-
-
-def test_a_plain_network_has_no_backbone():
-    assert backbone_variables(build_classifier(TrainParams(model="cnn"), labels=LABELS, image_size=SIZE)) == []
-
-
-def test_the_architecture_does_not_depend_on_what_was_built_before(build):
-    assert build(described()).to_json() == build(described()).to_json()
-
-
-def test_features_have_a_frozen_backbone_whatever_else_is_said(build):
-    assert backbone_variables(build(described_features())) == []
-    assert backbone_variables(build(described(unfreeze="all"))) != []
-
-
 def test_a_fitted_network_is_put_onto_its_backbone(build, pixels):
     params = described_features(head="mlp")
     classifier = build(params)
@@ -130,35 +112,6 @@ def test_a_fitted_network_is_put_onto_its_backbone(build, pixels):
     assert np.abs(np.asarray(classifier(pixels)) - expected).max() > 1e-3
     fuse(classifier, head.get_weights())
     np.testing.assert_allclose(classifier(pixels), expected, atol=1e-6)
-
-
-def test_a_logistic_regression_is_put_onto_its_backbone(build, pixels):
-    from sklearn.linear_model import LogisticRegression
-
-    classifier = build(described_features(head="logistic"))
-    features = features_of(classifier, pixels)
-    scale = features.std()
-    features = features / scale
-    regression = LogisticRegression().fit(features, [0, 1, 2, 0, 1, 2])
-    fuse(classifier, [regression.coef_.T / scale, regression.intercept_])
-    np.testing.assert_allclose(classifier(pixels), regression.predict_proba(features), atol=1e-4)
-
-
-@pytest.mark.parametrize("weights", [[], [np.zeros((5, LABELS)), np.zeros(LABELS)]])
-def test_a_head_of_another_shape_is_not_put_on(build, weights):
-    classifier = build(described_features(head="logistic"))
-    with pytest.raises(ValueError, match=r"shape|shorter"):
-        fuse(classifier, weights)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["convnext_tiny", "efficientnet_v2_b0", "mobilenet_v3_small"])
-def test_a_frozen_backbone_sees_the_same_while_its_head_is_trained(build, pixels, name):
-    classifier = build(described(name))
-    assert len(classifier.trainable_variables) == 2
-    seen = features_of(classifier, pixels, training=False)
-    np.testing.assert_array_equal(features_of(classifier, pixels, training=True), seen)
-    assert build(described(name)).to_json() == classifier.to_json()
 
 
 @pytest.mark.parametrize(

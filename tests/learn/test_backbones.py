@@ -1,8 +1,5 @@
 """The networks of Keras are compared with themselves: as Keras builds them, behind Keras' own preprocessing."""
 
-from functools import partial
-
-import h5py
 import numpy as np
 import pytest
 
@@ -47,27 +44,6 @@ def test_a_network_sees_what_it_sees_in_keras(name, threads, tmp_path) -> None:
     assert not any(isinstance(layer, keras.Model) for layer in backbone.layers)
 
 
-@pytest.mark.parametrize("name", ["efficientnet_lite0", pytest.param("mobilenet_v2", marks=pytest.mark.slow)])
-def test_the_same_seed_is_the_same_network(name, threads) -> None:
-    params = BackboneParams(name=name, weights="none", image_size=SIDE)
-    one, same, other = (build_backbone(params, image_size=40, seed=seed) for seed in (7, 7, 8))
-    pixels = some_pixels(2, 40).astype(np.float32)
-    seen = one.predict_on_batch(pixels)
-    assert one.to_json() == same.to_json()
-    assert seen.shape == (2, one.output_shape[1])
-    np.testing.assert_array_equal(same.predict_on_batch(pixels), seen)
-    assert not np.array_equal(other.predict_on_batch(pixels), seen)
-
-
-def test_another_size_within_is_that_of_enlarged_images(lite0) -> None:
-    import tensorflow as tf
-
-    small = some_pixels(2, 24).astype(np.float32)
-    enlarged = tf.image.resize(small, (64, 64), "bilinear").numpy()
-    model = build_backbone(BackboneParams(image_size=64), image_size=24, seed=7)
-    np.testing.assert_allclose(model.predict_on_batch(small), lite0.predict_on_batch(enlarged), rtol=0, atol=1e-4)
-
-
 @pytest.mark.parametrize("name", ["mobilenet_v2", "efficientnet_lite0"])
 def test_weights_that_do_not_fit_are_refused(name, threads, lite0, tmp_path) -> None:
     import keras
@@ -82,38 +58,6 @@ def test_weights_that_do_not_fit_are_refused(name, threads, lite0, tmp_path) -> 
     with pytest.raises(TrainError, match=r"absent\.h5 is missing") as caught:
         build_backbone(BackboneParams(name=name, weights="absent.h5"), image_size=SIDE, seed=7, root=tmp_path)
     assert "dvc repro train" in str(caught.value)
-
-
-def test_a_name_that_no_file_can_have_is_refused_in_words(tmp_path) -> None:
-    params = BackboneParams(weights=f"{'long' * 64}.h5")
-    message = r"\.h5 is missing\nNext: put the file there, or "
-    for look in (partial(backbone_digest, params), partial(build_backbone, params, image_size=SIDE)):
-        with pytest.raises(TrainError, match=message):
-            look(seed=7, root=tmp_path)
-
-
-@pytest.mark.parametrize(("name", "value"), [("own.weights.h5", np.nan), ("legacy.h5", np.inf)])
-def test_weights_that_are_no_numbers_are_refused(name, value, threads, tmp_path) -> None:
-    from keras.src.legacy.saving import legacy_h5_format
-
-    params = BackboneParams(name="mobilenet_v3_small", weights="none")
-    model = build_backbone(params, image_size=SIDE, seed=7)
-    weight = next(weight for weight in model.weights if weight.path.endswith("conv/kernel"))
-    numbers = weight.numpy()
-    numbers[0, 0, 0, 0] = value
-    weight.assign(numbers)
-    with h5py.File(tmp_path / "legacy.h5", "w") as file:
-        legacy_h5_format.save_weights_to_hdf5_group(file, model)
-    model.save_weights(tmp_path / "own.weights.h5")
-    with pytest.raises(TrainError, match=f"{name} does not match .*kernel is not finite everywhere"):
-        build_backbone(params.model_copy(update={"weights": name}), image_size=SIDE, seed=7, root=tmp_path)
-
-
-def test_weights_of_our_own_are_taken(lite0, tmp_path) -> None:
-    pixels = some_pixels(2, 64).astype(np.float32)
-    lite0.save_weights(tmp_path / "own.weights.h5")
-    again = build_backbone(BackboneParams(weights="own.weights.h5"), image_size=64, seed=8, root=tmp_path)
-    np.testing.assert_array_equal(again.predict_on_batch(pixels), lite0.predict_on_batch(pixels))
 
 
 def test_without_a_network_it_says_what_else_can_be_done(threads, tmp_path, monkeypatch) -> None:

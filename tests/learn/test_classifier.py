@@ -30,12 +30,6 @@ def folder(trained_folder, tmp_path):
     return shutil.copytree(trained_folder, tmp_path / "train")
 
 
-def test_files_and_their_pixels_get_the_same_answer(classifier):
-    for answer, same in zip(classifier.predict(FILES), classifier.predict(PIXELS), strict=True):
-        assert (answer.label, answer.confidence, answer.sure) == (same.label, same.confidence, same.sure)
-        np.testing.assert_array_equal(answer.probabilities, same.probabilities)
-
-
 def test_answers_are_calibrated(classifier):
     calibrated = apply_temperature(classifier.predict_uncalibrated(PIXELS), 0.4)
     for answer, probabilities in zip(classifier.predict(FILES), calibrated, strict=True):
@@ -51,17 +45,6 @@ def test_bytes_that_are_no_image_get_a_reason_and_cost_no_other_its_answer(class
     assert [answer.reason for answer in answers] == ["empty", None, "svg", "truncated"]
     assert [answer.label is None for answer in answers] == [True, False, True, True]
     assert answers[0].confidence is answers[0].sure is answers[0].probabilities is None
-
-
-def test_keras_gives_the_same_to_rounding_without_a_converted_network(folder, classifier):
-    (folder / "network.tflite").unlink()
-    by_keras = Classifier.load(folder)
-    np.testing.assert_allclose(
-        by_keras.predict_uncalibrated(PIXELS), classifier.predict_uncalibrated(PIXELS), rtol=0, atol=1e-5
-    )
-    assert [answer.label for answer in by_keras.predict(FILES)] == [
-        answer.label for answer in classifier.predict(FILES)
-    ]
 
 
 def test_calibration_is_found_on_validation_and_saved(folder, classifier):
@@ -89,21 +72,3 @@ def test_a_malformed_file_is_named(folder, name):
     (folder / name).write_text(json.dumps({"labels": ["a"], "image_size": "large"}))
     with pytest.raises(ManifestError, match=name):
         Classifier.load(folder)
-
-
-def test_a_calibration_that_is_no_object_is_a_message(folder):
-    (folder / "calibration.json").write_text("[]")
-    with pytest.raises(ManifestError, match="expected temperature, threshold and target_accuracy"):
-        Classifier.load(folder)
-
-
-@pytest.mark.parametrize("name", ["labels.json", "calibration.json"])
-def test_an_absent_file_is_named(folder, name):
-    (folder / name).unlink()
-    with pytest.raises(ManifestError, match=f"{name} is missing"):
-        Classifier.load(folder)
-
-
-def test_pixels_of_another_shape_are_refused(classifier):
-    with pytest.raises(ValueError, match="expected uint8 pixels"):
-        classifier.predict([np.zeros((8, 8, 3), np.uint8)])

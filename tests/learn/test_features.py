@@ -1,7 +1,5 @@
 import contextlib
-import multiprocessing
 import os
-import re
 import signal
 import sqlite3
 import tracemalloc
@@ -9,12 +7,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from pixmill.core.cache import Cache
-from pixmill.core.errors import PixmillError
 from pixmill.core.params import BackboneParams
 from pixmill.images.parts import Shards
 from pixmill.learn.features import _extract, extract_features, open_store
-from tests.disk import limit_file_size
 from tests.images.packed import pack_images
 from tests.learn.conftest import THREADS, some_ids, some_pixels
 
@@ -37,41 +32,11 @@ def nothing_is_computed(monkeypatch):
     return forbid
 
 
-def test_a_grown_data_set_in_another_order_has_the_same_bytes(tmp_path) -> None:
-    pixels, ids = some_pixels(50), some_ids(50)
-    whole = see(pixels, ids, tmp_path / "whole")
-    assert whole.shape == (50, 1280)
-    assert whole.dtype == np.float32
-    assert np.unique(whole, axis=0).shape == whole.shape
-    few = np.array([40, 3, 17])
-    np.testing.assert_array_equal(see(pixels[few], [ids[row] for row in few], tmp_path / "grown"), whole[few])
-    order = np.random.default_rng(7).permutation(50)
-    grown = see(Shards([pixels[order][:20], pixels[order][20:]]), [ids[row] for row in order], tmp_path / "grown")
-    np.testing.assert_array_equal(grown, whole[order])
-
-
 def test_workers_that_read_packed_files_give_the_bytes_of_this_process(tmp_path) -> None:
     pixels, ids = some_pixels(80), some_ids(80)
     by_workers = see(Shards([pack_images(tmp_path / "split", "train", pixels)]), ids, tmp_path / "workers")
     few = [see(pixels[start : start + 20], ids[start : start + 20], tmp_path / "here") for start in range(0, 80, 20)]
     np.testing.assert_array_equal(by_workers, np.concatenate(few))
-
-
-def test_a_killed_worker_ends_the_pass_which_then_goes_on(tmp_path, monkeypatch) -> None:
-    pixels, ids = some_pixels(300), some_ids(300)
-    monkeypatch.setattr("pixmill.learn.features._CHUNK", 32)
-    write = Cache.write
-
-    def kill_after(cache, contents):
-        write(cache, contents)
-        for process in multiprocessing.active_children():
-            process.kill()
-
-    with monkeypatch.context() as patched, pytest.raises(PixmillError, match="a worker process died in"):
-        patched.setattr(Cache, "write", kill_after)
-        see(pixels, ids, tmp_path)
-    assert rows_in(tmp_path) in range(32, 300, 32)
-    np.testing.assert_array_equal(see(pixels, ids, tmp_path), see(pixels, ids, tmp_path / "undisturbed"))
 
 
 def test_what_is_known_is_not_computed_again(tmp_path, nothing_is_computed) -> None:
@@ -95,27 +60,6 @@ def test_they_are_what_the_network_says(lite0, tmp_path) -> None:
     np.testing.assert_allclose(found, lite0.predict_on_batch(pixels.astype(np.float32)), rtol=0, atol=1e-4)
 
 
-@pytest.mark.slow
-def test_a_backbone_that_cannot_be_converted_runs_in_tensorflow(threads, tmp_path, monkeypatch, capsys) -> None:
-    pixels, ids = some_pixels(40), some_ids(40)
-    by_litert = see(pixels, ids, tmp_path / "converted")
-    monkeypatch.setattr("pixmill.learn.litert_export.TOLERANCE", -1.0)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
-    found = extract_features(pixels, ids, PARAMS, scratch=tmp_path / "other", threads=threads)
-    assert "inference needs TensorFlow (ValueError: its outputs differ from Keras')" in capsys.readouterr().err
-    np.testing.assert_allclose(found, by_litert, rtol=0, atol=1e-4)
-    assert [path.suffix for path in (tmp_path / "other").iterdir()] == [".sqlite"]
-
-
-@pytest.mark.slow
-def test_a_scratch_that_cannot_be_used_stops_nothing(tmp_path, capsys) -> None:
-    (tmp_path / "taken").write_text("a file where the folder would be")
-    pixels, ids = some_pixels(2), some_ids(2)
-    found = see(pixels, ids, tmp_path / "taken")
-    assert "is not used in this run: " in capsys.readouterr().err
-    np.testing.assert_array_equal(found, see(pixels, ids, tmp_path / "scratch"))
-
-
 def extracted(count, scratch, width=1280):
     """Return features that are no more than each image's number."""
     names = np.array([number.to_bytes(32, "big") for number in range(count)], "V32")
@@ -134,18 +78,6 @@ def test_features_above_a_size_lie_in_a_file_without_a_name(tmp_path, monkeypatc
     tracemalloc.stop()
     # They are 31 MB, of which 512 images are in memory at a time.
     assert peak < 15e6
-
-
-@pytest.mark.linux
-def test_features_without_room_on_the_disk_are_an_error_that_names_the_folder(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("pixmill.learn.features._IN_MEMORY", 0)
-    with limit_file_size(200_000), pytest.raises(OSError, match=re.escape(str(tmp_path))):
-        extracted(100, tmp_path)
-
-
-def test_each_image_has_its_id(tmp_path) -> None:
-    with pytest.raises(ValueError, match="one id per image"):
-        see(some_pixels(2), some_ids(3), tmp_path)
 
 
 @pytest.mark.parametrize(("most", "left"), [(3, {"key", "last", "new"}), (0, {"key", "new"})])

@@ -1,8 +1,6 @@
 """Many images get the classifier's answers, whatever the number of processes; what is no image gets a reason."""
 
 import hashlib
-import json
-import os
 import pickle
 import shutil
 
@@ -37,17 +35,6 @@ def test_answers_are_the_classifiers_bit_for_bit(trained_folder, expected, worke
     assert [answer.id for answer in answers] == [hashlib.sha256(content).hexdigest() for content in FILES]
 
 
-def test_a_few_images_need_no_cluster(trained_folder, expected, monkeypatch):
-    monkeypatch.setenv("PIXMILL_COMPUTE", "ray://127.0.0.1:9")
-    same(list(predict_images(trained_folder, FILES[:3], workers=1)), expected[:3])
-
-
-def test_threads_do_not_matter(trained_folder, expected):
-    for threads in (1, 3):
-        for answer, one in zip(Classifier.load(trained_folder, threads=threads).predict(FILES), expected, strict=True):
-            np.testing.assert_array_equal(answer.probabilities, one.probabilities)
-
-
 def test_files_bytes_and_given_reasons_keep_their_order(trained_folder, expected, tmp_path):
     inner = tmp_path / "inner"
     inner.mkdir()
@@ -69,22 +56,6 @@ def test_files_bytes_and_given_reasons_keep_their_order(trained_folder, expected
     assert reasons == [None, "empty", "http_404", None, "symlink", None, "unreadable", "not_a_file", None]
     assert [answer.id is None for answer in answers] == [False, False, True, False, True, False, True, True, False]
     same([answers[place] for place in (0, 3, 5, 8)], [expected[0], expected[0], expected[0], expected[1]])
-
-
-def test_rows_are_taken_as_a_stream(trained_folder):
-    taken = 0
-
-    def rows():
-        nonlocal taken
-        for _ in range(10_000):
-            taken += 1
-            yield b"nothing"
-
-    stream = predict_images(trained_folder, rows(), workers=1)
-    for _ in range(3):
-        assert next(stream).prediction.reason == "unknown"
-    stream.close()
-    assert taken <= 64
 
 
 def test_a_classifier_that_cannot_be_loaded_is_a_message(trained_folder, tmp_path):
@@ -125,19 +96,3 @@ def test_rows_have_the_columns_of_the_schema(trained_folder):
         "id": hashlib.sha256(b"<svg/>").hexdigest(),
         "reason": "svg",
     }
-
-
-@pytest.mark.slow
-def test_keras_answers_in_worker_processes_where_there_is_no_converted_network(trained_folder, expected, tmp_path):
-    folder = shutil.copytree(trained_folder, tmp_path / "train")
-    (folder / "network.tflite").unlink()
-    before = os.environ.get("CUDA_VISIBLE_DEVICES")
-    one, two = (list(predict_images(folder, FILES, workers=workers)) for workers in (1, 2))
-    for answer, again, prediction in zip(one, two, expected, strict=True):
-        assert answer.prediction.label == prediction.label
-        np.testing.assert_array_equal(answer.prediction.probabilities, again.prediction.probabilities)
-        np.testing.assert_allclose(answer.prediction.probabilities, prediction.probabilities, rtol=0, atol=1e-5)
-    assert os.environ.get("CUDA_VISIBLE_DEVICES") == before
-    (folder / "model.json").write_text(json.dumps({"class_name": "Lambda"}))
-    with pytest.raises(ManifestError, match="is not an intact classifier"):
-        list(predict_images(folder, FILES[:1], workers=1))

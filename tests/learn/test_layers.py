@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pixmill.core.errors import TrainError
-from pixmill.core.params import BackboneParams, FeaturesParams, TrainParams
+from pixmill.core.params import BackboneParams, TrainParams
 from pixmill.learn.backbones import backbone_digest, build_backbone
 from pixmill.learn.layers import STAGE_ENDS, TOP, feature_layers, feature_maps
 from tests.learn.conftest import some_pixels
@@ -38,19 +38,6 @@ def test_features_are_the_averages_of_the_ends_of_the_stages(name, threads) -> N
     found = feature_maps(backbone.output)
     # ConvNeXt normalises its averages.
     assert len(found) == (0 if name == "convnext_tiny" else len(layers))
-
-
-@pytest.mark.parametrize(
-    "params",
-    [TrainParams(model="backbone"), TrainParams(model="features", backbone=BackboneParams(name="plugin:ours"))],
-)
-def test_fine_tuning_and_plugins_have_the_top_alone(params) -> None:
-    assert feature_layers(params) == (TOP,)
-
-
-def test_a_layer_that_is_named_twice_counts_once() -> None:
-    features = FeaturesParams(layers=["top", "block4_depthwise_relu", "top"])
-    assert feature_layers(TrainParams(features=features)) == ("top", "block4_depthwise_relu")
 
 
 def test_named_layers_are_the_features_in_their_order(threads, lite0) -> None:

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from pixmill.learn.layers import feature_maps
-from pixmill.learn.litert import BACKBONE, NETWORK, converted_files, load_litert, load_maps, load_outputs
-from pixmill.learn.litert_export import convert, fold_batch_norm
+from pixmill.learn.litert import NETWORK, converted_files, load_litert, load_outputs
+from pixmill.learn.litert_export import convert
 
 PIXELS = np.random.default_rng(7).integers(0, 256, (5, 24, 24, 3)).astype(np.uint8)
 
@@ -28,22 +27,6 @@ def test_a_file_whose_main_output_is_unknown_is_refused(tmp_path):
     assert sorted(load_outputs(file)[1]) == ["one", "other"]
     with pytest.raises(ValueError, match="expected features, logits or probabilities, received one, other"):
         load_litert(file)
-
-
-def test_a_backbone_of_an_earlier_version_is_read(tmp_path, lite0):
-    # Its outputs have no names: the features, and the last feature map.
-    import keras
-
-    maps = feature_maps(lite0.output)[0]
-
-    old = tmp_path / BACKBONE
-    model = keras.Model(lite0.input, [lite0.output, maps], name="backbone")
-    fold_batch_norm(model).export(str(old), format="litert", verbose=False)
-    pixels = np.random.default_rng(7).integers(0, 256, (2, 64, 64, 3)).astype(np.uint8)
-    features, found = load_litert(old)(pixels), load_maps(old)(pixels)
-    assert features.shape == (2, 1280)
-    assert found.keys() == {0}
-    np.testing.assert_allclose(found[0].mean(axis=(1, 2)), features, rtol=0, atol=1e-4)
 
 
 def test_a_classifier_of_one_or_two_files_is_recognized(trained_folder, tmp_path):

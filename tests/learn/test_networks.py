@@ -24,28 +24,10 @@ def test_it_takes_pixels_as_they_are_and_returns_probabilities(build, pixels):
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
 
 
-def test_it_has_as_many_parameters_as_the_layers_say(build):
-    convolutions = (9 * 3 + 1) * 4 + (9 * 4 + 1) * 8
-    dense = (3 * 3 * 8 + 1) * 6 + (6 + 1) * 3
-    assert build().count_params() == convolutions + dense
-
-
-def test_it_is_not_nested_and_not_compiled(build):
-    import keras
-
-    model = build()
-    assert not model.compiled
-    assert not [layer for layer in model.layers if isinstance(layer, keras.Model)]
-
-
 def test_weights_follow_from_the_seed(build):
     first, same, other = (model.get_weights() for model in (build(), build(), build(seed=8)))
     assert all(np.array_equal(one, two) for one, two in zip(first, same, strict=True))
     assert not np.array_equal(first[0], other[0])
-
-
-def test_the_architecture_does_not_depend_on_what_was_built_before(build):
-    assert build().to_json() == build().to_json()
 
 
 ACTIVATIONS = get_args(BlockParams.model_fields["activation"].annotation)
@@ -82,17 +64,6 @@ def test_the_layers_of_a_block_stand_in_this_order(network):
     ]
 
 
-def test_batch_norm_may_stand_behind_the_pooling(network):
-    block = BlockParams(filters=2, convolutions=2, batch_norm="after_pooling", dropout=0.5)
-    assert names(network(blocks=(block,), dense=()))[2:7] == [
-        "block_0_convolution_0",
-        "block_0_convolution_1",
-        "block_0_pooling",
-        "block_0_normalization",
-        "block_0_dropout",
-    ]
-
-
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_a_block_has_the_activation_that_it_says(network, pixels, activation):
     import keras
@@ -103,11 +74,6 @@ def test_a_block_has_the_activation_that_it_says(network, pixels, activation):
     linear = keras.ops.conv(first.input, first.kernel, padding="same") + first.bias
     expected = keras.Model(model.input, [first.output, getattr(keras.activations, activation)(linear)])
     np.testing.assert_allclose(*expected(pixels), rtol=1e-5, atol=1e-6)
-
-
-def test_what_is_off_adds_no_layer(network):
-    bare = network(rescaling="none", blocks=blocks(2, pooling=1), dense=())
-    assert names(bare) == ["pixels", "block_0_convolution_0", "flatten", "logits", "probabilities"]
 
 
 @pytest.mark.parametrize(
@@ -125,25 +91,6 @@ def test_kernels_poolings_and_paddings_give_these_sides(network, block, side):
     assert model.get_layer("flatten").input.shape[1:] == (side, side, 2)
 
 
-def test_the_convolutions_may_be_averaged_over_the_image(network):
-    model = network(blocks=blocks(5), head="average", dense=())
-    assert model.get_layer("average").output.shape == (None, 5)
-    assert model.count_params() == 28 * 5 + 6 * 3
-
-
-@pytest.mark.parametrize(
-    ("rescaling", "low", "high"), [("unit", 0.0, 1.0), ("symmetric", -1.0, 1.0), ("none", 0.0, 255.0)]
-)
-def test_bytes_are_rescaled_within_the_network(network, rescaling, low, high):
-    import keras
-
-    model = network(rescaling=rescaling)
-    seen = keras.Model(model.input, model.get_layer("block_0_convolution_0").input)
-    pixels = np.zeros((1, 12, 12, 3), np.float32)
-    assert np.all(np.asarray(seen(pixels)) == low)
-    np.testing.assert_allclose(np.asarray(seen(pixels + 255)), high, rtol=1e-6)
-
-
 def test_a_grey_network_sees_one_channel_and_needs_no_weights_for_it(network, pixels):
     grey = network(channels=1)
     assert grey.count_params() == network().count_params() - 2 * 9 * 16
@@ -152,39 +99,10 @@ def test_a_grey_network_sees_one_channel_and_needs_no_weights_for_it(network, pi
     assert np.abs(np.asarray(network()(pixels)) - np.asarray(network()(luma))).max() > 2e-3
 
 
-def test_the_architecture_of_a_grey_network_does_not_depend_on_what_was_built_before(network):
-    assert network(channels=1).to_json() == network(channels=1).to_json()
-
-
-def test_dropout_is_in_training_alone(network, pixels):
-    model = network(blocks=blocks(4, dropout=0.5))
-    np.testing.assert_array_equal(model(pixels), model(pixels, training=False))
-    assert not np.array_equal(model(pixels, training=True), model(pixels))
-
-
-def test_layers_of_one_shape_begin_with_other_weights(network):
-    model = network(blocks=(BlockParams(filters=3, convolutions=3),), dense=())
-    first, second = (model.get_layer(f"block_0_convolution_{index}").get_weights()[0] for index in (1, 2))
-    assert not np.array_equal(first, second)
-
-
-@pytest.mark.parametrize(
-    ("described", "message"),
-    [
-        (blocks(2, 2, 2, 2), "train.cnn.blocks.3.pooling: size 2 exceeds this layer's input of 1 pixels"),
-        (blocks(2, kernel=13, padding="valid"), "blocks.0.kernel: size 13 exceeds this layer's input of 12 pixels"),
-        (
-            blocks(2, kernel=8, padding="valid", convolutions=2),
-            "blocks.0.kernel: size 8 exceeds this layer's input of 5 pixels",
-        ),
-    ],
-)
-def test_images_too_small_for_the_layers_are_refused(network, described, message):
-    with pytest.raises(TrainError) as caught:
+@pytest.mark.parametrize(("described", "index"), [(blocks(2, 2, 2, 2), 3), (blocks(2, kernel=13, padding="valid"), 0)])
+def test_images_too_small_for_the_layers_are_refused(network, described, index):
+    with pytest.raises(TrainError, match=rf"train\.cnn\.blocks\.{index}: .* \(split\.image_size: 12\)"):
         network(blocks=described)
-    assert message in caught.value.message
-    assert "(split.image_size: 12)" in caught.value.message
-    assert caught.value.next.endswith("then: dvc repro")
 
 
 SHARES = st.sampled_from([0.0, 0.3])
@@ -260,22 +178,6 @@ def softmax(x):
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_what_is_fitted_are_the_classifier_s_own_weights(ended, end, pixels):
-    import keras
-
-    classifier = ended(end)
-    before = [np.array(weight) for weight in classifier.get_weights()]
-    graph = logits_graph(classifier)
-    graph.compile(keras.optimizers.SGD(0.01), objective(params_of(end)), jit_compile=False)
-    losses = [graph.train_on_batch(pixels, TARGETS) for _ in range(5)]
-    assert np.all(np.isfinite(losses))
-    assert all(
-        not np.array_equal(old, new) for old, new in zip(before, classifier.get_weights(), strict=True) if old.any()
-    )
-    assert not classifier.compiled
-
-
-@pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 def test_the_loss_is_the_cross_entropy_of_what_is_said(ended, end, smoothing, pixels):
     scores = np.asarray(logits_graph(ended(end))(pixels), np.float64)
@@ -291,57 +193,3 @@ def test_the_loss_is_the_cross_entropy_of_what_is_said(ended, end, smoothing, pi
     weights = np.arange(10, dtype=np.float32)
     weighted = loss(TARGETS, scores.astype(np.float32), sample_weight=weights)
     np.testing.assert_allclose(weighted, (expected * weights).mean(), rtol=1e-5)
-
-
-def test_the_loss_of_normalized_sigmoids_is_that_of_keras_for_a_sigmoid_end(ended, pixels):
-    import keras
-
-    graph = logits_graph(ended("normalized_sigmoid"))
-    scores = np.asarray(keras.Model(graph.input, graph.layers[-1].input)(pixels))
-    # Of a tensor out of a sigmoid layer, Keras' TensorFlow backend would take the softmax of the scores instead.
-    theirs = keras.losses.categorical_crossentropy(TARGETS, sigmoid(scores))
-    loss = objective(params_of("normalized_sigmoid"))
-    np.testing.assert_allclose(loss.call(TARGETS, graph(pixels)), theirs, rtol=1e-5)
-
-
-def test_only_a_plain_network_has_an_end_to_choose():
-    params = TrainParams(model="backbone", cnn=CnnParams(end="sigmoid"))
-    # In nats; the binary cross-entropy of a zero is ln 2, too, so one class has another logit.
-    loss = float(objective(params)(np.eye(2, dtype=np.float32), np.float32([[3, 0], [3, 0]])))
-    assert loss == pytest.approx((np.log(1 + np.exp(-3)) + np.log(1 + np.exp(3))) / 2, rel=1e-5)
-
-
-@pytest.mark.parametrize(("end", "scores"), [("sigmoid", "logits"), ("normalized_sigmoid", "scores")])
-def test_a_sigmoid_end_answers_by_itself_and_is_scaled_when_used(ended, pixels, end, scores):
-    import keras
-
-    classifier = ended(end)
-    graph = keras.Model(classifier.input, classifier.get_layer(scores).output)
-    answers = sigmoid(np.asarray(graph(pixels), np.float64))
-    assert np.abs(answers.sum(axis=1) - 1).min() > 0.01
-    np.testing.assert_allclose(classifier(pixels), answers / answers.sum(axis=1, keepdims=True), rtol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("scores", "expected"),
-    [([-500, -500, -500], [1 / 3] * 3), ([-200, -900, -900], [1, 0, 0]), ([99, 99, -99], [0.5, 0.5, 0])],
-)
-def test_answers_that_are_all_no_or_yes_still_sum_to_one(ended, pixels, scores, expected):
-    classifier = ended("sigmoid")
-    kernel, _ = classifier.get_layer("logits").get_weights()
-    classifier.get_layer("logits").set_weights([kernel * 0, np.float32(scores)])
-    np.testing.assert_allclose(classifier(pixels[:1])[0], expected, atol=1e-6)
-
-
-@pytest.mark.parametrize("end", ENDS)
-def test_the_ends_stay_in_float32_when_the_rest_does_not(ended, end, pixels):
-    import keras
-
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    try:
-        classifier = ended(end)
-    finally:
-        keras.config.set_dtype_policy("float32")
-    assert classifier.get_layer("dense_0").compute_dtype == "bfloat16"
-    assert {str(model.output.dtype) for model in (classifier, logits_graph(classifier))} == {"float32"}
-    np.testing.assert_allclose(np.asarray(classifier(pixels)).sum(axis=1), 1, atol=1e-6)

@@ -1,16 +1,9 @@
 """Inner layers compute with bfloat16 where they are let to, and a machine is known by what it computes with."""
 
-import platform
-
 import numpy as np
 import pytest
 
-from pixmill.learn.precision import computing_with, machine, processor
-
-
-def test_the_processor_is_known_by_its_instructions():
-    assert processor().startswith(platform.machine())
-    assert len(processor()) > len(platform.machine())
+from pixmill.learn.precision import computing_with, machine
 
 
 def test_the_machine_is_another_one_under_other_settings(monkeypatch):

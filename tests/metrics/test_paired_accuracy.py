@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binom, binomtest
+from scipy.stats import binomtest
 
 from pixmill.metrics.paired_accuracy import accuracy_differences, sign_flip_test
 from pixmill.metrics.significance import mcnemar
@@ -25,39 +25,11 @@ def test_the_p_value_is_the_share_of_all_turns_that_are_as_uneven(nets):
     assert sign_flip_test(nets) == pytest.approx(np.mean([total >= abs(sum(nets)) for total in sums]), rel=1e-9)
 
 
-@given(st.lists(st.integers(-30, 30), min_size=1, max_size=40), st.randoms(use_true_random=False))
-def test_neither_order_nor_direction_nor_unit_counts(nets, random):
-    p = sign_flip_test(nets)
-    assert 0 < p <= 1
-    turned = [-3 * net for net in nets]
-    random.shuffle(turned)
-    assert sign_flip_test(turned) == pytest.approx(p, rel=1e-9)
-
-
 def test_thousands_of_groups_are_no_trouble():
     assert sign_flip_test([1] * 30_000 + [-1] * 31_000) == pytest.approx(binomtest(30_000, 61_000).pvalue, rel=1e-6)
     assert sign_flip_test([1] * 30_000 + [2] * 20_000 + [-1] * 70_100) == pytest.approx(0.815, abs=0.001)
     assert sign_flip_test([500_000, -1, 1]) == pytest.approx(0.75)
     assert sign_flip_test([1] * 5000) == 0  # 2 / 2^5000 is no float
-
-
-def within_chance(count, trials, share):
-    return count <= binom.ppf(0.999, trials, share)
-
-
-@pytest.mark.parametrize("largest", [1, 6])
-def test_equally_good_models_are_told_apart_no_more_often_than_the_level_says(largest):
-    """Answers are alike within a group, so that a test of images would err in more than one case of ten."""
-    generator, trials = np.random.default_rng(7), 1500
-    alarms = naive = 0
-    for _ in range(trials):
-        sizes = generator.integers(1, largest + 1, 60)
-        nets = sizes * generator.choice([-1, 0, 1], 60, p=[0.2, 0.6, 0.2])
-        alarms += sign_flip_test(nets) <= 0.05
-        naive += binomtest(int(nets[nets > 0].sum()), max(1, int(np.abs(nets).sum()))).pvalue <= 0.05
-    assert within_chance(alarms, trials, 0.05)
-    assert alarms > 0.01 * trials
-    assert (naive > 0.1 * trials) == (largest > 1)
 
 
 @pytest.mark.parametrize("largest", [1, 4])
@@ -103,10 +75,3 @@ def test_each_slice_is_what_it_would_be_alone(drawn):
         assert (alone.low, alone.high, alone.p) == pytest.approx((row.low, row.high, row.p))
         if count == inside.sum():
             assert row.p == pytest.approx(mcnemar(first[inside], second[inside]).p)
-
-
-def test_no_image_that_differs_leaves_the_share_that_may():
-    _, (row,) = accuracy_differences(
-        np.ones(20, bool), np.ones(20, bool), np.arange(20), np.zeros(20, int), confidence=0.95
-    )
-    assert (row.low, row.high, row.p) == (pytest.approx(0.025 ** (1 / 20) - 1), pytest.approx(1 - 0.025 ** (1 / 20)), 1)

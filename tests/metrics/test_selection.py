@@ -2,10 +2,8 @@
 
 import numpy as np
 import pytest
-from scipy.stats import norm
 from sklearn.metrics import f1_score
 
-from pixmill.metrics.limits import accuracy_interval
 from pixmill.metrics.selection import selected_value, stratified_weights
 
 GROUPS = np.arange(300)
@@ -64,38 +62,3 @@ def test_draws_are_replaced_until_there_are_enough_of_them_or_too_few(classes, d
     else:
         assert found.draws == pytest.approx(draws, abs=60)
         assert found.left_out == pytest.approx(left_out, rel=0.1)
-
-
-def test_there_is_no_estimate_of_a_calibration_error() -> None:
-    actual = np.arange(300) % 3
-    given = answers(GROUPS[:, None] >= 30, actual)
-    assert selected_value("ece", actual, given, GROUPS, draws=100, confidence=0.95, lower_is_better=True) is None
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("accuracies", [np.full(MODELS, 0.9), np.linspace(0.8, 0.95, MODELS)], ids=["equal", "unequal"])
-@pytest.mark.parametrize("correlation", [0, 0.5, 0.9])
-def test_limits_cover_the_selected_model_in_simulated_sweeps(accuracies, correlation) -> None:
-    generator = np.random.default_rng(1)
-    limits = norm.ppf(accuracies)
-
-    def draw() -> np.ndarray:
-        own = generator.standard_normal((300, MODELS))
-        shared = generator.standard_normal((300, 1))
-        return np.sqrt(correlation) * shared + np.sqrt(1 - correlation) * own < limits
-
-    actual = np.arange(300) % 3
-    covered, on_test, bias, widths = [], [], [], []
-    for _ in range(TABLES):
-        right = draw()
-        best = int(right.mean(axis=0).argmax())
-        found = selected_value("accuracy", actual, answers(right, actual), GROUPS, draws=100, confidence=0.95)
-        covered.append(found.low <= accuracies[best] <= found.high)
-        bias.append(found.value - accuracies[best])
-        widths.append(found.high - found.low)
-        low, high = accuracy_interval(draw()[:, best], GROUPS, draws=2000, confidence=0.95)
-        on_test.append(low <= accuracies[best] <= high)
-    assert np.mean(covered) >= 0.92
-    assert abs(np.mean(bias)) <= 0.01
-    assert np.median(widths) <= 0.12
-    assert 0.92 <= np.mean(on_test) <= 0.98

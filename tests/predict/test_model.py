@@ -3,15 +3,11 @@
 import json
 import shutil
 
-import numpy as np
 import pytest
 
 from pixmill.core.errors import PixmillError
 from pixmill.learn.exported import Exported, write_exported
-from pixmill.learn.model_folder import classifier_files
-from pixmill.learn.novelty import Novelty, save_novelty
 from pixmill.predict import find_model
-from pixmill.serve import loaded
 from tests.version_control import commit, git, start_repository
 
 LOCK = """\
@@ -71,18 +67,6 @@ def test_the_digest_follows_from_what_decides(trained_folder, tmp_path, name):
     assert find_model(str(folder), None).digest != digest
 
 
-def test_what_keras_runs_has_the_novelty_beside_it(trained_folder, tmp_path):
-    folder = shutil.copytree(trained_folder, tmp_path / "copy", ignore=shutil.ignore_patterns("*.tflite"))
-    digest = find_model(str(folder), None).digest
-    ones = np.ones(3, np.float32)
-    save_novelty(folder, Novelty(ones, ones, np.eye(3, 1, dtype=np.float32)))
-    assert find_model(str(folder), None).digest != digest
-    names = classifier_files(folder)
-    assert names == ["calibration.json", "labels.json", "model.json", "model.weights.h5", "novelty.npz"]
-    # What a server copies.
-    assert {*names} <= {*loaded._FILES}
-
-
 def test_an_exported_file_tells_where_it_comes_from(trained_folder, tmp_path):
     path = tmp_path / "garments.tflite"
     network = (trained_folder / "network.tflite").read_bytes()
@@ -111,8 +95,7 @@ def test_what_is_missing_is_a_message(project, tmp_path, monkeypatch):
     with pytest.raises(PixmillError, match=r"gone\.tflite is missing"):
         find_model("gone.tflite", None)
     (project / "artifacts" / "train" / "network.tflite").unlink()
-    (project / "artifacts" / "train" / "model.weights.h5").unlink()
-    with pytest.raises(PixmillError, match=r"model\.weights\.h5 is missing"):
+    with pytest.raises(PixmillError, match=r"network\.tflite is missing"):
         find_model(None, project)
     shutil.rmtree(project / "artifacts")
     with pytest.raises(PixmillError, match="artifacts/train does not exist") as caught:

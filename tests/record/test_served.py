@@ -4,16 +4,12 @@ import json
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from pixmill.learn.classifier import Classifier
-from pixmill.learn.heads import head_features
-from pixmill.learn.model_folder import load_classifier
-from pixmill.learn.novelty import Novelty, save_novelty
 from pixmill.record.model_format import save_classifier_model
 from pixmill.record.store import quiet_mlflow
 from tests.images.samples import encoded, shapes
@@ -102,19 +98,6 @@ def test_without_a_threshold_sure_is_empty(trained_folder, tmp_path):
     assert table["label"].notna().all()
 
 
-def test_where_keras_runs_it_images_are_marked_as_unlike_too(saved, trained_folder, tmp_path):
-    import mlflow
-
-    folder = shutil.copytree(trained_folder, tmp_path / "train", ignore=shutil.ignore_patterns("*.tflite"))
-    width = head_features(load_classifier(folder)[0]).shape[-1]
-    save_novelty(folder, Novelty(*np.ones((2, width), np.float32), np.eye(width, 2, dtype=np.float32)))
-    calibration = json.loads((folder / "calibration.json").read_text()) | {"novelty_limit": 0.0}
-    (folder / "calibration.json").write_text(json.dumps(calibration))
-    save_classifier_model(folder, tmp_path / "model")
-    table = mlflow.pyfunc.load_model(str(tmp_path / "model")).predict(FILES)
-    assert [*table["unlike"]] == [answer.unlike for answer in Classifier.load(folder).predict(FILES)] == [True] * 4
-
-
 def test_it_needs_no_pixmill_no_tensorflow_and_no_pickle(saved, trained_folder, tmp_path):
     assert not [path for path in saved.rglob("*") if path.suffix == ".pkl"]
     assert "served.py" in {path.name for path in saved.iterdir()}
@@ -128,15 +111,16 @@ def test_it_needs_no_pixmill_no_tensorflow_and_no_pickle(saved, trained_folder, 
     np.testing.assert_allclose([row[4:-1] for row in answer["data"]], expected, rtol=0, atol=1e-9)
 
 
-@pytest.mark.slow
-def test_where_the_graph_cannot_be_converted_keras_answers(training, store, trained_folder, monkeypatch, tmp_path):
+def test_its_signature_is_of_bytes(saved):
     import mlflow
 
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
-    folder = shutil.copytree(trained_folder, tmp_path / "train")
-    (folder / "network.tflite").unlink()
-    uri = log(training, store, folder)
-    table = mlflow.pyfunc.load_model(uri).predict(FILES)
-    assert "tensorflow==" in (Path(mlflow.artifacts.download_artifacts(uri)) / "requirements.txt").read_text()
-    expected = [answer.probabilities for answer in Classifier.load(folder).predict(FILES)]
-    np.testing.assert_allclose(table[[f"p_{label}" for label in LABELS]], expected, rtol=0, atol=1e-9)
+    info = mlflow.models.get_model_info(str(saved))
+    assert [entry["type"] for entry in info.signature.inputs.to_dict()] == ["binary"]
+    requirements = (saved / "requirements.txt").read_text().split()
+    assert {line.partition("==")[0] for line in requirements} == {
+        "ai-edge-litert",
+        "mlflow",
+        "numpy",
+        "pandas",
+        "pillow",
+    }

@@ -54,16 +54,3 @@ def test_metrics_tell_mean_and_spread():
     assert figures["accuracy_mean"] == pytest.approx(0.8)
     assert figures["accuracy_spread"] == pytest.approx(0.1)
     assert (figures["accuracy_min"], figures["accuracy_max"]) == (0.7, 0.9)
-
-
-def test_no_folds_no_metrics():
-    assert fold_metrics([]) == {}
-
-
-def test_folds_may_be_given(parts):
-    count = SIZES["train"] + SIZES["val"]
-    numbers = np.arange(count) % 2
-    first, second = folds_of(parts["train"], parts["val"], numbers)
-    ids = [*parts["train"].rows["id"], *parts["val"].rows["id"]]
-    assert first.validation.rows["id"].tolist() == second.training.rows["id"].tolist() == ids[::2]
-    assert second.validation.rows["id"].tolist() == first.training.rows["id"].tolist() == ids[1::2]

@@ -45,17 +45,6 @@ def test_a_lower_c_is_advised_where_the_one_in_use_is_far_too_high(drawn):
     assert set(found.figures()["validation"]) == {f"{0.1 * factor:g}" for factor in FACTORS}
 
 
-def test_a_higher_c_is_advised_where_the_one_in_use_is_far_too_low():
-    """What all features share says nothing of the class, and only strong weights cancel it."""
-    chance = np.random.default_rng(3)
-    targets = np.arange(COUNT, dtype=np.int32) % 2
-    told = targets[:, None] * np.array([0.3] * 13 + [-0.3] * 7)
-    seen = chance.normal(0, 2, (COUNT, 1)) + chance.normal(0, 0.6, (COUNT, 20)) + told
-    found = path((seen.astype(np.float32), targets), 0.001)
-    assert found.best > 0.001
-    assert found.low > 0
-
-
 def test_a_c_that_no_other_beats_significantly_stays(drawn):
     best = min(path(drawn, 0.01).points, key=lambda point: point.loss).c
     found = path(drawn, best)

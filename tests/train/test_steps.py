@@ -1,8 +1,5 @@
-"""A step follows its definition, a restored trainer goes on to the same bytes, and others may call the same step."""
+"""A step follows its definition, and a restored trainer goes on to the same bytes."""
 
-import json
-import subprocess
-import sys
 import threading
 
 import numpy as np
@@ -12,8 +9,7 @@ from pixmill.core.params import AugmentationParams, CnnParams, FeaturesParams
 from pixmill.learn.determinism import fix_threads
 from pixmill.learn.networks import build_classifier, build_head
 from pixmill.train.steps import Trainer, balanced_weights, epoch_order, feed
-from tests.ports import unused_port
-from tests.train.conftest import PARAMS, SIZE, write_packed
+from tests.train.conftest import PARAMS, SIZE
 
 STILL = AugmentationParams(flip=False, rotation=0.0, zoom=0.0, shift=0.0)
 PLAIN = PARAMS.model_copy(
@@ -74,24 +70,6 @@ def test_a_step_goes_down_the_gradient(parts, change):
     assert float(told["loss"]) == pytest.approx(expected, rel=1e-5)
 
 
-def test_the_rate_is_that_of_the_step(parts):
-    classifier, trainer = make(PLAIN)
-    before = classifier.get_weights()
-    trainer.train(*batch(parts["train"]), 0.0)
-    assert all(np.array_equal(a, b) for a, b in zip(before, classifier.get_weights(), strict=True))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("optimizer", "end"), [("sgd", "softmax"), ("adam", "sigmoid"), ("adamw", "softmax")])
-def test_every_optimizer_learns_to_every_end(parts, optimizer, end):
-    cnn = PARAMS.cnn.model_copy(update={"end": end})
-    _, trainer = make(PARAMS.model_copy(update={"optimizer": optimizer, "cnn": cnn, "label_smoothing": 0.1}))
-    run(trainer, parts["train"], [1], 0.01)
-    first = trainer.figures("train")["loss"]
-    run(trainer, parts["train"], [2, 3, 4], 0.01)
-    assert trainer.figures("train")["loss"] < first
-
-
 def test_figures_are_means_over_images(parts):
     classifier, trainer = make()
     trainer.begin(1)
@@ -105,19 +83,11 @@ def test_figures_are_means_over_images(parts):
     }
 
 
-def test_each_epoch_counts_anew(parts):
-    _, trainer = make(PLAIN)
-    run(trainer, parts["train"], [1, 2], 0.0)
-    twice = trainer.figures("train")
-    run(trainer, parts["train"], [1], 0.0)
-    assert trainer.figures("train") == pytest.approx(twice, rel=1e-6)
-
-
 @pytest.mark.parametrize(
     "changes",
     [
         {"optimizer": "adamw", "clip_norm": 1.0},
-        *(pytest.param(change, marks=pytest.mark.slow) for change in ({}, {"precision": "bfloat16"})),
+        pytest.param({"precision": "bfloat16"}, marks=pytest.mark.slow),
     ],
 )
 def test_a_restored_training_comes_to_the_same_bytes(parts, changes):
@@ -148,19 +118,6 @@ def test_features_are_learnt_as_images_are():
     assert trainer.figures("test")["accuracy"] > 0.9
 
 
-def test_bfloat16_leaves_a_float32_classifier(parts):
-    params = PARAMS.model_copy(update={"precision": "bfloat16"})
-    classifier, trainer = make(params)
-    exact, exactly = make(params, precision="float32")
-    architecture = classifier.to_json()
-    for each in (trainer, exactly):
-        run(each, parts["train"], [1])
-    assert classifier.to_json() == architecture
-    assert {weight.dtype for weight in classifier.weights} == {"float32"}
-    assert not np.array_equal(classifier.get_weights()[0], exact.get_weights()[0])
-    assert trainer.figures("train")["loss"] == pytest.approx(exactly.figures("train")["loss"], rel=0.05)
-
-
 @pytest.mark.slow
 def test_the_backbone_learns_at_its_own_rate(parts):
     from pixmill.core.params import BackboneParams
@@ -181,33 +138,6 @@ def test_the_backbone_learns_at_its_own_rate(parts):
         np.testing.assert_allclose(np.array(variable), old - rate * gradient, atol=1e-5, err_msg=variable.path)
 
 
-def test_keras_fit_may_call_the_same_step(parts):
-    import keras
-    import tensorflow as tf
-
-    params = PARAMS.model_copy(update={"optimizer": "sgd"})
-    classifier, trainer = make(params)
-    other, twin = make(params)
-
-    class Fitted(keras.Model):
-        def train_step(self, data):
-            pixels, targets = data
-            count = tf.shape(targets)[0]
-            loss, _ = twin.step(pixels, targets, tf.ones(count), tf.cast(count, tf.float32))
-            return {"loss": loss}
-
-    model = Fitted(other.inputs, other.outputs)
-    model.compile(jit_compile=False)
-    pixels, targets = batch(parts["train"], 96)
-    trainer.begin(1)
-    twin.begin(1)
-    for start in range(0, 96, 32):
-        trainer.train(pixels[start : start + 32], targets[start : start + 32], params.learning_rate)
-    model.fit(tf.data.Dataset.from_tensor_slices((pixels, targets)).batch(32), shuffle=False, verbose=0)
-    for one, two in zip(classifier.get_weights(), other.get_weights(), strict=True):
-        np.testing.assert_allclose(one, two, atol=1e-6)
-
-
 def test_balanced_weights_let_all_classes_weigh_the_same():
     targets = np.array([0, 0, 0, 0, 0, 0, 1, 1, 1, 3])
     weights = balanced_weights(targets, 4)
@@ -222,10 +152,6 @@ def test_every_image_comes_once_with_its_target(parts):
     assert all(pixels.dtype == np.uint8 for pixels, _ in batches)
     np.testing.assert_array_equal(np.concatenate([pixels for pixels, _ in batches]), part.pixels[order])
     np.testing.assert_array_equal(np.concatenate([targets for _, targets in batches]), part.targets[order])
-
-
-def test_without_an_order_they_come_as_they_lie(parts):
-    np.testing.assert_array_equal(np.concatenate([pixels for pixels, _ in feed(parts["val"], 7)]), parts["val"].pixels)
 
 
 def test_the_order_follows_from_seed_and_epoch():
@@ -263,12 +189,6 @@ def test_no_more_than_a_few_batches_are_held(parts):
         next(batches)
         assert watched.asked <= (taken + 2) * 10
     batches.close()
-
-
-def test_a_training_that_stops_leaves_no_thread(parts):
-    batches = feed(parts["train"], 10)
-    next(batches)
-    batches.close()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("feed")]
 
 
@@ -276,107 +196,3 @@ def test_what_fails_in_the_thread_fails_here(parts):
     watch(parts["train"], fails_at=55)
     with pytest.raises(OSError, match="the disk is gone"):
         list(feed(parts["train"], 10))
-
-
-SCRIPT = """
-import json, sys
-from pathlib import Path
-from pixmill.learn.determinism import fix_threads
-from pixmill.learn.networks import build_classifier
-from pixmill.core.params import TrainParams
-from pixmill.images.parts import load_parts
-from pixmill.train.steps import Trainer, epoch_order, feed
-from pixmill.train.strategy import choose_strategy, is_chief
-
-folder, settings, kind = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
-params = TrainParams.model_validate_json(settings)
-fix_threads(1)
-import tensorflow as tf
-
-if kind == "mirrored":
-    tf.config.set_logical_device_configuration(
-        tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
-    )
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-else:
-    strategy = choose_strategy(params)
-parts = load_parts(folder, ("blue", "green", "red"), image_size=16)
-with strategy.scope():
-    classifier = build_classifier(params, labels=3, image_size=16)
-    trainer = Trainer(classifier, params, labels=3)
-losses = []
-for epoch in (1, 2, 3):
-    trainer.begin(epoch)
-    # The last batch has one image, fewer than there are replicas.
-    for pixels, targets in feed(parts["train"], 149, epoch_order(150, seed=7, epoch=epoch)):
-        trainer.train(pixels, targets, 0.01)
-    for pixels, targets in feed(parts["val"], 32):
-        trainer.test(pixels, targets)
-    losses.append([trainer.figures("train")["loss"], *trainer.figures("test").values()])
-trainer.restore(trainer.state())
-weights = [float(abs(weight).sum()) for weight in classifier.get_weights()]
-replicas = strategy.num_replicas_in_sync
-print(json.dumps({"replicas": replicas, "chief": is_chief(), "losses": losses, "weights": weights}))
-"""
-
-
-def trained(folder, environs, params, kind="chosen"):
-    """Return what processes tell that train the same thing together."""
-    import os
-
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, str(folder), params.model_dump_json(), kind],
-            env=os.environ | environ,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for environ in environs
-    ]
-    try:
-        ended = [process.communicate(timeout=400) for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    assert [process.returncode for process in processes] == [0] * len(environs), ended
-    return [json.loads(output.splitlines()[-1]) for output, _ in ended]
-
-
-def cluster(count):
-    """Return what to add to the environments of processes that train together."""
-    workers = [f"127.0.0.1:{unused_port()}" for _ in range(count)]
-    return [
-        {
-            "PIXMILL_STRATEGY": "multi_worker",
-            "TF_CONFIG": json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}),
-        }
-        for index in range(count)
-    ]
-
-
-@pytest.mark.slow
-def test_two_processes_come_to_what_one_comes_to(tmp_path):
-    folder = write_packed(tmp_path / "split")
-    params = PLAIN.model_copy(update={"optimizer": "adam", "clip_norm": 1.0})
-    (alone,) = trained(folder, [{}], params)
-    first, second = trained(folder, cluster(2), params)
-    assert (alone["replicas"], first["replicas"], second["replicas"]) == (1, 2, 2)
-    assert (alone["chief"], first["chief"], second["chief"]) == (True, True, False)
-    assert (first["losses"], first["weights"]) == (second["losses"], second["weights"])
-    np.testing.assert_allclose(first["losses"], alone["losses"], rtol=2e-3)
-    np.testing.assert_allclose(first["weights"], alone["weights"], rtol=2e-3)
-
-
-@pytest.mark.slow
-def test_chance_works_on_several_devices(tmp_path):
-    folder = write_packed(tmp_path / "split")
-    (alone,) = trained(folder, [{}], PLAIN)
-    (still,) = trained(folder, [{}], PLAIN, "mirrored")
-    np.testing.assert_allclose(still["losses"], alone["losses"], rtol=2e-3)
-    moving = PARAMS.model_copy(
-        update={"augmentation": AugmentationParams(rand_augment=0.3, erasing=0.2, mix="cutmix"), "clip_norm": 1.0}
-    )
-    (mirrored,) = trained(folder, [{}], moving, "mirrored")
-    assert mirrored["replicas"] == 2
-    assert np.isfinite(mirrored["losses"]).all()

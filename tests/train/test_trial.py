@@ -11,7 +11,6 @@ from pixmill.core.manifest import SPLIT, read_table, write_table
 from pixmill.images.parts import load_parts
 from pixmill.train import train, weights
 from pixmill.train import trial as module
-from pixmill.train.callback import Abandoned
 from pixmill.train.trial import draw_folds, run_trial
 from tests.train.conftest import CLASSES, PARAMS, SIZE, SIZES, Following, write_packed
 from tests.train.test_training import TAKEN_OVER
@@ -124,27 +123,6 @@ def test_folds_are_kept_and_another_seed_draws_others(crossed, folder, scratch) 
         patched.setattr(module, "draw_folds", lambda rows, folds, _: (draw_folds(rows, folds, 1) + 1) % folds)
         run_trial(folder, SHORT, classes=CLASSES, scratch=scratch, folds=FOLDS, seed=1)
     assert len(kept() - before) == FOLDS
-
-
-@pytest.mark.parametrize(("error", "kept"), [(Abandoned, False), (KeyboardInterrupt, True), (OSError, True)])
-def test_what_is_left_of_a_training_goes_only_where_nothing_goes_on(folder, tmp_path, error, kept) -> None:
-    def end(epoch, _):
-        if epoch.epoch == 2:
-            raise error
-
-    for _ in range(2):
-        with pytest.raises(error):
-            run_trial(folder, SHORT, classes=CLASSES, scratch=tmp_path, callback=Following(end))
-        assert len([*(tmp_path / "checkpoints").glob("*.npz")]) == kept
-
-
-def test_a_finished_training_stays_where_a_sweep_would_have_ended_it(tried, folder, scratch) -> None:
-    def end(*_):
-        raise Abandoned
-
-    with pytest.raises(Abandoned):
-        run_trial(folder, SHORT, classes=CLASSES, scratch=scratch, callback=Following(end))
-    assert (scratch / "checkpoints" / f"{tried[0].key}.npz").exists()
 
 
 @st.composite

@@ -94,13 +94,8 @@ def interruptible(saying: str) -> Iterator[None]:
             raise KeyboardInterrupt
         interrupt(signal.SIGINT, frame)
 
-    # Python lets the main thread alone set handlers. Of several processes that train together, one that waits within
-    # TensorFlow for another, which is dead, would never come to it.
-    if (
-        threading.current_thread() is threading.main_thread()
-        and os.environ.get("PIXMILL_STRATEGY") != "multi_worker"
-        and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    ):
+    # Python lets the main thread alone set handlers.
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, receive)
     try:
         yield

@@ -37,7 +37,7 @@ from pixmill.images.parts import load_parts
 from pixmill.learn.classifier import Classifier
 from pixmill.learn.determinism import fix_threads
 from pixmill.learn.features import part_features
-from pixmill.learn.litert import BACKBONE, converted_files, load_maps
+from pixmill.learn.litert import BACKBONE, load_maps
 from pixmill.learn.model_folder import load_classifier
 
 _SAMPLE, _UNSURE, _TYPICAL = 24, 12, 100
@@ -146,8 +146,6 @@ def evaluate(
     from sklearn.metrics import confusion_matrix
 
     folder = None if params.unlabelled is None else unlabelled_folder(root, params.unlabelled)
-    if not converted_files(trained):
-        fix_threads(train.threads)
     classifier = Classifier.load(trained)
     labels, image_size = classifier.labels, classifier.preprocessing.image_size
     parts = load_parts(packed, labels, image_size=image_size)

@@ -1,8 +1,9 @@
 """Grad-CAM: the regions of an image that support a class.
 
-The last layer with spatial dimensions gives the feature maps; where features are the averages of several layers, each
-of these gives some. Each map is weighted by the mean gradient of the class's score with respect to it. The weighted
-sums of all layers are enlarged to the image's size and added; the positive part is the heatmap. The score is the logit,
+The last layer with spatial dimensions gives the feature maps; where LiteRT computes features that are the averages of
+several layers, each of these gives some. Each map is weighted by the mean gradient of the class's score with respect to
+it. The weighted sums of all layers are enlarged to the image's size and added; the positive part is the heatmap. The
+score is the logit,
 before softmax or sigmoid, so that the gradient does not vanish for a saturated class.
 
 Source: Selvaraju, Cogswell, Das, Vedantam, Parikh and Batra, "Grad-CAM: Visual Explanations from Deep Networks via
@@ -19,8 +20,6 @@ import numpy.typing as npt
 from PIL import Image
 
 from pixmill.core.progress import track
-from pixmill.learn.heads import features_of, head_graph
-from pixmill.learn.layers import feature_maps
 from pixmill.learn.tensorflow import keras, tf
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ def attention(
     """
     if not len(pixels):
         return None
-    evidence_of = _evidence_of_features(model) or _evidence_of_last(model)
+    evidence_of = _evidence_of_last(model)
     if evidence_of is None:
         return None
     heat = []
@@ -106,30 +105,6 @@ def overlay_heatmap(pixels: npt.NDArray[np.uint8], heat: npt.NDArray[np.float32]
     depth = 0.85 * np.sqrt(level)
     shown: npt.NDArray[np.uint8] = np.clip(np.rint((1 - depth) * grey + depth * colours), 0, 255).astype(np.uint8)
     return shown
-
-
-def _evidence_of_features(model: keras.Model) -> Evidence | None:
-    """Return how to compute the evidence in the maps whose averages the head gets; ``None`` if there are none."""
-    if (features := features_of(model)) is None:
-        return None
-    maps = {start: values for start, values in feature_maps(features).items() if values.shape[1:3] != (1, 1)}
-    if not maps:
-        return None
-    graph, head = keras.Model(model.input, [features, *maps.values()]), head_graph(model)
-
-    def evidence(pixels: Any, chosen: Any) -> list[npt.NDArray[np.float32]]:
-        averages, *found = graph(pixels, training=False)
-        with tf.GradientTape() as tape:
-            tape.watch(averages)
-            score = keras.ops.sum(head(averages, training=False) * chosen)
-        # With respect to the averages, not to the maps: a map also decides the deeper ones.
-        weights = np.asarray(tape.gradient(score, averages))[:, None, None]
-        return [
-            (np.asarray(values) * weights[..., start : start + values.shape[-1]]).sum(axis=-1)
-            for start, values in zip(maps, found, strict=True)
-        ]
-
-    return evidence
 
 
 def _evidence_of_last(model: keras.Model) -> Evidence | None:

@@ -22,6 +22,7 @@ from pixmill.core.progress import track
 from pixmill.images.parts import Part, PartName
 from pixmill.learn.layers import TOP, feature_layers
 from pixmill.learn.lite0 import TOP_WIDTH
+from pixmill.learn.scaling import BLOCK, Scaling, principal_directions
 
 LABELS = pa.schema(
     [
@@ -53,9 +54,6 @@ _INVERSE_REGULARIZATION = 0.001
 """Regularised strongly enough not to memorise the wrong labels; tuned on swapped labels."""
 
 _STEPS = 200
-
-_ROWS = 4096
-"""Rows per chunk, so that only one chunk is held in double precision."""
 
 _LEAST, _MOST = 112, 224
 """Side of the backbone's input in pixels: below the minimum it hardly separates classes, and above the maximum, its
@@ -106,7 +104,8 @@ def find_label_errors(
     chosen = np.flatnonzero(np.isin(targets, known))
     rows, targets = rows.iloc[chosen].reset_index(drop=True), np.searchsorted(known, targets[chosen])
     groups = rows["cluster"].tolist()
-    probabilities = held_out_probabilities(features, targets, groups, len(known), threads=threads, rows=chosen)
+    seen = features if len(chosen) == len(features) else features[chosen]
+    probabilities = held_out_probabilities(seen, targets, groups, len(known), threads=threads)
     return rank_labels(rows, targets, probabilities, [labels[place] for place in known])
 
 
@@ -227,33 +226,6 @@ def fold_numbers(targets: npt.NDArray[np.integer], groups: Sequence[str]) -> npt
     return table["group"].map(fold_of).to_numpy(np.int64)
 
 
-def principal_components(features: npt.NDArray[np.float32], rows: npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:
-    """Return the leading principal components of the standardised features.
-
-    Labels are not used, so that no label leaks into the model that judges it. Features that lie in a file are read in
-    chunks; only the components are held, 1 KB per image.
-
-    Args:
-        features: Shape (images, features); constant features are harmless.
-        rows: The images that count.
-    """
-    chunks = [rows[start : start + _ROWS] for start in range(0, len(rows), _ROWS)]
-    centre = sum(features[chunk].sum(axis=0, dtype=np.float64) for chunk in chunks) / len(rows)
-    spread = np.sqrt(sum(((features[chunk] - centre) ** 2).sum(axis=0) for chunk in chunks) / len(rows))
-    # Variation within rounding error counts as none.
-    scale = np.where(spread > 1e-9, 1 / np.maximum(spread, 1e-9), 0)
-    covariance = np.zeros((features.shape[1], features.shape[1]))
-    for chunk in chunks:
-        standard = (features[chunk] - centre) * scale
-        covariance += standard.T @ standard
-    _, directions = np.linalg.eigh(covariance)
-    first = directions[:, ::-1][:, :_WIDTH]
-    vectors = np.empty((len(rows), first.shape[1]))
-    for place, chunk in enumerate(chunks):
-        vectors[place * _ROWS :][: len(chunk)] = ((features[chunk] - centre) * scale) @ first
-    return vectors
-
-
 def held_out_probabilities(
     features: npt.NDArray[np.float32],
     targets: npt.NDArray[np.integer],
@@ -261,17 +233,15 @@ def held_out_probabilities(
     classes: int,
     *,
     threads: int,
-    rows: npt.NDArray[np.integer] | None = None,
 ) -> npt.NDArray[np.float64]:
     """Return each image's probability of each class by a logistic regression fitted to the other folds.
 
     Args:
-        features: Shape (rows, features).
+        features: Shape (images, features).
         targets: Class indices, shape (images,); each of ``classes`` occurs in at least :data:`FEWEST` groups.
         groups: Each image's group; members share a fold.
         classes: How many classes there are, at least two.
         threads: Number of threads; it affects the result, since summation order depends on it.
-        rows: The images' rows of ``features``; default: all.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -280,7 +250,15 @@ def held_out_probabilities(
     folds = fold_numbers(targets, groups)
     probabilities = np.zeros((len(targets), classes))
     with threadpool_limits(threads), warnings.catch_warnings():
-        vectors = principal_components(features, np.arange(len(features)) if rows is None else rows)
+        # Of all images: labels are not used, so that none leaks into the model that judges it.
+        scaling = Scaling.of(features)
+        directions = principal_directions(features, scaling, _WIDTH)
+        vectors = np.concatenate(
+            [
+                (features[start : start + BLOCK] - scaling.mean) / scaling.deviation @ directions
+                for start in range(0, len(features), BLOCK)
+            ]
+        )
         # Three digits of precision are enough here.
         warnings.simplefilter("ignore", ConvergenceWarning)
         for fold in track(range(_FOLDS), "Check labels", _FOLDS, unit="fold"):

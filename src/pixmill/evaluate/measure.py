@@ -9,9 +9,9 @@ import pandas as pd
 from pixmill.core.progress import track
 from pixmill.evaluate.predictions import class_indices, probabilities_of
 from pixmill.metrics.calibration import Calibration
-from pixmill.metrics.confidence import coverage_curve, expected_calibration_error, reliability
+from pixmill.metrics.confidence import coverage_curve, reliability
 from pixmill.metrics.limits import accuracy_interval, score_limits
-from pixmill.metrics.probabilities import losses, normalise
+from pixmill.metrics.probabilities import normalise
 from pixmill.metrics.scores import class_scores, majority_accuracy, scores
 
 
@@ -90,12 +90,12 @@ def measure_confidence(
 
     Returns:
         Entries of ``plots/evaluate/full.json``: the model's ``temperature`` and ``threshold``, which train fitted on
-        the validation split; ``confidence``, the mean on the test split; ``predict_uncalibrated``, the test split's
+        the validation split; ``confidence``, the mean on the test split; ``uncalibrated``, the test split's
         ``log_loss``, ``ece`` and mean ``confidence`` without the temperature; ``coverage``, the share of the test split
         that is sure, and ``covered_accuracy`` with its limits, the accuracy of that share. The last four are ``None``
         if there is no threshold.
 
-        Curves by plot name. ``calibrated`` and ``predict_uncalibrated``: rows of
+        Curves by plot name. ``calibrated`` and ``uncalibrated``: rows of
         :func:`pixmill.metrics.confidence.reliability` on the test split, after and before temperature scaling;
         ``coverage`` and ``coverage_val``: rows of :func:`~pixmill.metrics.confidence.coverage_curve` on the test and
         the validation split. Each is a table of its own, since DVC would join the columns of one table and plot gaps
@@ -119,8 +119,7 @@ def measure_confidence(
         "temperature": calibration.temperature,
         "confidence": float(np.mean(certainty["test"])),
         "uncalibrated": {
-            "log_loss": float(np.mean(losses(actual, given))),
-            "ece": expected_calibration_error(actual, given),
+            **{name: scores(actual, given)[name] for name in ("log_loss", "ece")},
             "confidence": float(np.mean(normalise(given).max(axis=1))),
         },
         "threshold": calibration.threshold,

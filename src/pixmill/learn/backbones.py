@@ -134,12 +134,9 @@ def backbone_digest(
     return blake3("\n".join(parts).encode()).hexdigest(length=16)
 
 
-def runtime_version() -> str | None:
-    """Return the version of LiteRT, or ``None`` where it is not installed, as on macOS with an Intel processor."""
-    try:
-        return importlib.metadata.version("ai-edge-litert")
-    except importlib.metadata.PackageNotFoundError:
-        return None
+def runtime_version() -> str:
+    """Return the version of LiteRT."""
+    return importlib.metadata.version("ai-edge-litert")
 
 
 def _weights(params: BackboneParams, root: Path | None) -> str | Path | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,9 +14,8 @@ from pixmill.core.errors import ManifestError
 from pixmill.core.files import read_json, write_json
 from pixmill.images import UndecodableError, decode, fit
 from pixmill.learn.exported import load_exported
-from pixmill.learn.litert import LOGITS, Judge, Network, converted_files, head_of, load_litert, load_outputs
-from pixmill.learn.model_folder import CALIBRATION_FILE, load_classifier, read_description
-from pixmill.learn.novelty import load_novelty, logits_and_novelty
+from pixmill.learn.litert import Judge, Network, converted_files, head_of, load_litert, load_outputs
+from pixmill.learn.model_folder import CALIBRATION_FILE, read_description
 from pixmill.metrics.calibration import Calibration, calibrate, novelty_limit
 from pixmill.metrics.probabilities import softmax
 
@@ -134,9 +132,6 @@ class Classifier:
     def load(cls, folder: Path, *, threads: int | None = None) -> Classifier:
         """Load a classifier from its files.
 
-        LiteRT runs the network if it was converted and the runtime is installed, else Keras. The two differ in the last
-        digits.
-
         Args:
             folder: ``artifacts/train``, or a copy; or an exported ``.tflite`` file.
             threads: Threads of LiteRT, which do not affect the answers; default: one per processor, at most 8.
@@ -155,22 +150,16 @@ class Classifier:
         labels = tuple(description["labels"])
         preprocessing = Preprocessing(*(description[name] for name in ("image_size", "aspect", "resize")))
         content = read_json(folder / CALIBRATION_FILE, stage="train")
-        # Models of earlier versions tell no novelty.
-        match {"novelty_limit": None, **content} if isinstance(content, dict) else None:
-            case {
-                "temperature": float() | int() | None as temperature,
-                "threshold": float() | int() | None as threshold,
-                "target_accuracy": float() as target,
-                "novelty_limit": float() | int() | None as limit,
-            }:
-                calibration = Calibration(temperature, threshold, target, limit)
-                classifier = cls(labels, preprocessing, calibration, *_networks(folder, threads))
-                classifier._check(folder)
-                return classifier
-        raise ManifestError(
-            f"{folder / CALIBRATION_FILE}: expected temperature, threshold and target_accuracy",
-            next="dvc repro -f train",
-        )
+        try:
+            calibration = Calibration(**content)
+        except TypeError as error:
+            raise ManifestError(
+                f"{folder / CALIBRATION_FILE}: expected temperature, threshold and target_accuracy",
+                next="dvc repro -f train",
+            ) from error
+        classifier = cls(labels, preprocessing, calibration, *_networks(folder, threads))
+        classifier._check(folder)
+        return classifier
 
     def predict(self, images: Iterable[bytes | Pixels]) -> list[Prediction]:
         """Return a prediction for each image, in order; anything that is not an image gets a reason.
@@ -217,25 +206,17 @@ class Classifier:
         return _rounded(logits), novelty
 
     def _check(self, folder: Path) -> None:
-        """Reject files that do not belong together or were not written by train."""
-        side, (temperature, threshold) = (
-            self.preprocessing.image_size,
-            (self.calibration.temperature, self.calibration.threshold),
-        )
+        """Reject files that do not belong together."""
+        side = self.preprocessing.image_size
         try:
             outputs = self.predict_uncalibrated(np.zeros((1, side, side, 3), np.uint8)).shape[1]
         except ValueError as error:
             raise ManifestError(
                 f"{folder}: the network expects other inputs: {error}", next="dvc repro -f train"
             ) from error
-        is_calibrated = (temperature is None or 0 < temperature < math.inf) and (
-            threshold is None or 0 <= threshold <= 1
-        )
-        if outputs != len(self.labels) or not is_calibrated:
+        if outputs != len(self.labels):
             raise ManifestError(
-                f"{folder}: expected {len(self.labels)} outputs, a temperature above 0 and a threshold from 0 to 1, "
-                f"received {outputs}, {temperature} and {threshold}",
-                next="dvc repro -f train",
+                f"{folder}: expected {len(self.labels)} outputs, received {outputs}", next="dvc repro -f train"
             )
 
     def _predict(self, image: bytes | Pixels) -> Prediction:
@@ -288,7 +269,7 @@ def _networks(folder: Path, threads: int | None = None) -> tuple[Network, Networ
     """Return the network, the backbone before it if that is a file of its own, and the judge."""
     names = converted_files(folder)
     if not names:
-        return _by_keras(folder)
+        raise ManifestError(f"{folder} has no network for LiteRT", next="dvc repro -f train")
     path = folder / names[0]
     try:
         backbone = load_litert(folder / names[1], threads=threads) if len(names) > 1 else None
@@ -297,19 +278,3 @@ def _networks(folder: Path, threads: int | None = None) -> tuple[Network, Networ
         return network, backbone, judge
     except (OSError, RuntimeError, ValueError) as error:
         raise ManifestError(f"{path} is not an intact network: {error}", next="dvc repro -f train") from error
-
-
-def _by_keras(folder: Path) -> tuple[Network, None, Judge | None]:
-    model, _ = load_classifier(folder)
-    # Without the softmax, which is computed in float64.
-    graph = logits_and_novelty(model, load_novelty(folder))
-
-    def outputs(pixels: Pixels, names: Sequence[str]) -> dict[str, npt.NDArray[np.float32]]:
-        # One at a time, as with LiteRT: the batch size may change the last digits.
-        found = [graph.predict_on_batch(image[None].astype(np.float32)) for image in pixels]
-        if isinstance(graph.output, dict):
-            return {name: np.concatenate([one[name] for one in found]) for name in names}
-        return {LOGITS: np.concatenate(found)}
-
-    network, judge = head_of(outputs, list(graph.output) if isinstance(graph.output, dict) else [LOGITS])
-    return network, None, judge

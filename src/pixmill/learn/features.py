@@ -23,13 +23,10 @@ from pixmill.core.params import BackboneParams
 from pixmill.core.progress import Progress, track
 from pixmill.images.parts import Part, Shards
 from pixmill.learn import extraction
-from pixmill.learn.backbones import backbone_digest, build_backbone, runtime_version
-from pixmill.learn.determinism import fix_threads
+from pixmill.learn.backbones import runtime_version
 from pixmill.learn.layers import TOP
 from pixmill.learn.litert import load_litert
 from pixmill.learn.litert_export import convert_backbone
-from pixmill.learn.precision import machine
-from pixmill.learn.tensorflow import keras, tf
 from pixmill.provenance.results import digest_code
 
 _BATCH = 32
@@ -86,8 +83,7 @@ def extract_features(
     They are keyed by the image's id and pixels, for the same network and code: when the dataset grows, only new images
     are computed, and an interrupted pass resumes where it stopped. An image's features depend neither on its batch nor
     on the state of the cache. LiteRT computes them in worker processes, with the same bits on every x86-64-v3
-    processor. A network that cannot be converted stays in this process, in TensorFlow; its features are also keyed by
-    threads and machine.
+    processor.
 
     Memory does not grow with the number of images beyond 32 bytes each for their names and 256 MB for the result: if it
     is larger, it lies in a file without a name in the scratch folder, whose room is freed once nothing refers to it.
@@ -115,15 +111,10 @@ def extract_features(
     side: int = pixels.shape[1]
     origin: dict[str, Any] = {"seed": seed, "layers": layers, "root": root}
     file = file or convert_backbone(params, image_size=side, scratch=scratch, threads=threads, **origin)
-    if file:
-        network = file.read_bytes()
-        key = blake3(f"{runtime_version()} {digest_code('features')}".encode()).update(network)
-        compute: Compute = partial(_by_litert, network, pixels)
-    else:
-        fix_threads(threads)
-        key = blake3(f"{backbone_digest(params, **origin)} {side} {threads} {machine()}".encode())
-        compute = partial(_by_tensorflow, lambda: build_backbone(params, image_size=side, **origin), pixels)
-    return _extract(names, open_store(scratch / f"{key.hexdigest(length=16)}.sqlite"), compute, scratch)
+    network = file.read_bytes()
+    key = blake3(f"{runtime_version()} {digest_code('features')}".encode()).update(network)
+    store = open_store(scratch / f"{key.hexdigest(length=16)}.sqlite")
+    return _extract(names, store, partial(_compute, network, pixels), scratch)
 
 
 def part_features(
@@ -220,7 +211,7 @@ def _chunks(items: Items, size: int | None = None) -> Iterator[Items]:
         yield items[start : start + size]
 
 
-def _by_litert(network: bytes, pixels: Pixels, rows: npt.NDArray[np.int64]) -> Generator[Features, None, None]:
+def _compute(network: bytes, pixels: Pixels, rows: npt.NDArray[np.int64]) -> Generator[Features, None, None]:
     if len(rows) <= _BATCH:
         # Sooner done than a process starts.
         yield from load_litert(network)(pixels[rows])
@@ -234,20 +225,3 @@ def _rows(pixels: Pixels, rows: npt.NDArray[np.int64]) -> Iterator[extraction.Ro
     for row in rows.tolist():
         content = pixels.compressed(row) if isinstance(pixels, Shards) else None
         yield pixels[row] if content is None else content
-
-
-def _by_tensorflow(
-    build: Callable[[], keras.Model], pixels: Pixels, rows: npt.NDArray[np.int64]
-) -> Generator[Features, None, None]:
-    """Compute features in batches of one size, to which the last is padded."""
-    model = build()
-    run = tf.function(
-        lambda batch: model(tf.cast(batch, tf.float32), training=False),
-        input_signature=[tf.TensorSpec((_BATCH, *pixels.shape[1:]), tf.uint8)],
-        # XLA compiles such networks to code that is several times slower on CPUs.
-        jit_compile=False,
-    )
-    for chunk in _chunks(rows, _BATCH):
-        batch = np.zeros((_BATCH, *pixels.shape[1:]), np.uint8)
-        batch[: len(chunk)] = pixels[chunk]
-        yield from run(batch).numpy()[: len(chunk)]

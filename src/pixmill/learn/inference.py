@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import os
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -12,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from pixmill.compute import Loss, RowLimits, default_workers, map_batches
+from pixmill.compute import Loss, RowLimits, map_batches
 from pixmill.compute.cluster import choose_cluster
 from pixmill.compute.storage import Address, is_shared
 from pixmill.compute.stored import Stored
@@ -20,16 +19,12 @@ from pixmill.core.errors import PixmillError
 from pixmill.core.files import target_within
 from pixmill.images import UndecodableError, read_image
 from pixmill.learn.classifier import Classifier, Prediction
-from pixmill.learn.determinism import fix_threads
-from pixmill.learn.litert import converted_files
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 LIMITS = RowLimits(seconds=20, memory=1 << 30)
 """Limits on one image: validate's defaults."""
-
-_KERAS_WORKERS = 4
 
 _BATCH = 8
 """Images per task of a worker; rows of bytes stay in memory until their turn."""
@@ -128,10 +123,6 @@ class PredictionPass:
         path, threads = state
         self.__init__(path, threads=threads)  # type: ignore[misc]
         try:
-            if _needs_keras(path):
-                # One thread on the CPU gives the same bits everywhere, and a GPU has no room for several processes.
-                os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-                fix_threads(1)
             self._classifier = Classifier.load(path, threads=threads)
         except (PixmillError, ModuleNotFoundError) as error:
             self._error = error
@@ -193,14 +184,11 @@ def predict_images(
         model: What :meth:`pixmill.learn.Classifier.load` takes.
         rows: The images.
         limits: Limits on one image; default: 20 seconds and 1 GiB.
-        workers: Number of processes; default: one per processor, but at most 4 where Keras runs the network, which
-            takes some 500 MB in each.
+        workers: Number of processes; default: one per processor.
 
     Raises:
         ManifestError: The classifier cannot be loaded.
     """
-    if workers is None and _needs_keras(model):
-        workers = min(_KERAS_WORKERS, default_workers())
     function, stream = PredictionPass(model), iter(rows)
     first = list(islice(stream, _BATCH + 1))
     rows = chain(first, stream)
@@ -210,10 +198,6 @@ def predict_images(
         function = (PredictionPass if sees(model if model.is_dir() else model.parent) else _Parcel)(model)
         rows = (_make_readable(row, sees) for row in rows)
     yield from map_batches(function, rows, batch_size=_BATCH, workers=workers, limits=limits, lost=_answer_loss)
-
-
-def _needs_keras(model: Path) -> bool:
-    return model.is_dir() and not converted_files(model)
 
 
 def _answer_loss(_: Row, loss: Loss) -> Answer:

@@ -1,7 +1,6 @@
 """LiteRT: networks that run without TensorFlow, with the same bits on every x86-64-v3 processor."""
 
 import contextlib
-import importlib.util
 import io
 import os
 import sys
@@ -50,15 +49,14 @@ def available_cores() -> int:
 
 
 def converted_files(folder: Path) -> tuple[str, ...]:
-    """Return the names of a classifier's LiteRT files, the one with the logits first; none if Keras must run it.
+    """Return the names of a classifier's LiteRT files, the one with the logits first; none if they are missing.
 
     Args:
         folder: ``artifacts/train``, or a copy.
     """
-    if importlib.util.find_spec("ai_edge_litert"):
-        for names in ((HEAD, BACKBONE), (NETWORK,)):
-            if all((folder / name).exists() for name in names):
-                return names
+    for names in ((HEAD, BACKBONE), (NETWORK,)):
+        if all((folder / name).exists() for name in names):
+            return names
     return ()
 
 
@@ -149,9 +147,6 @@ def load_outputs(model: Path | bytes, *, threads: int | None = None) -> tuple[Ou
         interpreter.allocate_tensors()
     (given,) = interpreter.get_input_details()
     outputs = interpreter.get_signature_runner().get_output_details()
-    if sorted(outputs) == ["output_0", "output_1"]:
-        # A backbone of an earlier version, whose only map is the top.
-        outputs = {FEATURES if len(output["shape"]) == 2 else f"{MAP}0": output for output in outputs.values()}
     lock = threading.Lock()
 
     def network(items: npt.NDArray[Any], names: Sequence[str]) -> dict[str, npt.NDArray[np.float32]]:
@@ -171,7 +166,7 @@ def load_outputs(model: Path | bytes, *, threads: int | None = None) -> tuple[Ou
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Hide the converter's output; C++ writes directly to the file descriptor."""
+    """Hide what TensorFlow and LiteRT write; C++ writes directly to the file descriptor."""
     sys.stderr.flush()
     with tempfile.TemporaryFile() as unread, contextlib.redirect_stdout(io.StringIO()):
         stderr = os.dup(2)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
-import functools
 import os
-import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,14 +13,15 @@ import numpy.typing as npt
 from blake3 import blake3
 from platformdirs import user_cache_path
 
+from pixmill.core.errors import TrainError
 from pixmill.core.files import keep_newest, replacing, write_bytes
 from pixmill.core.params import BackboneParams, TrainParams
 from pixmill.core.progress import announce
-from pixmill.learn.backbones import backbone_digest, build_backbone, runtime_version
+from pixmill.learn.backbones import backbone_digest, build_backbone
 from pixmill.learn.determinism import fix_threads
 from pixmill.learn.heads import head_graph
 from pixmill.learn.layers import TOP, feature_layers, feature_maps
-from pixmill.learn.litert import BACKBONE, FEATURES, HEAD, LOGITS, MAP, NETWORK, load_litert, load_outputs, quiet
+from pixmill.learn.litert import BACKBONE, FEATURES, HEAD, LOGITS, MAP, NETWORK, load_outputs, quiet
 from pixmill.learn.novelty import Novelty, add_novelty, logits_and_novelty
 from pixmill.learn.tensorflow import keras, tf
 
@@ -34,9 +31,6 @@ TOLERANCE = 1e-3
 _MOST_BYTES, _IDLE = 2**30, 24 * 3600.0
 """Maximum total size in bytes of the converted backbones in a user's cache, of which the oldest are deleted first, and
 the seconds since their last use after which they may be."""
-
-_REFUSED: set[str] = set()
-"""File names of backbones that could not be converted in this process."""
 
 
 def export_classifier(
@@ -48,7 +42,7 @@ def export_classifier(
     novelty: Novelty | None = None,
     root: Path | None = None,
 ) -> None:
-    """Convert a classifier to LiteRT, from pixels to logits; where Keras must run it, a warning says why.
+    """Convert a classifier to LiteRT, from pixels to logits.
 
     For the model ``features`` these are two files, since the head also runs on stored features; else one.
 
@@ -59,6 +53,9 @@ def export_classifier(
         scratch: The cache of features.
         novelty: What tells the novelty, which is another output. Default: none.
         root: The project folder, to which a weights file is relative; default: the current one.
+
+    Raises:
+        TrainError: It cannot be converted.
     """
     if params.model != "features":
         # Softmax, the last layer, is computed in float64 by the classifier.
@@ -70,8 +67,8 @@ def export_classifier(
         params.backbone, image_size=image_size, scratch=scratch, threads=params.threads, **origin
     )
     head = head_graph(model)
-    if backbone and convert(add_novelty(head, head.input, novelty, name=LOGITS), folder / HEAD):
-        write_bytes(folder / BACKBONE, backbone.read_bytes())
+    convert(add_novelty(head, head.input, novelty, name=LOGITS), folder / HEAD)
+    write_bytes(folder / BACKBONE, backbone.read_bytes())
 
 
 def convert_backbone(
@@ -83,8 +80,8 @@ def convert_backbone(
     seed: int = 0,
     layers: Sequence[str] = (TOP,),
     root: Path | None = None,
-) -> Path | None:
-    """Return the LiteRT file of a frozen backbone; ``None`` if Keras must run it.
+) -> Path:
+    """Return the LiteRT file of a frozen backbone.
 
     It is converted once for all projects of a user, and kept in ``pixmill/backbones`` of the user's cache folder, under
     a digest of what it is made of. A plugin's may also depend on files of its project, and is kept in ``scratch``.
@@ -95,87 +92,51 @@ def convert_backbone(
     Args:
         params: The section ``train.backbone``.
         image_size: Side of the images in pixels.
-        scratch: The folder that holds it if the user's cache cannot; if this cannot either, a temporary one does.
+        scratch: The folder that holds it if the user's cache cannot.
         threads: Number of threads of TensorFlow, which converts; then fixed for the rest of this process.
         seed: Seed of fresh weights, if ``params.weights`` is ``none``. Default: 0.
         layers: Names of the layers whose averages are the features; default: the top alone.
         root: The project folder, to which a weights file is relative; default: the current one.
 
     Raises:
-        TrainError: As :func:`pixmill.learn.backbones.build_backbone` raises it.
+        TrainError: As :func:`pixmill.learn.backbones.build_backbone` raises it, or it cannot be converted.
     """
     origin: dict[str, Any] = {"seed": seed, "layers": layers, "root": root}
     key = blake3(f"{backbone_digest(params, **origin)} {image_size}".encode())
     name = f"{key.hexdigest(length=16)}.tflite"
-    shared = None if params.name.startswith("plugin:") else _user_folder()
-    folders = [shared, scratch] if shared else [scratch]
-    for path in (folder / name for folder in folders):
-        if os.access(path, os.R_OK) and _is_intact(path):
-            with contextlib.suppress(OSError):  # A read-only folder; the time only says which to delete first.
-                path.touch()
-            return path
-    if name in _REFUSED:
-        return None
-    if runtime_version() is None:
-        announce("features: ai-edge-litert is not installed, so TensorFlow computes them")
-        _REFUSED.add(name)
-        return None
+    folder = _folder(params, scratch)
+    path = folder / name
+    if path.exists():
+        path.touch()  # The time says which to delete first.
+        return path
     announce(f"features: converting {params.name} to LiteRT, once for these layers")
     fix_threads(threads)
     backbone = build_backbone(params, image_size=image_size, **origin)
     maps = {f"{MAP}{start}": values for start, values in feature_maps(backbone.output).items()}
     model = keras.Model(backbone.input, {FEATURES: backbone.output, **maps}, name="backbone")
-    file = _convert_into(folders, model, name)
-    if file is None:
-        _REFUSED.add(name)
-    elif shared and file.parent == shared:
-        keep_newest(shared.glob("*.tflite"), _MOST_BYTES, idle=_IDLE)
-    return file
+    convert(model, path)
+    if folder != scratch:
+        keep_newest(folder.glob("*.tflite"), _MOST_BYTES, idle=_IDLE)
+    return path
 
 
-def _user_folder() -> Path | None:
-    """Return the folder of converted backbones in the user's cache; ``None`` if the user has no home."""
-    try:
-        folder = user_cache_path("pixmill", appauthor=False) / "backbones"
-    except RuntimeError:
-        return None
-    return folder if folder.is_absolute() else None  # as earlier versions of platformdirs have it
+def _folder(params: BackboneParams, scratch: Path) -> Path:
+    """Return the folder of converted backbones: in the user's cache, if it can be written to."""
+    if not params.name.startswith("plugin:"):
+        with contextlib.suppress(OSError, RuntimeError):  # The user has no home.
+            shared = user_cache_path("pixmill", appauthor=False) / "backbones"
+            shared.mkdir(parents=True, exist_ok=True)
+            if os.access(shared, os.W_OK):
+                return shared
+    return scratch
 
 
-def _convert_into(folders: Sequence[Path], model: keras.Model, name: str) -> Path | None:
-    """Convert a network to a file in the first folder that can be written to, else in a temporary one."""
-    for folder in folders:
-        try:
-            return convert(model, folder / name)
-        except OSError as error:
-            announce(f"features: the converted backbone cannot be kept in {folder}: {error}")
-    return convert(model, _temporary_folder() / name)
+def convert(model: keras.Model, path: Path) -> Path:
+    """Convert a network to a LiteRT file, and return it.
 
-
-def _is_intact(path: Path) -> bool:
-    try:
-        load_litert(path)
-    except (OSError, RuntimeError, ValueError) as error:
-        announce(f"features: {path} cannot be read ({error}), so it is converted again")
-        return False
-    return True
-
-
-@functools.cache
-def _temporary_folder() -> Path:
-    """Return a folder that is removed when this process ends."""
-    folder = tempfile.TemporaryDirectory()
-    atexit.register(folder.cleanup)
-    return Path(folder.name)
-
-
-def convert(model: keras.Model, path: Path) -> Path | None:
-    """Convert a network to a LiteRT file, or return ``None`` if Keras must run it.
-
-    LiteRT loads within a fraction of a second and needs no TensorFlow. It is used if the graph can be converted, the
-    runtime is installed, and its outputs match Keras'; otherwise a warning says why not. Batch norm is folded into the
-    convolutions beforehand, so equal weights give an equal file on every processor: the converter would fold it in
-    the processor's own arithmetic.
+    LiteRT loads within a fraction of a second and needs no TensorFlow. Its outputs must match Keras'. Batch norm is
+    folded into the convolutions beforehand, so equal weights give an equal file on every processor: the converter would
+    fold it in the processor's own arithmetic.
 
     Args:
         model: Float32 pixels or features in, a float32 output or several, by name. Its own name is part of the file;
@@ -184,20 +145,22 @@ def convert(model: keras.Model, path: Path) -> Path | None:
 
     Raises:
         OSError: The file cannot be written.
+        TrainError: The network cannot be converted.
     """
-    # Converters raise all kinds of exceptions; the weights remain in any case.
     try:
         with replacing(path) as temporary:
             with quiet():
                 fold_batch_norm(model).export(str(temporary), format="litert", verbose=False)
             _require_agreement(model, temporary)
-        return path
-    except OSError:
+    except (ImportError, OSError):
         raise
-    except Exception as error:  # noqa: BLE001 (as above)
+    except Exception as error:  # Converters raise all kinds.
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:300]
-    sys.stderr.write(f"warning: the model could not be converted to LiteRT, so inference needs TensorFlow ({reason})\n")
-    return None
+        raise TrainError(
+            f"the network '{model.name}' cannot be converted to LiteRT: {reason}",
+            next="choose another network in params.yaml, then: dvc repro train",
+        ) from error
+    return path
 
 
 def fold_batch_norm(model: keras.Model) -> keras.Model:

@@ -13,7 +13,7 @@ from pixmill.core.errors import ManifestError
 from pixmill.core.files import read_json, replacing, reserve, write_text
 from pixmill.images import ASPECTS, RESIZES
 from pixmill.learn.determinism import first_line
-from pixmill.learn.litert import converted_files
+from pixmill.learn.litert import NETWORK, converted_files
 from pixmill.learn.tensorflow import keras
 
 _PARTS: dict[str | None, set[str]] = {
@@ -74,9 +74,6 @@ _PARTS: dict[str | None, set[str]] = {
         "DINOV3Encoder",
         "DINOV3RopePositionEmbedding",
     },
-    "keras_hub.src.models.efficientnet.cba": {"CBABlock"},
-    "keras_hub.src.models.efficientnet.fusedmbconv": {"FusedMBConvBlock"},
-    "keras_hub.src.models.efficientnet.mbconv": {"MBConvBlock"},
     "keras_hub.src.models.siglip.siglip_layers": {
         "SigLIPEncoderLayer",
         "SigLIPMultiHeadAttentionPooling",
@@ -197,9 +194,7 @@ def classifier_files(folder: Path) -> list[str]:
     Args:
         folder: ``artifacts/train``, or a copy.
     """
-    # The novelty is an output of the LiteRT files.
-    by_keras = [_ARCHITECTURE, _WEIGHTS, *([NOVELTY_FILE] if (folder / NOVELTY_FILE).exists() else [])]
-    return sorted([_LABELS, CALIBRATION_FILE, *(converted_files(folder) or by_keras)])
+    return sorted([_LABELS, CALIBRATION_FILE, *(converted_files(folder) or (NETWORK,))])
 
 
 def keras_packages(architecture: str) -> list[str]:

@@ -112,7 +112,6 @@ def _build_cnn(params: CnnParams, *, labels: int, image_size: int, seed: int) ->
     Raises:
         TrainError: The images are too small for so many layers.
     """
-    _require_room(params, image_size)
     draw = _Draw(seed)
     pixels = keras.Input((image_size, image_size, 3), name="pixels")
     x = pixels
@@ -123,7 +122,15 @@ def _build_cnn(params: CnnParams, *, labels: int, image_size: int, seed: int) ->
         scale, offset = _RESCALINGS[params.rescaling]
         x = keras.layers.Rescaling(scale, offset, name="rescaling")(x)
     for index, block in enumerate(params.blocks):
-        x = _block(x, block, draw, f"block_{index}")
+        try:
+            x = _block(x, block, draw, f"block_{index}")
+        except ValueError as error:
+            raise TrainError(
+                f"train.cnn.blocks.{index}: kernel or pooling exceed this block's input of {x.shape[1]} x {x.shape[2]} "
+                f"(split.image_size: {image_size})",
+                next="use fewer blocks or poolings, `padding: same`, or a larger split.image_size in params.yaml, "
+                "then: dvc repro",
+            ) from error
     flatten, average = keras.layers.Flatten(name="flatten"), keras.layers.GlobalAveragePooling2D(name="average")
     x = _dense_layers((flatten if params.head == "flatten" else average)(x), params.dense, draw)
     model = keras.Model(pixels, _end_layers(x, params.end, draw, labels=labels), name="cnn")
@@ -153,25 +160,6 @@ def _block(x: keras.KerasTensor, block: BlockParams, draw: _Draw, name: str) -> 
     if block.dropout:
         x = keras.layers.Dropout(block.dropout, seed=draw.seed, name=f"{name}_dropout")(x)
     return x
-
-
-def _require_room(params: CnnParams, image_size: int) -> None:
-    """Check that the image side stays large enough through all blocks."""
-    width = image_size
-    for index, block in enumerate(params.blocks):
-        steps = [("kernel", block.kernel, block.padding)] * block.convolutions
-        for name, size, padding in [*steps, ("pooling", block.pooling, block.pool_padding)]:
-            if padding == "valid" and width < size:
-                raise TrainError(
-                    f"train.cnn.blocks.{index}.{name}: size {size} exceeds this layer's input of {width} pixels "
-                    f"(split.image_size: {image_size})",
-                    next="use fewer blocks or poolings, `padding: same`, or a larger split.image_size in "
-                    "params.yaml, then: dvc repro",
-                )
-            if name == "kernel":
-                width -= size - 1 if padding == "valid" else 0
-            else:
-                width = width // size if padding == "valid" else -(-width // size)
 
 
 def _build_with_backbone(params: TrainParams, *, labels: int, image_size: int, root: Path | None = None) -> keras.Model:

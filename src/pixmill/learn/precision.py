@@ -8,17 +8,11 @@ import platform
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pixmill.learn.tensorflow import keras, tf
 
 Precision = Literal["float32", "bfloat16"]
-
-_CPU_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
-"""CPU flags of native bfloat16 support; other CPUs emulate it, up to a hundred times slower."""
-
-_GPU_CAPABILITY = (8, 0)
-"""Minimum compute capability of an NVIDIA GPU with bfloat16."""
 
 _SETTINGS = (
     "CUDA_VISIBLE_DEVICES",
@@ -27,8 +21,6 @@ _SETTINGS = (
     "NVIDIA_TF32_OVERRIDE",
     "ONEDNN_",
     "OPENBLAS_CORETYPE",
-    "PIXMILL_STRATEGY",
-    "TF_CONFIG",
     "TF_ENABLE_",
     "TF_XLA_FLAGS",
     "XLA_FLAGS",
@@ -70,22 +62,11 @@ def processor() -> str:
     return " ".join([platform.machine(), *dict.fromkeys(facts)])
 
 
-def has_bfloat16() -> bool:
-    """Tell whether this device supports bfloat16 natively."""
-    gpus = _gpus()
-    if gpus:
-        return all(gpu.get("compute_capability", (0, 0)) >= _GPU_CAPABILITY for gpu in gpus)
-    return bool(_CPU_FLAGS & set(processor().split()))
-
-
 def machine() -> str:
     """Return the models of CPU and GPUs, and the settings of the numerical libraries.
 
     The last bits of a sum of floats depend on them.
     """
     settings = [f"{name}={value}" for name, value in sorted(os.environ.items()) if name.startswith(_SETTINGS)]
-    return " ".join([processor(), *(str(gpu.get("device_name")) for gpu in _gpus()), *settings])
-
-
-def _gpus() -> list[dict[str, Any]]:
-    return [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.list_physical_devices("GPU")]
+    gpus = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.list_physical_devices("GPU")]
+    return " ".join([processor(), *(str(gpu.get("device_name")) for gpu in gpus), *settings])

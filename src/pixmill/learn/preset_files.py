@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import sys
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 from pixmill.core.errors import DownloadError, TrainError
@@ -26,7 +25,7 @@ _FILES = (CONFIG, CONVERTER, WEIGHTS)
 ANOTHER = "choose another preset: pixmill use hub:PRESET"
 """What to do about one that cannot be taken."""
 
-_FAMILIES = ("clip", "densenet", "dinov2", "dinov3", "efficientnet", "resnet", "siglip")
+_FAMILIES = ("clip", "dinov2", "dinov3", "siglip")
 """Of KerasHub's built-in presets, those of :data:`pixmill.learn.presets.FAMILIES`."""
 
 _LICENCES = {
@@ -38,14 +37,11 @@ _LICENCES = {
 }
 """By the beginnings of KerasHub's built-in names."""
 
-_KAGGLE, _HUGGING_FACE = "kaggle://", "hf://"
-
 
 def preset_of(params: BackboneParams) -> str | None:
     """Return which preset params name; ``None`` if the backbone is another network.
 
-    It is a built-in name of KerasHub, ``hf://<owner>/<name>``, ``kaggle://<owner>/<model>/keras/<variation>``, or a
-    folder.
+    It is a built-in name of KerasHub, or a folder.
     """
     return params.name.removeprefix(HUB) if params.name.startswith(HUB) else None
 
@@ -76,7 +72,7 @@ def pinned_folder(params: BackboneParams, root: Path) -> Path:
 
 
 def resolve_preset(preset: str, root: Path) -> tuple[str | None, str, Path]:
-    """Return the newest revision of a preset, its SHA-256, and its folder.
+    """Return the revision of a preset that KerasHub names, its SHA-256, and its folder.
 
     Args:
         preset: As :func:`preset_of` returns it.
@@ -85,22 +81,8 @@ def resolve_preset(preset: str, root: Path) -> tuple[str | None, str, Path]:
     Raises:
         TrainError: It does not exist, or is not available.
     """
-    revision = None
-    if preset.startswith(_HUGGING_FACE):
-        with _downloading(preset):
-            import huggingface_hub
-
-            revision = huggingface_hub.HfApi().model_info(preset.removeprefix(_HUGGING_FACE)).sha
-    elif not _is_folder(preset, root):
-        handle = _handle(preset)
-        if handle.count("/") == 4:  # A built-in preset's names the version.
-            revision = handle.rpartition("/")[2]
-        else:
-            with _downloading(preset):
-                import kagglehub
-
-                # The cache has a folder for each version.
-                revision = Path(kagglehub.model_download(handle, CONFIG)).parent.name
+    # The built-in handle of Kaggle names the version.
+    revision = None if _is_folder(preset, root) else _handle(preset).rpartition("/")[2]
     folder = find_preset(preset, revision, root)
     return revision, preset_digest(folder), folder
 
@@ -110,18 +92,21 @@ def find_preset(preset: str, revision: str | None, root: Path) -> Path:
 
     Args:
         preset: As :func:`preset_of` returns it.
-        revision: A commit of Hugging Face, or a version of Kaggle; ``None`` for a folder.
+        revision: A version of Kaggle; ``None`` for a folder.
         root: The project folder.
 
     Raises:
         TrainError: It does not exist, is not available, or lacks a file.
     """
+    if "://" in preset:
+        raise TrainError(
+            f"train.backbone.name: expected a built-in name of KerasHub or a folder, received {preset}",
+            next=f"download {', '.join(_FILES)} into a folder of the project, then: pixmill use hub:weights/ours",
+        )
     if _is_folder(preset, root):
         folder = root / preset
     elif revision is None:
         raise TrainError(f"train.backbone.revision: {preset} is not pinned", next=f"pixmill use {HUB}{preset}")
-    elif preset.startswith(_HUGGING_FACE):
-        folder = _from_hugging_face(preset, revision)
     else:
         handle = "/".join([*_handle(preset).split("/")[:4], revision])
         with _downloading(preset):
@@ -184,50 +169,24 @@ def describe_preset(params: BackboneParams) -> str | None:
 
 
 def _is_folder(preset: str, root: Path) -> bool:
-    if "://" in preset:
-        return False
     return "/" in preset or (root / preset).is_dir()
 
 
 def _handle(preset: str) -> str:
-    """Return Kaggle's name of a preset: ``<owner>/<model>/keras/<variation>``, and maybe a version."""
-    if preset.startswith(_KAGGLE):
-        handle = preset.removeprefix(_KAGGLE)
-        if handle.count("/") == 3:
-            return handle
-        raise TrainError(f"expected {_KAGGLE}<owner>/<model>/keras/<variation>, received {preset}", next=ANOTHER)
+    """Return Kaggle's name of a built-in preset: ``<owner>/<model>/keras/<variation>/<version>``."""
     load_tensorflow()
     import keras_hub
 
-    known = {
-        name: about
-        for name, about in keras_hub.models.Backbone.presets.items()
-        if about["metadata"].get("path") in _FAMILIES
-    }
-    if preset in keras_hub.models.Backbone.presets and preset not in known:
+    every = keras_hub.models.Backbone.presets
+    known = {name: about for name, about in every.items() if about["metadata"].get("path") in _FAMILIES}
+    if preset in every and preset not in known:
         raise TrainError(f"Pixmill takes no features from {preset}, but from {', '.join(_FAMILIES)}", next=ANOTHER)
     if preset not in known:
         raise TrainError(
             f"KerasHub has no preset '{preset}'{did_you_mean(preset, known, most=3, show=repr)}",
-            next="pixmill use hub:PRESET, with a built-in name, hf://<owner>/<name>, kaggle://… or a folder "
-            "such as weights/ours",
+            next="pixmill use hub:PRESET, with a built-in name or a folder such as weights/ours",
         )
-    return str(known[preset]["kaggle_handle"].removeprefix(_KAGGLE))
-
-
-def _from_hugging_face(preset: str, revision: str) -> Path:
-    import huggingface_hub
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    name = preset.removeprefix(_HUGGING_FACE)
-    with _downloading(preset):
-        download = partial(huggingface_hub.hf_hub_download, name, revision=revision)
-        try:
-            # Without asking the server whether a commit has changed.
-            paths = [download(file, local_files_only=True) for file in _FILES]
-        except LocalEntryNotFoundError:
-            paths = [download(file) for file in _FILES]
-    return Path(paths[0]).parent
+    return str(known[preset]["kaggle_handle"].removeprefix("kaggle://"))
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Presets of KerasHub as backbones: transformers such as DINOv2, and CNNs."""
+"""Presets of KerasHub as backbones: vision transformers such as DINOv2."""
 
 from __future__ import annotations
 
@@ -18,32 +18,16 @@ from pixmill.learn.model_folder import find_disallowed_class
 from pixmill.learn.preset_files import ANOTHER, CONFIG, CONVERTER
 from pixmill.learn.tensorflow import keras, load_tensorflow
 
-
-class _Family(NamedTuple):
-    """A kind of network of KerasHub.
-
-    Args:
-        encoder: The attribute that holds the part for images, if there is also one for text.
-        size: Which input sizes it takes: ``any``; multiples of the ``patch``; or its ``own``.
-        parts: The classes that its ``config.json`` may name besides its own.
-    """
-
-    encoder: str | None
-    size: str
-    parts: tuple[str, ...] = ()
-
-
 FAMILIES = {
-    "CLIPBackbone": _Family("vision_encoder", "own", ("CLIPVisionEncoder", "CLIPTextEncoder")),
-    "DenseNetBackbone": _Family(None, "any"),
-    "DINOV2Backbone": _Family(None, "patch"),
-    "DINOV3Backbone": _Family(None, "patch"),
-    "EfficientNetBackbone": _Family(None, "any"),
-    "ResNetBackbone": _Family(None, "any"),
-    "SigLIPBackbone": _Family("vision_encoder", "own", ("SigLIPVisionEncoder", "SigLIPTextEncoder")),
+    "CLIPBackbone": ("CLIPVisionEncoder", "CLIPTextEncoder"),
+    "DINOV2Backbone": (),
+    "DINOV3Backbone": (),
+    "SigLIPBackbone": ("SigLIPVisionEncoder", "SigLIPTextEncoder"),
 }
-"""By class. Others of KerasHub 0.32 cannot be saved within a classifier: their layers (ViT, DeiT, Swin) are not made
-again from what ``get_config`` returns."""
+"""The encoders of each kind of network; a kind with encoders takes images of one size only.
+
+Others of KerasHub 0.32 cannot be saved within a classifier: their layers (ViT, DeiT, Swin) are not made again from what
+``get_config`` returns."""
 
 
 def preset_features(
@@ -51,12 +35,11 @@ def preset_features(
 ) -> keras.Model:
     """Return a frozen graph from pixels to features of shape (n, width).
 
-    Of a CNN, the features are averages of feature maps over the image: ``P2`` to ``P5``, the last ones at 1/4 to 1/32
-    of the input's side, and ``top``. Of a transformer, a layer is a block: ``block1``, ``block2`` and so on, and
-    ``top``, the last with its normalization. Each gives its class token (SigLIP has none; of its top it is the pooled
-    output instead), then the average of its patch tokens, as in the linear evaluation of DINOv2.
+    A layer is a block: ``block1``, ``block2`` and so on, and ``top``, the last with its normalization. Each gives its
+    class token (SigLIP has none; of its top it is the pooled output instead), then the average of its patch tokens, as
+    in the linear evaluation of DINOv2.
 
-    ``auto`` stands for ``P3``, ``P4`` and ``top``, or for the last four blocks.
+    ``auto`` stands for the last four blocks.
 
     Source: Oquab et al., "DINOv2: Learning Robust Visual Features without Supervision", 2023, appendix B.3.
 
@@ -70,19 +53,17 @@ def preset_features(
         TrainError: The preset is damaged, of another kind, does not take such images, or has no such layer.
     """
     name, config = read_preset(folder)
-    family = FAMILIES[name]
     load_tensorflow()
     import keras_hub
 
     try:
-        side = _side(config, family, image_size or pixels.shape[1], given=image_size is not None)
+        side = _side(config, name, image_size or pixels.shape[1], given=image_size is not None)
     except (LookupError, TypeError, ValueError) as error:
         raise TrainError(
             f"{folder / CONFIG} is not of a preset of KerasHub: {first_line(error)}", next=ANOTHER
         ) from error
-    options: dict[str, Any] = {} if family.size == "own" else {"image_shape": (side, side, 3)}
-    if name.startswith("DINO"):
-        options["apply_layernorm"] = True
+    of_text = bool(FAMILIES[name])
+    options: dict[str, Any] = {} if of_text else {"image_shape": (side, side, 3), "apply_layernorm": True}
     try:
         with warnings.catch_warnings():
             # If a weight is missing from the file, Keras only warns and keeps the random one.
@@ -100,7 +81,7 @@ def preset_features(
     if converter.scale is not None or converter.offset is not None:
         scale, offset = (_per_channel(value) for value in (converter.scale, converter.offset))
         x = keras.layers.Rescaling(1.0 if scale is None else scale, offset=offset or 0.0, name="rescaling")(x)
-    encoder = getattr(backbone, family.encoder) if family.encoder else backbone
+    encoder = backbone.vision_encoder if of_text else backbone
     outputs = _outputs(name, encoder)
     parts = [part for each in _names(layers, outputs, name) for part in _average(each, outputs[each])]
     whole = keras.layers.Concatenate(name="layers")(parts) if len(parts) > 1 else parts[0]
@@ -135,7 +116,7 @@ def read_preset(folder: Path) -> tuple[str, dict[str, Any]]:
         raise TrainError(
             f"{folder}: {name} is no network that Pixmill takes features from; they are {known}", next=ANOTHER
         )
-    allowed = {name, name.replace("Backbone", "ImageConverter"), *FAMILIES[name].parts}
+    allowed = {name, name.replace("Backbone", "ImageConverter"), *FAMILIES[name]}
     if strange := _strange_class([content, converter], allowed):
         raise TrainError(f"{folder} names {strange}, which is not loaded", next=ANOTHER)
     return name, config
@@ -156,10 +137,10 @@ def _strange_class(part: Any, allowed: set[str]) -> str | None:
     return None
 
 
-def _side(config: Mapping[str, Any], family: _Family, side: int, *, given: bool) -> int:
+def _side(config: Mapping[str, Any], name: str, side: int, *, given: bool) -> int:
     """Return the network's input size in pixels."""
-    if family.size == "own":
-        own = int(config[family.encoder]["config"]["image_shape"][0] if family.encoder else config["image_shape"][0])
+    if FAMILIES[name]:
+        own = int(config["vision_encoder"]["config"]["image_shape"][0])
         if given and side != own:
             raise TrainError(
                 f"train.backbone.image_size: this preset takes {own} x {own} pixels only, received {side}",
@@ -168,7 +149,7 @@ def _side(config: Mapping[str, Any], family: _Family, side: int, *, given: bool)
         if side != own:
             announce(f"train: this preset takes {own} x {own} pixels only, so images of {side} are resized")
         return own
-    patch = int(config["patch_size"]) if family.size == "patch" else 1
+    patch = int(config["patch_size"])
     if side % patch:
         below = side // patch * patch
         raise TrainError(
@@ -200,27 +181,22 @@ class _Tokens(NamedTuple):
     pooled: keras.KerasTensor | None = None
 
 
-def _outputs(name: str, encoder: Any) -> dict[str, keras.KerasTensor | _Tokens]:
+def _outputs(name: str, encoder: Any) -> dict[str, _Tokens]:
     """Return the outputs of a network by the names of layers, in their order."""
     if name.startswith("DINO"):
         others = 1 + encoder.num_register_tokens
-        blocks = [encoder.pyramid_outputs[f"stage{number + 1}"] for number in range(encoder.num_layers)]
-        outputs = [*blocks[:-1], encoder.output]
-        return _blocks([_Tokens(tokens, others) for tokens in outputs])
-    if name == "CLIPBackbone":
-        blocks = [layer.output for layer in encoder.encoder_layers]
-        return _blocks([_Tokens(tokens, 1) for tokens in [*blocks[:-1], encoder.output]])
+        outputs = [encoder.pyramid_outputs[f"stage{number + 1}"] for number in range(encoder.num_layers - 1)]
+    else:
+        others = int(name == "CLIPBackbone")
+        outputs = [layer.output for layer in encoder.encoder_layers[:-1]]
+    top = _Tokens(encoder.output, others)
     if name == "SigLIPBackbone":
-        blocks = [_Tokens(layer.output, 0) for layer in encoder.encoder_layers]
-        return _blocks([*blocks[:-1], _Tokens(encoder.post_layer_norm.output, 0, encoder.output)])
-    return {**encoder.pyramid_outputs, TOP: encoder.output}
+        top = _Tokens(encoder.post_layer_norm.output, 0, encoder.output)
+    return {f"block{number}": _Tokens(tokens, others) for number, tokens in enumerate(outputs, 1)} | {TOP: top}
 
 
-def _average(name: str, output: keras.KerasTensor | _Tokens) -> list[keras.KerasTensor]:
+def _average(name: str, output: _Tokens) -> list[keras.KerasTensor]:
     """Return the features of a layer, the average over the image as the last one."""
-    average = keras.layers.GlobalAveragePooling2D(name=f"average_{name}")
-    if not isinstance(output, _Tokens):
-        return [average(output)]
     count, width = output.tokens.shape[1:]
     parts, tokens = [] if output.pooled is None else [output.pooled], output.tokens
     if output.others:
@@ -231,17 +207,14 @@ def _average(name: str, output: keras.KerasTensor | _Tokens) -> list[keras.Keras
     if side**2 != count - output.others:
         # SigLIP's embedding claims one token more than it has, so the patches cannot be laid out as a map.
         return [*parts, keras.layers.GlobalAveragePooling1D(name=f"average_{name}")(tokens)]
-    return [*parts, average(keras.layers.Reshape((side, side, width), name=f"map_{name}")(tokens))]
-
-
-def _blocks(outputs: Sequence[_Tokens]) -> dict[str, keras.KerasTensor | _Tokens]:
-    return {f"block{number}": block for number, block in enumerate(outputs[:-1], 1)} | {TOP: outputs[-1]}
+    grid = keras.layers.Reshape((side, side, width), name=f"map_{name}")(tokens)
+    return [*parts, keras.layers.GlobalAveragePooling2D(name=f"average_{name}")(grid)]
 
 
 def _names(layers: Sequence[str], outputs: Mapping[str, Any], name: str) -> list[str]:
     """Return the names of the wanted outputs."""
     if tuple(layers) == (AUTO,):
-        return [*outputs][-4:] if isinstance(outputs[TOP], _Tokens) else ["P3", "P4", TOP]
+        return [*outputs][-4:]
     for layer in layers:
         if layer not in outputs:
             raise TrainError(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import importlib
 import os
-import shutil
 import sys
-import tempfile
 from typing import TYPE_CHECKING, Any
+
+from pixmill.learn.litert import quiet
 
 __all__ = ["keras", "load_tensorflow", "tf"]
 
@@ -38,28 +38,16 @@ def load_tensorflow() -> None:
     give another model under the same params, or none.
 
     While TensorFlow loads and looks for devices, it writes lines about oneDNN and absent GPUs directly to the file
-    descriptor of standard error, whatever its settings. They are captured, and shown only if the import fails.
+    descriptor of standard error, whatever its settings. They are hidden.
     """
     if "tensorflow" in sys.modules:
         return
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as heard:
-        stderr = os.dup(2)
-        os.dup2(heard.fileno(), 2)
-        try:
-            import keras
-            import tensorflow as tf
+    with quiet():
+        import keras
+        import tensorflow as tf
 
-            tf.config.list_physical_devices()
-        except Exception:
-            heard.seek(0)
-            with os.fdopen(os.dup(stderr), "wb") as screen:
-                shutil.copyfileobj(heard, screen)
-            raise
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
+        tf.config.list_physical_devices()
     keras.config.set_floatx("float32")
     keras.config.set_image_data_format("channels_last")
     keras.config.set_epsilon(1e-7)

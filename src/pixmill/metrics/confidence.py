@@ -14,24 +14,6 @@ BINS = 15
 """Bins of equal width, as in Guo et al. (2017)."""
 
 
-def expected_calibration_error(actual: npt.NDArray[np.integer], probabilities: npt.ArrayLike) -> float:
-    """Return the expected calibration error: 0 is perfect, 0.1 is a mean gap of ten percentage points.
-
-    Images are binned by the probability of their predicted class, bin m of 15 being ((m - 1) / 15, m / 15]; each bin's
-    gap between confidence and accuracy is weighted by its images.
-
-    Sources: Naeini, Cooper and Hauskrecht, "Obtaining Well Calibrated Probabilities Using Bayesian Binning", AAAI 2015;
-    Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks", ICML 2017, equation 3.
-
-    Args:
-        actual: Class indices, shape (images,).
-        probabilities: Shape (images, classes).
-    """
-    bin_of, gap = confidence_gaps(actual, normalise(probabilities))
-    # A bin's gap times its images is a difference of sums, so empty bins need no special case.
-    return float(np.abs(np.bincount(bin_of, weights=gap, minlength=BINS)).sum() / len(gap))
-
-
 def reliability(actual: npt.NDArray[np.integer], probabilities: npt.ArrayLike) -> pd.DataFrame:
     """Return accuracy by confidence: the table behind a reliability diagram.
 
@@ -60,7 +42,11 @@ def reliability(actual: npt.NDArray[np.integer], probabilities: npt.ArrayLike) -
 def confidence_gaps(
     actual: npt.NDArray[np.integer], values: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """Return each image's bin from 0, and its correctness (0 or 1) minus its confidence.
+    """Return each image's bin from 0, and its correctness (0 or 1) minus its confidence, for the calibration error.
+
+    Bin m of 15 is ((m - 1) / 15, m / 15]. Sources: Naeini, Cooper and Hauskrecht, "Obtaining Well Calibrated
+    Probabilities Using Bayesian Binning", AAAI 2015; Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural
+    Networks", ICML 2017, equation 3.
 
     Args:
         actual: Class indices, shape (images,).

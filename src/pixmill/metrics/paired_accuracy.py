@@ -6,9 +6,6 @@ import numpy.typing as npt
 from pixmill.metrics.limits import alike_at_least
 from pixmill.metrics.significance import Difference, coin_chances
 
-_DIRECT = 1000
-"""Length from which on distributions are convolved by Fourier transforms: faster, but to 1e-15 only."""
-
 
 def sign_flip_test(nets: npt.ArrayLike) -> float:
     """Return the exact two-sided p-value of two models being equally good, from their difference on each group.
@@ -35,7 +32,7 @@ def sign_flip_test(nets: npt.ArrayLike) -> float:
         chances = coin_chances(int(count), int(min(count, most // size)))
         spread = np.zeros(size * len(chances) - size + 1)
         spread[:: int(size)] = chances
-        shares = _convolve(shares, spread)[: most + 1]
+        shares = np.convolve(shares, spread)[: most + 1]
     return min(1.0, 2 * float(shares.sum()))
 
 
@@ -104,12 +101,3 @@ def accuracy_differences(
         values = float(hits[0][place]), float(hits[1][place])
         found.append(Difference(*values, gap, *limits, sign_flip_test(part)))
     return count, found
-
-
-def _convolve(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return the distribution of the sum of two independent numbers from 0."""
-    if min(len(first), len(second)) < _DIRECT:
-        return np.convolve(first, second)
-    length = len(first) + len(second) - 1
-    product = np.fft.irfft(np.fft.rfft(first, length) * np.fft.rfft(second, length), length)
-    return np.maximum(product, 0)

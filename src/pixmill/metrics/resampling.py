@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from pixmill.metrics.confidence import BINS, confidence_gaps
 from pixmill.metrics.probabilities import losses, normalise
-from pixmill.metrics.scores import among_top, ranked_classes
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -174,6 +173,27 @@ def weighted_scores(
                 }
             )
     return _join(overall), _join(per_class)
+
+
+def among_top(actual: npt.NDArray[np.integer], values: npt.NDArray[np.float64], top_k: int) -> npt.NDArray[np.bool_]:
+    """Return whether each image's class is among the k most probable; ties in the order of the classes.
+
+    Args:
+        actual: Class indices, shape (images,).
+        values: Probabilities, shape (images, classes).
+        top_k: The k.
+    """
+    given = values[np.arange(len(actual)), actual][:, None]
+    before = np.arange(values.shape[1]) < np.asarray(actual)[:, None]
+    higher = (values > given) | ((values == given) & before)
+    result: npt.NDArray[np.bool_] = higher.sum(axis=1) < top_k
+    return result
+
+
+def ranked_classes(actual: npt.NDArray[np.integer], classes: int) -> list[int]:
+    """Return the classes with some but not all of the images: those with a defined area under the curve."""
+    counts = np.bincount(actual, minlength=classes)
+    return [label for label in range(classes) if 0 < counts[label] < len(actual)]
 
 
 def ranking_sums(

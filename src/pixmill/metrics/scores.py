@@ -6,8 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from pixmill.metrics.confidence import expected_calibration_error
-from pixmill.metrics.probabilities import losses, normalise
+from pixmill.metrics.resampling import weighted_scores
 
 
 def scores(
@@ -27,29 +26,14 @@ def scores(
         0.5 is chance); ``pr_auc`` (mean average precision over classes, sensitive to false positives in rare classes:
         chance is the class's share); ``ece``; ``n``, the images.
     """
-    values = normalise(probabilities)
-    classes = values.shape[1]
-    predicted = values.argmax(axis=1)
-    _, recall, f1, support = _of_classes(actual, predicted, classes)
-    defined = ~np.isnan(f1)
-    tops: dict[str, float | int | None] = {}
+    count = len(actual)
+    found, _ = weighted_scores(actual, probabilities, np.zeros(count), [np.ones((1, 1))], top_k=top_k)
+    names = ("accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "log_loss", "roc_auc", "pr_auc", "ece")
+    figures: dict[str, float | int | None] = {name: _number(found[name][0]) for name in names}
     if top_k is not None:
-        share = float(np.mean(among_top(actual, values, top_k))) if top_k < classes else None
-        tops[f"top_{top_k}_accuracy"] = share
-    areas = [_areas(actual == label, values[:, label]) for label in ranked_classes(actual, classes)]
-    roc_auc, pr_auc = (float(np.mean(area)) for area in zip(*areas, strict=True)) if areas else (None, None)
-    return {
-        "accuracy": float(np.mean(actual == predicted)),
-        "balanced_accuracy": float(np.nanmean(recall)),
-        "macro_f1": float(np.mean(f1[defined])),
-        "weighted_f1": float(np.average(f1[defined], weights=support[defined])),
-        "log_loss": float(np.mean(losses(actual, values))),
-        "roc_auc": roc_auc,
-        "pr_auc": pr_auc,
-        "ece": expected_calibration_error(actual, values),
-        "n": len(actual),
-        **tops,
-    }
+        name = f"top_{top_k}_accuracy"
+        return {**figures, "n": count, name: _number(found[name][0]) if name in found else None}
+    return {**figures, "n": count}
 
 
 def macro_f1(actual: npt.NDArray[np.integer], predicted: npt.NDArray[np.integer]) -> float:
@@ -61,21 +45,6 @@ def macro_f1(actual: npt.NDArray[np.integer], predicted: npt.NDArray[np.integer]
     """
     _, _, f1, _ = _of_classes(actual, predicted, int(max(np.max(actual), np.max(predicted))) + 1)
     return float(np.mean(f1[~np.isnan(f1)]))
-
-
-def among_top(actual: npt.NDArray[np.integer], values: npt.NDArray[np.float64], top_k: int) -> npt.NDArray[np.bool_]:
-    """Return whether each image's class is among the k most probable; ties in the order of the classes.
-
-    Args:
-        actual: Class indices, shape (images,).
-        values: Probabilities, shape (images, classes).
-        top_k: The k.
-    """
-    given = values[np.arange(len(actual)), actual][:, None]
-    before = np.arange(values.shape[1]) < np.asarray(actual)[:, None]
-    higher = (values > given) | ((values == given) & before)
-    result: npt.NDArray[np.bool_] = higher.sum(axis=1) < top_k
-    return result
 
 
 def class_scores(
@@ -112,12 +81,6 @@ def majority_accuracy(actual: npt.NDArray[np.integer]) -> float:
     return float(np.bincount(actual).max() / len(actual))
 
 
-def ranked_classes(actual: npt.NDArray[np.integer], classes: int) -> list[int]:
-    """Return the classes with some but not all of the images: those with a defined area under the curve."""
-    counts = np.bincount(actual, minlength=classes)
-    return [label for label in range(classes) if 0 < counts[label] < len(actual)]
-
-
 def _of_classes(
     actual: npt.NDArray[np.integer], predicted: npt.NDArray[np.integer], classes: int
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.intp]]:
@@ -128,28 +91,6 @@ def _of_classes(
     )
     with np.errstate(invalid="ignore"):
         return hits / claims, hits / images, 2 * hits / (images + claims), images
-
-
-def _areas(members: npt.NDArray[np.bool_], given: npt.NDArray[np.float64]) -> tuple[float, float]:
-    """Return the areas under the ROC curve and under the precision-recall curve (average precision) of one class.
-
-    Args:
-        members: Whether each image belongs to the class, shape (images,): some but not all do.
-        given: Each image's probability of the class, shape (images,).
-    """
-    order = np.argsort(-given, kind="stable")
-    ends = np.append(np.flatnonzero(np.diff(given[order])), len(given) - 1)  # of images with the same probability
-    found = np.cumsum(members[order], dtype=np.float64)[ends]
-    alarms = 1 + ends - found
-    # In the order in which scikit-learn adds them up: from the least probable.
-    steps = np.diff(np.append(found[::-1] / found[-1], 0.0))
-    average = max(0.0, float(-np.sum(steps * (found / (found + alarms))[::-1])))
-    # And without the points on a line between two others.
-    if len(found) > 2:
-        corner = np.concatenate([[True], (np.diff(found, 2) != 0) | (np.diff(alarms, 2) != 0), [True]])
-        found, alarms = found[corner], alarms[corner]
-    heights, widths = (np.append(0.0, curve) / curve[-1] for curve in (found, alarms))
-    return float(np.sum(np.diff(widths) * (heights[1:] + heights[:-1]) / 2)), average
 
 
 def _number(value: float) -> float | None:

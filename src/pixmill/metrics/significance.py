@@ -9,19 +9,13 @@ import numpy.typing as npt
 
 from pixmill.metrics.limits import alike_at_least
 from pixmill.metrics.probabilities import normalise
-from pixmill.metrics.resampling import SEED, group_numbers, percentiles, resampled_scores
-from pixmill.metrics.scores import among_top, scores
+from pixmill.metrics.resampling import among_top, group_numbers, group_weights, percentiles, resampled_scores
+from pixmill.metrics.scores import scores
 
 Drawn = npt.NDArray[np.float64]
 
 _DIGITS = 12
 """Differences are rounded to as many: equal metrics may differ by 1e-17, as they are sums in another order."""
-
-_CELLS = 4_000_000
-"""Numbers per chunk of draws, 32 MB."""
-
-_EXACT = 10_000
-"""Throws up to which whole numbers take less time than the import of SciPy's distributions: milliseconds."""
 
 _SEED = 19350101
 """Any fixed number: the same images give the same result on every machine."""
@@ -76,22 +70,17 @@ def mcnemar(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) -> McNe
 def coin_chances(throws: int, most: int) -> npt.NDArray[np.float64]:
     """Return the probability of each number of heads, from none to the most, of a fair coin.
 
-    >>> coin_chances(4, 2).tolist()
+    >>> coin_chances(4, 2).round(4).tolist()
     [0.0625, 0.25, 0.375]
 
     Args:
         throws: Of the coin.
         most: The largest number of heads.
     """
-    if throws > _EXACT:
-        from scipy.stats import binom
+    from scipy.stats import binom
 
-        chances: npt.NDArray[np.float64] = binom.pmf(np.arange(most + 1), throws, 0.5)
-        return chances
-    ways, total = [1], 2**throws
-    for before in range(most):
-        ways.append(ways[-1] * (throws - before) // (before + 1))
-    return np.array([each / total for each in ways])
+    chances: npt.NDArray[np.float64] = binom.pmf(np.arange(most + 1), throws, 0.5)
+    return chances
 
 
 @dataclass(frozen=True)
@@ -232,26 +221,17 @@ def paired_coverage(
     hits = [correct & sure for correct, sure in zip(right, answered, strict=True)]
     columns = [np.ones(len(judge.group_of)), *answered, *hits]
     sums = np.stack([np.bincount(judge.group_of, weights=column) for column in columns])
-    # Groups with the same sums are interchangeable, so only the count of each kind is drawn.
-    kinds, count = np.unique(sums, axis=1, return_counts=True)
-    generator = np.random.Generator(np.random.PCG64(SEED))
-    most = max(1, _CELLS // len(count))
-    chunks = [
-        kinds @ generator.multinomial(count.sum(), count / count.sum(), size=min(most, draws - start)).T
-        for start in range(0, draws, most)
-    ]
+    whole = sums.sum(axis=1, keepdims=True)
+    drawn = np.concatenate([sums @ weights for weights in group_weights(sums.shape[1], draws)], axis=1)
     differ = {"coverage": answered[0] != answered[1]}
     differ["answered_accuracy"] = differ["coverage"] | (hits[0] != hits[1])
     among = {"coverage": np.ones(len(judge.group_of), bool), "answered_accuracy": answered[0] | answered[1]}
     found = {}
     with np.errstate(invalid="ignore"):
         for name, part, of in (("coverage", slice(1, 3), slice(0, 1)), ("answered_accuracy", slice(3, 5), slice(1, 3))):
-            values = (kinds @ count)[part] / (kinds @ count)[of]
-            drawn = np.concatenate([chunk[part] / chunk[of] for chunk in chunks], axis=1)
-            first, second = (None if np.isnan(value) else float(value) for value in values)
-            item = judge.difference(
-                first, second, drawn[1] - drawn[0], differ[name], judge.unobserved_share(among[name])
-            )
+            first, second = (None if np.isnan(value) else float(value) for value in (whole[part] / whole[of])[:, 0])
+            gaps = np.subtract(*(drawn[part] / drawn[of])[::-1])
+            item = judge.difference(first, second, gaps, differ[name], judge.unobserved_share(among[name]))
             if item is not None:
                 found[name] = item
     return found

@@ -41,13 +41,12 @@ _QUIET = {**dict.fromkeys(_TRUE, "true"), "GX_ANALYTICS_ENABLED": "false", "TF_C
 """Telemetry is off and libraries log as little as possible, unless the environment overrides it."""
 
 
-def run(stage: str, main: Callable[[Workspace, Params], None], *, writes: Callable[[], bool] = lambda: True) -> None:
+def run(stage: str, main: Callable[[Workspace, Params], None]) -> None:
     """Run a stage: check its code and the params, hold the lock, call it, and turn errors and signals into messages.
 
     Args:
         stage: The stage's name.
         main: The stage's function.
-        writes: Whether this process writes outputs and so needs the lock; default: it does.
     """
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
@@ -56,13 +55,15 @@ def run(stage: str, main: Callable[[Workspace, Params], None], *, writes: Callab
         signal.signal(signal.SIGINT, signal.default_int_handler)
     ended = f"{stage}: interrupted; finished work is kept. To resume: dvc repro"
     try:
-        with interruptible(ended), storage_errors(then=f"dvc repro {stage}"):
-            if not writes():
-                return main(workspace, _load(stage, workspace))
-            with workspace.lock(stage), reporting(stage, workspace.root, workspace.scratch("progress")):
-                params = _load(stage, workspace)
-                workspace.sweep(stage)
-                main(workspace, params)
+        with (
+            interruptible(ended),
+            storage_errors(then=f"dvc repro {stage}"),
+            workspace.lock(stage),
+            reporting(stage, workspace.root, workspace.scratch("progress")),
+        ):
+            params = _load(stage, workspace)
+            workspace.sweep(stage)
+            main(workspace, params)
     except PixmillError as error:
         sys.exit(f"{stage}: {error}")
 

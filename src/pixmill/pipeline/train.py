@@ -1,8 +1,5 @@
 """Fit the classifier that params.yaml describes, and record the run."""
 
-import sys
-from functools import partial
-
 from pixmill.core.files import file_digest, fresh_folder, write_bytes, write_figures, write_text
 from pixmill.core.params import Params
 from pixmill.core.workspace import Workspace
@@ -11,24 +8,18 @@ from pixmill.pages.train import draw_samples, render_report
 from pixmill.record.epochs import EpochLogger
 from pixmill.record.run_recorder import RunRecorder
 from pixmill.record.stage_runs import training_run
-from pixmill.train import Interrupted, Trained, curves_csv, is_chief, learning_curve_csv, train
+from pixmill.train import Trained, curves_csv, learning_curve_csv, train
 from pixmill.train.saving import save_trained
 
 
 def main(workspace: Workspace, params: Params) -> None:
     """Write ``artifacts/train``, its page, its metrics and its curves; record the run in MLflow."""
     root, split = workspace.root, workspace.root / "artifacts" / "split"
-    fit = partial(train, split, params.train, classes=params.classes, root=root, scratch=workspace.scratch("train"))
-    if not is_chief():
-        fit()  # Of several processes that train together, only the first writes the results.
-        return
-    try:
-        with training_run(workspace, params=params) as record:
-            trained = fit(callback=EpochLogger(record))
-            _write(workspace, params, trained, record)
-    except Interrupted as error:
-        sys.stderr.write(f"train: interrupted in epoch {error.epoch}; earlier epochs are kept. To resume: dvc repro\n")
-        sys.exit(error.status)
+    scratch = workspace.scratch("train")
+    with training_run(workspace, params=params) as record:
+        callback = EpochLogger(record)
+        trained = train(split, params.train, classes=params.classes, root=root, scratch=scratch, callback=callback)
+        _write(workspace, params, trained, record)
 
 
 def _write(workspace: Workspace, params: Params, trained: Trained, record: RunRecorder) -> None:

@@ -84,7 +84,6 @@ RESULTS: Mapping[str, Result] = {
             "pixmill.learn.litert_export",
             "pixmill.learn.litert",
             "pixmill.train.checkpoints",
-            "pixmill.train.interruption",
             "pixmill.train.learning_curve",
             "pixmill.train.regularization",
         ),

@@ -8,7 +8,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixmill.learn.litert import converted_files
 from pixmill.learn.model_folder import classifier_files, keras_packages
 from pixmill.record.standalone import copy_standalone
 
@@ -51,8 +50,6 @@ def save_classifier_model(classifier: Path, folder: Path) -> None:
     """
     import mlflow.pyfunc
 
-    converted = converted_files(classifier)
-    runtime = ["ai-edge-litert"] if converted else keras_packages((classifier / "model.json").read_text("utf-8"))
     with tempfile.TemporaryDirectory(dir=folder.parent) as name:
         temporary = Path(name)
         (temporary / "classifier").mkdir()
@@ -63,7 +60,7 @@ def save_classifier_model(classifier: Path, folder: Path) -> None:
             str(folder),
             python_model=str(_SERVED),
             artifacts={"classifier": str(temporary / "classifier"), "code": str(code)},
-            pip_requirements=_pin("mlflow", "numpy", "pandas", "pillow", *runtime),
+            pip_requirements=_pin("mlflow", "numpy", "pandas", "pillow", "ai-edge-litert"),
         )
     for cache in folder.rglob("__pycache__"):
         shutil.rmtree(cache, ignore_errors=True)

@@ -15,7 +15,7 @@ from pixmill.compute import Service
 from pixmill.core.errors import PixmillError
 from pixmill.images.png import png_bytes
 from pixmill.learn.inference import Answer
-from pixmill.learn.litert import BACKBONE, HEAD, NETWORK, converted_files
+from pixmill.learn.litert import BACKBONE, HEAD, NETWORK
 from pixmill.learn.model_folder import CALIBRATION_FILE, NOVELTY_FILE
 from pixmill.predict.model import Model
 from pixmill.serve.answering import Answering, Gradients, HeatmapRequest, PredictionRequest
@@ -51,8 +51,7 @@ class LoadedModel:
         self._gradients: Service[HeatmapRequest, bytes | str] | None = None
         self._lock = threading.Lock()
         self._path = _copy(model.path, Path(self._folder.name))
-        # Where Keras runs the network, it uses all processors itself.
-        workers = 1 if self._path.is_dir() and not converted_files(self._path) else settings.workers
+        workers = settings.workers
         self._service: Service[PredictionRequest | HeatmapRequest, Answer | bytes | str] = Service(
             Answering(self._path), workers=workers, limits=settings.limits, waiting=settings.waiting * workers
         )

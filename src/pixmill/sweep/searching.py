@@ -63,7 +63,7 @@ def search(workspace: Workspace, plan: Plan, on_trial: Callable[[SweepTrial], No
 
     Raises:
         PixmillError: The first trial failed, or the images cannot be packed.
-        Interrupted: SIGINT or SIGTERM arrived. Finished trials are kept.
+        KeyboardInterrupt: SIGINT or SIGTERM arrived. Finished trials are kept.
     """
     return _Search(workspace, plan).run(on_trial)
 

@@ -2,10 +2,9 @@
 
 - ``training``: the stage's entry point
 - ``training_key``: a hash of everything the weights depend on; ``checkpoints``: trainings cached by it
-- ``fitting``: ``Fitter``, which fits one kind of model; the training loop with early stopping, the choice of precision
-- ``steps``: one training step, and the batches; ``strategy``: the devices
+- ``fitting``: ``Fitter``, which fits one kind of model; the training loop with early stopping
+- ``steps``: one training step, and the batches
 - ``history``: the metrics of each epoch, best epoch, early stopping and learning rate
-- ``interruption``: signals stop a training between two steps
 - ``callback``: what follows a training
 - ``heads``: the fitters that need a backbone's features; ``logistic``: the logistic regression; ``scaling``:
   standardised features
@@ -15,9 +14,7 @@
 
 from pixmill.train.callback import Callback
 from pixmill.train.history import curves_csv
-from pixmill.train.interruption import Interrupted
 from pixmill.train.learning_curve import learning_curve_csv
-from pixmill.train.strategy import is_chief
 from pixmill.train.training import Trained, train
 
-__all__ = ["Callback", "Interrupted", "Trained", "curves_csv", "is_chief", "learning_curve_csv", "train"]
+__all__ = ["Callback", "Trained", "curves_csv", "learning_curve_csv", "train"]

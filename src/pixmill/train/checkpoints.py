@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 from pixmill.core.files import keep_newest, remove_temporary, replacing, write_text
 from pixmill.core.progress import announce
-from pixmill.learn.precision import Precision
 from pixmill.train.callback import Callback
 from pixmill.train.history import Epoch, Timing
 
@@ -39,7 +38,6 @@ class Checkpoint:
         state: Weights and optimizer state after the last epoch; for a finished training, the classifier's
             :class:`pixmill.learn.novelty.Novelty`, or nothing.
         best: Weights of the best epoch; for a finished training, those of the whole classifier.
-        precision: The compute precision.
         finished: Whether the training is finished.
     """
 
@@ -47,7 +45,6 @@ class Checkpoint:
     timings: list[Timing]
     state: Arrays
     best: Arrays
-    precision: Precision = "float32"
     finished: bool = False
 
 
@@ -66,9 +63,8 @@ class Checkpoints:
     """Keep one training in its own file.
 
     The file is written under a temporary name and renamed, so a kill at any instant leaves either the previous or the
-    new checkpoint, and two processes at the same training write the same. A checkpoint only saves time, so problems
-    with it never stop a training: if it is damaged (its archive has checksums), the training starts over; if it cannot
-    be written (a full or read-only disk), the training continues without it. Either prints a line.
+    new checkpoint, and two processes at the same training write the same. From a damaged file (its archive has
+    checksums) the training starts over, and a line says so.
 
     >>> import tempfile
     >>> checkpoints = Checkpoints(Path(tempfile.mkdtemp(), "key.npz"))
@@ -83,18 +79,10 @@ class Checkpoints:
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
-        self._refused = False
 
     def within(self, name: str) -> Checkpoints:
         """Return the checkpoints of a sub-training, such as a fold's."""
         return Checkpoints(self._path and self._path.with_suffix(f".{name}.npz"))
-
-    def discard(self) -> None:
-        """Delete what is kept of an unfinished training, if it can be."""
-        kept = self.load()
-        if self._path is not None and kept is not None and not kept.finished:
-            with contextlib.suppress(OSError):
-                self._path.unlink()
 
     def load(self) -> Checkpoint | None:
         """Return the last checkpoint, or ``None`` if there is no intact one."""
@@ -113,7 +101,6 @@ class Checkpoints:
                 timings=[Timing(**timing) for timing in record["timings"]],
                 state=_without("state/", arrays),
                 best=_without("best/", arrays),
-                precision=record["precision"],
                 finished=record["finished"],
             )
         except Exception as error:  # noqa: BLE001 (a damaged archive fails in many ways)
@@ -138,24 +125,15 @@ class Checkpoints:
         record = {
             "history": [asdict(epoch) for epoch in checkpoint.history],
             "timings": [asdict(timing) for timing in checkpoint.timings],
-            "precision": checkpoint.precision,
             "finished": checkpoint.finished,
         }
         arrays = {f"state/{name}": array for name, array in checkpoint.state.items()}
         arrays |= {f"best/{name}": array for name, array in checkpoint.best.items()}
-        try:
-            with replacing(self._path) as temporary:
-                np.savez(temporary, record=np.frombuffer(json.dumps(record).encode(), np.uint8), **arrays)  # type: ignore[arg-type]
-            pinned = pinned_keys(self._path.parent)
-            others = (path for path in self._path.parent.glob("[!.]*.npz") if path.name.partition(".")[0] not in pinned)
-            keep_newest(others, _MOST_BYTES)
-        except OSError as error:
-            if not self._refused:
-                announce(
-                    f"warning: train cannot write checkpoints to {self._path.parent}: {error.strerror}. Training "
-                    "continues; if it is killed, it resumes from the last checkpoint written, or starts over"
-                )
-            self._refused = True
+        with replacing(self._path) as temporary:
+            np.savez(temporary, record=np.frombuffer(json.dumps(record).encode(), np.uint8), **arrays)  # type: ignore[arg-type]
+        pinned = pinned_keys(self._path.parent)
+        others = (path for path in self._path.parent.glob("[!.]*.npz") if path.name.partition(".")[0] not in pinned)
+        keep_newest(others, _MOST_BYTES)
 
 
 def pinned_keys(folder: Path) -> set[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import time
 from abc import ABC, abstractmethod
@@ -21,13 +20,11 @@ from pixmill.images.parts import Part
 from pixmill.learn.heads import head_features
 from pixmill.learn.layers import last_features
 from pixmill.learn.networks import build_classifier
-from pixmill.learn.precision import Precision, has_bfloat16
+from pixmill.learn.scaling import Features
 from pixmill.learn.tensorflow import keras
 from pixmill.train.callback import Callback
 from pixmill.train.checkpoints import Arrays, Checkpoint, Checkpoints
 from pixmill.train.history import Epoch, Timing, best_of, is_over, learning_rate
-from pixmill.train.interruption import Interruption
-from pixmill.train.scaling import Features
 from pixmill.train.steps import Trainer, balanced_weights, epoch_order, feed
 
 _BATCH = 32
@@ -35,12 +32,6 @@ _BATCH = 32
 
 _REPORT_EVERY = 1.0
 """Seconds between two progress updates of the loss, each of which waits for a step."""
-
-_MEASURED = 8
-"""Steps that are timed per precision; the first ones compile, and the fastest one counts."""
-
-_WORTH = 1.1
-"""Minimum speed-up to choose bfloat16, since float32 is more precise."""
 
 
 @dataclass(frozen=True)
@@ -103,14 +94,13 @@ class Fitter(ABC):
 
     @abstractmethod
     def fit(self, data: FitData) -> Fitted:
-        """Fit a fresh classifier, within the scope of the strategy.
+        """Fit a fresh classifier.
 
         Args:
             data: The images.
 
         Raises:
             TrainError: The backbone's weights are not available, or the loss is not finite.
-            Interrupted: SIGINT or SIGTERM arrived; the last complete epoch is kept.
         """
 
     def novelty_features(self, training: Part, classifier: keras.Model) -> Features:
@@ -169,13 +159,10 @@ class Fitter(ABC):
         params, on_epoch_end = self.params, data.callback.on_epoch_end
         kept = data.checkpoints.load()
         if kept is None:
-            precision = choose_precision(network, params, data.training, labels=self.labels, root=self.root)
-            kept = Checkpoint([], [], {}, weights_of(network), precision)
+            kept = Checkpoint([], [], {}, weights_of(network))
         history, timings, best = kept.history, kept.timings, kept.best
         weights = balanced_weights(data.training.targets, self.labels) if params.class_weights else None
-        trainer = Trainer(
-            network, params, labels=self.labels, class_weights=weights, precision=kept.precision, root=self.root
-        )
+        trainer = Trainer(network, params, labels=self.labels, class_weights=weights, root=self.root)
         most = data.until or params.epochs
         if history:
             trainer.restore(kept.state)
@@ -188,54 +175,33 @@ class Fitter(ABC):
             return len(history) >= data.until if data.until else is_over(history, params, seconds=seconds)
 
         images = len(data.training) * (most - len(history))
-        with Interruption() as interruption, Progress(data.what, images) as progress:
-            loop = _Loop(trainer, data, params, most, interruption, progress)
+        with Progress(data.what, images) as progress:
             while not over():
-                epoch, timing = loop.run_epoch(history)
+                epoch, timing = self._run_epoch(trainer, data, history, progress, f"of {most}")
                 history.append(epoch)
                 timings.append(timing)
                 if best_of(history, params.monitor) is epoch:
                     best = weights_of(network)
-                data.checkpoints.save(Checkpoint(history, timings, trainer.state(), best, kept.precision))
+                data.checkpoints.save(Checkpoint(history, timings, trainer.state(), best))
                 on_epoch_end(epoch, timing)
-                interruption.check(epoch.epoch + 1)
         if data.until is None:
             network.set_weights(list(best.values()))
-        return Checkpoint(history, timings, {}, weights_of(network), kept.precision, finished=True)
+        return Checkpoint(history, timings, {}, weights_of(network), finished=True)
 
-
-class NetworkFitter(Fitter):
-    """Fit a whole network, from its fresh head or from scratch."""
-
-    def fit(self, data: FitData) -> Fitted:
-        """Fit a fresh classifier epoch by epoch."""
-        classifier = self.build()
-        return Fitted(classifier, self.fit_network(classifier, data))
-
-
-class _Loop(NamedTuple):
-    """The epochs of a training, of which there are at most ``most``."""
-
-    trainer: Trainer
-    data: FitData
-    params: TrainParams
-    most: int
-    interruption: Interruption
-    progress: Progress
-
-    def run_epoch(self, history: list[Epoch]) -> tuple[Epoch, Timing]:
+    def _run_epoch(
+        self, trainer: Trainer, data: FitData, history: list[Epoch], progress: Progress, of: str
+    ) -> tuple[Epoch, Timing]:
         """Train and validate once, after the epochs of a history."""
-        trainer, data, params, progress = self.trainer, self.data, self.params, self.progress
+        params = self.params
         number, began = len(history) + 1, time.monotonic()
         steps = -(-len(data.training) // params.batch_size)
         order = epoch_order(len(data.training), seed=params.seed, epoch=number)
-        rate, title, due = 0.0, f"epoch {number} of {self.most}", began
+        rate, title, due = 0.0, f"epoch {number} {of}", began
         note = title
         trainer.begin(number)
         for step, (pixels, targets) in enumerate(feed(data.training, params.batch_size, order)):
             rate = learning_rate(params, history, number, step, steps)
             trainer.train(pixels, targets, rate)
-            self.interruption.check(number)
             if time.monotonic() >= due:
                 loss = _finite(trainer.figures("train")["loss"], number, params, rate)
                 note, due = f"{title}, loss {loss:.3f}", time.monotonic() + _REPORT_EVERY
@@ -245,7 +211,6 @@ class _Loop(NamedTuple):
         trained = time.monotonic() - began
         for pixels, targets in feed(data.validation, params.batch_size):
             trainer.test(pixels, targets)
-            self.interruption.check(number)
         validated = trainer.figures("test")
         _finite(validated["loss"], number, params, rate)
         progress.advance(0, f"{title}, validation accuracy {100 * validated['accuracy']:.1f} %")
@@ -260,58 +225,27 @@ class _Loop(NamedTuple):
         return epoch, Timing(int(time.time() * 1000), time.monotonic() - began, len(data.training) / trained)
 
 
+class NetworkFitter(Fitter):
+    """Fit a whole network, from its fresh head or from scratch."""
+
+    def fit(self, data: FitData) -> Fitted:
+        """Fit a fresh classifier epoch by epoch."""
+        classifier = self.build()
+        return Fitted(classifier, self.fit_network(classifier, data))
+
+
 def weights_of(classifier: keras.Model) -> Arrays:
     """Return the weights of a classifier in the order of ``get_weights``, by name."""
     return {f"{place:04}": weight for place, weight in enumerate(classifier.get_weights())}
-
-
-def choose_precision(
-    classifier: keras.Model, params: TrainParams, training: Part, *, labels: int, root: Path = Path()
-) -> Precision:
-    """Return the precision that params name, or the faster one for ``auto``.
-
-    Each precision is timed for a few steps on a real batch, and the times are printed; the classifier's weights are
-    restored afterwards. If this device does not support bfloat16, nothing is measured.
-
-    Args:
-        classifier: The classifier to fit, within the scope of its strategy.
-        params: The section ``train``.
-        training: The images.
-        labels: How many classes there are.
-        root: As for :class:`Fitter`.
-    """
-    if params.precision != "auto":
-        return params.precision
-    if not has_bfloat16():
-        return "float32"
-    pixels, targets = next(feed(training, params.batch_size))
-    before = classifier.get_weights()
-
-    def seconds(precision: Precision) -> float:
-        trainer = Trainer(classifier, params, labels=labels, precision=precision, root=root)
-        times = [time.perf_counter()]
-        for _ in range(_MEASURED):
-            float(trainer.train(pixels, targets, 0.0)["loss"])
-            times.append(time.perf_counter())
-        return min(end - start for start, end in itertools.pairwise(times))
-
-    exact, short = seconds("float32"), seconds("bfloat16")
-    classifier.set_weights(before)
-    announce(f"train: a step takes {1000 * exact:.1f} ms with float32, {1000 * short:.1f} ms with bfloat16")
-    return "bfloat16" if exact >= _WORTH * short else "float32"
 
 
 def _finite(loss: float, epoch: int, params: TrainParams, rate: float) -> float:
     """Return a loss if it is finite."""
     if math.isfinite(loss):
         return loss
-    advice = ["lower train.learning_rate in params.yaml, for example to a tenth"]
-    if params.clip_norm is None:
-        advice.append("set train.clip_norm to 1")
-    if params.precision != "float32":
-        advice.append("set train.precision to float32")
     raise TrainError(
         f"training diverged: the loss is not finite in epoch {epoch} (optimizer {params.optimizer}, "
         f"learning rate {rate:g})",
-        next=f"{', or '.join(advice)}, then: dvc repro",
+        next="lower train.learning_rate in params.yaml, for example to a tenth, or set train.clip_norm to 1, then: "
+        "dvc repro",
     )

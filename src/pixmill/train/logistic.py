@@ -1,7 +1,8 @@
 """Logistic regression on features of any number of images: they are read block by block and never copied."""
 
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
@@ -12,8 +13,8 @@ import numpy.typing as npt
 from pixmill.core.params import TrainParams
 from pixmill.core.progress import Progress, announce
 from pixmill.learn.layers import several_layers
+from pixmill.learn.scaling import BLOCK, Features, Scaling
 from pixmill.train.history import Epoch, Timing
-from pixmill.train.scaling import BLOCK, Features, Scaling
 
 _STEPS = 1000
 """Maximum iterations of the solver."""
@@ -74,9 +75,6 @@ def fit_logistic(
     Raises:
         TrainError: A feature is not finite.
     """
-    from scipy.optimize import minimize
-    from threadpoolctl import threadpool_limits
-
     scaling = Scaling.of(features, several=several_layers(params))
     history: list[Epoch] = []
     timings: list[Timing] = []
@@ -94,10 +92,9 @@ def fit_logistic(
             timings.append(Timing(int(time.time() * 1000), seconds, len(targets) / max(seconds, 1e-9)))
         progress.advance(1, told)
 
-    with threadpool_limits(1), ThreadPoolExecutor(params.threads) as pool, Progress(what, unit="iteration") as progress:
-        objective = _Objective(features, targets, scaling, params, labels=labels, pool=pool)
-        options = {"maxiter": _STEPS, **_TOLERANCES}
-        found = minimize(objective, objective.start(), method="L-BFGS-B", jac=True, callback=note, options=options)
+    with _pool(params) as pool, Progress(what, unit="iteration") as progress:
+        objective = _Objective(features, targets, scaling, params, inverse_regularization(params), labels, pool)
+        found = objective.minimise(objective.start(), _STEPS, note)
         if progress.done == 0:  # It started at the minimum: there is one class only, or all features are constant.
             note(found.x)
     if not found.success:
@@ -133,24 +130,25 @@ def fit_path(
     Returns:
         Shape (len(strengths), m, labels).
     """
-    from scipy.optimize import minimize
-    from threadpoolctl import threadpool_limits
-
     scaling = Scaling.of(features, several=several_layers(params))
     answers = np.empty((len(strengths), len(asked), labels))
     solution: Array | None = None
-    progress = Progress("Other regularization", len(strengths))
-    with threadpool_limits(1), ThreadPoolExecutor(params.threads) as pool, progress:
+    with _pool(params) as pool, Progress("Other regularization", len(strengths)) as progress:
         for place, strength in enumerate(strengths):
-            chosen = params.features.model_copy(update={"inverse_regularization": strength})
-            given = params.model_copy(update={"features": chosen})
-            objective = _Objective(features, targets, scaling, given, labels=labels, pool=pool)
-            start = objective.start() if solution is None else solution
-            options = {"maxiter": _PATH_STEPS, **_TOLERANCES}
-            solution = minimize(objective, start, method="L-BFGS-B", jac=True, options=options).x
+            objective = _Objective(features, targets, scaling, params, strength, labels, pool)
+            solution = objective.minimise(objective.start() if solution is None else solution, _PATH_STEPS).x
             answers[place] = _logarithms(asked, *objective.layer(solution))
             progress.advance()
     return answers
+
+
+@contextlib.contextmanager
+def _pool(params: TrainParams) -> Iterator[Executor]:
+    """Return threads that each compute a block, without threads of the matrix products' own."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1), ThreadPoolExecutor(params.threads) as pool:
+        yield pool
 
 
 def inverse_regularization(params: TrainParams) -> float:
@@ -173,7 +171,8 @@ class _Objective:
         features: Shape (n, width).
         targets: The class of each image.
         scaling: The features' scaling.
-        params: The section ``train``: class weights and C.
+        params: The section ``train``, for the class weights.
+        strength: C.
         labels: How many classes there are.
         pool: Computes the blocks.
     """
@@ -184,7 +183,7 @@ class _Objective:
         targets: Targets,
         scaling: Scaling,
         params: TrainParams,
-        *,
+        strength: float,
         labels: int,
         pool: Executor,
     ) -> None:
@@ -198,12 +197,19 @@ class _Objective:
             1 / (count * counts[self._classes]) if params.class_weights else np.full(count, 1 / len(targets))
         )
         # For two classes scikit-learn fits only the difference, whose penalty is twice that of both halves.
-        self._penalty = (2 if count == 2 else 1) / (inverse_regularization(params) * len(targets))
+        self._penalty = (2 if count == 2 else 1) / (strength * len(targets))
         self._last: tuple[Array, tuple[float, float]] | None = None
 
     def start(self) -> Array:
         """Return the solution to start with."""
         return np.zeros((len(self._scaling.mean) + 1) * len(self._classes))
+
+    def minimise(self, start: Array, steps: int, callback: Callable[[Array], None] | None = None) -> Any:
+        """Return SciPy's result of at most so many iterations, each of which the callback hears of."""
+        from scipy.optimize import minimize
+
+        options = {"maxiter": steps, **_TOLERANCES}
+        return minimize(self, start, method="L-BFGS-B", jac=True, callback=callback, options=options)
 
     def layer(self, solution: Array) -> tuple[Array, Array]:
         """Return kernel and bias on raw features, for all labels."""
@@ -220,13 +226,11 @@ class _Objective:
 
     def validate(self, solution: Array, features: Features, targets: Targets) -> tuple[float, float]:
         """Return mean cross-entropy and accuracy of other images."""
-        layer = self.layer(solution)
-
-        def measure(start: int) -> Array:
+        layer, sums = self.layer(solution), np.zeros(2)
+        for start in range(0, len(features), BLOCK):
             block = slice(start, start + BLOCK)
-            return _figures(_logarithms(features[block], *layer), targets[block])
-
-        loss, accuracy = sum(self._pool.map(measure, range(0, len(features), BLOCK)), np.zeros(2)) / len(features)
+            sums += _figures(_logarithms(features[block], *layer), targets[block])
+        loss, accuracy = sums / len(features)
         return float(loss), float(accuracy)
 
     def __call__(self, solution: Array) -> tuple[float, Array]:

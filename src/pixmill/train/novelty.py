@@ -3,7 +3,7 @@
 import numpy as np
 
 from pixmill.learn.novelty import Novelty
-from pixmill.train.scaling import Features, Scaling
+from pixmill.learn.scaling import Features, Scaling, principal_directions
 
 SAMPLE = 4096
 """Maximum number of images that it is fitted to: of ten times as many, the directions are hardly different."""
@@ -24,7 +24,6 @@ def fit_novelty(features: Features) -> Novelty | None:
     Raises:
         TrainError: A feature is not finite.
     """
-    from scipy.linalg import eigh
     from threadpoolctl import threadpool_limits
 
     count, width = features.shape
@@ -32,17 +31,10 @@ def fit_novelty(features: Features) -> Novelty | None:
     if most < 1:
         return None
     scaling = Scaling.of(features, several=True)
-    standard = (features - scaling.mean) / scaling.deviation
     # One thread: the result must not depend on their number.
     with threadpool_limits(1):
-        # Of the smaller product: the directions follow from either.
-        by_image = count < width
-        product = standard @ standard.T if by_image else standard.T @ standard
-        if not product.trace() > 0:
-            return None
-        values, vectors = eigh(product, subset_by_index=[len(product) - most, len(product) - 1])
-        vectors = vectors[:, values > 1e-9 * values[-1]]
-        directions = standard.T @ vectors if by_image else vectors
-    directions /= np.linalg.norm(directions, axis=0)
+        directions = principal_directions(features, scaling, most)
+    if not directions.size:
+        return None
     parts = (scaling.mean, 1 / scaling.deviation, directions)
     return Novelty(*(part.astype(np.float32) for part in parts))

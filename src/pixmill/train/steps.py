@@ -16,9 +16,8 @@ from pixmill.images.parts import Part
 from pixmill.learn.augmentation import Augmenter
 from pixmill.learn.determinism import reseed
 from pixmill.learn.networks import backbone_variables, logits_graph, objective
-from pixmill.learn.precision import Precision, computing_with
+from pixmill.learn.precision import computing_with
 from pixmill.learn.tensorflow import keras, tf
-from pixmill.train.strategy import Replicas
 
 Array = npt.NDArray[Any]
 
@@ -36,16 +35,12 @@ class Trainer:
     seed and epoch (:meth:`begin`), so a training resumed from the :meth:`state` at the end of an epoch gives the same
     bytes as an uninterrupted one.
 
-    Under a strategy, create classifier and trainer within its scope; every process then calls the same methods with the
-    same whole batches, each replica takes its share of them, and gradients are averaged over the whole batch.
-
     Args:
         classifier: Takes images of shape (image_size, image_size, 3), or one-dimensional features, which are not
             augmented.
         params: The section ``train``.
         labels: How many classes there are.
         class_weights: Weight of each class, of shape (labels,); default: 1.
-        precision: Compute precision of the inner layers; default: as in ``params``, ``float32`` for ``auto``.
         root: The project folder, whose ``src`` holds an augmentation of its own; default: the current one.
     """
 
@@ -56,13 +51,10 @@ class Trainer:
         *,
         labels: int,
         class_weights: Array | None = None,
-        precision: Precision | None = None,
         root: Path = Path(),
     ) -> None:
         self._params = params
         self._labels = labels
-        self._precision: Precision = precision or ("bfloat16" if params.precision == "bfloat16" else "float32")
-        self._replicas = Replicas()
         self._class_weights = np.ones(labels, np.float32) if class_weights is None else np.float32(class_weights)
         self._objective = objective(params)
         self._graph = logits_graph(classifier)
@@ -82,11 +74,11 @@ class Trainer:
         signature = [
             tf.TensorSpec((None, *classifier.input_shape[1:]), tf.uint8 if self._augmenter else tf.float32),
             tf.TensorSpec((None,), tf.int32),
-            tf.TensorSpec((None,), tf.float32),
-            tf.TensorSpec((), tf.float32),
         ]
-        self._train = self._replicas.compile(lambda *batch: self._add("train", self.step, batch), signature)
-        self._test = self._replicas.compile(lambda *batch: self._add("test", self._score, batch), signature)
+        # XLA compiles this kind of network to code that is several times slower on CPUs.
+        options = {"input_signature": signature, "jit_compile": False, "autograph": False}
+        self._train = tf.function(lambda *batch: self._add("train", self.step, batch), **options)
+        self._test = tf.function(lambda *batch: self._add("test", self._score, batch), **options)
 
     def begin(self, epoch: int) -> None:
         """Seed all randomness for an epoch, and reset the sums.
@@ -115,7 +107,7 @@ class Trainer:
             for optimizer, _, factor in self._groups:
                 optimizer.learning_rate.assign(rate * factor)
             self._rate = rate
-        loss, accuracy = self._train(*self._replicas.share(pixels, targets))
+        loss, accuracy = self._train(pixels, targets)
         return {"loss": loss, "accuracy": accuracy}
 
     def test(self, pixels: Array, targets: Array) -> dict[str, tf.Tensor]:
@@ -128,7 +120,7 @@ class Trainer:
         Returns:
             ``loss`` and ``accuracy``, means over the batch.
         """
-        loss, accuracy = self._test(*self._replicas.share(pixels, targets))
+        loss, accuracy = self._test(pixels, targets)
         return {"loss": loss, "accuracy": accuracy}
 
     def figures(self, name: Literal["train", "test"]) -> dict[str, float]:
@@ -164,50 +156,43 @@ class Trainer:
 
     def _add(self, name: str, step: Any, batch: tuple[Any, ...]) -> tuple[tf.Tensor, tf.Tensor]:
         """Add a batch to the sums, and return its loss and accuracy."""
-        loss, correct = self._replicas.run(step, batch)
-        *_, total = batch
+        loss, correct = step(*batch)
+        total = tf.cast(tf.shape(batch[1])[0], tf.float32)
         sums = [tf.cast(value, tf.float64) for value in (loss, correct, total)]
         self._sums[name].assign_add(tf.stack([sums[0] * sums[2], *sums[1:]]))
         return loss, correct / total
 
-    def step(
-        self, pixels: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor, total: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Update the weights on a replica's share of a batch; ``keras.Model.fit`` may call this, too.
+    def step(self, pixels: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Update the weights on a batch.
 
         Args:
             pixels: As in :meth:`train`.
             targets: As in :meth:`train`.
-            weights: 1 for each image, 0 for padding, as ``float32`` of shape (n,).
-            total: Images of the whole batch, as ``float32``.
 
         Returns:
-            The share's contribution to the batch's mean loss, and its number of correct predictions.
+            The batch's mean loss, and its number of correct predictions.
         """
         labels = tf.one_hot(targets, self._labels)
         if self._augmenter:
-            pixels, labels = self._augmenter(pixels, labels, stream=self._replicas.place())
-        counts = weights * tf.linalg.matvec(labels, self._class_weights)
+            pixels, labels = self._augmenter(pixels, labels)
+        weights = tf.linalg.matvec(labels, self._class_weights)
         with tf.GradientTape() as tape:
-            with computing_with(self._graph, self._precision):
+            with computing_with(self._graph, self._params.precision):
                 scores = self._graph(pixels, training=True)
-            loss = tf.reduce_sum(self._objective.call(labels, scores) * counts) / total
+            loss = tf.reduce_mean(self._objective.call(labels, scores) * weights)
         variables = [variable for _, group, _ in self._groups for variable in group]
         gradients = tape.gradient(loss, [variable.value for variable in variables])
         if self._params.clip_norm is not None:
-            gradients = self._replicas.clip(gradients, self._params.clip_norm)
+            gradients, _ = tf.clip_by_global_norm(gradients, self._params.clip_norm)
         for optimizer, group, _ in self._groups:
             optimizer.apply(gradients[: len(group)], group)
             gradients = gradients[len(group) :]
-        return loss, _correct(scores, labels, weights)
+        return loss, _correct(scores, labels)
 
-    def _score(
-        self, pixels: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor, total: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    def _score(self, pixels: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         labels = tf.one_hot(targets, self._labels)
         scores = self._graph(tf.cast(pixels, tf.float32), training=False)
-        loss = tf.reduce_sum(self._objective.call(labels, scores) * weights) / total
-        return loss, _correct(scores, labels, weights)
+        return tf.reduce_mean(self._objective.call(labels, scores)), _correct(scores, labels)
 
 
 def balanced_weights(targets: Array, labels: int) -> Array:
@@ -258,9 +243,9 @@ def feed(part: Part, size: int, order: npt.NDArray[np.int64] | None = None) -> I
             yield pending.popleft().result()
 
 
-def _correct(scores: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+def _correct(scores: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     """Return the number of images whose largest score is that of their main class."""
-    return tf.reduce_sum(tf.cast(tf.argmax(scores, axis=1) == tf.argmax(labels, axis=1), tf.float32) * weights)
+    return tf.reduce_sum(tf.cast(tf.argmax(scores, axis=1) == tf.argmax(labels, axis=1), tf.float32))
 
 
 def _optimizer(params: TrainParams) -> keras.optimizers.Optimizer:

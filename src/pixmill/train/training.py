@@ -16,7 +16,7 @@ from pixmill.core.params import TrainParams
 from pixmill.images.parts import Part
 from pixmill.learn.heads import head_features
 from pixmill.learn.novelty import Novelty
-from pixmill.learn.precision import Precision
+from pixmill.learn.scaling import Features
 from pixmill.learn.tensorflow import keras
 from pixmill.train.callback import Callback
 from pixmill.train.checkpoints import Checkpoint, Checkpoints
@@ -26,7 +26,6 @@ from pixmill.train.history import Epoch, Monitor, best_of
 from pixmill.train.learning_curve import LearningCurve, learning_curve
 from pixmill.train.logistic import inverse_regularization
 from pixmill.train.regularization import MOST_VALUES, RegularizationPath, regularization_path
-from pixmill.train.scaling import Features
 from pixmill.train.weights import InputFormat, open_training
 
 
@@ -44,7 +43,6 @@ class Trained:
         preprocessing: Side of the images in pixels, how an image becomes square, and the filter that resizes it.
         monitor: The metric that selects the best epoch.
         folds: The result of each fold; empty without cross-validation.
-        precision: The compute precision.
         learning_curve: The validation accuracy for fewer images; ``None`` if it is off.
         regularization: The validation loss for other C; ``None`` for other models and large training splits.
         features: Features of the validation split, if they were needed to fit the model.
@@ -60,7 +58,6 @@ class Trained:
     preprocessing: InputFormat
     monitor: Monitor
     folds: tuple[FoldResult, ...]
-    precision: Precision
     learning_curve: LearningCurve | None = None
     regularization: RegularizationPath | None = None
     features: Features | None = None
@@ -145,24 +142,24 @@ def train(
     Raises:
         ManifestError: The folder is incomplete, or was written for other classes.
         TrainError: The model does not fit the images or the memory, or the loss is not finite.
-        Interrupted: SIGINT or SIGTERM arrived; the last complete epoch is kept.
     """
     with open_training(folder, params, classes=classes, root=root, scratch=scratch, callback=callback) as opened:
         folds = list(folds_of(opened.data.training, opened.data.validation)) if params.cross_validation else []
         fitted = opened.fit()
-        data, classifier, checkpoints, settled = opened.data, fitted.classifier, opened.data.checkpoints, fitted.settled
-        results = [cross_validate(settled, fold, data, fitted.until, len(folds)) for fold in folds]
+        data, classifier, checkpoints, fitter = opened.data, fitted.classifier, opened.data.checkpoints, opened.fitter
+        results = [cross_validate(fitter, fold, data, fitted.until, len(folds)) for fold in folds]
         curve = None
         is_logistic = params.model == "features" and params.features.head == "logistic"
         if params.learning_curve == "always" or (params.learning_curve == "auto" and is_logistic):
-            answer = partial(_kept_answers, settled.fit_shares(data, classifier), checkpoints)
+            answer = partial(_kept_answers, fitter.fit_shares(data, classifier), checkpoints)
             curve = learning_curve(data.training, data.validation, len(classes), seed=params.seed, answer=answer)
         path = None
-        if is_logistic and isinstance(settled, HeadFitter):
+        if is_logistic and isinstance(fitter, HeadFitter):
             width = head_features(classifier).shape[-1]
             if len(data.training) * width <= MOST_VALUES:
-                answers = partial(_kept_path, partial(settled.fit_strengths, data), checkpoints)
-                path = regularization_path(data.validation, inverse_regularization(params), answers)
+                path = regularization_path(
+                    data.validation, inverse_regularization(params), partial(fitter.fit_strengths, data)
+                )
     return Trained(
         classifier=classifier,
         labels=tuple(classes),
@@ -173,7 +170,6 @@ def train(
         preprocessing=opened.preprocessing,
         monitor=params.monitor,
         folds=tuple(results),
-        precision=fitted.checkpoint.precision,
         learning_curve=curve,
         regularization=path,
         features=fitted.features,
@@ -195,17 +191,3 @@ def _kept_answers(
     answers = answer(rows, kept)
     kept.save(Checkpoint([], [], {}, {"answers": answers}, finished=True))
     return answers
-
-
-def _kept_path(
-    answers: Callable[[Sequence[float]], npt.NDArray[np.float64]], checkpoints: Checkpoints, strengths: Sequence[float]
-) -> npt.NDArray[np.float64]:
-    """Return the answers of fits with several C, from the checkpoints where they are kept."""
-    kept = checkpoints.within("regularization")
-    fitted = kept.load_finished(Callback())
-    if fitted and np.array_equal(fitted.best["strengths"], strengths):
-        found: npt.NDArray[np.float64] = fitted.best["logarithms"]  # type: ignore[assignment]
-        return found
-    logarithms = answers(strengths)
-    kept.save(Checkpoint([], [], {}, {"logarithms": logarithms, "strengths": np.array(strengths)}, finished=True))
-    return logarithms

@@ -11,7 +11,7 @@ import pandas as pd
 
 from pixmill.core.errors import ManifestError
 from pixmill.core.params import TrainParams
-from pixmill.train.callback import Abandoned, Callback
+from pixmill.train.callback import Callback
 from pixmill.train.folds import cross_validate, folds_of
 from pixmill.train.history import Epoch
 from pixmill.train.weights import open_training
@@ -65,9 +65,7 @@ def run_trial(
         seed: Of that draw.
 
     Raises:
-        Abandoned: The callback raised it; what was kept of the unfinished training is deleted.
-        ManifestError: As :func:`pixmill.train.train` raises it, and likewise its other errors, after which its last
-            checkpoint is still there.
+        ManifestError: As :func:`pixmill.train.train` raises it, and likewise its other errors.
     """
     with open_training(folder, params, classes=classes, root=root, scratch=scratch, callback=callback) as opened:
         data = replace(opened.data, test=None)
@@ -75,19 +73,15 @@ def run_trial(
         numbers = np.empty(0, np.int64)
         if folds:
             numbers = draw_folds(pd.concat([part.rows for part in asked], ignore_index=True), folds, seed)
-        try:
-            fitted = replace(opened, data=data).fit()
-        except Abandoned:
-            data.checkpoints.discard()
-            raise
+        fitted = replace(opened, data=data).fit()
         if not folds:
-            answers = fitted.settled.answer(fitted.classifier, data.validation)
+            answers = opened.fitter.answer(fitted.classifier, data.validation)
         else:
             answers = np.empty((len(numbers), len(classes)), np.float32)
             division = hashlib.sha256(numbers.astype("<i8").tobytes()).hexdigest()[:16]
             within = replace(data, checkpoints=data.checkpoints.within(f"folds-{division}"))
             for fold in folds_of(data.training, data.validation, numbers):
-                result = cross_validate(fitted.settled, fold, within, fitted.until, folds)
+                result = cross_validate(opened.fitter, fold, within, fitted.until, folds)
                 answers[numbers == fold.number] = result.answers
     rows = pd.concat([part.rows[["id", "label", "cluster"]] for part in asked], ignore_index=True)
     targets = np.concatenate([part.targets for part in asked])

@@ -11,13 +11,14 @@ from typing import TypedDict
 
 import numpy as np
 
-from pixmill.core.errors import ManifestError, TrainError
+from pixmill.core.errors import TrainError
 from pixmill.core.files import read_json
 from pixmill.core.params import TrainParams
 from pixmill.core.progress import announce
 from pixmill.images.parts import load_parts
 from pixmill.learn.determinism import fix_threads
 from pixmill.learn.networks import describe_model
+from pixmill.learn.scaling import Features
 from pixmill.learn.tensorflow import keras, tf
 from pixmill.train.callback import Callback
 from pixmill.train.checkpoints import Checkpoint, Checkpoints
@@ -25,8 +26,6 @@ from pixmill.train.fitting import FitData, Fitter, NetworkFitter
 from pixmill.train.heads import FineTuner, HeadFitter
 from pixmill.train.history import best_of
 from pixmill.train.novelty import SAMPLE, fit_novelty
-from pixmill.train.scaling import Features
-from pixmill.train.strategy import choose_strategy, several_processes
 from pixmill.train.training_key import training_key
 
 _TAKEN_OVER = "train: reused the weights of an earlier training: nothing they depend on has changed"
@@ -47,19 +46,14 @@ class FittedWeights:
     Args:
         classifier: The classifier, uncompiled, with the best epoch's weights.
         checkpoint: Its finished training.
-        settled: The fitter, with the precision that was chosen once: folds and the like use it, too.
+        until: The best epoch, from 1; for a solver, its iteration of the lowest loss.
         features: Features of the validation split, if they were needed to fit the model.
     """
 
     classifier: keras.Model
     checkpoint: Checkpoint
-    settled: Fitter
+    until: int
     features: Features | None = None
-
-    @property
-    def until(self) -> int:
-        """The best epoch, from 1; for a solver, its iteration of the lowest loss."""
-        return best_of(self.checkpoint.history, self.settled.params.monitor).epoch
 
 
 @dataclass(frozen=True)
@@ -83,7 +77,6 @@ class OpenTraining:
 
         Raises:
             TrainError: The model does not fit the images, or the loss is not finite.
-            Interrupted: SIGINT or SIGTERM arrived; the last complete epoch is kept.
         """
         fitter, data = self.fitter, self.data
         features = None
@@ -97,8 +90,8 @@ class OpenTraining:
             novelty = fit_novelty(fitter.novelty_features(data.training.take(rows), classifier))
             checkpoint = replace(checkpoint, state={} if novelty is None else novelty._asdict())
             data.checkpoints.save(checkpoint)
-        params = fitter.params.model_copy(update={"precision": checkpoint.precision})
-        return FittedWeights(classifier, checkpoint, replace(fitter, params=params), features)
+        until = best_of(checkpoint.history, fitter.params.monitor).epoch
+        return FittedWeights(classifier, checkpoint, until, features)
 
 
 @contextlib.contextmanager
@@ -112,7 +105,7 @@ def open_training(
     callback: Callback | None = None,
 ) -> Iterator[OpenTraining]:
     """Open a training, with the arguments and errors of :func:`pixmill.train.train`; fit within the block."""
-    preprocessing = _preprocessing(folder / "preprocessing.json")
+    preprocessing: InputFormat = read_json(folder / "preprocessing.json", stage="split")
     parts = load_parts(folder, classes, image_size=preprocessing["image_size"])
     test = parts.pop("test")
     # Importing TensorFlow takes seconds.
@@ -120,13 +113,11 @@ def open_training(
     fix_threads(params.threads)
     with contextlib.ExitStack() as stack:
         checkpoints, key = Checkpoints(), ""
-        # Several processes keep none: killed at different moments, they would resume from different epochs.
-        if scratch and not several_processes():
+        if scratch:
             key = training_key(folder, parts, params, labels=classes, root=root)
             checkpoints = Checkpoints(scratch / "checkpoints" / f"{key}.npz")
         features = (scratch or Path(stack.enter_context(tempfile.TemporaryDirectory()))) / "features"
         fitter = _fitter_for(params)(params, len(classes), preprocessing["image_size"], root, features)
-        stack.enter_context(choose_strategy(params).scope())
         stack.enter_context(_enough_memory())
         data = FitData(parts["train"], parts["val"], checkpoints, callback or Callback(), test=test)
         yield OpenTraining(fitter, data, key, preprocessing)
@@ -152,10 +143,3 @@ def _enough_memory() -> Iterator[None]:
             "not enough memory for this model and batch size",
             next="lower train.batch_size in params.yaml, or choose a smaller model, then: dvc repro train",
         ) from error
-
-
-def _preprocessing(path: Path) -> InputFormat:
-    match read_json(path, stage="split"):
-        case {"image_size": int(image_size), "aspect": str(aspect), "resize": str(resize)}:
-            return {"image_size": image_size, "aspect": aspect, "resize": resize}
-    raise ManifestError(f"{path} lacks image_size, aspect or resize", next="dvc repro -f split")

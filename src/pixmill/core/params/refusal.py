@@ -26,7 +26,10 @@ _PATTERNS = {
     ORIGIN: "a host name with its port, such as 'example.org:8080'",
 }
 
-REMOVED: dict[str, str] = {}
+REMOVED: dict[str, str] = {
+    "train.augmentation.rand_augment": "removed: set rotation, shift, shear, brightness and contrast instead",
+    "train.precision=auto": "removed: set float32, or bfloat16 where the processor or GPU computes with it",
+}
 """What replaces params of earlier versions, and values as ``section.key=value``."""
 
 _KINDS = ("[range]", "[list]")

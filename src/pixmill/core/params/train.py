@@ -215,7 +215,6 @@ class AugmentationParams(Section):
         default=0.0, ge=0, lt=1, description="Largest change of contrast, as a share.", examples=[0.2]
     )
     erasing: Share = Field(default=0.0, description="Probability of erasing a random rectangle.", examples=[0.25])
-    rand_augment: Share = Field(default=0.0, description="Strength of RandAugment.", examples=[0.3])
     plugin: PluginName | None = Field(
         default=None, description="Your own augmentation of src/, by name, before images are mixed.", examples=["rain"]
     )
@@ -283,9 +282,9 @@ class TrainParams(Section):
         description="Whether to also train on 10 to 70 % of the training images, to see if more images would help; "
         "`auto`: with logistic regression only, which takes seconds.",
     )
-    precision: Literal["float32", "bfloat16", "auto"] = Field(
+    precision: Literal["float32", "bfloat16"] = Field(
         default="float32",
-        description="Numerical precision; `auto` takes the faster one, which breaks bit-for-bit reproducibility.",
+        description="Numerical precision; `bfloat16` is faster on some processors and GPUs, and far slower on others.",
     )
     seed: int = Field(
         default=7, ge=0, le=2**32 - 1, description="Random seed of weights, shuffling and augmentation.", examples=[1]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pixmill.core.errors import TrainError
-from pixmill.train.scaling import BLOCK, Scaled, Scaling
+from pixmill.learn.scaling import BLOCK, Scaled, Scaling
 
 
 def test_a_scaling_is_that_of_all_features_and_folds_into_a_layer() -> None:

@@ -1,4 +1,4 @@
-"""Standardised features: mean 0 and standard deviation 1, without a copy of all of them."""
+"""Standardised features: mean 0 and standard deviation 1, without a copy of all of them; their principal directions."""
 
 from __future__ import annotations
 
@@ -69,6 +69,41 @@ class Scaling:
         """
         scaled = kernel / self.deviation[:, None]
         return scaled, bias - self.mean @ scaled
+
+
+def principal_directions(features: Features, scaling: Scaling, most: int) -> npt.NDArray[np.float64]:
+    """Return the leading principal directions of standardised features, the strongest one last.
+
+    The number of threads of matrix products affects the last digits.
+
+    Args:
+        features: Shape (n, width).
+        scaling: Their scaling.
+        most: Maximum number of directions, at least one.
+
+    Returns:
+        Orthonormal columns, shape (width, directions); none if all features are constant.
+    """
+    from scipy.linalg import eigh
+
+    count, width = features.shape
+    # Of the smaller product: the directions follow from either.
+    if count < width:
+        standard = (features - scaling.mean) / scaling.deviation
+        product = standard @ standard.T
+    else:
+        product = np.zeros((width, width))
+        for start in range(0, count, BLOCK):
+            block = (features[start : start + BLOCK] - scaling.mean) / scaling.deviation
+            product += block.T @ block
+    if not product.trace() > 0:
+        return np.empty((width, 0))
+    size = len(product)
+    values, vectors = eigh(product, subset_by_index=[max(0, size - most), size - 1])
+    vectors = vectors[:, values > 1e-9 * values[-1]]
+    directions: npt.NDArray[np.float64] = standard.T @ vectors if count < width else vectors
+    directions /= np.linalg.norm(directions, axis=0)
+    return directions
 
 
 @dataclass(frozen=True)

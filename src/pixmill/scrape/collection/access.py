@@ -16,11 +16,9 @@ from pixmill.core.errors import BrowserError, BrowserLostError, ParamsError
 from pixmill.core.params import ScrapeParams
 from pixmill.core.progress import announce
 from pixmill.scrape.candidate import Query
-from pixmill.scrape.collection.node_downloads import NodeDownloads
 from pixmill.scrape.journal import Journal
 from pixmill.scrape.sources.failure import save_evidence
 from pixmill.web.fetch import Fetched, Fetcher, FetchLimits, Network, Politeness, Refused
-from pixmill.web.fetch.location import host_of
 
 if TYPE_CHECKING:
     from selenium.webdriver.remote.webdriver import WebDriver
@@ -235,8 +233,7 @@ async def open_access(
         served: The origins that the sources serve themselves, as ``name:port``, each with its port on this machine.
         network: What else may be reached beside the public internet.
         scratch: The stage's scratch place.
-        journal: Where product pages are remembered, and nodes of a cluster store their downloads; default: nowhere, so
-            that this process downloads all.
+        journal: Where product pages are remembered; default: nowhere.
 
     Raises:
         ParamsError: The params name a host that cannot be one.
@@ -256,15 +253,12 @@ async def open_access(
         own=frozenset(origin.rpartition(":")[0] for origin in served),
     )
     try:
-        # Nodes reach nothing but the public internet: what else the params allow is meant as seen from this machine.
-        here = {host_of(origin.rpartition(":")[0]) for origin in {*served, *params.allow_hosts}}
-        nodes = None if journal is None else NodeDownloads(journal.images.folder, limits, params.contact, given, here)
-        opening = Fetcher(limits, politeness, reach, None if nodes is None else nodes.ask)
+        opening = Fetcher(limits, politeness, reach)
     except ValueError as error:
         raise ParamsError(
             f"scrape: expected host names in opt_out, robots_exceptions and allow_hosts: {error}",
             next="edit params.yaml, then: pixmill check",
         ) from None
-    async with nodes or contextlib.nullcontext(), opening as fetcher:
+    async with opening as fetcher:
         with contextlib.closing(NetworkAccess(fetcher, reach, scratch, journal)) as access:
             yield fetcher, access

@@ -4,10 +4,7 @@ import re
 import pytest
 
 from pixmill.pages.scrape import render_report
-from pixmill.scrape.candidate import Candidate
 from pixmill.scrape.sources import SearchError
-from pixmill.scrape.sources.definition import load_site
-from pixmill.scrape.sources.site import SiteSource
 from tests.scrape.invented import url_of
 
 
@@ -117,21 +114,6 @@ def test_every_reason_has_its_words(repository):
     explained = set(re.findall(r'^  "(\w+)": "', template, re.MULTILINE))
     reasons = set(re.findall(r'(?:Refused|_Unreadable)\(\s*"(\w+)"', code_of(repository, "web/fetch", "scrape")))
     assert reasons | {"empty", "html", "svg", "archive", "pdf", "unknown"} == explained
-
-
-@pytest.mark.parametrize(
-    ("total", "per_query", "outcome"), [(None, None, "ended"), (10, None, "complete"), (None, 10, "complete")]
-)
-def test_a_site_is_called_complete_only_where_that_is_known(visit, hats, output, total, per_query, outcome):
-    class Hats(SiteSource):
-        def search(self, query, access):  # noqa: ARG002 (no permission needed)
-            for rank, url in enumerate(hats):
-                yield Candidate(query.label, query.text, rank, url, total=total)
-
-    site = load_site("bing", None).model_copy(update={"url": url_of("{query}")})
-    text = words(render_report(visit(Hats(site), per_query=per_query), output))
-    assert f" hat bing hat {outcome} 10 10 0 0 " in text
-    assert ("and did not say whether" in text) is (outcome == "ended")
 
 
 def test_a_site_that_promised_more_is_not_called_complete(visit, invented, hats, output):

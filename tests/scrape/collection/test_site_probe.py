@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 from PIL import Image
+from tests.scrape.replicas.duckduckgo import DuckDuckGo
 
 from pixmill.scrape.collection.site_probe import ProbeReport, SelectorMatch, probe
 from pixmill.scrape.sources.definition import Buttons, load_site, parse_site
@@ -13,7 +14,6 @@ from pixmill.web.fetch import Network
 from tests.browsing import open_confined
 from tests.scrape.replicas.amazon import Amazon
 from tests.scrape.replicas.bing import Bing
-from tests.scrape.replicas.duckduckgo import DuckDuckGo
 from tests.scrape.replicas.google import Google
 from tests.scrape.replicas.world import World
 from tests.scrape.sources.access import OneBrowser

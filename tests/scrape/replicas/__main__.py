@@ -12,15 +12,12 @@ from pathlib import Path
 
 from tests.scrape.replicas.amazon import Amazon
 from tests.scrape.replicas.bing import Bing
-from tests.scrape.replicas.duckduckgo import DuckDuckGo
-from tests.scrape.replicas.flipkart import Flipkart
 from tests.scrape.replicas.google import Google
-from tests.scrape.replicas.myntra import Myntra
 from tests.scrape.replicas.site import Site
 from tests.scrape.replicas.world import World
 from tests.scrape.replicas.yahoo import Yahoo
 
-SITES: dict[str, type[Site]] = {site.name: site for site in (Amazon, Bing, DuckDuckGo, Flipkart, Google, Myntra, Yahoo)}
+SITES: dict[str, type[Site]] = {site.name: site for site in (Amazon, Bing, Google, Yahoo)}
 
 
 def main() -> None:

@@ -65,7 +65,7 @@ def _outcome(of_search: SearchTally) -> tuple[str, str]:
         return "warn", f"{of_search.counts.candidates:,} of {of_search.wanted:,}"
     if not of_search.counts.fetched:
         return "warn", "all refused"
-    return "good", "ended" if of_search.has_unknown_end else "complete"
+    return "good", "complete"
 
 
 def _status(reason: str) -> str:

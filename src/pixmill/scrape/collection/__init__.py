@@ -7,6 +7,6 @@ journal remembers it, and the harvest streams it all into the tables.
 - ``searches``: who is asked for what
 - ``crawl``, ``dispatch``, ``access``: asking the web through guarded ways out
 - ``collector``, ``judge``: fetching candidates, and what is accepted
-- ``harvest``, ``tally``: the tables and the counts
+- ``harvest``, ``tally``, ``remarks``: the tables, the counts, and what is said of them
 - ``forecast``, ``site_probe``: ``pixmill scrape --dry-run`` and ``--probe``
 """

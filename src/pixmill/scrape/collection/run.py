@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -17,6 +16,7 @@ from pixmill.scrape.collection.access import open_access
 from pixmill.scrape.collection.collector import Collector
 from pixmill.scrape.collection.crawl import Crawl
 from pixmill.scrape.collection.judge import Judge
+from pixmill.scrape.collection.remarks import failures, remarks
 from pixmill.scrape.collection.searches import FailedSearch, plan_searches
 from pixmill.scrape.collection.tally import ScrapeTally
 from pixmill.scrape.image_store import ImageStore
@@ -59,23 +59,11 @@ class ScrapeResult:
         """
         if self._is_enough():
             return
-        named = {failed.search.query.label for failed in self.tally.failed}
-        lines = [str(failed) for failed in self.tally.failed]
-        lines += [self._without_images(label) for label in self.tally.empty_classes if label not in named]
-        lines += [f"{failure}: {advice}" for failure, advice in self.tally.advice().items()]
         raise ScrapeError(
-            "\n".join(lines),
+            "\n".join(failures(self.tally)),
             next="open reports/scrape.html, fix the source or the scrape section of params.yaml, "
             "then: dvc repro scrape (images found so far are kept)",
         )
-
-    def _without_images(self, label: str) -> str:
-        parts = [counts for (of, _, _), counts in self.tally.parts.items() if of == label]
-        refused = sum((counts.refused for counts in parts), Counter[str]())
-        if not refused:
-            return f"{label}: no images, because no candidates were found"
-        reasons = ", ".join(f"{reason} {count:,}" for reason, count in refused.most_common())
-        return f"{label}: no images, because all candidates were refused ({reasons})"
 
     def tolerated_failures(self) -> list[str]:
         """Return a line for each search that failed where ``scrape.tolerate`` lets it."""
@@ -154,4 +142,4 @@ def scrape(
         hosts = journal.hosts() if browsed else {}
         if browsed == {"shop"}:  # Its pages lead nowhere else; what a browser asks by itself differs between runs.
             hosts = {host: why for host, why in hosts.items() if ORIGIN.endswith(f"//{host}")}
-        return ScrapeResult(frame, tally, [*opened.remarks(), *tally.remarks()], params, hosts)
+        return ScrapeResult(frame, tally, [*opened.remarks(), *remarks(tally)], params, hosts)

@@ -184,23 +184,17 @@ def test_what_is_said():
     shown = [(image, small if n < 11 else None) for n, image in enumerate(images(20))]
     assert searched(*shown, (None, private), total=290) == [
         "1 images refused: 10.0.0.1 is not public",
-        "hat (source 'site:shop'): ended after 21 of the 290 results that the site says it has; if it shows more, correct "
-        "'next', 'more' or 'offset' in its file of sites/, and change scrape.snapshot",
+        "hat (source 'site:shop'): ended after 21 of the 290 results that the site says it has; if it shows more, "
+        "correct 'next', 'more' or 'offset' in its file of sites/, and change scrape.snapshot",
         "hat (source 'site:shop'): 11 of 20 images are thumbnails: the originals were refused, or the file of the site "
         "needs other 'addresses', 'rewrite' or 'detail'; see: pixmill scrape --probe",
     ]
     assert "12 of 22 images are thumbnails (left out)" in searched(*[(None, small)] * 12, *shown[11:], (A, None))[0]
 
 
-@pytest.mark.parametrize(
-    "given",
-    [
-        {},
-        {"total": 21},
-        {"total": 290, "per_query": 20},
-        {"total": 290, "per_class": 20},
-        {"total": 290, "failed": True},
-    ],
-)
+LIMITS = ({"per_query": 20}, {"per_class": 20}, {"failed": True})
+
+
+@pytest.mark.parametrize("given", [{}, {"total": 21}, *({"total": 290, **limit} for limit in LIMITS)])
 def test_a_search_that_brought_what_it_owes(given):
     assert searched(*[(image, None) for image in images(20)], **given) == []

@@ -50,9 +50,6 @@ class SiteSource(Source):
         site: What is known of the site.
         name: Its name in params and tables; default: the site's own.
         wanted: How many results the search probably needs: with product pages, no more are looked for at first.
-
-    Attributes:
-        pressed: The kind of each button that was pressed, with what it was found by.
     """
 
     kind: Kind = "pages"
@@ -61,7 +58,6 @@ class SiteSource(Source):
         self.name = name or site.name
         self.site = site
         self.wanted = wanted
-        self.pressed: set[tuple[str, str]] = set()
 
     def supply(self, page: Page) -> Iterable[Tile]:  # noqa: ARG002 (for those that do)
         """Yield the results of an open page by another way than looking, such as the JSON that its script asks for.
@@ -86,7 +82,7 @@ class SiteSource(Source):
             BrowserLostError: The browser crashed or hangs.
         """
         with access.browser() as driver:
-            page = Page(driver, self.site, query, access, self.pressed)
+            page = Page(driver, self.site, query, access)
             budget = _Budget(self.site.settings.longest)
             for rank, tile in enumerate(self._tiles(page, budget)):
                 began = time.monotonic()

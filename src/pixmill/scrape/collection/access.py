@@ -7,7 +7,7 @@ import contextlib
 import dataclasses
 import hashlib
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -60,7 +60,7 @@ class NetworkAccess:
         fetcher: The run's fetcher.
         network: What it may reach, for browsers.
         scratch: The place for the profiles of browsers and for evidence.
-        journal: Where product pages and the hosts that browsers reach are remembered; default: nowhere.
+        journal: Where product pages are remembered; default: nowhere.
     """
 
     def __init__(self, fetcher: Fetcher, network: Network, scratch: Path, journal: Journal | None = None) -> None:
@@ -84,11 +84,6 @@ class NetworkAccess:
     def ask(self, url: str) -> Fetched | Refused:
         """Return the answer of an API that is published for programs."""
         return self.result(self.begin(self._fetcher.ask(url)))
-
-    def finds(self, urls: Iterable[str]) -> bool:
-        """Tell whether the host of any of some URLs has an address."""
-        begun = [self.begin(self._fetcher.finds(url)) for url in urls]
-        return any(self.result(each) for each in begun)
 
     @contextlib.contextmanager
     def browser(self) -> Iterator[WebDriver]:
@@ -133,9 +128,6 @@ class NetworkAccess:
                 yield driver
             finally:
                 driver.execute = execute  # which closes the browser
-                with self._lock:
-                    if self.journal is not None:
-                        self.journal.keep_hosts(self._proxy.hosts())
 
     def _open_proxy(self, browser: Browser | Grid) -> Proxy:
         from pixmill.web.browser import Grid

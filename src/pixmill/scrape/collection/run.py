@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -23,7 +23,6 @@ from pixmill.scrape.image_store import ImageStore
 from pixmill.scrape.journal import hold_journal
 from pixmill.scrape.sources import is_local, open_sources
 from pixmill.web.fetch import Network
-from pixmill.web.shop import ORIGIN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,14 +40,12 @@ class ScrapeResult:
         tally: What came of all candidates.
         remarks: Notes for the user, as sentences.
         params: What was asked for.
-        hosts: Why each host was not reached by a browser, by name; an empty text for those that were.
     """
 
     manifest: pd.DataFrame
     tally: ScrapeTally
     remarks: list[str]
     params: ScrapeParams
-    hosts: Mapping[str, str]
 
     def check(self) -> None:
         """Raise an error if too many searches failed, or a class has no images.
@@ -103,7 +100,7 @@ def scrape(
     Raises:
         BrowserError: A browser is needed, and there is none.
         DataError: What a source on this machine needs is missing.
-        ScrapeError: The description of a site is not sound, or no site that is to be asked has an address.
+        ScrapeError: The description of a site is not sound.
     """
     # Tables bring pandas and Arrow with them, twice the memory of all the rest.
     from pixmill.core.manifest import SIGHTINGS, table_writer
@@ -138,8 +135,4 @@ def scrape(
         tally.fail([*failed, *harvest.failed])
         frame = manifest_frame(rows, tally.label)
         images.prune(frame["path"].str.removeprefix("images/"))
-        browsed = {search.source.name for search in searches if search.source.kind == "pages"}
-        hosts = journal.hosts() if browsed else {}
-        if browsed == {"shop"}:  # Its pages lead nowhere else; what a browser asks by itself differs between runs.
-            hosts = {host: why for host, why in hosts.items() if ORIGIN.endswith(f"//{host}")}
-        return ScrapeResult(frame, tally, [*opened.remarks(), *remarks(tally)], params, hosts)
+        return ScrapeResult(frame, tally, [*opened.remarks(), *remarks(tally)], params)

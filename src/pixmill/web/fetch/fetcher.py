@@ -10,7 +10,6 @@ from typing import Self
 from yarl import URL
 
 from pixmill.web.fetch.exchange import Exchange, Request
-from pixmill.web.fetch.guard import ForbiddenHostError
 from pixmill.web.fetch.host import LONGEST, Hosts, pause
 from pixmill.web.fetch.location import InvalidURLError, decode_data_uri, parse_url
 from pixmill.web.fetch.robots import Robots
@@ -83,17 +82,6 @@ class Fetcher:
         outcome = await self._get(url, request)
         assert not isinstance(outcome, Unchanged)  # which comes only where a version is known
         return outcome
-
-    async def finds(self, url: str) -> bool:
-        """Tell whether the host of a URL has an address, public or not; nothing is sent to it."""
-        try:
-            parsed = parse_url(url)
-            await self._exchange.guard.resolve(parsed.raw_host or "", parsed.port or 0)
-        except ForbiddenHostError:
-            return True
-        except (InvalidURLError, OSError):
-            return False
-        return True
 
     async def find_refusal(self, url: str) -> Refused | None:
         """Return why a page must not be visited, or ``None`` once its host and ``robots.txt`` let us.

@@ -5,7 +5,6 @@ import pytest
 
 from pixmill.pages.scrape import render_report
 from pixmill.scrape.sources import SearchError
-from tests.scrape.invented import url_of
 
 
 def words(page):
@@ -90,11 +89,6 @@ def test_it_asks_nothing_of_any_server(page, web_page):
         assert not re.search(r"""(?:src|href)=["'](?!data:image/jpeg;base64,|[a-z]+\.html")""", each)
 
 
-def test_it_shows_examples_of_each_class(page):
-    assert page.count("data:image/jpeg;base64,") == 13
-    assert page.count("no image") == 1  # for the one that cannot be decoded
-
-
 def test_a_search_of_which_nothing_came_is_not_called_complete(visit, invented, hats, output):
     first = invented({"hat": hats[:2]}, name="site:first")
     second = invented({"hat": ["http://invented.test/gone"]}, name="site:second")
@@ -125,20 +119,3 @@ def test_a_site_that_promised_more_is_not_called_complete(visit, invented, hats,
         assert "hat 10 of 290 10" in text
         assert "ended after 10 of the 290 results that the site says it has" in text
         assert "complete" not in text
-
-
-@pytest.mark.browser
-def test_the_hosts_that_the_browser_reached_are_listed(visit, invented, hats, web, output):
-    """By a run that opens no browser, too, since everything is known."""
-    web.answers["/page"] = (b"<img src=http://10.0.0.9/x.png>", {"Content-Type": "text/html"})
-
-    class Shop(invented):
-        def search(self, query, access):
-            with access.browser() as driver:
-                driver.get(url_of("page"))
-            yield from super().search(query, access)
-
-    pages = [render_report(visit(kind({"hat": hats}, kind="pages")), output) for kind in (Shop, invented)]
-    assert pages[0] == pages[1]
-    text = words(pages[0]).partition("Hosts that the browser reached")[2]
-    assert "invented.test Refused or not reached 1 10.0.0.9 10.0.0.9 is not a public address" in text

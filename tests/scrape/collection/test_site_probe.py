@@ -1,14 +1,11 @@
 """What a person sees who asks why a site's file finds nothing."""
 
-from dataclasses import replace
-
 import pytest
 
 from pixmill.scrape.collection.site_probe import ProbeReport, SelectorMatch, probe
-from pixmill.scrape.sources.definition import Buttons, load_site
+from pixmill.scrape.sources.definition import load_site
 from pixmill.scrape.sources.site import SiteSource
 from tests.browsing import open_confined
-from tests.scrape.replicas.amazon import Amazon
 from tests.scrape.replicas.bing import Bing
 from tests.scrape.replicas.google import Google
 from tests.scrape.replicas.world import World
@@ -20,7 +17,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(scope="module")
 def world():
-    sites = (Amazon(total=40), Bing(total=40), Google(total=40, scripted=1.0))
+    sites = (Bing(total=40), Google(total=40, scripted=1.0))
     with World(*sites) as world:
         yield world
 
@@ -38,31 +35,20 @@ def ask(world, driver, tmp_path):
         return probe(source, "saree", OneBrowser(driver, tmp_path / "other", forbidden), tmp_path / "probe")
 
     yield ask
-    world.switch("amazon")
+    world.switch("bing")
 
 
 def test_what_each_selector_finds(world, ask):
-    report = ask("amazon")
+    report = ask("bing")
     assert report.failure is None
     findings = {(finding.place, finding.selector): finding for finding in report.findings}
-    items = findings["selectors.item", load_site("amazon", None).selectors["item"][0]]
-    titles = findings["selectors.title", "a h2 span"]
-    first, *_ = world.results("amazon", "saree")
-    assert items.count == titles.count > 35
-    assert titles.within
-    assert titles.example == first.title
-    assert findings["states.captcha.selectors", "#captchacharacters"].count == 0
-    assert report.candidates[0].image_url == first.original_url
+    assert findings["selectors.item", load_site("bing", None).selectors["item"][0]].count >= 20
+    assert report.candidates[0].image_url == world.results("bing", "saree")[0].original_url
     assert (report.folder / "page.png").read_bytes().startswith(b"\x89PNG")
-    assert "s-search-result" in (report.folder / "page.html").read_text()
+    assert "iusc" in (report.folder / "page.html").read_text()
     lines = list(report.lines())
-    assert lines[:2] == ["https://www.amazon.in/s?k=saree", "amazon.yaml, checked 2026-11-20"]
-    assert any("results  h2 span  e.g. " in line for line in lines)
-    assert any("on the page  #sp-cc-accept" in line for line in lines)
+    assert lines[0] == load_site("bing", None).address("saree")
     assert lines[-1].endswith("probe")
-    alone = "  without 'next', 'offset' or 'more', only what this page itself loads is read"
-    assert alone not in lines
-    assert alone in replace(report, site=report.site.model_copy(update={"next": Buttons(), "offset": None})).lines()
 
 
 def test_the_words_of_a_page_command_no_terminal(tmp_path):
@@ -85,8 +71,8 @@ def test_originals_are_found_as_by_a_search(world, ask, name, route):
 
 @pytest.mark.slow  # it waits for as long as a page may stand still
 def test_a_changed_layout_shows_where_nothing_is_found(world, ask):
-    world.switch("amazon", "last_years_layout")
-    report = ask("amazon")
+    world.switch("bing", "last_years_layout")
+    report = ask("bing")
     assert "its layout may have changed" in report.failure
     assert report.candidates == []
     assert {finding.count for finding in report.findings if finding.place.startswith("selectors.")} == {0}
@@ -94,7 +80,7 @@ def test_a_changed_layout_shows_where_nothing_is_found(world, ask):
 
 def test_a_page_that_must_not_be_opened(ask, driver):
     driver.get("data:,")  # as a new browser
-    report = ask("amazon", forbidden=["amazon"])
+    report = ask("bing", forbidden=["bing"])
     assert "robots.txt" in report.failure
     assert report.candidates == []
     assert not report.folder.exists()
@@ -102,7 +88,7 @@ def test_a_page_that_must_not_be_opened(ask, driver):
 
 
 def test_a_robot_check_is_shown_for_what_it_is(world, ask):
-    world.switch("amazon", "captcha")
-    report = ask("amazon")
+    world.switch("bing", "captcha")
+    report = ask("bing")
     assert "shows a CAPTCHA" in report.failure
     assert any(finding.count for finding in report.findings if finding.place == "states.captcha.selectors")

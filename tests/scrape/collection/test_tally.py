@@ -103,12 +103,6 @@ def test_a_class_for_which_nothing_came_is_empty():
     assert tally.empty_classes == ["coat", "boot"]
 
 
-def test_nothing():
-    tally = ScrapeTally((), [])
-    assert summary(tally) == "0 images from 0 candidates; 0 duplicates, 0 refused"
-    assert tally.metrics()["per_query"] == {}
-
-
 def test_of_many_hosts_those_with_the_most_candidates_are_told_one_by_one():
     tally = ScrapeTally(("hat",), [HAT])
     for host in range(60):

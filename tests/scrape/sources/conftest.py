@@ -2,7 +2,6 @@
 
 import pytest
 
-from tests.scrape.replicas.amazon import Amazon
 from tests.scrape.replicas.bing import Bing
 from tests.scrape.replicas.google import Google
 from tests.scrape.replicas.yahoo import Yahoo
@@ -12,7 +11,6 @@ from tests.scrape.sources.engines import searching
 @pytest.fixture(scope="session")
 def searches(tmp_path_factory):
     sites = (
-        Amazon(total=90),
         Bing(total=90, button_after=1, doubled=0.2, broken=0.1),
         Google(total=60, batch=40, button_after=50, scripted=0.9, silent=0.5, inlined=4),
         Yahoo(total=150),

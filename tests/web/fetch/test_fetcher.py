@@ -69,21 +69,6 @@ def test_an_api_is_asked_without_robots_txt(site, use):
     assert site.requests[0].headers["Accept"] == "application/json"
 
 
-@pytest.mark.parametrize(
-    ("url", "found"),
-    [
-        (API, True),
-        ("http://127.0.0.1/", True),
-        ("http://localhost/", True),
-        ("http://x.invalid/", False),
-        ("x:", False),
-    ],
-)
-def test_a_host_with_an_address_is_found_without_asking_it(site, use, url, found):
-    assert use(lambda fetcher: fetcher.finds(url)) == found
-    assert site.paths() == []
-
-
 def test_all_else_holds_for_an_api(site, use):
     site.answers["/v1/images/"] = bytes(10_000_001)
     assert use(lambda fetcher: fetcher.ask(API)).reason == "too_large"

@@ -58,7 +58,10 @@ def forecast(classes: Sequence[str], params: ScrapeParams, *, root: Path, scratc
     if not total:
         return [*lines, "Nothing to visit: everything has been fetched or is on this machine."]
     minutes = max(1, round(total / min(params.browsers, len(searches)) / 60))
-    return [*lines, f"Estimated time: about {count(minutes, 'minute')}, if sites respond and robots.txt allows it."]
+    return [
+        *lines,
+        f"Estimated time: about {count(minutes, 'minute')}, if sites respond as usual and robots.txt allows it.",
+    ]
 
 
 def _visit(search: Search, journal: Journal | None, params: ScrapeParams) -> tuple[str, float]:

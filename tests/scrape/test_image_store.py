@@ -85,21 +85,9 @@ def test_pruning_keeps_what_it_is_told_to(images, kept, image):
     assert [path.name for path in images.folder.iterdir()] == [kept.id[:2]]
 
 
-def test_pruning_nothing(images):
-    images.prune([])
-    assert not images.folder.exists()
-
-
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
 def test_the_longest_side_is_told_by_the_header(images, image, kind):
     content = image(1, kind, side=60)
     wide = StoredImage.of(content)
     images.add(wide, content)
     assert images.longest_side(wide) == 60
-
-
-def test_what_has_no_header_has_no_side(images, kept, image):
-    cut = StoredImage.of(image(1, "JPEG")[:20])
-    assert images.longest_side(cut) is None  # it does not lie here at all
-    images.add(cut, image(1, "JPEG")[:20])
-    assert images.longest_side(cut) is None

@@ -1,5 +1,4 @@
 import contextlib
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -7,8 +6,6 @@ import sys
 import threading
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pixmill.core.errors import StorageError
 from pixmill.core.params import ScrapeParams
@@ -63,13 +60,6 @@ def test_records_are_there_at_once_and_the_next_time(folder):
             assert other.outcome("http://x.test/1.png") == IMAGE
 
 
-def test_answers_keep_their_limit_and_whether_they_are_complete(folder):
-    few = Answers(ANSWERS.candidates[:1], limit=10, complete=False)
-    with Journal(folder, TODAY) as journal:
-        journal.keep_answers(COAT, few)
-        assert journal.answers(COAT) == few
-
-
 @pytest.mark.parametrize(
     ("limit", "complete", "wanted", "enough"),
     [
@@ -97,16 +87,6 @@ def test_records_belong_to_a_snapshot_and_a_size_limit(folder, params):
         assert content(journal) == (None, dict.fromkeys(OUTCOMES))
 
 
-def test_another_snapshot_takes_nothing_from_this_one(folder):
-    write(folder)
-    with Journal(folder, TOMORROW) as journal:
-        for address in OUTCOMES:
-            journal.keep_outcome(address, Refused("connection"))
-        journal.keep_answers(COAT, Answers([], None, False))
-    with Journal(folder, TODAY) as journal:
-        assert content(journal) == (ANSWERS, OUTCOMES)
-
-
 def test_a_damaged_record_is_none(folder):
     write(folder)
     with contextlib.closing(sqlite3.connect(folder / "journal.db")) as database:
@@ -114,13 +94,6 @@ def test_a_damaged_record_is_none(folder):
         database.commit()
     with Journal(folder, TODAY) as journal:
         assert content(journal) == (None, dict.fromkeys(OUTCOMES))
-
-
-def test_other_params_change_no_record(folder):
-    write(folder)
-    others = ScrapeParams(snapshot="2026-11-20", source="bing", per_class=7, rate=1.0, licences=("by",))
-    with Journal(folder, others) as journal:
-        assert content(journal) == (ANSWERS, OUTCOMES)
 
 
 def test_an_earlier_version_needs_validators_and_its_bytes(folder, image):
@@ -169,23 +142,6 @@ def test_a_killed_process_loses_no_record(folder):
         assert [journal.outcome(f"http://x.test/{number}").size for number in range(50)] == list(range(50))
 
 
-@given(data=st.data())
-def test_a_write_ahead_log_that_is_cut_loses_its_end_only(tmp_path_factory, data):
-    folder, copy = (tmp_path_factory.mktemp(name) for name in ("cut", "copy"))
-    with Journal(folder, TODAY) as journal:
-        for number in range(20):
-            journal.keep_outcome(f"http://x.test/{number}", StoredImage(f"{number:064x}", number, "png"))
-        log = (folder / "journal.db-wal").read_bytes()
-        shutil.copyfile(folder / "journal.db", copy / "journal.db")
-    (copy / "journal.db-wal").write_bytes(log[: data.draw(st.integers(0, len(log)))])
-    with Journal(copy, TODAY) as journal:
-        kept = [journal.outcome(f"http://x.test/{number}") is not None for number in range(20)]
-        assert kept == sorted(kept, reverse=True)
-        journal.keep_outcome("http://x.test/new.png", IMAGE)
-    with Journal(copy, TODAY) as journal:
-        assert journal.outcome("http://x.test/new.png") == IMAGE
-
-
 @pytest.mark.parametrize("junk", [b"junk" * 2000, b"SQLite format 3\0" + bytes(5000), b"[1,{}]\n"])
 def test_a_damaged_file_is_named_with_the_folder_to_delete(folder, junk):
     folder.mkdir()
@@ -194,19 +150,6 @@ def test_a_damaged_file_is_named_with_the_folder_to_delete(folder, junk):
         Journal(folder, TODAY)
     assert f"delete {folder}" in stop.value.next
     assert stop.value.next.endswith("dvc repro scrape")
-
-
-def test_a_full_disk_keeps_all_records_before_it(folder):
-    with Journal(folder, TODAY) as journal:
-        pages = journal._database.execute("PRAGMA page_count").fetchone()[0]
-        journal._database.execute(f"PRAGMA max_page_count = {pages}")  # SQLite tells of it as of a full disk
-        with pytest.raises(StorageError, match="disk is full"):
-            for number in range(1000):
-                journal.keep_outcome(f"http://x.test/{number}.gif", IMAGE)
-        assert number > 1
-        assert journal.outcome(f"http://x.test/{number}.gif") is None
-    with Journal(folder, TODAY) as journal:
-        assert all(journal.outcome(f"http://x.test/{kept}.gif") == IMAGE for kept in range(number))
 
 
 def test_a_journal_that_cannot_be_opened_is_named(folder):
@@ -247,13 +190,3 @@ def test_a_journal_is_read_only_where_there_is_one(tmp_path, folder):
     write(folder)
     with hold_journal(TODAY, tmp_path), read_journal(TODAY, tmp_path) as journal:
         assert content(journal) == (ANSWERS, OUTCOMES)
-
-
-def test_a_host_that_was_reached_once_counts_as_reached(folder):
-    for hosts in ({"b.test": "down", "a.test": ""}, {"a.test": "down", "b.test": "off"}, {"b.test": "", "c.test": "x"}):
-        with Journal(folder, TODAY) as journal:
-            journal.keep_hosts(hosts)
-    with Journal(folder, TODAY) as journal:
-        assert list(journal.hosts().items()) == [("a.test", ""), ("b.test", ""), ("c.test", "x")]
-    with Journal(folder, TOMORROW) as journal:
-        assert journal.hosts() == {}

@@ -4,11 +4,7 @@ import re
 import pytest
 
 from pixmill.pages.scrape import render_report
-from pixmill.scrape.candidate import Candidate
 from pixmill.scrape.sources import SearchError
-from pixmill.scrape.sources.definition import load_site
-from pixmill.scrape.sources.site import SiteSource
-from tests.scrape.invented import url_of
 
 
 def words(page):
@@ -93,11 +89,6 @@ def test_it_asks_nothing_of_any_server(page, web_page):
         assert not re.search(r"""(?:src|href)=["'](?!data:image/jpeg;base64,|[a-z]+\.html")""", each)
 
 
-def test_it_shows_examples_of_each_class(page):
-    assert page.count("data:image/jpeg;base64,") == 13
-    assert page.count("no image") == 1  # for the one that cannot be decoded
-
-
 def test_a_search_of_which_nothing_came_is_not_called_complete(visit, invented, hats, output):
     first = invented({"hat": hats[:2]}, name="site:first")
     second = invented({"hat": ["http://invented.test/gone"]}, name="site:second")
@@ -119,21 +110,6 @@ def test_every_reason_has_its_words(repository):
     assert reasons | {"empty", "html", "svg", "archive", "pdf", "unknown"} == explained
 
 
-@pytest.mark.parametrize(
-    ("total", "per_query", "outcome"), [(None, None, "ended"), (10, None, "complete"), (None, 10, "complete")]
-)
-def test_a_site_is_called_complete_only_where_that_is_known(visit, hats, output, total, per_query, outcome):
-    class Hats(SiteSource):
-        def search(self, query, access):  # noqa: ARG002 (no permission needed)
-            for rank, url in enumerate(hats):
-                yield Candidate(query.label, query.text, rank, url, total=total)
-
-    site = load_site("bing", None).model_copy(update={"url": url_of("{query}")})
-    text = words(render_report(visit(Hats(site), per_query=per_query), output))
-    assert f" hat bing hat {outcome} 10 10 0 0 " in text
-    assert ("and did not say whether" in text) is (outcome == "ended")
-
-
 def test_a_site_that_promised_more_is_not_called_complete(visit, invented, hats, output):
     """Nor by a run that asks nobody, since everything is known."""
     promised = {"hat": [{"image_url": url, "total": 290} for url in hats]}
@@ -143,20 +119,3 @@ def test_a_site_that_promised_more_is_not_called_complete(visit, invented, hats,
         assert "hat 10 of 290 10" in text
         assert "ended after 10 of the 290 results that the site says it has" in text
         assert "complete" not in text
-
-
-@pytest.mark.browser
-def test_the_hosts_that_the_browser_reached_are_listed(visit, invented, hats, web, output):
-    """By a run that opens no browser, too, since everything is known."""
-    web.answers["/page"] = (b"<img src=http://10.0.0.9/x.png>", {"Content-Type": "text/html"})
-
-    class Shop(invented):
-        def search(self, query, access):
-            with access.browser() as driver:
-                driver.get(url_of("page"))
-            yield from super().search(query, access)
-
-    pages = [render_report(visit(kind({"hat": hats}, kind="pages")), output) for kind in (Shop, invented)]
-    assert pages[0] == pages[1]
-    text = words(pages[0]).partition("Hosts that the browser reached")[2]
-    assert "invented.test Refused or not reached 1 10.0.0.9 10.0.0.9 is not a public address" in text

@@ -231,13 +231,13 @@ def test_the_lists_of_sports_give_each_class_its_images(tmp_path: Path) -> None:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(LISTS[Path(path).name])
     access: Any = None  # It visits nothing.
-    with UrlsSource(params.scrape.urls, params.classes, root=tmp_path) as source:
-        found = {
-            label: [
-                candidate.image_url for query in source.queries(label, []) for candidate in source.search(query, access)
-            ]
-            for label in params.classes
-        }
+    source = UrlsSource(params.scrape.urls, params.classes, root=tmp_path)
+    found = {
+        label: [
+            candidate.image_url for query in source.queries(label, []) for candidate in source.search(query, access)
+        ]
+        for label in params.classes
+    }
     assert found == {
         "rugby": ["http://a.test/rugby", "http://b.test/0", "http://b.test/1", "http://b.test/2"],
         "soccer": ["http://a.test/soccer", "http://b.test/3"],

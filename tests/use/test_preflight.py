@@ -111,25 +111,12 @@ def test_lists_and_the_unlabelled_folder_are_looked_for(root: Path) -> None:
     )
     listed = params(source="urls", urls={"files": ["lists/a.csv"]}, unlabelled="data/new")
     (first, _), second = told(root, listed)
-    assert first == f"{root / 'lists/a.csv'} of scrape.urls.files cannot be read: No such file or directory"
+    assert first == f"{root / 'lists/a.csv'} of scrape.urls.files is missing"
     assert second == ("data/new is missing, so evaluate will predict no unlabelled images", False)
     (root / "lists").mkdir()
     (root / "lists" / "a.csv").write_text("url,label\nhttps://a.test/1.jpg,coat\n")
     (root / "data" / "new").mkdir()
     assert told(root, listed) == []
-
-
-@pytest.mark.parametrize(("tolerate", "stops"), [(0.0, True), (0.5, False)])
-def test_a_host_that_the_scrape_would_refuse_is_named(root: Path, tolerate: float, stops: bool) -> None:
-    wiki = {"source": "wikimedia", "wikimedia": {"api": "http://127.0.0.1:8080/w/api.php"}, "tolerate": tolerate}
-    (root / "data.dvc").write_text("")
-    [(message, stopping)] = told(root, params(**wiki))
-    assert message == (
-        "a scrape will refuse http://127.0.0.1:8080: 127.0.0.1 is not a public address "
-        "(if the host is yours: scrape.allow_hosts: ['127.0.0.1:8080'])"
-    )
-    assert stopping is stops
-    assert told(root, params(**wiki, allow_hosts=["127.0.0.1:8080"])) == []
 
 
 def test_a_limit_below_what_the_gate_demands_stops_whatever_the_source(root: Path) -> None:

@@ -112,6 +112,7 @@ class Scrape:
         *,
         classes: Sequence[str] = ("coat", "shoe"),
         decisions: Sequence[Decision] = (),
+        root: Path | None = None,
         **params: Any,
     ) -> Validation:
         """Run the stage's function on what is there, in this process."""
@@ -123,6 +124,7 @@ class Scrape:
             params=ValidateParams(**params),
             folder=self.folder,
             decisions=decisions,
+            root=root,
             workers=0,
         )
 

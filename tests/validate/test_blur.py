@@ -6,7 +6,6 @@ from PIL import Image, ImageFilter
 
 from pixmill.core.params import ValidateParams
 from pixmill.validate import Validation
-from pixmill.validate.blur import blur_limit
 from pixmill.validate.statistics import distributions
 from tests.images.samples import encoded
 from tests.validate.conftest import Scrape
@@ -47,15 +46,3 @@ def test_blurred_copies_among_sharp_images_are_found(scrape: Scrape, count: int)
     assert not gate(found)
     (outcome,) = [outcome for outcome in found.outcomes if outcome.check.name == "blurred"]
     assert f"failing: {count} of {20 + count} in class 'coat'" in outcome.found[0]
-
-
-def test_a_blurred_image_of_a_soft_set_is_found() -> None:
-    soft = np.array([9.0, 12, 15, 18, 8, 11, 14, 30, 13])
-    limit = blur_limit(soft, 10.0)
-    assert 1.5 < limit < 8
-
-
-def test_the_limit_is_never_above_the_param() -> None:
-    assert blur_limit(np.full(9, 500.0), 10.0) == 10
-    assert blur_limit(np.empty(0), 10.0) == 10
-    assert blur_limit(np.zeros(9), 10.0) == 0

@@ -11,7 +11,7 @@ from PIL import Image
 from pixmill.core.errors import GateError
 from pixmill.core.params import ValidateParams
 from pixmill.expectations import Outcome, gate_error, warnings
-from pixmill.validate import Validation, validate
+from pixmill.validate import Validation
 from pixmill.validate.checks import checks
 from tests.validate.conftest import Scrape, blocks, encoded, shapes
 
@@ -271,44 +271,11 @@ def test_an_uneven_class_is_reported_and_a_tiny_one_stops_the_pipeline(
         assert line.endswith("collect more images of the small classes; or set train.class_weights: true")
 
 
-def test_ids_that_occur_twice_fail_alone_and_count_once(scrape: Scrape) -> None:
-    sound(scrape)
-    manifest, sightings = scrape.tables()
-    found = validate(
-        pd.concat([manifest, manifest.tail(1)], ignore_index=True), sightings, classes=CLASSES,
-        params=ValidateParams.model_validate(FEW), folder=scrape.folder, workers=0,
-    )  # fmt: skip
-    [outcome] = failed(found)
-    assert (outcome.check.name, outcome.found) == ("unique_ids", ("2 rows have a duplicate id",))
-    assert len(found.manifest) == 18
-    assert gate_error(found.outcomes, report="page.html") is not None
-
-
 def test_nothing_at_all_fails_as_such(scrape: Scrape) -> None:
     warned = {"min_per_class": {"severity": "warning"}, "class_balance": {"critical": 0}}
     error = gate_error(scrape.validate(**warned).outcomes, report="page.html")
     assert error is not None
     assert "  not_empty: 0 images; expected at least 1 (scrape)" in error.message.splitlines()
-
-
-def test_files_that_are_gone_are_told_with_the_command_that_brings_them_back(scrape: Scrape) -> None:
-    sound(scrape)
-    tables = scrape.tables()
-    names = tables[0]["id"].tolist()
-    for name in names[:2]:
-        scrape.path(name).unlink()
-    params = ValidateParams.model_validate(FEW)
-
-    def stopped() -> str:
-        found = validate(*tables, classes=CLASSES, params=params, folder=scrape.folder, workers=0)
-        return str(gate_error(found.outcomes, report="page.html")).splitlines()[-1]
-
-    assert stopped().startswith(
-        "Next: restore the 2 missing files of artifacts/scrape with: mv artifacts/scrape artifacts/scrape.old && "
-        "dvc checkout artifacts/scrape; open page.html; "
-    )
-    scrape.path(names[2]).write_bytes(b"other")
-    assert "restore the 3 missing or changed files of artifacts/scrape with: mv artifacts/scrape " in stopped()
 
 
 def test_thresholds_and_severities_come_from_the_params() -> None:
@@ -348,11 +315,6 @@ def test_a_share_says_which_classes_fall_short_the_worst_first() -> None:
     assert told(table) == ["3 of 8 are light (share 0.375); failing: 3 of 3 in class 'shoe', 2 of 3 in class 'coat'"]
 
 
-def test_a_share_that_is_whole_names_no_class() -> None:
-    assert told(rows(label=["coat"], brightness=[50.0])) == ["1 of 1 are light (share 1)"]
-    assert told(rows(label=["coat"], brightness=[None]).astype({"brightness": float})) == ["0 of 0 are light"]
-
-
 def test_of_many_classes_a_few_are_named() -> None:
     [line] = told(rows(label=[f"class {number}" for number in range(9)], brightness=[1.0] * 9))
     assert line.count("1 of 1 in class") == 5
@@ -362,60 +324,3 @@ def test_of_many_classes_a_few_are_named() -> None:
 def test_images_of_no_label_or_of_two_have_words_of_their_own() -> None:
     (line,) = told(rows(label=[None, "coat"], brightness=[1.0, 50.0]))
     assert line.endswith("; failing: 1 of 1 with conflicting labels")
-
-
-def test_conflicts_are_counted_by_their_labels() -> None:
-    told = tell("conflicts", rows(conflict=["coat, shoe", "coat, hat", "coat, shoe"]))
-    assert told == [
-        "2 images found under several labels: coat, shoe",
-        "1 image found under several labels: coat, hat",
-    ]
-
-
-def test_every_placeholder_is_named_the_most_frequent_first() -> None:
-    table = rows(
-        id=["a" * 64, "b" * 64], placeholder=["was found at 9 URLs", "was found at 12 URLs"], addresses=[9, 12]
-    )
-    assert tell("placeholders", table) == [
-        f"image {'b' * 12} was found at 12 URLs", f"image {'a' * 12} was found at 9 URLs",
-    ]  # fmt: skip
-
-
-def test_leaks_are_counted_by_class_and_parts_with_one_place() -> None:
-    table = rows(
-        id=["a", "b", "c"], label=["shoe", "coat", "coat"], leak=["train and test"] * 3,
-        leak_places=["r and s", "t and u", "v and w"],
-    )  # fmt: skip
-    assert tell("leaks", table) == [
-        "2 images of class 'coat' are in both train and test, for example t and u",
-        "1 image of class 'shoe' is in both train and test, for example r and s",
-    ]
-
-
-def test_near_duplicates_are_counted_by_their_labels_in_either_order() -> None:
-    table = rows(label_a=["shoe", "coat", "hat", "hat"], label_b=["coat", "shoe", "hat", "coat"])
-    assert tell("near_duplicates", table) == [
-        "2 near-duplicate pairs are labelled 'coat' and 'shoe'",
-        "1 near-duplicate pair is labelled 'coat' and 'hat'",
-    ]
-
-
-def test_where_there_is_no_finding_that_is_said() -> None:
-    assert tell("conflicts", rows(conflict=[None])) == ["no conflicting labels"]
-
-
-@pytest.mark.parametrize(
-    ("failures", "advice"),
-    [
-        (["truncated", None], None),
-        (["missing_file", None], "restore the 1 missing file of artifacts/scrape with: mv artifacts/scrape "),
-        (
-            ["changed_bytes"] * 2,
-            "restore the 2 changed files of artifacts/scrape with: mv artifacts/scrape ",
-        ),
-    ],
-)
-def test_what_dvc_can_bring_back_is_told(failures: list[str | None], advice: str | None) -> None:
-    [check] = [check for check in checks(ValidateParams(), CLASSES) if check.name == "readable"]
-    found = check.advise({}, rows(failure=failures))
-    assert found is None if advice is None else str(found).startswith(advice)

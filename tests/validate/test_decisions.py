@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pixmill.core.errors import ReviewError
-from pixmill.core.params import Params
 from pixmill.validate.decisions import (
     Decision,
     Names,
@@ -35,11 +34,6 @@ def read(tmp_path: Path):
     return reader
 
 
-def test_the_committed_file_is_there_and_sound(repository: Path, params: Params) -> None:
-    assert (repository / "review.csv").exists()
-    read_decisions(repository / "review.csv", params.classes)
-
-
 def test_every_column_is_read(read) -> None:
     text = f'{HEAD}\n{ID},keep,,ada,"fine, really"\ndata/coat/1.png,drop,,,\n{ID[:8]},relabel,shoe,bob,has laces\n'
     assert read(text) == (
@@ -57,10 +51,6 @@ def test_a_label_is_the_same_however_its_accents_are_written(tmp_path: Path) -> 
     path = tmp_path / "review.csv"
     path.write_text(f"{HEAD}{ID},relabel,cafe\u0301,,\n", "utf-8")
     assert read_decisions(path, ["café"]) == (Decision(2, ID, "relabel", "café"),)
-
-
-def test_an_absent_file_holds_no_decision(tmp_path: Path) -> None:
-    assert read_decisions(tmp_path / "review.csv", CLASSES) == ()
 
 
 @pytest.mark.parametrize(
@@ -125,28 +115,11 @@ def test_a_line_that_two_branches_added_alike_counts_once(name: str) -> None:
     assert [*found.values(), *gone] == [first]
 
 
-def test_two_decisions_for_an_image_that_is_gone_are_refused_too() -> None:
-    with pytest.raises(ReviewError, match=r"line 3: .* a second one for data/hat/1\.png, already in line 2"):
-        match_decisions([Decision(2, "data/hat/1.png", "drop"), Decision(3, "data/hat/1.png", "keep")], IMAGES)
-
-
 def test_what_stands_there_commands_no_terminal() -> None:
     name = "data/\x1b[2J.png"
     with pytest.raises(ReviewError) as caught:
         match_decisions([Decision(2, name, "drop"), Decision(3, name, "keep")], IMAGES)
     assert caught.value.message.isprintable()
-
-
-def test_a_name_that_several_images_have_is_refused() -> None:
-    images = [Names("aaaaaaaa" + "0" * 56, ()), Names("aaaaaaaa" + "1" * 56, ())]
-    with pytest.raises(ReviewError, match="line 2: expected one image, received 'aaaaaaaa', which matches 2"):
-        match_decisions([Decision(2, "aaaaaaaa", "drop")], images)
-
-
-def test_a_folder_in_the_place_of_the_file_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "review.csv").mkdir()
-    with pytest.raises(ReviewError, match="is a folder"):
-        read_decisions(tmp_path / "review.csv", CLASSES)
 
 
 lines = st.text(max_size=20)

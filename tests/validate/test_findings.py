@@ -32,13 +32,6 @@ def test_a_placeholder_is_told_with_its_addresses_though_one_copy_is_kept(scrape
     assert rows(found.repeated) == [{"id": name, "kind": "placeholder", "images": 1, "addresses": 3, "labels": "coat"}]
 
 
-def test_a_placeholder_under_several_labels_is_dropped(scrape: Scrape) -> None:
-    names = {scrape.add(label, image(1)) for label in ("coat", "shoe", "hat")}
-    found = scrape.validate()
-    assert reasons(found) == dict.fromkeys(names, "placeholder")
-    assert found.repeated["labels"].tolist() == ["coat, hat, shoe"]
-
-
 def test_the_same_file_in_two_parts_is_left_in_the_one_that_is_held_out(scrape: Scrape) -> None:
     name = scrape.add("coat", image(1), given_split="train")
     scrape.add("coat", image(1), given_split="test")
@@ -49,22 +42,6 @@ def test_the_same_file_in_two_parts_is_left_in_the_one_that_is_held_out(scrape: 
     [told] = rows(found.leaks)
     assert tuple(told) == LEAKS
     assert tuple(told.values()) == (name, "train", "data/coat/0000.png", name, "test", "data/coat/0001.png")
-
-
-def test_the_same_pixels_in_two_parts_are_lost_to_the_earlier(scrape: Scrape) -> None:
-    lost = scrape.add("coat", encoded(shapes(1), "BMP"), given_split="train")
-    kept = scrape.add("coat", encoded(shapes(1), "PNG"), given_split="val")
-    found = scrape.validate()
-    assert reasons(found) == {lost: f"leak:{kept}"}
-    [told] = rows(found.leaks)
-    assert tuple(told.values()) == (lost, "train", "data/coat/0000.png", kept, "val", "data/coat/0001.png")
-
-
-def test_an_image_in_all_three_parts_leaks_twice(scrape: Scrape) -> None:
-    for part in ("train", "val", "test"):
-        scrape.add("coat", image(1), given_split=part)
-    found = scrape.validate()
-    assert found.leaks[["part", "other_part"]].values.tolist() == [["train", "test"], ["val", "test"]]
 
 
 def test_what_is_dropped_for_itself_leaks_no_more(scrape: Scrape) -> None:

@@ -2,9 +2,6 @@
 
 import inspect
 
-import pytest
-
-from pixmill.images import OTHER_FORMATS
 from pixmill.images.decode import UndecodableError
 from pixmill.validate.reasons import REASONS, UNREADABLE, meaning, reason, word
 
@@ -14,16 +11,6 @@ def test_a_reason_is_a_word_or_a_word_with_an_id() -> None:
     assert reason("duplicate_pixels", "ab12") == "duplicate_pixels:ab12"
     assert word("duplicate_pixels:ab12") == "duplicate_pixels"
     assert meaning("duplicate_pixels:ab12") == REASONS["duplicate_pixels"]
-
-
-def test_a_format_that_is_not_read_says_what_to_do() -> None:
-    assert set(OTHER_FORMATS) <= set(UNREADABLE)
-    assert meaning("jpeg2000") == "JPEG 2000, a format that is not read; convert it to PNG"
-
-
-def test_a_word_outside_the_vocabulary_is_a_defect() -> None:
-    with pytest.raises(ValueError, match="received 'ugly'"):
-        reason("ugly")
 
 
 def test_every_reason_of_the_decoder_has_a_meaning() -> None:

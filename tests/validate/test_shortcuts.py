@@ -149,14 +149,6 @@ def test_what_does_not_is_none(sizes: dict[str, int], change: Callable[[pd.DataF
     assert all(outcome.success for outcome in outcomes(images(sizes, change)))
 
 
-def test_of_many_classes_one_that_stands_out_is_enough() -> None:
-    table = images({"coat": 100, "hat": 100, "shoe": 100}, upscaled)
-    found = find_shortcuts(table, CLASSES).set_index("property").loc["width"]
-    assert found["label"] == "coat"
-    assert found["skill"] > 0.9
-    assert "of 200 of other classes" in found["example"]
-
-
 def test_near_duplicates_are_never_on_both_sides() -> None:
     def series(table: pd.DataFrame, draw: Draw) -> None:
         # Each group has a width of its own, which says nothing of the classes of other groups.
@@ -177,22 +169,6 @@ def test_near_duplicates_are_never_on_both_sides() -> None:
 def test_without_two_classes_there_is_nothing_to_learn(missing: dict[str, int]) -> None:
     found = outcomes(images(missing, formats))
     assert [(outcome.success, outcome.found) for outcome in found] == [(True, ("nothing to learn from",))]
-
-
-def test_what_is_the_same_for_all_is_left_out() -> None:
-    def alike(table: pd.DataFrame, _: Draw) -> None:
-        uniform(table, _)
-        table[["bytes", "brightness", "border"]] = [1000, 128.0, 0.1]
-
-    assert skills(images({"coat": 30, "shoe": 30}, alike)) == {}
-
-
-def test_only_kept_images_count() -> None:
-    def spoiled(table: pd.DataFrame, draw: Draw) -> None:
-        formats(table, draw)
-        table.loc[table["format"] == "png", "verdict"] = "drop"
-
-    assert skills(images({"coat": 30, "shoe": 30}, spoiled)) == {}
 
 
 def test_of_very_many_images_a_sample_of_each_class_is_looked_at() -> None:

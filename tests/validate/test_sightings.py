@@ -17,21 +17,11 @@ def look(*rows: tuple[str | None, str, str | None, str | None, str | None]) -> S
     return collect_seen(IDS, pd.DataFrame(rows, columns=list(SEEN)).astype("string"))
 
 
-def test_what_became_no_image_is_passed_over() -> None:
-    found = look((None, "coat", None, "u", None), ("z", "coat", None, "u", None), ("b", "coat", None, "u", None))
-    assert found.row.tolist() == [1]
-
-
 def test_an_image_inlined_in_a_page_is_at_the_pages_address() -> None:
     found = look(
         ("a", "coat", "page/1", None, None), ("a", "coat", "page/2", None, None), ("a", "coat", "p", "u", None)
     )
     assert found.kinds(np.arange(3), 3, found.address).tolist() == [3, 0, 0]
-
-
-def test_one_address_on_many_pages_is_one_address() -> None:
-    found = look(*[("a", "coat", f"page/{number}", "u", None) for number in range(9)], ("a", "coat", None, None, None))
-    assert found.kinds(np.arange(3), 3, found.address).tolist() == [1, 0, 0]
 
 
 def test_an_image_lies_in_parts_from_first_to_last() -> None:

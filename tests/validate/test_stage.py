@@ -140,39 +140,3 @@ def test_a_class_of_three_among_other_trouble_stops_it(workspace: Workspace) -> 
     html = (workspace.root / "reports/validate.html").read_text(encoding="utf-8").replace("<wbr>", "")
     for name in ("cut.jpg", "text.jpg", "tiny.png", "twin.bmp", "copy.png"):
         assert f"data/coat/{name}" in html
-
-
-@pytest.mark.slow
-def test_severity_says_what_a_failure_does(workspace: Workspace) -> None:
-    workspace.scrape.fill_sharply("coat", 30)
-    workspace.params(min_per_class={"severity": "warning"}, class_balance={"critical": 0})
-    with (workspace.root / "review.csv").open("a", encoding="utf-8") as stream:
-        stream.writelines(f"ffff000{digit},drop,,ada,\n" for digit in range(7))
-    done = workspace.run()
-    assert (done.returncode, done.stderr) == (0, "")
-    assert workspace.failed() == {"min_per_class", "class_balance"}
-    assert done.stdout.splitlines()[1:-1] == [
-        "validate: warning: min_per_class: class 'shoe' has 0 images; "
-        "expected at least 30 (validate.min_per_class.count)",
-        "validate: warning: class_balance: class 'shoe' has 0 images, 0 of the largest class 'coat' (30); "
-        "expected at least 0.2 (validate.class_balance.warning); collect more images of the small classes; or set "
-        "train.class_weights: true",
-        *(
-            f"validate: warning: line {digit + 2} of review.csv was not applied: no such image (ffff000{digit})"
-            for digit in range(5)
-        ),
-        "validate: warning: 2 more lines of review.csv were not applied",
-    ]
-
-
-def test_a_malformed_decision_is_told_by_its_line_before_anything_is_read(workspace: Workspace) -> None:
-    workspace.scrape.fill("coat", 1)
-    with (workspace.root / "review.csv").open("a", encoding="utf-8") as stream:
-        stream.write("data/coat/0000.png,relabel,boot,ada,\n")
-    done = workspace.run()
-    assert done.returncode == 1
-    assert done.stderr.splitlines() == [
-        "validate: review.csv, line 2: expected one of the labels coat, shoe, received 'boot'",
-        "Next: edit line 2 of review.csv, then: dvc repro validate",
-    ]
-    assert not (workspace.root / "metrics").exists()

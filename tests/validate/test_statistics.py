@@ -4,15 +4,12 @@ import csv
 import io
 import math
 
-import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pixmill.core.files import write_json
 from pixmill.core.params import ValidateParams
 from pixmill.validate import metrics, plot_tables
-from pixmill.validate.statistics import DIMENSIONS, Distribution, dimension_table, distributions, scales
+from pixmill.validate.statistics import DIMENSIONS, Distribution, dimension_table, distributions
 from tests.validate.conftest import Scrape, blocks, encoded
 from tests.validate.made import dropped, kept, unread, validation
 
@@ -32,24 +29,6 @@ def test_metrics_count_what_there_is(scrape: Scrape) -> None:
     assert failed == {"readable", "labels_declared", "min_per_class", "class_balance"}
     assert found["warnings"]["expectations_failed"] == 2
     assert (found["conflicts"], found["placeholders"], found["leaks"]) == (0, 0, 0)
-
-
-def test_images_that_are_the_same_are_counted_once_for_all_their_copies(scrape: Scrape) -> None:
-    for label in ("coat", "shoe"):
-        for kind in ("PNG", "BMP"):
-            scrape.add(label, encoded(blocks(1), kind))
-    for label in ("coat", "shoe", "hat"):
-        scrape.add(label, encoded(blocks(2), "PNG"))
-    for part in ("train", "val", "test"):
-        scrape.add("coat", encoded(blocks(3), "PNG"), given_split=part)
-    found = metrics(scrape.validate())
-    assert (found["conflicts"], found["placeholders"], found["leaks"]) == (1, 1, 1)
-    assert found["dropped"] == {"label_conflict": 2, "placeholder": 1}
-
-
-def test_metrics_are_plain_numbers(scrape: Scrape, tmp_path) -> None:
-    scrape.fill("coat", 2)
-    write_json(tmp_path / "validate.json", metrics(scrape.validate()))
 
 
 def test_each_class_has_least_mean_and_most_of_each_dimension() -> None:
@@ -93,15 +72,6 @@ def test_given_splits_have_rows_of_their_own() -> None:
     ]  # fmt: skip
 
 
-def test_a_single_given_split_is_not_named() -> None:
-    rows = [kept(1, given_split="train"), kept(2, "shoe", given_split="train")]
-    assert dimension_table(validation(rows).manifest, ["coat", "shoe"])["label"].tolist() == ["coat", "shoe"]
-
-
-def test_an_empty_manifest_has_a_row_for_each_class() -> None:
-    assert dimension_table(validation([]).manifest, ["coat", "shoe"])["n"].tolist() == [0, 0]
-
-
 PARAMS = ValidateParams()
 
 
@@ -137,13 +107,6 @@ def test_no_value_is_lost_however_far_out_it_lies(values) -> None:
     assert trimmed.scale.edges[0] <= 10 <= trimmed.scale.edges[-1]
 
 
-@pytest.mark.parametrize("scale", scales(PARAMS, 10.0), ids=lambda scale: scale.name)
-def test_edges_rise_and_thresholds_lie_between_them(scale) -> None:
-    assert np.all(np.diff(scale.edges) > 0)
-    assert all(scale.edges[0] <= limit <= scale.edges[-1] for limit in scale.limits)
-    assert list(scale.ticks) == sorted(scale.ticks)
-
-
 def test_empty_ends_are_cut_off_but_for_a_margin() -> None:
     trimmed = found(kept(1, brightness=100.0))["brightness"].trim()
     assert trimmed.scale.edges[0] == 8.0  # next to the threshold of 16
@@ -169,19 +132,6 @@ def test_the_tables_are_these() -> None:
     for name in ("aspect_ratio", "brightness", "sharpness", "entropy"):
         assert sum(int(line["kept"]) for line in read(made[name])) == 3
         assert sum(int(line["dropped"]) for line in read(made[name])) == 1
-
-
-def test_a_class_without_images_has_no_sizes() -> None:
-    *_, shoe = read(plot_tables(validation([kept(1)]), PARAMS)["dimensions"])
-    assert shoe["n"] == "0"
-    assert {value for name, value in shoe.items() if name not in ("label", "n")} == {""}
-
-
-def test_what_is_drawn_is_small_and_the_same_each_time() -> None:
-    rows = [kept(number, width=8 + 50 * number, sharpness=number**3) for number in range(300)]
-    made = plot_tables(validation(rows), PARAMS)
-    assert made == plot_tables(validation(rows[::-1]), PARAMS)
-    assert all(len(table.splitlines()) < 70 for table in made.values())
 
 
 def test_without_images_each_table_has_something_to_draw() -> None:

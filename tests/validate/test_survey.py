@@ -8,14 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from pixmill.compute import RowLimits
 from pixmill.images import UndecodableError
 from pixmill.images import measures as measuring
 from pixmill.images.measures import measure
-from pixmill.validate import survey as module
 from pixmill.validate.reasons import UNREADABLE
 from pixmill.validate.survey import RECORD, Survey, pack, survey
 from tests.validate.conftest import Scrape, encoded, image, shapes
@@ -103,14 +100,6 @@ def test_nothing_is_decoded_twice(scrape: Scrape, scratch: Path, decoded: list[i
     assert len(decoded) == 12
 
 
-def test_a_renamed_image_is_known(scrape: Scrape, scratch: Path, decoded: list[int]) -> None:
-    key = scrape.add("coat", image(1))
-    first = look(scrape, scratch)
-    scrape.path(key).rename(scrape.path(key).with_suffix(".jpeg"))
-    assert_same(look(scrape, scratch), first)
-    assert len(decoded) == 1
-
-
 def test_another_limit_of_pixels_asks_anew(scrape: Scrape, scratch: Path) -> None:
     scrape.add("coat", image(1, side=300))
     assert look(scrape, scratch).table["failure"].isna().all()
@@ -131,24 +120,6 @@ def test_a_known_image_that_is_gone_or_changed_is_noticed(scrape: Scrape, scratc
     scrape.path(changed).write_bytes(image(1))
     assert_same(survey(tables, scrape.folder, max_pixels=1_000_000, scratch=scratch, workers=0), first)
     assert len(decoded) == 2
-
-
-@settings(
-    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
-@given(known=st.sets(st.integers(0, 9)), order=st.permutations(range(10)), chunk=st.integers(1, 10))
-def test_the_outcome_does_not_show_what_was_known(
-    scrape: Scrape, tmp_path_factory: pytest.TempPathFactory, known: set[int], order: list[int], chunk: int
-) -> None:
-    if not scrape.sightings:
-        mixed(scrape)
-    manifest = scrape.tables()[0].iloc[order]
-    scratch = tmp_path_factory.mktemp("scratch")
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(module, "_CHUNK", chunk)
-        survey(manifest.iloc[sorted(known)], scrape.folder, max_pixels=1_000_000, scratch=scratch, workers=0)
-        found = survey(manifest, scrape.folder, max_pixels=1_000_000, scratch=scratch, workers=0)
-    assert_same(found, survey(manifest, scrape.folder, max_pixels=1_000_000, workers=0))
 
 
 def test_no_image_at_all_is_an_empty_table_of_the_same_kinds(scrape: Scrape, scratch: Path) -> None:

@@ -32,14 +32,12 @@ def images(count: int = 4, **columns: list[object]) -> pd.DataFrame:
 def look(
     table: pd.DataFrame,
     *settled: int,
-    ids: str | None = None,
     repeated: tuple[tuple[object, ...], ...] = (),
     leaks: tuple[tuple[object, ...], ...] = (),
 ) -> pd.DataFrame:
     chosen = np.zeros(len(table), bool)
     chosen[list(settled)] = True
     return image_table(
-        pd.Series(list(ids), dtype="string") if ids else table["id"],
         table,
         settled=chosen,
         repeated=pd.DataFrame(list(repeated), columns=list(REPEATED)),
@@ -75,10 +73,6 @@ def test_what_a_person_keeps_is_there_but_its_measures_are_settled() -> None:
 def test_what_a_person_dropped_is_not_there() -> None:
     table = look(images(3, reason=["review", "too_small", None]))
     assert table["id"].tolist() == ["b", "c"]
-
-
-def test_rows_that_share_an_id_are_all_there() -> None:
-    assert look(images(3, reason=[None, "review", None]), ids="aabbc")["id"].tolist() == ["a", "a", "c"]
 
 
 def test_copies_and_near_duplicates_are_redundant_and_the_first_is_not() -> None:
@@ -122,12 +116,3 @@ def test_it_counts_what_is_kept_and_what_is_dropped() -> None:
     assert table["n"].tolist() == [1, 2]
     assert table["dropped"].tolist() == [0, 1]
     assert table["ratio_to_largest"].tolist() == [0.5, 1.0]
-
-
-def test_a_class_without_images_has_a_row() -> None:
-    table = class_table(manifest(("coat", "keep")), ("coat", "shoe")).set_index("label")
-    assert table.loc["shoe", ["n", "dropped", "ratio_to_largest"]].tolist() == [0, 0, 0]
-
-
-def test_where_nothing_is_kept_no_ratio_is_above_zero() -> None:
-    assert class_table(manifest(), ("coat", "shoe"))["ratio_to_largest"].tolist() == [0.0, 0.0]

@@ -1,10 +1,7 @@
 """The stage's function: every image has a verdict, near-duplicates have a group, and the numbers say so."""
 
 import pandas as pd
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from pixmill.core.manifest import PAIRS, VALIDATED, write_table
 from pixmill.core.params import ValidateParams
 from pixmill.validate import Decision, metrics, validate
 from tests.validate.conftest import Scrape, encoded, image, reasons, shapes
@@ -46,15 +43,6 @@ def test_what_is_dropped_has_no_measures_where_it_has_no_pixels(scrape: Scrape) 
     row = scrape.validate().manifest.set_index("id").loc[text]
     assert row[["width", "height", "mode", "pixels", "phash", "brightness", "contrast", "sharpness"]].isna().all()
     assert row["group"] == text
-
-
-def test_the_tables_are_those_that_later_stages_read(scrape: Scrape, tmp_path) -> None:
-    scrape.fill("coat", 2)
-    scrape.add("coat", image(0, kind="JPEG"))
-    scrape.add("coat", b"a text")
-    found = scrape.validate()
-    write_table(tmp_path / "manifest.parquet", found.manifest, VALIDATED)
-    write_table(tmp_path / "pairs.parquet", found.pairs, PAIRS)
 
 
 def test_near_duplicates_share_a_group_and_are_a_pair(scrape: Scrape) -> None:
@@ -118,13 +106,6 @@ def test_of_very_many_near_duplicates_under_two_labels_none_is_kept_but_by_a_per
     assert (found.review.followed, len(found.review.powerless), len(found.pairs)) == ({same[7]: decision}, 0, 0)
 
 
-def test_the_limits_of_duplicates_come_from_the_params(scrape: Scrape) -> None:
-    scrape.add("coat", image(2, side=200))
-    scrape.add("coat", image(2, side=200, kind="JPEG", quality=5))
-    assert len(scrape.validate(duplicate_similarity=0.9).pairs) == 1
-    assert len(scrape.validate(duplicate_similarity=1.0).pairs) == 0
-
-
 def test_decisions_are_followed_or_told(scrape: Scrape) -> None:
     hat, coat, text = scrape.add("coat", image(1), "hat.png"), *scrape.fill("coat", 1), scrape.add("coat", b"a text")
     decisions = [
@@ -141,22 +122,6 @@ def test_decisions_are_followed_or_told(scrape: Scrape) -> None:
     assert metrics(found)["warnings"]["decisions_not_followed"] == 2
 
 
-def test_what_a_person_dropped_does_not_fail_the_gate(scrape: Scrape) -> None:
-    scrape.fill("coat", 3)
-    scrape.fill("shoe", 3, start=10)
-    stray, text = scrape.add("hat", image(20)), scrape.add("coat", b"a text")
-    strict = {"readable": {"share": 1.0}}
-    assert not {"labels_declared", "readable"} & {name for name, holds in _gate(scrape.validate(**strict)) if holds}
-    decisions = [Decision(2, stray, "drop"), Decision(3, text, "drop")]
-    found = dict(_gate(scrape.validate(decisions=decisions, **strict)))
-    assert found["labels_declared"]
-    assert found["readable"]
-
-
-def _gate(validation):
-    return metrics(validation)["gate"].items()
-
-
 def test_nothing_scraped_fails_the_gate_and_crashes_nothing(scrape: Scrape) -> None:
     found = scrape.validate()
     assert len(found.manifest) == 0
@@ -171,18 +136,3 @@ def test_workers_find_the_same_as_this_process(scrape: Scrape) -> None:
         manifest, sightings, classes=("coat", "shoe"), params=ValidateParams(), folder=scrape.folder, workers=2
     )
     pd.testing.assert_frame_equal(shared.manifest, scrape.validate().manifest)
-
-
-@settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(st.permutations(range(9)))
-def test_the_order_of_rows_is_no_matter(scrape: Scrape, order: list[int]) -> None:
-    if not scrape.sightings:
-        scrape.fill("coat", 4)
-        scrape.fill("shoe", 4, start=2, kind="JPEG")
-        scrape.add("shoe", b"a text")
-    manifest, sightings = scrape.tables()
-    manifest = manifest.iloc[[place for place in order if place < len(manifest)]]
-    found = validate(
-        manifest, sightings, classes=("coat", "shoe"), params=ValidateParams(), folder=scrape.folder, workers=0
-    )
-    pd.testing.assert_frame_equal(found.manifest, scrape.validate().manifest)

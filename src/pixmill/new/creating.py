@@ -24,7 +24,7 @@ from pixmill.new.project_names import project_names
 from pixmill.new.supply import INDEX_NOTE, Supply, find_origin, find_supply
 from pixmill.new.template import managed_files, render
 from pixmill.provenance.lock import FILE, installed_lock, read_lock, text_digest, write_lock
-from pixmill.scrape.sources import row_of
+from pixmill.scrape.sources import is_on_web
 from pixmill.use import Recipe, find_recipe
 
 _PARAMS = "params.yaml"
@@ -291,9 +291,7 @@ def _fill_recipe(recipe: Recipe, spec: ProjectSpec, found: LabelledFolder | None
         sources = recipe.params().sources()
         if "shop" in sources:
             raise PixmillError(_WAYS, next="repeat the command with one of them")
-        return (
-            recipe.with_snapshot(date.today().isoformat()) if any(row_of(each).on_web for each in sources) else recipe
-        )
+        return recipe.with_snapshot(date.today().isoformat()) if any(is_on_web(each) for each in sources) else recipe
     return whole if recipe.name == "best" else Recipe(recipe.name, recipe.merge_into(whole.text))
 
 

@@ -10,7 +10,7 @@ from pixmill.core.params import Params, load_params
 from pixmill.core.words import first_of
 from pixmill.images.listing import files_below
 from pixmill.new.forecast import forecast_seconds
-from pixmill.scrape.sources import row_of
+from pixmill.scrape.sources import is_on_web
 from pixmill.use import Issue, find_issues
 
 _COMMIT = 'git add -A && git commit -m "First results"'
@@ -78,7 +78,7 @@ def next_steps(root: Path, here: Path, issues: Sequence[Issue]) -> Iterator[str]
         yield f"  {go.removesuffix(' && ')}"
     yield from (f"  {fix}" for fix in stopping)
     check = "pixmill check && " if stopping else go
-    if any(row_of(source).on_web for source in params.sources()):
+    if any(is_on_web(source) for source in params.sources()):
         yield f"  {check}pixmill scrape --dry-run   (says how long it takes)"
         yield "  dvc repro"
     elif _is_empty(root, params):

@@ -6,6 +6,7 @@ from pixmill.core.params import Params
 from pixmill.core.workspace import Workspace
 from pixmill.pages.scrape import render_report
 from pixmill.scrape import scrape
+from pixmill.scrape.collection.remarks import summary
 
 
 def main(workspace: Workspace, params: Params) -> None:
@@ -17,6 +18,6 @@ def main(workspace: Workspace, params: Params) -> None:
     write_figures(workspace.root, "scrape", headline=result.tally.headline(), full=result.tally.metrics())
     write_text(workspace.root / "reports" / "scrape.html", render_report(result, output))
     write_table(output / "manifest.parquet", result.manifest, SCRAPED)
-    for line in [str(result.tally), *result.remarks, *result.tolerated_failures(), "reports/scrape.html"]:
+    for line in [summary(result.tally), *result.remarks, *result.tolerated_failures(), "reports/scrape.html"]:
         print(f"scrape: {line}")
     result.check()

@@ -58,10 +58,6 @@ class ImageStore:
         # By 64 bits of their ids: there may be a million of them.
         self._whole: set[int] = set()
 
-    def __reduce__(self) -> tuple[type[ImageStore], tuple[Path]]:
-        # What one process has hashed, another has not.
-        return ImageStore, (self.folder,)
-
     def path(self, image: StoredImage) -> Path:
         """Return where an image lies, or would."""
         return self.folder / image.name

@@ -5,7 +5,7 @@ import hashlib
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -165,16 +165,6 @@ class Journal:
             why: Why there is none.
         """
         self._write("page", name, {"image": image, "why": why})
-
-    def hosts(self) -> dict[str, str]:
-        """Return why each host was not reached by a browser, by name; an empty text for those that were."""
-        return dict(sorted((self._read("hosts", "") or {}).items()))
-
-    def keep_hosts(self, hosts: Mapping[str, str]) -> None:
-        """Remember which hosts browsers reached, and why others not; one that was reached once counts as reached."""
-        known = self.hosts()
-        if (now := known | {host: why for host, why in hosts.items() if known.get(host) != ""}) != known:
-            self._write("hosts", "", now)
 
     def _read(self, kind: str, name: str) -> Any:
         """Return a record of this snapshot; ``None`` where there is none, or one that a bad disk has damaged."""

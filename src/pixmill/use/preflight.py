@@ -18,15 +18,10 @@ from pixmill.learn.preset_files import HUB, pinned_folder
 from pixmill.learn.tensorflow import load_tensorflow
 from pixmill.project.plugins import load_plugin
 from pixmill.project.pyproject import GROUPS
-from pixmill.scrape.collection.reach import is_own, private_hosts
-from pixmill.scrape.sources import open_sources
 from pixmill.scrape.sources.definition import load_site
 from pixmill.scrape.sources.folder import FolderSource
 from pixmill.use.class_sizes import find_small_classes
 from pixmill.use.issue import Issue
-
-_LIST_BYTES = 1 << 20
-"""Hosts of larger lists are not looked up: reading them takes longer than a check may."""
 
 _NAMED = 20
 """Folders that a line names."""
@@ -48,7 +43,7 @@ def find_issues(root: Path, params: Params) -> Iterator[Issue]:
     for source in sorted(sources):
         if source.startswith("site:"):
             unsound += _attempt(load_site, source.removeprefix("site:"), root / "sites")
-    yield from unsound or _private_hosts(root, params, sources)
+    yield from unsound
     yield from _plugins(root, params, sources)
     if params.train.backbone.name.startswith(HUB) and params.train.model != "cnn":
         if find_spec("keras_hub") is None:
@@ -72,22 +67,6 @@ def find_issues(root: Path, params: Params) -> Iterator[Issue]:
         yield from _folders(root / "data", params)
     if (folder := params.evaluate.unlabelled) is not None and not (root / folder).exists():
         yield Issue(f"{folder} is missing, so evaluate will predict no unlabelled images", None)
-
-
-def _private_hosts(root: Path, params: Params, sources: Sequence[str]) -> Iterator[Issue]:
-    """Yield each host that the scrape would refuse; where it is asked for results, the run would stop."""
-    scrape = params.scrape
-    lists_bytes = sum(path.stat().st_size for name in scrape.urls.files if (path := root / name).is_file())
-    names = [name for name in sources if is_own(name, scrape) and (name != "urls" or lists_bytes <= _LIST_BYTES)]
-    try:
-        with open_sources(names, params.classes, scrape, root=root) as opened:
-            found = private_hosts(opened.sources, params.classes, scrape)
-    except PixmillError as error:
-        yield Issue(error.message, error.next, stops=True)
-        return
-    for source, sentence in found:
-        stops = source != "urls" and not scrape.tolerate
-        yield Issue(sentence, "allow the host if it is yours, or change the address", stops=stops)
 
 
 def _plugins(root: Path, params: Params, sources: Sequence[str]) -> Iterator[Issue]:

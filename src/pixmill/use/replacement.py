@@ -10,7 +10,7 @@ from pixmill.core.errors import ParamsError
 from pixmill.core.files import write_text
 from pixmill.core.git import git
 from pixmill.core.params import Params, flat, parse_params, read_text
-from pixmill.scrape.sources import row_of
+from pixmill.scrape.sources import is_on_web
 from pixmill.use.issue import Issue
 from pixmill.use.preflight import find_issues
 from pixmill.use.recipe import Recipe, find_recipes
@@ -139,7 +139,7 @@ def _changes(before: str | None, now: Params) -> dict[str, tuple[object, object]
 def _next_commands(params: Params) -> tuple[str, ...]:
     return (
         ("pixmill scrape --dry-run", "dvc repro")
-        if any(row_of(name).on_web for name in params.sources())
+        if any(is_on_web(name) for name in params.sources())
         else ("dvc repro",)
     )
 

@@ -1,14 +1,12 @@
 """Validate: judge every image, link near-duplicates, and run the checks.
 
-- ``survey``: the one pass over all images, each from the cache or measured (:mod:`pixmill.images.measures`);
-  ``measure_cache``: what is kept of it
+- ``survey``: the one pass over all images, each from the cache or measured (:mod:`pixmill.images.measures`)
 - ``reasons``: the vocabulary of why an image is dropped
 - ``decisions``: what people decided in ``review.csv``
 - ``sightings``: where each image was seen
 - ``verdicts``: the rules, first to last
 - ``findings``: conflicts, placeholders and leaks
-- ``tables``: the tables of the checks; ``checks``: the checks, see :mod:`pixmill.expectations`; ``plugin_checks``: a
-  team's own
+- ``tables``: the tables of the checks; ``checks``: the checks, see :mod:`pixmill.expectations`
 - ``statistics``: metrics and plots
 - ``validation``: the whole as one function
 """

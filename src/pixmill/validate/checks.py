@@ -9,7 +9,7 @@ import pandas as pd
 
 from pixmill.core.params import Severity, ValidateParams
 from pixmill.core.words import count
-from pixmill.expectations import Advise, Check, Result, Tell
+from pixmill.expectations import Check, Result, Tell
 from pixmill.validate.lookalikes import lookalikes_check
 from pixmill.validate.shortcuts import shortcut_check
 
@@ -79,7 +79,6 @@ def _of_images(params: ValidateParams) -> Iterator[Check]:
         expectation="ExpectColumnValuesToNotBeNull",
         phrase="images decode completely",
         bad=lambda pixels: pixels.isna(),
-        advise=_restore,
     )
     measures = [_measure(params, *row) for row in _MEASURES]
     formats = params.formats
@@ -132,7 +131,6 @@ def _share(
     expectation: str = "ExpectColumnValuesToBeBetween",
     kwargs: Mapping[str, Any] | None = None,
     parameter: str | None = None,
-    advise: Advise = lambda *_: None,
 ) -> Check:
     """Return a check that at least a share of the images passes.
 
@@ -145,7 +143,6 @@ def _share(
         expectation: Of Great Expectations.
         kwargs: Its arguments besides column and share.
         parameter: The key of the threshold in the section.
-        advise: See :class:`pixmill.expectations.Check`.
     """
 
     def tell(result: Result, rows: pd.DataFrame) -> list[str]:
@@ -163,7 +160,6 @@ def _share(
         parameters=tuple(f"validate.{name}.{key}" for key in (parameter, "share") if key),
         wanted=f"at least {section.share:g}",
         tell=tell,
-        advise=advise,
     )
 
 
@@ -353,19 +349,6 @@ def _per_class(sentence: Callable[[Mapping[str, Any], Mapping[str, Any]], str]) 
         return [sentence(row, largest) for row in short or [min(rows.values(), key=lambda row: row["n"])]]
 
     return tell
-
-
-def _restore(_: Result, rows: pd.DataFrame) -> str | None:
-    """Return how to restore files of the manifest that are missing or changed."""
-    missing, changed = (int((rows["failure"] == word).sum()) for word in ("missing_file", "changed_bytes"))
-    if not missing + changed:
-        return None
-    what = "missing" if not changed else "changed" if not missing else "missing or changed"
-    # `dvc checkout` deletes what is in its way, even where its cache lacks the replacement.
-    return (
-        f"restore the {count(missing + changed, f'{what} file')} of artifacts/scrape with: "
-        "mv artifacts/scrape artifacts/scrape.old && dvc checkout artifacts/scrape"
-    )
 
 
 def _counts(texts: pd.Series[Any]) -> list[tuple[str, int]]:

@@ -1,8 +1,9 @@
 """The one pass over all images: each is decoded once, ever, and the results become one table."""
 
+import contextlib
+import importlib.metadata
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+from blake3 import blake3
+from PIL import __version__ as pillow
+from PIL import features
 
 from pixmill.compute import Loss, RowLimits, map_batches
 from pixmill.compute.storage import Address, addresses
@@ -20,7 +24,7 @@ from pixmill.core.progress import Progress
 from pixmill.images import UndecodableError, read_verified
 from pixmill.images.likeness.hashing import SIDE
 from pixmill.images.measures import Measures, measure
-from pixmill.validate.measure_cache import open_cache
+from pixmill.provenance.results import digest_code
 
 RECORD = np.dtype(
     [
@@ -49,6 +53,11 @@ _SECONDS = 2.0
 
 _PASSING = {"missing_file", "changed_bytes", "not_a_file", "too_many_bytes", "no_decoder"}
 """What is not a matter of an image's bytes alone: another day may do better, so it is not kept."""
+
+_PATIENCE = 10.0
+"""Seconds that a write waits for another process to end its own."""
+
+_DECODERS = ("jpg", "libjpeg_turbo", "jpg_2000", "zlib", "zlib_ng", "libtiff", "webp", "avif", "littlecms2")
 
 _PLAIN = tuple(name for name in Measures._fields if name not in ("pixels", "grey"))
 _REAL = ("brightness", "contrast", "sharpness", "entropy", "border")
@@ -153,8 +162,8 @@ def survey(
     Raises:
         PixmillError: Nodes of a cluster cannot read the images.
     """
-    with ExitStack() as opened:
-        cache = None if scratch is None else opened.enter_context(open_cache(scratch, max_pixels))
+    with contextlib.ExitStack() as opened:
+        cache = None if scratch is None else opened.enter_context(_open_cache(scratch, max_pixels))
         lost = None if limits is None else _record_loss
         at = folder.__truediv__ if workers == 0 else addresses(folder)
         asked = _rows(rows, at, max_pixels, cache)
@@ -206,3 +215,32 @@ def _record(row: _Row) -> tuple[bytes, bool]:
 
 def _record_loss(_: _Row, loss: Loss) -> tuple[bytes, bool]:
     return pack(loss), False
+
+
+def _open_cache(folder: Path, max_pixels: int) -> Cache:
+    """Return the cache of measures, and delete those that other code, decoders or limits have made.
+
+    An image's measures depend on the code of the pass, the decoders' versions, and the limit of pixels; not on the
+    limits of time and memory, since what is lost to them is never kept.
+
+    Args:
+        folder: Where caches lie.
+        max_pixels: The most pixels that are decoded.
+    """
+    path = folder / f"measures-{_version(max_pixels)}.sqlite"
+
+    def tidy() -> None:
+        for other in folder.glob("measures-*.sqlite*"):
+            if not other.name.startswith(path.name):
+                other.unlink(missing_ok=True)
+
+    return Cache(path, patience=_PATIENCE, tidy=tidy)
+
+
+def _version(max_pixels: int) -> str:
+    parts = [f"pixels {max_pixels}", f"numpy {np.__version__}", f"pillow {pillow}"]
+    parts += [f"{name} {features.version(name)}" for name in _DECODERS]
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        parts.append(f"heif {importlib.metadata.version('pillow-heif')}")
+    parts.append(digest_code("measures"))
+    return blake3("\n".join(parts).encode()).hexdigest(length=16)

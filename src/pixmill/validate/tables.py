@@ -15,7 +15,6 @@ _MEASURES = ("width", "height", "format", "brightness", "sharpness", "entropy")
 
 
 def image_table(
-    ids: pd.Series[str],
     images: pd.DataFrame,
     *,
     settled: npt.NDArray[np.bool_],
@@ -23,10 +22,9 @@ def image_table(
     leaks: pd.DataFrame,
     min_sharpness: float,
 ) -> pd.DataFrame:
-    """Return one row a row of the scraped manifest, except those that a decision dropped.
+    """Return one row an image, except those that a decision dropped.
 
     Args:
-        ids: The ids of the scraped manifest, where one may occur twice.
         images: The validated manifest, and ``failure``.
         settled: Which images a decision keeps; their measures are not checked.
         repeated: See :func:`pixmill.validate.findings.find_repeated`.
@@ -54,10 +52,7 @@ def image_table(
         table[name] = table[name].where(readable & ~settled)
     for findings in _findings(repeated, leaks):
         _put(table, findings)
-    table = table.loc[~dropped].reset_index(drop=True)
-    if len(ids) > len(images):
-        table = table.iloc[_rows(table["id"], ids)]
-    return table
+    return table.loc[~dropped].reset_index(drop=True)
 
 
 def pair_table(pairs: pd.DataFrame, images: pd.DataFrame, *, settled: npt.NDArray[np.bool_]) -> pd.DataFrame:
@@ -113,12 +108,6 @@ def _put(table: pd.DataFrame, findings: pd.DataFrame) -> None:
         values = np.full(len(table), None, dtype=object)
         values[rows] = findings[name]
         table[name] = values
-
-
-def _rows(known: pd.Series[str], ids: pd.Series[str]) -> npt.NDArray[np.int64]:
-    """Return the row of each id that has one."""
-    rows = pd.Index(known).get_indexer(pd.Index(ids))
-    return rows[rows >= 0].astype(np.int64)
 
 
 def class_table(manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:

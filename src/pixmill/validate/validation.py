@@ -13,14 +13,14 @@ import pandas as pd
 from pixmill.compute import RowLimits
 from pixmill.core.manifest import PAIRS, TEXT, VALIDATED
 from pixmill.core.params import ValidateParams
-from pixmill.expectations import Outcome, Table, run_checks
+from pixmill.expectations import Check, Outcome, Table, run_checks
 from pixmill.images.likeness.groups import VerifiedPairs, groups
 from pixmill.images.likeness.neighbours import near_duplicates
+from pixmill.project.plugins import load_plugin, plugin_error
 from pixmill.validate.checks import checks
 from pixmill.validate.decisions import Decision, match_decisions, names_of
 from pixmill.validate.findings import LEAKS, REPEATED, find_leaks, find_repeated
 from pixmill.validate.lookalikes import LOOKALIKES, find_lookalikes
-from pixmill.validate.plugin_checks import plugin_checks
 from pixmill.validate.shortcuts import SHORTCUTS, find_shortcuts, shortcut_table
 from pixmill.validate.sightings import PARTS, SightingIndex, collect_seen
 from pixmill.validate.survey import Survey, survey
@@ -99,7 +99,7 @@ def validate(
     An image that fails is a row with a reason, never an exception. Per image some 2 KB are held, nothing else.
 
     Args:
-        manifest: The scraped manifest, with the columns of :data:`pixmill.core.manifest.SCRAPED`.
+        manifest: The scraped manifest, with the columns of :data:`pixmill.core.manifest.SCRAPED`, sorted by id.
         sightings: The candidates behind it, with at least :data:`pixmill.validate.sightings.SEEN`.
         classes: The declared labels.
         params: Limits, thresholds and severities.
@@ -115,7 +115,7 @@ def validate(
         PluginError: One of ``params.plugins`` is missing, or what it returns is no list of checks.
         ReviewError: Two decisions mean the same image, or one means several.
     """
-    rows = _distinct(manifest)
+    rows = manifest.reset_index(drop=True)
     if surveyed is None:
         limits = None if workers == 0 else RowLimits(seconds=params.timeout, memory=params.memory << 20)
         surveyed = survey(rows, folder, max_pixels=params.max_pixels, limits=limits, scratch=scratch, workers=workers)
@@ -168,7 +168,6 @@ def validate(
         similarity=params.duplicate_similarity,
     )
     images = image_table(
-        manifest["id"],
         table,
         settled=verdicts.settled,
         repeated=repeated,
@@ -185,8 +184,7 @@ def validate(
     every = checks(params, classes)
     if params.plugins:
         tables["manifest"] = Table(table[VALIDATED.names])
-        named, names = tables["manifest"].rows, params.plugins
-        every += plugin_checks(names, named, classes, tables=tables, others=every, root=root or Path())
+        every += _plugin_checks(params.plugins, tables["manifest"].rows, classes, root or Path())
     outcomes = run_checks(every, tables)
     powerless = [*verdicts.powerless, *((decision, "no such image") for decision in gone)]
     ignored = {decision.line for decision, _ in powerless}
@@ -207,12 +205,21 @@ def validate(
     )
 
 
-def _distinct(manifest: pd.DataFrame) -> pd.DataFrame:
-    """Return one row an id, sorted."""
-    ids = manifest["id"]
-    if ids.is_monotonic_increasing and ids.is_unique:
-        return manifest.reset_index(drop=True)
-    return manifest.drop_duplicates("id").sort_values("id", ignore_index=True)
+def _plugin_checks(plugins: Sequence[str], manifest: pd.DataFrame, classes: Sequence[str], root: Path) -> list[Check]:
+    """Return the checks of plugins, each a function of the manifest and the classes.
+
+    Raises:
+        PluginError: There is no such plugin, or what it returns is no list of checks.
+    """
+    found: list[Check] = []
+    for name in plugins:
+        made = load_plugin("checks", name, root)(manifest.copy(), tuple(classes))
+        for check in made if isinstance(made, list | tuple) else [made]:
+            if not isinstance(check, Check):
+                problem = f"expected a list of pixmill.validate.Check, received {check!r}"
+                raise plugin_error("checks", name, root, problem)
+            found.append(check)
+    return found
 
 
 def _parts(given: pd.Series[str], where: SightingIndex) -> npt.NDArray[np.int8]:

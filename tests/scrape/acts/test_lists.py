@@ -1,8 +1,6 @@
 """Lists of addresses, short and long: each is asked for once, the cost goes with their number, the memory does not."""
 
-import pytest
-
-from tests.scrape.acts.project import MIB, is_image
+from tests.scrape.acts.project import is_image
 from tests.scrape.acts.tiny import Tiny, address
 from tests.scrape.replicas.world import World
 
@@ -36,13 +34,3 @@ def collect(project, world, count):
 def test_each_address_is_asked_for_once(project):
     with World(Tiny()) as world:
         collect(project, world, 1_000)
-
-
-@pytest.mark.slow
-def test_an_image_costs_little_more_memory_than_its_row(project):
-    few, many = 20_000, 80_000
-    with World(Tiny()) as world:
-        small = collect(project, world, few)
-        large = collect(project, world, many)
-    for before, after in zip(small, large, strict=True):
-        assert (after.memory - before.memory) * MIB < 2_048 * (many - few)

@@ -9,7 +9,7 @@ import pytest
 from pixmill.core.errors import BrowserError
 from pixmill.core.params import ScrapeParams
 from pixmill.scrape.candidate import Query
-from pixmill.scrape.collection.access import NOWHERE, NetworkAccess, StoppedError, open_access
+from pixmill.scrape.collection.access import NetworkAccess, StoppedError, open_access
 from pixmill.web.fetch import Fetcher
 from tests.scrape.invented import HOST, url_of
 
@@ -70,14 +70,6 @@ def test_who_waits_when_the_run_ends_waits_no_longer(within):
     within(work)
 
 
-def test_what_goes_wrong_on_the_loop_is_told_to_who_waits(within):
-    async def broken():
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        within(lambda access: access.result(access.begin(broken())))
-
-
 @pytest.mark.browser
 def test_a_browser_in_the_cage_leaves_evidence_and_ends_with_the_run(within, web, tmp_path):
     web.answers["/page"] = (b"<title>Hats</title>", {"Content-Type": "text/html"})
@@ -97,17 +89,6 @@ def test_a_browser_in_the_cage_leaves_evidence_and_ends_with_the_run(within, web
     assert "Hats" in (tmp_path / folder / "page.html").read_text()
     assert web.fetched().count(url_of("page")) == 1
     assert list((tmp_path / ".pixmill" / "scrape" / "browser").glob("profile-*")) == []
-
-
-def test_what_lies_on_this_machine_needs_no_way_out():
-    for way in (
-        lambda: NOWHERE.find_refusal(url_of("page")),
-        lambda: NOWHERE.ask(url_of("api")),
-        lambda: NOWHERE.browser(),
-        lambda: NOWHERE.witness(None, QUERY),
-    ):
-        with pytest.raises(ValueError, match="on this machine"):
-            way()
 
 
 def test_what_is_not_public_is_refused(within):
@@ -158,16 +139,6 @@ def test_limits_and_manners_are_those_of_the_params(go_out, web, hats):
         lambda fetcher: fetcher.fetch(hats[0]), network=web.network, robots_exceptions=(HOST,), contact="me@x.test"
     ).content
     assert "(+me@x.test)" in web.requests[-1].headers["User-Agent"]
-
-
-def test_our_own_hosts_need_no_pauses(go_out, web, hats):
-    async def all_of_them(fetcher):
-        began = asyncio.get_running_loop().time()
-        await asyncio.gather(*(fetcher.fetch(url) for url in hats))
-        return asyncio.get_running_loop().time() - began
-
-    assert go_out(all_of_them, served={f"{HOST}:80": web.port}, rate=4.0) < 1.5
-    assert go_out(all_of_them, network=web.network, rate=8.0) > 9 / 8
 
 
 def test_a_port_for_the_proxy_that_is_taken_is_named(within, monkeypatch):

@@ -65,13 +65,6 @@ def test_an_address_that_several_searches_show_at_once_is_fetched_once(hats, web
     assert sorted(web.fetched()) == hats
 
 
-def test_a_failure_is_shared_too(web, collect):
-    shown = [candidate(url_of("gone"))]
-    web.answers["/gone"] = (b"", {}, 500)
-    assert reasons(collect(shown, shown)) == ["http_500", "http_500"]
-    assert web.fetched() == [url_of("gone")]
-
-
 def test_images_in_the_page_ask_nobody(web, collect):
     (found,) = collect([candidate("data:image/gif;base64,R0lGODlhAQABAAAAACw=")])
     assert found.image.format == "gif"
@@ -111,15 +104,6 @@ def test_thumbnails_are_left_where_nobody_wants_them(web, collect, image):
     (found,) = collect([candidate(gone, thumbnail_url=small)], thumbnails=False)
     assert found.image is None
     assert web.fetched() == [gone]
-
-
-@pytest.mark.parametrize(("side", "small", "taken"), [(20, 60, False), (20, 20, True), (30, 20, True)])
-def test_an_original_that_is_smaller_than_its_thumbnail_is_none(web, collect, image, side, small, taken):
-    original, thumbnail = web.show(image(1, side=side), image(2, side=small))
-    (found,) = collect([candidate(original, thumbnail_url=thumbnail)])
-    assert (found.refused.reason if found.refused else None) == (None if taken else "smaller_than_thumbnail")
-    assert found.thumbnail is not taken
-    assert found.image == StoredImage.of(image(1, side=side) if taken else image(2, side=small))
 
 
 def test_nothing_is_asked_of_what_may_not_be_taken(hats, web, collect):

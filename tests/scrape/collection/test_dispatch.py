@@ -54,11 +54,6 @@ def test_what_comes_quickly_goes_together(take):
     assert [candidate.rank for candidate in dispatcher.candidates] == list(range(600))
 
 
-def test_what_comes_slowly_waits_for_nothing(take, monkeypatch):
-    monkeypatch.setattr(dispatch, "_BATCH_SECONDS", 0.0)
-    assert take(3)[0].batches == [[0], [1], [2]]
-
-
 def test_few_batches_are_under_way_however_many_there_are(take, monkeypatch):
     monkeypatch.setattr(dispatch, "_BATCH", 2)
     fetching, dispatcher = take(100, keep=False)
@@ -78,10 +73,3 @@ def test_a_limit_of_candidates(take):
     assert fetching.batches == [[0, 1, 2]]
     assert dispatcher.is_limited()
     assert not dispatcher.quota.is_full
-
-
-def test_nothing_at_all(take):
-    fetching, dispatcher = take(0, per_class=5, per_query=3)
-    assert fetching.batches == []
-    assert not dispatcher.quota.is_full
-    assert not dispatcher.is_limited()

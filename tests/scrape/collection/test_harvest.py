@@ -8,7 +8,6 @@ from pixmill.scrape.collection.judge import Judge, address_of
 from pixmill.scrape.collection.searches import plan_searches
 from pixmill.scrape.image_store import ImageStore, StoredImage
 from pixmill.scrape.journal import Answers, Journal
-from pixmill.scrape.sources import SearchError
 from pixmill.scrape.sources.folder import FolderSource
 from pixmill.web.fetch import Refused
 
@@ -79,14 +78,6 @@ def test_so_many_of_a_class(harvest, answered):
     assert labels(harvest(answered, per_class=4)) == ["hat"] * 4 + ["boot"] * 4
 
 
-def test_so_many_of_a_query(harvest, answered):
-    assert labels(harvest(answered, per_query=3)) == ["hat"] * 3 + ["boot"] * 3
-
-
-def test_what_was_never_asked_has_nothing(harvest, invented):
-    assert list(harvest(invented({}))) == []
-
-
 def test_files_of_this_machine_are_read_here(harvest, data, images):
     (data / "hat" / "999.txt").write_text("no image")
     (data / "hat" / "large.png").write_bytes(bytes(10_001))
@@ -114,13 +105,6 @@ def test_a_search_that_fails_is_named_and_the_others_go_on(harvest, data, invent
     assert len(list(found)) == 60
     (failed,) = found.failed
     assert (failed.failure, failed.message) == ("no_results", "data/scarf is empty")
-
-
-def test_a_list_that_breaks_off(harvest, invented, answered):
-    listed = invented({"hat": ["http://x.test/3", SearchError("no_results", "the end")]}, kind="list")
-    found = harvest(listed)
-    assert len(list(found)) == 1
-    assert [str(failed) for failed in found.failed] == ["hat (source 'site:invented'): the end"]
 
 
 A, B, C = StoredImage("aa" * 32, 10, "png"), StoredImage("bb" * 32, 20, None), StoredImage("cc" * 32, 30, "jpeg")
@@ -167,14 +151,6 @@ def test_where_an_image_is_from(manifest):
     assert found.loc[C.id, "image_url"] == "http://x.test/s"  # the thumbnail is what lies here
 
 
-def test_a_label_is_what_the_tally_says(manifest):
-    assert list(manifest["label"].fillna("")) == ["hat", "", "coat"]
-
-
-def test_a_split_that_people_have_made_is_kept():
-    assert list(frame([SHOWN[5]], lambda _: "coat")["given_split"]) == ["test"]
-
-
 def test_every_candidate_is_a_sighting_with_its_id_or_its_reason(written_sightings):
     assert list(written_sightings["id"].fillna("")) == [B.id, A.id, A.id, "", C.id, B.id]
     assert list(written_sightings["reason"].fillna("")) == ["", "", "", "http_404", "http_404", ""]
@@ -188,13 +164,3 @@ def test_every_candidate_is_a_sighting_with_its_id_or_its_reason(written_sightin
 def test_the_manifest_fits_its_schema(tmp_path, manifest):
     write_table(tmp_path / "manifest.parquet", manifest, SCRAPED)
     assert len(read_table(tmp_path / "manifest.parquet", SCRAPED, stage="scrape")) == 3
-
-
-def test_a_manifest_of_nothing_fits_its_schema(tmp_path):
-    write_table(tmp_path / "manifest.parquet", frame([], str), SCRAPED)
-    assert read_table(tmp_path / "manifest.parquet", SCRAPED, stage="scrape").empty
-
-
-def test_a_row_of_the_manifest_is_an_image():
-    with pytest.raises(ValueError, match="expected an image"):
-        manifest_row(SHOWN[3], "2026-11-20")

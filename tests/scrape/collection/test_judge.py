@@ -96,11 +96,6 @@ def test_an_original(judge, keep, image):
     assert (sighting.source, sighting.image, sighting.refused, sighting.thumbnail) == ("bing", kept, None, False)
 
 
-def test_what_was_never_collected_is_a_defect(judge):
-    with pytest.raises(ValueError, match="not collected"):
-        judge().sighting(found_by("bing"), candidate())
-
-
 def test_an_address_means_what_its_world_makes_of_it(judge, keep, image):
     keep(URL, image(1))
     with pytest.raises(ValueError, match="not collected"):
@@ -142,22 +137,6 @@ def test_whose_licence_is_not_wanted_is_refused_whatever_is_known_of_it(judge, k
     assert wanting.sighting(found_by("bing"), candidate()).refused.detail == "unknown"
 
 
-@pytest.mark.parametrize(("side", "wanted"), [(100, True), (319, True), (320, False), (1000, False)])
-def test_only_a_small_original_is_compared_with_its_thumbnail(judge, keep, image, side, wanted):
-    keep(URL, image(1, side=side))
-    for thumbnails in (True, False):
-        assert judge(thumbnails=thumbnails).needs_thumbnail(found_by(), candidate(thumbnail_url=SMALL)) == wanted
-    assert not judge().needs_thumbnail(found_by(), candidate())
-
-
-def test_a_tiny_original_with_a_larger_thumbnail(judge, keep, image):
-    keep(URL, image(1, side=8))
-    small = keep(SMALL, image(2, side=9))
-    sighting = judge().sighting(found_by("bing"), candidate(thumbnail_url=SMALL))
-    assert (sighting.refused.reason, sighting.image) == ("smaller_than_thumbnail", small)
-    assert judge(thumbnails=False).sighting(found_by("bing"), candidate(thumbnail_url=SMALL)).image is None
-
-
 @pytest.mark.parametrize(
     ("side", "stated", "is_thumbnail"),
     [(155, None, True), (319, None, True), (320, None, False), (400, 900, True), (400, 400, False)],
@@ -172,12 +151,6 @@ def test_the_small_image_of_a_results_page_is_a_thumbnail(judge, keep, image, si
     assert not judge().sighting(found_by("site:shop"), candidate(width=stated)).thumbnail
     # An engine's JSON may name a small original as its own thumbnail.
     assert not judge().sighting(found_by("bing"), candidate(thumbnail_url=URL, width=stated, route="json")).thumbnail
-
-
-@pytest.mark.parametrize("broken", [URL, SMALL])
-def test_an_original_is_taken_where_one_of_the_two_cannot_be_measured(judge, keep, image, broken):
-    kept = {url: keep(url, image(1, "JPEG")[: 20 if url == broken else None]) for url in (URL, SMALL)}
-    assert judge().sighting(found_by("bing"), candidate(thumbnail_url=SMALL)).image == kept[URL]
 
 
 @pytest.mark.parametrize("side", [100, 1000])
@@ -195,12 +168,6 @@ def test_an_image_is_settled_while_its_file_is_there(judge, keep, later, journal
     assert judge().is_settled(address_of("", URL))
     journal.images.path(kept).unlink()
     assert not later().is_settled(address_of("", URL))
-
-
-def test_an_address_that_holds_a_null_byte_is_no_exception(judge, keep, later):
-    address = address_of("", "http://x.test/a\0b")
-    keep("http://x.test/a\0b", Refused("robots", "x"))
-    assert later(robots_exceptions=("other.test",)).is_settled(address)
 
 
 def test_a_transient_refusal_is_settled_for_this_run_only(judge, keep, later):

@@ -8,11 +8,9 @@ from aiohttp import web as server
 
 from pixmill.core.errors import DataError, ScrapeError
 from pixmill.core.manifest import SCRAPED, SIGHTINGS, read_table, write_table
-from pixmill.scrape.candidate import Query
 from pixmill.scrape.image_store import StoredImage
 from pixmill.scrape.sources import SearchError
-from pixmill.web.fetch import Network
-from tests.scrape.invented import Invented, url_of
+from tests.scrape.invented import url_of
 
 
 @pytest.fixture
@@ -75,19 +73,6 @@ class TestFolder:
         assert list(unlabelled["image_url"]) == ["data/boot/same.png"]
         assert result.tally.conflicts == 1
 
-    def test_an_image_twice_in_a_class_is_one_row_and_two_sightings(self, run, data, sightings):
-        (data / "hat" / "zz.png").write_bytes((data / "hat" / "003.png").read_bytes())
-        result = run()
-        assert len(result.manifest) == 60
-        assert len(sightings()) == 61
-        assert result.tally.total.duplicates == 1
-
-    def test_the_first_images_of_each_class(self, run):
-        result = run(per_class=5)
-        assert sorted(result.manifest["image_url"]) == [
-            f"data/{label}/{place:03}.png" for label in ("boot", "hat") for place in range(5)
-        ]
-
     def test_files_that_are_no_images_are_taken(self, run, data, output, image):
         """Validate then names what is wrong with them."""
         (data / "hat" / "text.jpg").write_text("I am no image")
@@ -122,11 +107,6 @@ class TestFolder:
         assert len(result.manifest) == 60
         with pytest.raises(ScrapeError, match=r"scarf \(source 'folder'\): data/scarf is empty"):
             result.check()
-
-    def test_a_class_of_three_images_is_for_validate_to_judge(self, run, data):
-        for path in sorted((data / "hat").iterdir())[3:]:
-            path.unlink()
-        run().check()
 
     def test_no_data(self, run, data):
         data.rename(data.with_name("elsewhere"))
@@ -175,13 +155,6 @@ class TestWeb:
         again = invented({})
         assert everything(visit(again)) == first
         assert (again.asked, web.requests) == ([], [])
-
-    def test_without_scratch_the_output_spares_no_question_and_gives_the_same(
-        self, visit, invented, hats, everything, tmp_path
-    ):
-        first = everything(visit(invented({"hat": hats})))
-        shutil.rmtree(tmp_path / ".pixmill")
-        assert everything(visit(invented({"hat": hats}))) == first
 
     def test_one_more_source_asks_no_other_again(self, visit, invented, hats, web):
         visit(invented({"hat": hats[:5]}, name="site:first"))
@@ -287,42 +260,6 @@ class TestCheck:
         assert stop.value.message == "cap (source 'site:invented'): there are none"
 
 
-class Unfound(Invented):
-    """A source whose site has no address, as none has without a network."""
-
-    def queries(self, label, texts):
-        return [Query(label, text, f"http://{self.name[5:]}.invalid/?q={text}") for text in texts]
-
-
-class TestNetwork:
-    def test_that_there_is_none_is_told_once_and_before_anything_is_asked(self, visit):
-        first, second = Unfound({}, name="site:one"), Unfound({}, name="site:two")
-        with pytest.raises(ScrapeError) as stop:
-            visit(first, second, classes=("hat", "boot", "cap"))
-        assert stop.value.message == (
-            "no address was found for one.invalid, two.invalid: no network, or a wrong address"
-        )
-        assert first.asked == second.asked == []
-
-    def test_one_site_that_is_found_is_enough(self, visit, invented, hats):
-        assert len(visit(invented({"hat": hats}), Unfound({}, name="site:two")).manifest) == 10
-
-    @pytest.mark.parametrize(("per_class", "found"), [(None, 10), (4, 4)])
-    def test_what_the_journal_holds_needs_none(self, visit, invented, hats, monkeypatch, per_class, found):
-        """With ``per_class``, a search ends before its source does, and the second source is never asked."""
-        sources = invented({"hat": hats}), invented({"hat": hats}, name="site:spare")
-        visit(*sources, per_class=per_class)
-        monkeypatch.setattr("pixmill.web.fetch.Fetcher.finds", None)
-        assert len(visit(*sources, per_class=per_class).manifest) == found
-
-    def test_a_source_that_the_run_serves_needs_none_and_hides_none(self, visit, invented, hats):
-        served = invented({"hat": hats}, name="site:served")
-        served.fingerprint = lambda: "a shop of this machine"
-        assert len(visit(served).manifest) == 10
-        with pytest.raises(ScrapeError, match=r"^no address was found for one\.invalid: no network"):
-            visit(served, Unfound({}, name="site:one"))
-
-
 class TestLists:
     def test_addresses_from_a_table(self, run, web, hats, tmp_path, sightings):
         """The source is the real one: a CSV file as people bring it."""
@@ -336,13 +273,3 @@ class TestLists:
         web.fetched()
         assert len(run(source="urls", network=web.network, urls={"files": ["list.csv"]}).manifest) == 10
         assert web.fetched() == []
-
-    def test_nobody_but_the_network_given_is_reached(self, run, web, tmp_path):
-        (tmp_path / "list.csv").write_text(f"url,label\nhttp://127.0.0.1:{web.port}/0,hat\n")
-        result = run(("hat",), source="urls", network=Network(), urls={"files": ["list.csv"]})
-        assert result.tally.total.refused == {"private_address": 1}
-        entry = f"scrape.allow_hosts: ['127.0.0.1:{web.port}']"
-        assert result.remarks == [
-            f"1 images refused: 127.0.0.1 is not a public address (if the host is yours: {entry})"
-        ]
-        assert web.requests == []

@@ -1,26 +1,20 @@
 """Serve the replicas from a process of their own: ``python -m tests.scrape.replicas --site google``.
 
-The first line is the network as JSON, for `read_network`; the second tells a person how to look at it. ``--folder``
-keeps what a second start needs to go on in the place of a first one that was killed.
+The first line is the network as JSON, for `read_network`; the second tells a person how to look at it.
 """
 
 import argparse
 import contextlib
 import signal
 import threading
-from pathlib import Path
 
-from tests.scrape.replicas.amazon import Amazon
 from tests.scrape.replicas.bing import Bing
-from tests.scrape.replicas.duckduckgo import DuckDuckGo
-from tests.scrape.replicas.flipkart import Flipkart
 from tests.scrape.replicas.google import Google
-from tests.scrape.replicas.myntra import Myntra
 from tests.scrape.replicas.site import Site
 from tests.scrape.replicas.world import World
 from tests.scrape.replicas.yahoo import Yahoo
 
-SITES: dict[str, type[Site]] = {site.name: site for site in (Amazon, Bing, DuckDuckGo, Flipkart, Google, Myntra, Yahoo)}
+SITES: dict[str, type[Site]] = {site.name: site for site in (Bing, Google, Yahoo)}
 
 
 def main() -> None:
@@ -30,13 +24,12 @@ def main() -> None:
     parser.add_argument("--total", type=int, default=400, help="results of a query (default: 400)")
     parser.add_argument("--pace", type=float, default=0.1, help="what all delays are multiplied with (default: 0.1)")
     parser.add_argument("--overlap", type=float, default=0.0, help="share of results in common (default: 0)")
-    parser.add_argument("--folder", type=Path, help="where certificates, ports and the log are kept")
     given = parser.parse_args()
     sites = [SITES[name](given.total) for name in given.site or sorted(SITES)]
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with (
         contextlib.suppress(KeyboardInterrupt),
-        World(*sites, pace=given.pace, overlap=given.overlap, folder=given.folder) as world,
+        World(*sites, pace=given.pace, overlap=given.overlap) as world,
     ):
         print(world.describe(), flush=True)  # noqa: T201
         print(f"To look at it: {world.command()}", flush=True)  # noqa: T201

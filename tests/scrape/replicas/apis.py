@@ -10,7 +10,7 @@ from aiohttp import web
 from tests.scrape.replicas.photos import Photo, chance
 from tests.scrape.replicas.site import Result, Site
 
-__all__ = ["CommonsApi", "CompanyWiki", "OpenverseApi"]
+__all__ = ["CommonsApi", "OpenverseApi"]
 
 LICENCES = (
     ("by", "2.0", "https://creativecommons.org/licenses/by/2.0/"),
@@ -229,36 +229,6 @@ class CommonsApi(Api):
                 }
             ],
         }
-
-
-class CompanyWiki(CommonsApi):
-    """A MediaWiki as it comes: at another path, without TLS, and with nothing to say of licences.
-
-    Its search engine looks for every word, ``filetype:bitmap`` too. The mode ``login`` answers as a private wiki does,
-    and ``basic401`` as a web server in front of one.
-    """
-
-    name = "wiki"
-    hosts = ("wiki.intranet.test",)
-    has_tls = False
-    path = "/mediawiki/api.php"
-
-    own_modes = CommonsApi.own_modes | {"basic401", "login"}
-
-    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        if self.spoilt(request, "login"):
-            info = "You need read permission to use this module."
-            return web.json_response({"error": {"code": "readapidenied", "info": info}})
-        if self.spoilt(request, "basic401"):
-            return web.Response(status=401, headers={"WWW-Authenticate": "Basic"})
-        return await super().answer(request)
-
-    def words(self, asked: str) -> str:
-        assert "filetype" not in asked
-        return asked
-
-    def metadata(self, _result: Result) -> dict[str, str]:
-        return {}
 
 
 def _refused(status: int, detail: str) -> web.Response:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import threading
@@ -23,27 +22,22 @@ __all__ = ["ANSWERS", "MODES", "SHOWN", "Setting", "Switchboard"]
 ANSWERS = frozenset(
     {
         "block_200",
-        "block_202",
         "captcha",
         "consent_redirect",
         "down",
         "empty",
         "forbidden403",
         "js_shell",
-        "never_loads",
         "rate_limited",
-        "robots_5xx",
         "robots_disallow",
         "sorry429",
-        "unknown_layout",
     }
 )
 """Modes in which something else answers in the site's place.
 
 All take ``after`` (that many requests are answered well before) and ``times`` (after so many the site is well again).
 ``captcha`` takes ``status`` (200); ``consent_redirect`` takes ``stuck`` (the answer is asked for again and again);
-``never_loads`` takes ``drip`` (a byte a second instead of nothing); ``rate_limited`` takes ``retry_after`` (30, in
-seconds); ``robots_5xx`` takes ``status`` (503). ``unknown_layout`` is a page with images but without any known hook.
+``rate_limited`` takes ``retry_after`` (30, in seconds).
 """
 
 SHOWN = frozenset(
@@ -52,7 +46,6 @@ SHOWN = frozenset(
         "broken_json",
         "consent_overlay",
         "endless",
-        "hang_script",
         "last_years_layout",
         "loses_scroll",
         "popups",
@@ -62,13 +55,13 @@ SHOWN = frozenset(
 )
 """Modes that the site's own page shows.
 
-``hang_script``, ``alerts`` and ``popups`` take ``delay`` (500, in milliseconds after the page has loaded); ``renamed``
+``alerts`` and ``popups`` take ``delay`` (500, in milliseconds after the page has loaded); ``renamed``
 takes ``seed``.
 """
 
 MODES = ANSWERS | SHOWN
 
-_MISCHIEF = ("alerts", "hang_script", "popups")
+_MISCHIEF = ("alerts", "popups")
 _SCRIPT = (Path(__file__).parent / "pages" / "common" / "mischief.js").read_text(encoding="utf-8")
 
 
@@ -112,7 +105,7 @@ class Switchboard:
         modes = setting.modes & ANSWERS
         if request.path == "/robots.txt" and "down" not in modes:
             return self._robots(site, setting)
-        if not modes or not (site.is_page(request) or modes & {"down", "never_loads"}):
+        if not modes or not (site.is_page(request) or "down" in modes):
             return None
         if "consent_redirect" in modes and site.consent_cookie in request.cookies and not setting.options.get("stuck"):
             return None
@@ -123,8 +116,6 @@ class Switchboard:
         return await self._answer(site, setting, sorted(modes)[0], request)
 
     def _robots(self, site: Site, setting: Setting) -> web.Response:
-        if "robots_5xx" in setting:
-            return web.Response(status=setting.options.get("status", 503))
         return web.Response(text="User-agent: *\nDisallow: /\n" if "robots_disallow" in setting else site.robots())
 
     async def _answer(
@@ -132,8 +123,8 @@ class Switchboard:
     ) -> web.StreamResponse | None:
         options = setting.options
         match mode:
-            case "block_200" | "block_202":
-                return site.blocked(request, int(mode[-3:]))
+            case "block_200":
+                return site.blocked(request, 200)
             case "captcha":
                 return site.captcha(request, options.get("status", 200))
             case "consent_redirect":
@@ -148,15 +139,11 @@ class Switchboard:
                 return site.render("forbidden.html", status=403)
             case "js_shell":
                 return site.shell(request)
-            case "never_loads":
-                return await _wait(request, drip=options.get("drip", False))
             case "rate_limited":
                 headers = {"Retry-After": str(options.get("retry_after", 30))}
                 return web.Response(text="Too many requests.", status=429, headers=headers)
             case "sorry429":
                 return site.captcha(request, 429)
-            case "unknown_layout":
-                return site.render("unknown_layout.html", results=site.results(site.query(request))[:60])
         return None
 
     def spoil(self, site: Site, setting: Setting, text: str) -> str:
@@ -177,14 +164,3 @@ def rename(text: str, names: tuple[str, ...], seed: int) -> str:
         lambda found: f"z{int(chance(seed, found.group()) * 2**40):08x}",
         text,
     )
-
-
-async def _wait(request: web.BaseRequest, *, drip: bool) -> web.StreamResponse:
-    """Keep a client waiting until it goes."""
-    response = web.StreamResponse(headers={"Content-Type": "text/html; charset=utf-8"})
-    if drip:
-        await response.prepare(request)
-    while True:
-        await asyncio.sleep(1)
-        if drip:
-            await response.write(b" ")

@@ -1,9 +1,7 @@
 """Who asked for what: the record of every request to the replicas."""
 
-import json
 import threading
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 __all__ = ["Log", "Visit"]
 
@@ -39,25 +37,16 @@ class Visit:
 
 
 class Log:
-    """Keep the visits in the order in which they ended; any thread may write and read.
+    """Keep the visits in the order in which they ended; any thread may write and read."""
 
-    Args:
-        path: A file that gets a line for each visit, and keeps them when the server is killed; those in it are read.
-    """
-
-    def __init__(self, path: Path | None = None) -> None:
-        lines = path.read_text(encoding="utf-8").splitlines() if path and path.exists() else []
-        self._visits = [Visit(**json.loads(line)) for line in lines]
-        self._path = path
+    def __init__(self) -> None:
+        self._visits: list[Visit] = []
         self._lock = threading.Lock()
 
     def add(self, visit: Visit) -> None:
         """Write down a visit."""
         with self._lock:
             self._visits.append(visit)
-            if self._path:
-                with self._path.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(asdict(visit)) + "\n")
 
     def visits(self, host: str = "", path: str = "") -> list[Visit]:
         """Return the visits to hosts that end with ``host`` and paths that start with ``path``."""
@@ -69,5 +58,3 @@ class Log:
         """Forget all visits."""
         with self._lock:
             self._visits.clear()
-            if self._path:
-                self._path.unlink(missing_ok=True)

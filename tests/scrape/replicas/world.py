@@ -37,8 +37,6 @@ class World:
         pace: What all delays of pages and images are multiplied with.
         overlap: The share of its results that each site has in common with all others, for the same query.
         faults: The share of originals that each fault befalls; an empty mapping for none.
-        folder: Where certificates, ports and the log are kept: a world that is opened with the folder of one that was
-            killed goes on in its place. A temporary one by default.
 
     Attributes:
         images: The images that the sites show.
@@ -58,13 +56,11 @@ class World:
         pace: float = 0.1,
         overlap: float = 0.0,
         faults: Mapping[Fault, float] = FAULTS,
-        folder: Path | None = None,
     ) -> None:
         self.seed, self.pace, self.overlap = seed, pace, overlap
         self.images = Photos(seed, faults)
         self.switchboard = Switchboard()
-        self._kept = folder
-        self.log = Log(folder / "visits.jsonl" if folder else None)
+        self.log = Log()
         self._sites: dict[str, Site] = {}
         self._by_host: dict[str, Site] = {}
         for site in (Cdn(), *sites):
@@ -74,14 +70,8 @@ class World:
 
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="pixmill-replicas-")
-        folder = self._kept or Path(self._folder.name)
-        self.authority = Authority(folder)
-        record = folder / "ports.json"
-        wanted = json.loads(record.read_text(encoding="utf-8")) if record.exists() else [0, 0, 0]
-        plain, secure, self._closed = (
-            _listen(port, backlog) for port, backlog in zip(wanted, (128, 128, None), strict=True)
-        )
-        record.write_text(json.dumps([_port(taken) for taken in (plain, secure, self._closed)]), encoding="utf-8")
+        self.authority = Authority(Path(self._folder.name))
+        plain, secure, self._closed = _listen(128), _listen(128), _listen(None)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="replicas", daemon=True)
         self._thread.start()
@@ -200,11 +190,11 @@ def read_network(text: str) -> Network:
     return Network(served=values["served"], authority=values["authority"] and Path(values["authority"]))
 
 
-def _listen(port: int, backlog: int | None) -> socket.socket:
-    """Take a port of 127.0.0.1, a free one for 0; without a backlog it is taken and yet refuses every connection."""
+def _listen(backlog: int | None) -> socket.socket:
+    """Take a free port of 127.0.0.1; without a backlog it is taken and yet refuses every connection."""
     taken = socket.socket()
     taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    taken.bind(("127.0.0.1", port))
+    taken.bind(("127.0.0.1", 0))
     if backlog is not None:
         taken.listen(backlog)
     return taken

@@ -8,7 +8,6 @@ from pydantic import TypeAdapter
 from pixmill.scrape.candidate import Query
 from pixmill.scrape.sources.browsing import Page, script
 from pixmill.scrape.sources.definition import load_site
-from pixmill.scrape.sources.duckduckgo import DuckDuckGoSource
 from pixmill.scrape.sources.failure import SearchError
 from pixmill.scrape.sources.google import GoogleSource
 from pixmill.scrape.sources.site import SiteSource
@@ -16,7 +15,7 @@ from tests.browsing import open_confined
 from tests.scrape.replicas.world import World
 from tests.scrape.sources.access import OneBrowser
 
-ENGINES = {"google": GoogleSource, "bing": SiteSource, "yahoo": SiteSource, "duckduckgo": DuckDuckGoSource}
+ENGINES = {"google": GoogleSource, "bing": SiteSource, "yahoo": SiteSource}
 TEXT = 'red "hatt" & é'
 
 

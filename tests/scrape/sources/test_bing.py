@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from tests.scrape.replicas.bing import Bing
-from tests.scrape.sources.engines import compare, searching
+from tests.scrape.sources.engines import compare
 
 pytestmark = pytest.mark.browser
 
@@ -24,12 +23,6 @@ def tile(facts=FACTS, *, link=LINK, image=IMAGE):
     said = (facts if isinstance(facts, str) else json.dumps(facts)).replace("&", "&amp;").replace('"', "&quot;")
     return f"""<li><div class="iuscp"><a class="iusc" href="{link}" m="{said}">{image}</a>
     <div class="lnkw"><a href="https://site.test/other">site.test</a></div></div></li>"""
-
-
-@pytest.fixture(scope="module")
-def searches(tmp_path_factory):
-    with searching(tmp_path_factory.mktemp("bing"), Bing(total=90, doubled=0.2, broken=0.1), pace=0.05) as searches:
-        yield searches
 
 
 def test_what_is_shown_twice_is_found_once_and_the_link_names_the_original_where_the_json_is_broken(searches):

@@ -54,8 +54,3 @@ def test_what_a_browser_cannot_tell_is_no_second_failure_and_nothing_old_stays(t
     assert (tmp_path / "missing.txt").read_text() == "Message: unable to capture screenshot\n\n"
     save_evidence(Driver(), tmp_path)
     assert not (tmp_path / "missing.txt").exists()
-
-
-def test_no_more_of_a_page_is_saved_than_the_limit(tmp_path):
-    save_evidence(Driver(page="x" * 5_000_000), tmp_path)
-    assert (tmp_path / "page.html").stat().st_size == 4_000_000

@@ -41,18 +41,6 @@ def addresses(source, label):
     return [candidate.image_url for candidate in found(source, label)]
 
 
-def test_files_come_by_name(source):
-    assert addresses(source, "hat") == [f"data/hat/{place:03}.png" for place in range(30)]
-    assert [candidate.rank for candidate in found(source, "hat")] == list(range(30))
-
-
-def test_names_have_one_order_on_every_system(source, data):
-    (data / "cap").mkdir()
-    for name in ("b.png", "B.png", "a.png", "ä.png", "A.png"):
-        (data / "cap" / name).touch()
-    assert [candidate.title for candidate in found(source, "cap")] == ["A.png", "B.png", "a.png", "b.png", "ä.png"]
-
-
 def test_every_folder_with_a_file_has_a_label(source, data):
     for label in ("zebra", "Apple", ".hidden", "empty", "unlabelled"):
         (data / label).mkdir()
@@ -140,13 +128,6 @@ def test_a_split_that_people_made_is_kept(divided):
     assert source.read(hats[0].image_url, max_bytes=10_000).content.startswith(b"\x89PNG")
 
 
-def test_a_split_may_have_three_parts(divided):
-    (divided / "val" / "hat").mkdir(parents=True)
-    shutil.copy(divided / "train" / "hat" / "000.png", divided / "val" / "hat" / "v.png")
-    hats = found(FolderSource(divided, layout="fixed"), "hat")
-    assert [hat.title for hat in hats if hat.given_split == "val"] == ["v.png"]
-
-
 def test_a_part_by_another_name_is_remarked_on(divided):
     for name in ("valid", "unlabelled", ".cache"):
         (divided / name / "hat").mkdir(parents=True)
@@ -158,26 +139,11 @@ def test_a_part_by_another_name_is_remarked_on(divided):
     assert source.remarks(used=["valid"]) == []
 
 
-def test_a_class_folder_beside_a_split_is_not_suggested_for_images_without_a_label(divided):
-    (divided / "boot").mkdir()
-    (remark,) = FolderSource(divided, layout="fixed").remarks()
-    assert remark.endswith("set evaluate.unlabelled in params.yaml")
-    assert "ignored: boot; if" in remark
-    (divided / "pool").mkdir()
-    (remark,) = FolderSource(divided, layout="fixed").remarks()
-    assert remark.endswith("set evaluate.unlabelled in params.yaml, such as to data/pool")
-
-
 @pytest.mark.parametrize("part", ["train", "test"])
 def test_a_split_without_one_of_its_parts_is_named(divided, part):
     shutil.rmtree(divided / part)
     with pytest.raises(DataError, match=rf"data/{part} is missing: the fixed layout.*\nNext: .*scrape\.folder\.layout"):
         FolderSource(divided, layout="fixed")
-
-
-def test_a_class_in_no_part_is_named(divided):
-    with pytest.raises(SearchError, match="data/test/cap and data/train/cap are missing"):
-        found(FolderSource(divided, layout="fixed"), "cap")
 
 
 def test_a_split_that_is_read_as_classes_is_remarked_on(divided):
@@ -198,11 +164,6 @@ def test_links_do_not_lead_out(read, data, tmp_path):
         assert read(address).reason == "symlink"
 
 
-def test_links_within_are_followed(read, data):
-    (data / "hat" / "in.png").symlink_to(data / "boot" / "000.png")
-    assert read("data/hat/in.png").content == (data / "boot" / "000.png").read_bytes()
-
-
 def test_links_into_the_cache_of_dvc_are_followed(read, data, tmp_path):
     cached = tmp_path / "cache" / "files" / "md5" / "ab" / ("c" * 30)
     cached.parent.mkdir(parents=True)
@@ -217,10 +178,6 @@ def test_what_is_no_file_has_its_reason(read, data):
     os.mkfifo(data / "hat" / "pipe")
     addresses = ("data/hat/folder", "data/hat/round.png", "data/hat/pipe", "data/hat/missing.png")
     assert [read(address).reason for address in addresses] == ["folder", "unreadable", "special", "unreadable"]
-
-
-def test_a_file_above_the_limit(read):
-    assert read("data/hat/000.png", max_bytes=10).reason == "too_large"
 
 
 def test_a_name_that_is_no_text(source, read, data):

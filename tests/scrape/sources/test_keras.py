@@ -78,26 +78,10 @@ def test_a_candidate_has_licence_author_and_size(tmp_path):
     assert (coat.width, coat.height, coat.licence, coat.author) == (28, 28, "MIT", "Zalando SE")
 
 
-def test_an_image_has_the_same_bytes_in_each_run(tmp_path):
-    path = write_npz(tmp_path)
-    first, second = (KerasSource("mnist", path).read("mnist/test/00007", max_bytes=10_000) for _ in range(2))
-    assert first == second
-    assert first.content.startswith(b"\x89PNG")
-
-
 @pytest.mark.parametrize("text", ["T-shirt/top", "T-SHIRT TOP", "t-shirt_top", "0"])
 def test_a_class_goes_by_its_name_or_its_index(tmp_path, text):
     source = KerasSource("fashion_mnist", write_npz(tmp_path))
     assert {candidate.title for candidate in candidates_of(source, "shirt", text)} == {"T-shirt/top"}
-
-
-def test_a_class_may_be_made_of_several(tmp_path):
-    source = KerasSource("fashion_mnist", write_npz(tmp_path))
-    assert {candidate.title for candidate in candidates_of(source, "shoe", "sneaker", "sandal")} == {
-        "Sneaker",
-        "Sandal",
-    }
-    assert source.labels() == []
 
 
 def test_an_unknown_class_is_refused_with_the_known_ones(tmp_path):
@@ -149,17 +133,6 @@ def test_a_damaged_copy_is_named(tmp_path, kind):
         candidates_of(KerasSource("mnist", path), "3")
     assert str(path) in caught.value.message
     assert "scrape.keras" in caught.value.next
-
-
-def test_a_folder_without_the_idx_files_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"train-images-idx3-ubyte\.gz cannot be read"):
-        candidates_of(KerasSource("mnist", tmp_path), "3")
-
-
-def test_a_copy_of_another_data_set_is_refused(tmp_path):
-    path = write_npz(tmp_path, noise(32, 32, 3))
-    with pytest.raises(DataError, match=r"is not mnist: .* \(50, 32, 32, 3\) .* expected \(n, 28, 28\)"):
-        candidates_of(KerasSource("mnist", path), "3")
 
 
 LOAD = """

@@ -23,13 +23,6 @@ def test_a_search_for_each_text(shop):
     assert queries[1].address == "http://shop.pixmill.test/search?q=rain+boots"
 
 
-def test_another_file_is_another_shop(shop, data, image):
-    before = shop.fingerprint()
-    assert shop.fingerprint() == before
-    (data / "boot" / "new.png").write_bytes(image(999))
-    assert shop.fingerprint() != before
-
-
 def test_links_out_of_the_folder_are_not_left_out_without_a_word(data, tmp_path):
     (tmp_path / "away.png").write_bytes(b"")
     for name in ("a.png", "b.png"):

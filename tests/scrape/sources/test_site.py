@@ -276,11 +276,6 @@ def test_a_page_is_read_to_its_end(read, name, count):
 
 
 @pytest.mark.slow
-def test_a_page_is_scrolled_as_smoothly_as_by_a_person(read):
-    assert images(read("scrolling", settings(QUICK, smooth=True, pause=(0.1, 0.3)))) == media(30)
-
-
-@pytest.mark.slow
 def test_a_button_is_known_by_its_words_and_pressed_for_as_long_as_it_brings_more(read):
     assert images(read("patient", settings(OPEN, patience=4.0))) == media(15)
 
@@ -300,10 +295,6 @@ def test_a_page_that_is_drawn_anew_all_the_time(read):
 
 def test_a_page_that_lost_a_request_of_its_own_is_opened_once_more(read):
     assert images(read("dropped", OPEN)) == media(4)
-
-
-def test_an_address_is_known_before_the_browser_loads_it(read):
-    assert images(read("unloaded")) == media(1)
 
 
 def test_what_a_card_says(read):
@@ -358,11 +349,6 @@ def test_pages_are_counted_where_no_link_leads_on(read):
 def test_a_next_page_on_another_site_is_not_visited(read):
     with pytest.raises(SearchError, match=r"links to another site for its next page: http://evil\.test"):
         read("away", PAGED)
-
-
-def test_a_next_page_without_an_address_is_named(read):
-    with pytest.raises(SearchError, match=r"links to an invalid URL as its next page: http://\[x"):
-        read("nowhere", PAGED)
 
 
 def test_every_page_is_asked_permission_for(stream):
@@ -477,16 +463,6 @@ def test_originals_that_a_page_does_not_show_are_found_by_another_way(read):
     assert [first.route, second.route] == ["click", None]
 
 
-def test_results_that_come_by_another_way_need_no_scrolling(read):
-    class Answered(SiteSource):
-        def supply(self, page):
-            if "unending" in page.url:
-                yield Tile("a", image="http://pages.test/a.jpg", page="http://pages.test/p", route="json")
-
-    assert images(read("unending", OPEN, Answered)) == ["http://pages.test/a.jpg"]
-    assert images(read("short", OPEN, Answered)) == media(3)
-
-
 def test_the_original_of_an_image_and_the_one_that_was_shown(read):
     lifted = OPEN.model_copy(
         update={
@@ -536,7 +512,3 @@ def test_half_a_character_takes_no_other_with_it(read):
 def test_images_that_would_fill_the_memory_stay_on_their_page(read):
     large, small = read("heavy")
     assert (large.image_url, len(small.image_url)) == (None, 3_000_022)
-
-
-def test_a_look_takes_no_more_than_is_kept(read):
-    assert len(read("crowded", settings(QUICK, most=20))) == 20

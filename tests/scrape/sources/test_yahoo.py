@@ -4,9 +4,7 @@ import json
 
 import pytest
 
-from pixmill.scrape.sources.site import SiteSource
-from tests.scrape.replicas.yahoo import Yahoo
-from tests.scrape.sources.engines import compare, hasty, searching
+from tests.scrape.sources.engines import compare
 
 pytestmark = pytest.mark.browser
 
@@ -28,12 +26,6 @@ def tile(facts=FACTS, *, link=LINK):
     src="data:image/gif;base64,R0" data-src="https://tse1.mm.bing.net/th?id=OIP.a&pid=Api"></a></li></ul>"""
 
 
-@pytest.fixture(scope="module")
-def searches(tmp_path_factory):
-    with searching(tmp_path_factory.mktemp("yahoo"), Yahoo(total=150), pace=0.05) as searches:
-        yield searches
-
-
 def pages(searches):
     return [visit.query for visit in searches.world.log.visits("search.yahoo.com", "/search/images")]
 
@@ -42,13 +34,6 @@ def test_pages_are_counted_in_the_address(searches):
     searches.world.log.clear()
     compare(searches.all("yahoo"), searches.results("yahoo"), share=1)
     assert [query.rpartition("b=")[2] for query in pages(searches)][:3] == ["1", "61", "121"]
-
-
-@pytest.mark.slow
-def test_a_regional_host_does_as_well(searches):
-    site = hasty("yahoo")
-    regional = site.model_copy(update={"url": site.url.replace("//images.", "//uk.images.")})
-    compare(searches.all("yahoo", source=SiteSource(regional)), searches.results("yahoo"), share=1)
 
 
 def test_what_a_tile_says(searches):

@@ -4,8 +4,7 @@ import time
 import pytest
 from aiohttp import web
 
-from pixmill.web.fetch import Fetched, Fetcher, FetchLimits, Network, Politeness, Unchanged, Validators
-from pixmill.web.fetch.exchange import Exchange
+from pixmill.web.fetch import Fetched, Network, Politeness, Unchanged, Validators
 from pixmill.web.fetch.host import PATIENCE
 
 
@@ -68,21 +67,6 @@ def test_an_api_is_asked_without_robots_txt(site, use):
     assert use(lambda fetcher: fetcher.ask(API)) == Fetched(b"{}", API)
     assert site.paths() == ["/v1/images/"]
     assert site.requests[0].headers["Accept"] == "application/json"
-
-
-@pytest.mark.parametrize(
-    ("url", "found"),
-    [
-        (API, True),
-        ("http://127.0.0.1/", True),
-        ("http://localhost/", True),
-        ("http://x.invalid/", False),
-        ("x:", False),
-    ],
-)
-def test_a_host_with_an_address_is_found_without_asking_it(site, use, url, found):
-    assert use(lambda fetcher: fetcher.finds(url)) == found
-    assert site.paths() == []
 
 
 def test_all_else_holds_for_an_api(site, use):
@@ -365,69 +349,3 @@ def test_a_rate_does_not_eat_up_the_time(site, fetch):
     site.answers |= {f"/{n}": b"image" for n in range(6)}
     outcomes = fetch(*(f"/{n}" for n in range(6)), politeness=Politeness(rate=2.0, jitter=0.0), timeout=2.5)
     assert all(isinstance(outcome, Fetched) for outcome in outcomes)
-
-
-class Other:
-    """The way out of another machine, here in this process: what was asked of it, and its answers."""
-
-    def __init__(self, network, left_to_us=()):
-        self.network = network
-        self.exchange = Exchange(FetchLimits(), network, None)
-        self.asked = []
-        self.left_to_us = left_to_us
-
-    async def ask(self, url, request, seconds):
-        self.asked.append(str(url))
-        return None if url.host in self.left_to_us else await self.exchange.ask(url, request, seconds)
-
-
-def stored(fetched):
-    return Fetched(b"stored", fetched.url, fetched.etag, fetched.modified)
-
-
-@pytest.fixture
-def fetch_elsewhere(site):
-    """Fetch addresses, each after the one before, with another machine's way out; return the outcomes."""
-
-    def run(other, *urls, politeness=None):
-        async def within():
-            async with other.exchange, Fetcher(FetchLimits(), politeness, other.network, other.ask) as fetcher:
-                return [await fetcher.fetch(url, store=stored) for url in urls]
-
-        return asyncio.run(within())
-
-    return run
-
-
-def test_what_is_stored_is_asked_for_elsewhere(site, fetch_elsewhere):
-    site.answers["/x"] = b"image"
-    other = Other(site.network())
-    assert fetch_elsewhere(other, "http://images.test/x", "data:,x") == [
-        Fetched(b"stored", "http://images.test/x"),
-        Fetched(b"stored", "data:"),
-    ]
-    assert other.asked == ["http://images.test/x"]
-    assert sorted(site.paths()) == ["/robots.txt", "/x"]
-
-
-def test_what_elsewhere_leaves_to_us_is_asked_for_here(site, fetch_elsewhere):
-    site.answers["/x"] = b"image"
-    other = Other(site.network(), left_to_us={"images.test"})
-    assert fetch_elsewhere(other, "http://images.test/x") == [Fetched(b"stored", "http://images.test/x")]
-
-
-def test_a_redirect_elsewhere_obeys_the_host_that_it_leads_to(site, fetch_elsewhere):
-    async def rules(request):
-        return web.Response(body=b"User-agent: *\nDisallow: /shut" if request.host == "shut.test" else b"")
-
-    site.answers |= {"/robots.txt": rules, "/open": b"image", "/shut": b"image"}
-    site.answers |= {f"/to-{name}": (b"", {"Location": f"http://shut.test/{name}"}, 302) for name in ("open", "shut")}
-    other = Other(site.network("shut.test:80"))
-    began = time.monotonic()
-    urls = ["http://images.test/to-open", "http://shut.test/open", "http://images.test/to-shut"]
-    *found, refused = fetch_elsewhere(other, *urls, politeness=Politeness(rate=5.0, jitter=0.0))
-    assert [each.url for each in found] == ["http://shut.test/open"] * 2
-    assert refused.reason == "robots"
-    assert "http://shut.test/shut" not in other.asked
-    # The turns of a host are kept in one place: its rules, then an image twice.
-    assert time.monotonic() - began >= 0.4

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from pixmill.core.params.scrape import API, CONTACT, HOST, ORIGIN
+from pixmill.core.params.scrape import CONTACT, HOST, ORIGIN
 from pixmill.core.params.sections import PLUGIN
 from pixmill.core.params.train import PRESET
 from pixmill.core.words import did_you_mean
@@ -16,7 +16,6 @@ from pixmill.core.words import did_you_mean
 _PATTERNS = {
     r"^\d{4}-\d{2}-\d{2}$": "a date in quotes, 'YYYY-MM-DD'",
     r"^[^\W_][\w .&'+-]*$": "a name of at most 64 letters, digits, spaces and . & ' + - _",
-    API: "the http(s) address of an api.php",
     CONTACT: "an e-mail address or a URL",
     HOST: "a host name in lower case, such as 'example.org'",
     rf"^{PLUGIN}$": "the name of a plugin: lower-case letters, digits, - and _",
@@ -27,6 +26,8 @@ _PATTERNS = {
 }
 
 REMOVED: dict[str, str] = {
+    "scrape.urls.format": "removed: the form of a list follows from its first line",
+    "scrape.wikimedia": "removed: wikimedia searches Wikimedia Commons; list the files of another wiki (source urls)",
     "train.augmentation.rand_augment": "removed: set rotation, shift, shear, brightness and contrast instead",
     "train.precision=auto": "removed: set float32, or bfloat16 where the processor or GPU computes with it",
 }

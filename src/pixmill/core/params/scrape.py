@@ -22,10 +22,13 @@ from pixmill.core.words import did_you_mean
 
 SOURCES = (
     "shop", "folder", "urls", "keras", "openverse", "wikimedia",
-    "google", "bing", "yahoo", "duckduckgo", "amazon", "flipkart", "myntra",
+    "google", "bing", "yahoo", "amazon",
 )  # fmt: skip
 """The sources that come with Pixmill; ``site:<name>`` is one that the project describes in ``sites/<name>.yaml``,
 ``plugin:<name>`` one of its own code."""
+
+REMOVED_SOURCES = ("duckduckgo", "flipkart", "myntra")
+"""Sources of earlier versions."""
 
 Licence = Literal["cc0", "pdm", "by", "by-sa", "by-nc", "by-nd", "by-nc-sa", "by-nc-nd"]
 Texts = Annotated[
@@ -37,13 +40,14 @@ _NAME = rf"{_LABEL}(?:\.{_LABEL})*"
 HOST = rf"^{_NAME}$"
 ORIGIN = rf"^{_NAME}:(?:[1-9]\d{{0,3}}|[1-5]\d{{4}}|6[0-4]\d{{3}}|65[0-4]\d{{2}}|655[0-2]\d|6553[0-5])$"
 CONTACT = r"^(?:[!-?A-~]+@[!-?A-~]+|https?://[!-~]+)$"
-API = r"^https?://[^\s/?#@\[\]]+/[^\s?#]*$"
 Hosts = Annotated[tuple[Annotated[str, StringConstraints(pattern=HOST)], ...], Field(strict=False)]
 Origins = Annotated[tuple[Annotated[str, StringConstraints(pattern=ORIGIN)], ...], Field(strict=False)]
 
 
 def _check_names(names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
+        if name in REMOVED_SOURCES:
+            raise ValueError(f"{name} was removed; use another source, or describe the site in sites/ (site:{name})")
         if name not in SOURCES and not re.fullmatch(rf"(?:site|plugin):{PLUGIN}", name):
             raise ValueError(
                 f"expected one of {', '.join(SOURCES)}, site:<name> or plugin:<name>, received {name!r}"
@@ -91,11 +95,8 @@ class UrlsParams(Section):
     files: tuple[str, ...] = Field(
         default=(),
         strict=False,
-        description="CSV, TSV, Parquet or text files in the project.",
+        description="Lists in the project: CSV, TSV or Parquet files with the columns url and label, and others.",
         examples=[["lists/cats.csv"]],
-    )
-    format: Literal["auto", "table", "open_images", "tsv", "imagenet"] = Field(
-        default="auto", description="Format of the lists; `table` has the columns url and label; `auto` detects it."
     )
     classes: Annotated[dict[ClassName, Texts], _ONCE] = Field(
         default={},
@@ -116,24 +117,14 @@ class KerasParams(Section):
     )
 
 
-class WikimediaParams(Section):
-    """The wiki that is searched."""
-
-    api: Annotated[str, StringConstraints(pattern=API, max_length=500)] = Field(
-        default="https://commons.wikimedia.org/w/api.php",
-        description="Address of the wiki's `api.php`; an internal wiki also needs `scrape.allow_hosts`.",
-        examples=["https://wiki.example.org/w/api.php"],
-    )
-
-
 class ScrapeParams(Section):
     """Where images come from, and the limits and politeness of fetching."""
 
     source: Sources = Field(
         default=("shop",),
         description="One source, or several in order: `shop` (bundled), `folder` (data/), `urls`, `keras`, "
-        "`openverse`, `wikimedia`, `google`, `bing`, `yahoo`, `duckduckgo`, `amazon`, `flipkart`, `myntra`, "
-        "`site:<name>` of sites/, or `plugin:<name>` of src/.",
+        "`openverse`, `wikimedia`, `google`, `bing`, `yahoo`, `amazon`, `site:<name>` of sites/, or "
+        "`plugin:<name>` of src/.",
         examples=[["openverse", "bing"]],
     )
     source_by_class: Annotated[dict[ClassName, Sources], _ONCE] = Field(
@@ -175,7 +166,6 @@ class ScrapeParams(Section):
     folder: FolderParams = Field(default=FolderParams(), description="The source `folder`.")
     urls: UrlsParams = Field(default=UrlsParams(), description="The source `urls`.")
     keras: KerasParams = Field(default=KerasParams(), description="The source `keras`.")
-    wikimedia: WikimediaParams = Field(default=WikimediaParams(), description="The source `wikimedia`.")
     contact: Annotated[str, StringConstraints(pattern=CONTACT, max_length=200)] | None = Field(
         default=None,
         description="Your e-mail address or URL, sent to sites in the User-Agent.",

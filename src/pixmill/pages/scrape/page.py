@@ -46,8 +46,6 @@ def render_report(result: ScrapeResult, output: Path) -> str:
         robots=[refusal for refusal in refusals if refusal[0] in LEFT_ALONE],
         exceptions=result.params.robots_exceptions,
         remarks=result.remarks,
-        reached=[host for host, why in result.hosts.items() if not why],
-        unreached=[(host, why) for host, why in result.hosts.items() if why],
         samples=samples,
         uris={image.id: uris.get(thumbnail) for image, thumbnail in shown.items()},
         snapshot=result.params.snapshot,
@@ -65,7 +63,7 @@ def _outcome(of_search: SearchTally) -> tuple[str, str]:
         return "warn", f"{of_search.counts.candidates:,} of {of_search.wanted:,}"
     if not of_search.counts.fetched:
         return "warn", "all refused"
-    return "good", "ended" if of_search.has_unknown_end else "complete"
+    return "good", "complete"
 
 
 def _status(reason: str) -> str:

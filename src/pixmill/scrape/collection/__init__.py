@@ -6,7 +6,7 @@ journal remembers it, and the harvest streams it all into the tables.
 - ``run``: the whole of it
 - ``searches``: who is asked for what
 - ``crawl``, ``dispatch``, ``access``: asking the web through guarded ways out
-- ``collector``, ``judge``: fetching candidates, and what is accepted; ``node_downloads``: on a cluster
-- ``harvest``, ``tally``: the tables and the counts
+- ``collector``, ``judge``: fetching candidates, and what is accepted
+- ``harvest``, ``tally``, ``remarks``: the tables, the counts, and what is said of them
 - ``forecast``, ``site_probe``: ``pixmill scrape --dry-run`` and ``--probe``
 """

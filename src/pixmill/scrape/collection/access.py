@@ -7,7 +7,7 @@ import contextlib
 import dataclasses
 import hashlib
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,11 +16,9 @@ from pixmill.core.errors import BrowserError, BrowserLostError, ParamsError
 from pixmill.core.params import ScrapeParams
 from pixmill.core.progress import announce
 from pixmill.scrape.candidate import Query
-from pixmill.scrape.collection.node_downloads import NodeDownloads
 from pixmill.scrape.journal import Journal
 from pixmill.scrape.sources.failure import save_evidence
 from pixmill.web.fetch import Fetched, Fetcher, FetchLimits, Network, Politeness, Refused
-from pixmill.web.fetch.location import host_of
 
 if TYPE_CHECKING:
     from selenium.webdriver.remote.webdriver import WebDriver
@@ -62,7 +60,7 @@ class NetworkAccess:
         fetcher: The run's fetcher.
         network: What it may reach, for browsers.
         scratch: The place for the profiles of browsers and for evidence.
-        journal: Where product pages and the hosts that browsers reach are remembered; default: nowhere.
+        journal: Where product pages are remembered; default: nowhere.
     """
 
     def __init__(self, fetcher: Fetcher, network: Network, scratch: Path, journal: Journal | None = None) -> None:
@@ -86,11 +84,6 @@ class NetworkAccess:
     def ask(self, url: str) -> Fetched | Refused:
         """Return the answer of an API that is published for programs."""
         return self.result(self.begin(self._fetcher.ask(url)))
-
-    def finds(self, urls: Iterable[str]) -> bool:
-        """Tell whether the host of any of some URLs has an address."""
-        begun = [self.begin(self._fetcher.finds(url)) for url in urls]
-        return any(self.result(each) for each in begun)
 
     @contextlib.contextmanager
     def browser(self) -> Iterator[WebDriver]:
@@ -135,9 +128,6 @@ class NetworkAccess:
                 yield driver
             finally:
                 driver.execute = execute  # which closes the browser
-                with self._lock:
-                    if self.journal is not None:
-                        self.journal.keep_hosts(self._proxy.hosts())
 
     def _open_proxy(self, browser: Browser | Grid) -> Proxy:
         from pixmill.web.browser import Grid
@@ -235,8 +225,7 @@ async def open_access(
         served: The origins that the sources serve themselves, as ``name:port``, each with its port on this machine.
         network: What else may be reached beside the public internet.
         scratch: The stage's scratch place.
-        journal: Where product pages are remembered, and nodes of a cluster store their downloads; default: nowhere, so
-            that this process downloads all.
+        journal: Where product pages are remembered; default: nowhere.
 
     Raises:
         ParamsError: The params name a host that cannot be one.
@@ -256,15 +245,12 @@ async def open_access(
         own=frozenset(origin.rpartition(":")[0] for origin in served),
     )
     try:
-        # Nodes reach nothing but the public internet: what else the params allow is meant as seen from this machine.
-        here = {host_of(origin.rpartition(":")[0]) for origin in {*served, *params.allow_hosts}}
-        nodes = None if journal is None else NodeDownloads(journal.images.folder, limits, params.contact, given, here)
-        opening = Fetcher(limits, politeness, reach, None if nodes is None else nodes.ask)
+        opening = Fetcher(limits, politeness, reach)
     except ValueError as error:
         raise ParamsError(
             f"scrape: expected host names in opt_out, robots_exceptions and allow_hosts: {error}",
             next="edit params.yaml, then: pixmill check",
         ) from None
-    async with nodes or contextlib.nullcontext(), opening as fetcher:
+    async with opening as fetcher:
         with contextlib.closing(NetworkAccess(fetcher, reach, scratch, journal)) as access:
             yield fetcher, access

@@ -2,14 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import partial
 
 from pixmill.scrape.candidate import Candidate, Sighting
 from pixmill.scrape.collection.judge import Judge, accept, address_of
 from pixmill.scrape.collection.searches import Search
-from pixmill.scrape.image_store import ImageStore, StoredImage
-from pixmill.scrape.journal import Journal, Outcome
+from pixmill.scrape.image_store import StoredImage
+from pixmill.scrape.journal import Journal
 from pixmill.web.fetch import Fetched, Fetcher, Refused, Unchanged, Validators
 
 
@@ -77,26 +75,14 @@ class Collector:
 
     async def _fetch(self, address: str, url: str, md5: str | None) -> None:
         earlier, known = self._journal.earlier_version(address) or (None, None)
-        match await self._fetcher.fetch(url, known, partial(_store, images=self._journal.images, md5=md5)):
-            case _Stored() as stored:
-                moved = stored.url if stored.url != url else None
-                self._journal.keep_outcome(address, stored.outcome, Validators(stored.etag, stored.modified, moved))
+        match await self._fetcher.fetch(url, known):
+            case Fetched() as fetched:
+                outcome = accept(fetched.content, md5)
+                if isinstance(outcome, StoredImage):
+                    self._journal.images.add(outcome, fetched.content)
+                moved = fetched.url if fetched.url != url else None
+                self._journal.keep_outcome(address, outcome, Validators(fetched.etag, fetched.modified, moved))
             case Unchanged() if earlier is not None:
                 self._journal.keep_outcome(address, earlier, known)
             case Refused() as refused:
                 self._journal.keep_outcome(address, refused)
-
-
-@dataclass(frozen=True)
-class _Stored(Fetched):
-    """What came of bytes, which lie in the journal's images where they are one; ``content`` is empty."""
-
-    outcome: Outcome = field(kw_only=True)
-
-
-def _store(fetched: Fetched, *, images: ImageStore, md5: str | None) -> _Stored:
-    """Judge what was fetched and keep what is accepted, in the process that fetched it."""
-    outcome = accept(fetched.content, md5)
-    if isinstance(outcome, StoredImage):
-        images.add(outcome, fetched.content)
-    return _Stored(b"", fetched.url, fetched.etag, fetched.modified, outcome=outcome)

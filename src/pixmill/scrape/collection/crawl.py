@@ -6,9 +6,8 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from itertools import groupby
-from urllib.parse import urlsplit
 
-from pixmill.core.errors import BrowserLostError, ScrapeError
+from pixmill.core.errors import BrowserLostError
 from pixmill.core.params import ScrapeParams
 from pixmill.core.progress import Progress, announce
 from pixmill.scrape.candidate import Candidate, Sighting
@@ -57,8 +56,6 @@ class Crawl:
         self._failed: dict[str, FailedSearch] = {}
         self._refusals: dict[str, FailedSearch] = {}
         self._broken: list[BaseException] = []
-        self._unfound: dict[str, str] = {}
-        self._network_lock = threading.Lock()
 
     async def run(self, searches: Sequence[Search]) -> list[FailedSearch]:
         """Carry out some searches; return those that failed, in the order of the searches.
@@ -69,11 +66,7 @@ class Crawl:
         Raises:
             BrowserError: There is no browser, or it does not start. That there is none which fits its driver is told
                 before anything is asked of anybody.
-            ScrapeError: A site is to be asked, and none of the sites has an address.
         """
-        # A source with a world of its own is served by this run.
-        asked = [each for each in searches if each.source.kind in ("pages", "api") and not each.world]
-        self._unfound = {urlsplit(each.query.address).hostname or "": each.query.address for each in asked}
         # Whether a class has enough is known only after its earlier searches.
         in_turn = self._params.per_class is not None
         grouped = groupby(searches, key=lambda search: search.query.label if in_turn else search.name)
@@ -132,8 +125,6 @@ class Crawl:
             message = f"skipped, because the site blocked another query: {refusal.search}"
             self._failed[search.name] = FailedSearch(search, refusal.failure, message)
             return remembered.quota
-        if not search.world:
-            self._require_address()
         # What is asked again may be answered otherwise: what was known of it counts no longer.
         answered, failed = self._ask(search, quota)
         self._access.check()  # what fails because the run ends is no failure
@@ -163,21 +154,6 @@ class Crawl:
                 break
         dispatcher.finish()
         return dispatcher, known.suffice(self._params.per_query) and dispatcher.taken >= self._expected
-
-    def _require_address(self) -> None:
-        """Before the first question of a run, look up its sites: without a network, each would fail slowly and alone.
-
-        Raises:
-            ScrapeError: None of them has an address.
-        """
-        with self._network_lock:
-            if self._unfound and not self._access.finds(self._unfound.values()):
-                raise ScrapeError(
-                    f"no address was found for {', '.join(sorted(self._unfound))}: no network, or a wrong address",
-                    next="check the address, and the connection with pixmill doctor, then: dvc repro scrape (images "
-                    "found so far are kept)",
-                )
-            self._unfound = {}
 
     def _ask(self, search: Search, quota: Quota) -> tuple[Dispatcher, FailedSearch | None]:
         """Ask the source; where its browser is lost, once more in a new one."""

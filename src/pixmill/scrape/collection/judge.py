@@ -22,7 +22,7 @@ _BY_ROBOTS = frozenset({"crawl_delay", "robots"})
 """What holds until the user overrides the host's ``robots.txt``."""
 
 _THUMBNAIL = 320
-"""Pixels: the thumbnails of engines have a longer side below this, so that no larger original need be compared."""
+"""Pixels: the thumbnails of engines have a longer side below this."""
 
 _ONLY_THUMBNAIL = Refused("only_thumbnail", "small, or smaller than the page of results says")
 
@@ -64,16 +64,6 @@ def address_of(world: str, url: str, md5: str | None = None) -> str:
     return "\0".join((world, md5 or "", url))
 
 
-def may_be_thumbnail(candidate: Candidate) -> bool:
-    """Tell whether a candidate is the image of a page of results, whose own page may show a larger one."""
-    return candidate.route == "attribute" and candidate.image_url == candidate.thumbnail_url
-
-
-def is_thumbnail(candidate: Candidate, side: int | None) -> bool:
-    """Tell by its longer side in pixels, ``None`` if unknown, whether the image of such a candidate is a small copy."""
-    return side is not None and side < max(_THUMBNAIL, candidate.width or 0, candidate.height or 0)
-
-
 class Judge:
     """Judge candidates by what a journal holds; nothing here reaches out.
 
@@ -101,11 +91,11 @@ class Judge:
         return Sighting(source, candidate, small, outcome)
 
     def needs_thumbnail(self, search: Search, candidate: Candidate) -> bool:
-        """Tell whether a candidate whose original has been tried needs its thumbnail: in its place, or to compare."""
+        """Tell whether a candidate whose original has been tried needs its thumbnail in its place."""
         if candidate.thumbnail_url is None:
             return False
         original = self._original(search, candidate)
-        return self._is_small(original) if isinstance(original, StoredImage) else self._may_be_replaced(original)
+        return isinstance(original, Refused) and self._may_be_replaced(original)
 
     def refused_licence(self, candidate: Candidate) -> Refused | None:
         """Return why a candidate's licence keeps us from it, or ``None`` where it does not."""
@@ -147,10 +137,6 @@ class Judge:
             return outcome
         if candidate.bytes is not None and outcome.size != candidate.bytes:
             return Refused("wrong_size", f"{outcome.size} bytes, expected {candidate.bytes}")
-        if candidate.thumbnail_url is not None and self._is_small(outcome):
-            small = self._thumbnail(search, candidate)
-            if small is not None and self._is_smaller(outcome, small):
-                return Refused("smaller_than_thumbnail", "the original is smaller than its thumbnail")
         return outcome
 
     def _thumbnail(self, search: Search, candidate: Candidate) -> StoredImage | None:
@@ -164,17 +150,11 @@ class Judge:
         return self._params.thumbnails and refused.reason not in {"licence", *LEFT_ALONE}
 
     def _is_only_thumbnail(self, candidate: Candidate, image: StoredImage) -> bool:
-        """Tell whether the image of a page of results looks like a small copy; an API knows its originals."""
-        return may_be_thumbnail(candidate) and is_thumbnail(candidate, self._journal.images.longest_side(image))
-
-    def _is_small(self, image: StoredImage) -> bool:
+        """Tell whether the image of a page of results, whose own page may show a larger one, is a small copy."""
+        if candidate.route != "attribute" or candidate.image_url != candidate.thumbnail_url:
+            return False
         side = self._journal.images.longest_side(image)
-        return side is not None and side < _THUMBNAIL
-
-    def _is_smaller(self, image: StoredImage, other: StoredImage) -> bool:
-        """Tell whether an image is surely smaller than another: what cannot be measured suspects nothing."""
-        side, other_side = (self._journal.images.longest_side(each) for each in (image, other))
-        return side is not None and other_side is not None and side < other_side
+        return side is not None and side < max(_THUMBNAIL, candidate.width or 0, candidate.height or 0)
 
 
 def _md5(content: bytes) -> str:

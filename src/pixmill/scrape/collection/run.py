@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -17,13 +16,13 @@ from pixmill.scrape.collection.access import open_access
 from pixmill.scrape.collection.collector import Collector
 from pixmill.scrape.collection.crawl import Crawl
 from pixmill.scrape.collection.judge import Judge
+from pixmill.scrape.collection.remarks import failures, remarks
 from pixmill.scrape.collection.searches import FailedSearch, plan_searches
 from pixmill.scrape.collection.tally import ScrapeTally
 from pixmill.scrape.image_store import ImageStore
 from pixmill.scrape.journal import hold_journal
 from pixmill.scrape.sources import is_local, open_sources
 from pixmill.web.fetch import Network
-from pixmill.web.shop import ORIGIN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,14 +40,12 @@ class ScrapeResult:
         tally: What came of all candidates.
         remarks: Notes for the user, as sentences.
         params: What was asked for.
-        hosts: Why each host was not reached by a browser, by name; an empty text for those that were.
     """
 
     manifest: pd.DataFrame
     tally: ScrapeTally
     remarks: list[str]
     params: ScrapeParams
-    hosts: Mapping[str, str]
 
     def check(self) -> None:
         """Raise an error if too many searches failed, or a class has no images.
@@ -59,23 +56,11 @@ class ScrapeResult:
         """
         if self._is_enough():
             return
-        named = {failed.search.query.label for failed in self.tally.failed}
-        lines = [str(failed) for failed in self.tally.failed]
-        lines += [self._without_images(label) for label in self.tally.empty_classes if label not in named]
-        lines += [f"{failure}: {advice}" for failure, advice in self.tally.advice().items()]
         raise ScrapeError(
-            "\n".join(lines),
+            "\n".join(failures(self.tally)),
             next="open reports/scrape.html, fix the source or the scrape section of params.yaml, "
             "then: dvc repro scrape (images found so far are kept)",
         )
-
-    def _without_images(self, label: str) -> str:
-        parts = [counts for (of, _, _), counts in self.tally.parts.items() if of == label]
-        refused = sum((counts.refused for counts in parts), Counter[str]())
-        if not refused:
-            return f"{label}: no images, because no candidates were found"
-        reasons = ", ".join(f"{reason} {count:,}" for reason, count in refused.most_common())
-        return f"{label}: no images, because all candidates were refused ({reasons})"
 
     def tolerated_failures(self) -> list[str]:
         """Return a line for each search that failed where ``scrape.tolerate`` lets it."""
@@ -115,7 +100,7 @@ def scrape(
     Raises:
         BrowserError: A browser is needed, and there is none.
         DataError: What a source on this machine needs is missing.
-        ScrapeError: The description of a site is not sound, or no site that is to be asked has an address.
+        ScrapeError: The description of a site is not sound.
     """
     # Tables bring pandas and Arrow with them, twice the memory of all the rest.
     from pixmill.core.manifest import SIGHTINGS, table_writer
@@ -150,8 +135,4 @@ def scrape(
         tally.fail([*failed, *harvest.failed])
         frame = manifest_frame(rows, tally.label)
         images.prune(frame["path"].str.removeprefix("images/"))
-        browsed = {search.source.name for search in searches if search.source.kind == "pages"}
-        hosts = journal.hosts() if browsed else {}
-        if browsed == {"shop"}:  # Its pages lead nowhere else; what a browser asks by itself differs between runs.
-            hosts = {host: why for host, why in hosts.items() if ORIGIN.endswith(f"//{host}")}
-        return ScrapeResult(frame, tally, [*opened.remarks(), *tally.remarks()], params, hosts)
+        return ScrapeResult(frame, tally, [*opened.remarks(), *remarks(tally)], params)

@@ -7,7 +7,7 @@ import contextlib
 import copy
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,14 +19,12 @@ from pixmill.core.params import ScrapeParams
 from pixmill.core.words import printable
 from pixmill.scrape.candidate import Candidate
 from pixmill.scrape.collection.access import open_access
-from pixmill.scrape.collection.judge import is_thumbnail, may_be_thumbnail
 from pixmill.scrape.sources import Access, SearchError, open_sources
 from pixmill.scrape.sources.browsing import Page, script
 from pixmill.scrape.sources.definition import Buttons, SiteDefinition, site_file
-from pixmill.scrape.sources.detail import NO_DETAIL, Details
+from pixmill.scrape.sources.detail import NO_DETAIL
 from pixmill.scrape.sources.failure import save_evidence
 from pixmill.scrape.sources.site import SiteSource
-from pixmill.scrape.sources.tile import Tile
 from pixmill.web.fetch import Network
 
 if TYPE_CHECKING:
@@ -39,9 +37,6 @@ _CANDIDATES = 20
 
 _DETAILS = 3
 """Results whose own pages are visited."""
-
-_IMAGE_SECONDS = 8
-"""How long images may take to come, which are measured together."""
 
 _LONGEST = 200
 """Characters of an address that are shown."""
@@ -57,7 +52,6 @@ class SelectorMatch:
         within: Whether it was looked for in each result, and not on the whole page.
         count: In how many results it finds something, or how many elements of the page it finds.
         example: What it finds first: text, address or HTML.
-        pressed: Whether it named a button that the search pressed, which may be gone since.
     """
 
     place: str
@@ -65,7 +59,6 @@ class SelectorMatch:
     within: bool
     count: int
     example: str | None
-    pressed: bool = False
 
 
 @dataclass
@@ -78,8 +71,6 @@ class ProbeReport:
         folder: Where the page's HTML and an image of it lie, if a page was opened.
         candidates: The first ones that a search finds.
         findings: What each selector finds, in the order of the file; nothing where no page was opened.
-        measured: How many images of the results page could be measured whose own pages may show larger ones.
-        small: How many of these a scrape would count as thumbnails.
         saved: Whether a page was opened and saved.
         failure: What the search failed of, or ``None``.
         fix: The command that makes the site's file the project's own; ``None`` where it is already.
@@ -90,8 +81,6 @@ class ProbeReport:
     folder: Path
     candidates: list[Candidate] = field(default_factory=list)
     findings: list[SelectorMatch] = field(default_factory=list)
-    measured: int = 0
-    small: int = 0
     saved: bool = False
     failure: str | None = None
     fix: str | None = None
@@ -120,7 +109,6 @@ class ProbeReport:
                 place = finding.place
                 yield f"{place}:"
             count = f"{finding.count:>5} {'results' if finding.within else 'on the page'}"
-            count = "pressed" if finding.pressed else count
             example = f"  e.g. {finding.example}" if finding.example else ""
             yield f"{count:>17}  {finding.selector}{example}"
         originals = [candidate for candidate in self.candidates if candidate.image_url is not None]
@@ -130,25 +118,16 @@ class ProbeReport:
         yield f"{len(self.candidates)} results read, {len(originals)} with the URL of an original{ways}"
         if self.site.script == "tiles" and not self.site.paged and self.site.more == Buttons():
             yield "  without 'next', 'offset' or 'more', only what this page itself loads is read"
-        if self.small:
-            larger = "product pages may show larger ones ('detail')"
-            if any(finding.place == "not in addresses" for finding in self.findings):
-                larger = f"take those of srcset ('addresses: [srcset, {', '.join(self.site.addresses)}]'), or {larger}"
-            yield f"  {self.small} of {self.measured} measured images are thumbnails: {larger}"
         for candidate in self.candidates:
             if candidate.route and candidate.route.startswith(NO_DETAIL):
                 yield f"  {candidate.route}: {candidate.page_url}"[:_LONGEST]
         yield from (f"  e.g. {candidate.image_url}"[:_LONGEST] for candidate in originals[:1])
         if self.fix is not None:
             yield f"to edit {self.site.name}.yaml: {self.fix}"
-        visited = any(finding.place == "detail.image" for finding in self.findings)
-        if self.saved:
-            yield f"saved page and screenshot: {self.folder}{' (a product page: …-detail)' if visited else ''}"
-        else:
-            yield "no page was opened, so none is saved"
+        saved = f"saved page and screenshot: {self.folder}"
+        yield saved if self.saved else "no page was opened, so none is saved"
 
 
-_SIDES: TypeAdapter[list[int | None]] = TypeAdapter(list[int | None])
 _FINDINGS = TypeAdapter(list[SelectorMatch])
 
 
@@ -184,48 +163,16 @@ def probe(source: SiteSource, text: str, access: Access, folder: Path) -> ProbeR
         lent = _SharedBrowser(access, driver, folder)
         results = copy.copy(source)
         results.site = source.site.model_copy(update={"detail": None})
-        results.pressed = set()
         with report.note_failure():
-            report.candidates += islice(results.search(query, lent), _DETAILS if source.site.detail else _CANDIDATES)
+            report.candidates += islice(results.search(query, lent), _CANDIDATES)
         if driver.current_url.startswith("http"):
-            page = Page(driver, source.site, query, lent)
-            findings = page.run(script("selectors"), answer=_FINDINGS)
-            report.findings = [
-                replace(one, pressed=(one.place.partition(".")[0], one.selector) in results.pressed) for one in findings
-            ]
-            if source.site.detail is None:
-                _measure(page, report)
+            report.findings = Page(driver, source.site, query, lent).run(script("selectors"), answer=_FINDINGS)
             save_evidence(driver, folder)
             report.saved = (folder / "page.html").is_file()
         if source.site.detail and report.failure is None:
-            folder = folder.with_name(f"{folder.name}-detail")
             with report.note_failure():
-                _visit(Page(driver, source.site, query, _SharedBrowser(access, driver, folder)), report, folder)
+                report.candidates = list(islice(source.search(query, lent), _DETAILS))
     return report
-
-
-def _measure(page: Page, report: ProbeReport) -> None:
-    """Measure the images that may be thumbnails as a scrape does once it has them, but in the browser."""
-    doubtful = {one.image_url: one for one in report.candidates if one.image_url and may_be_thumbnail(one)}
-    sides = page.run(script("measure"), [*doubtful], _IMAGE_SECONDS * 1000, answer=_SIDES)
-    known = [(one, side) for one, side in zip(doubtful.values(), sides, strict=True) if side is not None]
-    report.measured = len(known)
-    report.small = sum(is_thumbnail(one, side) for one, side in known)
-
-
-def _visit(page: Page, report: ProbeReport, folder: Path) -> None:
-    """Visit the results' own pages, count what the selectors find on the last one, and save it."""
-    details = Details(page)
-    for place, shown in enumerate(report.candidates):
-        link = None if shown.page_url == report.url else shown.page_url
-        tile = details(Tile(str(place), image=shown.image_url, page=link))
-        report.candidates[place] = replace(
-            shown, image_url=tile.image, thumbnail_url=tile.thumbnail, width=None, height=None, route=tile.route
-        )
-    if details.page.status:
-        findings = details.page.run(script("selectors"), answer=_FINDINGS)
-        report.findings += [replace(one, place="detail.image") for one in findings if one.place == "selectors.item"]
-        save_evidence(page.driver, folder)
 
 
 def probe_source(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,8 +13,6 @@ from pixmill.scrape.candidate import Candidate, Sighting
 from pixmill.scrape.collection.searches import FailedSearch, Search
 from pixmill.scrape.image_store import StoredImage
 from pixmill.scrape.quota import Quota
-from pixmill.scrape.sources.detail import NO_DETAIL
-from pixmill.scrape.sources.site import SiteSource
 
 LOCAL = "local"
 """Stands for the host where images come from this machine."""
@@ -30,10 +27,7 @@ _EXAMPLES = 7
 _REFUSED_EXAMPLES = 3
 
 _ENOUGH = 0.9
-"""The share of what was to be expected below which a search or a class is short: sites count duplicates, too."""
-
-_DOUBT = 10
-"""Images of a search below which nothing is concluded of its thumbnails."""
+"""The share of what a site says it has below which a search is short: sites count duplicates, too."""
 
 
 @dataclass
@@ -78,11 +72,8 @@ class SearchTally:
         search: The search.
         counts: What came of its candidates.
         routes: How many originals its source gave away by each route.
-        lifted: How many candidates have the address of an original and of a smaller copy.
-        small: How many images of the results page look like thumbnails.
         limit: The most candidates that it may bring; ``None`` for no limit.
         total: How many results there are, as the site says; 0 where it does not.
-        licensed: How many candidates have a licence.
         cut: Whether its class had enough images, so that it was not read to its end.
         failed: What it failed of; ``None`` where it did not.
     """
@@ -90,90 +81,18 @@ class SearchTally:
     search: Search
     counts: Counts = field(default_factory=Counts)
     routes: Counter[str] = field(default_factory=Counter)
-    lifted: int = 0
-    small: int = 0
     limit: int | None = None
     total: int = 0
-    licensed: int = 0
     cut: bool = False
     failed: FailedSearch | None = None
 
     @property
     def wanted(self) -> int | None:
         """How many candidates a site owes, if clearly fewer came: what it says it has, up to ``scrape.per_query``."""
-        wanted = min((number for number in (self.limit, self.total) if number), default=0)
-        came, source = self.counts.candidates, self.search.source
-        if source.kind != "pages" or self.failed is not None or self.cut or (self._ends_by_mark and not self.total):
+        if self.failed or self.cut:
             return None
-        return wanted if 0 < came < _ENOUGH * wanted else None
-
-    @property
-    def _ends_by_mark(self) -> bool:
-        """Whether a search would have failed without a mark that says that these are all."""
-        source = self.search.source
-        return isinstance(source, SiteSource) and bool(source.site.end) and not source.site.paged
-
-    @property
-    def has_unknown_end(self) -> bool:
-        """Whether a site was read until nothing more came, though neither a mark nor a number says that it was all."""
-        if not isinstance(self.search.source, SiteSource) or self._ends_by_mark or self.total or self.cut:
-            return False
-        return self.limit is None or self.counts.candidates < self.limit
-
-    def shortfall(self) -> str | None:
-        """Return a sentence where a site that did not fail brought clearly fewer candidates than it owes."""
-        if self.wanted is None:
-            return None
-        source, came = self.search.source, self.counts.candidates
-        asks = "the site says it has" if self.wanted == self.total else "scrape.per_query allows"
-        fix = ""
-        if isinstance(source, SiteSource):
-            fix = (
-                f"; if the site shows more, correct 'next', 'more' or 'offset' in sites/{source.site.name}.yaml and "
-                f"change scrape.snapshot{self._probe()}"
-            )
-        return f"{self.search}: ended after {came:,} of the {self.wanted:,} results that {asks}{fix}"
-
-    def remark(self) -> str | None:
-        """Return a sentence where the images are mostly thumbnails, or probably so: pages change without failing."""
-        source, counts = self.search.source, self.counts
-        site = source.site if isinstance(source, SiteSource) else None
-        dropped = counts.refused["only_thumbnail"]
-        images = counts.fetched + dropped
-        missed = {route: count for route, count in self.routes.items() if route.startswith(NO_DETAIL)}
-        if missed:
-            unvisited = missed.pop(f"{NO_DETAIL} (not visited)", 0)
-            reasons = ", ".join(f"{route[len(NO_DETAIL) + 2 : -1]} {count:,}" for route, count in missed.items())
-            remark = (
-                f"{sum(missed.values()):,} of {counts.candidates:,} product pages gave no image for 'detail' "
-                f"({reasons}){f' and {unvisited:,} were not visited' if unvisited else ''}, so the results page's "
-                "smaller one counts as a thumbnail"
-            )
-        elif images < _DOUBT:
-            return None
-        elif site is not None and site.rewrite and not self.lifted:
-            remark = (
-                f"the rewrite rules of {site.name}.yaml matched none of {images:,} image URLs, so they "
-                "may be thumbnails"
-            )
-        elif site is not None and 2 * self.small > images:
-            remark = (
-                f"{self.small:,} of {images:,} images are thumbnails{' and were left out' if dropped else ''}: they "
-                "are small, or smaller than the results page says; to take larger ones from srcset or from product "
-                f"pages, set 'addresses: [srcset, src]' or 'detail' in sites/{site.name}.yaml"
-            )
-        elif 2 * counts.thumbnails > counts.fetched:
-            remark = (
-                f"{counts.thumbnails:,} of {counts.fetched:,} images are thumbnails, because their originals "
-                "were refused (to drop them: scrape.thumbnails: false)"
-            )
-        else:
-            return None
-        return f"{self.search}: {remark}{self._probe() if site else ''}"
-
-    def _probe(self) -> str:
-        query = shlex.quote(self.search.query.text or "")
-        return f"; check it with: pixmill scrape --probe {self.search.source.name} {query}"
+        wanted = min(self.total, self.limit or self.total)
+        return wanted if 0 < self.counts.candidates < _ENOUGH * wanted else None
 
 
 class ScrapeTally:
@@ -198,7 +117,6 @@ class ScrapeTally:
         self.total = Counts()
         self.parts: defaultdict[tuple[str, str, str], Counts] = defaultdict(Counts)
         self._per_class = None if params is None else params.per_class
-        self._licences = None if params is None else params.licences
         limit = None if params is None else params.per_query
         self.searches = {search.name: SearchTally(search, limit=limit) for search in searches}
         self.examples: defaultdict[str, dict[StoredImage, Candidate]] = defaultdict(dict)
@@ -234,13 +152,10 @@ class ScrapeTally:
             counts.add(sighting, is_new=is_new)
         if candidate.route is not None:
             of_search.routes[candidate.route] += 1
-        of_search.lifted += None not in (urls := (candidate.image_url, candidate.thumbnail_url)) and len(set(urls)) == 2
-        of_search.licensed += candidate.licence is not None
         of_search.total = max(of_search.total, candidate.total or 0)
         quota = self._quotas[search.query.label]
         quota.add(image)
         of_search.cut = quota.is_full
-        of_search.small += sighting.refused is not None and sighting.refused.reason == "only_thumbnail"
         return is_new
 
     def fail(self, searches: Iterable[FailedSearch]) -> None:
@@ -271,47 +186,10 @@ class ScrapeTally:
         """Return what a person may do, once for each way in which searches failed."""
         return {failed.failure: failed.advice for failed in reversed(self.failed) if failed.advice is not None}
 
-    def remarks(self) -> list[str]:
-        """Return a sentence for each search or class that is short, for thumbnails, and hosts that are not public."""
-        hosts = [f"{count:,} images refused: {said}" for said, count in self.not_public.most_common(_EXAMPLES)]
-        of_searches = [said for one in self.searches.values() for said in (one.shortfall(), one.remark()) if said]
-        return [*hosts, *of_searches, *self._short_classes(), *self._without_licences()]
-
-    def _without_licences(self) -> Iterator[str]:
-        """Yield a sentence where a wiki reports no licence at all."""
-        of_wiki = [one for one in self.searches.values() if one.search.source.name == "wikimedia"]
-        came = sum(one.counts.candidates for one in of_wiki)
-        if came and not any(one.licensed for one in of_wiki):
-            so = ", so scrape.licences refuses them all" if self._licences else ""
-            yield (
-                f"the wiki reports no licence for any of {came:,} files{so}: it lacks the extension CommonsMetadata, "
-                "or their pages name no licence; once it reports them, change scrape.snapshot to ask it again"
-            )
-
-    def _short_classes(self) -> Iterator[str]:
-        """Yield a sentence for each class that stayed below ``scrape.per_class`` though no search of it failed."""
-        for label, quota in self._quotas.items():
-            of_class = [one for one in self.searches.values() if one.search.query.label == label]
-            explained = any(one.failed or one.wanted or one.search.source.kind in ("list", "local") for one in of_class)
-            if self._per_class is not None and not explained and quota.missing > (1 - _ENOUGH) * self._per_class:
-                yield (
-                    f"{label}: {self._per_class - int(quota.missing):,} images, where scrape.per_class allows "
-                    f"{self._per_class:,}: for more, add queries or sources"
-                )
-
     @property
     def empty_classes(self) -> list[str]:
         """The classes for which nothing was fetched."""
         return [label for label in self._classes if not self.examples.get(label)]
-
-    def __str__(self) -> str:
-        refused = ", ".join(f"{reason} {count:,}" for reason, count in sorted(self.total.refused.items()))
-        small = self.total.thumbnails
-        return (
-            f"{self.images:,} images from {self.total.candidates:,} candidates; {self.total.duplicates:,} "
-            f"duplicates, {self.total.refused.total():,} refused{f' ({refused})' if refused else ''}"
-            f"{f', {small:,} as thumbnails' if small else ''}"
-        )
 
     def by_host(self) -> dict[tuple[str, str, str], Counts]:
         """Return the counts by class, source and host; hosts with few candidates together as :data:`OTHERS`."""

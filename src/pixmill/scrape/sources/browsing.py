@@ -58,7 +58,7 @@ _NONE_OF_RESULTS: Mapping[PageState, tuple[Failure, str]] = {
     "js_shell": ("blocked", "contains only scripts ({}): the site blocks this browser"),
 }
 
-_CONSENT = "const [name, found] = named(site.consent); found?.click(); return name ?? null;"
+_CONSENT = "named(site.consent)[1]?.click(); return null;"
 
 _PRELUDE = "const [complete, step] = [new Set(arguments[0]), arguments[1]];"
 
@@ -73,7 +73,6 @@ class PageView:
         count: How many results it shows in all.
         ended: Whether it shows the mark of its end.
         pressed: The kind of the button that was pressed.
-        button: What it was found by: a selector, or its words.
         position: How far it is scrolled, in pixels.
         bottom: Whether that is all the way.
     """
@@ -83,7 +82,6 @@ class PageView:
     count: int
     ended: bool
     pressed: str | None
-    button: str | None
     position: int
     bottom: bool
 
@@ -92,6 +90,7 @@ ADDRESS: TypeAdapter[str | None] = TypeAdapter(str | None)
 """What a script returns that looks for an address."""
 
 _LOOK = TypeAdapter(PageView)
+_NOTHING = TypeAdapter(None)
 _FACTS = TypeAdapter(PageFacts)
 
 
@@ -103,7 +102,6 @@ class Page:
         site: What is known of the site.
         query: What is asked.
         access: Who permits pages, and keeps what is seen of those that fail.
-        pressed: Takes down the kind of each button that is pressed, with what it was found by; default: nobody does.
 
     Attributes:
         url: The page that was opened.
@@ -111,15 +109,7 @@ class Page:
         arrived: Where it is after all redirects, as far as was looked.
     """
 
-    def __init__(
-        self,
-        driver: WebDriver,
-        site: SiteDefinition,
-        query: Query,
-        access: Access,
-        pressed: set[tuple[str, str]] | None = None,
-    ) -> None:
-        self.pressed: set[tuple[str, str]] = set() if pressed is None else pressed
+    def __init__(self, driver: WebDriver, site: SiteDefinition, query: Query, access: Access) -> None:
         self.driver = driver
         self.site = site
         self.query = query
@@ -202,8 +192,6 @@ class Page:
         source = f"{_PRELUDE}\nconst extract = () => {{\n{script(self.site.script)}\n}};\n{script('look')}"
         step = {"buttons": buttons, "smooth": smooth, "nudge": nudge}
         look = self.run(source, complete, step, answer=_LOOK)
-        if look.pressed and look.button:
-            self.pressed.add((look.pressed, look.button))
         if (arrived := document(look.url)) != self.arrived:
             self._follow(arrived)
         return look
@@ -292,8 +280,7 @@ class Page:
         deadline = time.monotonic() + _CONSENT_SECONDS
         verdict = Verdict("consent")
         while verdict.state == "consent" and time.monotonic() < deadline:
-            if name := self.run(_CONSENT, answer=ADDRESS):
-                self.pressed.add(("consent", name))
+            self.run(_CONSENT, answer=_NOTHING)
             time.sleep(_CONSENT_PAUSE)
             verdict = self.verdict()
         if verdict.state in ("results", "consent"):

@@ -204,7 +204,7 @@ class SiteDefinition(_Part):
     version: Annotated[int, Field(ge=1)]
     checked: Annotated[str, BeforeValidator(str), Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
     url: Text
-    script: Literal["bing", "duckduckgo", "google", "tiles", "yahoo"] = "tiles"
+    script: Literal["bing", "google", "tiles", "yahoo"] = "tiles"
     selectors: dict[str, Annotated[Texts, Field(min_length=1)]]
     addresses: Texts = ("data-src", "currentSrc", "src")
     placeholders: Patterns = ()

@@ -10,7 +10,7 @@ from pixmill.scrape.sources.definition import Markers, States
 PageState = Literal["results", "captcha", "blocked", "consent", "empty", "js_shell", "unknown"]
 
 _REFUSALS = (202, 403, 429, 503)
-"""Statuses by which sites turn programs away; 202 is DuckDuckGo's."""
+"""Statuses by which sites turn programs away."""
 
 _ABSENT: tuple[PageState, ...] = ("captcha", "blocked", "consent", "empty")
 """What a page without results may be, in the order in which it is asked."""

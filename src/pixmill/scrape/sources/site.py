@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NoReturn
 
 from pydantic import TypeAdapter
@@ -50,9 +50,6 @@ class SiteSource(Source):
         site: What is known of the site.
         name: Its name in params and tables; default: the site's own.
         wanted: How many results the search probably needs: with product pages, no more are looked for at first.
-
-    Attributes:
-        pressed: The kind of each button that was pressed, with what it was found by.
     """
 
     kind: Kind = "pages"
@@ -61,14 +58,6 @@ class SiteSource(Source):
         self.name = name or site.name
         self.site = site
         self.wanted = wanted
-        self.pressed: set[tuple[str, str]] = set()
-
-    def supply(self, page: Page) -> Iterable[Tile]:  # noqa: ARG002 (for those that do)
-        """Yield the results of an open page by another way than looking, such as the JSON that its script asks for.
-
-        Where there are any, the page is not scrolled.
-        """
-        return ()
 
     def resolver(self) -> Resolve | None:
         """Return a way to single originals for one search, tried at the end of each page for tiles that lack theirs."""
@@ -86,7 +75,7 @@ class SiteSource(Source):
             BrowserLostError: The browser crashed or hangs.
         """
         with access.browser() as driver:
-            page = Page(driver, self.site, query, access, self.pressed)
+            page = Page(driver, self.site, query, access)
             budget = _Budget(self.site.settings.longest)
             for rank, tile in enumerate(self._tiles(page, budget)):
                 began = time.monotonic()
@@ -154,15 +143,11 @@ class SiteSource(Source):
 
     def _new_tiles(self, page: Page, tiles: Tiles, budget: _Budget, *, onward: bool) -> Iterator[Tile]:
         """Yield the new tiles of an open page, up to the first whose original is not known."""
-        known, resolve = len(tiles), self.resolver()
-        for tile in self.supply(page):
-            tiles.take(tile)
-            yield from tiles.ready()
-        if len(tiles) == known:
+        resolve = self.resolver()
+        yield from self._read(page, tiles, budget, resolve, onward=onward)
+        if page.run(_LOST, answer=_TRUTH) and not tiles.full:
+            page.judge(page.open(page.url))
             yield from self._read(page, tiles, budget, resolve, onward=onward)
-            if page.run(_LOST, answer=_TRUTH) and not tiles.full:
-                page.judge(page.open(page.url))
-                yield from self._read(page, tiles, budget, resolve, onward=onward)
 
     def _read(
         self, page: Page, tiles: Tiles, budget: _Budget, resolve: Resolve | None, *, onward: bool

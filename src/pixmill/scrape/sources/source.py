@@ -83,7 +83,7 @@ class LocalSource(Source, Protocol):
     """A source on this machine: its files are read again by every run, without asking for permission.
 
     Examples:
-        A class with these methods makes a source; a row in :data:`~pixmill.scrape.sources.source_list.CATALOGUE`, or in
+        A class with these methods makes a source; a case in ``source_list``, or in
         a project an entry point, lets ``scrape.source`` name it:
 
         >>> class Notes(LocalSource):

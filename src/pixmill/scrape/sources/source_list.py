@@ -1,4 +1,4 @@
-"""The sources that come with Pixmill, one row each, and how they are opened by their names in ``scrape.source``."""
+"""Open sources by their names in ``scrape.source``."""
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,7 +10,6 @@ from pixmill.core.params import ScrapeParams
 from pixmill.project.plugins import load_plugin, plugin_digest, plugin_error
 from pixmill.scrape.quota import at_most
 from pixmill.scrape.sources.definition import load_site
-from pixmill.scrape.sources.duckduckgo import DuckDuckGoSource
 from pixmill.scrape.sources.folder import FolderSource
 from pixmill.scrape.sources.google import GoogleSource
 from pixmill.scrape.sources.openverse import OpenverseSource
@@ -18,41 +17,6 @@ from pixmill.scrape.sources.shop import ShopSource
 from pixmill.scrape.sources.site import SiteSource
 from pixmill.scrape.sources.source import Kind, LocalSource, Source
 from pixmill.scrape.sources.wikimedia import WikimediaSource
-
-
-@dataclass(frozen=True)
-class Row:
-    """What is known of a source before it is opened.
-
-    Args:
-        kind: How it answers.
-        many_hosts: Whether its images lie on so many hosts that the pace of one host does not matter.
-        seconds: About how long it takes to find one candidate: pages as on replicas, APIs by guess.
-        on_web: Whether others' servers are asked which images there are.
-    """
-
-    kind: Kind
-    many_hosts: bool = False
-    seconds: float = 0.1
-    on_web: bool = True
-
-
-CATALOGUE: Mapping[str, Row] = {
-    "shop": Row("pages", seconds=0.02, on_web=False),
-    "folder": Row("local", on_web=False),
-    "urls": Row("list", many_hosts=True, on_web=False),
-    "keras": Row("local", on_web=False),
-    "openverse": Row("api", many_hosts=True, seconds=0.05),
-    "wikimedia": Row("api", seconds=0.02),
-    "google": Row("pages", many_hosts=True, seconds=0.45),
-    "bing": Row("pages", many_hosts=True),
-    "yahoo": Row("pages", many_hosts=True),
-    "duckduckgo": Row("pages", many_hosts=True),
-    "amazon": Row("pages"),
-    "flipkart": Row("pages"),
-    "myntra": Row("pages"),
-}
-"""The sources by name. Params know the same names (``pixmill.core.params.SOURCES``)."""
 
 
 def _open(name: str, classes: Sequence[str], params: ScrapeParams, root: Path) -> Source:
@@ -72,13 +36,15 @@ def _open(name: str, classes: Sequence[str], params: ScrapeParams, root: Path) -
         case "openverse":
             return OpenverseSource(params.licences)
         case "wikimedia":
-            return WikimediaSource(params.wikimedia.api)
+            return WikimediaSource()
     if name.startswith("plugin:"):
         return _plugin(name, root)
     site = load_site(name.removeprefix("site:"), root / "sites")
     if name == "shop":
         return ShopSource(site, root / "data")
-    return _SITES.get(name, SiteSource)(site, name=name, wanted=at_most(site.settings.most, params))
+    return (GoogleSource if name == "google" else SiteSource)(
+        site, name=name, wanted=at_most(site.settings.most, params)
+    )
 
 
 def _plugin(name: str, root: Path) -> Source:
@@ -97,21 +63,17 @@ def _plugin(name: str, root: Path) -> Source:
     return source
 
 
-_SITES: Mapping[str, type[SiteSource]] = {"google": GoogleSource, "duckduckgo": DuckDuckGoSource}
-"""The sites for which a description is not enough."""
-
-
-def row_of(name: str) -> Row:
-    """Return what is known of a source.
+def is_on_web(name: str) -> bool:
+    """Tell whether a source asks others' servers which images there are.
 
     Args:
         name: Its name in ``scrape.source``.
 
     Examples:
-        >>> row_of("openverse").many_hosts, row_of("site:mine").kind
-        (True, 'pages')
+        >>> is_on_web("openverse"), is_on_web("site:mine"), is_on_web("folder")
+        (True, True, False)
     """
-    return CATALOGUE.get(name, Row("pages"))  # a project's own, site:<name> or plugin:<name>
+    return name not in {"shop", "folder", "urls", "keras"}
 
 
 @dataclass(frozen=True)

@@ -1,48 +1,88 @@
-"""The source ``urls``: lists of URLs in local files."""
+"""The source ``urls``: lists of URLs in local files: tables, those of Open Images, and ImageNet's.
 
-import sqlite3
+Open Images (storage.googleapis.com/openimages/web/download_v7.html) has the addresses of its images in one table and
+their labels in another.
+"""
+
+import base64
+import itertools
+import re
+import string
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
-from pixmill.core.errors import DataError, StorageError
+from pixmill.core.errors import DataError
 from pixmill.core.names import to_nfc
 from pixmill.core.params import UrlsParams
-from pixmill.core.progress import Progress
 from pixmill.core.words import count
 from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.sources.failure import SearchError
-from pixmill.scrape.sources.open_images import find_labels, read_images, read_names
 from pixmill.scrape.sources.source import Access, Kind, Source
-from pixmill.scrape.sources.url_lists import COLUMNS, ROWS, kind_of, read_synset_names
+
+_FIELDS = {
+    **{name: name for name in ("label", "page_url", "title", "licence", "author", "bytes", "md5")},
+    "url": "image_url",
+    "split": "given_split",
+    "license": "licence",
+    # Open Images:
+    "imageid": "image_id",
+    "originalurl": "image_url",
+    "thumbnail300kurl": "thumbnail_url",
+    "originallandingurl": "page_url",
+    "originalsize": "bytes",
+    "originalmd5": "md5",
+}
+"""The columns of a list; others are left out."""
+
+_ENTRIES = pa.schema(
+    [
+        (name, pa.int64() if name == "bytes" else pa.string())
+        for name in dict.fromkeys(_FIELDS.values())
+        if name != "image_id"
+    ]
+)
+
+_IMAGENET = re.compile(r"(?P<title>(?P<label>n\d{8})_\d+)[ \t]+(?P<image_url>\S.*)")
+"""A line of a list such as ``fall11_urls.txt``: an image's name, which begins with its synset, and its address."""
+
+_SPLITS = {"train": "train", "val": "val", "validation": "val", "test": "test"}
+_PARSERS: Mapping[str, tuple[Callable[[str], Any], str]] = {
+    "bytes": (lambda text: int(text) if re.fullmatch("[0-9]{1,18}", text) else None, "a whole number"),
+    "md5": (lambda text: _hexadecimal_md5(text), "32 hexadecimal digits"),
+    "given_split": (lambda text: _SPLITS.get(text.lower()), "one of train, val, test"),
+}
+
+_ROWS = 50_000
+"""Rows that are held as Python objects."""
 
 _NAMED = 10
 """How many labels that no class takes a message names."""
 
-_NAME_READERS = {"names": read_names, "synset_names": read_synset_names}
-_TABLE = f"CREATE TABLE entries (label, {', '.join(COLUMNS)})".replace("bytes", "bytes INTEGER")
-_INSERT = f"INSERT INTO entries VALUES (?{', ?' * len(COLUMNS)})"  # noqa: S608
-_SELECT = f"SELECT {', '.join(COLUMNS)} FROM entries WHERE label = ? ORDER BY rowid"  # noqa: S608
-
 
 class UrlsSource(Source):
-    """Give each class its addresses; a context manager.
+    """Give each class its addresses.
 
-    All lists are read once, by the first search, however many classes there are: what no class takes is passed over,
-    and the rest waits in a temporary database without a name, which takes no memory to speak of.
+    All lists are read once, by the first search, however many classes there are; rows that no class takes are passed
+    over.
 
     Args:
-        params: Where the lists lie (with the files that belong to them: Open Images' labels and names, ImageNet's
-            names), and what they call the classes; a class that is not named there goes by its own name.
+        params: Where the lists lie, and what they call the classes; a class that is not named there goes by its own
+            name.
         classes: The classes that addresses are looked for.
         root: The folder that paths are relative to.
 
     Raises:
-        DataError: There is no list, one is missing, or one is of no known kind.
+        DataError: There is no list, or one is missing.
     """
 
     name = "urls"
@@ -54,20 +94,21 @@ class UrlsSource(Source):
                 "scrape.urls.files is empty; the source 'urls' reads its URLs from there",
                 next="add a CSV file with the columns url and label to it",
             )
-        self._lists = [(root / path, kind_of(root / path, params.format)) for path in params.files]
+        self._paths = [root / path for path in params.files]
+        for path in self._paths:
+            if not path.is_file():
+                raise DataError(
+                    f"{path} of scrape.urls.files is missing",
+                    next="put it there, or fix scrape.urls.files in params.yaml",
+                )
         self._labels = params.classes
-        self._classes = classes
+        self._classes: dict[str, list[str]] = defaultdict(list)
+        for name in classes:
+            for label in dict.fromkeys(map(to_nfc, self._labels.get(name, (name,)))):
+                self._classes[label].append(name)
         self._lock = threading.Lock()
-        self._database: sqlite3.Connection | None = None
         self._others: set[str] = set()
         self._unlabelled: dict[Path, int] = defaultdict(int)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._database is not None:
-            self._database.close()
 
     def remarks(self) -> list[str]:
         """Return a sentence for each list with rows that no class can take; after the first search."""
@@ -79,7 +120,7 @@ class UrlsSource(Source):
 
     def queries(self, label: str, texts: Sequence[str]) -> list[Query]:  # noqa: ARG002 (lists are looked up by class)
         """Return one query for a class, whatever else people look for."""
-        first, *others = (path.name for path, _ in self._lists)  # no folder of this machine stands in a report
+        first, *others = (path.name for path in self._paths)  # no folder of this machine stands in a report
         return [Query(label, None, first if not others else f"{first} and {len(others)} more")]
 
     def search(self, query: Query, access: Access) -> Iterator[Candidate]:  # noqa: ARG002 (the lists lie here)
@@ -89,10 +130,14 @@ class UrlsSource(Source):
             DataError: A list is not what it must be.
             SearchError: No list has an address for the class.
         """
-        rank = -1
-        for rank, values in enumerate(self._entries().execute(_SELECT, [query.label])):
-            yield Candidate(query.label, query.text, rank, **dict(zip(COLUMNS, values, strict=True)))
-        if rank < 0:
+        with self._lock:
+            entries = self._entries
+        rank = 0
+        for batch in entries.filter(pc.field("label") == query.label).to_batches(max_chunksize=_ROWS):
+            for values in batch.drop_columns(["label"]).to_pylist():
+                yield Candidate(query.label, query.text, rank, **values)
+                rank += 1
+        if rank == 0:
             labels = "', '".join(self._labels.get(query.label, (query.label,)))
             others = f"; it has {', '.join(sorted(self._others))}" if self._others else ""
             raise SearchError(
@@ -101,92 +146,147 @@ class UrlsSource(Source):
                 f"label of the class '{query.label}' in the lists",
             )
 
-    def _entries(self) -> sqlite3.Connection:
-        """Return the database with all entries that a class takes, by class and in the order of the lists."""
-        with self._lock:
-            if self._database is None:
-                try:
-                    database = sqlite3.connect("", check_same_thread=False)
-                    database.execute(_TABLE)
-                    with Progress("Read lists", unit="URL") as progress:
-                        for rows in self._read():
-                            cells = rows.reindex(columns=["label", *COLUMNS]).astype(object)
-                            database.executemany(_INSERT, cells.where(cells.notna(), None).itertuples(False, None))
-                            progress.advance(len(rows))
-                    database.execute("CREATE INDEX by_label ON entries (label)")
-                    self._database = database
-                except sqlite3.DatabaseError as error:
-                    raise StorageError(
-                        f"the lists cannot be sorted: {error}",
-                        next="free some space in the temporary folder, or set SQLITE_TMPDIR to another one, then: "
-                        "dvc repro scrape",
-                    ) from error
-            return self._database
+    @cached_property
+    def _entries(self) -> pa.Table:
+        """All entries that a class takes, with the class for a label, in the order of the lists."""
+        members = self._members([path for path in self._paths if _is_label_list(path)])
+        tables = [_ENTRIES.empty_table()]
+        for path in self._paths:
+            for rows in () if _is_label_list(path) else _read(path):
+                if "label" in rows:
+                    taken = self._of_classes(path, rows)
+                elif members is not None and "image_id" in rows:
+                    taken = rows.merge(members, on="image_id")
+                else:
+                    raise DataError(f"{path} has no column 'label'", next="add one, or the list with the labels")
+                cells = taken.reindex(columns=_ENTRIES.names)
+                tables.append(pa.Table.from_pandas(cells, _ENTRIES, preserve_index=False))
+        return pa.concat_tables(tables)
 
-    def _read(self) -> Iterator[pd.DataFrame]:
-        """Yield all entries that a class takes, with the class for a label."""
-        classes = classes_by_label(self._classes, self._labels, self._names())
-        labels, images = ([path for path, other in self._lists if other == kind] for kind in ("labels", "images"))
-        if bool(labels) != bool(images):
-            raise DataError(
-                f"{(labels or images)[0]} is a list of Open Images' {'labels' if labels else 'images'}, and "
-                f"its list of {'images' if labels else 'labels'} is missing; both are required",
-                next="add both to scrape.urls.files in params.yaml",
-            )
-        members = _of_classes(find_labels(labels, set(classes)), classes).drop_duplicates() if labels else None
-        for path, kind in self._lists:
-            if kind == "images" and members is not None:
-                yield from read_images(path, members)
-            elif kind in ROWS:
-                for rows in ROWS[kind](path):
-                    rows["label"] = rows["label"].map(to_nfc, na_action="ignore")
-                    self._unlabelled[path] += int(rows["label"].isna().sum())
-                    others = set(rows["label"].dropna().unique()) - set(classes)
-                    self._others |= set(sorted(others)[: _NAMED - len(self._others)])
-                    yield _of_classes(rows, classes)
+    def _members(self, paths: Sequence[Path]) -> pd.DataFrame | None:
+        """Return the images of Open Images that surely show each class; ``None`` without a list of labels.
 
-    def _names(self) -> dict[str, set[str]]:
-        """Return the labels that go by a name, by the name in small letters: ``{"cat": {"/m/01yrx"}}``."""
-        labels: dict[str, set[str]] = defaultdict(set)
-        for path, kind in self._lists:
-            if kind in _NAME_READERS:
-                for name, label in _NAME_READERS[kind](path):
-                    labels[to_nfc(name)].add(label)
-        return labels
+        Taken are labels with confidence 1, of people or of boxes. What people have looked for and not found (their
+        confidence 0) is never taken, whatever another list says.
+        """
+        if not paths:
+            return None
+        chunks = [rows[rows["LabelName"].isin(self._classes)] for path in paths for rows in _read_csv(path)]
+        rows = pd.concat(chunks)
+        pairs = pd.MultiIndex.from_frame(rows[["ImageID", "LabelName"]], names=["image_id", "label"])
+        confidence = pd.to_numeric(rows["Confidence"])
+        absent = pairs[(confidence == 0) & (rows["Source"] != "machine")]
+        found = pairs[confidence == 1].difference(absent).to_frame(index=False)
+        return found.assign(label=found["label"].map(self._classes.get)).explode("label").drop_duplicates()
+
+    def _of_classes(self, path: Path, rows: pd.DataFrame) -> pd.DataFrame:
+        labels = rows["label"].map(to_nfc, na_action="ignore")
+        self._unlabelled[path] += int(labels.isna().sum())
+        others = set(labels.dropna().unique()) - set(self._classes)
+        self._others |= set(sorted(others)[: _NAMED - len(self._others)])
+        return rows.assign(label=labels.map(self._classes.get)).dropna(subset="label").explode("label")
 
 
-def _of_classes(rows: pd.DataFrame, classes: Mapping[str, Sequence[str]]) -> pd.DataFrame:
-    """Return the rows whose label stands for a class, once for each, with the class for a label."""
-    return rows.assign(label=rows["label"].map(classes)).dropna(subset="label").explode("label")
+def _is_label_list(path: Path) -> bool:
+    names = set() if path.suffix == ".parquet" else set(_first_line(path).strip().split(","))
+    return names >= {"ImageID", "LabelName", "Confidence", "Source"}
 
 
-def classes_by_label(
-    classes: Sequence[str], labels: Mapping[str, Sequence[str]], names: Mapping[str, set[str]]
-) -> dict[str, list[str]]:
-    """Return the classes that each label stands for.
+def _first_line(path: Path) -> str:
+    with path.open(encoding="utf-8-sig", errors="replace") as stream:
+        return stream.readline()
+
+
+def _read(path: Path) -> Iterator[pd.DataFrame]:
+    """Yield the rows of a list, each cell as a text without white space around it, or missing.
 
     Args:
-        classes: The classes.
-        labels: What the lists call a class; a class that is not in it goes by its own name.
-        names: The labels that go by a name, by the name in small letters.
+        path: A CSV file (with tabs, where its first line has any) or a Parquet file, whose columns are named in
+            ``_FIELDS``; or a list of ImageNet.
 
     Raises:
-        DataError: A name has several labels: "crane" is a bird, and a machine.
-
-    Examples:
-        >>> classes_by_label(["cat", "pet"], {"pet": ["Cat", "Dog"]}, {"cat": {"/m/01yrx"}})
-        {'/m/01yrx': ['cat', 'pet'], 'cat': ['cat'], 'Cat': ['pet'], 'Dog': ['pet']}
+        DataError: A column is missing, or a row is not what it must be.
     """
-    result: dict[str, list[str]] = {}
-    for name in classes:
-        for text in map(to_nfc, labels.get(name, [name])):
-            meant = names.get(text.casefold(), set())
-            if len(meant) > 1:
+    if path.suffix == ".parquet":
+        tables = _read_parquet(path)
+    else:
+        tables = _read_imagenet(path) if _IMAGENET.match(_first_line(path)) else _read_csv(path)
+    for rows in tables:
+        names = [str(name) for name in rows.columns]
+        rows.columns = pd.Index([_FIELDS.get(name.strip().lower()) for name in names])
+        rows = rows.loc[:, rows.columns.notna() & ~rows.columns.duplicated(keep="last")]
+        if "image_url" not in rows.columns:
+            raise DataError(f"{path} has no column 'url', only {', '.join(names)}", next="name a column 'url'")
+        yield _parse(rows.astype(object).map(_text), path)
+
+
+def _parse(rows: pd.DataFrame, path: Path) -> pd.DataFrame:
+    for name, (parse, expected) in _PARSERS.items():
+        if name in rows:
+            parsed = rows[name].map(parse, na_action="ignore").astype(object)
+            wrong = rows[name][rows[name].notna() & parsed.isna()]
+            if len(wrong):
                 raise DataError(
-                    f"the lists of scrape.urls have several labels for '{text}': {', '.join(sorted(meant))}",
-                    next=f"choose among them in scrape.urls.classes.{name} in params.yaml",
+                    f"{path}, row {wrong.index[0] + 1}: {name.removeprefix('given_')}: expected {expected}, received "
+                    f"{wrong.iloc[0]!r}",
+                    next="fix that row",
                 )
-            for label in sorted({text} | meant):
-                if name not in result.setdefault(label, []):
-                    result[label].append(name)
-    return result
+            rows[name] = parsed
+    return rows
+
+
+def _read_csv(path: Path) -> Iterator[pd.DataFrame]:
+    try:
+        with pd.read_csv(
+            path,
+            sep="\t" if "\t" in _first_line(path) else ",",
+            dtype=str,
+            keep_default_na=False,
+            chunksize=_ROWS,
+            encoding="utf-8-sig",
+            encoding_errors="replace",
+        ) as reader:
+            for rows in reader:
+                if not isinstance(rows.index, pd.RangeIndex):
+                    raise ValueError("its first row has more fields than there are columns")
+                yield rows
+    except (OSError, ValueError) as error:  # pandas' own errors are of the latter kind
+        raise DataError(f"{path} cannot be read as a table: {error}", next="fix it, or download it again") from None
+
+
+def _read_imagenet(path: Path) -> Iterator[pd.DataFrame]:
+    with path.open(encoding="latin-1") as stream:
+        while lines := list(itertools.islice(stream, _ROWS)):
+            rows = pd.DataFrame([match.groupdict() for line in lines if (match := _IMAGENET.match(line))])
+            # The servers that once gave these addresses out expect their very bytes (RFC 3986, section 2.5).
+            yield rows.assign(
+                url=[quote(url.strip(), safe=string.punctuation, encoding="latin-1") for url in rows.pop("image_url")]
+            )
+
+
+def _read_parquet(path: Path) -> Iterator[pd.DataFrame]:
+    try:
+        with pq.ParquetFile(path) as file:
+            start = 0
+            for batch in file.iter_batches(_ROWS):
+                rows = pd.DataFrame(batch.to_pydict(), dtype=object)
+                rows.index = pd.RangeIndex(start, start := start + len(rows))
+                yield rows
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{path} cannot be read as Parquet: {error}", next="write it again") from error
+
+
+def _hexadecimal_md5(text: str) -> str | None:
+    """Return an MD5 in small hexadecimal digits, also where it is in base64, as Open Images has it."""
+    try:
+        digest = bytes.fromhex(text) if len(text) == 32 else base64.b64decode(text, validate=True)
+    except ValueError:
+        return None
+    return digest.hex() if len(digest) == 16 else None
+
+
+def _text(value: Any) -> str | None:
+    if value is None or value != value:
+        return None
+    # Parquet's nullable numbers come as floats.
+    return (f"{value:.0f}" if isinstance(value, float) and value.is_integer() else str(value)).strip() or None

@@ -1,4 +1,4 @@
-"""The images of Wikimedia Commons, or of another MediaWiki, by its public API."""
+"""The images of Wikimedia Commons, by its public API."""
 
 import re
 import time
@@ -8,13 +8,12 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
 
-from pixmill.scrape.candidate import Candidate, Query
+from pixmill.scrape.candidate import Query
 from pixmill.scrape.sources.failure import SearchError
 from pixmill.scrape.sources.search_api import ApiSource, ask_json, dig, number, text
 from pixmill.scrape.sources.source import Access
 
-COMMONS = "https://commons.wikimedia.org/w/api.php"
-"""The API of Wikimedia Commons, and the default of ``scrape.wikimedia.api``."""
+_API = "https://commons.wikimedia.org/w/api.php"
 
 _ASKED = {
     "action": "query",
@@ -34,11 +33,6 @@ _ASKED = {
 
 _RASTER = {"image/bmp", "image/gif", "image/jpeg", "image/png", "image/tiff", "image/webp", "image/x-ms-bmp"}
 _PASSING = {"maxlag", "ratelimited"}
-_LOGIN = {"permissiondenied", "readapidenied", "readrequired"}
-_LOGIN_ADVICE = (
-    "Pixmill does not log in: let everybody read the wiki's API, or put downloaded files into data/ (source 'folder')"
-)
-_KEYWORD = re.compile(r"(?<!\S)-?[a-z]+:", re.IGNORECASE)
 _ATTEMPTS = 3
 _LONGEST_HTML = 4000
 _BREAK = re.compile(r"</?(?:br|div|li|p|td)\b[^<>]*>", re.IGNORECASE)
@@ -49,44 +43,21 @@ _MOST_QUESTIONS = 1000
 
 
 class WikimediaSource(ApiSource):
-    """Search a wiki for photographs and other raster images; drawings, sound and films are passed by.
-
-    Licence and author come from the extension CommonsMetadata; the files of a wiki without it have neither.
+    """Search Commons for photographs and other raster images; drawings, sound and films are passed by.
 
     Args:
-        api: The address of the wiki's ``api.php``.
         pause: Seconds to wait where the servers ask for patience; they recommend at least five.
     """
 
     name = "wikimedia"
 
-    def __init__(self, api: str = COMMONS, pause: float = 5.0) -> None:
-        self._api = api
+    def __init__(self, pause: float = 5.0) -> None:
         self._pause = pause
 
     def address(self, words: str, further: Mapping[str, object] = MappingProxyType({})) -> str:
         """Return the address of an answer, by what the one before said of how to go on."""
-        # Only the search engine of Commons (CirrusSearch) knows file types; others look for them as words.
-        wanted = f"filetype:bitmap {words}" if self._api == COMMONS else words
-        asked = {**_ASKED, "gsrsearch": wanted, **further}
-        return f"{self._api}?{urlencode(asked, errors='replace')}"  # half a character can be asked for nowhere
-
-    def search(self, query: Query, access: Access) -> Iterator[Candidate]:
-        """Yield the results in the wiki's own order.
-
-        Raises:
-            SearchError: The wiki does not answer, answers something unknown, or has no results.
-        """
-        try:
-            yield from super().search(query, access)
-        except SearchError as failed:
-            keyword = _KEYWORD.search(query.text or "")
-            if failed.failure == "no_results" and self._api != COMMONS and keyword:
-                failed.advice = (
-                    f"if '{keyword[0]}' is a keyword of the extension CirrusSearch, the wiki needs it (its page "
-                    "Special:Version says whether it has it); else search for words"
-                )
-            raise
+        asked = {**_ASKED, "gsrsearch": f"filetype:bitmap {words}", **further}
+        return f"{_API}?{urlencode(asked, errors='replace')}"  # half a character can be asked for nowhere
 
     def results(self, query: Query, access: Access) -> Iterator[dict[str, Any]]:
         """Yield the raster images of each part of the results by their place, once all that is asked of them has come.
@@ -133,22 +104,10 @@ class WikimediaSource(ApiSource):
         code = info = None
         for attempt in range(_ATTEMPTS):
             time.sleep(self._pause if attempt else 0)
-            try:
-                answer = ask_json(access, url)
-            except SearchError as failed:
-                if " failed: http_401" in failed.message:
-                    failed.advice = _LOGIN_ADVICE
-                elif self._api != COMMONS and failed.failure in ("layout_changed", "unreachable"):
-                    failed.advice = (
-                        "check scrape.wikimedia.api (the wiki's page Special:Version names its api.php), and whether "
-                        "it can be read without a login"
-                    )
-                raise
+            answer = ask_json(access, url)
             code, info = text(dig(answer, "error", "code")), dig(answer, "error", "info")
             if "error" not in answer:
                 return answer
-            if code in _LOGIN:
-                raise SearchError("blocked", f"{url} needs a login ('{code}': {info})", advice=_LOGIN_ADVICE)
             if code not in _PASSING:
                 raise SearchError("stalled", f"{url} returned the error '{code}': {info}")
         raise SearchError(

@@ -5,7 +5,7 @@ import email.utils
 import ssl
 import time
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -50,8 +50,6 @@ class Request:
         cut: Whether a larger body is cut at the limit rather than refused.
         kept: Whether the answer is kept, so that ``robots.txt`` and ``X-Robots-Tag`` have a say in it.
         known: The version that is there already, where one is.
-        store: Puts what came where it belongs, on the machine to which it came, and returns what is to be told of it;
-            ``None``: nothing is stored. It must be picklable.
     """
 
     accept: str
@@ -59,7 +57,6 @@ class Request:
     cut: bool = False
     kept: bool = True
     known: Validators | None = None
-    store: Callable[[Fetched], Fetched] | None = None
 
 
 class Exchange:
@@ -107,10 +104,7 @@ class Exchange:
                 answer = await _exchange(self._session, self.guard, url, request)
         except TimeoutError:
             answer = Refused("timeout", f"not finished within {self._limits.timeout:g} s")
-        spent = time.monotonic() - began
-        if isinstance(answer, Fetched) and request.store is not None:
-            answer = request.store(answer)
-        return answer, spent
+        return answer, time.monotonic() - began
 
 
 def _open_session(limits: FetchLimits, guard: Guard, network: Network, contact: str | None) -> aiohttp.ClientSession:

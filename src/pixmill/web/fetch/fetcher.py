@@ -3,22 +3,17 @@
 import asyncio
 import dataclasses
 import time
-from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Self
 
 from yarl import URL
 
-from pixmill.web.fetch.exchange import Answer, Exchange, Request
-from pixmill.web.fetch.guard import ForbiddenHostError
+from pixmill.web.fetch.exchange import Exchange, Request
 from pixmill.web.fetch.host import LONGEST, Hosts, pause
 from pixmill.web.fetch.location import InvalidURLError, decode_data_uri, parse_url
 from pixmill.web.fetch.robots import Robots
 from pixmill.web.fetch.values import Fetched, FetchLimits, Network, Politeness, Refused, Unchanged, Validators
-
-Elsewhere = Callable[[URL, Request, float], Awaitable[tuple[Answer, float] | None]]
-"""Does what :meth:`Exchange.ask` does, on another machine; returns ``None`` for what this one has to do."""
 
 _IMAGES = "image/jpeg,image/png,image/webp,image/gif,image/*;q=0.5,*/*;q=0.1"
 _RULES = Request("text/plain,*/*;q=0.1", max_bytes=512 * 1024, cut=True, kept=False)
@@ -36,8 +31,6 @@ class Fetcher:
         limits: What each fetch obeys.
         politeness: How the hosts are treated.
         network: What may be reached beside the public internet; nothing by default.
-        elsewhere: Asks for what is stored, on other machines. Turns, ``robots.txt``, redirects and repeats stay in this
-            process, so that they hold for all machines together. Default: this process asks for everything.
 
     Raises:
         InvalidURLError: The settings or the network name a host that is none.
@@ -48,12 +41,10 @@ class Fetcher:
         limits: FetchLimits | None = None,
         politeness: Politeness | None = None,
         network: Network | None = None,
-        elsewhere: Elsewhere | None = None,
     ) -> None:
         self._limits = limits or FetchLimits()
         self._politeness = politeness or Politeness()
         self._network = network or Network()
-        self._elsewhere = elsewhere
         self._hosts = Hosts(self._limits, self._politeness)
 
     async def __aenter__(self) -> Self:
@@ -67,20 +58,16 @@ class Fetcher:
     async def __aexit__(self, *_: object) -> None:
         await self._opened.aclose()
 
-    async def fetch(
-        self, url: str, known: Validators | None = None, store: Callable[[Fetched], Fetched] | None = None
-    ) -> Fetched | Unchanged | Refused:
+    async def fetch(self, url: str, known: Validators | None = None) -> Fetched | Unchanged | Refused:
         """Return the bytes that a URL names, or why there are none.
 
         Args:
             url: An absolute http(s) URL, or a ``data:`` URI.
             known: The version that the caller has already: where it is still the current one, it does not come again.
-            store: Stores what came and returns what is to be told of it, as in :class:`Request`.
         """
         if url[:5].lower() == "data:":
-            decoded = decode_data_uri(url, max_bytes=self._limits.max_bytes)
-            return store(decoded) if store and isinstance(decoded, Fetched) else decoded
-        return await self._get(url, Request(_IMAGES, self._limits.max_bytes, known=known, store=store))
+            return decode_data_uri(url, max_bytes=self._limits.max_bytes)
+        return await self._get(url, Request(_IMAGES, self._limits.max_bytes, known=known))
 
     async def ask(self, url: str, request: Request = _ANSWER) -> Fetched | Refused:
         """Return the answer of a published API, as JSON of at most 10 MB; not parsed.
@@ -95,17 +82,6 @@ class Fetcher:
         outcome = await self._get(url, request)
         assert not isinstance(outcome, Unchanged)  # which comes only where a version is known
         return outcome
-
-    async def finds(self, url: str) -> bool:
-        """Tell whether the host of a URL has an address, public or not; nothing is sent to it."""
-        try:
-            parsed = parse_url(url)
-            await self._exchange.guard.resolve(parsed.raw_host or "", parsed.port or 0)
-        except ForbiddenHostError:
-            return True
-        except (InvalidURLError, OSError):
-            return False
-        return True
 
     async def find_refusal(self, url: str) -> Refused | None:
         """Return why a page must not be visited, or ``None`` once its host and ``robots.txt`` let us.
@@ -151,7 +127,7 @@ class Fetcher:
                 return last or refused
             began = time.monotonic()
             try:
-                outcome, seconds = await self._ask(url, request if str(url) == known_at else anew, left)
+                outcome, seconds = await self._exchange.ask(url, request if str(url) == known_at else anew, left)
             finally:
                 host.leave()
             host.learn(outcome, began)
@@ -172,8 +148,3 @@ class Fetcher:
                 left -= seconds
             else:
                 return outcome
-
-    async def _ask(self, url: URL, request: Request, seconds: float) -> tuple[Answer, float]:
-        if self._elsewhere and request.store and (answered := await self._elsewhere(url, request, seconds)):
-            return answered
-        return await self._exchange.ask(url, request, seconds)

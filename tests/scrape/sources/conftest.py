@@ -1,0 +1,19 @@
+"""One small web of replicas with one browser in it, for the tests of all sites that Pixmill knows."""
+
+import pytest
+
+from tests.scrape.replicas.bing import Bing
+from tests.scrape.replicas.google import Google
+from tests.scrape.replicas.yahoo import Yahoo
+from tests.scrape.sources.engines import searching
+
+
+@pytest.fixture(scope="session")
+def searches(tmp_path_factory):
+    sites = (
+        Bing(total=90, button_after=1, doubled=0.2, broken=0.1),
+        Google(total=60, batch=40, button_after=50, scripted=0.9, silent=0.5, inlined=4),
+        Yahoo(total=150),
+    )
+    with searching(tmp_path_factory.mktemp("replicas"), *sites, pace=0.05) as searches:
+        yield searches

@@ -66,13 +66,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         leave_out(config, items, _uses("blind_nodes"), "unshare -rm is refused, so folders cannot be hidden from nodes")
     if any(map(_uses("container"), items)) and not _hides("-n"):
         leave_out(config, items, _uses("container"), "unshare -rmn is refused, so nothing runs as in a container")
-    if any(map(_uses("grid"), items)) and (lack := _lack_of(os.environ.get("PIXMILL_BROWSER", ""))):
-        leave_out(config, items, _uses("grid"), lack)
+    if any(map(_uses("remote_driver"), items)) and (lack := _lack_of(os.environ.get("PIXMILL_BROWSER", ""))):
+        leave_out(config, items, _uses("remote_driver"), lack)
     if not (shutil.which("qemu-x86_64") and platform.machine() == "x86_64"):
         leave_out(config, items, _marked("qemu"), "qemu-x86_64 (Debian: qemu-user) is not installed")
-    for kind in ("edge", "firefox"):
-        if any(map(_marked(kind), items)) and (lack := _lack_of(kind)):
-            leave_out(config, items, _marked(kind), lack)
+    if any(map(_marked("firefox"), items)) and (lack := _lack_of("firefox")):
+        leave_out(config, items, _marked("firefox"), lack)
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -13,40 +13,35 @@ from pixmill.web.browser import Browser
 from pixmill.web.browser.driver import running_driver
 from tests.ports import unused_port
 
-__all__ = ["RemoteDriver"]
+__all__ = ["DriverServer"]
 
 
-class RemoteDriver:
-    """Open browsers for others, as a Selenium Grid does.
+class DriverServer:
+    """Open browsers for others, as a remote driver does.
 
-    Like a node of one, it tells the driver which browser there is; like a hub, it opens no more than so many at once,
-    and has further requests wait.
+    It adds to each request which browser there is.
 
     Args:
         browser: The browser and its driver.
         folder: The place for the driver's log and the browsers' profiles.
 
     Attributes:
-        slots: How many browsers may be open, from the next start on.
         url: Its address, the same after each start.
         sessions: The ids of open sessions.
-        most: The most sessions that were open at once.
         arguments: The browser's arguments in the last request for a session.
         asked: How many commands it was given.
     """
 
     def __init__(self, browser: Browser, folder: Path) -> None:
         self._browser, self._folder = browser, folder
-        self.slots = 4
         self._port = unused_port()
         self.url = f"http://127.0.0.1:{self._port}"
         self.sessions: set[str] = set()
-        self.most = self.asked = 0
+        self.asked = 0
         self.arguments: list[str] = []
 
     def start(self) -> None:
         """Start it, with no session; the driver dies with the thread that calls this."""
-        self._free = threading.Semaphore(self.slots)
         self.sessions.clear()
         self._running = contextlib.ExitStack()
         self._driver, _ = self._running.enter_context(running_driver(self._browser, self._folder / "driver.log"))
@@ -90,19 +85,14 @@ class RemoteDriver:
 
     def _answer(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
         if (method, path) == ("POST", "/session"):
-            self._free.acquire()
             status, said = self._forward(method, path, self._with_browser(json.loads(body)))
             if status == 200:
                 self.sessions.add(json.loads(said)["value"]["sessionId"])
-                self.most = max(self.most, len(self.sessions))
-            else:
-                self._free.release()
             return status, said
         status, said = self._forward(method, path, body)
         session = path.removeprefix("/session/")
         if method == "DELETE" and session in self.sessions:
             self.sessions.remove(session)
-            self._free.release()
         return status, said
 
     def _with_browser(self, asked: dict[str, Any]) -> bytes:

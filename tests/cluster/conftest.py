@@ -18,7 +18,7 @@ from tests.end_to_end.conftest import finished as finished
 from tests.end_to_end.conftest import new_project as new_project
 from tests.end_to_end.conftest import same_project as same_project
 from tests.servers import MlflowServer, Postgresql, Storage
-from tests.webdriver import RemoteDriver
+from tests.webdriver import DriverServer
 
 
 def wait_until(condition: Callable[[], Any], seconds: float = 60) -> None:
@@ -100,9 +100,9 @@ def _busy() -> None:
 
 
 @pytest.fixture
-def grid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RemoteDriver]:
-    """A driver of browsers elsewhere, which all browsers are asked of; a test that kills it starts it again."""
-    remote = RemoteDriver(find_browser(), tmp_path)
+def remote_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DriverServer]:
+    """A driver of browsers elsewhere, which all browsers are asked of."""
+    remote = DriverServer(find_browser(), tmp_path)
     remote.start()
     monkeypatch.setenv("PIXMILL_WEBDRIVER_URL", remote.url)
     yield remote

@@ -10,11 +10,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.services, pytest.mark.browser]
 
 
 @pytest.fixture
-def project(same_project, cluster, grid, mlflow_server, s3, tmp_path):
+def project(same_project, cluster, remote_driver, mlflow_server, s3, tmp_path):
     """The repository, nothing run yet, with everything elsewhere."""
     same_project.settings.update(
         PIXMILL_COMPUTE=cluster.address,
-        PIXMILL_WEBDRIVER_URL=grid.url,
+        PIXMILL_WEBDRIVER_URL=remote_driver.url,
         MLFLOW_TRACKING_URI=mlflow_server.uri,
         MLFLOW_EXPERIMENT_NAME=tmp_path.name,
     )
@@ -47,7 +47,7 @@ def keys(s3, prefix):
 
 
 def test_all_engines_together_give_what_is_committed_while_a_node_is_lost(
-    project, run, ray_cluster, added, grid, s3, tmp_path
+    project, run, ray_cluster, added, remote_driver, s3, tmp_path
 ):
     number = added()
 
@@ -65,7 +65,7 @@ def test_all_engines_together_give_what_is_committed_while_a_node_is_lost(
     losing.join()
     assert done.stdout.count("Running stage") == 5
     assert f"ray: node {ray_cluster.ip(number)} was lost; its batches run again on other nodes" in done.stderr
-    assert grid.asked > 0
+    assert remote_driver.asked > 0
     assert project.git("status", "--porcelain") == ""
     pushed = project.dvc("push")
     assert pushed.returncode == 0, pushed.stderr

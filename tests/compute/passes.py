@@ -156,21 +156,6 @@ def when_there(batch: Sequence[str]) -> list[str]:
     return list(batch)
 
 
-def addresses(batch: Sequence[Any]) -> list[str]:
-    """Name the Ray node that runs this, after a while in which the others get something to do too."""
-    import psutil
-
-    time.sleep(0.2)
-    raylet = next(each for each in psutil.Process().parents() if each.name() == "raylet")
-    return [re.search(r"node_ip_address=(\S+)", " ".join(raylet.cmdline()))[1]] * len(batch)  # type: ignore[index]
-
-
 def slow(batch: Sequence[Any]) -> list[Any]:
     time.sleep(0.1)
-    return list(batch)
-
-
-def fatal(batch: Sequence[Any]) -> list[Any]:
-    """Kill the process that owns this one."""
-    os.kill(os.getppid(), signal.SIGKILL)
     return list(batch)

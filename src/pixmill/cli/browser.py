@@ -14,15 +14,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print the browser and driver, or the grid."""
-    from pixmill.web.browser import Grid, choose_browser, count_browsers, install_browser
+    """Print the browser and driver, or the remote driver."""
+    from pixmill.web.browser import RemoteDriver, check_remote, choose_browser, install_browser
 
     if arguments.install and not os.environ.get("PIXMILL_WEBDRIVER_URL"):
         install_browser(report=announce)
     found = choose_browser()
-    if isinstance(found, Grid):
-        counts = count_browsers(found)
-        state = "ready" if counts is None else f"{counts[0]} of {counts[1]} free" if counts[1] else "none there now"
-        print(f"grid:    {found.url} (PIXMILL_WEBDRIVER_URL)\nbrowser: {found.kind.title}, {state}")
+    if isinstance(found, RemoteDriver):
+        check_remote(found)
+        print(f"remote driver: {found.url} (PIXMILL_WEBDRIVER_URL)\nbrowser:       {found.kind.title}")
     else:
         print(f"browser: {found.binary} {found.version}\ndriver:  {found.driver} {found.driver_version}")

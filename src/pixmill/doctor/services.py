@@ -17,23 +17,16 @@ _PUBLIC = ("example.com", 80)
 
 @check("browser", needs_dvc=True)
 def check_browser(_: Path) -> Iterator[Finding]:
-    """Tell which browser and driver a run would start, or whether the grid answers."""
-    from pixmill.web.browser import Grid, choose_browser, count_browsers
+    """Tell which browser and driver a run would start, or whether the remote driver answers."""
+    from pixmill.web.browser import RemoteDriver, check_remote, choose_browser
 
     browser = choose_browser()
-    if not isinstance(browser, Grid):
+    if not isinstance(browser, RemoteDriver):
         yield Finding("browser", Status.OK, f"{browser.binary} {browser.version}")
         yield Finding("driver", Status.OK, f"{browser.driver} {browser.driver_version}")
         return
-    counts = count_browsers(browser)
-    message = f"{browser.kind.title} on the grid {browser.url}"
-    if counts is None:
-        yield Finding("browser", Status.OK, message)
-    elif counts[1]:
-        yield Finding("browser", Status.OK, f"{message}: {counts[0]} of {counts[1]} free")
-    else:
-        advice = "start a node with one, unless the grid starts nodes on demand"
-        yield Finding("browser", Status.WARNING, f"{message}: none there now", next=advice)
+    check_remote(browser)
+    yield Finding("browser", Status.OK, f"{browser.kind.title} by the remote driver {browser.url}")
 
 
 @check("compute", needs_dvc=True)

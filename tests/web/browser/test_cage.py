@@ -83,7 +83,6 @@ def hostile(host, trap):
     scope="module",
     params=[
         "chromium",
-        pytest.param("edge", marks=pytest.mark.edge),
         pytest.param("firefox", marks=pytest.mark.firefox),
     ],
 )

@@ -15,13 +15,13 @@ import pytest
 from selenium.webdriver.common.by import By
 
 from pixmill.core.errors import BrowserError, BrowserLostError
-from pixmill.web.browser import Grid, Timings, UnreachableError, open_browser, visit
+from pixmill.web.browser import RemoteDriver, Timings, UnreachableError, open_browser, visit
 from pixmill.web.browser import driver as driver_module
 from pixmill.web.fetch.proxy import Proxy
 from pixmill.web.fetch.values import Network
 from tests.certificates import Authority
 from tests.servers import Handler, serve
-from tests.webdriver import RemoteDriver
+from tests.webdriver import DriverServer
 
 pytestmark = pytest.mark.browser
 
@@ -171,68 +171,44 @@ def test_a_browser_or_a_driver_that_does_not_start_is_one_message(
 
 
 @pytest.fixture
-def grid(browser, tmp_path):
-    remote = RemoteDriver(browser, tmp_path)
+def remote(browser, tmp_path):
+    remote = DriverServer(browser, tmp_path)
     remote.start()
     yield remote
     remote.kill()
 
 
-def test_a_grid_opens_browsers_that_go_through_the_proxy(grid, proxy, tmp_path):
-    with open_browser(Grid(grid.url), proxy=proxy.url, profile=tmp_path) as driver:
+def test_a_remote_opens_browsers_that_go_through_the_proxy(remote, proxy, tmp_path):
+    with open_browser(RemoteDriver(remote.url), proxy=proxy.url, profile=tmp_path) as driver:
         assert visit(driver, HOME) == 200
-        assert len(grid.sessions) == 1
-    assert grid.sessions == set()
+        assert len(remote.sessions) == 1
+    assert remote.sessions == set()
 
 
 @pytest.mark.parametrize(
     ("port", "advice"),
     [(9, "ssh -N -R 9:127.0.0.1:9 MACHINE"), (0, "add ?proxy_port=8899 to PIXMILL_WEBDRIVER_URL, then")],
 )
-def test_a_grid_that_does_not_reach_the_proxy_is_told_what_it_needs(grid, tmp_path, port, advice):
+def test_a_remote_that_does_not_reach_the_proxy_is_told_what_it_needs(remote, tmp_path, port, advice):
     with (
         pytest.raises(BrowserError, match=r"does not use the proxy .*ERR_PROXY_CONNECTION_FAILED") as raised,
-        open_browser(Grid(grid.url, proxy_port=port), proxy="http://127.0.0.1:9", profile=tmp_path),
+        open_browser(RemoteDriver(remote.url, proxy_port=port), proxy="http://127.0.0.1:9", profile=tmp_path),
     ):
         pass
     assert advice in raised.value.next
-    assert grid.sessions == set()
+    assert remote.sessions == set()
 
 
-def test_a_browser_that_is_lost_on_a_grid_leaves_no_session(grid, proxy, tmp_path):
-    with open_browser(Grid(grid.url), proxy=proxy.url, profile=tmp_path) as driver:
+def test_a_browser_that_is_lost_on_a_remote_leaves_no_session(remote, proxy, tmp_path):
+    with open_browser(RemoteDriver(remote.url), proxy=proxy.url, profile=tmp_path) as driver:
         os.kill(driver.capabilities["goog:processID"], signal.SIGKILL)
         with pytest.raises(BrowserLostError):
             visit(driver, HOME)
         # The driver of a busy machine may take longer to end a session than its answer is waited for.
         deadline = time.monotonic() + 60
-        while grid.sessions and time.monotonic() < deadline:
+        while remote.sessions and time.monotonic() < deadline:
             time.sleep(0.1)
-        assert grid.sessions == set()
-
-
-def test_a_full_grid_is_waited_for_with_a_line(grid, proxy, tmp_path):
-    grid.kill()
-    grid.slots, told = 1, []
-    grid.start()
-    few = Timings(queue=1.0, notice=0.1)
-    with (
-        open_browser(Grid(grid.url), proxy=proxy.url, profile=tmp_path),
-        pytest.raises(BrowserError, match="could not open Chromium or Chrome: no answer in time"),
-        open_browser(Grid(grid.url), proxy=proxy.url, profile=tmp_path, timings=few, tell=told.append),
-    ):
-        pass
-    assert told[-1] == f"Waiting for a free browser on the grid {grid.url}, at most 1 s"
-
-
-def test_a_grid_that_is_absent_is_told_at_once(proxy, tmp_path):
-    grid = Grid("http://127.0.0.1:9")
-    with (
-        pytest.raises(BrowserError, match="does not answer: Connection refused") as raised,
-        open_browser(grid, proxy=proxy.url, profile=tmp_path),
-    ):
-        pass
-    assert raised.value.next == "start the grid, or unset PIXMILL_WEBDRIVER_URL to use a local browser"
+        assert remote.sessions == set()
 
 
 @pytest.fixture

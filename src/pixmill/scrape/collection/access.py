@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pixmill.core.errors import BrowserError, BrowserLostError, ParamsError
 from pixmill.core.params import ScrapeParams
-from pixmill.core.progress import announce
 from pixmill.scrape.candidate import Query
 from pixmill.scrape.journal import Journal
 from pixmill.scrape.sources.failure import save_evidence
@@ -23,16 +22,13 @@ from pixmill.web.fetch import Fetched, Fetcher, FetchLimits, Network, Politeness
 if TYPE_CHECKING:
     from selenium.webdriver.remote.webdriver import WebDriver
 
-    from pixmill.web.browser import Browser, Grid
+    from pixmill.web.browser import Browser, RemoteDriver
     from pixmill.web.fetch.proxy import Proxy
 
 Result = TypeVar("Result")
 
 _LOOK_SECONDS = 0.5
 """How often a search that waits looks whether the run ends."""
-
-_RESTART_SECONDS = 60.0
-"""How long a grid that has opened browsers in this run is given to come back."""
 
 
 class StoppedError(Exception):
@@ -73,9 +69,8 @@ class NetworkAccess:
         self._lock = threading.Lock()
         self._opened = contextlib.ExitStack()
         self._proxy: Proxy | None = None
-        self._browser: Browser | Grid | None = None
+        self._browser: Browser | RemoteDriver | None = None
         self._has_started = False
-        self._told: set[str] = set()
 
     def find_refusal(self, url: str) -> Refused | None:
         """Return why a page must not be visited, or ``None`` once its host and ``robots.txt`` let us."""
@@ -94,7 +89,7 @@ class NetworkAccess:
             BrowserLostError: It does not start this time, though one did before.
             StoppedError: The run ends; each command of the browser raises it then.
         """
-        from pixmill.web.browser import Timings, open_browser
+        from pixmill.web.browser import open_browser
 
         browser, profile, authority = self.choose_browser(), self._scratch / "browser", self._network.authority
         with self._lock:
@@ -105,8 +100,6 @@ class NetworkAccess:
                 proxy=self._proxy.url,
                 profile=profile,
                 authority=authority,
-                timings=Timings(patience=_RESTART_SECONDS if self._has_started else 0.0),
-                tell=self._tell,
             )
             try:
                 driver = stack.enter_context(opening)
@@ -129,11 +122,11 @@ class NetworkAccess:
             finally:
                 driver.execute = execute  # which closes the browser
 
-    def _open_proxy(self, browser: Browser | Grid) -> Proxy:
-        from pixmill.web.browser import Grid
+    def _open_proxy(self, browser: Browser | RemoteDriver) -> Proxy:
+        from pixmill.web.browser import RemoteDriver
         from pixmill.web.fetch.proxy import Proxy
 
-        port = browser.proxy_port if isinstance(browser, Grid) else 0
+        port = browser.proxy_port if isinstance(browser, RemoteDriver) else 0
         try:
             return self._opened.enter_context(Proxy(self._network, port=port))
         except OSError as error:
@@ -144,13 +137,6 @@ class NetworkAccess:
                 f"{error.strerror}",
                 next="wait for the other scrape that uses it, or name another port there and in the tunnel",
             ) from None
-
-    def _tell(self, line: str) -> None:
-        """Print a line, once in a run: several searches may wait for the same."""
-        with self._lock:
-            if line not in self._told:
-                self._told.add(line)
-                announce(line)
 
     def witness(self, driver: WebDriver, query: Query) -> str:
         """Save the page that a browser shows and a screenshot of it; return their folder, for messages."""
@@ -196,7 +182,7 @@ class NetworkAccess:
         """Stop the proxy, once all browsers are gone."""
         self._opened.close()
 
-    def choose_browser(self) -> Browser | Grid:
+    def choose_browser(self) -> Browser | RemoteDriver:
         """Return the browser that searches are given, without starting it.
 
         Raises:

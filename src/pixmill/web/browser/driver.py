@@ -21,9 +21,6 @@ from pixmill.core.errors import BrowserError
 from pixmill.core.process import die_with_parent
 from pixmill.web.browser.finder import Browser
 
-SESSION = "session"
-"""The file beside a profile that holds the id of its session on a grid."""
-
 _STARTS = 10
 _POLL_SECONDS = 0.02
 _LISTENS = re.compile(rb"(?:started successfully on port |Listening on 127\.0\.0\.1:)\d+\D")
@@ -122,16 +119,15 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 
 @contextlib.contextmanager
-def own_profile(home: Path, end: Callable[[str], None] | None = None) -> Iterator[Path]:
+def own_profile(home: Path) -> Iterator[Path]:
     """Yield a path for a fresh profile below a folder, and remove it in the end with those of dead sessions.
 
     Args:
         home: The folder of all profiles; made if absent.
-        end: Ends a session on the grid, by its id, that a dead process left there.
     """
     home.mkdir(parents=True, exist_ok=True)
     with FileLock(home / "profiles.lock"):
-        _sweep(home, end)
+        _sweep(home)
         folder = Path(tempfile.mkdtemp(prefix="profile-", dir=home))
         held = FileLock(folder / "lock")
         held.acquire()
@@ -143,7 +139,7 @@ def own_profile(home: Path, end: Callable[[str], None] | None = None) -> Iterato
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _sweep(home: Path, end: Callable[[str], None] | None) -> None:
+def _sweep(home: Path) -> None:
     for folder in home.glob("profile-*"):
         try:
             # The system drops a lock with its holder, however that dies, so a lock that is free marks the dead.
@@ -152,8 +148,6 @@ def _sweep(home: Path, end: Callable[[str], None] | None) -> None:
         except Timeout:
             continue
         _end_users_of(folder)
-        if end is not None and (folder / SESSION).is_file():
-            end((folder / SESSION).read_text())
         shutil.rmtree(folder, ignore_errors=True)
 
 

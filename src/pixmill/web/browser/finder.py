@@ -1,11 +1,10 @@
-"""Find a browser and a driver that fits it, install them, or use the grid that the environment names."""
+"""Find a browser and a driver that fits it, install them, or use the remote driver that the environment names."""
 
 import contextlib
 import logging
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -16,8 +15,8 @@ from selenium.common import WebDriverException
 from selenium.webdriver.common.selenium_manager import SeleniumManager
 
 from pixmill.core.errors import BrowserError
-from pixmill.web.browser.grid import Grid, choose_grid
-from pixmill.web.browser.kind import CHROMIUM, EDGE, FIREFOX, KINDS, BrowserKind
+from pixmill.web.browser.kind import CHROMIUM, FIREFOX, KINDS, BrowserKind
+from pixmill.web.browser.remote import RemoteDriver, choose_remote
 
 _INSTALL = "pixmill browser --install"
 _CHOICE = "set PIXMILL_BROWSER and PIXMILL_DRIVER to a matching browser and driver, or unset both"
@@ -27,10 +26,6 @@ _APT_SECONDS = 900.0
 _VERSION = re.compile(r"\d+(?:\.\d+){1,3}")
 _VERSION_SECONDS = 20.0
 """A browser answers ``--version`` in a tenth of a second; one that waits for a display or a snap never does."""
-
-
-_FEWEST_FILES = 160
-"""With 128 open files Chromium hangs before its first page, and with 160 it starts; it raises its own soft limit."""
 
 
 @dataclass(frozen=True)
@@ -52,22 +47,22 @@ class Browser:
     kind: BrowserKind = CHROMIUM
 
 
-def choose_browser(*, environ: Mapping[str, str] = os.environ) -> Browser | Grid:
-    """Return the grid that ``PIXMILL_WEBDRIVER_URL`` names, or else a browser of this machine.
+def choose_browser(*, environ: Mapping[str, str] = os.environ) -> Browser | RemoteDriver:
+    """Return the remote driver that ``PIXMILL_WEBDRIVER_URL`` names, or else a browser of this machine.
 
     Args:
         environ: The environment.
 
     Raises:
-        BrowserError: Nothing fits, or the address of the grid is none.
+        BrowserError: Nothing fits, or the address of the driver is none.
     """
-    return choose_grid(environ) or find_browser(environ=environ)
+    return choose_remote(environ) or find_browser(environ=environ)
 
 
 def find_browser(*, environ: Mapping[str, str] = os.environ) -> Browser:
     """Find an installed browser and a driver that fits it, without the network.
 
-    ``PIXMILL_BROWSER`` (``chrome``, ``chromium``, ``edge``, ``firefox`` or a path) and ``PIXMILL_DRIVER`` (a path)
+    ``PIXMILL_BROWSER`` (``chrome``, ``chromium``, ``firefox`` or a path) and ``PIXMILL_DRIVER`` (a path)
     decide where they are set. What they leave open Selenium Manager answers: from this process's ``PATH``, the system's
     usual places and what it has downloaded before. ChromeDriver itself drives a browser of another version without
     complaint, and then fails in ways that nobody understands, hence versions are compared here.
@@ -76,9 +71,8 @@ def find_browser(*, environ: Mapping[str, str] = os.environ) -> Browser:
         environ: The environment.
 
     Raises:
-        BrowserError: There is no browser, no driver, they do not fit each other, or too few files may be open.
+        BrowserError: There is no browser, no driver, or they do not fit each other.
     """
-    _require_files()
     kind, binary = _choose_browser(environ)
     driver = _choose_file("PIXMILL_DRIVER", environ)
     step = _CHOICE if _is_chosen(environ) else _INSTALL
@@ -92,11 +86,6 @@ def find_browser(*, environ: Mapping[str, str] = os.environ) -> Browser:
     if driver is None:
         raise BrowserError(f"no driver was found for the browser {binary} (version {version})", next=step)
     driver_version = _version_of(driver)
-    if not _fit(kind, version, driver_version) and not environ.get("PIXMILL_DRIVER"):
-        # An old one on PATH hides the one that Selenium Manager has downloaded.
-        with contextlib.suppress(BrowserError):
-            driver = _ask_manager(kind, binary, "--offline", "--skip-driver-in-path")[1] or driver
-            driver_version = _version_of(driver)
     if not _fit(kind, version, driver_version):
         raise BrowserError(
             f"the browser {binary} (version {version}) and the driver {driver} (version {driver_version}) do not fit: "
@@ -124,7 +113,6 @@ def install_browser(*, report: Callable[[str], None], environ: Mapping[str, str]
     Raises:
         BrowserError: Nothing fits and nothing could be installed.
     """
-    _require_files()
     try:
         return find_browser(environ=environ)
     except BrowserError:
@@ -154,7 +142,7 @@ def _choose_browser(environ: Mapping[str, str]) -> tuple[BrowserKind, Path | Non
         return KINDS[chosen], None
     path = _choose_file("PIXMILL_BROWSER", environ)
     name = path.name.lower() if path else ""
-    return FIREFOX if "firefox" in name else EDGE if "edge" in name else CHROMIUM, path
+    return FIREFOX if "firefox" in name else CHROMIUM, path
 
 
 def _choose_file(variable: str, environ: Mapping[str, str]) -> Path | None:
@@ -207,36 +195,12 @@ def _install_packages(report: Callable[[str], None]) -> None:
 def _version_of(executable: Path) -> str:
     answer = _run([str(executable), "--version"], _VERSION_SECONDS)
     version = _VERSION.search(answer.stdout)
-    name = _signal(answer.returncode)
-    if name == "signal 9 (SIGKILL)":
-        raise BrowserError(
-            f"{executable} --version was killed by {name}",
-            next="check free memory (free -m) and the kernel's log (dmesg), then run the same command again",
-        )
     if answer.returncode != 0 or version is None:
         output = _last_line(answer.stderr.strip() or answer.stdout)
-        end = f"was killed by {name}" if name else f"returned {answer.returncode}"
-        raise BrowserError(f"{executable} --version {end}: {output}", next=f"{_INSTALL}; or {_CHOICE}")
-    return version[0]
-
-
-def _signal(code: int) -> str | None:
-    """Return the signal that ended a process, by its exit status or by that of the shell script around it."""
-    number = -code if code < 0 else code - 128
-    return f"signal {number} ({signal.Signals(number).name})" if number in set(signal.Signals) else None
-
-
-def _require_files() -> None:
-    if os.name != "posix":
-        return
-    import resource
-
-    _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if limit != resource.RLIM_INFINITY and limit < _FEWEST_FILES:
         raise BrowserError(
-            f"too few files may be open at once for a browser: the hard limit is {limit}, and it needs {_FEWEST_FILES}",
-            next="raise the hard limit of open files (as root, or in the container's settings)",
+            f"{executable} --version returned {answer.returncode}: {output}", next=f"{_INSTALL}; or {_CHOICE}"
         )
+    return version[0]
 
 
 def _run(command: list[str], seconds: float) -> subprocess.CompletedProcess[str]:

@@ -17,8 +17,7 @@ class BrowserKind:
 
 
 CHROMIUM = BrowserKind("chrome", "Chromium or Chrome")
-EDGE = BrowserKind("edge", "Edge")
 FIREFOX = BrowserKind("firefox", "Firefox")
 
-KINDS = {"chrome": CHROMIUM, "chromium": CHROMIUM, "edge": EDGE, "firefox": FIREFOX}
+KINDS = {"chrome": CHROMIUM, "chromium": CHROMIUM, "firefox": FIREFOX}
 """The kinds by the names that ``PIXMILL_BROWSER`` may have."""

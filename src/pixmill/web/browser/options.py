@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from selenium.webdriver import ChromeOptions, EdgeOptions, FirefoxOptions
+from selenium.webdriver import ChromeOptions, FirefoxOptions
 from selenium.webdriver.common.options import ArgOptions
 
-from pixmill.web.browser.kind import EDGE, FIREFOX, BrowserKind
+from pixmill.web.browser.kind import FIREFOX, BrowserKind
 
 _SWITCHES = (
     "--no-first-run",
@@ -57,8 +57,8 @@ def browser_options(
 
     Args:
         kind: What kind of browser it is.
-        binary: The browser's executable; ``None`` on a grid, which has its own.
-        profile: The profile's folder, not there yet; ``None`` on a grid.
+        binary: The browser's executable; ``None`` with a remote driver, which has its own.
+        profile: The profile's folder, not there yet; ``None`` with a remote driver.
         proxy: The address of the proxy that everything goes through.
         authority: A certificate authority of a test world; where there is one, every certificate is accepted.
         headless: Whether no window is shown.
@@ -75,7 +75,7 @@ def browser_options(
         for name, value in firefox_preferences(proxy, downloads).items():
             options.set_preference(name, value)
     else:
-        options = EdgeOptions() if kind == EDGE else ChromeOptions()
+        options = ChromeOptions()
         arguments = [*_SWITCHES, *chromium_switches(proxy), *(["--headless=new"] if headless else [])]
         if binary is not None:
             arguments.append("--remote-debugging-pipe")  # The browser ends with its driver; with a port it outlives it.
@@ -96,7 +96,7 @@ def browser_options(
 
 
 def chromium_switches(proxy: str) -> list[str]:
-    """Return the switches that have Chromium and Edge reach everything through a proxy, and nothing past it.
+    """Return the switches that have Chromium reach everything through a proxy, and nothing past it.
 
     Args:
         proxy: The proxy's address, such as ``http://127.0.0.1:9000``.

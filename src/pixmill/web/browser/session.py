@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,11 +13,10 @@ from selenium.webdriver.remote.webdriver import WebDriver
 from urllib3.exceptions import HTTPError
 
 from pixmill.core.errors import BrowserError, BrowserLostError
-from pixmill.core.progress import announce
-from pixmill.web.browser.driver import SESSION, own_profile, running_driver
+from pixmill.web.browser.driver import own_profile, running_driver
 from pixmill.web.browser.finder import Browser
-from pixmill.web.browser.grid import Grid, client_config, count_browsers, end_session, wait_for_browser
 from pixmill.web.browser.options import browser_options
+from pixmill.web.browser.remote import RemoteDriver, client_config, end_session
 from pixmill.web.browser.visit import LoadTimeoutError, UnreachableError, visit
 from pixmill.web.browser.watch import Watch
 
@@ -43,9 +42,6 @@ class Timings:
         script: An asynchronous script.
         quit: A browser that ends; it is killed after that.
         answer: A page whose load has been given up: one that does not answer is lost.
-        queue: A full grid, which itself gives up after its ``--session-request-timeout``, usually 300 s.
-        patience: A grid that is not there, since it starts again.
-        notice: A grid's browser, before a line says what is waited for; it takes a second or two.
     """
 
     driver: float = 30.0
@@ -54,22 +50,18 @@ class Timings:
     script: float = 20.0
     quit: float = 5.0
     answer: float = 5.0
-    queue: float = 600.0
-    patience: float = 0.0
-    notice: float = 10.0
 
 
 @contextlib.contextmanager
 def open_browser(
-    browser: Browser | Grid,
+    browser: Browser | RemoteDriver,
     *,
     proxy: str,
     profile: Path,
     authority: Path | None = None,
     timings: Timings = Timings(),
-    tell: Callable[[str], None] = announce,
 ) -> Iterator[WebDriver]:
-    """Open a browser, and leave no process, no profile and no session on a grid behind.
+    """Open a browser, and leave no process and no profile behind.
 
     The proxy is the one way out for pages, scripts, web sockets, WebRTC and the browser's own calls home, to this
     machine too; no name is resolved past it. Downloads are refused and alerts dismissed. It is an ordinary browser
@@ -79,28 +71,25 @@ def open_browser(
     The driver dies with the *thread* that opened it (Linux), so that thread must outlive the session.
 
     Args:
-        browser: What to start, from :func:`.choose_browser`. A grid's browsers must reach the proxy at the same
-            address: those of this machine do, and others need its port forwarded (``ssh -R PORT:127.0.0.1:PORT``).
+        browser: What to start, from :func:`.choose_browser`. Browsers of a remote driver must reach the proxy at the
+            same address: those of this machine do, and others need its port forwarded (``ssh -R PORT:127.0.0.1:PORT``).
         proxy: The address of a running :class:`pixmill.web.fetch.proxy.Proxy`.
-        profile: The folder for the browser's profiles. Each session has its own there; those of dead ones are removed,
-            and their sessions on the grid are ended.
+        profile: The folder for the browser's profiles. Each session has its own there; those of dead ones are removed.
         authority: A certificate authority of a test world; where there is one, every certificate is accepted.
         timings: How long things are waited for.
-        tell: Is given a line that says what is waited for where a grid has no browser at once.
 
     Yields:
         The driver; each of its commands raises ``BrowserLostError`` once the browser crashed or hangs. Chrome's own
         commands go by ``execute("executeCdpCommand", {"cmd": …, "params": …})``.
 
     Raises:
-        BrowserError: The driver or the browser does not start, or a grid's browser does not reach the proxy.
+        BrowserError: The driver or the browser does not start, or a remote browser does not reach the proxy.
     """
     with contextlib.ExitStack() as stack:
-        if isinstance(browser, Grid):
-            end = partial(end_session, browser)
-            binary, folder, session = None, None, stack.enter_context(own_profile(profile, end)).with_name(SESSION)
+        if isinstance(browser, RemoteDriver):
+            binary, folder, url, login = None, None, browser.url, browser.login
         else:
-            binary, folder = browser.binary, stack.enter_context(own_profile(profile))
+            binary, folder, login = browser.binary, stack.enter_context(own_profile(profile)), None
             log = folder.with_name("driver.log")
             url, kill = stack.enter_context(running_driver(browser, log, seconds=timings.driver))
         options = browser_options(
@@ -111,15 +100,12 @@ def open_browser(
             authority=authority,
             headless=os.environ.get("PIXMILL_HEADLESS") != "0",
         )
-        if isinstance(browser, Grid):
-            driver = _open_on_grid(browser, options, timings, tell)
-            kill = partial(end, driver.session_id or "")
-        else:
-            driver = _open_here(browser, url, options, timings.start)
+        driver = _connect(browser, url, options, timings.start, login)
+        if isinstance(browser, RemoteDriver):
+            kill = partial(end_session, browser, driver.session_id or "")
         watch = Watch(driver, kill, timings.answer)
         stack.callback(_quit, driver, watch, timings.quit)
-        if isinstance(browser, Grid):
-            session.write_text(driver.session_id or "")
+        if isinstance(browser, RemoteDriver):
             _check_proxy(driver, browser, proxy)
         driver.set_page_load_timeout(timings.page)
         driver.set_script_timeout(timings.script)
@@ -127,34 +113,21 @@ def open_browser(
         yield driver
 
 
-def _connect(options: ArgOptions, url: str, seconds: float, login: tuple[str, str] | None = None) -> WebDriver:
-    config = client_config(url, seconds=seconds, login=login)
-    return WebDriver(command_executor=url, options=options, client_config=config)
-
-
-def _open_here(browser: Browser, url: str, options: ArgOptions, seconds: float) -> WebDriver:
+def _connect(
+    browser: Browser | RemoteDriver, url: str, options: ArgOptions, seconds: float, login: tuple[str, str] | None
+) -> WebDriver:
     try:
-        return _connect(options, url, seconds)
+        config = client_config(url, seconds=seconds, login=login)
+        return WebDriver(command_executor=url, options=options, client_config=config)
     except (HTTPError, WebDriverException) as error:
+        if isinstance(browser, RemoteDriver):
+            raise BrowserError(
+                f"the remote driver {browser.url} did not open {browser.kind.title}: {_reason(error)}",
+                next="check it with: pixmill browser; set scrape.browsers to as many as it opens at once",
+            ) from None
         raise BrowserError(
             f"the browser {browser.binary} (version {browser.version}) did not start: {_reason(error)}",
             next=f"find the cause with: {browser.binary} --headless about:blank",
-        ) from None
-
-
-def _open_on_grid(grid: Grid, options: ArgOptions, timings: Timings, tell: Callable[[str], None]) -> WebDriver:
-    def connect(seconds: float) -> WebDriver:
-        return _connect(options, grid.url, seconds, grid.login)
-
-    try:
-        return wait_for_browser(
-            grid, connect, queue=timings.queue, notice=timings.notice, patience=timings.patience, tell=tell
-        )
-    except (HTTPError, WebDriverException) as error:
-        count_browsers(grid)  # which says it where the grid is not there at all
-        raise BrowserError(
-            f"the grid {grid.url} could not open {grid.kind.title}: {_reason(error)}",
-            next=f"check its browsers at {grid.url}/status",
         ) from None
 
 
@@ -173,7 +146,7 @@ def _quit(driver: WebDriver, watch: Watch, seconds: float) -> None:
         driver.quit()
 
 
-def _check_proxy(driver: WebDriver, grid: Grid, proxy: str) -> None:
+def _check_proxy(driver: WebDriver, remote: RemoteDriver, proxy: str) -> None:
     """Make sure that a browser elsewhere reaches the proxy here, which alone refuses what is not public."""
     try:
         visit(driver, _REFUSED)
@@ -182,10 +155,10 @@ def _check_proxy(driver: WebDriver, grid: Grid, proxy: str) -> None:
         reason = error.message
         if " is not a public address" in reason:
             return
-    port = grid.proxy_port or _EXAMPLE_PORT
-    setting = "" if grid.proxy_port else f"add ?proxy_port={port} to PIXMILL_WEBDRIVER_URL, then "
+    port = remote.proxy_port or _EXAMPLE_PORT
+    setting = "" if remote.proxy_port else f"add ?proxy_port={port} to PIXMILL_WEBDRIVER_URL, then "
     raise BrowserError(
-        f"the browser of the grid {grid.url} does not use the proxy {proxy} of this machine, which is the SSRF guard: "
-        f"{reason}",
+        f"the browser of the remote driver {remote.url} does not use the proxy {proxy} of this machine, which is the "
+        f"SSRF guard: {reason}",
         next=f"{setting}forward the port to each machine with browsers: ssh -N -R {port}:127.0.0.1:{port} MACHINE",
     )

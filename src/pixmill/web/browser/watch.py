@@ -19,7 +19,6 @@ _CRASHES = (
     "tab crashed",
     "disconnected",
     "chrome not reachable",
-    "msedge not reachable",
     "session deleted",
     "target frame detached",
     "failed to decode response from marionette",
@@ -30,7 +29,7 @@ _CRASHES = (
     "service unavailable",
     "service temporarily unavailable",
 )
-"""What drivers say of a browser, or a page's process, that is gone; and a grid, or what stands before it, of a node."""
+"""What drivers say of a browser, or a page's process, that is gone; and what stands before a remote one."""
 
 _NO_ANSWER = "receiving message from renderer"
 """What ChromeDriver says when the page's process does not answer in time, be it busy or waiting for the network."""
@@ -57,7 +56,7 @@ class Watch:
 
     Args:
         driver: The driver to watch; from then on its ``execute``, which every command goes through, is the watch's.
-        kill: Ends the driver and the browser without asking either; on a grid, the session.
+        kill: Ends the driver and the browser without asking either.
         seconds: How long a page whose load has been given up is waited for.
 
     Attributes:

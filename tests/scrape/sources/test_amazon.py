@@ -14,9 +14,7 @@ CARD = f"""<div role="listitem" data-asin="B01" data-component-type="s-search-re
 src="{SMALL}" srcset="{SMALL} 1x, {LARGE} 3x"></a><h2 class="a-size-mini"><span>Sutra</span></h2>
 <a href="/Saree/dp/B01/ref=sr_1_1"><h2><span>Silk Saree</span></h2></a>
 <span class="a-price"><span class="a-offscreen">₹799</span><span aria-hidden="true">₹799</span></span></div>"""
-WIDGET = (
-    '<div data-asin="" class="s-result-item s-widget"><h2>Results</h2><img class="s-image" src="/b.jpg"></div>'
-)
+WIDGET = '<div data-asin="" class="s-result-item s-widget"><h2>Results</h2><img class="s-image" src="/b.jpg"></div>'
 FACTS = {"status": 200, "url": "https://www.amazon.in/s?k=hat", "title": "", "text": "", "html": "", "count": 0}
 
 

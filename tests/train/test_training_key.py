@@ -96,7 +96,7 @@ def test_values_of_searched_params_do_not_count_in_a_sweep(digest, changes):
 def test_a_sweep_depends_on_what_each_of_its_trainings_does(digest, packed, monkeypatch, changed):
     before = digest(["epochs"])
     if changed == "image":
-        path = packed / "val" / "00000.bin"
+        path = packed / "val.bin"
         path.write_bytes(path.read_bytes()[::-1])
     elif changed == "library":
         monkeypatch.setattr(module.importlib.metadata, "version", lambda name: f"of {name}")

@@ -43,13 +43,12 @@ def test_a_damaged_image_is_not_held_and_is_mended(images, kept, image, tmp_path
     assert again.path(kept).read_bytes() == image(1)
 
 
-def test_a_copy_is_no_link(images, kept, image, tmp_path):
-    """An editor that saves in place must not reach the store."""
+def test_an_image_takes_its_space_once_and_an_edit_is_noticed(images, kept, image, tmp_path):
     others = ImageStore(tmp_path / "others")
     others.copy(kept, images)
-    with others.path(kept).open("r+b") as file:
-        file.write(b"edited")
-    assert images.path(kept).read_bytes() == image(1)
+    assert others.path(kept).samefile(images.path(kept))
+    others.path(kept).write_bytes(b"edited in place")
+    assert not ImageStore(images.folder).holds(kept)
 
 
 def test_a_link_in_the_output_is_replaced_not_written_through(images, kept, image, tmp_path):

@@ -85,9 +85,9 @@ class ImageStore:
             return None
 
     def copy(self, image: StoredImage, other: ImageStore) -> None:
-        """Keep an image that lies in another folder.
+        """Keep an image that lies in another folder: as a hard link where the file system has them, else as a copy.
 
-        A copy, not a link: whoever edits one must not change the other.
+        An edit of one changes both, which :meth:`holds` notices by its hash.
 
         Raises:
             ScrapeError: It lies there no longer.
@@ -96,7 +96,7 @@ class ImageStore:
             source = other.path(image)
             try:
                 with replacing(self.path(image)) as temporary:
-                    shutil.copyfile(source, temporary)
+                    _link(source, temporary)
             except FileNotFoundError:
                 raise ScrapeError(f"{source} was removed during the scrape", next="dvc repro scrape") from None
             self._whole.add(_short(image))
@@ -113,6 +113,15 @@ class ImageStore:
                     (folder / name).unlink()
             if folder != self.folder and not any(folder.iterdir()):
                 folder.rmdir()
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def _short(image: StoredImage) -> int:

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import sqlite3
 import subprocess
 import sys
 import time
@@ -101,18 +100,15 @@ def merge(root: Path, change: Callable[[Path, int], object]) -> None:
 
 
 def champion(root: Path, revision: str | None) -> None:
-    """Write MLflow's tables with a model in production, of a commit."""
-    with contextlib.closing(sqlite3.connect(root / "mlflow.db")) as store, store:
-        store.execute("CREATE TABLE registered_model_aliases (name, alias, version)")
-        store.execute("CREATE TABLE model_versions (name, version, creation_time, source, run_id)")
-        store.execute("CREATE TABLE model_version_tags (name, version, key, value)")
-        if revision:
-            store.execute("INSERT INTO registered_model_aliases VALUES ('pets', 'champion', 3)")
-            store.execute("INSERT INTO model_versions VALUES ('pets', 3, 1700000000000, '', '')")
-            store.execute(
-                "INSERT INTO model_version_tags VALUES ('pets', 3, 'pixmill.commit', ?)",
-                [git(root, "rev-parse", revision)],
-            )
+    """Register a model of a commit in a store of MLflow, and put it into production."""
+    from mlflow import MlflowClient
+
+    store = MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
+    store.create_registered_model("pets")
+    if revision:
+        tags = {"pixmill.commit": git(root, "rev-parse", revision)}
+        version = store.create_model_version("pets", str(root / "artifacts" / "train"), tags=tags)
+        store.set_registered_model_alias("pets", "champion", version.version)
 
 
 # Situations: each changes a finished project into another, and returns the folder to look at if that is another one.
@@ -631,7 +627,7 @@ SITUATIONS: list[tuple[Callable[[Path], Path | None], str, str, str | None]] = [
     (runs_wait, "sync", "2 runs wait to be sent to MLflow.", "pixmill sync"),
     (nothing_promoted, "promote", "No model is in production; that of the last commit can be", "pixmill promote"),
     (promoted, "done", "The results are up to date, committed and in production.", "pixmill serve --open"),
-    (promoted_earlier, "promote", "In production is version 3; that of the last commit can be", "pixmill promote"),
+    (promoted_earlier, "promote", "In production is version 1; that of the last commit can be", "pixmill promote"),
     (corrections, "corrections", "2 images that users corrected wait for a review.", "pixmill review --only feedback"),
     (accepted_image_lost, "vanished", "missing from data/: data/dog/feedback-1.jpg.", "pixmill review --restore"),
     (labels, "labels", "3 labels are worth a look: the model finds another likelier.", "pixmill review"),

@@ -316,7 +316,7 @@ def test_other_params_images_or_code_begin_another_sweep(workspace, monkeypatch)
     with monkeypatch.context() as patched:
         patched.setattr(planning, "digest_code", lambda _: "other")
         assert planned(workspace).key != key
-    path = workspace.root / "artifacts" / "split" / "train" / "00000.bin"
+    path = workspace.root / "artifacts" / "split" / "train.bin"
     path.write_bytes(path.read_bytes()[::-1])
     assert planned(workspace).key != key
     write_images(workspace.root, seed=8)

@@ -60,13 +60,13 @@ def test_they_are_packed_once_and_anew_after_a_kill_or_for_other_images(workspac
     assert packed(workspace, image_size=24) != first
     assert len(packings) == 2
     (first / "manifest.parquet").unlink()  # Written last.
-    (first / "train" / "00000.bin").unlink()
-    assert (packed(workspace, image_size=8) / "train" / "00000.bin").exists()
+    (first / "train.bin").unlink()
+    assert (packed(workspace, image_size=8) / "train.bin").exists()
     assert len(packings) == 3
-    before = (first / "train" / "00000.bin").read_bytes()
+    before = (first / "train.bin").read_bytes()
     write_images(workspace.root, seed=8)
     assert packed(workspace, image_size=8) == first
-    assert (first / "train" / "00000.bin").read_bytes() != before
+    assert (first / "train.bin").read_bytes() != before
 
 
 def lock(workspace, **split) -> None:

@@ -141,7 +141,7 @@ def test_a_version_is_what_the_index_says(index: Index, clean: Callable[[Project
     index.asked.clear()
 
 
-@pytest.mark.parametrize("kind", ["checkout", "url", "git"])
+@pytest.mark.parametrize("kind", ["checkout"])
 def test_ci_and_readme_install_the_true_one(
     kind: str, make: Callable[[str], Project], clean: Callable[[Project], Project], index: Index, tmp_path: Path
 ) -> None:

@@ -20,20 +20,6 @@ def repro(project, *words: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_comments_and_a_template_of_the_page_fit_nothing_and_run_no_other_stage(copy_of_finished) -> None:
-    project, before = copy_of_finished, weights(copy_of_finished)
-    for place, remark in (("train/fitting.py", "# A remark.\n"), ("pages/train/page.html", "{# A remark. #}\n")):
-        with (project.path / "src/pixmill" / place).open("a", encoding="utf-8") as file:
-            file.write(remark)
-    output = repro(project)
-    assert "Running stage 'train'" in output
-    assert TAKEN_OVER in output
-    assert weights(project) == before
-    for stage in ("validate", "split"):
-        assert f"Stage '{stage}' didn't change, skipping" in output
-    assert "Running stage 'evaluate'" not in output
-
-
 def test_params_that_come_back_and_another_target_accuracy_fit_nothing(copy_of_finished) -> None:
     project, first = copy_of_finished, weights(copy_of_finished)
     calibration = (project.path / "artifacts/train/calibration.json").read_bytes()

@@ -171,10 +171,15 @@ def running(server: Server, folder: Path) -> Iterator[psutil.Process]:
             time.sleep(0.2)
         yield process
     finally:
-        for one in family(process):
-            with contextlib.suppress(psutil.Error):
-                one.kill()
+        end(process)
         process.wait()
+
+
+def end(root: psutil.Process) -> None:
+    """Kill a process and all beneath it."""
+    for one in family(root):
+        with contextlib.suppress(psutil.Error):
+            one.kill()
 
 
 def family(root: psutil.Process) -> list[psutil.Process]:
@@ -197,15 +202,17 @@ def answering(server: Server) -> bool:
 
 @contextlib.contextmanager
 def bare_limit(folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """Start the limit."""
+    """Start the limit; it and its workers end with the context."""
     command = [sys.executable, str(HERE / "contestants" / "serve_limit.py"), str(folder)]
     environ = os.environ | {"PYTHONPATH": str(ROOT / "src")}
     with subprocess.Popen(command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        if process.stdout.readline().strip() != "ready":
-            raise SystemExit("the bare limit did not start")
-        yield process
-        process.kill()
+        try:
+            assert process.stdout is not None
+            if process.stdout.readline().strip() != "ready":
+                raise SystemExit("the bare limit did not start")
+            yield process
+        finally:
+            end(psutil.Process(process.pid))
 
 
 def send(server: Server, folder: Path, *arguments: object) -> dict:

@@ -141,6 +141,9 @@ def run_stages(root: Path, count: int) -> dict[str, float]:
     write_table(packed / "manifest.parquet", frame, SPLIT)
     settings = {"image_size": side, "aspect": "pad", "resize": "bicubic"}
     (packed / "preprocessing.json").write_text(json.dumps(settings))
+    shortcuts = root / "plots" / "validate" / "shortcuts.json"
+    shortcuts.parent.mkdir(parents=True)
+    shortcuts.write_text(json.dumps({"shortcuts": []}))
     environ = os.environ | {
         "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}",
         "MLFLOW_TRACKING_URI": f"sqlite:///{root}/mlflow.db",

@@ -35,7 +35,6 @@ def test_an_extra_includes_what_it_names():
         ("ai_edge_litert.interpreter", ("serve", "registry"), "ai-edge-litert", "serve"),
         ("mlflow", ("serve", "registry"), "mlflow-skinny", "registry"),
         ("mlflow", (), "mlflow", "pipeline"),
-        ("boto3", ("serve", "registry", "bucket"), "boto3", "bucket"),
         ("pyarrow", ("serve", "registry"), "pyarrow", "pipeline"),
         ("sklearn.metrics", (), "scikit-learn", "pipeline"),
         ("fastapi", (), "fastapi", "pipeline"),

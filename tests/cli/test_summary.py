@@ -1,8 +1,6 @@
 """The summary says what a run found and what a commit should carry."""
 
-import contextlib
 import json
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -68,17 +66,18 @@ def test_it_warns_of_what_gives_a_class_away(project: Path) -> None:
 
 
 def test_it_names_the_page_of_the_experiment_that_exists(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlflow import MlflowClient
+
     start = "  MLflow: mlflow ui --backend-store-uri sqlite:///mlflow.db, then http://127.0.0.1:5000/"
     assert f"{start}\n" in summary(project)
-    with contextlib.closing(sqlite3.connect(project / "mlflow.db")) as store, store:
-        store.execute("CREATE TABLE experiments (experiment_id INTEGER, name TEXT)")
-        store.execute("INSERT INTO experiments VALUES (0, 'Default'), (1, 'other'), (7, 'shoes'), (8, 'pixmill')")
+    client = MlflowClient(f"sqlite:///{project / 'mlflow.db'}")
+    page = {name: client.create_experiment(name) for name in ("other", "shoes", "pixmill")}
     runs = f"{start}#/experiments/{{}}/runs?workflowType=machine_learning\n"
-    assert runs.format(8) in summary(project)
+    assert runs.format(page["pixmill"]) in summary(project)
     (project / "pyproject.toml").write_text("[project]\nname = 'shoes'\n", encoding="utf-8")
-    assert runs.format(7) in summary(project)
+    assert runs.format(page["shoes"]) in summary(project)
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "other")
-    assert runs.format(1) in summary(project)
+    assert runs.format(page["other"]) in summary(project)
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "new")
     assert f"{start}\n" in summary(project)
 

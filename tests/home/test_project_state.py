@@ -1,10 +1,8 @@
 """A look at a project tells all that it can, and names what it cannot."""
 
-import contextlib
 import json
 import os
 import shutil
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -59,13 +57,12 @@ def test_decided_labels_need_no_look(project: Path, labels: list[str]) -> None:
 
 
 def test_an_unknown_commit_in_production_is_not_this_one(project: Path) -> None:
-    with contextlib.closing(sqlite3.connect(project / "mlflow.db")) as store, store:
-        store.execute("CREATE TABLE registered_model_aliases (name, alias, version)")
-        store.execute("CREATE TABLE model_versions (name, version, creation_time, source, run_id)")
-        store.execute("CREATE TABLE model_version_tags (name, version, key, value)")
-        store.execute("INSERT INTO registered_model_aliases VALUES ('pets', 'champion', 1)")
-        store.execute("INSERT INTO model_versions VALUES ('pets', 1, 1700000000000, '', '')")
-        store.execute("INSERT INTO model_version_tags VALUES ('pets', 1, 'pixmill.commit', '--output=x')")
+    from mlflow import MlflowClient
+
+    store = MlflowClient(f"sqlite:///{project / 'mlflow.db'}")
+    store.create_registered_model("pets")
+    store.create_model_version("pets", str(project), tags={"pixmill.commit": "--output=x"})
+    store.set_registered_model_alias("pets", "champion", "1")
     state = read_project_state(project, with_disk=False)
     assert state.champion is not None
     assert state.champion.number == 1

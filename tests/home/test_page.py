@@ -14,7 +14,7 @@ from pixmill.home.reviews import Reviews
 from pixmill.home.watching import Watch
 from pixmill.web.private_server import PrivateServer, make_app
 from tests.browsing import open_chrome
-from tests.home.test_next_steps import progress
+from tests.home.conftest import progress
 from tests.review.conftest import Project
 from tests.tiny_project import change_param, copy_project
 from tests.version_control import PERSON, dvc, git

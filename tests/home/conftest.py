@@ -1,10 +1,24 @@
 """The tiny project, made once; each test has a copy."""
 
+import dataclasses
+import json
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
+from pixmill.core.stage_progress import StageProgress
 from tests.tiny_project import copy_project, make_project
+
+
+def progress(project: Path, **values: object) -> None:
+    """Leave the progress file of train."""
+    me = psutil.Process()
+    begun = StageProgress("train", str(project.resolve()), me.pid, me.create_time(), time.time() - 5)
+    path = project / ".pixmill" / "progress" / "train-x.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({**dataclasses.asdict(begun), **values}))
 
 
 @pytest.fixture(scope="session")

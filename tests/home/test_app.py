@@ -9,11 +9,10 @@ from dataclasses import dataclass
 import pytest
 
 from pixmill.core.workspace import Workspace
-from pixmill.home.jobs import Pipeline
+from pixmill.home.jobs import Comparison, Pipeline
 from pixmill.home.page_routes import Home, routes
 from pixmill.home.project_state import ProjectState
 from pixmill.home.reviews import Reviews
-from pixmill.home.side_commands import SideCommands
 from pixmill.home.watching import Watch
 from pixmill.state.repository import Repository
 from pixmill.web.private_server import PrivateServer, make_app
@@ -46,16 +45,18 @@ def served(tmp_path_factory):
     (project.root / "reports" / "link.html").symlink_to(project.root / "secret.html")
     (project.root / "reports" / "loop.html").symlink_to("loop.html")
     root = project.root
-    pipeline, beside, reviews = Pipeline(root, _QUICK), SideCommands(root), Reviews(Workspace(root, root))
+    pipeline, reviews = Pipeline(root, _QUICK), Reviews(Workspace(root, root))
+    comparison = Comparison(root, [sys.executable, "-c", "import sys; sys.exit('pixmill: there is no main')"])
 
     def read(root, **_):
         return ProjectState(root, repository=Repository(has_git=True, has_commit=True, branch=HOSTILE))
 
     with (
         Watch(root, read, soon=0.1) as watch,
-        beside,
         reviews,
-        PrivateServer(make_app(routes(Home(root, watch, pipeline, beside, reviews))), command="pixmill open") as server,
+        PrivateServer(
+            make_app(routes(Home(root, watch, pipeline, comparison, reviews))), command="pixmill open"
+        ) as server,
     ):
         until(lambda: watch.document)
         yield Served(Visitor(server.new_address()), pipeline)
@@ -130,7 +131,7 @@ def test_a_run_is_started_once_and_stopped(served):
     try:
         assert visitor.told("state")["pipeline"]["running"]
         status, told = visitor.post("pipeline/start", {})
-        assert (status, told["error"]) == (409, "the pipeline runs already")
+        assert (status, told["error"]) == (409, "dvc repro runs already")
     finally:
         assert visitor.post("pipeline/stop", {}) == (200, {})
     until(lambda: not visitor.told("state")["pipeline"]["running"])
@@ -140,7 +141,7 @@ def test_a_run_is_started_once_and_stopped(served):
     assert told["next"] == "press Ctrl-C where it runs"
 
 
-@pytest.mark.parametrize("path", ["pipeline/start", "pipeline/stop", "start/models"])
+@pytest.mark.parametrize("path", ["pipeline/start", "pipeline/stop", "comparison/start"])
 def test_nobody_else_starts_or_stops_anything(served, path):
     visitor = served.visitor
     assert visitor.ask(path)[0] == 405
@@ -153,18 +154,18 @@ def test_nobody_else_starts_or_stops_anything(served, path):
     assert served.pipeline.running() is None
 
 
-def test_what_is_not_known_starts_nothing(served):
-    assert served.visitor.post("start/rm", {})[0] == 404
-    assert served.visitor.told("state")["beside"] == {}
+def test_a_comparison_that_fails_says_why(served):
+    assert served.visitor.told("state")["comparison"] == {"running": False, "done": None, "error": ""}
+    assert served.visitor.post("comparison/start", {}) == (200, {})
+    until(lambda: not served.visitor.told("state")["comparison"]["running"])
+    told = served.visitor.told("state")["comparison"]
+    assert told == {"running": False, "done": False, "error": "pixmill: there is no main"}
 
 
-def test_what_cannot_be_started_says_why(served, monkeypatch):
+def test_a_server_of_mlflow_is_linked_to(served, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://team.test")
-    status, told = served.visitor.post("start/mlflow", {})
-    assert (status, told["error"]) == (409, "MLflow is a server already: open its address")
-    state = served.visitor.told("state")
-    assert state["beside"]["mlflow"]["status"] == "failed"
-    assert state["mlflow"] == {"command": "pixmill sync", "address": "http://team.test", "fault": None}
+    told = served.visitor.told("state")["mlflow"]
+    assert told == {"command": "pixmill sync", "address": "http://team.test", "fault": None}
 
 
 def test_changes_and_lines_of_the_log_come_as_events(served):

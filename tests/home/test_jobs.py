@@ -10,7 +10,7 @@ import pytest
 
 from pixmill.core.errors import LockedError, PixmillError
 from pixmill.home import jobs
-from pixmill.home.jobs import Pipeline, let_children_hear_interrupts
+from pixmill.home.jobs import Comparison, Pipeline, let_children_hear_interrupts
 from tests.version_control import hold, living_dvc
 from tests.waiting import until
 
@@ -51,6 +51,14 @@ def test_a_run_leads_a_session_of_its_own_and_is_found_by_the_next_server(tmp_pa
         assert other.running() is None
     finally:
         pipeline._child.kill()
+
+
+def test_a_comparison_ends_beside_a_run_and_without_an_error(tmp_path):
+    comparison = Comparison(tmp_path, python("print('No change.')"))
+    with living_dvc() as pid:
+        hold(tmp_path, "write", ("artifacts", pid))
+        comparison.start()
+    until(lambda: comparison.document() == {"running": False, "done": True, "error": ""})
 
 
 _CHILD = """

@@ -8,14 +8,13 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
 from pixmill.core.workspace import Workspace
-from pixmill.home.jobs import Pipeline
+from pixmill.home.jobs import Comparison, Pipeline
 from pixmill.home.page_routes import Home, routes
 from pixmill.home.reviews import Reviews
-from pixmill.home.side_commands import SideCommands
 from pixmill.home.watching import Watch
 from pixmill.web.private_server import PrivateServer, make_app
 from tests.browsing import open_chrome
-from tests.home.test_next_steps import progress
+from tests.home.conftest import progress
 from tests.review.conftest import Project
 from tests.tiny_project import change_param, copy_project
 from tests.version_control import PERSON, dvc, git
@@ -75,8 +74,8 @@ def page(browser, finished, tmp_path, monkeypatch):
         monkeypatch.setenv(name, value)
     git(root, "switch", "-q", "-c", BRANCH)
     pipeline, reviews = Pipeline(root), Reviews(Workspace(root, root))
-    with Watch(root) as watch, SideCommands(root) as beside, reviews:
-        app = make_app(routes(Home(root, watch, pipeline, beside, reviews)))
+    with Watch(root) as watch, reviews:
+        app = make_app(routes(Home(root, watch, pipeline, Comparison(root), reviews)))
         with PrivateServer(app, command="pixmill open") as server:
             yield Page(browser, root, server.new_address())
     if pipeline.running():

@@ -3,13 +3,26 @@
 import json
 import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
 
-from pixmill.home.project_state import read_project_state
+from pixmill.home import project_state
+from pixmill.home.findings import undecodable_images, waiting_corrections
+from pixmill.home.next_steps import next_steps
+from pixmill.home.project_state import ProjectState, read_project_state
 from pixmill.home.state_json import state_json
-from tests.version_control import dvc
+from pixmill.registry.report import Champion
+from pixmill.serve.correction import correction_of
+from pixmill.serve.inbox import Inbox
+from tests.home.conftest import progress
+from tests.tiny_project import change_param, copy_project
+from tests.version_control import commit, dvc, git, hold, living_dvc
+
+
+def look(root: Path) -> ProjectState:
+    return read_project_state(root, with_disk=False)
 
 
 def test_parts_that_cannot_be_read_are_named_and_the_others_told(project: Path) -> None:
@@ -56,17 +69,126 @@ def test_decided_labels_need_no_look(project: Path, labels: list[str]) -> None:
     assert read_project_state(project, with_disk=False).doubtful_labels == 3 - len(labels)
 
 
-def test_an_unknown_commit_in_production_is_not_this_one(project: Path) -> None:
-    from mlflow import MlflowClient
+@pytest.mark.parametrize("is_this_one", [True, False])
+def test_the_model_in_production_is_known_by_its_commit(
+    project: Path, monkeypatch: pytest.MonkeyPatch, *, is_this_one: bool
+) -> None:
+    promoted = git(project, "rev-parse", "HEAD") if is_this_one else "--output=x"
+    champion = Champion("pets", 1, "", None, promoted)
+    monkeypatch.setattr(project_state, "read_champion", lambda _: champion)
+    assert look(project).is_promoted == is_this_one
 
-    store = MlflowClient(f"sqlite:///{project / 'mlflow.db'}")
-    store.create_registered_model("pets")
-    store.create_model_version("pets", str(project), tags={"pixmill.commit": "--output=x"})
-    store.set_registered_model_alias("pets", "champion", "1")
-    state = read_project_state(project, with_disk=False)
-    assert state.champion is not None
-    assert state.champion.number == 1
-    assert not state.is_promoted
+
+def test_files_that_are_in_the_last_commit_alone_are_deleted(project: Path) -> None:
+    (project / "params.yaml").unlink()
+    git(project, "rm", "-q", "dvc.lock")
+    assert look(project).deleted == ("params.yaml", "dvc.lock")
+
+
+def test_images_that_are_not_there_need_no_better_one(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    urls = {"data/cat/1.jpg": "truncated", "data/gone.jpg": "broken", "https://a.test/1.jpg": "broken"}
+    urls["data/dog/1.jpg"] = "duplicate_pixels:0"
+    for name in ("data/cat/1.jpg", "data/dog/1.jpg", "artifacts/validate/manifest.parquet"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).touch()
+    table = pa.Table.from_pylist([{"image_url": url, "reason": reason} for url, reason in urls.items()])
+    pq.write_table(table, tmp_path / "artifacts/validate/manifest.parquet")
+    assert undecodable_images(tmp_path) == ["data/cat/1.jpg"]
+
+
+def test_corrections_of_users_wait(tmp_path: Path) -> None:
+    assert waiting_corrections(tmp_path) == 0
+    told = {"prediction": {"label": "cat"}, "label": "dog", "model": {"name": "m"}}
+    for image in (b"one", b"two"):
+        Inbox(tmp_path / "inbox").add(image, correction_of(image, extension=".jpg", **told))
+    assert waiting_corrections(tmp_path) == 2
+
+
+def test_a_stage_that_ended_early_says_why(project: Path) -> None:
+    change_param(project, "epochs: 3", "epochs: 5")
+    (project / "metrics/train.json").unlink()  # As DVC does before a stage runs.
+    for told, error, is_changed in (
+        ({"failed": "no weights\nNext: wait", "ended": time.time() + 5}, "no weights\nNext: wait", False),
+        ({"failed": "no weights", "ended": time.time() - 5}, "no weights", True),
+        ({"started": 1.0}, "it was killed", True),
+    ):
+        progress(project, **told)
+        train = look(project).stages[3]
+        assert (train.status, train.error) == ("failed", error)
+        assert train.is_changed == is_changed
+    progress(project, what="Fit", count=40, total=120, unit="image")
+    assert look(project).stages[3].text == "running (Fit: 40 of 120 images)"
+
+
+def test_a_gate_that_stopped_the_run_names_its_checks(project: Path) -> None:
+    change_param(project, "strict: false", "strict: true")
+    check = {"name": "min_per_class", "severity": "critical", "success": False}
+    (project / "artifacts/validate/expectations.json").unlink()
+    (project / "artifacts/validate/expectations.json").write_text(json.dumps({"results": [check]}))
+    (project / "metrics/validate.json").unlink()
+    validate = look(project).stages[1]
+    assert (validate.status, validate.checks) == ("gate failed", ("min_per_class",))
+
+
+def test_a_stage_without_a_progress_file_is_found_by_what_dvc_holds(project: Path) -> None:
+    progress(project, root=str(project / ".dvc/tmp/exps/tmp1"), what="Fit")
+    with living_dvc() as pid:
+        hold(project, "write", ("artifacts/train", pid))
+        assert look(project).stages[3].status == "running"
+    hold(project, "write", ("artifacts/train", 2**22 - 1))
+    assert look(project).is_fresh
+
+
+def test_images_are_awaited_where_none_was_ever_put_into_data(begun: Path, tmp_path: Path) -> None:
+    project = copy_project(begun, tmp_path / "new")
+    assert {stage.status for stage in look(project).stages} == {"never run"}
+    shutil.rmtree(project / "data")
+    (project / "data" / "cat").mkdir(parents=True)
+    dvc(project, "add", "-q", "data")
+    assert not look(project).awaits_images  # They may come from elsewhere.
+    change_param(project, "scrape: {n: 1}", "scrape: {source: folder}")
+    assert look(project).awaits_images
+    (project / "data" / "cat" / "1.jpg").write_bytes(b"cat")
+    assert not look(project).awaits_images
+    shutil.rmtree(project / "data")
+    (project / "data.dvc").unlink()
+    assert not look(project).has_images
+
+
+def test_two_projects_in_one_repository_have_a_state_each(finished: Path, begun: Path, tmp_path: Path) -> None:
+    both = tmp_path / "both"
+    for name, source in (("one", finished), ("two", begun)):
+        copy_project(source, both / name)
+        shutil.rmtree(both / name / ".git")
+    git(both, "init", "-q", "-b", "main")
+    commit(both)
+    progress(both / "one")
+    assert look(both / "one").stages[3].status == "running"
+    assert look(both / "two").stages[3].status == "never run"
+    shutil.rmtree(both / "one/.pixmill")
+    (both / "two/notes.md").write_text("x")
+    assert look(both / "one").repository.changed == ()
+    (both / "one/notes.md").write_text("x")
+    assert look(both / "one").repository.changed == ("notes.md",)
+
+
+def test_a_repository_above_that_has_nothing_of_the_project_keeps_nothing(finished: Path, tmp_path: Path) -> None:
+    project = copy_project(finished, tmp_path / "above" / "pets")
+    shutil.rmtree(project / ".git")
+    git(tmp_path / "above", "init", "-q")
+    (tmp_path / "above/README.md").touch()
+    git(tmp_path / "above", "add", "README.md")
+    git(tmp_path / "above", "commit", "-q", "-m", "Start")
+    state = read_project_state(project)
+    assert (state.repository.text, next_steps(state)[0].command) == (
+        "no commit yet",
+        "git add . && git commit -m Start",
+    )
+    (tmp_path / "above/.gitignore").write_text("*\n")
+    assert read_project_state(project).repository.text == "not in Git"
 
 
 def test_a_cache_that_is_elsewhere_is_found(project: Path) -> None:

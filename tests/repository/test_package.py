@@ -128,7 +128,7 @@ def needs(wheel: Path) -> Callable[[str, str, str], str]:
 @pytest.mark.slow
 def test_the_base_alone_runs_the_light_commands(install, run, needs) -> None:
     commands = install("")
-    for words in (["--help"], ["params"], ["check"], ["use"], ["use", "best", "--force"], ["scrape", "--dry-run"]):
+    for words in (["--help"], ["params"], ["check"], ["use"], ["use", "best"], ["scrape", "--dry-run"]):
         done = run(commands, "pixmill", *words)
         assert (done.returncode, "warning" in done.stderr, bool(done.stdout)) == (0, False, True), (words, done.stderr)
     for verb, package, extra in (

@@ -47,22 +47,6 @@ def test_a_preset_is_pinned_and_the_data_stays(project: Path, capsys: pytest.Cap
     assert "pixmill use hub:weights/ours" in told
 
 
-def test_an_edited_file_is_refused_before_a_download(
-    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def download(*_: object) -> None:
-        raise AssertionError("nothing must be downloaded")
-
-    monkeypatch.setattr("pixmill.use.preset.resolve_preset", download)
-    with (project / "params.yaml").open("a") as file:
-        file.write("# mine\n")
-    for name in ("strong", "hub:dinov2_small"):
-        assert run_pixmill("use", name) == 1
-        assert f"has uncommitted edits\nNext: git commit params.yaml, or: pixmill use {name} --force" in (
-            capsys.readouterr().err
-        )
-
-
 def test_accepting_another_content_changes_nothing_else(project: Path) -> None:
     run_pixmill("use", "hub:weights/ours")
     path = project / "params.yaml"
@@ -73,7 +57,7 @@ def test_accepting_another_content_changes_nothing_else(project: Path) -> None:
     before = load_params(project)
     with (project / "weights" / "ours" / "model.weights.h5").open("ab") as file:
         file.write(b"!")
-    assert run_pixmill("use", "hub:weights/ours", "--force") == 0
+    assert run_pixmill("use", "hub:weights/ours") == 0
     after = load_params(project)
     digest = preset_digest(project / "weights" / "ours")
     backbone = before.train.backbone.model_copy(update={"sha256": digest})

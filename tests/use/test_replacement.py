@@ -1,14 +1,10 @@
 """A recipe takes the place of params.yaml, and nobody's work is lost."""
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
-import pixmill
 from pixmill.core.errors import ParamsError
 from pixmill.core.params import TrainParams, load_params
 from pixmill.use import find_recipe, use
@@ -49,13 +45,6 @@ def test_a_recipe_takes_the_place_with_its_comments(project: Path) -> None:
     assert (again.rewritten, again.changes) == (False, {})
 
 
-def test_one_recipe_follows_another(project: Path) -> None:
-    use(project, find_recipe(project, "garments").with_open_sources())
-    assert load_params(project).scrape.source == ("openverse", "wikimedia")
-    use(project, find_recipe(project, "digits"))
-    assert load_params(project).scrape.source == ("keras",)
-
-
 def test_decisions_for_other_classes_are_told_and_the_recipe_takes_the_place(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -77,47 +66,23 @@ def test_decisions_for_other_classes_are_told_and_the_recipe_takes_the_place(
     assert capsys.readouterr().err.count(message) == 1
 
 
-def test_an_edited_file_is_not_replaced(project: Path) -> None:
+@pytest.mark.parametrize("is_staged", [False, True])
+def test_of_a_file_that_no_commit_has_a_copy_is_kept(project: Path, *, is_staged: bool) -> None:
     text = edit(project)
-    with pytest.raises(ParamsError, match=r"params\.yaml has uncommitted edits") as refusal:
-        use(project, find_recipe(project, "digits"))
-    assert refusal.value.next == "git commit params.yaml, or: pixmill use digits --force (a copy is kept)"
-    assert (project / "params.yaml").read_text(encoding="utf-8") == text
-    assert not (project / ".pixmill").exists()
-
-
-def test_by_force_an_edited_file_is_replaced_and_kept(project: Path) -> None:
-    text = edit(project)
-    done = use(project, find_recipe(project, "digits"), force=True)
+    if is_staged:
+        git(project, "add", "params.yaml")
+    done = use(project, find_recipe(project, "digits"))
     assert done.backup is not None
     assert (project / done.backup).read_text(encoding="utf-8") == text
     assert f"To restore the previous file: cp {done.backup} params.yaml" in done.lines()
     assert load_params(project).split.image_size == 28
 
 
-def test_what_is_committed_may_be_replaced(project: Path) -> None:
-    edit(project)
-    commit(project)
-    assert use(project, find_recipe(project, "digits")).rewritten
-
-
-def test_what_is_staged_alone_may_not(project: Path) -> None:
-    edit(project)
-    git(project, "add", "params.yaml")
-    with pytest.raises(ParamsError, match="has uncommitted edits"):
-        use(project, find_recipe(project, "digits"))
-
-
-def test_without_git_only_a_recipe_as_it_came_is_replaced(
-    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
+def test_without_git_a_copy_is_kept(project: Path) -> None:
+    shutil.rmtree(project / ".git")
+    assert use(project, find_recipe(project, "food")).backup is not None
     (project / "params.yaml").unlink()
     assert use(project, find_recipe(project, "food")).changes == {}
-    assert use(project, find_recipe(project, "digits")).rewritten
-    edit(project, "epochs: 10", "epochs: 11")
-    with pytest.raises(ParamsError, match="has uncommitted edits"):
-        use(project, find_recipe(project, "food"))
 
 
 def test_data_and_parts_stay_where_only_the_model_is_wanted(project: Path) -> None:
@@ -125,7 +90,7 @@ def test_data_and_parts_stay_where_only_the_model_is_wanted(project: Path) -> No
     edit(project, "  val: 0.15", "  salt: ours  # mine\n  val: 0.15")
     edit(project, "test: 0.2", "test: 0.25")
     before, recipe = load_params(project), find_recipe(project, "garments")
-    use(project, recipe, keep_data=True, force=True)
+    use(project, recipe, keep_data=True)
     after, wanted = load_params(project), recipe.params()
     assert (after.classes, after.scrape, after.validate) == (before.classes, before.scrape, before.validate)
     assert after.train == wanted.train
@@ -138,7 +103,7 @@ def test_a_file_without_the_section_gets_the_model_too(project: Path) -> None:
         "classes: [a, b]\nscrape:\n  snapshot: '2026-11-20'\nsplit:\n  val: 0.1\n"
         "validate: {}\nevaluate: {}\n# the end\n"
     )
-    use(project, find_recipe(project, "scenes"), keep_data=True, force=True)
+    use(project, find_recipe(project, "scenes"), keep_data=True)
     params, wanted = load_params(project), find_recipe(project, "scenes").params()
     assert params.classes == ("a", "b")
     assert params.train == wanted.train
@@ -146,20 +111,11 @@ def test_a_file_without_the_section_gets_the_model_too(project: Path) -> None:
     assert "# the end\n" in (project / "params.yaml").read_text()
 
 
-def test_sections_in_braces_can_be_kept_too(project: Path) -> None:
-    text = "classes: [a, b]\nscrape: {snapshot: '2026-11-20'}\nsplit: {val: 0.1}\nvalidate: {}\nevaluate: {}\n"
-    (project / "params.yaml").write_text(text)
-    use(project, find_recipe(project, "digits"), keep_data=True, force=True)
-    params = load_params(project)
-    assert (params.classes, params.split.val, params.split.image_size) == (("a", "b"), 0.1, 28)
-    assert params.train == find_recipe(project, "digits").params().train
-
-
 def test_what_the_recipe_leaves_out_has_its_default(project: Path) -> None:
     (project / "recipes" / "ours.yaml").write_text("classes: [a, b]\nscrape: {snapshot: '2026-11-20'}\n")
     edit(project, "image_size: 224", "image_size: 96")
     before = load_params(project)
-    use(project, find_recipe(project, "ours"), keep_data=True, force=True)
+    use(project, find_recipe(project, "ours"), keep_data=True)
     after = load_params(project)
     assert (before.split.image_size, after.split.image_size) == (96, 224)
     assert after.train == TrainParams()
@@ -169,8 +125,8 @@ def test_what_the_recipe_leaves_out_has_its_default(project: Path) -> None:
 def test_a_broken_file_can_be_replaced_but_not_kept_in_part(project: Path) -> None:
     edit(project, "epochs:", "epoch:")
     with pytest.raises(ParamsError, match=r"train\.epoch: unknown key; did you mean epochs\?"):
-        use(project, find_recipe(project, "digits"), keep_data=True, force=True)
-    assert use(project, find_recipe(project, "digits"), force=True).backup is not None
+        use(project, find_recipe(project, "digits"), keep_data=True)
+    assert use(project, find_recipe(project, "digits")).backup is not None
     load_params(project)
 
 
@@ -196,31 +152,15 @@ def test_a_fresh_clone_gets_its_images_first(project: Path) -> None:
     assert lines[-2:] == ["data/ is missing, and dvc runs no stage without it\nNext: pixmill data", "Next: dvc repro"]
 
 
-def test_what_it_wrote_itself_is_replaced_without_force_and_kept_as_a_copy(project: Path) -> None:
-    use(project, find_recipe(project, "garments"), keep_data=True)
-    text = (project / "params.yaml").read_text(encoding="utf-8")
-    done = use(project, find_recipe(project, "digits"))
-    assert done.backup is not None
-    assert (project / done.backup).read_text(encoding="utf-8") == text
-    use(project, find_recipe(project, "garments"), keep_data=True)
-    edit(project, "epochs: 25", "epochs: 26")
-    with pytest.raises(ParamsError, match="has uncommitted edits"):
-        use(project, find_recipe(project, "digits"))
-
-
 def test_what_the_team_accepts_stays_whatever_the_recipe(project: Path) -> None:
     edit(project, "  metric: macro_f1 ", "  min: {accuracy: 0.85}  # as agreed\n  metric: accuracy ")
     before = load_params(project).review
-    done = use(project, find_recipe(project, "digits"), force=True)
+    done = use(project, find_recipe(project, "digits"))
     text = (project / "params.yaml").read_text(encoding="utf-8")
     assert load_params(project).review == before
     assert "  min: {accuracy: 0.85}  # as agreed\n" in text
     assert find_recipe(project, "digits").text in text
     assert not any(name.startswith("review") for name in done.changes)
-    # With it the file is still a recipe as it came.
-    assert use(project, find_recipe(project, "garments").with_open_sources()).backup is None
-    assert use(project, find_recipe(project, "food")).backup is None
-    assert load_params(project).review == before
     own = project / "recipes" / "own.yaml"
     own.write_text("# Ours.\nclasses: [a, b]\nscrape: {snapshot: '2026-11-20'}\nreview: {margin: 0.5}\n")
     use(project, find_recipe(project, "own"))
@@ -282,20 +222,3 @@ def test_a_mistyped_name_is_guessed(
     assert said.endswith("Next: list them with: pixmill use\n")
     assert run_pixmill("use", "../params") == 1
     assert "did you mean" not in capsys.readouterr().err
-
-
-def test_an_installed_package_finds_the_recipes_of_the_project(project: Path, tmp_path: Path) -> None:
-    installed = tmp_path / "installed"
-    shutil.copytree(Path(pixmill.__file__).parent, installed / "pixmill")
-    script = f"import sys; sys.path.insert(0, {str(installed)!r}); import pixmill.cli as cli; print(cli.__file__)"
-    done = subprocess.run(
-        [sys.executable, "-c", f"{script}; cli.main(['use', 'digits'])"],
-        cwd=project,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.stdout.startswith(
-        f"{installed}/pixmill/cli/__init__.py\nparams.yaml now has the values of the recipe 'digits'\n"
-    )
-    assert yaml.safe_load((project / "params.yaml").read_text("utf-8"))["scrape"]["source"] == "keras"

@@ -1,8 +1,7 @@
 """Replace params.yaml with a recipe.
 
 Without a name, lists the recipes. hub:PRESET takes a preset of KerasHub as the
-backbone and pins it (extra `hub`). An edited params.yaml is only replaced if it
-is committed, or with --force.
+backbone and pins it (extra `hub`). A copy of an uncommitted params.yaml is kept.
 """
 
 import argparse
@@ -29,7 +28,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--open", action="store_true", help="use openly licensed archives instead of the recipe's sources"
     )
-    parser.add_argument("--force", action="store_true", help="replace an edited params.yaml; a copy is kept")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -46,8 +44,8 @@ def run(arguments: argparse.Namespace) -> None:
     recipe = preset_recipe(root, arguments.recipe) if of_hub else find_recipe(root, arguments.recipe)
     if arguments.open:
         recipe = recipe.with_open_sources()
-    recipe, told = pin_preset(root, recipe, force=arguments.force)
-    done = use(root, recipe, keep_data=arguments.keep_data or of_hub, force=arguments.force)
+    recipe, told = pin_preset(root, recipe)
+    done = use(root, recipe, keep_data=arguments.keep_data or of_hub)
     what = f"'{recipe.name}' as the backbone" if of_hub else f"the values of the recipe '{recipe.name}'"
     print(f"params.yaml {'already has' if not done.rewritten else 'now has'} {what}")
     print("\n".join([*told, *done.lines()]))

@@ -5,5 +5,5 @@
 - ``next_steps``: one sentence and one command for each thing to do, in order
 - ``state_json``: all of it as one JSON object
 - ``opening``: the page of ``pixmill open``; its routes are in ``page_routes``, what they show and do in ``watching``,
-  ``jobs`` (the pipeline), ``side_commands`` (what runs beside it, by ``tied_command``), ``reports`` and ``reviews``
+  ``jobs`` (the pipeline and the comparison), ``reports`` and ``reviews``
 """

@@ -1,4 +1,4 @@
-"""``dvc repro`` as a person starts and stops it from the page: a process of its own, which outlives the page."""
+"""What a person starts from the page, ``dvc repro`` and ``pixmill compare``: a process that outlives the page."""
 
 import contextlib
 import json
@@ -19,17 +19,20 @@ from pixmill.core.errors import LockedError, PixmillError
 from pixmill.core.files import hold_lock, write_text
 from pixmill.core.stage_progress import is_same_process
 
-LOG, _RECORD = "repro.log", "repro.json"
-
 _TERMINATE_SECONDS = 10.0
 """How long after Ctrl-C's signal a run may go on before it gets SIGTERM, as stages save what they have."""
 
 _COMMAND = (sys.executable, "-m", "dvc", "repro")
 
+_COMPARE = (sys.executable, "-m", "pixmill", "compare")
+
+_LINES = 12
+"""Lines at the end of the output that say why a comparison failed."""
+
 
 @dataclass(frozen=True)
 class Run:
-    """A run of the pipeline that was started here.
+    """A command that was started here.
 
     Args:
         pid: Its process, which leads a group and a session of its own.
@@ -45,29 +48,30 @@ class Run:
         return is_same_process(self.pid, self.started)
 
 
-class Pipeline:
-    """Start and stop ``dvc repro`` in a project; a run is found again by whoever looks later.
+class Job:
+    """Start one command in a project; a run is found again by whoever looks later.
 
     Args:
         root: The project's folder.
-        command: What is run instead, for tests.
+        typed: The command as a person types it.
+        name: How its files in ``.pixmill/open/`` begin.
+        command: What is run.
 
     Attributes:
         log: The file with the output of the latest run.
-        is_stopped: Whether the latest run was stopped from here.
     """
 
-    def __init__(self, root: Path, command: Sequence[str] = _COMMAND) -> None:
-        self._root, self._command = root, list(command)
+    def __init__(self, root: Path, typed: str, name: str, command: Sequence[str]) -> None:
+        self._root, self._typed, self._command = root, typed, list(command)
         self._folder = root / ".pixmill" / "open"
-        self.log = self._folder / LOG
+        self._record, self._lock = self._folder / f"{name}.json", self._folder / f"{name}.lock"
+        self.log = self._folder / f"{name}.log"
         self._child: subprocess.Popen[bytes] | None = None
-        self.is_stopped = False
 
     def latest(self) -> Run | None:
         """Return the run that was started last, whether it still runs or not; ``None`` if there was none."""
         try:
-            return Run(**json.loads((self._folder / _RECORD).read_bytes()))
+            return Run(**json.loads(self._record.read_bytes()))
         except (OSError, ValueError, TypeError):
             return None
 
@@ -84,18 +88,21 @@ class Pipeline:
         """Start a run.
 
         Raises:
-            LockedError: One runs already, here or in a terminal.
+            LockedError: One runs already.
             PixmillError: The program cannot be started, or the disk is full.
         """
-        refusal = LockedError("the pipeline runs already", next="wait for it, or stop it")
+        refusal = LockedError(f"{self._typed} runs already", next="wait for it, or stop it")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            with hold_lock(self._folder / "repro.lock", refusal):
-                if self.running() or any(command.writes for command in running_dvc(self._root)):
+            with hold_lock(self._lock, refusal):
+                if self._is_taken():
                     raise refusal
                 return self._start()
         except OSError as error:
-            raise PixmillError(f"dvc repro cannot be started: {error.strerror}", next="dvc repro") from error
+            raise PixmillError(f"{self._typed} cannot be started: {error.strerror}", next=self._typed) from error
+
+    def _is_taken(self) -> bool:
+        return self.running() is not None
 
     def _start(self) -> Run:
         with self.log.open("wb") as log:
@@ -109,13 +116,61 @@ class Pipeline:
             )
         try:
             run = Run(child.pid, psutil.Process(child.pid).create_time())
-            write_text(self._folder / _RECORD, json.dumps(asdict(run)))
+            write_text(self._record, json.dumps(asdict(run)))
         except OSError:
             # Nobody could find it to stop it.
             os.killpg(child.pid, signal.SIGKILL)
             child.wait()
             raise
-        self._child, self.is_stopped = child, False
+        self._child = child
+        return run
+
+
+class Comparison(Job):
+    """Compare the workspace with the main branch.
+
+    Args:
+        root: The project's folder.
+        command: What is run instead, for tests.
+    """
+
+    def __init__(self, root: Path, command: Sequence[str] = _COMPARE) -> None:
+        super().__init__(root, "pixmill compare", "compare", command)
+
+    def document(self) -> dict[str, bool | str | None]:
+        """Return whether it runs, whether this process has ended one (``None``: no), and why that failed."""
+        if self.running():
+            return {"running": True, "done": None, "error": ""}
+        status, error = self.exit_status(), ""
+        if status:
+            lines = self.log.read_text("utf-8", "replace").strip().splitlines()[-_LINES:]
+            error = "\n".join(lines) or f"it ended with status {status}"
+        return {"running": False, "done": None if status is None else not status, "error": error}
+
+
+class Pipeline(Job):
+    """Start and stop ``dvc repro``.
+
+    Args:
+        root: The project's folder.
+        command: What is run instead, for tests.
+
+    Attributes:
+        is_stopped: Whether the latest run was stopped from here.
+    """
+
+    def __init__(self, root: Path, command: Sequence[str] = _COMMAND) -> None:
+        super().__init__(root, "dvc repro", "repro", command)
+        self.is_stopped = False
+
+    def _is_taken(self) -> bool:
+        """Tell whether it runs here or in a terminal."""
+        return super()._is_taken() or any(command.writes for command in running_dvc(self._root))
+
+    def start(self) -> Run:
+        """Start a run, as :meth:`Job.start` does; one in a terminal counts, too."""
+        run = super().start()
+        self.is_stopped = False
         return run
 
     def stop(self) -> None:

@@ -139,9 +139,8 @@ def _running(state: ProjectState) -> Iterator[NextStep]:
 
 
 def _broken(state: ProjectState) -> Iterator[NextStep]:
-    for needed in ("params.yaml", "dvc.lock"):
-        if needed in state.repository.changed and not (state.root / needed).exists():
-            yield NextStep("broken", f"{needed} is missing; the last commit has it.", f"git checkout HEAD {needed}")
+    for needed in state.deleted:
+        yield NextStep("broken", f"{needed} is missing; the last commit has it.", f"git checkout HEAD {needed}")
     if (fault := state.faults.get("stages")) is not None:
         file = fault.partition(" ")[0]
         # Another fault than that of a file's content, such as one that may not be read, begins with no name.

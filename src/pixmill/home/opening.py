@@ -1,13 +1,12 @@
-"""Serve the page of a project until Ctrl-C, and end what it started for itself."""
+"""Serve the page of a project until Ctrl-C."""
 
 import webbrowser
 
 from pixmill.core.progress import announce
 from pixmill.core.workspace import Workspace
-from pixmill.home.jobs import Pipeline, let_children_hear_interrupts
+from pixmill.home.jobs import Comparison, Pipeline, let_children_hear_interrupts
 from pixmill.home.page_routes import Home, routes
 from pixmill.home.reviews import Reviews
-from pixmill.home.side_commands import SideCommands
 from pixmill.home.watching import Watch
 from pixmill.web.address_file import ask_running
 from pixmill.web.private_server import PrivateServer, make_app, wait_for_end
@@ -34,11 +33,11 @@ def open_project(workspace: Workspace, *, port: int = 0, open_browser: bool = Tr
             webbrowser.open(running)
         return
     let_children_hear_interrupts()
-    watch, pipeline, beside, reviews = Watch(root), Pipeline(root), SideCommands(root), Reviews(workspace)
-    app = make_app(routes(Home(root, watch, pipeline, beside, reviews)))
+    watch, pipeline, reviews = Watch(root), Pipeline(root), Reviews(workspace)
+    app = make_app(routes(Home(root, watch, pipeline, Comparison(root), reviews)))
     server = PrivateServer(app, command="pixmill open", port=port, address_file=address_file, about=about)
     try:
-        with watch, beside, reviews, server:
+        with watch, reviews, server:
             announce(f"The project is at {server.new_address()} (stop with Ctrl-C)")
             if open_browser:
                 webbrowser.open(server.new_address())

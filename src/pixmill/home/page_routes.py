@@ -7,7 +7,6 @@ import codecs
 import json
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,9 @@ from starlette.types import Receive, Scope, Send
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.workspace import Workspace
-from pixmill.home.jobs import Pipeline
+from pixmill.home.jobs import Comparison, Pipeline
 from pixmill.home.reports import find_report, list_reports, report_policy
 from pixmill.home.reviews import Reviews
-from pixmill.home.side_commands import NAMES, SideCommands
 from pixmill.home.watching import Watch
 from pixmill.project.pyproject import read_project
 from pixmill.record.store import tracking_uri, view_hint
@@ -45,12 +43,13 @@ class Home:
         root: The project's folder.
         watch: Knows the state.
         pipeline: Starts and stops ``dvc repro``.
-        beside: Runs comparisons and servers.
+        comparison: Compares the workspace with the main branch.
         reviews: Holds the review.
     """
 
-    def __init__(self, root: Path, watch: Watch, pipeline: Pipeline, beside: SideCommands, reviews: Reviews) -> None:
-        self.root, self.watch, self.pipeline, self.beside, self.reviews = root, watch, pipeline, beside, reviews
+    def __init__(self, root: Path, watch: Watch, pipeline: Pipeline, comparison: Comparison, reviews: Reviews) -> None:
+        self.root, self.watch, self.pipeline, self.reviews = root, watch, pipeline, reviews
+        self.comparison = comparison
 
     def document(self) -> dict[str, Any]:
         """Return all that the page shows."""
@@ -64,7 +63,7 @@ class Home:
                 "status": None if is_running else self.pipeline.exit_status(),
                 "stopped": self.pipeline.is_stopped,
             },
-            "beside": {name: asdict(state) for name, state in self.beside.states().items()},
+            "comparison": self.comparison.document(),
             "reports": list_reports(self.root),
             "mlflow": _mlflow(self.root),
         }
@@ -134,10 +133,8 @@ def routes(home: Home) -> list[BaseRoute]:
     async def stop(request: Request) -> Response:
         return await act(request, home.pipeline.stop)
 
-    async def side_command(request: Request) -> Response:
-        if (name := request.path_params["name"]) not in NAMES:
-            raise ProblemError(404, "Not Found.")
-        return await act(request, lambda: home.beside.start(name))
+    async def compare(request: Request) -> Response:
+        return await act(request, home.comparison.start)
 
     def report(request: Request) -> Response:
         if (path := find_report(home.root, request.path_params["name"])) is None:
@@ -159,7 +156,7 @@ def routes(home: Home) -> list[BaseRoute]:
         Route("/events", events),
         Route("/pipeline/start", start, methods=["POST"]),
         Route("/pipeline/stop", stop, methods=["POST"]),
-        Route("/start/{name}", side_command, methods=["POST"]),
+        Route("/comparison/start", compare, methods=["POST"]),
         Route("/reports/{name}", report),
         Mount("/review", reviewing),
     ]

@@ -35,6 +35,8 @@ T = TypeVar("T")
 
 _CHAMPION = "model in production"
 
+_NEEDED = ("params.yaml", "dvc.lock")
+
 
 @dataclass(frozen=True)
 class ProjectState:
@@ -44,6 +46,7 @@ class ProjectState:
         root: The project's folder.
         stages: The state of each stage, in the order of ``dvc.yaml``; empty where they cannot be told.
         repository: What Git has.
+        deleted: Which of ``params.yaml`` and ``dvc.lock`` are not here, but in the last commit.
         commands: The DVC commands that run here.
         experiments: Stages that run in a temporary copy, for ``dvc exp run --temp``.
         accuracy: Of the last evaluation, on the test split, with its limits; ``None`` without results.
@@ -72,6 +75,7 @@ class ProjectState:
     root: Path
     stages: tuple[StageState, ...] = ()
     repository: Repository = Repository(has_git=False)  # noqa: RUF009 (it is frozen)
+    deleted: tuple[str, ...] = ()
     commands: tuple[RunningDvc, ...] = ()
     experiments: tuple[StageProgress, ...] = ()
     accuracy: tuple[float, float, float] | None = None
@@ -130,6 +134,7 @@ def read_project_state(root: Path, *, with_disk: bool = True, with_champion: boo
         root=root,
         stages=tuple(stages),
         repository=repository,
+        deleted=tuple(name for name in _NEEDED if name in repository.changed and not (root / name).exists()),
         commands=tuple(running_dvc(root)),
         experiments=tuple(each for each in running if each.root != here and each.is_running),
         accuracy=read_accuracy(root),

@@ -14,7 +14,6 @@ from pixmill.core.params.train import PRESET
 from pixmill.learn.preset_files import WEIGHTS, licence_of, preset_of, resolve_preset
 from pixmill.learn.presets import read_preset
 from pixmill.use.recipe import Recipe
-from pixmill.use.replacement import require_replaceable
 
 
 def preset_recipe(root: Path, name: str) -> Recipe:
@@ -43,7 +42,7 @@ def preset_recipe(root: Path, name: str) -> Recipe:
     return Recipe(name, dump_commented(content))
 
 
-def pin_preset(root: Path, recipe: Recipe, *, force: bool = False) -> tuple[Recipe, list[str]]:
+def pin_preset(root: Path, recipe: Recipe) -> tuple[Recipe, list[str]]:
     """Return a recipe that pins its preset, and what to say about it; another recipe as it is.
 
     The preset is downloaded unless it is in the user's cache.
@@ -51,17 +50,14 @@ def pin_preset(root: Path, recipe: Recipe, *, force: bool = False) -> tuple[Reci
     Args:
         root: The project's folder.
         recipe: The recipe.
-        force: Whether it will replace an edited ``params.yaml`` too.
 
     Raises:
-        ParamsError: ``params.yaml`` is edited: nothing is downloaded then.
         TrainError: The preset is not available, or not supported.
     """
     params = recipe.params().train.backbone
     preset = preset_of(params)
     if preset is None:
         return recipe, []
-    require_replaceable(root, recipe.name, force=force)
     revision, digest, folder = resolve_preset(preset, root)
     read_preset(folder)
     content = load_commented(recipe.text)

@@ -1,6 +1,5 @@
 """Put a recipe in place of ``params.yaml``, lose no edit, and say what changed."""
 
-import contextlib
 import hashlib
 import json
 from dataclasses import dataclass
@@ -13,10 +12,7 @@ from pixmill.core.params import Params, flat, parse_params, read_text
 from pixmill.scrape.sources import is_on_web
 from pixmill.use.issue import Issue
 from pixmill.use.preflight import find_issues
-from pixmill.use.recipe import Recipe, find_recipes
-
-_WRITTEN = Path(".pixmill", "use", "written")
-"""The digest of the ``params.yaml`` that the last call wrote."""
+from pixmill.use.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -50,21 +46,19 @@ class Replacement:
         return [*lines, *map(str, self.lacking), *(f"Next: {command}" for command in self.following)]
 
 
-def use(root: Path, recipe: Recipe, *, keep_data: bool = False, force: bool = False) -> Replacement:
+def use(root: Path, recipe: Recipe, *, keep_data: bool = False) -> Replacement:
     """Put a recipe in place of ``params.yaml``, whose section ``review`` stays as it is.
 
-    A file that is neither as Git has it nor a recipe as it came is kept as a copy. Unless the last call wrote it, it is
-    somebody's work, and is replaced only by force.
+    A file that is not as the last commit has it is kept as a copy.
 
     Args:
         root: The project's folder.
         recipe: The recipe.
         keep_data: Whether what says which images there are, and in which part, stays as it is: only ``train`` and the
             form in which split packs images are the recipe's.
-        force: Whether an edited file is replaced too.
 
     Raises:
-        ParamsError: The recipe or, where it is kept in part, the file is not sound; or the file is edited.
+        ParamsError: The recipe or, where it is kept in part, the file is not sound.
     """
     path = root / "params.yaml"
     recipe.params()
@@ -79,48 +73,11 @@ def use(root: Path, recipe: Recipe, *, keep_data: bool = False, force: bool = Fa
     if before == after:
         return Replacement(recipe.name, False, {}, None, lacking, following)
     backup = None
-    require_replaceable(root, recipe.name, force=force)
-    if before is not None and not _safe(root, before):
-        backup = Path(".pixmill") / "use" / f"params-{_digest(before)[:8]}.yaml"
+    if before is not None and git(root, "show", "HEAD:./params.yaml") != before:
+        backup = Path(".pixmill") / "use" / f"params-{hashlib.sha256(before.encode()).hexdigest()[:8]}.yaml"
         write_text(root / backup, before)
     write_text(path, after)
-    write_text(root / _WRITTEN, _digest(after))
     return Replacement(recipe.name, True, _changes(before, now), backup, lacking, following)
-
-
-def require_replaceable(root: Path, name: str, *, force: bool) -> None:
-    """Refuse to replace a ``params.yaml`` that is somebody's work and that nothing else holds.
-
-    Args:
-        root: The project's folder.
-        name: The recipe's name.
-        force: Whether it is replaced anyway.
-
-    Raises:
-        ParamsError: The file is edited.
-    """
-    path, written = root / "params.yaml", root / _WRITTEN
-    if force or not path.exists() or _safe(root, before := read_text(path)):
-        return
-    if not (written.exists() and written.read_text() == _digest(before)):
-        raise ParamsError(
-            "params.yaml has uncommitted edits",
-            next=f"git commit params.yaml, or: pixmill use {name} --force (a copy is kept)",
-        )
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _safe(root: Path, text: str) -> bool:
-    """Tell whether a text can be had again: Git has it as the last commit's file, or it is a recipe's."""
-    for recipe in find_recipes(root):
-        with contextlib.suppress(ParamsError):  # Another recipe may be broken.
-            recipe.params()
-            if text in (each.with_review_of(text).file(root) for each in (recipe, recipe.with_open_sources())):
-                return True
-    return git(root, "show", "HEAD:./params.yaml") == text
 
 
 def _changes(before: str | None, now: Params) -> dict[str, tuple[object, object]]:

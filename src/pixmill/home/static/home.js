@@ -2,7 +2,7 @@
 
 const $ = (id) => document.getElementById(id);
 const shown = new Map();
-const wanted = new Set(); // commands whose pages are to open once they are there
+let isComparisonWanted = false; // whether its page is to open once it is there
 let log = "";
 
 function make(tag, options = {}, ...children) {
@@ -91,8 +91,7 @@ const ACTIONS = {
   "dvc repro": pressing("#start", "Start"),
   "pixmill review": reviewing,
   "pixmill review --only feedback": reviewing,
-  "pixmill compare": pressing('[data-start="compare"]', "Compare"),
-  "pixmill serve --open": pressing('[data-start="try"]', "Try the model"),
+  "pixmill compare": pressing("#compare", "Compare"),
 };
 
 function drawNext(steps) {
@@ -167,21 +166,14 @@ function drawPipeline({ stages, pipeline, commands }) {
       : pipeline.stopped ? "The run was stopped." : "The run failed: its output is below.");
 }
 
-function drawBeside(name, made) {
-  for (const box of document.querySelectorAll(`[data-beside="${name}"]`)) {
-    const parts = [];
-    if (made.told) parts.push(make("p", { className: `told ${made.status}`, textContent: made.told, attributes: { role: "status" } }));
-    if (made.address) {
-      parts.push(make("p", {}, make("a", { href: made.address, target: "_blank", rel: "noopener", textContent: "Open the page" })));
-      if (wanted.delete(name)) window.open(made.address, "_blank", "noopener");
-    }
-    if (made.rows.length) {
-      parts.push(make("ul", {}, ...made.rows.map((row) => make("li", { textContent:
-        [`Version ${row.version}`, row.aliases.join(", "), row.verdict?.replaceAll("_", " "), row.because].filter(Boolean).join(" · ") }))));
-    }
-    box.replaceChildren(...parts);
-  }
-  for (const button of document.querySelectorAll(`[data-start="${name}"]`)) button.disabled = made.status === "running";
+function drawComparison({ running, done, error }) {
+  $("compare").disabled = running;
+  $("compared").replaceChildren(running ? "Comparing …" : plain(error));
+  if (!done) return;
+  const page = "reports/compare.html";
+  $("compared").replaceChildren(make("a", { href: page, target: "_blank", rel: "noopener", textContent: "Open the comparison" }));
+  if (isComparisonWanted) window.open(page, "_blank", "noopener");
+  isComparisonWanted = false;
 }
 
 function drawState(all) {
@@ -218,13 +210,12 @@ function drawState(all) {
   part("mlflow", { ...all.mlflow, waiting: state.waiting_runs }, ({ command: then, address, fault: why, waiting }) => {
     $("mlflow-told").replaceChildren(...(why ? [why] : waiting ? [`${some(waiting, "run")} wait to be sent. `] : []),
       ...(address ? [make("a", { href: address, target: "_blank", rel: "noopener noreferrer", textContent: "Open your team's MLflow" })] : []));
-    document.querySelector('[data-start="mlflow"]').hidden = Boolean(address);
     $("mlflow-command").replaceChildren(command(then));
   });
   const faults = Object.entries(state.faults);
   $("unknown").hidden = !faults.length;
   part("faults", faults, () => $("faults").replaceChildren(...faults.map(([name, why]) => make("li", { textContent: `${name}: ${why}` }))));
-  for (const [name, made] of Object.entries(all.beside)) part(`beside ${name}`, made, () => drawBeside(name, made));
+  part("comparison", all.comparison, drawComparison);
   document.querySelector("main").setAttribute("aria-busy", "false");
 }
 
@@ -243,9 +234,7 @@ function drawLog({ text, new: isNew }) {
 for (const place of document.querySelectorAll("[data-command]")) place.replaceWith(command(place.dataset.command));
 $("start").addEventListener("click", async () => { if (await post("pipeline/start")) $("log-part").open = true; });
 $("stop").addEventListener("click", async () => { $("stop").disabled = true; say("ended", "Stopping …"); if (!await post("pipeline/stop")) $("stop").disabled = false; });
-for (const button of document.querySelectorAll("[data-start]")) {
-  button.addEventListener("click", () => { wanted.add(button.dataset.start); post(`start/${button.dataset.start}`); });
-}
+$("compare").addEventListener("click", () => { isComparisonWanted = true; post("comparison/start"); });
 
 let events = null;
 function listen() {
@@ -260,7 +249,7 @@ function listen() {
 // A browser has six connections to one server: tabs that nobody looks at, even if never yet, shall not hold them.
 function follow() {
   events?.close();
-  if (document.hidden) wanted.clear(); // What somebody has asked for opens no window while they look elsewhere.
+  if (document.hidden) isComparisonWanted = false; // What somebody has asked for opens no window while they look elsewhere.
   else listen();
 }
 document.addEventListener("visibilitychange", follow);

@@ -60,7 +60,7 @@ def test_images_that_lie_elsewhere_than_recorded(images):
     listing.write_text(json.dumps(names))
     (finding,) = check_data(images)
     assert finding.status is Status.WARNING
-    assert finding.message == "3 files of 0.0 MB, but data.dvc records other paths"
+    assert finding.message == "3 files of 0.0 MB, but data.dvc records others"
 
 
 def test_images_that_nothing_records(images):

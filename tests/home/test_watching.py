@@ -34,12 +34,23 @@ def test_the_disk_is_measured_after_the_first_look_and_seldom(tmp_path):
         until(lambda: len(asked) > 5)
         assert watch.document["disk"] == {"data/": 5}
     assert [disk for disk, _ in asked[:4]] == [False, True, False, False]
-    # The database of a project is read in no time.
-    assert all(champion for _, champion in asked)
 
 
-def test_a_server_of_mlflow_is_asked_seldom_and_nothing_is_guessed_meanwhile(tmp_path, monkeypatch):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://team.test")
+def test_a_promotion_is_seen_by_the_next_look(tmp_path):
+    asked = []
+
+    def read(root, *, with_disk, with_champion):
+        asked.append(with_champion)
+        return ProjectState(root)
+
+    with Watch(tmp_path, read, soon=0.01):
+        until(lambda: len(asked) > 3)
+        before = sum(asked)
+        (tmp_path / "mlflow.db").touch()
+        until(lambda: sum(asked) > before)
+
+
+def test_mlflow_is_asked_seldom_and_nothing_is_guessed_meanwhile(tmp_path):
     asked, documents = [], []
 
     def read(root, *, with_disk, with_champion):

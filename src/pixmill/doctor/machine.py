@@ -29,16 +29,8 @@ _COMFORTABLE, _LEAST = 5 * _GIB, 300_000_000
 
 @check("Python")
 def check_python(_: Path) -> Iterator[Finding]:
-    """Tell whether this Python is one that Pixmill runs on, and the one that DVC would run."""
-    from packaging.specifiers import SpecifierSet
-
-    version = ".".join(map(str, sys.version_info[:3]))
-    required = metadata.metadata("pixmill")["Requires-Python"]
-    if version in SpecifierSet(required):
-        yield Finding("Python", Status.OK, f"{version}, {sys.executable}")
-    else:
-        message = f"{version} ({sys.executable}); expected {required}"
-        yield Finding("Python", Status.BAD, message, next="python3.12 -m venv --clear .venv, then install again")
+    """Name this Python, and tell whether it is the one that DVC would run."""
+    yield Finding("Python", Status.OK, f"{'.'.join(map(str, sys.version_info[:3]))}, {sys.executable}")
     yield check_path()
 
 
@@ -68,24 +60,22 @@ def check_git(root: Path) -> Iterator[Finding]:
 
 @check("packages")
 def check_packages(root: Path) -> Iterator[Finding]:
-    """Compare the installed packages with ``requirements.txt``; without one, with what the project's Pixmill needs.
+    """Compare the installed packages with what the project's Pixmill needs.
 
     Args:
         root: The project's folder.
     """
     from pixmill.pages.base import shorten
 
+    pin = _pin(root)
     if (root / "requirements.txt").is_file():
-        advice, requirements = "pip install -r requirements.txt", _read_requirements(root / "requirements.txt")
+        advice = "pip install -r requirements.txt"
+    elif pin.url or not pin.specifier.contains(metadata.version("pixmill"), prereleases=True):
+        advice = f"pip install {shlex.quote(str(pin))}"
     else:
-        pin = _pin(root)
-        requirements = chain([pin], list_requirements(pin.extras))
-        if pin.url or not pin.specifier.contains(metadata.version("pixmill"), prereleases=True):
-            advice = f"pip install {shlex.quote(str(pin))}"
-        else:
-            advice = install_command(",".join(sorted(pin.extras)))
+        advice = install_command(",".join(sorted(pin.extras)))
     missing, other = set(), set()
-    for requirement in requirements:
+    for requirement in chain([pin], list_requirements(pin.extras)):
         try:
             version = metadata.version(requirement.name)
         except metadata.PackageNotFoundError:
@@ -99,7 +89,7 @@ def check_packages(root: Path) -> Iterator[Finding]:
         message = shorten(f"other versions: {', '.join(sorted(other))}", 300)
         yield Finding("packages", Status.WARNING, message, next=advice)
     if not missing and not other:
-        yield Finding("packages", Status.OK, "all as pinned")
+        yield Finding("packages", Status.OK, "all that Pixmill needs")
 
 
 @check("code")
@@ -149,18 +139,3 @@ def _pin(root: Path) -> Requirement:
     asked = map(Requirement, project.get("dependencies", ()))
     default = Requirement(f"pixmill[{'pipeline' if lock is None else lock.extras}]")
     return next((one for one in asked if one.name == "pixmill" and one.extras), default)
-
-
-def _read_requirements(path: Path) -> Iterator[Requirement]:
-    from packaging.requirements import InvalidRequirement, Requirement
-
-    for line in path.read_text(encoding="utf-8").splitlines():
-        text = line.partition("#")[0].strip().removesuffix("\\").strip()
-        if not text or text.startswith("-"):
-            continue  # a hash or an option of pip
-        try:
-            requirement = Requirement(text)
-        except InvalidRequirement:
-            continue  # a person's own line, which only pip can read
-        if requirement.marker is None or requirement.marker.evaluate():
-            yield requirement

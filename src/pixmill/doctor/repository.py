@@ -37,16 +37,13 @@ def check_data(root: Path) -> Iterator[Finding]:
     elif data.record is None:
         yield Finding("data", Status.WARNING, f"{present}, not tracked by DVC", next="dvc add data")
     elif data.differs:
-        recorded = f"{data.record.get('nfiles')} of {data.record.get('size', 0) / 1e6:.1f} MB"
-        if (data.record.get("nfiles"), data.record.get("size")) == (data.count, data.size):
-            recorded = "other paths"
         # With data/ in its place DVC would delete it where its cache does not have what it looks for.
         found = find_uncommitted(root, data)
         keep = found.command("Add images") or "dvc add data"
         advice = f"{keep}, or to restore: mv data data.old && dvc checkout data.dvc"
         if found.has_earlier_images:  # To add them would undo what others have added.
             advice = "dvc pull data.dvc"
-        yield Finding("data", Status.WARNING, f"{present}, but data.dvc records {recorded}", next=advice)
+        yield Finding("data", Status.WARNING, f"{present}, but data.dvc records others", next=advice)
     elif (command := (found := find_uncommitted(root, data)).command("Add images and decisions")) is not None:
         yield Finding("data", Status.WARNING, f"{present}, as data.dvc records, but {found.sentence}", next=command)
     else:

@@ -9,10 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-from pixmill.core.workspace import Workspace
 from pixmill.home.project_state import ProjectState, read_project_state
 from pixmill.home.state_json import state_document
-from pixmill.record.store import database_file, tracking_uri
 
 _SOON = 1.0
 """Seconds between two looks while a tab shows the page."""
@@ -27,10 +25,10 @@ _TELLING = (".dvc/tmp/rwlock", ".pixmill/progress", "dvc.lock", "params.yaml", "
 """Files that most changes write; the others are found by the next look at all."""
 
 _WHOLE_SECONDS = 120.0
-"""Seconds after which the disk is measured again, and a server of MLflow asked."""
+"""Seconds after which the disk is measured again, and MLflow asked."""
 
-_RESULTS = (".git/HEAD", ".git/logs/HEAD", "dvc.lock")
-"""What a commit or a run writes, after which the disk is measured again, and a server of MLflow asked."""
+_RESULTS = (".git/HEAD", ".git/logs/HEAD", "dvc.lock", "mlflow.db")
+"""What a commit, a run or a promotion writes, after which the disk is measured again, and MLflow asked."""
 
 
 class Watch:
@@ -96,13 +94,12 @@ class Watch:
         """Read the state."""
         if self._state is None:
             # What may take seconds comes by a second look.
-            state = self._read(self._root, with_disk=False, with_champion=self._has_database())
-            if not self._has_database():
-                state = replace(state, has_store=False)  # "No model is in production" would be a guess.
+            state = self._read(self._root, with_disk=False, with_champion=False)
+            state = replace(state, has_store=False)  # "No model is in production" would be a guess.
         else:
             marks = self._marks(_RESULTS)
             is_whole = time.monotonic() - self._whole_at >= _WHOLE_SECONDS or marks != self._whole_marks
-            state = self._read(self._root, with_disk=is_whole, with_champion=is_whole or self._has_database())
+            state = self._read(self._root, with_disk=is_whole, with_champion=is_whole)
             if is_whole:
                 self._whole_at, self._whole_marks = time.monotonic(), marks
             else:
@@ -112,24 +109,15 @@ class Watch:
     def _with_known(self, state: ProjectState) -> ProjectState:
         """Return a state with what was not looked at as it was."""
         assert self._state is not None
-        state = replace(state, disk=self._state.disk)
-        if self._has_database():
-            return state
         fault = {name: text for name, text in self._state.faults.items() if name == "model in production"}
         return replace(
             state,
+            disk=self._state.disk,
             champion=self._state.champion,
             is_promoted=self._state.is_promoted,
             has_store=self._state.has_store,
             faults={**state.faults, **fault},
         )
-
-    def _has_database(self) -> bool:
-        """Tell whether MLflow is a file here, which is read in no time."""
-        try:
-            return database_file(tracking_uri(Workspace(self._root, self._root))) is not None
-        except Exception:  # noqa: BLE001 (the state itself says what is wrong with it)
-            return False
 
     def _marks(self, names: tuple[str, ...]) -> tuple[int, ...]:
         """Return when files were written; 0 where there is none."""

@@ -41,7 +41,7 @@ def mid_scrape(project) -> bool:
 
 def mid_split(project) -> bool:
     """Split has begun to pack."""
-    return any(project.path.glob("artifacts/split/*/.part-*"))
+    return any(project.path.glob("artifacts/split/.part-*.bin"))
 
 
 def mid_train(project) -> bool:

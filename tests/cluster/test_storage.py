@@ -102,10 +102,10 @@ def test_shards_are_the_same_bytes(project, blind, tmp_path):
     manifest = project.manifest.copy()
     manifest["split"] = pd.array(["val", "train", "train"] * 20, dtype="string")
     manifest["row"] = manifest.groupby("split").cumcount().astype("Int32")
-    params, plan = SplitParams(image_size=20), {"train": [21, 19], "val": [20]}
-    pack(manifest, project.images, tmp_path / "here", params, LIMITS, plan=plan)
+    params = SplitParams(image_size=20)
+    pack(manifest, project.images, tmp_path / "here", params, LIMITS)
     blind()
-    pack(manifest, project.images, project.root / "there", params, LIMITS, plan=plan)
+    pack(manifest, project.images, project.root / "there", params, LIMITS)
     assert files(project.root / "there") == files(tmp_path / "here")
 
 

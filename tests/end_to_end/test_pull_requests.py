@@ -113,7 +113,7 @@ def test_a_worse_model_fails_the_job_until_it_is_reverted(repository_with_remote
     assert text.startswith("**Worse")
     assert "Gate: fail" in text
     assert "train.learning\\_rate" in text
-    assert all((job.path / "reports" / f"compare.{suffix}").stat().st_size for suffix in ("html", "png"))
+    assert all((job.path / "reports" / f"compare.{suffix}").stat().st_size for suffix in ("html", "md"))
 
     repository_with_remote.author.git("revert", "--no-edit", "HEAD")
     repository_with_remote.author.git("push", "-q", "origin", "worse")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pixmill.compute.node import NodeRequirements, PassSpec, find_lack, run_batch, versions, witnesses
+from pixmill.compute.node import NodeRequirements, PassSpec, run_batch, versions, witnesses
 from pixmill.compute.worker import PickledPass
 from pixmill.core.errors import PixmillError
 
@@ -50,12 +50,6 @@ def test_an_empty_folder_witnesses_itself(tmp_path: Path) -> None:
     assert witnesses(tmp_path) == [(str(tmp_path), None)]
 
 
-def test_a_folder_that_a_node_cannot_write_to_is_named(tmp_path: Path) -> None:
-    pytest.importorskip("ray")
-    needs = NodeRequirements({}, {}, [str(tmp_path), str(tmp_path / "none")])
-    assert f"cannot write to {tmp_path / 'none'}" in pickle.loads(find_lack(pickle.dumps(needs))).message
-
-
 def _remove(paths: list[Path]) -> list[None]:
     return [path.unlink() for path in paths]
 
@@ -63,7 +57,7 @@ def _remove(paths: list[Path]) -> list[None]:
 def test_no_row_counts_once_the_folder_has_vanished(tmp_path: Path) -> None:
     pytest.importorskip("ray")
     (tmp_path / "image").touch()
-    needs = NodeRequirements({}, {str(tmp_path): witnesses(tmp_path)}, [])
+    needs = NodeRequirements({}, {str(tmp_path): witnesses(tmp_path)})
     order = pickle.dumps(PassSpec(PickledPass("remove", pickle.dumps(_remove)), None, needs))
     results, raised = run_batch("pass", order, [pickle.dumps(tmp_path / "image")])
     assert results == []

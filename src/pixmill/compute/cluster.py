@@ -87,12 +87,12 @@ class Cluster:
         self._look()
         return sorted(node["NodeManagerAddress"] for node in self._nodes.values() if node["Resources"].get("CPU"))
 
-    def sees(self, folder: Path, *, writable: bool = False) -> bool:
-        """Tell whether every node that has processors sees, or may write to, a folder of this machine at its path.
+    def sees(self, folder: Path) -> bool:
+        """Tell whether every node that has processors sees a folder of this machine at its path.
 
         If so, a node that joins later and does not see it gets an error in place of rows.
         """
-        needs = NodeRequirements({}, {str(folder): self._witnesses(folder)}, [str(folder)] * writable)
+        needs = NodeRequirements({}, {str(folder): self._witnesses(folder)})
         if seen := all(lacking is None for lacking in self._probe(needs)):
             self._shared.add(folder)
         return seen

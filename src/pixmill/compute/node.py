@@ -36,12 +36,10 @@ class NodeRequirements:
     Args:
         versions: As :func:`versions` returns them there.
         witnesses: By folder, what a node that sees the folder sees.
-        writable: Folders that it may write to.
     """
 
     versions: Mapping[str, str]
     witnesses: Mapping[str, Sequence[Witness]]
-    writable: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -117,7 +115,7 @@ def _lack(needs: NodeRequirements) -> PixmillError | None:
 
 
 def _find_unseen_folder(needs: NodeRequirements) -> PixmillError | None:
-    """Return which shared folder this node does not see, or cannot write to."""
+    """Return which shared folder this node does not see."""
     import ray
 
     here = ray.util.get_node_ip_address()
@@ -128,9 +126,6 @@ def _find_unseen_folder(needs: NodeRequirements) -> PixmillError | None:
                 next="mount the shared folder there, or stop the node; then run the same command again: finished work "
                 "is kept",
             )
-    for folder in needs.writable:
-        if not os.access(folder, os.W_OK):
-            return PixmillError(f"the Ray node {here} cannot write to {folder}", next="mount it there for writing")
     return None
 
 

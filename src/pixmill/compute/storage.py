@@ -9,10 +9,10 @@ from pixmill.compute.stored import Stored, read_stored
 Address = Path | Stored
 
 
-def is_shared(folder: Path, *, writable: bool = False) -> bool:
-    """Tell whether all workers see, or may write to, a folder as this process does; on this machine they do."""
+def is_shared(folder: Path) -> bool:
+    """Tell whether all workers see a folder as this process does; on this machine they do."""
     cluster = choose_cluster()
-    return cluster is None or cluster.sees(folder.absolute(), writable=writable)
+    return cluster is None or cluster.sees(folder.absolute())
 
 
 def addresses(folder: Path) -> Callable[[str], Address]:

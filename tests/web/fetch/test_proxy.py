@@ -133,21 +133,6 @@ def test_nothing_calls_home_but_to_a_host_of_ours(proxy):
     assert ask(proxy, "http://update.googleapis.com/")[0] == 200
 
 
-def test_hosts_are_told_with_why_they_were_not_reached(proxy, host):
-    ask(proxy, "http://shop.test:8080/")
-    ask(proxy, "http://update.googleapis.com:81/")
-    ask(proxy, "http://nowhere.invalid/")
-    ask(proxy, "http://shop.test/")
-    assert proxy.hosts() == {
-        "shop.test:8080": "shop.test is not served on port 8080",
-        "nowhere.invalid": "nowhere.invalid cannot be resolved",
-        "shop.test": "",
-    }
-    proxy.refusals.extend([Refusal("late.test", 443, "down"), Refusal("late.test", 80, "down")])
-    proxy.reached["late.test", 443] = None
-    assert proxy.hosts()["late.test"] == ""
-
-
 def test_calls_home_are_known_by_their_end(proxy):
     assert raw(proxy, b"CONNECT Firefox.Settings.Services.Mozilla.com.:443 HTTP/1.1\r\n\r\n").startswith(
         b"HTTP/1.1 403 "

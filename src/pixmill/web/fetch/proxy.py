@@ -120,7 +120,6 @@ class Proxy:
     Attributes:
         url: The proxy's own address, such as ``http://127.0.0.1:41873``.
         refusals: The last thousand connections that were not made, the oldest first.
-        reached: The first thousand hosts and ports that were connected to.
     """
 
     def __init__(self, network: Network | None = None, *, port: int = 0) -> None:
@@ -128,7 +127,6 @@ class Proxy:
         self._port = port
         self._guard = Guard(self._network)
         self.refusals: deque[Refusal] = deque(maxlen=_REMEMBERED)
-        self.reached: dict[tuple[str, int], None] = {}
         self._clients: set[asyncio.Task[None]] = set()
 
     def __enter__(self) -> Self:
@@ -143,18 +141,6 @@ class Proxy:
     def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._end.set)
         self._thread.join()
-
-    def hosts(self) -> dict[str, str]:
-        """Return why each host was not reached, the latest reason; an empty text for those that were.
-
-        The ports of the web are left out, and so are hosts that browsers report to by themselves.
-        """
-        said = [*list(self.refusals), *((host, port, "") for host, port in list(self.reached))]
-        return {
-            host if port in (80, 443) else f"{host}:{port}": reason
-            for host, port, reason in said
-            if not (reason and is_within(host, _CALLS_HOME))
-        }
 
     def _run(self, listener: socket.socket) -> None:
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
@@ -225,10 +211,7 @@ class Proxy:
             if is_within(host, _CALLS_HOME) and f"{host}:{port}" not in self._network.served:
                 raise ForbiddenHostError(f"{host} is a telemetry host of browsers")
             async with asyncio.timeout(_CONNECT_SECONDS):
-                streams = await self._guard.open_connection(host, port)
-            if len(self.reached) < _REMEMBERED:
-                self.reached[host, port] = None
-            return streams
+                return await self._guard.open_connection(host, port)
         except ForbiddenHostError as error:
             status, reason = HTTPStatus.FORBIDDEN, str(error.strerror)
         except socket.gaierror:

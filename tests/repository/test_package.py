@@ -173,10 +173,8 @@ def test_the_extra_serve_alone_serves_and_predicts(
     assert (done.returncode, row["label"] in done.stdout) == (0, True), done.stderr
     outputs = ["--csv", "photo.csv", "--html", "photo.html"]
     assert run(commands, "pixmill", "predict", "photo.jpg", "--model", str(exported), *outputs).returncode == 0
-    keras = Path(shutil.copytree(trained_folder, tmp_path / "keras", ignore=shutil.ignore_patterns("*.tflite")))
     for words, package, extra in (
         (["--model", str(exported), "--parquet", "photo.parquet"], "pyarrow", "pipeline"),
-        (["--model", str(keras)], "keras", "pipeline"),
         (["--model", "models:/garments@champion"], "mlflow-skinny", "registry"),
     ):
         done = run(commands, "pixmill", "predict", "photo.jpg", *words, MLFLOW_TRACKING_URI="http://127.0.0.1:9")

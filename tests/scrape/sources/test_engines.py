@@ -34,10 +34,11 @@ def test_nothing_is_lost_to(searches, name, modes):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["google", "bing", "yahoo"])
-def test_broken_json_is_made_up_for_by_another_route(searches, name):
+@pytest.mark.parametrize(("name", "found"), [("google", 0.9), ("bing", 0.99), ("yahoo", 0.99)])
+def test_broken_json_is_made_up_for_by_another_route(searches, name, found):
+    # Of Google's replica every second panel stays silent, so that for some originals there is no other route.
     with searches.switched(name, "broken_json", share=0.1):
-        compare(searches.all(name), searches.results(name))
+        compare(searches.all(name), searches.results(name), share=found)
 
 
 @pytest.mark.parametrize(

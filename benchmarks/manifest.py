@@ -10,17 +10,15 @@ how, is told by the exponent between two sizes: 1 is linear, 2 is quadratic.
 import itertools
 import json
 import math
-import os
 import sys
 import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from contest import Contestant, Record, folder_for_files, machine, run
+from contest import Contestant, Record, folder_for_files, machine, run, sized
 
-QUICK = bool(os.environ.get("QUICK"))
-COUNTS = (10_000, 100_000) if QUICK else (10_000, 100_000, 1_000_000)
+COUNTS = sized((10_000, 100_000, 1_000_000), (10_000, 100_000), (5_000, 10_000))
 PARTS = ("duplicates", "gate", "split")
 HOURS = 3600.0
 GIGABYTES = 4.0

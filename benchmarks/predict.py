@@ -9,7 +9,6 @@ start of processes and imports is left out for all: each predicts a few images f
 """
 
 import json
-import os
 import statistics
 import sys
 import tempfile
@@ -19,18 +18,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import numpy as np
 import pandas as pd
-from contest import ROOT, Contestant, Record, folder_for_files, machine, run
+from contest import PROJECT, Contestant, Record, folder_for_files, machine, run, sized
 from images import make_images
 
 from pixmill.compute import default_workers
 from pixmill.learn.classifier import Classifier
 
-QUICK = bool(os.environ.get("QUICK"))
-ROUNDS, IMAGES = (2, 600) if QUICK else (5, 10_000)
-FEW, SIZE = 32, (640, 480)
-LOOP, BATCHES = (96, 256) if QUICK else (288, 2048)
+ROUNDS, IMAGES = sized((5, 10_000), (2, 600), (1, 6))
+FEW, SIZE = sized(32, 32, 2), (640, 480)
+LOOP, BATCHES = sized((288, 2048), (96, 256), (4, 6))
 """Images that the two slow ones predict."""
-MODEL = ROOT / "artifacts" / "train"
+MODEL = PROJECT / "artifacts" / "train"
 CLOSE = 1e-3
 """The largest difference between probabilities by Keras and by LiteRT."""
 

@@ -9,7 +9,6 @@ EfficientNet-Lite0, which the model ``features`` uses by default. It takes up to
 
 import json
 import multiprocessing
-import os
 import statistics
 import sys
 import tempfile
@@ -21,10 +20,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import numpy as np
-from contest import machine
+from contest import machine, sized
 
-QUICK = bool(os.environ.get("QUICK"))
-ROUNDS = 5 if QUICK else 30
+ROUNDS = sized(30, 5, 1)
 SIDE = 224
 
 _SMALL = {"num_layers": 12, "hidden_dim": 384, "num_heads": 6, "intermediate_dim": 1536}
@@ -52,7 +50,7 @@ PRESETS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
 }
 """By name: the family, what it is made of, and its text encoder, which is in the weights file, too."""
 
-CHOSEN = ("dinov2_small", "clip_vit_base_patch32") if QUICK else tuple(PRESETS)
+CHOSEN = sized(tuple(PRESETS), ("dinov2_small", "clip_vit_base_patch32"), ("dinov2_small",))
 
 
 def make(name: str) -> Any:

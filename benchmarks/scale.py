@@ -24,18 +24,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import numpy as np
 import pandas as pd
-from contest import Contestant, Record, folder_for_files, machine, run
+from contest import Contestant, Record, folder_for_files, machine, run, sized
 from images import make_images
 from PIL import Image
 
-QUICK = bool(os.environ.get("QUICK"))
-ROUNDS = 2 if QUICK else 5
-FEW = 256
+ROUNDS = sized(5, 2, 1)
+FEW = sized(256, 256, 2)
 """Images to start with, per worker: each gets some."""
-WORKERS = (1, 2) if QUICK else (1, 2, 4)
-PHOTOGRAPHS = 3_000 if QUICK else 10_000
-SMALL = (1_000, 10_000) if QUICK else (20_000, 200_000)
-HEAD = (20_000,) if QUICK else (100_000, 200_000, 1_000_000)
+WORKERS = sized((1, 2, 4), (1, 2), (1,))
+PHOTOGRAPHS = sized(10_000, 3_000, 6)
+SMALL = sized((20_000, 200_000), (1_000, 10_000), (6, 12))
+HEAD = sized((100_000, 200_000, 1_000_000), (20_000,), (200,))
 HEAD_NODE = "127.0.0.2"
 """Ray takes 127.0.0.1 for the machine's own address."""
 OURS = Path(sys.executable)

@@ -33,7 +33,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 import numpy as np
 import pandas as pd
 import psutil
-from contest import ROOT, folder_for_files, machine
+from contest import ROOT, folder_for_files, machine, sized
 from images import make_images
 from load import post, write_requests
 from PIL import Image
@@ -42,8 +42,7 @@ from pixmill.images import fit
 from pixmill.learn.litert import available_cores
 from tests.ports import unused_port
 
-QUICK = bool(os.environ.get("QUICK"))
-ROUNDS, SECONDS, IMAGES = (2, 3.0, 32) if QUICK else (5, 6.0, 64)
+ROUNDS, SECONDS, IMAGES = sized((5, 6.0, 64), (2, 3.0, 32), (1, 0.5, 2))
 SIDE, LABELS = 224, ["boot", "dress", "sandal", "shirt", "sneaker"]
 CONCURRENCY = (1, 8)
 TOLERANCE = 1e-3

@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import numpy as np
 import pandas as pd
-from contest import ROOT, folder_for_files, machine
+from contest import ROOT, folder_for_files, machine, sized
 from images import make_images
 from PIL import Image
 
@@ -36,8 +36,9 @@ from pixmill.core.manifest import SPLIT, write_table
 from pixmill.images.compression import compress
 from pixmill.images.parts import write_images
 
-QUICK = bool(os.environ.get("QUICK"))
-ROUNDS, IMAGES = (2, 192) if QUICK else (7, 480)
+ROUNDS, IMAGES = sized((7, 480), (2, 192), (1, 32))
+HEAD_ROUNDS, FEATURE_ROUNDS, FEATURES_OF = sized((3, 5, 2000), (2, 2, 2000), (1, 1, 32))
+STAGE_IMAGES = sized(3000, 300, 60)
 SIDE, LABELS = 150, 6
 CONTESTANTS = {
     "generator": ("ImageDataGenerator", "train_image_data_generator.py", "float32"),
@@ -68,9 +69,9 @@ def main() -> None:
         folder = Path(name)
         prepare(folder)
         seconds = compete(CONTESTANTS, folder, ROUNDS)
-        heads = compete(HEADS, folder, 2 if QUICK else 3)
-        features = compete(FEATURES, folder, 2 if QUICK else 5, images=2000)
-        stages = run_stages(folder / "project", 300 if QUICK else 3000)
+        heads = compete(HEADS, folder, HEAD_ROUNDS)
+        features = compete(FEATURES, folder, FEATURE_ROUNDS, images=FEATURES_OF)
+        stages = run_stages(folder / "project", STAGE_IMAGES)
     print(
         json.dumps(
             {
@@ -176,7 +177,7 @@ def compete(
     print("| | images/s, median | spread | processor, ms an image | loss at the end |\n|---|---|---|---|---|")
     with contextlib.ExitStack() as stack:
         running = {
-            name: stack.enter_context(Running(script, folder, precision))
+            name: stack.enter_context(Running(script, folder, precision, images))
             for name, (_, script, precision) in contestants.items()
         }
         told: dict[str, list[dict[str, object]]] = {name: [] for name in running}
@@ -203,12 +204,12 @@ def compete(
 class Running:
     """Hold a contestant's process, ready to train."""
 
-    def __init__(self, script: str, folder: Path, precision: str) -> None:
+    def __init__(self, script: str, folder: Path, precision: str, images: int) -> None:
         self._script = script
         command = [sys.executable, str(ROOT / "benchmarks" / "contestants" / script)]
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
         self._process = subprocess.Popen(
-            [*command, "--folder", str(folder), "--precision", precision],
+            [*command, "--folder", str(folder), "--precision", precision, "--images", str(images)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

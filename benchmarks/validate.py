@@ -10,7 +10,6 @@ processes is left out for all: each looks at a few images first, and that time i
 
 import hashlib
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -20,16 +19,15 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from blake3 import blake3
-from contest import Contestant, Record, folder_for_files, install, machine, run
+from contest import Contestant, Record, folder_for_files, install, machine, run, sized
 from images import make_images
 from PIL import Image
 
 from pixmill.compute import default_workers
 from pixmill.images.measures import measure
 
-QUICK = bool(os.environ.get("QUICK"))
-ROUNDS, FEW = (2, 64) if QUICK else (7, 64)
-SIZES = {"": (600 if QUICK else 2_000, (640, 480)), "large_": (200 if QUICK else 500, (1600, 1200))}
+ROUNDS, FEW = sized((7, 64), (2, 64), (1, 1))
+SIZES = {"": (sized(2_000, 600, 2), (640, 480)), "large_": (sized(500, 200, 2), (1600, 1200))}
 """How many images, and of which width and height; the key begins the names of their ratios."""
 OFTEN = 3
 """How often the fast ones look at each image, so that what is taken off is little."""

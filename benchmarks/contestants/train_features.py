@@ -1,4 +1,4 @@
-"""Features of the bundled backbone, of 2,000 images: by LiteRT as Pixmill computes them, or by TensorFlow.
+"""Features of the bundled backbone, by LiteRT as Pixmill computes them, or by TensorFlow.
 
 Of a few hundred, the start of the worker processes would decide.
 """
@@ -21,7 +21,7 @@ told = told()
 fix_threads(2)
 part = packed_part(told.folder)
 # The images again and again.
-rows = np.arange(2000) % len(part)
+rows = np.arange(told.images) % len(part)
 layers = feature_layers(TrainParams())
 if told.precision == "litert":
     scratch = told.folder / "features"

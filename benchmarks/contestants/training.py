@@ -30,6 +30,7 @@ def told() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--folder", type=Path, required=True, help="images by class, and the same ones packed")
     parser.add_argument("--precision", default="float32")
+    parser.add_argument("--images", type=int, help="how many an epoch has")
     return parser.parse_args()
 
 

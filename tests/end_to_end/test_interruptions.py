@@ -82,13 +82,3 @@ def test_a_run_that_is_killed_in_three_stages_ends_with_the_same_bytes(new_proje
     assert "train: resuming after epoch " in done.stderr
     assert (project.path / "dvc.lock").read_bytes() == (finished.path / "dvc.lock").read_bytes()
     assert not list(project.path.glob("artifacts/**/.part-*"))
-
-
-def test_the_committed_results_are_those_of_a_fresh_run(same_project) -> None:
-    """Nothing but a fresh run can tell for scrape, since it depends on no code."""
-    committed = same_project.lock()["stages"]
-    (same_project.path / "dvc.lock").unlink()
-    same_project.repro("split")
-    fresh = same_project.lock()["stages"]
-    assert list(fresh) == ["scrape", "validate", "split"]
-    assert fresh == {name: committed[name] for name in fresh}

@@ -14,7 +14,7 @@ from pixmill.record.run_lookup import RunReader
 
 STAGES = ("scrape", "validate", "split", "train", "evaluate")
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 
 def test_a_first_run_gives_a_model_from_images_that_a_browser_found(finished) -> None:
@@ -107,7 +107,6 @@ def test_no_output_names_a_clock_a_run_or_a_machine(finished) -> None:
             assert "127.0.0.1" not in text, path
 
 
-@pytest.mark.slow
 def test_writing_out_a_default_repeats_no_work(copy_of_finished) -> None:
     copy_of_finished.edit(
         ("\nscrape:", "\nscrape:\n  rate: 4.0"),

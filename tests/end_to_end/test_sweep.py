@@ -14,7 +14,7 @@ from tests.record.conftest import all_runs
 
 pytestmark = pytest.mark.slow
 
-TRIALS, KILLS = 5, 4
+TRIALS, KILLS = 3, 2
 TAKEN_OVER = "train: reused the weights of an earlier training"
 
 

@@ -1,0 +1,78 @@
+"""Each benchmark runs, in its smallest size, where no number means anything."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+KEYS = {
+    "compare": {"vs_git_and_dvc_diff", "vs_git_and_dvc_diff_cpu"},
+    "download": {"vs_icrawler", "vs_img2dataset", "memory_vs_icrawler", "memory_vs_img2dataset"},
+    "labels": {"bundled_2", "bundled_5", "bundled_10"},
+    "manifest": {"duplicates_exponent", "gate_exponent", "split_exponent", "memory_under_4_gb"},
+    "predict": {"vs_keras_predict_loop", "vs_limit", "vs_keras_predict_batches"},
+    "presets": {"dinov2_small"},
+    "scale": {
+        "ray_vs_pool",
+        "ray_vs_pool_by_workers",
+        "validate_ray_time_growth",
+        "validate_ray_driver_kb_an_image",
+        "split_ray_time_growth",
+        "split_ray_driver_kb_an_image",
+        "head_mb",
+    },
+    "serve": {"vs_mlflow_serve", "vs_flask_keras", "vs_bare_runtime", "vs_mlflow_serve_classifier"},
+    "thresholds": {
+        "every confidence, 0 if all pass",
+        "every confidence",
+        "every confidence from the target on",
+        "pixmill",
+    },
+    "train": {
+        "vs_image_data_generator",
+        "vs_compute_limit",
+        "head_vs_fine_tuning",
+        "features_vs_tensorflow",
+        "evaluate_vs_train",
+        "float32_vs_image_data_generator",
+        "vs_image_dataset_from_directory",
+        "float32_vs_image_dataset_from_directory",
+        "bfloat16_limit_vs_float32_limit",
+    },
+    "validate": {
+        "vs_cleanvision",
+        "vs_imagehash",
+        "vs_decode",
+        "large_vs_cleanvision",
+        "large_vs_imagehash",
+        "large_vs_decode",
+    },
+}
+
+
+def test_each_benchmark_is_run_here(repository) -> None:
+    files = (repository / "benchmarks").glob("*.py")
+    assert {path.stem for path in files if re.search(r"^ +make bench-", path.read_text(), re.MULTILINE)} == {*KEYS}
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.services if name == "scale" else pytest.mark.slow) for name in KEYS]
+)
+def test_its_last_line_has_its_ratios(name, repository, request) -> None:
+    environ = os.environ | {"QUICK": "tiny"}
+    if name in {"compare", "predict"}:
+        environ["PROJECT"] = str(request.getfixturevalue("finished").path)
+    done = subprocess.run(
+        [sys.executable, f"benchmarks/{name}.py"],
+        cwd=repository,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]).keys() == KEYS[name]

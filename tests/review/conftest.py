@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import io
-import json
 import os
 import re
 import signal
@@ -25,7 +24,6 @@ from pixmill.evaluate.labels import LABELS
 from pixmill.evaluate.predictions import predictions_schema
 from pixmill.review.material import ReviewData, load_material
 from pixmill.review.review_file import ReviewFile
-from pixmill.web.address_file import ask_running
 from tests.visitor import Visitor
 
 CLASSES = ("coat", "dress", "shoe")
@@ -207,7 +205,6 @@ class Review:
         )
         self.pid = self._process.pid
         self._visitor: Visitor | None = None
-        self._root = root
         self.first = self.next()
         self.address = next(iter(re.findall(r"http://127\.0\.0\.1:\d+/\S+", self.first)), "")
 
@@ -215,13 +212,6 @@ class Review:
         """Return the next line that it says."""
         assert self._process.stderr is not None
         return self._process.stderr.readline()
-
-    def new_address(self) -> str:
-        """Return the address that a second start opens."""
-        path = self._root / ".pixmill/review/address.json"
-        address = ask_running(path, json.loads(path.read_text())["about"])
-        assert address is not None
-        return address
 
     @property
     def visitor(self) -> Visitor:

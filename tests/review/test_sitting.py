@@ -15,7 +15,6 @@ def test_it_holds_cases_and_images_and_says_what_comes_next(project):
     with sitting:
         assert sitting.session.overview()["by"] == "mk"
         assert sitting.previews.get(name).startswith(b"\xff\xd8\xff")
-        sitting.look()
         sitting.session.decide(0, [Choice(name, "keep")], "")
     assert sitting.previews.get(name) == "closed"
     assert sitting.end() == Ending(["1 decision written to review.csv."], "dvc repro")

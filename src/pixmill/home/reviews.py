@@ -51,13 +51,6 @@ class Reviews:
             assert self._sitting is not None
             return self._sitting
 
-    def look(self) -> None:
-        """Add new images to DVC where the reviewer pauses; to be called every now and then, by one thread."""
-        with self._lock:
-            sitting = self._sitting
-        if sitting is not None:
-            sitting.look()
-
     def end(self) -> Ending | None:
         """End the review, and return what it came to; ``None`` if none was shown."""
         with self._lock:
@@ -85,4 +78,4 @@ class Reviews:
         if sitting is None:
             return None
         sitting.__exit__(None, None, None)
-        return sitting.end(patience=0)  # A person waits, and the stage that DVC is busy with may take hours.
+        return sitting.end()

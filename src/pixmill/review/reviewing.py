@@ -10,9 +10,8 @@ from pixmill.core.words import count
 from pixmill.core.workspace import Workspace
 from pixmill.review.doubts import Kind
 from pixmill.review.page_routes import routes
-from pixmill.review.sitting import Sitting, manifest_file, say_skipped, time_stamp
+from pixmill.review.sitting import Sitting, say_skipped
 from pixmill.serve.inbox import Inbox
-from pixmill.web.address_file import ask_running
 from pixmill.web.private_server import PrivateServer, make_app, wait_for_end
 
 
@@ -28,8 +27,6 @@ def review(
     open_browser: bool = True,
 ) -> None:
     """Serve the cases to review, and write the decisions, until Ctrl-C.
-
-    Where the same review runs already, its page is opened once more instead.
 
     Args:
         workspace: The project's folders.
@@ -48,30 +45,20 @@ def review(
         ReviewError: ``review.csv`` is malformed.
         StorageError: The inbox may not be written.
     """
-    address_file = workspace.scratch("review") / "address.json"
-    # Of other options, or of tables that were written since, a page of its own is shown.
-    asked = {"image": image, "by": by, "only": only, "inbox": inbox and str(inbox), "port": port}
-    about = {**asked, "tables": time_stamp(manifest_file(workspace))}
-    if running := ask_running(address_file, about):
-        announce(f"The review runs already, at {running} (stop it with Ctrl-C where it was started)")
-        if open_browser:
-            webbrowser.open(running)
-        return
     other = _empty_other(inbox, Inbox(workspace.root / "inbox"))
     sitting = Sitting(workspace, params, image=image, by=by, only=only)
     if sitting.remarks:
         announce("\n".join(sitting.remarks))
     if not sitting.cases:
         return
-    app = make_app(routes(lambda: sitting))
-    server = PrivateServer(app, command="pixmill review", port=port, address_file=address_file, about=about)
+    server = PrivateServer(make_app(routes(lambda: sitting)), command="pixmill review", port=port)
     try:
         with server, sitting:
             cases = count(len(sitting.cases), "case")
             announce(f"{cases} to review at {server.new_address()} (stop with Ctrl-C)")
             if open_browser:
                 webbrowser.open(server.new_address())
-            wait_for_end(sitting.look)
+            wait_for_end()
     except KeyboardInterrupt:
         ending = sitting.end()
         announce("\n" + "\n".join(ending.said))

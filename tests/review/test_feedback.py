@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 
 from pixmill.core.errors import DataError, StorageError
-from pixmill.core.params import parse_params
 from pixmill.review.decision_log import DecisionLog
 from pixmill.review.doubts import find_doubts
 from pixmill.review.examining import describe_state
-from pixmill.review.feedback import InboxLedger, WithInbox, unread
+from pixmill.review.feedback import InboxLedger, WithInbox
 from pixmill.review.review_session import Choice, DecisionError, Session
 from pixmill.serve.correction import correction_of
 from pixmill.serve.inbox import Inbox
@@ -100,7 +99,7 @@ def test_an_accepted_image_goes_into_the_folder_of_its_class_and_stays_in_the_in
     name = send(jpeg(900), "dress")
     session, desk = sit()
     told = session.decide(0, [Choice(name, "keep")], "")
-    assert (told["complete"], told["images"][0]["decision"]["verb"]) == (True, "keep")
+    assert (told["settled"], told["images"][0]["decision"]["verb"]) == (True, "keep")
     assert (in_data(data), desk.count_moved()) == ([name_of(name, "dress")], 1)
     assert (data / name_of(name, "dress")).read_bytes() == jpeg(900)
     assert not project.review.exists()
@@ -255,17 +254,6 @@ def test_a_full_disk_decides_nothing(send, sit, data, inbox):
     assert (in_data(data), session.case(0)["settled"]) == ([], False)
     session.decide(0, [Choice(name, "drop")], "")
     assert Path(inbox.place, "decided.jsonl").read_bytes() == b""
-
-
-def test_it_is_told_where_data_is_not_read():
-    def line(scrape):
-        return unread(parse_params(f"classes: [coat, hat]\nscrape: {{snapshot: '2026-11-20', {scrape}}}\n"))
-
-    assert line("source: [bing, folder]") is line("source: shop") is None
-    assert line("source: bing") == "scrape.source: [bing, folder]"
-    by_class = "source: folder, source_by_class: {hat: [bing, google]}"
-    assert line(by_class) == "scrape.source_by_class.hat: [bing, google, folder]"
-    assert line("source: bing, source_by_class: {hat: [folder]}") == "scrape.source: [bing, folder]"
 
 
 _REVIEWER = """

@@ -85,15 +85,3 @@ def test_who_waits_at_the_end_is_let_go(sources):
         thread.join(60)
     assert len(found) == 40
     assert "closed" in found
-
-
-def test_only_so_many_are_held(sources, monkeypatch):
-    from pixmill.review import preview
-
-    monkeypatch.setattr(preview, "_HELD", 2)
-    by_name = {item.id: item for item in (sources(jpeg(seed)) for seed in range(3))}
-    with Previews(by_name.__getitem__, limits=LIMITS, workers=1) as previews:
-        for name in by_name:
-            assert isinstance(previews.get(name), bytes)
-            assert len(previews._made) <= 2
-        assert isinstance(previews.get(next(iter(by_name))), bytes)

@@ -144,9 +144,9 @@ def assert_restored(project):
     "commands",
     [
         [("dvc", "exp", "apply", "other"), ("dvc", "gc", "-w", "-f")],
-        [("git", "checkout", "-q", "."), ("dvc", "checkout", "-q")],
+        [("git", "checkout", "-q", "."), ("dvc", "checkout", "-q", "-f")],
         [("git", "checkout", "-q", "."), ("dvc", "pull", "-q", "-f")],
-        [("git", "checkout", "-qf", "elsewhere"), ("dvc", "checkout", "-q"), ("dvc", "gc", "-w", "-f")],
+        [("git", "checkout", "-qf", "elsewhere"), ("dvc", "checkout", "-q", "-f"), ("dvc", "gc", "-w", "-f")],
     ],
     ids=["apply and gc", "checkout", "pull", "branch and gc"],
 )

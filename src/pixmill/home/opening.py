@@ -46,4 +46,4 @@ def open_project(workspace: Workspace, *, port: int = 0, open_browser: bool = Tr
         if run := pipeline.running():
             announce(f"\ndvc repro goes on. To stop it: kill -INT -{run.pid}")
         if (ending := reviews.end()) and ending.then is not None:
-            announce("\n" + "\n".join([*ending.said, f"Next: {ending.then}"]))
+            announce(f"\n{ending.said}\nNext: {ending.then}")

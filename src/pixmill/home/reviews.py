@@ -58,12 +58,13 @@ class Reviews:
 
     def _renew(self) -> None:
         """Make a review of today's tables, unless they are shown already."""
-        from pixmill.review.sitting import Sitting, manifest_file, time_stamp  # They need pandas.
+        from pixmill.review.sitting import Sitting  # It needs pandas.
 
-        stamp = time_stamp(manifest_file(self._workspace))
+        table = self._workspace.root / "artifacts/validate/manifest.parquet"
         self._is_opened = False
-        if stamp is None:
+        if not table.exists():
             raise DataError("there are no images to review yet: the pipeline has not run", next="dvc repro")
+        stamp = table.stat().st_mtime_ns
         if self._sitting is not None and stamp == self._stamp:
             return
         self._end()

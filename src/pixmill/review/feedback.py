@@ -11,7 +11,6 @@ from typing import Any
 
 from pixmill.core.errors import DataError
 from pixmill.core.files import storage_errors, write_durably
-from pixmill.core.params import Params
 from pixmill.images import UndecodableError, read_verified
 from pixmill.review.decision_log import DecisionLog, Line, line_of
 from pixmill.review.doubts import Case
@@ -248,17 +247,6 @@ class InboxLedger:
             raise ValueError(f"expected a label, received {decision}")
         newest = entry.corrections[0]
         return self._folder / label / f"feedback-{newest.received:%Y-%m-%d}-{entry.id[:16]}.{newest.extension}"
-
-
-def unread(params: Params) -> str | None:
-    """Return the line of ``params.yaml`` that has ``data/`` read, or ``None`` where all classes are read from there."""
-    scrape = params.scrape
-    for label in params.classes:
-        sources = scrape.source_by_class.get(label, scrape.source)
-        if not {"folder", "shop"}.intersection(sources):
-            key = f"source_by_class.{label}" if label in scrape.source_by_class else "source"
-            return f"scrape.{key}: [{', '.join([*sources, 'folder'])}]"
-    return None
 
 
 def _story(corrections: Sequence[Correction]) -> str:

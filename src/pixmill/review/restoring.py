@@ -8,7 +8,7 @@ from pixmill.core.errors import DataError
 from pixmill.core.files import storage_errors, write_durably, write_text
 from pixmill.core.params import Params
 from pixmill.core.progress import announce
-from pixmill.core.words import count
+from pixmill.core.words import count, join_names
 from pixmill.core.workspace import Workspace
 from pixmill.review.decision_log import Accepted, Changed, DecisionLog
 from pixmill.review.examining import describe_state, examine
@@ -49,14 +49,13 @@ def restore(workspace: Workspace, params: Params) -> None:
     announce(f"Restored: {count(len(images) - len(broken), 'image')}, {count(len(lines), 'decision')}.")
     if commit := commit_command(workspace.root, "Restore images and decisions"):
         announce(f"Next: {commit}")
-    if broken:
-        advice = f"delete the lines of these images in {journal.path}"
-        raise DataError(f"the inbox has no sound copy of: {', '.join(map(str, broken))}", next=advice)
-    decided: list[Accepted | Changed] = [*state.missing, *state.lost]
-    if others := [item for item in decided if item.label not in labels]:
-        missing, branch = sorted({item.label for item in others}), others[0].branch
-        advice = f"add the class to params.yaml, or: git checkout {branch or 'BRANCH'}; then: {_AGAIN}"
-        raise DataError(f"not restored, as these labels are no classes here: {', '.join(missing)}", next=advice)
+    others = [item for item in (*state.missing, *state.lost) if item not in (*images, *lines)]
+    if left := [*broken, *others]:
+        names = join_names([str(item) for item in left])
+        raise DataError(
+            f"not restored, since the label is no class here or inbox/ has no sound copy: {names}",
+            next=f"git checkout {left[0].branch or 'BRANCH'}, then: {_AGAIN}; to forget them, edit {journal.path}",
+        )
 
 
 def _put_back(journal: DecisionLog, images: Sequence[Accepted]) -> list[Accepted]:

@@ -31,7 +31,7 @@ def review(
     Args:
         workspace: The project's folders.
         params: Its parameters.
-        image: The id, file or URL of the image to begin with, whatever its state; default: the first open case.
+        image: The id or file of the image to begin with, whatever its state; default: the first open case.
         by: Who decides; default: :func:`pixmill.review.sitting.default_name`.
         only: The one kind of cases to show; default: all.
         inbox: Where servers put feedback; default: ``inbox/``. What lies in another folder is first moved there.
@@ -61,7 +61,7 @@ def review(
             wait_for_end()
     except KeyboardInterrupt:
         ending = sitting.end()
-        announce("\n" + "\n".join(ending.said))
+        announce(f"\n{ending.said}")
         if ending.then is not None:
             announce(f"Next: {ending.then}")
         if other is not None:

@@ -8,7 +8,6 @@ from typing import Self
 
 import pandas as pd
 
-from pixmill.compare.comparison import NotComparableError
 from pixmill.compute import RowLimits
 from pixmill.core.errors import PixmillError
 from pixmill.core.git import git
@@ -18,7 +17,7 @@ from pixmill.core.workspace import Workspace
 from pixmill.review.decision_log import DecisionLog
 from pixmill.review.doubts import Case, Kind, find_doubts
 from pixmill.review.examining import describe_state
-from pixmill.review.feedback import InboxLedger, WithInbox, unread
+from pixmill.review.feedback import InboxLedger, WithInbox
 from pixmill.review.material import ReviewData, load_material
 from pixmill.review.named import find_image, with_image
 from pixmill.review.preview import ImageFile, Previews
@@ -33,11 +32,11 @@ class Ending:
     """What a review has come to.
 
     Args:
-        said: What was decided, in sentences.
+        said: What was decided, as a sentence.
         then: The next command, with what to set before it; ``None`` where there is nothing to do.
     """
 
-    said: Sequence[str]
+    said: str
     then: str | None
 
 
@@ -49,7 +48,7 @@ class Sitting:
     Args:
         workspace: The project's folders.
         params: Its parameters.
-        image: The id, file or URL of the image to begin with, whatever its state; default: the first open case.
+        image: The id or file of the image to begin with, whatever its state; default: the first open case.
         by: Who decides; default: :func:`default_name`.
         only: The one kind of cases to show; default: all.
 
@@ -62,7 +61,7 @@ class Sitting:
     Raises:
         DataError: A line of the decision log is malformed.
         ManifestError: The tables of scrape or validate are missing, or do not belong together.
-        PixmillError: The image that was named is not there.
+        PixmillError: The image that was named is not there, or there is no base whose flips are asked for.
         ReviewError: ``review.csv`` is malformed.
         StorageError: The inbox may not be used.
     """
@@ -77,8 +76,6 @@ class Sitting:
         only: Kind | None = None,
     ) -> None:
         self._root, self._params = workspace.root, params
-        table = manifest_file(workspace)
-        stamp = time_stamp(table)
         material = load_material(self._root)
         lock = workspace.scratch("review") / "review.lock"
         ledger = ReviewFile(self._root / "review.csv", params.classes, material.names, lock=lock)
@@ -89,9 +86,9 @@ class Sitting:
         self._images = images = WithInbox(material, entries, params.classes, accepted=journal.read()[0])
         folder = self._root / "data" / ("train" if params.scrape.folder.layout == "fixed" else "")
         self._desk = InboxLedger(ledger, images, folder, journal)
-        flips, why = _flips(self._root, only)
+        flips = _flips(self._root, only)
         self.cases: Sequence[Case] = find_doubts(material, images.cases(), flips=flips, decided=decided, only=only)
-        named = None if image is None else find_image(images, material, image)
+        named = None if image is None else find_image(images, image)
         if named is not None:
             self.cases = with_image(self.cases, images, named)
         self.remarks = say_skipped(broken, box)
@@ -99,10 +96,7 @@ class Sitting:
             self.remarks += [*described[0], f"Next: {described[1]}"]
         if not self.cases:
             self._desk.settle()
-            self.remarks.insert(0, f"Nothing to review{f' in {only}' if only else ''}.{why and ' ' + why}")
-            if material.ranking is None and only in (None, "labels"):
-                then = "Next: set evaluate.label_errors above 0, then: dvc repro evaluate"
-                self.remarks += ["Labels have not been checked yet.", then]
+            self.remarks.insert(0, f"Nothing to review{f' in {only}' if only else ''}.")
         self.session = Session(
             images,
             self.cases,
@@ -110,7 +104,6 @@ class Sitting:
             classes=params.classes,
             by=default_name(self._root) if by is None else by,
             first=named,
-            outdated=lambda: time_stamp(table) != stamp,
         )
         self.previews = Previews(
             _image_finder(self._root, material, box, images, params.validate.max_pixels),
@@ -134,37 +127,25 @@ class Sitting:
         self._desk.settle()
         moved, dropped = self._desk.count_moved(), self._desk.count_dropped()
         written = sum(name not in self._images.new for name in self.session.changed)
-        said = [f"{count(written, 'decision')} written to review.csv."] if written or not moved + dropped else []
+        said = f"{count(written, 'decision')} written to review.csv"
         if moved or dropped:
-            keeps = " The inbox keeps them until a commit's data.dvc holds them." if moved else ""
-            said += [f"{count(moved, 'image')} accepted into data/, {dropped:,} dropped.{keeps}"]
+            said += f", {count(moved, 'image')} accepted into data/, {dropped:,} dropped"
         commit = commit_command(self._root, "Review images")
-        line = unread(self._params) if moved else None
         commands = [*([commit] if commit else []), *(["dvc repro"] if moved or written else [])]
-        first = f"set {line} in params.yaml, then: " if line else ""
-        return Ending(said, first + " && ".join(commands) if commands else None)
+        is_read = not moved or not {"folder", "shop"}.isdisjoint(self._params.sources())
+        first = "" if is_read else "add folder to scrape.source in params.yaml, then: "
+        return Ending(f"{said}.", first + " && ".join(commands) if commands else None)
 
 
 def default_name(root: Path) -> str:
     """Return who sits here: the name in Git's settings, else that of the login, else nothing."""
     if name := (git(root, "config", "user.name") or "").strip():
-        # A name that is no text could be written to no file.
-        return name.encode("utf-8", "replace").decode()
+        return name
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):
         # A container's user may have no name.
         return ""
-
-
-def manifest_file(workspace: Workspace) -> Path:
-    """Return the table that a review is about."""
-    return workspace.root / "artifacts/validate/manifest.parquet"
-
-
-def time_stamp(path: Path) -> int | None:
-    """Return when a file was written, in nanoseconds, or ``None`` if there is none."""
-    return path.stat().st_mtime_ns if path.exists() else None
 
 
 def say_skipped(broken: int, box: Inbox) -> list[str]:
@@ -187,20 +168,15 @@ def _image_finder(
     return find
 
 
-def _flips(root: Path, only: Kind | None) -> tuple[pd.DataFrame | None, str]:
-    """Return the flips, and why there are none, which is told only to those who ask for them alone.
-
-    Among all kinds, they are shown where the base's predictions are on this machine.
-    """
+def _flips(root: Path, only: Kind | None) -> pd.DataFrame | None:
+    """Return the flips. Among all kinds, they are shown where the base's predictions are on this machine."""
     if only not in (None, "flips"):
-        return None, ""
+        return None
     from pixmill.compare.flips import read_flips
 
     try:
-        return read_flips(root, fetch=only == "flips"), ""
-    except NotComparableError as reason:
-        return None, str(reason) if only else ""
+        return read_flips(root, fetch=only == "flips")
     except PixmillError:
         if only:
             raise
-        return None, ""
+        return None

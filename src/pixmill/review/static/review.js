@@ -47,7 +47,7 @@ async function alone(work) {
   document.querySelector('main').setAttribute('aria-busy', 'true');
   try {
     await work();
-    if (!shown?.outdated) part('alert').hidden = true;
+    part('alert').hidden = true;
   } catch (error) {
     if (!shown) {
       part('none').hidden = false;
@@ -173,7 +173,6 @@ function show(told, keep = false) {
     window.scrollTo(0, 0);
     say(`Case ${told.number + 1} of ${told.total}: ${told.title}.`);
   }
-  if (told.outdated) warn(`The validate stage has run again. ${isInProject ? 'Load this page again.' : `Stop the review with Ctrl-C in the terminal, then: ${command}`}`, true);
 }
 
 function overview(told) {
@@ -235,7 +234,7 @@ async function decide(choices) {
   const made = after.images.find(({ id }) => id === choices[0].id)?.decision ?? choices[0];
   const what = choices.length > 1 ? `${choices.length} decisions` : `${made.verb} ${made.label ?? ''} ${short(choices[0].id)}`.replace(/\s+/g, ' ');
   show(after, true);
-  if (after.complete && choices[0].verb !== 'clear') {
+  if (after.settled && choices[0].verb !== 'clear') {
     if (after.next === null) end();
     else await go(after.next);
   } else {

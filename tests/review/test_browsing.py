@@ -142,8 +142,6 @@ def test_all_or_one_of_a_case_are_decided_at_once(page):
     assert page.text("title").endswith("Dropped: too_small")
 
 
-
-
 def test_strangers_words_are_only_words(page):
     page.press("n", "n")
     assert page.browser.title == "Review \u00b7 Pixmill"

@@ -5,7 +5,7 @@ import pytest
 from pixmill.core.errors import DataError
 from pixmill.review import review_file as ledger_module
 from pixmill.review.decision_log import DecisionLog
-from pixmill.review.examining import describe_missing, examine
+from pixmill.review.examining import examine
 from pixmill.review.feedback import InboxLedger, WithInbox
 from pixmill.review.restoring import restore
 from pixmill.serve.correction import correction_of
@@ -95,12 +95,6 @@ def test_a_decision_of_another_branch_is_no_loss_once_it_is_committed_there(proj
     assert lost(journal) == []
 
 
-def test_nothing_is_restored_where_nothing_is_lost(project, name, decide, capsys):
-    decide(keep(name))
-    restore(project.write(), project.params())
-    assert capsys.readouterr().err.startswith("Nothing to restore: ")
-
-
 def test_a_decision_is_noted_before_it_is_written(project, name, journal, decide, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
@@ -136,31 +130,3 @@ def test_what_has_no_class_on_this_branch_is_not_restored(project, name, journal
     assert len(project.lines()) == 2
     assert not (project.root / "data").exists()
     assert len(lost(journal)) == 1
-
-
-def test_images_that_are_there_cost_no_dvc_process(project, name, journal, monkeypatch):
-    (project.root / ".dvc").mkdir()
-    place = project.root / "data/coat/a.jpg"
-    journal.accept(name, place, b"x", 1)
-    place.parent.mkdir(parents=True)
-    place.write_bytes(b"x")
-    monkeypatch.setattr("pixmill.review.examining.cache_folder", lambda _: pytest.fail("DVC was started"))
-    assert describe_missing(project.root) is None
-
-
-def test_another_folder_is_emptied_into_the_inbox(project, journal):
-    other = Inbox(project.root / "other")
-    told = [
-        correction_of(jpeg(seed), extension=".jpg", prediction={"label": "coat"}, label=label, model={"name": "m"})
-        for seed, label in ((1, "dress"), (1, "shoe"), (2, "coat"), (3, "coat"))
-    ]
-    for item, seed in zip(told, (1, 1, 2, 3), strict=True):
-        other.add(jpeg(seed), item)
-    journal.inbox.add(jpeg(1), told[0])  # As a move that was killed leaves it.
-    other.drop([told[2].id])
-    journal.inbox.drop([told[3].id])
-    assert other.move_to(journal.inbox) == (1, 0)
-    ((entry,), _) = journal.inbox.entries()
-    assert [item.label for item in entry.corrections] == ["shoe", "dress"]
-    assert other.entries() == ([], 0)
-    assert not list((project.root / "other/corrections").iterdir())

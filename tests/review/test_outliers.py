@@ -52,12 +52,6 @@ def test_hardly_any_of_an_ordinary_class_is_an_outlier():
     assert sum(counts) < 0.01 * 500 * 10
 
 
-def test_a_third_of_odd_ones_does_not_hide_them():
-    table = images("coat", 90)
-    table.loc[:29, "brightness"] = 10.0
-    assert {item.row for item in find_habits(table)["coat"].outliers()} >= set(range(30))
-
-
 def test_in_a_class_all_alike_what_nobody_sees_is_not_odd():
     table = images("coat", 50, brightness=120.0, border=0.0)
     table.loc[3, "brightness"] = 123.0

@@ -159,11 +159,6 @@ def test_a_request_that_the_page_does_not_make_is_refused(client, project, body)
     assert not project.review.exists()
 
 
-def test_a_case_that_is_not_there_is_refused(client):
-    assert client.post("decide", {**GOOD, "case": 2})[0] == 404
-    assert client.post("burn", GOOD)[0] == 404
-
-
 def test_people_who_decide_at_once_lose_nothing(client, project, names):
     done = []
 

@@ -2,8 +2,6 @@
 
 import io
 import os
-import threading
-import time
 
 import numpy as np
 import pytest
@@ -69,19 +67,3 @@ def test_images_are_made_ahead_in_other_processes(sources):
         assert isinstance(previews.get(images[0].id), bytes)
     by_name["late"] = images[0]
     assert previews.get("late") == "closed"
-
-
-def test_who_waits_at_the_end_is_let_go(sources):
-    image = sources(jpeg(1, 950))
-    found = []
-
-    with Previews(lambda _: image, limits=LIMITS, workers=1) as previews:
-        threads = [threading.Thread(target=lambda n=n: found.append(previews.get(f"{n}"))) for n in range(40)]
-        for thread in threads:
-            thread.start()
-        while not found:
-            time.sleep(0.001)
-    for thread in threads:
-        thread.join(60)
-    assert len(found) == 40
-    assert "closed" in found

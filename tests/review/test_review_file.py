@@ -36,16 +36,6 @@ def texts(path):
     return path.read_text(encoding="utf-8").removeprefix(HEAD).splitlines()
 
 
-@pytest.mark.parametrize("name", [IDS[2], IDS[2][:8].upper(), "data/coat/3.jpg"])
-def test_a_new_decision_replaces_the_line_of_the_image_however_it_was_named(ledger, path, name):
-    path.write_text(f"{HEAD}{name},drop,,jo,blurred\n")
-    before = ledger.change({IDS[2]: decision(IDS[2])})
-    assert texts(path) == [f"{IDS[2]},keep,,mk,"]
-    assert before[IDS[2]].verb == "drop"
-    ledger.change(before)
-    assert texts(path) == [name.strip('"') + ",drop,,jo,blurred"]
-
-
 def test_other_lines_stay_whoever_wrote_them(ledger, path):
     others = [
         f'{IDS[0]},"drop",,"jo","said ""no"""',

@@ -132,15 +132,6 @@ def test_a_choice_without_effect_is_refused(project, sit, choice, told):
     assert project.lines() == [f"{lost},relabel,shoe,mk,"]
 
 
-def test_the_next_images_are_known_beforehand(project, pair, sit):
-    small = project.add("coat", reason="too_small")
-    session = sit()
-    assert session.next_images(0) == [*pair, small]
-    assert session.next_images(1) == [small]
-    assert session.knows(small)
-    assert not session.knows("0" * 64)
-
-
 def test_relabelling_to_the_label_that_it_came_with_keeps_it_and_keeping_an_earlier_relabel_repeats_it(project, sit):
     plain = project.add("coat", reason="too_small")
     torn = project.add("shoe", came_as=["coat", "shoe"], reason="too_small")

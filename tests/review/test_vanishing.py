@@ -144,11 +144,10 @@ def assert_restored(project):
     "commands",
     [
         [("dvc", "exp", "apply", "other"), ("dvc", "gc", "-w", "-f")],
-        [("git", "checkout", "-q", "."), ("dvc", "checkout", "-q", "-f")],
         [("git", "checkout", "-q", "."), ("dvc", "pull", "-q", "-f")],
         [("git", "checkout", "-qf", "elsewhere"), ("dvc", "checkout", "-q", "-f"), ("dvc", "gc", "-w", "-f")],
     ],
-    ids=["apply and gc", "checkout", "pull", "branch and gc"],
+    ids=["apply and gc", "pull", "branch and gc"],
 )
 def test_what_was_decided_comes_back(project, monkeypatch, capsys, commands):
     for command in commands:

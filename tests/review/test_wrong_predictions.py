@@ -5,7 +5,6 @@ from collections import Counter
 import pandas as pd
 import pytest
 
-from pixmill.core.errors import ManifestError
 from pixmill.review.doubts import find_doubts
 from pixmill.review.material import load_material
 from tests.review.conftest import CLASSES
@@ -129,15 +128,3 @@ def test_a_class_has_25_places_which_decided_images_do_not_use_up(project, coats
     later = images(project, "errors", decided=first[:10])
     assert len(set(later)) == 38 - sum(name in dresses for name in first[:10])
     assert set(first) < set(later)
-
-
-def test_a_table_that_is_none_or_of_another_version_is_named_with_the_command(project, coats):
-    folder = project.root / "artifacts/evaluate"
-    (folder / "predictions.parquet").write_bytes(b"nothing")
-    with pytest.raises(ManifestError, match=r"predictions\.parquet is not a Parquet table") as error:
-        shown(project)
-    assert error.value.next == "dvc repro -f evaluate"
-    pd.DataFrame({"id": ["x"]}).to_parquet(folder / "labels.parquet")
-    with pytest.raises(ManifestError, match=r"labels\.parquet was written by another version") as error:
-        shown(project)
-    assert error.value.next == "dvc repro -f evaluate"

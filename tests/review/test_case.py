@@ -2,7 +2,7 @@
 
 import pytest
 
-from pixmill.review.doubts import Case, Link
+from pixmill.review.doubts import Case
 from pixmill.validate.decisions import Decision
 
 LABELS = ["coat", "dress", "coat", None]
@@ -52,7 +52,7 @@ def test_a_conflict_is_settled_by_one_choice_or_one_label(members, words, settle
     ],
 )
 def test_near_duplicates_are_settled_when_each_pair_has_a_decision(words, settled):
-    case = Case("near-duplicates", "", "", (0, 1, 2), (Link(0, 1, 0.99), Link(1, 2, 0.99)))
+    case = Case("near-duplicates", "", "", (0, 1, 2), ((0, 1), (1, 2)))
     assert case.is_settled(LABELS, decisions(words)) is settled
 
 

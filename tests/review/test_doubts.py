@@ -49,7 +49,7 @@ def test_every_kind_of_doubt_is_found_in_order(dirty):
     assert list(dict.fromkeys(kinds)) == list(KINDS)
     assert kinds == sorted(kinds, key=KINDS.index)
     within = next(case for case in others if case.kind == "near-duplicates")
-    assert conflict.why == "The same file was found as coat and dress. Which label is right?"
+    assert conflict.why == "The same image was found as coat and dress. Which label is right?"
     assert across.title == "Near-duplicates with different labels"
     assert re.fullmatch(
         "2 images of (coat and dress|dress and coat)[.] Which label is right, and which images do you keep[?]",
@@ -90,7 +90,6 @@ def test_a_conflict_shows_all_files_of_the_pixels(project):
     material = project.material()
     (first, second) = sorted(find_doubts(material, only="conflicts"), key=lambda case: -len(case.members))
     assert set(ids(material, first)) == {*coats, shoe, copy}
-    assert first.why.startswith("14 files with the same pixels were found as ")
     assert ids(material, second) == [other]
 
 
@@ -125,17 +124,12 @@ def test_each_pair_is_in_one_case_of_few_images(many, edges):
     manifest, table, sightings = project.tables()
     material = ReviewData(manifest, table.astype({"similarity": float}), sightings)
     cases = find_doubts(material, only="near-duplicates")
-    found = [
-        (*sorted((case.members[link.a], case.members[link.b])), link.similarity)
-        for case in cases
-        for link in case.links
-    ]
-    assert sorted(found) == sorted((a, b, likeness) for (a, b), likeness in pairs.items())
+    assert sorted(tuple(sorted(link)) for case in cases for link in case.links) == sorted(pairs)
     across = [len({material.labels[row] for row in case.members}) > 1 for case in cases]
     for case, crossing in zip(cases, across, strict=True):
         assert 2 <= len(set(case.members)) == len(case.members) <= SHOWN
         assert ("different labels" in case.title) == any(
-            material.labels[case.members[link.a]] != material.labels[case.members[link.b]] for link in case.links
+            material.labels[a] != material.labels[b] for a, b in case.links
         )
         assert crossing == ("different labels" in case.title)
     assert across == sorted(across, reverse=True)

@@ -98,7 +98,7 @@ def test_an_accepted_image_goes_into_the_folder_of_its_class_and_stays_in_the_in
     session, desk = sit()
     told = session.decide(0, [Choice(name, "keep")], "")
     assert (told["settled"], told["images"][0]["decision"]["verb"]) == (True, "keep")
-    assert (in_data(data), desk.count_moved()) == ([name_of(name, "dress")], 1)
+    assert (in_data(data), desk.count()) == ([name_of(name, "dress")], (1, 0))
     assert (data / name_of(name, "dress")).read_bytes() == jpeg(900)
     assert not project.review.exists()
     desk.settle()
@@ -120,7 +120,7 @@ def test_a_decision_can_be_changed_and_undone(send, sit, data, inbox):
     session.decide(0, [Choice(name, "relabel", "shoe")], "")
     assert in_data(data) == [name_of(name, "shoe")]
     session.decide(0, [Choice(name, "drop")], "")
-    assert (in_data(data), inbox.dropped_ids(), desk.count_dropped()) == ([], {name}, 1)
+    assert (in_data(data), inbox.dropped_ids(), desk.count()) == ([], {name}, (0, 1))
     assert len(session.changed) == 3
     session.undo()
     assert (in_data(data), inbox.dropped_ids()) == ([name_of(name, "shoe")], frozenset())
@@ -201,7 +201,7 @@ def test_a_known_image_is_not_moved_but_relabelled(project, send, sit, data, inb
     session.undo()
     assert project.lines() == []
     session.decide(0, [Choice(name, "keep")], "")
-    assert (in_data(data), desk.count_moved()) == ([], 0)
+    assert (in_data(data), desk.count()) == ([], (0, 0))
     desk.settle()
     assert inbox.entries() == ([], 0)
 

@@ -6,10 +6,8 @@ import threading
 from types import SimpleNamespace
 
 import pytest
-from starlette.routing import Mount
 
 from pixmill.compute import RowLimits
-from pixmill.core.errors import DataError
 from pixmill.review.doubts import find_doubts
 from pixmill.review.page_routes import routes
 from pixmill.review.preview import ImageFile, Previews
@@ -173,25 +171,3 @@ def test_people_who_decide_at_once_lose_nothing(client, project, names):
         thread.join()
     assert done == [200] * 12
     assert project.lines() == [f"{name},drop,,mk," for name in sorted(names)]
-
-
-def test_it_may_lie_below_another_page_and_be_made_anew():
-    made = []
-
-    def current():
-        if not made:
-            raise DataError("the tables are being written", next="wait")
-        return made[-1]
-
-    overviews = [SimpleNamespace(session=SimpleNamespace(overview=lambda n=n: {"n": n})) for n in range(2)]
-    with PrivateServer(make_app([Mount("/review", routes=routes(current))]), command="x") as server:
-        client = Visitor(server.new_address())
-        assert b"<title>Review" in client.ask("review/")[2]
-        assert client.ask("review/static/review.js")[0] == 200
-        status, _, body = client.ask("review/session")
-        assert (status, json.loads(body)) == (409, {"error": "the tables are being written", "next": "wait"})
-        assert client.ask(f"review/image/{'0' * 64}")[::2] == (409, b"the tables are being written\n")
-        for overview in overviews:
-            made.append(overview)
-            assert client.told("review/session") == overview.session.overview()
-        assert client.ask("session")[0] == 404

@@ -8,7 +8,7 @@ import subprocess
 import psutil
 import pytest
 
-from pixmill.compare.comparison import NotComparableError
+from pixmill.core.errors import PixmillError
 from pixmill.core.workspace import Workspace
 from pixmill.review.review_session import Choice
 from pixmill.review.reviewing import review
@@ -66,7 +66,7 @@ def test_what_of_the_inbox_is_not_shown_is_told(project, capsys):
     review(workspace, project.params(), only="feedback", open_browser=False)
     assert capsys.readouterr().err.splitlines() == [
         "Nothing to review in feedback.",
-        f"Skipped 1 object of {project.root / 'inbox/corrections'}/ that cannot be read as one.",
+        "1 file of inbox/corrections/ cannot be read.",
     ]
     assert len(list((project.root / "inbox/corrections").iterdir())) == 1
 
@@ -96,7 +96,7 @@ def test_flips_are_those_of_the_workspace_and_its_base(project):
         params.write("validate: {}\nsplit: {}\ntrain: {}\nevaluate: {}\n")
     start(project.root)
     (project.root / "review.csv").write_text("image,decision,label,by,why\n")
-    with pytest.raises(NotComparableError, match="HEAD: no predictions: "):
+    with pytest.raises(PixmillError, match="HEAD: no predictions: "):
         Sitting(workspace, project.params(), only="flips")
     for shares, message in (({}, "Right"), ({first: (0.1, 0.8, 0.1)}, None)):
         project.predict(shares)

@@ -40,21 +40,6 @@ _Give = Callable[[Sequence[int]], Iterator[int]]
 
 
 @dataclass(frozen=True)
-class Link:
-    """How alike two members of a case are.
-
-    Args:
-        a: One's place among the members.
-        b: The other's, behind it.
-        similarity: 0 to 1, as :data:`pixmill.core.manifest.PAIRS` has it.
-    """
-
-    a: int
-    b: int
-    similarity: float
-
-
-@dataclass(frozen=True)
 class Case:
     """Images to decide on together.
 
@@ -69,7 +54,7 @@ class Case:
         title: The question in a few words.
         why: The reason, as a sentence.
         members: Rows of the manifest, in the order in which they are shown.
-        links: Near-duplicates among the members.
+        links: Near-duplicates among the members, as pairs of rows.
         beside: Rows that are shown for comparison, and not decided on.
         suggestion: The label that the image may have instead.
     """
@@ -78,7 +63,7 @@ class Case:
     title: str
     why: str
     members: tuple[int, ...]
-    links: tuple[Link, ...] = ()
+    links: tuple[tuple[int, int], ...] = ()
     beside: tuple[int, ...] = ()
     suggestion: str | None = None
 
@@ -96,7 +81,7 @@ class Case:
         if self.kind == "conflicts":
             return self._has_one_label(labels, decisions)
         if self.links:
-            return all(self.members[link.a] in decisions or self.members[link.b] in decisions for link in self.links)
+            return all(a in decisions or b in decisions for a, b in self.links)
         return all(row in decisions for row in self.members)
 
     def _has_one_label(self, labels: Sequence[str | None], decisions: Mapping[int, Decision]) -> bool:
@@ -182,28 +167,22 @@ def _conflicts(material: ReviewData) -> Iterator[Case]:
         if not torn[rows].any():
             continue
         names = dict.fromkeys(name for row in rows for name in _came_as(material, row))
-        files = "The same file was" if len(rows) == 1 else f"{len(rows)} files with the same pixels were"
         yield Case(
             "conflicts",
             "Conflicting labels",
-            f"{files} found as {join_names(list(names))}. Which label is right?",
+            f"The same image was found as {join_names(list(names))}. Which label is right?",
             tuple(rows),
         )
 
 
 def _near_duplicates(material: ReviewData) -> Iterator[Case]:
     """Yield sets of near-duplicates that together hold every verified pair once; those across labels come first."""
-    pairs, similarity = material.pairs, material.similarity
+    pairs = material.pairs
     labels = np.array([label or "" for label in material.labels], dtype=object)
     across = labels[pairs[:, 0]] != labels[pairs[:, 1]] if len(pairs) else np.zeros(0, bool)
-    order = np.lexsort((-similarity, ~across))
+    order = np.lexsort((-material.similarity, ~across))
     for edges in _covers(pairs.tolist(), order.tolist()):
         members = list(dict.fromkeys(chain.from_iterable(pairs[edges].tolist())))
-        place = {row: number for number, row in enumerate(members)}
-        links = []
-        for edge in edges:
-            a, b = sorted(place[row] for row in pairs[edge].tolist())
-            links.append(Link(a, b, float(similarity[edge])))
         is_across = bool(across[edges].any())
         names = join_names(list(dict.fromkeys(str(material.labels[row]) for row in members)))
         yield Case(
@@ -212,7 +191,7 @@ def _near_duplicates(material: ReviewData) -> Iterator[Case]:
             f"{len(members)} images of {names}. "
             + ("Which label is right, and which images do you keep?" if is_across else "Which do you keep?"),
             tuple(members),
-            tuple(links),
+            tuple((a, b) for a, b in pairs[edges].tolist()),
         )
 
 
@@ -297,7 +276,8 @@ def _dropped_cases(material: ReviewData) -> Iterator[Case]:
         if name in UNREADABLE or name in _SETTLED:
             continue
         for row in words.index[words == name].tolist():
-            yield Case("dropped", f"Dropped: {name}", f"{_sentence(meaning(reasons[row]))} Keep it anyway?", (row,))
+            why = meaning(reasons[row])
+            yield Case("dropped", f"Dropped: {name}", f"{why[:1].upper()}{why[1:]}. Keep it anyway?", (row,))
 
 
 def _covers(pairs: Sequence[Sequence[int]], order: Sequence[int]) -> Iterator[list[int]]:
@@ -330,7 +310,3 @@ def _came_as(material: ReviewData, row: int) -> list[str]:
     """Return the label of an image, or all that it came under."""
     label = material.labels[row]
     return [label] if label is not None else sorted({seen["label"] for seen in material.sightings(row)})
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."

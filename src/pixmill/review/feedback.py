@@ -163,13 +163,10 @@ class InboxLedger:
             before[name] = self._carry_out(self._images.new[name], changes[name])
         return before
 
-    def count_dropped(self) -> int:
-        """Return how many new images were dropped."""
-        return sum(decision.verb == "drop" for decision in self._taken.values())
-
-    def count_moved(self) -> int:
-        """Return how many new images lie in ``data/`` now."""
-        return len(self._taken) - self.count_dropped()
+    def count(self) -> tuple[int, int]:
+        """Return how many new images lie in ``data/`` now, and how many were dropped."""
+        dropped = sum(decision.verb == "drop" for decision in self._taken.values())
+        return len(self._taken) - dropped, dropped
 
     def settle(self) -> None:
         """Take out of the inbox what needs no decision, what was dropped, and known images that were decided.

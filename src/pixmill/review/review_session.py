@@ -205,10 +205,7 @@ class Session:
             "done": sum(settled),
             "kinds": self._kinds(settled),
             "undoable": len(self._steps),
-            "images": [
-                self._image(row, decisions.get(row)) | {"alike": self._alike(case, place)}
-                for place, row in enumerate(case.members[:SHOWN])
-            ],
+            "images": [self._image(row, decisions.get(row)) for row in case.members[:SHOWN]],
             "hidden": [self._images.ids[row] for row in case.members[SHOWN:]],
             "beside": [self._image(row, decisions.get(row)) for row in case.beside],
         }
@@ -232,15 +229,6 @@ class Session:
             if decision is None
             else {"verb": decision.verb, "label": decision.label, "by": decision.by, "why": decision.why},
         }
-
-    def _alike(self, case: Case, place: int) -> list[dict[str, Any]]:
-        """Return how alike a member is to each other that it is linked with, the most alike first."""
-        linked = [
-            {"place": link.a + link.b - place, "similarity": link.similarity}
-            for link in case.links
-            if place in (link.a, link.b)
-        ]
-        return sorted(linked, key=lambda item: (-item["similarity"], item["place"]))
 
 
 def _content(decision: Decision | None) -> Decision | None:

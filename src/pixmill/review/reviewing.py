@@ -3,14 +3,13 @@
 import webbrowser
 from pathlib import Path
 
-from pixmill.core.errors import PixmillError
 from pixmill.core.params import Params
 from pixmill.core.progress import announce
 from pixmill.core.words import count
 from pixmill.core.workspace import Workspace
 from pixmill.review.doubts import Kind
 from pixmill.review.page_routes import routes
-from pixmill.review.sitting import Sitting, say_skipped
+from pixmill.review.sitting import Sitting
 from pixmill.serve.inbox import Inbox
 from pixmill.web.private_server import PrivateServer, make_app, wait_for_end
 
@@ -41,11 +40,13 @@ def review(
     Raises:
         ManifestError: The tables of scrape or validate are missing, or do not belong together.
         LockedError: Others kept the inbox locked for ten seconds.
-        PixmillError: The port is taken, or the inbox or the image that was named is not there.
+        PixmillError: The port is taken, or the image that was named is not there.
         ReviewError: ``review.csv`` is malformed.
         StorageError: The inbox may not be written.
     """
-    other = _empty_other(inbox, Inbox(workspace.root / "inbox"))
+    box = Inbox(workspace.root / "inbox")
+    if inbox is not None and inbox.resolve() != Path(box.place).resolve():
+        announce(f"{count(box.take_over(inbox), 'correction')} moved from {inbox} to {box.place}.")
     sitting = Sitting(workspace, params, image=image, by=by, only=only)
     if sitting.remarks:
         announce("\n".join(sitting.remarks))
@@ -64,20 +65,3 @@ def review(
         announce(f"\n{ending.said}")
         if ending.then is not None:
             announce(f"Next: {ending.then}")
-        if other is not None:
-            box = Inbox(workspace.root / "inbox")
-            other.drop(box.dropped_ids(), then=f"pixmill review --inbox {other.place}")
-
-
-def _empty_other(inbox: Path | None, box: Inbox) -> Inbox | None:
-    """Move what lies in the inbox that was named into the project's, say how much, and return it, if it is another."""
-    if inbox is None or inbox.resolve() == Path(box.place).resolve():
-        return None
-    if not inbox.exists():
-        raise PixmillError(f"{inbox} does not exist", next="name the folder that pixmill serve has as --inbox")
-    other = Inbox(inbox)
-    moved, broken = other.move_to(box)
-    announce(f"{count(moved, 'correction')} moved from {other.place} to {box.place}.")
-    for line in say_skipped(broken, other):
-        announce(line)
-    return other

@@ -8,6 +8,7 @@ from typing import Self
 
 import pandas as pd
 
+from pixmill.compare.comparison import NotComparableError
 from pixmill.compute import RowLimits
 from pixmill.core.errors import PixmillError
 from pixmill.core.git import git
@@ -91,7 +92,7 @@ class Sitting:
         named = None if image is None else find_image(images, image)
         if named is not None:
             self.cases = with_image(self.cases, images, named)
-        self.remarks = say_skipped(broken, box)
+        self.remarks = [f"{count(broken, 'file')} of inbox/corrections/ cannot be read."] if broken else []
         if described := describe_state(self._desk.release()):
             self.remarks += [*described[0], f"Next: {described[1]}"]
         if not self.cases:
@@ -125,7 +126,7 @@ class Sitting:
             StorageError: It may not be written.
         """
         self._desk.settle()
-        moved, dropped = self._desk.count_moved(), self._desk.count_dropped()
+        moved, dropped = self._desk.count()
         written = sum(name not in self._images.new for name in self.session.changed)
         said = f"{count(written, 'decision')} written to review.csv"
         if moved or dropped:
@@ -146,12 +147,6 @@ def default_name(root: Path) -> str:
     except (OSError, KeyError, ImportError):
         # A container's user may have no name.
         return ""
-
-
-def say_skipped(broken: int, box: Inbox) -> list[str]:
-    """Return a line on what in an inbox cannot be read, if there is any."""
-    what = f"{count(broken, 'object')} of {box.place}/corrections/"
-    return [f"Skipped {what} that cannot be read as one."] if broken else []
 
 
 def _image_finder(
@@ -176,7 +171,7 @@ def _flips(root: Path, only: Kind | None) -> pd.DataFrame | None:
 
     try:
         return read_flips(root, fetch=only == "flips")
-    except PixmillError:
+    except (NotComparableError, PixmillError) as reason:
         if only:
-            raise
+            raise PixmillError(f"there are no flips: {reason}", next="pixmill review") from reason
         return None

@@ -123,13 +123,11 @@ function card(image, number) {
   box.addEventListener('click', () => choose(number));
   const rule = isNew(image) ? 'new' : image.verdict === 'keep' ? 'kept' : `dropped: ${image.reason}`;
   const decision = image.decision;
-  const alike = image.alike.slice(0, 3).map((item) => `${(Math.floor(item.similarity * 1e4) / 1e4).toFixed(4)} to ${item.place + 1}`).join(', ');
   const size = [image.size, image.format, `${image.bytes.toLocaleString('en')} bytes`].filter(Boolean).join(' · ');
   const facts = make('div', { className: 'facts' },
     make('div', { className: 'head' }, make('span', {}, labelOf(image)),
       decision ? make('span', { className: `badge ${decision.verb}` }, told(image)) : make('span', { className: 'badge rule' }, rule)),
     make('div', {}, make('code', {}, short(image.id)), ` · ${size}`),
-    alike ? make('div', {}, `similarity ${alike}`) : null,
     ...image.places.map((item) => place(item, image.label === null)),
     image.more_places ? make('div', { className: 'faint' }, `and ${image.more_places.toLocaleString('en')} more URLs`) : null);
   return make('article', { className: `card is-${decision?.verb ?? 'open'}`, data: { id: image.id } }, box, facts);

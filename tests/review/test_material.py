@@ -51,9 +51,3 @@ def test_tables_of_different_runs_are_refused(project):
     with pytest.raises(ManifestError, match="is not from the images") as told:
         load_material(project.root)
     assert told.value.next == "dvc repro validate"
-
-
-def test_pairs_of_another_run_are_refused(project):
-    project.link(project.add(), "f" * 64)
-    with pytest.raises(ManifestError, match=r"pairs\.parquet lists images that do not exist"):
-        project.material()

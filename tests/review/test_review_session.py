@@ -140,11 +140,3 @@ def test_relabelling_to_the_label_that_it_came_with_keeps_it_and_keeping_an_earl
     assert project.lines() == sorted([f"{plain},keep,,mk,", f"{torn},relabel,shoe,mk,", f"{moved},relabel,shoe,mk,"])
     session.decide(numbers[moved], [Choice(moved, "relabel", "dress")], "")
     assert f"{moved},keep,,mk," in project.lines()
-
-
-def test_it_begins_with_the_case_of_an_image_if_it_is_named(project, pair, sit):
-    small = project.add("coat", reason="too_small")
-    project.review.write_text(f"image,decision,label,by,why\n{small},drop,,mk,\n")
-    row = project.material().row(small)
-    session = sit(first=row)
-    assert (session.overview()["first"], session.overview()["image"]) == (1, small)

@@ -60,10 +60,9 @@ async function alone(work) {
   }
 }
 
-function warn(text, note = false) {
+function warn(text) {
   const place = part('alert');
   place.textContent = text;
-  place.classList.toggle('note', note);
   place.hidden = false;
   place.scrollIntoView({ block: 'nearest' });
 }

@@ -73,13 +73,6 @@ def test_one_kind_can_be_asked_for(dirty, kind):
     assert len(alone) - len([case for case in whole if case.kind == kind]) == {"errors": 1, "uncertain": 1}.get(kind, 0)
 
 
-def test_a_clean_project_has_no_doubt(project):
-    for label in ("coat", "dress"):
-        project.fill(label, 5)
-    assert find_doubts(project.material()) == []
-    assert find_doubts(Project(project.root / "empty").material()) == []
-
-
 def test_a_conflict_shows_all_files_of_the_pixels(project):
     same = {"pixels": "e" * 64}
     coats = [project.add("coat", reason="label_conflict:x", **same) for _ in range(12)]

@@ -23,24 +23,6 @@ def test_images_are_found_with_all_their_places(project):
     assert {material.ids[row] for row in material.pairs[0]} == {a, b}
 
 
-@pytest.mark.parametrize(
-    ("path", "command"),
-    [
-        ("artifacts/validate/manifest.parquet", "dvc repro validate"),
-        ("artifacts/validate/pairs.parquet", "dvc repro validate"),
-        ("artifacts/scrape/sightings.parquet", "dvc repro scrape"),
-    ],
-)
-def test_what_is_missing_is_named(project, path, command):
-    project.add()
-    missing = project.write().root / path
-    missing.unlink()
-    with pytest.raises(ManifestError, match="is missing") as told:
-        load_material(project.root)
-    assert path in told.value.message
-    assert told.value.next == command
-
-
 def test_tables_of_different_runs_are_refused(project):
     project.fill("coat", 3)
     project.write()

@@ -46,12 +46,6 @@ def test_an_odd_one_comes_first_and_is_told_why(column, value):
     assert f"Unlike other images of 'coat': {column.replace('_', ' ')} {value:.4g} (inter" in first.why
 
 
-def test_hardly_any_of_an_ordinary_class_is_an_outlier():
-    counts = [len(find_habits(images("coat", 500, seed))["coat"].outliers()) for seed in range(10)]
-    # 3.5 standard deviations of a normal distribution, seven features: 0.3 %.
-    assert sum(counts) < 0.01 * 500 * 10
-
-
 def test_in_a_class_all_alike_what_nobody_sees_is_not_odd():
     table = images("coat", 50, brightness=120.0, border=0.0)
     table.loc[3, "brightness"] = 123.0

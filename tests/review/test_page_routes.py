@@ -95,17 +95,6 @@ def test_a_decision_is_written_and_undone(client, project, names):
     assert project.lines() == []
 
 
-def test_what_a_person_must_know_is_told(client, project, names):
-    project.review.write_text("image,decision,label,by,why\nnonsense\n")
-    status, told = client.post("decide", choice(names[0]))
-    assert status == 409
-    assert told["error"].startswith("review.csv, line 2: ")
-    assert told["next"].startswith("edit line 2")
-    assert project.lines() == ["nonsense"]
-    status, _, body = client.ask("case/0")
-    assert (status, "line 2" in json.loads(body)["error"]) == (409, True)
-
-
 def test_a_form_of_another_page_is_refused(client, project, names):
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data", None):
         assert client.post("decide", choice(names[0]), Content_Type=kind)[0] == 415

@@ -55,12 +55,6 @@ def test_other_lines_stay_whoever_wrote_them(ledger, path):
     assert b"\r" not in path.read_bytes()
 
 
-def test_a_line_that_a_merge_has_doubled_is_replaced_as_a_whole(ledger, path):
-    path.write_text(HEAD + f"{IDS[0]},drop,,jo,\n" * 2)
-    assert ledger.change({IDS[0]: decision(IDS[0])})[IDS[0]].verb == "drop"
-    assert texts(path) == [f"{IDS[0]},keep,,mk,"]
-
-
 @pytest.mark.parametrize("why", ["a\r\nb", " a  b ", "a\x00\x1b\u2028b", "a\ud800b"])
 def test_one_decision_is_one_line_whatever_was_typed(ledger, path, why):
     ledger.change({IDS[0]: decision(IDS[0], why=why)})

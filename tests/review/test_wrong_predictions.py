@@ -83,16 +83,6 @@ def test_uncertain_are_those_with_two_classes_of_nearly_equal_probability(projec
     assert {name: other for _, name, _, other in found[:2]} == {coats[2]: "dress", coats[3]: "shoe"}
 
 
-def test_flips_name_the_predictions_of_both_models_and_none_that_was_gained(project, coats):
-    flips = lost([coats[7], coats[2], coats[4]]).assign(gained=[False, False, True])
-    found = shown(project, only="flips", flips=flips)
-    assert [name for _, name, _, _ in found] == [coats[7], coats[2]]
-    assert found[0][2:] == (
-        "Labelled 'coat', which the base's model predicted (88%); the model now predicts 'dress' (91%).",
-        "dress",
-    )
-
-
 def test_an_image_is_shown_under_the_most_urgent_kind_alone(project, coats):
     torn = (0.45, 0.5, 0.05)
     names = {"flips": coats[0], "labels": coats[1], "errors": coats[2], "uncertain": coats[3], "outliers": coats[4]}

@@ -165,16 +165,6 @@ def test_a_malformed_line_of_what_was_decided_is_named_and_stays(send, sit, inbo
     assert path.read_bytes() == torn
 
 
-def test_a_dropped_image_does_not_come_again(send, sit, inbox):
-    name = send(jpeg(900), "dress")
-    session, desk = sit()
-    session.decide(0, [Choice(name, "drop")], "")
-    desk.settle()
-    send(jpeg(900), "shoe")
-    assert sit()[0].cases == []
-    assert Path(inbox.place, "dropped", name).exists()
-
-
 @pytest.mark.parametrize("label", ["hat", None])
 def test_the_person_chooses_where_the_correction_is_no_class(send, sit, data, label):
     name = send(jpeg(900), label)

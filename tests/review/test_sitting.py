@@ -1,8 +1,5 @@
 """A review is made from a project, shown, and ended, whatever serves it."""
 
-import pytest
-
-from pixmill.core.errors import PixmillError
 from pixmill.review.review_session import Choice
 from pixmill.review.sitting import Ending, Sitting
 
@@ -21,9 +18,3 @@ def test_it_holds_cases_and_images_and_says_what_comes_next(project):
     project.rows[name] |= {"verdict": "keep", "reason": None}
     done = Sitting(project.write(), project.params())
     assert (done.cases, done.remarks[0]) == ([], "Nothing to review.")
-
-
-def test_an_image_that_is_not_there_is_told(project):
-    project.add("coat", reason="too_small")
-    with pytest.raises(PixmillError, match="coat/none"):
-        Sitting(project.write(), project.params(), image="data/coat/none.png")

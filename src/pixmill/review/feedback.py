@@ -133,20 +133,15 @@ class InboxLedger:
         self._journal = journal
         self._images = images
         self._folder = folder
-        self._written: Mapping[str, Decision] | None = None
         self._taken: dict[str, Decision] = {}
-        self._all: dict[str, Decision] = {}
 
     def read(self) -> Mapping[str, Decision]:
-        """Return all decisions, by id; the same object until they change.
+        """Return all decisions, by id.
 
         Raises:
             ReviewError: A line of ``review.csv`` is malformed.
         """
-        written = self._ledger.read()
-        if written is not self._written:
-            self._written, self._all = written, {**written, **self._taken}
-        return self._all
+        return {**self._ledger.read(), **self._taken}
 
     def change(self, changes: Mapping[str, Decision | None]) -> dict[str, Decision | None]:
         """Carry decisions out, and return what they were before; ``None`` takes one back.
@@ -231,7 +226,6 @@ class InboxLedger:
             self._taken.pop(entry.id, None)
         else:
             self._taken[entry.id] = decision
-        self._written = None
         return before
 
     def _path(self, entry: Entry, decision: Decision | None) -> Path | None:

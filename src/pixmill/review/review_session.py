@@ -183,7 +183,7 @@ class Session:
     def _now(self) -> tuple[dict[int, Decision], list[bool]]:
         """Return the decisions by row, and which cases they settle, worked out anew where the file has changed."""
         matched = self._ledger.read()
-        if matched is not self._read:
+        if matched != self._read:
             by_row = {self._images.row(name): decision for name, decision in matched.items()}
             self._decisions = {row: decision for row, decision in by_row.items() if row is not None}
             self._settled = [case.is_settled(self._images.labels, self._decisions) for case in self.cases]

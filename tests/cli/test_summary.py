@@ -130,7 +130,7 @@ def test_accepted_images_that_have_vanished_are_named(project: Path) -> None:
     name = inbox.add(b"image", correction_of(b"image", extension=".jpg", **told))
     DecisionLog(inbox, project).accept(name, project / "data/coat/feedback-1.jpg", b"image", 1)
     text = summary(project)
-    assert "1 image accepted on branch " in text
+    assert "1 accepted image of branch " in text
     assert "missing from data/: data/coat/feedback-1.jpg.\n  pixmill review --restore" in text
     (project / "data/coat").mkdir(parents=True)
     (project / "data/coat/feedback-1.jpg").write_bytes(b"image")

@@ -1,17 +1,13 @@
 """The review of the page is made when it is looked at, and again after a run."""
 
 import os
-import time
 
 import pytest
 
 from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.workspace import Workspace
 from pixmill.home.reviews import Reviews
-from pixmill.review.review_session import Choice
-from tests.review.conftest import Project, jpeg
-from tests.review.test_reviewing import add_feedback
-from tests.version_control import hold, living_dvc
+from tests.review.conftest import Project
 
 
 @pytest.fixture
@@ -25,7 +21,6 @@ def project(tmp_path):
 
 def test_before_the_first_run_it_says_what_to_do(tmp_path):
     with Reviews(Workspace(tmp_path, tmp_path)) as reviews:
-        reviews.look()
         with pytest.raises(DataError, match="has not run") as told:
             reviews.current()
         assert told.value.next == "dvc repro"
@@ -53,18 +48,3 @@ def test_a_loaded_page_shows_the_same_review_until_there_are_new_tables(project)
         ending = reviews.end()
         assert ending is not None
         assert reviews.end() is None
-
-
-def test_its_end_does_not_wait_for_a_stage_that_runs(tmp_path):
-    project = Project(tmp_path)
-    project.fill("coat", 3)
-    new = add_feedback(project, jpeg(99), "coat")
-    reviews = Reviews(project.write())
-    with reviews:
-        reviews.current().session.decide(0, [Choice(new, "keep")], "")
-        with living_dvc() as pid:
-            hold(tmp_path, "write", ("artifacts", pid))
-            begun = time.monotonic()
-            ending = reviews.end()
-    assert time.monotonic() - begun < 10
-    assert "DVC is busy" in ending.said[-1]

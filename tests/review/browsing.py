@@ -17,7 +17,7 @@ class Page:
     def __init__(self, browser, project):
         self.browser, self.project = browser, project
         project.review.unlink(missing_ok=True)
-        browser.get(project.sitting.new_address())
+        browser.get(project.sitting.address)
         self.until(lambda _: self.loaded())
         self.rest()
         browser.get_log("browser")

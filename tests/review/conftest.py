@@ -3,8 +3,6 @@
 import contextlib
 import hashlib
 import io
-import json
-import os
 import re
 import signal
 import subprocess
@@ -25,7 +23,6 @@ from pixmill.evaluate.labels import LABELS
 from pixmill.evaluate.predictions import predictions_schema
 from pixmill.review.material import ReviewData, load_material
 from pixmill.review.review_file import ReviewFile
-from pixmill.web.address_file import ask_running
 from tests.visitor import Visitor
 
 CLASSES = ("coat", "dress", "shoe")
@@ -194,34 +191,20 @@ class Review:
     Args:
         root: The project's folder.
         words: More words behind the command.
-        environ: What differs in its environment.
     """
 
-    def __init__(self, root: Path, *words: str, **environ: str) -> None:
+    def __init__(self, root: Path, *words: str) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "pixmill", "review", "--by", "mk", *words],
             cwd=root,
-            env=os.environ | environ,
             stderr=subprocess.PIPE,
             text=True,
         )
         self.pid = self._process.pid
         self._visitor: Visitor | None = None
-        self._root = root
-        self.first = self.next()
-        self.address = next(iter(re.findall(r"http://127\.0\.0\.1:\d+/\S+", self.first)), "")
-
-    def next(self) -> str:
-        """Return the next line that it says."""
         assert self._process.stderr is not None
-        return self._process.stderr.readline()
-
-    def new_address(self) -> str:
-        """Return the address that a second start opens."""
-        path = self._root / ".pixmill/review/address.json"
-        address = ask_running(path, json.loads(path.read_text())["about"])
-        assert address is not None
-        return address
+        self.first = self._process.stderr.readline()
+        self.address = next(iter(re.findall(r"http://127\.0\.0\.1:\d+/\S+", self.first)), "")
 
     @property
     def visitor(self) -> Visitor:
@@ -246,10 +229,6 @@ class Review:
         """Decide on an image of a case."""
         self.ask("decide", {"case": case, "why": "", "choices": [{"id": name, "verb": verb, "label": label}]})
 
-    def wait(self) -> int:
-        """Wait until it ends by itself, and return the exit code."""
-        return self._process.wait(timeout=120)
-
     def end(self) -> tuple[int, str]:
         """Press Ctrl-C, and return the exit code and what was said."""
         if self._process.poll() is None:
@@ -263,8 +242,8 @@ def begin() -> Iterator[Callable[..., Review]]:
     """Start ``pixmill review`` on a folder; it ends with the test."""
     with contextlib.ExitStack() as stack:
 
-        def start(root: Path, *words: str, **environ: str) -> Review:
-            started = Review(root, *words, **environ)
+        def start(root: Path, *words: str) -> Review:
+            started = Review(root, *words)
             stack.callback(started.end)
             return started
 

@@ -1,8 +1,8 @@
-"""A case is settled when no doubt is left, and complete when there is nothing more to decide."""
+"""A case is settled when no doubt is left."""
 
 import pytest
 
-from pixmill.review.doubts import Case, Link
+from pixmill.review.doubts import Case
 from pixmill.validate.decisions import Decision
 
 LABELS = ["coat", "dress", "coat", None]
@@ -23,20 +23,14 @@ def conflict(*members):
 @pytest.mark.parametrize(
     ("members", "words", "settled"),
     [
-        ((0, 1), {}, False),
         ((0, 1), {0: "keep"}, True),
-        ((0, 1), {1: "shoe"}, True),
         ((0, 1), {0: "drop"}, True),
         ((0, 1, 2), {0: "drop"}, False),
-        ((0, 1, 2), {1: "drop"}, True),
-        ((0, 1), {0: "drop", 1: "drop"}, True),
         ((0, 1), {0: "keep", 1: "keep"}, False),
         ((0, 1), {0: "keep", 1: "coat"}, True),
         ((3,), {}, False),
         ((3,), {3: "keep"}, False),
         ((3,), {3: "coat"}, True),
-        ((3,), {3: "drop"}, True),
-        ((0, 3), {0: "keep"}, True),
         ((0, 3), {3: "drop"}, True),
         ((0, 3), {0: "drop"}, False),
     ],
@@ -44,23 +38,20 @@ def conflict(*members):
 def test_a_conflict_is_settled_by_one_choice_or_one_label(members, words, settled):
     case = conflict(*members)
     assert case.is_settled(LABELS, decisions(words)) is settled
-    assert case.is_complete(LABELS, decisions(words)) is settled
 
 
 @pytest.mark.parametrize(
-    ("words", "settled", "complete"),
+    ("words", "settled"),
     [
-        ({}, False, False),
-        ({0: "keep"}, False, False),
-        ({1: "drop"}, True, False),
-        ({0: "keep", 2: "keep"}, True, False),
-        ({0: "keep", 1: "drop", 2: "drop"}, True, True),
+        ({}, False),
+        ({0: "keep"}, False),
+        ({1: "drop"}, True),
+        ({0: "keep", 2: "keep"}, True),
     ],
 )
-def test_near_duplicates_are_settled_when_each_pair_has_a_decision(words, settled, complete):
-    case = Case("near-duplicates", "", "", (0, 1, 2), (Link(0, 1, 0.99), Link(1, 2, 0.99)))
+def test_near_duplicates_are_settled_when_each_pair_has_a_decision(words, settled):
+    case = Case("near-duplicates", "", "", (0, 1, 2), ((0, 1), (1, 2)))
     assert case.is_settled(LABELS, decisions(words)) is settled
-    assert case.is_complete(LABELS, decisions(words)) is complete
 
 
 @pytest.mark.parametrize("kind", ["labels", "outliers", "dropped"])
@@ -69,4 +60,3 @@ def test_a_single_image_is_settled_by_any_decision(kind):
     assert not case.is_settled(LABELS, decisions({0: "keep"}))
     for word in ("keep", "drop", "shoe"):
         assert case.is_settled(LABELS, decisions({1: word}))
-        assert case.is_complete(LABELS, decisions({1: word}))

@@ -2,18 +2,13 @@
 
 import io
 import os
-import threading
-import time
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from pixmill.compute import RowLimits
-from pixmill.review.preview import ImageFile, Previews, preview_batch
+from pixmill.review.preview import ImageFile, preview_batch
 from tests.review.conftest import jpeg
-
-LIMITS = RowLimits(seconds=60, memory=1 << 30)
 
 
 @pytest.fixture
@@ -57,43 +52,3 @@ def test_what_cannot_be_shown_is_said_in_a_word(sources):
     assert found[1:3] == ["missing_file", "changed_bytes"]
     assert found[3] in ("truncated", "broken")
     assert found[4:] == ["html", "too_many_pixels", "not_a_file", "not_a_file"]
-
-
-def test_images_are_made_ahead_in_other_processes(sources):
-    images = [sources(jpeg(seed)) for seed in range(5)]
-    by_name = {item.id: item for item in images}
-    with Previews(by_name.__getitem__, limits=LIMITS, workers=1) as previews:
-        previews.expect(by_name)
-        assert all(isinstance(previews.get(name), bytes) for name in by_name)
-        images[0].source.unlink()
-        assert isinstance(previews.get(images[0].id), bytes)
-    by_name["late"] = images[0]
-    assert previews.get("late") == "closed"
-
-
-def test_who_waits_at_the_end_is_let_go(sources):
-    image = sources(jpeg(1, 950))
-    found = []
-
-    with Previews(lambda _: image, limits=LIMITS, workers=1) as previews:
-        threads = [threading.Thread(target=lambda n=n: found.append(previews.get(f"{n}"))) for n in range(40)]
-        for thread in threads:
-            thread.start()
-        while not found:
-            time.sleep(0.001)
-    for thread in threads:
-        thread.join(60)
-    assert len(found) == 40
-    assert "closed" in found
-
-
-def test_only_so_many_are_held(sources, monkeypatch):
-    from pixmill.review import preview
-
-    monkeypatch.setattr(preview, "_HELD", 2)
-    by_name = {item.id: item for item in (sources(jpeg(seed)) for seed in range(3))}
-    with Previews(by_name.__getitem__, limits=LIMITS, workers=1) as previews:
-        for name in by_name:
-            assert isinstance(previews.get(name), bytes)
-            assert len(previews._made) <= 2
-        assert isinstance(previews.get(next(iter(by_name))), bytes)

@@ -1,8 +1,5 @@
 """A review is made from a project, shown, and ended, whatever serves it."""
 
-import pytest
-
-from pixmill.core.errors import PixmillError
 from pixmill.review.review_session import Choice
 from pixmill.review.sitting import Ending, Sitting
 
@@ -15,30 +12,9 @@ def test_it_holds_cases_and_images_and_says_what_comes_next(project):
     with sitting:
         assert sitting.session.overview()["by"] == "mk"
         assert sitting.previews.get(name).startswith(b"\xff\xd8\xff")
-        sitting.look()
         sitting.session.decide(0, [Choice(name, "keep")], "")
     assert sitting.previews.get(name) == "closed"
-    assert sitting.end() == Ending(["1 decision written to review.csv."], "dvc repro")
+    assert sitting.end() == Ending("1 decision written to review.csv.", "dvc repro")
     project.rows[name] |= {"verdict": "keep", "reason": None}
     done = Sitting(project.write(), project.params())
     assert (done.cases, done.remarks[0]) == ([], "Nothing to review.")
-
-
-def test_a_review_in_which_nothing_was_decided_has_nothing_to_do_next(project):
-    project.add("coat", reason="too_small")
-    sitting = Sitting(project.write(), project.params())
-    assert sitting.end() == Ending(["0 decisions written to review.csv."], None)
-
-
-def test_it_tells_when_its_tables_are_outdated(project):
-    project.add("coat", reason="too_small")
-    sitting = Sitting(project.write(), project.params())
-    assert not sitting.session.case(0)["outdated"]
-    project.write()
-    assert sitting.session.case(0)["outdated"]
-
-
-def test_an_image_that_is_not_there_is_told(project):
-    project.add("coat", reason="too_small")
-    with pytest.raises(PixmillError, match="coat/none"):
-        Sitting(project.write(), project.params(), image="data/coat/none.png")

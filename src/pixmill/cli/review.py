@@ -25,7 +25,7 @@ _KINDS = ("feedback", "conflicts", "flips", "labels", "errors", "near-duplicates
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
     parser.add_argument(
-        "image", nargs="?", metavar="ID|FILE", help="begin with this image, whatever its state: its id, file or URL"
+        "image", nargs="?", metavar="ID|FILE", help="begin with this image, whatever its state: its id or file"
     )
     parser.add_argument("--only", choices=_KINDS, metavar="KIND", help=f"show one kind only: {', '.join(_KINDS)}")
     parser.add_argument("--by", metavar="NAME", help="reviewer's name (default: Git's user.name, or the login)")

@@ -22,11 +22,6 @@ DEFAULT_CACHE = Path(".dvc", "cache", "files", "md5")
 LITTER = {".DS_Store", "Thumbs.db"}
 """What file managers leave in folders of images."""
 
-_BUSY = ("is busy", "Unable to acquire lock")
-"""What DVC says where another of its commands, such as a running stage, holds what it needs."""
-
-_RETRY_SECONDS = 1.0
-
 _ATTEMPTS, _AGAIN_SECONDS = 20, 0.005
 """How often, and how many seconds apart, a file is read that DVC may be writing."""
 
@@ -63,32 +58,6 @@ def _run(root: Path, *words: str, quiet: bool = True) -> subprocess.CompletedPro
 
 def _message(done: subprocess.CompletedProcess[str]) -> str:
     return done.stderr.strip() or f"exit code {done.returncode}"
-
-
-def add_data(root: Path, *, patience: float) -> None:
-    """Record ``data/`` in ``data.dvc``, and its files in DVC's cache; try again while another DVC command runs.
-
-    Args:
-        root: The project's folder.
-        patience: How long to try, in seconds.
-
-    Raises:
-        DataError: DVC failed, or was busy all the time.
-    """
-    end = time.monotonic() + patience
-    while True:
-        message = "a stage is running"
-        # DVC would hold its lock for seconds before it gave up, and fail the stage that ends meanwhile.
-        if not running_dvc(root):
-            done = _run(root, "add", "--quiet", "data")
-            if not done.returncode:
-                return
-            message = _message(done).removeprefix("ERROR: ")
-            if not any(words in message for words in _BUSY):
-                raise DataError(f"`dvc add data` failed: {message}", next="dvc add data")
-        if time.monotonic() >= end:
-            raise DataError(f"DVC is busy: {message.splitlines()[0]}", next="when it is done: dvc add data")
-        time.sleep(_RETRY_SECONDS)
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ def waiting_corrections(root: Path) -> int:
     if not (root / "inbox" / "corrections").is_dir():
         return 0
     inbox, decided = Inbox(root / "inbox"), _decided(root)
-    accepted, _, _ = DecisionLog(inbox, root).read()
+    accepted, _ = DecisionLog(inbox, root).read()
     images = [entry.original for entry in inbox.entries()[0] if entry.id not in accepted]
     return sum(not _is_in(image, decided) for image in images)
 

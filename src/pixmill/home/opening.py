@@ -41,9 +41,9 @@ def open_project(workspace: Workspace, *, port: int = 0, open_browser: bool = Tr
             announce(f"The project is at {server.new_address()} (stop with Ctrl-C)")
             if open_browser:
                 webbrowser.open(server.new_address())
-            wait_for_end(reviews.look)
+            wait_for_end()
     except KeyboardInterrupt:
         if run := pipeline.running():
             announce(f"\ndvc repro goes on. To stop it: kill -INT -{run.pid}")
         if (ending := reviews.end()) and ending.then is not None:
-            announce("\n" + "\n".join([*ending.said, f"Next: {ending.then}"]))
+            announce(f"\n{ending.said}\nNext: {ending.then}")

@@ -51,13 +51,6 @@ class Reviews:
             assert self._sitting is not None
             return self._sitting
 
-    def look(self) -> None:
-        """Add new images to DVC where the reviewer pauses; to be called every now and then, by one thread."""
-        with self._lock:
-            sitting = self._sitting
-        if sitting is not None:
-            sitting.look()
-
     def end(self) -> Ending | None:
         """End the review, and return what it came to; ``None`` if none was shown."""
         with self._lock:
@@ -65,12 +58,13 @@ class Reviews:
 
     def _renew(self) -> None:
         """Make a review of today's tables, unless they are shown already."""
-        from pixmill.review.sitting import Sitting, manifest_file, time_stamp  # They need pandas.
+        from pixmill.review.sitting import Sitting  # It needs pandas.
 
-        stamp = time_stamp(manifest_file(self._workspace))
+        table = self._workspace.root / "artifacts/validate/manifest.parquet"
         self._is_opened = False
-        if stamp is None:
+        if not table.exists():
             raise DataError("there are no images to review yet: the pipeline has not run", next="dvc repro")
+        stamp = table.stat().st_mtime_ns
         if self._sitting is not None and stamp == self._stamp:
             return
         self._end()
@@ -85,4 +79,4 @@ class Reviews:
         if sitting is None:
             return None
         sitting.__exit__(None, None, None)
-        return sitting.end(patience=0)  # A person waits, and the stage that DVC is busy with may take hours.
+        return sitting.end()

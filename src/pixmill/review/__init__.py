@@ -13,6 +13,7 @@ What is decided:
 - ``decision_log``: what was decided and no commit holds yet, kept with the inbox; ``examining`` finds what of it has
   vanished, ``restoring`` puts it back
 - ``review_session``: cases and decisions, as the page is told of them
+- ``named``: one image by its name
 - ``sitting``: all that a review holds while it lasts, and its end
 
 The page:

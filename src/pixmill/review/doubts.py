@@ -1,7 +1,7 @@
 """Cases to review: images shown side by side, the most urgent kinds first."""
 
-import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Literal, get_args
@@ -36,19 +36,7 @@ _SETTLED = {"review", "label_conflict", "duplicate_pixels", "leak", "repeated"}
 """Reasons that do not depend on the image alone."""
 
 
-@dataclass(frozen=True)
-class Link:
-    """How alike two members of a case are.
-
-    Args:
-        a: One's place among the members.
-        b: The other's, behind it.
-        similarity: 0 to 1, as :data:`pixmill.core.manifest.PAIRS` has it.
-    """
-
-    a: int
-    b: int
-    similarity: float
+_Give = Callable[[Sequence[int]], Iterator[int]]
 
 
 @dataclass(frozen=True)
@@ -66,7 +54,7 @@ class Case:
         title: The question in a few words.
         why: The reason, as a sentence.
         members: Rows of the manifest, in the order in which they are shown.
-        links: Near-duplicates among the members.
+        links: Near-duplicates among the members, as pairs of rows.
         beside: Rows that are shown for comparison, and not decided on.
         suggestion: The label that the image may have instead.
     """
@@ -75,7 +63,7 @@ class Case:
     title: str
     why: str
     members: tuple[int, ...]
-    links: tuple[Link, ...] = ()
+    links: tuple[tuple[int, int], ...] = ()
     beside: tuple[int, ...] = ()
     suggestion: str | None = None
 
@@ -93,13 +81,7 @@ class Case:
         if self.kind == "conflicts":
             return self._has_one_label(labels, decisions)
         if self.links:
-            return all(self.members[link.a] in decisions or self.members[link.b] in decisions for link in self.links)
-        return all(row in decisions for row in self.members)
-
-    def is_complete(self, labels: Sequence[str | None], decisions: Mapping[int, Decision]) -> bool:
-        """Tell whether there is nothing more to decide here: a settled conflict, or a decision on every member."""
-        if self.kind == "conflicts":
-            return self._has_one_label(labels, decisions)
+            return all(a in decisions or b in decisions for a, b in self.links)
         return all(row in decisions for row in self.members)
 
     def _has_one_label(self, labels: Sequence[str | None], decisions: Mapping[int, Decision]) -> bool:
@@ -134,16 +116,16 @@ def find_doubts(
     """
     habits = find_habits(material.manifest) if only not in ("feedback", "conflicts", "dropped") else {}
     feedback = list(feedback)
-    places = _Places(material.labels, decided, {row for case in feedback for row in case.members if only is None})
+    give = _places(material.labels, decided, {row for case in feedback for row in case.members if only is None})
     found: dict[Kind, Iterable[Case]] = {
         "feedback": feedback,
         "conflicts": _conflicts(material),
         "near-duplicates": _near_duplicates(material),
-        "outliers": _outliers(habits, places),
+        "outliers": _outliers(habits, give),
         "dropped": _dropped_cases(material),
     }
     for kind, title, why, images in _labels(material, flips):
-        found[kind] = _label_cases(kind, title, why, images, habits, places)
+        found[kind] = _label_cases(kind, title, why, images, habits, give)
 
     def urgency(case: Case) -> int:
         across = case.kind == "near-duplicates" and len({material.labels[row] for row in case.members}) > 1
@@ -152,8 +134,10 @@ def find_doubts(
     return sorted(chain.from_iterable(found.get(kind, ()) for kind in KINDS if only in (None, kind)), key=urgency)
 
 
-class _Places:
-    """Give an image one place among the kinds that ask about its label, and a class a few places in each of them.
+def _places(labels: Sequence[str | None], decided: Collection[int], taken: set[int]) -> _Give:
+    """Return a function that yields the indices of the rows of one kind, most urgent first, that get a place.
+
+    An image gets one place among the kinds that ask about its label, and a class a few places in each of them.
 
     Args:
         labels: The label of each row.
@@ -161,24 +145,16 @@ class _Places:
         taken: Rows that have their place already.
     """
 
-    def __init__(self, labels: Sequence[str | None], decided: Collection[int], taken: set[int]) -> None:
-        self._labels = labels
-        self._decided = decided
-        self._taken = taken
-
-    def give(self, rows: Sequence[int]) -> Iterator[int]:
-        """Yield the indices of the rows of one kind that get a place.
-
-        Args:
-            rows: The most urgent first.
-        """
-        used: dict[str | None, int] = {}
+    def give(rows: Sequence[int]) -> Iterator[int]:
+        used: Counter[str | None] = Counter()
         for index, row in enumerate(rows):
-            label, counts = self._labels[row], row not in self._decided
-            if row not in self._taken and (used.get(label, 0) < _MOST or not counts):
-                self._taken.add(row)
-                used[label] = used.get(label, 0) + counts
+            counts = row not in decided
+            if row not in taken and (used[labels[row]] < _MOST or not counts):
+                taken.add(row)
+                used[labels[row]] += counts
                 yield index
+
+    return give
 
 
 def _conflicts(material: ReviewData) -> Iterator[Case]:
@@ -191,42 +167,31 @@ def _conflicts(material: ReviewData) -> Iterator[Case]:
         if not torn[rows].any():
             continue
         names = dict.fromkeys(name for row in rows for name in _came_as(material, row))
-        files = "The same file was" if len(rows) == 1 else f"{len(rows)} files with the same pixels were"
         yield Case(
             "conflicts",
             "Conflicting labels",
-            f"{files} found as {join_names(list(names))}. Which label is right?",
-            tuple(_vary(rows, material.labels)),
+            f"The same image was found as {join_names(list(names))}. Which label is right?",
+            tuple(rows),
         )
 
 
 def _near_duplicates(material: ReviewData) -> Iterator[Case]:
     """Yield sets of near-duplicates that together hold every verified pair once; those across labels come first."""
-    pairs, similarity = material.pairs, material.similarity
+    pairs = material.pairs
     labels = np.array([label or "" for label in material.labels], dtype=object)
     across = labels[pairs[:, 0]] != labels[pairs[:, 1]] if len(pairs) else np.zeros(0, bool)
-    order = np.lexsort((-similarity, ~across))
-    cases = []
+    order = np.lexsort((-material.similarity, ~across))
     for edges in _covers(pairs.tolist(), order.tolist()):
         members = list(dict.fromkeys(chain.from_iterable(pairs[edges].tolist())))
-        place = {row: number for number, row in enumerate(members)}
-        links = []
-        for edge in edges:
-            a, b = sorted(place[row] for row in pairs[edge].tolist())
-            links.append(Link(a, b, float(similarity[edge])))
-        cases.append((bool(across[edges].any()), members, links))
-    # A set that begins within a label may have grown across.
-    for crossing, members, links in sorted(cases, key=lambda case: not case[0]):
-        named = list(dict.fromkeys(str(material.labels[row]) for row in members))
-        # Rounded down, so that only equal pixels have 1.
-        least = math.floor(min(link.similarity for link in links) * 10_000) / 10_000
+        is_across = bool(across[edges].any())
+        names = join_names(list(dict.fromkeys(str(material.labels[row]) for row in members)))
         yield Case(
             "near-duplicates",
-            "Near-duplicates with different labels" if crossing else "Near-duplicates",
-            f"{len(members)} images of {join_names(named)}, similarity {'' if len(links) == 1 else '≥ '}{least:.4f}. "
-            + ("Which label is right, and which images do you keep?" if crossing else "Which do you keep?"),
+            "Near-duplicates with different labels" if is_across else "Near-duplicates",
+            f"{len(members)} images of {names}. "
+            + ("Which label is right, and which images do you keep?" if is_across else "Which do you keep?"),
             tuple(members),
-            tuple(links),
+            tuple((a, b) for a, b in pairs[edges].tolist()),
         )
 
 
@@ -281,10 +246,10 @@ def _with_second(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def _label_cases(
-    kind: Kind, title: str, why: str, images: pd.DataFrame, habits: Mapping[str, ClassProfile], places: _Places
+    kind: Kind, title: str, why: str, images: pd.DataFrame, habits: Mapping[str, ClassProfile], give: _Give
 ) -> Iterator[Case]:
     """Yield the cases of a kind that :func:`_labels` describes, with typical images of both classes beside."""
-    chosen = images.iloc[list(places.give(images["row"].tolist()))]
+    chosen = images.iloc[list(give(images["row"].tolist()))]
     for item in chosen.to_dict("records"):
         typical = [habits[name].ordinary(2) for name in (item["label"], item["other"]) if name in habits]
         beside = tuple(row for rows in typical for row in rows if row != item["row"])
@@ -292,12 +257,12 @@ def _label_cases(
         yield Case(kind, title, why.format_map(values), (item["row"],), beside=beside, suggestion=item["other"])
 
 
-def _outliers(habits: Mapping[str, ClassProfile], places: _Places) -> Iterator[Case]:
+def _outliers(habits: Mapping[str, ClassProfile], give: _Give) -> Iterator[Case]:
     found = sorted(
         ((item, habit) for habit in habits.values() for item in habit.outliers()),
         key=lambda pair: (-pair[0].score, pair[0].row),
     )
-    for index in places.give([item.row for item, _ in found]):
+    for index in give([item.row for item, _ in found]):
         item, habit = found[index]
         beside = tuple(row for row in habit.ordinary(3) if row != item.row)
         yield Case("outliers", "Outlier of its class", item.why, (item.row,), beside=beside)
@@ -311,7 +276,8 @@ def _dropped_cases(material: ReviewData) -> Iterator[Case]:
         if name in UNREADABLE or name in _SETTLED:
             continue
         for row in words.index[words == name].tolist():
-            yield Case("dropped", f"Dropped: {name}", f"{_sentence(meaning(reasons[row]))} Keep it anyway?", (row,))
+            why = meaning(reasons[row])
+            yield Case("dropped", f"Dropped: {name}", f"{why[:1].upper()}{why[1:]}. Keep it anyway?", (row,))
 
 
 def _covers(pairs: Sequence[Sequence[int]], order: Sequence[int]) -> Iterator[list[int]]:
@@ -344,13 +310,3 @@ def _came_as(material: ReviewData, row: int) -> list[str]:
     """Return the label of an image, or all that it came under."""
     label = material.labels[row]
     return [label] if label is not None else sorted({seen["label"] for seen in material.sightings(row)})
-
-
-def _vary(rows: Sequence[int], labels: Sequence[str | None]) -> list[int]:
-    """Return the rows with one of each label first, so that the first few show every label."""
-    nth = pd.Series([labels[row] or "" for row in rows]).groupby(lambda place: labels[rows[place]] or "").cumcount()
-    return [row for _, row in sorted(zip(nth.tolist(), rows, strict=True))]
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."

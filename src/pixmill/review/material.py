@@ -141,11 +141,6 @@ def load_material(root: Path) -> ReviewData:
     ranking = root / "artifacts/evaluate/labels.parquet"
     predictions = root / "artifacts/evaluate/predictions.parquet"
     manifest = read_table(validated / "manifest.parquet", VALIDATED, stage="validate")
-    if len(manifest) and not (scraped / "images").is_dir():
-        raise ManifestError(
-            f"{scraped / 'images'} is missing",
-            next="mv artifacts/scrape artifacts/scrape.old && dvc checkout artifacts/scrape",
-        )
     return ReviewData(
         manifest,
         read_table(validated / "pairs.parquet", PAIRS, stage="validate"),

@@ -22,39 +22,21 @@ _CONSISTENT = 0.6745
 Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class _Feature:
-    """How a column is compared, and what its extremes are called.
-
-    Args:
-        column: Of the manifest.
-        scale: What makes its values comparable; sizes and sharpness differ by factors, not by steps.
-        least: The smallest MAD that is believed, on that scale: where a class is all alike, a difference that nobody
-            sees is not odd.
-        low: What an image far below the others is.
-        high: What one far above them is.
-    """
-
-    column: str
-    scale: Callable[[Floats], Floats]
-    least: float
-    low: str
-    high: str
-
-
 def _log(values: Floats) -> Floats:
     return np.log(np.maximum(values, 1e-6))
 
 
-_FEATURES = (
-    _Feature("brightness", np.asarray, 4.0, "darker", "brighter"),
-    _Feature("contrast", np.asarray, 3.0, "lower in contrast", "higher in contrast"),
-    _Feature("sharpness", np.log1p, 0.2, "more blurred", "sharper or noisier"),
-    _Feature("entropy", np.asarray, 0.2, "less detailed", "more detailed"),
-    _Feature("border", np.asarray, 0.04, "with less border", "with more border"),
-    _Feature("aspect_ratio", _log, 0.08, "narrower", "wider"),
-    _Feature("short_side", _log, 0.15, "smaller", "larger"),
-)
+_FEATURES: dict[str, tuple[Callable[[Floats], Floats], float]] = {
+    "brightness": (np.asarray, 4.0),
+    "contrast": (np.asarray, 3.0),
+    "sharpness": (np.log1p, 0.2),
+    "entropy": (np.asarray, 0.2),
+    "border": (np.asarray, 0.04),
+    "aspect_ratio": (_log, 0.08),
+    "short_side": (_log, 0.15),
+}
+"""Columns of the manifest, each with the scale that makes its values comparable (sizes and sharpness differ by factors)
+and the smallest MAD that is believed on it: where a class is all alike, a difference that nobody sees is not odd."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +66,11 @@ class ClassProfile:
     def __init__(self, label: str, rows: npt.NDArray[np.intp], members: pd.DataFrame) -> None:
         self.label = label
         self._rows = rows
-        self._values = np.stack([members[feature.column].to_numpy(np.float64) for feature in _FEATURES], axis=1)
-        scaled = np.stack(
-            [feature.scale(values) for feature, values in zip(_FEATURES, self._values.T, strict=True)], axis=1
-        )
+        self._values = members[list(_FEATURES)].to_numpy(np.float64)
+        columns = zip(_FEATURES.values(), self._values.T, strict=True)
+        scaled = np.stack([scale(values) for (scale, _), values in columns], axis=1)
         away = scaled - np.median(scaled, axis=0)
-        least = np.array([feature.least for feature in _FEATURES])
+        least = np.array([least for _, least in _FEATURES.values()])
         self.scores: Floats = _CONSISTENT * away / np.maximum(np.median(np.abs(away), axis=0), least)
         self._most = np.abs(self.scores).max(axis=1)
 
@@ -104,13 +85,11 @@ class ClassProfile:
 
     def _why(self, place: int) -> str:
         which = int(np.abs(self.scores[place]).argmax())
-        feature = _FEATURES[which]
-        values = self._values[:, which]
-        word = feature.low if self.scores[place, which] < 0 else feature.high
-        low, high = np.quantile(values, [0.25, 0.75])
+        low, high = np.quantile(self._values[:, which], [0.25, 0.75])
+        feature, value = [*_FEATURES][which].replace("_", " "), self._values[place, which]
         return (
-            f"{word.capitalize()} than other images of '{self.label}': {feature.column.replace('_', ' ')} "
-            f"{values[place]:.4g} (interquartile range {low:.4g} to {high:.4g})."
+            f"Unlike other images of '{self.label}': {feature} {value:.4g} "
+            f"(interquartile range {low:.4g} to {high:.4g})."
         )
 
 

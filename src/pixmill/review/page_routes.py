@@ -41,14 +41,12 @@ def routes(current: "Callable[[], Sitting]", command: str = "pixmill review") ->
 
     def case(request: Request) -> Response:
         number = request.path_params["number"]
-        if not re.fullmatch("[0-9]{1,9}", number):
-            raise _not_found()
 
         def act() -> dict[str, Any]:
             shown = current()
-            _check(shown.session, int(number))
-            shown.previews.expect(shown.session.next_images(int(number)))
-            return shown.session.case(int(number))
+            _check(shown.session, number)
+            shown.previews.expect(shown.session.next_images(number))
+            return shown.session.case(number)
 
         return answer_json(act)
 
@@ -81,7 +79,7 @@ def routes(current: "Callable[[], Sitting]", command: str = "pixmill review") ->
     return [
         *page_routes("pixmill.review", COMMAND=command),
         Route("/session", overview),
-        Route("/case/{number}", case),
+        Route("/case/{number:int}", case),
         Route("/image/{name}", image),
         Route("/decide", decide, methods=["POST"]),
         Route("/undo", undo, methods=["POST"]),
@@ -90,8 +88,4 @@ def routes(current: "Callable[[], Sitting]", command: str = "pixmill review") ->
 
 def _check(session: Session, number: int) -> None:
     if number >= len(session.cases):
-        raise _not_found()
-
-
-def _not_found() -> ProblemError:
-    return ProblemError(404, "Not Found.")
+        raise ProblemError(404, "Not Found.")

@@ -2,7 +2,6 @@
 
 import sys
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
@@ -60,7 +59,7 @@ class Previews:
         self._service: Service[ImageFile, bytes | str] = Service(
             preview_batch, workers=workers or default_workers(), limits=limits, waiting=sys.maxsize
         )
-        self._made: OrderedDict[str, Future[bytes | str]] = OrderedDict()
+        self._made: dict[str, Future[bytes | str]] = {}
         self._lock = threading.RLock()
 
     def __enter__(self) -> Self:
@@ -73,9 +72,9 @@ class Previews:
     def expect(self, names: Iterable[str]) -> None:
         """Ask for images that will be looked at, the next first; they are made before what was asked for earlier."""
         with self._lock:
-            fresh = [name for name in dict.fromkeys(names) if name not in self._made][:_HELD]
-            while len(self._made) + len(fresh) > _HELD:
-                self._made.popitem(last=False)[1].cancel()
+            if len(self._made) > _HELD:
+                self._made.clear()
+            fresh = [name for name in dict.fromkeys(names) if name not in self._made]
             futures = self._service.submit_all([self._source(name) for name in fresh], first=True)
             self._made.update(zip(fresh, futures, strict=True))
 
@@ -88,7 +87,6 @@ class Previews:
         try:
             with self._lock:
                 self.expect([name])
-                self._made.move_to_end(name)
                 made = self._made[name]
             return made.result()
         except (CancelledError, ServiceFullError):

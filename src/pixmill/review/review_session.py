@@ -1,47 +1,14 @@
 """One sitting: the cases, what people have decided, and what the page is told of it."""
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Literal
 
 from pixmill.core.errors import PixmillError
 from pixmill.review.doubts import KINDS, SHOWN, Case
+from pixmill.review.feedback import InboxLedger, WithInbox
 from pixmill.validate.decisions import Decision
-
-
-class ImageTable(Protocol):
-    """The images that cases are about, each known by its row."""
-
-    @property
-    def ids(self) -> Sequence[str]:
-        """The id of each image."""
-        ...
-
-    @property
-    def labels(self) -> Sequence[str | None]:
-        """The label of each; ``None`` where it has none, or several."""
-        ...
-
-    def row(self, name: str) -> int | None:
-        """Return the row of an image, or ``None`` where there is no such id."""
-        ...
-
-    def facts(self, row: int) -> dict[str, Any]:
-        """Return what the page shows of an image."""
-        ...
-
-
-class Decisions(Protocol):
-    """Where decisions are kept, by the id of the image."""
-
-    def read(self) -> Mapping[str, Decision]:
-        """Return the decisions as they are now; the same object until they change."""
-        ...
-
-    def change(self, changes: Mapping[str, Decision | None]) -> dict[str, Decision | None]:
-        """Carry decisions out, ``None`` taking one back, and return what they were before."""
-        ...
 
 
 class DecisionError(PixmillError):
@@ -59,7 +26,7 @@ class Choice:
     """
 
     id: str
-    verb: str
+    verb: Literal["keep", "drop", "relabel", "clear"]
     label: str = ""
 
 
@@ -82,19 +49,17 @@ class Session:
         classes: The declared labels.
         by: Who decides.
         first: The row of the image to begin with; default: the first open case.
-        outdated: Tells whether the tables behind the cases have been written anew meanwhile.
     """
 
     def __init__(
         self,
-        images: ImageTable,
+        images: WithInbox,
         cases: Sequence[Case],
-        ledger: Decisions,
+        ledger: InboxLedger,
         *,
         classes: Sequence[str],
         by: str,
         first: int | None = None,
-        outdated: Callable[[], bool] = lambda: False,
     ) -> None:
         self.cases = cases
         self._images = images
@@ -102,7 +67,6 @@ class Session:
         self._classes = tuple(classes)
         self._by = by
         self._first = first
-        self._outdated = outdated
         self._numbers = {
             kind: numbers
             for kind in ("named", *KINDS)
@@ -209,12 +173,8 @@ class Session:
             label = choice.label
             if label not in self._classes:
                 raise DecisionError(f"expected one of the labels {', '.join(self._classes)}, received {label!r}")
-        elif choice.verb != "keep":
-            raise DecisionError(f"expected keep, drop, relabel or clear, received {choice.verb!r}")
-        elif label is None:
-            raise DecisionError("it has no label, or several; use relabel to choose one")
         elif label not in self._classes:
-            raise DecisionError(f"its label '{label}' is not one of the classes; use relabel to choose one")
+            raise DecisionError(f"its label ({label}) is not one of the classes; use relabel to choose one")
         # `keep` is the label that the image came with, which an earlier decision may have changed.
         if row is not None and self._images.facts(row)["came_as"] == [label]:
             return Decision(0, choice.id, "keep", "", self._by, why)
@@ -223,7 +183,7 @@ class Session:
     def _now(self) -> tuple[dict[int, Decision], list[bool]]:
         """Return the decisions by row, and which cases they settle, worked out anew where the file has changed."""
         matched = self._ledger.read()
-        if matched is not self._read:
+        if matched != self._read:
             by_row = {self._images.row(name): decision for name, decision in matched.items()}
             self._decisions = {row: decision for row, decision in by_row.items() if row is not None}
             self._settled = [case.is_settled(self._images.labels, self._decisions) for case in self.cases]
@@ -241,16 +201,11 @@ class Session:
             "why": case.why,
             "suggestion": case.suggestion,
             "settled": settled[number],
-            "complete": case.is_complete(self._images.labels, decisions),
             "next": _next_open(settled, number),
             "done": sum(settled),
             "kinds": self._kinds(settled),
             "undoable": len(self._steps),
-            "outdated": self._outdated(),
-            "images": [
-                self._image(row, decisions.get(row)) | {"alike": self._alike(case, place)}
-                for place, row in enumerate(case.members[:SHOWN])
-            ],
+            "images": [self._image(row, decisions.get(row)) for row in case.members[:SHOWN]],
             "hidden": [self._images.ids[row] for row in case.members[SHOWN:]],
             "beside": [self._image(row, decisions.get(row)) for row in case.beside],
         }
@@ -274,15 +229,6 @@ class Session:
             if decision is None
             else {"verb": decision.verb, "label": decision.label, "by": decision.by, "why": decision.why},
         }
-
-    def _alike(self, case: Case, place: int) -> list[dict[str, Any]]:
-        """Return how alike a member is to each other that it is linked with, the most alike first."""
-        linked = [
-            {"place": link.a + link.b - place, "similarity": link.similarity}
-            for link in case.links
-            if place in (link.a, link.b)
-        ]
-        return sorted(linked, key=lambda item: (-item["similarity"], item["place"]))
 
 
 def _content(decision: Decision | None) -> Decision | None:

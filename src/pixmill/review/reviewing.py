@@ -3,16 +3,14 @@
 import webbrowser
 from pathlib import Path
 
-from pixmill.core.errors import PixmillError
 from pixmill.core.params import Params
 from pixmill.core.progress import announce
 from pixmill.core.words import count
 from pixmill.core.workspace import Workspace
 from pixmill.review.doubts import Kind
 from pixmill.review.page_routes import routes
-from pixmill.review.sitting import Sitting, manifest_file, say_skipped, time_stamp
+from pixmill.review.sitting import Sitting
 from pixmill.serve.inbox import Inbox
-from pixmill.web.address_file import ask_running
 from pixmill.web.private_server import PrivateServer, make_app, wait_for_end
 
 
@@ -29,12 +27,10 @@ def review(
 ) -> None:
     """Serve the cases to review, and write the decisions, until Ctrl-C.
 
-    Where the same review runs already, its page is opened once more instead.
-
     Args:
         workspace: The project's folders.
         params: Its parameters.
-        image: The id, file or URL of the image to begin with, whatever its state; default: the first open case.
+        image: The id or file of the image to begin with, whatever its state; default: the first open case.
         by: Who decides; default: :func:`pixmill.review.sitting.default_name`.
         only: The one kind of cases to show; default: all.
         inbox: Where servers put feedback; default: ``inbox/``. What lies in another folder is first moved there.
@@ -44,53 +40,28 @@ def review(
     Raises:
         ManifestError: The tables of scrape or validate are missing, or do not belong together.
         LockedError: Others kept the inbox locked for ten seconds.
-        PixmillError: The port is taken, or the inbox or the image that was named is not there.
+        PixmillError: The port is taken, or the image that was named is not there.
         ReviewError: ``review.csv`` is malformed.
         StorageError: The inbox may not be written.
     """
-    address_file = workspace.scratch("review") / "address.json"
-    # Of other options, or of tables that were written since, a page of its own is shown.
-    asked = {"image": image, "by": by, "only": only, "inbox": inbox and str(inbox), "port": port}
-    about = {**asked, "tables": time_stamp(manifest_file(workspace))}
-    if running := ask_running(address_file, about):
-        announce(f"The review runs already, at {running} (stop it with Ctrl-C where it was started)")
-        if open_browser:
-            webbrowser.open(running)
-        return
-    other = _empty_other(inbox, Inbox(workspace.root / "inbox"))
+    box = Inbox(workspace.root / "inbox")
+    if inbox is not None and inbox.resolve() != Path(box.place).resolve():
+        announce(f"{count(box.take_over(inbox), 'correction')} moved from {inbox} to {box.place}.")
     sitting = Sitting(workspace, params, image=image, by=by, only=only)
     if sitting.remarks:
         announce("\n".join(sitting.remarks))
     if not sitting.cases:
         return
-    app = make_app(routes(lambda: sitting))
-    server = PrivateServer(app, command="pixmill review", port=port, address_file=address_file, about=about)
+    server = PrivateServer(make_app(routes(lambda: sitting)), command="pixmill review", port=port)
     try:
         with server, sitting:
             cases = count(len(sitting.cases), "case")
             announce(f"{cases} to review at {server.new_address()} (stop with Ctrl-C)")
             if open_browser:
                 webbrowser.open(server.new_address())
-            wait_for_end(sitting.look)
+            wait_for_end()
     except KeyboardInterrupt:
         ending = sitting.end()
-        announce("\n" + "\n".join(ending.said))
+        announce(f"\n{ending.said}")
         if ending.then is not None:
             announce(f"Next: {ending.then}")
-        if other is not None:
-            box = Inbox(workspace.root / "inbox")
-            other.drop(box.dropped_ids(), then=f"pixmill review --inbox {other.place}")
-
-
-def _empty_other(inbox: Path | None, box: Inbox) -> Inbox | None:
-    """Move what lies in the inbox that was named into the project's, say how much, and return it, if it is another."""
-    if inbox is None or inbox.resolve() == Path(box.place).resolve():
-        return None
-    if not inbox.exists():
-        raise PixmillError(f"{inbox} does not exist", next="name the folder that pixmill serve has as --inbox")
-    other = Inbox(inbox)
-    moved, broken = other.move_to(box)
-    announce(f"{count(moved, 'correction')} moved from {other.place} to {box.place}.")
-    for line in say_skipped(broken, other):
-        announce(line)
-    return other

@@ -10,7 +10,6 @@ import secrets
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 
 from pixmill.core.errors import LockedError, PixmillError
@@ -103,26 +102,17 @@ class Inbox:
             StorageError: The disk is full or may not be written; nothing was added.
         """
         with self.lock(then="send the feedback again"):
-            self._keep(line_of(correction) + content, self._usage())
+            sizes = [(self._path / name).stat().st_size for name in self._names("corrections")]
+            body = line_of(correction) + content
+            if len(sizes) >= self._max_entries or sum(sizes) + len(body) > self._max_bytes:
+                raise InboxFullError(
+                    f"{self.place} is full: it has {len(sizes):,} corrections, and takes at most "
+                    f"{self._max_entries:,} or {self._max_bytes >> 20:,} MiB",
+                    next="pixmill review",
+                )
+            name = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(8)}"
+            write_durably(self._path / "corrections" / name, body)
         return correction.id
-
-    def _usage(self) -> tuple[int, int]:
-        """Return how many corrections there are, and their size in bytes."""
-        sizes = [(self._path / name).stat().st_size for name in self._names("corrections")]
-        return len(sizes), sum(sizes)
-
-    def _keep(self, body: bytes, usage: tuple[int, int]) -> tuple[int, int]:
-        """Write a correction where there is room for it, and return the usage then."""
-        entries, size = usage[0] + 1, usage[1] + len(body)
-        if entries > self._max_entries or size > self._max_bytes:
-            raise InboxFullError(
-                f"{self.place} is full: it has {usage[0]:,} corrections, and takes at most {self._max_entries:,} or "
-                f"{self._max_bytes >> 20:,} MiB",
-                next="pixmill review",
-            )
-        name = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(8)}"
-        write_durably(self._path / "corrections" / name, body)
-        return entries, size
 
     def entries(self) -> tuple[list[Entry], int]:
         """Return the images with their corrections, the last corrected first, and how many files are no corrections.
@@ -150,18 +140,17 @@ class Inbox:
         """Return the ids of images that a reviewer did not want, which :meth:`entries` therefore never shows again."""
         return frozenset(Path(name).name for name in self._names("dropped"))
 
-    def drop(self, names: Iterable[str], *, then: str = "repeat the decision") -> None:
+    def drop(self, names: Iterable[str]) -> None:
         """Remember images that are not wanted.
 
         Args:
             names: Their ids.
-            then: The next command, for error messages.
 
         Raises:
             LockedError: Other processes kept the folder locked for ten seconds.
             StorageError: The folder may not be written.
         """
-        with self.lock(then=then):
+        with self.lock(then="repeat the decision"):
             for name in set(names) - self.dropped_ids():
                 write_durably(self._path / "dropped" / name, b"")
 
@@ -170,38 +159,24 @@ class Inbox:
         with self.lock(then="repeat the decision"):
             self._delete([f"dropped/{name}"])
 
-    def move_to(self, inbox: "Inbox") -> tuple[int, int]:
-        """Move all corrections into another inbox, and return how many there were, and how many files are none.
+    def take_over(self, folder: Path) -> int:
+        """Move the corrections of another inbox here, and return how many there were.
 
-        Each is kept there before it is deleted here, and one that a killed move has left in both places is not taken
-        twice. Corrections of images that were dropped in either are deleted, files that are no corrections stay.
+        Each is on disk here before its file there is deleted; a move that was killed can be repeated.
 
         Args:
-            inbox: The other one; what was dropped there counts as dropped here from now on.
+            folder: The other inbox.
 
         Raises:
-            InboxFullError: It holds as much as it may; the other corrections stay here.
-            LockedError: Other processes kept a folder locked for ten seconds.
-            StorageError: One of them may not be used; what was not moved stays.
+            LockedError: Other processes kept the folder locked for ten seconds.
+            StorageError: A folder may not be used; what was not moved stays.
         """
-        moved = broken = 0
-        then = f"pixmill review --inbox {self.place}"
-        self.drop(inbox.dropped_ids(), then=then)
-        known, dropped = {line_of(item) for _, item in inbox._corrections() if item}, self.dropped_ids()
-        with self.lock(then=then), inbox.lock(then=then):
-            usage = inbox._usage()
-            for name in track(self._names("corrections"), "Move corrections"):
-                body = (self._path / name).read_bytes()
-                line, _, image = body.partition(b"\n")
-                item = parse_line(line)
-                if item is None or sha256(image).hexdigest() != item.id:
-                    broken += 1
-                    continue
-                if item.id not in dropped and line_of(item) not in known:
-                    usage = inbox._keep(body, usage)
-                    moved += 1
-                self._delete([name])
-        return moved, broken
+        files = sorted((folder / "corrections").glob("[!.]*"))
+        with self.lock(then=f"pixmill review --inbox {folder}"):
+            for path in track(files, "Move corrections"):
+                write_durably(self._path / "corrections" / path.name, path.read_bytes())
+                path.unlink()
+        return len(files)
 
     def remove(self, names: Collection[str]) -> None:
         """Forget corrections that were dealt with, and those of images that were dropped.

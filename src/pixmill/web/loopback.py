@@ -3,7 +3,6 @@
 import sys
 import threading
 import time
-from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NoReturn, Self
 
@@ -52,21 +51,17 @@ class LoopbackServer(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
-def wait_for_interrupt(meanwhile: Callable[[], None] = lambda: None) -> NoReturn:
+def wait_for_interrupt() -> NoReturn:
     """Wait until Ctrl-C, in the main thread.
 
     The kernel may deliver a signal to any thread, and Python handles it in the main thread once that runs again: one
     that waits without a limit would sleep on.
-
-    Args:
-        meanwhile: Called every half second; default: nothing.
 
     Raises:
         KeyboardInterrupt: Ctrl-C was pressed.
     """
     while True:
         time.sleep(_LISTEN_SECONDS)
-        meanwhile()
 
 
 class LoopbackHandler(BaseHTTPRequestHandler):

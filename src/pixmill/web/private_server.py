@@ -7,7 +7,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
@@ -129,11 +129,8 @@ class PrivateServer:
         return f"{self.origin}/?token={self._gate.token}"
 
 
-def wait_for_end(meanwhile: Callable[[], None] = lambda: None) -> NoReturn:
+def wait_for_end() -> NoReturn:
     """Wait until Ctrl-C, SIGTERM or SIGHUP (the terminal was closed), in the main thread.
-
-    Args:
-        meanwhile: Called every half second; default: nothing.
 
     Raises:
         KeyboardInterrupt: One of them came.
@@ -146,7 +143,7 @@ def wait_for_end(meanwhile: Callable[[], None] = lambda: None) -> NoReturn:
     for number in _ENDS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # What is ignored stays so: that is how nohup works.
             signal.signal(number, interrupt)
-    wait_for_interrupt(meanwhile)
+    wait_for_interrupt()
 
 
 class _Gate:

@@ -102,7 +102,7 @@ def test_no_correction_that_was_answered_is_lost_to_sigkill(trained_folder, tmp_
         for client in clients:
             client.join()
     there = Inbox(tmp_path / "reviewer")
-    Inbox(tmp_path / "inbox").move_to(there)
+    there.take_over(tmp_path / "inbox")
     kept = {entry.id for entry in there.entries()[0]}
     assert set(answered) <= kept
     assert 40 <= len(answered) <= len(kept) < 80

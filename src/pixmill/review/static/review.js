@@ -47,7 +47,7 @@ async function alone(work) {
   document.querySelector('main').setAttribute('aria-busy', 'true');
   try {
     await work();
-    if (!shown?.outdated) part('alert').hidden = true;
+    part('alert').hidden = true;
   } catch (error) {
     if (!shown) {
       part('none').hidden = false;
@@ -60,10 +60,9 @@ async function alone(work) {
   }
 }
 
-function warn(text, note = false) {
+function warn(text) {
   const place = part('alert');
   place.textContent = text;
-  place.classList.toggle('note', note);
   place.hidden = false;
   place.scrollIntoView({ block: 'nearest' });
 }
@@ -123,13 +122,11 @@ function card(image, number) {
   box.addEventListener('click', () => choose(number));
   const rule = isNew(image) ? 'new' : image.verdict === 'keep' ? 'kept' : `dropped: ${image.reason}`;
   const decision = image.decision;
-  const alike = image.alike.slice(0, 3).map((item) => `${(Math.floor(item.similarity * 1e4) / 1e4).toFixed(4)} to ${item.place + 1}`).join(', ');
   const size = [image.size, image.format, `${image.bytes.toLocaleString('en')} bytes`].filter(Boolean).join(' · ');
   const facts = make('div', { className: 'facts' },
     make('div', { className: 'head' }, make('span', {}, labelOf(image)),
       decision ? make('span', { className: `badge ${decision.verb}` }, told(image)) : make('span', { className: 'badge rule' }, rule)),
     make('div', {}, make('code', {}, short(image.id)), ` · ${size}`),
-    alike ? make('div', {}, `similarity ${alike}`) : null,
     ...image.places.map((item) => place(item, image.label === null)),
     image.more_places ? make('div', { className: 'faint' }, `and ${image.more_places.toLocaleString('en')} more URLs`) : null);
   return make('article', { className: `card is-${decision?.verb ?? 'open'}`, data: { id: image.id } }, box, facts);
@@ -173,7 +170,6 @@ function show(told, keep = false) {
     window.scrollTo(0, 0);
     say(`Case ${told.number + 1} of ${told.total}: ${told.title}.`);
   }
-  if (told.outdated) warn(`The validate stage has run again. ${isInProject ? 'Load this page again.' : `Stop the review with Ctrl-C in the terminal, then: ${command}`}`, true);
 }
 
 function overview(told) {
@@ -235,7 +231,7 @@ async function decide(choices) {
   const made = after.images.find(({ id }) => id === choices[0].id)?.decision ?? choices[0];
   const what = choices.length > 1 ? `${choices.length} decisions` : `${made.verb} ${made.label ?? ''} ${short(choices[0].id)}`.replace(/\s+/g, ' ');
   show(after, true);
-  if (after.complete && choices[0].verb !== 'clear') {
+  if (after.settled && choices[0].verb !== 'clear') {
     if (after.next === null) end();
     else await go(after.next);
   } else {

@@ -112,11 +112,7 @@ def test_it_is_one_object_for_programs(project: Path, capsys: pytest.CaptureFixt
     (project / "dvc.yaml").write_text("stages: {scrape: {cmd: x, deps: [data]}}\n")
     assert run_pixmill("summary", "--json") == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["next"][0] == {
-        "kind": "fetch",
-        "sentence": "There are no images: put yours into data/<class>/, or take the bundled ones.",
-        "command": "pixmill data",
-    }
+    assert told["next"][0] == {"kind": "run", "sentence": "Nothing has run yet.", "command": "dvc repro"}
     assert [(stage["name"], stage["status"]) for stage in told["stages"]] == [("scrape", "never run")]
     assert told["repository"]["text"] == "1 file changed, results committed, no remote"
     assert told["accuracy"] == [0.9, 0.86, 0.93]

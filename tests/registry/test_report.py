@@ -110,6 +110,6 @@ def test_ctrl_c_says_how_to_see_what_happened(project, capsys, monkeypatch):
 
 def test_the_summary_names_the_champion(give, project, capsys):
     give()
-    text = summary(read_project_state(project, with_disk=False))
+    text = summary(read_project_state(project))
     assert f"  In production: {NAME} version 1, since " in text
     assert "The results cannot be shown: plots/evaluate/full.json lacks 'baseline' (dvc repro -f evaluate)" in text

@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +19,6 @@ from pixmill.core.words import first_of, printable
 from pixmill.provenance.lock import FILE
 from pixmill.state.documents import MalformedError, read_stages, read_yaml
 from pixmill.state.file_hashes import FileHashes
-from pixmill.state.pipeline_files import StageDefinition, read_definitions
 from pixmill.state.stage_inputs import Stages, hashes_of
 
 Status = Literal["fresh", "stale", "never run", "gate failed", "failed", "running", "unknown"]
@@ -61,12 +60,11 @@ class StageState:
         name: The stage.
         status: ``fresh``: its results are those of today's images, params and code. ``stale``: they are not.
             ``gate failed``: a critical check stopped it. ``failed``: it ended, or was killed, before it was done.
-            ``unknown``: only DVC can read its definition.
+            ``unknown``: ask `dvc status`, which alone can read its definition.
         reasons: Why it is not fresh, the cause first.
         progress: What it is doing, or did when it ended; ``None`` if unknown.
         checks: The critical checks that failed, by name.
         error: Why it failed, in its own words; empty if unknown.
-        is_changed: Whether something that it reads was changed after it failed.
     """
 
     name: str
@@ -75,7 +73,6 @@ class StageState:
     progress: StageProgress | None = None
     checks: tuple[str, ...] = ()
     error: str = ""
-    is_changed: bool = False
 
     @property
     def is_missing(self) -> bool:
@@ -98,6 +95,29 @@ class StageState:
         return self.status
 
 
+@dataclass(frozen=True)
+class StageDefinition:
+    """A stage of ``dvc.yaml``.
+
+    Args:
+        name: Its name.
+        command: Its command or commands.
+        deps: The files and folders that it reads.
+        params: The keys that it reads by file; no key stands for the whole file.
+        outs: What it writes.
+        tracked: Those of ``outs`` that Git has and DVC's cache has not.
+        is_template: Whether only DVC can tell what it means, as with ``foreach``, ``${...}`` or ``frozen``.
+    """
+
+    name: str
+    command: Any
+    deps: tuple[str, ...] = ()
+    params: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    outs: tuple[str, ...] = ()
+    tracked: frozenset[str] = frozenset()
+    is_template: bool = False
+
+
 def read_stage_states(root: Path, hashes: FileHashes) -> list[StageState]:
     """Return the state of each stage, in the order of ``dvc.yaml``.
 
@@ -108,40 +128,29 @@ def read_stage_states(root: Path, hashes: FileHashes) -> list[StageState]:
     Raises:
         MalformedError: ``dvc.yaml``, ``dvc.lock``, or a file of params is malformed; its text begins with the name.
     """
-    progress = {
-        each.stage: each for each in read_progress(root / ".pixmill" / "progress") if Path(each.root) == root.resolve()
-    }
-    # Before the hashes: a stage that begins meanwhile removes its outputs.
-    written = {path for command in running_dvc(root) for path in command.writes}
-    lock = _named("dvc.lock", lambda: read_stages(_read_lock(root)))
-    definitions = _named("dvc.yaml", lambda: read_definitions(root))
-    look = _Look(root, definitions, lock, hashes, progress, written)
-    return [look.state(name) for name in definitions]
+    look = _Look(root, hashes)
+    return [look.state(name) for name in look.definitions]
 
 
 class _Look:
     """One look at all stages."""
 
-    def __init__(
-        self,
-        root: Path,
-        definitions: Mapping[str, StageDefinition],
-        lock: Stages,
-        hashes: FileHashes,
-        progress: Mapping[str, StageProgress],
-        written: set[str],
-    ) -> None:
-        self._root, self._definitions, self._lock, self._hashes = root, definitions, lock, hashes
-        self._progress, self._written = progress, written
-        self._makers = {out: name for name, stage in definitions.items() for out in stage.outs}
-        self._states: dict[str, StageState] = {}
+    def __init__(self, root: Path, hashes: FileHashes) -> None:
+        self._root, self._hashes, here = root, hashes, root.resolve()
+        found = read_progress(root / ".pixmill" / "progress")
+        self._progress = {each.stage: each for each in found if Path(each.root) == here}
+        # Before the hashes: a stage that begins meanwhile removes its outputs.
+        self._written = {path for command in running_dvc(root) for path in command.writes}
+        self._lock: Stages = _named("dvc.lock", lambda: read_stages(_read_lock(root)))
         self._document = cache(lambda file: _named(file, lambda: read_yaml(_bytes(root / file), file)))
+        self.definitions = _define(self._document("dvc.yaml"))
+        self._makers = {out: name for name, stage in self.definitions.items() for out in stage.outs}
+        self._states: dict[str, StageState] = {}
 
     def state(self, name: str) -> StageState:
         """Return the state of a stage; those that it depends on are looked at first."""
         if name not in self._states:
-            self._states[name] = StageState(name, "unknown")  # where stages depend on each other in a circle
-            self._states[name] = self._state(self._definitions[name])
+            self._states[name] = self._state(self.definitions[name])
         return self._states[name]
 
     def _state(self, stage: StageDefinition) -> StageState:
@@ -163,26 +172,17 @@ class _Look:
         """Return the state of a stage whose last run failed or was killed; ``None`` where it did not."""
         if stage.name in self._lock and not any(reason.kind == "output" for reason in reasons):
             return None  # The results of the run before have been brought back.
+        if checks := _failed_checks(self._root / "artifacts" / stage.name / "expectations.json"):
+            error = (progress and progress.failed) or ""
+            return StageState(stage.name, "gate failed", reasons, progress, checks, error)
+        if progress is not None:
+            error = "it was killed" if progress.failed is None else progress.failed
+            return StageState(stage.name, "failed", reasons, progress, error=error)
         recorded = hashes_of(self._lock.get(stage.name, {}))
         # DVC removes the outputs of a stage before it runs, and records them after. Git has brought the others.
         touched = [path for path in stage.outs if path in stage.tracked or path not in recorded]
-        left = [path for path in touched if self._hashes.md5(path) != recorded.get(path)]
-        expectations = self._root / "artifacts" / stage.name / "expectations.json"
-        checks = _failed_checks(expectations)
-        state = partial(StageState, stage.name, reasons=reasons, progress=progress)
-        if checks:
-            error = (progress and progress.failed) or ""
-            changed = self._is_changed(stage, expectations.stat().st_mtime)
-            return state(status="gate failed", checks=checks, error=error, is_changed=changed)
-        if progress is None:
-            return state(status="failed") if left else None
-        ended = progress.ended or progress.since
-        error = "it was killed" if progress.failed is None else progress.failed
-        return state(status="failed", error=error, is_changed=self._is_changed(stage, ended))
-
-    def _is_changed(self, stage: StageDefinition, when: float) -> bool:
-        paths = [*stage.deps, *(file for file, _ in stage.params)]
-        return any(self._hashes.changed(path) > when for path in paths if self._maker(path) is None)
+        left = any(self._hashes.md5(path) != recorded.get(path) for path in touched)
+        return StageState(stage.name, "failed", reasons) if left else None
 
     def _maker(self, path: str) -> str | None:
         """Return the stage that writes a file or folder; ``None`` if people do."""
@@ -191,17 +191,15 @@ class _Look:
     def _reasons(self, stage: StageDefinition) -> Iterator[Reason]:
         locked = self._lock.get(stage.name)
         earlier = dict.fromkeys(maker for path in stage.deps if (maker := self._maker(path)) not in (None, stage.name))
-        if not stage.is_frozen:
-            for name in filter(None, earlier):
-                if not ((before := self.state(name)).status in ("fresh", "unknown") or before.is_missing):
-                    yield Reason("stage", name, f"{name} has to run first")
+        for name in filter(None, earlier):
+            if not ((before := self.state(name)).status in ("fresh", "unknown") or before.is_missing):
+                yield Reason("stage", name, f"{name} has to run first")
         if locked is None:
             return
         if stage.command != locked.get("cmd"):
             yield Reason("command", stage.name, "its command in dvc.yaml was changed")
-        if not stage.is_frozen:
-            yield from self._params(stage, locked.get("params") or {})
-            yield from self._deps(stage, hashes_of(locked, "deps"))
+        yield from self._params(stage, locked.get("params") or {})
+        yield from self._deps(stage, hashes_of(locked, "deps"))
         recorded = hashes_of(locked)
         for path in stage.outs:
             if (md5 := self._hashes.md5(path)) is None:
@@ -312,3 +310,39 @@ def _named(file: str, read: Callable[[], Any]) -> Any:
         return read()
     except MalformedError as fault:
         raise MalformedError(f"{file} {fault}") from None
+
+
+def _define(document: Mapping[str, Any]) -> dict[str, StageDefinition]:
+    """Return the stages of a ``dvc.yaml`` by name, in its order."""
+    try:
+        return {str(name): _definition(str(name), stage) for name, stage in (document.get("stages") or {}).items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise MalformedError(f"dvc.yaml is malformed: {error}") from None
+
+
+def _definition(name: str, stage: Mapping[str, Any]) -> StageDefinition:
+    if {"foreach", "matrix", "wdir", "frozen"} & {*stage} or "${" in str(stage):
+        return StageDefinition(name, None, is_template=True)
+    outs = [_path(entry) for kind in ("outs", "metrics", "plots") for entry in stage.get(kind) or ()]
+    params: dict[str, tuple[str, ...]] = {}
+    for entry in stage.get("params") or ():
+        for file, keys in entry.items() if isinstance(entry, dict) else [("params.yaml", [entry])]:
+            params[file] = (*params.get(file, ()), *map(str, keys or ()))
+    if any(file.endswith((".py", ".toml")) for file in params):  # DVC takes all others for YAML.
+        return StageDefinition(name, None, is_template=True)
+    return StageDefinition(
+        name,
+        stage.get("cmd"),
+        tuple(_path(entry)[0] for entry in stage.get("deps") or ()),
+        tuple(params.items()),
+        tuple(path for path, _ in outs),
+        frozenset(path for path, options in outs if options.get("cache") is False),
+    )
+
+
+def _path(entry: Any) -> tuple[str, Mapping[str, Any]]:
+    """Return an entry of ``deps`` or ``outs``: a path, alone or with options."""
+    if isinstance(entry, str):
+        return entry, {}
+    ((path, options),) = entry.items()
+    return str(path), options or {}

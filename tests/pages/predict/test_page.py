@@ -108,5 +108,5 @@ def test_it_stays_small_with_very_many_images_that_do_not_compress_and_classes_w
         for path, content in contents.items()
     )
     html = render_gallery(rows, model(labels), content=contents.get)
-    assert html.count('src="data:') == html.count('<figure class="card') > 500
+    assert 300 < html.count('src="data:') < html.count('<figure class="card')
     assert 3_000_000 < len(html.encode()) < 5_000_000

@@ -88,10 +88,6 @@ def test_sound_data_is_told_to_be_sound(scrape: Scrape) -> None:
     assert "No image was dropped." in seen
 
 
-def test_an_empty_folder_makes_a_page(scrape: Scrape) -> None:
-    assert "No kept images." in page(scrape, scrape.validate())
-
-
 def test_what_strangers_wrote_is_escaped(scrape: Scrape) -> None:
     evil = [f"<script>alert({number})</script><img src=x onerror=alert(1)>\"'&" for number in range(6)]
     scrape.add(evil[0], b"a text", evil[1])

@@ -40,11 +40,9 @@ _PIPELINE = "The pipeline itself runs with DVC: `dvc repro`.\n"
 def _epilog(examples: Sequence[tuple[str, str]], notes: str) -> str:
     """Return commands with what they do, each in a line, aligned; and the notes below."""
     width = max((len(command) for command, meaning in examples if meaning and len(command) <= _COLUMN), default=0)
+    apart = f"\n  {'':{width}}"
     lines = [
-        f"  {command}"
-        + (f"\n  {'':{width}}   {meaning}" if len(command) > width else f"{'':{width - len(command)}}   {meaning}")
-        if meaning
-        else f"  {command}"
+        f"  {command:{width}}{apart * (len(command) > width)}   {meaning}" if meaning else f"  {command}"
         for command, meaning in examples
     ]
     return "\n".join(("examples:", *lines, *(("", notes) if notes else ("",))))

@@ -57,12 +57,10 @@ def test_others_are_let_in_with_a_warning_or_a_key(served, capsys, tmp_path: Pat
     assert set(served[1][0].keys) == {"a", "b", "c", "d"}
 
 
-@pytest.mark.parametrize(("content", "message"), [(None, "No such file"), ("\n \n", "holds no key")])
-def test_a_file_without_keys_is_an_error(served, tmp_path: Path, capsys, content: str | None, message: str) -> None:
-    if content is not None:
-        (tmp_path / "keys").write_text(content)
+def test_a_file_without_keys_is_an_error(served, tmp_path: Path, capsys) -> None:
+    (tmp_path / "keys").write_text("\n \n")
     assert run_pixmill("serve", "--model", "m", "--api-keys", "keys") != 0
-    assert message in capsys.readouterr().err
+    assert "holds no key" in capsys.readouterr().err
     assert served == []
 
 

@@ -86,11 +86,6 @@ def test_before_the_first_run_it_says_what_to_do(project: Path) -> None:
     assert "  no pages yet\n" in text
 
 
-def test_results_that_are_not_of_today_are_told_as_those_of_the_last_evaluation(project: Path) -> None:
-    (project / "dvc.yaml").write_text("stages: {scrape: {cmd: x, deps: [data]}}\n")
-    assert "\nOf the last evaluation:\nTest accuracy 90.0 % " in summary(project)
-
-
 def test_it_is_one_object_for_programs(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (project / "dvc.yaml").write_text("stages: {scrape: {cmd: x, deps: [data]}}\n")
     assert run_pixmill("summary", "--json") == 0

@@ -72,10 +72,6 @@ def failed(error: str, **found: Any) -> tuple[StageState, ...]:
     return fresh_until("train", EPOCHS, status="failed", error=error, **found)
 
 
-def gate(error: str = "", **found: Any) -> tuple[StageState, ...]:
-    return fresh_until("validate", status="gate failed", error=error, checks=("min_per_class",), **found)
-
-
 def in_conflict(*files: str, **found: Any) -> ProjectState:
     return made(conflicts=files, changed=files, operation="merge", **found)
 
@@ -99,8 +95,7 @@ SITUATIONS = {
     "never run": made(stages=tuple(StageState(name, "never run") for name in STAGES)),
     "new stage": made(stages=fresh_until("train", status="never run")),
     "images awaited": made(stages=lacking(EPOCHS), awaits_images=True),
-    "gate": made(stages=gate()),
-    "gate in its words": made(stages=gate("stopped: 2 checks\n  cats: 3 of 5; expected 4\n  dogs: 1\nNext: mend")),
+    "gate": made(stages=failed("the gate stopped: 2 checks\n  cats: 3 of 5; expected 4\n  dogs: 1\nNext: mend")),
     "failed": made(stages=failed(""), is_cached=True),
     "failed with advice": made(stages=failed("no weights\nNext: dvc repro train")),
     "refused": made(stages=failed("val: expected a number\nNext: edit params.yaml, then: pixmill check")),

@@ -120,16 +120,6 @@ def test_a_stage_that_ended_early_says_why(project: Path) -> None:
     assert look(project).stages[3].text == "running (Fit: 40 of 120 images)"
 
 
-def test_a_gate_that_stopped_the_run_names_its_checks(project: Path) -> None:
-    change_param(project, "strict: false", "strict: true")
-    check = {"name": "min_per_class", "severity": "critical", "success": False}
-    (project / "artifacts/validate/expectations.json").unlink()
-    (project / "artifacts/validate/expectations.json").write_text(json.dumps({"results": [check]}))
-    (project / "metrics/validate.json").unlink()
-    validate = look(project).stages[1]
-    assert (validate.status, validate.checks) == ("gate failed", ("min_per_class",))
-
-
 def test_a_stage_without_a_progress_file_is_found_by_what_dvc_holds(project: Path) -> None:
     progress(project, root=str(project / ".dvc/tmp/exps/tmp1"), what="Fit")
     with living_dvc() as pid:

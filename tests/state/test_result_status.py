@@ -69,13 +69,9 @@ def test_with_the_old_results_in_the_cache_the_way_back_restores_them(pipeline: 
     follow(pipeline, "To go back to the last commit: ", advice(pipeline, RESULTS))
     assert weights(pipeline) == committed == (pipeline / "metrics" / "train.json").read_text()
     assert is_committed(pipeline, *RESULTS)
-    # A cache that is configured to be elsewhere, and one that lacks a file of a folder.
-    (pipeline / ".dvc" / "cache").rename(pipeline.parent / "elsewhere")
-    assert "go back" not in advice(pipeline, RESULTS)
-    dvc(pipeline, "cache", "dir", "--local", "../elsewhere")
-    assert "go back" in advice(pipeline, RESULTS)
+    # A cache that lacks a file of a folder.
     digest = hashlib.md5(committed.encode(), usedforsecurity=False).hexdigest()
-    (pipeline.parent / "elsewhere" / "files" / "md5" / digest[:2] / digest[2:]).unlink()
+    (pipeline / ".dvc" / "cache" / "files" / "md5" / digest[:2] / digest[2:]).unlink()
     assert "go back" not in advice(pipeline, RESULTS)
 
 
@@ -85,32 +81,18 @@ def test_in_a_clone_without_the_old_results_the_new_ones_are_kept(pipeline: Path
     dvc(clone, "repro")
     new, text = weights(clone), advice(clone, RESULTS)
     assert "checkout" not in text
+    assert "checkout" not in advice(pipeline, RESULTS, undo=False)
     follow(clone, "To keep them: ", text)
     assert weights(clone) == new
     assert is_committed(clone, *RESULTS)
 
 
-def test_a_file_that_was_edited_before_the_run_is_not_restored(pipeline: Path) -> None:
-    assert is_committed(pipeline, "params.yaml", *RESULTS)
-    assert "git checkout params.yaml dvc.lock" in advice(pipeline, ("params.yaml", *RESULTS))
-    (pipeline / "params.yaml").write_text("seed: 2\n")
-    assert not is_committed(pipeline, "params.yaml", *RESULTS)
-    assert "checkout" not in advice(pipeline, ("params.yaml", *RESULTS), undo=False)
-
-
 def test_what_dvc_removed_before_a_stage_that_stopped_at_once_is_brought_back(pipeline: Path) -> None:
-    before, text = weights(pipeline), (pipeline / "dvc.yaml").read_text()
-    (pipeline / "dvc.yaml").write_text(text.replace("    cmd:\n", '    cmd:\n    - "false"\n'))
-    with pytest.raises(subprocess.CalledProcessError):
-        dvc(pipeline, "repro")
-    assert not (pipeline / "artifacts" / "train").exists()
+    shutil.rmtree(pipeline / "artifacts")
     with pytest.raises(PixmillError) as stop:
         find_model(None, pipeline)
     assert stop.value.next == "dvc checkout artifacts/train (brings back that of the last run), or dvc repro"
-    dvc(pipeline, "checkout", "artifacts/train")
-    assert weights(pipeline) == before
     # Without the cache there is no such way.
-    shutil.rmtree(pipeline / "artifacts")
     shutil.rmtree(pipeline / ".dvc" / "cache")
     with pytest.raises(PixmillError) as stop:
         find_model(None, pipeline)

@@ -26,12 +26,8 @@ def project(tmp_path):
     return tmp_path
 
 
-def test_before_the_first_commit_there_is_nothing_to_go_back_to(project):
-    (project / "review.csv").write_text("x")
+def test_what_is_committed_or_before_the_first_commit_needs_no_word(project):
     assert describe_uncommitted(project) is None
-
-
-def test_what_is_committed_needs_no_word(project):
     git(project, "commit", "-qm", "x")
     assert describe_uncommitted(project) is None
     assert commit_first(project, "dvc pull") == "dvc pull"
@@ -103,14 +99,6 @@ def test_deleted_decisions_are_brought_back_and_not_committed(project):
     assert command == "git checkout HEAD -- review.csv"
 
 
-def test_a_file_that_was_added_and_is_gone_needs_no_word(project):
-    git(project, "rm", "-q", "--cached", "review.csv")
-    git(project, "commit", "-qm", "x")
-    git(project, "add", "review.csv")
-    (project / "review.csv").unlink()
-    assert describe_uncommitted(project) is None
-
-
 def test_images_that_no_data_dvc_records_are_added(project):
     git(project, "rm", "-q", "--cached", "data.dvc")
     (project / "data.dvc").unlink()
@@ -120,12 +108,6 @@ def test_images_that_no_data_dvc_records_are_added(project):
     # DVC would refuse what Git tracks.
     git(project, "add", "-f", "data")
     assert describe_uncommitted(project) is None
-
-
-def test_a_data_dvc_that_is_none_of_dvc_is_left_to_the_doctor(project):
-    git(project, "commit", "-qm", "x")
-    (project / "data.dvc").write_text("outs: [")
-    assert describe_uncommitted(project)[1] == f"git add data.dvc && {COMMIT}"
 
 
 def test_what_dvc_ignores_is_no_image(project):
@@ -146,12 +128,6 @@ def test_images_that_were_moved_are_seen(project):
     (project / "data/shirt").mkdir()
     (project / "data/coat/a.jpg").rename(project / "data/shirt/a.jpg")
     assert describe_uncommitted(project)[0] == f"data/ differs from data.dvc: {DISCARD}"
-
-
-def test_a_folder_that_is_not_there_is_not_recorded_as_empty(project):
-    git(project, "commit", "-qm", "x")
-    (project / "data/coat/a.jpg").unlink()
-    assert describe_uncommitted(project) is None
 
 
 def test_a_project_may_lie_below_the_root_of_its_repository(project):

@@ -26,7 +26,6 @@ Kind = Literal[
     "broken",
     "vanished",
     "images",
-    "gate",
     "failed",
     "fetch",
     "run",
@@ -168,26 +167,16 @@ def _images(state: ProjectState) -> Iterator[NextStep]:
 def _stopped(state: ProjectState) -> Iterator[NextStep]:
     """Yield the stage whose last run was stopped: by its gate, an error, or a signal."""
     for stage in state.stages:
-        if stage.status == "gate failed":
-            then = f"See reports/{stage.name}.html, mend the images or edit the limits in params.yaml, then run again."
-            yield NextStep("gate", f"The gate of {stage.name} failed: {_finding(stage)}. {then}", _RUN)
-            return
         if stage.status == "failed":
             sentence, _, advice = stage.error.partition("\nNext: ")
-            first = (sentence.splitlines() or [""])[0].rstrip(".")
+            first, *others = [line.strip() for line in sentence.splitlines()] or [""]
             what = "was interrupted" if first == "interrupted" else "stopped before it was done"
-            what += f": {first}" if first not in ("", "interrupted") else ""
+            why = f": {first.rstrip('.')}" if first not in ("", "interrupted") else ""
+            more = f" ({first_of(others, 1)})" if others else ""
             again = f" Next: {advice}." if advice != (_typed(advice) or "") else ""
             back = " The results of the run before come back by: dvc checkout" if state.is_cached else ""
-            yield NextStep("failed", f"{stage.name} {what}.{again}{back}", _typed(advice) or _RUN)
+            yield NextStep("failed", f"{stage.name} {what}{why}{more}.{again}{back}", _typed(advice) or _RUN)
             return
-
-
-def _finding(stage: StageState) -> str:
-    """Return the first of what the gate found, in its own words, else the names of the checks."""
-    lines = [line.strip() for line in stage.error.partition("\nNext: ")[0].splitlines()[1:]]
-    more = f"; and {len(lines) - 1} more" if len(lines) > 1 else ""
-    return f"{lines[0]}{more}" if lines else first_of(stage.checks, _NAMED)
 
 
 def _typed(advice: str) -> str | None:
@@ -198,7 +187,7 @@ def _typed(advice: str) -> str | None:
 
 def _outdated(state: ProjectState) -> Iterator[NextStep]:
     old = [stage for stage in state.stages if stage.status in ("stale", "never run")]
-    if not old or any(stage.status in ("failed", "gate failed") for stage in state.stages):
+    if not old or any(stage.status == "failed" for stage in state.stages):
         return
     if state.repository.uncommitted.has_earlier_images:
         what = "data/ has the images of an earlier commit, as after `git pull`."

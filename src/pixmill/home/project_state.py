@@ -28,7 +28,7 @@ from pixmill.state.file_hashes import FileHashes
 from pixmill.state.repository import Repository, read_repository
 from pixmill.state.result_status import are_cached
 from pixmill.state.stage_inputs import outputs_of, stages_of, workspace_stages
-from pixmill.state.stage_states import StageState, read_stage_states
+from pixmill.state.stage_states import IN_GIT, StageState, read_stage_states
 
 T = TypeVar("T")
 
@@ -36,8 +36,6 @@ PRODUCTION = "model in production"
 """The part that MLflow tells."""
 
 _NEEDED = ("params.yaml", "dvc.yaml", "dvc.lock")
-
-_IN_GIT = ("metrics/", "plots/")
 
 
 @dataclass(frozen=True)
@@ -158,7 +156,7 @@ def _is_newer(path: Path, other: Path) -> bool:
 
 def _is_cached(root: Path) -> bool:
     """Tell whether DVC's cache holds all results that Git has not, so that they can be checked out."""
-    made = {path: md5 for path, md5 in outputs_of(workspace_stages(root)).items() if not path.startswith(_IN_GIT)}
+    made = {path: md5 for path, md5 in outputs_of(workspace_stages(root)).items() if not path.startswith(IN_GIT)}
     record = read_record(root)
     return bool(made) and are_cached(root, made | ({"data": record["md5"]} if record else {}))
 

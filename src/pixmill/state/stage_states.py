@@ -15,19 +15,22 @@ from typing import Any, Literal
 
 from pixmill.core.dvc import is_dvc_locked, running_dvc
 from pixmill.core.stage_progress import StageProgress, read_progress
-from pixmill.core.words import first_of, printable
+from pixmill.core.words import printable
 from pixmill.provenance.lock import FILE
 from pixmill.state.documents import MalformedError, read_stages, read_yaml
 from pixmill.state.file_hashes import FileHashes
 from pixmill.state.stage_inputs import Stages, hashes_of
 
-Status = Literal["fresh", "stale", "never run", "gate failed", "failed", "running", "unknown"]
+Status = Literal["fresh", "stale", "never run", "failed", "running", "unknown"]
 
 Kind = Literal["command", "param", "code", "dependency", "stage", "output"]
 
 _ABSENT = object()
 
 _CODE = ("src/", "stages/")
+
+IN_GIT = ("metrics/", "plots/")
+"""How the paths of outputs begin that Git has, and DVC's cache has not."""
 
 _SETTLED_SECONDS = 0.25
 """How old ``dvc.lock`` has to be while DVC is at work: it writes a small file at once, in a few milliseconds."""
@@ -59,11 +62,10 @@ class StageState:
     Args:
         name: The stage.
         status: ``fresh``: its results are those of today's images, params and code. ``stale``: they are not.
-            ``gate failed``: a critical check stopped it. ``failed``: it ended, or was killed, before it was done.
+            ``failed``: it ended, or was killed or stopped by its gate, before it was done.
             ``unknown``: ask `dvc status`, which alone can read its definition.
         reasons: Why it is not fresh, the cause first.
         progress: What it is doing, or did when it ended; ``None`` if unknown.
-        checks: The critical checks that failed, by name.
         error: Why it failed, in its own words; empty if unknown.
     """
 
@@ -71,7 +73,6 @@ class StageState:
     status: Status
     reasons: tuple[Reason, ...] = ()
     progress: StageProgress | None = None
-    checks: tuple[str, ...] = ()
     error: str = ""
 
     @property
@@ -85,8 +86,6 @@ class StageState:
         if self.status == "running":
             doing = self.progress.describe() if self.progress else ""
             return f"running{f' ({doing})' if doing else ''}"
-        if self.status == "gate failed":
-            return f"the gate failed: {first_of(self.checks, 3)}"
         if self.status == "failed":
             return self.error.partition("\n")[0] or "its last run did not finish"
         if self.status == "stale":
@@ -105,7 +104,6 @@ class StageDefinition:
         deps: The files and folders that it reads.
         params: The keys that it reads by file; no key stands for the whole file.
         outs: What it writes.
-        tracked: Those of ``outs`` that Git has and DVC's cache has not.
         is_template: Whether only DVC can tell what it means, as with ``foreach``, ``${...}`` or ``frozen``.
     """
 
@@ -114,7 +112,6 @@ class StageDefinition:
     deps: tuple[str, ...] = ()
     params: tuple[tuple[str, tuple[str, ...]], ...] = ()
     outs: tuple[str, ...] = ()
-    tracked: frozenset[str] = frozenset()
     is_template: bool = False
 
 
@@ -172,15 +169,12 @@ class _Look:
         """Return the state of a stage whose last run failed or was killed; ``None`` where it did not."""
         if stage.name in self._lock and not any(reason.kind == "output" for reason in reasons):
             return None  # The results of the run before have been brought back.
-        if checks := _failed_checks(self._root / "artifacts" / stage.name / "expectations.json"):
-            error = (progress and progress.failed) or ""
-            return StageState(stage.name, "gate failed", reasons, progress, checks, error)
         if progress is not None:
             error = "it was killed" if progress.failed is None else progress.failed
-            return StageState(stage.name, "failed", reasons, progress, error=error)
+            return StageState(stage.name, "failed", reasons, progress, error)
         recorded = hashes_of(self._lock.get(stage.name, {}))
         # DVC removes the outputs of a stage before it runs, and records them after. Git has brought the others.
-        touched = [path for path in stage.outs if path in stage.tracked or path not in recorded]
+        touched = [path for path in stage.outs if path.startswith(IN_GIT) or path not in recorded]
         left = any(self._hashes.md5(path) != recorded.get(path) for path in touched)
         return StageState(stage.name, "failed", reasons) if left else None
 
@@ -230,20 +224,16 @@ class _Look:
             elif path not in recorded:
                 yield Reason("dependency", path, f"{path} is a new dependency in dvc.yaml")
             elif (md5 := self._hashes.md5(path)) != recorded[path]:
-                if path == "data":
-                    if md5 is not None:
-                        yield Reason("dependency", path, "the images in data/ were changed")
-                    elif _recorded_data(self._root) != recorded[path]:
-                        yield Reason("dependency", path, "data.dvc was changed")
-                    else:
-                        yield Reason("output", path, "data/ is not here")
+                if path == "data" and md5 is None and self._recorded_data() == recorded[path]:
+                    yield Reason("output", path, "data/ is not here")
                 else:
                     kind: Kind = "code" if path.startswith(_CODE) else "dependency"
-                    yield Reason(kind, path, f"{path} {'was changed' if md5 else 'is missing'}")
+                    what = "the images in data/ were" if path == "data" else f"{path} was"
+                    yield Reason(kind, path, f"{what} changed" if md5 or path == "data" else f"{path} is missing")
 
-
-def _recorded_data(root: Path) -> str | None:
-    return hashes_of(_named("data.dvc", lambda: read_stages(_bytes(root / "data.dvc"), "data.dvc"))[""]).get("data")
+    def _recorded_data(self) -> str | None:
+        content = _bytes(self._root / "data.dvc")
+        return hashes_of(_named("data.dvc", lambda: read_stages(content, "data.dvc"))[""]).get("data")
 
 
 def _value(document: Mapping[str, Any], key: str) -> Any:
@@ -276,16 +266,6 @@ def _change(old: Any, new: Any) -> str:
 
 def _show(value: Any) -> str:
     return printable(json.dumps(value, ensure_ascii=False, default=str))[:_SHOWN]
-
-
-def _failed_checks(path: Path) -> tuple[str, ...]:
-    """Return the critical checks of a stage's gate that failed, by name; none where it has no gate."""
-    try:
-        results = json.loads(path.read_bytes())["results"]
-        failed = [each["name"] for each in results if each["severity"] == "critical" and not each["success"]]
-        return tuple(dict.fromkeys(map(str, failed)))
-    except (OSError, ValueError, LookupError, TypeError):
-        return ()  # It is being written, or a stage of this name has no such file.
 
 
 def _read_lock(root: Path) -> bytes:
@@ -324,25 +304,17 @@ def _definition(name: str, stage: Mapping[str, Any]) -> StageDefinition:
     if {"foreach", "matrix", "wdir", "frozen"} & {*stage} or "${" in str(stage):
         return StageDefinition(name, None, is_template=True)
     outs = [_path(entry) for kind in ("outs", "metrics", "plots") for entry in stage.get(kind) or ()]
+    deps = [_path(entry) for entry in stage.get("deps") or ()]
     params: dict[str, tuple[str, ...]] = {}
     for entry in stage.get("params") or ():
         for file, keys in entry.items() if isinstance(entry, dict) else [("params.yaml", [entry])]:
             params[file] = (*params.get(file, ()), *map(str, keys or ()))
     if any(file.endswith((".py", ".toml")) for file in params):  # DVC takes all others for YAML.
         return StageDefinition(name, None, is_template=True)
-    return StageDefinition(
-        name,
-        stage.get("cmd"),
-        tuple(_path(entry)[0] for entry in stage.get("deps") or ()),
-        tuple(params.items()),
-        tuple(path for path, _ in outs),
-        frozenset(path for path, options in outs if options.get("cache") is False),
-    )
+    return StageDefinition(name, stage.get("cmd"), tuple(deps), tuple(params.items()), tuple(outs))
 
 
-def _path(entry: Any) -> tuple[str, Mapping[str, Any]]:
-    """Return an entry of ``deps`` or ``outs``: a path, alone or with options."""
-    if isinstance(entry, str):
-        return entry, {}
-    ((path, options),) = entry.items()
-    return str(path), options or {}
+def _path(entry: Any) -> str:
+    """Return the path of an entry of ``deps`` or ``outs``, which may have options."""
+    (path,) = [entry] if isinstance(entry, str) else entry
+    return str(path)

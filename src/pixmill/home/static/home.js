@@ -116,7 +116,7 @@ function stageRow(stage) {
     make("span", { className: `status ${stage.status.replace(" ", "-")}`, textContent: stage.status }));
   const text = make("div", { className: "text" });
   if (stage.status === "running") text.textContent = stage.progress?.text ?? "";
-  else if (["failed", "gate failed"].includes(stage.status)) text.textContent = stage.text;
+  else if (stage.status === "failed") text.textContent = stage.text;
   else if (stage.status === "never run") text.textContent = "";
   else if (stage.reasons.length > 1) text.append(make("details", {},
     make("summary", { textContent: stage.text }),

@@ -7,7 +7,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from pixmill.pages.base import shorten
-from pixmill.pages.predict import render_gallery
+from pixmill.pages.predict.page import render_gallery
 from tests.browsing import show
 from tests.pages.predict.made import model, row, unread
 from tests.pages.predict.test_page import jpeg

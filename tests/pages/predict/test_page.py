@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixmill.pages.predict import render_gallery
+from pixmill.pages.predict.page import render_gallery
 from tests.pages.predict.made import model, row, unread
 
 LABELS = ("coat", "shoe", "shirt")

@@ -4,7 +4,8 @@ import dataclasses
 import re
 
 from pixmill.core.params import AugmentationParams
-from pixmill.pages.train import draw_samples, render_report
+from pixmill.pages.train.page import render_report
+from pixmill.pages.train.samples import draw_samples
 from pixmill.train.history import Epoch
 from pixmill.train.regularization import RegularizationPath, Strength
 from tests.train.conftest import CLASSES, PARAMS

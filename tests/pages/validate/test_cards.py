@@ -23,7 +23,7 @@ def test_a_card_says_label_size_format_and_where_it_came_from() -> None:
 
 
 def test_what_could_not_be_decoded_has_no_size_and_nothing_to_show() -> None:
-    made = cards_of(unread(1, "truncated", bytes=77), kept(2))
+    made = cards_of(unread(1, "truncated"), kept(2))
     card = made.card(row(made, 1))
-    assert (card.facts, card.readable, card.bytes) == ((), False, 77)
+    assert (card.facts, card.readable) == ((), False)
     assert made.card(row(made, 2)).readable

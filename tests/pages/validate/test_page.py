@@ -6,7 +6,7 @@ from html import unescape
 import pytest
 
 from pixmill.core.params import ValidateParams
-from pixmill.pages.validate import render_report
+from pixmill.pages.validate.page import render_report
 from pixmill.validate import Decision, Validation
 from tests.validate.conftest import Scrape, encoded, image, shapes
 

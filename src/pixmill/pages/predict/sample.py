@@ -110,6 +110,8 @@ class Sample:
         unlike: Those that are unlike the training images.
         histogram: Counts by confidence of the rows that are neither, and of those that are one of them.
         unread: The files without a prediction, by reason.
+        random: A random sample.
+        least: The images with the lowest confidence, lowest first.
     """
 
     def __init__(self, labels: Sequence[str]) -> None:
@@ -119,6 +121,7 @@ class Sample:
         self._columns = [f"p_{label}" for label in labels]
         self._classes: dict[str, PredictedClass] = {}
         self._random, self._least = _Lowest(), _Lowest()
+        self.random, self.least = self._random.guesses, self._least.guesses
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Count a row, and keep it if it belongs to what is shown.
@@ -175,13 +178,3 @@ class Sample:
     def classes(self) -> list[PredictedClass]:
         """The predicted classes, those with most images first."""
         return sorted(self._classes.values(), key=lambda of_class: (-of_class.n, of_class.label))
-
-    @property
-    def random(self) -> list[Guess]:
-        """A random sample."""
-        return self._random.guesses
-
-    @property
-    def least(self) -> list[Guess]:
-        """The images with the lowest confidence, lowest first."""
-        return self._least.guesses

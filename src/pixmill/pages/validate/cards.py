@@ -39,7 +39,6 @@ class ImageCard:
         verdict: ``kept``, or ``dropped`` and why; empty where that goes without saying.
         path: Where its file lies, relative to scrape's folder.
         readable: Whether it has pixels to show.
-        bytes: The size of the file.
     """
 
     id: str
@@ -49,7 +48,6 @@ class ImageCard:
     verdict: str
     path: str
     readable: bool
-    bytes: int
 
 
 @dataclass(frozen=True)
@@ -130,7 +128,6 @@ class ValidationCards:
             verdict=fate if verdict else "",
             path=str(self._of(row, "path")),
             readable=bool(self.readable[row]),
-            bytes=int(self._of(row, "bytes")),
         )
 
     def image_set(self, title: str, rows: Sequence[int], *, warning: str = "", verdict: bool = True) -> ImageSet:

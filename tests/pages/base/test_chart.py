@@ -39,15 +39,6 @@ def test_weights_are_dots_and_a_mark_is_a_dot_of_its_series():
     assert "guide" in [part.get("class") for part in root.iter("path")]
 
 
-def test_without_shares_the_axes_enclose_the_points_with_round_numbers():
-    root = ElementTree.fromstring(
-        lines_svg({"base": [(1, 0.31), (7, 1.9)], "head": [(1, 0.4)]}, name="loss", x_label="epoch", y_low=None)
-    )
-    assert words(root)[:-1] == ["0", "0.5", "1", "1.5", "2", "0", "2", "4", "6", "8"]
-    assert [group.get("class") for group in root.findall("g")] == ["line l0", "line l1"]
-    assert root.findall("g/circle") == []
-
-
 def test_epochs_are_whole_and_an_axis_reaches_a_given_value():
     _, root = drawn([(1, 0.6), (2, 0.7)], y_low=None, y_end=1, rule=2)
     assert words(root)[:-2] == ["0.6", "0.7", "0.8", "0.9", "1", "1", "2"]

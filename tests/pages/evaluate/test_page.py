@@ -147,15 +147,9 @@ def test_the_cells_of_the_matrix_lead_to_their_images():
     assert "coat, correct: 110 images" in text
 
 
-def test_all_mistakes_are_shown_or_it_is_said_how_many_are_not():
-    def count(text):
-        return section(text, "mistakes").partition("<h3>")[0].count('<figure class="card">')
-
-    assert count(page()) == 18
+def test_it_is_said_how_many_mistakes_are_not_shown():
     assert "All 18 errors." in page()
     assert "4 of 18 errors." in page(mistakes=MISTAKES[:4])
-    none = page(mistakes=[], cells=[], matrix=np.diag([120, 120]))
-    assert "There are no errors on the test split." in none
 
 
 def test_where_the_model_looked_stands_beside_the_image():

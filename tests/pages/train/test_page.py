@@ -3,7 +3,6 @@
 import dataclasses
 import re
 
-from pixmill.core.params import AugmentationParams
 from pixmill.pages.train.page import render_report
 from pixmill.pages.train.samples import draw_samples
 from pixmill.train.history import Epoch
@@ -32,13 +31,6 @@ def test_the_page_holds_all_and_asks_for_nothing(trained):
     assert page.count('src="data:image/jpeg;base64,') == 1
     assert not re.search(r"backbone\.name|momentum|weight_decay|schedule\.patience", page)
     assert not re.search(r"(?:src|href)=\"(?!data:|#|(?:scrape|validate|split|train|evaluate)\.html\")", page)
-
-
-def test_without_augmentation_the_page_says_so(trained):
-    off = AugmentationParams(flip=False, rotation=0.0, zoom=0.0, shift=0.0)
-    page = page_of(trained, PARAMS.model_copy(update={"augmentation": off}))
-    assert "as packed. Nothing is augmented: <code>train.augmentation</code> is off." in page
-    assert "augmented images" not in page
 
 
 def test_what_a_solver_fitted_has_iterations_and_no_epochs(trained):

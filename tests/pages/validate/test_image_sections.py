@@ -48,23 +48,6 @@ def test_copies_stand_beside_what_was_kept_the_largest_set_first() -> None:
     assert found["image_sets"][0].more == 5
 
 
-def test_a_conflict_of_one_file_is_shown_by_itself() -> None:
-    made = validation(
-        [
-            dropped(1, "label_conflict", label=None),
-            dropped(2, f"label_conflict:{key(3)}", pixels="p"),
-            dropped(3, f"label_conflict:{key(2)}", "shoe", pixels="p"),
-        ],
-        sightings=[seen(1, "coat"), seen(1, "shoe")],
-    )
-    [found] = offenders(ValidationCards(made))
-    assert [{card.label for card in image_set.cards} for image_set in found["image_sets"]] == [
-        {"coat", "shoe"},
-        {"labelled coat and shoe"},
-    ]
-    assert found["image_sets"][1].title == "The same file under several labels"
-
-
 def test_the_table_counts_each_dropped_image_once() -> None:
     rows = [
         kept(0),
@@ -142,16 +125,6 @@ def test_groups_across_labels_come_first_then_the_largest() -> None:
         "2 images, similarity 0.9990",
     ]
     assert [image_set.warning for image_set in image_sets] == ["different labels", "", ""]
-
-
-def test_a_pair_across_labels_that_joins_two_groups_is_shown_by_itself() -> None:
-    rows = [*group(1, 2), kept(3, "shoe"), kept(4)]
-    image_sets, count = near(rows, [(1, 2, 0.99), (2, 3, 0.993), (2, 4, 0.994)])
-    assert count == 2
-    assert [({card.id for card in image_set.cards}, bool(image_set.warning)) for image_set in image_sets] == [
-        ({key(2), key(3)}, True),
-        ({key(1), key(2)}, False),
-    ]
 
 
 def test_placeholders_are_told_with_how_often_and_as_what_they_came() -> None:

@@ -65,8 +65,8 @@ def browser():
 
 
 @pytest.fixture
-def page(browser, finished, tmp_path, monkeypatch):
-    root = copy_project(finished, tmp_path / "pets")
+def page(browser, tiny_project, tmp_path, monkeypatch):
+    root = copy_project(tiny_project, tmp_path / "pets")
     for name, value in {**PERSON, "SLOW": "4"}.items():
         monkeypatch.setenv(name, value)
     git(root, "switch", "-q", "-c", BRANCH)

@@ -15,8 +15,8 @@ from pixmill.registry.report import Champion
 from pixmill.serve.correction import correction_of
 from pixmill.serve.inbox import Inbox
 from tests.home.conftest import progress
-from tests.tiny_project import change_param, copy_project
-from tests.version_control import commit, dvc, git, hold, living_dvc
+from tests.tiny_project import change_param, copy_begun, copy_project
+from tests.version_control import commit, git, hold, living_dvc
 
 
 def look(root: Path) -> ProjectState:
@@ -129,8 +129,8 @@ def test_a_stage_without_a_progress_file_is_found_by_what_dvc_holds(project: Pat
     assert look(project).is_fresh
 
 
-def test_images_are_awaited_where_none_was_ever_put_into_data(begun: Path, tmp_path: Path) -> None:
-    project = copy_project(begun, tmp_path / "new")
+def test_images_are_awaited_where_none_was_ever_put_into_data(tiny_project: Path, tmp_path: Path) -> None:
+    project = copy_begun(tiny_project, tmp_path / "new")
     assert {stage.status for stage in look(project).stages} == {"never run"}
     shutil.rmtree(project / "data")
     (project / "data.dvc").unlink()
@@ -144,10 +144,10 @@ def test_images_are_awaited_where_none_was_ever_put_into_data(begun: Path, tmp_p
     assert not look(project).awaits_images
 
 
-def test_two_projects_in_one_repository_have_a_state_each(finished: Path, begun: Path, tmp_path: Path) -> None:
+def test_two_projects_in_one_repository_have_a_state_each(tiny_project: Path, tmp_path: Path) -> None:
     both = tmp_path / "both"
-    for name, source in (("one", finished), ("two", begun)):
-        copy_project(source, both / name)
+    for name, copy in (("one", copy_project), ("two", copy_begun)):
+        copy(tiny_project, both / name)
         shutil.rmtree(both / name / ".git")
     git(both, "init", "-q", "-b", "main")
     commit(both)
@@ -163,7 +163,7 @@ def test_two_projects_in_one_repository_have_a_state_each(finished: Path, begun:
 
 def test_a_cache_that_is_elsewhere_is_found(project: Path) -> None:
     (project / ".dvc/cache").rename(project.parent / "cache")
-    dvc(project, "cache", "dir", "--local", "../cache")
+    (project / ".dvc/config.local").write_text("[cache]\n    dir = ../../cache\n")
     shutil.rmtree(project / "artifacts")
     assert read_project_state(project, whole=False).is_cached
 

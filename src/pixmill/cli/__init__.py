@@ -4,7 +4,6 @@ To add a verb, write a module of its name and add that to ``_VERBS``:
 
 - its docstring is its help;
 - ``EXAMPLES`` are commands, each with what it does; the first one stands in ``pixmill --help``, too;
-- ``NOTES`` (optional) end its help;
 - ``add_options(parser)`` (optional) declares its arguments;
 - ``run(arguments)`` does the work. What is slow to import, or of an extra, is imported there;
 - ``EXTRAS`` (optional) names extras that may be enough for it, where not all of ``pipeline`` is needed.
@@ -34,18 +33,18 @@ _VERBS = (
 _COLUMN = 46
 """A longer command has its meaning on the next line."""
 
-_PIPELINE = "The pipeline itself runs with DVC: `dvc repro`.\n"
+_PIPELINE = "\nThe pipeline itself runs with DVC: `dvc repro`.\n"
 
 
-def _epilog(examples: Sequence[tuple[str, str]], notes: str) -> str:
-    """Return commands with what they do, each in a line, aligned; and the notes below."""
+def _epilog(examples: Sequence[tuple[str, str]]) -> str:
+    """Return commands with what they do, each in a line, aligned."""
     width = max((len(command) for command, meaning in examples if meaning and len(command) <= _COLUMN), default=0)
     apart = f"\n  {'':{width}}"
     lines = [
         f"  {command:{width}}{apart * (len(command) > width)}   {meaning}" if meaning else f"  {command}"
         for command, meaning in examples
     ]
-    return "\n".join(("examples:", *lines, *(("", notes) if notes else ("",))))
+    return "\n".join(("examples:", *lines, ""))
 
 
 def _parser() -> Parser:
@@ -53,7 +52,7 @@ def _parser() -> Parser:
     parser = Parser(
         prog="pixmill",
         description="Build an image classifier from images on the web, or from your own.",
-        epilog=_epilog([verb.EXAMPLES[0] for verb in verbs.values()], _PIPELINE),
+        epilog=_epilog([verb.EXAMPLES[0] for verb in verbs.values()]) + _PIPELINE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"pixmill {__version__}")
@@ -64,7 +63,7 @@ def _parser() -> Parser:
             name,
             help=f"{text[:1].lower()}{text[1:]}".partition("\n")[0].removesuffix("."),
             description=text,
-            epilog=_epilog(verb.EXAMPLES, getattr(verb, "NOTES", "")),
+            epilog=_epilog(verb.EXAMPLES),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         if hasattr(verb, "add_options"):

@@ -2,6 +2,8 @@
 
 Prints its URL once it answers. Ctrl-C or SIGTERM stops it after it has answered
 the requests that it has accepted.
+
+API keys also come from PIXMILL_API_KEYS, separated by commas.
 """
 
 import argparse
@@ -25,9 +27,6 @@ EXAMPLES = (
     ),
     ("curl -F file=@photo.jpg http://127.0.0.1:8000/v1/predict", ""),
 )
-NOTES = """\
-API keys also come from PIXMILL_API_KEYS, separated by commas.
-"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

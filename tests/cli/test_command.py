@@ -47,15 +47,6 @@ def test_a_mistyped_command_is_guessed(capsys: pytest.CaptureFixture[str]) -> No
     assert "no such command: 'chekc'; did you mean 'check'?" in capsys.readouterr().err
 
 
-def test_nonsense_lists_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_pixmill("nonsense") == 2
-    assert (
-        "The commands are: new, open, check, params, data, browser, doctor, scrape, review, shop, summary, compare, "
-        "sweep, promote, rollback, models, predict, serve, export, use, upgrade, sync, clean.\n"
-        "Next: pixmill --help" in capsys.readouterr().err
-    )
-
-
 def test_an_unknown_option_leads_to_the_help_of_its_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_pixmill("predict", "photo.jpg", "--cvs", "x") == 2
     assert capsys.readouterr().err == (

@@ -78,13 +78,6 @@ def test_the_best_or_another_is_applied(root, capsys) -> None:
     assert "there is no complete trial 9" in capsys.readouterr().err
 
 
-def test_before_any_trial_there_is_nothing_to_apply(root, capsys) -> None:
-    text = (root / "params.yaml").read_text()
-    assert run_pixmill("sweep", "--apply") == 1
-    assert "Next: pixmill sweep, then repeat the command" in capsys.readouterr().err
-    assert (root / "params.yaml").read_text() == text
-
-
 def test_a_failing_first_trial_is_a_message(root, stand_in, capsys) -> None:
     stand_in.fail = lambda _: TrainError("no weights", next="-")
     assert run_pixmill("sweep") == 1

@@ -23,7 +23,7 @@ from pixmill.state.stage_inputs import Stages, hashes_of
 
 Status = Literal["fresh", "stale", "never run", "failed", "running", "unknown"]
 
-Kind = Literal["command", "param", "code", "dependency", "stage", "output"]
+Kind = Literal["command", "param", "code", "dependency", "stage", "output", "figures"]
 
 _ABSENT = object()
 
@@ -45,7 +45,7 @@ class Reason:
 
     Args:
         kind: What it is; ``stage``: an earlier stage has to run first; ``output``: a result is not here, or is not
-            that of the last run.
+            that of the last run; ``figures``: the same of one that Git has, and DVC's cache has not.
         name: The param's dotted name, the path, or the stage.
         text: The reason as a clause, such as ``split.val is now 0.2, was 0.15``.
     """
@@ -87,7 +87,7 @@ class StageState:
             doing = self.progress.describe() if self.progress else ""
             return f"running{f' ({doing})' if doing else ''}"
         if self.status == "failed":
-            return self.error.partition("\n")[0] or "its last run did not finish"
+            return self.error.partition("\n")[0]
         if self.status == "stale":
             more = len(self.reasons) - 1
             return self.reasons[0].text + (f", and {more} more" if more else "")
@@ -159,24 +159,12 @@ class _Look:
         reasons = tuple(self._reasons(stage))
         if stage.name in self._lock and not reasons:
             return StageState(stage.name, "fresh")
-        return self._unfinished(stage, progress, reasons) or StageState(
-            stage.name, "stale" if stage.name in self._lock else "never run", reasons
-        )
-
-    def _unfinished(
-        self, stage: StageDefinition, progress: StageProgress | None, reasons: tuple[Reason, ...]
-    ) -> StageState | None:
-        """Return the state of a stage whose last run failed or was killed; ``None`` where it did not."""
-        if stage.name in self._lock and not any(reason.kind == "output" for reason in reasons):
-            return None  # The results of the run before have been brought back.
-        if progress is not None:
-            error = "it was killed" if progress.failed is None else progress.failed
-            return StageState(stage.name, "failed", reasons, progress, error)
-        recorded = hashes_of(self._lock.get(stage.name, {}))
-        # DVC removes the outputs of a stage before it runs, and records them after. Git has brought the others.
-        touched = [path for path in stage.outs if path.startswith(IN_GIT) or path not in recorded]
-        left = any(self._hashes.md5(path) != recorded.get(path) for path in touched)
-        return StageState(stage.name, "failed", reasons) if left else None
+        status: Status = "stale" if stage.name in self._lock else "never run"
+        is_out = status == "never run" or any(reason.kind in ("output", "figures") for reason in reasons)
+        if progress is None or not is_out:  # Else the results of the run before have been brought back.
+            return StageState(stage.name, status, reasons)
+        error = "it was killed" if progress.failed is None else progress.failed
+        return StageState(stage.name, "failed", reasons, progress, error)
 
     def _maker(self, path: str) -> str | None:
         """Return the stage that writes a file or folder; ``None`` if people do."""
@@ -196,10 +184,9 @@ class _Look:
         yield from self._deps(stage, hashes_of(locked, "deps"))
         recorded = hashes_of(locked)
         for path in stage.outs:
-            if (md5 := self._hashes.md5(path)) is None:
-                yield Reason("output", path, f"{path} is not here")
-            elif md5 != recorded.get(path):
-                yield Reason("output", path, f"{path} is not that of the last run")
+            if (md5 := self._hashes.md5(path)) != recorded.get(path) or md5 is None:
+                what = "is not here" if md5 is None else "is not that of the last run"
+                yield Reason("figures" if path.startswith(IN_GIT) else "output", path, f"{path} {what}")
 
     def _params(self, stage: StageDefinition, recorded: Mapping[str, Mapping[str, Any]]) -> Iterator[Reason]:
         for file, keys in stage.params:

@@ -152,12 +152,6 @@ def test_it_is_said_how_many_mistakes_are_not_shown():
     assert "4 of 18 errors." in page(mistakes=MISTAKES[:4])
 
 
-def test_where_the_model_looked_stands_beside_the_image():
-    looks = re.findall(r'class="two">.*?</div>\s*<figcaption><strong>(.*?)</strong>', page(), re.DOTALL)
-    assert looks == ["Predicted Dungarees &amp; &lt;b&gt;overalls&lt;/b&gt;, actual coat", "coat"]
-    assert "Grad-CAM" not in page(heatmaps={})
-
-
 def test_labels_worth_a_look_come_with_how_many_there_are():
     text = section(page(), "labels")
     assert "shown are the 3 of 7 with the lowest label scores" in text

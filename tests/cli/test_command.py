@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pixmill import __version__
-from pixmill.cli import _VERBS, _parser
+from pixmill.cli import VERBS, make_parser
 from pixmill.provenance.lock import installed_lock, write_lock
 from tests.command import run_pixmill
 
@@ -25,19 +25,19 @@ def test_help_shows_commands_and_examples(capsys: pytest.CaptureFixture[str]) ->
     assert run_pixmill() == 0
     shown = capsys.readouterr().out
     assert "dvc repro" in shown
-    for name in _VERBS:
+    for name in VERBS:
         command, meaning = import_module(f"pixmill.cli.{name}").EXAMPLES[0]
         assert f"  {command} " in shown
         assert f"   {meaning}\n" in shown
 
 
-@pytest.mark.parametrize("name", _VERBS)
+@pytest.mark.parametrize("name", VERBS)
 def test_each_example_is_a_command(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     commands = [shlex.split(command) for command, _ in import_module(f"pixmill.cli.{name}").EXAMPLES]
     for words in commands:
         if "pixmill" in words:
             start = words.index("pixmill") + 1
-            _parser().parse_args(words[start : words.index("|", start) if "|" in words[start:] else None])
+            make_parser().parse_args(words[start : words.index("|", start) if "|" in words[start:] else None])
     assert run_pixmill(name, "--help") == 0
     assert shlex.join(commands[-1]).split()[0] in capsys.readouterr().out
 

@@ -115,7 +115,7 @@ def test_what_is_malformed_is_named(project: Path, file: str, text: str) -> None
 
 
 def test_a_lock_that_dvc_is_writing_is_read_once_it_is_whole(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage_states, "_SETTLED_SECONDS", 1.0)
+    monkeypatch.setattr(stage_states, "SETTLED_SECONDS", 1.0)
     lock, whole = project / "dvc.lock", (project / "dvc.lock").read_bytes()
     with living_dvc() as pid:
         (project / ".dvc/tmp/lock").write_text(f" {pid}\n")

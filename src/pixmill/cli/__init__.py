@@ -1,6 +1,6 @@
 """The command ``pixmill``: everything around the pipeline.
 
-To add a verb, write a module of its name and add that to ``_VERBS``:
+To add a verb, write a module of its name and add that to ``VERBS``:
 
 - its docstring is its help;
 - ``EXAMPLES`` are commands, each with what it does; the first one stands in ``pixmill --help``, too;
@@ -21,9 +21,9 @@ from pixmill.core.errors import PixmillError
 from pixmill.core.extras import missing_package
 from pixmill.core.files import storage_errors
 
-__all__ = ["main"]
+__all__ = ["VERBS", "main", "make_parser"]
 
-_VERBS = (
+VERBS = (
     *("new", "open", "check", "params", "data", "browser", "doctor", "scrape", "review", "shop"),
     *("summary", "compare", "sweep", "promote", "rollback", "models", "predict", "serve", "export"),
     *("use", "upgrade", "sync", "clean"),
@@ -47,8 +47,9 @@ def _epilog(examples: Sequence[tuple[str, str]]) -> str:
     return "\n".join(("examples:", *lines, ""))
 
 
-def _parser() -> Parser:
-    verbs = {name: import_module(f"{__name__}.{name}") for name in _VERBS}
+def make_parser() -> Parser:
+    """Return the parser of all verbs."""
+    verbs = {name: import_module(f"{__name__}.{name}") for name in VERBS}
     parser = Parser(
         prog="pixmill",
         description="Build an image classifier from images on the web, or from your own.",
@@ -69,7 +70,7 @@ def _parser() -> Parser:
         if hasattr(verb, "add_options"):
             verb.add_options(added)
         added.set_defaults(run=verb.run, command=added.prog, extras=getattr(verb, "EXTRAS", ()))
-    parser.verbs = _VERBS
+    parser.verbs = VERBS
     return parser
 
 
@@ -79,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     Args:
         argv: The words behind ``pixmill``; default: the process's own.
     """
-    parser = _parser()
+    parser = make_parser()
     parser.typed = sys.argv[1:] if argv is None else argv
     arguments = parser.parse_args(parser.typed)
     if not hasattr(arguments, "run"):

@@ -32,7 +32,7 @@ _CODE = ("src/", "stages/")
 IN_GIT = ("metrics/", "plots/")
 """How the paths of outputs begin that Git has, and DVC's cache has not."""
 
-_SETTLED_SECONDS = 0.25
+SETTLED_SECONDS = 0.25
 """How old ``dvc.lock`` has to be while DVC is at work: it writes a small file at once, in a few milliseconds."""
 
 _SHOWN = 40
@@ -260,9 +260,9 @@ def _read_lock(root: Path) -> bytes:
     path = root / "dvc.lock"
     while True:
         content = _bytes(path)
-        if not (path.exists() and 0 <= time.time() - path.stat().st_mtime < _SETTLED_SECONDS and is_dvc_locked(root)):
+        if not (path.exists() and 0 <= time.time() - path.stat().st_mtime < SETTLED_SECONDS and is_dvc_locked(root)):
             return content
-        time.sleep(_SETTLED_SECONDS / 5)
+        time.sleep(SETTLED_SECONDS / 5)
 
 
 def _bytes(path: Path) -> bytes:

@@ -54,13 +54,6 @@ def test_it_is_what_dvc_says_with_ignored_files_links_and_an_empty_folder(projec
     assert md5(project) == record["md5"]
 
 
-def test_a_file_and_what_is_not_there(project: Path) -> None:
-    assert md5(project, "data/cat/1.jpg") == files.file_digest(project / "data/cat/1.jpg", "md5")
-    assert md5(project, "absent") is None
-    (project / "empty").mkdir()
-    assert md5(project, "empty") == folder_md5(project / "empty")
-
-
 def test_what_has_not_changed_is_not_read_again(project: Path, read: list[str]) -> None:
     before = md5(project)
     assert before == folder_md5(project / "data")

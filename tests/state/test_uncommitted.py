@@ -120,16 +120,6 @@ def test_what_dvc_ignores_is_no_image(project):
     assert describe_uncommitted(project) is not None
 
 
-def test_images_that_were_moved_are_seen(project):
-    record(project, {"coat/a.jpg": "a1"})
-    commit(project)
-    assert describe_uncommitted(project) is None
-    # As many files, of the same size, in another class.
-    (project / "data/shirt").mkdir()
-    (project / "data/coat/a.jpg").rename(project / "data/shirt/a.jpg")
-    assert describe_uncommitted(project)[0] == f"data/ differs from data.dvc: {DISCARD}"
-
-
 def test_a_project_may_lie_below_the_root_of_its_repository(project):
     git(project, "commit", "-qm", "x")
     below = project / "below"

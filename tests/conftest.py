@@ -18,6 +18,7 @@ import pytest
 
 from pixmill.core.params import Params, parse_params
 from tests.left_out import leave_out
+from tests.tiny_project import tiny_project as tiny_project
 from tests.wheel import build_package, copy_repository
 
 REPOSITORY = Path(__file__).resolve().parent.parent

@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.version_control import PERSON, commit, dvc, start_repository
 
 _CALLS = itertools.count()
@@ -67,8 +69,14 @@ def _stage(name: str, deps: list[str]) -> str:
     )
 
 
-def make_project(root: Path, *, run: bool = True) -> Path:
-    """Make the project, with its results in a commit if it is to be run."""
+@pytest.fixture(scope="session")
+def tiny_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the project with committed results; tests that change it take a copy."""
+    return make_project(tmp_path_factory.mktemp("tiny") / "pets")
+
+
+def make_project(root: Path) -> Path:
+    """Make the project, with its results in a commit."""
     start_repository(root, with_dvc=True)
     files = {
         "dvc.yaml": "stages:\n" + "".join(_stage(name, deps) for name, deps in _DEPS.items()),
@@ -87,8 +95,7 @@ def make_project(root: Path, *, run: bool = True) -> Path:
         (root / "data" / label).mkdir(parents=True)
         (root / "data" / label / "1.jpg").write_bytes(label.encode())
     dvc(root, "add", "-q", "data")
-    if run:
-        dvc(root, "repro", "-q")
+    dvc(root, "repro", "-q")
     age(root)
     commit(root)
     return root
@@ -97,6 +104,16 @@ def make_project(root: Path, *, run: bool = True) -> Path:
 def copy_project(root: Path, to: Path) -> Path:
     """Return a copy, with the times of its files."""
     return Path(shutil.copytree(root, to, symlinks=True))
+
+
+def copy_begun(root: Path, to: Path) -> Path:
+    """Return a copy that has never run."""
+    project = copy_project(root, to)
+    (project / "dvc.lock").unlink()
+    for folder in ("artifacts", "metrics", "plots", "reports"):
+        shutil.rmtree(project / folder)
+    commit(project)
+    return project
 
 
 def age(root: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pixmill import __version__
-from pixmill.cli import _VERBS, _parser
+from pixmill.cli import VERBS, make_parser
 from pixmill.provenance.lock import installed_lock, write_lock
 from tests.command import run_pixmill
 
@@ -21,24 +21,23 @@ PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4
 """One black pixel; what stands behind it makes another file."""
 
 
-@pytest.mark.parametrize("arguments", [(), ("--help",)])
-def test_help_shows_commands_and_examples(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_pixmill(*arguments) == 0
+def test_help_shows_commands_and_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_pixmill() == 0
     shown = capsys.readouterr().out
     assert "dvc repro" in shown
-    for name in _VERBS:
+    for name in VERBS:
         command, meaning = import_module(f"pixmill.cli.{name}").EXAMPLES[0]
         assert f"  {command} " in shown
         assert f"   {meaning}\n" in shown
 
 
-@pytest.mark.parametrize("name", _VERBS)
+@pytest.mark.parametrize("name", VERBS)
 def test_each_example_is_a_command(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     commands = [shlex.split(command) for command, _ in import_module(f"pixmill.cli.{name}").EXAMPLES]
     for words in commands:
         if "pixmill" in words:
             start = words.index("pixmill") + 1
-            _parser().parse_args(words[start : words.index("|", start) if "|" in words[start:] else None])
+            make_parser().parse_args(words[start : words.index("|", start) if "|" in words[start:] else None])
     assert run_pixmill(name, "--help") == 0
     assert shlex.join(commands[-1]).split()[0] in capsys.readouterr().out
 
@@ -46,15 +45,6 @@ def test_each_example_is_a_command(name: str, capsys: pytest.CaptureFixture[str]
 def test_a_mistyped_command_is_guessed(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_pixmill("chekc") == 2
     assert "no such command: 'chekc'; did you mean 'check'?" in capsys.readouterr().err
-
-
-def test_nonsense_lists_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_pixmill("nonsense") == 2
-    assert (
-        "The commands are: new, open, check, params, data, browser, doctor, scrape, review, shop, summary, compare, "
-        "sweep, promote, rollback, models, predict, serve, export, use, upgrade, sync, clean.\n"
-        "Next: pixmill --help" in capsys.readouterr().err
-    )
 
 
 def test_an_unknown_option_leads_to_the_help_of_its_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -72,7 +62,7 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 def test_check_passes_the_committed_params(
     repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(repository)
+    monkeypatch.chdir(repository / "src" / "pixmill")  # A folder within the project will do.
     assert run_pixmill("check") == 0
     assert "params.yaml is valid: " in capsys.readouterr().out
 
@@ -96,19 +86,6 @@ def test_check_compares_what_is_installed_with_the_lock(
     write_lock(tmp_path, replace(lock, version="0.0.9", digests={**lock.digests, "train": "0"}))
     assert run_pixmill("check") == 1
     assert "has different code for train\nNext: pixmill upgrade, or to stay with 0.0.9: " in capsys.readouterr().err
-
-
-def test_check_names_the_first_and_the_last_of_very_many_classes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    names = [f"class_{number:03}" for number in range(300)]
-    (tmp_path / "params.yaml").write_text(f"classes: {names}\nscrape: {{source: folder, snapshot: '2026-11-20'}}\n")
-    monkeypatch.chdir(tmp_path)
-    assert run_pixmill("check") == 0
-    output = capsys.readouterr().out
-    assert output.startswith("params.yaml is valid: 300 classes (class_000, class_001, ")
-    assert "class_299); images from folder" in output
-    assert len(output) < 400
 
 
 def test_check_looks_at_the_folders(
@@ -159,11 +136,6 @@ def test_outside_a_project_recipes_are_listed(
     assert "\nbest " in f"\n{said}"
     assert said.endswith("Next: pixmill new NAME --recipe RECIPE\n")
     assert run_pixmill("use", "best") == 1
-
-
-def test_a_folder_within_the_project_will_do(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(repository / "src" / "pixmill")
-    assert run_pixmill("check") == 0
 
 
 @pytest.fixture
@@ -232,11 +204,6 @@ def test_review_offers_every_kind_of_doubt(capsys: pytest.CaptureFixture[str]) -
     assert tuple(kind.strip("'") for kind in offered.split(", ")) == KINDS
 
 
-def test_a_surplus_argument_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_pixmill("check", "everything") == 2
-    assert "unrecognized arguments: everything\nNext: pixmill check --help" in capsys.readouterr().err
-
-
 def test_check_tells_of_another_python_first_on_path(
     repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -246,9 +213,8 @@ def test_check_tells_of_another_python_first_on_path(
     assert "dvc would run no python" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("argument", ["--help", "nonsense"])
-def test_the_command_imports_nothing_heavy(argument: str) -> None:
-    heavy = (
+def test_the_command_imports_nothing_heavy() -> None:
+    heavy = [
         "tensorflow",
         "keras",
         "mlflow",
@@ -257,12 +223,11 @@ def test_the_command_imports_nothing_heavy(argument: str) -> None:
         "pandas",
         "numpy",
         "pydantic",
-        "ruamel.yaml",
         "sklearn",
-    )
+    ]
     script = (
         "import sys\nfrom pixmill.cli import main\n"
-        f"try: main([{argument!r}])\nexcept SystemExit: pass\n"
+        "try: main(['--help'])\nexcept SystemExit: pass\n"
         f"print([name for name in {heavy!r} if name in sys.modules], file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -39,12 +39,6 @@ def test_the_table_is_printed_and_the_page_written(trained: Path, capsys: pytest
     assert "narrow" in (trained / "reports" / "runs.html").read_text(encoding="utf-8")
 
 
-def test_json_is_all_that_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_pixmill("compare", "--runs", "--json") == 0
-    document = json.loads(capsys.readouterr().out)
-    assert [(row["name"], row["worse"]) for row in document["rows"]] == [("wide", False), ("narrow", True)]
-
-
 def test_what_scripts_read_needs_no_page(
     trained: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -53,7 +47,8 @@ def test_what_scripts_read_needs_no_page(
 
     monkeypatch.setattr("pixmill.core.files.write_text", refuse)
     assert run_pixmill("compare", "--runs", "--json") == 0
-    assert capsys.readouterr().out.startswith("{")
+    document = json.loads(capsys.readouterr().out)
+    assert [(row["name"], row["worse"]) for row in document["rows"]] == [("wide", False), ("narrow", True)]
     assert run_pixmill("compare", "--runs") == 2
     assert f"{trained / 'reports' / 'runs.html'} cannot be used: the disk is read-only" in capsys.readouterr().err
 
@@ -63,7 +58,6 @@ def test_a_limit_chooses(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out)["left_out"] is True
 
 
-@pytest.mark.parametrize("since", ["2999-01-01", "0d", "0h"])
-def test_what_is_older_is_left_out(since: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_pixmill("compare", "--runs", "--since", since) == 2
+def test_what_is_older_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_pixmill("compare", "--runs", "--since", "0h") == 2
     assert "there is no MLflow database" in capsys.readouterr().err

@@ -21,12 +21,14 @@ def photos(trained_folder, tmp_path, monkeypatch):
 
 
 def test_a_few_images_are_listed_and_broken_ones_are_no_error(photos, capsys):
+    (photos / "2.jpg").rename(photos / "2\x1b[2J.jpg")  # which could lead a terminal astray
     assert run_pixmill("predict", "photos", "--model", "model") == 0
     first, *_ = lines = capsys.readouterr().out.splitlines()
     assert first.startswith("photos/0.jpg")
+    assert "\x1b" not in "".join(lines)
     assert any(label in first for label in ("coat", "kurtā", "T-shirt & top"))
     assert " %" in first
-    assert lines[3] == "photos/notes.txt  no prediction: not a known image format"
+    assert lines[3].split("  ", 1) == ["photos/notes.txt", "   no prediction: not a known image format"]
 
 
 def test_with_files_the_images_are_counted(photos, capsys):
@@ -42,11 +44,3 @@ def test_what_does_not_exist_is_an_error_before_any_work(photos, capsys):
     assert run_pixmill("predict", "photos", "gone.jpg", "--model", "model", "--csv", "a.csv") == 1
     assert "pixmill: gone.jpg does not exist\nNext: " in capsys.readouterr().err
     assert sorted(path.name for path in photos.parent.iterdir()) == ["model", "photos"]
-
-
-def test_names_cannot_lead_a_terminal_astray(photos, capsys):
-    (photos / "0.jpg").rename(photos / "\x1b[2J.jpg")
-    assert run_pixmill("predict", "photos", "--model", "model") == 0
-    shown = capsys.readouterr().out
-    assert "\\x1b[2J.jpg" in shown
-    assert "\x1b" not in shown

@@ -65,23 +65,6 @@ def test_it_warns_of_what_gives_a_class_away(project: Path) -> None:
     assert "warning: width (skill 1) alone tells one class from the others" in summary(project)
 
 
-def test_it_names_the_page_of_the_experiment_that_exists(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mlflow import MlflowClient
-
-    start = "  MLflow: mlflow ui --backend-store-uri sqlite:///mlflow.db, then http://127.0.0.1:5000/"
-    assert f"{start}\n" in summary(project)
-    client = MlflowClient(f"sqlite:///{project / 'mlflow.db'}")
-    page = {name: client.create_experiment(name) for name in ("other", "shoes", "pixmill")}
-    runs = f"{start}#/experiments/{{}}/runs?workflowType=machine_learning\n"
-    assert runs.format(page["pixmill"]) in summary(project)
-    (project / "pyproject.toml").write_text("[project]\nname = 'shoes'\n", encoding="utf-8")
-    assert runs.format(page["shoes"]) in summary(project)
-    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "other")
-    assert runs.format(page["other"]) in summary(project)
-    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "new")
-    assert f"{start}\n" in summary(project)
-
-
 def test_it_names_a_tracking_server(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (project / "pyproject.toml").write_text("[tool.pixmill]\nmlflow = 'http://me:secret@team.test'", encoding="utf-8")
     assert "  MLflow: http://team.test\n" in summary(project)
@@ -103,20 +86,11 @@ def test_before_the_first_run_it_says_what_to_do(project: Path) -> None:
     assert "  no pages yet\n" in text
 
 
-def test_results_that_are_not_of_today_are_told_as_those_of_the_last_evaluation(project: Path) -> None:
-    (project / "dvc.yaml").write_text("stages: {scrape: {cmd: x, deps: [data]}}\n")
-    assert "\nOf the last evaluation:\nTest accuracy 90.0 % " in summary(project)
-
-
 def test_it_is_one_object_for_programs(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (project / "dvc.yaml").write_text("stages: {scrape: {cmd: x, deps: [data]}}\n")
     assert run_pixmill("summary", "--json") == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["next"][0] == {
-        "kind": "fetch",
-        "sentence": "There are no images: put yours into data/<class>/, or take the bundled ones.",
-        "command": "pixmill data",
-    }
+    assert told["next"][0] == {"kind": "run", "sentence": "Nothing has run yet.", "command": "dvc repro"}
     assert [(stage["name"], stage["status"]) for stage in told["stages"]] == [("scrape", "never run")]
     assert told["repository"]["text"] == "1 file changed, results committed, no remote"
     assert told["accuracy"] == [0.9, 0.86, 0.93]

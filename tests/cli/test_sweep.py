@@ -14,7 +14,7 @@ from pixmill.core.workspace import Workspace
 from pixmill.sweep import searching
 from pixmill.sweep.planning import hold
 from tests.command import run_pixmill
-from tests.sweep.swept import StandIn, write_params, write_workspace
+from tests.sweep.swept import StandIn, write_workspace
 
 
 @pytest.fixture(scope="module")
@@ -61,18 +61,6 @@ def test_show_says_what_would_be_tried_and_runs_nothing(root, stand_in, capsys) 
     assert not (root / "reports").exists()
 
 
-def test_folds_reach_the_trials(root, monkeypatch) -> None:
-    asked = []
-
-    def run_trial(*given, folds, seed, **options):
-        asked.append((folds, seed))
-        raise TrainError("enough", next="-")
-
-    monkeypatch.setattr(searching, "run_trial", run_trial)
-    assert run_pixmill("sweep", "--folds", "3") == 1
-    assert asked == [(3, 7)]
-
-
 def test_the_best_or_another_is_applied(root, capsys) -> None:
     assert run_pixmill("sweep", "--trials", "4", "--json") == 0
     document = json.loads(capsys.readouterr().out)
@@ -88,13 +76,6 @@ def test_the_best_or_another_is_applied(root, capsys) -> None:
     assert load_params(root).train.learning_rate == 0.003
     assert run_pixmill("sweep", "--apply", "9") == 1
     assert "there is no complete trial 9" in capsys.readouterr().err
-
-
-def test_before_any_trial_there_is_nothing_to_apply(root, capsys) -> None:
-    text = (root / "params.yaml").read_text()
-    assert run_pixmill("sweep", "--apply") == 1
-    assert "Next: pixmill sweep, then repeat the command" in capsys.readouterr().err
-    assert (root / "params.yaml").read_text() == text
 
 
 def test_a_failing_first_trial_is_a_message(root, stand_in, capsys) -> None:
@@ -113,20 +94,6 @@ def test_a_second_one_at_once_is_refused(root, stand_in, capsys) -> None:
         assert run_pixmill("sweep", "--show") == 0
     assert f"another sweep is running in {root}" in capsys.readouterr().err
     assert stand_in.asked == []
-
-
-def test_a_wrong_space_is_refused_by_name_before_the_first_trial(root, stand_in, capsys) -> None:
-    write_params(root, space={"train.seed": [1, 2], "train.epochz": [3]})
-    assert run_pixmill("sweep") == 1
-    assert "sweep.space.train.seed: a sweep searches what makes a better model" in capsys.readouterr().err
-    assert stand_in.asked == []
-
-
-def test_images_of_other_params_are_refused(root, stand_in, capsys) -> None:
-    text = (root / "params.yaml").read_text()
-    (root / "params.yaml").write_text(text.replace("image_size: 16", "image_size: 24"))
-    assert run_pixmill("sweep") == 1
-    assert "artifacts/split was made before split in params.yaml changed" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [["--trials", "0"], ["--folds", "1"], ["--folds", "21"], ["--apply", "best"]])

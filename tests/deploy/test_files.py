@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from pixmill.cli import _parser
+from pixmill.cli import make_parser
 from pixmill.core.extras import list_requirements
 
 REPOSITORY = Path(__file__).parents[2]
@@ -54,7 +54,7 @@ def test_every_command_line_is_understood():
     compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]["pixmill"]["command"]
     container = workload()["spec"]["template"]["spec"]["containers"][0]
     for line in (started, started + container["args"], started + compose, unit.split()[1:]):
-        assert _parser().parse_args(line).port == 8000
+        assert make_parser().parse_args(line).port == 8000
 
 
 def test_yaml_files_name_what_the_dockerfile_offers():

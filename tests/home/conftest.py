@@ -1,4 +1,4 @@
-"""The tiny project, made once; each test has a copy."""
+"""A copy of the tiny project for each test."""
 
 import dataclasses
 import json
@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from pixmill.core.stage_progress import StageProgress
-from tests.tiny_project import copy_project, make_project
+from tests.tiny_project import copy_project
 
 
 def progress(project: Path, **values: object) -> None:
@@ -21,21 +21,9 @@ def progress(project: Path, **values: object) -> None:
     path.write_text(json.dumps({**dataclasses.asdict(begun), **values}))
 
 
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a project with committed results."""
-    return make_project(tmp_path_factory.mktemp("home") / "pets")
-
-
-@pytest.fixture(scope="session")
-def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a project that has never run."""
-    return make_project(tmp_path_factory.mktemp("home") / "new", run=False)
-
-
 @pytest.fixture
-def project(finished: Path, tmp_path: Path) -> Path:
-    return copy_project(finished, tmp_path / "pets")
+def project(tiny_project: Path, tmp_path: Path) -> Path:
+    return copy_project(tiny_project, tmp_path / "pets")
 
 
 @pytest.fixture(autouse=True)

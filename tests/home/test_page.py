@@ -1,4 +1,4 @@
-"""The page in a real browser: the pipeline is started, followed and stopped, labels are reviewed, commands copied."""
+"""The page in a real browser: the pipeline is started, followed and stopped, commands are copied."""
 
 import re
 
@@ -7,17 +7,14 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
-from pixmill.core.workspace import Workspace
-from pixmill.home.jobs import Comparison, Pipeline
+from pixmill.home.jobs import Job
 from pixmill.home.page_routes import Home, routes
-from pixmill.home.reviews import Reviews
-from pixmill.home.watching import Watch
 from pixmill.web.private_server import PrivateServer, make_app
 from tests.browsing import open_chrome
 from tests.home.conftest import progress
-from tests.review.conftest import Project
 from tests.tiny_project import change_param, copy_project
 from tests.version_control import PERSON, dvc, git
+from tests.waiting import until
 
 pytestmark = pytest.mark.browser
 
@@ -68,19 +65,18 @@ def browser():
 
 
 @pytest.fixture
-def page(browser, finished, tmp_path, monkeypatch):
-    root = copy_project(finished, tmp_path / "pets")
+def page(browser, tiny_project, tmp_path, monkeypatch):
+    root = copy_project(tiny_project, tmp_path / "pets")
     for name, value in {**PERSON, "SLOW": "4"}.items():
         monkeypatch.setenv(name, value)
     git(root, "switch", "-q", "-c", BRANCH)
-    pipeline, reviews = Pipeline(root), Reviews(Workspace(root, root))
-    with Watch(root) as watch, reviews:
-        app = make_app(routes(Home(root, watch, pipeline, Comparison(root), reviews)))
-        with PrivateServer(app, command="pixmill open") as server:
-            yield Page(browser, root, server.new_address())
-    if pipeline.running():
+    pipeline = Job(root, "dvc repro")
+    app = make_app(routes(Home(root, pipeline, Job(root, "pixmill compare"))))
+    with PrivateServer(app, command="pixmill open") as server:
+        yield Page(browser, root, server.new_address())
+    if pipeline.pid:
         pipeline.stop()
-        pipeline._child.wait(60)
+        until(lambda: pipeline.pid is None)
 
 
 def test_the_main_way(page, browser):
@@ -123,27 +119,6 @@ def test_the_main_way(page, browser):
     page.until(lambda: "Copied" in page.text("next-command"))
     assert browser.execute_async_script("navigator.clipboard.readText().then(arguments[0])") == shown
 
-    # The review has a page of its own below this one, and what it decides is news here.
-    project = Project(page.root)
-    project.fill("coat", 3)
-    project.add(None, came_as=["coat", "shoe"], reason="label_conflict")
-    project.write()
-    params = page.root / "params.yaml"
-    params.write_text(params.read_text() + "validate: {}\nsplit: {}\ntrain: {}\nevaluate: {}\n")
-    home = browser.current_window_handle
-    browser.find_element(By.CSS_SELECTOR, "a[href='review/']").click()
-    page.until(lambda: len(browser.window_handles) == 2)
-    browser.switch_to.window(next(each for each in browser.window_handles if each != home))
-    page.until(lambda: browser.find_elements(By.CSS_SELECTOR, "article.card"))
-    page.until(lambda: browser.execute_script("return [...document.images].every((each) => each.naturalWidth > 0)"))
-    browser.find_element(By.TAG_NAME, "body").send_keys("d")
-    page.until(lambda: ",drop," in (page.root / "review.csv").read_text())
-    page.until(lambda: "on the page of the project" in browser.find_element(By.ID, "end").text)
-    assert "Ctrl-C" not in browser.find_element(By.ID, "end").text
-    browser.close()
-    browser.switch_to.window(home)
-    page.until(lambda: "review.csv" in page.text("uncommitted"))
-
     assert browser.title == "pets · Pixmill"
     assert BRANCH in page.text("git")
     assert browser.get_log("browser") == []
@@ -165,14 +140,6 @@ def test_of_stages_that_cannot_be_read_none_is_called_fresh(page, browser):
     assert not browser.find_element(By.ID, "start").is_enabled()
 
 
-def test_where_there_is_nothing_to_review_the_review_says_so_and_offers_nothing(page, browser):
-    browser.get(f"{browser.current_url}review/")
-    page.until(lambda: page.shows("none"))
-    assert "the pipeline has not run" in page.text("alert")
-    assert not browser.find_element(By.TAG_NAME, "footer").is_displayed()
-    browser.get_log("browser")
-
-
 def test_readers_of_the_screen_are_told_of_a_stage_and_not_of_each_image(page, browser):
     progress(page.root, what="Fit", count=40, total=120, unit="image")
     page.until(lambda: "Fit: 40 of 120 images" in page.text("next"))
@@ -180,40 +147,21 @@ def test_readers_of_the_screen_are_told_of_a_stage_and_not_of_each_image(page, b
     assert browser.find_element(By.CSS_SELECTOR, "#stages progress").get_attribute("value") == "40"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [400, 1600])
-def test_all_is_seen_and_named_at_each_width(page, browser, width, scheme):
-    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 640}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    browser.execute_cdp_cmd(
-        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-    )
-    try:
+def test_all_is_seen_and_named_at_each_width(page, browser):
+    for width, scheme in ((400, "light"), (1600, "dark")):
+        metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 640}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        browser.execute_cdp_cmd(
+            "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+        )
         assert browser.execute_script("return document.documentElement.scrollWidth") <= width
-        assert browser.execute_script(UNNAMED) == []
         lefts = {browser.find_element(By.ID, name).rect["x"] for name in ("next-title", "reports-title")}
         assert (max(lefts) - min(lefts) > width / 3) == (width == 1600)
-        resources = browser.execute_script("return performance.getEntriesByType('resource').map((each) => each.name)")
-        assert all(name.startswith(browser.current_url) for name in resources)
-        # Each command has its button, and each card a command.
-        cards = browser.find_elements(By.CSS_SELECTOR, ".card")
-        assert all(card.find_elements(By.CSS_SELECTOR, ".command button") for card in cards)
-    finally:
-        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
-
-
-def test_tabs_in_the_background_leave_the_connections_to_others(page, browser):
-    first = browser.current_window_handle
-    address = browser.current_url
-    for _ in range(7):  # Chromium has six connections to one server.
-        browser.switch_to.new_window("tab")
-        browser.get(address)
-        page.until(lambda: browser.find_elements(By.CSS_SELECTOR, "main[aria-busy=false]"))
-    for handle in browser.window_handles:
-        if handle != first:
-            browser.switch_to.window(handle)
-            browser.close()
-    browser.switch_to.window(first)
-    change_param(page.root, "epochs: 3", "epochs: 4")
-    page.until(lambda: page.status("train") == "stale")
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    assert browser.execute_script(UNNAMED) == []
+    resources = browser.execute_script("return performance.getEntriesByType('resource').map((each) => each.name)")
+    assert all(name.startswith(browser.current_url) for name in resources)
+    # Each command has its button, and each card a command.
+    cards = browser.find_elements(By.CSS_SELECTOR, ".card")
+    assert all(card.find_elements(By.CSS_SELECTOR, ".command button") for card in cards)

@@ -4,7 +4,6 @@ import json
 
 from pixmill.cli.summary import summary
 from pixmill.home.project_state import read_project_state
-from pixmill.registry.model_versions import Registry
 from pixmill.registry.report import read_champion
 from pixmill.registry.rolling_back import roll_back
 from tests.command import run_pixmill
@@ -99,17 +98,8 @@ def test_a_model_of_another_name(project, capsys):
     assert capsys.readouterr().out == "the shoes has no version in MLflow.\nNext: pixmill promote --name 'the shoes'\n"
 
 
-def test_ctrl_c_says_how_to_see_what_happened(project, capsys, monkeypatch):
-    def interrupted(*_, **__):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Registry, "register", interrupted)
-    assert run_pixmill("promote") == 130
-    assert "interrupted; to see which version champion is: pixmill models" in capsys.readouterr().err
-
-
 def test_the_summary_names_the_champion(give, project, capsys):
     give()
-    text = summary(read_project_state(project, with_disk=False))
+    text = summary(read_project_state(project))
     assert f"  In production: {NAME} version 1, since " in text
     assert "The results cannot be shown: plots/evaluate/full.json lacks 'baseline' (dvc repro -f evaluate)" in text

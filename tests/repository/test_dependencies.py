@@ -13,7 +13,12 @@ LOADED = {"python-multipart"}
 
 ENTRIES = {
     (): ("pixmill.cli", "pixmill.use", "pixmill.doctor", "pixmill.core.params.reference", "pixmill.provenance.code"),
-    ("serve",): ("pixmill.serve.server", "pixmill.predict.predicting", "pixmill.pages.predict", "pixmill.learn.litert"),
+    ("serve",): (
+        "pixmill.serve.server",
+        "pixmill.predict.predicting",
+        "pixmill.pages.predict.page",
+        "pixmill.learn.litert",
+    ),
 }
 """What runs with only these extras."""
 

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from pixmill.pages.scrape import render_report
+from pixmill.pages.scrape.page import render_report
 from pixmill.scrape.sources import SearchError
 
 

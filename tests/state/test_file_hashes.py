@@ -54,13 +54,6 @@ def test_it_is_what_dvc_says_with_ignored_files_links_and_an_empty_folder(projec
     assert md5(project) == record["md5"]
 
 
-def test_a_file_and_what_is_not_there(project: Path) -> None:
-    assert md5(project, "data/cat/1.jpg") == files.file_digest(project / "data/cat/1.jpg", "md5")
-    assert md5(project, "absent") is None
-    (project / "empty").mkdir()
-    assert md5(project, "empty") == folder_md5(project / "empty")
-
-
 def test_what_has_not_changed_is_not_read_again(project: Path, read: list[str]) -> None:
     before = md5(project)
     assert before == folder_md5(project / "data")
@@ -70,21 +63,14 @@ def test_what_has_not_changed_is_not_read_again(project: Path, read: list[str]) 
     (project / "data/cat/1.jpg").write_bytes(b"new")
     assert md5(project) == folder_md5(project / "data") != before
     assert read[4:] == ["1.jpg"]
-    (project / "data/dog/1.jpg").unlink()
-    assert md5(project) == folder_md5(project / "data")
-    (project / ".dvcignore").write_text("cat/\n")
-    assert md5(project) != folder_md5(project / "data")
-
-
-def test_a_file_of_the_same_size_and_time_that_took_the_place_of_another_is_read(
-    project: Path, read: list[str]
-) -> None:
-    before, place = md5(project), project / "data/cat/1.jpg"
+    # A file of the same size and time takes the place of another.
     other = project / "other"
     other.write_bytes(b"CAT/1.jpg")
     os.utime(other, (1e9, 1e9))
-    other.replace(place)
-    assert md5(project) != before
+    other.replace(project / "data/dog/1.jpg")
+    assert md5(project) == folder_md5(project / "data")
+    (project / ".dvcignore").write_text("cat/\n")
+    assert md5(project) != folder_md5(project / "data")
 
 
 def test_a_file_that_was_just_written_is_not_trusted(project: Path) -> None:
@@ -95,13 +81,6 @@ def test_a_file_that_was_just_written_is_not_trusted(project: Path) -> None:
     place.write_bytes(b"two")
     os.utime(place, ns=(state.st_atime_ns, state.st_mtime_ns))  # as on a disk with a coarse clock
     assert md5(project) != before
-
-
-def test_a_file_of_the_future_is_not_read_again(project: Path, read: list[str]) -> None:
-    os.utime(project / "data/cat/1.jpg", (4e9, 4e9))
-    before = md5(project)
-    assert md5(project) == before
-    assert len(read) == 4
 
 
 def test_without_a_cache_it_is_the_same(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

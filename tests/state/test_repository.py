@@ -93,7 +93,7 @@ def test_what_is_under_way_and_in_conflict(project: Path, operation: str) -> Non
     with pytest.raises(Exception, match="returned non-zero"):
         git(project, operation, "other")
     found = read_repository(project)
-    assert (found.operation, found.conflicts, found.unmerged) == (operation, ("params.yaml",), ("params.yaml",))
+    assert (found.operation, found.conflicts, found.marked) == (operation, ("params.yaml",), ("params.yaml",))
     assert found.text.startswith(f"{operation} under way, 1 file in conflict, 1 file changed")
     (project / "params.yaml").write_text("a: 4\n")
     git(project, "add", "params.yaml")

@@ -10,115 +10,45 @@ import pytest
 
 from pixmill.core.errors import PixmillError
 from pixmill.predict import find_model
-from pixmill.state.result_status import RESULTS, advice, has_equal_inputs, is_committed, way_back
-from tests.version_control import commit, dvc, git, start_repository
-
-PIPELINE = """\
-stages:
-  train:
-    cmd:
-    - mkdir -p artifacts/train metrics plots
-    - date +%s%N > artifacts/train/weights
-    - cp artifacts/train/weights metrics/train.json
-    - cp -R artifacts/train plots/train
-    params: [seed]
-    outs: [artifacts/train, plots/train: {cache: false}]
-    metrics: [{metrics/train.json: {cache: false}}]
-  evaluate:
-    cmd: cp plots/train/weights metrics/evaluate.json
-    deps: [artifacts/train, plots/train/weights]
-    metrics: [{metrics/evaluate.json: {cache: false}}]
-"""
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a project of DVC with committed results, whose stage gives others on each run."""
-    folder = start_repository(tmp_path_factory.mktemp("finished"), with_dvc=True)
-    (folder / "dvc.yaml").write_text(PIPELINE)
-    (folder / "params.yaml").write_text("seed: 1\n")
-    (folder / "plots").mkdir()
-    (folder / "plots" / "a.csv").touch()
-    dvc(folder, "repro")
-    commit(folder)
-    return folder
+from pixmill.state.result_status import RESULTS, advice, is_committed
+from tests.tiny_project import change_param, copy_project, repro
 
 
 @pytest.fixture
-def pipeline(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(tiny_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a copy of the finished project, where printed commands find DVC."""
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=":")
-    return shutil.copytree(finished, tmp_path / "pipeline")
+    return copy_project(tiny_project, tmp_path / "pets")
 
 
-def weights(folder: Path) -> str:
-    return (folder / "artifacts" / "train" / "weights").read_text()
+def test_with_the_old_results_in_the_cache_the_way_back_restores_them(project: Path) -> None:
+    def weights() -> str:
+        return (project / "artifacts/train/out").read_text()
 
-
-def follow(folder: Path, prefix: str, text: str) -> None:
-    """Type the command that a line with this prefix advises."""
-    (line,) = [line for line in text.splitlines() if line.startswith(prefix)]
-    command = line.removeprefix(prefix).replace("git commit", "git -c user.name=a -c user.email=a@b commit -qm y")
-    subprocess.run(["bash", "-ec", command], cwd=folder, check=True, stdin=subprocess.DEVNULL, capture_output=True)
-
-
-def test_with_the_old_results_in_the_cache_the_way_back_restores_them(pipeline: Path) -> None:
-    committed = weights(pipeline)
-    dvc(pipeline, "repro", "--force")
-    assert weights(pipeline) != committed
-    assert has_equal_inputs(pipeline)
-    follow(pipeline, "To go back to the last commit: ", advice(pipeline, RESULTS))
-    assert weights(pipeline) == committed == (pipeline / "metrics" / "train.json").read_text()
-    assert is_committed(pipeline, *RESULTS)
-    # A cache that is configured to be elsewhere, and one that lacks a file of a folder.
-    (pipeline / ".dvc" / "cache").rename(pipeline.parent / "elsewhere")
-    assert "go back" not in advice(pipeline, RESULTS)
-    dvc(pipeline, "cache", "dir", "--local", "../elsewhere")
-    assert "go back" in advice(pipeline, RESULTS)
+    committed = weights()
+    change_param(project, "epochs: 3", "epochs: 4")
+    assert repro(project) == 0
+    assert weights() != committed
+    keep, back = advice(project, ("params.yaml", *RESULTS)).splitlines()
+    assert keep == "To keep them: git add params.yaml dvc.lock metrics plots && git commit"
+    command = back.removeprefix("To go back to the last commit: ")
+    subprocess.run(["bash", "-ec", command], cwd=project, check=True, stdin=subprocess.DEVNULL, capture_output=True)
+    assert weights() == committed
+    assert is_committed(project, *RESULTS)
+    assert "go back" not in advice(project, RESULTS, undo=False)
+    # A cache that lacks a file of a folder.
     digest = hashlib.md5(committed.encode(), usedforsecurity=False).hexdigest()
-    (pipeline.parent / "elsewhere" / "files" / "md5" / digest[:2] / digest[2:]).unlink()
-    assert "go back" not in advice(pipeline, RESULTS)
+    (project / ".dvc" / "cache" / "files" / "md5" / digest[:2] / digest[2:]).unlink()
+    assert "go back" not in advice(project, RESULTS)
 
 
-def test_in_a_clone_without_the_old_results_the_new_ones_are_kept(pipeline: Path, tmp_path: Path) -> None:
-    clone = tmp_path / "clone"
-    git(tmp_path, "clone", "-q", str(pipeline), str(clone))
-    dvc(clone, "repro")
-    new, text = weights(clone), advice(clone, RESULTS)
-    assert "checkout" not in text
-    follow(clone, "To keep them: ", text)
-    assert weights(clone) == new
-    assert is_committed(clone, *RESULTS)
-    (clone / "params.yaml").write_text("seed: 2\n")
-    dvc(clone, "repro")
-    assert not has_equal_inputs(clone)
-
-
-def test_a_file_that_was_edited_before_the_run_is_not_restored(pipeline: Path) -> None:
-    assert is_committed(pipeline, "params.yaml", *RESULTS)
-    assert "git checkout params.yaml dvc.lock" in advice(pipeline, ("params.yaml", *RESULTS))
-    (pipeline / "params.yaml").write_text("seed: 2\n")
-    assert not is_committed(pipeline, "params.yaml", *RESULTS)
-    assert "checkout" not in advice(pipeline, ("params.yaml", *RESULTS), undo=False)
-
-
-def test_what_dvc_removed_before_a_stage_that_stopped_at_once_is_brought_back(pipeline: Path) -> None:
-    before, text = weights(pipeline), (pipeline / "dvc.yaml").read_text()
-    (pipeline / "dvc.yaml").write_text(text.replace("    cmd:\n", '    cmd:\n    - "false"\n'))
-    with pytest.raises(subprocess.CalledProcessError):
-        dvc(pipeline, "repro")
-    assert not (pipeline / "artifacts" / "train").exists()
+def test_what_dvc_removed_before_a_stage_that_stopped_at_once_is_brought_back(project: Path) -> None:
+    shutil.rmtree(project / "artifacts")
     with pytest.raises(PixmillError) as stop:
-        find_model(None, pipeline)
+        find_model(None, project)
     assert stop.value.next == "dvc checkout artifacts/train (brings back that of the last run), or dvc repro"
-    back = way_back(pipeline, "train")
-    assert back == "dvc checkout artifacts/train && git checkout metrics/train.json plots/train"
-    follow(pipeline, "", back)
-    assert weights(pipeline) == before == (pipeline / "metrics" / "train.json").read_text()
     # Without the cache there is no such way.
-    shutil.rmtree(pipeline / "artifacts")
-    shutil.rmtree(pipeline / ".dvc" / "cache")
+    shutil.rmtree(project / ".dvc" / "cache")
     with pytest.raises(PixmillError) as stop:
-        find_model(None, pipeline)
+        find_model(None, project)
     assert stop.value.next == "dvc repro, or for what a colleague pushed: dvc pull"
-    assert way_back(pipeline, "train") is None

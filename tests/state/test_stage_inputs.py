@@ -19,7 +19,6 @@ def changed(root):
     ("path", "text", "named"),
     [
         ("params.yaml", "split: {salt: a}\ntrain: {epochs: 10}\n", "train in params.yaml"),
-        ("params.yaml", "split: {salt: a}\n", "train in params.yaml"),
         ("params.yaml", "train: {epochs: 9}\nsplit: {'salt': a}\nreview: {margin: 0.5}\n", None),
         ("review.csv", "id,verdict\n1,drop\n", "review.csv"),
         ("data.dvc", "outs:\n- md5: 00000000000000000000000000000000.dir\n  path: data\n", "data.dvc"),
@@ -30,11 +29,6 @@ def test_the_first_changed_input_is_named(project, path, text, named):
     assert changed(project) is None
     write(project / path, text)
     assert changed(project) == named
-
-
-def test_an_input_that_is_gone_has_changed(project):
-    (project / "review.csv").unlink()
-    assert changed(project) == "review.csv"
 
 
 def test_a_stage_that_did_not_run_after_those_before_it_is_outdated(project):

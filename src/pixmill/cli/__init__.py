@@ -1,10 +1,9 @@
 """The command ``pixmill``: everything around the pipeline.
 
-To add a verb, write a module of its name and add that to ``_VERBS``:
+To add a verb, write a module of its name and add that to ``VERBS``:
 
 - its docstring is its help;
 - ``EXAMPLES`` are commands, each with what it does; the first one stands in ``pixmill --help``, too;
-- ``NOTES`` (optional) end its help;
 - ``add_options(parser)`` (optional) declares its arguments;
 - ``run(arguments)`` does the work. What is slow to import, or of an extra, is imported there;
 - ``EXTRAS`` (optional) names extras that may be enough for it, where not all of ``pipeline`` is needed.
@@ -22,9 +21,9 @@ from pixmill.core.errors import PixmillError
 from pixmill.core.extras import missing_package
 from pixmill.core.files import storage_errors
 
-__all__ = ["main"]
+__all__ = ["VERBS", "main", "make_parser"]
 
-_VERBS = (
+VERBS = (
     *("new", "open", "check", "params", "data", "browser", "doctor", "scrape", "review", "shop"),
     *("summary", "compare", "sweep", "promote", "rollback", "models", "predict", "serve", "export"),
     *("use", "upgrade", "sync", "clean"),
@@ -34,28 +33,27 @@ _VERBS = (
 _COLUMN = 46
 """A longer command has its meaning on the next line."""
 
-_PIPELINE = "The pipeline itself runs with DVC: `dvc repro`.\n"
+_PIPELINE = "\nThe pipeline itself runs with DVC: `dvc repro`.\n"
 
 
-def _epilog(examples: Sequence[tuple[str, str]], notes: str) -> str:
-    """Return commands with what they do, each in a line, aligned; and the notes below."""
+def _epilog(examples: Sequence[tuple[str, str]]) -> str:
+    """Return commands with what they do, each in a line, aligned."""
     width = max((len(command) for command, meaning in examples if meaning and len(command) <= _COLUMN), default=0)
+    apart = f"\n  {'':{width}}"
     lines = [
-        f"  {command}"
-        + (f"\n  {'':{width}}   {meaning}" if len(command) > width else f"{'':{width - len(command)}}   {meaning}")
-        if meaning
-        else f"  {command}"
+        f"  {command:{width}}{apart * (len(command) > width)}   {meaning}" if meaning else f"  {command}"
         for command, meaning in examples
     ]
-    return "\n".join(("examples:", *lines, *(("", notes) if notes else ("",))))
+    return "\n".join(("examples:", *lines, ""))
 
 
-def _parser() -> Parser:
-    verbs = {name: import_module(f"{__name__}.{name}") for name in _VERBS}
+def make_parser() -> Parser:
+    """Return the parser of all verbs."""
+    verbs = {name: import_module(f"{__name__}.{name}") for name in VERBS}
     parser = Parser(
         prog="pixmill",
         description="Build an image classifier from images on the web, or from your own.",
-        epilog=_epilog([verb.EXAMPLES[0] for verb in verbs.values()], _PIPELINE),
+        epilog=_epilog([verb.EXAMPLES[0] for verb in verbs.values()]) + _PIPELINE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"pixmill {__version__}")
@@ -66,13 +64,13 @@ def _parser() -> Parser:
             name,
             help=f"{text[:1].lower()}{text[1:]}".partition("\n")[0].removesuffix("."),
             description=text,
-            epilog=_epilog(verb.EXAMPLES, getattr(verb, "NOTES", "")),
+            epilog=_epilog(verb.EXAMPLES),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         if hasattr(verb, "add_options"):
             verb.add_options(added)
         added.set_defaults(run=verb.run, command=added.prog, extras=getattr(verb, "EXTRAS", ()))
-    parser.verbs = _VERBS
+    parser.verbs = VERBS
     return parser
 
 
@@ -82,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     Args:
         argv: The words behind ``pixmill``; default: the process's own.
     """
-    parser = _parser()
+    parser = make_parser()
     parser.typed = sys.argv[1:] if argv is None else argv
     arguments = parser.parse_args(parser.typed)
     if not hasattr(arguments, "run"):

@@ -3,6 +3,8 @@
 Says how much each part of the project takes. With --yes, finished trainings,
 idle caches and what killed processes left are deleted. DVC's cache and
 MLflow have commands of their own, which are named.
+
+It refuses while DVC or a stage runs.
 """
 
 import argparse
@@ -13,8 +15,6 @@ EXAMPLES = (
     ("pixmill clean", "say what takes how much, and what may go"),
     ("pixmill clean --yes", "delete scratch"),
 )
-
-NOTES = "It refuses while DVC or a stage runs."
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

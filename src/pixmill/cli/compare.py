@@ -4,6 +4,9 @@ BASE and HEAD are Git commits, branches or tags, DVC experiments, MLflow runs
 (runs:/ID), models (models:/NAME@ALIAS), or `workspace`. Default: the workspace
 against where its branch left main. Nothing is checked out. Writes
 reports/compare.html, and compare.md for a pull request.
+
+Exit codes: 0; 1 with --gate if the gate fails; 2 on errors, and if a file of
+HEAD is malformed.
 """
 
 from __future__ import annotations
@@ -37,10 +40,6 @@ EXAMPLES = (
     ("pixmill compare --runs", "all runs and experiments, best on validation first"),
     ("pixmill compare --runs --since 7d --json | jq '.rows[0]'", ""),
 )
-NOTES = """\
-Exit codes: 0; 1 with --gate if the gate fails; 2 on errors, and if a file of
-HEAD is malformed.
-"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

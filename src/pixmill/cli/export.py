@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
     )
     if done.checked:
         n = next(iter(done.checked.values()))[0].n
-        print(f"Compared with the model on {n:,} test images:\n\n{_align(agreement_rows(done.checked))}\n")
+        print(f"Compared with the model on {n:,} test images:\n\n{_table(agreement_rows(done.checked))}\n")
         print(f"Written to {done.folder}/, with labels.txt and README.md, the model card")
     for name, command in done.missing.items():
         announce(f"{name} was left out: {command}, then pixmill export")
@@ -75,12 +75,9 @@ def _format(text: str) -> str:
     return text
 
 
-def _align(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    )
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    from pixmill.pages.base.text import align
+
+    headings, *others = rows
+    lines = "\n".join("\t".join((*row, "")) for row in others)
+    return align([headings[0], *(f">{heading}" for heading in headings[1:])], lines, 100)

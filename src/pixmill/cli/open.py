@@ -1,9 +1,9 @@
-"""Open the project in your browser: what to do next, the pipeline, results and review.
+"""Open the project in your browser: what to do next, the pipeline, and the results.
 
 The page shows what `pixmill summary` says, and follows it live. It starts and stops
-`dvc repro`, and shows reports, comparisons, runs, models and the review; commits are
-for you to make, by commands that it copies. It is served on this machine only; stop
-it with Ctrl-C. A run of the pipeline goes on.
+`dvc repro`, compares the workspace with main, and shows reports; all else is for you
+to do, by commands that it copies. It is served on this machine only; stop it with
+Ctrl-C. A run of the pipeline goes on.
 """
 
 import argparse

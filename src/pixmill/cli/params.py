@@ -2,6 +2,9 @@
 
 Each with its origin: params.yaml or the default. A KEY is printed with its
 meaning; a section with all its keys.
+
+You can add any key to params.yaml. For one experiment, ++ sets a key whether or
+not the file has it: dvc exp run -S '++train.minutes=5'
 """
 
 import argparse
@@ -16,11 +19,6 @@ EXAMPLES = (
     ("pixmill params train.augmentation", "a section"),
     ("pixmill params --json", "as JSON"),
 )
-NOTES = """\
-You can add any key to params.yaml. For one experiment, ++ sets a key whether
-or not the file has it:
-  dvc exp run -S '++train.minutes=5'
-"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -9,8 +9,6 @@ of `pixmill compare`.
 from __future__ import annotations
 
 import argparse
-import contextlib
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pixmill.cli.parser import project_workspace
@@ -36,16 +34,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
     parser.add_argument("what", nargs="?", metavar="REV|RUN", help="a commit, branch, tag, experiment or run (HEAD)")
     add_registry_options(parser)
-    parser.add_argument("--because", metavar="TEXT", help="why; kept with the version")
     parser.add_argument("--force", action="store_true", help="promote what the numbers refuse; needs --because")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(refuse=parser.error)
 
 
 def add_registry_options(parser: argparse.ArgumentParser) -> None:
-    """Declare which registered model and alias are meant."""
+    """Declare which registered model and alias are meant, and what moves it has in common."""
     parser.add_argument("--name", help="of the model in MLflow's registry (default: the project's name)")
     parser.add_argument("--alias", default="champion", help="the alias to move (default: champion)")
+    parser.add_argument("--because", metavar="TEXT", help="why; kept with the version")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -67,17 +65,16 @@ def run(arguments: argparse.Namespace) -> None:
             print(f"{comparison.sentence}\nGate: {comparison.gate.result}{limits}", flush=True)
 
     try:
-        with telling_interrupts(arguments):
-            done = promote(
-                workspace,
-                load_params(workspace.root),
-                arguments.what,
-                name=arguments.name,
-                alias=arguments.alias,
-                because=arguments.because,
-                force=arguments.force,
-                show=show,
-            )
+        done = promote(
+            workspace,
+            load_params(workspace.root),
+            arguments.what,
+            name=arguments.name,
+            alias=arguments.alias,
+            because=arguments.because,
+            force=arguments.force,
+            show=show,
+        )
     except PixmillError as error:
         if compared:
             _write(workspace.root / "reports", compared[0], [f"{error.message[:1].upper()}{error.message[1:]}"])
@@ -88,18 +85,6 @@ def run(arguments: argparse.Namespace) -> None:
     print(promotion_json(done) if arguments.json else done.describe())
     for warning in done.warnings:
         announce(f"warning: {warning}")
-
-
-@contextlib.contextmanager
-def telling_interrupts(arguments: argparse.Namespace) -> Iterator[None]:
-    """Say after Ctrl-C how to see whether the alias has moved."""
-    from pixmill.registry.model_versions import options
-
-    try:
-        yield
-    except KeyboardInterrupt:
-        announce(f"interrupted; to see which version {arguments.alias} is: pixmill models{options(arguments.name)}")
-        raise
 
 
 def _write(folder: Path, comparison: Comparison, outcome: list[str]) -> None:

@@ -8,7 +8,7 @@ import argparse
 import json
 
 from pixmill.cli.parser import number, project_workspace
-from pixmill.cli.promote import add_registry_options, telling_interrupts
+from pixmill.cli.promote import add_registry_options
 from pixmill.core.progress import announce
 
 EXAMPLES = (
@@ -23,8 +23,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     version = number("the number of a version", int, 1)
     parser.add_argument("--to", type=version, metavar="VERSION", help="which version (default: the one before)")
     add_registry_options(parser)
-    parser.add_argument("--because", metavar="TEXT", help="why; kept with the version")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -33,10 +31,9 @@ def run(arguments: argparse.Namespace) -> None:
 
     from pixmill.registry.rolling_back import roll_back
 
-    with telling_interrupts(arguments):
-        done = roll_back(
-            project_workspace(), to=arguments.to, name=arguments.name, alias=arguments.alias, because=arguments.because
-        )
+    done = roll_back(
+        project_workspace(), to=arguments.to, name=arguments.name, alias=arguments.alias, because=arguments.because
+    )
     print(json.dumps(asdict(done), indent=2) if arguments.json else done.describe())
     for warning in done.warnings:
         announce(f"warning: {warning}")

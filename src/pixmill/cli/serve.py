@@ -2,14 +2,17 @@
 
 Prints its URL once it answers. Ctrl-C or SIGTERM stops it after it has answered
 the requests that it has accepted.
+
+API keys also come from PIXMILL_API_KEYS, separated by commas.
 """
 
 import argparse
 import ipaddress
 import os
+import webbrowser
 from pathlib import Path
 
-from pixmill.cli.parser import inbox, number, port, project_root
+from pixmill.cli.parser import find_project, inbox, number, port
 from pixmill.core.errors import PixmillError
 from pixmill.core.progress import announce
 
@@ -24,9 +27,6 @@ EXAMPLES = (
     ),
     ("curl -F file=@photo.jpg http://127.0.0.1:8000/v1/predict", ""),
 )
-NOTES = """\
-API keys also come from PIXMILL_API_KEYS, separated by commas.
-"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -34,42 +34,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", help="a folder, a .tflite file or a model in MLflow (default: the project's own)")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=port, default=8000, help="port; 0 for a free one (default: 8000)")
-    parser.add_argument(
-        "--workers",
-        type=number("a whole number above 0", int, 1),
-        metavar="N",
-        help="processes that predict (default: one per processor)",
-    )
+    whole = number("a whole number, 0 or above", int, 0)
+    parser.add_argument("--workers", type=whole, metavar="N", help="processes that predict (default: one a processor)")
     parser.add_argument("--open", action="store_true", help="open the page in your browser")
-    parser.add_argument(
-        "--url-rate",
-        type=number("a whole number, 0 or above", int, 0),
-        default=10,
-        metavar="N",
-        help="URLs fetched per client and minute; 0: none (default: 10)",
-    )
+    limit = "URLs fetched per client and minute; 0: none (default: 10)"
+    parser.add_argument("--url-rate", type=whole, default=10, metavar="N", help=limit)
     parser.add_argument("--no-feedback", dest="feedback", action="store_false", help="take no corrections")
-    parser.add_argument(
-        "--inbox",
-        type=inbox,
-        metavar="DIR",
-        help="folder for corrections (default: the project's inbox/)",
-    )
+    parser.add_argument("--inbox", type=inbox, metavar="DIR", help="for corrections (default: the project's inbox/)")
     parser.add_argument("--api-keys", type=Path, metavar="FILE", help="ask for one of these API keys, one per line")
-    parser.add_argument(
-        "--proxy",
-        action="append",
-        type=_network,
-        metavar="ADDRESS",
-        help="address or network of a proxy, which decides on host names and names the client in X-Forwarded-For",
-    )
-    parser.add_argument(
-        "--poll",
-        type=float,
-        default=30,
-        metavar="S",
-        help="look for a newer model every so many seconds; 0: never (default: 30)",
-    )
+    proxy = "address or network of a proxy, which decides on host names and names the client in X-Forwarded-For"
+    parser.add_argument("--proxy", action="append", type=_network, metavar="ADDRESS", help=proxy)
+    poll = "look for a newer model every so many seconds; 0: never (default: 30)"
+    parser.add_argument("--poll", type=float, default=30, metavar="S", help=poll)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -78,7 +54,7 @@ def run(arguments: argparse.Namespace) -> None:
     from pixmill.serve.server import run as serve
     from pixmill.serve.settings import LOOPBACK, Settings
 
-    root = _root()
+    root = find_project()  # A model may be named, and needs no project.
     keys = _keys(arguments.api_keys)
     local = arguments.host in ("localhost", "::1") or arguments.host.startswith("127.")
     if not local and not keys:
@@ -102,18 +78,9 @@ def run(arguments: argparse.Namespace) -> None:
     def ready(url: str) -> None:
         print(url, flush=True)
         if arguments.open:
-            import webbrowser
-
             webbrowser.open(url)
 
     serve(settings, host=arguments.host, port=arguments.port, ready=ready)
-
-
-def _root() -> Path | None:
-    try:
-        return project_root()
-    except PixmillError:
-        return None  # A model may be named, and needs no project.
 
 
 def _keys(path: Path | None) -> tuple[str, ...]:

@@ -51,9 +51,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="write the params of trial N (default: the best) into params.yaml",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    instead.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--open", action="store_true", help="open the page in your browser")
-    parser.set_defaults(refuse=parser.error)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -64,8 +63,6 @@ def run(arguments: argparse.Namespace) -> None:
     from pixmill.sweep.planning import hold, open_trials, plan
 
     applying = arguments.apply is not None
-    if (arguments.show or applying) and arguments.json:
-        arguments.refuse("--json prints a result: it takes neither --show nor --apply")
     workspace = project_workspace()
     params = load_params(workspace.root)
     planned = plan(workspace, params, trials=arguments.trials, folds=arguments.folds, applying=applying)

@@ -10,13 +10,13 @@ import pandas as pd
 from pixmill.compare.comparison import Comparison
 from pixmill.compare.image_changes import CHANGES
 from pixmill.compare.view import ImageRow, rows_of
-from pixmill.pages.base.thumbnails import Thumbnail, each_thumbnail
+from pixmill.pages.base.thumbnails import Thumbnail, each_thumbnail, take_until_full
 
 _FLIPS, _SAMPLES, _NEAR = 36, 12, 6
 """The most flips that are shown, images of a change, and pairs of near-duplicates."""
 
-_IMAGE_BYTES = 20_000
-"""The most bytes of one image on the page."""
+_SIZE, _BYTES = 192, 3_000_000
+"""The longer side of an image in pixels, and the most bytes of all images on the page."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def choose(comparison: Comparison) -> ImageSelection:
     ids = dict.fromkeys([row["id"] for row in rows] + [row["test_id"] for row in near])
     names: list[str] = []
     uris = list(each_thumbnail(_load_images(comparison, list(ids), names)))
-    loaded = {name: uri for name, uri in zip(names, uris, strict=True) if uri is not None}
+    loaded = take_until_full(zip(names, uris, strict=True), _BYTES)
     return ImageSelection(lost, gained, samples, near, loaded)
 
 
@@ -83,4 +83,4 @@ def _load_images(comparison: Comparison, ids: list[str], names: list[str]) -> It
         content = next((content for content in contents if content is not None), None)
         if content is not None:
             names.append(name)
-            yield Thumbnail(name, content, most=_IMAGE_BYTES)
+            yield Thumbnail(name, content, size=_SIZE)

@@ -4,6 +4,6 @@
 - ``findings``: what the results say that people may act on
 - ``next_steps``: one sentence and one command for each thing to do, in order
 - ``state_json``: all of it as one JSON object
-- ``opening``: the page of ``pixmill open``; its routes are in ``page_routes``, what they show and do in ``watching``,
-  ``jobs`` (the pipeline and the comparison), ``reports`` and ``reviews``
+- ``opening``: the page of ``pixmill open``; its routes are in ``page_routes``, what they show and do in ``jobs`` (the
+  pipeline and the comparison) and ``reports``
 """

@@ -26,7 +26,6 @@ Kind = Literal[
     "broken",
     "vanished",
     "images",
-    "gate",
     "failed",
     "fetch",
     "run",
@@ -96,13 +95,13 @@ def next_steps(state: ProjectState) -> list[NextStep]:
 
 def _conflicts(state: ProjectState) -> Iterator[NextStep]:
     files = state.repository.conflicts
-    results = [path for path in files if path.startswith(_TAKE_ONE_SIDE)]
-    edited = [path for path in files if path not in results]
+    edited = [path for path in files if not path.startswith(_TAKE_ONE_SIDE)]
     marked = [path for path in edited if path in state.repository.marked]
+    is_are = "is" if len(marked or files) == 1 else "are"
     if "pixmill.lock" in files:
-        side = "--theirs " if "pixmill.lock" in state.repository.unmerged else ""
         what = "pixmill.lock is in conflict: it says which code the project runs with."
-        yield NextStep("conflict", what, f"git checkout {side}pixmill.lock && pixmill upgrade && git add pixmill.lock")
+        command = "git checkout --theirs pixmill.lock && pixmill upgrade && git add pixmill.lock"
+        yield NextStep("conflict", what, command)
     elif "data.dvc" in marked and (commit := _OTHER_SIDE.get(state.repository.operation)):
         yield NextStep(
             "conflict",
@@ -113,19 +112,15 @@ def _conflicts(state: ProjectState) -> Iterator[NextStep]:
             f"--rev {commit} -o .pixmill/theirs",
         )
     elif marked:
-        what = f"{_names(marked)} {'is' if len(marked) == 1 else 'are'} in conflict."
-        what += " Choose the lines that count and remove the marks."
+        what = f"{_names(marked)} {is_are} in conflict. Choose the lines that count and remove the marks."
         yield NextStep("conflict", what, f"git diff {_files(marked)}")
     elif edited:
-        it, holds = ("it", "holds") if len(edited) == 1 else ("them", "hold")
         record = "dvc add data && " * ("data.dvc" in edited)
-        what = f"{_names(edited)} {holds} no marks of the conflict. If all is as it should be, tell Git so: add {it}."
+        what = f"No marks of the conflict are left in {_names(edited)}. If all is as it should be, tell Git so."
         yield NextStep("conflict", what, f"{record}git add {_files(edited)}")
-    elif results:
-        side = "--ours " if {*results} <= {*state.repository.unmerged} else ""
-        is_are = "is" if len(results) == 1 else "are"
-        what = f"{_names(results)} {is_are} in conflict. Take either side: the next run writes it anew."
-        yield NextStep("conflict", what, f"git checkout {side}{_files(results)} && git add {_files(results)} && {_RUN}")
+    elif files:
+        what = f"{_names(files)} {is_are} in conflict. Take either side: the next run writes it again."
+        yield NextStep("conflict", what, f"git checkout --ours {_files(files)} && git add {_files(files)} && {_RUN}")
 
 
 def _running(state: ProjectState) -> Iterator[NextStep]:
@@ -159,9 +154,7 @@ def _vanished(state: ProjectState) -> Iterator[NextStep]:
 
 def _empty(state: ProjectState) -> Iterator[NextStep]:
     if not state.stages:
-        # What somebody is writing there is not to be discarded.
-        command = f"git {'diff' if state.has_pipeline else 'checkout'} dvc.yaml"
-        yield NextStep("broken", "dvc.yaml is missing or has no stages, so nothing can run.", command)
+        yield NextStep("broken", "dvc.yaml has no stages, so nothing can run.", "git diff dvc.yaml")
 
 
 def _images(state: ProjectState) -> Iterator[NextStep]:
@@ -174,30 +167,16 @@ def _images(state: ProjectState) -> Iterator[NextStep]:
 def _stopped(state: ProjectState) -> Iterator[NextStep]:
     """Yield the stage whose last run was stopped: by its gate, an error, or a signal."""
     for stage in state.stages:
-        if stage.status == "gate failed":
-            then = f"See reports/{stage.name}.html, mend the images or edit the limits in params.yaml, then run again."
-            if stage.is_changed:
-                then = "What it reads was changed since: run again."
-            yield NextStep("gate", f"The gate of {stage.name} failed: {_finding(stage)}. {then}", _RUN)
-            return
         if stage.status == "failed":
             sentence, _, advice = stage.error.partition("\nNext: ")
-            first = (sentence.splitlines() or [""])[0].rstrip(".")
-            why = f": {first}" if first and first != "interrupted" else ""
+            first, *others = [line.strip() for line in sentence.splitlines()] or [""]
             what = "was interrupted" if first == "interrupted" else "stopped before it was done"
+            why = f": {first.rstrip('.')}" if first not in ("", "interrupted") else ""
+            more = f" ({first_of(others, 1)})" if others else ""
             again = f" Next: {advice}." if advice != (_typed(advice) or "") else ""
-            if stage.is_changed:
-                again, advice = " What it reads was changed since: run again.", ""
-            back = f" The results of the run before come back by: {state.way_back}" if state.way_back else ""
-            yield NextStep("failed", f"{stage.name} {what}{why}.{again}{back}", _typed(advice) or _RUN)
+            back = " The results of the run before come back by: dvc checkout" if state.is_cached else ""
+            yield NextStep("failed", f"{stage.name} {what}{why}{more}.{again}{back}", _typed(advice) or _RUN)
             return
-
-
-def _finding(stage: StageState) -> str:
-    """Return the first of what the gate found, in its own words, else the names of the checks."""
-    lines = [line.strip() for line in stage.error.partition("\nNext: ")[0].splitlines()[1:]]
-    more = f"; and {len(lines) - 1} more" if len(lines) > 1 else ""
-    return f"{lines[0]}{more}" if lines else first_of(stage.checks, _NAMED)
 
 
 def _typed(advice: str) -> str | None:
@@ -208,7 +187,7 @@ def _typed(advice: str) -> str | None:
 
 def _outdated(state: ProjectState) -> Iterator[NextStep]:
     old = [stage for stage in state.stages if stage.status in ("stale", "never run")]
-    if not old or any(stage.status in ("failed", "gate failed") for stage in state.stages):
+    if not old or any(stage.status == "failed" for stage in state.stages):
         return
     if state.repository.uncommitted.has_earlier_images:
         what = "data/ has the images of an earlier commit, as after `git pull`."
@@ -219,11 +198,9 @@ def _outdated(state: ProjectState) -> Iterator[NextStep]:
         yield NextStep("fetch", what, "dvc remote add -d storage URL && dvc pull")
     elif _is_missing(state):
         yield _fetch(state, old)
-    elif not state.has_images:
-        what = "There are no images: put yours into data/<class>/, or take the bundled ones."
-        yield NextStep("fetch", what, "pixmill data")
     elif state.awaits_images:
-        yield NextStep("fetch", "There are no images yet: put yours into data/<class>/, then run.", _RUN)
+        what = "There are no images yet: put yours into data/<class>/, or the bundled ones by `pixmill data`, then run."
+        yield NextStep("images", what, _RUN)
     elif all(stage.status == "never run" for stage in state.stages):
         yield NextStep("run", "Nothing has run yet.", _RUN)
     else:
@@ -286,7 +263,7 @@ def _growth(state: ProjectState) -> Iterator[NextStep]:
 
 def _compare(state: ProjectState) -> Iterator[NextStep]:
     git = state.repository
-    if state.is_fresh and git.has_commit and git.changed_results and not (state.is_equal or state.is_compared):
+    if state.is_fresh and git.has_commit and git.changed_results and not state.is_compared:
         what = "The results are new: see what the change did, and whether it matters."
         yield NextStep("compare", what, "pixmill compare")
 
@@ -305,17 +282,11 @@ def _commit(state: ProjectState) -> Iterator[NextStep]:
     if not git.has_commit:
         return
     if git.changed_results and state.is_fresh:
-        what = "The results are new. A commit keeps them."
-        if state.is_equal:
-            what = (
-                f"{_names(git.changed_results)} differ from the committed ones, although images, params and code are "
-                "the same: another processor or library version rounds differently. Both are equally good."
-            ) + (f" To go back to those: {state.way_back}" if state.way_back else "")
         own = [path for path in git.changed if path not in git.untracked or path.startswith(_PROJECT)]
-        paths = sorted({*own, *(["data.dvc"] if uncommitted.unadded else [])} - {*uncommitted.deleted})
-        paths = list(dict.fromkeys(map(_top, paths)))
-        commit = [*uncommitted.before, _add(paths), 'git commit -m "Record new results"']
-        yield NextStep("commit", what, " && ".join(commit))
+        paths = dict.fromkeys(map(_top, sorted({*own, *(["data.dvc"] if uncommitted.unadded else [])})))
+        record = "dvc add data && " * bool(uncommitted.unadded)
+        command = f'{record}{_add([*paths])} && git commit -m "Record new results"'
+        yield NextStep("commit", "The results are new. A commit keeps them.", command)
     elif (keep := _keep(state)) is not None and not uncommitted.missing:
         yield NextStep("commit", f"{uncommitted.sentence}.", keep)
     elif git.operation:
@@ -323,7 +294,7 @@ def _commit(state: ProjectState) -> Iterator[NextStep]:
     elif git.changed and not git.changed_results:
         named = _names(git.changed)
         what = f"{named} {'is' if len(git.changed) == 1 else 'are'} changed and not committed."
-        yield NextStep("commit", what, f"{_add(list(git.changed))} && git commit")
+        yield NextStep("commit", what, f"{_add(git.changed)} && git commit")
 
 
 def _share(state: ProjectState) -> Iterator[NextStep]:
@@ -363,11 +334,11 @@ def _names(paths: Sequence[str]) -> str:
     return join_names([*map(printable, paths)], _NAMED)
 
 
-def _files(paths: list[str]) -> str:
+def _files(paths: Sequence[str]) -> str:
     return " ".join(map(shell_word, paths))
 
 
-def _add(paths: list[str]) -> str:
+def _add(paths: Sequence[str]) -> str:
     """Return the command that adds files, by their folders where they are many."""
     short = paths if len(paths) <= _TYPED else list(dict.fromkeys(path.partition("/")[0] for path in paths))
     return f"git add {_files(short)}"

@@ -4,10 +4,8 @@ import webbrowser
 
 from pixmill.core.progress import announce
 from pixmill.core.workspace import Workspace
-from pixmill.home.jobs import Comparison, Pipeline, let_children_hear_interrupts
+from pixmill.home.jobs import Job
 from pixmill.home.page_routes import Home, routes
-from pixmill.home.reviews import Reviews
-from pixmill.home.watching import Watch
 from pixmill.web.address_file import ask_running
 from pixmill.web.private_server import PrivateServer, make_app, wait_for_end
 
@@ -32,18 +30,15 @@ def open_project(workspace: Workspace, *, port: int = 0, open_browser: bool = Tr
         if open_browser:
             webbrowser.open(running)
         return
-    let_children_hear_interrupts()
-    watch, pipeline, reviews = Watch(root), Pipeline(root), Reviews(workspace)
-    app = make_app(routes(Home(root, watch, pipeline, Comparison(root), reviews)))
+    home = Home(root, Job(root, "dvc repro"), Job(root, "pixmill compare"))
+    app = make_app(routes(home))
     server = PrivateServer(app, command="pixmill open", port=port, address_file=address_file, about=about)
     try:
-        with watch, reviews, server:
+        with server:
             announce(f"The project is at {server.new_address()} (stop with Ctrl-C)")
             if open_browser:
                 webbrowser.open(server.new_address())
             wait_for_end()
     except KeyboardInterrupt:
-        if run := pipeline.running():
-            announce(f"\ndvc repro goes on. To stop it: kill -INT -{run.pid}")
-        if (ending := reviews.end()) and ending.then is not None:
-            announce(f"\n{ending.said}\nNext: {ending.then}")
+        if (pid := home.pipeline.pid) is not None:
+            announce(f"\ndvc repro goes on. To stop it: kill -INT -{pid}")

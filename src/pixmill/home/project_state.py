@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from pixmill.clean.usage import measure
-from pixmill.core.dvc import DEFAULT_CACHE, RunningDvc, cache_folder, is_cached, read_record, running_dvc
+from pixmill.core.dvc import RunningDvc, read_record, running_dvc
 from pixmill.core.git import git
-from pixmill.core.stage_progress import StageProgress, read_progress
 from pixmill.core.workspace import Workspace
 from pixmill.home.findings import (
     doubtful_labels,
@@ -27,15 +26,16 @@ from pixmill.review.examining import describe_missing
 from pixmill.state.documents import read_yaml
 from pixmill.state.file_hashes import FileHashes
 from pixmill.state.repository import Repository, read_repository
-from pixmill.state.result_status import has_equal_inputs, undo_command, way_back
-from pixmill.state.stage_inputs import hashes_of, stages_of, workspace_stages
-from pixmill.state.stage_states import StageState, read_stage_states
+from pixmill.state.result_status import are_cached
+from pixmill.state.stage_inputs import outputs_of, stages_of, workspace_stages
+from pixmill.state.stage_states import IN_GIT, StageState, read_stage_states
 
 T = TypeVar("T")
 
-_CHAMPION = "model in production"
+PRODUCTION = "model in production"
+"""The part that MLflow tells."""
 
-_NEEDED = ("params.yaml", "dvc.lock")
+_NEEDED = ("params.yaml", "dvc.yaml", "dvc.lock")
 
 
 @dataclass(frozen=True)
@@ -46,18 +46,12 @@ class ProjectState:
         root: The project's folder.
         stages: The state of each stage, in the order of ``dvc.yaml``; empty where they cannot be told.
         repository: What Git has.
-        deleted: Which of ``params.yaml`` and ``dvc.lock`` are not here, but in the last commit.
+        deleted: Which of ``params.yaml``, ``dvc.yaml`` and ``dvc.lock`` are not here, but in the last commit.
         commands: The DVC commands that run here.
-        experiments: Stages that run in a temporary copy, for ``dvc exp run --temp``.
         accuracy: Of the last evaluation, on the test split, with its limits; ``None`` without results.
-        has_pipeline: Whether there is a ``dvc.yaml``.
-        has_images: Whether there is a ``data/`` with something in it, or a record of one.
         awaits_images: Whether images are to come from ``data/``, and none was ever put there.
         is_cached: Whether the images and results of the last run, some of which are not here, are in DVC's cache on
             this machine.
-        way_back: The command that brings back what DVC removed before a stage that failed, or where :attr:`is_equal`
-            the committed results; ``None`` if there is none.
-        is_equal: Whether results that differ from the committed ones were made from the same images, params and code.
         is_compared: Whether the new results were compared since they were made.
         is_promoted: Whether the model in production is that of the last commit.
         waiting_runs: Runs that MLflow has not got yet.
@@ -77,14 +71,9 @@ class ProjectState:
     repository: Repository = Repository(has_git=False)  # noqa: RUF009 (it is frozen)
     deleted: tuple[str, ...] = ()
     commands: tuple[RunningDvc, ...] = ()
-    experiments: tuple[StageProgress, ...] = ()
     accuracy: tuple[float, float, float] | None = None
-    has_pipeline: bool = True
-    has_images: bool = True
     awaits_images: bool = False
     is_cached: bool = False
-    way_back: str | None = None
-    is_equal: bool = False
     is_compared: bool = False
     is_promoted: bool = False
     waiting_runs: int = 0
@@ -104,13 +93,12 @@ class ProjectState:
         return bool(self.stages) and all(stage.status in ("fresh", "unknown") for stage in self.stages)
 
 
-def read_project_state(root: Path, *, with_disk: bool = True, with_champion: bool = True) -> ProjectState:
+def read_project_state(root: Path, *, whole: bool = True) -> ProjectState:
     """Return the state of a project; nothing is written but a cache in ``.pixmill/``.
 
     Args:
         root: The project's folder.
-        with_disk: Whether all files are measured, too.
-        with_champion: Whether MLflow is asked, which may be a server that takes seconds.
+        whole: Whether all files are measured and MLflow is asked, too, which may take seconds.
     """
     faults: dict[str, str] = {}
 
@@ -121,55 +109,45 @@ def read_project_state(root: Path, *, with_disk: bool = True, with_champion: boo
             faults[name] = getattr(error, "message", None) or str(error) or type(error).__name__
             return default
 
-    workspace, here = Workspace(root, root), str(root.resolve())
+    workspace = Workspace(root, root)
     with FileHashes(root) as hashes:
         stages: list[StageState] = part("stages", lambda: read_stage_states(root, hashes), [])
         repository = part("Git", lambda: read_repository(root, hashes), Repository(has_git=False))
-    champion = part(_CHAMPION, lambda: read_champion(workspace), None) if with_champion else None
+    champion = part(PRODUCTION, lambda: read_champion(workspace), None) if whole else None
     is_missing = any(reason.kind == "output" for stage in stages for reason in stage.reasons)
-    failed = next((stage.name for stage in stages if stage.status == "failed"), None)
-    is_equal = bool(repository.changed_results) and part("results", lambda: has_equal_inputs(root), default=False)
-    running = read_progress(root / ".pixmill" / "progress")
+    has_store = whole and PRODUCTION not in faults and part("MLflow", lambda: _has_store(workspace), default=False)
     return ProjectState(
         root=root,
         stages=tuple(stages),
         repository=repository,
         deleted=tuple(name for name in _NEEDED if name in repository.changed and not (root / name).exists()),
         commands=tuple(running_dvc(root)),
-        experiments=tuple(each for each in running if each.root != here and each.is_running),
         accuracy=read_accuracy(root),
-        has_pipeline=(root / "dvc.yaml").exists(),
-        has_images=(root / "data.dvc").exists() or any((root / "data").glob("*")),
         awaits_images=part("params.yaml", lambda: _awaits_images(root), default=False),
         is_cached=is_missing and part("DVC's cache", lambda: _is_cached(root), default=False),
-        way_back=part(
-            "way back",
-            lambda: way_back(root, failed) if failed else undo_command(root) if is_equal else None,
-            None,
-        ),
-        is_equal=is_equal,
         is_compared=_is_newer(root / "reports" / "compare.html", root / "dvc.lock"),
         is_promoted=part("model of the last commit", lambda: _is_promoted(root, champion), default=False),
         waiting_runs=len(pending_folders(root / ".pixmill" / "record")),
         champion=champion,
-        has_store=_CHAMPION not in faults and part("MLflow", lambda: _has_store(workspace), default=False),
+        has_store=has_store,
         corrections=part("inbox", lambda: waiting_corrections(root), 0),
         missing=part("decisions", lambda: describe_missing(root), None),
         doubtful_labels=part("labels", lambda: doubtful_labels(root), 0),
         undecodable=tuple(part("images", lambda: undecodable_images(root), [])),
         growth=part("learning curve", lambda: read_growth(root), None),
-        disk=part("disk", lambda: measure(root), {}) if with_disk else {},
+        disk=part("disk", lambda: measure(root), {}) if whole else {},
         faults=faults,
     )
 
 
 def _awaits_images(root: Path) -> bool:
-    """Tell whether ``data/`` is recorded as empty and still is, although it is the source of all images."""
-    if (record := read_record(root)) is None or record.get("nfiles") != 0:
+    """Tell whether ``data/`` is recorded as empty or not at all, and is empty, although it is the source of images."""
+    record = read_record(root)
+    if (record is not None and record.get("nfiles") != 0) or any(path.is_file() for path in (root / "data").rglob("*")):
         return False
-    scrape = read_yaml((root / "params.yaml").read_bytes(), "params.yaml").get("scrape")
-    is_source = isinstance(scrape, dict) and scrape.get("source") in ("folder", ["folder"])
-    return is_source and not any(path.is_file() for path in (root / "data").rglob("*"))
+    path = root / "params.yaml"
+    scrape = read_yaml(path.read_bytes() if path.is_file() else b"", "params.yaml").get("scrape")
+    return isinstance(scrape, dict) and scrape.get("source") in ("folder", ["folder"])
 
 
 def _is_newer(path: Path, other: Path) -> bool:
@@ -178,17 +156,9 @@ def _is_newer(path: Path, other: Path) -> bool:
 
 def _is_cached(root: Path) -> bool:
     """Tell whether DVC's cache holds all results that Git has not, so that they can be checked out."""
-    outs = {path: md5 for stage in workspace_stages(root).values() for path, md5 in hashes_of(stage).items()}
+    made = {path: md5 for path, md5 in outputs_of(workspace_stages(root)).items() if not path.startswith(IN_GIT)}
     record = read_record(root)
-    in_cache = {"data": record["md5"]} if record else {}
-    in_cache |= {path: md5 for path, md5 in outs.items() if not path.startswith(("metrics/", "plots/"))}
-    # DVC, whose start takes a second, is asked only where the project has no cache of its own.
-    cache = path if (path := root / DEFAULT_CACHE).exists() else cache_folder(root)
-    return (
-        cache is not None
-        and bool(in_cache)
-        and all(md5 is not None and is_cached(cache, md5) for md5 in in_cache.values())
-    )
+    return bool(made) and are_cached(root, made | ({"data": record["md5"]} if record else {}))
 
 
 def _is_promoted(root: Path, champion: Champion | None) -> bool:
@@ -200,7 +170,7 @@ def _is_promoted(root: Path, champion: Champion | None) -> bool:
 
 
 def _model(lock: str | None) -> str | None:
-    return hashes_of(stages_of(lock).get("train", {})).get("artifacts/train")
+    return outputs_of(stages_of(lock)).get("artifacts/train")
 
 
 def _has_store(workspace: Workspace) -> bool:

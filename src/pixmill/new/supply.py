@@ -22,7 +22,7 @@ from pixmill.core.origin import WHEELS, Origin, parse_origin, running_origin
 
 INDEX_NOTE = (
     "Warning: pixmill comes from a package index, which decides what CI and teammates install; "
-    "pixmill upgrade WHEEL (or URL, or GIT@COMMIT) names one build"
+    "pip install WHEEL (or URL, or git+URL@COMMIT) && pixmill upgrade names one build"
 )
 
 _FORMS = "an address of a wheel, git+https://…@<commit>, or a wheel"

@@ -13,7 +13,7 @@ from pixmill.evaluate.predictions import predictions_schema
 from pixmill.learn.inference import answers_schema
 from pixmill.learn.networks import describe_model
 from pixmill.metrics.growth import Growth
-from pixmill.pages.evaluate import render_report
+from pixmill.pages.evaluate.page import render_report
 from pixmill.pages.evaluate.sentences import say
 from pixmill.record.stage_runs import evaluation_run
 

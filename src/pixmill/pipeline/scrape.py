@@ -4,7 +4,7 @@ from pixmill.core.files import write_figures, write_text
 from pixmill.core.manifest import SCRAPED, write_table
 from pixmill.core.params import Params
 from pixmill.core.workspace import Workspace
-from pixmill.pages.scrape import render_report
+from pixmill.pages.scrape.page import render_report
 from pixmill.scrape import scrape
 from pixmill.scrape.collection.remarks import summary
 

@@ -9,7 +9,7 @@ from pixmill.core.params import Params
 from pixmill.core.workspace import Workspace
 from pixmill.expectations import gate_error, warnings
 from pixmill.images.parts import PARTS
-from pixmill.pages.split import render_report
+from pixmill.pages.split.page import render_report
 from pixmill.split import metrics, pack, plot_table, split, summary
 
 

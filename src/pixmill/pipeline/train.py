@@ -4,7 +4,8 @@ from pixmill.core.files import file_digest, fresh_folder, write_bytes, write_fig
 from pixmill.core.params import Params
 from pixmill.core.workspace import Workspace
 from pixmill.learn.networks import describe_model
-from pixmill.pages.train import draw_samples, render_report
+from pixmill.pages.train.page import render_report
+from pixmill.pages.train.samples import draw_samples
 from pixmill.record.epochs import EpochLogger
 from pixmill.record.run_recorder import RunRecorder
 from pixmill.record.stage_runs import training_run

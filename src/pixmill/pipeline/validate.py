@@ -7,7 +7,7 @@ from pixmill.core.manifest import PAIRS, SCRAPED, SIGHTINGS, VALIDATED, read_tab
 from pixmill.core.params import Params
 from pixmill.core.workspace import Workspace
 from pixmill.expectations import gate_error, warnings
-from pixmill.pages.validate import render_report
+from pixmill.pages.validate.page import render_report
 from pixmill.validate import SEEN, metrics, plot_tables, read_decisions, validate
 from pixmill.validate.shortcuts import telling
 

@@ -143,7 +143,7 @@ def predict_to_files(model: Model, images: InputStream, outputs: Iterable[Output
 
 def _write(output: Output, model: Model, rows: Rows) -> None:
     if output.format == "html":
-        from pixmill.pages.predict import render_gallery
+        from pixmill.pages.predict.page import render_gallery
 
         write_text(output.path, render_gallery(rows(), model, content=_file_of))
     else:

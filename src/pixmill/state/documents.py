@@ -64,12 +64,6 @@ class _Lock(_Typed):
     stages: Annotated[dict[str, _Stage], Field(max_length=_PARTS)] = {}
 
 
-class _Data(_Typed):
-    """A ``.dvc`` file."""
-
-    outs: _Files = []
-
-
 def read_yaml(content: bytes, file: str) -> Mapping[str, Any]:
     """Return a YAML document that is a mapping, or nothing.
 
@@ -102,14 +96,10 @@ def read_stages(content: bytes, file: str = "dvc.lock") -> dict[str, dict[str, A
     Raises:
         MalformedError: It is not what DVC writes.
     """
-    document = read_yaml(content, file)
+    document = _drop_nulls(read_yaml(content, file))
     try:
-        if file == "dvc.lock":
-            return {
-                name: each.model_dump(exclude_unset=True)
-                for name, each in _Lock(**_drop_nulls(document)).stages.items()
-            }
-        return {"": _Data(**_drop_nulls(document)).model_dump(exclude_unset=True)}
+        stages = _Lock(**document).stages if file == "dvc.lock" else {"": _Stage(outs=document.get("outs", []))}
+        return {name: stage.model_dump(exclude_unset=True) for name, stage in stages.items()}
     except ValidationError as error:
         raise MalformedError(describe_error(error)) from None
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from pixmill.core.git import changed_files, git
 from pixmill.core.words import count
 from pixmill.state.file_hashes import FileHashes
-from pixmill.state.pipeline_files import find_conflicts
 from pixmill.state.result_status import RESULTS
 from pixmill.state.uncommitted import Uncommitted, find_uncommitted
 
@@ -20,6 +19,11 @@ _OPERATIONS: Mapping[str, str] = {
     "REVERT_HEAD": "revert",
 }
 """Files in ``.git`` that are there while something is under way."""
+
+_MERGED = ("dvc.lock", "dvc.yaml", "params.yaml", "pixmill.lock", "data.dvc", "review.csv")
+"""What people and runs change on several branches."""
+
+_MARK = re.compile(rb"^(<{7}|>{7}) ", re.MULTILINE)
 
 _REMOTE = re.compile(r"^\['remote \"", re.MULTILINE)
 """A section of DVC's configuration."""
@@ -37,7 +41,6 @@ class Repository:
         untracked: Those of them that Git does not know.
         conflicts: Files that are left in a merge conflict, by Git or by marks in them.
         marked: Those of them that hold marks.
-        unmerged: Those of them that Git knows to be.
         operation: ``merge``, ``rebase``, ``cherry-pick`` or ``revert`` where one is under way; else empty.
         remote: The first remote of Git; empty if there is none.
         has_upstream: Whether ``git push`` knows where the branch goes.
@@ -54,7 +57,6 @@ class Repository:
     untracked: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
     marked: tuple[str, ...] = ()
-    unmerged: tuple[str, ...] = ()
     operation: str = ""
     remote: str = ""
     has_upstream: bool = False
@@ -96,12 +98,12 @@ def read_repository(root: Path, hashes: FileHashes) -> Repository:
     """
     folder = git(root, "rev-parse", "--absolute-git-dir")
     has_commit = git(root, "rev-parse", "--verify", "--quiet", "HEAD:./") is not None
-    # A repository above the project may ignore it, and then has nothing of it.
-    if folder is None or (not has_commit and git(root, "check-ignore", "--quiet", ".") is not None):
-        return Repository(has_git=False, conflicts=tuple(find_conflicts(root)), has_storage=_has_storage(root))
+    if folder is None:
+        return Repository(has_git=False, has_storage=_has_storage(root))
     letters = changed_files(root, "-unormal", "--", ".") or {}
-    unmerged = tuple(path for path, two in letters.items() if "U" in two or two in ("AA", "DD"))
-    marked = find_conflicts(root, *unmerged)
+    unmerged = [path for path, two in letters.items() if "U" in two or two in ("AA", "DD")]
+    files = [name for name in dict.fromkeys([*_MERGED, *unmerged]) if (root / name).is_file()]
+    marked = [name for name in files if _MARK.search((root / name).read_bytes())]
     operation = next((name for file, name in _OPERATIONS.items() if Path(folder.removesuffix("\n"), file).exists()), "")
     remote = (git(root, "remote") or "").partition("\n")[0]
     unpushed = git(root, "rev-list", "--count", "HEAD", "--not", "--remotes") if has_commit and remote else None
@@ -114,7 +116,6 @@ def read_repository(root: Path, hashes: FileHashes) -> Repository:
         untracked=tuple(path for path, two in letters.items() if two == "??"),
         conflicts=tuple(dict.fromkeys([*marked, *unmerged])),
         marked=tuple(marked),
-        unmerged=unmerged,
         operation=operation,
         remote=remote,
         has_upstream=apart is not None,

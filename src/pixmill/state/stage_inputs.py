@@ -42,9 +42,14 @@ def hashes_of(stage: Mapping[str, Any], kind: str = "outs") -> dict[str, str | N
     return {entry["path"]: entry.get("md5") for entry in stage.get(kind, ())}
 
 
+def outputs_of(stages: Stages) -> dict[str, str | None]:
+    """Return the MD5 of each output of all stages, by path."""
+    return {path: md5 for stage in stages.values() for path, md5 in hashes_of(stage).items()}
+
+
 def first_outdated(stages: Stages) -> str | None:
     """Return the first stage that last ran on other outputs than those of the stages before it."""
-    made = {path: md5 for stage in stages.values() for path, md5 in hashes_of(stage).items()}
+    made = outputs_of(stages)
     for name, stage in stages.items():
         if any(made.get(path, md5) != md5 for path, md5 in hashes_of(stage, "deps").items()):
             return name

@@ -9,28 +9,30 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 from pixmill.core.dvc import is_dvc_locked, running_dvc
 from pixmill.core.stage_progress import StageProgress, read_progress
-from pixmill.core.words import first_of, printable
+from pixmill.core.words import printable
 from pixmill.provenance.lock import FILE
 from pixmill.state.documents import MalformedError, read_stages, read_yaml
 from pixmill.state.file_hashes import FileHashes
-from pixmill.state.pipeline_files import StageDefinition, read_definitions
 from pixmill.state.stage_inputs import Stages, hashes_of
 
-Status = Literal["fresh", "stale", "never run", "gate failed", "failed", "running", "unknown"]
+Status = Literal["fresh", "stale", "never run", "failed", "running", "unknown"]
 
-Kind = Literal["command", "param", "code", "dependency", "stage", "output"]
+Kind = Literal["command", "param", "code", "dependency", "stage", "output", "figures"]
 
 _ABSENT = object()
 
 _CODE = ("src/", "stages/")
 
-_SETTLED_SECONDS = 0.25
+IN_GIT = ("metrics/", "plots/")
+"""How the paths of outputs begin that Git has, and DVC's cache has not."""
+
+SETTLED_SECONDS = 0.25
 """How old ``dvc.lock`` has to be while DVC is at work: it writes a small file at once, in a few milliseconds."""
 
 _SHOWN = 40
@@ -43,7 +45,7 @@ class Reason:
 
     Args:
         kind: What it is; ``stage``: an earlier stage has to run first; ``output``: a result is not here, or is not
-            that of the last run.
+            that of the last run; ``figures``: the same of one that Git has, and DVC's cache has not.
         name: The param's dotted name, the path, or the stage.
         text: The reason as a clause, such as ``split.val is now 0.2, was 0.15``.
     """
@@ -60,22 +62,18 @@ class StageState:
     Args:
         name: The stage.
         status: ``fresh``: its results are those of today's images, params and code. ``stale``: they are not.
-            ``gate failed``: a critical check stopped it. ``failed``: it ended, or was killed, before it was done.
-            ``unknown``: only DVC can read its definition.
+            ``failed``: it ended, or was killed or stopped by its gate, before it was done.
+            ``unknown``: ask `dvc status`, which alone can read its definition.
         reasons: Why it is not fresh, the cause first.
         progress: What it is doing, or did when it ended; ``None`` if unknown.
-        checks: The critical checks that failed, by name.
         error: Why it failed, in its own words; empty if unknown.
-        is_changed: Whether something that it reads was changed after it failed.
     """
 
     name: str
     status: Status
     reasons: tuple[Reason, ...] = ()
     progress: StageProgress | None = None
-    checks: tuple[str, ...] = ()
     error: str = ""
-    is_changed: bool = False
 
     @property
     def is_missing(self) -> bool:
@@ -88,14 +86,33 @@ class StageState:
         if self.status == "running":
             doing = self.progress.describe() if self.progress else ""
             return f"running{f' ({doing})' if doing else ''}"
-        if self.status == "gate failed":
-            return f"the gate failed: {first_of(self.checks, 3)}"
         if self.status == "failed":
-            return self.error.partition("\n")[0] or "its last run did not finish"
+            return self.error.partition("\n")[0]
         if self.status == "stale":
             more = len(self.reasons) - 1
             return self.reasons[0].text + (f", and {more} more" if more else "")
         return self.status
+
+
+@dataclass(frozen=True)
+class StageDefinition:
+    """A stage of ``dvc.yaml``.
+
+    Args:
+        name: Its name.
+        command: Its command or commands.
+        deps: The files and folders that it reads.
+        params: The keys that it reads by file; no key stands for the whole file.
+        outs: What it writes.
+        is_template: Whether only DVC can tell what it means, as with ``foreach``, ``${...}`` or ``frozen``.
+    """
+
+    name: str
+    command: Any
+    deps: tuple[str, ...] = ()
+    params: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    outs: tuple[str, ...] = ()
+    is_template: bool = False
 
 
 def read_stage_states(root: Path, hashes: FileHashes) -> list[StageState]:
@@ -108,40 +125,29 @@ def read_stage_states(root: Path, hashes: FileHashes) -> list[StageState]:
     Raises:
         MalformedError: ``dvc.yaml``, ``dvc.lock``, or a file of params is malformed; its text begins with the name.
     """
-    progress = {
-        each.stage: each for each in read_progress(root / ".pixmill" / "progress") if Path(each.root) == root.resolve()
-    }
-    # Before the hashes: a stage that begins meanwhile removes its outputs.
-    written = {path for command in running_dvc(root) for path in command.writes}
-    lock = _named("dvc.lock", lambda: read_stages(_read_lock(root)))
-    definitions = _named("dvc.yaml", lambda: read_definitions(root))
-    look = _Look(root, definitions, lock, hashes, progress, written)
-    return [look.state(name) for name in definitions]
+    look = _Look(root, hashes)
+    return [look.state(name) for name in look.definitions]
 
 
 class _Look:
     """One look at all stages."""
 
-    def __init__(
-        self,
-        root: Path,
-        definitions: Mapping[str, StageDefinition],
-        lock: Stages,
-        hashes: FileHashes,
-        progress: Mapping[str, StageProgress],
-        written: set[str],
-    ) -> None:
-        self._root, self._definitions, self._lock, self._hashes = root, definitions, lock, hashes
-        self._progress, self._written = progress, written
-        self._makers = {out: name for name, stage in definitions.items() for out in stage.outs}
-        self._states: dict[str, StageState] = {}
+    def __init__(self, root: Path, hashes: FileHashes) -> None:
+        self._root, self._hashes, here = root, hashes, root.resolve()
+        found = read_progress(root / ".pixmill" / "progress")
+        self._progress = {each.stage: each for each in found if Path(each.root) == here}
+        # Before the hashes: a stage that begins meanwhile removes its outputs.
+        self._written = {path for command in running_dvc(root) for path in command.writes}
+        self._lock: Stages = _named("dvc.lock", lambda: read_stages(_read_lock(root)))
         self._document = cache(lambda file: _named(file, lambda: read_yaml(_bytes(root / file), file)))
+        self.definitions = _define(self._document("dvc.yaml"))
+        self._makers = {out: name for name, stage in self.definitions.items() for out in stage.outs}
+        self._states: dict[str, StageState] = {}
 
     def state(self, name: str) -> StageState:
         """Return the state of a stage; those that it depends on are looked at first."""
         if name not in self._states:
-            self._states[name] = StageState(name, "unknown")  # where stages depend on each other in a circle
-            self._states[name] = self._state(self._definitions[name])
+            self._states[name] = self._state(self.definitions[name])
         return self._states[name]
 
     def _state(self, stage: StageDefinition) -> StageState:
@@ -153,36 +159,12 @@ class _Look:
         reasons = tuple(self._reasons(stage))
         if stage.name in self._lock and not reasons:
             return StageState(stage.name, "fresh")
-        return self._unfinished(stage, progress, reasons) or StageState(
-            stage.name, "stale" if stage.name in self._lock else "never run", reasons
-        )
-
-    def _unfinished(
-        self, stage: StageDefinition, progress: StageProgress | None, reasons: tuple[Reason, ...]
-    ) -> StageState | None:
-        """Return the state of a stage whose last run failed or was killed; ``None`` where it did not."""
-        if stage.name in self._lock and not any(reason.kind == "output" for reason in reasons):
-            return None  # The results of the run before have been brought back.
-        recorded = hashes_of(self._lock.get(stage.name, {}))
-        # DVC removes the outputs of a stage before it runs, and records them after. Git has brought the others.
-        touched = [path for path in stage.outs if path in stage.tracked or path not in recorded]
-        left = [path for path in touched if self._hashes.md5(path) != recorded.get(path)]
-        expectations = self._root / "artifacts" / stage.name / "expectations.json"
-        checks = _failed_checks(expectations)
-        state = partial(StageState, stage.name, reasons=reasons, progress=progress)
-        if checks:
-            error = (progress and progress.failed) or ""
-            changed = self._is_changed(stage, expectations.stat().st_mtime)
-            return state(status="gate failed", checks=checks, error=error, is_changed=changed)
-        if progress is None:
-            return state(status="failed") if left else None
-        ended = progress.ended or progress.since
+        status: Status = "stale" if stage.name in self._lock else "never run"
+        is_out = status == "never run" or any(reason.kind in ("output", "figures") for reason in reasons)
+        if progress is None or not is_out:  # Else the results of the run before have been brought back.
+            return StageState(stage.name, status, reasons)
         error = "it was killed" if progress.failed is None else progress.failed
-        return state(status="failed", error=error, is_changed=self._is_changed(stage, ended))
-
-    def _is_changed(self, stage: StageDefinition, when: float) -> bool:
-        paths = [*stage.deps, *(file for file, _ in stage.params)]
-        return any(self._hashes.changed(path) > when for path in paths if self._maker(path) is None)
+        return StageState(stage.name, "failed", reasons, progress, error)
 
     def _maker(self, path: str) -> str | None:
         """Return the stage that writes a file or folder; ``None`` if people do."""
@@ -191,23 +173,20 @@ class _Look:
     def _reasons(self, stage: StageDefinition) -> Iterator[Reason]:
         locked = self._lock.get(stage.name)
         earlier = dict.fromkeys(maker for path in stage.deps if (maker := self._maker(path)) not in (None, stage.name))
-        if not stage.is_frozen:
-            for name in filter(None, earlier):
-                if not ((before := self.state(name)).status in ("fresh", "unknown") or before.is_missing):
-                    yield Reason("stage", name, f"{name} has to run first")
+        for name in filter(None, earlier):
+            if not ((before := self.state(name)).status in ("fresh", "unknown") or before.is_missing):
+                yield Reason("stage", name, f"{name} has to run first")
         if locked is None:
             return
         if stage.command != locked.get("cmd"):
             yield Reason("command", stage.name, "its command in dvc.yaml was changed")
-        if not stage.is_frozen:
-            yield from self._params(stage, locked.get("params") or {})
-            yield from self._deps(stage, hashes_of(locked, "deps"))
+        yield from self._params(stage, locked.get("params") or {})
+        yield from self._deps(stage, hashes_of(locked, "deps"))
         recorded = hashes_of(locked)
         for path in stage.outs:
-            if (md5 := self._hashes.md5(path)) is None:
-                yield Reason("output", path, f"{path} is not here")
-            elif md5 != recorded.get(path):
-                yield Reason("output", path, f"{path} is not that of the last run")
+            if (md5 := self._hashes.md5(path)) != recorded.get(path) or md5 is None:
+                what = "is not here" if md5 is None else "is not that of the last run"
+                yield Reason("figures" if path.startswith(IN_GIT) else "output", path, f"{path} {what}")
 
     def _params(self, stage: StageDefinition, recorded: Mapping[str, Mapping[str, Any]]) -> Iterator[Reason]:
         for file, keys in stage.params:
@@ -232,20 +211,16 @@ class _Look:
             elif path not in recorded:
                 yield Reason("dependency", path, f"{path} is a new dependency in dvc.yaml")
             elif (md5 := self._hashes.md5(path)) != recorded[path]:
-                if path == "data":
-                    if md5 is not None:
-                        yield Reason("dependency", path, "the images in data/ were changed")
-                    elif _recorded_data(self._root) != recorded[path]:
-                        yield Reason("dependency", path, "data.dvc was changed")
-                    else:
-                        yield Reason("output", path, "data/ is not here")
+                if path == "data" and md5 is None and self._recorded_data() == recorded[path]:
+                    yield Reason("output", path, "data/ is not here")
                 else:
                     kind: Kind = "code" if path.startswith(_CODE) else "dependency"
-                    yield Reason(kind, path, f"{path} {'was changed' if md5 else 'is missing'}")
+                    what = "the images in data/ were" if path == "data" else f"{path} was"
+                    yield Reason(kind, path, f"{what} changed" if md5 or path == "data" else f"{path} is missing")
 
-
-def _recorded_data(root: Path) -> str | None:
-    return hashes_of(_named("data.dvc", lambda: read_stages(_bytes(root / "data.dvc"), "data.dvc"))[""]).get("data")
+    def _recorded_data(self) -> str | None:
+        content = _bytes(self._root / "data.dvc")
+        return hashes_of(_named("data.dvc", lambda: read_stages(content, "data.dvc"))[""]).get("data")
 
 
 def _value(document: Mapping[str, Any], key: str) -> Any:
@@ -280,24 +255,14 @@ def _show(value: Any) -> str:
     return printable(json.dumps(value, ensure_ascii=False, default=str))[:_SHOWN]
 
 
-def _failed_checks(path: Path) -> tuple[str, ...]:
-    """Return the critical checks of a stage's gate that failed, by name; none where it has no gate."""
-    try:
-        results = json.loads(path.read_bytes())["results"]
-        failed = [each["name"] for each in results if each["severity"] == "critical" and not each["success"]]
-        return tuple(dict.fromkeys(map(str, failed)))
-    except (OSError, ValueError, LookupError, TypeError):
-        return ()  # It is being written, or a stage of this name has no such file.
-
-
 def _read_lock(root: Path) -> bytes:
     """Return what is in ``dvc.lock``, which DVC empties and writes again after each stage."""
     path = root / "dvc.lock"
     while True:
         content = _bytes(path)
-        if not (path.exists() and 0 <= time.time() - path.stat().st_mtime < _SETTLED_SECONDS and is_dvc_locked(root)):
+        if not (path.exists() and 0 <= time.time() - path.stat().st_mtime < SETTLED_SECONDS and is_dvc_locked(root)):
             return content
-        time.sleep(_SETTLED_SECONDS / 5)
+        time.sleep(SETTLED_SECONDS / 5)
 
 
 def _bytes(path: Path) -> bytes:
@@ -312,3 +277,31 @@ def _named(file: str, read: Callable[[], Any]) -> Any:
         return read()
     except MalformedError as fault:
         raise MalformedError(f"{file} {fault}") from None
+
+
+def _define(document: Mapping[str, Any]) -> dict[str, StageDefinition]:
+    """Return the stages of a ``dvc.yaml`` by name, in its order."""
+    try:
+        return {str(name): _definition(str(name), stage) for name, stage in (document.get("stages") or {}).items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise MalformedError(f"dvc.yaml is malformed: {error}") from None
+
+
+def _definition(name: str, stage: Mapping[str, Any]) -> StageDefinition:
+    if {"foreach", "matrix", "wdir", "frozen"} & {*stage} or "${" in str(stage):
+        return StageDefinition(name, None, is_template=True)
+    outs = [_path(entry) for kind in ("outs", "metrics", "plots") for entry in stage.get(kind) or ()]
+    deps = [_path(entry) for entry in stage.get("deps") or ()]
+    params: dict[str, tuple[str, ...]] = {}
+    for entry in stage.get("params") or ():
+        for file, keys in entry.items() if isinstance(entry, dict) else [("params.yaml", [entry])]:
+            params[file] = (*params.get(file, ()), *map(str, keys or ()))
+    if any(file.endswith((".py", ".toml")) for file in params):  # DVC takes all others for YAML.
+        return StageDefinition(name, None, is_template=True)
+    return StageDefinition(name, stage.get("cmd"), tuple(deps), tuple(params.items()), tuple(outs))
+
+
+def _path(entry: Any) -> str:
+    """Return the path of an entry of ``deps`` or ``outs``, which may have options."""
+    (path,) = [entry] if isinstance(entry, str) else entry
+    return str(path)

@@ -3,7 +3,6 @@
 ``dvc exp apply``, ``git checkout``, ``dvc checkout``, ``dvc pull`` and another branch may remove it.
 """
 
-import mimetypes
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -14,7 +13,7 @@ from typing import Any
 from pixmill.core.dvc import DEFAULT_CACHE, LITTER, cache_folder, read_listing, read_record
 from pixmill.core.errors import DataError
 from pixmill.core.git import changed_files, git
-from pixmill.core.words import count, join_names
+from pixmill.core.words import count
 from pixmill.state.file_hashes import FileHashes, Mark, ignored_by_dvc, walk
 
 _FILES = ("data.dvc", "review.csv")
@@ -45,8 +44,7 @@ class Uncommitted:
     """What is not as the last commit has it.
 
     Attributes:
-        changed: Which of ``data.dvc`` and ``review.csv`` were changed.
-        deleted: Which of them are gone.
+        changed: Which of ``data.dvc`` and ``review.csv`` were changed or deleted.
         unadded: What is wrong where DVC has not all of ``data/``; empty where it has.
         missing: Which images and decisions of the last commit are not here; empty where all are.
         is_back: Whether nothing is here that the last commit lacks, so that it can be checked out.
@@ -55,17 +53,10 @@ class Uncommitted:
     """
 
     changed: tuple[str, ...] = ()
-    deleted: tuple[str, ...] = ()
     unadded: str = ""
     missing: str = ""
     is_back: bool = False
     has_earlier_images: bool = False
-
-    @property
-    def before(self) -> list[str]:
-        """The commands to type before ``git add``: they bring deleted files back, and add ``data/`` to DVC."""
-        restore = [f"git checkout HEAD -- {' '.join(self.deleted)}"] if self.deleted else []
-        return [*restore, *(["dvc add data"] if self.unadded else [])]
 
     @property
     def sentence(self) -> str:
@@ -77,8 +68,6 @@ class Uncommitted:
         if self.changed:
             parts += [f"{' and '.join(self.changed)} differ{'s' * (len(self.changed) == 1)} from the last commit"]
         discard = ": dvc exp apply, dvc pull or a checkout may discard this" if parts else ""
-        if self.deleted:
-            parts += [f"{' and '.join(self.deleted)} {'are' if len(self.deleted) > 1 else 'is'} deleted"]
         return f"{', and '.join(parts)}{discard}"
 
     def command(self, message: str) -> str | None:
@@ -93,26 +82,24 @@ class Uncommitted:
         if self.missing:
             message = "Change images and decisions"
         names = sorted({*self.changed, *(["data.dvc"] if self.unadded else [])})
-        commit = [f"git add {' '.join(names)}", f'git commit -m "{message}"'] if names else []
-        return " && ".join([*self.before, *commit]) or None
+        add = "dvc add data && " * bool(self.unadded)
+        return f'{add}git add {" ".join(names)} && git commit -m "{message}"' if names else None
 
 
-def read_data(root: Path, text: str | None = None, files: Mapping[str, Mark] | None = None) -> Data:
+def read_data(root: Path, files: Mapping[str, Mark] | None = None) -> Data:
     """Compare ``data/`` with what ``data.dvc`` records; no file is hashed.
 
     Args:
         root: The project's folder.
-        text: As for :func:`pixmill.core.dvc.read_record`.
         files: As :func:`pixmill.state.file_hashes.walk` yields them of ``data/``; default: they are looked up.
 
     Raises:
         DataError: ``data.dvc`` is not valid.
     """
-    record = read_record(root, text)
+    record = read_record(root)
     found = {name: mark[0] for name, mark in (walk(root / "data") if files is None else files.items())}
     sizes = {name: size for name, size in found.items() if name.rpartition("/")[2] not in LITTER}
-    differs = _differs(root, sizes, record)
-    if differs and record is not None:
+    if (differs := _differs(root, sizes, record)) and record is not None:
         # Only now as DVC sees it: to compare each name with patterns takes a moment.
         is_ignored = ignored_by_dvc(root)
         sizes = {name: size for name, size in found.items() if not is_ignored(f"data/{name}")}
@@ -131,23 +118,21 @@ def find_uncommitted(root: Path, data: Data | None = None, hashes: FileHashes | 
     if git(root, "rev-parse", "--verify", "--quiet", "HEAD:./") is None:
         return Uncommitted()
     entries = changed_files(root, "--", *_FILES) or {}
-    changed = tuple(name for name in sorted(entries) if (root / name).exists())
     # A file that was added and is gone is in no commit.
-    deleted = tuple(name for name, code in sorted(entries.items()) if name not in changed and "A" not in code)
+    changed = tuple(name for name in sorted(entries) if (root / name).exists() or "A" not in entries[name])
     unadded = ""
     if (root / ".dvc").is_dir():
         try:
-            text = git(root, "show", "HEAD:./data.dvc") if "data.dvc" in deleted else None
-            data = data or read_data(root, text, hashes.files("data") if hashes else None)
+            data = data or read_data(root, hashes.files("data") if hashes else None)
         except DataError:
-            return Uncommitted(changed, deleted)  # `pixmill doctor` says so.
+            return Uncommitted(changed)  # `pixmill doctor` says so.
         # DVC refuses a folder that Git tracks.
         if data.differs and not git(root, "ls-files", "--", "data"):
             unadded = "data/ is not in DVC" if data.record is None else "data/ differs from data.dvc"
-    missing, is_back = _missing(root, changed, data)
-    if unadded and "data.dvc" not in (*changed, *deleted) and _has_earlier_images(root, hashes):
-        return Uncommitted(changed, deleted, "", missing, is_back, has_earlier_images=True)
-    return Uncommitted(changed, deleted, unadded, missing, is_back)
+    missing, is_back = _missing(root, changed)
+    is_earlier = bool(unadded) and "data.dvc" not in changed and _has_earlier_images(root, hashes)
+    is_back = is_back and (not unadded or data is None or data.record is None)
+    return Uncommitted(changed, "" if is_earlier else unadded, missing, is_back, is_earlier)
 
 
 def _has_earlier_images(root: Path, hashes: FileHashes | None) -> bool:
@@ -156,42 +141,35 @@ def _has_earlier_images(root: Path, hashes: FileHashes | None) -> bool:
         return known.md5("data") in re.findall(r"^[-+]- md5: ([0-9a-f]+\.dir)", history, re.MULTILINE)
 
 
-def _missing(root: Path, changed: Sequence[str], data: Data | None) -> tuple[str, bool]:
+def _missing(root: Path, changed: Sequence[str]) -> tuple[str, bool]:
     """Return which images and decisions of the last commit are not here, and whether nothing else is new.
 
     An applied experiment puts back the ``data.dvc`` and ``review.csv`` that it started from.
     """
-    gone = [0, 0, 0]
-    is_back = data is None or data.record is None or not data.differs
-    committed = git(root, "show", "HEAD:./data.dvc")
-    if "data.dvc" in changed and committed is not None and (root / ".dvc").is_dir():
-        old, new = (_recorded_names(root, committed), _recorded_names(root, None))
-        absent = old.keys() - new.keys()
-        gone[0] = sum(_is_image(old[md5]) for md5 in absent)
-        gone[1], is_back = len(absent) - gone[0], is_back and new.keys() <= old.keys()
-    if "review.csv" in changed:
-        before_lines = set((git(root, "show", "HEAD:./review.csv") or "").splitlines()[1:])
-        lines = set((root / "review.csv").read_text(encoding="utf-8", errors="replace").splitlines()[1:])
-        decided = {line.partition(",")[0] for line in lines}
-        gone[2] = sum(line.partition(",")[0] not in decided for line in before_lines - lines)
-        is_back = is_back and lines <= before_lines
-    nouns = ("image", "other file" if gone[0] else "file", "decision")
-    words = [count(n, noun) for n, noun in zip(gone, nouns, strict=True) if n]
-    return join_names(words) if words else "", is_back
+    words, is_back = [], True
+    for name, read, noun in ((_FILES[0], _recorded_images, "image"), (_FILES[1], _decisions, "decision")):
+        if name in changed:
+            path = root / name
+            old = read(root, git(root, "show", f"HEAD:./{name}") or "")
+            new = read(root, path.read_text("utf-8", "replace") if path.exists() else "")
+            words += [count(len(gone), noun)] if (gone := old.keys() - new.keys()) else []
+            is_back = is_back and new.items() <= old.items()
+    return " and ".join(words), is_back
 
 
-def _recorded_names(root: Path, text: str | None) -> dict[str, str]:
-    """Return a name of each file that a ``data.dvc`` records, by its MD5, as far as that is known."""
+def _recorded_images(root: Path, text: str) -> dict[str, str]:
+    """Return the images that a ``data.dvc`` records, as far as they are known."""
     try:
         record = read_record(root, text)
     except DataError:
         return {}
-    return {md5: name for name, md5 in ((record and _recorded_files(root, record["md5"])) or {}).items()}
+    files = _recorded_files(root, record["md5"]) if record else None
+    return dict.fromkeys((files or {}).values(), "")
 
 
-def _is_image(name: str) -> bool:
-    """Tell by its name whether a file that is not here was an image."""
-    return (mimetypes.guess_type(name, strict=False)[0] or "").startswith("image/")
+def _decisions(_: Path, text: str) -> dict[str, str]:
+    """Return the lines of a ``review.csv`` by the image that they decide on."""
+    return {line.partition(",")[0]: line for line in text.splitlines()[1:]}
 
 
 def commit_command(root: Path, message: str) -> str | None:

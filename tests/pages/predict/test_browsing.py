@@ -7,7 +7,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from pixmill.pages.base import shorten
-from pixmill.pages.predict import render_gallery
+from pixmill.pages.predict.page import render_gallery
 from tests.browsing import show
 from tests.pages.predict.made import model, row, unread
 from tests.pages.predict.test_page import jpeg
@@ -84,12 +84,3 @@ def test_keys_lead_to_the_neighbours_and_back_to_the_page(opened):
     browser.switch_to.active_element.send_keys(Keys.ESCAPE)
     assert browser.find_element(By.TAG_NAME, "dialog").get_attribute("open") is None
     assert browser.switch_to.active_element == shown[0]
-
-
-def test_a_phone_shows_it_without_scrolling_sideways(opened):
-    browser = opened(360)
-    for folded in browser.find_elements(By.TAG_NAME, "details"):
-        browser.execute_script("arguments[0].open = true", folded)
-    assert browser.execute_script("return document.documentElement.scrollWidth") <= 360
-    browser.execute_script("document.querySelector('main img').click()")
-    assert browser.execute_script("const box = document.querySelector('dialog'); return box.scrollWidth <= innerWidth")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixmill.pages.predict import render_gallery
+from pixmill.pages.predict.page import render_gallery
 from tests.pages.predict.made import model, row, unread
 
 LABELS = ("coat", "shoe", "shirt")
@@ -100,13 +100,13 @@ def test_it_stays_small_with_very_many_images_that_do_not_compress_and_classes_w
     buffer = io.BytesIO()
     noise = np.random.default_rng(0).integers(0, 256, (150, 150, 3), np.uint8)
     Image.fromarray(noise).save(buffer, "JPEG", quality=95)
-    contents = {f"{number}-{'x' * 300}.jpg": buffer.getvalue() + b"%d" % number for number in range(2000)}
-    labels = tuple(f"{number} of classes with {'very ' * 20}long names" for number in range(150))
+    contents = {f"{number}-{'x' * 300}.jpg": buffer.getvalue() + b"%d" % number for number in range(500)}
+    labels = tuple(f"{number} of classes with {'very ' * 20}long names" for number in range(60))
     chance = random.Random(0)
     rows = (
         row(labels, 0, [chance.random() for _ in labels], path=path, content=content)
         for path, content in contents.items()
     )
     html = render_gallery(rows, model(labels), content=contents.get)
-    assert html.count('src="data:') == html.count('<figure class="card') > 500
+    assert 300 < html.count('src="data:') < html.count('<figure class="card')
     assert 3_000_000 < len(html.encode()) < 5_000_000

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from pixmill.pages.train.curves import curves_svg, learning_curve_svg
+from pixmill.pages.train.page import curves_svg, learning_curve_svg
 from pixmill.train.history import Epoch
 from pixmill.train.learning_curve import Growth, LearningCurve, LearningPoint
 

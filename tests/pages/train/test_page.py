@@ -3,14 +3,9 @@
 import dataclasses
 import re
 
-import numpy as np
-
-from pixmill.core.params import AugmentationParams
-from pixmill.metrics.growth import Growth
-from pixmill.pages.train import draw_samples, render_report
-from pixmill.train.folds import FoldResult
+from pixmill.pages.train.page import render_report
+from pixmill.pages.train.samples import draw_samples
 from pixmill.train.history import Epoch
-from pixmill.train.learning_curve import LearningCurve, LearningPoint
 from pixmill.train.regularization import RegularizationPath, Strength
 from tests.train.conftest import CLASSES, PARAMS
 
@@ -38,13 +33,6 @@ def test_the_page_holds_all_and_asks_for_nothing(trained):
     assert not re.search(r"(?:src|href)=\"(?!data:|#|(?:scrape|validate|split|train|evaluate)\.html\")", page)
 
 
-def test_without_augmentation_the_page_says_so(trained):
-    off = AugmentationParams(flip=False, rotation=0.0, zoom=0.0, shift=0.0)
-    page = page_of(trained, PARAMS.model_copy(update={"augmentation": off}))
-    assert "as packed. Nothing is augmented: <code>train.augmentation</code> is off." in page
-    assert "augmented images" not in page
-
-
 def test_what_a_solver_fitted_has_iterations_and_no_epochs(trained):
     history = (Epoch(1, 0.4, 0.9, 0.5, 0.8), Epoch(2, 0.1, 0.999, 0.3, 0.905))
     solved = dataclasses.replace(trained, history=history)
@@ -55,15 +43,6 @@ def test_what_a_solver_fitted_has_iterations_and_no_epochs(trained):
     assert not re.search(r"[Bb]est epoch|optimizer|batch_size|learning_rate|backbone\.dropout", page)
     assert solved.summary().startswith("validation accuracy 90.5 %, loss 0.300; ")
     assert not {"best_epoch", "epochs", "learning_rate"} & solved.metrics().keys()
-
-
-def test_the_learning_curve_answers_whether_more_images_would_help(trained):
-    points = tuple(LearningPoint(share, int(150 * share), 0.8, 0.7, 0.9) for share in (0.4, 0.7, 1.0))
-    curve = LearningCurve(points, Growth(0.021, 0.004, 0.035))
-    page = page_of(dataclasses.replace(trained, learning_curve=curve))
-    assert "would more images help?" in page
-    assert "Twice as many images would add about 2.1 points of accuracy (95 % CI +0.4 to +3.5)." in page
-    assert "would more images help?" not in page_of(trained)
 
 
 def test_another_c_is_advised_only_where_a_path_shows_it(trained):
@@ -81,9 +60,3 @@ def test_another_c_is_advised_only_where_a_path_shows_it(trained):
     fine = page_of(dataclasses.replace(solved, regularization=dataclasses.replace(path, best=0.004)), params)
     assert "is significantly better on validation than 0.004." in fine
     assert "Try a lower" not in better + fine
-
-
-def test_folds_are_shown_where_there_are_some(trained):
-    nothing = np.empty((0, 2), np.float32)
-    folds = (FoldResult(0, 0.8, 0.5, answers=nothing), FoldResult(1, 0.9, 0.4, answers=nothing))
-    assert "<h2>Cross-validation</h2>" in page_of(dataclasses.replace(trained, folds=folds))

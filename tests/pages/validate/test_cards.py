@@ -22,18 +22,8 @@ def test_a_card_says_label_size_format_and_where_it_came_from() -> None:
     assert made.card(row(made, 2)).verdict == ""
 
 
-def test_hashes_in_a_place_are_shortened() -> None:
-    digest = "0123456789abcdef" * 4
-    made = cards_of(
-        kept(1, image_url=f"http://a.test/media/{digest}.png"), kept(2, image_url="data/coat/decade-2026.png")
-    )
-    card = made.card(row(made, 1))
-    assert (card.place, card.short_place) == (f"http://a.test/media/{digest}.png", "http://a.test/media/0123456789ab…")
-    assert made.card(row(made, 2)).short_place == "data/coat/decade-2026.png"
-
-
 def test_what_could_not_be_decoded_has_no_size_and_nothing_to_show() -> None:
-    made = cards_of(unread(1, "truncated", bytes=77), kept(2))
+    made = cards_of(unread(1, "truncated"), kept(2))
     card = made.card(row(made, 1))
-    assert (card.facts, card.readable, card.bytes) == ((), False, 77)
+    assert (card.facts, card.readable) == ((), False)
     assert made.card(row(made, 2)).readable

@@ -6,7 +6,7 @@ from html import unescape
 import pytest
 
 from pixmill.core.params import ValidateParams
-from pixmill.pages.validate import render_report
+from pixmill.pages.validate.page import render_report
 from pixmill.validate import Decision, Validation
 from tests.validate.conftest import Scrape, encoded, image, shapes
 
@@ -86,10 +86,6 @@ def test_sound_data_is_told_to_be_sound(scrape: Scrape) -> None:
     assert "All critical checks passed" in seen
     assert "warning" not in seen.partition("Check Result")[0]
     assert "No image was dropped." in seen
-
-
-def test_an_empty_folder_makes_a_page(scrape: Scrape) -> None:
-    assert "No kept images." in page(scrape, scrape.validate())
 
 
 def test_what_strangers_wrote_is_escaped(scrape: Scrape) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pixmill.cli import _parser
+from pixmill.cli import make_parser
 from tests.serve.load.server import Running
 
 pytestmark = [pytest.mark.slow, pytest.mark.services, pytest.mark.linux]
@@ -50,7 +50,7 @@ def test_the_client_in_python_works(server, photographs, tmp_path, monkeypatch, 
 
 
 def test_what_it_names_is_there(server):
-    subparsers = next(action for action in _parser()._actions if action.choices)
+    subparsers = next(action for action in make_parser()._actions if action.choices)
     known = set(subparsers.choices["serve"]._option_string_actions)
     text = re.sub(r"docker compose.*|curl .*", "", TEXT)
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text)) - known == set()

@@ -3,7 +3,6 @@
 const $ = (id) => document.getElementById(id);
 const shown = new Map();
 let isComparisonWanted = false; // whether its page is to open once it is there
-let log = "";
 
 function make(tag, options = {}, ...children) {
   const { attributes = {}, ...rest } = options;
@@ -51,7 +50,10 @@ async function post(path) {
   alert("");
   try {
     const answer = await fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: "{}" });
-    if (answer.ok) return true;
+    if (answer.ok) {
+      poll();
+      return true;
+    }
     const told = await answer.text();
     try {
       const problem = JSON.parse(told);
@@ -77,7 +79,6 @@ const percent = (value) => `${(100 * value).toFixed(1)} %`;
 const some = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 
 // What of the page does the same as a command.
-const reviewing = () => make("a", { className: "button", href: "review/", target: "_blank", rel: "noopener", textContent: "Review images" });
 const pressing = (selector, label) => () => {
   const button = make("button", { type: "button", className: "good", textContent: label });
   button.addEventListener("click", () => {
@@ -89,8 +90,6 @@ const pressing = (selector, label) => () => {
 };
 const ACTIONS = {
   "dvc repro": pressing("#start", "Start"),
-  "pixmill review": reviewing,
-  "pixmill review --only feedback": reviewing,
   "pixmill compare": pressing("#compare", "Compare"),
 };
 
@@ -117,7 +116,7 @@ function stageRow(stage) {
     make("span", { className: `status ${stage.status.replace(" ", "-")}`, textContent: stage.status }));
   const text = make("div", { className: "text" });
   if (stage.status === "running") text.textContent = stage.progress?.text ?? "";
-  else if (["failed", "gate failed"].includes(stage.status)) text.textContent = stage.text;
+  else if (stage.status === "failed") text.textContent = stage.text;
   else if (stage.status === "never run") text.textContent = "";
   else if (stage.reasons.length > 1) text.append(make("details", {},
     make("summary", { textContent: stage.text }),
@@ -166,14 +165,16 @@ function drawPipeline({ stages, pipeline, commands }) {
       : pipeline.stopped ? "The run was stopped." : "The run failed: its output is below.");
 }
 
-function drawComparison({ running, done, error }) {
+function drawComparison({ running, status, log }) {
   $("compare").disabled = running;
-  $("compared").replaceChildren(running ? "Comparing …" : plain(error));
-  if (!done) return;
   const page = "reports/compare.html";
-  $("compared").replaceChildren(make("a", { href: page, target: "_blank", rel: "noopener", textContent: "Open the comparison" }));
-  if (isComparisonWanted) window.open(page, "_blank", "noopener");
-  isComparisonWanted = false;
+  if (running) say("compared", "Comparing …");
+  else if (status) say("compared", plain(log).trim().split("\n").slice(-12).join("\n"));
+  else if (status === 0) {
+    $("compared").replaceChildren(make("a", { href: page, target: "_blank", rel: "noopener", textContent: "Open the comparison" }));
+    if (isComparisonWanted) window.open(page, "_blank", "noopener");
+  }
+  if (!running && status !== null) isComparisonWanted = false;
 }
 
 function drawState(all) {
@@ -186,7 +187,9 @@ function drawState(all) {
   part("next", state.next, drawNext);
   announceNext(state.next[0]);
   drawStages(state.stages);
-  part("pipeline", { stages: state.stages.map(({ name, status }) => ({ name, status })), pipeline, commands: state.commands }, drawPipeline);
+  const { log, ...run } = pipeline;
+  part("pipeline", { stages: state.stages.map(({ name, status }) => ({ name, status })), pipeline: run, commands: state.commands }, drawPipeline);
+  part("log", log, drawLog);
   const when = state.is_fresh ? "" : " of the last evaluation:";
   say("accuracy", state.accuracy ? `Test accuracy${when} ${percent(state.accuracy[0])} (${percent(state.accuracy[1])} to ${percent(state.accuracy[2])})` : "No results yet.");
   part("reports", all.reports, (names) => {
@@ -202,7 +205,6 @@ function drawState(all) {
   part("uncommitted", state.repository.images_and_decisions, ({ text, command: then }) => {
     $("uncommitted-command").replaceChildren(...(text && then ? [command(then)] : []));
   });
-  say("inbox", state.corrections ? `${some(state.corrections, "correction")} of users wait.` : "No correction waits.");
   part("disk", state.disk, (disk) => {
     const sizes = Object.entries(disk).flatMap(([name, bytes]) => [make("dt", { textContent: name }), make("dd", { textContent: size(bytes) })]);
     $("disk").replaceChildren(...(sizes.length ? sizes : [make("dt", { textContent: "Being measured …" }), make("dd")]));
@@ -222,12 +224,11 @@ function drawState(all) {
 // As a terminal shows it: no colours, and of a line that was written over, its last text.
 const plain = (text) => text.replace(/\x1b\[[0-9;?]*[A-Za-z]/g, "").replace(/\r\n/g, "\n").replace(/[^\n]*\r(?=[^\n])/g, "");
 
-function drawLog({ text, new: isNew }) {
+function drawLog(text) {
   const box = $("log");
   const atEnd = box.scrollTop + box.clientHeight >= box.scrollHeight - 20;
-  log = ((isNew ? "" : log) + text).slice(-200_000);
-  box.textContent = plain(log);
-  $("log-part").hidden = !log;
+  box.textContent = plain(text);
+  $("log-part").hidden = !text;
   if (atEnd) box.scrollTop = box.scrollHeight;
 }
 
@@ -236,21 +237,20 @@ $("start").addEventListener("click", async () => { if (await post("pipeline/star
 $("stop").addEventListener("click", async () => { $("stop").disabled = true; say("ended", "Stopping …"); if (!await post("pipeline/stop")) $("stop").disabled = false; });
 $("compare").addEventListener("click", () => { isComparisonWanted = true; post("comparison/start"); });
 
-let events = null;
-function listen() {
-  events = new EventSource("events");
-  events.addEventListener("state", (event) => drawState(JSON.parse(event.data)));
-  events.addEventListener("log", (event) => drawLog(JSON.parse(event.data)));
-  events.addEventListener("error", () => {
+// Only the tab that somebody looks at asks.
+let timer = 0;
+async function poll() {
+  clearTimeout(timer);
+  if (document.hidden) return;
+  try {
+    const answer = await fetch("state");
+    drawState(await answer.json());
+  } catch {
     alert("The server does not answer. If it stays so, run again: pixmill open");
     shown.delete("fault"); // The next state, of a server that answers again, takes the alert away.
-  });
+  }
+  clearTimeout(timer);
+  timer = setTimeout(poll, 1000);
 }
-// A browser has six connections to one server: tabs that nobody looks at, even if never yet, shall not hold them.
-function follow() {
-  events?.close();
-  if (document.hidden) isComparisonWanted = false; // What somebody has asked for opens no window while they look elsewhere.
-  else listen();
-}
-document.addEventListener("visibilitychange", follow);
-follow();
+document.addEventListener("visibilitychange", poll);
+poll();

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 from markupsafe import Markup
-
-from pixmill.pages.base.page import shorten
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,11 +29,8 @@ _APART = 36.0
 _LONG, _THIN = 180, 20
 """Units of an interval."""
 
-_CELLS, _LEAST, _SHADES = 800, 12, 10
-"""Units of a heat map, the least of a cell, and its shades."""
-
 READABLE = 30
-"""Up to this many classes a confusion matrix is a table of counts, above that a heat map or a list."""
+"""Up to this many classes a confusion matrix is a table of counts, above that a list."""
 
 Point = tuple[float, float]
 
@@ -249,45 +242,6 @@ def interval_svg(
         _path([(left, middle), (right, middle)], "limits"),
     )
     return _svg(name, _LONG, _THIN, [shade, zero, limits, _circle(across(value), middle, 4)], f"interval {kind}")
-
-
-def heat_svg(
-    shares: npt.NDArray[np.float64], labels: Sequence[str], *, name: str, x_label: str, y_label: str
-) -> Markup:
-    """Return an ``<svg>`` element with a square cell per pair of labels, the darker the larger its share.
-
-    Args:
-        shares: From 0 to 1, shape (labels, labels). Cells on the diagonal are ``good``, others ``bad``; shares of less
-            than a quarter of a percent have none, which bounds the size.
-        labels: Of the rows, from above, and of the columns.
-        name: What is drawn, for those who cannot see it.
-        x_label: What the columns are.
-        y_label: What the rows are.
-    """
-    words = [shorten(label, 30) for label in labels]
-    size = max(_LEAST, _CELLS // len(words))
-    edge, left = size * len(words), 30 + 6 * max(map(_columns, words))
-    # The square root makes small shares visible.
-    shades, correct = np.rint(_SHADES * np.sqrt(shares)), np.eye(len(words), dtype=bool)
-    parts = [_rect(left, 0, edge, edge, "frame")]
-    for kind, where in (("good", correct), ("bad", ~correct)):
-        for shade in range(1, _SHADES + 1):
-            cells = np.argwhere((shades == shade) & where).tolist()
-            squares = "".join(f"M{left + size * x} {size * y}h{size}v{size}h-{size}z" for y, x in cells)
-            if squares:
-                parts.append(f'<path class="{kind}" fill-opacity="{shade / _SHADES:g}" d="{squares}"/>')
-    for place, word in enumerate(words):
-        middle = size * (place + 0.5) + 4
-        parts.append(_text(left - 5, middle, word, anchor="end"))
-        parts.append(_text(-edge - 5, left + middle, word, anchor="end", turned=True))
-    parts.append(_text(left + edge / 2, edge + left - 10, x_label))
-    parts.append(_text(-edge / 2, 12, y_label, turned=True))
-    return _svg(name, left + edge, edge + left, parts, "heat")
-
-
-def _columns(text: str) -> int:
-    """Return the width of a text in narrow letters, of which those of Chinese, Japanese and Korean take two."""
-    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def shade(share: float) -> int:

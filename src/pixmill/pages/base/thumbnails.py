@@ -4,10 +4,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-import numpy.typing as npt
-from PIL import Image
+from typing import TypeVar
 
 from pixmill.compute import RowLimits, map_batches
 from pixmill.images import UndecodableError, decode, fit, read_verified
@@ -22,8 +19,7 @@ _MAX_PIXELS = 50_000_000
 _BATCH = 64
 """Images a call; fewer are not worth the start of several processes."""
 
-_STEPS = ((480, 85), (400, 82), (320, 80), (256, 80), (208, 78), (160, 76), (160, 65), (128, 65), (96, 60), (64, 50))
-"""Longer side in pixels and JPEG quality of a thumbnail that must not exceed some bytes, largest first."""
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +33,7 @@ class Thumbnail:
         side: Side of the square that it is fitted to, in pixels; ``None``: it is shown as it came.
         aspect: How it becomes square.
         resize: The filter.
-        most: The most bytes of its ``data:`` URI, which is as large as these allow; default: 96 pixels, any bytes.
+        size: The longer side of the thumbnail, in pixels.
     """
 
     id: str
@@ -46,7 +42,7 @@ class Thumbnail:
     side: int | None = None
     aspect: Aspect = "pad"
     resize: Resize = "bicubic"
-    most: int | None = None
+    size: int = 96
 
 
 def thumbnails(
@@ -78,6 +74,21 @@ def each_thumbnail(
     return map_batches(_batch, images, batch_size=_BATCH, workers=workers, limits=limits, lost=lost, local=True)
 
 
+def take_until_full(uris: Iterable[tuple[Key, str | None]], most: int) -> dict[Key, str]:
+    """Return the first thumbnails, as many as a page has room for.
+
+    Args:
+        uris: What is shown, and its ``data:`` URI if there is one.
+        most: The most bytes of all of them.
+    """
+    chosen: dict[Key, str] = {}
+    for key, uri in uris:
+        if uri is not None and key not in chosen and len(uri) <= most:
+            chosen[key] = uri
+            most -= len(uri)
+    return chosen
+
+
 def _batch(images: Sequence[Thumbnail | None]) -> list[str | None]:
     return [None if image is None else _uri(image) for image in images]
 
@@ -89,7 +100,7 @@ def _uri(image: Thumbnail) -> str | None:
         return None
     if image.side is not None:
         pixels = fit(pixels, image.side, image.aspect, image.resize)
-    return thumbnail_uri(pixels) if image.most is None else _largest_uri(pixels, image.most)
+    return thumbnail_uri(pixels, image.size)
 
 
 def _content(image: Thumbnail) -> bytes:
@@ -98,12 +109,3 @@ def _content(image: Thumbnail) -> bytes:
     if hashlib.sha256(image.path).hexdigest() != image.id:
         raise UndecodableError("changed_bytes")
     return image.path
-
-
-def _largest_uri(pixels: npt.NDArray[np.uint8], most: int) -> str | None:
-    image = Image.fromarray(pixels)
-    image.thumbnail((_STEPS[0][0],) * 2, Image.Resampling.BICUBIC)
-    pixels, longest = np.asarray(image), max(image.size)
-    sizes = dict.fromkeys((min(side, longest), quality) for side, quality in _STEPS)
-    uris = (thumbnail_uri(pixels, side, quality=quality) for side, quality in sizes)
-    return next((uri for uri in uris if len(uri) <= most), None)

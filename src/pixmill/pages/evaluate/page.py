@@ -9,14 +9,14 @@ from pixmill.evaluate.evaluation import Evaluation
 from pixmill.evaluate.mistakes import commonest_confusions
 from pixmill.images.fit import thumbnail_uri
 from pixmill.metrics.growth import Growth
-from pixmill.pages.base import Excerpt, coverage_svg, heat_svg, reliability_svg, render_page
+from pixmill.pages.base import Excerpt, coverage_svg, reliability_svg, render_page
 from pixmill.pages.base.chart import READABLE, shade
 from pixmill.pages.base.thumbnails import Thumbnail, thumbnails
 from pixmill.pages.evaluate import sentences
 from pixmill.pages.evaluate.sentences import say
 
-_CONFUSIONS = 6
-"""Confusions that are listed; the matrix has them all."""
+_CONFUSIONS, _WITHOUT_MATRIX = 6, 40
+"""Confusions that are listed beside a matrix, which has them all, and where there are too many classes for one."""
 
 _RANDOM, _UNSURE, _OF_CLASS, _CLASSES = 10, 12, 4, 30
 """Unlabelled images that are shown: at random, the least confident, and of each predicted class, with most images; the
@@ -56,11 +56,8 @@ def render_report(evaluation: Evaluation, root: Path, growth: Growth | None) -> 
         taken_for={confusion.actual: confusion for confusion in reversed(confusions)},
         table=matrix.tolist() if is_table else None,
         shade=lambda row, column: shade(shares[row, column]),
-        matrix=""
-        if is_table
-        else heat_svg(shares, labels, name="Confusion matrix", x_label="predicted class", y_label="actual class"),
         labels=labels,
-        confusions=[say("confusion", confusion) for confusion in confusions[:_CONFUSIONS]],
+        confusions=[say("confusion", each) for each in confusions[: _CONFUSIONS if is_table else _WITHOUT_MATRIX]],
         reliability=reliability_svg({"images": reliability}, name="Reliability diagram: accuracy by confidence"),
         coverage=coverage_svg(
             {"answers": evaluation.plots["coverage"]},

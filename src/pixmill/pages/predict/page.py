@@ -1,22 +1,22 @@
 """The page of ``pixmill predict --html``: what a model says of many images."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pixmill.learn.prediction_reasons import meaning
 from pixmill.pages.base import histogram_svg, render_page
-from pixmill.pages.base.thumbnails import Thumbnail, each_thumbnail
+from pixmill.pages.base.thumbnails import Thumbnail, each_thumbnail, take_until_full
 from pixmill.pages.predict.sample import Guess, PredictedClass, Sample
 
 Content = Callable[[str], Path | bytes | None]
 """Returns the file or the bytes of the image at a row's ``path``, or ``None``."""
 
-_MOST_BYTES = 4_800_000
-"""The most bytes of the page."""
+_MOST_BYTES = 3_000_000
+"""What all images of the page may take, so that it stays under 5 MB whatever is in it."""
 
-_LARGE = 60_000
-"""The most bytes of one image, so that a page of a few is no larger than it need be."""
+_SIZES = ((24, 480), (200, 192))
+"""Up to so many images, each is so many pixels large; where there are more, they are small."""
 
 _CLASSES, _LISTED = 200, 500
 """Predicted classes that are shown with images, and those that are listed, with most images first."""
@@ -57,48 +57,37 @@ def render_gallery(
     ]
     guesses = [guess for _, group in overall for guess in group]
     guesses += [guess for _, galleries in classes for _, group in galleries for guess in group]
-    page = {
-        "model": model,
-        "sample": sample,
-        "histogram": _histogram(sample, model.threshold, doubt := _doubt(sample)),
-        "doubt": doubt,
-        "overall": overall,
-        "classes": classes[:_LISTED],
-        "others": [of for of, _ in classes[_LISTED:]],
-        "never": [label for label in model.labels if label not in {of.label for of, _ in classes}],
-        "unread": sorted(sample.unread.items(), key=lambda item: (-item[1].n, item[0])),
-        "meaning": meaning,
-        "probabilities": _probabilities,
-    }
-    bare = _render(page, {})
-    most = min(_LARGE, (_MOST_BYTES - len(bare.encode())) // max(1, len(guesses)))
-    return _render(page, _images(guesses, content, most, workers)) if guesses else bare
-
-
-def _render(page: Mapping[str, Any], uris: Mapping[str, str]) -> str:
-    return render_page("pixmill.pages.predict", "page.html", **page, uris=uris)
+    size = next((size for most, size in _SIZES if len(guesses) <= most), 96)
+    return render_page(
+        "pixmill.pages.predict",
+        "page.html",
+        uris=_images(guesses, content, size, workers),
+        model=model,
+        sample=sample,
+        histogram=_histogram(sample, model.threshold, doubt := _doubt(sample)),
+        doubt=doubt,
+        overall=overall,
+        classes=classes[:_LISTED],
+        others=[of for of, _ in classes[_LISTED:]],
+        never=[label for label in model.labels if label not in {of.label for of, _ in classes}],
+        unread=sorted(sample.unread.items(), key=lambda item: (-item[1].n, item[0])),
+        meaning=meaning,
+        probabilities=_probabilities,
+    )
 
 
 def _galleries(of: PredictedClass, limit: int) -> list[tuple[str, list[Guess]]]:
-    """Return a class's most certain images, random others and the least certain; all in one if they are few."""
-    most, random, least = of.examples(limit)
-    if len(most) + len(random) + len(least) == of.n:
-        return [("", [*most, *random, *least])]
-    named = [("Most certain", most), ("Random", random), ("Least certain", least)]
-    return [(name, guesses) for name, guesses in named if guesses]
+    """Return a class's most and least certain images; all in one if they are few."""
+    most, least = of.examples(limit)
+    return [("", [*most, *least])] if of.n <= 2 * limit else [("Most certain", most), ("Least certain", least)]
 
 
-def _images(guesses: Sequence[Guess], content: Content, most: int, workers: int | None) -> dict[str, str]:
+def _images(guesses: Sequence[Guess], content: Content, size: int, workers: int | None) -> dict[str, str]:
     """Return the ``data:`` URIs of images by id."""
     distinct = {guess.id: guess.path for guess in guesses}
-    uris = each_thumbnail(_load_images(distinct, content, most), workers=workers)
-    return {name: uri for name, uri in zip(distinct, uris, strict=True) if uri is not None}
-
-
-def _load_images(paths: Mapping[str, str], content: Content, most: int) -> Iterator[Thumbnail | None]:
-    for name, path in paths.items():
-        found = content(path)
-        yield None if found is None else Thumbnail(name, found, most=most)
+    found = ((name, content(path)) for name, path in distinct.items())
+    images = (None if image is None else Thumbnail(name, image, size=size) for name, image in found)
+    return take_until_full(zip(distinct, each_thumbnail(images, workers=workers), strict=True), _MOST_BYTES)
 
 
 def _doubt(sample: Sample) -> str:

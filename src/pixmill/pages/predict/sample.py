@@ -10,8 +10,8 @@ _OVERALL = 48
 """Images in the random sample and among the least certain."""
 
 _OF_CLASS, _OF_ALL_CLASSES = 16, 600
-"""The most images of one class that are shown of each kind (least certain, most certain, random), and of all classes
-and kinds together."""
+"""The most images of one class that are shown of each kind (least and most certain), and of all classes and kinds
+together."""
 
 _FILES = 20
 """Unreadable files that are listed for each reason."""
@@ -76,20 +76,15 @@ class PredictedClass:
     unlike: int = 0
     _least: _Lowest = field(default_factory=_Lowest)
     _most: _Lowest = field(default_factory=_Lowest)
-    _random: _Lowest = field(default_factory=_Lowest)
 
-    def examples(self, limit: int) -> tuple[list[Guess], list[Guess], list[Guess]]:
-        """Return the most certain images, random others and the least certain, each from most to least certain.
-
-        No image is in two of them.
+    def examples(self, limit: int) -> tuple[list[Guess], list[Guess]]:
+        """Return the most certain images and the least certain, both from most to least certain; no image is in both.
 
         Args:
             limit: The most images of each.
         """
         most = self._most.guesses[:limit]
-        least = [guess for guess in self._least.guesses[:limit] if guess not in most]
-        random = [guess for guess in self._random.guesses if guess not in most and guess not in least][:limit]
-        return most, sorted(random, key=lambda guess: (-guess.confidence, guess.path)), least[::-1]
+        return most, [guess for guess in self._least.guesses[:limit] if guess not in most][::-1]
 
 
 @dataclass(slots=True)
@@ -115,6 +110,8 @@ class Sample:
         unlike: Those that are unlike the training images.
         histogram: Counts by confidence of the rows that are neither, and of those that are one of them.
         unread: The files without a prediction, by reason.
+        random: A random sample.
+        least: The images with the lowest confidence, lowest first.
     """
 
     def __init__(self, labels: Sequence[str]) -> None:
@@ -124,6 +121,7 @@ class Sample:
         self._columns = [f"p_{label}" for label in labels]
         self._classes: dict[str, PredictedClass] = {}
         self._random, self._least = _Lowest(), _Lowest()
+        self.random, self.least = self._random.guesses, self._least.guesses
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Count a row, and keep it if it belongs to what is shown.
@@ -153,14 +151,12 @@ class Sample:
 
     def _keep(self, row: Mapping[str, Any], confidence: float, of_class: PredictedClass) -> None:
         name = row["id"][-_DIGITS:]
-        least, most, random = (confidence, name), (-confidence, name), (0.0, name)
-        limit = self.limit
+        least, most, limit = (confidence, name), (-confidence, name), self.limit
         places = (
             (self._least, least, _OVERALL),
-            (self._random, random, _OVERALL),
+            (self._random, (0.0, name), _OVERALL),
             (of_class._least, least, limit),
             (of_class._most, most, limit),
-            (of_class._random, random, 3 * limit),  # some are among the others
         )
         make = cache(partial(self._guess, row, confidence))  # few rows are kept
         for lowest, key, most_kept in places:
@@ -176,19 +172,9 @@ class Sample:
     @property
     def limit(self) -> int:
         """The most images of a class that are shown of each kind: fewer as more classes are seen."""
-        return max(1, min(_OF_CLASS, _OF_ALL_CLASSES // (3 * max(1, len(self._classes)))))
+        return max(1, min(_OF_CLASS, _OF_ALL_CLASSES // (2 * max(1, len(self._classes)))))
 
     @property
     def classes(self) -> list[PredictedClass]:
         """The predicted classes, those with most images first."""
         return sorted(self._classes.values(), key=lambda of_class: (-of_class.n, of_class.label))
-
-    @property
-    def random(self) -> list[Guess]:
-        """A random sample."""
-        return self._random.guesses
-
-    @property
-    def least(self) -> list[Guess]:
-        """The images with the lowest confidence, lowest first."""
-        return self._least.guesses

@@ -22,9 +22,6 @@ from pixmill.split.straddling import REASONS
 _ROWS = 400
 """Classes that tables list."""
 
-_FOLDS = 20
-"""Folds that a table has a column for."""
-
 
 def render_report(
     split: Split, params: SplitParams, limits: RowLimits, *, folder: Path, workers: int | None = None
@@ -60,28 +57,12 @@ def render_report(
         classes=Excerpt(
             [(label, [counts[part][label] for part in PARTS]) for label in split.classes[:_ROWS]], len(split.classes)
         ),
-        folds=_folds(split),
-        more_folds=(split.folds or 0) - _FOLDS,
         drops=drops,
         samples=samples,
-        places=split_cards.places(),
-        groups=split_cards.groups(),
         params=params,
         shop=bool((split.manifest["source"] == "shop").any()),
         uris=thumbnails((card.shown for card in cards), limits=limits, workers=workers),
     )
-
-
-def _folds(split: Split) -> list[tuple[str | int, ...]]:
-    """Return one row a class with its images in each fold, and one of all."""
-    if split.folds is None:
-        return []
-    shown = range(min(split.folds, _FOLDS))
-    counts = count_by(split.manifest, "fold", shown, split.classes)
-    rows: list[tuple[str | int, ...]] = [
-        (label, *(counts[fold][label] for fold in shown)) for label in split.classes[:_ROWS]
-    ]
-    return [*rows, ("all", *(sum(counts[fold].values()) for fold in shown))]
 
 
 _PAIRS = 12
@@ -90,8 +71,8 @@ _PAIRS = 12
 _SAMPLE = 18
 """Images of a part that are shown."""
 
-_PLACES = 25
-"""Places that images came from, and groups, that are listed."""
+_MISSING = 25
+"""Given test images that were dropped, that are listed."""
 
 
 def _reason(text: str) -> str:
@@ -161,40 +142,12 @@ class SplitCards:
         """Return the given test images that were dropped, with label, reason and file."""
         rows = given_test_rows(self._manifest)
         rows = rows[rows["reason"].notna()].sort_values(["reason", "id"])
-        columns = rows[["id", "label", "reason", "image_url"]].astype(object).head(_PLACES)
+        columns = rows[["id", "label", "reason", "image_url"]].astype(object).head(_MISSING)
         shown: list[tuple[str | None, ...]] = [
             (name[:12], None if pd.isna(label) else label, _reason(why), None if pd.isna(url) else shorten(url))
             for name, label, why, url in columns.itertuples(index=False)
         ]
         return Excerpt(shown, len(rows))
-
-    def places(self) -> Excerpt[tuple[str | int, ...]]:
-        """Return how many images of each part came from where, most first."""
-        kept = self._manifest[self._manifest["split"].notna()]
-        url = kept["page_url"].astype(object).where(kept["page_url"].notna(), kept["image_url"].astype(object))
-        host = url.astype("string").str.extract(r"^[a-zA-Z]+://(?:[^/?#]*@)?([^/?#]+)")[0]
-        place = kept["source"].astype("string").str.cat(host, sep=" · ").fillna(kept["source"].astype("string"))
-        sizes = kept.groupby([place, "split"]).size().to_dict()
-        sums = place.value_counts().to_dict()
-        order = sorted((str(name) for name in sums), key=lambda name: (-sums[name], name))
-        rows: list[tuple[str | int, ...]] = [
-            (shorten(name), *(int(sizes.get((name, part), 0)) for part in PARTS)) for name in order[:_PLACES]
-        ]
-        return Excerpt(rows, len(order))
-
-    def groups(self) -> Excerpt[tuple[str, str, int]]:
-        """Return the largest groups of two images or more, with their part and size."""
-        if self._split.groups is None:
-            return Excerpt([], 0)
-        kept = self._manifest[self._manifest["split"].notna()]
-        table = pd.DataFrame(
-            {"group": self._split.groups[kept.index].to_numpy(object), "part": kept["split"].to_numpy(object)}
-        )
-        sizes = table.dropna().groupby(["group", "part"]).size()
-        several = sizes[sizes > 1].reset_index(name="n").sort_values(["n", "group"], ascending=[False, True])
-        first = several.head(_PLACES)
-        rows = [(shorten(group), part, int(n)) for group, part, n in first.itertuples(index=False)]
-        return Excerpt(rows, len(several))
 
     def _alike(self) -> pd.DataFrame:
         """Return what was dropped here, with how alike it is to what stays; absent where they are no verified pair."""

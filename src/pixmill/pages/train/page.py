@@ -9,10 +9,11 @@ from pixmill.core.params import TrainParams
 from pixmill.core.params.reference import plain
 from pixmill.learn.networks import describe_model
 from pixmill.metrics.growth import UNMEASURED
-from pixmill.pages.base import render_page
-from pixmill.pages.train.curves import curves_svg, learning_curve_svg
+from pixmill.pages.base import lines_svg, render_page
+from pixmill.pages.base.chart import Point
 from pixmill.pages.train.samples import Samples
 from pixmill.train.folds import fold_metrics
+from pixmill.train.learning_curve import LearningCurve
 from pixmill.train.training import Trained
 from pixmill.train.training_key import deciding_params
 
@@ -48,6 +49,46 @@ def render_report(trained: Trained, params: TrainParams, samples: Samples) -> st
         samples=samples,
         layers=[_layer(layer) for layer in trained.classifier.layers],
         deciding=[(name, plain(value)) for name, value in deciding_params(params).items()],
+    )
+
+
+def curves_svg(trained: Trained) -> list[tuple[str, str]]:
+    """Return the title and the ``<svg>`` element of each curve by epoch; a solver has no learning rate.
+
+    Args:
+        trained: What :func:`pixmill.train.train` returned.
+    """
+
+    def points(name: str) -> list[Point]:
+        return [(epoch.epoch, getattr(epoch, name)) for epoch in trained.history]
+
+    curves = {
+        title: {"training": points(f"train_{name}"), "validation": points(f"val_{name}")}
+        for title, name in (("Loss (cross-entropy)", "loss"), ("Accuracy", "accuracy"))
+    }
+    if not trained.solved:
+        curves["Learning rate (last step)"] = {"last step": points("learning_rate")}
+    label, rule = ("Iteration of the solver", None) if trained.solved else ("Epoch", trained.best.epoch)
+    return [
+        (title, lines_svg(lines, name=title, x_label=label, y_end=int(title == "Accuracy"), rule=rule))
+        for title, lines in curves.items()
+    ]
+
+
+def learning_curve_svg(curve: LearningCurve) -> str:
+    """Return validation accuracy with its limits by the number of training images, as an ``<svg>`` element.
+
+    Args:
+        curve: The curve.
+    """
+    return lines_svg(
+        {"accuracy": [(point.images, point.accuracy) for point in curve.points]},
+        name="Validation accuracy by training images",
+        x_label="Training images",
+        x_ticks=[point.images for point in curve.points],
+        y_end=1,
+        band=[(point.images, point.low, point.high) for point in curve.points],
+        dots={"accuracy": [0.05] * len(curve.points)},
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,8 +23,6 @@ _MEMBERS = 6
 _PLACES = 3
 """Places of one image that are named."""
 
-_HASH = re.compile(r"\b([0-9a-f]{12})[0-9a-f]+(?:\.\w{3,4})?\b")
-
 Rows = npt.NDArray[np.int64]
 """Places of images in the manifest."""
 
@@ -42,7 +39,6 @@ class ImageCard:
         verdict: ``kept``, or ``dropped`` and why; empty where that goes without saying.
         path: Where its file lies, relative to scrape's folder.
         readable: Whether it has pixels to show.
-        bytes: The size of the file.
     """
 
     id: str
@@ -52,12 +48,6 @@ class ImageCard:
     verdict: str
     path: str
     readable: bool
-    bytes: int
-
-    @property
-    def short_place(self) -> str:
-        """The place with 12 digits of each hash, without the extension behind it."""
-        return _HASH.sub(r"\1…", self.place)
 
 
 @dataclass(frozen=True)
@@ -92,7 +82,6 @@ class ValidationCards:
         readable: Whether each image has pixels.
         words: The word of each reason, absent where an image is kept.
         others: The row of the image that each reason names, -1 where it names none.
-        times: How many times each image was seen.
     """
 
     def __init__(self, validation: Validation) -> None:
@@ -110,7 +99,6 @@ class ValidationCards:
         rows = self.rows(self._sightings["id"])
         self._order = np.argsort(rows, kind="stable")
         self._starts = np.searchsorted(rows[self._order], np.arange(len(self.manifest) + 1))
-        self.times = np.diff(self._starts)
 
     def rows(self, ids: Iterable[Any]) -> Rows:
         """Return the rows of images by id, -1 where there is no such image."""
@@ -140,26 +128,18 @@ class ValidationCards:
             verdict=fate if verdict else "",
             path=str(self._of(row, "path")),
             readable=bool(self.readable[row]),
-            bytes=int(self._of(row, "bytes")),
         )
 
-    def image_set(
-        self, title: str, rows: Sequence[int], *, warning: str = "", facts: Sequence[str] = (), verdict: bool = True
-    ) -> ImageSet:
+    def image_set(self, title: str, rows: Sequence[int], *, warning: str = "", verdict: bool = True) -> ImageSet:
         """Return images side by side, of many the first few.
 
         Args:
             title: What they have in common.
             rows: The images.
             warning: Why it needs review.
-            facts: What to tell of each.
             verdict: Whether to say which ones were kept.
         """
-        told = facts or [""] * len(rows)
-        cards = [
-            self.card(row, *filter(None, [fact]), verdict=verdict, everywhere=True)
-            for row, fact in zip(rows[:_MEMBERS], told, strict=False)
-        ]
+        cards = [self.card(row, verdict=verdict, everywhere=True) for row in rows[:_MEMBERS]]
         return ImageSet(title, cards, warning, max(0, len(rows) - _MEMBERS))
 
     def places(self, row: int) -> str:

@@ -19,19 +19,13 @@ _BESIDE = ("label_conflict", "repeated", "duplicate_pixels")
 _ELSEWHERE = ("placeholder", "leak")
 """Reasons whose images have a section of their own on the page."""
 
-_ORIGINS = 4
-"""Hosts and folders that are named."""
-
 _NO_LABEL = "several labels"
-
-_ORIGIN = r"(?i)^(?:[a-z]+://(?P<host>[^/?#]*)|(?P<folder>.*)/)"
 
 
 def offenders(images: ValidationCards) -> Iterator[dict[str, Any]]:
     """Yield what was dropped, by reason in the order of the vocabulary.
 
-    Each is the ``reason`` and its ``meaning``; ``count`` images; ``origins``, the hosts and folders that most of them
-    came from, each with how many, and how many came from ``elsewhere``; some of them as ``cards``, or as ``image_sets``
+    Each is the ``reason`` and its ``meaning``; ``count`` images; some of them as ``cards``, or as ``image_sets``
     beside the images that the reason names, the largest sets first; and how many ``more`` cards or sets there are.
     """
     words = images.words.to_numpy(dtype=object)
@@ -47,13 +41,10 @@ def offenders(images: ValidationCards) -> Iterator[dict[str, Any]]:
             image_sets = [images.image_set(_title(name, len(members)), members) for members in sets]
         elif name not in _ELSEWHERE:
             cards, total = [images.card(row) for row in rows[:CARDS].tolist()], len(rows)
-        origins = _origins(images.manifest.iloc[rows])
         yield {
             "reason": name,
             "meaning": REASONS[name],
             "count": len(rows),
-            "origins": origins,
-            "elsewhere": len(rows) - sum(n for _, n in origins),
             "cards": cards,
             "image_sets": image_sets,
             "more": total - len(cards) - len(image_sets),
@@ -109,19 +100,6 @@ def _title(name: str, members: int) -> str:
     return f"{members:,} near-duplicates" if name == "repeated" else f"{members:,} images with the same pixels"
 
 
-def _origins(rows: pd.DataFrame) -> list[tuple[str, int]]:
-    """Return the hosts of URLs and the folders of files that most rows came from."""
-    places = rows["image_url"].fillna(rows["page_url"]).astype(object)
-    found = places.where(places.notna(), "").str.extract(_ORIGIN)
-    counts = found["host"].fillna(found["folder"]).value_counts()
-    first = sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))
-    return [(shorten(str(name)), int(count)) for name, count in first[:_ORIGINS]]
-
-
-_EXTREMES = 6
-"""Images shown of a measure where none is beyond its threshold: they help to choose one."""
-
-
 _DOUBTS = (
     ("Dark", "brightness", "dark.min_brightness", "brightness below {:g}", "brightness {:.1f}"),
     ("Blank", "entropy", "blank.min_entropy", "entropy below {:g} bits", "entropy {:.2f} bits"),
@@ -140,12 +118,11 @@ _DOUBTS = (
 def doubtful(
     images: ValidationCards, params: ValidateParams, *, decided: Collection[str] = ()
 ) -> Iterator[dict[str, Any]]:
-    """Yield the extremes of each measure among the kept images.
+    """Yield the kept images that are beyond the threshold of a measure, by measure.
 
     Each is a ``title``; what it means to be ``beyond`` the threshold, and the ``parameter`` that holds it; the
-    ``count`` of kept images that are, how many more of them a person decided to keep (``settled``), and how many stand
-    ``above``, beyond the threshold of an earlier measure, and are not shown again; the ``cards``, furthest first, where
-    some are beyond the threshold only of such; and how many ``more`` of them there are.
+    ``count`` of such images, and how many more of them a person decided to keep (``settled``); the ``cards``, furthest
+    first; and how many ``more`` of them there are.
 
     Args:
         images: The images.
@@ -153,7 +130,6 @@ def doubtful(
         decided: Ids of images that people decided to keep, which need no review.
     """
     settled = np.isin(np.arange(len(images.manifest)), images.rows(sorted(decided)))
-    above = np.zeros_like(settled)
     for title, column, parameter, beyond, fact in _DOUBTS:
         section, key = parameter.split(".")
         limit = getattr(getattr(params, section), key)
@@ -163,25 +139,20 @@ def doubtful(
         if column == "aspect_ratio":
             values = np.maximum(values, 1 / np.where(values > 0, values, np.nan))
         # The smaller, the worse.
-        badness = -values if key.startswith("max") else values
-        out = images.kept & (badness < (-limit if key.startswith("max") else limit))
-        bad = out & ~settled
-        # Ordinary photographs and products differ in shape; what is not half as long as allowed helps no one to choose.
-        near = values > limit / 2 if key.startswith("max") else ~np.isnan(values)
-        rows = np.flatnonzero(bad & ~above if bad.any() else images.kept & ~settled & near)
-        worst = rows[np.argsort(badness[rows], kind="stable")][: CARDS if bad.any() else _EXTREMES].tolist()
-        again = int((bad & above).sum())
-        yield {
-            "title": title,
-            "beyond": beyond.format(limit),
-            "parameter": f"validate.{parameter}",
-            "count": int(bad.sum()),
-            "settled": int((out & settled).sum()),
-            "above": again,
-            "cards": [images.card(row, fact.format(values[row])) for row in worst],
-            "more": int(bad.sum()) - again - len(worst) if bad.any() else 0,
-        }
-        above |= bad
+        sign = -1 if key.startswith("max") else 1
+        out = images.kept & (sign * values < sign * limit)
+        rows = np.flatnonzero(out & ~settled)
+        worst = rows[np.argsort(sign * values[rows], kind="stable")][:CARDS].tolist()
+        if out.any():
+            yield {
+                "title": title,
+                "beyond": beyond.format(limit),
+                "parameter": f"validate.{parameter}",
+                "count": len(rows),
+                "settled": int((out & settled).sum()),
+                "cards": [images.card(row, fact.format(values[row])) for row in worst],
+                "more": len(rows) - len(worst),
+            }
 
 
 def near_duplicates(images: ValidationCards, pairs: pd.DataFrame, across: pd.DataFrame) -> Excerpt[ImageSet]:
@@ -220,17 +191,10 @@ def near_duplicates(images: ValidationCards, pairs: pd.DataFrame, across: pd.Dat
 
 
 def _duplicate_set(images: ValidationCards, rows: Sequence[int], pairs: pd.DataFrame, *, crossing: bool) -> ImageSet:
-    """Return images side by side, each with how alike it is to that of the others which it is most like."""
-    nearest = pd.concat([pairs.set_index(end)["similarity"] for end in ("a", "b")]).groupby(level=0).max()
-    likeness = nearest.reindex(images.manifest["id"].iloc[list(rows)]).to_numpy()
+    """Return images side by side, with how alike they are."""
     low, high = pairs["similarity"].min(), pairs["similarity"].max()
-    return images.image_set(
-        f"{len(rows):,} images, similarity {low:.4f}{f' to {high:.4f}' if high > low else ''}",
-        rows,
-        warning="different labels" if crossing else "",
-        facts=["" if np.isnan(value) or len(rows) == 2 else f"similarity to nearest {value:.4f}" for value in likeness],
-        verdict=False,
-    )
+    title = f"{len(rows):,} images, similarity {low:.4f}{f' to {high:.4f}' if high > low else ''}"
+    return images.image_set(title, rows, warning="different labels" if crossing else "", verdict=False)
 
 
 def placeholders(images: ValidationCards, repeated: pd.DataFrame) -> Excerpt[ImageCard]:
@@ -279,14 +243,6 @@ def leaks(images: ValidationCards, found: pd.DataFrame) -> Excerpt[ImageSet]:
         for leak, (row, other) in zip(first.itertuples(index=False), rows, strict=True)
     ]
     return Excerpt(pairs, len(found))
-
-
-def most_repeated_files(images: ValidationCards) -> Excerpt[ImageCard]:
-    """Return files that were found more than once, most often first."""
-    often = np.flatnonzero(images.times > 1)
-    first = often[np.argsort(-images.times[often], kind="stable")][:CARDS].tolist()
-    cards = [images.card(row, f"found {images.times[row]:,} times", everywhere=True) for row in first]
-    return Excerpt(cards, len(often))
 
 
 SHEETS = 300

@@ -1,6 +1,6 @@
 """The page of the stage: the results of the checks first, then the data behind them."""
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,12 @@ from pixmill.core.params import ValidateParams
 from pixmill.expectations import Outcome
 from pixmill.images import OTHER_FORMATS
 from pixmill.pages.base import Excerpt, histogram_svg, render_page, shorten
-from pixmill.pages.base.thumbnails import Thumbnail, thumbnails
+from pixmill.pages.base.thumbnails import Thumbnail, take_until_full, thumbnails
 from pixmill.pages.validate.cards import ImageCard, ImageSet, ValidationCards
 from pixmill.pages.validate.image_sections import (
     count_dropped_by_class,
     doubtful,
     leaks,
-    most_repeated_files,
     near_duplicates,
     offenders,
     placeholders,
@@ -31,8 +30,8 @@ from pixmill.validate.validation import Validation
 _ROWS, _DECISIONS = 400, 200
 """Classes that tables list, and decisions."""
 
-_BARS, _RANGES = 60, 30
-"""Classes whose numbers are drawn, and whose dimensions."""
+_BARS = 60
+"""Classes whose numbers are drawn."""
 
 _TYPICAL = ("brightness", "contrast", "sharpness", "entropy", "border")
 """Measures whose median is shown by class."""
@@ -60,7 +59,6 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
     doubts = list(doubtful(images, params, decided=decided))
     near = near_duplicates(images, validation.pairs, validation.pairs_across_labels())
     standing, leaking = placeholders(images, validation.repeated), leaks(images, validation.leaks)
-    repeated = most_repeated_files(images)
     sampled = sheets(images, labels)
     # Where the page is full, what comes last has no thumbnail.
     cards = [
@@ -70,10 +68,10 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
         *_cards(near.shown),
         *(card for item in offending for card in item["cards"]),
         *(card for item in doubts for card in item["cards"]),
-        *repeated.shown,
         *(card for sheet in sampled.values() for card in sheet),
     ]
     shown = (Thumbnail(card.id, folder / card.path, params.max_pixels) for card in cards if card.readable)
+    uris = thumbnails(shown, limits=_limits(params, workers), workers=workers)
     figures, classes = metrics(validation), validation.classes
     smallest = classes if len(classes) <= _BARS else classes.sort_values("n", kind="stable")
     dimensions = dimension_table(validation.manifest, labels).to_dict("records")
@@ -92,7 +90,6 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
         least=params.min_per_class.count,
         by_split=len(dimensions) > len(labels),
         dimensions=Excerpt(dimensions[:_ROWS], len(dimensions)),
-        widest=Excerpt(dimensions[:_RANGES], len(dimensions)),
         sizes=DIMENSIONS,
         typical=_class_medians(images, labels),
         measures=_TYPICAL,
@@ -106,7 +103,6 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
         leaks=leaking,
         near=near,
         lookalikes=lookalikes_advice(validation.lookalikes, where="") if len(validation.lookalikes) else "",
-        repeated=repeated,
         followed=Excerpt(
             [
                 (*_describe_decision(item), item.label or None, shorten(item.by), shorten(item.why))
@@ -120,7 +116,7 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
         ),
         sheets=sampled,
         shop=bool((images.manifest["source"] == "shop").any()),
-        uris=_take_until_full(thumbnails(shown, limits=_limits(params, workers), workers=workers)),
+        uris=take_until_full(((image.id, uri) for image, uri in uris.items()), _BYTES),
     )
 
 
@@ -159,14 +155,3 @@ def _chart(found: Distribution) -> tuple[str, str]:
 
 def _describe_decision(decision: Decision) -> tuple[int, str, str]:
     return decision.line, shorten(decision.image), decision.verb
-
-
-def _take_until_full(uris: Mapping[Thumbnail, str]) -> dict[str, str]:
-    """Return thumbnails by id: the first ones, as many as the page has room for."""
-    chosen: dict[str, str] = {}
-    left = _BYTES
-    for image, uri in uris.items():
-        if len(uri) <= left:
-            chosen[image.id] = uri
-            left -= len(uri)
-    return chosen

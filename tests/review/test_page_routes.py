@@ -32,7 +32,7 @@ def made(tmp_path_factory):
     shown = SimpleNamespace(session=session, previews=previews)
     with (
         previews,
-        PrivateServer(make_app(routes(lambda: shown)), command="x") as server,
+        PrivateServer(make_app(routes(shown)), command="x") as server,
     ):
         yield project, Visitor(server.new_address()), names
 

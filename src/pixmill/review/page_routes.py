@@ -1,7 +1,6 @@
 """The page and what it asks for, as routes of a server for one person."""
 
 import re
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, Field, ValidationError
@@ -26,34 +25,30 @@ class _Request(BaseModel):
     why: Annotated[str, Field(max_length=500)]
 
 
-def routes(current: "Callable[[], Sitting]", command: str = "pixmill review") -> list[Route]:
+def routes(sitting: "Sitting") -> list[Route]:
     """Return the routes below the page's address, which ends with a slash.
 
     Args:
-        current: Returns the review that is shown. It is called for each request but those for the page itself, in a
-            thread of its own; what it raises as ``PixmillError`` is shown to the person.
-        command: What serves the page; default: ``pixmill review``. The page names it where the server has stopped.
-            Within ``pixmill open``, it sends nobody to a terminal.
+        sitting: The review that is shown.
     """
 
     def overview(request: Request) -> Response:  # noqa: ARG001
-        return answer_json(lambda: current().session.overview())
+        return answer_json(sitting.session.overview)
 
     def case(request: Request) -> Response:
         number = request.path_params["number"]
 
         def act() -> dict[str, Any]:
-            shown = current()
-            _check(shown.session, number)
-            shown.previews.expect(shown.session.next_images(number))
-            return shown.session.case(number)
+            _check(sitting.session, number)
+            sitting.previews.expect(sitting.session.next_images(number))
+            return sitting.session.case(number)
 
         return answer_json(act)
 
     def image(request: Request) -> Response:
-        shown, name = current(), request.path_params["name"]
-        is_known = re.fullmatch("[0-9a-f]{64}", name) and shown.session.knows(name)
-        preview = shown.previews.get(name) if is_known else "unknown"
+        name = request.path_params["name"]
+        is_known = re.fullmatch("[0-9a-f]{64}", name) and sitting.session.knows(name)
+        preview = sitting.previews.get(name) if is_known else "unknown"
         if isinstance(preview, str):
             raise ProblemError(404, preview)
         return Response(preview, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
@@ -66,18 +61,17 @@ def routes(current: "Callable[[], Sitting]", command: str = "pixmill review") ->
             raise ProblemError(400, "The decision is malformed.") from None
 
         def act() -> dict[str, Any]:
-            session = current().session
-            _check(session, asked.case)
-            return session.decide(asked.case, asked.choices, asked.why)
+            _check(sitting.session, asked.case)
+            return sitting.session.decide(asked.case, asked.choices, asked.why)
 
         return await run_in_threadpool(answer_json, act)
 
     def undo(request: Request) -> Response:
         expect_json(request)
-        return answer_json(lambda: current().session.undo())
+        return answer_json(sitting.session.undo)
 
     return [
-        *page_routes("pixmill.review", COMMAND=command),
+        *page_routes("pixmill.review"),
         Route("/session", overview),
         Route("/case/{number:int}", case),
         Route("/image/{name}", image),

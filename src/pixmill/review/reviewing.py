@@ -52,7 +52,7 @@ def review(
         announce("\n".join(sitting.remarks))
     if not sitting.cases:
         return
-    server = PrivateServer(make_app(routes(lambda: sitting)), command="pixmill review", port=port)
+    server = PrivateServer(make_app(routes(sitting)), command="pixmill review", port=port)
     try:
         with server, sitting:
             cases = count(len(sitting.cases), "case")

@@ -23,20 +23,17 @@ _PART = re.compile(r"[a-z]+\.(css|js)")
 _KINDS = {"css": "text/css", "js": "text/javascript"}
 
 
-def page_routes(package: str, **words: str) -> list[Route]:
+def page_routes(package: str) -> list[Route]:
     """Return the routes of ``page.html`` and of the style and script in ``static/``, which alone it may load.
 
     Args:
         package: The package that holds them.
-        words: What to put into the page, by the word there; it must be no markup. ``NONCE`` is put in anyway.
     """
 
     def page(request: Request) -> Response:  # noqa: ARG001
         nonce = secrets.token_urlsafe(16)
         content = (files(package) / "page.html").read_text(encoding="utf-8")
-        for name, word in {**words, "NONCE": nonce}.items():
-            content = content.replace(name, word)
-        return HTMLResponse(content, headers={"Content-Security-Policy": _POLICY.format(nonce=nonce)})
+        return HTMLResponse(content.replace("NONCE", nonce), headers={"Content-Security-Policy": _POLICY.format(nonce=nonce)})
 
     def part(request: Request) -> Response:
         name = request.path_params["name"]

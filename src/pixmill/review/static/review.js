@@ -5,9 +5,6 @@ const SIGNS = '123456789abcdefghijklmnopqrstuvwxyz'; // one a class in the list 
 
 const part = (id) => document.getElementById(id);
 
-const { command } = document.body.dataset; // what serves this page
-const isInProject = command === 'pixmill open';
-
 let session = null; // who decides, the classes, how many cases
 let shown = null; // the case on the page
 let chosen = 0; // the place of the chosen image in it
@@ -32,7 +29,7 @@ async function ask(path, body) {
   try {
     answer = await fetch(path, request);
   } catch {
-    throw new Error(`The server has stopped. Start it again with: ${command}`);
+    throw new Error('The server has stopped. Start it again with: pixmill review');
   }
   if (!answer.ok && answer.status !== 409) throw new Error(`The server refused: ${await answer.text()}`);
   const told = await answer.json();
@@ -207,7 +204,6 @@ function end() {
   part('case').hidden = true;
   part('end').hidden = false;
   part('data').hidden = !session.inbox;
-  if (isInProject) part('then').textContent = 'Your decisions are written. Start the pipeline on the page of the project, or run:';
   say(`All ${shown.total} cases are decided.`);
 }
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 
 from pixmill.core.errors import ParamsError
 from pixmill.core.names import fold
-from pixmill.core.params.refusal import keys_of, refusals
+from pixmill.core.params.refusal import refusals
 from pixmill.core.params.review import ReviewParams
 from pixmill.core.params.scrape import ScrapeParams
 from pixmill.core.params.sections import ClassName, EvaluateParams, Section, SplitParams
@@ -123,6 +123,10 @@ class Params(Section):
         return self.validate_
 
 
+SECTION_NAMES = tuple(field.alias or name for name, field in Params.model_fields.items())
+"""The keys of the file, in its order."""
+
+
 def flat(section: BaseModel | Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return a section as ``{dotted name: value}``, as MLflow and tables want it.
 
@@ -176,7 +180,7 @@ def load_params(root: Path) -> Params:
     """
     content = parse_yaml(read_text(root / "params.yaml"))
     params = _check(content)
-    absent = [name for name in keys_of(Params) if name not in content and name not in _OF_NO_STAGE]
+    absent = [name for name in SECTION_NAMES if name not in content and name not in _OF_NO_STAGE]
     if absent and (root / "dvc.yaml").exists():
         raise ParamsError(
             f"params.yaml: the sections {', '.join(absent)} are missing (is the file truncated?)",

@@ -11,7 +11,7 @@ from functools import reduce
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 from pixmill.core.errors import ParamsError
 from pixmill.core.params.document import Params, load_params
@@ -59,7 +59,8 @@ def reference(section: type[BaseModel] = Params, prefix: str = "") -> Iterator[R
             yield from reference(inner, f"{name}.")
             continue
         default = ... if field.is_required() else _data(field.default)
-        expected = describe(Annotated[field.annotation, field]) if inner is None else "a list of sections"
+        values = TypeAdapter(Annotated[field.annotation, field]).json_schema()
+        expected = describe(values, values) if inner is None else "a list of sections"
         yield Reference(name, meaning, expected, default, (field.examples or [None])[0])
         if inner is not None:
             yield from reference(inner, f"{name}[].")

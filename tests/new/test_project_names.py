@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pixmill.new.project_names import project_names
+from pixmill.new.template import project_names
 
 
 @pytest.mark.parametrize(("name", "package"), [("shoes", "shoes"), ("my-shoes", "my_shoes"), ("Shoes.v2", "shoes_v2")])

@@ -45,27 +45,6 @@ def test_a_recipe_takes_the_place_with_its_comments(project: Path) -> None:
     assert (again.rewritten, again.changes) == (False, {})
 
 
-def test_decisions_for_other_classes_are_told_and_the_recipe_takes_the_place(
-    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    recipe = "classes: [cat, dog]\nscrape: {source: folder, snapshot: '2026-11-20'}\n"
-    (project / "recipes" / "pets.yaml").write_text(f"# Pets.\n{recipe}")
-    for label in ("cat", "dog"):
-        (project / "data" / label).mkdir()
-        (project / "data" / label / "0.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    (project / "review.csv").write_text("image,decision,label,by,why\ndata/coat/0.png,relabel,shirt,,\n")
-    monkeypatch.chdir(project)
-    assert run_pixmill("use", "pets") == 0
-    message = (
-        "review.csv, line 2: expected one of the labels cat, dog, received 'shirt'\nNext: edit line 2 of review.csv"
-    )
-    assert message in (said := capsys.readouterr().out)
-    assert said.endswith("\nNext: pixmill check\n")
-    assert load_params(project).classes == ("cat", "dog")
-    assert run_pixmill("check") == 1
-    assert capsys.readouterr().err.count(message) == 1
-
-
 @pytest.mark.parametrize("is_staged", [False, True])
 def test_of_a_file_that_no_commit_has_a_copy_is_kept(project: Path, *, is_staged: bool) -> None:
     text = edit(project)

@@ -59,7 +59,7 @@ def reference(section: type[BaseModel] = Params, prefix: str = "") -> Iterator[R
             yield from reference(inner, f"{name}.")
             continue
         default = ... if field.is_required() else _data(field.default)
-        values = TypeAdapter(Annotated[field.annotation, field]).json_schema()
+        values = TypeAdapter[Any](Annotated[field.annotation, field]).json_schema()  # type: ignore[arg-type]
         expected = describe(values, values) if inner is None else "a list of sections"
         yield Reference(name, meaning, expected, default, (field.examples or [None])[0])
         if inner is not None:

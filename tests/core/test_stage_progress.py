@@ -37,18 +37,6 @@ def test_it_is_there_while_the_stage_runs_and_gone_at_its_end(tmp_path: Path, mo
     assert read_progress(tmp_path / "progress") == []
 
 
-def test_it_is_written_at_most_twice_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = [100.0]
-    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
-    seen = []
-    with reporting("train", tmp_path, tmp_path), Progress("Fit", 1000) as bar:
-        for _ in range(1000):
-            clock[0] += 0.01
-            bar.advance()
-            seen.append(read_progress(tmp_path)[0].count)
-    assert 18 <= len(set(seen)) <= 21
-
-
 @pytest.mark.parametrize(
     ("error", "failed"),
     [
@@ -68,17 +56,6 @@ def test_a_stage_that_fails_leaves_why(tmp_path: Path, error: BaseException, fai
     with reporting("train", tmp_path, tmp_path):
         assert read_progress(tmp_path)[0].is_running
     assert read_progress(tmp_path) == []
-
-
-def test_two_workspaces_have_a_file_each(tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        with pytest.raises(RuntimeError), reporting("train", tmp_path / name, tmp_path / "progress"):
-            raise RuntimeError(name)
-    assert [each.failed for each in sorted(read_progress(tmp_path / "progress"), key=lambda x: x.root)] == [
-        "one",
-        "two",
-    ]
 
 
 def test_a_killed_stage_does_not_run(tmp_path: Path) -> None:

@@ -27,9 +27,6 @@ _BUSY = ("is busy", "Unable to acquire lock")
 
 _RETRY_SECONDS = 1.0
 
-_ATTEMPTS, _AGAIN_SECONDS = 20, 0.005
-"""How often, and how many seconds apart, a file is read that DVC may be writing."""
-
 
 def dvc(root: Path, *words: str, quiet: bool = False) -> None:
     """Run this interpreter's DVC, whose progress and errors go to standard error.
@@ -143,15 +140,11 @@ def is_dvc_locked(root: Path) -> bool:
 
 def _read_rwlock(path: Path) -> Mapping[str, Mapping[str, Any]]:
     """Return who reads and writes which paths, by ``read`` and ``write``; nothing where DVC has never run."""
-    for _ in range(_ATTEMPTS):
-        try:
-            held = json.loads(path.read_bytes())
-            return {kind: held[kind] for kind in ("write", "read") if isinstance(held.get(kind), dict)}
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError, AttributeError):
-            time.sleep(_AGAIN_SECONDS)  # DVC is writing it.
-    return {}  # DVC itself will say what is wrong with it.
+    try:
+        held = json.loads(path.read_bytes())
+        return {kind: held[kind] for kind in ("write", "read") if isinstance(held.get(kind), dict)}
+    except (OSError, ValueError, AttributeError):
+        return {}  # DVC has never run, or is writing it.
 
 
 def _runs_dvc(pid: int) -> bool:

@@ -7,7 +7,6 @@ import yaml
 
 from pixmill.core.errors import ParamsError
 from pixmill.core.params import ReviewParams, load_params, parse_params
-from tests.command import run_pixmill
 
 REST = "classes: [coat, dress]\nscrape: {snapshot: '2026-11-20'}\n"
 HIGH = "macro_f1, accuracy, balanced_accuracy, weighted_f1, roc_auc, pr_auc"
@@ -61,12 +60,3 @@ def test_a_project_may_leave_the_section_out(repository: Path, tmp_path: Path) -
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     with pytest.raises(ParamsError, match="the sections evaluate are missing"):
         load_params(tmp_path)
-
-
-def test_the_command_lists_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
-    (tmp_path / "params.yaml").write_text(f"{REST}review: {{min: {{accuracy: 0.85}}}}\n")
-    monkeypatch.chdir(tmp_path)
-    assert run_pixmill("params", "review", "review.max_drop") == 0
-    out = capsys.readouterr().out
-    assert 'review.min            {"accuracy": 0.85}        params.yaml\n' in out
-    assert "a number from 0 to 1 or significant or null, such as 0.01; default: significant" in out

@@ -89,16 +89,6 @@ class Params(Section):
             raise ValueError("train.cross_validation: expected split.folds to be set, received null")
         return self
 
-    @model_validator(mode="after")
-    def _check_unlabelled(self) -> Self:
-        folder = self.evaluate.unlabelled
-        labelled = {"train", "val", "test", *map(fold, self.classes)}
-        if folder is not None and fold(folder.split("/")[1]) in labelled:
-            raise ValueError(
-                f"evaluate.unlabelled: expected a folder that is neither a class nor a split, received {folder!r}"
-            )
-        return self
-
     def changed(self, values: Mapping[str, Any]) -> Self:
         """Return these params with other values, without the section ``sweep``.
 

@@ -179,21 +179,9 @@ def markdown() -> str:
 
 def schema() -> str:
     """Return the JSON Schema of ``params.yaml``, which editors complete and check by."""
-    content = _without_titles(Params.model_json_schema())
-    content = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Pixmill's params.yaml", **content}
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    content = {**head, **Params.model_json_schema(), "title": "Pixmill's params.yaml"}
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-
-
-def _without_titles(content: Any) -> Any:
-    """Leave out titles, which repeat the names, and what a section's class says to developers."""
-    if isinstance(content, list):
-        return [_without_titles(item) for item in content]
-    if not isinstance(content, dict):
-        return content
-    useless = ("title", "description") if "properties" in content else ("title",)
-    return {
-        key: _without_titles(item) for key, item in content.items() if key not in useless or not isinstance(item, str)
-    }
 
 
 def main() -> None:

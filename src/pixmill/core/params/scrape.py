@@ -1,9 +1,7 @@
 """The section of the stage scrape: sources, queries, limits and politeness."""
 
 import re
-from collections import Counter
 from collections.abc import Mapping
-from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -13,10 +11,8 @@ from pydantic import (
     PlainSerializer,
     StringConstraints,
     WithJsonSchema,
-    field_validator,
 )
 
-from pixmill.core.names import to_nfc
 from pixmill.core.params.sections import PLUGIN, ClassName, Count, Section, Share
 from pixmill.core.words import did_you_mean
 
@@ -70,16 +66,6 @@ Sources = Annotated[
 """One source or several, in order."""
 
 
-def _spell(value: object) -> object:
-    names = Counter(to_nfc(name) for name in value if isinstance(name, str)) if isinstance(value, dict) else Counter()
-    if twice := [name for name, count in names.items() if count > 1]:
-        raise ValueError(f"expected each class once, received {twice[0]!r} in two Unicode spellings")
-    return value
-
-
-_ONCE = BeforeValidator(_spell)
-
-
 class FolderParams(Section):
     """The layout of local images."""
 
@@ -98,7 +84,7 @@ class UrlsParams(Section):
         description="Lists in the project: CSV, TSV or Parquet files with the columns url and label, and others.",
         examples=[["lists/cats.csv"]],
     )
-    classes: Annotated[dict[ClassName, Texts], _ONCE] = Field(
+    classes: dict[ClassName, Texts] = Field(
         default={},
         description="Labels in the lists, by class; default: the class's name.",
         examples=[{"cat": ["/m/01yrx"]}],
@@ -127,12 +113,12 @@ class ScrapeParams(Section):
         "`plugin:<name>` of src/.",
         examples=[["openverse", "bing"]],
     )
-    source_by_class: Annotated[dict[ClassName, Sources], _ONCE] = Field(
+    source_by_class: dict[ClassName, Sources] = Field(
         default={},
         description="Sources for individual classes, instead of `source`.",
         examples=[{"saree": ["amazon", "bing"]}],
     )
-    queries: Annotated[dict[ClassName, Texts], _ONCE] = Field(
+    queries: dict[ClassName, Texts] = Field(
         default={},
         description="Search terms by class; default: its name.",
         examples=[{"saree": ["silk saree", "cotton saree"]}],
@@ -202,15 +188,6 @@ class ScrapeParams(Section):
         description="Maximum size of a download, in bytes.",
         examples=[10_000_000],
     )
-
-    @field_validator("snapshot")
-    @classmethod
-    def _in_the_calendar(cls, snapshot: str) -> str:
-        try:
-            date.fromisoformat(snapshot)
-        except ValueError:
-            raise ValueError(f"expected a valid date, received {snapshot!r}") from None
-        return snapshot
 
     def by_class(self) -> dict[str, Mapping[str, object]]:
         """Return the keys whose values go by class, by their names within the section."""

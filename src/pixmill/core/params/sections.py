@@ -5,6 +5,7 @@ Each field says what it means, with its unit; bounds, default and examples stand
 """
 
 import re
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -167,14 +168,7 @@ class EvaluateParams(Section):
     @field_validator("unlabelled")
     @classmethod
     def _below_data(cls, folder: str | None) -> str | None:
-        first, *below = (folder or "data/unlabelled").split("/")
-        if (
-            first != "data"
-            or not below
-            or not below[0]
-            or ".." in below
-            or "\\" in below
-            or not "".join(below).isprintable()
-        ):
+        parts = Path(folder or "data/unlabelled").parts
+        if parts[0] != "data" or len(parts) == 1 or ".." in parts:
             raise ValueError(f"expected a folder below data/, such as data/unlabelled, received {folder!r}")
         return folder

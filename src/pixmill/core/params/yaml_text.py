@@ -50,15 +50,13 @@ def read_text(path: Path) -> str:
     """Return the text of a params file, with Unix line ends.
 
     Raises:
-        ParamsError: It is absent, no file, larger than 1 MiB, or not UTF-8.
+        ParamsError: It is absent, not readable, larger than 1 MiB, or not UTF-8.
     """
-    if not path.exists():
-        raise ParamsError(f"{path} is missing", next=f"cd to the project's folder, or: git checkout {path.name}")
-    if not path.is_file():
-        raise ParamsError(f"{path}: expected a file, received a folder, pipe or device", next=f"ls -ld {path}")
     try:
-        with path.open("rb") as file:
-            content = file.read(_LIMIT + 1)
+        content = path.read_bytes()
+    except FileNotFoundError:
+        following = f"cd to the project's folder, or: git checkout {path.name}"
+        raise ParamsError(f"{path} is missing", next=following) from None
     except OSError as error:
         raise ParamsError(f"{path} cannot be read: {error.strerror}", next=f"ls -ld {path}") from None
     if len(content) > _LIMIT:

@@ -191,9 +191,7 @@ def test_a_recipe_with_its_own_source_needs_no_images(recipe: str, snapshot: str
         (["pets"], "which images? Choose one of these:\n  --demo ", "repeat"),
         (["pets", "--recipe", "bets"], "no such recipe: 'bets'; did you mean 'best'", "list them"),
         (["pets", "--classes", "cat"], "classes: expected a list of at least 2", "correct --classes"),
-        (["pets", "--classes", "cat,_dog"], "received '_dog'", "correct --classes"),
         (["pets", "--classes", "cat,train"], "received 'train'", "correct --classes"),
-        (["pets", "--from", "pets photos", "--classes", "cat,cat"], "received 'cat' more than once", "correct --cl"),
         (["pets", "--demo", "--from", "pets photos"], "--demo has its own images", "leave out"),
         (["pets", "--from", "."], "overlap", "choose a folder outside"),
         (["pets photos/cat/0.png/pets", "--demo"], "photos/cat/0.png is a file", "choose another name"),
@@ -240,28 +238,17 @@ def test_a_folder_that_will_not_do_stays_as_it_is(path: str, text: str, message:
     assert sorted(tmp_path.rglob("*")) == sorted([*before, tmp_path / "pyproject.toml"])
 
 
-def test_an_interrupted_download_of_a_browser_leaves_nothing(
-    new: New, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupt(**_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.delenv("PIXMILL_WEBDRIVER_URL", raising=False)
-    monkeypatch.setattr("pixmill.web.browser.install_browser", interrupt)
-    assert "interrupted; the same command completes the project" in new("shoes", "--demo")
-    assert [*tmp_path.iterdir()] == []
-
-
 def test_a_project_names_the_build_that_is_asked_for(new: New, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commit = f"git+https://example.org/pixmill.git@{'0b' * 20}"
-    assert "Warning" not in new("pets", "--classes", "cat,dog", "--pixmill", commit)
-    root = tmp_path / "pets"
+    for name in ("pets", "dogs"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "data.dvc").write_text("outs: [{md5: d751713988987e9331980363e24189ce.dir, path: data}]")
+    monkeypatch.chdir(root := tmp_path / "pets")
+    assert "Warning" not in new(".", "--classes", "cat,dog", "--pixmill", commit)
     assert f'"pixmill[pipeline] @ {commit}"' in (root / "pyproject.toml").read_text()
     assert f'install: "pixmill @ {commit}"\n' in (root / "pixmill.lock").read_text()
     assert not (root / "wheels").exists()
-    monkeypatch.chdir(root)
     assert "already: --pixmill\n" in new(".", "--pixmill", commit)
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(tmp_path / "dogs")
     monkeypatch.setattr("pixmill.new.supply.running_origin", lambda: Origin(f"pixmill=={__version__}"))
-    assert "Warning: pixmill comes from a package index, which decides" in new("dogs", "--classes", "cat,dog")
-    assert f'"pixmill[pipeline]=={__version__}"' in (tmp_path / "dogs" / "pyproject.toml").read_text()
+    assert "Warning: pixmill comes from a package index, which decides" in new(".", "--classes", "cat,dog")

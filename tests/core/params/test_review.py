@@ -1,12 +1,9 @@
 """The section review says what a change must not do; what cannot be meant is refused."""
 
-from pathlib import Path
-
 import pytest
-import yaml
 
 from pixmill.core.errors import ParamsError
-from pixmill.core.params import ReviewParams, load_params, parse_params
+from pixmill.core.params import ReviewParams, parse_params
 
 REST = "classes: [coat, dress]\nscrape: {snapshot: '2026-11-20'}\n"
 HIGH = "macro_f1, accuracy, balanced_accuracy, weighted_f1, roc_auc, pr_auc"
@@ -48,15 +45,3 @@ def test_a_limit_that_cannot_be_meant_is_refused(review: str, line: str) -> None
     with pytest.raises(ParamsError) as refusal:
         parsed(review)
     assert refusal.value.message == line
-
-
-def test_a_project_may_leave_the_section_out(repository: Path, tmp_path: Path) -> None:
-    content = yaml.safe_load((repository / "params.yaml").read_text(encoding="utf-8"))
-    del content["review"]
-    (tmp_path / "dvc.yaml").touch()
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
-    assert load_params(tmp_path).review == ReviewParams()
-    del content["evaluate"]
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
-    with pytest.raises(ParamsError, match="the sections evaluate are missing"):
-        load_params(tmp_path)

@@ -115,16 +115,3 @@ def test_bytes_that_are_no_params_file_are_refused(content: bytes, problem: str,
     (tmp_path / "params.yaml").write_bytes(content)
     with pytest.raises(ParamsError, match=problem):
         load_params(tmp_path)
-
-
-def test_in_a_project_a_file_that_was_cut_off_is_refused(repository: Path, tmp_path: Path) -> None:
-    """The last section alone may be cut between its keys without a trace: they have defaults."""
-    lines = (repository / "params.yaml").read_text(encoding="utf-8").splitlines(keepends=True)
-    (tmp_path / "dvc.yaml").touch()
-    for end in range(0, lines.index("evaluate: {}\n") + 1, 10):
-        (tmp_path / "params.yaml").write_text("".join(lines[:end]), encoding="utf-8")
-        with pytest.raises(ParamsError):
-            load_params(tmp_path)
-    with pytest.raises(ParamsError, match=r"the sections evaluate are missing \(is the file truncated"):
-        (tmp_path / "params.yaml").write_text("".join(lines[: lines.index("evaluate: {}\n")]), encoding="utf-8")
-        load_params(tmp_path)

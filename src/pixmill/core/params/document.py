@@ -23,9 +23,6 @@ from pixmill.core.words import did_you_mean
 _RESERVED = {"train", "val", "test", "unlabelled"}
 """Folder names under ``data/`` that can be no class."""
 
-_OF_NO_STAGE = {"review", "sweep"}
-"""Sections that no stage depends on, so that DVC does not miss them."""
-
 _SEARCHED = ("train.", "split.image_size", "split.aspect", "split.resize")
 """Names of params that a sweep may search begin so; other params change what is measured, or measure nothing."""
 
@@ -162,21 +159,10 @@ def parse_params(text: str) -> Params:
 def load_params(root: Path) -> Params:
     """Read and check the ``params.yaml`` in a folder.
 
-    In a project of DVC every section must be there: DVC stops at one that is absent, and a file that was cut off would
-    else pass for a short one.
-
     Raises:
         ParamsError: The file is absent or cannot be read, or says something that it must not.
     """
-    content = parse_yaml(read_text(root / "params.yaml"))
-    params = _check(content)
-    absent = [name for name in SECTION_NAMES if name not in content and name not in _OF_NO_STAGE]
-    if absent and (root / "dvc.yaml").exists():
-        raise ParamsError(
-            f"params.yaml: the sections {', '.join(absent)} are missing (is the file truncated?)",
-            next="check with: git diff params.yaml; then add them, if only empty (train: {})",
-        )
-    return params
+    return parse_params(read_text(root / "params.yaml"))
 
 
 def check_space(params: Params) -> None:
@@ -223,16 +209,10 @@ def parse_overrides(params: Params, texts: Mapping[str, str]) -> dict[str, Any]:
     for name, text in texts.items():
         if name not in current:
             raise ParamsError(f"{name}: no such parameter{did_you_mean(name, current)}", next="edit params.yaml")
-        with contextlib.suppress(ParamsError):
-            values[name] = parse_yaml(text)
+        if not isinstance(current[name], str):  # A text may look like a number, such as the salt 7.
+            with contextlib.suppress(ParamsError):
+                values[name] = parse_yaml(text)
         _put(content, name, values[name], current)
-        if isinstance(current[name], str):
-            # A text may look like a number, such as the salt 7.
-            try:
-                _check(content)
-            except ParamsError:
-                values[name] = text
-                _put(content, name, text, current)
     _check(content)
     return values
 

@@ -29,7 +29,7 @@ class Reference:
         meaning: What it means, with its unit.
         expected: The values that it takes, such as ``a whole number from 1 to 100,000``; empty for a section.
         default: Its default as plain data; ``...`` where it must be given; ``None`` for a section too.
-        example: Another value; ``None`` where ``expected`` lists them all.
+        example: Another value, of lists and mappings.
     """
 
     name: str
@@ -48,7 +48,7 @@ def reference(section: type[BaseModel] = Params, prefix: str = "") -> Iterator[R
 
     >>> item = next(item for item in reference() if item.name == "train.batch_size")
     >>> item.meaning, item.values(), item.default
-    ('Batch size.', 'a whole number from 1 to 65,536, such as 64', 32)
+    ('Batch size.', 'a whole number from 1 to 65,536', 32)
     """
     for key, field in section.model_fields.items():
         name = f"{prefix}{field.alias or key}"

@@ -62,7 +62,7 @@ def test_a_project_of_your_own_images(
 ) -> None:
     said = new("my-pets", "--from", str(pets), "--remote", "storage", "--mlflow", "https://mlflow.example.org/a")
     root = tmp_path / "my-pets"
-    assert said.startswith("my-pets: a Git and DVC repository of 30 files; your own code goes into src/my_pets\n")
+    assert said.startswith("my-pets: a Git and DVC repository; your own code goes into src/my_pets\n")
     assert "\nCopied 80 images: 40 of cat, 40 of chien méchant\n" in said
     assert "cd my-pets && dvc repro\n  git add -A && git commit" in said
     assert len(listed(root)) == 30

@@ -69,7 +69,6 @@ def test_without_a_test_split_val_is_the_test(tmp_path: Path) -> None:
     assert set(found.images) == {"train/a", "train/b", "test/a", "test/b"}
     assert "no test split: val is used as test" in found.remarks[0]
     assert found.remarks[1].startswith("these folders are not splits and were left out: pred; ")
-    assert "set evaluate.unlabelled to data/unlabelled in params.yaml" in found.remarks[1]
 
 
 def test_classes_may_be_called_as_splits_are(tmp_path: Path) -> None:

@@ -183,10 +183,6 @@ def test_only_a_project_can_be_upgraded(tmp_path: Path) -> None:
     with pytest.raises(PixmillError, match=r"has no pixmill\.lock") as caught:
         plan_upgrade(tmp_path)
     assert "else: pixmill new . (adds what is missing" in str(caught.value.next)
-    (tmp_path / "src" / "pixmill").mkdir(parents=True)
-    with pytest.raises(PixmillError, match="is Pixmill's own repository") as caught:
-        plan_upgrade(tmp_path)
-    assert str(caught.value.next).startswith("after git pull: pip install")
 
 
 PACKED = Origin(f"./wheels/pixmill-{__version__}-py3-none-any.whl")

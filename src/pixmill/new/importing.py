@@ -197,8 +197,8 @@ def _splits(top: Path) -> tuple[dict[str | None, Path], list[str]]:
     used = {path.relative_to(top).parts[0] for path in found.values()}
     if others := [path.name for path in _folders(top) if path.name not in used]:
         remarks.append(
-            f"these folders are not splits and were left out: {first_of(others, _NAMED)}; to predict images without a "
-            "label, copy them into data/unlabelled and set evaluate.unlabelled to data/unlabelled in params.yaml"
+            f"these folders are not splits and were left out: {first_of(others, _NAMED)}; for images without a label "
+            "see evaluate.unlabelled"
         )
     return found, remarks
 

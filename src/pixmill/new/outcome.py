@@ -27,10 +27,9 @@ def describe_files(
         extras: With which extras.
     """
     if not kept:
-        count = len([*files, "data.dvc", "pixmill.lock", *([origin.text] if origin.is_path else [])])
         package = next(path for path in files if path.startswith("src/")).split("/")[1]
         renamed = "" if package == root.name else f"; your own code goes into src/{package}"
-        yield f"{root.name}: a Git and DVC repository of {count} files{renamed}"
+        yield f"{root.name}: a Git and DVC repository{renamed}"
         return
     added = [path for path in files if path not in kept]
     now = {path: (root / path).read_text(encoding="utf-8", errors="replace") for path in kept}

@@ -58,11 +58,6 @@ def plan_upgrade(root: Path) -> Upgrade:
     """
     old = read_lock(root)
     if old is None:
-        if (root / "src" / "pixmill").is_dir():
-            raise PixmillError(
-                f"{root} is Pixmill's own repository, whose stages run the code beside them: there is nothing to adapt",
-                next="after git pull: pip install -e '.[pipeline]', then: dvc repro",
-            )
         raise PixmillError(
             f"{root} has no {FILE}, which `pixmill new` writes and an upgrade compares with",
             next=f"git checkout {FILE} if it was deleted; else: pixmill new . (adds what is missing, changes nothing)",
@@ -181,8 +176,7 @@ def _pin(root: Path, new: Origin, extras: str, lines: list[str]) -> dict[str, st
 
 def _head(old: Lock, new: Lock) -> Iterator[str]:
     if old.version != new.version:
-        back = " (a downgrade)" if Version(new.version) < Version(old.version) else ""
-        yield f"pixmill {old.version} -> {new.version}{back}"
+        yield f"pixmill {old.version} -> {new.version}"
     if stages := other_stages(old, new):
         yield f"Will run again, since code or defaults changed: {', '.join(stages)}"
     elif old.version != new.version:

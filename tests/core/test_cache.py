@@ -47,13 +47,6 @@ def test_a_file_that_is_no_database_costs_the_cache_only(
     assert "delete it if this recurs" in line
 
 
-def test_where_it_cannot_lie_it_is_done_without(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with Cache(path / "inside of a file.sqlite") as cache:
-        cache.write(ENTRIES)
-        assert cache.read(NAMES) == {}
-    assert capsys.readouterr().err.count("is not used in this run: ") == 1
-
-
 @pytest.mark.linux
 def test_a_full_disk_costs_what_does_not_fit_and_no_more(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "key.sqlite"

@@ -7,7 +7,6 @@ import time
 import pytest
 
 from pixmill.core.dvc import RunningDvc, add_data, cache_folder, is_cached, running_dvc
-from pixmill.core.dvc import dvc as run_dvc
 from pixmill.core.errors import DataError
 from pixmill.state.result_status import is_restorable
 from tests.version_control import dvc, hold, living_dvc
@@ -41,16 +40,6 @@ def test_it_waits_while_a_stage_reads_the_images_and_does_not_disturb_it(project
     cache = cache_folder(project)
     assert is_cached(cache, "9dd4e461268c8034f5c8564e155c67a6")
     assert not is_cached(cache, "0" * 32 + ".dir")
-
-
-@pytest.mark.linux
-def test_what_dvc_says_need_be_no_text(tmp_path, monkeypatch):
-    said = tmp_path / "said"
-    said.write_text("#!/bin/sh\nprintf 'no such file: caf\\351' >&2\nexit 1\n")
-    said.chmod(0o755)
-    monkeypatch.setattr(sys, "executable", str(said))
-    with pytest.raises(DataError, match="`dvc add data` failed: no such file: caf\ufffd"):
-        run_dvc(tmp_path, "add", "data", quiet=True)
 
 
 def test_another_failure_is_told_at_once(project):

@@ -94,12 +94,6 @@ def test_a_table_in_pieces_is_one_table(tmp_path: Path) -> None:
     assert frame["title"].isna().all()
 
 
-def test_the_same_pieces_are_the_same_bytes(tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        write_in_pieces(tmp_path / name, 3, 2)
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-
-
 def test_pieces_that_break_off_leave_the_table_as_it_was(tmp_path: Path) -> None:
     write_in_pieces(tmp_path / "m.parquet", 1)
     before = (tmp_path / "m.parquet").read_bytes()

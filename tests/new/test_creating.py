@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 
 import pytest
@@ -175,14 +174,6 @@ def test_the_bundled_images_come_through_the_shop_where_there_is_a_browser(
             patch.chdir(tmp_path / name)
             new(".", "--demo")
         assert (tmp_path / name / "params.yaml").read_text() == ours.replace("shop  ", source.ljust(6), 1)
-
-
-@pytest.mark.parametrize(("recipe", "snapshot"), [("digits", "2026-11-20"), ("food", date.today().isoformat())])
-def test_a_recipe_with_its_own_source_needs_no_images(recipe: str, snapshot: str, new: New, tmp_path: Path) -> None:
-    (tmp_path / "data.dvc").write_text("outs: [{md5: d751713988987e9331980363e24189ce.dir, path: data}]")
-    (tmp_path / "pyproject.toml").write_text('[project]\nname = "dishes"\n')
-    assert "dvc repro" in new(".", "--recipe", recipe)
-    assert load_params(tmp_path).scrape.snapshot == snapshot
 
 
 @pytest.mark.parametrize(

@@ -71,11 +71,6 @@ def test_without_a_test_split_val_is_the_test(tmp_path: Path) -> None:
     assert found.remarks[1].startswith("these folders are not splits and were left out: pred; ")
 
 
-def test_classes_may_be_called_as_splits_are(tmp_path: Path) -> None:
-    put(tmp_path, "train station/1.png", "test tube/1.png")
-    assert find_images(tmp_path).classes == ("test tube", "train station")
-
-
 @pytest.mark.parametrize(
     ("files", "classes", "message"),
     [

@@ -38,13 +38,6 @@ def test_a_person_can_read_it_all(files: dict[str, str]) -> None:
     assert all(text.endswith("\n") and "\r" not in text for text in files.values())
 
 
-def test_it_has_no_code_of_pixmill(files: dict[str, str]) -> None:
-    assert [path for path in files if path.startswith("src/")] == [
-        f"src/my_shoes/{stage}/__init__.py" for stage in ("scrape", "train", "validate")
-    ]
-    assert "src/pixmill" not in files["dvc.yaml"]
-
-
 def test_what_it_shares_with_this_repository_is_the_same(files: dict[str, str], repository: Path) -> None:
     def ours(path: str) -> str:
         return (repository / path).read_text(encoding="utf-8")

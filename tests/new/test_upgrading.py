@@ -240,18 +240,6 @@ def test_a_project_keeps_its_extras_with_a_wheel(project: Path, monkeypatch: pyt
     assert not plan_upgrade(project).pending
 
 
-@pytest.mark.parametrize("running", [INDEX, Origin("/home/me/pixmill", editable=True), Origin("/gone/pixmill.whl")])
-def test_what_one_person_installed_is_no_reason_to_change_what_all_install(
-    project: Path, running: Origin, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    apply_upgrade(project, plan_upgrade(project))
-    lock = read_lock(project)
-    assert lock is not None
-    write_lock(project, replace(lock, origin=COMMIT))
-    monkeypatch.setattr(upgrading, "running_origin", lambda: running)
-    assert plan_upgrade(project).lock.origin == COMMIT
-
-
 def test_a_wheel_that_is_gone_is_packed_again(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upgrading, "find_supply", lambda: Supply(PACKED, b"one"))
     apply_upgrade(project, plan_upgrade(project))

@@ -8,7 +8,6 @@ import jsonschema
 import pytest
 import yaml
 
-from pixmill.core.errors import ParamsError
 from pixmill.core.params.reference import current_params, markdown, reference, schema
 from tests.command import run_pixmill
 from tests.use.test_recipes import NAMES
@@ -70,11 +69,6 @@ def test_values_say_whether_the_file_or_the_default_speaks(project: Path) -> Non
     assert [item.name for item in current_params(project, ["train.schedule"])] == [
         f"train.schedule.{key}" for key in ("name", "warmup", "factor", "patience", "floor")
     ]
-
-
-def test_an_unknown_key_is_guessed(project: Path) -> None:
-    with pytest.raises(ParamsError, match=r"train\.epoch: no such param; did you mean train\.epochs\?"):
-        current_params(project, ["train.epoch"])
 
 
 def test_the_command_prints_a_param_with_its_meaning(project: Path, capsys) -> None:

@@ -97,11 +97,6 @@ def test_aliases_that_multiply_cost_no_time() -> None:
     assert parse_params(f"{VALID}train: {{epochs: &n 3, batch_size: *n}}\n").train.batch_size == 3
 
 
-def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ParamsError, match=r"params\.yaml is missing\nNext: "):
-        load_params(tmp_path)
-
-
 @pytest.mark.parametrize(
     ("content", "problem"),
     [

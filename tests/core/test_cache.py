@@ -33,13 +33,6 @@ def test_it_knows_what_it_was_told_and_nothing_else_also_in_a_later_run(tmp_path
         assert later.read(NAMES) == {name: ENTRIES[name] for name in NAMES[::2]}
 
 
-def test_the_later_of_two_entries_holds_and_two_may_write(path: Path) -> None:
-    with Cache(path) as one, Cache(path) as other:
-        one.write({NAMES[0]: b"1"})
-        other.write({NAMES[0]: b"2"})
-        assert one.read(NAMES[:1]) == {NAMES[0]: b"2"}
-
-
 @pytest.mark.parametrize("damage", [b"not a database at all" * 100, b"SQLite format 3\0" + b"\xff" * 5000])
 def test_a_file_that_is_no_database_costs_the_cache_only(
     path: Path, damage: bytes, capsys: pytest.CaptureFixture[str]
@@ -52,13 +45,6 @@ def test_a_file_that_is_no_database_costs_the_cache_only(
     (line,) = capsys.readouterr().err.splitlines()
     assert "key.sqlite is not used in this run: " in line
     assert "delete it if this recurs" in line
-
-
-def test_where_it_cannot_lie_it_is_done_without(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with Cache(path / "inside of a file.sqlite") as cache:
-        cache.write(ENTRIES)
-        assert cache.read(NAMES) == {}
-    assert capsys.readouterr().err.count("is not used in this run: ") == 1
 
 
 @pytest.mark.linux

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
@@ -80,25 +79,3 @@ def test_a_lock_that_cannot_be_read_holds_nothing(tmp_path, text):
     (tmp_path / ".dvc/tmp").mkdir(parents=True)
     (tmp_path / ".dvc/tmp/rwlock").write_text(text)
     assert running_dvc(tmp_path) == []
-
-
-def test_a_lock_that_is_being_written_is_read_again(tmp_path):
-    with living_dvc() as pid:
-        hold(tmp_path, "write", ("artifacts/train", pid))
-        path, done = tmp_path / ".dvc/tmp/rwlock", threading.Event()
-        whole = path.read_bytes()
-
-        def write():
-            while not done.is_set():
-                for end in (0, 20):  # As DVC does: it empties the file and then fills it.
-                    path.write_bytes(whole[:end])
-                path.write_bytes(whole)
-                time.sleep(0.002)
-
-        writer = threading.Thread(target=write)
-        writer.start()
-        try:
-            assert all(len(running_dvc(tmp_path)) == 1 for _ in range(200))
-        finally:
-            done.set()
-            writer.join()

@@ -1,10 +1,8 @@
 """The extra that a missing package belongs to, by what the installed Pixmill says of itself."""
 
-import sys
-
 import pytest
 
-from pixmill.core.extras import list_requirements, missing_package, name_missing_package
+from pixmill.core.extras import list_requirements, missing_package
 from pixmill.core.origin import install_command
 
 
@@ -57,14 +55,3 @@ def test_what_no_extra_brings_is_a_defect(error):
 def test_a_module_that_an_installed_package_lacks_is_a_defect(monkeypatch):
     monkeypatch.undo()
     assert missing_package(missing("numpy.gone"), "pixmill act") is None
-
-
-def test_a_stage_names_its_command(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "orig_argv", ["/usr/bin/python", "-m", "stages.train"])
-    for error in (missing("dvc"), ValueError("a defect")):
-        name_missing_package(type(error), error, None)
-    told = capsys.readouterr().err
-    assert told == (
-        "`python -m stages.train` needs the package dvc, which is not installed\n"
-        f"Next: {install_command('pipeline')}\nValueError: a defect\n"
-    )

@@ -12,7 +12,6 @@ from pixmill.core.errors import ManifestError, StorageError
 from pixmill.core.files import (
     file_digest,
     read_json,
-    remove_temporary,
     replacing,
     reserve,
     significant,
@@ -23,16 +22,6 @@ from pixmill.core.files import (
     write_text,
 )
 from tests.disk import limit_file_size
-
-WRITER = """
-import sys, time
-from pathlib import Path
-from pixmill.core.files import replacing
-with replacing(Path(sys.argv[1])) as temporary:
-    temporary.write_text("half")
-    print("writing", flush=True)
-    time.sleep(60)
-"""
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -50,16 +39,6 @@ def test_a_failure_keeps_the_old_file(tmp_path: Path) -> None:
         temporary.write_text("new")
         raise OSError("disk")
     assert [file.read_text() for file in tmp_path.iterdir()] == ["old"]
-
-
-def test_a_killed_writer_leaves_only_what_is_swept(tmp_path: Path, start) -> None:
-    path = tmp_path / "a.npy"
-    process, _ = start(WRITER, str(path))
-    process.kill()
-    process.communicate()
-    assert not path.exists()
-    assert remove_temporary(tmp_path) == 1
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_temporary_name_keeps_the_suffix(tmp_path: Path) -> None:
@@ -127,17 +106,6 @@ def test_a_read_only_disk_names_the_file(tmp_path, monkeypatch):
     with pytest.raises(StorageError) as caught, storage_errors(then="the same command"):
         write_bytes(path, b"a page")
     assert caught.value.message == f"{path} cannot be used: the disk is read-only"
-
-
-def test_what_is_no_matter_of_storage_keeps_its_exception(tmp_path):
-    with pytest.raises(FileNotFoundError), storage_errors(then="dvc repro"):
-        (tmp_path / "absent").read_bytes()
-
-
-def test_another_file_that_is_refused_keeps_its_name(tmp_path):
-    with pytest.raises(PermissionError) as caught, replacing(tmp_path / "mine"):
-        raise PermissionError(errno.EACCES, "Permission denied", "/another")
-    assert caught.value.filename == "/another"
 
 
 @pytest.mark.linux

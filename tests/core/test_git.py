@@ -24,11 +24,6 @@ def test_what_git_does_not_know_is_nothing(project: Path, tmp_path_factory: pyte
     assert git(project / "absent", "status") is None
 
 
-def test_without_git_there_is_nothing(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "/nowhere")
-    assert git(project, "status") is None
-
-
 @pytest.mark.linux
 def test_a_name_that_is_no_text_is_told_all_the_same(project: Path) -> None:
     name = b"caf\xe9.txt"

@@ -94,17 +94,6 @@ def test_a_table_in_pieces_is_one_table(tmp_path: Path) -> None:
     assert frame["title"].isna().all()
 
 
-def test_a_table_without_rows_has_its_columns(tmp_path: Path) -> None:
-    write_in_pieces(tmp_path / "m.parquet")
-    assert read_table(tmp_path / "m.parquet", SIGHTINGS, stage="scrape").empty
-
-
-def test_the_same_pieces_are_the_same_bytes(tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        write_in_pieces(tmp_path / name, 3, 2)
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-
-
 def test_pieces_that_break_off_leave_the_table_as_it_was(tmp_path: Path) -> None:
     write_in_pieces(tmp_path / "m.parquet", 1)
     before = (tmp_path / "m.parquet").read_bytes()
@@ -113,12 +102,6 @@ def test_pieces_that_break_off_leave_the_table_as_it_was(tmp_path: Path) -> None
         raise ZeroDivisionError
     assert (tmp_path / "m.parquet").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["m.parquet"]
-
-
-def test_a_piece_that_does_not_fit_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(pa.ArrowInvalid), table_writer(tmp_path / "m.parquet", SIGHTINGS) as write:
-        write([{"label": "hat", "source": "shop", "rank": "first", "thumbnail": False}])
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_manifest_only_grows() -> None:

@@ -1,6 +1,5 @@
 """A stage tells others what it does, and leaves why it has failed."""
 
-import json
 import os
 import signal
 import subprocess
@@ -13,7 +12,7 @@ import pytest
 from pixmill.core import stage_progress
 from pixmill.core.errors import DataError
 from pixmill.core.progress import Progress, track
-from pixmill.core.stage_progress import is_same_process, read_progress, reporting
+from pixmill.core.stage_progress import read_progress, reporting
 
 
 def test_it_is_there_while_the_stage_runs_and_gone_at_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,18 +36,6 @@ def test_it_is_there_while_the_stage_runs_and_gone_at_its_end(tmp_path: Path, mo
     assert read_progress(tmp_path / "progress") == []
 
 
-def test_it_is_written_at_most_twice_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = [100.0]
-    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
-    seen = []
-    with reporting("train", tmp_path, tmp_path), Progress("Fit", 1000) as bar:
-        for _ in range(1000):
-            clock[0] += 0.01
-            bar.advance()
-            seen.append(read_progress(tmp_path)[0].count)
-    assert 18 <= len(set(seen)) <= 21
-
-
 @pytest.mark.parametrize(
     ("error", "failed"),
     [
@@ -70,17 +57,6 @@ def test_a_stage_that_fails_leaves_why(tmp_path: Path, error: BaseException, fai
     assert read_progress(tmp_path) == []
 
 
-def test_two_workspaces_have_a_file_each(tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        with pytest.raises(RuntimeError), reporting("train", tmp_path / name, tmp_path / "progress"):
-            raise RuntimeError(name)
-    assert [each.failed for each in sorted(read_progress(tmp_path / "progress"), key=lambda x: x.root)] == [
-        "one",
-        "two",
-    ]
-
-
 def test_a_killed_stage_does_not_run(tmp_path: Path) -> None:
     code = (
         "import sys, time; from pathlib import Path; from pixmill.core.stage_progress import reporting\n"
@@ -93,16 +69,6 @@ def test_a_killed_stage_does_not_run(tmp_path: Path) -> None:
         child.send_signal(signal.SIGKILL)
     (left,) = read_progress(tmp_path)
     assert (left.is_running, left.failed) == (False, None)
-
-
-def test_another_process_with_the_same_number_is_not_the_stage(tmp_path: Path) -> None:
-    with reporting("train", tmp_path, tmp_path):
-        (path,) = tmp_path.glob("*.json")
-        content = json.loads(path.read_text())
-        path.write_text(json.dumps(content | {"started": content["started"] - 100}))
-        assert not read_progress(tmp_path)[0].is_running
-    assert not is_same_process(-1, 0.0)
-    assert not is_same_process(2**70, 0.0)
 
 
 def test_what_cannot_be_read_or_written_stops_nobody(tmp_path: Path) -> None:

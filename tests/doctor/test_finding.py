@@ -40,7 +40,6 @@ def test_all_that_a_run_needs_is_looked_at_in_bounded_time(project):
         "disk",
         "browser",
         "MLflow",
-        "network",
     }
 
 

@@ -1,12 +1,11 @@
 import json
-import socket
 import sqlite3
 from pathlib import Path
 
 import pytest
 
 from pixmill.doctor import Status
-from pixmill.doctor.services import check_browser, check_mlflow, check_network
+from pixmill.doctor.services import check_browser, check_mlflow
 from tests.servers import Handler, serve
 
 
@@ -89,10 +88,3 @@ def test_a_remote_driver_is_asked(server, monkeypatch):
     monkeypatch.setenv("PIXMILL_WEBDRIVER_URL", "http://127.0.0.1:9")
     (finding,) = check_browser(Path())
     assert finding.status is Status.BAD
-
-
-def test_the_network_is_there_or_not(monkeypatch):
-    with socket.create_server(("127.0.0.1", 0)) as here:
-        monkeypatch.setattr("pixmill.doctor.services._PUBLIC", here.getsockname())
-        assert [finding.status for finding in check_network(Path())] == [Status.OK]
-    assert [finding.status for finding in check_network(Path())] == [Status.WARNING]

@@ -1,11 +1,8 @@
 """`pixmill new` makes a project that passes its own checks, or says in one message what to do."""
 
-import errno
 import shutil
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -64,9 +61,9 @@ def test_a_project_of_your_own_images(
 ) -> None:
     said = new("my-pets", "--from", str(pets), "--remote", "storage", "--mlflow", "https://mlflow.example.org/a")
     root = tmp_path / "my-pets"
-    assert said.startswith("my-pets: a Git and DVC repository of 30 files; your own code goes into src/my_pets\n")
+    assert said.startswith("my-pets: a Git and DVC repository; your own code goes into src/my_pets\n")
     assert "\nCopied 80 images: 40 of cat, 40 of chien méchant\n" in said
-    assert "cd my-pets && dvc repro   (about 2 minutes)\n  git add -A && git commit" in said
+    assert "cd my-pets && dvc repro\n  git add -A && git commit" in said
     assert len(listed(root)) == 30
     assert (root / WHEEL).stat().st_size < 1_500_000
     params = load_params(root)
@@ -127,47 +124,14 @@ def test_an_existing_repository_gets_what_it_lacks(
     assert (root / ".git" / "HEAD").read_text() == "ref: refs/heads/trunk\n"
 
 
-def test_too_few_images_of_a_class_are_told_before_anything_runs(
-    new: New, pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for number in range(15, 40):
-        (pets / "cat" / f"{number}.png").unlink()
-    said = new("My Pets", "--from", str(pets))
-    message = "validate stops at classes of fewer than 30 images (validate.min_per_class.count): 'cat' has 15\n"
-    assert "Copied 55 images: 15 of cat, 40 of chien méchant\n" + message in said
-    assert "\nNext:\n  cd 'My Pets'\n  add images (at least 15 of 'cat'), " in said
-    assert "\n  pixmill check && dvc repro   (about " in said
-    assert "salt" not in said
-    monkeypatch.chdir(tmp_path / "My Pets")
-    assert run_pixmill("check") == 1
-    assert message in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("most", [2**19, 3 * 2**19])
-def test_a_full_disk_leaves_no_half_project(most: int, new: New, pets: Path, tmp_path: Path) -> None:
+def test_a_full_disk_is_said_and_the_same_command_goes_on(new: New, pets: Path, tmp_path: Path) -> None:
     with (pets / "cat" / "0.png").open("ab") as file:
         file.write(bytes(2**21))
-    (tmp_path / "empty").mkdir()
-    before = sorted(tmp_path.rglob("*"))
-    for name in ("pets", "empty"):
-        with limit_file_size(most):
-            said = new(name, "--from", str(pets))
-        fix = "raise the limit (ulimit -f), then repeat the command"
-        assert said.endswith(f"Nothing is left of {tmp_path / name}\nNext: {fix}\n")
-        assert sorted(tmp_path.rglob("*")) == before
-
-
-def test_a_folder_that_cannot_be_made_is_said(new: New, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(folder: Path, *_: object, **__: object) -> None:
-        raise PermissionError(errno.EACCES, "Permission denied", str(folder))
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "mkdir", refuse)
-        said = new("pets", "--classes", "cat,dog")
-    assert said == (
-        f"pixmill: {tmp_path}/pets cannot be used: permission denied. Nothing is left of {tmp_path}/pets\n"
-        "Next: check its owner (ls -ld), then repeat the command\n"
-    )
+    with limit_file_size(2**19):
+        said = new("pets", "--from", str(pets))
+    assert said.endswith("Next: raise the limit (ulimit -f), then: repeat the command (finished work is kept)\n")
+    assert "dvc repro" in new("pets", "--from", str(pets))
+    assert (tmp_path / "pets" / "pixmill.lock").exists()
 
 
 def test_what_git_or_dvc_refuses_is_said(
@@ -178,19 +142,9 @@ def test_what_git_or_dvc_refuses_is_said(
     with monkeypatch.context() as patch:
         patch.setenv("GIT_CONFIG_GLOBAL", str(settings / "config"))
         said = new("pets", "--classes", "cat,dog")
-    assert f"\nNext: git init -b main {tmp_path}/pets, then repeat the command\n" in said
+    assert f"\nNext: git init -b main {tmp_path}/pets\n" in said
     monkeypatch.setenv("DVC_GLOBAL_CONFIG_DIR", str(settings))
-    said = new("pets", "--classes", "cat,dog")
-    assert f"its message is above. Nothing is left of {tmp_path}/pets\nNext: fix this, then repeat" in said
-    assert [*tmp_path.iterdir()] == []
-
-
-def test_a_disk_without_room_is_refused_first(
-    new: New, pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=9_000_000))
-    assert f"{tmp_path / 'pets'} would take 10 MB, but the disk has 9 MB free\n" in new("pets", "--from", str(pets))
-    assert not (tmp_path / "pets").exists()
+    assert "`dvc add data` failed; its message is above\nNext: dvc add data\n" in new("pets", "--classes", "cat,dog")
 
 
 def test_without_git_that_is_said(new: New, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,23 +176,13 @@ def test_the_bundled_images_come_through_the_shop_where_there_is_a_browser(
         assert (tmp_path / name / "params.yaml").read_text() == ours.replace("shop  ", source.ljust(6), 1)
 
 
-@pytest.mark.parametrize(("recipe", "snapshot"), [("digits", "2026-11-20"), ("food", date.today().isoformat())])
-def test_a_recipe_with_its_own_source_needs_no_images(recipe: str, snapshot: str, new: New, tmp_path: Path) -> None:
-    (tmp_path / "data.dvc").write_text("outs: [{md5: d751713988987e9331980363e24189ce.dir, path: data}]")
-    (tmp_path / "pyproject.toml").write_text('[project]\nname = "dishes"\n')
-    assert "dvc repro" in new(".", "--recipe", recipe)
-    assert load_params(tmp_path).scrape.snapshot == snapshot
-
-
 @pytest.mark.parametrize(
     ("words", "message", "next_steps"),
     [
         (["pets"], "which images? Choose one of these:\n  --demo ", "repeat"),
         (["pets", "--recipe", "bets"], "no such recipe: 'bets'; did you mean 'best'", "list them"),
         (["pets", "--classes", "cat"], "classes: expected a list of at least 2", "correct --classes"),
-        (["pets", "--classes", "cat,_dog"], "received '_dog'", "correct --classes"),
         (["pets", "--classes", "cat,train"], "received 'train'", "correct --classes"),
-        (["pets", "--from", "pets photos", "--classes", "cat,cat"], "received 'cat' more than once", "correct --cl"),
         (["pets", "--demo", "--from", "pets photos"], "--demo has its own images", "leave out"),
         (["pets", "--from", "."], "overlap", "choose a folder outside"),
         (["pets photos/cat/0.png/pets", "--demo"], "photos/cat/0.png is a file", "choose another name"),
@@ -285,28 +229,17 @@ def test_a_folder_that_will_not_do_stays_as_it_is(path: str, text: str, message:
     assert sorted(tmp_path.rglob("*")) == sorted([*before, tmp_path / "pyproject.toml"])
 
 
-def test_an_interrupted_download_of_a_browser_leaves_nothing(
-    new: New, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupt(**_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.delenv("PIXMILL_WEBDRIVER_URL", raising=False)
-    monkeypatch.setattr("pixmill.web.browser.install_browser", interrupt)
-    assert "interrupted; the same command completes the project" in new("shoes", "--demo")
-    assert [*tmp_path.iterdir()] == []
-
-
 def test_a_project_names_the_build_that_is_asked_for(new: New, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commit = f"git+https://example.org/pixmill.git@{'0b' * 20}"
-    assert "Warning" not in new("pets", "--classes", "cat,dog", "--pixmill", commit)
-    root = tmp_path / "pets"
+    for name in ("pets", "dogs"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "data.dvc").write_text("outs: [{md5: d751713988987e9331980363e24189ce.dir, path: data}]")
+    monkeypatch.chdir(root := tmp_path / "pets")
+    assert "Warning" not in new(".", "--classes", "cat,dog", "--pixmill", commit)
     assert f'"pixmill[pipeline] @ {commit}"' in (root / "pyproject.toml").read_text()
     assert f'install: "pixmill @ {commit}"\n' in (root / "pixmill.lock").read_text()
     assert not (root / "wheels").exists()
-    monkeypatch.chdir(root)
     assert "already: --pixmill\n" in new(".", "--pixmill", commit)
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(tmp_path / "dogs")
     monkeypatch.setattr("pixmill.new.supply.running_origin", lambda: Origin(f"pixmill=={__version__}"))
-    assert "Warning: pixmill comes from a package index, which decides" in new("dogs", "--classes", "cat,dog")
-    assert f'"pixmill[pipeline]=={__version__}"' in (tmp_path / "dogs" / "pyproject.toml").read_text()
+    assert "Warning: pixmill comes from a package index, which decides" in new(".", "--classes", "cat,dog")

@@ -9,7 +9,6 @@ import pytest
 
 from pixmill.core.params import Params
 from pixmill.learn.networks import build_classifier, logits_graph, objective
-from pixmill.scrape.sources.urls import UrlsSource
 from pixmill.use import find_recipe
 from tests.use.test_recipes import ROOT
 
@@ -186,62 +185,20 @@ def test_layers_and_loss_are_those_of_the_original(name: str) -> None:
 
 
 @pytest.mark.usefixtures("threads")
-@pytest.mark.parametrize("form", ["own.weights.h5", "published.h5"])
-def test_sports_transfer_takes_a_file_of_weights_without_internet(form: str, tmp_path: Path) -> None:
-    import h5py
+def test_sports_transfer_takes_a_file_of_weights_without_internet(tmp_path: Path) -> None:
     import keras
-    from keras.src.legacy.saving import legacy_h5_format
 
     theirs = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(224, 224, 3), pooling="avg")
     (tmp_path / "weights").mkdir()
-    if form == "published.h5":
-        with h5py.File(tmp_path / "weights" / form, "w") as file:
-            legacy_h5_format.save_weights_to_hdf5_group(file, theirs)
-    else:
-        theirs.save_weights(tmp_path / "weights" / form)
+    theirs.save_weights(tmp_path / "weights" / "own.weights.h5")
     train = params_of("sports-transfer").train
-    backbone = train.backbone.model_copy(update={"weights": f"weights/{form}"})
+    backbone = train.backbone.model_copy(update={"weights": "weights/own.weights.h5"})
     model = build_classifier(train.model_copy(update={"backbone": backbone}), labels=2, image_size=224, root=tmp_path)
     pixels = np.random.default_rng(7).integers(0, 256, (2, 224, 224, 3)).astype(np.float32)
     kernel, bias = model.get_layer("logits").get_weights()
     wanted = np.asarray(theirs(pixels / 127.5 - 1)) @ kernel + bias
     assert wanted.std() > 0
     np.testing.assert_allclose(logits_graph(model)(pixels) / wanted.std(), wanted / wanted.std(), rtol=0, atol=1e-4)
-
-
-LISTS = {
-    "fall11_urls.txt": "n00470966_1\thttp://a.test/rugby\nn00478262_9\thttp://a.test/soccer\nn02084071_1\thttp://a.test/dog\n",
-    "oidv6-train-images-with-labels-with-rotation.csv": "ImageID,Subset,OriginalURL,Rotation\n"
-    + "".join(f"{number:016x},train,http://b.test/{number},0\n" for number in range(5)),
-    "oidv6-train-annotations-human-imagelabels.csv": "ImageID,Source,LabelName,Confidence\n"
-    + "".join(
-        f"{number:016x},verification,{label},{confidence}\n"
-        for number, label, confidence in (
-            *((0, "/m/06bqd", 1), (1, "/m/06br8", 1), (2, "/m/06f3l", 1)),
-            *((3, "/m/02vx4", 1), (4, "/m/02vx4", 0)),
-        )
-    ),
-}
-"""Lists in the forms of ImageNet and Open Images; the last image shows no football, people said."""
-
-
-def test_the_lists_of_sports_give_each_class_its_images(tmp_path: Path) -> None:
-    params = params_of("sports")
-    for path in params.scrape.urls.files:
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_text(LISTS[Path(path).name])
-    access: Any = None  # It visits nothing.
-    source = UrlsSource(params.scrape.urls, params.classes, root=tmp_path)
-    found = {
-        label: [
-            candidate.image_url for query in source.queries(label, []) for candidate in source.search(query, access)
-        ]
-        for label in params.classes
-    }
-    assert found == {
-        "rugby": ["http://a.test/rugby", "http://b.test/0", "http://b.test/1", "http://b.test/2"],
-        "soccer": ["http://a.test/soccer", "http://b.test/3"],
-    }
 
 
 def test_sports_see_the_same_images_and_so_do_the_two_networks_for_fashion_mnist() -> None:

@@ -7,16 +7,10 @@ from typing import Any
 import pytest
 
 from pixmill.core.params import Params
-from pixmill.use import Issue, find_issues, preflight
+from pixmill.use import Issue, find_issues
 
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mNgYGAAAAAEAAEnNCcKAAAAAElFTkSuQmCC")
 """One black pixel; what stands behind it makes another file, and no other image."""
-
-
-@pytest.fixture(autouse=True)
-def _few_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    """How many images a class needs is tested in test_class_sizes.py."""
-    monkeypatch.setattr(preflight, "find_small_classes", lambda *_: ())
 
 
 def params(classes: tuple[str, ...] = ("coat", "hat"), unlabelled: str | None = None, **scrape: Any) -> Params:

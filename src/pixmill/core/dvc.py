@@ -5,7 +5,6 @@ import hashlib
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +20,6 @@ DEFAULT_CACHE = Path(".dvc", "cache", "files", "md5")
 
 LITTER = {".DS_Store", "Thumbs.db"}
 """What file managers leave in folders of images."""
-
-_ATTEMPTS, _AGAIN_SECONDS = 20, 0.005
-"""How often, and how many seconds apart, a file is read that DVC may be writing."""
 
 
 def dvc(root: Path, *words: str, quiet: bool = False) -> None:
@@ -112,15 +108,11 @@ def is_dvc_locked(root: Path) -> bool:
 
 def _read_rwlock(path: Path) -> Mapping[str, Mapping[str, Any]]:
     """Return who reads and writes which paths, by ``read`` and ``write``; nothing where DVC has never run."""
-    for _ in range(_ATTEMPTS):
-        try:
-            held = json.loads(path.read_bytes())
-            return {kind: held[kind] for kind in ("write", "read") if isinstance(held.get(kind), dict)}
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError, AttributeError):
-            time.sleep(_AGAIN_SECONDS)  # DVC is writing it.
-    return {}  # DVC itself will say what is wrong with it.
+    try:
+        held = json.loads(path.read_bytes())
+        return {kind: held[kind] for kind in ("write", "read") if isinstance(held.get(kind), dict)}
+    except (OSError, ValueError, AttributeError):
+        return {}  # DVC has never run, or is writing it.
 
 
 def _runs_dvc(pid: int) -> bool:

@@ -2,11 +2,10 @@
 
 - ``machine``: Python, Git, packages and disk
 - ``repository``: parameters, images and what DVC keeps
-- ``services``: the browser, MLflow and the network
+- ``services``: the browser, a cluster and MLflow
 - ``finding``: what registers a check, and its result
 """
 
-import importlib.util
 from pathlib import Path
 
 from pixmill.doctor import machine, repository, services  # noqa: F401 (which register their checks)
@@ -24,6 +23,4 @@ def examine(root: Path) -> list[Finding]:
     Returns:
         The findings, in the order in which to fix them.
     """
-    # Without DVC each of the others needs a package that is missing, as is found before them.
-    every = importlib.util.find_spec("dvc") is not None
-    return [finding for check in CHECKS if every or not check.needs_dvc for finding in check.run(root)]
+    return [finding for check in CHECKS for finding in check(root)]

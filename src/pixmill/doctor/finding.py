@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple
 
 from pixmill.core.errors import PixmillError
+from pixmill.core.origin import install_command
 
 
 class Status(StrEnum):
@@ -43,24 +43,15 @@ class Finding:
 
 Run = Callable[[Path], Iterator[Finding]]
 
-
-class MachineCheck(NamedTuple):
-    """A check, and whether it needs DVC: all of these need some package of the extra ``pipeline``."""
-
-    run: Run
-    needs_dvc: bool
-
-
-CHECKS: list[MachineCheck] = []
+CHECKS: list[Run] = []
 """All checks, in the order in which to fix what they find."""
 
 
-def check(name: str, *, needs_dvc: bool = False) -> Callable[[Run], Run]:
+def check(name: str) -> Callable[[Run], Run]:
     """Return what registers a check; an error that the user can fix is a finding of it.
 
     Args:
         name: What an error's finding is called.
-        needs_dvc: Whether it is left out where DVC is missing.
     """
 
     def register(find: Run) -> Run:
@@ -70,8 +61,10 @@ def check(name: str, *, needs_dvc: bool = False) -> Callable[[Run], Run]:
                 yield from find(root)
             except PixmillError as error:
                 yield Finding(name, Status.BAD, error.message, next=error.next)
+            except ModuleNotFoundError as error:
+                yield Finding(name, Status.BAD, f"{error}", next=install_command("pipeline"))
 
-        CHECKS.append(MachineCheck(run, needs_dvc))
+        CHECKS.append(run)
         return run
 
     return register

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import shlex
 import shutil
 import sys
-import tomllib
 from collections.abc import Iterator
 from importlib import metadata
-from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from pixmill.core.errors import PixmillError
 from pixmill.core.extras import list_requirements
 from pixmill.core.git import git, require_git
 from pixmill.core.origin import install_command
 from pixmill.doctor.finding import Finding, Status, check
-
-if TYPE_CHECKING:
-    from packaging.requirements import Requirement
 
 _GIB = 2**30
 _COMFORTABLE, _LEAST = 5 * _GIB, 300_000_000
@@ -66,16 +57,13 @@ def check_packages(root: Path) -> Iterator[Finding]:
         root: The project's folder.
     """
     from pixmill.pages.base import shorten
+    from pixmill.provenance.lock import read_lock
 
-    pin = _pin(root)
-    if (root / "requirements.txt").is_file():
-        advice = "pip install -r requirements.txt"
-    elif pin.url or not pin.specifier.contains(metadata.version("pixmill"), prereleases=True):
-        advice = f"pip install {shlex.quote(str(pin))}"
-    else:
-        advice = install_command(",".join(sorted(pin.extras)))
+    extras = "pipeline" if (lock := read_lock(root)) is None else lock.extras
+    listed = (root / "requirements.txt").is_file()
+    advice = "pip install -r requirements.txt" if listed else install_command(extras)
     missing, other = set(), set()
-    for requirement in chain([pin], list_requirements(pin.extras)):
+    for requirement in list_requirements(extras.split(",")):
         try:
             version = metadata.version(requirement.name)
         except metadata.PackageNotFoundError:
@@ -121,21 +109,3 @@ def check_disk(root: Path) -> Iterator[Finding]:
     status = Status.OK if free >= _COMFORTABLE else Status.WARNING if free >= _LEAST else Status.BAD
     advice = "pixmill clean   # tells what takes the space, and what nothing needs" if status is not Status.OK else None
     yield Finding("disk", status, f"{free / _GIB:.1f} GiB free at {root}", next=advice)
-
-
-def _pin(root: Path) -> Requirement:
-    """Return what the project's ``pyproject.toml`` asks of Pixmill: all that a run needs, where it says nothing."""
-    from packaging.requirements import Requirement
-
-    from pixmill.provenance.lock import read_lock
-
-    path = root / "pyproject.toml"
-    project, lock = {}, None
-    # check_mlflow tells of a file that is not valid
-    with contextlib.suppress(FileNotFoundError, tomllib.TOMLDecodeError, RecursionError):
-        project = tomllib.loads(path.read_text(encoding="utf-8")).get("project", {})
-    with contextlib.suppress(PixmillError):  # check_code tells of it
-        lock = read_lock(root)
-    asked = map(Requirement, project.get("dependencies", ()))
-    default = Requirement(f"pixmill[{'pipeline' if lock is None else lock.extras}]")
-    return next((one for one in asked if one.name == "pixmill" and one.extras), default)

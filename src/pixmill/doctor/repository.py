@@ -50,7 +50,7 @@ def check_data(root: Path) -> Iterator[Finding]:
         yield Finding("data", Status.OK, f"{present}, as data.dvc records")
 
 
-@check("DVC", needs_dvc=True)
+@check("DVC")
 def check_dvc(root: Path) -> Iterator[Finding]:
     """Tell whether DVC can keep elsewhere what the pipeline makes.
 

@@ -1,6 +1,5 @@
-"""Check what a run talks to: the browser, MLflow and the network."""
+"""Check what a run talks to: the browser, a cluster and MLflow."""
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,12 +9,8 @@ from pixmill.core.workspace import Workspace
 from pixmill.doctor.finding import Finding, Status, check
 from pixmill.pages.base import shorten
 
-_SECONDS = 3.0
-_PUBLIC = ("example.com", 80)
-"""A host that is there to be an example (RFC 2606)."""
 
-
-@check("browser", needs_dvc=True)
+@check("browser")
 def check_browser(_: Path) -> Iterator[Finding]:
     """Tell which browser and driver a run would start, or whether the remote driver answers."""
     from pixmill.web.browser import RemoteDriver, check_remote, choose_browser
@@ -29,7 +24,7 @@ def check_browser(_: Path) -> Iterator[Finding]:
     yield Finding("browser", Status.OK, f"{browser.kind.title} by the remote driver {browser.url}")
 
 
-@check("compute", needs_dvc=True)
+@check("compute")
 def check_compute(_: Path) -> Iterator[Finding]:
     """Tell which processors passes over images use, and whether a cluster gives the results of this machine."""
     if (cluster := choose_cluster()) is None:
@@ -40,7 +35,7 @@ def check_compute(_: Path) -> Iterator[Finding]:
     yield Finding("compute", Status.OK, f"{cluster.address}: {cluster.processors} processors on {nodes}")
 
 
-@check("MLflow", needs_dvc=True)
+@check("MLflow")
 def check_mlflow(root: Path) -> Iterator[Finding]:
     """Tell whether runs can be recorded where they are meant to be.
 
@@ -57,15 +52,3 @@ def check_mlflow(root: Path) -> Iterator[Finding]:
         yield Finding("MLflow", status, f"{without_password(uri)} {error.message}: runs stay pending", next=error.next)
     else:
         yield Finding("MLflow", Status.OK, without_password(uri))
-
-
-@check("network", needs_dvc=True)
-def check_network(_: Path) -> Iterator[Finding]:
-    """Tell whether the internet is reachable: pages of the web need it, the bundled shop does not."""
-    try:
-        socket.create_connection(_PUBLIC, timeout=_SECONDS).close()
-    except OSError:
-        message = f"{_PUBLIC[0]} is not reachable: only the bundled shop and local sources work"
-        yield Finding("network", Status.WARNING, message, next="check the connection, then: pixmill doctor")
-    else:
-        yield Finding("network", Status.OK, "the internet is reachable")

@@ -1,11 +1,9 @@
 """Make a project, or add to a folder what a project needs."""
 
 import configparser
-import contextlib
 import os
 import shlex
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -13,16 +11,15 @@ from urllib.parse import urlsplit
 
 from pixmill.bundled import CLASSES, holds_files, make_data
 from pixmill.core.dvc import dvc
-from pixmill.core.errors import BrowserError, DataError, ParamsError, PixmillError, StorageError
+from pixmill.core.errors import BrowserError, DataError, ParamsError, PixmillError
 from pixmill.core.files import storage_errors, write_bytes, write_text
 from pixmill.core.git import git, require_git
-from pixmill.core.origin import Origin
+from pixmill.core.origin import WHEELS, Origin
 from pixmill.core.params import load_params, parse_params, read_text
 from pixmill.new.importing import LabelledFolder, copy_images, find_images
 from pixmill.new.outcome import describe_files, list_issues, next_steps
-from pixmill.new.project_names import project_names
 from pixmill.new.supply import INDEX_NOTE, Supply, find_origin, find_supply
-from pixmill.new.template import managed_files, render
+from pixmill.new.template import managed_files, project_names, render
 from pixmill.provenance.lock import FILE, installed_lock, read_lock, text_digest, write_lock
 from pixmill.scrape.sources import is_on_web
 from pixmill.use import Recipe, find_recipe
@@ -30,9 +27,6 @@ from pixmill.use import Recipe, find_recipe
 _PARAMS = "params.yaml"
 _MLFLOW = '# mlflow = "https://mlflow.example.org"'
 """The line of the template that names no server."""
-
-_DEMO, _OTHERS = 50_000_000, 10_000_000
-"""Bytes of the bundled images with the package that they come in, and of a project without images."""
 
 _WAYS = """\
 which images? Choose one of these:
@@ -71,8 +65,7 @@ def create(spec: ProjectSpec, *, report: Callable[[str], None]) -> list[str]:
     """Make a project; in the current folder, add what is missing and touch nothing that is there.
 
     Everything is checked before anything is written. Each file is written at once or not at all, so the same call
-    completes a project whose making was interrupted. Of a new project that cannot be made, as on a full disk, nothing
-    is left.
+    completes a project whose making was interrupted.
 
     Args:
         spec: What is wanted.
@@ -98,10 +91,9 @@ def create(spec: ProjectSpec, *, report: Callable[[str], None]) -> list[str]:
     if unused := _unused_options(spec, root, no_recipe=recipe is None, pinned=own is not None):
         remarks.append(f"Not used, since the project has its own already: {', '.join(unused)}")
 
-    _require_room(root, spec, found)
     extras = "pipeline" if lock is None else lock.extras
     copied: list[str] = []
-    with _all_or_nothing(root):
+    with storage_errors(then="repeat the command"):
         _start_repository(root)
         files = render(name, package, supply.origin, extras)
         template = {path: text_digest(text) for path, text in managed_files(files).items()}
@@ -126,29 +118,6 @@ def create(spec: ProjectSpec, *, report: Callable[[str], None]) -> list[str]:
     told, issues = describe_files(root, files, kept, supply.origin, extras), list_issues(root)
     amiss = [issue.message if issue.stops else str(issue) for issue in issues]
     return [*told, *copied, *remarks, *amiss, "Next:", *next_steps(root, Path.cwd().resolve(), issues)]
-
-
-@contextlib.contextmanager
-def _all_or_nothing(root: Path) -> Iterator[None]:
-    """Remove what was made of a new project where it cannot be finished; what lay there before stays."""
-    there = root.exists()
-    if there and any(root.iterdir()):
-        yield
-        return
-    try:
-        with storage_errors(then="repeat the command"):
-            yield
-    except PixmillError as error:
-        for path in root.iterdir() if root.exists() else ():
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-        if not there and root.exists():
-            root.rmdir()
-        # A DVC command would need the folder; DVC's message is above. No work is kept, as storage_errors would say.
-        fix = (error.next or "dvc ").partition(", then: ")[0]
-        raise type(error)(
-            f"{error.message}. Nothing is left of {root}",
-            next=f"{'fix this' if fix.startswith('dvc ') else fix}, then repeat the command",
-        ) from error
 
 
 def _start_repository(root: Path) -> None:
@@ -186,7 +155,8 @@ def _require_place(root: Path, spec: ProjectSpec) -> None:
     if not there.is_dir():
         raise PixmillError(f"{there} is a file", next="choose another name")
     pipeline = root / "dvc.yaml"
-    unfinished = pipeline.exists() and not (root / FILE).exists()  # The lock is written last.
+    begun = pipeline.exists() or (there == root and {path.name for path in root.iterdir()} <= {".git", WHEELS})
+    unfinished = begun and not (root / FILE).exists()  # The lock is written last.
     if root != Path.cwd() and not unfinished and there == root and any(root.iterdir()):
         add = f"cd {shlex.quote(str(spec.folder))} && pixmill new . (with the same options; it adds what is missing)"
         raise PixmillError(f"{spec.folder} exists and is not empty", next=add)
@@ -211,18 +181,6 @@ def _require_place(root: Path, spec: ProjectSpec) -> None:
                 f"{source} and the project {root} overlap",
                 next="choose a folder outside; images already in data/<class>/ need no --from",
             )
-
-
-def _require_room(root: Path, spec: ProjectSpec, found: LabelledFolder | None) -> None:
-    """Refuse a disk that cannot hold the project; what DVC's cache takes depends on the file system."""
-    there = next(folder for folder in (root, *root.parents) if folder.exists())
-    images = 0 if found is None or _has_images(root) else sum(path.stat().st_size for path in found.files())
-    needed, free = images + (_DEMO if spec.demo else 0) + _OTHERS, shutil.disk_usage(there).free
-    if free < needed and not (root / FILE).exists():
-        raise StorageError(
-            f"{root} would take {needed / 1e6:,.0f} MB, but the disk has {free / 1e6:,.0f} MB free",
-            next="free some space, or choose a folder on another disk",
-        )
 
 
 def _require_options(spec: ProjectSpec) -> None:

@@ -126,16 +126,10 @@ def _choose_classes(top: Path, found: Set[str], classes: Sequence[str]) -> list[
             f"{top} has no folders for the classes {first_of(missing, _NAMED)}; it has {first_of(labels, 20)}",
             next="correct --classes",
         )
-    if len(wanted) == 1:
+    if len(wanted) < 2:
+        has = f"only the class folder {wanted[0]}" if wanted else "no class folders"
         raise DataError(
-            f"{wanted[0]} is the only class; a classifier needs at least two",
-            next="name another one in --classes" if classes else f"add a folder of another class to {top}",
-        )
-    if not wanted:
-        loose = sum(_is_image(path) for path in top.iterdir())
-        has = f"{loose:,} images, but no" if loose else "no"
-        raise DataError(
-            f"{top} has {has} class folders; a classifier needs at least two classes",
+            f"{top} has {has}; a classifier needs at least two classes",
             next=f"put the images into {top}/<class>/, and repeat the command",
         )
     return wanted
@@ -203,8 +197,8 @@ def _splits(top: Path) -> tuple[dict[str | None, Path], list[str]]:
     used = {path.relative_to(top).parts[0] for path in found.values()}
     if others := [path.name for path in _folders(top) if path.name not in used]:
         remarks.append(
-            f"these folders are not splits and were left out: {first_of(others, _NAMED)}; to predict images without a "
-            "label, copy them into data/unlabelled and set evaluate.unlabelled to data/unlabelled in params.yaml"
+            f"these folders are not splits and were left out: {first_of(others, _NAMED)}; for images without a label "
+            "see evaluate.unlabelled"
         )
     return found, remarks
 

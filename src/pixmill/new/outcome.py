@@ -1,6 +1,5 @@
 """What ``pixmill new`` says at its end: what was there before, what is amiss, and what to type next."""
 
-import math
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -9,7 +8,6 @@ from pixmill.core.origin import Origin
 from pixmill.core.params import Params, load_params
 from pixmill.core.words import first_of
 from pixmill.images.listing import files_below
-from pixmill.new.forecast import forecast_seconds
 from pixmill.scrape.sources import is_on_web
 from pixmill.use import Issue, find_issues
 
@@ -29,10 +27,9 @@ def describe_files(
         extras: With which extras.
     """
     if not kept:
-        count = len([*files, "data.dvc", "pixmill.lock", *([origin.text] if origin.is_path else [])])
         package = next(path for path in files if path.startswith("src/")).split("/")[1]
         renamed = "" if package == root.name else f"; your own code goes into src/{package}"
-        yield f"{root.name}: a Git and DVC repository of {count} files{renamed}"
+        yield f"{root.name}: a Git and DVC repository{renamed}"
         return
     added = [path for path in files if path not in kept]
     now = {path: (root / path).read_text(encoding="utf-8", errors="replace") for path in kept}
@@ -60,7 +57,7 @@ def list_issues(root: Path) -> list[Issue]:
 
 
 def next_steps(root: Path, here: Path, issues: Sequence[Issue]) -> Iterator[str]:
-    """Yield what to type next, with the time that it takes.
+    """Yield what to type next.
 
     Args:
         root: The project's folder.
@@ -81,13 +78,8 @@ def next_steps(root: Path, here: Path, issues: Sequence[Issue]) -> Iterator[str]
     if any(is_on_web(source) for source in params.sources()):
         yield f"  {check}pixmill scrape --dry-run   (says how long it takes)"
         yield "  dvc repro"
-    elif _is_empty(root, params):
-        yield f"  {check}dvc repro"
     else:
-        local = not {"folder", "shop"}.isdisjoint(params.sources())
-        files = [path for _, path in files_below(root / "data")] if local else []
-        minutes = math.ceil(forecast_seconds(files, params) / 60) if local else 0
-        yield f"  {check}dvc repro   ({f'about {minutes} minutes' if local else 'minutes to hours: pixmill use says'})"
+        yield f"  {check}dvc repro"
     yield f"  {_COMMIT}"
     yield f"Or do it in your browser: {go}pixmill open"
 

@@ -4,13 +4,10 @@ import base64
 import hashlib
 import io
 import re
-import urllib.error
-import urllib.request
 import zipfile
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
@@ -26,10 +23,6 @@ INDEX_NOTE = (
 )
 
 _FORMS = "an address of a wheel, git+https://…@<commit>, or a wheel"
-_LARGEST = 50_000_000
-"""Bytes; a wheel of Pixmill has a million."""
-
-_SECONDS = 30.0
 _COMPILED = (".pyc", ".pyo", ".pyd")
 _OF_THE_INSTALLER = {"INSTALLER", "RECORD", "REQUESTED", "WHEEL", "direct_url.json", "uv_build.json", "uv_cache.json"}
 
@@ -48,25 +41,21 @@ class Supply:
 
 
 def find_origin(text: str) -> Origin:
-    """Return the origin that a person names; an address without a hash is read for it, over HTTPS.
+    """Return the origin that a person names.
 
     Args:
-        text: ``URL``, ``URL#sha256=…``, ``git+URL@COMMIT``, or the path of a wheel.
+        text: ``URL#sha256=…``, ``git+URL@COMMIT``, or the path of a wheel.
 
     Raises:
-        PixmillError: It is none of these, or cannot be read.
+        PixmillError: It is none of these, or has no hash.
     """
     if re.match(r"git\+|(https?|ssh)://.*@[0-9a-f]{40}$", text):
         return _parse(f"pixmill @ git+{text.removeprefix('git+')}", text)
     if text.startswith(("http://", "https://")):
-        _parse(f"pixmill @ {text.partition('#')[0]}#sha256={'0' * 64}", text)  # Nothing is asked with credentials.
-        if "#" not in text:
-            if not _is_safe(text):
-                raise PixmillError(
-                    f"{text}: a hash that is read over plain HTTP proves nothing",
-                    next=f"name an https:// address, or add the hash: '{text}#sha256=…'",
-                )
-            text = f"{text}#sha256={hashlib.sha256(_fetch(text)).hexdigest()}"
+        url, _, fragment = text.partition("#")
+        _parse(f"pixmill @ {url}#sha256={'0' * 64}", text)  # An address with credentials is refused first.
+        if not fragment:
+            raise PixmillError(f"{text} has no hash", next=f"add that of the wheel: '{text}#sha256=…'")
         return _parse(f"pixmill @ {text}", text)
     path = Path(text.removeprefix("file://")).expanduser().absolute()
     if path.is_dir():
@@ -89,14 +78,12 @@ def find_supply(origin: Origin | None = None) -> Supply:
         origin: What a person named, which must be the same code as runs; default: where the running one came from.
 
     Raises:
-        PixmillError: The wheel is not one of Pixmill, or of other code; or the running one cannot be packed.
+        PixmillError: The wheel is not one of Pixmill, or of other code.
     """
     named, origin = origin is not None, origin or running_origin()
     if not origin.is_path:
         named_text = origin.text.removeprefix("pixmill @ ")
-        if named_text.startswith("http") and "#" not in named_text:
-            return Supply(find_origin(named_text))
-        return Supply(_parse(origin.text, named_text))
+        return Supply(find_origin(named_text) if named_text.startswith("http") else _parse(origin.text, named_text))
     path = Path(origin.text)
     wheel = path.read_bytes() if path.suffix == ".whl" and path.is_file() else None
     if wheel is not None and _has_running_code(path.name, wheel):
@@ -115,17 +102,9 @@ def pack() -> tuple[str, bytes]:
 
     Returns:
         The wheel's name and bytes, the same for the same files.
-
-    Raises:
-        PixmillError: Its metadata are of another version, as after an edit of an editable checkout.
     """
     distribution = metadata.distribution("pixmill")
     version = str(Version(pixmill.__version__))
-    if str(Version(distribution.version)) != version:
-        raise PixmillError(
-            f"pixmill {version} runs, but it was installed as {distribution.version}, so no wheel can be made of it",
-            next=f"{running_origin().command('pipeline')}, then repeat the command",
-        )
     info = f"pixmill-{version}.dist-info"
     content = _code()
     for file in distribution.files or ():
@@ -179,35 +158,3 @@ def _parse(text: str, named: str) -> Origin:
         )
     what = "git+https://…@<commit>, with all 40 digits of the commit" if named.startswith("git+") else _FORMS
     raise PixmillError(f"{named}: expected {what}", next="correct it, and repeat the command")
-
-
-def _is_safe(url: str) -> bool:
-    """Tell whether nobody on the way can change what comes from there."""
-    parts = urlsplit(url)
-    return parts.scheme == "https" or parts.hostname in ("127.0.0.1", "::1", "localhost")
-
-
-class _Redirects(urllib.request.HTTPRedirectHandler):
-    """A handler that follows no redirect to plain HTTP."""
-
-    def redirect_request(
-        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
-    ) -> urllib.request.Request | None:
-        if not _is_safe(newurl):
-            raise urllib.error.HTTPError(newurl, code, "it leads to plain HTTP", headers, fp)
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def _fetch(url: str) -> bytes:
-    try:
-        with urllib.request.build_opener(_Redirects).open(url, timeout=_SECONDS) as answer:
-            content: bytes = answer.read(_LARGEST + 1)
-    except (OSError, ValueError) as error:
-        if isinstance(error, urllib.error.HTTPError):
-            error.close()  # It is an answer, too.
-        raise PixmillError(
-            f"{url} cannot be read for its hash: {error}", next=f"add the hash to the address: '{url}#sha256=…'"
-        ) from None
-    if len(content) > _LARGEST:
-        raise PixmillError(f"{url} has more than {_LARGEST:,} bytes", next="name a wheel of pixmill")
-    return content

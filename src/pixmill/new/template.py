@@ -7,11 +7,17 @@ code. The suffix ``.in`` hides ``dvc.yaml`` and ``pyproject.toml`` from tools th
 
 from __future__ import annotations
 
+import importlib.util
+import keyword
+import re
+import sys
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
 from pixmill.core.origin import Origin
 from pixmill.core.params.reference import schema
+from pixmill.project.pyproject import read_project
 
 SCHEMA = "params.schema.json"
 """What editors complete and check ``params.yaml`` by."""
@@ -20,6 +26,35 @@ _OWN = (".dvc/config", "README.md", "params.yaml", "pyproject.toml", "review.csv
 """The files that are the team's from the start."""
 
 _TEMPLATE = Path(__file__).parent / "template"
+
+
+_OURS = {"pixmill", "stages", "tests"}
+
+
+def project_names(root: Path) -> tuple[str, str]:
+    """Return the project's name and the package of its own code, such as ``my-shoes`` and ``my_shoes``.
+
+    The name is that in ``pyproject.toml``, or else the folder's, in ASCII where it would be no name of a package. The
+    package has ``my_`` before it where it would be no package, or would hide another. A renamed project keeps its own.
+
+    >>> project_names(Path("Schöne Schuhe")), project_names(Path("2026"))
+    (('schone-schuhe', 'schone_schuhe'), ('2026', 'my_2026'))
+
+    Args:
+        root: The project's folder, which need not exist.
+    """
+    name = read_project(root).name or root.name
+    plain = unicodedata.normalize("NFKD", name.casefold()).encode("ascii", "ignore").decode()
+    package = re.sub(r"[^a-z0-9]+", "_", plain).strip("_") or "project"
+    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", name):
+        name = package.replace("_", "-")
+    if there := sorted((root / "src").glob("*/scrape")):
+        return name, there[0].parent.name
+    # A package without an `__init__.py`, as ours, hides no other.
+    if package[0].isdigit() or keyword.iskeyword(package) or package in _OURS | sys.stdlib_module_names:
+        return name, f"my_{package}"
+    installed = importlib.util.find_spec(package)
+    return name, package if installed is None or installed.origin is None else f"my_{package}"
 
 
 def render(name: str, package: str, origin: Origin, extras: str = "pipeline") -> dict[str, str]:

@@ -13,15 +13,13 @@ from packaging.version import Version
 from pixmill.core.errors import ParamsError, PixmillError
 from pixmill.core.files import write_bytes, write_text
 from pixmill.core.origin import Origin, running_origin
-from pixmill.core.params import load_params, parse_yaml, read_text
+from pixmill.core.params import flat, load_params, parse_yaml, read_text
 from pixmill.core.params.reference import has_key, plain
-from pixmill.new.project_names import project_names
 from pixmill.new.supply import INDEX_NOTE, Supply, find_supply
-from pixmill.new.template import SCHEMA, before_project, managed_files, render
+from pixmill.new.template import SCHEMA, before_project, managed_files, project_names, render
 from pixmill.provenance.lock import FILE, Lock, installed_lock, other_stages, read_lock, text_digest, write_lock
 
 _PIN = re.compile(r"""(?P<quote>["'])pixmill(?P<extras>\[[^]"']*\])?\s*(==|@)[^"';]*(?P=quote)""")
-_DEPENDENCIES = re.compile(r"^dependencies\s*=\s*\[(?=(?P<empty>\s*\])?)", re.MULTILINE)
 _SECTION = re.compile(r"^## (?P<version>\d+\.\d+\.\d+)\b.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 
 
@@ -60,11 +58,6 @@ def plan_upgrade(root: Path) -> Upgrade:
     """
     old = read_lock(root)
     if old is None:
-        if (root / "src" / "pixmill").is_dir():
-            raise PixmillError(
-                f"{root} is Pixmill's own repository, whose stages run the code beside them: there is nothing to adapt",
-                next="after git pull: pip install -e '.[pipeline]', then: dvc repro",
-            )
         raise PixmillError(
             f"{root} has no {FILE}, which `pixmill new` writes and an upgrade compares with",
             next=f"git checkout {FILE} if it was deleted; else: pixmill new . (adds what is missing, changes nothing)",
@@ -106,8 +99,10 @@ def plan_upgrade(root: Path) -> Upgrade:
     if old.origin not in (None, supply.origin) and old.origin.is_path and (root / old.origin.text).is_file():
         removed.append(old.origin.text)
     lines += [f"Remove: {path}" for path in removed]
-    texts |= _pin(root, old.origin, supply.origin, extras, lines)
-    texts |= _readme(root, old.origin, supply.origin, extras, lines)
+    texts |= _pin(root, supply.origin, extras, lines)
+    command = f"pip install {before_project(supply.origin, extras)}-e ."
+    if supply.origin != old.origin and command not in (_text(root / "README.md") or ""):
+        lines.append(f"README.md: the command that installs the project is now: {command}")
     if supply.origin.from_index and supply.origin != old.origin:
         lines.append(INDEX_NOTE)
     pending = bool(texts or removed or wheel) or replace(new, libraries=old.libraries) != old
@@ -159,7 +154,7 @@ def _text(path: Path) -> str | None:
     return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
 
 
-def _pin(root: Path, old: Origin | None, new: Origin, extras: str, lines: list[str]) -> dict[str, str]:
+def _pin(root: Path, new: Origin, extras: str, lines: list[str]) -> dict[str, str]:
     """Return ``pyproject.toml`` with another reference, or without one where the project has a wheel."""
     name = "pyproject.toml"
     text, wanted = _text(root / name) or "", new.requirement(extras)
@@ -171,10 +166,6 @@ def _pin(root: Path, old: Origin | None, new: Origin, extras: str, lines: list[s
         changed, said = re.sub(_PIN.pattern + r"\s*,?[ \t]*", "", text), f"no pixmill, which is {wanted}"
     else:
         changed, said = _PIN.sub(pin, text), new.requirement()
-        if old is not None and old.is_path and not _PIN.search(text):
-            changed = _DEPENDENCIES.sub(
-                lambda match: f'{match[0]}"{wanted}"{"" if match["empty"] else ", "}', text, count=1
-            )
         if not _PIN.search(changed):
             lines.append(f"{name} does not pin pixmill: add '{wanted}' to its dependencies")
     if changed == text:
@@ -183,22 +174,9 @@ def _pin(root: Path, old: Origin | None, new: Origin, extras: str, lines: list[s
     return {name: changed}
 
 
-def _readme(root: Path, old: Origin | None, new: Origin, extras: str, lines: list[str]) -> dict[str, str]:
-    """Return the team's ``README.md`` with the command that installs the project, if it has that of before."""
-    name = "README.md"
-    wheel = rf"'{re.escape(old.text)}(\[[^]]*\])?' " if old is not None and old.is_path else ""
-    after = f"pip install {before_project(new, extras)}-e ."
-    text = _text(root / name) or ""
-    if (changed := re.sub(rf"pip install {wheel}-e \.", lambda _: after, text)) == text:
-        return {}
-    lines.append(f"Change: {name} now says {after}")
-    return {name: changed}
-
-
 def _head(old: Lock, new: Lock) -> Iterator[str]:
     if old.version != new.version:
-        back = " (a downgrade)" if Version(new.version) < Version(old.version) else ""
-        yield f"pixmill {old.version} -> {new.version}{back}"
+        yield f"pixmill {old.version} -> {new.version}"
     if stages := other_stages(old, new):
         yield f"Will run again, since code or defaults changed: {', '.join(stages)}"
     elif old.version != new.version:
@@ -221,7 +199,7 @@ def _defaults(root: Path, schema: str) -> Iterator[str]:
         elif name not in old:
             yield f"New param: {name}, default {plain(new[name])}"
         elif old[name] != new[name]:
-            own = " (params.yaml has its own value)" if has_key(content, name.partition("[]")[0]) else ""
+            own = " (params.yaml has its own value)" if has_key(content, name) else ""
             yield f"Default: {name} {plain(old[name])} -> {plain(new[name])}{own}"
 
 
@@ -241,25 +219,17 @@ def _describe_refusal(root: Path) -> Iterator[str]:
 
 
 def _by_name(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the defaults in a JSON Schema by dotted name, those of a list's items with brackets."""
-    found: dict[str, Any] = {}
+    """Return the defaults in a JSON Schema by dotted name."""
+    sections = {
+        name: field.get("default") or _properties(schema, field) for name, field in schema["properties"].items()
+    }
+    return flat({name: {} if section is None else section for name, section in sections.items()})
 
-    def walk(section: Mapping[str, Any], prefix: str) -> None:
-        for key, field in section.get("properties", {}).items():
-            for part, name in ((field, f"{prefix}{key}"), (field.get("items", {}), f"{prefix}{key}[]")):
-                if "$ref" in part:
-                    walk(schema["$defs"][part["$ref"].rpartition("/")[2]], f"{name}.")
-            leaves(f"{prefix}{key}", field)
 
-    def leaves(name: str, field: Mapping[str, Any]) -> None:
-        if isinstance(default := field.get("default", ...), Mapping) and default:
-            for key, value in default.items():
-                leaves(f"{name}.{key}", {"default": value})
-        elif default is not ...:
-            found[name] = default
-
-    walk(schema, "")
-    return found
+def _properties(schema: Mapping[str, Any], field: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the defaults of a section that has none as a whole, since one of its keys is required."""
+    section = schema["$defs"].get(field.get("$ref", "").rpartition("/")[2], {})
+    return {name: each["default"] for name, each in section.get("properties", {}).items() if "default" in each}
 
 
 def _changelog(old: str, new: str) -> Iterator[str]:

@@ -5,8 +5,8 @@ that its outputs follow from and the defaults of its params. What only tells or 
 that changes nothing else runs nothing again.
 """
 
+import ast
 import json
-import os
 import platform
 import re
 from collections.abc import Mapping
@@ -23,9 +23,10 @@ from pixmill.core.errors import ParamsError, PixmillError
 from pixmill.core.files import write_text
 from pixmill.core.origin import Origin, parse_origin
 from pixmill.core.params import parse_yaml, read_text
-from pixmill.provenance.defaults import defaults_of
+from pixmill.core.params.reference import reference
+from pixmill.provenance.code import normal_form
 from pixmill.provenance.modules import Modules
-from pixmill.provenance.results import code_of
+from pixmill.provenance.results import PARAMS, code_of
 
 FILE = "pixmill.lock"
 
@@ -37,6 +38,9 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
 }
 """The stages that have a digest, and the sections of ``params.yaml`` that each reads. Scrape has none: an upgrade
 visits no site again."""
+
+_CONVERTING = (f"{PARAMS}.sections", f"{PARAMS}.train", f"{PARAMS}.validate", "pixmill.core.names")
+"""Modules whose functions check and convert the values of params."""
 
 _PACKAGE = Path(pixmill.__file__).parent
 
@@ -170,7 +174,7 @@ def stage_digests(package: Path) -> dict[str, str]:
     """Return a digest of the code that decides each stage's outputs.
 
     Args:
-        package: The folder ``pixmill`` of an installation.
+        package: The folder ``pixmill`` of an installation; the defaults of params are those of the running one.
 
     Returns:
         16 hexadecimal digits by stage, the same on every system and version of Python.
@@ -180,12 +184,20 @@ def stage_digests(package: Path) -> dict[str, str]:
 
 def _stage_digest(stage: str, package: Path) -> str:
     modules = Modules(package)
-    forms, needed = defaults_of(SECTIONS[stage], modules)
-    forms |= {module: modules.form(module) for module in code_of(stage, modules, also=needed)}
+    forms = {module: modules.form(module) for module in code_of(stage, modules)}
+    forms[PARAMS] = json.dumps(_defaults(stage), default=str)
+    for module in _CONVERTING:
+        functions = (node for node in ast.walk(ast.parse(modules.read(module))) if isinstance(node, ast.FunctionDef))
+        forms[module] = "\n".join(map(normal_form, functions))
     digest = blake3()
     for name, form in sorted(forms.items()):
         digest.update(f"{name}\n{form}\n".encode())
     return str(digest.hexdigest(length=8))
+
+
+def _defaults(stage: str) -> dict[str, object]:
+    """Return the defaults of the params that a stage reads, by name."""
+    return {item.name: item.default for item in reference() if item.name.partition(".")[0] in SECTIONS[stage]}
 
 
 def text_digest(text: str) -> str:
@@ -239,13 +251,7 @@ def check_stage(root: Path, stage: str) -> None:
         or lock.digests[stage] == _stage_digest(stage, _PACKAGE)
     ):
         return
-    message, back = f"{_other_code(lock)} for {stage}", ""
-    # DVC removes the outputs of a stage before it starts; what the last run has left can be brought back.
-    last = root / "dvc.lock"
-    if "DVC_STAGE" in os.environ and last.exists() and f"\n  {stage}:\n" in last.read_text("utf-8", "replace"):
-        message += f". DVC has removed the outputs of {stage} to run it; nothing else has changed"
-        back = f" && dvc checkout {stage} && git checkout metrics/{stage}.json plots/{stage}"
-    raise PixmillError(message, next=f"pixmill upgrade && dvc repro{_stay(lock)}{back}")
+    raise PixmillError(f"{_other_code(lock)} for {stage}", next=f"pixmill upgrade && dvc repro{_stay(lock)}")
 
 
 def _other_code(lock: Lock) -> str:

@@ -1,6 +1,6 @@
 """Which code decides which result: one table, for ``pixmill.lock``, ``dvc.yaml`` and the keys of caches."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -8,8 +8,9 @@ from pathlib import Path
 from blake3 import blake3
 
 import pixmill
-from pixmill.provenance.defaults import PARAMS
 from pixmill.provenance.modules import Modules, is_within
+
+PARAMS = "pixmill.core.params"
 
 
 @dataclass(frozen=True)
@@ -91,18 +92,17 @@ RESULTS: Mapping[str, Result] = {
 }
 
 
-def code_of(name: str, modules: Modules, *, also: Iterable[str] = ()) -> set[str]:
+def code_of(name: str, modules: Modules) -> set[str]:
     """Return the modules that decide a result, besides params.
 
     Args:
         name: One of :data:`RESULTS`.
         modules: Those of ``pixmill``.
-        also: Other modules where its computation begins.
     """
     result = RESULTS[name]
     # What every stage is run by is not what one does.
     reached = modules.closure(
-        [*result.entries, *also],
+        result.entries,
         leave_out=lambda module: module == "pixmill.pipeline" or is_within(module, *SHOWING, PARAMS),
     )
     return {

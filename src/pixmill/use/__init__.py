@@ -3,12 +3,10 @@
 - ``recipe``: the files in ``recipes/``, Pixmill's and a project's own, and what they are for
 - ``preset``: a preset of KerasHub as the backbone of a recipe
 - ``replacement``: replacing ``params.yaml`` with a recipe, so that it can be undone
-- ``preflight``: what a run needs on this machine before it starts; ``issue``: what it lacks
-- ``class_sizes``: whether each class has enough images
+- ``preflight``: what a run needs on this machine before it starts, and what it lacks
 """
 
-from pixmill.use.issue import Issue
-from pixmill.use.preflight import find_issues
+from pixmill.use.preflight import Issue, find_issues
 from pixmill.use.preset import pin_preset, preset_recipe
 from pixmill.use.recipe import Recipe, find_recipe, find_recipes, list_recipes
 from pixmill.use.replacement import use

@@ -4,6 +4,7 @@ A look takes about a second, where a run would fail after minutes.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,11 +21,27 @@ from pixmill.project.plugins import load_plugin
 from pixmill.project.pyproject import GROUPS
 from pixmill.scrape.sources.definition import load_site
 from pixmill.scrape.sources.folder import FolderSource
-from pixmill.use.class_sizes import find_small_classes
-from pixmill.use.issue import Issue
 
 _NAMED = 20
 """Folders that a line names."""
+
+
+@dataclass(frozen=True)
+class Issue:
+    """One thing that is amiss with the local files.
+
+    Args:
+        message: What, with the folder or file.
+        next: What to do; ``None`` where the message says it all.
+        stops: Whether a run would stop there.
+    """
+
+    message: str
+    next: str | None
+    stops: bool = False
+
+    def __str__(self) -> str:
+        return self.message if self.next is None else f"{self.message}\nNext: {self.next}"
 
 
 def find_issues(root: Path, params: Params) -> Iterator[Issue]:
@@ -130,9 +147,3 @@ def _folders(data: Path, params: Params) -> Iterator[Issue]:
         # Another source may bring a class's images where searches may fail.
         stops = not all(len(scrape.sources_of(label)) > 1 and scrape.tolerate > 0 for label in absent)
         yield Issue("\n".join(lines), source.advice(), stops=stops)
-    if not gaps:
-        alone = [label for label in wanted if label not in absent and scrape.sources_of(label) == ("folder",)]
-        try:
-            yield from find_small_classes(data.parent, params, source, alone)
-        except PixmillError as error:  # review.csv has a malformed line, at which validate would stop.
-            yield Issue(error.message, error.next, stops=True)

@@ -15,7 +15,7 @@ from ruamel.yaml.scalarstring import SingleQuotedScalarString
 from pixmill.core.errors import ParamsError
 from pixmill.core.params import Params, parse_params, read_text
 from pixmill.core.params.commented import dump_commented, load_commented
-from pixmill.core.params.refusal import keys_of
+from pixmill.core.params.document import SECTION_NAMES
 from pixmill.core.words import did_you_mean
 
 _HEAD = "# yaml-language-server: $schema={}params.schema.json\n"
@@ -91,7 +91,7 @@ class Recipe:
         """
         present = load_commented(self.text)
         head = _HEAD.format("docs/" if (root / "docs" / "params.schema.json").exists() else "")
-        return head + self.text + "".join(f"\n{name}: {{}}\n" for name in keys_of(Params) if name not in present)
+        return head + self.text + "".join(f"\n{name}: {{}}\n" for name in SECTION_NAMES if name not in present)
 
     def with_review_of(self, current: str) -> Recipe:
         """Return the recipe with the section ``review`` of a params file: what a team accepts, whatever the model.

@@ -10,8 +10,7 @@ from pixmill.core.files import write_text
 from pixmill.core.git import git
 from pixmill.core.params import Params, flat, parse_params, read_text
 from pixmill.scrape.sources import is_on_web
-from pixmill.use.issue import Issue
-from pixmill.use.preflight import find_issues
+from pixmill.use.preflight import Issue, find_issues
 from pixmill.use.recipe import Recipe
 
 

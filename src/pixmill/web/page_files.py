@@ -33,7 +33,8 @@ def page_routes(package: str) -> list[Route]:
     def page(request: Request) -> Response:  # noqa: ARG001
         nonce = secrets.token_urlsafe(16)
         content = (files(package) / "page.html").read_text(encoding="utf-8")
-        return HTMLResponse(content.replace("NONCE", nonce), headers={"Content-Security-Policy": _POLICY.format(nonce=nonce)})
+        policy = {"Content-Security-Policy": _POLICY.format(nonce=nonce)}
+        return HTMLResponse(content.replace("NONCE", nonce), headers=policy)
 
     def part(request: Request) -> Response:
         name = request.path_params["name"]

@@ -8,7 +8,6 @@ import jsonschema
 import pytest
 import yaml
 
-from pixmill.core.errors import ParamsError
 from pixmill.core.params.reference import current_params, markdown, reference, schema
 from tests.command import run_pixmill
 from tests.use.test_recipes import NAMES
@@ -16,11 +15,10 @@ from tests.use.test_recipes import NAMES
 ROOT = Path(__file__).parents[3]
 
 
-@pytest.mark.parametrize("item", list(reference()), ids=lambda item: item.name)
-def test_a_param_says_what_it_means(item) -> None:
-    assert item.meaning.endswith(".")
-    is_section, is_listed = not item.expected, item.expected.startswith(("one of", "true or false"))
-    assert is_section or is_listed or item.example is not None
+def test_a_param_says_what_it_means() -> None:
+    for item in reference():
+        assert item.meaning.endswith("."), item.name
+        assert not item.expected.startswith(("a list", "a mapping")) or item.example is not None, item.name
 
 
 def test_the_generated_files_are_up_to_date() -> None:
@@ -54,14 +52,6 @@ def test_editors_mark_what_is_wrong(change) -> None:
     assert not validator.is_valid(content | change)
 
 
-def test_the_file_names_the_schema() -> None:
-    assert (
-        (ROOT / "params.yaml")
-        .read_text("utf-8")
-        .startswith("# yaml-language-server: $schema=docs/params.schema.json\n")
-    )
-
-
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copy(ROOT / "params.yaml", tmp_path)
@@ -81,17 +71,12 @@ def test_values_say_whether_the_file_or_the_default_speaks(project: Path) -> Non
     ]
 
 
-def test_an_unknown_key_is_guessed(project: Path) -> None:
-    with pytest.raises(ParamsError, match=r"train\.epoch: no such param; did you mean train\.epochs\?"):
-        current_params(project, ["train.epoch"])
-
-
 def test_the_command_prints_a_param_with_its_meaning(project: Path, capsys) -> None:
     assert run_pixmill("params", "train.minutes") == 0
     assert capsys.readouterr().out.splitlines() == [
         "train.minutes  5.0                       params.yaml",
         "  Time budget in minutes, which breaks bit-for-bit reproducibility; null: none.",
-        "  a number > 0 and <= 43,200 or null, such as 60; default: null",
+        "  a number > 0 and <= 43,200 or null; default: null",
     ]
     assert run_pixmill("params", "--changed") == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [

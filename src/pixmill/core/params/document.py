@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 
 from pixmill.core.errors import ParamsError
 from pixmill.core.names import fold
-from pixmill.core.params.refusal import keys_of, refusals
+from pixmill.core.params.refusal import refusals
 from pixmill.core.params.review import ReviewParams
 from pixmill.core.params.scrape import ScrapeParams
 from pixmill.core.params.sections import ClassName, EvaluateParams, Section, SplitParams
@@ -22,9 +22,6 @@ from pixmill.core.words import did_you_mean
 
 _RESERVED = {"train", "val", "test", "unlabelled"}
 """Folder names under ``data/`` that can be no class."""
-
-_OF_NO_STAGE = {"review", "sweep"}
-"""Sections that no stage depends on, so that DVC does not miss them."""
 
 _SEARCHED = ("train.", "split.image_size", "split.aspect", "split.resize")
 """Names of params that a sweep may search begin so; other params change what is measured, or measure nothing."""
@@ -89,16 +86,6 @@ class Params(Section):
             raise ValueError("train.cross_validation: expected split.folds to be set, received null")
         return self
 
-    @model_validator(mode="after")
-    def _check_unlabelled(self) -> Self:
-        folder = self.evaluate.unlabelled
-        labelled = {"train", "val", "test", *map(fold, self.classes)}
-        if folder is not None and fold(folder.split("/")[1]) in labelled:
-            raise ValueError(
-                f"evaluate.unlabelled: expected a folder that is neither a class nor a split, received {folder!r}"
-            )
-        return self
-
     def changed(self, values: Mapping[str, Any]) -> Self:
         """Return these params with other values, without the section ``sweep``.
 
@@ -121,6 +108,10 @@ class Params(Section):
     def validate(self) -> ValidateParams:  # type: ignore[override]
         """The section of the stage validate (pydantic has a method of this name)."""
         return self.validate_
+
+
+SECTION_NAMES = tuple(field.alias or name for name, field in Params.model_fields.items())
+"""The keys of the file, in its order."""
 
 
 def flat(section: BaseModel | Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -168,21 +159,10 @@ def parse_params(text: str) -> Params:
 def load_params(root: Path) -> Params:
     """Read and check the ``params.yaml`` in a folder.
 
-    In a project of DVC every section must be there: DVC stops at one that is absent, and a file that was cut off would
-    else pass for a short one.
-
     Raises:
         ParamsError: The file is absent or cannot be read, or says something that it must not.
     """
-    content = parse_yaml(read_text(root / "params.yaml"))
-    params = _check(content)
-    absent = [name for name in keys_of(Params) if name not in content and name not in _OF_NO_STAGE]
-    if absent and (root / "dvc.yaml").exists():
-        raise ParamsError(
-            f"params.yaml: the sections {', '.join(absent)} are missing (is the file truncated?)",
-            next="check with: git diff params.yaml; then add them, if only empty (train: {})",
-        )
-    return params
+    return parse_params(read_text(root / "params.yaml"))
 
 
 def check_space(params: Params) -> None:
@@ -229,16 +209,10 @@ def parse_overrides(params: Params, texts: Mapping[str, str]) -> dict[str, Any]:
     for name, text in texts.items():
         if name not in current:
             raise ParamsError(f"{name}: no such parameter{did_you_mean(name, current)}", next="edit params.yaml")
-        with contextlib.suppress(ParamsError):
-            values[name] = parse_yaml(text)
+        if not isinstance(current[name], str):  # A text may look like a number, such as the salt 7.
+            with contextlib.suppress(ParamsError):
+                values[name] = parse_yaml(text)
         _put(content, name, values[name], current)
-        if isinstance(current[name], str):
-            # A text may look like a number, such as the salt 7.
-            try:
-                _check(content)
-            except ParamsError:
-                values[name] = text
-                _put(content, name, text, current)
     _check(content)
     return values
 

@@ -11,7 +11,7 @@ from functools import reduce
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 from pixmill.core.errors import ParamsError
 from pixmill.core.params.document import Params, load_params
@@ -29,7 +29,7 @@ class Reference:
         meaning: What it means, with its unit.
         expected: The values that it takes, such as ``a whole number from 1 to 100,000``; empty for a section.
         default: Its default as plain data; ``...`` where it must be given; ``None`` for a section too.
-        example: Another value; ``None`` where ``expected`` lists them all.
+        example: Another value, of lists and mappings.
     """
 
     name: str
@@ -48,7 +48,7 @@ def reference(section: type[BaseModel] = Params, prefix: str = "") -> Iterator[R
 
     >>> item = next(item for item in reference() if item.name == "train.batch_size")
     >>> item.meaning, item.values(), item.default
-    ('Batch size.', 'a whole number from 1 to 65,536, such as 64', 32)
+    ('Batch size.', 'a whole number from 1 to 65,536', 32)
     """
     for key, field in section.model_fields.items():
         name = f"{prefix}{field.alias or key}"
@@ -59,7 +59,8 @@ def reference(section: type[BaseModel] = Params, prefix: str = "") -> Iterator[R
             yield from reference(inner, f"{name}.")
             continue
         default = ... if field.is_required() else _data(field.default)
-        expected = describe(Annotated[field.annotation, field]) if inner is None else "a list of sections"
+        values = TypeAdapter[Any](Annotated[field.annotation, field]).json_schema()  # type: ignore[arg-type]
+        expected = describe(values, values) if inner is None else "a list of sections"
         yield Reference(name, meaning, expected, default, (field.examples or [None])[0])
         if inner is not None:
             yield from reference(inner, f"{name}[].")
@@ -178,21 +179,9 @@ def markdown() -> str:
 
 def schema() -> str:
     """Return the JSON Schema of ``params.yaml``, which editors complete and check by."""
-    content = _without_titles(Params.model_json_schema())
-    content = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Pixmill's params.yaml", **content}
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    content = {**head, **Params.model_json_schema(), "title": "Pixmill's params.yaml"}
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-
-
-def _without_titles(content: Any) -> Any:
-    """Leave out titles, which repeat the names, and what a section's class says to developers."""
-    if isinstance(content, list):
-        return [_without_titles(item) for item in content]
-    if not isinstance(content, dict):
-        return content
-    useless = ("title", "description") if "properties" in content else ("title",)
-    return {
-        key: _without_titles(item) for key, item in content.items() if key not in useless or not isinstance(item, str)
-    }
 
 
 def main() -> None:

@@ -22,25 +22,19 @@ class ReviewParams(Section):
     """The metric that decides, and the limits of the gate."""
 
     metric: Literal[HighMetric, LowMetric] = Field(
-        default="macro_f1",
-        description="Test metric that decides whether a change is better or worse.",
-        examples=["accuracy"],
+        default="macro_f1", description="Test metric that decides whether a change is better or worse."
     )
     margin: Share = Field(
         default=0.02,
         description="Two models are the same if the confidence interval of their difference lies within ± this.",
-        examples=[0.01],
     )
     drift: Share = Field(
-        default=0.1,
-        description="Smallest distance between two distributions that is reported as drift.",
-        examples=[0.2],
+        default=0.1, description="Smallest distance between two distributions that is reported as drift."
     )
     max_drop: Share | Literal["significant"] | None = Field(
         default="significant",
         description="Gate: how much worse `metric` may be than the base's; `significant`: not significantly worse; "
         "null: any amount.",
-        examples=[0.01],
     )
     min: dict[Literal[HighMetric, ThresholdMetric], Share] = Field(
         default={},
@@ -55,8 +49,8 @@ class ReviewParams(Section):
         default={}, description="Gate: smallest values that each class must reach.", examples=[{"recall": 0.7}]
     )
     max_megabytes: Amount | None = Field(
-        default=None, description="Gate: largest size of the model in MLflow, in MB; null: any.", examples=[20]
+        default=None, description="Gate: largest size of the model in MLflow, in MB; null: any."
     )
     max_seconds: Amount | None = Field(
-        default=None, description="Gate: longest training in MLflow, in seconds; null: any.", examples=[600]
+        default=None, description="Gate: longest training in MLflow, in seconds; null: any."
     )

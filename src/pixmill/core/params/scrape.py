@@ -1,9 +1,7 @@
 """The section of the stage scrape: sources, queries, limits and politeness."""
 
 import re
-from collections import Counter
 from collections.abc import Mapping
-from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -13,10 +11,8 @@ from pydantic import (
     PlainSerializer,
     StringConstraints,
     WithJsonSchema,
-    field_validator,
 )
 
-from pixmill.core.names import to_nfc
 from pixmill.core.params.sections import PLUGIN, ClassName, Count, Section, Share
 from pixmill.core.words import did_you_mean
 
@@ -70,16 +66,6 @@ Sources = Annotated[
 """One source or several, in order."""
 
 
-def _spell(value: object) -> object:
-    names = Counter(to_nfc(name) for name in value if isinstance(name, str)) if isinstance(value, dict) else Counter()
-    if twice := [name for name, count in names.items() if count > 1]:
-        raise ValueError(f"expected each class once, received {twice[0]!r} in two Unicode spellings")
-    return value
-
-
-_ONCE = BeforeValidator(_spell)
-
-
 class FolderParams(Section):
     """The layout of local images."""
 
@@ -98,7 +84,7 @@ class UrlsParams(Section):
         description="Lists in the project: CSV, TSV or Parquet files with the columns url and label, and others.",
         examples=[["lists/cats.csv"]],
     )
-    classes: Annotated[dict[ClassName, Texts], _ONCE] = Field(
+    classes: dict[ClassName, Texts] = Field(
         default={},
         description="Labels in the lists, by class; default: the class's name.",
         examples=[{"cat": ["/m/01yrx"]}],
@@ -113,7 +99,6 @@ class KerasParams(Section):
         default=None,
         max_length=1000,
         description="A local copy: mnist.npz, or the folder with the four published files; null: Keras downloads it.",
-        examples=["mnist.npz"],
     )
 
 
@@ -127,34 +112,30 @@ class ScrapeParams(Section):
         "`plugin:<name>` of src/.",
         examples=[["openverse", "bing"]],
     )
-    source_by_class: Annotated[dict[ClassName, Sources], _ONCE] = Field(
+    source_by_class: dict[ClassName, Sources] = Field(
         default={},
         description="Sources for individual classes, instead of `source`.",
         examples=[{"saree": ["amazon", "bing"]}],
     )
-    queries: Annotated[dict[ClassName, Texts], _ONCE] = Field(
+    queries: dict[ClassName, Texts] = Field(
         default={},
         description="Search terms by class; default: its name.",
         examples=[{"saree": ["silk saree", "cotton saree"]}],
     )
     snapshot: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")] = Field(
-        description="Date of the scrape, in quotes; change it to visit the sources again.",
-        examples=["2026-11-20"],
+        description="Date of the scrape, in quotes; change it to visit the sources again."
     )
-    per_class: Count | None = Field(
-        default=None, description="Maximum number of images per class; null: all.", examples=[500]
-    )
+    per_class: Count | None = Field(default=None, description="Maximum number of images per class; null: all.")
     per_query: Count | None = Field(
-        default=None, description="Maximum number of candidates per query and source; null: all.", examples=[200]
+        default=None, description="Maximum number of candidates per query and source; null: all."
     )
     expect_at_least: int = Field(
         default=20,
         ge=0,
         le=1_000_000_000,
         description="A web query with fewer candidates fails: the page layout may have changed.",
-        examples=[5],
     )
-    tolerate: Share = Field(default=0.0, description="Share of queries that may fail without an error.", examples=[0.1])
+    tolerate: Share = Field(default=0.0, description="Share of queries that may fail without an error.")
     thumbnails: bool = Field(
         default=True, description="Whether to keep the thumbnail where the original cannot be fetched."
     )
@@ -167,14 +148,11 @@ class ScrapeParams(Section):
     urls: UrlsParams = Field(default=UrlsParams(), description="The source `urls`.")
     keras: KerasParams = Field(default=KerasParams(), description="The source `keras`.")
     contact: Annotated[str, StringConstraints(pattern=CONTACT, max_length=200)] | None = Field(
-        default=None,
-        description="Your e-mail address or URL, sent to sites in the User-Agent.",
-        examples=["you@example.org"],
+        default=None, description="Your e-mail address or URL, sent to sites in the User-Agent."
     )
     rate: Annotated[float, Field(ge=0.01, le=1000)] | None = Field(
         default=4.0,
         description="Maximum requests per second to one host; null: no limit. robots.txt may ask for fewer.",
-        examples=[1],
     )
     robots_exceptions: Hosts = Field(
         default=(),
@@ -189,28 +167,13 @@ class ScrapeParams(Section):
         description="Hosts that may be fetched although their address is not public.",
         examples=[["intranet.example.org:8080"]],
     )
-    browsers: int = Field(default=2, ge=1, le=16, description="Browsers in parallel, about 0.4 GB each.", examples=[4])
-    connections: int = Field(default=64, ge=1, le=256, description="Parallel downloads.", examples=[16])
-    per_host: int = Field(default=8, ge=1, le=256, description="Parallel downloads from one host.", examples=[2])
-    timeout: float = Field(
-        default=20.0, gt=0, le=3600, description="Timeout of one download, in seconds.", examples=[60]
-    )
+    browsers: int = Field(default=2, ge=1, le=16, description="Browsers in parallel, about 0.4 GB each.")
+    connections: int = Field(default=64, ge=1, le=256, description="Parallel downloads.")
+    per_host: int = Field(default=8, ge=1, le=256, description="Parallel downloads from one host.")
+    timeout: float = Field(default=20.0, gt=0, le=3600, description="Timeout of one download, in seconds.")
     max_bytes: int = Field(
-        default=26_214_400,
-        ge=1,
-        le=1_073_741_824,
-        description="Maximum size of a download, in bytes.",
-        examples=[10_000_000],
+        default=26_214_400, ge=1, le=1_073_741_824, description="Maximum size of a download, in bytes."
     )
-
-    @field_validator("snapshot")
-    @classmethod
-    def _in_the_calendar(cls, snapshot: str) -> str:
-        try:
-            date.fromisoformat(snapshot)
-        except ValueError:
-            raise ValueError(f"expected a valid date, received {snapshot!r}") from None
-        return snapshot
 
     def by_class(self) -> dict[str, Mapping[str, object]]:
         """Return the keys whose values go by class, by their names within the section."""

@@ -5,6 +5,7 @@ Each field says what it means, with its unit; bounds, default and examples stand
 """
 
 import re
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -78,20 +79,16 @@ class ClassSharesParams(WarningParams):
     """The bound on how far a class's share of a split may be from its share of all."""
 
     tolerance: Share = Field(
-        default=0.1,
-        description="Largest difference between a class's share of a split and its share of all images.",
-        examples=[0.05],
+        default=0.1, description="Largest difference between a class's share of a split and its share of all images."
     )
 
 
 class SplitParams(Section):
     """The splits, and how images are resized and packed."""
 
-    val: float = Field(default=0.15, gt=0, lt=1, description="Share of images for validation.", examples=[0.1])
-    test: float = Field(default=0.2, gt=0, lt=1, description="Share of images for testing.", examples=[0.1])
-    image_size: int = Field(
-        default=224, ge=8, le=1024, description="Side of the square input images, in pixels.", examples=[160]
-    )
+    val: float = Field(default=0.15, gt=0, lt=1, description="Share of images for validation.")
+    test: float = Field(default=0.2, gt=0, lt=1, description="Share of images for testing.")
+    image_size: int = Field(default=224, ge=8, le=1024, description="Side of the square input images, in pixels.")
     aspect: Literal["pad", "crop", "stretch"] = Field(
         default="pad",
         description="How images become square: `pad` with the mean colour of the edge, `crop` the centre, `stretch`.",
@@ -103,16 +100,13 @@ class SplitParams(Section):
         default="pixmill",
         max_length=1000,
         description="Salt of the hash that assigns images to splits; another salt draws another split.",
-        examples=["second"],
     )
     group_by: Literal["product", "page"] | None = Field(
         default=None,
         description="Keep all images of a `product`, or of a `page`, in the same split; null: no grouping.",
     )
     folds: Annotated[int, Field(ge=2, le=100)] | None = Field(
-        default=None,
-        description="Number of cross-validation folds over training and validation images; null: none.",
-        examples=[5],
+        default=None, description="Number of cross-validation folds over training and validation images; null: none."
     )
     class_shares: ClassSharesParams = Field(
         default=ClassSharesParams(), description="Each split has about the same class shares as all images."
@@ -133,48 +127,26 @@ _SHOWN = 1000
 class EvaluateParams(Section):
     """What the report shows, and its confidence intervals."""
 
-    confidence: float = Field(
-        default=0.95, gt=0, lt=1, description="Level of the confidence intervals.", examples=[0.99]
-    )
+    confidence: float = Field(default=0.95, gt=0, lt=1, description="Level of the confidence intervals.")
     # A million draws on 10,000 test images take some ten minutes.
-    draws: int = Field(
-        default=10_000, ge=100, le=1_000_000, description="Bootstrap draws behind the intervals.", examples=[2000]
-    )
-    top_k: int = Field(
-        default=2, ge=2, le=1000, description="Top-k accuracy counts the true class among this many.", examples=[5]
-    )
-    mistakes: int = Field(
-        default=36, ge=1, le=_SHOWN, description="Errors that the page shows, most confident first.", examples=[100]
-    )
-    grad_cam: int = Field(
-        default=12, ge=0, le=_SHOWN, description="Errors shown with a Grad-CAM heatmap; 0: none.", examples=[36]
-    )
+    draws: int = Field(default=10_000, ge=100, le=1_000_000, description="Bootstrap draws behind the intervals.")
+    top_k: int = Field(default=2, ge=2, le=1000, description="Top-k accuracy counts the true class among this many.")
+    mistakes: int = Field(default=36, ge=1, le=_SHOWN, description="Errors that the page shows, most confident first.")
+    grad_cam: int = Field(default=12, ge=0, le=_SHOWN, description="Errors shown with a Grad-CAM heatmap; 0: none.")
     label_errors: int = Field(
-        default=36,
-        ge=0,
-        le=_SHOWN,
-        description="Likely wrong labels that the page shows; 0: does not search for them.",
-        examples=[100],
+        default=36, ge=0, le=_SHOWN, description="Likely wrong labels that the page shows; 0: does not search for them."
     )
     unlabelled: str | None = Field(
         default=None,
         min_length=1,
         max_length=1000,
         description="A folder below data/ with unlabelled images to predict too, if it exists; null: none.",
-        examples=["data/unlabelled"],
     )
 
     @field_validator("unlabelled")
     @classmethod
     def _below_data(cls, folder: str | None) -> str | None:
-        first, *below = (folder or "data/unlabelled").split("/")
-        if (
-            first != "data"
-            or not below
-            or not below[0]
-            or ".." in below
-            or "\\" in below
-            or not "".join(below).isprintable()
-        ):
+        parts = Path(folder or "data/unlabelled").parts
+        if parts[0] != "data" or len(parts) == 1 or ".." in parts:
             raise ValueError(f"expected a folder below data/, such as data/unlabelled, received {folder!r}")
         return folder

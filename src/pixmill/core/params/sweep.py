@@ -13,8 +13,8 @@ Number = float | int
 class RangeParams(Section):
     """All numbers between two, ends included; whole ones if both ends are."""
 
-    low: Number = Field(description="Smallest value.", examples=[0.0001])
-    high: Number = Field(description="Largest value.", examples=[1.0])
+    low: Number = Field(description="Smallest value.")
+    high: Number = Field(description="Largest value.")
     log: bool = Field(default=False, description="Whether to search by magnitude: as much below a value as above.")
 
     @model_validator(mode="after")
@@ -51,9 +51,9 @@ class SweepParams(Section):
         ],
     )
     metric: Literal[HighMetric, LowMetric] | None = Field(
-        default=None, description="Metric on validation that decides; null: `review.metric`.", examples=["log_loss"]
+        default=None, description="Metric on validation that decides; null: `review.metric`."
     )
-    trials: int = Field(default=50, ge=1, le=100_000, description="How many different models to fit.", examples=[20])
+    trials: int = Field(default=50, ge=1, le=100_000, description="How many different models to fit.")
     sampler: Literal["tpe", "random", "grid"] = Field(
         default="tpe",
         description="What chooses the next values: `tpe` (tree-structured Parzen estimator, which learns from earlier "
@@ -63,8 +63,5 @@ class SweepParams(Section):
         default=None,
         description="Cross-validate each model on that many folds of training and validation images; null: measure it "
         "on validation.",
-        examples=[5],
     )
-    seed: int = Field(
-        default=7, ge=0, le=2**31 - 1, description="Random seed of the sampler and of the folds.", examples=[1]
-    )
+    seed: int = Field(default=7, ge=0, le=2**31 - 1, description="Random seed of the sampler and of the folds.")

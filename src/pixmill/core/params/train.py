@@ -8,7 +8,7 @@ from pixmill.core.params.sections import PLUGIN, PluginName, Section, Share
 
 Padding = Literal["same", "valid"]
 Activation = Literal["relu", "leaky_relu", "elu", "selu", "gelu", "silu", "tanh", "sigmoid"]
-Dropout = Annotated[float, Field(ge=0, lt=1, description="Dropout after the layer.", examples=[0.3])]
+Dropout = Annotated[float, Field(ge=0, lt=1, description="Dropout after the layer.")]
 Units = Annotated[int, Field(ge=1, le=65_536)]
 """Channels or units of one layer: the widest published networks stay below."""
 
@@ -24,19 +24,16 @@ LayerName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 class BlockParams(Section):
     """Convolutions of one width, and what follows them."""
 
-    filters: Units = Field(description="Filters of each convolution.", examples=[32])
-    kernel: int = Field(default=3, ge=1, le=64, description="Kernel size, in pixels.", examples=[5])
+    filters: Units = Field(description="Filters of each convolution.")
+    kernel: int = Field(default=3, ge=1, le=64, description="Kernel size, in pixels.")
     padding: Padding = Field(default="same", description="Padding of the convolutions.")
-    convolutions: int = Field(default=1, ge=1, le=64, description="Number of convolutions.", examples=[2])
+    convolutions: int = Field(default=1, ge=1, le=64, description="Number of convolutions.")
     activation: Activation = Field(default="relu", description="Activation of each convolution.")
     batch_norm: bool | Literal["after_pooling"] = Field(
         default=False,
         description="Batch normalization: true, after each convolution and its activation; or once, `after_pooling`.",
-        examples=["after_pooling"],
     )
-    pooling: int = Field(
-        default=2, ge=1, le=64, description="Size of the max pooling after them; 1: none.", examples=[3]
-    )
+    pooling: int = Field(default=2, ge=1, le=64, description="Size of the max pooling after them; 1: none.")
     pool_padding: Padding = Field(default="valid", description="Padding of the pooling.")
     dropout: Dropout = 0.0
 
@@ -44,7 +41,7 @@ class BlockParams(Section):
 class DenseParams(Section):
     """A dense layer, and the dropout behind it."""
 
-    units: Units = Field(description="Units of the layer, with ReLU.", examples=[128])
+    units: Units = Field(description="Units of the layer, with ReLU.")
     dropout: Dropout = 0.0
 
 
@@ -111,32 +108,23 @@ class BackboneParams(Section):
         max_length=1000,
         description="`imagenet` (Keras downloads all but the bundled ones; for a plugin, those that it makes; for a "
         "preset, its own), `none` (random), or a file in the project.",
-        examples=["weights/ours.weights.h5"],
     )
     revision: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = Field(
-        default=None,
-        description="Version of the preset on its hub; null for a folder and for other networks.",
-        examples=["1"],
+        default=None, description="Version of the preset on its hub; null for a folder and for other networks."
     )
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = Field(
         default=None,
         description="SHA-256 of the preset's files, without which train refuses it; null for other networks.",
-        examples=["0" * 64],
     )
     image_size: Annotated[int, Field(ge=32, le=1024)] | None = Field(
-        default=None, description="Input size of the network, in pixels; null: split.image_size.", examples=[224]
+        default=None, description="Input size of the network, in pixels; null: split.image_size."
     )
     unfreeze: Annotated[int, Field(ge=0, le=10_000)] | Literal["all"] = Field(
         default=0,
         description="How many of the last layers with weights are fine-tuned, or `all`; batch norm stays frozen.",
-        examples=[20],
     )
     rate_factor: float = Field(
-        default=0.1,
-        gt=0,
-        le=1,
-        description="Learning rate of fine-tuned layers, as a share of train.learning_rate.",
-        examples=[0.01],
+        default=0.1, gt=0, le=1, description="Learning rate of fine-tuned layers, as a share of train.learning_rate."
     )
     dense: tuple[DenseParams, ...] = Field(
         default=(),
@@ -145,7 +133,7 @@ class BackboneParams(Section):
         description="Hidden dense layers of the head.",
         examples=[[{"units": 256}]],
     )
-    dropout: float = Field(default=0.2, ge=0, lt=1, description="Dropout before the output.", examples=[0.5])
+    dropout: float = Field(default=0.2, ge=0, lt=1, description="Dropout before the output.")
 
     @model_validator(mode="after")
     def _of_a_preset(self) -> Self:
@@ -176,7 +164,6 @@ class FeaturesParams(Section):
         default=None,
         description="C of the logistic regression; smaller: stronger regularization. null: 0.01 for a single layer, "
         "0.005 for several.",
-        examples=[0.1],
     )
     dense: tuple[DenseParams, ...] = Field(
         default=(DenseParams(units=256, dropout=0.5),),
@@ -194,37 +181,29 @@ class ScheduleParams(Section):
         default="constant",
         description="`constant`; `cosine`, down to the floor; or `plateau`, reduced when the validation metric stalls.",
     )
-    warmup: int = Field(default=0, ge=0, le=100_000, description="Epochs of linear warm-up.", examples=[1])
-    factor: float = Field(default=0.5, gt=0, lt=1, description="Factor of `plateau`.", examples=[0.2])
-    patience: Epochs = Field(default=3, description="Patience of `plateau`, in epochs.", examples=[5])
-    floor: Share = Field(default=0.0, description="Smallest rate, as a share of train.learning_rate.", examples=[0.01])
+    warmup: int = Field(default=0, ge=0, le=100_000, description="Epochs of linear warm-up.")
+    factor: float = Field(default=0.5, gt=0, lt=1, description="Factor of `plateau`.")
+    patience: Epochs = Field(default=3, description="Patience of `plateau`, in epochs.")
+    floor: Share = Field(default=0.0, description="Smallest rate, as a share of train.learning_rate.")
 
 
 class AugmentationParams(Section):
     """The random changes of training images."""
 
     flip: bool = Field(default=True, description="Mirror left and right.")
-    rotation: float = Field(default=5.0, ge=0, le=180, description="Largest rotation in degrees.", examples=[15])
-    zoom: float = Field(default=0.05, ge=0, lt=1, description="Largest zoom in or out, as a share.", examples=[0.2])
-    shift: float = Field(default=0.05, ge=0, lt=1, description="Largest shift, as a share of the side.", examples=[0.1])
-    shear: float = Field(default=0.0, ge=0, lt=90, description="Largest horizontal shear in degrees.", examples=[10])
-    brightness: float = Field(
-        default=0.0, ge=0, le=1, description="Largest change of brightness, as a share.", examples=[0.2]
-    )
-    contrast: float = Field(
-        default=0.0, ge=0, lt=1, description="Largest change of contrast, as a share.", examples=[0.2]
-    )
-    erasing: Share = Field(default=0.0, description="Probability of erasing a random rectangle.", examples=[0.25])
+    rotation: float = Field(default=5.0, ge=0, le=180, description="Largest rotation in degrees.")
+    zoom: float = Field(default=0.05, ge=0, lt=1, description="Largest zoom in or out, as a share.")
+    shift: float = Field(default=0.05, ge=0, lt=1, description="Largest shift, as a share of the side.")
+    shear: float = Field(default=0.0, ge=0, lt=90, description="Largest horizontal shear in degrees.")
+    brightness: float = Field(default=0.0, ge=0, le=1, description="Largest change of brightness, as a share.")
+    contrast: float = Field(default=0.0, ge=0, lt=1, description="Largest change of contrast, as a share.")
+    erasing: Share = Field(default=0.0, description="Probability of erasing a random rectangle.")
     plugin: PluginName | None = Field(
-        default=None, description="Your own augmentation of src/, by name, before images are mixed.", examples=["rain"]
+        default=None, description="Your own augmentation of src/, by name, before images are mixed."
     )
     mix: Literal["none", "mixup", "cutmix"] = Field(default="none", description="MixUp or CutMix of pairs of images.")
     mix_alpha: float = Field(
-        default=0.2,
-        gt=0,
-        le=8,
-        description="Alpha of the beta distribution that MixUp and CutMix draw from.",
-        examples=[1.0],
+        default=0.2, gt=0, le=8, description="Alpha of the beta distribution that MixUp and CutMix draw from."
     )
 
     @property
@@ -247,28 +226,26 @@ class TrainParams(Section):
     )
     features: FeaturesParams = Field(default=FeaturesParams(), description="The model `features`.")
     optimizer: Literal["adam", "adamw", "sgd"] = Field(default="adam", description="Optimizer.")
-    momentum: float = Field(default=0.9, ge=0, lt=1, description="Momentum of `sgd`.", examples=[0.95])
-    weight_decay: float = Field(default=0.004, ge=0, lt=1, description="Weight decay of `adamw`.", examples=[0.01])
-    learning_rate: float = Field(default=0.001, gt=0, le=100, description="Learning rate.", examples=[0.0001])
+    momentum: float = Field(default=0.9, ge=0, lt=1, description="Momentum of `sgd`.")
+    weight_decay: float = Field(default=0.004, ge=0, lt=1, description="Weight decay of `adamw`.")
+    learning_rate: float = Field(default=0.001, gt=0, le=100, description="Learning rate.")
     schedule: ScheduleParams = Field(default=ScheduleParams(), description="How the learning rate changes.")
     clip_norm: Annotated[float, Field(gt=0, le=1e6)] | None = Field(
-        default=None, description="Norm for gradient clipping; null: no clipping.", examples=[1.0]
+        default=None, description="Norm for gradient clipping; null: no clipping."
     )
     class_weights: bool = Field(default=False, description="Whether to weight the loss by inverse class frequency.")
-    label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="Label smoothing.", examples=[0.1])
-    epochs: Epochs = Field(default=30, description="Maximum number of epochs.", examples=[100])
-    batch_size: int = Field(default=32, ge=1, le=65_536, description="Batch size.", examples=[64])
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="Label smoothing.")
+    epochs: Epochs = Field(default=30, description="Maximum number of epochs.")
+    batch_size: int = Field(default=32, ge=1, le=65_536, description="Batch size.")
     patience: Epochs | None = Field(
-        default=6, description="Patience of early stopping, in epochs; null: no early stopping.", examples=[10]
+        default=6, description="Patience of early stopping, in epochs; null: no early stopping."
     )
     monitor: Literal["val_loss", "val_accuracy"] = Field(
         default="val_loss", description="Validation metric of early stopping, the best epoch and `plateau`."
     )
     # A training of a month is restarted by hand sooner than waited for.
     minutes: Annotated[float, Field(gt=0, le=43_200)] | None = Field(
-        default=None,
-        description="Time budget in minutes, which breaks bit-for-bit reproducibility; null: none.",
-        examples=[60],
+        default=None, description="Time budget in minutes, which breaks bit-for-bit reproducibility; null: none."
     )
     augmentation: AugmentationParams = Field(
         default=AugmentationParams(),
@@ -286,15 +263,9 @@ class TrainParams(Section):
         default="float32",
         description="Numerical precision; `bfloat16` is faster on some processors and GPUs, and far slower on others.",
     )
-    seed: int = Field(
-        default=7, ge=0, le=2**32 - 1, description="Random seed of weights, shuffling and augmentation.", examples=[1]
-    )
+    seed: int = Field(default=7, ge=0, le=2**32 - 1, description="Random seed of weights, shuffling and augmentation.")
     threads: int = Field(
-        default=2,
-        ge=1,
-        le=1024,
-        description="Number of compute threads; another number rounds differently.",
-        examples=[8],
+        default=2, ge=1, le=1024, description="Number of compute threads; another number rounds differently."
     )
     target_accuracy: float = Field(
         default=0.95,
@@ -302,5 +273,4 @@ class TrainParams(Section):
         lt=1,
         description="Target accuracy of sure predictions; below the confidence at which the validation images show it, "
         "a prediction is 'not sure'.",
-        examples=[0.99],
     )

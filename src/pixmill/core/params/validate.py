@@ -10,14 +10,14 @@ Side = Annotated[int, Field(ge=1, le=65_535)]
 """In pixels: JPEG, which most images are, goes no further."""
 
 Format = Literal["jpeg", "png", "webp", "gif", "bmp", "tiff", "avif", "heic"]
-Fulfilled = Annotated[float, Field(ge=0, le=1, description="Share of readable images that must pass.", examples=[0.9])]
+Fulfilled = Annotated[float, Field(ge=0, le=1, description="Share of readable images that must pass.")]
 
 
 class ImageSizeParams(ExpectationParams):
     """The bounds on the sides of an image, for a share of the readable images."""
 
-    min_width: Side = Field(default=32, description="Smallest width in pixels.", examples=[64])
-    min_height: Side = Field(default=32, description="Smallest height in pixels.", examples=[64])
+    min_width: Side = Field(default=32, description="Smallest width in pixels.")
+    min_height: Side = Field(default=32, description="Smallest height in pixels.")
     share: Fulfilled = 0.9
 
 
@@ -37,14 +37,14 @@ class FormatsParams(WarningParams):
 class ReadableParams(ExpectationParams):
     """The bound on the share of images that decode."""
 
-    share: Share = Field(default=0.9, description="Share of all images that must decode completely.", examples=[0.99])
+    share: Share = Field(default=0.9, description="Share of all images that must decode completely.")
 
 
 class AspectRatioParams(WarningParams):
     """The bound on the ratio of the longer side to the shorter, for a share of the readable images."""
 
     max_ratio: float = Field(
-        default=4.0, ge=1, le=65_535, description="Largest ratio of the longer side to the shorter.", examples=[3]
+        default=4.0, ge=1, le=65_535, description="Largest ratio of the longer side to the shorter."
     )
     share: Fulfilled = 0.95
 
@@ -52,9 +52,7 @@ class AspectRatioParams(WarningParams):
 class DarkParams(WarningParams):
     """The lower bound on the brightness, for a share of the readable images."""
 
-    min_brightness: float = Field(
-        default=16.0, ge=0, le=255, description="Smallest mean grey level, 0 to 255.", examples=[32]
-    )
+    min_brightness: float = Field(default=16.0, ge=0, le=255, description="Smallest mean grey level, 0 to 255.")
     share: Fulfilled = 0.95
 
 
@@ -68,7 +66,6 @@ class BlurredParams(WarningParams):
         le=1_040_400,
         description="Smallest variance of the Laplacian, with the image at about 200 pixels; less where the whole set "
         "is soft: a blurred image is also far less sharp than the others.",
-        examples=[50],
     )
     share: Fulfilled = 0.95
 
@@ -81,7 +78,6 @@ class BlankParams(WarningParams):
         ge=0,
         le=8,
         description="Smallest entropy of the grey levels in bits; a product covering 2 % of a white image has 0.1.",
-        examples=[0.2],
     )
     share: Fulfilled = 0.98
 
@@ -90,9 +86,7 @@ class DuplicatesParams(WarningParams):
     """The bound on the share of images that are no duplicate of another."""
 
     share: Share = Field(
-        default=0.8,
-        description="Share of readable images that must be neither a copy nor a near-duplicate of another.",
-        examples=[0.95],
+        default=0.8, description="Share of readable images that must be neither a copy nor a near-duplicate of another."
     )
 
 
@@ -104,28 +98,23 @@ class PlaceholdersParams(WarningParams):
         ge=2,
         le=1_000_000_000,
         description="URLs from which on a repeated image is reported as a placeholder (dropped if labels differ).",
-        examples=[5],
     )
 
 
 class MinPerClassParams(ExpectationParams):
     """The bound on the number of images of each class."""
 
-    count: Count = Field(default=30, description="Minimum number of kept images per class.", examples=[100])
+    count: Count = Field(default=30, description="Minimum number of kept images per class.")
 
 
 class ClassBalanceParams(Section):
     """The bound on the size of each class, as a share of the largest."""
 
     warning: Share = Field(
-        default=0.2,
-        description="Size below which a class gets a warning, as a share of the largest class.",
-        examples=[0.5],
+        default=0.2, description="Size below which a class gets a warning, as a share of the largest class."
     )
     critical: Share = Field(
-        default=0.1,
-        description="Size below which a class stops the pipeline, as a share of the largest.",
-        examples=[0.02],
+        default=0.1, description="Size below which a class stops the pipeline, as a share of the largest."
     )
 
     @model_validator(mode="after")
@@ -143,7 +132,6 @@ class ShortcutsParams(WarningParams):
         description="Largest skill of source, host, format, colour mode, width or height: 1 if it always tells a class "
         "from the others, 0 if it guesses. For properties that also depend on what the images show, it is at least "
         "0.95.",
-        examples=[0.3],
     )
 
 
@@ -163,35 +151,27 @@ class ValidateParams(Section):
         ge=1,
         le=1_000_000_000,
         description="Largest image that is decoded, in pixels; a larger one is dropped.",
-        examples=[100_000_000],
     )
     timeout: float = Field(
         default=20.0,
         ge=0.1,
         le=3600,
         description="Timeout for decoding one image, in seconds; an image that times out twice is dropped.",
-        examples=[60],
     )
     memory: int = Field(
         default=1024,
         ge=64,
         le=1_048_576,
         description="Memory limit for decoding one image, in MiB (Linux); an image that needs more is dropped.",
-        examples=[2048],
     )
     duplicate_distance: int = Field(
         default=16,
         ge=0,
         le=32,
         description="Images whose 64-bit perceptual hashes differ in at most this many bits are compared by pixels.",
-        examples=[8],
     )
     duplicate_similarity: float = Field(
-        default=0.99,
-        gt=0,
-        le=1,
-        description="Minimum correlation of the aligned pixels of near-duplicates.",
-        examples=[0.95],
+        default=0.99, gt=0, le=1, description="Minimum correlation of the aligned pixels of near-duplicates."
     )
     duplicate_mirror: bool = Field(default=False, description="Whether mirrored images are near-duplicates too.")
     aspect_ratio: AspectRatioParams = Field(

@@ -202,7 +202,7 @@ class SiteDefinition(_Part):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
     version: Annotated[int, Field(ge=1)]
-    checked: Annotated[str, BeforeValidator(str), Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+    checked: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$"), BeforeValidator(str)]
     url: Text
     script: Literal["bing", "google", "tiles", "yahoo"] = "tiles"
     selectors: dict[str, Annotated[Texts, Field(min_length=1)]]

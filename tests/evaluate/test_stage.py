@@ -16,6 +16,7 @@ from sklearn.metrics import accuracy_score, log_loss
 from pixmill.cli.summary import summary
 from pixmill.core.files import file_digest
 from pixmill.core.params import BlockParams, CnnParams, TrainParams
+from pixmill.evaluate.labels import LABELS as LABELS_SCHEMA
 from pixmill.evaluate.measure import HEADLINE
 from pixmill.home.project_state import read_project_state
 from pixmill.images.parts import load_parts
@@ -29,10 +30,10 @@ from pixmill.metrics.scores import scores
 from tests.evaluate.conftest import IMAGES, LABELS, SIDE, write_split
 
 PARAMS = (
-    "classes: [dark, light]\nscrape: {snapshot: '2026-11-20'}\nevaluate: {draws: 1000, unlabelled: data/unlabelled}\n"
+    "classes: [dark, light]\nscrape: {snapshot: '2026-11-20'}\nevaluate:\n"
+    "  {draws: 1000, unlabelled: data/unlabelled, label_errors: 0}\n"
 )
 OUTPUTS = (
-    "artifacts/evaluate/labels.parquet",
     "artifacts/evaluate/predictions.parquet",
     "artifacts/evaluate/unlabelled.parquet",
     "metrics/evaluate.json",
@@ -195,24 +196,16 @@ def test_mlflow_has_the_figures_the_images_and_the_page_in_a_run_found_by_the_we
 
 
 @pytest.mark.slow
-def test_elsewhere_and_without_mlflow_it_writes_the_same_bytes(evaluated, inputs, repository, tmp_path):
+def test_elsewhere_and_without_mlflow_it_writes_the_same_bytes_and_checks_labels_if_asked(
+    evaluated, inputs, repository, tmp_path
+):
     first, _ = evaluated
     root = shutil.copytree(inputs, tmp_path / "project")
+    (root / "params.yaml").write_text(PARAMS.replace("label_errors: 0", "label_errors: 9"))
     done = evaluate(root, repository, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
     assert done.returncode == 0
     assert "MLflow" in done.stderr
     assert "Traceback" not in done.stderr
-    for name in OUTPUTS:
+    assert list(pd.read_parquet(root / "artifacts/evaluate/labels.parquet").columns) == LABELS_SCHEMA.names
+    for name in (name for name in OUTPUTS if name != "reports/evaluate.html"):
         assert (root / name).read_bytes() == (first / name).read_bytes(), name
-
-
-@pytest.mark.slow
-def test_a_missing_artifact_is_a_message_with_the_command_that_mends_it(inputs, repository, tmp_path):
-    root = shutil.copytree(inputs, tmp_path / "project")
-    (root / "artifacts/train/calibration.json").unlink()
-    done = evaluate(root, repository)
-    assert done.returncode == 1
-    assert "artifacts/train/calibration.json" in done.stderr
-    assert "Next: dvc repro train" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert not (root / "metrics").exists()

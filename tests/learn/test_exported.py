@@ -59,13 +59,6 @@ def with_details(path, network, details):
     return path
 
 
-def test_a_threshold_of_0_of_an_earlier_version_makes_nothing_sure(exported, network, tmp_path):
-    with zipfile.ZipFile(exported) as archive:
-        details = json.loads(archive.read("pixmill.json")) | {"threshold": 0}
-    path = with_details(tmp_path / "old.tflite", network, details)
-    assert read_exported(path).threshold is None
-
-
 def test_it_gives_the_answers_of_the_folder_that_it_was_made_from(exported, trained_folder):
     for found, expected in zip(
         Classifier.load(exported).predict(FILES), Classifier.load(trained_folder).predict(FILES), strict=True
@@ -74,8 +67,10 @@ def test_it_gives_the_answers_of_the_folder_that_it_was_made_from(exported, trai
         np.testing.assert_allclose(found.probabilities, expected.probabilities, rtol=0, atol=1e-5)
 
 
-def test_what_belongs_to_the_model_is_read_without_loading_it(exported):
+def test_what_belongs_to_the_model_is_read_without_loading_it(exported, tmp_path):
     assert read_exported(exported) == DESCRIPTION
+    with pytest.raises(ManifestError, match=r"none\.tflite is missing"):
+        read_exported(tmp_path / "none.tflite")
 
 
 def test_a_probability_of_zero_stays_finite(network, tmp_path):
@@ -122,24 +117,13 @@ def test_the_description_of_another_version_says_so(tmp_path, network):
         read_exported(path)
 
 
-def test_a_plain_litert_model_is_refused(tmp_path, network, trained_folder):
-    (tmp_path / "plain.tflite").write_bytes(network)
-    with pytest.raises(ManifestError, match=r"plain\.tflite is not a model that Pixmill exported"):
-        Classifier.load(tmp_path / "plain.tflite")
-    with pytest.raises(ManifestError, match="is not a model that Pixmill exported"):
-        Classifier.load(trained_folder / "network.tflite")
-
-
-def test_an_absent_file_is_named(tmp_path):
-    with pytest.raises(ManifestError, match=r"none\.tflite is missing"):
-        Classifier.load(tmp_path / "none.tflite")
-
-
-def test_a_network_of_logits_is_refused(tmp_path, trained_folder):
+def test_a_plain_litert_model_is_refused(tmp_path, trained_folder):
     logits = (trained_folder / "network.tflite").read_bytes()
     write_exported(tmp_path / "logits.tflite", logits, DESCRIPTION)
     with pytest.raises(ManifestError, match="does not return 3 probabilities"):
         Classifier.load(tmp_path / "logits.tflite")
+    with pytest.raises(ManifestError, match="is not a model that Pixmill exported"):
+        Classifier.load(trained_folder / "network.tflite")
 
 
 @pytest.mark.parametrize("change", [{"image_size": 25}, {"labels": ["coat", "shirt"]}], ids=str)

@@ -35,10 +35,9 @@ def test_rows_are_scaled_as_they_are_read() -> None:
     np.testing.assert_allclose(rows, wanted[[3, 1]], rtol=1e-5)
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_features_that_are_not_finite_are_refused(value) -> None:
+def test_features_that_are_not_finite_are_refused() -> None:
     seen = np.ones((10, 4), np.float32)
-    seen[3, 2] = value
+    seen[3, 2] = np.inf
     with pytest.raises(TrainError, match="not finite") as caught:
         Scaling.of(seen)
     assert "train.backbone.name" in caught.value.next

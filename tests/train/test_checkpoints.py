@@ -73,16 +73,8 @@ def test_a_kill_within_a_write_leaves_the_checkpoint_before(kept, monkeypatch):
     assert same(kept.load().state, arrays(2))
 
 
-@pytest.mark.parametrize("harm", ["changed", "cut"])
-def test_a_damaged_file_is_announced_and_written_anew(kept, path, harm, capfd):
-    content = path.read_bytes()
-    place = content.index(b"0.3333") + 3
-    path.write_bytes(
-        {
-            "changed": content[:place] + b"4" + content[place + 1 :],
-            "cut": content[: len(content) // 2],
-        }[harm]
-    )
+def test_a_damaged_file_is_announced_and_written_anew(kept, path, capfd):
+    path.write_bytes(path.read_bytes().replace(b"0.3333", b"0.3433"))
     assert kept.load() is None
     (line,) = capfd.readouterr().err.splitlines()
     assert line.startswith(f"train: the checkpoint {path} cannot be read (")

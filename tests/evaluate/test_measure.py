@@ -55,8 +55,7 @@ def test_the_names_are_those_that_others_rely_on(metrics):
             assert row[f"{name}_low"] <= row[name] <= row[f"{name}_high"]
 
 
-def test_the_baseline_is_the_best_constant_answer_on_the_test_split(metrics, predictions):
-    assert metrics["baseline"]["majority_accuracy"] == pytest.approx(0.6)
+def test_the_baseline_is_the_best_constant_answer_on_the_test_split(predictions):
     other = pd.concat([predictions[predictions["split"] != "train"], table("train", ["aa", *["bb"] * 9])])
     found = measure(other, other.set_index("id").index.to_series(), LABELS, draws=100, confidence=0.95)
     assert found["baseline"]["majority_accuracy"] == pytest.approx(0.6)

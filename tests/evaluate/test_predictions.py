@@ -120,22 +120,6 @@ def test_the_threshold_decides_which_answers_are_sure(table, unchanged, model):
     assert set(again["sure"]) == {True, False}
 
 
-def test_a_link_out_of_the_folder_is_not_followed(folder, tmp_path, trained_folder):
-    outside = tmp_path / "outside.png"
-    outside.write_bytes(image(30))
-    (tmp_path / "more").mkdir()
-    (tmp_path / "more" / "d.png").write_bytes(image(30))
-    (folder / "link.png").symlink_to(outside)
-    (folder / "more").symlink_to(tmp_path / "more")
-    (folder / "within.png").symlink_to(folder / "b.png")
-    (folder / "broken.png").symlink_to(folder / "gone.png")
-    table = predict_unlabelled(trained_folder, folder, workers=1).set_index("path")
-    assert table.loc["link.png", "reason"] == "symlink"
-    assert table.loc["more", "reason"] == "symlink"
-    assert table.loc["broken.png", "reason"] == "unreadable"
-    assert table.loc["within.png", "confidence"] == table.loc["b.png", "confidence"]
-
-
 @pytest.mark.parametrize("name", ["data", "../elsewhere", "data/../images"])
 def test_only_folders_below_data_are_taken(folder, tmp_path, name):
     (tmp_path / "images").mkdir()

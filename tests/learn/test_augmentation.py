@@ -9,19 +9,8 @@ from pixmill.learn.determinism import fix_threads, reseed
 
 SIDE, LABELS = 24, 3
 OFF = AugmentationParams(flip=False, rotation=0.0, zoom=0.0, shift=0.0)
-CHANGES = [
-    {"flip": True},
-    {"rotation": 90.0},
-    {"zoom": 0.5},
-    {"shift": 0.5},
-    {"shear": 30.0},
-    {"brightness": 0.3},
-    {"contrast": 0.5},
-    {"erasing": 1.0},
-    {"mix": "mixup"},
-    {"mix": "cutmix"},
-]
-ALL = {name: value for change in CHANGES for name, value in change.items()}
+ALL = {"flip": True, "rotation": 90.0, "zoom": 0.5, "shift": 0.5, "shear": 30.0, "brightness": 0.3, "contrast": 0.5}
+ALL |= {"erasing": 1.0, "mix": "cutmix"}
 
 
 @pytest.fixture(autouse=True)
@@ -64,12 +53,11 @@ def test_shapes_and_ranges_are_kept(pixels, mix):
     np.testing.assert_allclose(targets.sum(axis=1), 1, atol=1e-6)
 
 
-@pytest.mark.parametrize("changes", CHANGES)
-def test_chance_follows_from_seed_epoch_and_step(pixels, changes):
-    first, _ = change(pixels, **changes)
-    np.testing.assert_array_equal(change(pixels, **changes)[0], first)
+def test_chance_follows_from_seed_epoch_and_step(pixels):
+    first, _ = change(pixels, **ALL)
+    np.testing.assert_array_equal(change(pixels, **ALL)[0], first)
     for other in ({"seed": 8}, {"epoch": 2}, {"steps": 2}):
-        assert not np.array_equal(change(pixels, **other, **changes)[0], first)
+        assert not np.array_equal(change(pixels, **other, **ALL)[0], first)
 
 
 def test_about_half_are_mirrored_to_the_byte(pixels):

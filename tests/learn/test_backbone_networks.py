@@ -48,24 +48,6 @@ def fitted_once(classifier, params, pixels):
     graph.train_on_batch(pixels, np.eye(LABELS, dtype=np.float32)[np.arange(len(pixels)) % LABELS])
 
 
-def test_it_is_one_plain_graph_from_pixels_to_probabilities(build, pixels):
-    import keras
-
-    classifier = build(described(dense=(DenseParams(units=4, dropout=0.5),)))
-    assert not classifier.compiled
-    assert not [layer for layer in classifier.layers if isinstance(layer, keras.Model)]
-    assert classifier.input_shape == (None, SIZE, SIZE, 3)
-    assert [layer.name for layer in classifier.layers][-4:] == [
-        "head_dense_0",
-        "head_dense_0_dropout",
-        "logits",
-        "probabilities",
-    ]
-    probabilities = np.asarray(classifier(pixels))
-    assert probabilities.shape == (6, LABELS)
-    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
-
-
 def test_a_frozen_backbone_keeps_its_weights_and_statistics(build, pixels):
     params = described()
     classifier = build(params)

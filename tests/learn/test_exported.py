@@ -9,7 +9,7 @@ import pytest
 
 from pixmill.core.errors import ManifestError
 from pixmill.learn.classifier import Classifier
-from pixmill.learn.exported import Exported, load_exported, read_exported, write_exported
+from pixmill.learn.exported import Exported, read_exported, write_exported
 from pixmill.learn.litert import quiet
 from pixmill.learn.litert_export import fold_batch_norm
 from pixmill.learn.model_folder import load_classifier
@@ -71,27 +71,6 @@ def test_what_belongs_to_the_model_is_read_without_loading_it(exported, tmp_path
     assert read_exported(exported) == DESCRIPTION
     with pytest.raises(ManifestError, match=r"none\.tflite is missing"):
         read_exported(tmp_path / "none.tflite")
-
-
-def test_a_probability_of_zero_stays_finite(network, tmp_path):
-    import tensorflow as tf
-
-    class Certain(tf.Module):
-        @tf.function(input_signature=[tf.TensorSpec((1, 24, 24, 3), tf.float32)])
-        def __call__(self, pixels):
-            return tf.constant([[0.0, 1.0, 0.0]]) + 0 * tf.reduce_mean(pixels)
-
-    module = Certain()
-    with quiet():
-        converted = tf.lite.TFLiteConverter.from_concrete_functions([module.__call__.get_concrete_function()], module)
-        content = converted.convert()
-    write_exported(tmp_path / "certain.tflite", content, DESCRIPTION)
-    _, logarithms, judge = load_exported(tmp_path / "certain.tflite")
-    assert judge is None
-    assert np.isfinite(logarithms(np.zeros((1, 24, 24, 3), np.uint8))).all()
-    (answer,) = Classifier.load(tmp_path / "certain.tflite").predict(FILES[:1])
-    assert (answer.label, answer.confidence) == ("kurtā", 1.0)
-    assert answer.probabilities.sum() == pytest.approx(1)
 
 
 @pytest.mark.parametrize(

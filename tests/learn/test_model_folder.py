@@ -43,10 +43,6 @@ def strange_layer(architecture):
     architecture["config"]["layers"][1]["class_name"] = "Lambda"
 
 
-def strange_module(architecture):
-    architecture["config"]["layers"][1]["module"] = "os"
-
-
 def strange_activation(architecture):
     architecture["config"]["layers"][2]["config"]["activation"] = {
         "module": "builtins",
@@ -63,18 +59,12 @@ def lambda_for_an_activation(architecture):
     }
 
 
-def strange_class_without_a_module(architecture):
-    architecture["config"]["layers"][1] = {"class_name": "Lambda", "config": {}, "name": "pixels"}
-
-
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (strange_class_without_a_module, "None.Lambda"),
         (strange_layer, "keras.layers.Lambda"),
         (strange_activation, "builtins.function"),
         (lambda_for_an_activation, "None.__lambda__"),
-        (strange_module, "os.Rescaling"),
     ],
 )
 def test_what_pixmill_does_not_build_is_not_loaded(folder, change, named):

@@ -8,7 +8,6 @@ from pixmill.core.params import BackboneParams, DenseParams, FeaturesParams, Tra
 from pixmill.learn.determinism import fix_threads
 from pixmill.learn.features import extract_features
 from pixmill.learn.layers import feature_layers
-from pixmill.train.checkpoints import Checkpoints
 from pixmill.train.fitting import FitData
 from pixmill.train.heads import FineTuner, HeadFitter
 from pixmill.train.logistic import fit_logistic
@@ -95,7 +94,7 @@ def test_the_whole_model_says_what_scikit_learn_does(parts, fitter_of, features_
     assert epoch.val_loss == pytest.approx(loss, rel=1e-3)
 
 
-def test_a_small_network_is_fitted_in_epochs_and_goes_on_from_a_checkpoint(parts, fitter_of, tmp_path) -> None:
+def test_a_small_network_is_fitted_in_epochs(parts, fitter_of) -> None:
     fitter, data = fitter_of(HeadFitter, MLP), FitData(parts["train"], parts["val"])
     whole, finished, _ = fitter.fit(data)
     history = finished.history
@@ -105,21 +104,6 @@ def test_a_small_network_is_fitted_in_epochs_and_goes_on_from_a_checkpoint(parts
     assert np.mean(found.argmax(axis=1) == parts["val"].targets) == pytest.approx(best.val_accuracy, abs=0.03)
     loss = -np.log(found[np.arange(len(found)), parts["val"].targets]).mean()
     assert loss == pytest.approx(best.val_loss, rel=1e-3)
-
-    class StopError(Exception):
-        pass
-
-    def stop(epoch, timing):
-        if epoch.epoch == 2:
-            raise StopError
-
-    kept = dataclasses.replace(data, checkpoints=Checkpoints(tmp_path / "kept.npz"))
-    with pytest.raises(StopError):
-        fitter.fit(dataclasses.replace(kept, callback=Following(stop)))
-    resumed, again, _ = fitter.fit(kept)
-    assert again.history == history
-    for one, other in zip(whole.get_weights(), resumed.get_weights(), strict=True):
-        assert one.tobytes() == other.tobytes()
 
 
 def test_fine_tuning_starts_from_the_logistic_regression(parts, fitter_of, features_of) -> None:

@@ -40,10 +40,6 @@ def test_a_folder_that_split_did_not_write_is_a_message(tmp_path):
         train(tmp_path, PARAMS, classes=CLASSES)
 
 
-class Killed(BaseException):
-    """End a training as a kill would."""
-
-
 @pytest.mark.slow
 def test_each_fold_is_measured_by_a_model_that_never_met_it(packed, tmp_path):
     params = PARAMS.model_copy(update={"cross_validation": True, "epochs": 2})
@@ -56,30 +52,14 @@ def test_each_fold_is_measured_by_a_model_that_never_met_it(packed, tmp_path):
             opened.append((number, epochs))
             yield Following(lambda epoch, _: epochs.append(epoch))
 
-    class DyingInTheThird(Folds):
-        @contextlib.contextmanager
-        def on_fold(self, number):
-            with super().on_fold(number) as followed:
-                yield followed
-            if number == 2:
-                raise Killed
-
-    def run(callback, scratch=tmp_path):
-        return train(packed, params, classes=CLASSES, scratch=scratch, callback=callback)
-
-    with pytest.raises(Killed):
-        run(DyingInTheThird())
-    opened.clear()
-    resumed = run(Folds())
+    result = train(packed, params, classes=CLASSES, scratch=tmp_path, callback=Folds())
     assert [number for number, _ in opened] == list(range(FOLDS))
-    assert all(len(epochs) == resumed.best.epoch for _, epochs in opened)
-    assert [fold.accuracy for fold in resumed.folds] == [epochs[-1].val_accuracy for _, epochs in opened]
-    whole = run(Folds(), scratch=None)
-    assert whole.metrics() == resumed.metrics()
-    figures = resumed.metrics()["folds"]
+    assert all(len(epochs) == result.best.epoch for _, epochs in opened)
+    assert [fold.accuracy for fold in result.folds] == [epochs[-1].val_accuracy for _, epochs in opened]
+    figures = result.metrics()["folds"]
     assert figures["n"] == FOLDS
     assert 0.3 < figures["accuracy_mean"] <= 1
-    assert resumed.record()["folds_accuracy"] == figures["accuracy_mean"]
+    assert result.record()["folds_accuracy"] == figures["accuracy_mean"]
 
 
 def lines_of(capfd):
@@ -162,18 +142,6 @@ def test_a_logistic_regression_with_its_curve_and_other_c_is_taken_over(packed, 
     manifest["cluster"] = manifest["cluster"].where(manifest["split"] != "train", manifest["id"].str[:1])
     write_table(clustered / "manifest.parquet", manifest, SPLIT)
     assert run(clustered).learning_curve.points != curve.points
-
-
-@pytest.mark.slow
-def test_a_network_has_a_learning_curve_where_asked(packed, tmp_path, capfd):
-    params = PARAMS.model_copy(update={"epochs": 2, "learning_curve": "always"})
-    trained = train(packed, params, classes=CLASSES, scratch=tmp_path)
-    assert "retracing" not in capfd.readouterr().err
-    points = trained.learning_curve.points
-    assert [point.images for point in points][-1] == SIZES["train"]
-    assert points[-1].accuracy == trained.best.val_accuracy
-    again = train(packed, params, classes=CLASSES, scratch=tmp_path)
-    assert again.learning_curve == trained.learning_curve
 
 
 @pytest.mark.slow

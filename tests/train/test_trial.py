@@ -137,13 +137,6 @@ def test_clusters_never_straddle_folds(rows, folds, seed) -> None:
     assert np.array_equal(numbers, draw_folds(rows, folds, seed))
 
 
-def test_folds_have_about_equal_shares_of_each_class() -> None:
-    rows = pd.DataFrame({"label": ["a", "b", "b"] * 50, "cluster": range(150)})
-    counts = rows.assign(fold=draw_folds(rows, 5, 1)).groupby(["fold", "label"]).size()
-    assert counts.to_dict() == {(fold, label): n for fold in range(5) for label, n in (("a", 10), ("b", 20))}
-    assert not np.array_equal(draw_folds(rows, 5, 1), draw_folds(rows, 5, 2))
-
-
 def test_more_folds_than_images_of_a_class_are_refused() -> None:
     rows = pd.DataFrame({"label": ["a"] * 30 + ["b"] * 4, "cluster": range(34)})
     with pytest.raises(ManifestError) as refusal:

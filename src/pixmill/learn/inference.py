@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from pixmill.compute import Loss, RowLimits, map_batches
 from pixmill.compute.cluster import choose_cluster
-from pixmill.compute.storage import Address
-from pixmill.compute.stored import Stored
 from pixmill.core.errors import PixmillError
 from pixmill.core.files import target_within
 from pixmill.images import UndecodableError, read_image
@@ -42,9 +40,9 @@ class Located:
     folder: Path
 
 
-Row = Path | bytes | Located | Stored | Prediction
-"""An image: a file, whose symlinks are followed, a file within a folder, bytes, or an object in the DVC remote; or the
-reason why there is none: a prediction, which is passed on."""
+Row = Path | bytes | Located | Prediction
+"""An image: a file, whose symlinks are followed, a file within a folder, or bytes; or the reason why there is none: a
+prediction, which is passed on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,16 +200,6 @@ def _answer_loss(_: Row, loss: Loss) -> Answer:
     return Answer(None, Prediction(reason=loss))
 
 
-def stored_within(file: Located, place: Address) -> Row:
-    """Return a file as workers read it: by its path, or as an object in the DVC remote if its symlink may be followed.
-
-    Args:
-        file: The file.
-        place: Its address, from :func:`pixmill.compute.storage.addresses`.
-    """
-    return file if isinstance(place, Path) else _leads_out(file) or place
-
-
 def _leads_out(file: Located) -> Prediction | None:
     if file.path.is_symlink() and target_within(file.path, file.folder) is None:
         return Prediction(reason="symlink")
@@ -231,7 +219,6 @@ def _content(row: Path | bytes | Located) -> bytes | Prediction:
 
 
 def _answer(classifier: Classifier, row: Row) -> Answer:
-    assert not isinstance(row, Stored)  # pixmill.compute.stored.fill
     content = row if isinstance(row, Prediction) else _content(row)
     if isinstance(content, Prediction):
         return Answer(None, content)

@@ -220,6 +220,29 @@ def half_written(tmp_path: Path) -> Path:
     return path
 
 
+_TINY = """
+from keras import layers
+
+def tiny(pixels):
+    x = layers.Rescaling(1 / 255, name="scaled")(pixels)
+    x = layers.Conv2D(8, 3, strides=2, padding="same", use_bias=False, name="first")(x)
+    x = layers.ReLU(name="first_relu")(layers.BatchNormalization(name="first_bn")(x))
+    x = layers.Conv2D(16, 3, strides=2, padding="same", use_bias=False, name="second")(x)
+    return layers.ReLU(name="second_relu")(layers.BatchNormalization(name="second_bn")(x))
+"""
+
+
+@pytest.fixture(scope="session")
+def tiny_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a project whose backbone ``plugin:tiny`` is built and converted in a second; nothing changes it."""
+    root = tmp_path_factory.mktemp("tiny")
+    (root / "src/tinynet/train").mkdir(parents=True)
+    (root / "src/tinynet/train/nets.py").write_text(_TINY)
+    registered = '[project.entry-points."pixmill.backbones"]\ntiny = "tinynet.train.nets:tiny"\n'
+    (root / "pyproject.toml").write_text(registered)
+    return root
+
+
 @pytest.fixture
 def params() -> Params:
     """The parameters as committed."""

@@ -39,11 +39,6 @@ def test_the_answer_does_not_depend_on_the_threads():
     assert np.array_equal(*answers)
 
 
-def test_one_class_alone_is_always_said():
-    assert set(predict_by_colours(part("train", 20, classes=1), part("test", 30))) == {0}
-    assert histogram_figures(part("train", 20, classes=1), part("test", 30))["histogram_accuracy"] < 0.7
-
-
 def test_a_histogram_holds_each_pixel_once_a_channel_and_once_a_colour():
     generator = np.random.default_rng(2)
     pixels = generator.integers(0, 256, (5, 9, 9, 3)).astype(np.uint8)

@@ -49,14 +49,10 @@ def test_an_overconfident_model_is_calibrated_on_the_test_part():
     assert {name: result["uncalibrated"][name] for name in before} == pytest.approx(before)
     assert result["ece"] < before["ece"] / 2
     assert result["log_loss"] < before["log_loss"]
-
-
-def test_the_threshold_gives_what_was_asked_for_on_images_that_did_not_set_it():
-    result = measured(predictions(1500, sharpness=2.5))[0]
+    # The threshold keeps its promise on images that did not set it.
     assert result["covered_accuracy"] >= 0.9
     assert result["covered_accuracy_low"] <= 0.92
     assert 0.2 < result["coverage"] < 0.95
-    assert 0 < result["threshold"] < 1
 
 
 def test_images_unlike_those_of_training_are_not_covered():

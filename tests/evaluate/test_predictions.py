@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
@@ -22,8 +21,6 @@ from pixmill.evaluate.predictions import (
     unlabelled_folder,
 )
 from pixmill.images.parts import load_parts
-from pixmill.learn.classifier import Classifier
-from pixmill.learn.inference import answers_schema
 from tests.evaluate.conftest import CLASSIFIER, IMAGES, LABELS, SIDE
 from tests.images.samples import encoded, shapes
 
@@ -31,13 +28,6 @@ from tests.images.samples import encoded, shapes
 @pytest.fixture
 def parts(packed):
     return load_parts(packed, LABELS, image_size=SIDE).values()
-
-
-def test_every_image_has_one_row_sorted_by_id(parts):
-    predictions = predict_parts(CLASSIFIER, parts)
-    assert predictions["id"].is_monotonic_increasing
-    assert predictions["id"].is_unique
-    assert predictions["split"].value_counts().to_dict() == IMAGES
 
 
 def test_stored_features_give_the_same_rows_as_the_pixels(parts):
@@ -58,6 +48,9 @@ def test_the_file_has_the_columns_that_others_rely_on_and_the_same_bytes_each_ti
     paths = [tmp_path / "first.parquet", tmp_path / "second.parquet"]
     for path in paths:
         write_table(path, predict_parts(CLASSIFIER, parts), predictions_schema(LABELS))
+    predictions = pq.read_table(paths[0]).to_pandas()
+    assert predictions["id"].is_monotonic_increasing
+    assert predictions["split"].value_counts().to_dict() == IMAGES
     names = ["id", "split", "label", "predicted", "p_dark", "p_light", "loss", "unlike"]
     assert pq.read_schema(paths[0]).names == names
     assert paths[0].read_bytes() == paths[1].read_bytes()
@@ -101,11 +94,6 @@ def table(unchanged, trained_folder):
     return predict_unlabelled(trained_folder, unchanged, workers=1)
 
 
-def answers(model, folder, table):
-    """Return the answers of the classifier in this process to the images in a table."""
-    return Classifier.load(model).predict([(folder / path).read_bytes() for path in table["path"]])
-
-
 def test_every_file_has_one_row_sorted_by_path(table, unchanged):
     assert list(table["path"]) == ["a.jpg", "b.png", "notes.txt", "short.png", "spring/c.png", "spring/may/again.png"]
     rows = table.set_index("path")
@@ -124,40 +112,12 @@ def test_what_is_no_image_is_a_row_with_a_reason(table):
     assert table.drop(["notes.txt", "short.png"])["predicted"].notna().all()
 
 
-def test_the_threshold_decides_which_answers_are_sure(folder, model):
-    read = predict_unlabelled(model, folder, workers=1).dropna(subset=["predicted"])
-    rewrite(model / "calibration.json", threshold=float(read["confidence"].max()))
-    again = predict_unlabelled(model, folder, workers=1).dropna(subset=["predicted"])
+def test_the_threshold_decides_which_answers_are_sure(table, unchanged, model):
+    path, read = model / "calibration.json", table.dropna(subset=["predicted"])
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"threshold": float(read["confidence"].max())}))
+    again = predict_unlabelled(model, unchanged, workers=1).dropna(subset=["predicted"])
     assert list(again["sure"]) == list(read["confidence"] == read["confidence"].max())
     assert set(again["sure"]) == {True, False}
-    rewrite(model / "calibration.json", threshold=None)
-    table = predict_unlabelled(model, folder, workers=1).dropna(subset=["predicted"])
-    written = pa.Table.from_pandas(table, schema=answers_schema(labels_of(model)), preserve_index=False)
-    assert written["sure"].null_count == len(table) > 0
-
-
-def rewrite(path, **changes):
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
-
-
-def labels_of(model):
-    return json.loads((model / "labels.json").read_text())["labels"]
-
-
-def test_a_link_out_of_the_folder_is_not_followed(folder, tmp_path, trained_folder):
-    outside = tmp_path / "outside.png"
-    outside.write_bytes(image(30))
-    (tmp_path / "more").mkdir()
-    (tmp_path / "more" / "d.png").write_bytes(image(30))
-    (folder / "link.png").symlink_to(outside)
-    (folder / "more").symlink_to(tmp_path / "more")
-    (folder / "within.png").symlink_to(folder / "b.png")
-    (folder / "broken.png").symlink_to(folder / "gone.png")
-    table = predict_unlabelled(trained_folder, folder, workers=1).set_index("path")
-    assert table.loc["link.png", "reason"] == "symlink"
-    assert table.loc["more", "reason"] == "symlink"
-    assert table.loc["broken.png", "reason"] == "unreadable"
-    assert table.loc["within.png", "confidence"] == table.loc["b.png", "confidence"]
 
 
 @pytest.mark.parametrize("name", ["data", "../elsewhere", "data/../images"])

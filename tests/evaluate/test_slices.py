@@ -63,7 +63,6 @@ def test_each_dimension_holds_every_test_image_once(tables):
 @pytest.mark.parametrize(
     ("dimension", "name", "column", "values"),
     [
-        ("source", "folder", "source", ["folder"]),
         ("size", "small", "short_side", [100, 110, 120]),
         ("class", "dog", "label", ["dog"]),
     ],

@@ -9,23 +9,22 @@ from pixmill.learn.model_folder import load_classifier, save_classifier
 from pixmill.learn.networks import backbone_variables, build_classifier, build_head, fuse, logits_graph, objective
 
 SIZE, LABELS = 32, 3
-QUICK = {"efficientnet_lite0", "mobilenet_v3_small"}
 FEATURES = TrainParams(model="features", features=FeaturesParams(dense=(DenseParams(units=5, dropout=0.5),)))
 
 
-def described(name="mobilenet_v2", **changes):
+def described(name="plugin:tiny", **changes):
     return TrainParams(model="backbone", backbone=BackboneParams(name=name, weights="none", **changes))
 
 
 def described_features(**changes):
-    fresh = FEATURES.backbone.model_copy(update={"name": "mobilenet_v2", "weights": "none", "unfreeze": "all"})
+    fresh = FEATURES.backbone.model_copy(update={"name": "plugin:tiny", "weights": "none", "unfreeze": "all"})
     return FEATURES.model_copy(update={"backbone": fresh, "features": FEATURES.features.model_copy(update=changes)})
 
 
 @pytest.fixture
-def build():
+def build(tiny_backbone):
     fix_threads(2)
-    return lambda params: build_classifier(params, labels=LABELS, image_size=SIZE)
+    return lambda params: build_classifier(params, labels=LABELS, image_size=SIZE, root=tiny_backbone)
 
 
 @pytest.fixture
@@ -47,24 +46,6 @@ def fitted_once(classifier, params, pixels):
     graph.compile(keras.optimizers.SGD(1e-3), objective(params), jit_compile=False)
     reseed(graph, seed=7, epoch=1)
     graph.train_on_batch(pixels, np.eye(LABELS, dtype=np.float32)[np.arange(len(pixels)) % LABELS])
-
-
-def test_it_is_one_plain_graph_from_pixels_to_probabilities(build, pixels):
-    import keras
-
-    classifier = build(described(dense=(DenseParams(units=4, dropout=0.5),)))
-    assert not classifier.compiled
-    assert not [layer for layer in classifier.layers if isinstance(layer, keras.Model)]
-    assert classifier.input_shape == (None, SIZE, SIZE, 3)
-    assert [layer.name for layer in classifier.layers][-4:] == [
-        "head_dense_0",
-        "head_dense_0_dropout",
-        "logits",
-        "probabilities",
-    ]
-    probabilities = np.asarray(classifier(pixels))
-    assert probabilities.shape == (6, LABELS)
-    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
 
 
 def test_a_frozen_backbone_keeps_its_weights_and_statistics(build, pixels):
@@ -93,13 +74,10 @@ def test_a_whole_backbone_is_fitted_but_for_its_batch_norm(build, pixels):
 
 
 def test_the_last_layers_alone_may_be_fitted(build):
-    classifier = build(described(unfreeze=2))
+    classifier = build(described(unfreeze=1))
     fitted = [layer.name for layer in classifier.layers if layer.trainable_variables]
-    assert fitted == ["block_16_project", "Conv_1", "logits"]
-    assert [variable.path for variable in backbone_variables(classifier)] == [
-        "block_16_project/kernel",
-        "Conv_1/kernel",
-    ]
+    assert fitted == ["second", "logits"]
+    assert [variable.path for variable in backbone_variables(classifier)] == ["second/kernel"]
 
 
 def test_a_fitted_network_is_put_onto_its_backbone(build, pixels):
@@ -114,18 +92,15 @@ def test_a_fitted_network_is_put_onto_its_backbone(build, pixels):
     np.testing.assert_allclose(classifier(pixels), expected, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [*sorted(QUICK), *(pytest.param(name, marks=pytest.mark.slow) for name in ("convnext_tiny", "efficientnet_v2_b0"))],
-)
+@pytest.mark.parametrize("name", ["plugin:tiny", pytest.param("convnext_tiny", marks=pytest.mark.slow)])
 def test_every_backbone_comes_back_from_its_files(build, pixels, tmp_path, name):
     once, again = tmp_path / "once", tmp_path / "again"
     prepared = {"image_size": SIZE, "aspect": "pad", "resize": "bicubic"}
-    classifier = build(described(name, image_size=40, unfreeze=5))
+    classifier = build(described(name, image_size=40, unfreeze=2))
     save_classifier(classifier, ["a", "b", "c"], once, **prepared)
     loaded, labels = load_classifier(once)
     save_classifier(loaded, labels, again, **prepared)
     np.testing.assert_array_equal(loaded(pixels), classifier(pixels))
-    assert len(backbone_variables(loaded)) == len(backbone_variables(classifier)) >= 5
+    assert len(backbone_variables(loaded)) == len(backbone_variables(classifier)) >= 2
     for file in once.iterdir():
         assert file.read_bytes() == (again / file.name).read_bytes()

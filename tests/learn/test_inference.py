@@ -28,9 +28,8 @@ def expected(trained_folder):
     return Classifier.load(trained_folder).predict(FILES)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_answers_are_the_classifiers_bit_for_bit(trained_folder, expected, workers):
-    answers = list(predict_images(trained_folder, FILES, workers=workers))
+def test_answers_are_the_classifiers_bit_for_bit(trained_folder, expected):
+    answers = list(predict_images(trained_folder, FILES, workers=2))
     same(answers, expected)
     assert [answer.id for answer in answers] == [hashlib.sha256(content).hexdigest() for content in FILES]
 
@@ -77,18 +76,8 @@ def test_a_pass_travels_as_a_path_and_arrives_loaded(trained_folder, tmp_path, e
 def test_rows_have_the_columns_of_the_schema(trained_folder):
     labels = Classifier.load(trained_folder).labels
     image, broken = predict_images(trained_folder, [FILES[0], b"<svg/>"], workers=1)
-    names = [
-        "path",
-        "id",
-        "predicted",
-        "confidence",
-        "sure",
-        "unlike",
-        "p_coat",
-        "p_kurtā",
-        "p_T-shirt & top",
-        "reason",
-    ]
+    classes = [f"p_{label}" for label in labels]
+    names = ["path", "id", "predicted", "confidence", "sure", "unlike", *classes, "reason"]
     assert answers_schema(labels).names == list(image.as_row("a.jpg", labels)) == names
     row = broken.as_row("b.svg", labels)
     assert {name: value for name, value in row.items() if value is not None} == {

@@ -44,11 +44,10 @@ def test_it_is_the_share_that_the_directions_leave_unexplained(novelty, threads,
     assert add_novelty(head, features, None, name="logits") is head
 
 
-@pytest.mark.parametrize("count", [40, 400])
-def test_images_off_the_directions_of_training_are_novel(count):
+def test_images_off_the_directions_of_training_are_novel():
     chance = np.random.default_rng(7)
     mixing = chance.normal(size=(10, 100))
-    seen, others = (chance.normal(size=(size, 10)) @ mixing for size in (count, 50))
+    seen, others = (chance.normal(size=(size, 10)) @ mixing for size in (40, 50))
     novelty = fit_novelty(seen.astype(np.float32))
     scaled = (others - novelty.mean) * novelty.scale
     explained = ((scaled @ novelty.directions) ** 2).sum(axis=1) / (scaled**2).sum(axis=1)

@@ -1,7 +1,6 @@
 """Presets come from a folder or Kaggle, once, and are what params pin."""
 
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,13 +10,6 @@ from pixmill.core.params import BackboneParams
 from pixmill.learn.preset_files import pinned_folder, preset_digest, resolve_preset
 
 FILES = ("config.json", "image_converter.json", "model.weights.h5")
-
-
-def test_the_digest_is_that_of_what_sha256sum_prints(preset) -> None:
-    folder = preset("dinov2")
-    command = f"sha256sum {' '.join(FILES)} | sha256sum"
-    told = subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, text=True, check=True).stdout
-    assert preset_digest(folder) == told.split()[0]
 
 
 def test_a_preset_of_kaggle_comes_from_its_cache(preset, tmp_path, monkeypatch) -> None:
@@ -59,5 +51,3 @@ def test_what_is_not_as_pinned_is_refused(preset, tmp_path) -> None:
         resolve_preset("dinov2_smal", tmp_path)
     with pytest.raises(TrainError, match="takes no features from vit_base_patch16_224_imagenet, but from clip, "):
         resolve_preset("vit_base_patch16_224_imagenet", tmp_path)
-    with pytest.raises(TrainError, match="takes no features from resnet_50_imagenet"):
-        resolve_preset("resnet_50_imagenet", tmp_path)

@@ -1,6 +1,7 @@
 """A packed set that is learnt in seconds: the label is the brightest colour."""
 
 import hashlib
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -56,9 +57,15 @@ def write_packed(folder):
     return folder
 
 
+@pytest.fixture(scope="session")
+def packed_once(tmp_path_factory):
+    return write_packed(tmp_path_factory.mktemp("packed") / "split")
+
+
 @pytest.fixture
-def packed(tmp_path):
-    return write_packed(tmp_path / "artifacts" / "split")
+def packed(packed_once, tmp_path):
+    """A copy that a test may change."""
+    return shutil.copytree(packed_once, tmp_path / "artifacts" / "split")
 
 
 @pytest.fixture

@@ -59,45 +59,13 @@ def test_a_finished_training_reports_its_epochs_again(kept):
     assert same(last.best, arrays(5))
 
 
-def test_a_kill_within_a_write_leaves_the_checkpoint_before(kept, monkeypatch):
-    class Killed(BaseException):
-        pass
-
-    def die(path, **_):
-        path.write_bytes(b"half")
-        raise Killed
-
-    monkeypatch.setattr(module.np, "savez", die)
-    with pytest.raises(Killed):
-        kept.save(checkpoint(3))
-    assert same(kept.load().state, arrays(2))
-
-
-@pytest.mark.parametrize("harm", ["changed", "cut"])
-def test_a_damaged_file_is_announced_and_written_anew(kept, path, harm, capfd):
-    content = path.read_bytes()
-    place = content.index(b"0.3333") + 3
-    path.write_bytes(
-        {
-            "changed": content[:place] + b"4" + content[place + 1 :],
-            "cut": content[: len(content) // 2],
-        }[harm]
-    )
+def test_a_damaged_file_is_announced_and_written_anew(kept, path, capfd):
+    path.write_bytes(path.read_bytes().replace(b"0.3333", b"0.3433"))
     assert kept.load() is None
     (line,) = capfd.readouterr().err.splitlines()
     assert line.startswith(f"train: the checkpoint {path} cannot be read (")
     kept.save(checkpoint(4))
     assert same(kept.load().state, arrays(4))
-
-
-def test_pickles_are_not_loaded(kept, path, tmp_path):
-    class Hostile:
-        def __reduce__(self):
-            return (tmp_path / "ran").touch, ()
-
-    np.savez(path, record=np.array([Hostile()], object))
-    assert kept.load() is None
-    assert not (tmp_path / "ran").exists()
 
 
 def test_the_trainings_used_last_stay_where_all_are_too_large(tmp_path, monkeypatch):

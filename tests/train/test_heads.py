@@ -1,5 +1,5 @@
 import dataclasses
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,7 +8,6 @@ from pixmill.core.params import BackboneParams, DenseParams, FeaturesParams, Tra
 from pixmill.learn.determinism import fix_threads
 from pixmill.learn.features import extract_features
 from pixmill.learn.layers import feature_layers
-from pixmill.train.checkpoints import Checkpoints
 from pixmill.train.fitting import FitData
 from pixmill.train.heads import FineTuner, HeadFitter
 from pixmill.train.logistic import fit_logistic
@@ -16,8 +15,10 @@ from tests.train.conftest import SIZE, Following, scikit_learns
 
 PARAMS = TrainParams(
     model="features",
-    backbone=BackboneParams(image_size=32),
-    features=FeaturesParams(inverse_regularization=0.01, dense=(DenseParams(units=8, dropout=0.2),)),
+    backbone=BackboneParams(name="plugin:tiny"),
+    features=FeaturesParams(
+        layers=("first_relu", "top"), inverse_regularization=0.01, dense=(DenseParams(units=8, dropout=0.2),)
+    ),
     epochs=4,
 )
 MLP = PARAMS.model_copy(update={"features": PARAMS.features.model_copy(update={"head": "mlp"})})
@@ -29,19 +30,30 @@ def scratch(tmp_path_factory):
     return tmp_path_factory.mktemp("features")
 
 
-def fitter_of(kind, params, scratch):
-    fix_threads(params.threads)
-    return kind(params, 3, SIZE, Path(), scratch)
+@pytest.fixture
+def fitter_of(tiny_backbone, scratch):
+    def fitter(kind, params):
+        fix_threads(params.threads)
+        return kind(params, 3, SIZE, tiny_backbone, scratch)
+
+    return fitter
 
 
-def features_of(part, scratch, params=PARAMS):
+@pytest.fixture
+def features_of(tiny_backbone, scratch):
+    return partial(extracted, tiny_backbone, scratch)
+
+
+def extracted(root, scratch, part, params=PARAMS):
     return extract_features(
         part.pixels,
         part.rows["id"].tolist(),
         params.backbone,
         scratch=scratch,
         threads=params.threads,
+        seed=params.seed,
         layers=feature_layers(params),
+        root=root,
     )
 
 
@@ -49,8 +61,8 @@ def probabilities(model, part):
     return np.concatenate([model.predict_on_batch(pixels) for pixels, _ in part.batches(32)])
 
 
-@pytest.mark.parametrize("class_weights", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_the_whole_model_says_what_scikit_learn_does(parts, scratch, class_weights) -> None:
+@pytest.mark.parametrize("class_weights", [False, True])
+def test_the_whole_model_says_what_scikit_learn_does(parts, fitter_of, features_of, class_weights) -> None:
     params = PARAMS.model_copy(update={"class_weights": class_weights})
     few = np.flatnonzero((parts["train"].targets > 0) | (np.arange(150) < 60))
     training = dataclasses.replace(
@@ -61,13 +73,13 @@ def test_the_whole_model_says_what_scikit_learn_does(parts, scratch, class_weigh
     )
     heard = []
     data = FitData(training, parts["val"], callback=Following(lambda epoch, _: heard.append(epoch)))
-    model, finished, _ = fitter_of(HeadFitter, params, scratch).fit(data)
+    model, finished, _ = fitter_of(HeadFitter, params).fit(data)
     history = finished.history
     found = probabilities(model, parts["val"])
     wanted = scikit_learns(
-        features_of(training, scratch),
+        features_of(training),
         training.targets,
-        features_of(parts["val"], scratch),
+        features_of(parts["val"]),
         class_weight="balanced" if class_weights else None,
     )
     assert wanted.std() > 0.1
@@ -82,9 +94,8 @@ def test_the_whole_model_says_what_scikit_learn_does(parts, scratch, class_weigh
     assert epoch.val_loss == pytest.approx(loss, rel=1e-3)
 
 
-@pytest.mark.slow
-def test_a_small_network_is_fitted_in_epochs_and_goes_on_from_a_checkpoint(parts, scratch, tmp_path) -> None:
-    fitter, data = fitter_of(HeadFitter, MLP, scratch), FitData(parts["train"], parts["val"])
+def test_a_small_network_is_fitted_in_epochs(parts, fitter_of) -> None:
+    fitter, data = fitter_of(HeadFitter, MLP), FitData(parts["train"], parts["val"])
     whole, finished, _ = fitter.fit(data)
     history = finished.history
     assert [epoch.epoch for epoch in history] == [1, 2, 3, 4]
@@ -94,32 +105,16 @@ def test_a_small_network_is_fitted_in_epochs_and_goes_on_from_a_checkpoint(parts
     loss = -np.log(found[np.arange(len(found)), parts["val"].targets]).mean()
     assert loss == pytest.approx(best.val_loss, rel=1e-3)
 
-    class StopError(Exception):
-        pass
 
-    def stop(epoch, timing):
-        if epoch.epoch == 2:
-            raise StopError
-
-    kept = dataclasses.replace(data, checkpoints=Checkpoints(tmp_path / "kept.npz"))
-    with pytest.raises(StopError):
-        fitter.fit(dataclasses.replace(kept, callback=Following(stop)))
-    resumed, again, _ = fitter.fit(kept)
-    assert again.history == history
-    for one, other in zip(whole.get_weights(), resumed.get_weights(), strict=True):
-        assert one.tobytes() == other.tobytes()
-
-
-@pytest.mark.slow
-def test_fine_tuning_starts_from_the_logistic_regression(parts, scratch) -> None:
+def test_fine_tuning_starts_from_the_logistic_regression(parts, fitter_of, features_of) -> None:
     params = TrainParams(
         model="backbone",
-        backbone=PARAMS.backbone.model_copy(update={"unfreeze": 2, "dropout": 0.0}),
+        backbone=PARAMS.backbone.model_copy(update={"unfreeze": 1, "dropout": 0.0}),
         learning_rate=1e-12,
         epochs=1,
     )
-    model, *_ = fitter_of(FineTuner, params, scratch).fit(FitData(parts["train"], parts["val"]))
-    features = features_of(parts["train"], scratch, params)
+    model, *_ = fitter_of(FineTuner, params).fit(FitData(parts["train"], parts["val"]))
+    features = features_of(parts["train"], params)
     start = fit_logistic(features, parts["train"].targets, params, labels=3)
     kernel, bias = model.get_layer("logits").get_weights()
     np.testing.assert_allclose(kernel, start.kernel, atol=1e-7)

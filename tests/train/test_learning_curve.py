@@ -39,12 +39,6 @@ def test_shares_are_nested_hold_whole_clusters_and_end_with_all(images, seed):
         assert {labels[row] for row in rows} == set(labels)
 
 
-def test_each_share_has_about_so_many_images_of_each_class():
-    labels = np.repeat([0, 1], [400, 100])
-    for share, rows in zip(SHARES, nested_rows(split_of(labels, range(500)), 2, seed=7), strict=True):
-        assert np.bincount(labels[rows]).tolist() == pytest.approx([400 * share, 100 * share], abs=1)
-
-
 def curve_of(hits_of):
     """Return the curve of a model that is right on the first images of the validation split, as many as it is said."""
     training, validation = split_of(np.arange(1000) % 2, range(1000)), split_of(np.zeros(400), range(400))

@@ -63,19 +63,6 @@ def test_where_all_are_right_confidence_alone_is_no_gain():
     assert found.best == found.used
 
 
-def test_near_duplicates_count_once(drawn):
-    """Four copies each of 25 images tell no more than these: the interval is about twice as wide as that of 100."""
-    seen, targets = drawn
-    first = 3 * COUNT // 4
-    places = np.concatenate([np.arange(first), np.repeat(np.arange(first, first + 25), 4)])
-    copied = seen[places], targets[places]
-    one = path(copied, 0.1)
-    few = path(copied, 0.1, clusters=[number // 4 for number in range(COUNT // 4)])
-    assert few.gain == one.gain
-    assert few.high - few.low == pytest.approx(2 * (one.high - one.low), rel=0.2)
-    assert path(copied, 0.1, clusters=[0] * (COUNT // 4)).low == few.gain
-
-
 def test_its_fits_are_those_of_the_solver_in_the_same_bits_on_any_number_of_threads():
     seen, targets = draw(1200, 20, 3)
     options = {"labels": 3, "asked": seen[:50]}

@@ -9,25 +9,21 @@ import pytest
 
 from pixmill.core.errors import ManifestError, TrainError
 from pixmill.core.manifest import SPLIT, read_table, write_table
-from pixmill.core.params import BackboneParams, BlockParams, CnnParams, TrainParams
+from pixmill.core.params import BackboneParams, BlockParams, CnnParams, FeaturesParams, TrainParams
 from pixmill.train import Callback, train
-from tests.train.conftest import CLASSES, FOLDS, PARAMS, SIZES, Following, write_packed
+from tests.train.conftest import CLASSES, FOLDS, PARAMS, SIZES, Following
 
 PARAMETERS = 28 * 4 + 37 * 8 + (4 * 4 * 8 + 1) * 8 + 9 * 3
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    return train(write_packed(tmp_path_factory.mktemp("split") / "split"), PARAMS, classes=CLASSES)
-
-
-def test_metrics_are_those_of_the_best_epoch(trained):
+def test_metrics_are_those_of_the_best_epoch(packed):
+    trained = train(packed, PARAMS.model_copy(update={"epochs": 3}), classes=CLASSES)
     best = min(trained.history, key=lambda epoch: epoch.val_loss)
     assert trained.metrics() == {
         "inverse_regularization": None,
         "learning_curve": None,
         "best_epoch": best.epoch,
-        "epochs": 6,
+        "epochs": 3,
         "learning_rate": 0.003,
         "parameters": PARAMETERS,
         "trainable": PARAMETERS,
@@ -36,7 +32,7 @@ def test_metrics_are_those_of_the_best_epoch(trained):
         "val_accuracy": best.val_accuracy,
         "val_loss": best.val_loss,
     }
-    assert trained.summary().startswith(f"best epoch {best.epoch} of 6: validation accuracy ")
+    assert trained.summary().startswith(f"best epoch {best.epoch} of 3: validation accuracy ")
 
 
 def test_a_folder_that_split_did_not_write_is_a_message(tmp_path):
@@ -44,13 +40,9 @@ def test_a_folder_that_split_did_not_write_is_a_message(tmp_path):
         train(tmp_path, PARAMS, classes=CLASSES)
 
 
-class Killed(BaseException):
-    """End a training as a kill would."""
-
-
 @pytest.mark.slow
 def test_each_fold_is_measured_by_a_model_that_never_met_it(packed, tmp_path):
-    params = PARAMS.model_copy(update={"cross_validation": True, "epochs": 3})
+    params = PARAMS.model_copy(update={"cross_validation": True, "epochs": 2})
     opened = []
 
     class Folds(Callback):
@@ -60,30 +52,14 @@ def test_each_fold_is_measured_by_a_model_that_never_met_it(packed, tmp_path):
             opened.append((number, epochs))
             yield Following(lambda epoch, _: epochs.append(epoch))
 
-    class DyingInTheThird(Folds):
-        @contextlib.contextmanager
-        def on_fold(self, number):
-            with super().on_fold(number) as followed:
-                yield followed
-            if number == 2:
-                raise Killed
-
-    def run(callback, scratch=tmp_path):
-        return train(packed, params, classes=CLASSES, scratch=scratch, callback=callback)
-
-    with pytest.raises(Killed):
-        run(DyingInTheThird())
-    opened.clear()
-    resumed = run(Folds())
+    result = train(packed, params, classes=CLASSES, scratch=tmp_path, callback=Folds())
     assert [number for number, _ in opened] == list(range(FOLDS))
-    assert all(len(epochs) == resumed.best.epoch for _, epochs in opened)
-    assert [fold.accuracy for fold in resumed.folds] == [epochs[-1].val_accuracy for _, epochs in opened]
-    whole = run(Folds(), scratch=None)
-    assert whole.metrics() == resumed.metrics()
-    figures = resumed.metrics()["folds"]
+    assert all(len(epochs) == result.best.epoch for _, epochs in opened)
+    assert [fold.accuracy for fold in result.folds] == [epochs[-1].val_accuracy for _, epochs in opened]
+    figures = result.metrics()["folds"]
     assert figures["n"] == FOLDS
     assert 0.3 < figures["accuracy_mean"] <= 1
-    assert resumed.record()["folds_accuracy"] == figures["accuracy_mean"]
+    assert result.record()["folds_accuracy"] == figures["accuracy_mean"]
 
 
 def lines_of(capfd):
@@ -138,56 +114,34 @@ def test_folds_are_added_to_a_training_that_is_taken_over(run, capfd):
         assert np.array_equal(one.answers, other.answers)
 
 
-def test_a_logistic_regression_is_taken_over(packed, tmp_path, capfd):
-    params = TrainParams(model="features", backbone=BackboneParams(image_size=32))
-    scratch = tmp_path / "scratch"
-    first = train(packed, params, classes=CLASSES, scratch=scratch)
-    again = train(packed, params.model_copy(update={"epochs": 7}), classes=CLASSES, scratch=scratch)
+def test_a_logistic_regression_with_its_curve_and_other_c_is_taken_over(packed, tmp_path, tiny_backbone, capfd):
+    layers = ("first_relu", "top")
+    params = TrainParams(
+        model="features", backbone=BackboneParams(name="plugin:tiny"), features=FeaturesParams(layers=layers)
+    )
+
+    def run(folder=packed, **options):
+        given = params.model_copy(update=options)
+        return train(folder, given, classes=CLASSES, scratch=tmp_path / "scratch", root=tiny_backbone)
+
+    first = run()
+    again = run(epochs=7)
     assert TAKEN_OVER in capfd.readouterr().err
     assert weights(again) == weights(first)
     assert (again.history, again.solved) == (first.history, True)
-
-
-def test_a_learning_curve_is_kept_and_depends_on_the_clusters(packed, tmp_path, capfd):
-    params = TrainParams(model="features", backbone=BackboneParams(image_size=32))
-    scratch = tmp_path / "scratch"
-
-    def curve(folder=packed, **options):
-        return train(folder, params.model_copy(update=options), classes=CLASSES, scratch=scratch).learning_curve
-
-    cold = curve()
-    assert cold.points[-1].images == SIZES["train"]
-    assert cold.points[-1].accuracy == train(packed, params, classes=CLASSES, scratch=scratch).best.val_accuracy
-    assert curve() == cold
-    assert curve(learning_curve="never") is None
+    assert again.regularization == first.regularization
+    path = first.regularization
+    assert path.points[2].c == path.used == first.metrics()["inverse_regularization"]["used"] == 0.005
+    assert path.points[2].accuracy == first.best.val_accuracy
+    curve = first.learning_curve
+    assert again.learning_curve == curve
+    assert (curve.points[-1].images, curve.points[-1].accuracy) == (SIZES["train"], first.best.val_accuracy)
+    assert run(learning_curve="never").learning_curve is None
     clustered = shutil.copytree(packed, tmp_path / "clustered")
     manifest = read_table(clustered / "manifest.parquet", SPLIT, stage="split")
     manifest["cluster"] = manifest["cluster"].where(manifest["split"] != "train", manifest["id"].str[:1])
     write_table(clustered / "manifest.parquet", manifest, SPLIT)
-    assert curve(clustered).points != cold.points
-
-
-def test_other_c_are_tried_for_the_logistic_head(packed, tmp_path):
-    params = TrainParams(model="features", backbone=BackboneParams(image_size=32), learning_curve="never")
-    scratch = tmp_path / "scratch"
-    first = train(packed, params, classes=CLASSES, scratch=scratch)
-    path = first.regularization
-    assert path.points[2].c == path.used == 0.005
-    assert path.points[2].accuracy == first.best.val_accuracy
-    assert first.metrics()["inverse_regularization"]["used"] == 0.005
-    assert train(packed, params, classes=CLASSES, scratch=scratch).regularization == path
-
-
-@pytest.mark.slow
-def test_a_network_has_a_learning_curve_where_asked(packed, tmp_path, capfd):
-    params = PARAMS.model_copy(update={"epochs": 2, "learning_curve": "always"})
-    trained = train(packed, params, classes=CLASSES, scratch=tmp_path)
-    assert "retracing" not in capfd.readouterr().err
-    points = trained.learning_curve.points
-    assert [point.images for point in points][-1] == SIZES["train"]
-    assert points[-1].accuracy == trained.best.val_accuracy
-    again = train(packed, params, classes=CLASSES, scratch=tmp_path)
-    assert again.learning_curve == trained.learning_curve
+    assert run(clustered).learning_curve.points != curve.points
 
 
 @pytest.mark.slow

@@ -12,8 +12,8 @@ Gradient-based Localization", ICCV 2017, equations 1 and 2.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -24,9 +24,6 @@ from pixmill.learn.tensorflow import keras, tf
 
 if TYPE_CHECKING:
     from pixmill.learn.litert import Maps, Network
-
-Evidence = Callable[[Any, Any], list[npt.NDArray[np.float32]]]
-"""Takes pixels and one-hot classes; returns the signed evidence in each map, of shape (images, height, width)."""
 
 _BATCH = 16
 """Images per batch: gradients keep all activations in memory."""
@@ -48,17 +45,25 @@ def attention(
         pixels: ``uint8`` of shape (images, image_size, image_size, 3).
         classes: A class index for each image.
     """
-    if not len(pixels):
+    layer = _last_with_places(model)
+    if layer is None or not len(pixels):
         return None
-    evidence_of = _evidence_of_last(model)
-    if evidence_of is None:
-        return None
+    end = next(layer for layer in reversed(model.layers) if isinstance(layer, keras.layers.Dense))
+    graph = keras.Model(model.input, [layer.output, end.input])
     heat = []
     starts = range(0, len(pixels), _BATCH)
     for start in track(starts, "Heatmaps", len(starts), unit="batch"):
         chosen = np.eye(model.output_shape[-1], dtype=np.float32)[np.asarray(classes[start : start + _BATCH])]
-        evidence = evidence_of(tf.constant(pixels[start : start + _BATCH], tf.float32), tf.constant(chosen))
-        heat += [_combine(parts, pixels.shape[1]) for parts in zip(*evidence, strict=True)]
+        batch = tf.constant(pixels[start : start + _BATCH], tf.float32)
+        with tf.GradientTape() as tape:
+            # A frozen backbone's weights are not watched, so the inputs must be.
+            tape.watch(batch)
+            maps, features = graph(batch, training=False)
+            scores = keras.ops.matmul(keras.ops.cast(features, "float32"), end.kernel) + end.bias
+            score = keras.ops.sum(scores * chosen)
+        weights = np.asarray(tape.gradient(score, maps), np.float32).mean(axis=(1, 2), keepdims=True)
+        evidence = (weights * np.asarray(maps, np.float32)).sum(axis=-1)
+        heat += [_combine([part], pixels.shape[1]) for part in evidence]
     return np.stack(heat)
 
 
@@ -105,27 +110,6 @@ def overlay_heatmap(pixels: npt.NDArray[np.uint8], heat: npt.NDArray[np.float32]
     depth = 0.85 * np.sqrt(level)
     shown: npt.NDArray[np.uint8] = np.clip(np.rint((1 - depth) * grey + depth * colours), 0, 255).astype(np.uint8)
     return shown
-
-
-def _evidence_of_last(model: keras.Model) -> Evidence | None:
-    """Return how to compute the evidence in the last map; ``None`` if no layer has height and width."""
-    layer = _last_with_places(model)
-    if layer is None:
-        return None
-    end = next(layer for layer in reversed(model.layers) if isinstance(layer, keras.layers.Dense))
-    graph = keras.Model(model.input, [layer.output, end.input])
-
-    def evidence(pixels: Any, chosen: Any) -> list[npt.NDArray[np.float32]]:
-        with tf.GradientTape() as tape:
-            # A frozen backbone's weights are not watched, so the inputs must be.
-            tape.watch(pixels)
-            maps, features = graph(pixels, training=False)
-            scores = keras.ops.matmul(keras.ops.cast(features, "float32"), end.kernel) + end.bias
-            score = keras.ops.sum(scores * chosen)
-        weights = np.asarray(tape.gradient(score, maps), np.float32).mean(axis=(1, 2), keepdims=True)
-        return [(weights * np.asarray(maps, np.float32)).sum(axis=-1)]
-
-    return evidence
 
 
 def _last_with_places(model: keras.Model) -> keras.layers.Layer | None:

@@ -31,7 +31,7 @@ LABELS, DETAILS = "labels.txt", "pixmill.json"
 """Names of the files in the zip."""
 
 _FORMAT = 2
-"""1 had no novelty. It is written for models without one, so that earlier versions read them."""
+"""1 had no novelty."""
 
 _EARLIEST = (1980, 1, 1, 0, 0, 0)
 """Modification time in the zip, so that equal contents give equal bytes."""
@@ -77,9 +77,6 @@ class Exported:
     def as_json(self) -> str:
         """Return the text of ``pixmill.json``: the same for equal descriptions."""
         content = {**asdict(self), "labels": list(self.labels), "format": _FORMAT}
-        if self.novelty_limit is None:
-            del content["novelty_limit"]
-            content["format"] = 1
         return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 

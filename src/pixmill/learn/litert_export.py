@@ -14,7 +14,7 @@ from blake3 import blake3
 from platformdirs import user_cache_path
 
 from pixmill.core.errors import TrainError
-from pixmill.core.files import keep_newest, replacing, write_bytes
+from pixmill.core.files import replacing, write_bytes
 from pixmill.core.params import BackboneParams, TrainParams
 from pixmill.core.progress import announce
 from pixmill.learn.backbones import backbone_digest, build_backbone
@@ -27,10 +27,6 @@ from pixmill.learn.tensorflow import keras, tf
 
 TOLERANCE = 1e-3
 """Maximum difference of an output from Keras', relative to the largest output, or to 1 if that is larger."""
-
-_MOST_BYTES, _IDLE = 2**30, 24 * 3600.0
-"""Maximum total size in bytes of the converted backbones in a user's cache, of which the oldest are deleted first, and
-the seconds since their last use after which they may be."""
 
 
 def export_classifier(
@@ -104,20 +100,15 @@ def convert_backbone(
     origin: dict[str, Any] = {"seed": seed, "layers": layers, "root": root}
     key = blake3(f"{backbone_digest(params, **origin)} {image_size}".encode())
     name = f"{key.hexdigest(length=16)}.tflite"
-    folder = _folder(params, scratch)
-    path = folder / name
+    path = _folder(params, scratch) / name
     if path.exists():
-        path.touch()  # The time says which to delete first.
         return path
     announce(f"features: converting {params.name} to LiteRT, once for these layers")
     fix_threads(threads)
     backbone = build_backbone(params, image_size=image_size, **origin)
     maps = {f"{MAP}{start}": values for start, values in feature_maps(backbone.output).items()}
     model = keras.Model(backbone.input, {FEATURES: backbone.output, **maps}, name="backbone")
-    convert(model, path)
-    if folder != scratch:
-        keep_newest(folder.glob("*.tflite"), _MOST_BYTES, idle=_IDLE)
-    return path
+    return convert(model, path)
 
 
 def _folder(params: BackboneParams, scratch: Path) -> Path:

@@ -19,19 +19,6 @@ from pixmill.learn.tensorflow import keras
 _PARTS: dict[str | None, set[str]] = {
     None: {"__keras_tensor__"},
     "keras": {"DTypePolicy"},
-    "keras.initializers": {
-        "Constant",
-        "GlorotNormal",
-        "GlorotUniform",
-        "HeNormal",
-        "HeUniform",
-        "LecunNormal",
-        "Ones",
-        "RandomNormal",
-        "TruncatedNormal",
-        "VarianceScaling",
-        "Zeros",
-    },
     "keras.layers": {
         "Activation",
         "Add",
@@ -67,20 +54,13 @@ _PARTS: dict[str | None, set[str]] = {
     "keras.src.models.functional": {"Functional"},
     "keras.src.ops.image": {"RGBToGrayscale"},
     "keras.src.ops.numpy": {"Add", "Multiply", "Pad"},
-    "keras_hub.src.models.clip.clip_layers": {"CLIPEncoderLayer", "CLIPVisionEmbedding"},
-    "keras_hub.src.models.dinov2.dinov2_layers": {"DINOV2Embedding", "DINOV2Encoder"},
-    "keras_hub.src.models.dinov3.dinov3_layers": {
-        "DINOV3Embedding",
-        "DINOV3Encoder",
-        "DINOV3RopePositionEmbedding",
-    },
-    "keras_hub.src.models.siglip.siglip_layers": {
-        "SigLIPEncoderLayer",
-        "SigLIPMultiHeadAttentionPooling",
-        "SigLIPVisionEmbedding",
-    },
 }
 """What our builders and common networks use, by module (an edge of the graph has none); anything else is rejected."""
+
+_HUB_LAYERS = "keras_hub.src.models.{0}.{0}_layers"
+
+_WHOLE = {"keras.initializers", *map(_HUB_LAYERS.format, ("clip", "dinov2", "dinov3", "siglip"))}
+"""Modules whose classes are all accepted: numbers to start from, and the layers of presets."""
 
 _HDF5_BYTES = 2**20
 """Upper bound of the HDF5 overhead."""
@@ -210,7 +190,8 @@ def find_disallowed_class(part: Any) -> str | None:
     """Return the first class in an architecture that is not loaded, at any depth; ``None`` if there is none."""
     if isinstance(part, dict):
         module, name = part.get("module"), part.get("class_name")
-        if (module, name) != (None, None) and name not in _PARTS.get(module, ()):
+        known = name in _PARTS.get(module, ()) or (module in _WHOLE and str(name)[:1].isupper())
+        if (module, name) != (None, None) and not known:
             return f"{module}.{name}"
         # Keras looks for a class by this name first.
         registered = part.get("registered_name")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 _WORTH = 0.005
 """Half a point of accuracy: a smaller gain is not worth labelling twice as many images."""
 
-UNMEASURED = "Whether more images would help was not measured; to measure it, set train.learning_curve to always."
+UNMEASURED = "Whether more images would help was not measured; only logistic regression has a learning curve."
 """The sentence where there is no learning curve."""
 
 

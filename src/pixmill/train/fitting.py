@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -126,28 +125,6 @@ class Fitter(ABC):
         # Called directly: `predict_on_batch` of one network after the other warns of retracing.
         batches = part.batches(_BATCH)
         return np.concatenate([np.asarray(classifier(pixels, training=False), np.float32) for pixels, _ in batches])
-
-    def fit_shares(
-        self, data: FitData, classifier: keras.Model
-    ) -> Callable[[npt.NDArray[np.int64], Checkpoints], npt.NDArray[np.integer]]:
-        """Return a function that fits a model to some rows of the training split, with checkpoints of its own.
-
-        It returns the classes that the model predicts for the validation split.
-
-        Args:
-            data: The images.
-            classifier: The classifier that was fitted to all of them.
-        """
-
-        def answer(rows: npt.NDArray[np.int64], checkpoints: Checkpoints) -> npt.NDArray[np.integer]:
-            model = classifier
-            if len(rows) < len(data.training):
-                what = f"Train on {len(rows):,} images"
-                model, *_ = self.fit(FitData(data.training.take(rows), data.validation, checkpoints, what=what))
-            classes: npt.NDArray[np.integer] = self.answer(model, data.validation).argmax(axis=1)
-            return classes
-
-        return answer
 
     def fit_network(self, network: keras.Model, data: FitData) -> Checkpoint:
         """Fit a network epoch by epoch, leave it with the weights of its best one, and return its finished training.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, cast
@@ -17,7 +16,7 @@ from pixmill.learn.layers import feature_layers, last_features, several_layers
 from pixmill.learn.networks import build_head, fuse
 from pixmill.learn.scaling import Features, Scaled, Scaling
 from pixmill.learn.tensorflow import keras
-from pixmill.train.checkpoints import Checkpoint, Checkpoints
+from pixmill.train.checkpoints import Checkpoint
 from pixmill.train.fitting import FitData, Fitted, Fitter, weights_of
 from pixmill.train.logistic import fit_logistic, fit_path
 
@@ -101,17 +100,17 @@ class HeadFitter(_FeatureFitter):
         width = last_features(head_features(classifier)).shape[-1]
         return self.features_of(training)[:, -width:]
 
-    def fit_shares(
-        self, data: FitData, classifier: keras.Model
-    ) -> Callable[[npt.NDArray[np.int64], Checkpoints], npt.NDArray[np.integer]]:
-        """Do so, for a logistic regression with features that are first read when the function is called."""
-        if self.params.features.head != "logistic":
-            return super().fit_shares(data, classifier)
+    def fit_shares(self, data: FitData) -> Callable[[npt.NDArray[np.int64]], npt.NDArray[np.integer]]:
+        """Return a function that fits the logistic regression to some rows of the training split.
 
-        features = functools.cache(lambda: [self.features_of(part) for part in (data.training, data.validation)])
+        It returns the classes that the model predicts for the validation split.
 
-        def answer(rows: npt.NDArray[np.int64], _: Checkpoints) -> npt.NDArray[np.integer]:
-            known, asked = features()
+        Args:
+            data: The images.
+        """
+        known, asked = (self.features_of(part) for part in (data.training, data.validation))
+
+        def answer(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.integer]:
             # Not `known[rows]`, which copies up to all features.
             chosen = cast("Any", Shards([known], rows=rows))
             targets, what = data.training.targets[rows], f"Train on {len(rows):,} images"

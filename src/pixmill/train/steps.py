@@ -90,38 +90,28 @@ class Trainer:
         for sums in self._sums.values():
             sums.assign(np.zeros(3))
 
-    def train(self, pixels: Array, targets: Array, rate: float) -> dict[str, tf.Tensor]:
-        """Update the weights on one batch, and return its metrics before the update.
-
-        The metrics stay on the device until they are converted to numbers, which waits for the step.
+    def train(self, pixels: Array, targets: Array, rate: float) -> None:
+        """Update the weights on one batch, and add its metrics before the update to the sums.
 
         Args:
             pixels: ``uint8`` of shape (n, image_size, image_size, 3), or features as ``float32`` of shape (n, d).
             targets: ``int32`` of shape (n,).
             rate: The learning rate of this step.
-
-        Returns:
-            ``loss`` and ``accuracy``, means over the batch.
         """
         if rate != self._rate:
             for optimizer, _, factor in self._groups:
                 optimizer.learning_rate.assign(rate * factor)
             self._rate = rate
-        loss, accuracy = self._train(pixels, targets)
-        return {"loss": loss, "accuracy": accuracy}
+        self._train(pixels, targets)
 
-    def test(self, pixels: Array, targets: Array) -> dict[str, tf.Tensor]:
-        """Return the metrics of one batch, in ``float32`` and without augmentation.
+    def test(self, pixels: Array, targets: Array) -> None:
+        """Add the metrics of one batch without augmentation to the sums.
 
         Args:
             pixels: As in :meth:`train`.
             targets: As in :meth:`train`.
-
-        Returns:
-            ``loss`` and ``accuracy``, means over the batch.
         """
-        loss, accuracy = self._test(pixels, targets)
-        return {"loss": loss, "accuracy": accuracy}
+        self._test(pixels, targets)
 
     def figures(self, name: Literal["train", "test"]) -> dict[str, float]:
         """Return mean ``loss`` and ``accuracy`` of all images trained or tested since :meth:`begin`."""
@@ -154,13 +144,10 @@ class Trainer:
             lasting |= {f"optimizer.{group}.{index:04}": each for index, each in enumerate(optimizer.variables)}
         return lasting
 
-    def _add(self, name: str, step: Any, batch: tuple[Any, ...]) -> tuple[tf.Tensor, tf.Tensor]:
-        """Add a batch to the sums, and return its loss and accuracy."""
-        loss, correct = step(*batch)
-        total = tf.cast(tf.shape(batch[1])[0], tf.float32)
-        sums = [tf.cast(value, tf.float64) for value in (loss, correct, total)]
-        self._sums[name].assign_add(tf.stack([sums[0] * sums[2], *sums[1:]]))
-        return loss, correct / total
+    def _add(self, name: str, step: Any, batch: tuple[Any, ...]) -> None:
+        """Add a batch to the sums."""
+        loss, correct, total = (tf.cast(value, tf.float64) for value in (*step(*batch), tf.shape(batch[1])[0]))
+        self._sums[name].assign_add(tf.stack([loss * total, correct, total]))
 
     def step(self, pixels: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Update the weights on a batch.

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from pixmill.core.params import TrainParams
 from pixmill.images.parts import Part
@@ -19,7 +17,6 @@ from pixmill.learn.novelty import Novelty
 from pixmill.learn.scaling import Features
 from pixmill.learn.tensorflow import keras
 from pixmill.train.callback import Callback
-from pixmill.train.checkpoints import Checkpoint, Checkpoints
 from pixmill.train.folds import FoldResult, cross_validate, fold_metrics, folds_of
 from pixmill.train.heads import HeadFitter
 from pixmill.train.history import Epoch, Monitor, best_of
@@ -146,15 +143,13 @@ def train(
     with open_training(folder, params, classes=classes, root=root, scratch=scratch, callback=callback) as opened:
         folds = list(folds_of(opened.data.training, opened.data.validation)) if params.cross_validation else []
         fitted = opened.fit()
-        data, classifier, checkpoints, fitter = opened.data, fitted.classifier, opened.data.checkpoints, opened.fitter
+        data, classifier, fitter = opened.data, fitted.classifier, opened.fitter
         results = [cross_validate(fitter, fold, data, fitted.until, len(folds)) for fold in folds]
-        curve = None
-        is_logistic = params.model == "features" and params.features.head == "logistic"
-        if params.learning_curve == "always" or (params.learning_curve == "auto" and is_logistic):
-            answer = partial(_kept_answers, fitter.fit_shares(data, classifier), checkpoints)
-            curve = learning_curve(data.training, data.validation, len(classes), seed=params.seed, answer=answer)
-        path = None
-        if is_logistic and isinstance(fitter, HeadFitter):
+        curve = path = None
+        if isinstance(fitter, HeadFitter) and params.features.head == "logistic":
+            if params.learning_curve == "auto":
+                answer = fitter.fit_shares(data)
+                curve = learning_curve(data.training, data.validation, len(classes), seed=params.seed, answer=answer)
             width = head_features(classifier).shape[-1]
             if len(data.training) * width <= MOST_VALUES:
                 path = regularization_path(
@@ -175,19 +170,3 @@ def train(
         features=fitted.features,
         novelty=Novelty(**state) if (state := fitted.checkpoint.state) else None,  # type: ignore[arg-type]
     )
-
-
-def _kept_answers(
-    answer: Callable[[npt.NDArray[np.int64], Checkpoints], npt.NDArray[np.integer]],
-    checkpoints: Checkpoints,
-    rows: npt.NDArray[np.int64],
-) -> npt.NDArray[np.integer]:
-    """Return the predictions of a fit to some rows, from the checkpoints where they are kept."""
-    digest = hashlib.sha256(rows.astype("<i8").tobytes()).hexdigest()[:16]
-    kept = checkpoints.within(f"learning-curve-{digest}")
-    if fitted := kept.load_finished(Callback()):
-        found: npt.NDArray[np.integer] = fitted.best["answers"]  # type: ignore[assignment]
-        return found
-    answers = answer(rows, kept)
-    kept.save(Checkpoint([], [], {}, {"answers": answers}, finished=True))
-    return answers

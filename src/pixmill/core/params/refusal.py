@@ -31,6 +31,7 @@ REMOVED: dict[str, str] = {
     "scrape.urls.format": "removed: the form of a list follows from its first line",
     "scrape.wikimedia": "removed: wikimedia searches Wikimedia Commons; list the files of another wiki (source urls)",
     "train.augmentation.rand_augment": "removed: set rotation, shift, shear, brightness and contrast instead",
+    "train.learning_curve=always": "removed: only logistic regression has a learning curve, with auto",
     "train.precision=auto": "removed: set float32, or bfloat16 where the processor or GPU computes with it",
 }
 """What replaces params of earlier versions, and values as ``section.key=value``."""

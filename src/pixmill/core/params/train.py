@@ -254,10 +254,10 @@ class TrainParams(Section):
     cross_validation: bool = Field(
         default=False, description="Whether to also cross-validate on the folds of split.folds."
     )
-    learning_curve: Literal["auto", "always", "never"] = Field(
+    learning_curve: Literal["auto", "never"] = Field(
         default="auto",
-        description="Whether to also train on 10 to 70 % of the training images, to see if more images would help; "
-        "`auto`: with logistic regression only, which takes seconds.",
+        description="Whether logistic regression is also fitted to 10 to 70 % of the training images, to see if more "
+        "images would help.",
     )
     precision: Literal["float32", "bfloat16"] = Field(
         default="float32",

@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import TypeVar
 
-from pixmill.compute.cluster import choose_cluster
+from pixmill.compute.cluster import cluster_address, run_on_cluster
 from pixmill.compute.pool import Pool
-from pixmill.compute.stored import fill
 from pixmill.compute.worker import check_results
 from pixmill.compute.worker_process import Loss, RowLimits
 
@@ -31,6 +30,7 @@ def map_batches(
     limits: RowLimits | None = None,
     lost: Callable[[Row, Loss], Result] | None = None,
     local: bool = False,
+    carry: Callable[[Row], Row] = lambda row: row,
 ) -> Iterator[Result]:
     """Yield the function's result for each row, in the order of the rows.
 
@@ -53,6 +53,7 @@ def map_batches(
             the row and the reason of its second failure. Required with limits.
         local: Run here even where ``PIXMILL_COMPUTE`` names a cluster, and without changing the default of ``workers``:
             for a few rows, or for what only this machine has.
+        carry: Returns a row that needs no file of this machine, before it leaves for a cluster; default: as it is.
 
     >>> list(map_batches(sorted, [3, 1, 2], batch_size=2, workers=0))
     [1, 3, 2]
@@ -78,11 +79,9 @@ def map_batches(
         while batch := list(islice(stream, batch_size)):
             yield from check_results(function(batch), batch)
         return
-    if not local and not alone and (cluster := choose_cluster()):
-        yield from cluster.run(function, stream, batch_size, limits, lost)
+    if not local and not alone and (address := cluster_address()):
+        yield from run_on_cluster(address, function, stream, batch_size, limits, lost, carry)
         return
-    if alone:
-        stream = map(fill, stream)
     pool = Pool(function, workers, limits)
     try:
         yield from pool.run(stream, batch_size, lost)

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from pixmill.compute.worker import PickledPass
 from pixmill.compute.worker_process import Loss, RowLimits, Worker, name_of
 from pixmill.core.errors import PixmillError
 
@@ -61,7 +60,7 @@ class Scheduler:
 
     def __init__(
         self,
-        function: Callable[[Sequence[Any]], Sequence[Any]] | PickledPass,
+        function: Callable[[Sequence[Any]], Sequence[Any]],
         workers: int,
         limits: RowLimits | None = None,
     ) -> None:

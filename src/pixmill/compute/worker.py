@@ -7,7 +7,6 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Literal
 
@@ -33,38 +32,11 @@ class RemoteError(Exception):
         return f'\n"""\n{self.args[0]}"""'
 
 
-@dataclass(frozen=True)
-class PickledPass:
-    """Carry a pass to where only its worker process unpickles it, its rows and its results.
-
-    To unpickle them may take much memory and many imports: a network, pandas.
-
-    Args:
-        name: The pass's name, with its module.
-        content: The pass, pickled. Its rows come pickled one by one, and its results go so.
-    """
-
-    name: str
-    content: bytes
-
-    def open(self) -> Callable[[Sequence[bytes]], Sequence[bytes]]:
-        """Return the pass, for pickled rows."""
-        function = pickle.loads(self.content)  # noqa: S301 (from the owner)
-
-        def unpack_rows(rows: Sequence[bytes]) -> list[bytes]:
-            results = function([pickle.loads(row) for row in rows])  # noqa: S301 (likewise)
-            return [pickle.dumps(result, pickle.HIGHEST_PROTOCOL) for result in results]
-
-        return unpack_rows
-
-
-def serve(
-    function: Callable[[Sequence[Any]], Sequence[Any]] | PickledPass, connection: Connection, memory: int | None
-) -> None:
+def serve(function: Callable[[Sequence[Any]], Sequence[Any]], connection: Connection, memory: int | None) -> None:
     """Process batches until the other end closes.
 
     Args:
-        function: The pass. If it cannot be taken out of its parcel, the exception is the only message.
+        function: The pass.
         connection: Receives batches; sends pairs of a :data:`Kind` and its content.
         memory: Bytes that a row may use on top of this process's memory; each row is then processed separately.
             ``None``: no limit, and the pass gets whole batches.
@@ -74,12 +46,6 @@ def serve(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
         _keep_freed_memory()
-    if isinstance(function, PickledPass):
-        try:
-            function = function.open()
-        except Exception as error:  # noqa: BLE001 (the owner raises it)
-            connection.send_bytes(_defect(error))
-            return
     if sys.platform == "linux" and memory is not None:
         _limit_memory(memory)
     connection.send_bytes(_pickle("ready", None))

@@ -12,7 +12,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from typing import Any, Literal
 
-from pixmill.compute.worker import Kind, PickledPass, RemoteError, serve
+from pixmill.compute.worker import Kind, RemoteError, serve
 
 Loss = Literal["timeout", "memory", "crashed"]
 """Why a row has no result: it timed out, it exceeded its memory, or its process died."""
@@ -44,10 +44,8 @@ class RowLimits:
             raise ValueError(f"memory must be above 0, received {self.memory}")
 
 
-def name_of(function: Callable[..., Any] | PickledPass) -> str:
+def name_of(function: Callable[..., Any]) -> str:
     """Return a pass's name, with its module."""
-    if isinstance(function, PickledPass):
-        return function.name
     function = getattr(function, "func", function)  # behind functools.partial
     return f"{function.__module__}.{getattr(function, '__qualname__', type(function).__qualname__)}"
 
@@ -59,9 +57,7 @@ class Worker:
     or when :meth:`end` is called.
     """
 
-    def __init__(
-        self, function: Callable[[Sequence[Any]], Sequence[Any]] | PickledPass, limits: RowLimits | None
-    ) -> None:
+    def __init__(self, function: Callable[[Sequence[Any]], Sequence[Any]], limits: RowLimits | None) -> None:
         context = multiprocessing.get_context("spawn")
         self.ready = False
         self._connection, theirs = context.Pipe()
@@ -140,7 +136,7 @@ def _no_interrupt() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _no_script(function: Callable[..., Any] | PickledPass) -> Iterator[None]:
+def _no_script(function: Callable[..., Any]) -> Iterator[None]:
     """Keep a process that starts meanwhile from importing the main script, unless it defines the pass.
 
     ``multiprocessing`` imports it in each process, with all its imports: for a stage, that costs a second and 100 MB.

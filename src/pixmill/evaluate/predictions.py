@@ -9,14 +9,13 @@ import pandas as pd
 import pyarrow as pa
 
 from pixmill.compute import RowLimits
-from pixmill.compute.storage import addresses
 from pixmill.core.errors import DataError
 from pixmill.core.manifest import TEXT
 from pixmill.core.progress import Progress, track
 from pixmill.images.listing import files_below
 from pixmill.images.parts import Part
 from pixmill.learn.classifier import Classifier
-from pixmill.learn.inference import LIMITS, Located, answers_schema, predict_images, stored_within
+from pixmill.learn.inference import LIMITS, Located, answers_schema, predict_images
 from pixmill.learn.model_folder import read_description
 from pixmill.metrics.calibration import Calibration
 from pixmill.metrics.probabilities import losses
@@ -160,12 +159,10 @@ def predict_unlabelled(
 
     Raises:
         ManifestError: The classifier cannot be loaded.
-        PixmillError: Nodes of a cluster cannot read the images.
     """
     labels = read_description(trained)["labels"]
     files = list(files_below(folder))
-    at = addresses(folder)
-    rows = (stored_within(Located(path, folder), at(path.relative_to(folder).as_posix())) for _, path in files)
+    rows = (Located(path, folder) for _, path in files)
     answers = predict_images(trained, rows, limits=limits, workers=workers)
     shown = track(zip(files, answers, strict=True), "Predict unlabelled", len(files))
     columns = [answer.as_row(name, labels) for (name, _), answer in shown]

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from pixmill.compute import Loss, RowLimits, map_batches
-from pixmill.compute.cluster import choose_cluster
-from pixmill.compute.storage import Address, is_shared
-from pixmill.compute.stored import Stored
+from pixmill.compute.cluster import cluster_address
 from pixmill.core.errors import PixmillError
 from pixmill.core.files import target_within
 from pixmill.images import UndecodableError, read_image
@@ -43,9 +39,9 @@ class Located:
     folder: Path
 
 
-Row = Path | bytes | Located | Stored | Prediction
-"""An image: a file, whose symlinks are followed, a file within a folder, bytes, or an object in the DVC remote; or the
-reason why there is none: a prediction, which is passed on."""
+Row = Path | bytes | Located | Prediction
+"""An image: a file, whose symlinks are followed, a file within a folder, or bytes; or the reason why there is none: a
+prediction, which is passed on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +147,8 @@ class PredictionPass:
         return self._classifier
 
 
-class _Parcel(PredictionPass):
-    """A pass that travels with the classifier's files, to nodes that do not see them."""
+class _SentPass(PredictionPass):
+    """A pass that travels with the classifier's files, to the nodes of a cluster."""
 
     def __reduce__(self) -> tuple[Callable[..., PredictionPass], tuple[str, dict[str, bytes], int | None]]:
         path = self._path.absolute()
@@ -177,8 +173,8 @@ def predict_images(
 ) -> Generator[Answer, None, None]:
     """Yield an answer for each image, in order; what is not an image, or exceeds the limits, gets a reason.
 
-    Worker processes read, decode and predict. Rows are consumed lazily, and few are in memory at a time. What the nodes
-    of a cluster do not see, model or image, is sent to them.
+    Worker processes read, decode and predict. Rows are consumed lazily, and few are in memory at a time. The nodes of a
+    cluster are sent the model and the images.
 
     Args:
         model: What :meth:`pixmill.learn.Classifier.load` takes.
@@ -189,40 +185,14 @@ def predict_images(
     Raises:
         ManifestError: The classifier cannot be loaded.
     """
-    function, stream = PredictionPass(model), iter(rows)
-    first = list(islice(stream, _BATCH + 1))
-    rows = chain(first, stream)
-    # A single batch runs here.
-    if len(first) > _BATCH and choose_cluster():
-        sees, model = functools.cache(is_shared), model.absolute()
-        function = (PredictionPass if sees(model if model.is_dir() else model.parent) else _Parcel)(model)
-        rows = (_make_readable(row, sees) for row in rows)
-    yield from map_batches(function, rows, batch_size=_BATCH, workers=workers, limits=limits, lost=_answer_loss)
+    function = _SentPass(model) if cluster_address() else PredictionPass(model)
+    yield from map_batches(
+        function, rows, batch_size=_BATCH, workers=workers, limits=limits, lost=_answer_loss, carry=_content
+    )
 
 
 def _answer_loss(_: Row, loss: Loss) -> Answer:
     return Answer(None, Prediction(reason=loss))
-
-
-def _make_readable(row: Row, sees: Callable[[Path], bool]) -> Row:
-    """Return a file as nodes can read it: by its absolute path if they see its folder, else its bytes."""
-    if not isinstance(row, Path | Located):
-        return row
-    file = Located(row, row.parent) if isinstance(row, Path) else row
-    if not sees(file.folder):
-        return _content(row)
-    path = file.path.absolute()
-    return path if isinstance(row, Path) else Located(path, file.folder.absolute())
-
-
-def stored_within(file: Located, place: Address) -> Row:
-    """Return a file as workers read it: by its path, or as an object in the DVC remote if its symlink may be followed.
-
-    Args:
-        file: The file.
-        place: Its address, from :func:`pixmill.compute.storage.addresses`.
-    """
-    return file if isinstance(place, Path) else _leads_out(file) or place
 
 
 def _leads_out(file: Located) -> Prediction | None:
@@ -231,8 +201,10 @@ def _leads_out(file: Located) -> Prediction | None:
     return None
 
 
-def _content(row: Path | bytes | Located) -> bytes | Prediction:
+def _content(row: Row) -> bytes | Prediction:
     """Return the bytes of an image, or the reason why there are none."""
+    if isinstance(row, Prediction):
+        return row
     try:
         if isinstance(row, Located):
             return _leads_out(row) or read_image(row.path)
@@ -244,8 +216,7 @@ def _content(row: Path | bytes | Located) -> bytes | Prediction:
 
 
 def _answer(classifier: Classifier, row: Row) -> Answer:
-    assert not isinstance(row, Stored)  # pixmill.compute.stored.fill
-    content = row if isinstance(row, Prediction) else _content(row)
+    content = _content(row)
     if isinstance(content, Prediction):
         return Answer(None, content)
     digest = hashlib.sha256(content).hexdigest()

@@ -20,6 +20,9 @@ _REPOSITORY = Path(__file__).parents[2]
 # A node that is gone is missed in 3 s, not in 15.
 _RAY = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_health_check_period_ms": "500", "PYTHONPATH": str(_REPOSITORY)}
 
+_PORTS = ["--min-worker-port=0", "--max-worker-port=0"]
+"""Ports of the nodes' processes: any, lest one be another's."""
+
 _HIDE = ["unshare", "-rm", "sh", "-c", 'mount -t tmpfs none "$1" && shift && exec "$@"', "sh"]
 
 
@@ -40,7 +43,7 @@ class RayCluster:
         kinds = [head, *[[f"--address={network}.1:{port}"]] * (nodes - 1)]
         self._nodes = []
         for place, kind in zip(places, kinds, strict=True):
-            words = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--num-cpus=1", place, *kind]
+            words = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--num-cpus=1", *_PORTS, place, *kind]
             self._nodes.append(
                 subprocess.Popen(
                     [*_HIDE, str(hidden), *words, f"--object-store-memory={100 << 20}"],

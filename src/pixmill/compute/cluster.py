@@ -45,6 +45,9 @@ _ATTEMPTS = 5
 _SECONDS = 5.0
 """Time that the head has to answer at all; Ray's client alone would try for half a minute."""
 
+_CONNECTIONS = 3
+"""How often a connection is begun that the head ends."""
+
 _RAY = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # Without a connection it would start a cluster here.
@@ -102,7 +105,11 @@ def connect(address: str) -> ModuleType:
     packages = {"py_modules": [str(Path(pixmill.__file__).parent)]}
     try:
         socket.create_connection((host, int(port)), timeout=_SECONDS).close()
-        ray.init(address, runtime_env=packages, log_to_driver=False)
+        for left in reversed(range(_CONNECTIONS)):
+            # On a busy head, the process that Ray starts there for each client fails now and then.
+            with contextlib.suppress(ConnectionAbortedError) if left else contextlib.nullcontext():
+                ray.init(address, runtime_env=packages, log_to_driver=False)
+                break
     except Exception as error:
         raise PixmillError(
             f"the Ray cluster {address} does not answer: {_one_line(error)}",

@@ -194,23 +194,3 @@ def test_nothing_is_left_behind() -> None:
     before = left()
     run()
     assert left() == before
-
-
-def test_limits_are_above_nothing() -> None:
-    with pytest.raises(ValueError, match="seconds must be above 0, received nan"):
-        RowLimits(seconds=float("nan"), memory=1)
-    with pytest.raises(ValueError, match="memory must be above 0, received 0"):
-        RowLimits(seconds=1, memory=0)
-
-
-def test_limits_need_a_process_and_an_answer_for_none_losts() -> None:
-    with pytest.raises(ValueError, match="workers must be at least 1, received 0"):
-        next(map_batches(identity, [1], workers=0, limits=LIMITS, lost=none_lost))
-    with pytest.raises(ValueError, match="limits and lost must be given together"):
-        next(map_batches(identity, [1], limits=LIMITS))
-    with pytest.raises(ValueError, match="limits and lost must be given together"):
-        next(map_batches(identity, [1], lost=none_lost))
-
-
-def test_more_memory_than_there_can_be_is_no_limit() -> None:
-    assert list(map_batches(identity, [1], workers=1, limits=RowLimits(60.0, 10**30), lost=none_lost)) == [1]

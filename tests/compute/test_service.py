@@ -11,8 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pixmill.compute import RowLimits, Service, ServiceFullError, scheduler
-from pixmill.compute.worker_process import Worker
+from pixmill.compute import RowLimits, Service, ServiceFullError
 from tests.compute.passes import Row, act, doubled, failing, processes, when_there
 
 pytestmark = pytest.mark.linux
@@ -121,57 +120,6 @@ with Service(here, workers=2, limits=RowLimits(1, 1 << 20), waiting=0) as servic
     process, line = start(script)
     assert line == "worker processes of __main__.here die during start-up (exit code 1)"
     assert process.stdout.readline().strip() == line
-
-
-def test_a_process_that_cannot_start_is_reported_although_another_has_started_meanwhile(monkeypatch) -> None:
-    service, gate = Service(doubled, workers=2, limits=PATIENT, waiting=9), threading.Event()
-
-    class Refused(Worker):
-        def __init__(self, *args) -> None:
-            if threading.current_thread() is service._threads[0]:
-                raise OSError("out of memory")
-            gate.wait()
-            super().__init__(*args)
-
-    start = Service._start
-
-    def overtaken(self):
-        started = start(self)
-        if self.busy:
-            gate.set()
-            while not any(worker.ready for worker in self._workers):
-                time.sleep(0.01)
-        return started
-
-    monkeypatch.setattr(scheduler, "Worker", Refused)
-    monkeypatch.setattr(Service, "_start", overtaken)
-    with ThreadPoolExecutor(1) as pool, service:
-        with pytest.raises(OSError, match="out of memory"):
-            service.submit(1).result(60)
-        with pytest.raises(OSError, match="out of memory"):
-            pool.submit(service.wait).result(60)
-
-
-def test_a_row_is_answered_while_somebody_waits_for_the_other_processes(monkeypatch) -> None:
-    service, gate = Service(doubled, workers=2, limits=PATIENT, waiting=9), threading.Event()
-
-    class Slow(Worker):
-        def __init__(self, *args) -> None:
-            if threading.current_thread() is not service._threads[0]:
-                gate.wait()
-            super().__init__(*args)
-
-    monkeypatch.setattr(scheduler, "Worker", Slow)
-    with ThreadPoolExecutor(1) as pool, service:
-        waiting = pool.submit(service.wait)
-        try:
-            for row in range(5):
-                assert service.submit(row).result(20) == 2 * row
-                time.sleep(0.1)  # Until the process waits behind the one who waits for both.
-            assert not waiting.done()
-        finally:
-            gate.set()
-        waiting.result(60)
 
 
 def test_a_function_that_cannot_be_sent_is_reported() -> None:

@@ -17,13 +17,13 @@ this process, a few batches for each processor at a time and about 1 GiB in all.
 - ``batches``: :func:`map_batches`, the public interface
 - ``service``: :class:`Service`, for rows that come one at a time and whose results are awaited
 - ``cluster``: a pass on a Ray cluster; ``node``: what runs on its nodes
-- ``pool``: rows in bulk; ``scheduler``: what it shares with ``service``: threads, retries, processes that are replaced
-- ``worker_process``: a worker process, from its owner's side; ``worker``: its loop, in the process itself
+- ``scheduler``: threads, retries, processes that are replaced; and ``Pool``, for rows in bulk
+- ``worker``: a worker process: its owner's side, and its loop
 """
 
 from pixmill.compute.batches import default_workers, map_batches
 from pixmill.compute.scheduler import ServiceFullError
 from pixmill.compute.service import Service
-from pixmill.compute.worker_process import Loss, RowLimits
+from pixmill.compute.worker import Loss, RowLimits
 
 __all__ = ["Loss", "RowLimits", "Service", "ServiceFullError", "default_workers", "map_batches"]

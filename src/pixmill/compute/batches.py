@@ -6,9 +6,8 @@ from itertools import chain, islice
 from typing import TypeVar
 
 from pixmill.compute.cluster import cluster_address, run_on_cluster
-from pixmill.compute.pool import Pool
-from pixmill.compute.worker import check_results
-from pixmill.compute.worker_process import Loss, RowLimits
+from pixmill.compute.scheduler import Pool
+from pixmill.compute.worker import Loss, RowLimits, check_results
 
 Row = TypeVar("Row")
 Result = TypeVar("Result")

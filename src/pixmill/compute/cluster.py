@@ -18,8 +18,7 @@ from typing import Any
 
 import pixmill
 from pixmill.compute.node import NodePass, run_batch, versions
-from pixmill.compute.worker import RemoteError
-from pixmill.compute.worker_process import Loss, RowLimits, name_of
+from pixmill.compute.worker import Loss, RemoteError, RowLimits, name_of
 from pixmill.core.errors import PixmillError
 from pixmill.core.origin import install_command
 from pixmill.core.progress import announce

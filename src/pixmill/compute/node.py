@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 
-from pixmill.compute.pool import Pool
-from pixmill.compute.worker_process import Loss, RowLimits
+from pixmill.compute.scheduler import Pool
+from pixmill.compute.worker import Loss, RowLimits
 from pixmill.core.arithmetic import instruction_set
 from pixmill.core.errors import PixmillError
 

@@ -43,7 +43,15 @@ class RayCluster:
         kinds = [head, *[[f"--address={network}.1:{port}"]] * (nodes - 1)]
         self._nodes = []
         for place, kind in zip(places, kinds, strict=True):
-            words = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--num-cpus=1", *_PORTS, place, *kind]
+            words = [
+                str(Path(sys.executable).with_name("ray")),
+                "start",
+                "--block",
+                "--num-cpus=1",
+                *_PORTS,
+                place,
+                *kind,
+            ]
             self._nodes.append(
                 subprocess.Popen(
                     [*_HIDE, str(hidden), *words, f"--object-store-memory={100 << 20}"],

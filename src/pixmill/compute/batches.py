@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import TypeVar
 
-from pixmill.compute.cluster import cluster_address, run_on_cluster
 from pixmill.compute.scheduler import Pool
 from pixmill.compute.worker import Loss, RowLimits, check_results
 
@@ -78,9 +77,13 @@ def map_batches(
         while batch := list(islice(stream, batch_size)):
             yield from check_results(function(batch), batch)
         return
-    if not local and not alone and (address := cluster_address()):
-        yield from run_on_cluster(address, function, stream, batch_size, limits, lost, carry)
-        return
+    if not local and not alone:
+        # Here, since each worker process imports this module.
+        from pixmill.compute.cluster import cluster_address, run_on_cluster
+
+        if (address := cluster_address()) is not None:
+            yield from run_on_cluster(address, function, stream, batch_size, limits, lost, carry)
+            return
     pool = Pool(function, workers, limits)
     try:
         yield from pool.run(stream, batch_size, lost)

@@ -128,26 +128,3 @@ def test_a_function_that_cannot_be_sent_is_reported() -> None:
         pytest.raises(Exception, match="pickle"),
     ):
         service.wait()
-
-
-def test_nothing_is_left_behind() -> None:
-    def run() -> None:
-        with Service(act, workers=2, limits=LIMITS, waiting=9) as service:
-            futures = [service.submit((name, 1)) for name in ("", "killed", "glutton", "loop")]
-            assert futures[0].result() == ("", 2)
-        with Service(act, workers=2, limits=LIMITS, waiting=9):
-            pass  # While they start.
-
-    def left() -> tuple[set[int], int, int]:
-        process = psutil.Process()
-        return {child.pid for child in process.children()}, process.num_fds(), threading.active_count()
-
-    run()
-    before = left()
-    run()
-    assert left() == before
-
-
-def test_a_service_needs_a_process() -> None:
-    with pytest.raises(ValueError, match="workers >= 1"):
-        Service(act, workers=0, limits=LIMITS, waiting=1)

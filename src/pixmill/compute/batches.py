@@ -61,13 +61,9 @@ def map_batches(
         ValueError: The function did not return one result per row, or an argument is out of range.
         Exception: What the function raised, with its traceback; with limits, a ``MemoryError`` is a loss.
     """
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, received {batch_size}")
     if (limits is None) != (lost is None):
         raise ValueError("limits and lost must be given together")
     workers = default_workers() if workers is None else workers
-    if workers < 0 or (limits and workers == 0):
-        raise ValueError(f"workers must be at least {1 if limits else 0}, received {workers}")
     stream = iter(rows)
     first = list(islice(stream, batch_size + 1))
     stream = chain(first, stream)

@@ -236,6 +236,4 @@ def _messages(ray: ModuleType, address: str, name: str) -> Iterator[None]:
 
 def _one_line(error: Exception) -> str:
     """Return an exception's text in one line; what gRPC knows of a broken connection has many."""
-    details: Any = getattr(error, "details", None)
-    text = str(details() if callable(details) else error).split()
-    return " ".join(text)[:300] or repr(error)
+    return " ".join(str(error).split())[:300] or repr(error)

@@ -176,11 +176,6 @@ class Scheduler:
             try:
                 worker.give(job.rows)
                 kind, content = worker.hear(self._limits.seconds if self._limits else None)
-            except BrokenPipeError:
-                # It was killed while idle: no row is to blame.
-                self._end(worker)
-                worker = None
-                continue
             except Exception as error:  # noqa: BLE001 (a row or result that cannot be pickled: its caller hears of it)
                 kind, content = "raised", error
             if kind == "results":

@@ -28,8 +28,6 @@ class Service(Scheduler, Generic[Row, Result]):
     def __init__(
         self, function: Callable[[Sequence[Row]], Sequence[Result]], *, workers: int, limits: RowLimits, waiting: int
     ) -> None:
-        if workers < 1 or waiting < 0:
-            raise ValueError(f"expected workers >= 1 and waiting >= 0, received {workers} and {waiting}")
         super().__init__(function, workers, limits)
         self._may_wait = waiting
 

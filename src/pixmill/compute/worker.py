@@ -11,7 +11,6 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, Literal
 
@@ -64,7 +63,7 @@ class Worker:
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=serve, args=(function, theirs, limits and limits.memory), daemon=True)
         try:
-            with _LOCK, _no_interrupt(), _no_script(function):
+            with _LOCK, _no_script(function):
                 self._process.start()
         except BaseException:
             self._connection.close()
@@ -73,16 +72,10 @@ class Worker:
             theirs.close()
 
     def give(self, rows: list[Any]) -> None:
-        """Send rows to the idle process.
-
-        Raises:
-            BrokenPipeError: The process has ended.
-        """
+        """Send rows to the idle process; if it has ended, :meth:`hear` says so."""
         message = pickle.dumps(rows, pickle.HIGHEST_PROTOCOL)
-        try:
+        with contextlib.suppress(OSError):
             self._connection.send_bytes(message)
-        except OSError as error:
-            raise BrokenPipeError from error
 
     def hear(self, seconds: float | None) -> tuple[Kind | Loss, Any]:
         """Wait for the process's next message.
@@ -119,21 +112,6 @@ class Worker:
             self._process.close()
         self._connection.close()
         return code
-
-
-@contextlib.contextmanager
-def _no_interrupt() -> Iterator[None]:
-    """Block Ctrl-C in a process that starts meanwhile, from its very beginning."""
-    if sys.platform == "win32":
-        yield
-        return
-    # Starting the tracker would unblock signals.
-    resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager

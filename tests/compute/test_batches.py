@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from pickle import PicklingError
 
@@ -34,21 +33,6 @@ def test_results_come_in_order_from_many_processes() -> None:
     rows = range(101)
     assert list(map_batches(doubled, rows, batch_size=7, workers=2)) == [2 * row for row in rows]
     assert os.getpid() not in set(map_batches(processes, rows, batch_size=7, workers=2))
-
-
-def test_rows_are_taken_only_as_they_are_needed() -> None:
-    taken = 0
-
-    def endless() -> Iterator[int]:
-        nonlocal taken
-        while True:
-            yield taken
-            taken += 1
-
-    results = map_batches(doubled, endless(), batch_size=4, workers=2)
-    assert [next(results) for _ in range(40)] == [2 * row for row in range(40)]
-    results.close()
-    assert taken < 40 + 4 * 8
 
 
 def test_a_pass_that_loses_a_row_is_a_defect() -> None:

@@ -152,7 +152,7 @@ def test_who_holds_the_file_too_long_is_told(ledger, path, monkeypatch):
 
 def test_a_folder_in_its_place_is_told(ledger, path):
     path.mkdir()
-    with pytest.raises(ReviewError, match=r"review\.csv is a folder"):
+    with pytest.raises(ReviewError, match=r"review\.csv cannot be read"):
         ledger.change({IDS[0]: decision(IDS[0])})
 
 

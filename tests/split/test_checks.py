@@ -1,11 +1,10 @@
 """Each expectation of a split fails for its own reason and says so; all hold where nothing leaks."""
 
-import pandas as pd
 import pytest
 
 from pixmill.core.params import SplitParams
 from pixmill.expectations import gate_error, run_checks
-from pixmill.split.checks import checks, count_by, tables
+from pixmill.split.checks import checks, tables
 from pixmill.split.splitting import assign, split
 from tests.split.conftest import CLASSES, ids, pairs_table, table
 
@@ -189,11 +188,3 @@ def test_a_class_without_images_in_a_part_or_fold_is_refused_with_what_moves_it(
     assert "split.salt in params.yaml" in error.next
     assert ("split.group_by (page)" in error.next) == (params.group_by is not None)
     assert ("lower split.folds (20) or change split.salt" in error.next) == (params.folds is not None)
-
-
-def test_counts_have_zeros():
-    frame = pd.DataFrame({"split": ["train", "train", None], "label": ["coat", "coat", "dress"]})
-    assert count_by(frame, "split", ("train", "val"), CLASSES) == {
-        "train": {"coat": 2, "dress": 0},
-        "val": {"coat": 0, "dress": 0},
-    }

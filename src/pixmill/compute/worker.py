@@ -46,7 +46,6 @@ class RowLimits:
 
 def name_of(function: Callable[..., Any]) -> str:
     """Return a pass's name, with its module."""
-    function = getattr(function, "func", function)  # behind functools.partial
     return f"{function.__module__}.{getattr(function, '__qualname__', type(function).__qualname__)}"
 
 

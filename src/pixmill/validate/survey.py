@@ -2,7 +2,6 @@
 
 import contextlib
 import importlib.metadata
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -45,10 +44,7 @@ RECORD = np.dtype(
 """The fields of :class:`pixmill.images.measures.Measures`; ``failure`` is empty, or why all others are zero."""
 
 _CHUNK = 512
-"""Images that the cache is asked for at a time, and records that are written to it."""
-
-_SECONDS = 2.0
-"""Time after which fewer are written: what a kill may cost."""
+"""Images that the cache is asked for at a time, and records that are written to it: what a kill may cost."""
 
 _PASSING = {"missing_file", "changed_bytes", "not_a_file", "too_many_bytes", "no_decoder"}
 """What is not a matter of an image's bytes alone: another day may do better, so it is not kept."""
@@ -165,16 +161,16 @@ def survey(
         results = map_batches(_look, asked, workers=workers, limits=limits, lost=lost, carry=_carry)
         progress = opened.enter_context(Progress("Validate", len(rows)))
         records = np.empty(len(rows), RECORD)
-        fresh, since = {}, time.monotonic()
+        fresh: dict[bytes, bytes] = {}
         try:
             for place, (name, (record, lasting)) in enumerate(zip(rows["id"], results, strict=True)):
                 records[place] = np.frombuffer(record, RECORD)[0]
                 if lasting and cache is not None:
                     fresh[bytes.fromhex(name)] = record
                 progress.advance()
-                if cache is not None and (len(fresh) >= _CHUNK or time.monotonic() - since > _SECONDS):
+                if cache is not None and len(fresh) >= _CHUNK:
                     cache.write(fresh)
-                    fresh, since = {}, time.monotonic()
+                    fresh = {}
         finally:
             if cache is not None:
                 cache.write(fresh)

@@ -117,8 +117,3 @@ def when_there(batch: Sequence[str]) -> list[str]:
         while not Path(row).exists():
             time.sleep(0.01)
     return list(batch)
-
-
-def slow(batch: Sequence[Any]) -> list[Any]:
-    time.sleep(0.1)
-    return list(batch)

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import psutil
 import pytest
 
 from pixmill.compute import RowLimits, Service, ServiceFullError
@@ -39,13 +38,6 @@ def test_hostile_rows_cost_only_themselves(service: Service[Row, Row]) -> None:
     expected = {"sleep": "timeout", "hang in C": "timeout", "glutton": "memory"}
     for number, (name, future) in enumerate(zip(names, futures, strict=True)):
         assert future.result() == (expected.get(name, "crashed") if name else ("", 2 * number)), name
-
-
-def test_the_first_row_finds_processes_that_stand() -> None:
-    with Service(processes, workers=2, limits=PATIENT, waiting=0) as service:
-        service.wait()
-        children = {child.pid for child in psutil.Process().children()}
-        assert service.submit(0).result() in children
 
 
 def test_a_process_that_was_killed_while_idle_costs_no_row() -> None:
@@ -120,11 +112,3 @@ with Service(here, workers=2, limits=RowLimits(1, 1 << 20), waiting=0) as servic
     process, line = start(script)
     assert line == "worker processes of __main__.here die during start-up (exit code 1)"
     assert process.stdout.readline().strip() == line
-
-
-def test_a_function_that_cannot_be_sent_is_reported() -> None:
-    with (
-        Service(lambda rows: rows, workers=1, limits=LIMITS, waiting=0) as service,
-        pytest.raises(Exception, match="pickle"),
-    ):
-        service.wait()

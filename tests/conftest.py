@@ -59,12 +59,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not _has_postgresql():
         leave_out(config, items, _marked("postgresql"), "PostgreSQL is not installed")
         leave_out(config, items, _uses("postgresql_server"), "PostgreSQL is not installed")
-    needs = {"ray_cluster": ["ray"], "blind_nodes": ["ray"], "s3_server": ["moto", "s3fs"]}
+    needs = {"ray_nodes": ["ray"], "s3_server": ["moto", "s3fs"]}
     for fixture, package in [(fixture, package) for fixture, packages in needs.items() for package in packages]:
         if not find_spec(package):
             leave_out(config, items, _uses(fixture), f"the package {package} is not installed")
-    if any(map(_uses("blind_nodes"), items)) and not _hides():
-        leave_out(config, items, _uses("blind_nodes"), "unshare -rm is refused, so folders cannot be hidden from nodes")
+    if any(map(_uses("ray_nodes"), items)) and not _hides():
+        leave_out(config, items, _uses("ray_nodes"), "unshare -rm is refused, so folders cannot be hidden from nodes")
     if any(map(_uses("container"), items)) and not _hides("-n"):
         leave_out(config, items, _uses("container"), "unshare -rmn is refused, so nothing runs as in a container")
     if any(map(_uses("remote_driver"), items)) and (lack := _lack_of(os.environ.get("PIXMILL_BROWSER", ""))):

@@ -1,18 +1,11 @@
 """A DVC remote on S3: what a team shares is pushed once, and fetched as far as it is needed."""
 
-import shutil
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 pytestmark = [pytest.mark.slow, pytest.mark.services, pytest.mark.browser]
-
-SECONDS = 20
-"""How long S3 answers 503."""
-
-PATIENT = {"AWS_MAX_ATTEMPTS": "10"}
-"""What the documents advise against outages of a minute."""
 
 
 def done_by(project: Any, *words: str, **environ: str) -> str:
@@ -62,18 +55,3 @@ def test_a_clone_runs_nothing_and_fetches_what_it_needs(project, s3, monkeypatch
     needed = ("artifacts/split", "artifacts/train", "data")
     assert files_of(clone, *needed) == files_of(project, *needed) != {}
     assert len(set(s3.objects)) < pushed
-
-
-def test_a_push_and_a_pull_ride_out_a_storage_that_refuses(project, s3):
-    outputs = ("artifacts", "data", "reports")
-    before = files_of(project, *outputs)
-    s3.refuse(SECONDS, at="PUT")
-    assert " files pushed" in done_by(project, "push", **PATIENT)
-    assert s3.refused
-    for folder in (".dvc/cache", *outputs):
-        shutil.rmtree(project.path / folder)
-    s3.forget()
-    s3.refuse(SECONDS, at="GET")
-    done_by(project, "pull", **PATIENT)
-    assert s3.refused
-    assert files_of(project, *outputs) == before

@@ -111,51 +111,9 @@ def keeping(batch: Sequence[int]) -> list[int]:
     return list(batch)
 
 
-def logged(batch: Sequence[tuple[int, str]]) -> list[int]:
-    """Note each row in its file; hang at 2, and take longer with the others than a worker keeps results to itself."""
-    for number, path in batch:
-        with Path(path).open("a") as log:
-            log.write(f"{number} ")
-        time.sleep(0.21 if number != 2 else 60)
-    return [number for number, _ in batch]
-
-
-def held_up(batch: Sequence[bytes]) -> list[int]:
-    """Hang at what is empty."""
-    if not batch[0]:
-        time.sleep(60)
-    return [len(row) for row in batch]
-
-
-def stopping(batch: Sequence[int]) -> list[int]:
-    """Stop the process at 2."""
-    if batch[0] == 2:
-        os.kill(os.getpid(), signal.SIGSTOP)
-    return list(batch)
-
-
-def page_faults(batch: Sequence[int]) -> list[int]:
-    """Take and free memory as the decoding of an image of so many bytes does; return how many pages came."""
-    import resource
-
-    found = []
-    for size in batch:
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-        for _ in range(2):
-            held = [bytes(size), bytes(size // 3), bytes(size)]
-            del held
-        found.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
-    return found
-
-
 def when_there(batch: Sequence[str]) -> list[str]:
     """Answer once the row's file is there."""
     for row in batch:
         while not Path(row).exists():
             time.sleep(0.01)
-    return list(batch)
-
-
-def slow(batch: Sequence[Any]) -> list[Any]:
-    time.sleep(0.1)
     return list(batch)

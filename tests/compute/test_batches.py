@@ -3,8 +3,6 @@
 import os
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from pickle import PicklingError
 
@@ -19,7 +17,6 @@ from tests.compute.passes import (
     dying,
     failing,
     identity,
-    page_faults,
     processes,
     short,
     stubborn,
@@ -36,21 +33,6 @@ def test_results_come_in_order_from_many_processes() -> None:
     rows = range(101)
     assert list(map_batches(doubled, rows, batch_size=7, workers=2)) == [2 * row for row in rows]
     assert os.getpid() not in set(map_batches(processes, rows, batch_size=7, workers=2))
-
-
-def test_rows_are_taken_only_as_they_are_needed() -> None:
-    taken = 0
-
-    def endless() -> Iterator[int]:
-        nonlocal taken
-        while True:
-            yield taken
-            taken += 1
-
-    results = map_batches(doubled, endless(), batch_size=4, workers=2)
-    assert [next(results) for _ in range(40)] == [2 * row for row in range(40)]
-    results.close()
-    assert taken < 40 + 4 * 8
 
 
 def test_a_pass_that_loses_a_row_is_a_defect() -> None:
@@ -114,30 +96,3 @@ print(next(results), flush=True)
     process, line = start(script)
     assert line == "0"
     assert process.wait(timeout=120) == 0
-
-
-def test_ctrl_c_while_a_thread_starts_ends_the_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    start = threading.Thread.start
-
-    def interrupted(thread: threading.Thread) -> None:
-        if threading.active_count() > before:
-            raise KeyboardInterrupt
-        start(thread)
-
-    before = threading.active_count()
-    monkeypatch.setattr(threading.Thread, "start", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        list(map_batches(identity, range(9), batch_size=1, workers=2))
-    assert threading.active_count() == before
-
-
-def test_a_batch_has_at_least_one_row() -> None:
-    with pytest.raises(ValueError, match="batch_size must be at least 1"):
-        next(map_batches(doubled, [1], batch_size=0))
-
-
-@pytest.mark.linux
-def test_workers_keep_what_a_row_has_freed_for_the_next() -> None:
-    # Some 2 MB a row; a page has 4 KB at least. The first rows of a worker take what later ones get again.
-    found = list(map_batches(page_faults, [900_000] * 64, batch_size=32, workers=1))
-    assert sum(found[1:]) < 200

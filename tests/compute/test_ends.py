@@ -18,9 +18,8 @@ from pixmill.compute import RowLimits, map_batches
 from tests.compute.passes import act
 
 acts = itertools.chain([("", 0)], itertools.repeat(("loop", 1)))
-guard = {"limits": RowLimits(seconds=60, memory=1 << 30), "lost": max} if "guarded" in sys.argv else {}
-results = map_batches(act, acts, batch_size=1, workers=3, **guard)
-print("started", flush=True)
+limits = RowLimits(seconds=60, memory=1 << 30)
+results = map_batches(act, acts, batch_size=1, workers=3, limits=limits, lost=max)
 try:
     for _ in results:
         print("working", flush=True)
@@ -30,10 +29,10 @@ except KeyboardInterrupt:
 
 
 @pytest.fixture
-def passing(request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[str]]:
+def passing() -> Iterator[subprocess.Popen[str]]:
     """A process in a group of its own that does an endless pass."""
     with subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, request.param],
+        [sys.executable, "-c", SCRIPT],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -78,31 +77,22 @@ def assert_ends(process: subprocess.Popen[str], *, stderr: str) -> None:
     assert members(process.pid) == []
 
 
-@pytest.mark.parametrize("passing", ["guarded", "unguarded"], indirect=True)
+def wait_for_all(process: subprocess.Popen[str]) -> None:
+    """Wait until all three workers compute: one that is still starting would print a traceback."""
+    wait_for(process, "working")
+    while sum(computes(pid) for pid in members(process.pid)) < 3:
+        assert process.poll() is None
+        time.sleep(0.02)
+
+
 def test_ctrl_c_ends_all_in_silence(passing: subprocess.Popen[str]) -> None:
-    wait_for(passing, "working")
+    wait_for_all(passing)
     os.killpg(passing.pid, signal.SIGINT)
     assert_ends(passing, stderr="interrupted\n")
     assert passing.returncode == 1
 
 
-@pytest.mark.parametrize("passing", ["guarded"], indirect=True)
-def test_ctrl_c_is_silent_while_workers_start(passing: subprocess.Popen[str]) -> None:
-    wait_for(passing, "started")
-    # Itself, the tracker of resources, and a worker.
-    while len(members(passing.pid)) < 3:
-        assert passing.poll() is None
-        time.sleep(0.001)
-    os.killpg(passing.pid, signal.SIGINT)
-    assert_ends(passing, stderr="interrupted\n")
-
-
-@pytest.mark.parametrize("passing", ["guarded", "unguarded"], indirect=True)
 def test_workers_die_with_their_owner(passing: subprocess.Popen[str]) -> None:
-    wait_for(passing, "working")
-    # Until all three compute: a worker that is still starting would print a traceback about its broken pipe.
-    while sum(computes(pid) for pid in members(passing.pid)) < 3:
-        assert passing.poll() is None
-        time.sleep(0.02)
+    wait_for_all(passing)
     passing.kill()
     assert_ends(passing, stderr="")

@@ -8,11 +8,9 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import psutil
 import pytest
 
-from pixmill.compute import RowLimits, Service, ServiceFullError, scheduler
-from pixmill.compute.worker_process import Worker
+from pixmill.compute import RowLimits, Service, ServiceFullError
 from tests.compute.passes import Row, act, doubled, failing, processes, when_there
 
 pytestmark = pytest.mark.linux
@@ -40,13 +38,6 @@ def test_hostile_rows_cost_only_themselves(service: Service[Row, Row]) -> None:
     expected = {"sleep": "timeout", "hang in C": "timeout", "glutton": "memory"}
     for number, (name, future) in enumerate(zip(names, futures, strict=True)):
         assert future.result() == (expected.get(name, "crashed") if name else ("", 2 * number)), name
-
-
-def test_the_first_row_finds_processes_that_stand() -> None:
-    with Service(processes, workers=2, limits=PATIENT, waiting=0) as service:
-        service.wait()
-        children = {child.pid for child in psutil.Process().children()}
-        assert service.submit(0).result() in children
 
 
 def test_a_process_that_was_killed_while_idle_costs_no_row() -> None:
@@ -121,85 +112,3 @@ with Service(here, workers=2, limits=RowLimits(1, 1 << 20), waiting=0) as servic
     process, line = start(script)
     assert line == "worker processes of __main__.here die during start-up (exit code 1)"
     assert process.stdout.readline().strip() == line
-
-
-def test_a_process_that_cannot_start_is_reported_although_another_has_started_meanwhile(monkeypatch) -> None:
-    service, gate = Service(doubled, workers=2, limits=PATIENT, waiting=9), threading.Event()
-
-    class Refused(Worker):
-        def __init__(self, *args) -> None:
-            if threading.current_thread() is service._threads[0]:
-                raise OSError("out of memory")
-            gate.wait()
-            super().__init__(*args)
-
-    start = Service._start
-
-    def overtaken(self):
-        started = start(self)
-        if self.busy:
-            gate.set()
-            while not any(worker.ready for worker in self._workers):
-                time.sleep(0.01)
-        return started
-
-    monkeypatch.setattr(scheduler, "Worker", Refused)
-    monkeypatch.setattr(Service, "_start", overtaken)
-    with ThreadPoolExecutor(1) as pool, service:
-        with pytest.raises(OSError, match="out of memory"):
-            service.submit(1).result(60)
-        with pytest.raises(OSError, match="out of memory"):
-            pool.submit(service.wait).result(60)
-
-
-def test_a_row_is_answered_while_somebody_waits_for_the_other_processes(monkeypatch) -> None:
-    service, gate = Service(doubled, workers=2, limits=PATIENT, waiting=9), threading.Event()
-
-    class Slow(Worker):
-        def __init__(self, *args) -> None:
-            if threading.current_thread() is not service._threads[0]:
-                gate.wait()
-            super().__init__(*args)
-
-    monkeypatch.setattr(scheduler, "Worker", Slow)
-    with ThreadPoolExecutor(1) as pool, service:
-        waiting = pool.submit(service.wait)
-        try:
-            for row in range(5):
-                assert service.submit(row).result(20) == 2 * row
-                time.sleep(0.1)  # Until the process waits behind the one who waits for both.
-            assert not waiting.done()
-        finally:
-            gate.set()
-        waiting.result(60)
-
-
-def test_a_function_that_cannot_be_sent_is_reported() -> None:
-    with (
-        Service(lambda rows: rows, workers=1, limits=LIMITS, waiting=0) as service,
-        pytest.raises(Exception, match="pickle"),
-    ):
-        service.wait()
-
-
-def test_nothing_is_left_behind() -> None:
-    def run() -> None:
-        with Service(act, workers=2, limits=LIMITS, waiting=9) as service:
-            futures = [service.submit((name, 1)) for name in ("", "killed", "glutton", "loop")]
-            assert futures[0].result() == ("", 2)
-        with Service(act, workers=2, limits=LIMITS, waiting=9):
-            pass  # While they start.
-
-    def left() -> tuple[set[int], int, int]:
-        process = psutil.Process()
-        return {child.pid for child in process.children()}, process.num_fds(), threading.active_count()
-
-    run()
-    before = left()
-    run()
-    assert left() == before
-
-
-def test_a_service_needs_a_process() -> None:
-    with pytest.raises(ValueError, match="workers >= 1"):
-        Service(act, workers=0, limits=LIMITS, waiting=1)

@@ -77,17 +77,3 @@ def test_a_given_test_set_that_shrank_is_counted_and_named_everywhere(tmp_path, 
     for name in ("data/test/coat/40.png", "data/test/coat/42.png", "data/test/dress/broken.png"):
         assert f"<td>{name}</td>" in page
     assert "label conflict with " in page
-
-
-def test_a_given_test_set_that_is_whole_says_nothing(tmp_path, run):
-    # Only the copy in train goes.
-    shutil.copy(tmp_path / "data/test/coat/40.png", tmp_path / "data/train/coat/copied.png")
-    said = run()
-    assert "validate: kept 50 of 50 images" in said
-    assert not [line for line in said if "given_test" in line or "became" in line]
-    numbers = figures(tmp_path, "split")
-    assert numbers["given_test"] == {"given": 10, "kept": 10, "dropped": {}}
-    assert numbers["gate"]["given_test_kept"] is True
-    page = (tmp_path / "reports/split.html").read_text()
-    assert "0 of 10 given test images dropped" in page
-    assert "became" not in page

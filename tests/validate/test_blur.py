@@ -1,7 +1,6 @@
 """Blur is judged within the set."""
 
 import numpy as np
-import pytest
 from PIL import Image, ImageFilter
 
 from pixmill.core.params import ValidateParams
@@ -23,11 +22,10 @@ def gate(validation: Validation) -> bool:
     return outcome.success
 
 
-@pytest.mark.parametrize("blur", [3, 4])
-def test_a_set_that_is_soft_as_a_whole_is_not_blurred(scrape: Scrape, blur: float) -> None:
+def test_a_set_that_is_soft_as_a_whole_is_not_blurred(scrape: Scrape) -> None:
     for seed in range(40):
-        scrape.add("coat" if seed % 2 else "shoe", photograph(seed, blur=blur))
-    found = scrape.validate()
+        scrape.add("coat" if seed % 2 else "shoe", photograph(seed, blur=4))
+    found = scrape.validate(gate=["blurred"])
     assert (found.manifest["sharpness"] < ValidateParams().blurred.min_sharpness).mean() > 0.2
     assert gate(found)
     sharpness = next(
@@ -36,13 +34,12 @@ def test_a_set_that_is_soft_as_a_whole_is_not_blurred(scrape: Scrape, blur: floa
     assert (found.manifest["sharpness"] >= sharpness.limits[0]).all()
 
 
-@pytest.mark.parametrize("count", [3, 10])
-def test_blurred_copies_among_sharp_images_are_found(scrape: Scrape, count: int) -> None:
+def test_blurred_copies_among_sharp_images_are_found(scrape: Scrape) -> None:
     for seed in range(40):
         scrape.add("coat" if seed % 2 else "shoe", photograph(seed))
-    for seed in range(count):
+    for seed in range(3):
         scrape.add("coat", photograph(seed, blur=4))
-    found = scrape.validate()
+    found = scrape.validate(gate=["blurred"])
     assert not gate(found)
     (outcome,) = [outcome for outcome in found.outcomes if outcome.check.name == "blurred"]
-    assert f"failing: {count} of {20 + count} in class 'coat'" in outcome.found[0]
+    assert "failing: 3 of 23 in class 'coat'" in outcome.found[0]

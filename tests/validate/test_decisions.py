@@ -1,6 +1,5 @@
 """review.csv is read line by line, refused by line number, and matched with the images that are there."""
 
-import contextlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,7 +63,6 @@ def test_a_label_is_the_same_however_its_accents_are_written(tmp_path: Path) -> 
         (f"{HEAD}{ID},drop,coat,,\n", "line 2: expected no label for the decision 'drop', received 'coat'"),
         (f'{HEAD}{ID},drop,,,"never closed\n', "line 2: expected comma-separated values"),
         (f'{HEAD}{ID},drop,,,"two\nlines"\nx,drop,,,\n', "line 4: expected an image's id"),
-        (HEAD.encode() + b"\n\xff\xfe,drop,,,\n", "line 3: expected UTF-8, received byte 0xff"),
     ],
 )
 def test_a_malformed_line_is_refused_by_its_number(read, content: str | bytes, message: str) -> None:
@@ -72,15 +70,6 @@ def test_a_malformed_line_is_refused_by_its_number(read, content: str | bytes, m
         read(content)
     assert f"review.csv, {message}" in caught.value.message
     assert "dvc repro validate" in str(caught.value)
-
-
-@settings(max_examples=25)
-@given(st.lists(st.lists(st.text(max_size=8), max_size=6), max_size=5))
-def test_whatever_rows_stand_there_are_read_or_refused(tmp_path_factory, rows: list[list[str]]) -> None:
-    path = tmp_path_factory.mktemp("review") / "review.csv"
-    path.write_bytes((HEAD + "\n".join(map(",".join, rows))).encode("utf-8", "replace"))
-    with contextlib.suppress(ReviewError):
-        assert all(decision.verb in ("keep", "drop", "relabel") for decision in read_decisions(path, CLASSES))
 
 
 IMAGES = [
@@ -146,19 +135,6 @@ def test_what_is_written_is_read_back_sorted_and_one_line_each(tmp_path_factory,
     assert [decision.image for decision in found] == sorted(decision.image for decision in decisions)
     plain = [replace(item, line=0, by=" ".join(item.by.split()), why=" ".join(item.why.split())) for item in decisions]
     assert sorted((replace(item, line=0) for item in found), key=str) == sorted(plain, key=str)
-
-
-@settings(max_examples=25)
-@given(st.lists(decided, max_size=4))
-def test_whatever_was_decided_is_matched_or_refused_by_line(decisions: list[Decision]) -> None:
-    decisions = [replace(decision, line=line) for line, decision in enumerate(decisions, 2)]
-    different = {replace(decision, line=0) for decision in decisions}
-    if len(different) > len({ID if item.image == ID[:8] else item.image for item in decisions}):
-        with pytest.raises(ReviewError, match=r"review\.csv, line \d+: expected one decision per image"):
-            match_decisions(decisions, IMAGES)
-    else:
-        found, gone = match_decisions(decisions, IMAGES)
-        assert len({*found.values(), *gone}) == len(different)
 
 
 @settings(max_examples=25)

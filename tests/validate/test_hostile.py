@@ -3,18 +3,14 @@
 import hashlib
 import os
 import socket
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
-import pyarrow.parquet as pq
 import pytest
 
 from pixmill.compute import RowLimits
-from pixmill.validate.reasons import UNREADABLE
 from pixmill.validate.survey import survey
 from tests.validate.conftest import image
 from tests.validate.hostile import PIXELS, Hostile, hostile_files
@@ -92,45 +88,3 @@ def test_what_is_no_file_keeps_nobody_waiting(tmp_path: Path) -> None:
         "to-pipe.jpg": "not_a_file",
         "whole.png": PIXELS,
     }
-
-
-@pytest.mark.slow
-def test_a_folder_of_hostile_files_goes_through_the_stages(tmp_path: Path, repository: Path) -> None:
-    files = [file for number, file in enumerate(hostile_files()) if number % 7 == 0 or not cut(file)]
-    for place, label in enumerate(("coat", "shoe")):
-        folder = tmp_path / "data" / label
-        folder.mkdir(parents=True)
-        for number in range(30):
-            (folder / f"sound-{number:02}.png").write_bytes(image(100 * place + number))
-        written(folder, files[place::2])
-        (folder / "folder.jpg").mkdir()
-        os.mkfifo(folder / "pipe.jpg")
-        (folder / "circle.jpg").symlink_to("circle.jpg")
-        (folder / "device.jpg").symlink_to("/dev/zero")
-    (tmp_path / "params.yaml").write_text(
-        "classes: [coat, shoe]\n"
-        "scrape: {source: folder, snapshot: '2026-11-20'}\n"
-        "validate: {readable: {severity: warning}, image_size: {min_width: 1, min_height: 1}, memory: 200}\n"
-    )
-    (tmp_path / "review.csv").write_bytes((repository / "review.csv").read_bytes())
-    for stage in ("scrape", "validate"):
-        done = subprocess.run(
-            [sys.executable, "-m", f"stages.{stage}"],
-            cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": str(repository), "DVC_ROOT": str(tmp_path)},
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        assert (done.returncode, done.stderr) == (0, ""), done.stderr
-    manifest: pd.DataFrame = pq.read_table(tmp_path / "artifacts/validate/manifest.parquet").to_pandas()
-    brought = {hashlib.sha256(path.read_bytes()).hexdigest() for path in tmp_path.glob("data/*/[0-9s]*")}
-    assert set(manifest["id"]) == brought
-    by_id = {hashlib.sha256(file.content).hexdigest(): file for file in files}
-    for row in manifest.itertuples():
-        if row.id in by_id and PIXELS not in by_id[row.id].outcomes:
-            assert (row.verdict, row.reason in by_id[row.id].outcomes) == ("drop", True), by_id[row.id].name
-        if not pd.isna(row.reason):
-            assert row.verdict == "drop"
-    assert set(manifest["reason"].dropna()) & set(UNREADABLE) >= {"truncated", "broken", "too_many_pixels"}
-    assert (manifest["verdict"] == "keep").sum() >= 60

@@ -62,15 +62,6 @@ def hosts(table: pd.DataFrame, _: Draw) -> None:
     table["image_url"] = [f"https://img{number % 30}.{site}/1.jpg" for number, site in enumerate(sites)]
 
 
-def pages(table: pd.DataFrame, draw: Draw) -> None:
-    hosts(table, draw)
-    table["page_url"], table["image_url"] = table["image_url"], None
-
-
-def engines(table: pd.DataFrame, draw: Draw) -> None:
-    table["source"] = np.where((table["label"] == "coat") & (draw.random(len(table)) < 0.8), "yahoo", "bing")
-
-
 def formats(table: pd.DataFrame, _: Draw) -> None:
     table["format"] = np.where(table["label"] == "coat", "png", "jpeg")
 
@@ -87,13 +78,10 @@ def grounds(table: pd.DataFrame, _: Draw) -> None:
     table.loc[table["label"] == "coat", "border"] = 0.6
 
 
-@pytest.mark.parametrize("sizes", [{"coat": 60, "shoe": 60}, {"coat": 40, "shoe": 400}])
 @pytest.mark.parametrize(
     ("change", "name", "told", "advice"),
     [
         (hosts, "host", "come from the host", "collect every class from the same sites"),
-        (pages, "host", "come from the host", ""),
-        (engines, "source", "come from the source 'yahoo', 0 of", ""),
         (formats, "format", "have the format", "converting files does not remove their artefacts"),
         (scans, "colour mode", "have the colour mode '", "convert all images to greyscale"),
         (upscaled, "width", "are at least 1,", "collect images of the same sizes for every class"),
@@ -101,9 +89,9 @@ def grounds(table: pd.DataFrame, _: Draw) -> None:
     ],
 )
 def test_what_gives_a_class_away_is_a_warning(
-    change: Callable[[pd.DataFrame, Draw], None], name: str, told: str, advice: str, sizes: dict[str, int]
+    change: Callable[[pd.DataFrame, Draw], None], name: str, told: str, advice: str
 ) -> None:
-    failed = [outcome for outcome in outcomes(images(sizes, change)) if not outcome.success]
+    failed = [outcome for outcome in outcomes(images({"coat": 40, "shoe": 400}, change)) if not outcome.success]
     first = failed[0]
     assert first.check.severity == "warning"
     assert first.found[0].startswith("classes differ in ")
@@ -137,9 +125,7 @@ def uniform(table: pd.DataFrame, _: Draw) -> None:
     ("sizes", "change"),
     [
         ({"coat": 300, "shoe": 300}, None),
-        ({"coat": 30, "shoe": 30}, None),
         ({"coat": 20, "shoe": 20}, None),
-        ({"coat": 40, "shoe": 400}, None),
         ({"coat": 100, "hat": 100, "shoe": 100}, None),
         ({"coat": 300, "shoe": 300}, leaning),
         ({"coat": 300, "shoe": 300}, uniform),

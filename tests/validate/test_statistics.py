@@ -19,7 +19,7 @@ def test_metrics_count_what_there_is(scrape: Scrape) -> None:
     scrape.add("coat", encoded(blocks(0), "JPEG", quality=95))
     scrape.add("hat", encoded(blocks(9), "PNG"))
     scrape.add("shoe", b"a text")
-    found = metrics(scrape.validate(min_per_class={"count": 2, "severity": "warning"}))
+    found = metrics(scrape.validate(gate=None, min_per_class={"count": 2, "severity": "warning"}))
     assert found["n"] == 7
     assert found["kept"] == 5
     assert found["dropped"] == {"label_undeclared": 1, "unknown": 1}
@@ -132,8 +132,3 @@ def test_the_tables_are_these() -> None:
     for name in ("aspect_ratio", "brightness", "sharpness", "entropy"):
         assert sum(int(line["kept"]) for line in read(made[name])) == 3
         assert sum(int(line["dropped"]) for line in read(made[name])) == 1
-
-
-def test_without_images_each_table_has_something_to_draw() -> None:
-    made = plot_tables(validation([]), PARAMS)
-    assert all(len(read(table)) >= 2 for table in made.values())

@@ -151,10 +151,6 @@ def test_a_person_drops_any_image() -> None:
     assert judged(case("coat"), a=drop).powerless == []
 
 
-def test_dropping_one_of_two_settles_their_conflict() -> None:
-    assert judged(case("coat"), case("shoe"), a=Decision(2, "a", "drop")).reasons == {"a": "review"}
-
-
 @pytest.mark.parametrize("image", [case("coat", width=9), case("coat", format="gif"), case("coat", places=9)])
 def test_a_person_keeps_what_the_rules_would_drop(image: Mapping[str, Any]) -> None:
     assert judged(image, a=keep()).reasons == {}

@@ -15,7 +15,7 @@ EXAMPLES = (("pixmill check", "check params.yaml, and the images and lists that 
 
 def run(_: argparse.Namespace) -> None:
     """Print the classes and sources, and what is amiss; exit 1 where a run would stop."""
-    from pixmill.compute.connection import cluster_address
+    from pixmill.compute.cluster import cluster_address
     from pixmill.core.params import load_params
     from pixmill.doctor.machine import check_path
     from pixmill.pages.base import shorten

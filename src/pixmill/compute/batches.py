@@ -5,11 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import TypeVar
 
-from pixmill.compute.cluster import choose_cluster
-from pixmill.compute.pool import Pool
-from pixmill.compute.stored import fill
-from pixmill.compute.worker import check_results
-from pixmill.compute.worker_process import Loss, RowLimits
+from pixmill.compute.scheduler import Pool
+from pixmill.compute.worker import Loss, RowLimits, check_results
 
 Row = TypeVar("Row")
 Result = TypeVar("Result")
@@ -31,6 +28,7 @@ def map_batches(
     limits: RowLimits | None = None,
     lost: Callable[[Row, Loss], Result] | None = None,
     local: bool = False,
+    carry: Callable[[Row], Row] = lambda row: row,
 ) -> Iterator[Result]:
     """Yield the function's result for each row, in the order of the rows.
 
@@ -53,6 +51,7 @@ def map_batches(
             the row and the reason of its second failure. Required with limits.
         local: Run here even where ``PIXMILL_COMPUTE`` names a cluster, and without changing the default of ``workers``:
             for a few rows, or for what only this machine has.
+        carry: Returns a row that needs no file of this machine, before it leaves for a cluster; default: as it is.
 
     >>> list(map_batches(sorted, [3, 1, 2], batch_size=2, workers=0))
     [1, 3, 2]
@@ -62,13 +61,9 @@ def map_batches(
         ValueError: The function did not return one result per row, or an argument is out of range.
         Exception: What the function raised, with its traceback; with limits, a ``MemoryError`` is a loss.
     """
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, received {batch_size}")
     if (limits is None) != (lost is None):
         raise ValueError("limits and lost must be given together")
     workers = default_workers() if workers is None else workers
-    if workers < 0 or (limits and workers == 0):
-        raise ValueError(f"workers must be at least {1 if limits else 0}, received {workers}")
     stream = iter(rows)
     first = list(islice(stream, batch_size + 1))
     stream = chain(first, stream)
@@ -78,11 +73,13 @@ def map_batches(
         while batch := list(islice(stream, batch_size)):
             yield from check_results(function(batch), batch)
         return
-    if not local and not alone and (cluster := choose_cluster()):
-        yield from cluster.run(function, stream, batch_size, limits, lost)
-        return
-    if alone:
-        stream = map(fill, stream)
+    if not local and not alone:
+        # Here, since each worker process imports this module.
+        from pixmill.compute.cluster import cluster_address, run_on_cluster
+
+        if (address := cluster_address()) is not None:
+            yield from run_on_cluster(address, function, stream, batch_size, limits, lost, carry)
+            return
     pool = Pool(function, workers, limits)
     try:
         yield from pool.run(stream, batch_size, lost)

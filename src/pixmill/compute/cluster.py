@@ -1,29 +1,30 @@
 """A Ray cluster, where ``PIXMILL_COMPUTE`` names one: the same passes, guarded on its nodes as they are here."""
 
-from __future__ import annotations
-
 import atexit
 import contextlib
 import functools
+import logging
+import os
 import pickle
-import time
+import re
+import socket
 import uuid
+import warnings
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pixmill
-from pixmill.compute.connection import cluster_address, connect, reason, refusal
-from pixmill.compute.node import NodeRequirements, PassSpec, Witness, find_lack, run_batch, versions, witnesses
-from pixmill.compute.stored import seal
-from pixmill.compute.worker import PickledPass, RemoteError
-from pixmill.compute.worker_process import Loss, RowLimits, name_of
+from pixmill.compute.node import NodePass, run_batch, versions
+from pixmill.compute.worker import Loss, RemoteError, RowLimits, name_of
 from pixmill.core.errors import PixmillError
+from pixmill.core.origin import install_command
 from pixmill.core.progress import announce
-from pixmill.core.workspace import Workspace
-from pixmill.project.pyproject import read_project
+
+VARIABLE = "PIXMILL_COMPUTE"
+"""The environment variable that says where passes run."""
 
 _BATCHES = 4
 """Batches in progress per processor of the cluster."""
@@ -31,242 +32,208 @@ _BATCHES = 4
 _ROWS = 128
 """Rows of a batch with limits, at least: Ray's own processes take 10 ms of CPU time per batch."""
 
+_BATCH_BYTES = 8 << 20
+"""Bytes at which a batch is sent, whatever its number of rows."""
+
+_BYTES = 1 << 30
+"""Bytes of the batches in progress at which no other is sent."""
+
 _ATTEMPTS = 5
 """How often a batch is run whose process or node is lost each time."""
 
-_LOOK_SECONDS = 1.0
-"""How often the nodes are looked at while a pass runs."""
+_SECONDS = 5.0
+"""Time that the head has to answer at all; Ray's client alone would try for half a minute."""
 
-_PROBE_SECONDS = 120.0
-"""Time that the nodes have to say what they lack: a node that joined just now gets the packages first."""
+_CONNECTIONS = 3
+"""How often a connection is begun that the head ends."""
+
+_RAY = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Without a connection it would start a cluster here.
+    "RAY_ENABLE_AUTO_CONNECT": "0",
+    # Under `uv run` Ray would upload the whole working directory.
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    # Else gRPC writes a line whenever this process starts a browser or Git.
+    "GRPC_ENABLE_FORK_SUPPORT": "0",
+    "GRPC_VERBOSITY": "ERROR",
+}
 
 
-def choose_cluster() -> Cluster | None:
-    """Return the cluster that ``PIXMILL_COMPUTE`` names, connected to; ``None`` for this machine."""
-    address = cluster_address()
-    return None if address is None else _connect(address)
+def cluster_address(environ: Mapping[str, str] = os.environ) -> str | None:
+    """Return the address of the Ray cluster that passes run on; ``None`` for this machine.
+
+    Raises:
+        PixmillError: ``PIXMILL_COMPUTE`` is neither ``local`` nor the address of one.
+    """
+    value = environ.get(VARIABLE, "") or "local"
+    if value == "local":
+        return None
+    if re.fullmatch(r"ray://[^\s/:]+:\d+", value) is None:
+        raise PixmillError(
+            f"{VARIABLE}: expected local or ray://HOST:PORT, received '{value}'",
+            next=f"name the client port of a Ray cluster, 10001 by default, or: unset {VARIABLE}",
+        )
+    return value
 
 
 @functools.cache
-def _connect(address: str) -> Cluster:
-    return Cluster(address)
-
-
-class Cluster:
-    """Run passes on the nodes of a Ray cluster.
+def connect(address: str) -> ModuleType:
+    """Connect this process to a Ray cluster until it ends, and return the module ``ray``.
 
     Args:
-        address: As in ``PIXMILL_COMPUTE``.
+        address: As :func:`cluster_address` returns it.
 
     Raises:
-        PixmillError: Ray is not installed or has another version than the cluster, or the cluster does not answer.
+        PixmillError: Ray is not installed, its version or Python's differs from the cluster's, or the cluster does not
+            answer.
     """
+    for name, value in _RAY.items():
+        os.environ.setdefault(name, value)
+    try:
+        import ray
+        from ray.util.client.logsclient import LogstreamClient
+    except ModuleNotFoundError as error:
+        message = f"{VARIABLE}={address} needs the package ray[client], which is not installed"
+        raise PixmillError(message, next=install_command("ray")) from error
+    for name in ("ray", LogstreamClient.__module__):
+        logging.getLogger(name).handlers = [logging.NullHandler()]
+    warnings.filterwarnings("ignore", module=r"ray\.")
+    # What the cluster's side of the connection prints.
+    LogstreamClient.log = LogstreamClient.stdstream = lambda *_, **__: None
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    packages = {"py_modules": [str(Path(pixmill.__file__).parent)]}
+    try:
+        socket.create_connection((host, int(port)), timeout=_SECONDS).close()
+        for left in reversed(range(_CONNECTIONS)):
+            # On a busy head, the process that Ray starts there for each client fails now and then.
+            with contextlib.suppress(ConnectionAbortedError) if left else contextlib.nullcontext():
+                ray.init(address, runtime_env=packages, log_to_driver=False)
+                break
+    except Exception as error:
+        raise PixmillError(
+            f"the Ray cluster {address} does not answer: {_one_line(error)}",
+            next="start it (ray start --head --ray-client-server-port=PORT) with this machine's versions of Ray and "
+            f"Python, export RAY_AUTH_MODE=token if it asks for a token, correct {VARIABLE}, or unset it",
+        ) from error
+    atexit.register(ray.shutdown)
+    module: ModuleType = ray
+    return module
 
-    def __init__(self, address: str) -> None:
-        from pixmill.provenance.lock import LIBRARIES
 
-        self.address = address
-        self._workspace = Workspace.current()
-        self.ray = connect(address, [Path(pixmill.__file__).parent, *self._plugins()])
-        self._versions = versions(LIBRARIES)
-        self._shared: set[Path] = set()
-        self._nodes: dict[str, dict[str, Any]] = {}
-        self._looked = 0.0
-        self._told = False
-        self._look()
+def processors(address: str) -> int:
+    """Return how many processors the nodes of a cluster have at this moment.
 
-    @property
-    def processors(self) -> int:
-        """How many processors all nodes have at this moment."""
-        self._look()
-        return sum(int(node["Resources"].get("CPU", 0)) for node in self._nodes.values())
+    Raises:
+        PixmillError: The cluster cannot be connected to, or has none.
+    """
+    count = int(connect(address).cluster_resources().get("CPU", 0))
+    if not count:
+        raise PixmillError(
+            f"the Ray cluster {address} has no processors",
+            next="start a node that has some: ray start --address=HEAD:6379",
+        )
+    return count
 
-    @property
-    def nodes(self) -> list[str]:
-        """Addresses of the nodes that have processors."""
-        self._look()
-        return sorted(node["NodeManagerAddress"] for node in self._nodes.values() if node["Resources"].get("CPU"))
 
-    def sees(self, folder: Path) -> bool:
-        """Tell whether every node that has processors sees a folder of this machine at its path.
+def run_on_cluster(
+    address: str,
+    function: Callable[[Sequence[Any]], Sequence[Any]],
+    rows: Iterable[Any],
+    batch_size: int,
+    limits: RowLimits | None,
+    lost: Callable[[Any, Loss], Any] | None,
+    carry: Callable[[Any], Any],
+) -> Iterator[Any]:
+    """Yield one result per row, in order, as :func:`pixmill.compute.map_batches` does.
 
-        If so, a node that joins later and does not see it gets an error in place of rows.
-        """
-        needs = NodeRequirements({}, {str(folder): self._witnesses(folder)})
-        if seen := all(lacking is None for lacking in self._probe(needs)):
-            self._shared.add(folder)
-        return seen
+    Args:
+        address: As :func:`cluster_address` returns it.
+        function: The pass, and so are the others.
+        rows: The rows.
+        batch_size: Rows per batch.
+        limits: Limits per row.
+        lost: The result of a row that was given up.
+        carry: Returns a row with the bytes of its file.
 
-    def check(self) -> None:
-        """Check that the nodes are there, and give the results that this machine would give.
+    Raises:
+        PixmillError: A node would give other results, the connection is lost, or a batch was lost with its node time
+            and again.
+    """
+    from pixmill.provenance.lock import LIBRARIES
 
-        Raises:
-            PixmillError: A node has other versions of packages or another kind of processor, or there is none.
-        """
-        self._check_processors()
-        for lacking in self._probe(NodeRequirements(self._versions, {})):
-            if lacking is not None:
-                raise lacking
-
-    def run(
-        self,
-        function: Callable[[Sequence[Any]], Sequence[Any]],
-        rows: Iterator[Any],
-        batch_size: int,
-        limits: RowLimits | None,
-        lost: Callable[[Any, Loss], Any] | None,
-    ) -> Iterator[Any]:
-        """Yield one result per row, in order, as :func:`pixmill.compute.map_batches` does.
-
-        Raises:
-            PixmillError: A node lacks what results depend on, the connection is lost, or a batch was lost with its node
-                time and again.
-        """
-        self._check_processors()
-        if not self._told:
-            self._told = True
-            announce(f"ray: passes over images run on {self.address} (processors: {self.processors})")
-        shared = {str(folder): self._witnesses(folder) for folder in self._shared if folder.is_dir()}
-        needs = NodeRequirements(self._versions, shared)
-        parcel = PickledPass(name_of(function), pickle.dumps(function, pickle.HIGHEST_PROTOCOL))
-        order = self._ask(self.ray.put, pickle.dumps(PassSpec(parcel, limits, needs), pickle.HIGHEST_PROTOCOL))
-        name = uuid.uuid4().hex
-        task = self.ray.remote(num_cpus=1, max_retries=_ATTEMPTS - 1)(run_batch)
-        running: deque[tuple[Any, list[Any]]] = deque()
-        size = max(batch_size, _ROWS) if limits else batch_size
-        try:
-            while True:
-                while len(running) < _BATCHES * max(1, self.processors) and (batch := list(islice(rows, size))):
-                    # Without limits a pass may read its files itself, and only parts of them.
-                    packed = [seal(row) if limits else pickle.dumps(row, pickle.HIGHEST_PROTOCOL) for row in batch]
-                    running.append((self._ask(task.remote, name, order, packed), batch))
-                if not running:
-                    return
-                results, raised = self._result(running[0][0], parcel.name)
-                _, batch = running.popleft()
-                for row, result in zip(batch, results, strict=raised is None):
-                    if isinstance(result, bytes):
-                        yield pickle.loads(result)  # noqa: S301 (from our own process on a node)
-                    else:
-                        assert lost is not None
-                        yield lost(row, result)
-                if raised is not None:
-                    error, text = pickle.loads(raised)  # noqa: S301 (likewise)
-                    raise error from RemoteError(text)
-        finally:
-            for reference, _ in running:
-                # What is lost needs no end.
-                with contextlib.suppress(Exception):
-                    self.ray.cancel(reference)
-
-    def _result(self, reference: Any, name: str) -> Any:
-        """Wait for the results of a batch, and look after the nodes meanwhile."""
-        from ray.exceptions import GetTimeoutError, RayTaskError
-
+    ray, name = connect(address), name_of(function)
+    announce(f"ray: {name} runs on {address} (processors: {processors(address)})")
+    content = pickle.dumps(function, pickle.HIGHEST_PROTOCOL)
+    order = pickle.dumps(NodePass(name, content, limits, versions(LIBRARIES)), pickle.HIGHEST_PROTOCOL)
+    key = uuid.uuid4().hex
+    task = ray.remote(num_cpus=1, max_retries=_ATTEMPTS - 1)(run_batch)
+    batches = _batches(rows, max(batch_size, _ROWS) if limits else batch_size, carry)
+    running: deque[tuple[Any, list[Any], int]] = deque()
+    try:
+        with _messages(ray, address, name):
+            shared = ray.put(order)
         while True:
-            try:
-                return self._ask(self.ray.get, reference, timeout=_LOOK_SECONDS)
-            except GetTimeoutError:
-                self._look()
-            except RayTaskError:
-                raise  # a defect
-            except self.ray.exceptions.RayError as error:
-                raise PixmillError(
-                    f"{name} lost its process or node {_ATTEMPTS} times in the same batch: {reason(error)}",
-                    next="look at the nodes' memory, then run the same command again: finished work is kept",
-                ) from error
+            with _messages(ray, address, name):
+                room = _BATCHES * processors(address)
+            while len(running) < room and sum(size for *_, size in running) < _BYTES:
+                if (batch := next(batches, None)) is None:
+                    break
+                given, packed = batch
+                with _messages(ray, address, name):
+                    running.append((task.remote(key, shared, packed), given, sum(map(len, packed))))
+            if not running:
+                return
+            with _messages(ray, address, name):
+                results = ray.get(running[0][0])
+            _, given, _ = running.popleft()
+            for row, result in zip(given, results, strict=True):
+                if isinstance(result, bytes):
+                    yield pickle.loads(result)  # noqa: S301 (from our own process on a node)
+                else:
+                    assert lost is not None
+                    yield lost(row, result)
+    finally:
+        for reference, *_ in running:
+            # What is lost needs no end.
+            with contextlib.suppress(Exception):
+                ray.cancel(reference)
 
-    def _ask(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        """Call Ray's client, and say what it means where the connection is lost."""
-        try:
-            return call(*arguments, **options)
-        except Exception as error:
-            connected = self.ray.util.client.ray.is_connected()
-            if connected and (isinstance(error, self.ray.exceptions.RayError) or not refusal(self.address, error)):
-                raise
+
+def _batches(rows: Iterable[Any], most: int, carry: Callable[[Any], Any]) -> Iterator[tuple[list[Any], list[bytes]]]:
+    """Yield batches of rows, and each of these rows pickled with the bytes of its file."""
+    given: list[Any] = []
+    packed: list[bytes] = []
+    for row in rows:
+        given.append(row)
+        packed.append(pickle.dumps(carry(row), pickle.HIGHEST_PROTOCOL))
+        if len(given) == most or sum(map(len, packed)) >= _BATCH_BYTES:
+            yield given, packed
+            given, packed = [], []
+    if given:
+        yield given, packed
+
+
+@contextlib.contextmanager
+def _messages(ray: ModuleType, address: str, name: str) -> Iterator[None]:
+    """Raise what a pass raised on a node, and say what other exceptions of Ray's client mean."""
+    try:
+        yield
+    except PixmillError:
+        raise
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from RemoteError(str(error))
+    except Exception as error:
+        if isinstance(error, ray.exceptions.RayError) and ray.util.client.ray.is_connected():
             raise PixmillError(
-                f"the connection to the Ray cluster {self.address} is lost",
-                next="start the cluster again, then run the same command again: finished work is kept",
+                f"{name} lost its process or node {_ATTEMPTS} times in the same batch: {_one_line(error)}",
+                next="look at the nodes' memory, then run the same command again: finished work is kept",
             ) from error
+        raise PixmillError(
+            f"the connection to the Ray cluster {address} is lost: {_one_line(error)}",
+            next="start the cluster again, then run the same command again: finished work is kept",
+        ) from error
 
-    def _look(self) -> None:
-        """See which nodes there are, and tell of each that was lost."""
-        if time.monotonic() - self._looked < _LOOK_SECONDS:
-            return
-        self._looked = time.monotonic()
-        try:
-            nodes = self.ray.nodes()
-        except Exception as error:
-            if not (told := refusal(self.address, error)):
-                raise
-            if not self._nodes:
-                raise told from error
-            return  # Ray's client connects again; who waits for a result hears how that ends.
-        alive = {node["NodeID"]: node for node in nodes if node["Alive"]}
-        for key in self._nodes.keys() - alive.keys():
-            address = self._nodes[key]["NodeManagerAddress"]
-            announce(f"ray: node {address} was lost; its batches run again on other nodes")
-        self._nodes = alive
 
-    def _check_processors(self) -> None:
-        if not self.processors:
-            raise PixmillError(
-                f"the Ray cluster {self.address} has no processors",
-                next="start a node that has some: ray start --address=HEAD:6379",
-            )
-
-    def _probe(self, needs: NodeRequirements) -> Iterator[PixmillError | None]:
-        """Yield what each node that has processors lacks; a node that is lost meanwhile lacks nothing."""
-        from ray.exceptions import RayError, RayTaskError
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-        self._look()
-        content = pickle.dumps(needs, pickle.HIGHEST_PROTOCOL)
-        task = self.ray.remote(num_cpus=0, max_retries=0)(find_lack)
-        asked = {}
-        for key in (key for key, node in self._nodes.items() if node["Resources"].get("CPU")):
-            there = task.options(scheduling_strategy=NodeAffinitySchedulingStrategy(key, soft=False))
-            asked[self._ask(there.remote, content)] = key
-        latest = time.monotonic() + _PROBE_SECONDS
-        while asked:
-            ready, _ = self._ask(self.ray.wait, [*asked], timeout=_LOOK_SECONDS)
-            for reference in ready:
-                del asked[reference]
-                try:
-                    lacking = self._ask(self.ray.get, reference)
-                except RayTaskError:
-                    raise  # a defect, or Pixmill cannot be imported there
-                except RayError:
-                    continue  # The node was lost.
-                yield pickle.loads(lacking)  # noqa: S301 (from our own process there)
-            self._look()
-            asked = {reference: key for reference, key in asked.items() if key in self._nodes}
-            if asked and time.monotonic() > latest:
-                address = self._nodes[next(iter(asked.values()))]["NodeManagerAddress"]
-                raise PixmillError(f"the Ray node {address} does not answer", next="look at it, or stop it")
-
-    def _witnesses(self, folder: Path) -> list[Witness]:
-        """Return what a node that sees a folder of this machine sees.
-
-        Within the project, that is also a file with a random name: a node may have a clone of its own at the same path.
-        """
-        found = witnesses(folder)
-        home = self._workspace.home.resolve()
-        if folder.resolve().is_relative_to(home) and (home / ".pixmill").is_dir():
-            found.append((str(self._marker), None))
-        return found
-
-    @functools.cached_property
-    def _marker(self) -> Path:
-        marker = self._workspace.scratch("compute") / uuid.uuid4().hex
-        marker.touch()
-        atexit.register(marker.unlink, missing_ok=True)
-        return marker.absolute()
-
-    def _plugins(self) -> Iterator[Path]:
-        """Yield the project's own packages."""
-        root = self._workspace.root.absolute()
-        groups = read_project(root).plugins.values()
-        for package in sorted({target.partition(".")[0] for group in groups for target in group.values()}):
-            if (folder := root / "src" / package).is_dir():
-                yield folder
+def _one_line(error: Exception) -> str:
+    """Return an exception's text in one line; what gRPC knows of a broken connection has many."""
+    return " ".join(str(error).split())[:300] or repr(error)

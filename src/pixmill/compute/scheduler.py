@@ -1,22 +1,21 @@
 """The scheduler of guarded worker processes: which process gets which rows, and what becomes of a row that fails.
 
-:class:`~pixmill.compute.pool.Pool` drives it for rows in bulk, :class:`~pixmill.compute.service.Service` for rows that
-come one at a time.
+:class:`Pool` drives it for rows in bulk, :class:`~pixmill.compute.service.Service` for rows that come one at a time.
 """
 
 import atexit
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from itertools import islice
 from typing import Any
 
-from pixmill.compute.worker import PickledPass
-from pixmill.compute.worker_process import Loss, RowLimits, Worker, name_of
+from pixmill.compute.worker import Loss, RowLimits, Worker, name_of
 from pixmill.core.errors import PixmillError
 
 _STARTS = 3
-"""Consecutive processes that may die before they are ready."""
+"""Processes that may die before they are ready, one after another."""
 
 _START_SECONDS = 120
 """Time that a process has until it is ready."""
@@ -25,54 +24,55 @@ _END_SECONDS = 10
 """Time that a thread has to end once its process was killed."""
 
 
+_BATCHES = 4
+"""Batches in progress per worker: at most this many wait for a slow row before them."""
+
+
 class ServiceFullError(Exception):
     """Say that as many rows wait as may, or that the service is closing."""
 
 
 class Job(Future[Any]):
-    """The future of a row's result.
+    """The future of the result of a row or, without limits, of those of some rows.
 
     Args:
-        row: The row.
+        rows: The rows: one, if there are limits.
 
     Attributes:
         loss: Why the row was given up, which is its result too; ``None`` if it was not.
     """
 
-    def __init__(self, row: Any) -> None:
+    def __init__(self, rows: list[Any]) -> None:
         super().__init__()
-        self.row = row
+        self.rows = rows
         self.loss: Loss | None = None
 
 
 class Scheduler:
-    """Run batches of jobs in disposable processes, each of which has a thread that waits for its messages.
+    """Run jobs in disposable processes, each of which has a thread that waits for its messages.
 
-    A process that dies, times out or exceeds its memory is replaced. The row that it worked on is retried once, alone,
-    as the first row of the new process; the rest of its batch goes to the next process that is free.
+    A process that dies, times out or exceeds its memory is replaced. The row that it worked on is retried once, as the
+    first row of the new process.
 
     A process dies with the thread that started it, so the threads last as long as the scheduler.
 
     Args:
         function: The pass.
         workers: Maximum number of processes.
-        limits: Limits per row; ``None``: none, and the row of a process that dies raises a ``PixmillError``.
+        limits: Limits per row; ``None``: none, and the rows of a process that dies raise a ``PixmillError``.
     """
 
     def __init__(
-        self,
-        function: Callable[[Sequence[Any]], Sequence[Any]] | PickledPass,
-        workers: int,
-        limits: RowLimits | None = None,
+        self, function: Callable[[Sequence[Any]], Sequence[Any]], workers: int, limits: RowLimits | None = None
     ) -> None:
         self._function, self._limits, self._most = function, limits, workers
         self._state = threading.Condition()
-        self._batches: deque[list[Job]] = deque()
+        self._jobs: deque[Job] = deque()
         self._threads: list[threading.Thread] = []
         self._workers: set[Worker] = set()
-        self._busy = self._failed_starts = 0
+        self._busy = 0
         self._ended = self._killed = False
-        self._defects: dict[threading.Thread, Exception] = {}
+        self._defect: Exception | None = None
 
     def start(self) -> None:
         """Start one more process, if there may be one."""
@@ -83,13 +83,13 @@ class Scheduler:
             self._threads.append(threading.Thread(target=self._work, name="compute", daemon=True))
             self._threads[-1].start()
 
-    def put(self, batches: Sequence[list[Job]], *, first: bool = False) -> None:
-        """Have batches run, before all others that wait if they are to come first."""
+    def put(self, jobs: Sequence[Job], *, first: bool = False) -> None:
+        """Have jobs run, before all others that wait if they are to come first."""
         with self._state:
             if first:
-                self._batches.extendleft(reversed(batches))
+                self._jobs.extendleft(reversed(jobs))
             else:
-                self._batches.extend(batches)
+                self._jobs.extend(jobs)
             self._state.notify_all()  # Those who wait for something else would swallow a call for one.
 
     def kill(self) -> None:
@@ -106,27 +106,27 @@ class Scheduler:
                 thread.join(_END_SECONDS)
 
     def _work(self) -> None:
-        """Run batches in one process after another."""
+        """Run jobs in one process after another."""
         worker: Worker | None = None
         while True:
-            if worker is None and not self._batches:
+            if worker is None and not self._jobs:
                 started = self._start()
                 worker = started if isinstance(started, Worker) else None
-            if (batch := self._next()) is None:
+            if (job := self._next()) is None:
                 break
-            worker = self._run(worker, batch)
+            worker = self._run(worker, job)
         if worker is not None:
             self._end(worker)
 
-    def _next(self) -> list[Job] | None:
-        """Wait for a batch; ``None`` at the end."""
+    def _next(self) -> Job | None:
+        """Wait for a job; ``None`` at the end."""
         with self._state:
             while True:
-                while self._batches:
-                    batch = self._batches.popleft()
-                    if batch := [job for job in batch if job.running() or job.set_running_or_notify_cancel()]:
+                while self._jobs:
+                    job = self._jobs.popleft()
+                    if job.set_running_or_notify_cancel():
                         self._busy += 1
-                        return batch
+                        return job
                 if self._ended:
                     self._state.notify_all()  # Whoever closes waits for cancelled jobs, too.
                     return None
@@ -134,122 +134,121 @@ class Scheduler:
 
     def _start(self) -> Worker | Exception:
         """Start a process and wait until it is ready; return why there is none if that fails, or nobody needs it."""
-        thread = threading.current_thread()
-        while not self._killed:
-            defect: Exception
-            kind = None
+        defect: Exception | None = None
+        for _ in range(_STARTS):
             try:
                 worker = Worker(self._function, self._limits)
             except Exception as error:  # noqa: BLE001 (no memory, or a pass that cannot be sent: whoever waits hears it)
                 defect = error
-            else:
-                with self._state:
-                    self._workers.add(worker)
-                    if self._killed:
-                        worker.kill()
-                kind, content = worker.hear(_START_SECONDS)
-                if kind == "ready":
-                    with self._state:
-                        worker.ready = True
-                        self._failed_starts = 0
-                        self._defects.pop(thread, None)
-                        self._state.notify_all()
-                    return worker
-                code = self._end(worker)
-                defect = content or PixmillError(
-                    f"worker processes of {name_of(self._function)} die during start-up (exit code {code})",
-                    next="read their output above, free some memory, then run the same command again",
-                )
+                continue
             with self._state:
-                self._failed_starts += 1
-                if self._failed_starts >= _STARTS or kind == "raised":
-                    self._defects[thread] = defect
+                self._workers.add(worker)
+                if self._killed:
+                    worker.kill()
+            if worker.hear(_START_SECONDS)[0] == "ready":
+                with self._state:
+                    worker.ready = True
                     self._state.notify_all()
-                    return defect
-        return ServiceFullError("the service is closing")
+                return worker
+            code = self._end(worker)
+            if self._killed:
+                return ServiceFullError("the service is closing")
+            defect = PixmillError(
+                f"worker processes of {name_of(self._function)} die during start-up (exit code {code})",
+                next="read their output above, free some memory, then run the same command again",
+            )
+        assert defect is not None
+        with self._state:
+            self._defect = defect
+            self._state.notify_all()
+        return defect
 
-    def _run(self, worker: Worker | None, batch: list[Job]) -> Worker | None:
-        """Finish the jobs of a batch; return the process for the next one, ``None`` if that needs a new one."""
+    def _run(self, worker: Worker | None, job: Job) -> Worker | None:
+        """Finish a job; return the process for the next one, ``None`` if that needs a new one."""
         again = False
-        while batch:
+        while True:
             if worker is None:
                 started = self._start()
                 if isinstance(started, Exception):
-                    self._fail(batch, started)
-                    break
+                    self._finish(job, error=started)
+                    return None
                 worker = started
-            loss: Loss | None = None
             try:
-                if (loss := self._try(worker, batch)) is None:
-                    return worker
-            except BrokenPipeError:
-                pass  # It was killed while idle: no row is to blame.
+                worker.give(job.rows)
+                kind, content = worker.hear(self._limits.seconds if self._limits else None)
             except Exception as error:  # noqa: BLE001 (a row or result that cannot be pickled: its caller hears of it)
-                self._fail(batch, error)
+                kind, content = "raised", error
+            if kind == "results":
+                self._finish(job, content)
+                return worker
+            if kind == "raised":
+                self._finish(job, error=content)
+                return worker
             self._end(worker)
             worker = None
-            if loss is not None:
-                batch, again = self._lose(batch, loss, again=again), True
-        return None
+            assert kind != "ready"
+            if self._limits is None:
+                message = f"a worker process died in {name_of(self._function)} (killed, or out of memory)"
+                cure = "free some memory, then run the same command again: finished work is kept"
+                self._finish(job, error=PixmillError(message, next=cure))
+                return None
+            if again:
+                job.loss = kind
+                self._finish(job, [kind])
+                return None
+            again = True
 
-    def _lose(self, batch: list[Job], loss: Loss, *, again: bool) -> list[Job]:
-        """Return what is tried again of a batch whose first job was lost, for the second time if again."""
-        if self._limits is None:
-            message = f"a worker process died in {name_of(self._function)} (killed, or out of memory)"
-            cure = "free some memory, then run the same command again: finished work is kept"
-            self._fail(batch, PixmillError(message, next=cure))
-        elif again:
-            batch[0].loss = loss
-            self._finish(batch, [loss])
-        elif len(batch) > 1:
-            self.put([batch[1:]], first=True)
-        return batch[:1]
-
-    def _try(self, worker: Worker, batch: list[Job]) -> Loss | None:
-        """Run a batch, from which finished jobs are removed; return why the first that is left was lost, if any was.
-
-        Raises:
-            BrokenPipeError: The process was dead before.
-            Exception: A row or a result cannot be pickled.
-        """
-        worker.give([job.row for job in batch])
-        while batch:
-            kind, content = worker.hear(self._limits.seconds if self._limits else None)
-            if kind == "results":
-                self._finish(batch, content)
-            elif kind == "raised":
-                self._fail(batch, content)
-            else:
-                assert kind != "ready"
-                return kind
-        return None
-
-    def _finish(self, batch: list[Job], results: Sequence[Any]) -> None:
-        """Finish the first jobs of a batch, and remove them from it."""
-        finished = batch[: len(results)]
-        del batch[: len(results)]
-        if not batch:
-            self._release()
-        for job, result in zip(finished, results, strict=True):
-            if job.loss is None:
-                job.row = None  # Whoever keeps the result does not keep the bytes of an image.
-            job.set_result(result)
-
-    def _fail(self, batch: list[Job], error: Exception) -> None:
-        """Finish all jobs of a batch with an exception, and remove them from it."""
-        self._release()
-        while batch:
-            batch.pop(0).set_exception(error)
-
-    def _release(self) -> None:
-        """Count a process as idle, before its last job is finished: whoever waits for that may send the next one."""
+    def _finish(self, job: Job, results: Sequence[Any] = (), *, error: Exception | None = None) -> None:
+        """Finish a job; its process counts as idle before, since whoever waits for it may send the next one."""
         with self._state:
             self._busy -= 1
             if self._ended:
                 self._state.notify_all()
+        if error is not None:
+            job.set_exception(error)
+            return
+        if job.loss is None:
+            job.rows = []  # Whoever keeps the result does not keep the bytes of an image.
+        job.set_result(results if self._limits is None else results[0])
 
     def _end(self, worker: Worker) -> int | None:
         """Kill a process, and return its exit code."""
         with self._state:
             self._workers.remove(worker)
         return worker.end()
+
+
+class Pool(Scheduler):
+    """Run a pass over rows in bulk; the processes start with the first rows."""
+
+    def run(self, rows: Iterator[Any], batch_size: int, lost: Callable[[Any, Loss], Any] | None) -> Iterator[Any]:
+        """Yield one result per row, in order.
+
+        Args:
+            rows: The rows, consumed lazily.
+            batch_size: Rows per batch.
+            lost: Returns the result of a row that was given up.
+
+        Raises:
+            PixmillError: A worker died and there are no limits, or workers cannot start.
+            Exception: What the pass raised.
+        """
+        size, each = (1, batch_size) if self._limits else (batch_size, 1)
+        jobs: deque[Job] = deque()
+        while True:
+            while len(jobs) < _BATCHES * self._most * each and (batch := list(islice(rows, size))):
+                jobs.append(Job(batch))
+                self.put([jobs[-1]])
+                if len(jobs) > len(self._threads) * each:
+                    self.start()
+            if not jobs:
+                return
+            job = jobs.popleft()
+            result = job.result()
+            if self._limits is None:
+                yield from result
+            elif job.loss is None:
+                yield result
+            else:
+                assert lost is not None
+                yield lost(job.rows[0], job.loss)

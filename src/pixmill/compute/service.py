@@ -5,7 +5,7 @@ from concurrent.futures import Future
 from typing import Generic, Self, TypeVar
 
 from pixmill.compute.scheduler import Job, Scheduler, ServiceFullError
-from pixmill.compute.worker_process import Loss, RowLimits
+from pixmill.compute.worker import Loss, RowLimits
 
 Row = TypeVar("Row")
 Result = TypeVar("Result")
@@ -28,8 +28,6 @@ class Service(Scheduler, Generic[Row, Result]):
     def __init__(
         self, function: Callable[[Sequence[Row]], Sequence[Result]], *, workers: int, limits: RowLimits, waiting: int
     ) -> None:
-        if workers < 1 or waiting < 0:
-            raise ValueError(f"expected workers >= 1 and waiting >= 0, received {workers} and {waiting}")
         super().__init__(function, workers, limits)
         self._may_wait = waiting
 
@@ -45,13 +43,13 @@ class Service(Scheduler, Generic[Row, Result]):
         """Finish the rows that were taken, and end the processes; rows that come meanwhile are refused."""
         with self._state:
             self._ended = True
-            self._state.wait_for(lambda: not self._batches and not self._busy)
+            self._state.wait_for(lambda: not self._jobs and not self._busy)
         self.kill()
 
     @property
     def waiting(self) -> int:
         """Rows that wait for a process."""
-        return len(self._batches)
+        return len(self._jobs)
 
     @property
     def busy(self) -> int:
@@ -67,10 +65,10 @@ class Service(Scheduler, Generic[Row, Result]):
         """
         with self._state:
             self._state.wait_for(
-                lambda: sum(worker.ready for worker in self._workers) == self._most or self._defects or self._ended
+                lambda: sum(worker.ready for worker in self._workers) == self._most or self._defect or self._ended
             )
-            for defect in self._defects.values():
-                raise defect
+            if self._defect is not None and not self._ended:
+                raise self._defect
 
     def submit(self, row: Row) -> Future[Result | Loss]:
         """Take a row, and return the future of its result.
@@ -101,11 +99,11 @@ class Service(Scheduler, Generic[Row, Result]):
         Raises:
             ServiceFullError: As many rows wait as may, or the service is closing; none is taken.
         """
-        jobs = [Job(row) for row in rows]
+        jobs = [Job([row]) for row in rows]
         with self._state:
             if self._ended:
                 raise ServiceFullError("the service is closing")
-            if len(self._batches) >= self._may_wait + self._most - self._busy:
-                raise ServiceFullError(f"{len(self._batches)} rows wait already")
-            self.put([[job] for job in jobs], first=first)
+            if len(self._jobs) >= self._may_wait + self._most - self._busy:
+                raise ServiceFullError(f"{len(self._jobs)} rows wait already")
+            self.put(jobs, first=first)
         return [*jobs]

@@ -1,25 +1,132 @@
-"""A worker process: it processes batches until its owner ends it."""
+"""A worker process: its owner's side, with limits, start, messages and end; and its loop, in the process itself."""
 
+import contextlib
 import ctypes
 import errno
+import multiprocessing
 import pickle
 import signal
 import sys
+import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from typing import Any, Literal
 
 from pixmill.core.process import die_with_parent
 
 Kind = Literal["ready", "results", "memory", "raised"]
-"""Kinds of message: idle and ready for a batch; results of the next rows; the next row exceeded its memory; or the
-exception that the pass raised."""
+"""Kinds of message: ready for rows; their results; they exceeded the memory; or the exception that the pass raised."""
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """From ``malloc.h``: free bytes kept at the end of the heap; the minimum size of a separate mapping, at most 32 MB in
 glibc."""
+
+Loss = Literal["timeout", "memory", "crashed"]
+"""Why a row has no result: it timed out, it exceeded its memory, or its process died."""
+
+_LOCK = threading.Lock()
+"""Held while a process starts, which briefly changes global state, or is waited for: a start looks which have ended."""
+
+
+@dataclass(frozen=True)
+class RowLimits:
+    """The limits of one row.
+
+    Args:
+        seconds: Wall-clock time, without process start-up; above 0.
+        memory: Bytes on top of a worker's memory before its first row; above 0. On Linux a row that needs more gets a
+            ``MemoryError``; other systems do not enforce it.
+    """
+
+    seconds: float
+    memory: int
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """Return a pass's name, with its module."""
+    return f"{function.__module__}.{getattr(function, '__qualname__', type(function).__qualname__)}"
+
+
+class Worker:
+    """Own a spawned process that does one batch at a time.
+
+    It is spawned, never forked, since forking a process with threads may hang. It dies with the thread that created it,
+    or when :meth:`end` is called.
+    """
+
+    def __init__(self, function: Callable[[Sequence[Any]], Sequence[Any]], limits: RowLimits | None) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.ready = False
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=serve, args=(function, theirs, limits and limits.memory), daemon=True)
+        try:
+            with _LOCK, _no_script(function):
+                self._process.start()
+        except BaseException:
+            self._connection.close()
+            raise
+        finally:
+            theirs.close()
+
+    def give(self, rows: list[Any]) -> None:
+        """Send rows to the idle process; if it has ended, :meth:`hear` says so."""
+        message = pickle.dumps(rows, pickle.HIGHEST_PROTOCOL)
+        with contextlib.suppress(OSError):
+            self._connection.send_bytes(message)
+
+    def hear(self, seconds: float | None) -> tuple[Kind | Loss, Any]:
+        """Wait for the process's next message.
+
+        Args:
+            seconds: How long, at most; ``None``: for ever.
+
+        Returns:
+            Its kind, and its content: the results, or the exception that the pass raised. If no message comes, why.
+        """
+        try:
+            if not self._connection.poll(seconds):
+                return "timeout", None
+            message = self._connection.recv_bytes()
+        except (EOFError, OSError):
+            return "crashed", None
+        kind, content = pickle.loads(message)  # noqa: S301 (from a process of our own)
+        if kind == "raised":
+            content, text = content
+            content.__cause__ = RemoteError(text)
+        return kind, content
+
+    def kill(self) -> None:
+        """Kill the process."""
+        self._process.kill()
+
+    def end(self) -> int | None:
+        """Kill the process, free its resources, and return its exit code."""
+        self.kill()
+        wait([self._process.sentinel])
+        with _LOCK:
+            self._process.join()
+            code = self._process.exitcode
+            self._process.close()
+        self._connection.close()
+        return code
+
+
+@contextlib.contextmanager
+def _no_script(function: Callable[..., Any]) -> Iterator[None]:
+    """Keep a process that starts meanwhile from importing the main script, unless it defines the pass.
+
+    ``multiprocessing`` imports it in each process, with all its imports: for a stage, that costs a second and 100 MB.
+    """
+    main = sys.modules["__main__"]
+    hidden = {} if function.__module__ == "__main__" else {"__spec__": None, "__file__": None}
+    shown = {name: vars(main)[name] for name in hidden if name in vars(main)}
+    vars(main).update((name, hidden[name]) for name in shown)
+    try:
+        yield
+    finally:
+        vars(main).update(shown)
 
 
 class RemoteError(Exception):
@@ -33,53 +140,19 @@ class RemoteError(Exception):
         return f'\n"""\n{self.args[0]}"""'
 
 
-@dataclass(frozen=True)
-class PickledPass:
-    """Carry a pass to where only its worker process unpickles it, its rows and its results.
-
-    To unpickle them may take much memory and many imports: a network, pandas.
-
-    Args:
-        name: The pass's name, with its module.
-        content: The pass, pickled. Its rows come pickled one by one, and its results go so.
-    """
-
-    name: str
-    content: bytes
-
-    def open(self) -> Callable[[Sequence[bytes]], Sequence[bytes]]:
-        """Return the pass, for pickled rows."""
-        function = pickle.loads(self.content)  # noqa: S301 (from the owner)
-
-        def unpack_rows(rows: Sequence[bytes]) -> list[bytes]:
-            results = function([pickle.loads(row) for row in rows])  # noqa: S301 (likewise)
-            return [pickle.dumps(result, pickle.HIGHEST_PROTOCOL) for result in results]
-
-        return unpack_rows
-
-
-def serve(
-    function: Callable[[Sequence[Any]], Sequence[Any]] | PickledPass, connection: Connection, memory: int | None
-) -> None:
+def serve(function: Callable[[Sequence[Any]], Sequence[Any]], connection: Connection, memory: int | None) -> None:
     """Process batches until the other end closes.
 
     Args:
-        function: The pass. If it cannot be taken out of its parcel, the exception is the only message.
+        function: The pass.
         connection: Receives batches; sends pairs of a :data:`Kind` and its content.
-        memory: Bytes that a row may use on top of this process's memory; each row is then processed separately.
-            ``None``: no limit, and the pass gets whole batches.
+        memory: Bytes that rows may use on top of this process's memory; ``None``: no limit.
     """
     die_with_parent()
     # Ctrl-C reaches every process of the terminal; the owner ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
         _keep_freed_memory()
-    if isinstance(function, PickledPass):
-        try:
-            function = function.open()
-        except Exception as error:  # noqa: BLE001 (the owner raises it)
-            connection.send_bytes(_defect(error))
-            return
     if sys.platform == "linux" and memory is not None:
         _limit_memory(memory)
     connection.send_bytes(_pickle("ready", None))
@@ -90,11 +163,9 @@ def serve(
             # The owner has ended.
             return
         try:
-            batch = pickle.loads(request)  # noqa: S301 (from the owner)
-            size = len(batch) if memory is None else 1
-            for start in range(0, len(batch), size):
-                rows = batch[start : start + size]
-                connection.send_bytes(_pickle("results", check_results(function(rows), rows)))
+            rows = pickle.loads(request)  # noqa: S301 (from the owner)
+            del request
+            connection.send_bytes(_pickle("results", check_results(function(rows), rows)))
         except BaseException as error:  # noqa: BLE001 (the owner raises it)
             connection.send_bytes(_pickle("memory", None) if memory and _lacks_memory(error) else _defect(error))
 

@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pixmill.compute import default_workers
-from pixmill.compute.cluster import choose_cluster
+from pixmill.compute.cluster import cluster_address, processors
 from pixmill.core.workspace import Workspace
 from pixmill.doctor.finding import Finding, Status, check
-from pixmill.pages.base import shorten
 
 
 @check("browser")
@@ -26,13 +25,10 @@ def check_browser(_: Path) -> Iterator[Finding]:
 
 @check("compute")
 def check_compute(_: Path) -> Iterator[Finding]:
-    """Tell which processors passes over images use, and whether a cluster gives the results of this machine."""
-    if (cluster := choose_cluster()) is None:
-        yield Finding("compute", Status.OK, f"{default_workers()} processors of this machine")
-        return
-    cluster.check()
-    nodes = shorten(", ".join(cluster.nodes), 300)
-    yield Finding("compute", Status.OK, f"{cluster.address}: {cluster.processors} processors on {nodes}")
+    """Tell which processors passes over images use."""
+    address = cluster_address()
+    where = "processors of this machine" if address is None else f"processors of {address}"
+    yield Finding("compute", Status.OK, f"{processors(address) if address else default_workers()} {where}")
 
 
 @check("MLflow")

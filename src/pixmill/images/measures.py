@@ -1,7 +1,6 @@
 """Read, decode and measure one image, or report the reason why not."""
 
 import math
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +11,7 @@ from PIL import Image
 
 from pixmill.images import decode, read_verified
 from pixmill.images.likeness.hashing import perceptual_hash, small_grey
+from pixmill.images.verified_reading import Source
 
 
 class Measures(NamedTuple):
@@ -46,11 +46,11 @@ class Measures(NamedTuple):
     grey: bytes
 
 
-def measure(source: Path | bytes, name: str, *, max_pixels: int) -> Measures:
+def measure(source: Source, name: str, *, max_pixels: int) -> Measures:
     """Measure an image.
 
     Args:
-        source: The file, or its bytes.
+        source: The file.
         name: The image's id: the sha256 that its bytes must have.
         max_pixels: Maximum pixels to decode.
 

@@ -33,11 +33,23 @@ class UndecodableError(Exception):
         return type(self), (self.reason, self.detail)
 
 
-def read_image(source: Path | bytes, *, max_bytes: int = 1 << 30) -> bytes:
+Source = Path | bytes | Exception
+"""A file, or what another process has read of it: its bytes, or why there are none."""
+
+
+def load_source(path: Path) -> bytes | Exception:
+    """Return a file's bytes, or why :func:`read_image` has none, for a machine that does not see the file."""
+    try:
+        return read_image(path)
+    except (UndecodableError, OSError) as error:
+        return error
+
+
+def read_image(source: Source, *, max_bytes: int = 1 << 30) -> bytes:
     """Return the bytes of a regular file, following links.
 
     Args:
-        source: The file, or its bytes, which another process has read.
+        source: The file.
         max_bytes: Maximum file size; default 1 GiB.
 
     Raises:
@@ -45,6 +57,8 @@ def read_image(source: Path | bytes, *, max_bytes: int = 1 << 30) -> bytes:
             file.
         OSError: The file is missing or unreadable, or there is a loop of links.
     """
+    if isinstance(source, Exception):
+        raise source
     if isinstance(source, bytes):
         if len(source) > max_bytes:
             raise UndecodableError("too_many_bytes", f"{len(source)}")
@@ -57,11 +71,11 @@ def read_image(source: Path | bytes, *, max_bytes: int = 1 << 30) -> bytes:
         return file.read(_check(os.fstat(descriptor), max_bytes))
 
 
-def read_verified(source: Path | bytes, name: str) -> bytes:
+def read_verified(source: Source, name: str) -> bytes:
     """Return the bytes of an image file if they match its id.
 
     Args:
-        source: The file, or its bytes.
+        source: The file.
         name: The image's id: the sha256 that its bytes must have, in hexadecimal digits.
 
     Raises:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from pixmill.compute import Loss, RowLimits, map_batches
-from pixmill.compute.cluster import choose_cluster
+from pixmill.compute.cluster import cluster_address
 from pixmill.core.errors import PixmillError
 from pixmill.core.files import target_within
 from pixmill.images import UndecodableError, read_image
@@ -148,8 +147,8 @@ class PredictionPass:
         return self._classifier
 
 
-class _Parcel(PredictionPass):
-    """A pass that travels with the classifier's files, to nodes that need not see them."""
+class _SentPass(PredictionPass):
+    """A pass that travels with the classifier's files, to the nodes of a cluster."""
 
     def __reduce__(self) -> tuple[Callable[..., PredictionPass], tuple[str, dict[str, bytes], int | None]]:
         path = self._path.absolute()
@@ -175,7 +174,7 @@ def predict_images(
     """Yield an answer for each image, in order; what is not an image, or exceeds the limits, gets a reason.
 
     Worker processes read, decode and predict. Rows are consumed lazily, and few are in memory at a time. The nodes of a
-    cluster are sent the model and the images, since they need not see the files.
+    cluster are sent the model and the images.
 
     Args:
         model: What :meth:`pixmill.learn.Classifier.load` takes.
@@ -186,14 +185,10 @@ def predict_images(
     Raises:
         ManifestError: The classifier cannot be loaded.
     """
-    function, stream = PredictionPass(model), iter(rows)
-    first = list(islice(stream, _BATCH + 1))
-    rows = chain(first, stream)
-    # A single batch runs here.
-    if len(first) > _BATCH and choose_cluster():
-        function = _Parcel(model)
-        rows = (_content(row) if isinstance(row, Path | Located) else row for row in rows)
-    yield from map_batches(function, rows, batch_size=_BATCH, workers=workers, limits=limits, lost=_answer_loss)
+    function = _SentPass(model) if cluster_address() else PredictionPass(model)
+    yield from map_batches(
+        function, rows, batch_size=_BATCH, workers=workers, limits=limits, lost=_answer_loss, carry=_content
+    )
 
 
 def _answer_loss(_: Row, loss: Loss) -> Answer:
@@ -206,8 +201,10 @@ def _leads_out(file: Located) -> Prediction | None:
     return None
 
 
-def _content(row: Path | bytes | Located) -> bytes | Prediction:
+def _content(row: Row) -> bytes | Prediction:
     """Return the bytes of an image, or the reason why there are none."""
+    if isinstance(row, Prediction):
+        return row
     try:
         if isinstance(row, Located):
             return _leads_out(row) or read_image(row.path)
@@ -219,7 +216,7 @@ def _content(row: Path | bytes | Located) -> bytes | Prediction:
 
 
 def _answer(classifier: Classifier, row: Row) -> Answer:
-    content = row if isinstance(row, Prediction) else _content(row)
+    content = _content(row)
     if isinstance(content, Prediction):
         return Answer(None, content)
     digest = hashlib.sha256(content).hexdigest()

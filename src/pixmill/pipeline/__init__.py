@@ -27,7 +27,7 @@ if sys.argv[0] == "-m":
         # Ctrl-C during the imports ends the stage without a traceback.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from pixmill.compute.connection import cluster_address
+from pixmill.compute.cluster import cluster_address
 from pixmill.core.errors import PixmillError
 from pixmill.core.params import Params, load_params
 from pixmill.provenance.lock import check_stage

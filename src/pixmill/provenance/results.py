@@ -33,7 +33,6 @@ SHOWING = ("pixmill.cli", "pixmill.pages", "pixmill.record")
 
 INDIFFERENT = (
     "pixmill.compute.cluster",
-    "pixmill.compute.connection",
     "pixmill.compute.node",
     "pixmill.core.cache",
     "pixmill.core.errors",

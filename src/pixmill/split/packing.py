@@ -1,7 +1,7 @@
 """Images of one size, compressed: decoded and resized by worker processes, written by this one."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import NoReturn
@@ -9,8 +9,6 @@ from typing import NoReturn
 import pandas as pd
 
 from pixmill.compute import Loss, RowLimits, map_batches
-from pixmill.compute.storage import Address, addresses
-from pixmill.compute.stored import Stored
 from pixmill.core.errors import ManifestError, SplitError
 from pixmill.core.files import write_json
 from pixmill.core.params import SplitParams
@@ -19,6 +17,7 @@ from pixmill.images import UndecodableError, decode, fit, read_verified
 from pixmill.images.compression import compress
 from pixmill.images.fit import Aspect, Resize
 from pixmill.images.parts import PARTS, write_images
+from pixmill.images.verified_reading import Source, load_source
 
 
 def pack(
@@ -45,14 +44,14 @@ def pack(
 
     Raises:
         ManifestError: An image is absent, or is not what validate saw.
-        PixmillError: Nodes of a cluster cannot read the images.
         SplitError: An image takes more than it may.
         OSError: A disk is full, or refuses a file.
     """
     kept = manifest[manifest["split"].notna()].sort_values("row")
     ordered = pd.concat([kept[kept["split"] == part] for part in PARTS])
     tasks = _tasks(ordered, images, params)
-    results = track(map_batches(_pack, tasks, workers=workers, limits=limits, lost=_refuse), "Pack", len(ordered))
+    packed = map_batches(_pack, tasks, workers=workers, limits=limits, lost=_refuse, carry=_carry)
+    results = track(packed, "Pack", len(ordered))
     for part in PARTS:
         if count := int((kept["split"] == part).sum()):
             write_images(folder, part, islice(results, count), image_size=params.image_size)
@@ -67,14 +66,14 @@ class _Task:
     Args:
         id: The sha256 of its bytes.
         path: Its file, for messages.
-        file: Where workers read it, or what is in it (:func:`pixmill.compute.stored.fill`).
+        file: The file.
         pixels: Width times height, as validate found it.
         image_size: As for :func:`.fit`, and so are the others.
     """
 
     id: str
     path: str
-    file: Address | bytes
+    file: Source
     pixels: int
     image_size: int
     aspect: Aspect
@@ -82,10 +81,14 @@ class _Task:
 
 
 def _tasks(kept: pd.DataFrame, images: Path, params: SplitParams) -> Iterator[_Task]:
-    at, how = addresses(images), (params.image_size, params.aspect, params.resize)
+    how = (params.image_size, params.aspect, params.resize)
     pixels = kept["width"].astype("int64") * kept["height"]
     for name, path, most in zip(kept["id"], kept["path"], pixels, strict=True):
-        yield _Task(name, f"{images}/{path}", at(path), int(most), *how)
+        yield _Task(name, f"{images}/{path}", images / path, int(most), *how)
+
+
+def _carry(task: _Task) -> _Task:
+    return replace(task, file=load_source(task.file)) if isinstance(task.file, Path) else task
 
 
 def _pack(tasks: Sequence[_Task]) -> list[bytes]:
@@ -96,7 +99,6 @@ _ALTERED = {"missing_file": "is missing", "changed_bytes": "has changed since va
 
 
 def _compressed(task: _Task) -> bytes:
-    assert not isinstance(task.file, Stored)
     try:
         pixels = decode(read_verified(task.file, task.id), max_pixels=task.pixels).pixels
     except UndecodableError as error:

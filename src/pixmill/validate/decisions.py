@@ -74,12 +74,8 @@ def read_decisions(path: Path, classes: Sequence[str]) -> tuple[Decision, ...]:
         text = path.read_text("utf-8-sig")
     except FileNotFoundError:
         return ()
-    except IsADirectoryError:
-        raise ReviewError(f"{path.name} is a folder", next=f"mv {path.name} elsewhere") from None
-    except UnicodeDecodeError as error:
-        raise _refusal(
-            error.object[: error.start].count(b"\n") + 1, "UTF-8", f"byte 0x{error.object[error.start]:02x}"
-        ) from None
+    except (IsADirectoryError, UnicodeDecodeError) as error:
+        raise ReviewError(f"{path.name} cannot be read: {error}", next=f"save {path.name} as CSV in UTF-8") from None
     rows = _rows(text)
     line, header = next(rows, (1, []))
     if tuple(header) != HEADER:

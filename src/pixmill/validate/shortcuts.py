@@ -153,9 +153,6 @@ def _example(name: str, values: pd.DataFrame, y: Codes, best: int, labels: Seque
         gaps = (values[of].mean() - values[~of].mean()).round(3)
         value = gaps.idxmax() if gaps.max() >= -gaps.min() else gaps.idxmin()
         has = values[value].to_numpy(bool)
-        if gaps[value] < 0 and len(labels) == 2:
-            # Of two classes, the one that has the value.
-            best, of = 1 - best, ~of
     else:
         stump = DecisionTreeClassifier(max_depth=1, class_weight="balanced", random_state=0)
         column = values[name].to_numpy()

@@ -2,9 +2,8 @@
 
 import contextlib
 import importlib.metadata
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +15,13 @@ from PIL import __version__ as pillow
 from PIL import features
 
 from pixmill.compute import Loss, RowLimits, map_batches
-from pixmill.compute.storage import Address, addresses
-from pixmill.compute.stored import Stored
 from pixmill.core.cache import Cache
 from pixmill.core.manifest import TEXT
 from pixmill.core.progress import Progress
 from pixmill.images import UndecodableError, read_verified
 from pixmill.images.likeness.hashing import SIDE
 from pixmill.images.measures import Measures, measure
+from pixmill.images.verified_reading import Source, load_source
 from pixmill.provenance.results import digest_code
 
 RECORD = np.dtype(
@@ -46,10 +44,7 @@ RECORD = np.dtype(
 """The fields of :class:`pixmill.images.measures.Measures`; ``failure`` is empty, or why all others are zero."""
 
 _CHUNK = 512
-"""Images that the cache is asked for at a time, and records that are written to it."""
-
-_SECONDS = 2.0
-"""Time after which fewer are written: what a kill may cost."""
+"""Images that the cache is asked for at a time, and records that are written to it: what a kill may cost."""
 
 _PASSING = {"missing_file", "changed_bytes", "not_a_file", "too_many_bytes", "no_decoder"}
 """What is not a matter of an image's bytes alone: another day may do better, so it is not kept."""
@@ -124,13 +119,13 @@ class _Row:
 
     Args:
         id: The sha256 of the bytes that it must have.
-        file: Where the file is, or what is in it (:func:`pixmill.compute.stored.fill`).
+        file: The file.
         max_pixels: The most pixels that are decoded.
         known: Its record, where the cache has one.
     """
 
     id: str
-    file: Address | bytes
+    file: Source
     max_pixels: int
     known: bytes | None
 
@@ -158,42 +153,42 @@ def survey(
         limits: What looking at one image may take; default: anything.
         scratch: Where the cache may lie; default: no cache.
         workers: Processes; default: one a processor. 0 is this one, without limits only.
-
-    Raises:
-        PixmillError: Nodes of a cluster cannot read the images.
     """
     with contextlib.ExitStack() as opened:
         cache = None if scratch is None else opened.enter_context(_open_cache(scratch, max_pixels))
         lost = None if limits is None else _record_loss
-        at = folder.__truediv__ if workers == 0 else addresses(folder)
-        asked = _rows(rows, at, max_pixels, cache)
-        results = map_batches(_look, asked, workers=workers, limits=limits, lost=lost)
+        asked = _rows(rows, folder, max_pixels, cache)
+        results = map_batches(_look, asked, workers=workers, limits=limits, lost=lost, carry=_carry)
         progress = opened.enter_context(Progress("Validate", len(rows)))
         records = np.empty(len(rows), RECORD)
-        fresh, since = {}, time.monotonic()
+        fresh: dict[bytes, bytes] = {}
         try:
             for place, (name, (record, lasting)) in enumerate(zip(rows["id"], results, strict=True)):
                 records[place] = np.frombuffer(record, RECORD)[0]
                 if lasting and cache is not None:
                     fresh[bytes.fromhex(name)] = record
                 progress.advance()
-                if cache is not None and (len(fresh) >= _CHUNK or time.monotonic() - since > _SECONDS):
+                if cache is not None and len(fresh) >= _CHUNK:
                     cache.write(fresh)
-                    fresh, since = {}, time.monotonic()
+                    fresh = {}
         finally:
             if cache is not None:
                 cache.write(fresh)
     return tabulate(records)
 
 
-def _rows(rows: pd.DataFrame, at: Callable[[str], Address], max_pixels: int, cache: Cache | None) -> Iterator[_Row]:
+def _rows(rows: pd.DataFrame, folder: Path, max_pixels: int, cache: Cache | None) -> Iterator[_Row]:
     """Yield what workers are asked."""
     for start in range(0, len(rows), _CHUNK):
         some = rows.iloc[start : start + _CHUNK]
         cached = {} if cache is None else cache.read([bytes.fromhex(name) for name in some["id"]])
         known = {name.hex(): record for name, record in cached.items() if len(record) == RECORD.itemsize}
         for name, path in zip(some["id"], some["path"], strict=True):
-            yield _Row(name, at(path), max_pixels, known.get(name))
+            yield _Row(name, folder / path, max_pixels, known.get(name))
+
+
+def _carry(row: _Row) -> _Row:
+    return replace(row, file=load_source(row.file)) if isinstance(row.file, Path) else row
 
 
 def _look(rows: Sequence[_Row]) -> list[tuple[bytes, bool]]:
@@ -203,7 +198,6 @@ def _look(rows: Sequence[_Row]) -> list[tuple[bytes, bool]]:
 
 def _record(row: _Row) -> tuple[bytes, bool]:
     """Return an image's record, and whether the cache should keep it."""
-    assert not isinstance(row.file, Stored)
     try:
         if row.known is None:
             return pack(measure(row.file, row.id, max_pixels=row.max_pixels)), True

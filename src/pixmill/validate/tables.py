@@ -51,7 +51,7 @@ def image_table(
     for name in (*_MEASURES, "elongation", "blur", "redundant"):
         table[name] = table[name].where(readable & ~settled)
     for findings in _findings(repeated, leaks):
-        _put(table, findings)
+        table = table.join(findings.astype(object), on="id")
     return table.loc[~dropped].reset_index(drop=True)
 
 
@@ -99,15 +99,6 @@ def _findings(repeated: pd.DataFrame, leaks: pd.DataFrame) -> Iterator[pd.DataFr
             "leak_places": first["place"] + " and " + first["other_place"],
         }
     )
-
-
-def _put(table: pd.DataFrame, findings: pd.DataFrame) -> None:
-    """Put findings beside their images, and nothing beside the others."""
-    rows = pd.Index(table["id"]).get_indexer(findings.index)
-    for name in findings:
-        values = np.full(len(table), None, dtype=object)
-        values[rows] = findings[name]
-        table[name] = values
 
 
 def class_table(manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:

@@ -28,13 +28,14 @@ def recorded(training, store, trained_folder):
     with training() as run:
         run.set_weights("a" * 32)
         run.log_classifier(trained_folder)
+    run_id = store.newest
     with evaluation_run(store.workspace, weights="a" * 32) as evaluation:
         evaluation.log_metrics({"test_accuracy": 0.9, "test_n": 8})
-    (output,) = store.client.get_run(run.run_id).outputs.model_outputs
+    (output,) = store.client.get_run(run_id).outputs.model_outputs
     store.client.create_registered_model("garments")
-    store.client.create_model_version("garments", f"models:/{output.model_id}", run.run_id, model_id=output.model_id)
+    store.client.create_model_version("garments", f"models:/{output.model_id}", run_id, model_id=output.model_id)
     store.client.set_registered_model_alias("garments", "champion", "1")
-    return run.run_id, output.model_id
+    return run_id, output.model_id
 
 
 def test_every_name_leads_to_the_same_files(recorded, store, trained_folder, monkeypatch):
@@ -62,8 +63,8 @@ def test_an_alias_is_followed_when_it_moves(recorded, store, training, trained_f
     assert current_version("models:/garments@champion", root) == "1"
     with training() as run:
         run.log_classifier(trained_folder)
-    (output,) = store.client.get_run(run.run_id).outputs.model_outputs
-    store.client.create_model_version("garments", f"models:/{output.model_id}", run.run_id, model_id=output.model_id)
+    (output,) = store.client.get_run(store.newest).outputs.model_outputs
+    store.client.create_model_version("garments", f"models:/{output.model_id}", model_id=output.model_id)
     store.client.set_registered_model_alias("garments", "champion", "2")
     assert current_version("models:/garments@champion", root) == "2"
     assert find_model("models:/garments@champion", root).version == "2"

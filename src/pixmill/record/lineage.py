@@ -1,21 +1,15 @@
-"""Provenance of a run: commit, DVC hashes, experiment and process."""
+"""Provenance of a run: commit, DVC hashes and experiment."""
 
 import getpass
 import json
 import os
-import socket
-import uuid
-from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
-
-import psutil
 
 from pixmill import __version__
 from pixmill.core.errors import DataError
 from pixmill.core.files import file_digest
 from pixmill.core.git import git
-from pixmill.core.stage_progress import is_same_process
 from pixmill.state.documents import MalformedError, read_stages
 from pixmill.state.stage_inputs import hashes_of, workspace_stages
 
@@ -25,7 +19,6 @@ _WRITTEN_BY_RUNS = (":!dvc.lock", ":!metrics", ":!plots")
 _AFTER_TRAINING = {"train", "evaluate"}
 """Stages of ``dvc.lock`` whose outputs belong to an earlier training."""
 
-HOST, _PID, _STARTED = "pixmill.host", "pixmill.pid", "pixmill.started"
 VERSION = "pixmill.version"
 
 PROJECT = "pixmill.project"
@@ -39,25 +32,6 @@ def source_tags(stage: str) -> dict[str, str]:
     except (OSError, KeyError, ImportError):
         user = "unknown"  # a container's user may have no name; MLflow uses the same default
     return {"mlflow.source.name": f"stages/{stage}.py", "mlflow.source.type": "LOCAL", "mlflow.user": user}
-
-
-def process_tags() -> dict[str, str]:
-    """Return tags that identify this process: host, process id and start time."""
-    return {HOST: host(), _PID: str(os.getpid()), _STARTED: f"{psutil.Process().create_time():.2f}"}
-
-
-def is_alive(tags: Mapping[str, str]) -> bool:
-    """Tell whether the process with these tags is alive on this host.
-
-    Args:
-        tags: Include those of :func:`process_tags`.
-    """
-    return is_same_process(int(tags[_PID]), float(tags[_STARTED]))
-
-
-def host() -> str:
-    """Return a unique name of this host: its host name and its network address."""
-    return f"{socket.gethostname()}-{uuid.getnode():012x}"
 
 
 def code_tags(root: Path) -> dict[str, str]:

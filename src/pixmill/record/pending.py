@@ -27,12 +27,9 @@ class RunData:
         stage: ``train``, ``evaluate`` or ``sweep``.
         started: When it began, in milliseconds since 1970; default: now.
         name: Its name; default: MLflow generates one.
-        parent: The id of its parent run.
-        project: The run of ``mlflow run`` that it belongs to; default: ``MLFLOW_RUN_ID``.
+        parent: The id of its parent run; default: that of ``mlflow run`` (``MLFLOW_RUN_ID``).
         experiment: The name of its experiment; default: ``MLFLOW_EXPERIMENT_NAME``.
-        experiment_id: The id of its experiment, which overrides the name; default: ``MLFLOW_EXPERIMENT_ID``.
         weights: The md5 of the weights that the run produced, or evaluated.
-        run_id: The run's id in MLflow, if known.
         origin: Tags for a new run only.
         tags: Tags for a new or existing run.
         params: Parameters, flattened.
@@ -46,12 +43,9 @@ class RunData:
     stage: str
     started: int = field(default_factory=now)
     name: str | None = None
-    parent: str | None = None
-    project: str | None = field(default_factory=lambda: os.environ.get("MLFLOW_RUN_ID"))
+    parent: str | None = field(default_factory=lambda: os.environ.get("MLFLOW_RUN_ID"))
     experiment: str | None = field(default_factory=lambda: os.environ.get("MLFLOW_EXPERIMENT_NAME"))
-    experiment_id: str | None = field(default_factory=lambda: os.environ.get("MLFLOW_EXPERIMENT_ID"))
     weights: str | None = None
-    run_id: str | None = None
     origin: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     params: dict[str, str] = field(default_factory=dict)

@@ -65,23 +65,6 @@ def test_it_warns_of_what_gives_a_class_away(project: Path) -> None:
     assert "warning: width (skill 1) alone tells one class from the others" in summary(project)
 
 
-def test_it_names_the_page_of_the_experiment_that_exists(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mlflow import MlflowClient
-
-    start = "  MLflow: mlflow ui --backend-store-uri sqlite:///mlflow.db, then http://127.0.0.1:5000/"
-    assert f"{start}\n" in summary(project)
-    client = MlflowClient(f"sqlite:///{project / 'mlflow.db'}")
-    page = {name: client.create_experiment(name) for name in ("other", "shoes", "pixmill")}
-    runs = f"{start}#/experiments/{{}}/runs?workflowType=machine_learning\n"
-    assert runs.format(page["pixmill"]) in summary(project)
-    (project / "pyproject.toml").write_text("[project]\nname = 'shoes'\n", encoding="utf-8")
-    assert runs.format(page["shoes"]) in summary(project)
-    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "other")
-    assert runs.format(page["other"]) in summary(project)
-    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "new")
-    assert f"{start}\n" in summary(project)
-
-
 def test_it_names_a_tracking_server(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (project / "pyproject.toml").write_text("[tool.pixmill]\nmlflow = 'http://me:secret@team.test'", encoding="utf-8")
     assert "  MLflow: http://team.test\n" in summary(project)

@@ -107,7 +107,7 @@ def test_make_ui_runs_what_the_summary_names(files: dict[str, str], tmp_path: Pa
         return done.returncode, done.stdout
 
     local = "mlflow ui --backend-store-uri sqlite:///mlflow.db"
-    page = "http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning"
+    page = "http://127.0.0.1:5000/"
     started = f"started: {local.removeprefix('mlflow ')} --workers 1"
     shown = f"{local}, then {page}"
     assert make_ui(f"echo 'Reports:\n  MLflow: {shown}'") == (0, f"{shown}\n{started}\n")

@@ -2,7 +2,6 @@
 
 import string
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlflow.utils.validation import _validate_metric
@@ -55,21 +54,8 @@ def check(store):
     points = store.client.get_metric_history(run.info.run_id, "train_loss")
     assert [(point.step, point.value, point.timestamp) for point in points] == [(1, 1.0, 1001), (2, 0.5, 1002)]
     assert run.data.tags["pixmill.weights"] == "a" * 32
-    entry, _ = sorted(run.inputs.dataset_inputs, key=lambda entry: entry.dataset.name)
-    assert (entry.dataset.name, entry.dataset.digest) == ("artifacts/split/train", "2" * 32 + ".dir")
-    assert entry.dataset.profile == '{"images": 816}'
     for folder, name in (("reports", "reports/train.html"), ("plots", "plots/samples.jpg")):
         assert [file.path for file in store.client.list_artifacts(run.info.run_id, folder)] == [name]
-
-
-@pytest.fixture(autouse=True)
-def split(workspace):
-    """A packed part that DVC knows."""
-    folder = workspace.root / "artifacts" / "split"
-    folder.mkdir(parents=True)
-    (folder / "train.json").write_text('{"shape": [816, 8, 8, 3]}')
-    lock = f"stages: {{split: {{outs: [{{path: artifacts/split, md5: {'2' * 32}.dir}}]}}}}"
-    (workspace.root / "dvc.lock").write_text(lock)
 
 
 def test_everything_arrives_and_nothing_is_left_behind(training, store, place, capsys):

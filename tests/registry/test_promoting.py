@@ -174,12 +174,6 @@ def test_what_follows_a_move_may_fail(champion, give, workspace, registry, monke
     assert state(registry) == {"champion": (1, "first")}
 
 
-def test_only_what_was_promoted_is_the_latest(champion, registry, workspace):
-    version = registry.get(1)
-    registry.register(version.source, run=version.run, model_id=version.model_id, tags={STATE: PENDING})
-    assert resolve(f"models:/{NAME}/latest", workspace).version == "1"
-
-
 def test_a_run_or_a_model_that_mlflow_lacks_is_refused(give, project, registry, runs):
     for model in registry.client.search_logged_models(["0"], f"source_run_id = '{runs['better']}'"):
         registry.client.delete_logged_model(model.model_id)

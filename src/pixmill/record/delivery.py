@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import filecmp
-import json
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,22 +48,14 @@ def deliver(client: MlflowClient, data: RunData, folder: Path, *, home: Path) ->
         child.parent, child.origin = run_id, data.origin
         query = f"tags.`mlflow.parentRunId` = '{run_id}' and attributes.run_name = '{child.name}'"
         _end(client, child, _send_data(client, child, home, query))
-    # MLflow writes this file last: a model without it was not saved completely.
-    uploads: list[Callable[[], object]] = [
-        partial(_upload_model, client, run_id, description.parent)
-        for description in sorted((folder / "models").glob("*/MLmodel"))
-    ]
-    if (folder / "artifacts").is_dir():
-        uploads.insert(0, partial(client.log_artifacts, run_id, str(folder / "artifacts")))
-    errors = []
-    for upload in uploads:
-        try:
-            upload()
-        except Exception as error:  # noqa: BLE001 (backends raise what they like)
-            errors.append(error)  # A store without room for one file still gets the metrics and the other files.
-    _end(client, data, run_id)
-    if errors:
-        raise errors[0]
+    try:
+        if (folder / "artifacts").is_dir():
+            client.log_artifacts(run_id, str(folder / "artifacts"))
+        # MLflow writes this file last: a model without it was not saved completely.
+        for description in sorted((folder / "models").glob("*/MLmodel")):
+            _upload_model(client, run_id, description.parent)
+    finally:
+        _end(client, data, run_id)  # A store without room for files has the metrics.
 
 
 def _origin_query(data: RunData) -> str:
@@ -85,7 +75,7 @@ def _create_run(client: MlflowClient, data: RunData, home: Path) -> str:
 
 def _send_data(client: MlflowClient, data: RunData, home: Path, query: str) -> str:
     """Find the newest run of a query, or create one, send what it does not have yet, and return its id."""
-    from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+    from mlflow.entities import Metric, Param, RunTag
 
     runs = search_runs(client, query, max_results=1, order_by=["attributes.start_time DESC"])
     run_id = str(runs[0].info.run_id) if runs else _create_run(client, data, home)
@@ -95,21 +85,6 @@ def _send_data(client: MlflowClient, data: RunData, home: Path, query: str) -> s
     _log(client, run_id, params=[Param(*param) for param in data.params.items() if param[0] not in recorded])
     # MLflow drops duplicate points of the same time and step.
     _log(client, run_id, metrics=[Metric(*point) for point in data.points])
-    inputs = [
-        DatasetInput(
-            Dataset(
-                entry["name"],
-                entry["digest"],
-                source_type="local",
-                source=json.dumps({"uri": entry["name"]}),
-                profile=entry["profile"],
-            ),
-            [InputTag("mlflow.data.context", entry["context"])],
-        )
-        for entry in data.datasets
-    ]
-    if inputs:
-        client.log_inputs(run_id, datasets=inputs)
     return run_id
 
 

@@ -1,14 +1,12 @@
 """Provenance of a run: commit, DVC hashes and experiment."""
 
 import getpass
-import json
 import os
 from pathlib import Path
 from urllib.parse import quote
 
 from pixmill import __version__
 from pixmill.core.errors import DataError
-from pixmill.core.files import file_digest
 from pixmill.core.git import git
 from pixmill.state.documents import MalformedError, read_stages
 from pixmill.state.stage_inputs import hashes_of, workspace_stages
@@ -41,14 +39,11 @@ def code_tags(root: Path) -> dict[str, str]:
         root: The project's folder.
 
     Returns:
-        ``pixmill.version``, and ``pixmill.lock``, the SHA-256 of the file of this name in a project of its own;
-        ``mlflow.source.git.commit`` and ``pixmill.commit`` (HEAD), ``pixmill.dirty`` (``true`` if anything except the
-        pipeline's own results differs from it; absent if Git cannot tell), ``pixmill.project``, and ``DVC_EXP_NAME``
-        within an experiment, whose HEAD is its baseline's. Outside Git only the first two.
+        ``pixmill.version``; ``mlflow.source.git.commit`` and ``pixmill.commit`` (HEAD), ``pixmill.dirty`` (``true`` if
+        anything except the pipeline's own results differs from it; absent if Git cannot tell), ``pixmill.project``, and
+        ``DVC_EXP_NAME`` within an experiment, whose HEAD is its baseline's. Outside Git only the first.
     """
     tags = {VERSION: __version__}
-    if (lock := root / "pixmill.lock").exists():
-        tags["pixmill.lock"] = file_digest(lock)
     head = git(root, "rev-parse", "HEAD")
     if head is not None:
         changes = git(root, "status", "--porcelain", "--", ".", *_WRITTEN_BY_RUNS)
@@ -116,13 +111,3 @@ def data_hashes(root: Path) -> dict[str, str]:
 def data_tags(root: Path) -> dict[str, str]:
     """Return :func:`data_hashes` as tags ``pixmill.dvc.<path>``."""
     return {f"pixmill.dvc.{path}": digest for path, digest in data_hashes(root).items()}
-
-
-def image_count(part: Path) -> int | None:
-    """Return the number of images in a packed split, from the header beside it; ``None`` if there is none.
-
-    Args:
-        part: The split's folder, such as ``artifacts/split/train``.
-    """
-    header = part.with_suffix(".json")
-    return int(json.loads(header.read_text(encoding="utf-8"))["shape"][0]) if header.exists() else None

@@ -34,7 +34,6 @@ class RunData:
         tags: Tags for a new or existing run.
         params: Parameters, flattened.
         points: Metrics as ``[name, value, timestamp, step]``; step 0 is a metric of the whole run.
-        datasets: ``name``, ``digest``, ``context`` and ``profile`` of its inputs.
         children: Its child runs.
         status: Its final status.
         ended: When it ended, in milliseconds since 1970.
@@ -50,7 +49,6 @@ class RunData:
     tags: dict[str, str] = field(default_factory=dict)
     params: dict[str, str] = field(default_factory=dict)
     points: list[list[Any]] = field(default_factory=list)
-    datasets: list[dict[str, str | None]] = field(default_factory=list)
     children: list[RunData] = field(default_factory=list)
     status: str = "FINISHED"
     ended: int = 0
@@ -61,14 +59,10 @@ class RunData:
 
         Raises:
             OSError: They cannot be read.
-            ValueError: They are damaged.
+            KeyError: They are damaged, as is then also raised as ``TypeError`` or ``ValueError``.
         """
-        path = folder / _DATA
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            return cls(**{**content, "children": [cls(**child) for child in content["children"]]})
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"{path} is damaged: {error}") from None
+        content = json.loads((folder / _DATA).read_text(encoding="utf-8"))
+        return cls(**{**content, "children": [cls(**child) for child in content["children"]]})
 
     def save(self, folder: Path) -> None:
         """Write the data into a folder."""

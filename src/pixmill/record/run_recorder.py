@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pixmill.core.progress import announce
 from pixmill.core.workspace import Workspace
 from pixmill.record.delivery import WEIGHTS
-from pixmill.record.lineage import data_hashes, image_count
 from pixmill.record.model_format import save_classifier_model, save_keras_model
 from pixmill.record.pending import RunData, now
 from pixmill.record.store import line_of
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
 _FOREIGN = re.compile(r"[^\w.\- /]|\A\.\.|(?<![^/])\.*(?=/|\Z)", re.ASCII)
 """What MLflow rejects in parameter and metric names on at least one platform: characters, two dots at the start, and
 parts of a path that are empty or dots alone."""
-
-_SPLITS = "artifacts/split"
-"""The folder of the packed splits; with a split's name it is that of a dataset in MLflow."""
 
 _NAME = 240
 """MLflow's limit on a name is 250 characters; the rest is for the number of a name that occurs twice."""
@@ -107,20 +103,6 @@ class RunRecorder:
         self.data.points += [
             [name, float(value), moment, step] for name, value in sanitize_names(figures).items() if value is not None
         ]
-
-    def log_parts(self, parts: Mapping[str, str]) -> None:
-        """Log the packed splits that a run reads, with their DVC hash; nothing if DVC has none.
-
-        Args:
-            parts: The context of each split (``training``, ``validation`` or ``testing``), by name.
-        """
-        root = self._workspace.root
-        if digest := data_hashes(root).get(_SPLITS):
-            for part, context in parts.items():
-                name = f"{_SPLITS}/{part}"
-                count = image_count(root / name)
-                profile = None if count is None else f'{{"images": {count}}}'
-                self.data.datasets.append({"name": name, "digest": digest, "context": context, "profile": profile})
 
     def log_text(self, text: str, name: str) -> None:
         """Log a text file, such as ``reports/train.html``."""

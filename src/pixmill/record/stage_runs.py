@@ -35,7 +35,6 @@ def training_run(workspace: Workspace, *, params: Params) -> Iterator[RunRecorde
     run.log_params(_listed(params))
     resolved = params.model_dump(mode="json", by_alias=True)
     run.log_text(json.dumps(resolved, ensure_ascii=False, indent=1, sort_keys=True) + "\n", RESOLVED)
-    run.log_parts({"train": "training", "val": "validation"})
     for name in ("params.yaml", "pixmill.lock"):
         run.log_file(root / name, name)
     yield run
@@ -62,7 +61,6 @@ def sweep_run(workspace: Workspace, *, name: str, study: str, params: Mapping[st
     data.tags = {SWEEP: study} | code_tags(root) | data_tags(root)
     run = RunRecorder(workspace, data)
     run.log_params(params)
-    run.log_parts({"train": "training", "val": "validation"})
     run.log_file(root / "params.yaml", "params.yaml")
     yield run
     run.finish()
@@ -86,7 +84,6 @@ def evaluation_run(workspace: Workspace, *, weights: str) -> Iterator[RunRecorde
     data = RunData("evaluate", name="evaluation", weights=weights)
     data.origin = {WEIGHTS: weights, LINKED: weights} | source_tags("evaluate") | code_tags(root) | data_tags(root)
     run = RunRecorder(workspace, data)
-    run.log_parts({"test": "testing"})
     run.log_file(root / "dvc.lock", "dvc.lock")
     yield run
     run.finish()

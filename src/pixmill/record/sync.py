@@ -68,8 +68,6 @@ def sync(workspace: Workspace) -> SyncResult:
     try:
         with filelock.FileLock(place / "lock", timeout=_LOCK_SECONDS):
             _deliver_all(place, uri, workspace.home, result)
-    except filelock.Timeout:
-        result.trouble = StoreError("is in use by another sync", next="wait for it to finish")
     except Exception as error:  # noqa: BLE001 (backends raise what they like)
         result.trouble = error if isinstance(error, StoreError) else StoreError(line_of(error), next="pixmill doctor")
     if result.trouble is not None:

@@ -123,28 +123,8 @@ def test_an_applied_trial_is_the_same_sweep_and_the_same_model(workspace, stand_
     assert len(search(workspace, planned(workspace, trials=3))) == len(trials)
 
 
-def test_defaults_that_are_not_in_the_file_are_written_with_their_sections(workspace) -> None:
-    text = TEXT.replace("    blocks: [{filters: 4}, {filters: 8}]  # narrow\n", "") + (
-        "    train.optimizer: [adam, sgd]\n    train.augmentation.zoom: [0.0, 0.1]\n"
-        "    train.cnn.blocks.0.filters: [16, 5]\n"
-    )
-    values = {"train.optimizer": "sgd", "train.augmentation.zoom": 0.1, "train.cnn.blocks.0.filters": 5}
-    plan = fill(workspace, values, text)
-    apply_trial(workspace, plan, find_trial(workspace, plan, 1))
-    params = load_params(workspace.root).train
-    assert (params.optimizer, params.augmentation.zoom) == ("sgd", 0.1)
-    assert params.cnn.blocks == plan.params.changed(values).train.cnn.blocks
-
-
 @pytest.mark.parametrize("number", [2, 9])
 def test_a_trial_that_is_not_complete_is_refused(workspace, number) -> None:
     plan = fill(workspace, VALUES)
     with pytest.raises(PixmillError, match=f"there is no complete trial {number}"):
         find_trial(workspace, plan, number)
-
-
-@pytest.mark.parametrize(("folds", "command"), [(None, "pixmill sweep"), (3, "pixmill sweep --folds 3")])
-def test_before_any_sweep_there_is_none(workspace, folds, command) -> None:
-    with pytest.raises(PixmillError, match="there are no trials of these images, params and code yet") as refusal:
-        find_trial(workspace, planned(workspace, folds=folds), None)
-    assert refusal.value.next == f"{command}, then repeat the command"

@@ -5,21 +5,9 @@ import pytest
 
 from pixmill.metrics.resampling import group_numbers
 from pixmill.metrics.selection import selected_value
-from pixmill.sweep.outcome import outcome
 from pixmill.sweep.planning import open_trials
-from pixmill.sweep.searching import search
 from pixmill.sweep.trial_store import SweepTrial
-from tests.sweep.swept import planned, write_params
-
-
-@pytest.fixture
-def found(workspace, stand_in):
-    def of(trials=8, extra=(), **given):
-        plan = planned(workspace, **given)
-        run = search(workspace, planned(workspace, trials=trials))
-        return outcome(plan, [*run, *extra], open_trials(workspace, plan).images())
-
-    return of
+from tests.sweep.swept import write_params
 
 
 def test_rows_are_the_complete_trials_best_first(found) -> None:
@@ -61,15 +49,10 @@ def test_of_one_trial_nothing_is_estimated(found) -> None:
     assert (result.expected, result.undecided) == (None, 0)
 
 
-def test_the_calibration_error_of_the_best_is_not_estimated(found, workspace) -> None:
-    write_params(workspace.root, metric="ece")
-    result = found()
-    assert result.expected is None
-    assert result.best.value == min(trial.value for trial in result.trials)
-
-
-def test_the_lowest_loss_is_best(found, workspace) -> None:
-    write_params(workspace.root, metric="log_loss")
-    result = found()
-    assert result.best.value == min(trial.value for trial in result.trials)
-    assert [row.value for row in result.rows] == sorted(row.value for row in result.rows)
+def test_the_lowest_loss_is_best_and_the_calibration_error_is_not_estimated(found, workspace) -> None:
+    for metric in ("log_loss", "ece"):
+        write_params(workspace.root, metric=metric)
+        result = found(5)
+        assert result.best.value == min(trial.value for trial in result.trials)
+        assert [row.value for row in result.rows] == sorted(row.value for row in result.rows)
+        assert (result.expected is None) == (metric == "ece")

@@ -10,7 +10,6 @@ import sklearn.metrics
 
 from pixmill.core.errors import (
     DownloadError,
-    LockedError,
     ManifestError,
     ParamsError,
     PluginError,
@@ -18,7 +17,7 @@ from pixmill.core.errors import (
 )
 from pixmill.core.params import load_params
 from pixmill.sweep import planning, searching
-from pixmill.sweep.planning import hold, open_trials
+from pixmill.sweep.planning import open_trials
 from pixmill.sweep.searching import search
 from pixmill.sweep.trial_store import TrialStore
 from pixmill.train.checkpoints import pinned_keys
@@ -143,9 +142,8 @@ class Killed(BaseException):
     """What nothing catches."""
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_killed_at_any_moment_it_loses_the_running_trial_at_most(workspace, stand_in, monkeypatch, seed) -> None:
-    chance, finished = random.Random(seed), []
+def test_killed_at_any_moment_it_loses_the_running_trial_at_most(workspace, monkeypatch) -> None:
+    chance, finished = random.Random(1), []
 
     def dying(whole):
         def call(*given, **options):
@@ -177,14 +175,6 @@ def test_killed_at_any_moment_it_loses_the_running_trial_at_most(workspace, stan
     assert [trial.number for trial in trials] == [*range(8)]
     assert len({*values(trials)}) == 8
     assert open_trials(workspace, planned(workspace)).images() is not None
-
-
-def test_a_trial_whose_answers_were_deleted_is_replaced(workspace) -> None:
-    first = run(workspace, trials=5)
-    (open_trials(workspace, planned(workspace)).folder / "answers-00002.npy").unlink()
-    again = run(workspace, trials=5)
-    assert [trial.number for trial in again] == [*range(5)]
-    assert {*values(first)} - {values(first)[2]} < {*values(again)}
 
 
 def dying(stand_in, error, number):
@@ -301,38 +291,9 @@ def test_a_sweep_whose_images_change_while_it_runs_stops(workspace, stand_in) ->
     assert refusal.value.next == "dvc repro, then: pixmill sweep --folds 3"
 
 
-def test_ranges_of_whole_numbers_are_real_where_params_are(workspace) -> None:
-    write_params(workspace.root, space={"train.augmentation.rotation": {"low": 0, "high": 9}, "train.epochs": [2]})
-    angles = [trial.values["train.augmentation.rotation"] for trial in run(workspace, trials=5)]
-    assert any(angle % 1 for angle in angles)
-    write_params(workspace.root, space={"train.augmentation.rotation": {"low": 0, "high": 9}}, sampler="grid")
-    with pytest.raises(ParamsError, match=r"rotation: a grid needs a list of values"):
-        planned(workspace)
-
-
 def test_what_params_yaml_has_is_told_by_what_has_an_effect(workspace) -> None:
     space = {"train.momentum": [0.1, 0.9], "train.epochs": [3, 4], "train.optimizer": ["adam", "sgd"]}
     write_params(workspace.root, space=space)
     found, now = planned(workspace), run(workspace, trials=1)[0]
     for changes, same in (({}, True), ({"train.momentum": 0.5}, True), ({"train.epochs": 4}, False)):
         assert found.is_current(replace(now, number=7, values={**now.values, **changes})) == same
-
-
-def test_a_param_whose_name_goes_on_with_that_of_another_counts(workspace) -> None:
-    keys = set()
-    for alpha in (0.1, 0.2):
-        space = {"train.augmentation.mix": ["none", "mixup"]}
-        write_params(workspace.root, space=space, train={"augmentation": {"mix_alpha": alpha}})
-        keys.add(planned(workspace).key)
-    assert len(keys) == 2
-
-
-def test_a_second_sweep_at_once_is_refused_by_name(workspace) -> None:
-    with (
-        hold(workspace),
-        pytest.raises(LockedError, match=f"another sweep is running in {workspace.root}"),
-        hold(workspace),
-    ):
-        pass
-    with hold(workspace):
-        pass

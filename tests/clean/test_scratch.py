@@ -80,9 +80,7 @@ def test_what_killed_processes_left_goes_and_what_people_would_miss_stays(tmp_pa
     assert names(tmp_path) == {".pixmill/predict/.part-old", ".pixmill/plots", ".dvc/tmp/exps/standalone/tmpx"}
 
 
-def test_trainings_that_a_sweep_pinned_stay_and_what_it_packed_in_other_sizes_goes(
-    tmp_path: Path, scratch: Path
-) -> None:
+def test_trainings_that_a_sweep_pinned_stay(tmp_path: Path, scratch: Path) -> None:
     folder = scratch / "train" / "checkpoints"
     for days, key in enumerate(("newest", "best", "applied", "done")):
         for name in (key, f"{key}.fold-1"):
@@ -91,9 +89,7 @@ def test_trainings_that_a_sweep_pinned_stay_and_what_it_packed_in_other_sizes_go
     pin(folder, "sweep", ["best"])
     pin(folder, "applied", ["applied"])
     write(scratch / "sweep" / "0123456789abcdef" / "trial-00000.npz", 9)
-    write(scratch / "sweep" / "splits" / "pad-96-bicubic" / "train" / "00000.bin", 9)
     assert names(tmp_path) == {
         ".pixmill/train/checkpoints/done.npz",
         ".pixmill/train/checkpoints/done.fold-1.npz",
-        ".pixmill/sweep/splits/pad-96-bicubic",
     }

@@ -29,6 +29,11 @@ class Store:
         """Return all runs, the oldest first."""
         return all_runs(self.client)
 
+    @property
+    def newest(self):
+        """The id of the run that was recorded last."""
+        return self.runs()[-1].info.run_id
+
     def points(self, run_id, name):
         return [(point.step, point.value) for point in self.client.get_metric_history(run_id, name)]
 
@@ -82,12 +87,11 @@ def training(workspace):
 
 @pytest.fixture
 def trained(training):
-    """Record a whole training with these weights, and return the run's id."""
+    """Record a whole training with these weights."""
 
     def record(weights):
         with training() as run:
             run.log_metrics({"train_loss": 0.5}, step=1)
             run.set_weights(weights)
-        return run.run_id
 
     return record

@@ -1,12 +1,9 @@
 """A run knows its commit, whether anything differed from it, and DVC's hash of what it stands on."""
 
-import hashlib
-import os
-
 import pytest
 
 from pixmill import __version__
-from pixmill.record.lineage import code_tags, data_hashes, data_tags, is_alive, process_tags, project_id
+from pixmill.record.lineage import code_tags, data_hashes, data_tags, project_id
 from tests.version_control import commit, git, start_repository
 
 LOCK = """
@@ -54,7 +51,6 @@ def test_the_commit_is_named(repository):
     (repository / "pixmill.lock").write_text("pixmill: 0.1.0\n")
     assert code_tags(repository) == {
         "pixmill.version": __version__,
-        "pixmill.lock": hashlib.sha256(b"pixmill: 0.1.0\n").hexdigest(),
         "mlflow.source.git.commit": head,
         "pixmill.commit": head,
         "pixmill.project": f"{head}:",
@@ -110,13 +106,3 @@ def test_what_dvc_records_without_a_hash_is_left_out(repository):
     (repository / "data.dvc").write_text(f"outs:\n- path: data\n  hash: md5\n{files}")
     (repository / "dvc.lock").write_text(LOCK.replace("      md5: 22222222222222222222222222222222.dir\n", ""))
     assert data_hashes(repository) == {}
-
-
-def test_the_process_tags_name_this_process():
-    assert process_tags()["pixmill.pid"] == str(os.getpid())
-    assert is_alive(process_tags())
-
-
-@pytest.mark.parametrize("change", [{"pixmill.pid": str(2**22 + 1)}, {"pixmill.started": "12.00"}])
-def test_a_process_with_another_number_or_start_is_dead(change):
-    assert not is_alive(process_tags() | change)

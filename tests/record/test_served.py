@@ -34,9 +34,9 @@ def log(training, store, folder):
     """Log a classifier, and return its URI."""
     with training() as run:
         run.log_classifier(folder)
-    (output,) = store.client.get_run(run.run_id).outputs.model_outputs
+    (output,) = store.client.get_run(store.newest).outputs.model_outputs
     model = store.client.get_logged_model(output.model_id)
-    assert (model.name, model.status, model.source_run_id) == ("classifier", "READY", run.run_id)
+    assert (model.name, model.status, model.source_run_id) == ("classifier", "READY", store.newest)
     return f"models:/{output.model_id}"
 
 

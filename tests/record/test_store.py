@@ -28,7 +28,8 @@ def answering():
             class Store(Handler):
                 def respond(self):
                     known = self.headers.get("Authorization") == "Basic bWU6c2VjcmV0"
-                    self.answer(status=200 if known else status)
+                    known = known or status == 200
+                    self.answer(b"{}" if known else b"no", status=200 if known else status)
 
             return f"http://127.0.0.1:{running.enter_context(serve(Store)).server_port}"
 
@@ -48,24 +49,14 @@ def test_a_server_that_answers_takes_runs(answering):
     assert trouble_of(answering(200)) is None
 
 
-@pytest.mark.parametrize("status", [401, 403])
-def test_a_server_that_refuses_lives_and_asks_for_credentials(answering, status, monkeypatch):
+@pytest.mark.parametrize("status", [401, 404, 500])
+def test_a_server_that_refuses_says_how_and_takes_credentials(answering, status, monkeypatch):
     uri = answering(status)
-    trouble = trouble_of(uri)
-    assert trouble.message.startswith(f"responds with {status} ")
-    assert "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN" in trouble.next
+    assert f"{status}" in trouble_of(uri).message
+    assert "the credentials" in trouble_of(uri).next
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "me")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "secret")
     assert trouble_of(uri) is None
-
-
-@pytest.mark.parametrize(
-    ("status", "advice"), [(404, "check MLFLOW_TRACKING_URI"), (500, "look into"), (503, "look into")]
-)
-def test_a_server_that_fails_says_how(answering, status, advice):
-    trouble = trouble_of(answering(status))
-    assert trouble.message.startswith(f"responds with {status} ")
-    assert trouble.next.startswith(advice)
 
 
 @pytest.mark.parametrize("scheme", ["http", "postgresql+psycopg2"])
@@ -77,7 +68,7 @@ def test_a_refused_port(scheme):
 
 
 def test_a_silent_server_is_given_up(monkeypatch):
-    monkeypatch.setattr(store_module, "_SECONDS", 0.2)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         assert trouble_of(f"http://127.0.0.1:{silent.getsockname()[1]}").message.startswith("does not respond (")
 

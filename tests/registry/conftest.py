@@ -1,5 +1,6 @@
 """A project whose models may be promoted, made once; each test gets a copy."""
 
+import contextlib
 import shutil
 
 import pytest
@@ -27,16 +28,36 @@ def made(tmp_path_factory):
         yield root, record_runs(MlflowClient(uri), root / "files")
 
 
+@pytest.fixture(scope="session")
+def promoted(made, tmp_path_factory):
+    """The same with the first model as champion."""
+    root = shutil.copytree(made[0], tmp_path_factory.mktemp("promoted") / "project", symlinks=True)
+    with pytest.MonkeyPatch.context() as patch, contextlib.chdir(root):
+        settle(patch)
+        promote(Workspace(root, root), load_params(root))
+    return root
+
+
+def settle(patch):
+    """Let somebody of a name work, on a machine of their own."""
+    for name in ("MLFLOW_TRACKING_URI", "GITHUB_TRIGGERING_ACTOR", "GITHUB_ACTOR", "GITLAB_USER_LOGIN"):
+        patch.delenv(name, raising=False)
+    patch.setenv("GIT_AUTHOR_NAME", "Ada")
+    patch.setenv("GIT_AUTHOR_EMAIL", "ada@example.org")
+
+
 @pytest.fixture
-def project(made, tmp_path, monkeypatch):
-    """A copy that the test may change, where somebody of a name works."""
-    root = shutil.copytree(made[0], tmp_path / "project", symlinks=True)
+def champion():
+    """Asked for by a test that begins with the first model as champion."""
+
+
+@pytest.fixture
+def project(request, made, tmp_path, monkeypatch):
+    """A copy that the test may change."""
+    ready = request.getfixturevalue("promoted") if "champion" in request.fixturenames else made[0]
+    root = shutil.copytree(ready, tmp_path / "project", symlinks=True)
+    settle(monkeypatch)
     monkeypatch.chdir(root)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    for name in ("GITHUB_TRIGGERING_ACTOR", "GITHUB_ACTOR", "GITLAB_USER_LOGIN"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("GIT_AUTHOR_NAME", "Ada")
-    monkeypatch.setenv("GIT_AUTHOR_EMAIL", "ada@example.org")
     return root
 
 

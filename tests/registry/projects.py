@@ -26,8 +26,8 @@ def start(root: Path) -> None:
         if number:
             git(root, "switch", "-q", "-c", name, "main")
         fill(root, f"{{seed: {number}}}", answers(0, test=wrong), f"weights of {name}")
-        with (root / "params.yaml").open("a") as file:
-            file.write("validate: {}\nsplit: {}\n")
+        params = (root / "params.yaml").read_text().replace("draws: 1000", "draws: 200")
+        (root / "params.yaml").write_text(f"{params}validate: {{}}\nsplit: {{}}\n")
         accuracy = 1 - wrong / len(TRUTH)
         figures = {"accuracy": accuracy, "accuracy_low": accuracy - 0.02, "accuracy_high": accuracy + 0.02}
         (root / "plots" / "evaluate" / "full.json").write_text(json.dumps({**figures, "n": len(TRUTH)}))

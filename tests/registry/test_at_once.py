@@ -60,14 +60,12 @@ def compete(start, registry, folder):
     assert [version.number for version in registry.versions()] == [number, 1]
 
 
-def test_of_ten_at_once_one_promotes(start, give, registry, tmp_path):
-    give()
+def test_of_ten_at_once_one_promotes(champion, start, registry, tmp_path):
     compete(start, registry, tmp_path / "together")
 
 
 @pytest.mark.parametrize("step", ["register:1:after", "move:1:after", "move:2:after"])
-def test_the_next_command_ends_a_promotion_that_was_killed(start, give, registry, step):
-    give()
+def test_the_next_command_ends_a_promotion_that_was_killed(champion, start, registry, step):
     code, said = end(start(step, "promote", "better"))
     assert code == -9, said
     code, said = end(start("whole", "promote", "better"))
@@ -78,8 +76,7 @@ def test_the_next_command_ends_a_promotion_that_was_killed(start, give, registry
     assert found["champion"][0] == (3 if step == "register:1:after" else 2)
 
 
-def test_the_next_command_ends_a_rollback_that_was_killed(start, give, registry):
-    give()
+def test_the_next_command_ends_a_rollback_that_was_killed(champion, start, give, registry):
     give("better")
     code, said = end(start("move:1:after", "rollback"))
     assert code == -9, said

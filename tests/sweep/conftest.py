@@ -1,27 +1,15 @@
-"""One small sweep that many tests read, and workspaces without trials."""
+"""Workspaces with packed images, and trials that take no time."""
 
-import contextlib
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from pixmill.core.workspace import Workspace
-from tests.command import run_pixmill
-from tests.sweep.swept import StandIn, write_workspace
-
-TRIALS = 6
-
-
-@dataclass(frozen=True)
-class Swept:
-    """A workspace after `pixmill sweep`, and what it printed."""
-
-    workspace: Workspace
-    out: str
-    err: str
-    before: dict[str, bytes]
+from pixmill.sweep.outcome import Outcome, outcome
+from pixmill.sweep.planning import open_trials
+from pixmill.sweep.searching import search
+from tests.sweep.swept import StandIn, planned, write_workspace
 
 
 def contents(root: Path) -> dict[str, bytes]:
@@ -45,21 +33,6 @@ def workspace(template: Path, tmp_path: Path) -> Workspace:
     return Workspace(tmp_path / "root", tmp_path / "root")
 
 
-@pytest.fixture(scope="session")
-def swept(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Swept:
-    """A sweep of real trainings; tests only read it."""
-    import io
-
-    root = tmp_path_factory.mktemp("swept") / "root"
-    shutil.copytree(template, root)
-    before = contents(root)
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.chdir(root), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = run_pixmill("sweep", "--trials", str(TRIALS))
-    assert code == 0, err.getvalue()
-    return Swept(Workspace(root, root), out.getvalue(), err.getvalue(), before)
-
-
 @pytest.fixture
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     """Trials that take no time."""
@@ -68,6 +41,18 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     found = StandIn()
     monkeypatch.setattr(searching, "run_trial", found)
     return found
+
+
+@pytest.fixture
+def found(workspace, stand_in):
+    """The outcome of so many trials, and of others beside them."""
+
+    def of(trials: int = 8, extra=()) -> Outcome:
+        plan = planned(workspace, trials=trials)
+        run = search(workspace, plan)
+        return outcome(plan, [*run, *extra], open_trials(workspace, plan).images())
+
+    return of
 
 
 @pytest.fixture(scope="session")

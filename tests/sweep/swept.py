@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import yaml
+from optuna.trial import TrialState, create_trial
 from PIL import Image
 
 from pixmill.compute import RowLimits
@@ -15,6 +16,7 @@ from pixmill.core.params import SplitParams, load_params
 from pixmill.core.workspace import Workspace
 from pixmill.split import pack
 from pixmill.sweep.planning import plan
+from pixmill.sweep.trial_store import SweepTrial, TrialStore
 from pixmill.train.history import Epoch, Timing
 from pixmill.train.trial import Trial
 
@@ -96,6 +98,17 @@ def write_images(root: Path, seed: int = 7) -> None:
 
 def planned(workspace: Workspace, **given):
     return plan(workspace, load_params(workspace.root), **given)
+
+
+def add(store: TrialStore, trial: SweepTrial) -> None:
+    """Keep a finished trial that no search has run."""
+    study = store.open()
+    states = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
+    if trial.answers is not None:
+        store.set_answers(len(study.trials), trial.answers)
+    known = {"values": dict(trial.values), "key": trial.key, "curves": [*trial.curves]}
+    known |= {"reason": trial.reason} if trial.reason else {}
+    study.add_trial(create_trial(state=states[trial.state], value=trial.value, user_attrs=known))
 
 
 class StandIn:

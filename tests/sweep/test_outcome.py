@@ -1,25 +1,13 @@
-"""What a sweep found: the estimate is of complete trials alone, and params that matter are told from others."""
+"""What a sweep found: the estimate is of complete trials alone."""
 
 import numpy as np
 import pytest
 
 from pixmill.metrics.resampling import group_numbers
 from pixmill.metrics.selection import selected_value
-from pixmill.sweep.outcome import outcome
 from pixmill.sweep.planning import open_trials
-from pixmill.sweep.searching import search
 from pixmill.sweep.trial_store import SweepTrial
-from tests.sweep.swept import planned, write_params
-
-
-@pytest.fixture
-def found(workspace, stand_in):
-    def of(trials=8, extra=(), **given):
-        plan = planned(workspace, **given)
-        run = search(workspace, planned(workspace, trials=trials), lambda _: None)
-        return outcome(plan, [*run, *extra], open_trials(workspace, plan.key).images())
-
-    return of
+from tests.sweep.swept import write_params
 
 
 def test_rows_are_the_complete_trials_best_first(found) -> None:
@@ -42,7 +30,7 @@ def test_the_estimate_is_of_the_complete_trials(found, workspace) -> None:
         SweepTrial(91, found(3).trials[0].values, "failed", None, 0, 1.0, reason="x"),
     ]
     result = found(extra=extra)
-    images = open_trials(workspace, result.plan.key).images()
+    images = open_trials(workspace, result.plan).images()
     expected = selected_value(
         "macro_f1",
         images["target"].to_numpy(np.int64),
@@ -53,42 +41,18 @@ def test_the_estimate_is_of_the_complete_trials(found, workspace) -> None:
     )
     assert result.expected == expected
     assert expected.value < result.best.value
-    assert (result.in_state("pruned"), result.in_state("failed"), result.in_state("complete")) == (1, 1, 8)
     assert len(result.rows) == 8
 
 
 def test_of_one_trial_nothing_is_estimated(found) -> None:
     result = found(1)
-    assert (result.expected, result.importances, result.undecided) == (None, {}, 0)
+    assert (result.expected, result.undecided) == (None, 0)
 
 
-def test_the_param_that_matters_is_told(found, workspace) -> None:
-    write_params(
-        workspace.root,
-        space={
-            "train.learning_rate": {"low": 0.0001, "high": 0.01, "log": True},
-            "train.augmentation.zoom": {"low": 0.0, "high": 0.2},
-            "train.patience": [5],
-        },
-        sampler="random",
-    )
-    # The params as they are lie outside of this space.
-    assert found(40).importances == {}, "too few"
-    result = found(41)
-    assert next(iter(result.importances)) == "train.learning_rate"
-    assert sum(result.importances.values()) == pytest.approx(1)
-    assert "train.patience" not in result.importances, "one value alone explains nothing"
-
-
-def test_the_calibration_error_of_the_best_is_not_estimated(found, workspace) -> None:
-    write_params(workspace.root, metric="ece")
-    result = found()
-    assert result.expected is None
-    assert result.best.value == min(trial.value for trial in result.trials)
-
-
-def test_the_lowest_loss_is_best(found, workspace) -> None:
-    write_params(workspace.root, metric="log_loss")
-    result = found()
-    assert result.best.value == min(trial.value for trial in result.trials)
-    assert [row.value for row in result.rows] == sorted(row.value for row in result.rows)
+def test_the_lowest_loss_is_best_and_the_calibration_error_is_not_estimated(found, workspace) -> None:
+    for metric in ("log_loss", "ece"):
+        write_params(workspace.root, metric=metric)
+        result = found(5)
+        assert result.best.value == min(trial.value for trial in result.trials)
+        assert [row.value for row in result.rows] == sorted(row.value for row in result.rows)
+        assert (result.expected is None) == (metric == "ece")

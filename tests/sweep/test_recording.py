@@ -12,7 +12,7 @@ from pixmill.sweep.planning import open_trials
 from pixmill.sweep.recording import as_run
 from pixmill.sweep.trial_store import SweepTrial
 from tests.record.conftest import Store
-from tests.sweep.conftest import TRIALS, contents
+from tests.sweep.conftest import contents
 from tests.sweep.swept import planned
 
 SWEEP = "pixmill.sweep"
@@ -26,61 +26,6 @@ def divided(store):
     named = {run.info.run_name: run for run in children}
     assert len(named) == len(children)
     return parent, named
-
-
-@pytest.fixture
-def trials(swept):
-    return open_trials(swept.workspace, planned(swept.workspace).key).load()
-
-
-@pytest.fixture
-def recorded(swept):
-    return divided(Store(swept.workspace))
-
-
-def test_nothing_in_the_workspace_changes_but_the_page(swept) -> None:
-    after = contents(swept.workspace.root)
-    assert {name: after[name] for name in swept.before} == swept.before
-    new = {name for name in after if name not in swept.before and not name.startswith(("mlruns/", "mlflow.db"))}
-    assert new == {"reports/sweep.html"}
-
-
-def test_the_sweep_has_a_run_with_what_it_does_and_found(swept, recorded, trials) -> None:
-    parent, children = recorded
-    best = max(trial.value for trial in trials)
-    assert (parent.info.status, parent.info.run_name) == ("FINISHED", "sweep, cnn")
-    assert parent.data.metrics["trial_macro_f1"] == pytest.approx(best)
-    assert parent.data.metrics["trials"] == TRIALS
-    assert parent.data.metrics["expected_low"] <= parent.data.metrics["expected"] <= best
-    assert parent.data.params["sweep.space.train.batch_size"] == "[16, 32]"
-    assert parent.data.params["sweep.metric"] == "macro_f1"
-    assert "macro-F1 on validation" in parent.data.tags["mlflow.note.content"]
-    client = Store(swept.workspace).client
-    assert {file.path for file in client.list_artifacts(parent.info.run_id)} == {"params.yaml", "reports", "sweep.json"}
-    (read,) = read_sweeps(RunReader(swept.workspace))
-    assert (read.run.id, read.metric, read.trials[0]["value"]) == (parent.info.run_id, "macro_f1", pytest.approx(best))
-    assert {*children} == {f"trial {number}" for number in range(TRIALS)}
-
-
-def test_each_trial_has_its_values_curves_and_result(swept, recorded, trials) -> None:
-    store = Store(swept.workspace)
-    for trial in trials:
-        run = recorded[1][trial.name]
-        assert (run.info.status, run.data.tags["pixmill.trial"]) == ("FINISHED", "complete")
-        assert {name: float(value) for name, value in run.data.params.items()} == trial.values
-        assert run.data.metrics["trial_macro_f1"] == pytest.approx(trial.value)
-        for name in ("val_loss", "train_loss", "val_accuracy"):
-            curve = [(curve["epoch"], pytest.approx(curve[name])) for curve in trial.curves]
-            assert len(curve) == 3
-            assert store.points(run.info.run_id, name) == curve
-        assert run.info.start_time == trial.started
-        assert run.info.end_time == trial.started + int(1000 * trial.seconds)
-
-
-def interrupted(stand_in, after, error):
-    """Raise an error once, in the trial after so many."""
-    rest = [error]
-    stand_in.fail = lambda _: rest.pop() if len(stand_in.asked) == after + 1 and rest else None
 
 
 @pytest.fixture
@@ -98,9 +43,11 @@ def check(store, count):
     parent, children = divided(store)
     assert parent.info.status == "FINISHED"
     assert {*children} == {f"trial {number}" for number in range(count)}
-    for trial in open_trials(store.workspace, planned(store.workspace).key).load():
+    for trial in open_trials(store.workspace, planned(store.workspace)).load():
         found = children[trial.name]
-        assert found.info.status == "FINISHED"
+        assert (found.info.status, found.data.tags["pixmill.trial"]) == ("FINISHED", "complete")
+        assert {name: float(value) for name, value in found.data.params.items()} == trial.values
+        assert found.info.end_time == trial.started + int(1000 * trial.seconds)
         assert found.data.metrics["trial_macro_f1"] == pytest.approx(trial.value)
         assert store.points(found.info.run_id, "val_loss") == [
             (curve["epoch"], pytest.approx(curve["val_loss"])) for curve in trial.curves
@@ -108,34 +55,42 @@ def check(store, count):
     return parent
 
 
-def test_an_interrupted_sweep_goes_on_in_the_same_run(workspace, store, stand_in, capsys) -> None:
-    interrupted(stand_in, 3, KeyboardInterrupt())
-    with pytest.raises(KeyboardInterrupt):
-        run(workspace, 5)
-    assert "sweep: interrupted; 3 finished trials are kept. To go on: pixmill sweep\n" in capsys.readouterr().err
-    parent, children = divided(store)
-    assert (parent.info.status, len(children)) == ("KILLED", 3)
-    run(workspace, 5)
-    assert check(store, 5).info.run_id == parent.info.run_id
-    run(workspace, 7)
-    assert check(store, 7).info.run_id == parent.info.run_id
+def test_the_sweep_has_a_run_with_what_it_does_and_found_and_writes_nothing_else(workspace, store) -> None:
+    before = contents(workspace.root)
+    run(workspace, 4)
+    after = contents(workspace.root)
+    new = {name for name in after if before.get(name) != after[name] and not name.startswith(("mlruns/", "mlflow.db"))}
+    assert new == {"reports/sweep.html"}
+    parent = check(store, 4)
+    best = max(trial.value for trial in open_trials(workspace, planned(workspace)).load())
+    assert parent.info.run_name == "sweep, cnn"
+    assert parent.data.metrics["trial_macro_f1"] == pytest.approx(best)
+    assert parent.data.metrics["trials"] == 4
+    assert parent.data.metrics["expected_low"] <= parent.data.metrics["expected"] <= best
+    assert parent.data.params["sweep.space.train.batch_size"] == "[16, 32]"
+    assert parent.data.params["sweep.metric"] == "macro_f1"
+    assert "macro-F1 on validation" in parent.data.tags["mlflow.note.content"]
+    files = {file.path for file in store.client.list_artifacts(parent.info.run_id)}
+    assert files == {"params.yaml", "reports", "sweep.json"}
+    (read,) = read_sweeps(RunReader(workspace))
+    assert (read.run.id, read.metric, read.trials[0]["value"]) == (parent.info.run_id, "macro_f1", pytest.approx(best))
 
 
-def test_while_mlflow_is_down_everything_waits_and_arrives_once(workspace, store, stand_in, capsys) -> None:
-    restore = store.break_()
-    interrupted(stand_in, 2, KeyboardInterrupt())
+def test_a_sweep_that_goes_on_has_one_run_also_where_mlflow_was_down(workspace, store, stand_in, capsys) -> None:
+    stand_in.fail = lambda _: KeyboardInterrupt() if len(stand_in.asked) == 3 else None
     with pytest.raises(KeyboardInterrupt):
         run(workspace, 4)
-    run(workspace, 4)
-    run(workspace, 6)
-    assert "or later with: pixmill sync" in capsys.readouterr().err
-    restore()
+    assert "sweep: interrupted; 2 finished trials are kept. To go on: pixmill sweep\n" in capsys.readouterr().err
     assert store.runs() == []
-    assert sync(workspace).sent == ["sweep, cnn"] * 3
-    check(store, 6)
+    run(workspace, 4)
+    parent = check(store, 4)
+    restore = store.break_()
+    run(workspace, 5)
+    run(workspace, 6)
+    restore()
+    assert sync(workspace).sent == ["sweep, cnn"] * 2
+    assert check(store, 6).info.run_id == parent.info.run_id
     assert sync(workspace).line() == "no pending runs"
-    run(workspace, 8)
-    check(store, 8)
 
 
 def test_a_finished_sweep_is_told_again_and_not_recorded_again(workspace, store, capsys) -> None:

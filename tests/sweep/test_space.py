@@ -1,4 +1,4 @@
-"""The space is what params and Optuna both understand; no value is lost between them."""
+"""The space is what params and Optuna both understand."""
 
 import json
 import math
@@ -8,16 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pixmill.core.errors import ParamsError
 from pixmill.core.params import Params, RangeParams, parse_params
-from pixmill.sweep.space import (
-    combinations,
-    current_values,
-    default_space,
-    distributions,
-    from_optuna,
-    to_optuna,
-    with_kinds,
-)
+from pixmill.sweep.space import check_searched, current_values, default_space, suggest
 
 
 def spelt(value) -> str:
@@ -44,67 +37,51 @@ def ranges(draw: st.DrawFn) -> RangeParams:
 SPACES = st.dictionaries(st.sampled_from(["train.a", "train.b", "train.c"]), LISTS | ranges(), min_size=1)
 
 
-def parsed(train: str) -> Params:
-    return parse_params(f"{{classes: [cat, dog], scrape: {{snapshot: '2026-11-20'}}, train: {train}}}")
+def parsed(train: str, **sweep) -> Params:
+    text = f"{{classes: [cat, dog], scrape: {{snapshot: '2026-11-20'}}, train: {train}, sweep: {json.dumps(sweep)}}}"
+    return parse_params(text)
 
 
 @given(SPACES, st.integers(0, 2**31 - 1))
-def test_what_optuna_chooses_returns_to_it_as_it_was(space, seed) -> None:
+def test_what_optuna_chooses_is_of_the_space(space, seed) -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    study, own = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed)), distributions(space)
-    values = from_optuna(space, study.ask(own).params)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
+    values = suggest(study.ask(), space)
     for name, allowed in space.items():
         if isinstance(allowed, RangeParams):
             assert allowed.low <= values[name] <= allowed.high
+            if isinstance(values[name], float):
+                assert values[name] in (allowed.low, allowed.high, float(f"{values[name]:.4g}"))
         else:
             assert any(spelt(values[name]) == spelt(value) for value in allowed)
     assert json.loads(json.dumps(values)) == values
-    chosen = to_optuna(space, values)
-    assert chosen is not None
-    assert from_optuna(space, chosen) == values
-    # Optuna itself refuses what is outside of a distribution.
-    study.add_trial(optuna.trial.create_trial(params=chosen, distributions=own, value=1.0))
-
-
-@given(ranges(), st.floats(allow_nan=False) | st.booleans() | st.none() | st.just("auto"))
-def test_what_is_outside_of_a_range_is_unknown_to_optuna(allowed, value) -> None:
-    inside = isinstance(value, float) and allowed.low <= value <= allowed.high
-    assert (to_optuna({"train.a": allowed}, {"train.a": value}) is not None) == inside
-
-
-def test_what_is_in_no_list_is_unknown_to_optuna() -> None:
-    assert to_optuna({"train.a": (1, "auto")}, {"train.a": 2}) is None
-    assert to_optuna({"train.a": (1, "auto")}, {"train.a": "auto"}) == {"train.a": '"auto"'}
-
-
-def test_real_numbers_have_four_digits_and_whole_ones_all() -> None:
-    space = {"a": RangeParams(low=0.1, high=0.123456), "b": RangeParams(low=1, high=99_999)}
-    assert from_optuna(space, {"a": 0.1111111, "b": 77_777}) == {"a": 0.1111, "b": 77_777}
-    assert from_optuna(space, {"a": 0.1234559, "b": 1})["a"] == 0.123456, "not rounded beyond the end"
-
-
-def test_combinations_are_counted_unless_countless() -> None:
-    assert combinations({"a": (1, 2), "b": RangeParams(low=3, high=7)}) == 10
-    assert combinations({"a": (1, 2), "b": RangeParams(low=3.0, high=7)}) is None
 
 
 @pytest.mark.parametrize(
     ("name", "values", "real"),
     [
-        ("train.augmentation.rotation", RangeParams(low=0, high=30), True),
-        ("train.learning_rate", RangeParams(low=1, high=2, log=True), True),
-        ("train.epochs", RangeParams(low=1, high=30), False),
-        ("split.image_size", RangeParams(low=32, high=33), False),
-        ("train.patience", RangeParams(low=1, high=4), False),
-        ("train.augmentation.rotation", (0, 30), False),
+        ("train.augmentation.rotation", {"low": 0, "high": 30}, True),
+        ("train.learning_rate", {"low": 1, "high": 2, "log": True}, True),
+        ("train.epochs", {"low": 1, "high": 30}, False),
+        ("train.patience", {"low": 1, "high": 4}, False),
     ],
 )
 def test_ranges_of_real_params_are_real_however_they_are_written(name, values, real) -> None:
-    found = with_kinds(parsed("{model: cnn}"), {name: values})[name]
-    assert found == values
-    assert (combinations({name: found}) is None) == real
-    if real:
-        assert {type(found.low), type(found.high)} == {float}
+    found = check_searched(parsed("{model: cnn}", space={name: values}))[name]
+    assert isinstance(found, RangeParams)
+    assert (found.low, found.high) == (values["low"], values["high"])
+    assert {type(found.low), type(found.high)} == ({float} if real else {int})
+
+
+def test_a_grid_of_ranges_or_of_too_many_combinations_is_refused() -> None:
+    space = {"train.epochs": {"low": 1, "high": 3}, "train.learning_rate": [n / 50 for n in range(1, 41)]}
+    space |= {"train.batch_size": [*range(8, 38)]}
+    with pytest.raises(ParamsError) as refusal:
+        check_searched(parsed("{model: cnn}", sampler="grid", space=space))
+    assert refusal.value.message.splitlines() == [
+        "sweep.space.train.epochs: a grid needs a list of values",
+        "sweep.space: a grid has at most 1,000 combinations; for more, set sweep.sampler to random",
+    ]
 
 
 @pytest.mark.parametrize("model", ["features", "backbone", "cnn"])

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from pixmill.sweep.trial_store import SweepTrial, TrialStore
+from tests.sweep.swept import add
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def test_trials_are_read_as_they_were_kept(store) -> None:
     curves = ({"epoch": 1, "ended": 5, "val_accuracy": 0.1 + 0.2},)
     kept = [trial(0, key="a", curves=curves), trial(1, state="failed", value=None, answers=None, reason="x"), trial(2)]
     for each in kept:
-        store.add(each)
+        add(store, each)
     found = TrialStore(store.folder).load()
     for one, other in zip(found, kept, strict=True):
         names = ("number", "values", "state", "value", "key", "curves", "reason")
@@ -35,7 +36,7 @@ def test_trials_are_read_as_they_were_kept(store) -> None:
 
 
 def test_what_a_killed_process_left_counts_for_nothing(store) -> None:
-    store.add(trial(0))
+    add(store, trial(0))
     journal = store.folder / "journal.log"
     whole = journal.read_bytes()
     (store.folder / "journal.log.lock").touch()
@@ -47,7 +48,7 @@ def test_what_a_killed_process_left_counts_for_nothing(store) -> None:
     study.tell(study.ask(), state=optuna.trial.TrialState.FAIL)
     assert [found.number for found in store.load()] == [0]
     (store.folder / "answers-00000.npy").unlink()
-    store.add(trial(1))
+    add(store, trial(1))
     assert [(found.number, found.values["train.epochs"]) for found in store.load()] == [(0, 1)]
 
 

@@ -24,7 +24,6 @@ def stale_scratch(home: Path) -> list[Path]:
     """Return the files and folders that may go, while no stage and no DVC runs.
 
     - finished trainings, but for the newest and those that a sweep pinned: DVC's cache has what is needed, too
-    - images that a sweep packed in another size
     - caches of features and measures that were not used for a week, but for the newest of each kind
     - pages of ``dvc plots``, and what killed processes left half-written, or in the folders of temporary experiments
 
@@ -32,7 +31,7 @@ def stale_scratch(home: Path) -> list[Path]:
         home: The repository's own root.
     """
     scratch, temporary, now = home / ".pixmill", home / ".dvc" / "tmp" / "exps", time.time()
-    found = [*_finished(scratch / "train" / "checkpoints"), *scratch.glob("plots"), *scratch.glob("sweep/splits/*")]
+    found = [*_finished(scratch / "train" / "checkpoints"), *scratch.glob("plots")]
     for pattern in _CACHES:
         found += [path for path in _newest_first(scratch.glob(pattern))[1:] if now - _modified(path) > _IDLE]
     found += [path for path in scratch.rglob(".part-*") if now - _modified(path) > _ABANDONED]

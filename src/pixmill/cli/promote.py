@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 EXAMPLES = (
     ("pixmill promote", "put the model of the last commit into production"),
     ("pixmill promote small-network", "that of a branch, tag or DVC experiment"),
-    ("pixmill promote runs:/RUN_ID", "that of a run in MLflow"),
     ("pixmill promote --alias staging", "for another alias"),
     ("pixmill compare models:/garments@champion HEAD --gate", "what would it say?"),
     ('pixmill promote --force --because "the shop has no coats now"', "although it would be refused"),
@@ -32,7 +31,7 @@ EXAMPLES = (
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
-    parser.add_argument("what", nargs="?", metavar="REV|RUN", help="a commit, branch, tag, experiment or run (HEAD)")
+    parser.add_argument("what", nargs="?", metavar="REV", help="a commit, branch, tag, experiment or version (HEAD)")
     add_registry_options(parser)
     parser.add_argument("--force", action="store_true", help="promote what the numbers refuse; needs --because")
     parser.set_defaults(refuse=parser.error)

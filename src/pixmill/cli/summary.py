@@ -49,7 +49,7 @@ def summary(state: ProjectState) -> str:
     """
     from pixmill.clean.usage import describe_sizes
     from pixmill.home.next_steps import next_steps
-    from pixmill.record.store import runs_page, tracking_uri, view_hint
+    from pixmill.record.store import tracking_uri, view_hint
 
     root, (first, *others) = state.root, next_steps(state)
     lines = ["", f"Next: {first.text}", *(f"Then: {step.text}" for step in others), "", *_results(state)]
@@ -57,7 +57,7 @@ def summary(state: ProjectState) -> str:
     lines += ["Reports:"]
     lines += [f"  {page}" for page in sorted(pages, key=lambda page: "evaluate" not in page)] or ["  no pages yet"]
     view = view_hint(tracking_uri(Workspace(root, root)))
-    lines += [f"  MLflow: {view}" + (f", then {runs_page(root)}" if view.startswith("mlflow ui") else "")]
+    lines += [f"  MLflow: {view}" + (", then http://127.0.0.1:5000/" if view.startswith("mlflow ui") else "")]
     fault = state.faults.get("model in production")
     champion = state.champion.describe() if state.champion else "no model yet (pixmill promote)"
     lines += [f"  In production: {champion if fault is None else f'unknown ({fault})'}"]

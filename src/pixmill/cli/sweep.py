@@ -19,9 +19,7 @@ from pixmill.core.words import count
 
 if TYPE_CHECKING:
     from pixmill.core.workspace import Workspace
-    from pixmill.sweep.outcome import Outcome
     from pixmill.sweep.planning import Plan
-    from pixmill.sweep.trial_store import SweepTrial, TrialStore
 
 EXAMPLES = (
     ("pixmill sweep", "try 50 models, and rank them on validation"),
@@ -65,11 +63,11 @@ def run(arguments: argparse.Namespace) -> None:
     applying = arguments.apply is not None
     workspace = project_workspace()
     params = load_params(workspace.root)
-    planned = plan(workspace, params, trials=arguments.trials, folds=arguments.folds, applying=applying)
+    planned = plan(workspace, params, trials=arguments.trials, folds=arguments.folds)
     if arguments.show:
         from pixmill.sweep.report import describe_plan
 
-        print(describe_plan(planned, len(open_trials(workspace, planned.key).load())))
+        print(describe_plan(planned, len(open_trials(workspace, planned).load())))
         return
     if applying:
         _apply(workspace, planned, arguments.apply)
@@ -84,36 +82,21 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _search(workspace: Workspace, planned: Plan, again: str, *, as_json: bool) -> None:
-    """Run the trials, tell the result, and record it; ``again`` is the command that goes on."""
-    from pixmill.sweep.planning import open_trials
-    from pixmill.sweep.recording import as_run, record_outcome, recorded
-    from pixmill.sweep.searching import search
-
-    store = open_trials(workspace, planned.key)
-    store.make()
-    if len(trials := store.load()) >= planned.settings.trials and store.is_recorded(len(trials)):
-        _tell(workspace, planned, store, trials, as_json=as_json)
-        return
-    with recorded(workspace, planned, store) as run:
-        try:
-            trials = search(workspace, planned, lambda trial: run.add_child(as_run(planned, trial)))
-        except KeyboardInterrupt:
-            kept = count(len(store.load()), "finished trial is", "finished trials are")
-            announce(f"sweep: interrupted; {kept} kept. To go on: {again}")
-            raise
-        found, page = _tell(workspace, planned, store, trials, as_json=as_json)
-        record_outcome(run, found, page)
-    store.set_recorded(len(trials))
-
-
-def _tell(
-    workspace: Workspace, planned: Plan, store: TrialStore, trials: list[SweepTrial], *, as_json: bool
-) -> tuple[Outcome, str]:
-    """Write the page, print the result, and return both."""
+    """Run the trials, print the result, and record it; ``again`` is the command that goes on."""
     from pixmill.core.files import write_text
     from pixmill.sweep.outcome import outcome
+    from pixmill.sweep.planning import open_trials
+    from pixmill.sweep.recording import record
     from pixmill.sweep.report import render_sweep, sweep_json, sweep_text
+    from pixmill.sweep.searching import search
 
+    store = open_trials(workspace, planned)
+    try:
+        trials = search(workspace, planned)
+    except KeyboardInterrupt:
+        kept = count(len(store.load()), "finished trial is", "finished trials are")
+        announce(f"sweep: interrupted; {kept} kept. To go on: {again}")
+        raise
     images = store.images()
     if images is None or not planned.best(trials):
         raise PixmillError("no trial could be fitted", next=f"{planned.command} --show")
@@ -122,7 +105,8 @@ def _tell(
     (workspace.root / "reports").mkdir(exist_ok=True)
     write_text(workspace.root / "reports" / "sweep.html", page)
     print(sweep_json(found) if as_json else f"{sweep_text(found)}\nWritten: reports/sweep.html", flush=True)
-    return found, page
+    if not store.is_recorded(len(trials)):
+        record(workspace, found, page)
 
 
 def _apply(workspace: Workspace, planned: Plan, trial_number: int) -> None:

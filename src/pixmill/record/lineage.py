@@ -1,21 +1,13 @@
-"""Provenance of a run: commit, DVC hashes, experiment and process."""
+"""Provenance of a run: commit, DVC hashes and experiment."""
 
 import getpass
-import json
 import os
-import socket
-import uuid
-from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-import psutil
-
 from pixmill import __version__
 from pixmill.core.errors import DataError
-from pixmill.core.files import file_digest
 from pixmill.core.git import git
-from pixmill.core.stage_progress import is_same_process
 from pixmill.state.documents import MalformedError, read_stages
 from pixmill.state.stage_inputs import hashes_of, workspace_stages
 
@@ -25,7 +17,6 @@ _WRITTEN_BY_RUNS = (":!dvc.lock", ":!metrics", ":!plots")
 _AFTER_TRAINING = {"train", "evaluate"}
 """Stages of ``dvc.lock`` whose outputs belong to an earlier training."""
 
-HOST, _PID, _STARTED = "pixmill.host", "pixmill.pid", "pixmill.started"
 VERSION = "pixmill.version"
 
 PROJECT = "pixmill.project"
@@ -41,25 +32,6 @@ def source_tags(stage: str) -> dict[str, str]:
     return {"mlflow.source.name": f"stages/{stage}.py", "mlflow.source.type": "LOCAL", "mlflow.user": user}
 
 
-def process_tags() -> dict[str, str]:
-    """Return tags that identify this process: host, process id and start time."""
-    return {HOST: host(), _PID: str(os.getpid()), _STARTED: f"{psutil.Process().create_time():.2f}"}
-
-
-def is_alive(tags: Mapping[str, str]) -> bool:
-    """Tell whether the process with these tags is alive on this host.
-
-    Args:
-        tags: Include those of :func:`process_tags`.
-    """
-    return is_same_process(int(tags[_PID]), float(tags[_STARTED]))
-
-
-def host() -> str:
-    """Return a unique name of this host: its host name and its network address."""
-    return f"{socket.gethostname()}-{uuid.getnode():012x}"
-
-
 def code_tags(root: Path) -> dict[str, str]:
     """Return tags that identify the code of a run.
 
@@ -67,14 +39,11 @@ def code_tags(root: Path) -> dict[str, str]:
         root: The project's folder.
 
     Returns:
-        ``pixmill.version``, and ``pixmill.lock``, the SHA-256 of the file of this name in a project of its own;
-        ``mlflow.source.git.commit`` and ``pixmill.commit`` (HEAD), ``pixmill.dirty`` (``true`` if anything except the
-        pipeline's own results differs from it; absent if Git cannot tell), ``pixmill.project``, and ``DVC_EXP_NAME``
-        within an experiment, whose HEAD is its baseline's. Outside Git only the first two.
+        ``pixmill.version``; ``mlflow.source.git.commit`` and ``pixmill.commit`` (HEAD), ``pixmill.dirty`` (``true`` if
+        anything except the pipeline's own results differs from it; absent if Git cannot tell), ``pixmill.project``, and
+        ``DVC_EXP_NAME`` within an experiment, whose HEAD is its baseline's. Outside Git only the first.
     """
     tags = {VERSION: __version__}
-    if (lock := root / "pixmill.lock").exists():
-        tags["pixmill.lock"] = file_digest(lock)
     head = git(root, "rev-parse", "HEAD")
     if head is not None:
         changes = git(root, "status", "--porcelain", "--", ".", *_WRITTEN_BY_RUNS)
@@ -142,13 +111,3 @@ def data_hashes(root: Path) -> dict[str, str]:
 def data_tags(root: Path) -> dict[str, str]:
     """Return :func:`data_hashes` as tags ``pixmill.dvc.<path>``."""
     return {f"pixmill.dvc.{path}": digest for path, digest in data_hashes(root).items()}
-
-
-def image_count(part: Path) -> int | None:
-    """Return the number of images in a packed split, from the header beside it; ``None`` if there is none.
-
-    Args:
-        part: The split's folder, such as ``artifacts/split/train``.
-    """
-    header = part.with_suffix(".json")
-    return int(json.loads(header.read_text(encoding="utf-8"))["shape"][0]) if header.exists() else None

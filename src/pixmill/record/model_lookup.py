@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -21,7 +20,6 @@ from pixmill.record.store import (
     line_of,
     quiet_mlflow,
     tracking_uri,
-    view_hint,
     without_password,
 )
 
@@ -39,9 +37,6 @@ STATE, DONE = "pixmill.promotion", "done"
 """Tag of versions that ``pixmill promote`` registers, and its value once the alias has moved: others are no models."""
 
 _FORMS = "models:/NAME/VERSION, models:/NAME@ALIAS, models:/MODEL_ID or runs:/RUN_ID"
-
-_DAMAGES = ("file is not a database", "disk image is malformed")
-"""What SQLite says of a file that is beyond repair."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +70,7 @@ def resolve(uri: str, workspace: Workspace) -> MlflowModel:
     """Return the model that a name stands for now.
 
     Args:
-        uri: ``models:/<name>/<version>`` (or ``latest``), ``models:/<name>@<alias>``, ``models:/<model id>``, or
+        uri: ``models:/<name>/<version>``, ``models:/<name>@<alias>``, ``models:/<model id>``, or
             ``runs:/<run id>``, which takes the run's newest model ``classifier``.
         workspace: Its database is the default store.
 
@@ -89,7 +84,7 @@ def resolve(uri: str, workspace: Workspace) -> MlflowModel:
             return _from_logged_model(client, uri, store, client.get_logged_model(match[1]))
         if match := re.fullmatch(r"runs:/([^/]+)(?:/([^/]+))?/?", uri):
             return _from_logged_model(client, uri, store, _of_run(client, uri, match[1], match[2] or MODEL))
-        if match := re.fullmatch(r"models:/([^/@]+)(?:/(\d+|latest)|@([^/@]+))", uri):
+        if match := re.fullmatch(r"models:/([^/@]+)(?:/(\d+)|@([^/@]+))", uri):
             return _from_registry(client, uri, store, *match.groups())
     raise PixmillError(f"'{uri}' does not name a model in MLflow", next=f"write {_FORMS}")
 
@@ -113,13 +108,13 @@ def fetch(found: MlflowModel, folder: Path) -> Path:
         tempfile.TemporaryDirectory(prefix=".part-", dir=folder.parent) as name,
         store_errors(found.uri, found.store),
     ):
-        import yaml
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
         repository = get_artifact_repository(found.location, tracking_uri=found.store)
-        description = Path(repository.download_artifacts("MLmodel", name)).read_text(encoding="utf-8")
-        if not _is_ours(yaml.safe_load(description)):
-            raise _foreign_error(found)
+        if not repository.list_artifacts(_FILES):
+            raise PixmillError(
+                f"{found.uri} is not a model '{MODEL}' of Pixmill (it may be the run's 'keras')", next=f"write {_FORMS}"
+            )
         files = Path(repository.download_artifacts(_FILES, name))
         try:
             files.rename(folder)
@@ -141,10 +136,9 @@ def open_store(store: str) -> MlflowClient:
     """
     path = database_file(store)
     if path is not None and not path.exists():
-        first = "dvc repro" if (path.parent / "dvc.yaml").is_file() else "cd to the project's folder"
         raise PixmillError(
             f"there is no MLflow database {path}",
-            next=f"{first}, or set MLFLOW_TRACKING_URI to the server's address",
+            next="dvc repro in the project's folder, or set MLFLOW_TRACKING_URI to the server's address",
         )
     quiet_mlflow()
     if path is None:
@@ -153,7 +147,7 @@ def open_store(store: str) -> MlflowClient:
         import sqlalchemy  # noqa: F401 (the small MLflow of the extra `registry` would call the database unsupported)
     from mlflow import MlflowClient
 
-    return MlflowClient(store, os.environ.get("MLFLOW_REGISTRY_URI") or store)
+    return MlflowClient(store, store)
 
 
 def _from_registry(
@@ -161,13 +155,6 @@ def _from_registry(
 ) -> MlflowModel:
     if alias is not None:
         entry = client.get_model_version_by_alias(name, alias)
-    elif version == "latest":
-        found = client.search_model_versions(f"name = '{name}'")
-        if not (entries := [each for each in found if each.tags.get(STATE, DONE) == DONE]):
-            raise PixmillError(
-                f"MLflow at {without_password(store)} has no model '{name}'", next=f"check the name: {view_hint(store)}"
-            )
-        entry = max(entries, key=lambda each: int(each.version))
     else:
         entry = client.get_model_version(name, version)
     # The database tells the id by the source alone.
@@ -196,11 +183,9 @@ def newest_model(models: Iterable[LoggedModel], name: str) -> LoggedModel | None
 
 
 def _of_run(client: MlflowClient, uri: str, run_id: str, name: str) -> LoggedModel:
-    models = list_models(client, client.get_run(run_id))
-    if found := newest_model(models, name):
+    if found := newest_model(list_models(client, client.get_run(run_id)), name):
         return found
-    names = ", ".join(sorted(f"'{model.name}'" for model in models)) or "none"
-    raise PixmillError(f"{uri}: the run has no model '{name}'; its models: {names}", next=f"write {_FORMS}")
+    raise PixmillError(f"{uri}: the run has no model '{name}'", next=f"write {_FORMS}")
 
 
 def _from_logged_model(client: MlflowClient, uri: str, store: str, model: LoggedModel) -> MlflowModel:
@@ -216,19 +201,6 @@ def _facts(run: Run | None) -> dict[str, Any]:
     given, tags = run.data.metrics, run.data.tags
     metrics = {name.removeprefix("test_"): value for name, value in given.items() if name.startswith("test_")}
     return {"run": run.info.run_id, "commit": tags.get(COMMIT), "metrics": metrics}
-
-
-def _is_ours(description: Any) -> bool:
-    match description:
-        case {"flavors": {"python_function": {"artifacts": {"classifier": {"path": path}, "code": _}}}}:
-            return bool(path == _FILES)
-    return False
-
-
-def _foreign_error(found: MlflowModel) -> PixmillError:
-    advice = f"take the run's model '{MODEL}', which has preprocessing and calibration"
-    advice += f": runs:/{found.run}" if found.run else ""
-    return PixmillError(f"{found.uri} is not a model '{MODEL}' of Pixmill (it may be the run's 'keras')", next=advice)
 
 
 @contextlib.contextmanager
@@ -252,9 +224,8 @@ def store_errors(uri: str, store: str) -> Iterator[None]:
         # Backends raise what they like. A package of an extra is named by the command.
         if isinstance(error, ModuleNotFoundError) and error.name in ("mlflow", "sqlalchemy"):
             raise
-        path, cause = database_file(store), line_of(error)
-        advice = "check the name and MLFLOW_TRACKING_URI"
-        if path is not None and any(fault in cause for fault in _DAMAGES):
-            advice = f"mv '{path}' '{path}.broken'"
         what = f"{uri}: " if uri else ""
-        raise PixmillError(f"{what}MLflow at {without_password(store)} says: {cause}", next=advice) from error
+        raise PixmillError(
+            f"{what}MLflow at {without_password(store)} says: {line_of(error)}",
+            next="check the name and MLFLOW_TRACKING_URI, or: pixmill doctor",
+        ) from error

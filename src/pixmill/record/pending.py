@@ -27,17 +27,13 @@ class RunData:
         stage: ``train``, ``evaluate`` or ``sweep``.
         started: When it began, in milliseconds since 1970; default: now.
         name: Its name; default: MLflow generates one.
-        parent: The id of its parent run.
-        project: The run of ``mlflow run`` that it belongs to; default: ``MLFLOW_RUN_ID``.
+        parent: The id of its parent run; default: that of ``mlflow run`` (``MLFLOW_RUN_ID``).
         experiment: The name of its experiment; default: ``MLFLOW_EXPERIMENT_NAME``.
-        experiment_id: The id of its experiment, which overrides the name; default: ``MLFLOW_EXPERIMENT_ID``.
         weights: The md5 of the weights that the run produced, or evaluated.
-        run_id: The run's id in MLflow, if known.
         origin: Tags for a new run only.
         tags: Tags for a new or existing run.
         params: Parameters, flattened.
         points: Metrics as ``[name, value, timestamp, step]``; step 0 is a metric of the whole run.
-        datasets: ``name``, ``digest``, ``context`` and ``profile`` of its inputs.
         children: Its child runs.
         status: Its final status.
         ended: When it ended, in milliseconds since 1970.
@@ -46,17 +42,13 @@ class RunData:
     stage: str
     started: int = field(default_factory=now)
     name: str | None = None
-    parent: str | None = None
-    project: str | None = field(default_factory=lambda: os.environ.get("MLFLOW_RUN_ID"))
+    parent: str | None = field(default_factory=lambda: os.environ.get("MLFLOW_RUN_ID"))
     experiment: str | None = field(default_factory=lambda: os.environ.get("MLFLOW_EXPERIMENT_NAME"))
-    experiment_id: str | None = field(default_factory=lambda: os.environ.get("MLFLOW_EXPERIMENT_ID"))
     weights: str | None = None
-    run_id: str | None = None
     origin: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     params: dict[str, str] = field(default_factory=dict)
     points: list[list[Any]] = field(default_factory=list)
-    datasets: list[dict[str, str | None]] = field(default_factory=list)
     children: list[RunData] = field(default_factory=list)
     status: str = "FINISHED"
     ended: int = 0
@@ -67,14 +59,10 @@ class RunData:
 
         Raises:
             OSError: They cannot be read.
-            ValueError: They are damaged.
+            KeyError: They are damaged, as is then also raised as ``TypeError`` or ``ValueError``.
         """
-        path = folder / _DATA
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            return cls(**{**content, "children": [cls(**child) for child in content["children"]]})
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"{path} is damaged: {error}") from None
+        content = json.loads((folder / _DATA).read_text(encoding="utf-8"))
+        return cls(**{**content, "children": [cls(**child) for child in content["children"]]})
 
     def save(self, folder: Path) -> None:
         """Write the data into a folder."""

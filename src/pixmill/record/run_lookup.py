@@ -148,16 +148,17 @@ class RunReader:
     ) -> list[MlflowRun]:
         with store_errors("", self._store):
             query += f" and attributes.start_time >= {int(1000 * since)}"
-            of_project = f" and tags.`{PROJECT}` = '{project}'" if project else ""
             named = self._client.get_experiment_by_name(experiment) if experiment else None
-            own = [named.experiment_id] if named else []
-            runs = self._each(own, query)
-            found = [*islice((run for run in runs if project in (None, run.data.tags.get(PROJECT, project))), limit)]
-            if project or not experiment:
-                others = [place for place in experiment_ids(self._client) if place not in own]
-                found += islice(self._each(others, query + of_project), limit)
-            newest = sorted(found, key=lambda run: -run.info.start_time)
-            return [self._facts(run) for run in newest[:limit]]
+            own = named.experiment_id if named else None
+
+            def is_wanted(run: Run) -> bool:
+                made_by = run.data.tags.get(PROJECT)
+                if project and made_by:
+                    return bool(made_by == project)
+                return experiment is None or run.info.experiment_id == own
+
+            places = experiment_ids(self._client) if project or not experiment else [own] if own else []
+            return [self._facts(run) for run in islice(filter(is_wanted, self._each(places, query)), limit)]
 
     def megabytes(self, run: MlflowRun) -> float | None:
         """Return the size of a run's model, as in :class:`MlflowRun`."""

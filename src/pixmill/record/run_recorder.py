@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pixmill.core.progress import announce
 from pixmill.core.workspace import Workspace
-from pixmill.record.delivery import WEIGHTS, close_dead_runs, open_run, origin_query, send_child
-from pixmill.record.lineage import data_hashes, image_count
+from pixmill.record.delivery import WEIGHTS
 from pixmill.record.model_format import save_classifier_model, save_keras_model
 from pixmill.record.pending import RunData, now
-from pixmill.record.store import StoreError, connect, line_of, tracking_uri, without_password
+from pixmill.record.store import line_of
 from pixmill.record.sync import sync
 
 if TYPE_CHECKING:
     import keras
-    from mlflow import MlflowClient
 
 _FOREIGN = re.compile(r"[^\w.\- /]|\A\.\.|(?<![^/])\.*(?=/|\Z)", re.ASCII)
 """What MLflow rejects in parameter and metric names on at least one platform: characters, two dots at the start, and
 parts of a path that are empty or dots alone."""
-
-_SPLITS = "artifacts/split"
-"""The folder of the packed splits; with a split's name it is that of a dataset in MLflow."""
 
 _NAME = 240
 """MLflow's limit on a name is 250 characters; the rest is for the number of a name that occurs twice."""
@@ -44,9 +37,8 @@ Value = TypeVar("Value")
 class RunRecorder:
     """A run's records, which are written to files and uploaded to MLflow when its stage has ended.
 
-    A run that is :meth:`opened <open>` is also logged live, on a best-effort basis: after the first failure nothing
-    more is sent before the end. Anything that cannot be saved, because the disk is full or a model cannot be converted,
-    is reported in a line at the end.
+    Anything that cannot be saved, because the disk is full or a model cannot be converted, is reported in a line at the
+    end.
 
     >>> run = RunRecorder(Workspace(root=Path(), home=Path()), RunData("train", started=0))
     >>> run.log_params({"train.epochs": 30})
@@ -57,77 +49,14 @@ class RunRecorder:
     Args:
         workspace: The project's workspace.
         data: The run's data so far.
-        parent: The parent run; default: none.
     """
 
-    def __init__(self, workspace: Workspace, data: RunData, parent: RunRecorder | None = None) -> None:
+    def __init__(self, workspace: Workspace, data: RunData) -> None:
         self.data = data
         self.faults: list[str] = []
-        self._workspace, self._root = workspace, parent or self
-        self._client: MlflowClient | None = None
-        self._failed = False
+        self._workspace = workspace
         self._contents: dict[str, bytes] = {}
         self._folder: Path | None = None
-
-    @property
-    def run_id(self) -> str | None:
-        """The run's id in MLflow; ``None`` until MLflow has opened it."""
-        return self.data.run_id
-
-    def open(self) -> None:
-        """Open the run in MLflow with its data so far, and close runs of this host whose process was killed."""
-        try:
-            self._client = connect(tracking_uri(self._workspace))
-            close_dead_runs(self._client)
-        except Exception as error:  # noqa: BLE001 (backends raise what they like)
-            self._fail(error)
-        self._send(partial(open_run, data=self.data, home=self._workspace.home, query=origin_query(self.data)))
-
-    @contextlib.contextmanager
-    def child(self, name: str, params: Mapping[str, Any]) -> Iterator[RunRecorder]:
-        """Open a child run, for a fold or a trial.
-
-        Args:
-            name: Its name among its siblings, such as ``fold 1``.
-            params: Its parameters, flattened.
-        """
-        data = RunData("train", name=name, parent=self.data.run_id, origin=self.data.origin)
-        child = RunRecorder(self._workspace, data, self._root)
-        self.data.children.append(data)
-        child.log_params(params)
-        child._send(partial(open_run, data=data, home=self._workspace.home))
-        with child.end_on_error():
-            yield child
-        child.end("FINISHED")
-
-    def add_child(self, data: RunData, *, live: bool = True) -> None:
-        """Add a child run that has ended, such as a trial.
-
-        Args:
-            data: Its data, with a name that its siblings do not have.
-            live: Whether it is sent at once, rather than with the rest at the end. Default: at once.
-        """
-        data.parent, data.origin = self.data.run_id, self.data.origin
-        self.data.children.append(data)
-        if live:
-            self._send(partial(send_child, data=data, home=self._workspace.home))
-
-    @contextlib.contextmanager
-    def end_on_error(self) -> Iterator[None]:
-        """End the run as ``FAILED`` or ``KILLED`` if the block raises."""
-        try:
-            yield
-        except BaseException as error:
-            self.end("FAILED" if isinstance(error, Exception) else "KILLED")
-            if self._folder is not None:
-                shutil.rmtree(self._folder, ignore_errors=True)
-            raise
-
-    def end(self, status: str) -> None:
-        """End the run as ``FINISHED``, ``FAILED`` or ``KILLED``."""
-        self.data.ended, self.data.status = now(), status
-        if self.run_id != self.data.project:
-            self._send(lambda client: client.set_terminated(str(self.run_id), status))
 
     def finish(self) -> None:
         """Write the run of a successful stage, upload all pending runs, and report failures in a line."""
@@ -141,15 +70,12 @@ class RunRecorder:
             self.data.save(folder)
             folder.rename(folder.with_name(f"{self.data.started}-{self.data.stage}-{self.data.weights or os.getpid()}"))
         except OSError as error:
-            # Only what was logged live remains.
-            self.end("FINISHED")
-            announce(f"warning: the MLflow record of this run is incomplete: {line_of(error)}")
+            announce(f"warning: this run is not recorded in MLflow: {line_of(error)}")
             return
         if self.faults:
             announce(f"warning: the MLflow record of this run is incomplete: {'; '.join(self.faults)}")
         result = sync(self._workspace)
-        # Report only once that MLflow is unavailable.
-        if bool(result.waiting) != self._failed or len(result.sent) > 1:
+        if result.waiting or len(result.sent) > 1:
             announce(f"{'warning' if result.waiting else 'record'}: {result.line()}")
 
     def log_params(self, params: Mapping[str, Any]) -> None:
@@ -165,40 +91,18 @@ class RunRecorder:
         """Set the run's description in MLflow, in Markdown."""
         self.data.tags["mlflow.note.content"] = text
 
-    def log_metrics(
-        self, figures: Mapping[str, float | None], *, step: int = 0, timestamp: int | None = None, live: bool = True
-    ) -> None:
-        """Record figures of the run, and of the models that it logged; those that are ``None`` are left out.
+    def log_metrics(self, figures: Mapping[str, float | None], *, step: int = 0, timestamp: int | None = None) -> None:
+        """Record figures of the run; those that are ``None`` are left out.
 
         Args:
             figures: Numbers by name.
             step: The step on a curve; default 0, a metric of the whole run.
             timestamp: Milliseconds since 1970; default: now.
-            live: Whether they are sent at once, rather than with the rest at the end. Default: at once.
         """
-        from mlflow.entities import Metric
-
         moment = now() if timestamp is None else timestamp
-        points = [
+        self.data.points += [
             [name, float(value), moment, step] for name, value in sanitize_names(figures).items() if value is not None
         ]
-        self.data.points += points
-        if live:
-            self._send(lambda client: client.log_batch(str(self.run_id), [Metric(*point) for point in points]))
-
-    def log_parts(self, parts: Mapping[str, str]) -> None:
-        """Log the packed splits that a run reads, with their DVC hash; nothing if DVC has none.
-
-        Args:
-            parts: The context of each split (``training``, ``validation`` or ``testing``), by name.
-        """
-        root = self._workspace.root
-        if digest := data_hashes(root).get(_SPLITS):
-            for part, context in parts.items():
-                name = f"{_SPLITS}/{part}"
-                count = image_count(root / name)
-                profile = None if count is None else f'{{"images": {count}}}'
-                self.data.datasets.append({"name": name, "digest": digest, "context": context, "profile": profile})
 
     def log_text(self, text: str, name: str) -> None:
         """Log a text file, such as ``reports/train.html``."""
@@ -226,23 +130,6 @@ class RunRecorder:
         """
         self._save_model("classifier", partial(save_classifier_model, classifier))
 
-    def _send(self, request: Callable[[MlflowClient], object]) -> None:
-        if self._root._client is not None:
-            try:
-                request(self._root._client)
-            except Exception as error:  # noqa: BLE001 (backends raise what they like)
-                self._fail(error)
-
-    def _fail(self, error: Exception) -> None:
-        self._root._client, self._root._failed = None, True
-        reason = f"rejected a request ({line_of(error)})"
-        if isinstance(error, StoreError):
-            reason = f"{error.message}; {error.next}"
-        announce(
-            f"warning: MLflow at {without_password(tracking_uri(self._workspace))} {reason}. Training continues; the "
-            "run is sent when it ends, or later with: pixmill sync"
-        )
-
     def _make_folder(self) -> Path:
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix=".part-", dir=self._workspace.scratch("record")))
@@ -254,7 +141,7 @@ class RunRecorder:
             models.mkdir(exist_ok=True)
             save(models / name)
         except Exception as error:  # noqa: BLE001 (MLflow and converters raise what they like)
-            self._root.faults.append(f"the model {name} ({line_of(error)})")
+            self.faults.append(f"the model {name} ({line_of(error)})")
 
 
 def sanitize_names(named: Mapping[str, Value]) -> dict[str, Value]:

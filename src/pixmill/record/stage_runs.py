@@ -9,7 +9,7 @@ from typing import Any
 from pixmill.core.params import Params, TrainParams, flat
 from pixmill.core.workspace import Workspace
 from pixmill.record.delivery import LINKED, RESOLVED, SWEEP, WEIGHTS
-from pixmill.record.lineage import code_tags, data_tags, process_tags, source_tags
+from pixmill.record.lineage import code_tags, data_tags, source_tags
 from pixmill.record.pending import RunData
 from pixmill.record.run_recorder import RunRecorder
 from pixmill.record.store import quiet_mlflow
@@ -17,10 +17,7 @@ from pixmill.record.store import quiet_mlflow
 
 @contextlib.contextmanager
 def training_run(workspace: Workspace, *, params: Params) -> Iterator[RunRecorder]:
-    """Open the run of a training, and record it completely when the block succeeds.
-
-    Within ``mlflow run`` it is the project's run (``MLFLOW_RUN_ID``), unless that already contains a training: then it
-    is a new child run. Runs of this host whose process was killed are marked ``KILLED``.
+    """Record the run of a training when the block succeeds; within ``mlflow run`` it is a child of the project's run.
 
     Args:
         workspace: The project's workspace.
@@ -33,23 +30,20 @@ def training_run(workspace: Workspace, *, params: Params) -> Iterator[RunRecorde
     root = workspace.root
     quiet_mlflow()
     data = RunData("train", name=_name(params.train))
-    data.origin, data.tags = source_tags("train") | process_tags(), code_tags(root) | data_tags(root)
+    data.origin, data.tags = source_tags("train"), code_tags(root) | data_tags(root)
     run = RunRecorder(workspace, data)
     run.log_params(_listed(params))
     resolved = params.model_dump(mode="json", by_alias=True)
     run.log_text(json.dumps(resolved, ensure_ascii=False, indent=1, sort_keys=True) + "\n", RESOLVED)
-    run.log_parts({"train": "training", "val": "validation"})
     for name in ("params.yaml", "pixmill.lock"):
         run.log_file(root / name, name)
-    run.open()
-    with run.end_on_error():
-        yield run
+    yield run
     run.finish()
 
 
 @contextlib.contextmanager
 def sweep_run(workspace: Workspace, *, name: str, study: str, params: Mapping[str, Any]) -> Iterator[RunRecorder]:
-    """Open the parent run of a sweep's trials, or go on with it, and record it completely when the block ends.
+    """Record the parent run of a sweep's trials when the block ends; a sweep that went on has one run.
 
     Args:
         workspace: The project's workspace.
@@ -63,32 +57,21 @@ def sweep_run(workspace: Workspace, *, name: str, study: str, params: Mapping[st
     root = workspace.root
     quiet_mlflow()
     data = RunData("sweep", name=name)
-    data.origin = {**source_tags("train"), "mlflow.source.name": "pixmill sweep", **process_tags()}
+    data.origin = {**source_tags("train"), "mlflow.source.name": "pixmill sweep"}
     data.tags = {SWEEP: study} | code_tags(root) | data_tags(root)
     run = RunRecorder(workspace, data)
     run.log_params(params)
-    run.log_parts({"train": "training", "val": "validation"})
     run.log_file(root / "params.yaml", "params.yaml")
-    run.open()
-    try:
-        yield run
-    except KeyboardInterrupt:
-        data.status = "KILLED"
-        raise
-    except BaseException:
-        data.status = "FAILED"
-        raise
-    finally:
-        run.finish()
+    yield run
+    run.finish()
 
 
 @contextlib.contextmanager
 def evaluation_run(workspace: Workspace, *, weights: str) -> Iterator[RunRecorder]:
     """Add to the run of the training that produced the weights, when the block ends.
 
-    The run is searched for in all experiments, newest first, regardless of ``MLFLOW_RUN_ID``, and its status does not
-    change; if it is pending, it is sent first. If there is none, because the weights were pulled, a new run gets the
-    same tag, and ``pixmill.linked`` with the project's run or the weights.
+    The run is searched for in all experiments, newest first, and its status does not change; if it is pending, it is
+    sent first. If there is none, because the weights were pulled, a new run gets the same tag, and ``pixmill.linked``.
 
     Args:
         workspace: The project's workspace.
@@ -98,14 +81,11 @@ def evaluation_run(workspace: Workspace, *, weights: str) -> Iterator[RunRecorde
         The run. None of its methods raises because of MLflow.
     """
     root = workspace.root
-    linked = os.environ.get("MLFLOW_RUN_ID") or f"weights:{weights}"
     data = RunData("evaluate", name="evaluation", weights=weights)
-    data.origin = {WEIGHTS: weights, LINKED: linked} | source_tags("evaluate") | code_tags(root) | data_tags(root)
+    data.origin = {WEIGHTS: weights, LINKED: weights} | source_tags("evaluate") | code_tags(root) | data_tags(root)
     run = RunRecorder(workspace, data)
-    run.log_parts({"test": "testing"})
     run.log_file(root / "dvc.lock", "dvc.lock")
-    with run.end_on_error():
-        yield run
+    yield run
     run.finish()
 
 

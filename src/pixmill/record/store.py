@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import re
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 _SECONDS = 3
-"""Timeout of the first check of a store."""
+"""Timeout of the first check of a database."""
 
 _TIMEOUT = {"sqlite": "timeout", "postgresql": "connect_timeout", "mysql": "connect_timeout"}
 """The timeout option of each kind of database."""
@@ -80,25 +79,6 @@ def view_hint(uri: str) -> str:
     return f"mlflow ui --backend-store-uri {without_password(uri)}"
 
 
-def runs_page(root: Path, *, port: int = 5000) -> str:
-    """Return the address in ``mlflow ui`` of the experiment that runs go to; of MLflow itself where there is none yet.
-
-    Args:
-        root: The project's folder.
-        port: The port of ``mlflow ui``.
-    """
-    page, uri = f"http://127.0.0.1:{port}/", tracking_uri(Workspace(root, root))
-    if (file := database_file(uri)) is not None and file.exists():
-        quiet_mlflow()
-        from mlflow import MlflowClient
-
-        with contextlib.suppress(Exception):  # A damaged database is reported where runs are read.
-            if found := MlflowClient(uri).get_experiment_by_name(experiment_name(root)):
-                # Without the workflow's type MLflow opens an experiment as one of generative AI.
-                return f"{page}#/experiments/{found.experiment_id}/runs?workflowType=machine_learning"
-    return page
-
-
 def without_password(uri: str) -> str:
     """Return a tracking URI without user and password, for messages."""
     return re.sub(r"//[^/@]*@", "//", uri)
@@ -120,7 +100,7 @@ def database_file(uri: str) -> Path | None:
 
 
 def check_store(uri: str) -> None:
-    """Send a store a cheap request with a short timeout: MLflow's own client retries for minutes.
+    """Send a store a cheap request with a short timeout: MLflow's own client retries a database for minutes.
 
     Raises:
         StoreError: It accepts no runs.
@@ -128,17 +108,15 @@ def check_store(uri: str) -> None:
     path = database_file(uri)
     try:
         if uri.startswith(("http:", "https:")):
-            _ask_server(uri)
+            _client(uri).search_experiments(max_results=1)
         elif path is not None and not path.exists():
             if not os.access(path.parent, os.W_OK):
                 raise OSError(f"{path.parent} is missing or not writable")
         elif timeout := _TIMEOUT.get(re.split(r"\W", uri)[0]):
             _open_database(uri, timeout)
-    except StoreError:
-        raise
     except Exception as error:
         cause = _cause_of(error)
-        advice = "start the server (mlflow server)"
+        advice = "start the server (mlflow server), or check its log, MLFLOW_TRACKING_URI and the credentials"
         if path is not None:
             advice = "end the process that locks it" if "locked" in cause else f"mv '{path}' '{path}.broken'"
         raise StoreError(f"does not respond ({cause})", next=advice) from error
@@ -153,13 +131,8 @@ def connect(uri: str) -> MlflowClient:
     Raises:
         StoreError: It accepts no runs.
     """
-    from mlflow import MlflowClient
-
     check_store(uri)
-    try:
-        return MlflowClient(uri)
-    except Exception as error:
-        raise StoreError(f"cannot be used ({line_of(error)})", next="pixmill doctor") from error
+    return _client(uri)
 
 
 def search_runs(client: MlflowClient, query: str, **options: Any) -> list[Run]:
@@ -199,27 +172,11 @@ def quiet_mlflow() -> None:
     warnings.filterwarnings("ignore", message=".*type hint is inferred as AnyType", category=UserWarning)
 
 
-def _ask_server(uri: str) -> None:
-    from mlflow.utils.credentials import get_default_host_creds
-    from mlflow.utils.rest_utils import http_request
+def _client(uri: str) -> MlflowClient:
+    quiet_mlflow()
+    from mlflow import MlflowClient
 
-    # With the credentials and certificates of MLflow's client, since /health needs none.
-    response = http_request(
-        get_default_host_creds(uri.rstrip("/")),
-        "/api/2.0/mlflow/experiments/search?max_results=1",
-        "GET",
-        max_retries=0,
-        raise_on_status=False,
-        timeout=_SECONDS,
-    )
-    if response.status_code != 200:
-        advice = (
-            "check MLFLOW_TRACKING_URI, or mlflow in pyproject.toml; for a server with authentication, set "
-            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
-        )
-        if response.status_code >= 500:
-            advice = "look into the server's log; its database may be down"
-        raise StoreError(f"responds with {response.status_code} {response.reason}", next=advice)
+    return MlflowClient(uri)
 
 
 def _open_database(uri: str, timeout: str) -> None:

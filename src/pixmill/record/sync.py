@@ -1,7 +1,6 @@
 """Upload all pending runs to MLflow: at the end of a stage, and in ``pixmill sync``."""
 
 import shutil
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,12 +8,11 @@ import filelock
 
 from pixmill.core.words import count
 from pixmill.core.workspace import Workspace
-from pixmill.record.delivery import close_dead_runs, deliver
+from pixmill.record.delivery import deliver
 from pixmill.record.pending import RunData, pending_folders
 from pixmill.record.store import (
     StoreError,
     connect,
-    database_file,
     line_of,
     quiet_mlflow,
     tracking_uri,
@@ -23,9 +21,6 @@ from pixmill.record.store import (
 
 _LOCK_SECONDS = 120
 """How long to wait for another process that sends runs."""
-
-_ABANDONED_SECONDS = 86_400
-"""Age after which a run that is still being written was left by a killed process; writing takes a minute or two."""
 
 
 @dataclass
@@ -36,14 +31,12 @@ class SyncResult:
         uri: The tracking URI, without a password.
         sent: The names of the runs that were sent completely.
         waiting: Why the others are still pending, by folder.
-        closed: Number of runs of killed processes that were closed.
         trouble: Why MLflow accepts nothing; ``None`` if it does.
     """
 
     uri: str
     sent: list[str] = field(default_factory=list)
     waiting: dict[str, str] = field(default_factory=dict)
-    closed: int = 0
     trouble: StoreError | None = None
 
     def line(self) -> str:
@@ -58,13 +51,11 @@ class SyncResult:
         else:
             parts += [f".pixmill/record/{folder} is pending: {reason}" for folder, reason in self.waiting.items()]
             parts += ["next: pixmill sync"] * bool(self.waiting)
-        if self.closed:
-            parts.append(f"{count(self.closed, 'run')} of killed processes closed")
         return "; ".join(parts) or "no pending runs"
 
 
 def sync(workspace: Workspace) -> SyncResult:
-    """Upload all pending runs in ``.pixmill/record/``, oldest first, and close those of killed processes.
+    """Upload all pending runs in ``.pixmill/record/``, oldest first.
 
     They go to the current :func:`~pixmill.record.store.tracking_uri`.
 
@@ -76,12 +67,7 @@ def sync(workspace: Workspace) -> SyncResult:
     quiet_mlflow()
     try:
         with filelock.FileLock(place / "lock", timeout=_LOCK_SECONDS):
-            for folder in place.glob(".part-*"):
-                if time.time() - folder.stat().st_mtime > _ABANDONED_SECONDS:
-                    shutil.rmtree(folder)
             _deliver_all(place, uri, workspace.home, result)
-    except filelock.Timeout:
-        result.trouble = StoreError("is in use by another sync", next="wait for it to finish")
     except Exception as error:  # noqa: BLE001 (backends raise what they like)
         result.trouble = error if isinstance(error, StoreError) else StoreError(line_of(error), next="pixmill doctor")
     if result.trouble is not None:
@@ -90,11 +76,7 @@ def sync(workspace: Workspace) -> SyncResult:
 
 
 def _deliver_all(place: Path, uri: str, home: Path, result: SyncResult) -> None:
-    folders = pending_folders(place)
-    path = database_file(uri)
-    if not folders and path is not None and not path.exists():
-        return
-    for folder in folders:
+    for folder in pending_folders(place):
         # Check again, as it may have gone away meanwhile.
         client = connect(uri)
         try:
@@ -107,4 +89,3 @@ def _deliver_all(place: Path, uri: str, home: Path, result: SyncResult) -> None:
         else:
             shutil.rmtree(folder)
             result.sent.append(data.name or data.stage)
-    result.closed = close_dead_runs(connect(uri))

@@ -39,7 +39,7 @@ REPLACES = "pixmill.replaces"
 PENDING_SECONDS = 30.0
 """Age of a pending version, by MLflow's clock, after which its process counts as dead; a move takes milliseconds."""
 
-BY, BECAUSE, LOCK = "pixmill.by", "pixmill.because", "pixmill.dvc.lock"
+BY, BECAUSE = "pixmill.by", "pixmill.because"
 VERDICT, GATE, RECORDED = "pixmill.verdict", "pixmill.gate", "pixmill.recorded"
 FORCED = "pixmill.forced"
 """Tag of a version that was promoted although its numbers refused it; its value is why they did."""
@@ -82,8 +82,7 @@ class ModelVersion:
     @property
     def replaces(self) -> int | None:
         """The version that its alias named before; ``None`` if none, or unknown."""
-        text = self.tags.get(REPLACES, "")
-        return int(text) if re.fullmatch(r"[1-9][0-9]{0,9}", text) else None
+        return int(self.tags[REPLACES]) if REPLACES in self.tags else None
 
     @property
     def promoted(self) -> str:
@@ -95,12 +94,8 @@ class ModelVersion:
         return printable(self.tags.get(tag, ""), instead=" ") or None
 
     def rollback(self, tag: str) -> RollbackRecord | None:
-        """Return the rollback that a tag tells of; ``None`` if it tells of none, as where another tool set it."""
-        match read_object(self.tags.get(tag)):
-            case {"at": str(at), "by": str(by), "version": int(version), "because": str() | None as because}:
-                reason = because and printable(because, instead=" ")
-                return RollbackRecord(printable(at), printable(by), version, reason)
-        return None
+        """Return the rollback that a tag tells of; ``None`` if it has none."""
+        return RollbackRecord(**json.loads(self.tags[tag])) if tag in self.tags else None
 
 
 @dataclass(frozen=True)
@@ -345,15 +340,6 @@ def options(name: str | None, alias: str = CHAMPION) -> str:
     return (f" --name {quote(name)}" if name else "") + (f" --alias {alias}" if alias != CHAMPION else "")
 
 
-def read_object(text: str | None) -> dict[str, Any] | None:
-    """Return a tag's JSON object; ``None`` for anything else that another tool may have put there."""
-    try:
-        found = json.loads(text or "")
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
 def who(root: Path) -> str:
     """Return who moves an alias: in CI the person who started the job, else Git's identity.
 
@@ -367,7 +353,7 @@ def who(root: Path) -> str:
         if actor := os.environ.get(variable):
             return actor
     identity = (git(root, "var", "GIT_AUTHOR_IDENT") or "").rpartition(">")[0]
-    return f"{identity}>" if identity else source_tags("")["mlflow.user"]
+    return printable(f"{identity}>" if identity else source_tags("")["mlflow.user"])
 
 
 def _version(entry: Any, aliases: list[str]) -> ModelVersion:

@@ -27,7 +27,6 @@ from pixmill.registry.model_versions import (
     CHAMPION,
     FORCED,
     GATE,
-    LOCK,
     PENDING,
     RECORDED,
     REPLACES,
@@ -81,7 +80,7 @@ def promote(
     force: bool = False,
     show: Callable[[Comparison], object] = lambda _: None,
 ) -> Promotion:
-    """Promote a commit's or run's model, if the gate of ``review`` lets it pass.
+    """Promote a commit's model, if the gate of ``review`` lets it pass.
 
     Args:
         workspace: The project's workspace.
@@ -102,22 +101,21 @@ def promote(
     seen = registry.aliases().get(alias)
     champion = None if seen is None else registry.require(seen)
     again = f"pixmill promote{f' {quote(given)}' if given else ''}{options(name, alias)}"
-    forced = f'{again} --force --because "…"'
-    before, after, lost = _read(workspace, registry, champion, spec, forced, force=force)
-    candidate = find_candidate(registry, workspace, spec, after)
+    before, after = _read(workspace, registry, champion, spec, again)
+    candidate = find_candidate(registry, workspace, after)
     if champion is not None and _is_same(champion, candidate):
         former, warnings = registry.finish(alias)
         return Promotion(registry.name, alias, champion.number, former, None, warnings)
-    alone = lost or f"There is no {alias} to compare with: the limits of `review` decide."
+    alone = f"There is no {alias} to compare with: the limits of `review` decide."
     comparison = compare_revisions(workspace, params, before, after, alone=alone)
     show(comparison)
     refused = _why_not(comparison, seen)
     if refused and not force:
-        raise PixmillError(f"not promoted: {'; '.join(refused)}", next=f"if it must be: {forced}")
+        raise PixmillError(f"not promoted: {'; '.join(refused)}", next=f'if it must be: {again} --force --because "…"')
     tags = _tags(workspace, candidate, comparison, params.evaluate.confidence, because)
     tags |= {FORCED: "; ".join(refused)[:1000]} if refused else {}
-    tags |= {} if comparison.base else {VERDICT: "not_comparable" if lost else "first"}
-    warnings = (*([lost] if lost else []), *_warnings(comparison, seen), *_taken_back(registry, candidate, alias))
+    tags |= {} if comparison.base else {VERDICT: "first"}
+    warnings = (*_warnings(comparison, seen), *_taken_back(registry, candidate, alias))
     registry.check_still(alias, seen, again)
     tags |= {ALIAS: alias, STATE: PENDING, **({} if seen is None else {REPLACES: str(seen)})}
     source = f"models:/{candidate.model_id}"
@@ -128,21 +126,20 @@ def promote(
 
 
 def _read(
-    workspace: Workspace, registry: Registry, champion: ModelVersion | None, spec: str, forced: str, *, force: bool
-) -> tuple[Revision | None, Revision, str]:
-    """Return the champion and the candidate; without one if it is lost and this is forced, then with the reason."""
-    lost = ""
-    if champion is not None:
-        revisions = read_each(workspace, [f"models:/{registry.name}/{champion.number}", spec])
-        try:
-            before = next(revisions)
-        except PixmillError as error:
-            lost = f"Version {champion.number}, the present one, cannot be compared with: {error.message}"
-            if not force:
-                raise PixmillError(lost, next=f"{error.next}, or if it must be: {forced}") from None
-        else:
-            return before, next(revisions), ""
-    return None, next(read_each(workspace, [spec])), lost
+    workspace: Workspace, registry: Registry, champion: ModelVersion | None, spec: str, again: str
+) -> tuple[Revision | None, Revision]:
+    """Return the champion, if there is one, and the candidate."""
+    if champion is None:
+        return None, next(read_each(workspace, [spec]))
+    revisions = read_each(workspace, [f"models:/{registry.name}/{champion.number}", spec])
+    try:
+        before = next(revisions)
+    except PixmillError as error:
+        raise PixmillError(
+            f"version {champion.number}, the present one, cannot be compared with: {error.message}",
+            next=f"{error.next}; if it is lost, delete its alias in MLflow, then: {again}",
+        ) from None
+    return before, next(revisions)
 
 
 def _is_same(champion: ModelVersion, candidate: Candidate) -> bool:
@@ -170,11 +167,6 @@ def _warnings(comparison: Comparison, seen: int | None) -> Iterator[str]:
     undecided = [rule.name for rule in comparison.gate.rules if rule.result == "undecided"]
     if undecided:
         yield f"not decided: {', '.join(undecided)}"
-    numbers = comparison.numbers
-    if numbers is not None and (coverage := numbers.metrics.get("coverage")) is not None and coverage.high < 0:
-        yield f"it is sure of fewer images: coverage falls from {coverage.first:.3f} to {coverage.second:.3f}"
-    if (comparison.head.metrics or {}).get("threshold", 0) is None:
-        yield "it has no confidence threshold, so it never says whether it is sure"
 
 
 def _taken_back(registry: Registry, candidate: Candidate, alias: str) -> Iterator[str]:
@@ -191,7 +183,6 @@ def _tags(
 ) -> dict[str, str]:
     tags = {
         COMMIT: candidate.revision.commit,
-        LOCK: candidate.lock,
         WEIGHTS: candidate.run.tags.get(WEIGHTS),
         VERDICT: comparison.verdict,
         GATE: comparison.gate.result,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -21,14 +19,12 @@ from pixmill.registry.model_versions import (
     CHAMPION,
     FORCED,
     GATE,
-    LOCK,
     RECORDED,
     TAKEN_BACK,
     VERDICT,
     ModelVersion,
     Registry,
     options,
-    read_object,
 )
 from pixmill.registry.promoting import Promotion
 
@@ -62,9 +58,9 @@ def _row(version: ModelVersion, metric: str) -> dict[str, Any]:
         "since": _since(version),
         "verdict": version.text(VERDICT),
         "gate": version.text(GATE),
-        "value": _limits(recorded.get(metric)),
-        "accuracy": _limits(recorded.get("accuracy")),
-        "megabytes": _number(recorded.get("megabytes")),
+        "value": recorded.get(metric),
+        "accuracy": recorded.get("accuracy"),
+        "megabytes": recorded.get("megabytes"),
         "commit": version.text(COMMIT),
         "by": version.text(BY),
         "because": version.text(BECAUSE),
@@ -122,7 +118,6 @@ def as_document(version: ModelVersion) -> dict[str, Any]:
         "replaces": version.replaces,
         **{name: None if record is None else asdict(record) for name, record in rollbacks.items()},
         "commit": tags.get(COMMIT),
-        "dvc_lock": tags.get(LOCK),
         "run": version.run,
         "verdict": tags.get(VERDICT),
         "gate": tags.get(GATE),
@@ -133,7 +128,7 @@ def as_document(version: ModelVersion) -> dict[str, Any]:
 
 def read_recorded(version: ModelVersion) -> dict[str, Any]:
     """Return the metrics that a version was promoted with, each with its limits; empty for versions of other tools."""
-    return read_object(version.tags.get(RECORDED)) or {}
+    return dict(json.loads(version.tags.get(RECORDED, "{}")))
 
 
 @dataclass(frozen=True)
@@ -174,25 +169,8 @@ def read_champion(workspace: Workspace) -> Champion | None:
     if file is not None and not file.exists():
         return None
     number = registry.aliases().get(CHAMPION)
-    version = None if number is None else registry.get(number)
-    return None if version is None else _champion(registry.name, version)
-
-
-def _champion(name: str, version: ModelVersion) -> Champion:
+    if number is None or (version := registry.get(number)) is None:
+        return None
     record = version.rollback(CAME_BACK)
     by = record.by if record else version.text(BY)
-    return Champion(name, version.number, _since(version), by, version.text(COMMIT))
-
-
-def _limits(values: Any) -> list[float] | None:
-    """Return a metric with its limits; ``None`` where a tag holds anything else."""
-    numbers = [_number(value) for value in values] if isinstance(values, list) else []
-    known = [number for number in numbers if number is not None]
-    return known if len(known) == len(numbers) == 3 else None
-
-
-def _number(value: Any) -> float | None:
-    with contextlib.suppress(OverflowError):
-        if isinstance(value, int | float) and math.isfinite(value):
-            return float(value)
-    return None
+    return Champion(registry.name, number, _since(version), by, version.text(COMMIT))

@@ -4,7 +4,6 @@
 - ``planning``: what is done, and what a sweep depends on
 - ``searching``: the search, trial by trial, by Optuna
 - ``trial_store``: finished trials, kept in ``.pixmill/sweep``
-- ``splits``: the images in another size
 - ``outcome``: the best trial, which others may be as good, and what to expect of it
 - ``recording``: the sweep in MLflow, a child run for each trial
 - ``report``: text, JSON and the page

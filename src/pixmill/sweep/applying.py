@@ -13,7 +13,6 @@ from pixmill.sweep.planning import Plan, open_trials
 from pixmill.sweep.space import current_values
 from pixmill.sweep.trial_store import SweepTrial
 from pixmill.train.checkpoints import pin
-from pixmill.train.training_key import deciding_params
 
 
 def find_trial(workspace: Workspace, plan: Plan, number: int | None) -> SweepTrial:
@@ -22,7 +21,7 @@ def find_trial(workspace: Workspace, plan: Plan, number: int | None) -> SweepTri
     Raises:
         PixmillError: There is no such trial.
     """
-    trials = open_trials(workspace, plan.key).load()
+    trials = open_trials(workspace, plan).load()
     best = plan.best(trials)
     if not best:
         raise PixmillError(
@@ -51,13 +50,7 @@ def apply_trial(workspace: Workspace, plan: Plan, trial: SweepTrial) -> list[str
     text = read_text(path)
     now = current_values(parse_params(text), plan.space)
     wanted = parse_params(text).changed(trial.values)
-    # What has no effect, such as C for an mlp, stays as it is.
-    used = {f"train.{name}" for name in deciding_params(wanted.train)}
-    changes = {
-        name: value
-        for name, value in trial.values.items()
-        if value != now[name] and (name.startswith("split.") or any(f"{each}.".startswith(f"{name}.") for each in used))
-    }
+    changes = {name: value for name, value in trial.values.items() if value != now[name]}
     changed = _with_values(text, changes, wanted) if changes else text
     parse_params(changed)
     pin(workspace.scratch("train") / "checkpoints", "applied", [trial.key])

@@ -1,4 +1,4 @@
-"""What a sweep found: the best trial, which others may be as good, what to expect of it, and which params mattered."""
+"""What a sweep found: the best trial, which others may be as good, and what to expect of it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,19 +9,15 @@ import pandas as pd
 from pixmill.compare.numbers import SplitAnswers
 from pixmill.compare.ranking import RankedModel, rank_models, with_params
 from pixmill.compare.trained_models import TrainedModel
-from pixmill.core.params import RangeParams, flat
+from pixmill.core.params import flat
 from pixmill.metrics.resampling import group_numbers
 from pixmill.metrics.selection import SelectedValue, selected_value
 from pixmill.sweep.planning import Plan
-from pixmill.sweep.space import Space, distributions, to_optuna
 from pixmill.sweep.trial_store import SweepTrial
 from pixmill.train.training_key import deciding_params
 
 _DRAWS = 1000
 """Bootstrap draws of the estimate."""
-
-_IMPORTANT, _BEST = 40, 0.25
-"""Trials from which on it can be told which params set the best apart, and the share of them that these are."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +29,6 @@ class Outcome:
         trials: All finished ones, by number.
         rows: The complete ones as a ranking has them, best first.
         expected: What to expect of the best; ``None`` with one trial, or where that cannot be estimated.
-        importances: How much each param sets the best quarter apart, as shares that add up to 1; empty for few trials.
         images: How many images the trials answered about.
     """
 
@@ -41,7 +36,6 @@ class Outcome:
     trials: tuple[SweepTrial, ...]
     rows: tuple[RankedModel, ...]
     expected: SelectedValue | None
-    importances: dict[str, float]
     images: int
 
     @property
@@ -59,10 +53,6 @@ class Outcome:
     def undecided(self) -> int:
         """How many other trials are not significantly worse than the best."""
         return sum(row.gap is not None and not row.gap.worse for row in self.rows[1:])
-
-    def in_state(self, state: str) -> int:
-        """Return how many trials ended in a state."""
-        return sum(trial.state == state for trial in self.trials)
 
 
 def outcome(plan: Plan, trials: Sequence[SweepTrial], images: pd.DataFrame) -> Outcome:
@@ -92,7 +82,7 @@ def outcome(plan: Plan, trials: Sequence[SweepTrial], images: pd.DataFrame) -> O
             confidence=plan.params.evaluate.confidence,
             lower_is_better=plan.lower_is_better,
         )
-    return Outcome(plan, tuple(trials), tuple(with_params(rows)), expected, _importances(plan, done), len(ids))
+    return Outcome(plan, tuple(trials), tuple(with_params(rows)), expected, len(ids))
 
 
 def _as_model(plan: Plan, trial: SweepTrial) -> TrainedModel:
@@ -114,36 +104,3 @@ def _as_model(plan: Plan, trial: SweepTrial) -> TrainedModel:
         predictions=pd.DataFrame(),
         unused=frozenset(name for name in every if name.startswith("train.") and name not in used),
     )
-
-
-def _importances(plan: Plan, trials: Sequence[SweepTrial]) -> dict[str, float]:
-    """Return how much each param sets the best quarter of the trials apart, by PED-ANOVA; the most important first.
-
-    Source: Watanabe, Bansal and Hutter, "PED-ANOVA: Efficiently Quantifying Hyperparameter Importance in Arbitrary
-    Subspaces", IJCAI 2023.
-    """
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    within = [trial for trial in trials if to_optuna(plan.space, trial.values) is not None]
-    space = _varied(plan.space, within)
-    study = optuna.create_study(direction="minimize" if plan.lower_is_better else "maximize")
-    own = distributions(space)
-    for trial in within:
-        chosen = to_optuna(space, trial.values)
-        study.add_trial(optuna.trial.create_trial(params=chosen, distributions=own, value=trial.value))
-    values = {trial.value for trial in study.trials}
-    if len(study.trials) < _IMPORTANT or len(values) < 2 or len(space) < 2:
-        return {}
-    evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=_BEST)
-    found = optuna.importance.get_param_importances(study, evaluator=evaluator)
-    return dict(sorted(found.items(), key=lambda each: -each[1]))
-
-
-def _varied(space: Space, trials: Sequence[SweepTrial]) -> Space:
-    """Return the params of which more than one value was tried."""
-    return {
-        name: values
-        for name, values in space.items()
-        if isinstance(values, RangeParams) or len({str(trial.values[name]) for trial in trials}) > 1
-    }

@@ -5,22 +5,27 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from blake3 import blake3
 
 from pixmill.compare.numbers import LOWER_IS_BETTER
-from pixmill.core.errors import LockedError, ParamsError
+from pixmill.core.errors import LockedError, ManifestError, ParamsError
 from pixmill.core.files import hold_lock, read_json
 from pixmill.core.params import Params, SweepParams
 from pixmill.core.workspace import Workspace
 from pixmill.images.parts import load_parts
 from pixmill.provenance.results import digest_code
-from pixmill.sweep.space import Space, check_searched, combinations, current_values, to_optuna
-from pixmill.sweep.splits import FORMAT, check_split, image_format
+from pixmill.state.documents import MalformedError
+from pixmill.state.stage_inputs import find_changed_input, first_outdated, workspace_stages
+from pixmill.sweep.space import Space, check_searched, combinations, current_values
 from pixmill.sweep.trial_store import SweepTrial, TrialStore
 from pixmill.train.training_key import deciding_params, sweep_digest
+
+_FORMAT = ("aspect", "image_size", "resize")
+"""Params of split that decide how an image is packed."""
 
 
 @dataclass(frozen=True)
@@ -69,21 +74,19 @@ class Plan:
             params = self.params.changed(values)
         except ParamsError:
             return json.dumps(dict(values), sort_keys=True)
-        return json.dumps([image_format(params.split), deciding_params(params.train)], sort_keys=True, default=str)
+        return json.dumps(deciding_params(params.train), sort_keys=True, default=str)
 
     def is_current(self, trial: SweepTrial) -> bool:
         """Tell whether ``params.yaml`` has a trial's values now."""
         return self.identity(trial.values) == self.identity(current_values(self.params, self.space))
 
+    def grid(self) -> dict[str, dict[str, Any]]:
+        """Return all combinations that make different models, that of ``params.yaml`` first, by their identity."""
+        each = [current_values(self.params, self.space), *combinations(self.space)]
+        return {self.identity(values): values for values in each}
 
-def plan(
-    workspace: Workspace,
-    params: Params,
-    *,
-    trials: int | None = None,
-    folds: int | None = None,
-    applying: bool = False,
-) -> Plan:
+
+def plan(workspace: Workspace, params: Params, *, trials: int | None = None, folds: int | None = None) -> Plan:
     """Return what a sweep would do.
 
     Args:
@@ -91,46 +94,60 @@ def plan(
         params: Its params.
         trials: Instead of ``sweep.trials``.
         folds: Instead of ``sweep.folds``.
-        applying: Whether a trial is to be applied, for which the images may be packed in another format. Default: no.
 
     Raises:
         ManifestError: The workspace has no packed images, or others than ``params.yaml`` says.
-        ParamsError: ``sweep.space`` names what cannot be searched or has no effect, or a grid of real numbers.
+        ParamsError: ``sweep.space`` names what cannot be searched or has no effect, or a grid has a range.
     """
     given = {name: value for name, value in {"trials": trials, "folds": folds}.items() if value is not None}
     settings = params.sweep.model_copy(update=given)
-    space = check_searched(params)
-    if settings.sampler == "grid" and trials is None:
-        outside = to_optuna(space, current_values(params, space)) is None  # The first trial is params.yaml as it is.
-        settings = settings.model_copy(update={"trials": (combinations(space) or 0) + outside})
-    if not applying:
-        check_split(workspace, params)
-    metric = settings.metric or params.review.metric
-    split, folder = image_format(params.split), workspace.root / "artifacts" / "split"
-    packed = read_json(folder / FORMAT, stage="split")
-    searched = [f"{name}." for name in space]
+    space, metric, folder = check_searched(params), settings.metric or params.review.metric, _packed(workspace, params)
+    parts = load_parts(folder, params.classes, image_size=params.split.image_size, names=("train", "val"))
+    searched = [name.removeprefix("train.") for name in space]
     decided = [
-        {name: value for name, value in split.items() if f"split.{name}." not in searched},
         {name: values if isinstance(values, tuple) else values.model_dump() for name, values in space.items()},
         [settings.sampler, settings.seed, settings.folds, metric, params.train.target_accuracy],
-        sweep_digest(
-            folder,
-            load_parts(folder, params.classes, image_size=packed["image_size"], names=("train", "val")),
-            params.train,
-            labels=params.classes,
-            searched=[name.removeprefix("train.") for name in space if name.startswith("train.")],
-            packed=not any(name.startswith("split.") for name in space),
-            root=workspace.root,
-        ),
+        sweep_digest(folder, parts, params.train, labels=params.classes, searched=searched, root=workspace.root),
         digest_code("trials"),
     ]
     key = blake3(json.dumps(decided, sort_keys=True, default=str).encode()).hexdigest(length=8)
-    return Plan(params, settings, space, metric, key)
+    found = Plan(params, settings, space, metric, key)
+    if settings.sampler == "grid" and trials is None:
+        found = replace(found, settings=settings.model_copy(update={"trials": len(found.grid())}))
+    return found
 
 
-def open_trials(workspace: Workspace, key: str) -> TrialStore:
+def _packed(workspace: Workspace, params: Params) -> Path:
+    """Return the folder of the packed images, checked to be those of the present params and images.
+
+    Raises:
+        ManifestError: There are none, or others.
+    """
+    root, folder = workspace.root, workspace.root / "artifacts" / "split"
+    form = read_json(folder / "preprocessing.json", stage="split")
+    stages = {name: stage for name, stage in workspace_stages(root).items() if name in ("scrape", "validate", "split")}
+    if not (folder / "manifest.parquet").exists() or first_outdated(stages):
+        raise ManifestError("artifacts/split is incomplete: dvc repro stopped", next="dvc repro split")
+
+    def read(path: str) -> bytes | None:
+        return (root / path).read_bytes() if (root / path).is_file() else None
+
+    try:
+        changed = find_changed_input(stages, read)
+    except MalformedError as fault:
+        raise ManifestError(f"the inputs of artifacts/split cannot be checked: {fault}", next="git status") from None
+    if changed is None and any(getattr(params.split, name) != form.get(name) for name in _FORMAT):
+        changed = "split in params.yaml"
+    if changed:
+        raise ManifestError(
+            f"artifacts/split was made before {changed} changed", next="dvc repro split, then: pixmill sweep"
+        )
+    return folder
+
+
+def open_trials(workspace: Workspace, plan: Plan) -> TrialStore:
     """Return the trials of a sweep that were kept; nothing is made."""
-    return TrialStore(workspace.scratch("sweep") / key)
+    return TrialStore(workspace.scratch("sweep") / plan.key, lower_is_better=plan.lower_is_better)
 
 
 def hold(workspace: Workspace) -> AbstractContextManager[None]:

@@ -1,39 +1,42 @@
 """A sweep in MLflow: a parent run, and a child run for each trial."""
 
-import contextlib
 import json
 import uuid
-from collections.abc import Iterator
 
 from pixmill.compare.recorded_sweeps import SWEEP_FILE
 from pixmill.core.files import significant, write_text
 from pixmill.core.workspace import Workspace
 from pixmill.record.pending import RunData
-from pixmill.record.run_recorder import MOST_LETTERS, RunRecorder
+from pixmill.record.run_recorder import MOST_LETTERS
 from pixmill.record.stage_runs import sweep_run
 from pixmill.sweep.outcome import Outcome
-from pixmill.sweep.planning import Plan
+from pixmill.sweep.planning import Plan, open_trials
 from pixmill.sweep.report import headline, sweep_json
 from pixmill.sweep.trial_store import SweepTrial, TrialStore
 
 
-@contextlib.contextmanager
-def recorded(workspace: Workspace, plan: Plan, store: TrialStore) -> Iterator[RunRecorder]:
-    """Open the sweep's run, with the trials that earlier processes finished; it is sent when the block ends.
+def record(workspace: Workspace, found: Outcome, page: str) -> None:
+    """Record a sweep with all of its trials; those that an earlier process recorded stay as they are.
 
     Args:
         workspace: The project's workspace.
-        plan: The sweep's.
-        store: Its trials.
+        found: What it found.
+        page: ``reports/sweep.html``.
     """
-    name = f"sweep, {plan.params.train.model}"
+    plan, best, store = found.plan, found.best, open_trials(workspace, found.plan)
     settings = plan.settings.model_dump(mode="json", exclude={"trials", "space"}) | {"metric": plan.metric}
     params = {f"sweep.{key}": value for key, value in settings.items()}
     params |= {f"sweep.space.{key}": values for key, values in _spelt(plan).items()}
-    with sweep_run(workspace, name=name, study=_sweep_id(store), params=params) as run:
-        for trial in store.load():
-            run.add_child(as_run(plan, trial), live=False)
-        yield run
+    with sweep_run(workspace, name=f"sweep, {plan.params.train.model}", study=_sweep_id(store), params=params) as run:
+        run.data.children += [as_run(plan, trial) for trial in found.trials]
+        run.log_metrics({f"trial_{plan.metric}": best.value, "trials": float(len(found.trials))})
+        if found.expected:
+            expected = found.expected
+            run.log_metrics({"expected": expected.value, "expected_low": expected.low, "expected_high": expected.high})
+        run.describe(headline(found))
+        run.log_text(page, "reports/sweep.html")
+        run.log_text(sweep_json(found), SWEEP_FILE)
+    store.set_recorded(len(found.trials))
 
 
 def as_run(plan: Plan, trial: SweepTrial) -> RunData:
@@ -56,24 +59,6 @@ def as_run(plan: Plan, trial: SweepTrial) -> RunData:
     data.points.append(["seconds", trial.seconds, data.ended, 0])
     data.status = "FAILED" if trial.state == "failed" else "FINISHED"
     return data
-
-
-def record_outcome(run: RunRecorder, found: Outcome, page: str) -> None:
-    """Add what the sweep found to its run.
-
-    Args:
-        run: The sweep's.
-        found: What it found.
-        page: ``reports/sweep.html``.
-    """
-    plan, best = found.plan, found.best
-    run.log_metrics({f"trial_{plan.metric}": best.value, "trials": float(len(found.trials))})
-    if found.expected:
-        expected = found.expected
-        run.log_metrics({"expected": expected.value, "expected_low": expected.low, "expected_high": expected.high})
-    run.describe(headline(found))
-    run.log_text(page, "reports/sweep.html")
-    run.log_text(sweep_json(found), SWEEP_FILE)
 
 
 def _spelt(plan: Plan) -> dict[str, str]:

@@ -12,7 +12,7 @@ from pixmill.pages.base import render_page
 from pixmill.pages.base.text import render_sentence, render_text
 from pixmill.sweep.outcome import Outcome
 from pixmill.sweep.planning import Plan
-from pixmill.sweep.space import combinations, current_values
+from pixmill.sweep.space import current_values
 
 _SHOWN = 10
 """Trials that the terminal shows."""
@@ -54,7 +54,6 @@ def sweep_json(found: Outcome) -> str:
         "summary": headline(found),
         "best": found.best.number,
         "expected": expected and asdict(expected),
-        "importances": found.importances,
         "order": [trial.number for trial in plan.best([*found.trials])],
         "trials": [
             {
@@ -96,5 +95,4 @@ def describe_plan(plan: Plan, finished: int) -> str:
         finished=finished,
         metric=METRIC_NAMES[plan.metric],
         now=current_values(plan.params, plan.space),
-        number=combinations(plan.space),
     )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,8 +25,7 @@ from pixmill.core.workspace import Workspace
 from pixmill.metrics.calibration import calibrate
 from pixmill.metrics.resampling import group_numbers
 from pixmill.sweep.planning import Plan, open_trials
-from pixmill.sweep.space import combinations, current_values, suggest, to_optuna
-from pixmill.sweep.splits import packed_split
+from pixmill.sweep.space import current_values, suggest
 from pixmill.sweep.trial_store import CURVES, KEY, REASON, SAME, VALUES, SweepTrial
 from pixmill.train import Callback
 from pixmill.train.callback import Abandoned
@@ -42,16 +40,16 @@ PINNED = 3
 """The best trials, whose weights are kept whatever else is."""
 
 _STUCK = 50
-"""Choices in a row that were made before, after which all combinations are gone through."""
+"""Choices in a row that were made before, after which the search ends."""
 
-_KILLS, _MOST = "kills", 3
-"""Attribute of a trial with how often the process was killed in it, and after how many times that counts as failed."""
+_RUNS, _MOST = "runs", 3
+"""Attribute of a trial that was queued with how often it began, and how often one may before others go on."""
 
 _STARTUP, _WARMUP = 5, 5
 """Trials of networks before any is pruned, and epochs before it may be: those of Optuna's examples."""
 
 
-def search(workspace: Workspace, plan: Plan, on_trial: Callable[[SweepTrial], None]) -> list[SweepTrial]:
+def search(workspace: Workspace, plan: Plan) -> list[SweepTrial]:
     """Run trials until there are enough, and return all, by number.
 
     Trials that an earlier sweep with the same key finished count. The first one has the values of ``params.yaml``.
@@ -59,13 +57,12 @@ def search(workspace: Workspace, plan: Plan, on_trial: Callable[[SweepTrial], No
     Args:
         workspace: The project's workspace.
         plan: What to do; within :func:`hold`.
-        on_trial: Hears of each trial that this process finishes.
 
     Raises:
-        PixmillError: The first trial failed, or the images cannot be packed.
+        PixmillError: The first trial failed.
         KeyboardInterrupt: SIGINT or SIGTERM arrived. Finished trials are kept.
     """
-    return _Search(workspace, plan).run(on_trial)
+    return _Search(workspace, plan).run()
 
 
 class _Search:
@@ -75,110 +72,78 @@ class _Search:
         import optuna
 
         self._workspace, self._plan = workspace, plan
-        self._store = open_trials(workspace, plan.key)
+        self._store = open_trials(workspace, plan)
         self._store.make()
         self._trials = self._store.load()
         self._tried = {plan.identity(trial.values): trial for trial in self._trials}
         self._repeated = 0
-        samplers = optuna.samplers
         self._study = self._store.open(
-            lower_is_better=plan.lower_is_better,
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=_STARTUP, n_warmup_steps=_WARMUP),
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=_STARTUP, n_warmup_steps=_WARMUP)
         )
         seed = plan.settings.seed + len(self._study.trials)  # Else it would begin with the first choices again.
-        kind = samplers.TPESampler if plan.settings.sampler == "tpe" else samplers.RandomSampler
+        kind = optuna.samplers.TPESampler if plan.settings.sampler == "tpe" else optuna.samplers.RandomSampler
         self._study.sampler = kind(seed=seed)
 
-    def run(self, on_trial: Callable[[SweepTrial], None]) -> list[SweepTrial]:
-        settings, space = self._plan.settings, self._plan.space
-        rest = self._combinations()
+    def run(self) -> list[SweepTrial]:
+        wanted = self._plan.settings.trials
+        if len(self._trials) >= wanted:
+            return self._trials
+        self._queue()
+        with Progress("Sweep", wanted, unit="trial") as progress:
+            progress.advance(len(self._trials))
 
-        def hear(trial: optuna.trial.FrozenTrial) -> None:
-            finished = self._store.read(trial, len(self._trials))
-            if finished is None:
-                return
-            self._trials.append(finished)
-            self._tried[self._plan.identity(finished.values)] = finished
-            on_trial(finished)
-            best = self._plan.best(self._trials)
-            keys = [each.key for each in best[:PINNED]]
-            pin(self._workspace.scratch("train") / "checkpoints", "sweep", keys)
-            progress.advance(note=f"best {best[0].value:.3f}, {best[0].name}" if best else "")
+            def hear(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+                if (finished := self._store.read(trial, len(self._trials))) is not None:
+                    self._trials.append(finished)
+                    self._tried[self._plan.identity(finished.values)] = finished
+                    best = self._plan.best(self._trials)
+                    keys = [each.key for each in best[:PINNED]]
+                    pin(self._workspace.scratch("train") / "checkpoints", "sweep", keys)
+                    progress.advance(note=f"best {best[0].value:.3f}, {best[0].name}" if best else "")
+                if self._repeated >= _STUCK:
+                    announce(f"sweep: the last {_STUCK} choices were tried before")
+                if len(self._trials) >= wanted or self._repeated >= _STUCK:
+                    study.stop()
 
-        with Progress("Sweep", settings.trials, unit="trial") as progress:
-            progress.advance(min(len(self._trials), settings.trials))
-            self._take_up(hear)
-            while len(self._trials) < settings.trials:
-                if not self._trials:
-                    self._queue(current_values(self._plan.params, space))
-                elif settings.sampler == "grid" or self._repeated >= _STUCK:
-                    if (values := next(rest, None)) is None:
-                        self._announce_end()
-                        break
-                    self._queue(values)
-                self._study.optimize(
-                    self._objective, n_trials=1, catch=(_FailedError,), callbacks=[lambda _, trial: hear(trial)]
-                )
+            self._study.optimize(self._objective, catch=(_FailedError,), callbacks=[hear])
         return self._trials
 
-    def _take_up(self, hear: Callable[[optuna.trial.FrozenTrial], None]) -> None:
-        """Queue the trial that a killed or interrupted process left; a network goes on from its last epoch."""
+    def _queue(self) -> None:
+        """Queue what comes before any choice: the params as they are, or what was interrupted, and a grid."""
         import optuna
 
         states, trials = optuna.trial.TrialState, self._study.trials
-        if not trials or trials[-1].state not in (states.RUNNING, states.FAIL):
-            return
-        last, known = trials[-1], trials[-1].user_attrs
-        kills = known.get(_KILLS, 0)
-        if last.state == states.RUNNING:
-            kills += 1
-            self._study.tell(last.number, state=states.FAIL)
-        elif REASON in known:
-            return
-        if VALUES not in known or not self._trials:
-            return  # The params as they are come first, however often.
-        if kills < _MOST:
-            self._queue(known[VALUES], kills)
-            return
-        reason = f"the process was killed while it ran, {_MOST} times"
-        self._store.add(SweepTrial(len(self._trials), known[VALUES], "failed", None, 0, 0.0, reason=reason))
-        hear(self._study.trials[-1])
+        if not self._trials:
+            self._enqueue(current_values(self._plan.params, self._plan.space))
+        elif trials[-1].state in (states.RUNNING, states.FAIL):
+            last, known = trials[-1], trials[-1].user_attrs
+            if last.state == states.RUNNING:
+                self._study.tell(last.number, state=states.FAIL)
+            if VALUES in known and REASON not in known and (runs := known.get(_RUNS, 1)) < _MOST:
+                self._enqueue(known[VALUES], runs + 1)
+        if self._plan.settings.sampler == "grid":
+            for identity, values in self._plan.grid().items():
+                if identity not in self._tried:
+                    self._enqueue(values)
 
-    def _queue(self, values: Mapping[str, Any], kills: int = 0) -> None:
-        """Let the next trial try these values; those outside of the space are no choice of Optuna's."""
-        chosen = to_optuna(self._plan.space, values) or {}
-        self._study.enqueue_trial(chosen, user_attrs={VALUES: dict(values), _KILLS: kills})
-
-    def _combinations(self) -> Iterator[dict[str, Any]]:
-        """Yield the combinations that were not tried, where they can be counted."""
-        space = self._plan.space
-        if combinations(space) is not None:
-            for combination in itertools.product(*map(_all_of, space.values())):
-                values = dict(zip(space, combination, strict=True))
-                if self._plan.identity(values) not in self._tried:
-                    yield values
-
-    def _announce_end(self) -> None:
-        number = combinations(self._plan.space)
-        tried = "no other choice was found"
-        if number:
-            tried = "the only combination was tried" if number == 1 else f"all {number:,} combinations were tried"
-        announce(f"sweep: {tried}")
+    def _enqueue(self, values: Mapping[str, Any], runs: int = 1) -> None:
+        self._study.enqueue_trial({}, user_attrs={VALUES: dict(values), _RUNS: runs})
 
     def _objective(self, trial: optuna.Trial) -> float:
         """Fit and measure one model, unless an equal one was: values may differ in what has no effect."""
-        plan = self._plan
+        import optuna
+
         values = trial.user_attrs.get(VALUES)
-        if values is None or to_optuna(plan.space, values) is not None:
-            values = {**suggest(trial, plan.space), **(values or {})}
-        trial.set_user_attr(VALUES, values)
-        before = self._tried.get(plan.identity(values))
-        self._repeated = self._repeated + 1 if before else 0
+        if values is None:
+            values = suggest(trial, self._plan.space)
+            trial.set_user_attr(VALUES, values)
+        before = self._tried.get(self._plan.identity(values))
+        self._repeated = self._repeated + 1 if before and _RUNS not in trial.user_attrs else 0
         if before is None:
             return self._fit(trial, values)
         trial.set_user_attr(SAME, before.number)
         if before.value is None:
-            raise _FailedError
+            raise optuna.TrialPruned
         return before.value
 
     def _fit(self, trial: optuna.Trial, values: dict[str, Any]) -> float:
@@ -189,10 +154,9 @@ class _Search:
         follower = _Follower(trial if is_network else None, sign=-1 if plan.lower_is_better else 1)
         try:
             params = plan.params.changed(values)
-            folder = packed_split(workspace, params, workspace.scratch("sweep") / "splits")
             with only_warnings():
                 found = run_trial(
-                    folder,
+                    workspace.root / "artifacts" / "split",
                     params.train,
                     classes=params.classes,
                     scratch=workspace.scratch("train"),
@@ -268,11 +232,6 @@ class _Follower(Callback):
             self._trial.report(self._sign * curve["val_accuracy"], epoch.epoch)
             if self._trial.should_prune():
                 raise Abandoned
-
-
-def _all_of(values: Any) -> tuple[Any, ...]:
-    """Return each value of a list, or of a range of whole numbers."""
-    return values if isinstance(values, tuple) else tuple(range(int(values.low), int(values.high) + 1))
 
 
 def _calibrated(

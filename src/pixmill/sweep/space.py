@@ -4,23 +4,21 @@ import contextlib
 import itertools
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pixmill.core.errors import ParamsError
-from pixmill.core.params import Params, RangeParams, check_space, flat
+from pixmill.core.params import Params, RangeParams, check_space
 from pixmill.train.training_key import deciding_params
 
 if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
     from optuna.trial import Trial
 
 Space = Mapping[str, RangeParams | tuple[Any, ...]]
 """What is tried of each param, by dotted name."""
 
-
 _MODELS = 1000
-"""Combinations of lists that are looked at to find out which params have an effect."""
+"""Combinations of lists that are looked at to find out which params have an effect, and of a grid."""
 
 
 def default_space(params: Params) -> dict[str, RangeParams | tuple[Any, ...]]:
@@ -64,23 +62,11 @@ def default_space(params: Params) -> dict[str, RangeParams | tuple[Any, ...]]:
 def _is_allowed(params: Params, name: str, values: RangeParams | tuple[Any, ...]) -> bool:
     """Tell whether all values may be tried; a preset of KerasHub, for one, is not fine-tuned."""
     try:
-        for value in ends(values):
+        for value in (values.low, values.high) if isinstance(values, RangeParams) else values:
             params.changed({name: value})
     except ParamsError:
         return False
     return True
-
-
-def with_kinds(params: Params, space: Space) -> Space:
-    """Return the space with ranges of real numbers where the params are real: 0 to 30 degrees has 7.5, too."""
-
-    def kind(name: str, values: RangeParams | tuple[Any, ...]) -> RangeParams | tuple[Any, ...]:
-        if not isinstance(values, RangeParams) or not is_whole(values):
-            return values
-        real = RangeParams(low=float(values.low), high=float(values.high), log=values.log)
-        return real if _is_allowed(params, name, ((values.low + values.high) / 2 + 0.25,)) else values
-
-    return {name: kind(name, values) for name, values in space.items()}
 
 
 def check_searched(params: Params) -> Space:
@@ -90,126 +76,67 @@ def check_searched(params: Params) -> Space:
         params: The whole of ``params.yaml``.
 
     Raises:
-        ParamsError: A param may not be searched, has no effect on any of the models, or is real in a grid; or a value
+        ParamsError: A param may not be searched, or has no effect on any of the models; a grid has a range; or a value
             is wrong.
     """
     check_space(params)
-    space = with_kinds(params, params.sweep.space or default_space(params))
+    space = {name: _of_kind(params, name, each) for name, each in (params.sweep.space or default_space(params)).items()}
     told = []
-    lists = {name: values for name, values in space.items() if not isinstance(values, RangeParams)}
     used: set[str] = set()
-    for chosen in itertools.islice(itertools.product(*lists.values()), _MODELS):
+    lists = {name: values for name, values in space.items() if not isinstance(values, RangeParams)}
+    for chosen in itertools.islice(_products(lists), _MODELS):
         with contextlib.suppress(ParamsError):  # Such a trial fails, with its reason.
-            used |= {*deciding_params(params.changed(dict(zip(lists, chosen, strict=True))).train)}
-    for name in space:
-        if name.startswith("train.") and not any(f"train.{each}.".startswith(f"{name}.") for each in used):
+            used |= {*deciding_params(params.changed(chosen).train)}
+    for name, values in space.items():
+        if not any(f"train.{each}.".startswith(f"{name}.") for each in used):
             told.append(f"sweep.space.{name}: has no effect with train.model={params.train.model}")
-    if params.sweep.sampler == "grid":
-        told += [
-            f"sweep.space.{name}: a grid needs a list, since this is a real number"
-            for name, values in space.items()
-            if isinstance(values, RangeParams) and not is_whole(values)
-        ]
+        if params.sweep.sampler == "grid" and isinstance(values, RangeParams):
+            told.append(f"sweep.space.{name}: a grid needs a list of values")
+    if params.sweep.sampler == "grid" and math.prod(map(len, lists.values())) > _MODELS:
+        told.append(f"sweep.space: a grid has at most {_MODELS:,} combinations; for more, set sweep.sampler to random")
     if told:
         raise ParamsError("\n".join(told), next="edit params.yaml, then: pixmill sweep --show")
     return space
 
 
-def ends(values: RangeParams | tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return both ends of a range, or all items of a list."""
-    return (values.low, values.high) if isinstance(values, RangeParams) else values
+def _of_kind(params: Params, name: str, values: RangeParams | tuple[Any, ...]) -> RangeParams | tuple[Any, ...]:
+    """Return a range of real numbers where the param is real, however it is written: 0 to 30 degrees has 7.5, too."""
+    if not isinstance(values, RangeParams) or not _is_allowed(params, name, ((values.low + values.high) / 2 + 0.25,)):
+        return values
+    return RangeParams(low=float(values.low), high=float(values.high), log=values.log)
 
 
-def is_whole(values: RangeParams) -> bool:
-    """Tell whether a range is one of whole numbers."""
-    return isinstance(values.low, int) and isinstance(values.high, int)
+def _products(lists: Mapping[str, tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
+    for chosen in itertools.product(*lists.values()):
+        yield dict(zip(lists, chosen, strict=True))
 
 
-def combinations(space: Space) -> int | None:
-    """Return how many combinations there are; ``None`` where a range of real numbers makes them countless."""
-    counts = []
-    for values in space.values():
-        if not isinstance(values, RangeParams):
-            counts.append(len(values))
-        elif is_whole(values):
-            counts.append(int(values.high - values.low) + 1)
-        else:
-            return None
-    return math.prod(counts)
-
-
-def distributions(space: Space) -> dict[str, "BaseDistribution"]:
-    """Return the space as Optuna has it; an item of a list goes by its JSON text, since it may be a list itself."""
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
-    found: dict[str, BaseDistribution] = {}
-    for name, values in space.items():
-        if not isinstance(values, RangeParams):
-            found[name] = CategoricalDistribution([_text(value) for value in values])
-        elif is_whole(values):
-            found[name] = IntDistribution(int(values.low), int(values.high), log=values.log)
-        else:
-            found[name] = FloatDistribution(float(values.low), float(values.high), log=values.log)
-    return found
+def combinations(space: Space) -> list[dict[str, Any]]:
+    """Return all combinations of a space of lists, as ``sampler: grid`` tries them."""
+    return [*_products({name: values for name, values in space.items() if not isinstance(values, RangeParams)})]
 
 
 def suggest(trial: "Trial", space: Space) -> dict[str, Any]:
-    """Return the values that Optuna chooses for a trial, as params have them."""
-    from optuna.distributions import CategoricalDistribution, IntDistribution
-
-    for name, each in distributions(space).items():
-        if isinstance(each, CategoricalDistribution):
-            trial.suggest_categorical(name, each.choices)
-        elif isinstance(each, IntDistribution):
-            trial.suggest_int(name, each.low, each.high, log=each.log)
-        else:
-            trial.suggest_float(name, each.low, each.high, log=each.log)  # type: ignore[attr-defined]
-    return from_optuna(space, trial.params)
-
-
-def from_optuna(space: Space, chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """Return values that Optuna chose as params have them: real numbers to four significant digits."""
-    found = {}
-    for name, value in chosen.items():
-        values = space[name]
+    """Return the values that Optuna chooses for a trial, as params have them: real ones to four significant digits."""
+    found: dict[str, Any] = {}
+    for name, values in space.items():
         if not isinstance(values, RangeParams):
-            found[name] = json.loads(value)
+            # By their JSON text, since one may be a list itself.
+            found[name] = json.loads(trial.suggest_categorical(name, [json.dumps(value) for value in values]))
+        elif isinstance(values.low, int) and isinstance(values.high, int):
+            found[name] = trial.suggest_int(name, values.low, values.high, log=values.log)
         else:
-            found[name] = value if is_whole(values) else min(max(float(f"{value:.4g}"), values.low), values.high)
-    return found
-
-
-def to_optuna(space: Space, values: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return values as Optuna has them; ``None`` if one is outside of the space."""
-    found = {}
-    for name, allowed in space.items():
-        value = values[name]
-        if isinstance(allowed, RangeParams):
-            number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not (number and allowed.low <= value <= allowed.high):
-                return None
-            found[name] = value
-        else:
-            found[name] = _text(value)
-            if found[name] not in map(_text, allowed):
-                return None
+            value = trial.suggest_float(name, values.low, values.high, log=values.log)
+            found[name] = min(max(float(f"{value:.4g}"), values.low), values.high)
     return found
 
 
 def current_values(params: Params, space: Space) -> dict[str, Any]:
     """Return what the searched params are now."""
-    content, every = params.model_dump(mode="json", by_alias=True), flat(params.model_dump(mode="json", by_alias=True))
     found = {}
     for name in space:
-        if name in every:
-            found[name] = every[name]
-            continue
-        owner: Any = content  # A list of sections, whose items have names of their own.
-        for key in name.split("."):
+        owner: Any = params.model_dump(mode="json", by_alias=True)
+        for key in name.split("."):  # An item of a list of sections goes by its place.
             owner = owner[int(key) if isinstance(owner, list) else key]
         found[name] = owner
     return found
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value, sort_keys=True)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pixmill.core.files import remove_temporary, replacing, write_text
+from pixmill.core.files import remove_temporary, replacing
 
 if TYPE_CHECKING:
     import optuna
@@ -20,9 +20,6 @@ State = Literal["complete", "pruned", "failed"]
 
 VALUES, CURVES, REASON, KEY, SAME = "values", "curves", "reason", "key", "same_as"
 """Attributes of a trial in Optuna: those of a :class:`SweepTrial`, and the number of an equal trial that ran before."""
-
-_RECORDED = "recorded"
-"""How many trials the result had that was recorded last."""
 
 _NAME = "sweep"
 """The study's name in its journal."""
@@ -67,11 +64,12 @@ class TrialStore:
 
     Args:
         folder: Where they are kept.
+        lower_is_better: Whether the lowest value is the best.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, lower_is_better: bool = False) -> None:
         self.folder = folder
-        self._journal = folder / "journal.log"
+        self._journal, self._lower_is_better = folder / "journal.log", lower_is_better
 
     def make(self) -> None:
         """Make the folder, and remove what a killed sweep left half-written; call it only while no other runs."""
@@ -81,20 +79,18 @@ class TrialStore:
         if self._journal.exists() and not (content := self._journal.read_bytes()).endswith(b"\n"):
             self._journal.write_bytes(content[: content.rfind(b"\n") + 1])
 
-    def open(self, *, lower_is_better: bool = False, **options: Any) -> optuna.Study:
+    def open(self, **options: Any) -> optuna.Study:
         """Return the study, which is created if need be.
 
         Args:
-            lower_is_better: Whether the lowest value is the best, for a new study.
             options: Sampler and pruner.
         """
         import optuna
 
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
         return optuna.create_study(
             storage=self._storage(),
             study_name=_NAME,
-            direction="minimize" if lower_is_better else "maximize",
+            direction="minimize" if self._lower_is_better else "maximize",
             load_if_exists=True,
             **options,
         )
@@ -142,19 +138,6 @@ class TrialStore:
             answers=answers,
         )
 
-    def add(self, trial: SweepTrial) -> None:
-        """Keep a finished trial that no search has run."""
-        import optuna
-
-        study = self.open()
-        states = {"complete": optuna.trial.TrialState.COMPLETE, "pruned": optuna.trial.TrialState.PRUNED}
-        if trial.answers is not None:
-            self.set_answers(len(study.trials), trial.answers)
-        known: dict[str, Any] = {VALUES: dict(trial.values), KEY: trial.key, CURVES: [*trial.curves]}
-        known |= {REASON: trial.reason} if trial.state == "failed" else {}
-        state = states.get(trial.state, optuna.trial.TrialState.FAIL)
-        study.add_trial(optuna.trial.create_trial(state=state, value=trial.value, user_attrs=known))
-
     def set_answers(self, number: int, answers: npt.NDArray[np.float32]) -> None:
         """Keep the answers of a trial, by its number in Optuna.
 
@@ -165,13 +148,12 @@ class TrialStore:
             np.save(temporary, answers)
 
     def is_recorded(self, trials: int) -> bool:
-        """Tell whether the result of so many trials was sent to MLflow."""
-        path = self.folder / _RECORDED
-        return path.exists() and path.read_text(encoding="utf-8") == str(trials)
+        """Tell whether the result of so many trials was sent to MLflow, or waits to be."""
+        return (self.folder / f"recorded-{trials}").exists()
 
     def set_recorded(self, trials: int) -> None:
-        """Note that the result of so many trials was sent, or waits to be."""
-        write_text(self.folder / _RECORDED, str(trials))
+        """Note that it was."""
+        (self.folder / f"recorded-{trials}").touch()
 
     def images(self) -> pd.DataFrame | None:
         """Return the images that the trials answered about: ``id``, ``label``, ``cluster`` and ``target``."""
@@ -187,8 +169,9 @@ class TrialStore:
         return self.folder / f"answers-{number:05}.npy"
 
     def _storage(self) -> optuna.storages.BaseStorage:
-        from optuna.storages import JournalStorage
+        import optuna
         from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
         path = str(self._journal)
-        return JournalStorage(JournalFileBackend(path, lock_obj=JournalFileOpenLock(path)))
+        return optuna.storages.JournalStorage(JournalFileBackend(path, lock_obj=JournalFileOpenLock(path)))

@@ -20,12 +20,12 @@ def parsed(sweep: str, rest: str = REST) -> SweepParams:
 
 def test_all_of_it_can_be_set() -> None:
     sweep = parsed(
-        "{metric: log_loss, trials: 7, sampler: grid, folds: 3, seed: 1, space: {split.image_size: [32, 64], "
-        "split.aspect: [pad, crop], split.resize: [box], train.cnn.blocks.0.filters: {low: 4, high: 8}, "
+        "{metric: log_loss, trials: 7, sampler: grid, folds: 3, seed: 1, space: {train.batch_size: [32, 64], "
+        "train.cnn.blocks.0.filters: {low: 4, high: 8}, "
         "train.learning_rate: {low: 0.001, high: 1, log: true}}}"
     )
     assert (sweep.metric, sweep.trials, sweep.sampler, sweep.folds, sweep.seed) == ("log_loss", 7, "grid", 3, 1)
-    assert sweep.space["split.image_size"] == (32, 64)
+    assert sweep.space["train.batch_size"] == (32, 64)
     assert sweep.space["train.learning_rate"] == RangeParams(low=0.001, high=1, log=True)
     whole = sweep.space["train.cnn.blocks.0.filters"]
     assert isinstance(whole, RangeParams)
@@ -34,8 +34,8 @@ def test_all_of_it_can_be_set() -> None:
 
 
 SEARCHED = (
-    "a sweep searches what makes a better model: params of train but for seed, threads, folds, learning curve and "
-    "target accuracy, and image_size, aspect and resize of split"
+    "a sweep searches what makes a better model on the same images: params of train but for seed, threads, folds, "
+    "learning curve and target accuracy; for others: dvc exp run --queue -S"
 )
 
 
@@ -63,6 +63,7 @@ SEARCHED = (
             for name, value in (
                 ("train.seed", 1),
                 ("split.val", 0.1),
+                ("split.image_size", 32),
                 ("scrape.per_class", 10),
                 ("classes", "[a, b]"),
             )

@@ -23,8 +23,6 @@ from pixmill.core.words import did_you_mean
 _RESERVED = {"train", "val", "test", "unlabelled"}
 """Folder names under ``data/`` that can be no class."""
 
-_SEARCHED = ("train.", "split.image_size", "split.aspect", "split.resize")
-"""Names of params that a sweep may search begin so; other params change what is measured, or measure nothing."""
 
 _NOT_SEARCHED = (
     "train.seed",
@@ -178,7 +176,7 @@ def check_space(params: Params) -> None:
     """
     known, wrong = flat(params), []
     for name, values in params.sweep.space.items():
-        if not name.startswith(_SEARCHED) or name.startswith(_NOT_SEARCHED):
+        if not name.startswith("train.") or name.startswith(_NOT_SEARCHED):
             wrong.append(f"sweep.space.{name}: {_not_searched(name, known)}")
             continue
         if isinstance(values, tuple) and len({json.dumps(value, default=str) for value in values}) < len(values):
@@ -238,8 +236,8 @@ def _not_searched(name: str, known: Mapping[str, Any]) -> str:
     if name not in known:
         return f"no such parameter{did_you_mean(name, known)}"
     return (
-        "a sweep searches what makes a better model: params of train but for seed, threads, folds, learning curve and "
-        "target accuracy, and image_size, aspect and resize of split"
+        "a sweep searches what makes a better model on the same images: params of train but for seed, threads, folds, "
+        "learning curve and target accuracy; for others: dvc exp run --queue -S"
     )
 
 

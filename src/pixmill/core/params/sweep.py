@@ -41,8 +41,8 @@ class SweepParams(Section):
     space: dict[str, Values] = Field(
         default={},
         max_length=50,
-        description="Params of `train`, and image_size, aspect and resize of `split`, by dotted name: each with a "
-        "list of values or a range. Default: a few params of the model at hand, which `pixmill sweep --show` prints.",
+        description="Params of `train` by dotted name: each with a list of values or a range. Default: a few params "
+        "of the model at hand, which `pixmill sweep --show` prints.",
         examples=[
             {
                 "train.features.head": ["logistic", "mlp"],

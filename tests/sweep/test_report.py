@@ -103,6 +103,7 @@ def test_each_case_has_its_sentences(found, workspace) -> None:
     assert "cannot be estimated: a class has too few images" in sweep_text(few)
     write_params(workspace.root, metric="ece")
     assert "luck" not in sweep_text(found(3))
+    write_params(workspace.root)
     plan = planned(workspace, trials=9, folds=3)
     nine = outcome(plan, search(workspace, plan), open_trials(workspace, plan).images())
     assert " has the best macro-F1 in 3-fold cross-validation, " in headline(nine)

@@ -222,4 +222,4 @@ def test_mlflow_out_of_order_costs_only_the_run(project, monkeypatch):
     for revision in (base, head):
         (missing,) = revision.missing
         assert "No MLflow run: MLflow at http://127.0.0.1:" in missing
-        assert "does not respond (Connection refused); start the server (mlflow server)." in missing
+        assert "does not respond (Connection refused); start the server (mlflow server)" in missing

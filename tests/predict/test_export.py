@@ -106,8 +106,8 @@ def test_every_format_is_written_with_labels_and_card(exported):
     }
 
 
-@pytest.mark.parametrize(("limit", "outputs", "version"), [(None, 1, 1), (0.7, 2, 2)])
-def test_the_novelty_is_exported_with_its_limit_alone(project, tmp_path, limit, outputs, version):
+@pytest.mark.parametrize(("limit", "outputs"), [(None, 1), (0.7, 2)])
+def test_the_novelty_is_exported_with_its_limit_alone(project, tmp_path, limit, outputs):
     root = shutil.copytree(project, tmp_path / "copy", ignore=shutil.ignore_patterns("exported"))
     path = root / "artifacts" / "train" / "calibration.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"novelty_limit": limit}))
@@ -115,7 +115,7 @@ def test_the_novelty_is_exported_with_its_limit_alone(project, tmp_path, limit, 
     file = tmp_path / "out" / "model.tflite"
     assert len(load_outputs(file)[1]) == outputs
     with zipfile.ZipFile(file) as archive:
-        assert json.loads(archive.read("pixmill.json"))["format"] == version
+        assert json.loads(archive.read("pixmill.json"))["format"] == 2
 
 
 def test_float_formats_follow_the_model(exported):

@@ -50,15 +50,19 @@ def test_a_session_hides_nothing_of_its_kind_and_leaves_no_profile_and_no_tempor
     assert profiles(tmp_path) == []
 
 
-def test_a_browser_that_is_killed_leaves_no_temporary_file(browser, proxy, tmp_path, monkeypatch):
-    with tempfile.TemporaryDirectory() as short:
-        monkeypatch.setenv("TMPDIR", short)
-        with open_browser(browser, proxy=proxy.url, profile=tmp_path) as driver:
-            visit(driver, HOME)
-            (process,) = (child for child in psutil.Process().children() if child.name() == "chromedriver")
-            (Path(process.environ()["TMPDIR"]) / "left").touch()
-            os.killpg(process.pid, signal.SIGKILL)
-        assert list(Path(short).iterdir()) == []
+def drivers():
+    return {child for child in psutil.Process().children() if child.name() == "chromedriver"}
+
+
+def test_a_browser_that_is_killed_leaves_no_temporary_file(browser, proxy, tmp_path):
+    before = drivers()
+    with open_browser(browser, proxy=proxy.url, profile=tmp_path) as driver:
+        visit(driver, HOME)
+        (process,) = drivers() - before
+        folder = Path(process.environ()["TMPDIR"])
+        (folder / "left").touch()
+        os.killpg(process.pid, signal.SIGKILL)
+    assert not folder.exists()
 
 
 def test_a_download_is_refused(browser, site, proxy, tmp_path, monkeypatch, until):

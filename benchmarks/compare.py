@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from contest import PROJECT, ROOT, folder_for_files, machine, sized
 
-ROUNDS = sized(9, 3, 1)
+ROUNDS, WARM_UP = sized((9, 1), (3, 1), (1, 0))
 PARAM, VALUE = "inverse_regularization: null", "inverse_regularization: 0.05"
 
 PYTHON = [sys.executable, "-P", "-m"]
@@ -52,10 +52,10 @@ def main() -> None:
     times = {name: Times() for name in CONTESTANTS}
     with tempfile.TemporaryDirectory(dir=folder_for_files()) as name:
         project = make_project(Path(name) / "project")
-        for number in range(ROUNDS + 1):
+        for number in range(-WARM_UP, ROUNDS):
             for contestant, commands in CONTESTANTS.items():
                 waited, worked = measure(project, commands)
-                if number:  # The first round fills the caches of files and of bytecode.
+                if number >= 0:  # The first round fills the caches of files and of bytecode.
                     times[contestant].waited.append(waited)
                     times[contestant].worked.append(worked)
     print("| | seconds, median | spread | CPU seconds, median |\n|---|---|---|---|")

@@ -18,9 +18,13 @@ from pixmill.split import split
 from pixmill.validate import SEEN, metrics, validate, validation
 from pixmill.validate.survey import Survey
 
-CLASSES = tuple(f"class {number:02}" for number in range(100))
 TEXT = pd.StringDtype("pyarrow", na_value=pd.NA)
 CHUNK = 10_000
+
+
+def classes_of(count: int) -> tuple[str, ...]:
+    """Return a hundred classes, or fewer, so that each has enough images for all splits."""
+    return tuple(f"class {number:02}" for number in range(min(100, count // 50)))
 
 
 def main() -> None:
@@ -41,7 +45,7 @@ def make(folder: Path, count: int) -> dict[str, float]:
     start = time.perf_counter()
     dice = np.random.default_rng(1)
     ids = sorted(digests(dice, count))
-    classes = dice.integers(0, len(CLASSES), count)
+    classes = dice.integers(0, len(classes_of(count)), count)
     originals = np.arange(count)
     # Of a hundred images two are copies of another, and two near-duplicates, nearly all of them within their class.
     copies, near = (dice.random((2, count)) < 0.02) & (originals > count // 10)
@@ -49,7 +53,7 @@ def make(folder: Path, count: int) -> dict[str, float]:
         originals[some] = dice.integers(0, count // 10, some.sum())
         right = some & (dice.random(count) < 0.99)
         classes[right] = classes[originals[right]]
-    labels = pa.array(np.array(CLASSES, dtype=object)[classes], pa.string())
+    labels = pa.array(np.array(classes_of(count), dtype=object)[classes], pa.string())
     manifest = pd.DataFrame(
         {
             "id": text(ids),
@@ -153,7 +157,9 @@ def take_through_validate(folder: Path, count: int) -> dict[str, float]:
 
     validation.near_duplicates = timed  # type: ignore[assignment]
     start = time.perf_counter()
-    found = validate(manifest, sightings, classes=CLASSES, params=ValidateParams(), folder=folder, surveyed=surveyed)
+    found = validate(
+        manifest, sightings, classes=classes_of(count), params=ValidateParams(), folder=folder, surveyed=surveyed
+    )
     numbers = metrics(found)
     seconds = time.perf_counter() - start
     write_table(folder / "validated.parquet", found.manifest, VALIDATED)
@@ -168,7 +174,7 @@ def take_through_split(folder: Path, count: int) -> dict[str, float]:
     manifest = read_table(folder / "validated.parquet", VALIDATED, stage="validate")
     pairs = read_table(folder / "pairs.parquet", PAIRS, stage="validate")
     start = time.perf_counter()
-    found = split(manifest, pairs, SplitParams(), classes=CLASSES)
+    found = split(manifest, pairs, SplitParams(), classes=classes_of(count))
     seconds = time.perf_counter() - start
     assert len(found.manifest) == count
     assert [outcome.check.name for outcome in found.outcomes if not outcome.success] == []

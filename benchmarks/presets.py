@@ -26,6 +26,7 @@ ROUNDS = sized(30, 5, 1)
 SIDE = 224
 
 _SMALL = {"num_layers": 12, "hidden_dim": 384, "num_heads": 6, "intermediate_dim": 1536}
+_SMALL = sized(_SMALL, _SMALL, {"num_layers": 5, "hidden_dim": 32, "num_heads": 2, "intermediate_dim": 64})
 _BASE = {"num_layers": 12, "hidden_dim": 768, "num_heads": 12, "intermediate_dim": 3072}
 _CLIP_TEXT = {"vocabulary_size": 49408, "embedding_dim": 512, "hidden_dim": 512, "num_layers": 12, "num_heads": 8}
 _CLIP_TEXT |= {"intermediate_dim": 2048, "max_sequence_length": 77}

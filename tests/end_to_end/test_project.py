@@ -91,7 +91,7 @@ def shoes(installed: Project, server: MlflowServer, tmp_path_factory: pytest.Tem
     """The bundled images in a project of a team, after its first run and commit; only read."""
     remote = tmp_path_factory.mktemp("remote")
     project, told = new(installed, "shoes", "--demo", "--remote", str(remote), "--mlflow", server.uri)
-    assert "cd shoes && dvc repro   (about" in told
+    assert "cd shoes && dvc repro" in told
     project.repro()
     project.commit("The first run")
     return project

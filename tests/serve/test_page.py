@@ -268,20 +268,6 @@ def test_not_sure_is_said_with_what_it_means(page, project):
     assert page.run("document.getElementById('live').textContent").endswith("not sure.")
 
 
-@pytest.mark.slow
-def test_without_a_threshold_an_answer_has_no_badge(browser, project, tmp_path):
-    root = tmp_path / "project"
-    shutil.copytree(project.root, root)
-    path = root / "artifacts/train/calibration.json"
-    write_json(path, read_json(path, stage="train") | {"threshold": None})
-    with serving(root, project.port) as url:
-        page = Page(browser, url)
-        page.choose(project.sure)
-        assert page.state == ["answered"]
-        assert not page.one("verdict").is_displayed()
-        assert "Sure" not in page.text("figure")
-
-
 def test_a_dropped_image_is_answered(page, project):
     data = {"items": [], "files": [str(project.sure)], "dragOperationsMask": 1}
     for kind in ("dragEnter", "dragOver", "drop"):

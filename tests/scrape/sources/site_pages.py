@@ -1,0 +1,148 @@
+"""Pages of results as they are met on the web: the scripts that draw them."""
+
+CARD = """
+const body = document.body;
+const card = (id, html = `<img data-src="/media/${id}.png">`) =>
+  body.insertAdjacentHTML("beforeend", `<div class="card" data-id="${id}" style="height: 400px">${html}</div>`);
+const batch = (from, count) => { for (let id = from; id < from + count; id++) card(id); };
+const end = () => body.insertAdjacentHTML("beforeend", "<p data-end>That is all.</p>");
+const atBottom = () => window.innerHeight + window.scrollY >= document.documentElement.scrollHeight - 50;
+"""
+
+PAGES = {
+    "short": "batch(0, 3); end();",
+    "scrolling": """
+        let count = 0;
+        const load = () => { batch(count, 5); count += 5; if (count === 30) end(); };
+        load();
+        onscroll = () => { if (count < 30 && atBottom()) load(); };""",
+    "slow": """
+        let busy = false, count = 5;
+        batch(0, 5);
+        onscroll = () => {
+          if (busy || count === 20 || !atBottom()) return;
+          busy = true;
+          setTimeout(() => { batch(count, 5); count += 5; busy = false; if (count === 20) end(); }, 400);
+        };""",
+    "button": """
+        batch(0, 3);
+        body.insertAdjacentHTML("beforeend", "<button id=more hidden>More</button><button id=consent>OK</button>");
+        consent.onclick = () => { consent.remove(); more.hidden = false; };
+        more.onclick = () => { more.remove(); batch(3, 3); end(); };""",
+    "late": """
+        for (let id = 0; id < 12; id++) card(id, `<img loading="lazy">`);
+        card("never", "<p>no image here</p>");
+        const seen = new IntersectionObserver((entries) => entries.forEach(({ isIntersecting, target }) => {
+          if (isIntersecting) target.src = `/media/${target.parentElement.dataset.id}.png`;
+        }));
+        document.querySelectorAll("img").forEach((img) => seen.observe(img));
+        end();""",
+    "tardy": """
+        for (let id = 0; id < 3; id++) {
+          card(id, "<img>");
+          setTimeout(() => { document.images[id].src = `/media/${id}.png`; }, 700 * (id + 1));
+        }
+        end();""",
+    "counted-out": """
+        batch(0, 3);
+        body.insertAdjacentHTML("beforeend", "<p class=count>Showing 1-3 of 1,290\u00a0hats (0.45 s)</p>");
+        end();""",
+    "unloaded": """
+        card(0, '<img loading="lazy" style="display: none" src="/media/0.png">');
+        end();""",
+    "words": """
+        card("w", '<a href="/p/1"><img data-src="//other.test/x.png"></a><h3> A \\n hat</h3><p class="price">€ 5</p>');
+        card("inlined", '<img src="data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7">');
+        card("odd", '<img data-src="http://[">');
+        card("spaced", '<img data-src=" /media/a b\\tc\\u0001.png\\n">');
+        end();""",
+    "repeating": """
+        batch(0, 5);
+        onscroll = () => { if (atBottom()) batch(0, 5); };""",
+    "stuck": "batch(0, 5);",
+    "lost": """
+        let heard = 0;
+        batch(0, 2);
+        onscroll = () => { if (atBottom() && ++heard === 3) { batch(2, 2); end(); } };""",
+    "dropped": """
+        batch(0, 2);
+        if (sessionStorage.opened) { batch(2, 2); } else { sessionStorage.opened = true; fetch("/503"); }""",
+    "nothing": "body.insertAdjacentHTML('beforeend', '<p data-nothing>No results.</p>');",
+    "blank": "",
+    "changed": "body.innerHTML = '<div class=renamed><img src=/x.png></div>'.repeat(20);",
+    "insistent": "body.innerHTML = '<button id=more>More</button>';",
+    "patient": """
+        batch(0, 3);
+        body.insertAdjacentHTML("beforeend", "<a role=button>show more  RESULTS</a>");
+        let count = 3;
+        document.querySelector("[role=button]").onclick = () => setTimeout(() => {
+          batch(count, 3);
+          count += 3;
+          if (count > 12) document.querySelector("[role=button]").remove();
+        }, 200);""",
+    "rearranged": """
+        batch(0, 10);
+        setInterval(() => { body.innerHTML = body.innerHTML; }, 30);""",
+    "walled": """
+        if (document.cookie.includes("agreed=walled")) batch(0, 3); else location.href = "/consent";""",
+    "consent": """
+        body.innerHTML = "<h1>Before you continue</h1><form><button type=button>Accept all</button>"
+          + "<button type=button value='reject all'>No</button></form>";
+        document.querySelectorAll("button")[1].onclick = () => {
+          document.cookie = "agreed=walled"; location.href = "/walled";
+        };""",
+    "wall": "body.innerHTML = '<h1>Before you continue</h1><button id=consent>OK</button>';",
+    "overlaid": """
+        batch(0, 3);
+        body.insertAdjacentHTML("afterbegin", "<h1>Before you continue</h1>");""",
+    "human": "body.innerHTML = '<form id=captcha-form><input></form>';",
+    "innocent": "batch(0, 3); body.insertAdjacentHTML('beforeend', '<p>are you a robot did not match any</p>');",
+    "shell": "body.innerHTML = '<noscript><meta content=0;url=/enablejs></noscript>';",
+    "trapped": """
+        batch(0, 5);
+        onscroll = () => { body.innerHTML = "<form id=captcha-form></form>"; };""",
+    "anonymous": "body.innerHTML = '<div class=card></div>'.repeat(5);",
+    "blind": "for (let id = 0; id < 5; id++) card(id, '<a href=/p>A hat</a>');",
+    "wandering": """
+        batch(0, 3);
+        body.insertAdjacentHTML("beforeend", `<a id=more href="${location.search.slice(1)}">More</a>`);""",
+    "hostile": "batch(0, 3); Document.prototype.querySelectorAll = () => { throw Error('no'); };",
+    "alerting": "batch(0, 3); setTimeout(() => alert('Buy!'), 50);",
+    "halved": """
+        card("a", '<img data-src="/media/0.png"><h3></h3>');
+        document.querySelector("h3").textContent = "A hat " + String.fromCharCode(0xd83d);
+        end();""",
+    "heavy": """
+        card("a", `<img data-src="data:image/png;base64,${"A".repeat(5e6)}">`);
+        card("b", `<img data-src="data:image/png;base64,${"A".repeat(3e6)}">`);
+        end();""",
+    "crowded": "body.innerHTML = '<div class=card><img data-src=/x.png></div>'.repeat(1000); document"
+    ".querySelectorAll('.card').forEach((card, id) => { card.dataset.id = id; }); end();",
+    "unending": """
+        let count = 0;
+        const load = () => { batch(count, 20); count += 20; };
+        load();
+        onscroll = load;""",
+}
+
+
+def numbered(number, link):
+    """A page of three cards, the last of which stands on the next page too, with a link or without."""
+    further = f"<a class=next href='{link}'>Next</a>" if link else ""
+    return f"batch({2 * number}, 3); body.insertAdjacentHTML('beforeend', `{further}`);"
+
+
+DECEITS = {
+    "state": "performance.getEntriesByType = () => [{responseStatus: {}}];",
+    "address": "window.URL = function () { return {href: 5}; };",
+    "elements": "Array.prototype.push = function () { this[this.length] = document.body; };",
+    "lists": "Element.prototype.getAttribute = () => ({trim: () => ({toWellFormed: () => [1]})});",
+    "selector": "document.querySelectorAll = () => { throw new DOMException('no'); };",
+}
+"""What a page's own scripts may change, so that ours tell something else than they should."""
+
+PAGES |= {f"deceitful-{name}": f"batch(0, 3); end(); {script}" for name, script in DECEITS.items()}
+PAGES |= {f"pages{number}": numbered(number, f"/pages{number + 1}" if number < 4 else "") for number in range(5)}
+PAGES |= {"round": numbered(0, "/about"), "about": numbered(0, "/round"), "away": numbered(0, "http://evil.test/x")}
+PAGES |= {"nowhere": numbered(0, "/about") + "window.URL = function () { return {href: 'http://[x'}; };"}
+PAGES |= {"first": numbered(0, "/second"), "second": "body.innerHTML = '<form id=captcha-form></form>';"}

@@ -257,7 +257,7 @@ def test_an_upgrade_runs_again_only_what_differs_and_keeps_what_people_edited(co
     assert project.read("Makefile").endswith("# Ours.\n")
     assert "# Of version 0.2.0." in project.read("Makefile.new")
     assert [path.name for path in (project.path / "wheels").iterdir()] == [next_wheel.name]
-    assert f"pip install './wheels/{next_wheel.name}[pipeline]' -e ." in project.read("README.md")
+    assert f"pip install './wheels/{next_wheel.name}[pipeline]' -e ." in told
     changed = json.loads(done_by(project, "dvc", "params", "diff", "--json"))
     assert changed["pixmill.lock"].keys() == {"train", "evaluate"}
     assert stages_run(project.repro()) == ["train", "evaluate"]

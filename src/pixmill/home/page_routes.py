@@ -78,10 +78,10 @@ class Home:
 
     def _look(self) -> None:
         known, now = self._state, time.monotonic()
-        marks = [path.stat().st_mtime_ns for name in _RESULTS if (path := self.root / name).exists()]
-        # The first look is to be quick: what may take seconds comes by the second one.
-        whole = known is not None and (now >= self._whole_at or marks != self._marks)
         try:
+            marks = [path.stat().st_mtime_ns for name in _RESULTS if (path := self.root / name).exists()]
+            # The first look is to be quick: what may take seconds comes by the second one.
+            whole = known is not None and (now >= self._whole_at or marks != self._marks)
             state = self._read(self.root, whole=whole)
         except Exception as error:  # noqa: BLE001 (the page shows it, and the next look may succeed)
             self._fault = str(error) or type(error).__name__

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -61,6 +62,7 @@ class RunRecorder:
     def finish(self) -> None:
         """Write the run of a successful stage, upload all pending runs, and report failures in a line."""
         self.data.ended = now()
+        folder = None
         try:
             folder = self._make_folder()
             for name, content in self._contents.items():
@@ -70,6 +72,8 @@ class RunRecorder:
             self.data.save(folder)
             folder.rename(folder.with_name(f"{self.data.started}-{self.data.stage}-{self.data.weights or os.getpid()}"))
         except OSError as error:
+            if folder is not None:
+                shutil.rmtree(folder, ignore_errors=True)
             announce(f"warning: this run is not recorded in MLflow: {line_of(error)}")
             return
         if self.faults:

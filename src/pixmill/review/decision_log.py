@@ -7,8 +7,9 @@ changed line of ``review.csv``. To have Pixmill forget one, delete its line.
 import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
 from pixmill.core.errors import DataError
 from pixmill.core.files import write_durably
@@ -32,7 +33,7 @@ class _Record(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    image: str
+    image: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     branch: str
 
 
@@ -46,8 +47,17 @@ class Accepted(_Record):
     """
 
     file: str
-    md5: str
+    md5: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
     corrections: int
+
+    @field_validator("file")
+    @classmethod
+    def _check_file(cls, file: str) -> str:
+        """Refuse what leads out of ``data/``: a pull request may bring this file."""
+        parts = PurePosixPath(file).parts
+        if parts[:1] != ("data",) or ".." in parts or len(parts) < 3 or {*":\\"} & {*file} or {*"*?["} & {*parts[-1]}:
+            raise ValueError("expected data/<class>/<file>")
+        return file
 
     @property
     def label(self) -> str:
@@ -74,10 +84,10 @@ class Changed(_Record):
         """The label that it gives its image; empty if it gives none."""
         return self.after[2] if self.after is not None else ""
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names by which ``review.csv`` may know the image: its id, and as ``before`` names it."""
-        return self.image, *(self.before or ())[:1]
+    def concerns(self, name: str) -> bool:
+        """Return whether a line of ``review.csv`` with this name is about the image: by its id, or as ``before``."""
+        is_start = len(name) >= SHORTEST and self.image.startswith(name.lower())
+        return is_start or (self.before is not None and name == self.before[0])
 
     def __str__(self) -> str:
         verb = "cleared" if self.after is None else " ".join(self.after[1:3]).strip()

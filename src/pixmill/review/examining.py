@@ -113,7 +113,7 @@ def _lines(text: str) -> dict[str, Line]:
 
 
 def _find(lines: Mapping[str, Line], decision: Changed) -> Line | None:
-    return next((lines[name] for name in decision.names if name in lines), None)
+    return next((line for name, line in lines.items() if decision.concerns(name)), None)
 
 
 def _recorded_files(root: Path, cache: Path | None, branch: str) -> set[str]:

@@ -77,9 +77,12 @@ def _write_lines(workspace: Workspace, params: Params, lost: Sequence[Changed]) 
     if not lost:
         return
     path = workspace.root / "review.csv"
-    names = {name for item in lost for name in item.names}
     lock = lock_decisions(workspace.scratch("review") / "review.lock", then=f"stop it, then: {_AGAIN}")
     with storage_errors(then=_AGAIN), lock:
-        kept = [replace(item, line=0) for item in read_decisions(path, params.classes) if item.image not in names]
+        kept = [
+            replace(item, line=0)
+            for item in read_decisions(path, params.classes)
+            if not any(one.concerns(item.image) for one in lost)
+        ]
         added = [Decision(0, *item.after) for item in lost if item.after is not None]  # type: ignore[arg-type]
         write_text(path, render_decisions([*kept, *added]))

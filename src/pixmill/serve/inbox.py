@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pixmill.core.errors import LockedError, PixmillError
+from pixmill.core.errors import DataError, LockedError, PixmillError
 from pixmill.core.files import hold_lock, remove_temporary, storage_errors, sync_folder, write_durably
 from pixmill.core.progress import track
 from pixmill.serve.correction import Correction, line_of, parse_line
@@ -168,10 +168,15 @@ class Inbox:
             folder: The other inbox.
 
         Raises:
+            DataError: There is no such folder.
             LockedError: Other processes kept the folder locked for ten seconds.
             StorageError: A folder may not be used; what was not moved stays.
         """
+        if not folder.is_dir():
+            raise DataError(f"{folder} is no folder", next="pixmill review --inbox FOLDER")
+        self.drop(Inbox(folder).dropped_ids())
         files = sorted((folder / "corrections").glob("[!.]*"))
+        files = [path for path in files if path.is_file() and not path.is_symlink()]
         with self.lock(then=f"pixmill review --inbox {folder}"):
             for path in track(files, "Move corrections"):
                 write_durably(self._path / "corrections" / path.name, path.read_bytes())

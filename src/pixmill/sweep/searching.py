@@ -113,17 +113,20 @@ class _Search:
         import optuna
 
         states, trials = optuna.trial.TrialState, self._study.trials
-        if not self._trials:
+        queued = [trial.user_attrs.get(VALUES) for trial in trials if trial.state == states.WAITING]
+        last = next((trial for trial in reversed(trials) if trial.state != states.WAITING), None)
+        if not self._trials and not queued:
             self._enqueue(current_values(self._plan.params, self._plan.space))
-        elif trials[-1].state in (states.RUNNING, states.FAIL):
-            last, known = trials[-1], trials[-1].user_attrs
+        if last is not None and last.state in (states.RUNNING, states.FAIL):
+            known = last.user_attrs
             if last.state == states.RUNNING:
                 self._study.tell(last.number, state=states.FAIL)
-            if VALUES in known and REASON not in known and (runs := known.get(_RUNS, 1)) < _MOST:
+            is_interrupted = bool(self._trials) and VALUES in known and REASON not in known
+            if is_interrupted and known[VALUES] not in queued and (runs := known.get(_RUNS, 1)) < _MOST:
                 self._enqueue(known[VALUES], runs + 1)
         if self._plan.settings.sampler == "grid":
             for identity, values in self._plan.grid().items():
-                if identity not in self._tried:
+                if identity not in self._tried and values not in queued:
                     self._enqueue(values)
 
     def _enqueue(self, values: Mapping[str, Any], runs: int = 1) -> None:

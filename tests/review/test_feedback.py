@@ -1,6 +1,7 @@
 """Images that people corrected the model on: new ones move into ``data/``, known ones get a line in ``review.csv``."""
 
 import hashlib
+import json
 import os
 import signal
 import time
@@ -152,12 +153,22 @@ def test_an_accepted_image_that_vanishes_is_missing_and_no_new_one(send, sit, da
     assert len(sit()[0].cases) == 1
 
 
-def test_a_malformed_line_of_what_was_decided_is_named_and_stays(send, sit, inbox):
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{torn",
+        *(
+            json.dumps({"image": "a" * 64, "branch": "", "file": file, "md5": "b" * 32, "corrections": 1})
+            for file in ("data/../../coat/x.jpg", "/tmp/coat/x.jpg", "data/coat/*")
+        ),
+    ],
+)
+def test_a_malformed_line_of_what_was_decided_is_named_and_stays(send, sit, inbox, line):
     name = send(jpeg(900), "dress")
     session, desk = sit()
     session.decide(0, [Choice(name, "keep")], "")
     path = Path(inbox.place, "decided.jsonl")
-    torn = path.read_bytes() + b"{torn\n"
+    torn = path.read_bytes() + f"{line}\n".encode()
     path.write_bytes(torn)
     for act in (desk.release, lambda: session.decide(0, [Choice(name, "relabel", "shoe")], "")):
         with pytest.raises(DataError, match=r"decided\.jsonl, line 2 is malformed"):

@@ -40,5 +40,6 @@ def open_project(workspace: Workspace, *, port: int = 0, open_browser: bool = Tr
                 webbrowser.open(server.new_address())
             wait_for_end()
     except KeyboardInterrupt:
-        if (pid := home.pipeline.pid) is not None:
-            announce(f"\ndvc repro goes on. To stop it: kill -INT -{pid}")
+        for name, job in (("dvc repro", home.pipeline), ("pixmill compare", home.comparison)):
+            if (pid := job.pid) is not None:
+                announce(f"\n{name} goes on. To stop it: kill -INT -{pid}")

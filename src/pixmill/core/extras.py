@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Iterable, Iterator
 from importlib import metadata
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 from pixmill.core.errors import PixmillError
@@ -57,3 +59,13 @@ def missing_package(error: ModuleNotFoundError, command: str, *, extras: Iterabl
                 message = f"`{command}` needs the package {requirement.name}, which is not installed"
                 return PixmillError(message, next=install_command(extra))
     return None
+
+
+def name_missing_package(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Name the extra where ``python -m stages.…`` lacks a package; for ``sys.excepthook``."""
+    command = " ".join(["python", *sys.orig_argv[1:3]])
+    lacking = missing_package(error, command) if isinstance(error, ModuleNotFoundError) else None
+    if lacking is None:
+        sys.__excepthook__(kind, error, trace)
+    else:
+        sys.stderr.write(f"{lacking}\n")

@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Callable
 
+from pixmill.core.extras import name_missing_package
 from pixmill.core.files import storage_errors
 from pixmill.core.process import die_with_dvc, die_with_parent, interruptible
 from pixmill.core.stage_progress import reporting
@@ -18,6 +19,7 @@ from pixmill.core.workspace import Workspace
 # Before the slow imports, during which a killed `dvc` would leave an orphan. While Python resolves the module of `-m`,
 # argv[0] is `-m`; a process that merely imports this package is not affected.
 if sys.argv[0] == "-m":
+    sys.excepthook = name_missing_package
     # What Great Expectations, MLflow and TensorFlow create on import stays: looking for garbage among it took a tenth
     # of the time.
     gc.set_threshold(50_000, 20, 20)

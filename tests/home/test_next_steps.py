@@ -175,6 +175,12 @@ def test_an_image_that_was_deleted_may_be_meant() -> None:
     assert keep.command == f"git add data.dvc dvc.lock metrics params.yaml plots && {KEEP}"
 
 
+def test_a_deleted_file_comes_back_before_results_are_committed() -> None:
+    gone = Uncommitted(deleted=("review.csv",))
+    *_, keep = next_steps(made(changed=("review.csv", *RESULTS), is_compared=True, uncommitted=gone))
+    assert keep.command == f"git checkout HEAD -- review.csv && git add dvc.lock metrics params.yaml plots && {KEEP}"
+
+
 def test_a_decision_beside_images_of_an_earlier_commit_undoes_nothing() -> None:
     both = replace(DECISIONS, has_earlier_images=True)
     fetch, keep = next_steps(made(stages=lacking(NO_IMAGES), has_storage=True, uncommitted=both))

@@ -90,13 +90,16 @@ def test_a_moved_image_and_a_changed_decision_are_not_missing(project):
     assert command == f"git add data.dvc review.csv && {COMMIT}"
 
 
-def test_deleted_decisions_are_brought_back_and_not_committed(project):
-    (project / "review.csv").write_text("image,decision,label,by,why\nabcdef0123,keep,,,\n")
-    commit(project)
+def test_a_deleted_file_is_brought_back_and_not_committed(project):
+    git(project, "commit", "-qm", "x")
     git(project, "rm", "-q", "review.csv")
-    sentence, command = describe_uncommitted(project)
-    assert sentence.startswith("Missing here, but in the last commit: 1 decision (")
-    assert command == "git checkout HEAD -- review.csv"
+    assert describe_uncommitted(project) == ("review.csv is deleted: " + DISCARD, "git checkout HEAD -- review.csv")
+    (project / "data.dvc").unlink()
+    (project / "data/coat/b.jpg").write_bytes(b"y")
+    assert describe_uncommitted(project) == (
+        f"data/ differs from data.dvc, and data.dvc and review.csv are deleted: {DISCARD}",
+        f"git checkout HEAD -- data.dvc review.csv && dvc add data && git add data.dvc && {COMMIT}",
+    )
 
 
 def test_images_that_no_data_dvc_records_are_added(project):

@@ -34,7 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mlflow", metavar="URL", help="the team's MLflow server")
     parser.add_argument(
         "--pixmill",
-        metavar="URL|GIT@COMMIT|WHEEL",
+        metavar="URL#sha256=…|GIT@COMMIT|WHEEL",
         help="what teammates and CI install; default: what runs here, as a wheel in wheels/ if it is of this machine",
     )
 

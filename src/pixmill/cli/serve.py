@@ -35,7 +35,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=port, default=8000, help="port; 0 for a free one (default: 8000)")
     whole = number("a whole number, 0 or above", int, 0)
-    parser.add_argument("--workers", type=whole, metavar="N", help="processes that predict (default: one a processor)")
+    some = number("a whole number above 0", int, 1)
+    parser.add_argument("--workers", type=some, metavar="N", help="processes that predict (default: one a processor)")
     parser.add_argument("--open", action="store_true", help="open the page in your browser")
     limit = "URLs fetched per client and minute; 0: none (default: 10)"
     parser.add_argument("--url-rate", type=whole, default=10, metavar="N", help=limit)

@@ -5,6 +5,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,9 @@ from pixmill.core.files import file_digest
 
 DEFAULT_CACHE = Path(".dvc", "cache", "files", "md5")
 """Where DVC keeps files by their MD5 in a project that names no other place."""
+
+_ATTEMPTS, _AGAIN_SECONDS = 20, 0.005
+"""How often, and how many seconds apart, a file is read that DVC may be writing."""
 
 LITTER = {".DS_Store", "Thumbs.db"}
 """What file managers leave in folders of images."""
@@ -108,11 +112,15 @@ def is_dvc_locked(root: Path) -> bool:
 
 def _read_rwlock(path: Path) -> Mapping[str, Mapping[str, Any]]:
     """Return who reads and writes which paths, by ``read`` and ``write``; nothing where DVC has never run."""
-    try:
-        held = json.loads(path.read_bytes())
-        return {kind: held[kind] for kind in ("write", "read") if isinstance(held.get(kind), dict)}
-    except (OSError, ValueError, AttributeError):
-        return {}  # DVC has never run, or is writing it.
+    for _ in range(_ATTEMPTS):
+        try:
+            held = json.loads(path.read_bytes())
+            return {kind: held[kind] for kind in ("write", "read") if isinstance(held.get(kind), dict)}
+        except (OSError, AttributeError):
+            return {}  # DVC has never run.
+        except ValueError:  # DVC is writing it.
+            time.sleep(_AGAIN_SECONDS)
+    return {}
 
 
 def _runs_dvc(pid: int) -> bool:

@@ -174,7 +174,8 @@ def _stopped(state: ProjectState) -> Iterator[NextStep]:
             why = f": {first.rstrip('.')}" if first not in ("", "interrupted") else ""
             more = f" ({first_of(others, 1)})" if others else ""
             again = f" Next: {advice}." if advice != (_typed(advice) or "") else ""
-            back = " The results of the run before come back by: dvc checkout" if state.is_cached else ""
+            way = f"dvc checkout {stage.name} && git checkout metrics/{stage.name}.json plots/{stage.name}"
+            back = f" The results of the run before come back by: {way}" if state.is_cached else ""
             yield NextStep("failed", f"{stage.name} {what}{why}{more}.{again}{back}", _typed(advice) or _RUN)
             return
 
@@ -283,10 +284,10 @@ def _commit(state: ProjectState) -> Iterator[NextStep]:
         return
     if git.changed_results and state.is_fresh:
         own = [path for path in git.changed if path not in git.untracked or path.startswith(_PROJECT)]
-        paths = dict.fromkeys(map(_top, sorted({*own, *(["data.dvc"] if uncommitted.unadded else [])})))
-        record = "dvc add data && " * bool(uncommitted.unadded)
-        command = f'{record}{_add([*paths])} && git commit -m "Record new results"'
-        yield NextStep("commit", "The results are new. A commit keeps them.", command)
+        paths = sorted({*own, *(["data.dvc"] if uncommitted.unadded else [])} - {*uncommitted.deleted})
+        paths = list(dict.fromkeys(map(_top, paths)))
+        commit = [*uncommitted.before, _add(paths), 'git commit -m "Record new results"']
+        yield NextStep("commit", "The results are new. A commit keeps them.", " && ".join(commit))
     elif (keep := _keep(state)) is not None and not uncommitted.missing:
         yield NextStep("commit", f"{uncommitted.sentence}.", keep)
     elif git.operation:

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 _WORTH = 0.005
 """Half a point of accuracy: a smaller gain is not worth labelling twice as many images."""
 
-UNMEASURED = "Whether more images would help was not measured; only logistic regression has a learning curve."
+UNMEASURED = (
+    "Whether more images would help was not measured; only logistic regression has a learning curve, "
+    "with train.learning_curve: auto."
+)
 """The sentence where there is no learning curve."""
 
 

@@ -57,6 +57,11 @@ def plan_upgrade(root: Path) -> Upgrade:
         PixmillError: There is no ``pixmill.lock``, or it is not valid.
     """
     old = read_lock(root)
+    if old is None and (root / "src" / "pixmill").is_dir():
+        raise PixmillError(
+            f"{root} is Pixmill's own repository, whose stages run the code beside them: there is nothing to adapt",
+            next="after git pull: pip install -e '.[pipeline]', then: dvc repro",
+        )
     if old is None:
         raise PixmillError(
             f"{root} has no {FILE}, which `pixmill new` writes and an upgrade compares with",
@@ -101,7 +106,7 @@ def plan_upgrade(root: Path) -> Upgrade:
     lines += [f"Remove: {path}" for path in removed]
     texts |= _pin(root, supply.origin, extras, lines)
     command = f"pip install {before_project(supply.origin, extras)}-e ."
-    if supply.origin != old.origin and command not in (_text(root / "README.md") or ""):
+    if " -e ." in (readme := _text(root / "README.md") or "") and command not in readme:
         lines.append(f"README.md: the command that installs the project is now: {command}")
     if supply.origin.from_index and supply.origin != old.origin:
         lines.append(INDEX_NOTE)
@@ -146,6 +151,8 @@ def _supply(root: Path, old: Lock, new: Lock) -> Supply:
     same = old.version == new.version and not other_stages(old, new)
     if old.origin is None or (old.origin.is_path and not (root / old.origin.text).is_file()):
         return find_supply()
+    # uv records no hash of an address.
+    own = own or old.origin.text.partition("#")[0] == running.text.partition("#")[0]
     return Supply(old.origin) if same and own else find_supply()
 
 
@@ -199,7 +206,7 @@ def _defaults(root: Path, schema: str) -> Iterator[str]:
         elif name not in old:
             yield f"New param: {name}, default {plain(new[name])}"
         elif old[name] != new[name]:
-            own = " (params.yaml has its own value)" if has_key(content, name) else ""
+            own = " (params.yaml has its own value)" if has_key(content, re.split(r"\.(?=\d)", name)[0]) else ""
             yield f"Default: {name} {plain(old[name])} -> {plain(new[name])}{own}"
 
 

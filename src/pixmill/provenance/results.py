@@ -70,12 +70,11 @@ RESULTS: Mapping[str, Result] = {
         without=(*_SAVING, "pixmill.learn.exported"),
     ),
     "features": Result(("pixmill.learn.features",), within=("pixmill.learn.features", "pixmill.learn.extraction")),
-    # What a trial of a sweep is worth, and how images are packed.
+    # What a trial of a sweep is worth.
     "trials": Result(
         ("pixmill.train.trial", "pixmill.sweep.searching"),
         within=("pixmill.metrics", "pixmill.train.trial", "pixmill.train.folds", "pixmill.sweep.searching"),
     ),
-    "packing": Result(("pixmill.split.packing",), within=("pixmill.images", "pixmill.split.packing")),
     "weights": Result(
         ("pixmill.train.training",),
         within=("pixmill.images.parts", "pixmill.learn", "pixmill.train"),

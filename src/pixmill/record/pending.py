@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +62,13 @@ class RunData:
             OSError: They cannot be read.
             KeyError: They are damaged, as is then also raised as ``TypeError`` or ``ValueError``.
         """
-        content = json.loads((folder / _DATA).read_text(encoding="utf-8"))
-        return cls(**{**content, "children": [cls(**child) for child in content["children"]]})
+        return cls._of(json.loads((folder / _DATA).read_text(encoding="utf-8")))
+
+    @classmethod
+    def _of(cls, content: Mapping[str, Any]) -> RunData:
+        # Other versions of Pixmill write other fields, too.
+        known = {each.name: content[each.name] for each in fields(cls) if each.name in content}
+        return cls(**{**known, "children": [cls._of(child) for child in content["children"]]})
 
     def save(self, folder: Path) -> None:
         """Write the data into a folder."""

@@ -44,6 +44,11 @@ def name_of(workspace: Workspace, given: str | None) -> str:
         found = resolve(name, workspace)
         if found.version and found.commit and git(workspace.root, "cat-file", "-e", f"{found.commit}^{{commit}}") == "":
             return found.commit
+        if found.commit:
+            raise PixmillError(
+                f"{name} was promoted from {printable(found.commit)}, which is no commit of this clone",
+                next="git fetch --all, then the same command",
+            )
     if name == "workspace" or name.startswith(("models:/", "runs:/")):
         raise PixmillError(
             f"{name} is no commit of this clone, so nobody could make its model again",

@@ -82,7 +82,8 @@ class ModelVersion:
     @property
     def replaces(self) -> int | None:
         """The version that its alias named before; ``None`` if none, or unknown."""
-        return int(self.tags[REPLACES]) if REPLACES in self.tags else None
+        text = self.tags.get(REPLACES, "")
+        return int(text) if re.fullmatch(r"[1-9][0-9]{0,9}", text) else None
 
     @property
     def promoted(self) -> str:
@@ -94,8 +95,21 @@ class ModelVersion:
         return printable(self.tags.get(tag, ""), instead=" ") or None
 
     def rollback(self, tag: str) -> RollbackRecord | None:
-        """Return the rollback that a tag tells of; ``None`` if it has none."""
-        return RollbackRecord(**json.loads(self.tags[tag])) if tag in self.tags else None
+        """Return the rollback that a tag describes; ``None`` if it describes none, as where another tool set it."""
+        match read_object(self.tags.get(tag)):
+            case {"at": str(at), "by": str(by), "version": int(version), "because": str() | None as because}:
+                reason = because and printable(because, instead=" ")
+                return RollbackRecord(printable(at), printable(by), version, reason)
+        return None
+
+
+def read_object(text: str | None) -> dict[str, Any] | None:
+    """Return a tag's JSON object; ``None`` for anything else that another tool may have put there."""
+    try:
+        found = json.loads(text or "")
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from pixmill.registry.model_versions import (
     ModelVersion,
     Registry,
     options,
+    read_object,
 )
 from pixmill.registry.promoting import Promotion
 
@@ -128,7 +129,7 @@ def as_document(version: ModelVersion) -> dict[str, Any]:
 
 def read_recorded(version: ModelVersion) -> dict[str, Any]:
     """Return the metrics that a version was promoted with, each with its limits; empty for versions of other tools."""
-    return dict(json.loads(version.tags.get(RECORDED, "{}")))
+    return read_object(version.tags.get(RECORDED)) or {}
 
 
 @dataclass(frozen=True)

@@ -147,6 +147,7 @@ class _Look:
     def state(self, name: str) -> StageState:
         """Return the state of a stage; those that it depends on are looked at first."""
         if name not in self._states:
+            self._states[name] = StageState(name, "unknown")  # Of stages that depend on each other.
             self._states[name] = self._state(self.definitions[name])
         return self._states[name]
 
@@ -288,7 +289,7 @@ def _define(document: Mapping[str, Any]) -> dict[str, StageDefinition]:
 
 
 def _definition(name: str, stage: Mapping[str, Any]) -> StageDefinition:
-    if {"foreach", "matrix", "wdir", "frozen"} & {*stage} or "${" in str(stage):
+    if {"foreach", "matrix", "wdir"} & {*stage} or stage.get("frozen") or "${" in str(stage):
         return StageDefinition(name, None, is_template=True)
     outs = [_path(entry) for kind in ("outs", "metrics", "plots") for entry in stage.get(kind) or ()]
     deps = [_path(entry) for entry in stage.get("deps") or ()]

@@ -44,7 +44,8 @@ class Uncommitted:
     """What is not as the last commit has it.
 
     Attributes:
-        changed: Which of ``data.dvc`` and ``review.csv`` were changed or deleted.
+        changed: Which of ``data.dvc`` and ``review.csv`` were changed.
+        deleted: Which of them are gone.
         unadded: What is wrong where DVC has not all of ``data/``; empty where it has.
         missing: Which images and decisions of the last commit are not here; empty where all are.
         is_back: Whether nothing is here that the last commit lacks, so that it can be checked out.
@@ -53,10 +54,17 @@ class Uncommitted:
     """
 
     changed: tuple[str, ...] = ()
+    deleted: tuple[str, ...] = ()
     unadded: str = ""
     missing: str = ""
     is_back: bool = False
     has_earlier_images: bool = False
+
+    @property
+    def before(self) -> list[str]:
+        """The commands to type before ``git add``: they bring deleted files back, and add ``data/`` to DVC."""
+        restore = [f"git checkout HEAD -- {' '.join(self.deleted)}"] if self.deleted else []
+        return [*restore, *(["dvc add data"] if self.unadded else [])]
 
     @property
     def sentence(self) -> str:
@@ -67,6 +75,8 @@ class Uncommitted:
         parts = [self.unadded] if self.unadded else []
         if self.changed:
             parts += [f"{' and '.join(self.changed)} differ{'s' * (len(self.changed) == 1)} from the last commit"]
+        if self.deleted:
+            parts += [f"{' and '.join(self.deleted)} {'are' if len(self.deleted) > 1 else 'is'} deleted"]
         discard = ": dvc exp apply, dvc pull or a checkout may discard this" if parts else ""
         return f"{', and '.join(parts)}{discard}"
 
@@ -82,21 +92,22 @@ class Uncommitted:
         if self.missing:
             message = "Change images and decisions"
         names = sorted({*self.changed, *(["data.dvc"] if self.unadded else [])})
-        add = "dvc add data && " * bool(self.unadded)
-        return f'{add}git add {" ".join(names)} && git commit -m "{message}"' if names else None
+        commit = [f"git add {' '.join(names)}", f'git commit -m "{message}"'] if names else []
+        return " && ".join([*self.before, *commit]) or None
 
 
-def read_data(root: Path, files: Mapping[str, Mark] | None = None) -> Data:
+def read_data(root: Path, files: Mapping[str, Mark] | None = None, text: str | None = None) -> Data:
     """Compare ``data/`` with what ``data.dvc`` records; no file is hashed.
 
     Args:
         root: The project's folder.
         files: As :func:`pixmill.state.file_hashes.walk` yields them of ``data/``; default: they are looked up.
+        text: As for :func:`pixmill.core.dvc.read_record`.
 
     Raises:
         DataError: ``data.dvc`` is not valid.
     """
-    record = read_record(root)
+    record = read_record(root, text)
     found = {name: mark[0] for name, mark in (walk(root / "data") if files is None else files.items())}
     sizes = {name: size for name, size in found.items() if name.rpartition("/")[2] not in LITTER}
     if (differs := _differs(root, sizes, record)) and record is not None:
@@ -118,21 +129,23 @@ def find_uncommitted(root: Path, data: Data | None = None, hashes: FileHashes | 
     if git(root, "rev-parse", "--verify", "--quiet", "HEAD:./") is None:
         return Uncommitted()
     entries = changed_files(root, "--", *_FILES) or {}
+    changed = tuple(name for name in sorted(entries) if (root / name).exists())
     # A file that was added and is gone is in no commit.
-    changed = tuple(name for name in sorted(entries) if (root / name).exists() or "A" not in entries[name])
+    deleted = tuple(name for name, code in sorted(entries.items()) if name not in changed and "A" not in code)
     unadded = ""
     if (root / ".dvc").is_dir():
         try:
-            data = data or read_data(root, hashes.files("data") if hashes else None)
+            text = git(root, "show", "HEAD:./data.dvc") if "data.dvc" in deleted else None
+            data = data or read_data(root, hashes.files("data") if hashes else None, text)
         except DataError:
-            return Uncommitted(changed)  # `pixmill doctor` says so.
+            return Uncommitted(changed, deleted)  # `pixmill doctor` says so.
         # DVC refuses a folder that Git tracks.
         if data.differs and not git(root, "ls-files", "--", "data"):
             unadded = "data/ is not in DVC" if data.record is None else "data/ differs from data.dvc"
     missing, is_back = _missing(root, changed)
-    is_earlier = bool(unadded) and "data.dvc" not in changed and _has_earlier_images(root, hashes)
+    is_earlier = bool(unadded) and "data.dvc" not in (*changed, *deleted) and _has_earlier_images(root, hashes)
     is_back = is_back and (not unadded or data is None or data.record is None)
-    return Uncommitted(changed, "" if is_earlier else unadded, missing, is_back, is_earlier)
+    return Uncommitted(changed, deleted, "" if is_earlier else unadded, missing, is_back, is_earlier)
 
 
 def _has_earlier_images(root: Path, hashes: FileHashes | None) -> bool:
@@ -149,9 +162,8 @@ def _missing(root: Path, changed: Sequence[str]) -> tuple[str, bool]:
     words, is_back = [], True
     for name, read, noun in ((_FILES[0], _recorded_images, "image"), (_FILES[1], _decisions, "decision")):
         if name in changed:
-            path = root / name
             old = read(root, git(root, "show", f"HEAD:./{name}") or "")
-            new = read(root, path.read_text("utf-8", "replace") if path.exists() else "")
+            new = read(root, (root / name).read_text("utf-8", "replace"))
             words += [count(len(gone), noun)] if (gone := old.keys() - new.keys()) else []
             is_back = is_back and new.items() <= old.items()
     return " and ".join(words), is_back

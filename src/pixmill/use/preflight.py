@@ -117,7 +117,7 @@ def _folders(data: Path, params: Params) -> Iterator[Issue]:
         yield Issue(error.message, error.next, stops=data.is_dir())
         return
     unlabelled = params.evaluate.unlabelled
-    for remark in source.remarks(used=() if unlabelled is None else [unlabelled.split("/")[1]]):
+    for remark in source.remarks(used=() if unlabelled is None else [Path(unlabelled).parts[1]]):
         yield Issue(remark, None)
     if unlabelled is None and (data / "unlabelled").is_dir():
         yield Issue(

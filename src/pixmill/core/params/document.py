@@ -84,6 +84,15 @@ class Params(Section):
             raise ValueError("train.cross_validation: expected split.folds to be set, received null")
         return self
 
+    @model_validator(mode="after")
+    def _unlabelled_is_no_class(self) -> Self:
+        folder = self.evaluate.unlabelled
+        if folder is not None and fold(Path(folder).parts[1]) in {"train", "val", "test", *map(fold, self.classes)}:
+            raise ValueError(
+                f"evaluate.unlabelled: expected a folder that is neither a class nor a split, received {folder!r}"
+            )
+        return self
+
     def changed(self, values: Mapping[str, Any]) -> Self:
         """Return these params with other values, without the section ``sweep``.
 
@@ -207,10 +216,16 @@ def parse_overrides(params: Params, texts: Mapping[str, str]) -> dict[str, Any]:
     for name, text in texts.items():
         if name not in current:
             raise ParamsError(f"{name}: no such parameter{did_you_mean(name, current)}", next="edit params.yaml")
-        if not isinstance(current[name], str):  # A text may look like a number, such as the salt 7.
-            with contextlib.suppress(ParamsError):
-                values[name] = parse_yaml(text)
+        with contextlib.suppress(ParamsError):
+            values[name] = parse_yaml(text)
         _put(content, name, values[name], current)
+        if isinstance(current[name], str):
+            # A text may look like a number, such as the salt 7.
+            try:
+                _check(content)
+            except ParamsError:
+                values[name] = text
+                _put(content, name, text, current)
     _check(content)
     return values
 

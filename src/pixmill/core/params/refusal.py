@@ -66,7 +66,8 @@ def _line(schema: Mapping[str, Any], detail: Any) -> str:
     if unknown:
         location.append(detail["loc"][-1])
     name = ".".join(map(_key, location)) or "params.yaml"
-    if (removed := name if unknown else f"{name}={detail['input']}") in REMOVED:
+    value = detail["input"] if isinstance(detail["input"], str) else ""
+    if (removed := name if unknown else f"{name}={value}") in REMOVED:
         return f"{name}: {REMOVED[removed]}"
     received = "nothing" if detail["type"] == "missing" else _quote(detail["input"])
     if unknown:
@@ -120,7 +121,10 @@ def _key(part: int | str) -> str:
 def _quote(value: object) -> str:
     if value is None or isinstance(value, bool):
         return json.dumps(value)
-    return f"{value} without quotes" if isinstance(value, date) else _SHORT.repr(value)
+    try:
+        return f"{value} without quotes" if isinstance(value, date) else _SHORT.repr(value)
+    except ValueError:  # Python writes no number of more than 4,300 digits.
+        return "a number of thousands of digits"
 
 
 def describe(here: Mapping[str, Any], schema: Mapping[str, Any]) -> str:

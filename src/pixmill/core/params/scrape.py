@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -11,6 +12,7 @@ from pydantic import (
     PlainSerializer,
     StringConstraints,
     WithJsonSchema,
+    field_validator,
 )
 
 from pixmill.core.params.sections import PLUGIN, ClassName, Count, Section, Share
@@ -174,6 +176,15 @@ class ScrapeParams(Section):
     max_bytes: int = Field(
         default=26_214_400, ge=1, le=1_073_741_824, description="Maximum size of a download, in bytes."
     )
+
+    @field_validator("snapshot")
+    @classmethod
+    def _is_a_day(cls, text: str) -> str:
+        try:
+            date.fromisoformat(text)
+        except ValueError:
+            raise ValueError(f"expected a date such as 2026-11-20, received {text!r}") from None
+        return text
 
     def by_class(self) -> dict[str, Mapping[str, object]]:
         """Return the keys whose values go by class, by their names within the section."""

@@ -20,7 +20,10 @@ _LIMIT = 2**20
 """In bytes: a thousand classes with ten queries each take a tenth of it."""
 
 _ITEMS = 50_000
-"""The most values of a document, each alias counted with all that it stands for."""
+"""The most values of a document, each alias counted with all that it stands for. They take the parser four seconds."""
+
+_ITEM = re.compile(r'[\[{,&*!]|[-?:](?=\s)|":')
+"""What begins or ends a value, counted before they are parsed."""
 
 _DEEPEST = 200
 """The deepest nesting in brackets: the parser's time grows with its square."""
@@ -50,13 +53,15 @@ def read_text(path: Path) -> str:
     """Return the text of a params file, with Unix line ends.
 
     Raises:
-        ParamsError: It is absent, not readable, larger than 1 MiB, or not UTF-8.
+        ParamsError: It is absent, no file, not readable, larger than 1 MiB, or not UTF-8.
     """
+    if not path.exists():
+        raise ParamsError(f"{path} is missing", next=f"cd to the project's folder, or: git checkout {path.name}")
+    if not path.is_file():
+        raise ParamsError(f"{path}: expected a file, received a folder, pipe or device", next=f"ls -ld {path}")
     try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        following = f"cd to the project's folder, or: git checkout {path.name}"
-        raise ParamsError(f"{path} is missing", next=following) from None
+        with path.open("rb") as file:
+            content = file.read(_LIMIT + 1)
     except OSError as error:
         raise ParamsError(f"{path} cannot be read: {error.strerror}", next=f"ls -ld {path}") from None
     if len(content) > _LIMIT:
@@ -82,8 +87,8 @@ def parse_yaml(text: str, *, file: str = "params.yaml") -> Any:
         ParamsError: It is not one sound YAML 1.2 document, is larger than 1 MiB, or holds more than 50,000 values.
     """
     following = NEXT if file == "params.yaml" else f"git diff {file}"
-    if len(text) > _LIMIT:
-        raise ParamsError(f"{file}: expected at most {_LIMIT:,} bytes", next=following)
+    if len(text) > _LIMIT or sum(1 for _ in _ITEM.finditer(text)) > 2 * _ITEMS:
+        raise ParamsError(f"{file}: expected at most {_LIMIT:,} bytes and {_ITEMS:,} values", next=following)
     opened = itertools.accumulate(1 if found[0] in "[{" else -1 for found in re.finditer(r"[][{}]", text))
     if max(opened, default=0) > _DEEPEST:
         raise ParamsError(f"{file}: expected sections, received lists nested too deeply", next=following)

@@ -7,13 +7,14 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
 
 from tests.ports import unused_port
 
-__all__ = ["RayCluster"]
+__all__ = ["LOST_NODE", "RayCluster", "squares_unless_on_lost_node"]
 
 _REPOSITORY = Path(__file__).parents[2]
 
@@ -22,6 +23,12 @@ _RAY = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_health_check_period_ms": "500", "PY
 
 _PORTS = ["--min-worker-port=0", "--max-worker-port=0"]
 """Ports of the nodes' processes: any, lest one be another's."""
+
+_NODE = "PIXMILL_TEST_NODE"
+"""The environment variable that numbers a node for the passes that run there."""
+
+LOST_NODE = 2
+"""The node that a test kills."""
 
 _HIDE = ["unshare", "-rm", "sh", "-c", 'mount -t tmpfs none "$1" && shift && exec "$@"', "sh"]
 
@@ -42,7 +49,7 @@ class RayCluster:
         head = ["--head", f"--port={port}", f"--ray-client-server-port={client}", "--include-dashboard=false"]
         kinds = [head, *[[f"--address={network}.1:{port}"]] * (nodes - 1)]
         self._nodes = []
-        for place, kind in zip(places, kinds, strict=True):
+        for number, (place, kind) in enumerate(zip(places, kinds, strict=True)):
             words = [
                 str(Path(sys.executable).with_name("ray")),
                 "start",
@@ -55,7 +62,7 @@ class RayCluster:
             self._nodes.append(
                 subprocess.Popen(
                     [*_HIDE, str(hidden), *words, f"--object-store-memory={100 << 20}"],
-                    env=os.environ | _RAY,
+                    env=os.environ | _RAY | {_NODE: str(number)},
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
                 )
@@ -64,7 +71,7 @@ class RayCluster:
                 _wait_for(f"{network}.1", client)
 
     def runs_a_batch(self, number: int) -> bool:
-        """Tell whether a node is at a batch of a pass at this moment: Ray names its processes by what they run."""
+        """Return whether a node runs a batch of a pass at this moment: Ray names its processes by what they run."""
         return any("ray::run_batch" in _words(process) for process in self._tree(number))
 
     def kill_node(self, number: int) -> None:
@@ -84,6 +91,12 @@ class RayCluster:
             return [(root := psutil.Process(self._nodes[number].pid)), *root.children(recursive=True)]
         except psutil.NoSuchProcess:
             return []
+
+
+def squares_unless_on_lost_node(rows: Sequence[int]) -> list[int]:
+    """Return the squares of numbers after a tenth of a second; on the node that a test kills, wait for its end."""
+    time.sleep(300 if os.environ.get(_NODE) == str(LOST_NODE) else 0.1)
+    return [row * row for row in rows]
 
 
 def _wait_for(host: str, port: int) -> None:

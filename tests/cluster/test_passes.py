@@ -1,4 +1,4 @@
-"""Each pass of the stages on a Ray cluster while a node is lost: the bytes of this machine."""
+"""Each pass of the stages on a Ray cluster, and a pass that loses a node."""
 
 import shutil
 import sys
@@ -9,14 +9,14 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from pixmill.compute import RowLimits
+from pixmill.compute import RowLimits, map_batches
 from pixmill.core.params import BackboneParams, SplitParams
 from pixmill.evaluate.predictions import predict_unlabelled
 from pixmill.images.parts import Shards, open_images
 from pixmill.learn.features import extract_features
 from pixmill.split.packing import pack
 from pixmill.validate.survey import survey
-from tests.cluster.ray_nodes import RayCluster
+from tests.cluster.ray_nodes import LOST_NODE, RayCluster, squares_unless_on_lost_node
 from tests.images.packed import pack_images
 from tests.learn.conftest import some_ids, some_pixels
 from tests.split.conftest import write_project
@@ -73,23 +73,33 @@ def ray_nodes(tmp_path_factory):
     nodes.end()
 
 
-def test_passes_that_lose_a_node_give_the_bytes_of_this_machine(given, ray_nodes, monkeypatch, tmp_path):
+def test_passes_give_the_bytes_of_this_machine_and_survive_the_loss_of_a_node(given, ray_nodes, monkeypatch, tmp_path):
     passes = [features, measures, shards, predictions]
     here = [run(given, tmp_path / "here") for run in passes]
     monkeypatch.setenv("PIXMILL_COMPUTE", ray_nodes.address)
-    latest, lost = time.monotonic() + 300, []
+    assert [run(given, tmp_path / "there") for run in passes] == here
+    given_out = []
+    lost = threading.Event()
+    # The batch that keeps this node busy ends with it alone.
+    losing = threading.Thread(target=lose_node, args=(ray_nodes, lost))
 
-    def lose():
-        while time.monotonic() < latest and not lost:
-            if ray_nodes.runs_a_batch(2):
-                ray_nodes.kill_node(2)
-                lost.append(2)
-            time.sleep(0.01)
+    def rows_until_the_loss():
+        losing.start()
+        while not lost.is_set():
+            given_out.append(len(given_out))
+            yield given_out[-1]
 
-    losing = threading.Thread(target=lose)
-    losing.start()
-    there = [run(given, tmp_path / "there") for run in passes]
-    latest = 0
+    squares = list(map_batches(squares_unless_on_lost_node, rows_until_the_loss(), batch_size=1))
     losing.join()
-    assert lost == [2]
-    assert there == here
+    assert squares == [row * row for row in given_out]
+
+
+def lose_node(nodes, lost):
+    try:
+        latest = time.monotonic() + 240
+        while not nodes.runs_a_batch(LOST_NODE):
+            assert time.monotonic() < latest
+            time.sleep(0.05)
+        nodes.kill_node(LOST_NODE)
+    finally:
+        lost.set()

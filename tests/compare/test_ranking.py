@@ -17,10 +17,10 @@ from tests.version_control import commit, dvc, start_repository
 
 
 @pytest.fixture
-def made(tmp_path: Path, database: Path):
+def made(tmp_path: Path, empty_database: Path):
     """Return what adds a run to the project in ``made.root``, which has nothing else yet."""
     start_repository(tmp_path)
-    shutil.copy(database, tmp_path)
+    shutil.copy(empty_database, tmp_path)
     client = connect(f"sqlite:///{tmp_path / 'mlflow.db'}")
     started = iter(range(1, 1000))
     experiment = client.create_experiment("pixmill")
@@ -35,7 +35,7 @@ def made(tmp_path: Path, database: Path):
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, database: Path) -> Workspace:
+def project(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Workspace:
     """Main's own results, two experiments, one of them with its run, and runs of other splits and classes."""
     root = start_repository(tmp_path_factory.mktemp("project"), with_dvc=True)
     (root / "dvc.yaml").write_text(PIPELINE)
@@ -45,7 +45,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, database: Path) -> Workspa
     record(root, "First results")
     add_experiment(root, "wide", "{model: cnn, epochs: 10, learning_rate: 0.1}", answers(20, test=30))
     add_experiment(root, "plain", "{model: cnn, epochs: 20}", answers(24, test=5))
-    shutil.copy(database, root)
+    shutil.copy(empty_database, root)
     client = connect(f"sqlite:///{root / 'mlflow.db'}")
     experiment = client.create_experiment("pixmill")
 

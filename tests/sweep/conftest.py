@@ -9,6 +9,7 @@ from pixmill.core.workspace import Workspace
 from pixmill.sweep.outcome import Outcome, outcome
 from pixmill.sweep.planning import open_trials
 from pixmill.sweep.searching import search
+from tests.made_once import make_once
 from tests.sweep.swept import StandIn, planned, write_workspace
 
 
@@ -23,7 +24,7 @@ def contents(root: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_workspace(tmp_path_factory.mktemp("template") / "root").root
+    return make_once(tmp_path_factory, "sweep", write_workspace)
 
 
 @pytest.fixture
@@ -53,12 +54,3 @@ def found(workspace, stand_in):
         return outcome(plan, [*run, *extra], open_trials(workspace, plan).images())
 
     return of
-
-
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from mlflow import MlflowClient
-
-    path = tmp_path_factory.mktemp("database") / "mlflow.db"
-    MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path

@@ -11,6 +11,8 @@ from pixmill.learn.determinism import fix_threads
 from pixmill.learn.model_folder import load_classifier
 from tests.train.conftest import write_packed
 
+pytestmark = pytest.mark.slow
+
 PARAMS = """
 classes: [blue, green, red]
 scrape: {snapshot: '2026-11-20'}
@@ -89,7 +91,6 @@ def test_it_writes_all_that_is_promised(undisturbed):
     assert len((undisturbed / "plots/train/curves.csv").read_text().splitlines()) == 5
 
 
-@pytest.mark.slow
 def test_on_all_cores_and_without_mlflow_it_writes_the_same_bytes(undisturbed, make, command):
     root = make()
     nobody = "http://127.0.0.1:9"

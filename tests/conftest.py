@@ -44,7 +44,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # Shared machines are slow now and then: a property that holds late still holds, and so do examples that are drawn late.
 hypothesis.settings.register_profile(
     "pixmill",
-    max_examples=25,
+    max_examples=15,
     deadline=None,
     derandomize="CI" in os.environ,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],

@@ -1,6 +1,7 @@
 """Workspaces with packed images, and trials that take no time."""
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -48,9 +49,11 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
 def found(workspace, stand_in):
     """The outcome of so many trials, and of others beside them."""
 
-    def of(trials: int = 8, extra=()) -> Outcome:
-        plan = planned(workspace, trials=trials)
-        run = search(workspace, plan)
-        return outcome(plan, [*run, *extra], open_trials(workspace, plan).images())
+    return partial(find, workspace)
 
-    return of
+
+def find(workspace: Workspace, trials: int = 8, extra=()) -> Outcome:
+    """Return the outcome of so many trials, and of others beside them."""
+    plan = planned(workspace, trials=trials)
+    run = search(workspace, plan)
+    return outcome(plan, [*run, *extra], open_trials(workspace, plan).images())

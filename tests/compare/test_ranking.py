@@ -13,12 +13,14 @@ from pixmill.core.workspace import Workspace
 from pixmill.record.store import connect
 from tests.compare.projects import record
 from tests.compare.recorded import HEAD, PIPELINE, add_experiment, add_run, answers, fill
-from tests.version_control import commit, dvc, start_repository
+from tests.compare.tables import read_here
+from tests.version_control import commit, start_repository
 
 
 @pytest.fixture
-def made(tmp_path: Path, empty_database: Path):
+def made(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch):
     """Return what adds a run to the project in ``made.root``, which has nothing else yet."""
+    read_here(monkeypatch)
     start_repository(tmp_path)
     shutil.copy(empty_database, tmp_path)
     client = connect(f"sqlite:///{tmp_path / 'mlflow.db'}")
@@ -78,7 +80,9 @@ def params() -> Params:
 
 @pytest.fixture(scope="module")
 def runs(project: Workspace, params: Params) -> Ranking:
-    return compare_runs(project, params)
+    with pytest.MonkeyPatch.context() as patch:
+        read_here(patch)
+        return compare_runs(project, params)
 
 
 def crown(made, run: str) -> None:
@@ -93,7 +97,7 @@ def use(root: Path, train: str, table, weights: str = "weights") -> None:
     """Let the main branch have results."""
     (root / "dvc.yaml").write_text(PIPELINE)
     (root / ".gitignore").write_text("/artifacts/\n/mlflow*\n/files*\n/.pixmill/\n")
-    dvc(root, "init")
+    start_repository(root, with_dvc=True)
     fill(root, train, table, weights)
     record(root, "First results")
 

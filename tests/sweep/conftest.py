@@ -48,7 +48,6 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
 @pytest.fixture
 def found(workspace, stand_in):
     """The outcome of so many trials, and of others beside them."""
-
     return partial(find, workspace)
 
 

@@ -19,6 +19,9 @@ PYTEST := $(BIN)/python -m pytest --dist loadfile --numprocesses
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHON QUICK
 
+# Else each process that runs tests compiles all of them, in 15 s, each time.
+unexport PYTHONDONTWRITEBYTECODE
+
 # No telemetry.
 export DO_NOT_TRACK := true
 export DVC_NO_ANALYTICS := 1

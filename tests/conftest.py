@@ -12,12 +12,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import filelock
 import hypothesis
 import pytest
 
 from pixmill.core.params import Params, parse_params
 from tests.left_out import leave_out
+from tests.made_once import make_once
 from tests.tiny_project import tiny_project as tiny_project
 from tests.wheel import build_package, copy_repository
 
@@ -44,7 +44,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # Shared machines are slow now and then: a property that holds late still holds, and so do examples that are drawn late.
 hypothesis.settings.register_profile(
     "pixmill",
-    max_examples=25,
+    max_examples=15,
     deadline=None,
     derandomize="CI" in os.environ,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
@@ -170,14 +170,12 @@ def wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     The first process of the tests that needs it builds it for all of them, in some 10 s.
     """
-    base = tmp_path_factory.getbasetemp()
-    place = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "built"
-    with filelock.FileLock(f"{place}.lock"):
-        if not place.exists():
-            made = tmp_path_factory.mktemp("building")
-            build_package(copy_repository(repository, made / "source"), made / "dist")
-            (made / "dist").rename(place)
-    (found,) = place.glob("*.whl")
+
+    def build(folder: Path) -> None:
+        source = tmp_path_factory.mktemp("building") / "source"
+        build_package(copy_repository(repository, source), folder)
+
+    (found,) = make_once(tmp_path_factory, "built", build).glob("*.whl")
     return found
 
 
@@ -256,8 +254,9 @@ def preset(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     from tests.presets import write_preset
 
     fix_threads(2)
-    folder = tmp_path_factory.mktemp("presets")
-    return functools.cache(lambda kind: write_preset(folder / kind, kind))
+    return functools.cache(
+        lambda kind: make_once(tmp_path_factory, f"preset-{kind}", lambda folder: write_preset(folder, kind))
+    )
 
 
 @pytest.fixture(scope="session")
@@ -270,15 +269,29 @@ def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from pixmill.learn.model_folder import save_classifier
     from pixmill.learn.networks import build_classifier
 
-    folder, labels = tmp_path_factory.mktemp("trained"), ["coat", "kurtā", "T-shirt & top"]
-    fix_threads(2)
-    cnn = CnnParams(blocks=(BlockParams(filters=4),), dense=())
-    params = TrainParams(model="cnn", cnn=cnn)
-    model = build_classifier(params, labels=3, image_size=24)
-    save_classifier(model, labels, folder, image_size=24, aspect="pad", resize="bicubic")
-    export_classifier(model, params, folder, scratch=folder)
-    write_json(folder / "calibration.json", {"temperature": 0.4, "threshold": 0.45, "target_accuracy": 0.9})
-    return folder
+    def train(folder: Path) -> None:
+        cnn = CnnParams(blocks=(BlockParams(filters=4),), dense=())
+        params = TrainParams(model="cnn", cnn=cnn)
+        model = build_classifier(params, labels=3, image_size=24)
+        labels = ["coat", "kurtā", "T-shirt & top"]
+        save_classifier(model, labels, folder, image_size=24, aspect="pad", resize="bicubic")
+        export_classifier(model, params, folder, scratch=folder)
+        write_json(folder / "calibration.json", {"temperature": 0.4, "threshold": 0.45, "target_accuracy": 0.9})
+
+    fix_threads(2)  # In each process, of which many load the classifier.
+    return make_once(tmp_path_factory, "trained", train)
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database of MLflow without runs, which takes seconds to make; a test takes a copy."""
+
+    def make(folder: Path) -> None:
+        from pixmill.record.store import connect
+
+        connect(f"sqlite:///{folder}/mlflow.db").search_experiments()
+
+    return make_once(tmp_path_factory, "database", make) / "mlflow.db"
 
 
 @pytest.fixture(scope="session")
@@ -288,9 +301,11 @@ def exported(trained_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     from pixmill.learn.litert_export import fold_batch_norm
     from pixmill.learn.model_folder import load_classifier
 
-    path = tmp_path_factory.mktemp("exported") / "model.tflite"
-    model, labels = load_classifier(trained_folder)
-    fold_batch_norm(model).export(str(path), format="litert", verbose=False)
-    about = Exported(tuple(labels), 24, "pad", "bicubic", None, 0.45, 0.9, "garments", "0" * 64)
-    write_exported(path, path.read_bytes(), about)
-    return path
+    def export(folder: Path) -> None:
+        path = folder / "model.tflite"
+        model, labels = load_classifier(trained_folder)
+        fold_batch_norm(model).export(str(path), format="litert", verbose=False)
+        about = Exported(tuple(labels), 24, "pad", "bicubic", None, 0.45, 0.9, "garments", "0" * 64)
+        write_exported(path, path.read_bytes(), about)
+
+    return make_once(tmp_path_factory, "exported", export) / "model.tflite"

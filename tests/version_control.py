@@ -1,11 +1,15 @@
 """Git and DVC, typed in a folder by somebody who has a name."""
 
+import atexit
 import contextlib
+import functools
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,17 +42,33 @@ def _run(root: Path, *words: str) -> str:
 def start_repository(root: Path, *, branch: str = "main", with_dvc: bool = False) -> Path:
     """Make a Git repository, and one of DVC in it if asked for, and return the folder, made if need be."""
     root.mkdir(parents=True, exist_ok=True)
+    if with_dvc and not (root / ".git").exists():
+        shutil.copytree(_empty_repository(branch), root, dirs_exist_ok=True)
+        return root
     git(root, "init", "-q", "-b", branch)
     if with_dvc:
-        from dvc.repo import Repo
-
-        # What it says goes to the stream of the test that used DVC first in this process, which may be closed.
-        logging.disable(logging.INFO)
-        try:
-            Repo.init(str(root)).close()
-        finally:
-            logging.disable(logging.NOTSET)
+        _add_dvc(root)
     return root
+
+
+@functools.cache
+def _empty_repository(branch: str) -> Path:
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    git(Path(folder), "init", "-q", "-b", branch)
+    _add_dvc(Path(folder))
+    return Path(folder)
+
+
+def _add_dvc(root: Path) -> None:
+    from dvc.repo import Repo
+
+    # What it says goes to the stream of the test that used DVC first in this process, which may be closed.
+    logging.disable(logging.INFO)
+    try:
+        Repo.init(str(root)).close()
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def commit(root: Path, message: str = "Change") -> None:

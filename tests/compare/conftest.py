@@ -5,8 +5,8 @@ import shutil
 import pytest
 
 from pixmill.core.workspace import Workspace
-from pixmill.record.store import connect
 from tests.compare.projects import produce, record, start
+from tests.made_once import make_once
 from tests.version_control import dvc_repo, git
 
 
@@ -17,29 +17,24 @@ def history(tmp_path_factory):
         # A person's settings and indices are not those of a test.
         for name in ("SITE_CACHE_DIR", "GLOBAL_CONFIG_DIR", "SYSTEM_CONFIG_DIR"):
             patch.setenv(f"DVC_{name}", str(tmp_path_factory.mktemp(name.lower())))
-        root = tmp_path_factory.mktemp("history") / "project"
-        start(root)
-        produce(root, epochs=3, wrong=4)
-        record(root, "Reproduce the results")
-        git(root, "tag", "-a", "v1", "-m", "The first release")
-        git(root, "switch", "-c", "stronger")
-        produce(root, epochs=9, wrong=2)
-        record(root, "Train longer")
-        produce(root, epochs=12, wrong=0)
-        record(root)
-        with dvc_repo(root) as repo:
-            repo.experiments.save(name="wider")
-            git(root, "checkout", ".")
-            repo.checkout(force=True)
-        yield root
+        yield make_once(tmp_path_factory, "history", make_history) / "project"
 
 
-@pytest.fixture(scope="session")
-def database(tmp_path_factory):
-    """An MLflow database without runs, which takes seconds to make."""
-    path = tmp_path_factory.mktemp("database") / "mlflow.db"
-    connect(f"sqlite:///{path}")
-    return path
+def make_history(folder):
+    root = folder / "project"
+    start(root)
+    produce(root, epochs=3, wrong=4)
+    record(root, "Reproduce the results")
+    git(root, "tag", "-a", "v1", "-m", "The first release")
+    git(root, "switch", "-c", "stronger")
+    produce(root, epochs=9, wrong=2)
+    record(root, "Train longer")
+    produce(root, epochs=12, wrong=0)
+    record(root)
+    with dvc_repo(root) as repo:
+        repo.experiments.save(name="wider")
+        git(root, "checkout", ".")
+        repo.checkout(force=True)
 
 
 @pytest.fixture

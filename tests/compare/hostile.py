@@ -174,14 +174,18 @@ def metrics(**over: Any) -> str:
 ITEM = {"path": "review.csv", "hash": "md5", "md5": "0" * 32}
 
 MALFORMED: dict[str, dict[str, Any]] = {
-    "params: aliases of aliases": {"params.yaml": f"{PARAMS}bomb:\n  " + BOMB.replace("\n", "\n  ")},
-    "params: a link": {"params.yaml": Path("/etc/passwd")},
+    "each file is too large": {
+        "params.yaml": f"{PARAMS}bomb:\n  " + BOMB.replace("\n", "\n  "),
+        METRICS: '{"a": [' + "[]," * 13_000_000 + "1]}",
+        PREDICTIONS: lambda: of_long_texts(40_000, 1_000_000),
+    },
+    "each file is something else": {
+        "params.yaml": Path("/etc/passwd"),
+        METRICS: metrics(accuracy=float("nan")),
+        PREDICTIONS: b"\0" * (20 << 20),
+    },
     "lock: a hash leads out": {"": stage(outs=[{"path": "artifacts/evaluate", "md5": "../../../../../etc/passwd"}])},
     "lock: a name that steers a terminal": {"dvc.lock": 'stages: {"\\e[2J\\n\\e]0;x\\a": 1}'},
-    "metrics: 40 MB": {METRICS: '{"a": [' + "[]," * 13_000_000 + "1]}"},
-    "metrics: NaN": {METRICS: metrics(accuracy=float("nan"))},
-    "predictions: 20 MiB that are no Parquet": {PREDICTIONS: b"\0" * (20 << 20)},
-    "predictions: 40 GB of one text": {PREDICTIONS: lambda: of_long_texts(40_000, 1_000_000)},
     "folder: items without keys": {"artifacts/evaluate": b"[{}, 1, null]"},
 }
 """Heads whose results are not what they must be, by what is wrong."""

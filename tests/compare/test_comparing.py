@@ -3,6 +3,7 @@
 from pixmill.compare.comparing import compare
 from pixmill.core.params import parse_params
 from pixmill.core.workspace import Workspace
+from tests.compare.tables import read_here
 from tests.version_control import git
 
 PARAMS = parse_params(
@@ -10,7 +11,8 @@ PARAMS = parse_params(
 )
 
 
-def test_two_revisions_are_compared_in_each_respect(workspace):
+def test_two_revisions_are_compared_in_each_respect(workspace, monkeypatch):
+    read_here(monkeypatch)
     found = compare(workspace, PARAMS, "v1", "stronger")
     assert (found.base.name, found.head.name, found.verdict) == ("v1", "stronger", "same")
     assert found.numbers.n == 8

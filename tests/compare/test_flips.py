@@ -11,6 +11,7 @@ from pixmill.core.errors import PixmillError
 from tests.compare.evaluated import start
 from tests.compare.made_revisions import write_predictions
 from tests.compare.projects import record
+from tests.compare.tables import read_here
 from tests.version_control import commit, start_repository
 
 IDS = [f"{number:064x}" for number in range(4)]
@@ -36,8 +37,9 @@ def made(tmp_path_factory):
 
 
 @pytest.fixture
-def root(made, tmp_path):
+def root(made, tmp_path, monkeypatch):
     """A project whose workspace is as committed."""
+    read_here(monkeypatch)
     shutil.copytree(made, tmp_path / "project", symlinks=True)
     return tmp_path / "project"
 

@@ -95,6 +95,7 @@ def test_a_malformed_head_is_told_and_exits_2(compare, name):
     assert code == 2
     assert "\nMissing\n" in out
     assert "malformed: " in err
+    assert [name for name in MALFORMED[name] if name not in err] == []
     assert "Traceback" not in err
     assert "\x1b" not in out + err
 

@@ -13,14 +13,16 @@ from pixmill.core.workspace import Workspace
 from pixmill.record.store import connect
 from tests.compare.projects import record
 from tests.compare.recorded import HEAD, PIPELINE, add_experiment, add_run, answers, fill
-from tests.version_control import commit, dvc, start_repository
+from tests.compare.tables import read_here
+from tests.version_control import commit, start_repository
 
 
 @pytest.fixture
-def made(tmp_path: Path, database: Path):
+def made(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch):
     """Return what adds a run to the project in ``made.root``, which has nothing else yet."""
+    read_here(monkeypatch)
     start_repository(tmp_path)
-    shutil.copy(database, tmp_path)
+    shutil.copy(empty_database, tmp_path)
     client = connect(f"sqlite:///{tmp_path / 'mlflow.db'}")
     started = iter(range(1, 1000))
     experiment = client.create_experiment("pixmill")
@@ -35,7 +37,7 @@ def made(tmp_path: Path, database: Path):
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, database: Path) -> Workspace:
+def project(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Workspace:
     """Main's own results, two experiments, one of them with its run, and runs of other splits and classes."""
     root = start_repository(tmp_path_factory.mktemp("project"), with_dvc=True)
     (root / "dvc.yaml").write_text(PIPELINE)
@@ -45,7 +47,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, database: Path) -> Workspa
     record(root, "First results")
     add_experiment(root, "wide", "{model: cnn, epochs: 10, learning_rate: 0.1}", answers(20, test=30))
     add_experiment(root, "plain", "{model: cnn, epochs: 20}", answers(24, test=5))
-    shutil.copy(database, root)
+    shutil.copy(empty_database, root)
     client = connect(f"sqlite:///{root / 'mlflow.db'}")
     experiment = client.create_experiment("pixmill")
 
@@ -78,7 +80,9 @@ def params() -> Params:
 
 @pytest.fixture(scope="module")
 def runs(project: Workspace, params: Params) -> Ranking:
-    return compare_runs(project, params)
+    with pytest.MonkeyPatch.context() as patch:
+        read_here(patch)
+        return compare_runs(project, params)
 
 
 def crown(made, run: str) -> None:
@@ -93,7 +97,7 @@ def use(root: Path, train: str, table, weights: str = "weights") -> None:
     """Let the main branch have results."""
     (root / "dvc.yaml").write_text(PIPELINE)
     (root / ".gitignore").write_text("/artifacts/\n/mlflow*\n/files*\n/.pixmill/\n")
-    dvc(root, "init")
+    start_repository(root, with_dvc=True)
     fill(root, train, table, weights)
     record(root, "First results")
 

@@ -25,9 +25,10 @@ def page(tmp_path_factory):
     return path
 
 
-@pytest.fixture(params=[1280, 400])
+@pytest.fixture
 def opened(browser, page, request):  # noqa: F811
-    return show(browser, page, request.param)
+    """The page in a window of a width, which is a phone's unless the test says otherwise."""
+    return show(browser, page, getattr(request, "param", 400))
 
 
 def names(opened) -> list[str]:
@@ -40,6 +41,7 @@ def head(opened, title: str):
     return next(each for each in heads if each.text.startswith(title))
 
 
+@pytest.mark.parametrize("opened", [1280, 400], indirect=True)
 def test_it_fits_and_loads_nothing(opened) -> None:
     run = opened.execute_script
     assert run("return performance.getEntriesByType('resource').filter(r => !r.name.startsWith('data:')).length") == 0

@@ -29,16 +29,9 @@ RESULT = {"metric": "macro_f1", "summary": SUMMARY, "order": [1, 3, 0], "trials"
 TEXT = json.dumps(RESULT)
 
 
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("database") / "mlflow.db"
-    connect(f"sqlite:///{path}")
-    return path
-
-
 @pytest.fixture
-def workspace(tmp_path: Path, database: Path) -> Workspace:
-    shutil.copy(database, tmp_path)
+def workspace(tmp_path: Path, empty_database: Path) -> Workspace:
+    shutil.copy(empty_database, tmp_path)
     return Workspace(tmp_path, tmp_path)
 
 

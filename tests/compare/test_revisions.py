@@ -11,6 +11,7 @@ from pixmill.core.errors import PixmillError
 from pixmill.core.files import file_digest
 from pixmill.core.workspace import Workspace
 from tests.compare.projects import IDS, record, write
+from tests.compare.tables import read_here
 from tests.ports import unused_port
 from tests.version_control import git, start_repository
 
@@ -18,6 +19,7 @@ from tests.version_control import git, start_repository
 @pytest.fixture(autouse=True)
 def environment(monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    read_here(monkeypatch)
 
 
 def of(root, *names):
@@ -141,11 +143,12 @@ def test_the_first_commit_is_a_head_without_a_base(project):
 
 
 @pytest.fixture(scope="module")
-def recorded(history, tmp_path_factory):
+def recorded(history, empty_database, tmp_path_factory):
     """A project whose run of ``stronger`` is in MLflow, with its model as version 1 of garments; and the run's id."""
     from mlflow import MlflowClient
 
     project = shutil.copytree(history, tmp_path_factory.mktemp("recorded") / "project", symlinks=True)
+    shutil.copy(empty_database, project)
     client = MlflowClient(f"sqlite:///{project}/mlflow.db")
     experiment = client.create_experiment("pixmill", (project / "mlruns").as_uri())
     outs = yaml.safe_load((project / "dvc.lock").read_text())["stages"]["split"]["outs"]

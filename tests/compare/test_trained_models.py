@@ -18,13 +18,13 @@ from tests.version_control import commit, git, start_repository
 
 
 @pytest.fixture
-def workspace(tmp_path: Path, database: Path) -> Workspace:
+def workspace(tmp_path: Path, empty_database: Path) -> Workspace:
     """A project with a commit, and an empty database."""
     root = start_repository(tmp_path / "project", with_dvc=True)
     (root / "dvc.yaml").write_text(PIPELINE)
     (root / ".gitignore").write_text("/artifacts/\n/mlflow*\n/files*\n/.pixmill/\n")
     commit(root, "Begin")
-    shutil.copy(database, root)
+    shutil.copy(empty_database, root)
     return Workspace(root, root)
 
 

@@ -25,6 +25,8 @@ from pixmill.metrics.probabilities import losses
 from pixmill.metrics.scores import scores
 from tests.evaluate.conftest import LABELS, SIDE, write_split
 
+pytestmark = pytest.mark.slow
+
 PARAMS = (
     "classes: [dark, light]\nscrape: {snapshot: '2026-11-20'}\nevaluate:\n"
     "  {draws: 1000, unlabelled: data/unlabelled, label_errors: 0}\n"
@@ -151,7 +153,6 @@ def test_mlflow_has_the_figures_the_images_and_the_page_in_a_run_found_by_the_we
     assert logged == {f"plots/evaluate/{path.name}" for path in (root / "plots" / "evaluate").iterdir()}
 
 
-@pytest.mark.slow
 def test_elsewhere_and_without_mlflow_it_writes_the_same_bytes_and_checks_labels_if_asked(
     evaluated, inputs, repository, tmp_path
 ):

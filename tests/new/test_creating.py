@@ -134,7 +134,7 @@ def test_a_full_disk_is_said_and_the_same_command_goes_on(new: New, pets: Path, 
     assert (tmp_path / "pets" / "pixmill.lock").exists()
 
 
-def test_what_git_or_dvc_refuses_is_said(
+def test_what_git_or_dvc_refuses_is_said_and_classes_get_empty_folders(
     new: New, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = tmp_path_factory.mktemp("settings")
@@ -145,6 +145,10 @@ def test_what_git_or_dvc_refuses_is_said(
     assert f"\nNext: git init -b main {tmp_path}/pets\n" in said
     monkeypatch.setenv("DVC_GLOBAL_CONFIG_DIR", str(settings))
     assert "`dvc add data` failed; its message is above\nNext: dvc add data\n" in new("pets", "--classes", "cat,dog")
+    (settings / "config").unlink()
+    said = new("pets", "--classes", "cat,dog")
+    assert "put images into data/cat, data/dog, or set scrape.source\n  pixmill check && dvc repro\n" in said
+    assert (tmp_path / "pets" / "data.dvc").exists()
 
 
 def test_without_git_that_is_said(new: New, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,14 +156,6 @@ def test_without_git_that_is_said(new: New, monkeypatch: pytest.MonkeyPatch) -> 
     assert new("pets", "--demo") == (
         "pixmill: the program git is not on PATH\nNext: install Git, then repeat the command\n"
     )
-
-
-def test_classes_get_empty_folders(new: New, tmp_path: Path) -> None:
-    said = new("pets", "--classes", "cat, dog", "--recipe", "finetune")
-    assert "put images into data/cat, data/dog, or set scrape.source\n  pixmill check && dvc repro\n" in said
-    params = load_params(tmp_path / "pets")
-    assert (params.classes, params.train.model) == (("cat", "dog"), "backbone")
-    assert (tmp_path / "pets" / "data.dvc").exists()
 
 
 def test_the_bundled_images_come_through_the_shop_where_there_is_a_browser(
@@ -229,13 +225,17 @@ def test_a_folder_that_will_not_do_stays_as_it_is(path: str, text: str, message:
     assert sorted(tmp_path.rglob("*")) == sorted([*before, tmp_path / "pyproject.toml"])
 
 
-def test_a_project_names_the_build_that_is_asked_for(new: New, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_project_has_the_classes_the_recipe_and_the_build_that_are_asked_for(
+    new: New, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     commit = f"git+https://example.org/pixmill.git@{'0b' * 20}"
     for name in ("pets", "dogs"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "data.dvc").write_text("outs: [{md5: d751713988987e9331980363e24189ce.dir, path: data}]")
     monkeypatch.chdir(root := tmp_path / "pets")
-    assert "Warning" not in new(".", "--classes", "cat,dog", "--pixmill", commit)
+    assert "Warning" not in new(".", "--classes", "cat, dog", "--recipe", "finetune", "--pixmill", commit)
+    params = load_params(root)
+    assert (params.classes, params.train.model) == (("cat", "dog"), "backbone")
     assert f'"pixmill[pipeline] @ {commit}"' in (root / "pyproject.toml").read_text()
     assert f'install: "pixmill @ {commit}"\n' in (root / "pixmill.lock").read_text()
     assert not (root / "wheels").exists()

@@ -194,7 +194,7 @@ BEFORE = Origin("./wheels/pixmill-0.0.8-py3-none-any.whl")
 
 @pytest.mark.parametrize(
     ("before", "after"),
-    [(BEFORE, PACKED), (BEFORE, COMMIT), (Origin("pixmill==0.0.8"), INDEX), (COMMIT, PACKED), (None, ADDRESS)],
+    [(BEFORE, COMMIT), (Origin("pixmill==0.0.8"), INDEX), (COMMIT, PACKED), (None, ADDRESS)],
     ids=str,
 )
 def test_each_reference_becomes_each_other(

@@ -50,15 +50,6 @@ def all_runs(client):
     return client.search_runs(experiments, order_by=["attributes.start_time ASC"])
 
 
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory):
-    from mlflow import MlflowClient
-
-    path = tmp_path_factory.mktemp("database") / "mlflow.db"
-    MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
-
-
 @pytest.fixture
 def workspace(tmp_path, empty_database):
     shutil.copy(empty_database, tmp_path / "mlflow.db")

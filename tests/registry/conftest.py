@@ -1,47 +1,57 @@
 """A project whose models may be promoted, made once; each test gets a copy."""
 
 import contextlib
+import json
 import shutil
 
 import pytest
-from mlflow import MlflowClient
 
 from pixmill.core.params import load_params
 from pixmill.core.workspace import Workspace
 from pixmill.record.store import connect
 from pixmill.registry.model_versions import Registry
 from pixmill.registry.promoting import promote
+from tests.compare.tables import read_here
+from tests.made_once import make_once
 from tests.registry.projects import record_runs, start
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory):
-    """The project and its database, and the ids of the runs."""
+def made(empty_database, tmp_path_factory):
+    """The folder of the project, which has its database, and of the ids of the runs."""
+
+    def make(folder):
+        root = folder / "project"
+        start(root)
+        shutil.copy(empty_database, root)
+        runs = record_runs(connect(f"sqlite:///{root}/mlflow.db"), root / "files")
+        (folder / "runs.json").write_text(json.dumps(runs))
+
     with pytest.MonkeyPatch.context() as patch:
         # A person's settings and indices are not those of a test.
         for name in ("SITE_CACHE_DIR", "GLOBAL_CONFIG_DIR", "SYSTEM_CONFIG_DIR"):
             patch.setenv(f"DVC_{name}", str(tmp_path_factory.mktemp(name.lower())))
-        root = tmp_path_factory.mktemp("made") / "project"
-        start(root)
-        uri = f"sqlite:///{root}/mlflow.db"
-        connect(uri)
-        yield root, record_runs(MlflowClient(uri), root / "files")
+        yield make_once(tmp_path_factory, "registry", make)
 
 
 @pytest.fixture(scope="session")
 def promoted(made, tmp_path_factory):
     """The same with the first model as champion."""
-    root = shutil.copytree(made[0], tmp_path_factory.mktemp("promoted") / "project", symlinks=True)
-    with pytest.MonkeyPatch.context() as patch, contextlib.chdir(root):
-        settle(patch)
-        promote(Workspace(root, root), load_params(root))
-    return root
+
+    def make(folder):
+        root = shutil.copytree(made / "project", folder / "project", symlinks=True)
+        with pytest.MonkeyPatch.context() as patch, contextlib.chdir(root):
+            settle(patch)
+            promote(Workspace(root, root), load_params(root))
+
+    return make_once(tmp_path_factory, "promoted", make) / "project"
 
 
 def settle(patch):
     """Let somebody of a name work, on a machine of their own."""
     for name in ("MLFLOW_TRACKING_URI", "GITHUB_TRIGGERING_ACTOR", "GITHUB_ACTOR", "GITLAB_USER_LOGIN"):
         patch.delenv(name, raising=False)
+    read_here(patch)
     patch.setenv("GIT_AUTHOR_NAME", "Ada")
     patch.setenv("GIT_AUTHOR_EMAIL", "ada@example.org")
 
@@ -54,7 +64,7 @@ def champion():
 @pytest.fixture
 def project(request, made, tmp_path, monkeypatch):
     """A copy that the test may change."""
-    ready = request.getfixturevalue("promoted") if "champion" in request.fixturenames else made[0]
+    ready = request.getfixturevalue("promoted") if "champion" in request.fixturenames else made / "project"
     root = shutil.copytree(ready, tmp_path / "project", symlinks=True)
     settle(monkeypatch)
     monkeypatch.chdir(root)
@@ -64,7 +74,7 @@ def project(request, made, tmp_path, monkeypatch):
 @pytest.fixture
 def runs(made):
     """The ids of the runs by the names of their models."""
-    return made[1]
+    return json.loads((made / "runs.json").read_text())
 
 
 @pytest.fixture

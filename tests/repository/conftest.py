@@ -2,7 +2,7 @@
 
 import ast
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -24,20 +24,39 @@ class Source:
     modules: dict[str, Path]
 
     def tree(self, module: str) -> ast.Module:
-        return ast.parse(self.modules[module].read_text(encoding="utf-8"))
+        return _parsed(self.modules[module])
+
+    def nodes(self, module: str) -> tuple[ast.AST, ...]:
+        """Return all that a module consists of."""
+        return _nodes(self.modules[module])
 
     def imports(self, module: str, *, top_level_only: bool = False) -> set[str]:
         """Return the dotted names that a module imports, its functions included unless told otherwise."""
-        code = self.modules[module].read_text(encoding="utf-8")
-        if top_level_only:
-            code = ast.unparse(ast.Module(_outside_functions(ast.parse(code)), []))
-        assert "\nfrom ." not in code, f"{module} imports by a relative name"
-        return {*form_and_imports(code.encode())[1]}
+        return _imports(self.modules[module], top_level_only)
 
     def closure(self, module: str, *, top_level_only: bool = False) -> set[str]:
         """Return the modules of ours that a module needs, directly or not, each with the packages around it."""
         modules = Modules(self.root / "src" / "pixmill", self.root / "stages")
         return modules.closure([module], imports=partial(self.imports, top_level_only=top_level_only))
+
+
+@cache
+def _parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def _nodes(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(_parsed(path)))
+
+
+@cache
+def _imports(path: Path, top_level_only: bool) -> set[str]:
+    code = path.read_text(encoding="utf-8")
+    if top_level_only:
+        code = ast.unparse(ast.Module(_outside_functions(_parsed(path)), []))
+    assert "\nfrom ." not in code, f"{path} imports by a relative name"
+    return {*form_and_imports(code.encode())[1]}
 
 
 def _outside_functions(tree: ast.Module) -> list[ast.stmt]:

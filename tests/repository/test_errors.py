@@ -3,6 +3,7 @@
 import ast
 import builtins
 import re
+from collections.abc import Iterable
 
 from pixmill.core import errors
 
@@ -39,19 +40,19 @@ def test_the_tree_shows_each_exception_its_parent_and_its_module(source) -> None
     assert {*tree} <= exceptions
 
 
-def raised(tree: ast.Module) -> set[str]:
+def raised(nodes: Iterable[ast.AST]) -> set[str]:
     """Return the names under ``Raises:`` in the docstrings of a module."""
     owners = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    texts = [ast.get_docstring(node) or "" for node in ast.walk(tree) if isinstance(node, owners)]
+    texts = [ast.get_docstring(node) or "" for node in nodes if isinstance(node, owners)]
     sections = [match[1] for text in texts for match in re.finditer(r"^Raises:\n((?: +.*\n?)+)", text, re.MULTILINE)]
     found = [name for text in sections for name in re.findall(r"^    (\w[^:]*):", text, re.MULTILINE)]
     return {name for names in found for name in re.split(r", | or ", names)}
 
 
 def test_an_exception_that_a_docstring_names_exists(source) -> None:
-    trees = {module: source.tree(module) for module in source.modules}
-    ours = {node.name for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
-    for module, tree in trees.items():
-        imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    found = {module: source.nodes(module) for module in source.modules}
+    ours = {node.name for nodes in found.values() for node in nodes if isinstance(node, ast.ClassDef)}
+    for module, nodes in found.items():
+        imports = [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
         imported = {alias.asname or alias.name for node in imports for alias in node.names}
-        assert raised(tree) - ours - imported - {*dir(builtins)} == set(), module
+        assert raised(nodes) - ours - imported - {*dir(builtins)} == set(), module

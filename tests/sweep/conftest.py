@@ -1,6 +1,7 @@
 """Workspaces with packed images, and trials that take no time."""
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from pixmill.core.workspace import Workspace
 from pixmill.sweep.outcome import Outcome, outcome
 from pixmill.sweep.planning import open_trials
 from pixmill.sweep.searching import search
+from tests.made_once import make_once
 from tests.sweep.swept import StandIn, planned, write_workspace
 
 
@@ -23,7 +25,7 @@ def contents(root: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_workspace(tmp_path_factory.mktemp("template") / "root").root
+    return make_once(tmp_path_factory, "sweep", write_workspace)
 
 
 @pytest.fixture
@@ -46,19 +48,11 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
 @pytest.fixture
 def found(workspace, stand_in):
     """The outcome of so many trials, and of others beside them."""
-
-    def of(trials: int = 8, extra=()) -> Outcome:
-        plan = planned(workspace, trials=trials)
-        run = search(workspace, plan)
-        return outcome(plan, [*run, *extra], open_trials(workspace, plan).images())
-
-    return of
+    return partial(find, workspace)
 
 
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from mlflow import MlflowClient
-
-    path = tmp_path_factory.mktemp("database") / "mlflow.db"
-    MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
+def find(workspace: Workspace, trials: int = 8, extra=()) -> Outcome:
+    """Return the outcome of so many trials, and of others beside them."""
+    plan = planned(workspace, trials=trials)
+    run = search(workspace, plan)
+    return outcome(plan, [*run, *extra], open_trials(workspace, plan).images())

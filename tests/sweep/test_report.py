@@ -2,29 +2,39 @@
 
 import json
 import re
+import shutil
 from dataclasses import replace
 
 import pytest
 
+from pixmill.core.workspace import Workspace
+from pixmill.sweep import searching
 from pixmill.sweep.outcome import outcome
 from pixmill.sweep.planning import open_trials
 from pixmill.sweep.report import describe_plan, headline, render_sweep, sweep_json, sweep_text
 from pixmill.sweep.searching import search
 from pixmill.sweep.trial_store import SweepTrial
-from tests.sweep.swept import planned, write_params
+from tests.sweep.conftest import find
+from tests.sweep.swept import StandIn, planned, write_params
 
 
-def failed(values, reason="<b>out of memory</b>"):
-    return [
+@pytest.fixture(scope="module")
+def twelve(template, tmp_path_factory):
+    """The outcome of twelve trials, and of some that are not complete."""
+    root = shutil.copytree(template, tmp_path_factory.mktemp("twelve") / "root")
+    values = {"train.learning_rate": 0.003, "train.batch_size": 32, "train.augmentation.zoom": 0.1}
+    others = [
         SweepTrial(90, values, "pruned", None, 0, 1.0),
         SweepTrial(91, values, "pruned", None, 0, 1.0),
-        SweepTrial(92, values, "failed", None, 0, 1.0, reason=reason),
+        SweepTrial(92, values, "failed", None, 0, 1.0, reason="<b>out of memory</b>"),
     ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(searching, "run_trial", StandIn())
+        return find(Workspace(root, root), 12, others)
 
 
-def test_the_text_says_what_is_best_what_to_expect_and_what_to_do(found) -> None:
-    first = found(12)
-    result = found(12, failed(first.best.values))
+def test_the_text_says_what_is_best_what_to_expect_and_what_to_do(twelve) -> None:
+    result = twelve
     lines = sweep_text(result).splitlines()
     best = result.best
     assert lines[0].startswith(f"Of 15 trials, {best.name} has the best macro-F1 on validation, {best.value:.3f}; ")
@@ -54,8 +64,8 @@ def test_what_params_yaml_has_is_worse_or_was_not_tried(found, workspace) -> Non
     assert sweep_text(other).endswith(f"\n{take}")
 
 
-def test_json_has_each_trial_and_no_nan(found) -> None:
-    result = found(12, failed(found(12).best.values))
+def test_json_has_each_trial_and_no_nan(twelve) -> None:
+    result = twelve
     document = json.loads(sweep_json(result), parse_constant=pytest.fail)
     assert (document["best"], document["metric"], document["folds"], document["images"]) == (
         result.best.number,
@@ -104,16 +114,16 @@ def test_each_case_has_its_sentences(found, workspace) -> None:
     write_params(workspace.root, metric="ece")
     assert "luck" not in sweep_text(found(3))
     write_params(workspace.root)
-    plan = planned(workspace, trials=9, folds=3)
-    nine = outcome(plan, search(workspace, plan), open_trials(workspace, plan).images())
-    assert " has the best macro-F1 in 3-fold cross-validation, " in headline(nine)
-    page = render_sweep(nine)
+    plan = planned(workspace, trials=4, folds=3)
+    four = outcome(plan, search(workspace, plan), open_trials(workspace, plan).images())
+    assert " has the best macro-F1 in 3-fold cross-validation, " in headline(four)
+    page = render_sweep(four)
     assert "Measured on 60 training and validation images, by cross-validation" in page
-    assert f"pixmill sweep --folds 3 --apply {nine.best.number} &amp;&amp; dvc repro" in page
+    assert f"pixmill sweep --folds 3 --apply {four.best.number} &amp;&amp; dvc repro" in page
 
 
-def test_the_page_escapes_all_and_asks_no_server(found) -> None:
-    result = found(12, failed(found(12).best.values))
+def test_the_page_escapes_all_and_asks_no_server(twelve) -> None:
+    result = twelve
     page = render_sweep(result)
     assert page == render_sweep(result)
     assert headline(result) in page

@@ -17,7 +17,7 @@ from tests.images.packed import pack_images
 CLASSES = ("blue", "green", "red")
 SIZES = {"train": 150, "val": 45, "test": 30}
 SIZE = 16
-FOLDS = 4
+FOLDS = 2
 PARAMS = TrainParams(
     model="cnn",
     cnn=CnnParams(blocks=(BlockParams(filters=4), BlockParams(filters=8)), dense=(DenseParams(units=8, dropout=0.2),)),

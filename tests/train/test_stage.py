@@ -11,6 +11,8 @@ from pixmill.learn.determinism import fix_threads
 from pixmill.learn.model_folder import load_classifier
 from tests.train.conftest import write_packed
 
+pytestmark = pytest.mark.slow
+
 PARAMS = """
 classes: [blue, green, red]
 scrape: {snapshot: '2026-11-20'}
@@ -89,11 +91,14 @@ def test_it_writes_all_that_is_promised(undisturbed):
     assert len((undisturbed / "plots/train/curves.csv").read_text().splitlines()) == 5
 
 
-@pytest.mark.slow
-def test_on_all_cores_and_without_mlflow_it_writes_the_same_bytes(undisturbed, make, command):
+def test_on_all_cores_without_mlflow_and_with_settings_of_keras_it_writes_the_same_bytes(
+    undisturbed, make, command, tmp_path
+):
+    settings = {"backend": "jax", "floatx": "float16", "image_data_format": "channels_first", "epsilon": 0.1}
+    (tmp_path / "keras.json").write_text(json.dumps(settings))
+    environ = {"KERAS_HOME": str(tmp_path), "KERAS_BACKEND": "jax", "MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
     root = make()
-    nobody = "http://127.0.0.1:9"
-    done = subprocess.run(**command(root, MLFLOW_TRACKING_URI=nobody), capture_output=True, check=False)
+    done = subprocess.run(**command(root, **environ), capture_output=True, check=False)
     assert done.returncode == 0
     assert outputs(root) == outputs(undisturbed)
     *_, warning = done.stderr.splitlines()

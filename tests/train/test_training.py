@@ -88,7 +88,7 @@ def run(packed, tmp_path):
     return trained
 
 
-def test_a_finished_training_is_taken_over_also_after_another_one(run, capfd):
+def test_a_finished_training_is_taken_over_also_after_another_one_and_folds_are_added(run, capfd):
     first, reported = run()
     other, _ = run(seed=8)
     assert lines_of(capfd) == []
@@ -100,10 +100,6 @@ def test_a_finished_training_is_taken_over_also_after_another_one(run, capfd):
     # The very epochs of the first training, with the times when they were: nothing was fitted.
     assert reported_again == reported
     assert again.metrics() == first.metrics()
-
-
-def test_folds_are_added_to_a_training_that_is_taken_over(run, capfd):
-    first, _ = run()
     folded, _ = run(cross_validation=True)
     assert lines_of(capfd) == [TAKEN_OVER]
     assert weights(folded) == weights(first)

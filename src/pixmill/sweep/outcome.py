@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -43,7 +44,7 @@ class Outcome:
         """The trial with the best value."""
         return self.plan.best([*self.trials])[0]
 
-    @property
+    @cached_property
     def current(self) -> RankedModel | None:
         """The row with the values that ``params.yaml`` has now; ``None`` if they were not tried."""
         names = {trial.name for trial in self.trials if self.plan.is_current(trial)}

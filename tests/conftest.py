@@ -12,12 +12,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import filelock
 import hypothesis
 import pytest
 
 from pixmill.core.params import Params, parse_params
 from tests.left_out import leave_out
+from tests.made_once import made_once
 from tests.tiny_project import tiny_project as tiny_project
 from tests.wheel import build_package, copy_repository
 
@@ -166,18 +166,12 @@ def bundled_images(repository: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="session")
 def wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of this tree, with the sdist beside it.
+    """The wheel of this tree, with the sdist beside it."""
 
-    The first process of the tests that needs it builds it for all of them, in some 10 s.
-    """
-    base = tmp_path_factory.getbasetemp()
-    place = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "built"
-    with filelock.FileLock(f"{place}.lock"):
-        if not place.exists():
-            made = tmp_path_factory.mktemp("building")
-            build_package(copy_repository(repository, made / "source"), made / "dist")
-            (made / "dist").rename(place)
-    (found,) = place.glob("*.whl")
+    def build(place: Path) -> None:
+        build_package(copy_repository(repository, tmp_path_factory.mktemp("building") / "source"), place)
+
+    (found,) = made_once(tmp_path_factory, "built", build).glob("*.whl")
     return found
 
 
@@ -270,15 +264,18 @@ def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from pixmill.learn.model_folder import save_classifier
     from pixmill.learn.networks import build_classifier
 
-    folder, labels = tmp_path_factory.mktemp("trained"), ["coat", "kurtā", "T-shirt & top"]
+    def train(folder: Path) -> None:
+        folder.mkdir()
+        cnn = CnnParams(blocks=(BlockParams(filters=4),), dense=())
+        params = TrainParams(model="cnn", cnn=cnn)
+        model = build_classifier(params, labels=3, image_size=24)
+        labels = ["coat", "kurtā", "T-shirt & top"]
+        save_classifier(model, labels, folder, image_size=24, aspect="pad", resize="bicubic")
+        export_classifier(model, params, folder, scratch=folder)
+        write_json(folder / "calibration.json", {"temperature": 0.4, "threshold": 0.45, "target_accuracy": 0.9})
+
     fix_threads(2)
-    cnn = CnnParams(blocks=(BlockParams(filters=4),), dense=())
-    params = TrainParams(model="cnn", cnn=cnn)
-    model = build_classifier(params, labels=3, image_size=24)
-    save_classifier(model, labels, folder, image_size=24, aspect="pad", resize="bicubic")
-    export_classifier(model, params, folder, scratch=folder)
-    write_json(folder / "calibration.json", {"temperature": 0.4, "threshold": 0.45, "target_accuracy": 0.9})
-    return folder
+    return made_once(tmp_path_factory, "trained", train)
 
 
 @pytest.fixture(scope="session")

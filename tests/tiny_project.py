@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.made_once import made_once
 from tests.version_control import PERSON, commit, dvc, start_repository
 
 _CALLS = itertools.count()
@@ -72,7 +73,7 @@ def _stage(name: str, deps: list[str]) -> str:
 @pytest.fixture(scope="session")
 def tiny_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the project with committed results; tests that change it take a copy."""
-    return make_project(tmp_path_factory.mktemp("tiny") / "pets")
+    return made_once(tmp_path_factory, "pets", make_project)
 
 
 def make_project(root: Path) -> Path:

@@ -39,8 +39,14 @@ class Other(Handler):
         self.answer(f'<!doctype html><title>Other</title><a href="{self.link}">in</a>')
 
 
+@pytest.fixture(scope="module")
+def browser():
+    with open_chrome() as browser:
+        yield browser
+
+
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
-def test_only_the_page_itself_gets_at_what_a_token_opened(host):
+def test_only_the_page_itself_gets_at_what_a_token_opened(browser, host):
     asked = []
 
     async def page(request: Request) -> HTMLResponse:
@@ -51,8 +57,8 @@ def test_only_the_page_itself_gets_at_what_a_token_opened(host):
     with (
         PrivateServer(make_app([Route("/", page, methods=["GET", "POST"])]), command="x") as server,
         serve(Other) as other,
-        open_chrome() as browser,
     ):
+        browser.execute_cdp_cmd("Network.clearBrowserCookies", {})
 
         def until(title):
             WebDriverWait(browser, 60, poll_frequency=0.02).until(lambda _: browser.title == title)

@@ -25,7 +25,7 @@ def test_hostile_bodies_redirects_and_names_are_refused_and_leave_nothing(projec
     with World(hostile := Hostile()) as world:
         made = project(world)
         (made.root / "list.csv").write_text("url,label\n" + "".join(f"{url},hat\n" for url in hostile.urls()))
-        made.params("hat", source="urls", urls={"files": ["list.csv"]}, timeout=6.0, max_bytes=MAX_BYTES)
+        made.params("hat", source="urls", urls={"files": ["list.csv"]}, timeout=3.0, max_bytes=MAX_BYTES)
         before = files(made.root.parent)
         done = made.succeed()
     rows = {row.image_url.removeprefix(f"http://{HOST}"): row for row in made.sightings().itertuples()}

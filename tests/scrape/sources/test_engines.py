@@ -11,11 +11,6 @@ def slow(*case):
     return pytest.param(*case, marks=pytest.mark.slow)
 
 
-@pytest.mark.parametrize("name", ENGINES)
-def test_every_original_with_its_place_its_page_and_its_query(searches, name):
-    compare(searches.all(name), searches.results(name), share=1)
-
-
 @pytest.mark.parametrize(
     ("name", "modes"),
     [

@@ -21,7 +21,7 @@ exceptions = pytest.importorskip("ray.exceptions")
 
 pytestmark = pytest.mark.linux
 
-GUARD: dict[str, Any] = {"limits": RowLimits(seconds=2, memory=1 << 28), "lost": lambda row, loss: (loss, row[1])}
+GUARD: dict[str, Any] = {"limits": RowLimits(seconds=1, memory=1 << 28), "lost": lambda row, loss: (loss, row[1])}
 
 
 class Ray:

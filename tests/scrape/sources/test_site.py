@@ -183,7 +183,7 @@ def test_how_many_results_a_page_promises(read, selector, total):
 
 def test_a_page_without_end_ends(read):
     assert images(read("unending", settings(OPEN, most=100))) == media(100)
-    with pytest.raises(SearchError, match="did not end within 0.4 s") as error:
+    with pytest.raises(SearchError, match=r"did not end within 0\.4 s") as error:
         read("unending", settings(OPEN, longest=0.4))
     assert error.value.failure == "endless"
 

@@ -1,10 +1,19 @@
+import functools
 import html
 import re
 
 import pytest
 
+from pixmill.pages.base.thumbnails import thumbnails
+from pixmill.pages.scrape import page as page_module
 from pixmill.pages.scrape.page import render_report
 from pixmill.scrape.sources import SearchError
+
+
+@pytest.fixture(autouse=True)
+def thumbnails_here(monkeypatch):
+    """Make thumbnails in this process."""
+    monkeypatch.setattr(page_module, "thumbnails", functools.partial(thumbnails, limits=None, workers=0))
 
 
 def words(page):

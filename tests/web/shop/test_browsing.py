@@ -52,7 +52,7 @@ def test_nothing_loads_before_consent(browser, visit, shop):
     visit("/search?q=sneaker", accept=False)
     before = list(shop.requests)
     to_the_bottom(browser)
-    browser.execute_async_script("setTimeout(arguments[0], 500)")
+    browser.execute_async_script("setTimeout(arguments[0], 200)")
     assert browser.execute_script("return window.scrollY") == 0
     assert len(cards(browser)) == BATCH
     assert shop.requests == before

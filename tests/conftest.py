@@ -250,8 +250,7 @@ def preset(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     from tests.presets import write_preset
 
     fix_threads(2)
-    folder = tmp_path_factory.mktemp("presets")
-    return functools.cache(lambda kind: write_preset(folder / kind, kind))
+    return functools.cache(lambda kind: made_once(tmp_path_factory, kind, lambda folder: write_preset(folder, kind)))
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,8 @@
 
 from collections import Counter
 
+import pytest
+
 from tests.scrape.acts.hostile import HOST, Hostile
 from tests.scrape.replicas.world import World
 
@@ -21,6 +23,7 @@ def files(folder):
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_hostile_bodies_redirects_and_names_are_refused_and_leave_nothing(project):
     with World(hostile := Hostile()) as world:
         made = project(world)

@@ -97,8 +97,8 @@ def scroll_to_the_end(browser, until):
 
 
 def test_scrolling_goes_on_to_the_button_and_beyond_to_the_end(browser, visit, scroll_to_the_end):
-    visit("/search?q=sneaker")
-    assert scroll_to_the_end() == [2 * BATCH, 7 * BATCH]
+    visit("/search?q=boot")
+    assert scroll_to_the_end() == [2 * BATCH]
     total = int(browser.find_element(By.CSS_SELECTOR, "[data-results]").get_attribute("data-total"))
     assert len(cards(browser)) == len(set(cards(browser))) == total
     assert not shown(browser, "#show-more")

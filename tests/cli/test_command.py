@@ -163,6 +163,7 @@ def test_a_dry_run_says_what_would_be_visited(project: Path, capsys: pytest.Capt
     assert not (project / ".pixmill" / "scrape" / "evidence").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_a_probe_shows_what_each_selector_finds(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_pixmill("scrape", "--probe", "shop", "hat") == 0

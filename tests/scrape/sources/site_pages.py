@@ -107,7 +107,6 @@ PAGES = {
     "wandering": """
         batch(0, 3);
         body.insertAdjacentHTML("beforeend", `<a id=more href="${location.search.slice(1)}">More</a>`);""",
-    "hostile": "batch(0, 3); Document.prototype.querySelectorAll = () => { throw Error('no'); };",
     "alerting": "batch(0, 3); setTimeout(() => alert('Buy!'), 50);",
     "halved": """
         card("a", '<img data-src="/media/0.png"><h3></h3>');

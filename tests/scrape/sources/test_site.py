@@ -268,7 +268,6 @@ def test_what_lies_over_results_hides_none(read, name, site):
             marks=pytest.mark.slow,
         ),
         pytest.param("hanging", "timeout", "did not load in time", marks=pytest.mark.slow),
-        ("hostile", "stalled", "cannot be read: "),
     ],
 )
 def test_what_is_no_page_of_results_is_named_and_kept(read, name, failure, sign):

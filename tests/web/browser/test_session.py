@@ -207,6 +207,7 @@ def remote(browser, tmp_path):
     remote.kill()
 
 
+@pytest.mark.slow
 def test_a_remote_that_does_not_reach_the_proxy_is_told_what_it_needs(remote, tmp_path):
     with (
         pytest.raises(BrowserError, match=r"does not use the proxy .*ERR_PROXY_CONNECTION_FAILED") as raised,

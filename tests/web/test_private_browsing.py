@@ -39,14 +39,7 @@ class Other(Handler):
         self.answer(f'<!doctype html><title>Other</title><a href="{self.link}">in</a>')
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with open_chrome() as browser:
-        yield browser
-
-
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
-def test_only_the_page_itself_gets_at_what_a_token_opened(browser, host):
+def test_only_the_page_itself_gets_at_what_a_token_opened():
     asked = []
 
     async def page(request: Request) -> HTMLResponse:
@@ -57,13 +50,13 @@ def test_only_the_page_itself_gets_at_what_a_token_opened(browser, host):
     with (
         PrivateServer(make_app([Route("/", page, methods=["GET", "POST"])]), command="x") as server,
         serve(Other) as other,
+        open_chrome() as browser,
     ):
-        browser.execute_cdp_cmd("Network.clearBrowserCookies", {})
 
         def until(title):
             WebDriverWait(browser, 60, poll_frequency=0.02).until(lambda _: browser.title == title)
 
-        elsewhere, Other.link = f"http://{host}:{other.server_port}/", server.new_address()
+        elsewhere, Other.link = f"http://127.0.0.1:{other.server_port}/", server.new_address()
         browser.get(elsewhere)
         browser.find_element(By.TAG_NAME, "a").click()
         until("Private")

@@ -38,6 +38,7 @@ def ask(world, driver, tmp_path):
     world.switch("bing")
 
 
+@pytest.mark.slow
 def test_what_each_selector_finds(world, ask):
     report = ask("bing")
     assert report.failure is None
@@ -57,6 +58,7 @@ def test_the_words_of_a_page_command_no_terminal(tmp_path):
     assert [line for line in report.lines() if "h2" in line] == ["        1 results  h2  e.g. a  [2J hat "]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "route"),
     [pytest.param("google", "script", marks=pytest.mark.slow), ("bing", "json")],
@@ -69,6 +71,7 @@ def test_originals_are_found_as_by_a_search(world, ask, name, route):
     assert line == f"20 results read, {len(originals)} with the URL of an original ({route} {len(originals)})"
 
 
+@pytest.mark.slow
 @pytest.mark.slow  # it waits for as long as a page may stand still
 def test_a_changed_layout_shows_where_nothing_is_found(world, ask):
     world.switch("bing", "last_years_layout")
@@ -78,6 +81,7 @@ def test_a_changed_layout_shows_where_nothing_is_found(world, ask):
     assert {finding.count for finding in report.findings if finding.place == "selectors.item"} == {0}
 
 
+@pytest.mark.slow
 def test_a_page_that_must_not_be_opened(ask, driver):
     driver.get("data:,")  # as a new browser
     report = ask("bing", forbidden=["bing"])
@@ -87,6 +91,7 @@ def test_a_page_that_must_not_be_opened(ask, driver):
     assert list(report.lines())[-1] == "no page was opened, so none is saved"
 
 
+@pytest.mark.slow
 def test_a_robot_check_is_shown_for_what_it_is(world, ask):
     world.switch("bing", "captcha")
     report = ask("bing")

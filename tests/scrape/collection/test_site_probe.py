@@ -61,7 +61,7 @@ def test_the_words_of_a_page_command_no_terminal(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "route"),
-    [pytest.param("google", "script", marks=pytest.mark.slow), ("bing", "json")],
+    [("google", "script"), ("bing", "json")],
 )
 def test_originals_are_found_as_by_a_search(world, ask, name, route):
     report = ask(name)
@@ -71,7 +71,6 @@ def test_originals_are_found_as_by_a_search(world, ask, name, route):
     assert line == f"20 results read, {len(originals)} with the URL of an original ({route} {len(originals)})"
 
 
-@pytest.mark.slow
 @pytest.mark.slow  # it waits for as long as a page may stand still
 def test_a_changed_layout_shows_where_nothing_is_found(world, ask):
     world.switch("bing", "last_years_layout")

@@ -184,6 +184,7 @@ def test_layers_and_loss_are_those_of_the_original(name: str) -> None:
     np.testing.assert_allclose(ours, theirs, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("threads")
 def test_sports_transfer_takes_a_file_of_weights_without_internet(tmp_path: Path) -> None:
     import keras

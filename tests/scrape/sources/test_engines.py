@@ -16,15 +16,16 @@ def slow(*case):
     return pytest.param(*case, marks=pytest.mark.slow)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "modes"),
     [
         ("yahoo", ("consent_redirect",)),
-        *(slow(name, ("renamed", "rerender", "loses_scroll")) for name in ENGINES),
-        slow("google", ("consent_overlay", "endless")),
-        slow("google", ("consent_redirect",)),
-        slow("google", ("last_years_layout",)),
-        slow("bing", ("consent_overlay", "endless")),
+        *((name, ("renamed", "rerender", "loses_scroll")) for name in ENGINES),
+        ("google", ("consent_overlay", "endless")),
+        ("google", ("consent_redirect",)),
+        ("google", ("last_years_layout",)),
+        ("bing", ("consent_overlay", "endless")),
     ],
     ids=lambda value: value if isinstance(value, str) else "+".join(value),
 )
@@ -94,12 +95,14 @@ GOOGLE_LINK = (
 )
 
 
+@pytest.fixture(scope="module")
+def found(searches):
+    """What a search with Google finds."""
+    return searches.all("google")
+
+
 class TestGoogle:
     """Google's tiles, panels and routes."""
-
-    @pytest.fixture(scope="module")
-    def found(self, searches):
-        return searches.all("google")
 
     def test_a_click_finds_what_no_script_holds(self, searches, found):
         results = searches.results("google")

@@ -71,7 +71,6 @@ def test_check_compares_what_is_installed_with_the_lock(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "params.yaml").write_bytes((repository / "params.yaml").read_bytes())
-    (tmp_path / "data").symlink_to(repository / "data")
     monkeypatch.chdir(tmp_path)
     lock = installed_lock()
     write_lock(tmp_path, replace(lock, version="0.0.9", libraries={**lock.libraries, "numpy": "1.0"}))
@@ -164,6 +163,7 @@ def test_a_dry_run_says_what_would_be_visited(project: Path, capsys: pytest.Capt
     assert not (project / ".pixmill" / "scrape" / "evidence").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_a_probe_shows_what_each_selector_finds(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_pixmill("scrape", "--probe", "shop", "hat") == 0

@@ -86,23 +86,20 @@ def test_a_gate_that_fails_exits_1_prints_the_verdict_and_writes_files(
     assert "<html" in (project / "reports" / "compare.html").read_text(encoding="utf-8")
 
 
-def test_json_is_all_that_is_printed(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_pixmill("compare", "main", "worse", "--json") == 0
-    document = json.loads(capsys.readouterr().out)
-    assert (document["verdict"], document["gate"], document["flips"]["lost"]) == ("worse", "fail", 36)
-    assert (project / "reports" / "compare.md").exists()
-
-
-def test_a_gate_that_is_undecided_exits_0(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_gate_that_is_undecided_exits_0_and_json_is_all_that_is_printed(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     text = (project / "params.yaml").read_text()
     try:
         (project / "params.yaml").write_text(yaml.safe_dump({**PARAMS, "review": {"min": {"accuracy": 0.92}}}))
-        assert run_pixmill("compare", "worse", "main", "--gate") == 0
+        assert run_pixmill("compare", "worse", "main", "--gate", "--json") == 0
     finally:
         (project / "params.yaml").write_text(text)
     output = capsys.readouterr()
-    assert "\nGate: undecided " in output.out
+    document = json.loads(output.out)
+    assert (document["verdict"], document["gate"], document["flips"]["gained"]) == ("better", "undecided", 36)
     assert "gate:" not in output.err
+    assert (project / "reports" / "compare.md").exists()
 
 
 @pytest.mark.parametrize(

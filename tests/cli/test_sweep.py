@@ -40,7 +40,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     return found
 
 
-def test_it_prints_a_table_writes_the_page_and_goes_on(root, stand_in, capsys) -> None:
+def test_it_prints_a_table_writes_the_page_goes_on_and_applies(root, stand_in, capsys) -> None:
     assert run_pixmill("sweep", "--trials", "3") == 0
     text = capsys.readouterr().out
     assert text.startswith("Of 3 trials, trial ")
@@ -50,20 +50,7 @@ def test_it_prints_a_table_writes_the_page_and_goes_on(root, stand_in, capsys) -
     assert run_pixmill("sweep", "--trials", "5", "--json") == 0
     document = json.loads(capsys.readouterr().out)
     assert len(document["trials"]) == len(stand_in.asked) == 5
-
-
-def test_show_says_what_would_be_tried_and_runs_nothing(root, stand_in, capsys) -> None:
-    assert run_pixmill("sweep", "--show", "--trials", "7", "--folds", "3") == 0
-    text = capsys.readouterr().out
-    assert "train.learning_rate" in text
-    assert "7 trials by tpe, measured by macro-F1 in 3-fold cross-validation" in text
-    assert stand_in.asked == []
-    assert not (root / "reports").exists()
-
-
-def test_the_best_or_another_is_applied(root, capsys) -> None:
-    assert run_pixmill("sweep", "--trials", "4", "--json") == 0
-    document = json.loads(capsys.readouterr().out)
+    # The best or another is applied.
     assert run_pixmill("sweep", "--apply") == 0
     out = capsys.readouterr().out
     best = document["trials"][document["best"]]["params"]
@@ -76,6 +63,15 @@ def test_the_best_or_another_is_applied(root, capsys) -> None:
     assert load_params(root).train.learning_rate == 0.003
     assert run_pixmill("sweep", "--apply", "9") == 1
     assert "there is no complete trial 9" in capsys.readouterr().err
+
+
+def test_show_says_what_would_be_tried_and_runs_nothing(root, stand_in, capsys) -> None:
+    assert run_pixmill("sweep", "--show", "--trials", "7", "--folds", "3") == 0
+    text = capsys.readouterr().out
+    assert "train.learning_rate" in text
+    assert "7 trials by tpe, measured by macro-F1 in 3-fold cross-validation" in text
+    assert stand_in.asked == []
+    assert not (root / "reports").exists()
 
 
 def test_a_failing_first_trial_is_a_message(root, stand_in, capsys) -> None:

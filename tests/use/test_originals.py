@@ -184,17 +184,18 @@ def test_layers_and_loss_are_those_of_the_original(name: str) -> None:
     np.testing.assert_allclose(ours, theirs, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("threads")
 def test_sports_transfer_takes_a_file_of_weights_without_internet(tmp_path: Path) -> None:
     import keras
 
-    theirs = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(224, 224, 3), pooling="avg")
+    theirs = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(96, 96, 3), pooling="avg")
     (tmp_path / "weights").mkdir()
     theirs.save_weights(tmp_path / "weights" / "own.weights.h5")
     train = params_of("sports-transfer").train
     backbone = train.backbone.model_copy(update={"weights": "weights/own.weights.h5"})
-    model = build_classifier(train.model_copy(update={"backbone": backbone}), labels=2, image_size=224, root=tmp_path)
-    pixels = np.random.default_rng(7).integers(0, 256, (2, 224, 224, 3)).astype(np.float32)
+    model = build_classifier(train.model_copy(update={"backbone": backbone}), labels=2, image_size=96, root=tmp_path)
+    pixels = np.random.default_rng(7).integers(0, 256, (2, 96, 96, 3)).astype(np.float32)
     kernel, bias = model.get_layer("logits").get_weights()
     wanted = np.asarray(theirs(pixels / 127.5 - 1)) @ kernel + bias
     assert wanted.std() > 0

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pixmill.images.likeness.hashing import SIDE
@@ -15,7 +15,8 @@ def unit_vectors(greys):
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-@given(st.integers(1, 400), st.integers(1, 9), st.sampled_from([2, 20, 120]), st.integers(0, 2**32 - 1))
+@settings(max_examples=8)
+@given(st.integers(1, 150), st.integers(1, 9), st.sampled_from([2, 20, 120]), st.integers(0, 2**32 - 1))
 def test_all_that_correlate_are_found_each_once(count: int, clumps: int, noise: int, seed: int) -> None:
     generator = np.random.default_rng(seed)
     middles = generator.integers(0, 256, (clumps, SIDE, SIDE))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -73,7 +73,7 @@ def recompressed(image: Image.Image) -> Image.Image:
     ],
 )
 def test_slightly_edited_copies_are_found(bundled, edit: Edit, recall: float) -> None:
-    images = [image for some in bundled.values() for image in some[:80]]
+    images = [image for some in bundled.values() for image in some[:40]]
     links = links_of(images + [edit(image) for image in images])
     found = np.count_nonzero(links.b - links.a == len(images))
     assert found / len(images) >= recall
@@ -128,6 +128,7 @@ def families(draw):
     return greys[generator.permutation(len(greys))]
 
 
+@settings(max_examples=12)
 @given(families(), st.sampled_from([0, 6, 16]), st.sampled_from([0.97, 0.99]), st.booleans(), st.sampled_from([0, 2]))
 def test_the_pairs_are_those_of_the_definition(greys, distance, similarity, mirror, workers) -> None:
     hashes = perceptual_hashes(greys)
@@ -158,13 +159,13 @@ def test_only_some_images_are_looked_at_where_asked() -> None:
 
 def test_one_stands_for_very_many(bundled) -> None:
     placeholder = np.asarray(bundled["coat"][0].resize((SIDE, SIDE)).convert("L"), np.int16)
-    noise = np.random.default_rng(0).integers(-2, 3, (3000, SIDE, SIDE))
+    noise = np.random.default_rng(0).integers(-2, 3, (600, SIDE, SIDE))
     others = np.stack([small_grey(np.asarray(image.convert("L"))) for image in bundled["trouser"][:50]])
     greys = np.concatenate([np.clip(placeholder + noise, 0, 255).astype(np.uint8), others])
     links = near_duplicates(perceptual_hashes(greys), greys, distance=16, similarity=0.99)
-    assert len(links.repeats) == 2999
+    assert len(links.repeats) == 599
     assert set(links.repeats[:, 1].tolist()) == {0}
-    assert (links.a >= 3000).all()
+    assert (links.a >= 600).all()
     few = near_duplicates(
         perceptual_hashes(greys[: MOST_LIKES + 1]), greys[: MOST_LIKES + 1], distance=16, similarity=0.99
     )

@@ -15,7 +15,7 @@ from tests.pages.predict.test_page import jpeg
 pytestmark = pytest.mark.browser
 
 LABELS = ("coat", "shoe", "a class with a name that is longer than any phone is wide, " + "really" * 20)
-N = 120
+N = 48
 
 
 @pytest.fixture(scope="module")

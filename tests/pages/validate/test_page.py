@@ -74,7 +74,7 @@ def test_every_offender_is_named_with_its_reason_and_where_it_came_from(html: st
 
 def test_decisions_that_were_used_and_those_that_were_not_are_listed(messy: Scrape) -> None:
     decisions = [Decision(2, "data/shoe/tiny.png", "keep", by="ada", why="a charm"), Decision(3, "f" * 64, "drop")]
-    seen = text(page(messy, messy.validate(gate=None, decisions=decisions)))
+    seen = text(page(messy, messy.validate(decisions=decisions)))
     assert "2 data/shoe/tiny.png keep \N{EN DASH} ada a charm" in seen
     assert f"3 {'f' * 64} drop no such image" in seen
 

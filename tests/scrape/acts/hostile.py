@@ -52,7 +52,7 @@ class Hostile(Site):
 
     def __init__(self) -> None:
         # Before anyone asks: a server that compresses for a second keeps its other visitors waiting.
-        self._bomb, self._archive = gzip.compress(bytes(2**28)), gzip.compress(bytes(2**24))
+        self._bomb, self._archive = gzip.compress(bytes(2**27)), gzip.compress(bytes(2**24))
 
     def urls(self):
         """Return the addresses of all, the good ones last."""

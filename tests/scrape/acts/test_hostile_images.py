@@ -2,6 +2,8 @@
 
 from collections import Counter
 
+import pytest
+
 from tests.scrape.acts.hostile import HOST, Hostile
 from tests.scrape.replicas.world import World
 
@@ -21,11 +23,12 @@ def files(folder):
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_hostile_bodies_redirects_and_names_are_refused_and_leave_nothing(project):
     with World(hostile := Hostile()) as world:
         made = project(world)
         (made.root / "list.csv").write_text("url,label\n" + "".join(f"{url},hat\n" for url in hostile.urls()))
-        made.params("hat", source="urls", urls={"files": ["list.csv"]}, timeout=6.0, max_bytes=MAX_BYTES)
+        made.params("hat", source="urls", urls={"files": ["list.csv"]}, timeout=3.0, max_bytes=MAX_BYTES)
         before = files(made.root.parent)
         done = made.succeed()
     rows = {row.image_url.removeprefix(f"http://{HOST}"): row for row in made.sightings().itertuples()}

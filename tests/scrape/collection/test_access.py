@@ -70,6 +70,7 @@ def test_who_waits_when_the_run_ends_waits_no_longer(within):
     within(work)
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_a_browser_in_the_cage_leaves_evidence_and_ends_with_the_run(within, web, tmp_path):
     web.answers["/page"] = (b"<title>Hats</title>", {"Content-Type": "text/html"})

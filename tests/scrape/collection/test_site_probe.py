@@ -38,6 +38,7 @@ def ask(world, driver, tmp_path):
     world.switch("bing")
 
 
+@pytest.mark.slow
 def test_what_each_selector_finds(world, ask):
     report = ask("bing")
     assert report.failure is None
@@ -57,9 +58,10 @@ def test_the_words_of_a_page_command_no_terminal(tmp_path):
     assert [line for line in report.lines() if "h2" in line] == ["        1 results  h2  e.g. a  [2J hat "]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "route"),
-    [pytest.param("google", "script", marks=pytest.mark.slow), ("bing", "json")],
+    [("google", "script"), ("bing", "json")],
 )
 def test_originals_are_found_as_by_a_search(world, ask, name, route):
     report = ask(name)
@@ -78,6 +80,7 @@ def test_a_changed_layout_shows_where_nothing_is_found(world, ask):
     assert {finding.count for finding in report.findings if finding.place == "selectors.item"} == {0}
 
 
+@pytest.mark.slow
 def test_a_page_that_must_not_be_opened(ask, driver):
     driver.get("data:,")  # as a new browser
     report = ask("bing", forbidden=["bing"])
@@ -87,6 +90,7 @@ def test_a_page_that_must_not_be_opened(ask, driver):
     assert list(report.lines())[-1] == "no page was opened, so none is saved"
 
 
+@pytest.mark.slow
 def test_a_robot_check_is_shown_for_what_it_is(world, ask):
     world.switch("bing", "captcha")
     report = ask("bing")

@@ -22,7 +22,7 @@ TEXT = 'red "hatt" & é'
 def hasty(name):
     """Return a site that is gone through at a pace that only a replica is to be asked for."""
     site = load_site(name, None)
-    engine = {"pause": (0.02, 0.05), "smooth": False, "patience": 2.0}
+    engine = {"pause": (0.02, 0.05), "smooth": False, "patience": 1.5}
     shop = {"pause": (0.1, 0.2), "patience": 4.0}  # Some show an image only to who stays a moment.
     changes = engine if name in ENGINES else shop
     return site.model_copy(update={"settings": site.settings.model_copy(update=changes)})

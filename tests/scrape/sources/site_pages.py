@@ -13,9 +13,9 @@ PAGES = {
     "short": "batch(0, 3); end();",
     "scrolling": """
         let count = 0;
-        const load = () => { batch(count, 5); count += 5; if (count === 30) end(); };
+        const load = () => { batch(count, 5); count += 5; if (count === 15) end(); };
         load();
-        onscroll = () => { if (count < 30 && atBottom()) load(); };""",
+        onscroll = () => { if (count < 15 && atBottom()) load(); };""",
     "slow": """
         let busy = false, count = 5;
         batch(0, 5);
@@ -40,7 +40,7 @@ PAGES = {
     "tardy": """
         for (let id = 0; id < 3; id++) {
           card(id, "<img>");
-          setTimeout(() => { document.images[id].src = `/media/${id}.png`; }, 700 * (id + 1));
+          setTimeout(() => { document.images[id].src = `/media/${id}.png`; }, 250 * (id + 1));
         }
         end();""",
     "counted-out": """
@@ -94,9 +94,10 @@ PAGES = {
     "wall": "body.innerHTML = '<h1>Before you continue</h1><button id=consent>OK</button>';",
     "overlaid": """
         batch(0, 3);
-        body.insertAdjacentHTML("afterbegin", "<h1>Before you continue</h1>");""",
+        body.insertAdjacentHTML("afterbegin", "<h1>Before you continue</h1>");
+        end();""",
     "human": "body.innerHTML = '<form id=captcha-form><input></form>';",
-    "innocent": "batch(0, 3); body.insertAdjacentHTML('beforeend', '<p>are you a robot did not match any</p>');",
+    "innocent": "batch(0, 3); body.insertAdjacentHTML('beforeend', '<p>are you a robot did not match any</p>'); end();",
     "shell": "body.innerHTML = '<noscript><meta content=0;url=/enablejs></noscript>';",
     "trapped": """
         batch(0, 5);
@@ -106,7 +107,6 @@ PAGES = {
     "wandering": """
         batch(0, 3);
         body.insertAdjacentHTML("beforeend", `<a id=more href="${location.search.slice(1)}">More</a>`);""",
-    "hostile": "batch(0, 3); Document.prototype.querySelectorAll = () => { throw Error('no'); };",
     "alerting": "batch(0, 3); setTimeout(() => alert('Buy!'), 50);",
     "halved": """
         card("a", '<img data-src="/media/0.png"><h3></h3>');

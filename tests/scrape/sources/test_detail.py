@@ -123,9 +123,19 @@ def driver(server, tmp_path_factory):
         yield driver
 
 
+@pytest.fixture(autouse=True)
+def wait(monkeypatch):
+    """Set how long an image is waited for; at first, that is too short for a page whose script shows it late."""
+
+    def wait(seconds):
+        monkeypatch.setattr("pixmill.scrape.sources.detail._WAIT_SECONDS", seconds)
+
+    wait(0.2)
+    return wait
+
+
 @pytest.fixture
-def search(server, driver, tmp_path, monkeypatch):
-    monkeypatch.setattr("pixmill.scrape.sources.detail._WAIT_SECONDS", 2.0)
+def search(server, driver, tmp_path):
     server.asked.clear()
 
     def search(path, site=SITE, forbidden=(), journal=None, **given):
@@ -139,7 +149,8 @@ def visited(server):
     return [path[3:] for path in server.asked if path.startswith("/p/")]
 
 
-def test_the_image_of_the_product_page_is_the_original(search):
+def test_the_image_of_the_product_page_is_the_original(search, wait):
+    wait(30)
     found = list(search("photo,zoom;meta,wordy;late"))
     names = ["photo", "zoom", "meta", "wordy", "late"]
     assert [candidate.image_url for candidate in found] == [f"http://shop.test/large/{name}.png" for name in names]
@@ -164,8 +175,9 @@ def test_what_a_product_page_does_not_show_is_left_to_the_thumbnail_with_the_rea
         assert (candidate.image_url, candidate.thumbnail_url) == (None, f"http://shop.test/small/{name}.png")
 
 
-def test_a_product_page_is_judged_by_where_it_leads(search):
+def test_a_product_page_is_judged_by_where_it_leads(search, wait):
     """The script of the last draws its image long after the page has loaded."""
+    wait(30)
     found = list(search("photo,hop,leap", forbidden=["/private/"]))
     assert [candidate.route for candidate in found] == ["detail", "no detail (another host)", "no detail (robots)"]
     assert [candidate.image_url for candidate in found[1:]] == [None, None]
@@ -173,9 +185,11 @@ def test_a_product_page_is_judged_by_where_it_leads(search):
     assert within.image_url == "http://shop.test/large/late.png"
 
 
-def test_the_words_of_a_product_page_count_only_once_its_image_stays_away(search):
+def test_the_words_of_a_product_page_count_only_once_its_image_stays_away(search, wait):
+    wait(30)
     (found,) = search("slow-robot")
     assert found.image_url == "http://shop.test/large/slow-robot.png"
+    wait(0.2)
     with pytest.raises(SearchError, match="shows a CAPTCHA"):
         list(search("robot"))
 
@@ -236,8 +250,8 @@ def test_product_pages_are_visited_once(search, server, tmp_path):
         assert visited(server) == ["zoom"]
 
 
-def test_wrong_selectors_are_given_up_after_ten_pages(search, server, monkeypatch):
-    monkeypatch.setattr("pixmill.scrape.sources.detail._WAIT_SECONDS", 0.0)
+def test_wrong_selectors_are_given_up_after_ten_pages(search, server, wait):
+    wait(0)
     found = list(search(",".join(f"bare-{number}" for number in range(12))))
     assert len(visited(server)) == 10
     assert [candidate.route for candidate in found[9:]] == ["no detail (not shown)", *["no detail (not visited)"] * 2]

@@ -117,7 +117,7 @@ def damaged(folder, kind):
             np.savez(path, x_train=np.array([{}], dtype=object))
         case "bomb":
             with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as stream:
-                stream.writestr("x_train.npy", bytes(300_000_000))
+                stream.writestr("x_train.npy", bytes(30_000_000))
         case "endless":
             header = io.BytesIO()
             np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": (2**50,)})

@@ -37,6 +37,7 @@ def test_a_shop_with_nothing_to_sell(tmp_path):
         ShopSource(load_site("shop", None), tmp_path / "data")
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_every_card_in_the_shops_own_order(shop, tmp_path):
     (origin,) = shop.served

@@ -1,9 +1,11 @@
+import socket
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
-from pixmill.web.browser.driver import own_profile
+from pixmill.web.browser.driver import own_profile, running_driver
 
 
 def test_a_profile_is_gone_with_its_session(tmp_path):
@@ -31,3 +33,29 @@ def test_a_browser_that_outlived_its_session_is_ended_with_the_profile(tmp_path)
         with own_profile(tmp_path):
             assert left.wait(60) == -9
         assert not dead.exists()
+
+
+@pytest.mark.browser
+def test_a_driver_whose_port_is_taken_is_started_again(browser, tmp_path, monkeypatch):
+    """Another program may take the port between the look and the driver's start."""
+    create = socket.create_server
+    with create(("127.0.0.1", 0)) as taken:
+        looks = iter([taken.dup(), taken.dup()])
+        monkeypatch.setattr(socket, "create_server", lambda *given, **how: next(looks, None) or create(*given, **how))
+        with running_driver(browser, tmp_path / "log") as (url, _):
+            assert url != f"http://127.0.0.1:{taken.getsockname()[1]}"
+    assert next(looks, None) is None
+
+
+@pytest.mark.browser
+def test_what_drivers_print_where_the_port_is_taken_is_known(browser, tmp_path):
+    unlucky = tmp_path / "chromedriver"
+    unlucky.write_text(
+        f"#!/bin/sh\necho >> {tmp_path}/starts\ncase $(wc -l < {tmp_path}/starts) in\n"
+        "1) echo 'IPv6 port not available. Exiting...'; exit 1;;\n"
+        "2) echo 'geckodriver: error: Address in use (os error 98)'; exit 1;;\n"
+        f'*) exec {browser.driver} "$@";;\nesac\n'
+    )
+    unlucky.chmod(0o755)
+    with running_driver(replace(browser, driver=unlucky), tmp_path / "log"):
+        assert (tmp_path / "starts").read_text().count("\n") == 3

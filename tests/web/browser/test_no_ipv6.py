@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-pytestmark = [pytest.mark.browser, pytest.mark.linux]
+pytestmark = [pytest.mark.browser, pytest.mark.linux, pytest.mark.slow]
 
 SCRIPT = """
 import errno, socket, sys

@@ -24,8 +24,8 @@ def driver(browser, proxy, tmp_path, until, mentioning):
     with open_browser(browser, proxy=proxy.url, profile=tmp_path, timings=timings) as driver:
         # The first page of a new browser takes a busy machine seconds.
         visit(driver, HOME)
-        driver.set_page_load_timeout(3)
-        driver.set_script_timeout(2)
+        driver.set_page_load_timeout(1.5)
+        driver.set_script_timeout(0.5)
         driver.command_executor.client_config.timeout = 8.0
         yield driver
         closing = time.monotonic()
@@ -52,24 +52,29 @@ def driver_pid(driver):
     return psutil.Process(browser_pid(driver)).ppid()
 
 
-def test_a_browser_that_is_killed(driver):
+def kill_browser(driver):
     os.kill(browser_pid(driver), signal.SIGKILL)
-    with pytest.raises(BrowserLostError, match=f"crashed or hangs at {HOME}"):
-        visit(driver, f"{HOME}other")
 
 
-def test_a_page_whose_process_is_killed(driver):
+def kill_page(driver):
     pages = renderers(driver)
     assert pages
     for page in pages:
         page.kill()
-    with pytest.raises(BrowserLostError, match="the browser crashed"):
-        _ = driver.title
 
 
-def test_a_driver_that_is_killed(driver):
+def kill_driver(driver):
     os.kill(driver_pid(driver), signal.SIGKILL)
-    with pytest.raises(BrowserLostError, match="the browser crashed"):
+
+
+@pytest.mark.parametrize(
+    "kill", [kill_browser, *(pytest.param(kill, marks=pytest.mark.slow) for kill in (kill_page, kill_driver))]
+)
+def test_a_process_that_is_killed(driver, kill):
+    kill(driver)
+    with pytest.raises(BrowserLostError, match=f"crashed or hangs at {HOME}"):
+        _ = driver.title
+    with pytest.raises(BrowserLostError, match=f"crashed or hangs at {HOME}"):
         visit(driver, HOME)
 
 
@@ -91,7 +96,10 @@ def test_a_process_that_is_stopped(driver, whose):
 @pytest.mark.parametrize(
     "script", ["while (1);", pytest.param("setTimeout(() => { while (1); }, 200)", marks=pytest.mark.slow)]
 )
-def test_a_page_that_never_lets_go(driver, site, script):
+def test_a_script_that_takes_too_long_is_no_loss_and_a_page_that_never_lets_go_is(driver, site, script):
+    with pytest.raises(TimeoutException):
+        driver.execute_async_script("setTimeout(arguments[0], 60000)")
+    assert driver.title == "Home"
     site.pages["/busy"] = f"<title>Busy</title><script>{script}</script>"
     started = time.monotonic()
     with pytest.raises(BrowserLostError, match=f"hangs at {HOME}busy"):
@@ -101,12 +109,7 @@ def test_a_page_that_never_lets_go(driver, site, script):
     assert time.monotonic() - started < 30
 
 
-def test_a_script_that_takes_too_long_is_no_loss(driver):
-    with pytest.raises(TimeoutException):
-        driver.execute_async_script("setTimeout(arguments[0], 60000)")
-    assert driver.title == "Home"
-
-
+@pytest.mark.slow
 def test_a_page_of_alerts_without_end(driver, site):
     # How ChromeDriver fares with them differs from run to run; that it ends does not.
     site.pages["/nags"] = "<script>setInterval(() => alert(1), 10)</script>"

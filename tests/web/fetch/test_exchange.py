@@ -227,7 +227,7 @@ def test_an_unknown_content_coding_is_refused(site, fetch, coding):
 
 def test_a_gzip_body_that_ends_early_is_refused(site, fetch):
     site.answers["/x"] = gzip.compress(random.Random(0).randbytes(20_000))[:9_000], {"Content-Encoding": "gzip"}
-    assert fetch("/x").reason == "incomplete"
+    assert fetch("/x", attempts=1).reason == "incomplete"
 
 
 def test_a_body_that_is_not_gzip_is_refused(site, fetch):

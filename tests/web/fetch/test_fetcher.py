@@ -212,20 +212,13 @@ def test_a_redirect_to_a_host_that_opted_out_is_not_followed(site, fetch):
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
 def test_a_passing_failure_is_tried_again(site, fetch, status):
     site.answers["/x"] = failing(1, status)
-    assert fetch("/x").content == b"image"
+    assert fetch("/x", first_pause=0.01).content == b"image"
 
 
 def test_attempts_are_bounded(site, fetch):
     site.answers["/x"] = failing(10)
-    assert fetch("/x", attempts=2).reason == "http_503"
+    assert fetch("/x", attempts=2, first_pause=0.01).reason == "http_503"
     assert site.paths().count("/x") == 2
-
-
-def test_a_server_that_asks_for_a_pause_gets_it(site, fetch):
-    site.answers["/x"] = failing(1, headers={"Retry-After": "1"})
-    start = time.monotonic()
-    assert fetch("/x").content == b"image"
-    assert time.monotonic() - start >= 1.0
 
 
 def test_a_server_that_asks_for_an_hour_is_left_alone(site, fetch):
@@ -249,11 +242,11 @@ def test_the_time_bounds_all_pauses_together(site, fetch):
 
 def test_the_time_bounds_all_attempts_together(site, fetch):
     async def slow(request):
-        await asyncio.sleep(0.4)
+        await asyncio.sleep(0.15)
         return web.Response(status=500)
 
     site.answers["/x"] = slow
-    assert fetch("/x", attempts=100, timeout=4.0, first_pause=0.01).reason in {"http_500", "timeout"}
+    assert fetch("/x", attempts=100, timeout=1.5, first_pause=0.01).reason in {"http_500", "timeout"}
     assert 2 <= site.paths().count("/x") <= 10
 
 
@@ -286,11 +279,11 @@ def test_fetches_at_the_same_time_are_bounded(site, fetch):
 
 def test_waiting_for_a_free_connection_costs_no_time_of_one_s_own(site, fetch):
     async def slow(request):
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.15)
         return web.Response(body=b"image")
 
     site.answers |= {f"/{n}": slow for n in range(11)}
-    outcomes = fetch(*(f"/{n}" for n in range(11)), connections=1, timeout=3.0)
+    outcomes = fetch(*(f"/{n}" for n in range(11)), connections=1, timeout=1.5)
     assert all(isinstance(outcome, Fetched) for outcome in outcomes)
 
 
@@ -347,5 +340,5 @@ def test_images_that_are_gone_do_not_speak_against_a_host(site, fetch):
 
 def test_a_rate_does_not_eat_up_the_time(site, fetch):
     site.answers |= {f"/{n}": b"image" for n in range(6)}
-    outcomes = fetch(*(f"/{n}" for n in range(6)), politeness=Politeness(rate=2.0, jitter=0.0), timeout=2.5)
+    outcomes = fetch(*(f"/{n}" for n in range(6)), politeness=Politeness(rate=5.0, jitter=0.0), timeout=1.0)
     assert all(isinstance(outcome, Fetched) for outcome in outcomes)

@@ -268,24 +268,23 @@ def test_a_response_that_is_not_http_is_a_bad_gateway(response):
 
 def test_nobody_who_comes_as_it_closes_is_left_open(recwarn):
     """A connection without an owner is told of when it is collected, as a warning."""
-    for _ in range(3):
-        connections, over = [], threading.Event()
+    connections, over = [], threading.Event()
 
-        def knock(port, connections=connections, over=over):
-            with contextlib.suppress(OSError):
-                while not over.is_set():
-                    connections.append(socket.create_connection(("127.0.0.1", port), 1))
+    def knock(port):
+        with contextlib.suppress(OSError):
+            while not over.is_set():
+                connections.append(socket.create_connection(("127.0.0.1", port), 1))
 
-        with Proxy() as proxy:
-            port = int(proxy.url.rpartition(":")[2])
-            knocking = [threading.Thread(target=knock, args=(port,)) for _ in range(3)]
-            for each in knocking:
-                each.start()
-            time.sleep(0.02)
-        over.set()
+    with Proxy() as proxy:
+        port = int(proxy.url.rpartition(":")[2])
+        knocking = [threading.Thread(target=knock, args=(port,)) for _ in range(3)]
         for each in knocking:
-            each.join()
-        for connection in connections:
-            connection.close()
-        gc.collect()
+            each.start()
+        time.sleep(0.02)
+    over.set()
+    for each in knocking:
+        each.join()
+    for connection in connections:
+        connection.close()
+    gc.collect()
     assert not [str(each.message) for each in recwarn.list]

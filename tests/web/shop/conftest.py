@@ -42,7 +42,7 @@ class Client:
 @pytest.fixture(scope="session")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("shop") / "data"
-    for label, count in (("sneaker", SNEAKERS), ("red cat", 3), ("hat", 0)):
+    for label, count in (("sneaker", SNEAKERS), ("red cat", 3), ("boot", 50), ("hat", 0)):
         (folder / label).mkdir(parents=True)
         for number in range(count):
             pixels = np.random.default_rng(number).integers(0, 256, (16, 16, 3), dtype=np.uint8)

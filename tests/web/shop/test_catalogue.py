@@ -32,7 +32,7 @@ def test_every_image_has_one_product(catalogue, data):
 
 
 def test_classes_are_folders(catalogue):
-    assert sorted(catalogue.classes) == ["hat", "red cat", "sneaker"]
+    assert sorted(catalogue.classes) == ["boot", "hat", "red cat", "sneaker"]
     assert catalogue.classes["hat"] == ()
 
 

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pixmill.compute import Loss, RowLimits, Service
+from pixmill.state.documents import MalformedError
 
 Kind = Literal["key", "text", "text?", "number", "number?", "flag?"]
 """Of a column: ``key`` is a text that is never null, and not twice if it is ``id``; ``?`` may be absent."""
@@ -52,13 +53,13 @@ class TableReader:
             MalformedError: It is no such table, or takes more time or memory than the limits allow.
         """
         if len(content) > MAX_BYTES:
-            raise _malformed(f"is larger than {MAX_BYTES >> 20} MiB")
+            raise MalformedError(f"is larger than {MAX_BYTES >> 20} MiB")
         found: pd.DataFrame | Loss = self._service.submit((content, columns)).result()
         if isinstance(found, pd.DataFrame):
             return found
         if found == "crashed":
-            raise _malformed("is broken")
-        raise _malformed(f"holds more than can be read in {LIMITS.seconds:g} s and {LIMITS.memory >> 20} MiB")
+            raise MalformedError("is broken")
+        raise MalformedError(f"holds more than can be read in {LIMITS.seconds:g} s and {LIMITS.memory >> 20} MiB")
 
 
 def _read_each(rows: Sequence[tuple[bytes, Mapping[str, Kind]]]) -> list[pd.DataFrame]:
@@ -81,12 +82,12 @@ def read_table(content: bytes, columns: Mapping[str, Kind]) -> pd.DataFrame:
     except MemoryError:
         raise
     except (ArithmeticError, LookupError, OSError, TypeError, ValueError, pa.ArrowException):
-        raise _malformed("is broken") from None
+        raise MalformedError("is broken") from None
     for name in table.column_names:
         if columns.get(name) == "key" and table[name].null_count:
-            raise _malformed(f"lacks values of {name}")
+            raise MalformedError(f"lacks values of {name}")
     if columns.get("id") == "key" and len(pc.unique(table["id"])) < len(table):
-        raise _malformed("lists an image twice")
+        raise MalformedError("lists an image twice")
     frame: pd.DataFrame = table.to_pandas()
     return frame
 
@@ -94,13 +95,13 @@ def read_table(content: bytes, columns: Mapping[str, Kind]) -> pd.DataFrame:
 def _read(file: pq.ParquetFile, columns: Mapping[str, Kind]) -> pa.Table:
     footer = file.metadata
     if footer.num_rows > MAX_ROWS or footer.num_columns > MAX_COLUMNS:
-        raise _malformed(f"has too many rows ({footer.num_rows:,}) or columns ({footer.num_columns:,})")
+        raise MalformedError(f"has too many rows ({footer.num_rows:,}) or columns ({footer.num_columns:,})")
     schema = _schema(file.schema_arrow, columns)
     if len(file.schema_arrow.names) != footer.num_columns:
-        raise _malformed("has nested columns")
+        raise MalformedError("has nested columns")
     table = file.read(schema.names, use_threads=False).select(schema.names).cast(schema, safe=False)
     if table.nbytes > MAX_BYTES:
-        raise _malformed(f"holds more than {MAX_BYTES >> 20} MiB")
+        raise MalformedError(f"holds more than {MAX_BYTES >> 20} MiB")
     table.validate(full=True)
     return table
 
@@ -112,24 +113,17 @@ def _schema(schema: pa.Schema, columns: Mapping[str, Kind]) -> pa.Schema:
     if lacking := sorted(
         name for name, kind in columns.items() if not kind.endswith("?") and name not in (*names, "p_*")
     ):
-        raise _malformed(f"lacks {', '.join(lacking)}")
+        raise MalformedError(f"lacks {', '.join(lacking)}")
     if len(kinds) < len(names):
-        raise _malformed("has columns twice")
+        raise MalformedError("has columns twice")
     fields = []
     for name, kind in kinds.items():
         if kind:
             found, wanted = schema.field(name).type, _TYPES[kind.removesuffix("?")]
             if not _fits(found, wanted):
-                raise _malformed(f"has {found} in {name[:60]}, not {_WORDS[kind.removesuffix('?')]}")
+                raise MalformedError(f"has {found} in {name[:60]}, not {_WORDS[kind.removesuffix('?')]}")
             fields.append(pa.field(name, wanted))
     return pa.schema(fields)
-
-
-def _malformed(text: str) -> Exception:
-    # Imported only then, since each process that reads a table would wait for pydantic and params.
-    from pixmill.state.documents import MalformedError
-
-    return MalformedError(text)
 
 
 def _fits(found: pa.DataType, wanted: pa.DataType) -> bool:

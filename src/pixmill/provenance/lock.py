@@ -10,9 +10,8 @@ import json
 import os
 import platform
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from importlib import metadata
 from pathlib import Path, PurePosixPath
 
@@ -181,13 +180,14 @@ def stage_digests(package: Path) -> dict[str, str]:
     Returns:
         16 hexadecimal digits by stage, the same on every system and version of Python.
     """
-    return {stage: _stage_digest(stage, package) for stage in SECTIONS}
+    params = tuple(reference())  # a quarter of a second
+    return {stage: _stage_digest(stage, package, params) for stage in SECTIONS}
 
 
-def _stage_digest(stage: str, package: Path) -> str:
+def _stage_digest(stage: str, package: Path, params: Iterable[Reference]) -> str:
     modules = Modules(package)
     forms = {module: modules.form(module) for module in code_of(stage, modules)}
-    forms[PARAMS] = json.dumps(_defaults(stage), default=str)
+    forms[PARAMS] = json.dumps(_defaults(stage, params), default=str)
     for module in _CONVERTING:
         functions = (node for node in ast.walk(ast.parse(modules.read(module))) if isinstance(node, ast.FunctionDef))
         forms[module] = "\n".join(map(normal_form, functions))
@@ -197,15 +197,9 @@ def _stage_digest(stage: str, package: Path) -> str:
     return str(digest.hexdigest(length=8))
 
 
-def _defaults(stage: str) -> dict[str, object]:
+def _defaults(stage: str, params: Iterable[Reference]) -> dict[str, object]:
     """Return the defaults of the params that a stage reads, by name."""
-    return {item.name: item.default for item in _params() if item.name.partition(".")[0] in SECTIONS[stage]}
-
-
-@cache
-def _params() -> tuple[Reference, ...]:
-    """Return what all params mean, which takes a quarter of a second."""
-    return tuple(reference())
+    return {item.name: item.default for item in params if item.name.partition(".")[0] in SECTIONS[stage]}
 
 
 def text_digest(text: str) -> str:
@@ -256,7 +250,7 @@ def check_stage(root: Path, stage: str) -> None:
     if (
         stage not in SECTIONS
         or (lock := read_lock(root)) is None
-        or lock.digests[stage] == _stage_digest(stage, _PACKAGE)
+        or lock.digests[stage] == _stage_digest(stage, _PACKAGE, reference())
     ):
         return
     message, back = f"{_other_code(lock)} for {stage}", ""

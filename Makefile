@@ -48,7 +48,7 @@ test: browser data ## set everything up and run the tests
 test-slow: browser data ## run the slow tests, which take minutes each
 	@$(PYTEST) $(or $(WORKERS),2) --no-loadscope-reorder -m "slow and not services"
 
-test-services: browser data ## run the tests with services: Ray, S3, PostgreSQL, MLflow, Selenium Grid
+test-services: browser data ## run the tests with services: Ray, S3, PostgreSQL, MLflow, a remote browser
 	@$(PYTEST) $(or $(WORKERS),2) --no-loadscope-reorder -m services
 
 lint: setup ## check style and types

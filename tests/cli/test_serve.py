@@ -41,7 +41,7 @@ def test_in_a_project_corrections_go_into_its_inbox(served, tmp_path: Path) -> N
 def test_corrections_go_into_folders_alone(served, capsys) -> None:
     assert run_pixmill("serve", "--model", "m", "--inbox", "s3://photos/inbox") != 0
     assert (
-        "expected a folder, such as a volume of each replica, received 's3://photos/inbox'" in capsys.readouterr().err
+        "expected a folder (copy what is elsewhere into one), received 's3://photos/inbox'" in capsys.readouterr().err
     )
 
 

@@ -90,7 +90,7 @@ port = number("a port from 0 to 65535", int, 0, 65535)
 def inbox(text: str) -> Path:
     """Return a folder, for ``type=`` of an option."""
     if "://" in text:
-        raise argparse.ArgumentTypeError(f"expected a folder, such as a volume of each replica, received '{text}'")
+        raise argparse.ArgumentTypeError(f"expected a folder (copy what is elsewhere into one), received '{text}'")
     if ".pixmill" in Path(text).resolve().parts:
         raise argparse.ArgumentTypeError(f"{text} is in .pixmill/, which may be deleted: name another folder")
     return Path(text)

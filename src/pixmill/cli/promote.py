@@ -2,8 +2,8 @@
 
 Refused if the gate fails, or if it is worse than the champion. Promotes what a
 commit holds, so the working tree must be clean. A server of `pixmill serve
---model models:/NAME@champion` follows. Writes reports/promote.md and the files
-of `pixmill compare`.
+--model models:/NAME@champion` follows. Where there is a champion, writes
+reports/promote.md and the files of `pixmill compare`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,12 @@ EXAMPLES = (
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
-    parser.add_argument("what", nargs="?", metavar="REV", help="a commit, branch, tag, experiment or version (HEAD)")
+    parser.add_argument(
+        "what",
+        nargs="?",
+        metavar="REV",
+        help="a commit, branch, tag, experiment or models:/NAME/VERSION (default: HEAD)",
+    )
     add_registry_options(parser)
     parser.add_argument("--force", action="store_true", help="promote what the numbers refuse; needs --because")
     parser.set_defaults(refuse=parser.error)

@@ -59,6 +59,7 @@ def pinned_folder(params: BackboneParams, root: Path) -> Path:
     preset = preset_of(params)
     assert preset is not None
     again = f"pixmill use {params.name}"
+    _refuse_address(preset)
     if params.sha256 is None:
         raise TrainError(f"train.backbone.sha256: {preset} is not pinned, so nobody could repeat the run", next=again)
     folder = find_preset(preset, params.revision, root)
@@ -98,11 +99,7 @@ def find_preset(preset: str, revision: str | None, root: Path) -> Path:
     Raises:
         TrainError: It does not exist, is not available, or lacks a file.
     """
-    if "://" in preset:
-        raise TrainError(
-            f"train.backbone.name: expected a built-in name of KerasHub or a folder, received {preset}",
-            next=f"download {', '.join(_FILES)} into a folder of the project, then: pixmill use hub:weights/ours",
-        )
+    _refuse_address(preset)
     if _is_folder(preset, root):
         folder = root / preset
     elif revision is None:
@@ -170,6 +167,14 @@ def describe_preset(params: BackboneParams) -> str | None:
 
 def _is_folder(preset: str, root: Path) -> bool:
     return "/" in preset or (root / preset).is_dir()
+
+
+def _refuse_address(preset: str) -> None:
+    if "://" in preset:
+        raise TrainError(
+            f"train.backbone.name: expected a built-in name of KerasHub or a folder, received {preset}",
+            next=f"download {', '.join(_FILES)} into a folder of the project, then: pixmill use hub:weights/ours",
+        )
 
 
 def _handle(preset: str) -> str:

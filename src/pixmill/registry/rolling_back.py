@@ -107,7 +107,8 @@ def _target(registry: Registry, current: ModelVersion, alias: str, to: int | Non
     if number is None:
         raise PixmillError(
             f"version {current.number} of {registry.name} replaced none, so there is none to roll back to",
-            next=f"{listing}, then pixmill rollback --to VERSION",
+            next=f"{listing} lists others, for pixmill rollback --to VERSION; to have none in production, "
+            f"delete the alias {alias} in MLflow",
         )
     target = registry.require(number)
     if (other := target.tags.get(ALIAS, alias)) != alias:

@@ -116,9 +116,9 @@ def edited(before: str, after: str) -> str:
         (
             "queries: {}",
             "3: x",
-            "scrape.3: expected one of the keys source, source_by_class, queries, snapshot, per_class, per_query, "
+            "scrape.3: unknown key, expected one of source, source_by_class, queries, snapshot, per_class, per_query, "
             "expect_at_least, tolerate, thumbnails, licences, folder, urls, keras, contact, rate, "
-            "robots_exceptions, opt_out, allow_hosts, browsers, connections, per_host, timeout, max_bytes, received 3",
+            "robots_exceptions, opt_out, allow_hosts, browsers, connections, per_host, timeout, max_bytes",
         ),
         (
             "unfreeze: 0",

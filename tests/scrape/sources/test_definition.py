@@ -93,7 +93,7 @@ def test_amazons_sizes_are_lifted(shown, original):
     ("more", "without", "complaint"),
     [
         ("", "version", r"version: expected .*, received nothing"),
-        ("caption: x\n", "", r"caption: expected one of the keys name, .*"),
+        ("caption: x\n", "", r"caption: unknown key, expected one of name, .*"),
         ("settings: {pace: 3}\n", "", r"settings\.pace: unknown key; did you mean pause\?"),
         ("settings: {most: many}\n", "", r"settings\.most: expected a whole number >= 1, received 'many'"),
         ("rewrite: [{pattern: '(', replacement: x}]\n", "", r"rewrite\.0\.pattern: expected a regular expression.*"),

@@ -71,10 +71,10 @@ def _line(schema: Mapping[str, Any], detail: Any) -> str:
         return f"{name}: {REMOVED[removed]}"
     received = "nothing" if detail["type"] == "missing" else _quote(detail["input"])
     if unknown:
-        known = list(here.get("properties", ()))
+        known = [key for option in _options(here, schema) for key in option.get("properties", ())]
         if hint := did_you_mean(str(location[-1]), known):
             return f"{name}: unknown key{hint}"
-        return f"{name}: expected one of the keys {', '.join(known)}, received {received}"
+        return f"{name}: unknown key, expected one of {', '.join(known)}"
     if detail["type"] == "value_error":
         message = str(detail["ctx"]["error"])
         return f"{name}: {message}" if location else message  # One that compares sections names the key itself.

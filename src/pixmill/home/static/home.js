@@ -199,7 +199,7 @@ function drawState(all) {
   const reviews = [state.doubtful_labels && `${some(state.doubtful_labels, "label")} worth a look`, state.corrections && some(state.corrections, "correction")];
   say("review-told", reviews.filter(Boolean).join(", ") || "No label waits for a look.");
   const fault = state.faults["model in production"];
-  say("champion", fault ? `Unknown: ${fault}` : state.champion ? `In production: ${state.champion.name} version ${state.champion.number}` : "No model is in production yet.");
+  say("champion", fault ? `Unknown: ${fault}` : state.champion ? `In production: ${state.champion.name} version ${state.champion.number}` : !Object.keys(state.disk).length ? "Being read …" : "No model is in production yet.");
   say("repository", state.repository.text);
   say("uncommitted", state.repository.images_and_decisions.text);
   part("uncommitted", state.repository.images_and_decisions, ({ text, command: then }) => {

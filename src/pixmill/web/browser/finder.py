@@ -149,7 +149,8 @@ def _choose_file(variable: str, environ: Mapping[str, str]) -> Path | None:
     if not (chosen := environ.get(variable)):
         return None
     if not Path(chosen).is_file():
-        raise BrowserError(f"{variable} names {chosen}, which is not a file", next=_CHOICE)
+        known = ": expected chrome, chromium, firefox or a path" if variable == "PIXMILL_BROWSER" else ""
+        raise BrowserError(f"{variable} names {chosen}, which is not a file{known}", next=_CHOICE)
     return Path(chosen)
 
 

@@ -24,13 +24,13 @@ def copy_repository(repository: Path, folder: Path) -> Path:
     return folder
 
 
-def build_package(source: Path, folder: Path) -> Path:
+def build_package(source: Path, folder: Path, *words: str) -> Path:
     """Build an sdist, and from it a wheel, into a folder; return the wheel.
 
-    The backend is the installed one, so that nothing is downloaded.
+    The backend is the installed one, so that nothing is downloaded. ``--wheel`` builds the wheel alone.
     """
     done = subprocess.run(
-        [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(source)],
+        [sys.executable, "-m", "build", "--no-isolation", *words, "--outdir", str(folder), str(source)],
         capture_output=True,
         text=True,
         check=False,

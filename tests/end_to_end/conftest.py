@@ -21,6 +21,8 @@ from tests.wheel import copy_repository
 CLASSES = ("dress", "sneaker", "trouser")
 PER_CLASS = 40
 EPOCHS = 6
+QUICK = "{draws: 200, grad_cam: 0, label_errors: 0}"
+"""The section evaluate of projects in which nobody looks for label errors."""
 
 
 @dataclass(frozen=True)
@@ -138,8 +140,9 @@ def _bring_images(images: Path, project: Project, per_class: int = PER_CLASS) ->
     text = re.sub(r"\n  image_size: \d+", "\n  image_size: 56", text)
     text = re.sub(r"\n  epochs: \d+", f"\n  epochs: {EPOCHS}", text)
     text = re.sub(r"\n  batch_size: \d+", "\n  batch_size: 8", text)
-    # Seconds less, each time that evaluate runs.
-    text = text.replace("evaluate: {}", "evaluate: {draws: 500, grad_cam: 0}")
+    # Seconds less, each time that train or evaluate runs.
+    text = text.replace("\ntrain:", "\ntrain:\n  learning_curve: never")
+    text = text.replace("evaluate: {}", f"evaluate: {QUICK}")
     (project.path / "params.yaml").write_text(text, encoding="utf-8")
 
 
@@ -155,15 +158,6 @@ def new_project(
         return project
 
     return make
-
-
-@pytest.fixture
-def same_project(repository: Path, tmp_path: Path) -> Project:
-    """Return this very project with its own images and params, nothing run yet."""
-    (tmp_path / "project").mkdir()
-    project = _copy_of_the_repository(repository, tmp_path / "project")
-    shutil.copytree(repository / "data", project.path / "data")
-    return project
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.end_to_end.conftest import Project
-from tests.plugins.test_examples import blocks_of, merge
+from tests.end_to_end.conftest import QUICK, Project
 from tests.servers import MlflowServer
 from tests.wheel import build_package, copy_repository
 
@@ -99,18 +98,33 @@ def shoes(installed: Project, server: MlflowServer, tmp_path_factory: pytest.Tem
 
 NAMES = {"dress": "Robe d'été", "sneaker": "T-shirt & top", "trouser": "कुर्ता"}
 
+CHECK = """
+from pixmill.validate import Check
+
+def checks(manifest, classes):
+    return [Check("classes_named", "classes", "ExpectTableRowCountToEqual", {"value": len(classes)}, "info", "all")]
+"""
+
 
 @pytest.fixture(scope="module")
 def pets(installed: Project, bundled_images: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project from folders of train and test, after its first run and commit; only read."""
+    """A project from folders of train and test, with a check of its own, after its first run and commit; only read."""
     folder = tmp_path_factory.mktemp("pets")
     for label, name in NAMES.items():
-        for number, image in enumerate(sorted((bundled_images / label).glob("*.png"))[:60]):
+        for number, image in enumerate(sorted((bundled_images / label).glob("*.png"))[:40]):
             place = folder / "images" / ("test" if number % 4 == 0 else "train") / name
             place.mkdir(parents=True, exist_ok=True)
             shutil.copy2(image, place)
     project, _ = new(replace(installed, path=folder), "pets", "--from", str(folder / "images"))
-    project.edit(("evaluate: {}", "evaluate: {draws: 500, grad_cam: 0}"))
+    (project.path / "src/pets/validate/named.py").write_text(CHECK)
+    with (project.path / "pyproject.toml").open("a", encoding="utf-8") as file:
+        file.write('\n[project.entry-points."pixmill.checks"]\nnamed = "pets.validate.named:checks"\n')
+    project.edit(
+        ("\nvalidate:", "\nvalidate:\n  plugins: [named]\n#"),
+        ("image_size: 224", "image_size: 56"),
+        ("\ntrain:", "\ntrain:\n  learning_curve: never"),
+        ("evaluate: {}", f"evaluate: {QUICK}"),
+    )
     project.repro()
     project.commit("The first run")
     return project
@@ -156,42 +170,43 @@ def test_the_readmes_image_is_held_out_and_answered_as_it_says(shoes, repository
 
 
 def test_experiments_run_in_a_new_project_and_are_compared(copy) -> None:
-    done_by(copy, "dvc", "exp", "run", "-n", "here", "-S", "evaluate.draws=600")
-    done_by(copy, "dvc", "exp", "run", "--temp", "-n", "elsewhere", "-S", "evaluate.draws=700")
-    assert draws(copy) == 600
-    done_by(copy, "mlflow", "run", ".", "--env-manager", "local", "-P", "draws=900")
-    assert draws(copy) == 900
-    found = json.loads(done_by(copy, "pixmill", "compare", "elsewhere", "here", "--json"))
-    assert (found["verdict"], found["metrics"]["accuracy"]["diff"]) == ("same", 0)
-    assert "evaluate.draws" in done_by(copy, "pixmill", "compare", "HEAD")
-    # All have the weights of main.
-    assert "in use, experiment and run" in done_by(copy, "pixmill", "compare", "--runs")
-
-
-def test_a_second_teammate_runs_nothing_again_and_sees_the_runs(shoes, server, tmp_path) -> None:
-    project = shoes
-    project.dvc("push")
-    done_by(replace(project, path=tmp_path), "git", "clone", "-q", str(project.path), "clone")
-    clone = replace(project, path=tmp_path / "clone")
-    assert clone.dvc("pull").returncode == 0
-    assert stages_run(clone.repro()) == []
-    assert {path.stem for path in (clone.path / "reports").glob("*.html")} >= {*STAGES}
-    assert clone.git("status", "--porcelain") == ""
-    assert not (clone.path / "mlflow.db").exists()
-
     from mlflow import MlflowClient
 
-    client = MlflowClient(server.uri)
-    [run] = client.search_runs([client.get_experiment_by_name("shoes").experiment_id])
-    assert run.data.metrics["test_accuracy"] == pytest.approx(clone.metrics("evaluate")["accuracy"], rel=1e-5)
-    (row,) = json.loads(done_by(clone, "pixmill", "compare", "--runs", "--json"))["rows"]
-    assert (row["run"]["name"], row["in_use"]) == (run.info.run_name, True)
-    assert f"MLflow: {server.uri}" in done_by(clone, "pixmill", "summary")
-    image = next((clone.path / "data" / "coat").glob("*.png"))
-    assert "coat" in done_by(clone, "pixmill", "predict", "--model", f"runs:/{run.info.run_id}", str(image))
+    # A key that params.yaml lists, and one that it does not.
+    settings = ("-S", "train.features.inverse_regularization=0.1", "-S", "++evaluate.draws=300")
+    done_by(copy, "dvc", "exp", "run", "--temp", "-n", "elsewhere", *settings)
+    assert copy.git("status", "--porcelain") == ""
+    client = MlflowClient(f"sqlite:///{copy.path}/mlflow.db")
+    newest, _ = client.search_runs([client.get_experiment_by_name("pets").experiment_id])
+    assert newest.data.tags["DVC_EXP_NAME"] == "elsewhere"
+    assert newest.data.params["train.features.inverse_regularization"] == "0.1"
+    assert "test_accuracy" in newest.data.metrics
+
+    done_by(copy, "mlflow", "run", ".", "--env-manager", "local", "-P", "draws=400")
+    assert draws(copy) == 400
+    assert "elsewhere" in done_by(copy, "dvc", "exp", "show", "--csv")
+    assert 4 < len(done_by(copy, "dvc", "metrics", "diff", "elsewhere", "--md").splitlines()) < 25
+    changed = json.loads(done_by(copy, "dvc", "params", "diff", "--json"))["params.yaml"]
+    assert changed == {"evaluate.draws": {"old": 200, "new": 400, "diff": 200}}
+    done_by(copy, "dvc", "plots", "diff", "-o", "page", "--json")
+
+    found = json.loads(done_by(copy, "pixmill", "compare", "--json"))
+    assert (found["verdict"], found["metrics"]["accuracy"]["diff"]) == ("same", 0)
+    runs = json.loads(done_by(copy, "pixmill", "compare", "--runs", "--json"))["rows"]
+    assert [row["in_use"] for row in runs if row["run"]["id"] != newest.info.run_id] == [True]
 
 
-def test_the_job_that_promotes_makes_the_model_of_main_the_champion(shoes, server, wheel, tmp_path) -> None:
+def test_a_plugin_is_used_and_an_edit_of_one_runs_its_stage_again(copy) -> None:
+    assert "classes_named" in copy.read("plots/validate/full.json")
+    done_by(copy, "pixmill", "check")
+    for stage in ("scrape", "validate", "train"):
+        (copy.path / "src" / "pets" / stage / "edited.py").write_text("EDITED = True\n")
+    assert json.loads(done_by(copy, "dvc", "status", "--json")) == {
+        stage: [{"changed deps": {f"src/pets/{stage}": "modified"}}] for stage in ("scrape", "validate", "train")
+    }
+
+
+def test_the_job_promotes_the_model_of_main_and_a_teammate_runs_nothing_again(shoes, server, wheel, tmp_path) -> None:
     project = shoes
     project.dvc("push")
     done_by(replace(project, path=tmp_path), "git", "clone", "-q", str(project.path), "clone")
@@ -201,13 +216,24 @@ def test_the_job_that_promotes_makes_the_model_of_main_the_champion(shoes, serve
     script, summary = "\n".join(step["run"] for step in steps if "run" in step), tmp_path / "summary"
     done_by(clone, "bash", "-ec", script, GITHUB_STEP_SUMMARY=str(summary))
     assert summary.read_text(encoding="utf-8") == clone.read("reports/promote.md")
-    assert clone.git("status", "--porcelain") == ""
 
     from mlflow import MlflowClient
 
     client = MlflowClient(server.uri)
-    [training] = client.search_runs([client.get_experiment_by_name("shoes").experiment_id])
-    assert client.get_model_version_by_alias("shoes", "champion").run_id == training.info.run_id
+    [run] = client.search_runs([client.get_experiment_by_name("shoes").experiment_id])
+    assert client.get_model_version_by_alias("shoes", "champion").run_id == run.info.run_id
+
+    assert clone.dvc("pull").returncode == 0
+    assert stages_run(clone.repro()) == []
+    assert {path.stem for path in (clone.path / "reports").glob("*.html")} >= {*STAGES}
+    assert clone.git("status", "--porcelain") == ""
+    assert not (clone.path / "mlflow.db").exists()
+    assert run.data.metrics["test_accuracy"] == pytest.approx(clone.metrics("evaluate")["accuracy"], rel=1e-5)
+    (row,) = json.loads(done_by(clone, "pixmill", "compare", "--runs", "--json"))["rows"]
+    assert row["run"]["name"] == run.info.run_name
+    assert f"MLflow: {server.uri}" in done_by(clone, "pixmill", "summary")
+    image = next((clone.path / "data" / "coat").glob("*.png"))
+    assert "coat" in done_by(clone, "pixmill", "predict", "--model", f"runs:/{run.info.run_id}", str(image))
 
 
 @pytest.fixture(scope="module")
@@ -224,7 +250,7 @@ def next_wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     for name in ("Makefile", "_gitattributes"):
         path = source.path / "src/pixmill/new/template" / name
         path.write_text(f"{path.read_text(encoding='utf-8')}# Of version 0.2.0.\n", encoding="utf-8")
-    return build_package(source.path, folder / "dist")
+    return build_package(source.path, folder / "dist", "--wheel")
 
 
 def test_an_upgrade_runs_again_only_what_differs_and_keeps_what_people_edited(copy, next_wheel, tmp_path) -> None:
@@ -264,46 +290,6 @@ def test_an_upgrade_runs_again_only_what_differs_and_keeps_what_people_edited(co
 
 def test_folders_of_train_and_test_with_names_of_people_become_a_project(pets) -> None:
     metrics = pets.metrics("evaluate")
-    assert metrics["n"] == 45
+    assert metrics["n"] == 30
     assert set(metrics["per_class"]) == set(NAMES.values())
     assert "mlflow ui --backend-store-uri sqlite:///mlflow.db" in done_by(pets, "pixmill", "summary")
-
-
-def test_plugins_are_used_and_an_edit_of_one_runs_its_stages_again(
-    installed, repository, bundled_images, tmp_path
-) -> None:
-    project, _ = new(replace(installed, path=tmp_path), "pets", "--classes", "cat,dog")
-    archive = project.path / "data" / "archive"
-    archive.mkdir(parents=True)
-    rows = ["file,species,photographer,licence"]
-    for species, label in (("cat", "coat"), ("dog", "sneaker")):
-        for number, image in enumerate(sorted((bundled_images / label).glob("*.png"))[:40]):
-            shutil.copy2(image, archive / f"{species}{number}.png")
-            rows.append(f"{species}{number}.png,{species},{number % 5},CC0")
-    (archive / "index.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    params = yaml.safe_load(project.read("params.yaml"))
-    params["split"]["image_size"], params["evaluate"] = 64, {"draws": 500, "grad_cam": 0}
-    params["train"] = {"epochs": 2, "learning_curve": "never"}
-    for page in ("source", "check", "backbone"):
-        files = blocks_of(repository / "docs" / "plugins" / f"{page}.md")
-        merge(params, yaml.safe_load(files.pop("params.yaml")))
-        with (project.path / "pyproject.toml").open("a", encoding="utf-8") as file:
-            file.write(files.pop("pyproject.toml"))
-        for name, text in files.items():
-            (project.path / name).write_text(text, encoding="utf-8")
-    (project.path / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
-
-    done_by(project, "pixmill", "check")
-    assert stages_run(project.repro()) == [*STAGES]
-    project.commit("The first run")
-    assert "plugin:archive" in project.read("plots/scrape/full.json")
-    assert "photographers" in project.read("plots/validate/full.json")
-    assert "conv2d_0" in project.read("artifacts/train/model.json")
-    assert "passed" in done_by(project, "pytest", "-q", "-p", "no:cacheprovider")
-    for file, stages in {
-        "scrape/archive.py": ["scrape"],
-        "train/kennel.py": ["train", "evaluate"],
-    }.items():
-        path = project.path / "src" / "pets" / file
-        path.write_text(path.read_text(encoding="utf-8").replace("(16, 32, 64)", "(16, 32)") + "\n# Edited.\n")
-        assert stages_run(project.repro()) == stages

@@ -117,7 +117,7 @@ def test_a_worse_model_fails_the_job(repository_with_remote, new_job) -> None:
 
 
 def test_without_a_remote_both_sides_are_reproduced(repository_with_remote, new_job) -> None:
-    repository_with_remote.push("draws", ("draws: 500", "draws: 1500"))
+    repository_with_remote.push("draws", ("draws: 200", "draws: 300"))
     job = new_job("draws", remote=False)
     # As on a runner that keeps its folder: no remote could deliver these images.
     shutil.copytree(repository_with_remote.author.path / "data", job.path / "data")
@@ -159,15 +159,15 @@ def test_without_images_it_compares_what_git_holds_and_touches_nothing_uncommitt
 def test_a_conflict_in_the_lock_is_resolved_by_either_side_and_a_run(finished: Project, tmp_path: Path) -> None:
     project = Project(Path(shutil.copytree(finished.path, tmp_path / "project", symlinks=True)))
 
-    for key in ("draws: 1500", "confidence: 0.9, draws: 500"):
+    for key in ("draws: 300", "confidence: 0.9, draws: 200"):
         project.git("checkout", "-q", "-b", key[:5], "main")
-        project.edit(("draws: 500", key))
+        project.edit(("draws: 200", key))
         project.repro()
         project.commit()
     assert project.run("git", "merge", "draws").returncode == 1
     assert {"UU dvc.lock", "UU plots/evaluate/full.json"} <= set(project.git("status", "--porcelain").splitlines())
     ours = project.git("show", "HEAD:params.yaml")
-    (project.path / "params.yaml").write_text(ours.replace("draws: 500", "draws: 1500"), encoding="utf-8")
+    (project.path / "params.yaml").write_text(ours.replace("draws: 200", "draws: 300"), encoding="utf-8")
 
     # The commands of CONTRIBUTING.md.
     for command in (
@@ -180,4 +180,4 @@ def test_a_conflict_in_the_lock_is_resolved_by_either_side_and_a_run(finished: P
     assert project.git("status", "--porcelain") == ""
     assert project.dvc("status", "-q").returncode == 0
     used = project.lock()["stages"]["evaluate"]["params"]["params.yaml"]["evaluate"]
-    assert used == {"draws": 1500, "confidence": 0.9, "grad_cam": 0}
+    assert used == {"draws": 300, "confidence": 0.9, "grad_cam": 0, "label_errors": 0}

@@ -20,11 +20,10 @@ def test_every_original_with_its_place_its_page_and_its_query(searches, name):
     ("name", "modes"),
     [
         ("yahoo", ("consent_redirect",)),
-        *(slow(name, ("renamed", "rerender", "loses_scroll")) for name in ENGINES),
-        slow("google", ("consent_overlay", "endless")),
-        slow("google", ("consent_redirect",)),
-        slow("google", ("last_years_layout",)),
-        slow("bing", ("consent_overlay", "endless")),
+        slow("google", ("consent_redirect", "renamed", "rerender", "loses_scroll")),
+        slow("google", ("consent_overlay", "endless", "last_years_layout")),
+        slow("bing", ("consent_overlay", "endless", "renamed", "rerender", "loses_scroll")),
+        slow("yahoo", ("renamed", "rerender", "loses_scroll")),
     ],
     ids=lambda value: value if isinstance(value, str) else "+".join(value),
 )

@@ -36,8 +36,8 @@ from pixmill.core.manifest import SPLIT, write_table
 from pixmill.images.compression import compress
 from pixmill.images.parts import write_images
 
-ROUNDS, IMAGES = sized((7, 480), (2, 192), (1, 32))
-HEAD_ROUNDS, FEATURE_ROUNDS, FEATURES_OF = sized((3, 5, 2000), (2, 2, 2000), (1, 1, 32))
+ROUNDS, IMAGES = sized((7, 480), (2, 192), (1, 8))
+HEAD_ROUNDS, FEATURE_ROUNDS, FEATURES_OF = sized((3, 5, 2000), (2, 2, 2000), (1, 1, 8))
 STAGE_IMAGES, STAGE_SIDE = sized((3000, 224), (300, 224), (60, 64))
 SIDE, LABELS = 150, 6
 CONTESTANTS = {

@@ -20,8 +20,8 @@ def test_every_original_with_its_place_its_page_and_its_query(searches, name):
     ("name", "modes"),
     [
         ("yahoo", ("consent_redirect",)),
-        slow("google", ("consent_redirect", "renamed", "rerender", "loses_scroll")),
-        slow("google", ("consent_overlay", "endless", "last_years_layout")),
+        slow("google", ("consent_redirect", "endless", "renamed", "rerender", "loses_scroll")),
+        slow("google", ("consent_overlay", "last_years_layout")),
         slow("bing", ("consent_overlay", "endless", "renamed", "rerender", "loses_scroll")),
         slow("yahoo", ("renamed", "rerender", "loses_scroll")),
     ],

@@ -23,6 +23,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from contest import PROJECT, ROOT, folder_for_files, machine, sized
 
 ROUNDS, WARM_UP = sized((9, 1), (3, 1), (1, 0))
+RERUN = sized(["repro"], ["repro"], ["commit", "--force", "--quiet"])
+"""What of DVC makes the second commit's results; a trial run takes those of the first."""
 PARAM, VALUE = "inverse_regularization: null", "inverse_regularization: 0.05"
 
 PYTHON = [sys.executable, "-P", "-m"]
@@ -80,7 +82,7 @@ def make_project(project: Path) -> Path:
     if PARAM not in params:
         raise SystemExit(f"params.yaml of this project does not say {PARAM}, which this benchmark changes")
     (project / "params.yaml").write_text(params.replace(PARAM, VALUE), encoding="utf-8")
-    do(project, *PYTHON, "dvc", "repro")
+    do(project, *PYTHON, "dvc", *RERUN)
     who = ("-c", "user.name=benchmark", "-c", "user.email=benchmark@example.org")
     do(project, "git", *who, "commit", "--quiet", "--all", "--message", "Regularize less")
     return project

@@ -1,9 +1,11 @@
 """Run contestants in processes of their own, and take their times and their memory."""
 
 import contextlib
+import io
 import json
 import os
 import platform
+import runpy
 import shutil
 import statistics
 import subprocess
@@ -31,7 +33,8 @@ Size = TypeVar("Size")
 def sized(full: Size, quick: Size, tiny: Size) -> Size:
     """Return one of three sizes: of a whole benchmark, of a short one, or, with ``QUICK=tiny``, of a trial run.
 
-    A trial run shows that a benchmark works; its numbers mean nothing, and no peers are installed for it.
+    A trial run shows that a benchmark works; its numbers mean nothing, no peers are installed for it, and the
+    contestants share one interpreter.
     """
     return tiny if QUICK == "tiny" else quick if QUICK else full
 
@@ -102,6 +105,11 @@ def install(packages: Sequence[str]) -> Path | None:
 
 def run(contestant: Contestant, arguments: Sequence[str], record: Record, *, seconds: float = _LIMIT_SECONDS) -> None:
     """Let a contestant do the work once, within some seconds, and add to its record."""
+    if QUICK == "tiny":
+        with _memory_of(os.getpid()) as peak:
+            output = run_here(contestant.script, [*arguments, *contestant.arguments])
+        _add(record, output, peak)
+        return
     command = [str(contestant.python), str(ROOT / "benchmarks" / "contestants" / contestant.script)]
     environ = os.environ | {"NO_ALBUMENTATIONS_UPDATE": "1", "PYTHONPATH": str(ROOT / "src")}
     with (
@@ -121,6 +129,24 @@ def run(contestant: Contestant, arguments: Sequence[str], record: Record, *, sec
             raise SystemExit(f"{contestant.name} did not end within {seconds:g} s") from None
     if process.returncode != 0:
         raise SystemExit(f"{contestant.name} ended with {process.returncode}:\n{error[-3000:]}")
+    _add(record, output, peak)
+
+
+def run_here(script: str, arguments: Sequence[str], given: str = "") -> str:
+    """Run a script of ``contestants/`` in this interpreter, with some standard input, and return what it prints."""
+    path = ROOT / "benchmarks" / "contestants" / script
+    before, output = (sys.argv, sys.stdin, sys.stderr, list(sys.path)), io.StringIO()
+    sys.argv, sys.stdin = [str(path), *arguments], io.StringIO(given)
+    sys.path.insert(0, str(path.parent))
+    try:
+        with contextlib.redirect_stdout(output):
+            runpy.run_path(str(path), run_name="__main__")
+    finally:
+        sys.argv, sys.stdin, sys.stderr, sys.path[:] = before
+    return output.getvalue()
+
+
+def _add(record: Record, output: str, peak: list[int]) -> None:
     told = json.loads(output.strip().splitlines()[-1])
     record.seconds.append(float(told["seconds"]))
     record.memory.append(peak[0])

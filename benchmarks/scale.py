@@ -29,6 +29,8 @@ from images import make_images
 from PIL import Image
 
 ROUNDS = sized(5, 2, 1)
+ALONE = sized(True, True, False)
+"""Whether each measurement has a cluster of its own."""
 FEW = sized(256, 256, 2)
 """Images to start with, per worker: each gets some."""
 WORKERS = sized((1, 2, 4), (1, 2), (1,))
@@ -44,15 +46,16 @@ def main() -> None:
     """Print a table for each part, and the ratios as the last line."""
     print(machine())
     ratios: dict[str, object] = {}
-    with tempfile.TemporaryDirectory(dir=folder_for_files()) as folder:
-        ratios |= by_workers(Path(folder) / "photographs")
-        ratios |= by_images(Path(folder))
+    with tempfile.TemporaryDirectory(dir=folder_for_files()) as folder, contextlib.ExitStack() as stack:
+        shared = None if ALONE else stack.enter_context(cluster(WORKERS[-1]))
+        ratios |= by_workers(Path(folder) / "photographs", shared)
+        ratios |= by_images(Path(folder), shared)
     ratios |= by_head()
     print(json.dumps(ratios))
 
 
-def by_workers(folder: Path) -> dict[str, object]:
-    """Compare pool and Ray on the same number of worker processes."""
+def by_workers(folder: Path, shared: str | None) -> dict[str, object]:
+    """Compare pool and Ray on the same number of worker processes, on a cluster that is there or on others."""
     import sklearn
 
     folder.mkdir()
@@ -63,7 +66,7 @@ def by_workers(folder: Path) -> dict[str, object]:
     print("|---|---|---|---|---|---|")
     found: dict[int, float] = {}
     for workers in WORKERS:
-        with cluster(workers) as address:
+        with contextlib.nullcontext(shared) if shared else cluster(workers) as address:
             pool, ray = compete("validate", table, workers, address, ROUNDS)
         found[workers] = round(ratio(pool, ray), 2)
         timed = PHOTOGRAPHS - FEW * workers
@@ -73,9 +76,9 @@ def by_workers(folder: Path) -> dict[str, object]:
     return {"ray_vs_pool": found[best], "ray_vs_pool_by_workers": found}
 
 
-def by_images(folder: Path) -> dict[str, object]:
-    """Show how time and the driver's memory grow with the number of images."""
-    workers = min(2, os.cpu_count() or 1)
+def by_images(folder: Path, shared: str | None) -> dict[str, object]:
+    """Show how time and the driver's memory grow with the number of images, on such a cluster."""
+    workers = min(2, os.cpu_count() or 1, max(WORKERS))
     found: dict[str, object] = {}
     print(f"\nsmall images of 64 x 64, {workers} worker processes\n")
     print("| pass | images | engine | s | driver, CPU s | driver, MB |\n|---|---|---|---|---|---|")
@@ -85,7 +88,7 @@ def by_images(folder: Path) -> dict[str, object]:
         make_small(small, count)
         table = list_images(small, (64, 64))
         for chosen, some in records.items():
-            with cluster(workers) as address:
+            with contextlib.nullcontext(shared) if shared else cluster(workers) as address:
                 pool, ray = compete(chosen, table, workers, address, 1)
             some.append((pool, ray))
             for engine, record in (("pool", pool), ("Ray", ray)):

@@ -43,6 +43,7 @@ from pixmill.learn.litert import available_cores
 from tests.ports import unused_port
 
 ROUNDS, SECONDS, IMAGES = sized((5, 6.0, 64), (2, 3.0, 32), (1, 0.5, 2))
+SERVERS = ("pixmill", "flask", *sized(("mlflow", "mlflow_classifier"), ("mlflow", "mlflow_classifier"), ()))
 SIDE, LABELS = 224, ["boot", "dress", "sandal", "shirt", "sneaker"]
 CONCURRENCY = (1, 8)
 TOLERANCE = 1e-3
@@ -96,12 +97,13 @@ def prepare(folder: Path) -> None:
     write_json(
         folder / "classifier" / "calibration.json", {"temperature": None, "threshold": None, "target_accuracy": 0.95}
     )
-    save_keras_model(model, folder / "keras")
-    save_classifier_model(folder / "classifier", folder / "pyfunc")
+    if "mlflow" in SERVERS:
+        save_keras_model(model, folder / "keras")
+        save_classifier_model(folder / "classifier", folder / "pyfunc")
 
 
 def contestants(folder: Path) -> dict[str, Server]:
-    """Return the servers."""
+    """Return the servers of this size of the benchmark."""
     files = [path.read_bytes() for path in sorted((folder / "images").iterdir())]
     uploads = [upload(file) for file in files]
     tensors = [json.dumps({"inputs": [pixels_of(file).tolist()]}, separators=(",", ":")).encode() for file in files]
@@ -111,7 +113,7 @@ def contestants(folder: Path) -> dict[str, Server]:
     bin_ = Path(sys.executable).parent
     mlflow = [str(bin_ / "mlflow"), "models", "serve", "--env-manager", "local", "--port", "{port}", "--model-uri"]
     flask = [str(bin_ / "gunicorn"), "--bind", "127.0.0.1:{port}", "--worker-class", "gthread", "--threads", "8"]
-    return {
+    servers = {
         "pixmill": Server(
             "pixmill serve",
             [sys.executable, "-m", "pixmill", "serve", "--model", str(folder / "classifier"), "--port", "{port}"],
@@ -138,6 +140,7 @@ def contestants(folder: Path) -> dict[str, Server]:
             [post("/invocations", body, plain) for body in texts],
         ),
     }
+    return {name: servers[name] for name in SERVERS}
 
 
 def upload(content: bytes) -> bytes:
@@ -318,11 +321,12 @@ def report(servers: dict[str, Server], rounds: list[dict[tuple[str, int], dict]]
         "vs_bare_runtime": "limit",
         "vs_mlflow_serve_classifier": "mlflow_classifier",
     }
-    ratios = {
-        name: min(ratio(rounds, peer, concurrency) for concurrency in CONCURRENCY) for name, peer in peers.items()
+    there = {name: peer for name, peer in peers.items() if (peer, CONCURRENCY[0]) in rounds[0]}
+    ratios = dict.fromkeys(peers) | {
+        name: min(ratio(rounds, peer, concurrency) for concurrency in CONCURRENCY) for name, peer in there.items()
     }
     print()
-    for name, peer in peers.items():
+    for name, peer in there.items():
         each = ", ".join(f"{ratio(rounds, peer, concurrency):g} at {concurrency}" for concurrency in CONCURRENCY)
         print(f"{name}: {each}")
     print(json.dumps(ratios))

@@ -1,18 +1,15 @@
-"""MLflow on PostgreSQL and S3: all of a run arrives, also when one of the three is away for a while."""
+"""MLflow on PostgreSQL and S3: all of a run arrives, also when one of the two is away for a while."""
 
+import contextlib
 import math
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 pytestmark = [pytest.mark.slow, pytest.mark.services, pytest.mark.browser]
-
-SECONDS = 20
-"""How long something is away, and longer if the stage has not ended."""
 
 
 @pytest.fixture
@@ -75,33 +72,41 @@ def is_complete(client: Any, run: Any, finished: Any) -> bool:
     )
 
 
-OUTAGES = {
-    "database": lambda services: (services.postgresql.stop, services.postgresql.start),
-    "storage": lambda services: (lambda: services.s3.refuse(math.inf, at="PUT"), services.s3.recover),
-}
-"""How each begins and ends."""
-
-
-@pytest.mark.parametrize("what", OUTAGES)
-def test_what_is_away_while_a_run_is_sent_gets_it_later(
-    what, retrained, recorded, finished, copy_of_finished, services
-):
-    begin, end = OUTAGES[what](services)
+@contextlib.contextmanager
+def away(s3: Any, puts: int, begin: Callable[[], object], end: Callable[[], object]) -> Iterator[None]:
+    """Let something be away from so many more uploads on until the block ends."""
+    reached, over = s3.requests["PUT"] + puts, threading.Event()
 
     def begin_in_the_middle() -> None:
-        while services.s3.requests["PUT"] < 10:
-            time.sleep(0.01)
-        begin()
-        time.sleep(SECONDS)
+        while s3.requests["PUT"] < reached:
+            if over.wait(0.01):
+                return
+        begun.append(begin())
 
-    services.s3.latency = 0.1
+    begun: list[object] = []
     trouble = threading.Thread(target=begin_in_the_middle)
     trouble.start()
-    warning = retrained("train").splitlines()[-1]
-    trouble.join()
-    end()
+    try:
+        yield
+    finally:
+        over.set()
+        trouble.join()
+        end()
+    assert begun, "it ended before the trouble began"
+
+
+def test_what_is_away_while_a_run_is_sent_gets_it_later(retrained, recorded, finished, copy_of_finished, services):
+    s3, database = services.s3, services.postgresql
+    s3.latency = 0.1
+    with away(s3, 10, lambda: s3.refuse(math.inf, at="PUT"), s3.recover):
+        warning = retrained("train").splitlines()[-1]
     assert warning.startswith("warning: ")
     assert warning.endswith("pixmill sync")
+    s3.latency = 0.5
+    with away(s3, 1, database.stop, database.start):
+        done = copy_of_finished.run("pixmill", "sync")
+    s3.recover()
+    assert "next: pixmill sync" in done.stdout + done.stderr
     done = copy_of_finished.run("pixmill", "sync")
     assert done.stdout == f"sync: 1 run sent to {services.mlflow.uri}: cnn\n", done.stderr
     assert is_complete(*recorded(), finished)

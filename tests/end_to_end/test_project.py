@@ -230,7 +230,7 @@ def test_the_job_promotes_the_model_of_main_and_a_teammate_runs_nothing_again(sh
     assert not (clone.path / "mlflow.db").exists()
     assert run.data.metrics["test_accuracy"] == pytest.approx(clone.metrics("evaluate")["accuracy"], rel=1e-5)
     (row,) = json.loads(done_by(clone, "pixmill", "compare", "--runs", "--json"))["rows"]
-    assert row["run"]["name"] == run.info.run_name
+    assert (row["run"]["name"], row["in_use"]) == (run.info.run_name, True)
     assert f"MLflow: {server.uri}" in done_by(clone, "pixmill", "summary")
     image = next((clone.path / "data" / "coat").glob("*.png"))
     assert "coat" in done_by(clone, "pixmill", "predict", "--model", f"runs:/{run.info.run_id}", str(image))

@@ -3,8 +3,7 @@
     python -m tests.registry.command STEP -- promote better
 
 STEP is ``METHOD:NUMBER:before`` or ``…:after`` (the process is killed there, at that call of a method of the
-registry), ``together:FOLDER:NUMBER`` (it registers once so many processes are ready to), or ``whole``. A process counts
-as dead after two seconds there, not after thirty.
+registry), or ``together:FOLDER:NUMBER`` (it registers once so many processes are ready to).
 """
 
 import os
@@ -16,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from pixmill.cli import main
-from pixmill.registry import model_versions
 from pixmill.registry.model_versions import Registry
 
 
@@ -57,8 +55,6 @@ if __name__ == "__main__":
         _, place, number = step.split(":")
         wait_for(Path(place), int(number))
     else:
-        model_versions.PENDING_SECONDS = 2.0
-    if step.count(":") == 2 and not step.startswith("together:"):
         method, number, when = step.split(":")
         kill_at(method, int(number), when)
     main(words)

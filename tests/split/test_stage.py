@@ -104,11 +104,12 @@ def kill_while_it_packs(command, project):
 
 @pytest.mark.slow
 def test_killed_while_it_packs_it_ends_with_the_same_bytes(command, project):
-    subprocess.run(**command, check=True, capture_output=True)
+    workspace, params = Workspace(project.root, project.root), parse_params(PARAMS.format(size=8, tolerance=1.0))
+    main(workspace, params)
     undisturbed = outputs(project.root)
     kill_while_it_packs(command, project)
     assert not (project.out / "manifest.parquet").exists()
-    subprocess.run(**command, check=True, capture_output=True)
+    main(workspace, params)
     assert outputs(project.root) == undisturbed
 
 
@@ -118,7 +119,8 @@ def test_a_disk_that_takes_no_more_is_a_message_and_leaves_no_half_of_it(command
     limited = ["bash", "-c", 'ulimit -f 1024; exec "$@"', "-", *command.pop("args")]
     done = subprocess.run(limited, **command, capture_output=True, text=True)
     assert done.returncode == 1
-    assert done.stderr.splitlines() == [
+    # A busy machine shows how far it is.
+    assert [line for line in done.stderr.splitlines() if not line.startswith("Pack: ")] == [
         f"split: {project.out}/train.bin cannot be used: it would exceed the file size limit",
         "Next: raise the limit (ulimit -f), then: dvc repro split (finished work is kept)",
     ]

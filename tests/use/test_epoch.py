@@ -19,6 +19,8 @@ from tests.use.test_recipes import NAMES, ROOT
 
 SIZES = {"train": 2, "val": 1, "test": 1}
 """Images of a class by part."""
+SIDE = 112
+"""The most pixels of a side: the layers are the same."""
 
 
 def packed(folder: Path, params: Params) -> Path:
@@ -46,6 +48,8 @@ def packed(folder: Path, params: Params) -> Path:
 @pytest.mark.parametrize("name", NAMES)
 def test_an_epoch_of_the_recipe_runs(name: str, tmp_path: Path, preset: Callable[[str], Path]) -> None:
     params = find_recipe(ROOT, name).params()
+    side = min(params.split.image_size, SIDE)
+    params = params.model_copy(update={"split": params.split.model_copy(update={"image_size": side})})
     # Weights that would have to be downloaded are drawn instead.
     if name == "strong":
         drawn = {"name": f"hub:{preset('dinov2')}", "sha256": preset_digest(preset("dinov2"))}

@@ -238,11 +238,13 @@ def _read_runs(reader: RunReader, runs: Sequence[MlflowRun], cache: Cache) -> li
 
 def _read_base(base: Revision | None, reader: RunReader, root: Path, cache: Cache) -> list[TrainedModel]:
     """Return the training in use; none if its weights are unknown."""
-    if base is None or base.commit is None:
+    if base is None:
         return []
     if base.name.startswith("models:/"):
         assert base.run is not None
         found = [replace(model, name=base.title) for model in _read_runs(reader, [base.run], cache)]
+    elif base.commit is None:
+        return []
     else:
         started = float(git(root, "log", "-1", "--format=%ct", base.commit) or 0)
         found = _read_experiments(root, [(started, base.name, base.commit)], cache)

@@ -89,8 +89,8 @@ def after(log, visits, pause):
 
 @pytest.mark.slow
 def test_killed_again_and_again(project):
-    kills = 3
-    with World(Google(40), Bing(60), faults=STAYING) as world:
+    kills = 2
+    with World(Google(24), Bing(60), faults=STAYING) as world:
         undisturbed = prepared(project, world, "undisturbed")
         undisturbed.succeed()
         urls, visits = addresses(undisturbed), len(world.log.visits())
@@ -108,8 +108,8 @@ def test_killed_again_and_again(project):
         assert known.isdisjoint(fetched(world.log, since))
         assert made.outputs() == undisturbed.outputs()
         assert made.leftovers() == []
-        assert lived > kills / 2
-        assert len(known) > 40
+        assert lived >= kills / 2
+        assert len(known) > 20
 
 
 def browsers(process):

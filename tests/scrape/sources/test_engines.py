@@ -21,11 +21,10 @@ def slow(*case):
     ("name", "modes"),
     [
         ("yahoo", ("consent_redirect",)),
-        *((name, ("renamed", "rerender", "loses_scroll")) for name in ENGINES),
-        ("google", ("consent_overlay", "endless")),
-        ("google", ("consent_redirect",)),
-        ("google", ("last_years_layout",)),
-        ("bing", ("consent_overlay", "endless")),
+        ("google", ("consent_redirect", "endless", "renamed", "rerender", "loses_scroll")),
+        ("google", ("consent_overlay", "last_years_layout")),
+        ("bing", ("consent_overlay", "endless", "renamed", "rerender", "loses_scroll")),
+        ("yahoo", ("renamed", "rerender", "loses_scroll")),
     ],
     ids=lambda value: value if isinstance(value, str) else "+".join(value),
 )

@@ -141,9 +141,10 @@ def captured(capture: socket.socket) -> list[str]:
 
 
 def main(folder: Path, restored: str) -> None:
-    """Open the page, with one of the features that the cage disables restored, and print what came of it."""
+    """Open the page, with some of the features that the cage disables restored, and print what came of it."""
     capture = connect_namespace()
-    options._SWITCHES = tuple(each.replace(restored, "Unknown") for each in options._SWITCHES)
+    for feature in restored.split(","):
+        options._SWITCHES = tuple(each.replace(feature, "Unknown") for each in options._SWITCHES)
 
     def refuse(host: str, *arguments: object, **named: object) -> list[object]:
         if host in ("127.0.0.1", "localhost", "::1"):

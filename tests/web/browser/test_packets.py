@@ -16,9 +16,11 @@ pytestmark = [pytest.mark.browser, pytest.mark.linux, pytest.mark.slow]
     ("restored", "leaks"),
     [
         ("nothing", set()),
-        # These two guard the first, which a deaf capture or a page that tries nothing would pass.
-        ("MediaRouter", {"udp 239.255.255.250:1900", "udp 224.0.0.251:5353"}),
-        ("WebRtcHideLocalIpsWithMdns", {"igmp 224.0.0.22"}),
+        # This guards the first, which a deaf capture or a page that tries nothing would pass.
+        (
+            "MediaRouter,WebRtcHideLocalIpsWithMdns",
+            {"udp 239.255.255.250:1900", "udp 224.0.0.251:5353", "igmp 224.0.0.22"},
+        ),
     ],
 )
 def test_no_packet_leaves_but_through_the_proxy(repository, tmp_path, restored, leaks):

@@ -19,7 +19,7 @@ PYTEST := $(BIN)/python -m pytest --dist loadfile --numprocesses
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHON QUICK
 
-# Else each process that runs tests compiles all of them, in 15 s, each time.
+# Python keeps what it compiles: otherwise each process compiles all that it imports, for up to half a minute.
 unexport PYTHONDONTWRITEBYTECODE
 
 # No telemetry.

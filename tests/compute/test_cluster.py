@@ -66,12 +66,12 @@ def ray(monkeypatch):
     return client
 
 
-def test_a_row_that_crashes_costs_itself_alone(ray) -> None:
+def test_a_hostile_row_costs_itself_alone(ray) -> None:
     rows = [("", number) for number in range(12)]
-    rows[7] = ("segfault", 7)
+    rows[4], rows[7], rows[9] = ("sleep", 4), ("segfault", 7), ("glutton", 9)
     found = list(map_batches(act, rows, batch_size=4, **GUARD))
-    assert found[7] == ("crashed", 7)
-    assert [number for name, number in found if not name] == [2 * row for row in range(12) if row != 7]
+    assert (found[4], found[7], found[9]) == (("timeout", 4), ("crashed", 7), ("memory", 9))
+    assert [number for name, number in found if not name] == [2 * row for row in range(12) if row not in (4, 7, 9)]
 
 
 def test_a_defect_is_raised_here_with_its_traceback(ray) -> None:

@@ -36,6 +36,8 @@ def test_what_is_not_as_pinned_is_refused(preset, tmp_path) -> None:
     assert pinned_folder(pins, tmp_path) == folder
     with pytest.raises(TrainError, match="weights/ours is not pinned") as refusal:
         pinned_folder(pins.model_copy(update={"sha256": None}), tmp_path)
+    with pytest.raises(TrainError, match=r"expected a built-in name of KerasHub or a folder, received hf://a/b"):
+        pinned_folder(BackboneParams(name="hub:hf://a/b"), tmp_path)
     assert refusal.value.next == "pixmill use hub:weights/ours"
     with (folder / "model.weights.h5").open("ab") as file:
         file.write(b"!")

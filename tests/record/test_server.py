@@ -1,7 +1,9 @@
 """A real MLflow server that dies in the middle, one that comes back, and one that never answers."""
 
+import contextlib
 import shutil
 import socket
+import sqlite3
 import threading
 import time
 
@@ -22,7 +24,7 @@ def server(tmp_path, empty_database, monkeypatch):
     server = MlflowServer(tmp_path, f"sqlite:///{tmp_path}/server.db")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", tmp_path.name)
-    server.experiment = tmp_path.name
+    server.experiment, server.database = tmp_path.name, tmp_path / "server.db"
     yield server
     server.kill()
 
@@ -42,6 +44,14 @@ def log(run, epochs):
         run.log_metrics({"train_loss": 1 / epoch}, step=epoch, timestamp=1000 + epoch)
 
 
+def kill_once_a_run_is_sent(server):
+    """Kill the server when it has the beginning of a run."""
+    with contextlib.closing(sqlite3.connect(server.database)) as database:
+        while not database.execute("select count(*) from runs").fetchone()[0]:
+            time.sleep(0.005)
+    server.kill()
+
+
 WHOLE = [(epoch, 1 / epoch) for epoch in EPOCHS]
 
 
@@ -55,12 +65,11 @@ def test_a_server_that_dies_gets_all_by_sync_and_nothing_twice(server, training,
     with evaluation_run(workspace, weights="a" * 32) as evaluation:
         evaluation.log_metrics({"test_accuracy": 0.9})
     assert len(sync(workspace).waiting) == 2
-    # It dies while it is sent to.
     server.start()
-    timer = threading.Timer(0.5, server.kill)
-    timer.start()
-    sync(workspace)
-    timer.join()
+    ending = threading.Thread(target=kill_once_a_run_is_sent, args=(server,))
+    ending.start()
+    assert sync(workspace).waiting
+    ending.join()
     server.start()
     sync(workspace)
     recorded_run, points, reports = recorded(server)

@@ -346,7 +346,7 @@ def test_what_a_refusal_says_of_sizes(client: Client) -> None:
 SIZE = (20 << 20) - 100
 JSON, FORM = "application/json", f"multipart/form-data; boundary={BOUNDARY}"
 ROUTES = ["/v1/predict", "/invocations", "/v1/feedback", "/v1/explain", "/v1/fetch"]
-EVERYWHERE = ("string", "parts")
+EVERYWHERE = ("string", "url", "parts", "field")
 """These are sent to all routes, the others to the first two."""
 
 

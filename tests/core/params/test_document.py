@@ -175,6 +175,12 @@ def test_names_that_are_no_device_are_taken(name: str) -> None:
     assert params.classes == ("coat", name)
 
 
+def test_an_unknown_key_of_a_range_names_those_that_there_are() -> None:
+    space = "sweep: {space: {train.learning_rate: {low: 0.001, high: 0.1, step: 2}}}"
+    with pytest.raises(ParamsError, match=r"learning_rate\.step: unknown key, expected one of low, high"):
+        parse_params(f"{{classes: [a, b], scrape: {{snapshot: '2026-11-20'}}, {space}}}")
+
+
 def test_each_wrong_key_gets_its_own_line() -> None:
     text = edited("epochs: 30", "epochs: many").replace("test: 0.2", "test: 2", 1)
     with pytest.raises(ParamsError) as refusal:

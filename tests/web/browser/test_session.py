@@ -60,8 +60,6 @@ class Session:
 
     driver: WebDriver
     proxy: Proxy
-    home: Path
-    looked_up: set[str]
 
 
 @pytest.fixture(scope="class")
@@ -93,7 +91,9 @@ def session(browser, site, tmp_path_factory):
             Proxy(Network(served=served)) as proxy,
             open_browser(browser, proxy=proxy.url, profile=folder / "profiles") as driver,
         ):
-            yield Session(driver, proxy, home, looked_up)
+            yield Session(driver, proxy)
+        assert looked_up == set()
+        assert list(home.rglob("loot*")) == []
         assert list(Path(short).iterdir()) == []
         assert profiles(folder / "profiles") == []
 
@@ -114,9 +114,8 @@ class TestOneSession:
         session.driver.find_element(By.TAG_NAME, "a").click()
         assert until(lambda: "/file" in site.asked)
         assert until(lambda: session.proxy.refusals), "nothing was tried: the list of hosts may be superfluous"
+        # What it looked up and kept is seen when it ends.
         assert visit(session.driver, HOME) == 200
-        assert session.looked_up == set()
-        assert list(session.home.rglob("loot*")) == []
 
 
 @pytest.mark.slow

@@ -24,8 +24,8 @@ def driver(browser, proxy, tmp_path, until, mentioning):
     with open_browser(browser, proxy=proxy.url, profile=tmp_path, timings=timings) as driver:
         # The first page of a new browser takes a busy machine seconds.
         visit(driver, HOME)
-        driver.set_page_load_timeout(1.5)
-        driver.set_script_timeout(0.5)
+        driver.set_page_load_timeout(3)
+        driver.set_script_timeout(1)
         driver.command_executor.client_config.timeout = 8.0
         yield driver
         closing = time.monotonic()

@@ -53,7 +53,7 @@ def test_a_rate_holds_where_connections_are_few():
     assert asyncio.run(play())[-1] >= 0.2 + 2 * 0.05
 
 
-@pytest.mark.parametrize("reason", ["http_429", "connection"])
+@pytest.mark.parametrize("reason", ["http_429", "http_503", "connection", "timeout"])
 def test_a_host_that_struggles_gets_a_pause(reason):
     async def play():
         busy, start = host(), time.monotonic()

@@ -56,7 +56,7 @@ class Stranger(http.server.ThreadingHTTPServer):
 
 @dataclass
 class Session:
-    """A browser, the way out that it has, the folder in which a person's downloads go, and what names it cost."""
+    """A browser, and the proxy that it goes through."""
 
     driver: WebDriver
     proxy: Proxy

@@ -33,8 +33,8 @@ Size = TypeVar("Size")
 def sized(full: Size, quick: Size, tiny: Size) -> Size:
     """Return one of three sizes: of a whole benchmark, of a short one, or, with ``QUICK=tiny``, of a trial run.
 
-    A trial run shows that a benchmark runs and prints its ratios. Its numbers mean nothing: no peers are installed for it, and
-    the contestants share one interpreter.
+    A trial run shows that a benchmark runs and prints its ratios. Its numbers mean nothing: no peers are
+    installed, and the contestants share one interpreter.
     """
     return tiny if QUICK == "tiny" else quick if QUICK else full
 

@@ -47,7 +47,7 @@ def test_a_clone_runs_nothing_and_fetches_what_it_needs(project, s3, monkeypatch
     assert output.endswith("Data and pipelines are up to date.\n")
     assert s3.objects == []
     # A change of evaluate alone.
-    clone.edit(("draws: 500", "draws: 400"))
+    clone.edit(("draws: 200", "draws: 300"))
     output = done_by(clone, "repro", "--pull", "--allow-missing")
     assert output.count("Running stage") == output.count("Running stage 'evaluate'") == 1
     assert not (clone.path / "artifacts/scrape").exists()

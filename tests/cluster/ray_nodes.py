@@ -6,9 +6,11 @@ import secrets
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -48,7 +50,7 @@ class RayCluster:
         places = [f"--node-ip-address={network}.{1 + number}" for number in range(nodes)]
         head = ["--head", f"--port={port}", f"--ray-client-server-port={client}", "--include-dashboard=false"]
         kinds = [head, *[[f"--address={network}.1:{port}"]] * (nodes - 1)]
-        self._nodes = []
+        self._nodes: list[subprocess.Popen[bytes]] = []
         for number, (place, kind) in enumerate(zip(places, kinds, strict=True)):
             words = [
                 str(Path(sys.executable).with_name("ray")),
@@ -59,16 +61,18 @@ class RayCluster:
                 place,
                 *kind,
             ]
-            self._nodes.append(
-                subprocess.Popen(
-                    [*_HIDE, str(hidden), *words, f"--object-store-memory={100 << 20}"],
-                    env=os.environ | _RAY | {_NODE: str(number)},
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
+            with tempfile.TemporaryFile() as output:
+                self._nodes.append(
+                    subprocess.Popen(
+                        [*_HIDE, str(hidden), *words, f"--object-store-memory={100 << 20}"],
+                        env=os.environ | _RAY | {_NODE: str(number)},
+                        stdout=output,
+                        stderr=subprocess.STDOUT,
+                    )
                 )
-            )
-            if kind is head:
-                _wait_for(f"{network}.1", client)
+                # One after another: nodes that start at the same time may choose the same socket, and one aborts.
+                _wait_until_started(self._nodes[-1], output)
+        _wait_for(f"{network}.1", client)
 
     def runs_a_batch(self, number: int) -> bool:
         """Return whether a node runs a batch of a pass at this moment: Ray names its processes by what they run."""
@@ -97,6 +101,14 @@ def squares_unless_on_lost_node(rows: Sequence[int]) -> list[int]:
     """Return the squares of numbers after a tenth of a second; on the node that a test kills, wait for its end."""
     time.sleep(300 if os.environ.get(_NODE) == str(LOST_NODE) else 0.1)
     return [row * row for row in rows]
+
+
+def _wait_until_started(node: subprocess.Popen[bytes], output: IO[bytes]) -> None:
+    latest = time.monotonic() + 120
+    while b"Ray runtime started" not in (text := os.pread(output.fileno(), 1 << 20, 0)):
+        assert node.poll() is None, text.decode()
+        assert time.monotonic() < latest, text.decode()
+        time.sleep(0.05)
 
 
 def _wait_for(host: str, port: int) -> None:

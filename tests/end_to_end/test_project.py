@@ -253,7 +253,7 @@ def next_wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return build_package(source.path, folder / "dist", "--wheel")
 
 
-def test_an_upgrade_runs_again_only_what_differs_and_keeps_what_people_edited(copy, next_wheel, tmp_path) -> None:
+def test_an_upgrade_changes_only_what_differs_and_keeps_what_people_edited(copy, next_wheel, tmp_path) -> None:
     project = replace(copy, python=environment(tmp_path / "venv", next_wheel))
     with (project.path / "Makefile").open("a", encoding="utf-8") as file:
         file.write("\n# Ours.\n")
@@ -284,7 +284,7 @@ def test_an_upgrade_runs_again_only_what_differs_and_keeps_what_people_edited(co
     assert f"pip install './wheels/{next_wheel.name}[pipeline]' -e ." in told
     changed = json.loads(done_by(project, "dvc", "params", "diff", "--json"))
     assert changed["pixmill.lock"].keys() == {"train", "evaluate"}
-    assert stages_run(project.repro()) == ["train", "evaluate"]
+    assert json.loads(done_by(project, "dvc", "status", "--json")).keys() == {"train", "evaluate"}
     done_by(project, "pixmill", "upgrade", "--check")
 
 

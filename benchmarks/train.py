@@ -61,7 +61,7 @@ FEATURES = {
 STAGES = """
 classes: ['0', '1', '2', '3', '4', '5']
 scrape: {snapshot: '2026-11-20'}
-""" + sized("", "", "evaluate: {draws: 100, grad_cam: 0}\n")
+""" + sized("", "", "train: {learning_curve: never}\nevaluate: {draws: 100, grad_cam: 0, label_errors: 0}\n")
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""A team's own project: made by the installed package, run, shared, extended and upgraded."""
+"""A team's own project: made by the installed package, run, shared, extended, corrected and upgraded."""
 
 import hashlib
 import json
@@ -8,14 +8,24 @@ import subprocess
 import sys
 import venv
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
 
-from tests.end_to_end.conftest import QUICK, Project
+from pixmill.compare.comparing import compare
+from pixmill.core.files import file_digest
+from pixmill.core.params import load_params
+from pixmill.core.workspace import Workspace
+from pixmill.serve.correction import correction_of
+from pixmill.serve.inbox import Inbox
+from pixmill.validate.decisions import read_decisions
+from tests.browsing import open_chrome
+from tests.end_to_end.conftest import Project
+from tests.review.browsing import Page
+from tests.review.conftest import Review
 from tests.servers import MlflowServer
 from tests.wheel import build_package, copy_repository
 
@@ -97,6 +107,10 @@ def shoes(installed: Project, server: MlflowServer, tmp_path_factory: pytest.Tem
 
 
 NAMES = {"dress": "Robe d'été", "sneaker": "T-shirt & top", "trouser": "कुर्ता"}
+CLASSES = sorted(NAMES.values())
+PER_CLASS = 40
+SWAPPED = {"dress": "sneaker", "sneaker": "dress", "trouser": "sneaker"}
+"""The wrong class of two images of each class, one in train and one in test: the model disputes such labels."""
 
 CHECK = """
 from pixmill.validate import Check
@@ -108,13 +122,14 @@ def checks(manifest, classes):
 
 @pytest.fixture(scope="module")
 def pets(installed: Project, bundled_images: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project from folders of train and test, with a check of its own, after its first run and commit; only read."""
+    """A project from folders of train and test, with wrong labels and a check of its own, after its first run; only read."""
     folder = tmp_path_factory.mktemp("pets")
     for label, name in NAMES.items():
-        for number, image in enumerate(sorted((bundled_images / label).glob("*.png"))[:40]):
-            place = folder / "images" / ("test" if number % 4 == 0 else "train") / name
+        for number, image in enumerate(sorted((bundled_images / label).glob("*.png"))[:PER_CLASS]):
+            given = NAMES[SWAPPED[label]] if number in (4, 5) else name
+            place = folder / "images" / ("test" if number % 4 == 0 else "train") / given
             place.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(image, place)
+            shutil.copy2(image, place / f"{label}-{image.name}")
     project, _ = new(replace(installed, path=folder), "pets", "--from", str(folder / "images"))
     (project.path / "src/pets/validate/named.py").write_text(CHECK)
     with (project.path / "pyproject.toml").open("a", encoding="utf-8") as file:
@@ -123,7 +138,7 @@ def pets(installed: Project, bundled_images: Path, tmp_path_factory: pytest.Temp
         ("\nvalidate:", "\nvalidate:\n  plugins: [named]\n#"),
         ("image_size: 224", "image_size: 56"),
         ("\ntrain:", "\ntrain:\n  learning_curve: never"),
-        ("evaluate: {}", f"evaluate: {QUICK}"),
+        ("evaluate: {}", "evaluate: {draws: 200, grad_cam: 0}"),
     )
     project.repro()
     project.commit("The first run")
@@ -293,3 +308,74 @@ def test_folders_of_train_and_test_with_names_of_people_become_a_project(pets) -
     assert metrics["n"] == 30
     assert set(metrics["per_class"]) == set(NAMES.values())
     assert "mlflow ui --backend-store-uri sqlite:///mlflow.db" in done_by(pets, "pixmill", "summary")
+
+
+def correct(project: Project, truth: dict[str, str], new: dict[str, str]) -> set[str]:
+    """Correct wrong labels as a person who sees what is on the images, and return the kinds that showed them.
+
+    New images are accepted.
+    """
+    left, kinds, sitting = dict(truth), set(), Review(project.path, "--no-open")
+    try:
+        with open_chrome() as browser:
+            page = Page(browser, Opened(project.path / "review.csv", sitting))
+            for _ in range(page.run("document.getElementById('progress').max")):
+                name, *others = page.cards()
+                if name in new:
+                    page.press("k")
+                elif others or name not in left:
+                    page.press("n")
+                else:
+                    label = left.pop(name)
+                    kinds.add(page.run("document.querySelector('#kinds [aria-current]').textContent").split()[0])
+                    suggested = page.run("document.querySelector('#accept').textContent") == f"Relabel to '{label}'"
+                    page.press(*("a" if suggested else ("r", str(CLASSES.index(label) + 1))))
+    finally:
+        code, told = sitting.end()
+    assert (code, left) == (0, {})
+    assert f"{len(truth)} decisions written to review.csv, {len(new)} images accepted into data/, 0 dropped." in told
+    return kinds
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A project whose review page is open."""
+
+    review: Path
+    sitting: Review
+
+
+def test_what_was_corrected_and_accepted_on_the_page_is_what_the_comparison_shows(copy, bundled_images) -> None:
+    inbox, truth, new = Inbox(copy.path / "inbox"), {}, {}
+    for label, wrong in SWAPPED.items():
+        images = sorted((bundled_images / label).glob("*.png"))
+        truth |= {file_digest(path): NAMES[label] for path in images[4:6]}
+        for path in images[PER_CLASS : PER_CLASS + 2]:
+            answer = {"label": NAMES[wrong], "confidence": 0.6}
+            sent = correction_of(path.read_bytes(), label=NAMES[label], extension=".png", prediction=answer, model={})
+            new[inbox.add(path.read_bytes(), sent)] = NAMES[label]
+    before = copy.metrics("evaluate")
+    assert {"labels", "errors"} <= correct(copy, truth, new)
+    written = read_decisions(copy.path / "review.csv", CLASSES)
+    assert {line.image: (line.verb, line.label) for line in written} == {
+        name: ("relabel", label) for name, label in truth.items()
+    }
+
+    copy.repro()
+    found = compare(Workspace(copy.path, copy.path), load_params(copy.path))
+    assert found.base.commit == copy.git("rev-parse", "HEAD").strip()
+    assert found.head.is_workspace
+    images = {change: rows.set_index("id") for change, rows in found.data.images.groupby("change")}
+    assert images.keys() == {"relabelled", "added"}
+    assert images["relabelled"]["head_label"].to_dict() == truth
+    wrong = {NAMES[label]: NAMES[other] for label, other in SWAPPED.items()}
+    assert images["relabelled"]["base_label"].to_dict() == {name: wrong[label] for name, label in truth.items()}
+    assert images["added"]["head_label"].to_dict() == new
+    for name, origin in images["added"]["image_url"].items():
+        assert re.fullmatch(rf"data/.+/feedback-\d{{4}}-\d\d-\d\d-{name[:16]}\.png", origin)
+
+    after = copy.metrics("evaluate")
+    assert after["accuracy"] > before["accuracy"]
+    assert after["macro_f1"] > before["macro_f1"]
+    steps = [step.value for step in found.numbers.steps]
+    assert [steps[0], steps[-1]] == pytest.approx([before["macro_f1"], after["macro_f1"]], abs=1e-6)

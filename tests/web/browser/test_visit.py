@@ -1,6 +1,8 @@
 import socket
+from contextlib import suppress
 
 import pytest
+from selenium.common.exceptions import NoSuchWindowException
 from selenium.webdriver.common.by import By
 
 from pixmill.web.browser import LoadTimeoutError, UnreachableError, close_popups, visit
@@ -94,10 +96,12 @@ def test_popups_are_blocked_and_those_of_a_click_are_closed(driver, site):
 
 
 def test_a_window_that_was_looked_at_and_closed_itself_is_left(driver, site, until):
-    site.pages["/closes"] = "<script>setTimeout(close, 100)</script>"
-    site.pages["/opens"] = '<a target=_blank rel=opener href="/closes">more</a>'
+    site.pages["/opens"] = '<a target=_blank rel=opener href="/">more</a>'
     visit(driver, f"{HOME}opens")
     driver.find_element(By.TAG_NAME, "a").click()
     driver.switch_to.window(driver.window_handles[-1])
+    # The window may be gone before the driver has answered.
+    with suppress(NoSuchWindowException):
+        driver.execute_script("close()")
     assert until(lambda: len(driver.window_handles) == 1)
     assert visit(driver, HOME) == 200

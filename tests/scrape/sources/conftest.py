@@ -12,7 +12,7 @@ from tests.scrape.sources.engines import searching
 def searches(tmp_path_factory):
     sites = (
         Bing(total=60, batch=25, button_after=1, doubled=0.2, broken=0.1),
-        Google(total=40, batch=25, button_after=30, scripted=0.9, silent=0.25, inlined=4),
+        Google(total=40, batch=25, button_after=30, scripted=0.9, silent=0.5, inlined=4),
         Yahoo(total=150),
     )
     with searching(tmp_path_factory.mktemp("replicas"), *sites, pace=0.05) as searches:

@@ -82,8 +82,10 @@ def test_no_command_is_named_that_may_take_the_images_of_others_or_of_the_worksp
     assert "--all-commits" not in line
 
 
+@pytest.mark.filterwarnings("ignore:.*type hint is inferred as AnyType")
 def test_the_command_of_mlflow_runs(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     from mlflow import MlflowClient
+    from mlflow.cli import cli
 
     uri = f"sqlite:///{workspace.root}/mlflow.db"
     client = MlflowClient(uri)
@@ -93,7 +95,8 @@ def test_the_command_of_mlflow_runs(workspace: Workspace, monkeypatch: pytest.Mo
     *_, line = advice(workspace)
     program, *words = line.splitlines()[-1].split()
     assert program == "mlflow"
-    subprocess.run([sys.executable, "-m", "mlflow", *words], cwd=workspace.root, check=True, capture_output=True)
+    monkeypatch.chdir(workspace.root)
+    cli(words, standalone_mode=False)
     assert client.get_run(kept).info.lifecycle_stage == "active"
     with pytest.raises(Exception, match="not found"):
         client.get_run(gone)

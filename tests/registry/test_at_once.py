@@ -13,7 +13,7 @@ from tests.registry.projects import state
 
 pytestmark = pytest.mark.slow
 
-TOGETHER = 4
+TOGETHER = 3
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def hasty(monkeypatch):
 
 
 @pytest.mark.usefixtures("hasty")
-@pytest.mark.parametrize("step", ["register:1:after", "move:1:after", "move:2:after"])
+@pytest.mark.parametrize("step", ["register:1:after", "move:1:after"])
 def test_the_next_command_ends_a_promotion_that_was_killed(champion, start, registry, step):
     code, said = end(start(step, "promote", "better"))
     assert code == -9, said

@@ -67,6 +67,7 @@ def test_engines_together_give_one_row_an_image_with_all_its_sightings(project):
     names, total = tuple(ENGINES), 40
     with World(*(ENGINES[name](total) for name in names), overlap=0.3, pace=0.02) as world:
         made = project(world)
+        made.hurry(*names, smooth=False)
         made.params("hat", source=names, queries={"hat": [QUERY]}, browsers=len(names))
         made.succeed()
         assert made.leftovers() == []

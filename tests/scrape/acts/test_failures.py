@@ -45,7 +45,7 @@ def fail(project, world, bad, *, good=(), **params):
         world.switch(one.host or name, one.mode, **one.options)
     made = project(world)
     for name in names:
-        made.hurry(name)
+        made.hurry(name, smooth=False)
     made.params("hat", source=names, **params)
     done = made.run()
     assert done.code == 1

@@ -10,7 +10,7 @@ from tests.scrape.replicas.bing import Bing
 from tests.scrape.replicas.google import Google
 from tests.scrape.replicas.world import World
 from tests.scrape.sources.access import OneBrowser
-from tests.scrape.sources.engines import ENGINES
+from tests.scrape.sources.engines import ENGINES, hasty
 
 pytestmark = pytest.mark.browser
 
@@ -31,7 +31,7 @@ def driver(world, tmp_path_factory):
 @pytest.fixture
 def ask(world, driver, tmp_path):
     def ask(name, forbidden=()):
-        source = ENGINES.get(name, SiteSource)(load_site(name, None))
+        source = ENGINES.get(name, SiteSource)(hasty(name))
         return probe(source, "saree", OneBrowser(driver, tmp_path / "other", forbidden), tmp_path / "probe")
 
     yield ask
@@ -71,7 +71,7 @@ def test_originals_are_found_as_by_a_search(world, ask, name, route):
     assert line == f"20 results read, {len(originals)} with the URL of an original ({route} {len(originals)})"
 
 
-@pytest.mark.slow  # it waits for as long as a page may stand still
+@pytest.mark.slow
 def test_a_changed_layout_shows_where_nothing_is_found(world, ask):
     world.switch("bing", "last_years_layout")
     report = ask("bing")

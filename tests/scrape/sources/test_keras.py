@@ -136,34 +136,33 @@ def test_a_damaged_copy_is_named(tmp_path, kind):
 
 
 LOAD = """
-import sys
+import os, shutil, sys
 from pixmill.core.errors import DataError
 from pixmill.scrape.sources.keras import KerasSource
-source = KerasSource("fashion_mnist")
+
+def load():
+    source = KerasSource("fashion_mnist")
+    return len(list(source.search(source.queries("coat", ["coat"])[0], None)))
+
 try:
-    print(len(list(source.search(source.queries("coat", ["coat"])[0], None))))
+    load()
 except DataError as error:
     print(error)
+home = os.path.join(os.environ["KERAS_HOME"], "datasets", "fashion-mnist")
+shutil.rmtree(home, ignore_errors=True)
+shutil.copytree(sys.argv[1], home)
+print(load())
 """
-
-
-def load(home):
-    """Load by Keras, without a network, in a process of its own: Keras reads where its home is but once."""
-    environment = os.environ | {"KERAS_HOME": str(home), "https_proxy": "http://127.0.0.1:9", "no_proxy": ""}
-    process = subprocess.run(
-        [sys.executable, "-c", LOAD], env=environment, capture_output=True, text=True, timeout=300, check=True
-    )
-    return process.stdout
 
 
 @pytest.mark.slow
 def test_keras_own_copy_is_taken_and_without_one_a_path_is_asked_for(tmp_path):
-    output = load(tmp_path)
+    # Without a network, in a process of its own: Keras reads once where its home is.
+    (tmp_path / "copy").mkdir()
+    copy = write_gzipped_idx(tmp_path / "copy")
+    environment = os.environ | {"KERAS_HOME": str(tmp_path), "https_proxy": "http://127.0.0.1:9", "no_proxy": ""}
+    command = [sys.executable, "-c", LOAD, str(copy)]
+    output = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=True).stdout
     assert "keras.datasets.fashion_mnist cannot be loaded" in output
     assert "scrape.keras.path" in output
-    folder = tmp_path / "datasets" / "fashion-mnist"
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in folder.iterdir():
-        path.unlink()
-    write_gzipped_idx(folder)
-    assert load(tmp_path).splitlines()[-1] == "7"
+    assert output.splitlines()[-1] == "7"

@@ -258,7 +258,6 @@ def test_what_lies_over_results_hides_none(read, name, site):
             "nothing matched '.card' (tiny.yaml, selectors.item, checked 2026-11-20)",
             marks=pytest.mark.slow,
         ),
-        pytest.param("blank", "layout_changed", "nothing matched '.card'", marks=pytest.mark.slow),
         pytest.param("insistent", "layout_changed", "nothing matched '.card'", marks=pytest.mark.slow),
         pytest.param("anonymous", "layout_changed", "without a distinct key", marks=pytest.mark.slow),
         pytest.param(

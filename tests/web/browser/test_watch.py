@@ -26,7 +26,7 @@ def driver(browser, proxy, tmp_path, until, mentioning):
         visit(driver, HOME)
         driver.set_page_load_timeout(3)
         driver.set_script_timeout(1)
-        driver.command_executor.client_config.timeout = 8.0
+        driver.command_executor.client_config.timeout = 5.0
         yield driver
         closing = time.monotonic()
     assert time.monotonic() - closing < 30, "a lost browser was asked to leave"

@@ -148,12 +148,6 @@ def test_ci_and_readme_install_the_true_one(
     project = make(kind)
     github, gitlab = (jobs_of(project, file) for file in (".github/workflows/ci.yml", ".gitlab-ci.yml"))
     assert github["test"] == gitlab["test"]
-    if kind == "checkout":  # With the others, it is the next command, and `[dev]`.
-        own = clean(project)
-        for command in github["test"]:
-            enter(own, command)
-        require_true(own, index)
-
     commands = [line for jobs in (github, gitlab) for name in ("compare", "promote") for line in jobs[name]]
     (install,) = {line for line in commands if line.startswith("pip ")}
     typed = re.findall(r"^\$ (pip install .*?-e \.)(?: |$)", project.read("README.md"), re.MULTILINE)
@@ -169,3 +163,7 @@ def test_ci_and_readme_install_the_true_one(
     enter(own, install)
     enter(own, "pixmill upgrade --check")
     require_true(own, index)
+    if kind == "checkout":  # With the others, it is the same command, and `[dev]`.
+        for command in github["test"]:
+            enter(own, command)
+        require_true(own, index)

@@ -110,7 +110,8 @@ NAMES = {"dress": "Robe d'été", "sneaker": "T-shirt & top", "trouser": "कु
 CLASSES = sorted(NAMES.values())
 PER_CLASS = 40
 SWAPPED = {"dress": "sneaker", "sneaker": "dress", "trouser": "sneaker"}
-"""The wrong class of two images of each class, one in train and one in test: the model disputes such labels."""
+WRONG = (4, 6)
+"""Of each class, the image in test and the one in train that have a wrong label: such as the model disputes."""
 
 CHECK = """
 from pixmill.validate import Check
@@ -122,11 +123,11 @@ def checks(manifest, classes):
 
 @pytest.fixture(scope="module")
 def pets(installed: Project, bundled_images: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project from folders of train and test, with wrong labels and a check of its own, after its first run; only read."""
+    """A project from folders of train and test, with wrong labels and a check of its own; only read."""
     folder = tmp_path_factory.mktemp("pets")
     for label, name in NAMES.items():
         for number, image in enumerate(sorted((bundled_images / label).glob("*.png"))[:PER_CLASS]):
-            given = NAMES[SWAPPED[label]] if number in (4, 5) else name
+            given = NAMES[SWAPPED[label]] if number in WRONG else name
             place = folder / "images" / ("test" if number % 4 == 0 else "train") / given
             place.mkdir(parents=True, exist_ok=True)
             shutil.copy2(image, place / f"{label}-{image.name}")
@@ -349,7 +350,7 @@ def test_what_was_corrected_and_accepted_on_the_page_is_what_the_comparison_show
     inbox, truth, new = Inbox(copy.path / "inbox"), {}, {}
     for label, wrong in SWAPPED.items():
         images = sorted((bundled_images / label).glob("*.png"))
-        truth |= {file_digest(path): NAMES[label] for path in images[4:6]}
+        truth |= {file_digest(images[number]): NAMES[label] for number in WRONG}
         for path in images[PER_CLASS : PER_CLASS + 2]:
             answer = {"label": NAMES[wrong], "confidence": 0.6}
             sent = correction_of(path.read_bytes(), label=NAMES[label], extension=".png", prediction=answer, model={})

@@ -14,7 +14,6 @@ from PIL import Image
 
 from pixmill.core.files import file_digest
 from pixmill.core.params import BlockParams, CnnParams, TrainParams
-from pixmill.evaluate.labels import LABELS as LABELS_SCHEMA
 from pixmill.images.parts import load_parts
 from pixmill.learn.classifier import Classifier, save_calibration
 from pixmill.learn.determinism import fix_threads
@@ -47,12 +46,12 @@ OUTPUTS = (
 )
 
 
-def evaluate(root, repository, **environ):
+def evaluate(root, repository):
     """Run the stage as DVC does and return the finished process."""
     return subprocess.run(
         [sys.executable, "-m", "stages.evaluate"],
         cwd=root,
-        env=os.environ | {"PYTHONPATH": str(repository)} | environ,
+        env=os.environ | {"PYTHONPATH": str(repository)},
         capture_output=True,
         text=True,
         timeout=300,
@@ -151,18 +150,3 @@ def test_mlflow_has_the_figures_the_images_and_the_page_in_a_run_found_by_the_we
     assert tested == pytest.approx({f"test_{name}": value for name, value in headline.items()}, rel=1e-5)
     logged = {file.path for file in client.list_artifacts(run.info.run_id, "plots/evaluate")}
     assert logged == {f"plots/evaluate/{path.name}" for path in (root / "plots" / "evaluate").iterdir()}
-
-
-def test_elsewhere_and_without_mlflow_it_writes_the_same_bytes_and_checks_labels_if_asked(
-    evaluated, inputs, repository, tmp_path
-):
-    first, _ = evaluated
-    root = shutil.copytree(inputs, tmp_path / "project")
-    (root / "params.yaml").write_text(PARAMS.replace("label_errors: 0", "label_errors: 9"))
-    done = evaluate(root, repository, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
-    assert done.returncode == 0
-    assert "MLflow" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert list(pd.read_parquet(root / "artifacts/evaluate/labels.parquet").columns) == LABELS_SCHEMA.names
-    for name in (name for name in OUTPUTS if name != "reports/evaluate.html"):
-        assert (root / name).read_bytes() == (first / name).read_bytes(), name

@@ -134,9 +134,11 @@ def own_profile(home: Path) -> Iterator[Path]:
     try:
         yield folder / "data"
     finally:
-        held.release()
-        # A process that is just dying may still write here; what it leaves goes with the next sweep.
-        shutil.rmtree(folder, ignore_errors=True)
+        # Not while another session sweeps: it would look for the lock of a folder that is gone.
+        with FileLock(home / "profiles.lock"):
+            held.release()
+            # A process that is just dying may still write here; what it leaves goes with the next sweep.
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _sweep(home: Path) -> None:

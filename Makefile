@@ -3,7 +3,7 @@
 #   PYTHON=python3.12   the interpreter of .venv (default: the newest of 3.11 to 3.13)
 #   PORT=8080           the port of `make ui` and `make shop`
 #   QUICK=1             a short benchmark
-#   WORKERS=0           run the tests one by one (default: three processes, two for those with services)
+#   WORKERS=0           run the tests one by one (default: three processes, two for the slow ones and those with services)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -11,8 +11,8 @@ MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
 
-# Three processes even on two CPUs, because tests wait a part of the time for browsers, servers and processes. Slow tests
-# run in the order of their folders, so that the longest do not come last.
+# Three processes even on two CPUs, because tests wait half of the time for browsers, servers and processes. Slow tests
+# train and drive several browsers each, so two; in the order of their folders, the longest do not come last.
 PYTEST := $(BIN)/python -m pytest --dist loadfile --numprocesses
 
 # dvc runs whatever `python` PATH has.
@@ -46,7 +46,7 @@ test: browser data ## set everything up and run the tests
 	@$(PYTEST) $(or $(WORKERS),3) -m "not slow and not services"
 
 test-slow: browser data ## run the slow tests, which take minutes each
-	@$(PYTEST) $(or $(WORKERS),3) --no-loadscope-reorder -m "slow and not services"
+	@$(PYTEST) $(or $(WORKERS),2) --no-loadscope-reorder -m "slow and not services"
 
 test-services: browser data ## run the tests with services: Ray, S3, PostgreSQL, MLflow, a remote browser
 	@$(PYTEST) $(or $(WORKERS),2) --no-loadscope-reorder -m services

@@ -21,7 +21,6 @@ SIZES = {"train": 2, "val": 1, "test": 1}
 """Images of a class by part."""
 RECIPES = ("best-large", "digits", "finetune", "garments", "scenes", "sports-transfer", "strong")
 """The repository itself trains `best`; the CNNs of the others differ from these in their sizes alone."""
-
 SIDE = 56
 """The most pixels of a side: the layers are the same."""
 
@@ -48,10 +47,7 @@ def packed(folder: Path, params: Params) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("threads")
-# `best` is what this repository trains; the other CNNs differ from `digits` and `scenes` in sizes alone.
-@pytest.mark.parametrize(
-    "name", ["best-large", "digits", "finetune", "garments", "scenes", "sports-transfer", "strong"]
-)
+@pytest.mark.parametrize("name", RECIPES)
 def test_an_epoch_of_the_recipe_runs(name: str, tmp_path: Path, preset: Callable[[str], Path]) -> None:
     params = find_recipe(ROOT, name).params()
     side = min(params.split.image_size, SIDE)

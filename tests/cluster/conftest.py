@@ -8,7 +8,6 @@ import pytest
 from pixmill.web.browser import find_browser
 from tests.end_to_end.conftest import copy_of_finished as copy_of_finished
 from tests.end_to_end.conftest import finished as finished
-from tests.end_to_end.conftest import new_project as new_project
 from tests.servers import MlflowServer, Postgresql, Storage
 from tests.webdriver import DriverServer
 

@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -127,10 +127,10 @@ def _copy_of_the_repository(repository: Path, path: Path) -> Project:
     return project
 
 
-def _bring_images(images: Path, project: Project, per_class: int = PER_CLASS) -> None:
+def _bring_images(images: Path, project: Project) -> None:
     for name in CLASSES:
         (project.path / "data" / name).mkdir(parents=True)
-        for image in sorted((images / name).glob("*.png"))[:per_class]:
+        for image in sorted((images / name).glob("*.png"))[:PER_CLASS]:
             shutil.copy2(image, project.path / "data" / name)
     text = (project.path / "params.yaml").read_text(encoding="utf-8")
     text = re.sub(r"classes: .*", f"classes: [{', '.join(CLASSES)}]", text)
@@ -147,21 +147,7 @@ def _bring_images(images: Path, project: Project, per_class: int = PER_CLASS) ->
 
 
 @pytest.fixture(scope="session")
-def new_project(
-    repository: Path, bundled_images: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[..., Project]:
-    """Make a project of three classes of 40 images, or as many as are asked for, nothing run yet."""
-
-    def make(per_class: int = PER_CLASS) -> Project:
-        project = _copy_of_the_repository(repository, tmp_path_factory.mktemp("project"))
-        _bring_images(bundled_images, project, per_class)
-        return project
-
-    return make
-
-
-@pytest.fixture(scope="session")
-def finished(new_project: Callable[[], Project], tmp_path_factory: pytest.TempPathFactory) -> Project:
+def finished(repository: Path, bundled_images: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Return a project after one undisturbed `dvc repro`, committed; tests only read it.
 
     The first process of the tests that needs it makes it for all of them.
@@ -170,7 +156,8 @@ def finished(new_project: Callable[[], Project], tmp_path_factory: pytest.TempPa
     place = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "finished"
     with filelock.FileLock(f"{place}.lock"):
         if not place.exists():
-            project = new_project()
+            project = _copy_of_the_repository(repository, tmp_path_factory.mktemp("project"))
+            _bring_images(bundled_images, project)
             project.repro()
             project.commit("Results")
             place.write_text(str(project.path), encoding="utf-8")

@@ -13,7 +13,7 @@ from tests.registry.projects import state
 
 pytestmark = pytest.mark.slow
 
-TOGETHER = 3
+TOGETHER = 2
 
 
 @pytest.fixture

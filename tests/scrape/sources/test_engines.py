@@ -20,8 +20,7 @@ def slow(*case):
 @pytest.mark.parametrize(
     ("name", "modes"),
     [
-        ("google", ("consent_redirect", "endless", "renamed", "rerender", "loses_scroll")),
-        ("google", ("consent_overlay", "last_years_layout")),
+        ("google", ("consent_redirect", "endless", "last_years_layout", "rerender", "loses_scroll")),
         ("bing", ("consent_overlay", "endless", "renamed", "rerender", "loses_scroll")),
         ("yahoo", ("consent_redirect", "renamed", "rerender", "loses_scroll")),
     ],

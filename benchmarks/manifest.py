@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from contest import Contestant, Record, folder_for_files, machine, run, sized
 
-COUNTS = sized((10_000, 100_000, 1_000_000), (10_000, 100_000), (2_000, 4_000))
+COUNTS = sized((10_000, 100_000, 1_000_000), (10_000, 100_000), (1_000, 1_200))
 PARTS = ("duplicates", "gate", "split")
 HOURS = 3600.0
 GIGABYTES = 4.0

@@ -20,10 +20,10 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import numpy as np
-from contest import machine, sized
+from contest import TRIAL_SIDE, machine, sized
 
 ROUNDS = sized(30, 5, 1)
-SIDE = 224
+SIDE = sized(224, 224, TRIAL_SIDE)
 
 _SMALL = {"num_layers": 12, "hidden_dim": 384, "num_heads": 6, "intermediate_dim": 1536}
 _SMALL = sized(_SMALL, _SMALL, {"num_layers": 5, "hidden_dim": 32, "num_heads": 2, "intermediate_dim": 64})

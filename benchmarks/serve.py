@@ -33,7 +33,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 import numpy as np
 import pandas as pd
 import psutil
-from contest import ROOT, folder_for_files, machine, sized
+from contest import ROOT, TRIAL_SIDE, folder_for_files, machine, sized
 from images import make_images
 from load import post, write_requests
 from PIL import Image
@@ -44,7 +44,7 @@ from tests.ports import unused_port
 
 ROUNDS, SECONDS, IMAGES = sized((5, 6.0, 64), (2, 3.0, 32), (1, 0.5, 2))
 SERVERS = ("pixmill", "flask", *sized(("mlflow", "mlflow_classifier"), ("mlflow", "mlflow_classifier"), ()))
-SIDE, LABELS = 224, ["boot", "dress", "sandal", "shirt", "sneaker"]
+SIDE, LABELS = sized(224, 224, TRIAL_SIDE), ["boot", "dress", "sandal", "shirt", "sneaker"]
 CONCURRENCY = (1, 8)
 TOLERANCE = 1e-3
 """Maximum difference of a probability between the servers: Keras and LiteRT differ in the last digits."""

@@ -1,11 +1,12 @@
 """Pixmill, a head on features of the same backbone: they are computed before the contest, as a cache has them."""
 
 from packed import epochs, packed_part
-from training import BATCH, LABELS, SCENES, compete, told
+from training import BATCH, LABELS, SCENES, TRIAL, compete, told
 
 from pixmill.core.params import FeaturesParams
 from pixmill.learn.determinism import fix_threads
 from pixmill.learn.features import extract_features
+from pixmill.learn.layers import TOP, feature_layers
 from pixmill.learn.networks import build_head
 from pixmill.train.steps import Trainer
 
@@ -13,7 +14,14 @@ told = told()
 fix_threads(2)
 part = packed_part(told.folder)
 params = SCENES.model_copy(update={"model": "features", "features": FeaturesParams(head="mlp")})
-seen = extract_features(part.pixels, part.rows["id"], params.backbone, scratch=told.folder / "features", threads=2)
+seen = extract_features(
+    part.pixels,
+    part.rows["id"],
+    params.backbone,
+    scratch=told.folder / "features",
+    threads=2,
+    layers=feature_layers(params) if TRIAL else (TOP,),  # A trial run converts one backbone.
+)
 
 
 def batches(order):

@@ -12,7 +12,8 @@ from pixmill.core.params import AugmentationParams, BlockParams, CnnParams, Dens
 from pixmill.learn.networks import build_classifier
 
 TRIAL = os.environ.get("QUICK") == "tiny"
-SIDE, BATCH, LABELS = 150, 8 if TRIAL else 32, 6
+SIDE, BATCH = (56, 8) if TRIAL else (150, 32)
+LABELS = 6
 PARAMETERS = 2_046_406
 SCENES = TrainParams(
     model="cnn",
@@ -39,7 +40,7 @@ def told() -> argparse.Namespace:
 def scenes_cnn():
     """Return the network with fresh weights."""
     classifier = build_classifier(SCENES, labels=LABELS, image_size=SIDE)
-    if classifier.count_params() != PARAMETERS:
+    if not TRIAL and classifier.count_params() != PARAMETERS:
         raise SystemExit(f"expected {PARAMETERS:,} parameters, received {classifier.count_params():,}")
     return classifier
 

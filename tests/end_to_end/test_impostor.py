@@ -13,10 +13,8 @@ import pytest
 import yaml
 
 import pixmill
-from pixmill.new.supply import pack
 from tests.end_to_end.conftest import Project
 from tests.index import Index
-from tests.wheel import copy_repository
 
 pytestmark = pytest.mark.slow
 
@@ -75,41 +73,19 @@ def clean(index: Index, packages: Path, tmp_path: Path) -> Callable[[Project], P
     return make
 
 
-@pytest.fixture(scope="module")
-def references(index: Index, repository: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
-    """Options of ``pixmill new``: none, as this checkout then becomes a wheel, an address, and a commit."""
-    name, wheel = pack()
-    (index.folder / name).write_bytes(wheel)
-    source = Project(copy_repository(repository, tmp_path_factory.mktemp("source")))
-    source.git("init", "-q", "-b", "main")
-    source.commit("The true one")
-    commit = source.git("rev-parse", "HEAD").strip()
-    source.git("clone", "-q", "--bare", ".", str(index.folder / "pixmill.git"))
-    source.git("--git-dir", str(index.folder / "pixmill.git"), "update-server-info")
-    return {
-        "checkout": [],
-        "url": ["--pixmill", f"{index.url}{name}"],
-        "git": ["--pixmill", f"git+{index.url}pixmill.git@{commit}"],
-    }
-
-
 @pytest.fixture
-def make(references: dict[str, list[str]], bundled_images: Path, tmp_path: Path) -> Callable[[str], Project]:
+def project(bundled_images: Path, tmp_path: Path) -> Project:
     """Make a project by what runs here, and commit it."""
     for label in ("coat", "dress"):
         (tmp_path / "images" / label).mkdir(parents=True)
         for image in sorted((bundled_images / label).glob("*.png"))[:30]:
             shutil.copy2(image, tmp_path / "images" / label)
 
-    def new(kind: str) -> Project:
-        work = Project(tmp_path)
-        done = work.run(sys.executable, "-m", "pixmill", "new", "pets", "--from", "images", *references[kind])
-        assert done.returncode == 0, done.stdout + done.stderr
-        project = Project(tmp_path / "pets")
-        project.commit("Begin")
-        return project
-
-    return new
+    done = Project(tmp_path).run(sys.executable, "-m", "pixmill", "new", "pets", "--from", "images")
+    assert done.returncode == 0, done.stdout + done.stderr
+    project = Project(tmp_path / "pets")
+    project.commit("Begin")
+    return project
 
 
 def jobs_of(project: Project, file: str) -> dict[str, list[str]]:
@@ -141,11 +117,9 @@ def test_a_version_is_what_the_index_says(index: Index, clean: Callable[[Project
     index.asked.clear()
 
 
-@pytest.mark.parametrize("kind", ["checkout"])
 def test_ci_and_readme_install_the_true_one(
-    kind: str, make: Callable[[str], Project], clean: Callable[[Project], Project], index: Index, tmp_path: Path
+    project: Project, clean: Callable[[Project], Project], index: Index
 ) -> None:
-    project = make(kind)
     github, gitlab = (jobs_of(project, file) for file in (".github/workflows/ci.yml", ".gitlab-ci.yml"))
     assert github["test"] == gitlab["test"]
     commands = [line for jobs in (github, gitlab) for name in ("compare", "promote") for line in jobs[name]]
@@ -154,16 +128,11 @@ def test_ci_and_readme_install_the_true_one(
     assert typed == [install, install]
     assert github["test"][0] == install.replace("-e .", "-e '.[dev]'")
     own = clean(project)
-    if kind == "checkout":
-        enter(own, "pip install -e .")  # as people are used to
-        for stage in ("stages.train", "stages"):
-            done = own.run("python", "-m", stage)
-            assert done.returncode == 1
-            assert done.stderr == f"Pixmill is not installed in this environment\nNext: {install}\n"
-    enter(own, install)
-    enter(own, "pixmill upgrade --check")
+    enter(own, "pip install -e .")  # as people are used to
+    for stage in ("stages.train", "stages"):
+        done = own.run("python", "-m", stage)
+        assert done.returncode == 1
+        assert done.stderr == f"Pixmill is not installed in this environment\nNext: {install}\n"
+    for command in github["test"]:
+        enter(own, command)
     require_true(own, index)
-    if kind == "checkout":  # With the others, it is the same command, and `[dev]`.
-        for command in github["test"]:
-            enter(own, command)
-        require_true(own, index)

@@ -1,13 +1,13 @@
 """The whole loop with the real stages: what was decided on the page is what validate does next."""
 
-import os
-import subprocess
-import sys
 from datetime import UTC, datetime
 
 import pyarrow.parquet as pq
 import pytest
 
+from pixmill.core.params import load_params
+from pixmill.core.workspace import Workspace
+from pixmill.pipeline import scrape, validate
 from pixmill.serve.correction import correction_of
 from pixmill.serve.inbox import Inbox
 from tests.review.conftest import jpeg
@@ -32,21 +32,13 @@ def data(tmp_path, repository):
     return tmp_path
 
 
-def run(root, repository, stage):
-    done = subprocess.run(
-        [sys.executable, "-m", f"stages.{stage}"],
-        cwd=root,
-        env=os.environ | {"PYTHONPATH": str(repository), "DVC_ROOT": str(root)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
+def scrape_and_validate(root):
+    for stage in (scrape, validate):
+        stage.main(Workspace(root, root), load_params(root))
 
 
-def test_feedback_comes_into_the_manifest_with_its_origin_and_its_new_label(data, repository, begin):
-    run(data, repository, "scrape")
-    run(data, repository, "validate")
+def test_feedback_comes_into_the_manifest_with_its_origin_and_its_new_label(data, begin):
+    scrape_and_validate(data)
     inbox = Inbox(data / "inbox")
     told = {
         "extension": ".jpg",
@@ -79,8 +71,7 @@ def test_feedback_comes_into_the_manifest_with_its_origin_and_its_new_label(data
 
     waiting = begin(data, "--no-open", "--only", "feedback")
     assert waiting.first == "Nothing to review in feedback.\n"
-    run(data, repository, "scrape")
-    run(data, repository, "validate")
+    scrape_and_validate(data)
     rows = {row["id"]: row for row in pq.read_table(data / "artifacts/validate/manifest.parquet").to_pylist()}
     today = f"{datetime.now(UTC):%Y-%m-%d}"
     for name, label in zip(names[1:4], ["boot", "hat", "boot"], strict=True):

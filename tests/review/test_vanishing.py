@@ -52,7 +52,7 @@ def follow(root, said):
 
 @pytest.fixture(scope="module")
 def committed(tmp_path_factory):
-    """Return a project with a remote, an experiment, another branch, and twelve corrections in its inbox."""
+    """Return a project with a remote, an experiment, and twelve corrections in its inbox."""
     folder = tmp_path_factory.mktemp("committed")
     project = Project(folder / "project")
     project.root.mkdir()
@@ -76,12 +76,6 @@ def committed(tmp_path_factory):
     run(root, "git", "commit", "-qm", "Begin")
     run(root, "dvc", "push", "-q")
     run(root, "dvc", "exp", "run", "--temp", "-n", "other", "-S", "scrape.snapshot=2026-11-21")
-    run(root, "git", "checkout", "-qb", "elsewhere")
-    (root / "data/coat/elsewhere.jpg").write_bytes(jpeg(77))
-    run(root, "dvc", "add", "-q", "data")
-    run(root, "git", "commit", "-qam", "Elsewhere")
-    run(root, "git", "checkout", "-q", "main")
-    run(root, "dvc", "checkout", "-q")
     inbox = Inbox(root / "inbox")
     for number in range(12):
         told = {"prediction": {"label": "coat", "confidence": 0.6}, "label": "dress", "model": {"name": "m"}}
@@ -145,9 +139,8 @@ def assert_restored(project):
     [
         [("dvc", "exp", "apply", "other"), ("dvc", "gc", "-w", "-f")],
         [("git", "checkout", "-q", "."), ("dvc", "pull", "-q", "-f")],
-        [("git", "checkout", "-qf", "elsewhere"), ("dvc", "checkout", "-q", "-f"), ("dvc", "gc", "-w", "-f")],
     ],
-    ids=["apply and gc", "pull", "branch and gc"],
+    ids=["apply and gc", "pull"],
 )
 def test_what_was_decided_comes_back(project, monkeypatch, capsys, commands):
     for command in commands:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from pixmill.core.files import write_json
-from pixmill.core.params import BackboneParams, TrainParams
+from pixmill.core.params import TrainParams
 from pixmill.learn.classifier import Classifier
 from pixmill.learn.determinism import fix_threads
 from pixmill.learn.litert_export import export_classifier
@@ -35,17 +35,17 @@ def test_a_network_without_feature_maps_is_not_explained(trained_folder: Path) -
 
 @pytest.mark.slow
 def test_a_head_on_a_backbone_is_explained_by_feature_maps(tmp_path: Path) -> None:
-    params = TrainParams(model="features", backbone=BackboneParams(image_size=64))
+    params = TrainParams(model="features")
     fix_threads(2)
-    model = build_classifier(params, labels=3, image_size=64)
-    save_classifier(model, ["a", "b", "c"], tmp_path, image_size=64, aspect="pad", resize="bicubic")
+    model = build_classifier(params, labels=3, image_size=56)
+    save_classifier(model, ["a", "b", "c"], tmp_path, image_size=56, aspect="pad", resize="bicubic")
     export_classifier(model, params, tmp_path, scratch=tmp_path / "scratch")
     write_json(tmp_path / "calibration.json", {"temperature": 1.0, "threshold": None, "target_accuracy": 0.9})
     answering = Answering(tmp_path)
-    shown = answering([HeatmapRequest(picture(size=(64, 64)), label) for label in ("a", "b", "c", None)])
+    shown = answering([HeatmapRequest(picture(size=(56, 56)), label) for label in ("a", "b", "c", None)])
     drawn = [np.asarray(Image.open(io.BytesIO(png))) for png in shown]
-    assert {image.shape for image in drawn} == {(64, 64, 3)}
-    best = Classifier.load(tmp_path).predict([picture(size=(64, 64))])[0].label
+    assert {image.shape for image in drawn} == {(56, 56, 3)}
+    best = Classifier.load(tmp_path).predict([picture(size=(56, 56))])[0].label
     np.testing.assert_array_equal(drawn[3], drawn["abc".index(best)])
     # Coloured where there is evidence, and elsewhere for each class.
     assert len({image.tobytes() for image in drawn[:3]}) == 3

@@ -98,6 +98,10 @@ def test_sound_data_passes_and_gives_the_same_bytes_again(workspace: Workspace) 
     for label in ("shoe", "coat", "hat"):
         workspace.scrape.add(label, encoded(blocks(200), "PNG"))
     repeated = hashlib.sha256(encoded(blocks(200), "PNG")).hexdigest()[:12]
+    workspace.run_here()
+    before = workspace.digests()
+    # A run without the cache of the first, and with another order of sets.
+    shutil.rmtree(workspace.root / ".pixmill")
     done = workspace.run(PYTHONHASHSEED="1")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
@@ -110,10 +114,6 @@ def test_sound_data_passes_and_gives_the_same_bytes_again(workspace: Workspace) 
     ]
     assert workspace.failed() == {"near_duplicates", "placeholders"}
     assert (workspace.root / "plots/validate/classes.csv").read_text() == "label,n\ncoat,41\nshoe,41\n"
-    before = workspace.digests()
-    # A run without the cache of the first, and with another order of sets.
-    shutil.rmtree(workspace.root / ".pixmill")
-    assert workspace.run(PYTHONHASHSEED="2").returncode == 0
     assert workspace.digests() == before
 
 

@@ -90,7 +90,7 @@ def after(log, visits, pause):
 @pytest.mark.slow
 def test_killed_again_and_again(project):
     kills = 2
-    with World(Google(24), Bing(60), faults=STAYING) as world:
+    with World(Google(22), Bing(40), faults=STAYING) as world:
         undisturbed = prepared(project, world, "undisturbed")
         undisturbed.succeed()
         urls, visits = addresses(undisturbed), len(world.log.visits())

@@ -64,7 +64,7 @@ def check_account(metrics, sightings, manifest):
 
 @pytest.mark.slow
 def test_engines_together_give_one_row_an_image_with_all_its_sightings(project):
-    names, total = tuple(ENGINES), 40
+    names, total = tuple(ENGINES), 30
     with World(*(ENGINES[name](total) for name in names), overlap=0.3, pace=0.02) as world:
         made = project(world)
         made.hurry(*names, smooth=False)

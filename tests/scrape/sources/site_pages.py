@@ -70,7 +70,6 @@ PAGES = {
     "nothing": "body.insertAdjacentHTML('beforeend', '<p data-nothing>No results.</p>');",
     "blank": "",
     "changed": "body.innerHTML = '<div class=renamed><img src=/x.png></div>'.repeat(20);",
-    "insistent": "body.innerHTML = '<button id=more>More</button>';",
     "patient": """
         batch(0, 3);
         body.insertAdjacentHTML("beforeend", "<a role=button>show more  RESULTS</a>");

@@ -131,7 +131,7 @@ def test_a_page_is_read_to_its_end(read, name, count):
 
 @pytest.mark.slow
 def test_a_button_is_known_by_its_words_and_pressed_for_as_long_as_it_brings_more(read):
-    assert images(read("patient", settings(OPEN, patience=4.0))) == media(15)
+    assert images(read("patient", settings(OPEN, patience=2.0))) == media(15)
 
 
 def test_images_that_come_late_keep_their_place(read):
@@ -258,7 +258,6 @@ def test_what_lies_over_results_hides_none(read, name, site):
             "nothing matched '.card' (tiny.yaml, selectors.item, checked 2026-11-20)",
             marks=pytest.mark.slow,
         ),
-        pytest.param("insistent", "layout_changed", "nothing matched '.card'", marks=pytest.mark.slow),
         pytest.param("anonymous", "layout_changed", "without a distinct key", marks=pytest.mark.slow),
         pytest.param(
             "blind",

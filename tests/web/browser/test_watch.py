@@ -93,19 +93,14 @@ def test_a_process_that_is_stopped(driver, whose):
     assert time.monotonic() - started < 30, "a second command waited for a lost browser"
 
 
-@pytest.mark.parametrize(
-    "script", ["while (1);", pytest.param("setTimeout(() => { while (1); }, 200)", marks=pytest.mark.slow)]
-)
-def test_a_script_that_takes_too_long_is_no_loss_and_a_page_that_never_lets_go_is(driver, site, script):
+def test_a_script_that_takes_too_long_is_no_loss_and_a_page_that_never_lets_go_is(driver, site):
     with pytest.raises(TimeoutException):
         driver.execute_async_script("setTimeout(arguments[0], 60000)")
     assert driver.title == "Home"
-    site.pages["/busy"] = f"<title>Busy</title><script>{script}</script>"
+    site.pages["/busy"] = "<title>Busy</title><script>while (1);</script>"
     started = time.monotonic()
     with pytest.raises(BrowserLostError, match=f"hangs at {HOME}busy"):
         visit(driver, f"{HOME}busy")
-        time.sleep(0.5)
-        _ = driver.title
     assert time.monotonic() - started < 30
 
 

@@ -201,6 +201,9 @@ def test_experiments_run_in_a_new_project_and_are_compared(copy) -> None:
     }
     done_by(copy, "dvc", "plots", "diff", "-o", "page", "--json")
 
+    done_by(copy, "mlflow", "run", ".", "-e", "evaluate", "--env-manager", "local", "-P", "draws=400")
+    assert copy.lock()["stages"]["evaluate"]["params"]["params.yaml"]["evaluate"]["draws"] == 400
+
     found = json.loads(done_by(copy, "pixmill", "compare", "--json"))
     assert found["head"]["run"]["id"] == newest.info.run_id
     assert found["metrics"]["accuracy"]["head"] == pytest.approx(copy.metrics("evaluate")["accuracy"], rel=1e-5)

@@ -1,11 +1,9 @@
 """MLproject lists its parameters once, passes them on to DVC, and refuses what is not declared."""
 
-import os
 import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import yaml
@@ -82,20 +80,6 @@ def test_with_parameters_dvc_runs_an_experiment_and_how_to_keep_it_is_printed(sh
         "params.yaml holds the new values. To keep them: git add params.yaml dvc.lock metrics plots && git commit"
     )
     assert done.returncode == 0
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("shell")
-def test_mlflow_runs_an_entry_point_with_its_parameters(repository, tmp_path):
-    for name in ("MLproject", "python_env.yaml"):
-        shutil.copy(repository / name, tmp_path)
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    command = [sys.executable, "-m", "mlflow", "run", ".", "-e", "train", "-P", "epochs=3", "--env-manager", "local"]
-    done = subprocess.run(
-        command, cwd=tmp_path, env=os.environ | {"PATH": path}, capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stderr
-    assert "dvc|exp|run|--set-param=++train.epochs=3|train" in done.stdout.splitlines()
 
 
 def test_after_a_failure_the_way_on_is_printed(shell):

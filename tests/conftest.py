@@ -1,6 +1,7 @@
 """Fixtures that every test may use."""
 
 import functools
+import gc
 import os
 import platform
 import shutil
@@ -40,6 +41,9 @@ for name in ("DVC_ROOT", "DVC_STAGE", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV"):
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so would each process that they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# TensorFlow, MLflow and Great Expectations leave many objects alive: collecting garbage among them is 5 % of all time.
+gc.set_threshold(50_000, 20, 20)
 
 # Shared machines are slow now and then: a property that holds late still holds, and so do examples that are drawn late.
 hypothesis.settings.register_profile(

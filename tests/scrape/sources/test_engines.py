@@ -337,3 +337,10 @@ class TestAmazon:
         assert (
             classify(PageFacts(**AMAZON_FACTS | {"marks": {}} | facts), load_site("amazon", None).states).state == state
         )
+
+
+@pytest.mark.slow
+def test_a_consent_that_leads_nowhere_is_named(searches):
+    with searches.switched("google", "consent_redirect", stuck=True):
+        _, error = searches.failing("google")
+    assert error.failure == "consent"

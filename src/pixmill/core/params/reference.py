@@ -3,11 +3,11 @@
 ``python -m pixmill.core.params.reference`` writes both files anew (``make reference``).
 """
 
+import functools
 import json
 import types
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -103,7 +103,7 @@ def current_params(root: Path, keys: Sequence[str] = ()) -> list[CurrentParam]:
     return [
         CurrentParam(
             **vars(item),
-            value=_data(reduce(getattr, item.name.split("."), params)),
+            value=_data(functools.reduce(getattr, item.name.split("."), params)),
             in_file=has_key(content, item.name),
         )
         for item in items
@@ -177,6 +177,7 @@ def markdown() -> str:
     return "\n".join(lines) + "\n"
 
 
+@functools.cache
 def schema() -> str:
     """Return the JSON Schema of ``params.yaml``, which editors complete and check by."""
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema"}

@@ -50,6 +50,15 @@ def reference(section: type[BaseModel] = Params, prefix: str = "") -> Iterator[R
     >>> item.meaning, item.values(), item.default
     ('Batch size.', 'a whole number from 1 to 65,536', 32)
     """
+    yield from _items(section, prefix)
+
+
+@functools.cache
+def _items(section: type[BaseModel], prefix: str) -> tuple[Reference, ...]:
+    return tuple(_each(section, prefix))
+
+
+def _each(section: type[BaseModel], prefix: str) -> Iterator[Reference]:
     for key, field in section.model_fields.items():
         name = f"{prefix}{field.alias or key}"
         meaning = field.description or ""

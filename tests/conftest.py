@@ -48,7 +48,7 @@ gc.set_threshold(50_000, 20, 20)
 # Shared machines are slow now and then: a property that holds late still holds, and so do examples that are drawn late.
 hypothesis.settings.register_profile(
     "pixmill",
-    max_examples=15,
+    max_examples=10,
     deadline=None,
     derandomize="CI" in os.environ,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
@@ -136,6 +136,16 @@ def environment() -> Iterator[None]:
         mlflow.set_tracking_uri(None)
     os.environ.clear()
     os.environ.update(before)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Let BLAS have one thread again, as Pixmill starts: several wait busily for each other beside other processes."""
+    yield
+    if "pixmill.learn.determinism" in sys.modules:
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(1, "blas")
 
 
 @pytest.fixture

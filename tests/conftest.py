@@ -149,6 +149,12 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture
+def one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let passes over images have one process by default, as on one processor: each takes a second to start."""
+    monkeypatch.setattr("pixmill.compute.batches.default_workers", lambda: 1)
+
+
+@pytest.fixture
 def plugin_imports(tmp_path: Path) -> Iterator[None]:
     """Forget what a test imports from the project in ``tmp_path``."""
     before = list(sys.path)

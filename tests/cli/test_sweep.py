@@ -24,7 +24,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def root(template: Path, empty_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    shutil.copytree(template, tmp_path / "root")
+    shutil.copytree(template, tmp_path / "root", ignore=shutil.ignore_patterns("scrape"))
     shutil.copy2(empty_database, tmp_path / "root")
     monkeypatch.chdir(tmp_path / "root")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)

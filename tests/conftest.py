@@ -56,6 +56,17 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("pixmill")
 
 
+def pytest_collection_finish() -> None:
+    """Leave out of all further collections of garbage what is imported by now, which stays."""
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """Collect garbage once, so that what it complains of is heard; pytest then does so five times, a second each."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what this system cannot run, and say so."""
     if sys.platform != "linux":

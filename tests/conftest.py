@@ -48,12 +48,23 @@ gc.set_threshold(50_000, 20, 20)
 # Shared machines are slow now and then: a property that holds late still holds, and so do examples that are drawn late.
 hypothesis.settings.register_profile(
     "pixmill",
-    max_examples=15,
+    max_examples=10,
     deadline=None,
     derandomize="CI" in os.environ,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("pixmill")
+
+
+def pytest_collection_finish() -> None:
+    """Leave out of all further collections of garbage what is imported by now, which stays."""
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """Collect garbage once, so that what it complains of is heard; pytest then does so five times, a second each."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -136,6 +147,22 @@ def environment() -> Iterator[None]:
         mlflow.set_tracking_uri(None)
     os.environ.clear()
     os.environ.update(before)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Let BLAS have one thread again, as Pixmill starts: several wait busily for each other beside other processes."""
+    yield
+    if "pixmill.learn.determinism" in sys.modules:
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(1, "blas")
+
+
+@pytest.fixture
+def one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let passes over images have one process by default, as on one processor: each takes a second to start."""
+    monkeypatch.setattr("pixmill.compute.batches.default_workers", lambda: 1)
 
 
 @pytest.fixture

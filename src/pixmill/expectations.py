@@ -20,7 +20,7 @@ from pixmill.core.params import Severity
 from pixmill.core.words import count, printable
 
 if TYPE_CHECKING:
-    from great_expectations.data_context import AbstractDataContext
+    from great_expectations.datasource.fluent import PandasDatasource
     from great_expectations.datasource.fluent.interfaces import Batch
 
 Result = Mapping[str, Any]
@@ -168,7 +168,8 @@ def run_checks(checks: Sequence[Check], tables: Mapping[str, Table]) -> list[Out
     context.variables.progress_bars = {"globally": False}
     own = {check.name: check.table for check in checks if isinstance(check.table, Table)}
     every = {**tables, **own}
-    batches = {name: _batch(context, name, table.rows) for name, table in every.items()}
+    source = context.data_sources.add_pandas("tables")
+    batches = {name: _batch(source, name, every[name].rows) for name in {check.table_name: None for check in checks}}
     return [_outcome(check, batches[check.table_name], every[check.table_name]) for check in checks]
 
 
@@ -226,9 +227,10 @@ def gate_error(outcomes: Iterable[Outcome], *, report: str, fix: str = "fix the 
     )
 
 
-def _batch(context: AbstractDataContext, name: str, rows: pd.DataFrame) -> Batch:
-    asset = context.data_sources.add_pandas(name).add_dataframe_asset(name)
-    return asset.add_batch_definition_whole_dataframe(name).get_batch({"dataframe": _plain(rows)})
+def _batch(source: PandasDatasource, name: str, rows: pd.DataFrame) -> Batch:
+    # Great Expectations writes all of its settings as YAML for whatever is added, so no batch definition is.
+    asset = source.add_dataframe_asset(name)
+    return asset.get_batch(asset.build_batch_request({"dataframe": _plain(rows)}))
 
 
 def _plain(rows: pd.DataFrame) -> pd.DataFrame:

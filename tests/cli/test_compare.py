@@ -12,6 +12,7 @@ import yaml
 from tests.command import run_pixmill
 from tests.compare.made_revisions import write_predictions
 from tests.compare.projects import record
+from tests.compare.tables import read_here
 from tests.version_control import git, start_repository
 
 PARAMS = {
@@ -87,8 +88,9 @@ def test_a_gate_that_fails_exits_1_prints_the_verdict_and_writes_files(
 
 
 def test_a_gate_that_is_undecided_exits_0_and_json_is_all_that_is_printed(
-    project: Path, capsys: pytest.CaptureFixture[str]
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    read_here(monkeypatch)
     text = (project / "params.yaml").read_text()
     try:
         (project / "params.yaml").write_text(yaml.safe_dump({**PARAMS, "review": {"min": {"accuracy": 0.92}}}))

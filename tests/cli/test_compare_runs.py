@@ -8,6 +8,7 @@ import pytest
 
 from tests.command import run_pixmill
 from tests.compare.recorded import HEAD, PIPELINE, add_experiment, answers
+from tests.compare.tables import read_here
 from tests.version_control import commit, start_repository
 
 
@@ -26,6 +27,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def project(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read_here(monkeypatch)
     monkeypatch.chdir(trained)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from mlflow import MlflowClient
 
 from pixmill.core.errors import TrainError
 from pixmill.core.params import load_params
@@ -14,20 +13,19 @@ from pixmill.core.workspace import Workspace
 from pixmill.sweep import searching
 from pixmill.sweep.planning import hold
 from tests.command import run_pixmill
+from tests.made_once import make_once
 from tests.sweep.swept import StandIn, write_workspace
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("template") / "root"
-    write_workspace(root)
-    MlflowClient(f"sqlite:///{root}/mlflow.db").search_experiments()
-    return root
+    return make_once(tmp_path_factory, "sweep", write_workspace)
 
 
 @pytest.fixture
-def root(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    shutil.copytree(template, tmp_path / "root")
+def root(template: Path, empty_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(template, tmp_path / "root", ignore=shutil.ignore_patterns("scrape"))
+    shutil.copy2(empty_database, tmp_path / "root")
     monkeypatch.chdir(tmp_path / "root")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     return tmp_path / "root"

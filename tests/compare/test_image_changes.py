@@ -305,7 +305,7 @@ rows = st.one_of(
 many = st.dictionaries(st.sampled_from("abcdefghij"), rows, max_size=10)
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(many, many)
 def test_the_differences_lead_from_the_base_to_the_head(before: dict[str, Any], after: dict[str, Any]) -> None:
     data = compare(revision(before), revision(after))
@@ -325,7 +325,7 @@ def test_the_differences_lead_from_the_base_to_the_head(before: dict[str, Any], 
     assert (data.base_images, data.head_images) == (len(kept(before)), len(kept(after)))
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(many, many)
 def test_the_way_back_is_the_reverse(before: dict[str, Any], after: dict[str, Any]) -> None:
     opposite = {"added": "removed", "removed": "added", "dropped": "restored", "restored": "dropped"}

@@ -313,7 +313,7 @@ def rows(numbers: Numbers):
     yield from ((label, row.f1) for label, row in numbers.per_class.items() if row.f1 is not None)
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(revisions(), st.randoms(use_true_random=False))
 def test_swapping_both_mirrors_and_shuffling_changes_nothing(drawn, random):
     base, head, manifest = drawn

@@ -22,6 +22,7 @@ from pixmill.core.params import EvaluateParams, ReviewParams, parse_params
 from pixmill.core.workspace import Workspace
 from tests.compare.hostile import MANIFEST, PREDICTIONS, begin, commit_head, parquet
 from tests.compare.made_revisions import make_predictions, make_revision
+from tests.compare.tables import read_here
 
 PARAMS = parse_params(
     "{classes: [coat, shirt], scrape: {snapshot: '2026-11-20'}, validate: {}, split: {}, train: {}, "
@@ -61,7 +62,8 @@ def by_name(numbers: Numbers) -> dict[str, Any]:
     return {f"{row.dimension} {row.name}": row for row in numbers.slices}
 
 
-def test_a_source_that_falls_while_the_whole_stays_is_named_first_everywhere(project):
+def test_a_source_that_falls_while_the_whole_stays_is_named_first_everywhere(project, monkeypatch):
+    read_here(monkeypatch)
     begin(project)
     before, after = falling()
     table = manifest(label=before["label"], split="test", verdict="keep", path=[f"{n}.png" for n in range(IMAGES)])

@@ -42,7 +42,7 @@ class Page:
         self.until(lambda: browser.find_elements(By.CSS_SELECTOR, "main[aria-busy=false]"))
 
     def until(self, condition):
-        return WebDriverWait(self.browser, 60, poll_frequency=0.05).until(lambda _: condition())
+        return WebDriverWait(self.browser, 60, poll_frequency=0.1).until(lambda _: condition())
 
     def text(self, name):
         return self.browser.execute_script("return document.getElementById(arguments[0]).innerText", name)

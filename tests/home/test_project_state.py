@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pixmill.core.dvc import DEFAULT_CACHE
 from pixmill.home import project_state
 from pixmill.home.findings import undecodable_images, waiting_corrections
 from pixmill.home.project_state import ProjectState, read_project_state
@@ -21,6 +22,13 @@ from tests.version_control import commit, git, hold, living_dvc
 
 def look(root: Path) -> ProjectState:
     return read_project_state(root, whole=False)
+
+
+@pytest.fixture
+def default_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody asks DVC, which takes a second, where its cache is."""
+    for module in ("result_status", "uncommitted"):
+        monkeypatch.setattr(f"pixmill.state.{module}.cache_folder", lambda root: root / DEFAULT_CACHE)
 
 
 def test_parts_that_cannot_be_read_are_named_and_the_others_told(project: Path) -> None:
@@ -55,6 +63,7 @@ def test_a_look_writes_nothing_but_a_cache(project: Path) -> None:
     assert {path.name for path in (project / ".pixmill").rglob("*")} == {"state", "hashes.sqlite"}
 
 
+@pytest.mark.usefixtures("default_cache")
 def test_decided_labels_need_no_look(project: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -128,6 +137,7 @@ def test_a_stage_without_a_progress_file_is_found_by_what_dvc_holds(project: Pat
     assert look(project).is_fresh
 
 
+@pytest.mark.usefixtures("default_cache")
 def test_images_are_awaited_where_none_was_ever_put_into_data(tiny_project: Path, tmp_path: Path) -> None:
     project = copy_begun(tiny_project, tmp_path / "new")
     assert {stage.status for stage in look(project).stages} == {"never run"}

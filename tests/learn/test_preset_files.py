@@ -17,8 +17,11 @@ def test_a_preset_of_kaggle_comes_from_its_cache(preset, tmp_path, monkeypatch) 
     place = Path("keras/dinov2/keras/dinov2_small")
     shutil.copytree(preset("dinov2"), tmp_path / "cache" / "models" / place / "1")
     import kagglehub.cache
+    import kagglehub.clients
     from kagglehub.handle import ModelHandle
 
+    # It looks up the file of each frame of the stack, among all modules, for each file.
+    monkeypatch.setattr(kagglehub.clients, "get_user_agent", lambda: "tests")
     for name in FILES:
         kagglehub.cache.Cache().mark_as_complete(ModelHandle("keras", "dinov2", "keras", "dinov2_small", 1), name)
     revision, digest, folder = resolve_preset("dinov2_small", tmp_path)

@@ -15,7 +15,7 @@ from pixmill.project.pyproject import read_project
 from pixmill.provenance.lock import installed_lock, read_lock
 from tests.command import run_pixmill
 from tests.disk import limit_file_size
-from tests.version_control import git, start_repository
+from tests.version_control import dvc, git, start_repository
 
 New = Callable[..., str]
 
@@ -32,6 +32,12 @@ def new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         return capsys.readouterr().err if run_pixmill("new", *words) else capsys.readouterr().out
 
     return run
+
+
+@pytest.fixture
+def dvc_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have this process do what DVC is asked, which takes a second to start."""
+    monkeypatch.setattr("pixmill.new.creating.dvc", dvc)
 
 
 @pytest.fixture
@@ -100,6 +106,7 @@ def test_a_project_of_your_own_images(
     assert contents(root) == before
 
 
+@pytest.mark.usefixtures("dvc_here")
 def test_an_existing_repository_gets_what_it_lacks(
     new: New, pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -124,6 +131,7 @@ def test_an_existing_repository_gets_what_it_lacks(
     assert (root / ".git" / "HEAD").read_text() == "ref: refs/heads/trunk\n"
 
 
+@pytest.mark.usefixtures("dvc_here")
 def test_a_full_disk_is_said_and_the_same_command_goes_on(new: New, pets: Path, tmp_path: Path) -> None:
     with (pets / "cat" / "0.png").open("ab") as file:
         file.write(bytes(2**21))

@@ -148,9 +148,9 @@ def test_a_move_that_fails_keeps_the_version(champion, give, registry, monkeypat
         true(self, alias, number)
         raise PixmillError("the answer was lost")
 
-    monkeypatch.setattr(Registry, "move", lost)
-    assert refusal(give, "better").message == "the answer was lost"
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(Registry, "move", lost)
+        assert refusal(give, "better").message == "the answer was lost"
     assert state(registry)["champion"] == (2, "better")
     assert registry.get(2).tags[STATE] == PENDING
     assert not give("better").comparison
@@ -165,11 +165,11 @@ def test_what_follows_a_move_may_fail(champion, give, workspace, registry, monke
             raise PixmillError("MLflow does not respond")
         true(self, alias, number)
 
-    monkeypatch.setattr(Registry, "move", away)
-    done = give("better")
+    with monkeypatch.context() as patch:
+        patch.setattr(Registry, "move", away)
+        done = give("better")
     warning = "previous may not be set yet, which the next move does: MLflow does not respond"
     assert (done.number, done.warnings) == (2, (warning,))
-    monkeypatch.undo()
     roll_back(workspace)
     assert state(registry) == {"champion": (1, "first")}
 

@@ -1,9 +1,10 @@
 """What the code needs of others is declared, and nothing else: none of it comes by way of somebody else's needs."""
 
+import functools
 import re
 import sys
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import packages_distributions
 
 import pytest
@@ -31,11 +32,17 @@ def declared(source, *extras: str) -> set[str]:
     return names - {"pixmill"}
 
 
+@functools.cache
+def providers() -> Mapping[str, list[str]]:
+    """Return the packages that provide each module."""
+    return packages_distributions()
+
+
 def imported(source, modules: Iterable[str], *, top_level_only: bool = False) -> dict[str, set[str]]:
     """Return the packages that provide each module of others that ours import."""
     found = (source.imports(module, top_level_only=top_level_only) for module in modules)
     names = {name.partition(".")[0] for each in found for name in each}
-    provided = packages_distributions()
+    provided = providers()
     others = names - sys.stdlib_module_names - {"pixmill", "stages"}
     return {name: {re.sub(r"[._]", "-", package.lower()) for package in provided[name]} for name in others}
 

@@ -23,7 +23,7 @@ class Page:
         browser.get_log("browser")
 
     def until(self, condition):
-        return WebDriverWait(self.browser, 60, poll_frequency=0.02).until(condition)
+        return WebDriverWait(self.browser, 60, poll_frequency=0.05).until(condition)
 
     def run(self, script, *values):
         return self.browser.execute_script(f"return {script}", *values)

@@ -14,6 +14,7 @@ from pixmill.serve.correction import correction_of
 from pixmill.serve.inbox import Inbox
 from tests.compare.evaluated import start
 from tests.compare.projects import record
+from tests.compare.tables import read_here
 from tests.review.conftest import jpeg
 from tests.version_control import commit
 
@@ -72,7 +73,8 @@ def test_what_to_run_after_feedback_is_told(doubtful, params, folder, then):
     assert [path.read_bytes() for path in (doubtful.root / folder / "dress").iterdir()] == [jpeg(900)]
 
 
-def test_flips_are_those_of_the_workspace_and_its_base(project):
+def test_flips_are_those_of_the_workspace_and_its_base(project, monkeypatch):
+    read_here(monkeypatch)
     first = project.fill("coat", 12)[0]
     workspace = project.write()
     with (project.root / "params.yaml").open("a") as params:

@@ -141,7 +141,7 @@ class Page:
         self.until(lambda: self.run("document.querySelector('main').ariaBusy") == "false")
 
     def until(self, condition):
-        return WebDriverWait(self.browser, 60, poll_frequency=0.02).until(lambda _: condition())
+        return WebDriverWait(self.browser, 60, poll_frequency=0.05).until(lambda _: condition())
 
     def run(self, script, *values):
         return self.browser.execute_script(f"return {script}", *values)

@@ -21,6 +21,9 @@ split: {image_size: 16, class_shares: {tolerance: 1}}
 """
 
 
+pytestmark = pytest.mark.usefixtures("one_worker")
+
+
 def draw(path, seed):
     """Write an image that is like no other."""
     path.parent.mkdir(parents=True, exist_ok=True)

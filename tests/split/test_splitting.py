@@ -1,5 +1,7 @@
 """Parts, folds and metrics of a split."""
 
+import functools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -28,12 +30,21 @@ PAIRS = st.lists(
 ROWS = st.sets(st.integers(40, 79), max_size=16)
 
 
-def places(manifest, pairs=(), params=PARAMS):
+def places(manifest, params=PARAMS):
     """Return where each image is kept: its part and its fold, by id."""
-    frame = assign(manifest, pairs_table(list(pairs)), params, classes=CLASSES).manifest
+    return places_in(assign(manifest, pairs_table([]), params, classes=CLASSES).manifest)
+
+
+def places_in(frame):
     kept = frame[frame["split"].notna()]
     folds = [None if pd.isna(fold) else int(fold) for fold in kept["fold"]]
     return dict(zip(kept["id"], zip(kept["split"], folds, strict=True), strict=True))
+
+
+def placed(pairs, params):
+    """Return the manifest where these are near-duplicates, and where it keeps each image."""
+    frame = assign(table(IDS), pairs_table(pairs), params, classes=CLASSES).manifest
+    return frame, places_in(frame)
 
 
 def without(rows, **columns):
@@ -45,23 +56,25 @@ def without(rows, **columns):
     )
 
 
+@functools.cache
+def whole(params):
+    """Return where each image is kept where none is gone and none is like another."""
+    return places(without(set(), page_url=PAGES), params=params)
+
+
 @pytest.mark.parametrize("params", [PARAMS, FOLDED, PAGED.model_copy(update={"folds": 3})], ids=["", "folds", "pages"])
 @settings(max_examples=10)
 @given(gone=ROWS)
 def test_no_image_moves_when_others_come_or_go(params, gone):
-    all_of_them, fewer = (
-        places(without(set(), page_url=PAGES), params=params),
-        places(without(gone, page_url=PAGES), params=params),
-    )
-    assert fewer == {name: all_of_them[name] for n, name in enumerate(IDS) if n not in gone}
+    fewer = places(without(gone, page_url=PAGES), params=params)
+    assert fewer == {name: whole(params)[name] for n, name in enumerate(IDS) if n not in gone}
 
 
 @settings(max_examples=15)
 @given(PAIRS)
 def test_straddlers_are_dropped_with_a_reason_and_the_rest_stays(pairs):
-    before = places(table(IDS))
-    frame = assign(table(IDS), pairs_table(pairs), PARAMS, classes=CLASSES).manifest
-    after = places(table(IDS), pairs)
+    before = whole(PARAMS)
+    frame, after = placed(pairs, PARAMS)
     assert not [(a, b) for a, b in pairs if a in after and b in after and after[a] != after[b]]
     assert after.items() <= before.items()
     dropped = frame[frame["split"].isna()]
@@ -75,8 +88,7 @@ def test_straddlers_are_dropped_with_a_reason_and_the_rest_stays(pairs):
 @settings(max_examples=15)
 @given(PAIRS)
 def test_no_kept_pair_lies_in_two_folds(pairs):
-    frame = assign(table(IDS), pairs_table(pairs), FOLDED, classes=CLASSES).manifest
-    after = places(table(IDS), pairs, FOLDED)
+    frame, after = placed(pairs, FOLDED)
     assert not [(a, b) for a, b in pairs if a in after and b in after and after[a] != after[b]]
     apart = frame[frame["reason"].fillna("").str.startswith("straddles_folds:")]
     for name, other in zip(apart["id"], apart["reason"].str.removeprefix("straddles_folds:"), strict=True):

@@ -27,6 +27,8 @@ scrape: {{snapshot: '2026-11-20'}}
 split: {{image_size: {size}, class_shares: {{tolerance: {tolerance}, severity: critical}}}}
 """
 
+pytestmark = pytest.mark.usefixtures("one_worker")
+
 WRITTEN = [
     "artifacts/split/expectations.json",
     "artifacts/split/manifest.parquet",

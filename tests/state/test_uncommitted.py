@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from pixmill.core.dvc import DEFAULT_CACHE
 from pixmill.doctor.repository import check_data
 from pixmill.state.file_hashes import FileHashes
 from pixmill.state.uncommitted import commit_first, describe_uncommitted, find_uncommitted, read_data
@@ -12,6 +13,12 @@ from tests.version_control import commit, git, start_repository
 
 DISCARD = "dvc exp apply, dvc pull or a checkout may discard this"
 COMMIT = 'git commit -m "Add images and decisions"'
+
+
+@pytest.fixture(autouse=True)
+def default_cache(monkeypatch):
+    """Nobody asks DVC, which takes a second, where its cache is."""
+    monkeypatch.setattr("pixmill.state.uncommitted.cache_folder", lambda root: root / DEFAULT_CACHE)
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def workspace(template: Path, tmp_path: Path) -> Workspace:
     """A workspace with packed images, and nothing run yet."""
-    shutil.copytree(template, tmp_path / "root")
+    shutil.copytree(template, tmp_path / "root", ignore=shutil.ignore_patterns("scrape"))
     return Workspace(tmp_path / "root", tmp_path / "root")
 
 

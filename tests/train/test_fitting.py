@@ -78,7 +78,7 @@ def die_at(number):
     return die
 
 
-def test_a_training_that_goes_on_ends_with_the_same_bytes(fitted, tmp_path, capfd):
+def test_a_training_that_goes_on_ends_with_the_same_bytes_or_when_its_time_is_over(fitted, tmp_path, capfd):
     settings = {
         "schedule": ScheduleParams(name="plateau", patience=1),
         "learning_rate": 0.1,
@@ -91,6 +91,9 @@ def test_a_training_that_goes_on_ends_with_the_same_bytes(fitted, tmp_path, capf
     checkpoints = Checkpoints(tmp_path / "key.npz")
     with pytest.raises(Killed):
         fitted(die_at(2), checkpoints=checkpoints, **settings)
+    kept = checkpoints.load()
+    spent = Checkpoints(tmp_path / "spent.npz")
+    spent.save(replace(kept, timings=[replace(timing, seconds=30.0) for timing in kept.timings]))
     told = []
     resumed, again = fitted(lambda epoch, _: told.append(epoch), checkpoints=checkpoints, **settings)
     assert again == history == told
@@ -98,16 +101,8 @@ def test_a_training_that_goes_on_ends_with_the_same_bytes(fitted, tmp_path, capf
     assert all(np.array_equal(a, b) for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True))
     lines = capfd.readouterr().err.splitlines()
     assert [line for line in lines if "resuming" in line] == ["train: resuming after epoch 2 of 4"]
-
-
-def test_a_limit_of_time_counts_what_was_before_a_kill(fitted, tmp_path):
-    checkpoints = Checkpoints(tmp_path / "key.npz")
-    with pytest.raises(Killed):
-        fitted(die_at(2), checkpoints=checkpoints, minutes=1.0)
-    kept = checkpoints.load()
-    timings = [replace(timing, seconds=30.0) for timing in kept.timings]
-    checkpoints.save(replace(kept, timings=timings))
-    _, history = fitted(checkpoints=checkpoints, minutes=1.0)
+    # A limit of time counts what was before the kill.
+    _, history = fitted(checkpoints=spent, minutes=1.0, **settings)
     assert len(history) == 2
 
 

@@ -58,7 +58,7 @@ def extracted(root, scratch, part, params=PARAMS):
 
 
 def probabilities(model, part):
-    return np.concatenate([model.predict_on_batch(pixels) for pixels, _ in part.batches(32)])
+    return np.asarray(model(np.asarray(part.pixels, np.float32), training=False))
 
 
 @pytest.mark.parametrize("class_weights", [False, True])

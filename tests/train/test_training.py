@@ -16,50 +16,9 @@ from tests.train.conftest import CLASSES, FOLDS, PARAMS, SIZES, Following
 PARAMETERS = 28 * 4 + 37 * 8 + (4 * 4 * 8 + 1) * 8 + 9 * 3
 
 
-def test_metrics_are_those_of_the_best_epoch(packed):
-    trained = train(packed, PARAMS.model_copy(update={"epochs": 3}), classes=CLASSES)
-    best = min(trained.history, key=lambda epoch: epoch.val_loss)
-    assert trained.metrics() == {
-        "inverse_regularization": None,
-        "learning_curve": None,
-        "best_epoch": best.epoch,
-        "epochs": 3,
-        "learning_rate": 0.003,
-        "parameters": PARAMETERS,
-        "trainable": PARAMETERS,
-        "train_accuracy": best.train_accuracy,
-        "train_loss": best.train_loss,
-        "val_accuracy": best.val_accuracy,
-        "val_loss": best.val_loss,
-    }
-    assert trained.summary().startswith(f"best epoch {best.epoch} of 3: validation accuracy ")
-
-
 def test_a_folder_that_split_did_not_write_is_a_message(tmp_path):
     with pytest.raises(ManifestError, match=r"preprocessing\.json is missing"):
         train(tmp_path, PARAMS, classes=CLASSES)
-
-
-@pytest.mark.slow
-def test_each_fold_is_measured_by_a_model_that_never_met_it(packed, tmp_path):
-    params = PARAMS.model_copy(update={"cross_validation": True, "epochs": 2})
-    opened = []
-
-    class Folds(Callback):
-        @contextlib.contextmanager
-        def on_fold(self, number):
-            epochs = []
-            opened.append((number, epochs))
-            yield Following(lambda epoch, _: epochs.append(epoch))
-
-    result = train(packed, params, classes=CLASSES, scratch=tmp_path, callback=Folds())
-    assert [number for number, _ in opened] == list(range(FOLDS))
-    assert all(len(epochs) == result.best.epoch for _, epochs in opened)
-    assert [fold.accuracy for fold in result.folds] == [epochs[-1].val_accuracy for _, epochs in opened]
-    figures = result.metrics()["folds"]
-    assert figures["n"] == FOLDS
-    assert 0.3 < figures["accuracy_mean"] <= 1
-    assert result.record()["folds_accuracy"] == figures["accuracy_mean"]
 
 
 def lines_of(capfd):
@@ -88,8 +47,23 @@ def run(packed, tmp_path):
     return trained
 
 
-def test_a_finished_training_is_taken_over_also_after_another_one_and_folds_are_added(run, capfd):
+def test_metrics_are_of_the_best_epoch_and_a_finished_training_is_taken_over_also_after_another_one(run, capfd):
     first, reported = run()
+    best = min(first.history, key=lambda epoch: epoch.val_loss)
+    assert first.metrics() == {
+        "inverse_regularization": None,
+        "learning_curve": None,
+        "best_epoch": best.epoch,
+        "epochs": 2,
+        "learning_rate": 0.003,
+        "parameters": PARAMETERS,
+        "trainable": PARAMETERS,
+        "train_accuracy": best.train_accuracy,
+        "train_loss": best.train_loss,
+        "val_accuracy": best.val_accuracy,
+        "val_loss": best.val_loss,
+    }
+    assert first.summary().startswith(f"best epoch {best.epoch} of 2: validation accuracy ")
     other, _ = run(seed=8)
     assert lines_of(capfd) == []
     assert weights(other) != weights(first)
@@ -100,12 +74,35 @@ def test_a_finished_training_is_taken_over_also_after_another_one_and_folds_are_
     # The very epochs of the first training, with the times when they were: nothing was fitted.
     assert reported_again == reported
     assert again.metrics() == first.metrics()
-    folded, _ = run(cross_validation=True)
+
+
+@pytest.mark.slow
+def test_each_fold_is_measured_by_a_model_that_never_met_it_and_taken_over_too(packed, tmp_path, capfd):
+    params = PARAMS.model_copy(update={"epochs": 2})
+    opened = []
+
+    class Folds(Callback):
+        @contextlib.contextmanager
+        def on_fold(self, number):
+            epochs = []
+            opened.append((number, epochs))
+            yield Following(lambda epoch, _: epochs.append(epoch))
+
+    first = train(packed, params, classes=CLASSES, scratch=tmp_path)
+    crossed = params.model_copy(update={"cross_validation": True})
+    assert lines_of(capfd) == []
+    result = train(packed, crossed, classes=CLASSES, scratch=tmp_path, callback=Folds())
     assert lines_of(capfd) == [TAKEN_OVER]
-    assert weights(folded) == weights(first)
-    assert len(folded.folds) == FOLDS
-    again, _ = run(cross_validation=True)
-    for one, other in zip(again.folds, folded.folds, strict=True):
+    assert weights(result) == weights(first)
+    assert [number for number, _ in opened] == list(range(FOLDS))
+    assert all(len(epochs) == result.best.epoch for _, epochs in opened)
+    assert [fold.accuracy for fold in result.folds] == [epochs[-1].val_accuracy for _, epochs in opened]
+    figures = result.metrics()["folds"]
+    assert figures["n"] == FOLDS
+    assert 0.3 < figures["accuracy_mean"] <= 1
+    assert result.record()["folds_accuracy"] == figures["accuracy_mean"]
+    again = train(packed, crossed, classes=CLASSES, scratch=tmp_path)
+    for one, other in zip(again.folds, result.folds, strict=True):
         assert (one.number, one.accuracy, one.loss) == (other.number, other.accuracy, other.loss)
         assert np.array_equal(one.answers, other.answers)
 

@@ -122,7 +122,7 @@ decided = st.builds(
 ).map(lambda item: replace(item, label="shoe" if item.verb == "relabel" else ""))
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(st.lists(decided, max_size=5))
 def test_what_is_written_is_read_back_sorted_and_one_line_each(tmp_path_factory, decisions: list[Decision]) -> None:
     path = tmp_path_factory.mktemp("review") / "review.csv"
@@ -137,7 +137,7 @@ def test_what_is_written_is_read_back_sorted_and_one_line_each(tmp_path_factory,
     assert sorted((replace(item, line=0) for item in found), key=str) == sorted(plain, key=str)
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(st.lists(st.sampled_from([ID, ID[:9], "f" * 64, "images/ff/b.png", "https://example.org/b", "data/x.png"])))
 def test_of_many_images_those_are_looked_at_that_decisions_may_mean(names: list[str]) -> None:
     decisions = [Decision(line, name, "drop", why=str(line)) for line, name in enumerate(dict.fromkeys(names), 2)]

@@ -42,7 +42,7 @@ def test_places_are_those_of_the_first_sighting_in_each_part() -> None:
     assert places[["row", "part", "address"]].values.tolist() == [[0, 1, "page"], [0, 3, "x"]]
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(st.lists(st.tuples(st.sampled_from("abcz"), st.sampled_from(["l", "m"]), st.sampled_from(["u", "v", None]))))
 def test_sets_of_images_have_what_their_images_were_seen_with(rows: list[tuple[str, str, str | None]]) -> None:
     found = look(*[(name, label, None, url, None) for name, label, url in rows])

@@ -20,6 +20,8 @@ from pixmill.core.workspace import Workspace as Place
 from pixmill.pipeline.validate import main
 from tests.validate.conftest import Scrape, blocks, encoded, image
 
+pytestmark = pytest.mark.usefixtures("one_worker")
+
 OUTPUTS = (
     "artifacts/validate/manifest.parquet",
     "artifacts/validate/pairs.parquet",

@@ -96,7 +96,7 @@ def test_each_image_that_could_be_decoded_is_counted_once() -> None:
     assert all(item.kept.sum() == 2 and item.dropped.sum() == 1 for item in some.values())
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(st.lists(st.floats(0, 1e9, width=32), max_size=20))
 def test_no_value_is_lost_however_far_out_it_lies(values) -> None:
     some = found(*[kept(number, sharpness=value) for number, value in enumerate(values)])["sharpness"]

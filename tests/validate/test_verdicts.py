@@ -217,7 +217,7 @@ some_cases = st.lists(
 )
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(some_cases)
 def test_what_is_kept_has_one_declared_label_and_by_itself_no_twin(rows: Sequence[tuple[Any, ...]]) -> None:
     cases = [case(label, pixels, given=part, places=places) for label, pixels, _, part, places in rows]

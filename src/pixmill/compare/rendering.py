@@ -1,9 +1,12 @@
 """A comparison as text for a terminal, and as Markdown for a comment on a pull request."""
 
+from __future__ import annotations
+
+import functools
 import html
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pixmill.compare.comparison import Comparison
 from pixmill.compare.numbers import METRIC_NAMES
@@ -12,6 +15,9 @@ from pixmill.core.words import printable
 from pixmill.pages.base import shorten
 from pixmill.pages.base.page import make_environment
 from pixmill.pages.base.text import render_text
+
+if TYPE_CHECKING:
+    import jinja2
 
 LIMIT = 64_000
 """Bytes; GitHub refuses a comment of more than 65,536 characters."""
@@ -79,6 +85,12 @@ def escape(text: str, letters: int) -> str:
 
 
 def _markdown(made: Mapping[str, Any], most: int, letters: int) -> str:
+    drawn = _environment(most, letters).get_template("comparison.txt").render(made)
+    return re.sub(r"\n{3,}", "\n\n", drawn).strip() + "\n"
+
+
+@functools.cache
+def _environment(most: int, letters: int) -> jinja2.Environment:
     from markupsafe import Markup
 
     def show(value: Any) -> Any:
@@ -91,5 +103,4 @@ def _markdown(made: Mapping[str, Any], most: int, letters: int) -> str:
     environment.filters["linked"] = link
     environment.filters["item"] = lambda text: Markup(_BLOCK.sub(r"\1\\\2", show(text.strip())))  # noqa: S704
     environment.globals.update(layout="markdown.txt", most=most, letters=letters)
-    drawn = environment.get_template("comparison.txt").render(made)
-    return re.sub(r"\n{3,}", "\n\n", drawn).strip() + "\n"
+    return environment

@@ -180,7 +180,7 @@ def stage_digests(package: Path) -> dict[str, str]:
     Returns:
         16 hexadecimal digits by stage, the same on every system and version of Python.
     """
-    params = tuple(reference())  # a quarter of a second
+    params = tuple(reference())
     return {stage: _stage_digest(stage, package, params) for stage in SECTIONS}
 
 

@@ -33,7 +33,7 @@ def visit(browser):
 
 @pytest.fixture
 def until(browser):
-    return WebDriverWait(browser, 60, poll_frequency=0.02).until
+    return WebDriverWait(browser, 60, poll_frequency=0.05).until
 
 
 def cards(browser):

@@ -3,11 +3,11 @@
 ``python -m pixmill.core.params.reference`` writes both files anew (``make reference``).
 """
 
+import functools
 import json
 import types
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -50,6 +50,15 @@ def reference(section: type[BaseModel] = Params, prefix: str = "") -> Iterator[R
     >>> item.meaning, item.values(), item.default
     ('Batch size.', 'a whole number from 1 to 65,536', 32)
     """
+    yield from _items(section, prefix)
+
+
+@functools.cache
+def _items(section: type[BaseModel], prefix: str) -> tuple[Reference, ...]:
+    return tuple(_each(section, prefix))
+
+
+def _each(section: type[BaseModel], prefix: str) -> Iterator[Reference]:
     for key, field in section.model_fields.items():
         name = f"{prefix}{field.alias or key}"
         meaning = field.description or ""
@@ -103,7 +112,7 @@ def current_params(root: Path, keys: Sequence[str] = ()) -> list[CurrentParam]:
     return [
         CurrentParam(
             **vars(item),
-            value=_data(reduce(getattr, item.name.split("."), params)),
+            value=_data(functools.reduce(getattr, item.name.split("."), params)),
             in_file=has_key(content, item.name),
         )
         for item in items
@@ -177,6 +186,7 @@ def markdown() -> str:
     return "\n".join(lines) + "\n"
 
 
+@functools.cache
 def schema() -> str:
     """Return the JSON Schema of ``params.yaml``, which editors complete and check by."""
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema"}

@@ -1,5 +1,6 @@
 """Say in one line a parameter's dotted name, what was expected and what was received."""
 
+import functools
 import json
 import reprlib
 from collections.abc import Mapping
@@ -51,13 +52,18 @@ def refusals(model: type[BaseModel], error: ValidationError) -> list[str]:
         model: The model that refused.
         error: What it raised.
     """
-    schema = model.model_json_schema()
+    schema = _schema(model)
     details = error.errors(include_url=False)
     deeper = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
     # A list whose only item is wrong is also reported as too short: the item says enough.
     wrong = [detail for detail in details if detail["type"] != "too_short" or detail["loc"] not in deeper]
     # A value that fits none of several types is reported once for each.
     return list(dict.fromkeys(_line(schema, detail) for detail in wrong))
+
+
+@functools.cache
+def _schema(model: type[BaseModel]) -> Mapping[str, Any]:
+    return model.model_json_schema()
 
 
 def _line(schema: Mapping[str, Any], detail: Any) -> str:

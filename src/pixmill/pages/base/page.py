@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,15 +57,20 @@ def render_page(package: str, template: str, *, script: str | None = None, **con
         script: The name of a script that this page needs besides that of all pages, likewise. Default: none.
         content: What the template names; a name that is not given is an error.
     """
-    environment = make_environment(package)
     code = _load(package, "pixmill.pages.base/page.js") + (_load(package, script) if script else "")
-    environment.globals["script"] = code
-    environment.globals["script_digest"] = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
-    return environment.get_template(template).render(**content)
+    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+    return _pages(package).get_template(template).render(script=code, script_digest=digest, **content)
+
+
+@functools.cache
+def _pages(package: str) -> jinja2.Environment:
+    return make_environment(package)
 
 
 def make_environment(package: str, *, autoescape: bool = True, **options: Any) -> jinja2.Environment:
     """Return an environment whose filters show numbers, names and times.
+
+    Whoever draws often keeps it, with the templates that it compiled: that takes longer than to draw.
 
     Args:
         package: The package that holds the templates.

@@ -1,11 +1,17 @@
 """Render a template as plain text for a terminal: values printable, tables aligned, lines wrapped."""
 
+from __future__ import annotations
+
+import functools
 import textwrap
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pixmill.core.words import printable
 from pixmill.pages.base.page import make_environment, shorten
+
+if TYPE_CHECKING:
+    import jinja2
 
 
 def render_text(package: str, template: str, *, width: int = 100, **content: Any) -> str:
@@ -17,19 +23,7 @@ def render_text(package: str, template: str, *, width: int = 100, **content: Any
         width: Columns of the terminal.
         content: What the template names. Control characters in it are spelt out: they could lead a terminal astray.
     """
-    from markupsafe import Markup
-
-    def show(value: Any) -> Any:
-        return value if hasattr(value, "__html__") else Markup(printable(str(value)))  # noqa: S704 (no HTML)
-
-    environment = make_environment(package, finalize=show)
-    environment.globals.update(
-        layout="text.txt",
-        gap=Markup("\f"),
-        tab=Markup("\t"),
-        align=lambda headings, rows: Markup(align(headings, rows, width)),  # noqa: S704
-    )
-    drawn = environment.get_template(template).render(**content)
+    drawn = _terminal(package, width).get_template(template).render(**content)
     lines = (line.rstrip(" \n") for line in drawn.split("\n"))
     return "\n".join(_wrap(line.replace("\f", ""), width) for line in lines if line)
 
@@ -42,8 +36,29 @@ def render_sentence(package: str, template: str, **content: Any) -> str:
         template: The template's file name there.
         content: What the template names.
     """
-    environment = make_environment(package, autoescape=False)
-    return environment.get_template(template).render(**content).strip()
+    return _sentences(package).get_template(template).render(**content).strip()
+
+
+@functools.cache
+def _terminal(package: str, width: int) -> jinja2.Environment:
+    from markupsafe import Markup
+
+    def show(value: Any) -> Any:
+        return value if hasattr(value, "__html__") else Markup(printable(str(value)))  # noqa: S704 (no HTML)
+
+    environment = make_environment(package, finalize=show)
+    environment.globals.update(
+        layout="text.txt",
+        gap=Markup("\f"),
+        tab=Markup("\t"),
+        align=lambda headings, rows: Markup(align(headings, rows, width)),  # noqa: S704
+    )
+    return environment
+
+
+@functools.cache
+def _sentences(package: str) -> jinja2.Environment:
+    return make_environment(package, autoescape=False)
 
 
 def align(headings: Sequence[str], lines: str, width: int) -> str:

@@ -182,38 +182,6 @@ def test_the_readmes_image_is_held_out_and_answered_as_it_says(shoes, repository
     assert (found["split"], found["predicted"], found["unlike"]) == ("test", Path(image).parent.name, False)
 
 
-def test_experiments_run_in_a_new_project_and_are_compared(copy) -> None:
-    from mlflow import MlflowClient
-
-    # A key that params.yaml lists, and one that it does not.
-    settings = ("-S", "train.features.inverse_regularization=0.1", "-S", "++evaluate.draws=300")
-    done_by(copy, "dvc", "exp", "run", "--temp", "-n", "elsewhere", *settings)
-    assert copy.git("status", "--porcelain") == ""
-    client = MlflowClient(f"sqlite:///{copy.path}/mlflow.db")
-    newest, _ = client.search_runs([client.get_experiment_by_name("pets").experiment_id])
-    assert newest.data.tags["DVC_EXP_NAME"] == "elsewhere"
-    assert newest.data.params["train.features.inverse_regularization"] == "0.1"
-    assert "test_accuracy" in newest.data.metrics
-
-    assert "elsewhere" in done_by(copy, "dvc", "exp", "show", "--csv")
-    assert 4 < len(done_by(copy, "dvc", "metrics", "diff", "elsewhere", "--md").splitlines()) < 25
-    done_by(copy, "dvc", "exp", "apply", "elsewhere")
-    changed = json.loads(done_by(copy, "dvc", "params", "diff", "--json"))["params.yaml"]
-    assert changed == {
-        "evaluate.draws": {"old": 200, "new": 300, "diff": 100},
-        "train.features.inverse_regularization": {"old": None, "new": 0.1},
-    }
-
-    found = json.loads(done_by(copy, "pixmill", "compare", "--json"))
-    assert found["head"]["run"]["id"] == newest.info.run_id
-    assert found["metrics"]["accuracy"]["head"] == pytest.approx(copy.metrics("evaluate")["accuracy"], rel=1e-5)
-    runs = json.loads(done_by(copy, "pixmill", "compare", "--runs", "--json"))["rows"]
-    assert {row["run"]["id"]: row["in_use"] for row in runs} == {
-        newest.info.run_id: False,
-        found["base"]["run"]["id"]: True,
-    }
-
-
 def test_a_plugin_is_used_and_an_edit_of_one_runs_its_stage_again(copy) -> None:
     assert "classes_named" in copy.read("plots/validate/full.json")
     done_by(copy, "pixmill", "check")
@@ -343,7 +311,9 @@ class Opened:
     sitting: Review
 
 
-def test_what_was_corrected_and_accepted_on_the_page_is_what_the_comparison_shows(copy, bundled_images) -> None:
+def test_corrections_are_run_as_an_experiment_and_compared(copy, bundled_images) -> None:
+    from mlflow import MlflowClient
+
     inbox, truth, new = Inbox(copy.path / "inbox"), {}, {}
     for label, wrong in SWAPPED.items():
         images = sorted((bundled_images / label).glob("*.png"))
@@ -359,8 +329,36 @@ def test_what_was_corrected_and_accepted_on_the_page_is_what_the_comparison_show
         name: ("relabel", label) for name, label in truth.items()
     }
 
+    status = copy.git("status", "--porcelain")
+    # A key that params.yaml lists, with its default, and one that it does not.
+    settings = ("-S", "train.features.inverse_regularization=0.005", "-S", "++evaluate.draws=300")
+    done_by(copy, "dvc", "exp", "run", "--temp", "-n", "elsewhere", *settings)
+    assert copy.git("status", "--porcelain") == status
+    client = MlflowClient(f"sqlite:///{copy.path}/mlflow.db")
+    newest, _ = client.search_runs([client.get_experiment_by_name("pets").experiment_id])
+    assert newest.data.tags["DVC_EXP_NAME"] == "elsewhere"
+    assert newest.data.params["train.features.inverse_regularization"] == "0.005"
+    assert "test_accuracy" in newest.data.metrics
+
+    assert "elsewhere" in done_by(copy, "dvc", "exp", "show", "--csv")
+    assert 4 < len(done_by(copy, "dvc", "metrics", "diff", "elsewhere", "--md").splitlines()) < 25
+    done_by(copy, "dvc", "exp", "apply", "elsewhere")
+    changed = json.loads(done_by(copy, "dvc", "params", "diff", "--json"))["params.yaml"]
+    assert changed == {
+        "evaluate.draws": {"old": 200, "new": 300, "diff": 100},
+        "train.features.inverse_regularization": {"old": None, "new": 0.005},
+    }
     done_by(copy, "mlflow", "run", ".", "-e", "evaluate", "--env-manager", "local", "-P", "draws=400")
     assert copy.lock()["stages"]["evaluate"]["params"]["params.yaml"]["evaluate"]["draws"] == 400
+
+    told = json.loads(done_by(copy, "pixmill", "compare", "--json"))
+    assert told["head"]["run"]["id"] == newest.info.run_id
+    assert told["metrics"]["accuracy"]["head"] == pytest.approx(copy.metrics("evaluate")["accuracy"], rel=1e-5)
+    runs = json.loads(done_by(copy, "pixmill", "compare", "--runs", "--json"))["rows"]
+    assert {row["run"]["id"]: row["in_use"] for row in runs} == {
+        newest.info.run_id: False,
+        told["base"]["run"]["id"]: True,
+    }
     found = compare(Workspace(copy.path, copy.path), load_params(copy.path))
     assert found.base.commit == copy.git("rev-parse", "HEAD").strip()
     assert found.head.is_workspace

@@ -10,11 +10,9 @@ from typing import Any
 import pytest
 
 KEYS = {
-    "compare": {"vs_git_and_dvc_diff", "vs_git_and_dvc_diff_cpu"},
     "download": {"vs_icrawler", "vs_img2dataset", "memory_vs_icrawler", "memory_vs_img2dataset"},
     "labels": {"bundled_2", "bundled_5", "bundled_10"},
     "manifest": {"duplicates_exponent", "gate_exponent", "split_exponent", "memory_under_4_gb"},
-    "predict": {"vs_keras_predict_loop", "vs_limit", "vs_keras_predict_batches"},
     "presets": {"dinov2_small"},
     "scale": {
         "ray_vs_pool",
@@ -51,6 +49,9 @@ KEYS = {
         "large_vs_imagehash",
         "large_vs_decode",
     },
+    # Last: meanwhile the tests of another file make the project that these need.
+    "compare": {"vs_git_and_dvc_diff", "vs_git_and_dvc_diff_cpu"},
+    "predict": {"vs_keras_predict_loop", "vs_limit", "vs_keras_predict_batches"},
 }
 
 

@@ -20,7 +20,7 @@ from tests.record.conftest import all_runs
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
-TRIALS = 3
+TRIALS = 2
 TAKEN_OVER = "train: reused the weights of an earlier training"
 
 

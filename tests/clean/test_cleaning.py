@@ -14,7 +14,7 @@ from pixmill.core.errors import LockedError
 from pixmill.core.workspace import Workspace
 from pixmill.sweep.planning import hold
 from tests.clean.test_usage import write
-from tests.version_control import commit, dvc, git, start_repository
+from tests.version_control import commit, dvc, dvc_repo, git, start_repository
 
 pytestmark = pytest.mark.slow
 
@@ -23,7 +23,8 @@ def put(root: Path, content: str) -> None:
     """Make an image the only one, and add it to DVC."""
     (root / "data" / "a.jpg").unlink(missing_ok=True)
     (root / "data" / "a.jpg").write_text(content)
-    dvc(root, "add", "-q", "data")
+    with dvc_repo(root) as repo:
+        repo.add("data")
 
 
 def is_cached(root: Path, content: str) -> bool:
@@ -83,10 +84,13 @@ def test_no_command_is_named_that_may_take_the_images_of_others_or_of_the_worksp
 
 
 @pytest.mark.filterwarnings("ignore:.*type hint is inferred as AnyType")
-def test_the_command_of_mlflow_runs(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_of_mlflow_runs(
+    workspace: Workspace, empty_database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from mlflow import MlflowClient
     from mlflow.cli import cli
 
+    shutil.copy(empty_database, workspace.root / "mlflow.db")
     uri = f"sqlite:///{workspace.root}/mlflow.db"
     client = MlflowClient(uri)
     experiment = client.create_experiment("pets", (workspace.root / "mlruns").as_uri())

@@ -108,6 +108,7 @@ def test_a_worse_model_fails_the_job_without_a_remote_too(repository_with_remote
     # As on a runner that keeps its folder, but for what evaluate wrote: no remote could deliver these images.
     for kept in ("data", "artifacts", "reports", ".dvc/cache"):
         shutil.copytree(repository_with_remote.author.path / kept, job.path / kept, dirs_exist_ok=True)
+    shutil.copy(repository_with_remote.author.path / "mlflow.db", job.path)
     shutil.rmtree(job.path / "artifacts" / "evaluate")
     outs = {out["path"]: out["md5"] for out in job.lock()["stages"]["evaluate"]["outs"]}
     digest = outs["artifacts/evaluate"]

@@ -121,14 +121,6 @@ def test_writing_out_a_default_repeats_no_work(copy_of_finished) -> None:
     assert copy_of_finished.git("status", "--porcelain").split() == ["M", "dvc.lock", "M", "params.yaml"]
 
 
-def test_a_misspelt_key_stops_dvc_with_one_line(copy_of_finished) -> None:
-    copy_of_finished.edit(("epochs: 6", "epochs: many"))
-    done = copy_of_finished.dvc("repro")
-    assert done.returncode != 0
-    assert "train: train.epochs: expected a whole number from 1 to 100,000, received 'many'" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
 def test_images_that_a_person_adds_are_theirs_and_the_output_says_commit(
     copy_of_finished, bundled_images: Path
 ) -> None:

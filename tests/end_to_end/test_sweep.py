@@ -14,12 +14,13 @@ from mlflow import MlflowClient
 from pixmill.images.parts import load_parts
 from pixmill.learn.classifier import Classifier
 from pixmill.metrics.scores import macro_f1
+from tests.command import run_pixmill
 from tests.end_to_end.conftest import CLASSES, Project
 from tests.record.conftest import all_runs
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
-TRIALS = 3
+TRIALS = 2
 TAKEN_OVER = "train: reused the weights of an earlier training"
 
 
@@ -27,8 +28,9 @@ def kept(project) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in project.path.glob(".pixmill/sweep/*/answers-*.npy")}
 
 
-def sweep(project, *words: str) -> str:
-    done = project.run(str(project.python), "-m", "pixmill", "sweep", *words, PYTHONPATH="src")
+def sweep(project) -> str:
+    words = ("-m", "pixmill", "sweep", "--trials", str(TRIALS), "--json")
+    done = project.run(str(project.python), *words, PYTHONPATH="src")
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -59,7 +61,7 @@ def swept(finished, tmp_path_factory):
     project.commit("A head")
     kill(project)
     before = kept(project)
-    document = json.loads(sweep(project, "--trials", str(TRIALS), "--json"))
+    document = json.loads(sweep(project))
     now = kept(project)
     assert {name: now[name] for name in before} == before
     return project, document
@@ -84,11 +86,11 @@ def test_no_trial_is_lost_or_runs_twice_and_mlflow_has_each_once(swept) -> None:
         assert values[f"trial {trial['number']}"] == pytest.approx(trial["value"], rel=1e-5)
 
 
-def test_what_is_applied_trains_nothing(swept) -> None:
+def test_what_is_applied_trains_nothing(swept, monkeypatch) -> None:
     project, document = swept
     number = document["best"] or 1
-    out = sweep(project, "--trials", str(TRIALS), "--apply", str(number))
-    assert out.endswith("Next: dvc repro\n")
+    monkeypatch.chdir(project.path)
+    assert run_pixmill("sweep", "--trials", str(TRIALS), "--apply", str(number)) == 0
     assert project.git("status", "--porcelain").split() == ["M", "params.yaml"]
     done = project.dvc("repro", "--no-run-cache", "train")
     assert done.returncode == 0, done.stdout + done.stderr

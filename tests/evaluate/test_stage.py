@@ -1,9 +1,8 @@
+import contextlib
+import io
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 
 import mlflow
 import numpy as np
@@ -13,7 +12,8 @@ import pytest
 from PIL import Image
 
 from pixmill.core.files import file_digest
-from pixmill.core.params import BlockParams, CnnParams, TrainParams
+from pixmill.core.params import BlockParams, CnnParams, TrainParams, load_params
+from pixmill.core.workspace import Workspace
 from pixmill.images.parts import load_parts
 from pixmill.learn.classifier import Classifier, save_calibration
 from pixmill.learn.determinism import fix_threads
@@ -22,6 +22,7 @@ from pixmill.learn.model_folder import save_classifier
 from pixmill.learn.networks import build_classifier
 from pixmill.metrics.probabilities import losses
 from pixmill.metrics.scores import scores
+from pixmill.pipeline.evaluate import main
 from tests.evaluate.conftest import LABELS, SIDE, write_split
 
 pytestmark = pytest.mark.slow
@@ -44,18 +45,6 @@ OUTPUTS = (
     "plots/evaluate/uncalibrated.csv",
     "reports/evaluate.html",
 )
-
-
-def evaluate(root, repository):
-    """Run the stage as DVC does and return the finished process."""
-    return subprocess.run(
-        [sys.executable, "-m", "stages.evaluate"],
-        cwd=root,
-        env=os.environ | {"PYTHONPATH": str(repository)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -87,24 +76,26 @@ def inputs(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def evaluated(inputs, repository, tmp_path_factory):
+def evaluated(inputs, empty_database, tmp_path_factory):
     """The same workspace after the stage, and what the stage said."""
     root = shutil.copytree(inputs, tmp_path_factory.mktemp("evaluated") / "project")
-    done = evaluate(root, repository)
-    assert done.returncode == 0, done.stderr
-    return root, done
+    shutil.copy(empty_database, root / "mlflow.db")
+    output, error = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(error):
+        main(Workspace(root, root), load_params(root))
+    return root, output.getvalue(), error.getvalue()
 
 
 def test_it_says_what_came_out_and_where_it_is(evaluated):
-    _, done = evaluated
-    assert re.match(r"evaluate: test accuracy \d+\.\d % \(", done.stdout)
-    assert "evaluate: warning: width (skill 1) alone tells one class from the others" in done.stdout
-    assert done.stdout.endswith("reports/evaluate.html\n")
-    assert "MLflow" not in done.stderr
+    _, output, error = evaluated
+    assert re.match(r"evaluate: test accuracy \d+\.\d % \(", output)
+    assert "evaluate: warning: width (skill 1) alone tells one class from the others" in output
+    assert output.endswith("reports/evaluate.html\n")
+    assert "MLflow" not in error
 
 
 def test_every_output_is_there_and_nothing_half_written(evaluated, inputs):
-    root, _ = evaluated
+    root, *_ = evaluated
     before = {path.relative_to(inputs) for path in inputs.rglob("*") if path.is_file()}
     after = {path.relative_to(root) for path in root.rglob("*") if path.is_file()}
     new = {path.as_posix() for path in after - before}
@@ -113,7 +104,7 @@ def test_every_output_is_there_and_nothing_half_written(evaluated, inputs):
 
 
 def test_the_figures_are_of_the_probabilities_that_the_model_delivers(evaluated):
-    root, _ = evaluated
+    root, *_ = evaluated
     classifier = Classifier.load(root / "artifacts/train")
     parts = load_parts(root / "artifacts/split", LABELS, image_size=SIDE)
     path = root / "artifacts/evaluate/predictions.parquet"
@@ -140,7 +131,7 @@ def test_the_figures_are_of_the_probabilities_that_the_model_delivers(evaluated)
 
 
 def test_mlflow_has_the_figures_the_images_and_the_page_in_a_run_found_by_the_weights(evaluated):
-    root, _ = evaluated
+    root, *_ = evaluated
     client = mlflow.MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
     weights = file_digest(root / "artifacts/train/model.weights.h5", "md5")
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]

@@ -22,7 +22,7 @@ from pixmill.state.repository import Repository
 from pixmill.state.stage_states import Reason, StageState
 from pixmill.state.uncommitted import Uncommitted
 from tests.tiny_project import age, change_param, repro
-from tests.version_control import PERSON, commit, dvc, git
+from tests.version_control import PERSON, commit, dvc, dvc_repo, git
 
 STAGES = ("scrape", "validate", "split", "train", "evaluate")
 
@@ -194,8 +194,11 @@ def test_a_decision_beside_images_of_an_earlier_commit_undoes_nothing() -> None:
 def storage(root: Path) -> Path:
     """Give the project a remote of DVC and one of Git, with all that it has."""
     place = root.parent / "storage"
-    dvc(root, "remote", "add", "-q", "-d", "storage", str(place))
-    dvc(root, "push", "-q")
+    with dvc_repo(root) as repo:
+        with repo.config.edit() as config:
+            config["remote"]["storage"] = {"url": str(place)}
+            config["core"]["remote"] = "storage"
+        repo.push()
     commit(root, "Add storage")
     remote(root)
     return place
@@ -222,11 +225,13 @@ def clone_with_another_param(root: Path) -> Path:
 def pulled_images(root: Path) -> Path:
     storage(root)
     theirs = clone(root)
-    dvc(theirs, "pull", "-q")
+    with dvc_repo(theirs) as repo:
+        repo.pull()
     (theirs / "data/cat/2.jpg").write_bytes(b"another cat")
     dvc(theirs, "repro", "-q")
     commit(theirs)
-    dvc(theirs, "push", "-q")
+    with dvc_repo(theirs) as repo:
+        repo.push()
     git(theirs, "push", "-q")
     git(root, "pull", "-q")
     return root
@@ -235,13 +240,15 @@ def pulled_images(root: Path) -> Path:
 def conflict_in_images(root: Path) -> None:
     def add(root: Path, number: int) -> None:
         (root / f"data/cat/new-{number}.jpg").write_bytes(b"%d" % number)
-        dvc(root, "add", "-q", "data")
+        with dvc_repo(root) as repo:
+            repo.add("data")
 
     git(root, "checkout", "-q", "-b", "other")
     add(root, 1)
     commit(root)
     git(root, "checkout", "-q", "main")
-    dvc(root, "checkout", "-q", "data.dvc")
+    with dvc_repo(root) as repo:
+        repo.checkout(["data.dvc"])
     add(root, 2)
     commit(root)
     with contextlib.suppress(subprocess.CalledProcessError):

@@ -81,12 +81,3 @@ def test_the_next_command_ends_a_promotion_that_was_killed(champion, start, regi
     assert (found["champion"][1], found["previous"]) == ("better", (1, "first"))
     assert registry.get(found["champion"][0]).tags["pixmill.promotion"] == "done"
     assert found["champion"][0] == 2
-
-
-@pytest.mark.usefixtures("hasty")
-def test_the_next_command_ends_a_rollback_that_was_killed(champion, start, give, registry):
-    give("better")
-    code, said = end(start("move:1:after", "rollback"))
-    assert code == -9, said
-    main(["rollback", "--to", "1"])
-    assert state(registry) == {"champion": (1, "first")}

@@ -18,6 +18,7 @@ from pixmill.review.reviewing import review
 from pixmill.serve.correction import correction_of
 from pixmill.serve.inbox import Inbox
 from tests.review.conftest import Project, Review, jpeg
+from tests.version_control import dvc_repo, start_repository
 
 pytestmark = pytest.mark.slow
 
@@ -66,15 +67,15 @@ def committed(tmp_path_factory):
     project.review.write_text("image,decision,label,by,why\n")
     (project.root / "dvc.yaml").write_text(PIPELINE)
     (project.root / ".gitignore").write_text("/data\n/inbox/\n/artifacts/\n/.pixmill/\n/count.txt\n")
-    root = project.root
-    run(root, "git", "init", "-qb", "main")
-    run(root, "dvc", "init", "-q")
-    run(root, "dvc", "add", "-q", "data")
-    run(root, "dvc", "remote", "add", "-q", "-d", "storage", "../remote")
+    root = start_repository(project.root, with_dvc=True)
+    (root / ".dvc/config").write_text("[core]\n    remote = storage\n['remote \"storage\"']\n    url = ../../remote\n")
+    with dvc_repo(root) as repo:
+        repo.add("data")
     run(root, "dvc", "repro", "-q")
     run(root, "git", "add", "-A")
     run(root, "git", "commit", "-qm", "Begin")
-    run(root, "dvc", "push", "-q")
+    with dvc_repo(root) as repo:
+        repo.push()
     run(root, "dvc", "exp", "run", "--temp", "-n", "other", "-S", "scrape.snapshot=2026-11-21")
     inbox = Inbox(root / "inbox")
     for number in range(12):

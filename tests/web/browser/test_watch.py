@@ -82,6 +82,7 @@ def test_a_process_that_is_killed(driver, kill):
 @pytest.mark.parametrize("whose", [browser_pid, driver_pid])
 def test_a_process_that_is_stopped(driver, whose):
     os.kill(whose(driver), signal.SIGSTOP)
+    driver.command_executor.client_config.timeout = 1.0
     started = time.monotonic()
     with pytest.raises(BrowserLostError):
         visit(driver, HOME)

@@ -137,6 +137,7 @@ def change_param(root: Path, old: str, new: str) -> None:
 def repro(root: Path, **environment: str) -> int:
     """Run the pipeline as a person does, and return its exit status."""
     command = [sys.executable, "-m", "dvc", "repro", "-q"]
-    return subprocess.run(
-        command, cwd=root, env={**os.environ, **PERSON, **environment}, capture_output=True, check=False
-    ).returncode
+    environ = {**os.environ, **PERSON, **environment}
+    done = subprocess.run(command, cwd=root, env=environ, capture_output=True, text=True, check=False)
+    sys.stderr.write(done.stderr)  # pytest shows it where a test fails
+    return done.returncode

@@ -166,7 +166,7 @@ def test_looks_never_make_a_run_fail_and_see_it(project: Path) -> None:
 def test_a_run_that_was_killed_is_not_running(project: Path) -> None:
     change_param(project, "epochs: 3", "epochs: 4")
     command = [sys.executable, "-m", "dvc", "repro", "-q"]
-    with subprocess.Popen(command, cwd=project, env=os.environ | {"SLOW": "3"}, start_new_session=True) as running:
+    with subprocess.Popen(command, cwd=project, env=os.environ | {"SLOW": "60"}, start_new_session=True) as running:
         while states(project)["train"].status != "running" or (project / "metrics/train.json").exists():
             assert running.poll() is None
             time.sleep(0.05)

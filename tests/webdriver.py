@@ -27,7 +27,7 @@ class DriverServer:
 
     Attributes:
         url: Its address, the same after each start.
-        sessions: The ids of open sessions.
+        sessions: The ids of sessions that nobody has asked it to end.
         arguments: The browser's arguments in the last request for a session.
         asked: How many commands it was given.
     """
@@ -89,11 +89,10 @@ class DriverServer:
             if status == 200:
                 self.sessions.add(json.loads(said)["value"]["sessionId"])
             return status, said
-        status, said = self._forward(method, path, body)
-        session = path.removeprefix("/session/")
-        if method == "DELETE" and session in self.sessions:
-            self.sessions.remove(session)
-        return status, said
+        if method == "DELETE":
+            # A driver whose browser is gone may hang, or close the connection without an answer.
+            self.sessions.discard(path.removeprefix("/session/"))
+        return self._forward(method, path, body)
 
     def _with_browser(self, asked: dict[str, Any]) -> bytes:
         options = asked["capabilities"]["alwaysMatch"]["goog:chromeOptions"]

@@ -63,7 +63,7 @@ stale: setup ## check that the committed results match the committed code, param
 	@$(BIN)/python .ci/stale.py
 
 ui: setup ## start the MLflow UI on this machine (PORT=5000)
-	@$(BIN)/python -c "import pathlib; from pixmill.record.store import runs_page; \
+	@$(BIN)/python -c "import pathlib; from pixmill.tracking.store import runs_page; \
 		print('Open', runs_page(pathlib.Path.cwd(), port=$(or $(PORT),5000)), '(Ctrl-C stops it)')"
 	@PYTHONWARNINGS=ignore MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --workers 1 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}" \
 		--host 127.0.0.1 --port $(or $(PORT),5000)
@@ -83,7 +83,7 @@ bench-%: ## run benchmarks/<name>.py (QUICK=1 for a short one)
 
 reference: setup ## regenerate docs/params.md, its JSON Schema, and the code in the deps of dvc.yaml
 	@$(BIN)/python -m pixmill.core.params.reference
-	@$(BIN)/python -m pixmill.provenance.dependencies
+	@$(BIN)/python -m pixmill.core.provenance.dependencies
 
 requirements: setup ## regenerate the pinned packages (UPGRADE=1: newest releases)
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra dev --no-header --no-annotate \

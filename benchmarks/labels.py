@@ -26,7 +26,7 @@ from contest import ROOT, TRIAL_SIDE, machine, sized
 from PIL import Image
 
 from pixmill.evaluate.labels import held_out_probabilities, rank_labels, search_backbone
-from pixmill.learn.features import extract_features
+from pixmill.models.features import extract_features
 
 SWAPPED = (0.02, 0.05, 0.10)
 ROUNDS = sized(5, 1, 1)

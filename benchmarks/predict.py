@@ -21,8 +21,8 @@ import pandas as pd
 from contest import PROJECT, Contestant, Record, folder_for_files, machine, run, sized
 from images import make_images
 
-from pixmill.compute import default_workers
-from pixmill.learn.classifier import Classifier
+from pixmill.images.compute import default_workers
+from pixmill.models.classifier import Classifier
 
 ROUNDS, IMAGES = sized((5, 10_000), (2, 600), (1, 6))
 FEW, SIZE = sized(32, 32, 2), (640, 480)

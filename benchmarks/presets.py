@@ -71,12 +71,12 @@ def make(name: str) -> Any:
 def measure(name: str) -> dict[str, Any]:
     """Return the sizes and times of a preset; in a process of its own, which gives its memory back."""
     from pixmill.core.params import BackboneParams, TrainParams
-    from pixmill.learn.determinism import fix_threads
-    from pixmill.learn.layers import feature_layers
-    from pixmill.learn.litert import load_litert
-    from pixmill.learn.litert_export import convert_backbone
-    from pixmill.learn.preset_files import WEIGHTS, preset_digest
-    from pixmill.learn.tensorflow import keras, load_tensorflow
+    from pixmill.models.determinism import fix_threads
+    from pixmill.models.layers import feature_layers
+    from pixmill.models.litert import load_litert
+    from pixmill.models.litert_export import convert_backbone
+    from pixmill.models.preset_files import WEIGHTS, preset_digest
+    from pixmill.models.tensorflow import keras, load_tensorflow
 
     load_tensorflow()
     fix_threads(2)

@@ -39,7 +39,7 @@ from load import post, write_requests
 from PIL import Image
 
 from pixmill.images import fit
-from pixmill.learn.litert import available_cores
+from pixmill.models.litert import available_cores
 from tests.ports import unused_port
 
 ROUNDS, SECONDS, IMAGES = sized((5, 6.0, 64), (2, 3.0, 32), (1, 0.5, 2))
@@ -79,13 +79,13 @@ def main() -> None:
 
 def prepare(folder: Path) -> None:
     """Write photographs, a classifier with an untrained head, and its two models in MLflow's format."""
-    from pixmill.core.files import write_json
+    from pixmill.core.files.writing import write_json
     from pixmill.core.params import TrainParams
-    from pixmill.learn.determinism import fix_threads
-    from pixmill.learn.litert_export import export_classifier
-    from pixmill.learn.model_folder import save_classifier
-    from pixmill.learn.networks import build_classifier
-    from pixmill.record.model_format import save_classifier_model, save_keras_model
+    from pixmill.models.determinism import fix_threads
+    from pixmill.models.litert_export import export_classifier
+    from pixmill.models.mlflow_format.saving import save_classifier_model, save_keras_model
+    from pixmill.models.model_folder import save_classifier
+    from pixmill.models.networks import build_classifier
 
     (folder / "images").mkdir()
     make_images(folder / "images", IMAGES, (640, 480), Path(pd.__file__).parent.parent)

@@ -33,9 +33,9 @@ from contest import QUICK, ROOT, TRIAL_SIDE, folder_for_files, machine, run_here
 from images import make_images
 from PIL import Image
 
+from pixmill.core.files.workspace import Workspace
 from pixmill.core.manifest import SPLIT, write_table
 from pixmill.core.params import load_params
-from pixmill.core.workspace import Workspace
 from pixmill.images.compression import compress
 from pixmill.images.parts import write_images
 
@@ -182,7 +182,7 @@ def run_stage(stage: str, root: Path) -> None:
 def run_stage_here(stage: str, root: Path) -> None:
     """Run a stage in this process; no server of MLflow answers."""
     os.environ["MLFLOW_TRACKING_URI"] = "http://127.0.0.1:9"
-    importlib.import_module(f"pixmill.pipeline.{stage}").main(Workspace(root, root), load_params(root))
+    importlib.import_module(f"pixmill.core.process.stage.{stage}").main(Workspace(root, root), load_params(root))
 
 
 def compete(

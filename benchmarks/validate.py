@@ -23,7 +23,7 @@ from contest import Contestant, Record, folder_for_files, install, machine, run,
 from images import make_images
 from PIL import Image
 
-from pixmill.compute import default_workers
+from pixmill.images.compute import default_workers
 from pixmill.images.measures import measure
 
 ROUNDS, FEW = sized((7, 64), (2, 64), (1, 1))

@@ -2,7 +2,7 @@
 
 import sys
 
-from pixmill.pipeline.mlproject import main
+from pixmill.project.mlproject import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,6 +1,6 @@
 """Evaluate the trained classifier: metrics, predictions per image, and error analysis."""
 
-from pixmill.pipeline.evaluate import main
+from pixmill.evaluate.stage import main
 from stages import run
 
 if __name__ == "__main__":

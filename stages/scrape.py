@@ -1,6 +1,6 @@
 """Collect the images: from the web through browsers and public APIs, or from local files."""
 
-from pixmill.pipeline.scrape import main
+from pixmill.scrape.stage import main
 from stages import run
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Fit the classifier that params.yaml describes, and record the run."""
 
-from pixmill.pipeline.train import main
+from pixmill.train.stage import main
 from stages import run
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Check every scraped image, and stop the pipeline where a critical check fails."""
 
-from pixmill.pipeline.validate import main
+from pixmill.validate.stage import main
 from stages import run
 
 if __name__ == "__main__":

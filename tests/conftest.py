@@ -17,6 +17,7 @@ import hypothesis
 import pytest
 
 from pixmill.core.params import Params, parse_params
+from tests.browsing import open_chrome
 from tests.left_out import leave_out
 from tests.made_once import make_once
 from tests.tiny_project import tiny_project as tiny_project
@@ -153,7 +154,7 @@ def environment() -> Iterator[None]:
 def one_thread() -> Iterator[None]:
     """Let BLAS have one thread again, as Pixmill starts: several wait busily for each other beside other processes."""
     yield
-    if "pixmill.learn.determinism" in sys.modules:
+    if "pixmill.models.determinism" in sys.modules:
         from threadpoolctl import threadpool_limits
 
         threadpool_limits(1, "blas")
@@ -162,7 +163,7 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture
 def one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let passes over images have one process by default, as on one processor: each takes a second to start."""
-    monkeypatch.setattr("pixmill.compute.batches.default_workers", lambda: 1)
+    monkeypatch.setattr("pixmill.images.compute.batches.default_workers", lambda: 1)
 
 
 @pytest.fixture
@@ -185,8 +186,8 @@ def repository() -> Path:
 @pytest.fixture(scope="session")
 def bundled_images(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundled images as ``<class>/<file>``: from ``data/``, or made anew where a project has its own there."""
-    from pixmill.bundled import FASHION_MNIST, make_data
-    from pixmill.core.dvc import folder_md5
+    from pixmill.core.repository.dvc import folder_md5
+    from pixmill.project.bundled import FASHION_MNIST, make_data
 
     if folder_md5(repository / "data") == FASHION_MNIST.data_md5:
         return repository / "data"
@@ -281,7 +282,7 @@ def params() -> Params:
 @pytest.fixture(scope="session")
 def preset(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Return the folder of a tiny preset of KerasHub; nothing may change it."""
-    from pixmill.learn.determinism import fix_threads
+    from pixmill.models.determinism import fix_threads
     from tests.presets import write_preset
 
     fix_threads(2)
@@ -293,12 +294,12 @@ def preset(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 @pytest.fixture(scope="session")
 def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder ``artifacts/train`` of a tiny calibrated classifier; the only one that is converted for LiteRT."""
-    from pixmill.core.files import write_json
+    from pixmill.core.files.writing import write_json
     from pixmill.core.params import BlockParams, CnnParams, TrainParams
-    from pixmill.learn.determinism import fix_threads
-    from pixmill.learn.litert_export import export_classifier
-    from pixmill.learn.model_folder import save_classifier
-    from pixmill.learn.networks import build_classifier
+    from pixmill.models.determinism import fix_threads
+    from pixmill.models.litert_export import export_classifier
+    from pixmill.models.model_folder import save_classifier
+    from pixmill.models.networks import build_classifier
 
     def train(folder: Path) -> None:
         cnn = CnnParams(blocks=(BlockParams(filters=4),), dense=())
@@ -318,7 +319,7 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database of MLflow without runs, which takes seconds to make; a test takes a copy."""
 
     def make(folder: Path) -> None:
-        from pixmill.record.store import connect
+        from pixmill.tracking.store import connect
 
         connect(f"sqlite:///{folder}/mlflow.db").search_experiments()
 
@@ -328,9 +329,9 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def exported(trained_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny classifier in one file, as ``pixmill export`` writes it."""
-    from pixmill.learn.exported import Exported, write_exported
-    from pixmill.learn.litert_export import fold_batch_norm
-    from pixmill.learn.model_folder import load_classifier
+    from pixmill.models.exported import Exported, write_exported
+    from pixmill.models.litert_export import fold_batch_norm
+    from pixmill.models.model_folder import load_classifier
 
     def export(folder: Path) -> None:
         path = folder / "model.tflite"
@@ -340,3 +341,10 @@ def exported(trained_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         write_exported(path, path.read_bytes(), about)
 
     return make_once(tmp_path_factory, "exported", export) / "model.tflite"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A real browser to look at pages with."""
+    with open_chrome() as driver:
+        yield driver

@@ -15,7 +15,7 @@ def write_preset(folder: Path, kind: str) -> Path:
         folder: The folder to write, below which nothing lies yet.
         kind: One of :data:`KINDS`, or ``vit``, which Pixmill does not take.
     """
-    from pixmill.learn.tensorflow import keras, load_tensorflow
+    from pixmill.models.tensorflow import keras, load_tensorflow
 
     load_tensorflow()
     from keras_hub import layers, models

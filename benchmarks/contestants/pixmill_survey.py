@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 from looking import compete
 
-from pixmill.compute import RowLimits
 from pixmill.core.params import ValidateParams
+from pixmill.images.compute import RowLimits
 from pixmill.validate.survey import survey
 
 ids: dict[Path, str] = {}

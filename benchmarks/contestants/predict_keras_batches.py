@@ -6,7 +6,7 @@ from pathlib import Path
 import tensorflow as tf
 from predicting import Answers, compete
 
-from pixmill.learn.model_folder import load_classifier, read_description
+from pixmill.models.model_folder import load_classifier, read_description
 
 models = {}
 

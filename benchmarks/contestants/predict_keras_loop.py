@@ -8,7 +8,7 @@ from PIL import Image
 from predicting import Answers, compete
 
 from pixmill.images import fit
-from pixmill.learn.model_folder import load_classifier, read_description
+from pixmill.models.model_folder import load_classifier, read_description
 
 models = {}
 

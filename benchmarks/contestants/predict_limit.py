@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 from predicting import Answers, compete
 
-from pixmill.compute import default_workers
+from pixmill.images.compute import default_workers
 
 state = {}
 
@@ -16,8 +16,8 @@ state = {}
 def prepare(model: Path) -> None:
     from ai_edge_litert.interpreter import Interpreter
 
-    from pixmill.learn.litert import converted_files, quiet
-    from pixmill.learn.model_folder import read_description
+    from pixmill.models.litert import converted_files, quiet
+    from pixmill.models.model_folder import read_description
 
     with quiet():
         networks = [Interpreter(str(model / name), num_threads=1) for name in reversed(converted_files(model))]
@@ -28,7 +28,7 @@ def prepare(model: Path) -> None:
 
 def answer(path: Path) -> list[float]:
     from pixmill.images import fit
-    from pixmill.learn.litert import main_output
+    from pixmill.models.litert import main_output
 
     told = state["told"]
     with Image.open(path) as image:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from pixmill.compute import RowLimits
-from pixmill.core.files import file_digest
+from pixmill.core.files.writing import file_digest
 from pixmill.core.params import SplitParams, ValidateParams
+from pixmill.images.compute import RowLimits
 from pixmill.images.parts import images_path
 from pixmill.split.packing import pack
 from pixmill.validate.survey import survey

@@ -10,7 +10,7 @@ from flask import Flask, jsonify, request
 from PIL import Image
 
 from pixmill.images import fit
-from pixmill.learn.model_folder import load_classifier
+from pixmill.models.model_folder import load_classifier
 
 folder = Path(os.environ["CLASSIFIER"])
 model, labels = load_classifier(folder)

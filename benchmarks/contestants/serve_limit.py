@@ -9,8 +9,8 @@ import sys
 import time
 from pathlib import Path
 
-from pixmill.learn import litert
-from pixmill.learn.classifier import Classifier
+from pixmill.models import litert
+from pixmill.models.classifier import Classifier
 
 
 def run(folder, threads, start, wanted, results):

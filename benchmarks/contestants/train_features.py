@@ -9,13 +9,13 @@ import numpy as np
 from packed import packed_part
 from training import BATCH, SIDE, compete, told
 
-from pixmill.compute import map_batches
 from pixmill.core.params import BackboneParams, TrainParams
-from pixmill.learn.backbones import build_backbone
-from pixmill.learn.determinism import fix_threads
-from pixmill.learn.extraction import FeaturePass
-from pixmill.learn.layers import feature_layers
-from pixmill.learn.litert_export import convert_backbone
+from pixmill.images.compute import map_batches
+from pixmill.models.backbones import build_backbone
+from pixmill.models.determinism import fix_threads
+from pixmill.models.extraction import FeaturePass
+from pixmill.models.layers import feature_layers
+from pixmill.models.litert_export import convert_backbone
 
 told = told()
 fix_threads(2)

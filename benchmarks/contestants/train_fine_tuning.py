@@ -4,8 +4,8 @@ from packed import epochs, packed_part
 from training import LABELS, SCENES, SIDE, compete, told
 
 from pixmill.core.params import BackboneParams
-from pixmill.learn.determinism import fix_threads
-from pixmill.learn.networks import build_classifier
+from pixmill.models.determinism import fix_threads
+from pixmill.models.networks import build_classifier
 from pixmill.train.steps import Trainer
 
 told = told()

@@ -4,10 +4,10 @@ from packed import epochs, packed_part
 from training import BATCH, LABELS, SCENES, TRIAL, compete, told
 
 from pixmill.core.params import FeaturesParams
-from pixmill.learn.determinism import fix_threads
-from pixmill.learn.features import extract_features
-from pixmill.learn.layers import TOP, feature_layers
-from pixmill.learn.networks import build_head
+from pixmill.models.determinism import fix_threads
+from pixmill.models.features import extract_features
+from pixmill.models.layers import TOP, feature_layers
+from pixmill.models.networks import build_head
 from pixmill.train.steps import Trainer
 
 told = told()

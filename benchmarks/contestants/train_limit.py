@@ -4,8 +4,8 @@ import numpy as np
 import tensorflow as tf
 from training import BATCH, LABELS, SIDE, compete, scenes_cnn, told
 
-from pixmill.learn.determinism import fix_threads
-from pixmill.learn.precision import computing_with
+from pixmill.models.determinism import fix_threads
+from pixmill.models.precision import computing_with
 
 told = told()
 fix_threads(2)

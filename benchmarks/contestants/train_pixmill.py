@@ -3,7 +3,7 @@
 from packed import epochs, packed_part
 from training import LABELS, SCENES, compete, scenes_cnn, told
 
-from pixmill.learn.determinism import fix_threads
+from pixmill.models.determinism import fix_threads
 from pixmill.train.steps import Trainer
 
 told = told()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pixmill.core.params import AugmentationParams, BlockParams, CnnParams, DenseParams, TrainParams
-from pixmill.learn.networks import build_classifier
+from pixmill.models.networks import build_classifier
 
 TRIAL = os.environ.get("QUICK") == "tiny"
 SIDE, BATCH = (56, 8) if TRIAL else (150, 32)

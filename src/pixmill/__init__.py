@@ -1,6 +1,6 @@
 """Mill images from the web into a reviewed image classifier."""
 
-from pixmill.core.arithmetic import fix_arithmetic
+from pixmill.core.process.arithmetic import fix_arithmetic
 
 __version__ = "0.1.0"
 

@@ -14,7 +14,7 @@ import pytest
 
 from pixmill import __version__
 from pixmill.cli import VERBS, make_parser
-from pixmill.provenance.lock import installed_lock, write_lock
+from pixmill.core.provenance.lock import installed_lock, write_lock
 from tests.command import run_pixmill
 
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mNgYGAAAAAEAAEnNCcKAAAAAElFTkSuQmCC")

@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from tests.command import run_pixmill
-from tests.compare.made_revisions import write_predictions
-from tests.compare.projects import record
-from tests.compare.tables import read_here
+from tests.experiments.compare.made_revisions import write_predictions
+from tests.experiments.compare.projects import record
+from tests.experiments.compare.tables import read_here
 from tests.version_control import git, start_repository
 
 PARAMS = {
@@ -22,7 +22,7 @@ PARAMS = {
     "split": {},
     "train": {},
     "evaluate": {"draws": 200},
-    "review": {"min": {"accuracy": 0.5}},
+    "compare": {"min": {"accuracy": 0.5}},
 }
 IMAGES = 60
 OUT = Path("artifacts/evaluate")
@@ -82,7 +82,7 @@ def test_a_gate_that_fails_exits_1_prints_the_verdict_and_writes_files(
     assert output.out.startswith("Worse, notably on class boot (accuracy 0.93 → 0.33, p < 0.001) and class coat")
     assert "\nGate: fail " in output.out
     assert output.out.endswith("\nWritten: reports/compare.html, reports/compare.md\n")
-    assert "gate: review.min.accuracy: accuracy 0.333" in output.err
+    assert "gate: compare.min.accuracy: accuracy 0.333" in output.err
     assert (project / "reports" / "compare.md").read_text(encoding="utf-8").startswith("**Worse, notably on class boot")
     assert "<html" in (project / "reports" / "compare.html").read_text(encoding="utf-8")
 
@@ -93,7 +93,7 @@ def test_a_gate_that_is_undecided_exits_0_and_json_is_all_that_is_printed(
     read_here(monkeypatch)
     text = (project / "params.yaml").read_text()
     try:
-        (project / "params.yaml").write_text(yaml.safe_dump({**PARAMS, "review": {"min": {"accuracy": 0.92}}}))
+        (project / "params.yaml").write_text(yaml.safe_dump({**PARAMS, "compare": {"min": {"accuracy": 0.92}}}))
         assert run_pixmill("compare", "worse", "main", "--gate", "--json") == 0
     finally:
         (project / "params.yaml").write_text(text)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.command import run_pixmill
-from tests.compare.recorded import HEAD, PIPELINE, add_experiment, answers
-from tests.compare.tables import read_here
+from tests.experiments.compare.recorded import HEAD, PIPELINE, add_experiment, answers
+from tests.experiments.compare.tables import read_here
 from tests.version_control import commit, start_repository
 
 
@@ -18,7 +18,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = start_repository(tmp_path_factory.mktemp("project"), with_dvc=True)
     (root / "dvc.yaml").write_text(PIPELINE)
     (root / ".gitignore").write_text("/artifacts/\n/reports/\n/.pixmill/\n/mlflow.db*\n")
-    (root / "params.yaml").write_text(f"{HEAD}validate: {{}}\nsplit: {{}}\ntrain: {{}}\nreview: {{}}\n")
+    (root / "params.yaml").write_text(f"{HEAD}validate: {{}}\nsplit: {{}}\ntrain: {{}}\ncompare: {{}}\n")
     commit(root, "Begin")
     add_experiment(root, "wide", "{model: cnn, epochs: 10}", answers(20))
     add_experiment(root, "narrow", "{model: cnn, epochs: 5}", answers(90))
@@ -47,7 +47,7 @@ def test_what_scripts_read_needs_no_page_and_a_limit_chooses(
     def refuse(path: Path, _: str) -> None:
         raise OSError(errno.EROFS, "Read-only file system", str(path))
 
-    monkeypatch.setattr("pixmill.core.files.write_text", refuse)
+    monkeypatch.setattr("pixmill.core.files.writing.write_text", refuse)
     assert run_pixmill("compare", "--runs", "--limit", "1", "--json") == 0
     document = json.loads(capsys.readouterr().out)
     assert (len(document["rows"]), document["left_out"]) == (1, True)

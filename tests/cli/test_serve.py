@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pixmill.serve import server
-from pixmill.serve.settings import LOOPBACK, Settings
+from pixmill.serve.http import server
+from pixmill.serve.http.settings import LOOPBACK, Settings
 from tests.command import run_pixmill
 
 

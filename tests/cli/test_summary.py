@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pixmill.cli.summary import summary as summary_of
-from pixmill.home.project_state import read_project_state
+from pixmill.project.state import read_project_state
 from pixmill.review.decision_log import DecisionLog
 from pixmill.serve.correction import correction_of
 from pixmill.serve.inbox import Inbox

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from pixmill.core.errors import TrainError
+from pixmill.core.files.workspace import Workspace
 from pixmill.core.params import load_params
-from pixmill.core.workspace import Workspace
-from pixmill.sweep import searching
-from pixmill.sweep.planning import hold
+from pixmill.experiments.sweep import searching
+from pixmill.experiments.sweep.planning import hold
 from tests.command import run_pixmill
+from tests.experiments.sweep.swept import StandIn, write_workspace
 from tests.made_once import make_once
-from tests.sweep.swept import StandIn, write_workspace
 
 
 @pytest.fixture(scope="session")

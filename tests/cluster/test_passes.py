@@ -9,16 +9,16 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from pixmill.compute import RowLimits, map_batches
 from pixmill.core.params import BackboneParams, SplitParams
 from pixmill.evaluate.predictions import predict_unlabelled
+from pixmill.images.compute import RowLimits, map_batches
 from pixmill.images.parts import Shards, open_images
-from pixmill.learn.features import extract_features
+from pixmill.models.features import extract_features
 from pixmill.split.packing import pack
 from pixmill.validate.survey import survey
 from tests.cluster.ray_nodes import LOST_NODE, RayCluster, squares_unless_on_lost_node
 from tests.images.packed import pack_images
-from tests.learn.conftest import some_ids, some_pixels
+from tests.models.conftest import some_ids, some_pixels
 from tests.split.conftest import write_project
 
 pytestmark = [pytest.mark.slow, pytest.mark.services]

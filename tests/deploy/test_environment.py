@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.images.samples import encoded, shapes
-from tests.serve.load.server import Running
+from tests.serve.http.load.server import Running
 
 pytestmark = [pytest.mark.slow, pytest.mark.services, pytest.mark.linux]
 

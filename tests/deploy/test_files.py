@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from pixmill.cli import make_parser
-from pixmill.core.extras import list_requirements
+from pixmill.core.install.extras import list_requirements
 
 REPOSITORY = Path(__file__).parents[2]
 DEPLOY = REPOSITORY / "deploy"

@@ -104,7 +104,7 @@ def enter(project: Project, script: str, **environ: str) -> str:
 
 def require_true(project: Project, index: Index) -> None:
     """Require that the environment has the true Pixmill, and that nobody was asked for its name."""
-    enter(project, "python -P -c 'import pixmill.compare'")
+    enter(project, "python -P -c 'import pixmill.experiments.compare'")
     assert not index.marker.exists()
     assert not [path for path in index.asked if path.startswith("/simple/pixmill")]
 

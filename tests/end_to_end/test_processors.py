@@ -18,13 +18,13 @@ import pandas as pd
 from pixmill.core.params import TrainParams
 from pixmill.evaluate.measure import measure
 from pixmill.images import decode, fit
-from pixmill.learn.determinism import fix_threads
-from pixmill.learn.features import extract_features
-from pixmill.learn.litert_export import export_classifier
-from pixmill.learn.networks import build_classifier, fuse
-from pixmill.learn.litert_export import convert_backbone
-from pixmill.learn.layers import feature_layers
-from pixmill.learn.litert import HEAD, LOGITS, NOVELTY, load_outputs
+from pixmill.models.determinism import fix_threads
+from pixmill.models.features import extract_features
+from pixmill.models.litert_export import export_classifier
+from pixmill.models.networks import build_classifier, fuse
+from pixmill.models.litert_export import convert_backbone
+from pixmill.models.layers import feature_layers
+from pixmill.models.litert import HEAD, LOGITS, NOVELTY, load_outputs
 from pixmill.metrics.calibration import best_temperature
 from pixmill.metrics.probabilities import losses, softmax, apply_temperature
 from pixmill.train.logistic import fit_logistic

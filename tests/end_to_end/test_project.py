@@ -15,10 +15,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from pixmill.compare.comparing import compare
-from pixmill.core.files import file_digest
+from pixmill.core.files.workspace import Workspace
+from pixmill.core.files.writing import file_digest
 from pixmill.core.params import load_params
-from pixmill.core.workspace import Workspace
+from pixmill.experiments.compare.comparing import compare
 from pixmill.serve.correction import correction_of
 from pixmill.serve.inbox import Inbox
 from pixmill.validate.decisions import read_decisions
@@ -231,7 +231,7 @@ def next_wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     source.edit(("_STEPS = 1000", "_STEPS = 1001"), file="src/pixmill/train/logistic.py")
     source.edit(("## Unreleased\n", "## 0.2.0\n\n- train: labels are smoothed.\n"), file="src/pixmill/CHANGELOG.md")
     for name in ("Makefile", "_gitattributes"):
-        path = source.path / "src/pixmill/new/template" / name
+        path = source.path / "src/pixmill/project/new/template" / name
         path.write_text(f"{path.read_text(encoding='utf-8')}# Of version 0.2.0.\n", encoding="utf-8")
     return build_package(source.path, folder / "dist", "--wheel")
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from pixmill.core.files.workspace import Workspace
 from pixmill.core.params import load_params, parse_params
-from pixmill.core.workspace import Workspace
 from pixmill.images.parts import open_images
-from pixmill.learn.determinism import fix_threads
-from pixmill.record.run_lookup import RunReader
+from pixmill.models.determinism import fix_threads
+from pixmill.tracking.run_lookup import RunReader
 
 STAGES = ("scrape", "validate", "split", "train", "evaluate")
 

@@ -12,11 +12,11 @@ import pytest
 from mlflow import MlflowClient
 
 from pixmill.images.parts import load_parts
-from pixmill.learn.classifier import Classifier
 from pixmill.metrics.scores import macro_f1
+from pixmill.models.classifier import Classifier
 from tests.command import run_pixmill
 from tests.end_to_end.conftest import CLASSES, Project
-from tests.record.conftest import all_runs
+from tests.tracking.conftest import all_runs
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 

@@ -10,8 +10,8 @@ import pytest
 
 from pixmill.core.manifest import SPLIT, write_table
 from pixmill.images.parts import PARTS
-from pixmill.learn.classifier import Classifier, Preprocessing
 from pixmill.metrics.calibration import Calibration
+from pixmill.models.classifier import Classifier, Preprocessing
 from tests.images.packed import pack_images
 
 LABELS = ("dark", "light")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pixmill.evaluate.gradcam import attention, attention_of_features
-from pixmill.learn.determinism import fix_threads
+from pixmill.models.determinism import fix_threads
 
 SIDE = 16
 

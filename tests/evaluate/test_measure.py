@@ -3,7 +3,7 @@ import json
 import pandas as pd
 import pytest
 
-from pixmill.core.files import write_json
+from pixmill.core.files.writing import write_json
 from pixmill.evaluate.measure import headline, measure
 
 LABELS = ("a", "b", "c")

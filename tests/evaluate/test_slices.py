@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pixmill.core.files import write_json
+from pixmill.core.files.writing import write_json
 from pixmill.evaluate.slices import slice_figures, slices
 
 IMAGES = 300

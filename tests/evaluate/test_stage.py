@@ -11,18 +11,18 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from pixmill.core.files import file_digest
+from pixmill.core.files.workspace import Workspace
+from pixmill.core.files.writing import file_digest
 from pixmill.core.params import BlockParams, CnnParams, TrainParams, load_params
-from pixmill.core.workspace import Workspace
+from pixmill.evaluate.stage import main
 from pixmill.images.parts import load_parts
-from pixmill.learn.classifier import Classifier, save_calibration
-from pixmill.learn.determinism import fix_threads
-from pixmill.learn.litert_export import export_classifier
-from pixmill.learn.model_folder import save_classifier
-from pixmill.learn.networks import build_classifier
 from pixmill.metrics.probabilities import losses
 from pixmill.metrics.scores import scores
-from pixmill.pipeline.evaluate import main
+from pixmill.models.classifier import Classifier, save_calibration
+from pixmill.models.determinism import fix_threads
+from pixmill.models.litert_export import export_classifier
+from pixmill.models.model_folder import save_classifier
+from pixmill.models.networks import build_classifier
 from tests.evaluate.conftest import LABELS, SIDE, write_split
 
 pytestmark = pytest.mark.slow

@@ -99,12 +99,12 @@ def test_coverage_and_accuracy_of_answers_are_resampled_together():
         chosen = np.concatenate([[2 * group, 2 * group + 1] for group in generator.integers(150, size=150)])
         shares = [sure[chosen].mean() for sure in answered]
         accuracies = [hit[chosen][sure[chosen]].mean() for hit, sure in zip(right, answered, strict=True)]
-        for name, pair in (("coverage", shares), ("answered_accuracy", accuracies)):
+        for name, pair in (("coverage", shares), ("covered_accuracy", accuracies)):
             drawn[name].append(pair[1] - pair[0])
     for name, row in found.items():
         assert (row.low, row.high) == pytest.approx(np.quantile(drawn[name], [0.025, 0.975]), abs=0.008)
     assert found["coverage"].first == answered[0].mean()
-    assert found["answered_accuracy"].second == pytest.approx(right[1][answered[1]].mean())
+    assert found["covered_accuracy"].second == pytest.approx(right[1][answered[1]].mean())
 
 
 def test_a_model_answers_as_it_does_itself():
@@ -115,7 +115,7 @@ def test_a_model_answers_as_it_does_itself():
     # Another model that answers these images alike may not answer all others so.
     found = answering(*same)
     assert found["coverage"].high == -found["coverage"].low == pytest.approx(1 - 0.025 ** (1 / 40))
-    assert found["answered_accuracy"].high == pytest.approx(1 - 0.025 ** (1 / answered[0].sum()))
+    assert found["covered_accuracy"].high == pytest.approx(1 - 0.025 ** (1 / answered[0].sum()))
 
 
 def test_a_model_that_answers_nothing_has_no_accuracy():

@@ -10,20 +10,20 @@ import pytest
 import yaml
 
 from pixmill.core.errors import GateError, PluginError
+from pixmill.core.expectations import gate_error, warnings
 from pixmill.core.manifest import SCRAPED, SIGHTINGS, read_table, write_table
 from pixmill.core.params import EvaluateParams, Params, parse_params
 from pixmill.evaluate.evaluation import evaluate
-from pixmill.expectations import gate_error, warnings
 from pixmill.images.parts import load_parts
-from pixmill.learn.augmentation import preview_augmentation
-from pixmill.learn.classifier import save_calibration
-from pixmill.learn.determinism import fix_threads
-from pixmill.learn.litert_export import export_classifier
-from pixmill.learn.model_folder import save_classifier
+from pixmill.models.augmentation import preview_augmentation
+from pixmill.models.classifier import save_calibration
+from pixmill.models.determinism import fix_threads
+from pixmill.models.litert_export import export_classifier
+from pixmill.models.model_folder import save_classifier
+from pixmill.project.recipes import find_issues
 from pixmill.scrape import forecast, scrape
 from pixmill.train import train
 from pixmill.train.training_key import training_key
-from pixmill.use import find_issues
 from pixmill.validate import SEEN, validate
 from tests.train.conftest import CLASSES, SIZE, write_packed
 from tests.validate.conftest import blocks, encoded

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pixmill.provenance.code import form_and_imports
-from pixmill.provenance.modules import Modules
+from pixmill.core.provenance.code import form_and_imports
+from pixmill.core.provenance.modules import Modules
 
 
 @dataclass(frozen=True)

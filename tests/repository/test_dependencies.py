@@ -13,12 +13,18 @@ LOADED = {"python-multipart"}
 """What Starlette loads by itself where it is installed."""
 
 ENTRIES = {
-    (): ("pixmill.cli", "pixmill.use", "pixmill.doctor", "pixmill.core.params.reference", "pixmill.provenance.code"),
+    (): (
+        "pixmill.cli",
+        "pixmill.project.recipes",
+        "pixmill.project.doctor",
+        "pixmill.core.params.reference",
+        "pixmill.core.provenance.code",
+    ),
     ("serve",): (
-        "pixmill.serve.server",
-        "pixmill.predict.predicting",
-        "pixmill.pages.predict.page",
-        "pixmill.learn.litert",
+        "pixmill.serve.http.server",
+        "pixmill.serve.predict.predicting",
+        "pixmill.serve.predict.gallery.report",
+        "pixmill.models.litert",
     ),
 }
 """What runs with only these extras."""

@@ -6,15 +6,15 @@ import importlib
 import pytest
 
 INTERFACES = {
-    "pixmill.compute.batches",
-    "pixmill.provenance.code",
-    "pixmill.expectations",
+    "pixmill.images.compute.batches",
+    "pixmill.core.provenance.code",
+    "pixmill.core.expectations",
     "pixmill.core.params.document",
     "pixmill.images.decode",
-    "pixmill.learn.classifier",
+    "pixmill.models.classifier",
     "pixmill.metrics.calibration",
     "pixmill.metrics.significance",
-    "pixmill.record.run_recorder",
+    "pixmill.tracking.run_recorder",
     "pixmill.scrape.candidate",
     "pixmill.scrape.sources.source_list",
     "pixmill.scrape.sources.source",

@@ -15,7 +15,7 @@ import pytest
 
 import pixmill
 from tests.images.samples import encoded, shapes
-from tests.serve.load.server import Running
+from tests.serve.http.load.server import Running
 
 EXTRAS = {"serve", "registry", "pipeline", "hub", "gpu", "heic", "onnx", "ray", "s3", "sweep", "dev"}
 SEMANTIC = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pixmill.provenance.dependencies import with_dependencies
+from pixmill.core.provenance.dependencies import with_dependencies
 
 STAGES = ("scrape", "validate", "split", "train", "evaluate")
 
@@ -60,7 +60,7 @@ def test_a_stage_declares_the_sections_that_it_reads_and_no_other(pipeline, sour
     # Never single keys: DVC stops at one that params.yaml leaves out.
     read = {
         chain.split(".")[1]
-        for node in ast.walk(source.tree(f"pixmill.pipeline.{name}"))
+        for node in ast.walk(source.tree(f"pixmill.{name}.stage"))
         if isinstance(node, ast.Attribute) and (chain := ast.unparse(node)).startswith("params.")
     }
     assert read == set(pipeline["stages"][name]["params"])

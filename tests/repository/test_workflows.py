@@ -33,7 +33,7 @@ def test_only_the_comment_may_write(workflow):
 
 
 def test_the_comment_is_that_of_new_projects(workflow, repository):
-    template = repository / "src" / "pixmill" / "new" / "template"
+    template = repository / "src" / "pixmill" / "project" / "new" / "template"
     github, gitlab = (
         (read(repository / path), read(template / f"_{path.removeprefix('.')}"))
         for path in (".github/workflows/ci.yml", ".gitlab-ci.yml")

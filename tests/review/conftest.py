@@ -16,9 +16,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from pixmill.core.files.workspace import Workspace
 from pixmill.core.manifest import PAIRS, SIGHTINGS, VALIDATED, write_table
 from pixmill.core.params import Params, parse_params
-from pixmill.core.workspace import Workspace
 from pixmill.evaluate.labels import LABELS
 from pixmill.evaluate.predictions import predictions_schema
 from pixmill.review.material import ReviewData, load_material

@@ -7,7 +7,7 @@ import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from pixmill.core.workspace import Workspace
+from pixmill.core.files.workspace import Workspace
 from pixmill.review.page_routes import routes
 from pixmill.review.sitting import Sitting
 from pixmill.serve.correction import correction_of

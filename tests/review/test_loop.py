@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 import pyarrow.parquet as pq
 import pytest
 
+from pixmill.core.files.workspace import Workspace
 from pixmill.core.params import load_params
-from pixmill.core.workspace import Workspace
-from pixmill.pipeline import scrape, validate
+from pixmill.scrape import stage as scrape
 from pixmill.serve.correction import correction_of
 from pixmill.serve.inbox import Inbox
+from pixmill.validate import stage as validate
 from tests.review.conftest import jpeg
 
 pytestmark = pytest.mark.slow

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pixmill.compute import RowLimits
+from pixmill.images.compute import RowLimits
 from pixmill.review.doubts import find_doubts
 from pixmill.review.page_routes import routes
 from pixmill.review.preview import ImageFile, Previews

@@ -6,15 +6,15 @@ import subprocess
 import pytest
 
 from pixmill.core.errors import PixmillError
-from pixmill.core.workspace import Workspace
+from pixmill.core.files.workspace import Workspace
 from pixmill.review.review_session import Choice
 from pixmill.review.reviewing import review
 from pixmill.review.sitting import Ending, Sitting, default_name
 from pixmill.serve.correction import correction_of
 from pixmill.serve.inbox import Inbox
-from tests.compare.evaluated import start
-from tests.compare.projects import record
-from tests.compare.tables import read_here
+from tests.experiments.compare.evaluated import start
+from tests.experiments.compare.projects import record
+from tests.experiments.compare.tables import read_here
 from tests.review.conftest import jpeg
 from tests.version_control import commit
 

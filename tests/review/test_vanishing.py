@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pixmill.cli import main
-from pixmill.core.workspace import Workspace
+from pixmill.core.files.workspace import Workspace
 from pixmill.review.restoring import restore
 from pixmill.review.reviewing import review
 from pixmill.serve.correction import correction_of

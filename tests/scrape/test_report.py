@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from pixmill.pages.base.thumbnails import thumbnails
-from pixmill.pages.scrape import page as page_module
-from pixmill.pages.scrape.page import render_report
+from pixmill.pages.thumbnails import thumbnails
+from pixmill.scrape.page import report as page_module
+from pixmill.scrape.page.report import render_report
 from pixmill.scrape.sources import SearchError
 
 
@@ -112,7 +112,7 @@ def code_of(repository, *packages):
 
 def test_every_reason_has_its_words(repository):
     """Reasons are given where things are refused; whoever adds one must explain it to people."""
-    template = (repository / "src" / "pixmill" / "pages" / "scrape" / "page.html").read_text(encoding="utf-8")
+    template = (repository / "src" / "pixmill" / "scrape" / "page" / "page.html").read_text(encoding="utf-8")
     explained = set(re.findall(r'^  "(\w+)": "', template, re.MULTILINE))
     reasons = set(re.findall(r'(?:Refused|_Unreadable)\(\s*"(\w+)"', code_of(repository, "web/fetch", "scrape")))
     assert reasons | {"empty", "html", "svg", "archive", "pdf", "unknown"} == explained

@@ -13,10 +13,10 @@ import time
 import psutil
 import pytest
 
-from pixmill.core import workspace as core
+from pixmill.core.files import workspace as core
 from pixmill.core.manifest import SCRAPED, SIGHTINGS, read_table
 from pixmill.core.params import load_params
-from pixmill.pipeline.scrape import main
+from pixmill.scrape.stage import main
 from pixmill.web.shop import ORIGIN
 
 SECONDS = 240

@@ -2,8 +2,8 @@
 
 import pytest
 
+from pixmill.core.expectations import gate_error, run_checks
 from pixmill.core.params import SplitParams
-from pixmill.expectations import gate_error, run_checks
 from pixmill.split.checks import checks, tables
 from pixmill.split.splitting import assign, split
 from tests.split.conftest import CLASSES, ids, pairs_table, table

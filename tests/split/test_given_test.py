@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pixmill.core.files.workspace import Workspace
 from pixmill.core.params import parse_params
-from pixmill.core.workspace import Workspace
-from pixmill.pipeline.scrape import main as scrape
-from pixmill.pipeline.split import main as split
-from pixmill.pipeline.validate import main as validate
+from pixmill.scrape.stage import main as scrape
+from pixmill.split.stage import main as split
+from pixmill.validate.stage import main as validate
 
 PARAMS = """
 classes: [coat, dress]

@@ -12,12 +12,12 @@ import time
 import pytest
 
 from pixmill.core.errors import GateError, ManifestError, PixmillError
-from pixmill.core.files import storage_errors
+from pixmill.core.files.workspace import Workspace
+from pixmill.core.files.writing import storage_errors
 from pixmill.core.manifest import SPLIT, read_table
 from pixmill.core.params import parse_params
-from pixmill.core.workspace import Workspace
 from pixmill.images.parts import load_parts
-from pixmill.pipeline.split import main
+from pixmill.split.stage import main
 from tests.disk import limit_file_size
 from tests.split.conftest import CLASSES
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pixmill.core.files import write_json
+from pixmill.core.files.writing import write_json
 from pixmill.core.manifest import SPLIT, write_table
 from pixmill.core.params import BlockParams, CnnParams, DenseParams, TrainParams
 from pixmill.images.parts import load_parts

@@ -8,7 +8,7 @@ import pytest
 
 from pixmill.core.errors import TrainError
 from pixmill.core.params import AugmentationParams, ScheduleParams
-from pixmill.learn.determinism import fix_threads
+from pixmill.models.determinism import fix_threads
 from pixmill.train.checkpoints import Checkpoints
 from pixmill.train.fitting import FitData, NetworkFitter
 from pixmill.train.history import best_of

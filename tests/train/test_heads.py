@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from pixmill.core.params import BackboneParams, DenseParams, FeaturesParams, TrainParams
-from pixmill.learn.determinism import fix_threads
-from pixmill.learn.features import extract_features
-from pixmill.learn.layers import feature_layers
+from pixmill.models.determinism import fix_threads
+from pixmill.models.features import extract_features
+from pixmill.models.layers import feature_layers
 from pixmill.train.fitting import FitData
 from pixmill.train.heads import FineTuner, HeadFitter
 from pixmill.train.logistic import fit_logistic

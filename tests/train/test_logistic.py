@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pixmill.core.params import FeaturesParams, TrainParams
-from pixmill.learn.scaling import BLOCK
+from pixmill.models.scaling import BLOCK
 from pixmill.train.logistic import fit_logistic
 from tests.train.conftest import scikit_learns
 

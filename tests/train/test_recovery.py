@@ -11,11 +11,11 @@ import sys
 import pytest
 import yaml
 
+from pixmill.core.files.workspace import Workspace
 from pixmill.core.params import load_params
-from pixmill.core.workspace import Workspace
-from pixmill.learn.determinism import fix_threads
-from pixmill.learn.model_folder import load_classifier
-from pixmill.pipeline import train
+from pixmill.models.determinism import fix_threads
+from pixmill.models.model_folder import load_classifier
+from pixmill.train import stage as train
 from tests.train.conftest import FOLDS, write_packed
 from tests.train.test_training import TAKEN_OVER
 
@@ -39,7 +39,7 @@ OUTPUTS = (
 # The stage ends by SIGKILL after its last epoch: nothing is caught, nothing cleaned up.
 KILLED = """
 import os, runpy, signal, sys
-from pixmill.pages.train import page
+from pixmill.train.page import report as page
 page.render_page = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
 sys.argv = ['train']
 runpy.run_module('stages.train', run_name='__main__')

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from pixmill.core.params import AugmentationParams, BackboneParams, CnnParams, FeaturesParams
-from pixmill.learn.determinism import fix_threads
-from pixmill.learn.networks import backbone_variables, build_classifier, build_head
+from pixmill.models.determinism import fix_threads
+from pixmill.models.networks import backbone_variables, build_classifier, build_head
 from pixmill.train.steps import Trainer, balanced_weights, epoch_order, feed
 from tests.train.conftest import PARAMS, SIZE
 

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from pixmill.core.expectations import Check, Outcome, Table, run_checks
 from pixmill.core.manifest import SCRAPED, SIGHTINGS, write_table
 from pixmill.core.params import ValidateParams
-from pixmill.expectations import Check, Outcome, Table, run_checks
 from pixmill.images import EXTENSIONS, sniff
 from pixmill.validate import Decision, Validation, validate
 from tests.images.samples import encoded

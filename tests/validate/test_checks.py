@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from pixmill.core.errors import GateError
+from pixmill.core.expectations import Outcome, gate_error, warnings
 from pixmill.core.params import ValidateParams
-from pixmill.expectations import Outcome, gate_error, warnings
 from pixmill.validate import Validation
 from pixmill.validate.checks import checks
 from tests.validate.conftest import Scrape, blocks, encoded, shapes

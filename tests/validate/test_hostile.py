@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pixmill.compute import RowLimits
+from pixmill.images.compute import RowLimits
 from pixmill.validate.survey import survey
 from tests.validate.conftest import image
 from tests.validate.hostile import PIXELS, Hostile, hostile_files

@@ -5,7 +5,7 @@ import re
 import numpy as np
 from PIL import Image
 
-from pixmill.expectations import warnings
+from pixmill.core.expectations import warnings
 from pixmill.validate import Validation
 from tests.images.samples import encoded
 from tests.validate.conftest import Scrape, shapes

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pixmill.core.expectations import Outcome, Table, run_checks
 from pixmill.core.params.validate import ShortcutsParams
-from pixmill.expectations import Outcome, Table, run_checks
 from pixmill.validate.shortcuts import find_shortcuts, shortcut_check, shortcut_table, telling
 from tests.validate.made import key
 

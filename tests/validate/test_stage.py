@@ -15,9 +15,9 @@ import pytest
 import yaml
 
 from pixmill.core.errors import GateError
+from pixmill.core.files.workspace import Workspace as Place
 from pixmill.core.params import load_params
-from pixmill.core.workspace import Workspace as Place
-from pixmill.pipeline.validate import main
+from pixmill.validate.stage import main
 from tests.validate.conftest import Scrape, blocks, encoded, image
 
 pytestmark = pytest.mark.usefixtures("one_worker")

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pixmill.compute import RowLimits
 from pixmill.images import UndecodableError
 from pixmill.images import measures as measuring
+from pixmill.images.compute import RowLimits
 from pixmill.images.measures import measure
 from pixmill.validate.reasons import UNREADABLE
 from pixmill.validate.survey import RECORD, Survey, pack, survey

@@ -18,8 +18,8 @@ from importlib import import_module
 from pixmill import __version__
 from pixmill.cli.parser import Parser
 from pixmill.core.errors import PixmillError
-from pixmill.core.extras import missing_package
-from pixmill.core.files import storage_errors
+from pixmill.core.files.writing import storage_errors
+from pixmill.core.install.extras import missing_package
 
 __all__ = ["VERBS", "main", "make_parser"]
 

@@ -3,7 +3,7 @@
 import argparse
 import os
 
-from pixmill.core.progress import announce
+from pixmill.core.process.progress import announce
 
 EXAMPLES = (("pixmill browser --install", "find or install a browser with its driver"),)
 

@@ -8,21 +8,21 @@ import argparse
 
 from pixmill.cli.parser import project_root
 from pixmill.core.errors import DataError
-from pixmill.core.progress import announce
+from pixmill.core.process.progress import announce
 
 EXAMPLES = (("pixmill check", "check params.yaml, and the images and lists that it names"),)
 
 
 def run(_: argparse.Namespace) -> None:
     """Print the classes and sources, and what is amiss; exit 1 where a run would stop."""
-    from pixmill.compute.cluster import cluster_address
     from pixmill.core.params import load_params
-    from pixmill.doctor.machine import check_path
-    from pixmill.pages.base import shorten
-    from pixmill.provenance.lock import check_code, installed_lock, other_libraries, read_lock
+    from pixmill.core.provenance.lock import check_code, installed_lock, other_libraries, read_lock
+    from pixmill.core.repository.uncommitted import describe_uncommitted
+    from pixmill.images.compute.cluster import cluster_address
+    from pixmill.pages import shorten
+    from pixmill.project.doctor.machine import check_path
+    from pixmill.project.recipes import find_issues
     from pixmill.review.examining import describe_missing
-    from pixmill.state.uncommitted import describe_uncommitted
-    from pixmill.use import find_issues
 
     root = project_root()
     if (lock := read_lock(root)) is not None:
@@ -35,7 +35,7 @@ def run(_: argparse.Namespace) -> None:
             announce(f"warning: {libraries[0]}\nNext: {libraries[1]}")
     params = load_params(root)
     if params.sweep.space or params.sweep.sampler == "grid":
-        from pixmill.sweep.space import check_searched
+        from pixmill.experiments.sweep.space import check_searched
 
         check_searched(params)
     cluster_address()

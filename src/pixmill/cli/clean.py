@@ -24,8 +24,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Print what takes how much and how it is deleted; delete scratch if asked to."""
-    from pixmill.clean.cleaning import advice, find_scratch, remove
-    from pixmill.clean.usage import measure, show, size_of
+    from pixmill.project.disk.cleaning import advice, find_scratch, remove
+    from pixmill.project.disk.usage import measure, show, size_of
 
     workspace = project_workspace()
     for name, size in measure(workspace.root).items():

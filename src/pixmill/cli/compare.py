@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING
 
 from pixmill.cli.parser import project_workspace
 from pixmill.core.errors import PixmillError
-from pixmill.core.files import storage_errors
-from pixmill.core.progress import announce
+from pixmill.core.files.writing import storage_errors
+from pixmill.core.process.progress import announce
 
 if TYPE_CHECKING:
-    from pixmill.compare.comparison import Gate
+    from pixmill.core.files.workspace import Workspace
     from pixmill.core.params import Params
-    from pixmill.core.workspace import Workspace
+    from pixmill.experiments.compare.comparison import Gate
 
 EXAMPLES = (
     ("pixmill compare main", "what does the change do, and does it matter?"),
@@ -109,10 +109,10 @@ def _check(arguments: argparse.Namespace) -> None:
 def _compare(
     workspace: Workspace, params: Params, arguments: argparse.Namespace
 ) -> tuple[str, Path, Gate, tuple[str, ...]]:
-    from pixmill.compare.comparing import compare
-    from pixmill.compare.rendering import comparison_text
-    from pixmill.compare.reports import write_reports
-    from pixmill.compare.view import comparison_json
+    from pixmill.experiments.compare.comparing import compare
+    from pixmill.experiments.compare.rendering import comparison_text
+    from pixmill.experiments.compare.reports import write_reports
+    from pixmill.experiments.compare.view import comparison_json
 
     announce("Comparing: reading both sides, resampling the test images …")
     comparison = compare(workspace, params, arguments.base, arguments.head)
@@ -124,9 +124,9 @@ def _compare(
 
 
 def _runs(workspace: Workspace, params: Params, arguments: argparse.Namespace) -> tuple[str, Path]:
-    from pixmill.compare.ranking import compare_runs
-    from pixmill.compare.ranking_report import ranking_json, ranking_text, render_ranking
-    from pixmill.core.files import write_text
+    from pixmill.core.files.writing import write_text
+    from pixmill.experiments.compare.ranking import compare_runs
+    from pixmill.experiments.compare.ranking_report import ranking_json, ranking_text, render_ranking
 
     since = _seconds(arguments.since) if arguments.since else 0
     limits = {"limit": arguments.limit} if arguments.limit else {}

@@ -13,7 +13,7 @@ EXAMPLES = (("pixmill doctor", "check this machine: packages, browser, MLflow, d
 
 def run(_: argparse.Namespace) -> None:
     """Print the findings; exit 1 if something is missing."""
-    from pixmill.doctor import examine, render
+    from pixmill.project.doctor import examine, render
 
     findings = examine(project_root())
     print(render(findings))

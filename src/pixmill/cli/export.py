@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pixmill.cli.parser import number, project_root
-from pixmill.core.progress import announce
+from pixmill.core.process.progress import announce
 
 _FORMATS = ("litert", "int8", "onnx", "keras")
-"""Those of ``pixmill.predict.conversion``, whose import would slow down every other command."""
+"""Those of ``pixmill.serve.export.conversion``, whose import would slow down every other command."""
 
 EXAMPLES = (
     ("pixmill export", "export the model in all formats, to exported/"),
@@ -43,9 +43,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Export, print the table, and exit 1 if a format was refused."""
-    from pixmill.predict.card import agreement_rows
-    from pixmill.predict.conversion import FORMATS
-    from pixmill.predict.export import export
+    from pixmill.serve.export.card import agreement_rows
+    from pixmill.serve.export.conversion import FORMATS
+    from pixmill.serve.export.exporting import export
 
     root = project_root()
     done = export(
@@ -76,7 +76,7 @@ def _format(text: str) -> str:
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
-    from pixmill.pages.base.text import align
+    from pixmill.pages.text import align
 
     headings, *others = rows
     lines = "\n".join("\t".join((*row, "")) for row in others)

@@ -19,8 +19,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Print the versions."""
     from pixmill.core.params import load_params
-    from pixmill.registry.model_versions import Registry
-    from pixmill.registry.report import versions_json, versions_text
+    from pixmill.experiments.promotion.report import versions_json, versions_text
+    from pixmill.tracking.model_versions import Registry
 
     workspace = project_workspace()
     registry = Registry(workspace, arguments.name)
@@ -28,4 +28,4 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print(versions_json(registry, versions))
         return
-    print(versions_text(registry, versions, load_params(workspace.root).review.metric, arguments.name))
+    print(versions_text(registry, versions, load_params(workspace.root).compare.metric, arguments.name))

@@ -7,7 +7,7 @@ that is there.
 import argparse
 from pathlib import Path
 
-from pixmill.core.progress import announce
+from pixmill.core.process.progress import announce
 
 EXAMPLES = (
     ("pixmill new shoes --demo", "a project with the bundled images, to look around"),
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Make the project and print the next commands."""
     import dvc  # noqa: F401 (run as a command: where it is missing, nothing is begun)
 
-    from pixmill.new.creating import ProjectSpec, create
+    from pixmill.project.new.creating import ProjectSpec, create
 
     classes = tuple(name.strip() for name in (arguments.classes or "").split(",") if name.strip())
     names = ("folder", "recipe", "source", "demo", "remote", "mlflow", "pixmill")

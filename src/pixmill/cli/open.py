@@ -25,6 +25,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Serve the page until Ctrl-C."""
     workspace = project_workspace()
-    from pixmill.home.opening import open_project
+    from pixmill.project.page.opening import open_project
 
     open_project(workspace, port=arguments.port, open_browser=arguments.open)

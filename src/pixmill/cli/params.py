@@ -31,7 +31,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Print the params that were asked for."""
     from pixmill.core.params.reference import current_params, plain
-    from pixmill.pages.base import shorten
+    from pixmill.pages import shorten
 
     found = current_params(project_root(), arguments.keys)
     if arguments.changed:

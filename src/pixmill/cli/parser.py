@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 from pixmill.core.errors import PixmillError
+from pixmill.core.files.workspace import Workspace
 from pixmill.core.words import did_you_mean
-from pixmill.core.workspace import Workspace
 
 N = TypeVar("N", int, float)
 

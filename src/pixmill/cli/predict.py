@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 
 from pixmill.cli.parser import find_project
-from pixmill.core.progress import announce, track
+from pixmill.core.process.progress import announce, track
 
 EXTRAS = ("serve", "registry")
 
@@ -45,10 +45,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Predict the images, and print what came out."""
-    from pixmill.predict.inputs import find_images
-    from pixmill.predict.model import find_model
-    from pixmill.predict.predicting import FORMATS, Output, check_outputs, predict, predict_to_files
-    from pixmill.predict.showing import FEW, Tally, table
+    from pixmill.serve.predict.inputs import find_images
+    from pixmill.serve.predict.model import find_model
+    from pixmill.serve.predict.predicting import FORMATS, Output, check_outputs, predict, predict_to_files
+    from pixmill.serve.predict.showing import FEW, Tally, table
 
     outputs = [Output(name, path) for name in FORMATS for path in getattr(arguments, name)]
     check_outputs(outputs)

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 from pixmill.cli.parser import project_workspace
 from pixmill.core.errors import PixmillError
-from pixmill.core.progress import announce
+from pixmill.core.process.progress import announce
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pixmill.compare.comparison import Comparison
+    from pixmill.experiments.compare.comparison import Comparison
 
 EXAMPLES = (
     ("pixmill promote", "put the model of the last commit into production"),
@@ -53,8 +53,8 @@ def add_registry_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Promote, and tell what happened."""
     from pixmill.core.params import load_params
-    from pixmill.registry.promoting import promote
-    from pixmill.registry.report import promotion_json
+    from pixmill.experiments.promotion.promoting import promote
+    from pixmill.experiments.promotion.report import promotion_json
 
     if arguments.force and not (arguments.because or "").strip():
         arguments.refuse("--force needs --because: the reason is kept with the version")
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
     def show(comparison: Comparison) -> None:
         compared.append(comparison)
         if not arguments.json:
-            limits = "" if comparison.gate.rules else " (no limits apply: set review.min in params.yaml)"
+            limits = "" if comparison.gate.rules else " (no limits apply: set compare.min in params.yaml)"
             print(f"{comparison.sentence}\nGate: {comparison.gate.result}{limits}", flush=True)
 
     try:
@@ -93,9 +93,9 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _write(folder: Path, comparison: Comparison, outcome: list[str]) -> None:
     """Write the files of the comparison, and its text behind the outcome."""
-    from pixmill.compare.rendering import escape
-    from pixmill.compare.reports import write_reports
-    from pixmill.core.files import storage_errors, write_text
+    from pixmill.core.files.writing import storage_errors, write_text
+    from pixmill.experiments.compare.rendering import escape
+    from pixmill.experiments.compare.reports import write_reports
 
     with storage_errors(then="pixmill compare"):
         folder.mkdir(exist_ok=True)

@@ -9,7 +9,7 @@ import json
 
 from pixmill.cli.parser import number, project_workspace
 from pixmill.cli.promote import add_registry_options
-from pixmill.core.progress import announce
+from pixmill.core.process.progress import announce
 
 EXAMPLES = (
     ("pixmill rollback", "the version before the champion is the champion again"),
@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Roll back, and tell what happened."""
     from dataclasses import asdict
 
-    from pixmill.registry.rolling_back import roll_back
+    from pixmill.tracking.rolling_back import roll_back
 
     done = roll_back(
         project_workspace(), to=arguments.to, name=arguments.name, alias=arguments.alias, because=arguments.because

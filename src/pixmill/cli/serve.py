@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pixmill.cli.parser import find_project, inbox, number, port
 from pixmill.core.errors import PixmillError
-from pixmill.core.progress import announce
+from pixmill.core.process.progress import announce
 
 EXTRAS = ("serve", "registry")
 
@@ -51,9 +51,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Serve until SIGTERM or Ctrl-C."""
-    from pixmill.compute import default_workers
-    from pixmill.serve.server import run as serve
-    from pixmill.serve.settings import LOOPBACK, Settings
+    from pixmill.images.compute import default_workers
+    from pixmill.serve.http.server import run as serve
+    from pixmill.serve.http.settings import LOOPBACK, Settings
 
     root = find_project()  # A model may be named, and needs no project.
     keys = _keys(arguments.api_keys)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from pixmill.cli.parser import project_root
 from pixmill.core.errors import ManifestError
-from pixmill.core.files import read_json
-from pixmill.core.workspace import Workspace
+from pixmill.core.files.workspace import Workspace
+from pixmill.core.files.writing import read_json
 
 if TYPE_CHECKING:
-    from pixmill.home.project_state import ProjectState
+    from pixmill.project.state import ProjectState
 
 EXAMPLES = (
     ("pixmill summary", "what to do next, and the results of the last run"),
@@ -31,8 +31,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Print the summary."""
-    from pixmill.home.project_state import read_project_state
-    from pixmill.home.state_json import state_json
+    from pixmill.project.state import read_project_state
+    from pixmill.project.state_json import state_json
 
     state = read_project_state(project_root())
     sys.stdout.write(f"{state_json(state)}\n" if arguments.json else summary(state))
@@ -47,9 +47,9 @@ def summary(state: ProjectState) -> str:
     Raises:
         ParamsError: ``pyproject.toml`` is not valid.
     """
-    from pixmill.clean.usage import describe_sizes
-    from pixmill.home.next_steps import next_steps
-    from pixmill.record.store import tracking_uri, view_hint
+    from pixmill.project.disk.usage import describe_sizes
+    from pixmill.project.next_steps import next_steps
+    from pixmill.tracking.store import tracking_uri, view_hint
 
     root, (first, *others) = state.root, next_steps(state)
     lines = ["", f"Next: {first.text}", *(f"Then: {step.text}" for step in others), "", *_results(state)]
@@ -67,7 +67,7 @@ def summary(state: ProjectState) -> str:
 
 
 def _results(state: ProjectState) -> list[str]:
-    from pixmill.pages.evaluate.sentences import say
+    from pixmill.evaluate.page.sentences import say
 
     stages = [f"  {stage.name:{max(len(each.name) for each in state.stages)}}  {stage.text}" for stage in state.stages]
     lines = [] if state.is_fresh or not stages else ["Stages:", *stages, ""]

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 from pixmill.cli.parser import number, project_workspace
 from pixmill.core.errors import PixmillError
-from pixmill.core.files import storage_errors
-from pixmill.core.progress import announce
+from pixmill.core.files.writing import storage_errors
+from pixmill.core.process.progress import announce
 from pixmill.core.words import count
 
 if TYPE_CHECKING:
-    from pixmill.core.workspace import Workspace
-    from pixmill.sweep.planning import Plan
+    from pixmill.core.files.workspace import Workspace
+    from pixmill.experiments.sweep.planning import Plan
 
 EXAMPLES = (
     ("pixmill sweep", "try 50 models, and rank them on validation"),
@@ -58,14 +58,14 @@ def run(arguments: argparse.Namespace) -> None:
     import optuna  # noqa: F401 (first, so that it is named where it is missing)
 
     from pixmill.core.params import load_params
-    from pixmill.sweep.planning import hold, open_trials, plan
+    from pixmill.experiments.sweep.planning import hold, open_trials, plan
 
     applying = arguments.apply is not None
     workspace = project_workspace()
     params = load_params(workspace.root)
     planned = plan(workspace, params, trials=arguments.trials, folds=arguments.folds)
     if arguments.show:
-        from pixmill.sweep.report import describe_plan
+        from pixmill.experiments.sweep.report import describe_plan
 
         print(describe_plan(planned, len(open_trials(workspace, planned).load())))
         return
@@ -83,12 +83,12 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _search(workspace: Workspace, planned: Plan, again: str, *, as_json: bool) -> None:
     """Run the trials, print the result, and record it; ``again`` is the command that goes on."""
-    from pixmill.core.files import write_text
-    from pixmill.sweep.outcome import outcome
-    from pixmill.sweep.planning import open_trials
-    from pixmill.sweep.recording import record
-    from pixmill.sweep.report import render_sweep, sweep_json, sweep_text
-    from pixmill.sweep.searching import search
+    from pixmill.core.files.writing import write_text
+    from pixmill.experiments.sweep.outcome import outcome
+    from pixmill.experiments.sweep.planning import open_trials
+    from pixmill.experiments.sweep.recording import record
+    from pixmill.experiments.sweep.report import render_sweep, sweep_json, sweep_text
+    from pixmill.experiments.sweep.searching import search
 
     store = open_trials(workspace, planned)
     try:
@@ -110,7 +110,7 @@ def _search(workspace: Workspace, planned: Plan, again: str, *, as_json: bool) -
 
 
 def _apply(workspace: Workspace, planned: Plan, trial_number: int) -> None:
-    from pixmill.sweep.applying import apply_trial, find_trial
+    from pixmill.experiments.sweep.applying import apply_trial, find_trial
 
     trial = find_trial(workspace, planned, None if trial_number < 0 else trial_number)
     with storage_errors(then="the same command"):

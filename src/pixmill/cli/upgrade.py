@@ -23,7 +23,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Print what changes, and change it unless told otherwise."""
-    from pixmill.new.upgrading import apply_upgrade, plan_upgrade
+    from pixmill.project.new.upgrading import apply_upgrade, plan_upgrade
 
     root = project_root()
     upgrade = plan_upgrade(root)

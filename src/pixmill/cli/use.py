@@ -32,7 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """List the recipes, or put one in place and print what changed."""
-    from pixmill.use import find_recipe, list_recipes, pin_preset, preset_recipe, use
+    from pixmill.project.recipes import find_recipe, list_recipes, pin_preset, preset_recipe, use
 
     if arguments.recipe is None:
         project = find_project()

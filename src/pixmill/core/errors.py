@@ -19,20 +19,20 @@ All exceptions of Pixmill; those not defined here name their module::
     ├── SplitError                      a class would have an empty part, or an image cannot be packed
     ├── TrainError                      training cannot start or did not end well
     │   └── DownloadError               weights cannot be downloaded now
-    ├── StoreError                      MLflow refuses or cannot be reached (record.store)
+    ├── StoreError                      MLflow refuses or cannot be reached (tracking.store)
     ├── StorageError                    a disk or folder is full, read-only or not permitted
     ├── InboxFullError                  the inbox takes no more before a review (serve.inbox)
     └── LockedError                     another process holds the workspace
 
     Exception                           an outcome that its caller handles
     ├── UndecodableError                bytes are not a usable image (images.verified_reading)
-    ├── ServiceFullError                as many rows wait as may (compute.scheduler)
-    ├── RemoteError                     the traceback of an exception in a worker, as its cause (compute.worker)
+    ├── ServiceFullError                as many rows wait as may (images.compute.scheduler)
+    ├── RemoteError                     the traceback of an exception in a worker, as its cause (images.compute.worker)
     ├── ProblemError                    the answer to a request that is refused, by RFC 9457 (web.problems)
     ├── Abandoned                       a callback ends a training for good (train.callback)
     ├── StoppedError                    a search ends since the run does (scrape.collection.access)
-    ├── MalformedError                  a file of a revision is malformed (state.documents)
-    ├── NotComparableError              two revisions cannot be compared (compare.comparison)
+    ├── MalformedError                  a file of a revision is malformed (core.repository.documents)
+    ├── NotComparableError              two revisions cannot be compared (experiments.compare.comparison)
     ├── OSError
     │   └── ForbiddenHostError          a host or address is not public (web.fetch.guard)
     └── ValueError

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pixmill.core.errors import ManifestError
-from pixmill.core.files import replacing
+from pixmill.core.files.writing import replacing
 from pixmill.core.words import count
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from pixmill.core.manifest import SPLIT, read_table
 from pixmill.core.params import EvaluateParams, TrainParams
-from pixmill.core.progress import announce, track
+from pixmill.core.process.progress import announce, track
 from pixmill.evaluate.baseline import histogram_figures
 from pixmill.evaluate.gradcam import attention, attention_of_features, overlay_heatmap
 from pixmill.evaluate.labels import LabelIssue, find_label_errors, first_doubts, search_backbone, search_part
@@ -34,11 +34,11 @@ from pixmill.evaluate.predictions import (
 )
 from pixmill.evaluate.slices import COLUMNS, slice_figures, slices
 from pixmill.images.parts import load_parts
-from pixmill.learn.classifier import Classifier
-from pixmill.learn.determinism import fix_threads
-from pixmill.learn.features import part_features
-from pixmill.learn.litert import BACKBONE, load_maps
-from pixmill.learn.model_folder import load_classifier
+from pixmill.models.classifier import Classifier
+from pixmill.models.determinism import fix_threads
+from pixmill.models.features import part_features
+from pixmill.models.litert import BACKBONE, load_maps
+from pixmill.models.model_folder import load_classifier
 
 _SAMPLE, _UNSURE, _TYPICAL = 24, 12, 100
 """Maximum images on each sheet; the typical ones are one per class."""
@@ -57,7 +57,7 @@ class Evaluation:
         ranking: The label scores, columns of :data:`pixmill.evaluate.labels.LABELS`; ``None`` if the search for label
             errors is off.
         unlabelled: Predictions for unlabelled images, columns as in
-            :func:`pixmill.learn.inference.answers_schema`; ``None`` if their folder is not set or does not
+            :func:`pixmill.models.inference.answers_schema`; ``None`` if their folder is not set or does not
             exist.
         unlabelled_folder: ``evaluate.unlabelled``.
         metrics: The content of ``plots/evaluate/full.json``.

@@ -19,11 +19,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pixmill.core.progress import track
-from pixmill.learn.tensorflow import keras, tf
+from pixmill.core.process.progress import track
+from pixmill.models.tensorflow import keras, tf
 
 if TYPE_CHECKING:
-    from pixmill.learn.litert import Maps, Network
+    from pixmill.models.litert import Maps, Network
 
 _BATCH = 16
 """Images per batch: gradients keep all activations in memory."""

@@ -18,11 +18,11 @@ import pandas as pd
 import pyarrow as pa
 
 from pixmill.core.params import BackboneParams, TrainParams
-from pixmill.core.progress import track
+from pixmill.core.process.progress import track
 from pixmill.images.parts import Part, PartName
-from pixmill.learn.layers import TOP, feature_layers
-from pixmill.learn.lite0 import TOP_WIDTH
-from pixmill.learn.scaling import BLOCK, Scaling, principal_directions
+from pixmill.models.layers import TOP, feature_layers
+from pixmill.models.lite0 import TOP_WIDTH
+from pixmill.models.scaling import BLOCK, Scaling, principal_directions
 
 LABELS = pa.schema(
     [

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pixmill.core.progress import track
+from pixmill.core.process.progress import track
 from pixmill.evaluate.predictions import class_indices, probabilities_of
 from pixmill.metrics.calibration import Calibration
 from pixmill.metrics.confidence import coverage_curve, reliability

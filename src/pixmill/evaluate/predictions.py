@@ -8,17 +8,17 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from pixmill.compute import RowLimits
 from pixmill.core.errors import DataError
 from pixmill.core.manifest import TEXT
-from pixmill.core.progress import Progress, track
+from pixmill.core.process.progress import Progress, track
+from pixmill.images.compute import RowLimits
 from pixmill.images.listing import files_below
 from pixmill.images.parts import Part
-from pixmill.learn.classifier import Classifier
-from pixmill.learn.inference import LIMITS, Located, answers_schema, predict_images
-from pixmill.learn.model_folder import read_description
 from pixmill.metrics.calibration import Calibration
 from pixmill.metrics.probabilities import losses
+from pixmill.models.classifier import Classifier
+from pixmill.models.inference import LIMITS, Located, answers_schema, predict_images
+from pixmill.models.model_folder import read_description
 
 CALIBRATED = {b"probabilities": b"calibrated"}
 """Metadata of ``predictions.parquet``; a file without them holds the probabilities before calibration."""
@@ -31,7 +31,7 @@ def predictions_schema(labels: Sequence[str]) -> pa.Schema:
     """Return the columns of ``predictions.parquet``.
 
     ``predicted`` is the class with the highest probability; ``p_<class>`` each class's calibrated probability, as
-    :meth:`pixmill.learn.Classifier.predict` returns it, in ``float32``; ``loss`` the cross-entropy of these in nats.
+    :meth:`pixmill.models.Classifier.predict` returns it, in ``float32``; ``loss`` the cross-entropy of these in nats.
     ``unlike`` says whether the image is unlike the training images, null if that is not known.
 
     Args:
@@ -152,10 +152,10 @@ def predict_unlabelled(
         trained: ``artifacts/train``, or a copy.
         folder: The images' folder.
         limits: Limits on one image; default: 20 seconds and 1 GiB.
-        workers: Number of processes; default: as in :func:`pixmill.learn.inference.predict_images`.
+        workers: Number of processes; default: as in :func:`pixmill.models.inference.predict_images`.
 
     Returns:
-        The columns of :func:`pixmill.learn.inference.answers_schema`, sorted by ``path``, relative to the folder.
+        The columns of :func:`pixmill.models.inference.answers_schema`, sorted by ``path``, relative to the folder.
 
     Raises:
         ManifestError: The classifier cannot be loaded.

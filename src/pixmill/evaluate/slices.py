@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pixmill.core.progress import track
+from pixmill.core.process.progress import track
 from pixmill.metrics.limits import accuracy_interval
 from pixmill.metrics.significance import holm, worse_than_rest
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pixmill.core.errors import ManifestError
-from pixmill.core.files import read_json, replacing, write_json
+from pixmill.core.files.writing import read_json, replacing, write_json
 from pixmill.core.manifest import SPLIT, read_table
 from pixmill.images.compression import decompress
 

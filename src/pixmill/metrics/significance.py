@@ -195,7 +195,7 @@ def paired_coverage(
 ) -> dict[str, Difference]:
     """Return the differences in how many images two models answer, and in how many of their answers are right.
 
-    ``coverage`` is the share of the images that a model answers; ``answered_accuracy`` that of its own answers that are
+    ``coverage`` is the share of the images that a model answers; ``covered_accuracy`` that of its own answers that are
     right. Both are of the same draws of groups, and limits and p-values are as in :func:`paired_differences`. Where too
     few groups differ, the limits of the accuracy allow for the share of those that either model answers: whatever one
     does there, it changes the accuracy by no more.
@@ -215,7 +215,7 @@ def paired_coverage(
     >>> right, answered = np.arange(40) < 38, [np.arange(40) < 10, np.arange(40) < 40]
     >>> found = paired_coverage([right] * 2, answered, range(40), draws=1000, confidence=0.95, identical=False)
     >>> {name: (item.first, item.second) for name, item in found.items()}
-    {'coverage': (0.25, 1.0), 'answered_accuracy': (1.0, 0.95)}
+    {'coverage': (0.25, 1.0), 'covered_accuracy': (1.0, 0.95)}
     """
     judge = _Judge(group_numbers(groups), confidence, identical)
     hits = [correct & sure for correct, sure in zip(right, answered, strict=True)]
@@ -224,11 +224,11 @@ def paired_coverage(
     whole = sums.sum(axis=1, keepdims=True)
     drawn = np.concatenate([sums @ weights for weights in group_weights(sums.shape[1], draws)], axis=1)
     differ = {"coverage": answered[0] != answered[1]}
-    differ["answered_accuracy"] = differ["coverage"] | (hits[0] != hits[1])
-    among = {"coverage": np.ones(len(judge.group_of), bool), "answered_accuracy": answered[0] | answered[1]}
+    differ["covered_accuracy"] = differ["coverage"] | (hits[0] != hits[1])
+    among = {"coverage": np.ones(len(judge.group_of), bool), "covered_accuracy": answered[0] | answered[1]}
     found = {}
     with np.errstate(invalid="ignore"):
-        for name, part, of in (("coverage", slice(1, 3), slice(0, 1)), ("answered_accuracy", slice(3, 5), slice(1, 3))):
+        for name, part, of in (("coverage", slice(1, 3), slice(0, 1)), ("covered_accuracy", slice(3, 5), slice(1, 3))):
             first, second = (None if np.isnan(value) else float(value) for value in (whole[part] / whole[of])[:, 0])
             gaps = np.subtract(*(drawn[part] / drawn[of])[::-1])
             item = judge.difference(first, second, gaps, differ[name], judge.unobserved_share(among[name]))

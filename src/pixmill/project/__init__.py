@@ -1,1 +1,1 @@
-"""What a project says of itself: its ``pyproject.toml`` and its plugins."""
+"""A project as a whole: make, check, tidy and show it."""

@@ -12,8 +12,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
 from pixmill.core.errors import DataError
-from pixmill.core.files import write_durably
-from pixmill.core.git import git
+from pixmill.core.files.writing import write_durably
+from pixmill.core.repository.git import git
 from pixmill.serve.inbox import Inbox
 
 Line = tuple[str, str, str, str, str]

@@ -110,7 +110,8 @@ def find_doubts(
     Args:
         material: What is reviewed.
         feedback: The cases of the inbox.
-        flips: Images that the base gets right, as :class:`pixmill.compare.comparison.Numbers` has them; default: none.
+        flips: Images that the base gets right, from
+            :class:`pixmill.experiments.compare.comparison.Numbers`; default: none.
         decided: Rows on which people have decided already; they do not use up the places of a class.
         only: The one kind that is wanted; default: all.
     """

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from pixmill.core.dvc import cache_folder, is_cached, read_listing, read_record
-from pixmill.core.git import git
+from pixmill.core.repository.dvc import cache_folder, is_cached, read_listing, read_record
+from pixmill.core.repository.git import git
 from pixmill.core.words import count, join_names
 from pixmill.review.decision_log import Accepted, Changed, DecisionLog, Line, line_of
 from pixmill.serve.inbox import Inbox

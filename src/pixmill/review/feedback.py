@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pixmill.core.errors import DataError
-from pixmill.core.files import storage_errors, write_durably
+from pixmill.core.files.writing import storage_errors, write_durably
 from pixmill.images import UndecodableError, read_verified
 from pixmill.review.decision_log import DecisionLog, Line, line_of
 from pixmill.review.doubts import Case

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pixmill.core.errors import PixmillError
-from pixmill.core.files import file_digest
+from pixmill.core.files.writing import file_digest
 from pixmill.review.decision_log import SHORTEST
 from pixmill.review.doubts import SHOWN, Case
 from pixmill.review.feedback import WithInbox

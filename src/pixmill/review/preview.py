@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from pixmill.compute import RowLimits, Service, ServiceFullError, default_workers
 from pixmill.images import UndecodableError, decode, read_verified
+from pixmill.images.compute import RowLimits, Service, ServiceFullError, default_workers
 from pixmill.images.fit import thumbnail
 
 _SIDE, _QUALITY = 1024, 88

@@ -5,16 +5,16 @@ from dataclasses import replace
 from hashlib import sha256
 
 from pixmill.core.errors import DataError
-from pixmill.core.files import storage_errors, write_durably, write_text
+from pixmill.core.files.workspace import Workspace
+from pixmill.core.files.writing import storage_errors, write_durably, write_text
 from pixmill.core.params import Params
-from pixmill.core.progress import announce
+from pixmill.core.process.progress import announce
+from pixmill.core.repository.uncommitted import commit_command
 from pixmill.core.words import count, join_names
-from pixmill.core.workspace import Workspace
 from pixmill.review.decision_log import Accepted, Changed, DecisionLog
 from pixmill.review.examining import describe_state, examine
 from pixmill.review.review_file import lock_decisions
 from pixmill.serve.inbox import Inbox
-from pixmill.state.uncommitted import commit_command
 from pixmill.validate.decisions import Decision, read_decisions, render_decisions
 
 _AGAIN = "pixmill review --restore"

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pixmill.core.errors import LockedError
-from pixmill.core.files import hold_lock, storage_errors, write_text
+from pixmill.core.files.writing import hold_lock, storage_errors, write_text
 from pixmill.core.words import printable
 from pixmill.validate.decisions import Decision, Names, match_decisions, read_decisions, render_decisions
 

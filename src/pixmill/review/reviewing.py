@@ -3,10 +3,10 @@
 import webbrowser
 from pathlib import Path
 
+from pixmill.core.files.workspace import Workspace
 from pixmill.core.params import Params
-from pixmill.core.progress import announce
+from pixmill.core.process.progress import announce
 from pixmill.core.words import count
-from pixmill.core.workspace import Workspace
 from pixmill.review.doubts import Kind
 from pixmill.review.page_routes import routes
 from pixmill.review.sitting import Sitting

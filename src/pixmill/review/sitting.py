@@ -8,13 +8,14 @@ from typing import Self
 
 import pandas as pd
 
-from pixmill.compare.comparison import NotComparableError
-from pixmill.compute import RowLimits
 from pixmill.core.errors import PixmillError
-from pixmill.core.git import git
+from pixmill.core.files.workspace import Workspace
 from pixmill.core.params import Params
+from pixmill.core.repository.git import git
+from pixmill.core.repository.uncommitted import commit_command
 from pixmill.core.words import count
-from pixmill.core.workspace import Workspace
+from pixmill.experiments.compare.comparison import NotComparableError
+from pixmill.images.compute import RowLimits
 from pixmill.review.decision_log import DecisionLog
 from pixmill.review.doubts import Case, Kind, find_doubts
 from pixmill.review.examining import describe_state
@@ -25,7 +26,6 @@ from pixmill.review.preview import ImageFile, Previews
 from pixmill.review.review_file import ReviewFile
 from pixmill.review.review_session import Session
 from pixmill.serve.inbox import Inbox
-from pixmill.state.uncommitted import commit_command
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def _flips(root: Path, only: Kind | None) -> pd.DataFrame | None:
     """Return the flips. Among all kinds, they are shown where the base's predictions are on this machine."""
     if only not in (None, "flips"):
         return None
-    from pixmill.compare.flips import read_flips
+    from pixmill.experiments.compare.flips import read_flips
 
     try:
         return read_flips(root, fetch=only == "flips")

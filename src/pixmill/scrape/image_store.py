@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pixmill.core.errors import ScrapeError
-from pixmill.core.files import file_digest, replacing, write_bytes
+from pixmill.core.files.writing import file_digest, replacing, write_bytes
 from pixmill.images import EXTENSIONS, UndecodableError, header_size, sniff
 
 _OTHER = ".bin"

@@ -13,9 +13,9 @@ from typing import Any, Self
 import filelock
 
 from pixmill.core.errors import StorageError
-from pixmill.core.files import remove_temporary
+from pixmill.core.files.writing import remove_temporary
 from pixmill.core.params import ScrapeParams
-from pixmill.core.progress import announce
+from pixmill.core.process.progress import announce
 from pixmill.scrape.candidate import Candidate
 from pixmill.scrape.image_store import ImageStore, StoredImage
 from pixmill.web.fetch import Refused, Validators

@@ -1,1 +1,1 @@
-"""The model as a service: predictions over HTTP, and the corrections that people send back."""
+"""A model in use: tables, galleries, exports and HTTP."""

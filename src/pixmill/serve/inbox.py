@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pixmill.core.errors import DataError, LockedError, PixmillError
-from pixmill.core.files import hold_lock, remove_temporary, storage_errors, sync_folder, write_durably
-from pixmill.core.progress import track
+from pixmill.core.files.writing import hold_lock, remove_temporary, storage_errors, sync_folder, write_durably
+from pixmill.core.process.progress import track
 from pixmill.serve.correction import Correction, line_of, parse_line
 
 _PATIENCE = 10.0

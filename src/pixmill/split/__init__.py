@@ -3,7 +3,7 @@
 - ``assignment``: an image's split and fold, from a salted hash
 - ``grouping``: what stays together
 - ``straddling``: what would be in two splits, and the reasons why an image is dropped here
-- ``checks``: the checks, see :mod:`pixmill.expectations`
+- ``checks``: the checks, see :mod:`pixmill.core.expectations`
 - ``splitting``: all of this as one function, with its metrics
 - ``packing``: images resized and compressed
 """

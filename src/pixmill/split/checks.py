@@ -6,9 +6,9 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
+from pixmill.core.expectations import Check, Result, Table, Tell
 from pixmill.core.manifest import given_test, given_test_rows, shrinkage
 from pixmill.core.params import SplitParams
-from pixmill.expectations import Check, Result, Table, Tell
 from pixmill.images.parts import PARTS
 
 _SHORT = 12

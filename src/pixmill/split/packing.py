@@ -8,13 +8,13 @@ from typing import NoReturn
 
 import pandas as pd
 
-from pixmill.compute import Loss, RowLimits, map_batches
 from pixmill.core.errors import ManifestError, SplitError
-from pixmill.core.files import write_json
+from pixmill.core.files.writing import write_json
 from pixmill.core.params import SplitParams
-from pixmill.core.progress import track
+from pixmill.core.process.progress import track
 from pixmill.images import UndecodableError, decode, fit, read_verified
 from pixmill.images.compression import compress
+from pixmill.images.compute import Loss, RowLimits, map_batches
 from pixmill.images.fit import Aspect, Resize
 from pixmill.images.parts import PARTS, write_images
 from pixmill.images.verified_reading import Source, load_source

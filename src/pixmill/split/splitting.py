@@ -9,9 +9,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from pixmill.core.errors import ManifestError
+from pixmill.core.expectations import Outcome, run_checks, verdicts_by_name
 from pixmill.core.manifest import SPLIT, given_test
 from pixmill.core.params import SplitParams
-from pixmill.expectations import Outcome, run_checks, verdicts_by_name
 from pixmill.images.parts import PARTS
 from pixmill.split.assignment import TEST, Sides, folds_of, given_sides, keep_given, places, sides_of
 from pixmill.split.checks import checks, count_by, tables

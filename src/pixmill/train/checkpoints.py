@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pixmill.core.files import keep_newest, remove_temporary, replacing, write_text
-from pixmill.core.progress import announce
+from pixmill.core.files.writing import keep_newest, remove_temporary, replacing, write_text
+from pixmill.core.process.progress import announce
 from pixmill.train.callback import Callback
 from pixmill.train.history import Epoch, Timing
 
@@ -36,7 +36,7 @@ class Checkpoint:
         history: The metrics of each epoch.
         timings: When each epoch ended, and how long it took.
         state: Weights and optimizer state after the last epoch; for a finished training, the classifier's
-            :class:`pixmill.learn.novelty.Novelty`, or nothing.
+            :class:`pixmill.models.novelty.Novelty`, or nothing.
         best: Weights of the best epoch; for a finished training, those of the whole classifier.
         finished: Whether the training is finished.
     """

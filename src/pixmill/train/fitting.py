@@ -14,13 +14,13 @@ import numpy.typing as npt
 
 from pixmill.core.errors import TrainError
 from pixmill.core.params import TrainParams
-from pixmill.core.progress import Progress, announce
+from pixmill.core.process.progress import Progress, announce
 from pixmill.images.parts import Part
-from pixmill.learn.heads import head_features
-from pixmill.learn.layers import last_features
-from pixmill.learn.networks import build_classifier
-from pixmill.learn.scaling import Features
-from pixmill.learn.tensorflow import keras
+from pixmill.models.heads import head_features
+from pixmill.models.layers import last_features
+from pixmill.models.networks import build_classifier
+from pixmill.models.scaling import Features
+from pixmill.models.tensorflow import keras
 from pixmill.train.callback import Callback
 from pixmill.train.checkpoints import Arrays, Checkpoint, Checkpoints
 from pixmill.train.history import Epoch, Timing, best_of, is_over, learning_rate

@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from pixmill.images.parts import Part, Shards
-from pixmill.learn.features import part_features
-from pixmill.learn.heads import features_of, head_features
-from pixmill.learn.layers import feature_layers, last_features, several_layers
-from pixmill.learn.networks import build_head, fuse
-from pixmill.learn.scaling import Features, Scaled, Scaling
-from pixmill.learn.tensorflow import keras
+from pixmill.models.features import part_features
+from pixmill.models.heads import features_of, head_features
+from pixmill.models.layers import feature_layers, last_features, several_layers
+from pixmill.models.networks import build_head, fuse
+from pixmill.models.scaling import Features, Scaled, Scaling
+from pixmill.models.tensorflow import keras
 from pixmill.train.checkpoints import Checkpoint
 from pixmill.train.fitting import FitData, Fitted, Fitter, weights_of
 from pixmill.train.logistic import fit_logistic, fit_path

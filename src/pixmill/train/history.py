@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from pixmill.core.files import significant
+from pixmill.core.files.writing import significant
 from pixmill.core.params import TrainParams
 
 Monitor = Literal["val_loss", "val_accuracy"]

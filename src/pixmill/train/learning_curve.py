@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pixmill.core.files import significant
+from pixmill.core.files.writing import significant
 from pixmill.images.parts import Part
 from pixmill.metrics.growth import Growth
 from pixmill.metrics.limits import accuracy_interval

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pixmill.core.params import TrainParams
-from pixmill.core.progress import Progress, announce
-from pixmill.learn.layers import several_layers
-from pixmill.learn.scaling import BLOCK, Features, Scaling
+from pixmill.core.process.progress import Progress, announce
+from pixmill.models.layers import several_layers
+from pixmill.models.scaling import BLOCK, Features, Scaling
 from pixmill.train.history import Epoch, Timing
 
 _STEPS = 1000

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from pixmill.learn.novelty import Novelty
-from pixmill.learn.scaling import Features, Scaling, principal_directions
+from pixmill.models.novelty import Novelty
+from pixmill.models.scaling import Features, Scaling, principal_directions
 
 SAMPLE = 4096
 """Maximum number of images that it is fitted to: of ten times as many, the directions are hardly different."""

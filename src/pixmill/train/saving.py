@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from pixmill.core.files import write_text
+from pixmill.core.files.writing import write_text
 from pixmill.core.params import TrainParams
-from pixmill.learn.classifier import save_calibration
-from pixmill.learn.litert_export import export_classifier
-from pixmill.learn.model_folder import save_classifier
-from pixmill.learn.novelty import save_novelty
-from pixmill.learn.preset_files import describe_preset
+from pixmill.models.classifier import save_calibration
+from pixmill.models.litert_export import export_classifier
+from pixmill.models.model_folder import save_classifier
+from pixmill.models.novelty import save_novelty
+from pixmill.models.preset_files import describe_preset
 from pixmill.train.training import Trained
 
 

@@ -13,11 +13,11 @@ import numpy.typing as npt
 
 from pixmill.core.params import TrainParams
 from pixmill.images.parts import Part
-from pixmill.learn.augmentation import Augmenter
-from pixmill.learn.determinism import reseed
-from pixmill.learn.networks import backbone_variables, logits_graph, objective
-from pixmill.learn.precision import computing_with
-from pixmill.learn.tensorflow import keras, tf
+from pixmill.models.augmentation import Augmenter
+from pixmill.models.determinism import reseed
+from pixmill.models.networks import backbone_variables, logits_graph, objective
+from pixmill.models.precision import computing_with
+from pixmill.models.tensorflow import keras, tf
 
 Array = npt.NDArray[Any]
 
@@ -120,7 +120,7 @@ class Trainer:
 
     @property
     def variables(self) -> list[keras.Variable]:
-        """Weights and random states in a fixed order, as :func:`pixmill.learn.determinism.reseed` expects them."""
+        """Weights and random states in a fixed order, as :func:`pixmill.models.determinism.reseed` expects them."""
         return [*self._graph.variables, *(self._augmenter.variables if self._augmenter else [])]
 
     def state(self) -> dict[str, Array]:

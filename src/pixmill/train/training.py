@@ -12,10 +12,10 @@ import numpy as np
 
 from pixmill.core.params import TrainParams
 from pixmill.images.parts import Part
-from pixmill.learn.heads import head_features
-from pixmill.learn.novelty import Novelty
-from pixmill.learn.scaling import Features
-from pixmill.learn.tensorflow import keras
+from pixmill.models.heads import head_features
+from pixmill.models.novelty import Novelty
+from pixmill.models.scaling import Features
+from pixmill.models.tensorflow import keras
 from pixmill.train.callback import Callback
 from pixmill.train.folds import FoldResult, cross_validate, fold_metrics, folds_of
 from pixmill.train.heads import HeadFitter

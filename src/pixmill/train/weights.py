@@ -12,14 +12,14 @@ from typing import TypedDict
 import numpy as np
 
 from pixmill.core.errors import TrainError
-from pixmill.core.files import read_json
+from pixmill.core.files.writing import read_json
 from pixmill.core.params import TrainParams
-from pixmill.core.progress import announce
+from pixmill.core.process.progress import announce
 from pixmill.images.parts import load_parts
-from pixmill.learn.determinism import fix_threads
-from pixmill.learn.networks import describe_model
-from pixmill.learn.scaling import Features
-from pixmill.learn.tensorflow import keras, tf
+from pixmill.models.determinism import fix_threads
+from pixmill.models.networks import describe_model
+from pixmill.models.scaling import Features
+from pixmill.models.tensorflow import keras, tf
 from pixmill.train.callback import Callback
 from pixmill.train.checkpoints import Checkpoint, Checkpoints
 from pixmill.train.fitting import FitData, Fitter, NetworkFitter

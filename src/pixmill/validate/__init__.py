@@ -6,12 +6,12 @@
 - ``sightings``: where each image was seen
 - ``verdicts``: the rules, first to last
 - ``findings``: conflicts, placeholders and leaks
-- ``tables``: the tables of the checks; ``checks``: the checks, see :mod:`pixmill.expectations`
+- ``tables``: the tables of the checks; ``checks``: the checks, see :mod:`pixmill.core.expectations`
 - ``statistics``: metrics and plots
 - ``validation``: the whole as one function
 """
 
-from pixmill.expectations import Check, Table
+from pixmill.core.expectations import Check, Table
 from pixmill.validate.decisions import Decision, read_decisions
 from pixmill.validate.sightings import SEEN
 from pixmill.validate.statistics import metrics, plot_tables

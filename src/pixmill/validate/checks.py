@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from pixmill.core.expectations import Check, Result, Tell
 from pixmill.core.params import Severity, ValidateParams
 from pixmill.core.words import count
-from pixmill.expectations import Check, Result, Tell
 from pixmill.validate.lookalikes import lookalikes_check
 from pixmill.validate.shortcuts import shortcut_check
 

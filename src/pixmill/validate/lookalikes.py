@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pixmill.core.expectations import Check
 from pixmill.core.params import Severity
-from pixmill.expectations import Check
 from pixmill.images.likeness.similarity import Compared, correlations
 
 LOOKALIKES = ("found", "similarity", "apart")

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pixmill.core.expectations import Check, Result
 from pixmill.core.params.validate import ShortcutsParams
-from pixmill.expectations import Check, Result
 
 SHORTCUTS = ("property", "skill", "label", "example", "advice")
 

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pixmill.core.expectations import verdicts_by_name, warnings
 from pixmill.core.manifest import given_test
 from pixmill.core.params import ValidateParams
-from pixmill.expectations import verdicts_by_name, warnings
 from pixmill.validate.blur import blur_limit
 from pixmill.validate.reasons import word
 from pixmill.validate.sightings import PARTS

@@ -14,15 +14,15 @@ from blake3 import blake3
 from PIL import __version__ as pillow
 from PIL import features
 
-from pixmill.compute import Loss, RowLimits, map_batches
-from pixmill.core.cache import Cache
+from pixmill.core.files.cache import Cache
 from pixmill.core.manifest import TEXT
-from pixmill.core.progress import Progress
+from pixmill.core.process.progress import Progress
+from pixmill.core.provenance.results import digest_code
 from pixmill.images import UndecodableError, read_verified
+from pixmill.images.compute import Loss, RowLimits, map_batches
 from pixmill.images.likeness.hashing import SIDE
 from pixmill.images.measures import Measures, measure
 from pixmill.images.verified_reading import Source, load_source
-from pixmill.provenance.results import digest_code
 
 RECORD = np.dtype(
     [
@@ -192,7 +192,7 @@ def _carry(row: _Row) -> _Row:
 
 
 def _look(rows: Sequence[_Row]) -> list[tuple[bytes, bool]]:
-    """Look at some images: what :func:`pixmill.compute.map_batches` runs in workers."""
+    """Look at some images: what :func:`pixmill.images.compute.map_batches` runs in workers."""
     return [_record(row) for row in rows]
 
 

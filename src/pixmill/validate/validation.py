@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pixmill.compute import RowLimits
+from pixmill.core.expectations import Check, Outcome, Table, run_checks
+from pixmill.core.install.plugins import load_plugin, plugin_error
 from pixmill.core.manifest import PAIRS, TEXT, VALIDATED
 from pixmill.core.params import ValidateParams
-from pixmill.expectations import Check, Outcome, Table, run_checks
+from pixmill.images.compute import RowLimits
 from pixmill.images.likeness.groups import VerifiedPairs, groups
 from pixmill.images.likeness.neighbours import near_duplicates
-from pixmill.project.plugins import load_plugin, plugin_error
 from pixmill.validate.checks import checks
 from pixmill.validate.decisions import Decision, match_decisions, names_of
 from pixmill.validate.findings import LEAKS, REPEATED, find_leaks, find_repeated

@@ -10,7 +10,7 @@ import yaml
 
 from pixmill.core.params.reference import current_params, markdown, reference, schema
 from tests.command import run_pixmill
-from tests.use.test_recipes import NAMES
+from tests.project.recipes.test_recipes import NAMES
 
 ROOT = Path(__file__).parents[3]
 
@@ -27,7 +27,7 @@ def test_the_generated_files_are_up_to_date() -> None:
     assert (ROOT / "docs/params.schema.json").read_text(encoding="utf-8") == schema()
 
 
-FILES = ["params.yaml", *(f"src/pixmill/use/recipes/{name}.yaml" for name in NAMES)]
+FILES = ["params.yaml", *(f"src/pixmill/project/recipes/{name}.yaml" for name in NAMES)]
 
 
 @pytest.mark.parametrize("path", FILES)

@@ -4,7 +4,8 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from pixmill.pipeline import run, scrape
+from pixmill.core.process.stage import run
+from pixmill.scrape import stage as scrape
 from tests.scrape.replicas.world import read_network
 
 scrape.scrape = partial(scrape.scrape, network=read_network(Path(sys.argv[1]).read_text(encoding="utf-8")))

@@ -9,7 +9,7 @@ To add a parameter:
 
 1. Add a field with limits, a description and an example to its section.
 2. Run ``make reference``, which writes ``docs/params.md`` and ``docs/params.schema.json``.
-3. Pass it from ``pixmill.pipeline`` to the library as a typed argument.
+3. Pass it from ``pixmill.core.process.stage`` to the library as a typed argument.
 4. Test a value that must be refused; run ``dvc repro`` and commit the results.
 
 It goes into ``params.yaml`` only if most projects decide it. The default applies wherever the key is left out:
@@ -19,8 +19,8 @@ It goes into ``params.yaml`` only if most projects decide it. The default applie
 224
 """
 
+from pixmill.core.params.compare import CompareParams
 from pixmill.core.params.document import Params, check_space, flat, load_params, parse_overrides, parse_params
-from pixmill.core.params.review import ReviewParams
 from pixmill.core.params.scrape import SOURCES, FolderParams, KerasParams, ScrapeParams, UrlsParams
 from pixmill.core.params.sections import EvaluateParams, Severity, SplitParams
 from pixmill.core.params.sweep import RangeParams, SweepParams
@@ -43,6 +43,7 @@ __all__ = [
     "BackboneParams",
     "BlockParams",
     "CnnParams",
+    "CompareParams",
     "DenseParams",
     "EvaluateParams",
     "FeaturesParams",
@@ -50,7 +51,6 @@ __all__ = [
     "KerasParams",
     "Params",
     "RangeParams",
-    "ReviewParams",
     "ScheduleParams",
     "ScrapeParams",
     "Severity",

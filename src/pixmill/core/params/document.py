@@ -9,9 +9,9 @@ from typing import Any, Self
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from pixmill.core.errors import ParamsError
-from pixmill.core.names import fold
+from pixmill.core.params.compare import CompareParams
+from pixmill.core.params.names import fold
 from pixmill.core.params.refusal import refusals
-from pixmill.core.params.review import ReviewParams
 from pixmill.core.params.scrape import ScrapeParams
 from pixmill.core.params.sections import ClassName, EvaluateParams, Section, SplitParams
 from pixmill.core.params.sweep import RangeParams, SweepParams
@@ -53,7 +53,7 @@ class Params(Section):
     )
     train: TrainParams = Field(default=TrainParams(), description="The model and its training.")
     evaluate: EvaluateParams = Field(default=EvaluateParams(), description="Metrics and figures.")
-    review: ReviewParams = Field(default=ReviewParams(), description="What `pixmill compare` judges a change by.")
+    compare: CompareParams = Field(default=CompareParams(), description="Metric and limits of `pixmill compare`.")
 
     sweep: SweepParams = Field(default=SweepParams(), description="What `pixmill sweep` searches.")
 

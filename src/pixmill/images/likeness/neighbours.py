@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from pixmill.compute import default_workers
+from pixmill.images.compute import default_workers
 from pixmill.images.likeness.groups import PairCollector, VerifiedPairs
 from pixmill.images.likeness.hashing import perceptual_hashes
 from pixmill.images.likeness.index import Index

@@ -9,7 +9,7 @@ from itertools import groupby
 
 from pixmill.core.errors import BrowserLostError
 from pixmill.core.params import ScrapeParams
-from pixmill.core.progress import Progress, announce
+from pixmill.core.process.progress import Progress, announce
 from pixmill.scrape.candidate import Candidate, Sighting
 from pixmill.scrape.collection.access import NetworkAccess, StoppedError
 from pixmill.scrape.collection.collector import Collector

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from pixmill.core.manifest import SCRAPED, TEXT
 from pixmill.core.params import ScrapeParams
-from pixmill.core.progress import track
+from pixmill.core.process.progress import track
 from pixmill.scrape.candidate import Candidate, Sighting
 from pixmill.scrape.collection.access import NOWHERE
 from pixmill.scrape.collection.judge import Judge

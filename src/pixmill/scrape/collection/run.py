@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixmill.core.errors import ScrapeError
-from pixmill.core.files import remove_temporary
+from pixmill.core.files.writing import remove_temporary
 from pixmill.core.params import ScrapeParams
 from pixmill.scrape.collection.access import open_access
 from pixmill.scrape.collection.collector import Collector

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pixmill.core.errors import ScrapeError
-from pixmill.core.files import fresh_folder
+from pixmill.core.files.writing import fresh_folder
 from pixmill.core.words import printable
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Literal
 
 from pixmill.core.errors import DataError
-from pixmill.core.files import target_within
-from pixmill.core.names import fold, to_nfc, to_text
+from pixmill.core.files.writing import target_within
+from pixmill.core.params.names import fold, to_nfc, to_text
 from pixmill.core.words import count, first_of
 from pixmill.images import EXTENSIONS, sniff
 from pixmill.scrape.candidate import Candidate, Query

@@ -7,7 +7,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from pixmill.core.errors import DataError
-from pixmill.core.files import file_digest
+from pixmill.core.files.writing import file_digest
 from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.sources.definition import SiteDefinition
 from pixmill.scrape.sources.failure import SearchError

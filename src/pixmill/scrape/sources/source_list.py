@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
+from pixmill.core.install.plugins import load_plugin, plugin_digest, plugin_error
 from pixmill.core.params import ScrapeParams
-from pixmill.project.plugins import load_plugin, plugin_digest, plugin_error
 from pixmill.scrape.quota import at_most
 from pixmill.scrape.sources.definition import load_site
 from pixmill.scrape.sources.folder import FolderSource

@@ -18,7 +18,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from pixmill.core.errors import BrowserError
-from pixmill.core.process import die_with_parent
+from pixmill.core.process.lifetime import die_with_parent
 from pixmill.web.browser.finder import Browser
 
 _STARTS = 10

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 from pixmill.core.errors import DataError
-from pixmill.core.files import target_within
-from pixmill.core.names import to_text
+from pixmill.core.files.writing import target_within
+from pixmill.core.params.names import to_text
 
 _INLINE_BYTES = 64 * 1024
 """Larger images are never inlined: a page of a hundred photographs of 5 MB each would help nobody."""

@@ -1,0 +1,1 @@
+"""Files: written atomically, cached, and where a project keeps them."""

@@ -1,0 +1,71 @@
+"""The extras of the package: what each needs, and which one a missing package belongs to."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterable, Iterator
+from importlib import metadata
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from pixmill.core.errors import PixmillError
+from pixmill.core.install.origin import install_command
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
+_PACKAGES = {"sklearn": "scikit-learn", "mlflow": "mlflow-skinny"}
+"""Packages that are not named as what they are imported by; the small MLflow has all that predicting needs."""
+
+
+def list_requirements(extras: Iterable[str]) -> Iterator[Requirement]:
+    """Yield what Pixmill needs on this machine, with some extras and those that they include.
+
+    Args:
+        extras: Their names, as in ``pip install 'pixmill[serve]'``.
+    """
+    from packaging.requirements import Requirement
+
+    waiting, seen = ["", *extras], set[str]()
+    while waiting:
+        seen.add(extra := waiting.pop())
+        for line in metadata.requires("pixmill") or ():
+            requirement = Requirement(line)
+            if not (requirement.marker.evaluate({"extra": extra}) if requirement.marker else extra == ""):
+                continue
+            if requirement.name == "pixmill":
+                waiting += requirement.extras - seen
+            else:
+                yield requirement
+
+
+def missing_package(error: ModuleNotFoundError, command: str, *, extras: Iterable[str] = ()) -> PixmillError | None:
+    """Return what to tell a person whose environment lacks a package; ``None`` if the error is a defect.
+
+    Args:
+        error: What the import raised.
+        command: What the person ran, such as ``pixmill serve``.
+        extras: Small extras that may be enough for the command, looked at in this order; then ``pipeline`` and
+            ``hub`` are.
+    """
+    module = (error.name or "").partition(".")[0]
+    if not module or importlib.util.find_spec(module):
+        return None  # A module of a package that is there, or of another version of it.
+    names = {module.replace("_", "-"), _PACKAGES.get(module, "")}
+    for extra in (*extras, "pipeline", "hub"):
+        for requirement in list_requirements([extra]):
+            if requirement.name in names:
+                message = f"`{command}` needs the package {requirement.name}, which is not installed"
+                return PixmillError(message, next=install_command(extra))
+    return None
+
+
+def name_missing_package(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Name the extra where ``python -m stages.…`` lacks a package; for ``sys.excepthook``."""
+    command = " ".join(["python", *sys.orig_argv[1:3]])
+    lacking = missing_package(error, command) if isinstance(error, ModuleNotFoundError) else None
+    if lacking is None:
+        sys.__excepthook__(kind, error, trace)
+    else:
+        sys.stderr.write(f"{lacking}\n")

@@ -1,0 +1,56 @@
+"""The section that ``pixmill compare`` judges a change by; no stage depends on it."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pixmill.core.params.sections import Section, Share
+
+HighMetric = Literal["macro_f1", "accuracy", "balanced_accuracy", "weighted_f1", "roc_auc", "pr_auc"]
+LowMetric = Literal["log_loss", "ece"]
+"""Metrics that are better when lower."""
+
+ThresholdMetric = Literal["coverage", "covered_accuracy"]
+"""The share of images that a model answers at its confidence threshold, and the accuracy of these answers."""
+
+ClassMetric = Literal["f1", "precision", "recall"]
+Loss = Annotated[float, Field(ge=0, le=100)]
+Amount = Annotated[float, Field(ge=0, le=1_000_000)]
+
+
+class CompareParams(Section):
+    """The metric that decides, and the limits of the gate."""
+
+    metric: Literal[HighMetric, LowMetric] = Field(
+        default="macro_f1", description="Test metric that decides whether a change is better or worse."
+    )
+    margin: Share = Field(
+        default=0.02,
+        description="Two models are the same if the confidence interval of their difference lies within ± this.",
+    )
+    drift: Share = Field(
+        default=0.1, description="Smallest distance between two distributions that is reported as drift."
+    )
+    max_drop: Share | Literal["significant"] | None = Field(
+        default="significant",
+        description="Gate: how much worse `metric` may be than the base's; `significant`: not significantly worse; "
+        "null: any amount.",
+    )
+    min: dict[Literal[HighMetric, ThresholdMetric], Share] = Field(
+        default={},
+        description="Gate: smallest values of metrics on the test split; `coverage` is the share of images that are "
+        "answered at the model's confidence threshold, `covered_accuracy` the accuracy of these answers.",
+        examples=[{"accuracy": 0.85}],
+    )
+    max: dict[LowMetric, Loss] = Field(
+        default={}, description="Gate: largest values of metrics on the test split.", examples=[{"log_loss": 0.5}]
+    )
+    min_per_class: dict[ClassMetric, Share] = Field(
+        default={}, description="Gate: smallest values that each class must reach.", examples=[{"recall": 0.7}]
+    )
+    max_megabytes: Amount | None = Field(
+        default=None, description="Gate: largest size of the model in MLflow, in MB; null: any."
+    )
+    max_seconds: Amount | None = Field(
+        default=None, description="Gate: longest training in MLflow, in seconds; null: any."
+    )

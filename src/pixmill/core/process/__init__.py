@@ -1,0 +1,1 @@
+"""Processes: signals, progress, threads, and how a stage runs."""

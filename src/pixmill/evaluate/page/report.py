@@ -1,0 +1,117 @@
+"""The page ``reports/evaluate.html``."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pixmill.evaluate.evaluation import Evaluation
+from pixmill.evaluate.mistakes import commonest_confusions
+from pixmill.evaluate.page import sentences
+from pixmill.evaluate.page.sentences import say
+from pixmill.images.fit import thumbnail_uri
+from pixmill.metrics.growth import Growth
+from pixmill.pages import Excerpt, coverage_svg, reliability_svg, render_page
+from pixmill.pages.chart import READABLE, shade
+from pixmill.pages.thumbnails import Thumbnail, thumbnails
+
+_CONFUSIONS, _WITHOUT_MATRIX = 6, 40
+"""Confusions that are listed beside a matrix, which has them all, and where there are too many classes for one."""
+
+_RANDOM, _UNSURE, _OF_CLASS, _CLASSES = 10, 12, 4, 30
+"""Unlabelled images that are shown: at random, the least confident, and of each predicted class, with most images; the
+file has them all."""
+
+_UNREAD = 48
+"""Unreadable files that are listed."""
+
+
+def render_report(evaluation: Evaluation, root: Path, growth: Growth | None) -> str:
+    """Return the page as HTML that works offline: under 5 MB, whatever the number of images.
+
+    Args:
+        evaluation: The evaluation to show.
+        root: The project's folder, which holds the unlabelled images.
+        growth: What train's learning curve says of more images; ``None``: there is none.
+    """
+    metrics, labels, matrix = evaluation.metrics, evaluation.labels, evaluation.matrix
+    heatmaps, reliability, slices = evaluation.heatmaps, evaluation.plots["calibrated"], evaluation.plots["slices"]
+    is_table = len(labels) <= READABLE
+    confusions = commonest_confusions(matrix, labels)
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    ranking, wrong = evaluation.ranking, int(matrix.sum() - np.trace(matrix))
+    doubtful = 0 if ranking is None else int(ranking["suggested"].notna().sum())
+    return render_page(
+        "pixmill.evaluate.page",
+        "page.html",
+        metrics=metrics,
+        headline=say("headline", metrics, evaluation.interval_confidence),
+        shortcut=say("shortcut", metrics),
+        meaning=say("meaning", metrics),
+        cautions=sentences.cautions(metrics),
+        steps=sentences.next_steps(metrics, confusions, ranking=ranking, slices=slices, growth=growth),
+        calibration=say("calibration", metrics),
+        threshold=sentences.threshold_sentence(metrics, evaluation.target_accuracy),
+        # Of several confusions of a class the last one counts here, so the most frequent.
+        taken_for={confusion.actual: confusion for confusion in reversed(confusions)},
+        table=matrix.tolist() if is_table else None,
+        shade=lambda row, column: shade(shares[row, column]),
+        labels=labels,
+        confusions=[say("confusion", each) for each in confusions[: _CONFUSIONS if is_table else _WITHOUT_MATRIX]],
+        reliability=reliability_svg({"images": reliability}, name="Reliability diagram: accuracy by confidence"),
+        coverage=coverage_svg(
+            {"answers": evaluation.plots["coverage"]},
+            {"answers": metrics["covered_accuracy"] and (metrics["coverage"], metrics["covered_accuracy"])},
+            name="Accuracy against coverage",
+        ),
+        slices=slices.to_dict("records"),
+        worse=[say("worse", row) for row in sentences.worse(slices)],
+        mistakes=Excerpt(evaluation.mistakes, wrong),
+        typical=Excerpt(
+            [item for item in evaluation.typical if item.id in heatmaps],
+            int(np.count_nonzero(np.diag(matrix))),
+        ),
+        heatmaps=heatmaps,
+        thumbnail=thumbnail_uri,
+        cells=evaluation.cells,
+        unsure=evaluation.unsure,
+        unlike=evaluation.unlike,
+        sample=evaluation.sample,
+        sample_right=sum(item.right for item in evaluation.sample),
+        doubts=None if ranking is None else Excerpt(evaluation.doubts, doubtful),
+        suggestions=sentences.labels_sentence(ranking),
+        unlabelled=_view_unlabelled(evaluation, root),
+        wrong=wrong,
+    )
+
+
+def _view_unlabelled(evaluation: Evaluation, root: Path) -> dict[str, Any] | None:
+    table, folder = evaluation.unlabelled, evaluation.unlabelled_folder
+    if folder is None:
+        return None
+    if table is None or table.empty:
+        return {"n": 0, "remark": evaluation.unlabelled_remark()}
+    read, unread = table[table["predicted"].notna()], table[table["predicted"].isna()]
+    # Copies of an image are shown once.
+    distinct = read.drop_duplicates("id").sort_values(["confidence", "path"], ascending=[False, True])
+    # An id is a digest: its last digits are effectively random.
+    random = distinct.loc[distinct["id"].str[-16:].sort_values(kind="stable").index[:_RANDOM]]
+    counts = read["predicted"].value_counts(sort=True)
+    of_class = [(str(label), int(n), distinct[distinct["predicted"] == label]) for label, n in counts.items()]
+    tables = [random, distinct[::-1][:_UNSURE], *(rows[:_OF_CLASS] for _, _, rows in of_class[:_CLASSES])]
+    groups: list[list[dict[Any, Any]]] = [rows.to_dict("records") for rows in tables]
+    images = {row["path"]: Thumbnail(row["id"], root / folder / row["path"]) for rows in groups for row in rows}
+    uris = thumbnails(images.values())
+    cards = [[{**row, "uri": uris.get(images[row["path"]])} for row in rows] for rows in groups]
+    return {
+        "n": len(table),
+        "random": cards[0],
+        "unsure": cards[1],
+        "classes": Excerpt(
+            [(label, n, shown) for (label, n, _), shown in zip(of_class, cards[2:], strict=False)], len(of_class)
+        ),
+        "unread": Excerpt(unread.head(_UNREAD).to_dict("records"), len(unread)),
+        "n_sure": int(read["sure"].sum()),
+        "n_read": len(read),
+        "n_unlike": int(read["unlike"].sum()),
+    }

@@ -1,0 +1,63 @@
+"""Evaluate the trained classifier: metrics, predictions per image, and error analysis."""
+
+from typing import Any
+
+from pixmill.core.files.workspace import Workspace
+from pixmill.core.files.writing import file_digest, fresh_folder, read_json, write_figures, write_text
+from pixmill.core.manifest import write_table
+from pixmill.core.params import Params
+from pixmill.evaluate.evaluation import evaluate
+from pixmill.evaluate.labels import LABELS
+from pixmill.evaluate.measure import headline
+from pixmill.evaluate.page.report import render_report
+from pixmill.evaluate.page.sentences import say
+from pixmill.evaluate.predictions import predictions_schema
+from pixmill.metrics.growth import Growth
+from pixmill.models.inference import answers_schema
+from pixmill.models.networks import describe_model
+from pixmill.tracking.stage_runs import evaluation_run
+
+
+def main(workspace: Workspace, params: Params) -> None:
+    """Write the predictions, the plots' data, the page and the metrics; then log to MLflow if it is reachable."""
+    root = workspace.root
+    classifier = root / "artifacts" / "train"
+    result = evaluate(
+        classifier,
+        root / "artifacts" / "split",
+        params.evaluate,
+        train=params.train,
+        scratch=workspace.scratch("train") / "features",
+        root=root,
+        shortcuts=read_json(root / "plots" / "validate" / "shortcuts.json", stage="validate")["shortcuts"],
+    )
+    tables = fresh_folder(root / "artifacts" / "evaluate")
+    write_table(tables / "predictions.parquet", result.predictions, predictions_schema(result.labels))
+    if result.ranking is not None:
+        write_table(tables / "labels.parquet", result.ranking, LABELS)
+    if result.unlabelled is not None:
+        write_table(tables / "unlabelled.parquet", result.unlabelled, answers_schema(result.labels))
+    csv: Any = {"index": False, "lineterminator": "\n", "float_format": "%.6g"}
+    plots = {name: table.to_csv(**csv) for name, table in result.plots.items()}
+    curve = read_json(root / "plots" / "train" / "full.json", stage="train").get("learning_curve")
+    growth = curve and Growth(curve["gain"], curve["gain_low"], curve["gain_high"])
+    page = render_report(result, root, growth)
+    write_text(root / "reports" / "evaluate.html", page)
+    short = headline(result.metrics)
+    write_figures(root, "evaluate", headline=short, full=result.metrics, tables=plots)
+
+    with evaluation_run(workspace, weights=file_digest(classifier / "model.weights.h5", "md5")) as record:
+        # It takes the place of the training's description, so it has the model and the validation accuracy too.
+        trained_on = f"{result.metrics['train']['n']:,} training images"
+        validated = f"validation accuracy {100 * result.metrics['val']['accuracy']:.1f} %"
+        record.describe(f"{describe_model(params.train)}, {trained_on}: {validated}, {result.summary()}")
+        record.log_metrics({f"test_{name}": value for name, value in short.items()})
+        record.log_text(page, "reports/evaluate.html")
+        for path in sorted((root / "plots" / "evaluate").iterdir()):
+            record.log_file(path, f"plots/evaluate/{path.name}")
+        record.log_file(tables / "predictions.parquet", "predictions/predictions.parquet")
+
+    print(f"evaluate: {result.summary()}")
+    if shortcut := say("shortcut", result.metrics):
+        print(f"evaluate: warning: {shortcut}")
+    print("evaluate: reports/evaluate.html")

@@ -1,0 +1,232 @@
+"""What differs between two revisions in params, stages, packages and commits."""
+
+import contextlib
+import functools
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from pixmill.core.errors import ParamsError, PixmillError
+from pixmill.core.params import Params, flat, parse_params, parse_yaml
+from pixmill.core.provenance.lock import FILE, parse_lock
+from pixmill.core.repository.git import git
+from pixmill.core.words import printable
+from pixmill.experiments.compare.comparison import Change, Changes, Revision, StageChange
+
+_COMMITS = 50
+"""Commits that are listed: more are read in Git."""
+
+_Pins = dict[str, str]
+"""Versions of packages by name."""
+
+_HASH = re.compile(r"[0-9a-f]{7,64}")
+_PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)(?:\[[^]\n]*\])? *== *([^\s;\\#,]+)", re.MULTILINE)
+
+
+def find_changes(base: Revision, head: Revision, root: Path) -> Changes:
+    """Find what differs besides data and results.
+
+    What a revision does not have cannot differ: without its ``dvc.lock`` no stages are listed, without its
+    ``requirements.txt`` or ``pixmill.lock`` no packages, and no commits where one of the two commits is unknown or not
+    in this clone.
+
+    Args:
+        base: What is compared with.
+        head: What is reviewed.
+        root: The project's folder.
+
+    Returns:
+        The differences: params and packages by name, stages in the order of ``dvc.lock``, and the newest 50 commits.
+        Two versions of a package for different platforms are one value, such as ``2.4.6, 2.5.5``.
+    """
+    versions = _library_versions(base), _library_versions(head)
+    pins = _pins(base.read("requirements.txt")), _pins(head.read("requirements.txt"))
+    packages = pins if all(pins) else versions
+    return Changes(
+        params=find_changed_params(base, head),
+        stages=tuple(_stages(base.lock, head.lock, versions)) if base.lock and head.lock else (),
+        packages=_different(*packages) if all(packages) else (),
+        commits=_commits(root, base.commit, head.commit),
+    )
+
+
+def find_changed_params(base: Revision, head: Revision) -> tuple[Change, ...]:
+    """Return the params that differ, by name; none where a revision has no ``params.yaml``.
+
+    Defaults are included: those of the version that recorded a run, else of this one. A file that this version does not
+    accept is of another version, whose defaults are unknown: then only what both files say themselves is compared.
+
+    Args:
+        base: What is compared with.
+        head: What is reviewed.
+    """
+    if base.params is None or head.params is None:
+        return ()
+    before, after = _resolved(base), _resolved(head)
+    if before is not None and after is not None:
+        return _different(before, after)
+    with contextlib.suppress(ParamsError):
+        return _different(_plain(base.params), _plain(head.params))
+    return ()
+
+
+def resolve_params(resolved: str | None, params: str | None) -> tuple[dict[str, Any], list[str]]:
+    """Return all params of a revision by dotted name, a list as one value, and which of them its model does not use.
+
+    Where this version does not accept its file, these are what the file itself says, and all count as used.
+
+    Args:
+        resolved: The text of its ``params.json``, if it has one.
+        params: That of its ``params.yaml``.
+    """
+    from pixmill.train.training_key import deciding_params  # and with it all of train: only a ranking needs that
+
+    text = (params if resolved is None else resolved) or ""
+    try:
+        known = parse_params(text)
+    except ParamsError:
+        with contextlib.suppress(ParamsError):
+            return _plain(text), []
+        return {}, []
+    values, used = dict(_values(known)), [f"train.{name}." for name in deciding_params(known.train)]
+    names = (name for name in values if name.startswith("train."))
+    return values, [name for name in names if not any(each.startswith(f"{name}.") for each in used)]
+
+
+def _values(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, field in type(section).model_fields.items():
+        name, value = f"{prefix}{field.alias or key}", getattr(section, key)
+        if isinstance(value, BaseModel):
+            yield from _values(value, f"{name}.")
+        elif isinstance(value, tuple):
+            # Of the sections in a list, what is not the default.
+            yield name, [it.model_dump(exclude_defaults=True) if isinstance(it, BaseModel) else it for it in value]
+        else:
+            yield name, value
+
+
+def _resolved(revision: Revision) -> Mapping[str, Any] | None:
+    """Return all params of a revision; ``None`` where this version does not accept its files."""
+    return next(filter(None, map(_parse, filter(None, (revision.resolved, revision.params)))), None)
+
+
+@functools.lru_cache(maxsize=4)
+def _parse(text: str) -> Mapping[str, Any] | None:
+    try:
+        return flat(parse_params(text))
+    except ParamsError:
+        return None
+
+
+def _plain(text: str) -> dict[str, Any]:
+    content = parse_yaml(text)
+    return flat(content) if isinstance(content, dict) else {}
+
+
+def _different(base: Mapping[str, Any], head: Mapping[str, Any]) -> tuple[Change, ...]:
+    names = sorted(name for name in {*base, *head} if base.get(name) != head.get(name))
+    changes = [Change(name, base.get(name), head.get(name)) for name in names]
+    # A section that is empty ({}) in one revision is told by the keys that it has in the other.
+    sections = {name[: dot.start()] for name in names for dot in re.finditer(r"\.", name)}
+    return tuple(change for change in changes if change.base or change.head or change.name not in sections)
+
+
+def _stages(base: Mapping[str, Any], head: Mapping[str, Any], versions: Sequence[_Pins]) -> Iterator[StageChange]:
+    for name in (*head, *(name for name in base if name not in head)):
+        if name not in base:
+            reasons = ["new stage"]
+        elif name not in head:
+            reasons = ["stage removed"]
+        else:
+            reasons = _reasons(name, base[name], head[name], versions)
+        if reasons:
+            yield StageChange(name, tuple(reasons))
+
+
+def _reasons(stage: str, base: Mapping[str, Any], head: Mapping[str, Any], versions: Sequence[_Pins]) -> list[str]:
+    """Return why a stage ran: what differs of what it depends on."""
+    reasons = ["command"] if base.get("cmd") != head.get("cmd") else []
+    files = {**base.get("params", {}), **head.get("params", {})}
+    for file in sorted(files, key=("params.yaml", FILE).__contains__, reverse=True):
+        before, after = (it.get("params", {}).get(file, {}) for it in (base, head))
+        if file == "params.yaml":
+            before, after = _with_defaults(before, after)
+        names = [change.name for change in _different(flat(before), flat(after))]
+        if file == FILE and names:
+            old, new = (pins.get("pixmill") for pins in versions)
+            upgrade = f" (pixmill {old} \N{RIGHTWARDS ARROW} {new})" if old and new and old != new else ""
+            reasons.append(f"code of {stage}{upgrade}")
+        else:
+            reasons += [f"param {name}" if file == "params.yaml" else f"param {name} in {file}" for name in names]
+    reasons += [_describe_path(path) for path in _different_files(base, head, "deps")]
+    if not reasons and _different_files(base, head, "outs"):
+        return ["other results from the same inputs"]
+    return reasons
+
+
+def _with_defaults(base: Mapping[str, Any], head: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """Return what two stages of ``dvc.lock`` have of ``params.yaml``, with the defaults of the sections that both have.
+
+    Both are unchanged where this version does not accept one.
+    """
+    fields = {field.alias or key: field.annotation for key, field in Params.model_fields.items()}
+    shared = {
+        name: section
+        for name, section in fields.items()
+        if name in base and name in head and isinstance(section, type) and issubclass(section, BaseModel)
+    }
+    try:
+        return tuple(
+            {**side, **{name: section.model_validate(side[name]).model_dump() for name, section in shared.items()}}
+            for side in (base, head)
+        )
+    except ValidationError:
+        return base, head
+
+
+def _different_files(base: Mapping[str, Any], head: Mapping[str, Any], kind: str) -> list[str]:
+    first, second = (
+        {item["path"]: item.get("md5") or {**item} for item in stage.get(kind, ())} for stage in (base, head)
+    )
+    return [path for path in {**second, **first} if first.get(path) != second.get(path)]
+
+
+def _describe_path(path: str) -> str:
+    top, _, rest = path.partition("/")
+    if top in ("src", "stages"):
+        return f"code {path}"
+    if top == "artifacts" and rest:
+        return f"results of {rest.partition('/')[0]}"
+    return {"data": "images in data/", "review.csv": "decisions in review.csv"}.get(path, f"file {path}")
+
+
+def _library_versions(revision: Revision) -> _Pins:
+    """Return the versions that a project's ``pixmill.lock`` names; none where it has no valid one."""
+    with contextlib.suppress(PixmillError):
+        lock = parse_lock((revision.read(FILE) or b"").decode("utf-8", "replace"))
+        return {"pixmill": lock.version, **lock.libraries}
+    return {}
+
+
+def _pins(content: bytes | None) -> _Pins:
+    from packaging.utils import canonicalize_name
+
+    pins = defaultdict(list)
+    for name, version in _PIN.findall((content or b"").decode("utf-8", "replace")):
+        pins[canonicalize_name(name)].append(version)
+    return {name: ", ".join(versions) for name, versions in pins.items()}
+
+
+def _commits(root: Path, base: str | None, head: str | None) -> tuple[tuple[str, str], ...]:
+    if not all(commit and _HASH.fullmatch(commit) for commit in (base, head)):
+        return ()  # what a run in MLflow says may be anything
+    words = ("log", "-z", f"--max-count={_COMMITS}", "--no-show-signature", "--format=%h %<(200,trunc)%s")
+    found = git(root, *words, f"{base}..{head}", "--") or ""
+    # What would steer a terminal, or is no Unicode, is replaced.
+    lines = (printable(line, instead="\N{REPLACEMENT CHARACTER}") for line in found.split("\0") if line)
+    parts = (line.partition(" ") for line in lines)
+    return tuple((abbreviated, subject.rstrip()) for abbreviated, _, subject in parts)

@@ -1,0 +1,60 @@
+"""Compare two revisions of a project."""
+
+from pixmill.core.files.workspace import Workspace
+from pixmill.core.params import Params
+from pixmill.experiments.compare.changes import find_changes
+from pixmill.experiments.compare.comparison import Comparison, NotComparableError, Numbers, Revision, Verdict
+from pixmill.experiments.compare.gate import judge
+from pixmill.experiments.compare.image_changes import compare_data
+from pixmill.experiments.compare.numbers import compare_numbers, give_verdict
+from pixmill.experiments.compare.revisions import read_revisions
+
+
+def compare(workspace: Workspace, params: Params, base: str | None = None, head: str | None = None) -> Comparison:
+    """Compare two revisions, as :func:`pixmill.experiments.compare.revisions.read_revisions` finds them.
+
+    Args:
+        workspace: The project's workspace.
+        params: Its params; those in ``compare`` and ``evaluate`` are used.
+        base: What is compared with; default: the merge base with the main branch.
+        head: What is reviewed; default: the workspace.
+
+    Raises:
+        PixmillError: A revision does not exist, or holds no results.
+    """
+    before, after = read_revisions(workspace, base, head)
+    alone = "There is nothing to compare with: this is the first commit."
+    return compare_revisions(workspace, params, before, after, alone=alone)
+
+
+def compare_revisions(
+    workspace: Workspace, params: Params, before: Revision | None, after: Revision, *, alone: str
+) -> Comparison:
+    """Compare two revisions that were read.
+
+    Args:
+        workspace: The project's workspace.
+        params: Its params; those in ``compare`` and ``evaluate`` are used.
+        before: What is compared with; ``None`` if there is nothing: then only those limits apply that need no base.
+        after: What is reviewed.
+        alone: The sentence that says why there is no base.
+    """
+    numbers: Numbers | None = None
+    obstacle: str | None = None
+    verdict: Verdict = "not_comparable"
+    data = changes = None
+    if before is None:
+        sentence = alone
+    else:
+        data = compare_data(before, after, params.compare)
+        changes = find_changes(before, after, workspace.root)
+        try:
+            numbers = compare_numbers(before, after, params.compare, params.evaluate)
+            verdict, sentence = give_verdict(numbers)
+        except NotComparableError as reason:
+            sentence = obstacle = str(reason)
+    level, draws = params.evaluate.confidence, params.evaluate.draws
+    gate = judge(after, numbers, params.compare, confidence=level, draws=draws, obstacle=obstacle)
+    revisions = (before, after) if before else (after,)
+    missing = dict.fromkeys(sentence for revision in revisions for sentence in (*revision.missing, *revision.faults()))
+    return Comparison(before, after, verdict, sentence, numbers, data, changes, gate, tuple(missing))

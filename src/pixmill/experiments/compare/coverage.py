@@ -1,0 +1,68 @@
+"""How many images each model answers at its own confidence threshold, and how many of its answers are right."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pixmill.core.params import EvaluateParams
+from pixmill.experiments.compare.comparison import Revision
+from pixmill.metrics.significance import Difference, paired_coverage
+
+
+def find_answered(revision: Revision, ids: pd.Index, values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_] | None:
+    """Return which images a model answers: those that reach its threshold and are not unlike the training images.
+
+    Args:
+        revision: The revision, with predictions.
+        ids: The images.
+        values: Their calibrated probabilities, shape (images, classes).
+
+    Returns:
+        ``None`` if no threshold is recorded. (0 stands for none, too, as in :class:`pixmill.metrics.Calibration`.)
+    """
+    threshold, predictions = (revision.metrics or {}).get("threshold"), revision.predictions
+    if not threshold or predictions is None:
+        return None
+    answered: npt.NDArray[np.bool_] = values.max(axis=1) >= threshold
+    if "unlike" in predictions:
+        answered &= ~ids.isin(predictions.loc[predictions["unlike"].eq(True), "id"])
+    return answered
+
+
+def compare_coverage(
+    revisions: Sequence[Revision],
+    ids: pd.Index,
+    values: Sequence[npt.NDArray[np.float64]],
+    right: Sequence[npt.NDArray[np.bool_]],
+    clusters: npt.ArrayLike,
+    evaluate: EvaluateParams,
+) -> tuple[dict[str, Difference], str]:
+    """Compare two models at their own thresholds, which are taken as given.
+
+    Args:
+        revisions: Base and head.
+        ids: The images of both.
+        values: The calibrated probabilities of each, shape (images, classes).
+        right: Whether each is right, shape (images,).
+        clusters: Each image's cluster.
+        evaluate: Confidence level and number of draws.
+
+    Returns:
+        Coverage and accuracy of the answered images by name, as
+        :func:`pixmill.metrics.significance.paired_coverage` returns them, and an empty remark. Without both thresholds
+        there is nothing to compare, and the remark says why if one model has a threshold.
+    """
+    answered = [find_answered(*one) for one in zip(revisions, (ids, ids), values, strict=True)]
+    first, second = answered
+    if first is None or second is None:
+        lacking = "base" if first is None else "head"
+        remark = f"Coverage is not compared: plots/evaluate/full.json of the {lacking} has no confidence threshold."
+        return {}, "" if first is second else remark
+    thresholds = [(revision.metrics or {}).get("threshold") for revision in revisions]
+    same = thresholds[0] == thresholds[1] and np.array_equal(values[0], values[1]) and np.array_equal(first, second)
+    found = paired_coverage(
+        right, (first, second), clusters, draws=evaluate.draws, confidence=evaluate.confidence, identical=same
+    )
+    return found, ""

@@ -1,0 +1,181 @@
+"""Which commits two revisions stand for: by the name that a person wrote, or by default."""
+
+import difflib
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from pixmill.core.errors import PixmillError
+from pixmill.core.repository.git import git, require_git
+from pixmill.core.words import printable
+
+WORKSPACE = "workspace"
+
+_REF = re.compile(r"refs/(?:heads|tags|remotes|exps/[0-9a-f]{2}/[0-9a-f]{38})/(.+)")
+"""Branches, tags, branches of remotes, and experiments of DVC, which lie below the commit they started from."""
+
+_INPUTS = (
+    "data.dvc", "dvc.lock", "dvc.yaml", "metrics", "params.yaml", "pixmill.lock", "plots", "requirements.txt",
+    "review.csv",
+)  # fmt: skip
+_CODE = ("src", "stages")
+
+_DEEPEN = "git fetch --unshallow origin '+refs/heads/*:refs/remotes/origin/*'"
+
+
+@dataclass(frozen=True)
+class GitRevision:
+    """The commit that a name stands for.
+
+    Args:
+        name: The name, such as ``main`` or ``workspace``.
+        title: For people: ``main (1a2b3c4 Train longer)``.
+        commit: The full hash; the workspace's is HEAD, ``None`` where there is none.
+        checkout: What ``git checkout`` takes for it.
+    """
+
+    name: str
+    title: str
+    commit: str | None
+    checkout: str
+
+    @property
+    def is_workspace(self) -> bool:
+        """Whether it is the working tree."""
+        return self.name == WORKSPACE
+
+
+def find(root: Path, name: str) -> GitRevision:
+    """Return the revision of a name.
+
+    Args:
+        root: The project's folder.
+        name: ``workspace``, or a commit, branch, tag or DVC experiment.
+
+    Raises:
+        PixmillError: There is none of this name, or more than one.
+    """
+    head = _commit(root, "HEAD")
+    if name == WORKSPACE:
+        return GitRevision(name, "the workspace", head, "HEAD")
+    require_git()
+    if git(root, "rev-parse", "--git-dir") is None:
+        raise PixmillError(
+            f"{root} is in no Git repository, so it has no '{name}'", next="git init && git add . && git commit"
+        )
+    if head is None:
+        raise PixmillError(f"there is no commit yet, so there is no '{name}'", next="git add . && git commit")
+    named = refs_by_name(root)
+    refs = named.get(name, {})
+    if len(set(refs.values())) > 1:
+        raise PixmillError(f"'{name}' is ambiguous", next=f"write {' or '.join(sorted(refs))}")
+    # No name begins with a dash, and Git would take it for an option.
+    commit = None if name.startswith("-") else next(iter(refs.values()), None) or _commit(root, name)
+    if commit is None:
+        raise _unknown(name, list(named))
+    is_ref = any(ref.startswith(("refs/heads/", "refs/tags/", "refs/remotes/")) for ref in refs)
+    return GitRevision(name, _title(root, name, commit), commit, name if is_ref else commit[:10])
+
+
+def choose(root: Path, base: str | None, head: str | None) -> tuple[GitRevision | None, GitRevision]:
+    """Return what is compared with what.
+
+    Args:
+        root: The project's folder.
+        base: A name; default: the merge base with the main branch. On the main branch it is HEAD, compared with the
+            workspace, or its parent, if the workspace is as committed.
+        head: A name; default: the workspace.
+
+    Returns:
+        Base and head; no base if the head is the first commit.
+
+    Raises:
+        PixmillError: A name is unknown or ambiguous, or this clone does not reach back far enough.
+    """
+    after = find(root, head or WORKSPACE)
+    if base is not None:
+        return find(root, base), after
+    last = find(root, "HEAD") if after.is_workspace else after
+    main = main_branch(root)
+    shallow = git(root, "rev-parse", "--is-shallow-repository") == "true\n"
+    start = (git(root, "merge-base", main, str(last.commit)) or "").strip() if main else ""
+    if not start and (main or shallow):
+        lack = f"no common commit with {main}" if main else "no main branch"
+        message = f"this clone has {lack}" if shallow else f"HEAD has {lack}"
+        raise PixmillError(message, next=_DEEPEN if shallow else "say what to compare with: pixmill compare BASE")
+    branch = (git(root, "symbolic-ref", "--short", "-q", "HEAD") or "").strip()
+    if main and start != last.commit and (head or branch != main.removeprefix("origin/")):
+        return _merge_base(root, main, start), after
+    if after.is_workspace:
+        if _differs(root):
+            return last, after
+        after = last
+    parents = (git(root, "log", "-1", "--format=%P", str(last.commit)) or "").split()
+    if not parents and shallow:
+        raise PixmillError(f"this clone does not have the parent of {after.title}", next=_DEEPEN)
+    if not parents:
+        return None, after
+    return GitRevision(parents[0][:7], _title(root, parents[0], parents[0]), parents[0], parents[0][:10]), after
+
+
+def _merge_base(root: Path, main: str, commit: str) -> GitRevision:
+    if _commit(root, main) == commit:
+        return find(root, main)
+    return GitRevision(commit[:7], f"{_title(root, commit, commit)}, where {main} was left", commit, commit[:10])
+
+
+def main_branch(root: Path) -> str | None:
+    """Return the main branch, that of the remote first; ``None`` if there is none."""
+    remote = (git(root, "symbolic-ref", "--short", "-q", "refs/remotes/origin/HEAD") or "").strip()
+    names = (remote, "origin/main", "origin/master", "main", "master")
+    return next((name for name in names if name and _commit(root, name)), None)
+
+
+def commit_page(root: Path) -> str | None:
+    """Return the address that pages of commits begin with where the repository was cloned from; ``None`` if unknown.
+
+    It is that of GitHub, GitLab, Gitea and Forgejo: ``https://example.org/team/garments/commit/``.
+    """
+    remote = (git(root, "remote", "get-url", "origin") or "").strip()
+    match = re.fullmatch(r"(?:https://|ssh://git@|git@)(?:[^/@]*@)?([\w.-]+)[:/](.+?)(?:\.git)?/?", remote)
+    return match and f"https://{match[1]}/{match[2]}/commit/"
+
+
+def _differs(root: Path) -> bool:
+    """Tell whether the workspace differs from HEAD in what makes results, or in results."""
+    status = git(root, "status", "--porcelain", "--", *_INPUTS, *_CODE)
+    return bool(status)
+
+
+def _commit(root: Path, name: str) -> str | None:
+    found = git(root, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+    return found and found.strip()
+
+
+def _title(root: Path, name: str, commit: str) -> str:
+    described = (
+        git(root, "log", "-1", "--no-show-signature", "--format=%h %<(200,trunc)%s", commit) or commit[:7]
+    ).strip()
+    short, _, subject = described.partition(" ")
+    subject = re.sub(r"^dvc: commit experiment \w+$", "DVC experiment", subject)
+    subject = printable(subject, instead="\N{REPLACEMENT CHARACTER}")
+    return f"{short} ({subject})" if commit.startswith(name) else f"{name} ({short} {subject})"
+
+
+def refs_by_name(root: Path) -> dict[str, dict[str, str]]:
+    """Return the commits of all refs by short and full name."""
+    names: dict[str, dict[str, str]] = defaultdict(dict)
+    for line in (git(root, "for-each-ref", "--format=%(refname) %(objectname) %(*objectname)") or "").splitlines():
+        ref, *objects = line.split(" ")
+        if match := _REF.fullmatch(ref):
+            # An annotated tag is an object of its own, and leads to a commit.
+            names[match[1]][ref] = objects[-1] or objects[0]
+    return names
+
+
+def _unknown(name: str, names: list[str]) -> PixmillError:
+    elsewhere = [known for known in names if known.endswith(f"/{name}")]
+    close = elsewhere or difflib.get_close_matches(name, [*names, WORKSPACE], 3)
+    hint = f"did you mean {' or '.join(close)}?" if close else "git branch -a, dvc exp list -A"
+    return PixmillError(f"there is no commit, branch, tag or experiment '{name}'", next=hint)

@@ -1,0 +1,216 @@
+"""Which images differ between two revisions, and whether their distributions do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pixmill.core.manifest import TEXT
+from pixmill.core.params import CompareParams
+from pixmill.experiments.compare.changes import find_changed_params
+from pixmill.experiments.compare.comparison import MEASURES, DataDifference, Drift, Revision
+from pixmill.metrics.significance import holm
+
+CHANGES = ("added", "removed", "relabelled", "moved", "dropped", "restored")
+"""What can have happened to an image, in the order of tables and pages."""
+
+_FACTS = ("label", "split", "reason")
+"""What is compared of an image, of both revisions."""
+
+_ORIGIN = ("source", "image_url", "path")
+_SPLITTING = ("split.salt", "split.val", "split.test", "split.group_by", "split.folds")
+"""The params that assign images to splits."""
+
+_LOCAL = ("folder", "shop")
+"""The sources that read ``data/``, where ``pixmill review`` puts images from the inbox."""
+
+_FEEDBACK = r"(?:^|/)feedback-\d{4}-\d\d-\d\d-[^/]*$"
+
+_FEWEST = 10
+"""Images that a distribution needs."""
+
+_SIGNIFICANT = 0.05
+
+
+def compare_data(base: Revision, head: Revision, settings: CompareParams) -> DataDifference | None:
+    """Compare the images of two revisions.
+
+    Each image that differs is one row, with its most important change:
+
+    - ``added`` and ``removed``: the other revision does not know the image. ``head_reason`` of an added image is why
+      it was dropped at once, ``base_reason`` of a removed one why it had been dropped before; mostly they are null.
+    - ``dropped`` and ``restored``: both revisions know it, and one keeps it.
+    - ``relabelled``: both keep it, under different labels; it may have changed splits, too.
+    - ``moved``: both keep it under the same label, in different splits.
+
+    The column ``source`` is ``feedback`` for images that came through the inbox. Absent values are ``pd.NA``.
+
+    If one revision has no manifest, only the kept images are compared, which predictions list as well. A dropped image
+    then counts as removed, and its source is unknown unless the other revision has a manifest.
+
+    Drift is measured between the kept images of both revisions: shares of classes and of colour modes (Pillow's, such
+    as ``RGB`` and ``L``) by their total variation distance with a chi-squared test, measurements by the
+    Kolmogorov-Smirnov statistic. Images that are in both revisions make these p-values too large rather than too small.
+    Features are compared by what the head's model predicts for added images
+    and for all others: the largest statistic over the classes, with Bonferroni's correction (Lipton, Wang and Smola,
+    "Detecting and Correcting for Label Shift with Black Box Predictors", ICML 2018; Rabanser, Günnemann and Lipton,
+    "Failing Loudly: An Empirical Study of Methods for Detecting Dataset Shift", NeurIPS 2019). Training images are left
+    out, since the model has seen them. Fewer than ten images tell nothing of a distribution.
+
+    Args:
+        base: What is compared with.
+        head: What is reviewed.
+        settings: Its ``drift`` is the smallest distance that counts.
+
+    Returns:
+        The difference; ``None`` if a revision has neither manifest nor predictions.
+    """
+    complete = base.manifest is not None and head.manifest is not None
+    before, after = _images(base, complete=complete), _images(head, complete=complete)
+    if before is None or after is None:
+        return None
+    images = _differences(before, after)
+    first, second = (revision.loc[revision["kept"], ["label", "mode", *MEASURES]] for revision in (before, after))
+    added = images.loc[images["change"] == "added", "id"]
+    tested = after.loc[after["split"] == "test", "id"]
+    return DataDifference(
+        base_images=int(before["kept"].sum()),
+        head_images=int(after["kept"].sum()),
+        resplit=tuple(
+            f"{change.name} changed from {_to_text(change.base)} to {_to_text(change.head)}"
+            for change in find_changed_params(base, head)
+            if change.name in _SPLITTING
+        ),
+        images=images,
+        drift=_drift(first, second, head.predictions, added, settings.drift),
+        near_test=_near_test(head.pairs, added, tested),
+    )
+
+
+def _to_text(value: Any) -> str:
+    return "null" if value is None else str(value)
+
+
+def _class(images: pd.DataFrame) -> pd.Series[Any]:
+    return images["head_label"].fillna(images["base_label"])
+
+
+def _images(revision: Revision, *, complete: bool) -> pd.DataFrame | None:
+    """Return a revision's images with ``kept``: all, or only those that are kept."""
+    frame = revision.predictions if revision.manifest is None else revision.manifest
+    if frame is None:
+        return None
+    kept = np.ones(len(frame), bool) if revision.manifest is None else (frame["verdict"] == "keep").to_numpy(bool)
+    if not complete:
+        frame, kept = frame[kept], kept[kept]
+    frame = frame.reindex(columns=["id", *_FACTS, *_ORIGIN, "mode", *MEASURES]).astype(
+        dict.fromkeys(("id", *_FACTS, *_ORIGIN, "mode"), TEXT) | dict.fromkeys(MEASURES, "Float32")
+    )
+    return frame.assign(kept=pd.array(kept, dtype="boolean"))
+
+
+def _differences(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+    first, second = (
+        revision.set_index("id")[["kept", *_FACTS]].add_prefix(f"{name}_")
+        for name, revision in (("base", before), ("head", after))
+    )
+    both = first.join(second, how="outer")
+    was, stays = (both[f"{name}_kept"].fillna(value=False) for name in ("base", "head"))
+    relabelled, moved = (
+        (both[f"base_{fact}"] != both[f"head_{fact}"]).fillna(value=False) for fact in ("label", "split")
+    )
+    happened = {
+        "added": both["base_kept"].isna(),
+        "removed": both["head_kept"].isna(),
+        "dropped": was & ~stays,
+        "restored": ~was & stays,
+        "relabelled": was & relabelled,
+        "moved": was & moved,
+    }
+    both["change"] = np.select([here.to_numpy(bool) for here in happened.values()], list(happened), default="")
+    images = both[both["change"] != ""].reset_index().join(_origins(before, after), on="id")
+    images["change"] = pd.Categorical(images["change"], CHANGES)
+    columns = ["id", "change", *(f"{name}_{fact}" for fact in _FACTS for name in ("base", "head")), *_ORIGIN]
+    images = images.assign(key=_class(images)).sort_values(["change", "key", "id"], ignore_index=True)[columns]
+    return images.astype({"change": TEXT})
+
+
+def _origins(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+    """Return where images came from by id, as the head says if it has a manifest, else the base."""
+    revisions = (after, before) if after["source"].notna().any() else (before, after)
+    known = pd.concat(revisions).drop_duplicates("id").set_index("id")[list(_ORIGIN)]
+    feedback = known["source"].isin(_LOCAL) & known["image_url"].str.contains(_FEEDBACK, na=False)
+    return known.assign(source=known["source"].mask(feedback, "feedback"))
+
+
+def _drift(
+    before: pd.DataFrame,
+    after: pd.DataFrame,
+    predictions: pd.DataFrame | None,
+    added: pd.Series[Any],
+    threshold: float,
+) -> tuple[Drift, ...]:
+    found = list(_distances(before, after))
+    if predictions is not None and (features := _features(predictions, added)) is not None:
+        found.append(("features of added images", *features))
+    adjusted = holm([p for *_, p in found])
+    return tuple(
+        Drift(what, distance, float(p), bool(distance >= threshold and p < _SIGNIFICANT))
+        for (what, distance, _), p in zip(found, adjusted, strict=True)
+    )
+
+
+def _distances(before: pd.DataFrame, after: pd.DataFrame) -> Iterator[tuple[str, float, float]]:
+    """Yield what was measured, its distance and its p-value."""
+    for column, what in (("label", "class shares"), ("mode", "colour modes")):
+        both = [revision[column].value_counts() for revision in (before, after)]
+        counts = pd.concat(both, axis=1).fillna(0).to_numpy(float)
+        if counts.sum(axis=0).min() >= _FEWEST:
+            first, second = (counts / counts.sum(axis=0)).T
+            yield what, float(np.abs(first - second).sum() / 2), _chi_squared(counts)
+    for name in MEASURES:
+        values = [revision[name].dropna().to_numpy(np.float32) for revision in (before, after)]
+        if min(map(len, values)) >= _FEWEST:
+            yield name.replace("_", " "), *_kolmogorov_smirnov(*values)
+
+
+def _features(predictions: pd.DataFrame, added: pd.Series[Any]) -> tuple[float, float] | None:
+    unseen = predictions[predictions["split"] != "train"]
+    new = unseen["id"].isin(added).to_numpy(bool)
+    given = unseen.filter(regex="^p_").select_dtypes("number").dropna(axis=1).to_numpy(np.float32).T
+    if min(new.sum(), (~new).sum()) < _FEWEST or not len(given):
+        return None
+    found = [_kolmogorov_smirnov(values[new], values[~new]) for values in given]
+    return max(distance for distance, _ in found), min(1.0, len(found) * min(p for _, p in found))
+
+
+def _chi_squared(counts: npt.NDArray[np.float64]) -> float:
+    if np.array_equal(counts[:, 0], counts[:, 1]):
+        return 1.0  # as SciPy says, too, whose import takes longer than the rest of a comparison of the same images
+    from scipy.stats import chi2_contingency
+
+    return float(chi2_contingency(counts).pvalue)
+
+
+def _kolmogorov_smirnov(first: npt.NDArray[np.float32], second: npt.NDArray[np.float32]) -> tuple[float, float]:
+    if np.array_equal(np.sort(first), np.sort(second)):
+        return 0.0, 1.0  # likewise
+    from scipy.stats import ks_2samp
+
+    result = ks_2samp(first, second, method="asymp")
+    return float(result.statistic), float(result.pvalue)
+
+
+def _near_test(pairs: pd.DataFrame | None, added: pd.Series[Any], tested: pd.Series[Any]) -> pd.DataFrame:
+    """Return the near-duplicates of which one is new and the other in the head's test split, most similar first."""
+    columns = ["id", "test_id", "similarity"]
+    table = pd.DataFrame(columns=["a", "b"]) if pairs is None else pairs
+    ways = (table.rename(columns=dict(zip(way, columns, strict=False))) for way in (("a", "b"), ("b", "a")))
+    both = pd.concat([way.reindex(columns=columns) for way in ways])
+    near = both[both["id"].isin(added) & both["test_id"].isin(tested)]
+    near = near.astype({"id": TEXT, "test_id": TEXT, "similarity": float})
+    return near.sort_values(["similarity", "id", "test_id"], ascending=[False, True, True], ignore_index=True)

@@ -1,0 +1,365 @@
+"""The metrics of both models on the test images of both, with their significance, and the verdict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pixmill.core.params import CompareParams, EvaluateParams
+from pixmill.core.words import count, join_names
+from pixmill.evaluate.predictions import class_indices
+from pixmill.experiments.compare.comparison import ClassNumbers, NotComparableError, Numbers, Revision, Step, Verdict
+from pixmill.experiments.compare.coverage import compare_coverage
+from pixmill.experiments.compare.slices import changed_slices, compare_slices
+from pixmill.metrics.confidence import coverage_curve, reliability
+from pixmill.metrics.probabilities import losses, normalise
+from pixmill.metrics.scores import class_scores, scores
+from pixmill.metrics.significance import Difference, holm, mcnemar, paired_differences
+from pixmill.pages.text import render_sentence
+
+LOWER_IS_BETTER = frozenset({"log_loss", "ece"})
+"""Metrics whose rise is a loss."""
+
+METRIC_NAMES = {
+    "macro_f1": "macro-F1",
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "weighted_f1": "weighted F1",
+    "roc_auc": "ROC AUC",
+    "pr_auc": "PR AUC",
+    "log_loss": "log loss",
+    "ece": "calibration error",
+    "coverage": "coverage",
+    "covered_accuracy": "accuracy of answered images",
+}
+"""What people call the metrics, within a sentence."""
+
+_MOST_IMAGES = 1_000_000
+"""More test images than anyone labels."""
+
+LISTED, _NAMED = 5, 3
+"""Most classes, and most slices, that a sentence names."""
+
+_LIKELY = 0.8
+"""Probability with which the images that are called needed decide."""
+
+
+@dataclass(frozen=True)
+class SplitAnswers:
+    """A model's answers on one split, sorted by id: ids, class indices by its own labels, probabilities."""
+
+    ids: pd.Index
+    actual: npt.NDArray[np.int64]
+    values: npt.NDArray[np.float64]
+
+    def at(self, ids: pd.Index) -> SplitAnswers:
+        """Return those on some of the images."""
+        if len(ids) == len(self.ids):
+            return self
+        rows = self.ids.get_indexer(ids)
+        return SplitAnswers(ids, self.actual[rows], self.values[rows])
+
+
+def compare_numbers(base: Revision, head: Revision, settings: CompareParams, evaluate: EvaluateParams) -> Numbers:
+    """Compare both models on the images that are in the test split of both, by the head's labels.
+
+    Args:
+        base: What is compared with.
+        head: What is reviewed. Its order of the classes holds for both.
+        settings: Says which metric decides, and by how much it may differ.
+        evaluate: Confidence level, number of draws, and k of the top-k accuracy.
+
+    Raises:
+        NotComparableError: Predictions of a revision are missing or damaged, the classes differ, no test image is in
+            both, or the deciding metric is undefined on them.
+    """
+    labels, before, after, ids = _common_images(base, head)
+    own, common = before.at(ids), after.at(ids)
+    actual, first, second = common.actual, own.values, common.values
+    clusters = clusters_of((head.manifest, base.manifest), ids)
+    overall, of_class = paired_differences(
+        actual, first, second, clusters, draws=evaluate.draws, confidence=evaluate.confidence, top_k=evaluate.top_k
+    )
+    if settings.metric not in overall:
+        raise NotComparableError(
+            f"Not comparable: {METRIC_NAMES[settings.metric]} is undefined on the {count(len(ids), 'test image')} of "
+            f"both {_name(base)} and {_name(head)}."
+        )
+    predicted = first.argmax(axis=1), second.argmax(axis=1)
+    right = predicted[0] == actual, predicted[1] == actual
+    answered, remark = compare_coverage((base, head), ids, (first, second), right, clusters, evaluate)
+    return Numbers(
+        labels=labels,
+        n=len(ids),
+        clusters=len(np.unique(clusters)),
+        metric=settings.metric,
+        margin=settings.margin,
+        confidence=evaluate.confidence,
+        metrics={**overall, **answered},
+        per_class=_per_class(actual, *predicted, labels, of_class),
+        mcnemar=mcnemar(*right),
+        steps=_steps(base, head, before, after, ids, settings.metric),
+        confusion=(_confusion(actual, predicted[0], len(labels)), _confusion(actual, predicted[1], len(labels))),
+        flips=_flips(common, first, labels),
+        reliability=(reliability(actual, first), reliability(actual, second)),
+        coverage=(coverage_curve(first.max(axis=1), right[0]), coverage_curve(second.max(axis=1), right[1])),
+        remark=remark,
+        slices=()
+        if np.array_equal(first, second)
+        else compare_slices(actual, right, clusters, head.manifest, ids, labels, confidence=evaluate.confidence),
+    )
+
+
+def find_flips(base: Revision, head: Revision) -> pd.DataFrame:
+    """Return :attr:`pixmill.experiments.compare.comparison.Numbers.flips` alone: the metrics take seconds.
+
+    Args:
+        base: What is compared with; its predictions are used.
+        head: What is reviewed; likewise.
+
+    Raises:
+        NotComparableError: Predictions of a revision are missing or damaged, the classes differ, or no test image is
+            in both.
+    """
+    labels, before, after, ids = _common_images(base, head)
+    return _flips(after.at(ids), before.at(ids).values, labels)
+
+
+def give_verdict(numbers: Numbers) -> tuple[Verdict, str]:
+    """Return whether the head is better, and the sentence that says so, with the figures.
+
+    The limits of the deciding metric's difference decide: above zero, the head is better; below, worse. If they hold
+    zero, both are the same where the limits lie within ± the margin, else it is undecided. Whatever the verdict, slices
+    whose accuracy is significantly lower by Holm's method are named first, and last further classes whose F1 is.
+
+    Args:
+        numbers: The metrics of both.
+    """
+    row, margin = numbers.decisive, numbers.margin
+    is_loss = numbers.metric in LOWER_IS_BETTER
+    low, high = sorted((-row.low, -row.high) if is_loss else (row.low, row.high))
+    falls = [row for row in changed_slices(numbers) if row.accuracy.difference < 0]
+    named = {row.name for row in falls[:_NAMED] if row.dimension == "class"}
+    may_fall, may_rise = low < -margin, high > margin
+    verdict: Verdict = "undecided"
+    if equal := all(found.low == found.high == 0 for found in numbers.metrics.values()):
+        verdict = "same"
+    elif low > 0 or high < 0:
+        verdict = "better" if low > 0 else "worse"
+    elif not may_fall and not may_rise:
+        verdict = "same"
+    needed = images_needed(numbers.n, (high - low) / 2, abs(row.difference), numbers.confidence, margin)
+    sentence = render_sentence(
+        "pixmill.experiments.compare",
+        "verdict.txt",
+        verdict=verdict,
+        equal=equal,
+        decisive=row,
+        metric=METRIC_NAMES[numbers.metric],
+        margin=margin,
+        confidence=numbers.confidence,
+        images=count(numbers.n, "test image"),
+        slices=falls,
+        classes=[item for item in _worse_classes(numbers) if item[0] not in named],
+        change="change" if may_fall and may_rise else "drop" if may_fall != is_loss else "rise",
+        needed=needed if needed and needed > numbers.n else None,
+        NAMED=_NAMED,
+        LISTED=LISTED,
+    )
+    return verdict, sentence
+
+
+def images_needed(n: int, half_width: float, distance: float, confidence: float, margin: float = 0.0) -> int | None:
+    """Return how many images would probably narrow an interval enough, since its width falls with their square root.
+
+    With as many images, 80 % of intervals leave out a limit at this distance if the true value is the one measured. An
+    interval that merely reaches from one to the other would leave it out half of the time.
+
+    Args:
+        n: The images it was measured on.
+        half_width: Half the width of the interval.
+        distance: Between the figure and the limit that it is to leave out.
+        confidence: Level of the interval.
+        margin: An interval no wider than this decides, too, wherever it lies.
+
+    Returns:
+        Two significant digits, rounded up; ``None`` if a million images would not do.
+
+    >>> images_needed(250, 0.04, 0.04, 0.95), images_needed(250, 0.04, 0.0, 0.95, margin=0.04)
+    (520, 1000)
+    """
+    limit, likely = (NormalDist().inv_cdf(share) for share in ((1 + confidence) / 2, _LIKELY))
+    enough = max(distance * limit / (limit + likely), margin / 2)
+    if half_width >= enough * math.sqrt(_MOST_IMAGES / n):
+        return None
+    needed = math.ceil(round(n * (half_width / enough) ** 2, 6))
+    unit = int(10 ** max(0, len(str(needed)) - 2))
+    return math.ceil(needed / unit) * unit
+
+
+def _common_images(base: Revision, head: Revision) -> tuple[tuple[str, ...], SplitAnswers, SplitAnswers, pd.Index]:
+    """Return the classes, both test splits, and the ids of the images that are in both."""
+    labels = _common_classes(base, head)
+    before, after = split_answers(base, labels), split_answers(head, labels)
+    ids = after.ids.intersection(before.ids).sort_values()
+    if ids.empty:
+        raise NotComparableError(
+            f"Not comparable: no image is in the test split of both {_name(base)} and {_name(head)}."
+        )
+    return labels, before, after, ids
+
+
+def _common_classes(base: Revision, head: Revision) -> tuple[str, ...]:
+    """Return the classes in the head's order."""
+    before, after = classes_of(base), classes_of(head)
+    alone = [
+        f"only {_name(revision)} has {join_names([label for label in labels if label not in others], LISTED)}"
+        for revision, labels, others in ((base, before, after), (head, after, before))
+        if set(labels) - set(others)
+    ]
+    if alone:
+        raise NotComparableError(f"Not comparable: the classes differ; {' and '.join(alone)}.")
+    return after
+
+
+def classes_of(revision: Revision) -> tuple[str, ...]:
+    """Return the classes of a revision's predictions, in their order.
+
+    Raises:
+        NotComparableError: There are no predictions, or they have no classes.
+    """
+    if revision.predictions is None:
+        raise NotComparableError(f"Not comparable: the predictions of {_name(revision)} are missing.")
+    columns = [str(column) for column in revision.predictions.columns]
+    labels = tuple(column.removeprefix("p_") for column in columns if column.startswith("p_"))
+    absent = [name for name in ("id", "split", "label") if name not in columns]
+    if absent or len(set(labels)) < max(2, len(labels)):
+        why = f"have no column {absent[0]}" if absent else "do not have one column for each of at least two classes"
+        raise NotComparableError(f"Not comparable: the predictions of {_name(revision)} {why}.")
+    return labels
+
+
+def split_answers(revision: Revision, labels: Sequence[str], split: str = "test") -> SplitAnswers:
+    """Return the answers on a split of a revision that has predictions.
+
+    Args:
+        revision: The revision.
+        labels: Its classes, in the order of the result.
+        split: ``val`` or ``test``.
+
+    Raises:
+        NotComparableError: An image is there twice, a label is no class, or probabilities do not add up to one.
+    """
+    assert revision.predictions is not None
+    rows = revision.predictions[revision.predictions["split"] == split].sort_values("id")
+    ids, actual = pd.Index(rows["id"]), class_indices(rows["label"], labels)
+    if ids.has_duplicates:
+        twice = str(ids[ids.duplicated()][0])
+        raise NotComparableError(f"Not comparable: image {twice} is twice in the predictions of {_name(revision)}.")
+    if (actual < 0).any():
+        label = rows["label"].iloc[int(np.argmax(actual < 0))]
+        raise NotComparableError(
+            f"Not comparable: the label {label} in the predictions of {_name(revision)} is not a class."
+        )
+    if rows.empty:
+        return SplitAnswers(ids, actual, np.empty((0, len(labels))))
+    try:
+        values = normalise(rows[[f"p_{label}" for label in labels]].to_numpy(np.float64))
+    except (TypeError, ValueError):
+        raise NotComparableError(
+            f"Not comparable: the probabilities in the predictions of {_name(revision)} do not add up to one."
+        ) from None
+    return SplitAnswers(ids, actual, values)
+
+
+def clusters_of(manifests: Iterable[pd.DataFrame | None], ids: pd.Index) -> npt.NDArray[np.object_]:
+    """Return each image's cluster by the first manifest that has any; an image that it lacks is its own."""
+    own = ids.to_numpy(object)
+    for manifest in manifests:
+        if manifest is not None and "cluster" in manifest:
+            known = manifest.drop_duplicates("id").set_index("id")["cluster"].reindex(ids)
+            return np.where(known.isna(), own, known.astype(str).to_numpy(object))
+    return own
+
+
+def _per_class(
+    actual: npt.NDArray[np.int64],
+    first: npt.NDArray[np.int64],
+    second: npt.NDArray[np.int64],
+    labels: Sequence[str],
+    f1: Sequence[Difference | None],
+) -> dict[str, ClassNumbers]:
+    before, after = class_scores(actual, first, labels), class_scores(actual, second, labels)
+    adjusted = iter(holm([row.p for row in f1 if row is not None]).tolist())
+    return {
+        label: ClassNumbers(
+            support=int(after[label]["support"] or 0),
+            precision=(before[label]["precision"], after[label]["precision"]),
+            recall=(before[label]["recall"], after[label]["recall"]),
+            f1=row,
+            p_adjusted=None if row is None else next(adjusted),
+        )
+        for label, row in zip(labels, f1, strict=True)
+    }
+
+
+def _steps(
+    base: Revision, head: Revision, before: SplitAnswers, after: SplitAnswers, ids: pd.Index, metric: str
+) -> tuple[Step, ...]:
+    own, common = before.at(ids), after.at(ids)
+    changed = int(np.sum(own.actual != common.actual))
+    alone, new = len(before.ids) > len(ids), len(after.ids) > len(ids)
+    if not (alone or new or changed):
+        return ()
+    way = [(f"{_name(base)} on its own test split", before)]
+    if alone:
+        way.append((f"on the {count(len(ids), 'test image')} of both", own))
+    if changed:
+        way.append((f"with {count(changed, 'changed label')}", SplitAnswers(ids, common.actual, own.values)))
+    way.append((f"{_name(head)} on the same images", common))
+    if new:
+        way.append((f"{_name(head)} on its own test split", after))
+    values = [scores(part.actual, part.values)[metric] for _, part in way]
+    return tuple(
+        Step(what, len(part.ids), value) for (what, part), value in zip(way, values, strict=True) if value is not None
+    )
+
+
+def _confusion(actual: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.int64]:
+    cells = np.bincount(actual * classes + predicted, minlength=classes * classes)
+    return cells.reshape(classes, classes).astype(np.int64)
+
+
+def _flips(common: SplitAnswers, first: npt.NDArray[np.float64], labels: Sequence[str]) -> pd.DataFrame:
+    names, columns = np.asarray(labels, dtype=object), {"id": common.ids, "label": np.asarray(labels)[common.actual]}
+    for name, values in (("base", first), ("head", common.values)):
+        columns[f"{name}_predicted"] = names[values.argmax(axis=1)]
+        columns[f"{name}_confidence"] = values.max(axis=1)
+        columns[f"{name}_loss"] = losses(common.actual, values)
+    table = pd.DataFrame(columns)
+    table["gained"] = table["head_predicted"] == table["label"]
+    table = table[table["gained"] != (table["base_predicted"] == table["label"])]
+    wrong = table["base_loss"].where(table["gained"], table["head_loss"])
+    table = table.assign(wrong=wrong).sort_values(["gained", "wrong", "id"], ascending=[True, False, True])
+    order = [f"{revision}_{what}" for what in ("predicted", "confidence", "loss") for revision in ("base", "head")]
+    return table[["id", "label", *order, "gained"]].reset_index(drop=True)
+
+
+def _worse_classes(numbers: Numbers) -> list[tuple[str, ClassNumbers]]:
+    """Return the classes that are significantly worse, the worst first."""
+    found = [
+        (row.f1.difference, label, row)
+        for label, row in numbers.per_class.items()
+        if row.f1 is not None and row.p_adjusted is not None and row.p_adjusted <= 1 - numbers.confidence
+    ]
+    return [(label, row) for gap, label, row in sorted(found, key=lambda item: item[:2]) if gap < 0]
+
+
+def _name(revision: Revision) -> str:
+    return "the workspace" if revision.is_workspace else revision.name

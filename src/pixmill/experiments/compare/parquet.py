@@ -1,0 +1,137 @@
+"""Parquet of a revision, read within bounds: a megabyte of it can claim to be terabytes."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pixmill.core.repository.documents import MalformedError
+from pixmill.images.compute import Loss, RowLimits, Service
+
+Kind = Literal["key", "text", "text?", "number", "number?", "flag?"]
+"""Of a column: ``key`` is a text that is never null, and not twice if it is ``id``; ``?`` may be absent."""
+
+_TYPES = {"key": pa.string(), "text": pa.string(), "number": pa.float32(), "flag": pa.bool_()}
+_WORDS = {"key": "texts", "text": "texts", "number": "numbers", "flag": "true and false"}
+
+MAX_ROWS = 1_000_000
+MAX_COLUMNS = 12_000
+"""More rows than anyone labels images, and more columns than params allow classes."""
+
+MAX_BYTES = 512 << 20
+"""The most bytes of a file, and of its values."""
+
+LIMITS = RowLimits(seconds=30, memory=2 << 30)
+"""Arrow reserves a gigabyte at once."""
+
+
+class TableReader:
+    """Read tables that a stranger may have made, in a process whose time and memory are limited.
+
+    The process starts at once, and ends with the ``with`` block.
+    """
+
+    def __init__(self) -> None:
+        self._service: Service[tuple[bytes, Mapping[str, Kind]], pd.DataFrame] = Service(
+            _read_each, workers=1, limits=LIMITS, waiting=10
+        )
+
+    def __enter__(self) -> "TableReader":
+        self._service.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._service.close()
+
+    def read(self, content: bytes, columns: Mapping[str, Kind]) -> pd.DataFrame:
+        """Return a table as :func:`read_table` does.
+
+        Raises:
+            MalformedError: It is no such table, or takes more time or memory than the limits allow.
+        """
+        if len(content) > MAX_BYTES:
+            raise MalformedError(f"is larger than {MAX_BYTES >> 20} MiB")
+        found: pd.DataFrame | Loss = self._service.submit((content, columns)).result()
+        if isinstance(found, pd.DataFrame):
+            return found
+        if found == "crashed":
+            raise MalformedError("is broken")
+        raise MalformedError(f"holds more than can be read in {LIMITS.seconds:g} s and {LIMITS.memory >> 20} MiB")
+
+
+def _read_each(rows: Sequence[tuple[bytes, Mapping[str, Kind]]]) -> list[pd.DataFrame]:
+    return [read_table(content, columns) for content, columns in rows]
+
+
+def read_table(content: bytes, columns: Mapping[str, Kind]) -> pd.DataFrame:
+    """Return those columns of a table that are known; pandas' own metadata are ignored.
+
+    Args:
+        content: The file.
+        columns: Kinds by name; ``p_*`` stands for all that begin so.
+
+    Raises:
+        MalformedError: It is no Parquet, too large, or columns are absent or of another kind.
+        MemoryError: It unpacks to more than there is memory.
+    """
+    try:
+        table = _read(pq.ParquetFile(pa.BufferReader(content)), columns)
+    except MemoryError:
+        raise
+    except (ArithmeticError, LookupError, OSError, TypeError, ValueError, pa.ArrowException):
+        raise MalformedError("is broken") from None
+    for name in table.column_names:
+        if columns.get(name) == "key" and table[name].null_count:
+            raise MalformedError(f"lacks values of {name}")
+    if columns.get("id") == "key" and len(pc.unique(table["id"])) < len(table):
+        raise MalformedError("lists an image twice")
+    frame: pd.DataFrame = table.to_pandas()
+    return frame
+
+
+def _read(file: pq.ParquetFile, columns: Mapping[str, Kind]) -> pa.Table:
+    footer = file.metadata
+    if footer.num_rows > MAX_ROWS or footer.num_columns > MAX_COLUMNS:
+        raise MalformedError(f"has too many rows ({footer.num_rows:,}) or columns ({footer.num_columns:,})")
+    schema = _schema(file.schema_arrow, columns)
+    if len(file.schema_arrow.names) != footer.num_columns:
+        raise MalformedError("has nested columns")
+    table = file.read(schema.names, use_threads=False).select(schema.names).cast(schema, safe=False)
+    if table.nbytes > MAX_BYTES:
+        raise MalformedError(f"holds more than {MAX_BYTES >> 20} MiB")
+    table.validate(full=True)
+    return table
+
+
+def _schema(schema: pa.Schema, columns: Mapping[str, Kind]) -> pa.Schema:
+    """Return the columns that are known, in the file's order, with the types that they are read as."""
+    names: list[str] = schema.names
+    kinds = {name: columns.get(name) or columns.get("p_*" if name.startswith("p_") else "") for name in names}
+    if lacking := sorted(
+        name for name, kind in columns.items() if not kind.endswith("?") and name not in (*names, "p_*")
+    ):
+        raise MalformedError(f"lacks {', '.join(lacking)}")
+    if len(kinds) < len(names):
+        raise MalformedError("has columns twice")
+    fields = []
+    for name, kind in kinds.items():
+        if kind:
+            found, wanted = schema.field(name).type, _TYPES[kind.removesuffix("?")]
+            if not _fits(found, wanted):
+                raise MalformedError(f"has {found} in {name[:60]}, not {_WORDS[kind.removesuffix('?')]}")
+            fields.append(pa.field(name, wanted))
+    return pa.schema(fields)
+
+
+def _fits(found: pa.DataType, wanted: pa.DataType) -> bool:
+    if pa.types.is_dictionary(found):
+        found = found.value_type
+    number = pa.types.is_integer(found) or pa.types.is_floating(found)
+    text = pa.types.is_string(found) or pa.types.is_large_string(found)
+    return bool(
+        pa.types.is_null(found)
+        or (number if wanted == pa.float32() else text if wanted == pa.string() else pa.types.is_boolean(found))
+    )

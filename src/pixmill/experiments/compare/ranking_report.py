@@ -1,0 +1,101 @@
+"""A ranking of models as text for a terminal, as the page ``reports/runs.html`` and as JSON."""
+
+import json
+import shlex
+from datetime import UTC, datetime
+from typing import Any
+
+from pixmill.core.files.writing import significant
+from pixmill.experiments.compare.numbers import METRIC_NAMES
+from pixmill.experiments.compare.ranking import RankedModel, Ranking
+from pixmill.experiments.compare.training_files import SEED
+from pixmill.pages import render_page
+from pixmill.pages.text import render_sentence, render_text
+from pixmill.tracking.run_lookup import MlflowRun
+
+_WIDE = 120
+"""Characters of a line on a terminal."""
+
+
+def ranking_text(ranking: Ranking) -> str:
+    """Return the table as plain text, at most 120 characters wide, with the params in which each model differs."""
+    return render_text("pixmill.experiments.compare", "ranking.txt", width=_WIDE, **page_content(ranking))
+
+
+def render_ranking(ranking: Ranking) -> str:
+    """Return the page ``reports/runs.html``."""
+    script = "ranking.js" if ranking.rows else None
+    return render_page("pixmill.experiments.compare", "ranking.html", script=script, **page_content(ranking))
+
+
+def page_content(ranking: Ranking) -> dict[str, Any]:
+    """Return what the templates of a ranking name, for pages that extend ``ranking.html``."""
+    return {
+        "ranking": ranking,
+        "metric": METRIC_NAMES[ranking.metric],
+        "metric_names": METRIC_NAMES,
+        "level": f"{100 * ranking.confidence:g} %",
+        "params": sorted({name for row in (*ranking.rows, *ranking.others) for name in row.params}),
+        "seed": SEED,
+        "quote": shlex.quote,
+    }
+
+
+def ranking_json(ranking: Ranking) -> str:
+    """Return one JSON object, described in ``docs/comparing.md``: six significant digits, never NaN."""
+    planned = ranking.planned
+    document = {
+        "metric": ranking.metric,
+        "confidence": ranking.confidence,
+        "summary": summary(ranking),
+        "planned": planned and vars(planned),
+        "rows": [_facts(row) for row in ranking.rows],
+        "others": [_facts(row) for row in ranking.others],
+        "sweeps": [
+            {"run": _run(sweep.run), "metric": sweep.metric, "summary": sweep.summary, "trials": list(sweep.trials)}
+            for sweep in ranking.sweeps
+        ],
+        "left_out": ranking.left_out,
+        "notes": [*filter(None, [ranking.without_runs]), *ranking.notes],
+    }
+    return json.dumps(significant(document), indent=2, allow_nan=False, ensure_ascii=False, default=str)
+
+
+def summary(ranking: Ranking) -> str:
+    """Return the result in a sentence."""
+    content = {"ranking": ranking, "metric": METRIC_NAMES[ranking.metric]}
+    return render_sentence("pixmill.experiments.compare", "ranking_summary.txt", **content)
+
+
+def _facts(row: RankedModel) -> dict[str, Any]:
+    model, gap = row.model, row.gap
+    return {
+        "name": model.name,
+        "revision": model.revision,
+        "kind": model.kind,
+        "started": datetime.fromtimestamp(model.started, UTC).isoformat(timespec="seconds") if model.started else None,
+        "commit": model.commit,
+        "run": model.run and _run(model.run),
+        "in_use": row.used is not None,
+        "seeds": row.seeds,
+        "trainings": [
+            {"revision": each.revision, "seed": each.params.get(SEED), "value": value} for each, value in row.trainings
+        ],
+        "n": row.n,
+        "value": row.value,
+        "low": row.low,
+        "high": row.high,
+        "difference": gap and gap.difference,
+        "difference_low": gap and gap.low,
+        "difference_high": gap and gap.high,
+        "p": gap and (None if gap.low is None else gap.p),
+        "worse": gap and gap.worse,
+        "seconds": model.seconds,
+        "megabytes": model.megabytes,
+        "why": row.why,
+        "params": row.params,
+    }
+
+
+def _run(run: MlflowRun) -> dict[str, str]:
+    return {"id": run.id, "name": run.name, "url": run.url}

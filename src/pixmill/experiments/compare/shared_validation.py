@@ -1,0 +1,79 @@
+"""The validation images that most models share, and what each model answers on them."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import pandas as pd
+
+from pixmill.core.words import count, join_names
+from pixmill.experiments.compare.comparison import NotComparableError, Revision
+from pixmill.experiments.compare.numbers import LISTED, SplitAnswers, classes_of, split_answers
+from pixmill.experiments.compare.trained_models import TrainedModel
+
+
+def as_revision(model: TrainedModel, manifest: pd.DataFrame | None = None) -> Revision:
+    """Return a model as one side of a comparison of predictions.
+
+    Args:
+        model: The model.
+        manifest: The images of its split, if they are known.
+    """
+    return Revision(model.revision, model.name, model.commit, predictions=model.predictions, manifest=manifest)
+
+
+def share_validation(
+    models: Sequence[TrainedModel], classes: Sequence[str]
+) -> tuple[dict[str, SplitAnswers], dict[str, str]]:
+    """Return the models' answers on the images that most of them have in validation, and why others have none.
+
+    Args:
+        models: The models; of two sets of images that are as frequent, the first counts, and the model in use last.
+        classes: The project's; models of other classes count only where none has these.
+
+    Returns:
+        By :attr:`TrainedModel.revision`: the answers, all on the same images, and the reasons.
+    """
+    found: dict[str, tuple[tuple[str, ...], SplitAnswers]] = {}
+    reasons: dict[str, str] = {}
+    for model in sorted(models, key=lambda each: each.in_use):
+        try:
+            found[model.revision] = _validation(model)
+        except NotComparableError as reason:
+            reasons[model.revision] = str(reason).removeprefix("Not comparable: ").removesuffix(".")
+    keys = {name: (labels, hash(tuple(answers.ids))) for name, (labels, answers) in found.items()}
+    mine = [key for key in keys.values() if set(key[0]) == {*classes}] or [*keys.values()]
+    placed: dict[str, SplitAnswers] = {}
+    if mine:
+        usual = Counter(mine).most_common(1)[0][0]
+        labels, shared = next(found[name] for name, key in keys.items() if key == usual)
+        for name, (own, answers) in found.items():
+            absent = int((~shared.ids.isin(answers.ids)).sum())
+            if own != labels:
+                reasons[name] = _describe_classes(own, labels)
+            elif absent:
+                of_all = count(len(shared.ids), "image")
+                reasons[name] = f"its validation split lacks {absent:,} of the {of_all} that most have"
+            else:
+                placed[name] = answers.at(shared.ids)
+    return placed, reasons
+
+
+def _validation(model: TrainedModel) -> tuple[tuple[str, ...], SplitAnswers]:
+    """Return a model's classes, sorted, and its answers on its own validation split."""
+    if model.fault:
+        raise NotComparableError(model.fault)
+    revision = as_revision(model)
+    labels = tuple(sorted(classes_of(revision)))
+    answers = split_answers(revision, labels, "val")
+    if answers.ids.empty:
+        raise NotComparableError("its predictions hold no validation images")
+    return labels, answers
+
+
+def _describe_classes(own: Sequence[str], others: Sequence[str]) -> str:
+    alone = [
+        f"only {who} {join_names([label for label in mine if label not in theirs], LISTED)}"
+        for who, mine, theirs in (("it has", own, others), ("the others have", others, own))
+        if {*mine} - {*theirs}
+    ]
+    return f"its classes differ: {' and '.join(alone)}"

@@ -1,0 +1,123 @@
+"""What the files of a training say, read once."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pixmill import __version__
+from pixmill.core.files.cache import Cache
+from pixmill.core.process.progress import track
+from pixmill.core.repository.documents import MalformedError, read_stages
+from pixmill.experiments.compare.changes import resolve_params
+from pixmill.experiments.compare.revisions import read_predictions
+
+NO_ORIGIN = ("compare.", "review.", "evaluate.", "sweep.")
+"""Params that change no model."""
+
+SEED = "train.seed"
+
+
+@dataclass(frozen=True)
+class TrainingFiles:
+    """What the files of a training say; its fields mean what those of the same name in ``TrainedModel`` do."""
+
+    params: dict[str, Any]
+    recipe: str | None
+    predictions: pa.Table | None
+    fault: str | None
+    unused: Sequence[str]
+    weights: str = ""
+    megabytes: float | None = None
+
+
+def read_training(
+    content: Callable[[str], bytes | None], predictions: Callable[[], bytes | None], *, resolved: bytes | None
+) -> TrainingFiles:
+    """Read what decides a model, and what it answered.
+
+    Args:
+        content: Returns a file of its project by path; ``None`` if there is none.
+        predictions: Returns its ``predictions.parquet``, likewise.
+        resolved: Its ``params.json``; only a run has one.
+    """
+    texts = [None if each is None else each.decode("utf-8", "replace") for each in (resolved, content("params.yaml"))]
+    # As they come back from the cache: dates as texts, all keys as texts.
+    params, unused = json.loads(json.dumps(resolve_params(*texts), default=str))
+    fault, table = None, None
+    try:
+        if (given := predictions()) is not None:
+            frame = read_predictions(given)
+            kept = frame[frame["split"].isin(["val", "test"])] if "split" in frame else frame[:0]
+            shown = [name for name in kept if name in ("id", "split", "label") or str(name).startswith("p_")]
+            table = pa.Table.from_pandas(kept[shown], preserve_index=False)
+    except MalformedError as error:
+        fault = f"its predictions cannot be used: the file {error}"
+    used = {name: value for name, value in params.items() if name not in unused}
+    return TrainingFiles(params, _recipe(content("dvc.lock"), used), table, fault, unused)
+
+
+def _recipe(lock: bytes | None, params: Mapping[str, Any]) -> str | None:
+    """Return a hash of everything that decides a training but its seed."""
+    try:
+        stages = {} if lock is None else read_stages(lock)
+    except MalformedError:
+        return None
+    if "train" not in stages or not params:
+        return None
+    chosen = {name: value for name, value in params.items() if name != SEED and not name.startswith(NO_ORIGIN)}
+    # A run's file was logged within evaluate: what it says of that stage is of an earlier run.
+    train = stages["train"]
+    files = {file["path"]: file.get("md5") for file in train.get("deps", ())}
+    text = json.dumps([chosen, files, train.get("params", {}).get("pixmill.lock")], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_once(
+    keys: Mapping[str, str], cache: Cache, read: Callable[[list[str]], Iterable[TrainingFiles]], unit: str
+) -> dict[str, TrainingFiles]:
+    """Return what is kept of each, by id, and read the others.
+
+    Args:
+        keys: What their content depends on, by id.
+        cache: Where it is kept.
+        read: Reads those with these ids, in their order.
+        unit: What one is called.
+    """
+    versions = {name: f"{__version__} {key}" for name, key in keys.items()}
+    kept = cache.read([name.encode() for name in keys])
+    unpacked = {name: _unpack(kept.get(name.encode(), b""), version) for name, version in versions.items()}
+    found = {name: each for name, each in unpacked.items() if each is not None}
+    others = [name for name in keys if name not in found]
+    for name, each in zip(others, track(read(others), f"Read {unit}s", len(others), unit=unit), strict=True):
+        found[name] = each
+        if each.predictions is not None:
+            cache.write({name.encode(): _pack(versions[name], each)})
+    return found
+
+
+def _pack(version: str, read: TrainingFiles) -> bytes:
+    assert read.predictions is not None
+    facts = {"version": version, **{name: value for name, value in vars(read).items() if name != "predictions"}}
+    table = read.predictions.replace_schema_metadata({"facts": json.dumps(facts)})
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer)
+    return buffer.getvalue()
+
+
+def _unpack(content: bytes, version: str) -> TrainingFiles | None:
+    """Return what was packed; ``None`` if it is of another version, or damaged."""
+    try:
+        table = pq.read_table(io.BytesIO(content))
+        facts = json.loads(table.schema.metadata[b"facts"])
+        known = facts.pop("version") == version
+        return TrainingFiles(predictions=table.replace_schema_metadata(None), **facts) if known else None
+    except (OSError, KeyError, TypeError, ValueError, pa.ArrowException):
+        return None

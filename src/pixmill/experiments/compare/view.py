@@ -1,0 +1,149 @@
+"""A comparison as plain values: what its text, Markdown and page show, and what ``--json`` prints."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import pandas as pd
+
+from pixmill.core.files.writing import significant
+from pixmill.experiments.compare.comparison import Change, Changes, Comparison, DataDifference, Numbers, Revision
+from pixmill.experiments.compare.image_changes import CHANGES
+from pixmill.experiments.compare.numbers import LOWER_IS_BETTER
+from pixmill.experiments.compare.slices import changed_slices
+from pixmill.metrics.significance import Difference
+from pixmill.pages import shorten
+from pixmill.validate.reasons import word
+
+RECORDED = ("accuracy", "macro_f1", "log_loss", "ece", "n")
+"""What is shown of each revision's own record where the two cannot be compared image by image."""
+
+ImageRow = dict[Any, Any]
+
+
+def view(comparison: Comparison) -> dict[str, Any]:
+    """Return the comparison as a document, described in ``docs/comparing.md``."""
+    data, changes = comparison.data, comparison.changes
+    return {
+        "verdict": comparison.verdict,
+        "sentence": comparison.sentence,
+        "gate": comparison.gate.result,
+        "rules": [asdict(rule) for rule in comparison.gate.rules],
+        "base": None if comparison.base is None else _revision(comparison.base),
+        "head": _revision(comparison.head),
+        **_numbers(comparison.numbers),
+        "data": None if data is None else _data(data),
+        "changes": None if changes is None else _changes(changes),
+        "missing": list(comparison.missing),
+    }
+
+
+def comparison_json(comparison: Comparison) -> str:
+    """Return the document as one JSON object: six significant digits, never NaN."""
+    return json.dumps(significant(view(comparison)), indent=2, allow_nan=False, ensure_ascii=False, default=str)
+
+
+def better_or_worse(difference: dict[str, float] | None, metric: str = "f1") -> str:
+    """Return ``better`` or ``worse``; nothing if the interval holds 0."""
+    if difference is None or difference["low"] <= 0 <= difference["high"]:
+        return ""
+    return "better" if (difference["low"] > 0) != (metric in LOWER_IS_BETTER) else "worse"
+
+
+def rows_of(table: pd.DataFrame) -> list[ImageRow]:
+    """Return a table's rows, with ``None`` where a value is missing."""
+    rows: list[ImageRow] = table.astype(object).where(table.notna(), None).to_dict("records")
+    return rows
+
+
+def labels_of(row: ImageRow) -> str:
+    """Return the label of an image of the data's difference, or both if they differ."""
+    labels = [row["base_label"]] if row["change"] == "removed" else [row["head_label"]]
+    if row["change"] == "relabelled":
+        labels = [row["base_label"], *labels]
+    return " → ".join("conflicting" if label is None else shorten(label, 40) for label in labels)
+
+
+def _revision(revision: Revision) -> dict[str, Any]:
+    run = revision.run
+    return {
+        "name": revision.name,
+        "title": revision.title,
+        "commit": revision.commit,
+        "recorded": revision.metrics and {name: revision.metrics.get(name) for name in RECORDED},
+        "run": run and {key: getattr(run, key) for key in ("id", "name", "url", "seconds", "megabytes", "command")},
+    }
+
+
+def _numbers(numbers: Numbers | None) -> dict[str, Any]:
+    if numbers is None:
+        unknown = dict.fromkeys(("n", "clusters", "metric", "margin", "confidence", "remark", "mcnemar", "flips"))
+        return {**unknown, "metrics": {}, "per_class": {}, "slices": [], "steps": []}
+    test, level = numbers.mcnemar, 1 - numbers.confidence
+    changed = {id(row) for row in changed_slices(numbers)}
+    classes = sorted(numbers.per_class.items(), key=lambda item: -abs(item[1].f1.difference if item[1].f1 else 0))
+    return {
+        "n": numbers.n,
+        "clusters": numbers.clusters,
+        "metric": numbers.metric,
+        "margin": numbers.margin,
+        "confidence": numbers.confidence,
+        "remark": numbers.remark,
+        # The metric that decides is first.
+        "metrics": {name: _difference(numbers.metrics[name]) for name in {numbers.metric: 0, **numbers.metrics}},
+        "per_class": {
+            label: asdict(row)
+            | {"f1": row.f1 and _difference(row.f1), "changed": row.p_adjusted is not None and row.p_adjusted <= level}
+            for label, row in classes
+        },
+        "slices": [
+            asdict(row) | {"accuracy": _difference(row.accuracy), "p": row.accuracy.p, "changed": id(row) in changed}
+            for row in numbers.slices
+        ],
+        "mcnemar": {"p": test.p, "mid_p": test.mid_p},
+        "steps": [asdict(step) for step in numbers.steps],
+        "flips": {"gained": test.gained, "lost": test.lost, "images": rows_of(numbers.flips)},
+    }
+
+
+def _difference(item: Difference) -> dict[str, float]:
+    return {"base": item.first, "head": item.second, "diff": item.difference, "low": item.low, "high": item.high}
+
+
+def _data(data: DataDifference) -> dict[str, Any]:
+    images = rows_of(data.images)
+    of_change = {change: [row for row in images if row["change"] == change] for change in CHANGES}
+    return {
+        "base_images": data.base_images,
+        "head_images": data.head_images,
+        "resplit": data.resplit,
+        **{change: len(rows) for change, rows in of_change.items()},
+        "kinds": {change: dict(Counter(map(_kind, rows)).most_common()) for change, rows in of_change.items() if rows},
+        "sources": dict(Counter(row["source"] or "unknown" for row in of_change["added"]).most_common()),
+        "images": images,
+        "drift": [asdict(item) for item in data.drift],
+        "near_test": rows_of(data.near_test),
+    }
+
+
+def _kind(row: ImageRow) -> str:
+    """Return by what images of a change are counted."""
+    if row["change"] == "moved":
+        return f"{row['base_split']} → {row['head_split']}"
+    reason = {"dropped": row["head_reason"], "restored": row["base_reason"]}.get(row["change"])
+    return word(reason).replace("_", " ") if reason else labels_of(row)
+
+
+def _changes(changes: Changes) -> dict[str, Any]:
+    return {
+        "params": _values(changes.params),
+        "stages": {item.stage: item.reasons for item in changes.stages},
+        "packages": _values(changes.packages),
+        "commits": [{"commit": commit, "subject": subject} for commit, subject in changes.commits],
+    }
+
+
+def _values(changes: Sequence[Change]) -> dict[str, dict[str, Any]]:
+    return {item.name: {"base": item.base, "head": item.head} for item in changes}

@@ -1,0 +1,1 @@
+"""Promotion: the gate before a model goes into production, and the list of versions."""

@@ -1,0 +1,201 @@
+"""Promote a model: compare it with the champion, register it, and let the alias name it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from shlex import quote
+from typing import Any
+
+from pixmill.core.errors import PixmillError
+from pixmill.core.files.workspace import Workspace
+from pixmill.core.files.writing import significant
+from pixmill.core.params import Params
+from pixmill.core.words import printable
+from pixmill.experiments.compare.comparing import compare_revisions
+from pixmill.experiments.compare.comparison import Comparison, Revision
+from pixmill.experiments.compare.numbers import METRIC_NAMES
+from pixmill.experiments.compare.revisions import read_each
+from pixmill.experiments.promotion.candidate import Candidate, check_clean, find_candidate, name_of
+from pixmill.tracking.delivery import WEIGHTS
+from pixmill.tracking.model_lookup import COMMIT, STATE
+from pixmill.tracking.model_versions import (
+    ALIAS,
+    BECAUSE,
+    BY,
+    CHAMPION,
+    FORCED,
+    GATE,
+    PENDING,
+    RECORDED,
+    REPLACES,
+    TAKEN_BACK,
+    VERDICT,
+    ModelVersion,
+    Registry,
+    check_alias,
+    options,
+    previous_of,
+    who,
+)
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """The outcome of a promotion.
+
+    Args:
+        name: The registered model.
+        alias: The alias.
+        number: The version that it names now.
+        former: The version that it named before; ``None`` if none.
+        comparison: Of the two; ``None`` if the alias named this model already, so that nothing moved.
+        warnings: What a person should know although it took place.
+    """
+
+    name: str
+    alias: str
+    number: int
+    former: int | None
+    comparison: Comparison | None
+    warnings: tuple[str, ...]
+
+    def describe(self) -> str:
+        """Return the outcome in a sentence."""
+        if self.comparison is None:
+            return f"Nothing to do: {self.alias} of {self.name} is this model already, as version {self.number}."
+        instead = f", instead of version {self.former}, which is {previous_of(self.alias)} now" if self.former else ""
+        return f"Promoted: {self.alias} of {self.name} is version {self.number}{instead}."
+
+
+def promote(
+    workspace: Workspace,
+    params: Params,
+    given: str | None = None,
+    *,
+    name: str | None = None,
+    alias: str = CHAMPION,
+    because: str | None = None,
+    force: bool = False,
+    show: Callable[[Comparison], object] = lambda _: None,
+) -> Promotion:
+    """Promote a commit's model, if the gate of ``review`` lets it pass.
+
+    Args:
+        workspace: The project's workspace.
+        params: Its params; those in ``review`` and ``evaluate`` are used.
+        given: As for :func:`pixmill.experiments.promotion.candidate.name_of`; default: HEAD.
+        name: Of the registered model; default: the project's.
+        alias: The alias that is to name it.
+        because: Why, in the person's own words; needed to force.
+        force: Whether to promote what would be refused for its numbers.
+        show: Is given the comparison as soon as it is known.
+
+    Raises:
+        PixmillError: It is refused, or another process was faster, or MLflow does not respond.
+    """
+    check_alias(alias)
+    check_clean(workspace)
+    registry, spec = Registry(workspace, name), name_of(workspace, given)
+    seen = registry.aliases().get(alias)
+    champion = None if seen is None else registry.require(seen)
+    again = f"pixmill promote{f' {quote(given)}' if given else ''}{options(name, alias)}"
+    before, after = _read(workspace, registry, champion, spec, again)
+    candidate = find_candidate(registry, workspace, after)
+    if champion is not None and _is_same(champion, candidate):
+        former, warnings = registry.finish(alias)
+        return Promotion(registry.name, alias, champion.number, former, None, warnings)
+    alone = f"There is no {alias} to compare with: the limits of `review` decide."
+    comparison = compare_revisions(workspace, params, before, after, alone=alone)
+    show(comparison)
+    refused = _why_not(comparison, seen)
+    if refused and not force:
+        raise PixmillError(f"not promoted: {'; '.join(refused)}", next=f'if it must be: {again} --force --because "…"')
+    tags = _tags(workspace, candidate, comparison, params.evaluate.confidence, because)
+    tags |= {FORCED: "; ".join(refused)[:1000]} if refused else {}
+    tags |= {} if comparison.base else {VERDICT: "first"}
+    warnings = (*_warnings(comparison, seen), *_taken_back(registry, candidate, alias))
+    registry.check_still(alias, seen, again)
+    tags |= {ALIAS: alias, STATE: PENDING, **({} if seen is None else {REPLACES: str(seen)})}
+    source = f"models:/{candidate.model_id}"
+    number = registry.register(source, run=candidate.run.id, model_id=candidate.model_id, tags=tags)
+    registry.move_pending(alias, number, seen, again)
+    former, unfinished = registry.finish(alias)
+    return Promotion(registry.name, alias, number, former, comparison, (*warnings, *unfinished))
+
+
+def _read(
+    workspace: Workspace, registry: Registry, champion: ModelVersion | None, spec: str, again: str
+) -> tuple[Revision | None, Revision]:
+    """Return the champion, if there is one, and the candidate."""
+    if champion is None:
+        return None, next(read_each(workspace, [spec]))
+    revisions = read_each(workspace, [f"models:/{registry.name}/{champion.number}", spec])
+    try:
+        before = next(revisions)
+    except PixmillError as error:
+        raise PixmillError(
+            f"version {champion.number}, the present one, cannot be compared with: {error.message}",
+            next=f"{error.next}; if it is lost, delete its alias in MLflow, then: {again}",
+        ) from None
+    return before, next(revisions)
+
+
+def _is_same(champion: ModelVersion, candidate: Candidate) -> bool:
+    weights = candidate.run.tags.get(WEIGHTS)
+    return champion.model_id == candidate.model_id or (weights is not None and champion.tags.get(WEIGHTS) == weights)
+
+
+def _why_not(comparison: Comparison, seen: int | None) -> list[str]:
+    """Return why a model is refused for its numbers; nothing if it is not."""
+    reasons = []
+    if comparison.base is not None and comparison.verdict == "worse":
+        reasons.append(f"it is worse than version {seen}")
+    if comparison.base is not None and comparison.verdict == "not_comparable":
+        reasons.append(comparison.sentence.rstrip(".").replace("Not", "not", 1))
+    broken = [rule for rule in comparison.gate.rules if rule.result == "fail"]
+    # That it is worse is said already.
+    broken = [rule for rule in broken if not (reasons and rule.name == "compare.max_drop")]
+    return reasons + [f"{rule.name} is broken ({rule.sentence.removesuffix(': fail')})" for rule in broken]
+
+
+def _warnings(comparison: Comparison, seen: int | None) -> Iterator[str]:
+    """Yield what a person should know of a model that is promoted."""
+    if comparison.base is not None and comparison.verdict == "undecided":
+        yield f"the test images do not tell whether it is better than version {seen}"
+    undecided = [rule.name for rule in comparison.gate.rules if rule.result == "undecided"]
+    if undecided:
+        yield f"not decided: {', '.join(undecided)}"
+
+
+def _taken_back(registry: Registry, candidate: Candidate, alias: str) -> Iterator[str]:
+    """Yield whether this model was taken out of use before, and why."""
+    for version in registry.versions(f"tags.`{ALIAS}` = '{alias}'"):
+        record = version.rollback(TAKEN_BACK)
+        if record and _is_same(version, candidate):
+            why = f": {record.because}" if record.because else ""
+            yield f"version {version.number}, the same model, was taken back on {record.at[:10]} by {record.by}{why}"
+
+
+def _tags(
+    workspace: Workspace, candidate: Candidate, comparison: Comparison, confidence: float, because: str | None
+) -> dict[str, str]:
+    tags = {
+        COMMIT: candidate.revision.commit,
+        WEIGHTS: candidate.run.tags.get(WEIGHTS),
+        VERDICT: comparison.verdict,
+        GATE: comparison.gate.result,
+        BY: who(workspace.root),
+        BECAUSE: because and printable(because, instead=" ")[:1000],
+        RECORDED: json.dumps(significant(_recorded(candidate, confidence))),
+    }
+    return {key: value for key, value in tags.items() if value}
+
+
+def _recorded(candidate: Candidate, confidence: float) -> dict[str, Any]:
+    metrics = candidate.revision.metrics or {}
+    limited = {
+        key: [metrics.get(f"{key}{end}") for end in ("", "_low", "_high")] for key in METRIC_NAMES if key in metrics
+    }
+    return {**limited, "n": metrics.get("n"), "confidence": confidence, "megabytes": candidate.run.megabytes}

@@ -1,0 +1,177 @@
+"""The versions of a registered model as a table and as JSON, and the champion in a line."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pixmill.core.files.workspace import Workspace
+from pixmill.experiments.compare.numbers import METRIC_NAMES
+from pixmill.experiments.promotion.promoting import Promotion
+from pixmill.pages.page import iso_time
+from pixmill.pages.text import render_text
+from pixmill.tracking.model_lookup import COMMIT
+from pixmill.tracking.model_versions import (
+    BECAUSE,
+    BY,
+    CAME_BACK,
+    CHAMPION,
+    FORCED,
+    GATE,
+    RECORDED,
+    TAKEN_BACK,
+    VERDICT,
+    ModelVersion,
+    Registry,
+    options,
+    read_object,
+)
+from pixmill.tracking.store import database_file, view_hint
+
+
+def versions_text(registry: Registry, versions: list[ModelVersion], metric: str, name: str | None) -> str:
+    """Return the versions as a table, newest first, with why each is in use or was.
+
+    Args:
+        registry: Their registered model.
+        versions: Those to show.
+        metric: The one that decides: ``compare.metric``.
+        name: The name of the model, if a person gave it.
+    """
+    if not versions:
+        return f"{registry.name} has no version in MLflow.\nNext: pixmill promote{options(name)}"
+    return render_text(
+        "pixmill.experiments.promotion",
+        "versions.txt",
+        name=registry.name,
+        hint=view_hint(registry.store),
+        metric=METRIC_NAMES[metric],
+        versions=[_row(version, metric) for version in versions],
+    )
+
+
+def _row(version: ModelVersion, metric: str) -> dict[str, Any]:
+    recorded = read_recorded(version)
+    return {
+        "number": version.number,
+        "aliases": version.aliases,
+        "since": _since(version),
+        "verdict": version.text(VERDICT),
+        "gate": version.text(GATE),
+        "value": recorded.get(metric),
+        "accuracy": recorded.get("accuracy"),
+        "megabytes": recorded.get("megabytes"),
+        "commit": version.text(COMMIT),
+        "by": version.text(BY),
+        "because": version.text(BECAUSE),
+        "forced": FORCED in version.tags,
+        "taken_back": version.rollback(TAKEN_BACK),
+        "came_back": version.rollback(CAME_BACK),
+    }
+
+
+def _since(version: ModelVersion) -> str:
+    """Return since when a version was in use, the last time."""
+    record = version.rollback(CAME_BACK)
+    return max(version.promoted, record.at) if record else version.promoted
+
+
+def versions_json(registry: Registry, versions: list[ModelVersion]) -> str:
+    """Return the versions as one JSON object, described in ``docs/registry.md``.
+
+    Args:
+        registry: Their registered model.
+        versions: Those to show.
+    """
+    return json.dumps({"name": registry.name, "versions": [as_document(version) for version in versions]}, indent=2)
+
+
+def promotion_json(done: Promotion) -> str:
+    """Return a promotion as one JSON object, described in ``docs/registry.md``."""
+    compared = done.comparison
+    document = {
+        "name": done.name,
+        "alias": done.alias,
+        "version": done.number,
+        "replaces": done.former,
+        "moved": compared is not None,
+        "verdict": compared and compared.verdict,
+        "gate": compared and compared.gate.result,
+        "sentence": compared and compared.sentence,
+        "warnings": done.warnings,
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def as_document(version: ModelVersion) -> dict[str, Any]:
+    """Return a version as a JSON object."""
+    recorded, tags = read_recorded(version), version.tags
+    rollbacks = {name: version.rollback(tag) for name, tag in (("came_back", CAME_BACK), ("taken_back", TAKEN_BACK))}
+    return {
+        "version": version.number,
+        "aliases": list(version.aliases),
+        "since": _since(version),
+        "promoted": version.promoted,
+        "by": version.text(BY),
+        "because": version.text(BECAUSE),
+        "forced": version.text(FORCED),
+        "replaces": version.replaces,
+        **{name: None if record is None else asdict(record) for name, record in rollbacks.items()},
+        "commit": tags.get(COMMIT),
+        "run": version.run,
+        "verdict": tags.get(VERDICT),
+        "gate": tags.get(GATE),
+        "metrics": {key: value for key, value in recorded.items() if isinstance(value, list)},
+        **{key: recorded.get(key) for key in ("n", "confidence", "megabytes")},
+    }
+
+
+def read_recorded(version: ModelVersion) -> dict[str, Any]:
+    """Return the metrics that a version was promoted with, each with its limits; empty for versions of other tools."""
+    return read_object(version.tags.get(RECORDED)) or {}
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The model in production.
+
+    Args:
+        name: Of the registered model.
+        number: Its version.
+        at: Since when, in UTC.
+        by: By whom; ``None`` if unknown.
+        commit: The commit that it was promoted from; ``None`` if unknown.
+    """
+
+    name: str
+    number: int
+    at: str
+    by: str | None
+    commit: str | None = None
+
+    def describe(self) -> str:
+        """Return it in a line."""
+        by = f", by {self.by.partition(' <')[0]}" if self.by else ""
+        return f"{self.name} version {self.number}, since {iso_time(self.at)}{by}"
+
+
+def read_champion(workspace: Workspace) -> Champion | None:
+    """Return the model in production; ``None`` if there is none.
+
+    Args:
+        workspace: The project's workspace.
+
+    Raises:
+        PixmillError: MLflow does not respond.
+    """
+    registry = Registry(workspace)
+    file = database_file(registry.store)
+    if file is not None and not file.exists():
+        return None
+    number = registry.aliases().get(CHAMPION)
+    if number is None or (version := registry.get(number)) is None:
+        return None
+    record = version.rollback(CAME_BACK)
+    by = record.by if record else version.text(BY)
+    return Champion(registry.name, number, _since(version), by, version.text(COMMIT))

@@ -1,0 +1,237 @@
+"""A worker process: its owner's side, with limits, start, messages and end; and its loop, in the process itself."""
+
+import contextlib
+import ctypes
+import errno
+import multiprocessing
+import pickle
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from typing import Any, Literal
+
+from pixmill.core.process.lifetime import die_with_parent
+
+Kind = Literal["ready", "results", "memory", "raised"]
+"""Kinds of message: ready for rows; their results; they exceeded the memory; or the exception that the pass raised."""
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+"""From ``malloc.h``: free bytes kept at the end of the heap; the minimum size of a separate mapping, at most 32 MB in
+glibc."""
+
+Loss = Literal["timeout", "memory", "crashed"]
+"""Why a row has no result: it timed out, it exceeded its memory, or its process died."""
+
+_LOCK = threading.Lock()
+"""Held while a process starts, which briefly changes global state, or is waited for: a start looks which have ended."""
+
+
+@dataclass(frozen=True)
+class RowLimits:
+    """The limits of one row.
+
+    Args:
+        seconds: Wall-clock time, without process start-up; above 0.
+        memory: Bytes on top of a worker's memory before its first row; above 0. On Linux a row that needs more gets a
+            ``MemoryError``; other systems do not enforce it.
+    """
+
+    seconds: float
+    memory: int
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """Return a pass's name, with its module."""
+    return f"{function.__module__}.{getattr(function, '__qualname__', type(function).__qualname__)}"
+
+
+class Worker:
+    """Own a spawned process that does one batch at a time.
+
+    It is spawned, never forked, since forking a process with threads may hang. It dies with the thread that created it,
+    or when :meth:`end` is called.
+    """
+
+    def __init__(self, function: Callable[[Sequence[Any]], Sequence[Any]], limits: RowLimits | None) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.ready = False
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=serve, args=(function, theirs, limits and limits.memory), daemon=True)
+        try:
+            with _LOCK, _no_script(function):
+                self._process.start()
+        except BaseException:
+            self._connection.close()
+            raise
+        finally:
+            theirs.close()
+
+    def give(self, rows: list[Any]) -> None:
+        """Send rows to the idle process; if it has ended, :meth:`hear` says so."""
+        message = pickle.dumps(rows, pickle.HIGHEST_PROTOCOL)
+        with contextlib.suppress(OSError):
+            self._connection.send_bytes(message)
+
+    def hear(self, seconds: float | None) -> tuple[Kind | Loss, Any]:
+        """Wait for the process's next message.
+
+        Args:
+            seconds: How long, at most; ``None``: for ever.
+
+        Returns:
+            Its kind, and its content: the results, or the exception that the pass raised. If no message comes, why.
+        """
+        try:
+            if not self._connection.poll(seconds):
+                return "timeout", None
+            message = self._connection.recv_bytes()
+        except (EOFError, OSError):
+            return "crashed", None
+        kind, content = pickle.loads(message)  # noqa: S301 (from a process of our own)
+        if kind == "raised":
+            content, text = content
+            content.__cause__ = RemoteError(text)
+        return kind, content
+
+    def kill(self) -> None:
+        """Kill the process."""
+        self._process.kill()
+
+    def end(self) -> int | None:
+        """Kill the process, free its resources, and return its exit code."""
+        self.kill()
+        wait([self._process.sentinel])
+        with _LOCK:
+            self._process.join()
+            code = self._process.exitcode
+            self._process.close()
+        self._connection.close()
+        return code
+
+
+@contextlib.contextmanager
+def _no_script(function: Callable[..., Any]) -> Iterator[None]:
+    """Keep a process that starts meanwhile from importing the main script, unless it defines the pass.
+
+    ``multiprocessing`` imports it in each process, with all its imports: for a stage, that costs a second and 100 MB.
+    """
+    main = sys.modules["__main__"]
+    hidden = {} if function.__module__ == "__main__" else {"__spec__": None, "__file__": None}
+    shown = {name: vars(main)[name] for name in hidden if name in vars(main)}
+    vars(main).update((name, hidden[name]) for name in shown)
+    try:
+        yield
+    finally:
+        vars(main).update(shown)
+
+
+class RemoteError(Exception):
+    """Carry the traceback of an exception raised in a worker.
+
+    Args:
+        text: The traceback as Python prints it.
+    """
+
+    def __str__(self) -> str:
+        return f'\n"""\n{self.args[0]}"""'
+
+
+def serve(function: Callable[[Sequence[Any]], Sequence[Any]], connection: Connection, memory: int | None) -> None:
+    """Process batches until the other end closes.
+
+    Args:
+        function: The pass.
+        connection: Receives batches; sends pairs of a :data:`Kind` and its content.
+        memory: Bytes that rows may use on top of this process's memory; ``None``: no limit.
+    """
+    die_with_parent()
+    # Ctrl-C reaches every process of the terminal; the owner ends this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        _keep_freed_memory()
+    if sys.platform == "linux" and memory is not None:
+        _limit_memory(memory)
+    connection.send_bytes(_pickle("ready", None))
+    while True:
+        try:
+            request = connection.recv_bytes()
+        except (EOFError, OSError):
+            # The owner has ended.
+            return
+        try:
+            rows = pickle.loads(request)  # noqa: S301 (from the owner)
+            del request
+            connection.send_bytes(_pickle("results", check_results(function(rows), rows)))
+        except BaseException as error:  # noqa: BLE001 (the owner raises it)
+            connection.send_bytes(_pickle("memory", None) if memory and _lacks_memory(error) else _defect(error))
+
+
+def check_results(results: Sequence[Any], batch: Sequence[Any]) -> Sequence[Any]:
+    """Return the results of a batch if there is one per row.
+
+    Raises:
+        ValueError: There are more or fewer.
+    """
+    if len(results) != len(batch):
+        raise ValueError(f"a pass must return one result per row: expected {len(batch)}, received {len(results)}")
+    return results
+
+
+def _pickle(kind: Kind, content: Any) -> bytes:
+    return pickle.dumps((kind, content), pickle.HIGHEST_PROTOCOL)
+
+
+def _defect(error: BaseException) -> bytes:
+    """Pickle an exception with its traceback, or its text if it cannot be pickled."""
+    text = "".join(traceback.format_exception(error))
+    try:
+        message = _pickle("raised", (error, text))
+        pickle.loads(message)  # noqa: S301 (what was pickled a line above)
+    except Exception:  # noqa: BLE001 (whatever a class of exceptions does when it is pickled)
+        message = _pickle("raised", (RuntimeError(f"{type(error).__qualname__}: {error}"), text))
+    return message
+
+
+def _lacks_memory(error: BaseException | None) -> bool:
+    """Tell whether an exception was caused by lack of memory, even if a library wrapped it."""
+    while error is not None:
+        if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _keep_freed_memory() -> None:
+    """Let this process reuse up to 64 MB of freed memory for the next row (with glibc; else no effect).
+
+    By default glibc maps each block of some 100 KB anew, or returns the end of its heap at every other row, and the
+    kernel clears the pages again: 600 page faults for an image of 640 x 480, which take as long as measuring it.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, 32 << 20)
+        mallopt(_M_TRIM_THRESHOLD, 64 << 20)
+
+
+def _limit_memory(more: int) -> None:
+    """Limit the additional memory of this process, and disable core dumps.
+
+    ``RLIMIT_DATA`` covers all private writable memory since Linux 4.7. ``RLIMIT_AS`` would also count reserved memory
+    and file mappings: each thread's arena, each library. Other systems enforce neither.
+
+    Args:
+        more: Additional bytes of private writable memory.
+    """
+    import resource
+
+    with open("/proc/self/status", encoding="ascii", errors="replace") as lines:  # noqa: PTH123 (pathlib reads it whole)
+        held = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmData:"))
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    # Capped at the largest number that the kernel accepts.
+    allowed = min(held + more, sys.maxsize, sys.maxsize if hard == resource.RLIM_INFINITY else hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (allowed, hard))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))

@@ -1,0 +1,280 @@
+"""The classifier: a network with its preprocessing, labels and calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pixmill.core.errors import ManifestError
+from pixmill.core.files.writing import read_json, write_json
+from pixmill.images import UndecodableError, decode, fit
+from pixmill.metrics.calibration import Calibration, calibrate, novelty_limit
+from pixmill.metrics.probabilities import softmax
+from pixmill.models.exported import load_exported
+from pixmill.models.litert import Judge, Network, converted_files, head_of, load_litert, load_outputs
+from pixmill.models.model_folder import CALIBRATION_FILE, read_description
+
+if TYPE_CHECKING:
+    from pixmill.images.fit import Aspect, Resize
+    from pixmill.images.parts import Part
+
+
+_BATCH = 64
+"""Images per batch."""
+
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """Turn the bytes of an image file into the network's input.
+
+    Args:
+        image_size: Side of the square input, in pixels.
+        aspect: How the image becomes square.
+        resize: The resampling filter.
+        max_pixels: Maximum pixels (width times height) to decode.
+    """
+
+    image_size: int
+    aspect: Aspect
+    resize: Resize
+    max_pixels: int = 50_000_000
+
+    def __call__(self, content: bytes) -> Pixels:
+        """Return the pixels, ``uint8`` of shape (image_size, image_size, 3).
+
+        Raises:
+            UndecodableError: The bytes are not an intact image, or the image is too large.
+            MemoryError: There is not enough memory.
+        """
+        pixels = decode(content, max_pixels=self.max_pixels).pixels
+        return fit(pixels, self.image_size, self.aspect, self.resize)
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The prediction for one image; everything but ``reason`` is ``None`` if there is none.
+
+    Args:
+        label: The most probable class; on a tie, the first.
+        confidence: Its calibrated probability, 0 to 1.
+        sure: Whether the confidence reaches the threshold, and the image is not unlike the training images; also
+            ``None`` if the model has no threshold.
+        probabilities: The calibrated probability of each class, in the order of the labels; ``float64``, sum 1.
+        reason: Why there is no prediction, one word as in :class:`pixmill.images.UndecodableError`, or ``memory``.
+        unlike: Whether the image is unlike the training images, so that no answer can be trusted; also ``None`` if that
+            is not known.
+    """
+
+    label: str | None = None
+    confidence: float | None = None
+    sure: bool | None = None
+    probabilities: npt.NDArray[np.float64] | None = None
+    reason: str | None = None
+    unlike: bool | None = None
+
+    def as_row(self, labels: Sequence[str]) -> dict[str, Any]:
+        """Return a row of a table: ``label``, ``confidence``, ``sure``, ``unlike``, ``p_<class>`` of each, ``reason``.
+
+        Args:
+            labels: The classes, in the order of the network's outputs.
+        """
+        given = [None] * len(labels) if self.probabilities is None else self.probabilities.tolist()
+        columns = {f"p_{label}": value for label, value in zip(labels, given, strict=True)}
+        answer = {"label": self.label, "confidence": self.confidence, "sure": self.sure, "unlike": self.unlike}
+        return {**answer, **columns, "reason": self.reason}
+
+
+@dataclass(frozen=True, slots=True)
+class Classifier:
+    """Predict the label, its confidence, and the probability of each class.
+
+    evaluate, its unlabelled images and the model in MLflow all use this class, one image at a time, and so give the
+    same numbers.
+
+    >>> import numpy as np
+    >>> from pixmill.metrics.calibration import Calibration
+    >>> def brightness(pixels):
+    ...     light = pixels.mean(axis=(1, 2, 3)) / 255
+    ...     return np.log(np.stack([1 - light, light], axis=1), dtype=np.float32)
+    >>> classifier = Classifier(
+    ...     ("dark", "light"), Preprocessing(8, "pad", "bicubic"), Calibration(2.0, threshold=0.6), brightness
+    ... )
+    >>> bright, broken = classifier.predict([np.full((8, 8, 3), 204, np.uint8), b"no image"])
+    >>> bright.label, round(bright.confidence, 3), bright.sure
+    ('light', 0.667, True)
+    >>> broken.label, broken.reason
+    (None, 'unknown')
+
+    Args:
+        labels: The classes, in the order of the network's outputs.
+        preprocessing: Turns a file into the network's input.
+        calibration: The temperature, and the confidence threshold.
+        network: Pixels in, logits out; with a backbone, features in.
+        backbone: Pixels in, features out; default: none.
+        judge: As ``network``, with the novelty of each input after the logits; default: it is not known.
+    """
+
+    labels: tuple[str, ...]
+    preprocessing: Preprocessing
+    calibration: Calibration
+    network: Network
+    backbone: Network | None = None
+    judge: Judge | None = None
+
+    @classmethod
+    def load(cls, folder: Path, *, threads: int | None = None) -> Classifier:
+        """Load a classifier from its files.
+
+        Args:
+            folder: ``artifacts/train``, or a copy; or an exported ``.tflite`` file.
+            threads: Threads of LiteRT, which do not affect the answers; default: one per processor, at most 8.
+
+        Raises:
+            ManifestError: A file is missing or malformed.
+        """
+        if folder.suffix == ".tflite" and not folder.is_dir():
+            exported, network, judge = load_exported(folder, threads=threads)
+            preprocessing = Preprocessing(exported.image_size, exported.aspect, exported.resize)
+            calibration = Calibration(
+                None, exported.threshold, exported.target_accuracy, exported.novelty_limit if judge else None
+            )
+            return cls(exported.labels, preprocessing, calibration, network, judge=judge)
+        description = read_description(folder)
+        labels = tuple(description["labels"])
+        preprocessing = Preprocessing(*(description[name] for name in ("image_size", "aspect", "resize")))
+        content = read_json(folder / CALIBRATION_FILE, stage="train")
+        try:
+            calibration = Calibration(**content)
+        except TypeError as error:
+            raise ManifestError(
+                f"{folder / CALIBRATION_FILE}: expected temperature, threshold and target_accuracy",
+                next="dvc repro -f train",
+            ) from error
+        classifier = cls(labels, preprocessing, calibration, *_networks(folder, threads))
+        classifier._check(folder)
+        return classifier
+
+    def predict(self, images: Iterable[bytes | Pixels]) -> list[Prediction]:
+        """Return a prediction for each image, in order; anything that is not an image gets a reason.
+
+        Args:
+            images: The bytes of a file, or the network's input: ``uint8`` of shape
+                (image_size, image_size, 3).
+        """
+        return [self._predict(image) for image in images]
+
+    def predict_uncalibrated(self, pixels: Pixels) -> npt.NDArray[np.float32]:
+        """Return the uncalibrated probabilities, shape (n, classes).
+
+        Args:
+            pixels: ``uint8`` of shape (n, image_size, image_size, 3).
+
+        Raises:
+            ValueError: The pixels have another shape.
+        """
+        return self.judge_pixels(pixels)[0]
+
+    def judge_pixels(self, pixels: Pixels) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
+        """Return the same, and the novelty of each image, shape (n,); ``None`` if it is not known."""
+        side = self.preprocessing.image_size
+        if pixels.dtype != np.uint8 or pixels.shape[1:] != (side, side, 3):
+            raise ValueError(f"expected uint8 pixels of shape (n, {side}, {side}, 3), received {pixels.shape}")
+        return self.judge_features(pixels if self.backbone is None else self.backbone(pixels))
+
+    def from_features(self, features: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Return the uncalibrated probabilities for the network's inputs, such as stored features.
+
+        Args:
+            features: ``float32`` of shape (n, width), as the backbone returns them.
+        """
+        return _rounded(self.network(features))
+
+    def judge_features(
+        self, features: npt.NDArray[Any]
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32] | None]:
+        """Return the same, and the novelty as :meth:`judge_pixels` does."""
+        if self.judge is None:
+            return self.from_features(features), None
+        logits, novelty = self.judge(features)
+        return _rounded(logits), novelty
+
+    def _check(self, folder: Path) -> None:
+        """Reject files that do not belong together."""
+        side = self.preprocessing.image_size
+        try:
+            outputs = self.predict_uncalibrated(np.zeros((1, side, side, 3), np.uint8)).shape[1]
+        except ValueError as error:
+            raise ManifestError(
+                f"{folder}: the network expects other inputs: {error}", next="dvc repro -f train"
+            ) from error
+        if outputs != len(self.labels):
+            raise ManifestError(
+                f"{folder}: expected {len(self.labels)} outputs, received {outputs}", next="dvc repro -f train"
+            )
+
+    def _predict(self, image: bytes | Pixels) -> Prediction:
+        try:
+            pixels = image if isinstance(image, np.ndarray) else self.preprocessing(bytes(image))
+        except UndecodableError as error:
+            return Prediction(reason=error.reason)
+        except MemoryError:
+            return Prediction(reason="memory")
+        uncalibrated, novelty = self.judge_pixels(pixels[None])
+        probabilities = self.calibration.apply(uncalibrated)[0]
+        best = int(probabilities.argmax())
+        confidence = float(probabilities[best])
+        unlike = self.calibration.is_unlike(None if novelty is None else float(novelty[0]))
+        sure = self.calibration.is_sure(confidence, unlike=unlike)
+        return Prediction(self.labels[best], confidence, sure, probabilities, unlike=unlike)
+
+
+def save_calibration(
+    folder: Path, validation: Part, *, target: float, features: npt.NDArray[np.float32] | None = None
+) -> None:
+    """Calibrate a saved network on the validation split, and write the calibration beside its weights.
+
+    Args:
+        folder: ``artifacts/train``, with the network.
+        validation: The validation split.
+        target: The accuracy that confident predictions should reach, > 0 and < 1.
+        features: The split's features, if they are stored; default: computed from its pixels, if needed.
+    """
+    network, backbone, judge = _networks(folder)
+    given, read = (validation.pixels, backbone) if features is None or backbone is None else (features, None)
+    batches = [given[start : start + _BATCH] for start in range(0, len(given), _BATCH)]
+    inputs = (batch if read is None else read(batch) for batch in batches)
+    clusters, limit = validation.rows["cluster"].astype(str), None
+    if judge:
+        logits, novelty = map(np.concatenate, zip(*map(judge, inputs), strict=True))
+        limit = novelty_limit(novelty, clusters)
+    else:
+        logits = np.concatenate(list(map(network, inputs)))
+    calibration = calibrate(_rounded(logits), validation.targets, clusters, target)
+    write_json(folder / CALIBRATION_FILE, asdict(replace(calibration, novelty_limit=limit)))
+
+
+def _rounded(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return the probabilities, computed in float64 and rounded as the table of predictions holds them."""
+    return softmax(logits).astype(np.float32)
+
+
+def _networks(folder: Path, threads: int | None = None) -> tuple[Network, Network | None, Judge | None]:
+    """Return the network, the backbone before it if that is a file of its own, and the judge."""
+    names = converted_files(folder)
+    if not names:
+        raise ManifestError(f"{folder} has no network for LiteRT", next="dvc repro -f train")
+    path = folder / names[0]
+    try:
+        backbone = load_litert(folder / names[1], threads=threads) if len(names) > 1 else None
+        outputs, available = load_outputs(path, threads=threads)
+        network, judge = head_of(outputs, available)
+        return network, backbone, judge
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ManifestError(f"{path} is not an intact network: {error}", next="dvc repro -f train") from error

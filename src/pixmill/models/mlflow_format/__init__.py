@@ -1,0 +1,1 @@
+"""Models in the format of MLflow, with the code that serves them."""

@@ -1,0 +1,55 @@
+"""The MLflow model of the classifier: this file is packaged with the model and does not import Pixmill.
+
+``mlflow.pyfunc.load_model`` runs it, without pickle. The model's folder contains everything it uses: the classifier's
+files and the code that loads them.
+"""
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+
+
+class ImageClassifier(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+    """A model that predicts one row per image: its label, its confidence, and the probability of each class.
+
+    An input that is not an intact image gets a row without a label, whose ``reason`` says why in one word; the others
+    are not affected.
+    """
+
+    def load_context(self, context: Any) -> None:
+        """Load the classifier with the code in the model's folder."""
+        module = _import_copy(Path(context.artifacts["code"]), "models.classifier")
+        self._classifier = module.Classifier.load(Path(context.artifacts["classifier"]))
+
+    def predict(self, context: Any, model_input: list[bytes], params: dict[str, Any] | None = None):  # type: ignore[no-untyped-def]  # noqa: ARG002
+        """Return the table of predictions, in the order of the images.
+
+        Args:
+            context: MLflow's context; not used.
+            model_input: The bytes of each image file, or a table with one such column.
+            params: MLflow's params; not used.
+
+        Returns:
+            Columns ``label``, ``confidence`` (calibrated, 0 to 1), ``sure`` (whether that reaches the threshold),
+            ``unlike`` (whether the image is unlike the training images), ``p_<class>`` for each class (calibrated, 0 to
+            1) and ``reason``.
+        """
+        rows = [answer.as_row(self._classifier.labels) for answer in self._classifier.predict(model_input)]
+        numbers = ["confidence", *(f"p_{name}" for name in self._classifier.labels)]
+        table = pd.DataFrame(rows, columns=["label", "confidence", "sure", "unlike", *numbers[1:], "reason"])
+        return table.astype(dict.fromkeys(numbers, "float64")).astype({"sure": "boolean", "unlike": "boolean"})
+
+
+def _import_copy(folder: Path, module: str) -> Any:
+    """Return a module of the package in a folder, imported under the package's own name."""
+    if str(folder.parent) not in sys.path:
+        # Last on the path, so it shadows nothing; the package name is unique.
+        sys.path.append(str(folder.parent))
+    return importlib.import_module(f"{folder.name}.{module}")
+
+
+mlflow.models.set_model(ImageClassifier())

@@ -1,0 +1,211 @@
+"""Presets of KerasHub as files: where they lie, and whether they are those that params pin."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from pixmill.core.errors import DownloadError, TrainError
+from pixmill.core.params import BackboneParams
+from pixmill.core.words import did_you_mean
+from pixmill.models.determinism import first_line
+from pixmill.models.tensorflow import load_tensorflow
+
+HUB = "hub:"
+"""What a preset's name in params begins with."""
+
+CONFIG, CONVERTER, WEIGHTS = "config.json", "image_converter.json", "model.weights.h5"
+
+_FILES = (CONFIG, CONVERTER, WEIGHTS)
+"""What is read of a preset, and nothing else: no pickle, no code."""
+
+ANOTHER = "choose another preset: pixmill use hub:PRESET"
+"""What to do about one that cannot be taken."""
+
+_FAMILIES = ("clip", "dinov2", "dinov3", "siglip")
+"""Of KerasHub's built-in presets, those of :data:`pixmill.models.presets.FAMILIES`."""
+
+_LICENCES = {
+    "clip_vit_base_patch": "MIT",
+    "clip_vit_large_patch": "MIT",
+    "dinov2_": "Apache-2.0",
+    "dinov3_": "DINOv3 License",
+    "siglip": "Apache-2.0",
+}
+"""By the beginnings of KerasHub's built-in names."""
+
+
+def preset_of(params: BackboneParams) -> str | None:
+    """Return which preset params name; ``None`` if the backbone is another network.
+
+    It is a built-in name of KerasHub, or a folder.
+    """
+    return params.name.removeprefix(HUB) if params.name.startswith(HUB) else None
+
+
+def pinned_folder(params: BackboneParams, root: Path) -> Path:
+    """Return the folder of the preset that params pin; it is downloaded once, with progress, into the user's cache.
+
+    Args:
+        params: The section ``train.backbone``; its ``name`` is a preset's.
+        root: The project folder, to which a folder is relative.
+
+    Raises:
+        TrainError: It is not pinned, is not available, or has other content than what is pinned.
+    """
+    preset = preset_of(params)
+    assert preset is not None
+    again = f"pixmill use {params.name}"
+    _refuse_address(preset)
+    if params.sha256 is None:
+        raise TrainError(f"train.backbone.sha256: {preset} is not pinned, so nobody could repeat the run", next=again)
+    folder = find_preset(preset, params.revision, root)
+    found = preset_digest(folder)
+    if found != params.sha256:
+        raise TrainError(
+            f"train.backbone.sha256: {folder} has the SHA-256 {found}, expected {params.sha256}",
+            next=f"restore the folder, or delete it if it is a download and run dvc repro; to accept it: {again}",
+        )
+    return folder
+
+
+def resolve_preset(preset: str, root: Path) -> tuple[str | None, str, Path]:
+    """Return the revision of a preset that KerasHub names, its SHA-256, and its folder.
+
+    Args:
+        preset: As :func:`preset_of` returns it.
+        root: The project folder.
+
+    Raises:
+        TrainError: It does not exist, or is not available.
+    """
+    # The built-in handle of Kaggle names the version.
+    revision = None if _is_folder(preset, root) else _handle(preset).rpartition("/")[2]
+    folder = find_preset(preset, revision, root)
+    return revision, preset_digest(folder), folder
+
+
+def find_preset(preset: str, revision: str | None, root: Path) -> Path:
+    """Return the folder of a preset's revision, downloaded unless it is in the user's cache.
+
+    Args:
+        preset: As :func:`preset_of` returns it.
+        revision: A version of Kaggle; ``None`` for a folder.
+        root: The project folder.
+
+    Raises:
+        TrainError: It does not exist, is not available, or lacks a file.
+    """
+    _refuse_address(preset)
+    if _is_folder(preset, root):
+        folder = root / preset
+    elif revision is None:
+        raise TrainError(f"train.backbone.revision: {preset} is not pinned", next=f"pixmill use {HUB}{preset}")
+    else:
+        handle = "/".join([*_handle(preset).split("/")[:4], revision])
+        with _downloading(preset):
+            import kagglehub
+
+            paths = [kagglehub.model_download(handle, name) for name in _FILES]
+        folder = Path(paths[0]).parent
+    if not folder.is_dir():
+        raise TrainError(
+            f"train.backbone.name: the folder {folder} does not exist",
+            next=f"put {', '.join(_FILES)} there; for others and for dvc exp run --temp: dvc add {preset}, then commit",
+        )
+    missing = [name for name in _FILES if not (folder / name).is_file()]
+    if missing:
+        raise TrainError(
+            f"{folder} is no preset of KerasHub for images: it has no {' and no '.join(missing)}",
+            next=ANOTHER,
+        )
+    return folder
+
+
+def preset_digest(folder: Path) -> str:
+    """Return the SHA-256 of a preset: that of what ``sha256sum`` prints for its three files in the order of names."""
+    lines = []
+    for name in _FILES:
+        with (folder / name).open("rb") as file:
+            lines.append(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {name}\n")
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def licence_of(params: BackboneParams) -> str:
+    """Return the licence of a preset's weights as its makers state it, ``unknown`` where that has not been looked up.
+
+    >>> licence_of(BackboneParams(name="hub:dinov2_small", revision="1"))
+    'Apache-2.0'
+
+    Sources: the model cards of Meta's DINOv2 and DINOv3, Google's SigLIP and SigLIP 2, and OpenAI's CLIP.
+
+    Args:
+        params: The section ``train.backbone``, pinned: a folder has no revision.
+    """
+    preset = preset_of(params) or ""
+    known = (licence for start, licence in _LICENCES.items() if params.revision and preset.startswith(start))
+    return next(known, "unknown")
+
+
+def describe_preset(params: BackboneParams) -> str | None:
+    """Return what a backbone is, for a model card; ``None`` if it is no preset.
+
+    >>> describe_preset(BackboneParams(name="hub:dinov2_small", revision="1", sha256="0" * 64)).partition(", SHA")[0]
+    'dinov2_small, version 1, licence Apache-2.0'
+
+    Args:
+        params: The section ``train.backbone``.
+    """
+    if (preset := preset_of(params)) is None:
+        return None
+    version = f", version {params.revision}" if params.revision else ""
+    return f"{preset}{version}, licence {licence_of(params)}, SHA-256 {params.sha256}"
+
+
+def _is_folder(preset: str, root: Path) -> bool:
+    return "/" in preset or (root / preset).is_dir()
+
+
+def _refuse_address(preset: str) -> None:
+    if "://" in preset:
+        raise TrainError(
+            f"train.backbone.name: expected a built-in name of KerasHub or a folder, received {preset}",
+            next=f"download {', '.join(_FILES)} into a folder of the project, then: pixmill use hub:weights/ours",
+        )
+
+
+def _handle(preset: str) -> str:
+    """Return Kaggle's name of a built-in preset: ``<owner>/<model>/keras/<variation>/<version>``."""
+    load_tensorflow()
+    import keras_hub
+
+    every = keras_hub.models.Backbone.presets
+    known = {name: about for name, about in every.items() if about["metadata"].get("path") in _FAMILIES}
+    if preset in every and preset not in known:
+        raise TrainError(f"Pixmill takes no features from {preset}, but from {', '.join(_FAMILIES)}", next=ANOTHER)
+    if preset not in known:
+        raise TrainError(
+            f"KerasHub has no preset '{preset}'{did_you_mean(preset, known, most=3, show=repr)}",
+            next="pixmill use hub:PRESET, with a built-in name or a folder such as weights/ours",
+        )
+    return str(known[preset]["kaggle_handle"].removeprefix("kaggle://"))
+
+
+@contextlib.contextmanager
+def _downloading(preset: str) -> Iterator[None]:
+    """Word errors of the libraries that download, and keep standard output for results."""
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    except (ImportError, TrainError):
+        raise
+    except Exception as error:  # Each library has dozens.
+        reason = "there is no connection" if "Connect" in type(error).__name__ else first_line(error)
+        raise DownloadError(
+            f"{preset} cannot be downloaded: {reason}",
+            next="check the name and the network connection, then try again; or, on a machine with internet, copy the "
+            "folder that the same command prints, and name it: pixmill use hub:weights/ours",
+        ) from error

@@ -1,0 +1,225 @@
+"""Presets of KerasHub as backbones: vision transformers such as DINOv2."""
+
+from __future__ import annotations
+
+import json
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pixmill.core.errors import TrainError
+from pixmill.core.process.progress import announce
+from pixmill.core.words import did_you_mean
+from pixmill.models.determinism import first_line
+from pixmill.models.layers import AUTO, TOP
+from pixmill.models.model_folder import find_disallowed_class
+from pixmill.models.preset_files import ANOTHER, CONFIG, CONVERTER
+from pixmill.models.tensorflow import keras, load_tensorflow
+
+FAMILIES = {
+    "CLIPBackbone": ("CLIPVisionEncoder", "CLIPTextEncoder"),
+    "DINOV2Backbone": (),
+    "DINOV3Backbone": (),
+    "SigLIPBackbone": ("SigLIPVisionEncoder", "SigLIPTextEncoder"),
+}
+"""The encoders of each kind of network; a kind with encoders takes images of one size only.
+
+Others of KerasHub 0.32 cannot be saved within a classifier: their layers (ViT, DeiT, Swin) are not made again from what
+``get_config`` returns."""
+
+
+def preset_features(
+    pixels: keras.KerasTensor, folder: Path, layers: Sequence[str], *, image_size: int | None
+) -> keras.Model:
+    """Return a frozen graph from pixels to features of shape (n, width).
+
+    A layer is a block: ``block1``, ``block2`` and so on, and ``top``, the last with its normalization. Each gives its
+    class token (SigLIP has none; of its top it is the pooled output instead), then the average of its patch tokens, as
+    in the linear evaluation of DINOv2.
+
+    ``auto`` stands for the last four blocks.
+
+    Source: Oquab et al., "DINOv2: Learning Robust Visual Features without Supervision", 2023, appendix B.3.
+
+    Args:
+        pixels: The input, from 0 to 255, of shape (n, side, side, 3).
+        folder: The preset's folder.
+        layers: Names of layers.
+        image_size: Side to which images are resized; default: as they are, or the network's only size.
+
+    Raises:
+        TrainError: The preset is damaged, of another kind, does not take such images, or has no such layer.
+    """
+    name, config = read_preset(folder)
+    load_tensorflow()
+    import keras_hub
+
+    try:
+        side = _side(config, name, image_size or pixels.shape[1], given=image_size is not None)
+    except (LookupError, TypeError, ValueError) as error:
+        raise TrainError(
+            f"{folder / CONFIG} is not of a preset of KerasHub: {first_line(error)}", next=ANOTHER
+        ) from error
+    of_text = bool(FAMILIES[name])
+    options: dict[str, Any] = {} if of_text else {"image_shape": (side, side, 3), "apply_layernorm": True}
+    try:
+        with warnings.catch_warnings():
+            # If a weight is missing from the file, Keras only warns and keeps the random one.
+            warnings.simplefilter("error", UserWarning)
+            backbone = keras_hub.models.Backbone.from_preset(str(folder.resolve()), dtype="float32", **options)
+            converter = keras_hub.layers.ImageConverter.from_preset(str(folder.resolve()))
+    except Exception as error:
+        raise TrainError(
+            f"{folder} is not an intact preset of KerasHub: {first_line(error)}",
+            next="delete it if it is a download, then: dvc repro train",
+        ) from error
+    x = pixels
+    if side != pixels.shape[1]:
+        x = keras.layers.Resizing(side, side, interpolation="bilinear", name="resizing")(x)
+    if converter.scale is not None or converter.offset is not None:
+        scale, offset = (_per_channel(value) for value in (converter.scale, converter.offset))
+        x = keras.layers.Rescaling(1.0 if scale is None else scale, offset=offset or 0.0, name="rescaling")(x)
+    encoder = backbone.vision_encoder if of_text else backbone
+    outputs = _outputs(name, encoder)
+    parts = [part for each in _names(layers, outputs, name) for part in _average(each, outputs[each])]
+    whole = keras.layers.Concatenate(name="layers")(parts) if len(parts) > 1 else parts[0]
+    # The same layers once more, behind other pixels: not a model within a model.
+    graph, (key,) = keras.Model(encoder.input, whole), [*encoder.input] if isinstance(encoder.input, dict) else (None,)
+    features = graph._run_through_graph(x if key is None else {key: x}, operation_fn=lambda operation: operation)
+    model = keras.Model(pixels, features, name="preset")
+    if strange := find_disallowed_class(json.loads(model.to_json())):
+        # Before hours of features for a classifier that could not be loaded.
+        raise TrainError(f"{folder} has layers that a saved classifier may not contain: {strange}", next=ANOTHER)
+    return model
+
+
+def read_preset(folder: Path) -> tuple[str, dict[str, Any]]:
+    """Return a preset's class and config, of which loading makes nothing but networks and their preprocessing.
+
+    Args:
+        folder: The preset's folder.
+
+    Raises:
+        TrainError: It is damaged, or of a kind that is not supported.
+    """
+    try:
+        content, converter = (json.loads((folder / file).read_text("utf-8")) for file in (CONFIG, CONVERTER))
+        name, config = content["class_name"], content["config"]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise TrainError(
+            f"{folder}: {CONFIG} or {CONVERTER} is not of a preset of KerasHub: {first_line(error)}", next=ANOTHER
+        ) from error
+    if name not in FAMILIES:
+        known = ", ".join(sorted(each.removesuffix("Backbone") for each in FAMILIES))
+        raise TrainError(
+            f"{folder}: {name} is no network that Pixmill takes features from; they are {known}", next=ANOTHER
+        )
+    allowed = {name, name.replace("Backbone", "ImageConverter"), *FAMILIES[name]}
+    if strange := _strange_class([content, converter], allowed):
+        raise TrainError(f"{folder} names {strange}, which is not loaded", next=ANOTHER)
+    return name, config
+
+
+def _strange_class(part: Any, allowed: set[str]) -> str | None:
+    """Return the first class in an architecture that is not one of KerasHub's that may be there, at any depth."""
+    if isinstance(part, dict):
+        if "class_name" in part:
+            name, registered = str(part["class_name"]), part.get("registered_name")
+            is_policy = (part.get("module"), name, registered) == ("keras", "DTypePolicy", None)
+            # Keras looks for a class by its registered name first.
+            if not is_policy and (name not in allowed or registered != f"keras_hub>{name}"):
+                return f"{name} ({registered})"
+        part = list(part.values())
+    if isinstance(part, list):
+        return next(filter(None, (_strange_class(each, allowed) for each in part)), None)
+    return None
+
+
+def _side(config: Mapping[str, Any], name: str, side: int, *, given: bool) -> int:
+    """Return the network's input size in pixels."""
+    if FAMILIES[name]:
+        own = int(config["vision_encoder"]["config"]["image_shape"][0])
+        if given and side != own:
+            raise TrainError(
+                f"train.backbone.image_size: this preset takes {own} x {own} pixels only, received {side}",
+                next=f"set train.backbone.image_size in params.yaml to null or {own}, then: dvc repro train",
+            )
+        if side != own:
+            announce(f"train: this preset takes {own} x {own} pixels only, so images of {side} are resized")
+        return own
+    patch = int(config["patch_size"])
+    if side % patch:
+        below = side // patch * patch
+        raise TrainError(
+            f"train.backbone.image_size: this preset takes multiples of {patch} pixels, received {side}",
+            next=f"set train.backbone.image_size in params.yaml, for example to {below} or {below + patch}, "
+            "then: dvc repro train",
+        )
+    return side
+
+
+def _per_channel(value: Any) -> Any:
+    """Return what :class:`keras.layers.Rescaling` takes and JSON holds."""
+    if value is None or isinstance(value, int | float):
+        return value
+    return [float(each) for each in value]
+
+
+class _Tokens(NamedTuple):
+    """The output of a block of a transformer.
+
+    Args:
+        tokens: Of shape (n, tokens, width).
+        others: How many of the first ones belong to no patch: the class token, if any, and registers.
+        pooled: What stands for the class token, of shape (n, width); default: the first token, if it is no patch's.
+    """
+
+    tokens: keras.KerasTensor
+    others: int
+    pooled: keras.KerasTensor | None = None
+
+
+def _outputs(name: str, encoder: Any) -> dict[str, _Tokens]:
+    """Return the outputs of a network by the names of layers, in their order."""
+    if name.startswith("DINO"):
+        others = 1 + encoder.num_register_tokens
+        outputs = [encoder.pyramid_outputs[f"stage{number + 1}"] for number in range(encoder.num_layers - 1)]
+    else:
+        others = int(name == "CLIPBackbone")
+        outputs = [layer.output for layer in encoder.encoder_layers[:-1]]
+    top = _Tokens(encoder.output, others)
+    if name == "SigLIPBackbone":
+        top = _Tokens(encoder.post_layer_norm.output, 0, encoder.output)
+    return {f"block{number}": _Tokens(tokens, others) for number, tokens in enumerate(outputs, 1)} | {TOP: top}
+
+
+def _average(name: str, output: _Tokens) -> list[keras.KerasTensor]:
+    """Return the features of a layer, the average over the image as the last one."""
+    count, width = output.tokens.shape[1:]
+    parts, tokens = [] if output.pooled is None else [output.pooled], output.tokens
+    if output.others:
+        first = keras.layers.Cropping1D((0, count - 1), name=f"class_{name}")(tokens)
+        parts.append(keras.layers.Flatten(name=f"class_{name}_vector")(first))
+        tokens = keras.layers.Cropping1D((output.others, 0), name=f"patches_{name}")(tokens)
+    side = math.isqrt(count - output.others)
+    if side**2 != count - output.others:
+        # SigLIP's embedding claims one token more than it has, so the patches cannot be laid out as a map.
+        return [*parts, keras.layers.GlobalAveragePooling1D(name=f"average_{name}")(tokens)]
+    grid = keras.layers.Reshape((side, side, width), name=f"map_{name}")(tokens)
+    return [*parts, keras.layers.GlobalAveragePooling2D(name=f"average_{name}")(grid)]
+
+
+def _names(layers: Sequence[str], outputs: Mapping[str, Any], name: str) -> list[str]:
+    """Return the names of the wanted outputs."""
+    if tuple(layers) == (AUTO,):
+        return [*outputs][-4:]
+    for layer in layers:
+        if layer not in outputs:
+            raise TrainError(
+                f"train.features.layers: {name} has no layer {layer!r}{did_you_mean(layer, outputs)}; it has "
+                f"{', '.join(outputs)}",
+                next="set train.features.layers in params.yaml to auto or to some of its layers, then: dvc repro train",
+            )
+    return [*dict.fromkeys(layers)]

@@ -1,7 +1,0 @@
-"""Evaluate the trained classifier: metrics, predictions per image, and error analysis."""
-
-from pixmill.pipeline.evaluate import main
-from stages import run
-
-if __name__ == "__main__":
-    run("evaluate", main)

@@ -1,7 +1,0 @@
-"""Collect the images: from the web through browsers and public APIs, or from local files."""
-
-from pixmill.pipeline.scrape import main
-from stages import run
-
-if __name__ == "__main__":
-    run("scrape", main)

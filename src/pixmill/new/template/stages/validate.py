@@ -1,7 +1,0 @@
-"""Check every scraped image, and stop the pipeline where a critical check fails."""
-
-from pixmill.pipeline.validate import main
-from stages import run
-
-if __name__ == "__main__":
-    run("validate", main)

@@ -1,0 +1,262 @@
+"""The bundled images: fill an empty ``data/`` with real product photographs, the same bytes on every machine.
+
+They are the first 250 training images of five classes of Fashion-MNIST (MIT licence, Zalando SE): 28 by 28 grey
+values on black, here enlarged to 112 by 112 and inverted to dark on white, as a shop shows them.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import filelock
+import numpy as np
+import numpy.typing as npt
+
+from pixmill.core.errors import DataError
+from pixmill.core.files.writing import fresh_folder
+from pixmill.core.repository.dvc import dvc, folder_md5, is_data, read_record
+from pixmill.core.repository.uncommitted import commit_first
+from pixmill.images.idx import read_labelled
+from pixmill.images.png import write_png
+from pixmill.scrape.sources.keras import load_keras
+
+Pixels = npt.NDArray[np.uint8]
+
+CLASSES = {"coat": 4, "dress": 3, "shirt": 6, "sneaker": 7, "trouser": 1}
+"""Our class names and Fashion-MNIST's label indices."""
+
+PER_CLASS = 250
+"""Images of each class: the first ones in the order of the training set."""
+
+_DOWNLOAD_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class Collection:
+    """A labelled collection of images: where it is found, and how it is recognised.
+
+    Args:
+        folder: Where the Debian package installs the gzipped IDX files.
+        package: The name of that package.
+        data_md5: DVC's digest of the ``data/`` that is made of them.
+    """
+
+    folder: Path
+    package: str
+    data_md5: str
+
+
+FASHION_MNIST = Collection(
+    folder=Path("/usr/share/datasets/fashion-mnist"),
+    package="dataset-fashion-mnist",
+    data_md5="0e739e28a70ac17cc391aa744c7e6da8.dir",
+)
+
+
+def make_data(root: Path, *, report: Callable[[str], None], collection: Collection = FASHION_MNIST) -> bool:
+    """Fill ``data/`` where it is absent or empty.
+
+    The images are made in ``.pixmill/data/`` and renamed into place when all are there and their digest is right, so
+    that a process killed at any moment leaves nothing that looks finished.
+
+    Args:
+        root: The repository's root.
+        report: Receives each line for the user, best on standard error.
+        collection: What to fill it with; default: Fashion-MNIST.
+
+    Returns:
+        Whether images were made. ``False`` means that ``data/`` holds files already; they were not touched.
+
+    Raises:
+        DataError: ``data.dvc`` records other images, no source can be had, or a source is not what it should be.
+    """
+    data = root / "data"
+    scratch = root / ".pixmill" / "data"
+    scratch.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(scratch / "lock"):
+        if holds_files(data):
+            report("data/ already has files; they were left as they are.")
+            return False
+        if _recorded_md5(root) not in (None, collection.data_md5):
+            raise DataError(
+                f"data/ is empty, and {root / 'data.dvc'} records images other than the bundled ones",
+                next=commit_first(root, "dvc pull data.dvc"),
+            )
+        images, labels = load_collection(collection, scratch=scratch, report=report)
+        new = fresh_folder(scratch / "new")
+        write_images(new, images, labels)
+        if (digest := folder_md5(new)) != collection.data_md5:
+            raise DataError(
+                f"the bundled images have the wrong digest: expected {collection.data_md5}, received {digest}",
+                next=f"check that {collection.folder} holds Fashion-MNIST; if it does, report a bug",
+            )
+        if data.exists():
+            shutil.rmtree(data)  # empty folders and litter at most
+        new.rename(data)
+    report(f"data/ filled: {len(CLASSES)} classes of {PER_CLASS} images.")
+    return True
+
+
+def commit_data(root: Path, *, report: Callable[[str], None], collection: Collection = FASHION_MNIST) -> None:
+    """Put the bundled images into DVC's cache, as ``data.dvc`` records them; write ``data.dvc`` where there is none.
+
+    Without this, ``dvc status`` of a fresh clone says "not in cache". A ``data/`` that people changed is left to them.
+
+    Args:
+        root: The repository's root, with a filled ``data/``.
+        report: Receives each line for the user.
+        collection: What ``data/`` was filled with; default: Fashion-MNIST.
+
+    Raises:
+        DataError: ``data.dvc`` records other images than these, or DVC failed.
+    """
+    if folder_md5(root / "data") != collection.data_md5:
+        report("data/ has your own images. `dvc repro` records them in data.dvc; commit it afterwards.")
+        return
+    recorded = _recorded_md5(root)
+    if recorded is None:
+        dvc(root, "add", "data", quiet=True)
+        report("data.dvc was created: commit it.")
+    elif recorded != collection.data_md5:
+        raise DataError(
+            f"data/ has the bundled images, but {root / 'data.dvc'} records others ({recorded})",
+            next="dvc add data (records the bundled ones), "
+            "or mv data data.old && dvc checkout data.dvc (restores the recorded ones)",
+        )
+    else:
+        dvc(root, "commit", "-f", "data.dvc", quiet=True)
+
+
+def missing_data(root: Path) -> str | None:
+    """Return the command that brings a missing ``data/`` back; ``None`` where there is one.
+
+    All stages depend on that folder, whatever the source: without it, DVC runs none of them.
+
+    Args:
+        root: The repository's root.
+
+    Raises:
+        DataError: ``data.dvc`` cannot be read.
+    """
+    if (root / "data").exists():
+        return None
+    if _recorded_md5(root) in (None, FASHION_MNIST.data_md5):
+        return "pixmill data"
+    return commit_first(root, "dvc pull data.dvc")
+
+
+def holds_files(data: Path) -> bool:
+    """Tell whether ``data/`` has files, or is a link to them; what file managers leave does not count."""
+    if data.is_symlink() or data.is_file():
+        return True
+    return any(is_data(path) for path in data.rglob("*"))
+
+
+def _recorded_md5(root: Path) -> str | None:
+    record = read_record(root)
+    return None if record is None else str(record["md5"])
+
+
+def load_collection(collection: Collection, *, scratch: Path, report: Callable[[str], None]) -> tuple[Pixels, Pixels]:
+    """Return the training images and their labels from the first source that can be had.
+
+    The sources, in order: Debian's package where it is installed; the same package fetched by ``apt-get`` and unpacked
+    without being installed; ``keras.datasets.fashion_mnist``.
+
+    Args:
+        collection: What to load.
+        scratch: A folder for what is fetched; it is left empty.
+        report: Receives each line for the user.
+
+    Returns:
+        Grey values of shape ``(n, 28, 28)`` and label indices of shape ``(n,)``, both ``uint8``.
+
+    Raises:
+        DataError: No source can be had, or the first one is damaged.
+    """
+    if collection.folder.is_dir():
+        return read_labelled(collection.folder, "train")
+    if _fetch_package(collection.package, scratch / "package", report):
+        images, labels = read_labelled(scratch / "package" / "unpacked" / collection.folder.relative_to("/"), "train")
+        shutil.rmtree(scratch / "package")
+        return images, labels
+    report("Downloading Fashion-MNIST with keras.datasets.fashion_mnist instead (30 MB) ...")
+    return load_keras("fashion_mnist")["train"]
+
+
+def _fetch_package(package: str, place: Path, report: Callable[[str], None]) -> bool:
+    """Unpack a Debian package into ``place/unpacked`` without installing it, and tell whether that went well."""
+    apt, dpkg = shutil.which("apt-get"), shutil.which("dpkg")
+    if apt is None or dpkg is None:
+        return False
+    report(f"Downloading the Debian package {package} (31 MB) ...")
+    fresh_folder(place)
+    fetch = [apt, "-q", "download", package]
+    error = _run(fetch, place)
+    if error and os.name == "posix" and os.geteuid() == 0:
+        report("Updating the package lists of apt-get ...")
+        _run([apt, "-q", "update"], place)  # where this fails too, the second attempt says why
+        error = _run(fetch, place)
+    if not error:
+        error = _run([dpkg, "-x", *(path.name for path in place.glob("*.deb")), "unpacked"], place)
+    if error:
+        report(f"apt-get could not download {package}: {error}")
+    return not error
+
+
+def _run(command: list[str], folder: Path) -> str:
+    """Run a command in a folder and return what went wrong, in one line, or nothing."""
+    try:
+        process = subprocess.run(  # noqa: S603 (no part of the command comes from outside)
+            command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_DOWNLOAD_SECONDS
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    if not process.returncode:
+        return ""
+    return (process.stderr.strip() or f"exit code {process.returncode}").splitlines()[-1]
+
+
+def write_images(folder: Path, images: Pixels, labels: Pixels) -> None:
+    """Write the chosen images as ``<class>/<nnnn>.png``: four times as large, dark on white.
+
+    Args:
+        folder: An empty folder.
+        images: Grey values on black of shape ``(n, height, width)``, ``uint8``.
+        labels: Label indices of shape ``(n,)``.
+    """
+    for name, label in CLASSES.items():
+        (folder / name).mkdir()
+        for number, index in enumerate(np.flatnonzero(labels == label)[:PER_CLASS]):
+            write_png(folder / name / f"{number:04d}.png", 255 - enlarge(images[index]))
+
+
+def enlarge(pixels: Pixels) -> Pixels:
+    """Enlarge a grey image four times, in integers only, so that every machine agrees on every value.
+
+    Args:
+        pixels: Grey values of shape ``(height, width)``, ``uint8``.
+
+    Returns:
+        Grey values of shape ``(4 * height, 4 * width)``, ``uint8``: Catmull-Rom interpolation (E. Catmull and R. Rom,
+        "A class of local interpolating splines", 1974), separable, edges repeated, rounded half up.
+    """
+    down, across = (_catmull_rom(side) for side in pixels.shape)
+    total = down @ pixels.astype(np.int64) @ across.T  # each side multiplies by 1024
+    larger: Pixels = np.clip((total + (1 << 19)) >> 20, 0, 255).astype(np.uint8)
+    return larger
+
+
+def _catmull_rom(side: int) -> npt.NDArray[np.int64]:
+    """Return the interpolation matrix ``(4 * side, side)``, times 1024: exact, since positions fall on odd eighths."""
+    matrix = np.zeros((4 * side, side), np.int64)
+    for row in range(4 * side):
+        left, eighths = divmod(2 * row - 3, 8)  # the centre of an output row lies at (row + 1/2) / 4 - 1/2
+        t, tt, ttt = 64 * eighths, 8 * eighths**2, eighths**3  # powers of the fraction, times 512
+        weights = (-ttt + 2 * tt - t, 3 * ttt - 5 * tt + 1024, -3 * ttt + 4 * tt + t, ttt - tt)
+        for column, weight in enumerate(weights, start=left - 1):
+            matrix[row, min(max(column, 0), side - 1)] += weight
+    return matrix

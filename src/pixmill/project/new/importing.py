@@ -1,0 +1,220 @@
+"""Images that people have in folders: find the classes and splits, and copy them into a project."""
+
+import re
+import shutil
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from pathlib import Path
+
+from pixmill.core.errors import DataError
+from pixmill.core.files.writing import fresh_folder
+from pixmill.core.params.names import fold, to_nfc
+from pixmill.core.process.progress import track
+from pixmill.core.words import count, first_of
+from pixmill.images import EXTENSIONS, sniff
+from pixmill.images.listing import files_below
+
+_SPLITS = {
+    "train": {"train", "training"},
+    "val": {"val", "valid", "validation", "dev"},
+    "test": {"test", "testing"},
+}
+"""What people call the splits: words of a folder's name, such as ``seg_train``."""
+
+_HEAD = 4096
+"""Bytes that tell a format."""
+
+_NAMED = 5
+"""How many files or folders a message names."""
+
+_COUNTED = 20
+"""How many classes it counts, of each split."""
+
+
+@dataclass(frozen=True)
+class LabelledFolder:
+    """A folder's images by class.
+
+    Args:
+        images: By the folder below ``data/`` that they belong in, ``<class>`` or ``<split>/<class>``; each by the
+            name that it gets there.
+        classes: The classes, sorted.
+        layout: ``fixed`` where the folder has splits, else ``classes``: that of ``scrape.folder``.
+        remarks: What was left out or taken for something else, in sentences.
+    """
+
+    images: Mapping[str, Mapping[str, Path]]
+    classes: tuple[str, ...]
+    layout: str
+    remarks: tuple[str, ...]
+
+    def files(self) -> list[Path]:
+        """Return where the images lie."""
+        return [path for images in self.images.values() for path in images.values()]
+
+    def summary(self) -> str:
+        """Return how many images there are of which class, split by split, such as ``5 images: 2 of cat, 3 of dog``."""
+        parts: dict[str, list[str]] = {}
+        for place, images in sorted(self.images.items()):
+            split, _, label = place.rpartition("/")
+            parts.setdefault(split, []).append(f"{len(images):,} of {label}")
+        told = [f"{split}: " * bool(split) + first_of(counts, _COUNTED) for split, counts in parts.items()]
+        return f"{count(len(self.files()), 'image')}: {'; '.join(told)}"
+
+    def lies_in(self, data: Path) -> bool:
+        """Tell whether all images are where a project has them."""
+        return all(
+            path == data / place / name for place, images in self.images.items() for name, path in images.items()
+        )
+
+
+def find_images(folder: Path, classes: Sequence[str] = ()) -> LabelledFolder:
+    """Find the classes in a folder of class folders, or in the folders of its splits.
+
+    A single folder within another, as archives have it, is looked into. Images in subfolders of a class belong to it.
+
+    Args:
+        folder: The folder.
+        classes: Take only these; default: all.
+
+    Raises:
+        DataError: There are no class folders, or not these, or some without an image.
+    """
+    if not folder.is_dir():
+        what = "is not a folder" if folder.exists() else "does not exist"
+        raise DataError(f"{folder} {what}", next="unpack an archive first; --from takes a folder")
+    top = _innermost(folder)
+    splits, remarks = _splits(top)
+    listed = {
+        (f"{split}/" if split else "", to_nfc(path.name)): path
+        for split, base in splits.items()
+        for path in _folders(base)
+    }
+    wanted = _choose_classes(top, {label for _, label in listed}, classes)
+    files = [
+        (f"{split}{label}", name, path)
+        for (split, label), base in listed.items()
+        if label in wanted
+        for name, path in files_below(base)
+    ]
+    images: dict[str, dict[str, Path]] = {}
+    others = []
+    for place, name, path in track(files, "Look at files", len(files), unit="file"):
+        if _is_image(path):
+            taken = images.setdefault(place, {})
+            taken[_free_name(name, taken)] = path
+        else:
+            others.append(path.relative_to(top).as_posix())
+    if empty := [label for label in wanted if not any(place.rpartition("/")[2] == label for place in images)]:
+        rest = [label for label in wanted if label not in empty]
+        raise DataError(
+            f"no images in the folders of {first_of(empty, 20)}",
+            next="put images there" + (f", or leave them out: --classes '{','.join(rest)}'" if len(rest) > 1 else ""),
+        )
+    if others:
+        left = count(len(others), "file is not an image and was", "files are not images and were")
+        remarks.append(f"{left} left out: {first_of(others, _NAMED)}")
+    return LabelledFolder(images, tuple(wanted), "fixed" if None not in splits else "classes", tuple(remarks))
+
+
+def _choose_classes(top: Path, found: Set[str], classes: Sequence[str]) -> list[str]:
+    """Return those of the found classes that are wanted, in their order; refuse fewer than two."""
+    labels = sorted(found)
+    wanted = [to_nfc(name) for name in classes] or labels
+    if missing := [name for name in wanted if name not in found]:
+        raise DataError(
+            f"{top} has no folders for the classes {first_of(missing, _NAMED)}; it has {first_of(labels, 20)}",
+            next="correct --classes",
+        )
+    if len(wanted) < 2:
+        has = f"only the class folder {wanted[0]}" if wanted else "no class folders"
+        raise DataError(
+            f"{top} has {has}; a classifier needs at least two classes",
+            next=f"put the images into {top}/<class>/, and repeat the command",
+        )
+    return wanted
+
+
+def copy_images(found: LabelledFolder, data: Path, *, scratch: Path) -> None:
+    """Copy images into ``data/``, which is there when all are.
+
+    Args:
+        found: The images. They stay as they are: a copy shares nothing with them.
+        data: A folder that is absent or empty.
+        scratch: A folder on the same disk, for the time being.
+    """
+    new = fresh_folder(scratch)
+    pairs = [(path, new / place / name) for place, images in found.images.items() for name, path in images.items()]
+    try:
+        for place in found.images:
+            (new / place).mkdir(parents=True)
+        for path, copy in track(pairs, "Copy", len(pairs)):
+            shutil.copyfile(path, copy)
+    except OSError:
+        shutil.rmtree(new)  # On a full disk, others need the place.
+        raise
+    if data.exists():
+        shutil.rmtree(data)
+    new.rename(data)
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(
+        path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".") and path.name != "__MACOSX"
+    )
+
+
+def _innermost(folder: Path) -> Path:
+    """Return the innermost of folders that hold nothing but one folder of folders, and files that are not images."""
+    while (
+        len(inner := _folders(folder)) == 1
+        and _folders(inner[0])
+        and not any(_is_image(path) for path in folder.iterdir())
+    ):
+        folder = inner[0]
+    return folder
+
+
+def _splits(top: Path) -> tuple[dict[str | None, Path], list[str]]:
+    """Return the folders of the splits, or the one folder of all classes, and remarks."""
+    found: dict[str | None, Path] = {}
+    for split, words in _SPLITS.items():
+        named = [path for path in _folders(top) if words & set(re.split(r"[\W_]+", fold(path.name)))]
+        inner = [path for path in map(_innermost, named) if len(_folders(path)) > 1]
+        if len(inner) > 1:
+            raise DataError(
+                f"{top} has several folders for the split {split}: {first_of([path.name for path in named], _NAMED)}",
+                next=f"keep only one of them, named {split}",
+            )
+        if inner:
+            found[split] = inner[0]
+    if "train" not in found or len(found) == 1:
+        return {None: top}, []
+    remarks = []
+    if "test" not in found:
+        found["test"] = found.pop("val")
+        remarks.append(f"there is no test split: {found['test'].name} is used as test; val is taken from train")
+    used = {path.relative_to(top).parts[0] for path in found.values()}
+    if others := [path.name for path in _folders(top) if path.name not in used]:
+        remarks.append(
+            f"these folders are not splits and were left out: {first_of(others, _NAMED)}; for images without a label "
+            "see evaluate.unlabelled"
+        )
+    return found, remarks
+
+
+def _is_image(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        return sniff(stream.read(_HEAD)) in EXTENSIONS
+
+
+def _free_name(name: str, taken: Mapping[str, Path]) -> str:
+    """Return a file's name in a class's folder: with the folders on the way in it, since a class has no subfolders."""
+    flat = free = name.replace("/", "-")
+    number = 1
+    while free in taken:
+        number += 1
+        free = f"{Path(flat).stem}-{number}{Path(flat).suffix}"
+    return free

@@ -1,0 +1,29 @@
+"""What must hold for this project, besides what `pixmill check` checks."""
+
+import json
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from pixmill.core.install.pyproject import read_project
+from pixmill.core.params import load_params
+
+ROOT = Path(__file__).resolve().parent.parent
+METRICS = ROOT / "metrics" / "evaluate.json"
+
+
+def test_params_are_valid() -> None:
+    load_params(ROOT)
+
+
+def test_plugins_can_be_imported() -> None:
+    for kind, plugins in read_project(ROOT).plugins.items():
+        for name, target in plugins.items():
+            assert EntryPoint(name, target, f"pixmill.{kind}").load()
+
+
+@pytest.mark.skipif(not METRICS.exists(), reason="the pipeline has not run yet")
+def test_the_model_is_better_than_the_best_constant_answer() -> None:
+    metrics = json.loads(METRICS.read_text(encoding="utf-8"))
+    assert metrics["accuracy_low"] > metrics["baseline_accuracy"]

@@ -1,0 +1,274 @@
+"""Adapt a project to the installed Pixmill, and say what that changes."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from packaging.version import Version
+
+from pixmill.core.errors import ParamsError, PixmillError
+from pixmill.core.files.writing import write_bytes, write_text
+from pixmill.core.install.origin import Origin, running_origin
+from pixmill.core.params import flat, parse_params, parse_yaml, read_text
+from pixmill.core.params.reference import has_key, plain
+from pixmill.core.provenance.lock import FILE, Lock, installed_lock, other_stages, read_lock, text_digest, write_lock
+from pixmill.project.new.supply import INDEX_NOTE, Supply, find_supply
+from pixmill.project.new.template import SCHEMA, before_project, managed_files, project_names, render
+
+_PIN = re.compile(r"""(?P<quote>["'])pixmill(?P<extras>\[[^]"']*\])?\s*(==|@)[^"';]*(?P=quote)""")
+_SECTION = re.compile(r"^## (?P<version>\d+\.\d+\.\d+)\b.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Upgrade:
+    """The changes that adapt a project to another version.
+
+    Args:
+        pending: Whether anything changes besides the versions of libraries.
+        lines: What it changes, for people.
+        texts: Files to write by path, in this order.
+        removed: Files to remove.
+        lock: The project's new lock.
+        wheel: The bytes of the wheel at ``lock.origin``; ``None``: what is there stays.
+    """
+
+    pending: bool
+    lines: tuple[str, ...]
+    texts: Mapping[str, str]
+    removed: tuple[str, ...]
+    lock: Lock
+    wheel: bytes | None = None
+
+
+def plan_upgrade(root: Path) -> Upgrade:
+    """Find what adapting a project to the installed Pixmill changes; nothing is written.
+
+    A file of the template is rewritten, or removed, only if it is as the lock recorded it. An edited one stays, and
+    the template's is put beside it as ``<file>.new``; a deleted one stays deleted.
+
+    Args:
+        root: The project's folder.
+
+    Raises:
+        PixmillError: There is no ``pixmill.lock``, or it is not valid.
+    """
+    old = read_lock(root)
+    if old is None and (root / "src" / "pixmill").is_dir():
+        raise PixmillError(
+            f"{root} is Pixmill's own repository, whose stages run the code beside them: there is nothing to adapt",
+            next="after git pull: pip install -e '.[pipeline]', then: dvc repro",
+        )
+    if old is None:
+        raise PixmillError(
+            f"{root} has no {FILE}, which `pixmill new` writes and an upgrade compares with",
+            next=f"git checkout {FILE} if it was deleted; else: pixmill new . (adds what is missing, changes nothing)",
+        )
+    new = installed_lock()
+    supply = _supply(root, old, new)
+    extras = project_extras(root) or "pipeline"
+    rendered = render(*project_names(root), supply.origin, extras)
+    # What is not installed here is not known to have changed.
+    new = replace(
+        new,
+        libraries={**old.libraries, **new.libraries},
+        template={path: text_digest(text) for path, text in managed_files(rendered).items()},
+        origin=supply.origin,
+        extras=extras,
+    )
+    texts: dict[str, str] = {}
+    lines: list[str] = []
+    params = _text(root / "params.yaml") or ""
+    if (renamed := rename_params(params)) != params:
+        texts["params.yaml"] = renamed
+        lines.append("Change: params.yaml has renamed keys: review is now compare, answered_accuracy covered_accuracy")
+    # The schema, from which the old defaults are read, comes last: an upgrade that was killed tells them again.
+    for path in sorted(new.template, key=SCHEMA.__eq__):
+        current, was = _text(root / path), old.template.get(path)
+        if current is None and was is None:
+            texts[path] = rendered[path]
+            lines.append(f"Add: {path}")
+        elif current is None or current == rendered[path]:
+            continue
+        elif text_digest(current) == was:
+            texts[path] = rendered[path]
+            lines.append(f"Rewrite: {path}")
+        elif new.template[path] != was:
+            texts[f"{path}.new"] = rendered[path]
+            lines.append(f"Keep your edited {path}: merge {path}.new into it, then delete {path}.new")
+    texts |= _keep_scrape(root, texts)
+    gone = {path: text for path in old.template if path not in rendered and (text := _text(root / path)) is not None}
+    removed = [path for path, text in gone.items() if text_digest(text) == old.template[path]]
+    place = root / supply.origin.text
+    wheel = None if place.is_file() and place.read_bytes() == supply.wheel else supply.wheel
+    if wheel is not None:
+        lines.append(f"Add: {supply.origin.text}")
+    if old.origin not in (None, supply.origin) and old.origin.is_path and (root / old.origin.text).is_file():
+        removed.append(old.origin.text)
+    lines += [f"Remove: {path}" for path in removed]
+    texts |= _pin(root, supply.origin, extras, lines)
+    command = f"pip install {before_project(supply.origin, extras)}-e ."
+    if " -e ." in (readme := _text(root / "README.md") or "") and command not in readme:
+        lines.append(f"README.md: the command that installs the project is now: {command}")
+    if supply.origin.from_index and supply.origin != old.origin:
+        lines.append(INDEX_NOTE)
+    pending = bool(texts or removed or wheel) or replace(new, libraries=old.libraries) != old
+    told = [*_head(old, new), *_defaults(root, rendered[SCHEMA]), *_describe_refusal(renamed)]
+    told += [*_changelog(old.version, new.version), *lines]
+    return Upgrade(pending, tuple(told), texts, tuple(removed), new, wheel)
+
+
+def apply_upgrade(root: Path, upgrade: Upgrade) -> None:
+    """Write what an upgrade changes, the lock last: after a kill, another upgrade does the rest."""
+    if (lock := read_lock(root)) is not None and lock.extras != upgrade.lock.extras:
+        write_lock(root, replace(lock, extras=upgrade.lock.extras))  # pyproject.toml may lose them
+    if upgrade.wheel is not None and upgrade.lock.origin is not None:
+        write_bytes(root / upgrade.lock.origin.text, upgrade.wheel)
+    for path, text in upgrade.texts.items():
+        write_text(root / path, text)
+    for path in upgrade.removed:
+        (root / path).unlink()
+    write_lock(root, upgrade.lock)
+
+
+def project_extras(root: Path) -> str:
+    """Return the extras that the project asks for, such as ``pipeline,heic``.
+
+    They are those in ``pyproject.toml``; where it does not pin pixmill, those in ``pixmill.lock``.
+    """
+    pins = [*_PIN.finditer(_text(root / "pyproject.toml") or "")]
+    if not pins:
+        return "pipeline" if (lock := read_lock(root)) is None else lock.extras
+    names = (name for pin in pins for name in re.findall(r"[a-z0-9-]+", (pin["extras"] or "").lower()))
+    return ",".join(dict.fromkeys(names))
+
+
+def _supply(root: Path, old: Lock, new: Lock) -> Supply:
+    """Return what the project installs Pixmill from; what it says stays where it gives the same as what runs here.
+
+    A folder, an editable checkout or an index of one person is no reason to change what all others install.
+    """
+    running = running_origin()
+    own = running.from_index or (running.is_path and not Path(running.text).is_file())
+    same = old.version == new.version and not other_stages(old, new)
+    if old.origin is None or (old.origin.is_path and not (root / old.origin.text).is_file()):
+        return find_supply()
+    # uv records no hash of an address.
+    own = own or old.origin.text.partition("#")[0] == running.text.partition("#")[0]
+    return Supply(old.origin) if same and own else find_supply()
+
+
+def _text(path: Path) -> str | None:
+    """Return a file's text with Unix line ends; ``None`` where there is none."""
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
+
+
+def _pin(root: Path, new: Origin, extras: str, lines: list[str]) -> dict[str, str]:
+    """Return ``pyproject.toml`` with another reference, or without one where the project has a wheel."""
+    name = "pyproject.toml"
+    text, wanted = _text(root / name) or "", new.requirement(extras)
+
+    def pin(match: re.Match[str]) -> str:
+        return f"{match['quote']}{new.requirement((match['extras'] or '').strip('[]'))}{match['quote']}"
+
+    if new.is_path:
+        changed, said = re.sub(_PIN.pattern + r"\s*,?[ \t]*", "", text), f"no pixmill, which is {wanted}"
+    else:
+        changed, said = _PIN.sub(pin, text), new.requirement()
+        if not _PIN.search(changed):
+            lines.append(f"{name} does not pin pixmill: add '{wanted}' to its dependencies")
+    if changed == text:
+        return {}
+    lines.append(f"Change: {name} now requires {said}")
+    return {name: changed}
+
+
+def rename_params(text: str) -> str:
+    """Return a ``params.yaml`` with the keys that earlier versions named differently renamed.
+
+    >>> rename_params("review: {min: {answered_accuracy: 0.9}}")
+    'compare: {min: {covered_accuracy: 0.9}}'
+    """
+    return re.sub(r"(?m)^review(?=\s*:)", "compare", re.sub(r"\banswered_accuracy\b", "covered_accuracy", text))
+
+
+def _keep_scrape(root: Path, texts: Mapping[str, str]) -> dict[str, str]:
+    """Return ``dvc.lock`` with the digest of the rewritten ``stages/scrape.py``: no upgrade scrapes again."""
+    script, lock = "stages/scrape.py", _text(root / "dvc.lock")
+    if script not in texts or lock is None:
+        return {}
+    before, after = ((root / script).read_bytes(), texts[script].encode()) if (root / script).is_file() else (b"", b"")
+    entry = "path: {}\n      hash: md5\n      md5: {}\n      size: {}\n"
+    old, new = (entry.format(script, hashlib.md5(each).hexdigest(), len(each)) for each in (before, after))  # noqa: S324
+    return {"dvc.lock": lock.replace(old, new)} if old in lock else {}
+
+
+def _head(old: Lock, new: Lock) -> Iterator[str]:
+    if old.version != new.version:
+        yield f"pixmill {old.version} -> {new.version}"
+    if stages := other_stages(old, new):
+        yield f"Will run again, since code or defaults changed: {', '.join(stages)}"
+    elif old.version != new.version:
+        yield "No stage runs again: code and defaults are the same"
+    for name, version in new.libraries.items():
+        if (was := old.libraries.get(name)) != version:
+            yield f"Library: {name} {was or 'none'} -> {version}"
+
+
+def _defaults(root: Path, schema: str) -> Iterator[str]:
+    """Yield the defaults that differ, and whether the project depends on them."""
+    old, new = _old_defaults(root), _by_name(json.loads(schema))
+    if old is None:
+        yield f"Changed defaults are unknown: {SCHEMA} is missing or not valid"
+        return
+    content = parse_yaml(read_text(root / "params.yaml"))
+    for name in sorted({*old, *new}):
+        if name not in new:
+            yield f"Removed param: {name}"
+        elif name not in old:
+            yield f"New param: {name}, default {plain(new[name])}"
+        elif old[name] != new[name]:
+            own = " (params.yaml has its own value)" if has_key(content, re.split(r"\.(?=\d)", name)[0]) else ""
+            yield f"Default: {name} {plain(old[name])} -> {plain(new[name])}{own}"
+
+
+def _old_defaults(root: Path) -> dict[str, Any] | None:
+    """Return the defaults of the project's version by name; ``None`` if its schema is missing or not valid."""
+    try:
+        return _by_name(json.loads(_text(root / SCHEMA) or ""))
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None
+
+
+def _describe_refusal(params: str) -> Iterator[str]:
+    try:
+        parse_params(params)
+    except ParamsError as error:
+        yield f"Edit params.yaml: {error.message}"
+
+
+def _by_name(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the defaults in a JSON Schema by dotted name."""
+    sections = {
+        name: field.get("default") or _properties(schema, field) for name, field in schema["properties"].items()
+    }
+    return flat({name: {} if section is None else section for name, section in sections.items()})
+
+
+def _properties(schema: Mapping[str, Any], field: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the defaults of a section that has none as a whole, since one of its keys is required."""
+    section = schema["$defs"].get(field.get("$ref", "").rpartition("/")[2], {})
+    return {name: each["default"] for name, each in section.get("properties", {}).items() if "default" in each}
+
+
+def _changelog(old: str, new: str) -> Iterator[str]:
+    """Yield the sections of the changelog between two versions."""
+    low, high = sorted((Version(old), Version(new)))
+    text = files("pixmill").joinpath("CHANGELOG.md").read_text(encoding="utf-8")
+    for section in _SECTION.finditer(text):
+        if low < Version(section["version"]) <= high:
+            yield section[0].strip()

@@ -1,0 +1,371 @@
+"""What to do next: a sentence and a command for each step that follows from the state, the first one first.
+
+The order is that of a colleague who looks over your shoulder: what is broken, what runs, what stops a run, what is out
+of date, what the results say of images and labels, and then how the results get to others and into production. No
+command here loses images or decisions that no commit holds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from shlex import quote
+from typing import TYPE_CHECKING, Literal
+
+from pixmill.core.words import count, first_of, join_names, printable, shell_word
+
+if TYPE_CHECKING:
+    from pixmill.project.stage_states import StageState
+    from pixmill.project.state import ProjectState
+
+Kind = Literal[
+    "conflict",
+    "running",
+    "broken",
+    "vanished",
+    "images",
+    "failed",
+    "fetch",
+    "run",
+    "corrections",
+    "labels",
+    "more images",
+    "compare",
+    "commit",
+    "pull",
+    "push",
+    "sync",
+    "promote",
+    "done",
+]
+"""What a step is about."""
+
+_NAMED = 3
+"""How many files or reasons a sentence names."""
+
+_TYPED = 6
+"""How many files a command names."""
+
+_TAKE_ONE_SIDE = ("dvc.lock", "metrics/", "plots/")
+"""Files that the next run writes anew, so that either side of a merge will do."""
+
+_OTHER_SIDE = {"merge": "MERGE_HEAD", "rebase": "HEAD"}
+"""The commit with the images that are not in ``data/``, which Git leaves as it is, by what is under way."""
+
+_PROJECT = ("data.dvc", "dvc.", "metrics/", "params.yaml", "pixmill.lock", "plots/", "review.csv", "src/", "stages/")
+"""How the paths begin that belong into a commit of results even where Git does not know them yet."""
+
+_RUN = "dvc repro"
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """One thing to do.
+
+    Args:
+        kind: What it is about; stable, for programs and pages.
+        sentence: What and why, as one sentence or two.
+        command: What to type; ``None`` where there is nothing to do but wait.
+    """
+
+    kind: Kind
+    sentence: str
+    command: str | None
+
+    @property
+    def text(self) -> str:
+        """The sentence, and the command on a line of its own."""
+        return self.sentence if self.command is None else f"{self.sentence}\n  {self.command}"
+
+
+def next_steps(state: ProjectState) -> list[NextStep]:
+    """Return what to do, the first step first; never empty.
+
+    While files are in conflict, cannot be read, or a stage runs, that is the only step: all else would be out of date
+    by the time that it is typed.
+    """
+    for alone in (_conflicts, _running, _broken):
+        if steps := list(alone(state)):
+            return steps[:1]
+    found = [step for part in _PARTS for step in part(state)]
+    return found or [_done(state)]
+
+
+def _conflicts(state: ProjectState) -> Iterator[NextStep]:
+    files = state.repository.conflicts
+    edited = [path for path in files if not path.startswith(_TAKE_ONE_SIDE)]
+    marked = [path for path in edited if path in state.repository.marked]
+    is_are = "is" if len(marked or files) == 1 else "are"
+    if "pixmill.lock" in files:
+        what = "pixmill.lock is in conflict: it says which code the project runs with."
+        command = "git checkout --theirs pixmill.lock && pixmill upgrade && git add pixmill.lock"
+        yield NextStep("conflict", what, command)
+    elif "data.dvc" in marked and (commit := _OTHER_SIDE.get(state.repository.operation)):
+        yield NextStep(
+            "conflict",
+            "data.dvc is in conflict: both sides changed the images. This puts those of the other side into "
+            ".pixmill/theirs/; copy from there what data/ is to have.",
+            "git checkout --ours data.dvc && "
+            'dvc get "$(git rev-parse --show-toplevel)" "$(git rev-parse --show-prefix)data" '
+            f"--rev {commit} -o .pixmill/theirs",
+        )
+    elif marked:
+        what = f"{_names(marked)} {is_are} in conflict. Choose the lines that count and remove the marks."
+        yield NextStep("conflict", what, f"git diff {_files(marked)}")
+    elif edited:
+        record = "dvc add data && " * ("data.dvc" in edited)
+        what = f"No marks of the conflict are left in {_names(edited)}. If all is as it should be, tell Git so."
+        yield NextStep("conflict", what, f"{record}git add {_files(edited)}")
+    elif files:
+        what = f"{_names(files)} {is_are} in conflict. Take either side: the next run writes it again."
+        yield NextStep("conflict", what, f"git checkout --ours {_files(files)} && git add {_files(files)} && {_RUN}")
+
+
+def _running(state: ProjectState) -> Iterator[NextStep]:
+    for stage in state.stages:
+        if stage.status == "running":
+            since = f"has been running since {_clock(stage.progress.since)}" if stage.progress else "is running"
+            doing = stage.progress.describe() if stage.progress else ""
+            yield NextStep("running", f"{stage.name} {since}{f': {doing}' if doing else ''}.", None)
+    if any(command.writes for command in state.commands):
+        yield NextStep("running", "DVC is at work in this project.", None)
+
+
+def _broken(state: ProjectState) -> Iterator[NextStep]:
+    for needed in state.deleted:
+        yield NextStep("broken", f"{needed} is missing; the last commit has it.", f"git checkout HEAD {needed}")
+    if (fault := state.faults.get("stages")) is not None:
+        file = fault.partition(" ")[0]
+        # Another fault than that of a file's content, such as one that may not be read, begins with no name.
+        command = f"git diff {quote(file)}" if re.fullmatch(r"[\w./-]+\.\w+", file) else "pixmill doctor"
+        yield NextStep("broken", f"{fault.rstrip('.')}.", "pixmill check" if file == "params.yaml" else command)
+
+
+def _vanished(state: ProjectState) -> Iterator[NextStep]:
+    if state.missing is not None:
+        sentences, command = state.missing
+        yield NextStep("vanished", f"{'; '.join(sentences)}.", command)
+    elif state.repository.uncommitted.missing and not _is_missing(state):
+        uncommitted = state.repository.uncommitted
+        yield NextStep("vanished", f"{uncommitted.sentence}.", uncommitted.command(""))
+
+
+def _empty(state: ProjectState) -> Iterator[NextStep]:
+    if not state.stages:
+        yield NextStep("broken", "dvc.yaml has no stages, so nothing can run.", "git diff dvc.yaml")
+
+
+def _images(state: ProjectState) -> Iterator[NextStep]:
+    if state.undecodable:
+        number, named = len(state.undecodable), first_of(state.undecodable, _NAMED)
+        noun, them = ("image does", "it") if number == 1 else ("images do", "them")
+        yield NextStep("images", f"{number:,} {noun} not decode: {named}. Replace or delete {them}, then run.", _RUN)
+
+
+def _stopped(state: ProjectState) -> Iterator[NextStep]:
+    """Yield the stage whose last run was stopped: by its gate, an error, or a signal."""
+    for stage in state.stages:
+        if stage.status == "failed":
+            sentence, _, advice = stage.error.partition("\nNext: ")
+            first, *others = [line.strip() for line in sentence.splitlines()] or [""]
+            what = "was interrupted" if first == "interrupted" else "stopped before it was done"
+            why = f": {first.rstrip('.')}" if first not in ("", "interrupted") else ""
+            more = f" ({first_of(others, 1)})" if others else ""
+            again = f" Next: {advice}." if advice != (_typed(advice) or "") else ""
+            way = f"dvc checkout {stage.name} && git checkout metrics/{stage.name}.json plots/{stage.name}"
+            back = f" The results of the run before come back by: {way}" if state.is_cached else ""
+            yield NextStep("failed", f"{stage.name} {what}{why}{more}.{again}{back}", _typed(advice) or _RUN)
+            return
+
+
+def _typed(advice: str) -> str | None:
+    """Return the command in an error's advice; ``None`` where it has none."""
+    command = advice.rpartition(", then: ")[2].partition(", or ")[0]
+    return command if command.startswith(("dvc ", "pixmill ", "git ")) and "\n" not in command else None
+
+
+def _outdated(state: ProjectState) -> Iterator[NextStep]:
+    old = [stage for stage in state.stages if stage.status in ("stale", "never run")]
+    if not old or any(stage.status == "failed" for stage in state.stages):
+        return
+    if state.repository.uncommitted.has_earlier_images:
+        what = "data/ has the images of an earlier commit, as after `git pull`."
+        # Nothing is lost: a commit has these images, and DVC refuses to remove what its cache has not.
+        yield NextStep("fetch", what, "dvc pull" if state.repository.has_storage else "dvc checkout")
+    elif _lacks_images(old) and not (state.is_cached or state.repository.has_storage):
+        what = "The images of data.dvc are not here, and DVC knows no storage: name your team's."
+        yield NextStep("fetch", what, "dvc remote add -d storage URL && dvc pull")
+    elif _is_missing(state):
+        yield _fetch(state, old)
+    elif state.awaits_images:
+        what = "There are no images yet: put yours into data/<class>/, or the bundled ones by `pixmill data`, then run."
+        yield NextStep("images", what, _RUN)
+    elif all(stage.status == "never run" for stage in state.stages):
+        yield NextStep("run", "Nothing has run yet.", _RUN)
+    else:
+        first = next(stage for stage in old if not stage.is_missing)
+        names = join_names([stage.name for stage in old if not stage.is_missing])
+        verb = "is" if names == first.name else "are"
+        why = first.text if first.status == "stale" else f"{first.name} has never run"
+        fetch = "dvc checkout" if state.is_cached else "dvc pull"
+        lacks = (state.is_cached or state.repository.has_storage) and any(stage.is_missing for stage in old)
+        command = f"{_safely(state, fetch)} && {_RUN}" if lacks else _RUN
+        yield NextStep("run", f"{names} {verb} out of date: {why}.", command)
+
+
+def _lacks_images(stages: list[StageState]) -> bool:
+    return any(reason.kind == "output" and reason.name == "data" for stage in stages for reason in stage.reasons)
+
+
+def _is_missing(state: ProjectState) -> bool:
+    """Tell whether all that is amiss is that results of the last run are not here, or are those of an earlier one."""
+    old = [stage for stage in state.stages if stage.status not in ("fresh", "unknown")]
+    return bool(old) and all(stage.is_missing for stage in old)
+
+
+def _fetch(state: ProjectState, old: list[StageState]) -> NextStep:
+    absent = next(reason.text for stage in old for reason in stage.reasons if reason.kind == "output")
+    what = f"The results of the last run are not here ({absent})"
+    if state.is_cached:
+        return NextStep("fetch", f"{what}, but in DVC's cache.", _safely(state, "dvc checkout"))
+    if state.repository.has_storage:
+        lacks = "" if _lacks_images(old) else f", or if it lacks them: {_RUN}"
+        what += f"; fetch them from your team's storage{lacks}."
+        return NextStep("fetch", what, _safely(state, "dvc pull"))
+    return NextStep("run", f"{what}, and DVC knows no storage to fetch them from.", _RUN)
+
+
+def _keep(state: ProjectState) -> str | None:
+    """Return the command that commits images and decisions; ``None`` where none is needed."""
+    return state.repository.uncommitted.command("Add images and decisions")
+
+
+def _safely(state: ProjectState, command: str) -> str:
+    """Return a command that may overwrite images and decisions, behind the commit that keeps them."""
+    keep = _keep(state)
+    return command if keep is None else f"{keep} && {command}"
+
+
+def _reviews(state: ProjectState) -> Iterator[NextStep]:
+    if state.corrections:
+        waits = count(state.corrections, "image that users corrected waits", "images that users corrected wait")
+        yield NextStep("corrections", f"{waits} for a review.", "pixmill review --only feedback")
+    if state.is_fresh and state.doubtful_labels:
+        labels = count(state.doubtful_labels, "label is", "labels are")
+        yield NextStep("labels", f"{labels} worth a look: the model finds another likelier.", "pixmill review")
+
+
+def _growth(state: ProjectState) -> Iterator[NextStep]:
+    if state.is_fresh and state.growth is not None and state.growth.helps:
+        yield NextStep("more images", f"{state.growth.sentence()} Add images, then run again.", _RUN)
+
+
+def _compare(state: ProjectState) -> Iterator[NextStep]:
+    git = state.repository
+    if state.is_fresh and git.has_commit and git.changed_results and not state.is_compared:
+        what = "The results are new: see what the change did, and whether it matters."
+        yield NextStep("compare", what, "pixmill compare")
+
+
+def _start(state: ProjectState) -> Iterator[NextStep]:
+    """Yield the first commit, with which the effect of a review can be compared."""
+    if not state.repository.has_git:
+        what = "The project is not in Git, so nothing keeps its results."
+        yield NextStep("commit", what, "git init && git add . && git commit -m Start")
+    elif not state.repository.has_commit:
+        yield NextStep("commit", "Nothing is committed yet.", "git add . && git commit -m Start")
+
+
+def _commit(state: ProjectState) -> Iterator[NextStep]:
+    git, uncommitted = state.repository, state.repository.uncommitted
+    if not git.has_commit:
+        return
+    if git.changed_results and state.is_fresh:
+        own = [path for path in git.changed if path not in git.untracked or path.startswith(_PROJECT)]
+        paths = sorted({*own, *(["data.dvc"] if uncommitted.unadded else [])} - {*uncommitted.deleted})
+        paths = list(dict.fromkeys(map(_top, paths)))
+        commit = [*uncommitted.before, _add(paths), 'git commit -m "Record new results"']
+        yield NextStep("commit", "The results are new. A commit keeps them.", " && ".join(commit))
+    elif (keep := _keep(state)) is not None and not uncommitted.missing:
+        yield NextStep("commit", f"{uncommitted.sentence}.", keep)
+    elif git.operation:
+        yield NextStep("commit", f"A {git.operation} is under way.", f"git add . && git {git.operation} --continue")
+    elif git.changed and not git.changed_results:
+        named = _names(git.changed)
+        what = f"{named} {'is' if len(git.changed) == 1 else 'are'} changed and not committed."
+        yield NextStep("commit", what, f"{_add(git.changed)} && git commit")
+
+
+def _share(state: ProjectState) -> Iterator[NextStep]:
+    git = state.repository
+    if git.behind:
+        others = count(git.behind, "commit of others is", "commits of others are")
+        # Git refuses where both sides have commits and nobody says how to join them.
+        pull = f"git pull{' --no-rebase' * bool(git.unpushed)}{' && dvc pull' * git.has_storage}"
+        yield NextStep("pull", f"{others} not here yet.", _safely(state, pull))
+    elif git.unpushed and not git.branch and not git.operation:
+        what = f"{count(git.unpushed, 'commit is', 'commits are')} not pushed, and no branch is checked out: name one."
+        yield NextStep("push", what, "git switch -c NAME")
+    elif git.unpushed and git.branch:
+        target = "" if git.has_upstream else f" -u {quote(git.remote)} {quote(git.branch)}"
+        what = f"{count(git.unpushed, 'commit is', 'commits are')} not pushed."
+        yield NextStep("push", what, f"{'dvc push && ' * git.has_storage}git push{target}")
+
+
+def _production(state: ProjectState) -> Iterator[NextStep]:
+    is_committed = state.is_fresh and state.repository.has_commit and not state.repository.changed_results
+    if state.waiting_runs:
+        wait = count(state.waiting_runs, "run waits", "runs wait")
+        yield NextStep("sync", f"{wait} to be sent to MLflow.", "pixmill sync")
+    if (fault := state.faults.get("model in production")) is not None:
+        yield NextStep("promote", f"Which model is in production is unknown: {fault.rstrip('.')}.", "pixmill doctor")
+    elif is_committed and state.has_store and not state.is_promoted:
+        now = f"In production is version {state.champion.number}" if state.champion else "No model is in production"
+        yield NextStep("promote", f"{now}; that of the last commit can be promoted.", "pixmill promote")
+
+
+def _done(state: ProjectState) -> NextStep:
+    where = "up to date, committed and in production" if state.is_promoted else "up to date and committed"
+    return NextStep("done", f"The results are {where}. Try the model on an image.", "pixmill serve --open")
+
+
+def _names(paths: Sequence[str]) -> str:
+    return join_names([*map(printable, paths)], _NAMED)
+
+
+def _files(paths: Sequence[str]) -> str:
+    return " ".join(map(shell_word, paths))
+
+
+def _add(paths: Sequence[str]) -> str:
+    """Return the command that adds files, by their folders where they are many."""
+    short = paths if len(paths) <= _TYPED else list(dict.fromkeys(path.partition("/")[0] for path in paths))
+    return f"git add {_files(short)}"
+
+
+def _top(path: str) -> str:
+    """Return the folder of results that a file is in, else the file."""
+    return head if (head := path.partition("/")[0]) in ("metrics", "plots") else path
+
+
+def _clock(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).astimezone().strftime("%H:%M")
+
+
+_PARTS: tuple[Callable[[ProjectState], Iterator[NextStep]], ...] = (
+    _vanished,
+    _empty,
+    _images,
+    _stopped,
+    _outdated,
+    _start,
+    _reviews,
+    _growth,
+    _compare,
+    _commit,
+    _share,
+    _production,
+)
+"""The order of the steps."""

@@ -1,0 +1,149 @@
+"""What a run needs on this machine before it starts: enough images in ``data/``, lists of URLs, plugins.
+
+A look takes about a second, where a run would fail after minutes.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from pixmill.core.errors import DataError, PixmillError
+from pixmill.core.install.origin import install_command
+from pixmill.core.install.plugins import load_plugin
+from pixmill.core.install.pyproject import GROUPS
+from pixmill.core.params import Params
+from pixmill.core.words import first_of
+from pixmill.models.preset_files import HUB, pinned_folder
+from pixmill.models.tensorflow import load_tensorflow
+from pixmill.project.bundled import missing_data
+from pixmill.scrape.sources.definition import load_site
+from pixmill.scrape.sources.folder import FolderSource
+
+_NAMED = 20
+"""Folders that a line names."""
+
+
+@dataclass(frozen=True)
+class Issue:
+    """One thing that is amiss with the local files.
+
+    Args:
+        message: What, with the folder or file.
+        next: What to do; ``None`` where the message says it all.
+        stops: Whether a run would stop there.
+    """
+
+    message: str
+    next: str | None
+    stops: bool = False
+
+    def __str__(self) -> str:
+        return self.message if self.next is None else f"{self.message}\nNext: {self.next}"
+
+
+def find_issues(root: Path, params: Params) -> Iterator[Issue]:
+    """Yield what is amiss with the local files that params name.
+
+    Args:
+        root: The project's folder.
+        params: Those of the project.
+    """
+    sources = params.sources()
+    unsound: list[Issue] = []
+    if "urls" in sources:
+        from pixmill.scrape.sources.urls import UrlsSource
+
+        unsound += _attempt(partial(UrlsSource, root=root), params.scrape.urls, params.classes)
+    for source in sorted(sources):
+        if source.startswith("site:"):
+            unsound += _attempt(load_site, source.removeprefix("site:"), root / "sites")
+    yield from unsound
+    yield from _plugins(root, params, sources)
+    if params.train.backbone.name.startswith(HUB) and params.train.model != "cnn":
+        if find_spec("keras_hub") is None:
+            yield Issue("presets of KerasHub need the extra 'hub'", install_command("hub"), stops=True)
+        elif params.train.backbone.sha256 is None or params.train.backbone.revision is None:
+            yield from _attempt(pinned_folder, params.train.backbone, root)  # Of a folder: without a download.
+    most, least = params.scrape.per_class, params.validate_.min_per_class
+    if most is not None and most < least.count and least.severity == "critical":
+        yield Issue(
+            f"scrape.per_class ({most:,}) leaves each class fewer images than validate.min_per_class.count "
+            f"({least.count:,}) demands, so validate will stop",
+            "raise the one, or lower the other, in params.yaml",
+            stops=True,
+        )
+    command = missing_data(root)
+    if command is not None and not ("folder" in sources and command == "pixmill data"):
+        # As in a fresh clone: no fault of params, so nothing stops here.
+        yield Issue("data/ is missing, and dvc runs no stage without it", command)
+        return
+    if "folder" in sources:
+        yield from _folders(root / "data", params)
+    if (folder := params.evaluate.unlabelled) is not None and not (root / folder).exists():
+        yield Issue(f"{folder} is missing, so evaluate will predict no unlabelled images", None)
+
+
+def _plugins(root: Path, params: Params, sources: Sequence[str]) -> Iterator[Issue]:
+    train = params.train
+    named = [("sources", name.removeprefix("plugin:")) for name in sorted(sources) if name.startswith("plugin:")]
+    named += [("checks", name) for name in params.validate.plugins]
+    named += [("augmentations", train.augmentation.plugin)] if train.augmentation.plugin else []
+    if train.backbone.name.startswith("plugin:"):
+        named.append(("backbones", train.backbone.name.removeprefix("plugin:")))
+    for kind, name in named:
+        if GROUPS[kind] == "train":
+            # Quietly, and with our settings, before the plugin does.
+            load_tensorflow()
+        yield from _attempt(load_plugin, kind, name, root)
+
+
+def _attempt(load: Callable[..., object], *arguments: Any) -> Iterator[Issue]:
+    """Yield why something cannot be loaded, if so: a run would stop there."""
+    try:
+        load(*arguments)
+    except PixmillError as error:
+        yield Issue(error.message, error.next, stops=True)
+
+
+def _folders(data: Path, params: Params) -> Iterator[Issue]:
+    """Yield what is amiss with ``data/``, as the source ``folder`` sees it."""
+    scrape = params.scrape
+    try:
+        source = FolderSource(data, layout=scrape.folder.layout)
+    except DataError as error:
+        yield Issue(error.message, error.next, stops=data.is_dir())
+        return
+    unlabelled = params.evaluate.unlabelled
+    for remark in source.remarks(used=() if unlabelled is None else [Path(unlabelled).parts[1]]):
+        yield Issue(remark, None)
+    if unlabelled is None and (data / "unlabelled").is_dir():
+        yield Issue(
+            "data/unlabelled is there, but no stage looks at it",
+            "to have evaluate predict its images, set evaluate.unlabelled to data/unlabelled in params.yaml",
+        )
+    there = source.labels()
+    if unknown := [label for label in there if label not in params.classes]:
+        yield Issue(
+            f"data/ has folders that are not among the classes of params.yaml: {first_of(unknown, _NAMED)}",
+            "add them to classes, or move them out of data/: validate stops at labels that no class has. Images "
+            "without a label belong in data/unlabelled, with evaluate.unlabelled: data/unlabelled in params.yaml",
+            stops=params.validate_.labels_declared.severity == "critical",
+        )
+    wanted = [label for label in params.classes if "folder" in scrape.sources_of(label)]
+    absent = {label: words for label in wanted if (words := source.absence(label)) is not None}
+    if gaps := source.gaps([label for label in wanted if label not in absent]):
+        yield Issue(
+            f"{first_of(gaps, _NAMED)}: no files, and split stops where a split lacks a class",
+            "put images of each class into data/train and data/test, and into data/val if there is one",
+            stops=True,
+        )
+    if absent:
+        lines = [*absent.values()][:_NAMED]
+        if len(absent) > _NAMED:
+            lines.append(f"… and {len(absent) - _NAMED:,} more classes without images")
+        # Another source may bring a class's images where searches may fail.
+        stops = not all(len(scrape.sources_of(label)) > 1 and scrape.tolerate > 0 for label in absent)
+        yield Issue("\n".join(lines), source.advice(), stops=stops)

@@ -1,0 +1,308 @@
+"""For each stage: whether its results are those of today's images, params and code, and if not, why.
+
+Neither DVC nor its lock is used, since a look that takes the lock makes a running ``dvc repro`` fail.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from pixmill.core.process.stage_progress import StageProgress, read_progress
+from pixmill.core.provenance.lock import FILE
+from pixmill.core.repository.documents import MalformedError, read_stages, read_yaml
+from pixmill.core.repository.dvc import is_dvc_locked, running_dvc
+from pixmill.core.repository.file_hashes import FileHashes
+from pixmill.core.repository.stage_inputs import Stages, hashes_of
+from pixmill.core.words import printable
+
+Status = Literal["fresh", "stale", "never run", "failed", "running", "unknown"]
+
+Kind = Literal["command", "param", "code", "dependency", "stage", "output", "figures"]
+
+_ABSENT = object()
+
+_CODE = ("src/", "stages/")
+
+IN_GIT = ("metrics/", "plots/")
+"""How the paths of outputs begin that Git has, and DVC's cache has not."""
+
+SETTLED_SECONDS = 0.25
+"""How old ``dvc.lock`` has to be while DVC is at work: it writes a small file at once, in a few milliseconds."""
+
+_SHOWN = 40
+"""The most letters of a param's value that are shown."""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One thing by which a stage's results are not those of today.
+
+    Args:
+        kind: What it is; ``stage``: an earlier stage has to run first; ``output``: a result is not here, or is not
+            that of the last run; ``figures``: the same of one that Git has, and DVC's cache has not.
+        name: The param's dotted name, the path, or the stage.
+        text: The reason as a clause, such as ``split.val is now 0.2, was 0.15``.
+    """
+
+    kind: Kind
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class StageState:
+    """The state of a stage.
+
+    Args:
+        name: The stage.
+        status: ``fresh``: its results are those of today's images, params and code. ``stale``: they are not.
+            ``failed``: it ended, or was killed or stopped by its gate, before it was done.
+            ``unknown``: ask `dvc status`, which alone can read its definition.
+        reasons: Why it is not fresh, the cause first.
+        progress: What it is doing, or did when it ended; ``None`` if unknown.
+        error: Why it failed, in its own words; empty if unknown.
+    """
+
+    name: str
+    status: Status
+    reasons: tuple[Reason, ...] = ()
+    progress: StageProgress | None = None
+    error: str = ""
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether nothing but its results is amiss: those of the last run are not here, as in a fresh clone."""
+        return self.status == "stale" and all(reason.kind == "output" for reason in self.reasons)
+
+    @property
+    def text(self) -> str:
+        """The state in a few words."""
+        if self.status == "running":
+            doing = self.progress.describe() if self.progress else ""
+            return f"running{f' ({doing})' if doing else ''}"
+        if self.status == "failed":
+            return self.error.partition("\n")[0]
+        if self.status == "stale":
+            more = len(self.reasons) - 1
+            return self.reasons[0].text + (f", and {more} more" if more else "")
+        return self.status
+
+
+@dataclass(frozen=True)
+class StageDefinition:
+    """A stage of ``dvc.yaml``.
+
+    Args:
+        name: Its name.
+        command: Its command or commands.
+        deps: The files and folders that it reads.
+        params: The keys that it reads by file; no key stands for the whole file.
+        outs: What it writes.
+        is_template: Whether only DVC can tell what it means, as with ``foreach``, ``${...}`` or ``frozen``.
+    """
+
+    name: str
+    command: Any
+    deps: tuple[str, ...] = ()
+    params: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    outs: tuple[str, ...] = ()
+    is_template: bool = False
+
+
+def read_stage_states(root: Path, hashes: FileHashes) -> list[StageState]:
+    """Return the state of each stage, in the order of ``dvc.yaml``.
+
+    Args:
+        root: The project's folder.
+        hashes: Of its files, not yet looked at.
+
+    Raises:
+        MalformedError: ``dvc.yaml``, ``dvc.lock``, or a file of params is malformed; its text begins with the name.
+    """
+    look = _Look(root, hashes)
+    return [look.state(name) for name in look.definitions]
+
+
+class _Look:
+    """One look at all stages."""
+
+    def __init__(self, root: Path, hashes: FileHashes) -> None:
+        self._root, self._hashes, here = root, hashes, root.resolve()
+        found = read_progress(root / ".pixmill" / "progress")
+        self._progress = {each.stage: each for each in found if Path(each.root) == here}
+        # Before the hashes: a stage that begins meanwhile removes its outputs.
+        self._written = {path for command in running_dvc(root) for path in command.writes}
+        self._lock: Stages = _named("dvc.lock", lambda: read_stages(_read_lock(root)))
+        self._document = cache(lambda file: _named(file, lambda: read_yaml(_bytes(root / file), file)))
+        self.definitions = _define(self._document("dvc.yaml"))
+        self._makers = {out: name for name, stage in self.definitions.items() for out in stage.outs}
+        self._states: dict[str, StageState] = {}
+
+    def state(self, name: str) -> StageState:
+        """Return the state of a stage; those that it depends on are looked at first."""
+        if name not in self._states:
+            self._states[name] = StageState(name, "unknown")  # Of stages that depend on each other.
+            self._states[name] = self._state(self.definitions[name])
+        return self._states[name]
+
+    def _state(self, stage: StageDefinition) -> StageState:
+        if stage.is_template:
+            return StageState(stage.name, "unknown")
+        progress = self._progress.get(stage.name)
+        if (progress and progress.is_running) or self._written & {*stage.outs}:
+            return StageState(stage.name, "running", progress=progress if progress and progress.is_running else None)
+        reasons = tuple(self._reasons(stage))
+        if stage.name in self._lock and not reasons:
+            return StageState(stage.name, "fresh")
+        status: Status = "stale" if stage.name in self._lock else "never run"
+        is_out = status == "never run" or any(reason.kind in ("output", "figures") for reason in reasons)
+        if progress is None or not is_out:  # Else the results of the run before have been brought back.
+            return StageState(stage.name, status, reasons)
+        error = "it was killed" if progress.failed is None else progress.failed
+        return StageState(stage.name, "failed", reasons, progress, error)
+
+    def _maker(self, path: str) -> str | None:
+        """Return the stage that writes a file or folder; ``None`` if people do."""
+        return next((name for out, name in self._makers.items() if path == out or path.startswith(f"{out}/")), None)
+
+    def _reasons(self, stage: StageDefinition) -> Iterator[Reason]:
+        locked = self._lock.get(stage.name)
+        earlier = dict.fromkeys(maker for path in stage.deps if (maker := self._maker(path)) not in (None, stage.name))
+        for name in filter(None, earlier):
+            if not ((before := self.state(name)).status in ("fresh", "unknown") or before.is_missing):
+                yield Reason("stage", name, f"{name} has to run first")
+        if locked is None:
+            return
+        if stage.command != locked.get("cmd"):
+            yield Reason("command", stage.name, "its command in dvc.yaml was changed")
+        yield from self._params(stage, locked.get("params") or {})
+        yield from self._deps(stage, hashes_of(locked, "deps"))
+        recorded = hashes_of(locked)
+        for path in stage.outs:
+            if (md5 := self._hashes.md5(path)) != recorded.get(path) or md5 is None:
+                what = "is not here" if md5 is None else "is not that of the last run"
+                yield Reason("figures" if path.startswith(IN_GIT) else "output", path, f"{path} {what}")
+
+    def _params(self, stage: StageDefinition, recorded: Mapping[str, Mapping[str, Any]]) -> Iterator[Reason]:
+        for file, keys in stage.params:
+            now, before = self._document(file), recorded.get(file, {})
+            for key in keys or {**now, **before}:
+                for name, old, new in _differences(key, before.get(key, _ABSENT), _value(now, key)):
+                    if file == FILE:
+                        yield Reason("code", name, f"Pixmill's code of {name} was changed")
+                    else:
+                        where = "" if file == "params.yaml" else f" in {file}"
+                        yield Reason("param", name, f"{name}{where} {_change(old, new)}")
+
+    def _deps(self, stage: StageDefinition, recorded: Mapping[str, str | None]) -> Iterator[Reason]:
+        for path in stage.deps:
+            maker = self._maker(path)
+            made = None if maker is None else hashes_of(self._lock.get(maker, {})).get(path)
+            if maker is not None and (made is not None or self.state(maker).status != "fresh"):
+                # Whether the file itself is the recorded one, that stage's state says.
+                is_another = made is not None and made != recorded.get(path, made)
+                if is_another and self.state(maker).status in ("fresh", "stale"):
+                    yield Reason("dependency", path, f"{maker} has made another {path} since")
+            elif path not in recorded:
+                yield Reason("dependency", path, f"{path} is a new dependency in dvc.yaml")
+            elif (md5 := self._hashes.md5(path)) != recorded[path]:
+                if path == "data" and md5 is None and self._recorded_data() == recorded[path]:
+                    yield Reason("output", path, "data/ is not here")
+                else:
+                    kind: Kind = "code" if path.startswith(_CODE) else "dependency"
+                    what = "the images in data/ were" if path == "data" else f"{path} was"
+                    yield Reason(kind, path, f"{what} changed" if md5 or path == "data" else f"{path} is missing")
+
+    def _recorded_data(self) -> str | None:
+        content = _bytes(self._root / "data.dvc")
+        return hashes_of(_named("data.dvc", lambda: read_stages(content, "data.dvc"))[""]).get("data")
+
+
+def _value(document: Mapping[str, Any], key: str) -> Any:
+    """Return a value by its dotted name, as DVC finds it."""
+    if key in document:
+        return document[key]
+    value: Any = document
+    for part in key.split("."):
+        if not isinstance(value, dict) or part not in value:
+            return _ABSENT
+        value = value[part]
+    return value
+
+
+def _differences(name: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the dotted name of each value that differs, with what it was and is."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in {**old, **new}:
+            yield from _differences(f"{name}.{key}", old.get(key, _ABSENT), new.get(key, _ABSENT))
+    elif old != new:
+        yield name, old, new
+
+
+def _change(old: Any, new: Any) -> str:
+    if new is _ABSENT:
+        return "was removed"
+    shown = [None if value is _ABSENT or isinstance(value, dict | list) else _show(value) for value in (new, old)]
+    return "was changed" if None in shown else f"is now {shown[0]}, was {shown[1]}"
+
+
+def _show(value: Any) -> str:
+    return printable(json.dumps(value, ensure_ascii=False, default=str))[:_SHOWN]
+
+
+def _read_lock(root: Path) -> bytes:
+    """Return what is in ``dvc.lock``, which DVC empties and writes again after each stage."""
+    path = root / "dvc.lock"
+    while True:
+        content = _bytes(path)
+        if not (path.exists() and 0 <= time.time() - path.stat().st_mtime < SETTLED_SECONDS and is_dvc_locked(root)):
+            return content
+        time.sleep(SETTLED_SECONDS / 5)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
+def _named(file: str, read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except MalformedError as fault:
+        raise MalformedError(f"{file} {fault}") from None
+
+
+def _define(document: Mapping[str, Any]) -> dict[str, StageDefinition]:
+    """Return the stages of a ``dvc.yaml`` by name, in its order."""
+    try:
+        return {str(name): _definition(str(name), stage) for name, stage in (document.get("stages") or {}).items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise MalformedError(f"dvc.yaml is malformed: {error}") from None
+
+
+def _definition(name: str, stage: Mapping[str, Any]) -> StageDefinition:
+    if {"foreach", "matrix", "wdir"} & {*stage} or stage.get("frozen") or "${" in str(stage):
+        return StageDefinition(name, None, is_template=True)
+    outs = [_path(entry) for kind in ("outs", "metrics", "plots") for entry in stage.get(kind) or ()]
+    deps = [_path(entry) for entry in stage.get("deps") or ()]
+    params: dict[str, tuple[str, ...]] = {}
+    for entry in stage.get("params") or ():
+        for file, keys in entry.items() if isinstance(entry, dict) else [("params.yaml", [entry])]:
+            params[file] = (*params.get(file, ()), *map(str, keys or ()))
+    if any(file.endswith((".py", ".toml")) for file in params):  # DVC takes all others for YAML.
+        return StageDefinition(name, None, is_template=True)
+    return StageDefinition(name, stage.get("cmd"), tuple(deps), tuple(params.items()), tuple(outs))
+
+
+def _path(entry: Any) -> str:
+    """Return the path of an entry of ``deps`` or ``outs``, which may have options."""
+    (path,) = [entry] if isinstance(entry, str) else entry
+    return str(path)

@@ -1,0 +1,73 @@
+"""The page of the stage: images by source, refusals by reason, and samples of each class."""
+
+import http
+from pathlib import Path
+
+from pixmill.images import OTHER_FORMATS
+from pixmill.pages import render_page
+from pixmill.pages.thumbnails import Thumbnail, thumbnails
+from pixmill.scrape.collection.judge import LEFT_ALONE
+from pixmill.scrape.collection.run import ScrapeResult
+from pixmill.scrape.collection.tally import SearchTally
+
+
+def render_report(result: ScrapeResult, output: Path) -> str:
+    """Return ``reports/scrape.html``.
+
+    Args:
+        result: What scrape returned.
+        output: The stage's folder, which holds the images.
+    """
+    tally = result.tally
+    searches = list(tally.searches.values())
+    counts = result.manifest["label"].value_counts()
+    labels = list(dict.fromkeys(of_search.search.query.label for of_search in searches))
+    samples = {label: list(tally.examples[label].items()) for label in labels}
+    shown = {
+        image: Thumbnail(image.id, output / "images" / image.name)
+        for of_class in samples.values()
+        for image, _ in of_class
+    }
+    uris = thumbnails(shown.values())
+    # Most frequent first.
+    refusals = [
+        (reason, _status(reason), count, tally.refused_examples[reason])
+        for reason, count in sorted(tally.refused.items(), key=lambda item: (-item[1], item[0]))
+    ]
+    return render_page(
+        "pixmill.scrape.page",
+        "page.html",
+        tally=tally,
+        formats=OTHER_FORMATS,
+        counts=[(label, int(counts.get(label, 0))) for label in labels],
+        searches=searches,
+        outcomes={of_search.search.name: _outcome(of_search) for of_search in searches},
+        refusals=[refusal for refusal in refusals if refusal[0] not in LEFT_ALONE],
+        robots=[refusal for refusal in refusals if refusal[0] in LEFT_ALONE],
+        exceptions=result.params.robots_exceptions,
+        remarks=result.remarks,
+        samples=samples,
+        uris={image.id: uris.get(thumbnail) for image, thumbnail in shown.items()},
+        snapshot=result.params.snapshot,
+        sources=list(dict.fromkeys(of_search.search.source.name for of_search in searches)),
+    )
+
+
+def _outcome(of_search: SearchTally) -> tuple[str, str]:
+    """Return the kind of badge, if any, and the outcome of a search in words."""
+    if of_search.failed:
+        return "bad", of_search.failed.failure.replace("_", " ")
+    if not of_search.counts.candidates:
+        return "", "not needed"
+    if of_search.wanted is not None:
+        return "warn", f"{of_search.counts.candidates:,} of {of_search.wanted:,}"
+    if not of_search.counts.fetched:
+        return "warn", "all refused"
+    return "good", "complete"
+
+
+def _status(reason: str) -> str:
+    """Return the phrase of a reason that is an HTTP status, such as ``http_404``; empty for any other."""
+    status = reason.removeprefix("http_")
+    phrases = {str(value.value): value.phrase for value in http.HTTPStatus}
+    return "" if status == reason else f"HTTP {status} {phrases.get(status, '')}".rstrip()

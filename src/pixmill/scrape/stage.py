@@ -1,0 +1,23 @@
+"""Collect the images: from the web through browsers and public APIs, or from local files."""
+
+from pixmill.core.files.workspace import Workspace
+from pixmill.core.files.writing import write_figures, write_text
+from pixmill.core.manifest import SCRAPED, write_table
+from pixmill.core.params import Params
+from pixmill.scrape import scrape
+from pixmill.scrape.collection.remarks import summary
+from pixmill.scrape.page.report import render_report
+
+
+def main(workspace: Workspace, params: Params) -> None:
+    """Fetch what is missing; write the metrics, the page and the tables; then fail if too many queries did."""
+    output = workspace.root / "artifacts" / "scrape"
+    result = scrape(
+        params.classes, params.scrape, root=workspace.root, output=output, scratch=workspace.scratch("scrape")
+    )
+    write_figures(workspace.root, "scrape", headline=result.tally.headline(), full=result.tally.metrics())
+    write_text(workspace.root / "reports" / "scrape.html", render_report(result, output))
+    write_table(output / "manifest.parquet", result.manifest, SCRAPED)
+    for line in [summary(result.tally), *result.remarks, *result.tolerated_failures(), "reports/scrape.html"]:
+        print(f"scrape: {line}")
+    result.check()

@@ -1,0 +1,1 @@
+"""Exports: the model for other runtimes, and its card."""

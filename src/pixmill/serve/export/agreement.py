@@ -1,0 +1,118 @@
+"""How closely an exported model follows the one that it was made from, measured on images."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from pixmill.core.process.progress import track
+from pixmill.images.parts import Part
+from pixmill.models.classifier import Classifier
+from pixmill.models.litert import PROBABILITIES
+
+Pixels = npt.NDArray[np.uint8]
+Probabilities = npt.NDArray[np.float64]
+
+FLOAT_LIMITS = {"litert": 1e-5, "onnx": 1e-4, "keras": 1e-4}
+"""Maximum difference of a probability by format. The bundled model's differ by 5e-8 in LiteRT, the original's own
+runtime, and by 5e-6 in the others, which add in another order."""
+
+LEAST_SAME = 0.9
+"""Minimum share of images with the same answer in int8; of the bundled model, 0.96 to 0.99."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Compare an exported model with the original on the same images.
+
+    Args:
+        n: Number of images.
+        same: Share of images with the same class.
+        largest: Largest absolute difference of a calibrated probability.
+        accuracy: Accuracy of the exported model.
+        drop: Accuracy of the original minus that of the exported model.
+    """
+
+    n: int
+    same: float
+    largest: float
+    accuracy: float
+    drop: float
+
+    def refusal(self, name: str, *, max_drop: float) -> str | None:
+        """Return why the exported model is not good enough, or ``None``.
+
+        Args:
+            name: The format. Those that compute in ``float32`` are held to their probabilities alone: two classes
+                can then only change places if they are equally probable.
+            max_drop: For int8, the maximum drop of the accuracy.
+        """
+        if (limit := FLOAT_LIMITS.get(name)) is not None:
+            ok = self.largest <= limit
+            return None if ok else f"a probability differs by {self.largest:.2g}, more than {limit:g}"
+        if self.same < LEAST_SAME:
+            return f"only {self.same:.1%} of the answers are the same, less than {LEAST_SAME:.0%}"
+        if self.drop > max_drop:
+            return f"the accuracy drops by {100 * self.drop:.1f} points, more than {100 * max_drop:g} (--max-drop)"
+        return None
+
+
+def measure(
+    predict: Callable[[Pixels], Probabilities], part: Part, rows: npt.NDArray[np.int64], expected: Probabilities
+) -> Agreement:
+    """Compare a model's calibrated probabilities with those expected.
+
+    Args:
+        predict: One image to the probability of each class, as :func:`open_exported` returns it.
+        part: The split that the images are of.
+        rows: Which images.
+        expected: The original's probabilities of these, shape (rows, classes).
+    """
+    found = np.stack([predict(part.pixels[row]) for row in track(rows.tolist(), "Check", len(rows))])
+    actual, answers, before = part.targets[rows], found.argmax(axis=1), expected.argmax(axis=1)
+    largest = np.abs(found - expected).max()
+    return Agreement(
+        n=len(rows),
+        same=float((answers == before).mean()),
+        largest=float(largest) if np.isfinite(largest) else float("inf"),
+        accuracy=float((answers == actual).mean()),
+        drop=float((before == actual).mean() - (answers == actual).mean()),
+    )
+
+
+def open_exported(path: Path) -> Callable[[Pixels], Probabilities]:
+    """Return an exported model as another tool runs it: one image in, the probability of each class out.
+
+    Args:
+        path: The file; its ending tells the runtime.
+
+    Raises:
+        Exception: Whatever the runtime raises on a file that is none of its.
+    """
+    if path.suffix == ".tflite":
+        classifier = Classifier.load(path)
+        return lambda pixels: classifier.calibration.apply(classifier.predict_uncalibrated(pixels[None]))[0]
+    if path.suffix == ".onnx":
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        name = session.get_inputs()[0].name
+
+        def run(pixels: Pixels) -> Probabilities:
+            (found,) = session.run([PROBABILITIES], {name: pixels[None].astype(np.float32)})
+            return np.asarray(found[0], np.float64)
+
+        return run
+    import keras
+    import tensorflow as tf
+
+    model = keras.saving.load_model(path, compile=False, safe_mode=True)
+
+    def predict(pixels: Pixels) -> Probabilities:
+        # GPUs may round to fewer digits.
+        with tf.device("CPU"):
+            return np.asarray(model.predict_on_batch(pixels[None].astype(np.float32))[0], np.float64)
+
+    return predict

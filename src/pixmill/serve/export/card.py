@@ -1,0 +1,239 @@
+"""The model card of an export: ``README.md``, in the form that model hubs read."""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pixmill import __version__
+from pixmill.core.files.writing import read_json
+from pixmill.core.manifest import SPLIT, read_table
+from pixmill.core.params import EvaluateParams, TrainParams
+from pixmill.core.repository.stage_inputs import workspace_stages
+from pixmill.evaluate.page import sentences
+from pixmill.models.exported import Exported
+from pixmill.models.networks import describe_model
+from pixmill.models.preset_files import describe_preset
+from pixmill.scrape.licences import parse_licence
+from pixmill.serve.export.agreement import Agreement
+from pixmill.serve.export.conversion import FORMATS
+from pixmill.tracking.lineage import data_hashes
+
+MARK = "# Written by `pixmill export`, which replaces this file as long as this line is in it."
+"""A comment in the front matter, by which a later export knows the file."""
+
+_WEAKEST, _ORIGINS = 5, 20
+"""Most rows of the tables."""
+
+_LIBRARIES = {"litert": "litert", "int8": "litert", "onnx": "onnx", "keras": "keras"}
+
+_KINDS = {
+    "litert": "LiteRT (TensorFlow Lite), `float32`",
+    "int8": "LiteRT (TensorFlow Lite), 8-bit integers",
+    "onnx": "ONNX, `float32`",
+    "keras": "Keras, `float32`",
+}
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """The content of a model card.
+
+    Args:
+        description: The exported model.
+        network: What it is, in a few words; ``None`` if DVC has no record of its training.
+        preset: The preset of KerasHub that is its backbone, with version, SHA-256 and licence; ``None``: another one.
+        confidence: Confidence of the intervals of the metrics.
+        metrics: All metrics of evaluate; empty if the model was not evaluated.
+        hashes: DVC's hashes of the training's inputs, by path.
+        counts: Images by split.
+        origins: Training images by source and licence; the licence is ``None`` if unknown. The most frequent first.
+    """
+
+    description: Exported
+    network: str | None
+    preset: str | None
+    confidence: float
+    metrics: dict[str, Any]
+    hashes: dict[str, str]
+    counts: dict[str, int]
+    origins: list[tuple[str, str | None, int]]
+
+
+def gather(root: Path, description: Exported) -> ModelCard:
+    """Return the facts about the project's trained model.
+
+    Args:
+        root: The project's folder.
+        description: The exported model; it has metrics only if they are this model's.
+
+    Raises:
+        ManifestError: A file of a stage is missing or malformed.
+    """
+    manifest = read_table(
+        root / "artifacts" / "split" / "manifest.parquet",
+        SPLIT,
+        stage="split",
+        columns=["label", "source", "licence", "split"],
+    )
+    trained = manifest[manifest["split"] == "train"]
+    origins = Counter(
+        (str(source), _licence(licence))
+        for source, licence in zip(trained["source"], trained["licence"].astype(object), strict=True)
+    )
+    metrics: dict[str, Any] = {}
+    if description.metrics:
+        metrics = read_json(root / "plots" / "evaluate" / "full.json", stage="evaluate")
+    # Of the run, not those that params.yaml has now.
+    train, evaluate = _params(root, "train"), _params(root, "evaluate")
+    params = None if train is None else TrainParams.model_validate(train)
+    return ModelCard(
+        description=description,
+        network=None if params is None else describe_model(params),
+        preset=None if params is None or params.model == "cnn" else describe_preset(params.backbone),
+        confidence=EvaluateParams.model_validate(evaluate or {}).confidence,
+        metrics=metrics,
+        hashes=data_hashes(root),
+        counts={str(name): int(count) for name, count in manifest["split"].value_counts().items()},
+        origins=[
+            (source, licence, count)
+            for (source, licence), count in sorted(
+                origins.items(), key=lambda item: (-item[1], item[0][0], item[0][1] or "")
+            )
+        ],
+    )
+
+
+def _params(root: Path, stage: str) -> dict[str, Any] | None:
+    """Return a stage's params as ``dvc.lock`` has them, ``None`` if it has none."""
+    found = workspace_stages(root).get(stage, {}).get("params", {}).get("params.yaml", {}).get(stage)
+    return found if isinstance(found, dict) else None
+
+
+def _licence(text: object) -> str | None:
+    """Return a licence's name, as the source gives it where it is not understood."""
+    if not isinstance(text, str) or not text.strip():
+        return None
+    known = parse_licence(text)
+    return text.strip() if known is None else str(known)
+
+
+def escape(text: object) -> str:
+    r"""Return text that Markdown shows as it is, on one line: names and licences come from strangers.
+
+    >>> print(escape("[T-shirt](http://a.test) <b>|\n# top"))
+    \[T-shirt\](http\://a.test) \<b\>\| \# top
+    """
+    # Cf has what reverses text; joiners, which Indic scripts need, stay.
+    kept = (
+        letter if letter in "\u200c\u200d" or unicodedata.category(letter) not in ("Cc", "Cf", "Cs") else " "
+        for letter in str(text)
+    )
+    line = " ".join("".join(kept).split())
+    line = re.sub(r"[\\`*_\[\]<>#|~$@&]|:(?=//)|(?<=www)\.", r"\\\g<0>", line, flags=re.IGNORECASE)
+    # What would begin a list.
+    return re.sub(r"^(\d*)([-+.)])", r"\1\\\2", line)
+
+
+def render_card(
+    facts: ModelCard,
+    checked: Mapping[str, tuple[Agreement, int]],
+    *,
+    licence: str | None = None,
+    refused: Iterable[str] = (),
+) -> str:
+    """Return the card as Markdown with YAML front matter: the template ``card.md``, with every text escaped.
+
+    Args:
+        facts: What is known of the model.
+        checked: The formats that were written, each with its agreement and its size in bytes.
+        licence: The model's licence; ``None`` if unknown.
+        refused: The formats that were refused.
+    """
+    import jinja2
+
+    environment = jinja2.Environment(  # noqa: S701 (Markdown: finalize escapes it)
+        finalize=lambda value: escape(value) if isinstance(value, str) and not hasattr(value, "__html__") else value,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    safe = environment.filters["safe"]
+    environment.filters["number"] = lambda value, form: safe("" if value is None else format(value, form))
+    environment.filters["interval"] = lambda row, name: safe(_interval(row, name))
+    description, metrics = facts.description, facts.metrics
+    known = [(label, row) for label, row in metrics.get("per_class", {}).items() if row["f1"] is not None]
+    template = files("pixmill.serve.export").joinpath("card.md").read_text(encoding="utf-8")
+    text = environment.from_string(template).render(
+        sentences=sentences,
+        version=__version__,
+        front_matter=_front_matter(facts, checked, licence),
+        facts=facts,
+        description=description,
+        labels=description.labels,
+        aspect=description.aspect,
+        image_size=description.image_size,
+        metrics=metrics,
+        weakest=sorted(known, key=lambda item: (item[1]["f1"], item[0]))[:_WEAKEST],
+        origins=facts.origins[:_ORIGINS],
+        licence=licence,
+        checked=checked,
+        refused=list(refused),
+        files=FORMATS,
+        kinds=_KINDS,
+        agreement_rows=agreement_rows,
+    )
+    return f"{text.strip()}\n"
+
+
+def agreement_rows(checked: Mapping[str, tuple[Agreement, int]]) -> list[list[str]]:
+    """Return the table of the formats, with its header as the first row."""
+    header = ["file", "same class", "largest difference", "accuracy", "change", "size"]
+    return [header] + [
+        [
+            FORMATS[name],
+            f"{found.same:.2%}",
+            f"{found.largest:.1e}",
+            f"{found.accuracy:.2%}",
+            f"{-100 * found.drop:+.2f} points" if found.drop else "none",
+            f"{size / 1e6:.1f} MB",
+        ]
+        for name, (found, size) in checked.items()
+    ]
+
+
+def _front_matter(facts: ModelCard, checked: Mapping[str, tuple[Agreement, int]], licence: str | None) -> str:
+    description, metrics = facts.description, facts.metrics
+    libraries = list(dict.fromkeys(_LIBRARIES[name] for name in checked))
+    content: dict[str, Any] = {
+        **({} if licence is None else {"license": licence}),
+        **({"library_name": libraries[0]} if libraries else {}),
+        "pipeline_tag": "image-classification",
+        "tags": ["image-classification", "pixmill", *libraries],
+    }
+    if metrics:
+        results = [
+            {"type": "accuracy", "value": metrics["accuracy"], "name": "Accuracy"},
+            {"type": "f1", "value": metrics["macro_f1"], "name": "Macro F1"},
+        ]
+        content["metrics"] = [result["type"] for result in results]
+        result = {
+            "task": {"type": "image-classification", "name": "Image classification"},
+            "dataset": {"type": "imagefolder", "name": f"{description.name}, test split", "split": "test"},
+            "metrics": results,
+        }
+        content["model-index"] = [{"name": description.name, "results": [result]}]
+    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=1000)
+    return f"---\n{MARK}\n{text}---"
+
+
+def _interval(metrics: Mapping[str, Any], name: str) -> str:
+    low, high = metrics.get(f"{name}_low"), metrics.get(f"{name}_high")
+    return "" if low is None or high is None else f"{low:.3f} to {high:.3f}"

@@ -1,0 +1,342 @@
+"""The routes of the API: predict, explain, what the model is, examples, and feedback; and those of MLflow's client."""
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import hmac
+import logging
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response, Security
+from fastapi.responses import JSONResponse
+from fastapi.security import HTTPBearer
+
+from pixmill import __version__
+from pixmill.core.errors import PixmillError
+from pixmill.images import EXTENSIONS, sniff
+from pixmill.images.compute import ServiceFullError
+from pixmill.models.classifier import Prediction
+from pixmill.models.inference import Answer
+from pixmill.models.prediction_reasons import meaning
+from pixmill.serve.correction import correction_of
+from pixmill.serve.http import schemas
+from pixmill.serve.http.answering import UNEXPLAINED
+from pixmill.serve.http.bodies import SentImage, read_form, read_images, read_json
+from pixmill.serve.http.examples import ExampleImages
+from pixmill.serve.http.loaded import LoadedModel
+from pixmill.serve.http.metrics import Metrics
+from pixmill.serve.http.models import Models
+from pixmill.serve.http.settings import MAX_IMAGES, Settings
+from pixmill.serve.http.web import Web
+from pixmill.serve.inbox import Inbox, InboxFullError
+from pixmill.web.fetch import Network, Refused
+from pixmill.web.problems import ProblemError
+
+_LOG = logging.getLogger("pixmill.serve")
+
+
+class Endpoints:
+    """Answer for whichever model serves now.
+
+    Args:
+        settings: The service's.
+        models: The models.
+        metrics: What is counted.
+        network: What URLs may reach beside the public internet; nothing by default.
+
+    Raises:
+        PixmillError: The inbox is a file.
+    """
+
+    def __init__(self, settings: Settings, models: Models, metrics: Metrics, network: Network | None) -> None:
+        self.settings, self.models, self._metrics = settings, models, metrics
+        self._web = Web(settings.url_rate, settings.max_bytes, network) if settings.url_rate else None
+        self.inbox = None if settings.inbox is None else Inbox(settings.inbox, settings.inbox_bytes)
+        self.examples = ExampleImages(settings.root)
+
+    @property
+    def loaded(self) -> LoadedModel:
+        """The model that answers.
+
+        Raises:
+            ProblemError: There is none: the service starts or ends.
+        """
+        if self.models.current is None:
+            raise _busy("The server is starting or closing.", 5)
+        return self.models.current
+
+    async def predict(self, contents: Sequence[bytes]) -> tuple[LoadedModel, list[Answer]]:
+        """Return the answers for images, and the model that gave them.
+
+        Raises:
+            ProblemError: There is no model, or too many images wait.
+        """
+        loaded = self.loaded
+        if not contents:
+            return loaded, []
+        try:
+            outcomes = await asyncio.gather(*map(asyncio.wrap_future, loaded.predict(contents)))
+        except ServiceFullError as error:
+            raise _busy("Too many images wait to be predicted.", 1) from error
+        except PixmillError as error:
+            _LOG.error("%s", error.message)
+            raise _busy("No process could be started to predict it.", 10) from error
+        answers = []
+        for content, found in zip(contents, outcomes, strict=True):
+            answer = found
+            if not isinstance(found, Answer):  # It was given up.
+                answer = Answer(hashlib.sha256(content).hexdigest(), Prediction(reason=found))
+            self._metrics.count_prediction(answer.prediction)
+            answers.append(answer)
+        return loaded, answers
+
+    async def explain(self, content: bytes, label: str | None) -> bytes:
+        """Return a PNG of where the model looked.
+
+        Raises:
+            ProblemError: The model cannot say, there is no such class, the image cannot be read, or too many wait.
+        """
+        loaded = self.loaded
+        self.check_label(label)
+        try:
+            shown = await asyncio.wrap_future(loaded.explain(content, label)) if loaded.explains else UNEXPLAINED
+        except ServiceFullError as error:
+            raise _busy("Too many images wait to be explained.", 1) from error
+        if isinstance(shown, bytes):
+            return shown
+        if shown == UNEXPLAINED:
+            raise ProblemError(404, "This model cannot show where it looked.")
+        raise ProblemError(422, f"{meaning(shown)}.")
+
+    def check_label(self, label: str | None) -> None:
+        """Refuse a label that is no class.
+
+        Raises:
+            ProblemError: It is none.
+        """
+        if label and label not in self.loaded.model.labels:
+            raise ProblemError(422, f"There is no class '{label}'.")
+
+    async def fetch(self, request: Request, images: Sequence[SentImage]) -> list[bytes | Refused]:
+        """Return the bytes of each image, those of URLs fetched.
+
+        Raises:
+            ProblemError: URLs are not fetched, the client has had too many fetched, or too much is in memory.
+        """
+        urls = [image.name or "" for image in images if image.content is None]
+        found: list[bytes | Refused] = []
+        if urls:
+            if self._web is None:
+                raise ProblemError(403, "This server fetches no URLs: send the image itself.")
+            client = request.client.host if request.client else ""
+            found = await self._web.fetch(client, urls, request.scope["hold"])
+        fetched = iter(found)
+        return [next(fetched) if image.content is None else image.content for image in images]
+
+
+async def _endpoints(request: Request) -> Endpoints:
+    endpoints: Endpoints = request.app.state.endpoints
+    return endpoints
+
+
+InjectedEndpoints = Annotated[Endpoints, Depends(_endpoints)]
+"""The :class:`Endpoints` of the application, as an argument of a route."""
+
+_SCHEME = HTTPBearer(auto_error=False, description="An API key, where the server asks for one.")
+
+
+async def _require_key(request: Request, endpoints: InjectedEndpoints, _: Annotated[Any, Security(_SCHEME)]) -> None:
+    """Refuse who has no key, where there are keys.
+
+    Raises:
+        ProblemError: There is no key, or another one.
+    """
+    keys = endpoints.settings.keys
+    kind, _, given = request.headers.get("authorization", "").partition(" ")
+    password = given.strip().encode("latin-1")
+    if (
+        kind.lower() == "basic"
+    ):  # From clients that know users and passwords only, as MLflow's: the password is the key.
+        try:
+            password = base64.b64decode(password, validate=True).partition(b":")[2]
+        except binascii.Error:
+            password = b""
+    # All are compared, so that the time says nothing about which one nearly matched.
+    is_known = sum([hmac.compare_digest(password, key.encode()) for key in keys])
+    if keys and not (is_known and kind.lower() in ("bearer", "basic")):
+        raise ProblemError(401, "Send an API key: Authorization: Bearer KEY.", {"WWW-Authenticate": "Bearer"})
+
+
+_KEYED: dict[str, Any] = {"dependencies": [Depends(_require_key)], "responses": schemas.PROBLEMS}
+router = APIRouter(prefix="/v1", **_KEYED)
+mlflow_router = APIRouter()
+
+
+@router.post("/predict", response_model=schemas.Predictions, openapi_extra=schemas.image_body(several=True))
+async def predict(request: Request, endpoints: InjectedEndpoints) -> Response:
+    """Predict images: one or several files, the bytes of one, or JSON with base64 or URLs."""
+    images = await read_images(request)
+    found = await endpoints.fetch(request, images)
+    loaded, answers = await endpoints.predict([content for content in found if isinstance(content, bytes)])
+    rest = iter(answers)
+    rows = []
+    for image, content in zip(images, found, strict=True):
+        answer = Answer(None, Prediction(reason=content.reason)) if isinstance(content, Refused) else next(rest)
+        rows.append(_row(answer, loaded.model.labels, image.name))
+    return JSONResponse({"model": loaded.model.identity, "predictions": rows})
+
+
+@router.post(
+    "/fetch",
+    response_class=Response,
+    responses=schemas.binary_answer("application/octet-stream", "The image's bytes."),
+    openapi_extra=schemas.json_body(schemas.Address),
+)
+async def fetch(request: Request, endpoints: InjectedEndpoints) -> Response:
+    """Return the image that a URL names: the page shows it, and reaches no other host itself."""
+    address = await read_json(request, schemas.Address)
+    (content,) = await endpoints.fetch(request, [SentImage(None, address.url)])
+    reason = content.reason if isinstance(content, Refused) else sniff(content)
+    if isinstance(content, Refused) or reason not in EXTENSIONS:
+        raise ProblemError(422, f"{meaning(reason)}.")
+    return Response(content, media_type="application/octet-stream", headers={"Content-Disposition": "attachment"})
+
+
+@router.post(
+    "/explain",
+    response_class=Response,
+    responses=schemas.binary_answer("image/png", "The image in grey, with what speaks for the class in colour."),
+    openapi_extra=schemas.image_body(),
+)
+async def explain(request: Request, endpoints: InjectedEndpoints, label: str | None = None) -> Response:
+    """Show where the model looked in an image, for a class; without one: for its answer."""
+    (image, *_), _ = await read_form(request)
+    assert image.content is not None
+    return Response(await endpoints.explain(image.content, label), media_type="image/png")
+
+
+@router.get("/model", response_model=schemas.ModelInfo)
+async def model(endpoints: InjectedEndpoints) -> Response:
+    """Tell what is known of the model, and what this server does with it."""
+    loaded, settings = endpoints.loaded, endpoints.settings
+    facts = loaded.model
+    return JSONResponse(
+        {
+            **facts.identity,
+            "commit": facts.commit,
+            "classes": facts.labels,
+            "threshold": facts.threshold,
+            "image_size": facts.image_size,
+            "metrics": facts.metrics,
+            "explains": loaded.explains,
+            "feedback": endpoints.inbox is not None,
+            "urls": settings.url_rate > 0,
+            "limits": {"max_bytes": settings.max_bytes, "max_images": MAX_IMAGES},
+        }
+    )
+
+
+@router.get("/examples", response_model=schemas.Examples)
+async def examples(endpoints: InjectedEndpoints) -> Response:
+    """List some test images of each class."""
+    found = (await endpoints.examples.of(endpoints.loaded.model.labels)).values()
+    return JSONResponse(
+        {"examples": [{"id": one.id, "label": one.label, "url": f"/v1/examples/{one.id}"} for one in found]}
+    )
+
+
+@router.get("/examples/{id}", response_class=Response, responses=schemas.binary_answer("image/jpeg", "The image."))
+async def example(id: str, endpoints: InjectedEndpoints) -> Response:  # noqa: A002
+    """Return a test image."""
+    found = (await endpoints.examples.of(endpoints.loaded.model.labels)).get(id)
+    if found is None:
+        raise ProblemError(404, "There is no such example.")
+    return Response(found.jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+
+
+@router.post(
+    "/feedback",
+    status_code=201,
+    response_model=schemas.Filed,
+    openapi_extra=schemas.image_body(label="The class; empty: none of them."),
+)
+async def feedback(request: Request, endpoints: InjectedEndpoints) -> Response:
+    """Keep an image with the class that it should have had; it is kept for good before the answer comes."""
+    if endpoints.inbox is None:
+        raise ProblemError(404, "This server takes no feedback.")
+    (image, *_), labels = await read_form(request)
+    if len(labels) != 1:
+        raise ProblemError(422, "Send one part named 'label', with a class or nothing.")
+    assert image.content is not None
+    endpoints.check_label(labels[0])
+    loaded, (answer,) = await endpoints.predict([image.content])
+    row = _row(answer, loaded.model.labels, None)
+    if answer.prediction.reason is not None:
+        raise ProblemError(422, row["message"])
+    examples = (await endpoints.examples.of(loaded.model.labels)).values()
+    correction = correction_of(
+        image.content,
+        extension=EXTENSIONS[sniff(image.content)],
+        prediction={key: row[key] for key in ("label", "confidence", "sure", "unlike", "probabilities")},
+        label=labels[0] or None,
+        model=loaded.model.identity,
+        original=next((example.id for example in examples if example.jpeg == image.content), None),
+    )
+    try:
+        name = await asyncio.to_thread(endpoints.inbox.add, image.content, correction)
+    except InboxFullError as error:
+        raise ProblemError(503, "The inbox is full: it takes no more before it has been reviewed.") from error
+    except (PixmillError, OSError) as error:
+        _LOG.error("%s", error.message if isinstance(error, PixmillError) else error)
+        raise _busy("The inbox cannot be written just now.", 10) from error
+    return JSONResponse({"id": name}, 201)
+
+
+@mlflow_router.post(
+    "/invocations", response_model=schemas.Scores, openapi_extra=schemas.json_body(schemas.Invocation), **_KEYED
+)
+async def invocations(request: Request, endpoints: InjectedEndpoints) -> Response:
+    """Predict images in base64 as MLflow's own server does for the model `classifier`."""
+    asked = await read_json(request, schemas.Invocation)
+    images = asked.inputs
+    if asked.dataframe_split is not None:
+        images = [image for (image,) in asked.dataframe_split.data]
+    if images is None:
+        raise ProblemError(422, "Expected an object with inputs or dataframe_split.")
+    loaded, answers = await endpoints.predict(images)
+    return JSONResponse({"predictions": [answer.prediction.as_row(loaded.model.labels) for answer in answers]})
+
+
+@mlflow_router.get("/ping", response_class=Response)
+async def ping(endpoints: InjectedEndpoints) -> Response:
+    """Answer with 200 once the model is ready."""
+    assert endpoints.loaded
+    return Response("\n", media_type="text/plain")
+
+
+@mlflow_router.get("/version", response_class=Response)
+async def version() -> Response:
+    """Return the server's version."""
+    return Response(__version__, media_type="text/plain")
+
+
+def _row(answer: Answer, labels: Sequence[str], name: str | None) -> dict[str, Any]:
+    told = answer.prediction
+    given = told.probabilities
+    return {
+        "id": answer.id,
+        "name": name,
+        "label": told.label,
+        "confidence": told.confidence,
+        "sure": told.sure,
+        "unlike": told.unlike,
+        "probabilities": None if given is None else dict(zip(labels, given.tolist(), strict=True)),
+        "reason": told.reason,
+        "message": None if told.reason is None else f"{meaning(told.reason)}.",
+    }
+
+
+def _busy(detail: str, seconds: int) -> ProblemError:
+    return ProblemError(503, detail, {"Retry-After": str(seconds)})

@@ -1,0 +1,221 @@
+"""Find a model: the project's own, a folder, an exported file, or one in MLflow."""
+
+import atexit
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pixmill.core.errors import ParamsError, PixmillError
+from pixmill.core.files.workspace import Workspace
+from pixmill.core.files.writing import file_digest, read_json
+from pixmill.core.install.pyproject import read_project
+from pixmill.core.repository.git import git
+from pixmill.core.repository.result_status import is_committed, is_restorable
+from pixmill.core.repository.stage_inputs import hashes_of, workspace_stages
+from pixmill.core.repository.uncommitted import commit_first
+from pixmill.models.exported import read_exported
+from pixmill.models.model_folder import classifier_files, read_description
+
+_TRAINED, _EXPORTED = Path("artifacts", "train"), "model.tflite"
+
+_KEPT = 3
+"""Models of MLflow whose files are kept in ``.pixmill/``: those used last."""
+
+IN_MLFLOW = ("models:", "runs:")
+"""How the name of a model in MLflow begins."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """What is known of a model, without loading its network.
+
+    Args:
+        path: What :meth:`pixmill.models.Classifier.load` takes.
+        name: The project's name, the name in MLflow's registry, of its run, or of the file or folder.
+        version: The version in MLflow's registry; ``None`` elsewhere.
+        digest: The sha256 of the files that decide its predictions.
+        labels: The classes, in the order of the outputs.
+        image_size: Side of its square input, in pixels.
+        threshold: The confidence from which it is sure; ``None`` if it has none.
+        commit: The Git commit that recorded it; ``None`` if unknown.
+        metrics: Its headline metrics on the test split, as in ``metrics/evaluate.json``; empty if unknown.
+    """
+
+    path: Path
+    name: str
+    version: str | None
+    digest: str
+    labels: tuple[str, ...]
+    image_size: int
+    threshold: float | None
+    commit: str | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> dict[str, str | None]:
+        """What tells it from other models."""
+        return {"name": self.name, "version": self.version, "digest": self.digest}
+
+
+def find_model(spec: str | None, root: Path | None) -> Model:
+    """Return the model that a person names.
+
+    Args:
+        spec: A folder of a classifier's files, an exported ``.tflite`` file or its folder, or a model in MLflow:
+            ``models:/<name>/<version>``, ``models:/<name>@<alias>``, ``models:/<model id>`` or ``runs:/<run id>``.
+            ``None``: the project's own, ``artifacts/train``.
+        root: The project's folder; ``None`` outside of one.
+
+    Raises:
+        PixmillError: There is no such model, it is not one of Pixmill's, or MLflow does not respond.
+    """
+    if spec is not None and spec.startswith(IN_MLFLOW):
+        return _find_recorded(spec, root)
+    if spec is None and root is None:
+        raise PixmillError(
+            f"{Path.cwd()} is not in a project, so it has no model of its own",
+            next="cd to the project's folder, or name a model: --model FOLDER, FILE.tflite or models:/NAME@ALIAS",
+        )
+    path = Path(spec) if spec is not None else Path(root or "") / _TRAINED
+    if path.suffix == ".tflite" and not path.is_dir():
+        return _from_file(path)
+    project = path.resolve().parent.parent
+    if not (path / "labels.json").exists():
+        if (path / _EXPORTED).exists():
+            return _from_file(path / _EXPORTED)
+        own = spec is None or (path.resolve() == project / _TRAINED and (project / "dvc.yaml").exists())
+        raise _missing(path, own=own)
+    if path.resolve() == project / _TRAINED:
+        name = read_project(project).name or project.name
+        return _from_folder(path, name, commit=_commit(project), metrics=_metrics(project))
+    return _from_folder(path, name=path.resolve().name)
+
+
+def _missing(path: Path, *, own: bool) -> PixmillError:
+    root = path.absolute().parent.parent
+    if not own:
+        advice = "name a copy of artifacts/train, an exported .tflite file, or models:/NAME@ALIAS"
+    elif is_restorable(root, _TRAINED.as_posix()):
+        # DVC removes the outputs of a stage before it starts, and a param that is refused stops it there.
+        advice = f"dvc checkout {_TRAINED.as_posix()} (brings back that of the last run), or dvc repro"
+    else:
+        advice = f"dvc repro, or for what a colleague pushed: {commit_first(root, 'dvc pull')}"
+    if path.is_dir():
+        return PixmillError(f"{path} holds no model: labels.json is missing", next=advice)
+    return PixmillError(f"{path} {'is not a model' if path.exists() else 'does not exist'}", next=advice)
+
+
+def current_version(spec: str, root: Path | None = None) -> str:
+    """Return what a name in MLflow stands for now: a version, or the id of a model without one.
+
+    It is cheap enough to ask every few seconds: nothing is downloaded.
+
+    Args:
+        spec: As for :func:`find_model`, ``models:/…`` or ``runs:/…``.
+        root: The project's folder, whose database is the default store; default: the current folder.
+
+    Raises:
+        PixmillError: There is no such model, or MLflow does not respond.
+    """
+    from pixmill.tracking.model_lookup import resolve
+
+    found = resolve(spec, _workspace(root))
+    return found.version or found.key
+
+
+def _find_recorded(spec: str, root: Path | None) -> Model:
+    from pixmill.tracking.model_lookup import fetch, resolve
+
+    workspace = _workspace(root)
+    found = resolve(spec, workspace)
+    if root is None:
+        folder = Path(tempfile.mkdtemp(prefix="pixmill-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    else:
+        folder = workspace.scratch("predict") / "models"
+    files = fetch(found, folder / found.key)
+    with contextlib.suppress(OSError):  # A project that is read-only, or another process that is tidying up.
+        os.utime(files)
+        for old in sorted(folder.iterdir(), key=os.path.getmtime)[:-_KEPT]:
+            shutil.rmtree(old.rename(folder / f".old-{old.name}"))  # Never half a model under its name.
+    return _from_folder(files, found.name, version=found.version, commit=found.commit, metrics=found.metrics)
+
+
+def _workspace(root: Path | None) -> Workspace:
+    return Workspace.current() if root is None else Workspace(root, root)
+
+
+def _from_folder(
+    folder: Path,
+    name: str,
+    *,
+    version: str | None = None,
+    commit: str | None = None,
+    metrics: Mapping[str, float] | None = None,
+) -> Model:
+    description = read_description(folder)
+    calibration = read_json(folder / "calibration.json", stage="train")
+    threshold = calibration.get("threshold") if isinstance(calibration, dict) else None
+    return Model(
+        path=folder,
+        name=name,
+        version=version,
+        digest=_digest(folder),
+        labels=tuple(description["labels"]),
+        image_size=description["image_size"],
+        # 0 stood for "all are sure" in earlier versions; the classifier reads it as none, too.
+        threshold=threshold if isinstance(threshold, int | float) and threshold > 0 else None,
+        commit=commit,
+        metrics=dict(metrics or {}),
+    )
+
+
+def _from_file(path: Path) -> Model:
+    known = read_exported(path)
+    return Model(
+        path=path,
+        name=known.name,
+        version=None,
+        digest=file_digest(path),
+        labels=known.labels,
+        image_size=known.image_size,
+        threshold=known.threshold,
+        commit=known.commit,
+        metrics=dict(known.metrics),
+    )
+
+
+def _digest(folder: Path) -> str:
+    names = classifier_files(folder)
+    missing = next((name for name in names if not (folder / name).exists()), None)
+    if missing is not None:
+        raise PixmillError(f"{folder / missing} is missing", next="copy all files of artifacts/train")
+    lines = [f"{name} {file_digest(folder / name)}\n" for name in names]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _commit(project: Path) -> str | None:
+    """Return the commit that recorded ``dvc.lock``, ``None`` if it was changed since; later commits do not matter."""
+    unchanged = is_committed(project, "dvc.lock")
+    commit = git(project, "log", "-1", "--format=%H", "--", "dvc.lock") if unchanged else None
+    return commit.strip() or None if commit else None
+
+
+def _metrics(project: Path) -> dict[str, float]:
+    """Return the headline metrics, empty if they are of another training."""
+    try:
+        stages = workspace_stages(project)
+        metrics = json.loads((project / "metrics" / "evaluate.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, ParamsError):
+        return {}
+    place = _TRAINED.as_posix()
+    trained, evaluated = hashes_of(stages.get("train", {})), hashes_of(stages.get("evaluate", {}), "deps")
+    if trained.get(place) is None or trained[place] != evaluated.get(place):
+        return {}
+    return {name: value for name, value in metrics.items() if isinstance(value, int | float)}

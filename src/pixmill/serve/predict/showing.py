@@ -1,0 +1,127 @@
+"""Predictions as text for a terminal: a table of a few, or a summary of many."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pixmill.core.words import count, printable
+from pixmill.serve.predict.model import Model
+from pixmill.serve.predict.outputs import Row
+
+FEW = 40
+"""Up to this many images are listed one by one."""
+
+_NEXT, _LEAST = 2, 0.01
+"""The next likely classes that are shown, and their minimum probability."""
+
+_CLASSES = 40
+"""Classes that a summary lists."""
+
+
+class Tally:
+    """Count rows, and keep the first few."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self.n = 0
+        self._classes: Counter[str] = Counter()
+        self._reasons: Counter[str] = Counter()
+        self._unsure = self._unlike = 0
+
+    def add(self, row: Row) -> None:
+        """Count a row."""
+        self.n += 1
+        if len(self.rows) <= FEW:
+            self.rows.append(row)
+        if row["predicted"] is None:
+            self._reasons[row["reason"]] += 1
+        else:
+            self._classes[row["predicted"]] += 1
+            self._unlike += row["unlike"] is True
+            self._unsure += row["sure"] is False and row["unlike"] is not True
+
+    def lines(self, model: Model) -> list[str]:
+        """Return the summary: images per class, not sure, unlike the training images, and unreadable by reason.
+
+        Args:
+            model: The model.
+        """
+        read = sum(self._classes.values())
+        lines = [f"{count(read, 'image')} predicted by {_title(model)}"]
+        listed = self._classes.most_common(_CLASSES)
+        width = max((len(printable(name)) for name, _ in listed), default=0)
+        lines += [f"  {printable(name):{width}}  {n:>9,}  {100 * n / read:5.1f} %" for name, n in listed]
+        if more := len(self._classes) - len(listed):
+            lines.append(f"  and {more:,} more classes")
+        if self._unsure:
+            lines.append(f"Not sure: {self._unsure:,} ({100 * self._unsure / read:.1f} %), {_below(model)}")
+        if self._unlike:
+            share = 100 * self._unlike / read
+            lines.append(f"Unlike the training images: {self._unlike:,} ({share:.1f} %), whose answers are unreliable")
+        if self._reasons:
+            lines.append(f"No prediction: {count(sum(self._reasons.values()), 'file')}")
+            lines += [f"  {n:>9,}  {_meaning(reason)}" for reason, n in self._reasons.most_common()]
+        return lines
+
+
+def table(rows: Iterable[Row], model: Model) -> list[str]:
+    """Return a line per image: path, class, confidence, "not sure" or why, and the next likely classes, or the reason.
+
+    Args:
+        rows: The rows.
+        model: The model.
+    """
+    cells = [_cells(row, model) for row in rows]
+    widths = [max(len(cell[place]) for cell in cells) for place in range(4)]
+    lines = []
+    for path, label, confidence, sure, rest in cells:
+        head = f"{path:{widths[0]}}  "
+        if label:
+            middle = f"{label:{widths[1]}}  {confidence:>{widths[2]}}  "
+            lines.append(f"{head}{middle}{f'{sure:{widths[3]}}  ' if widths[3] else ''}{rest}".rstrip())
+        else:
+            lines.append(f"{head}{rest}")
+    notes = []
+    if any(row["sure"] is False and row["unlike"] is not True for row in rows):
+        notes.append(f"Not sure: {_below(model)}")
+    if any(row["unlike"] is True for row in rows):
+        notes.append(
+            "Unlike the training images: the model was not trained on such images, so its answer is unreliable"
+        )
+    return [*lines, "", *notes] if notes else lines
+
+
+def _cells(row: Row, model: Model) -> tuple[str, str, str, str, str]:
+    path = printable(row["path"])
+    if row["predicted"] is None:
+        return path, "", "", "", f"no prediction: {_meaning(row['reason'])}"
+    rest = ", ".join(f"{printable(label)} {_percent(value)}" for label, value in _next(row, model))
+    sure = "unlike the training images" if row["unlike"] else "not sure" if row["sure"] is False else ""
+    return path, printable(row["predicted"]), _percent(row["confidence"]), sure, rest
+
+
+def _next(row: Row, model: Model) -> Iterator[tuple[str, Any]]:
+    others = ((row[f"p_{label}"], label) for label in model.labels if label != row["predicted"])
+    for value, label in sorted(others, key=lambda pair: -pair[0])[:_NEXT]:
+        if value >= _LEAST:
+            yield label, value
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f} %"
+
+
+def _below(model: Model) -> str:
+    return f"the confidence is below the model's threshold of {_percent(model.threshold or 0.0)}"
+
+
+def _title(model: Model) -> str:
+    version = "" if model.version is None else f" version {model.version}"
+    return f"{printable(model.name)}{version} ({model.digest[:12]})"
+
+
+def _meaning(reason: str) -> str:
+    from pixmill.models.prediction_reasons import meaning
+
+    words = meaning(reason)
+    return f"{words[:1].lower()}{words[1:]}" if words[1:2] == words[1:2].lower() else words

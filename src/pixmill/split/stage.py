@@ -1,0 +1,40 @@
+"""Assign each kept image to a split, check for leakage, and pack the splits."""
+
+import itertools
+
+from pixmill.core.expectations import gate_error, warnings
+from pixmill.core.files.workspace import Workspace
+from pixmill.core.files.writing import fresh_folder, write_figures, write_json, write_text
+from pixmill.core.manifest import PAIRS, SPLIT, VALIDATED, read_table, write_table
+from pixmill.core.params import Params
+from pixmill.images.compute import RowLimits
+from pixmill.images.parts import PARTS
+from pixmill.split import metrics, pack, plot_table, split, summary
+from pixmill.split.page.report import render_report
+
+
+def main(workspace: Workspace, params: Params) -> None:
+    """Write the page and the numbers; fail where the gate does; then write the packed splits."""
+    root, report = workspace.root, "reports/split.html"
+    images, validated = root / "artifacts/scrape", root / "artifacts/validate"
+    result = split(
+        read_table(validated / "manifest.parquet", VALIDATED, stage="validate"),
+        read_table(validated / "pairs.parquet", PAIRS, stage="validate"),
+        params.split,
+        classes=params.classes,
+    )
+    limits = RowLimits(params.validate.timeout, params.validate.memory << 20)
+    out = fresh_folder(root / "artifacts/split")
+    # Written where the gate fails, too: you need it to fix the data.
+    write_text(root / report, render_report(result, params.split, limits, folder=images))
+    write_json(out / "expectations.json", {"results": [outcome.record() for outcome in result.outcomes]})
+    full, tables = metrics(result), {"counts": plot_table(result).to_csv(index=False, lineterminator="\n")}
+    headline = {name: sum(full[name].values()) for name in PARTS} | {"dropped": full["dropped"]}
+    write_figures(root, "split", headline=headline, full=full, tables=tables)
+    for line in itertools.chain(*warnings(result.outcomes).values()):
+        print(f"split: {line}")
+    if error := gate_error(result.outcomes, report=report, fix="add images"):
+        raise error
+    pack(result.manifest, images, out, params.split, limits)
+    write_table(out / "manifest.parquet", result.manifest, SPLIT)
+    print(f"split: {summary(result)}\nsplit: {report}")

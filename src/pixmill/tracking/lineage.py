@@ -1,0 +1,113 @@
+"""Provenance of a run: commit, DVC hashes and experiment."""
+
+import getpass
+import os
+from pathlib import Path
+from urllib.parse import quote
+
+from pixmill import __version__
+from pixmill.core.errors import DataError
+from pixmill.core.repository.documents import MalformedError, read_stages
+from pixmill.core.repository.git import git
+from pixmill.core.repository.stage_inputs import hashes_of, workspace_stages
+
+_WRITTEN_BY_RUNS = (":!dvc.lock", ":!metrics", ":!plots")
+"""Files in Git that the pipeline itself rewrites: changes there do not make the code dirty."""
+
+_AFTER_TRAINING = {"train", "evaluate"}
+"""Stages of ``dvc.lock`` whose outputs belong to an earlier training."""
+
+VERSION = "pixmill.version"
+
+PROJECT = "pixmill.project"
+"""Tag with :func:`project_id`."""
+
+
+def source_tags(stage: str) -> dict[str, str]:
+    """Return user and source file under MLflow's tag names."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        user = "unknown"  # a container's user may have no name; MLflow uses the same default
+    return {"mlflow.source.name": f"stages/{stage}.py", "mlflow.source.type": "LOCAL", "mlflow.user": user}
+
+
+def code_tags(root: Path) -> dict[str, str]:
+    """Return tags that identify the code of a run.
+
+    Args:
+        root: The project's folder.
+
+    Returns:
+        ``pixmill.version``; ``mlflow.source.git.commit`` and ``pixmill.commit`` (HEAD), ``pixmill.dirty`` (``true`` if
+        anything except the pipeline's own results differs from it; absent if Git cannot tell), ``pixmill.project``, and
+        ``DVC_EXP_NAME`` within an experiment, whose HEAD is its baseline's. Outside Git only the first.
+    """
+    tags = {VERSION: __version__}
+    head = git(root, "rev-parse", "HEAD")
+    if head is not None:
+        changes = git(root, "status", "--porcelain", "--", ".", *_WRITTEN_BY_RUNS)
+        tags["mlflow.source.git.commit"] = tags["pixmill.commit"] = head.strip()
+        if changes is not None:
+            tags["pixmill.dirty"] = "true" if changes else "false"
+        if project := project_id(root):
+            tags[PROJECT] = project
+    if experiment := os.environ.get("DVC_EXP_NAME"):
+        tags["DVC_EXP_NAME"] = experiment
+    return tags
+
+
+def project_id(root: Path) -> str | None:
+    """Return what tells a project from others, in each clone and on each branch: its first commit, and its folder.
+
+    Projects of the same name may share an MLflow server, and several a repository.
+
+    Args:
+        root: The project's folder.
+
+    Returns:
+        Such as ``1a2b…:apps/garments/``, with the folder percent-encoded; ``None`` outside Git, before the first
+        commit, and in a shallow clone, which does not reach back to it.
+    """
+    if (git(root, "rev-parse", "--is-shallow-repository") or "").strip() != "false":
+        return None
+    # First parents alone: a merge of another history brings another first commit.
+    first = git(root, "rev-list", "--first-parent", "--max-parents=0", "HEAD")
+    folder = git(root, "rev-parse", "--show-prefix")
+    return f"{first.strip()}:{quote(folder.strip())}" if first and folder is not None else None
+
+
+def data_hashes(root: Path) -> dict[str, str]:
+    """Return DVC's hashes of a training's inputs, by path.
+
+    That is ``data`` from ``data.dvc``, and the artifacts of the stages before train from ``dvc.lock``, which DVC
+    updates stage by stage. What DVC records without a hash, as it may where a remote keeps versions, is left out;
+    empty if it has recorded nothing yet.
+
+    Args:
+        root: The project's folder.
+
+    Raises:
+        DataError: ``data.dvc`` is malformed.
+        ParamsError: ``dvc.lock`` is.
+    """
+    hashes = {
+        path: md5
+        for name, stage in workspace_stages(root).items()
+        if name not in _AFTER_TRAINING
+        for path, md5 in hashes_of(stage).items()
+        if md5 and path.startswith("artifacts/")
+    }
+    if (record := root / "data.dvc").exists():
+        try:
+            data = hashes_of(read_stages(record.read_bytes(), record.name)[""]).get("data")
+        except MalformedError as fault:
+            raise DataError(f"data.dvc {fault}", next="git diff data.dvc") from None
+        if data is not None:
+            hashes["data"] = data
+    return dict(sorted(hashes.items()))
+
+
+def data_tags(root: Path) -> dict[str, str]:
+    """Return :func:`data_hashes` as tags ``pixmill.dvc.<path>``."""
+    return {f"pixmill.dvc.{path}": digest for path, digest in data_hashes(root).items()}

@@ -1,0 +1,398 @@
+"""A registered model in MLflow: its versions, its aliases, and what their tags say."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING, Any
+
+from pixmill.core.errors import PixmillError
+from pixmill.core.files.workspace import Workspace
+from pixmill.core.install.pyproject import read_project
+from pixmill.core.words import printable
+from pixmill.tracking.model_lookup import DONE, STATE, open_store, store_errors
+from pixmill.tracking.store import tracking_uri
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+CHAMPION = "champion"
+"""The alias of the model in production."""
+
+ALIAS = "pixmill.alias"
+"""Tag with the alias that a version was registered for; versions without it were registered by other tools."""
+
+PENDING = "pending"
+"""The value of :data:`STATE` before the alias has moved."""
+
+REPLACES = "pixmill.replaces"
+"""Tag with the version that the alias named before; absent if it named none."""
+
+PENDING_SECONDS = 30.0
+"""Age of a pending version, by MLflow's clock, after which its process counts as dead; a move takes milliseconds."""
+
+BY, BECAUSE = "pixmill.by", "pixmill.because"
+VERDICT, GATE, RECORDED = "pixmill.verdict", "pixmill.gate", "pixmill.recorded"
+FORCED = "pixmill.forced"
+"""Tag of a version that was promoted although its numbers refused it; its value is why they did."""
+
+CAME_BACK, TAKEN_BACK = "pixmill.came_back", "pixmill.taken_back"
+"""Tags with a JSON object of the last rollback to a version, and from it: ``at by version because``, where ``version``
+is the other one."""
+
+_NAME = re.compile(r"[^/:@'\"`\\]{1,200}")
+_ALIAS = re.compile(r"[A-Za-z][\w-]{0,99}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """One version of a registered model.
+
+    Args:
+        number: Its number, from 1.
+        aliases: The aliases that name it.
+        created: When it was registered, in seconds since 1970.
+        source: Where its files are, such as ``models:/m-…``.
+        model_id: The id of its model in MLflow; ``None`` if it has none.
+        run: The id of its run; ``None`` if it has none.
+        tags: Its tags.
+    """
+
+    number: int
+    aliases: tuple[str, ...]
+    created: float
+    source: str
+    model_id: str | None
+    run: str | None
+    tags: Mapping[str, str]
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether it is a model to choose: its promotion came to its end."""
+        return bool(self.aliases) or self.tags.get(STATE, DONE) == DONE
+
+    @property
+    def replaces(self) -> int | None:
+        """The version that its alias named before; ``None`` if none, or unknown."""
+        text = self.tags.get(REPLACES, "")
+        return int(text) if re.fullmatch(r"[1-9][0-9]{0,9}", text) else None
+
+    @property
+    def promoted(self) -> str:
+        """When it was registered, in UTC."""
+        return datetime.fromtimestamp(self.created, UTC).isoformat(timespec="seconds")
+
+    def text(self, tag: str) -> str | None:
+        """Return a tag on one line, without control characters; ``None`` if it is empty or absent."""
+        return printable(self.tags.get(tag, ""), instead=" ") or None
+
+    def rollback(self, tag: str) -> RollbackRecord | None:
+        """Return the rollback that a tag describes; ``None`` if it describes none, as where another tool set it."""
+        match read_object(self.tags.get(tag)):
+            case {"at": str(at), "by": str(by), "version": int(version), "because": str() | None as because}:
+                reason = because and printable(because, instead=" ")
+                return RollbackRecord(printable(at), printable(by), version, reason)
+        return None
+
+
+def read_object(text: str | None) -> dict[str, Any] | None:
+    """Return a tag's JSON object; ``None`` for anything else that another tool may have put there."""
+    try:
+        found = json.loads(text or "")
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+@dataclass(frozen=True)
+class RollbackRecord:
+    """A rollback: when, in UTC, by whom, to or from which version, and why."""
+
+    at: str
+    by: str
+    version: int
+    because: str | None
+
+
+class Registry:
+    """A registered model; each method asks MLflow anew.
+
+    Args:
+        workspace: Its database is the default store.
+        name: Of the registered model; default: the project's name.
+
+    Raises:
+        PixmillError: The name is not one that MLflow takes. By each method: MLflow does not respond.
+    """
+
+    def __init__(self, workspace: Workspace, name: str | None = None) -> None:
+        self.name = name or read_project(workspace.root).name or "pixmill"
+        if not _NAME.fullmatch(self.name) or not self.name.isprintable():
+            raise PixmillError(
+                f"'{printable(self.name[:50])}' cannot name a model: up to 200 characters, none of / : @ \\ or quotes",
+                next="write a name such as garments",
+            )
+        self.store = tracking_uri(workspace)
+
+    @cached_property
+    def client(self) -> MlflowClient:
+        """The client of MLflow."""
+        return open_store(self.store)
+
+    def aliases(self) -> dict[str, int]:
+        """Return the number of the version that each alias names; empty if there is no such model."""
+        from mlflow.exceptions import MlflowException
+
+        with self._errors():
+            try:
+                found = self.client.get_registered_model(self.name)
+            except MlflowException as error:
+                if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                    return {}
+                raise
+            return {alias: int(number) for alias, number in (found.aliases or {}).items()}
+
+    def versions(self, query: str = "") -> list[ModelVersion]:
+        """Return the versions, newest first.
+
+        Args:
+            query: A further condition in MLflow's language, such as ``tags.`pixmill.alias` = 'champion'``.
+        """
+        named: dict[int, list[str]] = {}
+        for alias, number in self.aliases().items():
+            named.setdefault(number, []).append(alias)
+        with self._errors():
+            found, token = [], None
+            while True:
+                condition = f"name = '{self.name}'" + (f" and {query}" if query else "")
+                page = self.client.search_model_versions(condition, max_results=200, page_token=token)
+                found += [_version(entry, named.get(int(entry.version), [])) for entry in page]
+                if not (token := page.token):
+                    return sorted(found, key=lambda version: -version.number)
+
+    def get(self, number: int) -> ModelVersion | None:
+        """Return a version; ``None`` if there is none of this number."""
+        from mlflow.exceptions import MlflowException
+
+        with self._errors():
+            try:
+                entry = self.client.get_model_version(self.name, str(number))
+            except MlflowException as error:
+                if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                    return None
+                raise
+            return _version(entry, entry.aliases)
+
+    def require(self, number: int) -> ModelVersion:
+        """Return a version.
+
+        Raises:
+            PixmillError: There is none of this number.
+        """
+        if (found := self.get(number)) is None:
+            raise PixmillError(f"{self.name} has no version {number}", next=f"pixmill models{options(self.name)}")
+        return found
+
+    def register(self, source: str, *, run: str | None, model_id: str | None, tags: Mapping[str, str]) -> int:
+        """Register a version with its tags in one step, and return its number."""
+        from mlflow.exceptions import MlflowException
+
+        with self._errors(), _environment(self.store):
+            try:
+                self.client.create_registered_model(self.name)
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                    raise
+            entry = self.client.create_model_version(self.name, source, run, dict(tags), model_id=model_id)
+            return int(entry.version)
+
+    def tag(self, number: int, key: str, value: str) -> None:
+        """Set a tag of a version."""
+        with self._errors():
+            self.client.set_model_version_tag(self.name, str(number), key, value)
+
+    def move(self, alias: str, number: int | None) -> None:
+        """Let an alias name a version; without one, no version."""
+        with self._errors():
+            if number is None:
+                self.client.delete_registered_model_alias(self.name, alias)
+            else:
+                self.client.set_registered_model_alias(self.name, alias, str(number))
+
+    def delete(self, number: int) -> None:
+        """Delete a version that no alias names: its model stays with its run."""
+        with self._errors():
+            self.client.delete_model_version(self.name, str(number))
+
+    def finish(self, alias: str) -> tuple[int | None, tuple[str, ...]]:
+        """Mark the version of an alias as promoted, and let ``previous`` name the version that it replaced.
+
+        The move of the alias is what counts; a process that was killed after it leaves this to the next command.
+
+        Returns:
+            The previous version, and a warning if MLflow failed.
+        """
+        try:
+            named = self.aliases()
+            current = self.get(named[alias]) if alias in named else None
+            if current is None:
+                return None, ()
+            if current.tags.get(STATE, DONE) != DONE:
+                self.tag(current.number, STATE, DONE)
+            former = current.replaces
+            if former is not None and self.get(former) is None:
+                former = None
+            if named.get(previous_of(alias)) != former:
+                self.move(previous_of(alias), former)
+            return former, ()
+        except PixmillError as error:
+            return None, (f"{previous_of(alias)} may not be set yet, which the next move does: {error.message}",)
+
+    def check_still(self, alias: str, expected: int | None, command: str) -> None:
+        """Check that an alias still names a version: MLflow cannot compare an alias and set it in one step.
+
+        Args:
+            alias: The alias.
+            expected: The version; ``None`` for none.
+            command: The command to type again.
+
+        Raises:
+            PixmillError: Another process has moved it.
+        """
+        now = self.aliases().get(alias)
+        if now == expected:
+            return
+        self.finish(alias)
+        if now is None:
+            raise PixmillError(f"{alias} of {self.name} was removed meanwhile", next=command)
+        found = self.get(now)
+        record = found.rollback(CAME_BACK) if found else None
+        by = record.by if record else found.text(BY) if found else None
+        raise PixmillError(
+            f"{alias} of {self.name} is version {now} meanwhile" + (f", by {by}" if by else ""), next=command
+        )
+
+    def move_pending(self, alias: str, number: int, seen: int | None, command: str) -> None:
+        """Let an alias name a pending version, unless another process was faster.
+
+        Of several processes that promote at once, the one with the lowest version wins: all others see it pending, or
+        the alias moved.
+
+        Args:
+            alias: The alias.
+            number: The version that this process registered.
+            seen: The version that it was compared with; ``None`` for none.
+            command: The command to type again.
+
+        Raises:
+            PixmillError: Another process was faster; the version is deleted. Or MLflow failed, and it stays pending.
+        """
+        query = f"tags.`{STATE}` = '{PENDING}' and tags.`{ALIAS}` = '{alias}'"
+        pending = self.versions(query)
+        own = next((version.created for version in pending if version.number == number), 0.0)
+        lower = [
+            other
+            for other in pending
+            if other.number < number and not other.aliases and own - other.created < PENDING_SECONDS
+        ]
+        try:
+            self.check_still(alias, seen, command)  # After the list: one that is not pending any more has moved it.
+            if lower:
+                by = lower[-1].text(BY) or "another process"
+                message = f"{by} promotes version {lower[-1].number} of {self.name} at this moment"
+                raise PixmillError(message, next=command)
+        except PixmillError:
+            with contextlib.suppress(PixmillError):
+                self.delete(number)
+            raise
+        self.move(alias, number)
+        self.check_still(alias, number, command)
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        with store_errors(f"models:/{self.name}", self.store):
+            yield
+
+
+def check_alias(alias: str) -> str:
+    """Return an alias that may be moved.
+
+    Raises:
+        PixmillError: MLflow does not take it, or it is one that follows another.
+    """
+    if not _ALIAS.fullmatch(alias) or alias.lower() == "latest" or re.fullmatch(r"[vV]\d+", alias):
+        raise PixmillError(
+            f"'{printable(alias[:50])}' cannot be an alias: letters, digits, - and _, but not latest or v1",
+            next="write an alias such as champion or staging",
+        )
+    if alias == "previous" or alias.startswith("previous-"):
+        raise PixmillError(
+            f"the alias {alias} follows {alias.partition('-')[2] or CHAMPION}", next="to move it back: pixmill rollback"
+        )
+    return alias
+
+
+def previous_of(alias: str) -> str:
+    """Return the alias of the version that came before.
+
+    >>> previous_of("champion"), previous_of("staging")
+    ('previous', 'previous-staging')
+    """
+    return "previous" if alias == CHAMPION else f"previous-{alias}"
+
+
+def options(name: str | None, alias: str = CHAMPION) -> str:
+    """Return the options of a command that names a model and an alias, which are left out where they are defaults."""
+    return (f" --name {quote(name)}" if name else "") + (f" --alias {alias}" if alias != CHAMPION else "")
+
+
+def who(root: Path) -> str:
+    """Return who moves an alias: in CI the person who started the job, else Git's identity.
+
+    Args:
+        root: The project's folder.
+    """
+    from pixmill.core.repository.git import git
+    from pixmill.tracking.lineage import source_tags
+
+    for variable in ("GITHUB_TRIGGERING_ACTOR", "GITHUB_ACTOR", "GITLAB_USER_LOGIN"):
+        if actor := os.environ.get(variable):
+            return actor
+    identity = (git(root, "var", "GIT_AUTHOR_IDENT") or "").rpartition(">")[0]
+    return printable(f"{identity}>" if identity else source_tags("")["mlflow.user"])
+
+
+def _version(entry: Any, aliases: list[str]) -> ModelVersion:
+    # The database tells the id by the source alone.
+    source = re.fullmatch(r"models:/(m-[0-9a-f]{32})", entry.source or "")
+    return ModelVersion(
+        number=int(entry.version),
+        aliases=tuple(sorted(aliases)),
+        created=entry.creation_timestamp / 1000,
+        source=entry.source or "",
+        model_id=entry.model_id or (source[1] if source else None),
+        run=entry.run_id or None,
+        tags=dict(entry.tags),
+    )
+
+
+@contextlib.contextmanager
+def _environment(store: str) -> Iterator[None]:
+    """Tell MLflow the store where it does not pass its own on: it looks a version's model up by the environment."""
+    former = os.environ.get("MLFLOW_TRACKING_URI")
+    os.environ["MLFLOW_TRACKING_URI"] = store
+    try:
+        yield
+    finally:
+        if former is None:
+            del os.environ["MLFLOW_TRACKING_URI"]
+        else:
+            os.environ["MLFLOW_TRACKING_URI"] = former

@@ -1,0 +1,121 @@
+"""Roll back: let an alias name an earlier version again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from pixmill.core.errors import PixmillError
+from pixmill.core.files.workspace import Workspace
+from pixmill.core.words import printable
+from pixmill.tracking.model_versions import (
+    ALIAS,
+    CAME_BACK,
+    CHAMPION,
+    TAKEN_BACK,
+    ModelVersion,
+    Registry,
+    RollbackRecord,
+    check_alias,
+    options,
+    previous_of,
+    who,
+)
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """A rollback that took place.
+
+    Args:
+        name: The registered model.
+        alias: The alias that moved.
+        number: The version that it names now.
+        former: The version that it named before.
+        previous: The version that ``previous`` names now; ``None`` if there is no earlier one.
+        warnings: What could not be done after it.
+    """
+
+    name: str
+    alias: str
+    number: int
+    former: int
+    previous: int | None
+    warnings: tuple[str, ...] = ()
+
+    def describe(self) -> str:
+        """Return the outcome in a sentence."""
+        if self.number == self.former:
+            return f"Nothing to do: {self.alias} of {self.name} is version {self.number} already."
+        earlier = f"version {self.previous}" if self.previous else "none"
+        return (
+            f"Rolled back: {self.alias} of {self.name} is version {self.number} again, instead of version "
+            f"{self.former}; {previous_of(self.alias)} is {earlier}."
+        )
+
+
+def roll_back(
+    workspace: Workspace,
+    *,
+    to: int | None = None,
+    name: str | None = None,
+    alias: str = CHAMPION,
+    because: str | None = None,
+) -> Rollback:
+    """Let an alias name the version that its own one replaced, or another one.
+
+    Nothing is compared: that version was in use before, and now is no time to wait.
+
+    Args:
+        workspace: The project's workspace.
+        to: The version; default: the one that the present one replaced.
+        name: Of the registered model; default: the project's.
+        alias: The alias.
+        because: Why, in the person's own words.
+
+    Raises:
+        PixmillError: There is no such version, or another process was faster, or MLflow does not respond.
+    """
+    check_alias(alias)
+    registry = Registry(workspace, name)
+    now = registry.aliases().get(alias)
+    if now is None:
+        raise PixmillError(
+            f"{registry.name} has no {alias}, so there is nothing to roll back",
+            next=f"pixmill promote{options(name, alias)}",
+        )
+    target = _target(registry, registry.require(now), alias, to)
+    if target.number == now:
+        return Rollback(registry.name, alias, now, now, *registry.finish(alias))
+    by, listing = who(workspace.root), f"pixmill models{options(name)}"
+    registry.check_still(alias, now, listing)
+    registry.move(alias, target.number)
+    at, why = datetime.now(UTC).isoformat(timespec="seconds"), because and printable(because, instead=" ")[:1000]
+    previous, warnings = registry.finish(alias)
+    try:
+        registry.tag(target.number, CAME_BACK, json.dumps(asdict(RollbackRecord(at, by, now, why))))
+        registry.tag(now, TAKEN_BACK, json.dumps(asdict(RollbackRecord(at, by, target.number, why))))
+    except PixmillError as error:
+        warnings += (f"the versions do not tell of it: {error.message}",)
+    registry.check_still(alias, target.number, listing)
+    return Rollback(registry.name, alias, target.number, now, previous, warnings)
+
+
+def _target(registry: Registry, current: ModelVersion, alias: str, to: int | None) -> ModelVersion:
+    number, listing = current.replaces if to is None else to, f"pixmill models{options(registry.name)}"
+    if number is None:
+        raise PixmillError(
+            f"version {current.number} of {registry.name} replaced none, so there is none to roll back to",
+            next=f"{listing} lists others, for pixmill rollback --to VERSION; to have none in production, "
+            f"delete the alias {alias} in MLflow",
+        )
+    target = registry.require(number)
+    if (other := target.tags.get(ALIAS, alias)) != alias:
+        raise PixmillError(
+            f"version {number} of {registry.name} was promoted as {printable(other)}, and never compared as {alias}",
+            next=f"pixmill promote models:/{registry.name}/{number}{options(None, alias)}",
+        )
+    if not target.is_shown:
+        raise PixmillError(f"version {number} of {registry.name} was never promoted", next=listing)
+    return target

@@ -1,0 +1,232 @@
+"""Training runs in MLflow: their facts, and the files that were logged with them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from pixmill.core.errors import PixmillError
+from pixmill.core.files.workspace import Workspace
+from pixmill.tracking.delivery import LINKED, SWEEP, WEIGHTS
+from pixmill.tracking.lineage import PROJECT
+from pixmill.tracking.model_lookup import MODEL, list_models, newest_model, open_store, store_errors
+from pixmill.tracking.store import database_file, experiment_ids, search_runs, tracking_uri, view_hint
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+PREDICTIONS = "predictions/predictions.parquet"
+"""Where a run has what evaluate predicted."""
+
+_UI = "http://127.0.0.1:5000"
+"""The address of ``mlflow ui``."""
+
+_SAME = 100
+"""Runs of the same weights that are looked at."""
+
+_NEWEST = ["attributes.start_time DESC"]
+
+
+@dataclass(frozen=True)
+class MlflowRun:
+    """A run, as MLflow knows it.
+
+    Args:
+        id: The run's id.
+        name: Its name.
+        url: Its page, on the tracking server or in ``mlflow ui``.
+        seconds: Duration of the training; ``None`` if it has not finished, or was recorded elsewhere.
+        megabytes: Size of its model ``classifier``; ``None`` if it has none, its files cannot be read from here, or it
+            was not asked for.
+        tags: Its tags.
+        files: Where its files are.
+        started: When the training began, in seconds since 1970.
+        fingerprint: A hash of its tags, metrics and end: while it is the same, so are its files.
+        command: What serves its page on this machine; ``None`` if a server does.
+    """
+
+    id: str
+    name: str
+    url: str
+    seconds: float | None
+    megabytes: float | None
+    tags: Mapping[str, str]
+    files: str = ""
+    started: float = 0.0
+    fingerprint: str = ""
+    command: str | None = None
+
+
+class RunReader:
+    """A reader of the runs of a workspace's MLflow.
+
+    Args:
+        workspace: Its database is the default store.
+
+    Raises:
+        PixmillError: By each method: MLflow does not respond within seconds, or there is no database yet.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._store = tracking_uri(workspace)
+        self._file = database_file(self._store)
+        self._failure: PixmillError | None = None
+
+    @cached_property
+    def _client(self) -> MlflowClient:
+        """The client of MLflow; a server that does not respond is asked once."""
+        if self._failure is None:
+            try:
+                return open_store(self._store)
+            except PixmillError as error:
+                self._failure = error
+        raise self._failure
+
+    def get(self, run_id: str) -> MlflowRun:
+        """Return a run by its id.
+
+        Raises:
+            PixmillError: There is none.
+        """
+        with store_errors(f"runs:/{run_id}", self._store):
+            run = self._client.get_run(run_id)
+            return replace(self._facts(run), megabytes=self._megabytes(run))
+
+    def newest(self, weights: str) -> MlflowRun | None:
+        """Return the newest run of the training that produced some weights; ``None`` if there is none.
+
+        Its duration is the longest of all runs with these weights, since those that reused a finished training took
+        less.
+
+        Args:
+            weights: The md5 of ``artifacts/train/model.weights.h5``.
+        """
+        if self._file and not self._file.exists():
+            return None
+        with store_errors("runs", self._store):
+            query = f"tags.`{WEIGHTS}` = '{weights}'"
+            found = search_runs(self._client, query, max_results=_SAME, order_by=_NEWEST)
+            longest = max(filter(None, map(_seconds, found)), default=None)
+            if not found:
+                return None
+            return replace(self._facts(found[0]), seconds=longest, megabytes=self._megabytes(found[0]))
+
+    def list_evaluated(
+        self, limit: int, *, project: str | None = None, experiment: str | None = None, since: float = 0
+    ) -> list[MlflowRun]:
+        """Return the finished trainings that have predictions, newest first, without folds and without sizes.
+
+        Args:
+            limit: How many at most.
+            project: Those with this tag ``pixmill.project``, in any experiment.
+            experiment: And those of the experiment of this name that have no such tag, as earlier versions and shallow
+                clones record them; all of the experiment without a project. Default: all runs of all projects.
+            since: Seconds since 1970; earlier ones are left out.
+        """
+        # Folds have neither; evaluate logs its metrics together with its predictions.
+        query = f"attributes.status = 'FINISHED' and tags.`{WEIGHTS}` != '' and metrics.test_n > 0"
+        return self._newest(query, limit, project, experiment, since)
+
+    def list_sweeps(
+        self, limit: int, *, project: str | None = None, experiment: str | None = None, since: float = 0
+    ) -> list[MlflowRun]:
+        """Return the parent runs of sweeps, newest first; arguments as for :meth:`list_evaluated`."""
+        return self._newest(f"tags.`{SWEEP}` != ''", limit, project, experiment, since)
+
+    def _newest(
+        self, query: str, limit: int, project: str | None, experiment: str | None, since: float
+    ) -> list[MlflowRun]:
+        with store_errors("", self._store):
+            query += f" and attributes.start_time >= {int(1000 * since)}"
+            named = self._client.get_experiment_by_name(experiment) if experiment else None
+            own = named.experiment_id if named else None
+
+            def is_wanted(run: Run) -> bool:
+                made_by = run.data.tags.get(PROJECT)
+                if project and made_by:
+                    return bool(made_by == project)
+                return experiment is None or run.info.experiment_id == own
+
+            places = experiment_ids(self._client) if project or not experiment else [own] if own else []
+            return [self._facts(run) for run in islice(filter(is_wanted, self._each(places, query)), limit)]
+
+    def megabytes(self, run: MlflowRun) -> float | None:
+        """Return the size of a run's model, as in :class:`MlflowRun`."""
+        with store_errors(f"runs:/{run.id}", self._store):
+            return self._megabytes(self._client.get_run(run.id))
+
+    def read(self, run: MlflowRun, path: str) -> bytes | None:
+        """Return a file that was logged with a run; ``None`` if it has none of this path.
+
+        Args:
+            run: The run.
+            path: The file's path, such as ``predictions/predictions.parquet``.
+        """
+        with store_errors(f"runs:/{run.id}", self._store):
+            return self._download(run.files, path)
+
+    def _each(self, experiments: list[str], query: str) -> Iterator[Run]:
+        """Yield the trainings in experiments that a query finds, newest first."""
+        token: str | None = None
+        while experiments:
+            page = self._client.search_runs(experiments, query, order_by=_NEWEST, page_token=token)
+            yield from (run for run in page if LINKED not in run.data.tags)
+            token = page.token
+            if not token:
+                return
+
+    def _facts(self, run: Run) -> MlflowRun:
+        info = run.info
+        hint = view_hint(self._store)
+        served = hint.startswith("http")
+        server = hint.rstrip("/") if served else _UI
+        state = json.dumps([run.data.tags, run.data.metrics, info.end_time], sort_keys=True)
+        return MlflowRun(
+            id=info.run_id,
+            name=info.run_name or info.run_id[:8],
+            url=f"{server}/#/experiments/{info.experiment_id}/runs/{info.run_id}",
+            seconds=_seconds(run),
+            megabytes=None,
+            tags=dict(run.data.tags),
+            files=info.artifact_uri,
+            started=info.start_time / 1000,
+            fingerprint=hashlib.sha256(state.encode()).hexdigest(),
+            command=None if served else hint,
+        )
+
+    def _megabytes(self, run: Run) -> float | None:
+        model = newest_model(list_models(self._client, run), MODEL)
+        if model is None:
+            return None
+        try:
+            description = yaml.safe_load(self._download(str(model.artifact_location), "MLmodel") or b"") or {}
+        except Exception:  # noqa: BLE001 (backends raise what they like)
+            return None  # The files may be where this machine has no access; the rest is known all the same.
+        size = description.get("model_size_bytes")
+        return None if size is None else int(size) / 1e6
+
+    def _download(self, location: str, path: str) -> bytes | None:
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        repository = get_artifact_repository(location, tracking_uri=self._store)
+        if not any(file.path == path for file in repository.list_artifacts(path.rpartition("/")[0] or None)):
+            return None
+        with tempfile.TemporaryDirectory() as folder:
+            return Path(repository.download_artifacts(path, folder)).read_bytes()
+
+
+def _seconds(run: Run) -> float | None:
+    """Return how long a training took; ``None`` for a run that has none of its own, or has not finished."""
+    info = run.info
+    finished = info.status == "FINISHED" and info.end_time and LINKED not in run.data.tags
+    return (info.end_time - info.start_time) / 1000 if finished else None

@@ -1,0 +1,106 @@
+"""The run of a stage: a training's, tagged with its weights, and an evaluation's, which finds it by them."""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pixmill.core.files.workspace import Workspace
+from pixmill.core.params import Params, TrainParams, flat
+from pixmill.tracking.delivery import LINKED, RESOLVED, SWEEP, WEIGHTS
+from pixmill.tracking.lineage import code_tags, data_tags, source_tags
+from pixmill.tracking.pending import RunData
+from pixmill.tracking.run_recorder import RunRecorder
+from pixmill.tracking.store import quiet_mlflow
+
+
+@contextlib.contextmanager
+def training_run(workspace: Workspace, *, params: Params) -> Iterator[RunRecorder]:
+    """Record the run of a training when the block succeeds; within ``mlflow run`` it is a child of the project's run.
+
+    Args:
+        workspace: The project's workspace.
+        params: Those of the project; the run's parameters are the keys that ``params.yaml`` lists, and all are in
+            the run's file ``params.json``.
+
+    Yields:
+        The run. None of its methods raises because of MLflow.
+    """
+    root = workspace.root
+    quiet_mlflow()
+    data = RunData("train", name=_name(params.train))
+    data.origin, data.tags = source_tags("train"), code_tags(root) | data_tags(root)
+    run = RunRecorder(workspace, data)
+    run.log_params(_listed(params))
+    resolved = params.model_dump(mode="json", by_alias=True)
+    run.log_text(json.dumps(resolved, ensure_ascii=False, indent=1, sort_keys=True) + "\n", RESOLVED)
+    for name in ("params.yaml", "pixmill.lock"):
+        run.log_file(root / name, name)
+    yield run
+    run.finish()
+
+
+@contextlib.contextmanager
+def sweep_run(workspace: Workspace, *, name: str, study: str, params: Mapping[str, Any]) -> Iterator[RunRecorder]:
+    """Record the parent run of a sweep's trials when the block ends; a sweep that went on has one run.
+
+    Args:
+        workspace: The project's workspace.
+        name: The run's name.
+        study: What is the same for all processes that work on this sweep.
+        params: What the sweep does, flattened.
+
+    Yields:
+        The run. None of its methods raises because of MLflow.
+    """
+    root = workspace.root
+    quiet_mlflow()
+    data = RunData("sweep", name=name)
+    data.origin = {**source_tags("train"), "mlflow.source.name": "pixmill sweep"}
+    data.tags = {SWEEP: study} | code_tags(root) | data_tags(root)
+    run = RunRecorder(workspace, data)
+    run.log_params(params)
+    run.log_file(root / "params.yaml", "params.yaml")
+    yield run
+    run.finish()
+
+
+@contextlib.contextmanager
+def evaluation_run(workspace: Workspace, *, weights: str) -> Iterator[RunRecorder]:
+    """Add to the run of the training that produced the weights, when the block ends.
+
+    The run is searched for in all experiments, newest first, and its status does not change; if it is pending, it is
+    sent first. If there is none, because the weights were pulled, a new run gets the same tag, and ``pixmill.linked``.
+
+    Args:
+        workspace: The project's workspace.
+        weights: The md5 of ``artifacts/train/model.weights.h5``.
+
+    Yields:
+        The run. None of its methods raises because of MLflow.
+    """
+    root = workspace.root
+    data = RunData("evaluate", name="evaluation", weights=weights)
+    data.origin = {WEIGHTS: weights, LINKED: weights} | source_tags("evaluate") | code_tags(root) | data_tags(root)
+    run = RunRecorder(workspace, data)
+    run.log_file(root / "dvc.lock", "dvc.lock")
+    yield run
+    run.finish()
+
+
+def _listed(params: Params) -> dict[str, Any]:
+    """Return the params that ``params.yaml`` lists, flattened; each other has its default."""
+    listed = flat(params.model_dump(by_alias=True, exclude_unset=True))
+    # A section that is listed as empty ({}) is not a param.
+    return {name: value for name, value in flat(params).items() if name in listed}
+
+
+def _name(params: TrainParams) -> str:
+    """Return a short name for the list of runs: ``wider-net, features efficientnet_lite0``."""
+    parts: list[str] = [params.model]
+    if params.model in ("backbone", "features"):
+        parts.append(params.backbone.name)
+    if params.model == "features":
+        parts.append(params.features.head)
+    return ", ".join(filter(None, (os.environ.get("DVC_EXP_NAME"), " ".join(parts))))

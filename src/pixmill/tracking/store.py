@@ -1,0 +1,195 @@
+"""MLflow's tracking store, and whether it responds."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pixmill.core.errors import PixmillError
+from pixmill.core.files.workspace import Workspace
+from pixmill.core.install.pyproject import read_project
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+_SECONDS = 3
+"""Timeout of the first check of a database."""
+
+_TIMEOUT = {"sqlite": "timeout", "postgresql": "connect_timeout", "mysql": "connect_timeout"}
+"""The timeout option of each kind of database."""
+
+_DEFAULTS = {
+    # Detect a server that is down within seconds instead of minutes.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "PGCONNECT_TIMEOUT": "10",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+
+
+class StoreError(PixmillError):
+    """A store that accepts no runs.
+
+    Args:
+        message: The predicate of a sentence about it, such as ``does not respond (Connection refused)``.
+        next: How to fix it.
+    """
+
+
+def tracking_uri(workspace: Workspace) -> str:
+    """Return ``MLFLOW_TRACKING_URI``, or the project's server, or else the database in the repository's own root.
+
+    The server is ``mlflow`` in ``[tool.pixmill]`` of ``pyproject.toml``. The root is ``DVC_ROOT``: a database in the
+    temporary copy of ``dvc exp run --temp`` would be deleted with it.
+
+    Raises:
+        ParamsError: ``pyproject.toml`` is not valid.
+    """
+    server = os.environ.get("MLFLOW_TRACKING_URI") or read_project(workspace.root).mlflow
+    return server or f"sqlite:///{(workspace.home.resolve() / 'mlflow.db').as_posix()}"
+
+
+def experiment_name(root: Path) -> str:
+    """Return ``MLFLOW_EXPERIMENT_NAME``, or the project's name.
+
+    Args:
+        root: The project's folder.
+
+    Raises:
+        ParamsError: ``pyproject.toml`` is not valid.
+    """
+    return os.environ.get("MLFLOW_EXPERIMENT_NAME") or read_project(root).name or "pixmill"
+
+
+def view_hint(uri: str) -> str:
+    """Return how to see a store's runs: the address of the server, or the command that serves the database."""
+    if uri.startswith(("http:", "https:")):
+        return without_password(uri)
+    path = database_file(uri)
+    if path is not None and path.parent == Path.cwd().resolve():
+        uri = f"sqlite:///{path.name}"
+    return f"mlflow ui --backend-store-uri {without_password(uri)}"
+
+
+def without_password(uri: str) -> str:
+    """Return a tracking URI without user and password, for messages."""
+    return re.sub(r"//[^/@]*@", "//", uri)
+
+
+def line_of(error: BaseException) -> str:
+    """Return an error's type and root cause in one line.
+
+    MLflow's own message about a server's answer is the whole address, several times.
+    """
+    return f"{type(error).__name__}: {_cause_of(error)}"[:300]
+
+
+def database_file(uri: str) -> Path | None:
+    """Return the file of an SQLite database; ``None`` if it is in memory, or another kind of store."""
+    scheme, _, rest = uri.partition("://")
+    path = Path(rest.partition("?")[0].removeprefix("/"))
+    return path if scheme.startswith("sqlite") and path.name not in ("", ":memory:") else None
+
+
+def check_store(uri: str) -> None:
+    """Send a store a cheap request with a short timeout: MLflow's own client retries a database for minutes.
+
+    Raises:
+        StoreError: It accepts no runs.
+    """
+    path = database_file(uri)
+    try:
+        if uri.startswith(("http:", "https:")):
+            _client(uri).search_experiments(max_results=1)
+        elif path is not None and not path.exists():
+            if not os.access(path.parent, os.W_OK):
+                raise OSError(f"{path.parent} is missing or not writable")
+        elif timeout := _TIMEOUT.get(re.split(r"\W", uri)[0]):
+            _open_database(uri, timeout)
+    except Exception as error:
+        cause = _cause_of(error)
+        advice = "start the server (mlflow server), or check its log, MLFLOW_TRACKING_URI and the credentials"
+        if path is not None:
+            advice = "end the process that locks it" if "locked" in cause else f"mv '{path}' '{path}.broken'"
+        raise StoreError(f"does not respond ({cause})", next=advice) from error
+
+
+def connect(uri: str) -> MlflowClient:
+    """Return an MLflow client of a store that responds; a missing SQLite database is created.
+
+    Args:
+        uri: The tracking URI.
+
+    Raises:
+        StoreError: It accepts no runs.
+    """
+    check_store(uri)
+    return _client(uri)
+
+
+def search_runs(client: MlflowClient, query: str, **options: Any) -> list[Run]:
+    """Return the runs of all experiments that a query of MLflow finds.
+
+    Args:
+        client: The store.
+        query: Such as ``attributes.status = 'RUNNING'``.
+        options: Those of ``MlflowClient.search_runs``.
+    """
+    return list(client.search_runs(experiment_ids(client), query, **options))
+
+
+def experiment_ids(client: MlflowClient) -> list[str]:
+    """Return the ids of all experiments of a store."""
+    return [experiment.experiment_id for experiment in client.search_experiments(max_results=50_000)]
+
+
+def model_ids(run: Run) -> list[str]:
+    """Return the ids of the models that a run logged."""
+    return sorted(output.model_id for output in (run.outputs.model_outputs if run.outputs else ()))
+
+
+def quiet_mlflow() -> None:
+    """Set MLflow's logging and timeouts for this process; variables that are already set take precedence."""
+    for name, value in _DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    # They set their loggers' levels on import.
+    import mlflow
+
+    if find_spec("sqlalchemy"):  # The small MLflow of the extra `registry` only asks servers.
+        import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
+
+    for logger in ("mlflow", "alembic", "urllib3.connectionpool"):
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
+    # The warning is for authors of model code, here MLflow itself.
+    warnings.filterwarnings("ignore", message=".*type hint is inferred as AnyType", category=UserWarning)
+
+
+def _client(uri: str) -> MlflowClient:
+    quiet_mlflow()
+    from mlflow import MlflowClient
+
+    return MlflowClient(uri)
+
+
+def _open_database(uri: str, timeout: str) -> None:
+    import sqlalchemy
+
+    engine = sqlalchemy.create_engine(uri, connect_args={timeout: _SECONDS}, poolclass=sqlalchemy.pool.NullPool)
+    with engine.connect() as connection:
+        # SQLite rolls back here what a killed process left unfinished.
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if uri.startswith("sqlite") else "SELECT 1")
+
+
+def _cause_of(error: BaseException) -> str:
+    """Return the root cause of an error in a few words."""
+    while (below := error.__cause__ or (None if error.__suppress_context__ else error.__context__)) is not None:
+        error = below
+    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0]

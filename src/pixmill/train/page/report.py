@@ -1,0 +1,109 @@
+"""The stage's page."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+
+from pixmill.core.params import TrainParams
+from pixmill.core.params.reference import plain
+from pixmill.metrics.growth import UNMEASURED
+from pixmill.models.networks import describe_model
+from pixmill.pages import lines_svg, render_page
+from pixmill.pages.chart import Point
+from pixmill.train.folds import fold_metrics
+from pixmill.train.learning_curve import LearningCurve
+from pixmill.train.page.samples import Samples
+from pixmill.train.training import Trained
+from pixmill.train.training_key import deciding_params
+
+if TYPE_CHECKING:
+    import keras
+
+
+def render_report(trained: Trained, params: TrainParams, samples: Samples) -> str:
+    """Return ``reports/train.html``: what the model is, how the training went, and with which params.
+
+    Args:
+        trained: What :func:`pixmill.train.train` returned.
+        params: The section ``train``.
+        samples: Training images as the model saw them.
+    """
+    sheet = base64.b64encode(samples.sheet()).decode("ascii")
+    growth = trained.learning_curve
+    return render_page(
+        "pixmill.train.page",
+        "page.html",
+        trained=trained,
+        params=params,
+        kind=describe_model(params),
+        overfitting=_against_overfitting(params),
+        regularization=trained.regularization,
+        curves=curves_svg(trained),
+        growth=growth and learning_curve_svg(growth),
+        more=growth.growth.sentence() if growth else UNMEASURED,
+        points=growth.points if growth else (),
+        folds=trained.folds,
+        together=fold_metrics(trained.folds).get("folds"),
+        sheet=f"data:image/jpeg;base64,{sheet}",
+        samples=samples,
+        layers=[_layer(layer) for layer in trained.classifier.layers],
+        deciding=[(name, plain(value)) for name, value in deciding_params(params).items()],
+    )
+
+
+def curves_svg(trained: Trained) -> list[tuple[str, str]]:
+    """Return the title and the ``<svg>`` element of each curve by epoch; a solver has no learning rate.
+
+    Args:
+        trained: What :func:`pixmill.train.train` returned.
+    """
+
+    def points(name: str) -> list[Point]:
+        return [(epoch.epoch, getattr(epoch, name)) for epoch in trained.history]
+
+    curves = {
+        title: {"training": points(f"train_{name}"), "validation": points(f"val_{name}")}
+        for title, name in (("Loss (cross-entropy)", "loss"), ("Accuracy", "accuracy"))
+    }
+    if not trained.solved:
+        curves["Learning rate (last step)"] = {"last step": points("learning_rate")}
+    label, rule = ("Iteration of the solver", None) if trained.solved else ("Epoch", trained.best.epoch)
+    return [
+        (title, lines_svg(lines, name=title, x_label=label, y_end=int(title == "Accuracy"), rule=rule))
+        for title, lines in curves.items()
+    ]
+
+
+def learning_curve_svg(curve: LearningCurve) -> str:
+    """Return validation accuracy with its limits by the number of training images, as an ``<svg>`` element.
+
+    Args:
+        curve: The curve.
+    """
+    return lines_svg(
+        {"accuracy": [(point.images, point.accuracy) for point in curve.points]},
+        name="Validation accuracy by training images",
+        x_label="Training images",
+        x_ticks=[point.images for point in curve.points],
+        y_end=1,
+        band=[(point.images, point.low, point.high) for point in curve.points],
+        dots={"accuracy": [0.05] * len(curve.points)},
+    )
+
+
+def _against_overfitting(params: TrainParams) -> tuple[str, str] | None:
+    """Name the param that regularizes this model, and what to do with it; ``None`` where a path tells."""
+    return {
+        "cnn": ("dropout in", "train.cnn.dense"),
+        "backbone": ("a higher", "train.backbone.dropout"),
+        "features": None if params.features.head == "logistic" else ("dropout in", "train.features.dense"),
+    }[params.model]
+
+
+def _layer(layer: keras.layers.Layer) -> tuple[str, str, str]:
+    # No-break spaces: a shape stays on one line.
+    # A transformer's encoder also returns the outputs of its blocks.
+    output = layer.output[0] if isinstance(layer.output, list | tuple) else layer.output
+    shape = "\u00a0\u00d7\u00a0".join(str(side) for side in output.shape[1:])
+    return layer.name, shape, f"{layer.count_params():,}"

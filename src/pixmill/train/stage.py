@@ -1,0 +1,64 @@
+"""Fit the classifier that params.yaml describes, and record the run."""
+
+from functools import partial
+
+from pixmill.core.files.workspace import Workspace
+from pixmill.core.files.writing import file_digest, fresh_folder, write_bytes, write_figures, write_text
+from pixmill.core.params import Params
+from pixmill.models.mlflow_format.saving import save_classifier_model, save_keras_model
+from pixmill.models.networks import describe_model
+from pixmill.tracking.run_recorder import RunRecorder
+from pixmill.tracking.stage_runs import training_run
+from pixmill.train import Callback, Trained, curves_csv, learning_curve_csv, train
+from pixmill.train.history import Epoch, Timing
+from pixmill.train.page.report import render_report
+from pixmill.train.page.samples import draw_samples
+from pixmill.train.saving import save_trained
+
+
+class EpochLogger(Callback):
+    """Record each epoch in a run, with the time when it ended; a solver's iterations have no timing.
+
+    Args:
+        run: The training's run.
+    """
+
+    def __init__(self, run: RunRecorder) -> None:
+        self._run = run
+
+    def on_epoch_end(self, epoch: Epoch, timing: Timing) -> None:
+        """Record an epoch's metrics and timing."""
+        figures = epoch.figures() | ({} if epoch.learning_rate is None else timing.figures())
+        self._run.log_metrics(figures, step=epoch.epoch, timestamp=timing.ended)
+
+
+def main(workspace: Workspace, params: Params) -> None:
+    """Write ``artifacts/train``, its page, its metrics and its curves; record the run in MLflow."""
+    root, split = workspace.root, workspace.root / "artifacts" / "split"
+    scratch = workspace.scratch("train")
+    with training_run(workspace, params=params) as record:
+        callback = EpochLogger(record)
+        trained = train(split, params.train, classes=params.classes, root=root, scratch=scratch, callback=callback)
+        _write(workspace, params, trained, record)
+
+
+def _write(workspace: Workspace, params: Params, trained: Trained, record: RunRecorder) -> None:
+    """Write the results, then record the run."""
+    root, folder = workspace.root, fresh_folder(workspace.root / "artifacts" / "train")
+    settings, samples = params.train, draw_samples(trained.training, params.train, labels=trained.labels, root=root)
+    write_text(root / "reports" / "train.html", render_report(trained, settings, samples))
+    tables = {"curves": curves_csv(trained.history), "learning_curve": learning_curve_csv(trained.learning_curve)}
+    write_figures(root, "train", headline=trained.headline(), full=trained.metrics(), tables=tables)
+    write_bytes(folder / "samples.jpg", samples.sheet())
+    weights = save_trained(trained, settings, folder, scratch=workspace.scratch("train") / "features", root=root)
+    print(f"train: {trained.summary()}\ntrain: reports/train.html")
+    # Everything is on disk from here on: what MLflow does not accept can be recorded later.
+    record.set_weights(file_digest(weights, "md5"))
+    record.log_metrics(trained.record())
+    record.describe(f"{describe_model(settings)}: {trained.summary()}")
+    plots = [path.relative_to(root).as_posix() for path in sorted((root / "plots" / "train").iterdir())]
+    for name in ("artifacts/train/samples.jpg", *plots, "reports/train.html"):
+        record.log_file(root / name, name)
+    if settings.model != "features":  # The classifier has the frozen backbone already.
+        record.log_model("keras", partial(save_keras_model, trained.classifier))
+    record.log_model("classifier", partial(save_classifier_model, folder))

@@ -1,0 +1,57 @@
+"""Check every scraped image, and stop the pipeline where a critical check fails."""
+
+import itertools
+
+from pixmill.core.expectations import gate_error, warnings
+from pixmill.core.files.workspace import Workspace
+from pixmill.core.files.writing import write_figures, write_json, write_text
+from pixmill.core.manifest import PAIRS, SCRAPED, SIGHTINGS, VALIDATED, read_table, shrinkage, write_table
+from pixmill.core.params import Params
+from pixmill.validate import SEEN, metrics, plot_tables, read_decisions, validate
+from pixmill.validate.page.report import render_report
+from pixmill.validate.shortcuts import telling
+
+_DECISIONS = 5
+"""Most decisions that are printed where they could not be applied; the page lists the rest."""
+
+
+def main(workspace: Workspace, params: Params) -> None:
+    """Write the verdicts, the page and the numbers; then fail where the gate does."""
+    root, scraped, report = workspace.root, workspace.root / "artifacts/scrape", "reports/validate.html"
+    result = validate(
+        read_table(scraped / "manifest.parquet", SCRAPED, stage="scrape"),
+        read_table(scraped / "sightings.parquet", SIGHTINGS, stage="scrape", columns=SEEN),
+        classes=params.classes,
+        params=params.validate,
+        folder=scraped,
+        decisions=read_decisions(root / "review.csv", params.classes),
+        scratch=workspace.scratch("validate"),
+        root=root,
+    )
+    numbers = metrics(result)
+    # Written where the gate fails, too: you need it to fix the data.
+    write_text(root / report, render_report(result, folder=scraped, params=params.validate))
+    error = gate_error(result.outcomes, report=report)
+    headline = {"n": numbers["n"], "kept": numbers["kept"], "dropped": numbers["n"] - numbers["kept"]}
+    gate, plots = "failed" if error else "passed", plot_tables(result, params.validate)
+    write_figures(root, "validate", headline={**headline, "gate": gate}, full=numbers, tables=plots)
+    shortcuts = telling(result.shortcuts, params.validate.shortcuts)
+    # Evaluate reads it. It holds only what its page repeats, so that evaluate runs again only where that changes.
+    write_json(root / "plots/validate/shortcuts.json", {"shortcuts": shortcuts})
+    write_json(
+        root / "artifacts/validate/expectations.json", {"results": [outcome.record() for outcome in result.outcomes]}
+    )
+    write_table(root / "artifacts/validate/pairs.parquet", result.pairs, PAIRS)
+    write_table(root / "artifacts/validate/manifest.parquet", result.manifest, VALIDATED)
+    counts = [f"kept {numbers['kept']:,} of {numbers['n']:,} images", shrinkage(numbers.get("given_test", {}))]
+    print(f"validate: {'; '.join(filter(None, counts))}")
+    for line in itertools.chain(*warnings(result.outcomes).values()):
+        print(f"validate: {line}")
+    powerless = result.review.powerless
+    for decision, why in powerless[:_DECISIONS]:
+        print(f"validate: warning: line {decision.line} of review.csv was not applied: {why} ({decision.image})")
+    if len(powerless) > _DECISIONS:
+        print(f"validate: warning: {len(powerless) - _DECISIONS:,} more lines of review.csv were not applied")
+    print(f"validate: {report}")
+    if error:
+        raise error

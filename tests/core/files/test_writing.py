@@ -1,0 +1,135 @@
+"""A file is finished or absent, and a disk that refuses is told as such."""
+
+import errno
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pixmill.core.errors import ManifestError, StorageError
+from pixmill.core.files.writing import (
+    file_digest,
+    read_json,
+    replacing,
+    reserve,
+    significant,
+    storage_errors,
+    target_within,
+    write_bytes,
+    write_json,
+    write_text,
+)
+from tests.disk import limit_file_size
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "a.txt"
+    write_text(path, "one\n")
+    write_text(path, "two\n")
+    assert path.read_bytes() == b"two\n"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_failure_keeps_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+    with pytest.raises(OSError, match="disk"), replacing(path) as temporary:
+        temporary.write_text("new")
+        raise OSError("disk")
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["old"]
+
+
+def test_a_temporary_name_keeps_the_suffix(tmp_path: Path) -> None:
+    with replacing(tmp_path / "model.weights.h5") as temporary:
+        temporary.touch()
+        assert temporary.name.endswith(".weights.h5")
+
+
+def test_json_diffs_well(tmp_path: Path) -> None:
+    path = tmp_path / "m.json"
+    write_json(path, {"b": np.float32(1 / 3), "a": math.nan, "c": {"é": np.int64(3), "list": [np.True_, 0.1 + 0.2]}})
+    assert json.loads(path.read_text()) == {"a": None, "b": 0.333333, "c": {"list": [True, 0.3], "é": 3}}
+    assert path.read_text().startswith('{\n  "a": null,\n  "b": 0.333333,')
+
+
+def test_six_significant_digits_at_any_size() -> None:
+    assert significant([123456.789, 1.23456789e-9, -math.inf, 12345678]) == [123457.0, 1.23457e-9, None, 12345678]
+
+
+def test_a_missing_or_broken_json_names_the_stage(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match="is missing\nNext: dvc repro train"):
+        read_json(tmp_path / "labels.json", stage="train")
+    (tmp_path / "labels.json").write_text("{")
+    with pytest.raises(ManifestError, match="not valid JSON"):
+        read_json(tmp_path / "labels.json", stage="train")
+
+
+def test_a_digest_is_that_of_the_bytes(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc")
+    assert file_digest(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert file_digest(tmp_path / "a", "md5") == "900150983cd24fb0d6963f7d28e17f72"
+
+
+@pytest.mark.linux
+def test_a_full_disk_is_told_with_the_file_and_the_next_command():
+    with pytest.raises(StorageError) as caught, storage_errors(then="dvc repro split"):
+        Path("/dev/full").write_bytes(b"much")
+    assert "the disk is full" in caught.value.message
+    assert caught.value.next == "free some space there, then: dvc repro split (finished work is kept)"
+
+
+def test_a_name_that_no_file_can_have_is_told(tmp_path):
+    path = tmp_path / ("long" * 64)
+    with pytest.raises(StorageError) as caught, storage_errors(then="dvc repro evaluate"):
+        path.stat()
+    assert caught.value.message == f"{path} cannot be used: the name is too long"
+
+
+@pytest.mark.linux
+def test_a_write_that_is_refused_names_its_file_and_leaves_nothing(tmp_path):
+    path = tmp_path / "table.parquet"
+    with limit_file_size(1000), pytest.raises(StorageError) as caught, storage_errors(then="dvc repro split"):
+        write_bytes(path, bytes(2000))
+    assert caught.value.message == f"{path} cannot be used: it would exceed the file size limit"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_read_only_disk_names_the_file(tmp_path, monkeypatch):
+    def refuse(path, *_, **__):
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    path = tmp_path / "runs.html"
+    with pytest.raises(StorageError) as caught, storage_errors(then="the same command"):
+        write_bytes(path, b"a page")
+    assert caught.value.message == f"{path} cannot be used: the disk is read-only"
+
+
+@pytest.mark.linux
+def test_a_place_is_taken_before_it_is_needed(tmp_path):
+    path = tmp_path / "array"
+    path.write_bytes(b"head")
+    reserve(path, 1_000_000)
+    assert path.stat().st_blocks * 512 >= 1_000_000
+    assert path.read_bytes()[:5] == b"head\0"
+    reserve(path, 10)
+    assert path.stat().st_size == 1_000_000
+
+
+def test_a_link_leads_within_the_folder_or_into_the_cache(tmp_path):
+    folder, cached = tmp_path / "data", tmp_path / "cache" / "files" / "md5" / "ab" / ("0" * 30)
+    for file in (folder / "a.png", tmp_path / "b.png", cached):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    for name, target in (("in", folder / "a.png"), ("out", tmp_path / "b.png"), ("kept", cached), ("circle", "circle")):
+        (folder / name).symlink_to(target)
+    assert target_within(folder / "in", folder) == (folder / "a.png").resolve()
+    assert target_within(folder / "kept", folder) == cached.resolve()
+    assert target_within(folder / "out", folder) is None
+    assert target_within(folder / ".." / "b.png", folder) is None
+    for name in ("circle", "gone"):
+        with pytest.raises((OSError, RuntimeError)):
+            target_within(folder / name, folder)

@@ -1,0 +1,57 @@
+"""Long work shows that it goes on."""
+
+import io
+
+import pytest
+
+from pixmill.core.process import progress
+from pixmill.core.process.progress import Progress, track
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_without_a_terminal_there_are_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "_EVERY", 0.0)
+    stream = io.StringIO()
+    with Progress("Decode", 1200, stream=stream) as bar:
+        bar.advance(1000, "loss 0.4")
+    assert stream.getvalue() == "Decode: 1,000 of 1,200 images (loss 0.4)\n" * 2
+
+
+def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "_SHOW_AFTER", 0.0)
+    stream = Terminal()
+    with Progress("Fit", 4, unit="epoch", stream=stream) as bar:
+        for _ in range(4):
+            bar.advance(note="loss 0.4")
+    assert "Fit:   0%" in stream.getvalue()
+    assert "0/4" in stream.getvalue()
+
+
+@pytest.mark.parametrize("total", [0, None])
+def test_more_may_turn_up_as_the_work_goes_on(monkeypatch: pytest.MonkeyPatch, total: int | None) -> None:
+    monkeypatch.setattr(progress, "_EVERY", 0.0)
+    stream = io.StringIO()
+    with Progress("Fetch", total, stream=stream) as bar:
+        bar.expect(2)
+        bar.advance()
+        bar.expect(3)
+        bar.advance()
+    lines = ["Fetch: 1 of 2 images", "Fetch: 2 of 5 images", "Fetch: 2 of 5 images"]
+    assert stream.getvalue().splitlines() == lines
+
+
+def test_a_bar_whose_time_has_not_come_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "_SHOW_AFTER", 60.0)
+    stream = Terminal()
+    with Progress("Fetch", 0, stream=stream) as bar:
+        bar.expect(2)
+        bar.advance(2)
+    assert stream.getvalue() == ""
+
+
+def test_tracked_items_pass_unchanged() -> None:
+    assert list(track(iter("abc"), "Read", 3)) == ["a", "b", "c"]

@@ -1,0 +1,80 @@
+"""A stage tells others what it does, and leaves why it has failed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pixmill.core.errors import DataError
+from pixmill.core.process import stage_progress
+from pixmill.core.process.progress import Progress, track
+from pixmill.core.process.stage_progress import read_progress, reporting
+
+
+def test_it_is_there_while_the_stage_runs_and_gone_at_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage_progress, "_EVERY", 0.0)
+    with reporting("train", tmp_path, tmp_path / "progress"):
+        (begun,) = read_progress(tmp_path / "progress")
+        assert (begun.stage, begun.root, begun.pid, begun.what) == ("train", str(tmp_path), os.getpid(), "")
+        assert begun.is_running
+        assert begun.describe() == ""
+        assert abs(begun.since - time.time()) < 5
+        with Progress("Decode", 1250) as bar:
+            bar.advance(1)
+            (now,) = read_progress(tmp_path / "progress")
+            assert now.describe() == "Decode: 1 of 1,250 images"
+            assert now.since == begun.since
+        assert list(track("ab", "Check", unit="fold")) == ["a", "b"]
+        assert read_progress(tmp_path / "progress")[0].describe() == "Check: 2 folds"
+    assert read_progress(tmp_path / "progress") == []
+    with Progress("Decode", 3) as bar:
+        bar.advance(3)
+    assert read_progress(tmp_path / "progress") == []
+
+
+@pytest.mark.parametrize(
+    ("error", "failed"),
+    [
+        (DataError("no images", next="pixmill data"), "no images\nNext: pixmill data"),
+        (KeyboardInterrupt(), "interrupted"),
+        (SystemExit(143), "interrupted"),
+        (RuntimeError(), "RuntimeError"),
+    ],
+)
+def test_a_stage_that_fails_leaves_why(tmp_path: Path, error: BaseException, failed: str) -> None:
+    with pytest.raises(type(error)), reporting("train", tmp_path, tmp_path):
+        raise error
+    (left,) = read_progress(tmp_path)
+    assert left.failed == failed
+    assert left.ended is not None
+    assert not left.is_running
+    with reporting("train", tmp_path, tmp_path):
+        assert read_progress(tmp_path)[0].is_running
+    assert read_progress(tmp_path) == []
+
+
+def test_a_killed_stage_does_not_run(tmp_path: Path) -> None:
+    code = (
+        "import sys, time; from pathlib import Path; from pixmill.core.process.stage_progress import reporting\n"
+        "with reporting('train', Path(sys.argv[1]), Path(sys.argv[1])): print('on', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        assert read_progress(tmp_path)[0].is_running
+        child.send_signal(signal.SIGKILL)
+    (left,) = read_progress(tmp_path)
+    assert (left.is_running, left.failed) == (False, None)
+
+
+def test_what_cannot_be_read_or_written_stops_nobody(tmp_path: Path) -> None:
+    for name, text in {"a.json": "{", "b.json": "[]", "c.json": '{"stage": "x"}', "d.json": '{"later": 1}'}.items():
+        (tmp_path / name).write_text(text)
+    assert read_progress(tmp_path) == []
+    (tmp_path / "file").touch()
+    with reporting("train", tmp_path, tmp_path / "file"):
+        assert read_progress(tmp_path / "file") == []

@@ -1,0 +1,55 @@
+"""One project with a history, made once; whoever changes it gets a copy."""
+
+import shutil
+
+import pytest
+
+from pixmill.core.files.workspace import Workspace
+from tests.experiments.compare.projects import produce, record, start
+from tests.made_once import make_once
+from tests.version_control import dvc_repo, git
+
+
+@pytest.fixture(scope="session")
+def history(tmp_path_factory):
+    """A project on the branch ``stronger``, with ``main``, its tag ``v1``, and the experiment ``wider``."""
+    with pytest.MonkeyPatch.context() as patch:
+        # A person's settings and indices are not those of a test.
+        for name in ("SITE_CACHE_DIR", "GLOBAL_CONFIG_DIR", "SYSTEM_CONFIG_DIR"):
+            patch.setenv(f"DVC_{name}", str(tmp_path_factory.mktemp(name.lower())))
+        yield make_once(tmp_path_factory, "history", make_history) / "project"
+
+
+def make_history(folder):
+    root = folder / "project"
+    start(root)
+    produce(root, epochs=3, wrong=4)
+    record(root, "Reproduce the results")
+    git(root, "tag", "-a", "v1", "-m", "The first release")
+    git(root, "switch", "-c", "stronger")
+    produce(root, epochs=9, wrong=2)
+    record(root, "Train longer")
+    produce(root, epochs=12, wrong=0)
+    record(root)
+    with dvc_repo(root) as repo:
+        repo.experiments.save(name="wider")
+        git(root, "checkout", ".")
+        repo.checkout(force=True)
+
+
+@pytest.fixture
+def project(history, tmp_path):
+    """A copy of the history that a test may change."""
+    return shutil.copytree(history, tmp_path / "project", symlinks=True)
+
+
+@pytest.fixture
+def clone(history, tmp_path):
+    """A clone of the history, which has all of Git and nothing of DVC's cache."""
+    git(tmp_path, "clone", str(history), "clone")
+    return tmp_path / "clone"
+
+
+@pytest.fixture
+def workspace(project):
+    return Workspace(root=project, home=project)

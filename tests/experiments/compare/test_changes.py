@@ -1,0 +1,287 @@
+"""Params, stages, packages and commits that differ are found, and told why."""
+
+import copy
+import json
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pixmill.core.params import parse_params
+from pixmill.core.provenance.lock import SECTIONS, Lock, write_lock
+from pixmill.experiments.compare.changes import find_changed_params, find_changes
+from pixmill.experiments.compare.comparison import Change, StageChange
+from tests.experiments.compare.made_revisions import make_revision
+from tests.version_control import git, start_repository
+
+PARAMS = """
+classes: [coat, dress]
+scrape: {snapshot: '2026-11-20'}
+train: {cnn: {blocks: [{filters: 8}, {filters: 16}]}}
+"""
+
+LOCK: dict[str, Any] = {
+    "validate": {
+        "cmd": "python -m stages.validate",
+        "deps": [
+            {"path": "data", "hash": "md5", "md5": "1.dir", "size": 1},
+            {"path": "artifacts/scrape", "hash": "md5", "md5": "2.dir"},
+            {"path": "review.csv", "hash": "md5", "md5": "3"},
+            {"path": "src/pixmill/validate", "hash": "md5", "md5": "4.dir"},
+            {"path": "stages/validate.py", "hash": "md5", "md5": "5"},
+            {"path": "notes.txt", "hash": "md5", "md5": "6"},
+        ],
+        "params": {"params.yaml": {"classes": ["coat"], "validate": {"min_per_class": {"count": 30}, "groups": {}}}},
+        "outs": [{"path": "artifacts/validate", "hash": "md5", "md5": "7.dir"}],
+    },
+    "train": {
+        "cmd": "python -m stages.train",
+        "deps": [{"path": "artifacts/validate", "hash": "md5", "md5": "7.dir"}],
+        "outs": [{"path": "artifacts/train", "hash": "md5", "md5": "8.dir"}],
+    },
+}
+
+
+def _changed(base: str | None, head: str | None) -> tuple[Change, ...]:
+    """Return the params in which two files differ."""
+    return find_changed_params(make_revision(None, params=base), make_revision(None, params=head))
+
+
+def _resolved(text: str, **train: Any) -> str:
+    """Return the ``params.json`` that a training writes of a ``params.yaml``, with what its version had otherwise."""
+    content = parse_params(text).model_dump(mode="json", by_alias=True)
+    content["train"] |= train
+    return json.dumps(content)
+
+
+def test_params_that_differ_are_named() -> None:
+    head = PARAMS.replace("filters: 16", "filters: 32").replace("dress]", "dress, hat]") + "split: {salt: second}\n"
+    assert _changed(PARAMS, head) == (
+        Change("classes", ["coat", "dress"], ["coat", "dress", "hat"]),
+        Change("split.salt", "pixmill", "second"),
+        Change("train.cnn.blocks.1.filters", 16, 32),
+    )
+
+
+def test_what_is_left_out_has_its_default() -> None:
+    assert _changed(PARAMS, PARAMS + "split: {val: 0.15}\nevaluate: {}\n") == ()
+
+
+def test_limits_of_the_gate_count() -> None:
+    head = PARAMS + "compare: {min: {accuracy: 0.8}}\n"
+    assert _changed(PARAMS, head) == (Change("compare.min.accuracy", None, 0.8),)
+
+
+def test_a_section_that_was_no_section_is_not_lost() -> None:
+    (blocks, *_) = _changed("train: {a: 5}", "train: {a: {b: 1}}")
+    assert blocks == Change("train.a", 5, None)
+
+
+def test_params_of_another_version_are_compared_without_defaults() -> None:
+    old = PARAMS + "split: {val: 0.15}\nfetch: {retries: 3}\n"
+    assert _changed(old, PARAMS) == (Change("fetch.retries", 3, None), Change("split.val", 0.15, None))
+
+
+def test_the_defaults_of_a_run_are_those_that_it_had() -> None:
+    listed, default = PARAMS.replace("train: {", "train: {epochs: 30, "), PARAMS
+    one, other = (make_revision(None, params=text, resolved=_resolved(text)) for text in (listed, default))
+    assert find_changed_params(one, other) == ()
+    # Runs of earlier versions, and commits, have no such file.
+    assert find_changed_params(one, make_revision(None, params=default)) == ()
+    before = make_revision(None, params=default, resolved=_resolved(default, epochs=20))
+    for after in (one, other, make_revision(None, params=default)):
+        assert find_changed_params(before, after) == (Change("train.epochs", 20, 30),)
+
+
+def test_where_this_version_does_not_accept_the_file_of_a_run_its_params_yaml_counts() -> None:
+    for resolved in (_resolved(PARAMS, removed=1), "[", ""):
+        revision = make_revision(None, params=PARAMS, resolved=resolved)
+        assert find_changed_params(revision, make_revision(None, params=PARAMS)) == ()
+    # And params.yaml alone, where it is the other revision's that is not accepted.
+    old = PARAMS + "fetch: {retries: 3}\n"
+    revision = make_revision(None, params=PARAMS, resolved=_resolved(PARAMS))
+    assert find_changed_params(make_revision(None, params=old), revision) == (Change("fetch.retries", 3, None),)
+
+
+@pytest.mark.parametrize("text", [None, "a: [", "- 1", ""])
+def test_without_params_nothing_is_invented(text: str | None) -> None:
+    assert _changed(text, text) == ()
+    assert _changed(text, None) == _changed(None, text) == ()
+
+
+values = st.none() | st.booleans() | st.integers(-3, 3) | st.lists(st.integers(0, 2), max_size=2)
+sections = st.dictionaries(st.sampled_from(["a", "b", "c"]), values | st.dictionaries(st.just("d"), values), max_size=3)
+
+
+@given(sections, sections)
+def test_swapped_sides_swap_values(base: dict[str, Any], head: dict[str, Any]) -> None:
+    forth, back = _changed(str(base), str(head)), _changed(str(head), str(base))
+    assert back == tuple(Change(change.name, change.head, change.base) for change in forth)
+    assert _changed(str(base), str(base)) == ()
+
+
+def _stages(change: Callable[[dict[str, Any]], Any]) -> dict[str, tuple[str, ...]]:
+    """Return the stages that ran, and why, after a change of the lock."""
+    head = copy.deepcopy(LOCK)
+    change(head)
+    found = find_changes(make_revision(None, lock=LOCK), make_revision(None, lock=head), Path("/nowhere")).stages
+    assert all(isinstance(item, StageChange) for item in found)
+    return {item.stage: item.reasons for item in found}
+
+
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [
+        (0, "images in data/"),
+        (1, "results of scrape"),
+        (2, "decisions in review.csv"),
+        (3, "code src/pixmill/validate"),
+        (4, "code stages/validate.py"),
+        (5, "file notes.txt"),
+    ],
+)
+def test_a_stage_ran_since_what_it_reads_differs(place: int, reason: str) -> None:
+    assert _stages(lambda lock: lock["validate"]["deps"][place].update(md5="other")) == {"validate": (reason,)}
+    assert _stages(lambda lock: lock["validate"]["deps"].pop(place)) == {"validate": (reason,)}
+
+
+def test_params_of_a_stage_are_named_by_their_leaves() -> None:
+    def change(lock: dict[str, Any]) -> None:
+        section = lock["validate"]["params"]["params.yaml"]["validate"]
+        section["min_per_class"]["count"] = 20
+        section["groups"] = {"by": "page"}
+        lock["validate"]["cmd"] += " --fast"
+
+    assert _stages(change) == {
+        "validate": ("command", "param validate.groups.by", "param validate.min_per_class.count")
+    }
+
+
+def test_a_param_that_only_leaves_the_file_is_no_reason() -> None:
+    sections = {"validate": {"min_per_class": {"count": 30}}, "train": {"epochs": 30, "seed": 3}}
+
+    def of(*params: dict[str, Any]) -> tuple[StageChange, ...]:
+        locks = [{"train": {"params": {"params.yaml": sections}}} for sections in params]
+        base, head = (make_revision(None, lock=lock) for lock in locks)
+        return find_changes(base, head, Path("/nowhere")).stages
+
+    assert of(sections, {"validate": {}, "train": {"seed": 3}}) == ()
+    assert of(sections, {"validate": {}, "train": {}}) == (StageChange("train", ("param train.seed",)),)
+    # A section that a stage did not depend on is told by what the file says.
+    (added,) = of({"train": {}}, {"validate": {"min_per_class": {"count": 30}}, "train": {}})
+    assert added.reasons == ("param validate.min_per_class.count",)
+    # One that this version does not accept, likewise.
+    (old,) = of({"train": {"epochs": 30, "removed": 1}}, {"train": {}})
+    assert old.reasons == ("param train.epochs", "param train.removed")
+
+
+def test_stages_come_in_the_order_of_the_pipeline() -> None:
+    def change(lock: dict[str, Any]) -> None:
+        lock["validate"]["outs"][0]["md5"] = lock["train"]["deps"][0]["md5"] = "other"
+        lock["train"]["outs"][0]["md5"] = "other"
+        lock["export"] = {"cmd": "x"}
+
+    assert list(_stages(change).items()) == [
+        ("validate", ("other results from the same inputs",)),
+        ("train", ("results of validate",)),
+        ("export", ("new stage",)),
+    ]
+    assert _stages(lambda lock: lock.pop("train")) == {"train": ("stage removed",)}
+    assert _stages(dict.copy) == {}
+
+
+def test_without_a_lock_no_stage_is_said_to_be_new() -> None:
+    assert _stages(lambda lock: lock.clear()) == {}
+
+
+def test_packages_that_differ_are_named() -> None:
+    before = b"""# comment==1
+numpy==2.4.6 ; python_full_version < '3.12' \\
+    --hash=sha256:00
+numpy==2.5.5 ; python_full_version >= '3.12' \\
+    --hash=sha256:01
+Ruamel_YAML[all]==1.0
+same==1
+gone==3
+"""
+    after = b"""numpy==2.4.6 ; python_full_version < '3.12' \\
+    --hash=sha256:02
+numpy==2.6.0 ; python_full_version >= '3.12'
+ruamel.yaml == 1.1
+Same==1
+new==4.0.post1
+"""
+    base, head = (make_revision(None, read={"requirements.txt": content}.get) for content in (before, after))
+    assert find_changes(base, head, Path("/nowhere")).packages == (
+        Change("gone", "3", None),
+        Change("new", None, "4.0.post1"),
+        Change("numpy", "2.4.6, 2.5.5", "2.4.6, 2.6.0"),
+        Change("ruamel-yaml", "1.0", "1.1"),
+    )
+    assert find_changes(base, make_revision(None), Path("/nowhere")).packages == ()
+
+
+def test_the_code_of_a_project_is_told_by_its_version_and_its_libraries(tmp_path: Path) -> None:
+    revisions = []
+    for version, digest in (("0.1.0", "a"), ("0.2.0", "b")):
+        digests = dict.fromkeys(SECTIONS, "same") | {"train": digest}
+        write_lock(tmp_path, Lock(version, digests, {"numpy": f"2.{version}", "scipy": "1"}))
+        lock = copy.deepcopy(LOCK)
+        lock["train"]["params"] = {"pixmill.lock": {"train": digest}, "ours.yaml": {"limit": version}}
+        revisions.append(
+            make_revision(None, lock=lock, read={"pixmill.lock": (tmp_path / "pixmill.lock").read_bytes()}.get)
+        )
+    found = find_changes(*revisions, Path("/nowhere"))
+    (train,) = found.stages
+    assert train == StageChange("train", ("code of train (pixmill 0.1.0 → 0.2.0)", "param limit in ours.yaml"))
+    assert found.packages == (Change("numpy", "2.0.1.0", "2.0.2.0"), Change("pixmill", "0.1.0", "0.2.0"))
+    # Without a lock that can be read, no versions are told.
+    found = find_changes(revisions[0], replace(revisions[1], read=lambda _: b"<<<<<<< HEAD"), Path("/nowhere"))
+    assert found.packages == ()
+    assert found.stages[0].reasons[0] == "code of train"
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """Return a repository with 53 commits, and their hashes."""
+    root = start_repository(tmp_path_factory.mktemp("repository"))
+    subjects = [
+        "First",
+        *(f"Change {number}" for number in range(50)),
+        "<b>|\t`x`</b> \N{SNOWMAN}",
+        "\x1b[31mred\u202e",
+    ]
+    stream = "".join(
+        f"commit refs/heads/trunk\ncommitter A <a@example.org> {1_700_000_000 + place} +0000\n"
+        f"data {len(subject.encode())}\n{subject}\n"
+        for place, subject in enumerate(subjects)
+    )
+    subprocess.run(["git", "fast-import", "--quiet"], cwd=root, input=stream.encode(), check=True)
+    return root, git(root, "rev-list", "--reverse", "trunk").split()
+
+
+def _commits(root: Path, base: str | None, head: str | None) -> list[tuple[str, str]]:
+    return list(find_changes(make_revision(None, commit=base), make_revision(None, commit=head), root).commits)
+
+
+def test_commits_of_the_head_are_listed_newest_first(repository: tuple[Path, list[str]]) -> None:
+    root, hashes = repository
+    (red, bold, last) = _commits(root, hashes[-4], hashes[-1])
+    assert [hashes[place].startswith(red_) for place, (red_, _) in zip((-1, -2, -3), (red, bold, last), strict=True)]
+    assert red[1] == "\N{REPLACEMENT CHARACTER}[31mred\N{REPLACEMENT CHARACTER}", "nothing that steers a terminal"
+    assert bold[1] == "<b>|\N{REPLACEMENT CHARACTER}`x`</b> \N{SNOWMAN}"
+    assert last[1] == "Change 49"
+    assert len(_commits(root, hashes[0], hashes[-1])) == 50
+    assert _commits(root, hashes[-1], hashes[0]) == _commits(root, hashes[0], hashes[0]) == []
+
+
+@pytest.mark.parametrize("commit", [None, "0" * 40, "--output=stolen", "trunk --all", "\0"])
+def test_a_commit_that_is_not_in_this_clone_has_none(repository: tuple[Path, list[str]], commit: str | None) -> None:
+    root, hashes = repository
+    assert _commits(root, commit, hashes[-1]) == _commits(root, hashes[0], commit) == []
+    assert not list(root.glob("stolen*"))

@@ -1,0 +1,38 @@
+"""Both revisions are compared as far as they can be read, and the gate knows why they cannot."""
+
+from pixmill.core.files.workspace import Workspace
+from pixmill.core.params import parse_params
+from pixmill.experiments.compare.comparing import compare
+from tests.experiments.compare.tables import read_here
+from tests.version_control import git
+
+PARAMS = parse_params(
+    "{classes: [coat, dress], scrape: {snapshot: '2026-11-20'}, validate: {}, split: {}, train: {}, evaluate: {}}"
+)
+
+
+def test_two_revisions_are_compared_in_each_respect(workspace, monkeypatch):
+    read_here(monkeypatch)
+    found = compare(workspace, PARAMS, "v1", "stronger")
+    assert (found.base.name, found.head.name, found.verdict) == ("v1", "stronger", "same")
+    assert found.numbers.n == 8
+    assert found.data.images.empty
+    assert [(change.name, change.base, change.head) for change in found.changes.params] == [("train.epochs", 3, 9)]
+    assert [(rule.name, rule.result) for rule in found.gate.rules] == [("compare.max_drop", "pass")]
+
+
+def test_without_predictions_the_gate_is_undecided_and_the_command_is_said_once(clone):
+    found = compare(Workspace(root=clone, home=clone), PARAMS, "v1", "HEAD")
+    assert (found.verdict, found.numbers, found.gate.result) == ("not_comparable", None, "undecided")
+    assert found.sentence == "Not comparable: the predictions of v1 are missing."
+    assert (
+        "(the predictions of v1 are missing), must not be significantly worse: undecided"
+        in found.gate.rules[0].sentence
+    )
+    assert [line.partition(":")[0] for line in found.missing if "predictions" in line] == ["v1", "HEAD"]
+
+
+def test_the_first_commit_has_nothing_to_drop_from(clone):
+    git(clone, "checkout", "-q", "--detach", git(clone, "rev-list", "--max-parents=0", "HEAD"))
+    found = compare(Workspace(root=clone, home=clone), PARAMS, head="HEAD")
+    assert (found.base, found.verdict, found.gate.result, found.gate.rules) == (None, "not_comparable", "pass", ())

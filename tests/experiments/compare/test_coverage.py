@@ -1,0 +1,122 @@
+"""Two models are compared at their own confidence thresholds, on the images that each answers there."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pixmill.core.params import CompareParams, EvaluateParams
+from pixmill.core.repository.documents import MalformedError
+from pixmill.evaluate.measure import measure_confidence
+from pixmill.experiments.compare.coverage import find_answered
+from pixmill.experiments.compare.metric_files import read_metrics
+from pixmill.experiments.compare.numbers import compare_numbers, give_verdict
+from pixmill.experiments.compare.rendering import comparison_text
+from pixmill.metrics.calibration import Calibration
+from tests.experiments.compare.compared import comparison
+from tests.experiments.compare.made_revisions import LABELS, make_predictions, make_revision
+
+EVALUATE = EvaluateParams(draws=400)
+IMAGES = 300
+
+
+def model(threshold, *, wrong=0.1, seed=1, unlike=None, **more):
+    """Return a revision whose confidence tells whether it is right."""
+    generator = np.random.default_rng(seed)
+    actual = np.arange(IMAGES) % 3
+    right = generator.random(IMAGES) >= wrong
+    sure = np.where(right, generator.uniform(0.6, 1, IMAGES), generator.uniform(0.4, 0.9, IMAGES))
+    table = make_predictions(actual, np.where(right, actual, (actual + 1) % 3), certainty=sure)
+    if unlike is not None:
+        table["unlike"] = unlike
+    metrics = {} if threshold == "absent" else {"threshold": threshold}
+    return make_revision(table, metrics=metrics, **more)
+
+
+def compared(base, head):
+    return compare_numbers(base, head, CompareParams(), EVALUATE)
+
+
+def answers(revision):
+    """Return whether each image is answered, and rightly, from the file's columns."""
+    table = revision.predictions
+    sure = table[[f"p_{label}" for label in LABELS]].max(axis=1) >= revision.metrics["threshold"]
+    return sure, table["label"] == table["predicted"]
+
+
+def test_each_model_answers_at_its_own_threshold():
+    base, head = model(0.8), model(0.65, seed=2)
+    found = compared(base, head).metrics
+    for which, revision in (("first", base), ("second", head)):
+        sure, right = answers(revision)
+        assert getattr(found["coverage"], which) == pytest.approx(sure.mean())
+        assert getattr(found["covered_accuracy"], which) == pytest.approx(right[sure].mean())
+    assert found["coverage"].low > 0.2
+
+
+def test_it_is_as_evaluate_measures_it():
+    unlike = pd.array([True, None, False] * 100, "boolean")
+    revision = model(0.7, unlike=unlike)
+    table = pd.concat([revision.predictions, revision.predictions.assign(split="val")])
+    groups = pd.Series("x", index=revision.predictions["id"])
+    measured, _ = measure_confidence(
+        table, table, groups, LABELS, Calibration(threshold=0.7), draws=100, confidence=0.95
+    )
+    row = compared(revision, model(0.7, seed=2)).metrics
+    assert row["coverage"].first == pytest.approx(measured["coverage"])
+    assert row["covered_accuracy"].first == pytest.approx(measured["covered_accuracy"])
+    assert measured["coverage"] < compared(model(0.7), model(0.7)).metrics["coverage"].first
+
+
+@pytest.mark.parametrize(
+    "unlike", [[True, None, False], [None] * 3, [float("nan")] * 3, [False] * 3, [True, False, False]]
+)
+def test_images_that_are_unlike_are_not_answered_if_that_is_known(unlike):
+    table = make_predictions([0, 1, 2], [0, 1, 2], certainty=0.9).assign(unlike=unlike)
+    revision = make_revision(table, metrics={"threshold": 0.5})
+    answered = find_answered(revision, pd.Index(table["id"]), np.full((3, 3), 0.9))
+    assert answered.tolist() == [one is not True for one in unlike]
+
+
+@pytest.mark.parametrize("threshold", ["absent", None, 0.0])
+def test_without_a_threshold_there_is_no_row_and_a_remark_if_one_model_has_one(threshold):
+    for pair, lacking in (((threshold, 0.7), "base"), ((0.7, threshold), "head"), ((threshold, threshold), None)):
+        found = compared(*(model(one, seed=seed) for seed, one in enumerate(pair)))
+        assert not {"coverage", "covered_accuracy"} & found.metrics.keys()
+        remark = f"Coverage is not compared: plots/evaluate/full.json of the {lacking} has no confidence threshold."
+        assert found.remark == (remark if lacking else "")
+        shown = comparison_text(comparison(numbers=found))
+        assert ("Coverage is not compared" in shown) == bool(lacking)
+    assert compared(make_revision(model(0.7).predictions), model(0.7)).remark
+
+
+def test_the_same_model_differs_by_nothing_but_by_its_threshold():
+    found = compared(model(0.7), model(0.7))
+    for name in ("coverage", "covered_accuracy"):
+        row = found.metrics[name]
+        assert (row.difference, row.low, row.high, row.p) == (0, 0, 0, 1)
+    assert give_verdict(found)[1] == "Same: both predict the same on all 300 test images."
+    strict = compared(model(0.7), model(0.9))
+    assert strict.metrics["coverage"].high < 0
+    assert strict.metrics["accuracy"].low == strict.metrics["accuracy"].high == 0
+    verdict, sentence = give_verdict(strict)
+    assert verdict == "same"
+    assert "both predict the same" not in sentence
+
+
+def test_what_evaluate_records_is_read():
+    recorded = {"threshold": 0.9, "coverage": 0.6, "covered_accuracy": 0.97, "covered_accuracy_low": None}
+    assert read_metrics(json.dumps(recorded).encode()) == {
+        "threshold": 0.9,
+        "coverage": 0.6,
+        "covered_accuracy": 0.97,
+        "covered_accuracy_low": None,
+    }
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "1e400", "-0.1", "1.01", '"0.9"', "true", "[]", "{}"])
+@pytest.mark.parametrize("name", ["threshold", "covered_accuracy", "covered_accuracy_low"])
+def test_a_threshold_or_an_accuracy_that_is_no_share_is_refused(name, value):
+    with pytest.raises(MalformedError, match=name):
+        read_metrics(f'{{"{name}": {value}}}'.encode())

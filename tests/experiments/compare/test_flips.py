@@ -1,0 +1,91 @@
+"""Flips are read of the revisions that are compared by default, and of nothing else."""
+
+import shutil
+
+import pandas as pd
+import pytest
+
+from pixmill.core.errors import PixmillError
+from pixmill.experiments.compare.comparison import NotComparableError
+from pixmill.experiments.compare.flips import read_flips
+from tests.experiments.compare.evaluated import start
+from tests.experiments.compare.made_revisions import write_predictions
+from tests.experiments.compare.projects import record
+from tests.experiments.compare.tables import read_here
+from tests.version_control import commit, start_repository
+
+IDS = [f"{number:064x}" for number in range(4)]
+
+
+def predict(root, *predicted, split="test"):
+    """Record predictions of three coats and a dress."""
+    shares = [0.9 if name == "coat" else 0.2 for name in predicted]
+    columns = {"id": IDS, "split": split, "label": ["coat"] * 3 + ["dress"], "predicted": predicted, "p_coat": shares}
+    path = root / "artifacts/evaluate/predictions.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_predictions(path, pd.DataFrame(columns).assign(p_dress=lambda rows: 1 - rows["p_coat"], loss=0.5))
+    record(root)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    root = tmp_path_factory.mktemp("made") / "project"
+    start(root)
+    predict(root, "coat", "coat", "coat", "dress")
+    commit(root, "First results")
+    return root
+
+
+@pytest.fixture
+def root(made, tmp_path, monkeypatch):
+    """A project whose workspace is as committed."""
+    read_here(monkeypatch)
+    shutil.copytree(made, tmp_path / "project", symlinks=True)
+    return tmp_path / "project"
+
+
+def test_flips_are_what_the_workspace_gets_wrong_and_right_beside_its_base(root):
+    predict(root, "coat", "dress", "coat", "coat")
+    flips = read_flips(root)
+    assert flips["id"].tolist() == [IDS[3], IDS[1]]
+    assert flips["head_predicted"].tolist() == ["coat", "dress"]
+    assert flips["base_confidence"].tolist() == pytest.approx([0.8, 0.9])
+    assert not flips["gained"].any()
+
+
+def test_equal_results_have_no_flips(root):
+    (root / "params.yaml").write_text("classes: [coat, dress]\n")
+    assert read_flips(root) is None
+
+
+def test_only_those_who_ask_for_it_wait_for_the_remote(root):
+    from dvc.repo import Repo
+
+    with Repo(str(root)) as repo:
+        repo.push()
+    predict(root, "dress", "coat", "coat", "dress")
+    shutil.rmtree(root / ".dvc/cache")
+    with pytest.raises(NotComparableError, match="HEAD: no predictions"):
+        read_flips(root, fetch=False)
+    assert read_flips(root)["id"].tolist() == [IDS[0]]
+
+
+def test_what_cannot_be_compared_is_said(root, tmp_path):
+    predict(root, "coat", "coat", "coat", "coat", split="train")
+    with pytest.raises(NotComparableError, match="no image is in the test split of both"):
+        read_flips(root)
+    shutil.rmtree(root / ".dvc/cache")
+    with pytest.raises(
+        NotComparableError, match=r"HEAD: no predictions: the remote 'shared' lacks them or is out of reach"
+    ):
+        read_flips(root)
+    with pytest.raises(PixmillError, match="is in no Git repository"):
+        read_flips(tmp_path)
+
+
+def test_the_first_commit_has_no_base(tmp_path):
+    root = start_repository(tmp_path / "project")
+    (root / "params.yaml").write_text("")
+    commit(root, "Begin")
+    with pytest.raises(NotComparableError, match="nothing to compare with"):
+        read_flips(root)

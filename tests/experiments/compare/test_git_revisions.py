@@ -1,0 +1,175 @@
+"""A name leads to its commit, or to what to write instead; without names the right commits are chosen."""
+
+import subprocess
+
+import pytest
+
+from pixmill.core.errors import PixmillError
+from pixmill.experiments.compare.git_revisions import choose, commit_page, find
+from tests.experiments.compare.projects import write
+from tests.version_control import git, start_repository
+
+
+def hash_of(root, name):
+    return git(root, "rev-parse", f"{name}^{{commit}}")
+
+
+@pytest.mark.parametrize("name", ["main", "v1", "HEAD", "HEAD~2", "refs/heads/main"])
+def test_a_name_of_git_leads_to_its_commit(history, name):
+    revision = find(history, name)
+    assert (revision.name, revision.commit, revision.is_workspace) == (name, hash_of(history, name), False)
+    subject = git(history, "log", "-1", "--format=%h %s", name)
+    assert revision.title == f"{name} ({subject})"
+
+
+def test_a_hash_stands_in_its_title_once(history):
+    commit = hash_of(history, "main")
+    assert find(history, commit[:9]).title == f"{commit[:7]} (Reproduce the results)"
+
+
+def test_an_experiment_leads_to_its_commit(history):
+    revision = find(history, "wider")
+    (ref,) = git(history, "for-each-ref", "--format=%(objectname)", "refs/exps/*/*/wider").splitlines()
+    assert (revision.commit, revision.checkout) == (ref, ref[:10])
+    assert revision.title == f"wider ({ref[:7]} DVC experiment)"
+
+
+def test_the_workspace_has_the_commit_of_head(history):
+    revision = find(history, "workspace")
+    assert (revision.title, revision.commit, revision.is_workspace) == ("the workspace", hash_of(history, "HEAD"), True)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("stronge", "did you mean stronger?"),
+        ("widr", "did you mean wider?"),
+        ("worksapce", "did you mean workspace?"),
+        ("zzz", "git branch -a, dvc exp list -A"),
+        ("-n", "git branch -a, dvc exp list -A"),
+        ("--all", "git branch -a, dvc exp list -A"),
+        ("main..stronger", "did you mean"),
+        ("HEAD:params.yaml", "git branch -a"),
+        ("", "git branch -a"),
+    ],
+)
+def test_an_unknown_name_is_refused_with_the_nearest_ones(history, name, hint):
+    with pytest.raises(PixmillError, match=f"there is no commit, branch, tag or experiment '{name}'") as refusal:
+        find(history, name)
+    assert refusal.value.next.startswith(hint)
+
+
+def test_a_branch_of_the_remote_alone_is_suggested(clone):
+    with pytest.raises(PixmillError) as refusal:
+        find(clone, "main")
+    assert refusal.value.next == "did you mean origin/main?"
+    assert find(clone, "origin/main").commit == hash_of(clone, "origin/main")
+
+
+def test_a_name_of_two_commits_is_refused(project):
+    git(project, "tag", "stronger", "main")
+    with pytest.raises(PixmillError, match="'stronger' is ambiguous") as refusal:
+        find(project, "stronger")
+    assert refusal.value.next == "write refs/heads/stronger or refs/tags/stronger"
+    assert find(project, "refs/tags/stronger").commit == hash_of(project, "main")
+    git(project, "tag", "-f", "stronger", "refs/heads/stronger")
+    assert find(project, "stronger").commit == hash_of(project, "refs/heads/stronger")
+
+
+def chosen(root, base=None, head=None):
+    before, after = choose(root, base, head)
+    return before and before.commit, after.name
+
+
+def test_a_branch_is_compared_from_where_it_left_main(project):
+    left = hash_of(project, "main")
+    assert chosen(project) == (left, "workspace")
+    assert choose(project, None, None)[0].name == "main"
+    git(project, "switch", "main")
+    git(project, "commit", "--allow-empty", "-m", "Go on")
+    assert chosen(project, None, "stronger") == (left, "stronger")
+    git(project, "switch", "stronger")
+    before, _ = choose(project, None, None)
+    assert (before.commit, before.name) == (left, left[:7])
+    assert before.title == f"{left[:7]} (Reproduce the results), where main was left"
+    git(project, "switch", "--detach")
+    assert chosen(project) == (left, "workspace")
+
+
+def test_on_the_main_branch_only_a_workspace_that_differs_is_compared(project):
+    git(project, "switch", "main")
+    write(project / "notes.txt", "not an input")
+    parent = hash_of(project, "HEAD~1")
+    assert chosen(project) == (parent, "HEAD")
+    git(project, "switch", "--detach")
+    assert chosen(project) == (parent, "HEAD")
+    for path in ("params.yaml", "review.csv", "plots/evaluate/full.json", "src/new.py"):
+        write(project / path, "a: 1\n")
+        assert chosen(project) == (hash_of(project, "HEAD"), "workspace"), path
+        git(project, "stash", "--include-untracked")
+    git(project, "switch", "main")
+    git(project, "branch", "-m", "trunk")
+    assert chosen(project) == (parent, "HEAD")
+
+
+def test_the_remotes_main_branch_counts(clone):
+    git(clone, "switch", "-c", "main", "HEAD")
+    assert chosen(clone) == (hash_of(clone, "origin/stronger~1"), "HEAD")  # origin/HEAD is stronger
+    git(clone, "remote", "set-head", "origin", "main")
+    git(clone, "switch", "-c", "more")
+    assert chosen(clone) == (hash_of(clone, "origin/main"), "workspace")
+    assert chosen(clone, "HEAD~1") == (hash_of(clone, "HEAD~1"), "workspace")
+    assert chosen(clone, "HEAD~1", "origin/main") == (hash_of(clone, "HEAD~1"), "origin/main")
+
+
+def test_the_first_commit_has_nothing_to_be_compared_with(project):
+    git(project, "switch", "--detach", "main~1")
+    assert chosen(project) == (None, "HEAD")
+
+
+@pytest.mark.parametrize("branch", ["main", "stronger"])
+def test_a_shallow_clone_is_told_to_fetch(history, tmp_path, branch):
+    git(tmp_path, "clone", "--depth", "1", "--branch", branch, history.as_uri(), "shallow")
+    root = tmp_path / "shallow"
+    with pytest.raises(PixmillError, match="this clone") as refusal:
+        choose(root, None, None)
+    subprocess.run(refusal.value.next, shell=True, cwd=root, check=True, capture_output=True)
+    assert chosen(root)[0] == hash_of(history, f"{branch}~1")
+
+
+def test_a_branch_without_a_common_commit_needs_a_base(project):
+    git(project, "switch", "--orphan", "other")
+    git(project, "commit", "--allow-empty", "-m", "Begin anew")
+    with pytest.raises(PixmillError, match="HEAD has no common commit with main") as refusal:
+        choose(project, None, None)
+    assert refusal.value.next == "say what to compare with: pixmill compare BASE"
+
+
+def test_outside_of_git_and_before_the_first_commit(tmp_path, monkeypatch):
+    with pytest.raises(PixmillError, match="is in no Git repository, so it has no 'main'"):
+        find(tmp_path, "main")
+    with monkeypatch.context() as patch, pytest.raises(PixmillError, match="the program git is not on PATH"):
+        patch.setenv("PATH", "")
+        find(tmp_path, "main")
+    git(tmp_path, "init")
+    with pytest.raises(PixmillError, match="there is no commit yet") as refusal:
+        choose(tmp_path, None, None)
+    assert refusal.value.next == "git add . && git commit"
+
+
+@pytest.mark.parametrize(
+    ("remote", "page"),
+    [
+        ("https://example.org/team/garments.git", "https://example.org/team/garments/commit/"),
+        ("https://somebody:secret@example.org/garments", "https://example.org/garments/commit/"),
+        ("git@example.org:team/sub/garments.git", "https://example.org/team/sub/garments/commit/"),
+        ("ssh://git@example.org/garments.git", "https://example.org/garments/commit/"),
+        ("/srv/garments.git", None),
+        ("file:///srv/garments.git", None),
+    ],
+)
+def test_pages_of_commits_are_where_the_repository_is_from(tmp_path, remote, page):
+    root = start_repository(tmp_path)
+    assert commit_page(root) is None
+    git(root, "remote", "add", "origin", remote)
+    assert commit_page(root) == page

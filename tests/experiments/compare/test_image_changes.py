@@ -1,0 +1,343 @@
+"""Images that differ are found by id, and drift is told only where distributions differ."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import chi2_contingency, ks_2samp
+
+from pixmill.core.params import CompareParams
+from pixmill.experiments.compare.comparison import DataDifference, Revision
+from pixmill.experiments.compare.image_changes import CHANGES, compare_data
+from tests.experiments.compare.made_revisions import LABELS, from_probabilities, make_predictions, make_revision
+
+FACTS = ["base_label", "head_label", "base_split", "head_split", "base_reason", "head_reason"]
+COLUMNS = ["id", "change", *FACTS, "source", "image_url", "path"]
+PARAMS = "{{classes: [coat, shirt], scrape: {{snapshot: '2026-11-20'}}, split: {{{}}}}}"
+
+
+def manifest(images: dict[str, Any], **columns: Any) -> pd.DataFrame:
+    """Return a manifest of images by id: ``(label, split)``, or ``(label, None, reason)`` if it is dropped."""
+    rows = {name: (*row, None)[:3] for name, row in sorted(images.items())}
+    table = {
+        "id": pd.array(list(rows), dtype="str"),
+        "label": pd.array([label for label, _, _ in rows.values()], dtype="str"),
+        "split": pd.array([split for _, split, _ in rows.values()], dtype="str"),
+        "reason": pd.array([reason for _, _, reason in rows.values()], dtype="str"),
+        "verdict": ["keep" if reason is None else "drop" for _, _, reason in rows.values()],
+        "source": "folder",
+        "image_url": [f"data/{name}.jpg" for name in rows],
+        "path": [f"images/{name}.jpg" for name in rows],
+        "short_side": 100,
+        "aspect_ratio": np.float32(1),
+        "brightness": np.float32(2),
+        "sharpness": np.float32(3),
+    }
+    return pd.DataFrame({**table, **columns})
+
+
+def revision(images: dict[str, Any] | None = None, predictions: pd.DataFrame | None = None, **fields: Any) -> Revision:
+    return make_revision(predictions, None if images is None else manifest(images), **fields)
+
+
+def compare(base: Revision, head: Revision, drift: float = 0.1) -> DataDifference:
+    data = compare_data(base, head, CompareParams(drift=drift))
+    assert data is not None
+    return data
+
+
+def changes(data: DataDifference) -> dict[str, str]:
+    return dict(zip(data.images["id"], data.images["change"], strict=True))
+
+
+BEFORE = {
+    "a": ("coat", "train"),
+    "b": ("coat", "val"),
+    "c": ("coat", None, "straddles:a"),
+    "d": ("coat", "test"),
+    "e": ("coat", "test"),
+    "f": ("shirt", None, "too_small"),
+    "g": ("shirt", "train"),
+    "h": ("shirt", None, "too_small"),
+}
+AFTER = {
+    "a": ("coat", "train"),
+    "b": ("shirt", "train"),
+    "c": ("coat", "test"),
+    "d": ("shirt", None, "duplicate_pixels:a"),
+    "e": ("coat", "train"),
+    "f": ("coat", None, "review"),
+    "i": ("coat", "train"),
+    "j": (None, None, "label_conflict:a"),
+}
+
+
+def test_each_image_that_differs_has_one_row() -> None:
+    data = compare(revision(BEFORE), revision(AFTER))
+    assert list(data.images.columns) == COLUMNS
+    assert changes(data) == {
+        "i": "added",
+        "j": "added",
+        "g": "removed",
+        "h": "removed",
+        "b": "relabelled",
+        "e": "moved",
+        "d": "dropped",
+        "c": "restored",
+    }
+    assert list(data.images["id"]) == ["i", "j", "g", "h", "b", "e", "d", "c"]
+    assert (data.base_images, data.head_images, data.count("added")) == (5, 5, 2)
+    (moved,) = data.images[data.images["id"] == "b"].to_dict("records")
+    assert moved == {
+        "id": "b",
+        "change": "relabelled",
+        "base_label": "coat",
+        "head_label": "shirt",
+        "base_split": "val",
+        "head_split": "train",
+        "base_reason": None,
+        "head_reason": None,
+        "source": "folder",
+        "image_url": "data/b.jpg",
+        "path": "images/b.jpg",
+    }
+    assert data.images["head_reason"].iloc[0] is pd.NA
+
+
+def test_rows_are_sorted_by_change_then_class_then_id() -> None:
+    base = {"x": ("coat", "train"), "y": ("coat", "train"), "z": ("shirt", "train")}
+    head = {"q": ("shirt", "train"), "r": ("coat", "train"), "p": ("shirt", "train"), "z": ("coat", "train")}
+    assert list(compare(revision(base), revision(head)).images["id"]) == ["r", "p", "q", "x", "y", "z"]
+
+
+def test_images_from_the_inbox_show_it() -> None:
+    urls = {
+        "folder": "data/coat/feedback-2026-11-22-0123456789abcdef.jpg",
+        "shop": "http://shop.pixmill.test/media/feedback-2026-11-22-0123.jpg",
+        "google": "https://example.org/feedback-2026-11-22-0123.jpg",
+        "keras": None,
+    }
+    head = manifest(dict.fromkeys("abcd", ("coat", "train")), source=list(urls), image_url=list(urls.values()))
+    data = compare(revision({"z": ("coat", "train")}), make_revision(None, head))
+    assert data.images["source"].tolist() == ["feedback", "feedback", "google", "keras", "folder"]
+
+
+def test_a_feedback_folder_is_no_feedback() -> None:
+    head = manifest({"a": ("coat", "train")}, image_url=["data/feedback-2026-11-22-x/1.jpg"])
+    assert compare(revision({}), make_revision(None, head)).images["source"].tolist() == ["folder"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("", "salt: second", ("split.salt changed from pixmill to second",)),
+        (
+            "folds: 5",
+            "group_by: page",
+            ("split.folds changed from 5 to null", "split.group_by changed from null to page"),
+        ),
+        ("val: 0.1", "val: 0.1, image_size: 32", ()),
+    ],
+)
+def test_params_that_move_images_are_said(before: str, after: str, said: tuple[str, ...]) -> None:
+    data = compare(revision(BEFORE, params=PARAMS.format(before)), revision(AFTER, params=PARAMS.format(after)))
+    assert data.resplit == said
+
+
+def test_without_one_manifest_kept_images_are_compared() -> None:
+    predictions = make_predictions([0, 1, 1], [0, 1, 1], ids=["a", "b", "i"], split="train")
+    forth = compare(revision(BEFORE), make_revision(predictions))
+    assert changes(forth) == {"i": "added", "d": "removed", "e": "removed", "g": "removed", "b": "relabelled"}
+    assert (forth.base_images, forth.head_images) == (5, 3)
+    sources = dict(zip(forth.images["id"], forth.images["source"], strict=True))
+    assert sources.pop("i") is pd.NA
+    assert set(sources.values()) == {"folder"}, "the manifest that is there tells"
+    back = compare(make_revision(predictions), revision(BEFORE))
+    assert changes(back) == {"d": "added", "e": "added", "g": "added", "i": "removed", "b": "relabelled"}
+
+
+def test_without_manifest_and_predictions_nothing_is_compared() -> None:
+    assert compare_data(make_revision(None), revision(BEFORE), CompareParams()) is None
+    assert compare_data(revision(BEFORE), make_revision(None), CompareParams()) is None
+
+
+def test_identical_data_differs_in_nothing() -> None:
+    images = {f"image-{place:05d}": (LABELS[place % 3], "test") for place in range(30)}
+    here = revision(images, make_predictions(np.arange(30) % 3, np.zeros(30, int)))
+    data = compare(here, here, drift=0)
+    assert data.images.empty
+    assert data.near_test.empty
+    assert [(drift.what, drift.distance, drift.p, drift.drifted) for drift in data.drift] == [
+        (what, 0, 1, False) for what in ("class shares", "short side", "aspect ratio", "brightness", "sharpness")
+    ]
+
+
+@pytest.mark.parametrize("images", [0, 1, 9])
+def test_few_images_have_no_distribution(images: int) -> None:
+    few = {f"a{place}": ("coat", "train") for place in range(images)}
+    many = {f"b{place}": ("coat", "train") for place in range(20)}
+    data = compare(revision(few), revision(many))
+    assert (data.drift, data.count("added"), data.base_images) == ((), 20, images)
+
+
+def test_without_manifests_class_shares_are_compared() -> None:
+    coats, both = make_predictions([0] * 30, [0] * 30), make_predictions([0, 1] * 15, [0] * 30)
+    (shares,) = compare(make_revision(coats), make_revision(both)).drift
+    assert (shares.what, shares.distance, shares.drifted) == ("class shares", 0.5, True)
+
+
+def test_drift_is_that_of_scipy_with_the_correction_of_holm() -> None:
+    rng = np.random.default_rng(1)
+    before = manifest({f"a{place:03}": (LABELS[place % 3], "train") for place in range(300)})
+    after = manifest({f"b{place:03}": (LABELS[place % 4 % 3], "train") for place in range(200)})
+    for table, shift in ((before, 0), (after, 0.9)):
+        table["brightness"] = rng.normal(shift, 1, len(table)).astype(np.float32)
+        table["sharpness"] = rng.normal(0, 1, len(table)).astype(np.float32)
+    counts = [[table["label"].eq(label).sum() for label in LABELS] for table in (before, after)]
+    brightness, sharpness = (
+        ks_2samp(before[name], after[name], method="asymp") for name in ("brightness", "sharpness")
+    )
+    shares = chi2_contingency(counts).pvalue
+    assert brightness.pvalue < shares < 0.05 < sharpness.pvalue
+
+    found = {drift.what: drift for drift in compare(make_revision(None, before), make_revision(None, after)).drift}
+    assert found["brightness"].distance == pytest.approx(brightness.statistic, rel=1e-9, abs=0)
+    assert found["brightness"].p == pytest.approx(5 * brightness.pvalue, rel=1e-9, abs=0)
+    assert found["class shares"].distance == pytest.approx(0.5 - 1 / 3, rel=1e-9, abs=0)
+    assert found["class shares"].p == pytest.approx(4 * shares, rel=1e-9, abs=0)
+    assert found["sharpness"].p == pytest.approx(min(1, 3 * sharpness.pvalue), rel=1e-9, abs=0)
+    assert {what for what, drift in found.items() if drift.drifted} == {"brightness", "class shares"}
+    back = compare(make_revision(None, after), make_revision(None, before)).drift
+    assert [(drift.what, drift.distance) for drift in back] == [
+        (drift.what, drift.distance) for drift in found.values()
+    ]
+    small = compare(make_revision(None, before), make_revision(None, after), drift=0.3).drift
+    assert {drift.what for drift in small if drift.drifted} == {"brightness"}, "significant, but below the threshold"
+
+
+def test_drift_of_what_validate_measures_and_of_colour_modes() -> None:
+    before = manifest({f"a{place:03}": ("coat", "train") for place in range(100)}, mode="RGB")
+    modes = ["L" if place % 4 == 0 else "RGB" for place in range(80)]
+    after = manifest({f"b{place:03}": ("coat", "train") for place in range(80)}, mode=modes)
+    for table, shift in ((before, 0), (after, 0.5)):
+        for name in ("contrast", "entropy", "border"):
+            table[name] = (np.arange(len(table)) / len(table) + shift).astype(np.float32)
+    after["border"] = after["border"].where(after.index < 9)
+    found = {drift.what: drift for drift in compare(make_revision(None, before), make_revision(None, after)).drift}
+    assert "border" not in found, "too few of the head"
+    assert {what for what, drift in found.items() if drift.drifted} == {"colour modes", "contrast", "entropy"}
+    assert found["colour modes"].distance == pytest.approx(0.25)
+    # The colour modes are third of eight by p.
+    assert found["colour modes"].p == pytest.approx(6 * chi2_contingency([[100, 60], [0, 20]]).pvalue)
+    assert found["entropy"].distance == ks_2samp(before["entropy"], after["entropy"], method="asymp").statistic
+
+
+def _with_added(added: int, *, shift: float, split: str = "test") -> tuple[Revision, Revision]:
+    """Return revisions of 200 images and some more, whose predictions are surer by ``shift``."""
+    rng = np.random.default_rng(2)
+    names = [f"{place:04}" for place in range(200 + added)]
+    first = rng.uniform(0.3, 0.6, len(names)) + shift * (np.arange(len(names)) >= 200)
+    given = np.column_stack([first, (1 - first) / 2, (1 - first) / 2])
+    predictions = from_probabilities(np.zeros(len(names), int), given, ids=names)
+    predictions["split"] = np.where(np.arange(len(names)) < 200, "test", split)
+    images = {name: ("coat", split) for name, split in zip(names, predictions["split"], strict=True)}
+    return revision(dict(list(images.items())[:200])), revision(images, predictions)
+
+
+def test_features_of_added_images_are_compared_by_predictions() -> None:
+    base, head = _with_added(40, shift=0.2)
+    assert head.predictions is not None
+    given = head.predictions["p_coat"]
+    expected = ks_2samp(given[200:], given[:200], method="asymp")
+    *others, features = compare(base, head).drift
+    assert features.what == "features of added images"
+    assert features.distance == pytest.approx(expected.statistic, rel=1e-9, abs=0)
+    assert features.p == pytest.approx(3 * 6 * expected.pvalue, rel=1e-9, abs=0), (
+        "Bonferroni over classes, Holm over all"
+    )
+    assert features.drifted
+    assert not any(drift.drifted for drift in others)
+    base, head = _with_added(40, shift=0)
+    assert not compare(base, head).drift[-1].drifted
+
+
+@pytest.mark.parametrize(("added", "split"), [(9, "test"), (40, "train")])
+def test_too_few_added_images_or_only_training_images_tell_nothing_of_features(added: int, split: str) -> None:
+    drift = compare(*_with_added(added, shift=0.2, split=split)).drift
+    assert "features of added images" not in [item.what for item in drift]
+
+
+@pytest.mark.parametrize("broken", [{"p_coat": np.nan, "p_shirt": "no", "p_sneaker": None}, {}])
+def test_predictions_without_probabilities_tell_nothing_of_features(broken: dict[str, Any]) -> None:
+    ids = [f"image-{number:05d}" for number in range(40)]
+    images = dict.fromkeys(ids, ("coat", "test"))
+    table = make_predictions([0] * 40, [0] * 40).drop(columns=[f"p_{label}" for label in LABELS]).assign(**broken)
+    drift = compare(revision(dict(list(images.items())[:20])), revision(images, table)).drift
+    assert [item.what for item in drift] == [
+        "class shares",
+        "short side",
+        "aspect ratio",
+        "brightness",
+        "sharpness",
+    ]
+
+
+def test_new_images_near_a_test_image_are_found_both_ways() -> None:
+    base = {"a": ("coat", "test"), "b": ("coat", "train"), "c": ("coat", "train"), "d": ("coat", "test")}
+    head = {**base, "d": ("coat", "train"), "m": ("coat", "test"), "n": ("coat", "train"), "o": ("coat", "test")}
+    pairs = [("a", "n", 0.98), ("b", "n", 0.99), ("d", "n", 0.97), ("a", "c", 0.99), ("m", "o", 0.99), ("c", "m", 0.99)]
+    table = pd.DataFrame(pairs, columns=["a", "b", "similarity"])
+    near = compare(revision(base), revision(head, pairs=table)).near_test
+    assert [tuple(row) for row in near.itertuples(index=False)] == [
+        ("m", "o", 0.99),
+        ("o", "m", 0.99),
+        ("n", "a", 0.98),
+    ]
+
+
+rows = st.one_of(
+    st.tuples(st.sampled_from(LABELS), st.sampled_from(["train", "val", "test"])),
+    st.tuples(st.sampled_from([*LABELS, None]), st.none(), st.sampled_from(["too_small", "straddles:a", "review"])),
+)
+many = st.dictionaries(st.sampled_from("abcdefghij"), rows, max_size=10)
+
+
+@settings(max_examples=10)
+@given(many, many)
+def test_the_differences_lead_from_the_base_to_the_head(before: dict[str, Any], after: dict[str, Any]) -> None:
+    data = compare(revision(before), revision(after))
+    of = {change: set(data.images.loc[data.images["change"] == change, "id"]) for change in CHANGES}
+    assert len(data.images) == sum(map(len, of.values())) == len(set(data.images["id"]))
+    assert set(before) - of["removed"] | of["added"] == set(after)
+
+    def kept(images: dict[str, Any]) -> dict[str, Any]:
+        return {name: row for name, row in images.items() if row[1] is not None}
+
+    reached = kept(before)
+    for row in data.images.itertuples():
+        reached.pop(row.id, None)
+        if pd.notna(row.head_split):
+            reached[row.id] = (row.head_label, row.head_split)
+    assert reached == kept(after)
+    assert (data.base_images, data.head_images) == (len(kept(before)), len(kept(after)))
+
+
+@settings(max_examples=10)
+@given(many, many)
+def test_the_way_back_is_the_reverse(before: dict[str, Any], after: dict[str, Any]) -> None:
+    opposite = {"added": "removed", "removed": "added", "dropped": "restored", "restored": "dropped"}
+    forth, back = compare(revision(before), revision(after)), compare(revision(after), revision(before))
+    assert changes(back) == {name: opposite.get(change, change) for name, change in changes(forth).items()}
+    swapped = back.images.rename(
+        columns={
+            f"{one}_{fact}": f"{two}_{fact}"
+            for one, two in (("base", "head"), ("head", "base"))
+            for fact in ("label", "split", "reason")
+        }
+    )
+    pd.testing.assert_frame_equal(
+        swapped.set_index("id")[FACTS].sort_index(), forth.images.set_index("id")[FACTS].sort_index()
+    )

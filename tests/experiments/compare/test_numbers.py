@@ -1,0 +1,336 @@
+"""Two models are compared on the test images of both, as scipy, statsmodels and scikit-learn would."""
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import norm
+from sklearn import metrics as sklearn
+from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.multitest import multipletests
+
+from pixmill.core.params import CompareParams, EvaluateParams
+from pixmill.experiments.compare.comparison import NotComparableError, Numbers, Step
+from pixmill.experiments.compare.numbers import compare_numbers, give_verdict, images_needed
+from pixmill.metrics.confidence import reliability
+from tests.experiments.compare.made_revisions import LABELS, from_probabilities, make_predictions, make_revision
+
+REVIEW, EVALUATE = CompareParams(), EvaluateParams(draws=400)
+
+
+def compared(base, head, *, manifest=None, review=REVIEW, evaluate=EVALUATE, base_manifest=None) -> Numbers:
+    before = make_revision(base, base_manifest, name="main", title="main (0a1b2c3 Start)")
+    return compare_numbers(before, make_revision(head, manifest), review, evaluate)
+
+
+def said(numbers) -> tuple[str, str]:
+    """Return the verdict, its minus signs as hyphens."""
+    verdict, sentence = give_verdict(numbers)
+    assert " -" not in sentence
+    return verdict, sentence.replace("\N{MINUS SIGN}", "-")
+
+
+def noisy(images, *, clear=2.0, seed=1, classes=3):
+    """Return labels and probabilities of a model that sees them through noise, which models share in part."""
+    shared = np.random.default_rng(99)
+    actual = shared.integers(0, classes, images)
+    seen = shared.normal(0, 1, (images, classes))
+    logits = seen + np.random.default_rng(seed).normal(0, 0.5, seen.shape) + clear * np.eye(classes)[actual]
+    raised = np.exp(logits)
+    return actual, raised / raised.sum(axis=1, keepdims=True)
+
+
+@pytest.fixture(scope="module")
+def tables():
+    return from_probabilities(*noisy(300, seed=1)), from_probabilities(*noisy(300, clear=1.4, seed=2))
+
+
+@pytest.fixture(scope="module")
+def numbers(tables) -> Numbers:
+    return compared(*tables)
+
+
+def columns(table):
+    values = table[[f"p_{label}" for label in LABELS]].to_numpy(float)
+    return values / values.sum(axis=1, keepdims=True)
+
+
+def test_metrics_are_scikit_learns(tables, numbers):
+    for revision, table in zip(("first", "second"), tables, strict=True):
+        actual, predicted, values = table["label"], table["predicted"], columns(table)
+        expected = {
+            "accuracy": sklearn.accuracy_score(actual, predicted),
+            "balanced_accuracy": sklearn.balanced_accuracy_score(actual, predicted),
+            "macro_f1": sklearn.f1_score(actual, predicted, average="macro"),
+            "weighted_f1": sklearn.f1_score(actual, predicted, average="weighted"),
+            "log_loss": sklearn.log_loss(actual, values, labels=LABELS),
+            "roc_auc": sklearn.roc_auc_score(actual, values, multi_class="ovr"),
+            "top_2_accuracy": sklearn.top_k_accuracy_score(actual, values, k=2, labels=LABELS),
+        }
+        found = {name: getattr(numbers.metrics[name], revision) for name in expected}
+        assert found == pytest.approx(expected, abs=1e-9)
+    assert set(numbers.metrics) == {*expected, "pr_auc", "ece"}
+    for row in numbers.metrics.values():
+        assert row.difference == pytest.approx(row.second - row.first, abs=1e-12)
+        assert row.low <= row.difference <= row.high
+
+
+def test_classes_are_scikit_learns_with_holms_correction_of_statsmodels(tables, numbers):
+    both = [
+        sklearn.precision_recall_fscore_support(table["label"], table["predicted"], labels=LABELS) for table in tables
+    ]
+    for place, label in enumerate(LABELS):
+        row = numbers.per_class[label]
+        assert row.support == both[0][3][place]
+        for name, column in (("precision", 0), ("recall", 1)):
+            assert getattr(row, name) == pytest.approx([found[column][place] for found in both], abs=1e-9)
+        assert (row.f1.first, row.f1.second) == pytest.approx([found[2][place] for found in both], abs=1e-9)
+    p = [row.f1.p for row in numbers.per_class.values()]
+    adjusted = [row.p_adjusted for row in numbers.per_class.values()]
+    assert adjusted == pytest.approx(multipletests(p, method="holm")[1], abs=1e-9)
+
+
+def test_mcnemars_test_and_the_matrices_are_statsmodels_and_scikit_learns(tables, numbers):
+    right = [table["label"] == table["predicted"] for table in tables]
+    expected = mcnemar(pd.crosstab(*right), exact=True)
+    assert numbers.mcnemar.p == pytest.approx(expected.pvalue, abs=1e-9)
+    for matrix, table, rows in zip(numbers.confusion, tables, numbers.reliability, strict=True):
+        assert (matrix == sklearn.confusion_matrix(table["label"], table["predicted"], labels=LABELS)).all()
+        actual = pd.Categorical(table["label"], LABELS).codes.astype(int)
+        pd.testing.assert_frame_equal(rows, reliability(actual, columns(table)))
+
+
+def test_flips_are_those_of_a_join_by_hand(tables, numbers):
+    both = tables[0].merge(tables[1], on=["id", "label"], suffixes=("_base", "_head"))
+    right = {revision: both[f"predicted_{revision}"] == both["label"] for revision in ("base", "head")}
+    lost = both[right["base"] & ~right["head"]].sort_values("loss_head", ascending=False)
+    gained = both[~right["base"] & right["head"]].sort_values("loss_base", ascending=False)
+    assert len(lost) > 5
+    assert len(gained) > 5
+    expected = pd.concat([lost, gained])
+    found = numbers.flips
+    assert found["id"].tolist() == expected["id"].tolist()
+    assert found["gained"].tolist() == [False] * len(lost) + [True] * len(gained)
+    for revision in ("base", "head"):
+        assert found[f"{revision}_predicted"].tolist() == expected[f"predicted_{revision}"].tolist()
+        assert found[f"{revision}_loss"].to_numpy() == pytest.approx(expected[f"loss_{revision}"].to_numpy(), abs=1e-6)
+        sure = expected[[f"p_{label}_{revision}" for label in LABELS]].max(axis=1)
+        assert found[f"{revision}_confidence"].to_numpy() == pytest.approx(sure.to_numpy(), abs=1e-6)
+    assert found.columns.tolist() == [
+        *("id", "label", "base_predicted", "head_predicted", "base_confidence", "head_confidence"),
+        *("base_loss", "head_loss", "gained"),
+    ]
+
+
+def test_the_same_predictions_are_the_same_however_few():
+    table = from_probabilities(*noisy(12))
+    numbers = compared(table, table.copy())
+    assert give_verdict(numbers) == ("same", "Same: both predict the same on all 12 test images.")
+    for row in (*numbers.metrics.values(), *(row.f1 for row in numbers.per_class.values())):
+        assert (row.difference, row.low, row.high, row.p) == (0, 0, 0, 1)
+    assert numbers.steps == ()
+    assert numbers.flips.empty
+
+
+def test_a_class_whose_f1_alone_got_worse_is_named_last():
+    actual = np.arange(600) % 3
+    before = np.where((actual == 2) & (np.arange(600) < 300), 1, actual)
+    after = np.where((actual == 2) & (np.arange(600) % 2 == 0), 0, actual)
+    verdict, sentence = said(compared(make_predictions(actual, before), make_predictions(actual, after)))
+    assert (verdict, sentence.partition(":")[0]) == ("undecided", "Undecided")
+    assert ", but coat (F1 -0.20, p < 0.001) is significantly worse." in sentence
+
+
+def test_only_the_common_images_count_and_the_steps_show_the_others():
+    actual, values = noisy(300)
+    _, other = noisy(300, clear=1.5, seed=3)
+    base = from_probabilities(actual, values).iloc[:200]
+    head = from_probabilities(actual, other).iloc[50:]
+    numbers = compared(base, head)
+    assert (numbers.n, numbers.clusters) == (150, 150)
+    f1 = [
+        sklearn.f1_score(table["label"], table["predicted"], average="macro")
+        for table in (base, base.iloc[50:], head.iloc[:150], head)
+    ]
+    assert [step.what for step in numbers.steps] == [
+        "main on its own test split",
+        "on the 150 test images of both",
+        "head on the same images",
+        "head on its own test split",
+    ]
+    assert [step.n for step in numbers.steps] == [200, 150, 150, 250]
+    assert [step.value for step in numbers.steps] == pytest.approx(f1, abs=1e-9)
+    assert (numbers.decisive.first, numbers.decisive.second) == pytest.approx((f1[1], f1[2]), abs=1e-9)
+
+
+def test_both_are_scored_with_the_labels_of_the_head():
+    actual, values = noisy(200)
+    head = from_probabilities(actual, values)
+    wrong = actual.copy()
+    wrong[:12] = (wrong[:12] + 1) % 3
+    base = from_probabilities(wrong, values)
+    numbers = compared(base, head)
+    assert give_verdict(numbers)[0] == "same"
+    assert (numbers.decisive.low, numbers.decisive.high) == (0, 0)
+    value = sklearn.f1_score(base["label"], base["predicted"], average="macro")
+    assert [step.what for step in numbers.steps] == [
+        *("main on its own test split", "with 12 changed labels", "head on the same images")
+    ]
+    assert numbers.steps[0] == Step("main on its own test split", 200, pytest.approx(value, abs=1e-9))
+    assert numbers.steps[1].value == numbers.steps[2].value == numbers.decisive.first
+
+
+def test_clusters_are_those_of_the_head_then_of_the_base_and_other_images_are_alone():
+    table = from_probabilities(*noisy(40))
+    pairs = pd.DataFrame({"id": table["id"], "cluster": [f"c{place // 2}" for place in range(40)]})
+    fours = pairs.assign(cluster=[f"c{place // 4}" for place in range(40)])
+    some = pairs.iloc[:20].astype({"cluster": object})
+    some.loc[0, "cluster"] = None
+    assert compared(table, table, manifest=pairs, base_manifest=fours).clusters == 20
+    assert compared(table, table, base_manifest=fours).clusters == 10
+    assert compared(table, table, manifest=pairs[["id"]], base_manifest=fours).clusters == 10
+    assert compared(table, table, manifest=some).clusters == 31
+    assert compared(table, table).clusters == 40
+
+
+REFUSED = {
+    "another class": (
+        make_predictions([0, 1, 2], [0, 1, 2], labels=("coat", "hat", "sneaker")),
+        "Not comparable: the classes differ; only main has shirt and only head has hat.",
+    ),
+    "a class more": (
+        make_predictions([0, 1, 2], [0, 1, 2], labels=(*LABELS, "hat", "bag")),
+        "Not comparable: the classes differ; only head has hat and bag.",
+    ),
+    "other images": (
+        make_predictions([0, 1, 2], [0, 1, 2], ids=["a", "b", "c"]),
+        "Not comparable: no image is in the test split of both main and head.",
+    ),
+    "an image twice": (
+        make_predictions([0, 1, 2], [0, 1, 2], ids=["a", "b", "a"]),
+        "Not comparable: image a is twice in the predictions of head.",
+    ),
+    "an unknown label": (
+        make_predictions([0, 1, 2], [0, 1, 2]).assign(label=["coat", "hat", "coat"]),
+        "Not comparable: the label hat in the predictions of head is not a class.",
+    ),
+    "no label": (
+        make_predictions([0, 1, 2], [0, 1, 2]).drop(columns="label"),
+        "Not comparable: the predictions of head have no column label.",
+    ),
+    "one class": (
+        make_predictions([0, 1, 2], [0, 1, 2])[["id", "split", "label", "predicted", "p_coat", "loss"]],
+        "Not comparable: the predictions of head do not have one column for each of at least two classes.",
+    ),
+    "no number": (
+        make_predictions([0, 1, 2], [0, 1, 2]).assign(p_coat=np.nan),
+        "Not comparable: the probabilities in the predictions of head do not add up to one.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_compared_is_said_in_a_sentence(case):
+    table, sentence = REFUSED[case]
+    with pytest.raises(NotComparableError) as raised:
+        compared(make_predictions([0, 1, 2], [0, 1, 1]), table)
+    assert str(raised.value) == sentence
+
+
+def judged(low, high, *, difference=None, metric="macro_f1", n=262):
+    """Return the verdict on limits."""
+    table = make_predictions([0, 1, 2], [0, 1, 1])
+    numbers = compared(table, make_predictions([0, 1, 2], [0, 1, 2]), review=CompareParams(metric=metric))
+    gap = (low + high) / 2 if difference is None else difference
+    row = dataclasses.replace(numbers.decisive, first=0.874, second=0.874 + gap, difference=gap, low=low, high=high)
+    return said(dataclasses.replace(numbers, metrics={**numbers.metrics, metric: row}, n=n))
+
+
+def test_the_verdict_is_a_sentence():
+    assert judged(0.004, 0.041, difference=0.022) == (
+        "better",
+        "Better: macro-F1 rises from 0.874 to 0.896 (+0.022, 95 % CI +0.004 to +0.041) on 262 test images.",
+    )
+    assert judged(-0.041, -0.004, difference=-0.022)[1] == (
+        "Worse: macro-F1 falls from 0.874 to 0.852 (-0.022, 95 % CI -0.041 to -0.004) on 262 test images."
+    )
+    assert judged(-0.02000000001, 0.02, difference=0, n=5000) == (
+        "undecided",
+        "Undecided: macro-F1 stays at 0.874 (0.000, 95 % CI -0.020 to +0.020), and 5,000 test images cannot rule out "
+        "a drop of more than 0.02; about 21,000 would probably settle it.",
+    )
+    assert judged(-0.02, 0.01, difference=-0.003) == (
+        "same",
+        "Same: macro-F1 falls from 0.874 to 0.871 (-0.003, 95 % CI -0.020 to +0.010), within the margin of 0.02, on "
+        "262 test images.",
+    )
+    assert judged(-0.021, 0.01, difference=-0.006)[1] == (
+        "Undecided: macro-F1 falls from 0.874 to 0.868 (-0.006, 95 % CI -0.021 to +0.010), and 262 test images cannot "
+        "rule out a drop of more than 0.02; about 630 would probably settle it."
+    )
+    assert "cannot rule out a rise of more than 0.02" in judged(-0.01, 0.03)[1]
+    assert "cannot rule out a change of more than 0.02" in judged(-0.03, 0.03)[1]
+    assert "cannot rule out a rise of more than 0.02" in judged(-0.01, 0.03, metric="log_loss")[1]
+    assert "1 test image cannot rule out" in judged(-0.9, 0.9, n=1)[1]
+
+
+def test_the_images_that_would_decide():
+    for confidence in (0.8, 0.95, 0.99):
+        needed = images_needed(250, 0.04, 0.02, confidence)
+        deviation = 0.04 / norm.ppf((1 + confidence) / 2) * (250 / needed) ** 0.5
+        assert 0.8 <= norm.cdf(0.02 / deviation - norm.ppf((1 + confidence) / 2)) < 0.82
+        assert images_needed(250, 0.04, 0.02, confidence, margin=0.04) == 1000
+    assert images_needed(100, 0.05, 0, 0.95) is None
+    assert images_needed(100, 0.05, 0, 0.95, margin=0.000999) is None
+    assert images_needed(100, 0.05, 0, 0.95, margin=0.001001) == 1_000_000
+    assert images_needed(100, 0.0, 0.01, 0.95) == 0
+
+
+@st.composite
+def revisions(draw):
+    """Draw labels and two models of a few images and classes, with classes that nobody has or predicts."""
+    classes, images = draw(st.integers(2, 4)), draw(st.integers(1, 25))
+    some = st.lists(st.integers(0, classes - 1), min_size=images, max_size=images)
+    labels = LABELS[:classes] + ("dress",) * (classes - 3)
+    actual, *models = draw(some), draw(some), draw(some)
+    sure = st.lists(st.sampled_from([0.4, 0.6, 0.75, 0.9]), min_size=images, max_size=images)
+    tables = [
+        make_predictions(actual, predicted, labels=labels, certainty=np.array(draw(sure))) for predicted in models
+    ]
+    clusters = draw(st.lists(st.integers(0, 5), min_size=images, max_size=images))
+    return *tables, pd.DataFrame({"id": tables[0]["id"], "cluster": [str(number) for number in clusters]})
+
+
+QUICK = EvaluateParams(draws=100)
+
+
+def rows(numbers: Numbers):
+    yield from numbers.metrics.items()
+    yield from ((label, row.f1) for label, row in numbers.per_class.items() if row.f1 is not None)
+
+
+@settings(max_examples=8)
+@given(revisions(), st.randoms(use_true_random=False))
+def test_swapping_both_mirrors_and_shuffling_changes_nothing(drawn, random):
+    base, head, manifest = drawn
+    there = compared(base, head, manifest=manifest, evaluate=QUICK)
+    back = compared(head, base, manifest=manifest, evaluate=QUICK)
+    for (name, row), (other, turned) in itertools.zip_longest(rows(there), rows(back)):
+        assert name == other
+        assert np.isfinite([*dataclasses.astuple(row), *dataclasses.astuple(turned)]).all()
+        assert (row.difference, row.low, row.high) == pytest.approx(
+            (-turned.difference, -turned.high, -turned.low), abs=1e-9
+        )
+        assert 0 < row.p <= 1
+        assert row.p == pytest.approx(turned.p, abs=1e-9)
+    turned_round = {"better": "worse", "worse": "better", "same": "same", "undecided": "undecided"}
+    assert give_verdict(back)[0] == turned_round[give_verdict(there)[0]]
+    order = list(range(len(base)))
+    random.shuffle(order)
+    again = compared(base.iloc[order], head.iloc[::-1], manifest=manifest.iloc[order], evaluate=QUICK)
+    assert (again.metrics, again.per_class, again.mcnemar) == (there.metrics, there.per_class, there.mcnemar)
+    pd.testing.assert_frame_equal(again.flips, there.flips)

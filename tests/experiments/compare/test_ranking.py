@@ -1,0 +1,229 @@
+"""Models in one table: best first on validation, which are worse, and what cannot be compared."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score
+
+from pixmill.core.files.workspace import Workspace
+from pixmill.core.params import Params, parse_params
+from pixmill.experiments.compare.ranking import Ranking, compare_runs
+from pixmill.tracking.store import connect
+from tests.experiments.compare.projects import record
+from tests.experiments.compare.recorded import HEAD, PIPELINE, add_experiment, add_run, answers, fill
+from tests.experiments.compare.tables import read_here
+from tests.version_control import commit, start_repository
+
+
+@pytest.fixture
+def made(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch):
+    """Return what adds a run to the project in ``made.root``, which has nothing else yet."""
+    read_here(monkeypatch)
+    start_repository(tmp_path)
+    shutil.copy(empty_database, tmp_path)
+    client = connect(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    started = iter(range(1, 1000))
+    experiment = client.create_experiment("pixmill")
+
+    def add(name: str, train: str, table, **over) -> str:
+        return add_run(
+            client, tmp_path / "files", name, train, table, experiment=experiment, started=next(started), **over
+        )
+
+    add.root, add.client = tmp_path, client
+    return add
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Workspace:
+    """Main's own results, two experiments, one of them with its run, and runs of other splits and classes."""
+    root = start_repository(tmp_path_factory.mktemp("project"), with_dvc=True)
+    (root / "dvc.yaml").write_text(PIPELINE)
+    (root / ".gitignore").write_text("/artifacts/\n/mlflow*\n/files*\n/.pixmill/\n")
+    commit(root, "Begin")
+    fill(root, "{model: cnn, epochs: 1}", answers(60, test=40), "weights of main")
+    record(root, "First results")
+    add_experiment(root, "wide", "{model: cnn, epochs: 10, learning_rate: 0.1}", answers(20, test=30))
+    add_experiment(root, "plain", "{model: cnn, epochs: 20}", answers(24, test=5))
+    shutil.copy(empty_database, root)
+    client = connect(f"sqlite:///{root / 'mlflow.db'}")
+    experiment = client.create_experiment("pixmill")
+
+    def add(name: str, train: str, table, **over) -> None:
+        add_run(client, root / "files", name, train, table, experiment=experiment, **over)
+
+    add(
+        "first",
+        "{model: cnn, epochs: 10, learning_rate: 0.1}",
+        answers(20),
+        weights="weights of wide",
+        started=1,
+        within="wide",
+    )
+    add("poor", "{model: cnn, epochs: 1}", answers(80), weights="p", started=2)
+    add("twin", "{model: cnn, epochs: 1}", answers(80), weights="p", started=3)
+    add("moved", "{model: cnn, epochs: 5}", answers(3, split="-b"), started=4, resolved=False)
+    add("other", "{model: cnn, epochs: 5}", answers(0, labels=("coat", "shirt", "<b>parka")), started=5)
+    add("lost", "{model: cnn, epochs: 5}", None, started=6)
+    early = answers(0)
+    add("early", "{model: cnn, epochs: 5}", early[early["split"] == "test"], started=7)
+    client.create_run(experiment, 8000, {"mlflow.parentRunId": "1"}, "fold 1")
+    return Workspace(root, root)
+
+
+@pytest.fixture(scope="module")
+def params() -> Params:
+    return parse_params(HEAD)
+
+
+@pytest.fixture(scope="module")
+def runs(project: Workspace, params: Params) -> Ranking:
+    with pytest.MonkeyPatch.context() as patch:
+        read_here(patch)
+        return compare_runs(project, params)
+
+
+def crown(made, run: str) -> None:
+    """Make a run's model the champion."""
+    location = (made.root / "model").as_uri()
+    made.client.create_registered_model("pixmill")
+    made.client.create_model_version("pixmill", location, run_id=run)
+    made.client.set_registered_model_alias("pixmill", "champion", "1")
+
+
+def use(root: Path, train: str, table, weights: str = "weights") -> None:
+    """Let the main branch have results."""
+    (root / "dvc.yaml").write_text(PIPELINE)
+    (root / ".gitignore").write_text("/artifacts/\n/mlflow*\n/files*\n/.pixmill/\n")
+    start_repository(root, with_dvc=True)
+    fill(root, train, table, weights)
+    record(root, "First results")
+
+
+def names(rows) -> list[str]:
+    return [row.model.name.split(" ")[0] for row in rows]
+
+
+def macro_f1(table, split: str = "val") -> float:
+    rows = table[table["split"] == split]
+    return f1_score(rows["label"], rows["predicted"], average="macro")
+
+
+def test_the_order_is_that_of_validation(runs: Ranking) -> None:
+    assert names(runs.rows) == ["wide", "plain", "main", "poor"]
+    assert [row.value for row in runs.rows] == pytest.approx([macro_f1(answers(wrong)) for wrong in (20, 24, 60, 80)])
+    assert [row.model.kind for row in runs.rows] == ["experiment and run", "experiment", "commit", "run"]
+    assert [row.gap.worse for row in runs.rows] == [False, False, True, True]
+    assert [row.used is not None for row in runs.rows] == [False, False, True, False]
+    assert [row.n for row in runs.rows] == [240] * 4
+    assert all(row.low < row.value < row.high for row in runs.rows)
+    assert runs.rows[0].model.seconds == 60
+    assert not runs.left_out
+
+
+def test_what_cannot_be_compared_is_listed_with_why(runs: Ranking) -> None:
+    assert names(runs.others) == ["early", "lost", "other", "moved"]
+    early, lost, other, moved = (row.why for row in runs.others)
+    assert early == "its predictions hold no validation images"
+    assert lost == "it has no predictions/predictions.parquet in MLflow"
+    assert other == "its classes differ: only it has <b>parka and only the others have sneaker"
+    assert moved == "its validation split lacks 240 of the 240 images that most have"
+
+
+def test_the_first_alone_is_compared_on_the_test_split_with_main(runs: Ranking) -> None:
+    assert runs.planned.base.startswith("main (")
+    assert runs.planned.sentence.startswith("Better: macro-F1 rises from 0.833 to 0.958 (+0.125, 95 % CI")
+    assert runs.planned.command.startswith("pixmill compare main runs:/")
+
+
+def test_trainings_that_differ_in_their_seed_are_one_model(made, params: Params) -> None:
+    for seed, wrong in enumerate((20, 22, 30)):
+        made("net", f"{{model: cnn, seed: {seed}}}", answers(wrong, shift=5 * seed))
+    made("net", "{model: cnn, seed: 9}", answers(1), code="two")
+    made("wide", "{model: cnn, seed: 0, epochs: 40}", answers(26))
+    found = compare_runs(Workspace(made.root, made.root), params)
+    rows = found.rows
+    assert [(row.seeds, len(row.trainings)) for row in rows] == [("one", 1), ("many", 3), ("one", 1)]
+    three = rows[1]
+    assert three.value == pytest.approx(np.mean([macro_f1(answers(wrong)) for wrong in (20, 22, 30)]))
+    assert [value for _, value in three.trainings] == sorted((value for _, value in three.trainings), reverse=True)
+    assert three.model.params["train.seed"] == 1  # the median
+    assert found.planned is None
+    assert "train.seed" not in three.params
+
+
+def test_the_logistic_head_has_no_seed(made, params: Params) -> None:
+    for seed in range(2):
+        made("head", f"{{seed: {seed}}}", answers(20), weights="same")
+    made("other head", "{features: {inverse_regularization: 3}}", answers(30))
+    rows = compare_runs(Workspace(made.root, made.root), params).rows
+    assert [(row.seeds, len(row.model.seeds)) for row in rows] == [("same", 2), ("same", 1)]
+
+
+def test_equal_models_are_not_told_apart(made, params: Params) -> None:
+    for epochs in (3, 4, 5):
+        made(f"epochs-{epochs}", f"{{model: cnn, epochs: {epochs}}}", answers(20))
+    found = compare_runs(Workspace(made.root, made.root), params)
+    assert found.equal == 3
+    assert found.notes[0].startswith("This project has no commit, so runs are taken by the name of their experiment")
+    assert found.notes[0].endswith("git add -A && git commit.")
+    assert names(found.rows) == ["epochs-3", "epochs-4", "epochs-5"]  # the one you had first
+    assert [(row.gap.difference, row.gap.worse) for row in found.rows] == [(0, False)] * 3
+
+
+def test_the_model_in_use_comes_before_those_that_are_equal(made, params: Params) -> None:
+    # Other images are mistaken, as many of each class.
+    made("earlier", "{model: cnn, epochs: 3}", answers(60, shift=60))
+    made("used", "{model: cnn, epochs: 4}", answers(60), weights="weights")
+    root = made.root
+    use(root, "{model: cnn, epochs: 4}", answers(60))
+    used, earlier = compare_runs(Workspace(root, root), params).rows
+    assert names([used, earlier]) == ["main", "earlier"]
+    assert (used.model.kind, used.model.run.name, used.used) == ("run", "used", used.model)
+    assert (used.gap.low, earlier.gap.difference) == (None, 0)
+    assert earlier.gap.low < 0 < earlier.gap.high
+
+
+def test_the_test_split_judges_the_median_of_several_seeds(made, params: Params) -> None:
+    for seed, wrong in enumerate((5, 25, 35, 15)):
+        made("net", f"{{model: cnn, seed: {seed}}}", answers(wrong))
+    root = made.root
+    use(root, "{model: cnn, epochs: 4}", answers(80, test=40))
+    found = compare_runs(Workspace(root, root), params)
+    assert [row.used is not None for row in found.rows] == [False, True]
+    median = found.rows[0].model
+    assert median.params["train.seed"] == 1  # of four the third
+    assert found.planned.head == f"{median.name} (the median of 4 seeds)"
+    assert found.planned.command.endswith(f" main {median.revision}")
+
+
+def test_the_champion_is_the_model_in_use(made, params: Params) -> None:
+    made("best", "{model: cnn, epochs: 4}", answers(5))
+    used = made("used", "{model: cnn, epochs: 3}", answers(30))
+    # Its training ran before the project's first commit.
+    made.client.delete_tag(used, "pixmill.commit")
+    crown(made, used)
+    found = compare_runs(Workspace(made.root, made.root), params)
+    assert [row.model.name.partition(" (")[0] for row in found.rows] == ["best", "pixmill version 1"]
+    assert found.rows[1].used is found.rows[1].model
+    assert found.planned.base == "the champion (pixmill version 1)"
+
+
+def test_a_calibration_error_of_zero_is_the_best(made) -> None:
+    for name, certainty in {"unsure": 0.8, "sure": 1.0}.items():
+        made(name, f"{{model: cnn, epochs: {len(name)}}}", answers(0, certainty=certainty))
+    found = compare_runs(Workspace(made.root, made.root), parse_params(f"{HEAD}compare: {{metric: ece}}\n"))
+    assert names(found.rows) == ["sure", "unsure"]
+    assert [row.value for row in found.rows] == [0, pytest.approx(0.2)]
+    assert [row.gap.worse for row in found.rows] == [False, True]
+
+
+def test_a_metric_that_is_undefined_has_no_place(made) -> None:
+    table = answers(5)
+    one = table[table["label"] == "coat"]
+    made("one class", "{model: cnn, epochs: 3}", one)
+    found = compare_runs(Workspace(made.root, made.root), parse_params(f"{HEAD}compare: {{metric: roc_auc}}\n"))
+    assert found.rows == ()
+    assert found.others[0].why == "ROC AUC is undefined on its 80 validation images"

@@ -1,0 +1,223 @@
+"""A comparison as text, as Markdown for a pull request, and as JSON."""
+
+import html
+import itertools
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pixmill.experiments.compare.comparison import Change, Changes, Comparison, Gate, Rule, StageChange
+from pixmill.experiments.compare.rendering import LIMIT, comparison_markdown, comparison_text
+from pixmill.experiments.compare.view import comparison_json
+from pixmill.metrics.significance import Difference, McNemar
+from pixmill.tracking.run_lookup import MlflowRun
+from tests.experiments.compare.compared import comparison, data, difference, made_slice, numbers, revision
+
+APPROVED = Path(__file__).parent / "approved"
+HOSTILE = (
+    "\x1b[2J<img src=x> --> @everyone|</details>\n# [x](http://a.test) *b* _c_ `d` ~~e~~ $f$ www.a.test #1 !2 :tada: "
+)
+SLICES = (
+    made_slice("source", "shop", 0.7, 0.8, 0.01),
+    made_slice("source", "bing", 0.9, 0.6, 0.03),
+    made_slice("brightness", "up to 7", 0.5, 0.5, 1.0),
+)
+
+
+def hostile(classes: int = 3, n: int = 60, changes: int = 3) -> Comparison:
+    """Return a comparison in which whatever comes from data is hostile."""
+    labels = [f"{HOSTILE}{place}" for place in range(classes)]
+    return comparison(
+        base=revision(HOSTILE, title=HOSTILE * 3, run=None),
+        head=revision(HOSTILE, title=HOSTILE * 3),
+        numbers=numbers(
+            labels=labels,
+            n=n,
+            lost=n // 3,
+            gained=n // 3,
+            slices=tuple(made_slice("source", f"{HOSTILE}{place}", 0.9, 0.8, 0.01) for place in range(changes)),
+        ),
+        data=data(max(12, changes), label=HOSTILE),
+        changes=Changes(
+            tuple(Change(f"train.{HOSTILE}{place}", HOSTILE, [HOSTILE] * 30) for place in range(changes)),
+            tuple(StageChange("train", (HOSTILE,) * changes) for _ in range(5)),
+            tuple(Change(f"{HOSTILE}{place}", "1", "2") for place in range(changes)),
+            tuple(("1a2b3c4", HOSTILE) for _ in range(changes)),
+        ),
+        gate=Gate("fail", tuple(Rule(HOSTILE, "fail", HOSTILE, 100) for _ in range(changes))),
+        sentence=HOSTILE * 20,
+        missing=(HOSTILE,) * changes,
+    )
+
+
+@pytest.mark.parametrize(("render", "suffix"), [(comparison_text, "txt"), (comparison_markdown, "md")])
+def test_the_whole_is_as_approved(render, suffix: str) -> None:
+    made = comparison(numbers=numbers(slices=SLICES))
+    assert render(made) == (APPROVED / f"comparison.{suffix}").read_text(encoding="utf-8")
+
+
+def test_two_equal_sides_need_three_lines() -> None:
+    both, unchanged = revision("main", run=None), data(1)
+    nothing = numbers(
+        metrics={"macro_f1": Difference(0.9, 0.9, 0, 0, 0, 1)},
+        per_class={},
+        mcnemar=McNemar(0, 0, 1, 1),
+        steps=(),
+        flips=numbers().flips.iloc[:0],
+    )
+    unchanged = replace(unchanged, resplit=(), images=unchanged.images[:0], drift=(), near_test=unchanged.near_test[:0])
+    equal = {"base": both, "head": both, "numbers": nothing, "data": unchanged, "changes": None, "missing": ()}
+    assert comparison_text(comparison("same", **equal, gate=Gate("pass", ()))).splitlines()[2:] == [
+        "",
+        "Gate: pass (no limits apply)",
+    ]
+
+
+def test_without_predictions_each_side_shows_its_own_record() -> None:
+    record = {"accuracy": 0.9, "macro_f1": 0.89, "log_loss": None, "ece": 0.03, "n": 1262}
+    sides = {"base": revision("main", metrics=record), "head": revision("cnn", metrics=record)}
+    text = comparison_text(comparison("not_comparable", numbers=None, data=None, **sides))
+    table = text.partition("own test split\n")[2].partition("\n\n")[0]
+    assert [line.split() for line in table.splitlines()] == [
+        ["metric", "base", "head"],
+        ["accuracy", "0.900", "0.900"],
+        ["macro-F1", "0.890", "0.890"],
+        ["calibration", "error", "0.030", "0.030"],
+        ["test", "images", "1,262", "1,262"],
+    ]
+
+
+def test_changed_images_are_counted_by_what_happened() -> None:
+    images = data(1).images
+    added = images[images["change"] == "added"]
+    many = pd.concat([added, added, added.assign(source="bing", head_label=pd.NA)])
+    text = comparison_text(comparison(data=replace(data(1), images=many)))
+    assert "  3 images added: 2 coat, 1 conflicting (source: 2 shop, 1 bing)\n" in text
+    assert "removed" not in text
+
+
+def test_the_command_that_opens_the_pages_of_runs_is_named_where_no_server_does() -> None:
+    run = MlflowRun("1", "owl", "http://127.0.0.1:5000/#/runs/1", None, None, {}, command="mlflow ui")
+    made = comparison(base=revision("main", run=None), head=revision("cnn", run=run))
+    assert comparison_text(made).endswith("  Head: owl, http://127.0.0.1:5000/#/runs/1\n  To open them: mlflow ui")
+    assert "- Head: owl\n" in comparison_markdown(made)
+
+
+def test_no_line_is_wider_than_the_terminal_nor_leads_it_astray() -> None:
+    text = comparison_text(hostile(40, 120, 30))
+    assert all(letter.isprintable() for letter in text.replace("\n", ""))
+    assert max(map(len, text.splitlines())) <= 100
+    assert "and 34 more images" in text
+
+
+@pytest.mark.parametrize(("classes", "n", "changes"), [(3, 60, 3), (1000, 3000, 300), (2, 9_000, 2000)])
+def test_markdown_never_exceeds_the_limit_nor_breaks_a_table(classes: int, n: int, changes: int) -> None:
+    text = comparison_markdown(hostile(classes, n, changes))
+    assert len(text.encode()) <= LIMIT
+    for is_table, lines in itertools.groupby(text.splitlines(), key=lambda line: line.startswith("|")):
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) == 1 or not is_table
+    assert text.count("<details>") == text.count("</details>") == 2
+    assert text.endswith("`reports/compare.html`.\n")
+
+
+def test_even_the_longest_letters_leave_it_within_the_limit() -> None:
+    long = tuple(Change("&" * 5000, "&" * 5000, "\U0001f9e5" * 5000) for _ in range(300))
+    made = hostile()
+    text = comparison_markdown(
+        replace(made, sentence="@&" * 5000, changes=Changes(long, (), (), ()), missing=("&a" * 5000,) * 500)
+    )
+    assert len(text.encode()) <= LIMIT
+
+
+def test_names_add_no_markup_no_mention_and_no_link() -> None:
+    text = comparison_markdown(hostile())
+    assert set(re.findall(r"<[^>]*>", text)) == {
+        "<details>",
+        "<summary>",
+        "</summary>",
+        "</details>",
+        "<https://mlflow.test/#/experiments/0/runs/f>",
+    }
+    assert not re.search(r"@\w|(?<!/)#\w|www\.|(?<!<https)://", text)
+    assert not re.search(r"(?<!\\)[*_](?!\*)", text.replace("**", ""))
+    assert len(re.findall(r"(?<!\\)`", text)) == 2
+    assert re.findall(r"(?<!\\)\]\(", text) == ["]("]
+
+
+def test_a_line_begins_no_list_or_heading_of_its_own() -> None:
+    text = comparison_markdown(comparison(missing=("# a", "1. b", "- c", "+ d", "12) e")))
+    lines = text.partition("#### Missing\n\n")[2].splitlines()[:5]
+    assert lines == [r"- \# a", r"- 1\. b", r"- \- c", r"- \+ d", r"- 12\) e"]
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "https://a.test/" + "a" * 70_000])
+def test_an_address_that_leads_nowhere_is_left_out(url: str) -> None:
+    text = comparison_markdown(comparison(head=revision("cnn", run=MlflowRun("1", "owl", url, None, None, {}))))
+    assert "- Head: owl\n" in text
+    assert url not in text
+
+
+NAMES = [
+    "@a",
+    "&#64;a",
+    "&#x40;a",
+    "&commat;a",
+    "@&#97;",
+    "@_a",
+    "@.a",
+    '~"a b"',
+    "~?a",
+    '%"a b"',
+    ":tada:",
+    "[issue:1]",
+]
+
+
+@pytest.mark.parametrize("name", [*NAMES, "!1"])
+def test_no_spelling_of_a_name_is_a_mention_or_a_reference(name: str) -> None:
+    text = comparison_markdown(comparison(sentence=name))
+    shown = html.unescape(re.sub(r"\\([\W_])", r"\1", text.splitlines()[0].strip("*")))
+    assert shown.replace("\u200b", "") == name  # it shows as it is
+    assert not re.search(r"""[@~%!][\w."'?]|:\w+:|\[\w+:""", shown)
+    assert not re.search(r"&(?!amp;)", text.splitlines()[0])
+
+
+def test_json_holds_what_others_rely_on() -> None:
+    document = json.loads(comparison_json(comparison()))
+    assert (document["verdict"], document["gate"]) == ("worse", "fail")
+    assert document["sentence"] == "Macro-F1 falls from 0.900 to 0.800."
+    assert (document["base"]["name"], document["head"]["name"]) == ("main", "cnn")
+    assert document["metrics"]["macro_f1"] == {"base": 0.9, "head": 0.8, "diff": -0.1, "low": -0.13, "high": -0.07}
+    assert (document["flips"]["gained"], document["flips"]["lost"]) == (3, 6)
+    assert document["flips"]["images"][0]["label"] == "coat"
+    assert document["data"]["relabelled"] == 12
+    assert {row["change"] for row in document["data"]["images"]} >= {"added", "relabelled"}
+    assert document["rules"][1]["needed"] == 1900
+    assert document["changes"]["params"]["train.epochs"] == {"base": 2, "head": 12}
+    bare = json.loads(comparison_json(comparison("not_comparable", base=None, numbers=None, data=None, changes=None)))
+    assert bare.keys() == document.keys()
+    assert bare["base"] is bare["flips"] is bare["data"] is bare["changes"] is None
+    assert bare["metrics"] == {}
+
+
+def test_in_json_what_is_missing_is_null_and_floats_have_six_digits() -> None:
+    flips = numbers().flips.assign(base_loss=np.inf, head_loss=np.nan, base_confidence=1 / 3)
+    metrics = {"macro_f1": Difference(1 / 3, 2 / 3, 1 / 3, float("nan"), 0.5, 1), "accuracy": difference(0.9, 0.8)}
+    made = comparison(
+        numbers=numbers(flips=flips, metrics=metrics),
+        data=replace(data(), images=data().images.assign(source=pd.NA)),
+        head=revision("cnn", metrics={"accuracy": 0.91234567, "n": 262, "per_class": {}}, run=None),
+    )
+    document = json.loads(comparison_json(made), parse_constant=pytest.fail)
+    found = document["metrics"]["macro_f1"]
+    assert found == {"base": 0.333333, "head": 0.666667, "diff": 0.333333, "low": None, "high": 0.5}
+    image = document["flips"]["images"][0]
+    assert (image["base_loss"], image["head_loss"], image["base_confidence"]) == (None, None, 0.333333)
+    assert document["data"]["images"][0]["source"] is None
+    assert document["head"]["recorded"]["accuracy"] == 0.912346
+    assert document["head"]["run"] is document["base"]["recorded"] is None

@@ -1,0 +1,228 @@
+"""Two revisions are read from Git, DVC and MLflow; what is missing is said with the command that gets it."""
+
+import shutil
+
+import pandas as pd
+import pytest
+import yaml
+
+from pixmill.core.errors import PixmillError
+from pixmill.core.files.workspace import Workspace
+from pixmill.core.files.writing import file_digest
+from pixmill.experiments.compare.revisions import read_revisions
+from tests.experiments.compare.projects import IDS, record, write
+from tests.experiments.compare.tables import read_here
+from tests.ports import unused_port
+from tests.version_control import git, start_repository
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    read_here(monkeypatch)
+
+
+def of(root, *names):
+    return read_revisions(Workspace(root=root, home=root), *names)
+
+
+def accuracy(revision):
+    return (revision.predictions["label"] == revision.predictions["predicted"]).mean()
+
+
+def test_two_branches_are_read_whole(history):
+    base, head = of(history, "main", "stronger")
+    assert (
+        [accuracy(revision) for revision in (base, head)]
+        == [revision.metrics["accuracy"] for revision in (base, head)]
+        == [0.75, 0.875]
+    )
+    for revision in (base, head):
+        assert list(revision.manifest["id"]) == IDS
+        assert len(revision.pairs) == 1
+        assert list(revision.lock) == ["split", "train", "evaluate"]
+        assert revision.read(f"artifacts/scrape/{IDS[2]}.png") == f"image {IDS[2]}".encode()
+        assert revision.read("requirements.txt") == b"numpy==2.4.0\n"
+        assert (revision.run, revision.missing) == (None, ())
+    assert (base.name, base.commit, base.is_workspace) == ("main", git(history, "rev-parse", "main"), False)
+    assert "epochs: 3" in base.params
+    assert "epochs: 9" in head.params
+
+
+def test_by_default_the_workspace_is_compared_with_main(history):
+    base, head = of(history)
+    assert (base.title, head.title) == (
+        f"main ({git(history, 'log', '-1', '--format=%h %s', 'main')})",
+        "the workspace",
+    )
+    assert (accuracy(base), accuracy(head), head.is_workspace) == (0.75, 0.875, True)
+
+
+def test_an_experiment_is_a_side(history):
+    base, head = of(history, "stronger", "wider")
+    assert (accuracy(base), accuracy(head)) == (0.875, 1)
+
+
+def test_results_of_earlier_inputs_are_cautioned(project):
+    write(project / "params.yaml", "split: {salt: a}\ntrain: {epochs: 10}\n")
+    _, head = of(project)
+    caution = "The results of workspace are of an earlier run: train in params.yaml has changed since; to update them: "
+    assert head.missing[0] == f"{caution}dvc repro."
+    assert accuracy(head) == 0.875
+    git(project, "commit", "-am", "Train longer still")
+    base, _ = of(project, "stronger", "workspace")
+    assert base.missing[0].endswith("has changed since; to update them: git checkout stronger && dvc repro.")
+
+
+def test_a_run_that_stopped_is_cautioned(project):
+    lock = project / "dvc.lock"
+    content = yaml.safe_load(lock.read_text())
+    content["stages"]["train"]["deps"][0]["md5"] = f"{0:032}.dir"
+    write(lock, yaml.safe_dump(content))
+    _, head = of(project)
+    assert "The results of workspace are of an earlier run: the last run stopped at train; to update" in head.missing[0]
+
+
+def test_results_left_of_another_branch_are_not_taken_for_this_ones(project):
+    git(project, "switch", "main")
+    _, head = of(project, "stronger")
+    assert (accuracy(head), head.metrics["accuracy"], head.missing) == (0.75, 0.75, ())
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"no table", "is broken; to make it again: "),
+        ({}, "lacks label, loss, predicted; to make it again: "),
+        ({"label": "a", "predicted": "a", "loss": 0.1, "p_a": 0.9}, "holds probabilities before calibration, which "),
+    ],
+)
+def test_broken_predictions_are_missing(project, content, told):
+    path = project / "artifacts" / "evaluate" / "predictions.parquet"
+    path.unlink()
+    if isinstance(content, dict):
+        pd.DataFrame({"id": IDS, "split": "test", **content}).to_parquet(path)
+    else:
+        path.write_bytes(content)
+    record(project)
+    _, head = of(project, "v1")
+    assert head.predictions is None
+    assert len(head.manifest) == 8
+    (sentence,) = (each for each in head.missing if told in each)
+    assert head.faults() == (sentence,)
+    assert sentence.startswith("artifacts/evaluate/predictions.parquet of workspace ")
+    assert sentence.endswith("to make it again: dvc repro -f evaluate.")
+
+
+def test_a_clone_has_what_git_holds(clone):
+    base, head = of(clone, "origin/main")
+    assert (base.metrics["accuracy"], head.metrics["accuracy"]) == (0.75, 0.875)
+    assert base.params
+    assert base.lock
+    for revision in (base, head):
+        assert revision.predictions is revision.manifest is revision.pairs is revision.run is None
+    (missing,) = base.missing
+    assert missing == (
+        "origin/main: no predictions, manifest, pairs: DVC has no default remote; "
+        "to make them again: git checkout origin/main && dvc repro."
+    )
+
+
+def test_a_commit_before_the_first_run_has_no_results(history):
+    base, _ = of(history, "main~1")
+    assert (base.lock, base.metrics, base.predictions) == ({}, None, None)
+    commit = git(history, "rev-parse", "main~1")
+    assert base.missing == (
+        f"main~1 has no dvc.lock, so no results; to make them: git checkout {commit[:10]} && dvc repro.",
+    )
+
+
+def test_the_first_commit_is_a_head_without_a_base(project):
+    git(project, "switch", "--detach", "main~1")
+    assert of(project)[0] is None
+
+
+@pytest.fixture(scope="module")
+def recorded(history, empty_database, tmp_path_factory):
+    """A project whose run of ``stronger`` is in MLflow, with its model as version 1 of garments; and the run's id."""
+    from mlflow import MlflowClient
+
+    project = shutil.copytree(history, tmp_path_factory.mktemp("recorded") / "project", symlinks=True)
+    shutil.copy(empty_database, project)
+    client = MlflowClient(f"sqlite:///{project}/mlflow.db")
+    experiment = client.create_experiment("pixmill", (project / "mlruns").as_uri())
+    outs = yaml.safe_load((project / "dvc.lock").read_text())["stages"]["split"]["outs"]
+    tags = {
+        "pixmill.weights": file_digest(project / "artifacts" / "train" / "model.weights.h5", "md5"),
+        "pixmill.commit": git(project, "rev-parse", "HEAD"),
+        "pixmill.dvc.artifacts/split": next(out["md5"] for out in outs if out["path"] == "artifacts/split"),
+    }
+    run = client.create_run(experiment, 1000, tags, "long").info.run_id
+    for path, folder in (
+        ("params.yaml", None),
+        ("dvc.lock", None),
+        ("plots/evaluate/full.json", "plots/evaluate"),
+        ("artifacts/evaluate/predictions.parquet", "predictions"),
+    ):
+        client.log_artifact(run, str(project / path), folder)
+    client.set_terminated(run, end_time=13_000)
+    model = client.create_logged_model(experiment, name="classifier", source_run_id=run)
+    client.create_registered_model("garments")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", client.tracking_uri)  # where MLflow itself looks the model up
+        client.create_model_version("garments", f"models:/{model.model_id}", run, model_id=model.model_id)
+    client.set_registered_model_alias("garments", "champion", "1")
+    return project, run
+
+
+def test_a_revision_has_the_run_of_its_weights(recorded):
+    project, run = recorded
+    base, head = of(project, "v1", "stronger")
+    assert (head.run.id, head.run.seconds, head.missing) == (run, 12, ())
+    assert (base.run, base.missing) == (None, ())
+
+
+def test_a_run_is_a_side_by_any_of_its_names(recorded):
+    project, run = recorded
+    titles = {
+        f"runs:/{run}": f"run long ({run[:8]})",
+        "models:/garments/1": "garments version 1",
+        "models:/garments@champion": "garments version 1",
+    }
+    for name, title in titles.items():
+        revision, other = of(project, name, "v1")
+        assert (revision.name, revision.title, revision.commit) == (name, title, git(project, "rev-parse", "stronger"))
+        assert (accuracy(revision), revision.metrics, accuracy(other)) == (0.875, {"accuracy": 0.875}, 0.75)
+        assert "epochs: 9" in revision.params
+        assert revision.resolved is None, "a run of an earlier version"
+        assert list(revision.lock) == ["split", "train", "evaluate"]
+        assert (len(revision.manifest), len(revision.pairs), revision.run.id, revision.missing) == (8, 1, run, ())
+        assert revision.read(f"artifacts/scrape/{IDS[0]}.png") == f"image {IDS[0]}".encode()
+        assert revision.read("requirements.txt") == b"numpy==2.4.0\n"
+    assert of(project, None, f"runs:/{run}")[0].name == "HEAD"
+    with pytest.raises(PixmillError, match=r"runs:/none: MLflow at .* says: .*not found"):
+        of(project, "runs:/none")
+
+
+def test_a_run_whose_data_is_unknown_here_has_its_predictions(recorded, tmp_path, monkeypatch):
+    project, run = recorded
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project}/mlflow.db")
+    git(start_repository(tmp_path), "commit", "--allow-empty", "-m", "Begin")
+    revision, _ = of(tmp_path, f"runs:/{run}")
+    assert accuracy(revision) == 0.875
+    assert (
+        revision.manifest is revision.pairs is revision.read("requirements.txt") is revision.read("artifacts/a") is None
+    )
+    assert revision.missing == (
+        f"runs:/{run}: no commit of this clone has its data, so images cannot be compared: git fetch --all.",
+    )
+
+
+def test_mlflow_out_of_order_costs_only_the_run(project, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{unused_port()}")
+    base, head = of(project, "v1", "stronger")
+    assert (accuracy(base), accuracy(head)) == (0.75, 0.875)
+    for revision in (base, head):
+        (missing,) = revision.missing
+        assert "No MLflow run: MLflow at http://127.0.0.1:" in missing
+        assert "does not respond (Connection refused); start the server (mlflow server)" in missing

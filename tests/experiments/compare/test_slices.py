@@ -1,0 +1,191 @@
+"""Slices of the common test images: what falls on one is told first, and nobody's manifest breaks them."""
+
+import dataclasses
+import html
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from statsmodels.stats.multitest import multipletests
+
+from pixmill.core.files.workspace import Workspace
+from pixmill.core.params import CompareParams, EvaluateParams, parse_params
+from pixmill.experiments.compare.comparing import compare
+from pixmill.experiments.compare.comparison import Numbers
+from pixmill.experiments.compare.numbers import compare_numbers, give_verdict
+from pixmill.experiments.compare.rendering import comparison_markdown, comparison_text
+from pixmill.experiments.compare.slices import FEWEST
+from pixmill.experiments.compare.view import comparison_json
+from tests.experiments.compare.hostile import MANIFEST, PREDICTIONS, begin, commit_head, parquet
+from tests.experiments.compare.made_revisions import make_predictions, make_revision
+from tests.experiments.compare.tables import read_here
+
+PARAMS = parse_params(
+    "{classes: [coat, shirt], scrape: {snapshot: '2026-11-20'}, validate: {}, split: {}, train: {}, "
+    "evaluate: {draws: 400}, compare: {metric: accuracy}}"
+)
+IMAGES = 400
+ACTUAL = np.arange(IMAGES) % 2
+OF_SHOP = np.arange(IMAGES) % 8 < 2  # 100 images, half of each class
+
+
+def answers(right: np.ndarray) -> np.ndarray:
+    return np.where(right, ACTUAL, 1 - ACTUAL)
+
+
+def falling() -> list[pd.DataFrame]:
+    """Return two models: the second is wrong on 20 more images of the shop, and right on 20 more of the others."""
+    lost = OF_SHOP & (np.cumsum(OF_SHOP) <= 20)
+    gained = ~OF_SHOP & (np.cumsum(~OF_SHOP) % 15 == 0)
+    assert lost.sum() == gained.sum() == 20
+    return [make_predictions(ACTUAL, answers(right), labels=("coat", "shirt")) for right in (~gained, ~lost)]
+
+
+def manifest(**columns: Any) -> pd.DataFrame:
+    ids = make_predictions(ACTUAL, ACTUAL)["id"]
+    return pd.DataFrame({"id": ids, "source": np.where(OF_SHOP, "shop-a", "bing"), **columns})
+
+
+def numbers_of(table: pd.DataFrame | None, tables: list[pd.DataFrame] | None = None, **settings: Any) -> Numbers:
+    base, head = tables or falling()
+    params = CompareParams(**{"metric": "accuracy", **settings})
+    return compare_numbers(
+        make_revision(base, name="main"), make_revision(head, table), params, EvaluateParams(draws=400)
+    )
+
+
+def by_name(numbers: Numbers) -> dict[str, Any]:
+    return {f"{row.dimension} {row.name}": row for row in numbers.slices}
+
+
+def test_a_source_that_falls_while_the_whole_stays_is_named_first_everywhere(project, monkeypatch):
+    read_here(monkeypatch)
+    begin(project)
+    before, after = falling()
+    table = manifest(label=before["label"], split="test", verdict="keep", path=[f"{n}.png" for n in range(IMAGES)])
+    images = {MANIFEST: parquet(dict(table.items()))}
+    for name, predictions in (("before", before), ("after", after)):
+        commit_head(project, name, {**images, PREDICTIONS: parquet(dict(predictions.items()))})
+    found = compare(Workspace(root=project, home=project), PARAMS, "before", "after")
+
+    start = "worse on source shop-a (accuracy 1.00 → 0.80, p < 0.001): accuracy stays at 0.950"
+    assert found.verdict == "undecided"
+    assert found.sentence.startswith(f"Undecided, but {start}")
+    assert "significantly worse" not in found.sentence
+    markdown = html.unescape(comparison_markdown(found).replace("\\", ""))
+    assert markdown.startswith(f"**Undecided, but {start}")
+    assert "#### Slices\n\n| slice (accuracy) | images | base | head | difference |" in markdown
+    assert "| source shop-a | 100 | 1.000 | 0.800 | \N{MINUS SIGN}0.200 |" in markdown
+    assert comparison_text(found).startswith("Undecided, but worse on source shop-a")
+    (row,) = (row for row in json.loads(comparison_json(found))["slices"] if row["name"] == "shop-a")
+    assert (row["dimension"], row["n"], row["clusters"]) == ("source", 100, 100)
+    assert row["accuracy"] | {"low": 0, "high": 0} == {"base": 1, "head": 0.8, "diff": -0.2, "low": 0, "high": 0}
+    assert row["p"] < row["p_adjusted"] < 0.001
+
+
+def test_a_slice_that_falls_is_named_whatever_the_verdict():
+    one, other = falling()
+    worse = make_predictions(ACTUAL, answers(~OF_SHOP), labels=("coat", "shirt"))
+    poor = make_predictions(ACTUAL, answers(OF_SHOP | (np.arange(IMAGES) % 2 == 0)), labels=("coat", "shirt"))
+    cases = {
+        "Undecided, but worse on source shop-a (": (one, other, 0.02),
+        "Same, but worse on source shop-a (": (one, other, 0.2),
+        "Better, but worse on source shop-a (": (poor, other, 0.02),
+        "Worse, notably on source shop-a (": (one, worse, 0.02),
+    }
+    for start, (base, head, margin) in cases.items():
+        verdict, sentence = give_verdict(numbers_of(manifest(), [base, head], margin=margin))
+        assert sentence.startswith(start)
+        assert verdict == start.partition(",")[0].lower()
+
+
+def test_a_sentence_names_the_worst_slices_and_counts_the_others():
+    sources = [f"shop-{place // 2 % 6}" for place in range(IMAGES)]
+    fallen = np.isin(sources, [f"shop-{place}" for place in range(5)]) & (np.arange(IMAGES) < 250)
+    gained = np.isin(sources, ["shop-5"])
+    tables = [make_predictions(ACTUAL, answers(right), labels=("coat", "shirt")) for right in (~gained, ~fallen)]
+    sentence = give_verdict(numbers_of(manifest(source=sources), tables))[1]
+    assert sentence.partition(":")[0].count("source") == 3
+    assert " and 4 more: accuracy " in sentence
+    long = "x" * 500
+    sentence = give_verdict(numbers_of(manifest(source=np.where(OF_SHOP, long, "bing"))))[1]
+    assert "xxx…xxx" in sentence
+    assert len(sentence) < 300
+
+
+def test_measurements_are_cut_into_quarters_at_values_that_occur():
+    brightness = np.arange(IMAGES, dtype=np.float32)
+    border = np.where(np.arange(IMAGES) < 250, 0, np.arange(IMAGES) / 1000)
+    table = manifest(
+        brightness=brightness, border=border, contrast=1.5, entropy=np.nan, short_side=np.arange(IMAGES) * 1e5
+    )
+    found = by_name(numbers_of(table))
+    assert [name for name in found if name.startswith("brightness")] == [
+        *("brightness up to 99", "brightness over 99, up to 199"),
+        *("brightness over 199, up to 299", "brightness over 299"),
+    ]
+    assert {found[name].n for name in found if name.startswith("brightness")} == {100}
+    assert [(name, found[name].n) for name in found if name.startswith("border")] == [
+        *(("border up to 0", 250), ("border over 0, up to 0.299", 50), ("border over 0.299", 100)),
+    ]
+    assert not [name for name in found if name.startswith(("contrast", "entropy", "sharpness"))]
+    assert "short side over 2.99e+07" in found
+    first, second = (table["predicted"] == table["label"] for table in falling())
+    row = found["brightness over 99, up to 199"].accuracy
+    assert (row.first, row.second) == pytest.approx((first[100:200].mean(), second[100:200].mean()))
+
+
+def test_a_given_split_a_colour_mode_and_clusters_count():
+    table = manifest(
+        given_split=np.where(OF_SHOP, "test", None),
+        mode=np.where(np.arange(IMAGES) % 8 == 7, "L", "RGB"),
+        cluster=[f"c{place // 2}" for place in range(IMAGES)],
+    )
+    found = by_name(numbers_of(table))
+    assert (found["given split test"].n, found["given split none"].n) == (100, 300)
+    assert (found["colour mode L"].n, found["colour mode L"].clusters) == (50, 50)
+    # Images 8 k and 8 k + 1 are a cluster.
+    assert (found["source shop-a"].n, found["source shop-a"].clusters) == (100, 50)
+    assert found["given split test"].accuracy.p == pytest.approx(2 / 2**10)
+
+
+def test_only_slices_of_enough_clusters_are_tested_and_holm_counts_all_of_them():
+    sources = np.array(["a"] * 9 + ["b"] * 10 + ["c"] * (IMAGES - 19))
+    numbers = numbers_of(manifest(source=sources, brightness=np.arange(IMAGES)))
+    tested = [row for row in numbers.slices if row.p_adjusted is not None]
+    assert [row.name for row in numbers.slices if row.p_adjusted is None] == ["a"]
+    assert by_name(numbers)["source b"].clusters == FEWEST
+    assert len(tested) == 2 + 2 + 4
+    expected = multipletests([row.accuracy.p for row in tested], method="holm")[1]
+    assert [row.p_adjusted for row in tested] == pytest.approx(expected)
+
+
+floats = st.one_of(st.none(), st.floats(width=32), st.sampled_from([0.0, 3.4e38, float("-inf")]))
+
+
+@given(
+    st.lists(floats, min_size=5, max_size=5),
+    st.lists(st.none() | st.text(max_size=3), min_size=5, max_size=5),
+    st.lists(st.none() | st.sampled_from(["test", "\x1b[2J"]), min_size=5, max_size=5),
+)
+def test_whatever_the_manifest_holds_each_image_is_in_one_slice_of_a_dimension(measured, sources, given):
+    repeated = {
+        name: pd.Series(column * (IMAGES // 5), dtype=kind)
+        for name, column, kind in (
+            ("entropy", measured, "float32"),
+            ("source", sources, object),
+            ("given_split", given, object),
+        )
+    }
+    numbers = numbers_of(manifest(**repeated))
+    for dimension in {row.dimension for row in numbers.slices}:
+        rows = [row for row in numbers.slices if row.dimension == dimension]
+        assert len(rows) >= 2
+        assert sum(row.n for row in rows) <= IMAGES
+        for row in rows:
+            assert np.isfinite([*dataclasses.astuple(row.accuracy)]).all()
+            assert row.n == row.clusters > 0

@@ -1,0 +1,264 @@
+"""Runs and experiments are read once, each with what decides it; those of other projects are left out."""
+
+import shutil
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pixmill.core.errors import PixmillError
+from pixmill.core.files.workspace import Workspace
+from pixmill.experiments.compare.trained_models import read_models
+from pixmill.tracking.lineage import project_id
+from pixmill.tracking.run_lookup import MlflowRun, RunReader
+from pixmill.tracking.store import connect
+from tests.experiments.compare.recorded import BASELINE, PIPELINE, add_experiment, add_run, answers
+from tests.version_control import commit, git, start_repository
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, empty_database: Path) -> Workspace:
+    """A project with a commit, and an empty database."""
+    root = start_repository(tmp_path / "project", with_dvc=True)
+    (root / "dvc.yaml").write_text(PIPELINE)
+    (root / ".gitignore").write_text("/artifacts/\n/mlflow*\n/files*\n/.pixmill/\n")
+    commit(root, "Begin")
+    shutil.copy(empty_database, root)
+    return Workspace(root, root)
+
+
+@pytest.fixture
+def add(workspace: Workspace):
+    client = connect(f"sqlite:///{workspace.home / 'mlflow.db'}")
+    places = {"pixmill": client.create_experiment("pixmill"), "elsewhere": client.create_experiment("elsewhere")}
+
+    def run(name: str, table=None, *, where: str = "pixmill", train: str = "{model: cnn, epochs: 3}", **over) -> str:
+        return add_run(
+            client, workspace.root / "files", name, train, table, experiment=places[where], **{"started": 5, **over}
+        )
+
+    run.client = client
+    return run
+
+
+def names(workspace: Workspace, **over) -> list[str]:
+    return [model.name.split(" ")[0] for model in read_models(workspace, **{"limit": 100, **over}).models]
+
+
+def test_only_the_runs_of_this_project_are_read(workspace: Workspace, add) -> None:
+    mine = project_id(workspace.root)
+    for number, (name, where, project) in enumerate(
+        [
+            ("mine", "pixmill", mine),
+            ("namesake", "pixmill", "f" * 40 + ":"),
+            ("old", "pixmill", None),
+            ("moved", "elsewhere", mine),
+            ("foreign", "elsewhere", None),
+        ]
+    ):
+        add(name, answers(3), where=where, project=project, started=number + 1)
+    assert names(workspace) == ["moved", "old", "mine"]
+    assert names(workspace, all_projects=True) == ["foreign", "moved", "old", "namesake", "mine"]
+
+
+def test_a_shallow_clone_goes_by_the_name_of_the_experiment(workspace: Workspace, add, tmp_path: Path) -> None:
+    add("tagged", answers(3), project=project_id(workspace.root), started=1)
+    add("untagged", answers(3), started=2)
+    add("elsewhere", answers(3), where="elsewhere", project=project_id(workspace.root), started=3)
+    (workspace.root / "new").touch()
+    commit(workspace.root, "Empty")
+    git(tmp_path, "clone", "-q", "--depth", "1", workspace.root.as_uri(), "shallow")
+    shutil.copy(workspace.root / "mlflow.db", tmp_path / "shallow")
+    found = read_models(Workspace(tmp_path / "shallow", tmp_path / "shallow"), limit=10)
+    assert [model.name.split(" ")[0] for model in found.models] == ["untagged", "tagged"]
+    assert found.notes[0].startswith("This clone is shallow, so runs are taken by the name of their experiment")
+    assert found.notes[0].endswith("git fetch --unshallow.")
+
+
+def test_the_newest_are_read_and_it_is_said_that_there_are_older(workspace: Workspace, add) -> None:
+    for number in range(3):
+        add(f"run-{number}", answers(3), started=100 + number)
+    assert names(workspace, limit=2) == ["run-2", "run-1"]
+    assert read_models(workspace, limit=2).left_out
+    assert not read_models(workspace, limit=3).left_out
+    assert names(workspace, since=101.5) == ["run-2"]
+
+
+def test_an_experiment_and_its_run_are_one_model(workspace: Workspace, add) -> None:
+    add_experiment(workspace.root, "wide", "{model: cnn, epochs: 10}", answers(4))
+    add("of wide", None, train="{model: cnn, epochs: 10}", weights="weights of wide", within="wide")
+    add("twin of it", answers(4), train="{model: cnn, epochs: 10}", weights="weights of wide", started=8)
+    (model,) = read_models(workspace, limit=10).models
+    assert (model.name, model.kind, model.fault) == ("wide", "experiment and run", None)
+    assert model.params["train.epochs"] == 10
+    assert model.seconds == 60
+    assert len(model.predictions) == 480
+
+
+def test_the_oldest_training_names_a_model(workspace: Workspace, add, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = workspace.root
+    add_experiment(root, "newer", "{model: cnn, epochs: 10}", answers(4))
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2020-01-01T00:00:00Z")
+    earlier = git(root, "commit-tree", "-m", "Earlier", f"{experiment('newer')}^{{tree}}")
+    git(root, "update-ref", experiment("older"), earlier)
+    assert names(workspace) == ["older"]
+    add("run", answers(4), weights="weights of newer", train="{model: cnn, epochs: 11}")
+    (model,) = read_models(workspace, limit=10).models
+    assert (model.name[:5], model.kind, model.params["train.epochs"]) == ("run (", "experiment and run", 11)
+
+
+def test_a_list_is_one_value_and_params_without_effect_are_known(workspace: Workspace, add) -> None:
+    add("net", answers(3), train="{model: cnn, cnn: {blocks: [{filters: 8, kernel: 3}, {filters: 4, kernel: 5}]}}")
+    for _ in ("from its files", "from the cache"):
+        (model,) = read_models(workspace, limit=10).models
+        assert model.params["train.cnn.blocks"] == [{"filters": 8}, {"filters": 4, "kernel": 5}]
+        assert {"train.features.head", "train.momentum"} < model.unused
+        assert not model.unused & {"train.cnn.blocks", "train.epochs", "split.salt"}
+
+
+def test_a_run_without_predictions_goes_by_its_experiment(workspace: Workspace, add) -> None:
+    add_experiment(workspace.root, "wide", "{model: cnn, epochs: 10}", answers(4))
+    run = add("of wide", None, train="{model: cnn, epochs: 10}", weights="weights of wide", within="wide")
+    (model,) = read_models(workspace, limit=10).models
+    assert (model.revision, model.kind, model.fault) == ("wide", "experiment and run", None)
+    assert model.run.id == run
+
+
+def test_experiments_of_the_same_name_are_told_apart(workspace: Workspace) -> None:
+    root = workspace.root
+    add_experiment(root, "wide", "{model: cnn, epochs: 12}", answers(4))
+    add_experiment(root, "narrow", "{model: cnn, epochs: 10}", answers(40))
+    other = experiment("wide").replace("1", "2")
+    git(root, "update-ref", other, experiment("narrow"))
+    git(root, "update-ref", "-d", experiment("narrow"))
+    found = {model.revision: model.params["train.epochs"] for model in read_models(workspace, limit=10).models}
+    assert found == {experiment("wide"): 12, other: 10}
+
+
+def experiment(name: str) -> str:
+    """Return the ref of an experiment that :func:`add_experiment` made."""
+    return f"refs/exps/{BASELINE[:2]}/{BASELINE[2:]}/{name}"
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the runs whose files are asked for, once for each file."""
+    read, names = RunReader.read, []
+
+    def counted(reader: RunReader, run: MlflowRun, path: str) -> bytes | None:
+        names.append(run.name)
+        return read(reader, run, path)
+
+    monkeypatch.setattr(RunReader, "read", counted)
+    return names
+
+
+def test_a_run_is_read_once_until_it_changes(workspace: Workspace, add, asked: list[str]) -> None:
+    run = add("run", answers(3), started=2)
+    add("without predictions", started=1)
+    first, _ = read_models(workspace, limit=10).models
+    assert {*asked} == {"run", "without predictions"}
+    asked.clear()
+    again, _ = read_models(workspace, limit=10).models
+    assert {*asked} == {"without predictions"}  # What could not be read is asked for again.
+    assert again.predictions.equals(first.predictions)
+    assert replace(again, predictions=first.predictions) == first
+    asked.clear()
+    add.client.log_metric(run, "test_accuracy", 0.5)
+    read_models(workspace, limit=10)
+    assert "run" in asked
+
+
+def test_a_cache_of_another_version_is_not_used(workspace: Workspace, add, asked: list[str], monkeypatch) -> None:
+    add("run", answers(3))
+    read_models(workspace, limit=10)
+    asked.clear()
+    monkeypatch.setattr("pixmill.experiments.compare.training_files.__version__", "99")
+    read_models(workspace, limit=10)
+    assert asked
+
+
+def test_a_damaged_cache_is_not_used(workspace: Workspace, add, asked: list[str]) -> None:
+    add("run", answers(3))
+    first = read_models(workspace, limit=10).models
+    asked.clear()
+    with sqlite3.connect(workspace.scratch("compare") / "models.sqlite") as database:
+        database.execute("UPDATE cache SET content = substr(content, 1, 100)")
+    assert len(read_models(workspace, limit=10).models[0].predictions) == len(first[0].predictions)
+    assert asked
+
+
+def test_a_run_whose_files_are_out_of_reach_is_told_and_the_others_are_read(
+    workspace: Workspace, add, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add("near", answers(3), started=2)
+    add("far", answers(3), started=1)
+    read = RunReader.read
+
+    def refuse(reader: RunReader, run: MlflowRun, path: str) -> bytes | None:
+        if run.name == "far":
+            raise PixmillError("no access", next="ask")
+        return read(reader, run, path)
+
+    monkeypatch.setattr(RunReader, "read", refuse)
+    near, far = read_models(workspace, limit=10).models
+    assert (near.fault, far.fault) == (None, "it cannot be read: no access")
+
+
+def test_a_damaged_table_is_told(workspace: Workspace, add) -> None:
+    run = add("run", answers(3))
+    file = workspace.root / "files" / "predictions.parquet"
+    file.write_bytes(b"no table")
+    add.client.log_artifact(run, str(file), "predictions")
+    (model,) = read_models(workspace, limit=10).models
+    assert model.fault.startswith("its predictions cannot be used: the file ")
+    assert model.predictions.empty
+
+
+def test_equal_but_for_the_seed_is_one_recipe(workspace: Workspace, add) -> None:
+    for number, (train, code) in enumerate(
+        [
+            ("{model: cnn, seed: 1}", "one"),
+            ("{model: cnn, seed: 2, features: {head: mlp}}", "one"),  # without effect on this model
+            ("{model: cnn, seed: 1}", "two"),
+            ("{model: cnn, epochs: 4}", "one"),
+            ("{model: cnn, seed: 3}", None),
+        ]
+    ):
+        add(f"run-{number}", answers(3), train=train, code=code, started=number + 1)
+    recipes = {model.name[:5]: model.recipe for model in read_models(workspace, limit=10).models}
+    assert recipes["run-0"] == recipes["run-1"] is not None
+    assert recipes["run-4"] is None
+    assert len({recipes[name] for name in ("run-0", "run-2", "run-3")}) == 3
+
+
+def test_params_of_a_version_that_is_not_known_are_what_its_files_say(workspace: Workspace, add) -> None:
+    run = add("run", answers(3))
+    file = workspace.root / "files" / "params.json"
+    file.write_text('{"train": {"epochs": 7, "warp": true, "day": 2026-11-20, "ways": [{1: 2, a: 3}, 4]}}')
+    add.client.log_artifact(run, str(file))
+    for _ in ("from its files", "from the cache"):
+        (model,) = read_models(workspace, limit=10).models
+        assert model.params == {
+            "train.epochs": 7,
+            "train.warp": True,
+            "train.day": "2026-11-20",
+            "train.ways": [{"1": 2, "a": 3}, 4],
+        }
+
+
+def test_without_mlflow_there_are_the_experiments(workspace: Workspace, tmp_path: Path, monkeypatch) -> None:
+    add_experiment(workspace.root, "wide", "{model: cnn, epochs: 10}", answers(4))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'none.db'}")
+    found = read_models(workspace, limit=10)
+    assert [model.name for model in found.models] == ["wide"]
+    assert found.without_runs.startswith("Only DVC's experiments were compared: there is no MLflow database")
+
+
+def test_a_project_without_runs_says_what_to_do(workspace: Workspace) -> None:
+    with pytest.raises(PixmillError, match="there are no experiments, and no runs") as refusal:
+        read_models(workspace, limit=10)
+    assert refusal.value.next == "dvc repro"
+    with pytest.raises(PixmillError, match=r"no experiment and no run with results is newer than 2001-09-\d\d"):
+        read_models(workspace, limit=10, since=1e9)

@@ -1,0 +1,157 @@
+"""Files of a revision come from Git, DVC's cache or its remote; what is out of reach is said with its cause."""
+
+import shutil
+
+import pytest
+
+from pixmill.experiments.compare.git_revisions import find
+from pixmill.experiments.compare.trees import DvcStore, Tree
+from tests.experiments.compare.projects import IDS, begin, produce, record, write
+from tests.version_control import dvc_repo, git
+
+PREDICTIONS = "artifacts/evaluate/predictions.parquet"
+IMAGE = f"artifacts/scrape/{IDS[0]}.png"
+
+
+def tree(root, name):
+    return Tree(DvcStore(root), find(root, name))
+
+
+def set_remote(root, url):
+    with dvc_repo(root) as repo, repo.config.edit("local") as config:
+        config["remote"] = {"store": {"url": str(url)}}
+        config["core"]["remote"] = "store"
+
+
+def test_files_of_any_revision_are_read_without_a_checkout(project):
+    before = {path: path.stat().st_mtime_ns for path in project.rglob("*") if ".git" not in path.parts}
+    for name, text in (("v1", "weights of 3"), ("stronger", "weights of 9"), ("wider", "weights of 12")):
+        here = tree(project, name)
+        assert here.read("artifacts/train/model.weights.h5") == text.encode()
+        assert here.read(IMAGE) == f"image {IDS[0]}".encode()
+        assert here.read("params.yaml") == git(project, "show", f"{here.revision.commit}:params.yaml").encode() + b"\n"
+        assert (
+            here.read("nothing.txt") is here.read("artifacts/evaluate/nothing") is here.read("artifacts/no/t") is None
+        )
+        assert here.trouble(PREDICTIONS) is None
+    after = {path: path.stat().st_mtime_ns for path in project.rglob("*") if ".git" not in path.parts}
+    assert {path for path in before if after.get(path) != before[path]} <= {project / ".dvc" / "tmp"}
+
+
+@pytest.mark.parametrize("name", ["workspace", "v1"])
+def test_no_path_leads_out_of_the_project(project, name):
+    write(project.parent / "secret", "a secret")
+    here = tree(project, name)
+    assert here.read("../secret") is here.read(str(project.parent / "secret")) is None
+    assert here.read("artifacts/../../secret") is None
+
+
+def test_the_results_of_the_workspace_are_those_of_its_lock(project):
+    here, expected = tree(project, "workspace"), (project / PREDICTIONS).read_bytes()
+    write(project / PREDICTIONS, "of another run")
+    assert here.read(PREDICTIONS) == expected
+    shutil.rmtree(project / "artifacts")
+    assert here.read(PREDICTIONS) == expected
+
+
+def test_files_are_read_while_dvc_holds_its_lock(project):
+    scratch = project / ".dvc" / "tmp"
+    with dvc_repo(project) as repo, repo.lock:
+        held = {path: path.read_bytes() for path in scratch.glob("*lock*")}
+        for name in ("v1", "workspace"):
+            assert tree(project, name).read(PREDICTIONS)
+            assert tree(project, name).md5(PREDICTIONS)
+        assert {path: path.read_bytes() for path in scratch.glob("*lock*")} == held
+
+
+def test_a_cache_in_another_place_is_found(project, tmp_path):
+    expected = tree(project, "v1").read(PREDICTIONS)
+    (project / ".dvc" / "cache").rename(tmp_path / "cache")
+    with dvc_repo(project) as repo, repo.config.edit("local") as config:
+        config["cache"]["dir"] = str(tmp_path / "cache")
+    assert tree(project, "v1").read(PREDICTIONS) == expected
+
+
+def test_what_a_clone_lacks_is_not_read(project):
+    blob = git(project, "rev-parse", "HEAD:params.yaml")
+    (project / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    here = tree(project, "HEAD")
+    assert here.read("params.yaml") is None
+    assert here.read("requirements.txt") == b"numpy==2.4.0\n"
+
+
+def test_a_remote_is_read_without_filling_the_cache(history, clone, tmp_path):
+    project = shutil.copytree(history, tmp_path / "project", symlinks=True)
+    for root in (project, clone):
+        set_remote(root, tmp_path / "remote")
+    with dvc_repo(project) as repo:
+        repo.push(all_commits=True)
+    for name in ("origin/main", "HEAD", "workspace"):
+        assert tree(clone, name).read(PREDICTIONS) == tree(project, name.removeprefix("origin/")).read(PREDICTIONS)
+    assert not (clone / ".dvc" / "cache" / "files").exists()
+    shutil.rmtree(tmp_path / "remote")
+    here = tree(clone, "origin/main")
+    assert here.read(PREDICTIONS) is None
+    assert here.trouble(PREDICTIONS).startswith("the remote 'store' lacks them or is out of reach; to add them, where ")
+
+
+def test_without_a_remote_the_way_to_make_results_is_told(clone):
+    for name, command in (("origin/main", "git checkout origin/main && dvc repro"), ("workspace", "dvc repro")):
+        here = tree(clone, name)
+        assert here.read(PREDICTIONS) is None
+        assert here.trouble(PREDICTIONS) == f"DVC has no default remote; to make them again: {command}"
+        assert here.trouble("params.yaml") is None
+    commit = git(clone, "rev-parse", "HEAD")
+    assert tree(clone, "HEAD").remake == f"git checkout {commit[:10]} && dvc repro"
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("gs://bucket/store", "DVC cannot read them (No module named 'dvc_gs'): see dvc remote list"),
+        ("{folder}", "the remote 'store' lacks them or is out of reach"),
+    ],
+)
+def test_a_remote_that_does_not_deliver_is_told_with_its_cause(clone, tmp_path, url, message):
+    set_remote(clone, url.format(folder=tmp_path))
+    for name in ("origin/main", "workspace"):
+        here = tree(clone, name)
+        assert here.read(PREDICTIONS) is None
+        assert here.trouble(PREDICTIONS).startswith(message)
+        assert here.read("params.yaml")
+
+
+def test_a_folder_without_dvc_is_named(clone):
+    shutil.rmtree(clone / ".dvc")
+    here = tree(clone, "HEAD")
+    assert here.read(PREDICTIONS) is None
+    assert here.trouble(PREDICTIONS).startswith("DVC cannot read them (you are not inside of a DVC repository")
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_project_may_lie_below_the_root_of_the_repository(history, tmp_path, own):
+    from dvc.repo import Repo
+
+    root = tmp_path / "all" / "images"
+    root.mkdir(parents=True)
+    git(root.parent, "init", "--initial-branch", "main")
+    Repo.init(str(root if own else root.parent), subdir=own).close()
+    begin(root)
+    produce(root, epochs=3, wrong=4)
+    record(root, "Reproduce the results")
+    (tmp_path / "link").symlink_to(root)
+    for folder in (root, tmp_path / "link"):
+        for name in ("HEAD", "workspace"):
+            assert tree(folder, name).read(PREDICTIONS) == (root / PREDICTIONS).read_bytes()
+            assert tree(folder, name).md5(PREDICTIONS)
+        assert tree(folder, "HEAD").read("params.yaml") == (root / "params.yaml").read_bytes()
+
+
+def test_a_damaged_file_of_the_cache_is_told(project):
+    here = tree(project, "v1")
+    digest = here.md5(PREDICTIONS)
+    file = project / ".dvc" / "cache" / "files" / "md5" / digest[:2] / digest[2:]
+    file.chmod(0o644)
+    file.write_bytes(file.read_bytes()[:100])
+    assert here.read(PREDICTIONS) is None
+    assert here.faults == {PREDICTIONS: f"is damaged in DVC's cache or remote (delete {file.relative_to(project)})"}

@@ -1,0 +1,64 @@
+"""A project with results in Git and DVC, runs in MLflow, and models that may be promoted."""
+
+import json
+from pathlib import Path
+
+from mlflow import MlflowClient
+
+from pixmill.tracking.model_versions import Registry
+from tests.experiments.compare.projects import record
+from tests.experiments.compare.recorded import PIPELINE, TRUTH, add_run, answers, fill
+from tests.version_control import commit, git, start_repository
+
+NAME = "garments"
+MISTAKES = {"first": 30, "better": 0, "alike": 32, "worse": 90}
+"""Test images that each model mistakes, of 240; ``alike`` is on a branch of its own, as all but the first."""
+
+
+def start(root: Path) -> None:
+    """Make the project: the first model on ``main``, each of the others on a branch of its name."""
+    start_repository(root, with_dvc=True)
+    (root / "dvc.yaml").write_text(PIPELINE)
+    (root / ".gitignore").write_text("/artifacts/\n/.pixmill/\n/mlflow.db*\n/mlruns/\n/reports/\n/files/\n")
+    (root / "pyproject.toml").write_text(f'[project]\nname = "{NAME}"\nversion = "1"\n')
+    commit(root, "Begin")
+    for number, (name, wrong) in enumerate(MISTAKES.items()):
+        if number:
+            git(root, "switch", "-q", "-c", name, "main")
+        fill(root, f"{{seed: {number}}}", answers(0, test=wrong), f"weights of {name}")
+        params = (root / "params.yaml").read_text().replace("draws: 1000", "draws: 200")
+        (root / "params.yaml").write_text(f"{params}validate: {{}}\nsplit: {{}}\n")
+        accuracy = 1 - wrong / len(TRUTH)
+        figures = {"accuracy": accuracy, "accuracy_low": accuracy - 0.02, "accuracy_high": accuracy + 0.02}
+        (root / "plots" / "evaluate" / "full.json").write_text(json.dumps({**figures, "n": len(TRUTH)}))
+        record(root, f"Train {name}")
+    git(root, "switch", "-q", "main")
+
+
+def record_runs(client: MlflowClient, files: Path) -> dict[str, str]:
+    """Record a run with a model for each; return the ids of the runs."""
+    runs = {}
+    for number, (name, wrong) in enumerate(MISTAKES.items()):
+        table = answers(0, test=wrong)
+        run = add_run(
+            client, files, name, f"{{seed: {number}}}", table, weights=f"weights of {name}", started=number + 1
+        )
+        add_model(client, run)
+        runs[name] = run
+    return runs
+
+
+def add_model(client: MlflowClient, run: str) -> str:
+    """Give a run the model that is promoted, and return its id."""
+    made = client.create_logged_model("0", name="classifier", source_run_id=run)
+    client.finalize_logged_model(made.model_id, "READY")
+    return made.model_id
+
+
+def state(registry: Registry) -> dict[str, tuple[int, str]]:
+    """Return the version, and the run's name, that each alias names."""
+    found = {}
+    for alias, number in registry.aliases().items():
+        version = registry.get(number)
+        found[alias] = (number, registry.client.get_run(version.run).info.run_name)
+    return found

@@ -1,0 +1,223 @@
+"""What is promoted, what is refused, and what a version tells of it."""
+
+import json
+
+import pytest
+
+from pixmill.core.errors import PixmillError
+from pixmill.core.files.workspace import Workspace
+from pixmill.tracking import model_versions
+from pixmill.tracking.model_lookup import STATE, resolve
+from pixmill.tracking.model_versions import ALIAS, BY, PENDING, Registry
+from pixmill.tracking.rolling_back import roll_back
+from tests.experiments.compare.projects import write
+from tests.experiments.compare.recorded import add_run
+from tests.experiments.promotion.projects import NAME, state
+from tests.version_control import commit, git
+
+
+def refusal(give, what=None, **options):
+    """Return why it is refused."""
+    with pytest.raises(PixmillError) as caught:
+        give(what, **options)
+    return caught.value
+
+
+def limits(root, review):
+    """Set limits, which changes no result, and commit them."""
+    with (root / "params.yaml").open("a") as file:
+        file.write(f"compare: {review}\n")
+    commit(root, "Set limits")
+
+
+def test_the_first_one_is_judged_by_the_limits_that_need_no_base(give, registry, project):
+    done = give()
+    assert (done.number, done.former, done.warnings) == (1, None, ())
+    assert done.describe() == f"Promoted: champion of {NAME} is version 1."
+    assert state(registry) == {"champion": (1, "first")}
+    tags = registry.get(1).tags
+    expected = {"verdict": "first", "gate": "pass", "by": "Ada <ada@example.org>", "promotion": "done"}
+    assert {key: tags[f"pixmill.{key}"] for key in expected} == expected
+    assert tags["pixmill.commit"] == git(project, "rev-parse", "HEAD")
+    again = give()
+    assert (again.comparison, again.number, len(registry.versions())) == (None, 1, 1)
+    assert again.describe().startswith("Nothing to do")
+
+
+def test_the_first_one_is_refused_where_a_limit_is_broken(give, registry, project):
+    limits(project, "{min: {accuracy: 0.95}}")
+    assert refusal(give).message.startswith(
+        "not promoted: compare.min.accuracy is broken (accuracy 0.875 (95 % CI 0.855"
+    )
+    assert state(registry) == {}
+
+
+def test_a_better_one_replaces_the_champion(champion, give, registry):
+    done = give("better")
+    assert (done.number, done.former, done.comparison.verdict, done.warnings) == (2, 1, "better", ())
+    assert done.describe() == f"Promoted: champion of {NAME} is version 2, instead of version 1, which is previous now."
+    assert state(registry) == {"champion": (2, "better"), "previous": (1, "first")}
+    version = registry.get(2)
+    assert (version.replaces, version.tags["pixmill.verdict"]) == (1, "better")
+    assert json.loads(version.tags["pixmill.recorded"])["accuracy"] == [1.0, 0.98, 1.02]
+
+
+def test_a_worse_one_is_refused_unless_forced(champion, give, registry):
+    error = refusal(give, "worse")
+    assert error.message == "not promoted: it is worse than version 1"
+    assert error.next == 'if it must be: pixmill promote worse --force --because "…"'
+    assert state(registry) == {"champion": (1, "first")}
+    done = give("worse", force=True, because="the\nlicence of the other")
+    assert done.warnings == ()
+    assert registry.get(2).tags["pixmill.forced"] == "it is worse than version 1"
+    assert state(registry)["champion"] == (2, "worse")
+    assert registry.get(2).tags["pixmill.because"] == "the licence of the other"
+
+
+def test_an_undecided_one_is_promoted_with_a_warning(champion, give, registry):
+    done = give("alike")
+    assert done.comparison.verdict == "undecided"
+    assert done.warnings[0] == "the test images do not tell whether it is better than version 1"
+    assert registry.get(2).tags["pixmill.verdict"] == "undecided"
+    assert registry.get(2).tags["pixmill.gate"] == "undecided"
+
+
+def test_what_cannot_be_compared_is_refused(give, project, registry):
+    run = add_run(registry.client, project / "more", "silent", "{seed: 9}", None, weights="of none")
+    registry.register("s3://bucket/model", run=run, model_id=None, tags={})
+    registry.move("champion", 1)
+    assert refusal(give, "better").message.startswith("not promoted: not comparable")
+    assert state(registry) == {"champion": (1, "silent")}
+
+
+def test_a_champion_that_is_lost_is_named(give, registry):
+    registry.register("s3://bucket/model", run=None, model_id=None, tags={})
+    registry.move("champion", 1)
+    error = refusal(give, "better")
+    assert error.message.startswith(
+        "version 1, the present one, cannot be compared with: models:/garments/1 belongs to"
+    )
+    assert error.next.endswith("; if it is lost, delete its alias in MLflow, then: pixmill promote better")
+
+
+def test_a_dirty_tree_is_refused(give, project, registry):
+    write(project / "params.yaml", (project / "params.yaml").read_text() + "compare: {metric: accuracy}\n")
+    error = refusal(give, "better")
+    assert (
+        error.message == "the working tree differs from its commit in params.yaml, so no commit holds what is promoted"
+    )
+    assert state(registry) == {}
+
+
+def test_results_of_other_params_are_refused(give, project):
+    (project / "params.yaml").write_text((project / "params.yaml").read_text().replace("seed: 0", "seed: 7"))
+    commit(project, "Change the seed without running it")
+    error = refusal(give)
+    assert error.message == "The results of HEAD are of an earlier run: train in params.yaml has changed since"
+    assert error.next is not None
+    assert error.next.startswith("dvc repro")
+
+
+def test_from_staging_to_production(champion, give, registry, project):
+    give("better", alias="staging")
+    done = give(f"models:/{NAME}@staging")
+    assert (done.number, state(registry)) == (
+        3,
+        {"staging": (2, "better"), "champion": (3, "better"), "previous": (1, "first")},
+    )
+    commit = git(project, "rev-parse", "better")
+    assert registry.get(3).tags["pixmill.commit"] == commit
+    assert resolve(f"models:/{NAME}@champion", Workspace(project, project)).commit == commit
+    give("better", name="shoes")
+    assert state(Registry(Workspace(project, project), "shoes")) == {"champion": (1, "better")}
+
+
+def test_a_model_that_was_taken_back_is_told(champion, give, workspace):
+    give("better")
+    roll_back(workspace, because="it takes boots for bags")
+    (warning,) = give("better").warnings
+    assert warning.startswith("version 2, the same model, was taken back on 20")
+    assert warning.endswith("by Ada <ada@example.org>: it takes boots for bags")
+
+
+def test_a_move_that_fails_keeps_the_version(champion, give, registry, monkeypatch):
+    """MLflow may have moved the alias although it could not say so; to delete the version would delete the alias."""
+    true = Registry.move
+
+    def lost(self, alias, number):
+        true(self, alias, number)
+        raise PixmillError("the answer was lost")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Registry, "move", lost)
+        assert refusal(give, "better").message == "the answer was lost"
+    assert state(registry)["champion"] == (2, "better")
+    assert registry.get(2).tags[STATE] == PENDING
+    assert not give("better").comparison
+    assert registry.get(2).tags[STATE] == "done"
+
+
+def test_what_follows_a_move_may_fail(champion, give, workspace, registry, monkeypatch):
+    true = Registry.move
+
+    def away(self, alias, number):
+        if alias == "previous":
+            raise PixmillError("MLflow does not respond")
+        true(self, alias, number)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Registry, "move", away)
+        done = give("better")
+    warning = "previous may not be set yet, which the next move does: MLflow does not respond"
+    assert (done.number, done.warnings) == (2, (warning,))
+    roll_back(workspace)
+    assert state(registry) == {"champion": (1, "first")}
+
+
+def test_a_run_or_a_model_that_mlflow_lacks_is_refused(give, project, registry, runs):
+    for model in registry.client.search_logged_models(["0"], f"source_run_id = '{runs['better']}'"):
+        registry.client.delete_logged_model(model.model_id)
+    assert refusal(give, "better").message == "the run better in MLflow has no model 'classifier'"
+    registry.client.delete_run(runs["better"])
+    assert "has no run with the weights of better" in refusal(give, "better").message
+    (project / ".pixmill" / "record" / "one").mkdir(parents=True)
+    assert refusal(give, "better").next == "pixmill sync, then the same command"
+
+
+def test_of_several_pending_versions_the_lowest_wins(champion, registry, monkeypatch):
+    version = registry.get(1)
+
+    def register():
+        tags = {STATE: PENDING, ALIAS: "champion", BY: "Ada"}
+        return registry.register(version.source, run=version.run, model_id=version.model_id, tags=tags)
+
+    lower, higher = register(), register()
+    with pytest.raises(PixmillError, match="Ada promotes version 2 of garments at this moment") as told:
+        registry.move_pending("champion", higher, 1, "pixmill promote")
+    assert told.value.next == "pixmill promote"
+    registry.move_pending("champion", lower, 1, "pixmill promote")
+    late = register()
+    with pytest.raises(PixmillError, match="champion of garments is version 2 meanwhile, by Ada"):
+        registry.move_pending("champion", late, 1, "pixmill promote")
+    assert [each.number for each in registry.versions()] == [lower, 1]
+    # One that was left by a killed process counts for nothing after a while.
+    _, last = register(), register()
+    monkeypatch.setattr(model_versions, "PENDING_SECONDS", 0)
+    registry.move_pending("champion", last, lower, "pixmill promote")
+    assert registry.aliases()["champion"] == last
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"alias": "previous-staging"},
+        {"alias": "v2"},
+        {"name": "a/b"},
+        {"name": "a' or '1"},
+        {"what": "workspace"},
+        {"what": f"runs:/{'a' * 32}"},
+    ],
+)
+def test_names_that_cannot_be(give, registry, options):
+    assert refusal(give, **options).next
+    assert state(registry) == {}

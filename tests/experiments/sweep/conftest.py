@@ -1,0 +1,58 @@
+"""Workspaces with packed images, and trials that take no time."""
+
+import shutil
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from pixmill.core.files.workspace import Workspace
+from pixmill.experiments.sweep.outcome import Outcome, outcome
+from pixmill.experiments.sweep.planning import open_trials
+from pixmill.experiments.sweep.searching import search
+from tests.experiments.sweep.swept import StandIn, planned, write_workspace
+from tests.made_once import make_once
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    """Return all files by path, without the scratch space."""
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in root.rglob("*")
+        if path.is_file() and ".pixmill" not in path.parts
+    }
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_once(tmp_path_factory, "sweep", write_workspace)
+
+
+@pytest.fixture
+def workspace(template: Path, tmp_path: Path) -> Workspace:
+    """A workspace with packed images, and nothing run yet."""
+    shutil.copytree(template, tmp_path / "root", ignore=shutil.ignore_patterns("scrape"))
+    return Workspace(tmp_path / "root", tmp_path / "root")
+
+
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
+    """Trials that take no time."""
+    from pixmill.experiments.sweep import searching
+
+    found = StandIn()
+    monkeypatch.setattr(searching, "run_trial", found)
+    return found
+
+
+@pytest.fixture
+def found(workspace, stand_in):
+    """The outcome of so many trials, and of others beside them."""
+    return partial(find, workspace)
+
+
+def find(workspace: Workspace, trials: int = 8, extra=()) -> Outcome:
+    """Return the outcome of so many trials, and of others beside them."""
+    plan = planned(workspace, trials=trials)
+    run = search(workspace, plan)
+    return outcome(plan, [*run, *extra], open_trials(workspace, plan).images())

@@ -1,0 +1,130 @@
+"""A trial's values go into params.yaml as a person would write them, and its weights stay."""
+
+import numpy as np
+import pytest
+
+from pixmill.core.errors import PixmillError
+from pixmill.core.params import load_params
+from pixmill.experiments.sweep.applying import apply_trial, find_trial
+from pixmill.experiments.sweep.planning import open_trials
+from pixmill.experiments.sweep.searching import search
+from pixmill.experiments.sweep.trial_store import SweepTrial
+from pixmill.train.checkpoints import pin, pinned_keys
+from tests.experiments.sweep.swept import add, planned
+
+TEXT = """\
+# The project's params.
+classes: [blue, green, red]   # three
+scrape: {snapshot: '2026-11-20'}
+split:
+  image_size: 16        # pixels
+train:
+  model: cnn
+  # How fast.
+  learning_rate: 0.003  # per step
+  cnn:
+    blocks: [{filters: 4}, {filters: 8}]  # narrow
+    dense: []
+  epochs: 3
+  threads: 2
+evaluate: {}
+sweep:
+  space: # what is tried
+"""
+SPACE = """\
+    train.learning_rate: {low: 0.0001, high: 1.0, log: true}
+    train.cnn.blocks.1.filters: [8, 16]
+    train.momentum: [0.5, 0.9]
+    train.optimizer: [adam, sgd]
+    train.schedule.name: [constant, cosine]
+"""
+VALUES = {
+    "train.learning_rate": 0.01,
+    "train.cnn.blocks.1.filters": 16,
+    "train.momentum": 0.5,
+    "train.optimizer": "adam",
+    "train.schedule.name": "cosine",
+}
+
+
+def fill(workspace, values, text=TEXT + SPACE):
+    """Write params.yaml, and add trials of these values: one of all, one that failed."""
+    (workspace.root / "params.yaml").write_text(text)
+    plan = planned(workspace)
+    store = open_trials(workspace, plan)
+    store.make()
+    now = SweepTrial(0, {}, "complete", 0.5, 0, 1.0, key="of-now", answers=np.ones((2, 3), np.float32))
+    add(store, now)
+    add(store, SweepTrial(1, values, "complete", 0.9, 0, 1.0, key="of-best", answers=np.ones((2, 3), np.float32)))
+    add(store, SweepTrial(2, values, "failed", None, 0, 1.0, reason="x"))
+    add(store, SweepTrial(3, values, "complete", 0.7, 0, 1.0, key="of-third", answers=np.ones((2, 3), np.float32)))
+    return plan
+
+
+def test_values_are_written_and_everything_else_stays(workspace) -> None:
+    plan = fill(workspace, VALUES)
+    changes = apply_trial(workspace, plan, find_trial(workspace, plan, None))
+    assert changes == [
+        "train.learning_rate: 0.003 → 0.01",
+        "train.cnn.blocks.1.filters: 8 → 16",
+        "train.momentum: 0.9 → 0.5",
+        "train.schedule.name: constant → cosine",
+    ]
+    before, after = (TEXT + SPACE).splitlines(), (workspace.root / "params.yaml").read_text().splitlines()
+    changed = [line for line in after if line not in before]
+    assert [
+        line.split("#")[0].strip()
+        for line in changed
+        if not {"name", "schedule", "momentum"} & {*line.replace(":", " ").split()}
+    ] == [
+        "learning_rate: 0.01",
+        "blocks: [{filters: 4}, {filters: 16}]",
+    ]
+    for remark in (
+        "# The project's params.",
+        "# three",
+        "# pixels",
+        "# How fast.",
+        "# per step",
+        "# narrow",
+        "# what is",
+    ):
+        assert remark in "\n".join(after)
+    params = load_params(workspace.root)
+    assert (params.train.schedule.name, params.train.momentum) == ("cosine", 0.5)
+    assert params == plan.params.model_copy(
+        update={"train": params.train, "split": params.split, "sweep": plan.params.sweep}
+    )
+
+
+def test_the_weights_are_pinned_also_where_nothing_changes(workspace) -> None:
+    plan = fill(workspace, VALUES)
+    now = {**VALUES, "train.learning_rate": 0.003, "train.cnn.blocks.1.filters": 8}
+    now |= {"train.schedule.name": "constant", "train.momentum": 0.9}
+    trial = SweepTrial(5, now, "complete", 0.9, 0, 1.0, key="same")
+    assert apply_trial(workspace, plan, trial) == []
+    assert (workspace.root / "params.yaml").read_text() == TEXT + SPACE
+    assert pinned_keys(workspace.scratch("train") / "checkpoints") == {"same"}
+    pin(workspace.scratch("train") / "checkpoints", "sweep", ["of-best"])
+    apply_trial(workspace, plan, find_trial(workspace, plan, 3))
+    assert pinned_keys(workspace.scratch("train") / "checkpoints") == {"of-third", "of-best"}
+
+
+def test_an_applied_trial_is_the_same_sweep_and_the_same_model(workspace, stand_in) -> None:
+    text = TEXT + "    train.learning_rate: [0.001, 0.01]\n    train.batch_size: [16, 32]\n"
+    (workspace.root / "params.yaml").write_text(text)
+    plan = planned(workspace, trials=3)
+    trials = search(workspace, plan)
+    best = find_trial(workspace, plan, None)
+    assert best.number == plan.best(trials)[0].number
+    apply_trial(workspace, plan, best)
+    again = planned(workspace)
+    assert again.key == plan.key
+    assert len(search(workspace, planned(workspace, trials=3))) == len(trials)
+
+
+@pytest.mark.parametrize("number", [2, 9])
+def test_a_trial_that_is_not_complete_is_refused(workspace, number) -> None:
+    plan = fill(workspace, VALUES)
+    with pytest.raises(PixmillError, match=f"there is no complete trial {number}"):
+        find_trial(workspace, plan, number)

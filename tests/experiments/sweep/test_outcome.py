@@ -1,0 +1,58 @@
+"""What a sweep found: the estimate is of complete trials alone."""
+
+import numpy as np
+import pytest
+
+from pixmill.experiments.sweep.planning import open_trials
+from pixmill.experiments.sweep.trial_store import SweepTrial
+from pixmill.metrics.resampling import group_numbers
+from pixmill.metrics.selection import selected_value
+from tests.experiments.sweep.swept import write_params
+
+
+def test_rows_are_the_complete_trials_best_first(found) -> None:
+    result = found()
+    values = [row.value for row in result.rows]
+    assert values == sorted(values, reverse=True)
+    assert result.rows[0].model.name == result.best.name
+    assert result.rows[0].value == pytest.approx(result.best.value)
+    assert {row.model.name: row.value for row in result.rows} == {
+        trial.name: pytest.approx(trial.value) for trial in result.trials
+    }
+    assert result.images == 60
+    assert set(result.rows[0].params) == {"train.learning_rate", "train.batch_size", "train.augmentation.zoom"}
+    assert 0 <= result.undecided < len(result.rows)
+
+
+def test_the_estimate_is_of_the_complete_trials(found, workspace) -> None:
+    extra = [
+        SweepTrial(90, found(3).trials[0].values, "pruned", None, 0, 1.0),
+        SweepTrial(91, found(3).trials[0].values, "failed", None, 0, 1.0, reason="x"),
+    ]
+    result = found(extra=extra)
+    images = open_trials(workspace, result.plan).images()
+    expected = selected_value(
+        "macro_f1",
+        images["target"].to_numpy(np.int64),
+        [trial.answers.astype(float) for trial in result.trials[:-2]],
+        group_numbers(images["cluster"].astype(str)),
+        draws=1000,
+        confidence=0.95,
+    )
+    assert result.expected == expected
+    assert expected.value < result.best.value
+    assert len(result.rows) == 8
+
+
+def test_of_one_trial_nothing_is_estimated(found) -> None:
+    result = found(1)
+    assert (result.expected, result.undecided) == (None, 0)
+
+
+def test_the_lowest_loss_is_best_and_the_calibration_error_is_not_estimated(found, workspace) -> None:
+    for metric in ("log_loss", "ece"):
+        write_params(workspace.root, metric=metric)
+        result = found(5)
+        assert result.best.value == min(trial.value for trial in result.trials)
+        assert [row.value for row in result.rows] == sorted(row.value for row in result.rows)
+        assert (result.expected is None) == (metric == "ece")

@@ -1,0 +1,98 @@
+"""A pass gives one result a row, in order, on any number of processes, in bounded memory."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from pickle import PicklingError
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pixmill.core.errors import PixmillError
+from pixmill.images.compute import map_batches
+from tests.images.compute.passes import (
+    doubled,
+    dying,
+    failing,
+    identity,
+    processes,
+    short,
+    stubborn,
+    unpicklable,
+)
+
+
+@given(st.lists(st.integers(), max_size=50), st.integers(1, 9))
+def test_results_come_in_order_in_one_process(rows: list[int], batch_size: int) -> None:
+    assert list(map_batches(doubled, rows, batch_size=batch_size, workers=0)) == [2 * row for row in rows]
+
+
+def test_results_come_in_order_from_many_processes() -> None:
+    rows = range(101)
+    assert list(map_batches(doubled, rows, batch_size=7, workers=2)) == [2 * row for row in rows]
+    assert os.getpid() not in set(map_batches(processes, rows, batch_size=7, workers=2))
+
+
+def test_a_pass_that_loses_a_row_is_a_defect() -> None:
+    with pytest.raises(ValueError, match="expected 3, received 2"):
+        list(map_batches(short, range(3)))
+
+
+def test_a_worker_that_dies_is_reported() -> None:
+    with pytest.raises(PixmillError, match=r"a worker process died in .*dying"):
+        list(map_batches(dying, range(9), batch_size=2, workers=2))
+
+
+def test_a_defect_in_a_worker_is_raised_here_with_its_traceback() -> None:
+    results = map_batches(failing, range(9), batch_size=2, workers=2)
+    assert [next(results) for _ in range(4)] == [0, 1, 2, 3]
+    with pytest.raises(KeyError, match="no row 5") as caught:
+        next(results)
+    assert "in failing" in str(caught.value.__cause__)
+
+
+def test_an_exception_that_cannot_travel_is_told_by_its_text() -> None:
+    with pytest.raises(RuntimeError, match="Stubborn: cannot travel") as caught:
+        list(map_batches(stubborn, range(9), batch_size=2, workers=1))
+    assert "in stubborn" in str(caught.value.__cause__)
+
+
+def test_what_cannot_be_pickled_is_a_defect() -> None:
+    with pytest.raises((AttributeError, PicklingError), match="lambda"):
+        list(map_batches(unpicklable, range(9), batch_size=2, workers=1))
+    with pytest.raises((AttributeError, PicklingError), match="lambda"):
+        list(map_batches(identity, [lambda: 1] * 9, batch_size=2, workers=1))
+
+
+@pytest.mark.parametrize(("function", "imports"), [("identity", 1), ("of_the_script", 2)])
+def test_workers_import_a_script_only_for_a_pass_in_it(tmp_path: Path, function: str, imports: int) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(f"""
+import sys
+sys.path.insert(0, {str(Path.cwd())!r})
+from pixmill.images.compute import map_batches
+from tests.images.compute.passes import identity
+print("imported", file=sys.stderr, flush=True)
+def of_the_script(batch):
+    return list(batch)
+if __name__ == "__main__":
+    print(*map_batches({function}, range(9), batch_size=5, workers=1), __file__)
+""")
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
+    assert done.stdout == f"0 1 2 3 4 5 6 7 8 {script}\n"
+    assert done.stderr == "imported\n" * imports
+
+
+def test_an_abandoned_pass_does_not_keep_python_from_its_end(start) -> None:
+    script = """
+import itertools
+from pixmill.images.compute import map_batches
+from tests.images.compute.passes import identity
+results = map_batches(identity, itertools.count(), workers=2)
+print(next(results), flush=True)
+"""
+    process, line = start(script)
+    assert line == "0"
+    assert process.wait(timeout=120) == 0

@@ -1,0 +1,66 @@
+"""A cluster that PIXMILL_COMPUTE names is there, or the error says why not, soon and by name."""
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pixmill.core.errors import PixmillError
+from pixmill.core.install.origin import install_command
+from pixmill.images.compute import map_batches
+from pixmill.images.compute.cluster import cluster_address
+from pixmill.project.doctor import Status
+from pixmill.project.doctor.services import check_compute
+from tests.images.compute.passes import doubled
+from tests.ports import unused_port
+
+
+@pytest.mark.parametrize(
+    ("value", "address"),
+    [(None, None), ("", None), ("local", None), ("ray://head:10001", "ray://head:10001"), ("ray://10.0.0.1:1", ...)],
+)
+def test_the_variable_names_this_machine_or_a_cluster(value, address) -> None:
+    environ = {} if value is None else {"PIXMILL_COMPUTE": value}
+    assert cluster_address(environ) == (value if address is ... else address)
+
+
+@pytest.mark.parametrize("value", ["auto", "ray://head", "ray:// :1", "http://head:1"])
+def test_another_value_is_refused_by_name(value) -> None:
+    with pytest.raises(PixmillError, match="PIXMILL_COMPUTE: expected local or ray://HOST:PORT") as caught:
+        cluster_address({"PIXMILL_COMPUTE": value})
+    assert f"received '{value}'" in caught.value.message
+    assert "unset PIXMILL_COMPUTE" in str(caught.value.next)
+
+
+def test_a_pass_is_refused_before_it_starts_elsewhere(monkeypatch) -> None:
+    monkeypatch.setenv("PIXMILL_COMPUTE", "clusterr")
+    with pytest.raises(PixmillError, match="received 'clusterr'"):
+        list(map_batches(doubled, range(9), batch_size=2))
+    (finding,) = check_compute(Path())
+    assert finding.status is Status.BAD
+    assert finding.next
+
+
+def test_a_few_rows_and_what_is_local_need_no_cluster(monkeypatch) -> None:
+    monkeypatch.setenv("PIXMILL_COMPUTE", "ray://127.0.0.1:9")
+    for batch_size, local in ((9, False), (2, True)):
+        assert list(map_batches(doubled, range(9), batch_size=batch_size, local=local)) == [2 * row for row in range(9)]
+
+
+def test_a_cluster_that_is_not_there_is_named_at_once(monkeypatch) -> None:
+    pytest.importorskip("ray")
+    address = f"ray://127.0.0.1:{unused_port()}"
+    monkeypatch.setenv("PIXMILL_COMPUTE", address)
+    began = time.monotonic()
+    with pytest.raises(PixmillError, match=f"the Ray cluster {address} does not answer: .*refused"):
+        list(map_batches(doubled, range(9), batch_size=2))
+    assert time.monotonic() - began < 10
+
+
+def test_without_ray_the_extra_is_named(monkeypatch) -> None:
+    monkeypatch.setenv("PIXMILL_COMPUTE", "ray://127.0.0.1:9")
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(PixmillError, match="needs the package ray") as caught:
+        list(map_batches(doubled, range(9), batch_size=2))
+    assert caught.value.next == install_command("ray")

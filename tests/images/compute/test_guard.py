@@ -1,0 +1,132 @@
+"""A hostile row costs itself: its worker is replaced, and all other rows have their results, in order."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pixmill.images.compute import Loss, RowLimits, map_batches
+from tests.images.compute.passes import (
+    Row,
+    act,
+    at_first,
+    identity,
+    keeping,
+    processes,
+)
+
+pytestmark = pytest.mark.linux
+
+LIMITS = RowLimits(seconds=0.7, memory=64 << 20)
+
+PATIENT = RowLimits(seconds=60, memory=64 << 20)
+"""Where no row takes too long: on a busy machine any may."""
+
+
+def lost(row: Row, loss: Loss) -> Row:
+    return loss, -row[1]
+
+
+def named(row: object, loss: Loss) -> str:
+    return loss
+
+
+def none_lost(row: object, loss: Loss) -> int:
+    raise AssertionError(f"{row}: {loss}")
+
+
+OUTCOMES = {
+    "sleep": "timeout",
+    "hang in C": "timeout",
+    "segfault": "crashed",
+    "exit": "crashed",
+    "hog": "memory",
+    "disguised": "memory",
+    "too large to send": "memory",
+}
+
+
+def outcome(name: str, number: int) -> Row:
+    return (OUTCOMES[name], -number) if name else ("", 2 * number)
+
+
+def test_each_hostile_row_costs_only_itself() -> None:
+    rows = [("", number) for number in range(500)]
+    for place, name in enumerate(OUTCOMES):
+        rows[place * 70] = (name, place * 70)
+    start = time.monotonic()
+    found = list(map_batches(act, rows, batch_size=16, workers=2, limits=LIMITS, lost=lost))
+    assert {row: result for row, result in zip(rows, found, strict=True) if result != outcome(*row)} == {}
+    assert time.monotonic() - start < 300
+
+
+def test_a_row_is_tried_once_more_before_it_is_given_up(tmp_path: Path) -> None:
+    names = ["sleep", "killed", "glutton"]
+    rows = [(name, str(tmp_path / name)) for name in names]
+    assert list(map_batches(at_first, rows, workers=2, limits=LIMITS, lost=named)) == names
+    assert {name: (tmp_path / name).read_text() for name in names} == dict.fromkeys(names, "..")
+
+
+def test_what_was_done_before_a_row_does_not_take_its_memory() -> None:
+    # Each row keeps three fifths of what a row may take: the second one of a process fails, and is done by a new one.
+    rows = [PATIENT.memory * 3 // 5] * 3
+    assert list(map_batches(keeping, rows, workers=1, limits=PATIENT, lost=none_lost)) == rows
+
+
+def test_others_go_on_while_a_row_is_tried_again() -> None:
+    taken = 0
+
+    def rows() -> Iterator[Row]:
+        nonlocal taken
+        for number in range(200):
+            taken += 1
+            yield ("sleep" if number == 0 else "", number)
+
+    results = map_batches(act, rows(), batch_size=4, workers=2, limits=LIMITS, lost=lost)
+    assert next(results) == ("timeout", 0)
+    # Four batches a worker.
+    assert taken == 2 * 4 * 4
+    assert [number for _, number in results] == [2 * number for number in range(1, 200)]
+
+
+def test_workers_that_are_killed_from_outside_cost_nothing() -> None:
+    killed = set()
+    for pid in map_batches(processes, count(), batch_size=2, workers=2, limits=PATIENT, lost=none_lost):
+        if pid not in killed:
+            os.kill(pid, signal.SIGKILL)
+            killed.add(pid)
+        if len(killed) == 6:
+            break
+
+
+def test_workers_of_a_thread_that_has_ended_are_replaced() -> None:
+    # A worker dies with the thread that made it.
+    results = map_batches(identity, range(40), batch_size=2, workers=2, limits=PATIENT, lost=none_lost)
+    with ThreadPoolExecutor(1) as thread:
+        assert thread.submit(next, results).result() == 0
+    assert list(results) == list(range(1, 40))
+
+
+def test_nothing_is_left_behind() -> None:
+    def run() -> None:
+        rows = [("killed" if number == 5 else "glutton" if number == 9 else "", number) for number in range(20)]
+        list(map_batches(act, rows, batch_size=2, workers=2, limits=LIMITS, lost=lost))
+        hanging = map_batches(act, [("", 0), *[("loop", 1)] * 9], batch_size=1, workers=2, limits=LIMITS, lost=lost)
+        next(hanging)
+        hanging.close()
+
+    def left() -> tuple[set[int], int]:
+        process = psutil.Process()
+        return {child.pid for child in process.children()}, process.num_fds()
+
+    # The first run starts the tracker of resources, which stays.
+    run()
+    before = left()
+    run()
+    assert left() == before

@@ -1,0 +1,74 @@
+"""A classifier answers with a label, how sure that is, and the probabilities, or with a reason."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pixmill.core.errors import ManifestError
+from pixmill.images import decode, fit
+from pixmill.images.parts import Part, Shards
+from pixmill.metrics.calibration import Calibration, calibrate
+from pixmill.metrics.probabilities import apply_temperature
+from pixmill.models.classifier import Classifier, save_calibration
+from tests.images.samples import encoded, shapes
+
+FILES = [encoded(shapes(number, 40 + 7 * number, 30), "jpeg") for number in range(4)]
+PIXELS = np.stack([fit(decode(content).pixels, 24) for content in FILES])
+
+
+@pytest.fixture(scope="module")
+def classifier(trained_folder):
+    return Classifier.load(trained_folder)
+
+
+@pytest.fixture
+def folder(trained_folder, tmp_path):
+    """A copy that a test may change."""
+    return shutil.copytree(trained_folder, tmp_path / "train")
+
+
+def test_answers_are_calibrated(classifier):
+    calibrated = apply_temperature(classifier.predict_uncalibrated(PIXELS), 0.4)
+    for answer, probabilities in zip(classifier.predict(FILES), calibrated, strict=True):
+        np.testing.assert_array_equal(answer.probabilities, probabilities)
+        assert answer.label == classifier.labels[probabilities.argmax()]
+        assert answer.confidence == probabilities.max()
+        assert answer.sure == (answer.confidence >= 0.45)
+        assert answer.reason is None
+
+
+def test_bytes_that_are_no_image_get_a_reason_and_cost_no_other_its_answer(classifier):
+    answers = classifier.predict([b"", FILES[0], b"<svg/>", FILES[1][:100]])
+    assert [answer.reason for answer in answers] == ["empty", None, "svg", "truncated"]
+    assert [answer.label is None for answer in answers] == [True, False, True, True]
+    assert answers[0].confidence is answers[0].sure is answers[0].probabilities is None
+
+
+def test_calibration_is_found_on_validation_and_saved(folder, classifier):
+    pixels = np.random.default_rng(3).integers(0, 256, (130, 24, 24, 3)).astype(np.uint8)
+    own = classifier.predict_uncalibrated(pixels)
+    targets = np.where(np.arange(130) % 5 == 0, own.argmin(axis=1), own.argmax(axis=1)).astype(np.int32)
+    validation = Part("val", pd.DataFrame({"cluster": map(str, range(130))}), targets, Shards([pixels]))
+    save_calibration(folder, validation, target=0.75)
+    expected = calibrate(own, targets, validation.rows["cluster"], 0.75)
+    assert Classifier.load(folder).calibration == expected
+    assert expected != Calibration(target_accuracy=0.75)
+
+
+@pytest.mark.parametrize("threshold", [None, 0])
+def test_without_a_threshold_predictions_are_made_but_not_called_sure_or_not_sure(folder, classifier, threshold):
+    path = folder / "calibration.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"threshold": threshold}))
+    answers = Classifier.load(folder).predict(FILES)
+    assert [answer.sure for answer in answers] == [None] * len(FILES)
+    assert [answer.confidence for answer in answers] == [answer.confidence for answer in classifier.predict(FILES)]
+
+
+@pytest.mark.parametrize("name", ["labels.json", "calibration.json", "network.tflite"])
+def test_a_malformed_file_is_named(folder, name):
+    (folder / name).write_text(json.dumps({"labels": ["a"], "image_size": "large"}))
+    with pytest.raises(ManifestError, match=name):
+        Classifier.load(folder)

@@ -1,0 +1,112 @@
+"""A classifier in one file gives the same answers, and a file from elsewhere is refused with a reason."""
+
+import io
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+from pixmill.core.errors import ManifestError
+from pixmill.models.classifier import Classifier
+from pixmill.models.exported import Exported, read_exported, write_exported
+from pixmill.models.litert import quiet
+from pixmill.models.litert_export import fold_batch_norm
+from pixmill.models.model_folder import load_classifier
+from pixmill.serve.export.conversion import calibrate
+from tests.images.samples import encoded, shapes
+
+DESCRIPTION = Exported(
+    labels=("coat", "kurtā", "T-shirt & top"),
+    image_size=24,
+    aspect="pad",
+    resize="bicubic",
+    temperature=0.4,
+    threshold=0.45,
+    target_accuracy=0.9,
+    name="garments",
+    digest="0123",
+    commit="4567",
+    metrics={"accuracy": 0.75, "n": 200},
+)
+FILES = [encoded(shapes(number, 40 + 7 * number, 30), "jpeg") for number in range(8)]
+
+
+@pytest.fixture(scope="module")
+def network(trained_folder, tmp_path_factory):
+    """The bytes of a LiteRT network that returns calibrated probabilities."""
+    path = tmp_path_factory.mktemp("network") / "network.tflite"
+    with quiet():
+        fold_batch_norm(calibrate(load_classifier(trained_folder)[0], 0.4)).export(
+            str(path), format="litert", verbose=False
+        )
+    return path.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def exported(network, tmp_path_factory):
+    path = tmp_path_factory.mktemp("exported") / "model.tflite"
+    write_exported(path, network, DESCRIPTION)
+    return path
+
+
+def with_details(path, network, details):
+    """Write a network with another description."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as files:
+        files.writestr("pixmill.json", json.dumps(details))
+    path.write_bytes(network + archive.getvalue())
+    return path
+
+
+def test_it_gives_the_answers_of_the_folder_that_it_was_made_from(exported, trained_folder):
+    for found, expected in zip(
+        Classifier.load(exported).predict(FILES), Classifier.load(trained_folder).predict(FILES), strict=True
+    ):
+        assert (found.label, found.sure) == (expected.label, expected.sure)
+        np.testing.assert_allclose(found.probabilities, expected.probabilities, rtol=0, atol=1e-5)
+
+
+def test_what_belongs_to_the_model_is_read_without_loading_it(exported, tmp_path):
+    assert read_exported(exported) == DESCRIPTION
+    with pytest.raises(ManifestError, match=r"none\.tflite is missing"):
+        read_exported(tmp_path / "none.tflite")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("labels", []),
+        ("labels", ["coat", "coat", "shirt"]),
+        ("labels", ["coat", "shirt", "\ud800"]),
+        ("image_size", "24"),
+        ("aspect", "squeeze"),
+        ("resize", "area"),
+    ],
+)
+def test_a_malformed_description_is_refused(tmp_path, network, key, value):
+    path = with_details(tmp_path / "bad.tflite", network, json.loads(DESCRIPTION.as_json()) | {key: value})
+    with pytest.raises(ManifestError, match="not as Pixmill writes it"):
+        Classifier.load(path)
+
+
+def test_the_description_of_another_version_says_so(tmp_path, network):
+    path = with_details(tmp_path / "new.tflite", network, json.loads(DESCRIPTION.as_json()) | {"format": 3})
+    with pytest.raises(ManifestError, match="another version of Pixmill"):
+        read_exported(path)
+
+
+def test_a_plain_litert_model_is_refused(tmp_path, trained_folder):
+    logits = (trained_folder / "network.tflite").read_bytes()
+    write_exported(tmp_path / "logits.tflite", logits, DESCRIPTION)
+    with pytest.raises(ManifestError, match="does not return 3 probabilities"):
+        Classifier.load(tmp_path / "logits.tflite")
+    with pytest.raises(ManifestError, match="is not a model that Pixmill exported"):
+        Classifier.load(trained_folder / "network.tflite")
+
+
+@pytest.mark.parametrize("change", [{"image_size": 25}, {"labels": ["coat", "shirt"]}], ids=str)
+def test_a_network_of_another_shape_is_refused(tmp_path, network, change):
+    path = with_details(tmp_path / "other.tflite", network, json.loads(DESCRIPTION.as_json()) | change)
+    with pytest.raises(ManifestError, match="its network"):
+        Classifier.load(path)

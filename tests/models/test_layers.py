@@ -1,0 +1,49 @@
+"""The layers that are features: which, and that features are their averages."""
+
+import numpy as np
+import pytest
+
+from pixmill.core.errors import TrainError
+from pixmill.core.params import BackboneParams, TrainParams
+from pixmill.models.backbones import backbone_digest, build_backbone
+from pixmill.models.layers import STAGE_ENDS, TOP, feature_layers, feature_maps
+from tests.models.conftest import some_pixels
+
+SIDE = 64
+
+
+@pytest.mark.parametrize("name", ["efficientnet_lite0", pytest.param("mobilenet_v2", marks=pytest.mark.slow)])
+def test_features_are_the_averages_of_the_ends_of_the_stages(name, threads) -> None:
+    import keras
+
+    params = TrainParams(model="features", backbone=BackboneParams(name=name, weights="none"))
+    layers = feature_layers(params)
+    assert layers == (*STAGE_ENDS[name], TOP)
+    backbone = build_backbone(params.backbone, image_size=SIDE, seed=7, layers=layers)
+    top = build_backbone(params.backbone, image_size=SIDE, seed=7)
+    assert backbone.count_params() == top.count_params()
+    pixels = some_pixels(2, SIDE).astype(np.float32)
+    nodes = [node for nodes in backbone._nodes_by_depth.values() for node in nodes]
+    outputs = {node.operation.name: node.outputs[0] for node in nodes}
+    graph = keras.Model(backbone.input, [backbone.output, *(outputs[layer] for layer in layers[:-1])])
+    features, *maps = map(np.asarray, graph(pixels))
+    assert [values.shape[1] for values in maps] == [SIDE // 8, SIDE // 16, SIDE // 32]
+    averages = [*(values.mean(axis=(1, 2)) for values in maps), np.asarray(top(pixels))]
+    scale = features.std()
+    np.testing.assert_allclose(features / scale, np.concatenate(averages, axis=1) / scale, rtol=0, atol=1e-4)
+    assert len(feature_maps(backbone.output)) == len(layers)
+
+
+def test_named_layers_are_the_features_in_their_order(threads, lite0) -> None:
+    layers = ["top", "block0_project_bn", "block10_depthwise_relu"]
+    backbone = build_backbone(BackboneParams(), image_size=64, seed=7, layers=layers)
+    assert list(feature_maps(backbone.output)) == [0, 1280, 1296]
+    pixels = some_pixels(2, 64).astype(np.float32)
+    np.testing.assert_array_equal(backbone(pixels)[:, :1280], lite0(pixels))
+    digests = {backbone_digest(BackboneParams(), seed=7, layers=layers[:count]) for count in (1, 2, 3)}
+    assert len(digests) == 3
+
+
+def test_a_layer_that_is_not_there_is_refused_with_a_suggestion(threads) -> None:
+    with pytest.raises(TrainError, match=r"no layer 'block10_depthwise_rel' .*; did you mean block10_depthwise_relu"):
+        build_backbone(BackboneParams(), image_size=64, seed=7, layers=["block10_depthwise_rel", "top"])

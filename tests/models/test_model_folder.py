@@ -1,0 +1,110 @@
+"""A classifier comes back from its files as it was, and nothing else comes with it."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from pixmill.core.errors import ManifestError
+from pixmill.models.model_folder import load_classifier, save_classifier
+
+LABELS = ("coat", "dress", "shirt")
+
+
+@pytest.fixture
+def folder(build, tmp_path):
+    save_classifier(build(), LABELS, tmp_path, image_size=12, aspect="pad", resize="bicubic")
+    return tmp_path
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_the_files_are_the_same_whenever_they_are_written(build, folder, pixels, tmp_path_factory):
+    again = tmp_path_factory.mktemp("again")
+    model, labels = load_classifier(folder)
+    assert labels == list(LABELS)
+    np.testing.assert_array_equal(model(pixels), build()(pixels))
+    save_classifier(model, LABELS, again, image_size=12, aspect="pad", resize="bicubic")
+    assert contents(again) == contents(folder)
+    assert sorted(contents(folder)) == ["labels.json", "model.json", "model.weights.h5"]
+    assert json.loads((folder / "labels.json").read_text()) == {
+        "labels": list(LABELS),
+        "image_size": 12,
+        "aspect": "pad",
+        "resize": "bicubic",
+    }
+
+
+def strange_layer(architecture):
+    architecture["config"]["layers"][1]["class_name"] = "Lambda"
+
+
+def strange_activation(architecture):
+    architecture["config"]["layers"][2]["config"]["activation"] = {
+        "module": "builtins",
+        "class_name": "function",
+        "config": "eval",
+        "registered_name": "function",
+    }
+
+
+def lambda_for_an_activation(architecture):
+    architecture["config"]["layers"][2]["config"]["activation"] = {
+        "class_name": "__lambda__",
+        "config": {"value": "4w=="},
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (strange_layer, "keras.layers.Lambda"),
+        (strange_activation, "builtins.function"),
+        (lambda_for_an_activation, "None.__lambda__"),
+    ],
+)
+def test_what_pixmill_does_not_build_is_not_loaded(folder, change, named):
+    architecture = json.loads((folder / "model.json").read_text())
+    change(architecture)
+    (folder / "model.json").write_text(json.dumps(architecture))
+    with pytest.raises(ManifestError, match=f"contains {named}, which Pixmill does not build"):
+        load_classifier(folder)
+
+
+@pytest.mark.parametrize("name", ["labels.json", "model.json", "model.weights.h5"])
+def test_an_absent_file_is_named(folder, name):
+    (folder / name).unlink()
+    with pytest.raises(ManifestError, match=f"{name} is missing"):
+        load_classifier(folder)
+
+
+@pytest.mark.parametrize("content", [b"no HDF5", None])
+def test_broken_weights_are_refused(folder, content):
+    weights = folder / "model.weights.h5"
+    weights.write_bytes(weights.read_bytes()[:-900] if content is None else content)
+    with pytest.raises(ManifestError, match="is not an intact classifier"):
+        load_classifier(folder)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"{}",
+        b'{"labels": ["twice", "twice", "dog"], "image_size": 12, "aspect": "pad", "resize": "box"}',
+        b'{"labels": ["cat", "dog", "\\ud800"], "image_size": 12, "aspect": "pad", "resize": "box"}',
+        b'{"labels": ["cat", "dog", "cow"], "image_size": 12, "aspect": "torn", "resize": "box"}',
+    ],
+)
+def test_malformed_labels_are_refused(folder, content):
+    (folder / "labels.json").write_bytes(content)
+    with pytest.raises(ManifestError, match=r"labels.json: expected distinct labels"):
+        load_classifier(folder)
+
+
+def test_importing_the_package_is_quick():
+    code = "import sys, pixmill.models; sys.exit(bool({'tensorflow', 'keras'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,81 @@
+"""Novelty: how unlike the training images an image is."""
+
+import numpy as np
+import pytest
+
+from pixmill.core.errors import ManifestError
+from pixmill.models.litert import NOVELTY, load_litert, load_outputs
+from pixmill.models.litert_export import convert
+from pixmill.models.novelty import Novelty, add_novelty, load_novelty, save_novelty
+from pixmill.train.novelty import fit_novelty
+
+WIDTH = 6
+
+
+@pytest.fixture
+def novelty():
+    """Two directions of six, of features 2 to 7 of eight."""
+    chance = np.random.default_rng(7)
+    directions = np.linalg.qr(chance.normal(size=(WIDTH, 2)))[0]
+    return Novelty(*(part.astype(np.float32) for part in (chance.normal(size=6), 1 + chance.random(6), directions)))
+
+
+def by_hand(novelty, features):
+    standard = (features[:, -WIDTH:] - novelty.mean) * novelty.scale
+    rest = standard - standard @ novelty.directions @ novelty.directions.T
+    return (rest**2).sum(axis=1) / (standard**2).sum(axis=1)
+
+
+def test_it_is_the_share_that_the_directions_leave_unexplained(novelty, threads, tmp_path):
+    import keras
+
+    features = keras.Input((8,), name="features")
+    head = keras.Model(features, keras.layers.Dense(3)(features), name="head")
+    both = add_novelty(head, features, novelty, name="logits")
+    seen = np.random.default_rng(8).normal(size=(5, 8)).astype(np.float32)
+    np.testing.assert_allclose(both(seen)[NOVELTY][:, 0], by_hand(novelty, seen), rtol=1e-5)
+    file = convert(both, tmp_path / "head.tflite")
+    outputs, names = load_outputs(file)
+    assert sorted(names) == ["logits", NOVELTY]
+    found = outputs(seen, names)
+    np.testing.assert_allclose(found[NOVELTY][:, 0], by_hand(novelty, seen), rtol=1e-4)
+    np.testing.assert_allclose(found["logits"], head(seen), rtol=0, atol=1e-5)
+    np.testing.assert_array_equal(load_litert(file)(seen), found["logits"])
+    assert add_novelty(head, features, None, name="logits") is head
+
+
+def test_images_off_the_directions_of_training_are_novel():
+    chance = np.random.default_rng(7)
+    mixing = chance.normal(size=(10, 100))
+    seen, others = (chance.normal(size=(size, 10)) @ mixing for size in (40, 50))
+    novelty = fit_novelty(seen.astype(np.float32))
+    scaled = (others - novelty.mean) * novelty.scale
+    explained = ((scaled @ novelty.directions) ** 2).sum(axis=1) / (scaled**2).sum(axis=1)
+    assert explained.min() > 0.99
+    strange = chance.normal(size=(50, 100)) * novelty.directions.shape[0] ** 0.5
+    scaled = (strange - novelty.mean) * novelty.scale
+    assert (((scaled @ novelty.directions) ** 2).sum(axis=1) / (scaled**2).sum(axis=1)).max() < 0.5
+    identity = novelty.directions.T @ novelty.directions
+    np.testing.assert_allclose(identity, np.eye(len(identity)), atol=1e-4)
+
+
+def test_directions_take_at_most_half_a_megabyte_and_one_image_has_none():
+    seen = np.random.default_rng(7).normal(size=(70, 5000)).astype(np.float32)
+    assert fit_novelty(seen).directions.nbytes <= 2**19
+    assert fit_novelty(seen[:1]) is None
+    # Where not even one direction may be kept, nothing is computed with them: they are not finite.
+    assert fit_novelty(np.full((2, 2**17 + 1), np.inf, np.float32)) is None
+    assert fit_novelty(np.ones((9, 4), np.float32)) is None
+
+
+def test_equal_values_give_equal_bytes_and_a_damaged_file_is_named(novelty, tmp_path):
+    assert load_novelty(tmp_path) is None
+    save_novelty(tmp_path, novelty)
+    content = (tmp_path / "novelty.npz").read_bytes()
+    save_novelty(tmp_path, novelty)
+    assert (tmp_path / "novelty.npz").read_bytes() == content
+    for saved, part in zip(load_novelty(tmp_path), novelty, strict=True):
+        np.testing.assert_array_equal(saved, part)
+    (tmp_path / "novelty.npz").write_bytes(content[:500])
+    with pytest.raises(ManifestError, match=r"novelty\.npz is not intact"):
+        load_novelty(tmp_path)

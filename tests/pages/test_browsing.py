@@ -1,0 +1,75 @@
+"""In a real browser, images enlarge, links unfold what they lead to, and phones get short pages."""
+
+from functools import partial
+
+import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from tests.browsing import show
+from tests.evaluate.page.test_page import MISTAKES, page
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def opened(browser, tmp_path):
+    """Open evaluate's page in a window of some width."""
+    path = tmp_path / "evaluate.html"
+    path.write_text(page(), encoding="utf-8")
+    return partial(show, browser, path)
+
+
+def test_an_image_is_enlarged_by_click_or_key_and_closed_again(opened):
+    browser = opened(1280)
+    image, dialog = (
+        browser.find_element(By.CSS_SELECTOR, "figure.card img"),
+        browser.find_element(By.TAG_NAME, "dialog"),
+    )
+    small = image.size["width"]
+    image.click()
+    assert dialog.get_attribute("open") is not None
+    assert dialog.find_element(By.TAG_NAME, "img").size["width"] > small
+    assert MISTAKES[0].id[:12] in dialog.text
+    dialog.find_element(By.TAG_NAME, "button").click()
+    assert dialog.get_attribute("open") is None
+    image.send_keys(Keys.ENTER)
+    assert dialog.get_attribute("open") is not None
+
+
+def test_a_cell_of_the_confusion_matrix_unfolds_its_images(opened):
+    browser = opened(1280)
+    images = browser.find_elements(By.CSS_SELECTOR, "#cell-0-1 img")
+    assert len(images) == 2
+    assert not images[0].is_displayed()
+    browser.find_element(By.CSS_SELECTOR, 'a[href="#cell-0-1"]').click()
+    assert images[0].is_displayed()
+
+
+def test_on_a_phone_long_galleries_are_folded_and_wide_tables_can_be_scrolled_by_key(opened):
+    def shown(browser):
+        galleries = browser.find_elements(By.CSS_SELECTOR, ".gallery.folded")
+        return [image for image in galleries[0].find_elements(By.TAG_NAME, "figure") if image.is_displayed()]
+
+    assert len(shown(opened(1280))) > 8
+    browser = opened(360)
+    assert len(shown(browser)) == 6
+    folded = len(browser.find_elements(By.CSS_SELECTOR, ".gallery.folded"))
+    browser.execute_script("document.querySelector('button.more').click()")
+    assert len(browser.find_elements(By.CSS_SELECTOR, ".gallery.folded")) == folded - 1
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= 360
+    boxes = browser.find_elements(By.CSS_SELECTOR, ".scroll")
+    wide = [box.get_property("scrollWidth") > box.get_property("clientWidth") for box in boxes]
+    assert any(wide)
+    assert [box.get_attribute("tabindex") == "0" for box in boxes] == wide
+
+
+def test_a_wide_screen_is_used_and_a_narrower_one_has_one_column(opened):
+    script = """
+    const boxes = [...document.querySelectorAll('.columns > div')].map(box => box.getBoundingClientRect());
+    return new Set(boxes.map(box => Math.round(box.left))).size
+    """
+    for width, columns in ((1600, 2), (400, 1)):
+        browser = opened(width)
+        assert browser.execute_script(script) == columns
+        assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth"), width

@@ -1,0 +1,86 @@
+"""Charts show their numbers in the page's colours, in the same bytes each time."""
+
+import re
+from xml.etree import ElementTree
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pixmill.pages import histogram_svg, interval_svg, lines_svg
+
+POINTS = [(0.0, 0.5), (0.5, 0.75), (1.0, 1.0)]
+
+
+def drawn(points=POINTS, *, y_low=0.0, **options):
+    text = lines_svg({"line": points}, name="a <b> & c", x_label="x", y_label="y", y_low=y_low, **options)
+    return text, ElementTree.fromstring(text)
+
+
+def places(root, of="g/path"):
+    (line,) = root.findall(of)
+    return [tuple(map(float, pair)) for pair in re.findall(r"([\d.]+) ([\d.]+)", line.get("d"))]
+
+
+def words(root):
+    return [text.text for text in root.findall("text")]
+
+
+def boxes(svg):
+    return [dict(node.attrib) for node in ElementTree.fromstring(svg).iter("rect")]
+
+
+def test_weights_are_dots_and_a_mark_is_a_dot_of_its_series():
+    _, root = drawn(dots={"line": [0, 0.5, 1]}, marks={"line": (0.5, 0.75)})
+    *dots, mark = root.findall("g/circle")
+    radii = [float(dot.get("r")) for dot in dots]
+    assert radii == sorted(set(radii))
+    assert len(radii) == 3
+    assert (mark.get("cx"), mark.get("cy")) == (dots[1].get("cx"), dots[1].get("cy"))
+    assert "guide" in [part.get("class") for part in root.iter("path")]
+
+
+def test_epochs_are_whole_and_an_axis_reaches_a_given_value():
+    _, root = drawn([(1, 0.6), (2, 0.7)], y_low=None, y_end=1, rule=2)
+    assert words(root)[:-2] == ["0.6", "0.7", "0.8", "0.9", "1", "1", "2"]
+    assert places(root, "path[@class='rule']")[0][0] == places(root)[1][0]
+
+
+def test_bars_stand_on_the_axis_and_are_as_high_as_they_count():
+    svg = histogram_svg([0, 1, 2, 4], {"kept": [1, 0, 4], "<dropped>": [1, 0, 0]}, name='"><script>')
+    first, above, last = boxes(svg)
+    assert [box["class"] for box in (first, above, last)] == ["s0", "s1", "s0"]
+    assert float(first["height"]) == float(above["height"])
+    assert abs(float(last["height"]) - 4 * float(first["height"])) < 0.3
+    assert float(first["y"]) + float(first["height"]) == float(last["y"]) + float(last["height"])
+    assert abs(float(above["y"]) + float(above["height"]) - float(first["y"])) < 0.11
+    assert "0 to 1, 1 kept, 1 &lt;dropped&gt;" in svg
+    assert "<script" not in svg
+
+
+@given(st.lists(st.integers(0, 10**9), min_size=1, max_size=60))
+def test_every_bin_that_is_not_empty_can_be_seen_and_none_leaves_the_drawing(counts):
+    svg = histogram_svg([float(edge) for edge in range(len(counts) + 1)], {"n": counts}, name="any")
+    shown = boxes(svg)
+    assert len(shown) == sum(1 for count in counts if count)
+    for box in shown:
+        x, y, width, height = (float(box[name]) for name in ("x", "y", "width", "height"))
+        assert min(width, height) >= 1
+        assert x >= 0
+        assert y >= 15
+        assert x + width <= 320
+        assert y + height <= 109
+
+
+def test_marks_and_ticks_stand_at_their_values_and_those_beyond_are_left_out():
+    svg = histogram_svg([0, 10, 20], {"n": [1, 1]}, ticks=(0, 10, 11, 20, 30), marks=(15, 99), name="any")
+    assert re.findall(r'<text class="tick"[^>]*>([^<]*)<', svg) == ["0", "10", "20"]  # 11 would cover 10
+    assert re.findall(r'<text class="mark"[^>]*>([^<]*)<', svg) == ["15"]
+    assert 'd="M238.0 14.0L238.0 108.0"' in svg  # three quarters of the way
+
+
+def test_an_interval_has_its_dot_between_its_limits_and_what_is_beyond_at_the_edge():
+    root = ElementTree.fromstring(interval_svg(-0.5, 0.25, 9.0, extent=1, name="a", kind="good", margin=0.5))
+    (low, _), (high, _) = places(root, "path[@class='limits']")
+    (dot,) = root.findall("circle")
+    assert (low, float(dot.get("cx")), high) == (48.0, 111.0, 174.0)
+    assert (root.get("class"), root.find("rect").get("width")) == ("interval good", "84.0")

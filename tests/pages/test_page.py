@@ -1,0 +1,57 @@
+"""A page escapes what strangers wrote, asks nothing of any server, and has the same bytes each time."""
+
+import re
+from pathlib import Path
+
+import jinja2
+import pytest
+
+from pixmill.pages import render_page, shorten
+
+TEMPLATE = """{% extends "base.html" %}{% from "macros.html" import table, bars, figure, card, badge %}
+{% block title %}{{ name }}{% endblock %}{% block lead %}A lead.{% endblock %}
+{% block content %}{{ table(["a"], [[name], [none], [3]]) }}{{ bars([("x", 2000), ("y", 1)]) }}
+{{ figure("share", 0.5 | percent) }}{{ card("data:image/png;base64,", name, [name]) }}
+{{ badge("good", name) }}
+<h2>{{ name }}</h2>
+<h2>Other</h2>
+{% endblock %}"""
+
+
+@pytest.fixture
+def template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "page_for_tests").mkdir()
+    (tmp_path / "page_for_tests" / "__init__.py").touch()
+    (tmp_path / "page_for_tests" / "report.html").write_text(TEMPLATE)
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+@pytest.mark.usefixtures("template")
+def test_names_are_escaped_and_nothing_is_requested() -> None:
+    html = render_page("page_for_tests", "report.html", name="<script>alert('x')</script>")
+    assert html.count("<script") == 1
+    assert html.count("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;") >= 6
+    assert not re.search(r"""(?:src|href)=["'](?!data:|[a-z]+\.html")|url\(|@import""", html)
+    assert "50.0 %" in html
+    assert "2,000" in html
+
+
+@pytest.mark.usefixtures("template")
+def test_a_forgotten_value_is_an_error() -> None:
+    with pytest.raises(jinja2.UndefinedError, match="name"):
+        render_page("page_for_tests", "report.html")
+
+
+def test_a_name_that_is_short_enough_stays_as_it_is() -> None:
+    assert shorten("a" * 90) == "a" * 90
+
+
+@pytest.mark.parametrize("limit", [24, 32, 90, 300])
+def test_a_long_one_loses_its_middle(limit: int) -> None:
+    text = "https://example.org/" + "x" * 5000 + "/" + "y" * 21 + "/end.png"
+    shown = shorten(text, limit)
+    assert len(shown) == limit
+    first, last = shown.split("…")
+    assert text.startswith(first)
+    assert text.endswith(last)
+    assert len(last) == min(30, limit // 2)

@@ -1,0 +1,59 @@
+"""Sizes say what lies in the project's folder, each file once."""
+
+import contextlib
+import os
+from pathlib import Path
+
+import pytest
+
+from pixmill.project.disk.usage import describe_sizes, measure, size_of
+
+
+def write(path: Path, size: int) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    os.truncate(path, size)
+    return path
+
+
+def test_a_file_with_two_names_counts_once_and_a_link_is_not_followed(tmp_path: Path) -> None:
+    cached = write(tmp_path / ".dvc" / "cache" / "a", 500)
+    (tmp_path / "artifacts").mkdir()
+    os.link(cached, tmp_path / "artifacts" / "a")
+    write(tmp_path / "elsewhere" / "b", 70)
+    (tmp_path / "mlruns").symlink_to(tmp_path / "elsewhere")
+    sizes = measure(tmp_path)
+    assert sizes["results"] + sizes["DVC's cache"] == 500
+    assert sizes["MLflow"] < 500
+    assert (sizes["data/"], size_of(tmp_path / "absent"), size_of(cached)) == (0, 0, 500)
+
+
+def test_what_goes_meanwhile_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "a", 500)
+    write(tmp_path / "b", 70)
+    (tmp_path / "folder").mkdir()
+    scandir = os.scandir
+
+    def late(folder: Path) -> contextlib.AbstractContextManager[list[os.DirEntry[str]]]:
+        entries = list(scandir(folder))
+        (tmp_path / "b").unlink(missing_ok=True)
+        (tmp_path / "folder").rmdir()
+        return contextlib.nullcontext(entries)
+
+    monkeypatch.setattr(os, "scandir", late)
+    assert size_of(tmp_path) == 500
+
+
+def test_cleaning_is_proposed_only_where_the_rest_is_large_and_outweighs_images_and_results(tmp_path: Path) -> None:
+    assert describe_sizes(measure(tmp_path)) == "Disk: 0.0 MB"
+    cache, image = tmp_path / ".dvc" / "cache" / "a", tmp_path / "data" / "a.jpg"
+    write(cache, 500_000_000)
+    assert describe_sizes(measure(tmp_path)) == "Disk: 500.0 MB (DVC's cache 500.0 MB)"
+    write(cache, 600_000_000)
+    assert (
+        describe_sizes(measure(tmp_path)) == "Disk: 600.0 MB (DVC's cache 600.0 MB); what nothing needs: pixmill clean"
+    )
+    write(image, 300_000_000)
+    assert describe_sizes(measure(tmp_path)) == "Disk: 900.0 MB (data/ 300.0 MB, DVC's cache 600.0 MB)"
+    write(cache, 1_000_000_000)
+    assert describe_sizes(measure(tmp_path)).startswith("Disk: 1.3 GB (data/ 300.0 MB, DVC's cache 1.0 GB); what")

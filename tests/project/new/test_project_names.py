@@ -1,0 +1,34 @@
+"""A project's name makes a package, which hides no other."""
+
+from pathlib import Path
+
+import pytest
+
+from pixmill.project.new.template import project_names
+
+
+def test_a_clone_of_another_name_keeps_the_project_name(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "my-shoes"\n')
+    assert project_names(tmp_path) == ("my-shoes", "my_shoes")
+
+
+def test_a_project_that_is_renamed_keeps_its_package(tmp_path: Path) -> None:
+    (tmp_path / "src" / "shoes" / "scrape").mkdir(parents=True)
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "acme-shoes"\n')
+    assert project_names(tmp_path) == ("acme-shoes", "shoes")
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("Shoes.v2", ("Shoes.v2", "shoes_v2")),
+        ("My Pets", ("my-pets", "my_pets")),
+        ("Schöne Füße", ("schone-fusse", "schone_fusse")),
+        ("2026-shoes", ("2026-shoes", "my_2026_shoes")),
+        ("鞋", ("project", "project")),
+        ("random", ("random", "my_random")),
+        ("pixmill", ("pixmill", "my_pixmill")),
+    ],
+)
+def test_a_name_that_would_do_for_no_package_is_adapted(name: str, given: tuple[str, str], tmp_path: Path) -> None:
+    assert project_names(tmp_path / name) == given

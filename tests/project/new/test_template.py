@@ -1,0 +1,145 @@
+"""A project has the pipeline of this repository, in few files."""
+
+import re
+import shutil
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pixmill.core.files.writing import replacing
+from pixmill.core.install.origin import Origin
+from pixmill.core.params import parse_params
+from pixmill.core.params.reference import schema
+from pixmill.project.new.template import SCHEMA, managed_files, render
+from tests.version_control import dvc, start_repository
+
+STAGES = ("scrape", "validate", "split", "train", "evaluate")
+
+
+@pytest.fixture(scope="module")
+def files() -> dict[str, str]:
+    return render("my-shoes", "my_shoes", Origin("pixmill==1.2.3"))
+
+
+def test_a_person_can_read_it_all(files: dict[str, str]) -> None:
+    assert len(files) + len(["data.dvc", "pixmill.lock"]) < 30
+    assert sum(len(text.splitlines()) for path, text in files.items() if path != SCHEMA) < 650
+    assert {*files} - {*managed_files(files)} - {path for path in files if path.startswith("src/")} == {
+        ".dvc/config",
+        "README.md",
+        "params.yaml",
+        "pyproject.toml",
+        "review.csv",
+    }
+    assert [path for path, text in files.items() if re.search(r"@\w+@", text)] == []
+    assert all(text.endswith("\n") and "\r" not in text for text in files.values())
+
+
+def test_what_it_shares_with_this_repository_is_the_same(files: dict[str, str], repository: Path) -> None:
+    def ours(path: str) -> str:
+        return (repository / path).read_text(encoding="utf-8")
+
+    for path in ("review.csv", ".dvc/config", *(f"stages/{name}.py" for name in ("__main__", *STAGES))):
+        assert files[path] == ours(path), path
+    assert files["MLproject"] == ours("MLproject").replace("name: pixmill", "name: my-shoes")
+    assert files["params.yaml"] == ours("params.yaml").replace("$schema=docs/", "$schema=")
+    assert files[SCHEMA] == ours(f"docs/{SCHEMA}") == schema()
+    assert parse_params(files["params.yaml"])
+
+
+def test_the_pipelines_agree_in_all_but_code(files: dict[str, str], repository: Path) -> None:
+    theirs, ours = yaml.safe_load(files["dvc.yaml"]), yaml.safe_load((repository / "dvc.yaml").read_text())
+    assert theirs["plots"] == ours["plots"]
+    assert tuple(theirs["stages"]) == tuple(ours["stages"]) == STAGES
+
+    def of(stage: dict[str, Any]) -> dict[str, Any]:
+        return {key: stage[key] for key in ("cmd", "outs", "metrics")}
+
+    for name in STAGES:
+        stage, own = theirs["stages"][name], ours["stages"][name]
+        assert of(stage) == of(own)
+        lock = [] if name == "scrape" else [{"pixmill.lock": [name]}]
+        assert stage["params"] == [*own["params"], *lock]
+        code = [f"stages/{name}.py", *([f"src/my_shoes/{name}"] if name in ("scrape", "validate", "train") else [])]
+        assert stage["deps"] == code + [dep for dep in own["deps"] if not dep.startswith(("src/", "stages/"))]
+
+
+def test_what_a_killed_stage_left_half_written_is_not_in_the_way_of_dvc(
+    files: dict[str, str], repository: Path, tmp_path: Path
+) -> None:
+    root = start_repository(tmp_path, with_dvc=True)
+    (root / ".dvcignore").write_text(files[".dvcignore"])
+    (root / "out").mkdir()
+    (root / "out" / "00000.bin").write_text("done")
+    dvc(root, "add", "-q", "out")
+    (root / "out" / "00000.bin").unlink()
+    with pytest.raises(RuntimeError), replacing(root / "out" / "00000.bin") as temporary:
+        temporary.write_text("half of it")
+        shutil.copy(temporary, temporary.with_name(f"{temporary.name}.left"))
+        raise RuntimeError
+    dvc(root, "checkout", "out")
+    assert (root / "out" / "00000.bin").read_text() == "done"
+    patterns = {line for line in files[".dvcignore"].splitlines() if ".part-" in line}
+    assert patterns <= {*(repository / ".dvcignore").read_text().splitlines()}
+
+
+def test_other_programs_can_read_it(files: dict[str, str]) -> None:
+    project = tomllib.loads(files["pyproject.toml"])
+    assert project["project"]["name"] == "my-shoes"
+    assert project["project"]["dependencies"] == ["pixmill[pipeline]==1.2.3"]
+    assert yaml.safe_load(files["python_env.yaml"])["dependencies"] == ["pixmill[pipeline]==1.2.3"]
+    for path in (".github/workflows/ci.yml", ".gitlab-ci.yml"):
+        jobs = yaml.safe_load(files[path])
+        assert {"test", "compare", "comment", "promote"} <= jobs.get("jobs", jobs).keys()
+    hooks = yaml.safe_load(files[".pre-commit-config.yaml"])["repos"][0]["hooks"]
+    assert [hook["entry"] for hook in hooks] == ["pixmill check"]
+
+
+def test_whoever_may_comment_runs_nothing_of_the_pull_request(files: dict[str, str]) -> None:
+    github, gitlab = (yaml.safe_load(files[path]) for path in (".github/workflows/ci.yml", ".gitlab-ci.yml"))
+    assert github["permissions"] == {"contents": "read"}
+    writing = [name for name, job in github["jobs"].items() if "write" in str(job.get("permissions"))]
+    assert writing == ["comment"]
+    checkouts = [step for job in github["jobs"].values() for step in job["steps"] if "checkout" in step.get("uses", "")]
+    assert all(step["with"]["persist-credentials"] is False for step in checkouts)
+    commands = [step["run"] for step in github["jobs"]["comment"]["steps"] if "run" in step]
+    for word in (*commands, *gitlab["comment"]["script"]):
+        assert not any(name in word for name in ("pip", "pixmill", "make", "dvc", "git "))
+    assert gitlab["comment"]["variables"]["GIT_STRATEGY"] == "none"
+
+
+HASH, COMMIT = "0a" * 32, "0b" * 20
+PLACES = [
+    f"pixmill @ https://example.org/pixmill-1.2.3-py3-none-any.whl#sha256={HASH}",
+    f"pixmill @ git+https://example.org/pixmill.git@{COMMIT}",
+]
+
+
+@pytest.mark.parametrize("text", PLACES)
+def test_an_address_or_a_commit_is_named_alike_wherever_something_is_installed(text: str) -> None:
+    files = render("my-shoes", "my_shoes", Origin(text))
+    wanted = text.replace("pixmill", "pixmill[pipeline]", 1)
+    assert tomllib.loads(files["pyproject.toml"])["project"]["dependencies"] == [wanted]
+    assert yaml.safe_load(files["python_env.yaml"])["dependencies"] == [wanted]
+    assert "pip install -e .  " in files["README.md"]
+
+
+def test_a_wheel_is_installed_by_path_before_the_project_which_names_no_pixmill() -> None:
+    files = render("my-shoes", "my_shoes", Origin("./wheels/pixmill-1.2.3-py3-none-any.whl"))
+    wheel = "./wheels/pixmill-1.2.3-py3-none-any.whl[pipeline]"
+    assert tomllib.loads(files["pyproject.toml"])["project"]["dependencies"] == []
+    # MLflow gives these lines to pip in a folder that has the project's files.
+    assert yaml.safe_load(files["python_env.yaml"])["dependencies"] == [wheel]
+    for path, number in (("README.md", 2), (".github/workflows/ci.yml", 3), (".gitlab-ci.yml", 3)):
+        commands = re.findall(r"pip install .*-e .*", files[path])
+        assert len(commands) == number, path
+        assert all(command.startswith(f"pip install '{wheel}' -e ") for command in commands), path
+
+
+@pytest.mark.parametrize("text", [*PLACES, "./wheels/pixmill-1.2.3-py3-none-any.whl"])
+def test_no_generated_file_asks_an_index_for_pixmill(text: str) -> None:
+    for path, content in render("my-shoes", "my_shoes", Origin(text)).items():
+        assert not re.search(r"-U\b|--upgrade|\bpixmill(\[\w+\])?==", content), path

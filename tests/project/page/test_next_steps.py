@@ -1,0 +1,303 @@
+"""In each situation the right sentence and the right command come first; who follows them loses nothing."""
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pixmill.core.process.stage_progress import StageProgress
+from pixmill.core.repository.dvc import RunningDvc
+from pixmill.core.repository.uncommitted import Uncommitted
+from pixmill.experiments.promotion.report import Champion
+from pixmill.metrics.growth import Growth
+from pixmill.project.next_steps import next_steps
+from pixmill.project.repository import Repository
+from pixmill.project.stage_states import Reason, StageState
+from pixmill.project.state import ProjectState, read_project_state
+from tests.tiny_project import age, change_param, repro
+from tests.version_control import PERSON, commit, dvc, dvc_repo, git
+
+STAGES = ("scrape", "validate", "split", "train", "evaluate")
+
+EPOCHS = Reason("param", "train.epochs", "train.epochs is now 5, was 3")
+
+NO_IMAGES = Reason("output", "data", "data/ is not here")
+
+NO_MODEL = Reason("output", "artifacts/train", "artifacts/train is not here")
+
+RESULTS = ("dvc.lock", "metrics/train.json", "params.yaml", "plots/train/full.json")
+
+REPOSITORY = Repository(has_git=True, has_commit=True, branch="main", remote="origin", has_upstream=True)
+
+DECISIONS = Uncommitted(changed=("review.csv",))
+
+EARLIER = Uncommitted(has_earlier_images=True)
+
+FIT = StageProgress("train", "", 1, 0.0, datetime(2026, 1, 1, 9, 30).timestamp(), "Fit", 40, 120, "image")
+
+KEEP = 'git commit -m "Record new results"'
+
+
+def fresh_until(first: str, *reasons: Reason, **found: Any) -> tuple[StageState, ...]:
+    """Return stages of which one has to run, and those after it."""
+    place = STAGES.index(first)
+    after = Reason("stage", first, f"{first} has to run first")
+    return (
+        *(StageState(name, "fresh") for name in STAGES[:place]),
+        StageState(first, **{"status": "stale", "reasons": reasons, **found}),
+        *(StageState(name, "stale", (after,)) for name in STAGES[place + 1 :]),
+    )
+
+
+def lacking(*reasons: Reason) -> tuple[StageState, ...]:
+    """Return stages of which nothing but results is amiss."""
+    return tuple(StageState(name, "stale", reasons) for name in STAGES)
+
+
+def made(**found: Any) -> ProjectState:
+    """Return the state of a project with committed results, but for what is given; fields of Git by their names."""
+    fields = {name: found.pop(name) for name in [*found] if name in Repository.__dataclass_fields__}
+    state = ProjectState(Path(), tuple(StageState(name, "fresh") for name in STAGES), replace(REPOSITORY, **fields))
+    return replace(state, **found)
+
+
+def failed(error: str, **found: Any) -> tuple[StageState, ...]:
+    return fresh_until("train", EPOCHS, status="failed", error=error, **found)
+
+
+def in_conflict(*files: str, **found: Any) -> ProjectState:
+    return made(conflicts=files, changed=files, operation="merge", **found)
+
+
+SITUATIONS = {
+    "done": made(),
+    "promoted": made(is_promoted=True),
+    "clone": made(stages=lacking(NO_IMAGES), has_storage=True),
+    "clone without storage": made(stages=lacking(NO_IMAGES)),
+    "results deleted": made(stages=lacking(NO_MODEL), is_cached=True),
+    "results deleted beside new decisions": made(
+        stages=lacking(NO_MODEL), is_cached=True, changed=DECISIONS.changed, uncommitted=DECISIONS
+    ),
+    "results pulled": made(stages=lacking(NO_MODEL), has_storage=True),
+    "results nowhere": made(stages=lacking(NO_MODEL)),
+    "earlier images": made(stages=lacking(NO_IMAGES), has_storage=True, uncommitted=EARLIER),
+    "clone with another param": made(
+        stages=(*lacking(NO_MODEL)[:3], *fresh_until("train", EPOCHS, NO_MODEL)[3:]), has_storage=True
+    ),
+    "param": made(stages=fresh_until("evaluate", EPOCHS)),
+    "never run": made(stages=tuple(StageState(name, "never run") for name in STAGES)),
+    "new stage": made(stages=fresh_until("train", status="never run")),
+    "images awaited": made(stages=lacking(EPOCHS), awaits_images=True),
+    "gate": made(stages=failed("the gate stopped: 2 checks\n  cats: 3 of 5; expected 4\n  dogs: 1\nNext: mend")),
+    "failed": made(stages=failed(""), is_cached=True),
+    "failed with advice": made(stages=failed("no weights\nNext: dvc repro train")),
+    "refused": made(stages=failed("val: expected a number\nNext: edit params.yaml, then: pixmill check")),
+    "other code": made(stages=failed("Other code\nNext: pixmill upgrade && dvc repro, or to stay: pip install x")),
+    "interrupted": made(stages=failed("interrupted")),
+    "running": made(stages=fresh_until("train", status="running", progress=FIT), undecodable=("a",)),
+    "DVC runs": made(commands=(RunningDvc(1, "dvc add", ("data",), ()),)),
+    "DVC reads": made(commands=(RunningDvc(1, "dvc push", (), ("data",)),)),
+    "conflict in results": in_conflict("dvc.lock"),
+    "conflict in params": in_conflict("params.yaml", "dvc.lock", marked=("params.yaml",)),
+    "conflict, resolved": in_conflict("params.yaml"),
+    "conflict in pixmill.lock": in_conflict("pixmill.lock"),
+    "conflict in images": in_conflict("data.dvc", marked=("data.dvc",)),
+    "unreadable": made(faults={"stages": "Is a directory: dvc.lock"}),
+    "malformed": made(faults={"stages": "dvc.lock is malformed"}),
+    "malformed params": made(faults={"stages": "params.yaml is malformed: x"}),
+    "params deleted": made(deleted=("params.yaml",)),
+    "no stages": made(stages=()),
+    "dirty": made(changed=("notes.md", "pyproject.toml"), untracked=("notes.md",)),
+    "merge under way": made(operation="merge"),
+    "new results": made(changed=RESULTS),
+    "new results, compared": made(changed=(*RESULTS, "notes.md"), untracked=("notes.md",), is_compared=True),
+    "new images, compared": made(
+        changed=RESULTS[:2], is_compared=True, uncommitted=Uncommitted(unadded="data/ differs from data.dvc")
+    ),
+    "decisions": made(changed=DECISIONS.changed, uncommitted=DECISIONS),
+    "without Git": replace(made(), repository=Repository(has_git=False)),
+    "without a commit": made(has_commit=False, doubtful_labels=3),
+    "name for no shell": made(changed=(os.fsdecode(b"a\xff\x1b\n'.txt"),)),
+    "not pushed": made(unpushed=1),
+    "not pushed, storage": made(unpushed=2, has_storage=True),
+    "new branch": made(unpushed=1, branch="more-cats", has_upstream=False),
+    "detached": made(unpushed=1, branch=""),
+    "behind": made(behind=1, has_storage=True),
+    "both have commits": made(behind=2, unpushed=1),
+    "runs wait": made(waiting_runs=2),
+    "nothing promoted": made(has_store=True),
+    "promoted earlier": made(has_store=True, champion=Champion("pets", 3, "", None)),
+    "server down": made(faults={"model in production": "no answer."}),
+    "corrections": made(corrections=2),
+    "images lost": made(missing=(["missing from data/: a.jpg"], "pixmill review --restore")),
+    "decisions lost": made(uncommitted=Uncommitted(changed=("review.csv",), missing="1 decision", is_back=True)),
+    "labels": made(doubtful_labels=3),
+    "more images": made(growth=Growth(0.03, 0.015, 0.06)),
+    "undecodable": made(undecodable=("data/cat/1.jpg",), stages=fresh_until("train", EPOCHS)),
+}
+
+
+def test_each_situation_has_its_first_step() -> None:
+    firsts = {name: next_steps(state)[0] for name, state in SITUATIONS.items()}
+    told = "\n".join(f"{name} [{first.kind}]\n{first.text}\n" for name, first in firsts.items())
+    assert told == Path(__file__).with_name("first_steps.txt").read_text(encoding="utf-8")
+
+
+def test_the_steps_come_in_the_order_of_a_colleague() -> None:
+    state = made(
+        undecodable=("data/cat/1.jpg",),
+        doubtful_labels=1,
+        growth=Growth(0.03, 0.015, 0.06),
+        changed=RESULTS,
+        is_compared=True,
+        unpushed=1,
+        waiting_runs=1,
+    )
+    kinds = ["images", "labels", "more images", "commit", "push", "sync"]
+    assert [step.kind for step in next_steps(state)] == kinds
+    state = replace(state, stages=fresh_until("validate", EPOCHS))
+    state = replace(state, repository=replace(state.repository, uncommitted=DECISIONS))
+    assert [step.kind for step in next_steps(state)] == ["images", "run", "commit", "push", "sync"]
+
+
+def test_an_image_that_was_deleted_may_be_meant() -> None:
+    lost = Uncommitted(changed=("data.dvc",), missing="1 image", is_back=True)
+    back, _, keep = next_steps(made(changed=("data.dvc", *RESULTS), uncommitted=lost))
+    assert (back.kind, back.command) == ("vanished", "git checkout HEAD -- data.dvc && dvc checkout data.dvc")
+    assert "1 image (if that is meant: git add data.dvc && git commit)" in back.sentence
+    assert keep.command == f"git add data.dvc dvc.lock metrics params.yaml plots && {KEEP}"
+
+
+def test_a_deleted_file_comes_back_before_results_are_committed() -> None:
+    gone = Uncommitted(deleted=("review.csv",))
+    *_, keep = next_steps(made(changed=("review.csv", *RESULTS), is_compared=True, uncommitted=gone))
+    assert keep.command == f"git checkout HEAD -- review.csv && git add dvc.lock metrics params.yaml plots && {KEEP}"
+
+
+def test_a_decision_beside_images_of_an_earlier_commit_undoes_nothing() -> None:
+    both = replace(DECISIONS, has_earlier_images=True)
+    fetch, keep = next_steps(made(stages=lacking(NO_IMAGES), has_storage=True, uncommitted=both))
+    assert (fetch.kind, fetch.command) == ("fetch", "dvc pull")
+    assert keep.command == 'git add review.csv && git commit -m "Add images and decisions"'
+
+
+# Real situations: each changes a finished project into another, and returns the folder to look at if that is another.
+
+
+def storage(root: Path) -> Path:
+    """Give the project a remote of DVC and one of Git, with all that it has."""
+    place = root.parent / "storage"
+    with dvc_repo(root) as repo:
+        with repo.config.edit() as config:
+            config["remote"]["storage"] = {"url": str(place)}
+            config["core"]["remote"] = "storage"
+        repo.push()
+    commit(root, "Add storage")
+    remote(root)
+    return place
+
+
+def remote(root: Path) -> None:
+    git(root.parent, "init", "-q", "--bare", "-b", "main", "origin.git")
+    git(root, "remote", "add", "origin", str(root.parent / "origin.git"))
+    git(root, "push", "-q", "-u", "origin", "main")
+
+
+def clone(root: Path) -> Path:
+    git(root.parent, "clone", "-q", str(root.parent / "origin.git"), "clone")
+    return root.parent / "clone"
+
+
+def clone_with_another_param(root: Path) -> Path:
+    storage(root)
+    there = clone(root)
+    change_param(there, "epochs: 3", "epochs: 5")
+    return there
+
+
+def pulled_images(root: Path) -> Path:
+    storage(root)
+    theirs = clone(root)
+    with dvc_repo(theirs) as repo:
+        repo.pull()
+    (theirs / "data/cat/2.jpg").write_bytes(b"another cat")
+    dvc(theirs, "repro", "-q")
+    commit(theirs)
+    with dvc_repo(theirs) as repo:
+        repo.push()
+    git(theirs, "push", "-q")
+    git(root, "pull", "-q")
+    return root
+
+
+def conflict_in_images(root: Path) -> None:
+    def add(root: Path, number: int) -> None:
+        (root / f"data/cat/new-{number}.jpg").write_bytes(b"%d" % number)
+        with dvc_repo(root) as repo:
+            repo.add("data")
+
+    git(root, "checkout", "-q", "-b", "other")
+    add(root, 1)
+    commit(root)
+    git(root, "checkout", "-q", "main")
+    with dvc_repo(root) as repo:
+        repo.checkout(["data.dvc"])
+    add(root, 2)
+    commit(root)
+    with contextlib.suppress(subprocess.CalledProcessError):
+        git(root, "merge", "-q", "other")
+
+
+def decision(root: Path) -> None:
+    with (root / "review.csv").open("a") as file:
+        file.write(f"{'0123456789abcdef' * 4},drop,,,\n")
+
+
+def decision_lost(root: Path) -> None:
+    decision(root)
+    assert repro(root) == 0
+    age(root)
+    commit(root)
+    git(root, "checkout", "-q", "HEAD~1", "--", "review.csv")
+    git(root, "reset", "-q")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("situation", "way"),
+    [
+        (pulled_images, ["fetch", "done"]),
+        (clone_with_another_param, ["run", "compare", "commit", "push", "done"]),
+        (conflict_in_images, ["conflict", "conflict", "run", "compare", "commit", "done"]),
+        (decision_lost, ["vanished", "done"]),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_who_follows_the_steps_arrives_and_loses_nothing(
+    project: Path, situation: Callable[[Path], Path | None], way: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=":")
+    root = situation(project) or project
+    images = {path.read_bytes() for path in (root / "data").rglob("*.jpg")}
+    decisions = set((root / "review.csv").read_text().splitlines())
+    been: list[str] = []
+    while been[-1:] != ["done"] and len(been) < len(way) + 1:
+        step = next_steps(read_project_state(root))[0]
+        been.append(step.kind)
+        if step.kind == "compare":
+            (root / "reports/compare.html").touch()
+        elif step.kind != "done":
+            assert step.command is not None
+            shell = ["bash", "-ec", step.command]
+            environment = {**os.environ, **PERSON, "GIT_EDITOR": "sh -c 'echo Change >> $1' -"}
+            subprocess.run(shell, cwd=root, check=True, env=environment, stdin=subprocess.DEVNULL)
+        assert images <= {path.read_bytes() for path in (root / "data").rglob("*.jpg")}
+        assert decisions <= set((root / "review.csv").read_text().splitlines())
+    assert been == way

@@ -1,0 +1,160 @@
+"""The page in a real browser: the pipeline is started, followed and stopped, commands are copied."""
+
+import re
+
+import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.wait import WebDriverWait
+
+from pixmill.project.page.jobs import Job
+from pixmill.project.page.page_routes import Home, routes
+from pixmill.web.private_server import PrivateServer, make_app
+from tests.browsing import open_chrome
+from tests.project.page.conftest import progress
+from tests.tiny_project import change_param, copy_project
+from tests.version_control import PERSON, git
+from tests.waiting import until
+
+pytestmark = pytest.mark.browser
+
+BRANCH = "<img/src=x/onerror=document.title='owned'>"
+
+SAID = """
+window.said = [];
+new MutationObserver((changes) => said.push(...changes.map((each) => each.addedNodes[0]?.textContent)))
+  .observe(document.getElementById('ended'), { childList: true });
+"""
+
+UNNAMED = """
+return [...document.querySelectorAll('button, a, progress, pre[tabindex], section')].filter((element) =>
+  !(element.getAttribute('aria-label') || element.textContent.trim()
+    || document.getElementById(element.getAttribute('aria-labelledby'))?.textContent.trim())).map((e) => e.outerHTML);
+"""
+
+
+class Page:
+    """The page as a person sees it."""
+
+    def __init__(self, browser, root, address):
+        self.browser, self.root = browser, root
+        browser.get(address)
+        self.until(lambda: browser.find_elements(By.CSS_SELECTOR, "main[aria-busy=false]"))
+
+    def until(self, condition):
+        return WebDriverWait(self.browser, 60, poll_frequency=0.1).until(lambda _: condition())
+
+    def text(self, name):
+        return self.browser.execute_script("return document.getElementById(arguments[0]).innerText", name)
+
+    def shows(self, name):
+        return self.browser.find_element(By.ID, name).is_displayed()
+
+    def status(self, stage):
+        rows = "return [...document.querySelectorAll('#stages > li')].map((row) => row.innerText.split('\\n'))"
+        return next(row[1] for row in self.browser.execute_script(rows) if row[0] == stage)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with open_chrome() as driver:
+        driver.execute_cdp_cmd(
+            "Browser.grantPermissions", {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
+        )
+        yield driver
+
+
+@pytest.fixture
+def page(browser, tiny_project, tmp_path, monkeypatch):
+    root = copy_project(tiny_project, tmp_path / "pets")
+    for name, value in {**PERSON, "SLOW": "4"}.items():
+        monkeypatch.setenv(name, value)
+    git(root, "switch", "-q", "-c", BRANCH)
+    pipeline = Job(root, "dvc repro")
+    app = make_app(routes(Home(root, pipeline, Job(root, "pixmill compare"))))
+    with PrivateServer(app, command="pixmill open") as server:
+        yield Page(browser, root, server.new_address())
+    if pipeline.pid:
+        pipeline.stop()
+        until(lambda: pipeline.pid is None)
+
+
+def test_the_main_way(page, browser):
+    assert {page.status(name) for name in ("scrape", "validate", "split", "train", "evaluate")} == {"fresh"}
+    assert not browser.find_element(By.ID, "start").is_enabled()
+    assert page.text("would") == "All stages are fresh: nothing would run."
+    assert page.text("accuracy").startswith("Test accuracy 9")
+
+    # It follows what somebody edits, and says first what would run.
+    change_param(page.root, "epochs: 3", "epochs: 4")
+    page.until(lambda: page.status("train") == "stale")
+    page.until(lambda: "train.epochs is now 4, was 3" in page.text("next"))
+    assert page.text("would") == "Would run: train, evaluate."
+    assert page.text("accuracy").startswith("Test accuracy of the last evaluation: 9")
+
+    # The next command is copied as it is shown.
+    page.until(lambda: browser.find_elements(By.CSS_SELECTOR, "#next-command code"))
+    shown = browser.find_element(By.CSS_SELECTOR, "#next-command code").text
+    browser.find_element(By.CSS_SELECTOR, "#next-command button[aria-label^=Copy]").click()
+    page.until(lambda: "Copied" in page.text("next-command"))
+    assert browser.execute_async_script("navigator.clipboard.readText().then(arguments[0])") == shown
+
+    # It is started by keyboard, followed live, and stopped.
+    browser.find_element(By.CSS_SELECTOR, "#next-command .good").send_keys(Keys.ENTER)
+    page.until(lambda: page.status("train") == "running")
+    assert browser.switch_to.active_element.get_attribute("id") == "stop"
+    assert "train is running" in page.text("next")
+    page.until(lambda: "Running stage 'train'" in page.text("log"))
+    browser.execute_script(SAID)
+    browser.switch_to.active_element.send_keys(Keys.ENTER)
+    page.until(lambda: page.shows("start"))
+    page.until(lambda: page.status("train") != "running")
+    assert page.text("ended") == "The run was stopped."
+    assert browser.execute_script("return said")[0] == "Stopping …"
+
+    assert browser.title == "pets · Pixmill"
+    assert BRANCH in page.text("git")
+    assert browser.get_log("browser") == []
+
+    # A report that somebody else has made is shown, and does nothing.
+    (page.root / "reports" / "train.html").unlink(missing_ok=True)
+    (page.root / "reports" / "train.html").write_text(f"{BRANCH}<script>document.title='owned'</script><p>read me")
+    browser.get(f"{browser.current_url}reports/train.html")
+    assert "read me" in browser.find_element(By.TAG_NAME, "body").text
+    page.until(lambda: len(browser.get_log("browser")) >= 2)
+    assert browser.title != "owned"
+
+
+def test_of_stages_that_cannot_be_read_none_is_called_fresh(page, browser):
+    params = page.root / "params.yaml"
+    params.write_text(f"{params.read_text()}\n[")
+    page.until(lambda: "params.yaml is malformed" in page.text("next"))
+    assert page.text("would") == ""
+    assert not browser.find_element(By.ID, "start").is_enabled()
+
+
+def test_readers_of_the_screen_are_told_of_a_stage_and_not_of_each_image(page, browser):
+    progress(page.root, what="Fit", count=40, total=120, unit="image")
+    page.until(lambda: "Fit: 40 of 120 images" in page.text("next"))
+    assert re.fullmatch(r"train has been running since \d\d:\d\d", page.text("next-live"))
+    assert browser.find_element(By.CSS_SELECTOR, "#stages progress").get_attribute("value") == "40"
+
+
+def test_all_is_seen_and_named_at_each_width(page, browser):
+    for width, scheme in ((400, "light"), (1600, "dark")):
+        metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 640}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        browser.execute_cdp_cmd(
+            "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+        )
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+        lefts = {browser.find_element(By.ID, name).rect["x"] for name in ("next-title", "reports-title")}
+        assert (max(lefts) - min(lefts) > width / 3) == (width == 1600)
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    assert browser.execute_script(UNNAMED) == []
+    resources = browser.execute_script("return performance.getEntriesByType('resource').map((each) => each.name)")
+    assert all(name.startswith(browser.current_url) for name in resources)
+    # Each command has its button, and each card a command.
+    cards = browser.find_elements(By.CSS_SELECTOR, ".card")
+    assert all(card.find_elements(By.CSS_SELECTOR, ".command button") for card in cards)

@@ -1,0 +1,74 @@
+"""A preset of KerasHub becomes the backbone, pinned; nothing changes where it cannot be had."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pixmill.core.params import load_params
+from pixmill.models.preset_files import preset_digest
+from tests.command import run_pixmill
+from tests.version_control import commit, git, start_repository
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preset) -> Path:
+    folder = tmp_path / "project"
+    shutil.copytree(preset("dinov2"), folder / "weights" / "ours")
+    for name in ("params.yaml", "dvc.yaml", "data.dvc"):
+        shutil.copy(ROOT / name, folder)
+    (folder / "data").mkdir()
+    commit(start_repository(folder))
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def test_a_preset_is_pinned_and_the_data_stays(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = load_params(project)
+    assert run_pixmill("use", "hub:weights/ours") == 0
+    shown, params = capsys.readouterr().out, load_params(project)
+    backbone = params.train.backbone
+    digest = preset_digest(project / "weights" / "ours")
+    assert (backbone.name, backbone.revision, backbone.sha256) == ("hub:weights/ours", None, digest)
+    assert (params.train.model, params.train.features.layers) == ("features", "auto")
+    assert (params.classes, params.scrape, params.split) == (before.classes, before.scrape, before.split)
+    assert params.train.model_copy(update={"backbone": before.train.backbone}) == before.train
+    assert f"weights/ours: 0.5 MB in {project / 'weights' / 'ours'}; licence: unknown" in shown
+    assert f"  train.backbone.sha256: (none) -> {digest}" in shown
+    assert shown.endswith("Next: dvc repro\n")
+    assert run_pixmill("check") == 0
+    # Somebody changes the file.
+    with (project / "weights" / "ours" / "model.weights.h5").open("ab") as file:
+        file.write(b"!")
+    assert run_pixmill("check") == 1
+    assert "train.backbone.sha256: " in (told := capsys.readouterr().err)
+    assert "pixmill use hub:weights/ours" in told
+
+
+def test_accepting_another_content_changes_nothing_else(project: Path) -> None:
+    run_pixmill("use", "hub:weights/ours")
+    path = project / "params.yaml"
+    text = (
+        path.read_text().replace("layers: auto", "layers: [block2, top]").replace("image_size: 224", "image_size: 56")
+    )
+    path.write_text(text)
+    before = load_params(project)
+    with (project / "weights" / "ours" / "model.weights.h5").open("ab") as file:
+        file.write(b"!")
+    assert run_pixmill("use", "hub:weights/ours") == 0
+    after = load_params(project)
+    digest = preset_digest(project / "weights" / "ours")
+    backbone = before.train.backbone.model_copy(update={"sha256": digest})
+    assert before.train.backbone.sha256 != digest
+    assert after == before.model_copy(update={"train": before.train.model_copy(update={"backbone": backbone})})
+
+
+@pytest.mark.parametrize("name", ["hub:weights/gone", "hub:dinov2_smal", "hub:hf://ours/dino", "hub:"])
+def test_params_stay_where_a_preset_cannot_be_had(project: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    assert run_pixmill("use", name) == 1
+    message = capsys.readouterr().err
+    assert "Next: " in message
+    assert "Traceback" not in message
+    assert git(project, "status", "--porcelain") == ""

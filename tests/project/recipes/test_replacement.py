@@ -1,0 +1,189 @@
+"""A recipe takes the place of params.yaml, and nobody's work is lost."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pixmill.core.errors import ParamsError
+from pixmill.core.params import TrainParams, load_params
+from pixmill.project.recipes import find_recipe, find_recipes, use
+from tests.command import run_pixmill
+from tests.version_control import commit, git, start_repository
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    (folder / "recipes").mkdir(parents=True)
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / name, folder)
+    (folder / "data").mkdir()
+    commit(start_repository(folder))
+    return folder
+
+
+def edit(project: Path, before: str = "seed: 7", after: str = "seed: 8") -> str:
+    path = project / "params.yaml"
+    text = path.read_text(encoding="utf-8")
+    assert before in text
+    path.write_text(text.replace(before, after), encoding="utf-8")
+    return path.read_text(encoding="utf-8")
+
+
+def test_a_recipe_takes_the_place_with_its_comments(project: Path) -> None:
+    recipe = find_recipe(project, "garments")
+    done = use(project, recipe)
+    assert recipe.text in (project / "params.yaml").read_text(encoding="utf-8")
+    assert done.changes["split.image_size"][1] == 300
+    assert done.changes["train.cnn.blocks.0.padding"] == ("same", "valid")
+    assert done.backup is None
+    assert done.following == ("pixmill scrape --dry-run", "dvc repro")
+    again = use(project, recipe)
+    assert (again.rewritten, again.changes) == (False, {})
+
+
+@pytest.mark.parametrize("is_staged", [False, True])
+def test_of_a_file_that_no_commit_has_a_copy_is_kept(project: Path, *, is_staged: bool) -> None:
+    text = edit(project)
+    if is_staged:
+        git(project, "add", "params.yaml")
+    done = use(project, find_recipe(project, "digits"))
+    assert done.backup is not None
+    assert (project / done.backup).read_text(encoding="utf-8") == text
+    assert f"To restore the previous file: cp {done.backup} params.yaml" in done.lines()
+    assert load_params(project).split.image_size == 28
+
+
+def test_without_git_a_copy_is_kept(project: Path) -> None:
+    shutil.rmtree(project / ".git")
+    assert use(project, find_recipe(project, "food")).backup is not None
+    (project / "params.yaml").unlink()
+    assert use(project, find_recipe(project, "food")).changes == {}
+
+
+def test_data_and_parts_stay_where_only_the_model_is_wanted(project: Path) -> None:
+    edit(project, "[coat, ", "[parka, ")
+    edit(project, "  val: 0.15", "  salt: ours  # mine\n  val: 0.15")
+    edit(project, "test: 0.2", "test: 0.25")
+    before, recipe = load_params(project), find_recipe(project, "garments")
+    use(project, recipe, keep_data=True)
+    after, wanted = load_params(project), recipe.params()
+    assert (after.classes, after.scrape, after.validate) == (before.classes, before.scrape, before.validate)
+    assert after.train == wanted.train
+    assert after.split == before.split.model_copy(update={"image_size": 300, "aspect": "stretch", "resize": "nearest"})
+    assert "salt: ours  # mine" in (project / "params.yaml").read_text(encoding="utf-8")
+
+
+def test_a_file_without_the_section_gets_the_model_too(project: Path) -> None:
+    (project / "params.yaml").write_text(
+        "classes: [a, b]\nscrape:\n  snapshot: '2026-11-20'\nsplit:\n  val: 0.1\n"
+        "validate: {}\nevaluate: {}\n# the end\n"
+    )
+    use(project, find_recipe(project, "scenes"), keep_data=True)
+    params, wanted = load_params(project), find_recipe(project, "scenes").params()
+    assert params.classes == ("a", "b")
+    assert params.train == wanted.train
+    assert (params.split.val, params.split.image_size) == (0.1, 150)
+    assert "# the end\n" in (project / "params.yaml").read_text()
+
+
+def test_what_the_recipe_leaves_out_has_its_default(project: Path) -> None:
+    (project / "recipes" / "ours.yaml").write_text("classes: [a, b]\nscrape: {snapshot: '2026-11-20'}\n")
+    edit(project, "image_size: 224", "image_size: 96")
+    before = load_params(project)
+    use(project, find_recipe(project, "ours"), keep_data=True)
+    after = load_params(project)
+    assert (before.split.image_size, after.split.image_size) == (96, 224)
+    assert after.train == TrainParams()
+    assert after.classes == before.classes
+
+
+def test_a_broken_file_can_be_replaced_but_not_kept_in_part(project: Path) -> None:
+    edit(project, "epochs:", "epoch:")
+    with pytest.raises(ParamsError, match=r"train\.epoch: unknown key; did you mean epochs\?"):
+        use(project, find_recipe(project, "digits"), keep_data=True)
+    assert use(project, find_recipe(project, "digits")).backup is not None
+    load_params(project)
+
+
+def test_a_broken_recipe_is_named_and_not_used(project: Path) -> None:
+    path = project / "recipes" / "ours.yaml"
+    path.write_text((ROOT / "params.yaml").read_text(encoding="utf-8").replace("epochs:", "epoch:"), encoding="utf-8")
+    before = (project / "params.yaml").read_bytes()
+    with pytest.raises(ParamsError, match=r"recipes/ours.yaml is not valid:\ntrain\.epoch") as refusal:
+        use(project, find_recipe(project, "ours"))
+    assert refusal.value.next == "edit recipes/ours.yaml"
+    assert (project / "params.yaml").read_bytes() == before
+
+
+def test_where_images_belong_is_said(project: Path) -> None:
+    done = use(project, find_recipe(project, "scenes"))
+    assert "\nNext: put images into data/train/<class>/ and data/test/<class>/, or set " in done.lines()[-3]
+    assert done.lines()[-1] == "Next: pixmill check"
+
+
+def test_a_fresh_clone_gets_its_images_first(project: Path) -> None:
+    (project / "data").rmdir()
+    lines = use(project, find_recipe(project, "digits")).lines()
+    assert lines[-2:] == ["data/ is missing, and dvc runs no stage without it\nNext: pixmill data", "Next: dvc repro"]
+
+
+def test_what_the_team_accepts_stays_whatever_the_recipe(project: Path) -> None:
+    edit(project, "  metric: macro_f1 ", "  min: {accuracy: 0.85}  # as agreed\n  metric: accuracy ")
+    before = load_params(project).compare
+    done = use(project, find_recipe(project, "digits"))
+    text = (project / "params.yaml").read_text(encoding="utf-8")
+    assert load_params(project).compare == before
+    assert "  min: {accuracy: 0.85}  # as agreed\n" in text
+    assert find_recipe(project, "digits").text in text
+    assert not any(name.startswith("compare") for name in done.changes)
+    own = project / "recipes" / "own.yaml"
+    own.write_text("# Ours.\nclasses: [a, b]\nscrape: {snapshot: '2026-11-20'}\ncompare: {margin: 0.5}\n")
+    use(project, find_recipe(project, "own"))
+    assert load_params(project).classes == ("a", "b")
+    assert load_params(project).compare == before
+
+
+def test_the_command_says_what_changed_and_what_comes_next(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(project)
+    assert run_pixmill("use", "digits") == 0
+    output, errors = capsys.readouterr()
+    assert errors == ""
+    first, *changes, last = output.splitlines()
+    assert first == "params.yaml now has the values of the recipe 'digits'"
+    assert "  split.image_size: 224 -> 28" in changes
+    assert last == "Next: dvc repro"
+    assert run_pixmill("use", "digits") == 0
+    again = "params.yaml already has the values of the recipe 'digits'\nNext: dvc repro\n"
+    assert capsys.readouterr().out == again
+
+
+def test_alone_it_lists_the_recipes_and_what_each_is_for(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "recipes" / "ours.yaml").write_text("# Hats.\nclasses: [bowler, fedora]\n", encoding="utf-8")
+    (project / "artifacts").mkdir()
+    monkeypatch.chdir(project / "artifacts")
+    run_pixmill("use")
+    lines = capsys.readouterr().out.splitlines()
+    names = [recipe.name for recipe in find_recipes(project)]
+    assert "ours" in names
+    assert [line.split()[0] for line in lines] == [*names, "Next:"]
+    assert lines[7] == "ours             Hats."
+
+
+def test_a_mistyped_name_is_guessed(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(project)
+    assert run_pixmill("use", "grament") == 1
+    said = capsys.readouterr().err
+    assert "pixmill: no such recipe: 'grament'; did you mean 'garments'?\nThe recipes are: best, " in said
+    assert said.endswith("Next: list them with: pixmill use\n")
+    assert run_pixmill("use", "../params") == 1
+    assert "did you mean" not in capsys.readouterr().err

@@ -1,0 +1,178 @@
+"""A stage's state is what DVC would say, and is read while DVC runs without getting in its way."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from pixmill.core.repository.documents import MalformedError
+from pixmill.core.repository.file_hashes import FileHashes
+from pixmill.project import stage_states
+from pixmill.project.stage_states import StageState
+from tests.tiny_project import change_param, copy_project, repro
+from tests.version_control import PERSON, dvc, living_dvc
+
+STAGES = ["scrape", "validate", "split", "train", "evaluate"]
+
+
+@pytest.fixture
+def project(tiny_project: Path, tmp_path: Path) -> Path:
+    return copy_project(tiny_project, tmp_path / "pets")
+
+
+def read_stage_states(root: Path) -> list[StageState]:
+    with FileHashes(root) as hashes:
+        return stage_states.read_stage_states(root, hashes)
+
+
+def states(root: Path) -> dict[str, StageState]:
+    return {state.name: state for state in read_stage_states(root)}
+
+
+def texts(root: Path) -> dict[str, list[str]]:
+    return {name: [reason.text for reason in state.reasons] for name, state in states(root).items() if state.reasons}
+
+
+def test_each_reason_has_its_words(project: Path) -> None:
+    assert {state.status for state in states(project).values()} == {"fresh"}
+    change_param(project, "{val: 0.15, test: 0.2}", "{val: 0.15, test: [0.2], salt: x}")
+    (project / "stages/train.py").unlink()
+    (project / "plots/scrape/full.json").write_text("{}")
+    assert texts(project) == {
+        "scrape": ["plots/scrape is not that of the last run"],
+        "split": ["validate has to run first", "split.test was changed", "split.salt was changed"],
+        "validate": ["scrape has to run first"],
+        "train": ["split has to run first", "stages/train.py is missing"],
+        "evaluate": ["split has to run first", "train has to run first"],
+    }
+
+
+def test_it_agrees_with_dvc(project: Path) -> None:
+    """Change the params one after the other: DVC, which takes seconds, is asked once for all."""
+    for before, after, changed in (
+        ("scrape: {n: 1}", "scrape: {n: 1} # words\nother: 1", set()),
+        ("evaluate: {}", "evaluate: {a: {b: 1}}", {"evaluate"}),
+        ("epochs: 3", "epochs: 4", {"train", "evaluate"}),
+        ("strict: false", "strict: null", {"validate", "split", "train", "evaluate"}),
+    ):
+        change_param(project, before, after)
+        found = states(project)
+        assert {name for name, state in found.items() if state.status != "fresh"} == changed
+    # DVC looks at each stage alone.
+    alone = {name for name, state in found.items() if any(each.kind != "stage" for each in state.reasons)}
+    assert {*json.loads(dvc(project, "status", "--json"))} == alone == {"validate", "train", "evaluate"}
+
+
+def test_a_result_that_was_made_anew_makes_the_next_stage_stale(project: Path) -> None:
+    lock = project / "dvc.lock"
+    with FileHashes(project) as hashes:
+        before = hashes.md5("artifacts/validate")
+    (project / "artifacts/validate/out").unlink()
+    (project / "artifacts/validate/out").write_text("another")
+    with FileHashes(project) as hashes:
+        lock.write_text(lock.read_text().replace(str(before), str(hashes.md5("artifacts/validate")), 1))
+    assert {name: state.text for name, state in states(project).items()} == {
+        "scrape": "fresh",
+        "validate": "fresh",
+        "split": "validate has made another artifacts/validate since",
+        "train": "split has to run first",
+        "evaluate": "split has to run first, and 1 more",
+    }
+
+
+def test_what_only_dvc_can_read_is_unknown(project: Path) -> None:
+    text = (project / "dvc.yaml").read_text()
+    (project / "dvc.yaml").write_text(
+        text.replace("  train:\n", "  train:\n    frozen: true\n")
+        + "  each:\n    foreach: [1, 2]\n    do: {cmd: x}\n  named:\n    cmd: echo ${n}\n"
+        "  other:\n    cmd: x\n    params: [settings.py: [a]]\n"
+        "  code:\n    cmd: x\n    params: [train, pixmill.lock: [a]]\n"
+    )
+    change_param(project, "epochs: 3", "epochs: 4")
+    found = states(project)
+    assert [found[name].status for name in ("train", "each", "named", "other")] == ["unknown"] * 4
+    assert found["code"].status == "never run"
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("dvc.lock", "stages: ["),
+        ("dvc.yaml", "stages: [1]"),
+        ("dvc.yaml", "stages: {a: {outs: [{x: 1, y: 2}]}}"),
+        ("params.yaml", "- a"),
+    ],
+)
+def test_what_is_malformed_is_named(project: Path, file: str, text: str) -> None:
+    (project / file).write_text(text)
+    with pytest.raises(MalformedError, match=f"^{file} is malformed"):
+        read_stage_states(project)
+
+
+def test_a_lock_that_dvc_is_writing_is_read_once_it_is_whole(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage_states, "SETTLED_SECONDS", 1.0)
+    lock, whole = project / "dvc.lock", (project / "dvc.lock").read_bytes()
+    with living_dvc() as pid:
+        (project / ".dvc/tmp/lock").write_text(f" {pid}\n")
+        lock.write_bytes(whole[: len(whole) // 2])
+        writer = threading.Timer(0.1, lock.write_bytes, [whole])
+        writer.start()
+        assert {state.status for state in read_stage_states(project)} == {"fresh"}
+        writer.join()
+    # What a killed command has left is what there is.
+    lock.write_bytes(b"")
+    assert "fresh" not in {state.status for state in read_stage_states(project)}
+
+
+def test_a_look_imports_nothing_that_takes_long(project: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from pixmill.project.next_steps import next_steps\n"
+        "from pixmill.project.state import read_project_state\n"
+        "state = read_project_state(Path.cwd()); assert not state.faults\n"
+        "print(next_steps(state)[0].kind)\n"
+        "print(sorted({'dvc', 'tensorflow', 'keras', 'mlflow', 'sklearn', 'scipy', 'matplotlib'} & {*sys.modules}))"
+    )
+    (project / "data/cat/2.jpg").write_bytes(b"new")  # so that DVC's patterns are looked at
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=project, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "run\n[]\n"
+
+
+@pytest.mark.slow
+def test_looks_never_make_a_run_fail_and_see_it(project: Path) -> None:
+    seen = set()
+    change_param(project, "scrape: {n: 1", "scrape: {n: 2")
+    command = [sys.executable, "-m", "dvc", "repro", "-q"]
+    environment = {**os.environ, **PERSON, "SLOW": "0.4"}
+    with subprocess.Popen(command, cwd=project, env=environment, stderr=subprocess.PIPE, text=True) as running:
+        while running.poll() is None:
+            seen |= {(state.name, state.status) for state in read_stage_states(project)}
+            time.sleep(0.01)
+        assert running.stderr is not None
+        assert (running.returncode, running.stderr.read()) == (0, "")
+    assert {state.status for state in read_stage_states(project)} == {"fresh"}
+    assert {(name, "running") for name in STAGES} <= seen
+
+
+@pytest.mark.slow
+@pytest.mark.linux
+def test_a_run_that_was_killed_is_not_running(project: Path) -> None:
+    change_param(project, "epochs: 3", "epochs: 4")
+    command = [sys.executable, "-m", "dvc", "repro", "-q"]
+    with subprocess.Popen(command, cwd=project, env=os.environ | {"SLOW": "60"}, start_new_session=True) as running:
+        while states(project)["train"].status != "running" or (project / "metrics/train.json").exists():
+            assert running.poll() is None
+            time.sleep(0.05)
+        os.killpg(running.pid, 9)
+        running.wait()
+    found = states(project)["train"]
+    assert (found.status, found.reasons[-1].kind) == ("stale", "figures")
+    assert repro(project) == 0
+    assert states(project)["evaluate"].status == "fresh"

@@ -1,0 +1,177 @@
+"""The model card says what the project's files say, and shows names from strangers as they are."""
+
+import re
+import shutil
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+import yaml
+
+from pixmill.core.files.writing import read_json
+from pixmill.core.manifest import SPLIT, write_table
+from pixmill.serve.export.agreement import Agreement
+from pixmill.serve.export.card import ModelCard, escape, gather, render_card
+from tests.evaluate.conftest import completed
+from tests.models.test_exported import DESCRIPTION
+
+HOSTILE = "a|b](javascript:x) <img src=x onerror=alert(1)> `c` [d](http://evil.test) @me www.evil.test\n# top\u202e"
+CHECKED = {
+    "litert": (Agreement(262, 1.0, 4.9e-8, 0.897, 0.0), 13_461_874),
+    "int8": (Agreement(262, 0.9733, 0.66, 0.878, 0.0191), 3_983_006),
+}
+
+
+@pytest.fixture(scope="module")
+def metrics(repository):
+    return read_json(repository / "plots" / "evaluate" / "full.json", stage="evaluate")
+
+
+@pytest.fixture
+def facts(metrics):
+    return ModelCard(
+        description=replace(DESCRIPTION, labels=tuple(metrics["per_class"]), metrics={"accuracy": metrics["accuracy"]}),
+        network="A logistic regression on features of EfficientNet-Lite0",
+        preset=None,
+        confidence=0.95,
+        metrics=metrics,
+        hashes={"data": "0e739e28.dir"},
+        counts={"train": 816, "val": 169, "test": 262},
+        origins=[("shop", None, 800), ("wikimedia", "CC BY-SA 4.0", 16)],
+    )
+
+
+def front_matter(card):
+    _, text, _ = card.split("---\n", 2)
+    return yaml.safe_load(text)
+
+
+def test_hubs_read_the_front_matter(facts, metrics):
+    found = front_matter(render_card(facts, CHECKED, licence="cc-by-4.0"))
+    assert found["license"] == "cc-by-4.0"
+    assert found["pipeline_tag"] == "image-classification"
+    assert found["library_name"] == "litert"
+    (model,) = found["model-index"]
+    (result,) = model["results"]
+    assert result["task"]["type"] == "image-classification"
+    assert {"type", "name"} <= result["dataset"].keys()
+    assert {metric["type"]: metric["value"] for metric in result["metrics"]} == {
+        "accuracy": metrics["accuracy"],
+        "f1": metrics["macro_f1"],
+    }
+
+
+def test_an_unknown_licence_is_said_and_not_guessed(facts):
+    card = render_card(facts, CHECKED)
+    assert "license" not in front_matter(card)
+    assert "Licence of the model: unknown" in card
+    assert "| shop | unknown | 800 |" in card
+    assert "check whether you may publish or sell the model" in card
+    known = replace(facts, origins=[("wikimedia", "CC BY-SA 4.0", 816)])
+    assert "may publish or sell" not in render_card(known, CHECKED)
+
+
+def test_the_limit_of_the_novelty_is_told_where_a_file_has_that_output(facts):
+    told = replace(facts, description=replace(facts.description, novelty_limit=0.686961))
+    assert "`novelty`, of shape (1, 1): above 0.686961 " in render_card(told, CHECKED)
+    assert "novelty`" not in render_card(told, {"int8": CHECKED["int8"]})
+    both = dict.fromkeys(("litert", "onnx"), CHECKED["litert"])
+    assert "- `model.tflite` and `model.onnx` have another output, `novelty`" in render_card(told, both)
+    assert "4. The output `probabilities` has shape" in render_card(told, both)
+    plain = render_card(facts, {"litert": CHECKED["litert"]})
+    assert [word in plain for word in ("novelty`", "int8", "4. The output has shape")] == [False, False, True]
+
+
+def test_it_tells_results_limits_and_origin(facts, metrics):
+    card = render_card(facts, CHECKED)
+    weakest = min(metrics["per_class"], key=lambda label: metrics["per_class"][label]["f1"])
+    first = card.partition("Weakest classes:")[2].splitlines()[4]
+    assert first.startswith(f"| {weakest} |")
+    assert "the model answers “not sure”" in card
+    assert "\n## Classes\n\ncoat, dress, shirt, sneaker, trouser\n\n## Results\n" in card
+    assert card.count("\n|---|---|---|---|---|---|\n| ") == 2
+    assert card.endswith("```\n")
+    assert "gives another class for 2.7% of the test images" in card
+    assert "816 images for training, 169 for validation" in card
+    assert "`data` `0e739e28.dir`" in card
+    assert "| model_int8.tflite | 97.33% | 6.6e-01 | 87.80% | -1.91 points | 4.0 MB |" in card
+
+
+def test_what_gives_a_class_away_is_a_limit(facts):
+    found = {"property": "width", "skill": 1.0, "label": "coat", "example": "they are wide", "advice": "crop them"}
+    card = render_card(replace(facts, metrics=facts.metrics | {"shortcuts": [found]}), CHECKED)
+    limits = card.partition("## Intended use and limits")[2].partition("\n## ")[0]
+    assert "\n- Width (skill 1) alone tells one class from the others" in limits
+
+
+def test_what_was_refused_is_said(facts):
+    assert "cannot be converted: `model.onnx`." in render_card(facts, CHECKED, refused=["onnx"])
+
+
+def test_names_from_strangers_are_shown_as_they_are(facts):
+    description = replace(facts.description, labels=(HOSTILE, "coat"), name=HOSTILE)
+    per_class = {HOSTILE: facts.metrics["per_class"]["coat"], "coat": facts.metrics["per_class"]["coat"]}
+    hostile = replace(
+        facts,
+        description=description,
+        metrics=facts.metrics | {"per_class": per_class},
+        origins=[(HOSTILE, HOSTILE, 816)],
+    )
+    card = render_card(hostile, CHECKED, licence=HOSTILE)
+    assert front_matter(card)["model-index"][0]["name"] == HOSTILE
+    text = card.split("---\n", 2)[2]
+    lines = [line for line in text.splitlines() if "evil" in line]
+    assert len(lines) == 6  # title, licence, class, weakest class, intended use, source
+    for line in lines:
+        assert re.findall(r"(?<!\\)[\[\]<>`@]|https?://|www\.|\u202e", line) == []
+    assert [line.replace(r"\|", "").count("|") for line in lines if line.startswith("|")] == [7, 4]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("T-shirt (blue): 100 %", "T-shirt (blue): 100 %"),
+        ("क्षि\u200dत", "क्षि\u200dत"),
+        ("- item", r"\- item"),
+        ("12. item", r"12\. item"),
+        ("*a* _b_ `c` ~d~ $e$", r"\*a\* \_b\_ \`c\` \~d\~ \$e\$"),
+        ("a\\|b", r"a\\\|b"),
+        ("&lt;", r"\&lt;"),
+        ("a\r\nb\tc\x00d", "a b c d"),
+        ("", ""),
+    ],
+)
+def test_markdown_is_escaped(text, expected):
+    assert escape(text) == expected
+
+
+def test_the_facts_come_from_the_projects_files(repository, tmp_path, metrics):
+    for name in ("dvc.lock", "data.dvc"):
+        shutil.copyfile(repository / name, tmp_path / name)
+    (tmp_path / "plots" / "evaluate").mkdir(parents=True)
+    shutil.copy(repository / "plots" / "evaluate" / "full.json", tmp_path / "plots" / "evaluate")
+    licences = ["by-sa", "https://creativecommons.org/licenses/by-sa/4.0/", " ", None, "mine"]
+    frame = pd.DataFrame(
+        {
+            "id": [f"{row:064x}" for row in range(6)],
+            "label": "coat",
+            "source": "wikimedia",
+            "licence": [*licences, "mine"],
+            "split": ["train"] * 5 + ["test"],
+            "row": [0, 1, 2, 3, 4, 0],
+        }
+    )
+    write_table(tmp_path / "artifacts" / "split" / "manifest.parquet", completed(frame), SPLIT)
+    found = gather(tmp_path, replace(DESCRIPTION, metrics={"accuracy": 0.9}))
+    assert found.metrics == metrics
+    assert found.network == "A logistic regression on features of EfficientNet-Lite0"
+    assert found.confidence == 0.95
+    assert found.counts == {"train": 5, "test": 1}
+    assert found.origins == [
+        ("wikimedia", None, 2),
+        ("wikimedia", "CC BY-SA", 1),
+        ("wikimedia", "CC BY-SA 4.0", 1),
+        ("wikimedia", "mine", 1),
+    ]
+    assert set(found.hashes) == {"data", "artifacts/scrape", "artifacts/validate", "artifacts/split"}
+    assert gather(tmp_path, replace(DESCRIPTION, metrics={})).metrics == {}

@@ -1,0 +1,269 @@
+"""Exported files give the model's answers in other runtimes; what does not is not kept."""
+
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pixmill.core.errors import PixmillError
+from pixmill.core.manifest import SPLIT, write_table
+from pixmill.models.classifier import Classifier, Preprocessing
+from pixmill.models.exported import read_exported
+from pixmill.models.heads import head_features
+from pixmill.models.litert import load_outputs
+from pixmill.models.model_folder import load_classifier
+from pixmill.models.novelty import Novelty, save_novelty
+from pixmill.serve.export.agreement import Agreement
+from pixmill.serve.export.card import ModelCard, render_card
+from pixmill.serve.export.conversion import FORMATS
+from pixmill.serve.export.exporting import export
+from tests.command import run_pixmill
+from tests.evaluate.conftest import completed
+from tests.images.packed import pack_images
+from tests.images.samples import encoded, shapes
+from tests.models.test_exported import DESCRIPTION
+
+SIDE, TEST = 24, 40
+LABELS = ("coat", "kurtā", "T-shirt & top")
+LICENCES = ["https://creativecommons.org/licenses/by-sa/4.0/", None, "ask *us* <first>"]
+
+
+def write_split(folder, *, training):
+    """Write a manifest and packed images: three of each split but the test, which has more."""
+    rows = []
+    for part, count in (("train", len(training)), ("val", 3), ("test", TEST)):
+        seeds = {"train": 0, "val": 1000, "test": 2000}[part]
+        pixels = training if part == "train" else images(count, seeds)
+        pack_images(folder, part, pixels)
+        for row in range(count):
+            name = hashlib.sha256(f"{part} {row}".encode()).hexdigest()
+            rows.append(
+                {
+                    "id": name,
+                    "label": LABELS[row % 3],
+                    "source": "wikimedia" if row % 2 else "folder",
+                    "licence": LICENCES[row % 3],
+                    "group": name,
+                    "cluster": name,
+                    "split": part,
+                    "row": row,
+                }
+            )
+    frame = pd.DataFrame(rows).sort_values("id", ignore_index=True)
+    write_table(folder / "manifest.parquet", completed(frame), SPLIT)
+
+
+def images(count, seed=0):
+    return np.stack([np.asarray(shapes(seed + number, SIDE, SIDE)) for number in range(count)])
+
+
+@pytest.fixture(scope="module")
+def project(trained_folder, tmp_path_factory):
+    """A project with a trained model that tells the novelty and was not evaluated."""
+    root = tmp_path_factory.mktemp("project") / "garments"
+    folder = shutil.copytree(trained_folder, root / "artifacts" / "train")
+    width = head_features(load_classifier(folder)[0]).shape[-1]
+    mean, scale = np.zeros(width, np.float32), np.ones(width, np.float32)
+    save_novelty(folder, Novelty(mean, scale, np.eye(width, 2, dtype=np.float32)))
+    write_split(root / "artifacts" / "split", training=images(30))
+    (root / "dvc.yaml").write_text("stages: {}\n")
+    return root
+
+
+@pytest.fixture(scope="module")
+def exported(project):
+    """All formats."""
+    return export(project, project / "exported", max_drop=1)
+
+
+@pytest.fixture
+def broken(project, tmp_path):
+    """A project whose Keras weights are not those of its converted network: red and blue are swapped."""
+    root = shutil.copytree(project, tmp_path / "broken", ignore=shutil.ignore_patterns("exported"))
+    model, _ = load_classifier(root / "artifacts" / "train")
+    first = next(layer for layer in model.layers if layer.weights)
+    kernel, *rest = first.get_weights()
+    assert kernel.shape[2] == 3
+    first.set_weights([kernel[:, :, ::-1], *rest])
+    model.save_weights(root / "artifacts" / "train" / "model.weights.h5")
+    return root
+
+
+def test_every_format_is_written_with_labels_and_card(exported):
+    assert exported.refused == exported.missing == {}
+    names = {path.name for path in exported.folder.iterdir()}
+    assert names == {*FORMATS.values(), "labels.txt", "README.md"}
+    assert {name: size for name, (_, size) in exported.checked.items()} == {
+        name: (exported.folder / file).stat().st_size for name, file in FORMATS.items()
+    }
+
+
+def test_the_novelty_is_exported_with_its_limit_alone(project, exported, tmp_path):
+    assert len(load_outputs(exported.folder / "model.tflite")[1]) == 1
+    root = shutil.copytree(project, tmp_path / "copy", ignore=shutil.ignore_patterns("exported"))
+    path = root / "artifacts" / "train" / "calibration.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"novelty_limit": 0.7}))
+    export(root, tmp_path / "out", ["litert"])
+    file = tmp_path / "out" / "model.tflite"
+    assert len(load_outputs(file)[1]) == 2
+    with zipfile.ZipFile(file) as archive:
+        assert json.loads(archive.read("pixmill.json"))["format"] == 2
+
+
+def test_float_formats_follow_the_model(exported):
+    for name in ("litert", "onnx", "keras"):
+        found, _ = exported.checked[name]
+        assert (found.n, found.same, found.drop) == (TEST, 1, 0)
+        assert found.largest <= 1e-5
+
+
+def test_int8_is_close_but_not_equal(exported):
+    found, _ = exported.checked["int8"]
+    assert 1e-5 < found.largest < 0.2
+    assert found.same >= 0.9
+
+
+def test_int8_takes_and_gives_floats_and_computes_in_integers(exported):
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(str(exported.folder / "model_int8.tflite"))
+    interpreter.allocate_tensors()
+    for details in (*interpreter.get_input_details(), *interpreter.get_output_details()):
+        assert details["dtype"] is np.float32
+    types = [details["dtype"] for details in interpreter.get_tensor_details() if len(details["shape"]) == 4]
+    assert types.count(np.int8) > types.count(np.float32)
+
+
+def test_the_onnx_file_carries_labels_and_preprocessing(exported):
+    import onnx
+
+    model = onnx.load(exported.folder / "model.onnx")
+    onnx.checker.check_model(model)
+    found = {entry.key: entry.value for entry in model.metadata_props}
+    assert found["labels.txt"].split("\n") == [*LABELS, ""]
+    assert found["pixmill.json"] == read_exported(exported.folder / "model.tflite").as_json()
+
+
+def test_the_litert_files_carry_what_belongs_to_the_model(exported):
+    description = read_exported(exported.folder / "model.tflite")
+    assert (description.labels, description.image_size, description.name) == (LABELS, SIDE, "garments")
+    assert (description.temperature, description.threshold, description.target_accuracy) == (0.4, 0.45, 0.9)
+    assert re.fullmatch("[0-9a-f]{64}", description.digest)
+    assert read_exported(exported.folder / "model_int8.tflite") == description
+
+
+@pytest.mark.parametrize("place", range(3), ids=["litert", "onnx", "keras"])
+def test_the_examples_in_the_card_run_and_agree(exported, project, tmp_path, monkeypatch, capsys, place):
+    for path in exported.folder.iterdir():
+        (tmp_path / path.name).hardlink_to(path)
+    content = encoded(shapes(5, 60, 40), "png")
+    (tmp_path / "photo.jpg").write_bytes(content)
+    card = (tmp_path / "README.md").read_text()
+    prepare, *examples = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    assert len(examples) == 3
+    exec(prepare + examples[place], {})
+    label, _, confidence = capsys.readouterr().out.strip().rpartition(" ")
+    (expected,) = Classifier.load(project / "artifacts" / "train").predict([content])
+    assert label == expected.label
+    assert float(confidence) == pytest.approx(expected.confidence, abs=1e-5)
+
+
+@pytest.mark.parametrize("aspect", ["pad", "crop", "stretch"])
+@pytest.mark.parametrize("size", [(60, 40), (300, 7)])
+def test_the_preparation_in_the_card_is_pixmills_own(tmp_path, aspect, size):
+    facts = ModelCard(replace(DESCRIPTION, aspect=aspect), None, None, 0.95, {}, {}, {}, [])
+    (code,) = re.findall(r"```python\n(.*?)```", render_card(facts, {}), re.DOTALL)
+    image = shapes(3, *size)
+    image.putalpha(image.convert("L"))
+    content = encoded(image, "png")
+    (tmp_path / "photo.png").write_bytes(content)
+    names = {}
+    exec(code.partition("labels = ")[0], names)
+    found = names["prepare"](tmp_path / "photo.png")
+    np.testing.assert_allclose(found[0], Preprocessing(24, aspect, "bicubic")(content), rtol=0, atol=1)
+
+
+def test_a_model_that_was_not_evaluated_says_so_in_its_card(exported):
+    card = (exported.folder / "README.md").read_text()
+    assert "This model was not evaluated." in card
+    assert "model-index" not in card
+
+
+def test_the_card_counts_sources_and_licences_of_training_images(exported):
+    card = (exported.folder / "README.md").read_text()
+    assert "30 images for training, 3 for validation" in card
+    assert "| wikimedia | unknown | 5 |" in card
+    assert "| folder | CC BY-SA 4.0 | 5 |" in card
+    assert r"| folder | ask \*us\* \<first\> | 5 |" in card
+    assert "The licence of some training images is unknown" in card
+
+
+@pytest.mark.slow
+def test_another_process_gives_the_same_bytes(project, tmp_path):
+    first = export(project, tmp_path / "first", ["litert", "onnx"], max_drop=1).folder
+    # Where sets of names have another order.
+    command = [sys.executable, "-m", "pixmill", "export", "litert", "onnx"]
+    command += ["--output", tmp_path / "again"]
+    said = subprocess.run(command, cwd=project, check=True, timeout=300, stderr=subprocess.PIPE, text=True).stderr
+    assert said.endswith(f"\nNext: pixmill predict --model {tmp_path / 'again' / 'model.tflite'} photo.jpg\n")
+    for name in ("model.tflite", "model.onnx", "labels.txt"):
+        assert (tmp_path / "again" / name).read_bytes() == (first / name).read_bytes(), name
+    assert not (tmp_path / "again" / "model.keras").exists()
+
+
+def test_a_conversion_that_changes_the_answers_is_refused(broken, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(broken)
+    output = tmp_path / "out"
+    output.mkdir()
+    (output / ".part-1-model.tflite").write_bytes(b"left by a killed export")
+    assert run_pixmill("export", "litert", "keras", "--output", str(output)) == 1
+    said = capsys.readouterr().err
+    assert "model.tflite was refused: a probability differs by" in said
+    assert "model.keras was refused: a probability differs by" in said
+    assert {path.name for path in output.iterdir()} == {"labels.txt", "README.md"}
+    assert "cannot be converted: `model.tflite`, `model.keras`." in (output / "README.md").read_text()
+
+
+def test_a_file_is_refused_by_what_its_format_allows():
+    same = Agreement(n=100, same=1.0, largest=2e-5, accuracy=0.9, drop=0.0)
+    assert "differs by 2e-05" in same.refusal("litert", max_drop=0.03)
+    assert same.refusal("onnx", max_drop=0.03) is None
+    assert same.refusal("int8", max_drop=0.03) is None
+    assert "of the answers are the same" in replace(same, same=0.89).refusal("int8", max_drop=1)
+    assert "drops by 4.0 points" in replace(same, drop=0.04).refusal("int8", max_drop=0.03)
+
+
+def test_a_readme_of_another_origin_is_not_replaced(project, tmp_path):
+    (tmp_path / "README.md").write_text("# Mine\n")
+    with pytest.raises(PixmillError, match="was not written by this command"):
+        export(project, tmp_path, ["litert"])
+    assert (tmp_path / "README.md").read_text() == "# Mine\n"
+
+
+@pytest.mark.parametrize("name", ["data", "data/coat", "artifacts/../artifacts/train"])
+def test_the_pipelines_folders_are_refused_before_any_work(tmp_path, name):
+    with pytest.raises(PixmillError, match="belongs to the pipeline"):
+        export(tmp_path, tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_project_without_a_model_says_what_to_run(tmp_path, monkeypatch, capsys):
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    monkeypatch.chdir(tmp_path)
+    assert run_pixmill("export") == 1
+    assert "dvc repro" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["tensorrt"], ["--max-drop", "2"], ["--max-drop", "x"]], ids=" ".join)
+def test_a_mistyped_argument_names_what_is_expected(words, capsys):
+    assert run_pixmill("export", *words) == 2
+    assert "expected" in capsys.readouterr().err

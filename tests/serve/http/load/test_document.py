@@ -1,0 +1,64 @@
+"""The examples of docs/serving.md run, and what it names is there."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pixmill.cli import make_parser
+from tests.serve.http.load.server import Running
+
+pytestmark = [pytest.mark.slow, pytest.mark.services, pytest.mark.linux]
+
+TEXT = (Path(__file__).parents[4] / "docs" / "serving.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+
+
+def local(example: str, server: Running) -> str:
+    return example.replace("127.0.0.1:8000", f"127.0.0.1:{server.port}")
+
+
+def test_the_commands_work(server, photographs, tmp_path):
+    (tmp_path / "photo.jpg").write_bytes(photographs[0])
+    said = []
+    for block in blocks("bash"):
+        for line in block.splitlines():
+            command = local(line, server).replace("curl ", "curl --silent --show-error --fail-with-body ")
+            done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stdout + done.stderr
+            said.append(done.stdout)
+    (first,), (second,) = (json.loads(answer)["predictions"] for answer in said[:2])
+    assert (first["name"], second["name"]) == ("photo.jpg", None)
+    assert first["probabilities"] == second["probabilities"]
+    assert (tmp_path / "looked.png").read_bytes().startswith(b"\x89PNG")
+    assert json.loads(said[3])["id"] == first["id"]
+    assert len((tmp_path / "keys.txt").read_text().strip()) >= 32
+
+
+def test_the_client_in_python_works(server, photographs, tmp_path, monkeypatch, capsys):
+    (tmp_path / "photo.jpg").write_bytes(photographs[0])
+    monkeypatch.chdir(tmp_path)
+    exec(local(blocks("python")[0], server), {})
+    label, confidence = re.sub(r"[][]|b?'", "", capsys.readouterr().out).rsplit(maxsplit=1)
+    (row,) = server.predict(photographs[0])
+    assert (label, float(confidence)) == (row["label"], pytest.approx(row["confidence"]))
+
+
+def test_what_it_names_is_there(server):
+    subparsers = next(action for action in make_parser()._actions if action.choices)
+    known = set(subparsers.choices["serve"]._option_string_actions)
+    text = re.sub(r"docker compose.*|curl .*", "", TEXT)
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text)) - known == set()
+    counts = server.ask("GET", "/metrics")[1].decode()
+    names = re.findall(r"`(pixmill_\w+)", TEXT)
+    assert len(names) >= 7
+    assert [
+        name for name in names if f"{name}{{" not in counts and f"{name} " not in counts and f"{name}_" not in counts
+    ] == []
+    paths = server.ask("GET", "/openapi.json")[1]["paths"]
+    assert set(re.findall(r"`(?:GET|POST) (/\S+)`", TEXT)) <= set(paths)

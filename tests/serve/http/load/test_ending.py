@@ -1,0 +1,145 @@
+"""What becomes of the accepted when the server ends, and of its processes."""
+
+import asyncio
+import contextlib
+import http.client
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from benchmarks.load import Sender
+from pixmill.serve.inbox import Inbox
+from tests.serve.http.conftest import Client, picture
+from tests.serve.http.load.server import Running, upload
+
+pytestmark = [pytest.mark.slow, pytest.mark.services, pytest.mark.linux]
+
+CONNECTIONS = 16
+
+
+@pytest.fixture
+def ending(trained_folder: Path, tmp_path: Path):
+    """A server of its own, since the test ends it."""
+    environ = {"TMPDIR": str(tmp_path)}
+    with Running("--model", str(trained_folder), "--workers", "2", cwd=tmp_path, environ=environ) as running:
+        yield running
+
+
+async def under_load(server: Running, requests: list[bytes], signum: int) -> list[tuple[float, int | None]]:
+    """Load a server, send it a signal, and return the status of each request and when it was sent since the signal."""
+    loop = asyncio.get_running_loop()
+    found: list[tuple[float, int | None]] = []
+
+    async def client(number: int) -> None:
+        _, sender = await loop.create_connection(Sender, "127.0.0.1", server.port)
+        while not sender.closed:
+            sent = time.perf_counter()
+            try:
+                status, _ = await sender.send(requests[number % len(requests)])
+            except OSError:
+                found.append((sent, None))
+                return
+            found.append((sent, status))
+
+    clients = [asyncio.create_task(client(number)) for number in range(CONNECTIONS)]
+    await asyncio.sleep(1.5)
+    moment = time.perf_counter()
+    os.kill(server.process.pid, signum)
+    await asyncio.wait_for(asyncio.gather(*clients), 60)
+    return [(sent - moment, status) for sent, status in found]
+
+
+def test_what_was_accepted_before_sigterm_is_answered(ending, heavy, tmp_path):
+    family = ending.family()
+    found = asyncio.run(under_load(ending, [upload(heavy, kind="image/png")], signal.SIGTERM))
+    # What is on its way in the very moment may meet a closed door.
+    before = [status for sent, status in found if sent < -0.2]
+    assert len(before) >= CONNECTIONS
+    assert set(before) == {200}
+    assert ending.wait() == -signal.SIGTERM
+    assert psutil.wait_procs(family, timeout=60)[1] == []
+    assert list(tmp_path.glob("pixmill-*")) == []
+    assert "Traceback" not in ending.log.read_text()
+
+
+def test_sigkill_leaves_no_process(ending, photographs):
+    family = ending.family()
+    assert len(family) >= 3
+    found = asyncio.run(under_load(ending, [upload(photograph) for photograph in photographs], signal.SIGKILL))
+    assert 200 in {status for _, status in found}
+    ending.wait()
+    assert psutil.wait_procs(family, timeout=60)[1] == []
+
+
+def test_no_correction_that_was_answered_is_lost_to_sigkill(trained_folder, tmp_path):
+    """Of two servers with one inbox, one is killed while both take corrections."""
+    options = ["--model", str(trained_folder), "--workers", "1", "--inbox", str(tmp_path / "inbox")]
+    answered: list[str] = []
+    some = threading.Event()
+
+    def send(client: Client, first: int) -> None:
+        for seed in range(first, first + 20):
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                answer = client.post_parts("/v1/feedback", ("file", "a", picture(seed)), ("label", None, b"coat"))
+                answered.append(answer.json["id"])
+            if len(answered) > 15:
+                some.set()
+
+    with Running(*options, cwd=tmp_path) as first, Running(*options, cwd=tmp_path) as second:
+        clients = [
+            threading.Thread(target=send, args=(Client(server.port), 100 * number))
+            for number, server in enumerate((first, second, first, second))
+        ]
+        for client in clients:
+            client.start()
+        assert some.wait(60)
+        first.process.kill()
+        for client in clients:
+            client.join()
+    there = Inbox(tmp_path / "reviewer")
+    there.take_over(tmp_path / "inbox")
+    kept = {entry.id for entry in there.entries()[0]}
+    assert set(answered) <= kept
+    assert 40 <= len(answered) <= len(kept) < 80
+
+
+def test_a_killed_worker_costs_no_answer(ending, photographs):
+    async def act() -> list[int]:
+        loop = asyncio.get_running_loop()
+        statuses = []
+        killed = 0
+
+        async def client(number: int) -> None:
+            _, sender = await loop.create_connection(Sender, "127.0.0.1", ending.port)
+            sent = 0
+            # An idle worker that was killed is only replaced at the next request.
+            while sent < 20 or killed < 3:
+                status, body = await sender.send(upload(photographs[number]))
+                assert b'"reason":null' in body.replace(b" ", b"")
+                statuses.append(status)
+                sent += 1
+            sender.close()
+
+        async def killer() -> None:
+            nonlocal killed
+            while killed < 3:
+                await asyncio.sleep(0.2)
+                # The one that was killed last may not have been replaced yet.
+                alive = [one for one in ending.process.children() if one.status() != psutil.STATUS_ZOMBIE]
+                workers = [one for one in alive if "spawn_main" in " ".join(one.cmdline())]
+                for worker in workers[:1]:
+                    worker.kill()
+                    killed += 1
+
+        async with asyncio.timeout(120):
+            await asyncio.gather(killer(), *(client(number) for number in range(4)))
+        return statuses
+
+    statuses = asyncio.run(act())
+    assert len(statuses) >= 80
+    assert set(statuses) == {200}

@@ -1,0 +1,439 @@
+"""The API answers images in each form, lets in who may come, and bears what it refuses.
+
+One module, whose tests share two servers.
+"""
+
+import base64
+import contextlib
+import hashlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pixmill import __version__
+from pixmill.serve.inbox import Inbox
+from tests.serve.http.conftest import BOUNDARY, Client, b64, multipart, picture
+
+pytestmark = pytest.mark.linux
+
+PROBABILITIES = ["p_coat", "p_kurtā", "p_T-shirt & top"]
+
+
+@pytest.mark.parametrize("kind", ["image/png", "image/anything", "application/octet-stream", "IMAGE/PNG; x=1"])
+def test_raw_bytes_are_predicted_exactly_as_by_the_classifier(client: Client, expected: dict, kind: str) -> None:
+    answer = client.post("/v1/predict", picture(), kind)
+    assert answer.status == 200
+    assert answer.json["predictions"] == [expected]
+    assert set(answer.json["model"]) == {"name", "version", "digest"}
+
+
+def test_files_come_back_in_order_with_their_names(client: Client, expected: dict) -> None:
+    answer = client.post_parts(
+        "/v1/predict",
+        ("note", None, b"ignored"),
+        ("file", "ä.png", picture()),
+        ("file", "b.txt", b"no image"),
+        ("file", "", picture()),
+    )
+    first, second, third = answer.json["predictions"]
+    assert first == {**expected, "name": "ä.png"}
+    assert third == {**expected, "name": None}
+    assert (second["label"], second["probabilities"], second["reason"]) == (None, None, "unknown")
+    assert second["message"] == "Not a known image format."
+    assert second["id"] == hashlib.sha256(b"no image").hexdigest()
+
+
+def test_json_carries_images_in_base64(client: Client, expected: dict) -> None:
+    answer = client.post_json("/v1/predict", {"images": [{"content": b64(picture())}, {"content": ""}]})
+    first, second = answer.json["predictions"]
+    assert first == expected
+    assert second["reason"] == "empty"
+
+
+def test_urls_of_inner_addresses_are_rows_with_a_reason_and_their_rate_is_bounded(client: Client) -> None:
+    urls = [f"http://127.0.0.1:{client.port}/", "http://169.254.169.254/latest/", "http://[::1]/"]
+    answer = client.post_json("/v1/predict", {"images": [{"url": url} for url in urls]})
+    assert [row["reason"] for row in answer.json["predictions"]] == ["private_address"] * 3
+    assert [row["name"] for row in answer.json["predictions"]] == urls
+    answer = client.post_json("/v1/predict", {"images": [{"url": url} for url in urls]})
+    assert answer.is_problem(429)
+    assert 0 < int(answer.headers["Retry-After"]) <= 60
+
+
+@pytest.mark.parametrize(
+    ("document", "status"),
+    [
+        (None, 422),
+        ({"images": []}, 422),
+        ({"images": [{}]}, 422),
+        ({"images": ["x"]}, 422),
+        ({"images": [{"content": 1}]}, 422),
+        ({"images": [{"content": "a"}]}, 422),
+        ({"images": [{"url": "http://\ud800.example/"}]}, 400),
+        ({"images": [{"url": f"http://127.0.0.1/{'a' * 4080}"}]}, 422),
+        ({"images": [{"content": ""}] * 17}, 422),
+    ],
+    ids=range(9),
+)
+def test_json_of_another_form_is_refused(client: Client, document: Any, status: int) -> None:
+    assert client.post_json("/v1/predict", document).is_problem(status)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        (b"{", "application/json", 400),
+        (b"\xff", "application/json", 400),
+        (b"[" * 100_000, "application/json", 400),
+        (b"x", "text/plain", 415),
+        (b"x", "multipart/form-data", 400),
+        (b"x", "multipart/form-data; boundary=y", 400),
+        (multipart()[0], "multipart/form-data; boundary=6d0f2c", 422),
+        (multipart(("other", "x", b"x"))[0], "multipart/form-data; boundary=6d0f2c", 422),
+        (multipart(*[("file", "x", b"x")] * 17)[0], "multipart/form-data; boundary=6d0f2c", 400),
+        (multipart(("file", None, b"x"))[0], "multipart/form-data; boundary=6d0f2c", 422),
+        (bytes((20 << 20) + 1), "image/png", 413),
+    ],
+    ids=range(11),
+)
+def test_broken_requests_are_problems(client: Client, body: bytes, kind: str, status: int) -> None:
+    assert client.post("/v1/predict", body, kind).is_problem(status)
+
+
+def test_unknown_paths_and_methods_are_problems(client: Client) -> None:
+    assert client.get("/nowhere").is_problem(404)
+    assert client.get("/static/nothing.js").is_problem(404)
+    assert client.get("/static/../api.py").is_problem(404)
+    assert client.get("/v1/examples/x").is_problem(404)
+    answer = client.get("/v1/predict")
+    assert answer.is_problem(405)
+    assert answer.headers["Allow"] == "POST"
+
+
+def test_the_model_tells_what_it_is(client: Client, trained_folder: Path) -> None:
+    facts = client.get("/v1/model").json
+    assert facts["classes"] == ["coat", "kurtā", "T-shirt & top"]
+    assert (facts["threshold"], facts["image_size"], facts["name"]) == (0.45, 24, trained_folder.name)
+    assert (facts["explains"], facts["feedback"], facts["urls"]) == (True, True, True)
+    assert facts["limits"] == {"max_bytes": 20 << 20, "max_images": 16}
+    assert client.get("/readyz").json["model"]["digest"] == facts["digest"]
+    assert client.get("/healthz").status == 200
+    assert client.get("/v1/examples").json == {"examples": []}
+
+
+def test_feedback_is_in_the_inbox_once_it_is_answered(client: Client, inbox: Path, expected: dict) -> None:
+    for seed, label in [(0, "kurtā"), (0, "")]:
+        answer = client.post_parts("/v1/feedback", ("file", "x.gif", picture(seed)), ("label", None, label.encode()))
+        assert (answer.status, answer.json) == (201, {"id": hashlib.sha256(picture(seed)).hexdigest()})
+    box = Inbox(inbox)
+    (entry,) = box.entries()[0]
+    assert (entry.id, box.read_image(entry)) == (expected["id"], picture())
+    assert {item.label for item in entry.corrections} == {"kurtā", None}
+    told = entry.corrections[0]
+    assert told.extension == "png"
+    assert told.prediction == {key: expected[key] for key in ("label", "confidence", "sure", "unlike", "probabilities")}
+    assert told.model == {key: client.get("/v1/model").json[key] for key in ("name", "version", "digest")}
+
+
+def test_feedback_that_says_nothing_is_refused_and_a_broken_inbox_is_for_later(client: Client, inbox: Path) -> None:
+    image, label = ("file", "x", picture()), ("label", None, b"coat")
+    before = sorted(inbox.rglob("*"))
+    wrong = [(image, ("label", None, b"trouser")), (("file", "x", b"no image"), label), (image,), (label,)]
+    for parts in (*wrong, (image, label, label)):
+        assert client.post_parts("/v1/feedback", *parts).is_problem(422)
+    assert sorted(inbox.rglob("*")) == before
+    aside = inbox.rename(inbox.with_name("aside"))
+    inbox.write_text("a file")
+    answer = client.post_parts("/v1/feedback", image, label)
+    inbox.unlink()
+    aside.rename(inbox)
+    assert answer.is_problem(503)
+    assert answer.headers["Retry-After"] == "10"
+
+
+def test_metrics_count_requests_and_predictions(client: Client) -> None:
+    client.post("/v1/predict", picture(), "image/png")
+    client.get("/anything/else")
+    text = client.get("/metrics").content.decode()
+    counted = {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in text.splitlines() if line[0] != "#"}
+    assert counted['pixmill_requests_total{method="POST",route="/v1/predict",status="200"}'] >= 1
+    assert counted['pixmill_requests_total{method="GET",route="other",status="404"}'] >= 1
+    assert sum(value for name, value in counted.items() if name.startswith("pixmill_predictions_total")) >= 1
+    assert counted["pixmill_images_waiting"] == 0
+    assert counted["pixmill_requests_in_flight"] == 1
+    assert "anything" not in text
+
+
+def test_pages_load_nothing_from_outside(client: Client) -> None:
+    for path in ("/", "/docs"):
+        page = client.get(path)
+        assert page.status == 200
+        assert b"://" not in page.content.replace(b"http://www.w3.org/", b"")
+        policy = page.headers["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none'")
+        assert "unsafe" not in policy
+    for path in ("/static/docs.js", "/swagger/swagger-ui-bundle.js", "/swagger/swagger-ui.css"):
+        assert client.get(path).status == 200
+
+
+def test_the_description_names_every_route_and_those_that_need_a_key(client: Client, locked: Client) -> None:
+    paths = client.get("/openapi.json").json["paths"]
+    assert len(paths) == 13
+    keyed = [path for path, methods in paths.items() if any("security" in each for each in methods.values())]
+    for path in paths:
+        asked = {locked.ask(method.upper(), path, b"", {}).status for method in paths[path]}
+        assert (asked == {401}) == (path in keyed), path
+
+
+@pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType")
+@pytest.mark.parametrize("key", [None, "second%20key"])
+def test_the_client_of_mlflow_is_answered(client: Client, locked: Client, expected: dict, key: str | None) -> None:
+    """Unmodified; it knows no header for a key: the password in the address is one."""
+    from mlflow.pyfunc.scoring_server.client import ScoringServerClient
+
+    server = locked if key else client
+    scoring = ScoringServerClient(f"any:{key}@127.0.0.1" if key else "127.0.0.1", server.port)
+    scoring.wait_server_ready()
+    assert scoring.get_version() == __version__
+    images = [b64(picture()), base64.encodebytes(picture()).decode(), b64(b"no image")]
+    for data in (images, np.array(images), pd.DataFrame({"image": images})):
+        for params in (None, {"top": 1}):
+            table = scoring.invoke(data, params=params).get_predictions()
+            assert list(table) == ["label", "confidence", "sure", "unlike", *PROBABILITIES, "reason"]
+            assert table["label"].tolist()[:2] == [expected["label"]] * 2
+            assert table["confidence"].tolist()[:2] == [expected["confidence"]] * 2
+            assert table["reason"][2] == "unknown"
+    with pytest.raises(Exception, match=r"inputs\.0"):
+        scoring.invoke([3])
+    if key:
+        with pytest.raises(Exception, match="Send an API key"):
+            ScoringServerClient("127.0.0.1", server.port).invoke(images)
+
+
+@pytest.mark.slow
+def test_a_network_that_keras_alone_explains_is_explained(client: Client) -> None:
+    answer = client.post("/v1/explain?label=coat", picture(), "image/png")
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "image/png")
+    assert answer.content.startswith(b"\x89PNG")
+    assert client.post("/v1/explain", b"no image", "image/png").is_problem(422)
+
+
+def test_an_explanation_needs_a_class_that_there_is(client: Client) -> None:
+    assert client.post("/v1/explain?label=trouser", picture(), "image/png").is_problem(422)
+    assert client.post_parts("/v1/explain", ("file", "a", b""), ("file", "b", b"")).is_problem(400)
+    assert client.post_json("/v1/explain", {}).is_problem(415)
+
+
+# What a request must bring along: the right name, origin, key and size.
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "", "[::2]:80"])
+def test_names_of_others_are_refused(client: Client, host: str) -> None:
+    assert client.get("/v1/model", Host=host).is_problem(421)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost:1", "LOCALHOST", "[::1]:8000"])
+def test_names_of_this_machine_are_accepted(client: Client, host: str) -> None:
+    assert client.get("/v1/model", Host=host).status == 200
+
+
+def test_pages_of_others_may_not_send_anything(client: Client) -> None:
+    others = [f"http://127.0.0.1:{client.port + 1}", "http://127.0.0.1", f"https://127.0.0.1:{client.port}"]
+    for origin in ("https://evil.example", "null", "http://127.0.0.1.evil.example", "http://[", "x", *others):
+        assert client.post("/v1/predict", picture(), "image/png", Origin=origin).is_problem(403)
+    own = f"http://127.0.0.1:{client.port}"
+    assert client.post("/v1/predict", picture(), "image/png", Origin=own).status == 200
+
+
+@pytest.mark.parametrize("key", ["first", "second key", "third", "fourth"])
+def test_each_key_opens_also_as_a_password(locked: Client, key: str) -> None:
+    assert locked.get("/v1/model", Authorization=f"Bearer {key}").status == 200
+    assert locked.get("/v1/model", Authorization=f"Basic {b64(f'anyone:{key}'.encode())}").status == 200
+
+
+@pytest.mark.parametrize("given", ["", "Bearer ", "Bearer firs", "Bearer first2", "Basic first", "first"])
+def test_nothing_else_opens(locked: Client, given: str) -> None:
+    for path in ("/v1/model", "/v1/examples"):
+        answer = locked.get(path, Authorization=given)
+        assert answer.is_problem(401)
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert locked.post_json("/invocations", {}, Authorization=given).is_problem(401)
+
+
+@pytest.mark.parametrize("given", ["first:anyone", "first", ":first:", "a:", ""])
+def test_a_user_is_none(locked: Client, given: str) -> None:
+    assert locked.get("/v1/model", Authorization=f"Basic {b64(given.encode())}").is_problem(401)
+
+
+def test_what_tells_nothing_needs_no_key(locked: Client) -> None:
+    for path in ("/", "/docs", "/openapi.json", "/healthz", "/readyz", "/metrics", "/static/page.js"):
+        assert locked.get(path).status == 200
+
+
+def test_what_is_off_is_refused(locked: Client) -> None:
+    key = {"Authorization": "Bearer first"}
+    urls = locked.post_json("/v1/predict", {"images": [{"url": "http://a.example/"}]}, **key)
+    assert urls.is_problem(403)
+    assert locked.post("/v1/feedback", b"", "multipart/form-data", **key).is_problem(404)
+    facts = locked.get("/v1/model", **key).json
+    assert (facts["feedback"], facts["urls"]) == (False, False)
+
+
+def test_a_compressed_body_is_refused_and_says_so(client: Client) -> None:
+    answer = client.post("/v1/predict", picture(), "image/png", **{"Content-Encoding": "gzip"})
+    assert answer.is_problem(415)
+    assert answer.json["detail"] == "Send the body uncompressed."
+
+
+def told(port: int, *parts: bytes) -> bytes:
+    """Send parts until the server ends the connection, and return its answer."""
+    answer = b""
+    with socket.create_connection(("127.0.0.1", port), 30) as connection:
+        with contextlib.suppress(ConnectionError):
+            for part in parts:
+                connection.sendall(part)
+            connection.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(ConnectionError):
+            while data := connection.recv(65536):
+                answer += data
+    return answer
+
+
+START, FIELD = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n", b"a" * 1000 + b": " + b"b" * 996 + b"\r\n"
+CHUNKED = (
+    b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [START + FIELD * 33 + b"\r\n"],
+        [START, *[FIELD] * 30_000],
+        [START, b"a: ", *[b"b" * 65536] * 1000],
+        [b"GET /", *[b"b" * 65536] * 1000],
+        [CHUNKED, b"1\r\nx\r\n0\r\n", *[FIELD] * 30_000],
+        [CHUNKED, b"1;", *[b"b" * 65536] * 1000],
+        [CHUNKED, *[b"1\r\nx\r\n" * 10_000] * 2000],
+    ],
+    ids=["head", "fields", "field", "path", "trailers", "extension", "chunks"],
+)
+def test_a_head_above_64_kib_or_a_body_in_chunks_is_refused_and_cheap(client: Client, parts: list[bytes]) -> None:
+    before, memory = client.process.cpu_times().user, client.process.memory_info().rss
+    # Where the client still sends, the connection may be reset before it reads the answer.
+    assert told(client.port, *parts)[:12] in (b"HTTP/1.1 431", b"HTTP/1.1 400", b"HTTP/1.1 411", b"")
+    assert client.process.memory_info().rss - memory < 32 << 20
+    assert client.process.cpu_times().user - before < 2
+    assert client.get("/healthz").status == 200
+
+
+def test_what_a_refusal_says_of_sizes(client: Client) -> None:
+    assert b"The request line and its headers may have 65,536 bytes" in told(client.port, START + FIELD * 33 + b"\r\n")
+    assert b"Send the size of the body as Content-Length." in told(client.port, CHUNKED)
+
+
+# A body that is refused costs little, whatever is in it, and nobody else waits for it.
+
+
+SIZE = (20 << 20) - 100
+JSON, FORM = "application/json", f"multipart/form-data; boundary={BOUNDARY}"
+ROUTES = ["/v1/predict", "/invocations", "/v1/feedback", "/v1/explain", "/v1/fetch"]
+EVERYWHERE = ("string", "url", "parts", "field")
+"""These are sent to all routes, the others to the first two."""
+
+
+def filled(head: bytes, unit: bytes, tail: bytes) -> bytes:
+    """Return a body of 20 MiB."""
+    return head + unit * ((SIZE - len(head) - len(tail)) // len(unit)) + tail
+
+
+def part(name: str, file: str = "") -> bytes:
+    return f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n'.encode()
+
+
+END = f"\r\n--{BOUNDARY}--\r\n".encode()
+OTHER = part("other", '; filename="x"')
+BODIES = {
+    "keys": (JSON, lambda: b"{" + b",".join(b'"%d":0' % number for number in range(360_000)) + b"}"),
+    "long key": (JSON, lambda: filled('{"\N{GRINNING FACE}'.encode(), b"A", b'":1}')),
+    "objects": (JSON, lambda: filled(b'{"images":[', b"{},", b"{}]}")),
+    "arrays": (JSON, lambda: filled(b'{"inputs":[', b"[],", b"[]]}")),
+    "numbers": (JSON, lambda: filled(b'{"more":[', b"1,", b"1]}")),
+    "digits": (JSON, lambda: filled(b'{"inputs":[', b"1", b"]}")),
+    "depth": (JSON, lambda: filled(b"", b'{"a":', b"")),
+    "string": (JSON, lambda: filled('{"inputs":["\N{GRINNING FACE}'.encode(), b"A", b'",1]}')),
+    "escapes": (JSON, lambda: filled(b'{"inputs":["', b"\\u0100", b'",1]}')),
+    "url": (JSON, lambda: filled(b'{"url":"', b"A", b'"}')),
+    "parts": (FORM, lambda: filled(b"", part("label") + b"\r\n", END)),
+    "heads": (FORM, lambda: filled(f"--{BOUNDARY}\r\n".encode(), b"a:\r\n", b"")),
+    "field": (FORM, lambda: filled(part("label"), b"a", END)),
+    "ends": (FORM, lambda: filled(OTHER, b"\r\n--", END)),
+    "fields": ("application/x-www-form-urlencoded", lambda: filled(b"", b"a=b&", b"")),
+}
+
+
+@contextmanager
+def watched(client: Client) -> Iterator[dict[str, float]]:
+    """Watch the server during the block: its CPU in seconds, memory in MiB, and how long /healthz took at most."""
+    seen = {"memory": 0.0, "wait": 0.0}
+    before, memory, ended = client.process.cpu_times(), client.process.memory_info().rss, threading.Event()
+
+    def weigh() -> None:
+        while not ended.wait(0.005):
+            seen["memory"] = max(seen["memory"], (client.process.memory_info().rss - memory) / 2**20)
+
+    def ask() -> None:
+        while not ended.wait(0.02):
+            began = time.monotonic()
+            assert client.get("/healthz").status == 200
+            seen["wait"] = max(seen["wait"], time.monotonic() - began)
+
+    threads = [threading.Thread(target=weigh), threading.Thread(target=ask)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield seen
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+        after = client.process.cpu_times()
+        seen["cpu"] = after.user + after.system - before.user - before.system
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_a_refused_body_is_cheap_on_each_route_and_memory_comes_back(client: Client, name: str) -> None:
+    kind, made = BODIES[name]
+    body = made()
+    before = client.process.memory_info().rss
+    for route in ROUTES if name in EVERYWHERE else ROUTES[:2]:
+        with watched(client) as seen:
+            assert 400 <= client.post(route, body, kind).status < 500
+        assert seen["cpu"] <= 2
+        assert seen["memory"] <= 256
+        assert seen["wait"] <= 2
+    # What the last request freed may be counted until the next one takes it.
+    assert client.process.memory_info().rss - before < 128 << 20
+
+
+def test_a_batch_of_as_much_as_may_be_is_taken(client: Client) -> None:
+    cell = base64.b64encode(picture() + bytes(970_000)).decode()
+    answer = client.post_json("/invocations", {"inputs": [cell] * 16})
+    assert [row["reason"] for row in answer.json["predictions"]] == [None] * 16
+    # The rate refuses these, not the number of commas.
+    urls = [{"url": f"http://127.0.0.1/{','.ljust(4079, ',')}"}] * 16
+    assert client.post_json("/v1/predict", {"images": urls}).is_problem(429)
+
+
+@pytest.mark.parametrize("route", ["/v1/fetch", "/invocations"])
+def test_json_is_asked_for(client: Client, route: str) -> None:
+    for body, kind, status in ((b"{", JSON, 400), (b"{}", "text/plain", 415), (b"[]", JSON, 422)):
+        assert client.post(route, body, kind).is_problem(status)

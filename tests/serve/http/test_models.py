@@ -1,0 +1,132 @@
+"""The model that answers is replaced only by one that passes its check."""
+
+import asyncio
+import contextlib
+import logging
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from pixmill.core.errors import PixmillError
+from pixmill.core.files.writing import read_json, write_json
+from pixmill.serve.http.models import Models
+from pixmill.serve.http.settings import Settings
+from tests.serve.http.conftest import picture
+
+pytestmark = pytest.mark.linux
+
+
+@pytest.fixture
+def folder(trained_folder: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(trained_folder, tmp_path / "model"))
+
+
+@contextlib.contextmanager
+def opened(place: Path) -> Iterator[Models]:
+    models = Models(Settings(model=str(place), workers=1))
+    models.open()
+    try:
+        yield models
+    finally:
+        models.close()
+
+
+@pytest.fixture
+def models(folder: Path) -> Iterator[Models]:
+    with opened(folder) as models:
+        yield models
+
+
+def change(folder: Path, **values: object) -> None:
+    write_json(folder / "calibration.json", {**read_json(folder / "calibration.json", stage="train"), **values})
+
+
+def confidence(models: Models) -> float:
+    assert models.current is not None
+    (future,) = models.current.predict([picture()])
+    return float(future.result().prediction.confidence)
+
+
+def test_a_changed_model_answers_from_the_next_request_on(
+    models: Models, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def replace() -> None:
+        await models.look()
+        await models.drain()
+
+    before, old = confidence(models), models.current
+    processes = len(psutil.Process().children())
+    asyncio.run(replace())
+    assert models.current is old
+    change(folder, temperature=0.1)
+    assert old.predict([picture()])[0].result().prediction.confidence == before
+    with caplog.at_level(logging.INFO, "pixmill.serve"):
+        asyncio.run(replace())
+    assert confidence(models) > before
+    assert models.refused is None
+    assert "serving model " in caplog.text
+    assert len(psutil.Process().children()) == processes
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "why"),
+    [
+        ("labels.json", lambda whole: whole.replace(b'"labels": [', b'"labels": ["more", '), "expected 4 outputs"),
+        ("network.tflite", lambda whole: whole[:5000], "not an intact network"),
+        ("model.tflite", lambda whole: whole[: len(whole) // 2], "model.tflite is not a model that Pixmill exported"),
+    ],
+)
+def test_a_broken_model_is_refused_once_until_it_is_whole_and_the_old_one_serves_on(
+    folder: Path, exported: Path, name: str, damage: Any, why: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = folder / name if (folder / name).exists() else Path(shutil.copy(exported, folder / name))
+    whole = file.read_bytes()
+    with opened(file if name == "model.tflite" else folder) as models:
+        before = confidence(models)
+        file.write_bytes(damage(whole))
+        assert file.read_bytes() != whole
+        for _ in range(2):
+            asyncio.run(models.look())
+            assert why in (models.refused or "")
+            assert confidence(models) == before
+        assert [record.levelname for record in caplog.records] == ["ERROR"]
+        assert caplog.text.count("refused a newer model") == 1
+        file.write_bytes(whole)
+        asyncio.run(models.look())
+        assert models.refused is None
+        assert confidence(models) == before
+
+
+def test_a_model_that_cannot_answer_does_not_start(folder: Path) -> None:
+    (folder / "network.tflite").write_bytes(b"TFL3" * 100)
+    models = Models(Settings(model=str(folder), workers=1))
+    with pytest.raises(PixmillError, match="not an intact network"):
+        models.open()
+    assert models.current is None
+    models.close()
+
+
+def test_a_model_that_is_being_loaded_at_the_end_is_not_left_behind(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    models = Models(Settings(model=str(folder), workers=1, poll=0.01))
+    models.open()
+
+    async def end() -> None:
+        ending = asyncio.Event()
+        watch = asyncio.create_task(models.watch(ending))
+        while len(list(tmp_path.glob("pixmill-served-*"))) < 2:
+            await asyncio.sleep(0.01)
+        ending.set()
+        await watch
+        models.close()
+
+    change(folder, temperature=0.1)
+    asyncio.run(end())
+    assert list(tmp_path.glob("pixmill-served-*")) == []

@@ -1,0 +1,68 @@
+"""Each client may have so many URLs fetched a minute."""
+
+import asyncio
+import functools
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from pixmill.serve.http.web import Web
+from pixmill.web.fetch import Network, Refused
+from pixmill.web.problems import ProblemError
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_each_client_has_a_minutes_worth() -> None:
+    clock = Clock()
+    web = Web(6, 1000, clock=clock)
+    web.take("a", 6)
+    with pytest.raises(ProblemError) as told:
+        web.take("a", 1)
+    assert (told.value.status, told.value.headers) == (429, {"Retry-After": "60"})
+    web.take("b", 6)
+    clock.now += 60
+    web.take("a", 6)
+
+
+def test_a_network_of_ipv6_counts_as_one_client() -> None:
+    async def ask() -> None:
+        for client in ("2001:db8:0:1::1", "2001:db8:0:2::1", "192.0.2.1"):
+            (refused,) = await web.fetch(client, ["http://127.0.0.1/"], print)
+            assert isinstance(refused, Refused)
+        with pytest.raises(ProblemError) as told:
+            await web.fetch("2001:db8:0:1:ffff::2", ["http://127.0.0.1/"], print)
+        assert told.value.status == 429
+
+    web = Web(1, 1000)
+    asyncio.run(ask())
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+def test_what_is_fetched_is_counted_as_held(tmp_path: Path) -> None:
+    def hold(size: int) -> None:
+        held.append(size)
+        if sum(held) > 5000:
+            raise ProblemError(503, "too much")
+
+    held: list[int] = []
+    (tmp_path / "a.png").write_bytes(bytes(3000))
+    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=tmp_path)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        web = Web(10, 4000, Network(served={"images.test:80": server.server_port}))
+        assert asyncio.run(web.fetch("a", ["http://images.test/a.png"], hold)) == [bytes(3000)]
+        with pytest.raises(ProblemError, match="too much"):
+            asyncio.run(web.fetch("a", ["http://images.test/a.png"] * 2, hold))
+        server.shutdown()
+    assert held == [3000] * 3

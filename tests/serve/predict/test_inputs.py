@@ -1,0 +1,110 @@
+"""Everything that a person can name becomes a stream of images; what does not exist is refused before any work."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pixmill.core.errors import DataError
+from pixmill.models.inference import Located
+from pixmill.serve.predict.inputs import Url, find_images
+
+
+def found(*words, ours=()):
+    return list(find_images(words, ours))
+
+
+def names(*words, **options):
+    return [each.name for each in found(*words, **options)]
+
+
+EVERY = [
+    "photos/00.jpeg",
+    "photos/01.png",
+    "photos/02.webp",
+    "photos/04.png",
+    "photos/05.webp",
+    "photos/06.jpeg",
+    "photos/08.webp",
+    "photos/09.jpeg",
+    "photos/10.png",
+    "photos/cut.jpg",
+    "photos/empty.png",
+    "photos/new/03.jpeg",
+    "photos/new/07.png",
+    "photos/new/11.webp",
+    "photos/new/again.jpg",
+    "photos/notes.txt",
+]
+
+
+def test_a_folder_stands_for_its_files_and_those_of_its_subfolders(photos):
+    (photos / ".hidden.jpg").touch()
+    assert names("photos") == names("photos/") == names("./photos") == EVERY
+    assert names(str(photos)) == [str(photos.parent / name) for name in EVERY]
+    assert found("photos")[0].source == Located(Path("photos/00.jpeg"), Path("photos"))
+    os.chdir(photos)
+    assert names(".") == [name.removeprefix("photos/") for name in EVERY]
+
+
+def test_words_keep_their_order_and_patterns_are_expanded(photos):
+    assert names("photos/new/*.jp*g", "photos/01.png") == [
+        "photos/new/03.jpeg",
+        "photos/new/again.jpg",
+        "photos/01.png",
+    ]
+    assert names("photos/**/*.png") == [name for name in EVERY if name.endswith(".png")]
+    assert sorted(names("photos/**")) == EVERY
+    assert names("photos/ne?") == [name for name in EVERY if "new" in name]
+
+
+def test_a_name_that_looks_like_a_pattern_is_a_file_first(photos):
+    (photos / "[1].png").touch()
+    assert names("photos/[1].png") == ["photos/[1].png"]
+
+
+@pytest.mark.parametrize("word", ["gone.jpg", "photos/*.gif", "", "ftp://example.org/a.jpg"])
+def test_what_does_not_exist_is_refused(photos, word):
+    with pytest.raises(DataError, match=r"does not exist|no file matches"):
+        find_images(["photos", word])
+
+
+def test_a_url_is_not_looked_for_among_the_files(photos):
+    (each,) = found("HTTPS://example.org/a.jpg?b=1")
+    assert (each.name, type(each.source)) == ("HTTPS://example.org/a.jpg?b=1", Url)
+    assert find_images(["photos", "HTTPS://example.org/a.jpg"]).count() == len(EVERY) + 1
+
+
+def test_a_folder_without_files_is_refused(photos):
+    Path("empty/.hidden").mkdir(parents=True)
+    with pytest.raises(DataError, match="no files in empty"):
+        find_images(["photos", "empty"])
+
+
+def test_the_outputs_are_no_inputs(photos):
+    (photos / "answers.csv").touch()
+    (photos / "new" / "answers.csv").touch()
+    ours = [Path("photos/answers.csv")]
+    assert names("photos", ours=ours) == sorted([*EVERY, "photos/new/answers.csv"])
+    assert names("photos/a*", "photos/answers.csv", "photos/notes.txt", ours=ours) == ["photos/notes.txt"]
+
+
+def test_a_name_is_no_formula(photos):
+    os.chdir(photos)
+    for name in ("=1+1.png", "@x.png", "+1.png", "\n=1.png"):
+        Path(name).touch()
+    assert names("=1+1.png", "@x.png", "+1.png", "\n=1.png") == ["./=1+1.png", "./@x.png", "./+1.png", "./\n=1.png"]
+    assert not [name for name in names(".") if name[0] in "=+-@"]
+
+
+@pytest.mark.linux
+def test_names_that_are_no_utf_8_are_escaped(photos):
+    (photos / os.fsdecode(b"\xff.png")).touch()
+    assert "photos/\\udcff.png" in names("photos")
+    assert names(os.fsdecode(b"http://x/\xff")) == ["http://x/\\udcff"]
+
+
+def test_a_broken_link_is_left_to_the_worker(photos):
+    (photos / "link.png").symlink_to(photos / "gone.png")
+    assert names("photos/link.png") == ["photos/link.png"]
+    assert "photos/link.png" in names("photos")

@@ -1,0 +1,115 @@
+"""A model is the project's own, a folder or a file; what is known of it is true."""
+
+import json
+import shutil
+
+import pytest
+
+from pixmill.core.errors import PixmillError
+from pixmill.models.exported import Exported, write_exported
+from pixmill.serve.predict import find_model
+from tests.version_control import commit, git, start_repository
+
+LOCK = """\
+stages:
+  train: {outs: [{path: artifacts/train, md5: 1.dir}]}
+  evaluate: {deps: [{path: artifacts/train, md5: %s.dir}]}
+"""
+
+
+@pytest.fixture
+def project(trained_folder, tmp_path):
+    root = tmp_path / "garments"
+    shutil.copytree(trained_folder, root / "artifacts" / "train")
+    (root / "metrics").mkdir()
+    (root / "metrics" / "evaluate.json").write_text('{"accuracy": 0.9, "n": 262}')
+    (root / "dvc.yaml").write_text("stages: {}")
+    (root / "dvc.lock").write_text(LOCK % 1)
+    commit(start_repository(root))
+    return root
+
+
+def test_the_projects_own_model(project):
+    model = find_model(None, project)
+    assert (model.path, model.name, model.version) == (project / "artifacts" / "train", "garments", None)
+    assert (model.labels, model.image_size) == (("coat", "kurtā", "T-shirt & top"), 24)
+    assert (model.threshold, model.metrics) == (0.45, {"accuracy": 0.9, "n": 262})
+    assert model.commit == git(project, "rev-parse", "HEAD")
+    assert find_model(str(project / "artifacts" / "train"), None) == model
+    (project / "notes.txt").touch()
+    commit(project)
+    assert find_model(None, project).commit == model.commit
+
+
+def test_metrics_of_another_training_and_the_commit_before_it_are_not_told(project):
+    (project / "dvc.lock").write_text(LOCK % 2)
+    model = find_model(None, project)
+    assert (model.commit, model.metrics) == (None, {})
+    (project / "dvc.lock").unlink()
+    assert find_model(None, project).metrics == {}
+
+
+def test_a_copy_elsewhere_is_named_by_its_folder(trained_folder, tmp_path):
+    folder = shutil.copytree(trained_folder, tmp_path / "summer")
+    model = find_model(str(folder), None)
+    assert (model.name, model.commit, model.metrics) == ("summer", None, {})
+
+
+@pytest.mark.parametrize("name", ["labels.json", "calibration.json", "network.tflite"])
+def test_the_digest_follows_from_what_decides(trained_folder, tmp_path, name):
+    folder = shutil.copytree(trained_folder, tmp_path / "copy")
+    digest = find_model(str(folder), None).digest
+    assert digest == find_model(str(trained_folder), None).digest
+    (folder / "samples.jpg").write_bytes(b"another")
+    assert find_model(str(folder), None).digest == digest
+    path = folder / name
+    path.write_bytes(path.read_bytes() + b" ")
+    assert find_model(str(folder), None).digest != digest
+
+
+def test_an_exported_file_tells_where_it_comes_from(trained_folder, tmp_path):
+    path = tmp_path / "garments.tflite"
+    network = (trained_folder / "network.tflite").read_bytes()
+    known = Exported(
+        ("coat", "hat", "bag"), 24, "pad", "bicubic", 0.5, 0.6, 0.9, "garments", "0" * 64, "1" * 40, {"accuracy": 0.9}
+    )
+    write_exported(path, network, known)
+    model = find_model(str(path), None)
+    assert (model.path, model.name, model.labels) == (path, "garments", ("coat", "hat", "bag"))
+    assert (model.threshold, model.commit, model.metrics) == (0.6, "1" * 40, {"accuracy": 0.9})
+    digest = model.digest
+    write_exported(path, network + bytes(4), known)
+    assert find_model(str(path), None).digest != digest
+
+
+def test_what_is_missing_is_a_message(project, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(PixmillError, match="is not in a project"):
+        find_model(None, None)
+    with pytest.raises(PixmillError, match="nowhere does not exist") as caught:
+        find_model("nowhere", None)
+    assert "a copy of artifacts/train, an exported .tflite file" in caught.value.next
+    (tmp_path / "photo.jpg").touch()
+    with pytest.raises(PixmillError, match=r"photo\.jpg is not a model"):
+        find_model("photo.jpg", None)
+    with pytest.raises(PixmillError, match=r"gone\.tflite is missing"):
+        find_model("gone.tflite", None)
+    (project / "artifacts" / "train" / "network.tflite").unlink()
+    with pytest.raises(PixmillError, match=r"network\.tflite is missing"):
+        find_model(None, project)
+    shutil.rmtree(project / "artifacts")
+    with pytest.raises(PixmillError, match="artifacts/train does not exist") as caught:
+        find_model(None, project)
+    assert caught.value.next.startswith("dvc repro")
+
+
+def test_the_folder_of_an_exported_file_will_do(exported):
+    assert find_model(str(exported.parent), None) == find_model(str(exported), None)
+
+
+@pytest.mark.parametrize("threshold", [None, 0, 0.0])
+def test_without_a_threshold_or_with_0_of_an_earlier_version_there_is_none(trained_folder, tmp_path, threshold):
+    folder = shutil.copytree(trained_folder, tmp_path / "copy")
+    path = folder / "calibration.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"threshold": threshold}))
+    assert find_model(str(folder), None).threshold is None

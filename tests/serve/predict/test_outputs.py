@@ -1,0 +1,88 @@
+"""Tables hold what was predicted, open in spreadsheets, and are written as a stream."""
+
+import csv
+import json
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from pixmill.models.classifier import Prediction
+from pixmill.models.inference import Answer, answers_schema
+from pixmill.serve.predict.outputs import write_csv, write_jsonl, write_parquet
+
+LABELS = ("coat", "hat")
+WRITERS = {"csv": write_csv, "jsonl": write_jsonl, "parquet": write_parquet}
+SURE = Answer("a" * 64, Prediction("hat", 2 / 3, True, np.array([1 / 3, 2 / 3])))
+ROWS = [
+    SURE.as_row("a.jpg", LABELS),
+    Answer("b" * 64, Prediction("coat", 0.5, False, np.array([0.5, 0.5]))).as_row('b "1", 2.jpg', LABELS),
+    Answer(None, Prediction(reason="unreadable")).as_row("c.jpg", LABELS),
+]
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_every_value_is_there(tmp_path, kind):
+    path = tmp_path / f"answers.{kind}"
+    WRITERS[kind](path, lambda: ROWS, LABELS)
+    readers: dict[str, Callable[..., pd.DataFrame]] = {
+        "csv": pd.read_csv,
+        "jsonl": lambda path: pd.read_json(path, lines=True),
+        "parquet": pd.read_parquet,
+    }
+    table = readers[kind](path)
+    assert list(table.columns) == answers_schema(LABELS).names
+    assert list(table["path"]) == ["a.jpg", 'b "1", 2.jpg', "c.jpg"]
+    assert list(table["predicted"][:2]) == ["hat", "coat"]
+    assert list(table["sure"][:2]) == [True, False]
+    assert table["confidence"][0] == pytest.approx(2 / 3, abs=1e-6)
+    np.testing.assert_allclose(table.loc[:1, ["p_coat", "p_hat"]], [[1 / 3, 2 / 3], [0.5, 0.5]], atol=1e-6)
+    assert table.loc[2].drop(["path", "reason"]).isna().all()
+    assert table["reason"][2] == "unreadable"
+    assert table["reason"][:2].isna().all()
+
+
+def test_json_is_exact_and_parquet_has_the_schema(tmp_path):
+    write_jsonl(tmp_path / "a.jsonl", lambda: ROWS, LABELS)
+    lines = (tmp_path / "a.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line) for line in lines] == ROWS
+    write_parquet(tmp_path / "a.parquet", lambda: ROWS, LABELS)
+    assert pq.read_schema(tmp_path / "a.parquet").equals(answers_schema(LABELS))
+
+
+def test_csv_has_a_byte_order_mark_only_where_excel_needs_it(tmp_path):
+    path = tmp_path / "a.csv"
+    write_csv(path, lambda: ROWS, LABELS)
+    assert path.read_bytes().startswith(b"path,id,")
+    for rows, labels in (
+        ([SURE.as_row("ä.jpg", LABELS)], LABELS),
+        ([SURE.as_row("a.jpg", ("coat", "kurtā"))], ("coat", "kurtā")),
+    ):
+        write_csv(path, lambda rows=rows: rows, labels)
+        assert path.read_bytes().startswith(b"\xef\xbb\xbfpath,id,")
+        assert pd.read_csv(path)["path"][0] == rows[0]["path"]
+
+
+def test_csv_holds_no_formula(tmp_path):
+    labels = ("=1+1", "-x")
+    row = SURE.as_row("a.jpg", labels) | {"predicted": "=1+1"}
+    write_csv(tmp_path / "a.csv", lambda: [row], labels)
+    with (tmp_path / "a.csv").open(newline="", encoding="utf-8") as file:
+        cells = [cell for line in csv.reader(file) for cell in line if cell.startswith(("=", "+", "-", "@"))]
+    assert cells == []
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_a_write_that_fails_leaves_the_old_file(tmp_path, kind):
+    def rows():
+        yield ROWS[0]
+        raise RuntimeError("lost")
+
+    path = tmp_path / "a"
+    path.write_text("old")
+    with pytest.raises(RuntimeError, match="lost"):
+        WRITERS[kind](path, rows, LABELS)
+    assert path.read_text() == "old"
+    assert [each.name for each in tmp_path.iterdir()] == ["a"]

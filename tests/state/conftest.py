@@ -1,5 +1,0 @@
-"""The project with a history that comparisons share."""
-
-from tests.compare.conftest import history, project
-
-__all__ = ["history", "project"]

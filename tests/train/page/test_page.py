@@ -1,0 +1,62 @@
+"""The page shows what the model is and how it was fitted, and asks for nothing."""
+
+import dataclasses
+import re
+
+from pixmill.train.history import Epoch
+from pixmill.train.page.report import render_report
+from pixmill.train.page.samples import draw_samples
+from pixmill.train.regularization import RegularizationPath, Strength
+from tests.train.conftest import CLASSES, PARAMS
+
+
+def page_of(trained, params=PARAMS):
+    return render_report(trained, params, draw_samples(trained.training, params, labels=CLASSES))
+
+
+def test_the_page_holds_all_and_asks_for_nothing(trained):
+    page = page_of(trained)
+    for text in (
+        "150 images",
+        "45 others",
+        "convolution_0",
+        "16\u00a0\u00d7\u00a016\u00a0\u00d7\u00a04",
+        "A convolutional network with 2 convolutions, trained from scratch",
+        "dropout in <code>train.cnn.dense</code>",
+        "learning_rate",
+        "then augmented as in five epochs",
+    ):
+        assert text in page
+    assert page.count("<svg") == 3
+    assert page.count('src="data:image/jpeg;base64,') == 1
+    assert not re.search(r"backbone\.name|momentum|weight_decay|schedule\.patience", page)
+    assert not re.search(r"(?:src|href)=\"(?!data:|#|(?:scrape|validate|split|train|evaluate)\.html\")", page)
+
+
+def test_what_a_solver_fitted_has_iterations_and_no_epochs(trained):
+    history = (Epoch(1, 0.4, 0.9, 0.5, 0.8), Epoch(2, 0.1, 0.999, 0.3, 0.905))
+    solved = dataclasses.replace(trained, history=history)
+    page = page_of(solved, PARAMS.model_copy(update={"model": "features"}))
+    assert "One point is one iteration of the solver" in page
+    assert "90.5 %" in page
+    assert page.count("<svg") == 2
+    assert not re.search(r"[Bb]est epoch|optimizer|batch_size|learning_rate|backbone\.dropout", page)
+    assert solved.summary().startswith("validation accuracy 90.5 %, loss 0.300; ")
+    assert not {"best_epoch", "epochs", "learning_rate"} & solved.metrics().keys()
+
+
+def test_another_c_is_advised_only_where_a_path_shows_it(trained):
+    history = (Epoch(1, 0.4, 0.9, 0.5, 0.8), Epoch(2, 0.1, 0.999, 0.3, 0.905))
+    params = PARAMS.model_copy(update={"model": "features"})
+    points = tuple(Strength(c, 0.3 + c, 0.9) for c in (0.001, 0.004, 0.016))
+    path = RegularizationPath(points, used=0.004, best=0.001, gain=0.003, low=0.001, high=0.005)
+    solved = dataclasses.replace(trained, history=history)
+    assert "inverse_regularization" not in page_of(solved, params).partition("<h2>Input images")[0]
+    better = page_of(dataclasses.replace(solved, regularization=path), params)
+    assert (
+        better.count("With train.features.inverse_regularization: 0.001, the validation log-loss is 0.003 lower") == 2
+    )
+    assert re.findall(r">(in use|better)<", better) == ["better", "in use"]
+    fine = page_of(dataclasses.replace(solved, regularization=dataclasses.replace(path, best=0.004)), params)
+    assert "is significantly better on validation than 0.004." in fine
+    assert "Try a lower" not in better + fine

@@ -1,0 +1,176 @@
+"""The sections of the page that show images."""
+
+from typing import Any
+
+from pixmill.core.params import ValidateParams
+from pixmill.validate.page.cards import ImageSet, ValidationCards
+from pixmill.validate.page.image_sections import (
+    count_dropped_by_class,
+    doubtful,
+    leaks,
+    near_duplicates,
+    offenders,
+    placeholders,
+    sheets,
+)
+from tests.validate.made import dropped, kept, key, seen, unread, validation
+
+
+def test_reasons_come_in_the_order_of_the_vocabulary_with_their_counts() -> None:
+    truncated = [unread(number, "truncated") for number in range(2, 23)]
+    rows = [kept(0), dropped(1, "too_small"), *truncated, unread(23, "html")]
+    found = list(offenders(ValidationCards(validation(rows))))
+    assert [(item["reason"], item["count"], len(item["cards"]), item["more"]) for item in found] == [
+        ("html", 1, 1, 0),
+        ("truncated", 21, 12, 9),
+        ("too_small", 1, 1, 0),
+    ]
+
+
+def test_copies_stand_beside_what_was_kept_the_largest_set_first() -> None:
+    rows = [
+        kept(1, pixels="p"),
+        dropped(2, f"duplicate_pixels:{key(1)}", pixels="p"),
+        kept(3, pixels="q"),
+        *[dropped(number, f"duplicate_pixels:{key(3)}", pixels="q") for number in range(4, 14)],
+        kept(20, pixels="p", width=50),
+    ]
+    [found] = offenders(ValidationCards(validation(rows)))
+    assert (found["count"], found["cards"], found["more"]) == (11, [], 0)
+    assert [image_set.title for image_set in found["image_sets"]] == [
+        "11 images with the same pixels",
+        "2 images with the same pixels",
+    ]
+    assert [(image_set.cards[0].id, image_set.cards[0].verdict) for image_set in found["image_sets"]] == [
+        (key(3), "kept"),
+        (key(1), "kept"),
+    ]
+    assert found["image_sets"][0].more == 5
+
+
+def test_the_table_counts_each_dropped_image_once() -> None:
+    rows = [
+        kept(0),
+        dropped(1, "too_small", "shoe"),
+        dropped(2, f"duplicate_pixels:{key(0)}"),
+        dropped(3, "label_conflict", None),
+        unread(4, "html", "shoe"),
+        unread(5, "html", "shoe"),
+    ]
+    table = count_dropped_by_class(ValidationCards(validation(rows)))
+    assert list(table.columns) == ["html", "too_small", "label_conflict", "duplicate_pixels"]
+    assert table.to_dict("index") == {
+        "coat": {"html": 0, "too_small": 0, "label_conflict": 0, "duplicate_pixels": 1},
+        "shoe": {"html": 2, "too_small": 1, "label_conflict": 0, "duplicate_pixels": 0},
+        "several labels": {"html": 0, "too_small": 0, "label_conflict": 1, "duplicate_pixels": 0},
+    }
+    assert len(count_dropped_by_class(ValidationCards(validation([kept(0)])))) == 0
+
+
+PARAMS = ValidateParams(blank={"min_entropy": 1.0})
+
+
+def found(*rows, decided=()) -> dict[str, dict[str, Any]]:
+    return {item["title"]: item for item in doubtful(ValidationCards(validation(rows)), PARAMS, decided=decided)}
+
+
+def test_the_darkest_come_first_and_only_kept_ones() -> None:
+    rows = [kept(number, brightness=float(number)) for number in range(30)]
+    dark = found(*rows, dropped(90, "too_small", brightness=0.0), unread(91, "html"))["Dark"]
+    assert (dark["count"], len(dark["cards"]), dark["more"]) == (16, 12, 4)
+    assert [card.facts[-1] for card in dark["cards"][:2]] == ["brightness 0.0", "brightness 1.0"]
+    assert dark["parameter"] == "validate.dark.min_brightness"
+
+
+def test_blank_blurred_and_long_images_are_told_with_their_values() -> None:
+    rows = [
+        kept(1, entropy=0.25),
+        kept(2, sharpness=3.14159),
+        kept(3, aspect_ratio=0.2, width=100, height=500),
+        kept(4, aspect_ratio=6.0, width=600, height=100),
+        kept(5, aspect_ratio=4.0),
+    ]
+    told = {title: [(card.id, card.facts[-1]) for card in item["cards"]] for title, item in found(*rows).items()}
+    assert told == {
+        "Blank": [(key(1), "entropy 0.25 bits")],
+        "Blurred": [(key(2), "sharpness 3.1")],
+        "Elongated": [(key(4), "longer side 6 times the shorter"), (key(3), "longer side 5 times the shorter")],
+    }
+
+
+def test_what_a_person_decided_to_keep_is_not_in_doubt() -> None:
+    dark = found(kept(1, brightness=1.0), kept(2, brightness=2.0), decided=[key(1), "f" * 64])["Dark"]
+    assert (dark["count"], dark["settled"]) == (1, 1)
+    assert [card.id for card in dark["cards"]] == [key(2)]
+
+
+def near(rows, pairs, followed=None) -> tuple[list[ImageSet], int]:
+    made = validation(rows, pairs=pairs, followed=followed)
+    found = near_duplicates(ValidationCards(made), made.pairs, made.pairs_across_labels())
+    return found.shown, found.total
+
+
+def group(leader: int, *members: int, label: str = "coat") -> list[dict]:
+    return [kept(number, label, group=key(leader)) for number in (leader, *members)]
+
+
+def test_groups_across_labels_come_first_then_the_largest() -> None:
+    rows = [*group(1, 2, 3), *group(4, 5), *group(6), kept(7, "shoe", group=key(6)), kept(8)]
+    pairs = [(1, 2, 0.991), (2, 3, 0.995), (4, 5, 0.999), (6, 7, 1.0)]
+    image_sets, count = near(rows, pairs)
+    assert count == 3
+    assert [image_set.title for image_set in image_sets] == [
+        "2 images, similarity 1.0000",
+        "3 images, similarity 0.9910 to 0.9950",
+        "2 images, similarity 0.9990",
+    ]
+    assert [image_set.warning for image_set in image_sets] == ["different labels", "", ""]
+
+
+def test_placeholders_are_told_with_how_often_and_as_what_they_came() -> None:
+    made = validation(
+        [dropped(1, "placeholder", None), kept(2), kept(3)],
+        sightings=[seen(1, label, f"{label}/{number}") for label in ("coat", "shoe") for number in range(20)],
+        repeated=[
+            (1, "placeholder", 1, 40, "coat, shoe"),
+            (2, "placeholder", 7, 99, "coat"),
+            (3, "conflict", 2, 2, "coat, shoe"),
+        ],
+    )
+    found = placeholders(ValidationCards(made), made.repeated)
+    assert found.total == 2
+    assert [(card.id, card.verdict, card.facts[1:]) for card in found.shown] == [
+        (key(2), "kept", ("7 files, 99 URLs", "labelled coat")),
+        (key(1), "dropped: placeholder", ("1 file, 40 URLs",)),
+    ]
+    assert found.shown[1].place == "coat/0, coat/1, coat/2 and 37 more"
+
+
+def test_leaks_are_shown_with_both_places() -> None:
+    made = validation(
+        [kept(1), dropped(2, f"leak:{key(3)}"), kept(3)],
+        leaks=[
+            (1, "train", "data/train/coat/a.png", 1, "test", "data/test/coat/b.png"),
+            (2, "train", "data/train/coat/c.png", 3, "val", "data/val/coat/d.png"),
+        ],
+    )
+    same, alike = leaks(ValidationCards(made), made.leaks).shown
+    assert (same.title, [(card.id, card.facts[-1], card.place) for card in same.cards]) == (
+        "The same file",
+        [(key(1), "in train", "data/train/coat/a.png"), (key(1), "in test", "data/test/coat/b.png")],
+    )
+    assert (alike.title, [(card.id, card.facts[-1]) for card in alike.cards]) == (
+        "The same pixels",
+        [(key(2), "in train"), (key(3), "in val")],
+    )
+
+
+def test_a_sheet_holds_kept_images_of_its_class_in_no_order_of_their_ids() -> None:
+    rows = [kept(number) for number in range(50)] + [kept(100, "shoe"), dropped(101, "too_small", "shoe")]
+    shown = sheets(ValidationCards(validation(rows)), ["coat", "shoe", "hat"])
+    drawn = [card.id for card in shown["coat"]]
+    assert len(set(drawn)) == 32
+    assert set(drawn) <= {key(number) for number in range(50)}
+    assert drawn != sorted(drawn)
+    assert [card.id for card in shown["shoe"]] == [key(100)]
+    assert shown["hat"] == []

@@ -30,7 +30,7 @@ def check(name: str, expectation: str, table: str = "classes", **kwargs: Any) ->
         severity="warning",
         parameters=(),
         wanted="",
-        tell=lambda result, rows: [f"{result['unexpected_count']} of {len(rows)}"],
+        describe=lambda result, rows: [f"{result['unexpected_count']} of {len(rows)}"],
         advise=lambda result, _: f"mend all {result['unexpected_count']}",
     )
 
@@ -78,9 +78,9 @@ def test_a_check_without_words_of_its_own_says_the_value_or_the_rows(expectation
 
 
 def test_names_of_strangers_command_no_terminal() -> None:
-    told = check("odd", "ExpectColumnValuesToBeUnique", column="label")
-    told = replace(told, tell=lambda _, rows: [str(rows["label"].iloc[0])])
-    [outcome] = run(told, classes=Table(classes(label=["\x1b[2Jcoat\n\u202e", "b", "\xe9"])))
+    odd = check("odd", "ExpectColumnValuesToBeUnique", column="label")
+    odd = replace(odd, describe=lambda _, rows: [str(rows["label"].iloc[0])])
+    [outcome] = run(odd, classes=Table(classes(label=["\x1b[2Jcoat\n\u202e", "b", "\xe9"])))
     assert outcome.found == ("\\x1b[2Jcoat\\n\\u202e",)
 
 
@@ -94,7 +94,7 @@ def test_a_table_with_names_has_every_row_that_fails_named() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["Int32", "float32", "Float64", "int64"])
-def test_numbers_of_every_kind_are_compared_and_told_alike(dtype: str) -> None:
+def test_numbers_of_every_kind_are_compared_and_odd_alike(dtype: str) -> None:
     rows = pd.DataFrame({"n": pd.array([1, 23, 40], dtype=dtype)})
     [found] = run(enough(table="rows"), rows=Table(rows))
     assert found.result["partial_unexpected_list"] == [1.0, 23.0]
@@ -136,7 +136,7 @@ def test_only_what_is_critical_and_failed_stops_the_pipeline() -> None:
     assert gate_error([warned], report="page.html") is None
 
 
-def test_what_failed_and_stops_nothing_is_told_in_few_lines_with_its_severity() -> None:
+def test_what_failed_and_stops_nothing_is_odd_in_few_lines_with_its_severity() -> None:
     some = [outcome("a", "critical"), outcome("c", "info", "3 are dark"), outcome("d", "info", success=True)]
     many = outcome("b", "warning", *(f"class {n}" for n in range(5)))
     expected = "expected at least 0.2 (validate.{}.share)"

@@ -1,4 +1,4 @@
-"""A name in MLflow leads to the classifier's own files; what is no model of Pixmill's is refused."""
+"""Names in MLflow lead to the classifier's files; other models are refused."""
 
 import os
 import shutil

@@ -124,11 +124,11 @@ def test_what_does_not_respond_is_told(tmp_path, store, monkeypatch):
     with pytest.raises(PixmillError, match=r"there is no MLflow database .*mlflow\.db"):
         RunReader(Workspace(root=tmp_path / "other", home=tmp_path / "other")).list_evaluated(9)
     assert not (tmp_path / "other").exists()
-    with pytest.raises(PixmillError, match=r"runs:/none: MLflow at sqlite:.* says: .*not found"):
+    with pytest.raises(PixmillError, match=r"runs:/none: MLflow at sqlite:.* reports: .*not found"):
         RunReader(store.workspace).get("none")
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "mlflow.db").write_bytes(b"no database" * 100)
-    with pytest.raises(PixmillError, match=r"^MLflow at sqlite:.* says: .*not a database") as refusal:
+    with pytest.raises(PixmillError, match=r"^MLflow at sqlite:.* reports: .*not a database") as refusal:
         RunReader(Workspace(root=tmp_path / "broken", home=tmp_path / "broken")).list_evaluated(9)
     assert refusal.value.next.endswith("or: pixmill doctor")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://user:secret@127.0.0.1:{unused_port()}")

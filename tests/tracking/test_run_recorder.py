@@ -1,4 +1,4 @@
-"""What is recorded arrives; a disk that refuses it fails no stage."""
+"""Records arrive in MLflow; disk errors fail no stage."""
 
 import string
 

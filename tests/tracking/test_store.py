@@ -98,7 +98,7 @@ def test_a_broken_database(store):
 
 
 def test_a_locked_database(store, monkeypatch):
-    monkeypatch.setattr(store_module, "_SECONDS", 0.1)
+    monkeypatch.setattr(store_module, "_TIMEOUT_SECONDS", 0.1)
     with contextlib.closing(sqlite3.connect(store.workspace.home / "mlflow.db")) as database:
         database.execute("BEGIN EXCLUSIVE")
         assert trouble_of(store.uri).message == "does not respond (database is locked)"

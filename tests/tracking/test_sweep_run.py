@@ -17,7 +17,7 @@ def trial(number):
     )
 
 
-def told(store):
+def listed(store):
     """Return status, name and parent of all runs, the sweep first."""
     runs = store.runs()
     names = {run.info.run_id: run.info.run_name for run in runs}
@@ -32,7 +32,7 @@ def children(*numbers):
 def test_trials_end_when_they_did_and_are_recorded_once(workspace, store, place):
     record(workspace, 0)
     record(workspace, 0, 1)
-    assert told(store) == [("sweep", "FINISHED", None), *children(0, 1)]
+    assert listed(store) == [("sweep", "FINISHED", None), *children(0, 1)]
     sweep, first = ({run.info.run_name: run for run in store.runs()}[name] for name in ("sweep", "trial 0"))
     assert (sweep.data.tags["pixmill.sweep"], sweep.data.tags["mlflow.source.name"]) == ("a", "pixmill sweep")
     assert "pixmill.weights" not in sweep.data.tags, "no evaluation finds it"
@@ -48,4 +48,4 @@ def test_while_mlflow_is_down_trials_wait_with_the_sweep(workspace, store):
     record(workspace, 0, 1)
     restore()
     assert sync(workspace).sent == ["sweep", "sweep"]
-    assert told(store) == [("sweep", "FINISHED", None), *children(0, 1)]
+    assert listed(store) == [("sweep", "FINISHED", None), *children(0, 1)]

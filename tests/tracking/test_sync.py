@@ -1,4 +1,4 @@
-"""What waits is sent later, once, to where it was meant for."""
+"""Pending runs are uploaded later, once."""
 
 import json
 import os

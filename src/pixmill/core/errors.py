@@ -3,51 +3,51 @@
 All exceptions of Pixmill; those not defined here name their module::
 
     PixmillError                        the user can fix it: shown as a message, never as a traceback
-    ├── ParamsError                     params.yaml does not say what it must
-    ├── PluginError                     a plugin in the project's src/ is not registered, or does not do what it must
-    ├── DataError                       data/ is missing, unreadable or not what it should be
+    ├── ParamsError                     params.yaml has a wrong key or value
+    ├── PluginError                     a plugin in the project's src/ is not registered or breaks its interface
+    ├── DataError                       data/ is missing, unreadable or malformed
     ├── ManifestError                   an artifact of an earlier stage is missing or malformed
     ├── ReviewError                     review.csv has a malformed line
     ├── DecisionError                   a decision cannot be written (review.review_session)
-    ├── BrowserError                    no browser, no driver, or the two do not fit
-    │   └── BrowserLostError            a browser crashed or hangs; another one may do
+    ├── BrowserError                    no browser, no driver, or incompatible versions
+    │   └── BrowserLostError            a browser crashed or hangs; a new one may work
     ├── UnreachableError                a browser shows no page for a URL (web.browser.visit)
     ├── LoadTimeoutError                a page does not finish loading (web.browser.visit)
-    ├── ScrapeError                     a source or query delivered less than it must
+    ├── ScrapeError                     a source or query returned too few images
     │   └── SearchError                 a search failed, in one word for tables (scrape.sources.failure)
     ├── GateError                       validate's gate stopped the pipeline
     ├── SplitError                      a class would have an empty part, or an image cannot be packed
-    ├── TrainError                      training cannot start or did not end well
-    │   └── DownloadError               weights cannot be downloaded now
+    ├── TrainError                      training cannot start, or it failed
+    │   └── DownloadError               weights cannot be downloaded
     ├── StoreError                      MLflow refuses or cannot be reached (tracking.store)
     ├── StorageError                    a disk or folder is full, read-only or not permitted
-    ├── InboxFullError                  the inbox takes no more before a review (serve.inbox)
+    ├── InboxFullError                  the inbox is full until a review empties it (serve.inbox)
     └── LockedError                     another process holds the workspace
 
-    Exception                           an outcome that its caller handles
+    Exception                           handled by the caller
     ├── UndecodableError                bytes are not a usable image (images.verified_reading)
-    ├── ServiceFullError                as many rows wait as may (images.compute.scheduler)
-    ├── RemoteError                     the traceback of an exception in a worker, as its cause (images.compute.worker)
-    ├── ProblemError                    the answer to a request that is refused, by RFC 9457 (web.problems)
-    ├── Abandoned                       a callback ends a training for good (train.callback)
-    ├── StoppedError                    a search ends since the run does (scrape.collection.access)
+    ├── ServiceFullError                the queue of a service is full (images.compute.scheduler)
+    ├── RemoteError                     carries the traceback of an exception in a worker (images.compute.worker)
+    ├── ProblemError                    a refused HTTP request, answered by RFC 9457 (web.problems)
+    ├── Abandoned                       a callback stops a training for good (train.callback)
+    ├── StoppedError                    a search stops because the run stops (scrape.collection.access)
     ├── MalformedError                  a file of a revision is malformed (core.repository.documents)
     ├── NotComparableError              two revisions cannot be compared (experiments.compare.comparison)
     ├── OSError
     │   └── ForbiddenHostError          a host or address is not public (web.fetch.guard)
     └── ValueError
-        └── InvalidURLError             a text is no URL that is fetched (web.fetch.location)
+        └── InvalidURLError             a text is not a fetchable URL (web.fetch.location)
 
-Any other exception is a defect and keeps its traceback.
+Any other exception is a bug and keeps its traceback.
 """
 
 
 class PixmillError(Exception):
-    """An error that the user can fix: what went wrong, and what to do next.
+    """An error that the user can fix.
 
     Args:
-        message: What went wrong, with the file, URL or parameter it is about.
-        next: The next command or edit that fixes it, without a full stop; ``None`` where the message says it all.
+        message: The problem, with its file, URL or parameter.
+        next: The command or edit that fixes it, without a full stop; ``None`` if the message suffices.
     """
 
     exit_code = 1
@@ -61,7 +61,7 @@ class PixmillError(Exception):
         return self.message if self.next is None else f"{self.message}\nNext: {self.next}"
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Exceptions with keyword arguments need help to travel between processes.
+        # Pickle cannot rebuild exceptions with keyword arguments.
         return (_rebuild, (type(self), self.message, self.next))
 
 
@@ -74,11 +74,11 @@ class ParamsError(PixmillError):
 
 
 class PluginError(PixmillError):
-    """A plugin of the project that is not registered, or does not do what it must."""
+    """A plugin of the project that is not registered or breaks its interface."""
 
 
 class DataError(PixmillError):
-    """Local images that are missing, unreadable or not what they should be."""
+    """Local images that are missing, unreadable or malformed."""
 
 
 class ManifestError(PixmillError):
@@ -90,7 +90,7 @@ class ReviewError(PixmillError):
 
 
 class BrowserError(PixmillError):
-    """What keeps a browser session from starting."""
+    """A browser session that cannot start."""
 
 
 class BrowserLostError(BrowserError):
@@ -98,7 +98,7 @@ class BrowserLostError(BrowserError):
 
 
 class ScrapeError(PixmillError):
-    """A source or query that returned too few images, and why."""
+    """A source or query that returned too few images."""
 
 
 class GateError(PixmillError):
@@ -106,19 +106,19 @@ class GateError(PixmillError):
 
 
 class SplitError(PixmillError):
-    """A class with an empty split, or an image that cannot be packed, and what to change."""
+    """A class with an empty split, or an image that cannot be packed."""
 
 
 class TrainError(PixmillError):
-    """A training that cannot start or did not end well, and why."""
+    """A training that cannot start or that failed."""
 
 
 class DownloadError(TrainError):
-    """Weights that cannot be downloaded now."""
+    """Weights that cannot be downloaded."""
 
 
 class StorageError(PixmillError):
-    """A file that could not be written or read, and why."""
+    """A file that could not be written or read."""
 
 
 class LockedError(PixmillError):

@@ -1,4 +1,4 @@
-"""A stage's checks, run by Great Expectations, and the error where a critical one fails.
+"""Checks of a stage's tables, run by Great Expectations, and the gate.
 
 To add a check to Pixmill:
 
@@ -24,38 +24,38 @@ if TYPE_CHECKING:
     from great_expectations.datasource.fluent.interfaces import Batch
 
 Result = Mapping[str, Any]
-Tell = Callable[[Result, pd.DataFrame], list[str]]
+Describe = Callable[[Result, pd.DataFrame], list[str]]
 Advise = Callable[[Result, pd.DataFrame], str | None]
 
-_LINES = 20
-"""Most lines of one check in a message."""
+_MAX_LINES = 20
+"""Maximum lines per critical check in a message."""
 
-_LINES_OF_WARNINGS = 3
-"""The same for a check that is not critical; the page lists the rest."""
+_MAX_WARNING_LINES = 3
+"""Maximum lines per other check; the page lists the rest."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table that is checked.
+    """A table to check.
 
     Args:
-        rows: The table; absent values are null.
-        named_by: The columns that name a row, such as ``label``: results then list every row that fails, by name.
-            Without them, results hold counts and the first few values, which is enough for large tables.
+        rows: The table; missing values are null.
+        named_by: Columns that identify a row, such as ``label``: results then list every failing row. Without them,
+            results hold counts and the first few values, for large tables.
     """
 
     rows: pd.DataFrame
     named_by: tuple[str, ...] = ()
 
 
-def _tell(result: Result, _: pd.DataFrame) -> list[str]:
-    """Return what an expectation found, where a check has no words of its own."""
+def _describe(result: Result, _: pd.DataFrame) -> list[str]:
+    """Describe a result, for checks without a ``describe``."""
     if "unexpected_count" not in result:
         return [f"found {result.get('observed_value')}"]
     named = result.get("unexpected_index_list") or []
-    # Great Expectations puts the value before what names the row, and has no whole numbers.
+    # Great Expectations puts the value before the identifying columns, and has floats only.
     rows = [", ".join(f"{key} {_short(value)}" for key, value in reversed(row.items())) for row in named]
-    # Checks of a set of values count these, and not the rows.
+    # Checks of value sets count values, not rows.
     total = "values"
     if "element_count" in result:
         total = f"of {result['element_count'] - result.get('missing_count', 0):,} rows"
@@ -78,7 +78,7 @@ class Check:
     ...     severity="critical",
     ...     parameters=("validate.min_per_class.count",),
     ...     wanted="at least 30",
-    ...     tell=lambda result, rows: [f"{result['unexpected_count']} of {len(rows)} classes have fewer"],
+    ...     describe=lambda result, rows: [f"{result['unexpected_count']} of {len(rows)} classes have fewer"],
     ... )
     >>> classes = pd.DataFrame({"label": ["coat", "shoe"], "n": [40, 20]})
     >>> outcomes = run_checks([check], {"classes": Table(classes, named_by=("label",))})
@@ -87,17 +87,16 @@ class Check:
       enough: 1 of 2 classes have fewer; expected at least 30 (validate.min_per_class.count)
 
     Args:
-        name: What metrics and messages call it; several checks may share a name.
-        table: The name of the table, or one of its own.
-        expectation: The class of :mod:`great_expectations.expectations`.
-        kwargs: Its arguments; thresholds stand here, so that its record shows them.
-        severity: What a failure does.
-        wanted: What is expected, in words.
-        parameters: The keys of ``params.yaml`` that set it; default: it does not depend on params.
-        tell: Returns the result in words, from Great Expectations' result and the table: one line for each class or
-            label that fails, or one for all. Default: the rows that fail, by name or number.
-        advise: Returns how to fix a failure, where the table tells it, as a clause (``dvc checkout … brings them
-            back``); default: nothing in particular.
+        name: Name in metrics and messages; checks may share one.
+        table: Name of a stage's table, or a table that only this check uses.
+        expectation: Class in :mod:`great_expectations.expectations`.
+        kwargs: Its arguments, thresholds included, so that the record shows them.
+        severity: The effect of a failure.
+        wanted: The expected result, as a phrase.
+        parameters: Keys of ``params.yaml`` that configure the check, if any.
+        describe: Describes Great Expectations' result, given the table: one line per failing class or label, or one
+            for all. Default: the failing rows, by name or count.
+        advise: Returns a clause that says how to fix a failure (``dvc checkout … restores them``); default: ``None``.
     """
 
     name: str
@@ -107,12 +106,12 @@ class Check:
     severity: Severity
     wanted: str
     parameters: tuple[str, ...] = ()
-    tell: Tell = _tell
+    describe: Describe = _describe
     advise: Advise = lambda _result, _rows: None
 
     @property
     def table_name(self) -> str:
-        """The name of the table; one of its own has that of the check."""
+        """The name of the table; a table that only this check uses has the check's name."""
         return self.table if isinstance(self.table, str) else self.name
 
 
@@ -121,13 +120,13 @@ class Outcome:
     """The outcome of a check.
 
     Args:
-        check: What was expected.
+        check: The check.
         success: Whether it passed.
         type: Great Expectations' name of the expectation.
-        kwargs: The arguments that it was given, as Great Expectations records them.
+        kwargs: The expectation's arguments, as Great Expectations records them.
         result: The result as Great Expectations records it.
-        found: The result in words, one line for each class or label that fails.
-        advice: How to fix a failure, as a clause; ``None`` where there is nothing in particular to say.
+        found: Description of the result, one line per failing class or label.
+        advice: Clause that says how to fix a failure, if known.
     """
 
     check: Check
@@ -139,7 +138,7 @@ class Outcome:
     advice: str | None = None
 
     def record(self) -> dict[str, Any]:
-        """Return what is kept of it: nothing that holds a clock or a random name."""
+        """Return the reproducible parts: no times, no random names."""
         return {
             "name": self.check.name,
             "table": self.check.table_name,
@@ -155,35 +154,34 @@ def run_checks(checks: Sequence[Check], tables: Mapping[str, Table]) -> list[Out
     """Run every check on its table and return the outcomes, in the order of the checks.
 
     Args:
-        checks: What is expected.
+        checks: The checks.
         tables: The tables by name.
 
     Raises:
-        RuntimeError: An expectation could not be computed (a defect: Great Expectations itself calls that a failure).
+        RuntimeError: An expectation could not be computed, which Great Expectations reports as a failure.
     """
     # Great Expectations takes seconds to import.
     import great_expectations as gx
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
-    own = {check.name: check.table for check in checks if isinstance(check.table, Table)}
-    every = {**tables, **own}
+    every = {**tables, **{check.name: check.table for check in checks if isinstance(check.table, Table)}}
     source = context.data_sources.add_pandas("tables")
     batches = {name: _batch(source, name, every[name].rows) for name in {check.table_name: None for check in checks}}
     return [_outcome(check, batches[check.table_name], every[check.table_name]) for check in checks]
 
 
 def failures(outcomes: Iterable[Outcome]) -> list[Outcome]:
-    """Return the outcomes that stop the pipeline: those that are critical and failed."""
+    """Return the failed critical checks, which stop the pipeline."""
     return [outcome for outcome in outcomes if not outcome.success and outcome.check.severity == "critical"]
 
 
 def warnings(outcomes: Iterable[Outcome]) -> dict[str, list[str]]:
-    """Return the failures that are not critical, by name: lines as those of the gate, between severity and advice."""
+    """Return the lines of other failed checks by name, each with severity and advice."""
     lines: dict[str, list[str]] = {}
     for outcome in outcomes:
         if not outcome.success and outcome.check.severity != "critical":
-            more = [f"{outcome.check.severity}: {line}" for line in _lines(outcome, most=_LINES_OF_WARNINGS)]
+            more = [f"{outcome.check.severity}: {line}" for line in _lines(outcome, most=_MAX_WARNING_LINES)]
             if outcome.advice is not None:
                 more[-1] += f"; {outcome.advice}"
             lines.setdefault(outcome.check.name, []).extend(more)
@@ -191,7 +189,7 @@ def warnings(outcomes: Iterable[Outcome]) -> dict[str, list[str]]:
 
 
 def verdicts_by_name(outcomes: Iterable[Outcome]) -> dict[str, bool]:
-    """Return for each name whether all of its checks passed."""
+    """Return for each name whether all checks of that name passed."""
     verdicts: dict[str, bool] = {}
     for outcome in outcomes:
         verdicts[outcome.check.name] = verdicts.get(outcome.check.name, True) and outcome.success
@@ -199,14 +197,14 @@ def verdicts_by_name(outcomes: Iterable[Outcome]) -> dict[str, bool]:
 
 
 def gate_error(outcomes: Iterable[Outcome], *, report: str, fix: str = "fix the images") -> GateError | None:
-    """Return the error that stops the pipeline, or ``None`` where nothing stops it.
+    """Return the error that stops the pipeline, or ``None`` if all critical checks passed.
 
-    Each line names the check, the result (which class, how many), what was expected, and the parameter.
+    Each line names the check, the result (class, count), the expected result, and the parameter.
 
     Args:
-        outcomes: What came of the checks.
-        report: The page to open, as a path to type.
-        fix: What may help besides editing params, as a clause.
+        outcomes: Outcomes of the checks.
+        report: Path of the page to open.
+        fix: Clause with an alternative to editing params.
     """
     failed = failures(outcomes)
     if not failed:
@@ -214,7 +212,7 @@ def gate_error(outcomes: Iterable[Outcome], *, report: str, fix: str = "fix the 
     names = list(dict.fromkeys(outcome.check.name for outcome in failed))
     parameters = list(dict.fromkeys(name for outcome in failed for name in outcome.check.parameters))
     advice = list(dict.fromkeys(outcome.advice for outcome in failed if outcome.advice is not None))
-    lines = [line for outcome in failed for line in _lines(outcome, most=_LINES)]
+    lines = [line for outcome in failed for line in _lines(outcome, most=_MAX_LINES)]
     edit = f"{fix}, or edit {', '.join(parameters)} in params.yaml" if parameters else fix
     return GateError(
         "\n".join(
@@ -228,13 +226,13 @@ def gate_error(outcomes: Iterable[Outcome], *, report: str, fix: str = "fix the 
 
 
 def _batch(source: PandasDatasource, name: str, rows: pd.DataFrame) -> Batch:
-    # Great Expectations writes all of its settings as YAML for whatever is added, so no batch definition is.
+    # Adding a batch definition would make Great Expectations serialize all of its settings as YAML.
     asset = source.add_dataframe_asset(name)
     return asset.get_batch(asset.build_batch_request({"dataframe": _plain(rows)}))
 
 
 def _plain(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the table with its numbers as Great Expectations writes them rightly: it knows no other than these."""
+    """Return the table with numbers as float64, the only dtype that Great Expectations serializes correctly."""
     numbers = {
         name: column.to_numpy(dtype="float64", na_value=float("nan"))
         for name, column in rows.items()
@@ -252,7 +250,7 @@ def _outcome(check: Check, batch: Batch, table: Table) -> Outcome:
         result_format=complete if table.named_by else {"result_format": "SUMMARY"},
     ).to_json_dict()
     info = item["exception_info"]
-    # One flat record where all went well, one a metric where not.
+    # A flat record if all went well, else one per metric.
     for part in [info] if "raised_exception" in info else info.values():
         if part["raised_exception"]:
             raise RuntimeError(f"the check '{check.name}' could not be computed: {part['exception_message']}")
@@ -264,7 +262,7 @@ def _outcome(check: Check, batch: Batch, table: Table) -> Outcome:
         type=config["type"],
         kwargs={key: value for key, value in config["kwargs"].items() if key != "batch_id"},
         result=result,
-        found=tuple(printable(line) for line in check.tell(result, table.rows)),
+        found=tuple(printable(line) for line in check.describe(result, table.rows)),
         advice=None if success else check.advise(result, table.rows),
     )
 

@@ -1,4 +1,4 @@
-"""The manifest: the one table that flows from stage to stage and grows by columns."""
+"""The manifest: one row per image, with columns that each stage adds."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from pixmill.core.words import count
 
 
 def _schema(columns: str, base: Sequence[pa.Field] = ()) -> pa.Schema:
-    """Return a schema from its columns: ``name`` or ``name:type`` (default: string), where ``!`` forbids null."""
+    """Return a schema from column specs: ``name`` or ``name:type`` (default: string); ``!`` marks non-null columns."""
     fields = [(name, kind or "string") for name, _, kind in (column.partition(":") for column in columns.split())]
     return pa.schema(
         [*base, *(pa.field(name.rstrip("!"), getattr(pa, kind)(), not name.endswith("!")) for name, kind in fields)]
@@ -25,23 +25,24 @@ def _schema(columns: str, base: Sequence[pa.Field] = ()) -> pa.Schema:
 SCRAPED = _schema(
     "id! label path! bytes!:int64 format source! query page_url image_url licence author given_split snapshot!"
 )
-"""What scrape knows of an image.
+"""Columns that scrape writes.
 
-``id`` is the sha256 of its bytes; ``label`` is null where sightings disagree; ``path`` is relative to
-``artifacts/scrape``; ``format`` is told by content and null where it is no image. Provenance is the first sighting's.
-``given_split`` is the part (``train``, ``val`` or ``test``) that people have put it into, null where they did not.
+``id`` is the SHA-256 of the file's bytes. ``label`` is null if sightings disagree. ``path`` is relative to
+``artifacts/scrape``. ``format`` is detected from the content, and null if the file is not an image. Provenance columns
+belong to the first sighting. ``given_split`` is the split (``train``, ``val`` or ``test``) that people assigned, if
+any.
 """
 
 SIGHTINGS = _schema(
     "id label! source! query rank!:int32 page_url image_url thumbnail_url title price width:int32 "
     "height:int32 licence author given_split route thumbnail!:bool_ reason"
 )
-"""One row a candidate that a source showed: the ``id`` it turned out to be, or the ``reason`` why it was refused.
+"""One row per candidate: the ``id`` of its image, or the ``reason`` for refusing it.
 
-``rank`` is its place among the query's candidates, from 0; ``width`` and ``height`` are what the source says of the
-original, in pixels; ``given_split`` is the part that people put this candidate into, ``route`` how the source gave the
-original away. Where ``thumbnail`` is true, ``id`` is the small copy's, and ``reason`` is why the original could not be
-had.
+``rank`` is the position among the query's candidates, from 0. ``width`` and ``height`` are the original's dimensions in
+pixels according to the source. ``given_split`` is the split that people assigned; ``route`` names how the URL of the
+original was found. If ``thumbnail`` is true, ``id`` is that of the thumbnail, and ``reason`` explains the missing
+original.
 """
 
 VALIDATED = _schema(
@@ -49,33 +50,33 @@ VALIDATED = _schema(
     "contrast:float32 sharpness:float32 entropy:float32 border:float32 group verdict! reason",
     base=SCRAPED,
 )
-"""What validate adds from one full decode; null where an image cannot be decoded.
+"""Columns that validate adds from one full decode; null if an image cannot be decoded.
 
-``width``, ``height`` and ``short_side`` are in pixels, of the upright image; ``aspect_ratio`` is width by height.
-``pixels`` is a digest of the decoded RGB pixels; ``phash`` a 64-bit perceptual hash as 16 hexadecimal digits.
-``brightness`` and ``contrast`` are the mean and the standard deviation of the luma (0 to 255); ``sharpness`` is the
-variance of its Laplacian, ``entropy`` that of its histogram in bits (0 to 8), ``border`` the share of the area (0 to 1)
-that a near-uniform border takes; all five at 160 to 319 pixels on the longer side, or fewer. ``group`` is the
-id that stands for a group of verified near-duplicates, its own where it has none. ``verdict`` is ``keep`` or ``drop``,
-``reason`` why.
+``width``, ``height`` and ``short_side`` are in pixels, of the upright image; ``aspect_ratio`` is width / height.
+``pixels`` is a digest of the decoded RGB pixels, ``phash`` a 64-bit perceptual hash as 16 hexadecimal digits.
+``brightness`` and ``contrast`` are the mean and standard deviation of the luma (0 to 255), ``sharpness`` is the
+variance of its Laplacian, ``entropy`` the entropy of its histogram in bits (0 to 8), ``border`` the share of the area
+(0 to 1) that a near-uniform border covers; all five are measured at 160 to 319 pixels on the longer side, or fewer.
+``group`` is the representative id of a group of verified near-duplicates (the image's id if it has none). ``verdict``
+is ``keep`` or ``drop``, with the ``reason``.
 """
 
 PAIRS = _schema("a! b! similarity!:float64")
-"""The verified near-duplicates among kept images: two ids, ``a`` before ``b``, and how alike they are, 0 to 1."""
+"""Verified near-duplicates among kept images: two ids, ``a`` < ``b``, and their similarity, 0 to 1."""
 
 SPLIT = _schema(
     "split row:int32 fold:int32 cluster",
     base=VALIDATED,
 )
-"""What split adds: the part (``train``, ``val`` or ``test``; null where dropped) and the row in that part's array.
+"""Columns that split adds: the split (``train``, ``val`` or ``test``; null if dropped) and the row in its packed array.
 
-``fold`` is the number of its fold, from 0, of an image in train or val where ``split.folds`` asks for folds.
-``cluster`` is the ``group`` that stands for all images of the parts that are right or wrong together: near-duplicates
-and, where ``split.group_by`` asks for groups, the images of one such group; null where dropped.
+``fold`` is the fold number, from 0, of images in train or val if ``split.folds`` is set. ``cluster`` is the
+representative ``group`` of images that depend on each other: near-duplicates and, if ``split.group_by`` is set, images
+of the same group; null if dropped.
 """
 
 TEXT = pd.StringDtype("pyarrow", na_value=pd.NA)
-"""The type of pandas for texts, absent ones included."""
+"""Pandas dtype of nullable strings."""
 
 _NULLABLE = {
     pa.int32(): pd.Int32Dtype(),
@@ -86,16 +87,16 @@ _NULLABLE = {
 
 
 def write_table(path: Path, frame: pd.DataFrame, schema: pa.Schema) -> None:
-    """Write a table as Parquet whose bytes follow from its content alone, at once or not at all.
+    """Write a table as Parquet, atomically; equal content gives equal bytes.
 
     Args:
-        path: The file.
-        frame: One row an image, sorted by the first column, mostly ``id``, without repetition; for :data:`PAIRS` the
-            same by ``a`` and ``b``; for :data:`SIGHTINGS` in any stable order.
-        schema: The columns; the frame must have exactly these. Its metadata are written with it.
+        path: Target file.
+        frame: Rows sorted by the first column (mostly ``id``) without duplicates; :data:`PAIRS` sorted by ``a`` and
+            ``b``; :data:`SIGHTINGS` in any stable order.
+        schema: The columns, all of which the frame must have. Its metadata are written with it.
 
     Raises:
-        ValueError: Columns, order or uniqueness are not as they must be (a defect of the caller).
+        ValueError: Wrong columns or order, or duplicate keys.
     """
     expected, received = set(schema.names), set(frame.columns)
     if expected != received:
@@ -112,16 +113,16 @@ def write_table(path: Path, frame: pd.DataFrame, schema: pa.Schema) -> None:
 
 @contextlib.contextmanager
 def table_writer(path: Path, schema: pa.Schema) -> Iterator[Callable[[Sequence[Mapping[str, Any]]], None]]:
-    """Write a table as Parquet in pieces, so that it need never be whole in memory.
+    """Write a table as Parquet in row groups, so that it need not fit into memory.
 
-    The file is there once the block has ended well, and its bytes follow from its rows alone.
+    The file appears when the block succeeds. Equal rows give equal bytes.
 
     Args:
-        path: The file.
+        path: Target file.
         schema: The columns.
 
     Yields:
-        What adds rows, as one row group; a column that a row lacks is null.
+        A function that appends rows as one row group; missing columns become null.
     """
     with replacing(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
         yield lambda rows: writer.write_table(pa.Table.from_pylist(rows, schema))
@@ -134,16 +135,16 @@ def _key(schema: pa.Schema) -> list[str]:
 
 
 def read_table(path: Path, schema: pa.Schema, *, stage: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """Read a table that an earlier stage wrote; absent values are ``pd.NA``.
+    """Read a table of an earlier stage; missing values are ``pd.NA``.
 
     Args:
         path: The file.
-        schema: The columns that it must have.
-        stage: The stage that writes it, named in the error.
-        columns: Those that are read, where not all are needed; default: all.
+        schema: The expected columns.
+        stage: The stage that writes the file, named in errors.
+        columns: Columns to read; default: all.
 
     Raises:
-        ManifestError: The file is absent, is no Parquet, or has other columns or types.
+        ManifestError: The file is missing, is not Parquet, or has other columns or types.
     """
     try:
         there = pq.read_schema(path)
@@ -165,12 +166,12 @@ def read_table(path: Path, schema: pa.Schema, *, stage: str, columns: Sequence[s
 
 
 def _columns(here: Mapping[str, pa.DataType], there: Mapping[str, pa.DataType]) -> str:
-    """Name the columns that are here, and not there or of another type."""
+    """List the columns of the first schema that the second lacks or has with another type."""
     return ", ".join(f"{name} ({kind})" for name, kind in here.items() if there.get(name) != kind) or "no other columns"
 
 
 def given_test_rows(manifest: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of the images that people put into test, kept or not; each different file is one.
+    """Return the rows of images that people assigned to test, kept or dropped.
 
     Args:
         manifest: The columns of :data:`VALIDATED`.
@@ -179,13 +180,13 @@ def given_test_rows(manifest: pd.DataFrame) -> pd.DataFrame:
 
 
 def given_test(manifest: pd.DataFrame) -> dict[str, Any]:
-    """Return how many test images were ``given``, how many are ``kept``, and ``dropped.<reason>``, the most first.
+    """Count the images that people assigned to test.
 
     Args:
         manifest: The columns of :data:`VALIDATED`.
 
     Returns:
-        Nothing where no test images were given.
+        ``given``, ``kept``, and ``dropped`` by reason, most frequent first; empty if there are none.
     """
     rows = given_test_rows(manifest)
     reasons = rows["reason"].dropna().astype(object)
@@ -195,13 +196,13 @@ def given_test(manifest: pd.DataFrame) -> dict[str, Any]:
 
 
 def shrinkage(found: dict[str, Any]) -> str:
-    """Return in words how a given test set shrank; empty where it did not, or none was given.
+    """Describe how many images of a given test set were dropped; empty if none were.
 
     >>> shrinkage({"given": 3000, "kept": 2997, "dropped": {"label_conflict": 2, "too_small": 1}})
     '3,000 given test images became 2,997: 3 dropped (label conflict 2, too small 1)'
 
     Args:
-        found: What :func:`given_test` returns.
+        found: Counts from :func:`given_test`.
     """
     if not found or found["given"] == found["kept"]:
         return ""

@@ -1,4 +1,4 @@
-"""Words for messages and pages: numbers with their nouns, lists, mistyped names, and texts of strangers."""
+"""Text for messages and pages: plurals, lists, suggestions for mistyped names, escaping."""
 
 import difflib
 import os
@@ -13,9 +13,9 @@ def count(number: int, noun: str, plural: str = "") -> str:
     ('1 image', '1,200 images', '2 classes')
 
     Args:
-        number: How many.
-        noun: In the singular; what follows it may stand here, too, as in ``image was``.
-        plural: Default: the noun with an ``s``.
+        number: The count.
+        noun: Singular form, with any following words, such as ``image was``.
+        plural: Plural form; default: the noun with an ``s``.
     """
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
@@ -23,24 +23,24 @@ def count(number: int, noun: str, plural: str = "") -> str:
 def did_you_mean(
     name: str, known: Iterable[str], *, most: int = 1, cutoff: float = 0.6, show: Callable[[str], str] = str
 ) -> str:
-    """Return the end of a message about an unknown name: which of those that there are it may mean, if any.
+    """Return a suggestion to append to a message about an unknown name; empty if no known name is close.
 
     >>> did_you_mean("epoch", ["epochs", "seed"]), did_you_mean("x", ["epochs"])
     ('; did you mean epochs?', '')
 
     Args:
         name: The unknown name.
-        known: Those that there are.
-        most: The most that are suggested.
-        cutoff: How alike they must be, 0 to 1.
-        show: How a name is written.
+        known: The known names.
+        most: Maximum number of suggestions.
+        cutoff: Minimum similarity, 0 to 1.
+        show: Formats a name.
     """
     close = difflib.get_close_matches(name, list(known), most, cutoff)
     return f"; did you mean {' or '.join(map(show, close))}?" if close else ""
 
 
 def first_of(names: Sequence[str], most: int) -> str:
-    """Return the first names with commas between them, and dots where there are more.
+    """Return the first names, comma-separated, with an ellipsis if there are more.
 
     >>> first_of(["coat", "dress", "shirt"], 2)
     'coat, dress, …'
@@ -56,7 +56,7 @@ def join_names(names: Sequence[str], most: int | None = None) -> str:
 
     Args:
         names: The names.
-        most: How many of them stand there before the count of the others; default: all.
+        most: Number of names to show before the count of the rest; default: all.
     """
     left = 0 if most is None else len(names) - most
     shown = [*names[:most], f"{left:,} more"] if left > 0 else names
@@ -64,14 +64,14 @@ def join_names(names: Sequence[str], most: int | None = None) -> str:
 
 
 def printable(text: str, instead: str | None = None) -> str:
-    r"""Return a text without the characters that would not show, or could lead a terminal astray.
+    r"""Replace unprintable characters, such as the control sequences of a terminal.
 
     >>> printable("one\ntwo"), printable("one\ntwo", instead=" ")
     ('one\\ntwo', 'one two')
 
     Args:
-        text: The text, of a page, a file's name or a commit.
-        instead: What takes the place of such a character; default: its escape sequence.
+        text: The text.
+        instead: Replacement for each unprintable character; default: its escape sequence.
     """
     if text.isprintable():
         return text
@@ -79,13 +79,13 @@ def printable(text: str, instead: str | None = None) -> str:
 
 
 def shell_word(path: str) -> str:
-    r"""Return a path as a shell reads it; bytes that are no text, or that a terminal would obey, are spelled out.
+    r"""Quote a path for a shell; undecodable bytes and control characters are escaped.
 
     >>> print(shell_word("a b"), shell_word("a\x1b"))
     'a b' $'a\x1b'
 
     Args:
-        path: As :func:`os.fsdecode` returns it.
+        path: A path decoded by :func:`os.fsdecode`.
     """
     if path.isprintable():
         return shlex.quote(path)

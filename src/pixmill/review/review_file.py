@@ -81,7 +81,7 @@ def lock_decisions(path: Path, *, then: str) -> contextlib.AbstractContextManage
         LockedError: Another `pixmill review` held it for ten seconds.
     """
     refusal = LockedError(f"another `pixmill review` has locked review.csv for {_PATIENCE:g} seconds", next=then)
-    return hold_lock(path, refusal, patience=_PATIENCE)
+    return hold_lock(path, refusal, timeout=_PATIENCE)
 
 
 def one_line(decision: Decision) -> Decision:

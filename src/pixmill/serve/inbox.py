@@ -79,7 +79,7 @@ class Inbox:
         with storage_errors(then=then):
             for folder in ("corrections", "dropped"):
                 (self._path / folder).mkdir(parents=True, exist_ok=True)
-            with hold_lock(self._path / ".lock", refusal, patience=_PATIENCE):
+            with hold_lock(self._path / ".lock", refusal, timeout=_PATIENCE):
                 if not self._is_swept:
                     remove_temporary(self._path)
                     sync_folder(self._path)

@@ -6,7 +6,7 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
-from pixmill.core.expectations import Check, Result, Table, Tell
+from pixmill.core.expectations import Check, Describe, Result, Table
 from pixmill.core.manifest import given_test, given_test_rows, shrinkage
 from pixmill.core.params import SplitParams
 from pixmill.images.parts import PARTS
@@ -158,7 +158,7 @@ def _of_parts(params: SplitParams, classes: Sequence[str]) -> Iterator[Check]:
         severity="warning",
         parameters=(),
         wanted="all of them kept",
-        tell=lambda _, rows: [shrinkage(given_test(rows)) or f"0 of {len(rows):,} given test images dropped"],
+        describe=lambda _, rows: [shrinkage(given_test(rows)) or f"0 of {len(rows):,} given test images dropped"],
         advise=lambda *_: "open reports/validate.html, which shows the reasons",
     )
     shares = params.class_shares
@@ -170,7 +170,7 @@ def _of_parts(params: SplitParams, classes: Sequence[str]) -> Iterator[Check]:
         severity=shares.severity,
         parameters=("split.class_shares.tolerance",),
         wanted=f"a difference of at most {shares.tolerance:g}",
-        tell=_share,
+        describe=_share,
     )
 
 
@@ -180,7 +180,7 @@ def _check(
     expectation: str,
     kwargs: Mapping[str, object],
     wanted: str,
-    tell: Tell,
+    tell: Describe,
     advice: str = "rebuild the tables with: dvc repro -f validate",
 ) -> Check:
     return Check(
@@ -191,7 +191,7 @@ def _check(
         severity="critical",
         parameters=(),
         wanted=wanted,
-        tell=tell,
+        describe=tell,
         advise=lambda _result, _rows: advice,
     )
 
@@ -225,7 +225,7 @@ def _equal(name: str, table: str, sides: str) -> Check:
     return _check(name, table, "ExpectColumnPairValuesToBeEqual", columns, "none", tell)
 
 
-def _classes(part: str, classes: Sequence[str]) -> Tell:
+def _classes(part: str, classes: Sequence[str]) -> Describe:
     def tell(_: Result, rows: pd.DataFrame) -> list[str]:
         there = set(rows["label"])
         lines = [f"{part} has no image of '{label}'" for label in classes if label not in there]

@@ -18,29 +18,29 @@ WEIGHTS = "pixmill.weights"
 """Tag with the md5 of a run's weights file, by which evaluate finds the training."""
 
 RESOLVED = "params.json"
-"""Where a run has all its params, with the defaults of the version that made it."""
+"""File of a run with all params, defaults included."""
 
 SWEEP = "pixmill.sweep"
-"""Tag of the parent run of a sweep, by which its trials find it again."""
+"""Tag of a sweep's parent run, by which its trials find it."""
 
 LINKED = "pixmill.linked"
 """Tag of a run created by an evaluation because its training is not in this MLflow."""
 
 _BACKBONE = "artifacts/classifier/backbone.tflite"
-"""Where a model ``classifier`` has its backbone."""
+"""Path of the backbone in a model ``classifier``."""
 
 _BATCH = 100
 """MLflow accepts at most 100 parameters or tags per request."""
 
 
 def deliver(client: MlflowClient, data: RunData, folder: Path, *, home: Path) -> None:
-    """Upload a run to MLflow; what MLflow has already is not duplicated.
+    """Upload a run to MLflow without duplicating existing data.
 
     Args:
         client: The store.
         data: The run's data.
         folder: The folder of the pending run.
-        home: The repository's own root.
+        home: Root of the original repository.
     """
     run_id = _send_data(client, data, home, _origin_query(data))
     for child in data.children:
@@ -54,11 +54,11 @@ def deliver(client: MlflowClient, data: RunData, folder: Path, *, home: Path) ->
         for description in sorted((folder / "models").glob("*/MLmodel")):
             _upload_model(client, run_id, description.parent)
     finally:
-        _end(client, data, run_id)  # A store without room for files has the metrics.
+        _end(client, data, run_id)  # Even if the store cannot take files, the metrics are there.
 
 
 def _origin_query(data: RunData) -> str:
-    """Return what finds the run that this one adds to: its training, its sweep, or what a killed process sent of it."""
+    """Return a query for the existing run to add to: its training, its sweep, or the upload of a killed process."""
     if SWEEP in data.tags:
         return f"tags.`{SWEEP}` = '{data.tags[SWEEP]}'"
     itself = f" and attributes.start_time = {data.started}" if data.stage == "train" else ""
@@ -73,12 +73,12 @@ def _create_run(client: MlflowClient, data: RunData, home: Path) -> str:
 
 
 def _send_data(client: MlflowClient, data: RunData, home: Path, query: str) -> str:
-    """Find the newest run of a query, or create one, send what it does not have yet, and return its id."""
+    """Find the newest run of a query, or create one; upload missing data and return its id."""
     from mlflow.entities import Metric, Param, RunTag
 
     runs = search_runs(client, query, max_results=1, order_by=["attributes.start_time DESC"])
     run_id = str(runs[0].info.run_id) if runs else _create_run(client, data, home)
-    # Tags first: the run is found by them.
+    # Tags first, since queries find the run by them.
     _log(client, run_id, tags=[RunTag(*tag) for tag in data.tags.items()])
     recorded = client.get_run(run_id).data.params
     _log(client, run_id, params=[Param(*param) for param in data.params.items() if param[0] not in recorded])
@@ -88,10 +88,10 @@ def _send_data(client: MlflowClient, data: RunData, home: Path, query: str) -> s
 
 
 def _experiment_id(client: MlflowClient, data: RunData, home: Path) -> str:
-    """Return the experiment that new runs belong to, created if need be.
+    """Return the experiment for new runs, created if missing.
 
-    Without a server, artifacts go to ``mlruns/`` in the repository's own root; MLflow's default is the current folder,
-    which may be temporary.
+    Without a server, artifacts go to ``mlruns/`` in the original repository; MLflow's default, the current folder, may
+    be temporary.
     """
     name = data.experiment or experiment_name(home)
     if experiment := client.get_experiment_by_name(name):
@@ -101,9 +101,9 @@ def _experiment_id(client: MlflowClient, data: RunData, home: Path) -> str:
 
 
 def _upload_model(client: MlflowClient, run_id: str, folder: Path) -> None:
-    """Log a model to a run as ``log_model`` does, without importing its framework.
+    """Log a model to a run like ``log_model``, without importing its framework.
 
-    The run's status does not change; the fluent API would activate and end it.
+    The fluent API would activate and end the run; this keeps its status.
     """
     from mlflow.entities import LoggedModelOutput
     from mlflow.models import Model
@@ -130,13 +130,13 @@ def _upload_model(client: MlflowClient, run_id: str, folder: Path) -> None:
 
 
 def _link_backbone(location: str) -> None:
-    """Keep the frozen backbone of all models in a folder of this machine as one file."""
+    """Replace a local copy of the frozen backbone with a hard link to that of another model."""
     folder = Path(location.removeprefix("file://"))
     if not (backbone := folder / _BACKBONE).is_file():
         return
     for other in folder.parents[1].glob(f"*/artifacts/{_BACKBONE}"):
         if not other.samefile(backbone) and filecmp.cmp(other, backbone, shallow=False):
-            with contextlib.suppress(OSError):  # A file system without hard links keeps the copy.
+            with contextlib.suppress(OSError):  # file systems without hard links keep the copy
                 temporary = backbone.with_suffix(".part")
                 temporary.hardlink_to(other)
                 temporary.replace(backbone)
@@ -144,7 +144,7 @@ def _link_backbone(location: str) -> None:
 
 
 def _end(client: MlflowClient, data: RunData, run_id: str) -> None:
-    """End the run, unless it is that of the training that an evaluation found."""
+    """End the run, unless it is an evaluation that was added to the run of its training."""
     if data.stage != "evaluate" or LINKED in client.get_run(run_id).data.tags:
         client.set_terminated(run_id, status=data.status, end_time=data.ended)
 

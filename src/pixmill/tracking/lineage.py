@@ -12,10 +12,10 @@ from pixmill.core.repository.git import git
 from pixmill.core.repository.stage_inputs import hashes_of, workspace_stages
 
 _WRITTEN_BY_RUNS = (":!dvc.lock", ":!metrics", ":!plots")
-"""Files in Git that the pipeline itself rewrites: changes there do not make the code dirty."""
+"""Results in Git; changes of these do not make the code dirty."""
 
 _AFTER_TRAINING = {"train", "evaluate"}
-"""Stages of ``dvc.lock`` whose outputs belong to an earlier training."""
+"""Stages in ``dvc.lock`` whose outputs are those of the previous training."""
 
 VERSION = "pixmill.version"
 
@@ -40,7 +40,7 @@ def code_tags(root: Path) -> dict[str, str]:
 
     Returns:
         ``pixmill.version``; ``mlflow.source.git.commit`` and ``pixmill.commit`` (HEAD), ``pixmill.dirty`` (``true`` if
-        anything except the pipeline's own results differs from it; absent if Git cannot tell), ``pixmill.project``, and
+        any file except results differs from it; absent if unknown), ``pixmill.project``, and
         ``DVC_EXP_NAME`` within an experiment, whose HEAD is its baseline's. Outside Git only the first.
     """
     tags = {VERSION: __version__}
@@ -58,20 +58,20 @@ def code_tags(root: Path) -> dict[str, str]:
 
 
 def project_id(root: Path) -> str | None:
-    """Return what tells a project from others, in each clone and on each branch: its first commit, and its folder.
+    """Return an id of the project that all clones and branches share: its first commit and its folder.
 
-    Projects of the same name may share an MLflow server, and several a repository.
+    Projects with the same name may share an MLflow server, and several projects may share a repository.
 
     Args:
         root: The project's folder.
 
     Returns:
-        Such as ``1a2b…:apps/garments/``, with the folder percent-encoded; ``None`` outside Git, before the first
-        commit, and in a shallow clone, which does not reach back to it.
+        For example ``1a2b…:apps/garments/``, with the folder percent-encoded; ``None`` outside Git, before the first
+        commit, and in a shallow clone.
     """
     if (git(root, "rev-parse", "--is-shallow-repository") or "").strip() != "false":
         return None
-    # First parents alone: a merge of another history brings another first commit.
+    # Follow first parents only: merging another history adds another first commit.
     first = git(root, "rev-list", "--first-parent", "--max-parents=0", "HEAD")
     folder = git(root, "rev-parse", "--show-prefix")
     return f"{first.strip()}:{quote(folder.strip())}" if first and folder is not None else None
@@ -80,16 +80,15 @@ def project_id(root: Path) -> str | None:
 def data_hashes(root: Path) -> dict[str, str]:
     """Return DVC's hashes of a training's inputs, by path.
 
-    That is ``data`` from ``data.dvc``, and the artifacts of the stages before train from ``dvc.lock``, which DVC
-    updates stage by stage. What DVC records without a hash, as it may where a remote keeps versions, is left out;
-    empty if it has recorded nothing yet.
+    These are ``data`` from ``data.dvc``, and the artifacts of earlier stages from ``dvc.lock``. Entries without a hash,
+    as with remotes that keep versions, are left out.
 
     Args:
         root: The project's folder.
 
     Raises:
         DataError: ``data.dvc`` is malformed.
-        ParamsError: ``dvc.lock`` is.
+        ParamsError: ``dvc.lock`` is malformed.
     """
     hashes = {
         path: md5

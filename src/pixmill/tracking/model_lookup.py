@@ -1,4 +1,4 @@
-"""Models in MLflow: which one a name stands for, and its files."""
+"""Find models in MLflow by name, and download their files."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ if TYPE_CHECKING:
     from mlflow.entities import LoggedModel, Run
 
 MODEL, _FILES = "classifier", "artifacts/classifier"
-"""The name of a run's model that takes the bytes of images, and its files within the model."""
+"""Name of a run's model that takes the bytes of images, and the folder of its files within the model."""
 
 COMMIT = "pixmill.commit"
-"""Tag of runs, and of versions in the registry, with a commit: a version's holds the results, too."""
+"""Tag of runs and model versions with a commit; that of a version includes the results."""
 
 STATE, DONE = "pixmill.promotion", "done"
-"""Tag of versions that ``pixmill promote`` registers, and its value once the alias has moved: others are no models."""
+"""Tag of versions that ``pixmill promote`` registers, and its value after the alias has moved."""
 
 _FORMS = "models:/NAME/VERSION, models:/NAME@ALIAS, models:/MODEL_ID or runs:/RUN_ID"
 
 
 @dataclass(frozen=True)
 class MlflowModel:
-    """The model in MLflow that a name stands for.
+    """A model in MLflow.
 
     Args:
-        uri: The name.
+        uri: The URI by which it was found.
         store: The tracking URI.
-        location: Where its files are.
-        key: Its id, which is a file name; equal for the same files.
-        name: Its name in the registry, or that of its run.
-        version: Its version in the registry; ``None`` if it has none.
-        run: The id of its run; ``None`` if MLflow knows none.
+        location: Location of its files.
+        key: Its id, valid as a file name; equal for equal files.
+        name: Name in the registry, or name of its run.
+        version: Version in the registry, if any.
+        run: Id of its run, if known.
         commit: The commit of its training.
         metrics: The metrics of its run on the test split.
     """
@@ -67,12 +67,12 @@ class MlflowModel:
 
 
 def resolve(uri: str, workspace: Workspace) -> MlflowModel:
-    """Return the model that a name stands for now.
+    """Return the model that a URI currently names.
 
     Args:
         uri: ``models:/<name>/<version>``, ``models:/<name>@<alias>``, ``models:/<model id>``, or
             ``runs:/<run id>``, which takes the run's newest model ``classifier``.
-        workspace: Its database is the default store.
+        workspace: Workspace whose database is the default store.
 
     Raises:
         PixmillError: There is no such model, or MLflow does not respond.
@@ -157,7 +157,7 @@ def _from_registry(
         entry = client.get_model_version_by_alias(name, alias)
     else:
         entry = client.get_model_version(name, version)
-    # The database tells the id by the source alone.
+    # With a database, only the source has the id.
     source = re.fullmatch(r"models:/(m-[0-9a-f]{32})", entry.source or "")
     own = {"name": name, "version": str(entry.version)}
     own |= {"commit": entry.tags[COMMIT]} if COMMIT in entry.tags else {}
@@ -205,14 +205,14 @@ def _facts(run: Run | None) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def store_errors(uri: str, store: str) -> Iterator[None]:
-    """Turn what MLflow raises into messages.
+    """Turn exceptions of MLflow into messages.
 
     Args:
-        uri: What is asked for, which begins the message; empty where that is clear.
+        uri: Prefix of the message, such as the model's URI; may be empty.
         store: The tracking URI.
 
     Raises:
-        PixmillError: Instead of whatever the block raises.
+        PixmillError: For any exception of the block.
     """
     try:
         yield
@@ -221,11 +221,11 @@ def store_errors(uri: str, store: str) -> Iterator[None]:
     except (PixmillError, KeyboardInterrupt):
         raise
     except Exception as error:
-        # Backends raise what they like. A package of an extra is named by the command.
+        # Backends raise exceptions of any type. The command names missing packages of extras.
         if isinstance(error, ModuleNotFoundError) and error.name in ("mlflow", "sqlalchemy"):
             raise
         what = f"{uri}: " if uri else ""
         raise PixmillError(
-            f"{what}MLflow at {without_password(store)} says: {line_of(error)}",
+            f"{what}MLflow at {without_password(store)} reports: {line_of(error)}",
             next="check the name and MLFLOW_TRACKING_URI, or: pixmill doctor",
         ) from error

@@ -1,4 +1,4 @@
-"""A registered model in MLflow: its versions, its aliases, and what their tags say."""
+"""A registered model in MLflow: versions, aliases and tags."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ CHAMPION = "champion"
 """The alias of the model in production."""
 
 ALIAS = "pixmill.alias"
-"""Tag with the alias that a version was registered for; versions without it were registered by other tools."""
+"""Tag with the alias that a version was registered for; versions of other tools lack it."""
 
 PENDING = "pending"
-"""The value of :data:`STATE` before the alias has moved."""
+"""Value of :data:`STATE` before the alias has moved."""
 
 REPLACES = "pixmill.replaces"
-"""Tag with the version that the alias named before; absent if it named none."""
+"""Tag with the previous version of the alias, if any."""
 
 PENDING_SECONDS = 30.0
-"""Age of a pending version, by MLflow's clock, after which its process counts as dead; a move takes milliseconds."""
+"""Age of a pending version, by MLflow's clock, after which its process counts as dead."""
 
 BY, BECAUSE = "pixmill.by", "pixmill.because"
 VERDICT, GATE, RECORDED = "pixmill.verdict", "pixmill.gate", "pixmill.recorded"
 FORCED = "pixmill.forced"
-"""Tag of a version that was promoted although its numbers refused it; its value is why they did."""
+"""Tag of a version that was promoted despite a failed gate, with the reason of the failure."""
 
 CAME_BACK, TAKEN_BACK = "pixmill.came_back", "pixmill.taken_back"
-"""Tags with a JSON object of the last rollback to a version, and from it: ``at by version because``, where ``version``
-is the other one."""
+"""Tags with the last rollback to or from a version, as a JSON object with ``at``, ``by``, ``version`` (the other one)
+and ``because``."""
 
 _NAME = re.compile(r"[^/:@'\"`\\]{1,200}")
 _ALIAS = re.compile(r"[A-Za-z][\w-]{0,99}", re.ASCII)
@@ -54,15 +54,15 @@ _ALIAS = re.compile(r"[A-Za-z][\w-]{0,99}", re.ASCII)
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """One version of a registered model.
+    """A version of a registered model.
 
     Args:
-        number: Its number, from 1.
-        aliases: The aliases that name it.
-        created: When it was registered, in seconds since 1970.
-        source: Where its files are, such as ``models:/m-…``.
-        model_id: The id of its model in MLflow; ``None`` if it has none.
-        run: The id of its run; ``None`` if it has none.
+        number: Version number, from 1.
+        aliases: Its aliases.
+        created: Time of registration in seconds since 1970.
+        source: Location of its files, such as ``models:/m-…``.
+        model_id: Id of its model in MLflow, if any.
+        run: Id of its run, if any.
         tags: Its tags.
     """
 
@@ -76,26 +76,26 @@ class ModelVersion:
 
     @property
     def is_shown(self) -> bool:
-        """Whether it is a model to choose: its promotion came to its end."""
+        """Whether its promotion was completed."""
         return bool(self.aliases) or self.tags.get(STATE, DONE) == DONE
 
     @property
     def replaces(self) -> int | None:
-        """The version that its alias named before; ``None`` if none, or unknown."""
+        """The previous version of its alias, if known."""
         text = self.tags.get(REPLACES, "")
         return int(text) if re.fullmatch(r"[1-9][0-9]{0,9}", text) else None
 
     @property
     def promoted(self) -> str:
-        """When it was registered, in UTC."""
+        """Time of registration, in UTC."""
         return datetime.fromtimestamp(self.created, UTC).isoformat(timespec="seconds")
 
     def text(self, tag: str) -> str | None:
-        """Return a tag on one line, without control characters; ``None`` if it is empty or absent."""
+        """Return a tag on one line, without control characters; ``None`` if it is empty or missing."""
         return printable(self.tags.get(tag, ""), instead=" ") or None
 
     def rollback(self, tag: str) -> RollbackRecord | None:
-        """Return the rollback that a tag describes; ``None`` if it describes none, as where another tool set it."""
+        """Return the rollback in a tag; ``None`` if the tag is missing or malformed."""
         match read_object(self.tags.get(tag)):
             case {"at": str(at), "by": str(by), "version": int(version), "because": str() | None as because}:
                 reason = because and printable(because, instead=" ")
@@ -104,7 +104,7 @@ class ModelVersion:
 
 
 def read_object(text: str | None) -> dict[str, Any] | None:
-    """Return a tag's JSON object; ``None`` for anything else that another tool may have put there."""
+    """Parse a tag's JSON object; ``None`` for anything else."""
     try:
         found = json.loads(text or "")
     except (ValueError, RecursionError):
@@ -114,7 +114,7 @@ def read_object(text: str | None) -> dict[str, Any] | None:
 
 @dataclass(frozen=True)
 class RollbackRecord:
-    """A rollback: when, in UTC, by whom, to or from which version, and why."""
+    """A rollback: UTC time, user, the other version, and reason."""
 
     at: str
     by: str
@@ -123,14 +123,14 @@ class RollbackRecord:
 
 
 class Registry:
-    """A registered model; each method asks MLflow anew.
+    """A registered model; each method queries MLflow.
 
     Args:
-        workspace: Its database is the default store.
-        name: Of the registered model; default: the project's name.
+        workspace: Workspace whose database is the default store.
+        name: Name of the registered model; default: the project's name.
 
     Raises:
-        PixmillError: The name is not one that MLflow takes. By each method: MLflow does not respond.
+        PixmillError: MLflow does not accept the name. From each method: MLflow does not respond.
     """
 
     def __init__(self, workspace: Workspace, name: str | None = None) -> None:
@@ -148,7 +148,7 @@ class Registry:
         return open_store(self.store)
 
     def aliases(self) -> dict[str, int]:
-        """Return the number of the version that each alias names; empty if there is no such model."""
+        """Return the version number of each alias; empty if the model does not exist."""
         from mlflow.exceptions import MlflowException
 
         with self._errors():
@@ -164,7 +164,7 @@ class Registry:
         """Return the versions, newest first.
 
         Args:
-            query: A further condition in MLflow's language, such as ``tags.`pixmill.alias` = 'champion'``.
+            query: Additional condition in MLflow's language, such as ``tags.`pixmill.alias` = 'champion'``.
         """
         named: dict[int, list[str]] = {}
         for alias, number in self.aliases().items():
@@ -179,7 +179,7 @@ class Registry:
                     return sorted(found, key=lambda version: -version.number)
 
     def get(self, number: int) -> ModelVersion | None:
-        """Return a version; ``None`` if there is none of this number."""
+        """Return a version; ``None`` if it does not exist."""
         from mlflow.exceptions import MlflowException
 
         with self._errors():
@@ -195,7 +195,7 @@ class Registry:
         """Return a version.
 
         Raises:
-            PixmillError: There is none of this number.
+            PixmillError: The version does not exist.
         """
         if (found := self.get(number)) is None:
             raise PixmillError(f"{self.name} has no version {number}", next=f"pixmill models{options(self.name)}")
@@ -220,7 +220,7 @@ class Registry:
             self.client.set_model_version_tag(self.name, str(number), key, value)
 
     def move(self, alias: str, number: int | None) -> None:
-        """Let an alias name a version; without one, no version."""
+        """Point an alias to a version, or delete the alias."""
         with self._errors():
             if number is None:
                 self.client.delete_registered_model_alias(self.name, alias)
@@ -228,14 +228,14 @@ class Registry:
                 self.client.set_registered_model_alias(self.name, alias, str(number))
 
     def delete(self, number: int) -> None:
-        """Delete a version that no alias names: its model stays with its run."""
+        """Delete a version without aliases; its model stays with its run."""
         with self._errors():
             self.client.delete_model_version(self.name, str(number))
 
     def finish(self, alias: str) -> tuple[int | None, tuple[str, ...]]:
-        """Mark the version of an alias as promoted, and let ``previous`` name the version that it replaced.
+        """Mark the version of an alias as promoted, and point ``previous`` to the version that it replaced.
 
-        The move of the alias is what counts; a process that was killed after it leaves this to the next command.
+        If the process is killed after moving the alias, the next command does this.
 
         Returns:
             The previous version, and a warning if MLflow failed.
@@ -257,15 +257,15 @@ class Registry:
             return None, (f"{previous_of(alias)} may not be set yet, which the next move does: {error.message}",)
 
     def check_still(self, alias: str, expected: int | None, command: str) -> None:
-        """Check that an alias still names a version: MLflow cannot compare an alias and set it in one step.
+        """Check that an alias still points to a version, since MLflow has no atomic compare-and-set.
 
         Args:
             alias: The alias.
-            expected: The version; ``None`` for none.
-            command: The command to type again.
+            expected: The version, if any.
+            command: The command to repeat.
 
         Raises:
-            PixmillError: Another process has moved it.
+            PixmillError: Another process has moved the alias.
         """
         now = self.aliases().get(alias)
         if now == expected:
@@ -281,19 +281,19 @@ class Registry:
         )
 
     def move_pending(self, alias: str, number: int, seen: int | None, command: str) -> None:
-        """Let an alias name a pending version, unless another process was faster.
+        """Point an alias to a pending version, unless another process was faster.
 
-        Of several processes that promote at once, the one with the lowest version wins: all others see it pending, or
-        the alias moved.
+        Of several concurrent promotions, the lowest version wins: all others see it pending, or the alias moved.
 
         Args:
             alias: The alias.
             number: The version that this process registered.
-            seen: The version that it was compared with; ``None`` for none.
-            command: The command to type again.
+            seen: The version that it was compared with, if any.
+            command: The command to repeat.
 
         Raises:
-            PixmillError: Another process was faster; the version is deleted. Or MLflow failed, and it stays pending.
+            PixmillError: Another process was faster, and the version is deleted; or MLflow failed, and it stays
+                pending.
         """
         query = f"tags.`{STATE}` = '{PENDING}' and tags.`{ALIAS}` = '{alias}'"
         pending = self.versions(query)
@@ -304,7 +304,8 @@ class Registry:
             if other.number < number and not other.aliases and own - other.created < PENDING_SECONDS
         ]
         try:
-            self.check_still(alias, seen, command)  # After the list: one that is not pending any more has moved it.
+            # After listing, since a version that is no longer pending has moved the alias.
+            self.check_still(alias, seen, command)
             if lower:
                 by = lower[-1].text(BY) or "another process"
                 message = f"{by} promotes version {lower[-1].number} of {self.name} at this moment"
@@ -323,10 +324,10 @@ class Registry:
 
 
 def check_alias(alias: str) -> str:
-    """Return an alias that may be moved.
+    """Return the alias if it is valid.
 
     Raises:
-        PixmillError: MLflow does not take it, or it is one that follows another.
+        PixmillError: MLflow does not accept it, or it is a ``previous`` alias.
     """
     if not _ALIAS.fullmatch(alias) or alias.lower() == "latest" or re.fullmatch(r"[vV]\d+", alias):
         raise PixmillError(
@@ -341,7 +342,7 @@ def check_alias(alias: str) -> str:
 
 
 def previous_of(alias: str) -> str:
-    """Return the alias of the version that came before.
+    """Return the alias of the previous version.
 
     >>> previous_of("champion"), previous_of("staging")
     ('previous', 'previous-staging')
@@ -350,12 +351,12 @@ def previous_of(alias: str) -> str:
 
 
 def options(name: str | None, alias: str = CHAMPION) -> str:
-    """Return the options of a command that names a model and an alias, which are left out where they are defaults."""
+    """Return the options of a command for a model and an alias, without defaults."""
     return (f" --name {quote(name)}" if name else "") + (f" --alias {alias}" if alias != CHAMPION else "")
 
 
 def who(root: Path) -> str:
-    """Return who moves an alias: in CI the person who started the job, else Git's identity.
+    """Return the current user: in CI the person who started the job, else Git's identity.
 
     Args:
         root: The project's folder.
@@ -371,7 +372,7 @@ def who(root: Path) -> str:
 
 
 def _version(entry: Any, aliases: list[str]) -> ModelVersion:
-    # The database tells the id by the source alone.
+    # With a database, only the source has the id.
     source = re.fullmatch(r"models:/(m-[0-9a-f]{32})", entry.source or "")
     return ModelVersion(
         number=int(entry.version),
@@ -386,7 +387,7 @@ def _version(entry: Any, aliases: list[str]) -> ModelVersion:
 
 @contextlib.contextmanager
 def _environment(store: str) -> Iterator[None]:
-    """Tell MLflow the store where it does not pass its own on: it looks a version's model up by the environment."""
+    """Set the store in the environment, by which MLflow looks up a version's model."""
     former = os.environ.get("MLFLOW_TRACKING_URI")
     os.environ["MLFLOW_TRACKING_URI"] = store
     try:

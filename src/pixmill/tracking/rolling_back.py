@@ -1,4 +1,4 @@
-"""Roll back: let an alias name an earlier version again."""
+"""Roll back: point an alias to an earlier version."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from pixmill.tracking.model_versions import (
 
 @dataclass(frozen=True)
 class Rollback:
-    """A rollback that took place.
+    """A completed rollback.
 
     Args:
         name: The registered model.
         alias: The alias that moved.
-        number: The version that it names now.
-        former: The version that it named before.
-        previous: The version that ``previous`` names now; ``None`` if there is no earlier one.
-        warnings: What could not be done after it.
+        number: Its current version.
+        former: Its former version.
+        previous: The current version of ``previous``, if any.
+        warnings: Warnings about steps that failed afterwards.
     """
 
     name: str
@@ -97,7 +97,7 @@ def roll_back(
         registry.tag(target.number, CAME_BACK, json.dumps(asdict(RollbackRecord(at, by, now, why))))
         registry.tag(now, TAKEN_BACK, json.dumps(asdict(RollbackRecord(at, by, target.number, why))))
     except PixmillError as error:
-        warnings += (f"the versions do not tell of it: {error.message}",)
+        warnings += (f"the rollback is not recorded in the versions' tags: {error.message}",)
     registry.check_still(alias, target.number, listing)
     return Rollback(registry.name, alias, target.number, now, previous, warnings)
 

@@ -1,4 +1,4 @@
-"""Training runs in MLflow: their facts, and the files that were logged with them."""
+"""Training runs in MLflow and their files."""
 
 from __future__ import annotations
 
@@ -26,33 +26,32 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 PREDICTIONS = "predictions/predictions.parquet"
-"""Where a run has what evaluate predicted."""
+"""File of a run with the predictions of evaluate."""
 
 _UI = "http://127.0.0.1:5000"
-"""The address of ``mlflow ui``."""
+"""URL of ``mlflow ui``."""
 
-_SAME = 100
-"""Runs of the same weights that are looked at."""
+_MAX_RUNS = 100
+"""Maximum number of runs with the same weights to read."""
 
 _NEWEST = ["attributes.start_time DESC"]
 
 
 @dataclass(frozen=True)
 class MlflowRun:
-    """A run, as MLflow knows it.
+    """A run in MLflow.
 
     Args:
         id: The run's id.
         name: Its name.
-        url: Its page, on the tracking server or in ``mlflow ui``.
+        url: URL of its page, on the tracking server or in ``mlflow ui``.
         seconds: Duration of the training; ``None`` if it has not finished, or was recorded elsewhere.
-        megabytes: Size of its model ``classifier``; ``None`` if it has none, its files cannot be read from here, or it
-            was not asked for.
+        megabytes: Size of its model ``classifier``; ``None`` if missing, not readable from here, or not requested.
         tags: Its tags.
-        files: Where its files are.
-        started: When the training began, in seconds since 1970.
-        fingerprint: A hash of its tags, metrics and end: while it is the same, so are its files.
-        command: What serves its page on this machine; ``None`` if a server does.
+        files: Location of its files.
+        started: Start of the training in seconds since 1970.
+        fingerprint: Hash of its tags, metrics and end; equal fingerprints mean equal files.
+        command: Command that serves its page locally; ``None`` if a server does.
     """
 
     id: str
@@ -68,13 +67,13 @@ class MlflowRun:
 
 
 class RunReader:
-    """A reader of the runs of a workspace's MLflow.
+    """Reads runs from MLflow.
 
     Args:
-        workspace: Its database is the default store.
+        workspace: Workspace whose database is the default store.
 
     Raises:
-        PixmillError: By each method: MLflow does not respond within seconds, or there is no database yet.
+        PixmillError: From each method: MLflow does not respond within seconds, or there is no database yet.
     """
 
     def __init__(self, workspace: Workspace) -> None:
@@ -84,7 +83,7 @@ class RunReader:
 
     @cached_property
     def _client(self) -> MlflowClient:
-        """The client of MLflow; a server that does not respond is asked once."""
+        """The client; a server that does not respond is contacted only once."""
         if self._failure is None:
             try:
                 return open_store(self._store)
@@ -96,7 +95,7 @@ class RunReader:
         """Return a run by its id.
 
         Raises:
-            PixmillError: There is none.
+            PixmillError: The run does not exist.
         """
         with store_errors(f"runs:/{run_id}", self._store):
             run = self._client.get_run(run_id)
@@ -105,17 +104,16 @@ class RunReader:
     def newest(self, weights: str) -> MlflowRun | None:
         """Return the newest run of the training that produced some weights; ``None`` if there is none.
 
-        Its duration is the longest of all runs with these weights, since those that reused a finished training took
-        less.
+        Its duration is the longest of all runs with these weights, since reusing a finished training takes less time.
 
         Args:
-            weights: The md5 of ``artifacts/train/model.weights.h5``.
+            weights: MD5 of ``artifacts/train/model.weights.h5``.
         """
         if self._file and not self._file.exists():
             return None
         with store_errors("runs", self._store):
             query = f"tags.`{WEIGHTS}` = '{weights}'"
-            found = search_runs(self._client, query, max_results=_SAME, order_by=_NEWEST)
+            found = search_runs(self._client, query, max_results=_MAX_RUNS, order_by=_NEWEST)
             longest = max(filter(None, map(_seconds, found)), default=None)
             if not found:
                 return None
@@ -124,23 +122,23 @@ class RunReader:
     def list_evaluated(
         self, limit: int, *, project: str | None = None, experiment: str | None = None, since: float = 0
     ) -> list[MlflowRun]:
-        """Return the finished trainings that have predictions, newest first, without folds and without sizes.
+        """Return finished trainings with predictions, newest first, without folds and without sizes.
 
         Args:
-            limit: How many at most.
-            project: Those with this tag ``pixmill.project``, in any experiment.
-            experiment: And those of the experiment of this name that have no such tag, as earlier versions and shallow
-                clones record them; all of the experiment without a project. Default: all runs of all projects.
-            since: Seconds since 1970; earlier ones are left out.
+            limit: Maximum number of runs.
+            project: Include runs with this tag ``pixmill.project``, in any experiment.
+            experiment: Include runs of this experiment without that tag, which earlier versions and shallow clones
+                record; without ``project``, all runs of the experiment. Default: all runs of all projects.
+            since: Exclude runs before this time, in seconds since 1970.
         """
-        # Folds have neither; evaluate logs its metrics together with its predictions.
+        # Folds have no weights; evaluate logs metrics and predictions together.
         query = f"attributes.status = 'FINISHED' and tags.`{WEIGHTS}` != '' and metrics.test_n > 0"
         return self._newest(query, limit, project, experiment, since)
 
     def list_sweeps(
         self, limit: int, *, project: str | None = None, experiment: str | None = None, since: float = 0
     ) -> list[MlflowRun]:
-        """Return the parent runs of sweeps, newest first; arguments as for :meth:`list_evaluated`."""
+        """Return parent runs of sweeps, newest first; see :meth:`list_evaluated`."""
         return self._newest(f"tags.`{SWEEP}` != ''", limit, project, experiment, since)
 
     def _newest(
@@ -161,22 +159,22 @@ class RunReader:
             return [self._facts(run) for run in islice(filter(is_wanted, self._each(places, query)), limit)]
 
     def megabytes(self, run: MlflowRun) -> float | None:
-        """Return the size of a run's model, as in :class:`MlflowRun`."""
+        """Return the size of a run's model; see :class:`MlflowRun`."""
         with store_errors(f"runs:/{run.id}", self._store):
             return self._megabytes(self._client.get_run(run.id))
 
     def read(self, run: MlflowRun, path: str) -> bytes | None:
-        """Return a file that was logged with a run; ``None`` if it has none of this path.
+        """Return a file of a run; ``None`` if it does not exist.
 
         Args:
             run: The run.
-            path: The file's path, such as ``predictions/predictions.parquet``.
+            path: Path of the file, such as ``predictions/predictions.parquet``.
         """
         with store_errors(f"runs:/{run.id}", self._store):
             return self._download(run.files, path)
 
     def _each(self, experiments: list[str], query: str) -> Iterator[Run]:
-        """Yield the trainings in experiments that a query finds, newest first."""
+        """Yield the trainings in experiments that match a query, newest first."""
         token: str | None = None
         while experiments:
             page = self._client.search_runs(experiments, query, order_by=_NEWEST, page_token=token)
@@ -210,8 +208,8 @@ class RunReader:
             return None
         try:
             description = yaml.safe_load(self._download(str(model.artifact_location), "MLmodel") or b"") or {}
-        except Exception:  # noqa: BLE001 (backends raise what they like)
-            return None  # The files may be where this machine has no access; the rest is known all the same.
+        except Exception:  # noqa: BLE001 (backends raise any type)
+            return None  # the files may not be accessible from this machine
         size = description.get("model_size_bytes")
         return None if size is None else int(size) / 1e6
 
@@ -226,7 +224,7 @@ class RunReader:
 
 
 def _seconds(run: Run) -> float | None:
-    """Return how long a training took; ``None`` for a run that has none of its own, or has not finished."""
+    """Return the duration of a training; ``None`` if it has not finished or was recorded elsewhere."""
     info = run.info
     finished = info.status == "FINISHED" and info.end_time and LINKED not in run.data.tags
     return (info.end_time - info.start_time) / 1000 if finished else None

@@ -1,4 +1,4 @@
-"""A run's records; no failure of MLflow or the disk ever fails the stage."""
+"""Record a run; failures of MLflow or the disk never fail the stage."""
 
 from __future__ import annotations
 
@@ -18,23 +18,21 @@ from pixmill.tracking.store import line_of
 from pixmill.tracking.sync import sync
 
 _FOREIGN = re.compile(r"[^\w.\- /]|\A\.\.|(?<![^/])\.*(?=/|\Z)", re.ASCII)
-"""What MLflow rejects in parameter and metric names on at least one platform: characters, two dots at the start, and
-parts of a path that are empty or dots alone."""
+"""Characters and parts of names that MLflow rejects on at least one platform."""
 
-_NAME = 240
-"""MLflow's limit on a name is 250 characters; the rest is for the number of a name that occurs twice."""
+_MAX_NAME_CHARACTERS = 240
+"""MLflow's limit is 250; the rest is for the number of a duplicate name."""
 
-MOST_LETTERS = 6000
+MAX_VALUE_CHARACTERS = 6000
 """MLflow's limit on a parameter's value, in characters."""
 
 Value = TypeVar("Value")
 
 
 class RunRecorder:
-    """A run's records, which are written to files and uploaded to MLflow when its stage has ended.
+    """The records of a run, which are written to files and uploaded to MLflow when the stage ends.
 
-    Anything that cannot be saved, because the disk is full or a model cannot be converted, is reported in a line at the
-    end.
+    Records that cannot be saved, because the disk is full or a model cannot be converted, are reported at the end.
 
     >>> run = RunRecorder(Workspace(root=Path(), home=Path()), RunData("train", started=0))
     >>> run.log_params({"train.epochs": 30})
@@ -55,7 +53,7 @@ class RunRecorder:
         self._folder: Path | None = None
 
     def finish(self) -> None:
-        """Write the run of a successful stage, upload all pending runs, and report failures in a line."""
+        """Write the run of a successful stage, upload all pending runs, and report failures."""
         self.data.ended = now()
         folder = None
         try:
@@ -79,10 +77,10 @@ class RunRecorder:
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Log parameters, flattened: ``{"train.epochs": 30}``."""
-        self.data.params |= {name: str(value)[:MOST_LETTERS] for name, value in sanitize_names(params).items()}
+        self.data.params |= {name: str(value)[:MAX_VALUE_CHARACTERS] for name, value in sanitize_names(params).items()}
 
     def set_weights(self, digest: str) -> None:
-        """Set the md5 of the weights file, by which an evaluation finds this run."""
+        """Set the MD5 of the weights file, by which an evaluation finds this run."""
         self.data.weights = digest
         self.data.tags[WEIGHTS] = digest
 
@@ -143,7 +141,7 @@ def sanitize_names(named: Mapping[str, Value]) -> dict[str, Value]:
     """
     result: dict[str, Value] = {}
     for name, value in named.items():
-        plain = base = _FOREIGN.sub("_", name)[:_NAME].rstrip("/.")
+        plain = base = _FOREIGN.sub("_", name)[:_MAX_NAME_CHARACTERS].rstrip("/.")
         number = 2
         while plain in result:
             plain = f"{base}_{number}"

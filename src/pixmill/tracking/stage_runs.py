@@ -1,4 +1,4 @@
-"""The run of a stage: a training's, tagged with its weights, and an evaluation's, which finds it by them."""
+"""The runs of train, sweep and evaluate; evaluate adds to the run of its training."""
 
 import contextlib
 import json
@@ -43,13 +43,13 @@ def training_run(workspace: Workspace, *, params: Params) -> Iterator[RunRecorde
 
 @contextlib.contextmanager
 def sweep_run(workspace: Workspace, *, name: str, study: str, params: Mapping[str, Any]) -> Iterator[RunRecorder]:
-    """Record the parent run of a sweep's trials when the block ends; a sweep that went on has one run.
+    """Record the parent run of a sweep's trials when the block ends; a resumed sweep keeps its run.
 
     Args:
         workspace: The project's workspace.
         name: The run's name.
-        study: What is the same for all processes that work on this sweep.
-        params: What the sweep does, flattened.
+        study: Id that all processes of the sweep share.
+        params: Settings of the sweep, flattened.
 
     Yields:
         The run. None of its methods raises because of MLflow.

@@ -1,4 +1,4 @@
-"""MLflow's tracking store, and whether it responds."""
+"""MLflow's tracking store: its URI, availability and clients."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-_SECONDS = 3
+_TIMEOUT_SECONDS = 3
 """Timeout of the first check of a database."""
 
-_TIMEOUT = {"sqlite": "timeout", "postgresql": "connect_timeout", "mysql": "connect_timeout"}
-"""The timeout option of each kind of database."""
+_TIMEOUT_OPTIONS = {"sqlite": "timeout", "postgresql": "connect_timeout", "mysql": "connect_timeout"}
+"""Name of the timeout option by kind of database."""
 
 _DEFAULTS = {
     # Detect a server that is down within seconds instead of minutes.
@@ -36,19 +36,19 @@ _DEFAULTS = {
 
 
 class StoreError(PixmillError):
-    """A store that accepts no runs.
+    """A store that is not available.
 
     Args:
-        message: The predicate of a sentence about it, such as ``does not respond (Connection refused)``.
-        next: How to fix it.
+        message: Predicate of a sentence about the store, such as ``does not respond (Connection refused)``.
+        next: The fix.
     """
 
 
 def tracking_uri(workspace: Workspace) -> str:
-    """Return ``MLFLOW_TRACKING_URI``, or the project's server, or else the database in the repository's own root.
+    """Return ``MLFLOW_TRACKING_URI``, the project's server, or the database in the original repository.
 
-    The server is ``mlflow`` in ``[tool.pixmill]`` of ``pyproject.toml``. The root is ``DVC_ROOT``: a database in the
-    temporary copy of ``dvc exp run --temp`` would be deleted with it.
+    The server is ``mlflow`` in ``[tool.pixmill]`` of ``pyproject.toml``. The database is not in the temporary copy of
+    ``dvc exp run --temp``, which is deleted.
 
     Raises:
         ParamsError: ``pyproject.toml`` is not valid.
@@ -70,7 +70,7 @@ def experiment_name(root: Path) -> str:
 
 
 def view_hint(uri: str) -> str:
-    """Return how to see a store's runs: the address of the server, or the command that serves the database."""
+    """Return the URL of the server, or the command that serves the database."""
     if uri.startswith(("http:", "https:")):
         return without_password(uri)
     path = database_file(uri)
@@ -85,25 +85,22 @@ def without_password(uri: str) -> str:
 
 
 def line_of(error: BaseException) -> str:
-    """Return an error's type and root cause in one line.
-
-    MLflow's own message about a server's answer is the whole address, several times.
-    """
+    """Return an error's type and root cause in one line, since MLflow's messages repeat the URL."""
     return f"{type(error).__name__}: {_cause_of(error)}"[:300]
 
 
 def database_file(uri: str) -> Path | None:
-    """Return the file of an SQLite database; ``None`` if it is in memory, or another kind of store."""
+    """Return the file of an SQLite database; ``None`` for other stores."""
     scheme, _, rest = uri.partition("://")
     path = Path(rest.partition("?")[0].removeprefix("/"))
     return path if scheme.startswith("sqlite") and path.name not in ("", ":memory:") else None
 
 
 def check_store(uri: str) -> None:
-    """Send a store a cheap request with a short timeout: MLflow's own client retries a database for minutes.
+    """Send a cheap request with a short timeout to a store; MLflow's client would retry a database for minutes.
 
     Raises:
-        StoreError: It accepts no runs.
+        StoreError: The store is not available.
     """
     path = database_file(uri)
     try:
@@ -112,7 +109,7 @@ def check_store(uri: str) -> None:
         elif path is not None and not path.exists():
             if not os.access(path.parent, os.W_OK):
                 raise OSError(f"{path.parent} is missing or not writable")
-        elif timeout := _TIMEOUT.get(re.split(r"\W", uri)[0]):
+        elif timeout := _TIMEOUT_OPTIONS.get(re.split(r"\W", uri)[0]):
             _open_database(uri, timeout)
     except Exception as error:
         cause = _cause_of(error)
@@ -123,25 +120,25 @@ def check_store(uri: str) -> None:
 
 
 def connect(uri: str) -> MlflowClient:
-    """Return an MLflow client of a store that responds; a missing SQLite database is created.
+    """Return a client of an available store; a missing SQLite database is created.
 
     Args:
         uri: The tracking URI.
 
     Raises:
-        StoreError: It accepts no runs.
+        StoreError: The store is not available.
     """
     check_store(uri)
     return _client(uri)
 
 
 def search_runs(client: MlflowClient, query: str, **options: Any) -> list[Run]:
-    """Return the runs of all experiments that a query of MLflow finds.
+    """Search the runs of all experiments.
 
     Args:
         client: The store.
-        query: Such as ``attributes.status = 'RUNNING'``.
-        options: Those of ``MlflowClient.search_runs``.
+        query: Query of MLflow, such as ``attributes.status = 'RUNNING'``.
+        options: Options of ``MlflowClient.search_runs``.
     """
     return list(client.search_runs(experiment_ids(client), query, **options))
 
@@ -160,15 +157,15 @@ def quiet_mlflow() -> None:
     """Set MLflow's logging and timeouts for this process; variables that are already set take precedence."""
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
-    # They set their loggers' levels on import.
+    # They set the levels of their loggers on import.
     import mlflow
 
-    if find_spec("sqlalchemy"):  # The small MLflow of the extra `registry` only asks servers.
+    if find_spec("sqlalchemy"):  # mlflow-skinny, of the extra `registry`, works with servers only
         import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 
     for logger in ("mlflow", "alembic", "urllib3.connectionpool"):
         logging.getLogger(logger).setLevel(logging.CRITICAL)
-    # The warning is for authors of model code, here MLflow itself.
+    # A warning for authors of model code, here MLflow itself.
     warnings.filterwarnings("ignore", message=".*type hint is inferred as AnyType", category=UserWarning)
 
 
@@ -182,9 +179,9 @@ def _client(uri: str) -> MlflowClient:
 def _open_database(uri: str, timeout: str) -> None:
     import sqlalchemy
 
-    engine = sqlalchemy.create_engine(uri, connect_args={timeout: _SECONDS}, poolclass=sqlalchemy.pool.NullPool)
+    engine = sqlalchemy.create_engine(uri, connect_args={timeout: _TIMEOUT_SECONDS}, poolclass=sqlalchemy.pool.NullPool)
     with engine.connect() as connection:
-        # SQLite rolls back here what a killed process left unfinished.
+        # SQLite rolls back the unfinished transaction of a killed process.
         connection.exec_driver_sql("BEGIN IMMEDIATE" if uri.startswith("sqlite") else "SELECT 1")
 
 

@@ -20,18 +20,18 @@ from pixmill.tracking.store import (
 )
 
 _LOCK_SECONDS = 120
-"""How long to wait for another process that sends runs."""
+"""Seconds to wait for another process that uploads runs."""
 
 
 @dataclass
 class SyncResult:
-    """What a sync sent, and what is still pending.
+    """The result of a sync.
 
     Args:
         uri: The tracking URI, without a password.
-        sent: The names of the runs that were sent completely.
-        waiting: Why the others are still pending, by folder.
-        trouble: Why MLflow accepts nothing; ``None`` if it does.
+        sent: Names of the runs that were uploaded completely.
+        waiting: Reasons why the other runs are pending, by folder.
+        trouble: The error of an unavailable store.
     """
 
     uri: str
@@ -55,9 +55,7 @@ class SyncResult:
 
 
 def sync(workspace: Workspace) -> SyncResult:
-    """Upload all pending runs in ``.pixmill/record/``, oldest first.
-
-    They go to the current :func:`~pixmill.tracking.store.tracking_uri`.
+    """Upload all pending runs in ``.pixmill/record/``, oldest first, to the current store.
 
     Args:
         workspace: The project's workspace.
@@ -68,7 +66,7 @@ def sync(workspace: Workspace) -> SyncResult:
     try:
         with filelock.FileLock(place / "lock", timeout=_LOCK_SECONDS):
             _deliver_all(place, uri, workspace.home, result)
-    except Exception as error:  # noqa: BLE001 (backends raise what they like)
+    except Exception as error:  # noqa: BLE001 (backends raise any type)
         result.trouble = error if isinstance(error, StoreError) else StoreError(line_of(error), next="pixmill doctor")
     if result.trouble is not None:
         result.waiting = {folder.name: result.trouble.message for folder in pending_folders(place)}
@@ -77,14 +75,14 @@ def sync(workspace: Workspace) -> SyncResult:
 
 def _deliver_all(place: Path, uri: str, home: Path, result: SyncResult) -> None:
     for folder in pending_folders(place):
-        # Check again, as it may have gone away meanwhile.
+        # Check again, since the store may have become unavailable.
         client = connect(uri)
         try:
             data = RunData.load(folder)
             if data.stage == "evaluate" and any(name.endswith(f"-train-{data.weights}") for name in result.waiting):
                 raise ValueError("its training has not been sent yet")
             deliver(client, data, folder, home=home)
-        except Exception as error:  # noqa: BLE001 (backends raise what they like)
+        except Exception as error:  # noqa: BLE001 (backends raise any type)
             result.waiting[folder.name] = line_of(error)
         else:
             shutil.rmtree(folder)

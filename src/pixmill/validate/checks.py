@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from pixmill.core.expectations import Check, Result, Tell
+from pixmill.core.expectations import Check, Describe, Result
 from pixmill.core.params import Severity, ValidateParams
 from pixmill.core.words import count
 from pixmill.validate.lookalikes import lookalikes_check
@@ -55,7 +55,7 @@ def _of_images(params: ValidateParams) -> Iterator[Check]:
         severity="critical",
         parameters=("scrape",),
         wanted="at least 1",
-        tell=lambda result, _: [f"{result['observed_value']:,} images"],
+        describe=lambda result, _: [f"{result['observed_value']:,} images"],
     )
     yield Check(
         name="unique_ids",
@@ -65,7 +65,7 @@ def _of_images(params: ValidateParams) -> Iterator[Check]:
         severity=params.unique_ids.severity,
         parameters=("validate.unique_ids.severity",),
         wanted="none",
-        tell=lambda result, _: [
+        describe=lambda result, _: [
             f"{result['unexpected_count']:,} rows have a duplicate id"
             if result["unexpected_count"]
             else "no duplicate ids"
@@ -159,7 +159,7 @@ def _share(
         severity=section.severity,
         parameters=tuple(f"validate.{name}.{key}" for key in (parameter, "share") if key),
         wanted=f"at least {section.share:g}",
-        tell=tell,
+        describe=tell,
     )
 
 
@@ -172,7 +172,7 @@ def _of_labels(params: ValidateParams, classes: Sequence[str]) -> Iterator[Check
         severity=params.labels_declared.severity,
         parameters=("classes",),
         wanted=f"only {', '.join(classes)}" if len(classes) <= _NAMED else f"only the {len(classes):,} classes",
-        tell=_tell_undeclared(classes),
+        describe=_tell_undeclared(classes),
     )
     yield _none("conflicts", params.conflicts.severity, "severity", "no conflicting labels", _conflicts, _DECIDE)
 
@@ -194,7 +194,7 @@ def _of_repetition(params: ValidateParams) -> Iterator[Check]:
         severity=params.near_duplicates.severity,
         parameters=("validate.near_duplicates.severity",),
         wanted="none across labels",
-        tell=_across_labels,
+        describe=_across_labels,
         advise=lambda *_: _DECIDE,
     )
     yield lookalikes_check(params.near_duplicates.severity)
@@ -234,7 +234,7 @@ def _none(
         severity=severity,
         parameters=(f"validate.{name}.{parameter}",),
         wanted="none",
-        tell=lambda _, rows: sentences(rows[rows[column].notna()]) or [nothing],
+        describe=lambda _, rows: sentences(rows[rows[column].notna()]) or [nothing],
         advise=lambda *_: advice,
     )
 
@@ -248,7 +248,7 @@ def _of_classes(params: ValidateParams) -> Iterator[Check]:
         severity=params.min_per_class.severity,
         parameters=("validate.min_per_class.count",),
         wanted=f"at least {params.min_per_class.count:,}",
-        tell=_per_class(lambda row, _: f"class '{row['label']}' has {count(row['n'], 'image')}"),
+        describe=_per_class(lambda row, _: f"class '{row['label']}' has {count(row['n'], 'image')}"),
     )
     yield _balance("warning", params.class_balance.warning, "; or set train.class_weights: true")
     # Weights do not move the gate.
@@ -265,7 +265,7 @@ def _balance(severity: Literal["warning", "critical"], least: float, otherwise: 
         severity=severity,
         parameters=(f"validate.class_balance.{severity}",),
         wanted=f"at least {least:g}",
-        tell=_per_class(
+        describe=_per_class(
             lambda row, largest: (
                 f"class '{row['label']}' has {count(row['n'], 'image')}, "
                 f"{row['ratio_to_largest']:.3g} of the largest class "
@@ -321,7 +321,7 @@ def _across_labels(_: Result, pairs: pd.DataFrame) -> list[str]:
     return lines or ["no near-duplicate pair has different labels"]
 
 
-def _tell_undeclared(classes: Sequence[str]) -> Tell:
+def _tell_undeclared(classes: Sequence[str]) -> Describe:
     """Return the messages about labels that are not among the classes."""
 
     def tell(_: Result, rows: pd.DataFrame) -> list[str]:
@@ -334,7 +334,7 @@ def _tell_undeclared(classes: Sequence[str]) -> Tell:
     return tell
 
 
-def _per_class(sentence: Callable[[Mapping[str, Any], Mapping[str, Any]], str]) -> Tell:
+def _per_class(sentence: Callable[[Mapping[str, Any], Mapping[str, Any]], str]) -> Describe:
     """Return the messages of a check by class: one line for each that fails.
 
     Args:

@@ -110,7 +110,7 @@ def lookalikes_check(severity: Severity) -> Check:
         severity=severity,
         parameters=("validate.duplicate_similarity",),
         wanted="copies only",
-        tell=lambda _, rows: list(rows["found"]) or ["no sign of look-alikes among the near-duplicates"],
+        describe=lambda _, rows: list(rows["found"]) or ["no sign of look-alikes among the near-duplicates"],
         advise=lambda _, rows: advice(rows),
     )
 

@@ -228,7 +228,7 @@ def _open_cache(folder: Path, max_pixels: int) -> Cache:
             if not other.name.startswith(path.name):
                 other.unlink(missing_ok=True)
 
-    return Cache(path, patience=_PATIENCE, tidy=tidy)
+    return Cache(path, timeout=_PATIENCE, tidy=tidy)
 
 
 def _version(max_pixels: int) -> str:

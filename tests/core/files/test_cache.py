@@ -1,4 +1,4 @@
-"""The cache gives back what it was told, or nothing: never something else, and never an error."""
+"""The cache returns stored contents or nothing, and never fails."""
 
 import os
 import sqlite3
@@ -63,7 +63,7 @@ def test_a_full_disk_costs_what_does_not_fit_and_no_more(tmp_path: Path, capsys:
 def test_a_lock_that_is_never_released_costs_the_cache_only(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     holder = sqlite3.connect(path, isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
-    with Cache(path, patience=0.1) as cache:
+    with Cache(path, timeout=0.1) as cache:
         assert cache.read(NAMES) == {}
     holder.close()
     assert "is not used in this run: database is locked" in capsys.readouterr().err

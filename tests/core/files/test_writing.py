@@ -1,4 +1,4 @@
-"""A file is finished or absent, and a disk that refuses is told as such."""
+"""Atomic writes, and messages for disk errors."""
 
 import errno
 import json

@@ -40,8 +40,8 @@ def test_an_extra_includes_what_it_names():
     ],
 )
 def test_the_smallest_extra_that_is_enough_is_named(module, extras, package, extra):
-    told = missing_package(missing(module), "pixmill act", extras=extras)
-    assert (told.message, told.next) == (
+    error = missing_package(missing(module), "pixmill act", extras=extras)
+    assert (error.message, error.next) == (
         f"`pixmill act` needs the package {package}, which is not installed",
         install_command(extra),
     )

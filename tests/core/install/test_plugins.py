@@ -46,7 +46,7 @@ def root(tmp_path, plugin_imports):
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("number", "sources.py has no function or class 'number'"),
         ("typo", "has no function or class 'Emty', the source 'typo' of pyproject.toml\nNext: edit "),
@@ -61,10 +61,10 @@ def root(tmp_path, plugin_imports):
         ("emtpy", '\n[project.entry-points."pixmill.sources"]\nemtpy = "zoo.scrape.<file without .py>:<function or'),
     ],
 )
-def test_what_is_wrong_is_said_and_check_says_it_too(root, name, said):
+def test_wrong_plugins_are_refused_by_check_too(root, name, message):
     with pytest.raises(PluginError) as caught:
         load_plugin("sources", name, root)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     found = [problem for problem in find_issues(root, parse_params(PARAMS.format(name))) if problem.stops]
     assert [(problem.message, problem.next) for problem in found] == [(caught.value.message, caught.value.next)]
 
@@ -88,14 +88,15 @@ def test_the_code_of_another_copy_of_the_project_is_not_taken_for_its_own(root, 
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("empty", "expected a method 'queries'"), ("strange", "expected a class derived from Source or")]
+    ("name", "message"),
+    [("empty", "expected a method 'queries'"), ("strange", "expected a class derived from Source or")],
 )
-def test_a_class_that_is_no_source_is_refused(root, name, said):
+def test_a_class_that_is_no_source_is_refused(root, name, message):
     params = parse_params(PARAMS.format(name)).scrape
     opening = open_sources([f"plugin:{name}"], ["cat"], params, root=root)
     with pytest.raises(PluginError) as caught, opening:
         pass
-    assert f"the source '{name}' (src/zoo/scrape/sources.py): {said}" in str(caught.value)
+    assert f"the source '{name}' (src/zoo/scrape/sources.py): {message}" in str(caught.value)
 
 
 def test_a_digest_follows_from_code_and_other_files_of_the_stage(root):

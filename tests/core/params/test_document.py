@@ -1,4 +1,4 @@
-"""params.yaml is parsed whole, and what is wrong is named."""
+"""params.yaml is parsed as a whole, and wrong keys are named."""
 
 import json
 from pathlib import Path
@@ -95,7 +95,7 @@ def edited(before: str, after: str) -> str:
         (
             "- dress",
             "- Coat",
-            "classes: expected distinct names, received 'Coat' beside 'coat': some systems take them for the same",
+            "classes: expected distinct names, received 'Coat' and 'coat', which are equal on some systems",
         ),
         ("- coat", "- Test", "classes: expected names other than test, train, unlabelled, val, received 'Test'"),
         (
@@ -203,7 +203,7 @@ def test_the_committed_file_fits_on_a_screen_and_has_every_section() -> None:
     assert len(COMMITTED.splitlines()) <= 80
     assert yaml.safe_load(COMMITTED).keys() == Params.model_json_schema()["properties"].keys()
     changed = {name for name, value in flat(parse_params(COMMITTED)).items() if flat(DEFAULTS).get(name) != value}
-    # It says what is decided here; all the rest is as it is without it.
+    # It sets a few keys; all others have their defaults.
     assert changed <= {"classes", "scrape.snapshot"}
 
 

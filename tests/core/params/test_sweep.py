@@ -1,4 +1,4 @@
-"""The section sweep names what is tried; what cannot be tried is refused by its dotted name."""
+"""The section sweep: search spaces, and refused params."""
 
 from pathlib import Path
 
@@ -34,8 +34,8 @@ def test_all_of_it_can_be_set() -> None:
 
 
 SEARCHED = (
-    "a sweep searches what makes a better model on the same images: params of train but for seed, threads, folds, "
-    "learning curve and target accuracy; for others: dvc exp run --queue -S"
+    "a sweep searches params of train, except seed, threads, cross_validation, learning_curve and target_accuracy; "
+    "for others: dvc exp run --queue -S"
 )
 
 

@@ -14,7 +14,7 @@ class Terminal(io.StringIO):
 
 
 def test_without_a_terminal_there_are_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "_EVERY", 0.0)
+    monkeypatch.setattr(progress, "_LINE_SECONDS", 0.0)
     stream = io.StringIO()
     with Progress("Decode", 1200, stream=stream) as bar:
         bar.advance(1000, "loss 0.4")
@@ -22,7 +22,7 @@ def test_without_a_terminal_there_are_plain_lines(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "_SHOW_AFTER", 0.0)
+    monkeypatch.setattr(progress, "_DELAY_SECONDS", 0.0)
     stream = Terminal()
     with Progress("Fit", 4, unit="epoch", stream=stream) as bar:
         for _ in range(4):
@@ -33,7 +33,7 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("total", [0, None])
 def test_more_may_turn_up_as_the_work_goes_on(monkeypatch: pytest.MonkeyPatch, total: int | None) -> None:
-    monkeypatch.setattr(progress, "_EVERY", 0.0)
+    monkeypatch.setattr(progress, "_LINE_SECONDS", 0.0)
     stream = io.StringIO()
     with Progress("Fetch", total, stream=stream) as bar:
         bar.expect(2)
@@ -45,7 +45,7 @@ def test_more_may_turn_up_as_the_work_goes_on(monkeypatch: pytest.MonkeyPatch, t
 
 
 def test_a_bar_whose_time_has_not_come_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "_SHOW_AFTER", 60.0)
+    monkeypatch.setattr(progress, "_DELAY_SECONDS", 60.0)
     stream = Terminal()
     with Progress("Fetch", 0, stream=stream) as bar:
         bar.expect(2)

@@ -1,4 +1,4 @@
-"""A stage tells others what it does, and leaves why it has failed."""
+"""Progress files of running and failed stages."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ from pixmill.core.process.stage_progress import read_progress, reporting
 
 
 def test_it_is_there_while_the_stage_runs_and_gone_at_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage_progress, "_EVERY", 0.0)
+    monkeypatch.setattr(stage_progress, "_WRITE_SECONDS", 0.0)
     with reporting("train", tmp_path, tmp_path / "progress"):
         (begun,) = read_progress(tmp_path / "progress")
         assert (begun.stage, begun.root, begun.pid, begun.what) == ("train", str(tmp_path), os.getpid(), "")

@@ -110,7 +110,7 @@ def test_a_lock_reads_as_it_was_written_by_pixmill_and_dvc(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said", "following"),
+    ("old", "new", "message", "following"),
     [
         ("split:", "<<<<<<< HEAD\nsplit:", "merge conflict markers", "git checkout --theirs pixmill.lock"),
         ("split:", "export:", "is not valid: KeyError('split')", "git checkout pixmill.lock && pixmill upgrade"),
@@ -133,14 +133,14 @@ def test_a_lock_reads_as_it_was_written_by_pixmill_and_dvc(tmp_path: Path) -> No
     ],
 )
 def test_an_invalid_lock_is_refused_with_what_mends_it(
-    tmp_path: Path, old: str, new: str, said: str, following: str
+    tmp_path: Path, old: str, new: str, message: str, following: str
 ) -> None:
     write_lock(tmp_path, LOCK)
     path = tmp_path / FILE
     path.write_text(path.read_text().replace(old, new, 1))
     with pytest.raises(PixmillError) as caught:
         check_stage(tmp_path, "split")
-    assert said in caught.value.message
+    assert message in caught.value.message
     assert (caught.value.next or "").startswith(following)
 
 
@@ -170,7 +170,7 @@ def test_other_code_is_refused_and_other_libraries_are_named(tmp_path: Path, ins
     write_lock(tmp_path, replace(other, origin=None))
     with pytest.raises(PixmillError) as caught:
         check_stage(tmp_path, "train")
-    assert (caught.value.next or "").endswith("to stay with 0.0.9: install it again from where you had it")
+    assert (caught.value.next or "").endswith("to stay with 0.0.9: reinstall it from its origin")
     with pytest.raises(PixmillError, match="has different code for validate, split, train, evaluate"):
         check_code(LOCK, installed)
     message, advice = other_libraries(replace(installed, libraries={**installed.libraries, "numpy": "1.0"}), installed)

@@ -47,13 +47,13 @@ def test_the_table_names_modules_that_exist_and_are_imported(name: str) -> None:
     result = RESULTS[name]
     assert all(map(MODULES.path, (*result.entries, *result.within, *result.without)))
     reached = MODULES.closure(result.entries)
-    assert reached >= {*result.within, *result.without}, "what is not imported need not be named"
+    assert reached >= {*result.within, *result.without}, "a module that is not imported"
 
 
 def test_what_training_loads_counts_or_is_known_to_decide_nothing() -> None:
     script = "import sys, pixmill.train; print(*(name for name in sys.modules if name.startswith('pixmill.')))"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
-    # What `pixmill.images` imports beside the packed splits decodes files, which is done before.
+    # What `pixmill.images` imports besides the packed splits decodes files, in earlier stages.
     fitting = {name for name in loaded if name.startswith(PARTS)}
     assert "pixmill.train.steps" in fitting
     assert fitting <= code_of("weights", MODULES) | {*RESULTS["weights"].without}

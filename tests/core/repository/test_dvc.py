@@ -42,10 +42,10 @@ def test_a_stage_that_reads_the_images_is_known(project):
 
 @pytest.mark.linux
 def test_what_dvc_says_need_be_no_text(tmp_path, monkeypatch):
-    said = tmp_path / "said"
-    said.write_text("#!/bin/sh\nprintf 'no such file: caf\\351' >&2\nexit 1\n")
-    said.chmod(0o755)
-    monkeypatch.setattr(sys, "executable", str(said))
+    failing = tmp_path / "failing"
+    failing.write_text("#!/bin/sh\nprintf 'no such file: caf\\351' >&2\nexit 1\n")
+    failing.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(failing))
     with pytest.raises(DataError, match="`dvc add data` failed: no such file: caf\ufffd"):
         run_dvc(tmp_path, "add", "data", quiet=True)
 

@@ -1,4 +1,4 @@
-"""What a run changed is told with a way to keep it, and with a way back where that loses nothing."""
+"""Commands that keep or restore results."""
 
 import hashlib
 import shutil

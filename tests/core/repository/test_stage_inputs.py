@@ -1,4 +1,4 @@
-"""dvc.lock tells which input has changed since the results were made."""
+"""Find inputs that changed since the results were made."""
 
 import pytest
 

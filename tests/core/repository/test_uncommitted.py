@@ -1,4 +1,4 @@
-"""What no commit holds is named, with the command that commits it."""
+"""Uncommitted images and decisions are reported with the command that commits them."""
 
 import hashlib
 import json
@@ -76,10 +76,10 @@ def test_what_an_applied_experiment_took_back_is_named_and_its_loss_not_committe
     (project / "review.csv").write_text("image,decision,label,by,why\n")
     assert describe_uncommitted(project) == (
         "Missing here, but in the last commit: 2 images and 1 decision "
-        "(if that is meant: git add data.dvc review.csv && git commit)",
+        "(if intended: git add data.dvc review.csv && git commit)",
         "git checkout HEAD -- data.dvc review.csv && dvc checkout data.dvc",
     )
-    # What is new here would be discarded by a checkout.
+    # A checkout would discard the new files.
     record(project, {"coat/a.jpg": "a1", "coat/d.jpg": "d4"})
     sentence, command = describe_uncommitted(project)
     assert sentence.startswith("Missing here, but in the last commit: 2 images and 1 decision (")

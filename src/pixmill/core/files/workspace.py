@@ -1,4 +1,4 @@
-"""The folders of a run: where its outputs lie, where its scratch lies, and who may write there."""
+"""The folders of a run and its locks."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from pixmill.core.files.writing import hold_lock, remove_temporary
 
 @dataclass(frozen=True)
 class Workspace:
-    """The two roots of a run: where its outputs lie, and where its scratch lies.
+    """The folders of outputs and of scratch files.
 
-    They differ under ``dvc exp run --temp``: outputs belong to the temporary copy (the current folder), scratch to the
-    repository it was made from (``DVC_ROOT``), so that caches and journals are shared.
+    They differ under ``dvc exp run --temp``: outputs go to the temporary copy (the current folder), scratch files to
+    the original repository (``DVC_ROOT``), which shares caches and journals.
 
     Args:
-        root: The folder that holds ``params.yaml``; every artifact is relative to it.
-        home: The repository's own root; ``.pixmill/`` and the default MLflow database lie there.
+        root: Folder with ``params.yaml`` and all artifacts.
+        home: Root of the original repository, with ``.pixmill/`` and the default MLflow database.
     """
 
     root: Path
@@ -35,27 +35,22 @@ class Workspace:
         return cls(root=root, home=Path(os.environ.get("DVC_ROOT") or root))
 
     def scratch(self, stage: str) -> Path:
-        """Return ``.pixmill/<stage>``, made if absent; deleting it while nothing runs changes no result."""
+        """Return ``.pixmill/<stage>``, created if missing; it is safe to delete while nothing runs."""
         folder = self.home / ".pixmill" / stage
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def sweep(self, stage: str) -> None:
-        """Remove what a killed run of a stage left half-written: DVC and Git would take it for a result.
-
-        Call it only while holding the stage's lock.
-        """
+        """Remove partial files of a killed run of the stage; call it only while holding the stage's lock."""
         for folder in ("artifacts", "plots"):
             remove_temporary(self.root / folder / stage)
-        # Other stages may be writing beside it.
+        # Other stages may be writing to the same folders.
         remove_temporary(self.root / "reports", f"-{stage}.html")
         remove_temporary(self.root / "metrics", f"-{stage}.json")
 
     @contextlib.contextmanager
     def lock(self, stage: str) -> Iterator[None]:
-        """Lock this workspace, so that no other process writes this workspace's outputs of a stage.
-
-        The operating system drops the lock when its holder dies, however it dies.
+        """Lock the outputs of a stage; the operating system releases the lock when the process dies.
 
         Raises:
             LockedError: Another process holds it.

@@ -1,4 +1,4 @@
-"""Files that are either complete or absent, and messages for disk errors."""
+"""Atomic writes, locks, digests, and messages for disk errors."""
 
 import contextlib
 import errno
@@ -18,10 +18,10 @@ from typing import Any
 from pixmill.core.errors import LockedError, ManifestError, StorageError
 
 _TEMPORARY = ".part-"
-"""Marks names of files that are still being written; such names never reach DVC or a later run."""
+"""Prefix of partial files, which DVC ignores."""
 
 _CACHED = re.compile(r".*/files/md5/[0-9a-f]{2}/[0-9a-f]{30}")
-"""Where DVC keeps a file that it links to from the workspace (``cache.type symlink``)."""
+"""Path of a file in DVC's cache, the target of links with ``cache.type symlink``."""
 
 _REFUSALS = {
     errno.ENOSPC: ("the disk is full", "free some space there"),
@@ -32,7 +32,7 @@ _REFUSALS = {
     errno.EPERM: ("permission denied", "check its owner (ls -ld)"),
     errno.ENAMETOOLONG: ("the name is too long", "choose a shorter one"),
 }
-"""Errors of a disk, not of the program: the message, and what to do."""
+"""Disk errors: the reason and the fix."""
 
 
 @contextlib.contextmanager
@@ -40,17 +40,17 @@ def storage_errors(*, then: str) -> Iterator[None]:
     """Turn disk errors of the block into messages with a next step.
 
     Args:
-        then: The command to run once the disk is fixed.
+        then: Command to run after the fix.
 
     Raises:
-        StorageError: A disk or quota is full, a file or folder is read-only or not permitted, or its name is too long.
+        StorageError: A disk or quota is full, a path is read-only or not permitted, or a name is too long.
     """
     try:
         yield
     except OSError as error:
         if error.errno not in _REFUSALS:
             raise
-        # Of two names the second is the one that is written.
+        # With two names, the second is the target.
         name = error.filename2 or error.filename
         reason, fix = _REFUSALS[error.errno]
         raise StorageError(
@@ -61,42 +61,42 @@ def storage_errors(*, then: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary name beside ``path`` and rename it into place when the block ends well.
+    """Yield a temporary path in the same folder and rename it to ``path`` when the block succeeds.
 
-    A block that raises leaves the old file as it was. A process that is killed leaves only a temporary name, which
-    :func:`remove_temporary` sweeps.
+    If the block raises, the old file stays unchanged. A killed process leaves a partial file, which
+    :func:`remove_temporary` removes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # The suffix stays last: writers such as NumPy and Keras choose the format by it.
+    # Keep the suffix: NumPy and Keras choose the format by it.
     temporary = path.with_name(f"{_TEMPORARY}{os.getpid()}-{uuid.uuid4().hex[:8]}-{path.name}")
     try:
         try:
             yield temporary
             os.replace(temporary, path)  # noqa: PTH105 (atomic on every platform, unlike Path.rename on Windows)
         finally:
-            temporary.unlink(missing_ok=True)  # which a read-only disk refuses, too
+            temporary.unlink(missing_ok=True)  # fails on a read-only disk, too
     except OSError as error:
-        # A write that fails names no file, and a temporary name tells a person nothing.
+        # Name the target: a failed write names no file, or the temporary one.
         if error.errno is not None and str(temporary) in (error.filename2, error.filename or str(temporary)):
             error.filename, error.filename2 = str(path), None
         raise
 
 
 @contextlib.contextmanager
-def hold_lock(path: Path, refusal: LockedError, *, patience: float = 0) -> Iterator[None]:
-    """Hold a lock file during the block; the operating system drops it when its holder dies, however it dies.
+def hold_lock(path: Path, refusal: LockedError, *, timeout: float = 0) -> Iterator[None]:
+    """Hold a lock file during the block; the operating system releases it when the process dies.
 
     Args:
-        path: The file.
-        refusal: Raised while another process or thread holds it.
-        patience: How long to wait for that, in seconds. Default: 0.
+        path: The lock file.
+        refusal: Raised if another process or thread holds the lock.
+        timeout: Seconds to wait for the lock.
 
     Raises:
         LockedError: ``refusal``.
     """
     import filelock
 
-    lock = filelock.FileLock(path, timeout=patience, poll_interval=0.01)
+    lock = filelock.FileLock(path, timeout=timeout, poll_interval=0.01)
     try:
         lock.acquire()
     except filelock.Timeout:
@@ -108,32 +108,32 @@ def hold_lock(path: Path, refusal: LockedError, *, patience: float = 0) -> Itera
 
 
 def reserve(path: Path, size: int) -> None:
-    """Make a file of at least some bytes whose place on the disk is taken, where the system can (not on macOS).
+    """Allocate disk space for a file (not on macOS); existing content stays.
 
-    Writers such as a memory map and HDF5 crash on a full disk; reserving the space first gives an error instead.
+    Memory maps and HDF5 crash on a full disk; allocating first raises an error instead.
 
     Args:
-        path: The file; what is in it stays.
-        size: In bytes.
+        path: The file, created if missing.
+        size: Size in bytes.
 
     Raises:
-        OSError: There is no room.
+        OSError: The disk is full.
     """
-    # Not opened to append: where the file system takes no place of its own accord, as NFS before 4.2, the C library
-    # writes zeros, and refuses to append them.
+    # Not in append mode: on file systems without allocation, such as NFS before 4.2, the C library writes zeros
+    # itself, and cannot append them.
     with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+b") as file:
         if size and hasattr(os, "posix_fallocate"):
             os.posix_fallocate(file.fileno(), 0, size)
 
 
 def remove_temporary(folder: Path, ending: str = "") -> int:
-    """Remove what killed processes left half-written in a folder tree, and return how many files that were.
+    """Remove partial files of killed processes in a folder tree; return their number.
 
     Call it only while holding the lock of the stage that writes there.
 
     Args:
-        folder: The tree; it may be absent.
-        ending: Of the names that are meant, where others write there too.
+        folder: The tree, which may be missing.
+        ending: Suffix of the names to remove, if others write to the same folder.
     """
     left = [path for path in folder.rglob(f"{_TEMPORARY}*{ending}") if path.is_file()]
     for path in left:
@@ -142,16 +142,14 @@ def remove_temporary(folder: Path, ending: str = "") -> int:
 
 
 def keep_newest(paths: Iterable[Path], most: int, *, idle: float = 0) -> None:
-    """Remove the files that were written longest ago, until those left take at most some bytes.
-
-    The newest stays, however large it is.
+    """Remove the oldest files until the rest take at most ``most`` bytes; the newest file always stays.
 
     Args:
         paths: The files.
-        most: In bytes.
-        idle: In seconds; files written more recently stay too. Default: 0.
+        most: Limit in bytes.
+        idle: Minimum age in seconds of files to remove.
     """
-    # Another process may be at the same.
+    # Another process may be removing the same files.
     with contextlib.suppress(FileNotFoundError):
         files = sorted(((path.stat(), path) for path in paths), key=lambda file: file[0].st_mtime_ns, reverse=True)
         size = 0
@@ -162,15 +160,15 @@ def keep_newest(paths: Iterable[Path], most: int, *, idle: float = 0) -> None:
 
 
 def target_within(path: Path, folder: Path) -> Path | None:
-    """Return where a path leads, all links followed, or ``None`` if that is neither in the folder nor in DVC's cache.
+    """Resolve a path; ``None`` if it leads out of the folder and is not in DVC's cache.
 
     Args:
-        path: What is asked for.
-        folder: What people put their files into.
+        path: The path.
+        folder: The folder.
 
     Raises:
-        OSError: There is nothing.
-        RuntimeError: Links go round in a circle.
+        OSError: The path does not exist.
+        RuntimeError: Links form a loop.
     """
     target = path.resolve(strict=True)
     within = target.is_relative_to(folder.resolve()) or _CACHED.fullmatch(target.as_posix())
@@ -178,7 +176,7 @@ def target_within(path: Path, folder: Path) -> Path | None:
 
 
 def fresh_folder(folder: Path) -> Path:
-    """Return the folder, made anew and empty."""
+    """Return the folder, created empty; existing content is deleted."""
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
@@ -186,13 +184,13 @@ def fresh_folder(folder: Path) -> Path:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file at once or not at all."""
+    """Write a file atomically."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
 
 
 def write_durably(path: Path, content: bytes) -> None:
-    """Write a file at once or not at all, so that it outlasts a power cut from then on."""
+    """Write a file atomically and flush it to disk, so that it survives a power failure."""
     with replacing(path) as temporary, temporary.open("wb") as file:
         file.write(content)
         file.flush()
@@ -201,7 +199,7 @@ def write_durably(path: Path, content: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Put the names in a folder on disk, where the system can (not on Windows)."""
+    """Flush a folder's entries to disk (not on Windows)."""
     if os.name == "posix":
         number = os.open(folder, os.O_RDONLY)
         try:
@@ -211,15 +209,14 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_text(path: Path, content: str) -> None:
-    """Write a text file as UTF-8 with Unix line ends, at once or not at all."""
+    """Write a text file atomically, as UTF-8."""
     write_bytes(path, content.encode("utf-8"))
 
 
 def significant(value: Any, digits: int = 6) -> Any:
-    """Return the value with every float in it rounded to significant digits.
+    """Round every float in a nested value to significant digits, since last bits differ between processors.
 
-    Last bits differ between kinds of processors; what a reviewer diffs must not. Not-a-number and infinities become
-    ``None``, since JSON has no word for them. NumPy scalars become Python's own.
+    NaN and infinities become ``None``, since JSON has no notation for them. NumPy scalars become Python scalars.
     """
     if isinstance(value, Mapping):
         return {str(key): significant(item, digits) for key, item in value.items()}
@@ -233,7 +230,7 @@ def significant(value: Any, digits: int = 6) -> Any:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write metrics or records as JSON that diffs well: sorted keys, six significant digits, never NaN."""
+    """Write JSON that diffs well: sorted keys, six significant digits, no NaN."""
     text = json.dumps(significant(content), indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False)
     write_text(path, text + "\n")
 
@@ -246,14 +243,14 @@ def write_figures(
     full: Mapping[str, Any],
     tables: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Write a stage's figures: ``metrics/<stage>.json``, which a reviewer reads at a glance, and all of them.
+    """Write a stage's metrics and plot data.
 
     Args:
         root: The project's folder.
         stage: The stage's name.
-        headline: The few in ``metrics/<stage>.json``.
-        full: All figures, in ``plots/<stage>/full.json``.
-        tables: The data of plots as CSV, in ``plots/<stage>/<name>.csv``, by name.
+        headline: Headline metrics, for ``metrics/<stage>.json``.
+        full: All metrics, for ``plots/<stage>/full.json``.
+        tables: Plot data as CSV by name, for ``plots/<stage>/<name>.csv``.
     """
     for name, table in tables.items():
         write_text(root / "plots" / stage / f"{name}.csv", table)
@@ -262,14 +259,14 @@ def write_figures(
 
 
 def read_json(path: Path, *, stage: str) -> Any:
-    """Read a JSON file that an earlier stage wrote.
+    """Read a JSON file of an earlier stage.
 
     Args:
         path: The file.
-        stage: The stage that writes it, named in the error.
+        stage: The stage that writes the file, named in errors.
 
     Raises:
-        ManifestError: The file is absent or is not JSON.
+        ManifestError: The file is missing or is not JSON.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -280,6 +277,6 @@ def read_json(path: Path, *, stage: str) -> Any:
 
 
 def file_digest(path: Path, algorithm: str = "sha256") -> str:
-    """Return the hexadecimal digest of a file's bytes, read as a stream."""
+    """Return the hexadecimal digest of a file."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, algorithm).hexdigest()

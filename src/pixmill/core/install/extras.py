@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
 _PACKAGES = {"sklearn": "scikit-learn", "mlflow": "mlflow-skinny"}
-"""Packages that are not named as what they are imported by; the small MLflow has all that predicting needs."""
+"""Packages whose name differs from their module; ``mlflow-skinny`` suffices for predictions."""
 
 
 def list_requirements(extras: Iterable[str]) -> Iterator[Requirement]:
-    """Yield what Pixmill needs on this machine, with some extras and those that they include.
+    """Yield Pixmill's requirements on this machine, including those of extras.
 
     Args:
-        extras: Their names, as in ``pip install 'pixmill[serve]'``.
+        extras: Names of extras, as in ``pip install 'pixmill[serve]'``.
     """
     from packaging.requirements import Requirement
 
@@ -41,17 +41,16 @@ def list_requirements(extras: Iterable[str]) -> Iterator[Requirement]:
 
 
 def missing_package(error: ModuleNotFoundError, command: str, *, extras: Iterable[str] = ()) -> PixmillError | None:
-    """Return what to tell a person whose environment lacks a package; ``None`` if the error is a defect.
+    """Return an error that names the extra to install; ``None`` if the missing module belongs to no extra.
 
     Args:
-        error: What the import raised.
-        command: What the person ran, such as ``pixmill serve``.
-        extras: Small extras that may be enough for the command, looked at in this order; then ``pipeline`` and
-            ``hub`` are.
+        error: The error of the import.
+        command: The user's command, such as ``pixmill serve``.
+        extras: Small extras to try first, in this order, before ``pipeline`` and ``hub``.
     """
     module = (error.name or "").partition(".")[0]
     if not module or importlib.util.find_spec(module):
-        return None  # A module of a package that is there, or of another version of it.
+        return None  # The package is installed, so one of its modules is missing.
     names = {module.replace("_", "-"), _PACKAGES.get(module, "")}
     for extra in (*extras, "pipeline", "hub"):
         for requirement in list_requirements([extra]):
@@ -62,10 +61,10 @@ def missing_package(error: ModuleNotFoundError, command: str, *, extras: Iterabl
 
 
 def name_missing_package(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Name the extra where ``python -m stages.…`` lacks a package; for ``sys.excepthook``."""
+    """Name the extra to install if ``python -m stages.…`` lacks a package; a ``sys.excepthook``."""
     command = " ".join(["python", *sys.orig_argv[1:3]])
-    lacking = missing_package(error, command) if isinstance(error, ModuleNotFoundError) else None
-    if lacking is None:
+    missing = missing_package(error, command) if isinstance(error, ModuleNotFoundError) else None
+    if missing is None:
         sys.__excepthook__(kind, error, trace)
     else:
-        sys.stderr.write(f"{lacking}\n")
+        sys.stderr.write(f"{missing}\n")

@@ -1,4 +1,4 @@
-"""Where Pixmill is installed from: an address with a hash, a Git commit, a wheel, a folder, or a package index."""
+"""The origin of an installation: a URL with a hash, a Git commit, a wheel, a folder, or a package index."""
 
 import json
 import re
@@ -13,9 +13,9 @@ from packaging.version import Version
 import pixmill
 
 WHEELS = "wheels"
-"""The folder of a project that holds the wheel which it is installed with."""
+"""Folder in a project for the wheel of Pixmill."""
 
-# No quote, space, `$` or backslash: these texts go into TOML, YAML and commands of a shell.
+# No quotes, spaces, `$` or backslashes: these strings go into TOML, YAML and shell commands.
 _FORMS = tuple(
     re.compile(form, re.ASCII)
     for form in (
@@ -29,12 +29,12 @@ _FORMS = tuple(
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a Pixmill is installed from.
+    """The origin of an installation.
 
     Args:
-        text: What pip takes, without extras: ``pixmill==1.2.0``, ``pixmill @ https://…#sha256=…``,
+        text: Requirement for pip, without extras: ``pixmill==1.2.0``, ``pixmill @ https://…#sha256=…``,
             ``pixmill @ git+https://…@<commit>``, or the path of a wheel or a folder.
-        editable: Whether it is a folder whose files are imported where they lie.
+        editable: Whether it is a folder that is installed in editable mode.
     """
 
     text: str
@@ -42,24 +42,24 @@ class Origin:
 
     @property
     def is_path(self) -> bool:
-        """Whether it is a wheel or a folder of this machine or of the project."""
+        """Whether it is a local wheel or folder."""
         return not self.text.startswith("pixmill")
 
     @property
     def from_index(self) -> bool:
-        """Whether an index decides what is installed."""
+        """Whether it comes from a package index."""
         return self.text.startswith("pixmill==")
 
     def requirement(self, extras: str = "") -> str:
-        """Return what pip takes, with extras such as ``pipeline`` or ``pipeline,ray``."""
+        """Return the requirement for pip, with extras such as ``pipeline`` or ``pipeline,ray``."""
         brackets = f"[{extras}]" if extras else ""
         return f"{self.text}{brackets}" if self.is_path else f"pixmill{brackets}{self.text.removeprefix('pixmill')}"
 
     def command(self, extras: str, *options: str) -> str:
-        """Return the command that installs it with some extras.
+        """Return the command that installs it with extras.
 
         Args:
-            extras: Their names, with commas between them.
+            extras: Comma-separated names.
             options: Options of ``pip install``.
         """
         words = [*options, *(["-e"] if self.editable else [])]
@@ -67,11 +67,10 @@ class Origin:
 
 
 def parse_origin(text: object) -> Origin:
-    """Return what a project says of where its Pixmill comes from.
+    """Parse an origin from a project's files.
 
     Raises:
-        ValueError: It is none of the forms of a project: a version, an address with a hash, a commit in Git, or a
-            wheel in its folder ``wheels/``.
+        ValueError: The text is not a version, a URL with a hash, a Git commit, or a wheel in ``wheels/``.
     """
     if not isinstance(text, str) or not any(form.fullmatch(text) for form in _FORMS):
         raise ValueError(f"expected an origin of pixmill, received {text!r}")
@@ -80,14 +79,14 @@ def parse_origin(text: object) -> Origin:
     elif not origin.is_path:
         parts = urlsplit(text.removeprefix("pixmill @ ").removeprefix("git+"))
         if parts.password is not None or (parts.username is not None and parts.scheme != "ssh"):
-            raise ValueError("an address with credentials, which would be in Git")
+            raise ValueError("a URL with credentials would be committed to Git")
     return origin
 
 
 def running_origin() -> Origin:
-    """Return where the running Pixmill was installed from, as its installer recorded it (PEP 610).
+    """Return the origin of the running Pixmill, as recorded by its installer (PEP 610).
 
-    An address has no hash where the installer recorded none, as uv does.
+    A URL has no hash if the installer recorded none, as with uv.
     """
     recorded = metadata.distribution("pixmill").read_text("direct_url.json")
     if recorded is None:
@@ -104,9 +103,9 @@ def running_origin() -> Origin:
 
 
 def install_command(extras: str) -> str:
-    """Return the command that adds extras to the running Pixmill, from where it came.
+    """Return the command that adds extras to the running Pixmill, from the same origin.
 
     Args:
-        extras: Their names, with commas between them.
+        extras: Comma-separated names.
     """
     return running_origin().command(extras)

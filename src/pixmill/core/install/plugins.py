@@ -1,4 +1,4 @@
-"""Plugins: a team's own source, check, augmentation or backbone, loaded by its name in ``params.yaml``."""
+"""Plugins: a project's sources, checks, augmentations and backbones, loaded by name."""
 
 import importlib
 import re
@@ -20,11 +20,11 @@ _KEYS = {
     "augmentations": "train.augmentation.plugin",
     "backbones": "train.backbone.name",
 }
-"""What names a plugin in params, by its kind."""
+"""The param that names a plugin, by kind."""
 
 
 class _Place(NamedTuple):
-    """Where a plugin's code lies."""
+    """The location of a plugin's code."""
 
     module: str
     attribute: str
@@ -33,18 +33,20 @@ class _Place(NamedTuple):
 
 
 def load_plugin(kind: str, name: str, root: Path) -> Any:
-    """Return the class or function that a project registers under a name.
+    """Import a plugin of the project, whose ``src`` is added to ``sys.path``.
 
-    The project's ``src`` is put on ``sys.path``. What its code raises when it is imported is a defect of that code, and
-    keeps its traceback.
+    Exceptions that the plugin's code raises on import propagate.
 
     Args:
         kind: One of :data:`pixmill.core.install.pyproject.GROUPS`.
-        name: The name of the entry point.
+        name: Name of the entry point.
         root: The project's folder.
 
+    Returns:
+        The class or function.
+
     Raises:
-        PluginError: It is not registered, does not lie in the folder of its stage, or there is no such function.
+        PluginError: The plugin is not registered, is not in its stage's folder, or does not exist.
     """
     place = _place(kind, name, root)
     if (src := str((root / "src").resolve())) not in sys.path:
@@ -57,7 +59,7 @@ def load_plugin(kind: str, name: str, root: Path) -> Any:
     if Path(module.__file__ or "").resolve() != place.file.resolve():
         raise PluginError(
             f"Python imports {place.module} from {module.__file__}, not from {place.file}",
-            next="rename the package in src/, since another one has its name, and edit pyproject.toml",
+            next="rename the package in src/, whose name is taken, and edit pyproject.toml",
         )
     if not callable(plugin := getattr(module, place.attribute, None)):
         raise PluginError(
@@ -68,15 +70,15 @@ def load_plugin(kind: str, name: str, root: Path) -> Any:
 
 
 def plugin_digest(kind: str, name: str, root: Path) -> str:
-    """Return a digest of all files in the folder of a plugin's stage; of Python files, of what their code does.
+    """Return a digest of all files in the folder of a plugin's stage; comments in Python files do not count.
 
     Args:
         kind: One of :data:`pixmill.core.install.pyproject.GROUPS`.
-        name: The name of the entry point.
+        name: Name of the entry point.
         root: The project's folder.
 
     Raises:
-        PluginError: It is not registered, or does not lie in the folder of its stage.
+        PluginError: The plugin is not registered or is not in its stage's folder.
     """
     place = _place(kind, name, root)
     files = sorted(path for path in place.folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
@@ -88,13 +90,13 @@ def plugin_digest(kind: str, name: str, root: Path) -> str:
 
 
 def plugin_error(kind: str, name: str, root: Path, problem: str) -> PluginError:
-    """Return the error that a plugin does not do what it must.
+    """Return an error about a plugin that breaks its interface.
 
     Args:
         kind: One of :data:`pixmill.core.install.pyproject.GROUPS`.
-        name: The name of the entry point.
+        name: Name of the entry point.
         root: The project's folder.
-        problem: What was expected, then what was received.
+        problem: The problem, in the form "expected …, received …".
     """
     file = _place(kind, name, root).file.relative_to(root).as_posix()
     return PluginError(

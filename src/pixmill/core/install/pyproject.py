@@ -1,4 +1,4 @@
-"""What a project says of itself in ``pyproject.toml``: its name, its MLflow server and its plugins."""
+"""The project's settings in ``pyproject.toml``: name, MLflow server and plugins."""
 
 import tomllib
 from collections.abc import Mapping
@@ -8,17 +8,17 @@ from pathlib import Path
 from pixmill.core.errors import ParamsError
 
 GROUPS = {"sources": "scrape", "checks": "validate", "augmentations": "train", "backbones": "train"}
-"""The kinds of plugins, and the stage of each; ``pixmill.<kind>`` is the group of their entry points."""
+"""Kinds of plugins with their stages; ``pixmill.<kind>`` is the entry-point group."""
 
 
 @dataclass(frozen=True)
 class Project:
-    """What ``pyproject.toml`` says of a project.
+    """A project's settings in ``pyproject.toml``.
 
     Args:
-        name: The project's name; empty where ``pyproject.toml`` has none.
-        mlflow: The address of the team's MLflow server, from ``[tool.pixmill]``; ``None``: a local database.
-        plugins: By kind and name, ``module:attribute``.
+        name: The project's name, or an empty string.
+        mlflow: URL of the team's MLflow server, from ``[tool.pixmill]``; ``None`` for a local database.
+        plugins: ``module:attribute`` by kind and name.
     """
 
     name: str = ""
@@ -27,10 +27,10 @@ class Project:
 
 
 def read_project(root: Path) -> Project:
-    """Return what ``pyproject.toml`` says, or an empty project where there is none.
+    """Read ``pyproject.toml``; without one, return an empty project.
 
-    Entry points are read from the file, so that a plugin works without ``pip install``, and a temporary copy made by
-    ``dvc exp run --temp`` uses its own.
+    Entry points are read from the file, so plugins work without ``pip install`` and in the temporary copies of
+    ``dvc exp run --temp``.
 
     Args:
         root: The project's folder.

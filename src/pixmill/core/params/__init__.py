@@ -1,18 +1,18 @@
-r"""The parameters of a run: ``params.yaml``, parsed whole and refused by name.
+r"""``params.yaml``: parsing, validation and typed sections.
 
-- ``document``: the whole file, and its values by dotted name
-- ``sections``, ``scrape``, ``train``, ``validate``, ``review`` and ``sweep``: one frozen class a section
+- ``document``: the whole file, and values by dotted name
+- ``sections``, ``scrape``, ``train``, ``validate``, ``compare`` and ``sweep``: one frozen class per section
 - ``yaml_text``: YAML as DVC reads it
-- ``refusal``: what a wrong key is told
+- ``refusal``: messages about wrong keys and values
 
 To add a parameter:
 
 1. Add a field with limits, a description and an example to its section.
 2. Run ``make reference``, which writes ``docs/params.md`` and ``docs/params.schema.json``.
-3. Pass it from ``pixmill.core.process.stage`` to the library as a typed argument.
+3. Pass it from ``<stage>/stage.py`` to the library as a typed argument.
 4. Test a value that must be refused; run ``dvc repro`` and commit the results.
 
-It goes into ``params.yaml`` only if most projects decide it. The default applies wherever the key is left out:
+Add it to ``params.yaml`` only if most projects set it. Omitted keys have their defaults:
 
 >>> params = parse_params("classes: [cat, dog]\nscrape: {source: folder, snapshot: '2026-11-20'}")
 >>> params.split.image_size

@@ -1,4 +1,4 @@
-"""YAML that keeps its comments, order and quotes when a program changes it."""
+"""Edit YAML without losing comments, order and quotes."""
 
 import io
 from typing import Any
@@ -7,12 +7,12 @@ from ruamel.yaml import YAML
 
 
 def load_commented(text: str) -> Any:
-    """Return the content of a sound YAML file, whose mappings know their comments."""
+    """Parse valid YAML into mappings that retain comments."""
     return _yaml().load(text)
 
 
 def dump_commented(content: Any) -> str:
-    """Return the file with this content, with the comments that it was loaded with."""
+    """Serialize content from :func:`load_commented` with its comments."""
     text = io.StringIO()
     _yaml().dump(content, text)
     return text.getvalue()

@@ -1,4 +1,4 @@
-"""The section that ``pixmill compare`` judges a change by; no stage depends on it."""
+"""The section of ``pixmill compare``; no stage depends on it."""
 
 from typing import Annotated, Literal
 
@@ -11,7 +11,7 @@ LowMetric = Literal["log_loss", "ece"]
 """Metrics that are better when lower."""
 
 ThresholdMetric = Literal["coverage", "covered_accuracy"]
-"""The share of images that a model answers at its confidence threshold, and the accuracy of these answers."""
+"""Share of images that a model answers at its confidence threshold, and accuracy among these."""
 
 ClassMetric = Literal["f1", "precision", "recall"]
 Loss = Annotated[float, Field(ge=0, le=100)]
@@ -26,31 +26,30 @@ class CompareParams(Section):
     )
     margin: Share = Field(
         default=0.02,
-        description="Two models are the same if the confidence interval of their difference lies within ± this.",
+        description="Two models are the same if the confidence interval of their difference is within ± margin.",
     )
     drift: Share = Field(
         default=0.1, description="Smallest distance between two distributions that is reported as drift."
     )
     max_drop: Share | Literal["significant"] | None = Field(
         default="significant",
-        description="Gate: how much worse `metric` may be than the base's; `significant`: not significantly worse; "
-        "null: any amount.",
+        description="Gate: largest drop of `metric` from the base; `significant`: no significant drop; null: no limit.",
     )
     min: dict[Literal[HighMetric, ThresholdMetric], Share] = Field(
         default={},
-        description="Gate: smallest values of metrics on the test split; `coverage` is the share of images that are "
-        "answered at the model's confidence threshold, `covered_accuracy` the accuracy of these answers.",
+        description="Gate: smallest values of metrics on the test split; `coverage` is the share of images that the "
+        "model answers at its confidence threshold, `covered_accuracy` the accuracy among these.",
         examples=[{"accuracy": 0.85}],
     )
     max: dict[LowMetric, Loss] = Field(
         default={}, description="Gate: largest values of metrics on the test split.", examples=[{"log_loss": 0.5}]
     )
     min_per_class: dict[ClassMetric, Share] = Field(
-        default={}, description="Gate: smallest values that each class must reach.", examples=[{"recall": 0.7}]
+        default={}, description="Gate: smallest values for each class.", examples=[{"recall": 0.7}]
     )
     max_megabytes: Amount | None = Field(
-        default=None, description="Gate: largest size of the model in MLflow, in MB; null: any."
+        default=None, description="Gate: largest size of the model in MLflow, in MB; null: no limit."
     )
     max_seconds: Amount | None = Field(
-        default=None, description="Gate: longest training in MLflow, in seconds; null: any."
+        default=None, description="Gate: longest training in MLflow, in seconds; null: no limit."
     )

@@ -1,4 +1,4 @@
-"""The whole of ``params.yaml``: its sections together, read from a file or a text, and changed by name."""
+"""The whole of ``params.yaml``: parsing, validation across sections, changes by dotted name."""
 
 import contextlib
 import json
@@ -21,8 +21,7 @@ from pixmill.core.params.yaml_text import NEXT, parse_yaml, read_text
 from pixmill.core.words import did_you_mean
 
 _RESERVED = {"train", "val", "test", "unlabelled"}
-"""Folder names under ``data/`` that can be no class."""
-
+"""Folder names in ``data/`` that cannot be class names."""
 
 _NOT_SEARCHED = (
     "train.seed",
@@ -41,10 +40,10 @@ class Params(Section):
         max_length=10_000,
         strict=False,
         description="Labels of the classifier: names of searches and of folders in data/. They must differ in more "
-        "than case; é is the same letter however Unicode spells it.",
+        "than case; composed and decomposed letters such as é are equal.",
         examples=[["jeans", "saree", "trouser"]],
     )
-    scrape: ScrapeParams = Field(description="Where images come from, and how they are fetched.")
+    scrape: ScrapeParams = Field(description="Sources of images, and limits of fetching.")
     validate_: ValidateParams = Field(
         default=ValidateParams(), alias="validate", description="Decoding limits, duplicate detection, and the checks."
     )
@@ -63,7 +62,7 @@ class Params(Section):
         seen: dict[str, str] = {}
         for name in names:
             if (other := seen.get(fold(name))) is not None:
-                same = "more than once" if other == name else f"beside {other!r}: some systems take them for the same"
+                same = "more than once" if other == name else f"and {other!r}, which are equal on some systems"
                 raise ValueError(f"expected distinct names, received {name!r} {same}")
             seen[fold(name)] = name
             if fold(name) in _RESERVED:
@@ -94,13 +93,13 @@ class Params(Section):
         return self
 
     def changed(self, values: Mapping[str, Any]) -> Self:
-        """Return these params with other values, without the section ``sweep``.
+        """Return a copy with changed values, without the section ``sweep``.
 
         Args:
-            values: By dotted name; items of a list go by their places.
+            values: Values by dotted name; list items are addressed by index.
 
         Raises:
-            ParamsError: A name is unknown or a value wrong; one line for each.
+            ParamsError: A name is unknown or a value is wrong; one line for each.
         """
         content = self.model_dump(mode="json", by_alias=True, exclude={"sweep"})
         for name, value in values.items():
@@ -108,23 +107,23 @@ class Params(Section):
         return _check(content)  # type: ignore[return-value]
 
     def sources(self) -> list[str]:
-        """Return the sources of all classes, in order and without repetition."""
+        """Return the distinct sources of all classes, in order."""
         return [*dict.fromkeys(name for label in self.classes for name in self.scrape.sources_of(label))]
 
     @property
     def validate(self) -> ValidateParams:  # type: ignore[override]
-        """The section of the stage validate (pydantic has a method of this name)."""
+        """The section of the stage validate; pydantic has a method of the same name."""
         return self.validate_
 
 
 SECTION_NAMES = tuple(field.alias or name for name, field in Params.model_fields.items())
-"""The keys of the file, in its order."""
+"""The top-level keys of ``params.yaml``, in order."""
 
 
 def flat(section: BaseModel | Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return a section as ``{dotted name: value}``, as MLflow and tables want it.
+    """Flatten a section to ``{dotted name: value}``.
 
-    The items of a list of sections go by their places:
+    Items of a list of sections are addressed by index:
 
     >>> flat({"train": {"epochs": 3, "cnn": {"blocks": [{"filters": 8}, {"filters": 16}]}}})
     {'train.epochs': 3, 'train.cnn.blocks.0.filters': 8, 'train.cnn.blocks.1.filters': 16}
@@ -143,7 +142,7 @@ def flat(section: BaseModel | Mapping[str, Any], prefix: str = "") -> dict[str, 
 
 
 def parse_params(text: str) -> Params:
-    """Return the whole of a ``params.yaml`` as frozen, typed objects; what it leaves out has its default.
+    """Parse a ``params.yaml`` into frozen, typed objects; omitted keys have their defaults.
 
     >>> params = parse_params('''
     ... classes: [coat, dress]
@@ -158,7 +157,7 @@ def parse_params(text: str) -> Params:
     Next: edit params.yaml, then: pixmill check
 
     Raises:
-        ParamsError: The text is no YAML mapping, or a key is unknown, missing or wrong; one line for each.
+        ParamsError: The text is not a YAML mapping, or a key is unknown, missing or wrong; one line for each.
     """
     return _check(parse_yaml(text))
 
@@ -167,15 +166,15 @@ def load_params(root: Path) -> Params:
     """Read and check the ``params.yaml`` in a folder.
 
     Raises:
-        ParamsError: The file is absent or cannot be read, or says something that it must not.
+        ParamsError: The file is missing, cannot be read, or is not valid.
     """
     return parse_params(read_text(root / "params.yaml"))
 
 
 def check_space(params: Params) -> None:
-    """Check what ``sweep.space`` names: each param may be searched, and each value stand in ``params.yaml``.
+    """Check ``sweep.space``: each param must be searchable, and each value valid for ``params.yaml``.
 
-    It is no part of the check of the file, since no stage depends on it.
+    This is not part of :func:`parse_params`, since no stage depends on it.
 
     Args:
         params: The whole of ``params.yaml``.
@@ -201,14 +200,14 @@ def check_space(params: Params) -> None:
 
 
 def parse_overrides(params: Params, texts: Mapping[str, str]) -> dict[str, Any]:
-    """Return values that were given as texts as ``params.yaml`` would hold them, checked with the whole file.
+    """Parse values from the command line and validate them with the rest of the file.
 
     Args:
-        params: What the file says now.
-        texts: By dotted name, such as ``{"train.epochs": "3"}``; items of a list go by their places.
+        params: Current params.
+        texts: Texts by dotted name, such as ``{"train.epochs": "3"}``; list items are addressed by index.
 
     Raises:
-        ParamsError: With these values the file would not be sound; one line for each.
+        ParamsError: The file would not be valid with these values; one line for each.
     """
     current = flat(params)
     values: dict[str, Any] = dict(texts)
@@ -220,7 +219,7 @@ def parse_overrides(params: Params, texts: Mapping[str, str]) -> dict[str, Any]:
             values[name] = parse_yaml(text)
         _put(content, name, values[name], current)
         if isinstance(current[name], str):
-            # A text may look like a number, such as the salt 7.
+            # A string may look like a number, such as the salt 7.
             try:
                 _check(content)
             except ParamsError:
@@ -231,7 +230,7 @@ def parse_overrides(params: Params, texts: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _put(content: Any, name: str, value: Any, known: Mapping[str, Any]) -> None:
-    """Set one value in the content of a file, by its dotted name."""
+    """Set a value in nested content by dotted name."""
     *sections, key = name.split(".")
     owner = content
     try:
@@ -247,12 +246,12 @@ def _put(content: Any, name: str, value: Any, known: Mapping[str, Any]) -> None:
 
 
 def _not_searched(name: str, known: Mapping[str, Any]) -> str:
-    """Return why a sweep does not search a param."""
+    """Explain why a sweep cannot search a param."""
     if name not in known:
         return f"no such parameter{did_you_mean(name, known)}"
     return (
-        "a sweep searches what makes a better model on the same images: params of train but for seed, threads, folds, "
-        "learning curve and target accuracy; for others: dvc exp run --queue -S"
+        "a sweep searches params of train, except seed, threads, cross_validation, learning_curve and "
+        "target_accuracy; for others: dvc exp run --queue -S"
     )
 
 

@@ -1,10 +1,10 @@
-"""Names of classes, which are also names of folders: one spelling for each, and none that a system refuses."""
+"""Names of classes, which are also names of folders: normalization and portability."""
 
 import unicodedata
 
 FOLDER = r"^(?!([cC][oO][nN]|[pP][rR][nN]|[aA][uU][xX]|[nN][uU][lL]|([cC][oO][mM]|[lL][pP][tT])[1-9]) *(\.|$)).*[^. ]$"
-"""A folder's name on every system: Windows keeps these names for devices, with any extension, and drops a dot or space
-at the end. It is valid in Python and in JSON Schema, whose patterns have no flags."""
+"""Pattern of portable folder names: Windows reserves device names, with any extension, and drops trailing dots and
+spaces. It is valid in Python and in JSON Schema, whose patterns have no flags."""
 
 
 def to_nfc(name: str) -> str:
@@ -17,12 +17,12 @@ def to_nfc(name: str) -> str:
 
 
 def to_text(name: str) -> str:
-    """Return a file's name as a text that every table can hold: on Linux it need not be one."""
+    """Return a file name as valid Unicode; on Linux, names may be arbitrary bytes."""
     return name.encode("utf-8", "backslashreplace").decode()
 
 
 def fold(name: str) -> str:
-    """Return a name without regard to case, equal for names such as ``straße`` and ``Strasse``.
+    """Return the case-folded name, equal for names such as ``straße`` and ``Strasse``.
 
     >>> fold("Straße")
     'strasse'

@@ -1,6 +1,6 @@
-"""What every param means, made from the typed sections: a list, ``docs/params.md`` and a JSON Schema.
+"""The reference of all params: a list, ``docs/params.md`` and a JSON Schema, generated from the typed sections.
 
-``python -m pixmill.core.params.reference`` writes both files anew (``make reference``).
+``make reference`` writes both files.
 """
 
 import functools
@@ -22,14 +22,14 @@ from pixmill.core.words import did_you_mean
 
 @dataclass(frozen=True)
 class Reference:
-    """What a param means.
+    """The reference entry of a param or section.
 
     Args:
-        name: Its dotted name; that of an item of a list has brackets, such as ``train.cnn.blocks[].filters``.
-        meaning: What it means, with its unit.
-        expected: The values that it takes, such as ``a whole number from 1 to 100,000``; empty for a section.
-        default: Its default as plain data; ``...`` where it must be given; ``None`` for a section too.
-        example: Another value, of lists and mappings.
+        name: Dotted name; list items have brackets, such as ``train.cnn.blocks[].filters``.
+        meaning: Description, with the unit.
+        expected: Accepted values, such as ``a whole number from 1 to 100,000``; empty for a section.
+        default: Default as plain data; ``...`` if the param is required; ``None`` for a section.
+        example: Example of a list or mapping, if any.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Reference:
 
 
 def reference(section: type[BaseModel] = Params, prefix: str = "") -> Iterator[Reference]:
-    """Yield every param in the order of its section, each section before its own.
+    """Yield every section, followed by its params.
 
     >>> item = next(item for item in reference() if item.name == "train.batch_size")
     >>> item.meaning, item.values(), item.default
@@ -77,11 +77,11 @@ def _each(section: type[BaseModel], prefix: str) -> Iterator[Reference]:
 
 @dataclass(frozen=True)
 class CurrentParam(Reference):
-    """What a param is now.
+    """A param with its current value.
 
     Args:
-        value: Its value as plain data.
-        in_file: Whether ``params.yaml`` says so, not the default.
+        value: Value as plain data.
+        in_file: Whether ``params.yaml`` sets it.
     """
 
     value: Any
@@ -94,14 +94,14 @@ class CurrentParam(Reference):
 
 
 def current_params(root: Path, keys: Sequence[str] = ()) -> list[CurrentParam]:
-    """Return the params of a project as they are now.
+    """Return the current params of a project.
 
     Args:
         root: The project's folder.
         keys: Dotted names of params and sections; default: all params.
 
     Raises:
-        ParamsError: The file is not sound, or there is no such key.
+        ParamsError: The file is not valid, or a key is unknown.
     """
     params, content = load_params(root), parse_yaml(read_text(root / "params.yaml"))
     items = [item for item in reference() if item.expected and "[]" not in item.name]
@@ -125,7 +125,7 @@ def _below(name: str, key: str) -> bool:
 
 
 def has_key(content: Any, name: str) -> bool:
-    """Tell whether a document has a value of this dotted name."""
+    """Return whether a document sets a dotted name."""
     for key in name.split("."):
         if not isinstance(content, dict) or key not in content:
             return False
@@ -134,7 +134,7 @@ def has_key(content: Any, name: str) -> bool:
 
 
 def _section_in(annotation: Any) -> type[BaseModel] | None:
-    """Return the section that a value is, or of which it is a list."""
+    """Return the section class of a field or of its list items, if any."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     if get_origin(annotation) in (Annotated, tuple, Union, types.UnionType):
@@ -147,12 +147,12 @@ def _data(value: Any) -> Any:
         return [_data(item) for item in value]
     if isinstance(value, dict):
         return {key: _data(item) for key, item in value.items()}
-    # Of the items of a list, only what they say themselves.
+    # Omit the defaults of list items.
     return value.model_dump(mode="json", exclude_unset=True) if isinstance(value, BaseModel) else value
 
 
 def plain(value: Any) -> str:
-    """Return a value as one line of YAML: a text without quotes, all else as JSON."""
+    """Format a value as one line of YAML: strings without quotes, everything else as JSON."""
     return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False, default=str)
 
 
@@ -188,14 +188,14 @@ def markdown() -> str:
 
 @functools.cache
 def schema() -> str:
-    """Return the JSON Schema of ``params.yaml``, which editors complete and check by."""
+    """Return the JSON Schema of ``params.yaml``, for completion and validation in editors."""
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     content = {**head, **Params.model_json_schema(), "title": "Pixmill's params.yaml"}
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
 def main() -> None:
-    """Write ``docs/params.md`` and ``docs/params.schema.json`` below the current folder."""
+    """Write ``docs/params.md`` and ``docs/params.schema.json``."""
     Path("docs/params.md").write_text(markdown(), encoding="utf-8")
     Path("docs/params.schema.json").write_text(schema(), encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""Say in one line a parameter's dotted name, what was expected and what was received."""
+"""One-line messages about wrong params: dotted name, expected value, received value."""
 
 import functools
 import json
@@ -36,12 +36,12 @@ REMOVED: dict[str, str] = {
     "train.learning_curve=always": "removed: only logistic regression has a learning curve, with auto",
     "train.precision=auto": "removed: set float32, or bfloat16 where the processor or GPU computes with it",
 }
-"""What replaces params of earlier versions, and values as ``section.key=value``."""
+"""Params of earlier versions, or values as ``section.key=value``, with their replacement."""
 
 _BOUNDS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
 
 _SHORT = reprlib.Repr()
-"""Shows a value that contains itself, or others many times over by YAML's aliases, without following all of it."""
+"""Shortens values that are recursive or huge because of YAML's aliases."""
 _SHORT.maxlevel = 4
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
 
@@ -50,15 +50,15 @@ def refusals(model: type[BaseModel], error: ValidationError) -> list[str]:
     """Return one line for each wrong key, in the order of the file's sections.
 
     Args:
-        model: The model that refused.
-        error: What it raised.
+        model: The model that was validated.
+        error: Its error.
     """
     schema = _schema(model)
     details = error.errors(include_url=False)
     deeper = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
-    # A list whose only item is wrong is also reported as too short: the item says enough.
+    # A list whose only item is wrong is also reported as too short; report the item only.
     wrong = [detail for detail in details if detail["type"] != "too_short" or detail["loc"] not in deeper]
-    # A value that fits none of several types is reported once for each.
+    # A value that matches none of several types is reported once for each.
     return list(dict.fromkeys(_line(schema, detail) for detail in wrong))
 
 
@@ -84,14 +84,14 @@ def _line(schema: Mapping[str, Any], detail: Any) -> str:
         return f"{name}: unknown key, expected one of {', '.join(known)}"
     if detail["type"] == "value_error":
         message = str(detail["ctx"]["error"])
-        return f"{name}: {message}" if location else message  # One that compares sections names the key itself.
+        return f"{name}: {message}" if location else message  # validators across sections name the key themselves
     if detail["loc"][-1:] == ("[key]",):
         return f"{name}: {detail['msg']}, received {received}"
     return f"{name}: expected {describe(here, schema)}, received {received}"
 
 
 def _find(schema: Mapping[str, Any], location: tuple[int | str, ...]) -> tuple[list[int | str], Mapping[str, Any]]:
-    """Return the keys of a location, without pydantic's names of types in it, and the schema of the value there."""
+    """Return the keys of a location without pydantic's union tags, and the schema of the value there."""
     keys: list[int | str] = []
     here = schema
     for part in location:
@@ -110,7 +110,7 @@ def _find(schema: Mapping[str, Any], location: tuple[int | str, ...]) -> tuple[l
 
 
 def _options(here: Mapping[str, Any], schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the schemas of the types that a value may have."""
+    """Return the schemas of a value's possible types."""
     here = _resolve(here, schema)
     return [_resolve(option, schema) for option in here.get("anyOf") or here.get("oneOf") or [here]]
 
@@ -120,7 +120,7 @@ def _resolve(here: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str,
 
 
 def _key(part: int | str) -> str:
-    # A key with control characters must not break the line.
+    # Control characters in a key must not break the line.
     text = str(part)
     return text if text.isprintable() and text else repr(text)
 
@@ -130,19 +130,19 @@ def _quote(value: object) -> str:
         return json.dumps(value)
     try:
         return f"{value} without quotes" if isinstance(value, date) else _SHORT.repr(value)
-    except ValueError:  # Python writes no number of more than 4,300 digits.
+    except ValueError:  # Python refuses to print numbers of more than 4,300 digits
         return "a number of thousands of digits"
 
 
 def describe(here: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
-    """Return in words which values a part of a JSON Schema accepts.
+    """Describe the values that a part of a JSON Schema accepts.
 
     >>> describe({"type": "integer", "minimum": 1, "maximum": 5}, {})
     'a whole number from 1 to 5'
 
     Args:
         here: The part.
-        schema: The whole, with the definitions that it refers to.
+        schema: The whole schema, with its definitions.
     """
     options = _options(here, schema)
     return " or ".join(dict.fromkeys(_describe(option, schema) for option in options))

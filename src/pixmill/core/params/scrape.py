@@ -22,8 +22,7 @@ SOURCES = (
     "shop", "folder", "urls", "keras", "openverse", "wikimedia",
     "google", "bing", "yahoo", "amazon",
 )  # fmt: skip
-"""The sources that come with Pixmill; ``site:<name>`` is one that the project describes in ``sites/<name>.yaml``,
-``plugin:<name>`` one of its own code."""
+"""Built-in sources; ``site:<name>`` is defined by ``sites/<name>.yaml``, ``plugin:<name>`` by the project's code."""
 
 REMOVED_SOURCES = ("duckduckgo", "flipkart", "myntra")
 """Sources of earlier versions."""
@@ -65,7 +64,7 @@ Sources = Annotated[
     Field(min_length=1, strict=False),
     WithJsonSchema({"anyOf": [_NAMES, {"type": "array", "items": _NAMES, "minItems": 1}]}),
 ]
-"""One source or several, in order."""
+"""One or several sources, in order."""
 
 
 class FolderParams(Section):
@@ -78,7 +77,7 @@ class FolderParams(Section):
 
 
 class UrlsParams(Section):
-    """The lists of URLs, and how they are read."""
+    """Lists of URLs."""
 
     files: tuple[str, ...] = Field(
         default=(),
@@ -105,7 +104,7 @@ class KerasParams(Section):
 
 
 class ScrapeParams(Section):
-    """Where images come from, and the limits and politeness of fetching."""
+    """Sources of images, limits and politeness of fetching."""
 
     source: Sources = Field(
         default=("shop",),
@@ -139,7 +138,7 @@ class ScrapeParams(Section):
     )
     tolerate: Share = Field(default=0.0, description="Share of queries that may fail without an error.")
     thumbnails: bool = Field(
-        default=True, description="Whether to keep the thumbnail where the original cannot be fetched."
+        default=True, description="Whether to keep the thumbnail if the original cannot be fetched."
     )
     licences: Annotated[tuple[Licence, ...], Field(min_length=1, strict=False)] | None = Field(
         default=None,
@@ -166,7 +165,7 @@ class ScrapeParams(Section):
     )
     allow_hosts: Origins = Field(
         default=(),
-        description="Hosts that may be fetched although their address is not public.",
+        description="Hosts with non-public addresses that may be fetched.",
         examples=[["intranet.example.org:8080"]],
     )
     browsers: int = Field(default=2, ge=1, le=16, description="Browsers in parallel, about 0.4 GB each.")
@@ -187,7 +186,7 @@ class ScrapeParams(Section):
         return text
 
     def by_class(self) -> dict[str, Mapping[str, object]]:
-        """Return the keys whose values go by class, by their names within the section."""
+        """Return the values that are mappings by class, by key within the section."""
         return {"queries": self.queries, "source_by_class": self.source_by_class, "urls.classes": self.urls.classes}
 
     def sources_of(self, label: str) -> tuple[str, ...]:
@@ -195,5 +194,5 @@ class ScrapeParams(Section):
         return self.source_by_class.get(label, self.source)
 
     def queries_of(self, label: str) -> tuple[str, ...]:
-        """Return what the sources of a class are asked."""
+        """Return the search terms of a class."""
         return self.queries.get(label, (label,))

@@ -1,7 +1,7 @@
-"""What sections of ``params.yaml`` are made of, and those of split and evaluate.
+"""Building blocks of sections, and the sections of the stages split and evaluate.
 
-Each field says what it means, with its unit; bounds, default and examples stand in the same place. ``pixmill params``,
-``docs/params.md`` and the JSON Schema that editors read are made from it.
+Each field has its description (with the unit), bounds, default and examples in one place; ``pixmill params``,
+``docs/params.md`` and the JSON Schema are generated from them.
 """
 
 import re
@@ -24,7 +24,7 @@ from pixmill.core.params.names import FOLDER, to_nfc
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
-"""A billion images is far beyond what one journal holds, and still fits every counter."""
+"""Up to a billion, which fits every counter."""
 
 
 def _compose(name: Any) -> Any:
@@ -39,7 +39,7 @@ def _folder(name: str) -> str:
     return name
 
 
-# JSON Schema has JavaScript's regular expressions, in which \w is ASCII alone.
+# JSON Schema uses JavaScript's regular expressions, where \w is ASCII only.
 ClassName = Annotated[
     str,
     BeforeValidator(_compose),
@@ -49,34 +49,34 @@ ClassName = Annotated[
 ]
 PLUGIN = r"[a-z0-9][a-z0-9_-]*"
 PluginName = Annotated[str, StringConstraints(pattern=rf"^{PLUGIN}$", max_length=64)]
-"""As ``pyproject.toml`` registers it."""
+"""Name of an entry point in ``pyproject.toml``."""
 
 Severity = Annotated[
     Literal["info", "warning", "critical"],
-    Field(description="What a failure does: `critical` stops the pipeline; `warning` and `info` are only reported."),
+    Field(description="Effect of a failure: `critical` stops the pipeline; `warning` and `info` are only reported."),
 ]
 
 
 class Section(BaseModel):
-    """One section: every key typed, none unknown, nothing coerced."""
+    """A section: typed keys, no unknown keys, no coercion."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class ExpectationParams(Section):
-    """How severe the failure of an expectation is."""
+    """The severity of a check's failure."""
 
     severity: Severity = "critical"
 
 
 class WarningParams(ExpectationParams):
-    """The severity of a check; by default a failure is only reported."""
+    """The severity of a check whose failures are only reported by default."""
 
     severity: Severity = "warning"
 
 
 class ClassSharesParams(WarningParams):
-    """The bound on how far a class's share of a split may be from its share of all."""
+    """The limit on the difference between a class's share of a split and of all images."""
 
     tolerance: Share = Field(
         default=0.1, description="Largest difference between a class's share of a split and its share of all images."
@@ -84,7 +84,7 @@ class ClassSharesParams(WarningParams):
 
 
 class SplitParams(Section):
-    """The splits, and how images are resized and packed."""
+    """Sizes of the splits, and resizing of images."""
 
     val: float = Field(default=0.15, gt=0, lt=1, description="Share of images for validation.")
     test: float = Field(default=0.2, gt=0, lt=1, description="Share of images for testing.")
@@ -120,21 +120,23 @@ class SplitParams(Section):
         return self
 
 
-_SHOWN = 1000
-"""Images in one section of a page, which a browser still opens quickly."""
+_MAX_SHOWN = 1000
+"""Images per section of a page that a browser opens quickly."""
 
 
 class EvaluateParams(Section):
-    """What the report shows, and its confidence intervals."""
+    """Confidence intervals, and the contents of the report."""
 
     confidence: float = Field(default=0.95, gt=0, lt=1, description="Level of the confidence intervals.")
     # A million draws on 10,000 test images take some ten minutes.
     draws: int = Field(default=10_000, ge=100, le=1_000_000, description="Bootstrap draws behind the intervals.")
     top_k: int = Field(default=2, ge=2, le=1000, description="Top-k accuracy counts the true class among this many.")
-    mistakes: int = Field(default=36, ge=1, le=_SHOWN, description="Errors that the page shows, most confident first.")
-    grad_cam: int = Field(default=12, ge=0, le=_SHOWN, description="Errors shown with a Grad-CAM heatmap; 0: none.")
+    mistakes: int = Field(
+        default=36, ge=1, le=_MAX_SHOWN, description="Errors that the page shows, most confident first."
+    )
+    grad_cam: int = Field(default=12, ge=0, le=_MAX_SHOWN, description="Errors shown with a Grad-CAM heatmap; 0: none.")
     label_errors: int = Field(
-        default=36, ge=0, le=_SHOWN, description="Likely wrong labels that the page shows; 0: does not search for them."
+        default=36, ge=0, le=_MAX_SHOWN, description="Label issues that the page shows; 0: no search."
     )
     unlabelled: str | None = Field(
         default=None,

@@ -1,4 +1,4 @@
-"""The section that ``pixmill sweep`` searches by; no stage depends on it."""
+"""The section of ``pixmill sweep``; no stage depends on it."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -11,11 +11,11 @@ Number = float | int
 
 
 class RangeParams(Section):
-    """All numbers between two, ends included; whole ones if both ends are."""
+    """All numbers of an interval, limits included; integers if both limits are."""
 
     low: Number = Field(description="Smallest value.")
     high: Number = Field(description="Largest value.")
-    log: bool = Field(default=False, description="Whether to search by magnitude: as much below a value as above.")
+    log: bool = Field(default=False, description="Whether to search on a logarithmic scale.")
 
     @model_validator(mode="after")
     def _ascending(self) -> Self:
@@ -29,20 +29,20 @@ class RangeParams(Section):
 List = Annotated[tuple[Any, ...], Field(min_length=1, max_length=1000, strict=False)]
 Values = Annotated[
     Annotated[RangeParams, Tag("[range]")] | Annotated[List, Tag("[list]")],
-    # So that a wrong range is not also told to be no list.
+    # Report a wrong range once, and not also as a wrong list.
     Discriminator(lambda given: "[range]" if isinstance(given, dict | RangeParams) else "[list]"),
 ]
-"""What is tried of one param."""
+"""The values of one param to try."""
 
 
 class SweepParams(Section):
-    """Which params are searched, by which metric, and how long."""
+    """Search space, metric and number of trials."""
 
     space: dict[str, Values] = Field(
         default={},
         max_length=50,
-        description="Params of `train` by dotted name: each with a list of values or a range. Default: a few params "
-        "of the model at hand, which `pixmill sweep --show` prints.",
+        description="Params of `train` by dotted name, each with a list of values or a range. Default: a few params "
+        "of the current model, which `pixmill sweep --show` prints.",
         examples=[
             {
                 "train.features.head": ["logistic", "mlp"],
@@ -53,15 +53,15 @@ class SweepParams(Section):
     metric: Literal[HighMetric, LowMetric] | None = Field(
         default=None, description="Metric on validation that decides; null: `compare.metric`."
     )
-    trials: int = Field(default=50, ge=1, le=100_000, description="How many different models to fit.")
+    trials: int = Field(default=50, ge=1, le=100_000, description="Number of models to fit.")
     sampler: Literal["tpe", "random", "grid"] = Field(
         default="tpe",
-        description="What chooses the next values: `tpe` (tree-structured Parzen estimator, which learns from earlier "
-        "trials), `random`, or `grid`: all combinations of lists.",
+        description="Sampler of values: `tpe` (tree-structured Parzen estimator, which learns from earlier trials), "
+        "`random`, or `grid` (all combinations of lists).",
     )
     folds: Annotated[int, Field(ge=2, le=20)] | None = Field(
         default=None,
-        description="Cross-validate each model on that many folds of training and validation images; null: measure it "
+        description="Number of cross-validation folds over training and validation images; null: evaluate each model "
         "on validation.",
     )
     seed: int = Field(default=7, ge=0, le=2**31 - 1, description="Random seed of the sampler and of the folds.")

@@ -1,4 +1,4 @@
-"""The section of the stage train: which model, and how it is fitted."""
+"""The section of the stage train: model and fitting."""
 
 from typing import Annotated, Literal, Self
 
@@ -10,19 +10,19 @@ Padding = Literal["same", "valid"]
 Activation = Literal["relu", "leaky_relu", "elu", "selu", "gelu", "silu", "tanh", "sigmoid"]
 Dropout = Annotated[float, Field(ge=0, lt=1, description="Dropout after the layer.")]
 Units = Annotated[int, Field(ge=1, le=65_536)]
-"""Channels or units of one layer: the widest published networks stay below."""
+"""Channels or units of a layer; the widest published networks have fewer."""
 
 Epochs = Annotated[int, Field(ge=1, le=100_000)]
-"""At a second each, more than a day."""
+"""More than a day at a second each."""
 
 PRESET = r"^hub:\S+$"
-"""A preset of KerasHub: a built-in name, an address of Kaggle or Hugging Face, or a folder."""
+"""Preset of KerasHub: a built-in name, a URL of Kaggle or Hugging Face, or a folder."""
 
 LayerName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
 class BlockParams(Section):
-    """Convolutions of one width, and what follows them."""
+    """A block of convolutions, with pooling and dropout."""
 
     filters: Units = Field(description="Filters of each convolution.")
     kernel: int = Field(default=3, ge=1, le=64, description="Kernel size, in pixels.")
@@ -39,7 +39,7 @@ class BlockParams(Section):
 
 
 class DenseParams(Section):
-    """A dense layer, and the dropout behind it."""
+    """A dense layer with dropout."""
 
     units: Units = Field(description="Units of the layer, with ReLU.")
     dropout: Dropout = 0.0
@@ -79,7 +79,7 @@ class CnnParams(Section):
 
 
 class BackboneParams(Section):
-    """A pretrained network, and how much of it is fitted too."""
+    """A pretrained network and its fine-tuning."""
 
     name: (
         Literal[
@@ -106,22 +106,22 @@ class BackboneParams(Section):
         default="imagenet",
         min_length=1,
         max_length=1000,
-        description="`imagenet` (Keras downloads all but the bundled ones; for a plugin, those that it makes; for a "
-        "preset, its own), `none` (random), or a file in the project.",
+        description="`imagenet` (downloaded by Keras unless bundled; a plugin or preset supplies its weights), `none` "
+        "(random), or a file in the project.",
     )
     revision: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = Field(
         default=None, description="Version of the preset on its hub; null for a folder and for other networks."
     )
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = Field(
         default=None,
-        description="SHA-256 of the preset's files, without which train refuses it; null for other networks.",
+        description="SHA-256 of the preset's files, required for presets; null for other networks.",
     )
     image_size: Annotated[int, Field(ge=32, le=1024)] | None = Field(
         default=None, description="Input size of the network, in pixels; null: split.image_size."
     )
     unfreeze: Annotated[int, Field(ge=0, le=10_000)] | Literal["all"] = Field(
         default=0,
-        description="How many of the last layers with weights are fine-tuned, or `all`; batch norm stays frozen.",
+        description="Number of last layers with weights to fine-tune, or `all`; batch norm stays frozen.",
     )
     rate_factor: float = Field(
         default=0.1, gt=0, le=1, description="Learning rate of fine-tuned layers, as a share of train.learning_rate."
@@ -145,7 +145,7 @@ class BackboneParams(Section):
 
 
 class FeaturesParams(Section):
-    """Features of a backbone, and what is fitted to them if it is frozen."""
+    """Features of a frozen backbone, and the head on them."""
 
     layers: (
         Literal["auto", "top"] | Annotated[tuple[LayerName, ...], Field(min_length=1, max_length=20, strict=False)]
@@ -159,7 +159,7 @@ class FeaturesParams(Section):
     head: Literal["logistic", "mlp"] = Field(
         default="logistic", description="`logistic` (logistic regression) or `mlp` (hidden layers, by train.optimizer)."
     )
-    # Beyond a million, the penalty is lost in the rounding of the loss.
+    # Above a million, the penalty vanishes in the rounding of the loss.
     inverse_regularization: Annotated[float, Field(gt=0, le=1e6)] | None = Field(
         default=None,
         description="C of the logistic regression; smaller: stronger regularization. null: 0.01 for a single layer, "
@@ -175,7 +175,7 @@ class FeaturesParams(Section):
 
 
 class ScheduleParams(Section):
-    """How the learning rate changes from epoch to epoch."""
+    """The schedule of the learning rate."""
 
     name: Literal["constant", "cosine", "plateau"] = Field(
         default="constant",
@@ -188,7 +188,7 @@ class ScheduleParams(Section):
 
 
 class AugmentationParams(Section):
-    """The random changes of training images."""
+    """Random augmentation of training images."""
 
     flip: bool = Field(default=True, description="Mirror left and right.")
     rotation: float = Field(default=5.0, ge=0, le=180, description="Largest rotation in degrees.")
@@ -199,7 +199,7 @@ class AugmentationParams(Section):
     contrast: float = Field(default=0.0, ge=0, lt=1, description="Largest change of contrast, as a share.")
     erasing: Share = Field(default=0.0, description="Probability of erasing a random rectangle.")
     plugin: PluginName | None = Field(
-        default=None, description="Your own augmentation of src/, by name, before images are mixed."
+        default=None, description="Augmentation plugin in src/, by name; applied before images are mixed."
     )
     mix: Literal["none", "mixup", "cutmix"] = Field(default="none", description="MixUp or CutMix of pairs of images.")
     mix_alpha: float = Field(
@@ -213,7 +213,7 @@ class AugmentationParams(Section):
 
 
 class TrainParams(Section):
-    """The model, and how it is fitted."""
+    """The model and its fitting."""
 
     model: Literal["cnn", "backbone", "features"] = Field(
         default="features",
@@ -221,15 +221,13 @@ class TrainParams(Section):
         "with a new head, fine-tuned if asked; `cnn`: a plain convolutional network.",
     )
     cnn: CnnParams = Field(default=CnnParams(), description="The model `cnn`.")
-    backbone: BackboneParams = Field(
-        default=BackboneParams(), description="The network behind `backbone` and `features`."
-    )
+    backbone: BackboneParams = Field(default=BackboneParams(), description="The network of `backbone` and `features`.")
     features: FeaturesParams = Field(default=FeaturesParams(), description="The model `features`.")
     optimizer: Literal["adam", "adamw", "sgd"] = Field(default="adam", description="Optimizer.")
     momentum: float = Field(default=0.9, ge=0, lt=1, description="Momentum of `sgd`.")
     weight_decay: float = Field(default=0.004, ge=0, lt=1, description="Weight decay of `adamw`.")
     learning_rate: float = Field(default=0.001, gt=0, le=100, description="Learning rate.")
-    schedule: ScheduleParams = Field(default=ScheduleParams(), description="How the learning rate changes.")
+    schedule: ScheduleParams = Field(default=ScheduleParams(), description="Schedule of the learning rate.")
     clip_norm: Annotated[float, Field(gt=0, le=1e6)] | None = Field(
         default=None, description="Norm for gradient clipping; null: no clipping."
     )
@@ -243,7 +241,7 @@ class TrainParams(Section):
     monitor: Literal["val_loss", "val_accuracy"] = Field(
         default="val_loss", description="Validation metric of early stopping, the best epoch and `plateau`."
     )
-    # A training of a month is restarted by hand sooner than waited for.
+    # At most a month.
     minutes: Annotated[float, Field(gt=0, le=43_200)] | None = Field(
         default=None, description="Time budget in minutes, which breaks bit-for-bit reproducibility; null: none."
     )
@@ -256,8 +254,8 @@ class TrainParams(Section):
     )
     learning_curve: Literal["auto", "never"] = Field(
         default="auto",
-        description="Whether logistic regression is also fitted to 10 to 70 % of the training images, to see if more "
-        "images would help.",
+        description="Whether to also fit logistic regression to 10 to 70 % of the training images, to estimate the "
+        "gain from more images.",
     )
     precision: Literal["float32", "bfloat16"] = Field(
         default="float32",
@@ -271,6 +269,6 @@ class TrainParams(Section):
         default=0.95,
         gt=0,
         lt=1,
-        description="Target accuracy of sure predictions; below the confidence at which the validation images show it, "
-        "a prediction is 'not sure'.",
+        description="Target accuracy of sure predictions; predictions below the confidence that reaches it on "
+        "validation are 'not sure'.",
     )

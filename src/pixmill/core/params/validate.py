@@ -1,4 +1,4 @@
-"""The section of the stage validate: the limits of decoding, what counts as a duplicate, and the gate."""
+"""The section of the stage validate: decoding limits, duplicate detection and checks."""
 
 from typing import Annotated, Literal, Self, get_args
 
@@ -7,14 +7,14 @@ from pydantic import Field, model_validator
 from pixmill.core.params.sections import Count, ExpectationParams, PluginName, Section, Share, WarningParams
 
 Side = Annotated[int, Field(ge=1, le=65_535)]
-"""In pixels: JPEG, which most images are, goes no further."""
+"""Side in pixels; the maximum of JPEG."""
 
 Format = Literal["jpeg", "png", "webp", "gif", "bmp", "tiff", "avif", "heic"]
 Fulfilled = Annotated[float, Field(ge=0, le=1, description="Share of readable images that must pass.")]
 
 
 class ImageSizeParams(ExpectationParams):
-    """The bounds on the sides of an image, for a share of the readable images."""
+    """Lower bounds on the sides of an image, for a share of the readable images."""
 
     min_width: Side = Field(default=32, description="Smallest width in pixels.")
     min_height: Side = Field(default=32, description="Smallest height in pixels.")
@@ -22,7 +22,7 @@ class ImageSizeParams(ExpectationParams):
 
 
 class FormatsParams(WarningParams):
-    """The formats that are accepted, for a share of the readable images."""
+    """Accepted formats, for a share of the readable images."""
 
     allowed: tuple[Format, ...] = Field(
         default=get_args(Format),
@@ -35,13 +35,13 @@ class FormatsParams(WarningParams):
 
 
 class ReadableParams(ExpectationParams):
-    """The bound on the share of images that decode."""
+    """Lower bound on the share of images that decode."""
 
     share: Share = Field(default=0.9, description="Share of all images that must decode completely.")
 
 
 class AspectRatioParams(WarningParams):
-    """The bound on the ratio of the longer side to the shorter, for a share of the readable images."""
+    """Upper bound on the ratio of the longer to the shorter side, for a share of the readable images."""
 
     max_ratio: float = Field(
         default=4.0, ge=1, le=65_535, description="Largest ratio of the longer side to the shorter."
@@ -50,28 +50,28 @@ class AspectRatioParams(WarningParams):
 
 
 class DarkParams(WarningParams):
-    """The lower bound on the brightness, for a share of the readable images."""
+    """Lower bound on the brightness, for a share of the readable images."""
 
     min_brightness: float = Field(default=16.0, ge=0, le=255, description="Smallest mean grey level, 0 to 255.")
     share: Fulfilled = 0.95
 
 
 class BlurredParams(WarningParams):
-    """The lower bound on the sharpness, within the set, for a share of the readable images."""
+    """Lower bound on the sharpness, for a share of the readable images."""
 
-    # The Laplacian of 8-bit grey levels lies within ±1020, so that its variance has an upper bound.
+    # The Laplacian of 8-bit grey levels is within ±1020, which bounds its variance.
     min_sharpness: float = Field(
         default=10.0,
         ge=0,
         le=1_040_400,
-        description="Smallest variance of the Laplacian, with the image at about 200 pixels; less where the whole set "
-        "is soft: a blurred image is also far less sharp than the others.",
+        description="Smallest variance of the Laplacian, with the image at about 200 pixels; lower if the whole set is "
+        "soft, since a blurred image must also be far less sharp than the others.",
     )
     share: Fulfilled = 0.95
 
 
 class BlankParams(WarningParams):
-    """The lower bound on the entropy, for a share of the readable images."""
+    """Lower bound on the entropy, for a share of the readable images."""
 
     min_entropy: float = Field(
         default=0.05,
@@ -83,7 +83,7 @@ class BlankParams(WarningParams):
 
 
 class DuplicatesParams(WarningParams):
-    """The bound on the share of images that are no duplicate of another."""
+    """Lower bound on the share of images that are not duplicates."""
 
     share: Share = Field(
         default=0.8, description="Share of readable images that must be neither a copy nor a near-duplicate of another."
@@ -91,7 +91,7 @@ class DuplicatesParams(WarningParams):
 
 
 class PlaceholdersParams(WarningParams):
-    """How often one image must be repeated to be a placeholder."""
+    """Number of repetitions from which an image is a placeholder."""
 
     repeats: int = Field(
         default=10,
@@ -102,13 +102,13 @@ class PlaceholdersParams(WarningParams):
 
 
 class MinPerClassParams(ExpectationParams):
-    """The bound on the number of images of each class."""
+    """Lower bound on the number of images per class."""
 
     count: Count = Field(default=30, description="Minimum number of kept images per class.")
 
 
 class ClassBalanceParams(Section):
-    """The bound on the size of each class, as a share of the largest."""
+    """Lower bounds on the size of each class, as a share of the largest."""
 
     warning: Share = Field(
         default=0.2, description="Size below which a class gets a warning, as a share of the largest class."
@@ -125,18 +125,17 @@ class ClassBalanceParams(Section):
 
 
 class ShortcutsParams(WarningParams):
-    """The bound on how well properties of the files tell a class from the others."""
+    """Upper bound on how well properties of the files predict the class."""
 
     skill: Share = Field(
         default=0.5,
-        description="Largest skill of source, host, format, colour mode, width or height: 1 if it always tells a class "
-        "from the others, 0 if it guesses. For properties that also depend on what the images show, it is at least "
-        "0.95.",
+        description="Largest skill of source, host, format, colour mode, width or height in predicting a class: 1 if "
+        "always right, 0 if guessing. The limit is at least 0.95 for properties that depend on the image content.",
     )
 
 
 class ValidateParams(Section):
-    """The limits of decoding, what counts as a duplicate, and the gate."""
+    """Decoding limits, duplicate detection and checks."""
 
     image_size: ImageSizeParams = Field(
         default=ImageSizeParams(), description="Smaller images are dropped; too many of them fail the check."
@@ -145,7 +144,7 @@ class ValidateParams(Section):
     class_balance: ClassBalanceParams = Field(
         default=ClassBalanceParams(), description="No class is far smaller than others."
     )
-    # Pillow's images of 32 bits a pixel take 4 GB at this bound.
+    # At the maximum, Pillow's images of 32 bits per pixel take 4 GB.
     max_pixels: int = Field(
         default=50_000_000,
         ge=1,
@@ -168,7 +167,7 @@ class ValidateParams(Section):
         default=16,
         ge=0,
         le=32,
-        description="Images whose 64-bit perceptual hashes differ in at most this many bits are compared by pixels.",
+        description="Largest Hamming distance of 64-bit perceptual hashes at which images are compared by pixels.",
     )
     duplicate_similarity: float = Field(
         default=0.99, gt=0, le=1, description="Minimum correlation of the aligned pixels of near-duplicates."
@@ -204,8 +203,8 @@ class ValidateParams(Section):
         "lower-ranking one is dropped.",
     )
     shortcuts: ShortcutsParams = Field(
-        default=ShortcutsParams(), description="No source, format, colour mode, size or the like gives a class away."
+        default=ShortcutsParams(), description="No source, format, colour mode or size predicts a class."
     )
     plugins: tuple[PluginName, ...] = Field(
-        default=(), strict=False, description="Your own checks of src/, by name.", examples=[["licences"]]
+        default=(), strict=False, description="Check plugins in src/, by name.", examples=[["licences"]]
     )

@@ -1,4 +1,4 @@
-"""Read YAML with DVC's own reader, so that both see the same values, and refuse what DVC would stumble over."""
+"""Parse YAML with DVC's parser, so that both read the same values, within limits."""
 
 import io
 import itertools
@@ -16,31 +16,31 @@ from pixmill.core.errors import ParamsError
 
 NEXT = "edit params.yaml, then: pixmill check"
 
-_LIMIT = 2**20
-"""In bytes: a thousand classes with ten queries each take a tenth of it."""
+_MAX_BYTES = 2**20
+"""A thousand classes with ten queries each take a tenth of it."""
 
-_ITEMS = 50_000
-"""The most values of a document, each alias counted with all that it stands for. They take the parser four seconds."""
+_MAX_VALUES = 50_000
+"""Maximum number of values, with aliases expanded; parsing them takes four seconds."""
 
-_ITEM = re.compile(r'[\[{,&*!]|[-?:](?=\s)|":')
-"""What begins or ends a value, counted before they are parsed."""
+_VALUE = re.compile(r'[\[{,&*!]|[-?:](?=\s)|":')
+"""Delimiters of values, counted before parsing."""
 
-_DEEPEST = 200
-"""The deepest nesting in brackets: the parser's time grows with its square."""
+_MAX_DEPTH = 200
+"""Maximum nesting of brackets; parsing takes quadratic time."""
 
 
 class _Constructor(SafeConstructor):
-    """A constructor of YAML that refuses aliases which stand for more values than memory holds."""
+    """A YAML constructor that limits the expansion of aliases."""
 
     def construct_document(self, node: Node) -> Any:
-        if _values(node, {}) > _ITEMS:
-            problem = f"has aliases that stand for more than {_ITEMS:,} values, or for themselves"
+        if _values(node, {}) > _MAX_VALUES:
+            problem = f"has aliases that expand to more than {_MAX_VALUES:,} values, or to themselves"
             raise ConstructorError(None, None, problem, node.start_mark)
         return super().construct_document(node)
 
 
 def _values(node: Node, known: dict[int, float]) -> float:
-    """Return how many values a node stands for; one that holds itself, without end."""
+    """Count the values of a node with aliases expanded; infinite if it contains itself."""
     if id(node) not in known:
         known[id(node)] = float("inf")
         parts = node.value if isinstance(node.value, list) else ()
@@ -50,10 +50,10 @@ def _values(node: Node, known: dict[int, float]) -> float:
 
 
 def read_text(path: Path) -> str:
-    """Return the text of a params file, with Unix line ends.
+    """Read a params file, with Unix line ends.
 
     Raises:
-        ParamsError: It is absent, no file, not readable, larger than 1 MiB, or not UTF-8.
+        ParamsError: The path is missing, not a file, not readable, larger than 1 MiB, or not UTF-8.
     """
     if not path.exists():
         raise ParamsError(f"{path} is missing", next=f"cd to the project's folder, or: git checkout {path.name}")
@@ -61,11 +61,11 @@ def read_text(path: Path) -> str:
         raise ParamsError(f"{path}: expected a file, received a folder, pipe or device", next=f"ls -ld {path}")
     try:
         with path.open("rb") as file:
-            content = file.read(_LIMIT + 1)
+            content = file.read(_MAX_BYTES + 1)
     except OSError as error:
         raise ParamsError(f"{path} cannot be read: {error.strerror}", next=f"ls -ld {path}") from None
-    if len(content) > _LIMIT:
-        raise ParamsError(f"{path}: expected at most {_LIMIT:,} bytes, received more", next=f"git diff {path}")
+    if len(content) > _MAX_BYTES:
+        raise ParamsError(f"{path}: expected at most {_MAX_BYTES:,} bytes, received more", next=f"git diff {path}")
     try:
         return io.StringIO(content.decode("utf-8"), newline=None).read()
     except UnicodeDecodeError as error:
@@ -77,26 +77,26 @@ def read_text(path: Path) -> str:
 
 
 def parse_yaml(text: str, *, file: str = "params.yaml") -> Any:
-    """Return what a YAML document holds: mappings, lists, texts, numbers, dates, booleans and null.
+    """Parse a YAML document.
 
     Args:
         text: The document.
-        file: What it is called in errors. Default: ``params.yaml``.
+        file: Name for errors.
 
     Raises:
-        ParamsError: It is not one sound YAML 1.2 document, is larger than 1 MiB, or holds more than 50,000 values.
+        ParamsError: The text is not a valid YAML 1.2 document, is larger than 1 MiB, or has more than 50,000 values.
     """
     following = NEXT if file == "params.yaml" else f"git diff {file}"
-    if len(text) > _LIMIT or sum(1 for _ in _ITEM.finditer(text)) > 2 * _ITEMS:
-        raise ParamsError(f"{file}: expected at most {_LIMIT:,} bytes and {_ITEMS:,} values", next=following)
+    if len(text) > _MAX_BYTES or sum(1 for _ in _VALUE.finditer(text)) > 2 * _MAX_VALUES:
+        raise ParamsError(f"{file}: expected at most {_MAX_BYTES:,} bytes and {_MAX_VALUES:,} values", next=following)
     opened = itertools.accumulate(1 if found[0] in "[{" else -1 for found in re.finditer(r"[][{}]", text))
-    if max(opened, default=0) > _DEEPEST:
+    if max(opened, default=0) > _MAX_DEPTH:
         raise ParamsError(f"{file}: expected sections, received lists nested too deeply", next=following)
     yaml = YAML(typ="safe")
     yaml.Constructor = _Constructor
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ReusedAnchorWarning)  # the last one counts
+            warnings.simplefilter("ignore", ReusedAnchorWarning)  # the last anchor wins
             return yaml.load(text)
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
@@ -109,5 +109,5 @@ def parse_yaml(text: str, *, file: str = "params.yaml") -> Any:
     except RecursionError:
         raise ParamsError(f"{file}: expected sections, received lists nested too deeply", next=following) from None
     except (AssertionError, LookupError, TypeError, ValueError) as error:
-        # ruamel.yaml's own oversights, such as a %YAML line of a version that there is not.
+        # Bugs of ruamel.yaml, such as for a %YAML line of an unknown version.
         raise ParamsError(f"{file}: expected YAML, received an error: {error}", next=following) from None

@@ -1,4 +1,4 @@
-"""The same arithmetic on every x86-64-v3 processor."""
+"""Identical arithmetic on every x86-64-v3 processor."""
 
 import os
 import platform
@@ -16,34 +16,34 @@ _FASTER = {
     },
     "AVX512_SPR": {"avx512_fp16"},
 }
-"""NumPy's names of the instruction sets beyond x86-64-v3, with Linux' names of the flags that each needs."""
+"""Instruction sets beyond x86-64-v3 by NumPy's names, with the CPU flags that each needs by Linux' names."""
 
 
 def fix_arithmetic() -> None:
-    """Let NumPy and BLAS use the code for x86-64-v3 (AVX2 and FMA), on one thread, unless told otherwise.
+    """Make NumPy and OpenBLAS use their code for x86-64-v3 (AVX2 and FMA), on one thread.
 
-    Otherwise they choose by the processor, and the last bits of sums differ. Only the environment is set, which NumPy
-    and OpenBLAS read when they load and worker processes inherit; what the environment already says stays. Nothing is
-    set on other processors, nor where the instruction sets are unknown (outside Linux).
+    By default they choose code by processor, and the last bits of sums differ. This sets environment variables that
+    both read on import and that worker processes inherit; variables that are already set stay. It does nothing on other
+    processors and outside Linux.
     """
     flags = _flags()
     if not flags >= _LEAST:
         return
     os.environ.setdefault("OPENBLAS_CORETYPE", "Haswell")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # NumPy warns of those that the processor does not have.
+    # NumPy warns about features that the processor lacks.
     faster = " ".join(name for name, needed in _FASTER.items() if needed <= flags)
     if faster:
         os.environ.setdefault("NPY_DISABLE_CPU_FEATURES", faster)
 
 
 def instruction_set() -> str:
-    """Return the name of the instruction set that results depend on: machines with the same one give the same."""
+    """Return the instruction set that results depend on; equal names give equal results."""
     return "x86-64-v3" if _flags() >= _LEAST else platform.machine()
 
 
 def _flags() -> set[str]:
-    """Return what an x86-64 processor can do, as far as Linux says so."""
+    """Return the CPU flags of an x86-64 processor under Linux; empty elsewhere."""
     if sys.platform != "linux" or os.uname().machine != "x86_64":
         return set()
     try:

@@ -1,4 +1,4 @@
-"""How processes end: with their parent, and when a signal asks them to."""
+"""End a process with its parent, and cleanly on signals."""
 
 import contextlib
 import ctypes
@@ -11,17 +11,17 @@ from collections.abc import Iterator
 from types import FrameType
 
 _PR_SET_PDEATHSIG = 1
-"""From ``linux/prctl.h``: the signal that the kernel sends to a process when its parent dies."""
+"""Option from ``linux/prctl.h``: the signal that a process receives when its parent dies."""
 
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
-"""Loaded here, since :func:`die_with_parent` may run between fork and exec, where a lock of the loader may be held."""
+"""Loaded at import: :func:`die_with_parent` may run between fork and exec, where the loader's lock may be held."""
 
 
 def die_with_parent() -> None:
-    """Ask the kernel to kill this process when its parent dies (Linux; elsewhere there is no such call).
+    """Ask the kernel to kill this process when its parent thread dies (Linux only).
 
-    An orphan of a killed ``dvc`` would go on writing and overwrite what a later run has finished. The parent is the
-    *thread* that started this process. A worker whose parent has died already ends here.
+    An orphan of a killed ``dvc`` would overwrite the results of a later run. If the parent is already dead, the process
+    ends at once.
     """
     if sys.platform != "linux" or _LIBC is None:
         return
@@ -31,28 +31,28 @@ def die_with_parent() -> None:
         error = ctypes.get_errno()
         raise OSError(error, f"prctl(PR_SET_PDEATHSIG): {os.strerror(error)}")
     if os.getppid() != parent:
-        # The parent died before the call: nobody would send the signal any more.
+        # The parent died before the call, so the kernel would not send the signal.
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 def die_with_dvc() -> None:
-    """Kill this process when the ``dvc`` that runs it as a stage has ended, whatever stands between the two.
+    """Kill this process when the ``dvc`` that runs it as a stage ends.
 
-    DVC runs a command by ``$SHELL -c``. Bash and zsh replace themselves by the command, which :func:`die_with_parent`
-    then ties to ``dvc``. Dash, the ``/bin/sh`` of Debian and the shell wherever ``SHELL`` is not set, stays between and
-    outlives ``dvc``, as does the launcher of Python in a virtual environment of Windows. What DVC starts is told the
-    stage by ``DVC_STAGE``: the nearest ancestor that was told another, or none, is ``dvc``. A thread waits for its end.
+    DVC runs commands by ``$SHELL -c``. Bash and zsh replace themselves with the command, so :func:`die_with_parent`
+    suffices. Dash (Debian's ``/bin/sh``) and the Python launcher of virtual environments on Windows stay in between and
+    outlive ``dvc``. DVC sets ``DVC_STAGE`` for its children, so the nearest ancestor with another value is ``dvc``; a
+    thread waits for it to end.
     """
     stage = os.environ.get("DVC_STAGE")
     if stage is None:
         return
-    import psutil  # here, since workers and browsers, which have a parent to watch and no dvc, need none of it
+    import psutil  # slow to import, and not needed by workers and browsers
 
     def stage_of(process: psutil.Process) -> str | None:
         try:
             return process.environ().get("DVC_STAGE")
         except psutil.AccessDenied:
-            return None  # Somebody else's: not a shell that was started for this stage.
+            return None  # Another user's process, so not a shell of this stage.
 
     def watch(process: psutil.Process) -> None:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -62,7 +62,7 @@ def die_with_dvc() -> None:
     try:
         dvc = next((process for process in psutil.Process().parents() if stage_of(process) != stage), None)
     except psutil.NoSuchProcess:
-        # It, or a shell before it, ended while it was being looked at.
+        # An ancestor ended during the search.
         psutil.Process().kill()
         return
     if dvc is not None and (sys.platform != "linux" or dvc.pid != os.getppid()):
@@ -70,16 +70,16 @@ def die_with_dvc() -> None:
 
 
 @contextlib.contextmanager
-def interruptible(saying: str) -> Iterator[None]:
-    """End the process in order, and with a line, where Ctrl-C or SIGTERM ends the block: all that it holds is put away.
+def interruptible(message: str) -> Iterator[None]:
+    """Exit cleanly and print a message if Ctrl-C or SIGTERM interrupts the block.
 
-    The second SIGTERM ends it at once. What the process does otherwise at SIGTERM, such as ignore it, it goes on doing.
+    A second SIGTERM ends the process at once. A handler of SIGTERM that is already installed stays.
 
     Args:
-        saying: The line, for standard error.
+        message: Line for standard error.
 
     Raises:
-        SystemExit: With the status that shells know the signal by: 130 for Ctrl-C, 143 for SIGTERM.
+        SystemExit: Status 130 for Ctrl-C, 143 for SIGTERM.
     """
     signum = signal.SIGINT
 
@@ -87,20 +87,20 @@ def interruptible(saying: str) -> Iterator[None]:
         nonlocal signum
         signum = signal.SIGTERM
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        # Whoever handles Ctrl-C in a way of its own just now, as asyncio does, ends its work by it.
+        # Use the current handler of Ctrl-C, such as that of asyncio.
         interrupt = signal.getsignal(signal.SIGINT)
         if not callable(interrupt):
-            # In the background of a shell Ctrl-C is ignored.
+            # Shells ignore Ctrl-C for background jobs.
             raise KeyboardInterrupt
         interrupt(signal.SIGINT, frame)
 
-    # Python lets the main thread alone set handlers.
+    # Only the main thread can set handlers.
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, receive)
     try:
         yield
     except KeyboardInterrupt:
-        sys.stderr.write(f"{saying}\n")
+        sys.stderr.write(f"{message}\n")
         sys.exit(128 + signum)
     finally:
         if signal.getsignal(signal.SIGTERM) is receive:

@@ -10,21 +10,21 @@ from pixmill.core.process.stage_progress import report_progress
 
 Item = TypeVar("Item")
 
-_EVERY = 10.0
-"""Seconds between two lines where there is no terminal."""
+_LINE_SECONDS = 10.0
+"""Seconds between lines without a terminal."""
 
-_SHOW_AFTER = 1.0
-"""Seconds before a bar appears: what is done sooner needs none."""
+_DELAY_SECONDS = 1.0
+"""Seconds before a bar appears."""
 
 
 class Progress:
-    """A count of work done, shown on standard error, and to who looks at the stage that does it.
+    """A progress bar on standard error, which also updates the stage's progress file.
 
     Args:
-        what: What is being done, as a short noun phrase (``"Decode"``).
-        total: How many units there are; ``None`` where it is unknown.
+        what: Short name of the work (``"Decode"``).
+        total: Number of units; ``None`` if unknown.
         unit: The unit, in the singular (``"image"``).
-        stream: Where to show it; default: standard error.
+        stream: Output stream; default: standard error.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Progress:
         self._stream = stream or sys.stderr
         self._terminal = self._stream.isatty()
         self._last = time.monotonic()
-        self._spoke = False
+        self._printed = False
         self._note = ""
         self._bar = tqdm(
             total=total,
@@ -45,7 +45,7 @@ class Progress:
             unit=f" {unit}",
             file=self._stream,
             disable=not self._terminal,
-            delay=_SHOW_AFTER,
+            delay=_DELAY_SECONDS,
             dynamic_ncols=True,
             leave=False,
         )
@@ -58,17 +58,17 @@ class Progress:
         self.close()
 
     def expect(self, count: int) -> None:
-        """Add units to the total, where more of them turn up as the work goes on."""
+        """Add units to the total."""
         self.total = (self.total or 0) + count
-        # Not drawn at once: a bar that is drawn before its delay is over is not cleared at the end.
+        # Do not redraw: tqdm does not clear a bar that is drawn before its delay is over.
         self._bar.total = self.total
 
     def advance(self, count: int = 1, note: str = "") -> None:
         """Add finished units.
 
         Args:
-            count: How many.
-            note: A few words shown behind the count (``"loss 0.41"``).
+            count: Number of units.
+            note: Short text after the count (``"loss 0.41"``).
         """
         self.done += count
         self._note = note
@@ -77,24 +77,24 @@ class Progress:
             if note:
                 self._bar.set_postfix_str(note, refresh=False)
             self._bar.update(count)
-        elif time.monotonic() - self._last >= _EVERY:
+        elif time.monotonic() - self._last >= _LINE_SECONDS:
             self._line()
 
     def close(self) -> None:
-        """End the bar, or say the last count where lines were printed."""
+        """Close the bar, or print the last count if lines were printed."""
         self._bar.close()
-        if self._spoke and not self._terminal:
+        if self._printed and not self._terminal:
             self._line()
 
     def _line(self) -> None:
-        self._last, self._spoke = time.monotonic(), True
+        self._last, self._printed = time.monotonic(), True
         count = f"{self.done:,}" if self.total is None else f"{self.done:,} of {self.total:,}"
         note = f" ({self._note})" if self._note else ""
         print(f"{self.what}: {count} {self.unit}s{note}", file=self._stream, flush=True)
 
 
 def track(items: Iterable[Item], what: str, total: int | None = None, *, unit: str = "image") -> Iterator[Item]:
-    """Yield the items and show how many have gone by."""
+    """Yield the items and show progress."""
     with Progress(what, total, unit=unit) as progress:
         for item in items:
             yield item
@@ -106,7 +106,7 @@ _quiet = False
 
 @contextlib.contextmanager
 def only_warnings() -> Iterator[None]:
-    """Announce nothing but warnings while the block runs: it does many times what is usually done once."""
+    """Suppress announcements other than warnings during the block."""
     global _quiet
     before, _quiet = _quiet, True
     try:
@@ -116,7 +116,7 @@ def only_warnings() -> Iterator[None]:
 
 
 def announce(text: str) -> None:
-    """Print a line on standard error, above the bars that are on a terminal."""
+    """Print a line on standard error, above any progress bars."""
     from tqdm import tqdm
 
     if not _quiet or text.startswith("warning"):

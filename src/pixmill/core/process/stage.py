@@ -12,12 +12,11 @@ from pixmill.core.install.extras import name_missing_package
 from pixmill.core.process.lifetime import die_with_dvc, die_with_parent, interruptible
 from pixmill.core.process.stage_progress import reporting
 
-# Before the slow imports, during which a killed `dvc` would leave an orphan. While Python resolves the module of `-m`,
-# argv[0] is `-m`; a process that merely imports this package is not affected.
+# Before the slow imports, during which a killed `dvc` would leave an orphan. argv[0] is `-m` while Python resolves the
+# module of `-m`; a process that merely imports this package is not affected.
 if sys.argv[0] == "-m":
     sys.excepthook = name_missing_package
-    # What Great Expectations, MLflow and TensorFlow create on import stays: looking for garbage among it took a tenth
-    # of the time.
+    # Garbage collection during the imports of Great Expectations, MLflow and TensorFlow took a tenth of the time.
     gc.set_threshold(50_000, 20, 20)
     die_with_parent()
     die_with_dvc()
@@ -31,19 +30,19 @@ from pixmill.core.provenance.lock import check_stage
 
 __all__ = ["run"]
 
-_TRUE = ("DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY", "SE_AVOID_STATS", "SE_OFFLINE")
-_QUIET = {**dict.fromkeys(_TRUE, "true"), "GX_ANALYTICS_ENABLED": "false", "TF_CPP_MIN_LOG_LEVEL": "2"}
-"""Telemetry is off and libraries log as little as possible, unless the environment overrides it."""
+_SWITCHES = ("DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY", "SE_AVOID_STATS", "SE_OFFLINE")
+_DEFAULTS = {**dict.fromkeys(_SWITCHES, "true"), "GX_ANALYTICS_ENABLED": "false", "TF_CPP_MIN_LOG_LEVEL": "2"}
+"""Environment defaults: no telemetry, little logging."""
 
 
 def run(stage: str, main: Callable[[Workspace, Params], None]) -> None:
-    """Run a stage: check its code and the params, hold the lock, call it, and turn errors and signals into messages.
+    """Run a stage under its lock, and turn errors and signals into messages.
 
     Args:
         stage: The stage's name.
         main: The stage's function.
     """
-    for name, value in _QUIET.items():
+    for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
     workspace = Workspace.current()
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
@@ -56,14 +55,9 @@ def run(stage: str, main: Callable[[Workspace, Params], None]) -> None:
             workspace.lock(stage),
             reporting(stage, workspace.root, workspace.scratch("progress")),
         ):
-            params = _load(stage, workspace)
+            check_stage(workspace.root, stage)
+            params = load_params(workspace.root)
             workspace.sweep(stage)
             main(workspace, params)
     except PixmillError as error:
         sys.exit(f"{stage}: {error}")
-
-
-def _load(stage: str, workspace: Workspace) -> Params:
-    """Return the params, where they and the code of the stage are as they should be."""
-    check_stage(workspace.root, stage)
-    return load_params(workspace.root)

@@ -1,7 +1,7 @@
-"""What each running stage is doing and how far it is, in a file that other processes read.
+"""The progress of running stages, in files that other processes read.
 
-``.pixmill/progress/<stage>-<workspace>.json`` is there while a stage runs. A stage that fails leaves in it why; a
-stage that is killed leaves it as it was, with the number of a process that is gone.
+``.pixmill/progress/<stage>-<workspace>.json`` exists while a stage runs. A failed stage records its error there; a
+killed stage leaves the file with the id of a dead process.
 """
 
 from __future__ import annotations
@@ -17,32 +17,31 @@ from pathlib import Path
 
 from pixmill.core.files.writing import write_text
 
-_EVERY = 0.5
-"""The fewest seconds between two writes."""
+_WRITE_SECONDS = 0.5
+"""Minimum seconds between writes."""
 
-_SAME_START = 2.0
-"""Tolerance in seconds between two readings of a process's start time, in case the clock was set."""
+_START_TOLERANCE = 2.0
+"""Seconds by which two readings of a process's start time may differ, in case the clock was set."""
 
-_LETTERS = 2000
-"""The most letters of an error that are kept."""
+_MAX_ERROR_CHARACTERS = 2000
 
 
 @dataclass(frozen=True)
 class StageProgress:
-    """A stage at work, or what has become of it.
+    """The progress of a running or failed stage.
 
     Args:
         stage: The stage's name.
-        root: The folder that it works in: the project's, or the temporary copy of ``dvc exp run --temp``.
-        pid: Its process.
-        started: When that process began, in seconds since 1970: another may have its number by now.
-        since: When the stage began, in seconds since 1970.
-        what: What it is doing, as a short phrase (``Decode``); empty where it has not said.
-        count: How many units of that are done.
-        total: Of how many; ``None`` where that is unknown.
+        root: Its folder: the project's, or the temporary copy of ``dvc exp run --temp``.
+        pid: Id of its process.
+        started: Start of that process in seconds since 1970, since process ids are reused.
+        since: Start of the stage in seconds since 1970.
+        what: Short name of the current work (``Decode``), or an empty string.
+        count: Number of finished units.
+        total: Number of units; ``None`` if unknown.
         unit: The unit, in the singular (``image``).
-        failed: Why it has ended without results; ``None`` while it runs, and where it was killed.
-        ended: When that was, in seconds since 1970.
+        failed: The error of a failed stage; ``None`` if it runs or was killed.
+        ended: Time of the failure in seconds since 1970.
     """
 
     stage: str
@@ -63,7 +62,7 @@ class StageProgress:
         return self.failed is None and is_same_process(self.pid, self.started)
 
     def describe(self) -> str:
-        """Return what it is doing and how far it is, such as ``Decode: 120 of 1,250 images``; empty if unknown."""
+        """Return the progress as text, such as ``Decode: 120 of 1,250 images``; empty if unknown."""
         if not self.what:
             return ""
         done = f"{self.count:,}" if self.total is None else f"{self.count:,} of {self.total:,}"
@@ -80,12 +79,12 @@ class _Report:
 
     def update(self, what: str, count: int, total: int | None, unit: str) -> None:
         self.progress = replace(self.progress, what=what, count=count, total=total, unit=unit)
-        if time.monotonic() - self._last >= _EVERY:
+        if time.monotonic() - self._last >= _WRITE_SECONDS:
             self.write()
 
     def write(self) -> None:
         self._last = time.monotonic()
-        # A full disk, or a reader under Windows, costs a look at the stage and never the stage itself.
+        # A full disk, or a reader under Windows, must not stop the stage.
         with contextlib.suppress(OSError):
             write_text(self.path, json.dumps(asdict(self.progress)))
 
@@ -95,13 +94,13 @@ _current: _Report | None = None
 
 @contextlib.contextmanager
 def reporting(stage: str, root: Path, folder: Path) -> Iterator[None]:
-    """Keep the progress file of a stage during the block, and leave in it why the block failed.
+    """Maintain the progress file of a stage during the block, and record the error if the block fails.
 
     Call it only while holding the stage's lock.
 
     Args:
         stage: The stage's name.
-        root: The folder that it works in.
+        root: The stage's folder.
         folder: ``.pixmill/progress``.
     """
     global _current
@@ -117,7 +116,7 @@ def reporting(stage: str, root: Path, folder: Path) -> Iterator[None]:
     except BaseException as error:
         is_signal = isinstance(error, KeyboardInterrupt | SystemExit)
         text = "interrupted" if is_signal else str(error) or type(error).__name__
-        report.progress = replace(report.progress, failed=text[:_LETTERS], ended=time.time())
+        report.progress = replace(report.progress, failed=text[:_MAX_ERROR_CHARACTERS], ended=time.time())
         report.write()
         raise
     else:
@@ -128,12 +127,12 @@ def reporting(stage: str, root: Path, folder: Path) -> Iterator[None]:
 
 
 def report_progress(what: str, count: int, total: int | None, unit: str) -> None:
-    """Write what the stage of this process is doing; nothing where it runs none, as in a worker or a verb.
+    """Update the progress file of the stage that this process runs, if any.
 
     Args:
-        what: As a short noun phrase (``Decode``).
-        count: How many units are done.
-        total: Of how many; ``None`` where it is unknown.
+        what: Short name of the work (``Decode``).
+        count: Number of finished units.
+        total: Number of units; ``None`` if unknown.
         unit: The unit, in the singular.
     """
     if _current is not None and _current.progress.pid == os.getpid():
@@ -141,30 +140,30 @@ def report_progress(what: str, count: int, total: int | None, unit: str) -> None
 
 
 def read_progress(folder: Path) -> list[StageProgress]:
-    """Return what the files say, by stage; what cannot be read is left out.
+    """Read all progress files, sorted by stage; unreadable files are skipped.
 
     Args:
         folder: ``.pixmill/progress``.
     """
     found = []
     for path in sorted(folder.glob("[!.]*.json")):
-        with contextlib.suppress(OSError, ValueError, TypeError):  # It went meanwhile, or another version wrote it.
+        with contextlib.suppress(OSError, ValueError, TypeError):  # deleted meanwhile, or written by another version
             found.append(StageProgress(**json.loads(path.read_bytes())))
     return found
 
 
 def is_same_process(pid: int, started: float) -> bool:
-    """Tell whether a process is alive on this machine and is not another one with the same number.
+    """Return whether a process is alive, and its id was not reused by another one.
 
     Args:
-        pid: Its number.
-        started: When it began, in seconds since 1970.
+        pid: Process id.
+        started: Start of the process in seconds since 1970.
     """
     import psutil
 
     try:
         process = psutil.Process(pid)
-        same = abs(process.create_time() - started) <= _SAME_START
+        same = abs(process.create_time() - started) <= _START_TOLERANCE
         return bool(same and process.status() != psutil.STATUS_ZOMBIE)
     except (psutil.NoSuchProcess, psutil.AccessDenied, ValueError, OverflowError):
         return False

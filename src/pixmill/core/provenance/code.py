@@ -1,4 +1,4 @@
-"""A digest of what some code does: comments, docstrings and layout do not change it."""
+"""Digests of Python code that ignore comments, docstrings and layout."""
 
 import ast
 from collections.abc import Callable, Iterable
@@ -10,7 +10,7 @@ from blake3 import blake3
 
 
 def code_digest(paths: Iterable[Path]) -> str:
-    r"""Return a digest of Python files, in this order, that ignores comments, docstrings and layout.
+    r"""Return a digest of Python files that ignores comments, docstrings and layout.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -22,7 +22,7 @@ def code_digest(paths: Iterable[Path]) -> str:
     True
 
     Args:
-        paths: The files.
+        paths: The files, in order.
 
     Returns:
         64 hexadecimal digits.
@@ -34,9 +34,9 @@ def code_digest(paths: Iterable[Path]) -> str:
 
 
 def normal_form(tree: ast.AST) -> str:
-    """Return a syntax tree as text without docstrings and places, the same on every version of Python.
+    """Dump a syntax tree without docstrings and positions, equally in every version of Python.
 
-    ``ast.dump`` is slower, and names the fields that a version of Python has added, even where they are empty.
+    ``ast.dump`` is slower, and includes empty fields that newer versions of Python added.
 
     >>> normal_form(ast.parse("x = None"))
     "Module(body[Assign(targets[Name(id'x')]valueConstant(None))])"
@@ -53,7 +53,7 @@ def _write(node: Any, write: Callable[[str], None]) -> None:
         write(f"{type(node).__name__}(")
         for name in node._fields:
             value = getattr(node, name, None)
-            # What is empty may be a field that only some versions of Python have; the context follows from the place.
+            # Empty fields may exist in some versions of Python only; the context follows from the position.
             if value is not None and value != [] and name != "ctx":
                 write(name)
                 _write(value, write)
@@ -61,7 +61,7 @@ def _write(node: Any, write: Callable[[str], None]) -> None:
     elif isinstance(node, list):
         write("[")
         for item in node:
-            # A bare string is a docstring, of a function or of the name above it.
+            # A bare string is a docstring of a function or of the preceding name.
             if not (isinstance(item, ast.Expr) and _is_text(item.value)):
                 _write(item, write)
         write("]")
@@ -75,9 +75,9 @@ def _is_text(node: ast.AST) -> bool:
 
 @cache
 def form_and_imports(code: bytes) -> tuple[str, frozenset[str]]:
-    """Return a module's form, and what it imports anywhere.
+    """Return the normal form of a module and all names that it imports.
 
-    Its tree is not kept: many of them keep Python's garbage collector busy.
+    The syntax tree is not cached: many trees slow down Python's garbage collector.
     """
     tree = ast.parse(code)
     found: set[str] = set()
@@ -88,6 +88,6 @@ def form_and_imports(code: bytes) -> tuple[str, frozenset[str]]:
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-        for block in ("body", "orelse", "finalbody", "handlers", "cases"):  # statements are in no expression
+        for block in ("body", "orelse", "finalbody", "handlers", "cases"):  # expressions contain no statements
             waiting += getattr(node, block, ())
     return normal_form(tree), frozenset(found)

@@ -1,4 +1,4 @@
-"""The code in the ``deps:`` of ``dvc.yaml``, written from what each stage imports: ``make reference``."""
+"""Write the code dependencies in ``dvc.yaml`` from the imports of each stage: ``make reference``."""
 
 import re
 import textwrap
@@ -9,7 +9,7 @@ from pixmill.core.provenance.modules import Modules
 
 
 def with_dependencies(text: str, root: Path) -> str:
-    """Return ``dvc.yaml`` with the code that each stage runs in place of the code in its ``deps:``.
+    """Return ``dvc.yaml`` with the code dependencies of each stage replaced.
 
     Args:
         text: The file.
@@ -36,12 +36,12 @@ def with_dependencies(text: str, root: Path) -> str:
 
 
 def _entry(path: Path) -> str:
-    """Return the dependency that covers a module: a script of ``stages/``, or the room that holds the module."""
+    """Return the dependency that covers a module: a script in ``stages/``, or a top-level package."""
     return path.as_posix() if path.parts[0] == "stages" else Path(*path.parts[:3]).as_posix()
 
 
 def main() -> None:
-    """Write ``dvc.yaml`` of the current folder."""
+    """Rewrite ``dvc.yaml`` in the current folder."""
     path = Path("dvc.yaml")
     path.write_text(with_dependencies(path.read_text(encoding="utf-8"), Path.cwd()), encoding="utf-8")
 

@@ -1,8 +1,8 @@
-"""``pixmill.lock``: which code made a project's results, for DVC, which runs a stage again where its digest differs.
+"""``pixmill.lock``: a digest of the code behind each stage, which DVC tracks as a param.
 
-It is in a project's Git; ``pixmill new`` and ``pixmill upgrade`` write it. The digest of a stage covers the modules
-that its outputs follow from and the defaults of its params. What only tells or shows is left out, so that a release
-that changes nothing else runs nothing again.
+``pixmill new`` and ``pixmill upgrade`` write it; projects commit it. The digest of a stage covers the modules and the
+defaults of params that determine its outputs, but not code that shows results, so that most releases run no stage
+again.
 """
 
 import ast
@@ -37,11 +37,10 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "train": ("classes", "train"),
     "evaluate": ("evaluate", "train"),
 }
-"""The stages that have a digest, and the sections of ``params.yaml`` that each reads. Scrape has none: an upgrade
-visits no site again."""
+"""Stages with a digest, and the sections of ``params.yaml`` that each reads. An upgrade never scrapes again."""
 
 _CONVERTING = (f"{PARAMS}.sections", f"{PARAMS}.train", f"{PARAMS}.validate", "pixmill.core.params.names")
-"""Modules whose functions check and convert the values of params."""
+"""Modules whose functions validate and convert params."""
 
 _PACKAGE = Path(pixmill.__file__).parent
 
@@ -60,22 +59,22 @@ LIBRARIES = (
     "scipy",
     "tensorflow",
 )
-"""Packages of others whose version may affect an output."""
+"""Third-party packages whose version may affect an output."""
 
-_HEADER = "# The code that makes this project's results: written by `pixmill new` and `pixmill upgrade`.\n"
+_HEADER = "# Digests of the code behind this project's results; written by `pixmill new` and `pixmill upgrade`.\n"
 
 
 @dataclass(frozen=True)
 class Lock:
-    """What made a project's results: versions, code and libraries.
+    """The code behind a project's results.
 
     Args:
-        version: Pixmill's.
-        digests: Of each stage's code, by stage.
+        version: Version of Pixmill.
+        digests: Digest of the code by stage.
         libraries: Versions of packages that may affect a result, by name, and of ``python`` (3.11).
-        template: Digest of each file of the template as it was written, by path: a file with another one was edited.
-        origin: Where the project's Pixmill is installed from; ``None`` if the file does not say so.
-        extras: The extras that it is installed with, such as ``pipeline,heic``.
+        template: Digest of each template file as written, by path; edited files differ.
+        origin: Origin of the project's Pixmill, if known.
+        extras: Installed extras, such as ``pipeline,heic``.
     """
 
     version: str
@@ -87,10 +86,10 @@ class Lock:
 
 
 def read_lock(root: Path) -> Lock | None:
-    """Read a project's ``pixmill.lock``; ``None`` where there is none, as in Pixmill's own repository.
+    """Read a project's ``pixmill.lock``; ``None`` without one, as in Pixmill's own repository.
 
     Raises:
-        PixmillError: It cannot be read, or is not valid.
+        PixmillError: The file cannot be read or is not valid.
     """
     path = root / FILE
     try:
@@ -100,10 +99,10 @@ def read_lock(root: Path) -> Lock | None:
 
 
 def parse_lock(text: str) -> Lock:
-    """Return what the text of a ``pixmill.lock`` says.
+    """Parse a ``pixmill.lock``.
 
     Raises:
-        PixmillError: It contains merge conflict markers, is no YAML, or lacks something.
+        PixmillError: The text contains conflict markers or is not valid.
     """
     if re.search("^<{7} ", text, re.MULTILINE):
         following = f"git checkout --theirs {FILE} && pixmill upgrade"
@@ -113,7 +112,7 @@ def parse_lock(text: str) -> Lock:
     except ParamsError as error:
         raise PixmillError(error.message, next=_RESTORE) from None
     try:
-        # Messages name these values in commands, and an upgrade removes files by these paths.
+        # These values appear in commands of messages, and upgrades delete files by these paths.
         return Lock(
             str(Version(content["pixmill"])),
             {stage: content[stage] for stage in SECTIONS},
@@ -133,7 +132,7 @@ _RESTORE = f"git checkout {FILE} && pixmill upgrade"
 
 
 def _check_path(path: str) -> str:
-    """Return a path, which must lead to no file outside of the project, on Windows either."""
+    """Return the path if it stays inside the project, under Windows too."""
     parts = PurePosixPath(path)
     if parts.is_absolute() or ".." in parts.parts or {*":\\"} & {*path} or not path.isprintable():
         raise ValueError(f"expected a path in the project, received {path!r}")
@@ -141,7 +140,7 @@ def _check_path(path: str) -> str:
 
 
 def _check_extras(text: str) -> str:
-    """Return names with commas between them: commands and CI get these."""
+    """Return comma-separated names of extras, which commands and CI use."""
     if not re.fullmatch(r"[a-z0-9-]+(,[a-z0-9-]+)*", text):
         raise ValueError(f"expected extras such as pipeline,heic, received {text!r}")
     return text
@@ -154,31 +153,31 @@ def write_lock(root: Path, lock: Lock) -> None:
     head = {"pixmill": lock.version, **origin, **extras, **lock.digests}
     lines = [f"{name}: {json.dumps(text)}" for name, text in head.items()]
     for name, texts in (("libraries", lock.libraries), ("template", lock.template)):
-        # In quotes: YAML takes 3.11 for a number, and DVC such a digest as 12e34567.
+        # Quoted: YAML reads 3.11 as a number, and DVC digests such as 12e34567.
         lines += [f"{name}:" if texts else f"{name}: {{}}"]
         lines += [f"  {key}: {json.dumps(text)}" for key, text in sorted(texts.items())]
     write_text(root / FILE, _HEADER + "\n".join(lines) + "\n")
 
 
 def installed_lock() -> Lock:
-    """Return what the installed Pixmill and the packages around it would write, without the template's files."""
+    """Return the lock of the installed packages, without the template's files."""
     libraries = {"python": ".".join(platform.python_version_tuple()[:2])}
     for distribution in LIBRARIES:
         try:
             libraries[distribution] = metadata.version(distribution)
         except metadata.PackageNotFoundError:
-            continue  # an installation without the pipeline
+            continue  # installed without the pipeline
     return Lock(pixmill.__version__, stage_digests(_PACKAGE), libraries)
 
 
 def stage_digests(package: Path) -> dict[str, str]:
-    """Return a digest of the code that decides each stage's outputs.
+    """Return a digest of the code that determines each stage's outputs.
 
     Args:
-        package: The folder ``pixmill`` of an installation; the defaults of params are those of the running one.
+        package: The folder ``pixmill`` of an installation; defaults of params come from the running one.
 
     Returns:
-        16 hexadecimal digits by stage, the same on every system and version of Python.
+        16 hexadecimal digits by stage, equal on every system and version of Python.
     """
     params = tuple(reference())
     return {stage: _stage_digest(stage, package, params) for stage in SECTIONS}
@@ -203,17 +202,17 @@ def _defaults(stage: str, params: Iterable[Reference]) -> dict[str, object]:
 
 
 def text_digest(text: str) -> str:
-    """Return the digest of a file of the template: 8 hexadecimal digits."""
+    """Return the digest of a template file: 8 hexadecimal digits."""
     return str(blake3(text.encode()).hexdigest(length=4))
 
 
 def other_stages(lock: Lock, installed: Lock) -> list[str]:
-    """Return the stages whose code differs."""
+    """Return the stages whose digests differ."""
     return [stage for stage in SECTIONS if lock.digests[stage] != installed.digests[stage]]
 
 
 def other_libraries(lock: Lock, installed: Lock) -> tuple[str, str] | None:
-    """Return which installed libraries have other versions, and what helps; ``None`` where all are the same."""
+    """Describe installed libraries with other versions, with advice; ``None`` if all versions are equal."""
     pairs = [(name, lock.libraries.get(name), version) for name, version in installed.libraries.items()]
     other = [(name, was, now) for name, was, now in pairs if was != now]
     if not other:
@@ -225,10 +224,10 @@ def other_libraries(lock: Lock, installed: Lock) -> tuple[str, str] | None:
 
 
 def check_code(lock: Lock, installed: Lock) -> None:
-    """Refuse code that would give other results than those of the project.
+    """Refuse code that differs from that of the project's results.
 
     Raises:
-        PixmillError: The code of a stage differs.
+        PixmillError: The digest of a stage differs.
     """
     if stages := other_stages(lock, installed):
         raise PixmillError(
@@ -238,14 +237,14 @@ def check_code(lock: Lock, installed: Lock) -> None:
 
 
 def check_stage(root: Path, stage: str) -> None:
-    """Refuse to run a stage with other code than ``pixmill.lock`` names; without that file, all is well.
+    """Refuse to run a stage with other code than that in ``pixmill.lock``, if there is such a file.
 
     Args:
         root: The project's folder.
-        stage: Its name; scrape is never refused.
+        stage: The stage's name; scrape is never refused.
 
     Raises:
-        PixmillError: Its code differs, or the file is not valid.
+        PixmillError: The code differs, or the file is not valid.
     """
     if (
         stage not in SECTIONS
@@ -254,7 +253,7 @@ def check_stage(root: Path, stage: str) -> None:
     ):
         return
     message, back = f"{_other_code(lock)} for {stage}", ""
-    # DVC removes the outputs of a stage before it starts; what the last run has left can be brought back.
+    # DVC removes the outputs of a stage before running it; those of the last run can be restored.
     last = root / "dvc.lock"
     if "DVC_STAGE" in os.environ and last.exists() and f"\n  {stage}:\n" in last.read_text("utf-8", "replace"):
         message += f". DVC has removed the outputs of {stage} to run it; nothing else has changed"
@@ -269,6 +268,6 @@ def _other_code(lock: Lock) -> str:
 
 def _stay(lock: Lock) -> str:
     if lock.origin is None:
-        return f", or to stay with {lock.version}: install it again from where you had it"
+        return f", or to stay with {lock.version}: reinstall it from its origin"
     forced = ("--force-reinstall", "--no-deps") if lock.version == pixmill.__version__ else ()
     return f", or to stay with {lock.version}: {lock.origin.command(lock.extras, *forced)}"

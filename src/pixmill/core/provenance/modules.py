@@ -1,4 +1,4 @@
-"""The modules of a package: what each says without its comments, what it imports, and all that it needs."""
+"""The modules of a package: normal form, imports, and import closure."""
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
@@ -8,7 +8,7 @@ from pixmill.core.provenance.code import form_and_imports
 
 
 class Modules:
-    """The modules of ``pixmill``, and of other packages, each read once.
+    """The modules of ``pixmill`` and other packages, each read once.
 
     >>> import pixmill
     >>> modules = Modules(Path(pixmill.__file__).parent)
@@ -16,7 +16,7 @@ class Modules:
     ['pixmill.core.files.cache']
 
     Args:
-        packages: Folders of packages, such as ``src/pixmill``; a package has its folder's name.
+        packages: Folders of packages, such as ``src/pixmill``, named like the packages.
     """
 
     def __init__(self, *packages: Path) -> None:
@@ -25,11 +25,11 @@ class Modules:
         self.read = cache(self._read)
 
     def form(self, module: str) -> str:
-        """Return a module's code without comments, docstrings and layout."""
+        """Return the normal form of a module: its code without comments, docstrings and layout."""
         return form_and_imports(self.read(module))[0]
 
     def imports(self, module: str) -> frozenset[str]:
-        """Return the dotted names that a module imports, its functions included."""
+        """Return the dotted names that a module imports, inside functions too."""
         return form_and_imports(self.read(module))[1]
 
     def _read(self, module: str) -> bytes:
@@ -44,12 +44,12 @@ class Modules:
         leave_out: Callable[[str], bool] = lambda _: False,
         imports: Callable[[str], Iterable[str]] | None = None,
     ) -> set[str]:
-        """Return modules and all of ours that they need, directly or not, each with the packages around it.
+        """Return modules with their direct and indirect imports, and all parent packages.
 
         Args:
-            start: The first modules.
-            leave_out: Whether to leave out a module with what it alone needs.
-            imports: Returns the names that a module imports; default: anywhere in its code.
+            start: The modules to start from.
+            leave_out: Whether to exclude a module; its imports are not followed.
+            imports: Returns the names that a module imports; default: :meth:`imports`.
         """
         imports = imports or self.imports
         reached: set[str] = set()

@@ -1,4 +1,4 @@
-"""Which code decides which result: one table, for ``pixmill.lock``, ``dvc.yaml`` and the keys of caches."""
+"""The code that determines each result, for ``pixmill.lock`` and cache keys."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ PARAMS = "pixmill.core.params"
 
 @dataclass(frozen=True)
 class Result:
-    """What decides a result: its entry modules and all that they import, but for what is left out.
+    """The code that determines a result: entry modules and their imports, with exceptions.
 
     Args:
-        entries: The modules where its computation begins.
-        within: Packages and modules outside of which nothing decides it; default: all but those that show results.
-        without: Modules that are imported and do not affect it.
+        entries: The modules that compute it.
+        within: Packages and modules to consider; default: all but those that show results.
+        without: Imported modules that do not affect it.
     """
 
     entries: tuple[str, ...]
@@ -49,19 +49,18 @@ INDIFFERENT = (
     "pixmill.core.install",
     "pixmill.core.provenance",
 )
-"""Modules that affect no result: they word errors, handle signals, show progress, find folders and plugins, keep what
-was computed, or bring rows to a pass and its results back."""
+"""Modules that affect no result: errors, signals, progress, folders, plugins, caches, and transport of rows."""
 
 _SEARCH = ("groups", "index", "neighbours", "similarity")
 _SAVING = ("pixmill.models.classifier", "pixmill.models.model_folder")
 
 RESULTS: Mapping[str, Result] = {
-    # The outputs of stages, in pixmill.lock. Scrape is not here: no change of code visits a site again.
+    # Outputs of stages, in pixmill.lock. Changed code never scrapes again, so scrape is missing here.
     "validate": Result(("pixmill.validate.stage",)),
     "split": Result(("pixmill.split.stage",)),
     "train": Result(("pixmill.train.stage",)),
     "evaluate": Result(("pixmill.evaluate.stage",)),
-    # What validate measures of an image.
+    # Measurements of an image.
     "measures": Result(
         ("pixmill.validate.survey",),
         within=("pixmill.images", "pixmill.validate.survey"),
@@ -71,14 +70,14 @@ RESULTS: Mapping[str, Result] = {
             *(f"pixmill.images.likeness.{name}" for name in _SEARCH),
         ),
     ),
-    # What a backbone makes of pixels; from a network in one file that follows from no code of ours; the weights.
+    # Features from pixels; features from an exported network; weights of the classifier.
     "backbone": Result(
         ("pixmill.models.features",),
         within=("pixmill.models",),
         without=(*_SAVING, "pixmill.models.exported"),
     ),
     "features": Result(("pixmill.models.features",), within=("pixmill.models.features", "pixmill.models.extraction")),
-    # What a trial of a sweep is worth.
+    # Value of a sweep's trial.
     "trials": Result(
         ("pixmill.train.trial", "pixmill.experiments.sweep.searching"),
         within=("pixmill.metrics", "pixmill.train.trial", "pixmill.train.folds", "pixmill.experiments.sweep.searching"),
@@ -99,14 +98,13 @@ RESULTS: Mapping[str, Result] = {
 
 
 def code_of(name: str, modules: Modules) -> set[str]:
-    """Return the modules that decide a result, besides params.
+    """Return the modules that determine a result, without those of params.
 
     Args:
         name: One of :data:`RESULTS`.
-        modules: Those of ``pixmill``.
+        modules: The modules of ``pixmill``.
     """
     result = RESULTS[name]
-    # What every stage is run by is not what one does.
     reached = modules.closure(
         result.entries,
         leave_out=lambda module: module == "pixmill.core.process.stage" or is_within(module, *SHOWING, PARAMS),
@@ -120,7 +118,7 @@ def code_of(name: str, modules: Modules) -> set[str]:
 
 @cache
 def digest_code(name: str, package: Path = Path(pixmill.__file__).parent) -> str:
-    """Return a digest of the code that decides a result; comments, docstrings and layout do not change it.
+    """Return a digest of the code that determines a result; comments, docstrings and layout do not count.
 
     >>> digest_code("features") != digest_code("backbone")
     True

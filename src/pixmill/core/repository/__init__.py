@@ -1,1 +1,1 @@
-"""What a project's state is: which results are new or outdated, and what no commit holds yet."""
+"""The state of Git and DVC in a project: stale results, uncommitted files, cached files."""

@@ -1,4 +1,4 @@
-"""What a revision's files say, read within bounds: their author may not be trusted."""
+"""Parse the YAML files of a revision within limits, since pull requests may come from strangers."""
 
 import functools
 from collections.abc import Mapping
@@ -10,28 +10,28 @@ from pixmill.core.errors import ParamsError
 from pixmill.core.params import parse_yaml
 
 TOO_LARGE = ("is larger than ", "holds more than ", "has too many ")
-"""How the text of :class:`MalformedError` begins where the file may be sound, and is only more than is read."""
+"""Prefixes of :class:`MalformedError` messages about files that exceed a limit but may be valid."""
 
-_LETTERS = 300
-"""The most letters of what is said about a file."""
+_MAX_CHARACTERS = 300
+"""Maximum length of a message."""
 
-_PARTS = 1000
-"""The most stages of ``dvc.lock``, and the most files of each."""
+_MAX_ENTRIES = 1000
+"""Maximum number of stages in ``dvc.lock``, and of files per stage."""
 
 
 class MalformedError(Exception):
-    """What is wrong with a file, as the rest of a sentence that begins with its name; it is cut to a line.
+    """A malformed file of a revision.
 
     Args:
-        text: Such as ``is larger than 1 MiB``. It may quote the file.
+        text: The problem, to be appended to the file's name, such as ``is larger than 1 MiB``.
     """
 
     def __init__(self, text: str) -> None:
-        super().__init__(" ".join(text.split())[:_LETTERS])
+        super().__init__(" ".join(text.split())[:_MAX_CHARACTERS])
 
 
 class _Typed(BaseModel):
-    """A part of a document, whose other keys are kept unchecked."""
+    """A part of a document; other keys stay unchecked."""
 
     model_config = ConfigDict(strict=True, extra="allow")
 
@@ -46,11 +46,11 @@ class _File(_Typed):
     md5: Annotated[str, Field(pattern=r"^[0-9a-f]{1,64}(\.dir)?$")] | None = None
 
 
-_Files = Annotated[list[_File], Field(max_length=_PARTS)]
+_Files = Annotated[list[_File], Field(max_length=_MAX_ENTRIES)]
 
 
 class _Stage(_Typed):
-    """A stage of ``dvc.lock``: what it last ran on, and what it made."""
+    """A stage of ``dvc.lock``, with its last inputs and outputs."""
 
     cmd: str | list[str] | None = None
     params: dict[_Path, dict[str, Any]] = {}
@@ -61,18 +61,18 @@ class _Stage(_Typed):
 class _Lock(_Typed):
     """A ``dvc.lock``."""
 
-    stages: Annotated[dict[str, _Stage], Field(max_length=_PARTS)] = {}
+    stages: Annotated[dict[str, _Stage], Field(max_length=_MAX_ENTRIES)] = {}
 
 
 def read_yaml(content: bytes, file: str) -> Mapping[str, Any]:
-    """Return a YAML document that is a mapping, or nothing.
+    """Parse a YAML mapping; an empty document gives an empty mapping.
 
     Args:
         content: The document.
         file: Its name.
 
     Raises:
-        MalformedError: It is anything else, or too large.
+        MalformedError: The document is not a mapping, or is too large.
     """
     try:
         read = _parse(content.decode("utf-8"), file)
@@ -91,10 +91,10 @@ def _parse(text: str, file: str) -> Any:
 
 
 def read_stages(content: bytes, file: str = "dvc.lock") -> dict[str, dict[str, Any]]:
-    """Return the stages of a ``dvc.lock``, or the outputs of a ``.dvc`` file as those of a stage without a name.
+    """Return the stages of a ``dvc.lock``; the outputs of a ``.dvc`` file become a stage with an empty name.
 
     Raises:
-        MalformedError: It is not what DVC writes.
+        MalformedError: DVC would not write such a file.
     """
     document = _drop_nulls(read_yaml(content, file))
     try:
@@ -105,12 +105,12 @@ def read_stages(content: bytes, file: str = "dvc.lock") -> dict[str, dict[str, A
 
 
 def _drop_nulls(document: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return the document without what is null, which DVC takes for absent."""
+    """Drop keys with null values, which DVC treats as missing."""
     return {str(key): value for key, value in document.items() if value is not None}
 
 
 def describe_error(error: ValidationError) -> str:
-    """Return the first thing that is wrong with a document, and where in it."""
+    """Describe the first error in a document, with its location."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     where = ".".join(map(str, first["loc"]))
     return f"is malformed: {where + ': ' if where else ''}{first['msg'][:200]}"

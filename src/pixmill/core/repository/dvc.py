@@ -1,4 +1,4 @@
-"""DVC, run for a project as a command of its own, and what its cache holds."""
+"""DVC: run its commands, read its cache, its locks and ``data.dvc``."""
 
 import functools
 import hashlib
@@ -17,25 +17,25 @@ from pixmill.core.errors import DataError
 from pixmill.core.files.writing import file_digest
 
 DEFAULT_CACHE = Path(".dvc", "cache", "files", "md5")
-"""Where DVC keeps files by their MD5 in a project that names no other place."""
+"""DVC's default cache folder."""
 
-_ATTEMPTS, _AGAIN_SECONDS = 20, 0.005
-"""How often, and how many seconds apart, a file is read that DVC may be writing."""
+_ATTEMPTS, _RETRY_SECONDS = 20, 0.005
+"""Attempts, and seconds between them, to read a file that DVC may be writing."""
 
 LITTER = {".DS_Store", "Thumbs.db"}
-"""What file managers leave in folders of images."""
+"""Files that file managers create in folders of images."""
 
 
 def dvc(root: Path, *words: str, quiet: bool = False) -> None:
-    """Run this interpreter's DVC, whose progress and errors go to standard error.
+    """Run DVC with this interpreter; its progress and errors go to standard error.
 
     Args:
         root: The project's folder.
         words: The command, such as ``add data``.
-        quiet: Whether only the last line of what it says is shown, and only where it fails.
+        quiet: Whether to show only the last line, and only if the command fails.
 
     Raises:
-        DataError: It failed.
+        DataError: The command failed.
     """
     done = _run(root, *words, quiet=quiet)
     if done.returncode:
@@ -45,14 +45,14 @@ def dvc(root: Path, *words: str, quiet: bool = False) -> None:
 
 
 def _run(root: Path, *words: str, quiet: bool = True) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603 (no part of the command comes from outside)
+    return subprocess.run(  # noqa: S603 (no untrusted input)
         [sys.executable, "-m", "dvc", *words],
         cwd=root,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE if quiet else None,
         text=True,
-        errors="replace",  # it quotes names of files, which need be no text
+        errors="replace",  # file names need not be UTF-8
     )
 
 
@@ -62,14 +62,14 @@ def _message(done: subprocess.CompletedProcess[str]) -> str:
 
 @dataclass(frozen=True)
 class RunningDvc:
-    """A DVC command that runs and holds files of a project.
+    """A running DVC command that holds files of a project.
 
     Args:
-        pid: Its process.
-        command: As it was typed, such as ``dvc repro``; with the path of the program.
-        writes: The files and folders that it writes, relative to the project's folder: the outputs of a stage that
-            runs, or ``data`` where ``dvc add`` does.
-        reads: Those that it reads.
+        pid: Its process id.
+        command: The command line, such as ``/usr/bin/dvc repro``.
+        writes: Files and folders that it writes, relative to the project's folder: the outputs of a running stage, or
+            ``data`` during ``dvc add``.
+        reads: Files and folders that it reads.
     """
 
     pid: int
@@ -79,9 +79,7 @@ class RunningDvc:
 
 
 def running_dvc(root: Path) -> list[RunningDvc]:
-    """Return the DVC commands that read or write files of this project just now, as stages do.
-
-    Only a file of DVC's is read: neither is its lock taken, nor DVC started.
+    """Return the DVC commands that are reading or writing files of this project, from DVC's own lock file.
 
     Args:
         root: The project's folder.
@@ -94,7 +92,7 @@ def running_dvc(root: Path) -> list[RunningDvc]:
                     paths = found.setdefault((int(each["pid"]), str(each["cmd"])), {"write": [], "read": []})
                     paths[kind].append(Path(path).relative_to(root.resolve()).as_posix())
                 except (LookupError, TypeError, ValueError):
-                    continue  # Not as DVC writes it, or outside of the project.
+                    continue  # malformed, or outside of the project
     return [
         RunningDvc(pid, command, tuple(paths["write"]), tuple(paths["read"]))
         for (pid, command), paths in found.items()
@@ -103,7 +101,7 @@ def running_dvc(root: Path) -> list[RunningDvc]:
 
 
 def is_dvc_locked(root: Path) -> bool:
-    """Tell whether a DVC command holds the lock of a project, by the process's number in it; the lock is not taken."""
+    """Return whether a running DVC command holds the lock of a project; does not take the lock."""
     try:
         return _runs_dvc(int((root / ".dvc" / "tmp" / "lock").read_bytes()))
     except (OSError, ValueError):
@@ -111,7 +109,7 @@ def is_dvc_locked(root: Path) -> bool:
 
 
 def _read_rwlock(path: Path) -> Mapping[str, Mapping[str, Any]]:
-    """Return who reads and writes which paths, by ``read`` and ``write``; nothing where DVC has never run."""
+    """Return the holders of each path under ``read`` and ``write``; empty if DVC has never run."""
     for _ in range(_ATTEMPTS):
         try:
             held = json.loads(path.read_bytes())
@@ -119,12 +117,12 @@ def _read_rwlock(path: Path) -> Mapping[str, Mapping[str, Any]]:
         except (OSError, AttributeError):
             return {}  # DVC has never run.
         except ValueError:  # DVC is writing it.
-            time.sleep(_AGAIN_SECONDS)
+            time.sleep(_RETRY_SECONDS)
     return {}
 
 
 def _runs_dvc(pid: int) -> bool:
-    """Tell whether a process is alive and may be DVC: a killed one leaves its number, which another may have by now."""
+    """Return whether a process is alive and may be DVC; ids of killed processes are reused."""
     import psutil
 
     try:
@@ -133,13 +131,11 @@ def _runs_dvc(pid: int) -> bool:
     except (psutil.NoSuchProcess, ValueError, OverflowError):
         return False
     except psutil.AccessDenied:
-        return True  # Somebody else's, of which nothing more can be known.
+        return True  # another user's process
 
 
 def cache_folder(root: Path) -> Path | None:
-    """Return where DVC keeps files by their MD5; ``None`` where there is no DVC.
-
-    DVC is asked again where the project's configuration was written since.
+    """Return DVC's cache folder; ``None`` without DVC. The result is cached until DVC's configuration changes.
 
     Args:
         root: The project's folder.
@@ -151,17 +147,17 @@ def cache_folder(root: Path) -> Path | None:
 
 
 @functools.lru_cache(maxsize=16)
-def _ask_cache_folder(root: Path, *written: int) -> Path | None:  # noqa: ARG001 (each writing has an entry of its own)
+def _ask_cache_folder(root: Path, *written: int) -> Path | None:  # noqa: ARG001 (part of the cache's key)
     done = _run(root, "cache", "dir")
     return None if done.returncode else root / done.stdout.strip() / "files" / "md5"
 
 
 def is_cached(cache: Path, md5: str) -> bool:
-    """Tell whether DVC's cache holds a file, or a folder with all its files.
+    """Return whether DVC's cache contains a file, or a folder with all of its files.
 
     Args:
-        cache: As :func:`cache_folder` returns it.
-        md5: As ``dvc.lock`` and ``data.dvc`` name it.
+        cache: Folder from :func:`cache_folder`.
+        md5: Hash from ``dvc.lock`` or ``data.dvc``.
     """
     if not md5.endswith(".dir"):
         return _file(cache, md5).is_file()
@@ -170,11 +166,11 @@ def is_cached(cache: Path, md5: str) -> bool:
 
 
 def read_listing(cache: Path, md5: str) -> Mapping[str, str] | None:
-    """Return the MD5 of each file of a folder, by its path within; ``None`` where the cache does not hold the list.
+    """Return the MD5 of each file of a folder by relative path; ``None`` if the cache lacks the listing.
 
     Args:
-        cache: As :func:`cache_folder` returns it.
-        md5: Of the folder, with ``.dir`` behind it.
+        cache: Folder from :func:`cache_folder`.
+        md5: Hash of the folder, which ends in ``.dir``.
     """
     try:
         return {entry["relpath"]: entry["md5"] for entry in json.loads(_file(cache, md5).read_bytes())}
@@ -183,14 +179,14 @@ def read_listing(cache: Path, md5: str) -> Mapping[str, str] | None:
 
 
 def read_record(root: Path, text: str | None = None) -> Mapping[str, Any] | None:
-    """Return ``md5``, ``nfiles`` and ``size`` (in bytes) of ``data/`` by ``data.dvc``; ``None`` where there is none.
+    """Return ``md5``, ``nfiles`` and ``size`` (in bytes) from ``data.dvc``; ``None`` if the file is missing.
 
     Args:
         root: The project's folder.
-        text: What the file says; default: it is read.
+        text: Content of the file; default: read it.
 
     Raises:
-        DataError: It is not valid.
+        DataError: The file is not valid.
     """
     path = root / "data.dvc"
     if text is None and not path.exists():
@@ -208,7 +204,7 @@ def _file(cache: Path, md5: str) -> Path:
 
 
 def folder_md5(folder: Path) -> str:
-    """Return the digest by which DVC knows a folder: the MD5 of its sorted list of files and their MD5s.
+    """Return DVC's hash of a folder: the MD5 of the sorted list of its files and their MD5s.
 
     Source: ``Tree.as_bytes`` of dvc-data; caches and remotes of DVC 3 depend on it.
     """
@@ -217,11 +213,11 @@ def folder_md5(folder: Path) -> str:
 
 
 def listing_md5(files: Mapping[str, str]) -> str:
-    """Return the digest of a folder, as :func:`folder_md5`, by the MD5 of each file at its path within."""
+    """Return DVC's hash of a folder, given the MD5 of each file by relative path."""
     entries = [{"md5": files[name], "relpath": name} for name in sorted(files)]
     return hashlib.md5(json.dumps(entries, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"
 
 
 def is_data(path: Path) -> bool:
-    """Tell whether DVC versions a path of ``data/`` as a file: not a folder, nor what file managers leave."""
+    """Return whether a path in ``data/`` is a file that DVC versions: not a folder, not :data:`LITTER`."""
     return not path.is_dir() and path.name not in LITTER

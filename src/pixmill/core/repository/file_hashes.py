@@ -1,6 +1,6 @@
-"""The MD5 of files and folders as DVC knows them, read again only where a file's size, time or number has changed.
+"""DVC's hashes of files and folders, cached by size, modification time and inode.
 
-Neither DVC nor its lock is needed. The cache is Pixmill's own: ``.pixmill/state/hashes.sqlite``.
+DVC does not run. The cache is ``.pixmill/state/hashes.sqlite``.
 """
 
 import contextlib
@@ -17,21 +17,21 @@ from pixmill.core.files.cache import Cache
 from pixmill.core.files.writing import file_digest
 from pixmill.core.repository.dvc import listing_md5
 
-_PATIENCE = 2.0
-"""Seconds that a write waits for another process; without the cache all is hashed again."""
+_TIMEOUT_SECONDS = 2.0
+"""Timeout of the cache; without it, all files are hashed again."""
 
-_RECENT = 2.0
-"""Seconds, the coarsest clock of a file system: a file that was written so recently may change without a new time."""
+_CLOCK_SECONDS = 2.0
+"""Coarsest resolution of modification times: a file that is younger may change without a new time."""
 
 _ALWAYS_IGNORED = (".hg/", ".git/", ".git", ".dvc/")
-"""What DVC never looks into; its own list."""
+"""Patterns that DVC always ignores; its own list."""
 
 Mark = tuple[int, int, int]
-"""What a file looks like from outside: size in bytes, time of the last change in nanoseconds, and inode."""
+"""Size in bytes, modification time in nanoseconds, and inode of a file."""
 
 
 class FileHashes:
-    """Hashes of a project's files; each is looked at once in the life of the object.
+    """Hashes of a project's files; each file is read at most once per object.
 
     Args:
         root: The project's folder.
@@ -39,7 +39,7 @@ class FileHashes:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._cache = Cache(root / ".pixmill" / "state" / "hashes.sqlite", patience=_PATIENCE)
+        self._cache = Cache(root / ".pixmill" / "state" / "hashes.sqlite", timeout=_TIMEOUT_SECONDS)
         self._known: dict[str, str | None] = {}
         self._files: dict[str, Mapping[str, Mark]] = {}
 
@@ -50,9 +50,7 @@ class FileHashes:
         self._cache.close()
 
     def md5(self, path: str) -> str | None:
-        """Return the MD5 of a file or, ending in ``.dir``, of a folder; ``None`` where there is nothing.
-
-        A file that goes or changes meanwhile gives another MD5 than the recorded one, or none.
+        """Return the MD5 of a file, or of a folder (ending in ``.dir``); ``None`` if it does not exist.
 
         Args:
             path: Relative to the project's folder, with slashes.
@@ -61,14 +59,14 @@ class FileHashes:
             try:
                 self._known[path] = self._hash(path)
             except FileNotFoundError:
-                self._known[path] = None  # A stage that runs has replaced it meanwhile.
+                self._known[path] = None  # replaced meanwhile by a running stage
         return self._known[path]
 
     def files(self, path: str) -> Mapping[str, Mark]:
-        """Return what the files of a folder look like from outside, by their path within; none where there is none.
+        """Return the :data:`Mark` of each file in a folder by relative path.
 
         Args:
-            path: As for :meth:`md5`.
+            path: See :meth:`md5`.
         """
         if path not in self._files:
             self._files[path] = dict(walk(self._root / path))
@@ -92,8 +90,8 @@ class FileHashes:
             if not is_ignored(f"{path}/{name}"):
                 known, *then = old.get(name, ("",))
                 hashes[name] = known if tuple(then) == mark else file_digest(place / name, "md5")
-        # A time in the future, as of another machine's clock, changes with the next write.
-        settled = {name for name, mark in files.items() if abs(now - mark[1] / 1e9) > _RECENT}
+        # Times in the future, from another machine's clock, change with the next write.
+        settled = {name for name, mark in files.items() if abs(now - mark[1] / 1e9) > _CLOCK_SECONDS}
         md5 = listing_md5(hashes) if is_folder else hashes[""]
         content = {name: (each, *files[name]) for name, each in hashes.items() if name in settled}
         document = (whole if len(settled) == len(files) else "", md5, content)
@@ -102,20 +100,20 @@ class FileHashes:
 
 
 def walk(place: Path) -> Iterator[tuple[str, Mark]]:
-    """Yield a file, whose name is empty, or those below a folder; links to folders are not followed, as by DVC."""
+    """Yield the files below a folder, or a single file with an empty name; like DVC, do not follow links to folders."""
     if place.is_file():
         yield "", _mark(place.stat())
-    # What may not be read is left out: DVC will say so.
+    # Unreadable folders are skipped; DVC reports them.
     for folder, _, names in os.walk(place):
         within = "" if folder == str(place) else f"{Path(folder).relative_to(place).as_posix()}/"
         for name in names:
-            with contextlib.suppress(OSError):  # It has gone meanwhile.
+            with contextlib.suppress(OSError):  # deleted meanwhile
                 if stat.S_ISREG((state := os.stat(f"{folder}/{name}")).st_mode):  # noqa: PTH116 (twice as fast)
                     yield f"{within}{name}", _mark(state)
 
 
 def ignored_by_dvc(root: Path) -> Callable[[str], bool]:
-    """Return what tells whether DVC ignores a file, by its path from the project's folder, as ``.dvcignore`` says.
+    """Return a predicate: whether DVC ignores a path, relative to the project's folder, by ``.dvcignore``.
 
     Args:
         root: The project's folder.

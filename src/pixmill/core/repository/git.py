@@ -1,4 +1,4 @@
-"""What Git knows of a project."""
+"""Run Git."""
 
 import os
 import shutil
@@ -7,27 +7,27 @@ from pathlib import Path
 
 from pixmill.core.errors import PixmillError
 
-_SECONDS = 60
-"""A hook or a lock that never lets go costs no more."""
+_TIMEOUT_SECONDS = 60
+"""Timeout, in case of a hanging hook or lock."""
 
 
 def git(root: Path, *words: str) -> str | None:
-    """Return what Git says, or ``None`` where there is no Git, no repository or no such thing in it.
+    """Return the output of a Git command; ``None`` if it fails, or without Git or a repository.
 
     Args:
         root: The project's folder.
-        words: The command, such as ``rev-parse HEAD``. Names of files need be no UTF-8: what is none is escaped.
+        words: The command, such as ``rev-parse HEAD``. Bytes of the output that are not UTF-8 become surrogates.
     """
     try:
-        done = subprocess.run(  # noqa: S603 (no part of the command comes from outside)
-            ["git", *words],  # noqa: S607 (whichever Git the person uses)
+        done = subprocess.run(  # noqa: S603 (no untrusted input)
+            ["git", *words],  # noqa: S607 (the user's Git)
             cwd=root,
-            # A look that rewrites Git's index would make the person's own `git commit` fail meanwhile.
+            # Refreshing the index would make a concurrent `git commit` of the user fail.
             env=os.environ | {"GIT_OPTIONAL_LOCKS": "0"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=True,
-            timeout=_SECONDS,
+            timeout=_TIMEOUT_SECONDS,
         )
     except (OSError, subprocess.SubprocessError):
         return None
@@ -35,13 +35,13 @@ def git(root: Path, *words: str) -> str | None:
 
 
 def changed_files(root: Path, *words: str) -> dict[str, str] | None:
-    """Return the two letters of ``git status`` for each file that is not as the last commit has it, by its path.
+    """Return the two-letter code of ``git status`` for each changed file by path; ``None`` without a repository.
 
-    A new folder counts once, and is ``./`` where it is the project itself.
+    A new folder is one entry; if it is the project itself, its path is ``./``.
 
     Args:
-        root: The project's folder, from which the paths go; the repository's may lie above it.
-        words: Files and folders, or options of ``git status`` with ``--`` and these behind them.
+        root: The project's folder, which paths are relative to; it may be below the repository's root.
+        words: Paths, or options of ``git status`` followed by ``--`` and paths.
     """
     above = git(root, "rev-parse", "--show-prefix")
     status = git(root, "status", "--porcelain", "-z", "--no-renames", *words)
@@ -52,7 +52,7 @@ def changed_files(root: Path, *words: str) -> dict[str, str] | None:
 
 
 def require_git() -> None:
-    """Refuse to go on where the program is missing.
+    """Raise an error if Git is not installed.
 
     Raises:
         PixmillError: Git is not on ``PATH``.

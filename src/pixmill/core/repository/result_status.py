@@ -1,4 +1,4 @@
-"""How to keep the results in the workspace, and where nothing is lost by it, how to go back to earlier ones."""
+"""Commands that keep or restore results."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,23 +9,23 @@ from pixmill.core.repository.git import git
 from pixmill.core.repository.stage_inputs import outputs_of, stages_of, workspace_stages
 
 RESULTS = ("dvc.lock", "metrics", "plots")
-"""What Git has of a run's results."""
+"""The results that are in Git."""
 
 
 def is_committed(root: Path, *paths: str) -> bool:
-    """Tell whether these files and folders are as the last commit has them."""
+    """Return whether files and folders equal the last commit."""
     return git(root, "status", "--porcelain", "--", *paths) == ""
 
 
 def advice(root: Path, paths: Sequence[str], *, undo: bool = True) -> str:
-    """Return how to keep the results, and how to go back to those of the last commit where that loses nothing.
+    """Return how to commit the results, and how to restore those of the last commit if that loses nothing.
 
     ``dvc checkout`` removes an output whose committed version is not in DVC's cache, as in a fresh clone.
 
     Args:
         root: The project's folder.
-        paths: What a commit must carry, or Git restore.
-        undo: Whether the files were as committed before the run, so that Git can restore them.
+        paths: Paths to commit or restore.
+        undo: Whether the files equalled the last commit before the run, so that Git can restore them.
     """
     keep = f"To keep them: git add {' '.join(paths)} && git commit"
     committed = outputs_of(stages_of(git(root, "show", "HEAD:./dvc.lock")))
@@ -36,11 +36,11 @@ def advice(root: Path, paths: Sequence[str], *, undo: bool = True) -> str:
 
 
 def is_restorable(root: Path, path: str) -> bool:
-    """Tell whether ``dvc checkout`` brings an output of the last run back: ``dvc.lock`` names it, and the cache has it.
+    """Return whether ``dvc checkout`` can restore an output of the last run.
 
     Args:
         root: The project's folder.
-        path: Of the output, such as ``artifacts/train``.
+        path: Path of the output, such as ``artifacts/train``.
     """
     try:
         made = outputs_of(workspace_stages(root))
@@ -50,11 +50,11 @@ def is_restorable(root: Path, path: str) -> bool:
 
 
 def are_cached(root: Path, outputs: Mapping[str, str | None]) -> bool:
-    """Tell whether DVC's cache on this machine holds outputs.
+    """Return whether the local DVC cache contains all outputs.
 
     Args:
         root: The project's folder.
-        outputs: Their MD5 by path; ``None`` where it is not recorded.
+        outputs: MD5 by path; ``None`` if not recorded.
     """
     cache = cache_folder(root)
     return cache is not None and all(is_cached(cache, md5 or "") for md5 in outputs.values())

@@ -1,4 +1,4 @@
-"""What ``dvc.lock`` tells of results: from which inputs they were made."""
+"""The inputs and outputs of results, from ``dvc.lock``."""
 
 import functools
 import hashlib
@@ -15,16 +15,16 @@ Stages = dict[str, dict[str, Any]]
 
 
 def workspace_stages(root: Path) -> Stages:
-    """Return the stages of a project's ``dvc.lock``, as :func:`stages_of`, which also raises where it is not UTF-8."""
+    """Return the stages of a project's ``dvc.lock``; see :func:`stages_of`."""
     path = root / "dvc.lock"
     return stages_of(path.read_text("utf-8", "surrogateescape") if path.exists() else None)
 
 
 def stages_of(lock: str | None) -> Stages:
-    """Return the stages of the text of a ``dvc.lock``; none if there is no such file.
+    """Parse a ``dvc.lock``; ``None`` (no file) gives no stages.
 
     Raises:
-        ParamsError: It is malformed, as with the marks of a merge conflict.
+        ParamsError: The file is malformed, for example by conflict markers.
     """
     try:
         return read_stages((lock or "").encode("utf-8", "surrogateescape"))
@@ -33,22 +33,22 @@ def stages_of(lock: str | None) -> Stages:
 
 
 def hashes_of(stage: Mapping[str, Any], kind: str = "outs") -> dict[str, str | None]:
-    """Return the MD5 of each of a stage's outputs or dependencies, by path; ``None`` where DVC records none.
+    """Return the MD5 of each output or dependency of a stage by path; ``None`` if DVC records none.
 
     Args:
-        stage: The stage, of ``dvc.lock``.
+        stage: The stage in ``dvc.lock``.
         kind: ``outs`` or ``deps``.
     """
     return {entry["path"]: entry.get("md5") for entry in stage.get(kind, ())}
 
 
 def outputs_of(stages: Stages) -> dict[str, str | None]:
-    """Return the MD5 of each output of all stages, by path."""
+    """Return the MD5 of each output of all stages by path."""
     return {path: md5 for stage in stages.values() for path, md5 in hashes_of(stage).items()}
 
 
 def first_outdated(stages: Stages) -> str | None:
-    """Return the first stage that last ran on other outputs than those of the stages before it."""
+    """Return the first stage that last ran on outdated outputs of earlier stages."""
     made = outputs_of(stages)
     for name, stage in stages.items():
         if any(made.get(path, md5) != md5 for path, md5 in hashes_of(stage, "deps").items()):
@@ -57,16 +57,16 @@ def first_outdated(stages: Stages) -> str | None:
 
 
 def find_changed_input(stages: Stages, read: Callable[[str], bytes | None]) -> str | None:
-    """Return the first input that is not the one the results were made from; ``None`` if all are.
+    """Return the first input that changed since the results were made; ``None`` if none did.
 
-    Params, ``data.dvc`` and single files such as ``review.csv`` are compared, folders of code are not.
+    Compares params, ``data.dvc`` and single files such as ``review.csv``, but not folders of code.
 
     Args:
         stages: The stages of ``dvc.lock``.
-        read: Returns a file by its path, ``None`` if there is none.
+        read: Returns the content of a file by path; ``None`` if it is missing.
 
     Raises:
-        MalformedError: ``params.yaml`` or ``data.dvc`` is not what it must be.
+        MalformedError: ``params.yaml`` or ``data.dvc`` is malformed.
     """
     document = functools.cache(lambda file: read_yaml(read(file) or b"", file))
     data = functools.cache(lambda: read_stages(read("data.dvc") or b"", "data.dvc")[""].get("outs") or [{}])

@@ -1,6 +1,6 @@
-"""What people brought and decided and no commit holds yet: ``data.dvc``, ``review.csv`` and images not in ``data.dvc``.
+"""Uncommitted images and decisions: ``data.dvc``, ``review.csv``, and images that are not in ``data.dvc``.
 
-``dvc exp apply``, ``git checkout``, ``dvc checkout``, ``dvc pull`` and another branch may remove it.
+``dvc exp apply``, ``git checkout``, ``dvc checkout``, ``dvc pull`` and a change of branch may discard them.
 """
 
 import re
@@ -18,19 +18,19 @@ from pixmill.core.words import count
 
 _FILES = ("data.dvc", "review.csv")
 
-_COMMITS = 200
-"""How many commits back the images that lie in ``data/`` are looked for."""
+_MAX_COMMITS = 200
+"""Number of commits that are searched for the current images in ``data/``."""
 
 
 @dataclass(frozen=True)
 class Data:
-    """The files in ``data/``, beside those that ``data.dvc`` records.
+    """The files in ``data/``, compared with ``data.dvc``.
 
     Attributes:
-        count: How many files there are, without those that DVC ignores.
-        size: Their size in bytes.
-        record: What ``data.dvc`` says; ``None`` where there is none.
-        differs: Whether there are files, and others than recorded, by their number, size and paths.
+        count: Number of files, without those that DVC ignores.
+        size: Total size in bytes.
+        record: Content of ``data.dvc``; ``None`` if it is missing.
+        differs: Whether there are files that differ from the record in number, size or paths.
     """
 
     count: int
@@ -41,16 +41,16 @@ class Data:
 
 @dataclass(frozen=True)
 class Uncommitted:
-    """What is not as the last commit has it.
+    """Differences from the last commit.
 
     Attributes:
-        changed: Which of ``data.dvc`` and ``review.csv`` were changed.
-        deleted: Which of them are gone.
-        unadded: What is wrong where DVC has not all of ``data/``; empty where it has.
-        missing: Which images and decisions of the last commit are not here; empty where all are.
-        is_back: Whether nothing is here that the last commit lacks, so that it can be checked out.
-        has_earlier_images: Whether ``data/`` has the images of an earlier commit in place of those of ``data.dvc``, as
-            after ``git pull``: a commit keeps them, and to add them would undo what others have added since.
+        changed: Changed files among ``data.dvc`` and ``review.csv``.
+        deleted: Deleted files among them.
+        unadded: Description of images in ``data/`` that are not in DVC, or an empty string.
+        missing: Description of images and decisions that only the last commit has, or an empty string.
+        is_back: Whether the last commit has everything that is here, so that it is safe to check out.
+        has_earlier_images: Whether ``data/`` has the images of an earlier commit, as after ``git pull``. They are
+            committed already; adding them would undo others' additions.
     """
 
     changed: tuple[str, ...] = ()
@@ -62,16 +62,16 @@ class Uncommitted:
 
     @property
     def before(self) -> list[str]:
-        """The commands to type before ``git add``: they bring deleted files back, and add ``data/`` to DVC."""
+        """Commands to run before ``git add``: restore deleted files, and add ``data/`` to DVC."""
         restore = [f"git checkout HEAD -- {' '.join(self.deleted)}"] if self.deleted else []
         return [*restore, *(["dvc add data"] if self.unadded else [])]
 
     @property
     def sentence(self) -> str:
-        """What is uncommitted or missing, and what may discard it; empty where nothing is."""
+        """Description of uncommitted or missing files; empty if there are none."""
         if self.missing:
-            meant = f"if that is meant: git add {' '.join(self.changed)} && git commit"
-            return f"Missing here, but in the last commit: {self.missing} ({meant})"
+            intended = f"if intended: git add {' '.join(self.changed)} && git commit"
+            return f"Missing here, but in the last commit: {self.missing} ({intended})"
         parts = [self.unadded] if self.unadded else []
         if self.changed:
             parts += [f"{' and '.join(self.changed)} differ{'s' * (len(self.changed) == 1)} from the last commit"]
@@ -81,10 +81,10 @@ class Uncommitted:
         return f"{', and '.join(parts)}{discard}"
 
     def command(self, message: str) -> str | None:
-        """Return the command that commits it, or brings back what is missing; ``None`` where nothing is to be done.
+        """Return the command that commits changes or restores missing files; ``None`` if there is nothing to do.
 
-        Where there are new images or decisions, too, checking the last commit out would discard them: then all is
-        committed, and what is missing stays in the last commit.
+        If there are new images or decisions, too, a checkout would discard them: then the command commits everything,
+        and missing files stay in the last commit.
         """
         if self.missing and self.is_back:
             restore = f"git checkout HEAD -- {' '.join(self.changed)}"
@@ -102,7 +102,7 @@ def read_data(root: Path, files: Mapping[str, Mark] | None = None, text: str | N
     Args:
         root: The project's folder.
         files: Those in ``data/``, from :func:`pixmill.core.repository.file_hashes.walk`; default: walk it.
-        text: As for :func:`pixmill.core.repository.dvc.read_record`.
+        text: Content of ``data.dvc``; default: read it.
 
     Raises:
         DataError: ``data.dvc`` is not valid.
@@ -111,7 +111,7 @@ def read_data(root: Path, files: Mapping[str, Mark] | None = None, text: str | N
     found = {name: mark[0] for name, mark in (walk(root / "data") if files is None else files.items())}
     sizes = {name: size for name, size in found.items() if name.rpartition("/")[2] not in LITTER}
     if (differs := _differs(root, sizes, record)) and record is not None:
-        # Only now as DVC sees it: to compare each name with patterns takes a moment.
+        # Apply DVC's ignore patterns only now, since matching is slow.
         is_ignored = ignored_by_dvc(root)
         sizes = {name: size for name, size in found.items() if not is_ignored(f"data/{name}")}
         differs = _differs(root, sizes, record)
@@ -119,18 +119,18 @@ def read_data(root: Path, files: Mapping[str, Mark] | None = None, text: str | N
 
 
 def find_uncommitted(root: Path, data: Data | None = None, hashes: FileHashes | None = None) -> Uncommitted:
-    """Return what is not as the last commit has it; nothing before the first commit of the project's folder.
+    """Return the differences from the last commit; empty before the first commit of the project's folder.
 
     Args:
         root: The project's folder.
-        data: As :func:`read_data` returns it; default: it is read.
-        hashes: Of the project's files; default: where they are needed, they are looked up.
+        data: Result of :func:`read_data`; default: read it.
+        hashes: Hashes of the project's files; default: computed if needed.
     """
     if git(root, "rev-parse", "--verify", "--quiet", "HEAD:./") is None:
         return Uncommitted()
     entries = changed_files(root, "--", *_FILES) or {}
     changed = tuple(name for name in sorted(entries) if (root / name).exists())
-    # A file that was added and is gone is in no commit.
+    # A file that was added and deleted is in no commit.
     deleted = tuple(name for name, code in sorted(entries.items()) if name not in changed and "A" not in code)
     unadded = ""
     if (root / ".dvc").is_dir():
@@ -138,7 +138,7 @@ def find_uncommitted(root: Path, data: Data | None = None, hashes: FileHashes | 
             text = git(root, "show", "HEAD:./data.dvc") if "data.dvc" in deleted else None
             data = data or read_data(root, hashes.files("data") if hashes else None, text)
         except DataError:
-            return Uncommitted(changed, deleted)  # `pixmill doctor` says so.
+            return Uncommitted(changed, deleted)  # `pixmill doctor` reports it.
         # DVC refuses a folder that Git tracks.
         if data.differs and not git(root, "ls-files", "--", "data"):
             unadded = "data/ is not in DVC" if data.record is None else "data/ differs from data.dvc"
@@ -149,15 +149,15 @@ def find_uncommitted(root: Path, data: Data | None = None, hashes: FileHashes | 
 
 
 def _has_earlier_images(root: Path, hashes: FileHashes | None) -> bool:
-    history = git(root, "log", f"-n{_COMMITS}", "--format=", "-p", "--no-color", "--", "data.dvc") or ""
+    history = git(root, "log", f"-n{_MAX_COMMITS}", "--format=", "-p", "--no-color", "--", "data.dvc") or ""
     with nullcontext(hashes) if hashes else FileHashes(root) as known:
         return known.md5("data") in re.findall(r"^[-+]- md5: ([0-9a-f]+\.dir)", history, re.MULTILINE)
 
 
 def _missing(root: Path, changed: Sequence[str]) -> tuple[str, bool]:
-    """Return which images and decisions of the last commit are not here, and whether nothing else is new.
+    """Describe missing images and decisions of the last commit, and return whether there are no new ones.
 
-    An applied experiment puts back the ``data.dvc`` and ``review.csv`` that it started from.
+    ``dvc exp apply`` restores the ``data.dvc`` and ``review.csv`` that the experiment started from.
     """
     words, is_back = [], True
     for name, read, noun in ((_FILES[0], _recorded_images, "image"), (_FILES[1], _decisions, "decision")):
@@ -170,7 +170,7 @@ def _missing(root: Path, changed: Sequence[str]) -> tuple[str, bool]:
 
 
 def _recorded_images(root: Path, text: str) -> dict[str, str]:
-    """Return the images that a ``data.dvc`` records, as far as they are known."""
+    """Return the MD5s of the images in a ``data.dvc``; empty if the listing is not in the cache."""
     try:
         record = read_record(root, text)
     except DataError:
@@ -180,12 +180,12 @@ def _recorded_images(root: Path, text: str) -> dict[str, str]:
 
 
 def _decisions(_: Path, text: str) -> dict[str, str]:
-    """Return the lines of a ``review.csv`` by the image that they decide on."""
+    """Return the lines of a ``review.csv`` by image."""
     return {line.partition(",")[0]: line for line in text.splitlines()[1:]}
 
 
 def commit_command(root: Path, message: str) -> str | None:
-    """Return the command that commits what is uncommitted; ``None`` where nothing is.
+    """Return the command that commits images and decisions; ``None`` if there is nothing to commit.
 
     Args:
         root: The project's folder.
@@ -195,25 +195,25 @@ def commit_command(root: Path, message: str) -> str | None:
 
 
 def describe_uncommitted(root: Path) -> tuple[str, str] | None:
-    """Return a sentence on what is uncommitted, and the command that commits it; ``None`` where nothing is."""
+    """Describe uncommitted images and decisions, with the command that commits them; ``None`` if there are none."""
     found = find_uncommitted(root)
     command = found.command("Add images and decisions")
     return None if command is None else (found.sentence, command)
 
 
 def commit_first(root: Path, advice: str) -> str:
-    """Return a command that may overwrite images and decisions, behind the commit that keeps them, if one is needed.
+    """Prepend the command that commits images and decisions, if any, to a command that may overwrite them.
 
     Args:
         root: The project's folder.
-        advice: What to type, such as ``dvc pull``.
+        advice: The command, such as ``dvc pull``.
     """
     described = describe_uncommitted(root)
     return advice if described is None else f"{described[1]} && {advice}"
 
 
 def _differs(root: Path, files: Mapping[str, int], record: Mapping[str, Any] | None) -> bool:
-    """Tell whether there are files, and others than recorded; their paths count where the cache has the list."""
+    """Return whether there are files that differ from the record; paths count if the cache has the listing."""
     if not files or record is None:
         return bool(files)
     if any(record.get(key, value) != value for key, value in (("nfiles", len(files)), ("size", sum(files.values())))):
@@ -228,5 +228,5 @@ def _recorded_files(root: Path, md5: str) -> Mapping[str, str] | None:
         if listing is None and (cache := cache_folder(root)) is not None:
             listing = read_listing(cache, md5)
     except (OSError, ValueError, LookupError, TypeError):
-        return None  # A damaged list tells nothing.
+        return None  # a damaged listing
     return listing

@@ -11,7 +11,7 @@ from pixmill.experiments.sweep.planning import Plan, open_trials
 from pixmill.experiments.sweep.report import headline, sweep_json
 from pixmill.experiments.sweep.trial_store import SweepTrial, TrialStore
 from pixmill.tracking.pending import RunData
-from pixmill.tracking.run_recorder import MOST_LETTERS
+from pixmill.tracking.run_recorder import MAX_VALUE_CHARACTERS
 from pixmill.tracking.stage_runs import sweep_run
 
 
@@ -44,7 +44,7 @@ def as_run(plan: Plan, trial: SweepTrial) -> RunData:
     data = RunData("train", started=trial.started, name=trial.name)
     data.tags = {"pixmill.trial": trial.state, **({"mlflow.note.content": trial.reason} if trial.reason else {})}
     data.params = {
-        name: (json.dumps(value) if isinstance(value, list | dict) else str(value))[:MOST_LETTERS]
+        name: (json.dumps(value) if isinstance(value, list | dict) else str(value))[:MAX_VALUE_CHARACTERS]
         for name, value in trial.values.items()
     }
     for curve in trial.curves:

@@ -92,7 +92,7 @@ def test_aliases_that_multiply_cost_no_time() -> None:
     levels = [f"l{level}: &l{level} [{', '.join([f'*l{level - 1}'] * 9)}]" for level in range(1, 12)]
     text = "\n".join(["l0: &l0 x", *levels, VALID.replace("[coat, dress]", "*l11")])
     for bomb in (text, VALID.replace("[coat, dress]", "&a [*a, *a]")):
-        with pytest.raises(ParamsError, match=r"aliases that expand to more than 50,000 values, or for themselves"):
+        with pytest.raises(ParamsError, match=r"aliases that expand to more than 50,000 values, or to themselves"):
             parse_params(bomb)
     assert parse_params(f"{VALID}train: {{epochs: &n 3, batch_size: *n}}\n").train.batch_size == 3
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from pixmill.core.errors import PixmillError
-from pixmill.core.process.stage_progress import read_progress
+from pixmill.core.process.progress import read_progress
 from stages import run
 
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pixmill.core.provenance.code import form_and_imports
-from pixmill.core.provenance.modules import Modules
+from pixmill.core.provenance.code import Modules, form_and_imports
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from pixmill.tracking.delivery import sync
 from pixmill.tracking.stage_runs import evaluation_run
-from pixmill.tracking.sync import sync
 
 WEIGHTS = "a" * 32
 

@@ -10,7 +10,7 @@ from pixmill.core.params import BlockParams, CnnParams, TrainParams
 from pixmill.models.determinism import fix_threads
 from pixmill.models.mlflow_format.saving import save_keras_model
 from pixmill.models.networks import build_classifier
-from pixmill.tracking.sync import sync
+from pixmill.tracking.delivery import sync
 
 PIXELS = np.random.default_rng(7).integers(0, 256, (5, 8, 8, 3)).astype(np.float32)
 

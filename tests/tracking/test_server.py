@@ -11,8 +11,8 @@ from functools import partial
 import pytest
 
 from pixmill.models.mlflow_format.saving import save_classifier_model, save_keras_model
+from pixmill.tracking.delivery import sync
 from pixmill.tracking.stage_runs import evaluation_run
-from pixmill.tracking.sync import sync
 from tests.servers import MlflowServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.services]

@@ -1,8 +1,7 @@
 """A sweep has one run, whichever process records it, and its trials are beneath it once."""
 
-from pixmill.tracking.pending import RunData
+from pixmill.tracking.delivery import RunData, sync
 from pixmill.tracking.stage_runs import sweep_run
-from pixmill.tracking.sync import sync
 
 
 def record(workspace, *numbers):

@@ -15,7 +15,7 @@ EXAMPLES = (("pixmill sync", "send pending runs to MLflow"),)
 
 def run(_: argparse.Namespace) -> None:
     """Print what was sent; exit 1 if runs are still pending."""
-    from pixmill.tracking.sync import sync
+    from pixmill.tracking.delivery import sync
 
     result = sync(project_workspace())
     print(f"sync: {result.line()}")

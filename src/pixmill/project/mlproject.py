@@ -12,7 +12,7 @@ from typing import Any
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.params import load_params, parse_overrides
-from pixmill.core.repository.result_status import RESULTS, advice, is_committed
+from pixmill.core.repository.stage_inputs import RESULTS, advice, is_committed
 
 
 def parse_arguments(arguments: Sequence[str]) -> tuple[str, dict[str, str]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pixmill.core.repository.file_hashes import FileHashes
 from pixmill.core.repository.git import changed_files, git
-from pixmill.core.repository.result_status import RESULTS
+from pixmill.core.repository.stage_inputs import RESULTS
 from pixmill.core.repository.uncommitted import Uncommitted, find_uncommitted
 from pixmill.core.words import count
 

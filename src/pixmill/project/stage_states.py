@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pixmill.core.process.stage_progress import StageProgress, read_progress
+from pixmill.core.process.progress import StageProgress, read_progress
 from pixmill.core.provenance.lock import FILE
 from pixmill.core.repository.documents import MalformedError, read_stages, read_yaml
 from pixmill.core.repository.dvc import is_dvc_locked, running_dvc

@@ -5,9 +5,7 @@ stays pending in that folder until ``pixmill sync`` uploads it.
 
 - ``stage_runs``: the run of a training, and of an evaluation, which finds its training by the weights
 - ``run_recorder``: collects a run's records; a training is also logged live
-- ``pending``: a run as files
 - ``delivery``: uploads a run from its files; idempotent
-- ``sync``: uploads all pending runs, at the end of a stage and in ``pixmill sync``
 - ``store``: the tracking store, and whether it responds
 - ``lineage``: provenance of a run: commit, DVC hashes and process
 - ``run_lookup``: trainings in MLflow; ``model_lookup``: models by name

@@ -12,10 +12,8 @@ from typing import Any, TypeVar
 
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.process.progress import announce
-from pixmill.tracking.delivery import WEIGHTS
-from pixmill.tracking.pending import RunData, now
+from pixmill.tracking.delivery import WEIGHTS, RunData, now, sync
 from pixmill.tracking.store import line_of
-from pixmill.tracking.sync import sync
 
 _FOREIGN = re.compile(r"[^\w.\- /]|\A\.\.|(?<![^/])\.*(?=/|\Z)", re.ASCII)
 """Characters and parts of names that MLflow rejects on at least one platform."""

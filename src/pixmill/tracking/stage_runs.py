@@ -8,9 +8,8 @@ from typing import Any
 
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.params import Params, TrainParams, flat
-from pixmill.tracking.delivery import LINKED, RESOLVED, SWEEP, WEIGHTS
+from pixmill.tracking.delivery import LINKED, RESOLVED, SWEEP, WEIGHTS, RunData
 from pixmill.tracking.lineage import code_tags, data_tags, source_tags
-from pixmill.tracking.pending import RunData
 from pixmill.tracking.run_recorder import RunRecorder
 from pixmill.tracking.store import quiet_mlflow
 

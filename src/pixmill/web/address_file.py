@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 
 from pixmill.core.files.writing import replacing
-from pixmill.core.process.stage_progress import is_same_process
+from pixmill.core.process.progress import is_same_process
 
 
 def write_address(path: Path, *, address: str, about: Mapping[str, Any]) -> None:

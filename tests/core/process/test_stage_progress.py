@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from pixmill.core.errors import DataError
-from pixmill.core.process import stage_progress
-from pixmill.core.process.progress import Progress, track
-from pixmill.core.process.stage_progress import read_progress, reporting
+from pixmill.core.process import progress as stage_progress
+from pixmill.core.process.progress import Progress, read_progress, reporting, track
 
 
 def test_it_is_there_while_the_stage_runs_and_gone_at_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,7 +58,7 @@ def test_a_stage_that_fails_leaves_why(tmp_path: Path, error: BaseException, fai
 
 def test_a_killed_stage_does_not_run(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from pixmill.core.process.stage_progress import reporting\n"
+        "import sys, time; from pathlib import Path; from pixmill.core.process.progress import reporting\n"
         "with reporting('train', Path(sys.argv[1]), Path(sys.argv[1])): print('on', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE) as child:

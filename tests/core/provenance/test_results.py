@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import pixmill
-from pixmill.core.provenance.modules import Modules
+from pixmill.core.provenance.code import Modules
 from pixmill.core.provenance.results import RESULTS, code_of, digest_code
 from tests.core.provenance.conftest import Edited
 

@@ -9,7 +9,7 @@ import pytest
 from pixmill.core.errors import DataError
 from pixmill.core.repository.dvc import RunningDvc, cache_folder, is_cached, running_dvc
 from pixmill.core.repository.dvc import dvc as run_dvc
-from pixmill.core.repository.result_status import is_restorable
+from pixmill.core.repository.stage_inputs import is_restorable
 from tests.version_control import dvc, hold, living_dvc
 
 

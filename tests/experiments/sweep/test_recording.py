@@ -9,8 +9,8 @@ from pixmill.experiments.compare.recorded_sweeps import read_sweeps
 from pixmill.experiments.sweep.planning import open_trials
 from pixmill.experiments.sweep.recording import as_run
 from pixmill.experiments.sweep.trial_store import SweepTrial
+from pixmill.tracking.delivery import sync
 from pixmill.tracking.run_lookup import RunReader
-from pixmill.tracking.sync import sync
 from tests.experiments.sweep.conftest import contents
 from tests.experiments.sweep.swept import planned
 from tests.tracking.conftest import Store

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pixmill.core.process.stage_progress import StageProgress
+from pixmill.core.process.progress import StageProgress
 from tests.tiny_project import copy_project
 
 

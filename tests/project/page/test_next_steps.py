@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pixmill.core.process.stage_progress import StageProgress
+from pixmill.core.process.progress import StageProgress
 from pixmill.core.repository.dvc import RunningDvc
 from pixmill.core.repository.uncommitted import Uncommitted
 from pixmill.experiments.promotion.report import Champion
@@ -171,7 +171,7 @@ def test_an_image_that_was_deleted_may_be_meant() -> None:
     lost = Uncommitted(changed=("data.dvc",), missing="1 image", is_back=True)
     back, _, keep = next_steps(made(changed=("data.dvc", *RESULTS), uncommitted=lost))
     assert (back.kind, back.command) == ("vanished", "git checkout HEAD -- data.dvc && dvc checkout data.dvc")
-    assert "1 image (if that is meant: git add data.dvc && git commit)" in back.sentence
+    assert "1 image (if intended: git add data.dvc && git commit)" in back.sentence
     assert keep.command == f"git add data.dvc dvc.lock metrics params.yaml plots && {KEEP}"
 
 

@@ -27,7 +27,7 @@ def look(root: Path) -> ProjectState:
 @pytest.fixture
 def default_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody asks DVC, which takes a second, where its cache is."""
-    for module in ("result_status", "uncommitted"):
+    for module in ("stage_inputs", "uncommitted"):
         monkeypatch.setattr(f"pixmill.core.repository.{module}.cache_folder", lambda root: root / DEFAULT_CACHE)
 
 

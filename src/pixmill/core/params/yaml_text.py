@@ -1,4 +1,4 @@
-"""Parse YAML with DVC's parser, so that both read the same values, within limits."""
+"""Parse YAML with DVC's parser, within limits, and edit YAML without losing comments."""
 
 import io
 import itertools
@@ -111,3 +111,26 @@ def parse_yaml(text: str, *, file: str = "params.yaml") -> Any:
     except (AssertionError, LookupError, TypeError, ValueError) as error:
         # Bugs of ruamel.yaml, such as for a %YAML line of an unknown version.
         raise ParamsError(f"{file}: expected YAML, received an error: {error}", next=following) from None
+
+
+def load_commented(text: str) -> Any:
+    """Parse valid YAML into mappings that retain comments."""
+    return _yaml().load(text)
+
+
+def dump_commented(content: Any) -> str:
+    """Serialize content from :func:`load_commented` with its comments."""
+    text = io.StringIO()
+    _yaml().dump(content, text)
+    return text.getvalue()
+
+
+def _yaml() -> YAML:
+    yaml = YAML()
+    yaml.width = 120
+    yaml.preserve_quotes = True
+    yaml.brace_single_entry_mapping_in_flow_sequence = True
+    yaml.representer.add_representer(
+        type(None), lambda made, _: made.represent_scalar("tag:yaml.org,2002:null", "null")
+    )
+    return yaml

@@ -1,12 +1,175 @@
-"""Progress of long work: a bar on a terminal, plain periodic lines elsewhere."""
+"""Progress of long work: a bar on a terminal, periodic lines elsewhere, and a file that other processes read.
+
+``.pixmill/progress/<stage>-<workspace>.json`` exists while a stage runs. A failed stage records its error there; a
+killed stage leaves the file with the id of a dead process.
+"""
+
+from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Self, TextIO, TypeVar
 
-from pixmill.core.process.stage_progress import report_progress
+from pixmill.core.files.writing import write_text
+
+_WRITE_SECONDS = 0.5
+"""Minimum seconds between writes."""
+
+_START_TOLERANCE = 2.0
+"""Seconds by which two readings of a process's start time may differ, in case the clock was set."""
+
+_MAX_ERROR_CHARACTERS = 2000
+
+
+@dataclass(frozen=True)
+class StageProgress:
+    """The progress of a running or failed stage.
+
+    Args:
+        stage: The stage's name.
+        root: Its folder: the project's, or the temporary copy of ``dvc exp run --temp``.
+        pid: Id of its process.
+        started: Start of that process in seconds since 1970, since process ids are reused.
+        since: Start of the stage in seconds since 1970.
+        what: Short name of the current work (``Decode``), or an empty string.
+        count: Number of finished units.
+        total: Number of units; ``None`` if unknown.
+        unit: The unit, in the singular (``image``).
+        failed: The error of a failed stage; ``None`` if it runs or was killed.
+        ended: Time of the failure in seconds since 1970.
+    """
+
+    stage: str
+    root: str
+    pid: int
+    started: float
+    since: float
+    what: str = ""
+    count: int = 0
+    total: int | None = None
+    unit: str = ""
+    failed: str | None = None
+    ended: float | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its process is alive and has not failed."""
+        return self.failed is None and is_same_process(self.pid, self.started)
+
+    def describe(self) -> str:
+        """Return the progress as text, such as ``Decode: 120 of 1,250 images``; empty if unknown."""
+        if not self.what:
+            return ""
+        done = f"{self.count:,}" if self.total is None else f"{self.count:,} of {self.total:,}"
+        plural = "" if (self.count if self.total is None else self.total) == 1 else "s"
+        return f"{self.what}: {done} {self.unit}{plural}"
+
+
+class _Report:
+    """The progress file of the stage that this process runs."""
+
+    def __init__(self, path: Path, progress: StageProgress) -> None:
+        self.path, self.progress = path, progress
+        self._last = 0.0
+
+    def update(self, what: str, count: int, total: int | None, unit: str) -> None:
+        self.progress = replace(self.progress, what=what, count=count, total=total, unit=unit)
+        if time.monotonic() - self._last >= _WRITE_SECONDS:
+            self.write()
+
+    def write(self) -> None:
+        self._last = time.monotonic()
+        # A full disk, or a reader under Windows, must not stop the stage.
+        with contextlib.suppress(OSError):
+            write_text(self.path, json.dumps(asdict(self.progress)))
+
+
+_current: _Report | None = None
+
+
+@contextlib.contextmanager
+def reporting(stage: str, root: Path, folder: Path) -> Iterator[None]:
+    """Maintain the progress file of a stage during the block, and record the error if the block fails.
+
+    Call it only while holding the stage's lock.
+
+    Args:
+        stage: The stage's name.
+        root: The stage's folder.
+        folder: ``.pixmill/progress``.
+    """
+    global _current
+    import psutil
+
+    root = root.resolve()
+    begun = StageProgress(stage, str(root), os.getpid(), psutil.Process().create_time(), time.time())
+    report = _Report(folder / f"{stage}-{hashlib.sha256(str(root).encode()).hexdigest()[:16]}.json", begun)
+    report.write()
+    _current = report
+    try:
+        yield
+    except BaseException as error:
+        is_signal = isinstance(error, KeyboardInterrupt | SystemExit)
+        text = "interrupted" if is_signal else str(error) or type(error).__name__
+        report.progress = replace(report.progress, failed=text[:_MAX_ERROR_CHARACTERS], ended=time.time())
+        report.write()
+        raise
+    else:
+        with contextlib.suppress(OSError):
+            report.path.unlink(missing_ok=True)
+    finally:
+        _current = None
+
+
+def report_progress(what: str, count: int, total: int | None, unit: str) -> None:
+    """Update the progress file of the stage that this process runs, if any.
+
+    Args:
+        what: Short name of the work (``Decode``).
+        count: Number of finished units.
+        total: Number of units; ``None`` if unknown.
+        unit: The unit, in the singular.
+    """
+    if _current is not None and _current.progress.pid == os.getpid():
+        _current.update(what, count, total, unit)
+
+
+def read_progress(folder: Path) -> list[StageProgress]:
+    """Read all progress files, sorted by stage; unreadable files are skipped.
+
+    Args:
+        folder: ``.pixmill/progress``.
+    """
+    found = []
+    for path in sorted(folder.glob("[!.]*.json")):
+        with contextlib.suppress(OSError, ValueError, TypeError):  # deleted meanwhile, or written by another version
+            found.append(StageProgress(**json.loads(path.read_bytes())))
+    return found
+
+
+def is_same_process(pid: int, started: float) -> bool:
+    """Return whether a process is alive, and its id was not reused by another one.
+
+    Args:
+        pid: Process id.
+        started: Start of the process in seconds since 1970.
+    """
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        same = abs(process.create_time() - started) <= _START_TOLERANCE
+        return bool(same and process.status() != psutil.STATUS_ZOMBIE)
+    except (psutil.NoSuchProcess, psutil.AccessDenied, ValueError, OverflowError):
+        return False
+
 
 Item = TypeVar("Item")
 

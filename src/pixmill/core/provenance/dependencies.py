@@ -4,8 +4,8 @@ import re
 import textwrap
 from pathlib import Path
 
+from pixmill.core.provenance.code import Modules
 from pixmill.core.provenance.lock import SECTIONS
-from pixmill.core.provenance.modules import Modules
 
 
 def with_dependencies(text: str, root: Path) -> str:

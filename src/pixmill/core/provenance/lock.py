@@ -25,8 +25,7 @@ from pixmill.core.files.writing import write_text
 from pixmill.core.install.origin import Origin, parse_origin
 from pixmill.core.params import parse_yaml, read_text
 from pixmill.core.params.reference import Reference, reference
-from pixmill.core.provenance.code import normal_form
-from pixmill.core.provenance.modules import Modules
+from pixmill.core.provenance.code import Modules, normal_form
 from pixmill.core.provenance.results import PARAMS, code_of
 
 FILE = "pixmill.lock"

@@ -8,7 +8,7 @@ from pathlib import Path
 from blake3 import blake3
 
 import pixmill
-from pixmill.core.provenance.modules import Modules, is_within
+from pixmill.core.provenance.code import Modules, is_within
 
 PARAMS = "pixmill.core.params"
 
@@ -44,7 +44,7 @@ INDIFFERENT = (
     "pixmill.core.errors",
     "pixmill.core.process.lifetime",
     "pixmill.core.process.progress",
-    "pixmill.core.process.stage_progress",
+    "pixmill.core.process.progress",
     "pixmill.core.files.workspace",
     "pixmill.core.install",
     "pixmill.core.provenance",

@@ -9,8 +9,8 @@ from ruamel.yaml.scalarstring import SingleQuotedScalarString
 
 from pixmill.core.errors import ParamsError
 from pixmill.core.params import parse_params, read_text
-from pixmill.core.params.commented import dump_commented, load_commented
 from pixmill.core.params.train import PRESET
+from pixmill.core.params.yaml_text import dump_commented, load_commented
 from pixmill.models.preset_files import WEIGHTS, licence_of, preset_of, resolve_preset
 from pixmill.models.presets import read_preset
 from pixmill.project.recipes.recipe import Recipe

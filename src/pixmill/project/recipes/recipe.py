@@ -14,8 +14,8 @@ from ruamel.yaml.scalarstring import SingleQuotedScalarString
 
 from pixmill.core.errors import ParamsError
 from pixmill.core.params import Params, parse_params, read_text
-from pixmill.core.params.commented import dump_commented, load_commented
 from pixmill.core.params.document import SECTION_NAMES
+from pixmill.core.params.yaml_text import dump_commented, load_commented
 from pixmill.core.words import did_you_mean
 
 _HEAD = "# yaml-language-server: $schema={}params.schema.json\n"

@@ -16,8 +16,7 @@ from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import file_digest, read_json
 from pixmill.core.install.pyproject import read_project
 from pixmill.core.repository.git import git
-from pixmill.core.repository.result_status import is_committed, is_restorable
-from pixmill.core.repository.stage_inputs import hashes_of, workspace_stages
+from pixmill.core.repository.stage_inputs import hashes_of, is_committed, is_restorable, workspace_stages
 from pixmill.core.repository.uncommitted import commit_first
 from pixmill.models.exported import read_exported
 from pixmill.models.model_folder import classifier_files, read_description

@@ -7,9 +7,9 @@ import shutil
 import filelock
 import pytest
 
-from pixmill.tracking import sync as sync_module
+from pixmill.tracking import delivery as sync_module
+from pixmill.tracking.delivery import sync
 from pixmill.tracking.run_lookup import RunReader
-from pixmill.tracking.sync import sync
 from tests.command import run_pixmill
 
 WEIGHTS = "a" * 32

@@ -197,7 +197,7 @@ def test_an_impossible_port_is_refused(port: str, capsys: pytest.CaptureFixture[
 
 
 def test_review_offers_every_kind_of_doubt(capsys: pytest.CaptureFixture[str]) -> None:
-    from pixmill.review.doubts import KINDS
+    from pixmill.review.cases import KINDS
 
     assert run_pixmill("review", "--only", "boredom") == 2
     offered = capsys.readouterr().err.partition("choose from ")[2].partition(")")[0]

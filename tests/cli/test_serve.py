@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pixmill.serve.http import server
-from pixmill.serve.http.settings import LOOPBACK, Settings
+from pixmill.serve.http.server import LOOPBACK, Settings
 from tests.command import run_pixmill
 
 

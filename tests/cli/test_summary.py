@@ -8,7 +8,6 @@ import pytest
 from pixmill.cli.summary import summary as summary_of
 from pixmill.project.state import read_project_state
 from pixmill.review.decision_log import DecisionLog
-from pixmill.serve.correction import correction_of
 from pixmill.serve.inbox import Inbox
 from tests.command import run_pixmill
 from tests.version_control import commit, start_repository
@@ -101,7 +100,7 @@ def test_it_is_one_object_for_programs(project: Path, capsys: pytest.CaptureFixt
 def test_accepted_images_that_have_vanished_are_named(project: Path) -> None:
     inbox = Inbox(project / "inbox")
     told = {"prediction": {"label": "coat"}, "label": "coat", "model": {"name": "m"}}
-    name = inbox.add(b"image", correction_of(b"image", extension=".jpg", **told))
+    name = inbox.add(b"image", extension=".jpg", **told)
     DecisionLog(inbox, project).accept(name, project / "data/coat/feedback-1.jpg", b"image", 1)
     text = summary(project)
     assert "1 accepted image of branch " in text

@@ -19,7 +19,6 @@ from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import file_digest
 from pixmill.core.params import load_params
 from pixmill.experiments.compare.comparing import compare
-from pixmill.serve.correction import correction_of
 from pixmill.serve.inbox import Inbox
 from pixmill.validate.decisions import read_decisions
 from tests.browsing import open_chrome
@@ -308,7 +307,7 @@ class Opened:
     """A project whose review page is open."""
 
     review: Path
-    sitting: Review
+    running: Review
 
 
 def test_corrections_are_run_as_an_experiment_and_compared(copy, bundled_images) -> None:
@@ -320,8 +319,8 @@ def test_corrections_are_run_as_an_experiment_and_compared(copy, bundled_images)
         truth |= {file_digest(images[number]): NAMES[label] for number in WRONG}
         for path in images[PER_CLASS : PER_CLASS + 2]:
             answer = {"label": NAMES[wrong], "confidence": 0.6}
-            sent = correction_of(path.read_bytes(), label=NAMES[label], extension=".png", prediction=answer, model={})
-            new[inbox.add(path.read_bytes(), sent)] = NAMES[label]
+            sent = {"label": NAMES[label], "extension": ".png", "prediction": answer, "model": {}}
+            new[inbox.add(path.read_bytes(), **sent)] = NAMES[label]
     before = copy.metrics("evaluate")
     assert {"labels", "errors"} <= correct(copy, truth, new)
     written = read_decisions(copy.path / "review.csv", CLASSES)

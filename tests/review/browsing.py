@@ -1,4 +1,4 @@
-"""The page of the review in a real browser."""
+"""The review page in a real browser."""
 
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
@@ -6,18 +6,18 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 
 class Page:
-    """The page as a person sees it, at the first case of a project without decisions.
+    """The page of a project without decisions, at its first case.
 
     Args:
         browser: The browser.
-        project: A project with ``sitting``, a running review that has an ``address``; ``review``, the path of its
-            decisions; and, for :meth:`lines`, the ``names`` of images.
+        project: A project with ``running``, a review that has an ``address``; ``review``, the path of ``review.csv``;
+            and ``names`` of images for :meth:`lines`.
     """
 
     def __init__(self, browser, project):
         self.browser, self.project = browser, project
         project.review.unlink(missing_ok=True)
-        browser.get(project.sitting.address)
+        browser.get(project.running.address)
         self.until(lambda _: self.loaded())
         self.rest()
         browser.get_log("browser")
@@ -32,13 +32,13 @@ class Page:
         return self.run("document.images.length > 0 && [...document.images].every(i => i.naturalWidth > 0)")
 
     def press(self, *keys):
-        """Press keys, and wait for what each of them does."""
+        """Press keys, and wait for the effect of each."""
         for key in keys:
             ActionChains(self.browser).send_keys(key).perform()
             self.rest()
 
     def rest(self):
-        """Wait until the page has nothing under way."""
+        """Wait until no request is running."""
         self.until(lambda _: self.run("document.querySelector('main').getAttribute('aria-busy')") == "false")
 
     def text(self, name):
@@ -49,7 +49,7 @@ class Page:
         return next(item for item in found if item.is_displayed())
 
     def lines(self):
-        """Return decisions by the names that the tests use."""
+        """Return decisions by test name of the image."""
         words = {name: word for word, name in self.project.names.items()}
         lines = (line.partition(",") for line in self.project.lines()) if self.project.review.exists() else ()
         return {words[name]: rest for name, _, rest in lines}

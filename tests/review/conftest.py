@@ -1,4 +1,4 @@
-"""A project as validate leaves it: real images, and tables written by hand that say what the tests need."""
+"""A validated project: real images, and tables with values for the tests."""
 
 import contextlib
 import hashlib
@@ -21,15 +21,15 @@ from pixmill.core.manifest import PAIRS, SIGHTINGS, VALIDATED, write_table
 from pixmill.core.params import Params, parse_params
 from pixmill.evaluate.labels import LABELS
 from pixmill.evaluate.predictions import predictions_schema
-from pixmill.review.material import ReviewData, load_material
 from pixmill.review.review_file import ReviewFile
+from pixmill.review.review_tables import ReviewTables, load_tables
 from tests.visitor import Visitor
 
 CLASSES = ("coat", "dress", "shoe")
 
 
 def jpeg(seed: int, side: int = 48) -> bytes:
-    """Return an image of smooth random shapes."""
+    """Return a JPEG of smooth random shapes."""
     values = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(values).resize((side, side), Image.Resampling.BICUBIC).save(buffer, "JPEG")
@@ -37,7 +37,7 @@ def jpeg(seed: int, side: int = 48) -> bytes:
 
 
 class Project:
-    """A project's folder that grows by images, and is then written."""
+    """Builds a project folder image by image."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -55,14 +55,14 @@ class Project:
         urls: Sequence[str | None] = (),
         **columns: Any,
     ) -> str:
-        """Put an image there and return its id; what is not said of it is ordinary."""
+        """Add an image, typical unless columns are given, and return its id."""
         number = len(self.rows)
         content = jpeg(number) if content is None else content
         name = hashlib.sha256(content).hexdigest()
         path = Path("images", name[:2], f"{name}.jpg")
         (self.root / "artifacts/scrape" / path).parent.mkdir(parents=True, exist_ok=True)
         (self.root / "artifacts/scrape" / path).write_bytes(content)
-        # Of every class some images are a little unlike the others.
+        # Images of a class differ a little.
         chance = np.random.default_rng(number)
         self.rows[name] = {
             **dict.fromkeys(VALIDATED.names),
@@ -105,7 +105,7 @@ class Project:
         return name
 
     def fill(self, label: str, count: int, **columns: Any) -> list[str]:
-        """Put ordinary images there."""
+        """Add typical images."""
         return [self.add(label, **columns) for _ in range(count)]
 
     def link(self, a: str, b: str, similarity: float = 0.995) -> None:
@@ -113,7 +113,7 @@ class Project:
         self.pairs[min(a, b), max(a, b)] = similarity
 
     def suspect(self, suggested: dict[str, str]) -> None:
-        """Write evaluate's ranking of labels, with these images, most doubtful first, and the labels suggested."""
+        """Write evaluate's ranking of labels: these images first, in order, with the suggested labels."""
         others = [name for name in sorted(self.rows) if name not in suggested and self.rows[name]["label"]]
         names = [*suggested, *others]
         ranking = pd.DataFrame(
@@ -131,7 +131,7 @@ class Project:
         write_table(path, ranking, LABELS)
 
     def predict(self, shares: dict[str, Sequence[float]], split: str = "test") -> None:
-        """Write evaluate's predictions: the probabilities of these images by class, while all others are right."""
+        """Write evaluate's predictions: probabilities of these images by class; all others are correct."""
         rows = []
         for name in sorted(name for name, row in self.rows.items() if row["verdict"] == "keep"):
             label = self.rows[name]["label"]
@@ -145,14 +145,14 @@ class Project:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_table(path, pd.DataFrame(rows), predictions_schema(CLASSES))
 
-    def tables(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    def frames(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
         manifest = pd.DataFrame([self.rows[name] for name in sorted(self.rows)], columns=VALIDATED.names)
         pairs = pd.DataFrame([(*pair, self.pairs[pair]) for pair in sorted(self.pairs)], columns=PAIRS.names)
         return manifest, pairs, pd.DataFrame(self.sightings, columns=SIGHTINGS.names)
 
     def write(self) -> Workspace:
         """Write the tables and the parameters."""
-        manifest, pairs, sightings = self.tables()
+        manifest, pairs, sightings = self.frames()
         write_table(self.root / "artifacts/validate/manifest.parquet", manifest, VALIDATED)
         write_table(self.root / "artifacts/validate/pairs.parquet", pairs, PAIRS)
         write_table(self.root / "artifacts/scrape/sightings.parquet", sightings, SIGHTINGS)
@@ -161,22 +161,22 @@ class Project:
         )
         return Workspace(self.root, self.root)
 
-    def material(self) -> ReviewData:
-        return load_material(self.write().root)
+    def tables(self) -> ReviewTables:
+        return load_tables(self.write().root)
 
     def params(self) -> Params:
         return parse_params((self.root / "params.yaml").read_text())
 
-    def ledger(self, material: ReviewData | None = None) -> ReviewFile:
-        material = material or self.material()
-        return ReviewFile(self.review, CLASSES, material.names, lock=self.root / "review.lock")
+    def review_file(self, tables: ReviewTables | None = None) -> ReviewFile:
+        tables = tables or self.tables()
+        return ReviewFile(self.review, CLASSES, tables.names, lock=self.root / "review.lock")
 
     @property
     def review(self) -> Path:
         return self.root / "review.csv"
 
     def lines(self) -> list[str]:
-        """Return the decisions as they are written."""
+        """Return the lines of ``review.csv``."""
         return self.review.read_text(encoding="utf-8").splitlines()[1:]
 
 
@@ -189,8 +189,8 @@ class Review:
     """A running ``pixmill review`` on a project.
 
     Args:
-        root: The project's folder.
-        words: More words behind the command.
+        root: Project folder.
+        words: Further arguments of the command.
     """
 
     def __init__(self, root: Path, *words: str) -> None:
@@ -208,18 +208,18 @@ class Review:
 
     @property
     def visitor(self) -> Visitor:
-        """Who has entered by the address that was printed."""
+        """A client with the printed address."""
         if self._visitor is None:
             self._visitor = Visitor(self.address)
         return self._visitor
 
     def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
-        """Return what the server tells its page, which sends what is given as JSON."""
+        """Return the server's response to a GET, or to a POST with a JSON body."""
         if body is None:
             return self.visitor.told(path)
-        status, told = self.visitor.post(path, body)
-        assert status == 200, told
-        return told
+        status, content = self.visitor.post(path, body)
+        assert status == 200, content
+        return content
 
     def cases(self) -> list[dict[str, Any]]:
         """Return the cases that the page shows."""
@@ -230,16 +230,16 @@ class Review:
         self.ask("decide", {"case": case, "why": "", "choices": [{"id": name, "verb": verb, "label": label}]})
 
     def end(self) -> tuple[int, str]:
-        """Press Ctrl-C, and return the exit code and what was said."""
+        """Press Ctrl-C, and return the exit code and the output."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
-        _, told = self._process.communicate(timeout=120)
-        return self._process.returncode, self.first + told
+        _, output = self._process.communicate(timeout=120)
+        return self._process.returncode, self.first + output
 
 
 @pytest.fixture
 def begin() -> Iterator[Callable[..., Review]]:
-    """Start ``pixmill review`` on a folder; it ends with the test."""
+    """Start ``pixmill review`` on a folder; stopped at the end of the test."""
     with contextlib.ExitStack() as stack:
 
         def start(root: Path, *words: str) -> Review:

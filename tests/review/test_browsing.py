@@ -1,4 +1,4 @@
-"""In a real browser, keys are pressed and decisions are read from ``review.csv``."""
+"""The review page in a real browser: keys, display, decisions in ``review.csv``."""
 
 import contextlib
 from types import SimpleNamespace
@@ -9,8 +9,7 @@ from selenium.webdriver.common.keys import Keys
 
 from pixmill.core.files.workspace import Workspace
 from pixmill.review.page_routes import routes
-from pixmill.review.sitting import Sitting
-from pixmill.serve.correction import correction_of
+from pixmill.review.reviewing import ReviewProject
 from pixmill.serve.inbox import Inbox
 from pixmill.web.private_server import PrivateServer, make_app
 from tests.browsing import open_chrome
@@ -30,16 +29,16 @@ def browser():
 
 @contextlib.contextmanager
 def reviewed(project):
-    """Serve the review of a project, which then has ``sitting``."""
-    sitting = Sitting(Workspace(project.root, project.root), project.params(), by="mk")
-    with PrivateServer(make_app(routes(sitting)), command="pixmill review") as server, sitting:
-        project.sitting = SimpleNamespace(address=server.new_address())
+    """Serve the review of a project, and set its ``running``."""
+    shown = ReviewProject(Workspace(project.root, project.root), project.params(), by="mk")
+    with PrivateServer(make_app(routes(shown)), command="pixmill review") as server, shown:
+        project.running = SimpleNamespace(address=server.new_address())
         yield project
 
 
 @pytest.fixture(scope="module")
-def sitting(tmp_path_factory):
-    """A project with a doubt of each kind but labels, and its page."""
+def served(tmp_path_factory):
+    """A served project with cases of several kinds."""
     project = Project(tmp_path_factory.mktemp("project"))
     project.names = {
         "torn": project.add(None, came_as=["coat", "shoe"], reason="label_conflict"),
@@ -60,18 +59,18 @@ def sitting(tmp_path_factory):
 
 
 @pytest.fixture
-def page(browser, sitting):
-    return Page(browser, sitting)
+def page(browser, served):
+    return Page(browser, served)
 
 
-def test_a_whole_sitting_by_keys(page):
+def test_review_by_keyboard(page):
     assert page.text("done") == "0 of 5 decided, by mk"
     titles = []
 
     def title():
         titles.append(page.text("title"))
 
-    # Which of two conflicts comes first is the ids' affair.
+    # The order of the two conflicts depends on their ids.
     for _ in range(2):
         title()
         if len(page.cards()) == 1:
@@ -111,7 +110,7 @@ def test_a_whole_sitting_by_keys(page):
     assert page.browser.get_log("browser") == []
 
 
-def test_pages_are_turned_and_images_chosen(page):
+def test_navigation_and_selection(page):
     page.press("p")
     assert page.text("status") == "This is the first case."
     page.press("n", "n")
@@ -144,7 +143,7 @@ def test_pages_are_turned_and_images_chosen(page):
     assert sorted(page.lines().values()) == ["keep,,mk,", "relabel,shoe,mk,"]
 
 
-def test_strangers_words_are_only_words(page):
+def test_untrusted_text_is_escaped(page):
     page.press("n", "n")
     assert page.browser.title == "Review \u00b7 Pixmill"
     assert HOSTILE in page.browser.find_element(By.CSS_SELECTOR, ".facts").text
@@ -153,7 +152,7 @@ def test_strangers_words_are_only_words(page):
     assert page.run("document.querySelector('main a').rel") == "noopener noreferrer"
 
 
-def test_it_can_be_used_without_seeing_it(page):
+def test_accessible_to_screen_readers(page):
     page.press("n", "n")
     nameless = page.run(
         "[...document.querySelectorAll('button, input, img')].filter(e => !(e.textContent.trim() || e.alt || "
@@ -172,7 +171,7 @@ def test_it_can_be_used_without_seeing_it(page):
     assert page.run("document.activeElement.getAttribute('aria-current')") == "true"
 
 
-def test_it_fits_every_screen(page):
+def test_fits_small_and_large_screens(page):
     try:
         for width, height in ((320, 640), (1280, 900)):
             page.browser.execute_cdp_cmd(
@@ -202,8 +201,7 @@ def test_feedback_is_accepted_by_key(browser, tmp_path):
     inbox = Inbox(tmp_path / "inbox")
     prediction = {"label": "coat", "confidence": 0.6, "sure": False}
     for content, label in ((known, "dress"), (jpeg(900), HOSTILE), (jpeg(902), "shoe")):
-        told = {"extension": ".jpg", "prediction": prediction, "label": label, "model": {"name": HOSTILE}}
-        inbox.add(content, correction_of(content, **told))
+        inbox.add(content, extension=".jpg", prediction=prediction, label=label, model={"name": HOSTILE})
     with reviewed(project):
         page = Page(browser, project)
         seen = {}

@@ -1,4 +1,4 @@
-"""The whole loop with the real stages: what was decided on the page is what validate does next."""
+"""From feedback to the manifest with the real stages."""
 
 from datetime import UTC, datetime
 
@@ -8,7 +8,6 @@ import pytest
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.params import load_params
 from pixmill.scrape import stage as scrape
-from pixmill.serve.correction import correction_of
 from pixmill.serve.inbox import Inbox
 from pixmill.validate import stage as validate
 from tests.review.conftest import jpeg
@@ -18,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def data(tmp_path, repository):
-    """People's own images, one of them too small."""
+    """A project with images in ``data/``, one of them too small."""
     for place, label in enumerate(("boot", "hat")):
         folder = tmp_path / "data" / label
         folder.mkdir(parents=True)
@@ -38,10 +37,10 @@ def scrape_and_validate(root):
         stage.main(Workspace(root, root), load_params(root))
 
 
-def test_feedback_comes_into_the_manifest_with_its_origin_and_its_new_label(data, begin):
+def test_feedback_reaches_the_manifest_with_its_origin_and_new_label(data, begin):
     scrape_and_validate(data)
     inbox = Inbox(data / "inbox")
-    told = {
+    correction = {
         "extension": ".jpg",
         "prediction": {"label": "hat", "confidence": 0.6},
         "model": {"name": "shoes", "version": "3", "digest": "ab" * 32},
@@ -49,19 +48,19 @@ def test_feedback_comes_into_the_manifest_with_its_origin_and_its_new_label(data
     known = (data / "data/hat/3.jpg").read_bytes()
     wrong = [(known, "boot"), *((jpeg(500 + place, 96), label) for place, label in enumerate(["boot", "hat", "cap"]))]
     wrong.append((jpeg(504, 96), None))
-    names = [inbox.add(content, correction_of(content, label=label, **told)) for content, label in wrong]
+    names = [inbox.add(content, label=label, **correction) for content, label in wrong]
 
-    sitting = begin(data, "--no-open")
-    cases = {case["images"][0]["id"]: case for case in sitting.cases()}
+    running = begin(data, "--no-open")
+    cases = {case["images"][0]["id"]: case for case in running.cases()}
     (tiny,) = (name for name, case in cases.items() if case["kind"] == "dropped")
     assert cases.keys() >= {*names, tiny}
-    sitting.decide(cases[tiny]["number"], tiny, "keep")
+    running.decide(cases[tiny]["number"], tiny, "keep")
     for name, verb, label in zip(
         names, ["relabel", "keep", "keep", "relabel", "drop"], ["boot", "", "", "boot", ""], strict=True
     ):
-        sitting.decide(cases[name]["number"], name, verb, label)
-    code, told = sitting.end()
-    assert (code, told.splitlines()[-2:]) == (
+        running.decide(cases[name]["number"], name, verb, label)
+    code, output = running.end()
+    assert (code, output.splitlines()[-2:]) == (
         0,
         [
             "2 decisions written to review.csv, 3 images accepted into data/, 1 dropped.",

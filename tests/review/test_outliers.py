@@ -1,14 +1,14 @@
-"""What is unlike its class is found, and told in words; what is ordinary is left alone."""
+"""Outliers of a class are found with their reason; typical images are not."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from pixmill.review.outliers import FEWEST, find_habits
+from pixmill.review.outliers import MIN_IMAGES, class_profiles
 
 
 def images(label, count, seed=0, **columns):
-    """Return ordinary images of a class."""
+    """Return typical images of a class."""
     chance = np.random.default_rng(seed)
     table = pd.DataFrame(
         {
@@ -38,32 +38,32 @@ def images(label, count, seed=0, **columns):
         ("short_side", 2000.0),
     ],
 )
-def test_an_odd_one_comes_first_and_is_told_why(column, value):
+def test_an_outlier_comes_first_with_its_reason(column, value):
     table = images("coat", 200)
     table.loc[77, column] = value
-    first = find_habits(table)["coat"].outliers()[0]
+    first = class_profiles(table)["coat"].outliers()[0]
     assert first.row == 77
     assert f"Unlike other images of 'coat': {column.replace('_', ' ')} {value:.4g} (inter" in first.why
 
 
-def test_in_a_class_all_alike_what_nobody_sees_is_not_odd():
+def test_invisible_differences_in_a_uniform_class_are_not_outliers():
     table = images("coat", 50, brightness=120.0, border=0.0)
     table.loc[3, "brightness"] = 123.0
     table.loc[4, "border"] = 0.05
-    assert not {3, 4} & {item.row for item in find_habits(table)["coat"].outliers()}
+    assert not {3, 4} & {item.row for item in class_profiles(table)["coat"].outliers()}
 
 
-def test_each_class_is_compared_with_itself_and_only_what_was_kept():
+def test_compares_kept_images_of_the_same_class():
     table = pd.concat(
-        [images("coat", 40), images("dress", 40, 1, brightness=20.0), images("hat", FEWEST - 1, 2)],
+        [images("coat", 40), images("dress", 40, 1, brightness=20.0), images("hat", MIN_IMAGES - 1, 2)],
         ignore_index=True,
     )
     table.loc[0, ["brightness", "verdict"]] = [1.0, "drop"]
     table["label"] = table["label"].astype("string")
     table.loc[1, "label"] = pd.NA
-    habits = find_habits(table)
-    assert sorted(habits) == ["coat", "dress"]
-    found = {item.row for habit in habits.values() for item in habit.outliers()}
+    profiles = class_profiles(table)
+    assert sorted(profiles) == ["coat", "dress"]
+    found = {item.row for profile in profiles.values() for item in profile.outliers()}
     assert not found & {0, 1}
-    assert not found & set(habits["dress"].ordinary(3))
-    assert all(2 <= row < 40 for row in habits["coat"].ordinary(5))
+    assert not found & set(profiles["dress"].typical(3))
+    assert all(2 <= row < 40 for row in profiles["coat"].typical(5))

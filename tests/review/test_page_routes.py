@@ -1,4 +1,4 @@
-"""The page's routes tell of cases and images, and take decisions that the page can make, and no others."""
+"""Routes of the review page: cases, images, decisions, and refusal of other requests."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from pixmill.images.compute import RowLimits
-from pixmill.review.doubts import find_doubts
+from pixmill.review.cases import find_cases
 from pixmill.review.page_routes import routes
 from pixmill.review.preview import ImageFile, Previews
 from pixmill.review.review_session import Session
@@ -22,8 +22,8 @@ def made(tmp_path_factory):
     project = Project(tmp_path_factory.mktemp("project"))
     names = project.add("coat"), project.add("dress"), project.add("coat", reason="too_small")
     project.link(*names[:2])
-    material = project.material()
-    session = Session(material, find_doubts(material), project.ledger(material), classes=CLASSES, by="mk")
+    tables = project.tables()
+    session = Session(tables, find_cases(tables), project.review_file(tables), classes=CLASSES, by="mk")
 
     def source(name):
         return ImageFile(name, project.root / "artifacts/scrape" / project.rows[name]["path"], 10**6)
@@ -57,7 +57,7 @@ def choice(*names, verb="drop", case=0, why="", **more):
     return {"case": case, "why": why, "choices": [{"id": name, "verb": verb, **more} for name in names]}
 
 
-def test_the_page_comes_with_a_policy_that_lets_nothing_else_in(client):
+def test_the_page_has_a_strict_content_security_policy(client):
     status, headers, page = client.ask("")
     assert status == 200
     policy = headers["Content-Security-Policy"]
@@ -77,25 +77,25 @@ def test_the_page_comes_with_a_policy_that_lets_nothing_else_in(client):
         assert (status, headers.get_content_type()) == (200, kind)
 
 
-def test_cases_and_images_are_told(client, names):
+def test_cases_and_images(client, names):
     assert client.told("session")["total"] == 2
     assert {image["id"] for image in client.told("case/0")["images"]} == set(names[:2])
     status, headers, body = client.ask(f"image/{names[2]}")
     assert (status, headers["Content-Type"], body[:3]) == (200, "image/jpeg", b"\xff\xd8\xff")
 
 
-def test_a_decision_is_written_and_undone(client, project, names):
-    status, told = client.post("decide", choice(*names[:2], why='said "no", twice\nmore'))
-    assert (status, told["settled"]) == (200, True)
-    assert project.lines() == [f'{name},drop,,mk,"said ""no"", twice more"' for name in sorted(names[:2])]
-    status, told = client.post("decide", choice(names[2], verb="relabel", case=1, label="shoe"))
-    assert (status, told["next"]) == (200, None)
+def test_writes_and_undoes_decisions(client, project, names):
+    status, case = client.post("decide", choice(*names[:2], why='a "b", twice\nmore'))
+    assert (status, case["settled"]) == (200, True)
+    assert project.lines() == [f'{name},drop,,mk,"a ""b"", twice more"' for name in sorted(names[:2])]
+    status, case = client.post("decide", choice(names[2], verb="relabel", case=1, label="shoe"))
+    assert (status, case["next"]) == (200, None)
     for _ in range(2):
         assert client.post("undo", {})[0] == 200
     assert project.lines() == []
 
 
-def test_a_form_of_another_page_is_refused(client, project, names):
+def test_refuses_forms_of_other_pages(client, project, names):
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data", None):
         assert client.post("decide", choice(names[0]), Content_Type=kind)[0] == 415
     assert not project.review.exists()
@@ -114,7 +114,7 @@ def test_a_form_of_another_page_is_refused(client, project, names):
         "case/" + "9" * 30,
     ],
 )
-def test_no_path_of_a_request_reaches_the_disk(client, path):
+def test_refuses_paths_outside_of_the_routes(client, path):
     assert client.ask(path)[0] == 404
 
 
@@ -141,12 +141,12 @@ GOOD = choice("0" * 64)
         ),
     ],
 )
-def test_a_request_that_the_page_does_not_make_is_refused(client, project, body):
+def test_refuses_malformed_requests(client, project, body):
     assert client.ask("decide", "POST", body)[0] == 400
     assert not project.review.exists()
 
 
-def test_people_who_decide_at_once_lose_nothing(client, project, names):
+def test_concurrent_decisions_are_all_written(client, project, names):
     done = []
 
     def press(name, case):

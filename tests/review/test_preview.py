@@ -1,4 +1,4 @@
-"""Images are shown decoded and encoded anew, and what cannot be shown is said in one word."""
+"""Previews are re-encoded; unreadable images have a reason code."""
 
 import io
 import os
@@ -13,7 +13,7 @@ from tests.review.conftest import jpeg
 
 @pytest.fixture
 def sources(project):
-    """A function that puts bytes there and returns where."""
+    """A function that adds an image with some bytes, and returns its location."""
 
     def put(content):
         name = project.add(content=content)
@@ -22,7 +22,7 @@ def sources(project):
     return put
 
 
-def test_an_image_is_served_small_and_without_a_byte_of_its_own(sources):
+def test_previews_are_small_and_without_metadata(sources):
     buffer = io.BytesIO()
     exif = Image.Exif()
     exif[0x010E] = "the secret place"
@@ -37,7 +37,7 @@ def test_an_image_is_served_small_and_without_a_byte_of_its_own(sources):
     assert b"<script>" not in shown
 
 
-def test_what_cannot_be_shown_is_said_in_a_word(sources):
+def test_reason_codes_of_unreadable_images(sources):
     good, gone, other = sources(jpeg(1)), sources(jpeg(2)), sources(jpeg(3))
     gone.source.unlink()
     other.source.write_bytes(jpeg(4))

@@ -1,4 +1,4 @@
-"""Decisions are written line by line: sorted, each image once, and nothing of anybody else's is lost."""
+"""``review.csv``: decisions are sorted, one per image, and lines of others are kept."""
 
 import csv
 import threading
@@ -28,7 +28,7 @@ def path(tmp_path):
 
 
 @pytest.fixture
-def ledger(path):
+def review_file(path):
     return ReviewFile(path, CLASSES, lambda _: NAMES, lock=path.with_suffix(".lock"))
 
 
@@ -36,17 +36,17 @@ def texts(path):
     return path.read_text(encoding="utf-8").removeprefix(HEAD).splitlines()
 
 
-def test_other_lines_stay_whoever_wrote_them(ledger, path):
+def test_keeps_other_lines(review_file, path):
     others = [
-        f'{IDS[0]},"drop",,"jo","said ""no"""',
+        f'{IDS[0]},"drop",,"jo","a ""b"""',
         '"data/coat/2.jpg",keep,,jo,é ☂',
         "http://gone.test/1.jpg,drop,,jo,gone since",
         "zz/b.jpg , keep , , jo , blanks",
     ]
     path.write_bytes(("\ufeff" + HEAD + "\r\n".join([others[3], "", others[1], others[2], ",,,,", others[0]])).encode())
-    ledger.change({IDS[4]: decision(IDS[4])})
+    review_file.change({IDS[4]: decision(IDS[4])})
     assert texts(path) == [
-        f'{IDS[0]},drop,,jo,"said ""no"""',
+        f'{IDS[0]},drop,,jo,"a ""b"""',
         f"{IDS[4]},keep,,mk,",
         "data/coat/2.jpg,keep,,jo,é ☂",
         "http://gone.test/1.jpg,drop,,jo,gone since",
@@ -56,8 +56,8 @@ def test_other_lines_stay_whoever_wrote_them(ledger, path):
 
 
 @pytest.mark.parametrize("why", ["a\r\nb", " a  b ", "a\x00\x1b\u2028b", "a\ud800b"])
-def test_one_decision_is_one_line_whatever_was_typed(ledger, path, why):
-    ledger.change({IDS[0]: decision(IDS[0], why=why)})
+def test_writes_one_line_per_decision(review_file, path, why):
+    review_file.change({IDS[0]: decision(IDS[0], why=why)})
     assert texts(path) == [f"{IDS[0]},keep,,mk,a b"]
 
 
@@ -69,17 +69,17 @@ def test_one_decision_is_one_line_whatever_was_typed(ledger, path, why):
         ("<<<<<<< HEAD\n", 1),
     ],
 )
-def test_what_is_malformed_is_told_by_line_and_stays_as_it_is(ledger, path, content, line):
-    ledger.change({IDS[3]: decision(IDS[3])})
+def test_malformed_files_are_reported_by_line_and_kept(review_file, path, content, line):
+    review_file.change({IDS[3]: decision(IDS[3])})
     path.write_text(content)
-    for act in (ledger.read, lambda: ledger.change({IDS[2]: decision(IDS[2])})):
+    for act in (review_file.read, lambda: review_file.change({IDS[2]: decision(IDS[2])})):
         with pytest.raises(ReviewError, match=rf"review\.csv, line {line}: "):
             act()
     assert path.read_text() == content
     assert [item.name for item in path.parent.iterdir() if item.name.startswith(".part")] == []
 
 
-def test_two_reviews_at_the_same_time_lose_nothing(path):
+def test_two_concurrent_reviews_lose_nothing(path):
     def write(names, by):
         own = ReviewFile(path, CLASSES, lambda _: NAMES, lock=path.with_suffix(".lock"))
         for name in names:
@@ -94,18 +94,18 @@ def test_two_reviews_at_the_same_time_lose_nothing(path):
 
 
 @pytest.mark.linux
-def test_a_disk_that_is_full_is_told_and_what_was_there_stays(ledger, path):
+def test_a_full_disk_keeps_the_file(review_file, path):
     from tests.disk import limit_file_size
 
-    ledger.change({IDS[0]: decision(IDS[0])})
+    review_file.change({IDS[0]: decision(IDS[0])})
     before = path.read_bytes()
     with (
         limit_file_size(len(before)),
         pytest.raises(StorageError, match=r"review\.csv cannot be used: it would exceed"),
     ):
-        ledger.change({IDS[1]: decision(IDS[1])})
+        review_file.change({IDS[1]: decision(IDS[1])})
     assert path.read_bytes() == before
-    assert set(ledger.read()) == {IDS[0]}
+    assert set(review_file.read()) == {IDS[0]}
 
 
 ANYTHING = st.text(max_size=20)
@@ -124,19 +124,19 @@ CHANGE = st.one_of(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(steps=st.lists(st.tuples(st.integers(0, len(IDS) - 1), CHANGE), max_size=15))
-def test_any_sequence_of_decisions_leaves_a_sound_file(tmp_path_factory, steps):
-    """By page and by hand, with any text: readable, sorted, each image once, and the last word counts."""
+def test_any_sequence_of_decisions_leaves_a_valid_file(tmp_path_factory, steps):
+    """With changes by page and by hand, and any text: readable, sorted, one line per image, the last decision wins."""
     path = tmp_path_factory.mktemp("any") / "review.csv"
-    ledger = ReviewFile(path, CLASSES, lambda _: NAMES, lock=path.with_suffix(".lock"))
+    review_file = ReviewFile(path, CLASSES, lambda _: NAMES, lock=path.with_suffix(".lock"))
     wanted = {}
     for place, change in steps:
         name = IDS[place]
         if change is None:
-            ledger.change({name: None})
+            review_file.change({name: None})
             wanted.pop(name, None)
         elif change[0] == "write":
             _, verb, label, by, why = change
-            ledger.change({name: decision(name, verb, label, by, why)})
+            review_file.change({name: decision(name, verb, label, by, why)})
             wanted[name] = (verb, label)
         elif name not in wanted:
             _, verb, form, why = change
@@ -146,8 +146,8 @@ def test_any_sequence_of_decisions_leaves_a_sound_file(tmp_path_factory, steps):
                 file.write(text)
                 csv.writer(file).writerow([called, verb, "", "by hand", why])
             wanted[name] = (verb, "")
-            ledger.read()
-    ledger.change({IDS[0]: decision(IDS[0], "drop")})
+            review_file.read()
+    review_file.change({IDS[0]: decision(IDS[0], "drop")})
     wanted[IDS[0]] = ("drop", "")
     found = read_decisions(path, CLASSES)
     matched, gone = match_decisions(found, NAMES)
@@ -156,4 +156,4 @@ def test_any_sequence_of_decisions_leaves_a_sound_file(tmp_path_factory, steps):
     assert len(found) == len(wanted)
     assert [item.image for item in found] == sorted(item.image for item in found)
     assert b"\r" not in path.read_bytes()
-    assert ledger.read() == matched
+    assert review_file.read() == matched

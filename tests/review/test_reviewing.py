@@ -1,4 +1,4 @@
-"""The command finds its tables, opens a browser, ends at Ctrl-C and says what comes next."""
+"""A review from its start to Ctrl-C, and the image that it begins with."""
 
 import getpass
 import subprocess
@@ -7,10 +7,9 @@ import pytest
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.workspace import Workspace
+from pixmill.review.cases import Case
 from pixmill.review.review_session import Choice
-from pixmill.review.reviewing import review
-from pixmill.review.sitting import Ending, Sitting, default_name
-from pixmill.serve.correction import correction_of
+from pixmill.review.reviewing import ReviewProject, default_name, find_image, review, with_image
 from pixmill.serve.inbox import Inbox
 from tests.experiments.compare.evaluated import start
 from tests.experiments.compare.projects import record
@@ -20,14 +19,14 @@ from tests.version_control import commit
 
 
 @pytest.fixture
-def doubtful(project):
-    """A project with an image that may be rescued."""
+def dropped(project):
+    """A project with a dropped image that can be kept."""
     project.add("coat", reason="too_small")
     project.write()
     return project
 
 
-def test_where_nothing_is_in_doubt_nothing_is_served(project, capsys):
+def test_serves_nothing_without_cases(project, capsys):
     project.fill("coat", 3)
     workspace = project.write()
     review(workspace, project.params(), open_browser=False)
@@ -38,11 +37,10 @@ def test_where_nothing_is_in_doubt_nothing_is_served(project, capsys):
 
 def add_feedback(project, content, label):
     inbox = Inbox(project.root / "inbox")
-    told = {"extension": ".jpg", "prediction": {"label": "coat"}, "label": label, "model": {"name": "m"}}
-    return inbox.add(content, correction_of(content, **told))
+    return inbox.add(content, extension=".jpg", prediction={"label": "coat"}, label=label, model={"name": "m"})
 
 
-def test_what_of_the_inbox_is_not_shown_is_told(project, capsys):
+def test_reports_malformed_files_of_the_inbox(project, capsys):
     project.add("coat", content=jpeg(900))
     workspace = project.write()
     add_feedback(project, jpeg(900), "coat")
@@ -56,24 +54,24 @@ def test_what_of_the_inbox_is_not_shown_is_told(project, capsys):
 
 
 @pytest.mark.parametrize(
-    ("params", "folder", "then"),
+    ("params", "folder", "command"),
     [
         ("source: folder, folder: {layout: fixed}", "data/train", "dvc repro"),
         ("source: bing", "data", "add folder to scrape.source in params.yaml, then: dvc repro"),
     ],
 )
-def test_what_to_run_after_feedback_is_told(doubtful, params, folder, then):
-    text = (doubtful.root / "params.yaml").read_text()
-    (doubtful.root / "params.yaml").write_text(text.replace("source: folder", params))
-    name = add_feedback(doubtful, jpeg(900), "dress")
-    sitting = Sitting(Workspace(doubtful.root, doubtful.root), doubtful.params())
-    sitting.session.decide(0, [Choice(name, "keep")], "")
-    said = "0 decisions written to review.csv, 1 image accepted into data/, 0 dropped."
-    assert sitting.end() == Ending(said, then)  # Where there is no Git, there is nothing to commit.
-    assert [path.read_bytes() for path in (doubtful.root / folder / "dress").iterdir()] == [jpeg(900)]
+def test_next_command_after_feedback(dropped, params, folder, command):
+    text = (dropped.root / "params.yaml").read_text()
+    (dropped.root / "params.yaml").write_text(text.replace("source: folder", params))
+    name = add_feedback(dropped, jpeg(900), "dress")
+    shown = ReviewProject(Workspace(dropped.root, dropped.root), dropped.params())
+    shown.session.decide(0, [Choice(name, "keep")], "")
+    summary = "0 decisions written to review.csv, 1 image accepted into data/, 0 dropped."
+    assert shown.end() == (summary, command)  # Without Git, there is nothing to commit.
+    assert [path.read_bytes() for path in (dropped.root / folder / "dress").iterdir()] == [jpeg(900)]
 
 
-def test_flips_are_those_of_the_workspace_and_its_base(project, monkeypatch):
+def test_flips_compare_the_workspace_with_its_base(project, monkeypatch):
     read_here(monkeypatch)
     first = project.fill("coat", 12)[0]
     workspace = project.write()
@@ -82,20 +80,20 @@ def test_flips_are_those_of_the_workspace_and_its_base(project, monkeypatch):
     start(project.root)
     (project.root / "review.csv").write_text("image,decision,label,by,why\n")
     with pytest.raises(PixmillError, match="HEAD: no predictions: "):
-        Sitting(workspace, project.params(), only="flips")
+        ReviewProject(workspace, project.params(), only="flips")
     for shares, message in (({}, "Right"), ({first: (0.1, 0.8, 0.1)}, None)):
         project.predict(shares)
         record(project.root)
         if message:
             commit(project.root, message)
-    (case,) = (case for case in Sitting(workspace, project.params()).cases if case.kind == "flips")
-    assert project.material().ids[case.members[0]] == first
+    (case,) = (case for case in ReviewProject(workspace, project.params()).cases if case.kind == "flips")
+    assert project.tables().ids[case.members[0]] == first
     assert case.why == (
         "Labelled 'coat', which the base's model predicted (100%); the model now predicts 'dress' (80%)."
     )
 
 
-def test_who_sits_here_is_told_by_git_or_by_the_login(tmp_path, monkeypatch):
+def test_default_name_is_from_git_or_the_login(tmp_path, monkeypatch):
     for name in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"):
         monkeypatch.setenv(name, "/dev/null")
     monkeypatch.setenv("LOGNAME", "maria")
@@ -105,3 +103,48 @@ def test_who_sits_here_is_told_by_git_or_by_the_login(tmp_path, monkeypatch):
     assert default_name(tmp_path) == "Maria K"
     monkeypatch.setenv("PATH", "/nowhere")
     assert default_name(tmp_path) == "maria"
+
+
+def test_review_from_start_to_end(project):
+    name = project.add("coat", reason="too_small")
+    shown = ReviewProject(project.write(), project.params(), by="mk")
+    assert [case.kind for case in shown.cases] == ["dropped"]
+    assert shown.remarks == []
+    with shown:
+        assert shown.session.overview()["by"] == "mk"
+        assert shown.previews.get(name).startswith(b"\xff\xd8\xff")
+        shown.session.decide(0, [Choice(name, "keep")], "")
+    assert shown.previews.get(name) == "closed"
+    assert shown.end() == ("1 decision written to review.csv.", "dvc repro")
+    project.rows[name] |= {"verdict": "keep", "reason": None}
+    done = ReviewProject(project.write(), project.params())
+    assert (done.cases, done.remarks[0]) == ([], "Nothing to review.")
+
+
+@pytest.fixture
+def three(project):
+    """Images that are kept, unreadable, and kept."""
+    return project.add("coat"), project.add("shoe", reason="truncated"), project.add("dress")
+
+
+def test_an_image_is_found_by_its_file_or_id(project, three):
+    tables = project.tables()
+    file = project.root / "artifacts/scrape" / project.rows[three[1]]["path"]
+    for name, place in ((three[0], 0), (three[0][:8].upper(), 0), (str(file), 1)):
+        assert find_image(tables, name) == tables.row(three[place])
+    (project.root / "other.jpg").write_bytes(b"other")
+    for name in ("0" * 8, three[0][:7], "data/c.jpg", str(project.root / "other.jpg")):
+        with pytest.raises(PixmillError, match="names 0 images"):
+            find_image(tables, name)
+
+
+def test_a_named_image_gets_a_case_unless_another_shows_it(project, three):
+    tables = project.tables()
+    kept, dropped, seen = (tables.row(name) for name in three)
+    cases = [Case("outliers", "", "", (seen,))]
+    assert with_image(cases, tables, seen) == cases
+    found = [with_image(cases, tables, row)[0] for row in (kept, dropped)]
+    assert [(case.kind, case.members, case.why) for case in found] == [
+        ("named", (kept,), "keep"),
+        ("named", (dropped,), "the file is truncated"),
+    ]

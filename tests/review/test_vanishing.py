@@ -1,4 +1,4 @@
-"""DVC and Git remove what no commit holds; nothing that was decided in a review is lost by it."""
+"""Decisions survive DVC and Git commands that remove uncommitted files."""
 
 import contextlib
 import hashlib
@@ -13,9 +13,8 @@ import pytest
 
 from pixmill.cli import main
 from pixmill.core.files.workspace import Workspace
-from pixmill.review.restoring import restore
+from pixmill.review.recovery import restore
 from pixmill.review.reviewing import review
-from pixmill.serve.correction import correction_of
 from pixmill.serve.inbox import Inbox
 from tests.review.conftest import Project, Review, jpeg
 from tests.version_control import dvc_repo, start_repository
@@ -35,7 +34,7 @@ ACCEPTED = [hashlib.sha256(jpeg(900 + number)).hexdigest() for number in range(1
 
 
 def run(root, *command):
-    """Run DVC or Git as people do, and return what it said."""
+    """Run DVC or Git, and return the output."""
     words = [sys.executable, "-m", *command] if command[0] == "dvc" else ["git", "-c", "user.name=a", *command[1:]]
     environ = os.environ | {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "user.email", "GIT_CONFIG_VALUE_0": "a@b"}
     done = subprocess.run(words, cwd=root, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True)
@@ -43,9 +42,11 @@ def run(root, *command):
     return done.stdout
 
 
-def follow(root, said):
-    """Type the commit that a message advises."""
-    (command,) = {line.removeprefix("Next: ").split(", then: ")[0] for line in said.splitlines() if " commit " in line}
+def follow(root, output):
+    """Run the commit command in a message."""
+    (command,) = {
+        line.removeprefix("Next: ").split(", then: ")[0] for line in output.splitlines() if " commit " in line
+    }
     environ = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     names = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     subprocess.run(["bash", "-ec", command], cwd=root, env=environ | names, check=True, capture_output=True)
@@ -53,7 +54,7 @@ def follow(root, said):
 
 @pytest.fixture(scope="module")
 def committed(tmp_path_factory):
-    """Return a project with a remote, an experiment, and twelve corrections in its inbox."""
+    """A project with a remote, an experiment, and twelve corrections in its inbox."""
     folder = tmp_path_factory.mktemp("committed")
     project = Project(folder / "project")
     project.root.mkdir()
@@ -79,20 +80,20 @@ def committed(tmp_path_factory):
     run(root, "dvc", "exp", "run", "--temp", "-n", "other", "-S", "scrape.snapshot=2026-11-21")
     inbox = Inbox(root / "inbox")
     for number in range(12):
-        told = {"prediction": {"label": "coat", "confidence": 0.6}, "label": "dress", "model": {"name": "m"}}
-        inbox.add(jpeg(900 + number), correction_of(jpeg(900 + number), extension=".jpg", **told))
+        correction = {"prediction": {"label": "coat", "confidence": 0.6}, "label": "dress", "model": {"name": "m"}}
+        inbox.add(jpeg(900 + number), extension=".jpg", **correction)
     return project
 
 
 def decide(project):
-    """Begin a review, accept the twelve images, and keep three others that were dropped."""
-    sitting = Review(project.root, "--no-open")
-    assert sitting.address, sitting.end()
-    for case in sitting.cases():
+    """Start a review, accept the twelve images, and keep three dropped ones."""
+    running = Review(project.root, "--no-open")
+    assert running.address, running.end()
+    for case in running.cases():
         (image,) = case["images"]
         if image["verdict"] == "new" or image["reason"]:
-            sitting.decide(case["number"], image["id"], "keep")
-    return sitting
+            running.decide(case["number"], image["id"], "keep")
+    return running
 
 
 def copied(project, folder):
@@ -104,12 +105,12 @@ def copied(project, folder):
 
 @pytest.fixture(scope="module")
 def decided(committed, tmp_path_factory):
-    """Return the project after a review that ended with Ctrl-C, and what that said."""
+    """The project after a review that ended with Ctrl-C, and the output of the review."""
     project = copied(committed, tmp_path_factory.mktemp("decided"))
-    sitting = decide(project)
-    code, said = sitting.end()
+    running = decide(project)
+    code, output = running.end()
     assert code == 0
-    return project, said
+    return project, output
 
 
 @pytest.fixture
@@ -122,10 +123,10 @@ def in_data(project):
 
 
 def checked(project, monkeypatch, capsys):
-    """Return what `pixmill check` says."""
+    """Return the output of `pixmill check`."""
     monkeypatch.chdir(project.root)
     capsys.readouterr()
-    with contextlib.suppress(SystemExit):  # Classes without images stop a run.
+    with contextlib.suppress(SystemExit):  # Classes without images are an error.
         main(["check"])
     return capsys.readouterr().err
 
@@ -143,32 +144,32 @@ def assert_restored(project):
     ],
     ids=["apply and gc", "pull"],
 )
-def test_what_was_decided_comes_back(project, monkeypatch, capsys, commands):
+def test_restores_lost_decisions(project, monkeypatch, capsys, commands):
     for command in commands:
         run(project.root, *command)
     assert not set(ACCEPTED) & in_data(project)
     assert project.lines() == []
     before = (in_data(project), project.review.read_bytes())
-    said = checked(project, monkeypatch, capsys)
-    assert "12 accepted images of branch main missing from data/: data/dress/feedback-" in said
-    assert "3 decisions of branch main missing from review.csv: " in said
-    assert "Next: pixmill review --restore" in said
+    output = checked(project, monkeypatch, capsys)
+    assert "12 accepted images of branch main missing from data/: data/dress/feedback-" in output
+    assert "3 decisions of branch main missing from review.csv: " in output
+    assert "Next: pixmill review --restore" in output
     review(Workspace(project.root, project.root), project.params(), only="feedback", open_browser=False)
     assert "12 accepted images of branch main missing from data/" in capsys.readouterr().err
-    assert (in_data(project), project.review.read_bytes()) == before  # Nothing comes back by itself.
+    assert (in_data(project), project.review.read_bytes()) == before  # Nothing is restored automatically.
     restore(Workspace(project.root, project.root), project.params())
-    said = capsys.readouterr().err
-    assert "Restored: 12 images, 3 decisions." in said
+    output = capsys.readouterr().err
+    assert "Restored: 12 images, 3 decisions." in output
     assert_restored(project)
-    follow(project.root, said)
+    follow(project.root, output)
     assert run(project.root, "git", "status", "--porcelain", "data.dvc", "review.csv") == ""
 
 
-def test_what_a_commit_holds_leaves_the_inbox_and_survives_everything(project, decided, monkeypatch, capsys):
+def test_committed_decisions_leave_the_inbox(project, decided, monkeypatch, capsys):
     assert "commit" in checked(project, monkeypatch, capsys)
     follow(project.root, decided[1])
     assert "commit" not in checked(project, monkeypatch, capsys)
-    next((project.root / "inbox/corrections").iterdir()).unlink()  # The commit is known to hold it all the same.
+    next((project.root / "inbox/corrections").iterdir()).unlink()  # The log still knows it.
     review(Workspace(project.root, project.root), project.params(), only="feedback", open_browser=False)
     assert Inbox(project.root / "inbox").entries() == ([], 0)
     assert (project.root / "inbox/decided.jsonl").read_text() == ""
@@ -181,9 +182,9 @@ def test_what_a_commit_holds_leaves_the_inbox_and_survives_everything(project, d
 
 def test_a_killed_review_loses_nothing(committed, tmp_path, monkeypatch, capsys):
     project = copied(committed, tmp_path)
-    sitting = decide(project)
-    os.kill(sitting.pid, signal.SIGKILL)
-    sitting.end()
+    running = decide(project)
+    os.kill(running.pid, signal.SIGKILL)
+    running.end()
     assert set(ACCEPTED) <= in_data(project)
     assert "nfiles: 4" in (project.root / "data.dvc").read_text()
     assert "dvc add data && git add data.dvc review.csv && git commit" in checked(project, monkeypatch, capsys)

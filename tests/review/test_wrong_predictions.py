@@ -1,32 +1,32 @@
-"""What evaluate finds doubtful, wrong or hard to tell is shown once, as long as the label is still the same."""
+"""Cases from evaluate: label issues, errors, uncertain predictions and flips, if the label is unchanged."""
 
 from collections import Counter
 
 import pandas as pd
 import pytest
 
-from pixmill.review.doubts import find_doubts
-from pixmill.review.material import load_material
+from pixmill.review.cases import find_cases
+from pixmill.review.review_tables import load_tables
 from tests.review.conftest import CLASSES
 
 WRONG, WORSE = (0.2, 0.7, 0.1), (0.01, 0.98, 0.01)
-"""Probabilities of coat, dress and shoe, of an image that is a coat."""
+"""Probabilities of coat, dress and shoe for an image of a coat."""
 
 
 @pytest.fixture
 def coats(project):
-    """The ids of 40 coats, beside as many dresses and shoes."""
+    """Ids of 40 coats, in a project that also has 40 dresses and 40 shoes."""
     names, *_ = (project.fill(label, 40, brightness=120.0) for label in CLASSES)
     project.predict({})
     return names
 
 
 def shown(project, *, only=None, flips=None, decided=()):
-    """Return the cases that are found, as (kind, id of the image, sentence, suggestion)."""
-    material = load_material(project.write().root)
-    rows = {material.row(name) for name in decided}
-    cases = find_doubts(material, flips=flips, decided=rows, only=only)
-    return [(case.kind, material.ids[case.members[0]], case.why, case.suggestion) for case in cases]
+    """Return the cases as (kind, id of the image, reason, suggestion)."""
+    tables = load_tables(project.write().root)
+    rows = {tables.row(name) for name in decided}
+    cases = find_cases(tables, flips=flips, decided=rows, only=only)
+    return [(case.kind, tables.ids[case.members[0]], case.why, case.suggestion) for case in cases]
 
 
 def images(project, only, **options):
@@ -34,13 +34,13 @@ def images(project, only, **options):
 
 
 def lost(names):
-    """Return flips as a comparison has them: images that the base gets right, and one that it gets wrong."""
+    """Return flips of a comparison: images that the base predicts correctly."""
     flips = {"id": names, "label": "coat", "base_predicted": "coat", "head_predicted": "dress"}
     shares = {"base_confidence": 0.876, "head_confidence": 0.912}
     return pd.DataFrame(flips | shares | {"gained": False}, index=range(len(names)))
 
 
-def test_errors_come_by_confidence_and_name_both_classes(project, coats):
+def test_errors_are_sorted_by_confidence(project, coats):
     project.predict({coats[1]: WORSE}, split="train")
     assert images(project, "errors") == []
     project.predict({coats[3]: WRONG, coats[5]: WORSE}, split="val")
@@ -48,26 +48,26 @@ def test_errors_come_by_confidence_and_name_both_classes(project, coats):
     assert (first, second) == (coats[5], coats[3])
     assert why == "Labelled 'coat' (1%), but the model predicts 'dress' (98%). Split: val."
     assert suggestion == "dress"
-    material = load_material(project.root)
-    (case, _) = find_doubts(material, only="errors")
-    assert [material.labels[row] for row in case.beside] == ["coat", "coat", "dress", "dress"]
+    tables = load_tables(project.root)
+    (case, _) = find_cases(tables, only="errors")
+    assert [tables.labels[row] for row in case.comparison] == ["coat", "coat", "dress", "dress"]
 
 
-def test_labels_to_review_come_in_the_order_of_their_ranks(project, coats):
+def test_label_issues_are_sorted_by_rank(project, coats):
     (dress,) = [name for name, row in project.rows.items() if row["label"] == "dress"][7:8]
     project.suspect({coats[3]: "dress", dress: "coat", coats[11]: "dress"})
-    material = load_material(project.write().root)
-    cases = find_doubts(material, only="labels")
-    assert [material.ids[row] for case in cases for row in case.members] == [coats[3], dress, coats[11]]
+    tables = load_tables(project.write().root)
+    cases = find_cases(tables, only="labels")
+    assert [tables.ids[row] for case in cases for row in case.members] == [coats[3], dress, coats[11]]
     assert [case.suggestion for case in cases] == ["dress", "coat", "dress"]
     assert cases[0].why == (
         "Labelled 'coat', but a model that was not trained on this image finds 'dress' more likely."
     )
-    assert all(not set(case.members) & set(case.beside) for case in cases)
-    assert [material.labels[row] for row in cases[0].beside] == ["coat", "coat", "dress", "dress"]
+    assert all(not set(case.members) & set(case.comparison) for case in cases)
+    assert [tables.labels[row] for row in cases[0].comparison] == ["coat", "coat", "dress", "dress"]
 
 
-def test_uncertain_are_those_with_two_classes_of_nearly_equal_probability(project, coats):
+def test_uncertain_predictions_have_two_nearly_equal_classes(project, coats):
     project.predict(
         {
             coats[1]: (0.5, 0.45, 0.05),
@@ -83,21 +83,21 @@ def test_uncertain_are_those_with_two_classes_of_nearly_equal_probability(projec
     assert {name: other for _, name, _, other in found[:2]} == {coats[2]: "dress", coats[3]: "shoe"}
 
 
-def test_an_image_is_shown_under_the_most_urgent_kind_alone(project, coats):
-    torn = (0.45, 0.5, 0.05)
+def test_an_image_is_shown_under_the_most_urgent_kind_only(project, coats):
+    uncertain = (0.45, 0.5, 0.05)
     names = {"flips": coats[0], "labels": coats[1], "errors": coats[2], "uncertain": coats[3], "outliers": coats[4]}
     project.suspect(dict.fromkeys([names["flips"], names["labels"]], "dress"))
-    wrong = dict.fromkeys(names.values(), torn)
+    wrong = dict.fromkeys(names.values(), uncertain)
     project.predict(wrong | {names["uncertain"]: (0.5, 0.45, 0.05), names["outliers"]: (1, 0, 0)})
     for name in names.values():
         project.rows[name]["brightness"] = 1.0
     assert [case[:2] for case in shown(project, flips=lost([names["flips"]]))] == list(names.items())
-    # Asked for alone, a kind is complete.
+    # With `only`, a kind is complete.
     assert set(images(project, "errors")) == {names["flips"], names["labels"], names["errors"]}
     assert set(images(project, "outliers")) == set(names.values())
 
 
-def test_what_was_dropped_or_relabelled_or_is_gone_is_no_case(project, coats):
+def test_skips_dropped_relabelled_and_removed_images(project, coats):
     shares = dict.fromkeys(coats[:4], (0.4, 0.5, 0.1))
     project.predict(shares)
     project.suspect(dict.fromkeys(shares, "dress"))
@@ -109,7 +109,7 @@ def test_what_was_dropped_or_relabelled_or_is_gone_is_no_case(project, coats):
         assert images(project, kind, flips=lost(coats[:4])) == [coats[3]]
 
 
-def test_a_class_has_25_places_which_decided_images_do_not_use_up(project, coats):
+def test_shows_at_most_25_undecided_images_per_class(project, coats):
     dresses = [name for name, row in project.rows.items() if row["label"] == "dress"][:3]
     shares = {name: (0.4, 0.41 + number / 1000, 0.1) for number, name in enumerate(coats)}
     project.predict(shares | dict.fromkeys(dresses, (0.1, 0.4, 0.41)))

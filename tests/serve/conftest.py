@@ -1,11 +1,11 @@
-"""A folder of images and others, and a model that predicts them."""
+"""A tiny model, and a folder of images and other files."""
 
 import shutil
 from pathlib import Path
 
 import pytest
 
-from pixmill.serve.predict import Model, find_model
+from pixmill.serve.predict.model import Model, find_model
 from tests.images.samples import encoded, shapes
 
 
@@ -17,7 +17,7 @@ def model(trained_folder: Path) -> Model:
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve images, one twice, in two folders, and three files that are none."""
+    """Twelve images, one of them twice, in two folders, and three files that are not images."""
     folder = tmp_path_factory.mktemp("shared")
     (folder / "photos" / "new").mkdir(parents=True)
     for number in range(12):
@@ -33,7 +33,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def photos(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy that a test may change, in the current folder: ``photos``."""
+    """A copy in the current folder, ``photos``, that a test may change."""
     shutil.copytree(shared / "photos", tmp_path / "photos")
     monkeypatch.chdir(tmp_path)
     return tmp_path / "photos"

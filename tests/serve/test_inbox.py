@@ -1,4 +1,4 @@
-"""What the inbox has answered is there, whatever happens to those who write into it."""
+"""The inbox keeps every acknowledged correction, even if writers are killed."""
 
 import hashlib
 import os
@@ -12,11 +12,10 @@ from pathlib import Path
 import pytest
 
 from pixmill.core.errors import LockedError, PixmillError, StorageError
-from pixmill.serve.correction import correction_of
 from pixmill.serve.inbox import Inbox, InboxFullError
 from tests.disk import limit_file_size
 
-SAID = {"label": "coat", "confidence": 0.75, "sure": True, "probabilities": {"coat": 0.75, "dress": 0.25}}
+PREDICTION = {"label": "coat", "confidence": 0.75, "sure": True, "probabilities": {"coat": 0.75, "dress": 0.25}}
 MODEL = {"name": "garments", "version": "3", "digest": "ab" * 32}
 
 
@@ -26,27 +25,33 @@ def inbox(tmp_path):
 
 
 def add(inbox, content=b"image", label="dress", **more):
-    told = {"extension": "jpg", "prediction": SAID, "label": label, "model": MODEL, **more}
-    return inbox.add(content, correction_of(content, **told))
+    correction = {"extension": "jpg", "prediction": PREDICTION, "label": label, "model": MODEL, **more}
+    return inbox.add(content, **correction)
 
 
 def files(inbox):
-    """Return the names of the corrections' files."""
+    """Return the file names of the corrections."""
     return sorted(path.name for path in Path(inbox.place, "corrections").glob("*"))
 
 
-def test_a_correction_comes_back_as_it_was_given(inbox):
+def test_reads_what_was_added(inbox):
     name = add(inbox)
     [entry], broken = inbox.entries()
     assert (name, broken) == (hashlib.sha256(b"image").hexdigest(), 0)
     assert (entry.id, inbox.read_image(entry)) == (name, b"image")
     [item] = entry.corrections
-    assert (item.label, item.prediction, item.model, item.bytes, item.extension) == ("dress", SAID, MODEL, 5, "jpg")
+    assert (item.label, item.prediction, item.model, item.bytes, item.extension) == (
+        "dress",
+        PREDICTION,
+        MODEL,
+        5,
+        "jpg",
+    )
     assert abs(item.received.timestamp() - time.time()) < 60
     assert item.received.utcoffset().total_seconds() == 0
 
 
-def test_the_image_corrected_last_and_its_newest_correction_come_first(inbox):
+def test_entries_and_corrections_are_sorted_newest_first(inbox):
     first, second = add(inbox, b"1", "dress"), add(inbox, b"2", None)
     assert [entry.id for entry in inbox.entries()[0]] == [second, first]
     add(inbox, b"1", "shoe")
@@ -59,46 +64,46 @@ def test_the_image_corrected_last_and_its_newest_correction_come_first(inbox):
     assert [[item.label for item in entry.corrections] for entry in inbox.entries()[0]] == [["shoe"], [None]]
 
 
-def test_an_empty_inbox_makes_no_folder(inbox):
+def test_an_empty_inbox_creates_no_folder(inbox):
     assert inbox.entries() == ([], 0)
     inbox.remove([])
     assert not Path(inbox.place).exists()
 
 
-def test_a_file_is_no_inbox(tmp_path):
+def test_refuses_a_file(tmp_path):
     (tmp_path / "inbox").write_bytes(b"a file")
-    with pytest.raises(PixmillError, match="is not a folder") as refused:
+    with pytest.raises(PixmillError, match="is not a folder") as caught:
         Inbox(tmp_path / "inbox")
-    assert "--inbox DIR" in refused.value.next
+    assert "--inbox DIR" in caught.value.next
 
 
-def test_it_is_full_at_its_number_and_its_size_until_it_is_reviewed(inbox):
+def test_is_full_at_its_limits_until_it_is_reviewed(inbox):
     for content in (b"1", b"1", b"2"):
         add(inbox, content)
     before, place = files(inbox), Path(inbox.place)
     for limits in ({"max_entries": 3}, {"max_bytes": 2000}):
-        with pytest.raises(InboxFullError, match="3 corrections, and takes at most") as refused:
+        with pytest.raises(InboxFullError, match="3 corrections, and takes at most") as caught:
             add(Inbox(place, **limits), bytes(2000))
-    assert refused.value.next == "pixmill review"
+    assert caught.value.next == "pixmill review"
     assert files(inbox) == before
     inbox.remove(inbox.entries()[0][0].names)
     add(Inbox(place, max_entries=3), b"3")
 
 
-def test_a_killed_move_goes_on_and_takes_nothing_twice(inbox, tmp_path):
-    there = Inbox(tmp_path / "there")
+def test_take_over_can_be_repeated(inbox, tmp_path):
+    target = Inbox(tmp_path / "target")
     for number in range(4):
         add(inbox, b"%d" % number)
-    there.take_over(Path(inbox.place))
-    before = files(there)
-    moved = Path(there.place, "corrections", before[0])
+    target.take_over(Path(inbox.place))
+    before = files(target)
+    moved = Path(target.place, "corrections", before[0])
     Path(inbox.place, "corrections", before[0]).write_bytes(moved.read_bytes())
     moved.unlink()
-    assert there.take_over(Path(inbox.place)) == 1
-    assert (files(there), files(inbox)) == (before, [])
+    assert target.take_over(Path(inbox.place)) == 1
+    assert (files(target), files(inbox)) == (before, [])
 
 
-def test_a_dropped_image_never_comes_again_until_it_is_restored(inbox):
+def test_dropped_images_are_hidden_until_restored(inbox):
     name = add(inbox)
     kept = add(inbox, b"other")
     inbox.drop([name])
@@ -112,7 +117,7 @@ def test_a_dropped_image_never_comes_again_until_it_is_restored(inbox):
     assert inbox.dropped_ids() == {name}
 
 
-def test_what_is_no_correction_is_counted_and_kept(inbox):
+def test_counts_and_keeps_malformed_files(inbox):
     name, place = add(inbox), Path(inbox.place, "corrections")
     whole = next(place.iterdir()).read_bytes()
     broken = [b"", b"{}\n", b"\xff\n", b"[" * 10_000 + b"\n", whole.replace(name.encode(), b"../../etc/passwd")]
@@ -125,18 +130,18 @@ def test_what_is_no_correction_is_counted_and_kept(inbox):
 
 
 @pytest.mark.parametrize("room", [0, 100, 100_000])
-def test_a_full_disk_leaves_nothing_half(inbox, room):
+def test_a_full_disk_leaves_no_partial_files(inbox, room):
     name = add(inbox, b"1")
-    long = SAID | {"probabilities": {f"class {number}": 0.1 for number in range(20_000)}}
-    with limit_file_size(room), pytest.raises(StorageError, match=r"size limit|disk is full") as refused:
+    long = PREDICTION | {"probabilities": {f"class {number}": 0.1 for number in range(20_000)}}
+    with limit_file_size(room), pytest.raises(StorageError, match=r"size limit|disk is full") as caught:
         add(inbox, b"2" * 50, prediction=long)
-    assert "send the feedback again" in refused.value.next
+    assert "send the feedback again" in caught.value.next
     assert [entry.id for entry in inbox.entries()[0]] == [name]
     assert not list(Path(inbox.place).rglob(".part-*"))
     assert add(inbox, b"2" * 50, prediction=long) in [entry.id for entry in inbox.entries()[0]]
 
 
-def test_everything_is_synced_in_order(inbox, monkeypatch):
+def test_syncs_files_and_folders_in_order(inbox, monkeypatch):
     synced, sync = [], os.fsync
 
     def recording(number):
@@ -149,8 +154,8 @@ def test_everything_is_synced_in_order(inbox, monkeypatch):
     assert synced == [path.stat().st_ino for path in (place, *(place / "corrections").iterdir(), place / "corrections")]
 
 
-def test_a_process_that_hangs_with_the_lock_is_told(inbox, monkeypatch):
-    monkeypatch.setattr("pixmill.serve.inbox._PATIENCE", 0.05)
+def test_reports_a_lock_that_is_not_released(inbox, monkeypatch):
+    monkeypatch.setattr("pixmill.serve.inbox._LOCK_TIMEOUT_SECONDS", 0.05)
     add(inbox)
     with Inbox(Path(inbox.place)).lock(then=""), pytest.raises(LockedError, match=r"locked .*inbox"):
         add(inbox, b"2")
@@ -159,19 +164,18 @@ def test_a_process_that_hangs_with_the_lock_is_told(inbox, monkeypatch):
 _WRITER = """
 import os, sys
 from pathlib import Path
-from pixmill.serve.correction import correction_of
 from pixmill.serve.inbox import Inbox
 inbox = Inbox(Path(sys.argv[1]))
 while True:
     content = os.urandom(40_000)
-    said = {"probabilities": [0.1] * 2000}
-    name = inbox.add(content, correction_of(content, extension="jpg", prediction=said, label="dress", model={}))
+    prediction = {"probabilities": [0.1] * 2000}
+    name = inbox.add(content, extension="jpg", prediction=prediction, label="dress", model={})
     os.write(1, f"{name}\\n".encode())
 """
 
 
-def test_nothing_answered_is_lost_to_sigkill(inbox):
-    """Kill writers at random instants, two at a time on one folder, and look for everything they answered."""
+def test_sigkill_loses_no_acknowledged_correction(inbox):
+    """Kill two concurrent writers at random times, and check that all corrections they acknowledged exist."""
     answered: list[str] = []
     chance = random.Random(7)
     for _ in range(2):
@@ -188,6 +192,6 @@ def test_nothing_answered_is_lost_to_sigkill(inbox):
     assert len(set(answered)) == len(answered) >= 4
     assert set(answered) <= {entry.id for entry in entries}
     assert all(hashlib.sha256(inbox.read_image(entry)).hexdigest() == entry.id for entry in entries)
-    # The next writer sweeps what is half-written.
+    # The next writer removes partial files.
     add(Inbox(Path(inbox.place)), b"last")
     assert not list(Path(inbox.place).rglob(".part-*"))

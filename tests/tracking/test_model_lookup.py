@@ -10,7 +10,7 @@ import pytest
 from pixmill.core.errors import PixmillError
 from pixmill.models.classifier import Classifier
 from pixmill.models.mlflow_format.saving import save_classifier_model
-from pixmill.serve.predict import current_version, find_model
+from pixmill.serve.predict.model import current_version, find_model
 from pixmill.tracking.stage_runs import evaluation_run
 from tests.images.samples import encoded, shapes
 

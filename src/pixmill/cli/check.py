@@ -22,7 +22,7 @@ def run(_: argparse.Namespace) -> None:
     from pixmill.pages import shorten
     from pixmill.project.doctor.machine import check_path
     from pixmill.project.recipes import find_issues
-    from pixmill.review.examining import describe_missing
+    from pixmill.review.recovery import describe_missing
 
     root = project_root()
     if (lock := read_lock(root)) is not None:

@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
     from pixmill.serve.predict.inputs import find_images
     from pixmill.serve.predict.model import find_model
     from pixmill.serve.predict.predicting import FORMATS, Output, check_outputs, predict, predict_to_files
-    from pixmill.serve.predict.showing import FEW, Tally, table
+    from pixmill.serve.predict.showing import MAX_TABLE_ROWS, Summary, table
 
     outputs = [Output(name, path) for name in FORMATS for path in getattr(arguments, name)]
     check_outputs(outputs)
@@ -56,16 +56,16 @@ def run(arguments: argparse.Namespace) -> None:
         import pyarrow  # noqa: F401 (writes it at the end: where it is missing, nothing is begun)
     images = find_images(arguments.inputs, (output.path for output in outputs))
     model = find_model(arguments.model, find_project())
-    tally = Tally()
+    summary = Summary()
     if outputs:
         for written in predict_to_files(model, images, outputs):
-            tally.add(written)
-        print("\n".join([*tally.lines(model), f"Written: {', '.join(str(output.path) for output in outputs)}"]))
+            summary.add(written)
+        print("\n".join([*summary.lines(model), f"Written: {', '.join(str(output.path) for output in outputs)}"]))
         return
     for row in track(predict(model, images), "Predict", images.count()):
-        tally.add(row)
-    if 0 < tally.n <= FEW:
-        print("\n".join(table(tally.rows, model)))
+        summary.add(row)
+    if 0 < summary.n <= MAX_TABLE_ROWS:
+        print("\n".join(table(summary.rows, model)))
         return
-    print("\n".join(tally.lines(model)))
+    print("\n".join(summary.lines(model)))
     announce("Write every prediction to a file with --csv, --jsonl, --parquet or --html FILE")

@@ -1,7 +1,7 @@
 """Review images in your browser, by key press.
 
 Shows corrections that users of `pixmill serve` sent, label conflicts, images that the
-model gets wrong and the base's got right, suspicious labels, confident errors,
+model gets wrong and the base's got right, label issues, confident errors,
 near-duplicates, uncertain predictions, outliers and dropped images. Each decision
 is written to review.csv at once, and the next `dvc repro` applies it; new images that you
 accept go into data/, and stay in inbox/ until a commit holds them. The page is served on
@@ -19,7 +19,7 @@ EXAMPLES = (
 )
 
 _KINDS = ("feedback", "conflicts", "flips", "labels", "errors", "near-duplicates", "uncertain", "outliers", "dropped")
-"""The kinds of ``pixmill.review.doubts``, whose import would slow down every other command."""
+"""The kinds of ``pixmill.review.cases``, whose import would slow down every other command."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     workspace = project_workspace()
     if arguments.restore:
-        from pixmill.review.restoring import restore
+        from pixmill.review.recovery import restore
 
         restore(workspace, load_params(workspace.root))
         return

@@ -52,8 +52,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Serve until SIGTERM or Ctrl-C."""
     from pixmill.images.compute import default_workers
+    from pixmill.serve.http.server import LOOPBACK, Settings
     from pixmill.serve.http.server import run as serve
-    from pixmill.serve.http.settings import LOOPBACK, Settings
 
     root = find_project()  # A model may be named, and needs no project.
     keys = _keys(arguments.api_keys)

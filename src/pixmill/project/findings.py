@@ -7,7 +7,7 @@ from typing import Any
 
 from pixmill.core.files.writing import read_json
 from pixmill.metrics.growth import Growth
-from pixmill.review.decision_log import SHORTEST, DecisionLog
+from pixmill.review.decision_log import MIN_ID_DIGITS, DecisionLog
 from pixmill.serve.inbox import Inbox
 
 
@@ -99,7 +99,7 @@ def _decided(root: Path) -> set[str]:
 
 
 def _is_in(image: str, decided: set[str]) -> bool:
-    return any(image[:length] in decided for length in range(SHORTEST, len(image) + 1))
+    return any(image[:length] in decided for length in range(MIN_ID_DIGITS, len(image) + 1))
 
 
 def _rows(path: Path, *columns: str) -> list[dict[str, Any]]:

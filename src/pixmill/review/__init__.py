@@ -1,26 +1,24 @@
-"""Review: a local page that shows the images to review side by side, and writes decisions to ``review.csv``.
+"""Review: a local page that shows images side by side, and writes decisions to ``review.csv``.
 
-Kinds of cases:
+Cases:
 
-- ``material``: the tables of validate, scrape and evaluate
-- ``doubts``: cases, that is images to be seen side by side, and when they are settled
-- ``outliers``: what is unlike its class
-- ``feedback``: what people corrected the model on, and what becomes of it
+- ``review_tables``: the tables of scrape, validate and evaluate
+- ``cases``: the images to review, by kind
+- ``outliers``: images that are unlike their class
+- ``feedback``: corrections in the inbox
 
-What is decided:
+Decisions:
 
-- ``review_file``: ``review.csv``, changed line by line
-- ``decision_log``: what was decided and no commit holds yet, kept with the inbox; ``examining`` finds what of it has
-  vanished, ``restoring`` puts it back
-- ``review_session``: cases and decisions, as the page is told of them
-- ``named``: one image by its name
-- ``sitting``: all that a review holds while it lasts, and its end
+- ``review_file``: ``review.csv``
+- ``decision_log``: decisions that no commit holds yet
+- ``recovery``: decisions that vanished before a commit held them
+- ``review_session``: cases and decisions as the page shows them
 
 The page:
 
-- ``preview``: images, decoded under guard and encoded anew
-- ``page_routes``: the page and what it asks for, as routes of a server
-- ``reviewing``: all of it as one function, with a server of its own
+- ``preview``: decoding of images in guarded worker processes
+- ``page_routes``: routes of the page
+- ``reviewing``: the review of a project, from its tables to Ctrl-C
 
-The package itself imports nothing: the processes that decode images import it too, and a person waits for them.
+This package imports nothing, so that the processes which decode images start fast.
 """

@@ -1,7 +1,7 @@
-"""Decisions that no commit holds yet, kept with the inbox: what removes them from ``data/`` leaves them here.
+"""A log of decisions that no commit holds yet, to detect and restore lost ones.
 
-``inbox/decided.jsonl`` has a line for each accepted image, whose copy stays in the inbox meanwhile, and one for each
-changed line of ``review.csv``. To have Pixmill forget one, delete its line.
+``inbox/decided.jsonl`` has a line for each accepted image, whose copy stays in the inbox, and for each changed line of
+``review.csv``. Delete a line to forget a decision.
 """
 
 import hashlib
@@ -19,16 +19,16 @@ from pixmill.serve.inbox import Inbox
 Line = tuple[str, str, str, str, str]
 """A line of ``review.csv``: image, decision, label, by, why."""
 
-SHORTEST = 8
-"""The fewest digits of an id that name an image in ``review.csv``."""
+MIN_ID_DIGITS = 8
+"""Minimum number of digits of an id that identify an image in ``review.csv``."""
 
 
 class _Record(BaseModel):
     """A line of the log.
 
     Args:
-        image: The id of the image, the sha256 of its bytes.
-        branch: The Git branch on which the decision was made; empty outside of a branch.
+        image: Id of the image, the sha256 of its bytes.
+        branch: Git branch of the decision; empty outside of a branch.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -38,12 +38,12 @@ class _Record(BaseModel):
 
 
 class Accepted(_Record):
-    """A new image that was accepted.
+    """An accepted new image.
 
     Args:
-        file: Where it was put, below the project's folder, such as ``data/coat/feedback-….jpg``.
-        md5: The MD5 of its bytes, by which DVC knows it.
-        corrections: How many corrections of it there were: later ones are another matter.
+        file: Its file relative to the project folder, such as ``data/coat/feedback-….jpg``.
+        md5: MD5 of its bytes, as in DVC's cache.
+        corrections: Number of its corrections at that time; later ones are reviewed separately.
     """
 
     file: str
@@ -53,7 +53,7 @@ class Accepted(_Record):
     @field_validator("file")
     @classmethod
     def _check_file(cls, file: str) -> str:
-        """Refuse what leads out of ``data/``: a pull request may bring this file."""
+        """Refuse paths outside of ``data/``: a pull request may contain this file."""
         parts = PurePosixPath(file).parts
         if parts[:1] != ("data",) or ".." in parts or len(parts) < 3 or {*":\\"} & {*file} or {*"*?["} & {*parts[-1]}:
             raise ValueError("expected data/<class>/<file>")
@@ -61,7 +61,7 @@ class Accepted(_Record):
 
     @property
     def label(self) -> str:
-        """The class into whose folder it was put."""
+        """Class of its folder."""
         return PurePosixPath(self.file).parent.name
 
     def __str__(self) -> str:
@@ -72,8 +72,8 @@ class Changed(_Record):
     """A decision that was written to ``review.csv``.
 
     Args:
-        before: The line that said something else of the image before; ``None`` if none did.
-        after: The line that holds the decision; ``None`` if it was taken back.
+        before: Earlier line of the image; ``None`` if there was none.
+        after: Line with the decision; ``None`` if the decision was cleared.
     """
 
     before: Line | None
@@ -81,12 +81,12 @@ class Changed(_Record):
 
     @property
     def label(self) -> str:
-        """The label that it gives its image; empty if it gives none."""
+        """The new label; empty if the decision is not a relabel."""
         return self.after[2] if self.after is not None else ""
 
     def concerns(self, name: str) -> bool:
-        """Return whether a line of ``review.csv`` with this name is about the image: by its id, or as ``before``."""
-        is_start = len(name) >= SHORTEST and self.image.startswith(name.lower())
+        """Return whether a name in ``review.csv`` refers to the image: by its id, or as in ``before``."""
+        is_start = len(name) >= MIN_ID_DIGITS and self.image.startswith(name.lower())
         return is_start or (self.before is not None and name == self.before[0])
 
     def __str__(self) -> str:
@@ -102,7 +102,7 @@ class DecisionLog:
 
     Args:
         inbox: The inbox.
-        root: The project's folder, whose branch is noted.
+        root: Project folder; its branch is recorded.
     """
 
     def __init__(self, inbox: Inbox, root: Path) -> None:
@@ -111,7 +111,7 @@ class DecisionLog:
         self.path = Path(inbox.place, "decided.jsonl")
 
     def read(self) -> tuple[dict[str, Accepted], dict[str, Changed]]:
-        """Return the accepted images and the changed lines, by the id of their image.
+        """Return the accepted images and the changed lines by id of the image.
 
         Raises:
             DataError: A line is malformed.
@@ -132,13 +132,13 @@ class DecisionLog:
         return accepted, changed
 
     def accept(self, image: str, file: Path, content: bytes, corrections: int) -> None:
-        """Note that an image is accepted, before it is put anywhere.
+        """Record that an image is accepted, before it is written.
 
         Args:
             image: Its id.
-            file: Where it will lie, in the project's folder.
+            file: Target file within the project folder.
             content: Its bytes.
-            corrections: How many corrections there are of it.
+            corrections: Number of its corrections.
         """
         record = Accepted(
             image=image,
@@ -152,24 +152,24 @@ class DecisionLog:
             self._write({**accepted, image: record}, changed)
 
     def change(self, lines: Mapping[str, tuple[Line | None, Line | None]]) -> None:
-        """Note decisions that are about to be written to ``review.csv``.
+        """Record decisions, before they are written to ``review.csv``.
 
         Args:
-            lines: By the id of the image, the line before and the line from now on.
+            lines: Old and new line by id of the image.
         """
         branch = self._branch()
         with self.inbox.lock(then="repeat the decision"):
             accepted, changed = self.read()
             for image, (before, after) in lines.items():
                 old = changed.pop(image, None)
-                # Of two changes in a row, the line before both is the one that may come back.
+                # After two changes, a checkout would restore the line before both.
                 first = old.before if old is not None and old.after == before else before
                 if first != after:
                     changed[image] = Changed(image=image, branch=branch, before=first, after=after)
             self._write(accepted, changed)
 
     def forget(self, items: Iterable[Accepted | Changed]) -> None:
-        """Drop records, unless something else was decided on their images since."""
+        """Delete records, except those of images with a later decision."""
         if gone := list(items):
             with self.inbox.lock(then="repeat the decision"):
                 kept = [{image: item for image, item in records.items() if item not in gone} for records in self.read()]
@@ -183,7 +183,7 @@ class DecisionLog:
         return (git(self.root, "symbolic-ref", "--quiet", "--short", "HEAD") or "").strip()
 
 
-def line_of(image: str, decision: str, label: str, by: str, why: str) -> Line:
-    """Return a line with any white space as one blank, as ``review.csv`` has it."""
+def make_line(image: str, decision: str, label: str, by: str, why: str) -> Line:
+    """Return a line of ``review.csv``: whitespace is collapsed to single spaces."""
     image, decision, label, by, why = (" ".join(cell.split()) for cell in (image, decision, label, by, why))
     return image, decision, label, by, why

@@ -1,8 +1,8 @@
 """Outliers of a class by simple features: brightness, contrast, sharpness, entropy, border, shape and size.
 
-A feature's distance from the class is its modified z-score, ``0.6745 (x - median) / MAD``, and an outlier is what lies
-beyond 3.5 of them (Iglewicz and Hoaglin, "How to Detect and Handle Outliers", ASQC 1993). Median and MAD hold as long
-as fewer than half of a class are odd, and each score says in plain words what is odd about an image.
+The score of an image is its largest modified z-score, ``0.6745 (x - median) / MAD``. Images with a score above 3.5 are
+outliers (Iglewicz and Hoaglin, "How to Detect and Handle Outliers", ASQC 1993). Median and MAD are robust as long as
+fewer than half of the images are outliers.
 """
 
 from collections.abc import Callable
@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-FEWEST = 10
-"""A class of fewer kept images has no habits that one could be unlike."""
+MIN_IMAGES = 10
+"""Minimum number of kept images of a class for a profile."""
 
-_BEYOND = 3.5
-_CONSISTENT = 0.6745
-"""The MAD of a normal distribution with standard deviation 1."""
+_MAX_SCORE = 3.5
+_NORMAL_MAD = 0.6745
+"""MAD of the standard normal distribution."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -35,8 +35,8 @@ _FEATURES: dict[str, tuple[Callable[[Floats], Floats], float]] = {
     "aspect_ratio": (_log, 0.08),
     "short_side": (_log, 0.15),
 }
-"""Columns of the manifest, each with the scale that makes its values comparable (sizes and sharpness differ by factors)
-and the smallest MAD that is believed on it: where a class is all alike, a difference that nobody sees is not odd."""
+"""Columns of the manifest with their scale (logarithmic for sizes and sharpness) and minimum MAD. The minimum prevents
+invisible differences from counting in a class of very similar images."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class Outlier:
 
     Args:
         row: Its row in the manifest.
-        score: Its largest modified z-score, without the sign.
-        why: What is odd about it, as a sentence.
+        score: Its largest absolute modified z-score.
+        why: Reason as a sentence.
     """
 
     row: int
@@ -59,8 +59,8 @@ class ClassProfile:
 
     Args:
         label: The class.
-        rows: Their rows in the manifest.
-        members: Their part of the manifest.
+        rows: Rows of the images in the manifest.
+        members: These rows of the manifest.
     """
 
     def __init__(self, label: str, rows: npt.NDArray[np.intp], members: pd.DataFrame) -> None:
@@ -70,17 +70,17 @@ class ClassProfile:
         columns = zip(_FEATURES.values(), self._values.T, strict=True)
         scaled = np.stack([scale(values) for (scale, _), values in columns], axis=1)
         away = scaled - np.median(scaled, axis=0)
-        least = np.array([least for _, least in _FEATURES.values()])
-        self.scores: Floats = _CONSISTENT * away / np.maximum(np.median(np.abs(away), axis=0), least)
+        min_mad = np.array([mad for _, mad in _FEATURES.values()])
+        self.scores: Floats = _NORMAL_MAD * away / np.maximum(np.median(np.abs(away), axis=0), min_mad)
         self._most = np.abs(self.scores).max(axis=1)
 
-    def ordinary(self, count: int) -> tuple[int, ...]:
-        """Return the rows of the most ordinary images."""
+    def typical(self, count: int) -> tuple[int, ...]:
+        """Return the rows of the most typical images."""
         return tuple(self._rows[np.argsort(self._most, kind="stable")[:count]].tolist())
 
     def outliers(self) -> list[Outlier]:
-        """Return the outliers, the oddest first."""
-        order = np.argsort(-self._most, kind="stable")[: int((self._most > _BEYOND).sum())]
+        """Return the outliers, highest score first."""
+        order = np.argsort(-self._most, kind="stable")[: int((self._most > _MAX_SCORE).sum())]
         return [Outlier(int(self._rows[place]), float(self._most[place]), self._why(place)) for place in order.tolist()]
 
     def _why(self, place: int) -> str:
@@ -93,16 +93,16 @@ class ClassProfile:
         )
 
 
-def find_habits(manifest: pd.DataFrame) -> dict[str, ClassProfile]:
-    """Return the habits of each class, by label, of classes with at least :data:`FEWEST` kept images.
+def class_profiles(manifest: pd.DataFrame) -> dict[str, ClassProfile]:
+    """Return profiles by label, of classes with at least :data:`MIN_IMAGES` kept images.
 
     Args:
-        manifest: The columns of :data:`pixmill.core.manifest.VALIDATED`, with its rows numbered from 0.
+        manifest: Columns of :data:`pixmill.core.manifest.VALIDATED`; the index counts from 0.
     """
     labels = manifest["label"].astype(object).where((manifest["verdict"] == "keep").to_numpy(bool))
     groups = labels.groupby(labels, sort=True).indices
     return {
         str(label): ClassProfile(str(label), np.asarray(rows), manifest.iloc[rows])
         for label, rows in groups.items()
-        if len(rows) >= FEWEST
+        if len(rows) >= MIN_IMAGES
     }

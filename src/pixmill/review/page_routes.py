@@ -1,4 +1,4 @@
-"""The page and what it asks for, as routes of a server for one person."""
+"""Routes of the review page."""
 
 import re
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,41 +14,37 @@ from pixmill.web.page_files import answer_json, expect_json, page_routes
 from pixmill.web.problems import ProblemError
 
 if TYPE_CHECKING:
-    from pixmill.review.sitting import Sitting
+    from pixmill.review.reviewing import ReviewProject
 
 
 class _Request(BaseModel):
-    """What the page sends for a decision: a case's number, the choices and the reason."""
+    """Request for a decision: number of the case, choices and reason."""
 
     case: Annotated[int, Field(ge=0)]
     choices: Annotated[list[Choice], Field(min_length=1)]
     why: Annotated[str, Field(max_length=500)]
 
 
-def routes(sitting: "Sitting") -> list[Route]:
-    """Return the routes below the page's address, which ends with a slash.
-
-    Args:
-        sitting: The review that is shown.
-    """
+def routes(project: "ReviewProject") -> list[Route]:
+    """Return the routes, relative to the address of the page."""
 
     def overview(request: Request) -> Response:  # noqa: ARG001
-        return answer_json(sitting.session.overview)
+        return answer_json(project.session.overview)
 
     def case(request: Request) -> Response:
         number = request.path_params["number"]
 
         def act() -> dict[str, Any]:
-            _check(sitting.session, number)
-            sitting.previews.expect(sitting.session.next_images(number))
-            return sitting.session.case(number)
+            _check(project.session, number)
+            project.previews.expect(project.session.next_images(number))
+            return project.session.case(number)
 
         return answer_json(act)
 
     def image(request: Request) -> Response:
         name = request.path_params["name"]
-        is_known = re.fullmatch("[0-9a-f]{64}", name) and sitting.session.knows(name)
-        preview = sitting.previews.get(name) if is_known else "unknown"
+        is_known = re.fullmatch("[0-9a-f]{64}", name) and project.session.knows(name)
+        preview = project.previews.get(name) if is_known else "unknown"
         if isinstance(preview, str):
             raise ProblemError(404, preview)
         return Response(preview, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
@@ -56,19 +52,19 @@ def routes(sitting: "Sitting") -> list[Route]:
     async def decide(request: Request) -> Response:
         expect_json(request)
         try:
-            asked = _Request.model_validate_json(await request.body(), strict=True)
+            decision = _Request.model_validate_json(await request.body(), strict=True)
         except ValidationError:
             raise ProblemError(400, "The decision is malformed.") from None
 
         def act() -> dict[str, Any]:
-            _check(sitting.session, asked.case)
-            return sitting.session.decide(asked.case, asked.choices, asked.why)
+            _check(project.session, decision.case)
+            return project.session.decide(decision.case, decision.choices, decision.why)
 
         return await run_in_threadpool(answer_json, act)
 
     def undo(request: Request) -> Response:
         expect_json(request)
-        return answer_json(sitting.session.undo)
+        return answer_json(project.session.undo)
 
     return [
         *page_routes("pixmill.review"),

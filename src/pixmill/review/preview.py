@@ -1,4 +1,4 @@
-"""Images for the page: decoded under guard in other processes, and encoded anew."""
+"""Previews for the page: images are decoded in guarded worker processes, and re-encoded as JPEG."""
 
 import sys
 import threading
@@ -12,19 +12,19 @@ from pixmill.images import UndecodableError, decode, read_verified
 from pixmill.images.compute import RowLimits, Service, ServiceFullError, default_workers
 from pixmill.images.fit import thumbnail
 
-_SIDE, _QUALITY = 1024, 88
-_HELD = 256
-"""Previews in memory: some 30 MB."""
+_MAX_SIDE, _JPEG_QUALITY = 1024, 88
+_MAX_CACHED = 256
+"""Maximum number of previews in memory, some 30 MB."""
 
 
 @dataclass(frozen=True)
 class ImageFile:
-    """Where an image lies.
+    """Location of an image.
 
     Args:
         id: Its id.
-        source: Its file, or its bytes.
-        max_pixels: The most pixels that are decoded.
+        source: Its file or bytes.
+        max_pixels: Maximum number of pixels to decode.
     """
 
     id: str
@@ -33,25 +33,25 @@ class ImageFile:
 
 
 def preview_batch(sources: Sequence[ImageFile]) -> list[bytes | str]:
-    """Return a JPEG of each image, at most 1024 pixels a side, or in one word why there is none."""
+    """Return a JPEG of each image, at most 1024 pixels a side, or a reason code."""
     return [_preview(source) for source in sources]
 
 
 def _preview(source: ImageFile) -> bytes | str:
     try:
         content = read_verified(source.source, source.id)
-        return thumbnail(decode(content, max_pixels=source.max_pixels).pixels, _SIDE, quality=_QUALITY)
+        return thumbnail(decode(content, max_pixels=source.max_pixels).pixels, _MAX_SIDE, quality=_JPEG_QUALITY)
     except UndecodableError as error:
         return error.reason
 
 
 class Previews:
-    """Make previews ahead of whoever asks for them, while the ``with`` block lasts.
+    """Make previews ahead of requests, within a ``with`` block.
 
     Args:
-        source: Says where an image lies, by its id.
-        limits: What decoding one image may take.
-        workers: Processes that decode; default: one a processor.
+        source: Returns the location of an image by id.
+        limits: Limits on decoding one image.
+        workers: Number of worker processes; default: one per processor.
     """
 
     def __init__(self, source: Callable[[str], ImageFile], *, limits: RowLimits, workers: int | None = None) -> None:
@@ -59,7 +59,7 @@ class Previews:
         self._service: Service[ImageFile, bytes | str] = Service(
             preview_batch, workers=workers or default_workers(), limits=limits, waiting=sys.maxsize
         )
-        self._made: dict[str, Future[bytes | str]] = {}
+        self._previews: dict[str, Future[bytes | str]] = {}
         self._lock = threading.RLock()
 
     def __enter__(self) -> Self:
@@ -70,24 +70,20 @@ class Previews:
         self._service.kill()
 
     def expect(self, names: Iterable[str]) -> None:
-        """Ask for images that will be looked at, the next first; they are made before what was asked for earlier."""
+        """Queue images before all earlier ones, the next one first."""
         with self._lock:
-            if len(self._made) > _HELD:
-                self._made.clear()
-            fresh = [name for name in dict.fromkeys(names) if name not in self._made]
+            if len(self._previews) > _MAX_CACHED:
+                self._previews.clear()
+            fresh = [name for name in dict.fromkeys(names) if name not in self._previews]
             futures = self._service.submit_all([self._source(name) for name in fresh], first=True)
-            self._made.update(zip(fresh, futures, strict=True))
+            self._previews.update(zip(fresh, futures, strict=True))
 
     def get(self, name: str) -> bytes | str:
-        """Wait for an image's preview.
-
-        Returns:
-            A JPEG, or in one word why there is none.
-        """
+        """Wait for a preview, and return a JPEG or a reason code."""
         try:
             with self._lock:
                 self.expect([name])
-                made = self._made[name]
-            return made.result()
+                preview = self._previews[name]
+            return preview.result()
         except (CancelledError, ServiceFullError):
             return "closed"

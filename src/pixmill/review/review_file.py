@@ -1,4 +1,4 @@
-"""The ledger of decisions: ``review.csv`` as it lies there now, one decision a line."""
+"""Read and change ``review.csv``, one decision per line."""
 
 import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,18 +10,17 @@ from pixmill.core.files.writing import hold_lock, storage_errors, write_text
 from pixmill.core.words import printable
 from pixmill.validate.decisions import Decision, Names, match_decisions, read_decisions, render_decisions
 
-_PATIENCE = 10.0
-"""Seconds to wait for another `pixmill review` that is writing."""
+_LOCK_TIMEOUT_SECONDS = 10.0
 
 
 class ReviewFile:
-    """Read and change ``review.csv``, which people may edit in other programs between two decisions.
+    """The current ``review.csv``; other programs may edit it between two decisions.
 
     Args:
         path: The file.
-        classes: The declared labels.
-        names: Returns the images that decisions may mean, with their names; called when the file has changed.
-        lock: A file that whoever writes holds locked.
+        classes: Declared labels.
+        names: Returns the images that decisions may refer to, with their names; called when the file has changed.
+        lock: Lock file for writers.
     """
 
     def __init__(
@@ -35,10 +34,10 @@ class ReviewFile:
         self._matched: dict[str, Decision] = {}
 
     def read(self) -> Mapping[str, Decision]:
-        """Return the decisions on images that are there, by id, as the file has them now; the same object until then.
+        """Return the decisions on existing images by id; the same object until the file changes.
 
         Raises:
-            ReviewError: A line is malformed, or two mean the same image.
+            ReviewError: A line is malformed, or two lines refer to the same image.
         """
         decisions = read_decisions(self._path, self._classes)
         if decisions != self._decisions:
@@ -47,22 +46,22 @@ class ReviewFile:
         return self._matched
 
     def change(self, changes: Mapping[str, Decision | None]) -> dict[str, Decision | None]:
-        """Write decisions, sorted by image, one line each; what the other lines say stays.
+        """Write decisions, one line per image, sorted by image; other lines stay.
 
         Args:
-            changes: What the ledger shall say of each image, by id; ``None`` takes a decision back.
+            changes: New decisions by id; ``None`` clears a decision.
 
         Returns:
-            What it said of them before.
+            The earlier decisions on these images.
 
         Raises:
-            LockedError: Another `pixmill review` holds the file.
-            ReviewError: What lies there now is malformed; nothing was written.
+            LockedError: Another `pixmill review` has locked the file.
+            ReviewError: The file is malformed; nothing was written.
             StorageError: The disk is full, or the file may not be written.
         """
         with storage_errors(then="repeat the decision"), lock_decisions(self._lock, then="stop it, then decide again"):
             before = {name: self.read().get(name) for name in changes}
-            # A line may be there twice, after a merge.
+            # After a merge, the file may have a line twice.
             replaced = [replace(decision, line=0) for decision in before.values() if decision]
             kept = [item for item in self._decisions or () if replace(item, line=0) not in replaced]
             added = [one_line(item) for item in changes.values() if item]
@@ -71,20 +70,22 @@ class ReviewFile:
 
 
 def lock_decisions(path: Path, *, then: str) -> contextlib.AbstractContextManager[None]:
-    """Keep other reviews from writing ``review.csv`` during the block.
+    """Lock ``review.csv`` against other reviews during the block.
 
     Args:
-        path: The lock file.
-        then: The next step, for the message.
+        path: Lock file.
+        then: Next step, for the message.
 
     Raises:
-        LockedError: Another `pixmill review` held it for ten seconds.
+        LockedError: Another `pixmill review` held the lock for ten seconds.
     """
-    refusal = LockedError(f"another `pixmill review` has locked review.csv for {_PATIENCE:g} seconds", next=then)
-    return hold_lock(path, refusal, timeout=_PATIENCE)
+    refusal = LockedError(
+        f"another `pixmill review` has locked review.csv for {_LOCK_TIMEOUT_SECONDS:g} seconds", next=then
+    )
+    return hold_lock(path, refusal, timeout=_LOCK_TIMEOUT_SECONDS)
 
 
 def one_line(decision: Decision) -> Decision:
-    """Return a decision without line ends and what else nobody sees: one decision is one line."""
+    """Return a decision without line ends and invisible characters."""
     by, why = (printable(text, instead=" ") for text in (decision.by, decision.why))
     return replace(decision, by=by, why=why)

@@ -1,4 +1,4 @@
-"""One sitting: the cases, what people have decided, and what the page is told of it."""
+"""A review session: its cases and decisions, as data for the page."""
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from pixmill.core.errors import PixmillError
-from pixmill.review.doubts import KINDS, SHOWN, Case
-from pixmill.review.feedback import InboxLedger, WithInbox
+from pixmill.review.cases import KINDS, MAX_SHOWN, Case
+from pixmill.review.feedback import DecisionStore, ReviewImages
 from pixmill.validate.decisions import Decision
 
 
 class DecisionError(PixmillError):
-    """Why a decision was not written."""
+    """The decision cannot be made; nothing was written."""
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,9 @@ class Choice:
     """The choice for one image.
 
     Args:
-        id: The image.
-        verb: ``keep``, ``drop``, ``relabel``, or ``clear``, which takes an earlier decision back.
-        label: The label of a ``relabel``.
+        id: Id of the image.
+        verb: ``keep``, ``drop``, ``relabel``, or ``clear``, which removes a decision.
+        label: New label, for ``relabel``.
     """
 
     id: str
@@ -31,8 +31,8 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class _Undo:
-    """What one choice changed, so that it can be undone: by id, what was written and what was there before."""
+class _Step:
+    """One action: decisions by id before and after it."""
 
     case: int
     before: Mapping[str, Decision | None]
@@ -40,22 +40,22 @@ class _Undo:
 
 
 class Session:
-    """Show cases and take decisions; threads may share it.
+    """Cases and decisions; threads may share it.
 
     Args:
-        images: What is reviewed.
-        cases: The cases, in their order.
-        ledger: Where decisions are written.
-        classes: The declared labels.
-        by: Who decides.
-        first: The row of the image to begin with; default: the first open case.
+        images: Images under review.
+        cases: Cases in display order.
+        store: Destination of decisions.
+        classes: Declared labels.
+        by: Name of the reviewer.
+        first: Row of the image to begin with; default: the first open case.
     """
 
     def __init__(
         self,
-        images: WithInbox,
+        images: ReviewImages,
         cases: Sequence[Case],
-        ledger: InboxLedger,
+        store: DecisionStore,
         *,
         classes: Sequence[str],
         by: str,
@@ -63,7 +63,7 @@ class Session:
     ) -> None:
         self.cases = cases
         self._images = images
-        self._ledger = ledger
+        self._store = store
         self._classes = tuple(classes)
         self._by = by
         self._first = first
@@ -75,23 +75,23 @@ class Session:
         self._read: Mapping[str, Decision] | None = None
         self._decisions: dict[int, Decision] = {}
         self._settled: list[bool] = []
-        self._steps: list[_Undo] = []
+        self._steps: list[_Step] = []
         self._lock = threading.Lock()
 
     @property
     def changed(self) -> list[str]:
-        """The images that were decided on in this sitting, once for each time."""
+        """Ids of the images of all decisions in this session, with repetitions."""
         return [name for step in self._steps for name in step.after]
 
     def knows(self, name: str) -> bool:
-        """Tell whether there is an image with this id."""
+        """Return whether there is an image with this id."""
         return self._images.row(name) is not None
 
     def overview(self) -> dict[str, Any]:
-        """Return what the page needs once: who decides, the classes, and where to begin."""
+        """Return facts about the session: reviewer, classes, number of cases, first case."""
         with self._lock:
             _, settled = self._now()
-            shows = [number for number, case in enumerate(self.cases) if self._first in case.members[:SHOWN]]
+            shows = [number for number, case in enumerate(self.cases) if self._first in case.members[:MAX_SHOWN]]
             return {
                 "by": self._by,
                 "classes": list(self._classes),
@@ -102,10 +102,10 @@ class Session:
             }
 
     def case(self, number: int) -> dict[str, Any]:
-        """Return all that is shown of a case.
+        """Return a case with its images and decisions.
 
         Args:
-            number: From 0.
+            number: Index of the case.
 
         Raises:
             IndexError: There is no such case.
@@ -115,48 +115,48 @@ class Session:
             return self._content(number)
 
     def decide(self, number: int, choices: Sequence[Choice], why: str) -> dict[str, Any]:
-        """Write decisions on images of a case, and return the case as it is then.
+        """Write decisions on images of a case, and return the changed case.
 
         Args:
-            number: The case, from 0.
-            choices: One an image.
-            why: The reason; may be empty.
+            number: Index of the case.
+            choices: One choice per image.
+            why: Reason; may be empty.
 
         Raises:
-            DecisionError: A choice has no effect or no meaning.
+            DecisionError: A choice is not possible.
             ReviewError: ``review.csv`` is malformed; nothing was written.
             StorageError: It cannot be written.
         """
         with self._lock:
             members = {self._images.ids[row] for row in self.cases[number].members}
             changes = {choice.id: self._decision(choice, members, why) for choice in choices}
-            before = self._ledger.change(changes)
-            now = self._ledger.read()
-            self._steps.append(_Undo(number, before, {name: now.get(name) for name in changes}))
+            before = self._store.change(changes)
+            now = self._store.read()
+            self._steps.append(_Step(number, before, {name: now.get(name) for name in changes}))
             return self._content(number)
 
     def undo(self) -> dict[str, Any]:
-        """Take the last choice of this sitting back, and return its case.
+        """Undo the last action of this session, and return its case.
 
         Raises:
-            DecisionError: There is none, or somebody changed the same line meanwhile.
+            DecisionError: There is none, or the same line was changed elsewhere.
             ReviewError: ``review.csv`` is malformed; nothing was written.
         """
         with self._lock:
             if not self._steps:
                 raise DecisionError("there is nothing to undo in this session")
-            step, now = self._steps[-1], self._ledger.read()
+            step, now = self._steps[-1], self._store.read()
             for name, decision in step.after.items():
                 if _content(now.get(name)) != _content(decision):
                     raise DecisionError(f"the decision on {name[:12]} has been changed elsewhere, so it was not undone")
-            self._ledger.change(step.before)
+            self._store.change(step.before)
             self._steps.pop()
             return self._content(step.case)
 
     def next_images(self, number: int, count: int = 8) -> list[str]:
-        """Return the ids of the images of a case and of the next few, in the order in which they will be wanted."""
+        """Return the ids of the images of this and the following cases, in display order."""
         rows: Iterable[int] = (
-            row for case in self.cases[number : number + count] for row in (*case.members[:SHOWN], *case.beside)
+            row for case in self.cases[number : number + count] for row in (*case.members[:MAX_SHOWN], *case.comparison)
         )
         return [self._images.ids[row] for row in rows]
 
@@ -175,14 +175,14 @@ class Session:
                 raise DecisionError(f"expected one of the labels {', '.join(self._classes)}, received {label!r}")
         elif label not in self._classes:
             raise DecisionError(f"its label ({label}) is not one of the classes; use relabel to choose one")
-        # `keep` is the label that the image came with, which an earlier decision may have changed.
+        # `keep` restores the original label, which an earlier decision may have changed.
         if row is not None and self._images.facts(row)["came_as"] == [label]:
             return Decision(0, choice.id, "keep", "", self._by, why)
         return Decision(0, choice.id, "relabel", label, self._by, why)
 
     def _now(self) -> tuple[dict[int, Decision], list[bool]]:
-        """Return the decisions by row, and which cases they settle, worked out anew where the file has changed."""
-        matched = self._ledger.read()
+        """Return the decisions by row, and whether each case is settled; recomputed when the file has changed."""
+        matched = self._store.read()
         if matched != self._read:
             by_row = {self._images.row(name): decision for name, decision in matched.items()}
             self._decisions = {row: decision for row, decision in by_row.items() if row is not None}
@@ -205,9 +205,9 @@ class Session:
             "done": sum(settled),
             "kinds": self._kinds(settled),
             "undoable": len(self._steps),
-            "images": [self._image(row, decisions.get(row)) for row in case.members[:SHOWN]],
-            "hidden": [self._images.ids[row] for row in case.members[SHOWN:]],
-            "beside": [self._image(row, decisions.get(row)) for row in case.beside],
+            "images": [self._image(row, decisions.get(row)) for row in case.members[:MAX_SHOWN]],
+            "hidden": [self._images.ids[row] for row in case.members[MAX_SHOWN:]],
+            "comparison": [self._image(row, decisions.get(row)) for row in case.comparison],
         }
 
     def _kinds(self, settled: Sequence[bool]) -> list[dict[str, Any]]:
@@ -236,6 +236,6 @@ def _content(decision: Decision | None) -> Decision | None:
 
 
 def _next_open(settled: Sequence[bool], number: int) -> int | None:
-    """Return the next case that is not settled, from the beginning again where there is none behind it."""
+    """Return the next open case after this one, wrapping around; ``None`` if all are settled."""
     order = [*range(number + 1, len(settled)), *range(number + 1)]
     return next((place for place in order if not settled[place]), None)

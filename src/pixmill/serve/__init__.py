@@ -1,1 +1,1 @@
-"""A model in use: tables, galleries, exports and HTTP."""
+"""The model in use: predictions, exports, the HTTP service, and the inbox of corrections."""

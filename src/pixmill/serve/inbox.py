@@ -1,28 +1,58 @@
-"""The inbox: images that people corrected the model on, kept in a folder until somebody reviews them.
+"""The inbox: a folder of images with corrected labels, kept until they are reviewed.
 
-Each correction is one file, ``corrections/<time>-<random>``: its line of JSON, and behind it the image. It is there
-as a whole or not at all, and nobody can take an image from under a correction. ``dropped/<id>`` are empty files: images
-that a reviewer did not want.
+``corrections/<time>-<random>`` holds one correction: a line of JSON, then the bytes of the image. It is written
+atomically. ``dropped/<id>`` is an empty file that marks an image which a reviewer dropped.
 """
 
 import contextlib
+import hashlib
 import secrets
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pixmill.core.errors import DataError, LockedError, PixmillError
 from pixmill.core.files.writing import hold_lock, remove_temporary, storage_errors, sync_folder, write_durably
 from pixmill.core.process.progress import track
-from pixmill.serve.correction import Correction, line_of, parse_line
 
-_PATIENCE = 10.0
-"""Seconds to wait for other processes that write into the same folder."""
+_LOCK_TIMEOUT_SECONDS = 10.0
+
+_ID = Field(pattern="^[0-9a-f]{64}$")
 
 
 class InboxFullError(PixmillError):
-    """Tell that the inbox takes no more before it has been reviewed."""
+    """The inbox is full until it is reviewed."""
+
+
+class Correction(BaseModel):
+    """The label that a user gives an image, and the prediction of the model.
+
+    Args:
+        id: The sha256 of the image's bytes.
+        extension: Extension of its format, without the dot.
+        bytes: Its size.
+        label: The user's label; ``None``: none of the classes.
+        prediction: The prediction: ``label``, ``confidence`` (0 to 1), ``sure``, ``unlike`` (missing in earlier
+            versions) and ``probabilities``.
+        model: The model that made it: ``name``, ``version`` and ``digest``.
+        received: Time in UTC.
+        original: Id of the test image that this image was made from, if it is one of the server's examples.
+    """
+
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="null")
+
+    id: Annotated[str, _ID]
+    extension: Annotated[str, Field(pattern="^[a-z0-9]{1,5}$")]
+    bytes: Annotated[int, Field(ge=0)]
+    label: str | None
+    prediction: dict[str, Any]
+    model: dict[str, Any]
+    received: datetime
+    original: Annotated[str, _ID] | None = None
 
 
 @dataclass(frozen=True)
@@ -31,8 +61,8 @@ class Entry:
 
     Args:
         id: The sha256 of its bytes.
-        corrections: What people said of it, the newest first; at least one.
-        names: The names of their files below the inbox, in the same order.
+        corrections: Its corrections, newest first; at least one.
+        names: Names of their files relative to the inbox, in the same order.
     """
 
     id: str
@@ -41,17 +71,17 @@ class Entry:
 
     @property
     def original(self) -> str:
-        """The id by which the manifest may know it: that of the original of an example, else its own."""
+        """Id of the image in the manifest: that of the original if the image is an example, else its own."""
         return self.corrections[0].original or self.id
 
 
 class Inbox:
-    """Keep corrections in a folder that several servers and reviewers may share; threads may share the object.
+    """Keep corrections in a folder, which several servers, reviewers and threads may share.
 
     Args:
-        place: The folder; made when it is first locked.
-        max_bytes: The most that all corrections may take together, each with its image.
-        max_entries: The most corrections.
+        place: The folder; created when it is first locked.
+        max_bytes: Maximum size of all corrections with their images.
+        max_entries: Maximum number of corrections.
 
     Raises:
         PixmillError: It is a file.
@@ -66,44 +96,69 @@ class Inbox:
 
     @contextlib.contextmanager
     def lock(self, *, then: str) -> Iterator[None]:
-        """Keep all other processes and threads from writing into the folder during the block.
+        """Lock the folder against writes of other processes and threads.
 
         Args:
             then: The next command, for error messages.
 
         Raises:
-            LockedError: Others kept it locked for ten seconds.
-            StorageError: The disk is full, or may not be written.
+            LockedError: It was locked for ten seconds.
+            StorageError: The disk is full, or the folder may not be written.
         """
-        refusal = LockedError(f"other processes have locked {self.place} for {_PATIENCE:g} seconds", next=then)
+        refusal = LockedError(
+            f"other processes have locked {self.place} for {_LOCK_TIMEOUT_SECONDS:g} seconds", next=then
+        )
         with storage_errors(then=then):
             for folder in ("corrections", "dropped"):
                 (self._path / folder).mkdir(parents=True, exist_ok=True)
-            with hold_lock(self._path / ".lock", refusal, timeout=_PATIENCE):
+            with hold_lock(self._path / ".lock", refusal, timeout=_LOCK_TIMEOUT_SECONDS):
                 if not self._is_swept:
                     remove_temporary(self._path)
                     sync_folder(self._path)
                     self._is_swept = True
                 yield
 
-    def add(self, content: bytes, correction: Correction) -> str:
-        """Keep a correction; once this returns, it survives SIGKILL and power loss.
+    def add(
+        self,
+        content: bytes,
+        *,
+        extension: str,
+        prediction: Mapping[str, Any],
+        label: str | None,
+        model: Mapping[str, Any],
+        original: str | None = None,
+    ) -> str:
+        """Save a correction; once this returns, it survives SIGKILL and power loss.
 
         Args:
-            content: The image, as it came.
-            correction: What is said of it.
+            content: The image, unchanged.
+            extension: Extension of its format, such as ``.jpg``; detected from the content, never a client's.
+            prediction: As in :class:`Correction`.
+            label: As in :class:`Correction`.
+            model: As in :class:`Correction`.
+            original: As in :class:`Correction`.
 
         Returns:
             The sha256 of the image.
 
         Raises:
-            InboxFullError: The inbox holds as much as it may.
-            LockedError: Other processes kept the folder locked for ten seconds.
+            InboxFullError: The inbox is full.
+            LockedError: The folder was locked for ten seconds.
             StorageError: The disk is full or may not be written; nothing was added.
         """
+        correction = Correction(
+            id=hashlib.sha256(content).hexdigest(),
+            extension=extension.removeprefix("."),
+            bytes=len(content),
+            label=label,
+            prediction=dict(prediction),
+            model=dict(model),
+            received=datetime.now(UTC).replace(microsecond=0),
+            original=original,
+        )
         with self.lock(then="send the feedback again"):
             sizes = [(self._path / name).stat().st_size for name in self._names("corrections")]
-            body = line_of(correction) + content
+            body = f"{correction.model_dump_json()}\n".encode() + content
             if len(sizes) >= self._max_entries or sum(sizes) + len(body) > self._max_bytes:
                 raise InboxFullError(
                     f"{self.place} is full: it has {len(sizes):,} corrections, and takes at most "
@@ -115,65 +170,65 @@ class Inbox:
         return correction.id
 
     def entries(self) -> tuple[list[Entry], int]:
-        """Return the images with their corrections, the last corrected first, and how many files are no corrections.
+        """Return the images with their corrections, last corrected first, and the number of malformed files.
 
-        Images that a reviewer has dropped are left out.
+        Dropped images are left out.
         """
         found: dict[str, list[tuple[Correction, str]]] = {}
-        broken = 0
+        malformed = 0
         dropped = self.dropped_ids()
         for name, item in self._corrections():
             if item is None:
-                broken += 1
+                malformed += 1
             elif item.id not in dropped:
                 found[item.id] = [(item, name), *found.pop(item.id, [])]
-        return [Entry(image, *zip(*items, strict=True)) for image, items in reversed(found.items())], broken
+        return [Entry(image, *zip(*items, strict=True)) for image, items in reversed(found.items())], malformed
 
     def read_image(self, entry: Entry) -> bytes:
-        """Return the bytes of an image; none where they are gone."""
+        """Return the bytes of an image; empty if its files are gone."""
         for name in entry.names:
             with contextlib.suppress(FileNotFoundError):
                 return (self._path / name).read_bytes().partition(b"\n")[2]
         return b""
 
     def dropped_ids(self) -> frozenset[str]:
-        """Return the ids of images that a reviewer did not want, which :meth:`entries` therefore never shows again."""
+        """Return the ids of images that a reviewer dropped."""
         return frozenset(Path(name).name for name in self._names("dropped"))
 
-    def drop(self, names: Iterable[str]) -> None:
-        """Remember images that are not wanted.
+    def drop(self, ids: Iterable[str]) -> None:
+        """Mark images as dropped: :meth:`entries` never returns them again.
 
         Args:
-            names: Their ids.
+            ids: Their ids.
 
         Raises:
-            LockedError: Other processes kept the folder locked for ten seconds.
+            LockedError: The folder was locked for ten seconds.
             StorageError: The folder may not be written.
         """
         with self.lock(then="repeat the decision"):
-            for name in set(names) - self.dropped_ids():
+            for name in set(ids) - self.dropped_ids():
                 write_durably(self._path / "dropped" / name, b"")
 
     def restore(self, name: str) -> None:
-        """Take a :meth:`drop` back."""
+        """Undo :meth:`drop` for one image."""
         with self.lock(then="repeat the decision"):
             self._delete([f"dropped/{name}"])
 
     def take_over(self, folder: Path) -> int:
-        """Move the corrections of another inbox here, and return how many there were.
+        """Move the corrections of another inbox into this one, and return their number.
 
-        Each is on disk here before its file there is deleted; a move that was killed can be repeated.
+        Each is on disk here before it is deleted there, so a killed move can be repeated.
 
         Args:
             folder: The other inbox.
 
         Raises:
             DataError: There is no such folder.
-            LockedError: Other processes kept the folder locked for ten seconds.
-            StorageError: A folder may not be used; what was not moved stays.
+            LockedError: The folder was locked for ten seconds.
+            StorageError: A folder may not be used; corrections that were not moved stay.
         """
         if not folder.is_dir():
-            raise DataError(f"{folder} is no folder", next="pixmill review --inbox FOLDER")
+            raise DataError(f"{folder} is not a folder", next="pixmill review --inbox FOLDER")
         self.drop(Inbox(folder).dropped_ids())
         files = sorted((folder / "corrections").glob("[!.]*"))
         files = [path for path in files if path.is_file() and not path.is_symlink()]
@@ -184,13 +239,13 @@ class Inbox:
         return len(files)
 
     def remove(self, names: Collection[str]) -> None:
-        """Forget corrections that were dealt with, and those of images that were dropped.
+        """Delete corrections, and those of dropped images.
 
         Args:
-            names: Of their files, as :meth:`entries` returned them.
+            names: Names of their files, from :meth:`entries`.
 
         Raises:
-            LockedError: Other processes kept the folder locked for ten seconds.
+            LockedError: The folder was locked for ten seconds.
             StorageError: The folder may not be written.
         """
         dropped = self.dropped_ids()
@@ -199,17 +254,21 @@ class Inbox:
                 self._delete([*names, *(name for name, item in self._corrections() if item and item.id in dropped)])
 
     def _corrections(self) -> Iterator[tuple[str, Correction | None]]:
-        """Yield the name of each file in order of time, and what it says, ``None`` where it is no correction."""
+        """Yield the name of each file in order of time, and its correction; ``None`` if it is malformed."""
         for name in self._names("corrections"):
             # Another process may just have removed it.
             with contextlib.suppress(FileNotFoundError), (self._path / name).open("rb") as file:
-                yield name, parse_line(file.readline())
+                line = file.readline()
+                try:
+                    yield name, Correction.model_validate_json(line)
+                except ValidationError:
+                    yield name, None
 
     def _names(self, folder: str) -> list[str]:
         return sorted(f"{folder}/{path.name}" for path in (self._path / folder).glob("[!.]*"))
 
     def _delete(self, names: Iterable[str]) -> None:
-        """Remove files, so that they stay away after a power cut."""
+        """Delete files durably."""
         for name in names:
             (self._path / name).unlink(missing_ok=True)
             sync_folder((self._path / name).parent)

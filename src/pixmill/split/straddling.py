@@ -120,7 +120,7 @@ def fold_straddlers(folds: npt.NDArray[np.int32], links: SplitConstraints) -> Ro
 
 
 def crosses_splits(sides: npt.NDArray[np.integer], links: SplitConstraints) -> npt.NDArray[np.bool_]:
-    """Tell for each pair whether its images are both on a side, and on two; below 0 is none."""
+    """Describe for each pair whether its images are both on a side, and on two; below 0 is none."""
     one, other = sides[links.a], sides[links.b]
     apart: npt.NDArray[np.bool_] = (one >= 0) & (other >= 0) & (one != other)
     return apart

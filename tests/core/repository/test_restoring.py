@@ -1,4 +1,4 @@
-"""Commands that keep or restore results."""
+"""What a run changed is told with a way to keep it, and with a way back where that loses nothing."""
 
 import hashlib
 import shutil
@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from pixmill.core.errors import PixmillError
-from pixmill.core.repository.stage_inputs import RESULTS, advice, is_committed
-from pixmill.serve.predict import find_model
+from pixmill.core.repository.result_status import RESULTS, advice, is_committed
+from pixmill.serve.predict.model import find_model
 from tests.tiny_project import change_param, copy_project, repro
 
 

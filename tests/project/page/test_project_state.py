@@ -13,7 +13,6 @@ from pixmill.project import state as project_state
 from pixmill.project.findings import undecodable_images, waiting_corrections
 from pixmill.project.state import ProjectState, read_project_state
 from pixmill.project.state_json import state_json
-from pixmill.serve.correction import correction_of
 from pixmill.serve.inbox import Inbox
 from tests.project.page.conftest import progress
 from tests.tiny_project import change_param, copy_begun, copy_project
@@ -110,7 +109,7 @@ def test_corrections_of_users_wait(tmp_path: Path) -> None:
     assert waiting_corrections(tmp_path) == 0
     told = {"prediction": {"label": "cat"}, "label": "dog", "model": {"name": "m"}}
     for image in (b"one", b"two"):
-        Inbox(tmp_path / "inbox").add(image, correction_of(image, extension=".jpg", **told))
+        Inbox(tmp_path / "inbox").add(image, extension=".jpg", **told)
     assert waiting_corrections(tmp_path) == 2
 
 

@@ -1,4 +1,4 @@
-"""Evaluate, the classifier, predict, the exported file and MLflow's model say the same of the same images."""
+"""Evaluate, the classifier, predict, exported files and MLflow's model make the same predictions."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def exported_file(folder, path):
     return path
 
 
-def test_class_and_probabilities_are_the_same_everywhere(model, photos, tmp_path):
+def test_same_predictions_everywhere(model, photos, tmp_path):
     quiet_mlflow()
     import mlflow
 

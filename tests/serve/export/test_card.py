@@ -1,4 +1,4 @@
-"""The model card says what the project's files say, and shows names from strangers as they are."""
+"""The model card: content from the project's files, and escaping of untrusted names."""
 
 import re
 import shutil
@@ -46,7 +46,7 @@ def front_matter(card):
     return yaml.safe_load(text)
 
 
-def test_hubs_read_the_front_matter(facts, metrics):
+def test_front_matter_for_model_hubs(facts, metrics):
     found = front_matter(render_card(facts, CHECKED, licence="cc-by-4.0"))
     assert found["license"] == "cc-by-4.0"
     assert found["pipeline_tag"] == "image-classification"
@@ -61,7 +61,7 @@ def test_hubs_read_the_front_matter(facts, metrics):
     }
 
 
-def test_an_unknown_licence_is_said_and_not_guessed(facts):
+def test_unknown_licences(facts):
     card = render_card(facts, CHECKED)
     assert "license" not in front_matter(card)
     assert "Licence of the model: unknown" in card
@@ -71,18 +71,18 @@ def test_an_unknown_licence_is_said_and_not_guessed(facts):
     assert "may publish or sell" not in render_card(known, CHECKED)
 
 
-def test_the_limit_of_the_novelty_is_told_where_a_file_has_that_output(facts):
-    told = replace(facts, description=replace(facts.description, novelty_limit=0.686961))
-    assert "`novelty`, of shape (1, 1): above 0.686961 " in render_card(told, CHECKED)
-    assert "novelty`" not in render_card(told, {"int8": CHECKED["int8"]})
+def test_novelty_limit_of_files_with_that_output(facts):
+    novel = replace(facts, description=replace(facts.description, novelty_limit=0.686961))
+    assert "`novelty`, of shape (1, 1): above 0.686961 " in render_card(novel, CHECKED)
+    assert "novelty`" not in render_card(novel, {"int8": CHECKED["int8"]})
     both = dict.fromkeys(("litert", "onnx"), CHECKED["litert"])
-    assert "- `model.tflite` and `model.onnx` have another output, `novelty`" in render_card(told, both)
-    assert "4. The output `probabilities` has shape" in render_card(told, both)
+    assert "- `model.tflite` and `model.onnx` have another output, `novelty`" in render_card(novel, both)
+    assert "4. The output `probabilities` has shape" in render_card(novel, both)
     plain = render_card(facts, {"litert": CHECKED["litert"]})
     assert [word in plain for word in ("novelty`", "int8", "4. The output has shape")] == [False, False, True]
 
 
-def test_it_tells_results_limits_and_origin(facts, metrics):
+def test_results_limits_and_origin(facts, metrics):
     card = render_card(facts, CHECKED)
     weakest = min(metrics["per_class"], key=lambda label: metrics["per_class"][label]["f1"])
     first = card.partition("Weakest classes:")[2].splitlines()[4]
@@ -97,18 +97,18 @@ def test_it_tells_results_limits_and_origin(facts, metrics):
     assert "| model_int8.tflite | 97.33% | 6.6e-01 | 87.80% | -1.91 points | 4.0 MB |" in card
 
 
-def test_what_gives_a_class_away_is_a_limit(facts):
+def test_shortcuts_are_limits(facts):
     found = {"property": "width", "skill": 1.0, "label": "coat", "example": "they are wide", "advice": "crop them"}
     card = render_card(replace(facts, metrics=facts.metrics | {"shortcuts": [found]}), CHECKED)
     limits = card.partition("## Intended use and limits")[2].partition("\n## ")[0]
     assert "\n- Width (skill 1) alone tells one class from the others" in limits
 
 
-def test_what_was_refused_is_said(facts):
+def test_names_refused_formats(facts):
     assert "cannot be converted: `model.onnx`." in render_card(facts, CHECKED, refused=["onnx"])
 
 
-def test_names_from_strangers_are_shown_as_they_are(facts):
+def test_untrusted_names_are_escaped(facts):
     description = replace(facts.description, labels=(HOSTILE, "coat"), name=HOSTILE)
     per_class = {HOSTILE: facts.metrics["per_class"]["coat"], "coat": facts.metrics["per_class"]["coat"]}
     hostile = replace(
@@ -141,11 +141,11 @@ def test_names_from_strangers_are_shown_as_they_are(facts):
         ("", ""),
     ],
 )
-def test_markdown_is_escaped(text, expected):
+def test_escape(text, expected):
     assert escape(text) == expected
 
 
-def test_the_facts_come_from_the_projects_files(repository, tmp_path, metrics):
+def test_gather(repository, tmp_path, metrics):
     for name in ("dvc.lock", "data.dvc"):
         shutil.copyfile(repository / name, tmp_path / name)
     (tmp_path / "plots" / "evaluate").mkdir(parents=True)

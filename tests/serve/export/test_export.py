@@ -1,4 +1,4 @@
-"""Exported files give the model's answers in other runtimes; what does not is not kept."""
+"""Exported files predict like the model in other runtimes, or are refused."""
 
 import hashlib
 import json
@@ -37,7 +37,7 @@ LICENCES = ["https://creativecommons.org/licenses/by-sa/4.0/", None, "ask *us* <
 
 
 def write_split(folder, *, training):
-    """Write a manifest and packed images: three of each split but the test, which has more."""
+    """Write a manifest and packed images of the three splits."""
     rows = []
     for part, count in (("train", len(training)), ("val", 3), ("test", TEST)):
         seeds = {"train": 0, "val": 1000, "test": 2000}[part]
@@ -67,7 +67,7 @@ def images(count, seed=0):
 
 @pytest.fixture(scope="module")
 def project(trained_folder, tmp_path_factory):
-    """A project with a trained model that tells the novelty and was not evaluated."""
+    """A project with a trained model that has a novelty scorer and was not evaluated."""
     root = tmp_path_factory.mktemp("project") / "garments"
     folder = shutil.copytree(trained_folder, root / "artifacts" / "train")
     width = head_features(load_classifier(folder)[0]).shape[-1]
@@ -80,13 +80,13 @@ def project(trained_folder, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def exported(project):
-    """All formats."""
+    """An export of all formats."""
     return export(project, project / "exported", max_drop=1)
 
 
 @pytest.fixture
 def broken(project, tmp_path):
-    """A project whose Keras weights are not those of its converted network: red and blue are swapped."""
+    """A project whose Keras weights differ from its converted network: red and blue are swapped."""
     root = shutil.copytree(project, tmp_path / "broken", ignore=shutil.ignore_patterns("exported"))
     model, _ = load_classifier(root / "artifacts" / "train")
     first = next(layer for layer in model.layers if layer.weights)
@@ -106,7 +106,7 @@ def test_every_format_is_written_with_labels_and_card(exported):
     }
 
 
-def test_the_novelty_is_exported_with_its_limit_alone(project, exported, tmp_path):
+def test_exports_the_novelty_only_with_a_limit(project, exported, tmp_path):
     assert len(load_outputs(exported.folder / "model.tflite")[1]) == 1
     root = shutil.copytree(project, tmp_path / "copy", ignore=shutil.ignore_patterns("exported"))
     path = root / "artifacts" / "train" / "calibration.json"
@@ -118,20 +118,20 @@ def test_the_novelty_is_exported_with_its_limit_alone(project, exported, tmp_pat
         assert json.loads(archive.read("pixmill.json"))["format"] == 2
 
 
-def test_float_formats_follow_the_model(exported):
+def test_float_formats_agree_with_the_model(exported):
     for name in ("litert", "onnx", "keras"):
         found, _ = exported.checked[name]
         assert (found.n, found.same, found.drop) == (TEST, 1, 0)
         assert found.largest <= 1e-5
 
 
-def test_int8_is_close_but_not_equal(exported):
+def test_int8_nearly_agrees_with_the_model(exported):
     found, _ = exported.checked["int8"]
     assert 1e-5 < found.largest < 0.2
     assert found.same >= 0.9
 
 
-def test_int8_takes_and_gives_floats_and_computes_in_integers(exported):
+def test_int8_has_float_inputs_and_outputs(exported):
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(str(exported.folder / "model_int8.tflite"))
@@ -142,7 +142,7 @@ def test_int8_takes_and_gives_floats_and_computes_in_integers(exported):
     assert types.count(np.int8) > types.count(np.float32)
 
 
-def test_the_onnx_file_carries_labels_and_preprocessing(exported):
+def test_onnx_metadata(exported):
     import onnx
 
     model = onnx.load(exported.folder / "model.onnx")
@@ -152,7 +152,7 @@ def test_the_onnx_file_carries_labels_and_preprocessing(exported):
     assert found["pixmill.json"] == read_exported(exported.folder / "model.tflite").as_json()
 
 
-def test_the_litert_files_carry_what_belongs_to_the_model(exported):
+def test_litert_metadata(exported):
     description = read_exported(exported.folder / "model.tflite")
     assert (description.labels, description.image_size, description.name) == (LABELS, SIDE, "garments")
     assert (description.temperature, description.threshold, description.target_accuracy) == (0.4, 0.45, 0.9)
@@ -161,7 +161,7 @@ def test_the_litert_files_carry_what_belongs_to_the_model(exported):
 
 
 @pytest.mark.parametrize("place", range(3), ids=["litert", "onnx", "keras"])
-def test_the_examples_in_the_card_run_and_agree(exported, project, tmp_path, monkeypatch, capsys, place):
+def test_code_examples_in_the_card(exported, project, tmp_path, monkeypatch, capsys, place):
     for path in exported.folder.iterdir():
         (tmp_path / path.name).hardlink_to(path)
     content = encoded(shapes(5, 60, 40), "png")
@@ -179,7 +179,7 @@ def test_the_examples_in_the_card_run_and_agree(exported, project, tmp_path, mon
 
 @pytest.mark.parametrize("aspect", ["pad", "crop", "stretch"])
 @pytest.mark.parametrize("size", [(60, 40), (300, 7)])
-def test_the_preparation_in_the_card_is_pixmills_own(tmp_path, aspect, size):
+def test_preprocessing_in_the_card(tmp_path, aspect, size):
     facts = ModelCard(replace(DESCRIPTION, aspect=aspect), None, None, 0.95, {}, {}, {}, [])
     (code,) = re.findall(r"```python\n(.*?)```", render_card(facts, {}), re.DOTALL)
     image = shapes(3, *size)
@@ -192,13 +192,13 @@ def test_the_preparation_in_the_card_is_pixmills_own(tmp_path, aspect, size):
     np.testing.assert_allclose(found[0], Preprocessing(24, aspect, "bicubic")(content), rtol=0, atol=1)
 
 
-def test_a_model_that_was_not_evaluated_says_so_in_its_card(exported):
+def test_card_of_a_model_that_was_not_evaluated(exported):
     card = (exported.folder / "README.md").read_text()
     assert "This model was not evaluated." in card
     assert "model-index" not in card
 
 
-def test_the_card_counts_sources_and_licences_of_training_images(exported):
+def test_card_counts_sources_and_licences(exported):
     card = (exported.folder / "README.md").read_text()
     assert "30 images for training, 3 for validation" in card
     assert "| wikimedia | unknown | 5 |" in card
@@ -208,32 +208,32 @@ def test_the_card_counts_sources_and_licences_of_training_images(exported):
 
 
 @pytest.mark.slow
-def test_another_process_gives_the_same_bytes(project, tmp_path):
+def test_exports_are_reproducible(project, tmp_path):
     first = export(project, tmp_path / "first", ["litert", "onnx"], max_drop=1).folder
-    # Where sets of names have another order.
+    # In another process, sets have another order.
     command = [sys.executable, "-m", "pixmill", "export", "litert", "onnx"]
     command += ["--output", tmp_path / "again"]
-    said = subprocess.run(command, cwd=project, check=True, timeout=300, stderr=subprocess.PIPE, text=True).stderr
-    assert said.endswith(f"\nNext: pixmill predict --model {tmp_path / 'again' / 'model.tflite'} photo.jpg\n")
+    printed = subprocess.run(command, cwd=project, check=True, timeout=300, stderr=subprocess.PIPE, text=True).stderr
+    assert printed.endswith(f"\nNext: pixmill predict --model {tmp_path / 'again' / 'model.tflite'} photo.jpg\n")
     for name in ("model.tflite", "model.onnx", "labels.txt"):
         assert (tmp_path / "again" / name).read_bytes() == (first / name).read_bytes(), name
     assert not (tmp_path / "again" / "model.keras").exists()
 
 
-def test_a_conversion_that_changes_the_answers_is_refused(broken, tmp_path, monkeypatch, capsys):
+def test_refuses_conversions_that_change_predictions(broken, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(broken)
     output = tmp_path / "out"
     output.mkdir()
     (output / ".part-1-model.tflite").write_bytes(b"left by a killed export")
     assert run_pixmill("export", "litert", "keras", "--output", str(output)) == 1
-    said = capsys.readouterr().err
-    assert "model.tflite was refused: a probability differs by" in said
-    assert "model.keras was refused: a probability differs by" in said
+    printed = capsys.readouterr().err
+    assert "model.tflite was refused: a probability differs by" in printed
+    assert "model.keras was refused: a probability differs by" in printed
     assert {path.name for path in output.iterdir()} == {"labels.txt", "README.md"}
     assert "cannot be converted: `model.tflite`, `model.keras`." in (output / "README.md").read_text()
 
 
-def test_a_file_is_refused_by_what_its_format_allows():
+def test_limits_by_format():
     same = Agreement(n=100, same=1.0, largest=2e-5, accuracy=0.9, drop=0.0)
     assert "differs by 2e-05" in same.refusal("litert", max_drop=0.03)
     assert same.refusal("onnx", max_drop=0.03) is None
@@ -242,7 +242,7 @@ def test_a_file_is_refused_by_what_its_format_allows():
     assert "drops by 4.0 points" in replace(same, drop=0.04).refusal("int8", max_drop=0.03)
 
 
-def test_a_readme_of_another_origin_is_not_replaced(project, tmp_path):
+def test_does_not_replace_another_readme(project, tmp_path):
     (tmp_path / "README.md").write_text("# Mine\n")
     with pytest.raises(PixmillError, match="was not written by this command"):
         export(project, tmp_path, ["litert"])
@@ -250,13 +250,13 @@ def test_a_readme_of_another_origin_is_not_replaced(project, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["data", "data/coat", "artifacts/../artifacts/train"])
-def test_the_pipelines_folders_are_refused_before_any_work(tmp_path, name):
+def test_refuses_folders_of_the_pipeline(tmp_path, name):
     with pytest.raises(PixmillError, match="belongs to the pipeline"):
         export(tmp_path, tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_project_without_a_model_says_what_to_run(tmp_path, monkeypatch, capsys):
+def test_without_a_model(tmp_path, monkeypatch, capsys):
     (tmp_path / "dvc.yaml").write_text("stages: {}\n")
     monkeypatch.chdir(tmp_path)
     assert run_pixmill("export") == 1
@@ -264,6 +264,6 @@ def test_a_project_without_a_model_says_what_to_run(tmp_path, monkeypatch, capsy
 
 
 @pytest.mark.parametrize("words", [["tensorrt"], ["--max-drop", "2"], ["--max-drop", "x"]], ids=" ".join)
-def test_a_mistyped_argument_names_what_is_expected(words, capsys):
+def test_mistyped_arguments(words, capsys):
     assert run_pixmill("export", *words) == 2
     assert "expected" in capsys.readouterr().err

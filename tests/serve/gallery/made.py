@@ -1,4 +1,4 @@
-"""Rows as ``pixmill predict`` writes them."""
+"""Rows of ``pixmill predict``, and a model, for the gallery."""
 
 import hashlib
 from types import SimpleNamespace
@@ -7,7 +7,7 @@ THRESHOLD = 0.75
 
 
 def row(labels, number: int, weights, *, path: str | None = None, content: bytes | None = None, threshold=THRESHOLD):
-    """Return the row of an image whose probabilities go by some weights."""
+    """Return the row of an image with probabilities proportional to the weights."""
     shares = [weight / sum(weights) for weight in weights]
     best = max(range(len(labels)), key=shares.__getitem__)
     return {
@@ -23,7 +23,7 @@ def row(labels, number: int, weights, *, path: str | None = None, content: bytes
 
 
 def unread(path: str, reason: str):
-    """Return the row of a file that is no image, as it is for any classes."""
+    """Return the row of an unreadable file."""
     return {
         "path": path,
         "id": None,
@@ -36,6 +36,6 @@ def unread(path: str, reason: str):
 
 
 def model(labels, *, threshold=THRESHOLD, **more):
-    """Return what the page tells of a model."""
+    """Return the metadata of a model."""
     facts = {"name": "garments", "version": "3", "digest": "0123456789abcdef" * 4, "metrics": {}}
     return SimpleNamespace(**{**facts, "labels": tuple(labels), "threshold": threshold, **more})

@@ -1,4 +1,4 @@
-"""In a real browser, the gallery can be looked through by mouse and by keyboard, on a screen or a phone."""
+"""The gallery in a real browser, by mouse and keyboard."""
 
 from functools import partial
 
@@ -33,7 +33,7 @@ def page(tmp_path_factory):
 
 @pytest.fixture
 def opened(browser, page):
-    """Open the gallery in a window of some width."""
+    """Open the gallery in a window of a given width."""
     return partial(show, browser, page)
 
 
@@ -46,7 +46,7 @@ def enlarged(browser):
     ]
 
 
-def test_a_class_unfolds_and_an_image_enlarges_with_its_path_and_all_probabilities(opened):
+def test_unfolds_classes_and_enlarges_images(opened):
     browser = opened(1280)
     folded = browser.find_element(By.CSS_SELECTOR, "details.class")
     image = folded.find_element(By.CSS_SELECTOR, "figure img")
@@ -65,7 +65,7 @@ def test_a_class_unfolds_and_an_image_enlarges_with_its_path_and_all_probabiliti
     assert abs(sum(shares) - 100) < 0.3
 
 
-def test_keys_lead_to_the_neighbours_and_back_to_the_page(opened):
+def test_arrow_keys_show_the_neighbours(opened):
     browser = opened(1280)
     shown = [image for image in browser.find_elements(By.CSS_SELECTOR, "main img") if image.is_displayed()]
     paths = [

@@ -1,4 +1,4 @@
-"""The gallery is one file that works offline, bounded whatever it shows."""
+"""The gallery is one HTML file of limited size that works offline."""
 
 import io
 import random
@@ -46,7 +46,7 @@ def titles(html: str) -> list[str]:
     return re.findall(r"<h[123][^>]*>([^<]*)</h", html)
 
 
-def test_it_shows_counts_samples_each_class_and_what_was_unreadable(photos, tmp_path) -> None:
+def test_shows_counts_samples_classes_and_unreadable_files(photos, tmp_path) -> None:
     rows = [*photos(60), unread("photos/a.txt", "html"), unread("photos/b.jpg", "truncated")]
     html = render_gallery(rows, model(LABELS), content=tmp_path.joinpath, workers=1)
     assert titles(html) == [
@@ -65,7 +65,7 @@ def test_it_shows_counts_samples_each_class_and_what_was_unreadable(photos, tmp_
     assert not re.search(r"""(?:src|href)=["'](?!data:|#)|url\(|@import""", html)
 
 
-def test_without_a_threshold_images_unlike_the_training_images_are_counted_as_such_and_drawn(tmp_path) -> None:
+def test_images_unlike_the_training_images_without_a_threshold(tmp_path) -> None:
     plain = row(LABELS, 1, [6, 3, 1], threshold=None)
     unlike = row(LABELS, 2, [6, 3, 1], threshold=None) | {"sure": False, "unlike": True}
     html = render_gallery([plain, unlike], model(LABELS, threshold=None), content=none)
@@ -75,11 +75,11 @@ def test_without_a_threshold_images_unlike_the_training_images_are_counted_as_su
     assert '<span class="key second"></span> unlike the training images' in html
 
 
-def test_what_is_gone_or_changed_or_unknown_has_a_card_without_an_image(photos, tmp_path) -> None:
+def test_missing_and_changed_files_have_cards_without_an_image(photos, tmp_path) -> None:
     rows = photos(4)
     (tmp_path / "photos/1.jpg").unlink()
     (tmp_path / "photos/2.jpg").write_bytes(jpeg(9))
-    paths = {"photos/0.jpg": jpeg(0), "photos/3.jpg": jpeg(8)}  # bytes, the right ones and others
+    paths = {"photos/0.jpg": jpeg(0), "photos/3.jpg": jpeg(8)}  # Bytes: the original ones, and others.
     html = render_gallery(rows, model(LABELS), content=lambda path: paths.get(path, tmp_path / path), workers=1)
     assert html.count('src="data:') == 1
     assert html.count("no image") == 3
@@ -96,7 +96,7 @@ def test_names_are_escaped(tmp_path) -> None:
     assert "<i>" not in html.replace('<i style="', "")
 
 
-def test_it_stays_small_with_very_many_images_that_do_not_compress_and_classes_with_long_names() -> None:
+def test_size_is_limited() -> None:
     buffer = io.BytesIO()
     noise = np.random.default_rng(0).integers(0, 256, (150, 150, 3), np.uint8)
     Image.fromarray(noise).save(buffer, "JPEG", quality=95)

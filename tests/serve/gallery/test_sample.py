@@ -1,4 +1,4 @@
-"""What is shown of many predictions follows from the rows alone, and is bounded."""
+"""The sample of a stream of predictions is deterministic and bounded."""
 
 import random
 
@@ -20,7 +20,7 @@ def rows(n: int, labels=LABELS, seed: int = 0):
     return [row(labels, number, [chance.random() for _ in labels]) for number in range(n)]
 
 
-def test_all_rows_are_counted() -> None:
+def test_counts_all_rows() -> None:
     sample = taken(
         [row(LABELS, 1, [8, 1, 1]), row(LABELS, 2, [4, 3, 3]), row(LABELS, 3, [0, 1, 0]), unread("a", "html")]
     )
@@ -32,7 +32,7 @@ def test_all_rows_are_counted() -> None:
     assert {place: n for place, n in enumerate(unsure) if n} == {8: 1}
 
 
-def test_the_least_and_the_most_certain_are_those_of_a_full_sort() -> None:
+def test_least_and_most_certain_images() -> None:
     table = rows(2000)
     sample = taken(table)
     ordered = sorted(table, key=lambda row: row["confidence"])
@@ -44,7 +44,7 @@ def test_the_least_and_the_most_certain_are_those_of_a_full_sort() -> None:
         assert [guess.path for guess in least] == of_class[:16][::-1]
 
 
-def test_the_random_sample_does_not_depend_on_the_order_nor_on_confidence() -> None:
+def test_random_sample_is_independent_of_order_and_confidence() -> None:
     table = rows(2000)
     shown = [guess.path for guess in taken(table).random]
     assert len(set(shown)) == 48
@@ -55,7 +55,7 @@ def test_the_random_sample_does_not_depend_on_the_order_nor_on_confidence() -> N
     assert abs(middle - sum(row["confidence"] for row in table) / 2000) < 0.05
 
 
-def test_with_more_classes_fewer_images_of_each_are_kept() -> None:
+def test_keeps_fewer_images_per_class_with_more_classes() -> None:
     labels = tuple(f"class {number}" for number in range(100))
     table = [
         row(labels, number, [float(place == number % 100) + (number % 7) / 100 for place in range(100)])

@@ -1,4 +1,4 @@
-"""A server with a tiny model, in processes of its own, and images for it."""
+"""Servers with a tiny model, an HTTP client, and images."""
 
 import base64
 import hashlib
@@ -33,7 +33,7 @@ def b64(content: bytes) -> str:
 
 
 def multipart(*parts: tuple[str, str | None, bytes]) -> tuple[bytes, dict[str, str]]:
-    """Return a body of parts (name, file name, content), and the header that goes with it."""
+    """Return a body of parts (name, file name, content), and its header."""
     body = b""
     for name, file, content in parts:
         shown = f'; filename="{file}"' if file is not None else ""
@@ -42,8 +42,8 @@ def multipart(*parts: tuple[str, str | None, bytes]) -> tuple[bytes, dict[str, s
     return body + f"--{BOUNDARY}--\r\n".encode(), {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
 
 
-class Answered:
-    """An answer of the server: status, headers and body; ``json`` if it is that."""
+class Response:
+    """A response of the server."""
 
     def __init__(self, answer: http.client.HTTPResponse) -> None:
         self.status, self.headers, self.content = answer.status, answer.headers, answer.read()
@@ -53,7 +53,7 @@ class Answered:
         return json.loads(self.content)
 
     def is_problem(self, status: int) -> bool:
-        """Tell whether it is a problem with this status, told twice."""
+        """Return whether it is a problem with this status."""
         assert self.headers["Content-Type"] == "application/problem+json", self.content
         assert set(self.json) == {"type", "title", "status", "detail", "error"}
         assert self.json["detail"] == self.json["error"]
@@ -61,31 +61,31 @@ class Answered:
 
 
 class Client:
-    """Ask a server, over a connection per request."""
+    """An HTTP client with one connection per request."""
 
     def __init__(self, port: int, process: psutil.Process | None = None) -> None:
         self.port, self.process = port, process
 
     def ask(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
-    ) -> Answered:
+    ) -> Response:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request(method, path, body, dict(headers))
-            return Answered(connection.getresponse())
+            return Response(connection.getresponse())
         finally:
             connection.close()
 
-    def get(self, path: str, **headers: str) -> Answered:
+    def get(self, path: str, **headers: str) -> Response:
         return self.ask("GET", path, headers=headers)
 
-    def post(self, path: str, body: bytes, kind: str, **headers: str) -> Answered:
+    def post(self, path: str, body: bytes, kind: str, **headers: str) -> Response:
         return self.ask("POST", path, body, {"Content-Type": kind, **headers})
 
-    def post_json(self, path: str, document: Any, **headers: str) -> Answered:
+    def post_json(self, path: str, document: Any, **headers: str) -> Response:
         return self.post(path, json.dumps(document).encode(), "application/json", **headers)
 
-    def post_parts(self, path: str, *parts: tuple[str, str | None, bytes]) -> Answered:
+    def post_parts(self, path: str, *parts: tuple[str, str | None, bytes]) -> Response:
         return self.ask("POST", path, *multipart(*parts))
 
 
@@ -104,7 +104,7 @@ def client(trained_folder: Path, inbox: Path) -> Iterator[Client]:
 
 @pytest.fixture(scope="session")
 def locked(trained_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    """A server that asks for a key, fetches no URLs and takes no feedback."""
+    """A server with keys and without URLs and feedback."""
     folder = tmp_path_factory.mktemp("locked")
     (folder / "keys").write_text("first\n\nsecond key\n")
     options = ["--workers", "1", "--url-rate", "0", "--no-feedback", "--api-keys", "keys"]
@@ -115,17 +115,17 @@ def locked(trained_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest.fixture(scope="session")
 def expected(trained_folder: Path) -> dict[str, Any]:
-    """What the classifier says of one image, as the API tells it."""
+    """The classifier's prediction of one image in the format of the API."""
     classifier = Classifier.load(trained_folder)
-    told = classifier.predict([picture()])[0]
+    prediction = classifier.predict([picture()])[0]
     return {
         "id": hashlib.sha256(picture()).hexdigest(),
         "name": None,
-        "label": told.label,
-        "confidence": told.confidence,
-        "sure": told.sure,
-        "unlike": told.unlike,
-        "probabilities": dict(zip(classifier.labels, told.probabilities.tolist(), strict=True)),
+        "label": prediction.label,
+        "confidence": prediction.confidence,
+        "sure": prediction.sure,
+        "unlike": prediction.unlike,
+        "probabilities": dict(zip(classifier.labels, prediction.probabilities.tolist(), strict=True)),
         "reason": None,
         "message": None,
     }

@@ -1,6 +1,6 @@
-"""The API answers images in each form, lets in who may come, and bears what it refuses.
+"""The API: formats, access, errors and limits.
 
-One module, whose tests share two servers.
+The tests are in one module, since they share two servers.
 """
 
 import base64
@@ -28,14 +28,14 @@ PROBABILITIES = ["p_coat", "p_kurtā", "p_T-shirt & top"]
 
 
 @pytest.mark.parametrize("kind", ["image/png", "image/anything", "application/octet-stream", "IMAGE/PNG; x=1"])
-def test_raw_bytes_are_predicted_exactly_as_by_the_classifier(client: Client, expected: dict, kind: str) -> None:
+def test_predicts_raw_bytes_like_the_classifier(client: Client, expected: dict, kind: str) -> None:
     answer = client.post("/v1/predict", picture(), kind)
     assert answer.status == 200
     assert answer.json["predictions"] == [expected]
     assert set(answer.json["model"]) == {"name", "version", "digest"}
 
 
-def test_files_come_back_in_order_with_their_names(client: Client, expected: dict) -> None:
+def test_predicts_files_in_order_with_their_names(client: Client, expected: dict) -> None:
     answer = client.post_parts(
         "/v1/predict",
         ("note", None, b"ignored"),
@@ -51,14 +51,14 @@ def test_files_come_back_in_order_with_their_names(client: Client, expected: dic
     assert second["id"] == hashlib.sha256(b"no image").hexdigest()
 
 
-def test_json_carries_images_in_base64(client: Client, expected: dict) -> None:
+def test_predicts_base64_in_json(client: Client, expected: dict) -> None:
     answer = client.post_json("/v1/predict", {"images": [{"content": b64(picture())}, {"content": ""}]})
     first, second = answer.json["predictions"]
     assert first == expected
     assert second["reason"] == "empty"
 
 
-def test_urls_of_inner_addresses_are_rows_with_a_reason_and_their_rate_is_bounded(client: Client) -> None:
+def test_refuses_internal_urls_and_limits_their_rate(client: Client) -> None:
     urls = [f"http://127.0.0.1:{client.port}/", "http://169.254.169.254/latest/", "http://[::1]/"]
     answer = client.post_json("/v1/predict", {"images": [{"url": url} for url in urls]})
     assert [row["reason"] for row in answer.json["predictions"]] == ["private_address"] * 3
@@ -83,7 +83,7 @@ def test_urls_of_inner_addresses_are_rows_with_a_reason_and_their_rate_is_bounde
     ],
     ids=range(9),
 )
-def test_json_of_another_form_is_refused(client: Client, document: Any, status: int) -> None:
+def test_refuses_json_of_another_schema(client: Client, document: Any, status: int) -> None:
     assert client.post_json("/v1/predict", document).is_problem(status)
 
 
@@ -118,7 +118,7 @@ def test_unknown_paths_and_methods_are_problems(client: Client) -> None:
     assert answer.headers["Allow"] == "POST"
 
 
-def test_the_model_tells_what_it_is(client: Client, trained_folder: Path) -> None:
+def test_model_facts(client: Client, trained_folder: Path) -> None:
     facts = client.get("/v1/model").json
     assert facts["classes"] == ["coat", "kurtā", "T-shirt & top"]
     assert (facts["threshold"], facts["image_size"], facts["name"]) == (0.45, 24, trained_folder.name)
@@ -129,7 +129,7 @@ def test_the_model_tells_what_it_is(client: Client, trained_folder: Path) -> Non
     assert client.get("/v1/examples").json == {"examples": []}
 
 
-def test_feedback_is_in_the_inbox_once_it_is_answered(client: Client, inbox: Path, expected: dict) -> None:
+def test_saves_feedback_before_the_response(client: Client, inbox: Path, expected: dict) -> None:
     for seed, label in [(0, "kurtā"), (0, "")]:
         answer = client.post_parts("/v1/feedback", ("file", "x.gif", picture(seed)), ("label", None, label.encode()))
         assert (answer.status, answer.json) == (201, {"id": hashlib.sha256(picture(seed)).hexdigest()})
@@ -137,13 +137,15 @@ def test_feedback_is_in_the_inbox_once_it_is_answered(client: Client, inbox: Pat
     (entry,) = box.entries()[0]
     assert (entry.id, box.read_image(entry)) == (expected["id"], picture())
     assert {item.label for item in entry.corrections} == {"kurtā", None}
-    told = entry.corrections[0]
-    assert told.extension == "png"
-    assert told.prediction == {key: expected[key] for key in ("label", "confidence", "sure", "unlike", "probabilities")}
-    assert told.model == {key: client.get("/v1/model").json[key] for key in ("name", "version", "digest")}
+    correction = entry.corrections[0]
+    assert correction.extension == "png"
+    assert correction.prediction == {
+        key: expected[key] for key in ("label", "confidence", "sure", "unlike", "probabilities")
+    }
+    assert correction.model == {key: client.get("/v1/model").json[key] for key in ("name", "version", "digest")}
 
 
-def test_feedback_that_says_nothing_is_refused_and_a_broken_inbox_is_for_later(client: Client, inbox: Path) -> None:
+def test_refuses_incomplete_feedback_and_retries_a_broken_inbox(client: Client, inbox: Path) -> None:
     image, label = ("file", "x", picture()), ("label", None, b"coat")
     before = sorted(inbox.rglob("*"))
     wrong = [(image, ("label", None, b"trouser")), (("file", "x", b"no image"), label), (image,), (label,)]
@@ -172,7 +174,7 @@ def test_metrics_count_requests_and_predictions(client: Client) -> None:
     assert "anything" not in text
 
 
-def test_pages_load_nothing_from_outside(client: Client) -> None:
+def test_pages_load_nothing_from_other_hosts(client: Client) -> None:
     for path in ("/", "/docs"):
         page = client.get(path)
         assert page.status == 200
@@ -184,7 +186,7 @@ def test_pages_load_nothing_from_outside(client: Client) -> None:
         assert client.get(path).status == 200
 
 
-def test_the_description_names_every_route_and_those_that_need_a_key(client: Client, locked: Client) -> None:
+def test_openapi_lists_all_routes_and_their_security(client: Client, locked: Client) -> None:
     paths = client.get("/openapi.json").json["paths"]
     assert len(paths) == 13
     keyed = [path for path, methods in paths.items() if any("security" in each for each in methods.values())]
@@ -195,8 +197,8 @@ def test_the_description_names_every_route_and_those_that_need_a_key(client: Cli
 
 @pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType")
 @pytest.mark.parametrize("key", [None, "second%20key"])
-def test_the_client_of_mlflow_is_answered(client: Client, locked: Client, expected: dict, key: str | None) -> None:
-    """Unmodified; it knows no header for a key: the password in the address is one."""
+def test_mlflow_client(client: Client, locked: Client, expected: dict, key: str | None) -> None:
+    """MLflow's client has no option for a key; the password in the URL is the key."""
     from mlflow.pyfunc.scoring_server.client import ScoringServerClient
 
     server = locked if key else client
@@ -219,33 +221,33 @@ def test_the_client_of_mlflow_is_answered(client: Client, locked: Client, expect
 
 
 @pytest.mark.slow
-def test_a_network_that_keras_alone_explains_is_explained(client: Client) -> None:
+def test_heatmap_by_keras(client: Client) -> None:
     answer = client.post("/v1/explain?label=coat", picture(), "image/png")
     assert (answer.status, answer.headers["Content-Type"]) == (200, "image/png")
     assert answer.content.startswith(b"\x89PNG")
     assert client.post("/v1/explain", b"no image", "image/png").is_problem(422)
 
 
-def test_an_explanation_needs_a_class_that_there_is(client: Client) -> None:
+def test_refuses_heatmaps_of_unknown_classes(client: Client) -> None:
     assert client.post("/v1/explain?label=trouser", picture(), "image/png").is_problem(422)
     assert client.post_parts("/v1/explain", ("file", "a", b""), ("file", "b", b"")).is_problem(400)
     assert client.post_json("/v1/explain", {}).is_problem(415)
 
 
-# What a request must bring along: the right name, origin, key and size.
+# Host, origin, keys and size of a request.
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "", "[::2]:80"])
-def test_names_of_others_are_refused(client: Client, host: str) -> None:
+def test_refuses_other_hosts(client: Client, host: str) -> None:
     assert client.get("/v1/model", Host=host).is_problem(421)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost:1", "LOCALHOST", "[::1]:8000"])
-def test_names_of_this_machine_are_accepted(client: Client, host: str) -> None:
+def test_accepts_loopback_hosts(client: Client, host: str) -> None:
     assert client.get("/v1/model", Host=host).status == 200
 
 
-def test_pages_of_others_may_not_send_anything(client: Client) -> None:
+def test_refuses_other_origins(client: Client) -> None:
     others = [f"http://127.0.0.1:{client.port + 1}", "http://127.0.0.1", f"https://127.0.0.1:{client.port}"]
     for origin in ("https://evil.example", "null", "http://127.0.0.1.evil.example", "http://[", "x", *others):
         assert client.post("/v1/predict", picture(), "image/png", Origin=origin).is_problem(403)
@@ -254,13 +256,13 @@ def test_pages_of_others_may_not_send_anything(client: Client) -> None:
 
 
 @pytest.mark.parametrize("key", ["first", "second key", "third", "fourth"])
-def test_each_key_opens_also_as_a_password(locked: Client, key: str) -> None:
+def test_accepts_keys_also_as_passwords(locked: Client, key: str) -> None:
     assert locked.get("/v1/model", Authorization=f"Bearer {key}").status == 200
     assert locked.get("/v1/model", Authorization=f"Basic {b64(f'anyone:{key}'.encode())}").status == 200
 
 
 @pytest.mark.parametrize("given", ["", "Bearer ", "Bearer firs", "Bearer first2", "Basic first", "first"])
-def test_nothing_else_opens(locked: Client, given: str) -> None:
+def test_refuses_other_keys(locked: Client, given: str) -> None:
     for path in ("/v1/model", "/v1/examples"):
         answer = locked.get(path, Authorization=given)
         assert answer.is_problem(401)
@@ -269,16 +271,16 @@ def test_nothing_else_opens(locked: Client, given: str) -> None:
 
 
 @pytest.mark.parametrize("given", ["first:anyone", "first", ":first:", "a:", ""])
-def test_a_user_is_none(locked: Client, given: str) -> None:
+def test_refuses_keys_as_user_names(locked: Client, given: str) -> None:
     assert locked.get("/v1/model", Authorization=f"Basic {b64(given.encode())}").is_problem(401)
 
 
-def test_what_tells_nothing_needs_no_key(locked: Client) -> None:
+def test_public_routes_need_no_key(locked: Client) -> None:
     for path in ("/", "/docs", "/openapi.json", "/healthz", "/readyz", "/metrics", "/static/page.js"):
         assert locked.get(path).status == 200
 
 
-def test_what_is_off_is_refused(locked: Client) -> None:
+def test_refuses_disabled_features(locked: Client) -> None:
     key = {"Authorization": "Bearer first"}
     urls = locked.post_json("/v1/predict", {"images": [{"url": "http://a.example/"}]}, **key)
     assert urls.is_problem(403)
@@ -287,14 +289,14 @@ def test_what_is_off_is_refused(locked: Client) -> None:
     assert (facts["feedback"], facts["urls"]) == (False, False)
 
 
-def test_a_compressed_body_is_refused_and_says_so(client: Client) -> None:
+def test_refuses_compressed_bodies(client: Client) -> None:
     answer = client.post("/v1/predict", picture(), "image/png", **{"Content-Encoding": "gzip"})
     assert answer.is_problem(415)
     assert answer.json["detail"] == "Send the body uncompressed."
 
 
-def told(port: int, *parts: bytes) -> bytes:
-    """Send parts until the server ends the connection, and return its answer."""
+def send(port: int, *parts: bytes) -> bytes:
+    """Send parts until the server closes the connection, and return its response."""
     answer = b""
     with socket.create_connection(("127.0.0.1", port), 30) as connection:
         with contextlib.suppress(ConnectionError):
@@ -326,28 +328,28 @@ CHUNKED = (
     ],
     ids=["head", "fields", "field", "path", "trailers", "extension", "chunks"],
 )
-def test_a_head_above_64_kib_or_a_body_in_chunks_is_refused_and_cheap(client: Client, parts: list[bytes]) -> None:
+def test_refuses_large_heads_and_chunked_bodies_cheaply(client: Client, parts: list[bytes]) -> None:
     before, memory = client.process.cpu_times().user, client.process.memory_info().rss
-    # Where the client still sends, the connection may be reset before it reads the answer.
-    assert told(client.port, *parts)[:12] in (b"HTTP/1.1 431", b"HTTP/1.1 400", b"HTTP/1.1 411", b"")
+    # The connection may be reset before the client reads the response.
+    assert send(client.port, *parts)[:12] in (b"HTTP/1.1 431", b"HTTP/1.1 400", b"HTTP/1.1 411", b"")
     assert client.process.memory_info().rss - memory < 32 << 20
     assert client.process.cpu_times().user - before < 2
     assert client.get("/healthz").status == 200
 
 
-def test_what_a_refusal_says_of_sizes(client: Client) -> None:
-    assert b"The request line and its headers may have 65,536 bytes" in told(client.port, START + FIELD * 33 + b"\r\n")
-    assert b"Send the size of the body as Content-Length." in told(client.port, CHUNKED)
+def test_messages_about_sizes(client: Client) -> None:
+    assert b"The request line and its headers may have 65,536 bytes" in send(client.port, START + FIELD * 33 + b"\r\n")
+    assert b"Send the size of the body as Content-Length." in send(client.port, CHUNKED)
 
 
-# A body that is refused costs little, whatever is in it, and nobody else waits for it.
+# A refused body needs little time and memory, and does not delay other requests.
 
 
 SIZE = (20 << 20) - 100
 JSON, FORM = "application/json", f"multipart/form-data; boundary={BOUNDARY}"
 ROUTES = ["/v1/predict", "/invocations", "/v1/feedback", "/v1/explain", "/v1/fetch"]
 EVERYWHERE = ("string", "url", "parts", "field")
-"""These are sent to all routes, the others to the first two."""
+"""Bodies that are sent to all routes; others are sent to the first two."""
 
 
 def filled(head: bytes, unit: bytes, tail: bytes) -> bytes:
@@ -382,7 +384,7 @@ BODIES = {
 
 @contextmanager
 def watched(client: Client) -> Iterator[dict[str, float]]:
-    """Watch the server during the block: its CPU in seconds, memory in MiB, and how long /healthz took at most."""
+    """Measure the server during the block: CPU seconds, MiB of memory, and the longest response time of /healthz."""
     seen = {"memory": 0.0, "wait": 0.0}
     before, memory, ended = client.process.cpu_times(), client.process.memory_info().rss, threading.Event()
 
@@ -410,7 +412,7 @@ def watched(client: Client) -> Iterator[dict[str, float]]:
 
 
 @pytest.mark.parametrize("name", BODIES)
-def test_a_refused_body_is_cheap_on_each_route_and_memory_comes_back(client: Client, name: str) -> None:
+def test_refuses_hostile_bodies_cheaply(client: Client, name: str) -> None:
     kind, made = BODIES[name]
     body = made()
     before = client.process.memory_info().rss
@@ -420,20 +422,20 @@ def test_a_refused_body_is_cheap_on_each_route_and_memory_comes_back(client: Cli
         assert seen["cpu"] <= 2
         assert seen["memory"] <= 256
         assert seen["wait"] <= 2
-    # What the last request freed may be counted until the next one takes it.
+    # Memory that the last request freed may still count.
     assert client.process.memory_info().rss - before < 128 << 20
 
 
-def test_a_batch_of_as_much_as_may_be_is_taken(client: Client) -> None:
+def test_accepts_the_largest_batches(client: Client) -> None:
     cell = base64.b64encode(picture() + bytes(970_000)).decode()
     answer = client.post_json("/invocations", {"inputs": [cell] * 16})
     assert [row["reason"] for row in answer.json["predictions"]] == [None] * 16
-    # The rate refuses these, not the number of commas.
+    # Refused by the rate limit, not by the number of commas.
     urls = [{"url": f"http://127.0.0.1/{','.ljust(4079, ',')}"}] * 16
     assert client.post_json("/v1/predict", {"images": urls}).is_problem(429)
 
 
 @pytest.mark.parametrize("route", ["/v1/fetch", "/invocations"])
-def test_json_is_asked_for(client: Client, route: str) -> None:
+def test_routes_that_need_json(client: Client, route: str) -> None:
     for body, kind, status in ((b"{", JSON, 400), (b"{}", "text/plain", 415), (b"[]", JSON, 422)):
         assert client.post(route, body, kind).is_problem(status)

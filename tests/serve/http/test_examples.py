@@ -1,4 +1,4 @@
-"""Test images of the project are shown as examples, and a correction of one is told as that of its original."""
+"""Test images as examples, and corrections of them."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The model that answers is replaced only by one that passes its check."""
+"""Replacing the model in service."""
 
 import asyncio
 import contextlib
@@ -6,6 +6,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ import pytest
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.writing import read_json, write_json
-from pixmill.serve.http.models import Models
-from pixmill.serve.http.settings import Settings
+from pixmill.models.inference import LIMITS
+from pixmill.serve.http.models import LoadedModel, Models
 from tests.serve.http.conftest import picture
 
 pytestmark = pytest.mark.linux
@@ -26,9 +27,13 @@ def folder(trained_folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(trained_folder, tmp_path / "model"))
 
 
+def make_models(spec: Path, poll: float = 0) -> Models:
+    return Models(str(spec), None, load=partial(LoadedModel, workers=1, limits=LIMITS, waiting=16), poll=poll)
+
+
 @contextlib.contextmanager
 def opened(place: Path) -> Iterator[Models]:
-    models = Models(Settings(model=str(place), workers=1))
+    models = make_models(place)
     models.open()
     try:
         yield models
@@ -52,21 +57,15 @@ def confidence(models: Models) -> float:
     return float(future.result().prediction.confidence)
 
 
-def test_a_changed_model_answers_from_the_next_request_on(
-    models: Models, folder: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def replace() -> None:
-        await models.look()
-        await models.drain()
-
+def test_replaces_a_changed_model(models: Models, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     before, old = confidence(models), models.current
     processes = len(psutil.Process().children())
-    asyncio.run(replace())
+    asyncio.run(models.refresh())
     assert models.current is old
     change(folder, temperature=0.1)
     assert old.predict([picture()])[0].result().prediction.confidence == before
     with caplog.at_level(logging.INFO, "pixmill.serve"):
-        asyncio.run(replace())
+        asyncio.run(models.refresh())
     assert confidence(models) > before
     assert models.refused is None
     assert "serving model " in caplog.text
@@ -81,7 +80,7 @@ def test_a_changed_model_answers_from_the_next_request_on(
         ("model.tflite", lambda whole: whole[: len(whole) // 2], "model.tflite is not a model that Pixmill exported"),
     ],
 )
-def test_a_broken_model_is_refused_once_until_it_is_whole_and_the_old_one_serves_on(
+def test_refuses_a_broken_model_until_it_is_repaired(
     folder: Path, exported: Path, name: str, damage: Any, why: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     file = folder / name if (folder / name).exists() else Path(shutil.copy(exported, folder / name))
@@ -91,31 +90,31 @@ def test_a_broken_model_is_refused_once_until_it_is_whole_and_the_old_one_serves
         file.write_bytes(damage(whole))
         assert file.read_bytes() != whole
         for _ in range(2):
-            asyncio.run(models.look())
+            asyncio.run(models.refresh())
             assert why in (models.refused or "")
             assert confidence(models) == before
         assert [record.levelname for record in caplog.records] == ["ERROR"]
         assert caplog.text.count("refused a newer model") == 1
         file.write_bytes(whole)
-        asyncio.run(models.look())
+        asyncio.run(models.refresh())
         assert models.refused is None
         assert confidence(models) == before
 
 
-def test_a_model_that_cannot_answer_does_not_start(folder: Path) -> None:
+def test_does_not_start_with_a_broken_model(folder: Path) -> None:
     (folder / "network.tflite").write_bytes(b"TFL3" * 100)
-    models = Models(Settings(model=str(folder), workers=1))
+    models = make_models(folder)
     with pytest.raises(PixmillError, match="not an intact network"):
         models.open()
     assert models.current is None
     models.close()
 
 
-def test_a_model_that_is_being_loaded_at_the_end_is_not_left_behind(
+def test_closes_a_model_that_loads_during_shutdown(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    models = Models(Settings(model=str(folder), workers=1, poll=0.01))
+    models = make_models(folder, poll=0.01)
     models.open()
 
     async def end() -> None:

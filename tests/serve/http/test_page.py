@@ -1,4 +1,4 @@
-"""In a real browser, with the real server: images go in, answers come out, and nothing goes anywhere else."""
+"""The page in a real browser with a real server."""
 
 import contextlib
 import hashlib
@@ -33,8 +33,7 @@ pytestmark = pytest.mark.browser
 SERVER = """
 import sys
 from pathlib import Path
-from pixmill.serve.http.server import run
-from pixmill.serve.http.settings import Settings
+from pixmill.serve.http.server import Settings, run
 from pixmill.web.fetch import Network
 root, port, keys, held = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 settings = Settings(
@@ -56,7 +55,7 @@ def picture(seed, side=96):
 
 
 class Site(Handler):
-    """Another host, with one image at every URL that ends in ``.jpg``."""
+    """A host with one image at every URL that ends in ``.jpg``."""
 
     def respond(self):
         found = self.path.endswith(".jpg")
@@ -77,7 +76,7 @@ def serving(root, port, *, key="", held=1 << 27):
 
 @pytest.fixture(scope="module")
 def project(trained_folder, tmp_path_factory):
-    """A project with a model that is sure of half of its images, two test images of each class, and a web site."""
+    """A project whose model is sure of half of its images, with two test images of each class, and a web site."""
     root = tmp_path_factory.mktemp("project")
     train, images, split = root / "artifacts/train", root / "images", root / "artifacts/split"
     shutil.copytree(trained_folder, train)
@@ -86,9 +85,9 @@ def project(trained_folder, tmp_path_factory):
     paths = [images / f"{number}.jpg" for number in range(6)]
     for path, content in zip(paths, files, strict=True):
         path.write_bytes(content)
-    told = [one.confidence for one in Classifier.load(train).predict(files)]
-    order = np.argsort(told)
-    threshold = (told[order[2]] + told[order[3]]) / 2
+    confidences = [one.confidence for one in Classifier.load(train).predict(files)]
+    order = np.argsort(confidences)
+    threshold = (confidences[order[2]] + confidences[order[3]]) / 2
     write_json(
         train / "calibration.json", read_json(train / "calibration.json", stage="train") | {"threshold": threshold}
     )
@@ -131,7 +130,7 @@ def browser():
 
 
 class Page:
-    """The page as a person sees it."""
+    """The page in a browser."""
 
     def __init__(self, browser, address):
         self.browser, self.address = browser, address
@@ -180,25 +179,25 @@ class Page:
         ActionChains(self.browser).key_down(Keys.CONTROL).send_keys("v").key_up(Keys.CONTROL).perform()
 
     def copy(self, script, *values):
-        """Put on the clipboard what a script makes of a base64 text."""
+        """Run a script that writes to the clipboard."""
         self.cdp("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
         self.browser.execute_async_script(
             f"const done = arguments[arguments.length - 1]; ({script})(...arguments).then(() => done(), done)", *values
         )
 
     def requests(self):
-        """Return the URLs of all that the page has loaded."""
+        """Return the URLs of all loaded resources."""
         return self.run("performance.getEntriesByType('resource').map((one) => one.name)")
 
     def focused(self):
         return self.run("document.activeElement.id || document.activeElement.textContent.trim()")
 
     def tab_to(self, name):
-        """Press Tab until an element has the focus, and see that it shows it."""
+        """Press Tab until an element has the focus; every focus must be visible."""
         for _ in range(40):
             self.press(Keys.TAB)
             if self.run("document.activeElement === document.body"):
-                continue  # The page's end.
+                continue  # The end of the page.
             assert self.run("getComputedStyle(document.activeElement).outlineStyle") == "solid"
             if self.focused() == name:
                 return
@@ -212,7 +211,7 @@ def page(browser, address):
     log = [
         entry for entry in browser.get_log("browser") if "the server responded with a status of" not in entry["message"]
     ]
-    assert log == []  # such as a violation of the Content-Security-Policy
+    assert log == []  # For instance violations of the Content-Security-Policy.
     assert [one for one in page.requests() if not one.startswith((address, "data:", f"blob:{address}"))] == []
 
 
@@ -223,7 +222,7 @@ def bars(page):
     ]
 
 
-def test_the_empty_page_asks_for_an_image_and_tells_of_its_model(page, project):
+def test_empty_page(page, project):
     assert page.text("title").lower() == "coat, kurtā or t-shirt & top?"
     assert "Up to 20 MB" in page.text("caption")
     assert [name for name, _ in bars(page)] == ["coat", "kurtā", "T-shirt & top"]
@@ -237,14 +236,14 @@ def test_the_empty_page_asks_for_an_image_and_tells_of_its_model(page, project):
     page.until(lambda: len(page.all("#thumbs img")) == 6)
 
 
-def test_a_chosen_image_is_shown_with_its_class_and_all_probabilities(page, project):
+def test_shows_an_image_with_its_class_and_all_probabilities(page, project):
     page.choose(project.sure)
     (expected,) = project.classifier.predict([project.sure.read_bytes()])
     assert page.state == ["answered"]
     assert page.text("title").lower() == expected.label.lower()
     assert page.text("figure").split("\n") == ["Sure", f"{expected.confidence:.1%} confidence"]
     assert page.text("note") == (
-        f"From {project.threshold:.1%} on, this model\N{RIGHT SINGLE QUOTATION MARK}s answers "
+        f"From {project.threshold:.1%} on, this model\N{RIGHT SINGLE QUOTATION MARK}s predictions "
         "reached its target accuracy on images like those it was trained on."
     )
     chances = dict(zip(project.classifier.labels, expected.probabilities, strict=True))
@@ -259,7 +258,7 @@ def test_a_chosen_image_is_shown_with_its_class_and_all_probabilities(page, proj
     assert page.run("document.getElementById('live').textContent").startswith(expected.label)
 
 
-def test_not_sure_is_said_with_what_it_means(page, project):
+def test_explains_not_sure(page, project):
     page.choose(project.unsure)
     assert page.state == ["answered", "unsure"]
     assert page.text("title").endswith("?")
@@ -268,7 +267,7 @@ def test_not_sure_is_said_with_what_it_means(page, project):
     assert page.run("document.getElementById('live').textContent").endswith("not sure.")
 
 
-def test_a_dropped_image_is_answered(page, project):
+def test_predicts_a_dropped_image(page, project):
     data = {"items": [], "files": [str(project.sure)], "dragOperationsMask": 1}
     for kind in ("dragEnter", "dragOver", "drop"):
         page.cdp("Input.dispatchDragEvent", type=kind, x=900, y=700, data=data)
@@ -280,7 +279,7 @@ def test_a_dropped_image_is_answered(page, project):
     assert not page.run("document.body.classList.contains('dragging')")
 
 
-def test_a_pasted_url_is_fetched_by_the_server_and_shown(page, project):
+def test_predicts_a_pasted_url(page, project):
     page.copy("async (text) => navigator.clipboard.writeText(text)", "http://images.test/far/away.jpg")
     page.paste()
     page.answered()
@@ -290,16 +289,16 @@ def test_a_pasted_url_is_fetched_by_the_server_and_shown(page, project):
     assert page.text("caption").startswith("images.test/far/away.jpg · 96 \N{MULTIPLICATION SIGN} 96")
     page.copy("async (text) => navigator.clipboard.writeText(text)", "not a URL")
     page.paste()
-    page.until(lambda: page.text("alert") == "What you pasted is not an image or a URL.")
+    page.until(lambda: page.text("alert") == "The clipboard has no image or URL.")
 
 
-def test_urls_without_an_image_and_private_ones_are_refused_in_words(page):
-    for typed, told in {
+def test_shows_why_a_url_is_refused(page):
+    for typed, message in {
         "http://images.test/none": "HTTP 404 Not Found",
         "http://127.0.0.1/a.jpg": "Not a public internet address",
     }.items():
         page.one("url").send_keys(typed, Keys.ENTER)
-        page.until(lambda told=told: told in page.text("note"))
+        page.until(lambda message=message: message in page.text("note"))
         assert page.text("title") == "No image"
         assert page.text("unseen") == "No image to show."
         assert page.one("again").is_displayed()
@@ -307,7 +306,7 @@ def test_urls_without_an_image_and_private_ones_are_refused_in_words(page):
     page.until(lambda: "not a URL" in page.text("alert"))
 
 
-def test_a_broken_file_is_said_to_be_broken(page, tmp_path):
+def test_shows_that_a_file_is_broken(page, tmp_path):
     (tmp_path / HOSTILE).write_bytes(b"no image at all")
     page.choose(tmp_path / HOSTILE)
     assert page.state == ["broken"]
@@ -319,19 +318,19 @@ def test_a_broken_file_is_said_to_be_broken(page, tmp_path):
     assert "owned" not in page.run("document.title")
 
 
-def test_several_images_are_listed_and_each_can_be_seen(page, project, tmp_path):
-    (tmp_path / "torn.jpg").write_bytes(project.sure.read_bytes()[:900])
-    page.choose(project.sure, tmp_path / "torn.jpg", project.unsure)
+def test_lists_several_images(page, project, tmp_path):
+    (tmp_path / "broken.jpg").write_bytes(project.sure.read_bytes()[:900])
+    page.choose(project.sure, tmp_path / "broken.jpg", project.unsure)
     page.until(lambda: len([card for card in page.all("#cards .name") if card.text != "…"]) == 3)
     assert page.text("session-title") == "3 images"
-    sure, torn, unsure = page.all("#cards button")
+    sure, broken, unsure = page.all("#cards button")
     assert sure.get_attribute("aria-current") == "true"
-    assert torn.text == "JPG\nnot readable"
+    assert broken.text == "JPG\nnot readable"
     assert unsure.text.endswith("not sure")
     unsure.click()
     assert page.state == ["answered", "unsure"]
     assert project.unsure.name in page.text("caption")
-    torn.click()
+    broken.click()
     assert page.state == ["broken"]
     page.one("restart").click()
     assert page.state == ["empty"]
@@ -339,7 +338,7 @@ def test_several_images_are_listed_and_each_can_be_seen(page, project, tmp_path)
     assert page.all("#cards button") == []
 
 
-def test_an_example_is_answered(page, project):
+def test_predicts_an_example(page, project):
     page.until(lambda: page.all("#thumbs button"))
     first = page.all("#thumbs button")[0]
     label = first.accessible_name.removeprefix("Test image of ")
@@ -350,16 +349,16 @@ def test_an_example_is_answered(page, project):
     assert label in page.text("caption")
 
 
-def test_a_correction_is_kept_and_a_full_inbox_is_said(page, project):
+def test_saves_a_correction_and_reports_a_full_inbox(page, project):
     page.choose(project.unsure)
     page.one("wrong").click()
-    said = page.text("title").lower().removesuffix("?")
+    predicted = page.text("title").lower().removesuffix("?")
     offered = [chip.text for chip in page.all("#choices button")]
     assert sorted(offered) == sorted(
-        [*(name for name in project.classifier.labels if name.lower() != said), "none of these"]
+        [*(name for name in project.classifier.labels if name.lower() != predicted), "none of these"]
     )
     page.all("#choices button")[0].click()
-    page.until(lambda: page.text("told").startswith("Thank you."))
+    page.until(lambda: page.text("message").startswith("Thank you."))
     assert not page.one("wrong").is_displayed()
     (correction,) = (project.root / "inbox/corrections").iterdir()
     kept = json.loads(correction.read_bytes().partition(b"\n")[0])
@@ -373,11 +372,11 @@ def test_a_correction_is_kept_and_a_full_inbox_is_said(page, project):
     page.answered()
     page.one("wrong").click()
     page.all("#choices button")[-1].click()
-    page.until(lambda: page.text("told").startswith("Not kept. The inbox is full"))
+    page.until(lambda: page.text("message").startswith("Not saved. The inbox is full"))
     assert page.all("#choices button")[0].is_enabled()
 
 
-def test_everything_can_be_done_with_the_keyboard(page, project):
+def test_keyboard_only(page, project):
     page.tab_to("url")
     page.press("http://images.test/a.jpg", Keys.ENTER)
     page.answered()
@@ -391,7 +390,7 @@ def test_everything_can_be_done_with_the_keyboard(page, project):
     page.tab_to("choose")
 
 
-def test_a_phone_shows_all_of_it(page, project):
+def test_fits_a_phone(page, project):
     page.size(360, touch=True)
     assert page.one("photograph").is_displayed()
     assert page.one("camera").get_attribute("capture") == "environment"
@@ -408,14 +407,14 @@ def test_a_phone_shows_all_of_it(page, project):
     assert small == []
 
 
-def test_every_control_has_a_name_and_the_answer_is_announced(page, project):
+def test_accessible_names(page, project):
     page.choose(project.unsure, project.sure)
     page.one("wrong").click()
     nodes = [node for node in page.cdp("Accessibility.getFullAXTree")["nodes"] if not node["ignored"]]
     controls = [node for node in nodes if node["role"]["value"] in ("button", "textbox", "searchbox", "link", "image")]
     assert len(controls) > 15
     assert [node for node in controls if not node["name"]["value"].strip()] == []
-    # Who speaks to the browser says what is to be seen (WCAG 2.5.3).
+    # Accessible names contain the visible text (WCAG 2.5.3).
     labelled = page.run(
         "[...document.querySelectorAll('[aria-label]')].map((one) => [one.ariaLabel, one.innerText]).filter((pair) => "
         "pair[1] && document.querySelector(`button[aria-label='${pair[0]}'], a[aria-label='${pair[0]}']`))"
@@ -429,13 +428,13 @@ def test_every_control_has_a_name_and_the_answer_is_announced(page, project):
 
 
 @pytest.mark.slow
-def test_where_the_model_looked_is_fetched_when_asked_for_each_class(page, project):
+def test_fetches_heatmaps_on_demand(page, project):
     page.choose(project.sure)
     page.one("look").click()
     page.until(lambda: page.run("document.getElementById('frame').classList.contains('heated')"))
     assert page.one("look").get_attribute("aria-pressed") == "true"
-    said, other = (bar.find_element(By.CLASS_NAME, "name").text for bar in page.all("#bars li")[:2])
-    assert said in page.text("caption")
+    predicted, other = (bar.find_element(By.CLASS_NAME, "name").text for bar in page.all("#bars li")[:2])
+    assert predicted in page.text("caption")
     page.all("#bars button")[1].click()
     page.until(lambda: other in page.text("caption"))
     page.until(lambda: page.run("document.getElementById('heat').naturalWidth") == 24)
@@ -445,7 +444,7 @@ def test_where_the_model_looked_is_fetched_when_asked_for_each_class(page, proje
 
 
 @pytest.mark.slow
-def test_a_key_is_asked_for_and_a_busy_server_is_asked_once_more(browser, project, tmp_path):
+def test_asks_for_a_key_and_retries_a_busy_server(browser, project, tmp_path):
     large = tmp_path / "large.jpg"
     large.write_bytes(picture(9, 400))
     with serving(project.root, project.port, key="open sesame", held=large.stat().st_size) as url:

@@ -1,4 +1,4 @@
-"""Everything that a person can name becomes a stream of images; what does not exist is refused before any work."""
+"""Paths, folders, patterns and URLs as a stream of images."""
 
 import os
 from pathlib import Path
@@ -10,8 +10,8 @@ from pixmill.models.inference import Located
 from pixmill.serve.predict.inputs import Url, find_images
 
 
-def found(*words, ours=()):
-    return list(find_images(words, ours))
+def found(*words, excluded=()):
+    return list(find_images(words, excluded))
 
 
 def names(*words, **options):
@@ -38,7 +38,7 @@ EVERY = [
 ]
 
 
-def test_a_folder_stands_for_its_files_and_those_of_its_subfolders(photos):
+def test_a_folder_yields_its_files_recursively(photos):
     (photos / ".hidden.jpg").touch()
     assert names("photos") == names("photos/") == names("./photos") == EVERY
     assert names(str(photos)) == [str(photos.parent / name) for name in EVERY]
@@ -47,7 +47,7 @@ def test_a_folder_stands_for_its_files_and_those_of_its_subfolders(photos):
     assert names(".") == [name.removeprefix("photos/") for name in EVERY]
 
 
-def test_words_keep_their_order_and_patterns_are_expanded(photos):
+def test_keeps_the_order_and_expands_patterns(photos):
     assert names("photos/new/*.jp*g", "photos/01.png") == [
         "photos/new/03.jpeg",
         "photos/new/again.jpg",
@@ -58,38 +58,38 @@ def test_words_keep_their_order_and_patterns_are_expanded(photos):
     assert names("photos/ne?") == [name for name in EVERY if "new" in name]
 
 
-def test_a_name_that_looks_like_a_pattern_is_a_file_first(photos):
+def test_an_existing_file_is_not_a_pattern(photos):
     (photos / "[1].png").touch()
     assert names("photos/[1].png") == ["photos/[1].png"]
 
 
 @pytest.mark.parametrize("word", ["gone.jpg", "photos/*.gif", "", "ftp://example.org/a.jpg"])
-def test_what_does_not_exist_is_refused(photos, word):
+def test_refuses_missing_files(photos, word):
     with pytest.raises(DataError, match=r"does not exist|no file matches"):
         find_images(["photos", word])
 
 
-def test_a_url_is_not_looked_for_among_the_files(photos):
+def test_urls(photos):
     (each,) = found("HTTPS://example.org/a.jpg?b=1")
     assert (each.name, type(each.source)) == ("HTTPS://example.org/a.jpg?b=1", Url)
     assert find_images(["photos", "HTTPS://example.org/a.jpg"]).count() == len(EVERY) + 1
 
 
-def test_a_folder_without_files_is_refused(photos):
+def test_refuses_empty_folders(photos):
     Path("empty/.hidden").mkdir(parents=True)
     with pytest.raises(DataError, match="no files in empty"):
         find_images(["photos", "empty"])
 
 
-def test_the_outputs_are_no_inputs(photos):
+def test_excludes_outputs(photos):
     (photos / "answers.csv").touch()
     (photos / "new" / "answers.csv").touch()
-    ours = [Path("photos/answers.csv")]
-    assert names("photos", ours=ours) == sorted([*EVERY, "photos/new/answers.csv"])
-    assert names("photos/a*", "photos/answers.csv", "photos/notes.txt", ours=ours) == ["photos/notes.txt"]
+    excluded = [Path("photos/answers.csv")]
+    assert names("photos", excluded=excluded) == sorted([*EVERY, "photos/new/answers.csv"])
+    assert names("photos/a*", "photos/answers.csv", "photos/notes.txt", excluded=excluded) == ["photos/notes.txt"]
 
 
-def test_a_name_is_no_formula(photos):
+def test_names_are_not_formulas(photos):
     os.chdir(photos)
     for name in ("=1+1.png", "@x.png", "+1.png", "\n=1.png"):
         Path(name).touch()
@@ -98,13 +98,13 @@ def test_a_name_is_no_formula(photos):
 
 
 @pytest.mark.linux
-def test_names_that_are_no_utf_8_are_escaped(photos):
+def test_escapes_names_that_are_not_utf_8(photos):
     (photos / os.fsdecode(b"\xff.png")).touch()
     assert "photos/\\udcff.png" in names("photos")
     assert names(os.fsdecode(b"http://x/\xff")) == ["http://x/\\udcff"]
 
 
-def test_a_broken_link_is_left_to_the_worker(photos):
+def test_broken_links_are_inputs(photos):
     (photos / "link.png").symlink_to(photos / "gone.png")
     assert names("photos/link.png") == ["photos/link.png"]
     assert "photos/link.png" in names("photos")

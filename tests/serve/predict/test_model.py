@@ -1,4 +1,4 @@
-"""A model is the project's own, a folder or a file; what is known of it is true."""
+"""Finding models: the project's, folders and files."""
 
 import json
 import shutil
@@ -7,7 +7,7 @@ import pytest
 
 from pixmill.core.errors import PixmillError
 from pixmill.models.exported import Exported, write_exported
-from pixmill.serve.predict import find_model
+from pixmill.serve.predict.model import find_model
 from tests.version_control import commit, git, start_repository
 
 LOCK = """\
@@ -29,7 +29,7 @@ def project(trained_folder, tmp_path):
     return root
 
 
-def test_the_projects_own_model(project):
+def test_model_of_the_project(project):
     model = find_model(None, project)
     assert (model.path, model.name, model.version) == (project / "artifacts" / "train", "garments", None)
     assert (model.labels, model.image_size) == (("coat", "kurtā", "T-shirt & top"), 24)
@@ -41,7 +41,7 @@ def test_the_projects_own_model(project):
     assert find_model(None, project).commit == model.commit
 
 
-def test_metrics_of_another_training_and_the_commit_before_it_are_not_told(project):
+def test_ignores_metrics_and_commit_of_another_training(project):
     (project / "dvc.lock").write_text(LOCK % 2)
     model = find_model(None, project)
     assert (model.commit, model.metrics) == (None, {})
@@ -49,14 +49,14 @@ def test_metrics_of_another_training_and_the_commit_before_it_are_not_told(proje
     assert find_model(None, project).metrics == {}
 
 
-def test_a_copy_elsewhere_is_named_by_its_folder(trained_folder, tmp_path):
+def test_a_copy_is_named_by_its_folder(trained_folder, tmp_path):
     folder = shutil.copytree(trained_folder, tmp_path / "summer")
     model = find_model(str(folder), None)
     assert (model.name, model.commit, model.metrics) == ("summer", None, {})
 
 
 @pytest.mark.parametrize("name", ["labels.json", "calibration.json", "network.tflite"])
-def test_the_digest_follows_from_what_decides(trained_folder, tmp_path, name):
+def test_digest_depends_on_the_files_that_decide_predictions(trained_folder, tmp_path, name):
     folder = shutil.copytree(trained_folder, tmp_path / "copy")
     digest = find_model(str(folder), None).digest
     assert digest == find_model(str(trained_folder), None).digest
@@ -67,7 +67,7 @@ def test_the_digest_follows_from_what_decides(trained_folder, tmp_path, name):
     assert find_model(str(folder), None).digest != digest
 
 
-def test_an_exported_file_tells_where_it_comes_from(trained_folder, tmp_path):
+def test_metadata_of_an_exported_file(trained_folder, tmp_path):
     path = tmp_path / "garments.tflite"
     network = (trained_folder / "network.tflite").read_bytes()
     known = Exported(
@@ -82,7 +82,7 @@ def test_an_exported_file_tells_where_it_comes_from(trained_folder, tmp_path):
     assert find_model(str(path), None).digest != digest
 
 
-def test_what_is_missing_is_a_message(project, tmp_path, monkeypatch):
+def test_messages_about_missing_models(project, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(PixmillError, match="is not in a project"):
         find_model(None, None)
@@ -103,12 +103,12 @@ def test_what_is_missing_is_a_message(project, tmp_path, monkeypatch):
     assert caught.value.next.startswith("dvc repro")
 
 
-def test_the_folder_of_an_exported_file_will_do(exported):
+def test_folder_of_an_exported_file(exported):
     assert find_model(str(exported.parent), None) == find_model(str(exported), None)
 
 
 @pytest.mark.parametrize("threshold", [None, 0, 0.0])
-def test_without_a_threshold_or_with_0_of_an_earlier_version_there_is_none(trained_folder, tmp_path, threshold):
+def test_thresholds_of_earlier_versions(trained_folder, tmp_path, threshold):
     folder = shutil.copytree(trained_folder, tmp_path / "copy")
     path = folder / "calibration.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"threshold": threshold}))

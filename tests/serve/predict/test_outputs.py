@@ -1,4 +1,4 @@
-"""Tables hold what was predicted, open in spreadsheets, and are written as a stream."""
+"""Tables of predictions: values, spreadsheets, atomic writes."""
 
 import csv
 import json
@@ -11,7 +11,8 @@ import pytest
 
 from pixmill.models.classifier import Prediction
 from pixmill.models.inference import Answer, answers_schema
-from pixmill.serve.predict.outputs import write_csv, write_jsonl, write_parquet
+from pixmill.serve.predict.predicting import write_csv, write_jsonl, write_parquet
+from tests.serve.gallery import made
 
 LABELS = ("coat", "hat")
 WRITERS = {"csv": write_csv, "jsonl": write_jsonl, "parquet": write_parquet}
@@ -24,9 +25,9 @@ ROWS = [
 
 
 @pytest.mark.parametrize("kind", WRITERS)
-def test_every_value_is_there(tmp_path, kind):
+def test_tables_have_all_values(tmp_path, kind):
     path = tmp_path / f"answers.{kind}"
-    WRITERS[kind](path, lambda: ROWS, LABELS)
+    WRITERS[kind](path, lambda: ROWS, made.model(LABELS))
     readers: dict[str, Callable[..., pd.DataFrame]] = {
         "csv": pd.read_csv,
         "jsonl": lambda path: pd.read_json(path, lines=True),
@@ -45,37 +46,37 @@ def test_every_value_is_there(tmp_path, kind):
 
 
 def test_json_is_exact_and_parquet_has_the_schema(tmp_path):
-    write_jsonl(tmp_path / "a.jsonl", lambda: ROWS, LABELS)
+    write_jsonl(tmp_path / "a.jsonl", lambda: ROWS, made.model(LABELS))
     lines = (tmp_path / "a.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line) for line in lines] == ROWS
-    write_parquet(tmp_path / "a.parquet", lambda: ROWS, LABELS)
+    write_parquet(tmp_path / "a.parquet", lambda: ROWS, made.model(LABELS))
     assert pq.read_schema(tmp_path / "a.parquet").equals(answers_schema(LABELS))
 
 
-def test_csv_has_a_byte_order_mark_only_where_excel_needs_it(tmp_path):
+def test_csv_has_a_byte_order_mark_if_needed(tmp_path):
     path = tmp_path / "a.csv"
-    write_csv(path, lambda: ROWS, LABELS)
+    write_csv(path, lambda: ROWS, made.model(LABELS))
     assert path.read_bytes().startswith(b"path,id,")
     for rows, labels in (
         ([SURE.as_row("ä.jpg", LABELS)], LABELS),
         ([SURE.as_row("a.jpg", ("coat", "kurtā"))], ("coat", "kurtā")),
     ):
-        write_csv(path, lambda rows=rows: rows, labels)
+        write_csv(path, lambda rows=rows: rows, made.model(labels))
         assert path.read_bytes().startswith(b"\xef\xbb\xbfpath,id,")
         assert pd.read_csv(path)["path"][0] == rows[0]["path"]
 
 
-def test_csv_holds_no_formula(tmp_path):
+def test_csv_has_no_formulas(tmp_path):
     labels = ("=1+1", "-x")
     row = SURE.as_row("a.jpg", labels) | {"predicted": "=1+1"}
-    write_csv(tmp_path / "a.csv", lambda: [row], labels)
+    write_csv(tmp_path / "a.csv", lambda: [row], made.model(labels))
     with (tmp_path / "a.csv").open(newline="", encoding="utf-8") as file:
         cells = [cell for line in csv.reader(file) for cell in line if cell.startswith(("=", "+", "-", "@"))]
     assert cells == []
 
 
 @pytest.mark.parametrize("kind", WRITERS)
-def test_a_write_that_fails_leaves_the_old_file(tmp_path, kind):
+def test_failed_writes_keep_the_old_file(tmp_path, kind):
     def rows():
         yield ROWS[0]
         raise RuntimeError("lost")
@@ -83,6 +84,6 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, kind):
     path = tmp_path / "a"
     path.write_text("old")
     with pytest.raises(RuntimeError, match="lost"):
-        WRITERS[kind](path, rows, LABELS)
+        WRITERS[kind](path, rows, made.model(LABELS))
     assert path.read_text() == "old"
     assert [each.name for each in tmp_path.iterdir()] == ["a"]

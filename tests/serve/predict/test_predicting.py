@@ -1,4 +1,4 @@
-"""From images to files: in order, and as a stream."""
+"""Predicting streams of images, and writing files."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ def written(model, words, *outputs, **options):
     return list(predict_to_files(model, find_images(words), outputs, **options))
 
 
-def test_rows_come_in_the_order_of_the_images_with_the_classifiers_answers(model, photos):
+def test_rows_are_in_order_and_agree_with_the_classifier(model, photos):
     rows = list(predict(model, find_images(["photos"])))
     expected = Classifier.load(model.path).predict([Path(row["path"]).read_bytes() for row in rows])
     for row, answer in zip(rows, expected, strict=True):
@@ -27,7 +27,7 @@ def test_rows_come_in_the_order_of_the_images_with_the_classifiers_answers(model
     assert reasons == {"photos/cut.jpg": "truncated", "photos/empty.png": "empty", "photos/notes.txt": "unknown"}
 
 
-def test_every_output_has_every_row(model, photos):
+def test_writes_all_outputs(model, photos):
     outputs = [Output(kind, Path(f"out/answers.{kind}")) for kind in ("csv", "jsonl", "parquet", "html")]
     rows = written(model, ["photos"], *outputs, workers=1)
     assert len(rows) == 16
@@ -40,7 +40,7 @@ def test_every_output_has_every_row(model, photos):
     assert "photos/00.jpeg" in Path("out/answers.html").read_text(encoding="utf-8")
 
 
-def test_images_are_taken_as_a_stream(model):
+def test_consumes_inputs_lazily(model):
     taken = 0
 
     def inputs():
@@ -57,7 +57,7 @@ def test_images_are_taken_as_a_stream(model):
     assert taken < 250
 
 
-def test_urls_are_fetched_ahead_and_keep_their_places(model, photos):
+def test_urls_keep_their_order(model, photos):
     content = (photos / "00.jpeg").read_bytes()
     with Site() as site:
         site.answers |= {f"/{number}.jpg": content for number in range(0, 40, 2)}
@@ -85,6 +85,6 @@ def test_urls_are_fetched_ahead_and_keep_their_places(model, photos):
     ],
     ids=lambda outputs: str(outputs[0].path),
 )
-def test_outputs_that_cannot_be_written_or_replace_an_image_are_refused_before_any_work(photos, outputs):
+def test_refuses_invalid_outputs(photos, outputs):
     with pytest.raises(DataError, match=r"is not a regular file|is named twice|is not a folder|is an image"):
         check_outputs(outputs)

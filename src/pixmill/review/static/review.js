@@ -1,14 +1,14 @@
-// The page of `pixmill review`: shows one case at a time, and sends your decisions.
+// The page of `pixmill review`: shows one case at a time, and sends decisions.
 // All content is untrusted: it is set as text, never as markup.
 
-const SIGNS = '123456789abcdefghijklmnopqrstuvwxyz'; // one a class in the list of labels
+const LABEL_KEYS = '123456789abcdefghijklmnopqrstuvwxyz'; // keys of the labels in the dialog
 
 const part = (id) => document.getElementById(id);
 
-let session = null; // who decides, the classes, how many cases
+let session = null; // response of /session
 let shown = null; // the case on the page
-let chosen = 0; // the place of the chosen image in it
-let busy = false; // a request is under way: what is pressed meanwhile was meant for what it replaces
+let chosen = 0; // index of the selected image
+let busy = false; // during a request; keys pressed meanwhile are ignored, since the case may change
 
 function make(tag, properties = {}, ...children) {
   const { data = {}, aria = {}, ...rest } = properties;
@@ -32,13 +32,13 @@ async function ask(path, body) {
     throw new Error('The server has stopped. Start it again with: pixmill review');
   }
   if (!answer.ok && answer.status !== 409) throw new Error(`The server refused: ${await answer.text()}`);
-  const told = await answer.json();
-  if (told.error) throw new Error(told.next ? `${told.error}\nNext: ${told.next}` : told.error);
-  return told;
+  const content = await answer.json();
+  if (content.error) throw new Error(content.next ? `${content.error}\nNext: ${content.next}` : content.error);
+  return content;
 }
 
-// Do one thing at a time, and say where it fails.
-async function alone(work) {
+// Run one action at a time, and show its error.
+async function exclusively(work) {
   if (busy) return;
   busy = true;
   document.querySelector('main').setAttribute('aria-busy', 'true');
@@ -68,18 +68,18 @@ const say = (text) => { part('status').textContent = text; };
 const short = (id) => id.slice(0, 12);
 const listed = (names) => names.join(' or ');
 
-// ---- what is shown
+// ---- display
 
 function labelOf(image) {
   return image.label ?? `${listed(image.came_as)}?`;
 }
 
-const isNew = (image) => image.verdict === 'new'; // from the inbox: its decision moves it into data/
+const isNew = (image) => image.verdict === 'new'; // from the inbox; accepting it moves it to data/
 
-function told(image) {
+function describe(image) {
   const { decision } = image;
-  const put = `moved to data, as ${decision.label || image.label}`;
-  const what = decision.verb === 'drop' ? 'drop' : isNew(image) ? put : { keep: 'keep', relabel: `relabel to ${decision.label}` }[decision.verb];
+  const accepted = `moved to data, as ${decision.label || image.label}`;
+  const what = decision.verb === 'drop' ? 'drop' : isNew(image) ? accepted : { keep: 'keep', relabel: `relabel to ${decision.label}` }[decision.verb];
   const by = decision.by ? ` · ${decision.by}` : '';
   return what + by + (decision.why ? ` · ${decision.why}` : '');
 }
@@ -88,7 +88,7 @@ function frame(image, name, tag, properties) {
   const img = make('img', { alt: name, src: `image/${image.id}`, decoding: 'async' });
   const box = make(tag, { className: 'frame', ...properties }, img);
   img.addEventListener('load', () => {
-    // More than four times its size a small image is but a mosaic.
+    // A small image is enlarged to at most four times its size.
     img.style.maxWidth = `${4 * img.naturalWidth}px`;
     img.style.maxHeight = `${4 * img.naturalHeight}px`;
   });
@@ -122,7 +122,7 @@ function card(image, number) {
   const size = [image.size, image.format, `${image.bytes.toLocaleString('en')} bytes`].filter(Boolean).join(' · ');
   const facts = make('div', { className: 'facts' },
     make('div', { className: 'head' }, make('span', {}, labelOf(image)),
-      decision ? make('span', { className: `badge ${decision.verb}` }, told(image)) : make('span', { className: 'badge rule' }, rule)),
+      decision ? make('span', { className: `badge ${decision.verb}` }, describe(image)) : make('span', { className: 'badge rule' }, rule)),
     make('div', {}, make('code', {}, short(image.id)), ` · ${size}`),
     ...image.places.map((item) => place(item, image.label === null)),
     image.more_places ? make('div', { className: 'faint' }, `and ${image.more_places.toLocaleString('en')} more URLs`) : null);
@@ -134,54 +134,54 @@ function comparison(image) {
   return make('figure', {}, frame(image, name, 'div', {}), make('figcaption', {}, name));
 }
 
-function show(told, keep = false) {
-  const same = keep && shown?.number === told.number;
-  shown = told;
+function show(next, keep = false) {
+  const same = keep && shown?.number === next.number;
+  shown = next;
   if (!same) {
-    chosen = Math.max(0, told.images.findIndex((image) => !image.decision));
+    chosen = Math.max(0, shown.images.findIndex((image) => !image.decision));
     part('reason').value = '';
   }
   part('end').hidden = true;
   part('case').hidden = false;
-  part('title').textContent = `${told.number + 1}. ${told.title}`;
-  part('why').textContent = told.why;
+  part('title').textContent = `${shown.number + 1}. ${shown.title}`;
+  part('why').textContent = shown.why;
   const images = part('images');
-  const count = told.images.length;
+  const count = shown.images.length;
   part('sides').classList.toggle('single', count === 1);
   images.style.setProperty('--least', count < 3 ? '300px' : '250px');
   images.style.setProperty('--height', count < 3 ? '46vh' : '30vh');
   const held = images.contains(document.activeElement);
-  images.replaceChildren(...told.images.map(card));
-  if (told.hidden.length) images.append(make('p', { className: 'faint' }, `and ${told.hidden.length} more with the same pixels`));
-  part('comparison').hidden = !told.beside.length;
-  part('beside').replaceChildren(...told.beside.map(comparison));
+  images.replaceChildren(...shown.images.map(card));
+  if (shown.hidden.length) images.append(make('p', { className: 'faint' }, `and ${shown.hidden.length} more with the same pixels`));
+  part('comparison').hidden = !shown.comparison.length;
+  part('typical').replaceChildren(...shown.comparison.map(comparison));
   for (const act of ['only', 'keep-all', 'drop-all']) button(act).hidden = count < 2;
-  if (told.kind === 'conflicts') button('keep-all').hidden = true; // one image under two labels is no choice
-  const [first] = told.images;
+  if (shown.kind === 'conflicts') button('keep-all').hidden = true; // the labels contradict each other
+  const [first] = shown.images;
   part('keep').textContent = !isNew(first) ? 'Keep' : first.label === null ? 'Accept as…' : `Accept as '${first.label}'`;
-  button('accept').hidden = !told.suggestion;
-  part('accept').textContent = told.suggestion ? `Relabel to '${told.suggestion}'` : '';
-  overview(told);
+  button('accept').hidden = !shown.suggestion;
+  part('accept').textContent = shown.suggestion ? `Relabel to '${shown.suggestion}'` : '';
+  overview();
   choose(chosen, held);
   if (!same) {
     window.scrollTo(0, 0);
-    say(`Case ${told.number + 1} of ${told.total}: ${told.title}.`);
+    say(`Case ${shown.number + 1} of ${shown.total}: ${shown.title}.`);
   }
 }
 
-function overview(told) {
-  part('progress').max = Math.max(1, told.total);
-  part('progress').value = told.done;
-  part('done').textContent = `${told.done} of ${told.total} decided${session.by ? `, by ${session.by}` : ''}`;
+function overview() {
+  part('progress').max = Math.max(1, shown.total);
+  part('progress').value = shown.done;
+  part('done').textContent = `${shown.done} of ${shown.total} decided${session.by ? `, by ${session.by}` : ''}`;
   const held = part('kinds').contains(document.activeElement);
-  part('kinds').replaceChildren(...told.kinds.map((kind) => {
+  part('kinds').replaceChildren(...shown.kinds.map((kind) => {
     const to = make('button', { type: 'button' }, `${kind.kind} ${kind.done}/${kind.total}`);
-    if (kind.kind === told.kind) to.setAttribute('aria-current', 'true');
-    to.addEventListener('click', () => alone(() => go(kind.first)));
+    if (kind.kind === shown.kind) to.setAttribute('aria-current', 'true');
+    to.addEventListener('click', () => exclusively(() => go(kind.first)));
     return to;
   }));
   if (held) part('kinds').querySelector('[aria-current]').focus();
-  for (const undo of document.querySelectorAll('[data-act=undo]')) undo.disabled = !told.undoable;
+  for (const undo of document.querySelectorAll('[data-act=undo]')) undo.disabled = !shown.undoable;
 }
 
 function choose(number, held = part('images').contains(document.activeElement)) {
@@ -192,7 +192,7 @@ function choose(number, held = part('images').contains(document.activeElement)) 
     item.querySelector('.frame').setAttribute('aria-pressed', String(at === number));
     if (at !== number) return;
     item.scrollIntoView({ block: 'nearest' });
-    // Who goes by Tab stays among the images.
+    // Keep the focus among the images for users of Tab.
     if (held) item.querySelector('.frame').focus();
   });
   button('clear').disabled = !shown.images[number].decision;
@@ -207,7 +207,7 @@ function end() {
   say(`All ${shown.total} cases are decided.`);
 }
 
-// ---- what is done
+// ---- actions
 
 async function go(number) {
   show(await ask(`case/${number}`));
@@ -241,22 +241,22 @@ const image = () => shown.images[chosen];
 const all = (verb) => [...shown.images.map((item) => item.id), ...shown.hidden].map((id) => ({ id, verb }));
 
 const ACTS = {
-  keep: () => (image().label === null ? ACTS.relabel() : alone(() => decide([{ id: image().id, verb: 'keep' }]))),
-  drop: () => alone(() => decide([{ id: image().id, verb: 'drop' }])),
-  clear: () => image().decision && alone(() => decide([{ id: image().id, verb: 'clear' }])),
+  keep: () => (image().label === null ? ACTS.relabel() : exclusively(() => decide([{ id: image().id, verb: 'keep' }]))),
+  drop: () => exclusively(() => decide([{ id: image().id, verb: 'drop' }])),
+  clear: () => image().decision && exclusively(() => decide([{ id: image().id, verb: 'clear' }])),
   accept: () => shown.suggestion && relabel(shown.suggestion),
-  only: () => !button('only').hidden && alone(() => decide(all('drop').map((item) => (item.id === image().id ? { ...item, verb: 'keep' } : item)))),
-  'keep-all': () => !button('keep-all').hidden && alone(() => decide(all('keep'))),
-  'drop-all': () => !button('drop-all').hidden && alone(() => decide(all('drop'))),
-  undo: () => alone(async () => { show(await ask('undo', {})); say('Undone.'); }),
-  next: () => alone(() => step(1)),
-  previous: () => alone(() => step(-1)),
+  only: () => !button('only').hidden && exclusively(() => decide(all('drop').map((item) => (item.id === image().id ? { ...item, verb: 'keep' } : item)))),
+  'keep-all': () => !button('keep-all').hidden && exclusively(() => decide(all('keep'))),
+  'drop-all': () => !button('drop-all').hidden && exclusively(() => decide(all('drop'))),
+  undo: () => exclusively(async () => { show(await ask('undo', {})); say('Undone.'); }),
+  next: () => exclusively(() => step(1)),
+  previous: () => exclusively(() => step(-1)),
   help: () => part('help').showModal(),
   close: () => document.querySelectorAll('dialog[open]').forEach((dialog) => dialog.close()),
   relabel: () => {
     if (!part('end').hidden) return;
     part('filter').value = '';
-    part('filter-line').hidden = session.classes.length <= SIGNS.length;
+    part('filter-line').hidden = session.classes.length <= LABEL_KEYS.length;
     classes();
     part('relabel').showModal();
     document.querySelector('.card.chosen .frame').scrollIntoView(); // above the dialog
@@ -264,9 +264,9 @@ const ACTS = {
   },
 };
 
-const relabel = (label) => alone(() => decide([{ id: image().id, verb: 'relabel', label }]));
+const relabel = (label) => exclusively(() => decide([{ id: image().id, verb: 'relabel', label }]));
 
-// The labels with a key each; where there are more of them than keys, the first few that hold what is typed.
+// Show the labels with their keys; if there are more labels than keys, those that match the filter.
 function classes() {
   const keyed = part('filter-line').hidden;
   const wanted = part('filter').value.trim().toLowerCase();
@@ -274,7 +274,7 @@ function classes() {
   const found = session.classes.filter((label) => label.toLowerCase().includes(wanted));
   part('classes').replaceChildren(...found.slice(0, 200).map((label, at) => {
     const to = make('button', { type: 'button', className: likely.has(label) ? 'likely' : '', data: { label } }, `${label} `);
-    if (keyed) to.append(make('kbd', {}, SIGNS[at]));
+    if (keyed) to.append(make('kbd', {}, LABEL_KEYS[at]));
     to.addEventListener('click', () => { part('relabel').close(); relabel(label); });
     return to;
   }));
@@ -292,7 +292,7 @@ document.addEventListener('keydown', (event) => {
   const typing = event.target instanceof HTMLInputElement;
   if (part('relabel').open) {
     const label = typing ? event.key === 'Enter' && part('classes').firstChild?.dataset.label
-      : part('filter-line').hidden && event.key.length === 1 && session.classes[SIGNS.indexOf(event.key)];
+      : part('filter-line').hidden && event.key.length === 1 && session.classes[LABEL_KEYS.indexOf(event.key)];
     if (label) {
       event.preventDefault();
       part('relabel').close();
@@ -314,7 +314,7 @@ document.addEventListener('keydown', (event) => {
   else if (event.key === 'ArrowRight') choose(chosen + 1);
   else if (event.key === 'ArrowLeft') choose(chosen - 1);
   else if (event.key === 'w') part('reason').focus();
-  // A key that is held down turns pages, and decides nothing.
+  // A key that is held down only turns pages.
   else if (act && (!event.repeat || act === 'next' || act === 'previous')) ACTS[act]();
   else return;
   event.preventDefault();
@@ -327,7 +327,7 @@ document.addEventListener('click', (event) => {
 
 part('filter').addEventListener('input', classes);
 
-await alone(async () => {
+await exclusively(async () => {
   session = await ask('session');
   await go(session.first ?? 0);
   choose(shown.images.findIndex(({ id }) => id === session.image));

@@ -1,1 +1,1 @@
-"""Exports: the model for other runtimes, and its card."""
+"""Exports of the model for other runtimes, with a model card."""

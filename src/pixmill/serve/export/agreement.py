@@ -1,4 +1,4 @@
-"""How closely an exported model follows the one that it was made from, measured on images."""
+"""Agreement of an exported model with the original, measured on images."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ Pixels = npt.NDArray[np.uint8]
 Probabilities = npt.NDArray[np.float64]
 
 FLOAT_LIMITS = {"litert": 1e-5, "onnx": 1e-4, "keras": 1e-4}
-"""Maximum difference of a probability by format. The bundled model's differ by 5e-8 in LiteRT, the original's own
-runtime, and by 5e-6 in the others, which add in another order."""
+"""Maximum difference of a probability by format. The bundled model differs by 5e-8 in LiteRT, the runtime of the
+original, and by 5e-6 in the others, which add in another order."""
 
-LEAST_SAME = 0.9
-"""Minimum share of images with the same answer in int8; of the bundled model, 0.96 to 0.99."""
+MIN_SAME = 0.9
+"""Minimum share of images with the same class in int8; 0.96 to 0.99 for the bundled model."""
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Compare an exported model with the original on the same images.
+    """Comparison of an exported model with the original on the same images.
 
     Args:
         n: Number of images.
@@ -42,18 +42,18 @@ class Agreement:
     drop: float
 
     def refusal(self, name: str, *, max_drop: float) -> str | None:
-        """Return why the exported model is not good enough, or ``None``.
+        """Return the reason to refuse the exported model, or ``None``.
 
         Args:
-            name: The format. Those that compute in ``float32`` are held to their probabilities alone: two classes
-                can then only change places if they are equally probable.
-            max_drop: For int8, the maximum drop of the accuracy.
+            name: The format. For ``float32`` formats only the probabilities are checked: if these agree, only equally
+                probable classes can change places.
+            max_drop: Maximum drop of the accuracy, for int8.
         """
         if (limit := FLOAT_LIMITS.get(name)) is not None:
             ok = self.largest <= limit
             return None if ok else f"a probability differs by {self.largest:.2g}, more than {limit:g}"
-        if self.same < LEAST_SAME:
-            return f"only {self.same:.1%} of the answers are the same, less than {LEAST_SAME:.0%}"
+        if self.same < MIN_SAME:
+            return f"only {self.same:.1%} of the answers are the same, less than {MIN_SAME:.0%}"
         if self.drop > max_drop:
             return f"the accuracy drops by {100 * self.drop:.1f} points, more than {100 * max_drop:g} (--max-drop)"
         return None
@@ -62,13 +62,13 @@ class Agreement:
 def measure(
     predict: Callable[[Pixels], Probabilities], part: Part, rows: npt.NDArray[np.int64], expected: Probabilities
 ) -> Agreement:
-    """Compare a model's calibrated probabilities with those expected.
+    """Compare a model's calibrated probabilities with those of the original.
 
     Args:
-        predict: One image to the probability of each class, as :func:`open_exported` returns it.
-        part: The split that the images are of.
-        rows: Which images.
-        expected: The original's probabilities of these, shape (rows, classes).
+        predict: Returns the probability of each class for one image; see :func:`open_exported`.
+        part: Split of the images.
+        rows: Rows of the images.
+        expected: Probabilities of the original, shape (rows, classes).
     """
     found = np.stack([predict(part.pixels[row]) for row in track(rows.tolist(), "Check", len(rows))])
     actual, answers, before = part.targets[rows], found.argmax(axis=1), expected.argmax(axis=1)
@@ -83,13 +83,13 @@ def measure(
 
 
 def open_exported(path: Path) -> Callable[[Pixels], Probabilities]:
-    """Return an exported model as another tool runs it: one image in, the probability of each class out.
+    """Return a function that runs an exported model: one image in, the probability of each class out.
 
     Args:
-        path: The file; its ending tells the runtime.
+        path: The file; its extension decides on the runtime.
 
     Raises:
-        Exception: Whatever the runtime raises on a file that is none of its.
+        Exception: Any exception of the runtime.
     """
     if path.suffix == ".tflite":
         classifier = Classifier.load(path)
@@ -111,7 +111,7 @@ def open_exported(path: Path) -> Callable[[Pixels], Probabilities]:
     model = keras.saving.load_model(path, compile=False, safe_mode=True)
 
     def predict(pixels: Pixels) -> Probabilities:
-        # GPUs may round to fewer digits.
+        # GPUs may compute with less precision.
         with tf.device("CPU"):
             return np.asarray(model.predict_on_batch(pixels[None].astype(np.float32))[0], np.float64)
 

@@ -1,4 +1,4 @@
-"""The model card of an export: ``README.md``, in the form that model hubs read."""
+"""The model card of an export: ``README.md`` in the format of model hubs."""
 
 import re
 import unicodedata
@@ -26,12 +26,10 @@ from pixmill.serve.export.conversion import FORMATS
 from pixmill.tracking.lineage import data_hashes
 
 MARK = "# Written by `pixmill export`, which replaces this file as long as this line is in it."
-"""A comment in the front matter, by which a later export knows the file."""
+"""A comment in the front matter, by which a later export recognizes the file."""
 
-_WEAKEST, _ORIGINS = 5, 20
-"""Most rows of the tables."""
-
-_LIBRARIES = {"litert": "litert", "int8": "litert", "onnx": "onnx", "keras": "keras"}
+_MAX_CLASSES, _MAX_ORIGINS = 5, 20
+"""Maximum number of rows of the tables."""
 
 _KINDS = {
     "litert": "LiteRT (TensorFlow Lite), `float32`",
@@ -47,13 +45,13 @@ class ModelCard:
 
     Args:
         description: The exported model.
-        network: What it is, in a few words; ``None`` if DVC has no record of its training.
-        preset: The preset of KerasHub that is its backbone, with version, SHA-256 and licence; ``None``: another one.
-        confidence: Confidence of the intervals of the metrics.
+        network: Short description of the network; ``None`` if DVC has no record of its training.
+        preset: KerasHub preset of its backbone, with version, SHA-256 and licence; ``None`` if there is none.
+        confidence: Confidence level of the intervals.
         metrics: All metrics of evaluate; empty if the model was not evaluated.
-        hashes: DVC's hashes of the training's inputs, by path.
-        counts: Images by split.
-        origins: Training images by source and licence; the licence is ``None`` if unknown. The most frequent first.
+        hashes: DVC's hashes of the inputs of training, by path.
+        counts: Number of images by split.
+        origins: Source, licence (``None`` if unknown) and number of training images, most frequent first.
     """
 
     description: Exported
@@ -70,8 +68,8 @@ def gather(root: Path, description: Exported) -> ModelCard:
     """Return the facts about the project's trained model.
 
     Args:
-        root: The project's folder.
-        description: The exported model; it has metrics only if they are this model's.
+        root: Project folder.
+        description: The exported model; without metrics if those of the project are of another model.
 
     Raises:
         ManifestError: A file of a stage is missing or malformed.
@@ -90,7 +88,7 @@ def gather(root: Path, description: Exported) -> ModelCard:
     metrics: dict[str, Any] = {}
     if description.metrics:
         metrics = read_json(root / "plots" / "evaluate" / "full.json", stage="evaluate")
-    # Of the run, not those that params.yaml has now.
+    # The params of the run; params.yaml may have changed since.
     train, evaluate = _params(root, "train"), _params(root, "evaluate")
     params = None if train is None else TrainParams.model_validate(train)
     return ModelCard(
@@ -101,23 +99,21 @@ def gather(root: Path, description: Exported) -> ModelCard:
         metrics=metrics,
         hashes=data_hashes(root),
         counts={str(name): int(count) for name, count in manifest["split"].value_counts().items()},
-        origins=[
-            (source, licence, count)
-            for (source, licence), count in sorted(
-                origins.items(), key=lambda item: (-item[1], item[0][0], item[0][1] or "")
-            )
-        ],
+        origins=sorted(
+            ((*origin, count) for origin, count in origins.items()),
+            key=lambda item: (-item[2], item[0], item[1] or ""),
+        ),
     )
 
 
 def _params(root: Path, stage: str) -> dict[str, Any] | None:
-    """Return a stage's params as ``dvc.lock`` has them, ``None`` if it has none."""
+    """Return a stage's params in ``dvc.lock``, or ``None``."""
     found = workspace_stages(root).get(stage, {}).get("params", {}).get("params.yaml", {}).get(stage)
     return found if isinstance(found, dict) else None
 
 
 def _licence(text: object) -> str | None:
-    """Return a licence's name, as the source gives it where it is not understood."""
+    """Return the name of a licence; an unknown licence keeps the text of the source."""
     if not isinstance(text, str) or not text.strip():
         return None
     known = parse_licence(text)
@@ -125,19 +121,19 @@ def _licence(text: object) -> str | None:
 
 
 def escape(text: object) -> str:
-    r"""Return text that Markdown shows as it is, on one line: names and licences come from strangers.
+    r"""Escape untrusted text for Markdown, on one line.
 
     >>> print(escape("[T-shirt](http://a.test) <b>|\n# top"))
     \[T-shirt\](http\://a.test) \<b\>\| \# top
     """
-    # Cf has what reverses text; joiners, which Indic scripts need, stay.
+    # Category Cf can reverse text; Indic scripts need its joiners.
     kept = (
         letter if letter in "\u200c\u200d" or unicodedata.category(letter) not in ("Cc", "Cf", "Cs") else " "
         for letter in str(text)
     )
     line = " ".join("".join(kept).split())
     line = re.sub(r"[\\`*_\[\]<>#|~$@&]|:(?=//)|(?<=www)\.", r"\\\g<0>", line, flags=re.IGNORECASE)
-    # What would begin a list.
+    # Marks that begin a list.
     return re.sub(r"^(\d*)([-+.)])", r"\1\\\2", line)
 
 
@@ -151,10 +147,10 @@ def render_card(
     """Return the card as Markdown with YAML front matter: the template ``card.md``, with every text escaped.
 
     Args:
-        facts: What is known of the model.
-        checked: The formats that were written, each with its agreement and its size in bytes.
-        licence: The model's licence; ``None`` if unknown.
-        refused: The formats that were refused.
+        facts: Content of the card.
+        checked: Agreement and size in bytes of each written format.
+        licence: Licence of the model; ``None`` if unknown.
+        refused: Refused formats.
     """
     import jinja2
 
@@ -181,8 +177,8 @@ def render_card(
         aspect=description.aspect,
         image_size=description.image_size,
         metrics=metrics,
-        weakest=sorted(known, key=lambda item: (item[1]["f1"], item[0]))[:_WEAKEST],
-        origins=facts.origins[:_ORIGINS],
+        weakest=sorted(known, key=lambda item: (item[1]["f1"], item[0]))[:_MAX_CLASSES],
+        origins=facts.origins[:_MAX_ORIGINS],
         licence=licence,
         checked=checked,
         refused=list(refused),
@@ -194,7 +190,7 @@ def render_card(
 
 
 def agreement_rows(checked: Mapping[str, tuple[Agreement, int]]) -> list[list[str]]:
-    """Return the table of the formats, with its header as the first row."""
+    """Return the table of the formats; its first row is the header."""
     header = ["file", "same class", "largest difference", "accuracy", "change", "size"]
     return [header] + [
         [
@@ -211,7 +207,7 @@ def agreement_rows(checked: Mapping[str, tuple[Agreement, int]]) -> list[list[st
 
 def _front_matter(facts: ModelCard, checked: Mapping[str, tuple[Agreement, int]], licence: str | None) -> str:
     description, metrics = facts.description, facts.metrics
-    libraries = list(dict.fromkeys(_LIBRARIES[name] for name in checked))
+    libraries = list(dict.fromkeys("litert" if name == "int8" else name for name in checked))
     content: dict[str, Any] = {
         **({} if licence is None else {"license": licence}),
         **({"library_name": libraries[0]} if libraries else {}),

@@ -1,4 +1,4 @@
-"""Convert a trained classifier to the formats of other runtimes, with its calibration inside."""
+"""Convert a trained classifier, calibration included, to the formats of other runtimes."""
 
 from __future__ import annotations
 
@@ -25,39 +25,39 @@ if TYPE_CHECKING:
 FORMATS = {"litert": "model.tflite", "int8": "model_int8.tflite", "onnx": "model.onnx", "keras": "model.keras"}
 """File names by format."""
 
-_NEEDED = {
+_MODULES = {
     "litert": ("ai_edge_litert",),
     "int8": ("ai_edge_litert",),
     "onnx": ("onnx", "onnxruntime", "tf2onnx"),
     "keras": (),
 }
-"""The modules that a format takes."""
+"""Python modules that each format needs."""
 
-_CALIBRATING = 200
-"""Training images on which int8 finds the range of each tensor: 300 and 816 were no better."""
+_CALIBRATION_IMAGES = 200
+"""Training images that determine the range of each int8 tensor: 300 and 816 were no better."""
 
-_FEW = 0.1
-"""Dense layers with less than this share of the weights stay ``float32`` in int8. They cost little, and the bundled
-model's turns features of very different sizes into logits: in 256 steps, 17 % of its answers changed."""
+_MAX_FLOAT_SHARE = 0.1
+"""Dense layers with less than this share of the weights stay ``float32`` in int8, at little cost. That of the bundled
+model turns features of very different sizes into logits: in 256 steps, 17 % of its predictions changed."""
 
 
 def install_missing(name: str) -> str | None:
-    """Return the command that installs what a format takes, or ``None`` if all is there.
+    """Return the command that installs the modules of a format, or ``None`` if they are installed.
 
     Args:
         name: A key of :data:`FORMATS`.
     """
-    if all(importlib.util.find_spec(module) for module in _NEEDED[name]):
+    if all(importlib.util.find_spec(module) for module in _MODULES[name]):
         return None
     return install_command("onnx") if name == "onnx" else "pip install ai-edge-litert"
 
 
 def calibrate(model: keras.Model, temperature: float | None) -> keras.Model:
-    """Return a classifier whose outputs are calibrated probabilities; it may share the given one's weights.
+    """Return a classifier whose outputs are calibrated probabilities; it may share weights with the given one.
 
     Args:
-        model: As :func:`pixmill.models.model_folder.load_classifier` returns it; it may be changed in place.
-        temperature: The divisor of the logits; ``None``: none.
+        model: Model from :func:`pixmill.models.model_folder.load_classifier`; may be changed in place.
+        temperature: Divisor of the logits; ``None``: uncalibrated.
     """
     import keras
     from keras import layers
@@ -86,18 +86,18 @@ def convert(
 ) -> None:
     """Write one format.
 
-    The novelty is another output of LiteRT and ONNX. 8-bit integers are too coarse for it, and Keras' users expect one.
+    LiteRT and ONNX have the novelty as a second output. int8 is too coarse for it, and Keras users expect one output.
 
     Args:
         name: A key of :data:`FORMATS`.
-        model: The classifier, as :func:`calibrate` returns it.
-        path: The file to write, with the ending of its format.
-        description: What belongs to the model.
-        training: The training split, whose images calibrate int8.
-        novelty: What tells the novelty. Default: none.
+        model: Classifier from :func:`calibrate`.
+        path: Target file, with the extension of the format.
+        description: Metadata of the model.
+        training: Training split, whose images calibrate int8.
+        novelty: Novelty scorer; default: none.
 
     Raises:
-        Exception: Whatever the converter raises.
+        Exception: Any exception of the converter.
     """
     match name:
         case "litert":
@@ -116,13 +116,13 @@ def convert(
 
 
 def _int8(model: keras.Model, training: Part) -> bytes:
-    """Return a LiteRT model that computes in 8-bit integers, with ``float32`` input and output."""
+    """Return a LiteRT model that computes in 8-bit integers and has ``float32`` input and output."""
     import tensorflow as tf
 
     from pixmill.models.litert_export import fold_batch_norm
 
-    # Rows are in the order of ids, which are digests: evenly spread is as good as random.
-    rows = np.unique(np.linspace(0, len(training) - 1, _CALIBRATING).astype(np.int64))
+    # Rows are sorted by id, a digest: evenly spaced rows are as good as random ones.
+    rows = np.unique(np.linspace(0, len(training) - 1, _CALIBRATION_IMAGES).astype(np.int64))
 
     def images() -> Iterator[list[Any]]:
         for row in rows:
@@ -130,34 +130,34 @@ def _int8(model: keras.Model, training: Part) -> bytes:
 
     debug = tf.lite.experimental
     with quiet(), warnings.catch_warnings():
-        # Of integers as input, which this model does not have; and of what the debugger itself runs.
+        # About integer inputs, which this model does not have, and about the debugger's own interpreter.
         warnings.filterwarnings("ignore", "Statistics for quantized inputs", UserWarning)
         warnings.filterwarnings("ignore", r"\s*Warning: tf\.lite\.Interpreter is deprecated", UserWarning)
         converter = tf.lite.TFLiteConverter.from_keras_model(fold_batch_norm(model))
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = images
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        # The only public way to leave operations as they are.
+        # The only public API to exclude operations.
         options = debug.QuantizationDebugOptions(denylisted_ops=_float_operations(model))
         quantized = debug.QuantizationDebugger(converter=converter, debug_options=options)
         return bytes(quantized.get_nondebug_quantized_model())
 
 
 def _float_operations(model: keras.Model) -> list[str]:
-    """Return the operations that int8 leaves as they are."""
+    """Return the operations that stay ``float32`` in int8."""
     from keras import layers
 
     dense = sum(layer.count_params() for layer in model.layers if isinstance(layer, layers.Dense))
-    return ["SOFTMAX", *(["FULLY_CONNECTED"] if dense < _FEW * model.count_params() else [])]
+    return ["SOFTMAX", *(["FULLY_CONNECTED"] if dense < _MAX_FLOAT_SHARE * model.count_params() else [])]
 
 
 def _to_onnx(model: keras.Model, path: Path, description: Exported) -> None:
     import onnx
 
-    # Keras traces what was called before.
+    # Keras can only export a model that was called.
     model(np.zeros((1, *model.input_shape[1:]), np.float32), training=False)
     with quiet(), warnings.catch_warnings():
-        # Keras makes tf2onnx work with NumPy 2.
+        # From the patch with which Keras makes tf2onnx work with NumPy 2.
         warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)
         model.export(str(path), format="onnx", verbose=False)
     written = onnx.load(path)
@@ -170,10 +170,10 @@ def _to_onnx(model: keras.Model, path: Path, description: Exported) -> None:
 
 
 def _replace_erfc(graph: Any) -> None:
-    """Replace the complementary error function, which TensorFlow makes of a GELU and ONNX does not have.
+    """Replace the complementary error function, which TensorFlow uses in GELU and ONNX lacks.
 
     Args:
-        graph: An ONNX graph without subgraphs, changed in place.
+        graph: ONNX graph without subgraphs, changed in place.
     """
     from onnx import helper, numpy_helper
 
@@ -194,13 +194,13 @@ def _replace_erfc(graph: Any) -> None:
 
 
 def _rename(graph: Any) -> None:
-    """Give tensors names by their place: those of tf2onnx depend on the order of Python's sets.
+    """Name tensors by position: the names of tf2onnx depend on the order of Python's sets.
 
     Args:
-        graph: An ONNX graph without subgraphs, changed in place.
+        graph: ONNX graph without subgraphs, changed in place.
     """
     (given,), answers = graph.input, list(graph.output)
-    # Its only output may have any name.
+    # A single output may have any name.
     named = {answer.name: answer.name if len(answers) > 1 else PROBABILITIES for answer in answers}
     names = {"": "", given.name: "pixels", **named}
     for number, node in enumerate(graph.node):

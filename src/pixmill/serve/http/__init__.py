@@ -1,1 +1,1 @@
-"""The model as a service: predictions over HTTP, and the corrections that people send back."""
+"""HTTP service: predictions, a page for people, and feedback."""

@@ -1,9 +1,10 @@
-"""What every request passes: its host, its origin and its size; and the headers of every answer."""
+"""Checks that every request passes (host, origin, size), and the headers of every response."""
 
 import time
+from collections.abc import Collection
+from dataclasses import KW_ONLY, dataclass, field
 
 from pixmill.serve.http.metrics import Metrics
-from pixmill.serve.http.settings import Settings
 from pixmill.web.bounded_request import Application, Receive, Scope, Send, run_bounded
 from pixmill.web.problems import ProblemError, answer
 
@@ -22,67 +23,69 @@ _HEADERS = {
 }
 
 
+@dataclass
 class Admission:
-    """Let requests pass to an ASGI application, or refuse them.
+    """ASGI middleware that refuses forbidden or oversized requests.
 
-    Bodies are counted while they arrive: each against ``max_bytes``, all that are in memory against ``held_bytes``.
-    Routes count what else they keep in memory by ``scope["hold"]``.
+    Bodies are counted while they arrive. Routes count other memory that they hold with ``scope["hold"]``.
 
     Args:
         app: The application.
-        settings: The service's.
-        metrics: What is counted.
+        metrics: Counters to update.
+        max_bytes: Maximum size of one body.
+        held_bytes: Maximum size of all bodies in memory together.
+        hosts: Accepted names in ``Host``; ``None`` accepts any.
+        behind_proxy: Whether a proxy decides on port and TLS, so that only the names of origin and host are compared.
     """
 
-    def __init__(self, app: Application, settings: Settings, metrics: Metrics) -> None:
-        self.app = app
-        self._settings, self._metrics = settings, metrics
-        self._held = 0
+    app: Application
+    metrics: Metrics
+    _: KW_ONLY
+    max_bytes: int
+    held_bytes: int
+    hosts: Collection[str] | None
+    behind_proxy: bool
+    _held: int = field(default=0, init=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        held, status, began = 0, 500, time.perf_counter()
+        held, status, start = 0, 500, time.perf_counter()
 
         def hold(size: int) -> None:
             nonlocal held
-            if self._held + size > self._settings.held_bytes:
+            if self._held + size > self.held_bytes:
                 raise ProblemError(503, "Too much is being uploaded at once.", {"Retry-After": "1"})
             self._held += size
             held += size
 
         scope["hold"] = hold
-        self._metrics.in_flight.inc()
+        self.metrics.in_flight.inc()
         try:
             status = await run_bounded(
                 scope,
                 receive,
                 send,
                 admit=self._admit,
-                max_bytes=self._settings.max_bytes,
+                max_bytes=self.max_bytes,
                 headers=_HEADERS,
                 answer=answer,
                 hold=hold,
             )
         finally:
             self._held -= held
-            self._metrics.in_flight.dec()
-            self._metrics.observe(scope, status, time.perf_counter() - began)
+            self.metrics.in_flight.dec()
+            self.metrics.observe(scope, status, time.perf_counter() - start)
 
     def _admit(self, scope: Scope) -> Application:
-        """Refuse a request by its head alone.
-
-        Raises:
-            ProblemError: It must not pass.
-        """
+        """Return the application, or raise :class:`ProblemError` if the request's headers are not acceptable."""
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         host, origin = headers.get(b"host", ""), headers.get(b"origin", "")
-        hosts = self._settings.hosts
-        if hosts is not None and _name(host) not in hosts:
+        if self.hosts is not None and _name(host) not in self.hosts:
             raise ProblemError(421, f"This server does not answer to the name '{_name(host)}'.")
-        if self._settings.proxies:  # Which decide on the port, and on TLS.
+        if self.behind_proxy:
             is_own = _name(origin.rpartition("//")[2]) == _name(host)
         else:
             is_own = origin.lower() == f"{scope['scheme']}://{host}".lower()
@@ -94,6 +97,6 @@ class Admission:
 
 
 def _name(host: str) -> str:
-    """Return the name in a ``Host`` header, without its port, in lower case."""
+    """Return the name in a ``Host`` header without its port, in lower case."""
     name, colon, port = host.rpartition(":")
     return (name if colon and port.isdigit() else host).lower()

@@ -1,4 +1,4 @@
-"""The routes of the API: predict, explain, what the model is, examples, and feedback; and those of MLflow's client."""
+"""Routes of the API: predictions, heatmaps, the model, examples and feedback; and those of MLflow's client."""
 
 import asyncio
 import base64
@@ -6,7 +6,8 @@ import binascii
 import hashlib
 import hmac
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response, Security
@@ -20,55 +21,55 @@ from pixmill.images.compute import ServiceFullError
 from pixmill.models.classifier import Prediction
 from pixmill.models.inference import Answer
 from pixmill.models.prediction_reasons import meaning
-from pixmill.serve.correction import correction_of
 from pixmill.serve.http import schemas
-from pixmill.serve.http.answering import UNEXPLAINED
-from pixmill.serve.http.bodies import SentImage, read_form, read_images, read_json
+from pixmill.serve.http.bodies import RequestImage, read_form, read_images, read_json
 from pixmill.serve.http.examples import ExampleImages
-from pixmill.serve.http.loaded import LoadedModel
 from pixmill.serve.http.metrics import Metrics
-from pixmill.serve.http.models import Models
-from pixmill.serve.http.settings import MAX_IMAGES, Settings
-from pixmill.serve.http.web import Web
+from pixmill.serve.http.models import LoadedModel, Models
+from pixmill.serve.http.url_fetcher import UrlFetcher
+from pixmill.serve.http.worker import UNEXPLAINED
 from pixmill.serve.inbox import Inbox, InboxFullError
-from pixmill.web.fetch import Network, Refused
+from pixmill.web.fetch import Refused
 from pixmill.web.problems import ProblemError
 
 _LOG = logging.getLogger("pixmill.serve")
 
 
+@dataclass(frozen=True)
 class Endpoints:
-    """Answer for whichever model serves now.
+    """The service behind the routes.
 
     Args:
-        settings: The service's.
-        models: The models.
-        metrics: What is counted.
-        network: What URLs may reach beside the public internet; nothing by default.
-
-    Raises:
-        PixmillError: The inbox is a file.
+        models: The model that answers.
+        metrics: Counters to update.
+        examples: Test images to try the model on.
+        inbox: Destination of feedback; ``None``: feedback is refused.
+        urls: Fetcher of images; ``None``: URLs are refused.
+        keys: API keys; empty: no key is needed.
+        max_bytes: Maximum size of a body, for clients to know.
     """
 
-    def __init__(self, settings: Settings, models: Models, metrics: Metrics, network: Network | None) -> None:
-        self.settings, self.models, self._metrics = settings, models, metrics
-        self._web = Web(settings.url_rate, settings.max_bytes, network) if settings.url_rate else None
-        self.inbox = None if settings.inbox is None else Inbox(settings.inbox, settings.inbox_bytes)
-        self.examples = ExampleImages(settings.root)
+    models: Models
+    metrics: Metrics
+    examples: ExampleImages
+    inbox: Inbox | None
+    urls: UrlFetcher | None
+    keys: Collection[str]
+    max_bytes: int
 
     @property
     def loaded(self) -> LoadedModel:
         """The model that answers.
 
         Raises:
-            ProblemError: There is none: the service starts or ends.
+            ProblemError: There is none, since the service starts or ends.
         """
         if self.models.current is None:
             raise _busy("The server is starting or closing.", 5)
         return self.models.current
 
     async def predict(self, contents: Sequence[bytes]) -> tuple[LoadedModel, list[Answer]]:
-        """Return the answers for images, and the model that gave them.
+        """Return the predictions of images, and the model that made them.
 
         Raises:
             ProblemError: There is no model, or too many images wait.
@@ -82,56 +83,52 @@ class Endpoints:
             raise _busy("Too many images wait to be predicted.", 1) from error
         except PixmillError as error:
             _LOG.error("%s", error.message)
-            raise _busy("No process could be started to predict it.", 10) from error
+            raise _busy("No worker process could be started.", 10) from error
         answers = []
         for content, found in zip(contents, outcomes, strict=True):
             answer = found
-            if not isinstance(found, Answer):  # It was given up.
+            if not isinstance(found, Answer):  # Its worker died or exceeded a limit.
                 answer = Answer(hashlib.sha256(content).hexdigest(), Prediction(reason=found))
-            self._metrics.count_prediction(answer.prediction)
+            self.metrics.count_prediction(answer.prediction)
             answers.append(answer)
         return loaded, answers
 
     async def explain(self, content: bytes, label: str | None) -> bytes:
-        """Return a PNG of where the model looked.
+        """Return a heatmap of where the model looked, as a PNG.
 
         Raises:
-            ProblemError: The model cannot say, there is no such class, the image cannot be read, or too many wait.
+            ProblemError: There is no heatmap or no such class, the image is unreadable, or too many images wait.
         """
         loaded = self.loaded
         self.check_label(label)
         try:
-            shown = await asyncio.wrap_future(loaded.explain(content, label)) if loaded.explains else UNEXPLAINED
+            found = await asyncio.wrap_future(loaded.explain(content, label)) if loaded.explains else UNEXPLAINED
         except ServiceFullError as error:
             raise _busy("Too many images wait to be explained.", 1) from error
-        if isinstance(shown, bytes):
-            return shown
-        if shown == UNEXPLAINED:
+        if isinstance(found, bytes):
+            return found
+        if found == UNEXPLAINED:
             raise ProblemError(404, "This model cannot show where it looked.")
-        raise ProblemError(422, f"{meaning(shown)}.")
+        raise ProblemError(422, f"{meaning(found)}.")
 
     def check_label(self, label: str | None) -> None:
-        """Refuse a label that is no class.
-
-        Raises:
-            ProblemError: It is none.
-        """
+        """Raise :class:`ProblemError` if a label is not one of the classes."""
         if label and label not in self.loaded.model.labels:
             raise ProblemError(422, f"There is no class '{label}'.")
 
-    async def fetch(self, request: Request, images: Sequence[SentImage]) -> list[bytes | Refused]:
-        """Return the bytes of each image, those of URLs fetched.
+    async def fetch(self, request: Request, images: Sequence[RequestImage]) -> list[bytes | Refused]:
+        """Return the bytes of each image; URLs are fetched.
 
         Raises:
-            ProblemError: URLs are not fetched, the client has had too many fetched, or too much is in memory.
+            ProblemError: URLs are refused, the client requested too many, or too much is in memory.
         """
         urls = [image.name or "" for image in images if image.content is None]
         found: list[bytes | Refused] = []
         if urls:
-            if self._web is None:
+            if self.urls is None:
                 raise ProblemError(403, "This server fetches no URLs: send the image itself.")
             client = request.client.host if request.client else ""
-            found = await self._web.fetch(client, urls, request.scope["hold"])
+            found = await self.urls.fetch(client, urls, request.scope["hold"])
         fetched = iter(found)
         return [next(fetched) if image.content is None else image.content for image in images]
 
@@ -144,26 +141,20 @@ async def _endpoints(request: Request) -> Endpoints:
 InjectedEndpoints = Annotated[Endpoints, Depends(_endpoints)]
 """The :class:`Endpoints` of the application, as an argument of a route."""
 
-_SCHEME = HTTPBearer(auto_error=False, description="An API key, where the server asks for one.")
+_SCHEME = HTTPBearer(auto_error=False, description="API key, if the server needs one.")
 
 
 async def _require_key(request: Request, endpoints: InjectedEndpoints, _: Annotated[Any, Security(_SCHEME)]) -> None:
-    """Refuse who has no key, where there are keys.
-
-    Raises:
-        ProblemError: There is no key, or another one.
-    """
-    keys = endpoints.settings.keys
+    """Raise :class:`ProblemError` if the server has keys and the request has none of them."""
+    keys = endpoints.keys
     kind, _, given = request.headers.get("authorization", "").partition(" ")
     password = given.strip().encode("latin-1")
-    if (
-        kind.lower() == "basic"
-    ):  # From clients that know users and passwords only, as MLflow's: the password is the key.
+    if kind.lower() == "basic":  # MLflow's client sends the key as a password.
         try:
             password = base64.b64decode(password, validate=True).partition(b":")[2]
         except binascii.Error:
             password = b""
-    # All are compared, so that the time says nothing about which one nearly matched.
+    # All keys are compared, so that the time does not reveal which one nearly matched.
     is_known = sum([hmac.compare_digest(password, key.encode()) for key in keys])
     if keys and not (is_known and kind.lower() in ("bearer", "basic")):
         raise ProblemError(401, "Send an API key: Authorization: Bearer KEY.", {"WWW-Authenticate": "Bearer"})
@@ -176,7 +167,7 @@ mlflow_router = APIRouter()
 
 @router.post("/predict", response_model=schemas.Predictions, openapi_extra=schemas.image_body(several=True))
 async def predict(request: Request, endpoints: InjectedEndpoints) -> Response:
-    """Predict images: one or several files, the bytes of one, or JSON with base64 or URLs."""
+    """Predict images: one or several files, raw bytes, or JSON with base64 or URLs."""
     images = await read_images(request)
     found = await endpoints.fetch(request, images)
     loaded, answers = await endpoints.predict([content for content in found if isinstance(content, bytes)])
@@ -195,9 +186,9 @@ async def predict(request: Request, endpoints: InjectedEndpoints) -> Response:
     openapi_extra=schemas.json_body(schemas.Address),
 )
 async def fetch(request: Request, endpoints: InjectedEndpoints) -> Response:
-    """Return the image that a URL names: the page shows it, and reaches no other host itself."""
+    """Return the image at a URL. The page uses it, since it may not reach other hosts."""
     address = await read_json(request, schemas.Address)
-    (content,) = await endpoints.fetch(request, [SentImage(None, address.url)])
+    (content,) = await endpoints.fetch(request, [RequestImage(None, address.url)])
     reason = content.reason if isinstance(content, Refused) else sniff(content)
     if isinstance(content, Refused) or reason not in EXTENSIONS:
         raise ProblemError(422, f"{meaning(reason)}.")
@@ -207,11 +198,11 @@ async def fetch(request: Request, endpoints: InjectedEndpoints) -> Response:
 @router.post(
     "/explain",
     response_class=Response,
-    responses=schemas.binary_answer("image/png", "The image in grey, with what speaks for the class in colour."),
+    responses=schemas.binary_answer("image/png", "The image in grey, with the evidence for the class in colour."),
     openapi_extra=schemas.image_body(),
 )
 async def explain(request: Request, endpoints: InjectedEndpoints, label: str | None = None) -> Response:
-    """Show where the model looked in an image, for a class; without one: for its answer."""
+    """Return a heatmap of where the model looked for a class; default: the predicted one."""
     (image, *_), _ = await read_form(request)
     assert image.content is not None
     return Response(await endpoints.explain(image.content, label), media_type="image/png")
@@ -219,8 +210,8 @@ async def explain(request: Request, endpoints: InjectedEndpoints, label: str | N
 
 @router.get("/model", response_model=schemas.ModelInfo)
 async def model(endpoints: InjectedEndpoints) -> Response:
-    """Tell what is known of the model, and what this server does with it."""
-    loaded, settings = endpoints.loaded, endpoints.settings
+    """Return facts about the model, and the features of this server."""
+    loaded = endpoints.loaded
     facts = loaded.model
     return JSONResponse(
         {
@@ -232,15 +223,15 @@ async def model(endpoints: InjectedEndpoints) -> Response:
             "metrics": facts.metrics,
             "explains": loaded.explains,
             "feedback": endpoints.inbox is not None,
-            "urls": settings.url_rate > 0,
-            "limits": {"max_bytes": settings.max_bytes, "max_images": MAX_IMAGES},
+            "urls": endpoints.urls is not None,
+            "limits": {"max_bytes": endpoints.max_bytes, "max_images": schemas.MAX_IMAGES},
         }
     )
 
 
 @router.get("/examples", response_model=schemas.Examples)
 async def examples(endpoints: InjectedEndpoints) -> Response:
-    """List some test images of each class."""
+    """List test images of each class."""
     found = (await endpoints.examples.of(endpoints.loaded.model.labels)).values()
     return JSONResponse(
         {"examples": [{"id": one.id, "label": one.label, "url": f"/v1/examples/{one.id}"} for one in found]}
@@ -263,7 +254,7 @@ async def example(id: str, endpoints: InjectedEndpoints) -> Response:  # noqa: A
     openapi_extra=schemas.image_body(label="The class; empty: none of them."),
 )
 async def feedback(request: Request, endpoints: InjectedEndpoints) -> Response:
-    """Keep an image with the class that it should have had; it is kept for good before the answer comes."""
+    """Save an image with its right class; it is on disk before the response is sent."""
     if endpoints.inbox is None:
         raise ProblemError(404, "This server takes no feedback.")
     (image, *_), labels = await read_form(request)
@@ -276,21 +267,21 @@ async def feedback(request: Request, endpoints: InjectedEndpoints) -> Response:
     if answer.prediction.reason is not None:
         raise ProblemError(422, row["message"])
     examples = (await endpoints.examples.of(loaded.model.labels)).values()
-    correction = correction_of(
-        image.content,
-        extension=EXTENSIONS[sniff(image.content)],
-        prediction={key: row[key] for key in ("label", "confidence", "sure", "unlike", "probabilities")},
-        label=labels[0] or None,
-        model=loaded.model.identity,
-        original=next((example.id for example in examples if example.jpeg == image.content), None),
-    )
     try:
-        name = await asyncio.to_thread(endpoints.inbox.add, image.content, correction)
+        name = await asyncio.to_thread(
+            endpoints.inbox.add,
+            image.content,
+            extension=EXTENSIONS[sniff(image.content)],
+            prediction={key: row[key] for key in ("label", "confidence", "sure", "unlike", "probabilities")},
+            label=labels[0] or None,
+            model=loaded.model.identity,
+            original=next((example.id for example in examples if example.jpeg == image.content), None),
+        )
     except InboxFullError as error:
-        raise ProblemError(503, "The inbox is full: it takes no more before it has been reviewed.") from error
+        raise ProblemError(503, "The inbox is full until it is reviewed.") from error
     except (PixmillError, OSError) as error:
         _LOG.error("%s", error.message if isinstance(error, PixmillError) else error)
-        raise _busy("The inbox cannot be written just now.", 10) from error
+        raise _busy("The inbox cannot be written at the moment.", 10) from error
     return JSONResponse({"id": name}, 201)
 
 
@@ -298,11 +289,11 @@ async def feedback(request: Request, endpoints: InjectedEndpoints) -> Response:
     "/invocations", response_model=schemas.Scores, openapi_extra=schemas.json_body(schemas.Invocation), **_KEYED
 )
 async def invocations(request: Request, endpoints: InjectedEndpoints) -> Response:
-    """Predict images in base64 as MLflow's own server does for the model `classifier`."""
-    asked = await read_json(request, schemas.Invocation)
-    images = asked.inputs
-    if asked.dataframe_split is not None:
-        images = [image for (image,) in asked.dataframe_split.data]
+    """Predict images in base64 as MLflow's own server does."""
+    body = await read_json(request, schemas.Invocation)
+    images = body.inputs
+    if body.dataframe_split is not None:
+        images = [image for (image,) in body.dataframe_split.data]
     if images is None:
         raise ProblemError(422, "Expected an object with inputs or dataframe_split.")
     loaded, answers = await endpoints.predict(images)
@@ -323,18 +314,18 @@ async def version() -> Response:
 
 
 def _row(answer: Answer, labels: Sequence[str], name: str | None) -> dict[str, Any]:
-    told = answer.prediction
-    given = told.probabilities
+    prediction = answer.prediction
+    given = prediction.probabilities
     return {
         "id": answer.id,
         "name": name,
-        "label": told.label,
-        "confidence": told.confidence,
-        "sure": told.sure,
-        "unlike": told.unlike,
+        "label": prediction.label,
+        "confidence": prediction.confidence,
+        "sure": prediction.sure,
+        "unlike": prediction.unlike,
         "probabilities": None if given is None else dict(zip(labels, given.tolist(), strict=True)),
-        "reason": told.reason,
-        "message": None if told.reason is None else f"{meaning(told.reason)}.",
+        "reason": prediction.reason,
+        "message": None if prediction.reason is None else f"{meaning(prediction.reason)}.",
     }
 
 

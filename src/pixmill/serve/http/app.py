@@ -1,4 +1,4 @@
-"""The application: the page, the API, and what operators look at."""
+"""The FastAPI application: page, API, health checks and metrics."""
 
 import asyncio
 import contextlib
@@ -11,48 +11,38 @@ import fastapi_offline
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from pixmill import __version__
 from pixmill.serve.http import api, schemas
-from pixmill.serve.http.admission import Admission
-from pixmill.serve.http.metrics import CONTENT_TYPE, Metrics
-from pixmill.serve.http.models import Models
-from pixmill.serve.http.settings import Settings
-from pixmill.web.fetch import Network
 from pixmill.web.problems import ProblemError, answer
 
 _FILES = Path(str(resources.files("pixmill.serve.http")))
 _SWAGGER = Path(fastapi_offline.__file__).parent / "static"
 
 _open = APIRouter()
-"""Routes that need no key: the page, and what operators look at."""
+"""Routes that need no key."""
 
 
-def create_app(settings: Settings, models: Models, network: Network | None = None) -> Admission:
-    """Return the ASGI application.
+def create_app(endpoints: api.Endpoints) -> FastAPI:
+    """Return the application; when it ends, it closes the models.
 
     Args:
-        settings: What a person may set.
-        models: The models, open; they are closed when the application ends.
-        network: What the URL route may reach beside the public internet; nothing by default.
-
-    Raises:
-        PixmillError: The inbox is a file.
+        endpoints: The service behind the routes.
     """
-    metrics = Metrics(lambda: models.current.waiting if models.current else 0)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001
         ending = asyncio.Event()
-        watch = asyncio.create_task(models.watch(ending))
+        watch = asyncio.create_task(endpoints.models.watch(ending))
         try:
             yield
         finally:
             ending.set()
             await watch
-            await asyncio.to_thread(models.close)
+            await asyncio.to_thread(endpoints.models.close)
 
     kinds: tuple[Any, ...] = (ProblemError, HTTPException, ClientDisconnect, Exception)
     app = FastAPI(
@@ -65,12 +55,12 @@ def create_app(settings: Settings, models: Models, network: Network | None = Non
         redirect_slashes=False,
         exception_handlers=dict.fromkeys(kinds, _on_error),
     )
-    app.state.endpoints, app.state.metrics = api.Endpoints(settings, models, metrics, network), metrics
+    app.state.endpoints = endpoints
     for router in (api.router, api.mlflow_router, _open):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=_FILES / "static"), name="static")
     app.mount("/swagger", StaticFiles(directory=_SWAGGER), name="swagger")
-    return Admission(app, settings, metrics)
+    return app
 
 
 @_open.get("/healthz")
@@ -81,7 +71,7 @@ async def alive() -> Response:
 
 @_open.get("/readyz", response_model=schemas.Ready)
 async def readyz(endpoints: api.InjectedEndpoints) -> Response:
-    """Tell whether images can be predicted, by which model, and why a newer one was refused; 503 if they cannot."""
+    """Return the model that predicts, and the error of a newer model that was refused; 503 without a model."""
     models = endpoints.models
     model = models.current.model.identity if models.current else None
     state = {"ready": model is not None, "model": model, "refused": models.refused}
@@ -89,10 +79,9 @@ async def readyz(endpoints: api.InjectedEndpoints) -> Response:
 
 
 @_open.get("/metrics", response_class=Response)
-async def metrics(request: Request, endpoints: api.InjectedEndpoints) -> Response:
-    """Return counts in Prometheus' format."""
-    current = endpoints.models.current
-    return Response(request.app.state.metrics.text(current.model if current else None), media_type=CONTENT_TYPE)
+async def metrics(endpoints: api.InjectedEndpoints) -> Response:
+    """Return metrics in Prometheus' format."""
+    return Response(endpoints.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
 @_open.get("/", include_in_schema=False)
@@ -103,17 +92,17 @@ async def page() -> Response:
 
 @_open.get("/docs", include_in_schema=False)
 async def docs() -> Response:
-    """Return the documentation of the API, which loads nothing from outside."""
+    """Return the API reference, which loads nothing from other hosts."""
     return FileResponse(_FILES / "docs.html")
 
 
 async def _on_error(request: Request, error: Exception) -> Response:
-    """Answer with a problem to whatever a route or Starlette raises."""
+    """Return a problem for any exception that a route or Starlette raises."""
     match error:
         case ProblemError():
             return answer(error)
         case HTTPException(status_code=404):
-            return answer(ProblemError(404, f"There is nothing at {request.url.path}; /docs says what there is."))
+            return answer(ProblemError(404, f"There is nothing at {request.url.path}; /docs lists all routes."))
         case HTTPException():
             return answer(ProblemError(error.status_code, f"{error.detail}.", error.headers))
         case ClientDisconnect():

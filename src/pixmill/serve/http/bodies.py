@@ -1,4 +1,4 @@
-"""The images in a request's body: multipart, raw bytes, or JSON with base64 or URLs."""
+"""Parse request bodies: images as multipart, raw bytes, or JSON with base64 or URLs."""
 
 import asyncio
 from dataclasses import dataclass
@@ -9,62 +9,61 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
 from pixmill.serve.http import schemas
-from pixmill.serve.http.settings import MAX_IMAGES
 from pixmill.web.problems import ProblemError
 
-_MOST_MARKS = 100_000
-"""Commas, colons and opening brackets in JSON, those in strings included: 16 URLs of 4,096 characters may have so many.
-They bound what a parser makes of the body, and cost next to nothing to count."""
+_MAX_JSON_MARKS = 100_000
+"""Maximum number of commas, colons and opening brackets in JSON, those in strings included. It bounds the objects that
+a parser creates, and is cheap to check. 16 URLs of 4,096 characters may have that many."""
 
 Schema = TypeVar("Schema", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
-class SentImage:
-    """An image that came with a request.
+class RequestImage:
+    """An image in a request.
 
     Args:
-        content: Its bytes; ``None``: only its address came.
-        name: Its file name, as the client gave it, or its address; ``None`` if it has none.
+        content: Its bytes; ``None`` if the client sent a URL.
+        name: File name as the client sent it, or the URL; ``None`` if there is neither.
     """
 
     content: bytes | None
     name: str | None = None
 
 
-async def read_images(request: Request) -> list[SentImage]:
-    """Return the images of a request, in order: at least one.
+async def read_images(request: Request) -> list[RequestImage]:
+    """Return the images of a request in order, at least one.
 
     Raises:
-        ProblemError: The body is none of the three forms, is malformed, or has no image or too many.
+        ProblemError: The body has none of the three forms, is malformed, or has no image or too many.
     """
     if _media_type(request) == "application/json":
         batch = await read_json(request, schemas.ImageBatch)
         return [
-            SentImage(None, entry.url) if isinstance(entry, schemas.Address) else SentImage(entry.content)
+            RequestImage(None, entry.url) if isinstance(entry, schemas.Address) else RequestImage(entry.content)
             for entry in batch.images
         ]
-    return (await read_form(request, most=MAX_IMAGES))[0]
+    return (await read_form(request, max_images=schemas.MAX_IMAGES))[0]
 
 
-async def read_form(request: Request, *, most: int = 1) -> tuple[list[SentImage], list[str]]:
-    """Return the images of a form, of which there is at least one, and its texts ``label``; or the bytes of one image.
+async def read_form(request: Request, *, max_images: int = 1) -> tuple[list[RequestImage], list[str]]:
+    """Return the images of a form, at least one, and its texts ``label``; or the one image of a raw body.
 
     Args:
         request: The request.
-        most: Maximum number of images.
+        max_images: Maximum number of images.
 
     Raises:
-        ProblemError: The body is something else, or has no image; Starlette has its own exception for a malformed form.
+        ProblemError: The body has another type, or no image. Starlette raises its own exception for a malformed form.
     """
     kind = _media_type(request)
     if kind.startswith("image/") or kind == "application/octet-stream":
-        return [SentImage(await request.body())], []
+        return [RequestImage(await request.body())], []
     if kind != "multipart/form-data":
         raise _unsupported(request, "multipart/form-data, image/* or application/octet-stream")
-    async with request.form(max_files=most, max_fields=most + 8) as form:
+    async with request.form(max_files=max_images, max_fields=max_images + 8) as form:
         files = [part for part in form.getlist("file") if isinstance(part, UploadFile)]
-        images = [SentImage(await file.read(), file.filename or None) for file in files]
+        images = [RequestImage(await file.read(), file.filename or None) for file in files]
         labels = [part for part in form.getlist("label") if isinstance(part, str)]
     if not images:
         raise ProblemError(422, "Send at least one part named 'file' with an image and its file name.")
@@ -72,10 +71,10 @@ async def read_form(request: Request, *, most: int = 1) -> tuple[list[SentImage]
 
 
 async def read_json(request: Request, schema: type[Schema]) -> Schema:
-    """Return a body of JSON as its schema describes it; it is parsed beside the event loop.
+    """Parse a JSON body in a thread, and validate it.
 
     Raises:
-        ProblemError: The body is something else, is no JSON, is not as described, or has too much in it.
+        ProblemError: The body has another type, is not JSON, does not match the schema, or has too many elements.
     """
     if _media_type(request) != "application/json":
         raise _unsupported(request, "application/json")
@@ -83,8 +82,8 @@ async def read_json(request: Request, schema: type[Schema]) -> Schema:
 
 
 def _parse(body: bytes, schema: type[Schema]) -> Schema:
-    if sum(map(body.count, b",:[{")) > _MOST_MARKS:
-        raise ProblemError(422, f"JSON may have {_MOST_MARKS:,} commas, colons and opening brackets at most.")
+    if sum(map(body.count, b",:[{")) > _MAX_JSON_MARKS:
+        raise ProblemError(422, f"JSON may have {_MAX_JSON_MARKS:,} commas, colons and opening brackets at most.")
     try:
         return schema.model_validate_json(body)
     except ValidationError as error:

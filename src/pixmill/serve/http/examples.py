@@ -9,10 +9,8 @@ from pathlib import Path
 from pixmill.core.errors import PixmillError
 from pixmill.images.fit import thumbnail
 
-_OF_CLASS, _MOST = 2, 40
-"""Images of each class, and of all together."""
-
-_QUALITY = 90
+_MAX_PER_CLASS, _MAX_EXAMPLES = 2, 40
+_JPEG_QUALITY = 90
 
 
 @dataclass(frozen=True)
@@ -22,7 +20,7 @@ class Example:
     Args:
         id: The sha256 of the original.
         label: Its class.
-        jpeg: The image as the network sees it, as a JPEG.
+        jpeg: The packed image, which the network sees, as a JPEG.
     """
 
     id: str
@@ -34,7 +32,7 @@ class ExampleImages:
     """Read a project's examples once, at the first request.
 
     Args:
-        root: The project's folder; ``None``: there are no examples, nor without Arrow, of the extra ``pipeline``.
+        root: Project folder; ``None``: no examples. There are none without Arrow, of the extra ``pipeline``, either.
     """
 
     def __init__(self, root: Path | None) -> None:
@@ -43,11 +41,11 @@ class ExampleImages:
         self._found: list[Example] | None = None
 
     async def of(self, labels: Sequence[str]) -> dict[str, Example]:
-        """Return the first test images of each class, by id; none where there is no test split."""
+        """Return the first test images of each class by id; none if there is no test split."""
         async with self._lock:
             if self._found is None:
-                is_there = self._root is not None and find_spec("pyarrow")
-                self._found = await asyncio.to_thread(_read, self._root) if self._root and is_there else []
+                has_arrow = find_spec("pyarrow") is not None
+                self._found = await asyncio.to_thread(_read, self._root) if self._root and has_arrow else []
         return {example.id: example for example in self._found if example.label in labels}
 
 
@@ -64,9 +62,9 @@ def _read(root: Path) -> list[Example]:
         return []
     rows = sorted((row for row in table.to_pylist() if row["split"] == "test"), key=lambda row: row["id"])
     labels = sorted({row["label"] for row in rows})
-    each = max(1, min(_OF_CLASS, _MOST // max(1, len(labels))))
-    found = [row for label in labels for row in [row for row in rows if row["label"] == label][:each]][:_MOST]
-    image_size = pixels.shape[1]
+    each = max(1, min(_MAX_PER_CLASS, _MAX_EXAMPLES // max(1, len(labels))))
+    found = [row for label in labels for row in [row for row in rows if row["label"] == label][:each]]
     return [
-        Example(row["id"], row["label"], thumbnail(pixels[row["row"]], image_size, quality=_QUALITY)) for row in found
+        Example(row["id"], row["label"], thumbnail(pixels[row["row"]], pixels.shape[1], quality=_JPEG_QUALITY))
+        for row in found[:_MAX_EXAMPLES]
     ]

@@ -1,27 +1,26 @@
-"""What Prometheus reads: requests, their latency, what waits, what was predicted, and by which model."""
+"""Metrics for Prometheus: requests, latency, waiting images, predictions and the model."""
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import MutableMapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from pixmill.models.classifier import Prediction
-from pixmill.serve.predict.model import Model
+from pixmill.serve.http.models import Models
 
-CONTENT_TYPE = CONTENT_TYPE_LATEST
-
-_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+_LATENCY_BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+"""Upper bounds in seconds."""
 
 
 class Metrics:
-    """Count what the service does.
+    """Count requests and predictions.
 
     Args:
-        waiting: Returns how many images wait for a worker.
+        models: The model that answers.
     """
 
-    def __init__(self, waiting: Callable[[], int]) -> None:
+    def __init__(self, models: Models) -> None:
+        self._models = models
         self._registry = registry = CollectorRegistry()
         names = ["method", "route", "status"]
         self._requests = Counter("pixmill_requests", "Requests answered.", names, registry=registry)
@@ -29,11 +28,12 @@ class Metrics:
             "pixmill_request_seconds",
             "Time until a request was answered.",
             ["route"],
-            buckets=_SECONDS,
+            buckets=_LATENCY_BUCKETS,
             registry=registry,
         )
         self.in_flight = Gauge("pixmill_requests_in_flight", "Requests being answered.", registry=registry)
-        Gauge("pixmill_images_waiting", "Images that wait for a worker.", registry=registry).set_function(waiting)
+        waiting = Gauge("pixmill_images_waiting", "Images that wait for a worker.", registry=registry)
+        waiting.set_function(lambda: models.current.waiting if models.current else 0)
         self._predictions = Counter(
             "pixmill_predictions", "Images predicted, by class and whether sure.", ["label", "sure"], registry=registry
         )
@@ -43,7 +43,7 @@ class Metrics:
         self._model = Info("pixmill_model", "The model that answers.", registry=registry)
 
     def observe(self, scope: MutableMapping[str, Any], status: int, seconds: float) -> None:
-        """Count an answered request. Paths that are none of ours count as one, so that nobody can fill the memory."""
+        """Count an answered request. All unknown paths count as one route, which bounds the memory."""
         route = getattr(scope.get("route"), "path", "other")
         method = scope["method"] if scope["method"] in ("GET", "HEAD", "POST") else "other"
         self._requests.labels(method, route, str(status)).inc()
@@ -54,13 +54,13 @@ class Metrics:
         if prediction.label is None:
             self._failures.labels(prediction.reason or "unknown").inc()
         else:
-            self._predictions.labels(
-                prediction.label, "" if prediction.sure is None else str(prediction.sure).lower()
-            ).inc()
+            sure = "" if prediction.sure is None else str(prediction.sure).lower()
+            self._predictions.labels(prediction.label, sure).inc()
 
-    def text(self, model: Model | None) -> bytes:
+    def text(self) -> bytes:
         """Return all metrics in Prometheus' text format."""
-        if model is not None:
-            self._model.info({name: value or "" for name, value in model.identity.items()})
+        if self._models.current is not None:
+            identity = self._models.current.model.identity
+            self._model.info({name: value or "" for name, value in identity.items()})
         text: bytes = generate_latest(self._registry)
         return text

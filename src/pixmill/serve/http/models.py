@@ -1,76 +1,184 @@
-"""Which model answers now: loaded at the start, replaced while requests run, never by one that fails its check."""
+"""The model in service: loaded at the start, and replaced by a newer one while requests run."""
 
 import asyncio
 import contextlib
 import logging
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from pixmill.core.errors import PixmillError
-from pixmill.serve.http.loaded import LoadedModel
-from pixmill.serve.http.settings import Settings
+from pixmill.images.compute import RowLimits, Service
+from pixmill.images.png import png_bytes
+from pixmill.models.inference import Answer
+from pixmill.models.litert import BACKBONE, HEAD, NETWORK
+from pixmill.models.model_folder import CALIBRATION_FILE, NOVELTY_FILE
+from pixmill.serve.http.worker import GradCam, HeatmapRequest, PredictionRequest, Predictor
 from pixmill.serve.predict.model import IN_MLFLOW, Model, current_version, find_model
+
+_WEIGHTS = "model.weights.h5"
+_FILES = ("labels.json", CALIBRATION_FILE, NOVELTY_FILE, "model.json", _WEIGHTS, NETWORK, BACKBONE, HEAD)
+"""Files that predictions and heatmaps need."""
 
 _LOG = logging.getLogger("pixmill.serve")
 
 
-class Models:
-    """The model that answers.
+class LoadedModel:
+    """A model and the worker processes that run it.
+
+    The workers use a copy of the model's files: a replaced worker loads the same network, even if the files changed.
 
     Args:
-        settings: The service's.
+        model: The model.
+        workers: Number of worker processes.
+        limits: Limits on one image within a worker.
+        waiting: Images that may wait for each worker.
+
+    Attributes:
+        model: The model.
+        explains: Whether it can draw heatmaps.
+
+    Raises:
+        PixmillError: The model cannot be loaded, or does not predict a test image.
+    """
+
+    def __init__(self, model: Model, *, workers: int, limits: RowLimits, waiting: int) -> None:
+        self.model = model
+        self._limits, self._waiting = limits, waiting
+        self._folder = tempfile.TemporaryDirectory(prefix="pixmill-served-", ignore_cleanup_errors=True)
+        self._grad_cam: Service[HeatmapRequest, bytes | str] | None = None
+        self._lock = threading.Lock()
+        self._path = _copy(model.path, Path(self._folder.name))
+        self._service: Service[PredictionRequest | HeatmapRequest, Answer | bytes | str] = Service(
+            Predictor(self._path), workers=workers, limits=limits, waiting=waiting * workers
+        )
+        try:
+            self._service.__enter__()
+            self._service.wait()
+            image = png_bytes(np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8))
+            self._check(self._service.submit(PredictionRequest(image, all_threads=True)).result())
+            self._has_maps = isinstance(self._service.submit(HeatmapRequest(image)).result(), bytes)
+            has_gradients = find_spec("tensorflow") and self._path.is_dir() and (self._path / _WEIGHTS).exists()
+            self.explains = self._has_maps or bool(has_gradients)
+        except BaseException:
+            self.close()
+            raise
+
+    def _check(self, answer: Any) -> None:
+        """Raise :class:`PixmillError` unless a test image has one finite probability per class."""
+        prediction = answer.prediction if isinstance(answer, Answer) else None
+        given = None if prediction is None else prediction.probabilities
+        if given is None or given.shape != (len(self.model.labels),) or not np.isfinite(given).all():
+            reason = f"there is no prediction: {prediction.reason if prediction else answer}"
+            raise PixmillError(
+                f"{self.model.path} is not fit to serve: expected {len(self.model.labels)} finite probabilities of a "
+                f"test image, but {reason if given is None else given}",
+                next="train it again: dvc repro -f train",
+            )
+
+    def close(self) -> None:
+        """Finish the accepted images, and stop the workers."""
+        self._service.close()
+        if self._grad_cam is not None:
+            self._grad_cam.close()
+        self._folder.cleanup()
+
+    @property
+    def waiting(self) -> int:
+        """Number of images that wait for a worker."""
+        return self._service.waiting
+
+    def predict(self, images: Sequence[bytes]) -> list[Future[Any]]:
+        """Return a future for each image: an :class:`Answer`, or a reason code if its worker died.
+
+        Raises:
+            ServiceFullError: Too many images wait; none of these is accepted.
+        """
+        is_idle = len(images) == 1 and not self._service.busy and not self._service.waiting
+        return list(self._service.submit_all([PredictionRequest(image, is_idle) for image in images]))
+
+    def explain(self, image: bytes, label: str | None) -> Future[Any]:
+        """Return a future of a PNG or a reason code.
+
+        Keras starts with the first image that needs it, which takes some seconds.
+
+        Raises:
+            ServiceFullError: Too many images wait.
+        """
+        row = HeatmapRequest(image, label)
+        if self._has_maps:
+            return self._service.submit(row)
+        with self._lock:
+            if self._grad_cam is None:
+                self._grad_cam = Service(GradCam(self._path), workers=1, limits=self._limits, waiting=self._waiting)
+                self._grad_cam.__enter__()
+        return self._grad_cam.submit(row)
+
+
+class Models:
+    """Hold the model that answers, and replace it when its name points to another one.
+
+    Args:
+        spec: Name of the model, as for :func:`pixmill.serve.predict.model.find_model`.
+        root: Project folder; ``None`` outside of a project.
+        load: Starts the workers of a model.
+        poll: Seconds between two checks for a newer model; 0: no checks.
 
     Attributes:
         current: The model that answers; ``None`` before :meth:`open` and after :meth:`close`.
-        refused: What was wrong with a newer model that was refused; ``None`` if there is none.
+        refused: Error of the newer model that was refused last; ``None`` if there is none.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._retiring: set[asyncio.Task[None]] = set()
+    def __init__(
+        self, spec: str | None, root: Path | None, *, load: Callable[[Model], LoadedModel], poll: float = 0
+    ) -> None:
+        self._spec, self._root, self._load, self._poll = spec, root, load, poll
+        self._is_recorded = (spec or "").startswith(IN_MLFLOW)
         self._seen: str | None = None
         self.current: LoadedModel | None = None
         self.refused: str | None = None
 
     def open(self) -> None:
-        """Load the model, and return once all of its workers stand.
+        """Load the model, and return once all of its workers run.
 
         Raises:
-            PixmillError: There is none, it cannot be loaded, or it fails the check.
+            PixmillError: There is no such model, it cannot be loaded, or it fails its check.
         """
         if self.current is None:
-            model = find_model(self._settings.model, self._settings.root)
+            model = find_model(self._spec, self._root)
             self._seen = model.version or model.digest
-            self.current = LoadedModel(model, self._settings)
+            self.current = self._load(model)
 
     def close(self) -> None:
-        """Finish what was taken, and end all workers."""
+        """Finish the accepted images, and stop all workers."""
         current, self.current = self.current, None
         if current is not None:
             current.close()
 
-    async def drain(self) -> None:
-        """Wait until replaced models have finished what they took."""
-        if self._retiring:
-            await asyncio.wait(self._retiring)
-
     async def watch(self, ending: asyncio.Event) -> None:
-        """Look every so often for a newer model, until the end; a model that is being loaded then is not left behind.
+        """Check for a newer model every ``poll`` seconds; at the end, a model that is being loaded is loaded first.
 
         Args:
             ending: Set when the service ends.
         """
-        while self._settings.poll and not ending.is_set():
+        while self._poll and not ending.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(ending.wait(), self._settings.poll)
+                await asyncio.wait_for(ending.wait(), self._poll)
                 break
-            await self.look()
-        await self.drain()
+            await self.refresh()
 
-    async def look(self) -> None:
-        """Replace the model if its name stands for another one now; a broken one is refused and the old one stays."""
+    async def refresh(self) -> None:
+        """Replace the model if its name points to another one, and close the old one; a broken model is refused."""
         try:
             version = await asyncio.to_thread(self._version)
-        except Exception as error:  # noqa: BLE001 (whatever is wrong with MLflow or the files: the next look may succeed)
+        except Exception as error:  # noqa: BLE001 (MLflow or the files may be in order at the next check)
             if self._is_recorded:
                 _LOG.warning("cannot look for a newer model: %s", _describe(error))
             else:
@@ -80,49 +188,50 @@ class Models:
         if version == self._seen:
             return
         try:
-            model = await asyncio.to_thread(find_model, self._settings.model, self._settings.root)
-            # A model that cannot be fetched is tried again at the next look; one that fails its check is not.
+            model = await asyncio.to_thread(find_model, self._spec, self._root)
+            # The next check retries a model that cannot be fetched, but not one that fails its check.
             self._seen = model.version or (version if self._is_recorded else model.digest)
             await self._replace(model)
-        except Exception as error:  # noqa: BLE001 (whatever is wrong with it: the old one serves on)
+        except Exception as error:  # noqa: BLE001 (the old model serves on)
             self._refuse(self._title(version), error)
 
     def _refuse(self, name: str, error: Exception) -> None:
         refused = f"{name}: {_describe(error)}"
-        if refused != self.refused:  # One line, however often it is tried.
+        if refused != self.refused:  # Log it once.
             _LOG.error("refused a newer model, the old one serves on: %s", refused)
         self.refused = refused
 
     def _version(self) -> str:
-        """Return what tells one model from the next, cheaply."""
-        spec, root = self._settings.model, self._settings.root
-        return current_version(spec, root) if spec and self._is_recorded else find_model(spec, root).digest
+        """Return an identifier of the model that the name points to, without downloading it."""
+        if self._spec and self._is_recorded:
+            return current_version(self._spec, self._root)
+        return find_model(self._spec, self._root).digest
 
     async def _replace(self, model: Model) -> None:
         old = self.current
         assert old is not None
-        if model.digest == old.model.digest:
-            old.model = model  # The same network under another version.
-            self.refused = None
-            return
-        loaded = await asyncio.to_thread(LoadedModel, model, self._settings)
+        loaded = await asyncio.to_thread(self._load, model)
         _LOG.info("serving %s instead of %s", _full_name(model), _full_name(old.model))
         self.current, self.refused = loaded, None
-        task = asyncio.create_task(asyncio.to_thread(old.close))
-        self._retiring.add(task)
-        task.add_done_callback(self._retiring.discard)
-
-    @property
-    def _is_recorded(self) -> bool:
-        return (self._settings.model or "").startswith(IN_MLFLOW)
+        await asyncio.to_thread(old.close)
 
     def _title(self, version: str) -> str:
-        spec = self._settings.model or str(Path(self._settings.root or "") / "artifacts" / "train")
+        spec = self._spec or str(Path(self._root or "") / "artifacts" / "train")
         return f"{spec} (version {version})" if self._is_recorded else spec
 
 
+def _copy(path: Path, folder: Path) -> Path:
+    """Copy a model to a folder, and return the path to load it from."""
+    if not path.is_dir():
+        return Path(shutil.copy(path, folder))
+    for name in _FILES:
+        if (path / name).exists():
+            shutil.copy(path / name, folder)
+    return folder
+
+
 def _full_name(model: Model) -> str:
-    return f"{model.name} {model.version}" if model.version else f"{model.name} {model.digest[:12]}"
+    return f"{model.name} {model.version or model.digest[:12]}"
 
 
 def _describe(error: Exception) -> str:

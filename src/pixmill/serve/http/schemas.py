@@ -1,11 +1,13 @@
-"""The API's requests and answers, as OpenAPI describes them."""
+"""Schemas of requests and responses."""
 
 from typing import Any
 
 from pydantic import Base64Bytes, BaseModel, Field
 
-from pixmill.serve.http.settings import MAX_IMAGES
 from pixmill.web.problems import MEDIA_TYPE
+
+MAX_IMAGES = 16
+"""Maximum number of images in a request."""
 
 
 class Content(BaseModel):
@@ -21,19 +23,19 @@ class Address(BaseModel):
 
 
 class ImageBatch(BaseModel):
-    """Images, or their addresses."""
+    """Images or their URLs."""
 
     images: list[Content | Address] = Field(min_length=1, max_length=MAX_IMAGES)
 
 
 class Table(BaseModel):
-    """A table of one column, as pandas splits it."""
+    """A table of one column in pandas' `split` format."""
 
     data: list[tuple[Base64Bytes]] = Field(max_length=MAX_IMAGES)
 
 
 class Invocation(BaseModel):
-    """Images, as MLflow's client sends a list or an array (`inputs`), or a data frame."""
+    """Images in the format of MLflow's client: a list or an array (`inputs`), or a data frame."""
 
     inputs: list[Base64Bytes] | None = Field(default=None, max_length=MAX_IMAGES)
     dataframe_split: Table | None = None
@@ -48,17 +50,19 @@ class Served(BaseModel):
 
 
 class Predicted(BaseModel):
-    """The prediction for one image; `reason` and `message` say why where there is none."""
+    """The prediction for one image, or `reason` and `message` if there is none."""
 
     id: str | None = Field(description="SHA-256 of the image's bytes.")
-    name: str | None = Field(description="File name or URL, as it was sent.")
+    name: str | None = Field(description="File name or URL as the client sent it.")
     label: str | None = Field(description="The most probable class.")
     confidence: float | None = Field(description="Its calibrated probability.")
     sure: bool | None = Field(description="Whether the confidence reaches the model's threshold.")
-    unlike: bool | None = Field(description="Whether the image is unlike the training images; then never sure.")
+    unlike: bool | None = Field(
+        description="Whether the image is unlike the training images; such a prediction is never sure."
+    )
     probabilities: dict[str, float] | None = Field(description="The calibrated probability of each class.")
-    reason: str | None = Field(description="Why there is no prediction, in a word.")
-    message: str | None = Field(description="The same in a sentence.")
+    reason: str | None = Field(description="Code of the reason why there is no prediction.")
+    message: str | None = Field(description="The reason as a sentence.")
 
 
 class Predictions(BaseModel):
@@ -76,11 +80,11 @@ class Bounds(BaseModel):
 
 
 class ModelInfo(Served):
-    """What is known of the model, and what this server does with it."""
+    """The model, and the features of this server."""
 
     commit: str | None
     classes: list[str]
-    threshold: float | None = Field(description="The confidence from which it is sure.")
+    threshold: float | None = Field(description="Confidence from which a prediction is sure.")
     image_size: int
     metrics: dict[str, float] = Field(description="On the test split.")
     explains: bool
@@ -98,29 +102,29 @@ class TestImage(BaseModel):
 
 
 class Examples(BaseModel):
-    """Some test images of each class; none outside of a project."""
+    """Test images of each class; empty outside of a project."""
 
     examples: list[TestImage]
 
 
 class Filed(BaseModel):
-    """A correction that is on disk."""
+    """A saved correction."""
 
     id: str = Field(description="SHA-256 of the image's bytes.")
 
 
 class Scores(BaseModel):
-    """One row per input: label, confidence, sure, unlike, p_<class> of each class, reason."""
+    """One row per input: label, confidence, sure, unlike, p_<class> for each class, reason."""
 
     predictions: list[dict[str, float | bool | str | None]]
 
 
 class Ready(BaseModel):
-    """Whether images can be predicted."""
+    """Readiness of the server."""
 
     ready: bool
     model: Served | None
-    refused: str | None = Field(description="Why a newer model was refused; the one above serves on.")
+    refused: str | None = Field(description="Error of a newer model that was refused; the model above serves on.")
 
 
 class ProblemDetails(BaseModel):
@@ -138,22 +142,22 @@ def _described(description: str) -> dict[str, Any]:
 
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    "4XX": _described("What is wrong with the request, in its `detail`."),
-    503: _described("Too much to do, and Retry-After says when to come again; or, without it, the inbox is full."),
+    "4XX": _described("The request is invalid; `detail` says why."),
+    503: _described("The server is busy; retry after `Retry-After` seconds. Without that header, the inbox is full."),
 }
-"""Answers of every route that are problems."""
+"""Error responses of every route."""
 
 _BINARY = {"type": "string", "format": "binary"}
 _RAW = {kind: {"schema": _BINARY} for kind in ("image/*", "application/octet-stream")}
 
 
 def binary_answer(media_type: str, description: str) -> dict[int | str, dict[str, Any]]:
-    """Return the description of an answer that is a file."""
+    """Describe a response that is a file."""
     return {200: {"description": description, "content": {media_type: {"schema": _BINARY}}}}
 
 
 def json_body(schema: type[BaseModel]) -> dict[str, Any]:
-    """Describe a body of JSON."""
+    """Describe a JSON body."""
     return _body({"application/json": {"schema": schema.model_json_schema()}})
 
 
@@ -161,13 +165,13 @@ def image_body(*, several: bool = False, **texts: str) -> dict[str, Any]:
     """Describe a body with an image.
 
     Args:
-        several: Whether it may hold several, and may be JSON.
-        texts: Descriptions of further parts, by name; with one, the body must be a form.
+        several: Whether several images and JSON are accepted.
+        texts: Descriptions of further text parts by name; if there are any, the body must be a form.
     """
     file = {"type": "array", "items": _BINARY, "maxItems": MAX_IMAGES} if several else _BINARY
     parts = {"file": file, **{name: {"type": "string", "description": text} for name, text in texts.items()}}
     form = {"multipart/form-data": {"schema": {"type": "object", "properties": parts, "required": list(parts)}}}
-    # Its parts are written out, since a route's own description refers to none.
+    # Inlined, since `openapi_extra` of a route cannot refer to components.
     entries = {"anyOf": [Content.model_json_schema(), Address.model_json_schema()]}
     batch = {"type": "object", "properties": {"images": {"type": "array", "items": entries, "maxItems": MAX_IMAGES}}}
     return _body(form | ({} if texts else _RAW) | ({"application/json": {"schema": batch}} if several else {}))

@@ -1,26 +1,76 @@
-"""Run the service with uvicorn: open the model, listen, and end in order."""
+"""Run the service with uvicorn: listen, load the model, and shut down in order."""
 
 import errno
 import logging
 import socket
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import uvicorn
 
 from pixmill.core.errors import PixmillError
+from pixmill.images.compute import RowLimits, default_workers
+from pixmill.models.inference import LIMITS
+from pixmill.serve.http.admission import Admission
+from pixmill.serve.http.api import Endpoints
 from pixmill.serve.http.app import create_app
-from pixmill.serve.http.models import Models
-from pixmill.serve.http.settings import Settings
+from pixmill.serve.http.examples import ExampleImages
+from pixmill.serve.http.metrics import Metrics
+from pixmill.serve.http.models import LoadedModel, Models
+from pixmill.serve.http.url_fetcher import UrlFetcher
+from pixmill.serve.inbox import Inbox
 from pixmill.web.bounded_request import HEAD_BYTES
 from pixmill.web.fetch import Network
 
-_IDLE_SECONDS, _GRACE_SECONDS = 5, 25
-"""How long a connection may be idle between requests, and how long requests may take to end at SIGTERM."""
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+"""Host names of this machine's loopback interface."""
 
-_CONNECTIONS = 256
-"""Connections that are served; further ones are told 503."""
+_IDLE_TIMEOUT_SECONDS, _SHUTDOWN_TIMEOUT_SECONDS = 5, 25
+
+_MAX_CONNECTIONS = 256
+"""Further connections are answered with 503."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of the service.
+
+    Args:
+        model: Name of the model, as for :func:`pixmill.serve.predict.model.find_model`; default: the project's own.
+        root: Project folder; ``None`` outside of a project.
+        workers: Processes that decode and predict; default: one per processor.
+        limits: Limits on one image within a worker.
+        waiting: Images that may wait for each worker; further requests are refused with 503. The default keeps the
+            latency at a second or two.
+        max_bytes: Maximum size of a request's body.
+        held_bytes: Maximum size of all bodies in memory together.
+        url_rate: URLs that each client may have fetched in a minute; 0: the service fetches no URLs.
+        inbox: Folder of the feedback; ``None``: the service takes no feedback.
+        inbox_bytes: Maximum size of the inbox.
+        keys: API keys; empty: no key is needed.
+        proxies: Addresses or networks of proxies, whose ``X-Forwarded-For`` names the client.
+        hosts: Accepted names in ``Host``, against DNS rebinding; ``None`` accepts any.
+        poll: Seconds between two checks for a newer model; 0: no checks.
+    """
+
+    model: str | None = None
+    root: Path | None = None
+    workers: int = field(default_factory=default_workers)
+    limits: RowLimits = LIMITS
+    waiting: int = 16
+    max_bytes: int = 20 << 20
+    held_bytes: int = 128 << 20
+    url_rate: int = 10
+    inbox: Path | None = None
+    inbox_bytes: int = 1 << 30
+    keys: tuple[str, ...] = ()
+    proxies: tuple[str, ...] = ()
+    hosts: tuple[str, ...] | None = LOOPBACK
+    poll: float = 30
 
 
 def run(
@@ -31,30 +81,49 @@ def run(
     ready: Callable[[str], None] | None = None,
     network: Network | None = None,
 ) -> None:
-    """Serve until SIGTERM or Ctrl-C, which let requests finish that were taken.
+    """Serve until SIGTERM or Ctrl-C; accepted requests are finished first.
 
     Args:
-        settings: What a person may set.
-        host: The address to listen on.
-        port: The port; 0 takes a free one.
+        settings: Settings of the service.
+        host: Address to listen on.
+        port: Port; 0 for a free one.
         ready: Called with the URL once requests are answered.
-        network: What the URL route may reach beside the public internet; nothing by default.
+        network: Addresses that URLs may reach in addition to the public internet; default: none.
 
     Raises:
         PixmillError: There is no such model, it fails its check, the port is taken, or the inbox cannot be used.
     """
-    _log()
+    _configure_logging()
     with _listen(host, port) as listener:
-        models = Models(settings)
-        # Before the model is loaded: an inbox that cannot be used is known at once, too.
-        app = create_app(settings, models, network)
+        load = partial(LoadedModel, workers=settings.workers, limits=settings.limits, waiting=settings.waiting)
+        models = Models(settings.model, settings.root, load=load, poll=settings.poll)
+        metrics = Metrics(models)
+        # Created before the model is loaded: an inbox that cannot be used is reported at once.
+        inbox = None if settings.inbox is None else Inbox(settings.inbox, settings.inbox_bytes)
+        endpoints = Endpoints(
+            models,
+            metrics,
+            ExampleImages(settings.root),
+            inbox=inbox,
+            urls=UrlFetcher(settings.url_rate, settings.max_bytes, network) if settings.url_rate else None,
+            keys=settings.keys,
+            max_bytes=settings.max_bytes,
+        )
+        app = Admission(
+            create_app(endpoints),
+            metrics,
+            max_bytes=settings.max_bytes,
+            held_bytes=settings.held_bytes,
+            hosts=settings.hosts,
+            behind_proxy=bool(settings.proxies),
+        )
         models.open()
         try:
             config = uvicorn.Config(
                 app,
                 http="h11",
                 h11_max_incomplete_event_size=HEAD_BYTES,
-                limit_concurrency=_CONNECTIONS,
+                limit_concurrency=_MAX_CONNECTIONS,
                 ws="none",
                 log_config=None,
                 access_log=False,
@@ -62,9 +131,9 @@ def run(
                 date_header=True,
                 proxy_headers=bool(settings.proxies),
                 forwarded_allow_ips=list(settings.proxies),
-                timeout_keep_alive=_IDLE_SECONDS,
-                timeout_graceful_shutdown=_GRACE_SECONDS,
-                # uvloop accepts one connection per turn: hundreds of busy clients would keep newcomers out.
+                timeout_keep_alive=_IDLE_TIMEOUT_SECONDS,
+                timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT_SECONDS,
+                # uvloop accepts one connection per iteration: hundreds of busy clients would keep newcomers out.
                 loop="asyncio",
                 backlog=512,
                 lifespan="on",
@@ -75,7 +144,7 @@ def run(
 
 
 class _Server(uvicorn.Server):
-    """Tell once requests are answered."""
+    """Call a function once requests are answered."""
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
@@ -88,10 +157,10 @@ class _Server(uvicorn.Server):
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """Return a socket that is bound, before the model is loaded: a port that is taken is known at once."""
+    """Return a bound socket. It is bound before the model is loaded, so that a taken port is reported at once."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        # With its protocol named, asyncio sends without delay (TCP_NODELAY).
+        # asyncio sets TCP_NODELAY only if the protocol is given.
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     except OSError as error:
         raise PixmillError(f"{host} is not an address of this machine: {error}", next="pixmill serve") from error
@@ -112,8 +181,8 @@ def _url(listener: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
-def _log() -> None:
-    """Write warnings and the news of the model to standard error, one line each."""
+def _configure_logging() -> None:
+    """Log warnings and model changes to standard error, one line each."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     for name, level in (("pixmill.serve", logging.INFO), ("uvicorn", logging.ERROR)):

@@ -1,4 +1,4 @@
-"""The images that a person names: files, folders, patterns and URLs."""
+"""Input images: files, folders, patterns and URLs."""
 
 import glob
 import os
@@ -13,23 +13,23 @@ from pixmill.models.inference import Located
 
 _URL = re.compile(r"https?://", re.IGNORECASE)
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""First characters by which a spreadsheet takes a text for a formula."""
+FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""First characters of a text that a spreadsheet evaluates as a formula."""
 
 
 class Url(str):
-    """An address to fetch."""
+    """A URL to fetch."""
 
     __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """An image that is to be predicted.
+    """An image to predict.
 
     Args:
-        name: Its path as it was written, or its URL; unlike anything that a spreadsheet takes for a formula.
-        source: Where its bytes are, or these.
+        name: Path as given, or URL; never begins like a formula.
+        source: Location of the bytes, or the bytes.
     """
 
     name: str
@@ -38,15 +38,15 @@ class Input:
 
 @dataclass(frozen=True)
 class InputStream:
-    """The images that a person named; each iteration lists the folders anew, as a stream.
+    """A stream of input images; each iteration lists the folders again.
 
     Args:
         words: Paths, patterns and URLs.
-        ours: Resolved paths of files that are left out: the outputs.
+        excluded: Resolved paths of files to leave out.
     """
 
     words: Sequence[str]
-    ours: Collection[str] = ()
+    excluded: Collection[str] = ()
 
     def __iter__(self) -> Iterator[Input]:
         for word in self.words:
@@ -57,36 +57,36 @@ class InputStream:
         return sum(1 for _ in self)
 
     def inputs(self, word: str) -> Iterator[Input]:
-        """Yield the images that a word stands for."""
+        """Yield the images of one path, pattern or URL."""
         if _URL.match(word):
             yield Input(path_text(word), Url(word))
             return
         for path in _matches(word):
             if not path.is_dir():
-                if not self._is_ours(path):
+                if not self._is_excluded(path):
                     yield _file(path_text(path), path)
                 continue
             prefix = "" if path == Path() else f"{path_text(path).rstrip('/')}/"
             for name, file in files_below(path):
-                if not self._is_ours(file):
+                if not self._is_excluded(file):
                     yield _file(prefix + name, Located(file, path))
 
-    def _is_ours(self, path: Path) -> bool:
-        return bool(self.ours) and os.path.realpath(path) in self.ours
+    def _is_excluded(self, path: Path) -> bool:
+        return bool(self.excluded) and os.path.realpath(path) in self.excluded
 
 
-def find_images(words: Sequence[str], ours: Iterable[Path] = ()) -> InputStream:
-    """Return the images that a person names, of which there must be some for every word.
+def find_images(words: Sequence[str], excluded: Iterable[Path] = ()) -> InputStream:
+    """Return the images of paths, patterns and URLs.
 
-    A folder stands for all files in it and its subfolders, except hidden ones. A pattern such as ``photos/*.jpg`` or
+    A folder yields all files in it and its subfolders, except hidden ones. A pattern such as ``photos/*.jpg`` or
     ``photos/**/*.png`` is expanded here if the shell has not done so.
 
     Args:
         words: Paths, patterns and URLs.
-        ours: Files that are left out: the outputs, which a folder or a pattern may contain.
+        excluded: Files to leave out, such as outputs within an input folder.
 
     Raises:
-        DataError: There is no such file, a folder has none, or no file matches a pattern.
+        DataError: A file does not exist, a folder has no files, or no file matches a pattern.
     """
     images = InputStream(words)
     for word in words:
@@ -96,7 +96,7 @@ def find_images(words: Sequence[str], ours: Iterable[Path] = ()) -> InputStream:
                 f"no files in {word}" if word and Path(word).is_dir() else missing,
                 next="name images, folders, patterns or URLs (https://…)",
             )
-    return InputStream(words, frozenset(map(os.path.realpath, ours)))
+    return InputStream(words, frozenset(map(os.path.realpath, excluded)))
 
 
 def _matches(word: str) -> Iterator[Path]:
@@ -105,9 +105,9 @@ def _matches(word: str) -> Iterator[Path]:
         yield path
     elif glob.has_magic(word):
         found = map(Path, sorted(glob.iglob(word, recursive=True)))  # noqa: PTH207 (a pattern may be absolute)
-        # With ** it matches a folder's files as well.
+        # A pattern with ** also matches the files of these folders.
         yield from (each for each in found if "**" not in word or not each.is_dir())
 
 
 def _file(name: str, source: Path | Located) -> Input:
-    return Input(f"./{name}" if name.startswith(FORMULA) else name, source)
+    return Input(f"./{name}" if name.startswith(FORMULA_PREFIXES) else name, source)

@@ -7,9 +7,9 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pixmill.core.errors import ParamsError, PixmillError
 from pixmill.core.files.workspace import Workspace
@@ -23,27 +23,27 @@ from pixmill.models.model_folder import classifier_files, read_description
 
 _TRAINED, _EXPORTED = Path("artifacts", "train"), "model.tflite"
 
-_KEPT = 3
-"""Models of MLflow whose files are kept in ``.pixmill/``: those used last."""
+_MAX_CACHED = 3
+"""Models of MLflow that are cached in ``.pixmill/``, most recently used first."""
 
 IN_MLFLOW = ("models:", "runs:")
-"""How the name of a model in MLflow begins."""
+"""Prefixes of the names of models in MLflow."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """What is known of a model, without loading its network.
+    """Metadata of a model; the network is not loaded.
 
     Args:
-        path: What :meth:`pixmill.models.Classifier.load` takes.
-        name: The project's name, the name in MLflow's registry, of its run, or of the file or folder.
-        version: The version in MLflow's registry; ``None`` elsewhere.
+        path: Path for :meth:`pixmill.models.Classifier.load`.
+        name: Name of the project, the registered model, the run, the file or the folder.
+        version: Version in MLflow's registry; ``None`` elsewhere.
         digest: The sha256 of the files that decide its predictions.
-        labels: The classes, in the order of the outputs.
-        image_size: Side of its square input, in pixels.
-        threshold: The confidence from which it is sure; ``None`` if it has none.
-        commit: The Git commit that recorded it; ``None`` if unknown.
-        metrics: Its headline metrics on the test split, as in ``metrics/evaluate.json``; empty if unknown.
+        labels: Classes in the order of the outputs.
+        image_size: Side to which images are resized, in pixels.
+        threshold: Confidence from which predictions are sure; ``None`` if there is none.
+        commit: Git commit that recorded the model; ``None`` if unknown.
+        metrics: Headline metrics on the test split, as in ``metrics/evaluate.json``; empty if unknown.
     """
 
     path: Path
@@ -58,27 +58,27 @@ class Model:
 
     @property
     def identity(self) -> dict[str, str | None]:
-        """What tells it from other models."""
+        """Name, version and digest."""
         return {"name": self.name, "version": self.version, "digest": self.digest}
 
 
 def find_model(spec: str | None, root: Path | None) -> Model:
-    """Return the model that a person names.
+    """Return the model with a name.
 
     Args:
-        spec: A folder of a classifier's files, an exported ``.tflite`` file or its folder, or a model in MLflow:
+        spec: A classifier's folder, an exported ``.tflite`` file or its folder, or a model in MLflow:
             ``models:/<name>/<version>``, ``models:/<name>@<alias>``, ``models:/<model id>`` or ``runs:/<run id>``.
-            ``None``: the project's own, ``artifacts/train``.
-        root: The project's folder; ``None`` outside of one.
+            ``None``: the project's model, ``artifacts/train``.
+        root: Project folder; ``None`` outside of a project.
 
     Raises:
-        PixmillError: There is no such model, it is not one of Pixmill's, or MLflow does not respond.
+        PixmillError: There is no such model, Pixmill did not make it, or MLflow does not respond.
     """
     if spec is not None and spec.startswith(IN_MLFLOW):
         return _find_recorded(spec, root)
     if spec is None and root is None:
         raise PixmillError(
-            f"{Path.cwd()} is not in a project, so it has no model of its own",
+            f"{Path.cwd()} is not in a project, so there is no default model",
             next="cd to the project's folder, or name a model: --model FOLDER, FILE.tflite or models:/NAME@ALIAS",
         )
     path = Path(spec) if spec is not None else Path(root or "") / _TRAINED
@@ -101,8 +101,8 @@ def _missing(path: Path, *, own: bool) -> PixmillError:
     if not own:
         advice = "name a copy of artifacts/train, an exported .tflite file, or models:/NAME@ALIAS"
     elif is_restorable(root, _TRAINED.as_posix()):
-        # DVC removes the outputs of a stage before it starts, and a param that is refused stops it there.
-        advice = f"dvc checkout {_TRAINED.as_posix()} (brings back that of the last run), or dvc repro"
+        # DVC removes the outputs of a stage before it starts; an invalid param then stops the stage.
+        advice = f"dvc checkout {_TRAINED.as_posix()} (restores that of the last run), or dvc repro"
     else:
         advice = f"dvc repro, or for what a colleague pushed: {commit_first(root, 'dvc pull')}"
     if path.is_dir():
@@ -111,13 +111,13 @@ def _missing(path: Path, *, own: bool) -> PixmillError:
 
 
 def current_version(spec: str, root: Path | None = None) -> str:
-    """Return what a name in MLflow stands for now: a version, or the id of a model without one.
+    """Return the version that a name in MLflow points to, or the id of a model without a version.
 
-    It is cheap enough to ask every few seconds: nothing is downloaded.
+    Nothing is downloaded, so it may be called every few seconds.
 
     Args:
-        spec: As for :func:`find_model`, ``models:/…`` or ``runs:/…``.
-        root: The project's folder, whose database is the default store; default: the current folder.
+        spec: ``models:/…`` or ``runs:/…``, as for :func:`find_model`.
+        root: Project folder, whose database is the default store; default: the current folder.
 
     Raises:
         PixmillError: There is no such model, or MLflow does not respond.
@@ -139,10 +139,11 @@ def _find_recorded(spec: str, root: Path | None) -> Model:
     else:
         folder = workspace.scratch("predict") / "models"
     files = fetch(found, folder / found.key)
-    with contextlib.suppress(OSError):  # A project that is read-only, or another process that is tidying up.
+    with contextlib.suppress(OSError):  # The project may be read-only, or another process may clean up.
         os.utime(files)
-        for old in sorted(folder.iterdir(), key=os.path.getmtime)[:-_KEPT]:
-            shutil.rmtree(old.rename(folder / f".old-{old.name}"))  # Never half a model under its name.
+        for old in sorted(folder.iterdir(), key=os.path.getmtime)[:-_MAX_CACHED]:
+            # Renamed first: the cache must not hold an incomplete model.
+            shutil.rmtree(old.rename(folder / f".old-{old.name}"))
     return _from_folder(files, found.name, version=found.version, commit=found.commit, metrics=found.metrics)
 
 
@@ -150,14 +151,7 @@ def _workspace(root: Path | None) -> Workspace:
     return Workspace.current() if root is None else Workspace(root, root)
 
 
-def _from_folder(
-    folder: Path,
-    name: str,
-    *,
-    version: str | None = None,
-    commit: str | None = None,
-    metrics: Mapping[str, float] | None = None,
-) -> Model:
+def _from_folder(folder: Path, name: str, *, version: str | None = None, **more: Any) -> Model:
     description = read_description(folder)
     calibration = read_json(folder / "calibration.json", stage="train")
     threshold = calibration.get("threshold") if isinstance(calibration, dict) else None
@@ -168,10 +162,9 @@ def _from_folder(
         digest=_digest(folder),
         labels=tuple(description["labels"]),
         image_size=description["image_size"],
-        # 0 stood for "all are sure" in earlier versions; the classifier reads it as none, too.
+        # Earlier versions wrote 0 for "no threshold"; the classifier also reads it so.
         threshold=threshold if isinstance(threshold, int | float) and threshold > 0 else None,
-        commit=commit,
-        metrics=dict(metrics or {}),
+        **more,
     )
 
 
@@ -200,14 +193,14 @@ def _digest(folder: Path) -> str:
 
 
 def _commit(project: Path) -> str | None:
-    """Return the commit that recorded ``dvc.lock``, ``None`` if it was changed since; later commits do not matter."""
+    """Return the commit that last changed ``dvc.lock``; ``None`` if the file has uncommitted changes."""
     unchanged = is_committed(project, "dvc.lock")
     commit = git(project, "log", "-1", "--format=%H", "--", "dvc.lock") if unchanged else None
     return commit.strip() or None if commit else None
 
 
 def _metrics(project: Path) -> dict[str, float]:
-    """Return the headline metrics, empty if they are of another training."""
+    """Return the headline metrics; empty if they are of another training."""
     try:
         stages = workspace_stages(project)
         metrics = json.loads((project / "metrics" / "evaluate.json").read_text(encoding="utf-8"))

@@ -1,11 +1,12 @@
-"""Predict a stream of images, and write the answers."""
+"""Predict a stream of images, and write the predictions as CSV, JSON Lines, Parquet or HTML."""
 
 from __future__ import annotations
 
 import asyncio
+import csv
 import json
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -14,35 +15,38 @@ from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from pixmill.core.errors import DataError
-from pixmill.core.files.writing import write_text
+from pixmill.core.files.writing import replacing, write_text
 from pixmill.core.process.progress import track
 from pixmill.images import EXTENSIONS, OTHER_FORMATS, sniff
 from pixmill.models.classifier import Prediction
 from pixmill.models.inference import predict_images
-from pixmill.serve.predict.inputs import Input, InputStream, Url
+from pixmill.serve.predict.inputs import FORMULA_PREFIXES, Input, InputStream, Url
 from pixmill.serve.predict.model import Model
-from pixmill.serve.predict.outputs import Row, write_csv, write_jsonl, write_parquet
 
 if TYPE_CHECKING:
     from pixmill.models.inference import Row as Image
     from pixmill.web.fetch import Network
 
 FORMATS = ("csv", "jsonl", "parquet", "html")
-"""The kinds of output."""
+"""Formats of output files."""
 
-_AT_A_TIME = 16
-"""URLs that are fetched at the same time."""
+_MAX_CONCURRENT_FETCHES = 16
 
+_MAX_GROUP_VALUES = 1_000_000
+"""Maximum number of values in a row group of Parquet, which is in memory; at least 1,000 rows."""
+
+Row = Mapping[str, Any]
 Rows = Callable[[], Iterable[Row]]
+"""Returns an iterable over all rows; called repeatedly."""
 
 
 @dataclass(frozen=True)
 class Output:
-    """A file to write.
+    """An output file.
 
     Args:
         format: One of :data:`FORMATS`.
-        path: The file.
+        path: Target file.
     """
 
     format: str
@@ -50,10 +54,10 @@ class Output:
 
 
 def check_outputs(outputs: Iterable[Output]) -> None:
-    """Refuse outputs that cannot be written as files, before any work, and those that would replace an image.
+    """Check the outputs before any work.
 
     Raises:
-        DataError: One is an image, a folder or a device, its folder is a file, or two are the same.
+        DataError: An output is an image, a folder or a device, its folder is a file, or two outputs are the same file.
     """
     seen: set[Path] = set()
     for output in outputs:
@@ -72,12 +76,12 @@ def check_outputs(outputs: Iterable[Output]) -> None:
 def predict(
     model: Model, inputs: Iterable[Input], *, network: Network | None = None, workers: int | None = None
 ) -> Iterator[dict[str, Any]]:
-    """Yield the row of each input, in order, as a stream; broken files and refused URLs are rows with a reason.
+    """Yield a row for each input in order; the row of a broken file or a refused URL has a reason.
 
     Args:
         model: The model.
-        inputs: The images, consumed lazily.
-        network: What may be reached beside the public internet; nothing by default.
+        inputs: Images, consumed lazily.
+        network: Addresses that may be reached in addition to the public internet; default: none.
         workers: Number of processes; default: as in :func:`pixmill.models.inference.predict_images`.
 
     Yields:
@@ -96,9 +100,9 @@ def predict(
 
 
 def _fetched(inputs: Iterable[Input], network: Network | None) -> Iterator[tuple[Input, Image]]:
-    """Yield each input, in order, with its file or its bytes, or with the reason why there are none."""
+    """Yield each input in order with its file, its bytes, or the reason why there are none."""
     stream = iter(inputs)
-    while batch := list(islice(stream, _AT_A_TIME)):
+    while batch := list(islice(stream, _MAX_CONCURRENT_FETCHES)):
         urls = [each.source for each in batch if isinstance(each.source, Url)]
         contents = iter(asyncio.run(_fetch(urls, network)) if urls else ())
         for each in batch:
@@ -122,11 +126,11 @@ def predict_to_files(model: Model, images: InputStream, outputs: Iterable[Output
     Args:
         model: The model.
         images: The images.
-        outputs: The files.
-        options: As for :func:`predict`.
+        outputs: Files to write.
+        options: Further arguments of :func:`predict`.
 
     Yields:
-        Every row, once all outputs are written.
+        All rows, once the outputs are written.
     """
     with TemporaryFile("w+", encoding="utf-8") as kept:
         for row in track(predict(model, images, **options), "Predict", images.count()):
@@ -136,21 +140,85 @@ def predict_to_files(model: Model, images: InputStream, outputs: Iterable[Output
             kept.seek(0)
             return map(json.loads, kept)
 
+        writers = {"csv": write_csv, "jsonl": write_jsonl, "parquet": write_parquet, "html": _write_html}
         for output in outputs:
-            _write(output, model, rows)
+            writers[output.format](output.path, rows, model)
         yield from rows()
 
 
-def _write(output: Output, model: Model, rows: Rows) -> None:
-    if output.format == "html":
-        from pixmill.serve.predict.gallery.report import render_gallery
+def write_csv(path: Path, rows: Rows, model: Model) -> None:
+    """Write a table for spreadsheets atomically.
 
-        write_text(output.path, render_gallery(rows(), model, content=_file_of))
-    else:
-        writers = {"csv": write_csv, "jsonl": write_jsonl, "parquet": write_parquet}
-        writers[output.format](output.path, rows, model.labels)
+    The encoding is UTF-8, with a byte order mark if anything is not ASCII, since Excel needs the mark. Numbers have six
+    significant digits. Text that a spreadsheet would evaluate as a formula gets an apostrophe.
+
+    Args:
+        path: Target file.
+        rows: Rows with the columns of :func:`pixmill.models.inference.answers_schema`.
+        model: The model.
+    """
+    names = _columns(model)
+    plain = all(map(str.isascii, model.labels)) and all(row["path"].isascii() for row in rows())
+    with (
+        replacing(path) as temporary,
+        temporary.open("w", encoding="utf-8" if plain else "utf-8-sig", newline="") as file,
+    ):
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(names)
+        table.writerows([_cell(row[name]) for name in names] for row in rows())
 
 
-def _file_of(name: str) -> Path | None:
-    path = Path(name)
-    return path if path.is_file() else None
+def write_jsonl(path: Path, rows: Rows, model: Model) -> None:
+    """Write one JSON object per line in UTF-8 atomically.
+
+    Args:
+        path: Target file.
+        rows: Rows with the columns of :func:`pixmill.models.inference.answers_schema`.
+        model: The model.
+    """
+    names = _columns(model)
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        for row in rows():
+            file.write(json.dumps({name: row[name] for name in names}, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_parquet(path: Path, rows: Rows, model: Model) -> None:
+    """Write Parquet atomically.
+
+    Args:
+        path: Target file.
+        rows: Rows with the columns of :func:`pixmill.models.inference.answers_schema`.
+        model: The model.
+    """
+    from pixmill.core.manifest import table_writer
+    from pixmill.models.inference import answers_schema
+
+    schema = answers_schema(model.labels)
+    stream = iter(rows())
+    with table_writer(path, schema) as add:
+        while group := list(islice(stream, max(1000, _MAX_GROUP_VALUES // len(schema)))):
+            add(group)
+
+
+def _write_html(path: Path, rows: Rows, model: Model) -> None:
+    from pixmill.serve.predict.gallery.report import render_gallery
+
+    write_text(path, render_gallery(rows(), model, content=lambda name: Path(name) if Path(name).is_file() else None))
+
+
+def _columns(model: Model) -> list[str]:
+    probabilities = [f"p_{label}" for label in model.labels]
+    return ["path", "id", "predicted", "confidence", "sure", "unlike", *probabilities, "reason"]
+
+
+def _cell(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case float():
+            return f"{value:.6g}"
+        case str() if value.startswith(FORMULA_PREFIXES):
+            return f"'{value}"
+    return str(value)

@@ -1,4 +1,4 @@
-"""Predictions as text for a terminal: a table of a few, or a summary of many."""
+"""Format predictions for a terminal: a table of few, or a summary of many."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -6,20 +6,20 @@ from typing import Any
 
 from pixmill.core.words import count, printable
 from pixmill.serve.predict.model import Model
-from pixmill.serve.predict.outputs import Row
+from pixmill.serve.predict.predicting import Row
 
-FEW = 40
-"""Up to this many images are listed one by one."""
+MAX_TABLE_ROWS = 40
+"""Maximum number of images in a table; more are summarized."""
 
-_NEXT, _LEAST = 2, 0.01
-"""The next likely classes that are shown, and their minimum probability."""
+_MAX_ALTERNATIVES, _MIN_PROBABILITY = 2, 0.01
+"""Maximum number of further classes for an image, and their minimum probability."""
 
-_CLASSES = 40
-"""Classes that a summary lists."""
+_MAX_CLASSES = 40
+"""Maximum number of classes in a summary."""
 
 
-class Tally:
-    """Count rows, and keep the first few."""
+class Summary:
+    """Count rows, and keep the first ones for a table."""
 
     def __init__(self) -> None:
         self.rows: list[Row] = []
@@ -31,7 +31,7 @@ class Tally:
     def add(self, row: Row) -> None:
         """Count a row."""
         self.n += 1
-        if len(self.rows) <= FEW:
+        if len(self.rows) <= MAX_TABLE_ROWS:
             self.rows.append(row)
         if row["predicted"] is None:
             self._reasons[row["reason"]] += 1
@@ -41,23 +41,21 @@ class Tally:
             self._unsure += row["sure"] is False and row["unlike"] is not True
 
     def lines(self, model: Model) -> list[str]:
-        """Return the summary: images per class, not sure, unlike the training images, and unreadable by reason.
-
-        Args:
-            model: The model.
-        """
+        """Return the lines of the summary: images by class, not sure, unlike the training images, unreadable."""
         read = sum(self._classes.values())
         lines = [f"{count(read, 'image')} predicted by {_title(model)}"]
-        listed = self._classes.most_common(_CLASSES)
+        listed = self._classes.most_common(_MAX_CLASSES)
         width = max((len(printable(name)) for name, _ in listed), default=0)
         lines += [f"  {printable(name):{width}}  {n:>9,}  {100 * n / read:5.1f} %" for name, n in listed]
         if more := len(self._classes) - len(listed):
             lines.append(f"  and {more:,} more classes")
         if self._unsure:
-            lines.append(f"Not sure: {self._unsure:,} ({100 * self._unsure / read:.1f} %), {_below(model)}")
+            lines.append(f"Not sure: {self._unsure:,} ({100 * self._unsure / read:.1f} %), {_below_threshold(model)}")
         if self._unlike:
             share = 100 * self._unlike / read
-            lines.append(f"Unlike the training images: {self._unlike:,} ({share:.1f} %), whose answers are unreliable")
+            lines.append(
+                f"Unlike the training images: {self._unlike:,} ({share:.1f} %), whose predictions are unreliable"
+            )
         if self._reasons:
             lines.append(f"No prediction: {count(sum(self._reasons.values()), 'file')}")
             lines += [f"  {n:>9,}  {_meaning(reason)}" for reason, n in self._reasons.most_common()]
@@ -65,12 +63,7 @@ class Tally:
 
 
 def table(rows: Iterable[Row], model: Model) -> list[str]:
-    """Return a line per image: path, class, confidence, "not sure" or why, and the next likely classes, or the reason.
-
-    Args:
-        rows: The rows.
-        model: The model.
-    """
+    """Return a line per image: path, class, confidence, doubt and alternatives, or the reason for no prediction."""
     cells = [_cells(row, model) for row in rows]
     widths = [max(len(cell[place]) for cell in cells) for place in range(4)]
     lines = []
@@ -83,10 +76,10 @@ def table(rows: Iterable[Row], model: Model) -> list[str]:
             lines.append(f"{head}{rest}")
     notes = []
     if any(row["sure"] is False and row["unlike"] is not True for row in rows):
-        notes.append(f"Not sure: {_below(model)}")
+        notes.append(f"Not sure: {_below_threshold(model)}")
     if any(row["unlike"] is True for row in rows):
         notes.append(
-            "Unlike the training images: the model was not trained on such images, so its answer is unreliable"
+            "Unlike the training images: the model was not trained on such images, so its prediction is unreliable"
         )
     return [*lines, "", *notes] if notes else lines
 
@@ -95,15 +88,15 @@ def _cells(row: Row, model: Model) -> tuple[str, str, str, str, str]:
     path = printable(row["path"])
     if row["predicted"] is None:
         return path, "", "", "", f"no prediction: {_meaning(row['reason'])}"
-    rest = ", ".join(f"{printable(label)} {_percent(value)}" for label, value in _next(row, model))
+    rest = ", ".join(f"{printable(label)} {_percent(value)}" for label, value in _alternatives(row, model))
     sure = "unlike the training images" if row["unlike"] else "not sure" if row["sure"] is False else ""
     return path, printable(row["predicted"]), _percent(row["confidence"]), sure, rest
 
 
-def _next(row: Row, model: Model) -> Iterator[tuple[str, Any]]:
+def _alternatives(row: Row, model: Model) -> Iterator[tuple[str, Any]]:
     others = ((row[f"p_{label}"], label) for label in model.labels if label != row["predicted"])
-    for value, label in sorted(others, key=lambda pair: -pair[0])[:_NEXT]:
-        if value >= _LEAST:
+    for value, label in sorted(others, key=lambda pair: -pair[0])[:_MAX_ALTERNATIVES]:
+        if value >= _MIN_PROBABILITY:
             yield label, value
 
 
@@ -111,7 +104,7 @@ def _percent(value: float) -> str:
     return f"{100 * value:.1f} %"
 
 
-def _below(model: Model) -> str:
+def _below_threshold(model: Model) -> str:
     return f"the confidence is below the model's threshold of {_percent(model.threshold or 0.0)}"
 
 

@@ -1,4 +1,4 @@
-"""A server that is easily overloaded, and photographs for it."""
+"""A small server, and photographs."""
 
 import os
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ from tests.serve.http.load.server import Running
 from tests.web.fetch.inner import Trap
 
 WORKERS, WAITING = 2, 32
-"""The server's processes, and how many images may wait for one."""
+"""Worker processes, and images that may wait for one."""
 
 
 @pytest.fixture(scope="session")
 def seconds() -> float:
-    """How long a load lasts: 3 s; ``PIXMILL_LOAD_SECONDS=60`` for the long one, with 20 times as many hostile files."""
+    """Duration of a load, 3 s by default; ``PIXMILL_LOAD_SECONDS=60`` also sends 20 times as many hostile files."""
     return float(os.environ.get("PIXMILL_LOAD_SECONDS", "3"))
 
 
@@ -32,7 +32,7 @@ def photographs() -> list[bytes]:
 
 @pytest.fixture(scope="session")
 def heavy() -> bytes:
-    """A PNG file that a worker decodes so slowly that requests wait, however fast or busy the machine."""
+    """A PNG file that takes long to decode, so that requests wait on any machine."""
     return encoded(Image.new("RGB", (2500, 2500)), "PNG")
 
 
@@ -47,7 +47,7 @@ def server(trained_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest.fixture
 def trap() -> Iterator[Trap]:
-    """A port that nobody may reach through the service."""
+    """A port that must not be reachable through the service."""
     trap = Trap()
     yield trap
     trap.close()

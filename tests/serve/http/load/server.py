@@ -1,4 +1,4 @@
-"""A real server in processes of its own, and what is seen of it from outside."""
+"""A real server in separate processes, and measurements of it."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from tests.ports import unused_port
 __all__ = ["Running", "upload"]
 
 _REPOSITORY = Path(__file__).parents[4]
-_PATIENCE = 60.0
+_TIMEOUT_SECONDS = 60.0
 
 
 class Running:
-    """``pixmill serve`` on a free port of loopback, ready when the block begins and gone when it ends."""
+    """``pixmill serve`` on a free port of loopback, running within a ``with`` block."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Running:
                 self._command, cwd=self._cwd, env=self._environ, stdout=file, stderr=subprocess.STDOUT
             )
         self.process = psutil.Process(self._started.pid)
-        latest = time.monotonic() + _PATIENCE
+        latest = time.monotonic() + _TIMEOUT_SECONDS
         while self.status() != 200:
             if self._started.poll() is not None or time.monotonic() > latest:
                 self.__exit__()
@@ -61,14 +61,14 @@ class Running:
         self._started.wait()
 
     def status(self, path: str = "/readyz") -> int | None:
-        """Return the status of a page, ``None`` if nobody answers."""
+        """Return the status of a path; ``None`` without a response."""
         with contextlib.suppress(OSError, http.client.HTTPException):
             return self.ask("GET", path)[0]
         return None
 
     def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, Any]:
-        """Send a request over a connection of its own, and return the status and the body, parsed if it is JSON."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_PATIENCE)
+        """Send a request over a new connection, and return the status and the body, parsed if it is JSON."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_TIMEOUT_SECONDS)
         with contextlib.closing(connection):
             named = {name.replace("_", "-"): value for name, value in headers.items()}
             connection.request(method, path, body, named)
@@ -79,7 +79,7 @@ class Running:
             return answer.status, content
 
     def predict(self, *images: bytes) -> list[dict[str, Any]]:
-        """Return the predictions of images, each sent alone as raw bytes."""
+        """Return the predictions of images, each sent in a separate request."""
         found = []
         for image in images:
             status, answer = self.ask("POST", "/v1/predict", image, Content_Type="application/octet-stream")
@@ -88,7 +88,7 @@ class Running:
         return found
 
     def family(self) -> list[psutil.Process]:
-        """Return its processes, the workers first."""
+        """Return its processes, workers first."""
         return [*self.process.children(recursive=True), self.process]
 
     def memory(self) -> int:
@@ -100,10 +100,10 @@ class Running:
         return total
 
     def wait(self) -> int:
-        """Wait until it ends, and return its exit code."""
-        return self._started.wait(_PATIENCE)
+        """Wait for the end, and return the exit code."""
+        return self._started.wait(_TIMEOUT_SECONDS)
 
 
 def upload(image: bytes, *, kind: str = "image/jpeg") -> bytes:
-    """Return a request that asks for an image's prediction, as raw bytes."""
+    """Return the bytes of a prediction request."""
     return post("/v1/predict", image, f"Content-Type: {kind}")

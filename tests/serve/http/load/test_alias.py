@@ -1,4 +1,4 @@
-"""An alias of MLflow's registry moves while requests run."""
+"""Moving an alias of MLflow's registry replaces the model while requests run."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ NAME = "garments"
 
 
 class Registry:
-    """Models in a real registry on SQLite; the alias ``champion`` is moved by the test."""
+    """Models in a real registry on SQLite; the test moves the alias ``champion``."""
 
     def __init__(self, root: Path, trained: Path) -> None:
         import mlflow
@@ -65,7 +65,7 @@ def registry(trained_folder: Path, tmp_path: Path) -> Registry:
 
 @contextlib.contextmanager
 def following(registry: Registry, folder: Path) -> Iterator[Running]:
-    """A server that looks at the alias every half second."""
+    """A server that checks the alias every half second."""
     environ = {"MLFLOW_TRACKING_URI": registry.uri}
     arguments = ["--model", f"models:/{NAME}@champion", "--poll", "0.5", "--workers", "2"]
     with Running(*arguments, cwd=folder, environ=environ) as running:
@@ -77,7 +77,7 @@ def version_of(answer: tuple[int, dict]) -> str:
 
 
 def until(server: Running, holds) -> tuple[int, dict]:
-    """Wait until the server's own report is as wanted, and return it."""
+    """Wait until a condition holds for ``/readyz``, and return the response."""
     latest = time.monotonic() + 120
     while not holds(answer := server.ask("GET", "/readyz")):
         assert time.monotonic() < latest, answer
@@ -85,7 +85,7 @@ def until(server: Running, holds) -> tuple[int, dict]:
     return answer
 
 
-def test_models_change_under_load_and_a_broken_one_is_refused(registry, tmp_path):
+def test_replaces_models_under_load_and_refuses_a_broken_one(registry, tmp_path):
     first = registry.register("first", temperature=1.0)
     second = registry.register("second", temperature=5.0)
     registry.move(first)
@@ -102,14 +102,14 @@ def test_models_change_under_load_and_a_broken_one_is_refused(registry, tmp_path
             await asyncio.to_thread(until, server, lambda answer: "(version 3)" in (answer[1]["refused"] or ""))
             return await noise
 
-        told = asyncio.run(act())
-        assert set(told["answers"]) == {"200"}
+        result = asyncio.run(act())
+        assert set(result["answers"]) == {"200"}
         status, ready = server.ask("GET", "/readyz")
         assert (status, ready["model"]["version"]) == (200, second)
         assert "refused a newer model, the old one serves on" in server.log.read_text()
         softer = server.predict(image)[0]["confidence"]
         assert softer < given
-        # Back to a model that works: nothing is refused any more.
+        # After a model that works, `refused` is reset.
         registry.move(first)
         until(server, lambda answer: version_of(answer) == first and answer[1]["refused"] is None)
         assert server.predict(image)[0]["confidence"] == given

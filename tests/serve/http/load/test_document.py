@@ -1,4 +1,4 @@
-"""The examples of docs/serving.md run, and what it names is there."""
+"""The examples in docs/serving.md run, and its options, metrics and routes exist."""
 
 import json
 import re
@@ -23,24 +23,24 @@ def local(example: str, server: Running) -> str:
     return example.replace("127.0.0.1:8000", f"127.0.0.1:{server.port}")
 
 
-def test_the_commands_work(server, photographs, tmp_path):
+def test_shell_commands(server, photographs, tmp_path):
     (tmp_path / "photo.jpg").write_bytes(photographs[0])
-    said = []
+    outputs = []
     for block in blocks("bash"):
         for line in block.splitlines():
             command = local(line, server).replace("curl ", "curl --silent --show-error --fail-with-body ")
             done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stdout + done.stderr
-            said.append(done.stdout)
-    (first,), (second,) = (json.loads(answer)["predictions"] for answer in said[:2])
+            outputs.append(done.stdout)
+    (first,), (second,) = (json.loads(answer)["predictions"] for answer in outputs[:2])
     assert (first["name"], second["name"]) == ("photo.jpg", None)
     assert first["probabilities"] == second["probabilities"]
     assert (tmp_path / "looked.png").read_bytes().startswith(b"\x89PNG")
-    assert json.loads(said[3])["id"] == first["id"]
+    assert json.loads(outputs[3])["id"] == first["id"]
     assert len((tmp_path / "keys.txt").read_text().strip()) >= 32
 
 
-def test_the_client_in_python_works(server, photographs, tmp_path, monkeypatch, capsys):
+def test_python_client(server, photographs, tmp_path, monkeypatch, capsys):
     (tmp_path / "photo.jpg").write_bytes(photographs[0])
     monkeypatch.chdir(tmp_path)
     exec(local(blocks("python")[0], server), {})
@@ -49,7 +49,7 @@ def test_the_client_in_python_works(server, photographs, tmp_path, monkeypatch, 
     assert (label, float(confidence)) == (row["label"], pytest.approx(row["confidence"]))
 
 
-def test_what_it_names_is_there(server):
+def test_options_metrics_and_routes_exist(server):
     subparsers = next(action for action in make_parser()._actions if action.choices)
     known = set(subparsers.choices["serve"]._option_string_actions)
     text = re.sub(r"docker compose.*|curl .*", "", TEXT)

@@ -1,4 +1,4 @@
-"""What becomes of the accepted when the server ends, and of its processes."""
+"""Shutdown of the server: accepted requests, corrections and processes."""
 
 import asyncio
 import contextlib
@@ -24,14 +24,14 @@ CONNECTIONS = 16
 
 @pytest.fixture
 def ending(trained_folder: Path, tmp_path: Path):
-    """A server of its own, since the test ends it."""
+    """A server that the test may stop."""
     environ = {"TMPDIR": str(tmp_path)}
     with Running("--model", str(trained_folder), "--workers", "2", cwd=tmp_path, environ=environ) as running:
         yield running
 
 
 async def under_load(server: Running, requests: list[bytes], signum: int) -> list[tuple[float, int | None]]:
-    """Load a server, send it a signal, and return the status of each request and when it was sent since the signal."""
+    """Load a server, send it a signal, and return for each request its time since the signal and its status."""
     loop = asyncio.get_running_loop()
     found: list[tuple[float, int | None]] = []
 
@@ -54,10 +54,10 @@ async def under_load(server: Running, requests: list[bytes], signum: int) -> lis
     return [(sent - moment, status) for sent, status in found]
 
 
-def test_what_was_accepted_before_sigterm_is_answered(ending, heavy, tmp_path):
+def test_answers_accepted_requests_after_sigterm(ending, heavy, tmp_path):
     family = ending.family()
     found = asyncio.run(under_load(ending, [upload(heavy, kind="image/png")], signal.SIGTERM))
-    # What is on its way in the very moment may meet a closed door.
+    # Requests sent at the time of the signal may be refused.
     before = [status for sent, status in found if sent < -0.2]
     assert len(before) >= CONNECTIONS
     assert set(before) == {200}
@@ -76,8 +76,8 @@ def test_sigkill_leaves_no_process(ending, photographs):
     assert psutil.wait_procs(family, timeout=60)[1] == []
 
 
-def test_no_correction_that_was_answered_is_lost_to_sigkill(trained_folder, tmp_path):
-    """Of two servers with one inbox, one is killed while both take corrections."""
+def test_sigkill_loses_no_acknowledged_correction(trained_folder, tmp_path):
+    """Kill one of two servers with a common inbox while both receive corrections."""
     options = ["--model", str(trained_folder), "--workers", "1", "--inbox", str(tmp_path / "inbox")]
     answered: list[str] = []
     some = threading.Event()
@@ -101,14 +101,14 @@ def test_no_correction_that_was_answered_is_lost_to_sigkill(trained_folder, tmp_
         first.process.kill()
         for client in clients:
             client.join()
-    there = Inbox(tmp_path / "reviewer")
-    there.take_over(tmp_path / "inbox")
-    kept = {entry.id for entry in there.entries()[0]}
+    moved = Inbox(tmp_path / "reviewer")
+    moved.take_over(tmp_path / "inbox")
+    kept = {entry.id for entry in moved.entries()[0]}
     assert set(answered) <= kept
     assert 40 <= len(answered) <= len(kept) < 80
 
 
-def test_a_killed_worker_costs_no_answer(ending, photographs):
+def test_a_killed_worker_loses_no_request(ending, photographs):
     async def act() -> list[int]:
         loop = asyncio.get_running_loop()
         statuses = []
@@ -117,7 +117,7 @@ def test_a_killed_worker_costs_no_answer(ending, photographs):
         async def client(number: int) -> None:
             _, sender = await loop.create_connection(Sender, "127.0.0.1", ending.port)
             sent = 0
-            # An idle worker that was killed is only replaced at the next request.
+            # A killed idle worker is replaced at the next request.
             while sent < 20 or killed < 3:
                 status, body = await sender.send(upload(photographs[number]))
                 assert b'"reason":null' in body.replace(b" ", b"")
@@ -129,7 +129,7 @@ def test_a_killed_worker_costs_no_answer(ending, photographs):
             nonlocal killed
             while killed < 3:
                 await asyncio.sleep(0.2)
-                # The one that was killed last may not have been replaced yet.
+                # The last killed worker may not be replaced yet.
                 alive = [one for one in ending.process.children() if one.status() != psutil.STATUS_ZOMBIE]
                 workers = [one for one in alive if "spawn_main" in " ".join(one.cmdline())]
                 for worker in workers[:1]:

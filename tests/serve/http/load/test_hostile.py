@@ -1,4 +1,4 @@
-"""Too much, too slow and too strange: the server answers 200, 4xx or 503, stays small and never dies."""
+"""Overload and hostile input: the server answers 200, 4xx or 503, bounds its memory, and survives."""
 
 import asyncio
 import base64
@@ -19,13 +19,13 @@ from tests.web.fetch.inner import INNER_HOSTS
 
 pytestmark = [pytest.mark.slow, pytest.mark.services, pytest.mark.linux]
 
-MOST_MEMORY = 700_000_000
-"""Of all processes together, in bytes."""
+MAX_MEMORY = 700_000_000
+"""Bytes of all processes together."""
 
 
 @pytest.fixture(autouse=True)
 def survived(server: Running):
-    """See that the same processes stand afterwards, that memory is given back, and that predictions are as before."""
+    """Check afterwards that the server still runs, freed its memory, and predicts as before."""
     good = encoded(shapes(5), "PNG")
     before, parent = server.predict(good), server.process.pid
     yield
@@ -33,49 +33,49 @@ def survived(server: Running):
     assert server.process.pid == parent
     assert server.process.is_running()
     assert server.status("/healthz") == 200
-    assert server.memory() < MOST_MEMORY
+    assert server.memory() < MAX_MEMORY
     assert "Traceback" not in server.log.read_text()
 
 
 def sent(server: Running, requests: list[bytes], *, connections: int = 2 * WORKERS) -> dict:
-    """Send each request once, and return what came of them."""
+    """Send each request once, and return the counts of statuses."""
     return asyncio.run(load(server.port, requests, connections=connections, seconds=0, once=True))
 
 
-def test_of_four_times_too_many_the_server_takes_what_it_can(server, photographs, seconds):
+def test_overload_is_answered_with_503(server, photographs, seconds):
     requests = [upload(photograph) for photograph in photographs]
-    for connections in (4 * (WORKERS + WAITING), 300):  # The latter are more than are served.
-        told = asyncio.run(load(server.port, requests, connections=connections, seconds=seconds))
-        assert set(told["answers"]) == {"200", "503"}
-        assert told["answers"]["200"] >= WAITING
-    # As many at a time as may wait: none is refused.
-    told = asyncio.run(load(server.port, requests, connections=WAITING, seconds=seconds / 3))
-    assert set(told["answers"]) == {"200"}
+    for connections in (4 * (WORKERS + WAITING), 300):  # 300 exceeds the maximum number of connections.
+        result = asyncio.run(load(server.port, requests, connections=connections, seconds=seconds))
+        assert set(result["answers"]) == {"200", "503"}
+        assert result["answers"]["200"] >= WAITING
+    # With as many connections as may wait, no request is refused.
+    result = asyncio.run(load(server.port, requests, connections=WAITING, seconds=seconds / 3))
+    assert set(result["answers"]) == {"200"}
 
 
 async def left(writer: asyncio.StreamWriter) -> None:
-    """Close a connection, if the server has not done so already."""
+    """Close a connection, which the server may have closed already."""
     writer.close()
     with contextlib.suppress(OSError):
         await writer.wait_closed()
 
 
-def test_idle_connections_cost_newcomers_an_answer_and_no_more(server, photographs):
+def test_idle_connections_do_not_block_the_server_for_good(server, photographs):
     async def act() -> bytes:
         many = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(300)]
         reader, writer = many[-1]
         writer.write(upload(photographs[0]))
-        said = await reader.readuntil(b"\r\n\r\n")
+        response = await reader.readuntil(b"\r\n\r\n")
         for _, writer in many:
             await left(writer)
-        return said
+        return response
 
     assert asyncio.run(act()).startswith(b"HTTP/1.1 503 ")
-    told = asyncio.run(load(server.port, [upload(photographs[0])], connections=2, seconds=1))
-    assert set(told["answers"]) == {"200"}
+    result = asyncio.run(load(server.port, [upload(photographs[0])], connections=2, seconds=1))
+    assert set(result["answers"]) == {"200"}
 
 
-def test_broken_uploads_are_rows_with_a_reason_or_problems(server, photographs, seconds):
+def test_broken_uploads_have_a_reason_or_are_problems(server, photographs, seconds):
     chance = random.Random(0)
     images = [photographs[0], *(encoded(shapes(), kind) for kind in ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP"))]
 
@@ -106,15 +106,15 @@ def test_broken_uploads_are_rows_with_a_reason_or_problems(server, photographs, 
         lambda: post("/invocations", chance.randbytes(50), json_),
     ]
     requests = [forms[number % len(forms)]() for number in range(int(170 * seconds))]
-    told = sent(server, requests, connections=WORKERS + WAITING // 2)
-    assert set(told["answers"]) <= {"200", "400", "404", "413", "415", "422", "503"}
-    for body in map(base64.b64decode, told["bodies"]):
+    result = sent(server, requests, connections=WORKERS + WAITING // 2)
+    assert set(result["answers"]) <= {"200", "400", "404", "413", "415", "422", "503"}
+    for body in map(base64.b64decode, result["bodies"]):
         assert b"Traceback" not in body
         assert b"/site-packages/" not in body
 
 
 def bombs() -> dict[str, bytes]:
-    """Return small files that would fill the memory."""
+    """Return small files that expand to huge images."""
     rows = zlib.compress(b"\0" * 200_000_000, 9)
     header = struct.pack(">IIBBBBB", 20_000, 10_000, 8, 0, 0, 0, 0)
     png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
@@ -136,7 +136,7 @@ def bombs() -> dict[str, bytes]:
     }
 
 
-def test_bombs_are_refused_or_answered_in_little_memory(server):
+def test_decompression_bombs_need_little_memory(server):
     files = bombs()
     assert max(map(len, files.values())) < 2_000_000
     peak = 0
@@ -144,12 +144,12 @@ def test_bombs_are_refused_or_answered_in_little_memory(server):
         (row,) = server.predict(content)
         assert (row["label"] is None) == (row["reason"] is not None), name
         peak = max(peak, server.memory())
-    assert peak < MOST_MEMORY
+    assert peak < MAX_MEMORY
     reasons = [server.predict(files[name])[0]["reason"] for name in ("png", "header", "tiff")]
     assert reasons == ["too_many_pixels"] * 3
 
 
-def test_no_inner_address_is_reached_through_the_url_route(trap, trained_folder, tmp_path):
+def test_urls_do_not_reach_internal_addresses(trap, trained_folder, tmp_path):
     urls = [f"{scheme}://{host}:{trap.port}/" for host in INNER_HOSTS for scheme in ("http", "https")]
     urls += [
         f"ftp://127.0.0.1:{trap.port}/",

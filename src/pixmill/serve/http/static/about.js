@@ -1,4 +1,4 @@
-// What is known of the model.
+// Facts about the model.
 
 import { make, part } from './elements.js';
 import { count, tenth } from './words.js';
@@ -12,7 +12,7 @@ export function about(model) {
     part('accuracy').append(
       make('p', { className: 'big' }, n === undefined ? `Correct on ${tenth(accuracy)} ${tested}.` : `Correct on ${Math.round(accuracy * n).toLocaleString('en')} ${tested}.`),
       ...(low === undefined ? [] : [span(accuracy, low, high)]),
-      make('p', { className: 'faint' }, `Accuracy ${tenth(accuracy)}${low === undefined ? '' : `; 95% confidence interval ${tenth(low)} to ${tenth(high)}`}. The model had not seen these images.`),
+      make('p', { className: 'faint' }, `Accuracy ${tenth(accuracy)}${low === undefined ? '' : `; 95% confidence interval ${tenth(low)} to ${tenth(high)}`}. The model was not trained on these images.`),
     );
   }
   const facts = [
@@ -20,7 +20,7 @@ export function about(model) {
     ['Version', model.version],
     ['Classes', classes.length <= 12 ? classes.join(', ') : make('details', {}, make('summary', {}, classes.length.toLocaleString('en')), classes.join(', '))],
     ['Sure from', threshold === null ? null : `${tenth(threshold)} confidence`],
-    ['Image side', `${model.image_size} pixels`],
+    ['Image size', `${model.image_size} pixels`],
     ['Digest', model.digest && make('code', { title: model.digest }, model.digest.slice(0, 12))],
     ['Commit', model.commit && make('code', { title: model.commit }, model.commit.slice(0, 8))],
   ];

@@ -1,25 +1,25 @@
 // Requests to the server that sent this page.
 
 const KEY = 'pixmill-key';
-const PATIENCE = 30; // seconds: a longer Retry-After is left to the person
+const MAX_WAIT = 30; // seconds; the user retries after a longer Retry-After
 
-// A request that failed; the message is for people.
+// A failed request; the message is shown to the user.
 export class Refusal extends Error {
   constructor(status, message) {
     super(message);
-    this.status = status; // 0 where no answer came
+    this.status = status; // 0 without a response
   }
 }
 
-// The key is kept for this tab only.
+// The key is stored for this tab only.
 export const keep = (key) => sessionStorage.setItem(KEY, key);
 
-// Return the response. A server that is too busy is asked once more, when it says so; `onWait` is told the seconds.
+// Return the response. A busy server is asked once more after its Retry-After; `onWait` gets the seconds.
 export async function ask(path, { onWait = () => {}, signal, ...request } = {}) {
   let response = await send(path, request, signal);
   if (response.status === 503 || response.status === 429) {
     const seconds = Number(response.headers.get('Retry-After'));
-    if (seconds > 0 && seconds <= PATIENCE) {
+    if (seconds > 0 && seconds <= MAX_WAIT) {
       onWait(seconds);
       await response.body?.cancel();
       await pause(1000 * seconds, signal);
@@ -53,10 +53,10 @@ export const model = async () => (await ask('v1/model')).json();
 
 export const examples = async () => (await (await ask('v1/examples')).json()).examples;
 
-// The server gives the URLs of its examples as paths of its own.
+// URLs of examples are absolute paths on this server.
 export const example = async (path, name) => new File([await (await ask(path.replace(/^\//, ''))).blob()], name, { type: 'image/jpeg' });
 
-// The server fetches what lies on other hosts: this page reaches none.
+// The server fetches images from other hosts, which this page may not reach.
 export async function fetched(url, options) {
   const request = { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ url }) };
   const content = await (await ask('v1/fetch', { ...request, ...options })).blob();
@@ -64,8 +64,8 @@ export async function fetched(url, options) {
 }
 
 export async function predict(file, options) {
-  const told = await (await ask('v1/predict', { method: 'POST', body: form({ file }), ...options })).json();
-  return { model: told.model, ...told.predictions[0] };
+  const body = await (await ask('v1/predict', { method: 'POST', body: form({ file }), ...options })).json();
+  return { model: body.model, ...body.predictions[0] };
 }
 
 export const explain = async (file, label, options) => (await ask(`v1/explain?label=${encodeURIComponent(label)}`, { method: 'POST', body: form({ file }), ...options })).blob();

@@ -4,16 +4,16 @@ import { make, part } from './elements.js';
 import { visit } from './visit.js';
 import { percent } from './words.js';
 
-const FEW = 8; // bars shown at first
+const MAX_FOLDED = 8; // bars shown at first
 
 const calm = matchMedia('(prefers-reduced-motion: reduce)');
-const rows = new Map(); // a class to its bar
+const rows = new Map(); // class to bar
 
-// Show the probabilities, the highest first; without them the bars are empty, in the order of the classes.
+// Show the probabilities, highest first; without them, empty bars in the order of the classes.
 export function bars(probabilities) {
   const { model, unfolded } = visit;
   const order = probabilities ? [...model.classes].sort((a, b) => (probabilities[b] ?? 0) - (probabilities[a] ?? 0)) : model.classes;
-  const shown = unfolded ? order : order.slice(0, FEW);
+  const shown = unfolded ? order : order.slice(0, MAX_FOLDED);
   const list = part('bars');
   const before = new Map([...list.children].map((row) => [row, row.offsetTop]));
   const fresh = shown.map((name) => row(name));
@@ -35,17 +35,17 @@ export function bars(probabilities) {
   const threshold = model.threshold ?? null;
   list.classList.toggle('marked', probabilities !== null && threshold !== null);
   if (threshold !== null) list.style.setProperty('--threshold', threshold);
-  part('all').hidden = model.classes.length <= FEW || !probabilities;
+  part('all').hidden = model.classes.length <= MAX_FOLDED || !probabilities;
   part('all').textContent = unfolded ? 'Show fewer' : `Show all ${model.classes.length}`;
   part('all').setAttribute('aria-expanded', String(unfolded));
 }
 
-// Mark the bar of the class whose heatmap is shown; null: of none.
+// Mark the bar of the class whose heatmap is shown; null: none.
 export function press(label) {
   for (const [name, { firstChild: main }] of rows) if (main instanceof HTMLButtonElement) main.setAttribute('aria-pressed', String(name === label));
 }
 
-// Forget the bars of a former model.
+// Remove the bars of the previous model.
 export const clear = () => rows.clear();
 
 function row(name) {

@@ -1,4 +1,4 @@
-// A card for each image of this visit.
+// A card for each image in this tab.
 
 import { make } from './elements.js';
 import { extension, percent } from './words.js';
@@ -9,7 +9,7 @@ export function card(item, onPick) {
   return make('li', {}, button);
 }
 
-// Put a small copy on the card, as a hundred photographs at full size would fill the memory.
+// Show a thumbnail: a hundred photographs at full size would fill the memory.
 export async function shrink({ card: { firstChild: { firstChild: place } }, file }) {
   try {
     const whole = await createImageBitmap(file, { resizeWidth: 160, resizeQuality: 'medium' });
@@ -22,9 +22,9 @@ export async function shrink({ card: { firstChild: { firstChild: place } }, file
   }
 }
 
-// Write the answer on the card.
-export function label({ answer: told, card: { firstChild: button }, error }) {
-  const [text, kind] = error ? ['no answer', 'bad'] : told.reason ? ['not readable', 'bad'] : [`${told.label} ${percent(told.confidence)}`, told.sure === false ? 'warn' : ''];
+// Show the prediction on the card.
+export function label({ answer, card: { firstChild: button }, error }) {
+  const [text, kind] = error ? ['no answer', 'bad'] : answer.reason ? ['not readable', 'bad'] : [`${answer.label} ${percent(answer.confidence)}`, answer.sure === false ? 'warn' : ''];
   button.className = kind;
-  button.lastChild.textContent = kind === 'warn' ? `${text}, ${told.unlike ? 'unlike the training images' : 'not sure'}` : text;
+  button.lastChild.textContent = kind === 'warn' ? `${text}, ${answer.unlike ? 'unlike the training images' : 'not sure'}` : text;
 }

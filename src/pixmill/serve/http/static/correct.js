@@ -1,11 +1,11 @@
-// "This is wrong": what people say instead.
+// "This is wrong": choose the right class, and send it as feedback.
 
 import { show } from './answer.js';
 import * as api from './api.js';
 import { make, part } from './elements.js';
 import { visit } from './visit.js';
 
-const SHOWN = 12; // classes to choose from at a time
+const MAX_CHOICES = 12; // classes shown at a time
 
 // Open or close the choice of a class.
 export function fold(open) {
@@ -13,16 +13,16 @@ export function fold(open) {
   part('wrong').setAttribute('aria-expanded', String(open));
   if (!open) return;
   part('find').value = '';
-  part('find-line').hidden = visit.model.classes.length <= SHOWN + 1;
+  part('find-line').hidden = visit.model.classes.length <= MAX_CHOICES + 1;
   choices();
   (part('find-line').hidden ? part('choices').firstChild : part('find')).focus();
 }
 
 function choices() {
   const wanted = part('find').value.trim().toLowerCase();
-  const { label: said, probabilities } = visit.chosen.answer;
-  const likely = visit.model.classes.filter((name) => name !== said).sort((a, b) => (probabilities[b] ?? 0) - (probabilities[a] ?? 0));
-  const found = likely.filter((name) => name.toLowerCase().includes(wanted)).slice(0, SHOWN);
+  const { label: predicted, probabilities } = visit.chosen.answer;
+  const likely = visit.model.classes.filter((name) => name !== predicted).sort((a, b) => (probabilities[b] ?? 0) - (probabilities[a] ?? 0));
+  const found = likely.filter((name) => name.toLowerCase().includes(wanted)).slice(0, MAX_CHOICES);
   const chip = (text, label) => {
     const made = make('button', { type: 'button' }, text);
     made.addEventListener('click', () => correct(label));
@@ -34,18 +34,18 @@ function choices() {
 async function correct(label) {
   const item = visit.chosen;
   const enable = (now) => { for (const button of part('choices').children) button.disabled = !now; };
-  part('told').textContent = 'Sending…';
+  part('message').textContent = 'Sending…';
   enable(false);
   try {
     await api.correct(item.file, label, { signal: visit.stop.signal });
-    item.told = label ? `Thank you. Kept for review as ‘${label}’.` : 'Thank you. Kept for review as none of the classes.';
+    item.message = label ? `Thank you. Saved for review as ‘${label}’.` : 'Thank you. Saved for review as none of the classes.';
     if (item !== visit.chosen) return;
     fold(false);
     show();
     part('choose').focus();
   } catch (error) {
     if (item !== visit.chosen) return;
-    part('told').textContent = `Not kept. ${error.message}`;
+    part('message').textContent = `Not saved. ${error.message}`;
     enable(true);
   }
 }

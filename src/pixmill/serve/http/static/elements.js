@@ -1,4 +1,4 @@
-// Elements of the page. What they hold is untrusted: it is set as text, never as markup.
+// Elements of the page. All content is untrusted: it is set as text, never as markup.
 
 export const part = (id) => document.getElementById(id);
 

@@ -1,25 +1,25 @@
-// The ways in which images come: chosen, photographed, dropped, pasted, or by URL.
+// Input of images: file chooser, camera, drop, paste, URL.
 
 import { part } from './elements.js';
 import { visit, warn } from './visit.js';
 import { count, readUrl } from './words.js';
 
-const MOST = 100; // images taken in one go
+const MAX_IMAGES = 100; // images accepted at once
 
 const images = (transfer) => [...transfer.files].map((file) => ({ file }));
 
-// Call `take` with each lot of images, as {file} or {url}.
+// Call `take` with each batch of images, as {file} or {url}.
 export function listen(take) {
   const give = (given) => {
-    warn(given.length > MOST ? `Only the first ${MOST} of ${count(given.length, 'image')} were taken. For a whole folder, run: pixmill predict FOLDER` : '');
-    take(given.slice(0, MOST));
+    warn(given.length > MAX_IMAGES ? `Only the first ${MAX_IMAGES} of ${count(given.length, 'image')} were accepted. For a whole folder, run: pixmill predict FOLDER` : '');
+    take(given.slice(0, MAX_IMAGES));
   };
 
   for (const [button, input] of [['choose', 'files'], ['photograph', 'camera']]) {
     part(button).addEventListener('click', () => part(input).click());
     part(input).addEventListener('change', (event) => {
       if (event.target.files.length) give(images(event.target));
-      event.target.value = ''; // so that the same file can be chosen again
+      event.target.value = ''; // allow the same file again
     });
   }
 
@@ -28,7 +28,7 @@ export function listen(take) {
   part('url-form').addEventListener('submit', (event) => {
     event.preventDefault();
     const url = readUrl(part('url').value);
-    if (!url) return warn('This is not a URL: one begins with https:// or http://.');
+    if (!url) return warn('This is not a URL: a URL begins with https:// or http://.');
     part('url').value = '';
     return give([{ url }]);
   });
@@ -40,13 +40,13 @@ export function listen(take) {
     event.preventDefault();
     const url = visit.model.urls && readUrl(event.clipboardData.getData('text'));
     if (given.length || url) give(given.length ? given : [{ url }]);
-    else warn(`What you pasted is not an image${visit.model.urls ? ' or a URL' : ''}.`);
+    else warn(`The clipboard has no image${visit.model.urls ? ' or URL' : ''}.`);
   });
 
   const holds = ({ dataTransfer: { types } }) => types.includes('Files') || types.includes('text/uri-list');
   const over = (now) => document.body.classList.toggle('dragging', now);
   addEventListener('dragstart', (event) => event.target instanceof HTMLImageElement && event.preventDefault());
-  addEventListener('dragleave', (event) => event.relatedTarget || over(false)); // otherwise it goes on to another element
+  addEventListener('dragleave', (event) => event.relatedTarget || over(false)); // otherwise it enters another element
   addEventListener('dragover', (event) => {
     if (!holds(event)) return;
     event.preventDefault();
@@ -61,6 +61,6 @@ export function listen(take) {
     const given = images(event.dataTransfer);
     const url = visit.model.urls && readUrl(event.dataTransfer.getData('text/uri-list').split('\n')[0]);
     if (given.length || url) give(given.length ? given : [{ url }]);
-    else warn('What you dropped is not an image.');
+    else warn('Only images can be dropped here.');
   });
 }

@@ -1,4 +1,4 @@
-// The page of `pixmill serve`: takes images, shows what the model answers.
+// The page of `pixmill serve`: accepts images, and shows the predictions.
 
 import { about } from './about.js';
 import { show, spell } from './answer.js';
@@ -12,9 +12,9 @@ import { explain } from './picture.js';
 import { say, visit, warn } from './visit.js';
 import { size } from './words.js';
 
-const AT_ONCE = 3; // requests under way
-const KEPT = 200; // images of a visit
-const EXAMPLES = 10;
+const MAX_REQUESTS = 3; // concurrent requests
+const MAX_IMAGES = 200; // images kept in this tab
+const MAX_EXAMPLES = 10;
 
 // ---- the model
 
@@ -22,7 +22,7 @@ async function begin() {
   try {
     visit.model = await api.model();
   } catch (error) {
-    return stumble(error);
+    return showError(error);
   } finally {
     document.querySelector('main').setAttribute('aria-busy', 'false');
   }
@@ -37,11 +37,11 @@ async function begin() {
   about(model);
   show();
   if (keyed) part('choose').focus();
-  for (const item of items.filter((other) => other.error?.status === 401)) look(item);
+  for (const item of items.filter((other) => other.error?.status === 401)) enqueue(item);
   return examples();
 }
 
-function stumble(error) {
+function showError(error) {
   if (error.status !== 401) return warn(error.message);
   const tried = part('key').value;
   warn(tried ? 'The server does not know this key.' : '');
@@ -60,7 +60,7 @@ async function examples() {
   const all = await api.examples().catch(() => []);
   const rank = (one) => all.filter((other) => other.label === one.label).indexOf(one);
   const thumbs = [];
-  for (const one of [...all].sort((a, b) => rank(a) - rank(b)).slice(0, EXAMPLES)) { // of each class one, then of each a second
+  for (const one of [...all].sort((a, b) => rank(a) - rank(b)).slice(0, MAX_EXAMPLES)) { // one of each class first
     const file = await api.example(one.url, `${one.label}.jpg`).catch(() => null);
     if (!file) continue;
     const name = `Test image of ${one.label}${rank(one) ? `, number ${rank(one) + 1}` : ''}`;
@@ -75,25 +75,25 @@ async function examples() {
   part('examples').hidden = !thumbs.length;
 }
 
-// ---- the images of this visit
+// ---- images
 
-// Take images, as {file} or {url}, and show the first of them.
+// Add images, as {file} or {url}, and show the first one.
 function take(given) {
   const fresh = given.map((one) => ({ name: one.file?.name ?? one.url, heats: new Map(), state: 'waiting', ...one }));
   for (const item of fresh) {
     item.card = card(item, pick);
-    if (item.file) own(item, item.file);
+    if (item.file) setFile(item, item.file);
   }
   visit.items.unshift(...fresh);
-  visit.items.splice(KEPT).forEach(forget);
+  visit.items.splice(MAX_IMAGES).forEach(forget);
   part('cards').replaceChildren(...visit.items.map((item) => item.card));
   pick(fresh[0]);
   part('cards').scrollLeft = 0;
-  fresh.forEach(look);
+  fresh.forEach(enqueue);
 }
 
-// Let an item have its file.
-function own(item, file) {
+// Set the file of an item.
+function setFile(item, file) {
   Object.assign(item, { file, preview: URL.createObjectURL(file) });
   shrink(item);
   if (item === visit.chosen) show();
@@ -106,7 +106,7 @@ function forget(item) {
 function pick(item) {
   Object.assign(visit, { chosen: item, unfolded: false });
   fold(false);
-  part('heat').removeAttribute('src'); // another image's does not fade over this one
+  part('heat').removeAttribute('src'); // the heatmap of another image must not fade over this one
   for (const other of visit.items) other.card.firstChild.setAttribute('aria-current', String(other === item));
   show();
   if (!item) return;
@@ -114,18 +114,18 @@ function pick(item) {
   if (top < 0 || bottom > innerHeight) part('stage').scrollIntoView();
 }
 
-// ---- asking the server
+// ---- requests
 
-const line = []; // images that wait for their turn
+const queue = []; // images that wait for a request
 let running = 0;
 
-async function look(item) {
+async function enqueue(item) {
   Object.assign(item, { state: 'waiting', error: null });
   if (item === visit.chosen) show();
-  line.push(item);
-  if (running >= AT_ONCE) return;
+  queue.push(item);
+  if (running >= MAX_REQUESTS) return;
   running += 1;
-  while (line.length) await answer(line.shift());
+  while (queue.length) await answer(queue.shift());
   running -= 1;
 }
 
@@ -136,13 +136,13 @@ async function answer(item) {
     if (item === visit.chosen) show();
   };
   try {
-    if (!item.file) own(item, await api.fetched(item.url, { signal, onWait }));
+    if (!item.file) setFile(item, await api.fetched(item.url, { signal, onWait }));
     await check(item);
     Object.assign(item, { answer: await api.predict(item.file, { signal, onWait }), state: 'done' });
   } catch (error) {
     if (signal.aborted) return;
     Object.assign(item, { error, state: 'failed' });
-    if (error.status === 401) stumble(error);
+    if (error.status === 401) showError(error);
   } finally {
     item.wait = null;
   }
@@ -152,26 +152,26 @@ async function answer(item) {
     show();
     say(spell(item));
   }
-  if (item.answer && item.answer.model.digest !== visit.model.digest) begin(); // the server has changed its model
+  if (item.answer && item.answer.model.digest !== visit.model.digest) begin(); // the server has another model now
 }
 
 async function check({ file }) {
   const most = visit.model.limits?.max_bytes;
-  if (most && file.size > most) throw new api.Refusal(413, `The file has ${size(file.size)}; this server takes at most ${size(most)}.`);
+  if (most && file.size > most) throw new api.Refusal(413, `The file has ${size(file.size)}; this server accepts at most ${size(most)}.`);
   await file.slice(0, 1).arrayBuffer().catch(() => {
     throw new api.Refusal(0, 'The file cannot be read. If it is a folder, run: pixmill predict FOLDER');
   });
 }
 
 part('again').addEventListener('click', () => {
-  look(visit.chosen);
+  enqueue(visit.chosen);
   part('choose').focus();
 });
 
 part('restart').addEventListener('click', () => {
   visit.stop.abort();
   visit.stop = new AbortController();
-  line.length = 0;
+  queue.length = 0;
   visit.items.forEach(forget);
   visit.items = [];
   part('cards').replaceChildren();

@@ -1,4 +1,4 @@
-// The image on the page, and over it a heatmap of where the model looked.
+// The image, and its heatmap of where the model looked.
 
 import * as api from './api.js';
 import { press } from './bars.js';
@@ -6,7 +6,7 @@ import { make, part, set } from './elements.js';
 import { say, visit } from './visit.js';
 import { cut, extension, size } from './words.js';
 
-// HTML has no images without a source: these wait for theirs.
+// Created here, since HTML does not allow images without a source.
 part('frame').append(make('img', { id: 'image', hidden: true }), make('img', { id: 'heat', alt: '', hidden: true }));
 
 export function picture() {
@@ -43,7 +43,7 @@ function caption() {
   const { chosen, model } = visit;
   if (!chosen) {
     const limit = model.limits?.max_bytes ? `Up to ${size(model.limits.max_bytes)}. ` : '';
-    return `${limit}Sent to this server only, and ${model.feedback ? 'kept only if you correct its answer' : 'not kept'}.`;
+    return `${limit}Sent to this server only, and ${model.feedback ? 'saved only if you correct the prediction' : 'not saved'}.`;
   }
   const { complete, naturalWidth: width, naturalHeight: height } = part('image');
   const name = chosen.note ?? cut(chosen.url?.replace(/^https?:\/\//, '') ?? chosen.name, 40);
@@ -80,8 +80,8 @@ function heat() {
   part('look').setAttribute('aria-pressed', String(label !== null));
   press(label);
   part('caption').classList.toggle('legend', Boolean(url));
-  const told = url ? `Evidence for ‘${label}’, strongest in red. Click a bar for another class.` : label === null ? chosen?.trouble : 'Finding where the model looked…';
-  part('caption').textContent = told || caption();
+  const text = url ? `Evidence for ‘${label}’, strongest in red. Click a bar for another class.` : label === null ? chosen?.trouble : 'Finding where the model looked…';
+  part('caption').textContent = text || caption();
 }
 
 part('look').addEventListener('click', () => explain(visit.chosen.heat ? null : visit.chosen.answer.label));

@@ -1,16 +1,16 @@
-// What the modules of the page share.
+// State that the modules of the page share.
 
 import { part, set } from './elements.js';
 
 export const visit = {
-  model: null, // what /v1/model tells
-  items: [], // the images of this visit, newest first
-  chosen: null, // the one on the page
-  unfolded: false, // all bars are shown
-  stop: new AbortController(), // ends what is under way, on starting over
+  model: null, // response of /v1/model
+  items: [], // images, newest first
+  chosen: null, // the selected image
+  unfolded: false, // whether all bars are shown
+  stop: new AbortController(), // cancels requests on starting over
 };
 
-// Tell a screen reader.
+// Announce text to screen readers.
 export const say = (text) => { part('live').textContent = text; };
 
 export function warn(text) {

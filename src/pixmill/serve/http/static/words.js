@@ -1,4 +1,4 @@
-// Numbers, names and URLs, as people write and read them.
+// Format numbers and names; parse URLs.
 
 export const percent = (p) => (p > 0.9995 ? '>99.9%' : p < 0.0005 ? '<0.1%' : tenth(p));
 export const spoken = (p) => percent(p).replace('>', 'over ').replace('<', 'under ');
@@ -9,7 +9,7 @@ export const cut = (text, most = 48) => (text.length <= most ? text : `${text.sl
 export const extension = (name) => name.match(/\.(\w{2,5})$/)?.[1].toUpperCase();
 export const either = (names) => (names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`);
 
-// Read a URL that a person typed or pasted; null where it is none.
+// Return the URL in a typed or pasted text; null if there is none.
 export function readUrl(text) {
   const trimmed = text.trim();
   if (!trimmed || /\s/.test(trimmed)) return null;

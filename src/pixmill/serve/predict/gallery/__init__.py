@@ -1,1 +1,1 @@
-"""The gallery: what a model predicts for many images, as one page to look through."""
+"""The gallery: predictions of many images on one HTML page."""

@@ -1,4 +1,4 @@
-"""Choose what is shown of a stream of predictions: counts of all, and a bounded sample."""
+"""Counts and a bounded sample of a stream of predictions."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
@@ -6,40 +6,39 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any
 
-_OVERALL = 48
-"""Images in the random sample and among the least certain."""
+_SAMPLE_SIZE = 48
+"""Images in the random sample, and in the list of the least certain."""
 
-_OF_CLASS, _OF_ALL_CLASSES = 16, 600
-"""The most images of one class that are shown of each kind (least and most certain), and of all classes and kinds
-together."""
+_MAX_PER_CLASS, _MAX_ALL_CLASSES = 16, 600
+"""Maximum number of images of one class and kind (least or most certain), and of all classes and kinds together."""
 
-_FILES = 20
-"""Unreadable files that are listed for each reason."""
+_MAX_FILES = 20
+"""Maximum number of unreadable files per reason."""
 
 _BINS = 20
-"""Bins of the histogram of confidence, from 0 to 1."""
+"""Bins of the confidence histogram, from 0 to 1."""
 
-_PROBABILITIES = 100
-"""The most probabilities of one image, the largest first: with more classes, the others are hardly above 0."""
+_MAX_PROBABILITIES = 100
+"""Maximum number of probabilities per image, largest first; further ones are hardly above 0."""
 
-_DIGITS = 16
-"""Digits of an id that order the random sample: an id is a digest, so its last digits are as good as random."""
+_KEY_DIGITS = 16
+"""Number of last digits of an id that order the random sample; an id is a digest, so they are random."""
 
 _Key = tuple[float, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """What is shown of a predicted image.
+    """A predicted image for display.
 
     Args:
         path: Its path or URL.
         id: The sha256 of its bytes.
         label: The predicted class.
         confidence: Its probability, 0 to 1.
-        sure: Whether that reaches the model's threshold; ``None``: it has none.
+        sure: Whether the confidence reaches the model's threshold; ``None`` without a threshold.
         unlike: Whether the image is unlike the training images.
-        probabilities: The largest probabilities, largest first: a class's index and the value.
+        probabilities: Index of the class and probability, largest first.
     """
 
     path: str
@@ -53,7 +52,7 @@ class Guess:
 
 @dataclass(slots=True)
 class _Lowest:
-    """Keep the images with the lowest keys; equal keys are copies of an image, of which the first stays."""
+    """The images with the lowest keys. Equal keys are copies of an image; the first is kept."""
 
     keys: list[_Key] = field(default_factory=list)
     guesses: list[Guess] = field(default_factory=list)
@@ -68,7 +67,7 @@ class _Lowest:
 
 @dataclass(slots=True)
 class PredictedClass:
-    """Count the images of a predicted class, and keep some."""
+    """Counts and examples of a predicted class."""
 
     label: str
     n: int = 0
@@ -78,40 +77,34 @@ class PredictedClass:
     _most: _Lowest = field(default_factory=_Lowest)
 
     def examples(self, limit: int) -> tuple[list[Guess], list[Guess]]:
-        """Return the most certain images and the least certain, both from most to least certain; no image is in both.
-
-        Args:
-            limit: The most images of each.
-        """
+        """Return up to ``limit`` most certain images and others that are least certain, most certain first."""
         most = self._most.guesses[:limit]
         return most, [guess for guess in self._least.guesses[:limit] if guess not in most][::-1]
 
 
 @dataclass(slots=True)
 class UnreadableFiles:
-    """Count the files that are unreadable for one reason, and keep the first few paths."""
+    """Number and first paths of the files that are unreadable for one reason."""
 
     n: int = 0
     paths: list[str] = field(default_factory=list)
 
 
 class Sample:
-    """Take rows of a table of predictions one by one; memory grows with the number of classes, not of rows.
-
-    What is kept follows from the rows alone.
+    """Counts and a deterministic sample of rows; the memory depends on the number of classes, not of rows.
 
     Args:
-        labels: The classes, in the order of the model's outputs.
+        labels: Classes in the order of the model's outputs.
 
     Attributes:
-        n: Rows.
+        n: Number of rows.
         read: Rows with a prediction.
-        unsure: Those that do not reach the threshold, without the next.
-        unlike: Those that are unlike the training images.
-        histogram: Counts by confidence of the rows that are neither, and of those that are one of them.
-        unread: The files without a prediction, by reason.
-        random: A random sample.
-        least: The images with the lowest confidence, lowest first.
+        unsure: Rows below the threshold, except those that are unlike the training images.
+        unlike: Rows that are unlike the training images.
+        histogram: Counts by confidence of reliable rows, and of unsure or unlike rows.
+        unread: Files without a prediction by reason.
+        random: Random sample.
+        least: Images with the lowest confidence, lowest first.
     """
 
     def __init__(self, labels: Sequence[str]) -> None:
@@ -124,17 +117,17 @@ class Sample:
         self.random, self.least = self._random.guesses, self._least.guesses
 
     def add(self, row: Mapping[str, Any]) -> None:
-        """Count a row, and keep it if it belongs to what is shown.
+        """Count a row, and keep it if it belongs to the sample.
 
         Args:
-            row: Plain values; ``predicted`` is ``None`` where there is no prediction.
+            row: Row of ``pixmill predict``; ``predicted`` is ``None`` if there is no prediction.
         """
         self.n += 1
         label = row["predicted"]
         if label is None:
             of_reason = self.unread.setdefault(row["reason"] or "unreadable", UnreadableFiles())
             of_reason.n += 1
-            if len(of_reason.paths) < _FILES:
+            if len(of_reason.paths) < _MAX_FILES:
                 of_reason.paths.append(row["path"])
             return
         confidence, unlike = float(row["confidence"]), bool(row["unlike"])
@@ -150,15 +143,15 @@ class Sample:
         self._keep(row, confidence, of_class)
 
     def _keep(self, row: Mapping[str, Any], confidence: float, of_class: PredictedClass) -> None:
-        name = row["id"][-_DIGITS:]
+        name = row["id"][-_KEY_DIGITS:]
         least, most, limit = (confidence, name), (-confidence, name), self.limit
         places = (
-            (self._least, least, _OVERALL),
-            (self._random, (0.0, name), _OVERALL),
+            (self._least, least, _SAMPLE_SIZE),
+            (self._random, (0.0, name), _SAMPLE_SIZE),
             (of_class._least, least, limit),
             (of_class._most, most, limit),
         )
-        make = cache(partial(self._guess, row, confidence))  # few rows are kept
+        make = cache(partial(self._guess, row, confidence))  # Few rows are kept.
         for lowest, key, most_kept in places:
             lowest.put(key, make, most_kept)
 
@@ -167,14 +160,14 @@ class Sample:
             ((place, float(row[column])) for place, column in enumerate(self._columns)), key=lambda pair: -pair[1]
         )
         answer = (row["predicted"], confidence, row["sure"], bool(row["unlike"]))
-        return Guess(row["path"], row["id"], *answer, tuple(given[:_PROBABILITIES]))
+        return Guess(row["path"], row["id"], *answer, tuple(given[:_MAX_PROBABILITIES]))
 
     @property
     def limit(self) -> int:
-        """The most images of a class that are shown of each kind: fewer as more classes are seen."""
-        return max(1, min(_OF_CLASS, _OF_ALL_CLASSES // (2 * max(1, len(self._classes)))))
+        """Maximum number of images of a class and kind; it decreases with the number of classes."""
+        return max(1, min(_MAX_PER_CLASS, _MAX_ALL_CLASSES // (2 * max(1, len(self._classes)))))
 
     @property
     def classes(self) -> list[PredictedClass]:
-        """The predicted classes, those with most images first."""
+        """The predicted classes, largest first."""
         return sorted(self._classes.values(), key=lambda of_class: (-of_class.n, of_class.label))

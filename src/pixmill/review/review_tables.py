@@ -1,4 +1,4 @@
-"""What is reviewed: tables of scrape, validate and evaluate, in which each image is a row number."""
+"""Tables of scrape, validate and evaluate, indexed by row numbers of the manifest."""
 
 from __future__ import annotations
 
@@ -19,23 +19,28 @@ from pixmill.evaluate.predictions import predictions_schema
 from pixmill.validate.decisions import Decision, Names, names_of
 from pixmill.validate.reasons import meaning
 
-_AGAIN = "dvc repro validate"
+_NEXT = "dvc repro validate"
 
-_PLACES = 3
-"""Places of one image that are named."""
+_MAX_PLACES = 3
+"""Maximum number of sightings of an image on the page."""
 
 
-class ReviewData:
-    """The tables of the stages, indexed by image.
+class ReviewTables:
+    """Tables of the stages, indexed by image.
 
     Args:
-        manifest: The columns of :data:`pixmill.core.manifest.VALIDATED`, sorted by id.
-        pairs: The columns of :data:`pixmill.core.manifest.PAIRS`.
-        sightings: The columns of :data:`pixmill.core.manifest.SIGHTINGS`.
-        ranking: The columns of :data:`pixmill.evaluate.labels.LABELS`; ``None`` where evaluate has looked for no
-            wrong labels.
-        predictions: The columns of :func:`pixmill.evaluate.predictions.predictions_schema`; ``None`` where evaluate
-            has not run.
+        manifest: Columns of :data:`pixmill.core.manifest.VALIDATED`, sorted by id.
+        pairs: Columns of :data:`pixmill.core.manifest.PAIRS`.
+        sightings: Columns of :data:`pixmill.core.manifest.SIGHTINGS`.
+        ranking: Columns of :data:`pixmill.evaluate.labels.LABELS`; ``None`` if evaluate searched no label issues.
+        predictions: Columns of :func:`pixmill.evaluate.predictions.predictions_schema`; ``None`` if evaluate has not
+            run.
+
+    Attributes:
+        ids: Id of each row.
+        labels: Label of each row; ``None`` for an image with conflicting labels.
+        pairs: Verified near-duplicates as pairs of rows, shape (n, 2).
+        similarity: Similarity of each pair.
 
     Raises:
         ManifestError: The tables are of different runs.
@@ -61,16 +66,18 @@ class ReviewData:
         self._sightings = seen.iloc[order]
         self._starts = np.searchsorted(rows[order], np.arange(len(self.ids) + 1))
         if (rows < 0).any() or (np.diff(self._starts) == 0).any():
-            raise ManifestError("artifacts/validate is not from the images in artifacts/scrape", next=_AGAIN)
-        self.pairs = self._pairs(pairs)
+            raise ManifestError("artifacts/validate is not from the images in artifacts/scrape", next=_NEXT)
+        self.pairs = np.stack([self._rows_of(pairs[side]) for side in ("a", "b")], axis=1)
+        if (self.pairs < 0).any():
+            raise ManifestError("artifacts/validate/pairs.parquet lists images that do not exist", next=_NEXT)
         self.similarity: npt.NDArray[np.float64] = pairs["similarity"].to_numpy(np.float64)
 
     def row(self, name: str) -> int | None:
-        """Return the row of an image, or ``None`` where there is no such id."""
+        """Return the row of an image; ``None`` for an unknown id."""
         return self._rows.get(name)
 
     def sightings(self, row: int) -> list[dict[str, Any]]:
-        """Return all places where an image was seen, first to last; absent values are ``None``."""
+        """Return all sightings of an image in order; missing values are ``None``."""
         seen = self._sightings.iloc[self._starts[row] : self._starts[row + 1]].astype(object)
         return [
             {str(name): value for name, value in item.items()}
@@ -78,7 +85,7 @@ class ReviewData:
         ]
 
     def facts(self, row: int) -> dict[str, Any]:
-        """Return what the page shows of an image."""
+        """Return the facts about an image for the page."""
         image = self.manifest.iloc[row]
         sightings = self.sightings(row)
         reason = None if pd.isna(image["reason"]) else str(image["reason"])
@@ -98,50 +105,43 @@ class ReviewData:
                     "title": item["title"],
                     "url": item["image_url"] or item["page_url"] or f"artifacts/scrape/{image['path']}",
                 }
-                for item in sightings[:_PLACES]
+                for item in sightings[:_MAX_PLACES]
             ],
-            "more_places": max(0, len(sightings) - _PLACES),
+            "more_places": max(0, len(sightings) - _MAX_PLACES),
         }
 
     def still_labelled(self, found: pd.DataFrame) -> pd.DataFrame:
-        """Return those images of a table of an earlier run that are kept under the same label, with their ``row``.
+        """Return the rows of a table whose images are still kept under the same label, with their ``row``.
 
         Args:
-            found: Columns ``id`` and ``label``, and others.
+            found: Table of the same or an earlier run, with ``id``, ``label`` and other columns.
         """
         kept = self.manifest.loc[self.manifest["verdict"] == "keep", ["id", "label"]]
         return found.merge(kept.rename_axis("row").reset_index(), on=["id", "label"], how="inner")
 
     def names(self, decisions: Iterable[Decision]) -> list[Names]:
-        """Return the images that decisions may mean, with the names by which they do."""
+        """Return the images that decisions may refer to, with their names."""
         return names_of(decisions, self.manifest, self._sightings)
 
     def _rows_of(self, names: pd.Series[str]) -> npt.NDArray[np.intp]:
-        """Return the rows of some ids, -1 where there is no such image."""
+        """Return the rows of ids; -1 for an unknown id."""
         return np.array([self._rows.get(name, -1) for name in names.tolist()], dtype=np.intp)
 
-    def _pairs(self, pairs: pd.DataFrame) -> npt.NDArray[np.intp]:
-        """Return the verified pairs as row numbers, of shape (n, 2)."""
-        rows = np.stack([self._rows_of(pairs[side]) for side in ("a", "b")], axis=1)
-        if (rows < 0).any():
-            raise ManifestError("artifacts/validate/pairs.parquet lists images that do not exist", next=_AGAIN)
-        return rows
 
-
-def load_material(root: Path) -> ReviewData:
+def load_tables(root: Path) -> ReviewTables:
     """Read the tables of a project.
 
     Args:
-        root: The project's folder.
+        root: Project folder.
 
     Raises:
-        ManifestError: A table is missing, of another version, or of another run than the others.
+        ManifestError: A table is missing or of another version, or the tables are of different runs.
     """
     scraped, validated = root / "artifacts/scrape", root / "artifacts/validate"
     ranking = root / "artifacts/evaluate/labels.parquet"
     predictions = root / "artifacts/evaluate/predictions.parquet"
     manifest = read_table(validated / "manifest.parquet", VALIDATED, stage="validate")
-    return ReviewData(
+    return ReviewTables(
         manifest,
         read_table(validated / "pairs.parquet", PAIRS, stage="validate"),
         read_table(scraped / "sightings.parquet", SIGHTINGS, stage="scrape"),
@@ -151,10 +151,10 @@ def load_material(root: Path) -> ReviewData:
 
 
 def _read_predictions(path: Path) -> pd.DataFrame:
-    """Read a table of predictions, whose classes may be those of an earlier ``params.yaml``."""
+    """Read predictions; their classes may be those of an earlier ``params.yaml``."""
     try:
         names = pq.read_schema(path).names
     except pa.ArrowInvalid:
-        names = []  # read_table says what is wrong with it
+        names = []  # read_table raises the error.
     labels = [name.removeprefix("p_") for name in names if name.startswith("p_")]
     return read_table(path, predictions_schema(labels), stage="evaluate")

@@ -1,4 +1,4 @@
-"""Each client may have so many URLs fetched a minute."""
+"""Fetching URLs: rate per client, and memory."""
 
 import asyncio
 import functools
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pixmill.serve.http.web import Web
+from pixmill.serve.http.url_fetcher import UrlFetcher
 from pixmill.web.fetch import Network, Refused
 from pixmill.web.problems import ProblemError
 
@@ -20,28 +20,28 @@ class Clock:
         return self.now
 
 
-def test_each_client_has_a_minutes_worth() -> None:
+def test_rate_per_client_and_minute() -> None:
     clock = Clock()
-    web = Web(6, 1000, clock=clock)
-    web.take("a", 6)
-    with pytest.raises(ProblemError) as told:
-        web.take("a", 1)
-    assert (told.value.status, told.value.headers) == (429, {"Retry-After": "60"})
-    web.take("b", 6)
+    fetcher = UrlFetcher(6, 1000, clock=clock)
+    fetcher.charge("a", 6)
+    with pytest.raises(ProblemError) as caught:
+        fetcher.charge("a", 1)
+    assert (caught.value.status, caught.value.headers) == (429, {"Retry-After": "60"})
+    fetcher.charge("b", 6)
     clock.now += 60
-    web.take("a", 6)
+    fetcher.charge("a", 6)
 
 
-def test_a_network_of_ipv6_counts_as_one_client() -> None:
+def test_an_ipv6_network_counts_as_one_client() -> None:
     async def ask() -> None:
         for client in ("2001:db8:0:1::1", "2001:db8:0:2::1", "192.0.2.1"):
-            (refused,) = await web.fetch(client, ["http://127.0.0.1/"], print)
+            (refused,) = await fetcher.fetch(client, ["http://127.0.0.1/"], print)
             assert isinstance(refused, Refused)
-        with pytest.raises(ProblemError) as told:
-            await web.fetch("2001:db8:0:1:ffff::2", ["http://127.0.0.1/"], print)
-        assert told.value.status == 429
+        with pytest.raises(ProblemError) as caught:
+            await fetcher.fetch("2001:db8:0:1:ffff::2", ["http://127.0.0.1/"], print)
+        assert caught.value.status == 429
 
-    web = Web(1, 1000)
+    fetcher = UrlFetcher(1, 1000)
     asyncio.run(ask())
 
 
@@ -50,7 +50,7 @@ class Quiet(SimpleHTTPRequestHandler):
         pass
 
 
-def test_what_is_fetched_is_counted_as_held(tmp_path: Path) -> None:
+def test_fetched_bytes_are_counted(tmp_path: Path) -> None:
     def hold(size: int) -> None:
         held.append(size)
         if sum(held) > 5000:
@@ -60,9 +60,9 @@ def test_what_is_fetched_is_counted_as_held(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(bytes(3000))
     with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=tmp_path)) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        web = Web(10, 4000, Network(served={"images.test:80": server.server_port}))
-        assert asyncio.run(web.fetch("a", ["http://images.test/a.png"], hold)) == [bytes(3000)]
+        fetcher = UrlFetcher(10, 4000, Network(served={"images.test:80": server.server_port}))
+        assert asyncio.run(fetcher.fetch("a", ["http://images.test/a.png"], hold)) == [bytes(3000)]
         with pytest.raises(ProblemError, match="too much"):
-            asyncio.run(web.fetch("a", ["http://images.test/a.png"] * 2, hold))
+            asyncio.run(fetcher.fetch("a", ["http://images.test/a.png"] * 2, hold))
         server.shutdown()
     assert held == [3000] * 3

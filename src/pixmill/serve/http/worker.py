@@ -1,4 +1,4 @@
-"""What a worker process does: predict an image, or show where the model looked."""
+"""Code of the worker processes: predict an image, or draw a heatmap of where the model looked."""
 
 from __future__ import annotations
 
@@ -19,79 +19,79 @@ if TYPE_CHECKING:
     Pixels = npt.NDArray[np.uint8]
 
 UNEXPLAINED = "unexplained"
-"""The word for an image that a network cannot say anything about."""
+"""Reason why an image has no heatmap: the network has no feature maps or gradients."""
 
 
 @dataclass(frozen=True, slots=True)
 class PredictionRequest:
-    """An image that is to be predicted.
+    """An image to predict.
 
     Args:
-        content: The bytes of a file.
-        alone: Whether nothing else is being predicted, so that all processors may work on it.
+        content: Bytes of the file.
+        all_threads: Whether to use all processors, since no other image is being predicted.
     """
 
     content: bytes
-    alone: bool = False
+    all_threads: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class HeatmapRequest:
-    """An image of which to show where the model looked.
+    """An image to draw a heatmap for.
 
     Args:
-        content: The bytes of a file.
-        label: For which class; ``None``: the one that it predicts.
+        content: Bytes of the file.
+        label: Class to explain; default: the predicted class.
     """
 
     content: bytes
     label: str | None = None
 
 
-class Answering:
-    """Predict or explain one image, for :class:`pixmill.images.compute.Service`; pickled as its path alone.
+class Predictor:
+    """Predict or explain images in a :class:`pixmill.images.compute.Service`; pickled as its path.
 
-    It holds the network twice. For one image at a time, all threads are faster than one; for as many images as
-    processors, one thread each is faster. The number of threads does not affect the answers.
+    It holds the network twice: all threads are fastest for one image, one thread each is fastest for as many images as
+    processors. The number of threads does not affect the predictions.
 
-    A head on features that are averages of feature maps is explained with these maps, by LiteRT; see
+    If the features are averages of feature maps, LiteRT draws the heatmap from these maps; see
     :func:`pixmill.evaluate.gradcam.attention_of_features`.
 
     Args:
-        path: What :meth:`pixmill.models.Classifier.load` takes.
+        path: Model path for :meth:`pixmill.models.Classifier.load`.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._busy, self._alone = PredictionPass(path), PredictionPass(path, threads=None)
+        self._single_thread, self._all_threads = PredictionPass(path), PredictionPass(path, threads=None)
 
     def __call__(self, rows: Sequence[PredictionRequest | HeatmapRequest]) -> list[Answer | bytes | str]:
-        """Return for each row its prediction, or its PNG, or in a word why there is no PNG."""
+        """Return a prediction for each prediction request; a PNG or a reason code for each heatmap request."""
         return [self._answer(row) for row in rows]
 
     def _answer(self, row: PredictionRequest | HeatmapRequest) -> Answer | bytes | str:
         if isinstance(row, PredictionRequest):
-            return (self._alone if row.alone else self._busy)([row.content])[0]
-        return _heatmap(row, self._alone.classifier, self._heat)
+            return (self._all_threads if row.all_threads else self._single_thread)([row.content])[0]
+        return _heatmap(row, self._all_threads.classifier, self._heat)
 
     def _heat(self, pixels: Pixels, label: int) -> Any:
         from pixmill.evaluate.gradcam import attention_of_features
 
         if converted_files(self._path) != (HEAD, BACKBONE):
             return None
-        # Loaded each time, in some hundredths of a second, since it would take as much memory as the network.
-        maps, classifier = load_maps(self._path / BACKBONE)(pixels[None]), self._alone.classifier
+        # Loading takes some 0.05 s; keeping it loaded would take as much memory as the network.
+        maps, classifier = load_maps(self._path / BACKBONE)(pixels[None]), self._all_threads.classifier
         if not maps or classifier.backbone is None:
-            return None  # The features are no averages of feature maps.
+            return None  # The features are not averages of feature maps.
         features, image_size = classifier.backbone(pixels[None]), pixels.shape[0]
         return attention_of_features(maps, features, classifier.network, [label], image_size=image_size)[0]
 
 
-class Gradients:
-    """Explain one image by Grad-CAM with Keras, for :class:`pixmill.images.compute.Service`; pickled as its path alone.
+class GradCam:
+    """Explain images by Grad-CAM with Keras in a :class:`pixmill.images.compute.Service`; pickled as its path.
 
     Args:
-        path: The folder of a classifier's files, weights included.
+        path: Folder of a classifier, weights included.
     """
 
     def __init__(self, path: Path) -> None:
@@ -100,13 +100,13 @@ class Gradients:
     def __setstate__(self, state: dict[str, Any]) -> None:
         from pixmill.models.model_folder import load_classifier
 
-        # In the worker, before its limits hold.
+        # In the worker, before its limits apply.
         self.__dict__ |= state
         self._model = load_classifier(self._path)[0]
         self._classifier = Classifier.load(self._path)
 
     def __call__(self, rows: Sequence[HeatmapRequest]) -> list[bytes | str]:
-        """Return for each row its PNG, or in a word why there is none."""
+        """Return a PNG or a reason code for each request."""
         return [_heatmap(row, self._classifier, self._heat) for row in rows]
 
     def _heat(self, pixels: Pixels, label: int) -> Any:
@@ -117,7 +117,7 @@ class Gradients:
 
 
 def _heatmap(row: HeatmapRequest, classifier: Classifier, heat: Any) -> bytes | str:
-    """Return the image with a heatmap on it, as a PNG of the network's size."""
+    """Return the image under its heatmap as a PNG of the network's input size, or a reason code."""
     from pixmill.evaluate.gradcam import overlay_heatmap
     from pixmill.images.png import png_bytes
 
@@ -126,5 +126,5 @@ def _heatmap(row: HeatmapRequest, classifier: Classifier, heat: Any) -> bytes | 
     except UndecodableError as error:
         return error.reason
     label = row.label or classifier.predict([pixels])[0].label
-    warmth = heat(pixels, classifier.labels.index(label))
-    return UNEXPLAINED if warmth is None else png_bytes(overlay_heatmap(pixels, warmth))
+    found = heat(pixels, classifier.labels.index(label))
+    return UNEXPLAINED if found is None else png_bytes(overlay_heatmap(pixels, found))

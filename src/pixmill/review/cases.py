@@ -1,0 +1,312 @@
+"""Cases to review: images to decide on together, ordered by urgency."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Literal, get_args
+
+import numpy as np
+import pandas as pd
+
+from pixmill.core.words import join_names
+from pixmill.evaluate.predictions import class_indices, probabilities_of
+from pixmill.review.outliers import ClassProfile, class_profiles
+from pixmill.review.review_tables import ReviewTables
+from pixmill.validate.decisions import Decision
+from pixmill.validate.reasons import REASONS, UNREADABLE, meaning, word
+
+Kind = Literal[
+    "feedback", "conflicts", "flips", "labels", "errors", "near-duplicates", "uncertain", "outliers", "dropped"
+]
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+"""Kinds of cases, most urgent first."""
+
+MAX_SHOWN = 9
+"""Maximum number of images side by side; each has a digit key."""
+
+_MAX_PER_CLASS = 25
+"""Maximum number of undecided cases of one class, for each kind that questions a label."""
+
+_MIN_MARGIN = 0.2
+"""Predictions whose two highest probabilities differ by less are uncertain."""
+
+_NOT_OVERRIDABLE = {"review", "label_conflict", "duplicate_pixels", "leak", "repeated"}
+"""Reasons for a drop that do not depend on the image alone."""
+
+_Selector = Callable[[Sequence[int]], Iterator[int]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """Images to decide on together.
+
+    Args:
+        kind: ``feedback``: a user corrected the prediction. ``conflicts``: the image was found under several labels.
+            ``flips``: the base's model predicts it correctly, the current model does not. ``labels``: its label is a
+            label issue. ``errors``: the prediction is wrong. ``near-duplicates``: verified near-duplicates.
+            ``uncertain``: two classes are nearly equally probable. ``outliers``: it is unlike its class. ``dropped``: a
+            rule dropped it. ``named``: the reviewer named it.
+        title: Short title.
+        why: Reason as a sentence.
+        members: Rows of the images in display order.
+        links: Near-duplicates among the members, as pairs of rows.
+        comparison: Rows of further images to compare with.
+        suggestion: Suggested label.
+    """
+
+    kind: Kind | Literal["named"]
+    title: str
+    why: str
+    members: tuple[int, ...]
+    links: tuple[tuple[int, int], ...] = ()
+    comparison: tuple[int, ...] = ()
+    suggestion: str | None = None
+
+    def is_settled(self, labels: Sequence[str | None], decisions: Mapping[int, Decision]) -> bool:
+        """Return whether the decisions settle the case.
+
+        A conflict is settled once all images that were kept or relabelled have one label, or else all that were not
+        dropped have one. Near-duplicates are settled once each linked pair has a decision on one of the two. Other
+        cases are settled once each image has a decision.
+
+        Args:
+            labels: Label of each row; ``None`` for an image with conflicting labels.
+            decisions: Decisions by row.
+        """
+        if self.kind == "conflicts":
+            return self._has_one_label(labels, decisions)
+        if self.links:
+            return all(a in decisions or b in decisions for a, b in self.links)
+        return all(row in decisions for row in self.members)
+
+    def _has_one_label(self, labels: Sequence[str | None], decisions: Mapping[int, Decision]) -> bool:
+        chosen, undecided = set(), set()
+        for row in self.members:
+            decision = decisions.get(row)
+            if decision is None or (decision.verb == "keep" and labels[row] is None):
+                undecided.add(labels[row])
+            elif decision.verb != "drop":
+                chosen.add(decision.label or labels[row])
+        return len(chosen) == 1 if chosen else None not in undecided and len(undecided) < 2
+
+
+def find_cases(
+    tables: ReviewTables,
+    feedback: Iterable[Case] = (),
+    *,
+    flips: pd.DataFrame | None = None,
+    decided: Collection[int] = (),
+    only: Kind | None = None,
+) -> list[Case]:
+    """Return the cases by urgency of their kinds; near-duplicates with different labels follow the conflicts.
+
+    Of the kinds that question a label, only the most urgent one shows an image.
+
+    Args:
+        tables: Tables of the stages.
+        feedback: Cases of the inbox.
+        flips: Images that the base predicts correctly, from
+            :class:`pixmill.experiments.compare.comparison.Numbers`; default: none.
+        decided: Rows with a decision; they do not count towards the maximum per class.
+        only: Kind of cases to return; default: all.
+    """
+    profiles = class_profiles(tables.manifest) if only not in ("feedback", "conflicts", "dropped") else {}
+    feedback = list(feedback)
+    select = _selector(tables.labels, decided, {row for case in feedback for row in case.members if only is None})
+    found: dict[Kind, Iterable[Case]] = {
+        "feedback": feedback,
+        "conflicts": _conflicts(tables),
+        "near-duplicates": _near_duplicates(tables),
+        "outliers": _outliers(profiles, select),
+        "dropped": _dropped_cases(tables),
+    }
+    for kind, title, why, images in _label_questions(tables, flips):
+        found[kind] = _label_cases(kind, title, why, images, profiles, select)
+
+    def urgency(case: Case) -> int:
+        across = case.kind == "near-duplicates" and len({tables.labels[row] for row in case.members}) > 1
+        return KINDS.index("conflicts" if across else case.kind)
+
+    return sorted(chain.from_iterable(found.get(kind, ()) for kind in KINDS if only in (None, kind)), key=urgency)
+
+
+def _selector(labels: Sequence[str | None], decided: Collection[int], taken: set[int]) -> _Selector:
+    """Return a function that takes the rows of one kind, most urgent first, and yields the indices of those to show.
+
+    Each image is shown under one kind only, and each kind shows a limited number of images per class.
+
+    Args:
+        labels: Label of each row.
+        decided: Rows that do not count towards the maximum per class.
+        taken: Rows that are shown already; the function adds to them.
+    """
+
+    def select(rows: Sequence[int]) -> Iterator[int]:
+        used: Counter[str | None] = Counter()
+        for index, row in enumerate(rows):
+            counts = row not in decided
+            if row not in taken and (used[labels[row]] < _MAX_PER_CLASS or not counts):
+                taken.add(row)
+                used[labels[row]] += counts
+                yield index
+
+    return select
+
+
+def _conflicts(tables: ReviewTables) -> Iterator[Case]:
+    """Yield images with conflicting labels, together with all images of the same pixels."""
+    table = tables.manifest[["pixels", "width", "height", "reason"]]
+    conflicting = table["reason"].str.startswith("label_conflict").fillna(False).to_numpy(bool)
+    same = table[table["pixels"].isin(table.loc[conflicting, "pixels"])]
+    groups = same.groupby(["pixels", "width", "height"], sort=False).indices.values()
+    for rows in sorted((sorted(same.index[places].tolist()) for places in groups), key=lambda rows: rows[0]):
+        if not conflicting[rows].any():
+            continue
+        names = dict.fromkeys(name for row in rows for name in _labels_of(tables, row))
+        yield Case(
+            "conflicts",
+            "Conflicting labels",
+            f"The same image was found as {join_names(list(names))}. Which label is right?",
+            tuple(rows),
+        )
+
+
+def _near_duplicates(tables: ReviewTables) -> Iterator[Case]:
+    """Yield sets of near-duplicates that contain every verified pair once, pairs with different labels first."""
+    pairs = tables.pairs
+    labels = np.array([label or "" for label in tables.labels], dtype=object)
+    across = labels[pairs[:, 0]] != labels[pairs[:, 1]] if len(pairs) else np.zeros(0, bool)
+    order = np.lexsort((-tables.similarity, ~across))
+    for edges in _covers(pairs.tolist(), order.tolist()):
+        members = list(dict.fromkeys(chain.from_iterable(pairs[edges].tolist())))
+        is_across = bool(across[edges].any())
+        names = join_names(list(dict.fromkeys(str(tables.labels[row]) for row in members)))
+        yield Case(
+            "near-duplicates",
+            "Near-duplicates with different labels" if is_across else "Near-duplicates",
+            f"{len(members)} images of {names}. "
+            + ("Which label is right, and which images do you keep?" if is_across else "Which do you keep?"),
+            tuple(members),
+            tuple((a, b) for a, b in pairs[edges].tolist()),
+        )
+
+
+def _label_questions(tables: ReviewTables, flips: pd.DataFrame | None) -> Iterator[tuple[Kind, str, str, pd.DataFrame]]:
+    """Yield kind, title, format of the reason, and images, for each kind that questions a label.
+
+    The images are a table, most urgent first, with ``row``, ``label``, ``other`` (the suggested label), and the values
+    in the reason. Images of an earlier run that were removed, dropped or relabelled since are left out.
+    """
+    if flips is not None:
+        lost = tables.still_labelled(flips[~flips["gained"]])
+        why = (
+            "Labelled '{label}', which the base's model predicted ({base_confidence:.0%}); the model now predicts "
+            "'{other}' ({head_confidence:.0%})."
+        )
+        yield "flips", "Right at the base, wrong now", why, lost.assign(other=lost["head_predicted"])
+    if tables.ranking is not None:
+        issues = tables.still_labelled(tables.ranking[tables.ranking["suggested"].notna()])
+        why = "Labelled '{label}', but a model that was not trained on this image finds '{other}' more likely."
+        yield "labels", "Label to review", why, issues.assign(other=issues["suggested"]).sort_values("rank")
+    if tables.predictions is not None:
+        found = _with_second(tables.still_labelled(tables.predictions))
+        is_wrong = found["other"] == found["predicted"]
+        why = "Labelled '{label}' ({label_p:.0%}), but the model predicts '{other}' ({p:.0%}). Split: {split}."
+        wrong = found[is_wrong & (found["split"] != "train")].sort_values(["p", "id"], ascending=[False, True])
+        yield "errors", "Wrong prediction", why, wrong
+        why = "Labelled '{label}'. The model finds '{predicted}' ({p:.0%}) as likely as '{second}' ({second_p:.0%})."
+        near = found[found["margin"] < _MIN_MARGIN].sort_values(["margin", "id"])
+        yield "uncertain", "Uncertain prediction", why, near
+
+
+def _with_second(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Add the second most probable class, and probabilities, to a table of predictions.
+
+    Returns:
+        Also ``second``; ``p``, ``second_p`` and ``label_p``, the probabilities of the predicted class, the second and
+        the label; ``margin``, which is ``p - second_p``; ``other``, the most probable class that is not the label.
+    """
+    labels = [name.removeprefix("p_") for name in predictions.columns if name.startswith("p_")]
+    shares, rows = probabilities_of(predictions, labels), np.arange(len(predictions))
+    first, second = np.argsort(-shares, axis=1, kind="stable")[:, :2].T
+    p, second_p = shares[rows, first], shares[rows, second]
+    targets, names = class_indices(predictions["label"], labels), np.asarray(labels, dtype=object)
+    return predictions.assign(
+        second=names[second],
+        p=p,
+        second_p=second_p,
+        label_p=shares[rows, targets],
+        margin=p - second_p,
+        other=names[np.where(first == targets, second, first)],
+    )
+
+
+def _label_cases(
+    kind: Kind, title: str, why: str, images: pd.DataFrame, profiles: Mapping[str, ClassProfile], select: _Selector
+) -> Iterator[Case]:
+    """Yield the cases of a kind from :func:`_label_questions`, with typical images of both classes to compare with."""
+    chosen = images.iloc[list(select(images["row"].tolist()))]
+    for item in chosen.to_dict("records"):
+        typical = [profiles[name].typical(2) for name in (item["label"], item["other"]) if name in profiles]
+        comparison = tuple(row for rows in typical for row in rows if row != item["row"])
+        values = {str(name): value for name, value in item.items()}
+        reason = why.format_map(values)
+        yield Case(kind, title, reason, (item["row"],), comparison=comparison, suggestion=item["other"])
+
+
+def _outliers(profiles: Mapping[str, ClassProfile], select: _Selector) -> Iterator[Case]:
+    found = sorted(
+        ((item, profile) for profile in profiles.values() for item in profile.outliers()),
+        key=lambda pair: (-pair[0].score, pair[0].row),
+    )
+    for index in select([item.row for item, _ in found]):
+        item, profile = found[index]
+        comparison = tuple(row for row in profile.typical(3) if row != item.row)
+        yield Case("outliers", "Outlier of its class", item.why, (item.row,), comparison=comparison)
+
+
+def _dropped_cases(tables: ReviewTables) -> Iterator[Case]:
+    """Yield images that were dropped by a rule which a decision can override."""
+    reasons = tables.manifest["reason"].dropna()
+    words = reasons.map(word)
+    for name in REASONS:
+        if name in UNREADABLE or name in _NOT_OVERRIDABLE:
+            continue
+        for row in words.index[words == name].tolist():
+            why = meaning(reasons[row])
+            yield Case("dropped", f"Dropped: {name}", f"{why[:1].upper()}{why[1:]}. Keep it anyway?", (row,))
+
+
+def _covers(pairs: Sequence[Sequence[int]], order: Sequence[int]) -> Iterator[list[int]]:
+    """Yield sets of edges, each of at most :data:`MAX_SHOWN` rows, that together are all edges.
+
+    Args:
+        pairs: Two rows for each edge.
+        order: Indices of the edges by priority. A set starts with the first uncovered edge, and grows by edges that
+            touch it.
+    """
+    touching: dict[int, list[int]] = {}
+    for edge in order:
+        for row in pairs[edge]:
+            touching.setdefault(row, []).append(edge)
+    covered: set[int] = set()
+    for first in order:
+        if first in covered:
+            continue
+        members, taken = list(pairs[first]), []
+        for row in members:  # The list grows meanwhile.
+            for edge in touching[row]:
+                fresh = set(pairs[edge]) - set(members)
+                if edge not in covered and len(members) + len(fresh) <= MAX_SHOWN:
+                    members += fresh
+                    taken.append(edge)
+                    covered.add(edge)
+        yield taken
+
+
+def _labels_of(tables: ReviewTables, row: int) -> list[str]:
+    """Return the label of an image, or all its conflicting labels."""
+    label = tables.labels[row]
+    return [label] if label is not None else sorted({seen["label"] for seen in tables.sightings(row)})

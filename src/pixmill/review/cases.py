@@ -209,7 +209,7 @@ def _label_questions(tables: ReviewTables, flips: pd.DataFrame | None) -> Iterat
     if tables.ranking is not None:
         issues = tables.still_labelled(tables.ranking[tables.ranking["suggested"].notna()])
         why = "Labelled '{label}', but a model that was not trained on this image finds '{other}' more likely."
-        yield "labels", "Label to review", why, issues.assign(other=issues["suggested"]).sort_values("rank")
+        yield "labels", "Label issue", why, issues.assign(other=issues["suggested"]).sort_values("rank")
     if tables.predictions is not None:
         found = _with_second(tables.still_labelled(tables.predictions))
         is_wrong = found["other"] == found["predicted"]

@@ -98,13 +98,8 @@ class ReviewTables:
             "verdict": str(image["verdict"]),
             "reason": None if reason is None else meaning(reason),
             "places": [
-                {
-                    "source": item["source"],
-                    "label": item["label"],
-                    "query": item["query"],
-                    "title": item["title"],
-                    "url": item["image_url"] or item["page_url"] or f"artifacts/scrape/{image['path']}",
-                }
+                {name: item[name] for name in ("source", "label", "query", "title")}
+                | {"url": item["image_url"] or item["page_url"] or f"artifacts/scrape/{image['path']}"}
                 for item in sightings[:_MAX_PLACES]
             ],
             "more_places": max(0, len(sightings) - _MAX_PLACES),

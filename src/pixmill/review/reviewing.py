@@ -4,7 +4,7 @@ import getpass
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pandas as pd
 
@@ -35,24 +35,20 @@ def review(
     workspace: Workspace,
     params: Params,
     *,
-    image: str | None = None,
-    by: str | None = None,
-    only: Kind | None = None,
     inbox: Path | None = None,
     port: int = 0,
     open_browser: bool = True,
+    **options: Any,
 ) -> None:
     """Serve the cases to review, and write the decisions, until Ctrl-C.
 
     Args:
         workspace: Folders of the project.
         params: Its parameters.
-        image: As for :class:`ReviewProject`.
-        by: As for :class:`ReviewProject`.
-        only: As for :class:`ReviewProject`.
         inbox: Folder with the feedback of servers, whose content is first moved to ``inbox/``; default: ``inbox/``.
         port: Port on 127.0.0.1; default: a free one.
         open_browser: Whether to open the page in the default browser.
+        options: Further arguments of :class:`ReviewProject`.
 
     Raises:
         LockedError: The inbox was locked for ten seconds.
@@ -61,7 +57,7 @@ def review(
     own = Inbox(workspace.root / "inbox")
     if inbox is not None and inbox.resolve() != Path(own.place).resolve():
         announce(f"{count(own.take_over(inbox), 'correction')} moved from {inbox} to {own.place}.")
-    project = ReviewProject(workspace, params, image=image, by=by, only=only)
+    project = ReviewProject(workspace, params, **options)
     if project.remarks:
         announce("\n".join(project.remarks))
     if not project.cases:

@@ -46,7 +46,7 @@ def test_what_dvc_removed_before_a_stage_that_stopped_at_once_is_brought_back(pr
     shutil.rmtree(project / "artifacts")
     with pytest.raises(PixmillError) as stop:
         find_model(None, project)
-    assert stop.value.next == "dvc checkout artifacts/train (brings back that of the last run), or dvc repro"
+    assert stop.value.next == "dvc checkout artifacts/train (restores that of the last run), or dvc repro"
     # Without the cache there is no such way.
     shutil.rmtree(project / ".dvc" / "cache")
     with pytest.raises(PixmillError) as stop:

@@ -9,8 +9,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pixmill import __version__
 from pixmill.core.files.writing import read_json
 from pixmill.core.manifest import SPLIT, read_table
@@ -170,7 +168,8 @@ def render_card(
     text = environment.from_string(template).render(
         sentences=sentences,
         version=__version__,
-        front_matter=_front_matter(facts, checked, licence),
+        mark=MARK,
+        libraries=list(dict.fromkeys("litert" if name == "int8" else name for name in checked)),
         facts=facts,
         description=description,
         labels=description.labels,
@@ -203,31 +202,6 @@ def agreement_rows(checked: Mapping[str, tuple[Agreement, int]]) -> list[list[st
         ]
         for name, (found, size) in checked.items()
     ]
-
-
-def _front_matter(facts: ModelCard, checked: Mapping[str, tuple[Agreement, int]], licence: str | None) -> str:
-    description, metrics = facts.description, facts.metrics
-    libraries = list(dict.fromkeys("litert" if name == "int8" else name for name in checked))
-    content: dict[str, Any] = {
-        **({} if licence is None else {"license": licence}),
-        **({"library_name": libraries[0]} if libraries else {}),
-        "pipeline_tag": "image-classification",
-        "tags": ["image-classification", "pixmill", *libraries],
-    }
-    if metrics:
-        results = [
-            {"type": "accuracy", "value": metrics["accuracy"], "name": "Accuracy"},
-            {"type": "f1", "value": metrics["macro_f1"], "name": "Macro F1"},
-        ]
-        content["metrics"] = [result["type"] for result in results]
-        result = {
-            "task": {"type": "image-classification", "name": "Image classification"},
-            "dataset": {"type": "imagefolder", "name": f"{description.name}, test split", "split": "test"},
-            "metrics": results,
-        }
-        content["model-index"] = [{"name": description.name, "results": [result]}]
-    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=1000)
-    return f"---\n{MARK}\n{text}---"
 
 
 def _interval(metrics: Mapping[str, Any], name: str) -> str:

@@ -8,6 +8,7 @@ import hmac
 import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response, Security
@@ -23,7 +24,7 @@ from pixmill.models.inference import Answer
 from pixmill.models.prediction_reasons import meaning
 from pixmill.serve.http import schemas
 from pixmill.serve.http.bodies import RequestImage, read_form, read_images, read_json
-from pixmill.serve.http.examples import ExampleImages
+from pixmill.serve.http.examples import load_examples
 from pixmill.serve.http.metrics import Metrics
 from pixmill.serve.http.models import LoadedModel, Models
 from pixmill.serve.http.url_fetcher import UrlFetcher
@@ -42,7 +43,7 @@ class Endpoints:
     Args:
         models: The model that answers.
         metrics: Counters to update.
-        examples: Test images to try the model on.
+        root: Project folder, whose test images are examples; ``None``: no examples.
         inbox: Destination of feedback; ``None``: feedback is refused.
         urls: Fetcher of images; ``None``: URLs are refused.
         keys: API keys; empty: no key is needed.
@@ -51,7 +52,7 @@ class Endpoints:
 
     models: Models
     metrics: Metrics
-    examples: ExampleImages
+    root: Path | None
     inbox: Inbox | None
     urls: UrlFetcher | None
     keys: Collection[str]
@@ -232,7 +233,7 @@ async def model(endpoints: InjectedEndpoints) -> Response:
 @router.get("/examples", response_model=schemas.Examples)
 async def examples(endpoints: InjectedEndpoints) -> Response:
     """List test images of each class."""
-    found = (await endpoints.examples.of(endpoints.loaded.model.labels)).values()
+    found = (await load_examples(endpoints.root, endpoints.loaded.model.labels)).values()
     return JSONResponse(
         {"examples": [{"id": one.id, "label": one.label, "url": f"/v1/examples/{one.id}"} for one in found]}
     )
@@ -241,7 +242,7 @@ async def examples(endpoints: InjectedEndpoints) -> Response:
 @router.get("/examples/{id}", response_class=Response, responses=schemas.binary_answer("image/jpeg", "The image."))
 async def example(id: str, endpoints: InjectedEndpoints) -> Response:  # noqa: A002
     """Return a test image."""
-    found = (await endpoints.examples.of(endpoints.loaded.model.labels)).get(id)
+    found = (await load_examples(endpoints.root, endpoints.loaded.model.labels)).get(id)
     if found is None:
         raise ProblemError(404, "There is no such example.")
     return Response(found.jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
@@ -266,7 +267,7 @@ async def feedback(request: Request, endpoints: InjectedEndpoints) -> Response:
     row = _row(answer, loaded.model.labels, None)
     if answer.prediction.reason is not None:
         raise ProblemError(422, row["message"])
-    examples = (await endpoints.examples.of(loaded.model.labels)).values()
+    examples = (await load_examples(endpoints.root, loaded.model.labels)).values()
     try:
         name = await asyncio.to_thread(
             endpoints.inbox.add,

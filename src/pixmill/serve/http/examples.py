@@ -1,8 +1,9 @@
 """Test images to try the model on, from the project's packed test split."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -28,27 +29,18 @@ class Example:
     jpeg: bytes
 
 
-class ExampleImages:
-    """Read a project's examples once, at the first request.
+async def load_examples(root: Path | None, labels: Collection[str]) -> dict[str, Example]:
+    """Return the first test images of each class by id, read once; none without a test split or without Arrow.
 
     Args:
-        root: Project folder; ``None``: no examples. There are none without Arrow, of the extra ``pipeline``, either.
+        root: Project folder; ``None``: no examples.
+        labels: Classes of the model.
     """
-
-    def __init__(self, root: Path | None) -> None:
-        self._root = root
-        self._lock = asyncio.Lock()
-        self._found: list[Example] | None = None
-
-    async def of(self, labels: Sequence[str]) -> dict[str, Example]:
-        """Return the first test images of each class by id; none if there is no test split."""
-        async with self._lock:
-            if self._found is None:
-                has_arrow = find_spec("pyarrow") is not None
-                self._found = await asyncio.to_thread(_read, self._root) if self._root and has_arrow else []
-        return {example.id: example for example in self._found if example.label in labels}
+    found = await asyncio.to_thread(_read, root) if root and find_spec("pyarrow") else []
+    return {example.id: example for example in found if example.label in labels}
 
 
+@cache
 def _read(root: Path) -> list[Example]:
     import pyarrow.parquet as pq
 

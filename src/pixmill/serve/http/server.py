@@ -18,7 +18,6 @@ from pixmill.models.inference import LIMITS
 from pixmill.serve.http.admission import Admission
 from pixmill.serve.http.api import Endpoints
 from pixmill.serve.http.app import create_app
-from pixmill.serve.http.examples import ExampleImages
 from pixmill.serve.http.metrics import Metrics
 from pixmill.serve.http.models import LoadedModel, Models
 from pixmill.serve.http.url_fetcher import UrlFetcher
@@ -103,7 +102,7 @@ def run(
         endpoints = Endpoints(
             models,
             metrics,
-            ExampleImages(settings.root),
+            root=settings.root,
             inbox=inbox,
             urls=UrlFetcher(settings.url_rate, settings.max_bytes, network) if settings.url_rate else None,
             keys=settings.keys,

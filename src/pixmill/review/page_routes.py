@@ -28,9 +28,6 @@ class _Request(BaseModel):
 def routes(project: "ReviewProject") -> list[Route]:
     """Return the routes, relative to the address of the page."""
 
-    def overview(request: Request) -> Response:  # noqa: ARG001
-        return answer_json(project.session.overview)
-
     def case(request: Request) -> Response:
         number = request.path_params["number"]
 
@@ -68,7 +65,7 @@ def routes(project: "ReviewProject") -> list[Route]:
 
     return [
         *page_routes("pixmill.review"),
-        Route("/session", overview),
+        Route("/session", lambda _: answer_json(project.session.overview)),
         Route("/case/{number:int}", case),
         Route("/image/{name}", image),
         Route("/decide", decide, methods=["POST"]),

@@ -6,7 +6,6 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,7 @@ import pytest
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.writing import read_json, write_json
-from pixmill.models.inference import LIMITS
-from pixmill.serve.http.models import LoadedModel, Models
+from pixmill.serve.http.models import Models
 from tests.serve.http.conftest import picture
 
 pytestmark = pytest.mark.linux
@@ -27,13 +25,9 @@ def folder(trained_folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(trained_folder, tmp_path / "model"))
 
 
-def make_models(spec: Path, poll: float = 0) -> Models:
-    return Models(str(spec), None, load=partial(LoadedModel, workers=1, limits=LIMITS, waiting=16), poll=poll)
-
-
 @contextlib.contextmanager
 def opened(place: Path) -> Iterator[Models]:
-    models = make_models(place)
+    models = Models(str(place), None, workers=1)
     models.open()
     try:
         yield models
@@ -103,7 +97,7 @@ def test_refuses_a_broken_model_until_it_is_repaired(
 
 def test_does_not_start_with_a_broken_model(folder: Path) -> None:
     (folder / "network.tflite").write_bytes(b"TFL3" * 100)
-    models = make_models(folder)
+    models = Models(str(folder), None, workers=1)
     with pytest.raises(PixmillError, match="not an intact network"):
         models.open()
     assert models.current is None
@@ -114,7 +108,7 @@ def test_closes_a_model_that_loads_during_shutdown(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    models = make_models(folder, poll=0.01)
+    models = Models(str(folder), None, workers=1, poll=0.01)
     models.open()
 
     async def end() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from pixmill.core.errors import DataError
 from pixmill.models.classifier import Classifier
-from pixmill.serve.predict.inputs import Input, Url, find_images
+from pixmill.serve.predict.inputs import Input, find_images
 from pixmill.serve.predict.predicting import Output, check_outputs, predict, predict_to_files
 from tests.web.fetch.conftest import NAME, Site
 
@@ -61,9 +61,9 @@ def test_urls_keep_their_order(model, photos):
     content = (photos / "00.jpeg").read_bytes()
     with Site() as site:
         site.answers |= {f"/{number}.jpg": content for number in range(0, 40, 2)}
-        inputs = [Input(f"{number}", Url(f"http://{NAME}/{number}.jpg")) for number in range(40)]
+        inputs = [Input(f"{number}", f"http://{NAME}/{number}.jpg") for number in range(40)]
         inputs.insert(7, Input("file", photos / "00.jpeg"))
-        inputs.append(Input("inside", Url("http://127.0.0.1/x.jpg")))
+        inputs.append(Input("inside", "http://127.0.0.1/x.jpg"))
         rows = list(predict(model, inputs, network=site.network(), workers=1))
     assert [row["path"] for row in rows] == [each.name for each in inputs]
     assert rows[-1]["reason"] == "private_address"

@@ -29,13 +29,6 @@ MARK = "# Written by `pixmill export`, which replaces this file as long as this 
 _MAX_CLASSES, _MAX_ORIGINS = 5, 20
 """Maximum number of rows of the tables."""
 
-_KINDS = {
-    "litert": "LiteRT (TensorFlow Lite), `float32`",
-    "int8": "LiteRT (TensorFlow Lite), 8-bit integers",
-    "onnx": "ONNX, `float32`",
-    "keras": "Keras, `float32`",
-}
-
 
 @dataclass(frozen=True)
 class ModelCard:
@@ -161,7 +154,6 @@ def render_card(
     )
     safe = environment.filters["safe"]
     environment.filters["number"] = lambda value, form: safe("" if value is None else format(value, form))
-    environment.filters["interval"] = lambda row, name: safe(_interval(row, name))
     description, metrics = facts.description, facts.metrics
     known = [(label, row) for label, row in metrics.get("per_class", {}).items() if row["f1"] is not None]
     template = files("pixmill.serve.export").joinpath("card.md").read_text(encoding="utf-8")
@@ -182,7 +174,6 @@ def render_card(
         checked=checked,
         refused=list(refused),
         files=FORMATS,
-        kinds=_KINDS,
         agreement_rows=agreement_rows,
     )
     return f"{text.strip()}\n"
@@ -202,8 +193,3 @@ def agreement_rows(checked: Mapping[str, tuple[Agreement, int]]) -> list[list[st
         ]
         for name, (found, size) in checked.items()
     ]
-
-
-def _interval(metrics: Mapping[str, Any], name: str) -> str:
-    low, high = metrics.get(f"{name}_low"), metrics.get(f"{name}_high")
-    return "" if low is None or high is None else f"{low:.3f} to {high:.3f}"

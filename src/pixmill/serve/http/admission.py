@@ -5,6 +5,7 @@ from collections.abc import Collection
 from dataclasses import KW_ONLY, dataclass, field
 
 from pixmill.serve.http.metrics import Metrics
+from pixmill.serve.http.schemas import MAX_BYTES
 from pixmill.web.bounded_request import Application, Receive, Scope, Send, run_bounded
 from pixmill.web.problems import ProblemError, answer
 
@@ -32,7 +33,6 @@ class Admission:
     Args:
         app: The application.
         metrics: Counters to update.
-        max_bytes: Maximum size of one body.
         held_bytes: Maximum size of all bodies in memory together.
         hosts: Accepted names in ``Host``; ``None`` accepts any.
         behind_proxy: Whether a proxy decides on port and TLS, so that only the names of origin and host are compared.
@@ -41,7 +41,6 @@ class Admission:
     app: Application
     metrics: Metrics
     _: KW_ONLY
-    max_bytes: int
     held_bytes: int
     hosts: Collection[str] | None
     behind_proxy: bool
@@ -69,7 +68,7 @@ class Admission:
                 receive,
                 send,
                 admit=self._admit,
-                max_bytes=self.max_bytes,
+                max_bytes=MAX_BYTES,
                 headers=_HEADERS,
                 answer=answer,
                 hold=hold,

@@ -47,7 +47,6 @@ class Endpoints:
         inbox: Destination of feedback; ``None``: feedback is refused.
         urls: Fetcher of images; ``None``: URLs are refused.
         keys: API keys; empty: no key is needed.
-        max_bytes: Maximum size of a body, for clients to know.
     """
 
     models: Models
@@ -56,7 +55,6 @@ class Endpoints:
     inbox: Inbox | None
     urls: UrlFetcher | None
     keys: Collection[str]
-    max_bytes: int
 
     @property
     def loaded(self) -> LoadedModel:
@@ -225,7 +223,7 @@ async def model(endpoints: InjectedEndpoints) -> Response:
             "explains": loaded.explains,
             "feedback": endpoints.inbox is not None,
             "urls": endpoints.urls is not None,
-            "limits": {"max_bytes": endpoints.max_bytes, "max_images": schemas.MAX_IMAGES},
+            "limits": {"max_bytes": schemas.MAX_BYTES, "max_images": schemas.MAX_IMAGES},
         }
     )
 

@@ -6,7 +6,7 @@ import logging
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from pixmill.core.errors import PixmillError
-from pixmill.images.compute import RowLimits, Service
+from pixmill.images.compute import Service
 from pixmill.images.png import png_bytes
-from pixmill.models.inference import Answer
+from pixmill.models.inference import LIMITS, Answer
 from pixmill.models.litert import BACKBONE, HEAD, NETWORK
 from pixmill.models.model_folder import CALIBRATION_FILE, NOVELTY_FILE
 from pixmill.serve.http.worker import GradCam, HeatmapRequest, PredictionRequest, Predictor
@@ -26,6 +26,9 @@ from pixmill.serve.predict.model import IN_MLFLOW, Model, current_version, find_
 _WEIGHTS = "model.weights.h5"
 _FILES = ("labels.json", CALIBRATION_FILE, NOVELTY_FILE, "model.json", _WEIGHTS, NETWORK, BACKBONE, HEAD)
 """Files that predictions and heatmaps need."""
+
+_MAX_WAITING = 16
+"""Maximum number of images that wait for each worker, which keeps the latency at a second or two."""
 
 _LOG = logging.getLogger("pixmill.serve")
 
@@ -38,8 +41,6 @@ class LoadedModel:
     Args:
         model: The model.
         workers: Number of worker processes.
-        limits: Limits on one image within a worker.
-        waiting: Images that may wait for each worker.
 
     Attributes:
         model: The model.
@@ -49,15 +50,14 @@ class LoadedModel:
         PixmillError: The model cannot be loaded, or does not predict a test image.
     """
 
-    def __init__(self, model: Model, *, workers: int, limits: RowLimits, waiting: int) -> None:
+    def __init__(self, model: Model, workers: int) -> None:
         self.model = model
-        self._limits, self._waiting = limits, waiting
         self._folder = tempfile.TemporaryDirectory(prefix="pixmill-served-", ignore_cleanup_errors=True)
         self._grad_cam: Service[HeatmapRequest, bytes | str] | None = None
         self._lock = threading.Lock()
         self._path = _copy(model.path, Path(self._folder.name))
         self._service: Service[PredictionRequest | HeatmapRequest, Answer | bytes | str] = Service(
-            Predictor(self._path), workers=workers, limits=limits, waiting=waiting * workers
+            Predictor(self._path), workers=workers, limits=LIMITS, waiting=_MAX_WAITING * workers
         )
         try:
             self._service.__enter__()
@@ -117,7 +117,7 @@ class LoadedModel:
             return self._service.submit(row)
         with self._lock:
             if self._grad_cam is None:
-                self._grad_cam = Service(GradCam(self._path), workers=1, limits=self._limits, waiting=self._waiting)
+                self._grad_cam = Service(GradCam(self._path), workers=1, limits=LIMITS, waiting=_MAX_WAITING)
                 self._grad_cam.__enter__()
         return self._grad_cam.submit(row)
 
@@ -128,7 +128,7 @@ class Models:
     Args:
         spec: Name of the model, as for :func:`pixmill.serve.predict.model.find_model`.
         root: Project folder; ``None`` outside of a project.
-        load: Starts the workers of a model.
+        workers: Number of worker processes.
         poll: Seconds between two checks for a newer model; 0: no checks.
 
     Attributes:
@@ -136,10 +136,8 @@ class Models:
         refused: Error of the newer model that was refused last; ``None`` if there is none.
     """
 
-    def __init__(
-        self, spec: str | None, root: Path | None, *, load: Callable[[Model], LoadedModel], poll: float = 0
-    ) -> None:
-        self._spec, self._root, self._load, self._poll = spec, root, load, poll
+    def __init__(self, spec: str | None, root: Path | None, *, workers: int, poll: float = 0) -> None:
+        self._spec, self._root, self._workers, self._poll = spec, root, workers, poll
         self._is_recorded = (spec or "").startswith(IN_MLFLOW)
         self._seen: str | None = None
         self.current: LoadedModel | None = None
@@ -154,7 +152,7 @@ class Models:
         if self.current is None:
             model = find_model(self._spec, self._root)
             self._seen = model.version or model.digest
-            self.current = self._load(model)
+            self.current = LoadedModel(model, self._workers)
 
     def close(self) -> None:
         """Finish the accepted images, and stop all workers."""
@@ -210,7 +208,7 @@ class Models:
     async def _replace(self, model: Model) -> None:
         old = self.current
         assert old is not None
-        loaded = await asyncio.to_thread(self._load, model)
+        loaded = await asyncio.to_thread(LoadedModel, model, self._workers)
         _LOG.info("serving %s instead of %s", _full_name(model), _full_name(old.model))
         self.current, self.refused = loaded, None
         await asyncio.to_thread(old.close)

@@ -9,6 +9,9 @@ from pixmill.web.problems import MEDIA_TYPE
 MAX_IMAGES = 16
 """Maximum number of images in a request."""
 
+MAX_BYTES = 20 << 20
+"""Maximum size of a request's body, and of an image at a URL."""
+
 
 class Content(BaseModel):
     """An image."""

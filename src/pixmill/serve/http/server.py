@@ -6,20 +6,19 @@ import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 
 from pixmill.core.errors import PixmillError
-from pixmill.images.compute import RowLimits, default_workers
-from pixmill.models.inference import LIMITS
+from pixmill.images.compute import default_workers
 from pixmill.serve.http.admission import Admission
 from pixmill.serve.http.api import Endpoints
 from pixmill.serve.http.app import create_app
 from pixmill.serve.http.metrics import Metrics
-from pixmill.serve.http.models import LoadedModel, Models
+from pixmill.serve.http.models import Models
+from pixmill.serve.http.schemas import MAX_BYTES
 from pixmill.serve.http.url_fetcher import UrlFetcher
 from pixmill.serve.inbox import Inbox
 from pixmill.web.bounded_request import HEAD_BYTES
@@ -42,10 +41,6 @@ class Settings:
         model: Name of the model, as for :func:`pixmill.serve.predict.model.find_model`; default: the project's own.
         root: Project folder; ``None`` outside of a project.
         workers: Processes that decode and predict; default: one per processor.
-        limits: Limits on one image within a worker.
-        waiting: Images that may wait for each worker; further requests are refused with 503. The default keeps the
-            latency at a second or two.
-        max_bytes: Maximum size of a request's body.
         held_bytes: Maximum size of all bodies in memory together.
         url_rate: URLs that each client may have fetched in a minute; 0: the service fetches no URLs.
         inbox: Folder of the feedback; ``None``: the service takes no feedback.
@@ -59,9 +54,6 @@ class Settings:
     model: str | None = None
     root: Path | None = None
     workers: int = field(default_factory=default_workers)
-    limits: RowLimits = LIMITS
-    waiting: int = 16
-    max_bytes: int = 20 << 20
     held_bytes: int = 128 << 20
     url_rate: int = 10
     inbox: Path | None = None
@@ -94,8 +86,7 @@ def run(
     """
     _configure_logging()
     with _listen(host, port) as listener:
-        load = partial(LoadedModel, workers=settings.workers, limits=settings.limits, waiting=settings.waiting)
-        models = Models(settings.model, settings.root, load=load, poll=settings.poll)
+        models = Models(settings.model, settings.root, workers=settings.workers, poll=settings.poll)
         metrics = Metrics(models)
         # Created before the model is loaded: an inbox that cannot be used is reported at once.
         inbox = None if settings.inbox is None else Inbox(settings.inbox, settings.inbox_bytes)
@@ -104,14 +95,12 @@ def run(
             metrics,
             root=settings.root,
             inbox=inbox,
-            urls=UrlFetcher(settings.url_rate, settings.max_bytes, network) if settings.url_rate else None,
+            urls=UrlFetcher(settings.url_rate, MAX_BYTES, network) if settings.url_rate else None,
             keys=settings.keys,
-            max_bytes=settings.max_bytes,
         )
         app = Admission(
             create_app(endpoints),
             metrics,
-            max_bytes=settings.max_bytes,
             held_bytes=settings.held_bytes,
             hosts=settings.hosts,
             behind_proxy=bool(settings.proxies),

@@ -17,23 +17,17 @@ FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n")
 """First characters of a text that a spreadsheet evaluates as a formula."""
 
 
-class Url(str):
-    """A URL to fetch."""
-
-    __slots__ = ()
-
-
 @dataclass(frozen=True, slots=True)
 class Input:
     """An image to predict.
 
     Args:
         name: Path as given, or URL; never begins like a formula.
-        source: Location of the bytes, or the bytes.
+        source: The file, the bytes, or the URL as text.
     """
 
     name: str
-    source: Path | Located | Url | bytes
+    source: Path | Located | bytes | str
 
 
 @dataclass(frozen=True)
@@ -59,7 +53,7 @@ class InputStream:
     def inputs(self, word: str) -> Iterator[Input]:
         """Yield the images of one path, pattern or URL."""
         if _URL.match(word):
-            yield Input(path_text(word), Url(word))
+            yield Input(path_text(word), word)
             return
         for path in _matches(word):
             if not path.is_dir():

@@ -88,17 +88,18 @@ def find_model(spec: str | None, root: Path | None) -> Model:
     if not (path / "labels.json").exists():
         if (path / _EXPORTED).exists():
             return _from_file(path / _EXPORTED)
-        own = spec is None or (path.resolve() == project / _TRAINED and (project / "dvc.yaml").exists())
-        raise _missing(path, own=own)
+        raise _missing(
+            path, is_own=spec is None or (path.resolve() == project / _TRAINED and (project / "dvc.yaml").exists())
+        )
     if path.resolve() == project / _TRAINED:
         name = read_project(project).name or project.name
         return _from_folder(path, name, commit=_commit(project), metrics=_metrics(project))
     return _from_folder(path, name=path.resolve().name)
 
 
-def _missing(path: Path, *, own: bool) -> PixmillError:
+def _missing(path: Path, *, is_own: bool) -> PixmillError:
     root = path.absolute().parent.parent
-    if not own:
+    if not is_own:
         advice = "name a copy of artifacts/train, an exported .tflite file, or models:/NAME@ALIAS"
     elif is_restorable(root, _TRAINED.as_posix()):
         # DVC removes the outputs of a stage before it starts; an invalid param then stops the stage.

@@ -20,7 +20,7 @@ from pixmill.core.process.progress import track
 from pixmill.images import EXTENSIONS, OTHER_FORMATS, sniff
 from pixmill.models.classifier import Prediction
 from pixmill.models.inference import predict_images
-from pixmill.serve.predict.inputs import FORMULA_PREFIXES, Input, InputStream, Url
+from pixmill.serve.predict.inputs import FORMULA_PREFIXES, Input, InputStream
 from pixmill.serve.predict.model import Model
 
 if TYPE_CHECKING:
@@ -103,17 +103,17 @@ def _fetched(inputs: Iterable[Input], network: Network | None) -> Iterator[tuple
     """Yield each input in order with its file, its bytes, or the reason why there are none."""
     stream = iter(inputs)
     while batch := list(islice(stream, _MAX_CONCURRENT_FETCHES)):
-        urls = [each.source for each in batch if isinstance(each.source, Url)]
+        urls = [each.source for each in batch if isinstance(each.source, str)]
         contents = iter(asyncio.run(_fetch(urls, network)) if urls else ())
         for each in batch:
-            yield each, next(contents) if isinstance(each.source, Url) else each.source
+            yield each, next(contents) if isinstance(each.source, str) else each.source
 
 
-async def _fetch(urls: Iterable[Url], network: Network | None) -> list[Image]:
+async def _fetch(urls: Iterable[str], network: Network | None) -> list[Image]:
     from pixmill.web.fetch import Fetched, Fetcher
 
     async with Fetcher(network=network) as fetcher:
-        found = await asyncio.gather(*(fetcher.fetch(str(url)) for url in urls))
+        found = await asyncio.gather(*(fetcher.fetch(url) for url in urls))
     return [
         each.content if isinstance(each, Fetched) else Prediction(reason=getattr(each, "reason", "unreadable"))
         for each in found

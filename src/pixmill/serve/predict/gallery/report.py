@@ -45,11 +45,9 @@ def render_gallery(
     for row in rows:
         sample.add(row)
     is_few = sample.read <= _MAX_SHOWN_AT_ONCE
-    overall = (
-        [("All images", sample.least)]
-        if is_few
-        else [("Random sample", sample.random), ("Least certain", sample.least)]
-    )
+    overall = [("All images" if is_few else "Least certain", sample.least)]
+    if not is_few:
+        overall.insert(0, ("Random sample", sample.random))
     classes = [
         (of, () if is_few or place >= _MAX_CLASSES_WITH_IMAGES else _galleries(of, sample.limit))
         for place, of in enumerate(sample.classes)

@@ -12,8 +12,7 @@ from pixmill.core.repository.documents import read_yaml
 from pixmill.core.repository.dvc import RunningDvc, read_record, running_dvc
 from pixmill.core.repository.file_hashes import FileHashes
 from pixmill.core.repository.git import git
-from pixmill.core.repository.result_status import are_cached
-from pixmill.core.repository.stage_inputs import outputs_of, stages_of, workspace_stages
+from pixmill.core.repository.stage_inputs import are_cached, outputs_of, stages_of, workspace_stages
 from pixmill.experiments.promotion.report import Champion, read_champion
 from pixmill.metrics.growth import Growth
 from pixmill.project.disk.usage import measure
@@ -27,7 +26,7 @@ from pixmill.project.findings import (
 from pixmill.project.repository import Repository, read_repository
 from pixmill.project.stage_states import IN_GIT, StageState, read_stage_states
 from pixmill.review.recovery import describe_missing
-from pixmill.tracking.pending import pending_folders
+from pixmill.tracking.delivery import pending_folders
 from pixmill.tracking.store import database_file, tracking_uri
 
 T = TypeVar("T")

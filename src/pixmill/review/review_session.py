@@ -1,7 +1,7 @@
 """A review session: its cases and decisions, as data for the page."""
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -155,10 +155,8 @@ class Session:
 
     def next_images(self, number: int, count: int = 8) -> list[str]:
         """Return the ids of the images of this and the following cases, in display order."""
-        rows: Iterable[int] = (
-            row for case in self.cases[number : number + count] for row in (*case.members[:MAX_SHOWN], *case.comparison)
-        )
-        return [self._images.ids[row] for row in rows]
+        cases = self.cases[number : number + count]
+        return [self._images.ids[row] for case in cases for row in (*case.members[:MAX_SHOWN], *case.comparison)]
 
     def _decision(self, choice: Choice, members: set[str], why: str) -> Decision | None:
         if choice.id not in members:
@@ -184,8 +182,8 @@ class Session:
         """Return the decisions by row, and whether each case is settled; recomputed when the file has changed."""
         matched = self._store.read()
         if matched != self._read:
-            by_row = {self._images.row(name): decision for name, decision in matched.items()}
-            self._decisions = {row: decision for row, decision in by_row.items() if row is not None}
+            rows = {name: self._images.row(name) for name in matched}
+            self._decisions = {row: matched[name] for name, row in rows.items() if row is not None}
             self._settled = [case.is_settled(self._images.labels, self._decisions) for case in self.cases]
             self._read = matched
         return self._decisions, self._settled

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pixmill.core.errors import PixmillError
-from pixmill.core.repository.result_status import RESULTS, advice, is_committed
+from pixmill.core.repository.stage_inputs import RESULTS, advice, is_committed
 from pixmill.serve.predict.model import find_model
 from tests.tiny_project import change_param, copy_project, repro
 

@@ -50,8 +50,8 @@ class Agreement:
             max_drop: Maximum drop of the accuracy, for int8.
         """
         if (limit := FLOAT_LIMITS.get(name)) is not None:
-            ok = self.largest <= limit
-            return None if ok else f"a probability differs by {self.largest:.2g}, more than {limit:g}"
+            is_close = self.largest <= limit
+            return None if is_close else f"a probability differs by {self.largest:.2g}, more than {limit:g}"
         if self.same < MIN_SAME:
             return f"only {self.same:.1%} of the answers are the same, less than {MIN_SAME:.0%}"
         if self.drop > max_drop:

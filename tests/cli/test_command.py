@@ -1,4 +1,4 @@
-"""The command helps, refuses and stays fast."""
+"""The command line: help, errors and speed."""
 
 import base64
 import os
@@ -13,61 +13,60 @@ from pathlib import Path
 import pytest
 
 from pixmill import __version__
-from pixmill.cli import VERBS, make_parser
+from pixmill.cli import GROUPS, VERBS, make_parser
 from pixmill.core.provenance.lock import installed_lock, write_lock
 from tests.command import run_pixmill
 
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mNgYGAAAAAEAAEnNCcKAAAAAElFTkSuQmCC")
-"""One black pixel; what stands behind it makes another file."""
+"""One black pixel; appended bytes make another file."""
 
 
-def test_help_shows_commands_and_examples(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_lists_the_verbs_in_groups(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_pixmill() == 0
     shown = capsys.readouterr().out
-    assert "dvc repro" in shown
-    for name in VERBS:
-        command, meaning = import_module(f"pixmill.cli.{name}").EXAMPLES[0]
-        assert f"  {command} " in shown
-        assert f"   {meaning}\n" in shown
+    assert re.findall(r"^(\w+):$", shown, re.MULTILINE) == [*GROUPS, "options", "examples"]
+    assert tuple(re.findall(r"^  ([a-z]+)   +\w", shown, re.MULTILINE)) == VERBS
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 @pytest.mark.parametrize("name", VERBS)
-def test_each_example_is_a_command(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    commands = [shlex.split(command) for command, _ in import_module(f"pixmill.cli.{name}").EXAMPLES]
+def test_examples_are_valid(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    examples = getattr(import_module(f"pixmill.cli.{name}"), "EXAMPLES", ())
+    commands = [shlex.split(command) for command, _ in examples]
     for words in commands:
         if "pixmill" in words:
             start = words.index("pixmill") + 1
             make_parser().parse_args(words[start : words.index("|", start) if "|" in words[start:] else None])
     assert run_pixmill(name, "--help") == 0
-    assert shlex.join(commands[-1]).split()[0] in capsys.readouterr().out
+    assert all(command in capsys.readouterr().out for command, _ in examples[-1:])
 
 
-def test_a_mistyped_command_is_guessed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_suggests_a_mistyped_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_pixmill("chekc") == 2
     assert "no such command: 'chekc'; did you mean 'check'?" in capsys.readouterr().err
 
 
-def test_an_unknown_option_leads_to_the_help_of_its_command(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_option_names_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_pixmill("predict", "photo.jpg", "--cvs", "x") == 2
     assert capsys.readouterr().err == (
         "pixmill predict: unrecognized arguments: --cvs x\nNext: pixmill predict --help\n"
     )
 
 
-def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_pixmill("--version") == 0
     assert capsys.readouterr().out == f"pixmill {__version__}\n"
 
 
-def test_check_passes_the_committed_params(
+def test_check_accepts_the_committed_params(
     repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(repository / "src" / "pixmill")  # A folder within the project will do.
+    monkeypatch.chdir(repository / "src" / "pixmill")  # a folder within the project
     assert run_pixmill("check") == 0
     assert "params.yaml is valid: " in capsys.readouterr().out
 
 
-def test_check_compares_what_is_installed_with_the_lock(
+def test_check_compares_the_installation_with_the_lock(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "params.yaml").write_bytes((repository / "params.yaml").read_bytes())
@@ -87,7 +86,7 @@ def test_check_compares_what_is_installed_with_the_lock(
     assert "has different code for train\nNext: pixmill upgrade, or to stay with 0.0.9: " in capsys.readouterr().err
 
 
-def test_check_looks_at_the_folders(
+def test_check_reports_missing_and_unknown_folders(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "params.yaml").write_text("classes: [coat, hat]\nscrape: {source: folder, snapshot: '2026-11-20'}\n")
@@ -107,7 +106,7 @@ def test_check_looks_at_the_folders(
     assert "data" not in capsys.readouterr().err
 
 
-def test_check_names_what_is_wrong(
+def test_check_names_an_unknown_key(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "params.yaml").write_text((repository / "params.yaml").read_text() + "trian: {}\n")
@@ -117,23 +116,23 @@ def test_check_names_what_is_wrong(
 
 
 @pytest.mark.parametrize("verb", ["check", "compare", "data", "open", "review", "shop", "summary"])
-def test_outside_a_project_nothing_is_made(
+def test_verbs_write_nothing_outside_a_project(
     verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert run_pixmill(verb) == (2 if verb == "compare" else 1)  # 1 is what a gate that fails says.
+    assert run_pixmill(verb) == (2 if verb == "compare" else 1)  # 1 means a failing gate
     assert "is not in a project" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 
-def test_outside_a_project_recipes_are_listed(
+def test_use_lists_recipes_outside_a_project(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert run_pixmill("use") == 0
-    said = capsys.readouterr().out
-    assert "\nbest " in f"\n{said}"
-    assert said.endswith("Next: pixmill new NAME --recipe RECIPE\n")
+    output = capsys.readouterr().out
+    assert "\nbest " in f"\n{output}"
+    assert output.endswith("Next: pixmill new NAME --recipe RECIPE\n")
     assert run_pixmill("use", "best") == 1
 
 
@@ -148,7 +147,7 @@ def project(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     return tmp_path
 
 
-def test_a_dry_run_says_what_would_be_visited(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_scrape_dry_run(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_pixmill("scrape", "--dry-run") == 0
     assert capsys.readouterr().out == (
         "boot: folder data/boot (on this machine)\nhat: folder data/hat (on this machine)\n"
@@ -165,7 +164,7 @@ def test_a_dry_run_says_what_would_be_visited(project: Path, capsys: pytest.Capt
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_a_probe_shows_what_each_selector_finds(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_scrape_probe(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_pixmill("scrape", "--probe", "shop", "hat") == 0
     output = capsys.readouterr().out
     assert "selectors.item:\n" in output
@@ -183,7 +182,7 @@ def test_a_probe_shows_what_each_selector_finds(project: Path, capsys: pytest.Ca
         ((), "Next: dvc repro scrape"),
     ],
 )
-def test_a_source_without_a_page_of_results_is_refused(
+def test_scrape_rejects_sources_without_results_pages(
     arguments: tuple[str, ...], message: str, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run_pixmill("scrape", *arguments) == 1
@@ -191,20 +190,20 @@ def test_a_source_without_a_page_of_results_is_refused(
 
 
 @pytest.mark.parametrize("port", ["web", "-1", "65536", "8_000"])
-def test_an_impossible_port_is_refused(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_rejects_invalid_ports(port: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_pixmill("shop", f"--port={port}") == 2
     assert f"expected a port from 0 to 65535, received '{port}'\nNext: pixmill shop --help" in capsys.readouterr().err
 
 
-def test_review_offers_every_kind_of_doubt(capsys: pytest.CaptureFixture[str]) -> None:
-    from pixmill.review.cases import KINDS
+def test_review_offers_every_kind(capsys: pytest.CaptureFixture[str]) -> None:
+    from pixmill.review.doubts import KINDS
 
     assert run_pixmill("review", "--only", "boredom") == 2
     offered = capsys.readouterr().err.partition("choose from ")[2].partition(")")[0]
     assert tuple(kind.strip("'") for kind in offered.split(", ")) == KINDS
 
 
-def test_check_tells_of_another_python_first_on_path(
+def test_check_warns_of_another_python_on_path(
     repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(repository)
@@ -213,7 +212,7 @@ def test_check_tells_of_another_python_first_on_path(
     assert "dvc would run no python" in capsys.readouterr().err
 
 
-def test_the_command_imports_nothing_heavy() -> None:
+def test_help_imports_nothing_heavy() -> None:
     heavy = [
         "tensorflow",
         "keras",
@@ -234,8 +233,8 @@ def test_the_command_imports_nothing_heavy() -> None:
     assert done.stderr.splitlines()[-1] == "[]"
 
 
-def test_the_command_answers_at_once() -> None:
-    # What a processor has to do for it: what else it is doing meanwhile is no matter of the command.
+def test_help_is_fast() -> None:
+    # Processor time, independent of the load of the machine.
     times = []
     for _ in range(3):
         start = _seconds_of_children()
@@ -249,10 +248,10 @@ def _seconds_of_children() -> float:
     return spent.children_user + spent.children_system
 
 
-def test_an_inbox_is_not_kept_where_everything_may_be_deleted(
+def test_rejects_an_inbox_in_scratch(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for verb in ("review", "serve"):
         assert run_pixmill(verb, "--inbox", ".pixmill/inbox") == 2
-        assert ".pixmill/inbox is in .pixmill/, which may be deleted: name another folder" in capsys.readouterr().err
+        assert ".pixmill/inbox is in .pixmill/, which may be deleted: choose another folder" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""`pixmill compare` prints, writes its files, and exits as a script expects."""
+"""Output, reports and exit codes of `pixmill compare`."""
 
 import json
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ WEIGHTS = Path("artifacts/train/model.weights.h5")
 
 
 def evaluate(root: Path, branch: str, *, wrong: int) -> None:
-    """Commit the results of a model that mistakes some images, as DVC and the stages leave them, on a branch."""
+    """Commit the results of a model with some errors on a branch."""
     labels = np.array(["boot", "coat"])[np.arange(IMAGES) % 2]
     ids = [f"{place:064x}" for place in range(IMAGES)]
     boot = np.where((labels == "boot") ^ (np.arange(IMAGES) < wrong), 0.8, 0.2)
@@ -74,9 +74,7 @@ def project(trained: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         path.unlink()
 
 
-def test_a_gate_that_fails_exits_1_prints_the_verdict_and_writes_files(
-    project: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_failing_gate_exits_1_and_writes_files(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_pixmill("compare", "main", "worse", "--gate") == 1
     output = capsys.readouterr()
     assert output.out.startswith("Worse, notably on class boot (accuracy 0.93 → 0.33, p < 0.001) and class coat")
@@ -87,7 +85,7 @@ def test_a_gate_that_fails_exits_1_prints_the_verdict_and_writes_files(
     assert "<html" in (project / "reports" / "compare.html").read_text(encoding="utf-8")
 
 
-def test_a_gate_that_is_undecided_exits_0_and_json_is_all_that_is_printed(
+def test_undecided_gate_exits_0_and_prints_json(
     project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read_here(monkeypatch)
@@ -115,7 +113,7 @@ def test_a_gate_that_is_undecided_exits_0_and_json_is_all_that_is_printed(
         ("--limit", "2"),
     ],
 )
-def test_what_cannot_be_compared_exits_2(
+def test_invalid_comparisons_exit_2(
     arguments: tuple[str, ...], project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run_pixmill("compare", *arguments) == 2

@@ -1,4 +1,4 @@
-"""`pixmill compare --runs` prints a table, or JSON, and writes the page."""
+"""`pixmill compare --runs` prints a table or JSON, and writes a page."""
 
 import errno
 import json
@@ -32,7 +32,7 @@ def project(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
 
-def test_the_table_is_printed_and_the_page_written(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_prints_the_table_and_writes_the_page(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_pixmill("compare", "--runs", "--since", "2020-01-01") == 0
     text = capsys.readouterr().out
     assert text.startswith("Only DVC's experiments were compared: there is no MLflow database")
@@ -41,7 +41,7 @@ def test_the_table_is_printed_and_the_page_written(trained: Path, capsys: pytest
     assert "narrow" in (trained / "reports" / "runs.html").read_text(encoding="utf-8")
 
 
-def test_what_scripts_read_needs_no_page_and_a_limit_chooses(
+def test_json_writes_no_page_and_limit_applies(
     trained: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(path: Path, _: str) -> None:
@@ -55,6 +55,6 @@ def test_what_scripts_read_needs_no_page_and_a_limit_chooses(
     assert f"{trained / 'reports' / 'runs.html'} cannot be used: the disk is read-only" in capsys.readouterr().err
 
 
-def test_what_is_older_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+def test_since_excludes_older_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_pixmill("compare", "--runs", "--since", "0h") == 2
     assert "there is no MLflow database" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""``pixmill predict`` shows a few images one by one, and counts many."""
+"""``pixmill predict`` lists a few images, and summarizes many."""
 
 import shutil
 
@@ -20,7 +20,7 @@ def photos(trained_folder, tmp_path, monkeypatch):
     return folder
 
 
-def test_a_few_images_are_listed_and_broken_ones_are_no_error(photos, capsys):
+def test_lists_a_few_images_with_unreadable_files(photos, capsys):
     (photos / "2.jpg").rename(photos / "2\x1b[2J.jpg")  # which could lead a terminal astray
     assert run_pixmill("predict", "photos", "--model", "model") == 0
     first, *_ = lines = capsys.readouterr().out.splitlines()
@@ -31,7 +31,7 @@ def test_a_few_images_are_listed_and_broken_ones_are_no_error(photos, capsys):
     assert lines[3].split("  ", 1) == ["photos/notes.txt", "   no prediction: not a known image format"]
 
 
-def test_with_files_the_images_are_counted(photos, capsys):
+def test_output_files_replace_the_list(photos, capsys):
     assert run_pixmill("predict", "photos", "--model", "model", "--csv", "a.csv", "--jsonl", "b.jsonl") == 0
     shown = capsys.readouterr().out
     assert shown.startswith("3 images predicted by model (")
@@ -40,7 +40,7 @@ def test_with_files_the_images_are_counted(photos, capsys):
     assert "photos/0.jpg" not in shown
 
 
-def test_what_does_not_exist_is_an_error_before_any_work(photos, capsys):
+def test_missing_input_fails_early(photos, capsys):
     assert run_pixmill("predict", "photos", "gone.jpg", "--model", "model", "--csv", "a.csv") == 1
     assert "pixmill: gone.jpg does not exist\nNext: " in capsys.readouterr().err
     assert sorted(path.name for path in photos.parent.iterdir()) == ["model", "photos"]

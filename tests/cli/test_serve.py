@@ -1,4 +1,4 @@
-"""``pixmill serve`` refuses what cannot work before it serves, and says who may reach it."""
+"""``pixmill serve`` validates its options before it serves."""
 
 import socket
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.command import run_pixmill
 
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Settings, dict[str, Any]]]:
-    """What the server would have been started with."""
+    """Arguments of each started server."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PIXMILL_API_KEYS", raising=False)
     given: list[tuple[Settings, dict[str, Any]]] = []
@@ -21,7 +21,7 @@ def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Settin
     return given
 
 
-def test_by_default_only_this_machine_is_answered(served, capsys) -> None:
+def test_defaults_to_loopback(served, capsys) -> None:
     assert run_pixmill("serve", "--model", "m") == 0
     ((settings, named),) = served
     assert (settings.hosts, settings.keys, settings.url_rate, settings.inbox) == (LOOPBACK, (), 10, None)
@@ -29,7 +29,7 @@ def test_by_default_only_this_machine_is_answered(served, capsys) -> None:
     assert capsys.readouterr().err == ""
 
 
-def test_in_a_project_corrections_go_into_its_inbox(served, tmp_path: Path) -> None:
+def test_inbox_of_the_project(served, tmp_path: Path) -> None:
     (tmp_path / "params.yaml").touch()
     assert run_pixmill("serve") == 0
     assert run_pixmill("serve", "--inbox", "elsewhere") == 0
@@ -38,16 +38,14 @@ def test_in_a_project_corrections_go_into_its_inbox(served, tmp_path: Path) -> N
     assert served[0][0].root == tmp_path
 
 
-def test_corrections_go_into_folders_alone(served, capsys) -> None:
+def test_rejects_a_remote_inbox(served, capsys) -> None:
     assert run_pixmill("serve", "--model", "m", "--inbox", "s3://photos/inbox") != 0
-    assert (
-        "expected a folder (copy what is elsewhere into one), received 's3://photos/inbox'" in capsys.readouterr().err
-    )
+    assert "expected a local folder, received 's3://photos/inbox'" in capsys.readouterr().err
 
 
-def test_others_are_let_in_with_a_warning_or_a_key(served, capsys, tmp_path: Path, monkeypatch) -> None:
+def test_other_hosts_need_a_key_or_warn(served, capsys, tmp_path: Path, monkeypatch) -> None:
     assert run_pixmill("serve", "--model", "m", "--host", "0.0.0.0") == 0
-    assert "everyone who reaches 0.0.0.0 may use this server" in capsys.readouterr().err
+    assert "anyone who can reach 0.0.0.0 can use this server" in capsys.readouterr().err
     (tmp_path / "keys").write_text("a\n\n b \n")
     monkeypatch.setenv("PIXMILL_API_KEYS", "c, d,")
     assert run_pixmill("serve", "--model", "m", "--host", "0.0.0.0", "--api-keys", "keys") == 0
@@ -57,20 +55,20 @@ def test_others_are_let_in_with_a_warning_or_a_key(served, capsys, tmp_path: Pat
     assert set(served[1][0].keys) == {"a", "b", "c", "d"}
 
 
-def test_a_file_without_keys_is_an_error(served, tmp_path: Path, capsys) -> None:
+def test_rejects_an_empty_key_file(served, tmp_path: Path, capsys) -> None:
     (tmp_path / "keys").write_text("\n \n")
     assert run_pixmill("serve", "--model", "m", "--api-keys", "keys") != 0
-    assert "holds no key" in capsys.readouterr().err
+    assert "has no key" in capsys.readouterr().err
     assert served == []
 
 
 @pytest.mark.parametrize("option", ["--workers=1.5", "--url-rate=-1", "--url-rate=x"])
-def test_numbers_are_whole(served, capsys, option: str) -> None:
+def test_rejects_invalid_numbers(served, capsys, option: str) -> None:
     assert run_pixmill("serve", option) != 0
     assert "expected a whole number" in capsys.readouterr().err
 
 
-def test_a_port_that_is_taken_is_known_before_the_model_is_loaded(tmp_path: Path, monkeypatch, capsys) -> None:
+def test_port_in_use_fails_before_loading(tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -1,4 +1,4 @@
-"""The summary says what a run found and what a commit should carry."""
+"""`pixmill summary` prints next steps and results."""
 
 import json
 from pathlib import Path
@@ -48,7 +48,7 @@ def here(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project)
 
 
-def test_it_shows_figures_pages_and_the_next_command(project: Path) -> None:
+def test_shows_metrics_pages_and_next_command(project: Path) -> None:
     text = summary(project)
     assert "Test accuracy 90.0 % (CI 86.0 % to 93.0 %) on 250 images; majority-class baseline: 20.0 %" in text
     assert "  coat       0.900       -  0.900        50" in text
@@ -57,21 +57,21 @@ def test_it_shows_figures_pages_and_the_next_command(project: Path) -> None:
     assert "  Git: nothing changed, results committed, no remote\n" in text
 
 
-def test_it_warns_of_what_gives_a_class_away(project: Path) -> None:
-    assert "alone tells" not in summary(project)
+def test_warns_of_shortcuts(project: Path) -> None:
+    assert "width (skill 1)" not in summary(project)
     found = {"property": "width", "skill": 1.0, "label": "coat", "example": "they are wide", "advice": "crop them"}
     (project / "plots/evaluate/full.json").write_text(json.dumps(METRICS | {"shortcuts": [found]}))
-    assert "warning: width (skill 1) alone tells one class from the others" in summary(project)
+    assert "warning: width (skill 1)" in summary(project)
 
 
-def test_it_names_a_tracking_server(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shows_the_tracking_server(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (project / "pyproject.toml").write_text("[tool.pixmill]\nmlflow = 'http://me:secret@team.test'", encoding="utf-8")
     assert "  MLflow: http://team.test\n" in summary(project)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")
     assert "  MLflow: http://127.0.0.1:5000\n" in summary(project)
 
 
-def test_before_the_first_run_it_says_what_to_do(project: Path) -> None:
+def test_before_the_first_run(project: Path) -> None:
     for page in (project / "reports").iterdir():
         page.unlink()
     (project / "plots/evaluate/full.json").unlink()
@@ -85,22 +85,22 @@ def test_before_the_first_run_it_says_what_to_do(project: Path) -> None:
     assert "  no pages yet\n" in text
 
 
-def test_it_is_one_object_for_programs(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (project / "dvc.yaml").write_text("stages: {scrape: {cmd: x, deps: [data]}}\n")
     assert run_pixmill("summary", "--json") == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["next"][0] == {"kind": "run", "sentence": "Nothing has run yet.", "command": "dvc repro"}
-    assert [(stage["name"], stage["status"]) for stage in told["stages"]] == [("scrape", "never run")]
-    assert told["repository"]["text"] == "1 file changed, results committed, no remote"
-    assert told["accuracy"] == [0.9, 0.86, 0.93]
-    assert told["is_fresh"] is False
-    assert told["faults"] == {}
+    document = json.loads(capsys.readouterr().out)
+    assert document["next"][0] == {"kind": "run", "sentence": "Nothing has run yet.", "command": "dvc repro"}
+    assert [(stage["name"], stage["status"]) for stage in document["stages"]] == [("scrape", "never run")]
+    assert document["repository"]["text"] == "1 file changed, results committed, no remote"
+    assert document["accuracy"] == [0.9, 0.86, 0.93]
+    assert document["is_fresh"] is False
+    assert document["faults"] == {}
 
 
-def test_accepted_images_that_have_vanished_are_named(project: Path) -> None:
+def test_names_missing_accepted_images(project: Path) -> None:
     inbox = Inbox(project / "inbox")
-    told = {"prediction": {"label": "coat"}, "label": "coat", "model": {"name": "m"}}
-    name = inbox.add(b"image", extension=".jpg", **told)
+    fields = {"prediction": {"label": "coat"}, "label": "coat", "model": {"name": "m"}}
+    name = inbox.add(b"image", correction_of(b"image", extension=".jpg", **fields))
     DecisionLog(inbox, project).accept(name, project / "data/coat/feedback-1.jpg", b"image", 1)
     text = summary(project)
     assert "1 accepted image of branch " in text

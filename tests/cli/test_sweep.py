@@ -1,4 +1,4 @@
-"""`pixmill sweep` searches, shows, applies, and says what to do where it cannot."""
+"""`pixmill sweep` searches, shows and applies."""
 
 import json
 import shutil
@@ -38,7 +38,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     return found
 
 
-def test_it_prints_a_table_writes_the_page_goes_on_and_applies(root, stand_in, capsys) -> None:
+def test_search_resume_and_apply(root, stand_in, capsys) -> None:
     assert run_pixmill("sweep", "--trials", "3") == 0
     text = capsys.readouterr().out
     assert text.startswith("Of 3 trials, trial ")
@@ -48,7 +48,7 @@ def test_it_prints_a_table_writes_the_page_goes_on_and_applies(root, stand_in, c
     assert run_pixmill("sweep", "--trials", "5", "--json") == 0
     document = json.loads(capsys.readouterr().out)
     assert len(document["trials"]) == len(stand_in.asked) == 5
-    # The best or another is applied.
+    # Apply the best trial, then another.
     assert run_pixmill("sweep", "--apply") == 0
     out = capsys.readouterr().out
     best = document["trials"][document["best"]]["params"]
@@ -63,7 +63,7 @@ def test_it_prints_a_table_writes_the_page_goes_on_and_applies(root, stand_in, c
     assert "there is no complete trial 9" in capsys.readouterr().err
 
 
-def test_show_says_what_would_be_tried_and_runs_nothing(root, stand_in, capsys) -> None:
+def test_show_runs_nothing(root, stand_in, capsys) -> None:
     assert run_pixmill("sweep", "--show", "--trials", "7", "--folds", "3") == 0
     text = capsys.readouterr().out
     assert "train.learning_rate" in text
@@ -72,7 +72,7 @@ def test_show_says_what_would_be_tried_and_runs_nothing(root, stand_in, capsys) 
     assert not (root / "reports").exists()
 
 
-def test_a_failing_first_trial_is_a_message(root, stand_in, capsys) -> None:
+def test_failing_first_trial(root, stand_in, capsys) -> None:
     stand_in.fail = lambda _: TrainError("no weights", next="-")
     assert run_pixmill("sweep") == 1
     err = capsys.readouterr().err
@@ -81,22 +81,22 @@ def test_a_failing_first_trial_is_a_message(root, stand_in, capsys) -> None:
     assert not (root / "reports").exists()
 
 
-def test_a_second_one_at_once_is_refused(root, stand_in, capsys) -> None:
+def test_rejects_a_concurrent_sweep(root, stand_in, capsys) -> None:
     with hold(Workspace(root, root)):
         assert run_pixmill("sweep") == 1
-        # To look disturbs nobody.
+        # --show takes no lock.
         assert run_pixmill("sweep", "--show") == 0
     assert f"another sweep is running in {root}" in capsys.readouterr().err
     assert stand_in.asked == []
 
 
 @pytest.mark.parametrize("words", [["--trials", "0"], ["--folds", "1"], ["--folds", "21"], ["--apply", "best"]])
-def test_options_that_cannot_be_meant_are_refused(root, words, capsys) -> None:
+def test_rejects_invalid_options(root, words, capsys) -> None:
     assert run_pixmill("sweep", *words) == 2
     assert "expected" in capsys.readouterr().err
 
 
-def test_without_optuna_it_says_what_to_install(root, monkeypatch, capsys) -> None:
+def test_missing_optuna(root, monkeypatch, capsys) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
     assert run_pixmill("sweep") == 1
     err = capsys.readouterr().err

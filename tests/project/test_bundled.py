@@ -1,4 +1,4 @@
-"""The bundled images: read where they are, recognised by their values, enlarged, and put into an empty ``data/``."""
+"""The bundled images are loaded, verified, enlarged, and put into an empty ``data/``."""
 
 import dataclasses
 import gzip
@@ -106,14 +106,14 @@ def package(collection, tmp_path, commands):
     return dataclasses.replace(collection, folder=FASHION_MNIST.folder.with_name("tests"))
 
 
-def test_an_installed_package_is_read(collection, load, lines):
+def test_reads_an_installed_package(collection, load, lines):
     images, labels = load(collection)
     assert images.shape == (60, 28, 28)
     assert labels[:12].tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]
     assert not lines
 
 
-def test_a_package_that_is_not_installed_is_fetched_and_unpacked(package, load, lines, tmp_path):
+def test_downloads_a_package(package, load, lines, tmp_path):
     images, _ = load(package)
     assert images.shape == (60, 28, 28)
     assert "dataset-of-the-tests" in lines[0]
@@ -121,14 +121,14 @@ def test_a_package_that_is_not_installed_is_fetched_and_unpacked(package, load, 
 
 
 @pytest.mark.parametrize("damage", [b"", b"no gzip file", None])
-def test_a_damaged_file_is_named(collection, load, damage):
+def test_names_a_damaged_file(collection, load, damage):
     path = collection.folder / "train-images-idx3-ubyte.gz"
     path.write_bytes(path.read_bytes()[:-20] if damage is None else damage)
     with pytest.raises(DataError, match=r"train-images-idx3-ubyte\.gz cannot be read"):
         load(collection)
 
 
-def test_keras_is_the_last_source_and_is_announced(package, commands, load, lines, monkeypatch):
+def test_falls_back_to_keras(package, commands, load, lines, monkeypatch):
     commands("apt-get", "echo 'E: no such package' >&2; exit 100")
     sets = {"fashion_mnist": {"train": (IMAGES, LABELS)}}
     monkeypatch.setattr("pixmill.project.bundled.load_keras", sets.__getitem__)
@@ -163,14 +163,14 @@ def tree(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_an_absent_folder_is_filled(make, root, collection):
+def test_fills_an_absent_folder(make, root, collection):
     assert make()
     assert sorted(path.name for path in (root / "data").iterdir()) == ["coat", "dress", "shirt", "sneaker", "trouser"]
     assert folder_md5(root / "data") == collection.data_md5
     assert [path.name for path in (root / ".pixmill" / "data").iterdir()] == ["lock"]
 
 
-def test_an_empty_folder_is_filled(make, root):
+def test_fills_an_empty_folder(make, root):
     (root / "data" / "coat").mkdir(parents=True)
     (root / "data" / ".DS_Store").write_bytes(b"litter")
     assert make()
@@ -178,23 +178,23 @@ def test_an_empty_folder_is_filled(make, root):
 
 
 @pytest.mark.parametrize("name", ["cat/tom.jpg", "notes.txt", "cat/.hidden"])
-def test_a_folder_with_files_is_left_alone(make, root, lines, name):
+def test_keeps_a_folder_with_files(make, root, lines, name):
     path = root / "data" / name
     path.parent.mkdir(parents=True)
     path.write_bytes(b"mine")
     assert not make()
     assert tree(root / "data") == {name: b"mine"}
-    assert lines == ["data/ already has files; they were left as they are."]
+    assert lines == ["data/ already has files; it was not changed."]
 
 
-def test_a_link_to_another_place_is_left_alone(make, root, tmp_path):
+def test_keeps_a_link(make, root, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (root / "data").symlink_to(tmp_path / "elsewhere")
     assert not make()
     assert not list((tmp_path / "elsewhere").iterdir())
 
 
-def test_the_record_of_other_images_stops_it(make, root):
+def test_rejects_a_record_of_other_images(make, root):
     (root / "data.dvc").write_text("outs:\n- md5: 1234.dir\n  path: data\n")
     with pytest.raises(DataError, match="records images other") as stop:
         make()
@@ -203,13 +203,13 @@ def test_the_record_of_other_images_stops_it(make, root):
 
 
 @pytest.mark.parametrize("text", ["", "outs: []", "outs: [{path: data}]", "{"])
-def test_a_malformed_record_is_named(make, root, text):
+def test_names_a_malformed_record(make, root, text):
     (root / "data.dvc").write_text(text)
     with pytest.raises(DataError, match=r"data\.dvc is not a valid \.dvc file"):
         make()
 
 
-def test_images_that_come_out_wrong_never_reach_data(root, collection):
+def test_wrong_images_never_reach_data(root, collection):
     wrong = dataclasses.replace(collection, data_md5="0.dir")
     with pytest.raises(DataError, match=f"have the wrong digest: expected 0.dir, received {collection.data_md5}"):
         make_data(root, report=str, collection=wrong)
@@ -233,7 +233,7 @@ bundled.make_data(Path(sys.argv[1]), report=print, collection=pickle.loads(bytes
 
 
 @pytest.mark.parametrize("count", [1, 29])
-def test_a_killed_process_leaves_nothing_that_looks_finished(make, root, collection, count):
+def test_killed_process_leaves_no_data(make, root, collection, count):
     done = subprocess.run([sys.executable, "-c", KILLED, str(root), pickle.dumps(collection).hex(), str(count)])
     assert done.returncode == -9
     assert not (root / "data").exists()
@@ -242,7 +242,7 @@ def test_a_killed_process_leaves_nothing_that_looks_finished(make, root, collect
 
 
 @pytest.mark.slow
-def test_commits_write_the_record_once_and_fill_the_cache_each_time(make, commit, dvc, root, collection, lines):
+def test_commit_writes_the_record_once(make, commit, dvc, root, collection, lines):
     make()
     commit()
     record = (root / "data.dvc").read_text()
@@ -254,7 +254,7 @@ def test_commits_write_the_record_once_and_fill_the_cache_each_time(make, commit
     assert (root / "data.dvc").read_text() == record
 
 
-def test_a_record_of_other_images_is_never_overwritten(make, commit, root):
+def test_record_of_other_images_stays(make, commit, root):
     make()
     record = "outs:\n- md5: 1234.dir\n  path: data\n"
     (root / "data.dvc").write_text(record)
@@ -264,7 +264,7 @@ def test_a_record_of_other_images_is_never_overwritten(make, commit, root):
     assert (root / "data.dvc").read_text() == record
 
 
-def test_images_of_a_person_are_not_committed(make, commit, root, lines):
+def test_own_images_are_not_committed(make, commit, root, lines):
     make()
     (root / "data" / "coat" / "mine.png").write_bytes(b"mine")
     commit()
@@ -272,7 +272,7 @@ def test_images_of_a_person_are_not_committed(make, commit, root, lines):
     assert "your own images" in lines[-1]
 
 
-def test_a_failing_dvc_is_quoted(make, commit, root):
+def test_reports_dvc_errors(make, commit, root):
     make()
     with pytest.raises(DataError, match=r"`dvc add data` failed: (?s:.*)not inside of a DVC repository"):
         commit()  # this folder is no DVC repository
@@ -282,26 +282,26 @@ images = st.tuples(st.integers(1, 30), st.integers(1, 30)).flatmap(lambda shape:
 
 
 @given(images)
-def test_enlarging_treats_all_directions_alike(pixels):
+def test_enlarge_is_symmetric(pixels):
     larger = enlarge(pixels)
     assert np.array_equal(enlarge(pixels.T), larger.T)
     assert np.array_equal(enlarge(pixels[::-1]), larger[::-1])
 
 
-def test_a_ramp_stays_a_ramp():
+def test_enlarge_keeps_a_ramp():
     ramp = np.arange(0, 160, 16, dtype=np.uint8)[None, :].repeat(3, 0)
     inner = enlarge(ramp)[0, 8:-8].astype(int)
     assert set(np.diff(inner)) == {4}
 
 
-def test_values_are_pinned():
+def test_enlarge_values():
     pixels = (np.arange(28 * 28) * 37 % 256).astype(np.uint8).reshape(28, 28)
     assert hashlib.sha256(enlarge(pixels).tobytes()).hexdigest() == (
         "3c0003935a0548c3a6502d4025d99dd7a5745dfb145c83001423e57d560e6620"
     )
 
 
-def test_each_class_gets_its_first_images_dark_on_white(tmp_path):
+def test_writes_the_first_images_dark_on_white(tmp_path):
     labels = np.tile(np.arange(10, dtype=np.uint8), PER_CLASS + 5)
     images = np.zeros((len(labels), 2, 2), np.uint8)
     images[:, 0, 0] = np.arange(len(labels)) % 251

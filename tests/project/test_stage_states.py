@@ -1,4 +1,4 @@
-"""A stage's state is what DVC would say, and is read while DVC runs without getting in its way."""
+"""Stage states agree with DVC, and are read without disturbing it."""
 
 import json
 import os
@@ -38,22 +38,22 @@ def texts(root: Path) -> dict[str, list[str]]:
     return {name: [reason.text for reason in state.reasons] for name, state in states(root).items() if state.reasons}
 
 
-def test_each_reason_has_its_words(project: Path) -> None:
+def test_reason_texts(project: Path) -> None:
     assert {state.status for state in states(project).values()} == {"fresh"}
     change_param(project, "{val: 0.15, test: 0.2}", "{val: 0.15, test: [0.2], salt: x}")
     (project / "stages/train.py").unlink()
     (project / "plots/scrape/full.json").write_text("{}")
     assert texts(project) == {
-        "scrape": ["plots/scrape is not that of the last run"],
-        "split": ["validate has to run first", "split.test was changed", "split.salt was changed"],
+        "scrape": ["plots/scrape differs from the last run"],
+        "split": ["validate has to run first", "split.test changed", "split.salt changed"],
         "validate": ["scrape has to run first"],
         "train": ["split has to run first", "stages/train.py is missing"],
         "evaluate": ["split has to run first", "train has to run first"],
     }
 
 
-def test_it_agrees_with_dvc(project: Path) -> None:
-    """Change the params one after the other: DVC, which takes seconds, is asked once for all."""
+def test_agrees_with_dvc(project: Path) -> None:
+    """Change params one by one, and run the slow `dvc status` once."""
     for before, after, changed in (
         ("scrape: {n: 1}", "scrape: {n: 1} # words\nother: 1", set()),
         ("evaluate: {}", "evaluate: {a: {b: 1}}", {"evaluate"}),
@@ -63,12 +63,12 @@ def test_it_agrees_with_dvc(project: Path) -> None:
         change_param(project, before, after)
         found = states(project)
         assert {name for name, state in found.items() if state.status != "fresh"} == changed
-    # DVC looks at each stage alone.
+    # `dvc status` looks at each stage separately.
     alone = {name for name, state in found.items() if any(each.kind != "stage" for each in state.reasons)}
     assert {*json.loads(dvc(project, "status", "--json"))} == alone == {"validate", "train", "evaluate"}
 
 
-def test_a_result_that_was_made_anew_makes_the_next_stage_stale(project: Path) -> None:
+def test_rewritten_output_makes_the_next_stage_stale(project: Path) -> None:
     lock = project / "dvc.lock"
     with FileHashes(project) as hashes:
         before = hashes.md5("artifacts/validate")
@@ -79,13 +79,13 @@ def test_a_result_that_was_made_anew_makes_the_next_stage_stale(project: Path) -
     assert {name: state.text for name, state in states(project).items()} == {
         "scrape": "fresh",
         "validate": "fresh",
-        "split": "validate has made another artifacts/validate since",
+        "split": "validate has rewritten artifacts/validate since",
         "train": "split has to run first",
         "evaluate": "split has to run first, and 1 more",
     }
 
 
-def test_what_only_dvc_can_read_is_unknown(project: Path) -> None:
+def test_templates_are_unknown(project: Path) -> None:
     text = (project / "dvc.yaml").read_text()
     (project / "dvc.yaml").write_text(
         text.replace("  train:\n", "  train:\n    frozen: true\n")
@@ -108,13 +108,13 @@ def test_what_only_dvc_can_read_is_unknown(project: Path) -> None:
         ("params.yaml", "- a"),
     ],
 )
-def test_what_is_malformed_is_named(project: Path, file: str, text: str) -> None:
+def test_names_malformed_files(project: Path, file: str, text: str) -> None:
     (project / file).write_text(text)
     with pytest.raises(MalformedError, match=f"^{file} is malformed"):
         read_stage_states(project)
 
 
-def test_a_lock_that_dvc_is_writing_is_read_once_it_is_whole(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waits_for_dvc_to_write_the_lock(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stage_states, "SETTLED_SECONDS", 1.0)
     lock, whole = project / "dvc.lock", (project / "dvc.lock").read_bytes()
     with living_dvc() as pid:
@@ -124,12 +124,12 @@ def test_a_lock_that_dvc_is_writing_is_read_once_it_is_whole(project: Path, monk
         writer.start()
         assert {state.status for state in read_stage_states(project)} == {"fresh"}
         writer.join()
-    # What a killed command has left is what there is.
+    # The lock of a killed command is read as it is.
     lock.write_bytes(b"")
     assert "fresh" not in {state.status for state in read_stage_states(project)}
 
 
-def test_a_look_imports_nothing_that_takes_long(project: Path) -> None:
+def test_read_imports_nothing_slow(project: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from pixmill.project.next_steps import next_steps\n"
         "from pixmill.project.state import read_project_state\n"
@@ -137,7 +137,7 @@ def test_a_look_imports_nothing_that_takes_long(project: Path) -> None:
         "print(next_steps(state)[0].kind)\n"
         "print(sorted({'dvc', 'tensorflow', 'keras', 'mlflow', 'sklearn', 'scipy', 'matplotlib'} & {*sys.modules}))"
     )
-    (project / "data/cat/2.jpg").write_bytes(b"new")  # so that DVC's patterns are looked at
+    (project / "data/cat/2.jpg").write_bytes(b"new")  # needs DVC's ignore patterns
     environment = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW")}
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=project, env=environment, capture_output=True, text=True, check=True
@@ -146,7 +146,7 @@ def test_a_look_imports_nothing_that_takes_long(project: Path) -> None:
 
 
 @pytest.mark.slow
-def test_looks_never_make_a_run_fail_and_see_it(project: Path) -> None:
+def test_reads_do_not_disturb_a_run(project: Path) -> None:
     seen = set()
     change_param(project, "scrape: {n: 1", "scrape: {n: 2")
     command = [sys.executable, "-m", "dvc", "repro", "-q"]
@@ -163,7 +163,7 @@ def test_looks_never_make_a_run_fail_and_see_it(project: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.linux
-def test_a_run_that_was_killed_is_not_running(project: Path) -> None:
+def test_killed_run_is_not_running(project: Path) -> None:
     change_param(project, "epochs: 3", "epochs: 4")
     command = [sys.executable, "-m", "dvc", "repro", "-q"]
     with subprocess.Popen(command, cwd=project, env=os.environ | {"SLOW": "60"}, start_new_session=True) as running:

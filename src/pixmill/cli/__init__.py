@@ -1,18 +1,18 @@
-"""The command ``pixmill``: everything around the pipeline.
+"""The command ``pixmill``.
 
-To add a verb, write a module of its name and add that to ``VERBS``:
+To add a verb, write a module of its name and add the name to ``GROUPS``:
 
-- its docstring is its help;
-- ``EXAMPLES`` are commands, each with what it does; the first one stands in ``pixmill --help``, too;
+- its docstring is the help; the first line also appears in ``pixmill --help``;
+- ``EXAMPLES`` (optional) are pairs of command and meaning;
 - ``add_options(parser)`` (optional) declares its arguments;
-- ``run(arguments)`` does the work. What is slow to import, or of an extra, is imported there;
-- ``EXTRAS`` (optional) names extras that may be enough for it, where not all of ``pipeline`` is needed.
+- ``run(arguments)`` does the work, and imports what is slow or belongs to an extra;
+- ``EXTRAS`` (optional) names extras that suffice instead of ``pipeline``.
 """
 
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 
 from pixmill import __version__
@@ -21,50 +21,65 @@ from pixmill.core.errors import PixmillError
 from pixmill.core.files.writing import storage_errors
 from pixmill.core.install.extras import missing_package
 
-__all__ = ["VERBS", "main", "make_parser"]
+__all__ = ["GROUPS", "VERBS", "main", "make_parser"]
 
-VERBS = (
-    *("new", "open", "check", "params", "data", "browser", "doctor", "scrape", "review", "shop"),
-    *("summary", "compare", "sweep", "promote", "rollback", "models", "predict", "serve", "export"),
-    *("use", "upgrade", "sync", "clean"),
+GROUPS: Mapping[str, Sequence[str]] = {
+    "start": ("new", "use", "check", "open", "scrape"),
+    "work": ("summary", "compare", "sweep", "review"),
+    "deliver": ("promote", "rollback", "models", "predict", "serve", "export"),
+    "rarely": ("params", "doctor", "upgrade", "clean", "data", "browser", "shop", "sync"),
+}
+"""The verbs in order of use."""
+
+VERBS = tuple(verb for group in GROUPS.values() for verb in group)
+
+EXAMPLES = (
+    ("pixmill new shoes --demo", "create a project with the bundled images"),
+    ("dvc repro", "run the pipeline"),
+    ("pixmill open", "show next steps and results in the browser"),
 )
-"""In the order of the help."""
 
-_COLUMN = 46
-"""A longer command has its meaning on the next line."""
-
-_PIPELINE = "\nThe pipeline itself runs with DVC: `dvc repro`.\n"
+MAX_COMMAND_CHARS = 46
+"""Longer example commands have their meaning on the next line."""
 
 
-def _epilog(examples: Sequence[tuple[str, str]]) -> str:
-    """Return commands with what they do, each in a line, aligned."""
-    width = max((len(command) for command, meaning in examples if meaning and len(command) <= _COLUMN), default=0)
-    apart = f"\n  {'':{width}}"
+def _examples(examples: Sequence[tuple[str, str]]) -> str:
+    """Return example commands and their meanings, aligned; empty without examples."""
+    short = [len(command) for command, meaning in examples if meaning and len(command) <= MAX_COMMAND_CHARS]
+    width = max(short, default=0)
+    indent = f"\n  {'':{width}}"
     lines = [
-        f"  {command:{width}}{apart * (len(command) > width)}   {meaning}" if meaning else f"  {command}"
+        f"  {command:{width}}{indent * (len(command) > width)}   {meaning}" if meaning else f"  {command}"
         for command, meaning in examples
     ]
-    return "\n".join(("examples:", *lines, ""))
+    return "\n".join(("examples:", *lines, "")) if lines else ""
 
 
 def make_parser() -> Parser:
     """Return the parser of all verbs."""
     verbs = {name: import_module(f"{__name__}.{name}") for name in VERBS}
+    texts = {name: verb.__doc__ or "" for name, verb in verbs.items()}
+    width = max(map(len, VERBS))
+    lines = ["Build an image classifier from images on the web, or from your own."]
+    for group, names in GROUPS.items():
+        lines += ["", f"{group}:"]
+        for name in names:
+            first = texts[name].partition("\n")[0].removesuffix(".")
+            lines.append(f"  {name:{width}}   {first[:1].lower()}{first[1:]}")
     parser = Parser(
         prog="pixmill",
-        description="Build an image classifier from images on the web, or from your own.",
-        epilog=_epilog([verb.EXAMPLES[0] for verb in verbs.values()]) + _PIPELINE,
+        usage="pixmill [-h] [--version] COMMAND ...",
+        description="\n".join(lines),
+        epilog=_examples(EXAMPLES),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"pixmill {__version__}")
-    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
+    subparsers = parser.add_subparsers(prog="pixmill", help=argparse.SUPPRESS, parser_class=Parser)
     for name, verb in verbs.items():
-        text = verb.__doc__ or ""
         added = subparsers.add_parser(
             name,
-            help=f"{text[:1].lower()}{text[1:]}".partition("\n")[0].removesuffix("."),
-            description=text,
-            epilog=_epilog(verb.EXAMPLES),
+            description=texts[name],
+            epilog=_examples(getattr(verb, "EXAMPLES", ())),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         if hasattr(verb, "add_options"):
@@ -75,10 +90,10 @@ def make_parser() -> Parser:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run one command.
+    """Run a command.
 
     Args:
-        argv: The words behind ``pixmill``; default: the process's own.
+        argv: Arguments after ``pixmill``; default: those of the process.
     """
     parser = make_parser()
     parser.typed = sys.argv[1:] if argv is None else argv
@@ -91,8 +106,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             try:
                 arguments.run(arguments)
             except ModuleNotFoundError as error:
-                if told := missing_package(error, arguments.command, extras=arguments.extras):
-                    raise told from None
+                if missing := missing_package(error, arguments.command, extras=arguments.extras):
+                    raise missing from None
                 raise
     except PixmillError as error:
         print(f"pixmill: {error}", file=sys.stderr)
@@ -100,6 +115,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
-        # The reader went away (`pixmill … | head`): nothing is wrong, and nothing more can be said.
+        # The reader closed the pipe (`pixmill … | head`); discard the rest of the output.
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
         sys.exit(0)

@@ -1,11 +1,9 @@
-"""Show the browser and driver that scraping uses."""
+"""Show or install the browser and driver for scraping."""
 
 import argparse
 import os
 
 from pixmill.core.process.progress import announce
-
-EXAMPLES = (("pixmill browser --install", "find or install a browser with its driver"),)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -1,7 +1,7 @@
-"""Check params.yaml, and the local images, lists and sites that it names.
+"""Check params.yaml and the local files that it names.
 
-In a project, also checks that the installed Pixmill is the one of pixmill.lock.
-Exits 1 where a run would stop.
+Also checks that the installed Pixmill matches pixmill.lock, and warns of
+uncommitted or missing images and decisions. Exits 1 if a run would stop.
 """
 
 import argparse
@@ -10,19 +10,16 @@ from pixmill.cli.parser import project_root
 from pixmill.core.errors import DataError
 from pixmill.core.process.progress import announce
 
-EXAMPLES = (("pixmill check", "check params.yaml, and the images and lists that it names"),)
-
 
 def run(_: argparse.Namespace) -> None:
-    """Print the classes and sources, and what is amiss; exit 1 where a run would stop."""
+    """Print classes, sources and problems; exit 1 if a run would stop."""
     from pixmill.core.params import load_params
     from pixmill.core.provenance.lock import check_code, installed_lock, other_libraries, read_lock
-    from pixmill.core.repository.uncommitted import describe_uncommitted
     from pixmill.images.compute.cluster import cluster_address
     from pixmill.pages import shorten
-    from pixmill.project.doctor.machine import check_path
+    from pixmill.project.doctor import check_path
     from pixmill.project.recipes import find_issues
-    from pixmill.review.recovery import describe_missing
+    from pixmill.project.state import read_project_state
 
     root = project_root()
     if (lock := read_lock(root)) is not None:
@@ -43,10 +40,13 @@ def run(_: argparse.Namespace) -> None:
         f"params.yaml is valid: {len(params.classes)} classes ({shorten(', '.join(params.classes), 300)}); "
         f"images from {', '.join(params.sources())}"
     )
-    if (missing := describe_missing(root)) is not None:
-        announce("\n".join([*(f"warning: {line}" for line in missing[0]), f"Next: {missing[1]}"]))
-    if (described := describe_uncommitted(root)) is not None:
-        announce(f"note: {described[0]}\nNext: {described[1]}")
+    state = read_project_state(root, stages=False, whole=False)
+    for part, fault in state.faults.items():
+        announce(f"warning: {part}: {fault}" + (f"\nNext: {state.fixes[part]}" if part in state.fixes else ""))
+    if state.missing is not None:
+        announce("\n".join([*(f"warning: {line}" for line in state.missing[0]), f"Next: {state.missing[1]}"]))
+    if state.commit is not None:
+        announce(f"note: {state.repository.uncommitted.sentence}\nNext: {state.commit}")
     found = list(find_issues(root, params))
     for issue in found:
         if not issue.stops:

@@ -1,10 +1,9 @@
-"""Delete scratch that nothing needs any more.
+"""List disk usage, and delete unneeded scratch files.
 
-Says how much each part of the project takes. With --yes, finished trainings,
-idle caches and what killed processes left are deleted. DVC's cache and
-MLflow have commands of their own, which are named.
+With --yes, finished trainings, idle caches and leftovers of killed processes
+are deleted. For the data of DVC and MLflow, it suggests their own commands.
 
-It refuses while DVC or a stage runs.
+Refuses to run while DVC or a stage runs.
 """
 
 import argparse
@@ -12,18 +11,18 @@ import argparse
 from pixmill.cli.parser import project_workspace
 
 EXAMPLES = (
-    ("pixmill clean", "say what takes how much, and what may go"),
-    ("pixmill clean --yes", "delete scratch"),
+    ("pixmill clean", "list sizes and unneeded scratch files"),
+    ("pixmill clean --yes", "delete the scratch files"),
 )
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument("--yes", action="store_true", help="delete it")
+    """Declare the arguments of the verb."""
+    parser.add_argument("--yes", action="store_true", help="delete the scratch files")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print what takes how much and how it is deleted; delete scratch if asked to."""
+    """Print sizes and suggestions; delete scratch files with ``--yes``."""
     from pixmill.project.disk.cleaning import advice, find_scratch, remove
     from pixmill.project.disk.usage import measure, show, size_of
 
@@ -31,8 +30,8 @@ def run(arguments: argparse.Namespace) -> None:
     for name, size in measure(workspace.root).items():
         print(f"{name:12}{show(size):>10}")
     with find_scratch(workspace) as paths:
-        frees = show(sum(map(size_of, paths)))
+        total = show(sum(map(size_of, paths)))
         if arguments.yes:
             remove(paths)
-    print(f"\nScratch: {frees} {'deleted' if arguments.yes else 'may go: pixmill clean --yes'}")
+    print(f"\nScratch: {total} {'deleted' if arguments.yes else 'can be deleted: pixmill clean --yes'}")
     print("\n".join(advice(workspace)))

@@ -1,8 +1,8 @@
-"""Compare two revisions: whether the change matters, and what is different.
+"""Compare two revisions: differences and their significance.
 
 BASE and HEAD are Git commits, branches or tags, DVC experiments, MLflow runs
-(runs:/ID), models (models:/NAME@ALIAS), or `workspace`. Default: the workspace
-against where its branch left main. Nothing is checked out. Writes
+(runs:/ID), models (models:/NAME@ALIAS), or `workspace`. By default, compares the
+workspace with the point where its branch left main. Nothing is checked out. Writes
 reports/compare.html, and compare.md for a pull request.
 
 Exit codes: 0; 1 with --gate if the gate fails; 2 on errors, and if a file of
@@ -30,35 +30,34 @@ if TYPE_CHECKING:
     from pixmill.experiments.compare.comparison import Gate
 
 EXAMPLES = (
-    ("pixmill compare main", "what does the change do, and does it matter?"),
-    ("pixmill compare main --open", "what your branch changes, as a page"),
-    ("pixmill compare", "the workspace against main, or the last commit"),
+    ("pixmill compare main", "the workspace against main"),
+    ("pixmill compare main --open", "the same, as a page"),
     ("pixmill compare v1.0 my-experiment", "a tag and a DVC experiment"),
     ("pixmill compare models:/garments@champion", "a model in MLflow against the workspace"),
-    ("pixmill compare main HEAD --gate", "exit 1 if a limit of `review` is violated"),
+    ("pixmill compare main HEAD --gate", "exit 1 if a limit of `compare` in params.yaml is violated"),
     ("pixmill compare --json | jq .verdict", ""),
-    ("pixmill compare --runs", "all runs and experiments, best on validation first"),
+    ("pixmill compare --runs", "all runs and experiments, ranked on validation"),
     ("pixmill compare --runs --since 7d --json | jq '.rows[0]'", ""),
 )
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
-    parser.add_argument("base", nargs="?", metavar="BASE", help="what is compared with (default: see above)")
-    parser.add_argument("head", nargs="?", metavar="HEAD", help="what is reviewed (default: the workspace)")
+    parser.add_argument("base", nargs="?", metavar="BASE", help="revision to compare with (default: see above)")
+    parser.add_argument("head", nargs="?", metavar="HEAD", help="revision to judge (default: the workspace)")
     parser.add_argument("--gate", action="store_true", help="exit 1 if the gate fails (not if it is undecided)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--open", action="store_true", help="open the page in your browser")
     runs = parser.add_argument_group("all runs and experiments, instead of two revisions")
     runs.add_argument("--runs", action="store_true", help="rank them on validation: reports/runs.html")
-    runs.add_argument("--since", metavar="WHEN", help="only since a date (2026-11-01), or so long ago (7d, 12h)")
-    runs.add_argument("--limit", type=int, metavar="N", help="the newest N of each (default: 500)")
-    runs.add_argument("--all-projects", action="store_true", help="runs of other projects on the server, too")
+    runs.add_argument("--since", metavar="WHEN", help="only since a date (2026-11-01) or time span (7d, 12h)")
+    runs.add_argument("--limit", type=int, metavar="N", help="only the newest N of each (default: 500)")
+    runs.add_argument("--all-projects", action="store_true", help="include runs of other projects on the server")
     parser.set_defaults(refuse=parser.error)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Compare, print, write the files, and judge."""
+    """Compare, print the result, write the reports, and check the gate."""
     from pixmill.core.params import load_params
 
     _check(arguments)
@@ -75,7 +74,7 @@ def run(arguments: argparse.Namespace) -> None:
             else:
                 text, page, gate, faults = _compare(workspace, params, arguments)
     except PixmillError as error:
-        error.exit_code = 2  # 1 is the gate's.
+        error.exit_code = 2  # 1 means that the gate fails
         raise
     if arguments.open:
         import webbrowser
@@ -96,14 +95,14 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    """Refuse options that do not go together."""
+    """Refuse conflicting options."""
     if arguments.runs and (arguments.base or arguments.gate):
-        arguments.refuse("--runs ranks all runs: it takes no BASE and no --gate")
+        arguments.refuse("--runs ranks all runs; omit BASE and --gate")
     if arguments.limit is not None and arguments.limit < 1:
         arguments.refuse(f"--limit: expected a number of at least 1, received {arguments.limit}")
     for name in ("since", "limit", "all_projects"):
         if getattr(arguments, name) and not arguments.runs:
-            arguments.refuse(f"--{name.replace('_', '-')} belongs to --runs")
+            arguments.refuse(f"--{name.replace('_', '-')} needs --runs")
 
 
 def _compare(
@@ -133,7 +132,7 @@ def _runs(workspace: Workspace, params: Params, arguments: argparse.Namespace) -
     page = workspace.root / "reports" / "runs.html"
     announce("Reading runs and experiments …")
     ranking = compare_runs(workspace, params, since=since, all_projects=arguments.all_projects, **limits)
-    # What scripts read is not worth a page.
+    # Scripts that read JSON need no page.
     if arguments.open or not arguments.json:
         write_text(page, render_ranking(ranking))
     if arguments.json:
@@ -142,7 +141,7 @@ def _runs(workspace: Workspace, params: Params, arguments: argparse.Namespace) -
 
 
 def _seconds(text: str) -> float:
-    """Return when something was, in seconds since 1970, from a date or from how long ago it was."""
+    """Return a date, or a time span before now, in seconds since 1970."""
     if match := re.fullmatch(r"(\d{1,5})([dh])", text):
         return time.time() - int(match[1]) * (86_400 if match[2] == "d" else 3_600)
     try:

@@ -1,6 +1,6 @@
-"""Check what a run needs on this machine.
+"""Check this machine: packages, browser, MLflow, disk.
 
-Prints a command to fix each problem; exits 1 if there is one.
+Prints a command to fix each problem; exits 1 if a run would fail.
 """
 
 import argparse
@@ -8,11 +8,9 @@ import sys
 
 from pixmill.cli.parser import project_root
 
-EXAMPLES = (("pixmill doctor", "check this machine: packages, browser, MLflow, disk"),)
-
 
 def run(_: argparse.Namespace) -> None:
-    """Print the findings; exit 1 if something is missing."""
+    """Print the findings; exit 1 if a run would fail."""
     from pixmill.project.doctor import examine, render
 
     findings = examine(project_root())

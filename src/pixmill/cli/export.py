@@ -1,9 +1,9 @@
 """Export the model for other runtimes: LiteRT, ONNX, Keras.
 
-Each file returns calibrated probabilities, and is compared with the model on the
-test split; a file that differs too much is not kept, and the command exits 1. The
-folder also gets labels.txt and a model card, README.md, as model hubs read it. An
-earlier export there is replaced.
+Each file returns calibrated probabilities and is compared with the model on the
+test split; a file that differs too much is deleted, and the command exits 1. The
+folder also gets labels.txt and a model card, README.md, for model hubs. A previous
+export in the folder is replaced.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from pixmill.cli.parser import number, project_root
 from pixmill.core.process.progress import announce
 
 _FORMATS = ("litert", "int8", "onnx", "keras")
-"""Those of ``pixmill.serve.export.conversion``, whose import would slow down every other command."""
+"""Keys of ``pixmill.serve.export.conversion.FORMATS``, whose import would slow down the other verbs."""
 
 EXAMPLES = (
     ("pixmill export", "export the model in all formats, to exported/"),
@@ -36,13 +36,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=number("a number from 0 to 1", float, 0, 1),
         default=0.03,
         metavar="SHARE",
-        help="largest drop of the test accuracy that int8 may have (default: 0.03, three points)",
+        help="largest drop of test accuracy allowed for int8 (default: 0.03, three points)",
     )
     parser.add_argument("--license", metavar="ID", help="licence of the model for the card, such as cc-by-4.0")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Export, print the table, and exit 1 if a format was refused."""
+    """Export, print a table, and exit 1 if a format failed the comparison."""
     from pixmill.serve.export.card import agreement_rows
     from pixmill.serve.export.conversion import FORMATS
     from pixmill.serve.export.exporting import export
@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"Compared with the model on {n:,} test images:\n\n{_table(agreement_rows(done.checked))}\n")
         print(f"Written to {done.folder}/, with labels.txt and README.md, the model card")
     for name, command in done.missing.items():
-        announce(f"{name} was left out: {command}, then pixmill export")
+        announce(f"{name} was skipped: {command}, then pixmill export")
     for name, reason in done.refused.items():
         announce(f"{FORMATS[name]} was refused: {reason}")
     if "litert" in done.checked:

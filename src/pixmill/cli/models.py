@@ -1,18 +1,18 @@
-"""List the models of MLflow's registry: which is in production, since when, and why."""
+"""List the registered model versions, and which one is in production."""
 
 import argparse
 
 from pixmill.cli.parser import project_workspace
 
 EXAMPLES = (
-    ("pixmill models", "which model is in production, since when, and why?"),
+    ("pixmill models", "list the versions, with reason and date of each promotion"),
     ("pixmill models --json | jq '.versions[0].metrics'", ""),
 )
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
-    parser.add_argument("--name", help="of the model in MLflow's registry (default: the project's name)")
+    parser.add_argument("--name", help="name of the registered model (default: the project's name)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 

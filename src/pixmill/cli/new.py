@@ -1,7 +1,7 @@
-"""Make a project: a small Git and DVC repository for your own images.
+"""Create a project for your own images.
 
-In an existing folder, `pixmill new .` adds what is missing and touches nothing
-that is there.
+A project is a small Git and DVC repository. In an existing folder, `pixmill new .`
+adds missing files and changes nothing else.
 """
 
 import argparse
@@ -19,8 +19,10 @@ EXAMPLES = (
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
-    parser.add_argument("folder", metavar="NAME", type=Path, help="the project's folder; `.` for the current one")
-    parser.add_argument("--recipe", default="best", help="the recipe to start from (best); `pixmill use` lists them")
+    parser.add_argument("folder", metavar="NAME", type=Path, help="project folder; `.` for the current one")
+    parser.add_argument(
+        "--recipe", default="best", help="recipe to start from (default: best); `pixmill use` lists them"
+    )
     parser.add_argument("--classes", metavar="A,B,C", help="names of the classes; with --from: take only these")
     parser.add_argument(
         "--from",
@@ -30,26 +32,26 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="copy the images in FOLDER/<class>/, or in FOLDER/train/<class>/ and FOLDER/test/<class>/",
     )
     parser.add_argument("--demo", action="store_true", help="copy the bundled images")
-    parser.add_argument("--remote", metavar="URL", help="the team's DVC storage: a folder, s3://…, ssh://…")
-    parser.add_argument("--mlflow", metavar="URL", help="the team's MLflow server")
+    parser.add_argument("--remote", metavar="URL", help="DVC remote of the team: a folder, s3://…, ssh://…")
+    parser.add_argument("--mlflow", metavar="URL", help="MLflow server of the team")
     parser.add_argument(
         "--pixmill",
         metavar="URL#sha256=…|GIT@COMMIT|WHEEL",
-        help="what teammates and CI install; default: what runs here, as a wheel in wheels/ if it is of this machine",
+        help="origin for teammates and CI; default: that of the running pixmill, as a wheel in wheels/ if it is local",
     )
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Make the project and print the next commands."""
-    import dvc  # noqa: F401 (run as a command: where it is missing, nothing is begun)
+    """Create the project and print the next commands."""
+    import dvc  # noqa: F401 (a subprocess uses it; fail before anything is written)
 
     from pixmill.project.new.creating import ProjectSpec, create
 
     classes = tuple(name.strip() for name in (arguments.classes or "").split(",") if name.strip())
     names = ("folder", "recipe", "source", "demo", "remote", "mlflow", "pixmill")
-    wanted = {name: getattr(arguments, name) for name in names}
+    options = {name: getattr(arguments, name) for name in names}
     try:
-        print("\n".join(create(ProjectSpec(**wanted, classes=classes), report=announce)))
+        print("\n".join(create(ProjectSpec(**options, classes=classes), report=announce)))
     except KeyboardInterrupt:
         announce("interrupted; the same command completes the project")
         raise

@@ -1,9 +1,9 @@
-"""Open the project in your browser: what to do next, the pipeline, and the results.
+"""Open the project in your browser: next steps, pipeline, results.
 
-The page shows what `pixmill summary` says, and follows it live. It starts and stops
-`dvc repro`, compares the workspace with main, and shows reports; all else is for you
-to do, by commands that it copies. It is served on this machine only; stop it with
-Ctrl-C. A run of the pipeline goes on.
+The page shows the content of `pixmill summary`, updated live. It starts and stops
+`dvc repro`, compares the workspace with main, and shows reports; for everything else
+it offers commands to copy. It is served on this machine only; stop it with
+Ctrl-C. A run of the pipeline continues.
 """
 
 import argparse
@@ -11,8 +11,8 @@ import argparse
 from pixmill.cli.parser import port, project_workspace
 
 EXAMPLES = (
-    ("pixmill open", "what to do next, the pipeline, the results: all on one page"),
-    ("pixmill open --port 8080 --no-open", "on another machine: forward the port by SSH, open the address"),
+    ("pixmill open", "open the page"),
+    ("pixmill open --port 8080 --no-open", "on a remote machine, with the port forwarded by SSH"),
 )
 
 
@@ -25,6 +25,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Serve the page until Ctrl-C."""
     workspace = project_workspace()
-    from pixmill.project.page.opening import open_project
+    from pixmill.project.page.home import open_project
 
     open_project(workspace, port=arguments.port, open_browser=arguments.open)

@@ -1,10 +1,10 @@
-"""Print the current params.
+"""List the params, or explain one.
 
-Each with its origin: params.yaml or the default. A KEY is printed with its
-meaning; a section with all its keys.
+Each is printed with its origin, params.yaml or the default; a KEY also with its
+meaning, a section with all its keys.
 
-You can add any key to params.yaml. For one experiment, ++ sets a key whether or
-not the file has it: dvc exp run -S '++train.minutes=5'
+You can add any key to params.yaml. In an experiment, ++ sets a key even if the file
+lacks it: dvc exp run -S '++train.minutes=5'
 """
 
 import argparse
@@ -14,7 +14,7 @@ from pixmill.cli.parser import project_root
 
 EXAMPLES = (
     ("pixmill params", "print all params and their values"),
-    ("pixmill params --changed", "only those that differ from their defaults"),
+    ("pixmill params --changed", "only those that differ from the defaults"),
     ("pixmill params train.epochs", "one, with its meaning, values and default"),
     ("pixmill params train.augmentation", "a section"),
     ("pixmill params --json", "as JSON"),
@@ -24,12 +24,12 @@ EXAMPLES = (
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
     parser.add_argument("keys", nargs="*", metavar="KEY", help="a dotted name, such as train.epochs, or a section")
-    parser.add_argument("--changed", action="store_true", help="only those that differ from their defaults")
+    parser.add_argument("--changed", action="store_true", help="only those that differ from the defaults")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print the params that were asked for."""
+    """Print the requested params."""
     from pixmill.core.params.reference import current_params, plain
     from pixmill.pages import shorten
 
@@ -55,5 +55,5 @@ def run(arguments: argparse.Namespace) -> None:
             f"{item.name:{width}}  {shorten(plain(item.value), 60):24}  {'params.yaml' if item.in_file else 'default'}"
         )
         if item.name in arguments.keys:
-            default = "must be given" if item.default is ... else f"default: {plain(item.default)}"
+            default = "required" if item.default is ... else f"default: {plain(item.default)}"
             print(f"  {item.meaning}\n  {item.values()}; {default}")

@@ -1,4 +1,4 @@
-"""What the verbs share: a parser that guesses, the project's folder, and lines for standard error."""
+"""Helpers of the verbs: parser, project folder and option types."""
 
 import argparse
 import math
@@ -14,13 +14,13 @@ N = TypeVar("N", int, float)
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that guesses what a mistyped verb meant."""
+    """An argument parser that suggests corrections of mistyped verbs."""
 
     verbs: Sequence[str] = ()
     typed: Sequence[str] = ()
 
     def error(self, message: str) -> NoReturn:
-        """Exit with the message and the command that helps."""
+        """Exit with the message and the help command."""
         typed = next((word for word in self.typed if not word.startswith("-")), "")
         if "invalid choice" in message and self.verbs and typed:
             hint = did_you_mean(typed, self.verbs, show=repr)
@@ -30,7 +30,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def find_project() -> Path | None:
-    """Return the project's folder: this one or the nearest above it, as for Git and DVC; ``None`` if there is none."""
+    """Return the current folder or its nearest parent that is a project; ``None`` if there is none."""
     here = Path.cwd()
     for folder in (here, *here.parents):
         if (folder / "dvc.yaml").exists() or (folder / "params.yaml").exists():
@@ -39,7 +39,7 @@ def find_project() -> Path | None:
 
 
 def project_root() -> Path:
-    """Return the project's folder, as :func:`find_project`.
+    """Return the project folder found by :func:`find_project`.
 
     Raises:
         PixmillError: There is none.
@@ -47,14 +47,14 @@ def project_root() -> Path:
     folder = find_project()
     if folder is None:
         raise PixmillError(
-            f"{Path.cwd()} is not in a project: there is no dvc.yaml in it or above it",
-            next="cd to the project's folder, then repeat the command",
+            f"{Path.cwd()} is not in a project: neither it nor a parent has a dvc.yaml",
+            next="cd to the project folder, then repeat the command",
         )
     return folder
 
 
 def project_workspace() -> Workspace:
-    """Return the workspace of the project, whose outputs and scratch lie in the same folder.
+    """Return the workspace of the project, with outputs and scratch in its folder.
 
     Raises:
         PixmillError: There is no project.
@@ -64,18 +64,18 @@ def project_workspace() -> Workspace:
 
 
 def number(expected: str, kind: type[N], least: float, most: float = math.inf) -> Callable[[str], N]:
-    """Return what takes a number within bounds, for ``type=`` of an option.
+    """Return an option type for numbers within bounds.
 
     Args:
-        expected: What is expected, in words.
+        expected: Description of valid values, for the error message.
         kind: ``int`` or ``float``.
-        least: The lower bound.
-        most: The upper bound; default: none.
+        least: Lower bound.
+        most: Upper bound; default: none.
     """
 
     def parse(text: str) -> N:
         try:
-            if "_" not in text and least <= (value := kind(text)) <= most:  # Python takes 1_000 for a number.
+            if "_" not in text and least <= (value := kind(text)) <= most:  # Python also accepts 1_000.
                 return value
         except ValueError:
             pass
@@ -88,9 +88,9 @@ port = number("a port from 0 to 65535", int, 0, 65535)
 
 
 def inbox(text: str) -> Path:
-    """Return a folder, for ``type=`` of an option."""
+    """Parse a local folder outside of ``.pixmill/``."""
     if "://" in text:
-        raise argparse.ArgumentTypeError(f"expected a folder (copy what is elsewhere into one), received '{text}'")
+        raise argparse.ArgumentTypeError(f"expected a local folder, received '{text}'; copy its content into one")
     if ".pixmill" in Path(text).resolve().parts:
-        raise argparse.ArgumentTypeError(f"{text} is in .pixmill/, which may be deleted: name another folder")
+        raise argparse.ArgumentTypeError(f"{text} is in .pixmill/, which may be deleted: choose another folder")
     return Path(text)

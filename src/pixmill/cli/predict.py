@@ -1,7 +1,7 @@
 """Predict the class of images: files, folders or URLs.
 
-Prints a table of a few images, else a summary; the options write all
-predictions to files. A file that is not an image is a row with the reason.
+Prints a table for a few images, else a summary; the options write all
+predictions to files. A file that is not an image becomes a row with the reason.
 """
 
 import argparse
@@ -14,8 +14,8 @@ EXTRAS = ("serve", "registry")
 
 EXAMPLES = (
     ("pixmill predict photo.jpg", "predict the class of an image"),
-    ("pixmill predict photos/ --csv answers.csv", "a table for spreadsheets"),
-    ("pixmill predict photos/ --html gallery.html", "a page to look through"),
+    ("pixmill predict photos/ --csv answers.csv", "write a table for spreadsheets"),
+    ("pixmill predict photos/ --html gallery.html", "write a gallery page"),
     ("pixmill predict 'photos/**/*.png' https://example.org/shoe.jpg", ""),
     ("pixmill predict photo.jpg --model models:/garments@champion", ""),
 )
@@ -32,19 +32,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         help="a folder like artifacts/train, an exported .tflite file, or a model in MLflow: models:/NAME/VERSION, "
-        "models:/NAME@ALIAS, models:/MODEL_ID or runs:/RUN_ID; default: the project's own",
+        "models:/NAME@ALIAS, models:/MODEL_ID or runs:/RUN_ID; default: the project's",
     )
     for name, text in (
         ("csv", "write a table as CSV"),
         ("jsonl", "write one JSON object per line"),
         ("parquet", "write a table as Parquet"),
-        ("html", "write a gallery to look through"),
+        ("html", "write a gallery page"),
     ):
         parser.add_argument(f"--{name}", metavar="FILE", type=Path, action="append", default=[], help=text)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Predict the images, and print what came out."""
+    """Predict the images, and print or write the predictions."""
     from pixmill.serve.predict.inputs import find_images
     from pixmill.serve.predict.model import find_model
     from pixmill.serve.predict.predicting import FORMATS, Output, check_outputs, predict, predict_to_files
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> None:
     outputs = [Output(name, path) for name in FORMATS for path in getattr(arguments, name)]
     check_outputs(outputs)
     if arguments.parquet:
-        import pyarrow  # noqa: F401 (writes it at the end: where it is missing, nothing is begun)
+        import pyarrow  # noqa: F401 (needed at the end; fail before the work)
     images = find_images(arguments.inputs, (output.path for output in outputs))
     model = find_model(arguments.model, find_project())
     summary = Summary()
@@ -67,5 +67,5 @@ def run(arguments: argparse.Namespace) -> None:
     if 0 < summary.n <= MAX_TABLE_ROWS:
         print("\n".join(table(summary.rows, model)))
         return
-    print("\n".join(summary.lines(model)))
-    announce("Write every prediction to a file with --csv, --jsonl, --parquet or --html FILE")
+    print("\n".join(tally.lines(model)))
+    announce("To write all predictions to a file: --csv, --jsonl, --parquet or --html FILE")

@@ -1,8 +1,9 @@
-"""Put a model into production: compare it with the champion, register it, and move the alias.
+"""Put a model into production.
 
-Refused if the gate fails, or if it is worse than the champion. Promotes what a
-commit holds, so the working tree must be clean. A server of `pixmill serve
---model models:/NAME@champion` follows. Where there is a champion, writes
+Compares it with the model in production, registers it in MLflow and moves the
+alias. Refused if the gate fails, or if it is worse. Promotes the last commit, so the
+working tree must be clean. A server of `pixmill serve --model
+models:/NAME@champion` follows. If a model is in production, writes
 reports/promote.md and the files of `pixmill compare`.
 """
 
@@ -21,11 +22,11 @@ if TYPE_CHECKING:
     from pixmill.experiments.compare.comparison import Comparison
 
 EXAMPLES = (
-    ("pixmill promote", "put the model of the last commit into production"),
-    ("pixmill promote small-network", "that of a branch, tag or DVC experiment"),
-    ("pixmill promote --alias staging", "for another alias"),
-    ("pixmill compare models:/garments@champion HEAD --gate", "what would it say?"),
-    ('pixmill promote --force --because "the shop has no coats now"', "although it would be refused"),
+    ("pixmill promote", "promote the model of the last commit"),
+    ("pixmill promote small-network", "promote the model of a branch, tag or DVC experiment"),
+    ("pixmill promote --alias staging", "move another alias"),
+    ("pixmill compare models:/garments@champion HEAD --gate", "preview the decision"),
+    ('pixmill promote --force --because "the shop has no coats now"', "override a refusal"),
 )
 
 
@@ -38,29 +39,29 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="a commit, branch, tag, experiment or models:/NAME/VERSION (default: HEAD)",
     )
     add_registry_options(parser)
-    parser.add_argument("--force", action="store_true", help="promote what the numbers refuse; needs --because")
+    parser.add_argument("--force", action="store_true", help="promote despite a refusal; needs --because")
     parser.set_defaults(refuse=parser.error)
 
 
 def add_registry_options(parser: argparse.ArgumentParser) -> None:
-    """Declare which registered model and alias are meant, and what moves it has in common."""
-    parser.add_argument("--name", help="of the model in MLflow's registry (default: the project's name)")
-    parser.add_argument("--alias", default="champion", help="the alias to move (default: champion)")
-    parser.add_argument("--because", metavar="TEXT", help="why; kept with the version")
+    """Declare the options that ``promote`` and ``rollback`` share."""
+    parser.add_argument("--name", help="name of the registered model (default: the project's name)")
+    parser.add_argument("--alias", default="champion", help="alias to move (default: champion)")
+    parser.add_argument("--because", metavar="TEXT", help="reason, stored with the version")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Promote, and tell what happened."""
+    """Promote, and print the outcome."""
     from pixmill.core.params import load_params
     from pixmill.experiments.promotion.promoting import promote
     from pixmill.experiments.promotion.report import promotion_json
 
     if arguments.force and not (arguments.because or "").strip():
-        arguments.refuse("--force needs --because: the reason is kept with the version")
+        arguments.refuse("--force needs --because: the reason is stored with the version")
     workspace = project_workspace()
     compared: list[Comparison] = []
-    (workspace.root / "reports" / "promote.md").unlink(missing_ok=True)  # an earlier outcome
+    (workspace.root / "reports" / "promote.md").unlink(missing_ok=True)  # of an earlier call
 
     def show(comparison: Comparison) -> None:
         compared.append(comparison)
@@ -84,15 +85,15 @@ def run(arguments: argparse.Namespace) -> None:
             _write(workspace.root / "reports", compared[0], [f"{error.message[:1].upper()}{error.message[1:]}"])
         raise
     if compared:
-        told = [done.describe(), *(f"Warning: {warning}" for warning in done.warnings)]
-        _write(workspace.root / "reports", compared[0], told)
+        lines = [done.describe(), *(f"Warning: {warning}" for warning in done.warnings)]
+        _write(workspace.root / "reports", compared[0], lines)
     print(promotion_json(done) if arguments.json else done.describe())
     for warning in done.warnings:
         announce(f"warning: {warning}")
 
 
 def _write(folder: Path, comparison: Comparison, outcome: list[str]) -> None:
-    """Write the files of the comparison, and its text behind the outcome."""
+    """Write the reports of the comparison, and ``promote.md`` with the outcome first."""
     from pixmill.core.files.writing import storage_errors, write_text
     from pixmill.experiments.compare.rendering import escape
     from pixmill.experiments.compare.reports import write_reports
@@ -100,5 +101,5 @@ def _write(folder: Path, comparison: Comparison, outcome: list[str]) -> None:
     with storage_errors(then="pixmill compare"):
         folder.mkdir(exist_ok=True)
         _, text, *_ = write_reports(comparison, folder)
-        told = "\n\n".join(f"**{escape(line, 1000)}**" for line in outcome)
-        write_text(folder / "promote.md", f"{told}\n\n{text.read_text(encoding='utf-8')}")
+        head = "\n\n".join(f"**{escape(line, 1000)}**" for line in outcome)
+        write_text(folder / "promote.md", f"{head}\n\n{text.read_text(encoding='utf-8')}")

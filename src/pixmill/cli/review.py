@@ -1,11 +1,11 @@
-"""Review images in your browser, by key press.
+"""Review images and labels in your browser, by key press.
 
-Shows corrections that users of `pixmill serve` sent, label conflicts, images that the
-model gets wrong and the base's got right, label issues, confident errors,
+Shows corrections from users of `pixmill serve`, label conflicts, images that the
+model gets wrong and the base got right, label issues, confident errors,
 near-duplicates, uncertain predictions, outliers and dropped images. Each decision
-is written to review.csv at once, and the next `dvc repro` applies it; new images that you
-accept go into data/, and stay in inbox/ until a commit holds them. The page is served on
-this machine only; stop it with Ctrl-C.
+is written to review.csv at once, and the next `dvc repro` applies it; accepted new
+images go into data/, and stay in inbox/ until they are committed. The page is served
+on this machine only; stop it with Ctrl-C.
 """
 
 import argparse
@@ -13,32 +13,30 @@ import argparse
 from pixmill.cli.parser import inbox, port, project_workspace
 
 EXAMPLES = (
-    ("pixmill review", "review labels, duplicates, outliers and wrong predictions"),
-    ("pixmill review --only feedback", "only the corrections that users sent"),
-    ("pixmill review data/coat/0012.png", "begin with this image, whatever its state"),
+    ("pixmill review", "review label issues, duplicates, outliers and errors"),
+    ("pixmill review --only feedback", "only the corrections from users"),
+    ("pixmill review data/coat/0012.png", "start with this image"),
 )
 
 _KINDS = ("feedback", "conflicts", "flips", "labels", "errors", "near-duplicates", "uncertain", "outliers", "dropped")
-"""The kinds of ``pixmill.review.cases``, whose import would slow down every other command."""
+"""``pixmill.review.doubts.KINDS``, whose import would slow down the other verbs."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
-    parser.add_argument(
-        "image", nargs="?", metavar="ID|FILE", help="begin with this image, whatever its state: its id or file"
-    )
+    parser.add_argument("image", nargs="?", metavar="ID|FILE", help="id or file of the image to start with")
     parser.add_argument("--only", choices=_KINDS, metavar="KIND", help=f"show one kind only: {', '.join(_KINDS)}")
     parser.add_argument("--by", metavar="NAME", help="reviewer's name (default: Git's user.name, or the login)")
     parser.add_argument(
         "--inbox",
         type=inbox,
         metavar="DIR",
-        help="folder of `pixmill serve`'s feedback, whose corrections are first moved to inbox/ (default: inbox/)",
+        help="folder with corrections of `pixmill serve`, which are first moved to inbox/ (default: inbox/)",
     )
     parser.add_argument(
         "--restore",
         action="store_true",
-        help="put back accepted images and decisions that have vanished from data/ and review.csv, and show no page",
+        help="restore accepted images and decisions missing from data/ and review.csv, without a page",
     )
     parser.add_argument("--port", type=port, default=0, help="port on 127.0.0.1; 0 for a free one (default: 0)")
     parser.add_argument("--no-open", dest="open", action="store_false", help="do not open the browser")

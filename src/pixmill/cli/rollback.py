@@ -1,7 +1,7 @@
-"""Take a model out of production: let the alias name the version before it again.
+"""Put the previous model version back into production.
 
-Nothing is compared, so it takes seconds. A server of `pixmill serve --model
-models:/NAME@champion` follows.
+Moves the alias without a comparison, so it takes seconds. A server of `pixmill serve
+--model models:/NAME@champion` follows.
 """
 
 import argparse
@@ -12,8 +12,8 @@ from pixmill.cli.promote import add_registry_options
 from pixmill.core.process.progress import announce
 
 EXAMPLES = (
-    ("pixmill rollback", "the version before the champion is the champion again"),
-    ("pixmill rollback --to 3", "version 3 is"),
+    ("pixmill rollback", "return to the previous version"),
+    ("pixmill rollback --to 3", "return to version 3"),
     ('pixmill rollback --because "it takes boots for bags"', ""),
 )
 
@@ -21,12 +21,12 @@ EXAMPLES = (
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
     version = number("the number of a version", int, 1)
-    parser.add_argument("--to", type=version, metavar="VERSION", help="which version (default: the one before)")
+    parser.add_argument("--to", type=version, metavar="VERSION", help="version (default: the previous one)")
     add_registry_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Roll back, and tell what happened."""
+    """Roll back, and print the outcome."""
     from dataclasses import asdict
 
     from pixmill.tracking.rolling_back import roll_back

@@ -1,4 +1,4 @@
-"""Preview a scrape, or probe a results page.
+"""Preview a scrape, or test the selectors of a site.
 
 The scrape itself runs with `dvc repro scrape`.
 """
@@ -10,8 +10,8 @@ from pixmill.cli.parser import project_workspace
 from pixmill.core.errors import PixmillError
 
 EXAMPLES = (
-    ("pixmill scrape --dry-run", "show what a scrape would visit, and how long it takes"),
-    ('pixmill scrape --probe bing "silk saree"', "show what each selector finds on the page"),
+    ("pixmill scrape --dry-run", "list the pages to visit, and estimate the time"),
+    ('pixmill scrape --probe bing "silk saree"', "show the matches of each selector on a results page"),
 )
 
 
@@ -19,19 +19,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
     modes = parser.add_mutually_exclusive_group()
     modes.add_argument(
-        "--dry-run", action="store_true", help="show what would be visited and the estimated time; visits nothing"
+        "--dry-run", action="store_true", help="list the pages to visit, and estimate the time; visits nothing"
     )
     modes.add_argument(
         "--probe",
         nargs=2,
         metavar=("SOURCE", "QUERY"),
-        help="open the source's results page for a query, print what each selector of sites/<source>.yaml finds there "
+        help="open the results page of a source for a query, print the matches of each selector in sites/<source>.yaml "
         "(count, first example), and save the page and a screenshot",
     )
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print the forecast or the probe's report."""
+    """Print the forecast or the report of the probe."""
     from pixmill.core.params import load_params
 
     workspace = project_workspace()

@@ -1,9 +1,9 @@
-"""Serve the model: a page to try it on, and an API.
+"""Serve the model: a page to try it, and an API.
 
-Prints its URL once it answers. Ctrl-C or SIGTERM stops it after it has answered
-the requests that it has accepted.
+Prints its URL when it is ready. Ctrl-C or SIGTERM stops it after it has answered
+the accepted requests.
 
-API keys also come from PIXMILL_API_KEYS, separated by commas.
+API keys can also be given in PIXMILL_API_KEYS, separated by commas.
 """
 
 import argparse
@@ -19,8 +19,8 @@ from pixmill.core.process.progress import announce
 EXTRAS = ("serve", "registry")
 
 EXAMPLES = (
-    ("pixmill serve --open", "try the model in your browser, or by its API"),
-    ("pixmill serve --model models:/garments@champion", "follow an alias of MLflow's registry"),
+    ("pixmill serve --open", "try the model in your browser"),
+    ("pixmill serve --model models:/garments@champion", "follow an alias in MLflow's registry"),
     (
         "pixmill serve --model garments.tflite --host 0.0.0.0 --api-keys keys.txt",
         "an exported file, for other machines",
@@ -31,21 +31,23 @@ EXAMPLES = (
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
-    parser.add_argument("--model", help="a folder, a .tflite file or a model in MLflow (default: the project's own)")
+    parser.add_argument("--model", help="a folder, a .tflite file or a model in MLflow (default: the project's)")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=port, default=8000, help="port; 0 for a free one (default: 8000)")
     whole = number("a whole number, 0 or above", int, 0)
     some = number("a whole number above 0", int, 1)
-    parser.add_argument("--workers", type=some, metavar="N", help="processes that predict (default: one a processor)")
+    parser.add_argument("--workers", type=some, metavar="N", help="worker processes (default: one per processor)")
     parser.add_argument("--open", action="store_true", help="open the page in your browser")
-    limit = "URLs fetched per client and minute; 0: none (default: 10)"
+    limit = "URLs fetched per client and minute; 0 disables URLs (default: 10)"
     parser.add_argument("--url-rate", type=whole, default=10, metavar="N", help=limit)
-    parser.add_argument("--no-feedback", dest="feedback", action="store_false", help="take no corrections")
-    parser.add_argument("--inbox", type=inbox, metavar="DIR", help="for corrections (default: the project's inbox/)")
-    parser.add_argument("--api-keys", type=Path, metavar="FILE", help="ask for one of these API keys, one per line")
-    proxy = "address or network of a proxy, which decides on host names and names the client in X-Forwarded-For"
+    parser.add_argument("--no-feedback", dest="feedback", action="store_false", help="accept no corrections")
+    parser.add_argument(
+        "--inbox", type=inbox, metavar="DIR", help="folder for corrections (default: the project's inbox/)"
+    )
+    parser.add_argument("--api-keys", type=Path, metavar="FILE", help="file of accepted API keys, one per line")
+    proxy = "address or network of a trusted proxy, which checks host names and sets X-Forwarded-For"
     parser.add_argument("--proxy", action="append", type=_network, metavar="ADDRESS", help=proxy)
-    poll = "look for a newer model every so many seconds; 0: never (default: 30)"
+    poll = "seconds between checks for a newer model; 0 disables them (default: 30)"
     parser.add_argument("--poll", type=float, default=30, metavar="S", help=poll)
 
 
@@ -55,12 +57,12 @@ def run(arguments: argparse.Namespace) -> None:
     from pixmill.serve.http.server import LOOPBACK, Settings
     from pixmill.serve.http.server import run as serve
 
-    root = find_project()  # A model may be named, and needs no project.
+    root = find_project()  # not needed with --model
     keys = _keys(arguments.api_keys)
     local = arguments.host in ("localhost", "::1") or arguments.host.startswith("127.")
     if not local and not keys:
         announce(
-            f"warning: everyone who reaches {arguments.host} may use this server. Ask for a key with --api-keys FILE, "
+            f"warning: anyone who can reach {arguments.host} can use this server. Require a key with --api-keys FILE, "
             "or let a proxy do so."
         )
     place = arguments.inbox or (root / "inbox" if root else None)
@@ -93,7 +95,7 @@ def _keys(path: Path | None) -> tuple[str, ...]:
             raise PixmillError(f"{path}: {error.strerror}", next="write one key per line into it") from error
     keys = tuple(key.strip() for key in given if key.strip())
     if path is not None and not keys:
-        raise PixmillError(f"{path} holds no key", next="write one key per line into it")
+        raise PixmillError(f"{path} has no key", next="write one key per line into it")
     return keys
 
 

@@ -1,4 +1,4 @@
-"""Serve the bundled shop on this machine.
+"""Serve the bundled shop on this machine, to try scraping.
 
 Stop it with Ctrl-C.
 """
@@ -6,8 +6,6 @@ Stop it with Ctrl-C.
 import argparse
 
 from pixmill.cli.parser import port, project_root
-
-EXAMPLES = (("pixmill shop --open", "open the bundled shop in your browser"),)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +15,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Serve it until Ctrl-C."""
+    """Serve the shop until Ctrl-C."""
     from pixmill.web.shop import serve
 
     serve(project_root() / "data", port=arguments.port, open_browser=arguments.open)

@@ -1,8 +1,9 @@
-"""Print what to do next, and the results of the last run."""
+"""Print the next steps and the results of the last run."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -16,12 +17,12 @@ if TYPE_CHECKING:
     from pixmill.project.state import ProjectState
 
 EXAMPLES = (
-    ("pixmill summary", "what to do next, and the results of the last run"),
+    ("pixmill summary", "print the next steps and the results"),
     ("pixmill summary --json | jq -r .next[0].command", ""),
 )
 
-_TOLD = ("stages", "model in production")
-"""Parts whose faults the next step, or a line of their own, tells."""
+_SHOWN_FAULTS = ("stages", "model in production")
+"""Faults that the next step or another line shows."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -32,17 +33,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Print the summary."""
     from pixmill.project.state import read_project_state
-    from pixmill.project.state_json import state_json
 
     state = read_project_state(project_root())
-    sys.stdout.write(f"{state_json(state)}\n" if arguments.json else summary(state))
+    # ASCII, because file names need not be valid Unicode.
+    sys.stdout.write(f"{json.dumps(state.document(), indent=2)}\n" if arguments.json else summary(state))
 
 
 def summary(state: ProjectState) -> str:
-    """Return what to do next, and the results of the last run, as plain text.
+    """Return the next steps and the results as plain text.
 
     Args:
-        state: Of the project.
+        state: State of the project.
 
     Raises:
         ParamsError: ``pyproject.toml`` is not valid.
@@ -62,7 +63,7 @@ def summary(state: ProjectState) -> str:
     champion = state.champion.describe() if state.champion else "no model yet (pixmill promote)"
     lines += [f"  In production: {champion if fault is None else f'unknown ({fault})'}"]
     lines += [f"  Git: {state.repository.text}", *([f"  {describe_sizes(state.disk)}"] if state.disk else [])]
-    lines += [f"  Unknown: {part} ({fault})" for part, fault in state.faults.items() if part not in _TOLD]
+    lines += [f"  Unknown: {part} ({fault})" for part, fault in state.faults.items() if part not in _SHOWN_FAULTS]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -79,8 +80,8 @@ def _results(state: ProjectState) -> list[str]:
         shortcut, headline = say("shortcut", metrics), _headline(metrics)
     except ManifestError as error:
         return [*lines, f"The results cannot be shown: {error.message} ({error.next})", ""]
-    when = ["Of the last evaluation:"] if lines else []
-    return [*lines, *when, *headline, *([f"warning: {shortcut}"] if shortcut else []), "", *_per_class(metrics), ""]
+    head = ["Last evaluation:"] if lines else []
+    return [*lines, *head, *headline, *([f"warning: {shortcut}"] if shortcut else []), "", *_per_class(metrics), ""]
 
 
 def _headline(metrics: Mapping[str, Any]) -> list[str]:

@@ -1,9 +1,9 @@
-"""Try many params at once: fit a model for each choice, and rank them on validation.
+"""Search for better params, ranked on validation.
 
-The space is `sweep` in params.yaml; by default a few params of the model at
-hand. With frozen features a model takes seconds. Finished trials are kept: the
-same command goes on after Ctrl-C. Writes reports/sweep.html; needs the extra
-`sweep`.
+Fits a model for each choice from `sweep` in params.yaml; by default a few params of
+the current model. With frozen features a model takes seconds. Finished trials are
+kept: the same command resumes after Ctrl-C. Writes reports/sweep.html; needs the
+extra `sweep`.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     ("pixmill sweep", "try 50 models, and rank them on validation"),
-    ("pixmill sweep --show", "what would be tried"),
-    ("pixmill sweep --trials 200", "more; those that are finished count"),
+    ("pixmill sweep --show", "list the choices, and run nothing"),
+    ("pixmill sweep --trials 200", "try more; finished trials count"),
     ("pixmill sweep --folds 5", "measure each by 5-fold cross-validation"),
-    ("pixmill sweep --apply", "put the best into params.yaml; then: dvc repro"),
-    ("pixmill sweep --apply 17", "put trial 17 into params.yaml"),
+    ("pixmill sweep --apply", "write the best params into params.yaml; then: dvc repro"),
+    ("pixmill sweep --apply 17", "write the params of trial 17"),
     ("pixmill sweep --json | jq .best", ""),
 )
 EXTRAS = ("sweep",)
@@ -36,11 +36,11 @@ EXTRAS = ("sweep",)
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
     whole = number("a whole number of at least 1", int, 1)
-    parser.add_argument("--trials", type=whole, metavar="N", help="how many models in all (default: sweep.trials)")
+    parser.add_argument("--trials", type=whole, metavar="N", help="total number of models (default: sweep.trials)")
     folds = number("a number of folds from 2 to 20", int, 2, 20)
     parser.add_argument("--folds", type=folds, metavar="K", help="cross-validate each model (default: sweep.folds)")
     instead = parser.add_mutually_exclusive_group()
-    instead.add_argument("--show", action="store_true", help="print what would be tried, and run nothing")
+    instead.add_argument("--show", action="store_true", help="list the choices, and run nothing")
     instead.add_argument(
         "--apply",
         type=number("the number of a trial", int, 0),
@@ -54,8 +54,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Search, or say or apply what was found."""
-    import optuna  # noqa: F401 (first, so that it is named where it is missing)
+    """Run the search, or show or apply its outcome."""
+    import optuna  # noqa: F401 (fail first if it is missing)
 
     from pixmill.core.params import load_params
     from pixmill.experiments.sweep.planning import hold, open_trials, plan
@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _search(workspace: Workspace, planned: Plan, again: str, *, as_json: bool) -> None:
-    """Run the trials, print the result, and record it; ``again`` is the command that goes on."""
+    """Run the trials, print and record the result; ``again`` is the command that resumes."""
     from pixmill.core.files.writing import write_text
     from pixmill.experiments.sweep.outcome import outcome
     from pixmill.experiments.sweep.planning import open_trials
@@ -95,7 +95,7 @@ def _search(workspace: Workspace, planned: Plan, again: str, *, as_json: bool) -
         trials = search(workspace, planned)
     except KeyboardInterrupt:
         kept = count(len(store.load()), "finished trial is", "finished trials are")
-        announce(f"sweep: interrupted; {kept} kept. To go on: {again}")
+        announce(f"sweep: interrupted; {kept} kept. To resume: {again}")
         raise
     images = store.images()
     if images is None or not planned.best(trials):

@@ -1,8 +1,8 @@
 """Send pending runs to MLflow.
 
-Sends the runs that wait in .pixmill/record/, because the server was not
-reachable, to MLFLOW_TRACKING_URI or the server of pyproject.toml. No run is
-sent twice. Exits 1 if some are still pending.
+Runs wait in .pixmill/record/ if the server was not reachable. They are sent once to
+MLFLOW_TRACKING_URI or the server in pyproject.toml. Exits 1 if some are still
+pending.
 """
 
 import argparse
@@ -10,11 +10,9 @@ import sys
 
 from pixmill.cli.parser import project_workspace
 
-EXAMPLES = (("pixmill sync", "send pending runs to MLflow"),)
-
 
 def run(_: argparse.Namespace) -> None:
-    """Print what was sent; exit 1 if runs are still pending."""
+    """Print the number of sent runs; exit 1 if runs are still pending."""
     from pixmill.tracking.delivery import sync
 
     result = sync(project_workspace())

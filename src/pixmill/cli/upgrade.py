@@ -1,7 +1,7 @@
 """Adapt the project to the installed version of Pixmill.
 
-Rewrites pixmill.lock, what pyproject.toml or wheels/ install, and the template
-files that nobody edited; prints what changes. Results change with the next dvc repro.
+Rewrites pixmill.lock, the origin of Pixmill in pyproject.toml or wheels/, and unedited
+template files; prints the changes. Results change with the next dvc repro.
 For another build, install that first: pip install WHEEL|URL|git+URL@COMMIT
 """
 
@@ -11,7 +11,7 @@ from pixmill.cli.parser import project_root
 from pixmill.core.errors import PixmillError
 
 EXAMPLES = (
-    ("pixmill upgrade --check", "does the project fit this version? Exit 1 if not"),
+    ("pixmill upgrade --check", "exit 1 if an upgrade is pending"),
     ("pixmill upgrade", "adapt the project to the installed version"),
 )
 
@@ -22,7 +22,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print what changes, and change it unless told otherwise."""
+    """Print the changes, and apply them without ``--check``."""
     from pixmill.project.new.upgrading import apply_upgrade, plan_upgrade
 
     root = project_root()

@@ -1,6 +1,6 @@
 """Replace params.yaml with a recipe.
 
-Without a name, lists the recipes. hub:PRESET takes a preset of KerasHub as the
+Without a name, lists the recipes. hub:PRESET uses a preset of KerasHub as the
 backbone and pins it (extra `hub`). A copy of an uncommitted params.yaml is kept.
 """
 
@@ -11,15 +11,15 @@ from pixmill.cli.parser import find_project, project_root
 EXAMPLES = (
     ("pixmill use best", "replace params.yaml with the recommended recipe"),
     ("pixmill use", "list the recipes"),
-    ("pixmill use best --keep-data", "only its model, for your own images"),
-    ("pixmill use hub:dinov2_base", "this preset of KerasHub as the backbone; all else stays"),
-    ("pixmill use garments --open", "a shop recipe, with openly licensed images instead"),
+    ("pixmill use best --keep-data", "use only its model, for your own images"),
+    ("pixmill use hub:dinov2_base", "use a preset of KerasHub as the backbone, and keep the rest"),
+    ("pixmill use garments --open", "use openly licensed images instead of the recipe's sources"),
 )
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
-    parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="its name; your own are recipes/<name>.yaml")
+    parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="name; your own are recipes/<name>.yaml")
     parser.add_argument(
         "--keep-data",
         action="store_true",
@@ -31,21 +31,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """List the recipes, or put one in place and print what changed."""
+    """List the recipes, or apply one and print the changes."""
     from pixmill.project.recipes import find_recipe, list_recipes, pin_preset, preset_recipe, use
 
     if arguments.recipe is None:
         project = find_project()
-        way = "pixmill use RECIPE; or hub:PRESET, a preset of KerasHub as the backbone"
-        print(f"{list_recipes(project)}\nNext: {'pixmill new NAME --recipe RECIPE' if project is None else way}")
+        usage = "pixmill use RECIPE; or hub:PRESET, a preset of KerasHub as the backbone"
+        print(f"{list_recipes(project)}\nNext: {'pixmill new NAME --recipe RECIPE' if project is None else usage}")
         return
     root = project_root()
     of_hub = arguments.recipe.startswith("hub:")
     recipe = preset_recipe(root, arguments.recipe) if of_hub else find_recipe(root, arguments.recipe)
     if arguments.open:
         recipe = recipe.with_open_sources()
-    recipe, told = pin_preset(root, recipe)
+    recipe, notes = pin_preset(root, recipe)
     done = use(root, recipe, keep_data=arguments.keep_data or of_hub)
     what = f"'{recipe.name}' as the backbone" if of_hub else f"the values of the recipe '{recipe.name}'"
     print(f"params.yaml {'already has' if not done.rewritten else 'now has'} {what}")
-    print("\n".join([*told, *done.lines()]))
+    print("\n".join([*notes, *done.lines()]))

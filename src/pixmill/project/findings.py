@@ -1,4 +1,4 @@
-"""What the results of a run say that people may act on: images, labels, and whether more images would help."""
+"""Findings of the last run that need a person: bad images, label issues, corrections, and the learning curve."""
 
 import contextlib
 import json
@@ -11,50 +11,50 @@ from pixmill.review.decision_log import MIN_ID_DIGITS, DecisionLog
 from pixmill.serve.inbox import Inbox
 
 
-def undecodable_images(root: Path) -> list[str]:
-    """Return the files in ``data/`` that no image could be read from, as far as they are still there.
+def find_undecodable(root: Path) -> list[str]:
+    """Return the existing files in ``data/`` that the last run could not decode.
 
     Args:
-        root: The project's folder.
+        root: Project folder.
 
     Raises:
         OSError: A table cannot be read.
-        ValueError: It is damaged.
+        ValueError: A table is malformed.
     """
     from pixmill.validate.reasons import UNREADABLE, word
 
-    found: dict[str, None] = {}
+    found: set[str] = set()
     for table in ("artifacts/validate/manifest.parquet", "artifacts/scrape/sightings.parquet"):
         for row in _rows(root / table, "reason", "image_url"):
             reason, path = row["reason"], row["image_url"]
             if reason and path and word(reason) in UNREADABLE and path.startswith("data/"):
-                found[path] = None
+                found.add(path)
     return sorted(path for path in found if (root / path).is_file())
 
 
-def doubtful_labels(root: Path) -> int:
-    """Return how many images evaluate finds a likelier label for, and nobody has decided on.
+def count_label_issues(root: Path) -> int:
+    """Count the label issues in the last evaluation that ``review.csv`` does not decide.
 
     Args:
-        root: The project's folder.
+        root: Project folder.
 
     Raises:
-        OSError: A table cannot be read.
-        ValueError: It is damaged.
+        OSError: The table cannot be read.
+        ValueError: The table is malformed.
     """
     decided = _decided(root)
     rows = _rows(root / "artifacts/evaluate/labels.parquet", "id", "suggested")
     return sum(row["suggested"] is not None and not _is_in(row["id"], decided) for row in rows)
 
 
-def waiting_corrections(root: Path) -> int:
-    """Return how many images of the inbox wait for a review.
+def count_corrections(root: Path) -> int:
+    """Count the images in the inbox that wait for a review.
 
     Args:
-        root: The project's folder.
+        root: Project folder.
 
     Raises:
-        StorageError: The inbox may not be read.
+        StorageError: The inbox cannot be read.
     """
     if not (root / "inbox" / "corrections").is_dir():
         return 0
@@ -65,14 +65,14 @@ def waiting_corrections(root: Path) -> int:
 
 
 def read_growth(root: Path) -> Growth | None:
-    """Return what the learning curve says of more images; ``None`` where it was not measured.
+    """Return the forecast of the learning curve for more images; ``None`` if it was not measured.
 
     Args:
-        root: The project's folder.
+        root: Project folder.
 
     Raises:
-        ManifestError: The figures are malformed.
-        KeyError: They are of another version.
+        ManifestError: The metrics are malformed.
+        KeyError: The metrics are of another version.
     """
     if not (path := root / "plots" / "train" / "full.json").exists():
         return None
@@ -81,14 +81,14 @@ def read_growth(root: Path) -> Growth | None:
 
 
 def read_accuracy(root: Path) -> tuple[float, float, float] | None:
-    """Return the accuracy on the test split with its limits; ``None`` where there are no results.
+    """Return the test accuracy and its confidence limits; ``None`` without readable results.
 
     Args:
-        root: The project's folder.
+        root: Project folder.
     """
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
-        figures = json.loads((root / "plots" / "evaluate" / "full.json").read_bytes())
-        return (float(figures["accuracy"]), float(figures["accuracy_low"]), float(figures["accuracy_high"]))
+        metrics = json.loads((root / "plots" / "evaluate" / "full.json").read_bytes())
+        return (float(metrics["accuracy"]), float(metrics["accuracy_low"]), float(metrics["accuracy_high"]))
     return None
 
 
@@ -103,7 +103,7 @@ def _is_in(image: str, decided: set[str]) -> bool:
 
 
 def _rows(path: Path, *columns: str) -> list[dict[str, Any]]:
-    """Return some columns of a table, row by row; none where there is no table."""
+    """Return columns of a table as rows; empty if the file does not exist."""
     if not path.is_file():
         return []
     import pyarrow.parquet as pq

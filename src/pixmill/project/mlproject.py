@@ -1,4 +1,4 @@
-"""MLflow's entry point: ``python -m stages train train.epochs=3``; an empty value keeps that of params.yaml."""
+"""MLflow's entry point: ``python -m stages train train.epochs=3``; an empty value means that of params.yaml."""
 
 import itertools
 import json
@@ -30,7 +30,7 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[str, dict[str, str]]:
 
 
 def setting(name: str, value: Any) -> str:
-    """Return an option of ``dvc exp run`` in Hydra's grammar: strings are quoted so that they stay strings."""
+    """Return an option of ``dvc exp run`` in Hydra's grammar; strings are quoted to stay strings."""
     quoted = '"{}"'.format(value.replace('"', r"\"")) if isinstance(value, str) else json.dumps(value)
     return f"--set-param=++{name}={quoted}"
 
@@ -39,7 +39,7 @@ def main() -> int:
     """Run the entry point's stages with DVC and the given values, and return the exit status."""
     entry, texts = parse_arguments(sys.argv[1:])
     root = Path.cwd()
-    if not find_spec("dvc"):  # Run as a command below, which would not name the extra.
+    if not find_spec("dvc"):  # The subprocess below would not name the extra to install.
         raise ModuleNotFoundError("No module named 'dvc'", name="dvc")
     try:
         values = parse_overrides(load_params(root), texts)
@@ -48,7 +48,7 @@ def main() -> int:
     committed = is_committed(root, "params.yaml", *RESULTS)
     command = ["exp", "run", *(setting(name, value) for name, value in values.items())] if values else ["repro"]
     command += [] if entry == "main" else [entry]
-    # DVC and its stage handle Ctrl-C themselves; this process waits for them.
+    # DVC and its stage handle Ctrl-C; this process waits for them.
     signal.signal(signal.SIGINT, lambda *_: None)
     status = subprocess.call([sys.executable, "-m", "dvc", *command])  # noqa: S603
     if values:

@@ -1,8 +1,7 @@
-"""What to do next: a sentence and a command for each step that follows from the state, the first one first.
+"""Next steps: a sentence and a command for each, ordered by urgency.
 
-The order is that of a colleague who looks over your shoulder: what is broken, what runs, what stops a run, what is out
-of date, what the results say of images and labels, and then how the results get to others and into production. No
-command here loses images or decisions that no commit holds.
+Conflicts come first, then running or failed stages, outdated results, findings on images and labels, and the way of
+results into Git and production. No command loses images or decisions that no commit has.
 """
 
 from __future__ import annotations
@@ -40,34 +39,44 @@ Kind = Literal[
     "promote",
     "done",
 ]
-"""What a step is about."""
+"""The subject of a step."""
 
-_NAMED = 3
-"""How many files or reasons a sentence names."""
+MAX_NAMED = 3
+"""Files or reasons listed in a sentence."""
 
-_TYPED = 6
-"""How many files a command names."""
+MAX_ARGUMENTS = 6
+"""Files listed in a command."""
 
 _TAKE_ONE_SIDE = ("dvc.lock", "metrics/", "plots/")
-"""Files that the next run writes anew, so that either side of a merge will do."""
+"""Files that the next run rewrites, so either side of a merge is fine."""
 
 _OTHER_SIDE = {"merge": "MERGE_HEAD", "rebase": "HEAD"}
-"""The commit with the images that are not in ``data/``, which Git leaves as it is, by what is under way."""
+"""The commit of the other side, whose images are not in ``data/``, by operation."""
 
-_PROJECT = ("data.dvc", "dvc.", "metrics/", "params.yaml", "pixmill.lock", "plots/", "review.csv", "src/", "stages/")
-"""How the paths begin that belong into a commit of results even where Git does not know them yet."""
+_PREFIXES = (
+    "data.dvc",
+    "dvc.",
+    "metrics/",
+    "params.yaml",
+    "pixmill.lock",
+    "plots/",
+    "review.csv",
+    "src/",
+    "stages/",
+)
+"""Path prefixes that belong into a commit of results, tracked or not."""
 
 _RUN = "dvc repro"
 
 
 @dataclass(frozen=True)
 class NextStep:
-    """One thing to do.
+    """A suggested action.
 
     Args:
-        kind: What it is about; stable, for programs and pages.
-        sentence: What and why, as one sentence or two.
-        command: What to type; ``None`` where there is nothing to do but wait.
+        kind: Subject; a stable identifier for programs.
+        sentence: What to do and why, in one or two sentences.
+        command: Shell command; ``None`` if waiting is enough.
     """
 
     kind: Kind
@@ -76,18 +85,17 @@ class NextStep:
 
     @property
     def text(self) -> str:
-        """The sentence, and the command on a line of its own."""
+        """The sentence, with the command on the next line."""
         return self.sentence if self.command is None else f"{self.sentence}\n  {self.command}"
 
 
 def next_steps(state: ProjectState) -> list[NextStep]:
-    """Return what to do, the first step first; never empty.
+    """Return the next steps in order; never empty.
 
-    While files are in conflict, cannot be read, or a stage runs, that is the only step: all else would be out of date
-    by the time that it is typed.
+    During a conflict, a broken file or a run, that is the only step.
     """
-    for alone in (_conflicts, _running, _broken):
-        if steps := list(alone(state)):
+    for exclusive in (_conflicts, _running, _broken):
+        if steps := list(exclusive(state)):
             return steps[:1]
     found = [step for part in _PARTS for step in part(state)]
     return found or [_done(state)]
@@ -99,24 +107,23 @@ def _conflicts(state: ProjectState) -> Iterator[NextStep]:
     marked = [path for path in edited if path in state.repository.marked]
     is_are = "is" if len(marked or files) == 1 else "are"
     if "pixmill.lock" in files:
-        what = "pixmill.lock is in conflict: it says which code the project runs with."
+        what = "pixmill.lock, which names the code of the project, is in conflict."
         command = "git checkout --theirs pixmill.lock && pixmill upgrade && git add pixmill.lock"
         yield NextStep("conflict", what, command)
     elif "data.dvc" in marked and (commit := _OTHER_SIDE.get(state.repository.operation)):
         yield NextStep(
             "conflict",
-            "data.dvc is in conflict: both sides changed the images. This puts those of the other side into "
-            ".pixmill/theirs/; copy from there what data/ is to have.",
+            ".pixmill/theirs/; copy the ones to keep into data/.",
             "git checkout --ours data.dvc && "
             'dvc get "$(git rev-parse --show-toplevel)" "$(git rev-parse --show-prefix)data" '
             f"--rev {commit} -o .pixmill/theirs",
         )
     elif marked:
-        what = f"{_names(marked)} {is_are} in conflict. Choose the lines that count and remove the marks."
+        what = f"{_names(marked)} {is_are} in conflict. Keep the right lines and remove the marks."
         yield NextStep("conflict", what, f"git diff {_files(marked)}")
     elif edited:
         record = "dvc add data && " * ("data.dvc" in edited)
-        what = f"No marks of the conflict are left in {_names(edited)}. If all is as it should be, tell Git so."
+        what = f"No conflict marks are left in {_names(edited)}. If the content is right, mark it as resolved."
         yield NextStep("conflict", what, f"{record}git add {_files(edited)}")
     elif files:
         what = f"{_names(files)} {is_are} in conflict. Take either side: the next run writes it again."
@@ -130,7 +137,7 @@ def _running(state: ProjectState) -> Iterator[NextStep]:
             doing = stage.progress.describe() if stage.progress else ""
             yield NextStep("running", f"{stage.name} {since}{f': {doing}' if doing else ''}.", None)
     if any(command.writes for command in state.commands):
-        yield NextStep("running", "DVC is at work in this project.", None)
+        yield NextStep("running", "DVC is running in this project.", None)
 
 
 def _broken(state: ProjectState) -> Iterator[NextStep]:
@@ -138,7 +145,7 @@ def _broken(state: ProjectState) -> Iterator[NextStep]:
         yield NextStep("broken", f"{needed} is missing; the last commit has it.", f"git checkout HEAD {needed}")
     if (fault := state.faults.get("stages")) is not None:
         file = fault.partition(" ")[0]
-        # Another fault than that of a file's content, such as one that may not be read, begins with no name.
+        # Only messages on a file's content begin with its name.
         command = f"git diff {quote(file)}" if re.fullmatch(r"[\w./-]+\.\w+", file) else "pixmill doctor"
         yield NextStep("broken", f"{fault.rstrip('.')}.", "pixmill check" if file == "params.yaml" else command)
 
@@ -159,29 +166,29 @@ def _empty(state: ProjectState) -> Iterator[NextStep]:
 
 def _images(state: ProjectState) -> Iterator[NextStep]:
     if state.undecodable:
-        number, named = len(state.undecodable), first_of(state.undecodable, _NAMED)
+        number, named = len(state.undecodable), first_of(state.undecodable, MAX_NAMED)
         noun, them = ("image does", "it") if number == 1 else ("images do", "them")
         yield NextStep("images", f"{number:,} {noun} not decode: {named}. Replace or delete {them}, then run.", _RUN)
 
 
 def _stopped(state: ProjectState) -> Iterator[NextStep]:
-    """Yield the stage whose last run was stopped: by its gate, an error, or a signal."""
+    """Yield the stage whose last run was stopped by its gate, an error or a signal."""
     for stage in state.stages:
         if stage.status == "failed":
             sentence, _, advice = stage.error.partition("\nNext: ")
             first, *others = [line.strip() for line in sentence.splitlines()] or [""]
-            what = "was interrupted" if first == "interrupted" else "stopped before it was done"
+            what = "was interrupted" if first == "interrupted" else "stopped before it finished"
             why = f": {first.rstrip('.')}" if first not in ("", "interrupted") else ""
             more = f" ({first_of(others, 1)})" if others else ""
             again = f" Next: {advice}." if advice != (_typed(advice) or "") else ""
             way = f"dvc checkout {stage.name} && git checkout metrics/{stage.name}.json plots/{stage.name}"
-            back = f" The results of the run before come back by: {way}" if state.is_cached else ""
+            back = f" To restore the previous results: {way}" if state.is_cached else ""
             yield NextStep("failed", f"{stage.name} {what}{why}{more}.{again}{back}", _typed(advice) or _RUN)
             return
 
 
 def _typed(advice: str) -> str | None:
-    """Return the command in an error's advice; ``None`` where it has none."""
+    """Return the command in an error's advice; ``None`` if there is none."""
     command = advice.rpartition(", then: ")[2].partition(", or ")[0]
     return command if command.startswith(("dvc ", "pixmill ", "git ")) and "\n" not in command else None
 
@@ -191,16 +198,16 @@ def _outdated(state: ProjectState) -> Iterator[NextStep]:
     if not old or any(stage.status == "failed" for stage in state.stages):
         return
     if state.repository.uncommitted.has_earlier_images:
-        what = "data/ has the images of an earlier commit, as after `git pull`."
-        # Nothing is lost: a commit has these images, and DVC refuses to remove what its cache has not.
+        what = "data/ has the images of an earlier commit, for example after `git pull`."
+        # No image is lost: a commit has these, and DVC refuses to remove files that its cache lacks.
         yield NextStep("fetch", what, "dvc pull" if state.repository.has_storage else "dvc checkout")
     elif _lacks_images(old) and not (state.is_cached or state.repository.has_storage):
-        what = "The images of data.dvc are not here, and DVC knows no storage: name your team's."
+        what = "The images of data.dvc are missing, and DVC has no remote: add your team's."
         yield NextStep("fetch", what, "dvc remote add -d storage URL && dvc pull")
     elif _is_missing(state):
         yield _fetch(state, old)
     elif state.awaits_images:
-        what = "There are no images yet: put yours into data/<class>/, or the bundled ones by `pixmill data`, then run."
+        what = "There are no images yet: put them into data/<class>/, or get the bundled ones with `pixmill data`."
         yield NextStep("images", what, _RUN)
     elif all(stage.status == "never run" for stage in state.stages):
         yield NextStep("run", "Nothing has run yet.", _RUN)
@@ -211,7 +218,7 @@ def _outdated(state: ProjectState) -> Iterator[NextStep]:
         why = first.text if first.status == "stale" else f"{first.name} has never run"
         fetch = "dvc checkout" if state.is_cached else "dvc pull"
         lacks = (state.is_cached or state.repository.has_storage) and any(stage.is_missing for stage in old)
-        command = f"{_safely(state, fetch)} && {_RUN}" if lacks else _RUN
+        command = f"{state.commit_first(fetch)} && {_RUN}" if lacks else _RUN
         yield NextStep("run", f"{names} {verb} out of date: {why}.", command)
 
 
@@ -220,59 +227,48 @@ def _lacks_images(stages: list[StageState]) -> bool:
 
 
 def _is_missing(state: ProjectState) -> bool:
-    """Tell whether all that is amiss is that results of the last run are not here, or are those of an earlier one."""
+    """Return whether the only problem is that results of the last run are missing or outdated."""
     old = [stage for stage in state.stages if stage.status not in ("fresh", "unknown")]
     return bool(old) and all(stage.is_missing for stage in old)
 
 
 def _fetch(state: ProjectState, old: list[StageState]) -> NextStep:
     absent = next(reason.text for stage in old for reason in stage.reasons if reason.kind == "output")
-    what = f"The results of the last run are not here ({absent})"
+    what = f"Results of the last run are missing ({absent})"
     if state.is_cached:
-        return NextStep("fetch", f"{what}, but in DVC's cache.", _safely(state, "dvc checkout"))
+        return NextStep("fetch", f"{what}, but DVC's cache has them.", state.commit_first("dvc checkout"))
     if state.repository.has_storage:
-        lacks = "" if _lacks_images(old) else f", or if it lacks them: {_RUN}"
-        what += f"; fetch them from your team's storage{lacks}."
-        return NextStep("fetch", what, _safely(state, "dvc pull"))
-    return NextStep("run", f"{what}, and DVC knows no storage to fetch them from.", _RUN)
-
-
-def _keep(state: ProjectState) -> str | None:
-    """Return the command that commits images and decisions; ``None`` where none is needed."""
-    return state.repository.uncommitted.command("Add images and decisions")
-
-
-def _safely(state: ProjectState, command: str) -> str:
-    """Return a command that may overwrite images and decisions, behind the commit that keeps them."""
-    keep = _keep(state)
-    return command if keep is None else f"{keep} && {command}"
+        lacks = "" if _lacks_images(old) else f", or if they are not there: {_RUN}"
+        what += f"; fetch them from DVC's remote{lacks}."
+        return NextStep("fetch", what, state.commit_first("dvc pull"))
+    return NextStep("run", f"{what}, and DVC has no remote to fetch them from.", _RUN)
 
 
 def _reviews(state: ProjectState) -> Iterator[NextStep]:
     if state.corrections:
-        waits = count(state.corrections, "image that users corrected waits", "images that users corrected wait")
-        yield NextStep("corrections", f"{waits} for a review.", "pixmill review --only feedback")
+        waits = count(state.corrections, "user correction waits", "user corrections wait")
+        yield NextStep("corrections", f"{waits} for review.", "pixmill review --only feedback")
     if state.is_fresh and state.doubtful_labels:
-        labels = count(state.doubtful_labels, "label is", "labels are")
-        yield NextStep("labels", f"{labels} worth a look: the model finds another likelier.", "pixmill review")
+        issues = count(state.doubtful_labels, "label issue")
+        yield NextStep("labels", f"{issues} to review: the model prefers another class.", "pixmill review")
 
 
 def _growth(state: ProjectState) -> Iterator[NextStep]:
     if state.is_fresh and state.growth is not None and state.growth.helps:
-        yield NextStep("more images", f"{state.growth.sentence()} Add images, then run again.", _RUN)
+        yield NextStep("more images", f"{state.growth.sentence()} Add images, then run.", _RUN)
 
 
 def _compare(state: ProjectState) -> Iterator[NextStep]:
     git = state.repository
     if state.is_fresh and git.has_commit and git.changed_results and not state.is_compared:
-        what = "The results are new: see what the change did, and whether it matters."
+        what = "The results are new: compare them with the previous ones."
         yield NextStep("compare", what, "pixmill compare")
 
 
 def _start(state: ProjectState) -> Iterator[NextStep]:
-    """Yield the first commit, with which the effect of a review can be compared."""
+    """Yield the first commit, the base of later comparisons."""
     if not state.repository.has_git:
-        what = "The project is not in Git, so nothing keeps its results."
+        what = "The project is not in Git, so its results are not versioned."
         yield NextStep("commit", what, "git init && git add . && git commit -m Start")
     elif not state.repository.has_commit:
         yield NextStep("commit", "Nothing is committed yet.", "git add . && git commit -m Start")
@@ -283,15 +279,15 @@ def _commit(state: ProjectState) -> Iterator[NextStep]:
     if not git.has_commit:
         return
     if git.changed_results and state.is_fresh:
-        own = [path for path in git.changed if path not in git.untracked or path.startswith(_PROJECT)]
+        own = [path for path in git.changed if path not in git.untracked or path.startswith(_PREFIXES)]
         paths = sorted({*own, *(["data.dvc"] if uncommitted.unadded else [])} - {*uncommitted.deleted})
         paths = list(dict.fromkeys(map(_top, paths)))
         commit = [*uncommitted.before, _add(paths), 'git commit -m "Record new results"']
-        yield NextStep("commit", "The results are new. A commit keeps them.", " && ".join(commit))
-    elif (keep := _keep(state)) is not None and not uncommitted.missing:
-        yield NextStep("commit", f"{uncommitted.sentence}.", keep)
+        yield NextStep("commit", "The results are new: commit them.", " && ".join(commit))
+    elif state.commit is not None and not uncommitted.missing:
+        yield NextStep("commit", f"{uncommitted.sentence}.", state.commit)
     elif git.operation:
-        yield NextStep("commit", f"A {git.operation} is under way.", f"git add . && git {git.operation} --continue")
+        yield NextStep("commit", f"A {git.operation} is in progress.", f"git add . && git {git.operation} --continue")
     elif git.changed and not git.changed_results:
         named = _names(git.changed)
         what = f"{named} {'is' if len(git.changed) == 1 else 'are'} changed and not committed."
@@ -301,12 +297,12 @@ def _commit(state: ProjectState) -> Iterator[NextStep]:
 def _share(state: ProjectState) -> Iterator[NextStep]:
     git = state.repository
     if git.behind:
-        others = count(git.behind, "commit of others is", "commits of others are")
-        # Git refuses where both sides have commits and nobody says how to join them.
+        commits = count(git.behind, "commit")
+        # Git refuses to merge diverged branches without --rebase or --no-rebase.
         pull = f"git pull{' --no-rebase' * bool(git.unpushed)}{' && dvc pull' * git.has_storage}"
-        yield NextStep("pull", f"{others} not here yet.", _safely(state, pull))
+        yield NextStep("pull", f"{commits} to pull.", state.commit_first(pull))
     elif git.unpushed and not git.branch and not git.operation:
-        what = f"{count(git.unpushed, 'commit is', 'commits are')} not pushed, and no branch is checked out: name one."
+        what = f"{count(git.unpushed, 'commit is', 'commits are')} not pushed, and HEAD is detached: create a branch."
         yield NextStep("push", what, "git switch -c NAME")
     elif git.unpushed and git.branch:
         target = "" if git.has_upstream else f" -u {quote(git.remote)} {quote(git.branch)}"
@@ -320,10 +316,10 @@ def _production(state: ProjectState) -> Iterator[NextStep]:
         wait = count(state.waiting_runs, "run waits", "runs wait")
         yield NextStep("sync", f"{wait} to be sent to MLflow.", "pixmill sync")
     if (fault := state.faults.get("model in production")) is not None:
-        yield NextStep("promote", f"Which model is in production is unknown: {fault.rstrip('.')}.", "pixmill doctor")
+        yield NextStep("promote", f"The model in production is unknown: {fault.rstrip('.')}.", "pixmill doctor")
     elif is_committed and state.has_store and not state.is_promoted:
-        now = f"In production is version {state.champion.number}" if state.champion else "No model is in production"
-        yield NextStep("promote", f"{now}; that of the last commit can be promoted.", "pixmill promote")
+        now = f"Version {state.champion.number} is in production" if state.champion else "No model is in production"
+        yield NextStep("promote", f"{now}; the model of the last commit can be promoted.", "pixmill promote")
 
 
 def _done(state: ProjectState) -> NextStep:
@@ -332,7 +328,7 @@ def _done(state: ProjectState) -> NextStep:
 
 
 def _names(paths: Sequence[str]) -> str:
-    return join_names([*map(printable, paths)], _NAMED)
+    return join_names([*map(printable, paths)], MAX_NAMED)
 
 
 def _files(paths: Sequence[str]) -> str:
@@ -340,13 +336,13 @@ def _files(paths: Sequence[str]) -> str:
 
 
 def _add(paths: Sequence[str]) -> str:
-    """Return the command that adds files, by their folders where they are many."""
-    short = paths if len(paths) <= _TYPED else list(dict.fromkeys(path.partition("/")[0] for path in paths))
+    """Return the command that adds files, or their top folders if there are many."""
+    short = paths if len(paths) <= MAX_ARGUMENTS else list(dict.fromkeys(path.partition("/")[0] for path in paths))
     return f"git add {_files(short)}"
 
 
 def _top(path: str) -> str:
-    """Return the folder of results that a file is in, else the file."""
+    """Return the results folder of a file, or the file itself."""
     return head if (head := path.partition("/")[0]) in ("metrics", "plots") else path
 
 

@@ -1,6 +1,6 @@
-"""For each stage: whether its results are those of today's images, params and code, and if not, why.
+"""Status of each stage: fresh, stale with its reasons, failed or running.
 
-Neither DVC nor its lock is used, since a look that takes the lock makes a running ``dvc repro`` fail.
+DVC is not started and its lock is not taken, because holding the lock would make a running ``dvc repro`` fail.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ _ABSENT = object()
 _CODE = ("src/", "stages/")
 
 IN_GIT = ("metrics/", "plots/")
-"""How the paths of outputs begin that Git has, and DVC's cache has not."""
+"""Path prefixes of outputs that are in Git instead of DVC's cache."""
 
 SETTLED_SECONDS = 0.25
-"""How old ``dvc.lock`` has to be while DVC is at work: it writes a small file at once, in a few milliseconds."""
+"""Minimum age of ``dvc.lock`` while DVC runs; DVC takes milliseconds to write it."""
 
-_SHOWN = 40
-"""The most letters of a param's value that are shown."""
+MAX_VALUE_CHARS = 40
+"""Characters shown of a param's value."""
 
 
 @dataclass(frozen=True)
 class Reason:
-    """One thing by which a stage's results are not those of today.
+    """A difference between a stage's results and its current inputs.
 
     Args:
-        kind: What it is; ``stage``: an earlier stage has to run first; ``output``: a result is not here, or is not
-            that of the last run; ``figures``: the same of one that Git has, and DVC's cache has not.
-        name: The param's dotted name, the path, or the stage.
+        kind: ``stage``: an earlier stage has to run first. ``output``: a result is missing or not that of the last
+            run. ``figures``: the same for a result in Git. The others name the input that changed.
+        name: Dotted name of the param, path, or stage.
         text: The reason as a clause, such as ``split.val is now 0.2, was 0.15``.
     """
 
@@ -60,13 +60,13 @@ class StageState:
     """The state of a stage.
 
     Args:
-        name: The stage.
-        status: ``fresh``: its results are those of today's images, params and code. ``stale``: they are not.
-            ``failed``: it ended, or was killed or stopped by its gate, before it was done.
-            ``unknown``: ask `dvc status`, which alone can read its definition.
+        name: Name of the stage.
+        status: ``fresh``: its results match the current images, params and code. ``stale``: they do not.
+            ``failed``: it exited with an error, was killed or was stopped by its gate.
+            ``unknown``: only `dvc status` can evaluate its definition.
         reasons: Why it is not fresh, the cause first.
-        progress: What it is doing, or did when it ended; ``None`` if unknown.
-        error: Why it failed, in its own words; empty if unknown.
+        progress: Progress, or the last progress before it ended; ``None`` if unknown.
+        error: Error message if it failed; empty if unknown.
     """
 
     name: str
@@ -77,7 +77,7 @@ class StageState:
 
     @property
     def is_missing(self) -> bool:
-        """Whether nothing but its results is amiss: those of the last run are not here, as in a fresh clone."""
+        """Whether only its outputs are missing or outdated, as in a fresh clone."""
         return self.status == "stale" and all(reason.kind == "output" for reason in self.reasons)
 
     @property
@@ -99,12 +99,12 @@ class StageDefinition:
     """A stage of ``dvc.yaml``.
 
     Args:
-        name: Its name.
-        command: Its command or commands.
-        deps: The files and folders that it reads.
-        params: The keys that it reads by file; no key stands for the whole file.
-        outs: What it writes.
-        is_template: Whether only DVC can tell what it means, as with ``foreach``, ``${...}`` or ``frozen``.
+        name: Name of the stage.
+        command: Command or commands.
+        deps: Input files and folders.
+        params: Param keys by file; no key means the whole file.
+        outs: Output files and folders.
+        is_template: Whether only DVC can evaluate it, such as with ``foreach``, ``${...}`` or ``frozen``.
     """
 
     name: str
@@ -116,27 +116,27 @@ class StageDefinition:
 
 
 def read_stage_states(root: Path, hashes: FileHashes) -> list[StageState]:
-    """Return the state of each stage, in the order of ``dvc.yaml``.
+    """Return the state of each stage in the order of ``dvc.yaml``.
 
     Args:
-        root: The project's folder.
-        hashes: Of its files, not yet looked at.
+        root: Project folder.
+        hashes: Hashes of its files; none may have been read yet.
 
     Raises:
-        MalformedError: ``dvc.yaml``, ``dvc.lock``, or a file of params is malformed; its text begins with the name.
+        MalformedError: ``dvc.yaml``, ``dvc.lock`` or a params file is malformed; the message begins with its name.
     """
-    look = _Look(root, hashes)
-    return [look.state(name) for name in look.definitions]
+    reader = _StageReader(root, hashes)
+    return [reader.state(name) for name in reader.definitions]
 
 
-class _Look:
-    """One look at all stages."""
+class _StageReader:
+    """Reads the states of all stages at one point in time."""
 
     def __init__(self, root: Path, hashes: FileHashes) -> None:
         self._root, self._hashes, here = root, hashes, root.resolve()
         found = read_progress(root / ".pixmill" / "progress")
         self._progress = {each.stage: each for each in found if Path(each.root) == here}
-        # Before the hashes: a stage that begins meanwhile removes its outputs.
+        # Before hashing: a stage that starts in between removes its outputs.
         self._written = {path for command in running_dvc(root) for path in command.writes}
         self._lock: Stages = _named("dvc.lock", lambda: read_stages(_read_lock(root)))
         self._document = cache(lambda file: _named(file, lambda: read_yaml(_bytes(root / file), file)))
@@ -145,9 +145,9 @@ class _Look:
         self._states: dict[str, StageState] = {}
 
     def state(self, name: str) -> StageState:
-        """Return the state of a stage; those that it depends on are looked at first."""
+        """Return the state of a stage, after those of its dependencies."""
         if name not in self._states:
-            self._states[name] = StageState(name, "unknown")  # Of stages that depend on each other.
+            self._states[name] = StageState(name, "unknown")  # ends cycles
             self._states[name] = self._state(self.definitions[name])
         return self._states[name]
 
@@ -162,13 +162,13 @@ class _Look:
             return StageState(stage.name, "fresh")
         status: Status = "stale" if stage.name in self._lock else "never run"
         is_out = status == "never run" or any(reason.kind in ("output", "figures") for reason in reasons)
-        if progress is None or not is_out:  # Else the results of the run before have been brought back.
+        if progress is None or not is_out:  # The previous results were restored.
             return StageState(stage.name, status, reasons)
         error = "it was killed" if progress.failed is None else progress.failed
         return StageState(stage.name, "failed", reasons, progress, error)
 
     def _maker(self, path: str) -> str | None:
-        """Return the stage that writes a file or folder; ``None`` if people do."""
+        """Return the stage that writes a path; ``None`` if no stage does."""
         return next((name for out, name in self._makers.items() if path == out or path.startswith(f"{out}/")), None)
 
     def _reasons(self, stage: StageDefinition) -> Iterator[Reason]:
@@ -180,13 +180,13 @@ class _Look:
         if locked is None:
             return
         if stage.command != locked.get("cmd"):
-            yield Reason("command", stage.name, "its command in dvc.yaml was changed")
+            yield Reason("command", stage.name, "its command in dvc.yaml changed")
         yield from self._params(stage, locked.get("params") or {})
         yield from self._deps(stage, hashes_of(locked, "deps"))
         recorded = hashes_of(locked)
         for path in stage.outs:
             if (md5 := self._hashes.md5(path)) != recorded.get(path) or md5 is None:
-                what = "is not here" if md5 is None else "is not that of the last run"
+                what = "is missing" if md5 is None else "differs from the last run"
                 yield Reason("figures" if path.startswith(IN_GIT) else "output", path, f"{path} {what}")
 
     def _params(self, stage: StageDefinition, recorded: Mapping[str, Mapping[str, Any]]) -> Iterator[Reason]:
@@ -195,7 +195,7 @@ class _Look:
             for key in keys or {**now, **before}:
                 for name, old, new in _differences(key, before.get(key, _ABSENT), _value(now, key)):
                     if file == FILE:
-                        yield Reason("code", name, f"Pixmill's code of {name} was changed")
+                        yield Reason("code", name, f"Pixmill's code of {name} changed")
                     else:
                         where = "" if file == "params.yaml" else f" in {file}"
                         yield Reason("param", name, f"{name}{where} {_change(old, new)}")
@@ -205,18 +205,18 @@ class _Look:
             maker = self._maker(path)
             made = None if maker is None else hashes_of(self._lock.get(maker, {})).get(path)
             if maker is not None and (made is not None or self.state(maker).status != "fresh"):
-                # Whether the file itself is the recorded one, that stage's state says.
+                # The state of that stage covers the file itself.
                 is_another = made is not None and made != recorded.get(path, made)
                 if is_another and self.state(maker).status in ("fresh", "stale"):
-                    yield Reason("dependency", path, f"{maker} has made another {path} since")
+                    yield Reason("dependency", path, f"{maker} has rewritten {path} since")
             elif path not in recorded:
                 yield Reason("dependency", path, f"{path} is a new dependency in dvc.yaml")
             elif (md5 := self._hashes.md5(path)) != recorded[path]:
                 if path == "data" and md5 is None and self._recorded_data() == recorded[path]:
-                    yield Reason("output", path, "data/ is not here")
+                    yield Reason("output", path, "data/ is missing")
                 else:
                     kind: Kind = "code" if path.startswith(_CODE) else "dependency"
-                    what = "the images in data/ were" if path == "data" else f"{path} was"
+                    what = "the images in data/" if path == "data" else path
                     yield Reason(kind, path, f"{what} changed" if md5 or path == "data" else f"{path} is missing")
 
     def _recorded_data(self) -> str | None:
@@ -225,7 +225,7 @@ class _Look:
 
 
 def _value(document: Mapping[str, Any], key: str) -> Any:
-    """Return a value by its dotted name, as DVC finds it."""
+    """Return a value by its dotted name, with DVC's lookup rules."""
     if key in document:
         return document[key]
     value: Any = document
@@ -237,7 +237,7 @@ def _value(document: Mapping[str, Any], key: str) -> Any:
 
 
 def _differences(name: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
-    """Yield the dotted name of each value that differs, with what it was and is."""
+    """Yield each differing value as dotted name, old value and new value."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in {**old, **new}:
             yield from _differences(f"{name}.{key}", old.get(key, _ABSENT), new.get(key, _ABSENT))
@@ -249,15 +249,15 @@ def _change(old: Any, new: Any) -> str:
     if new is _ABSENT:
         return "was removed"
     shown = [None if value is _ABSENT or isinstance(value, dict | list) else _show(value) for value in (new, old)]
-    return "was changed" if None in shown else f"is now {shown[0]}, was {shown[1]}"
+    return "changed" if None in shown else f"is now {shown[0]}, was {shown[1]}"
 
 
 def _show(value: Any) -> str:
-    return printable(json.dumps(value, ensure_ascii=False, default=str))[:_SHOWN]
+    return printable(json.dumps(value, ensure_ascii=False, default=str))[:MAX_VALUE_CHARS]
 
 
 def _read_lock(root: Path) -> bytes:
-    """Return what is in ``dvc.lock``, which DVC empties and writes again after each stage."""
+    """Read ``dvc.lock``, which DVC truncates and rewrites after each stage."""
     path = root / "dvc.lock"
     while True:
         content = _bytes(path)
@@ -281,7 +281,7 @@ def _named(file: str, read: Callable[[], Any]) -> Any:
 
 
 def _define(document: Mapping[str, Any]) -> dict[str, StageDefinition]:
-    """Return the stages of a ``dvc.yaml`` by name, in its order."""
+    """Return the stages of a ``dvc.yaml`` in order, by name."""
     try:
         return {str(name): _definition(str(name), stage) for name, stage in (document.get("stages") or {}).items()}
     except (AttributeError, TypeError, ValueError) as error:
@@ -297,12 +297,12 @@ def _definition(name: str, stage: Mapping[str, Any]) -> StageDefinition:
     for entry in stage.get("params") or ():
         for file, keys in entry.items() if isinstance(entry, dict) else [("params.yaml", [entry])]:
             params[file] = (*params.get(file, ()), *map(str, keys or ()))
-    if any(file.endswith((".py", ".toml")) for file in params):  # DVC takes all others for YAML.
+    if any(file.endswith((".py", ".toml")) for file in params):  # DVC parses all others as YAML.
         return StageDefinition(name, None, is_template=True)
     return StageDefinition(name, stage.get("cmd"), tuple(deps), tuple(params.items()), tuple(outs))
 
 
 def _path(entry: Any) -> str:
-    """Return the path of an entry of ``deps`` or ``outs``, which may have options."""
+    """Return the path of an entry in ``deps`` or ``outs``, without its options."""
     (path,) = [entry] if isinstance(entry, str) else entry
     return str(path)

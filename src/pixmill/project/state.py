@@ -1,29 +1,37 @@
-"""The state of a project as a whole, read without DVC's lock; a part that cannot be read is named, not raised."""
+"""The state of a project: stages, Git, decisions, model in production and disk.
+
+`pixmill summary`, the page of `pixmill open`, `pixmill doctor` and `pixmill check` read it here. No lock of DVC is
+taken. A part that cannot be read is listed in ``faults`` instead of raising.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.repository.documents import read_yaml
 from pixmill.core.repository.dvc import RunningDvc, read_record, running_dvc
 from pixmill.core.repository.file_hashes import FileHashes
-from pixmill.core.repository.git import git
-from pixmill.core.repository.stage_inputs import are_cached, outputs_of, stages_of, workspace_stages
+from pixmill.core.repository.git import changed_files, git
+from pixmill.core.repository.stage_inputs import RESULTS, are_cached
+from pixmill.core.repository.stage_inputs import outputs_of, stages_of, workspace_stages
+from pixmill.core.repository.uncommitted import Data, Uncommitted, find_uncommitted, read_data
+from pixmill.core.words import count
 from pixmill.experiments.promotion.report import Champion, read_champion
 from pixmill.metrics.growth import Growth
 from pixmill.project.disk.usage import measure
 from pixmill.project.findings import (
-    doubtful_labels,
+    count_corrections,
+    count_label_issues,
+    find_undecodable,
     read_accuracy,
     read_growth,
-    undecodable_images,
-    waiting_corrections,
 )
-from pixmill.project.repository import Repository, read_repository
+from pixmill.project.next_steps import next_steps
 from pixmill.project.stage_states import IN_GIT, StageState, read_stage_states
 from pixmill.review.recovery import describe_missing
 from pixmill.tracking.delivery import pending_folders
@@ -32,42 +40,121 @@ from pixmill.tracking.store import database_file, tracking_uri
 T = TypeVar("T")
 
 PRODUCTION = "model in production"
-"""The part that MLflow tells."""
+"""The key in ``faults`` when MLflow cannot be read."""
 
-_NEEDED = ("params.yaml", "dvc.yaml", "dvc.lock")
+_REQUIRED_FILES = ("params.yaml", "dvc.yaml", "dvc.lock")
+
+_OPERATIONS: Mapping[str, str] = {
+    "MERGE_HEAD": "merge",
+    "rebase-merge": "rebase",
+    "rebase-apply": "rebase",
+    "CHERRY_PICK_HEAD": "cherry-pick",
+    "REVERT_HEAD": "revert",
+}
+"""Files in ``.git`` that exist during an operation."""
+
+_SHARED_FILES = ("dvc.lock", "dvc.yaml", "params.yaml", "pixmill.lock", "data.dvc", "review.csv")
+"""Files that several branches change, searched for conflict marks."""
+
+_CONFLICT_MARK = re.compile(rb"^(<{7}|>{7}) ", re.MULTILINE)
+
+_REMOTE_SECTION = re.compile(r"^\['remote \"", re.MULTILINE)
+"""A remote in DVC's configuration."""
+
+
+@dataclass(frozen=True)
+class Repository:
+    """The Git state of a project.
+
+    Args:
+        has_git: Whether the project is in a Git repository.
+        has_commit: Whether a commit has files of the project.
+        branch: Current branch; empty if HEAD is detached.
+        changed: Files that differ from the last commit, by path; a new folder is one entry.
+        untracked: Entries of ``changed`` that Git does not track.
+        conflicts: Files in a merge conflict, by Git's index or by marks in them.
+        marked: Entries of ``conflicts`` with conflict marks.
+        operation: ``merge``, ``rebase``, ``cherry-pick`` or ``revert`` in progress; else empty.
+        remote: First Git remote; empty if there is none.
+        has_upstream: Whether the branch has an upstream.
+        has_storage: Whether DVC has a remote.
+        unpushed: Number of commits that no remote has, as of the last fetch; 0 without a remote.
+        behind: Number of upstream commits that the branch lacks, as of the last fetch.
+        uncommitted: Images and decisions that no commit has.
+    """
+
+    has_git: bool
+    has_commit: bool = False
+    branch: str = ""
+    changed: tuple[str, ...] = ()
+    untracked: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
+    marked: tuple[str, ...] = ()
+    operation: str = ""
+    remote: str = ""
+    has_upstream: bool = False
+    has_storage: bool = False
+    unpushed: int = 0
+    behind: int = 0
+    uncommitted: Uncommitted = Uncommitted()  # noqa: RUF009 (it is frozen)
+
+    @property
+    def changed_results(self) -> tuple[str, ...]:
+        """Entries of ``changed`` that runs write."""
+        return tuple(path for path in self.changed if path.partition("/")[0] in RESULTS)
+
+    @property
+    def text(self) -> str:
+        """The state in a phrase, such as ``3 files changed, results committed, 2 commits not pushed``."""
+        if not self.has_git:
+            return "not in Git"
+        if not self.has_commit:
+            return "no commit yet"
+        parts = [f"{self.operation} in progress"] if self.operation else []
+        parts += [f"{count(len(self.conflicts), 'file')} in conflict"] if self.conflicts else []
+        parts += [f"{count(len(self.changed), 'file')} changed" if self.changed else "nothing changed"]
+        parts += [f"results {'not ' * bool(self.changed_results)}committed"]
+        if not self.remote:
+            parts.append("no remote")
+        elif self.unpushed:
+            parts.append(f"{count(self.unpushed, 'commit')} not pushed")
+        parts += [f"{count(self.behind, 'commit')} to pull"] if self.behind else []
+        return ", ".join(parts)
 
 
 @dataclass(frozen=True)
 class ProjectState:
-    """All that a look at a project tells.
+    """The state of a project.
 
     Args:
-        root: The project's folder.
-        stages: The state of each stage, in the order of ``dvc.yaml``; empty where they cannot be told.
-        repository: What Git has.
-        deleted: Which of ``params.yaml``, ``dvc.yaml`` and ``dvc.lock`` are not here, but in the last commit.
-        commands: The DVC commands that run here.
-        accuracy: Of the last evaluation, on the test split, with its limits; ``None`` without results.
-        awaits_images: Whether images are to come from ``data/``, and none was ever put there.
-        is_cached: Whether the images and results of the last run, some of which are not here, are in DVC's cache on
-            this machine.
-        is_compared: Whether the new results were compared since they were made.
-        is_promoted: Whether the model in production is that of the last commit.
-        waiting_runs: Runs that MLflow has not got yet.
-        champion: The model in production; ``None`` if there is none, or MLflow does not tell.
-        has_store: Whether there is an MLflow to promote in.
-        corrections: Images of the inbox that wait for a review.
-        missing: What has vanished of accepted images and decisions, and the command that helps; ``None`` if nothing.
-        doubtful_labels: Images whose label is worth a look.
-        undecodable: Files in ``data/`` that no image could be read from.
-        growth: What the learning curve says of more images; ``None`` where it was not measured.
-        disk: The size of each part in bytes; empty where it was not asked for.
-        faults: What could not be told, and why, by part.
+        root: Project folder.
+        stages: State of each stage in the order of ``dvc.yaml``; empty if unreadable or not requested.
+        repository: Git state.
+        data: Files in ``data/`` compared with ``data.dvc``; ``None`` if unreadable.
+        deleted: Names among ``params.yaml``, ``dvc.yaml`` and ``dvc.lock`` that only the last commit has.
+        commands: Running DVC commands.
+        accuracy: Test accuracy of the last evaluation with its confidence limits; ``None`` without results.
+        awaits_images: Whether images come from ``data/`` and it never had any.
+        is_cached: Whether missing images and results of the last run are in DVC's local cache.
+        is_compared: Whether the current results have been compared.
+        is_promoted: Whether the model of the last commit is in production.
+        waiting_runs: Number of runs that MLflow has not received.
+        champion: Model in production; ``None`` if there is none or MLflow is unreachable.
+        has_store: Whether MLflow can take a promotion.
+        corrections: Number of images in the inbox that wait for a review.
+        missing: Sentences on accepted images and decisions that disappeared, and the command that restores them.
+        doubtful_labels: Number of label issues without a decision.
+        undecodable: Files in ``data/`` that cannot be decoded.
+        growth: Forecast of the learning curve for more images; ``None`` if not measured.
+        disk: Size of each part in bytes; empty if not requested.
+        faults: Error message of each unreadable part.
+        fixes: Command that fixes a fault, by part.
     """
 
     root: Path
     stages: tuple[StageState, ...] = ()
-    repository: Repository = Repository(has_git=False)  # noqa: RUF009 (it is frozen)
+    repository: Repository = Repository(has_git=False)
+    data: Data | None = None
     deleted: tuple[str, ...] = ()
     commands: tuple[RunningDvc, ...] = ()
     accuracy: tuple[float, float, float] | None = None
@@ -85,41 +172,81 @@ class ProjectState:
     growth: Growth | None = None
     disk: dict[str, int] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
+    fixes: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_fresh(self) -> bool:
-        """Whether the results of all stages are those of today's images, params and code."""
+        """Whether all results match the current images, params and code."""
         return bool(self.stages) and all(stage.status in ("fresh", "unknown") for stage in self.stages)
 
+    @property
+    def commit(self) -> str | None:
+        """The command that commits images and decisions; ``None`` if all are committed."""
+        return self.repository.uncommitted.command("Add images and decisions")
 
-def read_project_state(root: Path, *, whole: bool = True) -> ProjectState:
-    """Return the state of a project; nothing is written but a cache in ``.pixmill/``.
+    def commit_first(self, command: str) -> str:
+        """Return a command that may overwrite images and decisions, preceded by the commit that keeps them."""
+        return command if self.commit is None else f"{self.commit} && {command}"
+
+    def document(self) -> dict[str, Any]:
+        """Return the state and the next steps as a JSON object; ``docs/state.md`` lists its keys."""
+        document = asdict(self)
+        for key in ("root", "data", "fixes"):
+            del document[key]
+        for entry, stage in zip(document["stages"], self.stages, strict=True):
+            entry["text"] = stage.text
+            if stage.progress is not None:
+                entry["progress"]["text"] = stage.progress.describe()
+        repository = document["repository"]
+        repository["text"] = self.repository.text
+        repository["images_and_decisions"] = {
+            **repository.pop("uncommitted"),
+            "text": self.repository.uncommitted.sentence,
+            "command": self.commit,
+        }
+        growth = document.pop("growth")
+        return {
+            "next": [asdict(step) for step in next_steps(self)],
+            **document,
+            "is_fresh": self.is_fresh,
+            "more_images": self.growth and {**growth, "text": self.growth.sentence()},
+        }
+
+
+def read_project_state(root: Path, *, stages: bool = True, whole: bool = True) -> ProjectState:
+    """Read the state of a project; only a cache of hashes in ``.pixmill/`` is written.
 
     Args:
-        root: The project's folder.
-        whole: Whether all files are measured and MLflow is asked, too, which may take seconds.
+        root: Project folder.
+        stages: Whether to read the states of the stages, which hashes changed files.
+        whole: Whether to measure the disk and query MLflow, which may take seconds.
     """
     faults: dict[str, str] = {}
+    fixes: dict[str, str] = {}
 
     def part(name: str, read: Callable[[], T], default: T) -> T:
         try:
             return read()
-        except Exception as error:  # noqa: BLE001 (the other parts are worth knowing all the same)
+        except Exception as error:  # noqa: BLE001 (the other parts are still useful)
             faults[name] = getattr(error, "message", None) or str(error) or type(error).__name__
+            if fix := getattr(error, "next", None):
+                fixes[name] = fix
             return default
 
     workspace = Workspace(root, root)
     with FileHashes(root) as hashes:
-        stages: list[StageState] = part("stages", lambda: read_stage_states(root, hashes), [])
+        found: list[StageState] = part("stages", lambda: read_stage_states(root, hashes), []) if stages else []
         repository = part("Git", lambda: read_repository(root, hashes), Repository(has_git=False))
+        data = part("data", lambda: read_data(root, hashes.files("data")), None)
     champion = part(PRODUCTION, lambda: read_champion(workspace), None) if whole else None
-    is_missing = any(reason.kind == "output" for stage in stages for reason in stage.reasons)
+    is_missing = any(reason.kind == "output" for stage in found for reason in stage.reasons)
     has_store = whole and PRODUCTION not in faults and part("MLflow", lambda: _has_store(workspace), default=False)
     return ProjectState(
         root=root,
-        stages=tuple(stages),
+        stages=tuple(found),
         repository=repository,
-        deleted=tuple(name for name in _NEEDED if name in repository.changed and not (root / name).exists()),
+        data=data,
+        deleted=tuple(name for name in _REQUIRED_FILES if name in repository.changed and not (root / name).exists()),
         commands=tuple(running_dvc(root)),
         accuracy=read_accuracy(root),
         awaits_images=part("params.yaml", lambda: _awaits_images(root), default=False),
@@ -129,18 +256,61 @@ def read_project_state(root: Path, *, whole: bool = True) -> ProjectState:
         waiting_runs=len(pending_folders(root / ".pixmill" / "record")),
         champion=champion,
         has_store=has_store,
-        corrections=part("inbox", lambda: waiting_corrections(root), 0),
+        corrections=part("inbox", lambda: count_corrections(root), 0),
         missing=part("decisions", lambda: describe_missing(root), None),
-        doubtful_labels=part("labels", lambda: doubtful_labels(root), 0),
-        undecodable=tuple(part("images", lambda: undecodable_images(root), [])),
+        doubtful_labels=part("labels", lambda: count_label_issues(root), 0),
+        undecodable=tuple(part("images", lambda: find_undecodable(root), [])),
         growth=part("learning curve", lambda: read_growth(root), None),
         disk=part("disk", lambda: measure(root), {}) if whole else {},
         faults=faults,
+        fixes=fixes,
     )
 
 
+def read_repository(root: Path, hashes: FileHashes) -> Repository:
+    """Read the Git state of a project; nothing is fetched.
+
+    Args:
+        root: Project folder.
+        hashes: Hashes of its files.
+    """
+    git_dir = git(root, "rev-parse", "--absolute-git-dir")
+    has_commit = git(root, "rev-parse", "--verify", "--quiet", "HEAD:./") is not None
+    if git_dir is None:
+        return Repository(has_git=False, has_storage=_has_storage(root))
+    codes = changed_files(root, "-unormal", "--", ".") or {}
+    unmerged = [path for path, code in codes.items() if "U" in code or code in ("AA", "DD")]
+    files = [name for name in dict.fromkeys([*_SHARED_FILES, *unmerged]) if (root / name).is_file()]
+    marked = [name for name in files if _CONFLICT_MARK.search((root / name).read_bytes())]
+    operations = [name for file, name in _OPERATIONS.items() if Path(git_dir.removesuffix("\n"), file).exists()]
+    remote = (git(root, "remote") or "").partition("\n")[0]
+    unpushed = git(root, "rev-list", "--count", "HEAD", "--not", "--remotes") if has_commit and remote else None
+    divergence = git(root, "rev-list", "--count", "--left-right", "@{upstream}...HEAD")
+    return Repository(
+        has_git=True,
+        has_commit=has_commit,
+        branch=(git(root, "branch", "--show-current") or "").strip(),
+        changed=tuple(sorted(codes)),
+        untracked=tuple(path for path, code in codes.items() if code == "??"),
+        conflicts=tuple(dict.fromkeys([*marked, *unmerged])),
+        marked=tuple(marked),
+        operation=operations[0] if operations else "",
+        remote=remote,
+        has_upstream=divergence is not None,
+        has_storage=_has_storage(root),
+        unpushed=int(unpushed or 0),
+        behind=int((divergence or "0").split()[0]),
+        uncommitted=Uncommitted() if marked or unmerged else find_uncommitted(root, hashes=hashes),
+    )
+
+
+def _has_storage(root: Path) -> bool:
+    files = [root / ".dvc" / name for name in ("config", "config.local")]
+    return any(_REMOTE_SECTION.search(path.read_text("utf-8", "replace")) for path in files if path.is_file())
+
+
 def _awaits_images(root: Path) -> bool:
-    """Tell whether ``data/`` is recorded as empty or not at all, and is empty, although it is the source of images."""
+    """Return whether ``data/`` is the source of images, is empty, and is recorded as empty or not at all."""
     record = read_record(root)
     if (record is not None and record.get("nfiles") != 0) or any(path.is_file() for path in (root / "data").rglob("*")):
         return False
@@ -154,25 +324,22 @@ def _is_newer(path: Path, other: Path) -> bool:
 
 
 def _is_cached(root: Path) -> bool:
-    """Tell whether DVC's cache holds all results that Git has not, so that they can be checked out."""
-    made = {path: md5 for path, md5 in outputs_of(workspace_stages(root)).items() if not path.startswith(IN_GIT)}
+    """Return whether DVC's cache has all results that are not in Git."""
+    outputs = {path: md5 for path, md5 in outputs_of(workspace_stages(root)).items() if not path.startswith(IN_GIT)}
     record = read_record(root)
-    return bool(made) and are_cached(root, made | ({"data": record["md5"]} if record else {}))
+    return bool(outputs) and are_cached(root, outputs | ({"data": record["md5"]} if record else {}))
 
 
 def _is_promoted(root: Path, champion: Champion | None) -> bool:
-    """Tell whether the last commit holds the same trained model as the commit that was promoted."""
+    """Return whether the last commit and the promoted commit have the same trained model."""
     if champion is None or champion.commit is None or not champion.commit.isalnum():
         return False
-    made = [_model(git(root, "show", f"{revision}:./dvc.lock")) for revision in ("HEAD", champion.commit)]
-    return made[0] is not None and made[0] == made[1]
-
-
-def _model(lock: str | None) -> str | None:
-    return outputs_of(stages_of(lock)).get("artifacts/train")
+    locks = [git(root, "show", f"{revision}:./dvc.lock") for revision in ("HEAD", champion.commit)]
+    current, promoted = (outputs_of(stages_of(lock)).get("artifacts/train") for lock in locks)
+    return current is not None and current == promoted
 
 
 def _has_store(workspace: Workspace) -> bool:
-    """Tell whether MLflow is a server, or a database that there is."""
+    """Return whether MLflow is a server or an existing database."""
     file = database_file(tracking_uri(workspace))
     return file is None or file.exists()

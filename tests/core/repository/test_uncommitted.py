@@ -8,7 +8,7 @@ import pytest
 from pixmill.core.repository.dvc import DEFAULT_CACHE
 from pixmill.core.repository.file_hashes import FileHashes
 from pixmill.core.repository.uncommitted import commit_first, describe_uncommitted, find_uncommitted, read_data
-from pixmill.project.doctor.repository import check_data
+from pixmill.project.doctor import run_check
 from tests.version_control import commit, git, start_repository
 
 DISCARD = "dvc exp apply, dvc pull or a checkout may discard this"
@@ -154,7 +154,7 @@ def test_images_of_an_earlier_commit_are_not_added_anew(project):
     assert commit_first(project, "dvc pull") == "dvc pull"
     (project / "review.csv").write_text("image,decision,label,by,why\nabcdef0123,keep,,,\n")
     assert commit_first(project, "dvc pull") == f"git add review.csv && {COMMIT} && dvc pull"
-    (finding,) = check_data(project)
+    (finding,) = run_check("data", project)
     assert finding.next == "dvc pull data.dvc"
     (project / "data/coat/b.jpg").write_bytes(b"y")
     assert not find_uncommitted(project).has_earlier_images

@@ -10,8 +10,7 @@ from pixmill.core.errors import PixmillError
 from pixmill.core.install.origin import install_command
 from pixmill.images.compute import map_batches
 from pixmill.images.compute.cluster import cluster_address
-from pixmill.project.doctor import Status
-from pixmill.project.doctor.services import check_compute
+from pixmill.project.doctor import Status, run_check
 from tests.images.compute.passes import doubled
 from tests.ports import unused_port
 
@@ -37,7 +36,7 @@ def test_a_pass_is_refused_before_it_starts_elsewhere(monkeypatch) -> None:
     monkeypatch.setenv("PIXMILL_COMPUTE", "clusterr")
     with pytest.raises(PixmillError, match="received 'clusterr'"):
         list(map_batches(doubled, range(9), batch_size=2))
-    (finding,) = check_compute(Path())
+    (finding,) = run_check("compute", Path())
     assert finding.status is Status.BAD
     assert finding.next
 

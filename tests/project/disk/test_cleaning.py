@@ -1,4 +1,4 @@
-"""Scratch goes while nothing runs, and DVC and MLflow delete the rest by their own commands."""
+"""Scratch is deleted while nothing runs; commands of DVC and MLflow are suggested for the rest."""
 
 import hashlib
 import shutil
@@ -59,7 +59,7 @@ def workspace(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     return Workspace(root, root)
 
 
-def test_the_named_command_keeps_what_a_commit_or_the_workspace_needs(workspace: Workspace) -> None:
+def test_suggested_gc_keeps_needed_files(workspace: Workspace) -> None:
     (line,) = advice(workspace)
     program, *words = line.splitlines()[-1].split()
     assert program == "dvc"
@@ -68,12 +68,12 @@ def test_the_named_command_keeps_what_a_commit_or_the_workspace_needs(workspace:
     assert [name for name in names if not is_cached(workspace.root, name)] == ["nobody"]
 
 
-def test_no_command_is_named_that_may_take_the_images_of_others_or_of_the_workspace(workspace: Workspace) -> None:
+def test_suggests_no_gc_that_may_delete_images(workspace: Workspace) -> None:
     root = workspace.root
     for lists in (root / ".dvc" / "cache" / "files" / "md5").rglob("*.dir"):
         lists.unlink()
     (line,) = advice(workspace)
-    assert "lacks the list" in line
+    assert "lacks the file list" in line
     assert "--all-commits" not in line
     shared = root.parent / "cache"
     (root / ".dvc" / "cache").rename(shared)
@@ -84,9 +84,7 @@ def test_no_command_is_named_that_may_take_the_images_of_others_or_of_the_worksp
 
 
 @pytest.mark.filterwarnings("ignore:.*type hint is inferred as AnyType")
-def test_the_command_of_mlflow_runs(
-    workspace: Workspace, empty_database: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_suggested_mlflow_gc_runs(workspace: Workspace, empty_database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from mlflow import MlflowClient
     from mlflow.cli import cli
 
@@ -108,7 +106,7 @@ def test_the_command_of_mlflow_runs(
     assert len(advice(workspace)) == 1
 
 
-def test_it_refuses_while_a_stage_a_sweep_or_dvc_runs(workspace: Workspace) -> None:
+def test_refuses_while_something_runs(workspace: Workspace) -> None:
     with workspace.lock("train"), pytest.raises(LockedError, match="the stage 'train'"), find_scratch(workspace):
         pass
     with hold(workspace), pytest.raises(LockedError, match="a sweep is running"), find_scratch(workspace):
@@ -130,13 +128,16 @@ def test_it_refuses_while_a_stage_a_sweep_or_dvc_runs(workspace: Workspace) -> N
             process.kill()
 
 
-def test_scratch_is_measured_first_and_deleted_when_asked(
+def test_clean_measures_and_deletes(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(workspace.root)
     page = write(workspace.root / ".pixmill" / "plots" / "index.html", 2_000_000)
     main(["clean"])
-    assert "\nScratch: 2.0 MB may go: pixmill clean --yes\nDVC's cache, of what" in capsys.readouterr().out
+    assert (
+        "\nScratch: 2.0 MB can be deleted: pixmill clean --yes\nTo delete files from DVC's cache"
+        in capsys.readouterr().out
+    )
     assert page.exists()
     main(["clean", "--yes"])
     assert "\nScratch: 2.0 MB deleted\n" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Scratch that goes is finished, idle or abandoned; what costs a person something stays."""
+"""Finished, idle and abandoned scratch is stale; journals and backups stay."""
 
 import os
 import time
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pixmill.project.disk.scratch import stale_scratch
+from pixmill.project.disk.cleaning import stale_scratch
 from pixmill.train.checkpoints import Checkpoint, Checkpoints, pin
 from tests.project.disk.test_usage import write
 
@@ -28,7 +28,7 @@ def names(home: Path) -> set[str]:
     return {path.relative_to(home).as_posix() for path in stale_scratch(home)}
 
 
-def test_finished_trainings_go_with_their_folds_but_for_the_newest(tmp_path: Path, scratch: Path) -> None:
+def test_old_finished_trainings_are_stale(tmp_path: Path, scratch: Path) -> None:
     folder = scratch / "train" / "checkpoints"
     state = {"kernel": np.ones(2)}
     for days, (key, finished) in enumerate([("newest", True), ("done", True), ("killed", False), ("lone", None)]):
@@ -41,10 +41,10 @@ def test_finished_trainings_go_with_their_folds_but_for_the_newest(tmp_path: Pat
     age(write(folder / "damaged.npz", 9), 5)
     stem = ".pixmill/train/checkpoints"
     assert names(tmp_path) == {f"{stem}/done.npz", f"{stem}/done.fold-1.npz"}
-    assert (folder / "damaged.npz").exists(), "what cannot be read may be an unfinished training"
+    assert (folder / "damaged.npz").exists(), "an unreadable file may be an unfinished training"
 
 
-def test_caches_go_when_idle_for_a_week_but_for_the_newest_of_each_kind(tmp_path: Path, scratch: Path) -> None:
+def test_idle_caches_are_stale(tmp_path: Path, scratch: Path) -> None:
     for folder, suffix in (("train/features", "sqlite"), ("train/features", "tflite"), ("validate", "sqlite")):
         for name, days in (("last", 30), ("older", 31)):
             age(write(scratch / folder / f"{name}.{suffix}", 9), days)
@@ -58,7 +58,7 @@ def test_caches_go_when_idle_for_a_week_but_for_the_newest_of_each_kind(tmp_path
     assert names(tmp_path) == older - {".pixmill/validate/older.sqlite"}
 
 
-def test_what_killed_processes_left_goes_and_what_people_would_miss_stays(tmp_path: Path, scratch: Path) -> None:
+def test_abandoned_files_are_stale(tmp_path: Path, scratch: Path) -> None:
     for name in (
         "scrape/journal/journal.db",
         "scrape/journal/pictures/a",
@@ -80,7 +80,7 @@ def test_what_killed_processes_left_goes_and_what_people_would_miss_stays(tmp_pa
     assert names(tmp_path) == {".pixmill/predict/.part-old", ".pixmill/plots", ".dvc/tmp/exps/standalone/tmpx"}
 
 
-def test_trainings_that_a_sweep_pinned_stay(tmp_path: Path, scratch: Path) -> None:
+def test_pinned_trainings_stay(tmp_path: Path, scratch: Path) -> None:
     folder = scratch / "train" / "checkpoints"
     for days, key in enumerate(("newest", "best", "applied", "done")):
         for name in (key, f"{key}.fold-1"):

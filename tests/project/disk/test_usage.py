@@ -1,4 +1,4 @@
-"""Sizes say what lies in the project's folder, each file once."""
+"""Disk usage counts each file once."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ def write(path: Path, size: int) -> Path:
     return path
 
 
-def test_a_file_with_two_names_counts_once_and_a_link_is_not_followed(tmp_path: Path) -> None:
+def test_links_count_once(tmp_path: Path) -> None:
     cached = write(tmp_path / ".dvc" / "cache" / "a", 500)
     (tmp_path / "artifacts").mkdir()
     os.link(cached, tmp_path / "artifacts" / "a")
@@ -28,7 +28,7 @@ def test_a_file_with_two_names_counts_once_and_a_link_is_not_followed(tmp_path: 
     assert (sizes["data/"], size_of(tmp_path / "absent"), size_of(cached)) == (0, 0, 500)
 
 
-def test_what_goes_meanwhile_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_skips_files_that_disappear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "a", 500)
     write(tmp_path / "b", 70)
     (tmp_path / "folder").mkdir()
@@ -44,16 +44,16 @@ def test_what_goes_meanwhile_does_not_count(tmp_path: Path, monkeypatch: pytest.
     assert size_of(tmp_path) == 500
 
 
-def test_cleaning_is_proposed_only_where_the_rest_is_large_and_outweighs_images_and_results(tmp_path: Path) -> None:
+def test_suggests_cleaning_of_large_scratch(tmp_path: Path) -> None:
     assert describe_sizes(measure(tmp_path)) == "Disk: 0.0 MB"
     cache, image = tmp_path / ".dvc" / "cache" / "a", tmp_path / "data" / "a.jpg"
     write(cache, 500_000_000)
     assert describe_sizes(measure(tmp_path)) == "Disk: 500.0 MB (DVC's cache 500.0 MB)"
     write(cache, 600_000_000)
-    assert (
-        describe_sizes(measure(tmp_path)) == "Disk: 600.0 MB (DVC's cache 600.0 MB); what nothing needs: pixmill clean"
-    )
+    assert describe_sizes(measure(tmp_path)) == "Disk: 600.0 MB (DVC's cache 600.0 MB); to clean up: pixmill clean"
     write(image, 300_000_000)
     assert describe_sizes(measure(tmp_path)) == "Disk: 900.0 MB (data/ 300.0 MB, DVC's cache 600.0 MB)"
     write(cache, 1_000_000_000)
-    assert describe_sizes(measure(tmp_path)).startswith("Disk: 1.3 GB (data/ 300.0 MB, DVC's cache 1.0 GB); what")
+    assert describe_sizes(measure(tmp_path)).startswith(
+        "Disk: 1.3 GB (data/ 300.0 MB, DVC's cache 1.0 GB); to clean up"
+    )

@@ -1,4 +1,4 @@
-"""`pixmill new` makes a project that passes its own checks, or says in one message what to do."""
+"""`pixmill new` creates a valid project, or names the fix."""
 
 import shutil
 from collections.abc import Callable
@@ -20,12 +20,12 @@ from tests.version_control import dvc, git, start_repository
 New = Callable[..., str]
 
 WHEEL = f"wheels/pixmill-{__version__}-py3-none-any.whl"
-"""What a project gets from the checkout that these tests run in."""
+"""The wheel of a project created from this checkout."""
 
 
 @pytest.fixture
 def new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> New:
-    """Run `pixmill new` in an empty folder; what it prints, or its error."""
+    """Return a function that runs `pixmill new` in an empty folder and returns its output or error."""
     monkeypatch.chdir(tmp_path)
 
     def run(*words: str) -> str:
@@ -36,7 +36,7 @@ def new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
 @pytest.fixture
 def dvc_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have this process do what DVC is asked, which takes a second to start."""
+    """Run DVC in this process, since it takes a second to start."""
     monkeypatch.setattr("pixmill.project.new.creating.dvc", dvc)
 
 
@@ -62,14 +62,14 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path: (folder / path).read_bytes() for path in listed(folder)}
 
 
-def test_a_project_of_your_own_images(
+def test_project_with_own_images(
     new: New, pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    said = new("my-pets", "--from", str(pets), "--remote", "storage", "--mlflow", "https://mlflow.example.org/a")
+    output = new("my-pets", "--from", str(pets), "--remote", "storage", "--mlflow", "https://mlflow.example.org/a")
     root = tmp_path / "my-pets"
-    assert said.startswith("my-pets: a Git and DVC repository; your own code goes into src/my_pets\n")
-    assert "\nCopied 80 images: 40 of cat, 40 of chien méchant\n" in said
-    assert "cd my-pets && dvc repro\n  git add -A && git commit" in said
+    assert output.startswith("my-pets: a Git and DVC repository; your code goes into src/my_pets\n")
+    assert "\nCopied 80 images: 40 of cat, 40 of chien méchant\n" in output
+    assert "cd my-pets && dvc repro\n  git add -A && git commit" in output
     assert len(listed(root)) == 30
     assert (root / WHEEL).stat().st_size < 1_500_000
     params = load_params(root)
@@ -87,27 +87,27 @@ def test_a_project_of_your_own_images(
     assert lock.digests == installed_lock().digests
     assert lock.origin == Origin(f"./{WHEEL}")
 
-    # The same again, after some of it was lost, completes it and touches nothing else.
+    # Repeating the command restores missing files and changes nothing else.
     before = contents(root)
     for path in ("pixmill.lock", "data.dvc", "stages/train.py", "params.yaml"):
         (root / path).unlink()
     shutil.rmtree(root / "data")
-    said = new("my-pets", "--from", str(pets), "--remote", "elsewhere")
-    assert "Added: params.yaml, stages/train.py\n" in said
-    assert "Not used, since the project has its own already: --remote\n" in said
+    output = new("my-pets", "--from", str(pets), "--remote", "elsewhere")
+    assert "Added: params.yaml, stages/train.py\n" in output
+    assert "Ignored, because the project has its own: --remote\n" in output
     assert contents(root) == before
     monkeypatch.chdir(root)
     assert run_pixmill("check") == 0
     assert "2 classes (cat, chien méchant); images from folder" in capsys.readouterr().out
     assert "No file was missing." in (
-        said := new(".", "--from", str(pets), "--classes", "cat,chien méchant", "--mlflow", "http://a")
+        output := new(".", "--from", str(pets), "--classes", "cat,chien méchant", "--mlflow", "http://a")
     )
-    assert "Not used, since the project has its own already: --classes, --from, --mlflow\n" in said
+    assert "Ignored, because the project has its own: --classes, --from, --mlflow\n" in output
     assert contents(root) == before
 
 
 @pytest.mark.usefixtures("dvc_here")
-def test_an_existing_repository_gets_what_it_lacks(
+def test_existing_repository_gets_missing_files(
     new: New, pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = start_repository(tmp_path / "old_work", branch="trunk")
@@ -121,10 +121,10 @@ def test_an_existing_repository_gets_what_it_lacks(
     assert "data/ is in Git, but DVC must version the images\nNext: git rm -r -q --cached data && git commit" in refused
     assert sorted(path.name for path in root.iterdir()) == [".git", ".gitignore", "README.md", "data", "pyproject.toml"]
     git(root, "rm", "-r", "-q", "--cached", "data")
-    said = new(".")
-    assert "Kept as they were: .gitignore, README.md, pyproject.toml\n" in said
-    assert "Add these lines to .gitignore before you commit:\n  /.dvc/config.local\n  /.dvc/tmp\n" in said
-    assert f"Pixmill is in ./{WHEEL}: pip install './{WHEEL}[pipeline]' -e .\n" in said
+    output = new(".")
+    assert "Kept as they were: .gitignore, README.md, pyproject.toml\n" in output
+    assert "Add these lines to .gitignore before you commit:\n  /.dvc/config.local\n  /.dvc/tmp\n" in output
+    assert f"Pixmill is in ./{WHEEL}: pip install './{WHEEL}[pipeline]' -e .\n" in output
     assert {path: (root / path).read_text() for path in own} == own
     assert load_params(root).classes == ("cat", "chien méchant")
     assert "src/ours/scrape/__init__.py" in listed(root)
@@ -132,41 +132,41 @@ def test_an_existing_repository_gets_what_it_lacks(
 
 
 @pytest.mark.usefixtures("dvc_here")
-def test_a_full_disk_is_said_and_the_same_command_goes_on(new: New, pets: Path, tmp_path: Path) -> None:
+def test_full_disk_can_be_resumed(new: New, pets: Path, tmp_path: Path) -> None:
     with (pets / "cat" / "0.png").open("ab") as file:
         file.write(bytes(2**21))
     with limit_file_size(2**19):
-        said = new("pets", "--from", str(pets))
-    assert said.endswith("Next: raise the limit (ulimit -f), then: repeat the command (finished work is kept)\n")
+        output = new("pets", "--from", str(pets))
+    assert output.endswith("Next: raise the limit (ulimit -f), then: repeat the command (finished work is kept)\n")
     assert "dvc repro" in new("pets", "--from", str(pets))
     assert (tmp_path / "pets" / "pixmill.lock").exists()
 
 
-def test_what_git_or_dvc_refuses_is_said_and_classes_get_empty_folders(
+def test_errors_of_git_and_dvc_then_empty_class_folders(
     new: New, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = tmp_path_factory.mktemp("settings")
     (settings / "config").write_text("[core")
     with monkeypatch.context() as patch:
         patch.setenv("GIT_CONFIG_GLOBAL", str(settings / "config"))
-        said = new("pets", "--classes", "cat,dog")
-    assert f"\nNext: git init -b main {tmp_path}/pets\n" in said
+        output = new("pets", "--classes", "cat,dog")
+    assert f"\nNext: git init -b main {tmp_path}/pets\n" in output
     monkeypatch.setenv("DVC_GLOBAL_CONFIG_DIR", str(settings))
     assert "`dvc add data` failed; its message is above\nNext: dvc add data\n" in new("pets", "--classes", "cat,dog")
     (settings / "config").unlink()
-    said = new("pets", "--classes", "cat,dog")
-    assert "put images into data/cat, data/dog, or set scrape.source\n  pixmill check && dvc repro\n" in said
+    output = new("pets", "--classes", "cat,dog")
+    assert "put images into data/cat, data/dog, or set scrape.source\n  pixmill check && dvc repro\n" in output
     assert (tmp_path / "pets" / "data.dvc").exists()
 
 
-def test_without_git_that_is_said(new: New, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_git(new: New, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     assert new("pets", "--demo") == (
         "pixmill: the program git is not on PATH\nNext: install Git, then repeat the command\n"
     )
 
 
-def test_the_bundled_images_come_through_the_shop_where_there_is_a_browser(
+def test_demo_uses_the_shop_if_a_browser_is_available(
     new: New, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ours = (repository / "params.yaml").read_text().replace("$schema=docs/", "$schema=")
@@ -183,34 +183,34 @@ def test_the_bundled_images_come_through_the_shop_where_there_is_a_browser(
 @pytest.mark.parametrize(
     ("words", "message", "next_steps"),
     [
-        (["pets"], "which images? Choose one of these:\n  --demo ", "repeat"),
+        (["pets"], "which images? Choose one option:\n  --demo ", "repeat"),
         (["pets", "--recipe", "bets"], "no such recipe: 'bets'; did you mean 'best'", "list them"),
         (["pets", "--classes", "cat"], "classes: expected a list of at least 2", "correct --classes"),
         (["pets", "--classes", "cat,train"], "received 'train'", "correct --classes"),
-        (["pets", "--demo", "--from", "pets photos"], "--demo has its own images", "leave out"),
+        (["pets", "--demo", "--from", "pets photos"], "--demo has its own images", "omit"),
         (["pets", "--from", "."], "overlap", "choose a folder outside"),
         (["pets photos/cat/0.png/pets", "--demo"], "photos/cat/0.png is a file", "choose another name"),
         (["full", "--demo"], "full exists and is not empty", "cd full && pixmill new . (with the same options"),
         (["full/own/pets", "--demo"], "is inside the Git repository", "choose a folder outside"),
-        (["pets", "--demo", "--mlflow", "mlflow.db"], "expected the address of a server", "give one such as https://"),
-        (["pets", "--demo", "--pixmill", "0.1.0"], "expected an address of a wheel, git+https", "correct it"),
-        (["pets", "--demo", "--pixmill", "full"], "full is a folder; expected an address", "pip wheel --no-deps"),
-        (["pets", "--demo", "--pixmill", "git+https://a.org/b@main"], "with all 40 digits of the commit", "correct it"),
+        (["pets", "--demo", "--mlflow", "mlflow.db"], "expected the URL of a server", "give one such as https://"),
+        (["pets", "--demo", "--pixmill", "0.1.0"], "expected the URL of a wheel, git+https", "correct it"),
+        (["pets", "--demo", "--pixmill", "full"], "full is a folder; expected the URL", "pip wheel --no-deps"),
+        (["pets", "--demo", "--pixmill", "git+https://a.org/b@main"], "with all 40 digits", "correct it"),
         (
             ["pets", "--demo", "--pixmill", "https://me:key@a.org/b.whl"],
-            "the address has credentials",
-            "leave them out",
+            "the URL has credentials",
+            "omit them",
         ),
     ],
 )
-def test_one_message_names_the_fix_and_nothing_is_written(
+def test_invalid_options_write_nothing(
     words: list[str], message: str, next_steps: str, new: New, pets: Path, tmp_path: Path
 ) -> None:
     start_repository(tmp_path / "full" / "own")
     before = sorted(tmp_path.rglob("*"))
-    said = new(*words)
-    assert message in said
-    assert f"\nNext: {next_steps}" in said
+    output = new(*words)
+    assert message in output
+    assert f"\nNext: {next_steps}" in output
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -218,11 +218,11 @@ def test_one_message_names_the_fix_and_nothing_is_written(
     ("path", "text", "message"),
     [
         ("dvc.yaml", "stages: {a: {cmd: 'true'}}\n", "belongs to another pipeline"),
-        ("params.yaml", "lr: 0.1\n", "params.yaml is there, but not valid:\nclasses: expected"),
+        ("params.yaml", "lr: 0.1\n", "params.yaml is not valid:\nclasses: expected"),
         ("data/cat/deep/1.png", "\x89PNG\r\n\x1a\n", "data/ has images, but not all in data/<class>/"),
     ],
 )
-def test_a_folder_that_will_not_do_stays_as_it_is(path: str, text: str, message: str, new: New, tmp_path: Path) -> None:
+def test_unsuitable_folder_is_unchanged(path: str, text: str, message: str, new: New, tmp_path: Path) -> None:
     (tmp_path / "data" / "dog").mkdir(parents=True)
     for file in (path, "data/cat/1.png", "data/dog/1.png"):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
@@ -233,9 +233,7 @@ def test_a_folder_that_will_not_do_stays_as_it_is(path: str, text: str, message:
     assert sorted(tmp_path.rglob("*")) == sorted([*before, tmp_path / "pyproject.toml"])
 
 
-def test_a_project_has_the_classes_the_recipe_and_the_build_that_are_asked_for(
-    new: New, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_classes_recipe_and_origin(new: New, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commit = f"git+https://example.org/pixmill.git@{'0b' * 20}"
     for name in ("pets", "dogs"):
         (tmp_path / name).mkdir()
@@ -247,7 +245,7 @@ def test_a_project_has_the_classes_the_recipe_and_the_build_that_are_asked_for(
     assert f'"pixmill[pipeline] @ {commit}"' in (root / "pyproject.toml").read_text()
     assert f'install: "pixmill @ {commit}"\n' in (root / "pixmill.lock").read_text()
     assert not (root / "wheels").exists()
-    assert "already: --pixmill\n" in new(".", "--pixmill", commit)
+    assert "own: --pixmill\n" in new(".", "--pixmill", commit)
     monkeypatch.chdir(tmp_path / "dogs")
     monkeypatch.setattr("pixmill.project.new.supply.running_origin", lambda: Origin(f"pixmill=={__version__}"))
     assert "Warning: pixmill comes from a package index, which decides" in new(".", "--classes", "cat,dog")

@@ -1,4 +1,4 @@
-"""Folders of images are understood as people have them, and copied whole."""
+"""Labelled images are found in common folder layouts and copied."""
 
 import re
 import unicodedata
@@ -18,7 +18,7 @@ def put(folder: Path, *names: str) -> None:
         (folder / name).write_bytes(PNG + name.encode())
 
 
-def test_class_folders_with_what_people_keep_in_them(tmp_path: Path) -> None:
+def test_class_folders_with_other_files(tmp_path: Path) -> None:
     there, data = tmp_path / "there", tmp_path / "data"
     decomposed = unicodedata.normalize("NFD", "café noir")
     put(there, "coat/a.png", "coat/old/a.png", "coat/old-a.png", "coat/.hidden.png", f"{decomposed}/1", ".git/x/y.png")
@@ -52,7 +52,7 @@ def test_class_folders_with_what_people_keep_in_them(tmp_path: Path) -> None:
         ("pets_TRAIN", "pets_TEST", "pets dev"),
     ],
 )
-def test_splits_are_found_by_their_names(train: str, test: str, val: str | None, tmp_path: Path) -> None:
+def test_finds_splits_by_name(train: str, test: str, val: str | None, tmp_path: Path) -> None:
     splits = {"train": train, "test": test, **({"val": val} if val else {})}
     for folder in splits.values():
         put(tmp_path, f"{folder}/cat/1.png", f"{folder}/dog/1.png")
@@ -63,7 +63,7 @@ def test_splits_are_found_by_their_names(train: str, test: str, val: str | None,
     assert find_images(tmp_path, ["dog", "cat"]).classes == ("dog", "cat")
 
 
-def test_without_a_test_split_val_is_the_test(tmp_path: Path) -> None:
+def test_val_replaces_a_missing_test_split(tmp_path: Path) -> None:
     put(tmp_path, "train/a/1.png", "train/b/1.png", "val/a/1.png", "val/b/1.png", "pred/1.png")
     found = find_images(tmp_path)
     assert set(found.images) == {"train/a", "train/b", "test/a", "test/b"}
@@ -83,14 +83,14 @@ def test_without_a_test_split_val_is_the_test(tmp_path: Path) -> None:
          "several folders for the split test: test, testing"),
     ],
 )  # fmt: skip
-def test_what_makes_no_classes_is_refused(files: list[str], classes: list[str], message: str, tmp_path: Path) -> None:
+def test_rejects_folders_without_classes(files: list[str], classes: list[str], message: str, tmp_path: Path) -> None:
     put(tmp_path, *files)
     with pytest.raises(DataError) as refused:
         find_images(tmp_path, classes)
     assert re.search(message, str(refused.value)), refused.value
 
 
-def test_an_archive_is_no_folder(tmp_path: Path) -> None:
+def test_rejects_an_archive(tmp_path: Path) -> None:
     (tmp_path / "pets.zip").touch()
     with pytest.raises(DataError, match="is not a folder") as refused:
         find_images(tmp_path / "pets.zip")

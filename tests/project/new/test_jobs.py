@@ -1,4 +1,4 @@
-"""The scripts of a project's CI, with stand-ins for the programs that take minutes or need a service."""
+"""CI scripts of a project, with fakes for slow programs and services."""
 
 import subprocess
 from pathlib import Path
@@ -25,7 +25,7 @@ def github(name: str) -> list[str]:
 
 
 def run(folder: Path, commands: list[str], programs: dict[str, str], **environ: str) -> tuple[int, str]:
-    """Run commands in a folder, where programs are these scripts."""
+    """Run commands in a folder with fake programs."""
     for program, script in programs.items():
         (folder / program).write_text(f"#!/bin/sh\n{script}\n")
         (folder / program).chmod(0o755)
@@ -41,7 +41,7 @@ def run(folder: Path, commands: list[str], programs: dict[str, str], **environ: 
     return done.returncode, done.stdout
 
 
-def test_a_pipeline_that_failed_is_the_comparison(tmp_path: Path) -> None:
+def test_failed_pipeline_is_reported(tmp_path: Path) -> None:
     (step,) = [command for command in github("compare") if "dvc repro" in command]
     code, _ = run(tmp_path, [step], {"dvc": 'test "$1" = remote || { echo no images; exit 1; }', "pixmill": ""})
     assert code == 1
@@ -49,7 +49,7 @@ def test_a_pipeline_that_failed_is_the_comparison(tmp_path: Path) -> None:
     assert (tmp_path / "reports/compare.md").read_text() == text
 
 
-def test_the_comment_is_the_comparison_below_a_link(tmp_path: Path) -> None:
+def test_comment_links_to_the_report(tmp_path: Path) -> None:
     (tmp_path / "reports").mkdir()
     (tmp_path / "reports/compare.md").write_text("# $(better)\n")
     environ = {"PAGE": "https://forge.test/page", "NUMBER": "7"}
@@ -60,7 +60,7 @@ def test_the_comment_is_the_comparison_below_a_link(tmp_path: Path) -> None:
     assert (tmp_path / "posted").read_text() == words + text
 
 
-def test_the_comment_of_another_job_is_no_link_to_secrets(tmp_path: Path) -> None:
+def test_comment_follows_no_symlink(tmp_path: Path) -> None:
     (tmp_path / "reports").mkdir()
     (tmp_path / "reports/compare.md").symlink_to("/proc/self/environ")
     code, printed = run(tmp_path, GITLAB["comment"]["script"], {"apk": "", "glab": "echo posted >&2"})
@@ -69,12 +69,12 @@ def test_the_comment_of_another_job_is_no_link_to_secrets(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("because", ["", "the $(false) old one; it's rude"])
 @pytest.mark.parametrize("commands", [github("promote")[:2], GITLAB["promote"]["script"]])
-def test_a_person_promotes_main(tmp_path: Path, commands: list[str], because: str) -> None:
+def test_promote_job(tmp_path: Path, commands: list[str], because: str) -> None:
     code, printed = run(tmp_path, commands, {"pip": "", "pixmill": PROMOTES}, BECAUSE=because)
     assert (code, printed) == (1, "<HEAD>" + (f"<--force><--because={because}>" if because else ""))
 
 
-def test_only_a_person_starts_a_promotion() -> None:
+def test_promotion_is_manual() -> None:
     assert GITHUB["promote"]["if"] == "github.event_name == 'workflow_dispatch' && github.ref == 'refs/heads/main'"
     (rule,) = GITLAB["promote"]["rules"]
     assert rule == {"if": "$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH", "when": "manual", "allow_failure": True}

@@ -1,4 +1,4 @@
-"""A project's name makes a package, which hides no other."""
+"""Names of a project and its package."""
 
 from pathlib import Path
 
@@ -7,12 +7,12 @@ import pytest
 from pixmill.project.new.template import project_names
 
 
-def test_a_clone_of_another_name_keeps_the_project_name(tmp_path: Path) -> None:
+def test_clone_keeps_the_project_name(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "my-shoes"\n')
     assert project_names(tmp_path) == ("my-shoes", "my_shoes")
 
 
-def test_a_project_that_is_renamed_keeps_its_package(tmp_path: Path) -> None:
+def test_renamed_project_keeps_its_package(tmp_path: Path) -> None:
     (tmp_path / "src" / "shoes" / "scrape").mkdir(parents=True)
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "acme-shoes"\n')
     assert project_names(tmp_path) == ("acme-shoes", "shoes")
@@ -30,5 +30,5 @@ def test_a_project_that_is_renamed_keeps_its_package(tmp_path: Path) -> None:
         ("pixmill", ("pixmill", "my_pixmill")),
     ],
 )
-def test_a_name_that_would_do_for_no_package_is_adapted(name: str, given: tuple[str, str], tmp_path: Path) -> None:
+def test_adapts_invalid_names(name: str, given: tuple[str, str], tmp_path: Path) -> None:
     assert project_names(tmp_path / name) == given

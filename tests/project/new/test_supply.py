@@ -1,4 +1,4 @@
-"""A project is supplied with the very Pixmill that runs, whatever that was installed from."""
+"""A project installs the running Pixmill, whatever its origin."""
 
 import zipfile
 from io import BytesIO
@@ -21,7 +21,7 @@ def packed() -> bytes:
     return pack()[1]
 
 
-def test_a_checkout_is_packed_the_same_each_time(packed: bytes) -> None:
+def test_packing_is_reproducible(packed: bytes) -> None:
     found = find_supply()
     assert found.origin == Origin(f"./wheels/{NAME}")
     assert found.wheel == packed
@@ -29,20 +29,20 @@ def test_a_checkout_is_packed_the_same_each_time(packed: bytes) -> None:
 
 
 @pytest.mark.slow
-def test_what_is_packed_is_what_a_release_has(packed: bytes, wheel: Path) -> None:
+def test_packed_wheel_equals_a_release(packed: bytes, wheel: Path) -> None:
     def content(file: Path | BytesIO) -> dict[str, bytes]:
         with zipfile.ZipFile(file) as archive:
             found = {name: archive.read(name) for name in archive.namelist()}
         info = f"pixmill-{pixmill.__version__}.dist-info"
         del found[f"{info}/RECORD"], found[f"{info}/WHEEL"]
-        # The rest of it is the text for people, which a checkout has as it was when it was installed.
+        # The rest is the README at the time of installation.
         found[f"{info}/METADATA"], _, _ = found[f"{info}/METADATA"].partition(b"\n\n")
         return found
 
     assert content(BytesIO(packed)) == content(wheel)
 
 
-def test_a_wheel_is_taken_as_it_is(packed: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wheel_is_used_unchanged(packed: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with zipfile.ZipFile(BytesIO(packed)) as old, zipfile.ZipFile(tmp_path / NAME, "w") as new:
         for name in old.namelist():
             new.writestr(name, old.read(name))
@@ -53,34 +53,34 @@ def test_a_wheel_is_taken_as_it_is(packed: bytes, tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(supply, "running_origin", lambda: Origin(str(tmp_path / NAME)))
     assert find_supply().wheel == theirs
     (tmp_path / NAME).unlink()
-    assert find_supply().wheel == packed, "the wheel that it was installed from is gone"
+    assert find_supply().wheel == packed, "the original wheel is gone"
 
 
 @pytest.mark.parametrize("name", [NAME, "pixmill-9.9.9-py3-none-any.whl", "other-0.1.0-py3-none-any.whl", "x.whl"])
-def test_a_wheel_of_other_code_is_refused(packed: bytes, name: str, tmp_path: Path) -> None:
+def test_rejects_a_wheel_of_other_code(packed: bytes, name: str, tmp_path: Path) -> None:
     with zipfile.ZipFile(BytesIO(packed)) as old, zipfile.ZipFile(tmp_path / name, "w") as new:
         for entry in old.namelist():
             new.writestr(entry, old.read(entry) + (b"\n# Edited.\n" if entry == "pixmill/cli/new.py" else b""))
-    with pytest.raises(PixmillError, match=rf"is not the pixmill {pixmill.__version__} that runs") as caught:
+    with pytest.raises(PixmillError, match=rf"is not the running pixmill {pixmill.__version__}") as caught:
         find_supply(find_origin(str(tmp_path / name)))
     assert caught.value.next == (
         f"pip install --force-reinstall '{tmp_path / name}[pipeline]', then repeat the command"
     )
     (tmp_path / name).write_bytes(b"no archive")
-    with pytest.raises(PixmillError, match="that runs"):
+    with pytest.raises(PixmillError, match="is not the running"):
         find_supply(find_origin(str(tmp_path / name)))
 
 
 @pytest.mark.parametrize("scheme", ["https://example.org/a/pixmill.git", "ssh://git@example.org/a/pixmill.git"])
-def test_a_commit_needs_no_network(scheme: str) -> None:
+def test_git_origin(scheme: str) -> None:
     for text in (f"git+{scheme}@{COMMIT}", f"{scheme}@{COMMIT}"):
         found = find_supply(find_origin(text))
         assert (found.origin, found.wheel) == (Origin(f"pixmill @ git+{scheme}@{COMMIT}"), None)
 
 
-def test_an_address_needs_a_hash() -> None:
+def test_url_needs_a_hash() -> None:
     url = f"https://example.org/{NAME}"
     with pytest.raises(PixmillError, match="has no hash") as caught:
         find_origin(url)
-    assert caught.value.next == f"add that of the wheel: '{url}#sha256=…'"
+    assert caught.value.next == f"add the hash of the wheel: '{url}#sha256=…'"
     assert find_origin(f"{url}#sha256={'0' * 64}").text.startswith(f"pixmill @ {url}#")

@@ -1,4 +1,4 @@
-"""A project has the pipeline of this repository, in few files."""
+"""The template has the pipeline of this repository in few files."""
 
 import re
 import shutil
@@ -24,7 +24,7 @@ def files() -> dict[str, str]:
     return render("my-shoes", "my_shoes", Origin("pixmill==1.2.3"))
 
 
-def test_a_person_can_read_it_all(files: dict[str, str]) -> None:
+def test_project_is_small(files: dict[str, str]) -> None:
     assert len(files) + len(["data.dvc", "pixmill.lock"]) < 30
     assert sum(len(text.splitlines()) for path, text in files.items() if path != SCHEMA) < 650
     assert {*files} - {*managed_files(files)} - {path for path in files if path.startswith("src/")} == {
@@ -38,7 +38,7 @@ def test_a_person_can_read_it_all(files: dict[str, str]) -> None:
     assert all(text.endswith("\n") and "\r" not in text for text in files.values())
 
 
-def test_what_it_shares_with_this_repository_is_the_same(files: dict[str, str], repository: Path) -> None:
+def test_shared_files_equal_those_of_this_repository(files: dict[str, str], repository: Path) -> None:
     def ours(path: str) -> str:
         return (repository / path).read_text(encoding="utf-8")
 
@@ -50,7 +50,7 @@ def test_what_it_shares_with_this_repository_is_the_same(files: dict[str, str], 
     assert parse_params(files["params.yaml"])
 
 
-def test_the_pipelines_agree_in_all_but_code(files: dict[str, str], repository: Path) -> None:
+def test_pipelines_differ_only_in_code(files: dict[str, str], repository: Path) -> None:
     theirs, ours = yaml.safe_load(files["dvc.yaml"]), yaml.safe_load((repository / "dvc.yaml").read_text())
     assert theirs["plots"] == ours["plots"]
     assert tuple(theirs["stages"]) == tuple(ours["stages"]) == STAGES
@@ -67,9 +67,7 @@ def test_the_pipelines_agree_in_all_but_code(files: dict[str, str], repository: 
         assert stage["deps"] == code + [dep for dep in own["deps"] if not dep.startswith(("src/", "stages/"))]
 
 
-def test_what_a_killed_stage_left_half_written_is_not_in_the_way_of_dvc(
-    files: dict[str, str], repository: Path, tmp_path: Path
-) -> None:
+def test_dvc_ignores_partially_written_files(files: dict[str, str], repository: Path, tmp_path: Path) -> None:
     root = start_repository(tmp_path, with_dvc=True)
     (root / ".dvcignore").write_text(files[".dvcignore"])
     (root / "out").mkdir()
@@ -86,7 +84,7 @@ def test_what_a_killed_stage_left_half_written_is_not_in_the_way_of_dvc(
     assert patterns <= {*(repository / ".dvcignore").read_text().splitlines()}
 
 
-def test_other_programs_can_read_it(files: dict[str, str]) -> None:
+def test_files_are_valid(files: dict[str, str]) -> None:
     project = tomllib.loads(files["pyproject.toml"])
     assert project["project"]["name"] == "my-shoes"
     assert project["project"]["dependencies"] == ["pixmill[pipeline]==1.2.3"]
@@ -98,7 +96,7 @@ def test_other_programs_can_read_it(files: dict[str, str]) -> None:
     assert [hook["entry"] for hook in hooks] == ["pixmill check"]
 
 
-def test_whoever_may_comment_runs_nothing_of_the_pull_request(files: dict[str, str]) -> None:
+def test_comment_job_runs_no_code_of_the_pull_request(files: dict[str, str]) -> None:
     github, gitlab = (yaml.safe_load(files[path]) for path in (".github/workflows/ci.yml", ".gitlab-ci.yml"))
     assert github["permissions"] == {"contents": "read"}
     writing = [name for name, job in github["jobs"].items() if "write" in str(job.get("permissions"))]
@@ -119,7 +117,7 @@ PLACES = [
 
 
 @pytest.mark.parametrize("text", PLACES)
-def test_an_address_or_a_commit_is_named_alike_wherever_something_is_installed(text: str) -> None:
+def test_remote_origin_in_all_files(text: str) -> None:
     files = render("my-shoes", "my_shoes", Origin(text))
     wanted = text.replace("pixmill", "pixmill[pipeline]", 1)
     assert tomllib.loads(files["pyproject.toml"])["project"]["dependencies"] == [wanted]
@@ -127,7 +125,7 @@ def test_an_address_or_a_commit_is_named_alike_wherever_something_is_installed(t
     assert "pip install -e .  " in files["README.md"]
 
 
-def test_a_wheel_is_installed_by_path_before_the_project_which_names_no_pixmill() -> None:
+def test_wheel_origin_in_all_files() -> None:
     files = render("my-shoes", "my_shoes", Origin("./wheels/pixmill-1.2.3-py3-none-any.whl"))
     wheel = "./wheels/pixmill-1.2.3-py3-none-any.whl[pipeline]"
     assert tomllib.loads(files["pyproject.toml"])["project"]["dependencies"] == []
@@ -140,6 +138,6 @@ def test_a_wheel_is_installed_by_path_before_the_project_which_names_no_pixmill(
 
 
 @pytest.mark.parametrize("text", [*PLACES, "./wheels/pixmill-1.2.3-py3-none-any.whl"])
-def test_no_generated_file_asks_an_index_for_pixmill(text: str) -> None:
+def test_no_file_installs_from_an_index(text: str) -> None:
     for path, content in render("my-shoes", "my_shoes", Origin(text)).items():
         assert not re.search(r"-U\b|--upgrade|\bpixmill(\[\w+\])?==", content), path

@@ -1,4 +1,4 @@
-"""An upgrade says what changes, rewrites what nobody edited, and does the rest after a kill."""
+"""An upgrade lists its changes, rewrites unedited files, and completes an interrupted one."""
 
 import json
 from dataclasses import replace
@@ -43,13 +43,13 @@ def installed() -> Lock:
 
 @pytest.fixture
 def origin() -> Origin:
-    """Where the running Pixmill comes from."""
+    """Origin of the running Pixmill."""
     return Origin(f"pixmill=={__version__}")
 
 
 @pytest.fixture
 def project(tmp_path: Path, installed: Lock, origin: Origin, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project that pixmill 0.0.8 has made: with another default, another Makefile and one file more."""
+    """A project of pixmill 0.0.8 with other defaults, another Makefile and an additional file."""
     root, resources = tmp_path / "shoes", tmp_path / "package"
     resources.mkdir()
     (resources / "CHANGELOG.md").write_text(CHANGELOG)
@@ -81,9 +81,7 @@ def files_of(root: Path) -> dict[str, str]:
     return {str(path.relative_to(root)): path.read_text() for path in root.rglob("*") if path.is_file()}
 
 
-def test_an_upgrade_says_what_changes_and_changes_it(
-    project: Path, installed: Lock, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_upgrade_lists_and_applies_changes(project: Path, installed: Lock, capsys: pytest.CaptureFixture[str]) -> None:
     before = files_of(project)
     assert run_pixmill("upgrade", "--check") == 1
     assert files_of(project) == before
@@ -93,7 +91,7 @@ def test_an_upgrade_says_what_changes_and_changes_it(
     assert capsys.readouterr().out == shown.out + "Next: pixmill check && dvc repro, then commit all changes\n"
     for line in (
         f"pixmill 0.0.8 -> {__version__}",
-        "Will run again, since code or defaults changed: train",
+        "Will run again, because code or defaults changed: train",
         f"Library: numpy 1.0 -> {installed.libraries['numpy']}",
         "Default: train.batch_size 8 -> 32 (params.yaml has its own value)",
         "Default: train.momentum 0.8 -> 0.9",
@@ -121,7 +119,7 @@ def test_an_upgrade_says_what_changes_and_changes_it(
     assert capsys.readouterr().out == f"The project is up to date with pixmill {__version__}.\n"
 
 
-def test_edited_and_deleted_files_stay_as_they_are(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_edited_and_deleted_files_stay(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for path in ("Makefile", "old.cfg", "MLproject"):
         with (project / path).open("a") as file:
             file.write("# ours\n")
@@ -139,13 +137,11 @@ def test_edited_and_deleted_files_stay_as_they_are(project: Path, capsys: pytest
     assert "Keep your edited Makefile: merge Makefile.new into it, then delete Makefile.new" in shown
     assert f"pyproject.toml does not pin pixmill: add 'pixmill[pipeline]=={__version__}' to its dependencies" in shown
     (project / "Makefile.new").unlink()
-    assert run_pixmill("upgrade", "--check") == 0, "what was kept once is not asked for again"
+    assert run_pixmill("upgrade", "--check") == 0
 
 
 @pytest.mark.parametrize("done", [0, 4])
-def test_an_upgrade_that_was_killed_is_completed_by_another(
-    project: Path, monkeypatch: pytest.MonkeyPatch, done: int
-) -> None:
+def test_interrupted_upgrade_is_completed(project: Path, monkeypatch: pytest.MonkeyPatch, done: int) -> None:
     upgrade = plan_upgrade(project)
     assert len(upgrade.texts) == 5
     written: list[Path] = []
@@ -170,7 +166,7 @@ def test_an_upgrade_that_was_killed_is_completed_by_another(
     assert not plan_upgrade(project).pending
 
 
-def test_params_that_the_new_version_refuses_are_told(project: Path) -> None:
+def test_reports_params_that_became_invalid(project: Path) -> None:
     with (project / "params.yaml").open("a") as file:
         file.write("x: 1\n")
     (project / SCHEMA).write_text("{")
@@ -179,7 +175,7 @@ def test_params_that_the_new_version_refuses_are_told(project: Path) -> None:
     assert any(line.startswith("Edit params.yaml: x: ") for line in lines)
 
 
-def test_only_a_project_can_be_upgraded(tmp_path: Path) -> None:
+def test_rejects_other_folders(tmp_path: Path) -> None:
     with pytest.raises(PixmillError, match=r"has no pixmill\.lock") as caught:
         plan_upgrade(tmp_path)
     assert "else: pixmill new . (adds what is missing" in str(caught.value.next)
@@ -197,7 +193,7 @@ BEFORE = Origin("./wheels/pixmill-0.0.8-py3-none-any.whl")
     [(BEFORE, COMMIT), (Origin("pixmill==0.0.8"), INDEX), (COMMIT, PACKED), (None, ADDRESS)],
     ids=str,
 )
-def test_each_reference_becomes_each_other(
+def test_changes_the_origin(
     project: Path, installed: Lock, before: Origin | None, after: Origin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(upgrading, "running_origin", lambda: after)
@@ -228,7 +224,7 @@ def test_each_reference_becomes_each_other(
     assert not plan_upgrade(project).pending
 
 
-def test_a_project_keeps_its_extras_with_a_wheel(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wheel_keeps_the_extras(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     texts = render("shoes", "shoes", Origin("pixmill==0.0.8"))
     (project / "pyproject.toml").write_text(texts["pyproject.toml"].replace("[pipeline]", "[pipeline, heic,s3]"))
     monkeypatch.setattr(upgrading, "find_supply", lambda: Supply(PACKED, b"new"))
@@ -240,7 +236,7 @@ def test_a_project_keeps_its_extras_with_a_wheel(project: Path, monkeypatch: pyt
     assert not plan_upgrade(project).pending
 
 
-def test_a_wheel_that_is_gone_is_packed_again(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_wheel_is_packed_again(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upgrading, "find_supply", lambda: Supply(PACKED, b"one"))
     apply_upgrade(project, plan_upgrade(project))
     assert run_pixmill("upgrade", "--check") == 0
@@ -250,7 +246,7 @@ def test_a_wheel_that_is_gone_is_packed_again(project: Path, monkeypatch: pytest
     assert (project / PACKED.text).read_bytes() == b"one"
 
 
-def test_another_build_of_the_same_version_replaces_the_wheel(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_build_replaces_the_wheel(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upgrading, "find_supply", lambda: Supply(PACKED, b"one"))
     apply_upgrade(project, plan_upgrade(project))
     monkeypatch.setattr(upgrading, "running_origin", lambda: ADDRESS)  # any that is for all

@@ -1,4 +1,4 @@
-"""A run is started once, followed, and stopped as Ctrl-C does; it outlives the page."""
+"""A job runs once, is followed, and is stopped like by Ctrl-C; it outlives the page."""
 
 import os
 import signal
@@ -36,30 +36,30 @@ def repro(root, *code, **options):
 
 
 def ended(job):
-    return until(lambda: not (told := job.document())["running"] and told)
+    return until(lambda: not (document := job.document())["running"] and document)
 
 
-def test_a_run_tells_its_output_and_how_it_ended(tmp_path):
+def test_output_and_status(tmp_path):
     job = repro(tmp_path, "import sys; print('one'); sys.exit('two')")
     assert job.document() == {"running": False, "status": None, "stopped": False, "log": ""}
     job.start()
-    told = ended(job)
-    assert (told["status"], told["stopped"], {*told["log"].split()}) == (1, False, {"one", "two"})
+    document = ended(job)
+    assert (document["status"], document["stopped"], {*document["log"].split()}) == (1, False, {"one", "two"})
 
 
-def test_stop_sends_what_ctrl_c_does_to_all_processes_of_the_run(tmp_path):
+def test_stop_interrupts_the_process_group(tmp_path):
     job = repro(tmp_path, _PARENT, _CHILD)
     job.start()
     until(lambda: "begun" in job.document()["log"])
     assert os.getsid(job.pid) == job.pid
     job.stop()
-    told = ended(job)
-    assert (told["stopped"], "stopped" in told["log"]) == (True, True)
-    with pytest.raises(PixmillError, match="no run is under way"):
+    document = ended(job)
+    assert (document["stopped"], "stopped" in document["log"]) == (True, True)
+    with pytest.raises(PixmillError, match="no run was started"):
         job.stop()
 
 
-def test_a_run_that_ignores_it_gets_sigterm(tmp_path):
+def test_stop_terminates_after_patience(tmp_path):
     job = repro(tmp_path, f"import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); {_PATIENT}", patience=0.3)
     job.start()
     until(lambda: "begun" in job.document()["log"])
@@ -67,18 +67,18 @@ def test_a_run_that_ignores_it_gets_sigterm(tmp_path):
     assert ended(job)["status"] == -signal.SIGTERM
 
 
-def test_a_run_in_a_terminal_is_not_doubled_and_a_comparison_goes_beside_it(tmp_path):
+def test_rejects_a_second_run_but_not_a_comparison(tmp_path):
     with living_dvc() as pid:
         hold(tmp_path, "write", ("artifacts", pid))
         with pytest.raises(LockedError):
             repro(tmp_path, _PATIENT).start()
         comparison = Job(tmp_path, "pixmill compare", [sys.executable, "-c", "print('No change.')"])
         comparison.start()
-    assert (told := ended(comparison))["status"] == 0
-    assert told["log"] == "No change.\n"
+    assert (document := ended(comparison))["status"] == 0
+    assert document["log"] == "No change.\n"
 
 
-def test_who_presses_twice_starts_one_run(tmp_path):
+def test_concurrent_starts_run_once(tmp_path):
     job = repro(tmp_path, _PATIENT)
 
     def start(_):
@@ -94,7 +94,7 @@ def test_who_presses_twice_starts_one_run(tmp_path):
     ended(job)
 
 
-def test_where_the_disk_takes_no_file_nothing_runs(tmp_path):
+def test_unwritable_log_starts_nothing(tmp_path):
     (tmp_path / ".pixmill/open/repro.log/in the way").mkdir(parents=True)
     job = repro(tmp_path, _PATIENT)
     with pytest.raises(PixmillError, match="cannot be started"):

@@ -1,4 +1,4 @@
-"""In each situation the right sentence and the right command come first; who follows them loses nothing."""
+"""The next steps fit the state, and following them loses nothing."""
 
 import contextlib
 import os
@@ -18,9 +18,8 @@ from pixmill.core.repository.uncommitted import Uncommitted
 from pixmill.experiments.promotion.report import Champion
 from pixmill.metrics.growth import Growth
 from pixmill.project.next_steps import next_steps
-from pixmill.project.repository import Repository
 from pixmill.project.stage_states import Reason, StageState
-from pixmill.project.state import ProjectState, read_project_state
+from pixmill.project.state import ProjectState, Repository, read_project_state
 from tests.tiny_project import age, change_param, repro
 from tests.version_control import PERSON, commit, dvc, dvc_repo, git
 
@@ -28,9 +27,9 @@ STAGES = ("scrape", "validate", "split", "train", "evaluate")
 
 EPOCHS = Reason("param", "train.epochs", "train.epochs is now 5, was 3")
 
-NO_IMAGES = Reason("output", "data", "data/ is not here")
+NO_IMAGES = Reason("output", "data", "data/ is missing")
 
-NO_MODEL = Reason("output", "artifacts/train", "artifacts/train is not here")
+NO_MODEL = Reason("output", "artifacts/train", "artifacts/train is missing")
 
 RESULTS = ("dvc.lock", "metrics/train.json", "params.yaml", "plots/train/full.json")
 
@@ -46,7 +45,7 @@ KEEP = 'git commit -m "Record new results"'
 
 
 def fresh_until(first: str, *reasons: Reason, **found: Any) -> tuple[StageState, ...]:
-    """Return stages of which one has to run, and those after it."""
+    """Return stages of which one and the later ones have to run."""
     place = STAGES.index(first)
     after = Reason("stage", first, f"{first} has to run first")
     return (
@@ -57,12 +56,12 @@ def fresh_until(first: str, *reasons: Reason, **found: Any) -> tuple[StageState,
 
 
 def lacking(*reasons: Reason) -> tuple[StageState, ...]:
-    """Return stages of which nothing but results is amiss."""
+    """Return stages that lack only outputs."""
     return tuple(StageState(name, "stale", reasons) for name in STAGES)
 
 
 def made(**found: Any) -> ProjectState:
-    """Return the state of a project with committed results, but for what is given; fields of Git by their names."""
+    """Return a state with committed results and the given changes, also of fields of the repository."""
     fields = {name: found.pop(name) for name in [*found] if name in Repository.__dataclass_fields__}
     state = ProjectState(Path(), tuple(StageState(name, "fresh") for name in STAGES), replace(REPOSITORY, **fields))
     return replace(state, **found)
@@ -82,7 +81,7 @@ SITUATIONS = {
     "clone": made(stages=lacking(NO_IMAGES), has_storage=True),
     "clone without storage": made(stages=lacking(NO_IMAGES)),
     "results deleted": made(stages=lacking(NO_MODEL), is_cached=True),
-    "results deleted beside new decisions": made(
+    "results deleted with new decisions": made(
         stages=lacking(NO_MODEL), is_cached=True, changed=DECISIONS.changed, uncommitted=DECISIONS
     ),
     "results pulled": made(stages=lacking(NO_MODEL), has_storage=True),
@@ -144,13 +143,13 @@ SITUATIONS = {
 }
 
 
-def test_each_situation_has_its_first_step() -> None:
+def test_first_step() -> None:
     firsts = {name: next_steps(state)[0] for name, state in SITUATIONS.items()}
-    told = "\n".join(f"{name} [{first.kind}]\n{first.text}\n" for name, first in firsts.items())
-    assert told == Path(__file__).with_name("first_steps.txt").read_text(encoding="utf-8")
+    text = "\n".join(f"{name} [{first.kind}]\n{first.text}\n" for name, first in firsts.items())
+    assert text == Path(__file__).with_name("first_steps.txt").read_text(encoding="utf-8")
 
 
-def test_the_steps_come_in_the_order_of_a_colleague() -> None:
+def test_steps_are_ordered_by_urgency() -> None:
     state = made(
         undecodable=("data/cat/1.jpg",),
         doubtful_labels=1,
@@ -167,7 +166,7 @@ def test_the_steps_come_in_the_order_of_a_colleague() -> None:
     assert [step.kind for step in next_steps(state)] == ["images", "run", "commit", "push", "sync"]
 
 
-def test_an_image_that_was_deleted_may_be_meant() -> None:
+def test_deleted_image() -> None:
     lost = Uncommitted(changed=("data.dvc",), missing="1 image", is_back=True)
     back, _, keep = next_steps(made(changed=("data.dvc", *RESULTS), uncommitted=lost))
     assert (back.kind, back.command) == ("vanished", "git checkout HEAD -- data.dvc && dvc checkout data.dvc")
@@ -175,24 +174,24 @@ def test_an_image_that_was_deleted_may_be_meant() -> None:
     assert keep.command == f"git add data.dvc dvc.lock metrics params.yaml plots && {KEEP}"
 
 
-def test_a_deleted_file_comes_back_before_results_are_committed() -> None:
+def test_deleted_file_is_restored_before_the_commit() -> None:
     gone = Uncommitted(deleted=("review.csv",))
     *_, keep = next_steps(made(changed=("review.csv", *RESULTS), is_compared=True, uncommitted=gone))
     assert keep.command == f"git checkout HEAD -- review.csv && git add dvc.lock metrics params.yaml plots && {KEEP}"
 
 
-def test_a_decision_beside_images_of_an_earlier_commit_undoes_nothing() -> None:
+def test_decision_with_images_of_an_earlier_commit() -> None:
     both = replace(DECISIONS, has_earlier_images=True)
     fetch, keep = next_steps(made(stages=lacking(NO_IMAGES), has_storage=True, uncommitted=both))
     assert (fetch.kind, fetch.command) == ("fetch", "dvc pull")
     assert keep.command == 'git add review.csv && git commit -m "Add images and decisions"'
 
 
-# Real situations: each changes a finished project into another, and returns the folder to look at if that is another.
+# Real situations: each changes a finished project, and returns the folder to read if it is another one.
 
 
 def storage(root: Path) -> Path:
-    """Give the project a remote of DVC and one of Git, with all that it has."""
+    """Push the project to new remotes of DVC and Git."""
     place = root.parent / "storage"
     with dvc_repo(root) as repo:
         with repo.config.edit() as config:
@@ -280,7 +279,7 @@ def decision_lost(root: Path) -> None:
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_who_follows_the_steps_arrives_and_loses_nothing(
+def test_following_the_steps_loses_nothing(
     project: Path, situation: Callable[[Path], Path | None], way: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=":")

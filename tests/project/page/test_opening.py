@@ -1,4 +1,4 @@
-"""``pixmill open`` serves one page for a project, however often it is typed or killed, and ends by Ctrl-C."""
+"""``pixmill open`` serves one page per project until Ctrl-C."""
 
 import os
 import re
@@ -26,7 +26,7 @@ def address(process):
     return re.search(r"http://\S+", process.stderr.readline())[0]
 
 
-def test_a_second_start_finds_the_first_and_a_run_outlives_both(project):
+def test_second_start_finds_the_first_and_a_run_outlives_both(project):
     change_param(project, "epochs: 3", "epochs: 7")
     with start(project) as first:
         visitor = Visitor(address(first))
@@ -38,8 +38,8 @@ def test_a_second_start_finds_the_first_and_a_run_outlives_both(project):
         assert Visitor(again).key == visitor.key
         assert visitor.post("pipeline/start", {}) == (200, {})
         first.send_signal(signal.SIGINT)
-        _, told = first.communicate(timeout=30)
-    assert "Traceback" not in told
-    pid = int(re.search(r"dvc repro goes on. To stop it: kill -INT -(\d+)", told)[1])
+        _, printed = first.communicate(timeout=30)
+    assert "Traceback" not in printed
+    pid = int(re.search(r"dvc repro continues in the background. To stop it: kill -INT -(\d+)", printed)[1])
     assert not file.exists()
     os.killpg(pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""The page in a real browser: the pipeline is started, followed and stopped, commands are copied."""
+"""The page in a real browser."""
 
 import re
 
@@ -7,8 +7,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
+from pixmill.project.page.home import Home, routes
 from pixmill.project.page.jobs import Job
-from pixmill.project.page.page_routes import Home, routes
 from pixmill.web.private_server import PrivateServer, make_app
 from tests.browsing import open_chrome
 from tests.project.page.conftest import progress
@@ -20,9 +20,9 @@ pytestmark = pytest.mark.browser
 
 BRANCH = "<img/src=x/onerror=document.title='owned'>"
 
-SAID = """
-window.said = [];
-new MutationObserver((changes) => said.push(...changes.map((each) => each.addedNodes[0]?.textContent)))
+RECORD = """
+window.texts = [];
+new MutationObserver((changes) => texts.push(...changes.map((each) => each.addedNodes[0]?.textContent)))
   .observe(document.getElementById('ended'), { childList: true });
 """
 
@@ -34,7 +34,7 @@ return [...document.querySelectorAll('button, a, progress, pre[tabindex], sectio
 
 
 class Page:
-    """The page as a person sees it."""
+    """The page in the browser."""
 
     def __init__(self, browser, root, address):
         self.browser, self.root = browser, root
@@ -79,44 +79,44 @@ def page(browser, tiny_project, tmp_path, monkeypatch):
         until(lambda: pipeline.pid is None)
 
 
-def test_the_main_way(page, browser):
+def test_main_workflow(page, browser):
     assert {page.status(name) for name in ("scrape", "validate", "split", "train", "evaluate")} == {"fresh"}
     assert not browser.find_element(By.ID, "start").is_enabled()
-    assert page.text("would") == "All stages are fresh: nothing would run."
+    assert page.text("would") == "All stages are fresh."
     assert page.text("accuracy").startswith("Test accuracy 9")
 
-    # It follows what somebody edits, and says first what would run.
+    # It follows edits, and lists the stages that would run.
     change_param(page.root, "epochs: 3", "epochs: 4")
     page.until(lambda: page.status("train") == "stale")
     page.until(lambda: "train.epochs is now 4, was 3" in page.text("next"))
     assert page.text("would") == "Would run: train, evaluate."
     assert page.text("accuracy").startswith("Test accuracy of the last evaluation: 9")
 
-    # The next command is copied as it is shown.
+    # The next command is copied as shown.
     page.until(lambda: browser.find_elements(By.CSS_SELECTOR, "#next-command code"))
     shown = browser.find_element(By.CSS_SELECTOR, "#next-command code").text
     browser.find_element(By.CSS_SELECTOR, "#next-command button[aria-label^=Copy]").click()
     page.until(lambda: "Copied" in page.text("next-command"))
     assert browser.execute_async_script("navigator.clipboard.readText().then(arguments[0])") == shown
 
-    # It is started by keyboard, followed live, and stopped.
+    # The pipeline is started by keyboard, followed live, and stopped.
     browser.find_element(By.CSS_SELECTOR, "#next-command .good").send_keys(Keys.ENTER)
     page.until(lambda: page.status("train") == "running")
     assert browser.switch_to.active_element.get_attribute("id") == "stop"
     assert "train is running" in page.text("next")
     page.until(lambda: "Running stage 'train'" in page.text("log"))
-    browser.execute_script(SAID)
+    browser.execute_script(RECORD)
     browser.switch_to.active_element.send_keys(Keys.ENTER)
     page.until(lambda: page.shows("start"))
     page.until(lambda: page.status("train") != "running")
     assert page.text("ended") == "The run was stopped."
-    assert browser.execute_script("return said")[0] == "Stopping …"
+    assert browser.execute_script("return texts")[0] == "Stopping …"
 
     assert browser.title == "pets · Pixmill"
     assert BRANCH in page.text("git")
     assert browser.get_log("browser") == []
 
-    # A report that somebody else has made is shown, and does nothing.
+    # A foreign report is shown, and runs no script.
     (page.root / "reports" / "train.html").unlink(missing_ok=True)
     (page.root / "reports" / "train.html").write_text(f"{BRANCH}<script>document.title='owned'</script><p>read me")
     browser.get(f"{browser.current_url}reports/train.html")
@@ -125,7 +125,7 @@ def test_the_main_way(page, browser):
     assert browser.title != "owned"
 
 
-def test_of_stages_that_cannot_be_read_none_is_called_fresh(page, browser):
+def test_unreadable_stages_are_not_fresh(page, browser):
     params = page.root / "params.yaml"
     params.write_text(f"{params.read_text()}\n[")
     page.until(lambda: "params.yaml is malformed" in page.text("next"))
@@ -133,14 +133,14 @@ def test_of_stages_that_cannot_be_read_none_is_called_fresh(page, browser):
     assert not browser.find_element(By.ID, "start").is_enabled()
 
 
-def test_readers_of_the_screen_are_told_of_a_stage_and_not_of_each_image(page, browser):
+def test_screen_readers_announce_stages_only(page, browser):
     progress(page.root, what="Fit", count=40, total=120, unit="image")
     page.until(lambda: "Fit: 40 of 120 images" in page.text("next"))
     assert re.fullmatch(r"train has been running since \d\d:\d\d", page.text("next-live"))
     assert browser.find_element(By.CSS_SELECTOR, "#stages progress").get_attribute("value") == "40"
 
 
-def test_all_is_seen_and_named_at_each_width(page, browser):
+def test_layout_and_labels_at_each_width(page, browser):
     for width, scheme in ((400, "light"), (1600, "dark")):
         metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 640}
         browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
@@ -155,6 +155,6 @@ def test_all_is_seen_and_named_at_each_width(page, browser):
     assert browser.execute_script(UNNAMED) == []
     resources = browser.execute_script("return performance.getEntriesByType('resource').map((each) => each.name)")
     assert all(name.startswith(browser.current_url) for name in resources)
-    # Each command has its button, and each card a command.
+    # Each card has a command with a button.
     cards = browser.find_elements(By.CSS_SELECTOR, ".card")
     assert all(card.find_elements(By.CSS_SELECTOR, ".command button") for card in cards)

@@ -1,4 +1,4 @@
-"""A look at a project tells all that it can, and names what it cannot."""
+"""The state of a project has all readable parts, and lists the others as faults."""
 
 import json
 import os
@@ -10,27 +10,27 @@ import pytest
 from pixmill.core.repository.dvc import DEFAULT_CACHE
 from pixmill.experiments.promotion.report import Champion
 from pixmill.project import state as project_state
-from pixmill.project.findings import undecodable_images, waiting_corrections
+from pixmill.project.findings import count_corrections, find_undecodable
 from pixmill.project.state import ProjectState, read_project_state
-from pixmill.project.state_json import state_json
+from pixmill.serve.correction import correction_of
 from pixmill.serve.inbox import Inbox
 from tests.project.page.conftest import progress
 from tests.tiny_project import change_param, copy_begun, copy_project
 from tests.version_control import commit, git, hold, living_dvc
 
 
-def look(root: Path) -> ProjectState:
+def read(root: Path) -> ProjectState:
     return read_project_state(root, whole=False)
 
 
 @pytest.fixture
 def default_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody asks DVC, which takes a second, where its cache is."""
-    for module in ("stage_inputs", "uncommitted"):
+    """Skip DVC, which takes a second to start, when locating its cache."""
+    for module in ("result_status", "uncommitted"):
         monkeypatch.setattr(f"pixmill.core.repository.{module}.cache_folder", lambda root: root / DEFAULT_CACHE)
 
 
-def test_parts_that_cannot_be_read_are_named_and_the_others_told(project: Path) -> None:
+def test_unreadable_parts_are_faults(project: Path) -> None:
     (project / "dvc.lock").write_text("stages: [")
     (project / "plots/train/full.json").write_text("{")
     (project / "artifacts/evaluate/labels.parquet").write_text("no table")
@@ -41,17 +41,17 @@ def test_parts_that_cannot_be_read_are_named_and_the_others_told(project: Path) 
     assert state.accuracy == (0.9, 0.8, 0.95)
     assert state.repository.has_commit
     assert state.disk["data/"] == 6
-    assert json.loads(state_json(state))["faults"] == state.faults
+    assert state.document()["faults"] == state.faults
 
 
-def test_a_look_without_disk_and_model_is_possible(project: Path) -> None:
+def test_quick_read(project: Path) -> None:
     state = read_project_state(project, whole=False)
     assert state.disk == {}
     assert state.champion is None
     assert state.is_fresh
 
 
-def test_a_look_writes_nothing_but_a_cache(project: Path) -> None:
+def test_read_writes_only_a_cache(project: Path) -> None:
     def files() -> dict[str, bytes]:
         kept = [path for path in project.rglob("*") if path.is_file() and ".pixmill" not in path.parts]
         return {str(path): path.read_bytes() for path in kept}
@@ -63,7 +63,7 @@ def test_a_look_writes_nothing_but_a_cache(project: Path) -> None:
 
 
 @pytest.mark.usefixtures("default_cache")
-def test_decided_labels_need_no_look(project: Path) -> None:
+def test_decided_label_issues_do_not_count(project: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -75,7 +75,7 @@ def test_decided_labels_need_no_look(project: Path) -> None:
 
 
 @pytest.mark.parametrize("is_this_one", [True, False])
-def test_the_model_in_production_is_known_by_its_commit(
+def test_promoted_model_is_identified_by_its_commit(
     project: Path, monkeypatch: pytest.MonkeyPatch, *, is_this_one: bool
 ) -> None:
     promoted = git(project, "rev-parse", "HEAD") if is_this_one else "--output=x"
@@ -84,14 +84,14 @@ def test_the_model_in_production_is_known_by_its_commit(
     assert read_project_state(project).is_promoted == is_this_one
 
 
-def test_files_that_are_in_the_last_commit_alone_are_deleted(project: Path) -> None:
+def test_deleted_files(project: Path) -> None:
     (project / "params.yaml").unlink()
     (project / "dvc.yaml").unlink()
     git(project, "rm", "-q", "dvc.lock")
-    assert look(project).deleted == ("params.yaml", "dvc.yaml", "dvc.lock")
+    assert read(project).deleted == ("params.yaml", "dvc.yaml", "dvc.lock")
 
 
-def test_images_that_are_not_there_need_no_better_one(tmp_path: Path) -> None:
+def test_undecodable_images_must_exist(tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -102,57 +102,57 @@ def test_images_that_are_not_there_need_no_better_one(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     table = pa.Table.from_pylist([{"image_url": url, "reason": reason} for url, reason in urls.items()])
     pq.write_table(table, tmp_path / "artifacts/validate/manifest.parquet")
-    assert undecodable_images(tmp_path) == ["data/cat/1.jpg"]
+    assert find_undecodable(tmp_path) == ["data/cat/1.jpg"]
 
 
-def test_corrections_of_users_wait(tmp_path: Path) -> None:
-    assert waiting_corrections(tmp_path) == 0
-    told = {"prediction": {"label": "cat"}, "label": "dog", "model": {"name": "m"}}
+def test_counts_corrections(tmp_path: Path) -> None:
+    assert count_corrections(tmp_path) == 0
+    fields = {"prediction": {"label": "cat"}, "label": "dog", "model": {"name": "m"}}
     for image in (b"one", b"two"):
-        Inbox(tmp_path / "inbox").add(image, extension=".jpg", **told)
-    assert waiting_corrections(tmp_path) == 2
+        Inbox(tmp_path / "inbox").add(image, correction_of(image, extension=".jpg", **fields))
+    assert count_corrections(tmp_path) == 2
 
 
-def test_a_stage_that_ended_early_says_why(project: Path) -> None:
+def test_failed_stage_has_its_error(project: Path) -> None:
     change_param(project, "epochs: 3", "epochs: 5")
     (project / "metrics/train.json").unlink()  # As DVC does before a stage runs.
-    for told, error in (
+    for fields, error in (
         ({"failed": "no weights\nNext: wait"}, "no weights\nNext: wait"),
         ({"started": 1.0}, "it was killed"),
     ):
-        progress(project, **told)
-        train = look(project).stages[3]
+        progress(project, **fields)
+        train = read(project).stages[3]
         assert (train.status, train.error) == ("failed", error)
     progress(project, what="Fit", count=40, total=120, unit="image")
-    assert look(project).stages[3].text == "running (Fit: 40 of 120 images)"
+    assert read(project).stages[3].text == "running (Fit: 40 of 120 images)"
 
 
-def test_a_stage_without_a_progress_file_is_found_by_what_dvc_holds(project: Path) -> None:
+def test_running_stage_is_found_by_dvc_locks(project: Path) -> None:
     progress(project, root=str(project / ".dvc/tmp/exps/tmp1"), what="Fit")
     with living_dvc() as pid:
         hold(project, "write", ("artifacts/train", pid))
-        assert look(project).stages[3].status == "running"
+        assert read(project).stages[3].status == "running"
     hold(project, "write", ("artifacts/train", 2**22 - 1))
-    assert look(project).is_fresh
+    assert read(project).is_fresh
 
 
 @pytest.mark.usefixtures("default_cache")
-def test_images_are_awaited_where_none_was_ever_put_into_data(tiny_project: Path, tmp_path: Path) -> None:
+def test_awaits_images(tiny_project: Path, tmp_path: Path) -> None:
     project = copy_begun(tiny_project, tmp_path / "new")
-    assert {stage.status for stage in look(project).stages} == {"never run"}
+    assert {stage.status for stage in read(project).stages} == {"never run"}
     shutil.rmtree(project / "data")
     (project / "data.dvc").unlink()
-    assert not look(project).awaits_images  # They may come from elsewhere.
+    assert not read(project).awaits_images  # They may come from elsewhere.
     change_param(project, "scrape: {n: 1}", "scrape: {source: folder}")
-    assert look(project).awaits_images
+    assert read(project).awaits_images
     (project / "data.dvc").write_text("outs:\n- md5: x.dir\n  nfiles: 0\n  size: 0\n  path: data\n")
-    assert look(project).awaits_images
+    assert read(project).awaits_images
     (project / "data" / "cat").mkdir(parents=True)
     (project / "data" / "cat" / "1.jpg").write_bytes(b"cat")
-    assert not look(project).awaits_images
+    assert not read(project).awaits_images
 
 
-def test_two_projects_in_one_repository_have_a_state_each(tiny_project: Path, tmp_path: Path) -> None:
+def test_two_projects_in_one_repository(tiny_project: Path, tmp_path: Path) -> None:
     both = tmp_path / "both"
     for name, copy in (("one", copy_project), ("two", copy_begun)):
         copy(tiny_project, both / name)
@@ -160,23 +160,23 @@ def test_two_projects_in_one_repository_have_a_state_each(tiny_project: Path, tm
     git(both, "init", "-q", "-b", "main")
     commit(both)
     progress(both / "one")
-    assert look(both / "one").stages[3].status == "running"
-    assert look(both / "two").stages[3].status == "never run"
+    assert read(both / "one").stages[3].status == "running"
+    assert read(both / "two").stages[3].status == "never run"
     shutil.rmtree(both / "one/.pixmill")
     (both / "two/notes.md").write_text("x")
-    assert look(both / "one").repository.changed == ()
+    assert read(both / "one").repository.changed == ()
     (both / "one/notes.md").write_text("x")
-    assert look(both / "one").repository.changed == ("notes.md",)
+    assert read(both / "one").repository.changed == ("notes.md",)
 
 
-def test_a_cache_that_is_elsewhere_is_found(project: Path) -> None:
+def test_shared_cache_is_found(project: Path) -> None:
     (project / ".dvc/cache").rename(project.parent / "cache")
     (project / ".dvc/config.local").write_text("[cache]\n    dir = ../../cache\n")
     shutil.rmtree(project / "artifacts")
     assert read_project_state(project, whole=False).is_cached
 
 
-def test_a_name_that_is_no_text_can_be_sent(project: Path) -> None:
+def test_undecodable_file_name(project: Path) -> None:
     Path(os.fsdecode(os.fsencode(project) + b"/\xff")).touch()
-    text = state_json(read_project_state(project, whole=False))
+    text = json.dumps(read_project_state(project, whole=False).document())
     assert json.loads(text.encode())["repository"]["changed"] == ["\udcff"]

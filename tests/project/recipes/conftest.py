@@ -1,4 +1,4 @@
-"""One number of threads for all, since TensorFlow takes no other once it has computed."""
+"""A common number of threads, which TensorFlow cannot change after its first computation."""
 
 import pytest
 

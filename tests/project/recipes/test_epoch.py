@@ -1,4 +1,4 @@
-"""Each kind of recipe trains: one epoch on a few images of noise."""
+"""Each kind of recipe trains for an epoch on images of noise."""
 
 import hashlib
 from pathlib import Path
@@ -16,7 +16,7 @@ from tests.images.packed import pack_images
 from tests.project.recipes.test_recipes import ROOT
 
 SIZES = {"train": 2, "val": 1, "test": 1}
-"""Images of a class by part."""
+"""Images per class by split."""
 RECIPES = ("best-large", "digits", "finetune", "garments", "scenes")
 """The repository itself trains `best`; the CNNs of the others differ from these in their sizes alone.
 
@@ -24,11 +24,11 @@ The network of `strong` is a preset, which `tests/models/test_presets.py` builds
 `sports-transfer` is built from its weights by `test_originals.py`.
 """
 SIDE = 56
-"""The most pixels of a side: the layers are the same."""
+"""Maximum side in pixels; it does not affect the layers."""
 
 
 def packed(folder: Path, params: Params) -> Path:
-    """Write what split writes of images of noise, and return the folder."""
+    """Write outputs of split with images of noise, and return the folder."""
     noise, side, rows = np.random.default_rng(7), params.split.image_size, []
     folder.mkdir(parents=True)
     for part, each in SIZES.items():
@@ -50,7 +50,7 @@ def packed(folder: Path, params: Params) -> Path:
 @pytest.mark.slow
 @pytest.mark.usefixtures("threads")
 @pytest.mark.parametrize("name", RECIPES)
-def test_an_epoch_of_the_recipe_runs(name: str, tmp_path: Path) -> None:
+def test_recipe_trains_an_epoch(name: str, tmp_path: Path) -> None:
     params = find_recipe(ROOT, name).params()
     side = min(params.split.image_size, SIDE)
     params = params.model_copy(update={"split": params.split.model_copy(update={"image_size": side})})

@@ -1,4 +1,4 @@
-"""The recipes after well-known systems are what those were: data, layers, loss, optimizer and augmentation."""
+"""Recipes after well-known systems have their data, layers, loss, optimizer and augmentation."""
 
 from functools import cache
 from pathlib import Path
@@ -81,7 +81,7 @@ PUBLISHED: dict[str, dict[str, Any]] = {
         "parameters": 3_988_898,
     },
 }
-"""What the originals say; where they are silent or mistaken, what docs/recipes.md says of ours."""
+"""Settings of the originals; where they are silent or mistaken, those in docs/recipes.md."""
 
 
 @cache
@@ -99,7 +99,7 @@ def built(name: str) -> Any:
 
 
 def layers_of(model: Any) -> str:
-    """Return the layers in their order, in words."""
+    """Describe the layers in order."""
     from keras import layers
 
     words = []
@@ -128,7 +128,7 @@ def layers_of(model: Any) -> str:
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_data_and_fit_are_those_of_the_original(name: str) -> None:
+def test_data_and_fit_equal_the_original(name: str) -> None:
     params, wanted = params_of(name), PUBLISHED[name]
     assert " ".join(params.classes) == wanted["classes"]
     scrape, split, train = params.scrape, params.split, params.train
@@ -158,7 +158,7 @@ def test_data_and_fit_are_those_of_the_original(name: str) -> None:
 
 @pytest.mark.usefixtures("threads")
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_layers_and_loss_are_those_of_the_original(name: str) -> None:
+def test_layers_and_loss_equal_the_original(name: str) -> None:
     import keras
 
     params, wanted, model = params_of(name), PUBLISHED[name], built(name)
@@ -179,7 +179,7 @@ def test_layers_and_loss_are_those_of_the_original(name: str) -> None:
     pixels = np.random.default_rng(7).integers(0, 256, (3, *model.input_shape[1:])).astype(np.float32)
     targets = np.eye(len(params.classes), dtype=np.float32)[[0, 1, 1]]
     answers, logits = keras.Model(model.input, [model.output, logits_graph(model).output])(pixels)
-    # The categorical cross-entropy of what the network answers; sparse cross-entropy is the same number.
+    # Categorical cross-entropy of the outputs; sparse cross-entropy is the same number.
     theirs = keras.losses.categorical_crossentropy(targets, np.asarray(answers))
     ours = objective(params.train).call(targets, logits)
     np.testing.assert_allclose(ours, theirs, rtol=1e-4)
@@ -187,7 +187,7 @@ def test_layers_and_loss_are_those_of_the_original(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("threads")
-def test_sports_transfer_takes_a_file_of_weights_without_internet(tmp_path: Path) -> None:
+def test_sports_transfer_with_a_weights_file(tmp_path: Path) -> None:
     import keras
 
     theirs = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(96, 96, 3), pooling="avg")
@@ -203,7 +203,7 @@ def test_sports_transfer_takes_a_file_of_weights_without_internet(tmp_path: Path
     np.testing.assert_allclose(logits_graph(model)(pixels) / wanted.std(), wanted / wanted.std(), rtol=0, atol=1e-4)
 
 
-def test_sports_see_the_same_images_and_so_do_the_two_networks_for_fashion_mnist() -> None:
+def test_related_recipes_share_their_images() -> None:
     for one, other in (("sports", "sports-transfer"), ("fashion", "best-large")):
         first, second = params_of(one), params_of(other)
         assert (first.classes, first.scrape, first.split) == (second.classes, second.scrape, second.split)

@@ -1,4 +1,4 @@
-"""What a run lacks on this machine is told before it starts."""
+"""Issues are reported before a run."""
 
 import base64
 from pathlib import Path
@@ -24,7 +24,7 @@ def fill(folder: Path, count: int, content: bytes = PNG) -> None:
         (folder / f"{place}.png").write_bytes(content + f"{folder.name} {place}".encode())
 
 
-def told(root: Path, given: Params) -> list[tuple[str, bool]]:
+def messages(root: Path, given: Params) -> list[tuple[str, bool]]:
     return [(issue.message, issue.stops) for issue in find_issues(root, given)]
 
 
@@ -35,11 +35,11 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_folders_that_fit_the_classes_are_sound(root: Path) -> None:
+def test_matching_folders_have_no_issues(root: Path) -> None:
     assert list(find_issues(root, params())) == []
 
 
-def test_classes_without_images_and_other_folders_stop(root: Path) -> None:
+def test_missing_images_and_unknown_folders_stop(root: Path) -> None:
     fill(root / "data" / "texts", 2, b"a text")
     (root / "data" / "empty").mkdir()
     (root / "data" / "caps").mkdir()
@@ -49,46 +49,46 @@ def test_classes_without_images_and_other_folders_stop(root: Path) -> None:
     assert found == [
         Issue(
             "data/ has folders that are not among the classes of params.yaml: caps",
-            "add them to classes, or move them out of data/: validate stops at labels that no class has. Images "
-            "without a label belong in data/unlabelled, with evaluate.unlabelled: data/unlabelled in params.yaml",
+            "add them to classes, or move them out of data/: validate stops at unknown labels. Images without a label "
+            "belong in data/unlabelled, with evaluate.unlabelled: data/unlabelled in params.yaml",
             stops=True,
         ),
         Issue("data/empty is empty\ndata/texts has no image among 2 entries\ndata/none is missing", advice, stops=True),
     ]
 
 
-def test_where_another_source_may_bring_the_images_nothing_stops(root: Path) -> None:
+def test_other_sources_may_have_the_images(root: Path) -> None:
     mixed = {"source_by_class": {"cap": ["folder", "bing"]}}
-    assert told(root, params(("coat", "cap"), **mixed))[-1] == ("data/cap is missing", True)
-    assert told(root, params(("coat", "cap"), **mixed, tolerate=0.5))[-1] == ("data/cap is missing", False)
-    assert told(root, params(("coat", "hat", "cap"), source_by_class={"cap": ["bing"]})) == []
+    assert messages(root, params(("coat", "cap"), **mixed))[-1] == ("data/cap is missing", True)
+    assert messages(root, params(("coat", "cap"), **mixed, tolerate=0.5))[-1] == ("data/cap is missing", False)
+    assert messages(root, params(("coat", "hat", "cap"), source_by_class={"cap": ["bing"]})) == []
 
 
-def test_a_fixed_split_is_looked_at_part_by_part(root: Path) -> None:
+def test_fixed_layout(root: Path) -> None:
     fixed = params(folder={"layout": "fixed"})
-    [(message, stops)] = told(root, fixed)
+    [(message, stops)] = messages(root, fixed)
     assert message.startswith(str(root / "data" / "test"))
     assert stops
     for part, label in (("train", "coat"), ("train", "hat"), ("test", "coat")):
         fill(root / "data" / part / label, 3)
-    assert told(root, fixed)[1:] == [("data/test/hat: no files, and split stops where a split lacks a class", True)]
+    assert messages(root, fixed)[1:] == [("data/test/hat: no files, and split stops if a split lacks a class", True)]
 
 
-def test_images_without_a_label_that_no_stage_looks_at_are_told(root: Path) -> None:
+def test_unused_unlabelled_images(root: Path) -> None:
     fill(root / "data" / "unlabelled", 2)
-    assert told(root, params()) == [("data/unlabelled is there, but no stage looks at it", False)]
-    assert told(root, params(unlabelled="data/unlabelled")) == []
+    assert messages(root, params()) == [("data/unlabelled exists, but no stage uses it", False)]
+    assert messages(root, params(unlabelled="data/unlabelled")) == []
     for part in ("train", "test"):
         for label in ("coat", "hat"):
             fill(root / "data" / part / label, 3)
     fill(root / "data" / "pool", 2)
     fixed = {"folder": {"layout": "fixed"}}
-    assert "set evaluate.unlabelled in params.yaml, such as to data/" in told(root, params(**fixed))[0][0]
-    [(message, _)] = told(root, params(**fixed, unlabelled="data/pool"))
+    assert "set evaluate.unlabelled in params.yaml, such as to data/" in messages(root, params(**fixed))[0][0]
+    [(message, _)] = messages(root, params(**fixed, unlabelled="data/pool"))
     assert message.startswith("data has other entries than the splits train, val and test, ignored: coat, hat; if")
 
 
-def test_missing_images_are_brought_back_first(tmp_path: Path) -> None:
+def test_missing_data(tmp_path: Path) -> None:
     keras = params(source="keras")
     assert [issue.next for issue in find_issues(tmp_path, keras)] == ["pixmill data"]
     (tmp_path / "data.dvc").write_text("outs:\n- md5: 0123456789abcdef0123456789abcdef.dir\n  path: data\n")
@@ -98,24 +98,24 @@ def test_missing_images_are_brought_back_first(tmp_path: Path) -> None:
     assert list(find_issues(tmp_path, keras)) == []
 
 
-def test_lists_and_the_unlabelled_folder_are_looked_for(root: Path) -> None:
-    assert told(root, params(source="urls"))[0] == (
+def test_missing_lists_and_unlabelled_folder(root: Path) -> None:
+    assert messages(root, params(source="urls"))[0] == (
         "scrape.urls.files is empty; the source 'urls' reads its URLs from there",
         True,
     )
     listed = params(source="urls", urls={"files": ["lists/a.csv"]}, unlabelled="data/new")
-    (first, _), second = told(root, listed)
+    (first, _), second = messages(root, listed)
     assert first == f"{root / 'lists/a.csv'} of scrape.urls.files is missing"
     assert second == ("data/new is missing, so evaluate will predict no unlabelled images", False)
     (root / "lists").mkdir()
     (root / "lists" / "a.csv").write_text("url,label\nhttps://a.test/1.jpg,coat\n")
     (root / "data" / "new").mkdir()
-    assert told(root, listed) == []
+    assert messages(root, listed) == []
 
 
-def test_a_limit_below_what_the_gate_demands_stops_whatever_the_source(root: Path) -> None:
+def test_per_class_below_the_gate_stops(root: Path) -> None:
     for source in ("folder", "bing"):
-        [(message, stops)] = told(root, params(source=source, per_class=29))
+        [(message, stops)] = messages(root, params(source=source, per_class=29))
         assert message.startswith("scrape.per_class (29) leaves each class fewer images than")
         assert stops
-    assert told(root, params(per_class=30)) == []
+    assert messages(root, params(per_class=30)) == []

@@ -1,4 +1,4 @@
-"""A preset of KerasHub becomes the backbone, pinned; nothing changes where it cannot be had."""
+"""A preset of KerasHub becomes the pinned backbone."""
 
 import shutil
 from pathlib import Path
@@ -25,7 +25,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preset) -> Path:
     return folder
 
 
-def test_a_preset_is_pinned_and_the_data_stays(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_preset_is_pinned_and_data_kept(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = load_params(project)
     assert run_pixmill("use", "hub:weights/ours") == 0
     shown, params = capsys.readouterr().out, load_params(project)
@@ -39,15 +39,15 @@ def test_a_preset_is_pinned_and_the_data_stays(project: Path, capsys: pytest.Cap
     assert f"  train.backbone.sha256: (none) -> {digest}" in shown
     assert shown.endswith("Next: dvc repro\n")
     assert run_pixmill("check") == 0
-    # Somebody changes the file.
+    # The weights change.
     with (project / "weights" / "ours" / "model.weights.h5").open("ab") as file:
         file.write(b"!")
     assert run_pixmill("check") == 1
-    assert "train.backbone.sha256: " in (told := capsys.readouterr().err)
-    assert "pixmill use hub:weights/ours" in told
+    assert "train.backbone.sha256: " in (output := capsys.readouterr().err)
+    assert "pixmill use hub:weights/ours" in output
 
 
-def test_accepting_another_content_changes_nothing_else(project: Path) -> None:
+def test_repinning_changes_only_the_digest(project: Path) -> None:
     run_pixmill("use", "hub:weights/ours")
     path = project / "params.yaml"
     text = (
@@ -66,7 +66,7 @@ def test_accepting_another_content_changes_nothing_else(project: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["hub:weights/gone", "hub:dinov2_smal", "hub:hf://ours/dino", "hub:"])
-def test_params_stay_where_a_preset_cannot_be_had(project: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+def test_unavailable_preset_changes_nothing(project: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
     assert run_pixmill("use", name) == 1
     message = capsys.readouterr().err
     assert "Next: " in message

@@ -1,4 +1,4 @@
-"""The recipes of this repository are short, sound and complete."""
+"""Pixmill's recipes are short, valid and complete."""
 
 import re
 from pathlib import Path
@@ -15,12 +15,12 @@ NAMES = [
 ]
 
 
-def test_there_is_one_for_each_kind_of_task() -> None:
+def test_names() -> None:
     assert [recipe.name for recipe in find_recipes(ROOT)] == sorted(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_recipe_is_short_and_sound(name: str) -> None:
+def test_recipe_is_short_and_valid(name: str) -> None:
     recipe = find_recipe(ROOT, name)
     assert parse_params(recipe.file(ROOT)) == recipe.params()
     assert len(recipe.text.splitlines()) <= 40
@@ -28,7 +28,7 @@ def test_a_recipe_is_short_and_sound(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_recipe_can_ask_openly_licensed_archives(name: str) -> None:
+def test_open_sources(name: str) -> None:
     params, opened = find_recipe(ROOT, name).params(), find_recipe(ROOT, name).with_open_sources()
     assert opened.params().scrape.source == ("openverse", "wikimedia")
     assert opened.params().train == params.train

@@ -1,4 +1,4 @@
-"""A recipe takes the place of params.yaml, and nobody's work is lost."""
+"""A recipe replaces params.yaml without losing edits."""
 
 import shutil
 from pathlib import Path
@@ -33,7 +33,7 @@ def edit(project: Path, before: str = "seed: 7", after: str = "seed: 8") -> str:
     return path.read_text(encoding="utf-8")
 
 
-def test_a_recipe_takes_the_place_with_its_comments(project: Path) -> None:
+def test_replaces_params_with_comments(project: Path) -> None:
     recipe = find_recipe(project, "garments")
     done = use(project, recipe)
     assert recipe.text in (project / "params.yaml").read_text(encoding="utf-8")
@@ -46,7 +46,7 @@ def test_a_recipe_takes_the_place_with_its_comments(project: Path) -> None:
 
 
 @pytest.mark.parametrize("is_staged", [False, True])
-def test_of_a_file_that_no_commit_has_a_copy_is_kept(project: Path, *, is_staged: bool) -> None:
+def test_keeps_a_copy_of_uncommitted_params(project: Path, *, is_staged: bool) -> None:
     text = edit(project)
     if is_staged:
         git(project, "add", "params.yaml")
@@ -57,14 +57,14 @@ def test_of_a_file_that_no_commit_has_a_copy_is_kept(project: Path, *, is_staged
     assert load_params(project).split.image_size == 28
 
 
-def test_without_git_a_copy_is_kept(project: Path) -> None:
+def test_keeps_a_copy_without_git(project: Path) -> None:
     shutil.rmtree(project / ".git")
     assert use(project, find_recipe(project, "food")).backup is not None
     (project / "params.yaml").unlink()
     assert use(project, find_recipe(project, "food")).changes == {}
 
 
-def test_data_and_parts_stay_where_only_the_model_is_wanted(project: Path) -> None:
+def test_keep_data(project: Path) -> None:
     edit(project, "[coat, ", "[parka, ")
     edit(project, "  val: 0.15", "  salt: ours  # mine\n  val: 0.15")
     edit(project, "test: 0.2", "test: 0.25")
@@ -77,7 +77,7 @@ def test_data_and_parts_stay_where_only_the_model_is_wanted(project: Path) -> No
     assert "salt: ours  # mine" in (project / "params.yaml").read_text(encoding="utf-8")
 
 
-def test_a_file_without_the_section_gets_the_model_too(project: Path) -> None:
+def test_keep_data_adds_a_missing_section(project: Path) -> None:
     (project / "params.yaml").write_text(
         "classes: [a, b]\nscrape:\n  snapshot: '2026-11-20'\nsplit:\n  val: 0.1\n"
         "validate: {}\nevaluate: {}\n# the end\n"
@@ -90,7 +90,7 @@ def test_a_file_without_the_section_gets_the_model_too(project: Path) -> None:
     assert "# the end\n" in (project / "params.yaml").read_text()
 
 
-def test_what_the_recipe_leaves_out_has_its_default(project: Path) -> None:
+def test_keep_data_resets_omitted_keys(project: Path) -> None:
     (project / "recipes" / "ours.yaml").write_text("classes: [a, b]\nscrape: {snapshot: '2026-11-20'}\n")
     edit(project, "image_size: 224", "image_size: 96")
     before = load_params(project)
@@ -101,7 +101,7 @@ def test_what_the_recipe_leaves_out_has_its_default(project: Path) -> None:
     assert after.classes == before.classes
 
 
-def test_a_broken_file_can_be_replaced_but_not_kept_in_part(project: Path) -> None:
+def test_invalid_params_can_be_replaced_entirely(project: Path) -> None:
     edit(project, "epochs:", "epoch:")
     with pytest.raises(ParamsError, match=r"train\.epoch: unknown key; did you mean epochs\?"):
         use(project, find_recipe(project, "digits"), keep_data=True)
@@ -109,7 +109,7 @@ def test_a_broken_file_can_be_replaced_but_not_kept_in_part(project: Path) -> No
     load_params(project)
 
 
-def test_a_broken_recipe_is_named_and_not_used(project: Path) -> None:
+def test_invalid_recipe_changes_nothing(project: Path) -> None:
     path = project / "recipes" / "ours.yaml"
     path.write_text((ROOT / "params.yaml").read_text(encoding="utf-8").replace("epochs:", "epoch:"), encoding="utf-8")
     before = (project / "params.yaml").read_bytes()
@@ -119,19 +119,19 @@ def test_a_broken_recipe_is_named_and_not_used(project: Path) -> None:
     assert (project / "params.yaml").read_bytes() == before
 
 
-def test_where_images_belong_is_said(project: Path) -> None:
+def test_names_the_folders_for_images(project: Path) -> None:
     done = use(project, find_recipe(project, "scenes"))
     assert "\nNext: put images into data/train/<class>/ and data/test/<class>/, or set " in done.lines()[-3]
     assert done.lines()[-1] == "Next: pixmill check"
 
 
-def test_a_fresh_clone_gets_its_images_first(project: Path) -> None:
+def test_fresh_clone(project: Path) -> None:
     (project / "data").rmdir()
     lines = use(project, find_recipe(project, "digits")).lines()
-    assert lines[-2:] == ["data/ is missing, and dvc runs no stage without it\nNext: pixmill data", "Next: dvc repro"]
+    assert lines[-2:] == ["data/ is missing, and dvc needs it for all stages\nNext: pixmill data", "Next: dvc repro"]
 
 
-def test_what_the_team_accepts_stays_whatever_the_recipe(project: Path) -> None:
+def test_keeps_the_section_compare(project: Path) -> None:
     edit(project, "  metric: macro_f1 ", "  min: {accuracy: 0.85}  # as agreed\n  metric: accuracy ")
     before = load_params(project).compare
     done = use(project, find_recipe(project, "digits"))
@@ -147,7 +147,7 @@ def test_what_the_team_accepts_stays_whatever_the_recipe(project: Path) -> None:
     assert load_params(project).compare == before
 
 
-def test_the_command_says_what_changed_and_what_comes_next(
+def test_command_prints_changes_and_next_step(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(project)
@@ -163,7 +163,7 @@ def test_the_command_says_what_changed_and_what_comes_next(
     assert capsys.readouterr().out == again
 
 
-def test_alone_it_lists_the_recipes_and_what_each_is_for(
+def test_command_lists_recipes(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (project / "recipes" / "ours.yaml").write_text("# Hats.\nclasses: [bowler, fedora]\n", encoding="utf-8")
@@ -177,13 +177,13 @@ def test_alone_it_lists_the_recipes_and_what_each_is_for(
     assert lines[7] == "ours             Hats."
 
 
-def test_a_mistyped_name_is_guessed(
+def test_suggests_a_mistyped_name(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(project)
     assert run_pixmill("use", "grament") == 1
-    said = capsys.readouterr().err
-    assert "pixmill: no such recipe: 'grament'; did you mean 'garments'?\nThe recipes are: best, " in said
-    assert said.endswith("Next: list them with: pixmill use\n")
+    output = capsys.readouterr().err
+    assert "pixmill: no such recipe: 'grament'; did you mean 'garments'?\nThe recipes are: best, " in output
+    assert output.endswith("Next: list them with: pixmill use\n")
     assert run_pixmill("use", "../params") == 1
     assert "did you mean" not in capsys.readouterr().err

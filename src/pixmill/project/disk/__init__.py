@@ -1,6 +1,5 @@
-"""How much of the disk a project takes, and what of it may go.
+"""Disk usage of a project, and cleaning.
 
-- ``usage``: how much of the disk each part of a project takes
-- ``scratch``: what lies in ``.pixmill/`` and ``.dvc/tmp/`` and is of no use any more
-- ``cleaning``: removes that while nothing runs, and names the commands of DVC and MLflow for what they keep
+- ``usage``: sizes of the parts of a project
+- ``cleaning``: unneeded scratch files in ``.pixmill/`` and ``.dvc/tmp/``, and commands of DVC and MLflow for the rest
 """

@@ -1,10 +1,15 @@
-"""Remove scratch while nothing runs, and name the commands of DVC and MLflow for what they keep."""
+"""Delete scratch files while nothing runs, and suggest the commands of DVC and MLflow for their data."""
 
 import contextlib
+import json
 import shutil
+import time
+import zipfile
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import psutil
 
 from pixmill.core.errors import LockedError
@@ -12,21 +17,29 @@ from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import hold_lock
 from pixmill.core.process.progress import track
 from pixmill.core.repository.dvc import cache_folder, read_listing, read_record
-from pixmill.project.disk.scratch import stale_scratch
 from pixmill.tracking.store import database_file, tracking_uri, without_password
+from pixmill.train.checkpoints import pinned_keys
 
 _STAGES = ("scrape", "validate", "split", "train", "evaluate")
 
 _DVC_GC = "dvc gc --workspace --all-commits --all-experiments"
-"""Keeps what the workspace, every commit of a branch, tag or remote, and every experiment refers to."""
+"""Keeps the files of the workspace, of all commits on branches, tags and remotes, and of all experiments."""
+
+_IDLE_SECONDS = 7 * 86_400
+"""Age of an unused cache from which it is deleted, unless it is the newest of its kind."""
+
+_ABANDONED_SECONDS = 86_400
+"""Age from which a partially written file counts as abandoned."""
+
+_CACHES = ("train/features/[!.]*.sqlite", "train/features/[!.]*.tflite", "validate/[!.]*.sqlite")
 
 
 @contextlib.contextmanager
 def find_scratch(workspace: Workspace) -> Iterator[list[Path]]:
-    """Yield the files and folders that :func:`remove` may have; no stage starts during the block.
+    """Yield the scratch files and folders that can be deleted; no stage starts during the block.
 
     Args:
-        workspace: The project's workspace.
+        workspace: Workspace of the project.
 
     Raises:
         LockedError: A stage, a sweep, DVC or another cleaning is running.
@@ -44,16 +57,16 @@ def find_scratch(workspace: Workspace) -> Iterator[list[Path]]:
                 held.enter_context(workspace.lock(stage))
             except LockedError as error:
                 raise LockedError(error.message, next=then) from None
-        for folder, what in (("record", "another sending of runs is in progress"), ("sweep", "a sweep is running")):
-            held.enter_context(hold_lock(workspace.scratch(folder) / "lock", LockedError(what, next=then)))
+        for folder, reason in (("record", "runs are being sent to MLflow"), ("sweep", "a sweep is running")):
+            held.enter_context(hold_lock(workspace.scratch(folder) / "lock", LockedError(reason, next=then)))
         yield stale_scratch(workspace.home)
 
 
 def remove(paths: Sequence[Path]) -> None:
-    """Remove scratch; after a kill the next run removes what is left.
+    """Delete scratch files and folders; after an interruption, the next call deletes the rest.
 
     Args:
-        paths: As :func:`find_scratch` yields them, within its block.
+        paths: Paths from :func:`find_scratch`, within its block.
     """
     for path in track(paths, "Delete scratch", len(paths), unit="file"):
         if path.is_dir():
@@ -63,10 +76,10 @@ def remove(paths: Sequence[Path]) -> None:
 
 
 def advice(workspace: Workspace) -> list[str]:
-    """Return a sentence for what DVC and MLflow keep, with the command that deletes what nothing needs of it.
+    """Return suggestions for the data of DVC and MLflow, with the commands that delete what is unneeded.
 
     Args:
-        workspace: The project's workspace.
+        workspace: Workspace of the project.
     """
     root, lines = workspace.root, []
     if (cache := cache_folder(root)) is not None:
@@ -74,21 +87,72 @@ def advice(workspace: Workspace) -> list[str]:
         if not cache.resolve().is_relative_to(root.resolve()):
             lines.append(f"DVC's cache, {cache.resolve()}, may be shared with other projects: see dvc gc --projects")
         elif record and (root / "data").exists() and read_listing(cache, record["md5"]) is None:
-            # `dvc gc` would take the images for unneeded, to which data/ may have no more than links.
+            # `dvc gc` would delete the images, of which data/ may only have links.
             lines.append(
-                "DVC's cache lacks the list of files that data.dvc names, without which dvc gc deletes the images: "
-                "dvc pull data.dvc, or if data/ is as it should be: dvc add data"
+                "DVC's cache lacks the file list of data.dvc, without which dvc gc would delete the images: "
+                "dvc pull data.dvc, or if data/ is right: dvc add data"
             )
         else:
             lines.append(
-                f"DVC's cache, of what no commit or experiment needs (first apply or drop stashes and queued "
-                f"experiments, which it does not know):\n  {_DVC_GC}"
+                f"To delete files from DVC's cache that no commit or experiment needs (first apply or drop stashes "
+                f"and queued experiments, which it ignores):\n  {_DVC_GC}"
             )
     uri = tracking_uri(workspace)
     if (file := database_file(uri)) is not None and file.exists():
         uri = without_password(uri)
         lines.append(
-            "MLflow, of runs and models that you deleted on its page:\n"
+            "To purge runs and models that you deleted in MLflow:\n"
             f"  mlflow gc --backend-store-uri {uri} --tracking-uri {uri}"
         )
     return lines
+
+
+def stale_scratch(home: Path) -> list[Path]:
+    """Return the scratch files and folders that can be deleted while no stage and no DVC runs.
+
+    - finished trainings, except the newest and those pinned by a sweep; DVC's cache has their results
+    - caches of features and measurements unused for a week, except the newest of each kind
+    - pages of ``dvc plots``, partially written files, and folders of killed temporary experiments
+
+    Journals, pending runs and backups stay.
+
+    Args:
+        home: Root of the original repository.
+    """
+    scratch, temporary, now = home / ".pixmill", home / ".dvc" / "tmp" / "exps", time.time()
+    found = [*_finished(scratch / "train" / "checkpoints"), *scratch.glob("plots")]
+    for pattern in _CACHES:
+        found += [path for path in _newest_first(scratch.glob(pattern))[1:] if now - _modified(path) > _IDLE_SECONDS]
+    found += [path for path in scratch.rglob(".part-*") if now - _modified(path) > _ABANDONED_SECONDS]
+    found += [*temporary.glob("tmp*"), *temporary.glob("standalone/tmp*")]
+    return found
+
+
+def _finished(folder: Path) -> Iterator[Path]:
+    """Yield the files of finished trainings, including folds and curves."""
+    trainings, pinned = defaultdict(list), pinned_keys(folder)
+    for path in _newest_first(folder.glob("[!.]*.npz")):
+        trainings[path.name.partition(".")[0]].append(path)
+    for key, files in list(trainings.items())[1:]:
+        if key not in pinned and (folder / f"{key}.npz") in files and _is_finished(folder / f"{key}.npz"):
+            yield from files
+
+
+def _is_finished(path: Path) -> bool:
+    try:
+        with np.load(path) as file:
+            return bool(json.loads(file["record"].tobytes())["finished"])
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
+        return False  # An unreadable file may be an unfinished training.
+
+
+def _newest_first(paths: Iterator[Path]) -> list[Path]:
+    return sorted(paths, key=_modified, reverse=True)
+
+
+def _modified(path: Path) -> float:
+    """Return the modification time in seconds since 1970; the current time if the file disappeared."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return time.time()

@@ -1,4 +1,4 @@
-"""How much of the disk each part of a project takes."""
+"""Disk usage of each part of a project."""
 
 import contextlib
 import os
@@ -13,32 +13,32 @@ PLACES: Mapping[str, tuple[str, ...]] = {
     ".pixmill/": (".pixmill",),
     "Git": (".git",),
 }
-"""The parts by name, and where they lie in the project's folder."""
+"""Paths of each part in the project folder."""
 
-_LIVE = ("data/", "results")
+_ESSENTIAL = ("data/", "results")
 
-_TIMES, _LEAST = 2, 500_000_000
-"""The size that all else may have before cleaning is proposed: in sizes of images and results, and in bytes."""
+_MAX_RATIO, _MIN_BYTES = 2, 500_000_000
+"""Cleaning is suggested when the rest exceeds this many times the essential parts, and these bytes."""
 
 
 def measure(root: Path) -> dict[str, int]:
-    """Return the size of each of :data:`PLACES` in bytes; a file with several names (hard links) counts once.
+    """Return the size of each part in :data:`PLACES` in bytes; a file with several hard links counts once.
 
     Args:
-        root: The project's folder.
+        root: Project folder.
     """
     seen: set[tuple[int, int]] = set()
     return {name: sum(size_of(root / path, seen) for path in paths) for name, paths in PLACES.items()}
 
 
 def size_of(path: Path, seen: set[tuple[int, int]] | None = None) -> int:
-    """Return the size of a file, or of all files of a folder, in bytes; symbolic links are not followed.
+    """Return the size of a file, or of all files in a folder, in bytes.
 
-    What goes meanwhile, or may not be read, does not count.
+    Symbolic links are not followed. Files that disappear or cannot be read are skipped.
 
     Args:
-        path: It may be absent.
-        seen: The files that were counted already, to which these are added. Default: none.
+        path: File or folder; may not exist.
+        seen: Inodes counted so far, extended by this call; default: none.
     """
     seen, size, folders = set() if seen is None else seen, 0, [path]
     if path.is_file() or path.is_symlink():
@@ -58,7 +58,7 @@ def size_of(path: Path, seen: set[tuple[int, int]] | None = None) -> int:
 
 
 def show(size: int) -> str:
-    """Return a size in words.
+    """Format a size.
 
     >>> show(0), show(20_000_000), show(1_340_000_000)
     ('0.0 MB', '20.0 MB', '1.3 GB')
@@ -67,12 +67,12 @@ def show(size: int) -> str:
 
 
 def describe_sizes(sizes: Mapping[str, int]) -> str:
-    """Return a line on the sizes of a project's parts, with the command that cleans where they are out of proportion.
+    """Return a line with the sizes, and with the command that cleans up if it is worthwhile.
 
     Args:
-        sizes: As :func:`measure` returns them.
+        sizes: Sizes from :func:`measure`.
     """
     parts = ", ".join(f"{name} {show(size)}" for name, size in sizes.items() if size >= 1e6)
-    live, total = sum(sizes[name] for name in _LIVE), sum(sizes.values())
-    hint = "; what nothing needs: pixmill clean" if total - live > max(_TIMES * live, _LEAST) else ""
+    essential, total = sum(sizes[name] for name in _ESSENTIAL), sum(sizes.values())
+    hint = "; to clean up: pixmill clean" if total - essential > max(_MAX_RATIO * essential, _MIN_BYTES) else ""
     return f"Disk: {show(total)}" + (f" ({parts})" if parts else "") + hint

@@ -1,7 +1,9 @@
-"""Projects of a team's own: ``pixmill new`` makes one, ``pixmill upgrade`` moves it to another version.
+"""Creation and upgrade of projects.
 
-- ``template``: the files of a project
-- ``supply``: what it installs Pixmill from
-- ``creating``: a new project, or what an existing folder lacks
-- ``upgrading``: an existing project for another version
+- ``template``: files of a project
+- ``importing``: labelled images in folders
+- ``supply``: reference or wheel from which a project installs Pixmill
+- ``creating``: ``pixmill new``
+- ``outcome``: messages of ``pixmill new``
+- ``upgrading``: ``pixmill upgrade``
 """

@@ -1,4 +1,4 @@
-"""Make a project, or add to a folder what a project needs."""
+"""Create a project, or add missing files to a folder."""
 
 import configparser
 import os
@@ -25,30 +25,30 @@ from pixmill.project.recipes import Recipe, find_recipe
 from pixmill.scrape.sources import is_on_web
 
 _PARAMS = "params.yaml"
-_MLFLOW = '# mlflow = "https://mlflow.example.org"'
-"""The line of the template that names no server."""
+_MLFLOW_LINE = '# mlflow = "https://mlflow.example.org"'
+"""The line of ``pyproject.toml`` that is replaced by ``--mlflow``."""
 
-_WAYS = """\
-which images? Choose one of these:
+_IMAGE_OPTIONS = """\
+which images? Choose one option:
   --demo               the bundled images, to look around
   --from FOLDER        a copy of your images, in FOLDER/<class>/
   --classes a,b,c      empty folders for your images
-or a recipe with a source of its own, such as --recipe digits (pixmill use lists them)"""
+or a recipe with another source, such as --recipe digits (pixmill use lists them)"""
 
 
 @dataclass(frozen=True)
 class ProjectSpec:
-    """The project to make, as the options of ``pixmill new`` say.
+    """Options of ``pixmill new``.
 
     Args:
-        folder: Its folder.
-        recipe: The recipe to start from.
-        classes: Its classes; with ``source``, those to take.
-        source: A folder of labelled images to copy.
-        demo: Whether it gets the bundled images.
-        remote: The DVC remote, an address or a folder.
-        mlflow: The address of the MLflow server.
-        pixmill: Where it installs Pixmill from; default: where the running one came from.
+        folder: Project folder.
+        recipe: Name of the recipe to start from.
+        classes: Class names; with ``source``, the classes to take.
+        source: Folder of labelled images to copy.
+        demo: Whether to use the bundled images.
+        remote: DVC remote, a URL or a folder.
+        mlflow: URL of the MLflow server.
+        pixmill: Origin to install Pixmill from; default: that of the running one.
     """
 
     folder: Path
@@ -62,25 +62,25 @@ class ProjectSpec:
 
 
 def create(spec: ProjectSpec, *, report: Callable[[str], None]) -> list[str]:
-    """Make a project; in the current folder, add what is missing and touch nothing that is there.
+    """Create a project; in an existing one, add missing files and change nothing else.
 
-    Everything is checked before anything is written. Each file is written at once or not at all, so the same call
-    completes a project whose making was interrupted.
+    All checks run before anything is written. Files are written atomically, so repeating the call completes an
+    interrupted one.
 
     Args:
-        spec: What is wanted.
-        report: Receives each line on the progress.
+        spec: Options.
+        report: Callback for each line of progress.
 
     Returns:
-        Lines on what was done and what to type next.
+        Lines on what was done and on the next commands.
 
     Raises:
-        PixmillError: A program is missing, the folder cannot be used, or an option does not fit.
+        PixmillError: A program is missing, the folder cannot be used, or an option is invalid.
     """
     require_git()
     root = spec.folder.resolve()
-    _require_place(root, spec)
-    _require_options(spec)
+    _check_folder(root, spec)
+    _check_options(spec)
     name, package = project_names(root)
     found = _find_images(spec, root)
     recipe = _choose_recipe(spec, root, found, report)
@@ -89,12 +89,12 @@ def create(spec: ProjectSpec, *, report: Callable[[str], None]) -> list[str]:
     supply = own or find_supply(None if spec.pixmill is None else find_origin(spec.pixmill))
     remarks = [] if found is None or _has_images(root) else list(found.remarks)
     if unused := _unused_options(spec, root, no_recipe=recipe is None, pinned=own is not None):
-        remarks.append(f"Not used, since the project has its own already: {', '.join(unused)}")
+        remarks.append(f"Ignored, because the project has its own: {', '.join(unused)}")
 
     extras = "pipeline" if lock is None else lock.extras
     copied: list[str] = []
     with storage_errors(then="repeat the command"):
-        _start_repository(root)
+        _init_repository(root)
         files = render(name, package, supply.origin, extras)
         template = {path: text_digest(text) for path, text in managed_files(files).items()}
         files |= _own_files(spec, root, recipe, files["pyproject.toml"])
@@ -108,32 +108,34 @@ def create(spec: ProjectSpec, *, report: Callable[[str], None]) -> list[str]:
             copied = _fill_data(root, spec, found, report)
             dvc(root, "add", "data")
         if spec.remote is not None and not _has_remote(root):
-            # The address of a folder holds wherever one stands.
+            # An absolute path works from any folder.
             url = spec.remote if "://" in spec.remote else str(Path(spec.remote).expanduser().absolute())
             dvc(root, "remote", "add", "-d", "storage", url)
         if not (root / FILE).exists():
             write_lock(root, replace(installed_lock(), template=template, origin=supply.origin))
     if supply.origin.from_index:
         remarks.append(INDEX_NOTE)
-    told, issues = describe_files(root, files, kept, supply.origin, extras), list_issues(root)
-    amiss = [issue.message if issue.stops else str(issue) for issue in issues]
-    return [*told, *copied, *remarks, *amiss, "Next:", *next_steps(root, Path.cwd().resolve(), issues)]
+    lines, issues = describe_files(root, files, kept, supply.origin, extras), list_issues(root)
+    problems = [issue.message if issue.stops else str(issue) for issue in issues]
+    return [*lines, *copied, *remarks, *problems, "Next:", *next_steps(root, Path.cwd().resolve(), issues)]
 
 
-def _start_repository(root: Path) -> None:
+def _init_repository(root: Path) -> None:
     root.mkdir(parents=True, exist_ok=True)
     if not (root / ".git").exists() and git(root, "init", "-b", "main") is None:
         raise PixmillError(f"`git init` failed in {root}", next=f"git init -b main {shlex.quote(str(root))}")
 
 
 def _own_files(spec: ProjectSpec, root: Path, recipe: Recipe | None, pyproject: str) -> dict[str, str]:
-    """Return the files that differ from the template's, since the options say so."""
-    server = {} if spec.mlflow is None else {"pyproject.toml": pyproject.replace(_MLFLOW, f'mlflow = "{spec.mlflow}"')}
+    """Return the files that the options change from the template."""
+    server = (
+        {} if spec.mlflow is None else {"pyproject.toml": pyproject.replace(_MLFLOW_LINE, f'mlflow = "{spec.mlflow}"')}
+    )
     return server if recipe is None else {**server, _PARAMS: recipe.file(root)}
 
 
 def _unused_options(spec: ProjectSpec, root: Path, *, no_recipe: bool, pinned: bool) -> list[str]:
-    """Return the options that change nothing, since the project has its own params, images, remote, … already."""
+    """Return the options without effect, because the project has its own values."""
     unused = {
         "--recipe": spec.recipe != "best" and no_recipe,
         "--classes": spec.classes and no_recipe,
@@ -149,23 +151,23 @@ def _has_images(root: Path) -> bool:
     return (root / "data.dvc").exists() or holds_files(root / "data")
 
 
-def _require_place(root: Path, spec: ProjectSpec) -> None:
-    """Refuse a file, a folder of other things or in another repository, and images in the way."""
-    there = next(folder for folder in (root, *root.parents) if folder.exists())
-    if not there.is_dir():
-        raise PixmillError(f"{there} is a file", next="choose another name")
+def _check_folder(root: Path, spec: ProjectSpec) -> None:
+    """Refuse files, non-empty folders, folders inside other repositories, and images tracked by Git."""
+    nearest = next(folder for folder in (root, *root.parents) if folder.exists())
+    if not nearest.is_dir():
+        raise PixmillError(f"{nearest} is a file", next="choose another name")
     pipeline = root / "dvc.yaml"
-    begun = pipeline.exists() or (there == root and {path.name for path in root.iterdir()} <= {".git", WHEELS})
+    begun = pipeline.exists() or (nearest == root and {path.name for path in root.iterdir()} <= {".git", WHEELS})
     unfinished = begun and not (root / FILE).exists()  # The lock is written last.
-    if root != Path.cwd() and not unfinished and there == root and any(root.iterdir()):
+    if root != Path.cwd() and not unfinished and nearest == root and any(root.iterdir()):
         add = f"cd {shlex.quote(str(spec.folder))} && pixmill new . (with the same options; it adds what is missing)"
         raise PixmillError(f"{spec.folder} exists and is not empty", next=add)
     if pipeline.exists() and "stages.train" not in pipeline.read_text("utf-8", "replace"):
         raise PixmillError(f"{pipeline} belongs to another pipeline", next="move it elsewhere, and repeat the command")
-    top = (git(there, "rev-parse", "--show-toplevel") or "").strip()
+    top = (git(nearest, "rev-parse", "--show-toplevel") or "").strip()
     if top and Path(top).resolve() != root:
         raise PixmillError(
-            f"{root} is inside the Git repository {top}; a project must be a repository of its own",
+            f"{root} is inside the Git repository {top}; a project must be a separate repository",
             next=f"choose a folder outside of {top}",
         )
     if top and not (root / "data.dvc").exists() and git(root, "ls-files", "--", "data"):
@@ -183,20 +185,20 @@ def _require_place(root: Path, spec: ProjectSpec) -> None:
             )
 
 
-def _require_options(spec: ProjectSpec) -> None:
-    """Refuse options that do not go together, or whose value is none."""
+def _check_options(spec: ProjectSpec) -> None:
+    """Refuse conflicting options and invalid values."""
     if spec.demo and (spec.source is not None or spec.classes):
-        raise PixmillError("--demo has its own images and classes", next="leave out --from and --classes, or --demo")
+        raise PixmillError("--demo has its own images and classes", next="omit --from and --classes, or --demo")
     if spec.mlflow is not None:
         url = urlsplit(spec.mlflow)
         if url.scheme not in ("http", "https") or not url.hostname or set(spec.mlflow) & {'"', "\\"}:
             raise PixmillError(
-                f"--mlflow: expected the address of a server, received '{spec.mlflow}'",
+                f"--mlflow: expected the URL of a server, received '{spec.mlflow}'",
                 next="give one such as https://mlflow.example.org",
             )
 
 
-def _require_params(text: str, what: str, fix: str) -> None:
+def _check_params(text: str, what: str, fix: str) -> None:
     try:
         parse_params(text)
     except ParamsError as error:
@@ -204,10 +206,10 @@ def _require_params(text: str, what: str, fix: str) -> None:
 
 
 def _find_images(spec: ProjectSpec, root: Path) -> LabelledFolder | None:
-    """Return the images to take: those of ``--from``, or those that lie in ``data/`` already."""
+    """Return the images to use: those of ``--from``, or those already in ``data/``."""
     if spec.source is not None:
         if not (root / _PARAMS).exists() and holds_files(root / "data"):
-            raise DataError("data/ has files already", next="leave out --from to use these, or move data/ elsewhere")
+            raise DataError("data/ has files already", next="omit --from to use these, or move data/ elsewhere")
         return find_images(spec.source, spec.classes)
     if spec.demo or spec.classes or (root / _PARAMS).exists() or not holds_files(root / "data"):
         return None
@@ -223,22 +225,20 @@ def _find_images(spec: ProjectSpec, root: Path) -> LabelledFolder | None:
 def _choose_recipe(
     spec: ProjectSpec, root: Path, found: LabelledFolder | None, report: Callable[[str], None]
 ) -> Recipe | None:
-    """Return the recipe with the project's classes and source; ``None`` where there are params, which are checked."""
+    """Return the recipe with the project's classes and source; ``None`` if the project has valid params."""
     if (root / _PARAMS).exists():
-        _require_params(
-            read_text(root / _PARAMS), "params.yaml is there, but not valid", "correct it, or move it elsewhere"
-        )
+        _check_params(read_text(root / _PARAMS), "params.yaml is not valid", "correct it, or move it elsewhere")
         return None
     recipe = _fill_recipe(find_recipe(root, spec.recipe), spec, found)
     fix = "correct --classes" if spec.classes else "rename the folder"
-    _require_params(recipe.file(root), "these classes are not valid", fix)
+    _check_params(recipe.file(root), "these classes are not valid", fix)
     if "shop" in recipe.params().scrape.source and not _ensure_browser(report):
         return recipe.with_images([*CLASSES], source="folder")
     return recipe
 
 
 def _fill_recipe(recipe: Recipe, spec: ProjectSpec, found: LabelledFolder | None) -> Recipe:
-    # The recipe `best`, with the keys that people change.
+    # The template's params are the recipe `best` plus commonly changed keys.
     _, _, text = render("", "", Origin("."))[_PARAMS].partition("\n")
     whole = Recipe("best", text)
     if found is not None:
@@ -248,13 +248,13 @@ def _fill_recipe(recipe: Recipe, spec: ProjectSpec, found: LabelledFolder | None
     elif not spec.demo:
         sources = recipe.params().sources()
         if "shop" in sources:
-            raise PixmillError(_WAYS, next="repeat the command with one of them")
+            raise PixmillError(_IMAGE_OPTIONS, next="repeat the command with one of them")
         return recipe.with_snapshot(date.today().isoformat()) if any(is_on_web(each) for each in sources) else recipe
     return whole if recipe.name == "best" else Recipe(recipe.name, recipe.merge_into(whole.text))
 
 
 def _ensure_browser(report: Callable[[str], None]) -> bool:
-    """Tell whether there is a browser for the bundled shop, which is installed if need be."""
+    """Return whether a browser for the bundled shop is available, installing one if needed."""
     if os.environ.get("PIXMILL_WEBDRIVER_URL"):
         return True
     from pixmill.web.browser import install_browser
@@ -262,13 +262,13 @@ def _ensure_browser(report: Callable[[str], None]) -> bool:
     try:
         install_browser(report=report)
     except BrowserError as error:
-        report(f"{error.message}\nSo the images are read from data/, without the bundled shop: scrape.source: folder")
+        report(f"{error.message}\nThe images are read from data/ instead of the bundled shop: scrape.source: folder")
         return False
     return True
 
 
 def _fill_data(root: Path, spec: ProjectSpec, found: LabelledFolder | None, report: Callable[[str], None]) -> list[str]:
-    """Fill ``data/``, unless it has files; return a line that says which images were copied, if any."""
+    """Fill ``data/`` unless it has files; return a line that counts the copied images, if any."""
     data = root / "data"
     if spec.demo:
         make_data(root, report=report)

@@ -1,4 +1,4 @@
-"""Images that people have in folders: find the classes and splits, and copy them into a project."""
+"""Import labelled images: find classes and splits in folders, and copy them into a project."""
 
 import re
 import shutil
@@ -14,33 +14,32 @@ from pixmill.core.words import count, first_of
 from pixmill.images import EXTENSIONS, sniff
 from pixmill.images.listing import files_below
 
-_SPLITS = {
+_SPLIT_WORDS = {
     "train": {"train", "training"},
     "val": {"val", "valid", "validation", "dev"},
     "test": {"test", "testing"},
 }
-"""What people call the splits: words of a folder's name, such as ``seg_train``."""
+"""Words in folder names that name a split, such as in ``seg_train``."""
 
-_HEAD = 4096
-"""Bytes that tell a format."""
+_HEADER_BYTES = 4096
+"""Bytes read to detect the format."""
 
-_NAMED = 5
-"""How many files or folders a message names."""
+MAX_NAMED = 5
+"""Files or folders listed in a message."""
 
-_COUNTED = 20
-"""How many classes it counts, of each split."""
+MAX_CLASSES = 20
+"""Classes listed per split."""
 
 
 @dataclass(frozen=True)
 class LabelledFolder:
-    """A folder's images by class.
+    """Labelled images of a folder.
 
     Args:
-        images: By the folder below ``data/`` that they belong in, ``<class>`` or ``<split>/<class>``; each by the
-            name that it gets there.
-        classes: The classes, sorted.
-        layout: ``fixed`` where the folder has splits, else ``classes``: that of ``scrape.folder``.
-        remarks: What was left out or taken for something else, in sentences.
+        images: Files by target folder below ``data/``, ``<class>`` or ``<split>/<class>``, and by target name.
+        classes: Class names, sorted.
+        layout: ``fixed`` if the folder has splits, else ``classes``; a value of ``scrape.folder.layout``.
+        remarks: Sentences on files left out and on assumptions.
     """
 
     images: Mapping[str, Mapping[str, Path]]
@@ -49,36 +48,36 @@ class LabelledFolder:
     remarks: tuple[str, ...]
 
     def files(self) -> list[Path]:
-        """Return where the images lie."""
+        """Return the paths of all images."""
         return [path for images in self.images.values() for path in images.values()]
 
     def summary(self) -> str:
-        """Return how many images there are of which class, split by split, such as ``5 images: 2 of cat, 3 of dog``."""
+        """Return the number of images by split and class, such as ``5 images: 2 of cat, 3 of dog``."""
         parts: dict[str, list[str]] = {}
         for place, images in sorted(self.images.items()):
             split, _, label = place.rpartition("/")
             parts.setdefault(split, []).append(f"{len(images):,} of {label}")
-        told = [f"{split}: " * bool(split) + first_of(counts, _COUNTED) for split, counts in parts.items()]
-        return f"{count(len(self.files()), 'image')}: {'; '.join(told)}"
+        texts = [f"{split}: " * bool(split) + first_of(counts, MAX_CLASSES) for split, counts in parts.items()]
+        return f"{count(len(self.files()), 'image')}: {'; '.join(texts)}"
 
     def lies_in(self, data: Path) -> bool:
-        """Tell whether all images are where a project has them."""
+        """Return whether all images are at their target path in ``data``."""
         return all(
             path == data / place / name for place, images in self.images.items() for name, path in images.items()
         )
 
 
 def find_images(folder: Path, classes: Sequence[str] = ()) -> LabelledFolder:
-    """Find the classes in a folder of class folders, or in the folders of its splits.
+    """Find images in class folders, or in the class folders of splits.
 
-    A single folder within another, as archives have it, is looked into. Images in subfolders of a class belong to it.
+    A single wrapping folder, common in archives, is entered. Images in subfolders of a class belong to it.
 
     Args:
-        folder: The folder.
-        classes: Take only these; default: all.
+        folder: Folder to search.
+        classes: Classes to take; default: all.
 
     Raises:
-        DataError: There are no class folders, or not these, or some without an image.
+        DataError: There are no class folders, a class is missing, or a class has no image.
     """
     if not folder.is_dir():
         what = "is not a folder" if folder.exists() else "does not exist"
@@ -108,22 +107,23 @@ def find_images(folder: Path, classes: Sequence[str] = ()) -> LabelledFolder:
     if empty := [label for label in wanted if not any(place.rpartition("/")[2] == label for place in images)]:
         rest = [label for label in wanted if label not in empty]
         raise DataError(
-            f"no images in the folders of {first_of(empty, 20)}",
+            f"no images in the folders of {first_of(empty, MAX_CLASSES)}",
             next="put images there" + (f", or leave them out: --classes '{','.join(rest)}'" if len(rest) > 1 else ""),
         )
     if others:
-        left = count(len(others), "file is not an image and was", "files are not images and were")
-        remarks.append(f"{left} left out: {first_of(others, _NAMED)}")
+        skipped = count(len(others), "file is not an image and was", "files are not images and were")
+        remarks.append(f"{skipped} left out: {first_of(others, MAX_NAMED)}")
     return LabelledFolder(images, tuple(wanted), "fixed" if None not in splits else "classes", tuple(remarks))
 
 
 def _choose_classes(top: Path, found: Set[str], classes: Sequence[str]) -> list[str]:
-    """Return those of the found classes that are wanted, in their order; refuse fewer than two."""
+    """Return the requested classes in their order; refuse fewer than two."""
     labels = sorted(found)
     wanted = [to_nfc(name) for name in classes] or labels
     if missing := [name for name in wanted if name not in found]:
         raise DataError(
-            f"{top} has no folders for the classes {first_of(missing, _NAMED)}; it has {first_of(labels, 20)}",
+            f"{top} has no folders for the classes {first_of(missing, MAX_NAMED)}; "
+            f"it has {first_of(labels, MAX_CLASSES)}",
             next="correct --classes",
         )
     if len(wanted) < 2:
@@ -136,12 +136,12 @@ def _choose_classes(top: Path, found: Set[str], classes: Sequence[str]) -> list[
 
 
 def copy_images(found: LabelledFolder, data: Path, *, scratch: Path) -> None:
-    """Copy images into ``data/``, which is there when all are.
+    """Copy images into ``data/``, which appears when all are copied.
 
     Args:
-        found: The images. They stay as they are: a copy shares nothing with them.
-        data: A folder that is absent or empty.
-        scratch: A folder on the same disk, for the time being.
+        found: Images to copy.
+        data: Folder that is absent or empty.
+        scratch: Temporary folder on the same disk.
     """
     new = fresh_folder(scratch)
     pairs = [(path, new / place / name) for place, images in found.images.items() for name, path in images.items()]
@@ -151,7 +151,7 @@ def copy_images(found: LabelledFolder, data: Path, *, scratch: Path) -> None:
         for path, copy in track(pairs, "Copy", len(pairs)):
             shutil.copyfile(path, copy)
     except OSError:
-        shutil.rmtree(new)  # On a full disk, others need the place.
+        shutil.rmtree(new)  # to free a full disk
         raise
     if data.exists():
         shutil.rmtree(data)
@@ -165,7 +165,7 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _innermost(folder: Path) -> Path:
-    """Return the innermost of folders that hold nothing but one folder of folders, and files that are not images."""
+    """Return the innermost folder of a chain of folders that only wrap another folder of folders."""
     while (
         len(inner := _folders(folder)) == 1
         and _folders(inner[0])
@@ -176,14 +176,15 @@ def _innermost(folder: Path) -> Path:
 
 
 def _splits(top: Path) -> tuple[dict[str | None, Path], list[str]]:
-    """Return the folders of the splits, or the one folder of all classes, and remarks."""
+    """Return the folders of the splits, or ``{None: top}`` without splits, and remarks."""
     found: dict[str | None, Path] = {}
-    for split, words in _SPLITS.items():
+    for split, words in _SPLIT_WORDS.items():
         named = [path for path in _folders(top) if words & set(re.split(r"[\W_]+", fold(path.name)))]
         inner = [path for path in map(_innermost, named) if len(_folders(path)) > 1]
         if len(inner) > 1:
             raise DataError(
-                f"{top} has several folders for the split {split}: {first_of([path.name for path in named], _NAMED)}",
+                f"{top} has several folders for the split {split}: "
+                f"{first_of([path.name for path in named], MAX_NAMED)}",
                 next=f"keep only one of them, named {split}",
             )
         if inner:
@@ -197,8 +198,8 @@ def _splits(top: Path) -> tuple[dict[str | None, Path], list[str]]:
     used = {path.relative_to(top).parts[0] for path in found.values()}
     if others := [path.name for path in _folders(top) if path.name not in used]:
         remarks.append(
-            f"these folders are not splits and were left out: {first_of(others, _NAMED)}; for images without a label "
-            "see evaluate.unlabelled"
+            f"these folders are not splits and were left out: {first_of(others, MAX_NAMED)}; "
+            "for images without a label see evaluate.unlabelled"
         )
     return found, remarks
 
@@ -207,11 +208,11 @@ def _is_image(path: Path) -> bool:
     if not path.is_file():
         return False
     with path.open("rb") as stream:
-        return sniff(stream.read(_HEAD)) in EXTENSIONS
+        return sniff(stream.read(_HEADER_BYTES)) in EXTENSIONS
 
 
 def _free_name(name: str, taken: Mapping[str, Path]) -> str:
-    """Return a file's name in a class's folder: with the folders on the way in it, since a class has no subfolders."""
+    """Return a unique file name for a class folder; subfolders become part of the name."""
     flat = free = name.replace("/", "-")
     number = 1
     while free in taken:

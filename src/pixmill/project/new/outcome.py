@@ -1,4 +1,4 @@
-"""What ``pixmill new`` says at its end: what was there before, what is amiss, and what to type next."""
+"""Messages of ``pixmill new``: added and kept files, problems, and next commands."""
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,18 +17,18 @@ _COMMIT = 'git add -A && git commit -m "First results"'
 def describe_files(
     root: Path, files: Mapping[str, str], kept: Mapping[str, str], origin: Origin, extras: str
 ) -> Iterator[str]:
-    """Yield what was added and what was there before, and what that lacks.
+    """Yield lines on added and kept files, and on what the kept ones lack.
 
     Args:
-        root: The project's folder.
-        files: The texts of a new project's files, by path.
-        kept: Those of files that were there before.
-        origin: Where the project installs Pixmill from.
-        extras: With which extras.
+        root: Project folder.
+        files: Contents of a new project's files by path.
+        kept: Contents of the files that existed before.
+        origin: Origin from which the project installs Pixmill.
+        extras: Extras that it installs.
     """
     if not kept:
         package = next(path for path in files if path.startswith("src/")).split("/")[1]
-        renamed = "" if package == root.name else f"; your own code goes into src/{package}"
+        renamed = "" if package == root.name else f"; your code goes into src/{package}"
         yield f"{root.name}: a Git and DVC repository{renamed}"
         return
     added = [path for path in files if path not in kept]
@@ -51,18 +51,18 @@ def describe_files(
 
 
 def list_issues(root: Path) -> list[Issue]:
-    """Return what is amiss with the params and the local images; nothing where the next command says it all."""
+    """Return the problems with the params and local images; empty if there are no images yet."""
     params = load_params(root)
     return [] if _is_empty(root, params) else list(find_issues(root, params))
 
 
 def next_steps(root: Path, here: Path, issues: Sequence[Issue]) -> Iterator[str]:
-    """Yield what to type next.
+    """Yield the commands to run next.
 
     Args:
-        root: The project's folder.
-        here: The current folder.
-        issues: As :func:`list_issues` returns them; what stops a run is to be mended first.
+        root: Project folder.
+        here: Current folder.
+        issues: Issues from :func:`list_issues`; those that stop a run come first.
     """
     folder = shlex.quote(str(root.relative_to(here) if root.is_relative_to(here) else root))
     go = "" if root == here else f"cd {folder} && "
@@ -76,12 +76,12 @@ def next_steps(root: Path, here: Path, issues: Sequence[Issue]) -> Iterator[str]
     yield from (f"  {fix}" for fix in stopping)
     check = "pixmill check && " if stopping else go
     if any(is_on_web(source) for source in params.sources()):
-        yield f"  {check}pixmill scrape --dry-run   (says how long it takes)"
+        yield f"  {check}pixmill scrape --dry-run   (estimates the time)"
         yield "  dvc repro"
     else:
         yield f"  {check}dvc repro"
     yield f"  {_COMMIT}"
-    yield f"Or do it in your browser: {go}pixmill open"
+    yield f"Or use your browser: {go}pixmill open"
 
 
 def _is_empty(root: Path, params: Params) -> bool:

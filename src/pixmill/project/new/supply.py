@@ -1,4 +1,4 @@
-"""What a project installs Pixmill from: the reference that its files name, and the wheel that it carries."""
+"""Origin from which a project installs Pixmill: a reference, or a wheel in the project."""
 
 import base64
 import hashlib
@@ -18,22 +18,22 @@ from pixmill.core.errors import PixmillError
 from pixmill.core.install.origin import WHEELS, Origin, parse_origin, running_origin
 
 INDEX_NOTE = (
-    "Warning: pixmill comes from a package index, which decides what CI and teammates install; "
-    "pip install WHEEL (or URL, or git+URL@COMMIT) && pixmill upgrade names one build"
+    "Warning: pixmill comes from a package index, which decides what CI and teammates install; to pin one build: "
+    "pip install WHEEL (or URL, or git+URL@COMMIT) && pixmill upgrade"
 )
 
-_FORMS = "an address of a wheel, git+https://…@<commit>, or a wheel"
+_ORIGIN_FORMS = "the URL of a wheel, git+https://…@<commit>, or a wheel"
 _COMPILED = (".pyc", ".pyo", ".pyd")
-_OF_THE_INSTALLER = {"INSTALLER", "RECORD", "REQUESTED", "WHEEL", "direct_url.json", "uv_build.json", "uv_cache.json"}
+_INSTALLER_FILES = {"INSTALLER", "RECORD", "REQUESTED", "WHEEL", "direct_url.json", "uv_build.json", "uv_cache.json"}
 
 
 @dataclass(frozen=True)
 class Supply:
-    """What a project installs Pixmill from.
+    """Origin of Pixmill in a project.
 
     Args:
-        origin: What its files name.
-        wheel: The bytes of the wheel that lies at ``origin.text``; ``None``: it needs none.
+        origin: Reference in the project's files.
+        wheel: Content of the wheel at ``origin.text``; ``None`` if the origin is remote.
     """
 
     origin: Origin
@@ -41,56 +41,55 @@ class Supply:
 
 
 def find_origin(text: str) -> Origin:
-    """Return the origin that a person names.
+    """Parse the option ``--pixmill``.
 
     Args:
         text: ``URL#sha256=…``, ``git+URL@COMMIT``, or the path of a wheel.
 
     Raises:
-        PixmillError: It is none of these, or has no hash.
+        PixmillError: It has another form, or no hash.
     """
     if re.match(r"git\+|(https?|ssh)://.*@[0-9a-f]{40}$", text):
         return _parse(f"pixmill @ git+{text.removeprefix('git+')}", text)
     if text.startswith(("http://", "https://")):
         url, _, fragment = text.partition("#")
-        _parse(f"pixmill @ {url}#sha256={'0' * 64}", text)  # An address with credentials is refused first.
+        _parse(f"pixmill @ {url}#sha256={'0' * 64}", text)  # Refuse credentials first.
         if not fragment:
-            raise PixmillError(f"{text} has no hash", next=f"add that of the wheel: '{text}#sha256=…'")
+            raise PixmillError(f"{text} has no hash", next=f"add the hash of the wheel: '{text}#sha256=…'")
         return _parse(f"pixmill @ {text}", text)
     path = Path(text.removeprefix("file://")).expanduser().absolute()
     if path.is_dir():
         raise PixmillError(
-            f"{text} is a folder; expected {_FORMS}",
+            f"{text} is a folder; expected {_ORIGIN_FORMS}",
             next=f"pip wheel --no-deps --wheel-dir ~/wheels '{path}', then name the wheel in ~/wheels",
         )
     if path.suffix != ".whl" or not path.is_file():
-        raise PixmillError(f"{text}: expected {_FORMS}", next="correct it, and repeat the command")
+        raise PixmillError(f"{text}: expected {_ORIGIN_FORMS}", next="correct it, and repeat the command")
     return Origin(str(path))
 
 
 def find_supply(origin: Origin | None = None) -> Supply:
-    """Return what a project installs the running Pixmill from.
+    """Return the origin of the running Pixmill for a project.
 
-    A wheel is taken as it is. Where there is none, as for a folder or an editable checkout, the files that run are
-    packed into one.
+    A wheel is used as it is. A folder or an editable checkout is packed into a wheel.
 
     Args:
-        origin: What a person named, which must be the same code as runs; default: where the running one came from.
+        origin: Requested origin, which must be the running code; default: that of the running one.
 
     Raises:
-        PixmillError: The wheel is not one of Pixmill, or of other code.
+        PixmillError: The wheel has other code.
     """
-    named, origin = origin is not None, origin or running_origin()
+    is_requested, origin = origin is not None, origin or running_origin()
     if not origin.is_path:
-        named_text = origin.text.removeprefix("pixmill @ ")
-        return Supply(find_origin(named_text) if named_text.startswith("http") else _parse(origin.text, named_text))
+        text = origin.text.removeprefix("pixmill @ ")
+        return Supply(find_origin(text) if text.startswith("http") else _parse(origin.text, text))
     path = Path(origin.text)
     wheel = path.read_bytes() if path.suffix == ".whl" and path.is_file() else None
     if wheel is not None and _has_running_code(path.name, wheel):
         return Supply(_parse(f"./{WHEELS}/{path.name}", path.name), wheel)
-    if named:
+    if is_requested:
         raise PixmillError(
-            f"{path} is not the pixmill {pixmill.__version__} that runs",
+            f"{path} is not the running pixmill {pixmill.__version__}",
             next=f"{origin.command('pipeline', '--force-reinstall')}, then repeat the command",
         )
     name, wheel = pack()
@@ -98,17 +97,17 @@ def find_supply(origin: Origin | None = None) -> Supply:
 
 
 def pack() -> tuple[str, bytes]:
-    """Pack the running Pixmill into a wheel, from its files and what its installer recorded; nothing is built.
+    """Pack the files and metadata of the running Pixmill into a wheel, without a build.
 
     Returns:
-        The wheel's name and bytes, the same for the same files.
+        Name and content of the wheel; the same files give the same bytes.
     """
     distribution = metadata.distribution("pixmill")
     version = str(Version(pixmill.__version__))
     info = f"pixmill-{version}.dist-info"
     content = _code()
     for file in distribution.files or ():
-        if file.parts[0].endswith(".dist-info") and file.name not in _OF_THE_INSTALLER:
+        if file.parts[0].endswith(".dist-info") and file.name not in _INSTALLER_FILES:
             content[f"{info}/{'/'.join(file.parts[1:])}"] = file.read_binary()
     tags = "Wheel-Version: 1.0\nGenerator: pixmill\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
     content[f"{info}/WHEEL"] = tags.encode()
@@ -117,14 +116,14 @@ def pack() -> tuple[str, bytes]:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in content.items():
-            entry = zipfile.ZipInfo(name)  # of 1980, so that the same files give the same bytes
+            entry = zipfile.ZipInfo(name)  # dated 1980, for reproducible bytes
             entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o100644 << 16
             archive.writestr(entry, data, compresslevel=9)
     return f"pixmill-{version}-py3-none-any.whl", packed.getvalue()
 
 
 def _code() -> dict[str, bytes]:
-    """Return the files of the running package, by path in a wheel."""
+    """Return the contents of the running package's files by path in a wheel."""
     package = Path(pixmill.__file__).parent
     paths = [path for path in package.rglob("*") if path.is_file() and path.suffix not in _COMPILED]
     return {path.relative_to(package.parent).as_posix(): path.read_bytes() for path in sorted(paths)}
@@ -135,7 +134,7 @@ def _digest(data: bytes) -> str:
 
 
 def _has_running_code(name: str, wheel: bytes) -> bool:
-    """Tell whether a wheel has the files that run, all of them and no others."""
+    """Return whether a wheel has exactly the files of the running package."""
     try:
         package, version, _, _ = parse_wheel_filename(name)
         with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
@@ -145,16 +144,16 @@ def _has_running_code(name: str, wheel: bytes) -> bool:
     return (package, version) == ("pixmill", Version(pixmill.__version__)) and code == _code()
 
 
-def _parse(text: str, named: str) -> Origin:
+def _parse(text: str, typed: str) -> Origin:
     try:
         return parse_origin(text)
     except ValueError:
         pass
-    parts = urlsplit(named.removeprefix("git+"))
+    parts = urlsplit(typed.removeprefix("git+"))
     if parts.password is not None or (parts.username is not None and parts.scheme != "ssh"):
         raise PixmillError(
-            "the address has credentials, which would be in the project's Git",
-            next="leave them out; pip reads them from ~/.netrc, and Git from its credential helper",
+            "the URL has credentials, which would be committed to the project's Git",
+            next="omit them; pip reads them from ~/.netrc, and Git from its credential helper",
         )
-    what = "git+https://…@<commit>, with all 40 digits of the commit" if named.startswith("git+") else _FORMS
-    raise PixmillError(f"{named}: expected {what}", next="correct it, and repeat the command")
+    expected = "git+https://…@<commit>, with all 40 digits" if typed.startswith("git+") else _ORIGIN_FORMS
+    raise PixmillError(f"{typed}: expected {expected}", next="correct it, and repeat the command")

@@ -1,8 +1,8 @@
-"""The files of a new project, from ``template/``.
+"""Files of a new project, rendered from ``template/``.
 
-They lie there as they are in a project, except for tokens such as ``@project@`` and for some names. A leading ``_``
-stands for a dot, since packaging tools leave hidden files out, and ``src/package`` for the folder of the project's own
-code. The suffix ``.in`` hides ``dvc.yaml`` and ``pyproject.toml`` from tools that look for them in all folders.
+The templates contain tokens such as ``@project@``. In their names, a leading ``_`` becomes a dot, because packaging
+tools skip hidden files, and ``src/package`` becomes the folder of the project's package. The suffix ``.in`` hides
+``dvc.yaml`` and ``pyproject.toml`` from tools that search for them.
 """
 
 from __future__ import annotations
@@ -20,51 +20,51 @@ from pixmill.core.install.pyproject import read_project
 from pixmill.core.params.reference import schema
 
 SCHEMA = "params.schema.json"
-"""What editors complete and check ``params.yaml`` by."""
+"""JSON Schema with which editors complete and check ``params.yaml``."""
 
-_OWN = (".dvc/config", "README.md", "params.yaml", "pyproject.toml", "review.csv", "src/")
-"""The files that are the team's from the start."""
+_TEAM_FILES = (".dvc/config", "README.md", "params.yaml", "pyproject.toml", "review.csv", "src/")
+"""Files that upgrades never rewrite."""
 
 _TEMPLATE = Path(__file__).parent / "template"
 
 
-_OURS = {"pixmill", "stages", "tests"}
+_RESERVED = {"pixmill", "stages", "tests"}
 
 
 def project_names(root: Path) -> tuple[str, str]:
-    """Return the project's name and the package of its own code, such as ``my-shoes`` and ``my_shoes``.
+    """Return the names of the project and of its package, such as ``my-shoes`` and ``my_shoes``.
 
-    The name is that in ``pyproject.toml``, or else the folder's, in ASCII where it would be no name of a package. The
-    package has ``my_`` before it where it would be no package, or would hide another. A renamed project keeps its own.
+    The name comes from ``pyproject.toml``, else from the folder, converted to ASCII if it is no valid project name.
+    The package gets the prefix ``my_`` if it would be invalid or hide another one. A renamed project keeps its package.
 
     >>> project_names(Path("Schöne Schuhe")), project_names(Path("2026"))
     (('schone-schuhe', 'schone_schuhe'), ('2026', 'my_2026'))
 
     Args:
-        root: The project's folder, which need not exist.
+        root: Project folder; may not exist.
     """
     name = read_project(root).name or root.name
     plain = unicodedata.normalize("NFKD", name.casefold()).encode("ascii", "ignore").decode()
     package = re.sub(r"[^a-z0-9]+", "_", plain).strip("_") or "project"
     if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", name):
         name = package.replace("_", "-")
-    if there := sorted((root / "src").glob("*/scrape")):
-        return name, there[0].parent.name
-    # A package without an `__init__.py`, as ours, hides no other.
-    if package[0].isdigit() or keyword.iskeyword(package) or package in _OURS | sys.stdlib_module_names:
+    if packages := sorted((root / "src").glob("*/scrape")):
+        return name, packages[0].parent.name
+    # A namespace package, such as one of a project, hides no other.
+    if package[0].isdigit() or keyword.iskeyword(package) or package in _RESERVED | sys.stdlib_module_names:
         return name, f"my_{package}"
     installed = importlib.util.find_spec(package)
     return name, package if installed is None or installed.origin is None else f"my_{package}"
 
 
 def render(name: str, package: str, origin: Origin, extras: str = "pipeline") -> dict[str, str]:
-    """Return the text of each file of the template, by its path in the project.
+    """Return the content of each file by its path in the project.
 
     Args:
-        name: The project's name.
-        package: The package of its own code, an identifier.
-        origin: Where the project installs Pixmill from.
-        extras: With which extras, such as ``pipeline,heic``.
+        name: Name of the project.
+        package: Name of its package, an identifier.
+        origin: Origin from which it installs Pixmill.
+        extras: Extras that it installs, such as ``pipeline,heic``.
     """
     requirement = origin.requirement(extras)
     tokens = {
@@ -85,17 +85,17 @@ def render(name: str, package: str, origin: Origin, extras: str = "pipeline") ->
 
 
 def before_project(origin: Origin, extras: str) -> str:
-    """Return what ``pip install`` takes before ``-e .``: a wheel, since ``pyproject.toml`` cannot name its path."""
+    """Return the wheel argument of ``pip install`` before ``-e .``; empty if ``pyproject.toml`` names the origin."""
     return f"'{origin.requirement(extras)}' " if origin.is_path else ""
 
 
 def managed_files(files: Mapping[str, str]) -> dict[str, str]:
-    """Return those files of the template that ``pixmill upgrade`` rewrites unless someone edited them.
+    """Return the files that ``pixmill upgrade`` rewrites unless they were edited.
 
     Args:
-        files: All files of the template, by path.
+        files: All files of the template by path.
     """
-    return {path: text for path, text in files.items() if not path.startswith(_OWN)}
+    return {path: text for path, text in files.items() if not path.startswith(_TEAM_FILES)}
 
 
 def _path_of(path: Path, package: str) -> str:

@@ -1,4 +1,4 @@
-"""Adapt a project to the installed Pixmill, and say what that changes."""
+"""Adapt a project to the installed Pixmill, and list the changes."""
 
 import hashlib
 import json
@@ -26,15 +26,15 @@ _SECTION = re.compile(r"^## (?P<version>\d+\.\d+\.\d+)\b.*?(?=^## |\Z)", re.MULT
 
 @dataclass(frozen=True)
 class Upgrade:
-    """The changes that adapt a project to another version.
+    """Changes that adapt a project to another version.
 
     Args:
-        pending: Whether anything changes besides the versions of libraries.
-        lines: What it changes, for people.
-        texts: Files to write by path, in this order.
-        removed: Files to remove.
-        lock: The project's new lock.
-        wheel: The bytes of the wheel at ``lock.origin``; ``None``: what is there stays.
+        pending: Whether anything changes except library versions.
+        lines: Description of the changes.
+        texts: Contents of files to write by path, in this order.
+        removed: Files to delete.
+        lock: New lock of the project.
+        wheel: Content of the wheel at ``lock.origin``; ``None`` if it is unchanged.
     """
 
     pending: bool
@@ -46,33 +46,33 @@ class Upgrade:
 
 
 def plan_upgrade(root: Path) -> Upgrade:
-    """Find what adapting a project to the installed Pixmill changes; nothing is written.
+    """Compute the changes that adapt a project to the installed Pixmill; nothing is written.
 
-    A file of the template is rewritten, or removed, only if it is as the lock recorded it. An edited one stays, and
-    the template's is put beside it as ``<file>.new``; a deleted one stays deleted.
+    A template file is rewritten or deleted only if it matches the digest in the lock. If it was edited, the new version
+    is written to ``<file>.new``; if it was deleted, it stays deleted.
 
     Args:
-        root: The project's folder.
+        root: Project folder.
 
     Raises:
-        PixmillError: There is no ``pixmill.lock``, or it is not valid.
+        PixmillError: ``pixmill.lock`` is missing or not valid.
     """
     old = read_lock(root)
     if old is None and (root / "src" / "pixmill").is_dir():
         raise PixmillError(
-            f"{root} is Pixmill's own repository, whose stages run the code beside them: there is nothing to adapt",
+            f"{root} is Pixmill's repository, whose stages run its own code: there is nothing to adapt",
             next="after git pull: pip install -e '.[pipeline]', then: dvc repro",
         )
     if old is None:
         raise PixmillError(
-            f"{root} has no {FILE}, which `pixmill new` writes and an upgrade compares with",
+            f"{root} has no {FILE}, which `pixmill new` writes and upgrades need",
             next=f"git checkout {FILE} if it was deleted; else: pixmill new . (adds what is missing, changes nothing)",
         )
     new = installed_lock()
     supply = _supply(root, old, new)
     extras = project_extras(root) or "pipeline"
     rendered = render(*project_names(root), supply.origin, extras)
-    # What is not installed here is not known to have changed.
+    # Keep the recorded versions of libraries that are not installed here.
     new = replace(
         new,
         libraries={**old.libraries, **new.libraries},
@@ -86,7 +86,7 @@ def plan_upgrade(root: Path) -> Upgrade:
     if (renamed := rename_params(params)) != params:
         texts["params.yaml"] = renamed
         lines.append("Change: params.yaml has renamed keys: review is now compare, answered_accuracy covered_accuracy")
-    # The schema, from which the old defaults are read, comes last: an upgrade that was killed tells them again.
+    # The schema comes last: it has the old defaults, which an upgrade after an interruption needs.
     for path in sorted(new.template, key=SCHEMA.__eq__):
         current, was = _text(root / path), old.template.get(path)
         if current is None and was is None:
@@ -117,13 +117,13 @@ def plan_upgrade(root: Path) -> Upgrade:
     if supply.origin.from_index and supply.origin != old.origin:
         lines.append(INDEX_NOTE)
     pending = bool(texts or removed or wheel) or replace(new, libraries=old.libraries) != old
-    told = [*_head(old, new), *_defaults(root, rendered[SCHEMA]), *_describe_refusal(renamed)]
-    told += [*_changelog(old.version, new.version), *lines]
-    return Upgrade(pending, tuple(told), texts, tuple(removed), new, wheel)
+    summary = [*_head(old, new), *_defaults(root, rendered[SCHEMA]), *_describe_refusal(renamed)]
+    summary += [*_changelog(old.version, new.version), *lines]
+    return Upgrade(pending, tuple(summary), texts, tuple(removed), new, wheel)
 
 
 def apply_upgrade(root: Path, upgrade: Upgrade) -> None:
-    """Write what an upgrade changes, the lock last: after a kill, another upgrade does the rest."""
+    """Write the changes, the lock last; another upgrade completes an interrupted one."""
     if (lock := read_lock(root)) is not None and lock.extras != upgrade.lock.extras:
         write_lock(root, replace(lock, extras=upgrade.lock.extras))  # pyproject.toml may lose them
     if upgrade.wheel is not None and upgrade.lock.origin is not None:
@@ -136,10 +136,7 @@ def apply_upgrade(root: Path, upgrade: Upgrade) -> None:
 
 
 def project_extras(root: Path) -> str:
-    """Return the extras that the project asks for, such as ``pipeline,heic``.
-
-    They are those in ``pyproject.toml``; where it does not pin pixmill, those in ``pixmill.lock``.
-    """
+    """Return the project's extras, such as ``pipeline,heic``, from ``pyproject.toml`` or else ``pixmill.lock``."""
     pins = [*_PIN.finditer(_text(root / "pyproject.toml") or "")]
     if not pins:
         return "pipeline" if (lock := read_lock(root)) is None else lock.extras
@@ -148,27 +145,27 @@ def project_extras(root: Path) -> str:
 
 
 def _supply(root: Path, old: Lock, new: Lock) -> Supply:
-    """Return what the project installs Pixmill from; what it says stays where it gives the same as what runs here.
+    """Return the origin of Pixmill; the project keeps its own if that is the same code as the running one.
 
-    A folder, an editable checkout or an index of one person is no reason to change what all others install.
+    A local folder, editable checkout or package index does not replace a shared origin.
     """
     running = running_origin()
-    own = running.from_index or (running.is_path and not Path(running.text).is_file())
+    is_local = running.from_index or (running.is_path and not Path(running.text).is_file())
     same = old.version == new.version and not other_stages(old, new)
     if old.origin is None or (old.origin.is_path and not (root / old.origin.text).is_file()):
         return find_supply()
-    # uv records no hash of an address.
-    own = own or old.origin.text.partition("#")[0] == running.text.partition("#")[0]
-    return Supply(old.origin) if same and own else find_supply()
+    # uv does not record the hash of a URL.
+    keeps = is_local or old.origin.text.partition("#")[0] == running.text.partition("#")[0]
+    return Supply(old.origin) if same and keeps else find_supply()
 
 
 def _text(path: Path) -> str | None:
-    """Return a file's text with Unix line ends; ``None`` where there is none."""
+    """Return the text of a file; ``None`` if it does not exist."""
     return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
 
 
 def _pin(root: Path, new: Origin, extras: str, lines: list[str]) -> dict[str, str]:
-    """Return ``pyproject.toml`` with another reference, or without one where the project has a wheel."""
+    """Return ``pyproject.toml`` with the new requirement, or without one if the project has a wheel."""
     name = "pyproject.toml"
     text, wanted = _text(root / name) or "", new.requirement(extras)
 
@@ -176,19 +173,19 @@ def _pin(root: Path, new: Origin, extras: str, lines: list[str]) -> dict[str, st
         return f"{match['quote']}{new.requirement((match['extras'] or '').strip('[]'))}{match['quote']}"
 
     if new.is_path:
-        changed, said = re.sub(_PIN.pattern + r"\s*,?[ \t]*", "", text), f"no pixmill, which is {wanted}"
+        changed, required = re.sub(_PIN.pattern + r"\s*,?[ \t]*", "", text), f"no pixmill, which is {wanted}"
     else:
-        changed, said = _PIN.sub(pin, text), new.requirement()
+        changed, required = _PIN.sub(pin, text), new.requirement()
         if not _PIN.search(changed):
             lines.append(f"{name} does not pin pixmill: add '{wanted}' to its dependencies")
     if changed == text:
         return {}
-    lines.append(f"Change: {name} now requires {said}")
+    lines.append(f"Change: {name} now requires {required}")
     return {name: changed}
 
 
 def rename_params(text: str) -> str:
-    """Return a ``params.yaml`` with the keys that earlier versions named differently renamed.
+    """Rename keys of earlier versions in a ``params.yaml``.
 
     >>> rename_params("review: {min: {answered_accuracy: 0.9}}")
     'compare: {min: {covered_accuracy: 0.9}}'
@@ -197,7 +194,7 @@ def rename_params(text: str) -> str:
 
 
 def _keep_scrape(root: Path, texts: Mapping[str, str]) -> dict[str, str]:
-    """Return ``dvc.lock`` with the digest of the rewritten ``stages/scrape.py``: no upgrade scrapes again."""
+    """Return ``dvc.lock`` with the digest of the rewritten ``stages/scrape.py``, so that scrape does not run again."""
     script, lock = "stages/scrape.py", _text(root / "dvc.lock")
     if script not in texts or lock is None:
         return {}
@@ -211,7 +208,7 @@ def _head(old: Lock, new: Lock) -> Iterator[str]:
     if old.version != new.version:
         yield f"pixmill {old.version} -> {new.version}"
     if stages := other_stages(old, new):
-        yield f"Will run again, since code or defaults changed: {', '.join(stages)}"
+        yield f"Will run again, because code or defaults changed: {', '.join(stages)}"
     elif old.version != new.version:
         yield "No stage runs again: code and defaults are the same"
     for name, version in new.libraries.items():
@@ -220,7 +217,7 @@ def _head(old: Lock, new: Lock) -> Iterator[str]:
 
 
 def _defaults(root: Path, schema: str) -> Iterator[str]:
-    """Yield the defaults that differ, and whether the project depends on them."""
+    """Yield the changed defaults, and whether the project overrides them."""
     old, new = _old_defaults(root), _by_name(json.loads(schema))
     if old is None:
         yield f"Changed defaults are unknown: {SCHEMA} is missing or not valid"
@@ -237,7 +234,7 @@ def _defaults(root: Path, schema: str) -> Iterator[str]:
 
 
 def _old_defaults(root: Path) -> dict[str, Any] | None:
-    """Return the defaults of the project's version by name; ``None`` if its schema is missing or not valid."""
+    """Return the defaults in the project's schema by name; ``None`` if it is missing or not valid."""
     try:
         return _by_name(json.loads(_text(root / SCHEMA) or ""))
     except (ValueError, LookupError, TypeError, AttributeError):
@@ -252,7 +249,7 @@ def _describe_refusal(params: str) -> Iterator[str]:
 
 
 def _by_name(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the defaults in a JSON Schema by dotted name."""
+    """Return the defaults of a JSON Schema by dotted name."""
     sections = {
         name: field.get("default") or _properties(schema, field) for name, field in schema["properties"].items()
     }
@@ -260,7 +257,7 @@ def _by_name(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _properties(schema: Mapping[str, Any], field: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the defaults of a section that has none as a whole, since one of its keys is required."""
+    """Return the defaults of a section with a required key, which has no default as a whole."""
     section = schema["$defs"].get(field.get("$ref", "").rpartition("/")[2], {})
     return {name: each["default"] for name, each in section.get("properties", {}).items() if "default" in each}
 

@@ -1,4 +1,4 @@
-"""What a person starts from the page, ``dvc repro`` and ``pixmill compare``: a process that outlives the page."""
+"""Processes that the page starts, ``dvc repro`` and ``pixmill compare``; they outlive the page."""
 
 import contextlib
 import os
@@ -13,28 +13,26 @@ from typing import Any
 from pixmill.core.errors import LockedError, PixmillError
 from pixmill.core.repository.dvc import running_dvc
 
-_TERMINATE_SECONDS = 10.0
-"""How long after Ctrl-C's signal a run may go on before it gets SIGTERM, as stages save what they have."""
+TERMINATE_SECONDS = 10.0
+"""Time between SIGINT and SIGTERM, in which stages save their work."""
 
-_LOG_BYTES = 64 << 10
-"""How much of the output is shown, from its end."""
+MAX_LOG_BYTES = 64 << 10
+"""Size of the end of the output that the page shows."""
 
 
 class Job:
-    """Start one command in a project, follow it and stop it.
+    """A command that can be started, followed and stopped.
 
     Args:
-        root: The project's folder.
-        typed: The command as a person types it: ``dvc repro`` or ``pixmill compare``.
-        command: What is run instead, for tests.
-        patience: Seconds after which a stopped run gets SIGTERM.
+        root: Project folder.
+        name: Command as typed: ``dvc repro`` or ``pixmill compare``.
+        command: Command to run instead, for tests.
+        patience: Seconds between SIGINT and SIGTERM.
     """
 
-    def __init__(
-        self, root: Path, typed: str, command: Sequence[str] = (), patience: float = _TERMINATE_SECONDS
-    ) -> None:
-        program, verb = typed.split()
-        self._root, self._typed, self._patience = root, typed, patience
+    def __init__(self, root: Path, name: str, command: Sequence[str] = (), patience: float = TERMINATE_SECONDS) -> None:
+        program, verb = name.split()
+        self._root, self._name, self._patience = root, name, patience
         self._command = [*command] or [sys.executable, "-m", program, verb]
         self._log = root / ".pixmill" / "open" / f"{verb}.log"
         self._lock = threading.Lock()
@@ -43,12 +41,12 @@ class Job:
 
     @property
     def pid(self) -> int | None:
-        """The process, which leads a group; ``None`` where none runs."""
+        """The ID of the running process, which leads a group; ``None`` if none runs."""
         child = self._child
         return child.pid if child is not None and child.poll() is None else None
 
     def document(self) -> dict[str, Any]:
-        """Return whether it runs, how the last run ended (``None``: there was none), and its last output."""
+        """Return whether it runs, the exit status of the last run (``None``: none), and the end of its output."""
         child = self._child
         return {
             "running": self.pid is not None,
@@ -59,7 +57,7 @@ class Job:
 
     def _output(self) -> str:
         with contextlib.suppress(OSError), self._log.open("rb") as log:
-            log.seek(max(0, self._log.stat().st_size - _LOG_BYTES))
+            log.seek(max(0, self._log.stat().st_size - MAX_LOG_BYTES))
             return log.read().decode("utf-8", "replace")
         return ""
 
@@ -67,13 +65,13 @@ class Job:
         """Start a run.
 
         Raises:
-            LockedError: One runs already, here or in a terminal.
-            PixmillError: The program cannot be started, or the disk is full.
+            LockedError: It is already running, here or in a terminal.
+            PixmillError: The program cannot be started.
         """
         with self._lock:
-            is_elsewhere = self._typed == "dvc repro" and any(each.writes for each in running_dvc(self._root))
+            is_elsewhere = self._name == "dvc repro" and any(each.writes for each in running_dvc(self._root))
             if self.pid or is_elsewhere:
-                raise LockedError(f"{self._typed} runs already", next="wait for it, or stop it")
+                raise LockedError(f"{self._name} is already running", next="wait for it, or stop it")
             try:
                 self._log.parent.mkdir(parents=True, exist_ok=True)
                 with self._log.open("wb") as log:
@@ -83,29 +81,29 @@ class Job:
                         stdin=subprocess.DEVNULL,
                         stdout=log,
                         stderr=subprocess.STDOUT,
-                        start_new_session=True,  # Ctrl-C in the terminal of the page is not meant for it.
+                        start_new_session=True,  # Ctrl-C in the terminal of the page must not reach it.
                     )
             except OSError as error:
-                raise PixmillError(f"{self._typed} cannot be started: {error.strerror}", next=self._typed) from error
+                raise PixmillError(f"{self._name} cannot be started: {error.strerror}", next=self._name) from error
             self._is_stopped = False
 
     def stop(self) -> None:
-        """Stop the run as Ctrl-C in a terminal does; by SIGTERM if it goes on for seconds.
+        """Send SIGINT to the run, then SIGTERM if it has not ended after ``patience``.
 
         Raises:
-            PixmillError: No run is under way that was started here.
+            PixmillError: No run was started here.
         """
         child = self._child
         if child is None or child.poll() is not None:
-            raise PixmillError("no run is under way that was started here", next="press Ctrl-C where it runs")
+            raise PixmillError("no run was started on this page", next="press Ctrl-C where it runs")
         self._is_stopped = True
         _signal(child, signal.SIGINT)
-        insist = threading.Timer(self._patience, _signal, [child, signal.SIGTERM])
-        insist.daemon = True
-        insist.start()
+        timer = threading.Timer(self._patience, _signal, [child, signal.SIGTERM])
+        timer.daemon = True
+        timer.start()
 
 
 def _signal(child: subprocess.Popen[bytes], number: int) -> None:
-    with contextlib.suppress(ProcessLookupError):  # It has ended meanwhile.
+    with contextlib.suppress(ProcessLookupError):  # It has just ended.
         if child.poll() is None:
             os.killpg(child.pid, number)

@@ -1,6 +1,6 @@
-"""What a run needs on this machine before it starts: enough images in ``data/``, lists of URLs, plugins.
+"""Checks before a run: images in ``data/``, lists of URLs, plugins and presets.
 
-A look takes about a second, where a run would fail after minutes.
+They take about a second; a run would fail after minutes.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -22,17 +22,17 @@ from pixmill.project.bundled import missing_data
 from pixmill.scrape.sources.definition import load_site
 from pixmill.scrape.sources.folder import FolderSource
 
-_NAMED = 20
-"""Folders that a line names."""
+MAX_NAMED = 20
+"""Folders listed in a message."""
 
 
 @dataclass(frozen=True)
 class Issue:
-    """One thing that is amiss with the local files.
+    """A problem with local files.
 
     Args:
-        message: What, with the folder or file.
-        next: What to do; ``None`` where the message says it all.
+        message: Description, with the folder or file.
+        next: Fix; ``None`` if the message is enough.
         stops: Whether a run would stop there.
     """
 
@@ -45,40 +45,40 @@ class Issue:
 
 
 def find_issues(root: Path, params: Params) -> Iterator[Issue]:
-    """Yield what is amiss with the local files that params name.
+    """Yield the problems with the local files that the params name.
 
     Args:
-        root: The project's folder.
-        params: Those of the project.
+        root: Project folder.
+        params: Params of the project.
     """
     sources = params.sources()
-    unsound: list[Issue] = []
+    source_issues: list[Issue] = []
     if "urls" in sources:
         from pixmill.scrape.sources.urls import UrlsSource
 
-        unsound += _attempt(partial(UrlsSource, root=root), params.scrape.urls, params.classes)
+        source_issues += _attempt(partial(UrlsSource, root=root), params.scrape.urls, params.classes)
     for source in sorted(sources):
         if source.startswith("site:"):
-            unsound += _attempt(load_site, source.removeprefix("site:"), root / "sites")
-    yield from unsound
+            source_issues += _attempt(load_site, source.removeprefix("site:"), root / "sites")
+    yield from source_issues
     yield from _plugins(root, params, sources)
     if params.train.backbone.name.startswith(HUB) and params.train.model != "cnn":
         if find_spec("keras_hub") is None:
             yield Issue("presets of KerasHub need the extra 'hub'", install_command("hub"), stops=True)
         elif params.train.backbone.sha256 is None or params.train.backbone.revision is None:
-            yield from _attempt(pinned_folder, params.train.backbone, root)  # Of a folder: without a download.
-    most, least = params.scrape.per_class, params.validate_.min_per_class
-    if most is not None and most < least.count and least.severity == "critical":
+            yield from _attempt(pinned_folder, params.train.backbone, root)  # It is a local folder.
+    limit, minimum = params.scrape.per_class, params.validate_.min_per_class
+    if limit is not None and limit < minimum.count and minimum.severity == "critical":
         yield Issue(
-            f"scrape.per_class ({most:,}) leaves each class fewer images than validate.min_per_class.count "
-            f"({least.count:,}) demands, so validate will stop",
-            "raise the one, or lower the other, in params.yaml",
+            f"scrape.per_class ({limit:,}) leaves each class fewer images than validate.min_per_class.count "
+            f"({minimum.count:,}) requires, so validate will stop",
+            "raise scrape.per_class or lower validate.min_per_class.count in params.yaml",
             stops=True,
         )
     command = missing_data(root)
     if command is not None and not ("folder" in sources and command == "pixmill data"):
-        # As in a fresh clone: no fault of params, so nothing stops here.
-        yield Issue("data/ is missing, and dvc runs no stage without it", command)
+        # A fresh clone: the params are fine, so nothing stops here.
+        yield Issue("data/ is missing, and dvc needs it for all stages", command)
         return
     if "folder" in sources:
         yield from _folders(root / "data", params)
@@ -95,13 +95,13 @@ def _plugins(root: Path, params: Params, sources: Sequence[str]) -> Iterator[Iss
         named.append(("backbones", train.backbone.name.removeprefix("plugin:")))
     for kind, name in named:
         if GROUPS[kind] == "train":
-            # Quietly, and with our settings, before the plugin does.
+            # Before the plugin imports it: without its log messages, and with Pixmill's settings.
             load_tensorflow()
         yield from _attempt(load_plugin, kind, name, root)
 
 
 def _attempt(load: Callable[..., object], *arguments: Any) -> Iterator[Issue]:
-    """Yield why something cannot be loaded, if so: a run would stop there."""
+    """Yield an issue if loading fails, which would stop a run."""
     try:
         load(*arguments)
     except PixmillError as error:
@@ -109,7 +109,7 @@ def _attempt(load: Callable[..., object], *arguments: Any) -> Iterator[Issue]:
 
 
 def _folders(data: Path, params: Params) -> Iterator[Issue]:
-    """Yield what is amiss with ``data/``, as the source ``folder`` sees it."""
+    """Yield the problems with ``data/`` as the source ``folder``."""
     scrape = params.scrape
     try:
         source = FolderSource(data, layout=scrape.folder.layout)
@@ -121,29 +121,29 @@ def _folders(data: Path, params: Params) -> Iterator[Issue]:
         yield Issue(remark, None)
     if unlabelled is None and (data / "unlabelled").is_dir():
         yield Issue(
-            "data/unlabelled is there, but no stage looks at it",
-            "to have evaluate predict its images, set evaluate.unlabelled to data/unlabelled in params.yaml",
+            "data/unlabelled exists, but no stage uses it",
+            "set evaluate.unlabelled to data/unlabelled in params.yaml to predict its images",
         )
-    there = source.labels()
-    if unknown := [label for label in there if label not in params.classes]:
+    labels = source.labels()
+    if unknown := [label for label in labels if label not in params.classes]:
         yield Issue(
-            f"data/ has folders that are not among the classes of params.yaml: {first_of(unknown, _NAMED)}",
-            "add them to classes, or move them out of data/: validate stops at labels that no class has. Images "
-            "without a label belong in data/unlabelled, with evaluate.unlabelled: data/unlabelled in params.yaml",
+            f"data/ has folders that are not among the classes of params.yaml: {first_of(unknown, MAX_NAMED)}",
+            "add them to classes, or move them out of data/: validate stops at unknown labels. Images without a label "
+            "belong in data/unlabelled, with evaluate.unlabelled: data/unlabelled in params.yaml",
             stops=params.validate_.labels_declared.severity == "critical",
         )
     wanted = [label for label in params.classes if "folder" in scrape.sources_of(label)]
     absent = {label: words for label in wanted if (words := source.absence(label)) is not None}
     if gaps := source.gaps([label for label in wanted if label not in absent]):
         yield Issue(
-            f"{first_of(gaps, _NAMED)}: no files, and split stops where a split lacks a class",
+            f"{first_of(gaps, MAX_NAMED)}: no files, and split stops if a split lacks a class",
             "put images of each class into data/train and data/test, and into data/val if there is one",
             stops=True,
         )
     if absent:
-        lines = [*absent.values()][:_NAMED]
-        if len(absent) > _NAMED:
-            lines.append(f"… and {len(absent) - _NAMED:,} more classes without images")
-        # Another source may bring a class's images where searches may fail.
+        lines = [*absent.values()][:MAX_NAMED]
+        if len(absent) > MAX_NAMED:
+            lines.append(f"… and {len(absent) - MAX_NAMED:,} more classes without images")
+        # Another source may have images of the class, and searches may fail.
         stops = not all(len(scrape.sources_of(label)) > 1 and scrape.tolerate > 0 for label in absent)
         yield Issue("\n".join(lines), source.advice(), stops=stops)

@@ -1,10 +1,11 @@
-"""Recipes: params files that hold what differs from the defaults, Pixmill's and those in a project's ``recipes/``.
+"""Recipes: params files with only the differences from the defaults.
 
-To add one, write a file in ``use/recipes/`` with what differs from the defaults. Its first comment is its description.
+Pixmill's are in this folder, those of a project in its ``recipes/``. The first comment of a file is its description.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +16,14 @@ from ruamel.yaml.scalarstring import SingleQuotedScalarString
 from pixmill.core.errors import ParamsError
 from pixmill.core.params import Params, parse_params, read_text
 from pixmill.core.params.document import SECTION_NAMES
-from pixmill.core.params.yaml_text import dump_commented, load_commented
+from pixmill.core.params.train import PRESET
 from pixmill.core.words import did_you_mean
+from pixmill.models.preset_files import WEIGHTS, licence_of, preset_of, resolve_preset
+from pixmill.models.presets import read_preset
 
 _HEAD = "# yaml-language-server: $schema={}params.schema.json\n"
-_PACKED = ("image_size", "aspect", "resize")
-"""What a model sees of an image; the other keys of split say which image is in which split."""
+_IMAGE_KEYS = ("image_size", "aspect", "resize")
+"""Keys of ``split`` that belong to the model; the others assign images to splits."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,8 @@ class Recipe:
     """A params file to start from.
 
     Args:
-        name: The file's name without ``.yaml``.
-        text: The file's text. Its first line is a comment that says what it is for.
+        name: File name without ``.yaml``.
+        text: Content; its first line is a comment with the description.
     """
 
     name: str
@@ -37,15 +40,15 @@ class Recipe:
 
     @property
     def summary(self) -> str:
-        """What it is for, in one line."""
+        """The description in one line."""
         first = self.text.partition("\n")[0]
         return first.removeprefix("#").strip() if first.startswith("#") else ""
 
     def params(self) -> Params:
-        """Return what it says.
+        """Parse the recipe.
 
         Raises:
-            ParamsError: It is not sound.
+            ParamsError: It is not valid.
         """
         try:
             return parse_params(self.text)
@@ -55,7 +58,7 @@ class Recipe:
             ) from None
 
     def with_open_sources(self) -> Recipe:
-        """Return the recipe with openly licensed archives as its sources, Openverse and Wikimedia Commons."""
+        """Return the recipe with the sources Openverse and Wikimedia Commons."""
         self.params()
         content = load_commented(self.text)
         content["scrape"]["source"] = ["openverse", "wikimedia"]
@@ -63,12 +66,12 @@ class Recipe:
         return Recipe(self.name, dump_commented(content))
 
     def with_images(self, classes: Sequence[str], *, source: str, layout: str = "classes") -> Recipe:
-        """Return the recipe with classes and a source of one's own.
+        """Return the recipe with other classes and another source.
 
         Args:
-            classes: The classes.
-            source: Where their images come from.
-            layout: That of ``data/``, for the source ``folder``.
+            classes: Class names.
+            source: Source of the images.
+            layout: Layout of ``data/``, for the source ``folder``.
         """
         content = load_commented(self.text)
         content["classes"][:] = classes
@@ -78,26 +81,26 @@ class Recipe:
         return Recipe(self.name, dump_commented(content))
 
     def with_snapshot(self, snapshot: str) -> Recipe:
-        """Return the recipe with another date of the scrape."""
+        """Return the recipe with another ``scrape.snapshot``."""
         content = load_commented(self.text)
         content["scrape"]["snapshot"] = SingleQuotedScalarString(snapshot)
         return Recipe(self.name, dump_commented(content))
 
     def file(self, root: Path) -> str:
-        """Return the ``params.yaml`` that it becomes: with all sections, which DVC expects there.
+        """Return the recipe as a ``params.yaml``, with all the sections that DVC expects.
 
         Args:
-            root: The project's folder; the schema that editors read lies there, or in ``docs/``.
+            root: Project folder; the schema for editors is there or in ``docs/``.
         """
         present = load_commented(self.text)
         head = _HEAD.format("docs/" if (root / "docs" / "params.schema.json").exists() else "")
         return head + self.text + "".join(f"\n{name}: {{}}\n" for name in SECTION_NAMES if name not in present)
 
     def with_compare_of(self, current: str) -> Recipe:
-        """Return the recipe with the section ``compare`` of a params file: the team's limits hold for every model.
+        """Return the recipe with the section ``compare`` of the current params, since its limits apply to all models.
 
         Args:
-            current: The file; one that cannot be read, or has no such section, changes nothing.
+            current: Current params file; ignored if unreadable or without the section.
         """
         try:
             limits = load_commented(current)["compare"]
@@ -110,15 +113,15 @@ class Recipe:
         return Recipe(self.name, dump_commented(content))
 
     def merge_into(self, current: str) -> str:
-        """Return a params file with the recipe's model: its section ``train``, and how split packs images.
+        """Return a params file with the model of the recipe: ``train`` and the image keys of ``split``.
 
         Args:
-            current: A sound params file.
+            current: A valid params file.
         """
         content, chosen = load_commented(current), load_commented(self.text)
         content["train"] = chosen.get("train", {})
         split = content.setdefault("split", {})
-        for key in _PACKED:
+        for key in _IMAGE_KEYS:
             split.pop(key, None)
             if key in chosen.get("split", {}):
                 split[key] = chosen["split"][key]
@@ -126,13 +129,13 @@ class Recipe:
 
 
 def find_recipes(root: Path | None) -> list[Recipe]:
-    """Return Pixmill's recipes and the project's own, by name; of two with one name, the project's.
+    """Return Pixmill's and the project's recipes, sorted by name; the project's take precedence.
 
     Args:
-        root: The project's folder; ``None`` outside of one.
+        root: Project folder; ``None`` outside of one.
 
     Raises:
-        ParamsError: One cannot be read.
+        ParamsError: A file cannot be read.
     """
     folders = (Path(__file__).parent, *([] if root is None else [root / "recipes"]))
     paths = {path.stem: path for folder in folders for path in folder.glob("*.yaml")}
@@ -140,14 +143,14 @@ def find_recipes(root: Path | None) -> list[Recipe]:
 
 
 def find_recipe(root: Path, name: str) -> Recipe:
-    """Return the recipe of a name.
+    """Return a recipe by name.
 
     Args:
-        root: The project's folder.
-        name: The name, as ``pixmill use`` lists it.
+        root: Project folder.
+        name: Name as listed by ``pixmill use``.
 
     Raises:
-        ParamsError: There is none of this name.
+        ParamsError: No recipe has this name.
     """
     recipes = {recipe.name: recipe for recipe in find_recipes(root)}
     if name in recipes:
@@ -160,7 +163,64 @@ def find_recipe(root: Path, name: str) -> Recipe:
 
 
 def list_recipes(root: Path | None) -> str:
-    """Return one line for each recipe: its name and what it is for."""
+    """Return one line for each recipe, with name and description."""
     recipes = find_recipes(root)
     width = max(len(recipe.name) for recipe in recipes)
     return "\n".join(f"{recipe.name:<{width}}  {recipe.summary}".rstrip() for recipe in recipes)
+
+
+def preset_recipe(root: Path, name: str) -> Recipe:
+    """Return the project's params with a preset as the backbone of the model ``features``.
+
+    Args:
+        root: Project folder.
+        name: ``hub:<preset>``.
+
+    Raises:
+        ParamsError: The name or ``params.yaml`` is not valid.
+    """
+    if re.fullmatch(PRESET, name) is None:
+        raise ParamsError(f"expected hub:<preset>, received {name!r}", next="pixmill use hub:dinov2_small")
+    text = read_text(root / "params.yaml")
+    before = parse_params(text).train
+    content = load_commented(text)
+    if not content.get("train"):
+        content["train"] = {}
+    train = content["train"]
+    train["model"] = "features"
+    if before.backbone.name != name:
+        train["backbone"] = {"name": name}
+        if before.features.layers not in ("auto", "top"):  # They name layers of another network.
+            train["features"]["layers"] = "auto"
+    return Recipe(name, dump_commented(content))
+
+
+def pin_preset(root: Path, recipe: Recipe) -> tuple[Recipe, list[str]]:
+    """Pin the preset of a recipe by revision and SHA-256, so that runs are reproducible.
+
+    The preset is downloaded unless it is in the user's cache.
+
+    Args:
+        root: Project folder.
+        recipe: A recipe, returned unchanged if it has no preset.
+
+    Returns:
+        The recipe, and lines to print.
+
+    Raises:
+        TrainError: The preset is not available or not supported.
+    """
+    params = recipe.params().train.backbone
+    preset = preset_of(params)
+    if preset is None:
+        return recipe, []
+    revision, digest, folder = resolve_preset(preset, root)
+    read_preset(folder)
+    content = load_commented(recipe.text)
+    pins = {"revision": revision and SingleQuotedScalarString(revision), "sha256": SingleQuotedScalarString(digest)}
+    content["train"]["backbone"].update(pins)
+    megabytes = (folder / WEIGHTS).stat().st_size / 1e6
+    version = f"version {revision}, " if revision else ""
+    pinned = Recipe(recipe.name, dump_commented(content))
+    licence = licence_of(pinned.params().train.backbone)
+    return pinned, [f"{preset}: {version}{megabytes:,.1f} MB in {folder}; licence: {licence}"]

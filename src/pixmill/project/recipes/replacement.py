@@ -1,4 +1,4 @@
-"""Put a recipe in place of ``params.yaml``, lose no edit, and say what changed."""
+"""Replace ``params.yaml`` by a recipe, keeping a copy of uncommitted edits."""
 
 import hashlib
 import json
@@ -19,45 +19,42 @@ class Replacement:
     """The outcome of ``pixmill use``.
 
     Args:
-        recipe: The recipe's name.
-        rewritten: Whether the file was another one.
-        changes: Changed keys by dotted name, with the values before and after; a value that is not there is ``None``.
-        backup: Where the former file lies, when Git does not have it.
-        lacking: What is amiss with the local files that the params name.
-        following: What to type next.
+        recipe: Name of the recipe.
+        rewritten: Whether the file changed.
+        changes: Old and new value of each changed key by dotted name; ``None`` for an absent value.
+        backup: Copy of the previous file, if Git does not have it.
+        issues: Issues of the new params with local files.
+        following: Commands to run next.
     """
 
     recipe: str
     rewritten: bool
     changes: dict[str, tuple[object, object]]
     backup: Path | None
-    lacking: tuple[Issue, ...]
+    issues: tuple[Issue, ...]
     following: tuple[str, ...]
 
     def lines(self) -> list[str]:
-        """Return what is printed."""
+        """Return the lines to print."""
         lines = [f"  {name}: {_format_value(was)} -> {_format_value(now)}" for name, (was, now) in self.changes.items()]
         back = "git checkout params.yaml" if self.backup is None else f"cp {self.backup} params.yaml"
         if self.backup is not None:
             lines.append(f"To restore the previous file: {back}")
         if any(name.startswith("classes") for name in self.changes):
             lines.append(f"To keep your own classes and sources: {back} && pixmill use {self.recipe} --keep-data")
-        return [*lines, *map(str, self.lacking), *(f"Next: {command}" for command in self.following)]
+        return [*lines, *map(str, self.issues), *(f"Next: {command}" for command in self.following)]
 
 
 def use(root: Path, recipe: Recipe, *, keep_data: bool = False) -> Replacement:
-    """Put a recipe in place of ``params.yaml``, whose section ``review`` stays as it is.
-
-    A file that is not as the last commit has it is kept as a copy.
+    """Replace ``params.yaml`` by a recipe, except its section ``compare``.
 
     Args:
-        root: The project's folder.
+        root: Project folder.
         recipe: The recipe.
-        keep_data: Whether what says which images there are, and in which part, stays as it is: only ``train`` and the
-            form in which split packs images are the recipe's.
+        keep_data: Whether to take only ``train`` and the image keys of ``split``.
 
     Raises:
-        ParamsError: The recipe or, where it is kept in part, the file is not sound.
+        ParamsError: The recipe, or the file if it is kept in part, is not valid.
     """
     path = root / "params.yaml"
     recipe.params()
@@ -67,16 +64,16 @@ def use(root: Path, recipe: Recipe, *, keep_data: bool = False) -> Replacement:
         parse_params(before)
         after = recipe.merge_into(before)
     now = parse_params(after)
-    lacking = tuple(find_issues(root, now))
-    following = ("pixmill check",) if any(issue.stops for issue in lacking) else _next_commands(now)
+    issues = tuple(find_issues(root, now))
+    following = ("pixmill check",) if any(issue.stops for issue in issues) else _next_commands(now)
     if before == after:
-        return Replacement(recipe.name, False, {}, None, lacking, following)
+        return Replacement(recipe.name, False, {}, None, issues, following)
     backup = None
     if before is not None and git(root, "show", "HEAD:./params.yaml") != before:
         backup = Path(".pixmill") / "use" / f"params-{hashlib.sha256(before.encode()).hexdigest()[:8]}.yaml"
         write_text(root / backup, before)
     write_text(path, after)
-    return Replacement(recipe.name, True, _changes(before, now), backup, lacking, following)
+    return Replacement(recipe.name, True, _changes(before, now), backup, issues, following)
 
 
 def _changes(before: str | None, now: Params) -> dict[str, tuple[object, object]]:

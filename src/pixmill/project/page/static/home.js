@@ -1,8 +1,8 @@
-// Show what the server tells. All text is set as text: names of images, branches and params come from strangers.
+// Show the state of the project. All content is set as text, because names of images, branches and params are untrusted.
 
 const $ = (id) => document.getElementById(id);
 const shown = new Map();
-let isComparisonWanted = false; // whether its page is to open once it is there
+let opensComparison = false; // whether to open the report when the comparison is done
 
 function make(tag, options = {}, ...children) {
   const { attributes = {}, ...rest } = options;
@@ -12,7 +12,7 @@ function make(tag, options = {}, ...children) {
   return element;
 }
 
-// Draw a part again only where it has changed, so that focus and selections stay.
+// Redraw a part only if its content changed, to keep focus and selections.
 function part(name, content, draw) {
   const text = JSON.stringify(content);
   if (shown.get(name) === text) return;
@@ -20,7 +20,7 @@ function part(name, content, draw) {
   draw(content);
 }
 
-function say(id, text) {
+function setText(id, text) {
   const element = $(id);
   element.hidden = !text;
   if (element.textContent !== text) element.textContent = text ?? "";
@@ -43,7 +43,7 @@ function command(text) {
 }
 
 function alert(text) {
-  say("alert", text);
+  setText("alert", text);
 }
 
 async function post(path) {
@@ -54,12 +54,12 @@ async function post(path) {
       poll();
       return true;
     }
-    const told = await answer.text();
+    const body = await answer.text();
     try {
-      const problem = JSON.parse(told);
+      const problem = JSON.parse(body);
       alert(`${problem.error}${problem.next ? `\nNext: ${problem.next}` : ""}`);
     } catch {
-      alert(told);
+      alert(body);
     }
   } catch {
     alert("The server does not answer. If it has stopped, run again: pixmill open");
@@ -78,26 +78,26 @@ function size(bytes) {
 const percent = (value) => `${(100 * value).toFixed(1)} %`;
 const some = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 
-// What of the page does the same as a command.
-const pressing = (selector, label) => () => {
+// Buttons that do the same as a command.
+const shortcut = (selector, label) => () => {
   const button = make("button", { type: "button", className: "good", textContent: label });
   button.addEventListener("click", () => {
-    const meant = document.querySelector(selector);
-    meant.focus(); // which scrolls there, too
-    meant.click();
+    const target = document.querySelector(selector);
+    target.focus(); // also scrolls there
+    target.click();
   });
   return button;
 };
 const ACTIONS = {
-  "dvc repro": pressing("#start", "Start"),
-  "pixmill compare": pressing("#compare", "Compare"),
+  "dvc repro": shortcut("#start", "Start"),
+  "pixmill compare": shortcut("#compare", "Compare"),
 };
 
 function drawNext(steps) {
   const [first, ...others] = steps;
-  // A run comes only after what the sentence asks of the person: pressing Start at once would do nothing.
+  // These steps need an action of the user before the run.
   const action = ["images", "more images"].includes(first.kind) ? undefined : ACTIONS[first.command];
-  say("next", first.sentence);
+  setText("next", first.sentence);
   $("next-command").replaceChildren(...(first.command ? [command(first.command)] : []));
   if (action) $("next-command").firstChild.prepend(action());
   $("then").hidden = !others.length;
@@ -105,7 +105,7 @@ function drawNext(steps) {
     make("p", { textContent: step.sentence }), ...(step.command ? [command(step.command)] : []))));
 }
 
-// Readers of the screen are told of steps, and not of each image that a stage has done.
+// Screen readers announce steps, but not the progress within a stage.
 function announceNext(step) {
   part("live", step.kind === "running" ? step.sentence.split(": ")[0] : step.sentence, (text) => { $("next-live").textContent = text; });
 }
@@ -130,7 +130,7 @@ function stageRow(stage) {
   return item;
 }
 
-// Each row by itself, so that reasons which somebody has unfolded stay so while another stage runs.
+// Redraw rows separately, so that expanded reasons stay open while another stage runs.
 function drawStages(stages) {
   const list = $("stages");
   const names = stages.map((stage) => stage.name);
@@ -152,29 +152,29 @@ function drawPipeline({ stages, pipeline, commands }) {
   start.disabled = pipeline.running || elsewhere || !due.length;
   stop.hidden = !pipeline.running;
   stop.disabled = pipeline.running && pipeline.stopped;
-  // Whoever pressed one of them goes on with the other.
+  // Keep the keyboard focus on the button that replaces the other.
   if (focused === start && start.hidden) stop.focus();
   if (focused === stop && stop.hidden) start.focus();
-  say("would", elsewhere ? "It runs in a terminal: stop it there, by Ctrl-C."
+  setText("would", elsewhere ? "It runs in a terminal: press Ctrl-C there to stop it."
     : due.length ? `${pipeline.running ? "Still to run" : "Would run"}: ${due.join(", ")}.`
-      : pipeline.running || !stages.length ? "" : "All stages are fresh: nothing would run.");
-  // What a run left undone may have been done in a terminal since.
+      : pipeline.running || !stages.length ? "" : "All stages are fresh.");
+  // Stages that a run left undone may have run in a terminal since.
   const isUndone = due.length && (pipeline.stopped || pipeline.status !== null);
-  say("ended", pipeline.running ? (pipeline.stopped ? "Stopping …" : "")
-    : elsewhere ? "" : pipeline.status === 0 ? "The run is done." : !isUndone ? ""
+  setText("ended", pipeline.running ? (pipeline.stopped ? "Stopping …" : "")
+    : elsewhere ? "" : pipeline.status === 0 ? "The run finished." : !isUndone ? ""
       : pipeline.stopped ? "The run was stopped." : "The run failed: its output is below.");
 }
 
 function drawComparison({ running, status, log }) {
   $("compare").disabled = running;
   const page = "reports/compare.html";
-  if (running) say("compared", "Comparing …");
-  else if (status) say("compared", plain(log).trim().split("\n").slice(-12).join("\n"));
+  if (running) setText("compared", "Comparing …");
+  else if (status) setText("compared", plain(log).trim().split("\n").slice(-12).join("\n"));
   else if (status === 0) {
     $("compared").replaceChildren(make("a", { href: page, target: "_blank", rel: "noopener", textContent: "Open the comparison" }));
-    if (isComparisonWanted) window.open(page, "_blank", "noopener");
+    if (opensComparison) window.open(page, "_blank", "noopener");
   }
-  if (!running && status !== null) isComparisonWanted = false;
+  if (!running && status !== null) opensComparison = false;
 }
 
 function drawState(all) {
@@ -182,8 +182,8 @@ function drawState(all) {
   part("fault", all.fault, (why) => alert(why && `The state cannot be read: ${why}`));
   if (state === null) return;
   document.title = `${all.project} · Pixmill`;
-  say("project", all.project);
-  say("git", [state.repository.branch, state.repository.text].filter(Boolean).join(": "));
+  setText("project", all.project);
+  setText("git", [state.repository.branch, state.repository.text].filter(Boolean).join(": "));
   part("next", state.next, drawNext);
   announceNext(state.next[0]);
   drawStages(state.stages);
@@ -191,26 +191,26 @@ function drawState(all) {
   part("pipeline", { stages: state.stages.map(({ name, status }) => ({ name, status })), pipeline: run, commands: state.commands }, drawPipeline);
   part("log", log, drawLog);
   const when = state.is_fresh ? "" : " of the last evaluation:";
-  say("accuracy", state.accuracy ? `Test accuracy${when} ${percent(state.accuracy[0])} (${percent(state.accuracy[1])} to ${percent(state.accuracy[2])})` : "No results yet.");
+  setText("accuracy", state.accuracy ? `Test accuracy${when} ${percent(state.accuracy[0])} (${percent(state.accuracy[1])} to ${percent(state.accuracy[2])})` : "No results yet.");
   part("reports", all.reports, (names) => {
     $("reports").replaceChildren(...names.map((name) => make("li", {},
       make("a", { href: `reports/${name}`, target: "_blank", rel: "noopener", textContent: name.replace(".html", "") }))));
   });
-  const reviews = [state.doubtful_labels && `${some(state.doubtful_labels, "label")} worth a look`, state.corrections && some(state.corrections, "correction")];
-  say("review-told", reviews.filter(Boolean).join(", ") || "No label waits for a look.");
+  const reviews = [state.doubtful_labels && some(state.doubtful_labels, "label issue"), state.corrections && some(state.corrections, "correction")];
+  setText("review-text", reviews.filter(Boolean).join(", ") || "Nothing to review.");
   const fault = state.faults["model in production"];
-  say("champion", fault ? `Unknown: ${fault}` : state.champion ? `In production: ${state.champion.name} version ${state.champion.number}` : !Object.keys(state.disk).length ? "Being read …" : "No model is in production yet.");
-  say("repository", state.repository.text);
-  say("uncommitted", state.repository.images_and_decisions.text);
+  setText("champion", fault ? `Unknown: ${fault}` : state.champion ? `In production: ${state.champion.name} version ${state.champion.number}` : !Object.keys(state.disk).length ? "Reading …" : "No model is in production yet.");
+  setText("repository", state.repository.text);
+  setText("uncommitted", state.repository.images_and_decisions.text);
   part("uncommitted", state.repository.images_and_decisions, ({ text, command: then }) => {
     $("uncommitted-command").replaceChildren(...(text && then ? [command(then)] : []));
   });
   part("disk", state.disk, (disk) => {
     const sizes = Object.entries(disk).flatMap(([name, bytes]) => [make("dt", { textContent: name }), make("dd", { textContent: size(bytes) })]);
-    $("disk").replaceChildren(...(sizes.length ? sizes : [make("dt", { textContent: "Being measured …" }), make("dd")]));
+    $("disk").replaceChildren(...(sizes.length ? sizes : [make("dt", { textContent: "Measuring …" }), make("dd")]));
   });
   part("mlflow", { ...all.mlflow, waiting: state.waiting_runs }, ({ command: then, address, fault: why, waiting }) => {
-    $("mlflow-told").replaceChildren(...(why ? [why] : waiting ? [`${some(waiting, "run")} wait to be sent. `] : []),
+    $("mlflow-text").replaceChildren(...(why ? [why] : waiting ? [`${some(waiting, "run")} wait to be sent. `] : []),
       ...(address ? [make("a", { href: address, target: "_blank", rel: "noopener noreferrer", textContent: "Open your team's MLflow" })] : []));
     $("mlflow-command").replaceChildren(command(then));
   });
@@ -221,7 +221,7 @@ function drawState(all) {
   document.querySelector("main").setAttribute("aria-busy", "false");
 }
 
-// As a terminal shows it: no colours, and of a line that was written over, its last text.
+// Like a terminal without colours: of an overwritten line, keep the last text.
 const plain = (text) => text.replace(/\x1b\[[0-9;?]*[A-Za-z]/g, "").replace(/\r\n/g, "\n").replace(/[^\n]*\r(?=[^\n])/g, "");
 
 function drawLog(text) {
@@ -234,10 +234,10 @@ function drawLog(text) {
 
 for (const place of document.querySelectorAll("[data-command]")) place.replaceWith(command(place.dataset.command));
 $("start").addEventListener("click", async () => { if (await post("pipeline/start")) $("log-part").open = true; });
-$("stop").addEventListener("click", async () => { $("stop").disabled = true; say("ended", "Stopping …"); if (!await post("pipeline/stop")) $("stop").disabled = false; });
-$("compare").addEventListener("click", () => { isComparisonWanted = true; post("comparison/start"); });
+$("stop").addEventListener("click", async () => { $("stop").disabled = true; setText("ended", "Stopping …"); if (!await post("pipeline/stop")) $("stop").disabled = false; });
+$("compare").addEventListener("click", () => { opensComparison = true; post("comparison/start"); });
 
-// Only the tab that somebody looks at asks.
+// Only a visible tab polls.
 let timer = 0;
 async function poll() {
   clearTimeout(timer);
@@ -246,8 +246,8 @@ async function poll() {
     const answer = await fetch("state");
     drawState(await answer.json());
   } catch {
-    alert("The server does not answer. If it stays so, run again: pixmill open");
-    shown.delete("fault"); // The next state, of a server that answers again, takes the alert away.
+    alert("The server does not answer. If this persists, run again: pixmill open");
+    shown.delete("fault"); // The next state clears the alert.
   }
   clearTimeout(timer);
   timer = setTimeout(poll, 1000);

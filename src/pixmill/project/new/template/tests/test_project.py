@@ -1,4 +1,4 @@
-"""What must hold for this project, besides what `pixmill check` checks."""
+"""Project checks in addition to `pixmill check`."""
 
 import json
 from importlib.metadata import EntryPoint
@@ -24,6 +24,6 @@ def test_plugins_can_be_imported() -> None:
 
 
 @pytest.mark.skipif(not METRICS.exists(), reason="the pipeline has not run yet")
-def test_the_model_is_better_than_the_best_constant_answer() -> None:
+def test_model_is_better_than_the_majority_class() -> None:
     metrics = json.loads(METRICS.read_text(encoding="utf-8"))
     assert metrics["accuracy_low"] > metrics["baseline_accuracy"]

@@ -1,1 +1,1 @@
-"""Own sources of images. Register them in pyproject.toml; a change in this folder runs scrape again."""
+"""Custom sources of images. Register them in pyproject.toml; a change in this folder runs scrape again."""

@@ -1,1 +1,1 @@
-"""Own augmentations and backbones. Register them in pyproject.toml; a change in this folder runs train again."""
+"""Custom augmentations and backbones. Register them in pyproject.toml; a change in this folder runs train again."""

@@ -1,5 +1,6 @@
-"""The page's routes tell the state, show reports and no other file, and let nobody else in."""
+"""The page serves the state and reports, runs jobs, and rejects foreign requests."""
 
+import json
 import re
 import sys
 import time
@@ -10,10 +11,10 @@ from typing import Any
 import pytest
 
 from pixmill.pages.page import render_page
+from pixmill.project.page import home
+from pixmill.project.page.home import Home, find_report, list_reports, routes
 from pixmill.project.page.jobs import Job
-from pixmill.project.page.page_routes import Home, routes
-from pixmill.project.repository import Repository
-from pixmill.project.state import ProjectState
+from pixmill.project.state import ProjectState, Repository
 from pixmill.web.private_server import PrivateServer, make_app
 from tests.visitor import Visitor
 from tests.waiting import until
@@ -21,8 +22,8 @@ from tests.waiting import until
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">\udcff"
 
 
-def job(root, typed, code):
-    return Job(root, typed, [sys.executable, "-c", code])
+def job(root, name, code):
+    return Job(root, name, [sys.executable, "-c", code])
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,9 @@ class Served:
 
     visitor: Visitor
     pipeline: Job
+
+    def state(self):
+        return json.loads(self.visitor.ask("state")[2])
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +56,7 @@ def served(tmp_path_factory):
         yield Served(Visitor(server.new_address()), pipeline)
 
 
-def test_the_page_allows_scripts_of_its_own_alone(served):
+def test_page_allows_only_its_scripts(served):
     status, headers, body = served.visitor.ask("")
     assert status == 200
     policy = headers["Content-Security-Policy"]
@@ -64,18 +68,18 @@ def test_the_page_allows_scripts_of_its_own_alone(served):
     assert b"https://" not in body
 
 
-def test_the_state_is_that_of_summary_and_names_stay_text(served):
-    told = served.visitor.told("state")
-    assert told["state"]["repository"]["branch"] == HOSTILE
-    assert told["reports"] == ["train.html"]
-    assert told["pipeline"] == {"running": False, "status": None, "stopped": False, "log": ""}
-    # They travel as JSON, and are set as text: no script of the page makes markup of them.
+def test_state_is_json_and_names_stay_text(served):
+    document = served.state()
+    assert document["state"]["repository"]["branch"] == HOSTILE
+    assert document["reports"] == ["train.html"]
+    assert document["pipeline"] == {"running": False, "status": None, "stopped": False, "log": ""}
+    # The scripts of the page only set text, never markup.
     assert served.visitor.ask("state")[1]["Content-Type"] == "application/json"
     script = served.visitor.ask("static/home.js")[2].decode()
     assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document.write|\beval\b", script)
 
 
-def test_reports_are_shown_and_run_no_script_but_pixmills(served):
+def test_reports_run_only_known_scripts(served):
     status, headers, body = served.visitor.ask("reports/train.html")
     assert (status, body) == (200, b"the training")
     policy = headers["Content-Security-Policy"]
@@ -83,7 +87,7 @@ def test_reports_are_shown_and_run_no_script_but_pixmills(served):
     assert "unsafe-inline" not in policy.partition("script-src")[2]
 
 
-def test_the_policy_of_reports_knows_the_script_of_real_ones(served):
+def test_report_policy_allows_the_page_script(served):
     page = render_page("pixmill.pages", "base.html")
     digest = re.search("script-src '(sha256-[^']+)'", page)[1]
     assert digest in served.visitor.ask("reports/train.html")[1]["Content-Security-Policy"]
@@ -102,30 +106,30 @@ def test_the_policy_of_reports_knows_the_script_of_real_ones(served):
         "secret.html",
     ],
 )
-def test_no_other_file_is_shown(served, path):
+def test_serves_no_other_file(served, path):
     status, _, body = served.visitor.ask(path)
     assert status == 404
     assert b"secret" not in body.replace(b"secret.html", b"")
 
 
-def test_a_run_is_started_once_and_stopped(served):
+def test_pipeline_starts_once_and_stops(served):
     visitor = served.visitor
     assert visitor.post("pipeline/start", {}) == (200, {})
     try:
-        assert visitor.told("state")["pipeline"]["running"]
-        status, told = visitor.post("pipeline/start", {})
-        assert (status, told["error"]) == (409, "dvc repro runs already")
+        assert served.state()["pipeline"]["running"]
+        status, problem = visitor.post("pipeline/start", {})
+        assert (status, problem["error"]) == (409, "dvc repro is already running")
     finally:
         assert visitor.post("pipeline/stop", {}) == (200, {})
-    until(lambda: not visitor.told("state")["pipeline"]["running"])
-    assert visitor.told("state")["pipeline"]["stopped"]
-    status, told = visitor.post("pipeline/stop", {})
+    until(lambda: not served.state()["pipeline"]["running"])
+    assert served.state()["pipeline"]["stopped"]
+    status, problem = visitor.post("pipeline/stop", {})
     assert status == 409
-    assert told["next"] == "press Ctrl-C where it runs"
+    assert problem["next"] == "press Ctrl-C where it runs"
 
 
 @pytest.mark.parametrize("path", ["pipeline/start", "pipeline/stop", "comparison/start"])
-def test_nobody_else_starts_or_stops_anything(served, path):
+def test_rejects_foreign_requests(served, path):
     visitor = served.visitor
     assert visitor.ask(path)[0] == 405
     assert visitor.ask(path, "POST", b"{}", Content_Type="text/plain")[0] == 415
@@ -137,21 +141,21 @@ def test_nobody_else_starts_or_stops_anything(served, path):
     assert served.pipeline.pid is None
 
 
-def test_a_comparison_that_fails_says_why(served):
+def test_failed_comparison_shows_its_output(served):
     assert served.visitor.post("comparison/start", {}) == (200, {})
-    told = until(lambda: (one := served.visitor.told("state")["comparison"])["status"] is not None and one)
-    assert (told["status"], told["log"]) == (1, "pixmill: there is no main\n")
+    document = until(lambda: (one := served.state()["comparison"])["status"] is not None and one)
+    assert (document["status"], document["log"]) == (1, "pixmill: there is no main\n")
 
 
-def test_a_server_of_mlflow_is_linked_to(served, monkeypatch):
+def test_links_to_an_mlflow_server(served, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://team.test")
-    told = served.visitor.told("state")["mlflow"]
-    assert told == {"command": "pixmill sync", "address": "http://team.test", "fault": None}
+    document = served.state()["mlflow"]
+    assert document == {"command": "pixmill sync", "address": "http://team.test", "fault": None}
 
 
 @dataclass
-class Looks:
-    """Reads a state, and keeps which looks were whole."""
+class Reader:
+    """Reads a state and records which reads were whole."""
 
     whole: list[bool] = field(default_factory=list)
     fault: str = ""
@@ -164,39 +168,75 @@ class Looks:
         return ProjectState(root, disk={"data/": 5} if whole else {}, faults=faults)
 
 
-def test_what_takes_long_is_looked_at_after_the_first_look_and_after_results(tmp_path):
-    looks = Looks()
-    home = Home(tmp_path, Job(tmp_path, "dvc repro"), Job(tmp_path, "pixmill compare"), looks)
+def test_whole_reads_follow_the_first_read_and_new_results(tmp_path):
+    reader = Reader()
+    page = Home(tmp_path, Job(tmp_path, "dvc repro"), Job(tmp_path, "pixmill compare"), reader)
 
-    def look():
-        home.look_soon()
-        return home.document()
+    def read():
+        page.expire()
+        return page.document()
 
-    first, *later = [look() for _ in range(4)]
+    first, *later = [read() for _ in range(4)]
     assert first["state"]["disk"] == {}
     assert all(each["state"]["faults"] == {"model in production": "down"} for each in later)
     assert all(each["state"]["disk"] == {"data/": 5} for each in later)
     (tmp_path / "mlflow.db").touch()
-    look()
-    assert looks.whole == [False, True, False, False, True]
-    # Who asks at once sees the same.
-    home.document()
-    assert len(looks.whole) == 5
-    looks.fault = "the disk is gone"
-    assert (told := look())["fault"] == "the disk is gone"
-    assert told["state"]["disk"] == {"data/": 5}
-    looks.fault = ""
-    assert look()["fault"] is None
+    read()
+    assert reader.whole == [False, True, False, False, True]
+    # An immediate request gets the same state.
+    page.document()
+    assert len(reader.whole) == 5
+    reader.fault = "the disk is gone"
+    assert (document := read())["fault"] == "the disk is gone"
+    assert document["state"]["disk"] == {"data/": 5}
+    reader.fault = ""
+    assert read()["fault"] is None
 
 
-def test_looks_take_half_of_the_time(tmp_path):
-    asked = []
+def test_reads_take_at_most_half_of_the_time(tmp_path):
+    times = []
 
     def read(root, **_):
-        asked.append(time.monotonic())
+        times.append(time.monotonic())
         time.sleep(0.3)
         return ProjectState(root)
 
-    home = Home(tmp_path, Job(tmp_path, "dvc repro"), Job(tmp_path, "pixmill compare"), read)
-    until(lambda: home.document() and len(asked) == 2)
-    assert asked[1] - asked[0] >= 2 * 0.3 + 1
+    page = Home(tmp_path, Job(tmp_path, "dvc repro"), Job(tmp_path, "pixmill compare"), read)
+    until(lambda: page.document() and len(times) == 2)
+    assert times[1] - times[0] >= 2 * 0.3 + 1
+
+
+@pytest.fixture
+def reports_root(tmp_path):
+    for name in ("train", "scrape", "compare", "evaluate"):
+        (tmp_path / "reports").mkdir(exist_ok=True)
+        (tmp_path / "reports" / f"{name}.html").write_text(name)
+    return tmp_path
+
+
+def test_reports_of_stages_come_first(reports_root, monkeypatch):
+    def start(*_):
+        raise AssertionError("DVC takes a second to start, and this is roots often")
+
+    monkeypatch.setattr(home, "cache_folder", start)
+    assert list_reports(reports_root) == ["scrape.html", "train.html", "evaluate.html", "compare.html"]
+
+
+def test_report_links_lead_only_into_the_cache(reports_root, tmp_path_factory, monkeypatch):
+    shared, other = tmp_path_factory.mktemp("shared"), tmp_path_factory.mktemp("other")
+    roots = []
+    monkeypatch.setattr(home, "cache_folder", lambda root: roots.append(root) or shared)
+    (reports_root / ".dvc/cache/files/md5").mkdir(parents=True)
+    for folder, name in ((reports_root / ".dvc/cache/files/md5", "own"), (shared, "shared"), (other, "other")):
+        (folder / "a").write_text(name)
+        (reports_root / "reports" / f"{name}.html").symlink_to(folder / "a")
+    assert find_report(reports_root, "own.html").read_text() == "own"
+    assert roots == []
+    assert find_report(reports_root, "shared.html").read_text() == "shared"
+    assert find_report(reports_root, "other.html") is None
+    assert roots == [reports_root, reports_root]
+
+
+def test_without_reports(tmp_path):
+    assert list_reports(tmp_path) == []
+    assert find_report(tmp_path, "train.html") is None

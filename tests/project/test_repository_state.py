@@ -1,12 +1,12 @@
-"""Git's state in the words of a person."""
+"""The Git state of a project."""
 
 from pathlib import Path
 
 import pytest
 
 from pixmill.core.repository.file_hashes import FileHashes
-from pixmill.project import repository
-from pixmill.project.repository import Repository
+from pixmill.project import state
+from pixmill.project.state import Repository
 from tests.version_control import commit, git, start_repository
 
 
@@ -22,19 +22,19 @@ def project(tmp_path: Path) -> Path:
 
 def read_repository(root: Path) -> Repository:
     with FileHashes(root) as hashes:
-        return repository.read_repository(root, hashes)
+        return state.read_repository(root, hashes)
 
 
 def text(root: Path) -> str:
     return read_repository(root).text
 
 
-def test_outside_of_git_and_before_the_first_commit(tmp_path: Path) -> None:
+def test_without_git_or_commit(tmp_path: Path) -> None:
     assert text(tmp_path) == "not in Git"
     assert text(start_repository(tmp_path / "new")) == "no commit yet"
 
 
-def test_what_is_changed_and_whether_it_is_a_result(project: Path) -> None:
+def test_changed_files_and_results(project: Path) -> None:
     assert text(project) == "nothing changed, results committed, no remote"
     (project / "params.yaml").write_text("a: 2\n")
     for name in ("new folder/ä", "new folder/b", "\n odd"):
@@ -51,7 +51,7 @@ def test_what_is_changed_and_whether_it_is_a_result(project: Path) -> None:
     assert found.text == "5 files changed, results not committed, no remote"
 
 
-def test_a_project_in_a_folder_of_a_repository_sees_itself_alone(project: Path) -> None:
+def test_project_in_a_subfolder(project: Path) -> None:
     below = project / "apps" / "pets"
     below.mkdir(parents=True)
     (below / "dvc.lock").write_text("a: 1\n")
@@ -61,7 +61,7 @@ def test_a_project_in_a_folder_of_a_repository_sees_itself_alone(project: Path) 
     assert read_repository(below).changed == ("dvc.lock",)
 
 
-def test_what_is_not_pushed_and_not_pulled(project: Path, tmp_path: Path) -> None:
+def test_unpushed_and_unpulled_commits(project: Path, tmp_path: Path) -> None:
     git(tmp_path, "init", "-q", "--bare", "-b", "main", "origin.git")
     git(project, "remote", "add", "team", str(tmp_path / "origin.git"))
     found = read_repository(project)
@@ -84,7 +84,7 @@ def test_what_is_not_pushed_and_not_pulled(project: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("operation", ["merge", "rebase", "cherry-pick"])
-def test_what_is_under_way_and_in_conflict(project: Path, operation: str) -> None:
+def test_operation_and_conflicts(project: Path, operation: str) -> None:
     git(project, "checkout", "-q", "-b", "other")
     for branch, value in (("other", 3), ("main", 2)):
         git(project, "checkout", "-q", branch)
@@ -94,14 +94,14 @@ def test_what_is_under_way_and_in_conflict(project: Path, operation: str) -> Non
         git(project, operation, "other")
     found = read_repository(project)
     assert (found.operation, found.conflicts, found.marked) == (operation, ("params.yaml",), ("params.yaml",))
-    assert found.text.startswith(f"{operation} under way, 1 file in conflict, 1 file changed")
+    assert found.text.startswith(f"{operation} in progress, 1 file in conflict, 1 file changed")
     (project / "params.yaml").write_text("a: 4\n")
     git(project, "add", "params.yaml")
     found = read_repository(project)
     assert (found.operation, found.conflicts) == (operation, ())
 
 
-def test_storage_is_a_remote_of_dvc(project: Path) -> None:
+def test_storage_is_a_dvc_remote(project: Path) -> None:
     assert not read_repository(project).has_storage
     (project / ".dvc").mkdir()
     (project / ".dvc/config").write_text("[core]\n    remote = team\n")

@@ -1,0 +1,274 @@
+"""Check what a run needs: the machine, the project and its services.
+
+To add a check, write a function that yields findings and add it to ``CHECKS``.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib import metadata
+from pathlib import Path
+
+from pixmill.core.errors import PixmillError
+from pixmill.core.files.workspace import Workspace
+from pixmill.core.install.extras import list_requirements
+from pixmill.core.install.origin import install_command
+from pixmill.core.repository.git import git, require_git
+from pixmill.images.compute import default_workers
+from pixmill.images.compute.cluster import cluster_address, processors
+
+_GIB = 2**30
+_COMFORTABLE_BYTES, _MIN_BYTES = 5 * _GIB, 300_000_000
+"""Free space below which the disk check warns or fails; a run on the bundled images needs the minimum."""
+
+
+class Status(StrEnum):
+    """Severity of a finding."""
+
+    OK = "ok"
+    WARNING = "warning"
+    """A run works without it, or with less."""
+    BAD = "bad"
+    """A run will fail."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The result of one check.
+
+    Args:
+        name: Subject of the check.
+        status: Severity.
+        message: What was found.
+        next: Command or edit that fixes it; ``None`` if nothing is wrong.
+    """
+
+    name: str
+    status: Status
+    message: str
+    next: str | None = None
+
+
+def examine(root: Path) -> list[Finding]:
+    """Run all checks without changing anything.
+
+    Args:
+        root: Project folder.
+
+    Returns:
+        The findings in the order in which to fix them.
+    """
+    return [finding for name in CHECKS for finding in run_check(name, root)]
+
+
+def run_check(name: str, root: Path) -> list[Finding]:
+    """Run one check; its exceptions become findings.
+
+    Args:
+        name: Key of ``CHECKS``.
+        root: Project folder.
+    """
+    try:
+        return list(CHECKS[name](root))
+    except PixmillError as error:
+        return [Finding(name, Status.BAD, error.message, next=error.next)]
+    except ModuleNotFoundError as error:
+        return [Finding(name, Status.BAD, f"{error}", next=install_command("pipeline"))]
+
+
+def render(findings: Sequence[Finding]) -> str:
+    """Return findings as plain text, each followed by the command that fixes it."""
+    status = max((len(finding.status) for finding in findings), default=0)
+    name = max((len(finding.name) for finding in findings), default=0)
+    lines = []
+    for finding in findings:
+        lines.append(f"{finding.status:{status}}  {finding.name:{name}}  {finding.message}")
+        if finding.next:
+            lines.append(f"{'':{status + name + 4}}Next: {finding.next}")
+    return "\n".join(lines)
+
+
+def check_path() -> Finding:
+    """Check that DVC would run the current Python."""
+    folder, python = Path(sys.executable).parent, shutil.which("python")
+    if python is not None and Path(python).parent.resolve() == folder.resolve():
+        return Finding("PATH", Status.OK, f"dvc runs {python}")
+    message = f"dvc would run {python or 'no python'}, not {sys.executable}"
+    return Finding("PATH", Status.WARNING, message, next=f'export PATH="{folder}:$PATH"')
+
+
+def _python(_: Path) -> Iterator[Finding]:
+    yield Finding("Python", Status.OK, f"{'.'.join(map(str, sys.version_info[:3]))}, {sys.executable}")
+    yield check_path()
+
+
+def _git(root: Path) -> Iterator[Finding]:
+    """Check that Git is installed and has an author."""
+    require_git()
+    if git(root, "var", "GIT_AUTHOR_IDENT") is None:
+        advice = 'git config --global user.name "Your Name" && git config --global user.email you@example.org'
+        yield Finding("Git", Status.WARNING, "no author is configured, so Git refuses to commit", next=advice)
+    else:
+        yield Finding("Git", Status.OK, str(shutil.which("git")))
+
+
+def _packages(root: Path) -> Iterator[Finding]:
+    """Compare the installed packages with the requirements of the project's extras."""
+    from pixmill.core.provenance.lock import read_lock
+    from pixmill.pages import shorten
+
+    extras = "pipeline" if (lock := read_lock(root)) is None else lock.extras
+    has_list = (root / "requirements.txt").is_file()
+    advice = "pip install -r requirements.txt" if has_list else install_command(extras)
+    missing, other = set(), set()
+    for requirement in list_requirements(extras.split(",")):
+        try:
+            version = metadata.version(requirement.name)
+        except metadata.PackageNotFoundError:
+            missing.add(requirement.name)
+            continue
+        if not requirement.specifier.contains(version, prereleases=True):
+            other.add(f"{requirement.name} {version} (expected {requirement.specifier})")
+    if missing:
+        yield Finding("packages", Status.BAD, shorten(f"missing: {', '.join(sorted(missing))}", 300), next=advice)
+    if other:
+        message = shorten(f"other versions: {', '.join(sorted(other))}", 300)
+        yield Finding("packages", Status.WARNING, message, next=advice)
+    if not missing and not other:
+        yield Finding("packages", Status.OK, "all required packages are installed")
+
+
+def _code(root: Path) -> Iterator[Finding]:
+    """Compare the installed Pixmill and libraries with ``pixmill.lock``."""
+    from pixmill.core.provenance import lock
+
+    if (project := lock.read_lock(root)) is None:
+        return
+    lock.check_code(project, installed := lock.installed_lock())
+    if (other := lock.other_libraries(project, installed)) is not None:
+        yield Finding("code", Status.WARNING, other[0], next=other[1])
+    else:
+        yield Finding("code", Status.OK, f"matches {lock.FILE}")
+
+
+def _params(root: Path) -> Iterator[Finding]:
+    from pixmill.core.params import load_params
+    from pixmill.pages import shorten
+
+    classes = load_params(root).classes
+    yield Finding("params", Status.OK, f"{len(classes)} classes: {shorten(', '.join(classes), 300)}")
+
+
+def _data(root: Path) -> Iterator[Finding]:
+    """Compare ``data/`` with ``data.dvc`` and the last commit."""
+    from pixmill.project.state import read_project_state
+
+    state = read_project_state(root, stages=False, whole=False)
+    data, uncommitted = state.data, state.repository.uncommitted
+    if data is None:
+        yield Finding("data", Status.BAD, state.faults["data"], next=state.fixes.get("data"))
+        return
+    present = f"{data.count} files of {data.size / 1e6:.1f} MB"
+    if not data.count:
+        advice = f"pixmill data, or for your own images: {state.commit_first('dvc pull data.dvc')}"
+        yield Finding("data", Status.BAD, "data/ is empty", next=advice)
+    elif data.record is None:
+        yield Finding("data", Status.WARNING, f"{present}, not tracked by DVC", next="dvc add data")
+    elif data.differs and uncommitted.has_earlier_images:
+        # `dvc add` would undo the changes that were pulled.
+        yield Finding("data", Status.WARNING, f"{present}, but data.dvc records others", next="dvc pull data.dvc")
+    elif data.differs:
+        # `dvc checkout` would delete files in data/ that the cache lacks.
+        advice = f"{state.commit or 'dvc add data'}, or to restore: mv data data.old && dvc checkout data.dvc"
+        yield Finding("data", Status.WARNING, f"{present}, but data.dvc records others", next=advice)
+    elif state.commit is not None:
+        message = f"{present}, as data.dvc records, but {uncommitted.sentence}"
+        yield Finding("data", Status.WARNING, message, next=state.commit)
+    else:
+        yield Finding("data", Status.OK, f"{present}, as data.dvc records")
+
+
+def _dvc(root: Path) -> Iterator[Finding]:
+    """Check DVC's configuration and its default remote."""
+    from dvc.config import Config, ConfigError
+
+    if not (root / ".dvc").is_dir():
+        yield Finding("DVC", Status.BAD, f"{root} is not a DVC repository", next="dvc init")
+        return
+    try:
+        config = Config(dvc_dir=str(root / ".dvc"))
+    except ConfigError as error:
+        advice = "fix .dvc/config or .dvc/config.local, then: pixmill doctor"
+        yield Finding("DVC", Status.BAD, f"{error}", next=advice)
+        return
+    name = config["core"].get("remote")
+    url = config["remote"].get(name, {}).get("url")
+    if url is None:
+        message = f"'{name}' has no URL" if name else "none: outputs stay on this machine"
+        advice = f"dvc remote add --default {name or 'storage'} <folder or URL>"
+        yield Finding("DVC remote", Status.BAD if name else Status.WARNING, message, next=advice)
+    elif "://" not in url and not Path(url).is_dir():
+        yield Finding("DVC remote", Status.WARNING, f"{url} does not exist", next=f"mkdir -p '{url}', or mount it")
+    else:
+        yield Finding("DVC remote", Status.OK, f"{url} (to test it: dvc status --cloud)")
+
+
+def _disk(root: Path) -> Iterator[Finding]:
+    free = shutil.disk_usage(root).free
+    status = Status.OK if free >= _COMFORTABLE_BYTES else Status.WARNING if free >= _MIN_BYTES else Status.BAD
+    advice = "pixmill clean   # lists sizes and unneeded files" if status is not Status.OK else None
+    yield Finding("disk", status, f"{free / _GIB:.1f} GiB free at {root}", next=advice)
+
+
+def _browser(_: Path) -> Iterator[Finding]:
+    """Find the browser and driver, or contact the remote driver."""
+    from pixmill.web.browser import RemoteDriver, check_remote, choose_browser
+
+    browser = choose_browser()
+    if not isinstance(browser, RemoteDriver):
+        yield Finding("browser", Status.OK, f"{browser.binary} {browser.version}")
+        yield Finding("driver", Status.OK, f"{browser.driver} {browser.driver_version}")
+        return
+    check_remote(browser)
+    yield Finding("browser", Status.OK, f"{browser.kind.title} by the remote driver {browser.url}")
+
+
+def _compute(_: Path) -> Iterator[Finding]:
+    """Count the processors that passes over images use."""
+    address = cluster_address()
+    where = "processors of this machine" if address is None else f"processors of {address}"
+    yield Finding("compute", Status.OK, f"{processors(address) if address else default_workers()} {where}")
+
+
+def _mlflow(root: Path) -> Iterator[Finding]:
+    """Check that MLflow can record runs."""
+    from pixmill.tracking.store import StoreError, check_store, tracking_uri, without_password
+
+    uri = tracking_uri(Workspace(root, root))
+    try:
+        check_store(uri)
+    except StoreError as error:
+        status = Status.BAD if uri.startswith("sqlite") else Status.WARNING
+        yield Finding("MLflow", status, f"{without_password(uri)} {error.message}: runs stay pending", next=error.next)
+    else:
+        yield Finding("MLflow", Status.OK, without_password(uri))
+
+
+CHECKS: Mapping[str, Callable[[Path], Iterator[Finding]]] = {
+    "Python": _python,
+    "Git": _git,
+    "packages": _packages,
+    "code": _code,
+    "disk": _disk,
+    "params": _params,
+    "data": _data,
+    "DVC": _dvc,
+    "browser": _browser,
+    "compute": _compute,
+    "MLflow": _mlflow,
+}
+"""All checks by name, in the order in which to fix their findings."""

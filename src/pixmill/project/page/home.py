@@ -1,0 +1,235 @@
+"""The page of `pixmill open`, served on this machine until Ctrl-C."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import threading
+import time
+import webbrowser
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from pixmill.core.errors import PixmillError
+from pixmill.core.files.workspace import Workspace
+from pixmill.core.install.pyproject import read_project
+from pixmill.core.process.progress import announce
+from pixmill.core.repository.dvc import DEFAULT_CACHE, cache_folder
+from pixmill.project.page.jobs import Job
+from pixmill.project.state import PRODUCTION, ProjectState, read_project_state
+from pixmill.tracking.store import tracking_uri, view_hint
+from pixmill.web.address_file import ask_running
+from pixmill.web.page_files import answer_json, expect_json, page_routes
+from pixmill.web.private_server import PrivateServer, make_app, wait_for_end
+from pixmill.web.problems import ProblemError
+
+_MIN_INTERVAL_SECONDS = 1.0
+"""Time for which a state is reused."""
+
+_WHOLE_SECONDS = 120.0
+"""Time after which the disk is measured and MLflow is queried again."""
+
+_RESULT_FILES = (".git/HEAD", ".git/logs/HEAD", "dvc.lock", "mlflow.db")
+"""Files that a commit, run or promotion writes; a change triggers a whole read of the state."""
+
+_STAGES = ("scrape", "validate", "split", "train", "evaluate")
+
+_REPORT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\.(?:html|png)")
+
+_REPORT_SCRIPTS = (("pixmill.pages", "page.js"), ("pixmill.experiments.compare", "ranking.js"))
+"""Scripts of reports: the first alone, or both concatenated."""
+
+
+class Home:
+    """Content and actions of the page. One request at a time reads the state.
+
+    Args:
+        root: Project folder.
+        pipeline: Job of ``dvc repro``.
+        comparison: Job of ``pixmill compare``.
+        read: Reader of the state, replaced in tests.
+    """
+
+    def __init__(
+        self, root: Path, pipeline: Job, comparison: Job, read: Callable[..., ProjectState] = read_project_state
+    ) -> None:
+        self.root, self.pipeline, self.comparison = root, pipeline, comparison
+        self._read, self._lock = read, threading.Lock()
+        self._state: ProjectState | None = None
+        self._fault: str | None = None
+        self._due, self._whole_at = 0.0, 0.0
+        self._mtimes: list[int] = []
+
+    def document(self) -> dict[str, Any]:
+        """Return the content of the page."""
+        with self._lock:
+            if (begun := time.monotonic()) >= self._due:
+                self._refresh()
+                # Spend at most half of the time on reading large projects on slow disks.
+                self._due = 2 * time.monotonic() - begun + _MIN_INTERVAL_SECONDS
+        return {
+            "project": _read_name(self.root),
+            "state": self._state and self._state.document(),
+            "fault": self._fault,
+            "pipeline": self.pipeline.document(),
+            "comparison": self.comparison.document(),
+            "reports": list_reports(self.root),
+            "mlflow": _mlflow(self.root),
+        }
+
+    def expire(self) -> None:
+        """Make the next request read the state."""
+        self._due = 0.0
+
+    def _refresh(self) -> None:
+        known, now = self._state, time.monotonic()
+        try:
+            mtimes = [path.stat().st_mtime_ns for name in _RESULT_FILES if (path := self.root / name).exists()]
+            # The first read is quick; the second one adds what may take seconds.
+            whole = known is not None and (now >= self._whole_at or mtimes != self._mtimes)
+            state = self._read(self.root, whole=whole)
+        except Exception as error:  # noqa: BLE001 (the page shows it, and the next read may succeed)
+            self._fault = str(error) or type(error).__name__
+            return
+        if whole:
+            self._whole_at, self._mtimes = now + _WHOLE_SECONDS, mtimes
+        elif known is not None:
+            faults = {PRODUCTION: known.faults[PRODUCTION]} if PRODUCTION in known.faults else {}
+            kept = {name: getattr(known, name) for name in ("disk", "champion", "is_promoted", "has_store")}
+            state = replace(state, **kept, faults={**state.faults, **faults})
+        self._state, self._fault = state, None
+
+
+def _read_name(root: Path) -> str:
+    """Return the name of the project."""
+    try:
+        return read_project(root).name or root.resolve().name
+    except PixmillError:
+        return root.resolve().name
+
+
+def _mlflow(root: Path) -> dict[str, str | None]:
+    try:
+        hint = view_hint(tracking_uri(Workspace(root, root)))
+    except PixmillError as error:
+        return {"command": "pixmill check", "address": None, "fault": error.message}
+    is_server = hint.startswith(("http:", "https:"))
+    return {"command": "pixmill sync" if is_server else hint, "address": hint if is_server else None, "fault": None}
+
+
+def find_report(root: Path, name: str) -> Path | None:
+    """Return the file of a report; ``None`` if it does not exist or is outside of ``reports/`` and DVC's cache.
+
+    Args:
+        root: Project folder.
+        name: File name in a request, such as ``train.html``.
+    """
+    if not _REPORT_NAME.fullmatch(name):
+        return None
+    path = root / "reports" / name
+    if not path.is_file():  # also true for a loop of links, which cannot be resolved
+        return None
+    path = path.resolve()
+    if any(path.is_relative_to((root / folder).resolve()) for folder in ("reports", DEFAULT_CACHE)):
+        return path
+    shared = cache_folder(root)
+    return path if shared is not None and path.is_relative_to(shared.resolve()) else None
+
+
+def list_reports(root: Path) -> list[str]:
+    """Return the names of the reports; those of the stages come first, in pipeline order."""
+    names = [path.name for path in (root / "reports").glob("*.html") if find_report(root, path.name)]
+    first = {f"{stage}.html": number for number, stage in enumerate(_STAGES)}
+    return sorted(names, key=lambda name: (first.get(name, len(first)), name))
+
+
+@cache
+def report_policy() -> str:
+    """Return the Content-Security-Policy of reports: only Pixmill's scripts, and no requests."""
+    texts = [files(package).joinpath(name).read_text(encoding="utf-8") for package, name in _REPORT_SCRIPTS]
+    digests = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (texts[0], "".join(texts)))
+    scripts = " ".join(f"'sha256-{digest}'" for digest in digests)
+    return (
+        f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {scripts}; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'none'"
+    )
+
+
+def routes(home: Home) -> list[BaseRoute]:
+    """Return the routes below the address of the page."""
+
+    def state(request: Request) -> Response:  # noqa: ARG001
+        return answer_json(home.document)
+
+    def action(run: Callable[[], None]) -> Callable[[Request], Any]:
+        def perform() -> dict[str, Any]:
+            try:
+                run()
+            finally:
+                home.expire()
+            return {}
+
+        async def answer(request: Request) -> Response:
+            expect_json(request)
+            return await run_in_threadpool(answer_json, perform)
+
+        return answer
+
+    def report(request: Request) -> Response:
+        if (path := find_report(home.root, request.path_params["name"])) is None:
+            raise ProblemError(404, "There is no such report.")
+        return FileResponse(path, headers={"Content-Security-Policy": report_policy(), "Cache-Control": "no-store"})
+
+    return [
+        *page_routes("pixmill.project.page"),
+        Route("/state", state),
+        Route("/pipeline/start", action(home.pipeline.start), methods=["POST"]),
+        Route("/pipeline/stop", action(home.pipeline.stop), methods=["POST"]),
+        Route("/comparison/start", action(home.comparison.start), methods=["POST"]),
+        Route("/reports/{name}", report),
+    ]
+
+
+def open_project(workspace: Workspace, *, port: int = 0, open_browser: bool = True) -> None:
+    """Serve the page until Ctrl-C; if it is already served, open that one instead.
+
+    A run of the pipeline that was started on the page continues afterwards.
+
+    Args:
+        workspace: Folders of the project.
+        port: Port on 127.0.0.1; 0 picks a free one.
+        open_browser: Whether to open the page in the default browser.
+
+    Raises:
+        PixmillError: The port is in use.
+    """
+    root = workspace.root
+    address_file, about = workspace.scratch("open") / "address.json", {"project": str(root.resolve())}
+    if running := ask_running(address_file, about):
+        announce(f"The page is already served at {running} (press Ctrl-C in its terminal to stop it)")
+        if open_browser:
+            webbrowser.open(running)
+        return
+    home = Home(root, Job(root, "dvc repro"), Job(root, "pixmill compare"))
+    app = make_app(routes(home))
+    server = PrivateServer(app, command="pixmill open", port=port, address_file=address_file, about=about)
+    try:
+        with server:
+            announce(f"The project is at {server.new_address()} (stop with Ctrl-C)")
+            if open_browser:
+                webbrowser.open(server.new_address())
+            wait_for_end()
+    except KeyboardInterrupt:
+        for name, job in (("dvc repro", home.pipeline), ("pixmill compare", home.comparison)):
+            if (pid := job.pid) is not None:
+                announce(f"\n{name} continues in the background. To stop it: kill -INT -{pid}")

@@ -1,0 +1,330 @@
+"""`pixmill doctor` finds what a run lacks and names the fix."""
+
+import json
+import shutil
+import sqlite3
+import sys
+import time
+from collections import namedtuple
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from pixmill.core.install.origin import install_command
+from pixmill.core.provenance.lock import SECTIONS, Lock, write_lock
+from pixmill.project.doctor import Finding, Status, examine, render, run_check
+from tests.servers import Handler, serve
+
+
+@pytest.fixture
+def project(repository, tmp_path):
+    for name in ("params.yaml", "requirements.txt"):
+        shutil.copy(repository / name, tmp_path)
+    (tmp_path / ".dvc").mkdir()
+    return tmp_path
+
+
+def test_render_adds_the_fix():
+    findings = [
+        Finding("disk", Status.OK, "40 GiB free"),
+        Finding("browser", Status.BAD, "there is none", next="get one"),
+    ]
+    assert render(findings) == (
+        "ok   disk     40 GiB free\n"
+        "bad  browser  there is none\n"
+        "              Next: get one"
+    )  # fmt: skip
+
+
+def test_examine_runs_all_checks_in_bounded_time(project):
+    started = time.monotonic()
+    findings = examine(project)
+    assert time.monotonic() - started < 60
+    assert {finding.name for finding in findings} >= {
+        "Python",
+        "PATH",
+        "packages",
+        "params",
+        "data",
+        "DVC remote",
+        "disk",
+        "browser",
+        "MLflow",
+    }
+
+
+def test_each_problem_has_a_fix(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setenv("PIXMILL_BROWSER", "/nowhere/x")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    problems = [finding for finding in examine(tmp_path) if finding.status is not Status.OK]
+    assert {finding.name for finding in problems} >= {"PATH", "params", "data", "DVC", "browser", "MLflow"}
+    assert all(finding.next for finding in problems)
+
+
+def test_examine_changes_no_file(project):
+    before = sorted(project.rglob("*"))
+    examine(project)
+    assert sorted(project.rglob("*")) == before
+
+
+def test_dvc_runs_the_current_python(monkeypatch):
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
+    assert [finding.status for finding in run_check("Python", Path())] == [Status.OK, Status.OK]
+
+
+def test_warns_of_another_python_on_path(tmp_path, monkeypatch):
+    other = tmp_path / "python"
+    other.write_text("#!/bin/sh\n")
+    other.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    _, path = run_check("Python", Path())
+    assert (path.status, path.message) == (Status.WARNING, f"dvc would run {other}, not {sys.executable}")
+    assert path.next == f'export PATH="{Path(sys.executable).parent}:$PATH"'
+
+
+def test_warns_of_git_without_an_author(tmp_path, monkeypatch):
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "config"))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    (tmp_path / "config").write_text("[user]\n\tuseConfigOnly = true\n")
+    for name in ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "EMAIL"):
+        monkeypatch.delenv(name, raising=False)
+    (unknown,) = run_check("Git", tmp_path)
+    assert unknown.status is Status.WARNING
+    assert unknown.next.startswith("git config --global user.name ")
+    (tmp_path / "config").write_text("[user]\n\tname = A\n\temail = a@example.org\n")
+    (known,) = run_check("Git", tmp_path)
+    assert known.status is Status.OK
+
+
+def test_packages_default_to_the_pipeline_extra(tmp_path):
+    (finding,) = run_check("packages", tmp_path)
+    assert (finding.status, finding.message) == (Status.OK, "all required packages are installed")
+
+
+def test_packages_of_the_project_extras(tmp_path, monkeypatch):
+    write_lock(tmp_path, Lock("0.1.0", dict.fromkeys(SECTIONS, "0" * 16), {}, extras="serve"))
+    installed = metadata.version
+
+    def version_of(name):
+        if name in ("tensorflow", "fastapi"):
+            raise metadata.PackageNotFoundError(name)
+        return installed(name)
+
+    monkeypatch.setattr("pixmill.project.doctor.metadata.version", version_of)
+    (finding,) = run_check("packages", tmp_path)
+    assert (finding.status, finding.message) == (Status.BAD, "missing: fastapi")
+    assert finding.next == install_command("serve")
+    (tmp_path / "requirements.txt").touch()
+    assert run_check("packages", tmp_path)[0].next == "pip install -r requirements.txt"
+
+
+@pytest.mark.parametrize(("free", "state"), [(0, Status.BAD), (0.3, Status.WARNING), (50, Status.OK)])
+def test_free_disk_space(tmp_path, monkeypatch, free, state):
+    usage = namedtuple("usage", "total used free")(0, 0, int(free * 2**30))
+    monkeypatch.setattr("pixmill.project.doctor.shutil.disk_usage", lambda _: usage)
+    (finding,) = run_check("disk", tmp_path)
+    assert (finding.status, bool(finding.next)) == (state, state is not Status.OK)
+    assert f"{free:.1f} GiB free" in finding.message
+
+
+@pytest.fixture
+def images(tmp_path):
+    folder = tmp_path / "data" / "shirt"
+    folder.mkdir(parents=True)
+    for number in range(3):
+        (folder / f"{number}.png").write_bytes(b"x" * 100)
+    (folder / ".DS_Store").touch()
+    (tmp_path / ".dvcignore").write_text(".DS_Store\n")
+    return tmp_path
+
+
+def record(root, nfiles, size):
+    (root / "data.dvc").write_text(f"outs:\n- md5: x.dir\n  nfiles: {nfiles}\n  size: {size}\n  path: data\n")
+
+
+def test_valid_params(repository):
+    (finding,) = run_check("params", repository)
+    assert finding.status is Status.OK
+    assert "sneaker" in finding.message
+
+
+def test_invalid_params(repository, tmp_path):
+    shutil.copy(repository / "params.yaml", tmp_path)
+    with (tmp_path / "params.yaml").open("a") as file:
+        file.write("\ncolour: blue\n")
+    (finding,) = run_check("params", tmp_path)
+    assert finding.status is Status.BAD
+    assert "colour" in finding.message
+    assert finding.next
+
+
+def test_recorded_images(images):
+    record(images, 3, 300)
+    (finding,) = run_check("data", images)
+    assert (finding.status, finding.message) == (Status.OK, "3 files of 0.0 MB, as data.dvc records")
+
+
+@pytest.mark.parametrize("recorded", [(4, 300), (3, 299)])
+def test_changed_images(images, recorded):
+    record(images, *recorded)
+    (finding,) = run_check("data", images)
+    assert finding.status is Status.WARNING
+    assert finding.next == "dvc add data, or to restore: mv data data.old && dvc checkout data.dvc"
+
+
+def test_moved_images(images):
+    record(images, 3, 300)
+    names = [{"md5": "0" * 32, "relpath": f"coat/{number}.png"} for number in range(3)]
+    listing = images / ".dvc/cache/files/md5/x./dir"
+    listing.parent.mkdir(parents=True)
+    listing.write_text(json.dumps(names))
+    (finding,) = run_check("data", images)
+    assert finding.status is Status.WARNING
+    assert finding.message == "3 files of 0.0 MB, but data.dvc records others"
+
+
+def test_unrecorded_images(images):
+    (finding,) = run_check("data", images)
+    assert (finding.status, finding.next) == (Status.WARNING, "dvc add data")
+
+
+def test_empty_data(tmp_path):
+    (finding,) = run_check("data", tmp_path)
+    assert (finding.status, finding.message) == (Status.BAD, "data/ is empty")
+    assert "pixmill data" in finding.next
+
+
+def test_malformed_data_record(images):
+    (images / "data.dvc").write_text("outs: [")
+    (finding,) = run_check("data", images)
+    assert (finding.status, finding.next) == (Status.BAD, "mv data.dvc data.dvc.broken && git checkout data.dvc")
+
+
+def test_without_dvc(tmp_path):
+    (finding,) = run_check("DVC", tmp_path)
+    assert (finding.status, finding.next) == (Status.BAD, "dvc init")
+
+
+def settings(root, text, name="config"):
+    (root / ".dvc").mkdir(exist_ok=True)
+    (root / ".dvc" / name).write_text(text)
+
+
+def test_warns_without_a_remote(tmp_path):
+    settings(tmp_path, "[core]\n    analytics = false\n")
+    (remote,) = run_check("DVC", tmp_path)
+    assert remote.status is Status.WARNING
+    assert remote.next.startswith("dvc remote add")
+
+
+def test_remote_in_the_local_config(tmp_path):
+    store = tmp_path / "store"
+    settings(tmp_path, "[core]\n    remote = here\n")
+    settings(tmp_path, f"['remote \"here\"']\n    url = {store}\n", "config.local")
+    (remote,) = run_check("DVC", tmp_path)
+    assert (remote.status, remote.message) == (Status.WARNING, f"{store} does not exist")
+    store.mkdir()
+    (remote,) = run_check("DVC", tmp_path)
+    assert (remote.status, remote.message) == (Status.OK, f"{store} (to test it: dvc status --cloud)")
+
+
+def test_remote_without_url(tmp_path):
+    settings(tmp_path, "[core]\n    remote = there\n")
+    (remote,) = run_check("DVC", tmp_path)
+    assert (remote.status, remote.message) == (Status.BAD, "'there' has no URL")
+
+
+def test_cloud_remote(tmp_path):
+    settings(tmp_path, "[core]\n    remote = s\n['remote \"s\"']\n    url = s3://bucket/x\n")
+    (remote,) = run_check("DVC", tmp_path)
+    assert remote.message == "s3://bucket/x (to test it: dvc status --cloud)"
+
+
+def test_malformed_dvc_config(tmp_path):
+    settings(tmp_path, "core]\n")
+    (finding,) = run_check("DVC", tmp_path)
+    assert finding.status is Status.BAD
+    assert "core]" in finding.message
+
+
+@pytest.fixture
+def server():
+    """Serve healthy status pages of MLflow and a remote driver."""
+    slot = {"stereotype": {"browserName": "chrome"}, "session": None}
+    status = {"value": {"ready": True, "nodes": [{"availability": "UP", "slots": [slot]}]}}
+    known = {"/api/2.0/mlflow/experiments/search": "", "/status": json.dumps(status)}
+
+    class Services(Handler):
+        def respond(self):
+            path = self.path.partition("?")[0]
+            self.answer(known.get(path, ""), 200 if path in known else 404)
+
+    with serve(Services) as server:
+        yield f"http://127.0.0.1:{server.server_port}"
+
+
+def test_mlflow_with_a_malformed_pyproject(tmp_path):
+    (tmp_path / "pyproject.toml").write_text("[tool.pixmill]\nmlflow = 5\n")
+    (finding,) = run_check("MLflow", tmp_path)
+    assert (finding.status, finding.next) == (Status.BAD, "edit pyproject.toml")
+    assert "tool.pixmill.mlflow: expected an address, received 5" in finding.message
+
+
+def test_mlflow_server(tmp_path, server, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
+    (finding,) = run_check("MLflow", tmp_path)
+    assert (finding.status, finding.message) == (Status.OK, server)
+
+
+def test_mlflow_credentials_are_hidden(tmp_path, server, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.replace("//", "//me:secret@"))
+    (finding,) = run_check("MLflow", tmp_path)
+    assert (finding.status, finding.message) == (Status.OK, server)
+
+
+@pytest.mark.parametrize("path", ["", "/elsewhere"])
+def test_unreachable_mlflow_server(tmp_path, server, path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"{server}{path}" if path else "http://me:secret@127.0.0.1:9")
+    (finding,) = run_check("MLflow", tmp_path)
+    assert finding.status is Status.WARNING
+    assert finding.next
+    assert "secret" not in finding.message
+
+
+def test_mlflow_database(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (finding,) = run_check("MLflow", tmp_path)
+    assert (finding.status, finding.message) == (Status.OK, f"sqlite:///{(tmp_path / 'mlflow.db').as_posix()}")
+    sqlite3.connect(tmp_path / "mlflow.db").close()
+    (finding,) = run_check("MLflow", tmp_path)
+    assert finding.status is Status.OK
+
+
+@pytest.mark.parametrize("uri", ["", "sqlite:///mlflow.db", "sqlite+pysqlite:///mlflow.db?timeout=30"])
+def test_malformed_mlflow_database(tmp_path, uri, monkeypatch):
+    (tmp_path / "mlflow.db").write_text("no database " * 30)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    (finding,) = run_check("MLflow", tmp_path)
+    assert finding.status is Status.BAD
+    assert finding.next.startswith("mv ")
+
+
+def test_missing_browser(tmp_path, monkeypatch):
+    manager = tmp_path / "selenium-manager"
+    manager.write_text("""#!/bin/sh\necho '{"logs": [], "result": {"code": 0, "message": ""}}'""")
+    manager.chmod(0o755)
+    monkeypatch.setenv("SE_MANAGER_PATH", str(manager))
+    (finding,) = run_check("browser", Path())
+    assert (finding.status, finding.next) == (Status.BAD, "pixmill browser --install")
+
+
+def test_remote_driver(server, monkeypatch):
+    monkeypatch.setenv("PIXMILL_WEBDRIVER_URL", server)
+    (finding,) = run_check("browser", Path())
+    assert (finding.status, finding.message) == (Status.OK, f"Chromium or Chrome by the remote driver {server}")
+    monkeypatch.setenv("PIXMILL_WEBDRIVER_URL", "http://127.0.0.1:9")
+    (finding,) = run_check("browser", Path())
+    assert finding.status is Status.BAD

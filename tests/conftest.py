@@ -187,9 +187,9 @@ def repository() -> Path:
 def bundled_images(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundled images as ``<class>/<file>``: from ``data/``, or made anew where a project has its own there."""
     from pixmill.core.repository.dvc import folder_md5
-    from pixmill.project.bundled import FASHION_MNIST, make_data
+    from pixmill.project.bundled import DATA_MD5, make_data
 
-    if folder_md5(repository / "data") == FASHION_MNIST.data_md5:
+    if folder_md5(repository / "data") == DATA_MD5:
         return repository / "data"
     root = tmp_path_factory.mktemp("bundled")
     make_data(root, report=lambda line: sys.stderr.write(f"{line}\n"))

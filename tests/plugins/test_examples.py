@@ -20,7 +20,7 @@ from pixmill.models.classifier import save_calibration
 from pixmill.models.determinism import fix_threads
 from pixmill.models.litert_export import export_classifier
 from pixmill.models.model_folder import save_classifier
-from pixmill.project.recipes import find_issues
+from pixmill.project.recipes.preflight import find_issues
 from pixmill.scrape import forecast, scrape
 from pixmill.train import train
 from pixmill.train.training_key import training_key

@@ -1,15 +1,14 @@
 """The bundled images are loaded, verified, enlarged, and put into an empty ``data/``."""
 
-import dataclasses
 import gzip
 import hashlib
 import json
-import pickle
 import shutil
 import struct
 import subprocess
 import sys
 import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,14 +19,13 @@ from PIL import Image
 
 from pixmill.core.errors import DataError
 from pixmill.core.repository.dvc import folder_md5
+from pixmill.project import bundled
 from pixmill.project.bundled import (
     CLASSES,
-    FASHION_MNIST,
     PER_CLASS,
-    Collection,
     commit_data,
     enlarge,
-    load_collection,
+    load_images,
     make_data,
     write_images,
 )
@@ -44,16 +42,15 @@ def idx(values):
 
 
 @pytest.fixture
-def collection(tmp_path):
+def installed(tmp_path, monkeypatch):
+    """Return the folder of an installed package with few images."""
     folder = tmp_path / "installed"
     folder.mkdir()
     (folder / "train-images-idx3-ubyte.gz").write_bytes(idx(IMAGES))
     (folder / "train-labels-idx1-ubyte.gz").write_bytes(idx(LABELS))
-    return Collection(
-        folder=folder,
-        package="dataset-of-the-tests",
-        data_md5=DATA_MD5,
-    )
+    monkeypatch.setattr(bundled, "PACKAGE_FOLDER", folder)
+    monkeypatch.setattr(bundled, "DATA_MD5", DATA_MD5)
+    return folder
 
 
 @pytest.fixture
@@ -73,10 +70,7 @@ def load(tmp_path, lines):
     scratch = tmp_path / "scratch"
     scratch.mkdir()
 
-    def run(collection):
-        return load_collection(collection, scratch=scratch, report=lines.append)
-
-    return run
+    return lambda: load_images(scratch=scratch, report=lines.append)
 
 
 @pytest.fixture
@@ -96,56 +90,56 @@ def commands(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def package(collection, tmp_path, commands):
-    """Return the collection as a package that is not installed, with an apt-get that has it and a dpkg that unpacks."""
+def package(installed, tmp_path, commands, monkeypatch):
+    """Make the package available to fake programs apt-get and dpkg instead of installing it."""
     archive = tmp_path / "archive.deb"
     with tarfile.open(archive, "w") as tar:
-        tar.add(collection.folder, "usr/share/datasets/tests")
+        tar.add(installed, "usr/share/datasets/tests")
     commands("apt-get", f'[ "$2" = download ] && cp {archive} package.deb')
     commands("dpkg", 'mkdir "$3" && tar -xf "$2" -C "$3"')
-    return dataclasses.replace(collection, folder=FASHION_MNIST.folder.with_name("tests"))
+    monkeypatch.setattr(bundled, "PACKAGE_FOLDER", Path("/usr/share/datasets/tests"))
 
 
-def test_reads_an_installed_package(collection, load, lines):
-    images, labels = load(collection)
+def test_reads_an_installed_package(installed, load, lines):
+    images, labels = load()
     assert images.shape == (60, 28, 28)
     assert labels[:12].tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]
     assert not lines
 
 
 def test_downloads_a_package(package, load, lines, tmp_path):
-    images, _ = load(package)
+    images, _ = load()
     assert images.shape == (60, 28, 28)
-    assert "dataset-of-the-tests" in lines[0]
+    assert "dataset-fashion-mnist" in lines[0]
     assert not list((tmp_path / "scratch").iterdir())
 
 
 @pytest.mark.parametrize("damage", [b"", b"no gzip file", None])
-def test_names_a_damaged_file(collection, load, damage):
-    path = collection.folder / "train-images-idx3-ubyte.gz"
+def test_names_a_damaged_file(installed, load, damage):
+    path = installed / "train-images-idx3-ubyte.gz"
     path.write_bytes(path.read_bytes()[:-20] if damage is None else damage)
     with pytest.raises(DataError, match=r"train-images-idx3-ubyte\.gz cannot be read"):
-        load(collection)
+        load()
 
 
 def test_falls_back_to_keras(package, commands, load, lines, monkeypatch):
     commands("apt-get", "echo 'E: no such package' >&2; exit 100")
     sets = {"fashion_mnist": {"train": (IMAGES, LABELS)}}
     monkeypatch.setattr("pixmill.project.bundled.load_keras", sets.__getitem__)
-    images, labels = load(package)
+    images, labels = load()
     assert (images.shape, labels.shape) == ((60, 28, 28), (60,))
-    assert "apt-get could not download dataset-of-the-tests: E: no such package" in lines
+    assert "apt-get could not download dataset-fashion-mnist: E: no such package" in lines
     assert "keras.datasets.fashion_mnist" in lines[-1]
 
 
 @pytest.fixture
-def make(root, collection, lines):
-    return lambda: make_data(root, report=lines.append, collection=collection)
+def make(root, installed, lines):
+    return lambda: make_data(root, report=lines.append)
 
 
 @pytest.fixture
-def commit(root, collection, lines):
-    return lambda: commit_data(root, report=lines.append, collection=collection)
+def commit(root, installed, lines):
+    return lambda: commit_data(root, report=lines.append)
 
 
 @pytest.fixture
@@ -163,10 +157,10 @@ def tree(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_fills_an_absent_folder(make, root, collection):
+def test_fills_an_absent_folder(make, root):
     assert make()
     assert sorted(path.name for path in (root / "data").iterdir()) == ["coat", "dress", "shirt", "sneaker", "trouser"]
-    assert folder_md5(root / "data") == collection.data_md5
+    assert folder_md5(root / "data") == DATA_MD5
     assert [path.name for path in (root / ".pixmill" / "data").iterdir()] == ["lock"]
 
 
@@ -209,15 +203,15 @@ def test_names_a_malformed_record(make, root, text):
         make()
 
 
-def test_wrong_images_never_reach_data(root, collection):
-    wrong = dataclasses.replace(collection, data_md5="0.dir")
-    with pytest.raises(DataError, match=f"have the wrong digest: expected 0.dir, received {collection.data_md5}"):
-        make_data(root, report=str, collection=wrong)
+def test_wrong_images_never_reach_data(make, root, monkeypatch):
+    monkeypatch.setattr(bundled, "DATA_MD5", "0.dir")
+    with pytest.raises(DataError, match=f"have the wrong digest: expected 0.dir, received {DATA_MD5}"):
+        make()
     assert not (root / "data").exists()
 
 
 KILLED = """
-import os, pickle, sys
+import os, sys
 from pathlib import Path
 from pixmill.project import bundled
 write, left = bundled.write_png, int(sys.argv[3])
@@ -228,25 +222,26 @@ def write_png(path, pixels):
     left -= 1
     write(path, pixels)
 bundled.write_png = write_png
-bundled.make_data(Path(sys.argv[1]), report=print, collection=pickle.loads(bytes.fromhex(sys.argv[2])))
+bundled.PACKAGE_FOLDER, bundled.DATA_MD5 = Path(sys.argv[2]), sys.argv[4]
+bundled.make_data(Path(sys.argv[1]), report=print)
 """
 
 
 @pytest.mark.parametrize("count", [1, 29])
-def test_killed_process_leaves_no_data(make, root, collection, count):
-    done = subprocess.run([sys.executable, "-c", KILLED, str(root), pickle.dumps(collection).hex(), str(count)])
+def test_killed_process_leaves_no_data(make, root, installed, count):
+    done = subprocess.run([sys.executable, "-c", KILLED, str(root), str(installed), str(count), DATA_MD5])
     assert done.returncode == -9
     assert not (root / "data").exists()
     assert make()
-    assert folder_md5(root / "data") == collection.data_md5
+    assert folder_md5(root / "data") == DATA_MD5
 
 
 @pytest.mark.slow
-def test_commit_writes_the_record_once(make, commit, dvc, root, collection, lines):
+def test_commit_writes_the_record_once(make, commit, dvc, root, lines):
     make()
     commit()
     record = (root / "data.dvc").read_text()
-    assert f"md5: {collection.data_md5}" in record
+    assert f"md5: {DATA_MD5}" in record
     assert lines[-1] == "data.dvc was created: commit it."
     shutil.rmtree(root / ".dvc" / "cache")
     commit()

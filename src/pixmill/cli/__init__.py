@@ -5,7 +5,7 @@ To add a verb, write a module of its name and add the name to ``GROUPS``:
 - its docstring is the help; the first line also appears in ``pixmill --help``;
 - ``EXAMPLES`` (optional) are pairs of command and meaning;
 - ``add_options(parser)`` (optional) declares its arguments;
-- ``run(arguments)`` does the work, and imports what is slow or belongs to an extra;
+- ``run(arguments)`` does the work, and imports slow or optional packages;
 - ``EXTRAS`` (optional) names extras that suffice instead of ``pipeline``.
 """
 
@@ -39,19 +39,11 @@ EXAMPLES = (
     ("pixmill open", "show next steps and results in the browser"),
 )
 
-MAX_COMMAND_CHARS = 46
-"""Longer example commands have their meaning on the next line."""
-
 
 def _examples(examples: Sequence[tuple[str, str]]) -> str:
     """Return example commands and their meanings, aligned; empty without examples."""
-    short = [len(command) for command, meaning in examples if meaning and len(command) <= MAX_COMMAND_CHARS]
-    width = max(short, default=0)
-    indent = f"\n  {'':{width}}"
-    lines = [
-        f"  {command:{width}}{indent * (len(command) > width)}   {meaning}" if meaning else f"  {command}"
-        for command, meaning in examples
-    ]
+    width = max((len(command) for command, meaning in examples if meaning), default=0)
+    lines = [f"  {command:{width}}  {meaning}".rstrip() for command, meaning in examples]
     return "\n".join(("examples:", *lines, "")) if lines else ""
 
 

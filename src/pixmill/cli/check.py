@@ -18,7 +18,7 @@ def run(_: argparse.Namespace) -> None:
     from pixmill.images.compute.cluster import cluster_address
     from pixmill.pages import shorten
     from pixmill.project.doctor import check_path
-    from pixmill.project.recipes import find_issues
+    from pixmill.project.recipes.preflight import find_issues
     from pixmill.project.state import read_project_state
 
     root = project_root()

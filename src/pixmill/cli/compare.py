@@ -31,13 +31,11 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     ("pixmill compare main", "the workspace against main"),
-    ("pixmill compare main --open", "the same, as a page"),
     ("pixmill compare v1.0 my-experiment", "a tag and a DVC experiment"),
-    ("pixmill compare models:/garments@champion", "a model in MLflow against the workspace"),
-    ("pixmill compare main HEAD --gate", "exit 1 if a limit of `compare` in params.yaml is violated"),
+    ("pixmill compare models:/garments@champion", "a registered model"),
+    ("pixmill compare main HEAD --gate", "exit 1 if a limit is violated"),
     ("pixmill compare --json | jq .verdict", ""),
-    ("pixmill compare --runs", "all runs and experiments, ranked on validation"),
-    ("pixmill compare --runs --since 7d --json | jq '.rows[0]'", ""),
+    ("pixmill compare --runs", "rank all runs and experiments"),
 )
 
 

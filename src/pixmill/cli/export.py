@@ -21,7 +21,6 @@ _FORMATS = ("litert", "int8", "onnx", "keras")
 EXAMPLES = (
     ("pixmill export", "export the model in all formats, to exported/"),
     ("pixmill export litert int8", "for phones"),
-    ("pixmill export onnx --output to-share --license cc-by-4.0", ""),
 )
 
 

@@ -13,7 +13,6 @@ EXAMPLES = (
     ("pixmill new shoes --demo", "a project with the bundled images, to look around"),
     ("pixmill new pets --from ~/photos", "with a copy of your folders of images, one for each class"),
     ("pixmill new pets --classes cat,dog", "with an empty folder for each class"),
-    ("pixmill new digits --recipe digits", "with the classes and images of a recipe"),
 )
 
 

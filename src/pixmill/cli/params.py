@@ -16,8 +16,6 @@ EXAMPLES = (
     ("pixmill params", "print all params and their values"),
     ("pixmill params --changed", "only those that differ from the defaults"),
     ("pixmill params train.epochs", "one, with its meaning, values and default"),
-    ("pixmill params train.augmentation", "a section"),
-    ("pixmill params --json", "as JSON"),
 )
 
 

@@ -16,7 +16,6 @@ EXAMPLES = (
     ("pixmill predict photo.jpg", "predict the class of an image"),
     ("pixmill predict photos/ --csv answers.csv", "write a table for spreadsheets"),
     ("pixmill predict photos/ --html gallery.html", "write a gallery page"),
-    ("pixmill predict 'photos/**/*.png' https://example.org/shoe.jpg", ""),
     ("pixmill predict photo.jpg --model models:/garments@champion", ""),
 )
 
@@ -24,10 +23,7 @@ EXAMPLES = (
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
     parser.add_argument(
-        "inputs",
-        nargs="+",
-        metavar="INPUT",
-        help="an image, a folder (with its subfolders), a pattern or a URL",
+        "inputs", nargs="+", metavar="INPUT", help="an image, a folder (with its subfolders), a pattern or a URL"
     )
     parser.add_argument(
         "--model",

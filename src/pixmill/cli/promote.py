@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     ("pixmill promote", "promote the model of the last commit"),
-    ("pixmill promote small-network", "promote the model of a branch, tag or DVC experiment"),
-    ("pixmill promote --alias staging", "move another alias"),
     ("pixmill compare models:/garments@champion HEAD --gate", "preview the decision"),
     ('pixmill promote --force --because "the shop has no coats now"', "override a refusal"),
 )
@@ -33,7 +31,7 @@ EXAMPLES = (
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
     parser.add_argument(
-        "what",
+        "revision",
         nargs="?",
         metavar="REV",
         help="a commit, branch, tag, experiment or models:/NAME/VERSION (default: HEAD)",
@@ -73,7 +71,7 @@ def run(arguments: argparse.Namespace) -> None:
         done = promote(
             workspace,
             load_params(workspace.root),
-            arguments.what,
+            arguments.revision,
             name=arguments.name,
             alias=arguments.alias,
             because=arguments.because,

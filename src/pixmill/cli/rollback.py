@@ -14,7 +14,6 @@ from pixmill.core.process.progress import announce
 EXAMPLES = (
     ("pixmill rollback", "return to the previous version"),
     ("pixmill rollback --to 3", "return to version 3"),
-    ('pixmill rollback --because "it takes boots for bags"', ""),
 )
 
 

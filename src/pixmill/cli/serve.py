@@ -21,10 +21,7 @@ EXTRAS = ("serve", "registry")
 EXAMPLES = (
     ("pixmill serve --open", "try the model in your browser"),
     ("pixmill serve --model models:/garments@champion", "follow an alias in MLflow's registry"),
-    (
-        "pixmill serve --model garments.tflite --host 0.0.0.0 --api-keys keys.txt",
-        "an exported file, for other machines",
-    ),
+    ("pixmill serve --host 0.0.0.0 --api-keys keys.txt", "serve other machines"),
     ("curl -F file=@photo.jpg http://127.0.0.1:8000/v1/predict", ""),
 )
 

@@ -24,10 +24,8 @@ if TYPE_CHECKING:
 EXAMPLES = (
     ("pixmill sweep", "try 50 models, and rank them on validation"),
     ("pixmill sweep --show", "list the choices, and run nothing"),
-    ("pixmill sweep --trials 200", "try more; finished trials count"),
     ("pixmill sweep --folds 5", "measure each by 5-fold cross-validation"),
     ("pixmill sweep --apply", "write the best params into params.yaml; then: dvc repro"),
-    ("pixmill sweep --apply 17", "write the params of trial 17"),
     ("pixmill sweep --json | jq .best", ""),
 )
 EXTRAS = ("sweep",)

@@ -32,7 +32,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """List the recipes, or apply one and print the changes."""
-    from pixmill.project.recipes import find_recipe, list_recipes, pin_preset, preset_recipe, use
+    from pixmill.project.recipes.recipe import find_recipe, list_recipes, pin_preset, preset_recipe
+    from pixmill.project.recipes.replacement import use
 
     if arguments.recipe is None:
         project = find_project()
@@ -46,6 +47,6 @@ def run(arguments: argparse.Namespace) -> None:
         recipe = recipe.with_open_sources()
     recipe, notes = pin_preset(root, recipe)
     done = use(root, recipe, keep_data=arguments.keep_data or of_hub)
-    what = f"'{recipe.name}' as the backbone" if of_hub else f"the values of the recipe '{recipe.name}'"
-    print(f"params.yaml {'already has' if not done.rewritten else 'now has'} {what}")
+    content = f"'{recipe.name}' as the backbone" if of_hub else f"the values of the recipe '{recipe.name}'"
+    print(f"params.yaml {'already has' if not done.rewritten else 'now has'} {content}")
     print("\n".join([*notes, *done.lines()]))

@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import filelock
@@ -34,29 +33,17 @@ PER_CLASS = 250
 DOWNLOAD_TIMEOUT_SECONDS = 600
 
 
-@dataclass(frozen=True)
-class Collection:
-    """A labelled collection of images.
+DATA_MD5 = "0e739e28a70ac17cc391aa744c7e6da8.dir"
+"""DVC's digest of the filled ``data/``."""
 
-    Args:
-        folder: Folder where the Debian package installs the gzipped IDX files.
-        package: Name of the Debian package.
-        data_md5: DVC's digest of the resulting ``data/``.
-    """
+PACKAGE = "dataset-fashion-mnist"
+"""Debian package of Fashion-MNIST."""
 
-    folder: Path
-    package: str
-    data_md5: str
+PACKAGE_FOLDER = Path("/usr/share/datasets/fashion-mnist")
+"""Folder of its gzipped IDX files."""
 
 
-FASHION_MNIST = Collection(
-    folder=Path("/usr/share/datasets/fashion-mnist"),
-    package="dataset-fashion-mnist",
-    data_md5="0e739e28a70ac17cc391aa744c7e6da8.dir",
-)
-
-
-def make_data(root: Path, *, report: Callable[[str], None], collection: Collection = FASHION_MNIST) -> bool:
+def make_data(root: Path, *, report: Callable[[str], None]) -> bool:
     """Fill ``data/`` if it is absent or empty.
 
     The images are written to ``.pixmill/data/``, verified by their digest and then renamed, so an interruption leaves
@@ -65,7 +52,6 @@ def make_data(root: Path, *, report: Callable[[str], None], collection: Collecti
     Args:
         root: Root of the repository.
         report: Callback for each line of progress.
-        collection: Images to use; default: Fashion-MNIST.
 
     Returns:
         Whether images were written; ``False`` if ``data/`` already has files.
@@ -80,18 +66,18 @@ def make_data(root: Path, *, report: Callable[[str], None], collection: Collecti
         if holds_files(data):
             report("data/ already has files; it was not changed.")
             return False
-        if _recorded_md5(root) not in (None, collection.data_md5):
+        if _recorded_md5(root) not in (None, DATA_MD5):
             raise DataError(
                 f"data/ is empty, and {root / 'data.dvc'} records images other than the bundled ones",
                 next=commit_first(root, "dvc pull data.dvc"),
             )
-        images, labels = load_collection(collection, scratch=scratch, report=report)
+        images, labels = load_images(scratch=scratch, report=report)
         new = fresh_folder(scratch / "new")
         write_images(new, images, labels)
-        if (digest := folder_md5(new)) != collection.data_md5:
+        if (digest := folder_md5(new)) != DATA_MD5:
             raise DataError(
-                f"the bundled images have the wrong digest: expected {collection.data_md5}, received {digest}",
-                next=f"check that {collection.folder} holds Fashion-MNIST; if it does, report a bug",
+                f"the bundled images have the wrong digest: expected {DATA_MD5}, received {digest}",
+                next=f"check that {PACKAGE_FOLDER} holds Fashion-MNIST; if it does, report a bug",
             )
         if data.exists():
             shutil.rmtree(data)  # empty folders and litter at most
@@ -100,7 +86,7 @@ def make_data(root: Path, *, report: Callable[[str], None], collection: Collecti
     return True
 
 
-def commit_data(root: Path, *, report: Callable[[str], None], collection: Collection = FASHION_MNIST) -> None:
+def commit_data(root: Path, *, report: Callable[[str], None]) -> None:
     """Add the bundled images to DVC's cache, and write ``data.dvc`` if there is none.
 
     Without this, ``dvc status`` of a fresh clone reports "not in cache". Other images are left alone.
@@ -108,19 +94,18 @@ def commit_data(root: Path, *, report: Callable[[str], None], collection: Collec
     Args:
         root: Root of the repository, with a filled ``data/``.
         report: Callback for each line of progress.
-        collection: Images that ``data/`` was filled with; default: Fashion-MNIST.
 
     Raises:
         DataError: ``data.dvc`` records other images, or DVC failed.
     """
-    if folder_md5(root / "data") != collection.data_md5:
+    if folder_md5(root / "data") != DATA_MD5:
         report("data/ has your own images. `dvc repro` records them in data.dvc; commit it afterwards.")
         return
     recorded = _recorded_md5(root)
     if recorded is None:
         dvc(root, "add", "data", quiet=True)
         report("data.dvc was created: commit it.")
-    elif recorded != collection.data_md5:
+    elif recorded != DATA_MD5:
         raise DataError(
             f"data/ has the bundled images, but {root / 'data.dvc'} records others ({recorded})",
             next="dvc add data (records the bundled ones), "
@@ -143,7 +128,7 @@ def missing_data(root: Path) -> str | None:
     """
     if (root / "data").exists():
         return None
-    if _recorded_md5(root) in (None, FASHION_MNIST.data_md5):
+    if _recorded_md5(root) in (None, DATA_MD5):
         return "pixmill data"
     return commit_first(root, "dvc pull data.dvc")
 
@@ -160,14 +145,13 @@ def _recorded_md5(root: Path) -> str | None:
     return None if record is None else str(record["md5"])
 
 
-def load_collection(collection: Collection, *, scratch: Path, report: Callable[[str], None]) -> tuple[Pixels, Pixels]:
+def load_images(*, scratch: Path, report: Callable[[str], None]) -> tuple[Pixels, Pixels]:
     """Return the training images and labels from the first available source.
 
     The sources, in order: the installed Debian package; the package downloaded by ``apt-get`` and unpacked;
     ``keras.datasets.fashion_mnist``.
 
     Args:
-        collection: Images to load.
         scratch: Folder for downloads, empty afterwards.
         report: Callback for each line of progress.
 
@@ -177,24 +161,24 @@ def load_collection(collection: Collection, *, scratch: Path, report: Callable[[
     Raises:
         DataError: No source is available, or the first one is damaged.
     """
-    if collection.folder.is_dir():
-        return read_labelled(collection.folder, "train")
-    if _fetch_package(collection.package, scratch / "package", report):
-        images, labels = read_labelled(scratch / "package" / "unpacked" / collection.folder.relative_to("/"), "train")
+    if PACKAGE_FOLDER.is_dir():
+        return read_labelled(PACKAGE_FOLDER, "train")
+    if _fetch_package(scratch / "package", report):
+        images, labels = read_labelled(scratch / "package" / "unpacked" / PACKAGE_FOLDER.relative_to("/"), "train")
         shutil.rmtree(scratch / "package")
         return images, labels
     report("Downloading Fashion-MNIST with keras.datasets.fashion_mnist instead (30 MB) ...")
     return load_keras("fashion_mnist")["train"]
 
 
-def _fetch_package(package: str, place: Path, report: Callable[[str], None]) -> bool:
-    """Download a Debian package and unpack it into ``place/unpacked``; return whether that succeeded."""
+def _fetch_package(place: Path, report: Callable[[str], None]) -> bool:
+    """Download and unpack the Debian package into ``place/unpacked``; return whether that succeeded."""
     apt, dpkg = shutil.which("apt-get"), shutil.which("dpkg")
     if apt is None or dpkg is None:
         return False
-    report(f"Downloading the Debian package {package} (31 MB) ...")
+    report(f"Downloading the Debian package {PACKAGE} (31 MB) ...")
     fresh_folder(place)
-    fetch = [apt, "-q", "download", package]
+    fetch = [apt, "-q", "download", PACKAGE]
     error = _run(fetch, place)
     if error and os.name == "posix" and os.geteuid() == 0:
         report("Updating the package lists of apt-get ...")
@@ -203,7 +187,7 @@ def _fetch_package(package: str, place: Path, report: Callable[[str], None]) -> 
     if not error:
         error = _run([dpkg, "-x", *(path.name for path in place.glob("*.deb")), "unpacked"], place)
     if error:
-        report(f"apt-get could not download {package}: {error}")
+        report(f"apt-get could not download {PACKAGE}: {error}")
     return not error
 
 

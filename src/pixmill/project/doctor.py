@@ -1,4 +1,4 @@
-"""Check what a run needs: the machine, the project and its services.
+"""Check the requirements of a run: machine, project and services.
 
 To add a check, write a function that yields findings and add it to ``CHECKS``.
 """
@@ -43,7 +43,7 @@ class Finding:
     Args:
         name: Subject of the check.
         status: Severity.
-        message: What was found.
+        message: Description of the result.
         next: Command or edit that fixes it; ``None`` if nothing is wrong.
     """
 

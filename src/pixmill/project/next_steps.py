@@ -1,7 +1,7 @@
 """Next steps: a sentence and a command for each, ordered by urgency.
 
-Conflicts come first, then running or failed stages, outdated results, findings on images and labels, and the way of
-results into Git and production. No command loses images or decisions that no commit has.
+Conflicts come first, then running or failed stages, outdated results, findings on images and labels, and finally
+commits and promotion. No command loses images or decisions that no commit has.
 """
 
 from __future__ import annotations
@@ -53,17 +53,7 @@ _TAKE_ONE_SIDE = ("dvc.lock", "metrics/", "plots/")
 _OTHER_SIDE = {"merge": "MERGE_HEAD", "rebase": "HEAD"}
 """The commit of the other side, whose images are not in ``data/``, by operation."""
 
-_PREFIXES = (
-    "data.dvc",
-    "dvc.",
-    "metrics/",
-    "params.yaml",
-    "pixmill.lock",
-    "plots/",
-    "review.csv",
-    "src/",
-    "stages/",
-)
+_PREFIXES = ("data.dvc", "dvc.", "metrics/", "params.yaml", "pixmill.lock", "plots/", "review.csv", "src/", "stages/")
 """Path prefixes that belong into a commit of results, tracked or not."""
 
 _RUN = "dvc repro"
@@ -75,7 +65,7 @@ class NextStep:
 
     Args:
         kind: Subject; a stable identifier for programs.
-        sentence: What to do and why, in one or two sentences.
+        sentence: The action and its reason, in one or two sentences.
         command: Shell command; ``None`` if waiting is enough.
     """
 
@@ -107,9 +97,9 @@ def _conflicts(state: ProjectState) -> Iterator[NextStep]:
     marked = [path for path in edited if path in state.repository.marked]
     is_are = "is" if len(marked or files) == 1 else "are"
     if "pixmill.lock" in files:
-        what = "pixmill.lock, which names the code of the project, is in conflict."
+        sentence = "pixmill.lock, which names the code of the project, is in conflict."
         command = "git checkout --theirs pixmill.lock && pixmill upgrade && git add pixmill.lock"
-        yield NextStep("conflict", what, command)
+        yield NextStep("conflict", sentence, command)
     elif "data.dvc" in marked and (commit := _OTHER_SIDE.get(state.repository.operation)):
         yield NextStep(
             "conflict",
@@ -119,15 +109,17 @@ def _conflicts(state: ProjectState) -> Iterator[NextStep]:
             f"--rev {commit} -o .pixmill/theirs",
         )
     elif marked:
-        what = f"{_names(marked)} {is_are} in conflict. Keep the right lines and remove the marks."
-        yield NextStep("conflict", what, f"git diff {_files(marked)}")
+        sentence = f"{_names(marked)} {is_are} in conflict. Keep the right lines and remove the marks."
+        yield NextStep("conflict", sentence, f"git diff {_files(marked)}")
     elif edited:
         record = "dvc add data && " * ("data.dvc" in edited)
-        what = f"No conflict marks are left in {_names(edited)}. If the content is right, mark it as resolved."
-        yield NextStep("conflict", what, f"{record}git add {_files(edited)}")
+        sentence = f"No conflict marks are left in {_names(edited)}. If the content is right, mark it as resolved."
+        yield NextStep("conflict", sentence, f"{record}git add {_files(edited)}")
     elif files:
-        what = f"{_names(files)} {is_are} in conflict. Take either side: the next run writes it again."
-        yield NextStep("conflict", what, f"git checkout --ours {_files(files)} && git add {_files(files)} && {_RUN}")
+        sentence = f"{_names(files)} {is_are} in conflict. Take either side: the next run writes it again."
+        yield NextStep(
+            "conflict", sentence, f"git checkout --ours {_files(files)} && git add {_files(files)} && {_RUN}"
+        )
 
 
 def _running(state: ProjectState) -> Iterator[NextStep]:
@@ -175,15 +167,15 @@ def _stopped(state: ProjectState) -> Iterator[NextStep]:
     """Yield the stage whose last run was stopped by its gate, an error or a signal."""
     for stage in state.stages:
         if stage.status == "failed":
-            sentence, _, advice = stage.error.partition("\nNext: ")
-            first, *others = [line.strip() for line in sentence.splitlines()] or [""]
-            what = "was interrupted" if first == "interrupted" else "stopped before it finished"
+            message, _, advice = stage.error.partition("\nNext: ")
+            first, *others = [line.strip() for line in message.splitlines()] or [""]
+            outcome = "was interrupted" if first == "interrupted" else "stopped before it finished"
             why = f": {first.rstrip('.')}" if first not in ("", "interrupted") else ""
             more = f" ({first_of(others, 1)})" if others else ""
             again = f" Next: {advice}." if advice != (_typed(advice) or "") else ""
             way = f"dvc checkout {stage.name} && git checkout metrics/{stage.name}.json plots/{stage.name}"
             back = f" To restore the previous results: {way}" if state.is_cached else ""
-            yield NextStep("failed", f"{stage.name} {what}{why}{more}.{again}{back}", _typed(advice) or _RUN)
+            yield NextStep("failed", f"{stage.name} {outcome}{why}{more}.{again}{back}", _typed(advice) or _RUN)
             return
 
 
@@ -198,17 +190,17 @@ def _outdated(state: ProjectState) -> Iterator[NextStep]:
     if not old or any(stage.status == "failed" for stage in state.stages):
         return
     if state.repository.uncommitted.has_earlier_images:
-        what = "data/ has the images of an earlier commit, for example after `git pull`."
+        sentence = "data/ has the images of an earlier commit, for example after `git pull`."
         # No image is lost: a commit has these, and DVC refuses to remove files that its cache lacks.
-        yield NextStep("fetch", what, "dvc pull" if state.repository.has_storage else "dvc checkout")
+        yield NextStep("fetch", sentence, "dvc pull" if state.repository.has_storage else "dvc checkout")
     elif _lacks_images(old) and not (state.is_cached or state.repository.has_storage):
-        what = "The images of data.dvc are missing, and DVC has no remote: add your team's."
-        yield NextStep("fetch", what, "dvc remote add -d storage URL && dvc pull")
+        sentence = "The images of data.dvc are missing, and DVC has no remote: add your team's."
+        yield NextStep("fetch", sentence, "dvc remote add -d storage URL && dvc pull")
     elif _is_missing(state):
         yield _fetch(state, old)
     elif state.awaits_images:
-        what = "There are no images yet: put them into data/<class>/, or get the bundled ones with `pixmill data`."
-        yield NextStep("images", what, _RUN)
+        sentence = "There are no images yet: put them into data/<class>/, or get the bundled ones with `pixmill data`."
+        yield NextStep("images", sentence, _RUN)
     elif all(stage.status == "never run" for stage in state.stages):
         yield NextStep("run", "Nothing has run yet.", _RUN)
     else:
@@ -234,14 +226,14 @@ def _is_missing(state: ProjectState) -> bool:
 
 def _fetch(state: ProjectState, old: list[StageState]) -> NextStep:
     absent = next(reason.text for stage in old for reason in stage.reasons if reason.kind == "output")
-    what = f"Results of the last run are missing ({absent})"
+    sentence = f"Results of the last run are missing ({absent})"
     if state.is_cached:
-        return NextStep("fetch", f"{what}, but DVC's cache has them.", state.commit_first("dvc checkout"))
+        return NextStep("fetch", f"{sentence}, but DVC's cache has them.", state.commit_first("dvc checkout"))
     if state.repository.has_storage:
         lacks = "" if _lacks_images(old) else f", or if they are not there: {_RUN}"
-        what += f"; fetch them from DVC's remote{lacks}."
-        return NextStep("fetch", what, state.commit_first("dvc pull"))
-    return NextStep("run", f"{what}, and DVC has no remote to fetch them from.", _RUN)
+        sentence += f"; fetch them from DVC's remote{lacks}."
+        return NextStep("fetch", sentence, state.commit_first("dvc pull"))
+    return NextStep("run", f"{sentence}, and DVC has no remote to fetch them from.", _RUN)
 
 
 def _reviews(state: ProjectState) -> Iterator[NextStep]:
@@ -261,15 +253,15 @@ def _growth(state: ProjectState) -> Iterator[NextStep]:
 def _compare(state: ProjectState) -> Iterator[NextStep]:
     git = state.repository
     if state.is_fresh and git.has_commit and git.changed_results and not state.is_compared:
-        what = "The results are new: compare them with the previous ones."
-        yield NextStep("compare", what, "pixmill compare")
+        sentence = "The results are new: compare them with the previous ones."
+        yield NextStep("compare", sentence, "pixmill compare")
 
 
 def _start(state: ProjectState) -> Iterator[NextStep]:
     """Yield the first commit, the base of later comparisons."""
     if not state.repository.has_git:
-        what = "The project is not in Git, so its results are not versioned."
-        yield NextStep("commit", what, "git init && git add . && git commit -m Start")
+        sentence = "The project is not in Git, so its results are not versioned."
+        yield NextStep("commit", sentence, "git init && git add . && git commit -m Start")
     elif not state.repository.has_commit:
         yield NextStep("commit", "Nothing is committed yet.", "git add . && git commit -m Start")
 
@@ -290,8 +282,8 @@ def _commit(state: ProjectState) -> Iterator[NextStep]:
         yield NextStep("commit", f"A {git.operation} is in progress.", f"git add . && git {git.operation} --continue")
     elif git.changed and not git.changed_results:
         named = _names(git.changed)
-        what = f"{named} {'is' if len(git.changed) == 1 else 'are'} changed and not committed."
-        yield NextStep("commit", what, f"{_add(git.changed)} && git commit")
+        sentence = f"{named} {'is' if len(git.changed) == 1 else 'are'} changed and not committed."
+        yield NextStep("commit", sentence, f"{_add(git.changed)} && git commit")
 
 
 def _share(state: ProjectState) -> Iterator[NextStep]:
@@ -302,12 +294,14 @@ def _share(state: ProjectState) -> Iterator[NextStep]:
         pull = f"git pull{' --no-rebase' * bool(git.unpushed)}{' && dvc pull' * git.has_storage}"
         yield NextStep("pull", f"{commits} to pull.", state.commit_first(pull))
     elif git.unpushed and not git.branch and not git.operation:
-        what = f"{count(git.unpushed, 'commit is', 'commits are')} not pushed, and HEAD is detached: create a branch."
-        yield NextStep("push", what, "git switch -c NAME")
+        sentence = (
+            f"{count(git.unpushed, 'commit is', 'commits are')} not pushed, and HEAD is detached: create a branch."
+        )
+        yield NextStep("push", sentence, "git switch -c NAME")
     elif git.unpushed and git.branch:
         target = "" if git.has_upstream else f" -u {quote(git.remote)} {quote(git.branch)}"
-        what = f"{count(git.unpushed, 'commit is', 'commits are')} not pushed."
-        yield NextStep("push", what, f"{'dvc push && ' * git.has_storage}git push{target}")
+        sentence = f"{count(git.unpushed, 'commit is', 'commits are')} not pushed."
+        yield NextStep("push", sentence, f"{'dvc push && ' * git.has_storage}git push{target}")
 
 
 def _production(state: ProjectState) -> Iterator[NextStep]:

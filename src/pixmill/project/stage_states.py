@@ -186,8 +186,8 @@ class _StageReader:
         recorded = hashes_of(locked)
         for path in stage.outs:
             if (md5 := self._hashes.md5(path)) != recorded.get(path) or md5 is None:
-                what = "is missing" if md5 is None else "differs from the last run"
-                yield Reason("figures" if path.startswith(IN_GIT) else "output", path, f"{path} {what}")
+                problem = "is missing" if md5 is None else "differs from the last run"
+                yield Reason("figures" if path.startswith(IN_GIT) else "output", path, f"{path} {problem}")
 
     def _params(self, stage: StageDefinition, recorded: Mapping[str, Mapping[str, Any]]) -> Iterator[Reason]:
         for file, keys in stage.params:
@@ -216,8 +216,8 @@ class _StageReader:
                     yield Reason("output", path, "data/ is missing")
                 else:
                     kind: Kind = "code" if path.startswith(_CODE) else "dependency"
-                    what = "the images in data/" if path == "data" else path
-                    yield Reason(kind, path, f"{what} changed" if md5 or path == "data" else f"{path} is missing")
+                    name = "the images in data/" if path == "data" else path
+                    yield Reason(kind, path, f"{name} changed" if md5 or path == "data" else f"{path} is missing")
 
     def _recorded_data(self) -> str | None:
         content = _bytes(self._root / "data.dvc")

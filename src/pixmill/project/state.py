@@ -24,13 +24,7 @@ from pixmill.core.words import count
 from pixmill.experiments.promotion.report import Champion, read_champion
 from pixmill.metrics.growth import Growth
 from pixmill.project.disk.usage import measure
-from pixmill.project.findings import (
-    count_corrections,
-    count_label_issues,
-    find_undecodable,
-    read_accuracy,
-    read_growth,
-)
+from pixmill.project.findings import count_corrections, count_label_issues, find_undecodable, read_accuracy, read_growth
 from pixmill.project.next_steps import next_steps
 from pixmill.project.stage_states import IN_GIT, StageState, read_stage_states
 from pixmill.review.recovery import describe_missing

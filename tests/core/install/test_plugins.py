@@ -5,7 +5,7 @@ import pytest
 from pixmill.core.errors import PluginError
 from pixmill.core.install.plugins import load_plugin, plugin_digest
 from pixmill.core.params import parse_params
-from pixmill.project.recipes import find_issues
+from pixmill.project.recipes.preflight import find_issues
 from pixmill.scrape.sources import open_sources
 
 SOURCE = """

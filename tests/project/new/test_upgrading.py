@@ -178,7 +178,7 @@ def test_reports_params_that_became_invalid(project: Path) -> None:
 def test_rejects_other_folders(tmp_path: Path) -> None:
     with pytest.raises(PixmillError, match=r"has no pixmill\.lock") as caught:
         plan_upgrade(tmp_path)
-    assert "else: pixmill new . (adds what is missing" in str(caught.value.next)
+    assert "else: pixmill new . (adds missing files" in str(caught.value.next)
 
 
 PACKED = Origin(f"./wheels/pixmill-{__version__}-py3-none-any.whl")
@@ -228,10 +228,9 @@ def test_wheel_keeps_the_extras(project: Path, monkeypatch: pytest.MonkeyPatch) 
     texts = render("shoes", "shoes", Origin("pixmill==0.0.8"))
     (project / "pyproject.toml").write_text(texts["pyproject.toml"].replace("[pipeline]", "[pipeline, heic,s3]"))
     monkeypatch.setattr(upgrading, "find_supply", lambda: Supply(PACKED, b"new"))
-    apply_upgrade(project, upgrade := plan_upgrade(project))
+    apply_upgrade(project, plan_upgrade(project))
     wanted = PACKED.requirement("pipeline,heic,s3")
     assert wanted in files_of(project)["python_env.yaml"]
-    assert any(line.startswith("README.md: the command that installs") and wanted in line for line in upgrade.lines)
     assert upgrading.project_extras(project) == "pipeline,heic,s3"
     assert not plan_upgrade(project).pending
 

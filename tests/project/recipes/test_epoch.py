@@ -10,7 +10,7 @@ import pytest
 from pixmill.core.files.writing import write_json
 from pixmill.core.manifest import SPLIT, write_table
 from pixmill.core.params import Params
-from pixmill.project.recipes import find_recipe
+from pixmill.project.recipes.recipe import find_recipe
 from pixmill.train import train
 from tests.images.packed import pack_images
 from tests.project.recipes.test_recipes import ROOT
@@ -18,7 +18,7 @@ from tests.project.recipes.test_recipes import ROOT
 SIZES = {"train": 2, "val": 1, "test": 1}
 """Images per class by split."""
 RECIPES = ("best-large", "digits", "finetune", "garments", "scenes")
-"""The repository itself trains `best`; the CNNs of the others differ from these in their sizes alone.
+"""The repository itself trains `best`; the CNNs of the others differ from these only in size.
 
 The network of `strong` is a preset, which `tests/models/test_presets.py` builds, saves and converts; that of
 `sports-transfer` is built from its weights by `test_originals.py`.

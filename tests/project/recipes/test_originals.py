@@ -9,7 +9,7 @@ import pytest
 
 from pixmill.core.params import Params
 from pixmill.models.networks import build_classifier, logits_graph, objective
-from pixmill.project.recipes import find_recipe
+from pixmill.project.recipes.recipe import find_recipe
 from tests.project.recipes.test_recipes import ROOT
 
 NONE = {"flip": False, "zoom": 0.0, "shear": 0.0}

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from pixmill.core.params import Params
-from pixmill.project.recipes import Issue, find_issues
+from pixmill.project.recipes.preflight import Issue, find_issues
 
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mNgYGAAAAAEAAEnNCcKAAAAAElFTkSuQmCC")
-"""One black pixel; what stands behind it makes another file, and no other image."""
+"""One black pixel; appended bytes make another file of the same image."""
 
 
 def params(classes: tuple[str, ...] = ("coat", "hat"), unlabelled: str | None = None, **scrape: Any) -> Params:

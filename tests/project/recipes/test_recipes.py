@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pixmill.core.params import parse_params
-from pixmill.project.recipes import find_recipe, find_recipes
+from pixmill.project.recipes.recipe import find_recipe, find_recipes
 
 ROOT = Path(__file__).resolve().parents[3]
 NAMES = [

@@ -7,7 +7,8 @@ import pytest
 
 from pixmill.core.errors import ParamsError
 from pixmill.core.params import TrainParams, load_params
-from pixmill.project.recipes import find_recipe, find_recipes, use
+from pixmill.project.recipes.recipe import find_recipe, find_recipes
+from pixmill.project.recipes.replacement import use
 from tests.command import run_pixmill
 from tests.version_control import commit, git, start_repository
 

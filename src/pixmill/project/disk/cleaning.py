@@ -76,7 +76,7 @@ def remove(paths: Sequence[Path]) -> None:
 
 
 def advice(workspace: Workspace) -> list[str]:
-    """Return suggestions for the data of DVC and MLflow, with the commands that delete what is unneeded.
+    """Return suggestions for the data of DVC and MLflow, with the commands that delete unneeded files.
 
     Args:
         workspace: Workspace of the project.
@@ -122,8 +122,9 @@ def stale_scratch(home: Path) -> list[Path]:
     scratch, temporary, now = home / ".pixmill", home / ".dvc" / "tmp" / "exps", time.time()
     found = [*_finished(scratch / "train" / "checkpoints"), *scratch.glob("plots")]
     for pattern in _CACHES:
-        found += [path for path in _newest_first(scratch.glob(pattern))[1:] if now - _modified(path) > _IDLE_SECONDS]
-    found += [path for path in scratch.rglob(".part-*") if now - _modified(path) > _ABANDONED_SECONDS]
+        caches = _newest_first(scratch.glob(pattern))[1:]
+        found += [path for path in caches if now - path.stat().st_mtime > _IDLE_SECONDS]
+    found += [path for path in scratch.rglob(".part-*") if now - path.stat().st_mtime > _ABANDONED_SECONDS]
     found += [*temporary.glob("tmp*"), *temporary.glob("standalone/tmp*")]
     return found
 
@@ -147,12 +148,4 @@ def _is_finished(path: Path) -> bool:
 
 
 def _newest_first(paths: Iterator[Path]) -> list[Path]:
-    return sorted(paths, key=_modified, reverse=True)
-
-
-def _modified(path: Path) -> float:
-    """Return the modification time in seconds since 1970; the current time if the file disappeared."""
-    try:
-        return path.stat().st_mtime
-    except FileNotFoundError:
-        return time.time()
+    return sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True)

@@ -4,6 +4,5 @@
 - ``importing``: labelled images in folders
 - ``supply``: reference or wheel from which a project installs Pixmill
 - ``creating``: ``pixmill new``
-- ``outcome``: messages of ``pixmill new``
 - ``upgrading``: ``pixmill upgrade``
 """

@@ -3,7 +3,7 @@
 import configparser
 import os
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -12,21 +12,25 @@ from urllib.parse import urlsplit
 from pixmill.core.errors import BrowserError, DataError, ParamsError, PixmillError
 from pixmill.core.files.writing import storage_errors, write_bytes, write_text
 from pixmill.core.install.origin import WHEELS, Origin
-from pixmill.core.params import load_params, parse_params, read_text
+from pixmill.core.params import Params, load_params, parse_params, read_text
 from pixmill.core.provenance.lock import FILE, installed_lock, read_lock, text_digest, write_lock
 from pixmill.core.repository.dvc import dvc
 from pixmill.core.repository.git import git, require_git
+from pixmill.core.words import first_of
+from pixmill.images.listing import files_below
 from pixmill.project.bundled import CLASSES, holds_files, make_data
 from pixmill.project.new.importing import LabelledFolder, copy_images, find_images
-from pixmill.project.new.outcome import describe_files, list_issues, next_steps
 from pixmill.project.new.supply import INDEX_NOTE, Supply, find_origin, find_supply
 from pixmill.project.new.template import managed_files, project_names, render
-from pixmill.project.recipes import Recipe, find_recipe
+from pixmill.project.recipes.preflight import Issue, find_issues
+from pixmill.project.recipes.recipe import Recipe, find_recipe
 from pixmill.scrape.sources import is_on_web
 
 _PARAMS = "params.yaml"
 _MLFLOW_LINE = '# mlflow = "https://mlflow.example.org"'
 """The line of ``pyproject.toml`` that is replaced by ``--mlflow``."""
+
+_COMMIT = 'git add -A && git commit -m "First results"'
 
 _IMAGE_OPTIONS = """\
 which images? Choose one option:
@@ -115,9 +119,9 @@ def create(spec: ProjectSpec, *, report: Callable[[str], None]) -> list[str]:
             write_lock(root, replace(installed_lock(), template=template, origin=supply.origin))
     if supply.origin.from_index:
         remarks.append(INDEX_NOTE)
-    lines, issues = describe_files(root, files, kept, supply.origin, extras), list_issues(root)
+    lines, issues = _describe_files(root, files, kept, supply.origin, extras), _list_issues(root)
     problems = [issue.message if issue.stops else str(issue) for issue in issues]
-    return [*lines, *copied, *remarks, *problems, "Next:", *next_steps(root, Path.cwd().resolve(), issues)]
+    return [*lines, *copied, *remarks, *problems, "Next:", *_next_steps(root, Path.cwd().resolve(), issues)]
 
 
 def _init_repository(root: Path) -> None:
@@ -160,7 +164,7 @@ def _check_folder(root: Path, spec: ProjectSpec) -> None:
     begun = pipeline.exists() or (nearest == root and {path.name for path in root.iterdir()} <= {".git", WHEELS})
     unfinished = begun and not (root / FILE).exists()  # The lock is written last.
     if root != Path.cwd() and not unfinished and nearest == root and any(root.iterdir()):
-        add = f"cd {shlex.quote(str(spec.folder))} && pixmill new . (with the same options; it adds what is missing)"
+        add = f"cd {shlex.quote(str(spec.folder))} && pixmill new . (with the same options; it adds missing files)"
         raise PixmillError(f"{spec.folder} exists and is not empty", next=add)
     if pipeline.exists() and "stages.train" not in pipeline.read_text("utf-8", "replace"):
         raise PixmillError(f"{pipeline} belongs to another pipeline", next="move it elsewhere, and repeat the command")
@@ -198,11 +202,11 @@ def _check_options(spec: ProjectSpec) -> None:
             )
 
 
-def _check_params(text: str, what: str, fix: str) -> None:
+def _check_params(text: str, problem: str, fix: str) -> None:
     try:
         parse_params(text)
     except ParamsError as error:
-        raise ParamsError(f"{what}:\n{error.message}", next=f"{fix}, and repeat the command") from None
+        raise ParamsError(f"{problem}:\n{error.message}", next=f"{fix}, and repeat the command") from None
 
 
 def _find_images(spec: ProjectSpec, root: Path) -> LabelledFolder | None:
@@ -289,3 +293,78 @@ def _has_remote(root: Path) -> bool:
     config = configparser.ConfigParser(interpolation=None)
     config.read(root / ".dvc" / "config", encoding="utf-8")
     return config.has_option("core", "remote")
+
+
+def _describe_files(
+    root: Path, files: Mapping[str, str], kept: Mapping[str, str], origin: Origin, extras: str
+) -> Iterator[str]:
+    """Yield lines on added and kept files, and on lines missing in the kept ones.
+
+    Args:
+        root: Project folder.
+        files: Contents of a new project's files by path.
+        kept: Contents of the files that existed before.
+        origin: Origin from which the project installs Pixmill.
+        extras: Extras that it installs.
+    """
+    if not kept:
+        package = next(path for path in files if path.startswith("src/")).split("/")[1]
+        renamed = "" if package == root.name else f"; your code goes into src/{package}"
+        yield f"{root.name}: a Git and DVC repository{renamed}"
+        return
+    added = [path for path in files if path not in kept]
+    now = {path: (root / path).read_text(encoding="utf-8", errors="replace") for path in kept}
+    if added:
+        yield f"Added: {', '.join(added)}"
+        yield f"Kept as they were: {', '.join(path for path in kept if now[path] == kept[path])}"
+    else:
+        yield "No file was missing."
+    for path in (".gitignore", ".dvcignore"):
+        # DVC may have added /data.
+        present = set(now.get(path, files[path]).splitlines())
+        if lacking := [line for line in files[path].splitlines() if line not in present and not line.startswith("#")]:
+            yield "\n".join([f"Add these lines to {path} before you commit:", *(f"  {line}" for line in lacking)])
+    if "pixmill" not in kept.get("pyproject.toml", "pixmill"):
+        if origin.is_path:
+            yield f"Pixmill is in {origin.text}: {origin.command(extras)} -e ."
+        else:
+            yield f"Add '{origin.requirement(extras)}' to the dependencies in pyproject.toml"
+
+
+def _list_issues(root: Path) -> list[Issue]:
+    """Return the problems with the params and local images; empty if there are no images yet."""
+    params = load_params(root)
+    return [] if _is_empty(root, params) else list(find_issues(root, params))
+
+
+def _next_steps(root: Path, here: Path, issues: Sequence[Issue]) -> Iterator[str]:
+    """Yield the commands to run next.
+
+    Args:
+        root: Project folder.
+        here: Current folder.
+        issues: Issues from :func:`_list_issues`; those that stop a run come first.
+    """
+    folder = shlex.quote(str(root.relative_to(here) if root.is_relative_to(here) else root))
+    go = "" if root == here else f"cd {folder} && "
+    params = load_params(root)
+    stopping = [issue.next for issue in issues if issue.stops and issue.next]
+    if _is_empty(root, params):
+        folders = [path.relative_to(root).as_posix() for path in sorted((root / "data").rglob("*"))]
+        stopping = [f"put images into {first_of(folders, 6)}, or set scrape.source"]
+    if stopping and go:
+        yield f"  {go.removesuffix(' && ')}"
+    yield from (f"  {fix}" for fix in stopping)
+    check = "pixmill check && " if stopping else go
+    if any(is_on_web(source) for source in params.sources()):
+        yield f"  {check}pixmill scrape --dry-run   (estimates the time)"
+        yield "  dvc repro"
+    else:
+        yield f"  {check}dvc repro"
+    yield f"  {_COMMIT}"
+    yield f"Or use your browser: {go}pixmill open"
+
+
+def _is_empty(root: Path, params: Params) -> bool:
+    data = root / "data"
+    return "folder" in params.sources() and data.is_dir() and next(files_below(data), None) is None

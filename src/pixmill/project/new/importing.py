@@ -47,10 +47,6 @@ class LabelledFolder:
     layout: str
     remarks: tuple[str, ...]
 
-    def files(self) -> list[Path]:
-        """Return the paths of all images."""
-        return [path for images in self.images.values() for path in images.values()]
-
     def summary(self) -> str:
         """Return the number of images by split and class, such as ``5 images: 2 of cat, 3 of dog``."""
         parts: dict[str, list[str]] = {}
@@ -58,7 +54,7 @@ class LabelledFolder:
             split, _, label = place.rpartition("/")
             parts.setdefault(split, []).append(f"{len(images):,} of {label}")
         texts = [f"{split}: " * bool(split) + first_of(counts, MAX_CLASSES) for split, counts in parts.items()]
-        return f"{count(len(self.files()), 'image')}: {'; '.join(texts)}"
+        return f"{count(sum(map(len, self.images.values())), 'image')}: {'; '.join(texts)}"
 
     def lies_in(self, data: Path) -> bool:
         """Return whether all images are at their target path in ``data``."""
@@ -80,8 +76,8 @@ def find_images(folder: Path, classes: Sequence[str] = ()) -> LabelledFolder:
         DataError: There are no class folders, a class is missing, or a class has no image.
     """
     if not folder.is_dir():
-        what = "is not a folder" if folder.exists() else "does not exist"
-        raise DataError(f"{folder} {what}", next="unpack an archive first; --from takes a folder")
+        problem = "is not a folder" if folder.exists() else "does not exist"
+        raise DataError(f"{folder} {problem}", next="unpack an archive first; --from takes a folder")
     top = _innermost(folder)
     splits, remarks = _splits(top)
     listed = {

@@ -95,7 +95,7 @@ class Home:
         known, now = self._state, time.monotonic()
         try:
             mtimes = [path.stat().st_mtime_ns for name in _RESULT_FILES if (path := self.root / name).exists()]
-            # The first read is quick; the second one adds what may take seconds.
+            # The first read is quick; the second one adds the slow parts.
             whole = known is not None and (now >= self._whole_at or mtimes != self._mtimes)
             state = self._read(self.root, whole=whole)
         except Exception as error:  # noqa: BLE001 (the page shows it, and the next read may succeed)

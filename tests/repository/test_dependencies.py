@@ -15,7 +15,7 @@ LOADED = {"python-multipart"}
 ENTRIES = {
     (): (
         "pixmill.cli",
-        "pixmill.project.recipes",
+        "pixmill.project.recipes.replacement",
         "pixmill.project.doctor",
         "pixmill.core.params.reference",
         "pixmill.core.provenance.code",

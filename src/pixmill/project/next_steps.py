@@ -97,12 +97,12 @@ def _conflicts(state: ProjectState) -> Iterator[NextStep]:
     marked = [path for path in edited if path in state.repository.marked]
     is_are = "is" if len(marked or files) == 1 else "are"
     if "pixmill.lock" in files:
-        sentence = "pixmill.lock, which names the code of the project, is in conflict."
         command = "git checkout --theirs pixmill.lock && pixmill upgrade && git add pixmill.lock"
-        yield NextStep("conflict", sentence, command)
+        yield NextStep("conflict", "pixmill.lock, which names the code of the project, is in conflict.", command)
     elif "data.dvc" in marked and (commit := _OTHER_SIDE.get(state.repository.operation)):
         yield NextStep(
             "conflict",
+            "data.dvc is in conflict: both sides changed the images. This command puts those of the other side into "
             ".pixmill/theirs/; copy the ones to keep into data/.",
             "git checkout --ours data.dvc && "
             'dvc get "$(git rev-parse --show-toplevel)" "$(git rev-parse --show-prefix)data" '
@@ -117,9 +117,8 @@ def _conflicts(state: ProjectState) -> Iterator[NextStep]:
         yield NextStep("conflict", sentence, f"{record}git add {_files(edited)}")
     elif files:
         sentence = f"{_names(files)} {is_are} in conflict. Take either side: the next run writes it again."
-        yield NextStep(
-            "conflict", sentence, f"git checkout --ours {_files(files)} && git add {_files(files)} && {_RUN}"
-        )
+        command = f"git checkout --ours {_files(files)} && git add {_files(files)} && {_RUN}"
+        yield NextStep("conflict", sentence, command)
 
 
 def _running(state: ProjectState) -> Iterator[NextStep]:
@@ -253,8 +252,7 @@ def _growth(state: ProjectState) -> Iterator[NextStep]:
 def _compare(state: ProjectState) -> Iterator[NextStep]:
     git = state.repository
     if state.is_fresh and git.has_commit and git.changed_results and not state.is_compared:
-        sentence = "The results are new: compare them with the previous ones."
-        yield NextStep("compare", sentence, "pixmill compare")
+        yield NextStep("compare", "The results are new: compare them with the previous ones.", "pixmill compare")
 
 
 def _start(state: ProjectState) -> Iterator[NextStep]:
@@ -288,20 +286,17 @@ def _commit(state: ProjectState) -> Iterator[NextStep]:
 
 def _share(state: ProjectState) -> Iterator[NextStep]:
     git = state.repository
+    unpushed = count(git.unpushed, "commit is", "commits are")
     if git.behind:
-        commits = count(git.behind, "commit")
         # Git refuses to merge diverged branches without --rebase or --no-rebase.
         pull = f"git pull{' --no-rebase' * bool(git.unpushed)}{' && dvc pull' * git.has_storage}"
-        yield NextStep("pull", f"{commits} to pull.", state.commit_first(pull))
+        yield NextStep("pull", f"{count(git.behind, 'commit')} to pull.", state.commit_first(pull))
     elif git.unpushed and not git.branch and not git.operation:
-        sentence = (
-            f"{count(git.unpushed, 'commit is', 'commits are')} not pushed, and HEAD is detached: create a branch."
-        )
+        sentence = f"{unpushed} not pushed, and HEAD is detached: create a branch."
         yield NextStep("push", sentence, "git switch -c NAME")
     elif git.unpushed and git.branch:
         target = "" if git.has_upstream else f" -u {quote(git.remote)} {quote(git.branch)}"
-        sentence = f"{count(git.unpushed, 'commit is', 'commits are')} not pushed."
-        yield NextStep("push", sentence, f"{'dvc push && ' * git.has_storage}git push{target}")
+        yield NextStep("push", f"{unpushed} not pushed.", f"{'dvc push && ' * git.has_storage}git push{target}")
 
 
 def _production(state: ProjectState) -> Iterator[NextStep]:

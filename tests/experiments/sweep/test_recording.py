@@ -80,7 +80,7 @@ def test_a_sweep_that_goes_on_has_one_run_also_where_mlflow_was_down(workspace, 
     stand_in.fail = lambda _: KeyboardInterrupt() if len(stand_in.asked) == 3 else None
     with pytest.raises(KeyboardInterrupt):
         run(workspace, 4)
-    assert "sweep: interrupted; 2 finished trials are kept. To go on: pixmill sweep\n" in capsys.readouterr().err
+    assert "sweep: interrupted; 2 finished trials are kept. To resume: pixmill sweep\n" in capsys.readouterr().err
     assert store.runs() == []
     run(workspace, 4)
     parent = check(store, 4)

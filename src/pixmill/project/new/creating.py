@@ -101,7 +101,10 @@ def create(spec: ProjectSpec, *, report: Callable[[str], None]) -> list[str]:
         _init_repository(root)
         files = render(name, package, supply.origin, extras)
         template = {path: text_digest(text) for path, text in managed_files(files).items()}
-        files |= _own_files(spec, root, recipe, files["pyproject.toml"])
+        if spec.mlflow is not None:
+            files["pyproject.toml"] = files["pyproject.toml"].replace(_MLFLOW_LINE, f'mlflow = "{spec.mlflow}"')
+        if recipe is not None:
+            files[_PARAMS] = recipe.file(root)
         kept = {path: (root / path).read_text("utf-8", "replace") for path in files if (root / path).exists()}
         if supply.wheel is not None:
             write_bytes(root / supply.origin.text, supply.wheel)
@@ -128,14 +131,6 @@ def _init_repository(root: Path) -> None:
     root.mkdir(parents=True, exist_ok=True)
     if not (root / ".git").exists() and git(root, "init", "-b", "main") is None:
         raise PixmillError(f"`git init` failed in {root}", next=f"git init -b main {shlex.quote(str(root))}")
-
-
-def _own_files(spec: ProjectSpec, root: Path, recipe: Recipe | None, pyproject: str) -> dict[str, str]:
-    """Return the files that the options change from the template."""
-    server = (
-        {} if spec.mlflow is None else {"pyproject.toml": pyproject.replace(_MLFLOW_LINE, f'mlflow = "{spec.mlflow}"')}
-    )
-    return server if recipe is None else {**server, _PARAMS: recipe.file(root)}
 
 
 def _unused_options(spec: ProjectSpec, root: Path, *, no_recipe: bool, pinned: bool) -> list[str]:

@@ -196,7 +196,7 @@ def test_rejects_invalid_ports(port: str, capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_review_offers_every_kind(capsys: pytest.CaptureFixture[str]) -> None:
-    from pixmill.review.doubts import KINDS
+    from pixmill.review.cases import KINDS
 
     assert run_pixmill("review", "--only", "boredom") == 2
     offered = capsys.readouterr().err.partition("choose from ")[2].partition(")")[0]

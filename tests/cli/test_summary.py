@@ -100,7 +100,7 @@ def test_json(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_names_missing_accepted_images(project: Path) -> None:
     inbox = Inbox(project / "inbox")
     fields = {"prediction": {"label": "coat"}, "label": "coat", "model": {"name": "m"}}
-    name = inbox.add(b"image", correction_of(b"image", extension=".jpg", **fields))
+    name = inbox.add(b"image", extension=".jpg", **fields)
     DecisionLog(inbox, project).accept(name, project / "data/coat/feedback-1.jpg", b"image", 1)
     text = summary(project)
     assert "1 accepted image of branch " in text

@@ -10,11 +10,6 @@ import argparse
 
 from pixmill.cli.parser import project_workspace
 
-EXAMPLES = (
-    ("pixmill clean", "list sizes and unneeded scratch files"),
-    ("pixmill clean --yes", "delete the scratch files"),
-)
-
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""

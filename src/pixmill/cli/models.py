@@ -4,11 +4,6 @@ import argparse
 
 from pixmill.cli.parser import project_workspace
 
-EXAMPLES = (
-    ("pixmill models", "list the versions, with reason and date of each promotion"),
-    ("pixmill models --json | jq '.versions[0].metrics'", ""),
-)
-
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""

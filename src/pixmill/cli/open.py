@@ -10,10 +10,7 @@ import argparse
 
 from pixmill.cli.parser import port, project_workspace
 
-EXAMPLES = (
-    ("pixmill open", "open the page"),
-    ("pixmill open --port 8080 --no-open", "on a remote machine, with the port forwarded by SSH"),
-)
+EXAMPLES = (("pixmill open --port 8080 --no-open", "on a remote machine, with the port forwarded by SSH"),)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -63,5 +63,5 @@ def run(arguments: argparse.Namespace) -> None:
     if 0 < summary.n <= MAX_TABLE_ROWS:
         print("\n".join(table(summary.rows, model)))
         return
-    print("\n".join(tally.lines(model)))
+    print("\n".join(summary.lines(model)))
     announce("To write all predictions to a file: --csv, --jsonl, --parquet or --html FILE")

@@ -11,10 +11,7 @@ from pixmill.cli.parser import number, project_workspace
 from pixmill.cli.promote import add_registry_options
 from pixmill.core.process.progress import announce
 
-EXAMPLES = (
-    ("pixmill rollback", "return to the previous version"),
-    ("pixmill rollback --to 3", "return to version 3"),
-)
+EXAMPLES = (("pixmill rollback", "return to the previous version"), ("pixmill rollback --to 3", "return to version 3"))
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

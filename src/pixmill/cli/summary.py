@@ -16,10 +16,7 @@ from pixmill.core.files.writing import read_json
 if TYPE_CHECKING:
     from pixmill.project.state import ProjectState
 
-EXAMPLES = (
-    ("pixmill summary", "print the next steps and the results"),
-    ("pixmill summary --json | jq -r .next[0].command", ""),
-)
+EXAMPLES = (("pixmill summary --json | jq -r .next[0].command", "print only the next command"),)
 
 _SHOWN_FAULTS = ("stages", "model in production")
 """Faults that the next step or another line shows."""

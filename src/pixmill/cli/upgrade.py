@@ -10,11 +10,6 @@ import argparse
 from pixmill.cli.parser import project_root
 from pixmill.core.errors import PixmillError
 
-EXAMPLES = (
-    ("pixmill upgrade --check", "exit 1 if an upgrade is pending"),
-    ("pixmill upgrade", "adapt the project to the installed version"),
-)
-
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""

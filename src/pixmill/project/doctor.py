@@ -82,13 +82,10 @@ def run_check(name: str, root: Path) -> list[Finding]:
 
 def render(findings: Sequence[Finding]) -> str:
     """Return findings as plain text, each followed by the command that fixes it."""
-    status = max((len(finding.status) for finding in findings), default=0)
-    name = max((len(finding.name) for finding in findings), default=0)
     lines = []
     for finding in findings:
-        lines.append(f"{finding.status:{status}}  {finding.name:{name}}  {finding.message}")
-        if finding.next:
-            lines.append(f"{'':{status + name + 4}}Next: {finding.next}")
+        lines.append(f"{finding.status:7}  {finding.name:10}  {finding.message}")
+        lines += [f"{'':21}Next: {finding.next}"] if finding.next else []
     return "\n".join(lines)
 
 
@@ -133,11 +130,9 @@ def _packages(root: Path) -> Iterator[Finding]:
             continue
         if not requirement.specifier.contains(version, prereleases=True):
             other.add(f"{requirement.name} {version} (expected {requirement.specifier})")
-    if missing:
-        yield Finding("packages", Status.BAD, shorten(f"missing: {', '.join(sorted(missing))}", 300), next=advice)
-    if other:
-        message = shorten(f"other versions: {', '.join(sorted(other))}", 300)
-        yield Finding("packages", Status.WARNING, message, next=advice)
+    for status, problem, names in ((Status.BAD, "missing", missing), (Status.WARNING, "other versions", other)):
+        if names:
+            yield Finding("packages", status, shorten(f"{problem}: {', '.join(sorted(names))}", 300), next=advice)
     if not missing and not other:
         yield Finding("packages", Status.OK, "all required packages are installed")
 

@@ -88,7 +88,8 @@ def next_steps(state: ProjectState) -> list[NextStep]:
         if steps := list(exclusive(state)):
             return steps[:1]
     found = [step for part in _PARTS for step in part(state)]
-    return found or [_done(state)]
+    where = "up to date, committed and in production" if state.is_promoted else "up to date and committed"
+    return found or [NextStep("done", f"The results are {where}. Try the model on an image.", "pixmill serve --open")]
 
 
 def _conflicts(state: ProjectState) -> Iterator[NextStep]:
@@ -309,11 +310,6 @@ def _production(state: ProjectState) -> Iterator[NextStep]:
     elif is_committed and state.has_store and not state.is_promoted:
         now = f"Version {state.champion.number} is in production" if state.champion else "No model is in production"
         yield NextStep("promote", f"{now}; the model of the last commit can be promoted.", "pixmill promote")
-
-
-def _done(state: ProjectState) -> NextStep:
-    where = "up to date, committed and in production" if state.is_promoted else "up to date and committed"
-    return NextStep("done", f"The results are {where}. Try the model on an image.", "pixmill serve --open")
 
 
 def _names(paths: Sequence[str]) -> str:

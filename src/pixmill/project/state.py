@@ -17,8 +17,7 @@ from pixmill.core.repository.documents import read_yaml
 from pixmill.core.repository.dvc import RunningDvc, read_record, running_dvc
 from pixmill.core.repository.file_hashes import FileHashes
 from pixmill.core.repository.git import changed_files, git
-from pixmill.core.repository.stage_inputs import RESULTS, are_cached
-from pixmill.core.repository.stage_inputs import outputs_of, stages_of, workspace_stages
+from pixmill.core.repository.stage_inputs import RESULTS, are_cached, outputs_of, stages_of, workspace_stages
 from pixmill.core.repository.uncommitted import Data, Uncommitted, find_uncommitted, read_data
 from pixmill.core.words import count
 from pixmill.experiments.promotion.report import Champion, read_champion

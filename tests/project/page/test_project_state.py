@@ -12,7 +12,6 @@ from pixmill.experiments.promotion.report import Champion
 from pixmill.project import state as project_state
 from pixmill.project.findings import count_corrections, find_undecodable
 from pixmill.project.state import ProjectState, read_project_state
-from pixmill.serve.correction import correction_of
 from pixmill.serve.inbox import Inbox
 from tests.project.page.conftest import progress
 from tests.tiny_project import change_param, copy_begun, copy_project
@@ -26,7 +25,7 @@ def read(root: Path) -> ProjectState:
 @pytest.fixture
 def default_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     """Skip DVC, which takes a second to start, when locating its cache."""
-    for module in ("result_status", "uncommitted"):
+    for module in ("stage_inputs", "uncommitted"):
         monkeypatch.setattr(f"pixmill.core.repository.{module}.cache_folder", lambda root: root / DEFAULT_CACHE)
 
 
@@ -109,7 +108,7 @@ def test_counts_corrections(tmp_path: Path) -> None:
     assert count_corrections(tmp_path) == 0
     fields = {"prediction": {"label": "cat"}, "label": "dog", "model": {"name": "m"}}
     for image in (b"one", b"two"):
-        Inbox(tmp_path / "inbox").add(image, correction_of(image, extension=".jpg", **fields))
+        Inbox(tmp_path / "inbox").add(image, extension=".jpg", **fields)
     assert count_corrections(tmp_path) == 2
 
 

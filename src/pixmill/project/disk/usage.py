@@ -40,20 +40,14 @@ def size_of(path: Path, seen: set[tuple[int, int]] | None = None) -> int:
         path: File or folder; may not exist.
         seen: Inodes counted so far, extended by this call; default: none.
     """
-    seen, size, folders = set() if seen is None else seen, 0, [path]
-    if path.is_file() or path.is_symlink():
-        return path.lstat().st_size
-    while folders:
-        with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:
-            for entry in entries:
-                with contextlib.suppress(OSError):
-                    if entry.is_dir(follow_symlinks=False):
-                        folders.append(Path(entry))
-                    elif (state := entry.stat(follow_symlinks=False)).st_nlink < 2:
-                        size += state.st_size
-                    elif (state.st_dev, state.st_ino) not in seen:
-                        seen.add((state.st_dev, state.st_ino))
-                        size += state.st_size
+    seen, size = set() if seen is None else seen, 0
+    inner = (Path(folder, name) for folder, _, names in os.walk(path) for name in names)
+    for file in inner if path.is_dir() and not path.is_symlink() else [path]:
+        with contextlib.suppress(OSError):
+            state = file.lstat()
+            if (state.st_dev, state.st_ino) not in seen:
+                seen.add((state.st_dev, state.st_ino))
+                size += state.st_size
     return size
 
 

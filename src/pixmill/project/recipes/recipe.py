@@ -17,6 +17,7 @@ from pixmill.core.errors import ParamsError
 from pixmill.core.params import Params, parse_params, read_text
 from pixmill.core.params.document import SECTION_NAMES
 from pixmill.core.params.train import PRESET
+from pixmill.core.params.yaml_text import dump_commented, load_commented
 from pixmill.core.words import did_you_mean
 from pixmill.models.preset_files import WEIGHTS, licence_of, preset_of, resolve_preset
 from pixmill.models.presets import read_preset

@@ -65,7 +65,9 @@ def use(root: Path, recipe: Recipe, *, keep_data: bool = False) -> Replacement:
         after = recipe.merge_into(before)
     now = parse_params(after)
     issues = tuple(find_issues(root, now))
-    following = ("pixmill check",) if any(issue.stops for issue in issues) else _next_commands(now)
+    following = ("pixmill scrape --dry-run", "dvc repro") if any(map(is_on_web, now.sources())) else ("dvc repro",)
+    if any(issue.stops for issue in issues):
+        following = ("pixmill check",)
     if before == after:
         return Replacement(recipe.name, False, {}, None, issues, following)
     backup = None
@@ -87,14 +89,6 @@ def _changes(before: str | None, now: Params) -> dict[str, tuple[object, object]
         for name in dict.fromkeys((*was, *new))
         if was and was.get(name) != new.get(name)
     }
-
-
-def _next_commands(params: Params) -> tuple[str, ...]:
-    return (
-        ("pixmill scrape --dry-run", "dvc repro")
-        if any(is_on_web(name) for name in params.sources())
-        else ("dvc repro",)
-    )
 
 
 def _format_value(value: object) -> str:

@@ -17,7 +17,7 @@ def thumbnails_here(monkeypatch):
 
 
 def words(page):
-    """Return what a person reads, without its punctuation."""
+    """Return the visible text without punctuation."""
     return re.sub(r"[^\w.]+", " ", html.unescape(re.sub(r"<[^>]+>", " ", page)))
 
 
@@ -31,7 +31,7 @@ def page(run, data, output):
 
 @pytest.fixture
 def web_page(visit, invented, hats, web, output, image):
-    """Two sources: one gives thumbnails, licences and a page that robots.txt forbids, the other fails."""
+    """Two sources: one with thumbnails, licences and an image excluded by robots.txt; the other fails."""
     web.answers |= {"/robots.txt": b"User-agent: *\nDisallow: /9", "/8": None}
     first = invented(
         {
@@ -52,32 +52,32 @@ def web_page(visit, invented, hats, web, output, image):
     return render_report(result, output)
 
 
-def asks_a_server(page):
-    """Tell whether a page refers to anything but its own images and the other reports."""
+def has_external_references(page):
+    """Return whether a page refers to anything but its own images and the other reports."""
     return re.search(r"""(?:src|href)=["'](?!data:image/jpeg;base64,|[a-z]+\.html")""", page) is not None
 
 
-def test_it_says_what_came_and_what_did_not_escapes_names_and_asks_no_server(page):
+def test_local_images(page):
     assert page.count("<script") == 1
     assert "&lt;script&gt;" in page
-    assert not asks_a_server(page)
+    assert not has_external_references(page)
     text = words(page)
-    for said in (
+    for expected in (
         "61 images of 2 classes",
         "data/empty is empty",
         "folder",
         "data/hat/sub",
         "Source: folder.",
     ):
-        assert words(said) in text
+        assert words(expected) in text
 
 
-def test_it_says_what_came_of_each_search_escapes_titles_and_asks_no_server(web_page):
+def test_web_searches(web_page):
     assert "<b>Hat" not in web_page
     assert "&lt;b&gt;Hat" in web_page
-    assert not asks_a_server(web_page)
+    assert not has_external_references(web_page)
     text = words(web_page)
-    for said in (
+    for expected in (
         "2 images of 1 class ",
         "Sources: site:first, site:second. Snapshot: ",
         "2 of 4 queries failed.",
@@ -94,10 +94,10 @@ def test_it_says_what_came_of_each_search_escapes_titles_and_asks_no_server(web_
         "scrape.opt_out . Disallowed by the site's robots.txt: 1 robots in sightings.parquet .",
         "by Ann",
     ):
-        assert words(said) in text
+        assert words(expected) in text
 
 
-def test_a_search_of_which_nothing_came_is_not_called_complete(visit, invented, hats, output):
+def test_a_search_without_images_is_not_complete(visit, invented, hats, output):
     first = invented({"hat": hats[:2]}, name="site:first")
     second = invented({"hat": ["http://invented.test/gone"]}, name="site:second")
     text = words(render_report(visit(first, second), output))
@@ -110,18 +110,18 @@ def code_of(repository, *packages):
     return "".join(path.read_text() for folder in folders for path in sorted(folder.rglob("*.py")))
 
 
-def test_every_reason_has_its_words(repository):
-    """Reasons are given where things are refused; whoever adds one must explain it to people."""
+def test_every_reason_is_explained(repository):
+    """The page has a text for every reason in the code."""
     template = (repository / "src" / "pixmill" / "scrape" / "page" / "page.html").read_text(encoding="utf-8")
     explained = set(re.findall(r'^  "(\w+)": "', template, re.MULTILINE))
     reasons = set(re.findall(r'(?:Refused|_Unreadable)\(\s*"(\w+)"', code_of(repository, "web/fetch", "scrape")))
     assert reasons | {"empty", "html", "svg", "archive", "pdf", "unknown"} == explained
 
 
-def test_a_site_that_promised_more_is_not_called_complete(visit, invented, hats, output):
-    """Nor by a run that asks nobody, since everything is known."""
-    promised = {"hat": [{"image_url": url, "total": 290} for url in hats]}
-    for source in (invented(promised, kind="pages"), invented({}, kind="pages")):
+def test_a_search_below_the_stated_total_is_not_complete(visit, invented, hats, output):
+    """The second run reuses stored results."""
+    answers = {"hat": [{"image_url": url, "total": 290} for url in hats]}
+    for source in (invented(answers, kind="pages"), invented({}, kind="pages")):
         result = visit(source)
         text = words(render_report(result, output))
         assert "hat 10 of 290 10" in text

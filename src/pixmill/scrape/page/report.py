@@ -1,4 +1,4 @@
-"""The page of the stage: images by source, refusals by reason, and samples of each class."""
+"""The page of scrape: samples and counts of each class, queries, hosts and refusals."""
 
 import http
 from pathlib import Path
@@ -10,26 +10,28 @@ from pixmill.scrape.collection.judge import LEFT_ALONE
 from pixmill.scrape.collection.run import ScrapeResult
 from pixmill.scrape.collection.tally import SearchTally
 
+_MAX_SAMPLED_CLASSES = 12
+"""Classes with sample images on the page."""
+
 
 def render_report(result: ScrapeResult, output: Path) -> str:
     """Return ``reports/scrape.html``.
 
     Args:
-        result: What scrape returned.
-        output: The stage's folder, which holds the images.
+        result: Result of the scrape.
+        output: Folder of the stage, with the images.
     """
     tally = result.tally
     searches = list(tally.searches.values())
     counts = result.manifest["label"].value_counts()
     labels = list(dict.fromkeys(of_search.search.query.label for of_search in searches))
-    samples = {label: list(tally.examples[label].items()) for label in labels}
+    samples = {label: list(tally.examples[label].items()) for label in labels[:_MAX_SAMPLED_CLASSES]}
     shown = {
         image: Thumbnail(image.id, output / "images" / image.name)
         for of_class in samples.values()
         for image, _ in of_class
     }
     uris = thumbnails(shown.values())
-    # Most frequent first.
     refusals = [
         (reason, _status(reason), count, tally.refused_examples[reason])
         for reason, count in sorted(tally.refused.items(), key=lambda item: (-item[1], item[0]))
@@ -54,7 +56,7 @@ def render_report(result: ScrapeResult, output: Path) -> str:
 
 
 def _outcome(of_search: SearchTally) -> tuple[str, str]:
-    """Return the kind of badge, if any, and the outcome of a search in words."""
+    """Return the kind of badge (empty for none) and the text for the outcome of a search."""
     if of_search.failed:
         return "bad", of_search.failed.failure.replace("_", " ")
     if not of_search.counts.candidates:
@@ -67,7 +69,7 @@ def _outcome(of_search: SearchTally) -> tuple[str, str]:
 
 
 def _status(reason: str) -> str:
-    """Return the phrase of a reason that is an HTTP status, such as ``http_404``; empty for any other."""
+    """Return the phrase of an HTTP status such as ``http_404``, or an empty string for other reasons."""
     status = reason.removeprefix("http_")
     phrases = {str(value.value): value.phrase for value in http.HTTPStatus}
     return "" if status == reason else f"HTTP {status} {phrases.get(status, '')}".rstrip()

@@ -28,7 +28,7 @@ from tests.scrape.invented import Invented, Web
 
 
 def image(seed, kind="PNG", side=16):
-    """Return a small image of noise, another one for each seed."""
+    """Return a small image of random noise."""
     pixels = np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, kind)
@@ -46,14 +46,14 @@ def tree(folder):
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-    """What a crawl came to: the sightings in their order, and the searches that failed."""
+    """The sightings and failed searches of a crawl, in order."""
 
     sightings: list[Sighting]
     failed: list[FailedSearch]
 
     @property
     def reasons(self):
-        """Why each candidate was refused; empty for those that were not."""
+        """The reason for each refused candidate; empty for the others."""
         return [sighting.refused.reason if sighting.refused else "" for sighting in self.sightings]
 
     @property
@@ -62,7 +62,7 @@ class Found:
 
     @property
     def failure(self):
-        """The word for the only failure, or ``None``."""
+        """The kind of the first failure, or ``None``."""
         return self.failed[0].failure if self.failed else None
 
 
@@ -89,13 +89,13 @@ def web():
 
 @pytest.fixture
 def hats(web):
-    """The addresses of ten images."""
+    """URLs of ten images."""
     return web.show(*(image(seed) for seed in range(10)))
 
 
 @pytest.fixture
 def data(tmp_path):
-    """A folder of two classes, thirty images each."""
+    """A folder of two classes with thirty images each."""
     folder = tmp_path / "data"
     for number, label in enumerate(("boot", "hat")):
         (folder / label).mkdir(parents=True)
@@ -111,7 +111,7 @@ def output(tmp_path):
 
 @pytest.fixture
 def crawl(web, tmp_path):
-    """Ask some sources for a class, as a run of its own; the journal and the images stay for the next."""
+    """Crawl sources in a new run; the journal and the images persist between calls."""
 
     def crawl(*sources, classes=("hat",), connections=1, attempts=1, **given):
         given = {"snapshot": "2026-11-20", "expect_at_least": 0} | given
@@ -137,7 +137,7 @@ def crawl(web, tmp_path):
 
 @pytest.fixture
 def run(data, output, tmp_path):
-    """Scrape the folder's classes, or others, into the output."""
+    """Scrape classes into the output."""
 
     def run(classes=("boot", "hat"), network=None, **params):
         given = {"source": "folder", "snapshot": "2026-11-20"} | params
@@ -149,7 +149,7 @@ def run(data, output, tmp_path):
 
 @pytest.fixture
 def visit(run, web, monkeypatch):
-    """Scrape from sources that a test makes up, which stand for those of these names."""
+    """Scrape from fake sources."""
 
     def visit(*sources, classes=("hat",), **params):
         by_name = {source.name: source for source in sources}

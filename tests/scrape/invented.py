@@ -1,4 +1,4 @@
-"""Sources that a test makes up, and the web server that has their images."""
+"""Fake sources and the web server with their images."""
 
 from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.sources import SearchError
@@ -11,40 +11,40 @@ HOST = "invented.test"
 
 
 def url_of(path):
-    """Return the address of a path of the server."""
+    """Return the URL of a path on the server."""
     return f"http://{HOST}/{path}"
 
 
 class Web(Site):
-    """The server of one host, with a log: what a test puts into ``answers`` by path, 404 elsewhere."""
+    """The server of one host: returns ``answers`` by path, else status 404, and logs requests."""
 
     @property
     def network(self):
-        """The network in which the host is this server."""
+        """The network that maps the host to this server."""
         return Network(served={f"{HOST}:80": self.port})
 
     def show(self, *contents):
-        """Serve some bodies as /0, /1, …, and return their addresses."""
+        """Serve bodies as /0, /1, …; return their URLs."""
         self.answers |= {f"/{number}": content for number, content in enumerate(contents)}
         return [url_of(number) for number in range(len(contents))]
 
     def fetched(self):
-        """Return the addresses that were asked for since the last call, but for the host's rules."""
+        """Return the URLs requested since the last call, without robots.txt."""
         paths = [path for path in self.paths() if path != "/robots.txt"]
         self.requests.clear()
         return [f"http://{HOST}{path}" for path in paths]
 
 
 class Invented:
-    """A source whose answers a test makes up, and which remembers what it was asked.
+    """A fake source that records its queries.
 
-    An answer is an address, ``None`` for a card without one, a dictionary of a candidate's fields, an exception that is
-    raised there, or a function that is called there.
+    An answer is a URL, ``None`` for a card without URL, the fields of a candidate, an exception to raise, or a function
+    to call.
 
     Args:
-        answers: The answers by what is asked.
-        name: The source's name.
-        kind: How it answers.
+        answers: Answers by query text.
+        name: Name of the source.
+        kind: Kind of the source.
     """
 
     version = ""

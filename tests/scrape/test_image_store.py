@@ -18,24 +18,24 @@ def kept(images, image):
 
 
 @pytest.mark.parametrize(("kind", "extension"), [("PNG", ".png"), ("JPEG", ".jpg"), ("GIF", ".gif"), ("WEBP", ".webp")])
-def test_an_image_is_named_by_its_content(image, kind, extension):
+def test_names_an_image_by_its_content(image, kind, extension):
     named = StoredImage.of(image(1, kind))
     assert named.name == f"{named.id[:2]}/{named.id}{extension}"
     assert named.format == kind.lower()
 
 
 @pytest.mark.parametrize("content", [b"", b"text", b"<html>", b"<svg>", b"PK\x03\x04"])
-def test_what_is_no_image_has_no_format(content):
+def test_other_content_has_no_format(content):
     assert StoredImage.of(content).format is None
     assert StoredImage.of(content).name.endswith(".bin")
 
 
-def test_an_image_is_kept(images, kept, image):
+def test_stores_an_image(images, kept, image):
     assert images.path(kept).read_bytes() == image(1)
     assert images.holds(kept)
 
 
-def test_a_damaged_image_is_not_held_and_is_mended(images, kept, image, tmp_path):
+def test_repairs_a_damaged_image(images, kept, image, tmp_path):
     images.path(kept).write_bytes(b"damaged")
     again = ImageStore(tmp_path / "images")
     assert not again.holds(kept)
@@ -43,7 +43,7 @@ def test_a_damaged_image_is_not_held_and_is_mended(images, kept, image, tmp_path
     assert again.path(kept).read_bytes() == image(1)
 
 
-def test_an_image_takes_its_space_once_and_an_edit_is_noticed(images, kept, image, tmp_path):
+def test_copies_by_hard_link_and_detects_edits(images, kept, image, tmp_path):
     others = ImageStore(tmp_path / "others")
     others.copy(kept, images)
     assert others.path(kept).samefile(images.path(kept))
@@ -51,8 +51,8 @@ def test_an_image_takes_its_space_once_and_an_edit_is_noticed(images, kept, imag
     assert not ImageStore(images.folder).holds(kept)
 
 
-def test_a_link_in_the_output_is_replaced_not_written_through(images, kept, image, tmp_path):
-    """DVC may link images into the workspace from its cache."""
+def test_replaces_symlinks_instead_of_writing_through_them(images, kept, image, tmp_path):
+    """DVC may link images from its cache."""
     others = ImageStore(tmp_path / "others")
     others.path(kept).parent.mkdir(parents=True)
     cached = tmp_path / "cached"
@@ -63,7 +63,7 @@ def test_a_link_in_the_output_is_replaced_not_written_through(images, kept, imag
     assert cached.read_bytes() == b"another image's place in the cache"
 
 
-def test_an_image_that_vanished_is_named(images, kept, tmp_path):
+def test_names_a_vanished_image(images, kept, tmp_path):
     """Scratch may be deleted at any time."""
     images.path(kept).unlink()
     others = ImageStore(tmp_path / "others")
@@ -73,7 +73,7 @@ def test_an_image_that_vanished_is_named(images, kept, tmp_path):
     assert not others.holds(kept)
 
 
-def test_pruning_keeps_what_it_is_told_to(images, kept, image):
+def test_prune(images, kept, image):
     other = StoredImage.of(image(2))
     images.add(other, image(2))
     (images.folder / "stray.txt").write_text("")
@@ -85,7 +85,7 @@ def test_pruning_keeps_what_it_is_told_to(images, kept, image):
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
-def test_the_longest_side_is_told_by_the_header(images, image, kind):
+def test_longest_side(images, image, kind):
     content = image(1, kind, side=60)
     wide = StoredImage.of(content)
     images.add(wide, content)

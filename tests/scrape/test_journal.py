@@ -40,21 +40,21 @@ def folder(tmp_path):
 
 def write(folder, params=TODAY):
     with Journal(folder, params) as journal:
-        journal.keep_answers(COAT, ANSWERS)
+        journal.save_answers(COAT, ANSWERS)
         for url, outcome in OUTCOMES.items():
-            journal.keep_outcome(url, outcome)
+            journal.save_outcome(url, outcome)
 
 
 def content(journal):
     return journal.answers(COAT), {url: journal.outcome(url) for url in OUTCOMES}
 
 
-def test_records_are_there_at_once_and_the_next_time(folder):
+def test_records_persist(folder):
     write(folder)
     with Journal(folder, TODAY) as journal:
         assert content(journal) == (ANSWERS, OUTCOMES)
         assert journal.answers("another search") is None
-        journal.keep_outcome("http://x.test/1.png", IMAGE)
+        journal.save_outcome("http://x.test/1.png", IMAGE)
         assert journal.outcome("http://x.test/1.png") == IMAGE
         with Journal(folder, TODAY) as other:
             assert other.outcome("http://x.test/1.png") == IMAGE
@@ -66,7 +66,7 @@ def test_records_are_there_at_once_and_the_next_time(folder):
         (None, True, None, True),
         (None, True, 100, True),
         (None, False, None, False),
-        (None, False, 3, True),  # it broke off, but behind all that is wanted now
+        (None, False, 3, True),  # incomplete, but enough
         (3, True, 3, True),
         (3, True, 2, True),
         (3, True, 4, False),
@@ -75,7 +75,7 @@ def test_records_are_there_at_once_and_the_next_time(folder):
         (9, False, 4, False),
     ],
 )
-def test_answers_that_suffice_for_what_is_wanted(limit, complete, wanted, enough):
+def test_answers_suffice(limit, complete, wanted, enough):
     assert len(ANSWERS.candidates) == 3
     assert Answers(ANSWERS.candidates, limit, complete).suffice(wanted) is enough
 
@@ -87,13 +87,13 @@ def test_records_belong_to_a_snapshot_and_a_size_limit(folder, params):
         assert content(journal) == (None, dict.fromkeys(OUTCOMES))
 
 
-def test_a_damaged_record_is_none(folder):
+def test_a_damaged_record_is_an_error(folder):
     write(folder)
     with contextlib.closing(sqlite3.connect(folder / "journal.db")) as database:
         database.execute("UPDATE records SET record = substr(record, 2)")
         database.commit()
-    with Journal(folder, TODAY) as journal:
-        assert content(journal) == (None, dict.fromkeys(OUTCOMES))
+    with Journal(folder, TODAY) as journal, pytest.raises(StorageError, match=r"journal\.db cannot be used: "):
+        content(journal)
 
 
 def test_an_earlier_version_needs_validators_and_its_bytes(folder, image):
@@ -101,10 +101,10 @@ def test_an_earlier_version_needs_validators_and_its_bytes(folder, image):
     validators = Validators('"1"', "Fri, 20 Nov 2026 12:00:00 GMT", "http://x.test/")
     with Journal(folder, TODAY) as journal:
         journal.images.add(kept, image(1))
-        journal.keep_outcome("a", kept, validators)
-        journal.keep_outcome("without validators", kept, Validators())
-        journal.keep_outcome("without bytes", IMAGE, validators)
-        journal.keep_outcome("refused", Refused("http_404"))
+        journal.save_outcome("a", kept, validators)
+        journal.save_outcome("without validators", kept, Validators())
+        journal.save_outcome("without bytes", IMAGE, validators)
+        journal.save_outcome("refused", Refused("http_404"))
         assert journal.earlier_version("a") is None
     with Journal(folder, TOMORROW) as journal:
         assert journal.earlier_version("a") == (kept, validators)
@@ -112,12 +112,12 @@ def test_an_earlier_version_needs_validators_and_its_bytes(folder, image):
             assert journal.earlier_version(address) is None
 
 
-def test_what_was_refused_in_this_run_is_told_apart(folder):
+def test_was_refused_in_this_run(folder):
     write(folder)
     with Journal(folder, TODAY) as journal:
-        journal.keep_outcome("http://x.test/2.png", Refused("timeout"))
-        assert journal.was_refused_now("http://x.test/2.png")
-        assert not journal.was_refused_now("http://x.test/1.png")
+        journal.save_outcome("http://x.test/2.png", Refused("timeout"))
+        assert journal.was_refused_in_this_run("http://x.test/2.png")
+        assert not journal.was_refused_in_this_run("http://x.test/1.png")
 
 
 KILLED = """
@@ -129,7 +129,7 @@ from pixmill.scrape.journal import Journal
 
 with Journal(Path(sys.argv[1]), ScrapeParams(snapshot="2026-11-20")) as journal:
     for number in range(50):
-        journal.keep_outcome(f"http://x.test/{number}", StoredImage(f"{number:064x}", number, "png"))
+        journal.save_outcome(f"http://x.test/{number}", StoredImage(f"{number:064x}", number, "png"))
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -143,7 +143,7 @@ def test_a_killed_process_loses_no_record(folder):
 
 
 @pytest.mark.parametrize("junk", [b"junk" * 2000, b"SQLite format 3\0" + bytes(5000), b"[1,{}]\n"])
-def test_a_damaged_file_is_named_with_the_folder_to_delete(folder, junk):
+def test_a_damaged_database_names_the_folder_to_delete(folder, junk):
     folder.mkdir()
     (folder / "journal.db").write_bytes(junk)
     with pytest.raises(StorageError, match=r"journal\.db cannot be used: ") as stop:
@@ -152,13 +152,13 @@ def test_a_damaged_file_is_named_with_the_folder_to_delete(folder, junk):
     assert stop.value.next.endswith("dvc repro scrape")
 
 
-def test_a_journal_that_cannot_be_opened_is_named(folder):
+def test_names_a_journal_that_cannot_be_opened(folder):
     (folder / "journal.db").mkdir(parents=True)
     with pytest.raises(StorageError, match=r"journal\.db cannot be used: unable to open"):
         Journal(folder, TODAY)
 
 
-def test_half_written_files_are_swept(tmp_path, folder):
+def test_removes_unfinished_files(tmp_path, folder):
     write(folder)
     (folder / ".part-1-x.png").write_bytes(b"half")
     with hold_journal(TODAY, tmp_path) as journal:
@@ -183,7 +183,7 @@ def test_a_second_process_waits(tmp_path, capfd):
     assert order == ["first", "second"]
 
 
-def test_a_journal_is_read_only_where_there_is_one(tmp_path, folder):
+def test_read_journal_creates_nothing(tmp_path, folder):
     with read_journal(TODAY, tmp_path) as journal:
         assert journal is None
     assert not folder.exists()

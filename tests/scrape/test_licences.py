@@ -30,7 +30,7 @@ from pixmill.scrape.licences import FAMILIES, Licence, parse_licence, permits
         ("pdm 1.0", "Public Domain Mark 1.0"),
     ],
 )
-def test_a_licence_is_known_however_it_is_spelt(text, name):
+def test_parses_spellings_of_a_licence(text, name):
     assert str(parse_licence(text)) == name
 
 
@@ -55,13 +55,13 @@ def test_a_licence_is_known_however_it_is_spelt(text, name):
         "https://creativecommons.org/licenses/by-xx/2.0/",
     ],
 )
-def test_what_is_not_known_for_sure_is_not_guessed(text):
+def test_rejects_ambiguous_licences(text):
     assert parse_licence(text) is None
     assert permits(text, None)
     assert not permits(text, FAMILIES)
 
 
-def test_only_the_families_that_are_wanted_are_taken():
+def test_permits_only_wanted_families():
     assert permits("https://creativecommons.org/licenses/by/2.0/", ["cc0", "by"])
     assert not permits("https://creativecommons.org/licenses/by-nc/2.0/", ["cc0", "by"])
     assert not permits("CC0", [])
@@ -72,10 +72,10 @@ def test_only_the_families_that_are_wanted_are_taken():
         Licence, st.sampled_from(FAMILIES), st.sampled_from(["1.0", "2.5", "4.0"]), st.sampled_from([None, "de", "jp"])
     )
 )
-def test_its_own_name_is_understood(licence):
+def test_parses_its_own_output(licence):
     assert parse_licence(str(licence)) == licence
 
 
 @given(st.text())
-def test_no_text_is_too_odd(text):
+def test_parses_any_text(text):
     assert parse_licence(text) is None or parse_licence(text).family in FAMILIES

@@ -1,4 +1,4 @@
-"""The stage as DVC runs it, with a real browser in the bundled shop."""
+"""The stage as run by DVC, with a real browser and the bundled shop."""
 
 import asyncio
 import contextlib
@@ -19,8 +19,8 @@ from pixmill.core.params import load_params
 from pixmill.scrape.stage import main
 from pixmill.web.shop import ORIGIN
 
-SECONDS = 240
-"""A run takes ten, on a machine that does nothing else."""
+TIMEOUT_SECONDS = 240
+"""A run takes ten seconds on an idle machine."""
 
 OUTPUTS = {
     "artifacts/scrape/manifest.parquet",
@@ -32,7 +32,7 @@ OUTPUTS = {
 
 
 class Workspace:
-    """A project's folder with two classes of images."""
+    """A project folder with two classes of images."""
 
     def __init__(self, root, repository, tree):
         self.root, self.repository, self._tree = root, repository, tree
@@ -44,7 +44,7 @@ class Workspace:
 
     @contextlib.contextmanager
     def begun(self):
-        """Start the stage; it is not left behind, whatever becomes of the test."""
+        """Start the stage; kill it at the end of the block."""
         with subprocess.Popen(
             [sys.executable, "-m", "stages.scrape"],
             cwd=self.root,
@@ -60,8 +60,8 @@ class Workspace:
 
     def run(self):
         with self.begun() as process:
-            output, error = process.communicate(timeout=SECONDS)
-            # On a busy machine it lasts long enough to say how far it is.
+            output, error = process.communicate(timeout=TIMEOUT_SECONDS)
+            # Remove the progress shown on a slow machine.
             return process.returncode, output, re.sub(r"(?m)^Scrape: \d+ of .*\n", "", error)
 
     def outputs(self):
@@ -72,7 +72,7 @@ class Workspace:
         }
 
     def left(self):
-        """Return what only killed processes leave: unfinished files, and browsers' profiles."""
+        """Return unfinished files and browser profiles."""
         return [path.name for path in self.root.rglob("*") if path.name.startswith((".part-", "profile-"))]
 
 
@@ -84,7 +84,7 @@ def workspace(tmp_path, data, repository, tree):
 
 
 @pytest.mark.browser
-def test_from_the_shop_and_again_without_a_browser(workspace, tree, data, monkeypatch):
+def test_scrapes_the_shop_then_rebuilds_without_a_browser(workspace, tree, data, monkeypatch):
     workspace.params(expect_at_least=1)
     for path in sorted((data / "boot").iterdir())[4:]:
         path.unlink()
@@ -96,7 +96,7 @@ def test_from_the_shop_and_again_without_a_browser(workspace, tree, data, monkey
     sightings = read_table(workspace.root / "artifacts/scrape/sightings.parquet", SIGHTINGS, stage="scrape")
     metrics = json.loads((workspace.root / "plots/scrape/full.json").read_text())
 
-    # Every image that people brought came through the browser, byte for byte, and nothing else did.
+    # Exactly the files in data/ came through the browser, byte for byte.
     assert set(manifest["id"]) == set(tree(data).values())
     assert set(workspace.outputs()) == OUTPUTS | {f"artifacts/scrape/{path}" for path in manifest["path"]}
     assert manifest["label"].value_counts().to_dict() == {"hat": 30, "boot": 4}
@@ -116,12 +116,12 @@ def test_from_the_shop_and_again_without_a_browser(workspace, tree, data, monkey
     counts = metrics["per_class"]["hat"]["shop"]["shop.pixmill.test"]
     assert counts["fetched"] - counts["duplicates"] == 30
     assert counts["candidates"] == counts["fetched"] + sum(counts["refused"].values())
-    asked = metrics["per_query"]["hat"]["shop"]["hat"]
-    assert asked["failure"] is None
-    assert asked["candidates"] == counts["candidates"]
+    query = metrics["per_query"]["hat"]["shop"]["hat"]
+    assert query["failure"] is None
+    assert query["candidates"] == counts["candidates"]
     assert workspace.left() == []
 
-    # With a finished journal the outputs are rebuilt from it without a browser, also where they were lost.
+    # Deleted outputs are rebuilt from the journal without a browser.
     first = workspace.outputs()
     for path in first:
         (workspace.root / path).unlink()
@@ -133,7 +133,7 @@ def test_from_the_shop_and_again_without_a_browser(workspace, tree, data, monkey
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_interrupted_before_a_page_that_never_loads_it_ends_in_seconds(workspace, web):
+def test_interrupt_during_a_page_load_exits_in_seconds(workspace, web):
     async def never(_request):
         await asyncio.sleep(3600)
 
@@ -152,7 +152,7 @@ def test_interrupted_before_a_page_that_never_loads_it_ends_in_seconds(workspace
         started = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGINT)
         began = time.monotonic()
-        _, error = process.communicate(timeout=SECONDS)
+        _, error = process.communicate(timeout=TIMEOUT_SECONDS)
     assert time.monotonic() - began < 25  # A page may take 30 to load.
     assert process.returncode == 130
     assert error.endswith("scrape: interrupted; finished work is kept. To resume: dvc repro\n")

@@ -1,20 +1,12 @@
-"""The stage scrape: images from the web or from people, each with where it came from.
+"""The stage scrape: images from the web or from local folders, with their provenance.
 
-- ``sources/``: where images come from; ``sites/``: how pages of results are built
-- ``collection/``: how images are collected
-- ``candidate``, ``image_store``, ``journal``, ``licences``, ``quota``: what both know
+- ``sources/``: sources of images; ``sites/``: descriptions of results pages
+- ``collection/``: planning, fetching and counting
+- ``candidate``, ``image_store``, ``journal``, ``licences``, ``quota``: used by both
 """
 
 from pixmill.scrape.collection.forecast import forecast
-from pixmill.scrape.collection.run import ScrapeResult, scrape
-from pixmill.scrape.collection.site_probe import ProbeReport, probe_source
-from pixmill.scrape.collection.tally import ScrapeTally
+from pixmill.scrape.collection.run import scrape
+from pixmill.scrape.collection.site_probe import probe_source
 
-__all__ = [
-    "ProbeReport",
-    "ScrapeResult",
-    "ScrapeTally",
-    "forecast",
-    "probe_source",
-    "scrape",
-]
+__all__ = ["forecast", "probe_source", "scrape"]

@@ -1,4 +1,4 @@
-"""An image that a source shows, the query that it answers, and what came of it."""
+"""Queries, candidates and sightings."""
 
 import re
 from dataclasses import dataclass
@@ -6,15 +6,28 @@ from dataclasses import dataclass
 from pixmill.scrape.image_store import StoredImage
 from pixmill.web.fetch import Refused
 
+_UNTRUSTED_FIELDS = ("image_url", "thumbnail_url", "page_url", "title", "price", "licence", "author")
+"""Fields filled by the site. JSON allows lone surrogates in them, which no other file format can hold."""
+
+_TEXT_FIELDS = ("title", "price", "licence", "author")
+
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+_MAX_CHARACTERS = 1000
+"""Length to which text fields are cut."""
+
+_MAX_PIXELS = 2**31 - 1
+"""The largest value of a 32-bit table column."""
+
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is looked for, and where.
+    """A query for images of one class.
 
     Args:
-        label: The class that the images are for.
-        text: What the source is asked; ``None`` where it needs no words.
-        address: Where the answers are, for messages: a URL, or a folder.
+        label: The class.
+        text: The search text; ``None`` if the source takes none.
+        address: URL or folder of the results, for messages.
     """
 
     label: str
@@ -24,34 +37,33 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    r"""Where one image is to be had, and what its source says of it.
+    r"""A search result: the URL of an image and its metadata.
 
-    What strangers write is made fit for every file and terminal; a number that can be no length is dropped:
+    Text from the site is cleaned for files and terminals. Invalid dimensions become ``None``.
 
     >>> hat = Candidate("hat", "straw hat", 0, "http://x.test/hat.jpg", title="Straw\that", width=640, height=-1)
     >>> hat.title, hat.width, hat.height
     ('Straw hat', 640, None)
 
     Args:
-        label: The class that it was found for.
-        query: What the source was asked.
-        rank: Its place among the answers, from 0.
-        image_url: The original: an http(s) URL, a ``data:`` URI, or a path for sources on this machine; ``None`` where
-            the source never gave one.
-        thumbnail_url: A small copy of it, an http(s) URL or a ``data:`` URI; ``image_url`` again where that may be one
-            itself, since another page may show a larger one.
-        page_url: The page that shows it.
-        title: The source's words for it.
-        price: The source's price for it, as written.
-        width: The original's width in pixels, as the source says; ``None`` too where that can be no width.
-        height: Its height in pixels, as the source says, likewise.
-        licence: The URL or the name of its licence, as the source gives it.
-        author: Who made it, as the source says.
-        route: How the source gave the original away (``script``, ``click``, ``attribute``, ``json``), in one word.
-        bytes: How many bytes the original must have.
-        md5: The MD5 of the original's bytes, in hexadecimal.
-        given_split: The part (``train``, ``val`` or ``test``) that people have put it into.
-        total: How many results there are, as its page says.
+        label: The class.
+        query: The text of the query.
+        rank: Position among the results, from 0.
+        image_url: The original: an http(s) URL, a ``data:`` URI, or a path for local sources; ``None`` if unknown.
+        thumbnail_url: A small copy: an http(s) URL or a ``data:`` URI. Equal to ``image_url`` if that may itself be a
+            thumbnail.
+        page_url: The page that shows the image.
+        title: Title.
+        price: Price, as written on the page.
+        width: Width of the original in pixels, according to the source.
+        height: Height of the original in pixels, according to the source.
+        licence: URL or name of the licence.
+        author: Author.
+        route: How the original was found: ``script``, ``click``, ``attribute``, ``json``, ….
+        bytes: Expected file size of the original.
+        md5: Expected MD5 of the original, in hexadecimal.
+        given_split: Split given by the user: ``train``, ``val`` or ``test``.
+        total: Number of results, according to the page.
     """
 
     label: str
@@ -73,27 +85,27 @@ class Candidate:
     total: int | None = None
 
     def __post_init__(self) -> None:
-        for name in _STRANGERS:
+        for name in _UNTRUSTED_FIELDS:
             if (text := getattr(self, name)) is not None:
                 clean = text.encode("utf-8", "replace").decode()
-                if name in _WORDS:
-                    short = clean if len(clean) <= _LONGEST else f"{clean[: _LONGEST - 1]}…"
-                    clean = _CONTROL.sub(" ", short)
+                if name in _TEXT_FIELDS:
+                    short = clean if len(clean) <= _MAX_CHARACTERS else f"{clean[: _MAX_CHARACTERS - 1]}…"
+                    clean = _CONTROL_CHARACTERS.sub(" ", short)
                 object.__setattr__(self, name, clean)
         for name in ("width", "height"):
-            if type(number := getattr(self, name)) is not int or not 0 < number <= _LARGEST:
+            if type(number := getattr(self, name)) is not int or not 0 < number <= _MAX_PIXELS:
                 object.__setattr__(self, name, None)
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A candidate and what came of it.
+    """A candidate and its outcome.
 
     Args:
-        source: The name of who showed it.
-        candidate: What was shown.
-        image: The image that it is: its original, or the thumbnail where that was refused.
-        refused: Why the original could not be had.
+        source: Name of the source.
+        candidate: The candidate.
+        image: The stored original, or the thumbnail if the original was refused; ``None`` if both were.
+        refused: Why the original was refused.
     """
 
     source: str
@@ -103,20 +115,5 @@ class Sighting:
 
     @property
     def thumbnail(self) -> bool:
-        """Whether the image is only a small copy of the original."""
+        """Whether the image is a thumbnail."""
         return self.image is not None and self.refused is not None
-
-
-_STRANGERS = ("image_url", "thumbnail_url", "page_url", "title", "price", "licence", "author")
-"""What strangers write: half a character in it, which JSON lets through, could be written to no other file."""
-
-_WORDS = ("title", "price", "licence", "author")
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-"""Characters that say nothing to people, but command a terminal, or end a text where they stand."""
-
-_LONGEST = 1000
-"""Characters of a stranger's words that are kept: all that people write, and no page's attempt to fill a disk."""
-
-_LARGEST = 2**31 - 1
-"""The largest number that a table's column for pixels holds."""

@@ -1,4 +1,4 @@
-"""Images as files that are named by their content."""
+"""Content-addressed image files."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from pixmill.core.errors import ScrapeError
 from pixmill.core.files.writing import file_digest, replacing, write_bytes
 from pixmill.images import EXTENSIONS, UndecodableError, header_size, sniff
 
-_OTHER = ".bin"
-"""The extension of a file that is no image, which a person brought all the same."""
+_UNKNOWN_EXTENSION = ".bin"
+"""Extension of local files that are not images."""
 
 
 @dataclass(frozen=True)
 class StoredImage:
-    """Name some bytes for ever.
+    """The identity of a file.
 
     Args:
-        id: Their sha256, in hexadecimal.
-        size: How many they are.
-        format: A key of :data:`pixmill.images.EXTENSIONS` by their content; ``None`` where they are no image.
+        id: SHA-256 of the bytes, in hexadecimal.
+        size: Number of bytes.
+        format: Key of :data:`pixmill.images.EXTENSIONS`, detected from the content; ``None`` if not an image.
     """
 
     id: str
@@ -33,78 +33,80 @@ class StoredImage:
 
     @classmethod
     def of(cls, content: bytes) -> StoredImage:
-        """Return the name of some bytes."""
+        """Return the identity of some bytes."""
         kind = sniff(content)
         return cls(hashlib.sha256(content).hexdigest(), len(content), kind if kind in EXTENSIONS else None)
 
     @property
     def name(self) -> str:
-        """The file's path within its folder; nothing from a stranger becomes part of it."""
-        extension = _OTHER if self.format is None else EXTENSIONS[self.format]
+        """The path within the folder; contains no text from the web."""
+        extension = _UNKNOWN_EXTENSION if self.format is None else EXTENSIONS[self.format]
         return f"{self.id[:2]}/{self.id}{extension}"
 
 
 class ImageStore:
-    """Keep images in a folder, as ``<first two digits of the id>/<id><extension>``.
+    """A folder of images, named ``<first two digits of the id>/<id><extension>``.
 
-    What lies there is believed only after its bytes have been hashed, once a process.
+    Existing files are hashed once per process before use.
 
     Args:
-        folder: The folder, made when the first image comes.
+        folder: The folder; created with the first image.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        # By 64 bits of their ids: there may be a million of them.
-        self._whole: set[int] = set()
+        # 64 bits of each id, since there may be a million.
+        self._verified: set[int] = set()
 
     def path(self, image: StoredImage) -> Path:
-        """Return where an image lies, or would."""
+        """Return the path of an image, which need not exist."""
         return self.folder / image.name
 
     def holds(self, image: StoredImage) -> bool:
-        """Tell whether an image lies here, byte for byte."""
-        if _short(image) not in self._whole:
+        """Return whether the folder holds an image with the right bytes."""
+        if _short_id(image) not in self._verified:
             path = self.path(image)
             if not path.is_file() or file_digest(path) != image.id:
                 return False
-            self._whole.add(_short(image))
+            self._verified.add(_short_id(image))
         return True
 
     def add(self, image: StoredImage, content: bytes) -> None:
-        """Keep an image."""
+        """Write an image."""
         if not self.holds(image):
             write_bytes(self.path(image), content)
-            self._whole.add(_short(image))
+            self._verified.add(_short_id(image))
 
     def longest_side(self, image: StoredImage) -> int | None:
-        """Return the longer side of an image in pixels by its header, or ``None`` where that cannot be read."""
+        """Return the longer side of an image in pixels from its header, or ``None`` if the header is unreadable."""
         try:
             return max(header_size(self.path(image).read_bytes()))
         except (MemoryError, OSError, UndecodableError):
             return None
 
     def copy(self, image: StoredImage, other: ImageStore) -> None:
-        """Keep an image that lies in another folder: as a hard link where the file system has them, else as a copy.
+        """Add an image from another folder: a hard link if the file system supports them, else a copy.
 
-        An edit of one changes both, which :meth:`holds` notices by its hash.
+        Editing a hard link changes both files; :meth:`holds` detects it by the hash.
 
         Raises:
-            ScrapeError: It lies there no longer.
+            ScrapeError: The other folder no longer holds the image.
         """
         if not self.holds(image):
             source = other.path(image)
             try:
                 with replacing(self.path(image)) as temporary:
-                    _link(source, temporary)
+                    try:
+                        os.link(source, temporary)
+                    except OSError:
+                        shutil.copyfile(source, temporary)
             except FileNotFoundError:
                 raise ScrapeError(f"{source} was removed during the scrape", next="dvc repro scrape") from None
-            self._whole.add(_short(image))
+            self._verified.add(_short_id(image))
 
     def prune(self, keep: Iterable[str]) -> None:
-        """Remove every file but those of some names, and the folders that this leaves empty."""
+        """Remove all files except those named, and the folders that this empties."""
         kept = set(keep)
-        # Folder by folder, since there may be a million files; each comes after those within it.
         for place, _, names in os.walk(self.folder, topdown=False):
             folder = Path(place)
             within = folder.relative_to(self.folder).as_posix()
@@ -115,14 +117,5 @@ class ImageStore:
                 folder.rmdir()
 
 
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except FileNotFoundError:
-        raise
-    except OSError:
-        shutil.copyfile(source, target)
-
-
-def _short(image: StoredImage) -> int:
+def _short_id(image: StoredImage) -> int:
     return int(image.id[:16], 16)

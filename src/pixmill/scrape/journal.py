@@ -1,4 +1,4 @@
-"""The journal of a scrape: what searches were answered and what came of each address, so that none is asked again."""
+"""The journal of a scrape: search results and fetch outcomes, which later runs reuse."""
 
 import contextlib
 import hashlib
@@ -25,24 +25,23 @@ Outcome = StoredImage | Refused
 _FOLDER, _FILE = "journal", "journal.db"
 
 _VERSION = 6
-"""Part of each record: goes up when an old record would mislead this code."""
+"""Part of each key; increase it when old records no longer fit the code."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS records (key BLOB, snapshot TEXT, record TEXT, PRIMARY KEY (key, snapshot)) WITHOUT ROWID
 """
 
-_PATIENCE = 10.0
-"""Seconds that a statement waits for another process to end its own."""
+_LOCK_TIMEOUT_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What a source answered to a query.
+    """The results of a search.
 
     Args:
-        candidates: In the source's order.
-        limit: The most candidates that were looked at; ``None`` for no limit.
-        complete: Whether the source answered to its end, or up to the limit.
+        candidates: Results in the order of the source.
+        limit: Maximum number of candidates that were read; ``None`` for no limit.
+        complete: Whether the results were read to their end or to the limit.
     """
 
     candidates: list[Candidate]
@@ -50,10 +49,10 @@ class Answers:
     complete: bool
 
     def suffice(self, limit: int | None) -> bool:
-        """Tell whether asking again could bring nothing more that is wanted.
+        """Return whether a new search could not yield more of the wanted candidates.
 
         Args:
-            limit: The most candidates that are wanted; ``None`` for no limit.
+            limit: Maximum number of wanted candidates; ``None`` for no limit.
         """
         if limit is not None and len(self.candidates) >= limit:
             return True
@@ -61,22 +60,21 @@ class Answers:
 
 
 class Journal:
-    """Remember the answers to searches and the outcome of each address; a context manager, for all threads.
+    """Store search results and fetch outcomes; a thread-safe context manager.
 
-    An SQLite database in WAL mode, beside the images that it speaks of. Each record is committed when the thing has
-    happened, so that a process that is killed loses what was under way and nothing else; only a power cut may take the
-    last records with it. Each snapshot has records of its own; of another one nothing is believed, but for
-    :meth:`earlier_version`.
+    An SQLite database in WAL mode, next to the fetched images. Each record is committed at once, so a killed process
+    loses only unfinished work; a power failure may lose the last records. Records belong to one snapshot; only
+    :meth:`earlier_version` reads those of another.
 
     Args:
-        folder: Where the database and the images lie; made if absent.
-        params: Those that decide over a record: ``snapshot`` and ``max_bytes``.
+        folder: Folder of the database and the images; created if missing.
+        params: Parameters of the scrape; ``snapshot`` and ``max_bytes`` are part of each key.
 
     Attributes:
-        images: The images that were fetched.
+        images: The fetched images.
 
     Raises:
-        StorageError: The database cannot be written, or is damaged.
+        StorageError: The database is damaged or cannot be written.
     """
 
     def __init__(self, folder: Path, params: ScrapeParams) -> None:
@@ -88,7 +86,7 @@ class Journal:
         self._lock = threading.Lock()
         with self._storage_errors():
             self._database = sqlite3.connect(
-                self._path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
+                self._path, timeout=_LOCK_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
             )
         for statement in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL", _SCHEMA):
             self._execute(statement)
@@ -101,10 +99,10 @@ class Journal:
             self._database.close()
 
     def answers(self, search: str) -> Answers | None:
-        """Return what a source answered last, or ``None`` where it was never asked.
+        """Return the stored results of a search, or ``None`` if there are none.
 
         Args:
-            search: The name of the search: the source, the class and the query.
+            search: Name of the search (:attr:`Search.name`).
         """
         record = self._read("answers", search)
         if record is None:
@@ -112,38 +110,34 @@ class Journal:
         candidates = [Candidate(**fields) for fields in record["candidates"]]
         return Answers(candidates, record["limit"], record["complete"])
 
-    def keep_answers(self, search: str, answers: Answers) -> None:
-        """Remember what a source answered."""
+    def save_answers(self, search: str, answers: Answers) -> None:
+        """Store the results of a search."""
         self._write("answers", search, asdict(answers))
 
     def outcome(self, address: str) -> Outcome | None:
-        """Return what came of an address, or ``None`` where it has not been tried."""
+        """Return the outcome of fetching an address, or ``None`` if it has not been fetched."""
         record = self._read("outcome", address)
         return None if record is None else _outcome(record)
 
     def earlier_version(self, address: str) -> tuple[StoredImage, Validators] | None:
-        """Return what another snapshot had of an address, if a server can compare it and its bytes are at hand.
+        """Return the image and validators of another snapshot for a conditional request.
 
-        Of several snapshots it is the one with the latest date.
+        The image must still exist and have an ETag or a modification date. The latest such snapshot wins.
         """
-        for snapshot, text in self._rows("outcome", address):
+        for snapshot, record in self._records("outcome", address):
             if snapshot == self._snapshot or json.loads(snapshot)[0] != _VERSION:
-                continue
-            try:
-                record = json.loads(text)
-            except json.JSONDecodeError:
                 continue
             image, validators = _outcome(record), Validators(**record.get("validators", {}))
             if isinstance(image, StoredImage) and (validators.etag or validators.modified) and self.images.holds(image):
                 return image, validators
         return None
 
-    def was_refused_now(self, address: str) -> bool:
-        """Tell whether an address was refused in this run."""
+    def was_refused_in_this_run(self, address: str) -> bool:
+        """Return whether an address was refused in this run."""
         return _key("outcome", address) in self._refused
 
-    def keep_outcome(self, address: str, outcome: Outcome, validators: Validators | None = None) -> None:
-        """Remember what came of an address, and by what its server would tell another version."""
+    def save_outcome(self, address: str, outcome: Outcome, validators: Validators | None = None) -> None:
+        """Store the outcome of fetching an address and the validators for conditional requests."""
         record: dict[str, Any] = asdict(outcome)
         if isinstance(outcome, Refused):
             self._refused.add(_key("outcome", address))
@@ -152,35 +146,33 @@ class Journal:
         self._write("outcome", address, record)
 
     def product_page(self, name: str) -> tuple[str | None, str] | None:
-        """Return the image on a product page, or why there is none; ``None`` where it was never read."""
+        """Return the stored ``(image URL, reason)`` of a product page, or ``None`` if the page was not read."""
         record = self._read("page", name)
         return None if record is None else (record["image"], record["why"])
 
-    def keep_product_page(self, name: str, image: str | None, why: str) -> None:
-        """Remember the image on a product page, or why there is none.
+    def save_product_page(self, name: str, image: str | None, why: str) -> None:
+        """Store the image of a product page.
 
         Args:
-            name: Its address, with all that decides how it is read.
-            image: The address of the image.
-            why: Why there is none.
+            name: URL and selectors of the page.
+            image: URL of the image.
+            why: Why there is no image.
         """
         self._write("page", name, {"image": image, "why": why})
 
     def _read(self, kind: str, name: str) -> Any:
-        """Return a record of this snapshot; ``None`` where there is none, or one that a bad disk has damaged."""
-        for snapshot, text in self._rows(kind, name):
-            if snapshot == self._snapshot:
-                with contextlib.suppress(json.JSONDecodeError):
-                    return json.loads(text)
-        return None
+        """Return the record of this snapshot, or ``None``."""
+        return next((record for snapshot, record in self._records(kind, name) if snapshot == self._snapshot), None)
 
-    def _rows(self, kind: str, name: str) -> list[tuple[str, str]]:
-        """Return the records of all snapshots, the latest first."""
+    def _records(self, kind: str, name: str) -> list[tuple[str, Any]]:
+        """Return the records of all snapshots, latest first."""
         statement = "SELECT snapshot, record FROM records WHERE key = ? ORDER BY snapshot DESC"
-        return self._execute(statement, _key(kind, name))
+        rows = self._execute(statement, _key(kind, name))
+        with self._storage_errors():
+            return [(snapshot, json.loads(text)) for snapshot, text in rows]
 
     def _write(self, kind: str, name: str, record: dict[str, Any]) -> None:
-        # A text from the web may hold half a surrogate pair, which only ASCII can carry.
+        # ASCII, since text from the web may contain lone surrogates.
         content = json.dumps(record, separators=(",", ":"))
         self._execute("INSERT OR REPLACE INTO records VALUES (?, ?, ?)", _key(kind, name), self._snapshot, content)
 
@@ -192,7 +184,7 @@ class Journal:
     def _storage_errors(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, json.JSONDecodeError) as error:
             raise StorageError(
                 f"{self._path} cannot be used: {error}",
                 next="check the disk (df, ulimit -f) and the owner (ls -ld); if the file is damaged, delete "
@@ -202,13 +194,13 @@ class Journal:
 
 @contextlib.contextmanager
 def hold_journal(params: ScrapeParams, scratch: Path) -> Iterator[Journal]:
-    """Open the journal of a project, alone, cleaned of what killed processes left half-written.
+    """Open the journal of a project for writing, and remove unfinished files of killed processes.
 
-    Where another process holds it, wait: what that one fetches need not be fetched again.
+    Waits while another process holds the journal.
 
     Args:
-        params: What its records depend on.
-        scratch: The stage's scratch place.
+        params: Parameters of the scrape.
+        scratch: Scratch folder of the stage.
     """
     scratch.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(scratch / f"{_FOLDER}.lock")
@@ -223,7 +215,7 @@ def hold_journal(params: ScrapeParams, scratch: Path) -> Iterator[Journal]:
 
 
 def read_journal(params: ScrapeParams, scratch: Path) -> contextlib.AbstractContextManager[Journal | None]:
-    """Open the journal of a project to look at, also while another process writes it; ``None`` where there is none."""
+    """Open the journal of a project for reading, even while another process writes; ``None`` if there is none."""
     folder = scratch / _FOLDER
     return Journal(folder, params) if (folder / _FILE).is_file() else contextlib.nullcontext()
 

@@ -1,4 +1,4 @@
-"""Licences told apart by what they allow, however a source spells them."""
+"""Creative Commons licences, parsed from URLs, names and codes."""
 
 import re
 from collections.abc import Collection
@@ -9,11 +9,10 @@ from urllib.parse import urlsplit
 from pixmill.core.params.scrape import Licence as _Family
 
 FAMILIES: tuple[str, ...] = get_args(_Family)
-"""What ``scrape.licences`` may name: the six Creative Commons licences, CC0, and works in the public domain (the Public
-Domain Mark)."""
+"""Values of ``scrape.licences``: the six Creative Commons licences, CC0 and the Public Domain Mark."""
 
 _DEEDS = {"zero": "cc0", "mark": "pdm", "publicdomain": "pdm"}
-_LONG = (
+_SPELLINGS = (
     (r"non[ -]?commercial", "nc"),
     (r"no[ -]?deriv(?:ative)?s?(?: works)?", "nd"),
     (r"share[ -]?alike", "sa"),
@@ -21,9 +20,7 @@ _LONG = (
     (r"public[ -]domain(?: mark)?", "pdm"),
     (r"(?:cc[ -])?zero", "cc0"),
 )
-"""The elements as they are spelled out."""
-
-_EMPTY = {"cc", "creative", "commons", "generic", "international", "intl", "licence", "license", "unported"}
+_FILLER_WORDS = {"cc", "creative", "commons", "generic", "international", "intl", "licence", "license", "unported"}
 _VERSION = re.compile(r"\d(?:\.\d)?")
 _JURISDICTION = re.compile(r"[a-z]{2}|igo")
 
@@ -33,9 +30,9 @@ class Licence:
     """A Creative Commons licence or dedication.
 
     Args:
-        family: What it allows.
-        version: Its version; ``None`` where none is given, or several are.
-        jurisdiction: The place whose law it was written for; ``None`` for everywhere.
+        family: One of :data:`FAMILIES`.
+        version: Version; ``None`` if none or several are given.
+        jurisdiction: Code of the jurisdiction of a ported licence; ``None`` for an unported one.
     """
 
     family: str
@@ -48,26 +45,24 @@ class Licence:
 
 
 def parse_licence(text: str | None) -> Licence | None:
-    """Return the licence that a source names, or ``None`` where it cannot be told for sure.
+    """Return the licence that a text names, or ``None`` if the text is ambiguous.
 
-    Whatever is not understood to the last word, or names two licences, is not guessed at: taking an image for freer
-    than it is would be worse than missing one.
+    Every word must be understood: a missed image is better than one used against its licence.
 
     Args:
-        text: The URL of a deed or licence at creativecommons.org, a name such as ``CC BY-SA 3.0 DE``, or a
-            code such as ``by-sa``.
+        text: URL of a deed or licence at creativecommons.org, a name such as ``CC BY-SA 3.0 DE``, or a code such as
+            ``by-sa``.
     """
     text = (text or "").strip().lower()
     return _of_url(text) if text.startswith(("http:", "https:", "//")) else _of_name(text)
 
 
 def permits(licence: str | None, wanted: Collection[str] | None) -> bool:
-    """Return whether an image may be taken.
+    """Return whether an image may be used.
 
     Args:
-        licence: Its licence, as its source gives it.
-        wanted: The families that are taken; ``None`` for every image, with a licence or without. Where there are
-            some, an image whose licence is unknown is not taken.
+        licence: Licence of the image, as its source gives it. An unknown licence is refused if ``wanted`` is set.
+        wanted: Accepted families; ``None`` accepts every image.
     """
     if wanted is None:
         return True
@@ -87,9 +82,9 @@ def _of_url(url: str) -> Licence | None:
 
 
 def _of_name(name: str) -> Licence | None:
-    for pattern, short in _LONG:
+    for pattern, short in _SPELLINGS:
         name = re.sub(rf"\b{pattern}\b", f" {short} ", name)
-    words = [word for word in re.split(r"[^a-z0-9.+]+", name) if word and word not in _EMPTY]
+    words = [word for word in re.split(r"[^a-z0-9.+]+", name) if word and word not in _FILLER_WORDS]
     kinds = [word for word in words if word in {"by", "nc", "nd", "sa", "cc0", "pdm"}]
     versions = [word for word in words if _VERSION.fullmatch(word)]
     places = [word for word in words if word not in kinds and word not in versions]
@@ -99,7 +94,7 @@ def _of_name(name: str) -> Licence | None:
 
 
 def _family(elements: list[str]) -> str | None:
-    """Return the family of some elements in any order, or ``None`` where no licence has just these."""
+    """Return the family with these elements in any order, or ``None`` if there is none."""
     code = "-".join(sorted(elements, key=lambda element: (element != "by", element)))
     return code if code in FAMILIES else None
 

@@ -1,4 +1,4 @@
-"""How many images of a class are enough, and how many candidates a search may bring."""
+"""Limits on the images of a class and the candidates of a search."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ if TYPE_CHECKING:
 
 
 class Quota:
-    """Decide when a class is full: once it has ``scrape.per_class`` different images, told apart by their ids.
+    """The distinct images that a class may still have, counted by id.
 
-    Refused candidates and further sightings of the same image do not count. Whoever collects asks here: the crawl
-    before each search and each candidate, the harvest after each sighting, and the forecast.
+    Refused candidates and repeated sightings of an image do not count.
 
     Args:
-        per_class: The most different images of the class; ``None`` for no limit.
-        ids: The ids of the images so far. Without a limit none is remembered, since there may be a million.
+        per_class: Maximum number of distinct images; ``None`` for no limit.
+        ids: Ids of the images so far; not stored without a limit, since there may be a million.
     """
 
     def __init__(self, per_class: int | None, ids: Iterable[str] = ()) -> None:
@@ -28,24 +27,24 @@ class Quota:
 
     @property
     def missing(self) -> float:
-        """How many more different images the class may have; infinite without a limit."""
+        """The number of distinct images that the class may still have; infinite without a limit."""
         return math.inf if self._per_class is None else max(0, self._per_class - len(self._ids))
 
     @property
     def is_full(self) -> bool:
-        """Whether the class has all the images that it may have."""
+        """Whether the class has reached its limit."""
         return self.missing == 0
 
     def add(self, image: StoredImage | None) -> None:
-        """Count the image of a sighting; ``None``, a refusal, is not counted."""
+        """Count an image; ``None`` (a refusal) is ignored."""
         if image is not None and self._per_class is not None:
             self._ids.add(image.id)
 
     def copy(self) -> Quota:
-        """Return a quota with the same images, to which others can be added."""
+        """Return an independent copy."""
         return Quota(self._per_class, self._ids)
 
 
-def at_most(number: int, params: ScrapeParams) -> int:
-    """Return a number of candidates of one search, or what the limits of searches and classes leave of it."""
+def limit_candidates(number: int, params: ScrapeParams) -> int:
+    """Return a number of candidates, capped by ``per_class`` and ``per_query``."""
     return min(limit for limit in (number, params.per_class, params.per_query) if limit is not None)

@@ -1,16 +1,16 @@
-"""Collect the images: from the web through browsers and public APIs, or from local files."""
+"""The stage scrape: collect images from the web or from local files."""
 
 from pixmill.core.files.workspace import Workspace
 from pixmill.core.files.writing import write_figures, write_text
 from pixmill.core.manifest import SCRAPED, write_table
 from pixmill.core.params import Params
 from pixmill.scrape import scrape
-from pixmill.scrape.collection.remarks import summary
+from pixmill.scrape.collection.tally import summary
 from pixmill.scrape.page.report import render_report
 
 
 def main(workspace: Workspace, params: Params) -> None:
-    """Fetch what is missing; write the metrics, the page and the tables; then fail if too many queries did."""
+    """Scrape, write the metrics, the page and the tables, then raise an error if too many queries failed."""
     output = workspace.root / "artifacts" / "scrape"
     result = scrape(
         params.classes, params.scrape, root=workspace.root, output=output, scratch=workspace.scratch("scrape")

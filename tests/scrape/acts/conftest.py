@@ -1,4 +1,4 @@
-"""A project whose web is made of replicas."""
+"""A project in a web of replicas."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.scrape.acts.project import Project
 
 @pytest.fixture
 def project(tmp_path, repository):
-    """Make a project in the world that a test has opened."""
+    """Create a project in an open world."""
 
     def make(world, name="project"):
         return Project(tmp_path / name, repository, world)

@@ -1,4 +1,4 @@
-"""Run the stage in a network of a test's own, as ``python driver.py network.json``; the product has no such way in."""
+"""Run the stage in a network of replicas: ``python driver.py network.json``."""
 
 import sys
 from functools import partial

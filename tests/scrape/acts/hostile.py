@@ -1,4 +1,4 @@
-"""A host that gives what no server should: bodies without an end, bombs, lies, and names that climb out of folders."""
+"""A host with hostile responses: endless bodies, decompression bombs, wrong types, path traversal."""
 
 import asyncio
 import contextlib
@@ -18,14 +18,14 @@ _CHUNK = bytes(2**16)
 
 
 def image(number, side=16):
-    """Return a small image, another one for each number below 2**24."""
+    """Return a small image, distinct for each number below 2**24."""
     buffer = io.BytesIO()
     Image.new("RGB", (side, side), tuple(number.to_bytes(3, "big"))).save(buffer, "PNG")
     return buffer.getvalue()
 
 
 class Hostile(Site):
-    """Answer each path in its own way; ``refusals`` says by what each is to be refused, and ``good`` which are not."""
+    """Serve ``refusals`` (expected reason by path) and ``good`` paths."""
 
     name = "hostile"
     hosts = (HOST,)
@@ -51,15 +51,15 @@ class Hostile(Site):
     good = ("/../../../../etc/passwd", "/%2e%2e%2f%2e%2e%2fetc/passwd", "/a%00b.png", "/" + "n" * 2000, "/good.exe")
 
     def __init__(self) -> None:
-        # Before anyone asks: a server that compresses for a second keeps its other visitors waiting.
+        # Compress in advance, which takes a second.
         self._bomb, self._archive = gzip.compress(bytes(2**27)), gzip.compress(bytes(2**24))
 
     def urls(self):
-        """Return the addresses of all, the good ones last."""
+        """Return all URLs, good ones last."""
         return [f"http://{HOST}{path}" for path in (*self.refusals, *self.good)]
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Misbehave."""
+        """Return the response of a path."""
         match request.path:
             case "/endless.jpg":
                 return await self._pour(request, {})

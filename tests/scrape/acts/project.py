@@ -1,4 +1,4 @@
-"""A project's folder, and the stage run in it as a process of its own, against replicas in place of the web."""
+"""A project folder in which the stage runs as a process, with replicas instead of the web."""
 
 import hashlib
 import json
@@ -21,23 +21,23 @@ from pixmill.web.fetch import USER_AGENT
 __all__ = ["BROUGHT", "MIB", "Done", "Project", "is_image"]
 
 BROUGHT = "brought"
-"""The class that people brought."""
+"""A class of local images."""
 
 MIB = 2**20
-_LONGEST = 500.0
-_BETWEEN = 0.05
+_TIMEOUT_SECONDS = 500.0
+_POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
 class Done:
-    """What a run of the stage came to.
+    """A finished run of the stage.
 
     Args:
-        code: Its exit status.
-        output: What it said.
-        error: What it complained of.
-        seconds: How long it took.
-        memory: The most of it that was resident, in MiB, without the browsers.
+        code: Exit status.
+        output: Standard output.
+        error: Standard error.
+        seconds: Duration.
+        memory: Peak resident memory in MiB, without browsers.
     """
 
     code: int
@@ -52,9 +52,9 @@ class Project:
 
     Args:
         root: The folder.
-        repository: Where the stage's code is.
-        world: The network, and what there is in it.
-        description: The network as ``World.describe`` tells it, where the world is another process's.
+        repository: Folder of the repository.
+        world: The world of replicas.
+        description: Result of ``World.describe`` if the world runs in another process.
     """
 
     def __init__(self, root, repository, world=None, *, description=None):
@@ -63,9 +63,9 @@ class Project:
         (root / "network.json").write_text(description or world.describe())
 
     def params(self, *classes, **scrape):
-        """Say what is wanted, beside a class of one image that people brought, since a classifier has two at least.
+        """Write ``params.yaml`` and add a class with one local image, since two classes are required.
 
-        Nobody need be spared here, so that pauses are left out where a test does not set them.
+        Rate limits are off by default.
         """
         section = {"snapshot": "2026-11-20", "rate": None, "connections": 16, "timeout": 30.0} | scrape
         section["source_by_class"] = section.get("source_by_class", {}) | {BROUGHT: "folder"}
@@ -75,7 +75,7 @@ class Project:
         Image.new("RGB", (8, 8), "red").save(brought)
 
     def hurry(self, *sites, **settings):
-        """Have the project's own files say that some sites are gone through at a pace that only replicas bear."""
+        """Write site files with short pauses."""
         folder = self.root / "sites"
         folder.mkdir(exist_ok=True)
         for name in sites:
@@ -86,7 +86,7 @@ class Project:
 
     @contextmanager
     def started(self, **environ):
-        """Start the stage; it has ended with the block."""
+        """Start the stage; kill it at the end of the block."""
         process = subprocess.Popen(
             [sys.executable, str(self.repository / "tests/scrape/acts/driver.py"), "network.json"],
             cwd=self.root,
@@ -102,25 +102,25 @@ class Project:
                 process.kill()
 
     def run(self, **environ):
-        """Run the stage to its end."""
+        """Run the stage."""
         began = time.monotonic()
         with self.started(**environ) as process, _watched(process.pid) as resident:
-            output, error = process.communicate(timeout=_LONGEST)
+            output, error = process.communicate(timeout=_TIMEOUT_SECONDS)
         return Done(process.returncode, output, error, time.monotonic() - began, max(resident, default=0) / MIB)
 
     def succeed(self, **environ):
-        """Run the stage to its end, which must be a good one."""
+        """Run the stage and require success."""
         done = self.run(**environ)
         assert done.code == 0, f"{done.output}\n{done.error}"
         return done
 
     def manifest(self):
-        """Return what was found on the web."""
+        """Return the manifest without local images."""
         manifest = read_table(self.root / "artifacts/scrape/manifest.parquet", SCRAPED, stage="scrape")
         return manifest[manifest["source"] != "folder"]
 
     def sightings(self):
-        """Return what was seen on the web."""
+        """Return the sightings without local images."""
         sightings = read_table(self.root / "artifacts/scrape/sightings.parquet", SIGHTINGS, stage="scrape")
         return sightings[sightings["source"] != "folder"]
 
@@ -131,7 +131,7 @@ class Project:
         return (self.root / "reports/scrape.html").read_text()
 
     def outputs(self):
-        """Return the digest of each output by its path."""
+        """Return the digest of each output file by path."""
         return {
             path.relative_to(self.root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
             for folder in ("artifacts", "metrics", "reports")
@@ -144,34 +144,34 @@ class Project:
         return self.root / ".pixmill" / "scrape"
 
     def journal(self):
-        """Return the path of the journal, or ``None`` before there is one."""
+        """Return the path of the journal, or ``None``."""
         return next(self.scratch.glob("*/journal.db"), None)
 
     def leftovers(self):
-        """Return what a run that has ended must not leave: temporary files, profiles, and processes that use them."""
+        """Return temporary files, browser profiles and processes that a finished run left."""
         names = (".part-", "profile-")
         paths = [str(path) for path in self.root.rglob("*") if path.name.startswith(names)]
         return paths + [str(process) for process in psutil.process_iter() if str(self.root) in _words(process)]
 
 
 def is_image(visit):
-    """Tell whether a visit is one of the fetcher's, for an image."""
+    """Return whether the fetcher made the visit for an image."""
     return visit.agent.startswith(USER_AGENT) and visit.path != "/robots.txt"
 
 
 @contextmanager
 def _watched(pid):
-    """Look again and again how many bytes of a process are resident; the list grows while the block lasts."""
+    """Sample the resident memory of a process, in bytes, until the end of the block."""
     resident, ended = [], threading.Event()
 
-    def look():
-        while not ended.wait(_BETWEEN):
+    def sample():
+        while not ended.wait(_POLL_SECONDS):
             try:
                 resident.append(psutil.Process(pid).memory_info().rss)
             except psutil.Error:
                 return
 
-    watcher = threading.Thread(target=look)
+    watcher = threading.Thread(target=sample)
     watcher.start()
     try:
         yield resident

@@ -1,4 +1,4 @@
-"""What may befall a run: it ends all the same, or the next one does, with the same bytes and nothing fetched twice."""
+"""Killed runs and browsers: the next run has the same outputs and fetches nothing twice."""
 
 import contextlib
 import time
@@ -20,8 +20,8 @@ from tests.scrape.replicas.world import World
 pytestmark = [pytest.mark.browser, pytest.mark.linux]
 
 SITES = ("google", "bing")
-STAYING = {fault: share for fault, share in FAULTS.items() if fault != "dead"}
-"""Without hosts that never answer: which request is the last before they are left alone is a matter of moments."""
+STABLE_FAULTS = {fault: share for fault, share in FAULTS.items() if fault != "dead"}
+"""Without dead hosts, whose last request before they are skipped depends on timing."""
 
 
 def prepared(project, world, name, **params):
@@ -32,7 +32,7 @@ def prepared(project, world, name, **params):
 
 
 def settled(made, urls):
-    """Return the addresses, as the log calls them, of which the journal of a run that was killed knows the end."""
+    """Return the logged URLs with a final outcome in the journal of a killed run."""
     if made.journal() is None:
         return set()
     with Journal(made.journal().parent, ScrapeParams(snapshot="2026-11-20")) as journal:
@@ -45,7 +45,7 @@ def settled(made, urls):
 
 
 def named(url):
-    """Return an address as the log writes it."""
+    """Return a URL as in the log."""
     parsed = URL(url)
     return f"{parsed.scheme}://{parsed.host}{parsed.path}" + (f"?{parsed.query_string}" if parsed.query_string else "")
 
@@ -60,7 +60,7 @@ def addresses(made):
 
 
 def killed(made, moment):
-    """Start the stage and kill it at a moment; return whether it lived to see it. Nothing that it started lives on."""
+    """Start the stage and kill it once ``moment()`` is true; return whether it was still running."""
     with made.started() as process:
         while not moment():
             if process.poll() is not None:
@@ -75,16 +75,15 @@ def killed(made, moment):
 
 
 def after(log, visits):
-    """Return a moment: so many more visits."""
+    """Return a function that is true after so many more visits."""
     start = len(log.visits())
     return lambda: len(log.visits()) - start >= visits
 
 
 def browsers(process):
-    """Return the browsers that a stage has started, by the process that has the window."""
+    """Return the main processes of browsers started by a stage."""
     found = []
     for one in psutil.Process(process.pid).children(recursive=True):
-        # A browser's own helpers come and go.
         with contextlib.suppress(psutil.NoSuchProcess):
             parent = one.parent()
             if parent and "chrom" in one.name() and "driver" in parent.name():
@@ -93,12 +92,11 @@ def browsers(process):
 
 
 @pytest.mark.slow
-def test_the_stage_is_killed_and_then_its_browsers(project):
-    with World(Google(22), Bing(40), faults=STAYING) as world:
+def test_resumes_after_a_kill_and_lost_browsers(project):
+    with World(Google(22), Bing(40), faults=STABLE_FAULTS) as world:
         undisturbed = prepared(project, world, "undisturbed")
         undisturbed.succeed()
         made, urls, begun = prepared(project, world, "killed"), addresses(undisturbed), len(world.log.visits())
-        # Searches whose images are not all there are asked again.
         assert killed(made, lambda: len(fetched(world.log, begun)) > 30)
         assert (known := settled(made, urls))
         since = len(world.log.visits())

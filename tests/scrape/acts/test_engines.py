@@ -1,4 +1,4 @@
-"""The engines' results, each on its own and together, from the pages to the manifest and its account."""
+"""Search engines together, from the pages to the manifest and the metrics."""
 
 import hashlib
 from collections import Counter, defaultdict
@@ -17,7 +17,7 @@ QUERY = "red hat"
 
 
 def digest(world, result):
-    """Return the name that a result's original must have in the manifest."""
+    """Return the id of a result's original."""
     return hashlib.sha256(world.images.original_bytes(result.image)).hexdigest()
 
 
@@ -26,16 +26,16 @@ def own(sightings, name):
 
 
 def check_engine(world, sightings, name):
-    """Check that what an engine gives away is there, byte for byte, and that nothing stands in its place."""
+    """Check that the originals of an engine are stored, byte for byte, without needless thumbnails."""
     rows = own(sightings, name)
     assert list(rows["rank"]) == list(range(len(rows)))
     assert set(rows["query"]) == {QUERY}
     truth = {result.original_url: result for result in world.results(name, QUERY) if result.deliverable}
-    had = rows[rows["image_url"].isin(truth) & rows["reason"].isna()]
-    assert len(had) >= 0.99 * len(truth)
-    ranks = [truth[url].rank for url in had["image_url"]]
+    stored = rows[rows["image_url"].isin(truth) & rows["reason"].isna()]
+    assert len(stored) >= 0.99 * len(truth)
+    ranks = [truth[url].rank for url in stored["image_url"]]
     assert ranks == sorted(ranks)
-    for row in had.itertuples():
+    for row in stored.itertuples():
         result = truth[row.image_url]
         assert row.id == digest(world, result)
         assert (row.page_url, row.title) == (result.page_url, result.title)
@@ -45,8 +45,8 @@ def check_engine(world, sightings, name):
     assert not (rows["thumbnail"] & (rows["image_url"].isin(truth) | rows["thumbnail_url"].isin(small))).any()
 
 
-def check_account(metrics, sightings, manifest):
-    """Check that the account adds up, by query and by host, with what the tables say."""
+def check_metrics(metrics, sightings, manifest):
+    """Check that the metrics by query and host add up to the tables."""
     per_source = metrics["per_query"]["hat"]
     assert sum(one[QUERY]["candidates"] for one in per_source.values()) == len(sightings) == metrics["candidates"] - 1
     assert len(manifest) == sightings["id"].nunique() == metrics["images"] - 1
@@ -63,7 +63,7 @@ def check_account(metrics, sightings, manifest):
 
 
 @pytest.mark.slow
-def test_engines_together_give_one_row_an_image_with_all_its_sightings(project):
+def test_manifest_merges_the_sightings_of_all_engines(project):
     names, total = tuple(ENGINES), 30
     with World(*(ENGINES[name](total) for name in names), overlap=0.3, pace=0.02) as world:
         made = project(world)
@@ -74,7 +74,7 @@ def test_engines_together_give_one_row_an_image_with_all_its_sightings(project):
     sightings, manifest = made.sightings(), made.manifest()
     for name in names:
         check_engine(world, sightings, name)
-    check_account(made.metrics(), sightings, manifest)
+    check_metrics(made.metrics(), sightings, manifest)
     known = sightings.dropna(subset="id")
     assert not manifest["id"].duplicated().any()
     assert set(manifest["id"]) == set(known["id"])
@@ -86,6 +86,6 @@ def test_engines_together_give_one_row_an_image_with_all_its_sightings(project):
                 given[digest(world, result)].add(name)
     assert sum(len(givers) > 1 for givers in given.values()) >= 0.2 * total
     assert sum(seen.get(one) == givers for one, givers in given.items()) >= 0.99 * len(given)
-    # Who asked first is whom the manifest names.
+    # The manifest has the source of the first sighting.
     first = known.groupby("id")["source"].first()
     assert (manifest.set_index("id")["source"] == first).all()

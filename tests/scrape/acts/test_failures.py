@@ -1,4 +1,4 @@
-"""What sites answer in the place of results: each named as what it is, with the page as evidence, and the rest kept."""
+"""Failing sites: each failure is named and its page saved, and other results are kept."""
 
 import re
 from collections.abc import Mapping
@@ -16,19 +16,19 @@ pytestmark = pytest.mark.browser
 
 SITES = {site.name: site for site in (Bing, Google, Yahoo)}
 NO_PAGE = {"robots", "browser", "unreachable"}
-"""What leaves nothing to look at; a site that is down does not tell its rules, without which nothing is opened."""
+"""Failures without a saved page."""
 
 
 @dataclass(frozen=True)
 class Bad:
-    """What a site does in the place of results, and how that is to be told.
+    """A failing site and the expected failure.
 
     Args:
-        mode: A mode of the switchboard.
-        failure: Its name in the account.
-        sign: Words of the message.
-        options: What the mode is given.
-        host: The only host of the site that does it.
+        mode: Mode of the switchboard.
+        failure: Kind of the failure.
+        sign: Part of the message.
+        options: Options of the mode.
+        host: The only host of the site in this mode; default: all.
     """
 
     mode: str
@@ -39,7 +39,7 @@ class Bad:
 
 
 def fail(project, world, bad, *, good=(), **params):
-    """Scrape a class from sites of which some misbehave; check that each is named for what it is."""
+    """Scrape a class from good and bad sites; check that each failure is named."""
     names = (*good, *bad)
     for name, one in bad.items():
         world.switch(one.host or name, one.mode, **one.options)
@@ -54,21 +54,21 @@ def fail(project, world, bad, *, good=(), **params):
     queries = made.metrics()["per_query"]["hat"]
     assert {name: queries[name]["hat"]["failure"] for name in bad} == {name: one.failure for name, one in bad.items()}
     assert {queries[name]["hat"]["failure"] for name in good} <= {None}
-    check_told(made, done, bad)
+    check_messages(made, done, bad)
     return made, done
 
 
-def check_told(made, done, bad):
-    """Check that the message and the report name each failure, and that there is something to look at."""
+def check_messages(made, done, bad):
+    """Check that the message and the page name each failure and its saved page."""
     lines = re.finditer(r"^(?:scrape: )?hat \(source '(\w+)'\): (.*)$", done.error, re.MULTILINE)
-    told = {line[1]: line[2] for line in lines}
-    assert told.keys() == bad.keys()
+    messages = {line[1]: line[2] for line in lines}
+    assert messages.keys() == bad.keys()
     report, folders = made.report(), []
     for name, one in bad.items():
-        assert one.sign in told[name], told[name]
+        assert one.sign in messages[name], messages[name]
         assert f'<span class="badge bad">{one.failure.replace("_", " ")}</span>' in report
         if one.failure not in NO_PAGE:
-            folders += re.findall(r"\.pixmill/scrape/evidence/\w+", told[name])
+            folders += re.findall(r"\.pixmill/scrape/evidence/\w+", messages[name])
     assert len(set(folders)) == len(folders) == sum(one.failure not in NO_PAGE for one in bad.values())
     for folder in folders:
         assert f"<code>{folder}</code>" in report
@@ -84,12 +84,12 @@ BAD = {
 
 
 @pytest.mark.slow
-def test_each_failure_is_named_and_the_rest_is_kept(project):
+def test_names_each_failure_and_keeps_the_rest(project):
     with World(*(SITES[name](24) for name in ("bing", *BAD))) as world:
         made, done = fail(project, world, BAD, good=["bing"])
         assert set(made.manifest()["source"]) == {"bing"}
         assert len(made.manifest()) >= 20
-        # What may fail is told, and the rest is taken; where robots.txt is set aside, the report says so.
+        # Tolerated failures are printed, and the page shows robots.txt overrides.
         sources = ("bing", "google", "yahoo")
         made.params("hat", source=sources, tolerate=0.4, robots_exceptions=["images.search.yahoo.com"])
         world.log.clear()
@@ -100,6 +100,6 @@ def test_each_failure_is_named_and_the_rest_is_kept(project):
         queries = made.metrics()["per_query"]["hat"]
         assert [queries[name]["hat"]["failure"] for name in sources] == [None, "captcha", None]
         assert set(made.manifest()["source"]) == {"bing", "yahoo"}
-        # Bing answered the first time.
+        # Bing's results are reused.
         assert world.log.visits("www.bing.com") == []
         assert made.leftovers() == []

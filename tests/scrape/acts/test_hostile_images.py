@@ -1,4 +1,4 @@
-"""Bodies, redirects and names that mean harm, through the whole stage: refused within limits, and nothing more."""
+"""Hostile responses, through the whole stage."""
 
 from collections import Counter
 
@@ -15,8 +15,8 @@ OUTPUTS = {
     "reports/scrape.html",
 }
 MAX_BYTES = 2**20
-MEMORY = 220
-"""MiB: what the stage takes with nothing to do, and a few bodies of the largest size at the same time."""
+MAX_MEMORY = 220
+"""MiB: the idle stage and a few bodies of maximum size."""
 
 
 def files(folder):
@@ -24,7 +24,7 @@ def files(folder):
 
 
 @pytest.mark.slow
-def test_hostile_bodies_redirects_and_names_are_refused_and_leave_nothing(project):
+def test_refuses_hostile_responses(project):
     with World(hostile := Hostile()) as world:
         made = project(world)
         (made.root / "list.csv").write_text("url,label\n" + "".join(f"{url},hat\n" for url in hostile.urls()))
@@ -36,14 +36,14 @@ def test_hostile_bodies_redirects_and_names_are_refused_and_leave_nothing(projec
     assert {path for path, row in rows.items() if isinstance(row.id, str)} == set(hostile.good)
     [(host, counts)] = made.metrics()["per_class"]["hat"]["urls"].items()
     assert (host, counts["refused"]) == (HOST, Counter(hostile.refusals.values()))
-    # Nothing was written but what the tables name, by the digest of its content, and what the stage keeps for itself.
+    # The only new files are outputs, images of the manifest and scratch files.
     new = {path for path in files(made.root.parent) - before if not path.startswith("project/.pixmill/")}
     images = {f"artifacts/scrape/{path}" for path in made.manifest()["path"]}
-    brought = {path for path in new if path.startswith("project/artifacts/scrape/images/")}
-    assert new - brought == {f"project/{path}" for path in OUTPUTS}
-    assert {f"project/{path}" for path in images} <= brought
-    assert len(brought) == len(images) + 1
+    stored = {path for path in new if path.startswith("project/artifacts/scrape/images/")}
+    assert new - stored == {f"project/{path}" for path in OUTPUTS}
+    assert {f"project/{path}" for path in images} <= stored
+    assert len(stored) == len(images) + 1
     assert made.leftovers() == []
-    assert done.memory < MEMORY
+    assert done.memory < MAX_MEMORY
     report = made.report()
     assert all(f"<code>{reason}</code>" in report for reason in hostile.refusals.values())

@@ -18,7 +18,7 @@ QUERY = Query("hat", "hat", url_of("page"))
 
 @pytest.fixture
 def within(web, tmp_path):
-    """Give some work, in a thread of its own, the ways out to the invented host; return what it comes to."""
+    """Run a function in a thread with access to the fake host; return its result."""
 
     def within(work):
         async def run():
@@ -34,26 +34,26 @@ def within(web, tmp_path):
     return within
 
 
-def test_an_api_is_asked_and_a_page_is_only_permitted(within, web):
+def test_robots_txt_applies_to_pages_only(within, web):
     web.answers |= {"/api": b"{}", "/robots.txt": b"User-agent: *\nDisallow: /"}
     assert within(lambda access: access.ask(url_of("api"))).content == b"{}"
     assert within(lambda access: access.find_refusal(url_of("page"))).reason == "robots"
     assert web.fetched() == [url_of("api")]
 
 
-def test_a_run_that_ends_gives_no_way_out_any_more(within, web):
+def test_a_stopped_run_allows_no_requests(within, web):
     def work(access):
         access.check()
         access.stop()
-        for way in (access.check, lambda: access.ask(url_of("api")), lambda: access.find_refusal(url_of("page"))):
+        for call in (access.check, lambda: access.ask(url_of("api")), lambda: access.find_refusal(url_of("page"))):
             with pytest.raises(StoppedError):
-                way()
+                call()
 
     within(work)
     assert web.fetched() == []
 
 
-def test_who_waits_when_the_run_ends_waits_no_longer(within):
+def test_stop_interrupts_waiting_searches(within):
     async def never():
         await asyncio.sleep(3600)
 
@@ -72,16 +72,16 @@ def test_who_waits_when_the_run_ends_waits_no_longer(within):
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_a_browser_in_the_cage_leaves_evidence_and_ends_with_the_run(within, web, tmp_path):
+def test_browser_saves_pages_and_ends_with_the_run(within, web, tmp_path):
     web.answers["/page"] = (b"<title>Hats</title>", {"Content-Type": "text/html"})
 
     def work(access):
         with pytest.raises(StoppedError), access.browser() as driver:
             driver.get(url_of("page"))
             assert driver.title == "Hats"
-            folder = access.witness(driver, QUERY)
+            folder = access.save_failure_page(driver, QUERY)
             assert folder.startswith(".pixmill/scrape/evidence/")
-            assert access.witness(driver, QUERY) == folder
+            assert access.save_failure_page(driver, QUERY) == folder
             access.stop()
             driver.get(url_of("page"))
         return folder
@@ -92,13 +92,13 @@ def test_a_browser_in_the_cage_leaves_evidence_and_ends_with_the_run(within, web
     assert list((tmp_path / ".pixmill" / "scrape" / "browser").glob("profile-*")) == []
 
 
-def test_what_is_not_public_is_refused(within):
+def test_refuses_private_addresses(within):
     assert within(lambda access: access.ask("http://127.0.0.1/")).reason == "private_address"
 
 
 @pytest.fixture
 def go_out(web, tmp_path):
-    """Do something with the fetcher that some params give."""
+    """Run a coroutine with a fetcher configured by params."""
 
     def go_out(work, *, served=None, network=None, **params):
         params = ScrapeParams(**{"snapshot": "2026-11-20"} | params)
@@ -112,23 +112,23 @@ def go_out(web, tmp_path):
     return go_out
 
 
-def test_without_permission_nothing_on_this_machine_is_reached(go_out, web):
+def test_refuses_local_hosts(go_out, web):
     outcome = go_out(lambda fetcher: fetcher.fetch(f"http://localhost:{web.port}/0"))
     assert outcome.reason == "private_address"
     assert web.requests == []
 
 
-def test_who_is_allowed_is_reached(go_out, web, hats):
+def test_allow_hosts(go_out, web, hats):
     allowed = (f"localhost:{web.port}",)
     assert go_out(lambda fetcher: fetcher.fetch(f"http://localhost:{web.port}/0"), allow_hosts=allowed).content
 
 
-def test_what_sources_serve_is_reached_by_its_name(go_out, web, hats):
+def test_served_hosts_are_reachable(go_out, web, hats):
     assert go_out(lambda fetcher: fetcher.fetch(hats[0]), served={f"{HOST}:80": web.port}).content
     assert go_out(lambda fetcher: fetcher.fetch(hats[0]), network=web.network).content
 
 
-def test_limits_and_manners_are_those_of_the_params(go_out, web, hats):
+def test_limits_and_politeness_come_from_params(go_out, web, hats):
     def reason(**params):
         return go_out(lambda fetcher: fetcher.fetch(hats[0]), network=web.network, **params).reason
 
@@ -142,7 +142,7 @@ def test_limits_and_manners_are_those_of_the_params(go_out, web, hats):
     assert "(+me@x.test)" in web.requests[-1].headers["User-Agent"]
 
 
-def test_a_port_for_the_proxy_that_is_taken_is_named(within, monkeypatch):
+def test_names_a_proxy_port_in_use(within, monkeypatch):
     def work(access):
         with pytest.raises(BrowserError, match=r"port \d+ of 127\.0\.0\.1, which PIXMILL_WEBDRIVER_URL names"):
             access.browser().__enter__()

@@ -1,4 +1,4 @@
-"""What is fetched for a candidate, and what is kept of it."""
+"""Fetching and storing candidates."""
 
 import asyncio
 import hashlib
@@ -26,7 +26,7 @@ def candidate(url, **given):
 
 @pytest.fixture
 def collect(web, tmp_path):
-    """Collect some batches side by side; return what came of each candidate."""
+    """Collect batches concurrently; return the sightings."""
 
     def collect(*batches, snapshot="2026-11-20", **params):
         params = ScrapeParams(snapshot=snapshot, **params)
@@ -48,30 +48,30 @@ def reasons(sightings):
     return [sighting.refused.reason if sighting.refused else "" for sighting in sightings]
 
 
-def test_a_truncated_image_is_for_validate_to_judge(web, collect, image):
+def test_accepts_truncated_images(web, collect, image):
     (found,) = collect([candidate(*web.show(image(1, "JPEG")[:100]))])
     assert found.image.format == "jpeg"
     assert found.refused is None
 
 
-def test_an_image_is_kept_by_its_content(web, collect, image, tmp_path):
+def test_stores_images_by_content(web, collect, image, tmp_path):
     (found,) = collect([candidate(*web.show(image(1)))])
     assert (tmp_path / "journal" / "pictures" / found.image.name).read_bytes() == image(1)
 
 
-def test_an_address_that_several_searches_show_at_once_is_fetched_once(hats, web, collect):
+def test_fetches_a_shared_url_once(hats, web, collect):
     found = collect(*([candidate(url) for url in hats] for _ in range(5)))
     assert len(found) == 50
     assert sorted(web.fetched()) == hats
 
 
-def test_images_in_the_page_ask_nobody(web, collect):
+def test_data_uris_need_no_request(web, collect):
     (found,) = collect([candidate("data:image/gif;base64,R0lGODlhAQABAAAAACw=")])
     assert found.image.format == "gif"
     assert web.fetched() == []
 
 
-def test_what_a_list_promises_is_held_against_what_comes(web, collect, image):
+def test_checks_expected_md5_and_size(web, collect, image):
     (url,) = web.show(image(1))
     right, size = hashlib.md5(image(1)).hexdigest(), len(image(1))
     shown = [
@@ -85,28 +85,28 @@ def test_what_a_list_promises_is_held_against_what_comes(web, collect, image):
     assert found[shown[2]].refused.detail == f"{size} bytes, expected {size + 1}"
 
 
-def test_the_thumbnail_is_fetched_where_the_original_cannot_be_had(web, collect, image):
+def test_fetches_thumbnails_of_refused_originals(web, collect, image):
     gone, page, small = web.show(None, b"<!doctype html>", image(1))
     found = collect([candidate(url, thumbnail_url=small) for url in (gone, page, None)])
     assert sorted(reasons(found)) == ["html", "http_404", "no_address"]
     assert all(sighting.thumbnail and sighting.image == StoredImage.of(image(1)) for sighting in found)
 
 
-def test_thumbnails_are_left_where_originals_come(web, collect, image):
+def test_fetches_no_thumbnail_of_a_fetched_original(web, collect, image):
     original, small = web.show(image(1, side=400), image(2))
     (found,) = collect([candidate(original, thumbnail_url=small)])
     assert not found.thumbnail
     assert web.fetched() == [original]
 
 
-def test_thumbnails_are_left_where_nobody_wants_them(web, collect, image):
+def test_fetches_no_thumbnails_if_disabled(web, collect, image):
     gone, small = web.show(None, image(2))
     (found,) = collect([candidate(gone, thumbnail_url=small)], thumbnails=False)
     assert found.image is None
     assert web.fetched() == [gone]
 
 
-def test_nothing_is_asked_of_what_may_not_be_taken(hats, web, collect):
+def test_fetches_nothing_with_an_unwanted_licence(hats, web, collect):
     shown = [
         candidate(hats[0], licence="CC BY-NC 4.0", thumbnail_url=hats[1]),
         candidate(hats[2]),
@@ -119,7 +119,7 @@ def test_nothing_is_asked_of_what_may_not_be_taken(hats, web, collect):
 
 @pytest.fixture
 def versions(web, image):
-    """An image with versions: who has the current one is told so, without a body."""
+    """An image with ETags; a request with the current one gets status 304."""
     shown = {"version": '"1"', "content": image(1)}
 
     async def answer(request):
@@ -132,7 +132,7 @@ def versions(web, image):
     return shown
 
 
-def test_a_later_snapshot_asks_whether_anything_changed(versions, collect):
+def test_a_later_snapshot_sends_conditional_requests(versions, collect):
     shown = [candidate(url_of("versions"))]
     first = collect(shown)
     for count, snapshot in enumerate(("2026-11-21", "2026-11-22"), start=1):
@@ -140,7 +140,7 @@ def test_a_later_snapshot_asks_whether_anything_changed(versions, collect):
         assert versions["unchanged"] == count
 
 
-def test_what_changed_is_fetched_anew(versions, collect, image):
+def test_fetches_changed_images(versions, collect, image):
     shown = [candidate(url_of("versions"))]
     collect(shown)
     versions |= {"version": '"2"', "content": image(2)}
@@ -149,7 +149,7 @@ def test_what_changed_is_fetched_anew(versions, collect, image):
     assert "unchanged" not in versions
 
 
-def test_whose_bytes_are_lost_is_fetched_without_a_condition(versions, collect, tmp_path):
+def test_fetches_lost_images_unconditionally(versions, collect, tmp_path):
     shown = [candidate(url_of("versions"))]
     (sighting,) = collect(shown)
     (tmp_path / "journal" / "pictures" / sighting.image.name).unlink()
@@ -157,7 +157,7 @@ def test_whose_bytes_are_lost_is_fetched_without_a_condition(versions, collect, 
     assert "unchanged" not in versions
 
 
-def test_a_full_disk_is_told_as_what_it_is(hats, collect, monkeypatch):
+def test_raises_disk_errors(hats, collect, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 

@@ -1,14 +1,20 @@
-"""What is asked and fetched, in which case again, and what a search fails of."""
+"""Searches and fetches, retries, failures and batches."""
 
 import threading
 import time
+from concurrent.futures import Future
 
 import pytest
 
 from pixmill.core.errors import BrowserError, BrowserLostError
 from pixmill.core.params import ScrapeParams
+from pixmill.scrape.candidate import Candidate
+from pixmill.scrape.collection import crawl as module
+from pixmill.scrape.collection.crawl import Dispatcher
 from pixmill.scrape.collection.searches import plan_searches
+from pixmill.scrape.image_store import StoredImage
 from pixmill.scrape.journal import Journal
+from pixmill.scrape.quota import Quota
 from pixmill.scrape.sources import SearchError
 from tests.scrape.invented import url_of
 
@@ -20,7 +26,7 @@ def test_every_candidate_is_collected(invented, crawl, hats):
     assert found.failed == []
 
 
-def test_nothing_is_asked_or_fetched_twice(invented, crawl, hats, web):
+def test_a_second_run_requests_nothing(invented, crawl, hats, web):
     first = crawl(invented({"hat": hats}))
     web.fetched()
     again = invented({})
@@ -28,7 +34,7 @@ def test_nothing_is_asked_or_fetched_twice(invented, crawl, hats, web):
     assert (again.asked, web.fetched()) == ([], [])
 
 
-def test_a_passing_failure_is_tried_again_by_the_next_run_and_a_lasting_one_is_not(invented, crawl, hats, web):
+def test_the_next_run_retries_transient_failures_only(invented, crawl, hats, web):
     web.answers |= {"/0": (b"", {}, 500), "/1": (b"", {}, 404)}
     assert crawl(invented({"hat": hats[:3]})).reasons == ["http_500", "http_404", ""]
     web.fetched()
@@ -37,14 +43,14 @@ def test_a_passing_failure_is_tried_again_by_the_next_run_and_a_lasting_one_is_n
     assert web.fetched() == [hats[0]]
 
 
-def test_what_fails_for_a_passing_reason_is_tried_once_a_run(invented, crawl, web):
+def test_transient_failures_are_tried_once_per_run(invented, crawl, web):
     gone = url_of("gone")
     web.answers["/gone"] = (b"", {}, 500)
     crawl(invented({"hat": [gone], "boot": [gone]}), classes=("hat", "boot"), browsers=1)
     assert web.fetched() == [gone]
 
 
-def test_an_image_that_got_lost_is_fetched_again(invented, crawl, hats, web, tmp_path):
+def test_fetches_lost_and_damaged_images_again(invented, crawl, hats, web, tmp_path):
     first = crawl(invented({"hat": hats}))
     web.fetched()
     (tmp_path / "journal" / "pictures" / first.sightings[4].image.name).unlink()
@@ -53,8 +59,8 @@ def test_an_image_that_got_lost_is_fetched_again(invented, crawl, hats, web, tmp
     assert web.fetched() == [hats[4], hats[7]]
 
 
-def test_the_first_images_that_differ_are_taken(invented, crawl, hats, web):
-    """Four are wanted: one candidate is gone, two are the same image, and nothing is looked at behind the fourth."""
+def test_per_class_counts_distinct_images(invented, crawl, hats, web):
+    """One of six candidates is gone and two are the same image, so four are left."""
     web.answers |= {"/1": None, "/3": web.answers["/2"]}
     found = crawl(invented({"hat": hats}), per_class=4, expect_at_least=20)
     assert found.urls == hats[:6]
@@ -63,7 +69,7 @@ def test_the_first_images_that_differ_are_taken(invented, crawl, hats, web):
 
 
 @pytest.mark.parametrize("limit", ["per_class", "per_query"])
-def test_a_higher_limit_asks_again_but_fetches_only_what_is_new(invented, crawl, hats, web, limit):
+def test_a_higher_limit_fetches_only_new_images(invented, crawl, hats, web, limit):
     crawl(invented({"hat": hats}), **{limit: 4})
     web.fetched()
     again = invented({"hat": hats})
@@ -71,20 +77,20 @@ def test_a_higher_limit_asks_again_but_fetches_only_what_is_new(invented, crawl,
     assert (again.asked, web.fetched()) == (["hat"], hats[4:6])
 
 
-def test_only_so_many_candidates_of_a_query(invented, crawl, hats, web):
+def test_per_query(invented, crawl, hats, web):
     found = crawl(invented({"hat": hats}), per_query=3, expect_at_least=20)
     assert found.urls == hats[:3]
     assert found.failed == []
     assert web.fetched() == hats[:3]
 
 
-def test_who_asks_for_more_and_is_blocked_keeps_what_there_was(invented, crawl, hats):
+def test_a_block_keeps_earlier_results(invented, crawl, hats):
     crawl(invented({"hat": hats}), per_query=3)
     found = crawl(invented({"hat": [SearchError("blocked", "go away")]}), per_query=5)
     assert (found.failure, found.urls) == ("blocked", hats[:3])
 
 
-def test_later_searches_of_a_class_that_has_enough_are_not_begun(invented, crawl, hats):
+def test_skips_searches_of_a_full_class(invented, crawl, hats):
     first = invented({"hat": hats[:4], "cap": hats[4:]}, name="site:first")
     second = invented({"hat": hats}, name="site:second")
     found = crawl(first, second, queries={"hat": ["hat", "cap"]}, per_class=4)
@@ -92,8 +98,8 @@ def test_later_searches_of_a_class_that_has_enough_are_not_begun(invented, crawl
     assert found.urls == hats[:4]
 
 
-def test_a_changed_answer_never_leaves_a_class_short(invented, crawl, hats):
-    """What an earlier answer held and the present one does not cannot count towards what is wanted."""
+def test_changed_results_do_not_count_towards_per_class(invented, crawl, hats):
+    """Earlier results that the source no longer returns do not count."""
     first = invented({"hat": [*hats[5:8], SearchError("stalled", "stopped")]}, name="site:first")
     second = invented({"hat": hats[3:]}, name="site:second")
     crawl(first, per_class=4)
@@ -101,7 +107,7 @@ def test_a_changed_answer_never_leaves_a_class_short(invented, crawl, hats):
     assert crawl(changed, second, per_class=4).urls == hats[:4]
 
 
-def test_fewer_than_expected_is_a_failure_that_the_next_run_asks_again(invented, crawl, hats, web):
+def test_too_few_candidates_fail_and_are_retried(invented, crawl, hats, web):
     found = crawl(invented({"hat": hats[:3]}), expect_at_least=5)
     (failing,) = found.failed
     assert failing.failure == "too_few"
@@ -116,7 +122,7 @@ def test_fewer_than_expected_is_a_failure_that_the_next_run_asks_again(invented,
 
 
 @pytest.mark.parametrize("per_class", [None, 8])
-def test_a_page_that_breaks_off_leaves_what_it_gave(invented, crawl, hats, web, per_class):
+def test_a_stalled_page_keeps_its_results(invented, crawl, hats, web, per_class):
     stopped = SearchError("stalled", "the page stopped", evidence=".pixmill/scrape/evidence/1")
     found = crawl(invented({"hat": [*hats[:3], stopped]}), per_class=per_class)
     assert found.failure == "stalled"
@@ -129,7 +135,7 @@ def test_a_page_that_breaks_off_leaves_what_it_gave(invented, crawl, hats, web, 
     assert web.fetched() == hats[3:per_class]
 
 
-def test_a_page_that_robots_txt_forbids_is_not_visited(invented, crawl, hats, web):
+def test_respects_robots_txt(invented, crawl, hats, web):
     web.answers["/robots.txt"] = b"User-agent: *\nDisallow: /?q="
     source = invented({"hat": hats})
     found = crawl(source)
@@ -137,7 +143,7 @@ def test_a_page_that_robots_txt_forbids_is_not_visited(invented, crawl, hats, we
     assert (source.asked, web.fetched()) == ([], [])
 
 
-def test_a_search_that_fails_is_announced_and_stops_no_other(invented, crawl, hats, capsys):
+def test_a_failed_search_is_announced_and_others_continue(invented, crawl, hats, capsys):
     source = invented({"hat": [SearchError("timeout", "slow")], "cap": hats})
     found = crawl(source, queries={"hat": ["hat", "cap"]})
     assert [failed.search.query.text for failed in found.failed] == ["hat"]
@@ -146,7 +152,7 @@ def test_a_search_that_fails_is_announced_and_stops_no_other(invented, crawl, ha
 
 
 @pytest.mark.parametrize("failure", ["blocked", "captcha"])
-def test_a_source_that_blocks_is_asked_nothing_more_in_this_run(invented, crawl, hats, failure):
+def test_a_blocking_source_gets_no_more_queries_in_this_run(invented, crawl, hats, failure):
     blocking = invented({"hat": [SearchError(failure, "go away")], "cap": hats}, name="site:blocking")
     other = invented({"hat": hats[:1], "cap": hats[1:]}, name="site:other")
     found = crawl(blocking, other, queries={"hat": ["hat", "cap"]}, browsers=1)
@@ -160,24 +166,24 @@ def test_a_source_that_blocks_is_asked_nothing_more_in_this_run(invented, crawl,
     assert blocking.asked == ["hat", "hat", "cap"]
 
 
-def test_searches_run_side_by_side(invented, crawl, hats):
+def test_searches_run_concurrently(invented, crawl, hats):
     meeting = threading.Barrier(2)
     source = invented({"hat": [meeting.wait, hats[0]], "cap": [meeting.wait, hats[1]]})
     assert crawl(source, queries={"hat": ["hat", "cap"]}, browsers=2).urls == hats[:2]
 
 
-def test_a_lost_browser_is_replaced_once(invented, crawl, hats, web, capsys):
+def test_replaces_a_crashed_browser(invented, crawl, hats, web, capsys):
     source = invented({"hat": [*hats[:4], BrowserLostError("the browser crashed")]})
     source.answers["hat"].insert(4, lambda: source.answers.update(hat=hats))
     found = crawl(source)
     assert (found.urls, found.failed) == (hats, [])
     assert source.asked == ["hat", "hat"]
     assert web.fetched() == hats
-    said = "Scrape hat (source 'site:invented'): the browser crashed; searching again in another one\n"
-    assert capsys.readouterr().err == said
+    message = "Scrape hat (source 'site:invented'): the browser crashed; searching again in another one\n"
+    assert capsys.readouterr().err == message
 
 
-def test_a_browser_that_is_lost_twice_is_a_failure_and_what_it_gave_stays(invented, crawl, hats):
+def test_two_browser_crashes_fail_and_keep_results(invented, crawl, hats):
     lost = BrowserLostError("the browser crashed", next="pixmill doctor")
     source = invented({"hat": [*hats[:4], lost], "cap": hats[4:]})
     source.answers["hat"].insert(4, lambda: source.answers.update(hat=[hats[0], lost]))
@@ -189,7 +195,7 @@ def test_a_browser_that_is_lost_twice_is_a_failure_and_what_it_gave_stays(invent
 
 
 @pytest.mark.parametrize("error", [BrowserError("there is no browser"), ZeroDivisionError("a defect")])
-def test_what_no_other_source_can_mend_ends_the_run_and_what_was_fetched_stays(invented, crawl, hats, web, error):
+def test_fatal_errors_end_the_run_and_keep_images(invented, crawl, hats, web, error):
     with pytest.raises(type(error), match=str(error)):
         crawl(invented({"hat": [*hats[:5], error]}), per_class=6)
     web.fetched()
@@ -198,13 +204,13 @@ def test_what_no_other_source_can_mend_ends_the_run_and_what_was_fetched_stays(i
     assert (again.asked, web.fetched()) == (["hat"], hats[5:])
 
 
-def test_that_there_is_no_browser_is_told_before_anybody_is_asked(invented, crawl, hats, monkeypatch):
+def test_a_missing_browser_is_reported_before_any_request(invented, crawl, hats, monkeypatch):
     first, pages = invented({"hat": hats}), invented({"hat": hats}, name="site:pages", kind="pages")
     monkeypatch.setenv("PIXMILL_BROWSER", "/nowhere/chromium")
     with pytest.raises(BrowserError, match="/nowhere/chromium"):
         crawl(first, pages, browsers=1)
     assert first.asked == []
-    # It is not asked for where the class has enough, and where the journal has it all.
+    # No browser is needed if the class is full or the journal has all results.
     assert crawl(first, pages, browsers=1, per_class=5).urls == hats[:5]
     monkeypatch.setenv("PIXMILL_WEBDRIVER_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("PIXMILL_BROWSER", "chrome")
@@ -214,7 +220,7 @@ def test_that_there_is_no_browser_is_told_before_anybody_is_asked(invented, craw
     assert crawl(first, pages) == found
 
 
-def test_a_defect_in_one_search_ends_the_others(invented, crawl, hats):
+def test_an_unexpected_error_ends_all_searches(invented, crawl, hats):
     began, searching = threading.Event(), set()
 
     def dawdle():
@@ -230,7 +236,7 @@ def test_a_defect_in_one_search_ends_the_others(invented, crawl, hats):
     assert not [thread for thread in searching if thread.is_alive()]
 
 
-def test_addresses_from_a_list_are_not_kept_twice(invented, crawl, hats, web, tmp_path):
+def test_url_lists_are_not_stored(invented, crawl, hats, web, tmp_path):
     source = invented({"hat": hats}, kind="list")
     assert crawl(source).urls == hats
     with Journal(tmp_path / "journal", ScrapeParams(snapshot="2026-11-20")) as journal:
@@ -239,5 +245,71 @@ def test_addresses_from_a_list_are_not_kept_twice(invented, crawl, hats, web, tm
         )
         assert journal.answers(search.name) is None
     web.fetched()
-    assert crawl(source, expect_at_least=50).failed == []  # nobody's page has changed
+    assert crawl(source, expect_at_least=50).failed == []
     assert web.fetched() == []
+
+
+class Fetching:
+    """Fake fetching that finishes when waited for; each URL is a distinct image."""
+
+    def __init__(self, ids=(), same=()):
+        self.ids, self.same = ids, same
+        self.batches, self.waited, self.most = [], 0, 0
+
+    def begin(self, batch):
+        self.batches.append([candidate.rank for candidate in batch])
+        self.most = max(self.most, len(self.batches) - self.waited)
+        return Future()
+
+    def wait(self, _begun):
+        for rank in self.batches[self.waited]:
+            if rank not in self.same:
+                self.quota.add(StoredImage(f"image {rank}", 1, "png"))
+        self.waited += 1
+
+
+@pytest.fixture
+def take(monkeypatch):
+    """Pass candidates to a dispatcher until it has enough; return the fetching and the dispatcher."""
+    monkeypatch.setattr(module, "_BATCH_SECONDS", 60.0)
+
+    def take(count, fetching=None, *, per_class=None, per_query=None, keep=True):
+        fetching = fetching or Fetching()
+        fetching.quota = Quota(per_class, fetching.ids)
+        dispatcher = Dispatcher(fetching.begin, fetching.wait, fetching.quota, per_query, keep=keep)
+        for rank in range(count):
+            if not dispatcher.take(Candidate("hat", None, rank, f"http://x.test/{rank}")):
+                break
+        dispatcher.finish()
+        assert fetching.waited == len(fetching.batches)
+        return fetching, dispatcher
+
+    return take
+
+
+def test_batches_fast_candidates(take):
+    fetching, dispatcher = take(600)
+    assert [len(batch) for batch in fetching.batches] == [256, 256, 88]
+    assert [rank for batch in fetching.batches for rank in batch] == list(range(600))
+    assert [candidate.rank for candidate in dispatcher.candidates] == list(range(600))
+
+
+def test_limits_pending_batches(take, monkeypatch):
+    monkeypatch.setattr(module, "_BATCH_SIZE", 2)
+    fetching, dispatcher = take(100, keep=False)
+    assert fetching.most == module._MAX_PENDING_BATCHES + 1
+    assert (dispatcher.candidates, dispatcher.taken) == ([], 100)
+
+
+def test_fetches_no_more_than_needed(take):
+    """Four of five wanted images are missing, so four candidates are fetched first."""
+    fetching, dispatcher = take(100, Fetching(ids=["known"], same=[0, 2]), per_class=5)
+    assert fetching.batches == [[0, 1, 2, 3], [4, 5]]
+    assert dispatcher.quota.is_full
+
+
+def test_stops_at_per_query(take):
+    fetching, dispatcher = take(100, per_query=3)
+    assert fetching.batches == [[0, 1, 2]]
+    assert dispatcher.is_limited()
+    assert not dispatcher.quota.is_full

@@ -18,7 +18,7 @@ def look_ahead(tmp_path, data):
 
 @pytest.fixture
 def after(visit, look_ahead, monkeypatch):
-    """Scrape from a made-up source, then look ahead at the same; nobody may be asked for that."""
+    """Scrape from a fake source, then forecast the same scrape without access to it."""
 
     def after(source, **params):
         visit(source, **params)
@@ -43,7 +43,7 @@ def test_each_search_is_named(look_ahead):
     assert re.match(r"Estimated time: about \d+ minutes, if sites respond", lines[-1])
 
 
-def test_a_folder_that_is_missing_is_named(look_ahead, data):
+def test_names_missing_folders(look_ahead, data):
     lines = look_ahead(("hat", "cap"), source="folder")
     assert lines == [
         "hat: folder data/hat (on this machine)",
@@ -53,7 +53,7 @@ def test_a_folder_that_is_missing_is_named(look_ahead, data):
     ]
 
 
-def test_the_addresses_of_a_list_are_counted(look_ahead, tmp_path):
+def test_counts_urls_of_a_list(look_ahead, tmp_path):
     rows = [f"http://images.test/{number},hat" for number in range(1_200)]
     (tmp_path / "list.csv").write_text("\n".join(["url,label", *rows]))
     given = {"source": "urls", "urls": {"files": ["list.csv"]}}
@@ -65,7 +65,7 @@ def test_the_addresses_of_a_list_are_counted(look_ahead, tmp_path):
     assert few == "hat: urls list.csv (30 URLs in the lists, 30 still to fetch)"
 
 
-def test_what_the_journal_has_of_a_list_is_not_fetched_again(look_ahead, run, web, hats, tmp_path):
+def test_counts_only_urls_missing_from_the_journal(look_ahead, run, web, hats, tmp_path):
     web.answers["/0"] = (b"", {}, 404)
     given = {"source": "urls", "urls": {"files": ["list.csv"]}}
     rows = "".join(f"{url},hat\n" for url in hats)
@@ -81,12 +81,12 @@ def test_what_the_journal_has_of_a_list_is_not_fetched_again(look_ahead, run, we
     assert lines[1].startswith("Estimated time: about 1 minute, ")
 
 
-def test_nothing_is_left_behind(look_ahead, tmp_path):
+def test_writes_nothing(look_ahead, tmp_path):
     look_ahead(source="openverse")
     assert not (tmp_path / ".pixmill").exists()
 
 
-def test_more_browsers_and_fewer_images_need_less_time(look_ahead):
+def test_estimate_depends_on_browsers_and_limits(look_ahead):
     def minutes(**params):
         queries = {"hat": [f"hat {number}" for number in range(8)]}
         return int(re.search(r"about (\d+) minute", look_ahead(source="google", queries=queries, **params)[-1])[1])
@@ -96,21 +96,21 @@ def test_more_browsers_and_fewer_images_need_less_time(look_ahead):
     assert minutes(browsers=1, per_class=10) < slow
 
 
-def test_what_the_journal_holds_is_not_visited(after, invented, hats):
+def test_reuses_stored_results(after, invented, hats):
     lines = after(invented({"hat": hats}))
     assert lines[0] == "hat: site:invented http://invented.test/?q=hat (10 candidates from an earlier run)"
     assert lines[-1].startswith("Nothing to visit")
 
 
 @pytest.mark.parametrize("params", [{"snapshot": "2026-11-21"}, {"expect_at_least": 11}])
-def test_what_would_be_asked_again_is_visited(after, look_ahead, invented, hats, params):
+def test_visits_sites_that_a_run_would_query_again(after, look_ahead, invented, hats, params):
     source = invented({"hat": hats})
     after(source)
     lines = look_ahead(source=source.name, **{"expect_at_least": 0} | params)
     assert lines[0].endswith("(to visit)")
 
 
-def test_only_a_higher_limit_is_another_question(after, look_ahead, invented, hats):
+def test_a_higher_limit_needs_a_visit(after, look_ahead, invented, hats):
     source = invented({"hat": hats})
     after(source, per_query=3)
     assert look_ahead(source=source.name, expect_at_least=0)[0].endswith("(to visit)")

@@ -20,13 +20,13 @@ def journal(tmp_path):
 
 @pytest.fixture
 def images(tmp_path):
-    """Where all images shall lie."""
+    """The output folder of images."""
     return ImageStore(tmp_path / "output")
 
 
 @pytest.fixture
 def harvest(journal, images):
-    """Go through what some sources were answered before."""
+    """Harvest stored results of sources."""
 
     def harvest(*sources, classes=("hat", "boot"), **params):
         names = {source.name: source for source in sources}
@@ -39,7 +39,7 @@ def harvest(journal, images):
 
 @pytest.fixture
 def answered(journal, invented, image):
-    """A source that was asked for hats and boots, ten each, and answers no more; the first boot is the last hat."""
+    """A source with ten stored results for hats and boots each; the first boot is the last hat."""
     source = invented({})
     for label, first in (("hat", 0), ("boot", 9)):
         (query,) = source.queries(label, [label])
@@ -48,11 +48,11 @@ def answered(journal, invented, image):
         )
         urls = [f"http://x.test/{first + rank}" for rank in range(10)]
         candidates = [Candidate(label, query.text, rank, url) for rank, url in enumerate(urls)]
-        journal.keep_answers(search.name, Answers(candidates, None, complete=True))
+        journal.save_answers(search.name, Answers(candidates, None, complete=True))
         for rank, url in enumerate(urls):
             content = image(first + rank)
             journal.images.add(StoredImage.of(content), content)
-            journal.keep_outcome(address_of("", url), StoredImage.of(content))
+            journal.save_outcome(address_of("", url), StoredImage.of(content))
     return source
 
 
@@ -60,7 +60,7 @@ def labels(harvest):
     return [sighting.candidate.label for _, sighting in harvest]
 
 
-def test_everything_in_the_order_of_the_searches(harvest, answered, images):
+def test_iterates_in_the_order_of_the_searches(harvest, answered, images):
     found = list(harvest(answered))
     assert [search.query.label for search, _ in found] == ["hat"] * 10 + ["boot"] * 10
     assert [sighting.candidate.rank for _, sighting in found] == [*range(10), *range(10)]
@@ -68,17 +68,17 @@ def test_everything_in_the_order_of_the_searches(harvest, answered, images):
     assert answered.asked == []
 
 
-def test_nothing_is_begun_before_it_is_looked_at(harvest, answered, images):
+def test_is_lazy(harvest, answered, images):
     found = iter(harvest(answered))
     next(found)
     assert len([path for path in images.folder.rglob("*") if path.is_file()]) == 1
 
 
-def test_so_many_of_a_class(harvest, answered):
+def test_stops_at_per_class(harvest, answered):
     assert labels(harvest(answered, per_class=4)) == ["hat"] * 4 + ["boot"] * 4
 
 
-def test_files_of_this_machine_are_read_here(harvest, data, images):
+def test_reads_local_files(harvest, data, images):
     (data / "hat" / "999.txt").write_text("no image")
     (data / "hat" / "large.png").write_bytes(bytes(10_001))
     found = [sighting for _, sighting in harvest(FolderSource(data))]
@@ -88,18 +88,18 @@ def test_files_of_this_machine_are_read_here(harvest, data, images):
     assert found[31].refused.reason == "too_large"
 
 
-def test_files_whose_licence_nobody_knows_are_left_where_some_are_wanted(harvest, data, images):
+def test_refuses_local_files_if_licences_are_required(harvest, data, images):
     found = [sighting for _, sighting in harvest(FolderSource(data), licences=("cc0",))]
     assert {sighting.refused for sighting in found} == {Refused("licence", "unknown")}
     assert not images.folder.exists()
 
 
-def test_a_list_is_read_again(harvest, answered, invented, journal):
+def test_reads_lists_again(harvest, answered, invented, journal):
     listed = invented({"hat": [f"http://x.test/{rank}" for rank in (3, 1)]}, kind="list")
     assert [sighting.candidate.image_url for _, sighting in harvest(listed)] == ["http://x.test/3", "http://x.test/1"]
 
 
-def test_a_search_that_fails_is_named_and_the_others_go_on(harvest, data, invented):
+def test_continues_after_a_failed_search(harvest, data, invented):
     (data / "scarf").mkdir()
     found = harvest(FolderSource(data), classes=("scarf", "hat", "boot"))
     assert len(list(found)) == 60
@@ -136,22 +136,22 @@ def manifest():
     return frame(FIRST, {A.id: "hat", B.id: None, C.id: "coat"}.get)
 
 
-def test_the_manifest_has_a_row_an_image_in_the_order_of_ids(manifest):
+def test_manifest_has_a_row_per_image_sorted_by_id(manifest):
     assert list(manifest["id"]) == [A.id, B.id, C.id]
     assert list(manifest["path"]) == [f"images/aa/{A.id}.png", f"images/bb/{B.id}.bin", f"images/cc/{C.id}.jpg"]
     assert list(manifest["bytes"]) == [10, 20, 30]
     assert set(manifest["snapshot"]) == {"2026-11-20"}
 
 
-def test_where_an_image_is_from(manifest):
+def test_manifest_has_provenance(manifest):
     found = manifest.set_index("id")
     assert found.loc[B.id, "image_url"] == "http://x.test/b"
     assert found.loc[A.id, "page_url"] == "http://x.test/"
-    assert found["image_url"].isna()[A.id]  # it lies within the page
-    assert found.loc[C.id, "image_url"] == "http://x.test/s"  # the thumbnail is what lies here
+    assert found["image_url"].isna()[A.id]  # a data: URI
+    assert found.loc[C.id, "image_url"] == "http://x.test/s"  # the thumbnail was stored
 
 
-def test_every_candidate_is_a_sighting_with_its_id_or_its_reason(written_sightings):
+def test_sightings_have_ids_or_reasons(written_sightings):
     assert list(written_sightings["id"].fillna("")) == [B.id, A.id, A.id, "", C.id, B.id]
     assert list(written_sightings["reason"].fillna("")) == ["", "", "", "http_404", "http_404", ""]
     assert list(written_sightings["rank"]) == [0, 1, 2, 3, 0, 1]
@@ -161,6 +161,6 @@ def test_every_candidate_is_a_sighting_with_its_id_or_its_reason(written_sightin
     assert list(written_sightings.loc[2, ["route", "width", "height"]]) == ["click", 9, 8]
 
 
-def test_the_manifest_fits_its_schema(tmp_path, manifest):
+def test_manifest_fits_its_schema(tmp_path, manifest):
     write_table(tmp_path / "manifest.parquet", manifest, SCRAPED)
     assert len(read_table(tmp_path / "manifest.parquet", SCRAPED, stage="scrape")) == 3

@@ -1,4 +1,4 @@
-"""What is said of a candidate follows from the journal and the files alone."""
+"""Outcomes of candidates, decided from the journal and the files."""
 
 import hashlib
 from types import SimpleNamespace
@@ -21,8 +21,8 @@ def candidate(url=URL, **given):
     return Candidate("hat", "hat", 0, url, **given)
 
 
-def found_by(name="bing", world=""):
-    return Search(SimpleNamespace(name=name), Query("hat", "hat", "u"), world)
+def found_by(name="bing", fingerprint=""):
+    return Search(SimpleNamespace(name=name), Query("hat", "hat", "u"), fingerprint)
 
 
 PARAMS = {"snapshot": "2026-11-20"}
@@ -41,21 +41,21 @@ def judge(journal):
 
 @pytest.fixture
 def later(journal, tmp_path):
-    """A judge of the next run."""
+    """A judge of a later run."""
     with Journal(tmp_path, ScrapeParams(**PARAMS)) as journal:
         yield lambda **params: Judge(journal, ScrapeParams(**PARAMS, **params))
 
 
 @pytest.fixture
 def keep(journal):
-    """Remember what came of an address; bytes are an image, which is kept too."""
+    """Store the outcome of a URL; bytes are stored as an image."""
 
-    def keep(url, came):
-        if isinstance(came, bytes):
-            journal.images.add(StoredImage.of(came), came)
-            came = StoredImage.of(came)
-        journal.keep_outcome(address_of("", url), came)
-        return came
+    def keep(url, outcome):
+        if isinstance(outcome, bytes):
+            journal.images.add(StoredImage.of(outcome), outcome)
+            outcome = StoredImage.of(outcome)
+        journal.save_outcome(address_of("", url), outcome)
+        return outcome
 
     return keep
 
@@ -72,37 +72,37 @@ def keep(journal):
         (b"8BPS\0\1", "psd"),
     ],
 )
-def test_bytes_that_are_no_image_are_refused(content, reason):
+def test_refuses_other_content(content, reason):
     assert accept(content).reason == reason
 
 
-def test_a_format_that_is_not_read_is_named():
+def test_names_unsupported_formats():
     assert accept(b"\xff\x4f\xff\x51").detail == "JPEG 2000, which is not read"
 
 
-def test_a_placeholder_is_refused_by_its_bytes(image, monkeypatch):
+def test_refuses_placeholders(image, monkeypatch):
     gone, large = image(1), image(1, side=100)
     digests = frozenset(hashlib.md5(content).hexdigest() for content in (gone, large))
     monkeypatch.setattr(module, "_PLACEHOLDERS", digests)
     assert accept(gone).reason == "placeholder"
     assert accept(image(2)) == StoredImage.of(image(2))
-    assert len(large) > module._PLACEHOLDER_BYTES
+    assert len(large) > module._MAX_PLACEHOLDER_BYTES
     assert accept(large) == StoredImage.of(large)  # placeholders are small
 
 
-def test_an_original(judge, keep, image):
+def test_accepts_an_original(judge, keep, image):
     kept = keep(URL, image(1))
     sighting = judge().sighting(found_by("bing"), candidate())
     assert (sighting.source, sighting.image, sighting.refused, sighting.thumbnail) == ("bing", kept, None, False)
 
 
-def test_an_address_means_what_its_world_makes_of_it(judge, keep, image):
+def test_outcomes_depend_on_the_fingerprint(judge, keep, image):
     keep(URL, image(1))
     with pytest.raises(ValueError, match="not collected"):
         judge().sighting(found_by("shop", "another shop"), candidate())
 
 
-def test_a_thumbnail_stands_in_for_what_was_refused(judge, keep, image):
+def test_a_thumbnail_replaces_a_refused_original(judge, keep, image):
     gone, small = keep(URL, Refused("http_404")), keep(SMALL, image(1))
     sighting = judge().sighting(found_by("bing"), candidate(thumbnail_url=SMALL))
     assert (sighting.image, sighting.refused, sighting.thumbnail) == (small, gone, True)
@@ -110,7 +110,7 @@ def test_a_thumbnail_stands_in_for_what_was_refused(judge, keep, image):
 
 
 @pytest.mark.parametrize("reason", sorted(LEFT_ALONE))
-def test_no_copy_is_taken_of_what_its_site_asks_to_leave_alone(judge, keep, image, reason):
+def test_no_thumbnail_of_an_excluded_image(judge, keep, image, reason):
     asked = keep(URL, Refused(reason))
     keep(SMALL, image(1))
     shown = candidate(thumbnail_url=SMALL)
@@ -119,14 +119,14 @@ def test_no_copy_is_taken_of_what_its_site_asks_to_leave_alone(judge, keep, imag
     assert not judge().needs_thumbnail(found_by(), shown)
 
 
-def test_a_thumbnail_that_was_refused_too(judge, keep):
+def test_a_refused_thumbnail(judge, keep):
     gone = keep(URL, Refused("http_404"))
     keep(SMALL, Refused("http_410"))
     sighting = judge().sighting(found_by("bing"), candidate(thumbnail_url=SMALL))
     assert (sighting.image, sighting.refused) == (None, gone)
 
 
-def test_whose_licence_is_not_wanted_is_refused_whatever_is_known_of_it(judge, keep, image):
+def test_refuses_unwanted_licences(judge, keep, image):
     keep(URL, image(1))
     keep(SMALL, image(2))
     wanting = judge(licences=("cc0",))
@@ -141,7 +141,7 @@ def test_whose_licence_is_not_wanted_is_refused_whatever_is_known_of_it(judge, k
     ("side", "stated", "is_thumbnail"),
     [(155, None, True), (319, None, True), (320, None, False), (400, 900, True), (400, 400, False)],
 )
-def test_the_small_image_of_a_results_page_is_a_thumbnail(judge, keep, image, side, stated, is_thumbnail):
+def test_detects_thumbnails_on_results_pages(judge, keep, image, side, stated, is_thumbnail):
     kept = keep(URL, image(1, side=side))
     shown = candidate(thumbnail_url=URL, width=stated, route="attribute")
     sighting = judge().sighting(found_by("site:shop"), shown)
@@ -149,12 +149,12 @@ def test_the_small_image_of_a_results_page_is_a_thumbnail(judge, keep, image, si
     unwanted = judge(thumbnails=False).sighting(found_by("site:shop"), shown)
     assert (unwanted.image is None) == is_thumbnail
     assert not judge().sighting(found_by("site:shop"), candidate(width=stated)).thumbnail
-    # An engine's JSON may name a small original as its own thumbnail.
+    # In a search engine's JSON, a small original may be its own thumbnail.
     assert not judge().sighting(found_by("bing"), candidate(thumbnail_url=URL, width=stated, route="json")).thumbnail
 
 
 @pytest.mark.parametrize("side", [100, 1000])
-def test_a_thumbnail_stands_in_for_what_is_not_as_promised(judge, keep, image, side):
+def test_a_thumbnail_replaces_an_original_of_the_wrong_size(judge, keep, image, side):
     kept, small = keep(URL, image(1, side=side)), keep(SMALL, image(2))
     shown = candidate(thumbnail_url=SMALL, bytes=kept.size + 1)
     assert judge().needs_thumbnail(found_by(), shown)
@@ -163,7 +163,7 @@ def test_a_thumbnail_stands_in_for_what_is_not_as_promised(judge, keep, image, s
     assert (sighting.refused.reason, sighting.image) == ("wrong_size", small)
 
 
-def test_an_image_is_settled_while_its_file_is_there(judge, keep, later, journal, image):
+def test_a_missing_file_is_not_settled(judge, keep, later, journal, image):
     kept = keep(URL, image(1))
     assert judge().is_settled(address_of("", URL))
     journal.images.path(kept).unlink()
@@ -197,5 +197,5 @@ def test_a_refusal_by_params_is_tried_again_once_they_change(judge, keep, later,
     assert later(robots_exceptions=exceptions).is_settled(address_of("", URL)) is settled
 
 
-def test_what_is_promised_of_an_address_is_part_of_its_name():
+def test_address_of_includes_fingerprint_and_md5():
     assert len({address_of("", "u"), address_of("w", "u"), address_of("", "u", "m"), address_of("", "mu")}) == 4

@@ -1,4 +1,4 @@
-"""The whole of a scrape: from people's folders, and from sources that a test makes up on a real web server."""
+"""Complete scrapes: from local folders, and from fake sources with a real web server."""
 
 import asyncio
 import shutil
@@ -20,7 +20,7 @@ def sightings(output):
 
 @pytest.fixture
 def everything(output, tree):
-    """Write the manifest too, as the stage does, and return the digest of each file of the output."""
+    """Write the manifest; return the digest of each output file and the metrics."""
 
     def everything(result):
         write_table(output / "manifest.parquet", result.manifest, SCRAPED)
@@ -43,7 +43,7 @@ class TestFolder:
     def test_a_second_run_gives_the_same(self, run, everything):
         assert everything(run()) == everything(run())
 
-    def test_images_that_left_the_manifest_leave_the_output(self, run, data, output, tree):
+    def test_removes_images_that_left_the_manifest(self, run, data, output, tree):
         run()
         (data / "hat" / "000.png").unlink()
         stray = output / "images" / "00" / "stray.png"
@@ -53,13 +53,13 @@ class TestFolder:
         assert len(result.manifest) == 59
         assert {f"images/{path}" for path in tree(output / "images")} == set(result.manifest["path"])
 
-    def test_damaged_output_is_mended(self, run, output, everything):
+    def test_repairs_damaged_output(self, run, output, everything):
         files = everything(run())
         path = min((output / "images").rglob("*.png"))
         path.write_bytes(b"damaged")
         assert everything(run()) == files
 
-    def test_half_written_files_are_swept(self, run, output):
+    def test_removes_unfinished_files(self, run, output):
         left = output / "images" / "ab" / ".part-99-x.png"
         left.parent.mkdir(parents=True)
         left.write_bytes(b"half")
@@ -73,8 +73,8 @@ class TestFolder:
         assert list(unlabelled["image_url"]) == ["data/boot/same.png"]
         assert result.tally.conflicts == 1
 
-    def test_files_that_are_no_images_are_taken(self, run, data, output, image):
-        """Validate then names what is wrong with them."""
+    def test_accepts_files_that_are_not_images(self, run, data, output, image):
+        """Validate reports them."""
         (data / "hat" / "text.jpg").write_text("I am no image")
         (data / "hat" / "cut.jpg").write_bytes(image(9, "JPEG")[:100])
         (data / "hat" / "nothing.png").write_bytes(b"")
@@ -85,7 +85,7 @@ class TestFolder:
         assert manifest.loc["data/hat/nothing.png", "bytes"] == 0
         assert (output / manifest.loc["data/hat/text.jpg", "path"]).read_text() == "I am no image"
 
-    def test_a_split_that_people_have_made_reaches_the_manifest(self, run, data):
+    def test_a_fixed_split_reaches_the_manifest(self, run, data):
         for label in ("boot", "hat"):
             for place, path in enumerate(sorted((data / label).iterdir())):
                 part = data / ("train" if place < 20 else "test") / label
@@ -101,7 +101,7 @@ class TestFolder:
             ("hat", "train"): 20,
         }
 
-    def test_an_empty_class_is_named_after_the_others_were_taken(self, run, data):
+    def test_names_an_empty_class(self, run, data):
         (data / "scarf").mkdir()
         result = run(("boot", "scarf", "hat"))
         assert len(result.manifest) == 60
@@ -116,7 +116,7 @@ class TestFolder:
 
 class TestWeb:
     def test_two_sources_of_one_class(self, visit, invented, hats, web, sightings):
-        """What both show is one row an image, with all sightings."""
+        """An image of both sources has one row and two sightings."""
         first = invented({"hat": hats[:6]}, name="site:first")
         second = invented({"hat": hats[4:]}, name="site:second")
         result = visit(first, second)
@@ -132,7 +132,7 @@ class TestWeb:
         assert [counts[name]["hat"]["duplicates"] for name in ("site:first", "site:second")] == [0, 2]
         assert [counts[name]["hat"]["candidates"] for name in ("site:first", "site:second")] == [6, 6]
 
-    def test_the_result_follows_from_the_answers_not_from_their_order(
+    def test_the_result_does_not_depend_on_the_order_of_responses(
         self, visit, invented, web, image, everything, tmp_path
     ):
         results = []
@@ -147,7 +147,7 @@ class TestWeb:
             shutil.rmtree(tmp_path / ".pixmill")
         assert results[0] == results[1]
 
-    def test_with_a_finished_journal_nobody_is_asked(self, visit, invented, hats, web, output, everything):
+    def test_a_finished_journal_needs_no_requests(self, visit, invented, hats, web, output, everything):
         first = everything(visit(invented({"hat": hats})))
         web.fetched()
         web.answers.clear()
@@ -156,7 +156,7 @@ class TestWeb:
         assert everything(visit(again)) == first
         assert (again.asked, web.requests) == ([], [])
 
-    def test_one_more_source_asks_no_other_again(self, visit, invented, hats, web):
+    def test_an_added_source_queries_no_other(self, visit, invented, hats, web):
         visit(invented({"hat": hats[:5]}, name="site:first"))
         web.fetched()
         first, second = invented({}, name="site:first"), invented({"hat": hats[3:]}, name="site:second")
@@ -164,8 +164,8 @@ class TestWeb:
         assert (first.asked, second.asked) == ([], ["hat"])
         assert web.fetched() == hats[5:]
 
-    def test_a_new_snapshot_asks_again_also_where_a_redirect_leads_elsewhere(self, visit, invented, web, image, output):
-        """Versions are told apart by address: two files may both be the first of theirs."""
+    def test_a_new_snapshot_follows_changed_redirects(self, visit, invented, web, image, output):
+        """ETags belong to a URL: two files may have the same one."""
 
         async def answer(request):
             if request.path == "/0":
@@ -199,11 +199,11 @@ class TestWeb:
         assert without.manifest.empty
         assert without.tally.total.refused == {"http_404": 1}
 
-    def test_half_characters_reach_every_table(self, visit, invented, hats, everything, sightings):
+    def test_replaces_lone_surrogates_in_tables(self, visit, invented, hats, everything, sightings):
         everything(visit(invented({"hat": [{"image_url": hats[0], "title": "\ud83d", "author": "\udc00"}]})))
         assert list(sightings()["title"]) == ["?"]
 
-    def test_an_address_of_any_text_is_refused_at_most(self, visit, invented, hats):
+    def test_refuses_invalid_urls(self, visit, invented, hats):
         strange = [
             "",
             "http://\ud83d",
@@ -219,7 +219,7 @@ class TestWeb:
 
 
 class TestCheck:
-    def test_failures_are_named_one_a_line(self, visit, invented, hats):
+    def test_names_each_failure_on_a_line(self, visit, invented, hats):
         source = invented({"hat": [*hats, SearchError("stalled", "the page stopped")], "cap": hats[:3]})
         result = visit(source, classes=("hat", "cap"), expect_at_least=5)
         with pytest.raises(ScrapeError) as stop:
@@ -232,7 +232,7 @@ class TestCheck:
         assert "dvc repro scrape" in stop.value.next
 
     @pytest.mark.parametrize(("tolerate", "stops"), [(0.0, True), (0.24, True), (0.25, False), (1.0, False)])
-    def test_a_share_of_the_searches_may_fail(self, visit, invented, hats, tolerate, stops):
+    def test_tolerate(self, visit, invented, hats, tolerate, stops):
         source = invented({"a": hats, "b": [SearchError("timeout", "too slow")], "c": hats, "d": hats})
         result = visit(source, queries={"hat": ["a", "b", "c", "d"]}, tolerate=tolerate)
         if stops:
@@ -246,13 +246,13 @@ class TestCheck:
                 "to retry only the failed queries: dvc repro -f scrape",
             ]
 
-    def test_a_class_without_any_image_is_never_tolerated(self, visit, invented, hats, web):
+    def test_tolerates_no_class_without_images(self, visit, invented, hats, web):
         web.answers["/0"] = None
         result = visit(invented({"hat": hats[1:], "cap": hats[:1]}), classes=("hat", "cap"), tolerate=1.0)
         with pytest.raises(ScrapeError, match=r"^cap: no images, because all candidates were refused \(http_404 1\)\n"):
             result.check()
 
-    def test_a_class_whose_search_failed_is_named_once(self, visit, invented, hats):
+    def test_names_a_class_with_a_failed_search_once(self, visit, invented, hats):
         source = invented({"hat": hats, "cap": [SearchError("no_results", "there are none")]})
         result = visit(source, classes=("hat", "cap"), tolerate=1.0)
         with pytest.raises(ScrapeError) as stop:
@@ -261,8 +261,8 @@ class TestCheck:
 
 
 class TestLists:
-    def test_addresses_from_a_table(self, run, web, hats, tmp_path, sightings):
-        """The source is the real one: a CSV file as people bring it."""
+    def test_scrapes_a_csv_file(self, run, web, hats, tmp_path, sightings):
+        """Uses the real source ``urls``."""
         rows = [f"{url},{'hat' if place < 6 else 'boot'}" for place, url in enumerate(hats)]
         (tmp_path / "list.csv").write_text("\n".join(["url,label", *rows, f"{url_of('gone')},hat"]))
         result = run(source="urls", network=web.network, rate=None, urls={"files": ["list.csv"]})

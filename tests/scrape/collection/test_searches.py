@@ -11,7 +11,7 @@ from tests.scrape.invented import Invented
 
 @pytest.fixture
 def planned():
-    """The plan for some classes of sources; each search as its class, its source and what is asked."""
+    """Return planned searches as (class, source, query text)."""
 
     def planned(classes, *sources, **params):
         names = {source.name: source for source in sources}
@@ -25,7 +25,7 @@ def planned():
 A, B = Invented({}, name="site:a"), Invented({}, name="site:b")
 
 
-def test_every_query_of_a_class_goes_to_each_of_its_sources(planned):
+def test_plans_every_query_for_each_source(planned):
     assert planned(("hat", "boot"), A, B, queries={"hat": ["hat", "straw hat"]}) == [
         ("hat", "site:a", "hat"),
         ("hat", "site:b", "hat"),
@@ -36,26 +36,26 @@ def test_every_query_of_a_class_goes_to_each_of_its_sources(planned):
     ]
 
 
-def test_a_class_may_have_sources_of_its_own(planned):
+def test_source_by_class(planned):
     found = planned(("hat", "boot"), A, B, source="site:a", source_by_class={"boot": ["site:b", "site:a"]})
     assert found == [("hat", "site:a", "hat"), ("boot", "site:b", "boot"), ("boot", "site:a", "boot")]
 
 
-def test_who_needs_no_words_is_asked_once(planned, data):
+def test_a_source_without_text_search_gets_one_query(planned, data):
     folder = FolderSource(data)
     assert planned(("hat",), folder, queries={"hat": ["a", "b"]}) == [("hat", "folder", None), ("boot", "folder", None)]
 
 
-def test_folders_that_nobody_declared_come_last(planned, data):
+def test_undeclared_folders_come_last(planned, data):
     (data / "bot").mkdir()
     (data / "bot" / "1.png").write_bytes(b"")
     found = planned(("hat", "boot"), FolderSource(data))
     assert [label for label, _, _ in found] == ["hat", "boot", "bot"]
 
 
-def test_the_name_of_a_search_tells_all_that_its_answers_follow_from():
+def test_names_of_searches_are_distinct():
     searches = [
-        Search(source, query, world)
+        Search(source, query, fingerprint)
         for source in (A, B)
         for query in (
             Query("hat", "hat", "u"),
@@ -63,7 +63,7 @@ def test_the_name_of_a_search_tells_all_that_its_answers_follow_from():
             Query("cap", "hat", "u"),
             Query("hat", "hat", "v"),
         )
-        for world in ("", "shop 1")
+        for fingerprint in ("", "shop 1")
     ]
     edited = copy.copy(A)
     edited.version = "the digest of a plugin's code"
@@ -75,5 +75,5 @@ def test_the_name_of_a_search_tells_all_that_its_answers_follow_from():
     ("text", "words"),
     [("hat", "hat (source 'site:a')"), (None, "hat (source 'site:a')"), ("cap", "hat (source 'site:a' 'cap')")],
 )
-def test_a_search_in_words(text, words):
+def test_str_of_a_search(text, words):
     assert str(Search(A, Query("hat", text, "u"), "")) == words

@@ -1,4 +1,4 @@
-"""What a person sees who asks why a site's file finds nothing."""
+"""Probes of results pages."""
 
 import pytest
 
@@ -39,7 +39,7 @@ def ask(world, driver, tmp_path):
 
 
 @pytest.mark.slow
-def test_what_each_selector_finds(world, ask):
+def test_counts_matches_of_each_selector(world, ask):
     report = ask("bing")
     assert report.failure is None
     findings = {(finding.place, finding.selector): finding for finding in report.findings}
@@ -52,7 +52,7 @@ def test_what_each_selector_finds(world, ask):
     assert lines[-1].endswith("probe")
 
 
-def test_the_words_of_a_page_command_no_terminal(tmp_path):
+def test_replaces_control_characters(tmp_path):
     finding = SelectorMatch("selectors.title", "h2", True, 1, "a \x1b[2J hat\n")
     report = ProbeReport("https://x.test/", load_site("amazon", None), tmp_path, findings=[finding])
     assert [line for line in report.lines() if "h2" in line] == ["        1 results  h2  e.g. a  [2J hat "]
@@ -63,7 +63,7 @@ def test_the_words_of_a_page_command_no_terminal(tmp_path):
     ("name", "route"),
     [("google", "script"), ("bing", "json")],
 )
-def test_originals_are_found_as_by_a_search(world, ask, name, route):
+def test_finds_the_originals_of_a_search(world, ask, name, route):
     report = ask(name)
     originals = {candidate.image_url for candidate in report.candidates} - {None}
     assert originals <= {result.original_url for result in world.results(name, "saree")}
@@ -72,7 +72,7 @@ def test_originals_are_found_as_by_a_search(world, ask, name, route):
 
 
 @pytest.mark.slow
-def test_a_changed_layout_shows_where_nothing_is_found(world, ask):
+def test_a_changed_layout(world, ask):
     world.switch("bing", "last_years_layout")
     report = ask("bing")
     assert "its layout may have changed" in report.failure
@@ -81,8 +81,8 @@ def test_a_changed_layout_shows_where_nothing_is_found(world, ask):
 
 
 @pytest.mark.slow
-def test_a_page_that_must_not_be_opened(ask, driver):
-    driver.get("data:,")  # as a new browser
+def test_a_forbidden_page(ask, driver):
+    driver.get("data:,")
     report = ask("bing", forbidden=["bing"])
     assert "robots.txt" in report.failure
     assert report.candidates == []
@@ -91,7 +91,7 @@ def test_a_page_that_must_not_be_opened(ask, driver):
 
 
 @pytest.mark.slow
-def test_a_robot_check_is_shown_for_what_it_is(world, ask):
+def test_a_captcha(world, ask):
     world.switch("bing", "captcha")
     report = ask("bing")
     assert "shows a CAPTCHA" in report.failure

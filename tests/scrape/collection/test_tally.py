@@ -2,9 +2,8 @@ import pytest
 
 from pixmill.core.params import ScrapeParams
 from pixmill.scrape.candidate import Candidate, Query, Sighting
-from pixmill.scrape.collection.remarks import remarks, summary
 from pixmill.scrape.collection.searches import FailedSearch, Search
-from pixmill.scrape.collection.tally import ScrapeTally
+from pixmill.scrape.collection.tally import ScrapeTally, remarks, summary
 from pixmill.scrape.image_store import StoredImage
 from pixmill.web.fetch import Refused
 from tests.scrape.invented import Invented
@@ -14,6 +13,7 @@ GONE = Refused("http_404")
 SHOP, LIST = Invented({}, name="site:shop"), Invented({}, name="site:list")
 HAT = Search(SHOP, Query("hat", "straw hat", "u"), "")
 COAT = Search(LIST, Query("coat", None, "u"), "")
+PARAMS = ScrapeParams(snapshot="2026-11-20")
 SHOWN = [
     (HAT, Candidate("hat", "straw hat", 0, "http://one.test/0", route="script"), A, None),
     (HAT, Candidate("hat", "straw hat", 1, "https://two.test:8080/1", route="click"), A, None),
@@ -37,13 +37,13 @@ def counted(candidates, fetched, duplicates=0, thumbnails=0, **refused):
 
 @pytest.fixture
 def tally():
-    tally = ScrapeTally(("hat", "coat"), [HAT, COAT])
+    tally = ScrapeTally(("hat", "coat"), [HAT, COAT], PARAMS)
     for search, candidate, image, refused in SHOWN:
         tally.add(search, Sighting(search.source.name, candidate, image, refused))
     return tally
 
 
-def test_the_counts_of_a_class_a_source_and_a_host(tally):
+def test_metrics(tally):
     tally.fail([FailedSearch(COAT, "stalled", "the page stopped")])
     assert tally.metrics() == {
         "images": 2,
@@ -74,50 +74,50 @@ def test_the_counts_of_a_class_a_source_and_a_host(tally):
     }
 
 
-def test_the_tally_as_text(tally):
+def test_summary(tally):
     assert summary(tally) == (
         "2 images from 7 candidates; 2 duplicates, 3 refused (bad_url 1, http_404 1, no_address 1), 1 as thumbnails"
     )
 
 
-def test_the_first_sighting_of_an_image_is_told():
-    tally = ScrapeTally(("hat",), [HAT])
+def test_add_returns_whether_the_image_is_new():
+    tally = ScrapeTally(("hat",), [HAT], PARAMS)
     found = [Sighting("site:shop", candidate, image, refused) for _, candidate, image, refused in SHOWN[:4]]
     assert [tally.add(HAT, sighting) for sighting in found] == [True, False, True, False]
 
 
-def test_a_label_is_null_where_sightings_disagree(tally):
+def test_conflicting_labels_are_none(tally):
     assert (tally.label(A.id), tally.label(B.id)) == ("hat", None)
 
 
-def test_the_searches_that_failed_are_in_order(tally):
+def test_failed_searches_are_in_order(tally):
     tally.fail([FailedSearch(COAT, "stalled", "later")])
     tally.fail([FailedSearch(HAT, "captcha", "earlier")])
     assert [failed.message for failed in tally.failed] == ["earlier", "later"]
 
 
-def test_a_class_for_which_nothing_came_is_empty():
-    tally = ScrapeTally(("hat", "coat", "boot"), [HAT, COAT])
+def test_empty_classes():
+    tally = ScrapeTally(("hat", "coat", "boot"), [HAT, COAT], PARAMS)
     tally.add(HAT, Sighting("site:shop", SHOWN[0][1], A))
     tally.add(COAT, Sighting("site:list", SHOWN[6][1], None, GONE))
     assert tally.empty_classes == ["coat", "boot"]
 
 
-def test_of_many_hosts_those_with_the_most_candidates_are_told_one_by_one():
-    tally = ScrapeTally(("hat",), [HAT])
+def test_merges_minor_hosts():
+    tally = ScrapeTally(("hat",), [HAT], PARAMS)
     for host in range(60):
         for rank in range(2 if host < 10 else 1):
             url = f"http://host{host}.test/{rank}"
             tally.add(HAT, Sighting("site:shop", Candidate("hat", "straw hat", rank, url), None, GONE))
-    told = tally.metrics()["per_class"]["hat"]["site:shop"]
-    assert len(told) == 51
-    assert told["others"] == counted(10, 0, http_404=10)
-    assert told["host9.test"] == counted(2, 0, http_404=2)
-    assert sum(counts["candidates"] for counts in told.values()) == 70
+    counts_by_host = tally.metrics()["per_class"]["hat"]["site:shop"]
+    assert len(counts_by_host) == 51
+    assert counts_by_host["others"] == counted(10, 0, http_404=10)
+    assert counts_by_host["host9.test"] == counted(2, 0, http_404=2)
+    assert sum(counts["candidates"] for counts in counts_by_host.values()) == 70
 
 
-def test_advice_is_told_once_for_searches_that_fail_alike():
-    tally = ScrapeTally(("hat", "coat"), [HAT, COAT])
+def test_advice_is_given_once_per_kind_of_failure():
+    tally = ScrapeTally(("hat", "coat"), [HAT, COAT], PARAMS)
     tally.fail(
         [FailedSearch(HAT, "captcha", "it asks", advice="go elsewhere"), FailedSearch(COAT, "captcha", "it asks too")]
     )
@@ -132,8 +132,8 @@ def images(count):
     return [StoredImage(f"{number:064x}", 10, "png") for number in range(count)]
 
 
-def test_the_first_different_images_of_a_class():
-    tally, found = ScrapeTally((), [HAT]), images(9)
+def test_examples_are_the_first_distinct_images():
+    tally, found = ScrapeTally((), [HAT], PARAMS), images(9)
     for image in (found[0], *found):
         tally.add(HAT, hat(0, image, title="A hat", price="€ 1", licence="by", author="Ann"))
     examples = tally.examples["hat"]
@@ -141,8 +141,8 @@ def test_the_first_different_images_of_a_class():
     assert (examples[found[0]].title, examples[found[0]].author) == ("A hat", "Ann")
 
 
-def test_the_first_addresses_of_each_reason():
-    tally = ScrapeTally((), [HAT])
+def test_refused_examples():
+    tally = ScrapeTally((), [HAT], PARAMS)
     for rank in range(5):
         tally.add(HAT, hat(rank, refused=Refused("http_404"), url=f"http://x.test/{rank}"))
     tally.add(HAT, hat(0, *images(1), Refused("html"), url="http://x.test/page"))
@@ -153,8 +153,8 @@ def test_the_first_addresses_of_each_reason():
     assert tally.refused == {"http_404": 5, "html": 1}
 
 
-def test_an_address_that_is_none_is_told_by_its_page():
-    tally = ScrapeTally((), [HAT])
+def test_refused_examples_without_url():
+    tally = ScrapeTally((), [HAT], PARAMS)
     tally.add(HAT, hat(0, refused=Refused("bad_data_uri"), url="data:,x"))
     tally.add(HAT, hat(1, refused=Refused("no_address"), url=None))
     assert tally.refused_examples == {
@@ -172,7 +172,7 @@ def searched(*sightings, total=None, failed=False, **limits):
     return list(remarks(tally))
 
 
-def test_what_is_said():
+def test_remarks():
     small = Refused("only_thumbnail")
     private = Refused("private_address", "10.0.0.1 is not public")
     shown = [(image, small if n < 11 else None) for n, image in enumerate(images(20))]
@@ -190,5 +190,5 @@ LIMITS = ({"per_query": 20}, {"per_class": 20}, {"failed": True})
 
 
 @pytest.mark.parametrize("given", [{}, {"total": 21}, *({"total": 290, **limit} for limit in LIMITS)])
-def test_a_search_that_brought_what_it_owes(given):
+def test_no_remarks_on_a_complete_search(given):
     assert searched(*[(image, None) for image in images(20)], **given) == []

@@ -1,4 +1,4 @@
-"""The public APIs of Openverse and Wikimedia Commons, as an anonymous program meets them."""
+"""The public APIs of Openverse and Wikimedia Commons, for anonymous clients."""
 
 import uuid
 from dataclasses import replace
@@ -22,19 +22,19 @@ LICENCES = (
 
 
 def licence_of(result: Result) -> tuple[str, str, str]:
-    """Return the code, the version and the URL of a result's licence."""
+    """Return the code, version and URL of a result's licence."""
     return LICENCES[int(len(LICENCES) * chance("licence", result.key))]
 
 
 class Api(Site):
-    """Answer with JSON, the failures that concern no page included."""
+    """A site with a JSON API."""
 
-    # Programs are welcome at an API, and crawlers are sent away all the same.
+    # robots.txt excludes crawlers, but does not apply to the API.
     def robots(self) -> str:
         return "User-agent: *\nDisallow: /\n"
 
     def spoilt(self, request: web.BaseRequest, mode: str) -> bool:
-        """Tell whether one of the site's own modes holds for this request, by its options ``after`` and ``times``."""
+        """Return whether a mode of the site applies to this request, given its options ``after`` and ``times``."""
         setting = self.setting(request)
         if mode not in setting:
             return False
@@ -44,10 +44,10 @@ class Api(Site):
 
 
 class OpenverseApi(Api):
-    """Show 240 results at most, 20 a page.
+    """Openverse: at most 240 results, 20 per page.
 
-    The mode ``boasts`` lets it speak of more pages than it shows; ``bare`` leaves out all that may be null;
-    ``renamed_key`` calls the results something else; ``locked`` asks for an account.
+    Modes: ``boasts`` states more pages than it has; ``bare`` omits optional fields; ``renamed_key`` renames the
+    results; ``locked`` requires an account.
     """
 
     name = "openverse"
@@ -110,7 +110,7 @@ class OpenverseApi(Api):
             "provider": "flickr",
             "source": "flickr",
             "category": None,
-            "filesize": 1,  # what a catalogue saw years ago
+            "filesize": 1,  # outdated
             "filetype": "jpg",
             "tags": [{"accuracy": None, "name": "thing"}],
             "attribution": f'"{result.title}" is licensed under {code.upper()} {version}.',
@@ -126,10 +126,10 @@ class OpenverseApi(Api):
 
 
 class CommonsApi(Api):
-    """Show 50 results an answer, in the order of their page ids; what is told of them comes in two answers.
+    """Commons: 50 results per page, ordered by page id; their metadata comes in two responses.
 
-    Every tenth result is a drawing, and one of each fifty has lost its file. The modes ``maxlag`` and ``ratelimited``
-    report that error with status 200; ``broken`` reports one that does not pass; ``circular`` goes on for ever.
+    Every tenth result is a drawing, and one in fifty has lost its file. Modes: ``maxlag`` and ``ratelimited`` return
+    that error with status 200; ``broken`` returns a permanent error; ``circular`` never ends.
     """
 
     name = "wikimedia"
@@ -150,12 +150,12 @@ class CommonsApi(Api):
             route="json",
         )
 
-    def words(self, asked: str) -> str:
-        """Return what is looked for, without the words that only the search engine of Commons understands."""
-        return asked.removeprefix("filetype:bitmap ")
+    def words(self, query: str) -> str:
+        """Return the query without filters of Commons."""
+        return query.removeprefix("filetype:bitmap ")
 
     def metadata(self, result: Result) -> dict[str, str]:
-        """Return what the file's page says of its licence and author, as HTML."""
+        """Return licence and author as HTML."""
         code, version, url = licence_of(result)
         return {
             "Artist": f'<bdi><a href="//x.test/A">A &amp; B\n {result.image.number}</a></bdi><style>a{{}}</style>',
@@ -163,15 +163,15 @@ class CommonsApi(Api):
         } | ({} if code == "pdm" else {"LicenseUrl": url})
 
     def is_image(self, result: Result) -> bool:
-        """Tell whether a result is a raster image that is there."""
+        """Return whether a result is an existing raster image."""
         return result.rank % 10 != 9 and result.rank % 50 != 7
 
     def empty(self, _request: web.BaseRequest) -> web.StreamResponse:
         return web.json_response({"batchcomplete": True})
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        asked = request.query
-        if request.path != self.path or asked.get("format") != "json" or asked.get("formatversion") != "2":
+        parameters = request.query
+        if request.path != self.path or parameters.get("format") != "json" or parameters.get("formatversion") != "2":
             return web.Response(text="<!doctype html><title>MediaWiki API help</title>", content_type="text/html")
         for mode, info in (
             ("maxlag", "Waiting for a database server: 6.3 seconds lagged."),
@@ -182,31 +182,31 @@ class CommonsApi(Api):
                 code = {"broken": "cirrussearch-backend-error"}.get(mode, mode)
                 headers = {"Retry-After": "5", "MediaWiki-API-Error": code}
                 return web.json_response({"error": {"code": code, "info": info}}, headers=headers)
-        words = self.words(asked["gsrsearch"])
-        offset, limit = int(asked.get("gsroffset", "0")), int(asked.get("gsrlimit", "10"))
+        words = self.words(parameters["gsrsearch"])
+        offset, limit = int(parameters.get("gsroffset", "0")), int(parameters.get("gsrlimit", "10"))
         batch = self.results(words)[offset : offset + limit]
         return web.json_response(self._answer(request, batch, offset + limit, len(self.results(words))))
 
     def _answer(self, request: web.BaseRequest, batch: tuple[Result, ...], behind: int, total: int) -> dict[str, Any]:
         by_id = sorted(batch, key=lambda result: int(result.key))
-        told = len(by_id) // 2
+        half = len(by_id) // 2
         second = "iicontinue" in request.query
-        pages = [self._page(result, told=(place >= told) is second) for place, result in enumerate(by_id)]
+        pages = [self._page(result, complete=(place >= half) is second) for place, result in enumerate(by_id)]
         content: dict[str, Any] = {"query": {"pages": pages}} if pages else {}
         offset = request.query.get("gsroffset")
         if "circular" in self.setting(request):
             return content | {"continue": {"gsroffset": 0, "continue": "gsroffset||"}, "batchcomplete": True}
-        if not second and told:
-            more = {"iicontinue": by_id[told].key, "continue": "gsroffset||"}
+        if not second and half:
+            more = {"iicontinue": by_id[half].key, "continue": "gsroffset||"}
             return {"continue": more | ({"gsroffset": int(offset)} if offset else {})} | content
         content["batchcomplete"] = True
         if behind < total:
             content["continue"] = {"gsroffset": behind, "continue": "gsroffset||"}
         return content
 
-    def _page(self, result: Result, *, told: bool) -> dict[str, Any]:
+    def _page(self, result: Result, *, complete: bool) -> dict[str, Any]:
         page = {"pageid": int(result.key), "ns": 6, "title": f"File:{result.title}", "index": result.rank + 1}
-        if not told or result.rank % 50 == 7:
+        if not complete or result.rank % 50 == 7:
             return page
         return page | {
             "imagerepository": "local",

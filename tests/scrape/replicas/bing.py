@@ -1,4 +1,4 @@
-"""The image results of Bing: tiles that carry all their facts as JSON, in batches of 35."""
+"""A replica of Bing Images: tiles with JSON attributes, in batches of 35."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ __all__ = ["Bing"]
 
 
 class Bing(Site):
-    """Show results as Bing does.
+    """Serve results pages like Bing.
 
-    Each tile's JSON names the original (route ``json``); where the JSON is broken, the tile's link still does (route
-    ``attribute``). Some results are shown twice, and in every batch there are tiles that are none. The mode ``cyclic``
-    shows the first twelve results over and over; ``broken_json`` takes ``share`` (0.5), that of tiles with broken JSON.
+    The JSON of a tile has the original (route ``json``); if it is broken, the tile's link does (route ``attribute``).
+    Some results are repeated, and batches contain tiles that are not results. The mode ``cyclic`` repeats the first
+    twelve results; ``broken_json`` takes ``share`` (0.5) of tiles with broken JSON.
 
     Args:
-        total: How many results a query has.
-        batch: How many come at once.
-        button_after: After how many batches only the button goes on, and again after as many.
-        broken: The share of tiles whose JSON is broken.
-        doubled: The share of results that are shown again in the next batch.
+        total: Number of results per query.
+        batch: Results per batch.
+        button_after: Batches after which the "more" button must be pressed.
+        broken: Share of tiles with broken JSON.
+        doubled: Share of results repeated in the next batch.
     """
 
     name = "bing"
@@ -58,7 +58,7 @@ class Bing(Site):
         self.broken, self.doubled = broken, doubled
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer with results or with a further batch."""
+        """Return a results page or a further batch."""
         match request.url.host, request.path:
             case "bing.com", _:
                 return moved(f"https://www.bing.com{request.path_qs}", 301)
@@ -74,7 +74,7 @@ class Bing(Site):
         return web.Response(status=404)
 
     def result(self, rank: int, image: Photo) -> Result:
-        """Say what stands at this rank, and whether its JSON is sound."""
+        """Return the result at a rank and its route."""
         broken = self._chance(image, "broken") < self.broken
         return replace(
             super().result(rank, image),
@@ -97,7 +97,7 @@ class Bing(Site):
         )
 
     def _tiles(self, request: web.BaseRequest, first: int) -> str:
-        """Return the markup of the batch that starts at a place; places are counted from 1."""
+        """Return the HTML of a batch; ``first`` counts from 1."""
         setting, results = self.setting(request), self.results(self.query(request))
         start = max(0, first - 1)
         shown = results[start : start + self.batch]

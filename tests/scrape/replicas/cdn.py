@@ -1,4 +1,4 @@
-"""The hosts that carry images: originals with their faults, and the engines' thumbnails."""
+"""Hosts of images: originals with faults, and thumbnails of search engines."""
 
 import asyncio
 import html
@@ -16,7 +16,7 @@ _TRAP_HOSTS = ("ads-0.test",)
 
 
 class Cdn(Site):
-    """Give images by the token in their address, and a few words for the pages that show them."""
+    """Serve images by the token in their URL, and the pages that show them."""
 
     name = "cdn"
     hosts = (
@@ -27,10 +27,10 @@ class Cdn(Site):
         *(f"{kind}{number}.mm.bing.net" for kind in ("ts", "tse") for number in range(1, 5)),
         "www.gstatic.com",
     )
-    has_tls = False  # both: originals are met with and without
+    has_tls = False  # originals are served with and without TLS
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Give the image of the address."""
+        """Return the image of the URL."""
         host = request.url.host or ""
         if host in PAGE_HOSTS or host in _TRAP_HOSTS:
             text = f"<!doctype html><title>{host}</title><p>{html.escape(request.path)}</p>"
@@ -46,14 +46,14 @@ class Cdn(Site):
         return web.Response(status=404) if image is None else await self.original(request, image)
 
     def thumbnail(self, token: str) -> web.Response:
-        """Give the small copy of a token's image; for any other word the small sign that sites decorate with."""
+        """Return the thumbnail of a token, or an icon for other words."""
         image = Photo.of(token)
         images = self.world.images
         content = images.thumbnail_bytes(image) if image else images.content(Photo(token, 0), 0.12)
         return web.Response(body=content, content_type="image/jpeg", headers={"Cache-Control": "max-age=3600"})
 
     async def original(self, request: web.BaseRequest, image: Photo) -> web.StreamResponse:
-        """Give the original, or what becomes of it."""
+        """Return the original, with its fault."""
         images = self.world.images
         content = images.original_bytes(image)
         kind = "image/png" if images.is_png(image) else "image/jpeg"
@@ -84,7 +84,7 @@ class Cdn(Site):
 
 
 async def _cut(request: web.BaseRequest, content: bytes, kind: str) -> web.StreamResponse:
-    """Promise an image and close the connection in its middle."""
+    """Close the connection in the middle of an image."""
     response = web.StreamResponse(headers={"Content-Type": kind, "Content-Length": str(len(content))})
     response.force_close()
     await response.prepare(request)

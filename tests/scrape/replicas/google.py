@@ -1,4 +1,4 @@
-"""The image results of Google, as of 2026: a grid that goes on, originals behind scripts and clicks."""
+"""A replica of Google Images as of 2026: a growing grid, with originals in scripts and panels."""
 
 from __future__ import annotations
 
@@ -49,19 +49,19 @@ _LAYOUTS = {
 
 
 class Google(Site):
-    """Show results as Google does.
+    """Serve results pages like Google.
 
-    The originals of most results stand in the page's scripts (route ``script``); those of the others appear in a panel
-    once the tile has been clicked (route ``click``), for some never. ``broken_json`` takes ``share`` (0.5)
-    of the arrays that are cut off: their results are left to clicks.
+    Most originals are in the page's scripts (route ``script``); the others appear in a panel after a click (route
+    ``click``), and a few never. The mode ``broken_json`` takes ``share`` (0.5) of arrays that are cut off, so that
+    their results need clicks.
 
     Args:
-        total: How many results a query has.
-        batch: How many come at once.
-        button_after: After how many results only the button goes on, and again after as many.
-        scripted: The share of results whose originals stand in the scripts.
-        silent: The share of panels that never show the original.
-        inlined: How many results have their thumbnail in the page, from the first.
+        total: Number of results per query.
+        batch: Results per batch.
+        button_after: Results after which the "more" button must be pressed.
+        scripted: Share of results with their original in the scripts.
+        silent: Share of panels that never show the original.
+        inlined: Number of first results with an inlined thumbnail.
     """
 
     name = "google"
@@ -88,7 +88,7 @@ class Google(Site):
         self.scripted, self.silent, self.inlined = scripted, silent, inlined
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer with results, a further batch, a panel, or the pages around them."""
+        """Return results, a further batch, a panel, or another page."""
         match request.url.host, request.path:
             case "google.com", _:
                 return moved(f"{_ORIGIN}{request.path_qs}", 301)
@@ -109,7 +109,7 @@ class Google(Site):
         return web.Response(status=404)
 
     def result(self, rank: int, image: Photo) -> Result:
-        """Say what stands at this rank, and by which route its original is to be had."""
+        """Return the result at a rank and the route to its original."""
         route = "script" if self._chance(image, "route") < self.scripted else "click"
         if route == "click" and self._is_silent(image):
             route = ""
@@ -121,21 +121,21 @@ class Google(Site):
         )
 
     def is_page(self, request: web.BaseRequest) -> bool:
-        """Tell results and their parts from the pages around them."""
+        """Return whether the request is for results or a panel."""
         return request.path in ("/search", "/async/imgv")
 
     def captcha(self, request: web.BaseRequest, status: int) -> web.StreamResponse:
-        """Ask for a proof of being human, with status 429 on a page of its own."""
+        """Return a CAPTCHA; with status 429, on a separate page."""
         if status == 429:
             return moved("/sorry/index?" + urlencode({"continue": _ORIGIN + request.path_qs, "q": "token"}))
         return self.render("sorry.html", status=status, target=_ORIGIN + request.path_qs)
 
     def blocked(self, request: web.BaseRequest, status: int) -> web.StreamResponse:
-        """Answer with a few words that lead to the captcha."""
+        """Return a page with a link to the CAPTCHA."""
         return self.render("blocked.html", status=status, target=request.path_qs)
 
     def consent(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Send the visitor to the page of the other host."""
+        """Redirect to the consent page on another host."""
         return moved("https://consent.google.com/m?" + urlencode({"continue": _ORIGIN + request.path_qs, "gl": "DE"}))
 
     async def _save(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -196,7 +196,7 @@ class Google(Site):
         return web.json_response({"original": original, "link": f"/imgres?{urlencode(names | size)}"})
 
     def _tiles(self, request: web.BaseRequest, shown: tuple[Result, ...]) -> str:
-        """Return the markup of a batch, with the script that holds its originals."""
+        """Return the HTML of a batch and the script with its originals."""
         inlined = {
             result.rank: self.world.images.thumbnail_uri(result.image) for result in shown if result.rank < self.inlined
         }
@@ -205,7 +205,7 @@ class Google(Site):
         return self.markup(template, results=shown, inlined=inlined, arrays=arrays, query=self.query(request))
 
     def _arrays(self, request: web.BaseRequest, shown: tuple[Result, ...]) -> str:
-        """Return the arrays that hold thumbnails and originals, as they stand in a script."""
+        """Return the arrays of thumbnails and originals, as in a script."""
         setting = self.setting(request)
         cut = setting.options.get("share", 0.5) if "broken_json" in setting else 0.0
         arrays = []
@@ -213,7 +213,7 @@ class Google(Site):
             if result.route != "script":
                 continue
             text = _escaped(self._array(request, result))
-            # Cut within the original's address, as if an answer had ended too early.
+            # Cut within the URL of the original.
             arrays.append(text[: text.index("photos") + 4] if self._chance(result.image, "cut") < cut else text)
         return "[" + ",".join(arrays) + "]"
 
@@ -234,7 +234,7 @@ class Google(Site):
         return "old_results.html" if "last_years_layout" in self.setting(request) else "results.html"
 
     def _pauses(self, start: int, end: int) -> bool:
-        """Tell whether the button comes between these two places."""
+        """Return whether the button must be pressed between two positions."""
         return end < self.total and start // self.button_after < end // self.button_after
 
     def _is_silent(self, image: Photo) -> bool:
@@ -244,12 +244,12 @@ class Google(Site):
         return self.world.images.chance(image, f"google {aspect}")
 
     async def _wait(self, least: float, most: float, name: str) -> None:
-        """Let some seconds pass, the same for the same name."""
+        """Wait for a random time that depends on the name only."""
         await asyncio.sleep(self.world.pace * (least + (most - least) * chance(self.world.seed, name)))
 
 
 def _escaped(value: Any) -> str:
-    """Return JSON with the characters escaped that a script within HTML must not hold."""
+    """Return JSON, escaped for a script in HTML."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     for letter in "=&<>'":
         text = text.replace(letter, f"\\u{ord(letter):04x}")

@@ -1,4 +1,4 @@
-"""The images that the replicas show: drawn from a seed, at addresses that tell their number, some of them spoilt."""
+"""Random images of the replicas, with URLs that encode their number, and faults."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ Fault = Literal[
     "small",
     "truncated",
 ]
-"""What becomes of an original on its way.
+"""Faults of originals.
 
-``dead``: no such server; ``forbidden``: 403; ``mislabelled``: a good image under another type's name; ``missing``:
-404; ``noai``: the host asks not to use it; ``page``: HTML under an image's name; ``placeholder``: moved to an image
-that says that there is none; ``redirect``: moved to another host; ``slow``: late; ``small``: smaller than its
-thumbnail; ``truncated``: cut in the middle.
+``dead``: no such server; ``forbidden``: 403; ``mislabelled``: wrong content type; ``missing``: 404; ``noai``:
+X-Robots-Tag; ``page``: HTML with the content type of an image; ``placeholder``: redirect to a placeholder;
+``redirect``: redirect to another host; ``slow``: delayed; ``small``: smaller than its thumbnail; ``truncated``: cut
+off.
 """
 
 FAULTS: Mapping[Fault, float] = MappingProxyType(
@@ -59,36 +59,36 @@ FAULTS: Mapping[Fault, float] = MappingProxyType(
         "truncated": 0.01,
     }
 )
-"""The share of originals that each fault befalls."""
+"""Share of originals with each fault."""
 
 DELIVERED: frozenset[Fault] = frozenset({"", "mislabelled", "redirect", "slow"})
-"""The faults in spite of which a patient client gets the image."""
+"""Faults with which a client still gets the image."""
 
 THUMBNAIL = 0.6
-"""The size of a thumbnail, as a share of its original's sides."""
+"""Side of a thumbnail relative to its original."""
 
 
 def chance(*parts: object) -> float:
-    """Return a number in [0, 1) that looks random and is always the same for the same parts."""
+    """Return a pseudorandom number in [0, 1) that depends only on the parts."""
     digest = hashlib.sha256("\n".join(map(str, parts)).encode()).digest()
     return int.from_bytes(digest[:6], "big") / 2**48
 
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """Name an image by the query that it answers and its number."""
+    """An image, identified by its query and number."""
 
     query: str
     number: int
 
     @property
     def token(self) -> str:
-        """The image's name as letters, digits, ``-`` and ``_``, from which `of` tells the image again."""
+        """The image as URL-safe base64, for `of`."""
         return base64.urlsafe_b64encode(f"{self.number}:{self.query}".encode()).decode().rstrip("=")
 
     @classmethod
     def of(cls, token: str) -> Photo | None:
-        """Return the image of this token; ``None`` where it is none."""
+        """Return the image of a token, or ``None`` if it is invalid."""
         try:
             number, _, query = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode().partition(":")
             return cls(query, int(number))
@@ -97,11 +97,11 @@ class Photo:
 
 
 class Photos:
-    """Draw images, and say where they lie and what becomes of them.
+    """Content, URLs and faults of images.
 
     Args:
-        seed: Another seed gives other images, sizes, addresses and faults.
-        faults: The share of originals that each fault befalls.
+        seed: Seed of images, sizes, URLs and faults.
+        faults: Share of originals with each fault.
     """
 
     def __init__(self, seed: int = 0, faults: Mapping[Fault, float] = FAULTS) -> None:
@@ -110,17 +110,17 @@ class Photos:
         self.content = functools.lru_cache(maxsize=2048)(self._content)
 
     def chance(self, image: Photo, aspect: str) -> float:
-        """Return a number in [0, 1) for an aspect of an image."""
+        """Return a pseudorandom number in [0, 1) for an aspect of an image."""
         return chance(self.seed, image.query, image.number, aspect)
 
     def size(self, image: Photo) -> tuple[int, int]:
-        """Return the original's width and height in pixels: 280 to 400 on the long side, of several shapes."""
+        """Return width and height of the original in pixels; the longer side has 280 to 400."""
         long = 280 + int(120 * self.chance(image, "size"))
         short = int(long * (0.6 + 0.35 * self.chance(image, "shape")))
         return (long, short) if self.chance(image, "turn") < 0.6 else (short, long)
 
     def fault(self, image: Photo) -> Fault:
-        """Return what becomes of the original; an empty word where nothing does."""
+        """Return the fault of the original, or an empty string."""
         point = self.chance(image, "fault")
         for fault, share in sorted(self._faults.items()):
             point -= share
@@ -129,22 +129,22 @@ class Photos:
         return ""
 
     def delivers(self, image: Photo) -> bool:
-        """Tell whether a patient client gets the original."""
+        """Return whether a client gets the original."""
         return self.fault(image) in DELIVERED
 
     def title(self, image: Photo) -> str:
-        """Return a few words on the image, some with quotes, ampersands and letters beyond ASCII."""
+        """Return a title, sometimes with quotes, ampersands or non-ASCII letters."""
         forms = ("{q} no. {n}", 'A "fine" {q}, no. {n}', "{q} & friends {n}", "Été: {q} <{n}>", "{q} no. {n}")
         form = forms[int(len(forms) * self.chance(image, "title"))]
         return form.format(q=image.query.capitalize(), n=image.number)
 
     def page(self, image: Photo) -> str:
-        """Return the address of the page that shows the image."""
+        """Return the URL of the page that shows the image."""
         host = PAGE_HOSTS[int(len(PAGE_HOSTS) * self.chance(image, "page"))]
         return f"https://{host}/stories/{_slug(image.query)}/{image.number}"
 
     def original(self, image: Photo) -> str:
-        """Return the address of the original: with and without an extension, a query, escapes, and TLS."""
+        """Return the URL of the original, with or without extension, query, escapes and TLS."""
         hosts = DEAD_HOSTS if self.fault(image) == "dead" else CDN_HOSTS
         host = hosts[int(len(hosts) * self.chance(image, "host"))]
         stem, form = f"{_slug(image.query)}-{image.number}", self.chance(image, "form")
@@ -160,15 +160,15 @@ class Photos:
         return f"{scheme}://{host}/photos/{image.token}/{name}"
 
     def is_png(self, image: Photo) -> bool:
-        """Tell whether the original is a PNG rather than a JPEG."""
+        """Return whether the original is a PNG instead of a JPEG."""
         return self.chance(image, "png") < 0.1
 
     def original_bytes(self, image: Photo) -> bytes:
-        """Return the original's bytes, as they are when nothing befalls them."""
+        """Return the content of the original without its fault."""
         return self.content(image, 1.0)
 
     def thumbnail_bytes(self, image: Photo) -> bytes:
-        """Return a small JPEG of the image."""
+        """Return the thumbnail, a JPEG."""
         return self.content(image, THUMBNAIL)
 
     def thumbnail_uri(self, image: Photo) -> str:
@@ -176,9 +176,9 @@ class Photos:
         return f"data:image/jpeg;base64,{base64.b64encode(self.thumbnail_bytes(image)).decode()}"
 
     def _content(self, image: Photo, scale: float) -> bytes:
-        """Return the image with its sides scaled: four by three random colours, blurred into each other.
+        """Return the scaled image, a gradient of four by three random colours.
 
-        A scale of 1 gives the original in its own format; any other gives a JPEG.
+        A scale of 1 gives the original in its format; any other a JPEG.
         """
         start = int(self.chance(image, "colours") * 2**48)
         colours = np.random.default_rng(start).integers(0, 256, (3, 4, 3), dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""What a replica of a site is: the names that it answers to, its results, and how it words what goes wrong."""
+"""Base of replicas: host names, results and failure pages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PAGES = Path(__file__).parent / "pages"
 
 
 def moved(location: str, status: int = 302, **cookies: str) -> web.Response:
-    """Send a visitor elsewhere, with cookies on the way."""
+    """Return a redirect that sets cookies."""
     answer = web.Response(status=status, headers={"Location": location})
     for name, value in cookies.items():
         answer.set_cookie(name, value, path="/")
@@ -31,20 +31,20 @@ def moved(location: str, status: int = 302, **cookies: str) -> web.Response:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Tell the truth about one result: what a perfect reader of the page would find.
+    """The ground truth of a result.
 
     Args:
-        rank: Its place among the site's results, from 0.
+        rank: Position among the results, from 0.
         image: The image.
-        key: How the site's own markup calls the result.
-        title: The words beside it.
-        page_url: The page that shows the image.
-        original_url: Where the original lies.
-        thumbnail_url: Where the small copy lies.
-        width: The original's width in pixels.
-        height: Its height in pixels.
-        route: How the page gives the original away: a word of the site's own, empty where it never does.
-        delivers: Whether the original's own server gives the image to a patient client.
+        key: Id of the result in the HTML of the site.
+        title: Title.
+        page_url: URL of the page that shows the image.
+        original_url: URL of the original.
+        thumbnail_url: URL of the thumbnail.
+        width: Width of the original in pixels.
+        height: Height of the original in pixels.
+        route: Where the page reveals the original; empty if it never does.
+        delivers: Whether the server returns the original.
     """
 
     rank: int
@@ -61,29 +61,29 @@ class Result:
 
     @property
     def revealed(self) -> bool:
-        """Whether the page gives the original's address away at all."""
+        """Whether the page reveals the URL of the original."""
         return bool(self.route)
 
     @property
     def deliverable(self) -> bool:
-        """Whether the original can be had: its address from the page, its bytes from its server."""
+        """Whether the page reveals the original and its server returns it."""
         return self.revealed and self.delivers
 
 
 class Site(ABC):
-    """Answer for a site. A subclass gives its names and `answer`, and words the failures as its model does.
+    """A replica of a site. Subclasses define names, `answer` and failure pages.
 
     Args:
-        total: How many results a query has.
+        total: Number of results per query.
 
     Attributes:
-        name: How `World.switch` and `World.results` call the site.
-        hosts: The host names that it answers to; those that only carry images belong to the CDN.
-        has_tls: Whether plain http is sent on to https.
-        query_name: The query parameter that holds what is looked for.
-        consent_cookie: The cookie that says that the visitor has answered the consent page.
-        rotting: Names in the markup (classes, ``jsname``) that the mode ``renamed`` changes.
-        own_modes: Modes of the switchboard that only this site knows, which its `answer` obeys.
+        name: Name for `World.switch` and `World.results`.
+        hosts: Host names of the site; hosts of images belong to the CDN.
+        has_tls: Whether http redirects to https.
+        query_name: Query parameter with the search text.
+        consent_cookie: Cookie set after the consent page.
+        rotting: Names in the HTML (classes, ``jsname``) that the mode ``renamed`` changes.
+        own_modes: Modes of the switchboard implemented by `answer` of this site.
     """
 
     name: ClassVar[str]
@@ -109,10 +109,10 @@ class Site(ABC):
 
     @abstractmethod
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer a request to one of the hosts, when no mode of the switchboard has answered in the site's place."""
+        """Answer a request that no mode of the switchboard intercepts."""
 
     def result(self, rank: int, image: Photo) -> Result:
-        """Say what the site shows at this rank; a subclass names its own key, thumbnail and route."""
+        """Return the result at a rank; subclasses replace key, thumbnail and route."""
         images = self.world.images
         width, height = images.size(image)
         return Result(
@@ -132,58 +132,58 @@ class Site(ABC):
     def _results(self, query: str) -> tuple[Result, ...]:
         return tuple(self.result(rank, image) for rank, image in enumerate(self.world.shown(self, query)))
 
-    # What the switchboard asks for.
+    # Called by the switchboard.
 
     def is_page(self, request: web.BaseRequest) -> bool:
-        """Tell whether the request is for results, which the failure modes concern: all but ``robots.txt``."""
+        """Return whether failure modes apply to the request: all except ``robots.txt``."""
         return request.path != "/robots.txt"
 
     def robots(self) -> str:
-        """Return the rules for programs."""
+        """Return robots.txt."""
         return "User-agent: *\nAllow: /\n"
 
     def captcha(self, request: web.BaseRequest, status: int) -> web.StreamResponse:
-        """Ask for a proof of being human."""
+        """Return a CAPTCHA."""
         return self.render("captcha.html", status=status, address=request.path_qs)
 
     def blocked(self, request: web.BaseRequest, status: int) -> web.StreamResponse:
-        """Refuse a program, with a status that need not say so."""
+        """Return a block page, with any status."""
         return self.render("blocked.html", status=status, address=request.path_qs)
 
     def shell(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer with a page that is nothing but a script."""
+        """Return a page that contains only a script."""
         return self.render("shell.html", address=request.path_qs)
 
     def empty(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Say that there are no results."""
+        """Return a page without results."""
         return self.render("empty.html", query=self.query(request))
 
     def consent(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Ask a visitor without the cookie for consent, or send them to the page that does."""
+        """Return the consent page or a redirect to it."""
         return self.render("consent.html", address=request.path_qs)
 
-    # What a subclass uses.
+    # Used by subclasses.
 
     def query(self, request: web.BaseRequest) -> str:
-        """Return what is looked for."""
+        """Return the search text."""
         return request.query.get(self.query_name, "")
 
     def setting(self, request: web.BaseRequest) -> Setting:
-        """Return the modes that hold for the request."""
+        """Return the modes that apply to the request."""
         return self.world.switchboard.setting(self.name, request.url.host or "")
 
     def markup(self, template: str, **values: Any) -> str:
-        """Fill in a template of the site's folder, or of the common one."""
+        """Render a template of the site or of the folder ``common``."""
         return self._templates.get_template(template).render(site=self, **values)
 
     def render(
         self, template: str, *, status: int = 200, request: web.BaseRequest | None = None, **values: Any
     ) -> web.Response:
-        """Answer with a page, changed as the switchboard says where the request is given."""
+        """Return a rendered template; with a request, its modes apply."""
         return self.html(self.markup(template, **values), status=status, request=request)
 
     def html(self, text: str, *, status: int = 200, request: web.BaseRequest | None = None) -> web.Response:
-        """Answer with HTML, changed as the switchboard says where the request is given."""
+        """Return HTML; with a request, its modes apply."""
         if request is not None:
             text = self.world.switchboard.spoil(self, self.setting(request), text)
         return web.Response(text=text, status=status, content_type="text/html", charset="utf-8")

@@ -1,4 +1,4 @@
-"""What goes wrong with a site, switched on and off while the replicas run: one place for all of them."""
+"""Failure modes of sites, switched on and off while the replicas run."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ ANSWERS = frozenset(
         "sorry429",
     }
 )
-"""Modes in which something else answers in the site's place.
+"""Modes that replace the response of the site.
 
-All take ``after`` (that many requests are answered well before) and ``times`` (after so many the site is well again).
-``captcha`` takes ``status`` (200); ``consent_redirect`` takes ``stuck`` (the answer is asked for again and again);
-``rate_limited`` takes ``retry_after`` (30, in seconds).
+All take ``after`` (requests answered normally before) and ``times`` (failures before the site recovers). ``captcha``
+takes ``status`` (200); ``consent_redirect`` takes ``stuck`` (consent never succeeds); ``rate_limited`` takes
+``retry_after`` (30, in seconds).
 """
 
 SHOWN = frozenset(
@@ -53,10 +53,9 @@ SHOWN = frozenset(
         "rerender",
     }
 )
-"""Modes that the site's own page shows.
+"""Modes that change the page of the site.
 
-``alerts`` and ``popups`` take ``delay`` (500, in milliseconds after the page has loaded); ``renamed``
-takes ``seed``.
+``alerts`` and ``popups`` take ``delay`` (500, in milliseconds after the page has loaded); ``renamed`` takes ``seed``.
 """
 
 MODES = ANSWERS | SHOWN
@@ -67,11 +66,12 @@ _SCRIPT = (Path(__file__).parent / "pages" / "common" / "mischief.js").read_text
 
 @dataclass
 class Setting:
-    """Hold the modes that are on somewhere, and how often they have been met.
+    """The active modes of a site or host.
 
     Args:
-        modes: The modes.
-        options: What they are given.
+        modes: Names of the modes.
+        options: Options of the modes.
+        met: Number of requests to which the modes applied.
     """
 
     modes: frozenset[str] = frozenset()
@@ -83,24 +83,24 @@ class Setting:
 
 
 class Switchboard:
-    """Switch modes on and off, by the name of a site or of one host."""
+    """The modes of all sites and hosts."""
 
     def __init__(self) -> None:
         self._settings: dict[str, Setting] = {}
         self._lock = threading.Lock()
 
     def switch(self, where: str, *modes: str, **options: Any) -> None:
-        """Let these modes hold from now on, and no others; without any, all is well again."""
+        """Replace the modes of a site or host; without modes, it works normally."""
         with self._lock:
             self._settings[where] = Setting(frozenset(modes), options)
 
     def setting(self, site: str, host: str) -> Setting:
-        """Return what holds for a host: its own setting where it has one, else its site's."""
+        """Return the setting of a host, else that of its site."""
         with self._lock:
             return self._settings.get(host) or self._settings.get(site) or Setting()
 
     async def intercept(self, site: Site, request: web.BaseRequest) -> web.StreamResponse | None:
-        """Answer in the site's place where a mode says so; ``None`` lets the site answer."""
+        """Return the response of a mode, or ``None`` to let the site answer."""
         setting = site.setting(request)
         modes = setting.modes & ANSWERS
         if request.path == "/robots.txt" and "down" not in modes:
@@ -147,7 +147,7 @@ class Switchboard:
         return None
 
     def spoil(self, site: Site, setting: Setting, text: str) -> str:
-        """Return a page as the modes that it shows itself make it."""
+        """Return a page changed by its modes."""
         if "renamed" in setting and site.rotting:
             text = rename(text, site.rotting, setting.options.get("seed", 0))
         mischief = [mode for mode in _MISCHIEF if mode in setting]
@@ -158,7 +158,7 @@ class Switchboard:
 
 
 def rename(text: str, names: tuple[str, ...], seed: int) -> str:
-    """Return a text with each of the names replaced by one that nobody has seen before."""
+    """Return a text with each name replaced by a random one."""
     return re.sub(
         rf"(?<![\w-])(?:{'|'.join(map(re.escape, names))})(?![\w-])",
         lambda found: f"z{int(chance(seed, found.group()) * 2**40):08x}",

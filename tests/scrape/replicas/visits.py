@@ -1,4 +1,4 @@
-"""Who asked for what: the record of every request to the replicas."""
+"""The log of requests to the replicas."""
 
 import threading
 from dataclasses import dataclass
@@ -8,17 +8,17 @@ __all__ = ["Log", "Visit"]
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """Record one request and its answer.
+    """A request and its response.
 
     Args:
         scheme: ``http`` or ``https``.
-        method: The HTTP method.
-        host: The name that was asked, without a port.
-        path: The path, decoded.
-        query: What follows the question mark, as it came.
-        status: The answer's status; 0 where there was none.
-        bytes: The size of the answer's body.
-        agent: How the client called itself.
+        method: HTTP method.
+        host: Host name without port.
+        path: Decoded path.
+        query: Query string, not decoded.
+        status: Status of the response; 0 without response.
+        bytes: Size of the response body.
+        agent: User agent.
     """
 
     scheme: str
@@ -32,19 +32,19 @@ class Visit:
 
     @property
     def url(self) -> str:
-        """The address without its scheme's port, for messages and for counting."""
+        """The URL without port."""
         return f"{self.scheme}://{self.host}{self.path}" + (f"?{self.query}" if self.query else "")
 
 
 class Log:
-    """Keep the visits in the order in which they ended; any thread may write and read."""
+    """Visits in the order in which they ended; thread-safe."""
 
     def __init__(self) -> None:
         self._visits: list[Visit] = []
         self._lock = threading.Lock()
 
     def add(self, visit: Visit) -> None:
-        """Write down a visit."""
+        """Add a visit."""
         with self._lock:
             self._visits.append(visit)
 
@@ -55,6 +55,6 @@ class Log:
         return [visit for visit in visits if visit.host.endswith(host) and visit.path.startswith(path)]
 
     def clear(self) -> None:
-        """Forget all visits."""
+        """Remove all visits."""
         with self._lock:
             self._visits.clear()

@@ -1,7 +1,6 @@
-"""A small web of one's own: many host names, plain and over TLS, on free ports of 127.0.0.1.
+"""A web of replicas: many host names, with and without TLS, on free ports of 127.0.0.1.
 
-Sites answer under their own names; what they show is known (`World.results`), what goes wrong is switched on and off
-while they run (`World.switch`), and every request is on record (`World.log`).
+`World.results` has the ground truth, `World.switch` sets failure modes, and `World.log` has all requests.
 """
 
 import asyncio
@@ -29,21 +28,21 @@ __all__ = ["World", "read_network"]
 
 
 class World:
-    """Serve sites under their own names while the ``with`` block lasts.
+    """Serve sites under their host names; a context manager.
 
     Args:
-        sites: The sites; the hosts that carry images come by themselves.
-        seed: Another seed gives other images, orders and faults.
-        pace: What all delays of pages and images are multiplied with.
-        overlap: The share of its results that each site has in common with all others, for the same query.
-        faults: The share of originals that each fault befalls; an empty mapping for none.
+        sites: The sites; hosts of images are added.
+        seed: Seed of images, orders and faults.
+        pace: Factor of all delays.
+        overlap: Share of results common to all sites for the same query.
+        faults: Share of originals with each fault; an empty mapping for none.
 
     Attributes:
-        images: The images that the sites show.
-        switchboard: The modes that are on.
+        images: The images of all sites.
+        switchboard: The active modes.
         log: The requests so far.
-        network: What a fetcher or a proxy needs to reach the sites, once the world is open.
-        authority: Who signed their certificates, once the world is open.
+        network: Network for a fetcher or proxy; set on entering.
+        authority: Certificate authority of the sites; set on entering.
     """
 
     network: Network
@@ -94,15 +93,15 @@ class World:
         self._folder.cleanup()
 
     def switch(self, where: str, *modes: str, **options: Any) -> None:
-        """Let these modes hold from now on for a site, or for one host, and no others; without any, all is well again.
+        """Replace the modes of a site or host; without modes, it works normally.
 
         Args:
-            where: The name of a site, or a host.
-            modes: Names of `switchboard.MODES`, or of the site's own modes.
-            options: What the modes are given; see `switchboard.ANSWERS` and `switchboard.SHOWN`.
+            where: Name of a site, or a host.
+            modes: Names in `switchboard.MODES` or `Site.own_modes`.
+            options: Options of the modes; see `switchboard.ANSWERS` and `switchboard.SHOWN`.
 
         Raises:
-            ValueError: There is no such site, host or mode.
+            ValueError: Unknown site, host or mode.
         """
         site = self._sites.get(where) or self._by_host.get(where)
         if site is None:
@@ -112,11 +111,11 @@ class World:
         self.switchboard.switch(where, *modes, **options)
 
     def results(self, site: str, query: str) -> tuple[Result, ...]:
-        """Return all that a site has for a query, in its order."""
+        """Return all results of a site for a query, in order."""
         return self._sites[site].results(query)
 
     def shown(self, site: Site, query: str) -> list[Photo]:
-        """Return the images that a site shows for a query, in its order: some that all sites have, and its own."""
+        """Return the images of a site for a query, in order, including those common to all sites."""
         common = round(self.overlap * site.total)
         first = (1 + int(chance(site.name) * 900)) * 1_000_000
         numbers = [*range(common), *range(first, first + site.total - common)]
@@ -128,7 +127,7 @@ class World:
         return json.dumps({"served": dict(self.network.served), "authority": str(self.network.authority)})
 
     def command(self) -> str:
-        """Return the command with which a person looks at the sites in Chromium."""
+        """Return the command that opens the sites in Chromium."""
         ports = {name.rpartition(":")[2]: port for name, port in self.network.served.items() if name.startswith("cdn-")}
         rules = ", ".join(f"MAP *:{port} 127.0.0.1:{mapped}" for port, mapped in sorted(ports.items()))
         return (
@@ -185,13 +184,13 @@ class World:
 
 
 def read_network(text: str) -> Network:
-    """Return the network that `World.describe` wrote."""
+    """Parse the result of `World.describe`."""
     values = json.loads(text)
     return Network(served=values["served"], authority=values["authority"] and Path(values["authority"]))
 
 
 def _listen(backlog: int | None) -> socket.socket:
-    """Take a free port of 127.0.0.1; without a backlog it is taken and yet refuses every connection."""
+    """Bind a free port of 127.0.0.1; without a backlog it refuses connections."""
     taken = socket.socket()
     taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     taken.bind(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""A replica of Yahoo's image search: sixty results, sixty more for each click, and the consent of a whole family."""
+"""A replica of Yahoo Images: sixty results per page, and consent over two more hosts."""
 
 import asyncio
 import dataclasses
@@ -19,12 +19,12 @@ _BATCH = 60
 _EAGER = 12
 _DELAY = 0.3
 _BROKEN = 0.025
-_ASKS, _FORGETS = "guce.yahoo.com", "consent.yahoo.com"
+_CONSENT_HOST, _COLLECT_HOST = "guce.yahoo.com", "consent.yahoo.com"
 
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """Describe one ``li``: its JSON, and what stands in its markup."""
+    """A result in the HTML."""
 
     rank: int
     data: str
@@ -34,10 +34,10 @@ class Tile:
 
 
 class Yahoo(Site):
-    """Answer for Yahoo.
+    """Serve results pages like Yahoo.
 
-    Now and then the JSON of a tile is broken, and only its link names the original, without a scheme (`Result.route` is
-    ``link`` there); the common mode ``broken_json`` breaks all of them. ``consent_redirect`` goes over two more hosts.
+    The JSON of a few tiles is broken; their link has the original without scheme (route ``link``). The mode
+    ``broken_json`` breaks all of them; ``consent_redirect`` uses two more hosts.
     """
 
     name = "yahoo"
@@ -45,22 +45,22 @@ class Yahoo(Site):
         "images.search.yahoo.com",
         "in.images.search.yahoo.com",
         "uk.images.search.yahoo.com",
-        _ASKS,
-        _FORGETS,
+        _CONSENT_HOST,
+        _COLLECT_HOST,
     )
     query_name = "p"
     consent_cookie = "GUCS"
     rotting = ("ld", "process", "redesign-img")
 
     def is_page(self, request: web.BaseRequest) -> bool:
-        """Tell whether the request is for results."""
-        return request.url.host not in (_ASKS, _FORGETS) and request.path == "/search/images"
+        """Return whether the request is for results."""
+        return request.url.host not in (_CONSENT_HOST, _COLLECT_HOST) and request.path == "/search/images"
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Give results, or ask for consent."""
+        """Return results or consent pages."""
         match request.url.host, request.path:
             case "guce.yahoo.com", "/consent":
-                return _move(f"https://{_FORGETS}/v2/collectConsent", request.query)
+                return _move(f"https://{_COLLECT_HOST}/v2/collectConsent", request.query)
             case "consent.yahoo.com", "/v2/collectConsent":
                 return await self._collect(request)
             case "guce.yahoo.com", "/copyConsent":
@@ -72,18 +72,18 @@ class Yahoo(Site):
         return web.Response(status=404, text="Nothing here.")
 
     def consent(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Send a visitor without the cookie on the way to the question."""
+        """Redirect to the consent page."""
         session = hashlib.sha256(str(request.url).encode()).hexdigest()[:16]
-        return _move(f"https://{_ASKS}/consent", {"sessionId": session, "done": str(request.url)})
+        return _move(f"https://{_CONSENT_HOST}/consent", {"sessionId": session, "done": str(request.url)})
 
     def empty(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Say that there are no results."""
+        """Return a page without results."""
         return self.render("search.html", query=self.query(request), tiles=[], more=None, modes={})
 
     def result(self, rank: int, image: Photo) -> Result:
-        """Say what the site shows at this rank."""
+        """Return the result at a rank."""
         result = super().result(rank, image)
-        # The link names no scheme, so it cannot stand in for the JSON of an original without TLS.
+        # The link has no scheme, so http originals need the JSON.
         has_tls = result.original_url.startswith("https:")
         is_broken = has_tls and chance("yahoo", self.world.seed, image, "broken") < _BROKEN
         return dataclasses.replace(
@@ -103,7 +103,7 @@ class Yahoo(Site):
         if not ({"agree", "reject"} & form.keys()) or not form.get("csrfToken"):
             return web.Response(status=400, text="No answer.")
         back = {"sessionId": str(form.get("sessionId", "")), "done": str(form.get("originalDoneUrl", ""))}
-        return _move(f"https://{_ASKS}/copyConsent", back)
+        return _move(f"https://{_CONSENT_HOST}/copyConsent", back)
 
     async def _search(self, request: web.BaseRequest) -> web.StreamResponse:
         setting, query = self.setting(request), self.query(request)
@@ -136,7 +136,7 @@ class Yahoo(Site):
             "h": str(result.height),
             "s": "",
         }
-        if result.rank % 5 == 4:  # as it was before there were two
+        if result.rank % 5 == 4:  # an older format
             del data["ourl"]
         text = json.dumps(data, ensure_ascii=False)
         if is_broken or result.route == "link":

@@ -1,4 +1,4 @@
-"""The ways out that a search is given, in tests: one browser for all searches, and a folder for what it saw."""
+"""Access for searches in tests: one shared browser, and a folder for failed pages."""
 
 import contextlib
 
@@ -7,7 +7,7 @@ from pixmill.web.fetch import Refused
 
 
 class OneBrowser:
-    """Lend one browser to one search after another."""
+    """Access that always gives the same browser."""
 
     def __init__(self, driver, folder, forbidden=(), journal=None):
         self.journal = journal
@@ -22,5 +22,5 @@ class OneBrowser:
     def browser(self):
         return contextlib.nullcontext(self.driver)
 
-    def witness(self, driver, _query):
+    def save_failure_page(self, driver, _query):
         return str(save_evidence(driver, self.folder))

@@ -1,4 +1,4 @@
-"""The way out to APIs that a search is given, in tests: the real fetcher, on a loop of its own as in a run."""
+"""Access to APIs in tests: the real fetcher, with its event loop in a thread."""
 
 import asyncio
 import threading
@@ -11,11 +11,11 @@ __all__ = ["ApiAccess"]
 
 
 class ApiAccess:
-    """Ask the APIs that a network serves; there is no browser. A context manager.
+    """Access to the APIs of a network, without a browser; a context manager.
 
     Args:
-        network: What may be reached.
-        timeout: Seconds that a question may take.
+        network: The network.
+        timeout: Timeout of a request in seconds.
     """
 
     def __init__(self, network: Network, timeout: float = 60.0) -> None:
@@ -37,9 +37,9 @@ class ApiAccess:
         self._loop.close()
 
     def ask(self, url: str) -> Fetched | Refused:
-        """Return the answer of an API."""
+        """Return the response of an API."""
         return asyncio.run_coroutine_threadsafe(self._fetcher.ask(url), self._loop).result()
 
     async def _close(self) -> None:
         await self._fetcher.__aexit__(None, None, None)
-        await asyncio.sleep(0.05)  # TLS connections close a little later than their session
+        await asyncio.sleep(0.05)  # TLS connections close after their session

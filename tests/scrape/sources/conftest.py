@@ -1,4 +1,4 @@
-"""One small web of replicas with one browser in it, for the tests of all sites that Pixmill knows."""
+"""Replicas of search engines with a browser, shared by all tests of sites."""
 
 import pytest
 

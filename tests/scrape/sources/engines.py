@@ -1,4 +1,4 @@
-"""Searches of replicas: one small web, one proxy and one browser for the tests of a module."""
+"""Searches of replicas with one shared proxy and browser."""
 
 import contextlib
 
@@ -20,16 +20,16 @@ TEXT = 'red "hatt" & é'
 
 
 def hasty(name):
-    """Return a site that is gone through at a pace that only a replica is to be asked for."""
+    """Return a bundled site with short pauses."""
     site = load_site(name, None)
     engine = {"pause": (0.02, 0.05), "smooth": False, "patience": 1.5}
-    shop = {"pause": (0.1, 0.2), "patience": 4.0}  # Some show an image only to who stays a moment.
+    shop = {"pause": (0.1, 0.2), "patience": 4.0}  # lazy images need time
     changes = engine if name in ENGINES else shop
     return site.model_copy(update={"settings": site.settings.model_copy(update=changes)})
 
 
 class Searches:
-    """Search replicas, each time with a browser that knows no cookie."""
+    """Search replicas, each time without cookies."""
 
     def __init__(self, world, driver, folder):
         self.world, self.driver, self.folder = world, driver, folder
@@ -44,7 +44,7 @@ class Searches:
         return list(self.stream(name, text, source=source))
 
     def failing(self, name, text=TEXT):
-        """Return what was found before the search failed, and the failure."""
+        """Return the candidates before the failure, and the failure."""
         found = []
         with pytest.raises(SearchError) as error:
             found.extend(self.stream(name, text))
@@ -62,7 +62,7 @@ class Searches:
             self.world.switch(name)
 
     def tiles(self, name, body):
-        """Return the tiles that an engine's script finds in a page of these words."""
+        """Return the tiles that a site's script finds in some HTML."""
         site = load_site(name, None)
         self.driver.get("about:blank")
         base = f'<base href="{site.url.partition("?")[0]}">'
@@ -74,7 +74,7 @@ class Searches:
 
 @contextlib.contextmanager
 def searching(folder, *sites, **options):
-    """Open a small web with a browser in it, while the ``with`` block lasts."""
+    """Open a web of replicas with a browser; a context manager."""
     with (
         World(*sites, **options) as world,
         open_confined(world.network, folder / "profile") as driver,
@@ -84,7 +84,7 @@ def searching(folder, *sites, **options):
 
 
 def compare(found, results, *, share=0.99):
-    """Check that all that the site gives away was found: originals in its order, with pages and queries."""
+    """Check that all revealed originals were found in order, with their metadata."""
     revealed = [result for result in results if result.revealed]
     expected = {result.original_url: result for result in revealed}
     originals = [candidate for candidate in found if candidate.image_url is not None]
@@ -96,7 +96,7 @@ def compare(found, results, *, share=0.99):
         assert (candidate.page_url, candidate.title) == (result.page_url, result.title)
         assert (candidate.width, candidate.height) == (result.width, result.height)
         assert candidate.thumbnail_url
-    # A thumbnail stands in place of an original only where the page never gave one.
+    # Only results without a revealed original have a thumbnail instead.
     assert len(found) - len(originals) <= len(results) - len(addresses)
     assert [candidate.rank for candidate in found] == list(range(len(found)))
     assert {(candidate.label, candidate.query) for candidate in found} <= {("hat", TEXT)}

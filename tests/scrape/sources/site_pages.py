@@ -1,4 +1,4 @@
-"""Pages of results as they are met on the web: the scripts that draw them."""
+"""Results pages of several kinds, as scripts that draw them."""
 
 CARD = """
 const body = document.body;
@@ -126,21 +126,21 @@ PAGES = {
 
 
 def numbered(number, link):
-    """A page of three cards, the last of which stands on the next page too, with a link or without."""
+    """Return the script of a page with three cards and an optional link; the last card repeats on the next page."""
     further = f"<a class=next href='{link}'>Next</a>" if link else ""
     return f"batch({2 * number}, 3); body.insertAdjacentHTML('beforeend', `{further}`);"
 
 
-DECEITS = {
+OVERRIDES = {
     "state": "performance.getEntriesByType = () => [{responseStatus: {}}];",
     "address": "window.URL = function () { return {href: 5}; };",
     "elements": "Array.prototype.push = function () { this[this.length] = document.body; };",
     "lists": "Element.prototype.getAttribute = () => ({trim: () => ({toWellFormed: () => [1]})});",
     "selector": "document.querySelectorAll = () => { throw new DOMException('no'); };",
 }
-"""What a page's own scripts may change, so that ours tell something else than they should."""
+"""Scripts of a page that override builtins."""
 
-PAGES |= {f"deceitful-{name}": f"batch(0, 3); end(); {script}" for name, script in DECEITS.items()}
+PAGES |= {f"override-{name}": f"batch(0, 3); end(); {script}" for name, script in OVERRIDES.items()}
 PAGES |= {f"pages{number}": numbered(number, f"/pages{number + 1}" if number < 4 else "") for number in range(5)}
 PAGES |= {"round": numbered(0, "/about"), "about": numbered(0, "/round"), "away": numbered(0, "http://evil.test/x")}
 PAGES |= {"nowhere": numbered(0, "/about") + "window.URL = function () { return {href: 'http://[x'}; };"}

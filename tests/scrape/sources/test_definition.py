@@ -1,4 +1,4 @@
-"""The files that describe sites: which one is read, and what a wrong one is told."""
+"""Site descriptions: loading and validation."""
 
 import re
 import textwrap
@@ -9,7 +9,7 @@ import yaml
 from pixmill.core.errors import ScrapeError
 from pixmill.scrape.sources.definition import SiteDefinition, load_site, parse_site
 
-SOUND = """\
+VALID = """\
 name: tiny
 version: 1
 checked: 2026-11-20
@@ -20,24 +20,24 @@ selectors:
 
 
 def parse(more="", without=""):
-    text = "".join(line for line in SOUND.splitlines(keepends=True) if not without or not line.startswith(without))
+    text = "".join(line for line in VALID.splitlines(keepends=True) if not without or not line.startswith(without))
     return parse_site(text + more, source="sites/tiny.yaml")
 
 
 @pytest.mark.parametrize("name", ["amazon", "bing", "google", "shop", "yahoo"])
-def test_the_packaged_sites_are_sound(name, tmp_path):
+def test_bundled_sites_are_valid(name, tmp_path):
     site = load_site(name, tmp_path)
     assert site.name == name
     assert site.states.empty.selectors or site.states.empty.texts
 
 
-def test_the_projects_own_file_wins(tmp_path):
-    (tmp_path / "amazon.yaml").write_text(SOUND)
+def test_the_project_overrides_bundled_files(tmp_path):
+    (tmp_path / "amazon.yaml").write_text(VALID)
     assert load_site("amazon", tmp_path).name == "tiny"
     assert load_site("amazon", tmp_path / "elsewhere").name == "amazon"
 
 
-def test_a_site_that_nobody_describes(tmp_path):
+def test_an_unknown_site(tmp_path):
     with pytest.raises(
         ScrapeError, match=r"no site 'myshop': .*myshop\.yaml is missing, and Pixmill bundles only amazon, bing, .*"
     ) as error:
@@ -45,7 +45,7 @@ def test_a_site_that_nobody_describes(tmp_path):
     assert f"shop.yaml {tmp_path / 'myshop.yaml'}, then edit" in error.value.next
 
 
-def test_words_stay_words():
+def test_texts_stay_strings():
     site = parse("more: {texts: [no, '1e3']}\nsettings: {pause: [0, 1], smooth: false, most: 7}\n")
     assert site.more.texts == ("no", "1e3")
     assert (site.settings.pause, site.settings.smooth, site.settings.most) == ((0, 1), False, 7)
@@ -68,7 +68,7 @@ def test_addresses_of_queries_and_pages():
         ("https://tiny.test/{query}/all?q={query}", "https://tiny.test/Straw%20hats%2Fcaps/all?q=Straw+hats%2Fcaps"),
     ],
 )
-def test_words_in_a_path_are_written_as_paths_are(url, address):
+def test_encodes_queries_in_paths(url, address):
     site = parse(f"url: {url}\n", "url")
     assert site.address("Straw hats/caps") == address
 
@@ -84,13 +84,13 @@ def test_words_in_a_path_are_written_as_paths_are(url, address):
         ("I/81ab.jpg", "I/81ab.jpg"),
     ],
 )
-def test_amazons_sizes_are_lifted(shown, original):
+def test_removes_sizes_from_amazon_urls(shown, original):
     host = "https://m.media-amazon.com/images/"
     assert load_site("amazon", None).original(f"{host}{shown}") == f"{host}{original}"
 
 
 @pytest.mark.parametrize(
-    ("more", "without", "complaint"),
+    ("more", "without", "message"),
     [
         ("", "version", r"version: expected .*, received nothing"),
         ("caption: x\n", "", r"caption: unknown key, expected one of name, .*"),
@@ -109,35 +109,35 @@ def test_amazons_sizes_are_lifted(shown, original):
         ("]\n", "", r"expected YAML, received an error.*"),
     ],
 )
-def test_what_is_wrong_is_told_with_file_and_key(more, without, complaint):
-    with pytest.raises(ScrapeError, match=rf"^sites/tiny\.yaml: {complaint}") as error:
+def test_errors_name_file_and_key(more, without, message):
+    with pytest.raises(ScrapeError, match=rf"^sites/tiny\.yaml: {message}") as error:
         parse(more, without)
     assert error.value.next == "edit sites/tiny.yaml"
 
 
 @pytest.mark.parametrize(
-    ("selectors", "complaint"),
+    ("selectors", "message"),
     [
         ("{item: .card}", r"selectors\.item: expected a list of at least 1 item"),
         ("{key: ['@id']}", r"expected selectors\.item, which finds the results"),
         ("{item: [.card], titel: [h3]}", "expected selectors for item, key, .*, received titel"),
     ],
 )
-def test_wrong_selectors(selectors, complaint):
-    text = SOUND.partition("selectors:")[0] + f"selectors: {selectors}\n"
-    with pytest.raises(ScrapeError, match=complaint):
+def test_rejects_wrong_selectors(selectors, message):
+    text = VALID.partition("selectors:")[0] + f"selectors: {selectors}\n"
+    with pytest.raises(ScrapeError, match=message):
         parse_site(text, source="sites/tiny.yaml")
 
 
-def test_a_product_page_that_nothing_leads_to():
+def test_detail_needs_a_link():
     detail = "detail: {image: ['#photo']}\n"
     with pytest.raises(ScrapeError, match=r"expected selectors\.link, which leads to the page that detail speaks of"):
         parse(detail)
-    text = SOUND.replace('item: [".card"]', 'item: [".card"]\n  link: ["a@href"]') + detail
+    text = VALID.replace('item: [".card"]', 'item: [".card"]\n  link: ["a@href"]') + detail
     assert parse_site(text, source="sites/tiny.yaml").detail.image == ("#photo",)
 
 
-def test_the_documentation_names_every_key_with_a_sound_example(repository):
+def test_documentation_has_a_valid_example_of_every_key(repository):
     page = (repository / "docs" / "scraping.md").read_text(encoding="utf-8").partition("## A site of your own")[2]
     rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| `")]
     keys = {key for row in rows for key in re.findall(r"`(\w+)(?:\.\w+)?`", row[0])}
@@ -155,12 +155,12 @@ def test_the_documentation_names_every_key_with_a_sound_example(repository):
 
 
 @pytest.mark.parametrize("text", ["", "just words", "[1, 2]"])
-def test_a_file_that_is_no_mapping(text):
+def test_rejects_other_yaml(text):
     with pytest.raises(ScrapeError, match=r"sites/tiny\.yaml: expected keys, received"):
         parse_site(text, source="sites/tiny.yaml")
 
 
-def test_a_file_that_is_no_text(tmp_path):
+def test_rejects_binary_files(tmp_path):
     (tmp_path / "odd.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ScrapeError, match=r"odd\.yaml cannot be read"):
         load_site("odd", tmp_path)

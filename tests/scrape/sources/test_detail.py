@@ -1,4 +1,4 @@
-"""The pages of single results: visited for the image that the page of results shows small, in a real browser."""
+"""Pages of single results, in a real browser."""
 
 from urllib.parse import unquote
 
@@ -74,10 +74,10 @@ add();
 addEventListener("scroll", add);
 </script>
 """
-"""A page of results that grows without an end."""
+"""An endless results page."""
 
 DRAWN = "<p>Hats</p><script>setTimeout(() => document.body.insertAdjacentHTML('beforeend', `%s`), 300)</script>"
-"""A page of results that a script draws."""
+"""A results page drawn by a script."""
 
 
 def card(name, link):
@@ -87,7 +87,7 @@ def card(name, link):
 
 
 class Products(Handler):
-    """Answer ``/<name>,<name>,…`` with a page of these results, which ``;`` divides into several, and ``/p/<name>``."""
+    """Serve results pages ``/<name>,<name>,…`` (``;`` separates pages) and product pages ``/p/<name>``."""
 
     def respond(self):
         self.server.asked.append(self.path)
@@ -125,10 +125,10 @@ def driver(server, tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def wait(monkeypatch):
-    """Set how long an image is waited for; at first, that is too short for a page whose script shows it late."""
+    """Set the timeout for images; the default is too short for images shown late."""
 
     def wait(seconds):
-        monkeypatch.setattr("pixmill.scrape.sources.detail._WAIT_SECONDS", seconds)
+        monkeypatch.setattr("pixmill.scrape.sources.detail._TIMEOUT_SECONDS", seconds)
 
     wait(0.2)
     return wait
@@ -149,7 +149,7 @@ def visited(server):
     return [path[3:] for path in server.asked if path.startswith("/p/")]
 
 
-def test_the_image_of_the_product_page_is_the_original(search, wait):
+def test_the_image_of_a_product_page_is_the_original(search, wait):
     wait(30)
     found = list(search("photo,zoom;meta,wordy;late"))
     names = ["photo", "zoom", "meta", "wordy", "late"]
@@ -159,7 +159,7 @@ def test_the_image_of_the_product_page_is_the_original(search, wait):
     assert found[0].page_url == "http://shop.test/p/photo"
 
 
-def test_what_a_product_page_does_not_show_is_left_to_the_thumbnail_with_the_reason(search):
+def test_a_product_page_without_image_keeps_the_thumbnail(search):
     reasons = {
         "bare": "not shown",
         "sold": "not shown",
@@ -175,8 +175,8 @@ def test_what_a_product_page_does_not_show_is_left_to_the_thumbnail_with_the_rea
         assert (candidate.image_url, candidate.thumbnail_url) == (None, f"http://shop.test/small/{name}.png")
 
 
-def test_a_product_page_is_judged_by_where_it_leads(search, wait):
-    """The script of the last draws its image long after the page has loaded."""
+def test_checks_redirects_of_product_pages(search, wait):
+    """The last page shows its image after a delay."""
     wait(30)
     found = list(search("photo,hop,leap", forbidden=["/private/"]))
     assert [candidate.route for candidate in found] == ["detail", "no detail (another host)", "no detail (robots)"]
@@ -185,7 +185,7 @@ def test_a_product_page_is_judged_by_where_it_leads(search, wait):
     assert within.image_url == "http://shop.test/large/late.png"
 
 
-def test_the_words_of_a_product_page_count_only_once_its_image_stays_away(search, wait):
+def test_texts_of_a_product_page_count_only_without_image(search, wait):
     wait(30)
     (found,) = search("slow-robot")
     assert found.image_url == "http://shop.test/large/slow-robot.png"
@@ -194,15 +194,15 @@ def test_the_words_of_a_product_page_count_only_once_its_image_stays_away(search
         list(search("robot"))
 
 
-def test_an_unsound_selector_ends_the_search(search, server):
-    unsound = SITE.model_copy(update={"detail": SITE.detail.model_copy(update={"image": ("#photo[",)})})
+def test_an_invalid_selector_ends_the_search(search, server):
+    invalid = SITE.model_copy(update={"detail": SITE.detail.model_copy(update={"image": ("#photo[",)})})
     with pytest.raises(SearchError, match=r"expected CSS selectors, received '#photo\['"):
-        list(search("photo,zoom", unsound))
+        list(search("photo,zoom", invalid))
     assert visited(server) == ["photo"]
 
 
 @pytest.mark.parametrize(("name", "failure"), [("asking", "captcha"), ("refusing", "blocked")])
-def test_a_product_page_that_blocks_ends_the_search(search, server, name, failure):
+def test_a_blocking_product_page_ends_the_search(search, server, name, failure):
     found = search(f"photo,{name},zoom")
     assert next(found).route == "detail"
     with pytest.raises(SearchError, match=f"shop.test/p/{name}") as error:
@@ -211,14 +211,14 @@ def test_a_product_page_that_blocks_ends_the_search(search, server, name, failur
     assert visited(server) == ["photo", name]
 
 
-def test_a_product_page_is_visited_no_sooner_than_it_is_wanted(search, server):
+def test_visits_product_pages_lazily(search, server):
     found = search("photo,zoom,meta")
     next(found)
     assert visited(server) == ["photo"]
 
 
-def test_an_endless_page_is_read_as_far_as_is_wanted(search, server):
-    """More than that is read where some of the images turn out to be duplicates, or to be refused."""
+def test_reads_an_endless_page_as_far_as_needed(search, server):
+    """Reading continues if the consumer asks for more, since images may be duplicates or refused."""
     found = search("feed", wanted=4)
     assert [next(found).page_url for _ in range(4)] == [f"http://shop.test/p/photo-{number}" for number in range(4)]
     assert server.asked.count("/feed") == 1
@@ -227,7 +227,7 @@ def test_an_endless_page_is_read_as_far_as_is_wanted(search, server):
 
 
 def test_product_pages_are_visited_once(search, server, tmp_path):
-    """A site that blocks us goes on where it stopped; what may pass is tried again, and all with new selectors."""
+    """After a block, the search resumes; transient failures and changed selectors cause new visits."""
     params = ScrapeParams(snapshot="2026-11-20")
     with Journal(tmp_path / "journal", params) as journal:
         with pytest.raises(SearchError):
@@ -250,14 +250,14 @@ def test_product_pages_are_visited_once(search, server, tmp_path):
         assert visited(server) == ["zoom"]
 
 
-def test_wrong_selectors_are_given_up_after_ten_pages(search, server, wait):
+def test_stops_after_ten_pages_without_image(search, server, wait):
     wait(0)
     found = list(search(",".join(f"bare-{number}" for number in range(12))))
     assert len(visited(server)) == 10
     assert [candidate.route for candidate in found[9:]] == ["no detail (not shown)", *["no detail (not visited)"] * 2]
 
 
-def test_what_a_results_page_states_of_an_image_is_kept_where_it_is_all_there_is(search):
+def test_without_detail_keeps_the_dimensions_of_the_results_page(search):
     plain = SITE.model_copy(update={"detail": None})
     (candidate,) = search("photo", plain)
     assert (candidate.image_url, candidate.thumbnail_url) == ("http://shop.test/small/photo.png",) * 2
@@ -266,7 +266,7 @@ def test_what_a_results_page_states_of_an_image_is_kept_where_it_is_all_there_is
     assert candidate.thumbnail_url is None
 
 
-def test_a_probe_visits_a_few_product_pages(driver, server, tmp_path):
+def test_probe_visits_a_few_product_pages(driver, server, tmp_path):
     report = probe(SiteSource(SITE), "photo,bare,zoom,meta", OneBrowser(driver, tmp_path / "other"), tmp_path / "probe")
     assert [finding.count for finding in report.findings if finding.selector == ".card"] == [4]
     assert visited(server)[-3:] == ["photo", "bare", "zoom"]

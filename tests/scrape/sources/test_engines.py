@@ -1,4 +1,4 @@
-"""The engines and Amazon, in one real browser: each on its replica, and what the script of each reads from a tile."""
+"""Search engines and Amazon, in a real browser: replicas, and tiles read by each script."""
 
 import json
 from collections import Counter
@@ -26,14 +26,14 @@ def slow(*case):
     ],
     ids=lambda value: value if isinstance(value, str) else "+".join(value),
 )
-def test_nothing_is_lost_to(searches, name, modes):
+def test_finds_all_results_despite(searches, name, modes):
     with searches.switched(name, *modes):
         compare(searches.all(name), searches.results(name))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["bing", "yahoo"])
-def test_broken_json_is_made_up_for_by_another_route(searches, name):
+def test_broken_json_falls_back_to_the_link(searches, name):
     with searches.switched(name, "broken_json", share=0.1):
         compare(searches.all(name), searches.results(name), share=0.99)
 
@@ -54,7 +54,7 @@ def test_broken_json_is_made_up_for_by_another_route(searches, name):
         ("bing", "down", "unreachable"),
     ],
 )
-def test_what_answers_in_an_engines_place_is_named(searches, name, mode, failure):
+def test_names_pages_without_results(searches, name, mode, failure):
     with searches.switched(name, mode):
         found, error = searches.failing(name)
     assert error.failure == failure
@@ -76,24 +76,24 @@ GOOGLE_LINK = (
 
 @pytest.fixture(scope="module")
 def found(searches):
-    """What a search with Google finds."""
+    """Candidates of a search with Google."""
     return searches.all("google")
 
 
 class TestGoogle:
     """Google's tiles, panels and routes."""
 
-    def test_a_click_finds_what_no_script_holds(self, searches, found):
+    def test_clicks_find_originals_missing_from_scripts(self, searches, found):
         results = searches.results("google")
         compare(found, results, share=1)
         assert Counter(one.route for one in found).keys() == {"click", "script", "thumbnail"}
         assert [one.rank for one in found if one.image_url is None] == [one.rank for one in results if not one.revealed]
 
-    def test_a_thumbnail_may_be_in_the_page_itself(self, found):
+    def test_thumbnails_may_be_inlined(self, found):
         assert all(one.thumbnail_url.startswith("data:image/jpeg;base64,") for one in found[:4])
         assert all(one.thumbnail_url.startswith("https://encrypted-tbn") for one in found[4:])
 
-    def test_what_a_tile_says(self, searches):
+    def test_reads_a_tile(self, searches):
         assert searches.tiles("google", f"<div id=rso>{GOOGLE_CHIPS}{GOOGLE_TILE}</div>") == [
             {
                 "key": "D1",
@@ -103,7 +103,7 @@ class TestGoogle:
             }
         ]
 
-    def test_a_tile_that_links_to_its_original_needs_no_click(self, searches):
+    def test_a_tile_with_a_link_needs_no_click(self, searches):
         [tile] = searches.tiles("google", f"<div id=rso>{GOOGLE_TILE.replace('<a ', f'<a href={GOOGLE_LINK} ')}</div>")
         assert (tile["image"], tile["page"], tile["route"]) == (
             "https://cdn.test/cat.jpg",
@@ -121,11 +121,11 @@ class TestGoogle:
             ('class="isv-r" data-id="old"', "old"),
         ],
     )
-    def test_a_tile_is_known_by_any_of_its_marks(self, searches, marks, key):
+    def test_tiles_match_any_marker(self, searches, marks, key):
         tile = GOOGLE_TILE.replace('data-docid="D1" data-lpage="https://site.test/cats"', marks)
         assert [found["key"] for found in searches.tiles("google", f"<div id=rso>{tile}</div>")] == [key]
 
-    def test_without_any_mark_a_thumbnail_is_known_by_its_address_and_its_words(self, searches):
+    def test_thumbnails_without_markers_match_by_url_and_alt_text(self, searches):
         bare = '<p><img alt="Cat" width="300" src="https://encrypted-tbn0.gstatic.com/images?q=tbn:T1">'
         [tile] = searches.tiles("google", bare + bare.replace("Cat", ""))
         assert (tile["key"], tile["title"]) == ("T1", "Cat")
@@ -143,15 +143,15 @@ data-src="https://ts1.mm.bing.net/th?id=OIP.x&w=240&h=180">"""
 
 
 def bing_tile(facts=BING_FACTS, *, link=BING_LINK, image=BING_IMAGE):
-    said = (facts if isinstance(facts, str) else json.dumps(facts)).replace("&", "&amp;").replace('"', "&quot;")
-    return f"""<li><div class="iuscp"><a class="iusc" href="{link}" m="{said}">{image}</a>
+    data = (facts if isinstance(facts, str) else json.dumps(facts)).replace("&", "&amp;").replace('"', "&quot;")
+    return f"""<li><div class="iuscp"><a class="iusc" href="{link}" m="{data}">{image}</a>
     <div class="lnkw"><a href="https://site.test/other">site.test</a></div></div></li>"""
 
 
 class TestBing:
     """Bing's tiles, whole and broken."""
 
-    def test_what_is_shown_twice_is_found_once_and_the_link_names_the_original_where_the_json_is_broken(self, searches):
+    def test_repeated_results_and_broken_json(self, searches):
         found, results = searches.all("bing"), searches.results("bing")
         compare(found, results, share=1)
         assert len({one.image_url for one in found}) == 60
@@ -160,14 +160,14 @@ class TestBing:
         assert {one.route for one in found} == {"json", "link"}
 
     @pytest.mark.slow
-    def test_a_page_that_shows_the_same_dozen_over_and_over_ends(self, searches):
+    def test_a_repeating_page_ends(self, searches):
         with searches.switched("bing", "cyclic"):
             found = searches.all("bing")
-        dozen = [one.original_url for one in searches.results("bing")[:12]]
-        assert [one.image_url for one in found[:12]] == dozen
-        assert len(found) < 45  # the dozen and what the first pages repeat
+        first = [one.original_url for one in searches.results("bing")[:12]]
+        assert [one.image_url for one in found[:12]] == first
+        assert len(found) < 45  # the twelve and the repeats of the first pages
 
-    def test_what_a_tile_says(self, searches):
+    def test_reads_a_tile(self, searches):
         assert searches.tiles("bing", bing_tile()) == [
             {
                 "key": "https://cdn.test/1?v=2",
@@ -193,24 +193,24 @@ class TestBing:
             {**BING_FACTS, "murl": {"a": 1}},
         ],
     )
-    def test_broken_facts_cost_no_original(self, searches, facts):
+    def test_broken_json_keeps_the_original(self, searches, facts):
         [found] = searches.tiles("bing", bing_tile(facts))
         assert (found["image"], found["route"]) == ("https://cdn.test/1?v=2", "link")
 
-    def test_a_thumbnail_is_the_last_resort_and_marked_as_one(self, searches):
+    def test_falls_back_to_the_thumbnail(self, searches):
         [found] = searches.tiles("bing", bing_tile("", link="#"))
         assert (found["image"], found["route"]) == (None, "thumbnail")
         assert found["thumbnail"] == "https://ts1.mm.bing.net/th?id=OIP.x"
         assert found["page"] == "https://site.test/other"
 
-    def test_a_sign_is_no_thumbnail(self, searches):
+    def test_ignores_icons(self, searches):
         sign = '<img class="mimg" alt="" width="42" src="https://ts1.mm.bing.net/th?id=SIGN">'
         assert (
             searches.tiles("bing", bing_tile("{broken", link="", image=sign) + bing_tile("", link="", image="")) == []
         )
 
     @pytest.mark.parametrize("marks", [("iusc", "x1"), ("mimg", "x2"), ("iuscp", "x3"), ("lnkw", "x4")])
-    def test_renamed_classes_cost_no_original(self, searches, marks):
+    def test_renamed_classes_keep_the_original(self, searches, marks):
         page = f'<div id="mmComponent_images_2">{bing_tile().replace(*marks)}</div>'
         assert [found["image"] for found in searches.tiles("bing", page)] == ["https://cdn.test/1?v=2"]
 
@@ -228,8 +228,8 @@ YAHOO_LINK = "/images/view;_ylt=x?w=1280&h=720&imgurl=cdn.test%2F1.jpg&rurl=http
 
 
 def yahoo_tile(facts=YAHOO_FACTS, *, link=YAHOO_LINK):
-    said = (facts if isinstance(facts, str) else json.dumps(facts)).replace("&", "&amp;").replace('"', "&quot;")
-    return f"""<ul id="sres"><li class="ld" data="{said}"><a href="{link}"><img class="process" alt="Cat"
+    data = (facts if isinstance(facts, str) else json.dumps(facts)).replace("&", "&amp;").replace('"', "&quot;")
+    return f"""<ul id="sres"><li class="ld" data="{data}"><a href="{link}"><img class="process" alt="Cat"
     src="data:image/gif;base64,R0" data-src="https://tse1.mm.bing.net/th?id=OIP.a&pid=Api"></a></li></ul>"""
 
 
@@ -243,12 +243,12 @@ YAHOO_WHOLE = json.dumps(YAHOO_FACTS)
 class TestYahoo:
     """Yahoo's tiles and pages."""
 
-    def test_pages_are_counted_in_the_address(self, searches):
+    def test_pages_are_counted_in_the_url(self, searches):
         searches.world.log.clear()
         compare(searches.all("yahoo"), searches.results("yahoo"), share=1)
         assert [query.rpartition("b=")[2] for query in yahoo_pages(searches)][:3] == ["1", "61", "121"]
 
-    def test_what_a_tile_says(self, searches):
+    def test_reads_a_tile(self, searches):
         assert searches.tiles("yahoo", yahoo_tile()) == [
             {
                 "key": "http://cdn.test/1.jpg?whole",
@@ -272,12 +272,12 @@ class TestYahoo:
         ],
         ids=["escaped twice", "not escaped", "a comma too many", "cut off"],
     )
-    def test_json_is_read_as_far_as_it_goes(self, searches, facts):
+    def test_reads_damaged_json(self, searches, facts):
         [found] = searches.tiles("yahoo", yahoo_tile(facts))
         assert (found["image"], found["page"]) == ("http://cdn.test/1.jpg?whole", "https://site.test/p")
         assert (found["width"], found["route"]) == (1280, "json")
 
-    def test_without_json_the_link_names_the_original_and_leaves_the_scheme_out(self, searches):
+    def test_without_json_reads_the_link(self, searches):
         [found] = searches.tiles("yahoo", yahoo_tile("{"))
         assert (found["image"], found["page"], found["title"]) == (
             "https://cdn.test/1.jpg",
@@ -286,7 +286,7 @@ class TestYahoo:
         )
         assert (found["width"], found["height"], found["route"]) == (1280, 720, "link")
 
-    def test_a_thumbnail_is_the_last_resort_and_marked_as_one(self, searches):
+    def test_falls_back_to_the_thumbnail(self, searches):
         [found] = searches.tiles("yahoo", yahoo_tile('{"iurl": "data:,x", "ourl": 5}', link="/"))
         assert (found["image"], found["route"]) == (None, "thumbnail")
         assert found["thumbnail"] == "https://tse1.mm.bing.net/th?id=OIP.a&pid=Api"
@@ -309,7 +309,7 @@ AMAZON_FACTS = {"status": 200, "url": "https://www.amazon.in/s?k=hat", "title": 
 class TestAmazon:
     """Amazon's cards and its robot check."""
 
-    def test_what_a_card_says(self, searches):
+    def test_reads_a_card(self, searches):
         [tile] = searches.tiles("amazon", AMAZON_WIDGET + AMAZON_CARD)
         assert (tile["key"], tile["title"], tile["price"]) == ("B01", "Silk Saree", "₹799")
         assert tile["page"] == "https://www.amazon.in/Saree/dp/B01/ref=sr_1_1"
@@ -319,7 +319,7 @@ class TestAmazon:
     @pytest.mark.parametrize(
         "marks", [("s-result-item s-asin", "x1"), ("s-search-result", "x2"), ("s-no-outline", "x3")]
     )
-    def test_other_class_names_change_nothing(self, searches, marks):
+    def test_renamed_classes_change_nothing(self, searches, marks):
         [tile] = searches.tiles("amazon", AMAZON_WIDGET + AMAZON_CARD.replace(*marks))
         assert (tile["key"], tile["image"]) == ("B01", AMAZON_LARGE)
 
@@ -333,14 +333,14 @@ class TestAmazon:
             ({"count": 48, "text": "No results for hat"}, "results"),
         ],
     )
-    def test_its_pages_are_told_apart(self, facts, state):
+    def test_classifies_pages(self, facts, state):
         assert (
             classify(PageFacts(**AMAZON_FACTS | {"marks": {}} | facts), load_site("amazon", None).states).state == state
         )
 
 
 @pytest.mark.slow
-def test_a_consent_that_leads_nowhere_is_named(searches):
+def test_a_stuck_consent_dialog(searches):
     with searches.switched("google", "consent_redirect", stuck=True):
         _, error = searches.failing("google")
     assert error.failure == "consent"

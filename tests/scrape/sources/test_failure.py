@@ -1,4 +1,4 @@
-"""Why a search failed, and what is kept of the page that it failed at."""
+"""Errors of searches and saved pages."""
 
 import base64
 
@@ -9,20 +9,19 @@ from pixmill.scrape.sources.failure import SearchError, save_evidence
 
 
 @pytest.mark.parametrize(
-    ("said", "shown"),
+    ("text", "escaped"),
     [("wait", "wait"), ("a\x1b[2Jb\0", "a\\x1b[2Jb\\x00"), ("\ud83d", "\\ud83d"), ("\u202eevil", "\\u202eevil")],
 )
-def test_words_that_quote_a_site_are_escaped(said, shown):
-    assert str(SearchError("stalled", f"it says '{said}'")) == f"it says '{shown}'"
+def test_escapes_control_characters(text, escaped):
+    assert str(SearchError("stalled", f"it says '{text}'")) == f"it says '{escaped}'"
 
 
-def test_words_without_an_end_are_cut():
-    said = SearchError("stalled", "x" * 10**6).message
-    assert said == "x" * 8192
+def test_cuts_long_messages():
+    assert SearchError("stalled", "x" * 10**6).message == "x" * 8192
 
 
 class Driver:
-    """Speak as a driver does, in words of the test."""
+    """A fake driver."""
 
     current_url = "https://x.test/?q=साड़ी"
 
@@ -38,7 +37,7 @@ class Driver:
         return base64.b64encode(self.image).decode()
 
 
-def test_the_address_the_page_and_an_image_are_saved(tmp_path):
+def test_saves_url_page_and_screenshot(tmp_path):
     folder = save_evidence(Driver(), tmp_path / "a" / "b")
     assert folder == tmp_path / "a" / "b"
     assert sorted(path.name for path in folder.iterdir()) == ["address.txt", "page.html", "page.png"]
@@ -47,7 +46,7 @@ def test_the_address_the_page_and_an_image_are_saved(tmp_path):
     assert (folder / "page.png").read_bytes() == b"\x89PNG"
 
 
-def test_what_a_browser_cannot_tell_is_no_second_failure_and_nothing_old_stays(tmp_path):
+def test_browser_errors_are_saved_and_old_files_removed(tmp_path):
     save_evidence(Driver(), tmp_path)
     save_evidence(Driver(page="new", image=None), tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["address.txt", "missing.txt", "page.html"]

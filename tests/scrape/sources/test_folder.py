@@ -21,7 +21,7 @@ def read(source):
 
 @pytest.fixture
 def divided(data):
-    """The same images, as people divide them: ten of a class to train with, five to test with."""
+    """The same folder as a fixed split: ten images of each class in train, five in test."""
     for part, places in (("train", range(10)), ("test", range(10, 15))):
         for label in ("boot", "hat"):
             (data / part / label).mkdir(parents=True)
@@ -41,7 +41,7 @@ def addresses(source, label):
     return [candidate.image_url for candidate in found(source, label)]
 
 
-def test_every_folder_with_a_file_has_a_label(source, data):
+def test_labels_are_non_empty_folders(source, data):
     for label in ("zebra", "Apple", ".hidden", "empty", "unlabelled"):
         (data / label).mkdir()
     for label in ("zebra", "Apple", ".hidden", "unlabelled"):
@@ -50,14 +50,14 @@ def test_every_folder_with_a_file_has_a_label(source, data):
     assert source.labels() == ["Apple", "boot", "hat", "zebra"]
 
 
-def test_images_without_a_label_are_no_class(source, data):
+def test_unlabelled_is_no_class(source, data):
     (data / "unlabelled").mkdir()
     (data / "unlabelled" / "x.png").touch()
     with pytest.raises(SearchError, match="data/unlabelled is never a class"):
         found(source, "unlabelled")
 
 
-def test_a_folder_whose_name_is_decomposed_belongs_to_its_class(source, data, read):
+def test_normalizes_unicode_names(source, data, read):
     for name in ("cafe\u0301", "café"):
         (data / name).mkdir()
         shutil.copy(data / "hat" / "000.png", data / name / f"{len(name)}.png")
@@ -66,13 +66,13 @@ def test_a_folder_whose_name_is_decomposed_belongs_to_its_class(source, data, re
     assert [read(address).content for address in addresses(source, "café")] == [(data / "hat/000.png").read_bytes()] * 2
 
 
-def test_hidden_files_are_left_out(source, data):
+def test_ignores_hidden_files(source, data):
     (data / "hat" / ".DS_Store").touch()
     assert len(found(source, "hat")) == 30
 
 
 @pytest.mark.parametrize("label", ["missing", "empty"])
-def test_a_class_without_files_is_named(source, data, label):
+def test_names_a_class_without_files(source, data, label):
     (data / "empty").mkdir()
     with pytest.raises(SearchError, match=f"data/{label} is {label}") as caught:
         found(source, label)
@@ -80,7 +80,7 @@ def test_a_class_without_files_is_named(source, data, label):
     assert caught.value.advice == "put images there, or set classes to the folders with images: boot, hat"
 
 
-def test_a_class_is_absent_until_one_of_its_files_begins_as_an_image(source, data, tmp_path):
+def test_absence_depends_on_content(source, data, tmp_path):
     (data / "cap" / "below").mkdir(parents=True)
     (data / "cap" / "notes.txt").write_text("a text")
     (data / "cap" / "link.png").symlink_to(tmp_path / "nowhere.png")
@@ -91,7 +91,7 @@ def test_a_class_is_absent_until_one_of_its_files_begins_as_an_image(source, dat
     assert source.absence("cap") is None
 
 
-def test_the_folders_of_a_split_that_lack_a_class_are_told(divided):
+def test_gaps_of_a_fixed_split(divided):
     shutil.rmtree(divided / "test" / "hat")
     (divided / "test" / "boot").rename(divided / "test" / "boots")
     (divided / "val" / "hat").mkdir(parents=True)
@@ -106,14 +106,14 @@ def test_a_missing_folder_is_named(tmp_path):
         FolderSource(tmp_path / "nowhere")
 
 
-def test_loose_files_are_remarked_on(source, data):
+def test_remarks_on_loose_files(source, data):
     assert source.remarks() == []
     (data / "one.png").touch()
     (data / "two.png").touch()
     assert source.remarks() == ["data has files outside the class folders, ignored: one.png, two.png"]
 
 
-def test_a_split_that_people_made_is_kept(divided):
+def test_keeps_a_fixed_split(divided):
     source = FolderSource(divided, layout="fixed")
     assert source.labels() == ["boot", "hat"]
     assert source.remarks() == []
@@ -122,13 +122,13 @@ def test_a_split_that_people_made_is_kept(divided):
         *(f"data/test/hat/{place:03}.png" for place in range(10, 15)),
         *(f"data/train/hat/{place:03}.png" for place in range(10)),
     ]
-    # An image in both is first seen in test, and stays there.
+    # test comes first, so an image in both splits stays in test.
     assert [hat.given_split for hat in hats] == ["test"] * 5 + ["train"] * 10
     assert [hat.rank for hat in hats] == list(range(15))
     assert source.read(hats[0].image_url, max_bytes=10_000).content.startswith(b"\x89PNG")
 
 
-def test_a_part_by_another_name_is_remarked_on(divided):
+def test_remarks_on_unknown_splits(divided):
     for name in ("valid", "unlabelled", ".cache"):
         (divided / name / "hat").mkdir(parents=True)
     source = FolderSource(divided, layout="fixed")
@@ -140,22 +140,22 @@ def test_a_part_by_another_name_is_remarked_on(divided):
 
 
 @pytest.mark.parametrize("part", ["train", "test"])
-def test_a_split_without_one_of_its_parts_is_named(divided, part):
+def test_names_a_missing_split(divided, part):
     shutil.rmtree(divided / part)
     with pytest.raises(DataError, match=rf"data/{part} is missing: the fixed layout.*\nNext: .*scrape\.folder\.layout"):
         FolderSource(divided, layout="fixed")
 
 
-def test_a_split_that_is_read_as_classes_is_remarked_on(divided):
+def test_remarks_on_a_split_read_as_classes(divided):
     (remark,) = FolderSource(divided).remarks()
     assert "set scrape.folder.layout to fixed" in remark
 
 
-def test_a_file_is_read_as_it_is(read, data):
+def test_reads_a_file(read, data):
     assert read("data/hat/007.png") == Fetched((data / "hat" / "007.png").read_bytes(), "data/hat/007.png")
 
 
-def test_links_do_not_lead_out(read, data, tmp_path):
+def test_refuses_links_out_of_the_folder(read, data, tmp_path):
     secret = tmp_path / "secret.png"
     secret.write_text("secret")
     (data / "hat" / "out.png").symlink_to(secret)
@@ -164,7 +164,7 @@ def test_links_do_not_lead_out(read, data, tmp_path):
         assert read(address).reason == "symlink"
 
 
-def test_links_into_the_cache_of_dvc_are_followed(read, data, tmp_path):
+def test_follows_links_into_the_dvc_cache(read, data, tmp_path):
     cached = tmp_path / "cache" / "files" / "md5" / "ab" / ("c" * 30)
     cached.parent.mkdir(parents=True)
     cached.write_bytes(b"cached")
@@ -172,7 +172,7 @@ def test_links_into_the_cache_of_dvc_are_followed(read, data, tmp_path):
     assert read("data/hat/linked.png").content == b"cached"
 
 
-def test_what_is_no_file_has_its_reason(read, data):
+def test_refuses_special_files(read, data):
     (data / "hat" / "folder").mkdir()
     (data / "hat" / "round.png").symlink_to("round.png")
     os.mkfifo(data / "hat" / "pipe")
@@ -180,7 +180,7 @@ def test_what_is_no_file_has_its_reason(read, data):
     assert [read(address).reason for address in addresses] == ["folder", "unreadable", "special", "unreadable"]
 
 
-def test_a_name_that_is_no_text(source, read, data):
+def test_undecodable_names(source, read, data):
     (data / "hat" / os.fsdecode(b"\xff.png")).touch()
     name = "data/hat/\\udcff.png"
     assert name in addresses(source, "hat")

@@ -17,7 +17,7 @@ COUNTS = {"train": 50, "test": 20}
 
 
 def noise(*shape):
-    """Return parts of noise, whose classes go round."""
+    """Return splits of random images with cyclic labels."""
     random = np.random.default_rng(7)
     return {
         part: (random.integers(0, 256, (count, *shape), dtype=np.uint8), (np.arange(count) % 10).astype(np.uint8))
@@ -60,7 +60,7 @@ def pixels_of(source, candidate):
 
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
 @pytest.mark.parametrize("write", [write_npz, write_idx, write_gzipped_idx])
-def test_each_form_gives_the_same_images(tmp_path, name, write):
+def test_every_file_format_gives_the_same_images(tmp_path, name, write):
     source = KerasSource(name, write(tmp_path))
     candidates = candidates_of(source, DATA_SETS[name].classes[3])
     assert [(candidate.given_split, candidate.rank) for candidate in candidates] == [
@@ -79,12 +79,12 @@ def test_a_candidate_has_licence_author_and_size(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["T-shirt/top", "T-SHIRT TOP", "t-shirt_top", "0"])
-def test_a_class_goes_by_its_name_or_its_index(tmp_path, text):
+def test_classes_by_name_or_index(tmp_path, text):
     source = KerasSource("fashion_mnist", write_npz(tmp_path))
     assert {candidate.title for candidate in candidates_of(source, "shirt", text)} == {"T-shirt/top"}
 
 
-def test_an_unknown_class_is_refused_with_the_known_ones(tmp_path):
+def test_rejects_unknown_classes(tmp_path):
     source = KerasSource("fashion_mnist", write_npz(tmp_path))
     with pytest.raises(
         SearchError, match=r"no class 'hat'; it has T-shirt/top, .*, Ankle boot; choose one in scrape\.queries\.hat"
@@ -96,12 +96,12 @@ def test_an_unknown_class_is_refused_with_the_known_ones(tmp_path):
 @pytest.mark.parametrize(
     "address", ["mnist/train/00050", "mnist/val/00001", "fashion_mnist/train/00001", "mnist/train/x", "../x", ""]
 )
-def test_an_unknown_address_is_refused(tmp_path, address):
+def test_refuses_unknown_addresses(tmp_path, address):
     source = KerasSource("mnist", write_npz(tmp_path))
     assert source.read(address, max_bytes=10_000).reason == "unreadable"
 
 
-def test_an_image_above_the_limit_is_refused(tmp_path):
+def test_refuses_images_above_max_bytes(tmp_path):
     source = KerasSource("mnist", write_npz(tmp_path))
     assert source.read("mnist/train/00001", max_bytes=500).reason == "too_large"
 
@@ -127,7 +127,7 @@ def damaged(folder, kind):
 
 
 @pytest.mark.parametrize("kind", ["missing", "no zip", "pickled", "bomb", "endless"])
-def test_a_damaged_copy_is_named(tmp_path, kind):
+def test_names_a_damaged_copy(tmp_path, kind):
     path = damaged(tmp_path, kind)
     with pytest.raises(DataError, match=r"cannot be read as mnist\.npz") as caught:
         candidates_of(KerasSource("mnist", path), "3")
@@ -156,8 +156,8 @@ print(load())
 
 
 @pytest.mark.slow
-def test_keras_own_copy_is_taken_and_without_one_a_path_is_asked_for(tmp_path):
-    # Without a network, in a process of its own: Keras reads once where its home is.
+def test_uses_the_keras_cache_or_suggests_a_path(tmp_path):
+    # In a subprocess without network, since Keras reads KERAS_HOME only once.
     (tmp_path / "copy").mkdir()
     copy = write_gzipped_idx(tmp_path / "copy")
     environment = os.environ | {"KERAS_HOME": str(tmp_path), "https_proxy": "http://127.0.0.1:9", "no_proxy": ""}

@@ -37,7 +37,7 @@ def failure(candidates):
     return caught.value
 
 
-def test_all_pages_that_may_be_seen_are_read(world, access):
+def test_reads_all_visible_pages(world, access):
     candidates = list(search(access))
     truth = world.results("openverse", "red hat")[:240]
     assert [candidate.image_url for candidate in candidates] == [result.original_url for result in truth]
@@ -45,7 +45,7 @@ def test_all_pages_that_may_be_seen_are_read(world, access):
     assert len(world.log.visits("api.openverse.org", "/v1/")) == 12
 
 
-def test_what_a_result_says_is_kept(world, access):
+def test_reads_the_fields_of_a_result(world, access):
     first, truth = next(iter(search(access))), world.results("openverse", "red hat")[0]
     assert (first.label, first.query, first.route) == ("hat", "red hat", "json")
     assert (first.title, first.page_url, first.thumbnail_url) == (truth.title, truth.page_url, truth.thumbnail_url)
@@ -54,7 +54,7 @@ def test_what_a_result_says_is_kept(world, access):
     assert first.bytes is None
 
 
-def test_a_result_that_says_little_is_taken(world, access):
+def test_reads_a_result_with_few_fields(world, access):
     world.switch("openverse", "bare")
     first, truth = next(iter(search(access))), world.results("openverse", "red hat")[0]
     assert first.image_url == truth.original_url
@@ -62,7 +62,7 @@ def test_a_result_that_says_little_is_taken(world, access):
     assert parse_licence(first.licence).family == licence_of(truth)[0]
 
 
-def test_pages_are_asked_for_no_sooner_than_their_results(world, access):
+def test_requests_pages_lazily(world, access):
     candidates = search(access)
     assert world.log.visits() == []
     for _ in range(20):
@@ -70,13 +70,13 @@ def test_pages_are_asked_for_no_sooner_than_their_results(world, access):
     assert len(world.log.visits("api.openverse.org", "/v1/")) == 1
 
 
-def test_only_the_licences_that_are_wanted_are_asked_for(access):
+def test_searches_for_wanted_licences(access):
     candidates = list(search(access, OpenverseSource(["cc0", "by"])))
     assert {parse_licence(candidate.licence).family for candidate in candidates} == {"by", "cc0"}
     assert len(candidates) > 50
 
 
-def test_a_depth_that_is_refused_ends_the_search_well(world, access):
+def test_ends_at_the_depth_limit(world, access):
     world.switch("openverse", "boasts")
     assert len(list(search(access))) == 240
     assert [visit.status for visit in world.log.visits("api.openverse.org", "/v1/")] == [200] * 12 + [401]
@@ -93,14 +93,14 @@ def test_a_depth_that_is_refused_ends_the_search_well(world, access):
         ("down", "unreachable"),
     ],
 )
-def test_what_goes_wrong_is_named(world, access, mode, name):
+def test_names_failures(world, access, mode, name):
     world.switch("openverse", mode)
     error = failure(search(access))
     assert error.failure == name
     assert "https://api.openverse.org/v1/images/" in error.message
 
 
-def test_what_came_before_a_block_holds(world, access):
+def test_a_block_keeps_earlier_candidates(world, access):
     world.switch("openverse", "rate_limited", after=2)
     found = []
     with pytest.raises(SearchError, match="page=3"):
@@ -110,6 +110,6 @@ def test_what_came_before_a_block_holds(world, access):
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"\xff", b'{"results": 3}', b"[" * 100_000, b'{"results": [1, null]}'])
-def test_no_answer_is_too_odd(body):
+def test_odd_responses_are_search_errors(body):
     access = SimpleNamespace(ask=lambda url: Fetched(body, url))
     assert failure(search(access)).failure in {"layout_changed", "no_results"}

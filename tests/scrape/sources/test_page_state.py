@@ -1,4 +1,4 @@
-"""What a page is taken for, by its address, its marks, its status and its words."""
+"""Classification of pages by URL, selectors, status and texts."""
 
 import pytest
 
@@ -39,7 +39,7 @@ def judge(**seen):
         ({}, "unknown", ""),
     ],
 )
-def test_a_page_is_classified(seen, state, sign):
+def test_classify(seen, state, sign):
     verdict = judge(**seen)
     assert (verdict.state, verdict.sign) == (state, sign)
 
@@ -47,9 +47,9 @@ def test_a_page_is_classified(seen, state, sign):
 @pytest.mark.parametrize(
     "text", ["Are you a robot? T-shirt", "No results for hats", "Before you continue", "Access denied"]
 )
-def test_the_text_of_results_means_nothing(text):
+def test_texts_do_not_count_on_pages_with_results(text):
     assert judge(text=text, count=1).state == "results"
 
 
-def test_a_consent_that_lies_over_results_hides_none():
+def test_a_consent_dialog_over_results_counts_as_results():
     assert judge(marks={"consent": "#agree"}, count=1).state == "results"

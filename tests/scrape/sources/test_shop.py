@@ -1,4 +1,4 @@
-"""The bundled shop as a source."""
+"""The source ``shop``."""
 
 import pytest
 
@@ -17,13 +17,13 @@ def shop(data):
         yield shop
 
 
-def test_a_search_for_each_text(shop):
+def test_queries(shop):
     queries = shop.queries("boot", ["boot", "rain boots"])
     assert [(query.label, query.text) for query in queries] == [("boot", "boot"), ("boot", "rain boots")]
     assert queries[1].address == "http://shop.pixmill.test/search?q=rain+boots"
 
 
-def test_links_out_of_the_folder_are_not_left_out_without_a_word(data, tmp_path):
+def test_rejects_links_out_of_the_folder(data, tmp_path):
     (tmp_path / "away.png").write_bytes(b"")
     for name in ("a.png", "b.png"):
         (data / "boot" / name).symlink_to(tmp_path / "away.png")
@@ -32,14 +32,14 @@ def test_links_out_of_the_folder_are_not_left_out_without_a_word(data, tmp_path)
     assert "scrape.source: folder" in caught.value.next
 
 
-def test_a_shop_with_nothing_to_sell(tmp_path):
+def test_rejects_an_empty_shop(tmp_path):
     with pytest.raises(DataError):
         ShopSource(load_site("shop", None), tmp_path / "data")
 
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_every_card_in_the_shops_own_order(shop, tmp_path):
+def test_finds_every_product_in_order(shop, tmp_path):
     (origin,) = shop.served
     assert origin == "shop.pixmill.test:80"
     with open_confined(Network(served=shop.served), tmp_path / "profile") as driver:

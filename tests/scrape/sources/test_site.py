@@ -1,4 +1,4 @@
-"""Pages of results as they are met on the web, read by a real browser."""
+"""Results pages of several kinds, in a real browser."""
 
 import contextlib
 import threading
@@ -18,7 +18,7 @@ from pixmill.web.browser import visit
 from pixmill.web.fetch.values import Network
 from tests.browsing import open_confined
 from tests.scrape.sources.access import OneBrowser
-from tests.scrape.sources.site_pages import CARD, DECEITS, PAGES, numbered
+from tests.scrape.sources.site_pages import CARD, OVERRIDES, PAGES, numbered
 from tests.servers import Handler, serve
 
 pytestmark = pytest.mark.browser
@@ -45,7 +45,7 @@ states:
 settings: {pause: [0.04, 0.06], smooth: false, patience: 0.9}
 """
 OPEN = parse_site(DEFINITION, source="tiny.yaml")
-"""Without a mark for the end."""
+"""Without an end mark."""
 
 QUICK = OPEN.model_copy(update={"end": ("[data-end]",)})
 PAGED = OPEN.model_copy(update={"next": Buttons(selectors=(".next",))})
@@ -84,7 +84,7 @@ def network(server):
 @pytest.fixture(scope="module")
 def driver(network, tmp_path_factory):
     with open_confined(network, tmp_path_factory.mktemp("profile")) as driver:
-        # The first page of a new browser takes a busy machine seconds.
+        # The first page of a new browser may take seconds.
         visit(driver, "http://pages.test/blank")
         driver.set_page_load_timeout(4)
         yield driver
@@ -125,33 +125,33 @@ def media(count, start=0):
         *(pytest.param(*case, marks=pytest.mark.slow) for case in (("slow", 20), ("lost", 4))),
     ],
 )
-def test_a_page_is_read_to_its_end(read, name, count):
+def test_reads_a_page_to_its_end(read, name, count):
     assert images(read(name)) == media(count)
 
 
 @pytest.mark.slow
-def test_a_button_is_known_by_its_words_and_pressed_for_as_long_as_it_brings_more(read):
+def test_presses_the_more_button_while_it_loads_results(read):
     assert images(read("patient", settings(OPEN, patience=2.0))) == media(15)
 
 
-def test_images_that_come_late_keep_their_place(read):
+def test_lazy_images_keep_their_rank(read):
     assert images(read("late")) == [*media(12), None]
 
 
-def test_images_that_come_after_the_end_are_waited_for(read):
+def test_waits_for_images_after_the_end(read):
     assert images(read("tardy", settings(QUICK, patience=6.0))) == media(3)
 
 
 @pytest.mark.slow
-def test_a_page_that_is_drawn_anew_all_the_time(read):
+def test_a_page_that_rerenders_constantly(read):
     assert images(read("rearranged", OPEN)) == media(10)
 
 
-def test_a_page_that_lost_a_request_of_its_own_is_opened_once_more(read):
+def test_reopens_a_page_with_failed_requests(read):
     assert images(read("dropped", OPEN)) == media(4)
 
 
-def test_what_a_card_says(read):
+def test_reads_a_card(read):
     card, inlined, odd, spaced = read("words")
     assert (card.label, card.query, card.rank, card.route) == ("hat", "hat", 0, "attribute")
     assert (card.image_url, card.page_url) == ("http://other.test/x.png", "http://pages.test/p/1")
@@ -163,11 +163,11 @@ def test_what_a_card_says(read):
 
 
 @pytest.mark.parametrize("name", ["repeating", "stuck"])
-def test_without_a_mark_the_end_is_where_nothing_new_comes(read, name):
+def test_without_end_mark_stops_when_nothing_new_loads(read, name):
     assert images(read(name, OPEN)) == media(5)
 
 
-def test_with_a_mark_a_page_that_loses_its_way_is_an_error_and_what_it_gave_holds(stream):
+def test_stopping_before_the_end_mark_is_an_error(stream):
     candidates = stream("stuck")
     assert images(next(candidates) for _ in range(5)) == media(5)
     with pytest.raises(SearchError, match=r"stopped after 5 results: .* nor the end mark \('\[data-end\]'") as error:
@@ -176,35 +176,35 @@ def test_with_a_mark_a_page_that_loses_its_way_is_an_error_and_what_it_gave_hold
 
 
 @pytest.mark.parametrize(("selector", "total"), [(".count", 1290), (".nothing", None)])
-def test_how_many_results_a_page_promises(read, selector, total):
+def test_total(read, selector, total):
     site = QUICK.model_copy(update={"total": (selector,)})
     assert [candidate.total for candidate in read("counted-out", site)] == [total] * 3
 
 
-def test_a_page_without_end_ends(read):
+def test_limits_endless_pages(read):
     assert images(read("unending", settings(OPEN, most=100))) == media(100)
     with pytest.raises(SearchError, match=r"did not end within 0\.4 s") as error:
         read("unending", settings(OPEN, longest=0.4))
     assert error.value.failure == "endless"
 
 
-def test_one_page_after_another_each_result_once(read):
+def test_follows_next_pages(read):
     assert images(read("pages0", PAGED)) == media(11)
     assert images(read("round", PAGED)) == media(3)
 
 
-def test_pages_are_counted_where_no_link_leads_on(read):
+def test_counts_pages_with_an_offset(read):
     counted = OPEN.model_copy(update={"offset": Offset(parameter="page", first=0)})
     assert images(read("counted", counted)) == media(9)
     assert images(read("counted", settings(counted, most=5))) == media(5)
 
 
-def test_a_next_page_on_another_site_is_not_visited(read):
+def test_rejects_a_next_page_on_another_site(read):
     with pytest.raises(SearchError, match=r"links to another site for its next page: http://evil\.test"):
         read("away", PAGED)
 
 
-def test_every_page_is_asked_permission_for(stream):
+def test_checks_robots_txt_for_every_page(stream):
     candidates = stream("pages0", PAGED, forbidden=["pages1"])
     assert len([next(candidates) for _ in range(3)]) == 3
     with pytest.raises(SearchError, match=r"pages1 .*robots\.txt") as error:
@@ -213,7 +213,7 @@ def test_every_page_is_asked_permission_for(stream):
     assert "scrape.robots_exceptions" in error.value.advice
 
 
-def test_where_a_redirect_leads_needs_permission_too(read):
+def test_checks_robots_txt_for_redirects(read):
     assert images(read("moved?short")) == media(3)
     with pytest.raises(SearchError, match=r"pages\.test/short is disallowed by robots\.txt"):
         read("moved?short", forbidden=["test/short"])
@@ -222,7 +222,7 @@ def test_where_a_redirect_leads_needs_permission_too(read):
     assert error.value.failure == "captcha"
 
 
-def test_a_button_that_leads_to_another_page_is_followed_as_a_link_is(read):
+def test_follows_buttons_like_links(read):
     assert images(read("wandering?/pages2", OPEN)) == [*media(3), *media(3, start=4)]
     with pytest.raises(SearchError, match=r"pages1 is disallowed by robots\.txt"):
         read("wandering?/pages1", OPEN, forbidden=["pages1"])
@@ -231,13 +231,13 @@ def test_a_button_that_leads_to_another_page_is_followed_as_a_link_is(read):
     assert error.value.failure == "stalled"
 
 
-def test_a_wall_of_consent_is_answered_with_the_refusing_button(read):
+def test_refuses_consent(read):
     both = OPEN.model_copy(update={"consent": OPEN.consent.model_copy(update={"texts": ("Reject all", "Accept all")})})
     assert images(read("walled", both)) == media(3)
 
 
 @pytest.mark.parametrize(("name", "site"), [("overlaid", QUICK), ("innocent", QUICK), ("alerting", OPEN)])
-def test_what_lies_over_results_hides_none(read, name, site):
+def test_overlays_do_not_hide_results(read, name, site):
     assert images(read(name, site)) == media(3)
 
 
@@ -268,7 +268,7 @@ def test_what_lies_over_results_hides_none(read, name, site):
         pytest.param("hanging", "timeout", "did not load in time", marks=pytest.mark.slow),
     ],
 )
-def test_what_is_no_page_of_results_is_named_and_kept(read, name, failure, sign):
+def test_names_and_saves_pages_without_results(read, name, failure, sign):
     began = time.monotonic()
     with pytest.raises(SearchError) as error:
         read(name, OPEN)
@@ -281,26 +281,26 @@ def test_what_is_no_page_of_results_is_named_and_kept(read, name, failure, sign)
     assert "<body>" in (evidence / "page.html").read_text()
 
 
-def test_a_block_on_a_further_page_leaves_what_was_found(stream):
+def test_a_block_on_a_later_page_keeps_results(stream):
     candidates = stream("first", PAGED)
     assert images(next(candidates) for _ in range(3)) == media(3)
     with pytest.raises(SearchError, match="shows a CAPTCHA"):
         next(candidates)
 
 
-def test_a_host_that_is_not_there(driver, tmp_path):
+def test_an_unknown_host(driver, tmp_path):
     with pytest.raises(SearchError) as error:
         list(SiteSource(OPEN).search(Query("hat", "hat", "http://elsewhere.test/"), OneBrowser(driver, tmp_path)))
     assert error.value.failure == "unreachable"
 
 
-def test_an_unsound_selector_is_named_with_its_file(read):
-    unsound = OPEN.model_copy(update={"selectors": {"item": ("a[",)}})
+def test_names_an_invalid_selector(read):
+    invalid = OPEN.model_copy(update={"selectors": {"item": ("a[",)}})
     with pytest.raises(ScrapeError, match=r"tiny\.yaml: expected CSS selectors, received 'a\['"):
-        read("short", unsound)
+        read("short", invalid)
 
 
-def test_originals_that_a_page_does_not_show_are_found_by_another_way(read):
+def test_resolver(read):
     class Clicked(SiteSource):
         def resolver(self):
             return click
@@ -318,7 +318,7 @@ def test_originals_that_a_page_does_not_show_are_found_by_another_way(read):
     assert [first.route, second.route] == ["click", None]
 
 
-def test_the_original_of_an_image_and_the_one_that_was_shown(read):
+def test_rewrite(read):
     lifted = QUICK.model_copy(
         update={
             "rewrite": parse_site(
@@ -337,7 +337,7 @@ rewrite:
 
 
 @pytest.mark.slow
-def test_a_browser_that_dies_is_named(tmp_path, network):
+def test_names_a_crashed_browser(tmp_path, network):
     others = psutil.Process().children(recursive=True)
     with open_confined(network, tmp_path) as driver:
         candidates = SiteSource(OPEN).search(
@@ -345,7 +345,7 @@ def test_a_browser_that_dies_is_named(tmp_path, network):
         )
         assert images([next(candidates)]) == media(1)
         for process in psutil.Process().children(recursive=True):
-            with contextlib.suppress(psutil.NoSuchProcess):  # a child of one that was killed just before
+            with contextlib.suppress(psutil.NoSuchProcess):  # its parent was killed just before
                 if process not in others and "chromium" in process.name():
                     process.kill()
         with pytest.raises(BrowserLostError, match=r"http://pages\.test/unending"):
@@ -353,19 +353,19 @@ def test_a_browser_that_dies_is_named(tmp_path, network):
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[] if name in ("state", "lists") else pytest.mark.slow) for name in DECEITS]
+    "name", [pytest.param(name, marks=[] if name in ("state", "lists") else pytest.mark.slow) for name in OVERRIDES]
 )
-def test_a_page_that_deceives_every_script_ends_its_own_search_alone(read, name):
+def test_a_page_that_changes_builtins_ends_its_search(read, name):
     with pytest.raises(SearchError, match=r"cannot be (read|searched)"):
-        read(f"deceitful-{name}")
+        read(f"override-{name}")
 
 
-def test_half_a_character_takes_no_other_with_it(read):
+def test_lone_surrogates_in_titles(read):
     (card,) = read("halved")
     assert card.title == "A hat \ufffd"
 
 
 @pytest.mark.slow
-def test_images_that_would_fill_the_memory_stay_on_their_page(read):
+def test_skips_huge_data_uris(read):
     large, small = read("heavy")
     assert (large.image_url, len(small.image_url)) == (None, 3_000_022)

@@ -1,4 +1,4 @@
-"""Each name that params know opens a source."""
+"""Sources by name."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from pixmill.scrape.sources import open_sources
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_a_source_opens_under_its_name(tmp_path, name):
+def test_opens_every_source(tmp_path, name):
     (tmp_path / "data" / "cat").mkdir(parents=True)
     (tmp_path / "data" / "cat" / "1.png").write_bytes(b"")
     (tmp_path / "list.csv").write_text("url,label\n")
@@ -20,7 +20,7 @@ def test_a_source_opens_under_its_name(tmp_path, name):
 @pytest.mark.parametrize(
     ("limits", "wanted"), [({}, 10_000), ({"per_query": 9}, 9), ({"per_class": 7, "per_query": 9}, 7)]
 )
-def test_a_site_is_told_how_many_results_are_wanted(tmp_path, limits, wanted):
+def test_limits_set_wanted_results(tmp_path, limits, wanted):
     (tmp_path / "sites").mkdir()
     (tmp_path / "sites" / "tiny.yaml").write_text(
         "{name: tiny, version: 1, checked: 2026-11-20, url: 'http://tiny.test/{query}', selectors: {item: [.card]}}"

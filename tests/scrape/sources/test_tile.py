@@ -1,4 +1,4 @@
-"""Tiles as many looks show them."""
+"""Tiles merged over several reads."""
 
 from pixmill.scrape.sources.tile import Tile, Tiles
 
@@ -7,7 +7,7 @@ def keys(tiles):
     return [tile.key for tile in tiles]
 
 
-def test_a_later_look_adds_and_forgets_nothing():
+def test_refine():
     thumb = Tile("a", thumbnail="t", title="A hat", route="thumbnail")
     assert thumb.refine(Tile("a", image="i", route="click")) == Tile(
         "a", image="i", thumbnail="t", title="A hat", route="click"
@@ -16,7 +16,7 @@ def test_a_later_look_adds_and_forgets_nothing():
     assert whole.refine(Tile("a", image="other", title="B")) == whole
 
 
-def test_tiles_keep_the_order_in_which_they_were_first_seen():
+def test_tiles_keep_their_first_order():
     tiles = Tiles(10)
     assert [tiles.take(Tile(key, image=image)) for key, image in (("a", "1"), ("b", None), ("c", "3"))] == [True] * 3
     assert keys(tiles.ready()) == ["a"]
@@ -27,11 +27,11 @@ def test_tiles_keep_the_order_in_which_they_were_first_seen():
     assert keys(tiles.ready()) == ["b", "c"]
     assert tiles.complete == ["a", "b", "c"]
     assert tiles.take(Tile("d"))
-    assert keys(tiles.rest()) == ["d"]
-    assert keys(tiles.rest()) == keys(tiles.without_original()) == []
+    assert keys(tiles.remaining()) == ["d"]
+    assert keys(tiles.remaining()) == keys(tiles.without_original()) == []
 
 
-def test_no_more_than_the_most():
+def test_tiles_limit():
     tiles = Tiles(2)
     assert [tiles.take(Tile(key)) for key in "abc"] == [True, True, False]
     assert tiles.full

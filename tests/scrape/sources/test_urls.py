@@ -46,16 +46,16 @@ ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,IsTruncated,I
 """
 
 
-def urls_source(paths, classes, called=()):
-    params = UrlsParams(files=tuple(map(str, paths)), classes=dict(called))
+def urls_source(paths, classes, labels=()):
+    params = UrlsParams(files=tuple(map(str, paths)), classes=dict(labels))
     return UrlsSource(params, classes, root=Path("/"))
 
 
 @pytest.fixture
 def find(tmp_path):
-    """Write some lists and return the candidates of each class."""
+    """Write lists; return the candidates of each class."""
 
-    def find(*files, classes=("cat", "dog"), **called):
+    def find(*files, classes=("cat", "dog"), **labels):
         paths = []
         for number, content in enumerate(files):
             name, content = content if isinstance(content, tuple) else (f"list{number}.csv", content)
@@ -65,7 +65,7 @@ def find(tmp_path):
             else:
                 path.write_bytes(content if isinstance(content, bytes) else content.encode())
             paths.append(path)
-        source = urls_source(paths, classes, called)
+        source = urls_source(paths, classes, labels)
         return {label: list(answer(source, label)) for label in classes}
 
     return find
@@ -81,16 +81,16 @@ def addresses(found):
     return {label: [candidate.image_url for candidate in candidates] for label, candidates in found.items()}
 
 
-# Tables of one's own.
+# Tables.
 
 
-def test_each_class_gets_its_rows_in_order(find):
+def test_yields_the_rows_of_each_class(find):
     found = find("url,label\nhttp://x.test/1,dog\nhttp://x.test/2,cat\nhttp://x.test/3,dog\nhttp://x.test/4,bird\n")
     assert addresses(found) == {"cat": ["http://x.test/2"], "dog": ["http://x.test/1", "http://x.test/3"]}
     assert [candidate.rank for candidate in found["dog"]] == [0, 1]
 
 
-def test_all_that_a_row_says_is_kept(find):
+def test_reads_all_columns(find):
     (cat,) = find(
         "split,md5,bytes,author,LICENSE,title,page_url,label,url,more\n"
         f'validation,{MD5.upper()},12,Ann,CC0,"a, b",http://x.test/p,cat,http://x.test/1,x\n'
@@ -101,16 +101,16 @@ def test_all_that_a_row_says_is_kept(find):
     )  # fmt: skip
 
 
-def test_columns_without_a_meaning_are_left_out_and_the_last_of_two_counts(find):
+def test_ignores_other_columns_and_prefers_the_last_duplicate(find):
     [one] = find("url,image_url,label,license,licence\nhttp://a.test/1,http://b.test/1,cat,by,cc0\n")["cat"]
     assert (one.image_url, one.licence) == ("http://a.test/1", "cc0")
 
 
-def test_a_table_may_have_tabs_a_mark_and_words_in_quotes(find):
+def test_reads_tabs_bom_and_quotes(find):
     assert addresses(find(b"\xef\xbb\xbf" + b'"url"\t"label"\nhttp://x.test/,1\tcat\n'))["cat"] == ["http://x.test/,1"]
 
 
-def test_a_parquet_file_says_the_same(find):
+def test_reads_parquet(find):
     table = pa.table(
         {
             "label": ["cat", "dog", None],
@@ -124,23 +124,23 @@ def test_a_parquet_file_says_the_same(find):
     assert [(dog.image_url, dog.bytes) for dog in found["dog"]] == [(None, None)]
 
 
-def test_a_label_is_the_same_however_its_accents_are_written(find):
+def test_normalizes_unicode_labels(find):
     rows = "url,label\nu1,cafe\u0301\nu2,café\nu3,the\u0301\n"
     found = addresses(find(rows, classes=("café", "tea"), tea=("thé",)))
     assert found == {"café": ["u1", "u2"], "tea": ["u3"]}
     assert addresses(find(rows, classes=("tea",), tea=("the\u0301",))) == {"tea": ["u3"]}
 
 
-def test_lists_may_call_a_class_otherwise(find):
+def test_labels_of_a_class(find):
     found = find("url,label\nu1,tabby\nu2,cat\nu3,lynx\n", cat=("tabby", "lynx"))
     assert addresses(found) == {"cat": ["u1", "u3"], "dog": []}
 
 
-def test_a_label_may_stand_for_two_classes(find):
+def test_a_label_of_two_classes(find):
     assert addresses(find("url,label\nu,pet\n", cat=("pet",), dog=("pet",))) == {"cat": ["u"], "dog": ["u"]}
 
 
-def test_rows_without_a_label_are_remarked_on(tmp_path):
+def test_remarks_on_unlabelled_rows(tmp_path):
     path = tmp_path / "list.csv"
     path.write_text("url,label\nu1,\nu2,cat\nu3,\n\n")
     source = urls_source([path], ["cat"])
@@ -148,7 +148,7 @@ def test_rows_without_a_label_are_remarked_on(tmp_path):
     assert source.remarks() == ["list.csv has 2 rows without a label, ignored"]
 
 
-def test_a_class_that_no_list_has_is_named(tmp_path):
+def test_names_a_class_without_urls(tmp_path):
     path = tmp_path / "list.csv"
     path.write_text("url,label\nu,Kitten\n")
     source = urls_source([path], ["cat"])
@@ -174,13 +174,13 @@ def test_a_class_that_no_list_has_is_named(tmp_path):
         (("list.parquet", b"PAR1 or not"), "cannot be read as Parquet"),
     ],
 )
-def test_a_list_that_is_wrong_is_named(find, content, words):
+def test_rejects_invalid_lists(find, content, words):
     with pytest.raises(DataError, match=words) as caught:
         find(content)
     assert caught.value.next
 
 
-def test_a_list_that_is_missing_is_named(tmp_path):
+def test_rejects_missing_lists(tmp_path):
     with pytest.raises(DataError, match=r"gone\.csv of scrape\.urls\.files is missing"):
         urls_source([tmp_path / "gone.csv"], ["cat"])
     with pytest.raises(DataError, match=r"scrape\.urls\.files is empty"):
@@ -190,7 +190,7 @@ def test_a_list_that_is_missing_is_named(tmp_path):
 OPEN = {"cat": ("/m/01yrx",), "dog": ("/m/0bt9lr",)}
 
 
-def test_the_images_of_open_images_that_surely_show_a_class(find):
+def test_open_images_needs_confidence_1(find):
     found = find(IMAGES, LABELS, **OPEN)
     assert addresses(found) == {
         "cat": ["http://files.test/aa_o.jpg", "http://files.test/ab_o.jpg"],
@@ -198,7 +198,7 @@ def test_the_images_of_open_images_that_surely_show_a_class(find):
     }
 
 
-def test_what_open_images_says_is_kept(find):
+def test_reads_the_columns_of_open_images(find):
     first, second = find(LABELS, IMAGES, **OPEN)["cat"]
     assert first == Candidate(
         "cat", None, 0, "http://files.test/aa_o.jpg", "http://files.test/aa_z.jpg", "http://page.test/aa",
@@ -207,18 +207,18 @@ def test_what_open_images_says_is_kept(find):
     assert (second.title, second.thumbnail_url, second.bytes, second.md5) == ("Two lines", None, None, None)
 
 
-def test_what_people_did_not_find_is_never_taken(find):
+def test_excludes_labels_verified_as_absent(find):
     found = find(IMAGES, LABELS, BOXES, **OPEN)
-    assert "http://files.test/ac_o.jpg" not in addresses(found)["cat"]  # people said no, a box says yes
-    assert "http://files.test/ac_o.jpg" in addresses(found)["dog"]  # a machine said no, a box says yes
+    assert "http://files.test/ac_o.jpg" not in addresses(found)["cat"]  # verified as absent, but boxed
+    assert "http://files.test/ac_o.jpg" in addresses(found)["dog"]  # absent according to a model, but boxed
 
 
-def test_an_image_with_two_labels_of_a_class_comes_once(find):
+def test_an_image_with_two_labels_of_a_class_is_yielded_once(find):
     found = find(IMAGES, LABELS, classes=["pet"], pet=("/m/01yrx", "/m/0bt9lr"))
     assert [address[-8:-6] for address in addresses(found)["pet"]] == ["aa", "ab", "ff"]
 
 
-def test_a_list_of_imagenet(find):
+def test_reads_imagenet_lists(find):
     lines = b"n02084071_1\thttp://x.test/caf\xe9 1.jpg\r\nn02084071_2 http://x.test/2\nn00000001_1\tu\n"
     found = find(("fall11_urls.txt", lines), dog=("n02084071",))
     assert addresses(found) == {"cat": [], "dog": ["http://x.test/caf%E9%201.jpg", "http://x.test/2"]}
@@ -229,7 +229,7 @@ BEGINNINGS = ["", "url,label\n", "url\tlabel\n", "http://"]
 
 
 @given(st.sampled_from(BEGINNINGS), st.binary(max_size=100) | st.text(',\t\r\n"aé', max_size=50).map(str.encode))
-def test_no_file_is_too_odd(tmp_path_factory, beginning, content):
+def test_reads_or_rejects_any_file(tmp_path_factory, beginning, content):
     path = tmp_path_factory.mktemp("odd") / "cat.csv"
     path.write_bytes(beginning.encode() + content)
     with contextlib.suppress(DataError):
@@ -237,7 +237,7 @@ def test_no_file_is_too_odd(tmp_path_factory, beginning, content):
         assert all(isinstance(candidate.image_url, str | None) for candidate in answer(source, "cat"))
 
 
-def test_searches_may_run_side_by_side(tmp_path):
+def test_searches_may_interleave(tmp_path):
     path = tmp_path / "list.csv"
     path.write_text(
         "url,label\n" + "".join(f"u{number},{'cat' if number % 2 else 'dog'}\n" for number in range(30_000))

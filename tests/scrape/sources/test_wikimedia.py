@@ -29,7 +29,7 @@ def access(world):
 
 @pytest.fixture
 def images(world):
-    """What Commons has for a search, without drawings and lost files."""
+    """Results of Commons without drawings and lost files."""
     site = CommonsApi()
     return [result for result in world.results("wikimedia", "red hat") if site.is_image(result)]
 
@@ -46,13 +46,13 @@ def failure(candidates):
     return caught.value
 
 
-def test_images_come_in_the_order_of_the_search(access, images):
+def test_yields_images_in_order(access, images):
     candidates = list(search(access))
     assert [candidate.image_url for candidate in candidates] == [result.original_url for result in images]
     assert [candidate.rank for candidate in candidates] == list(range(len(images)))
 
 
-def test_what_commons_says_is_kept(world, access, images):
+def test_reads_the_fields_of_commons(world, access, images):
     for found, truth in zip(search(access), images, strict=True):
         assert (found.label, found.query, found.route) == ("hat", "red hat", "json")
         assert (found.title, found.page_url) == (truth.title, truth.page_url)
@@ -63,8 +63,8 @@ def test_what_commons_says_is_kept(world, access, images):
         assert found.bytes == world.images.size(truth.image)[0] * 100
 
 
-def test_a_small_original_that_is_not_scaled_is_no_thumbnail():
-    """MediaWiki never enlarges: for an image below the width that is asked for, it names the original itself."""
+def test_a_small_original_has_no_thumbnail():
+    """MediaWiki never enlarges images: a small original is its own thumbnail."""
     url = "https://upload.wikimedia.org/x.jpg"
     fields = WikimediaSource().fields({"imageinfo": [{"url": url, "thumburl": url, "width": 300, "height": 200}]})
     assert (fields["image_url"], fields["thumbnail_url"]) == (url, None)
@@ -80,25 +80,25 @@ def test_a_small_original_that_is_not_scaled_is_no_thumbnail():
         "<span>https://creativecommons.org/licenses/by-sa/4.0/</span>",
     ],
 )
-def test_a_licence_is_known_by_its_address_or_a_link_to_it(value):
+def test_reads_licence_urls_and_links(value):
     metadata = {"LicenseUrl": {"value": value}, "LicenseShortName": {"value": "own words"}}
     fields = WikimediaSource().fields({"imageinfo": [{"url": "https://x.test/x.jpg", "extmetadata": metadata}]})
     assert str(parse_licence(fields["licence"])) == "CC BY-SA 4.0"
 
 
-def test_the_next_results_are_asked_for_no_sooner_than_they_are_wanted(world, access):
+def test_requests_lazily(world, access):
     next(search(access))
     assert len(world.log.visits("commons.wikimedia.org", "/w/")) == 2
 
 
 @pytest.mark.parametrize("mode", ["maxlag", "ratelimited"])
-def test_servers_that_ask_for_patience_get_it(world, access, images, mode):
+def test_retries_transient_errors(world, access, images, mode):
     world.switch("wikimedia", mode, after=1, times=2)
     assert len(list(search(access))) == len(images)
 
 
 @pytest.mark.parametrize("mode", ["maxlag", "ratelimited"])
-def test_patience_has_an_end(world, access, mode):
+def test_retries_are_limited(world, access, mode):
     world.switch("wikimedia", mode)
     error = failure(search(access))
     assert error.failure == "blocked"
@@ -117,7 +117,7 @@ def test_patience_has_an_end(world, access, mode):
         ("down", "unreachable", "connection"),
     ],
 )
-def test_what_goes_wrong_is_named(world, access, mode, name, words):
+def test_names_failures(world, access, mode, name, words):
     world.switch("wikimedia", mode)
     error = failure(search(access))
     assert error.failure == name
@@ -135,19 +135,19 @@ def test_what_goes_wrong_is_named(world, access, mode, name, words):
         ("a <b", "a <b"),
     ],
 )
-def test_the_words_of_html(html, words):
+def test_plain_text(html, words):
     assert plain_text(html) == words
 
 
 @pytest.mark.parametrize("shape", ["<a b=", "<!--", "<a '"])
-def test_no_html_takes_long(shape):
+def test_plain_text_is_fast(shape):
     began = time.process_time()
     plain_text(shape * 100_000)
     assert time.process_time() - began < 5
 
 
 class Odd:
-    """An API that says what it should, but for one thing."""
+    """An API with one odd value in its response."""
 
     def __init__(self, **odd):
         info = {"url": "http://x.test/a.png", "mime": "image/png"} | odd.pop("info", {})
@@ -161,10 +161,10 @@ class Odd:
 @pytest.mark.parametrize(
     "odd", [{"page": {"pageid": []}}, {"page": {"pageid": {}}}, {"info": {"mime": []}}, {"info": {"size": [1]}}]
 )
-def test_an_answer_of_odd_types_stops_nothing(odd):
+def test_accepts_fields_of_wrong_types(odd):
     with contextlib.suppress(SearchError):
         list(search(Odd(**odd)))
 
 
-def test_a_continuation_of_half_characters_is_asked_for_all_the_same():
+def test_encodes_lone_surrogates_in_continuations():
     assert failure(search(Odd(**{"continue": {"gsroffset": "\ud83d"}}))).failure == "endless"

@@ -1,12 +1,12 @@
-"""How images are collected: sources are asked, candidates fetched and judged, and all of it written to tables.
+"""Collecting images: plan searches, fetch candidates, and write the tables.
 
-A source yields candidates, the crawl has them fetched by the collector, the judge decides what becomes of each, the
-journal remembers it, and the harvest streams it all into the tables.
+Sources yield candidates. The crawl passes them to the collector, which fetches them. The judge accepts or refuses the
+result, and the journal stores it. The harvest then reads the journal in order and writes the tables.
 
-- ``run``: the whole of it
-- ``searches``: who is asked for what
-- ``crawl``, ``dispatch``, ``access``: asking the web through guarded ways out
-- ``collector``, ``judge``: fetching candidates, and what is accepted
-- ``harvest``, ``tally``, ``remarks``: the tables, the counts, and what is said of them
+- ``run``: entry point
+- ``searches``: the searches of a scrape
+- ``crawl``, ``access``: running searches; guarded network access
+- ``collector``, ``judge``: fetching; accepting and refusing
+- ``harvest``, ``tally``: tables; counts and remarks
 - ``forecast``, ``site_probe``: ``pixmill scrape --dry-run`` and ``--probe``
 """

@@ -1,4 +1,4 @@
-"""The ways out that a search is given: pages by a caged browser, APIs by the guarded fetcher."""
+"""Network access for searches: sandboxed browsers and the guarded fetcher."""
 
 from __future__ import annotations
 
@@ -27,36 +27,36 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-_LOOK_SECONDS = 0.5
-"""How often a search that waits looks whether the run ends."""
+_POLL_SECONDS = 0.5
+"""How often a waiting search checks whether the run ends."""
 
 
 class StoppedError(Exception):
-    """Ask a search to end, since the run does."""
+    """The run is ending."""
 
 
-class _Nowhere:
-    """Give nothing to sources that read what lies on this machine."""
+class _NoAccess:
+    """Refuse network access to local sources."""
 
     def _refuse(self, *received: object, **_: object) -> Any:
-        raise ValueError(f"expected no use of the network by a source on this machine, received {received}")
+        raise ValueError(f"expected no use of the network by a local source, received {received}")
 
     journal: Journal | None = None
-    find_refusal = ask = browser = witness = _refuse
+    find_refusal = ask = browser = save_failure_page = _refuse
 
 
-NOWHERE = _Nowhere()
-"""What sources are given that reach nothing but this machine."""
+NO_ACCESS = _NoAccess()
+"""Access of local sources."""
 
 
 class NetworkAccess:
-    """Let searches, each in a thread of its own, use what the run's event loop and proxy guard.
+    """Give searches, which run in threads, access to the run's fetcher and to browsers.
 
     Args:
-        fetcher: The run's fetcher.
-        network: What it may reach, for browsers.
-        scratch: The place for the profiles of browsers and for evidence.
-        journal: Where product pages are remembered; default: nowhere.
+        fetcher: Fetcher of the run.
+        network: Reachable network, for browsers.
+        scratch: Folder for browser profiles and saved pages.
+        journal: Journal of product pages; default: none.
     """
 
     def __init__(self, fetcher: Fetcher, network: Network, scratch: Path, journal: Journal | None = None) -> None:
@@ -73,21 +73,21 @@ class NetworkAccess:
         self._has_started = False
 
     def find_refusal(self, url: str) -> Refused | None:
-        """Return why a page must not be visited, or ``None`` once its host and ``robots.txt`` let us."""
+        """Return why a page must not be visited, or ``None`` if its host and ``robots.txt`` allow it."""
         return self.result(self.begin(self._fetcher.find_refusal(url)))
 
     def ask(self, url: str) -> Fetched | Refused:
-        """Return the answer of an API that is published for programs."""
+        """Return the response of a public API."""
         return self.result(self.begin(self._fetcher.ask(url)))
 
     @contextlib.contextmanager
     def browser(self) -> Iterator[WebDriver]:
-        """Open a fresh browser that reaches the web through the guarding proxy alone.
+        """Open a new browser that reaches the web only through the guarding proxy.
 
         Raises:
-            BrowserError: There is none, or it does not start.
-            BrowserLostError: It does not start this time, though one did before.
-            StoppedError: The run ends; each command of the browser raises it then.
+            BrowserError: No browser was found, or it does not start.
+            BrowserLostError: The browser does not start, although an earlier one did.
+            StoppedError: The run is ending; also raised by each command of the browser.
         """
         from pixmill.web.browser import open_browser
 
@@ -95,12 +95,7 @@ class NetworkAccess:
         with self._lock:
             self._proxy = self._proxy or self._open_proxy(browser)
         with contextlib.ExitStack() as stack:
-            opening = open_browser(
-                browser,
-                proxy=self._proxy.url,
-                profile=profile,
-                authority=authority,
-            )
+            opening = open_browser(browser, proxy=self._proxy.url, profile=profile, authority=authority)
             try:
                 driver = stack.enter_context(opening)
             except BrowserLostError:
@@ -120,7 +115,7 @@ class NetworkAccess:
             try:
                 yield driver
             finally:
-                driver.execute = execute  # which closes the browser
+                driver.execute = execute  # closing the browser needs it
 
     def _open_proxy(self, browser: Browser | RemoteDriver) -> Proxy:
         from pixmill.web.browser import RemoteDriver
@@ -138,18 +133,18 @@ class NetworkAccess:
                 next="wait for the other scrape that uses it, or name another port there and in the tunnel",
             ) from None
 
-    def witness(self, driver: WebDriver, query: Query) -> str:
-        """Save the page that a browser shows and a screenshot of it; return their folder, for messages."""
-        # The same search gets the same folder, so that evidence is replaced rather than piled up.
+    def save_failure_page(self, driver: WebDriver, query: Query) -> str:
+        """Save the current page and a screenshot; return their folder, for messages."""
+        # One folder per query: a later failure replaces the files.
         name = hashlib.sha256(f"{query.address}\0{query.label}".encode("utf-8", "surrogatepass")).hexdigest()[:12]
         folder = save_evidence(driver, self._scratch / "evidence" / name)
         return folder.relative_to(self._scratch.parents[1]).as_posix()
 
     def begin(self, work: Coroutine[Any, Any, Result]) -> Future[Result]:
-        """Begin some work on the event loop.
+        """Start a coroutine on the event loop.
 
         Raises:
-            StoppedError: The run ends.
+            StoppedError: The run is ending.
         """
         if self._stop.is_set():
             work.close()
@@ -157,36 +152,36 @@ class NetworkAccess:
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def result(self, begun: Future[Result]) -> Result:
-        """Wait for what was begun.
+        """Return the result of a future.
 
         Raises:
-            StoppedError: The run ends.
+            StoppedError: The run is ending.
         """
         while not begun.done():
-            wait([begun], timeout=_LOOK_SECONDS)
+            wait([begun], timeout=_POLL_SECONDS)
             if self._stop.is_set():
                 begun.cancel()
                 raise StoppedError
         return begun.result()
 
     def check(self) -> None:
-        """Raise :class:`StoppedError` where the run ends."""
+        """Raise :class:`StoppedError` if the run is ending."""
         if self._stop.is_set():
             raise StoppedError
 
     def stop(self) -> None:
-        """Ask all searches to end."""
+        """End all searches."""
         self._stop.set()
 
     def close(self) -> None:
-        """Stop the proxy, once all browsers are gone."""
+        """Stop the proxy."""
         self._opened.close()
 
     def choose_browser(self) -> Browser | RemoteDriver:
-        """Return the browser that searches are given, without starting it.
+        """Return the browser for searches without starting it.
 
         Raises:
-            BrowserError: There is none, or its driver does not fit it.
+            BrowserError: No browser was found, or its driver does not fit.
         """
         from pixmill.web.browser import choose_browser
 
@@ -204,17 +199,17 @@ async def open_access(
     scratch: Path,
     journal: Journal | None = None,
 ) -> AsyncIterator[tuple[Fetcher, NetworkAccess]]:
-    """Open the fetcher and the access of searches, with the limits and politeness settings of the params.
+    """Open the fetcher and the access for searches.
 
     Args:
-        params: Limits and politeness.
-        served: The origins that the sources serve themselves, as ``name:port``, each with its port on this machine.
-        network: What else may be reached beside the public internet.
-        scratch: The stage's scratch place.
-        journal: Where product pages are remembered; default: nowhere.
+        params: Limits and politeness settings.
+        served: Local ports by served origin (``name:port``).
+        network: Reachable hosts in addition to the public internet.
+        scratch: Scratch folder of the stage.
+        journal: Journal of product pages; default: none.
 
     Raises:
-        ParamsError: The params name a host that cannot be one.
+        ParamsError: A host name in the params is invalid.
     """
     given = network or Network()
     reach = dataclasses.replace(

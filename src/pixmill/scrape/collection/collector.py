@@ -1,4 +1,4 @@
-"""Turn candidates into images, each address once."""
+"""Fetch the images of candidates, each URL once."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
@@ -12,15 +12,15 @@ from pixmill.web.fetch import Fetched, Fetcher, Refused, Unchanged, Validators
 
 
 class Collector:
-    """Fetch what the journal lacks, keep what is accepted, and write each outcome into it.
+    """Fetch URLs that the journal lacks, store accepted images, and record each outcome.
 
-    What a server calls unchanged since the snapshot before is not sent again.
+    Images of an earlier snapshot are requested conditionally.
 
     Args:
-        fetcher: Fetches addresses.
-        journal: What is known, and where it is kept.
-        judge: Tells what is still to be fetched, and what came of a candidate.
-        connections: Addresses of one batch that are fetched at the same time.
+        fetcher: The fetcher.
+        journal: Outcomes and images.
+        judge: Decides which URLs to fetch, and the outcome of each candidate.
+        connections: Maximum number of concurrent fetches per batch.
     """
 
     def __init__(self, fetcher: Fetcher, journal: Journal, judge: Judge, *, connections: int = 64) -> None:
@@ -31,14 +31,14 @@ class Collector:
         self._pending: dict[str, asyncio.Future[None]] = {}
 
     async def collect(self, search: Search, batch: Sequence[Candidate], settle: Callable[[Sighting], None]) -> None:
-        """Fetch the images of some candidates that are not at hand.
+        """Fetch the missing images of a batch.
 
-        What failed for a passing reason in an earlier run is tried again, once a run.
+        Transient failures of earlier runs are retried once per run.
 
         Args:
-            search: What found them.
-            batch: Where to find them; the order in which they are begun.
-            settle: Called for each candidate with what came of it.
+            search: Search of the candidates.
+            batch: Candidates, in the order in which they are started.
+            settle: Called with the outcome of each candidate.
         """
         remaining = iter(batch)
         try:
@@ -46,23 +46,22 @@ class Collector:
                 for _ in range(min(self._connections, len(batch))):
                     workers.create_task(self._work(search, remaining, settle))
         except ExceptionGroup as failures:
-            # The first worker that fails ends all others; callers shall see why, not how many were at work.
+            # The first failure cancels the other workers.
             raise failures.exceptions[0] from None
 
     async def _work(self, search: Search, remaining: Iterator[Candidate], settle: Callable[[Sighting], None]) -> None:
         for candidate in remaining:
             if self._judge.refused_licence(candidate) is None:
                 if candidate.image_url is not None:
-                    await self._obtain(search.world, candidate.image_url, candidate.md5)
+                    await self._obtain(search.fingerprint, candidate.image_url, candidate.md5)
                 if candidate.thumbnail_url is not None and self._judge.needs_thumbnail(search, candidate):
-                    await self._obtain(search.world, candidate.thumbnail_url)
+                    await self._obtain(search.fingerprint, candidate.thumbnail_url)
             settle(self._judge.sighting(search, candidate))
 
-    async def _obtain(self, world: str, url: str, md5: str | None = None) -> None:
-        """Make sure that the journal tells what comes of an address."""
-        address = address_of(world, url, md5)
+    async def _obtain(self, fingerprint: str, url: str, md5: str | None = None) -> None:
+        """Fetch a URL unless the journal has its outcome or another search is fetching it."""
+        address = address_of(fingerprint, url, md5)
         while (other := self._pending.get(address)) is not None:
-            # Another search shows the same image.
             await asyncio.shield(other)
         if self._judge.is_settled(address):
             return
@@ -81,8 +80,8 @@ class Collector:
                 if isinstance(outcome, StoredImage):
                     self._journal.images.add(outcome, fetched.content)
                 moved = fetched.url if fetched.url != url else None
-                self._journal.keep_outcome(address, outcome, Validators(fetched.etag, fetched.modified, moved))
+                self._journal.save_outcome(address, outcome, Validators(fetched.etag, fetched.modified, moved))
             case Unchanged() if earlier is not None:
-                self._journal.keep_outcome(address, earlier, known)
+                self._journal.save_outcome(address, earlier, known)
             case Refused() as refused:
-                self._journal.keep_outcome(address, refused)
+                self._journal.save_outcome(address, refused)

@@ -1,9 +1,13 @@
-"""Ask every source every query, several at the same time, and collect what they answer."""
+"""Run searches in threads and fetch their candidates."""
+
+from __future__ import annotations
 
 import asyncio
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from itertools import groupby
 
@@ -13,35 +17,43 @@ from pixmill.core.process.progress import Progress, announce
 from pixmill.scrape.candidate import Candidate, Sighting
 from pixmill.scrape.collection.access import NetworkAccess, StoppedError
 from pixmill.scrape.collection.collector import Collector
-from pixmill.scrape.collection.dispatch import Dispatcher
 from pixmill.scrape.collection.searches import FailedSearch, Search
 from pixmill.scrape.journal import Answers, Journal
-from pixmill.scrape.quota import Quota, at_most
+from pixmill.scrape.quota import Quota, limit_candidates
 from pixmill.scrape.sources import SearchError
 
-_LEAVE_SECONDS = 10.0
-"""How long searches may take to end once the run does: one that waits for a page, or for a grid, cannot be asked."""
+_SHUTDOWN_SECONDS = 10.0
+"""How long an ending run waits for its searches; one that waits for a page cannot be interrupted."""
 
-_LOOK_SECONDS = 0.05
+_POLL_SECONDS = 0.05
 
-_BROWSERS = 2
-"""In how many browsers one search is tried."""
+_MAX_BROWSERS = 2
+"""Browsers started for one search."""
 
-_REFUSALS = {"blocked", "captcha"}
-"""How a search fails whose site wants no more questions."""
+_BLOCKING_FAILURES = {"blocked", "captcha"}
+"""Failures after which the site is not queried again."""
+
+_BATCH_SIZE = 256
+"""Maximum number of candidates fetched together."""
+
+_BATCH_SECONDS = 0.5
+"""Maximum age of a batch; results pages show a few candidates per second."""
+
+_MAX_PENDING_BATCHES = 4
+"""Batches in progress before the search waits, which bounds memory for lists of a million URLs."""
 
 
 class Crawl:
-    """Run searches in threads, while the event loop fetches what they find.
+    """Run searches in threads while the event loop fetches what they find.
 
-    Threads live as long as the crawl: a browser's driver dies with the thread that started it. A source that blocks one
-    search is asked no other: pauses that its site wants are longer than a run, and whoever goes on is blocked longer.
+    A source that blocks one search gets no further ones in this run: sites ask for pauses longer than a run, and block
+    longer clients that continue.
 
     Args:
-        access: The ways out that searches are given.
-        journal: What was answered before.
-        collector: Turns candidates into images.
-        params: The limits of classes and queries, how many candidates are expected, and how many searches run at once.
+        access: Network access for the searches.
+        journal: Stored results.
+        collector: Fetches candidates.
+        params: Parameters of the scrape.
     """
 
     def __init__(self, access: NetworkAccess, journal: Journal, collector: Collector, params: ScrapeParams) -> None:
@@ -49,33 +61,33 @@ class Crawl:
         self._journal = journal
         self._collector = collector
         self._params = params
-        self._expected = at_most(params.expect_at_least, params)
+        self._expected = limit_candidates(params.expect_at_least, params)
         self._progress = Progress("Scrape", 0, unit="candidate")
         self._progress_lock = threading.Lock()
         self._refused = 0
         self._failed: dict[str, FailedSearch] = {}
-        self._refusals: dict[str, FailedSearch] = {}
-        self._broken: list[BaseException] = []
+        self._blocked: dict[str, FailedSearch] = {}
+        self._errors: list[BaseException] = []
 
     async def run(self, searches: Sequence[Search]) -> list[FailedSearch]:
-        """Carry out some searches; return those that failed, in the order of the searches.
+        """Run searches; return those that failed, in order.
 
         Args:
-            searches: What to ask; those of local files are left out, since they need no crawl.
+            searches: Searches of web sources and URL lists.
 
         Raises:
-            BrowserError: There is no browser, or it does not start. That there is none which fits its driver is told
-                before anything is asked of anybody.
+            BrowserError: No usable browser was found; raised before the first request.
         """
-        # Whether a class has enough is known only after its earlier searches.
-        in_turn = self._params.per_class is not None
-        grouped = groupby(searches, key=lambda search: search.query.label if in_turn else search.name)
+        # With per_class, a search is needed or not depending on the earlier ones of its class.
+        sequential = self._params.per_class is not None
+        grouped = groupby(searches, key=lambda search: search.query.label if sequential else search.name)
         groups = [list(group) for _, group in grouped]
-        # Those behind the first may turn out not to be needed.
+        # Only the first search of a group is sure to run.
         if any(first.source.kind == "pages" and self._journal.answers(first.name) is None for first, *_ in groups):
             await asyncio.to_thread(self._access.choose_browser)
-        threads = min(self._params.browsers, len(groups))
         pending = iter(groups)
+        # Threads live until the end, since a browser's driver dies with the thread that started it.
+        threads = min(self._params.browsers, len(groups))
         workers = [threading.Thread(target=self._work, args=(pending,), daemon=True) for _ in range(threads)]
         for worker in workers:
             worker.start()
@@ -83,85 +95,83 @@ class Crawl:
             await _wait_for(workers)
         finally:
             self._access.stop()
-            # A browser that waits for a page hears of no end; without a way out it waits no longer.
+            # Closing the proxy interrupts browsers that wait for a page.
             await asyncio.to_thread(self._access.close)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_LEAVE_SECONDS):
+                async with asyncio.timeout(_SHUTDOWN_SECONDS):
                     await _wait_for(workers)
             self._progress.close()
-        if self._broken:
-            raise self._broken[0]
+        if self._errors:
+            raise self._errors[0]
         return [self._failed[search.name] for search in searches if search.name in self._failed]
 
     def _work(self, pending: Iterator[list[Search]]) -> None:
-        """Carry out groups of searches, which several threads take from one iterator, until there is none left."""
+        """Run groups of searches until the shared iterator is exhausted."""
         try:
             for group in pending:
                 quota = Quota(self._params.per_class)
                 for search in group:
                     self._access.check()
                     if not quota.is_full:
-                        quota = self._carry_out(search, quota)
+                        quota = self._run_search(search, quota)
         except StoppedError:
             return
-        except BaseException as error:  # noqa: BLE001 (raised again by the thread that waits for this one)
-            self._broken.append(error)
+        except BaseException as error:  # noqa: BLE001 (raised again by run)
+            self._errors.append(error)
             self._access.stop()
 
-    def _carry_out(self, search: Search, quota: Quota) -> Quota:
-        """Search, and collect what is found; what the journal holds is not asked for again.
+    def _run_search(self, search: Search, quota: Quota) -> Quota:
+        """Run a search unless the journal has enough of its results, and fetch its candidates.
 
         Args:
             search: The search.
-            quota: The images of the class before it.
+            quota: Images of the class before the search.
 
         Returns:
-            The images of the class with what now stands in the journal.
+            Images of the class after the search.
         """
-        remembered, is_enough = self._recall(search, quota)
-        if is_enough or remembered.quota.is_full:
-            return remembered.quota
-        if refusal := self._refusals.get(search.source.name):
-            message = f"skipped, because the site blocked another query: {refusal.search}"
-            self._failed[search.name] = FailedSearch(search, refusal.failure, message)
-            return remembered.quota
-        # What is asked again may be answered otherwise: what was known of it counts no longer.
-        answered, failed = self._ask(search, quota)
-        self._access.check()  # what fails because the run ends is no failure
+        stored, is_enough = self._recall(search, quota)
+        if is_enough or stored.quota.is_full:
+            return stored.quota
+        if blocked := self._blocked.get(search.source.name):
+            message = f"skipped, because the site blocked another query: {blocked.search}"
+            self._failed[search.name] = FailedSearch(search, blocked.failure, message)
+            return stored.quota
+        # Start from the quota before the search, since new results replace the stored ones.
+        found, failed = self._query(search, quota)
+        self._access.check()  # failures during shutdown do not count
         if failed is not None:
             self._failed[search.name] = failed
-            # Printed at once: a run may take another hour to end.
             announce(f"Scrape {search}: {failed.failure.replace('_', ' ')}")
-            if failed.failure in _REFUSALS:
-                self._refusals.setdefault(search.source.name, failed)
-            if remembered.taken > answered.taken:
-                return remembered.quota  # an earlier run came further
+            if failed.failure in _BLOCKING_FAILURES:
+                self._blocked.setdefault(search.source.name, failed)
+            if stored.taken > found.taken:
+                return stored.quota
         if search.source.kind != "list":
-            # What breaks off is kept, but asked for again; so is what ends where the class had enough.
-            complete = failed is None and (answered.is_limited() or not answered.quota.is_full)
-            answers = Answers(answered.candidates, self._params.per_query, complete)
-            self._journal.keep_answers(search.name, answers)
-        return answered.quota
+            # Incomplete results are stored too, but the next run searches again.
+            complete = failed is None and (found.is_limited() or not found.quota.is_full)
+            self._journal.save_answers(search.name, Answers(found.candidates, self._params.per_query, complete))
+        return found.quota
 
     def _recall(self, search: Search, quota: Quota) -> tuple[Dispatcher, bool]:
-        """Collect what an earlier run was answered; return that, and whether asking again could bring no more."""
+        """Fetch the candidates of stored results; return their dispatcher, and whether they suffice."""
         dispatcher = self._dispatcher(search, quota)
-        known = None if search.source.kind == "list" else self._journal.answers(search.name)
-        if known is None:
+        stored = None if search.source.kind == "list" else self._journal.answers(search.name)
+        if stored is None:
             return dispatcher, False
-        for candidate in known.candidates:
+        for candidate in stored.candidates:
             if not dispatcher.take(candidate):
                 break
         dispatcher.finish()
-        return dispatcher, known.suffice(self._params.per_query) and dispatcher.taken >= self._expected
+        return dispatcher, stored.suffice(self._params.per_query) and dispatcher.taken >= self._expected
 
-    def _ask(self, search: Search, quota: Quota) -> tuple[Dispatcher, FailedSearch | None]:
-        """Ask the source; where its browser is lost, once more in a new one."""
+    def _query(self, search: Search, quota: Quota) -> tuple[Dispatcher, FailedSearch | None]:
+        """Query the source; if its browser crashes, once more in a new one."""
         attempts: list[Dispatcher] = []
-        for _ in range(_BROWSERS):
+        for _ in range(_MAX_BROWSERS):
             attempts.append(self._dispatcher(search, quota))
             try:
-                self._listen(search, attempts[-1])
+                self._consume(search, attempts[-1])
                 return attempts[-1], None
             except SearchError as error:
                 failed = FailedSearch.of(search, error)
@@ -169,21 +179,21 @@ class Crawl:
             except BrowserLostError as error:
                 message = f"{error.message} ({len(attempts)} attempts)"
                 failed = FailedSearch(search, "browser", message, advice=error.next)
-                if len(attempts) < _BROWSERS:
+                if len(attempts) < _MAX_BROWSERS:
                     announce(f"Scrape {search}: {error.message}; searching again in another one")
             finally:
                 attempts[-1].finish()
         return max(attempts, key=lambda attempt: attempt.taken), failed
 
-    def _listen(self, search: Search, dispatcher: Dispatcher) -> None:
-        answers = search.source.search(search.query, self._access)
+    def _consume(self, search: Search, dispatcher: Dispatcher) -> None:
+        results = search.source.search(search.query, self._access)
         try:
-            for candidate in answers:
+            for candidate in results:
                 self._access.check()
                 if not dispatcher.take(candidate):
                     return
         finally:
-            close = getattr(answers, "close", None)
+            close = getattr(results, "close", None)
             if close is not None:
                 close()
         if search.source.kind != "list" and dispatcher.taken < self._expected:
@@ -211,7 +221,77 @@ class Crawl:
         return Dispatcher(begin, self._access.result, quota, self._params.per_query, keep=keep)
 
 
+class Dispatcher:
+    """Fetch the candidates of one search in batches until there are enough.
+
+    Args:
+        begin: Starts fetching a batch.
+        wait: Waits for a batch.
+        quota: Images of the class; fetching adds to it.
+        per_query: Maximum number of candidates; ``None`` for no limit.
+        keep: Whether to store the candidates in ``candidates``.
+
+    Attributes:
+        candidates: The candidates taken so far, if stored.
+        taken: Their number.
+    """
+
+    def __init__(
+        self,
+        begin: Callable[[list[Candidate]], Future[None]],
+        wait: Callable[[Future[None]], None],
+        quota: Quota,
+        per_query: int | None,
+        *,
+        keep: bool,
+    ) -> None:
+        self._begin = begin
+        self._wait = wait
+        self.quota = quota
+        self._per_query = per_query
+        self._keep = keep
+        self._batch: list[Candidate] = []
+        self._batch_since = 0.0
+        self._pending: deque[Future[None]] = deque()
+        # Candidates taken before the class can be full; then wait, to learn how many images are distinct.
+        self._needed = quota.missing
+        self.candidates: list[Candidate] = []
+        self.taken = 0
+
+    def take(self, candidate: Candidate) -> bool:
+        """Take the next candidate, waiting for earlier batches if needed; return whether more are wanted."""
+        if self._keep:
+            self.candidates.append(candidate)
+        self.taken += 1
+        if not self._batch:
+            self._batch_since = time.monotonic()
+        self._batch.append(candidate)
+        if len(self._batch) >= _BATCH_SIZE or time.monotonic() - self._batch_since >= _BATCH_SECONDS:
+            self._begin_batch()
+            while len(self._pending) > _MAX_PENDING_BATCHES:
+                self._wait(self._pending.popleft())
+        if self.taken == self._needed:
+            self.finish()
+            self._needed = self.taken + self.quota.missing
+        return not (self.is_limited() or self.quota.is_full)
+
+    def is_limited(self) -> bool:
+        """Return whether the search has reached ``scrape.per_query``."""
+        return self._per_query is not None and self.taken >= self._per_query
+
+    def finish(self) -> None:
+        """Fetch the last batch and wait for all."""
+        self._begin_batch()
+        while self._pending:
+            self._wait(self._pending.popleft())
+
+    def _begin_batch(self) -> None:
+        if self._batch:
+            self._pending.append(self._begin(self._batch))
+            self._batch = []
+
+
 async def _wait_for(workers: Sequence[threading.Thread]) -> None:
-    # Not by joining them in asyncio's own threads, whose end it would wait for even where the run is interrupted.
+    # Threads of asyncio that join workers would delay the exit of an interrupted run.
     while any(worker.is_alive() for worker in workers):
-        await asyncio.sleep(_LOOK_SECONDS)
+        await asyncio.sleep(_POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""The dry run: the searches of a scrape, and about how long it would take, without visiting anything."""
+"""The dry run: list the searches of a scrape and estimate its time without any request."""
 
 from collections.abc import Sequence
 from itertools import islice
@@ -7,36 +7,36 @@ from urllib.parse import urlsplit
 
 from pixmill.core.params import ScrapeParams
 from pixmill.core.words import count
-from pixmill.scrape.collection.access import NOWHERE
+from pixmill.scrape.collection.access import NO_ACCESS
 from pixmill.scrape.collection.judge import address_of
 from pixmill.scrape.collection.searches import Search, plan_searches
 from pixmill.scrape.journal import Journal, read_journal
-from pixmill.scrape.quota import at_most
+from pixmill.scrape.quota import limit_candidates
 from pixmill.scrape.sources import SearchError, open_sources
 from pixmill.scrape.sources.site import SiteSource
 from pixmill.web.fetch.location import is_within
 
-_CANDIDATES = 400
-"""About how many a search brings where no parameter limits it."""
+_TYPICAL_CANDIDATES = 400
+"""Candidates of a search without limits."""
 
-_FETCHES = 20.0
-"""Images a second from the many hosts that engines and lists lead to; a shop's come from one (``scrape.rate``)."""
+_FETCHES_PER_SECOND = 20.0
+"""Fetch rate for images from many hosts; those of a shop come from one (``scrape.rate``)."""
 
 _ONE_HOST = {"amazon", "wikimedia"}
 
 
 def forecast(classes: Sequence[str], params: ScrapeParams, *, root: Path, scratch: Path) -> list[str]:
-    """Return what a scrape would do now, one line a search and one for all of them.
+    """Return a line for each search, then notes and the estimated time.
 
     Args:
-        classes: The labels.
-        params: What the scrape would be told.
-        root: The project's folder.
-        scratch: The stage's scratch place.
+        classes: Labels.
+        params: Parameters of the scrape.
+        root: Folder of the project.
+        scratch: Scratch folder of the stage.
 
     Raises:
-        DataError: What a source on this machine needs is missing.
-        ScrapeError: The description of a site is missing or not sound.
+        DataError: Files of a local source are missing.
+        ScrapeError: The description of a site is missing or invalid.
     """
     names = dict.fromkeys(name for label in classes for name in params.sources_of(label))
     lines, total = [], 0.0
@@ -65,28 +65,26 @@ def forecast(classes: Sequence[str], params: ScrapeParams, *, root: Path, scratc
 
 
 def _visit(search: Search, journal: Journal | None, params: ScrapeParams) -> tuple[str, float]:
-    """Return what one search would do, and about how many seconds that takes."""
+    """Return what a search would do and its estimated seconds."""
     source, query = search.source, search.query
     if source.kind == "local":
         if source.name == "folder":
-            next(source.search(query, NOWHERE))
+            next(source.search(query, NO_ACCESS))
         return "on this machine", 0.0
     if source.kind == "list":
-        found = list(islice(source.search(query, NOWHERE), params.per_query))
-        addresses = [address_of(search.world, each.image_url or "", each.md5) for each in found]
+        found = list(islice(source.search(query, NO_ACCESS), params.per_query))
+        addresses = [address_of(search.fingerprint, each.image_url or "", each.md5) for each in found]
         left = sum(journal is None or journal.outcome(address) is None for address in addresses)
-        return f"{len(found):,} URLs in the lists, {left:,} still to fetch", left / _FETCHES
+        return f"{len(found):,} URLs in the lists, {left:,} still to fetch", left / _FETCHES_PER_SECOND
     answers = journal.answers(search.name) if journal else None
-    if (
-        answers
-        and answers.suffice(params.per_query)
-        and len(answers.candidates) >= at_most(params.expect_at_least, params)
-    ):
+    expected = limit_candidates(params.expect_at_least, params)
+    if answers and answers.suffice(params.per_query) and len(answers.candidates) >= expected:
         return f"{len(answers.candidates):,} candidates from an earlier run", 0.0
     if is_within(urlsplit(query.address).hostname or "", params.opt_out):
         return "skipped: in scrape.opt_out", 0.0
     is_one_host = source.name in _ONE_HOST or source.name.startswith("site:")
-    seconds = at_most(_CANDIDATES, params) / ((params.rate if is_one_host else None) or _FETCHES)
+    rate = (params.rate if is_one_host else None) or _FETCHES_PER_SECOND
+    seconds = limit_candidates(_TYPICAL_CANDIDATES, params) / rate
     if isinstance(source, SiteSource) and source.site.detail:
         return "to visit, with a page for each result", 2 * seconds
     return "to visit", seconds

@@ -1,4 +1,4 @@
-"""All sightings in their order, from the journal or from this machine, and the two tables that they become."""
+"""All sightings in order, and the rows of the manifest and of the sightings table."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby, islice
@@ -11,7 +11,7 @@ from pixmill.core.manifest import SCRAPED, TEXT
 from pixmill.core.params import ScrapeParams
 from pixmill.core.process.progress import track
 from pixmill.scrape.candidate import Candidate, Sighting
-from pixmill.scrape.collection.access import NOWHERE
+from pixmill.scrape.collection.access import NO_ACCESS
 from pixmill.scrape.collection.judge import Judge
 from pixmill.scrape.collection.searches import FailedSearch, Search
 from pixmill.scrape.image_store import ImageStore, StoredImage
@@ -22,16 +22,19 @@ from pixmill.web.fetch import Refused
 
 
 class Harvest:
-    """Go through the sightings of all searches; none of them is held longer than it is looked at.
+    """Iterate over the sightings of all searches, and copy their images into the output.
 
-    What is on this machine is read here, straight into the output; what was fetched is copied there.
+    Fetched images come from the journal; local files are read here.
 
     Args:
-        searches: In the order that decides which sighting of an image is its first.
-        journal: What the searches of the web were answered, and their images.
-        judge: Knows what came of each candidate.
-        output: Where all images shall lie.
-        params: The limits: different images of a class, candidates of a search, bytes of a file.
+        searches: Searches, in the order that decides which sighting of an image is its first.
+        journal: Stored results and images.
+        judge: Decides the outcome of each candidate.
+        output: Target folder of the images.
+        params: Parameters of the scrape.
+
+    Attributes:
+        failed: Failed searches of local files and lists; complete after the iteration.
     """
 
     def __init__(
@@ -43,10 +46,9 @@ class Harvest:
         self._output = output
         self._params = params
         self.failed: list[FailedSearch] = []
-        """The searches of this machine's files and lists that failed."""
 
     def __iter__(self) -> Iterator[tuple[Search, Sighting]]:
-        """Yield each sighting with its search; ``failed`` is complete at the end."""
+        """Yield each search and sighting."""
         for label, searches in groupby(self._searches, key=lambda search: search.query.label):
             quota = Quota(self._params.per_class)
             for search, sighting in track(self._of_class(searches), f"Gather {label}", unit="candidate"):
@@ -65,7 +67,7 @@ class Harvest:
 
     def _candidates(self, search: Search) -> Iterator[Candidate]:
         if search.source.kind in ("local", "list"):
-            return search.source.search(search.query, NOWHERE)
+            return search.source.search(search.query, NO_ACCESS)
         answers = self._journal.answers(search.name)
         return iter(answers.candidates if answers else ())
 
@@ -82,7 +84,7 @@ class Harvest:
         received = refused or source.read(candidate.image_url or "", max_bytes=self._params.max_bytes)
         if isinstance(received, Refused):
             return Sighting(source.name, candidate, None, received)
-        # Every file that people brought is taken as it is, so that validate can name what is wrong with it.
+        # Files that are not images are stored too; validate reports them.
         image = StoredImage.of(received.content)
         self._output.add(image, received.content)
         return Sighting(source.name, candidate, image)
@@ -92,8 +94,8 @@ def manifest_frame(rows: list[tuple[Any, ...]], label: Callable[[str], str | Non
     """Return the manifest, sorted by id.
 
     Args:
-        rows: One an image, by :func:`manifest_row`; sorted in place.
-        label: Tells the class of an image by its id; ``None`` where its sightings disagree.
+        rows: Row of each image, by :func:`manifest_row`; sorted in place.
+        label: Returns the class of an id; ``None`` if its sightings disagree.
     """
     rows.sort(key=lambda row: row[0])
     columns = {field.name: pa.array((row[place] for row in rows), field.type) for place, field in enumerate(SCRAPED)}
@@ -102,17 +104,17 @@ def manifest_frame(rows: list[tuple[Any, ...]], label: Callable[[str], str | Non
     return frame
 
 
-_SAME = ("label", "query", "page_url", "licence", "author", "given_split")
-"""Columns of both tables that are fields of a candidate."""
+_COMMON_FIELDS = ("label", "query", "page_url", "licence", "author", "given_split")
+"""Fields of a candidate that are columns of both tables."""
 
-_SHOWN = (*_SAME, "rank", "title", "price", "width", "height", "route")
+_SIGHTING_FIELDS = (*_COMMON_FIELDS, "rank", "title", "price", "width", "height", "route")
 
 
 def sighting_row(sighting: Sighting) -> dict[str, Any]:
-    """Return a row of :data:`pixmill.core.manifest.SIGHTINGS`: which image a candidate is, or why it was refused."""
+    """Return a row of :data:`pixmill.core.manifest.SIGHTINGS`."""
     candidate = sighting.candidate
     return {
-        **{name: getattr(candidate, name) for name in _SHOWN},
+        **{name: getattr(candidate, name) for name in _SIGHTING_FIELDS},
         "id": sighting.image.id if sighting.image else None,
         "source": sighting.source,
         "image_url": _without_data(candidate.image_url),
@@ -123,19 +125,17 @@ def sighting_row(sighting: Sighting) -> dict[str, Any]:
 
 
 def manifest_row(sighting: Sighting, snapshot: str) -> tuple[Any, ...]:
-    """Return a row of :data:`pixmill.core.manifest.SCRAPED`, with the provenance of an image's first sighting.
-
-    A tuple takes a fraction of a dictionary's memory, and there may be a million of them.
+    """Return a row of :data:`pixmill.core.manifest.SCRAPED`, as a tuple to save memory.
 
     Args:
-        sighting: The first of its image.
-        snapshot: The date that the image stands for.
+        sighting: First sighting of the image.
+        snapshot: Value of ``scrape.snapshot``.
     """
     candidate, image = sighting.candidate, sighting.image
     if image is None:
         raise ValueError(f"expected an image, received {sighting}")
     row = {
-        **{name: getattr(candidate, name) for name in _SAME},
+        **{name: getattr(candidate, name) for name in _COMMON_FIELDS},
         "id": image.id,
         "path": f"images/{image.name}",
         "bytes": image.size,
@@ -148,5 +148,5 @@ def manifest_row(sighting: Sighting, snapshot: str) -> tuple[Any, ...]:
 
 
 def _without_data(url: str | None) -> str | None:
-    """Return an address that names a place; a ``data:`` URI is the image itself, which the manifest has."""
+    """Return a URL, or ``None`` for a ``data:`` URI."""
     return None if url is None or url[:5].lower() == "data:" else url

@@ -1,4 +1,4 @@
-"""The whole of a scrape: from the params to the images, their tables and their tally."""
+"""Run a scrape: from the params to images, tables and counts."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ from pixmill.scrape.collection.access import open_access
 from pixmill.scrape.collection.collector import Collector
 from pixmill.scrape.collection.crawl import Crawl
 from pixmill.scrape.collection.judge import Judge
-from pixmill.scrape.collection.remarks import failures, remarks
 from pixmill.scrape.collection.searches import FailedSearch, plan_searches
-from pixmill.scrape.collection.tally import ScrapeTally
+from pixmill.scrape.collection.tally import ScrapeTally, failures, remarks
 from pixmill.scrape.image_store import ImageStore
 from pixmill.scrape.journal import hold_journal
 from pixmill.scrape.sources import is_local, open_sources
@@ -27,19 +26,19 @@ from pixmill.web.fetch import Network
 if TYPE_CHECKING:
     import pandas as pd
 
-_ROWS = 8192
-"""Sightings that are held as Python objects before they become a row group of their table."""
+_ROW_GROUP_SIZE = 8192
+"""Rows of the sightings table that are written together."""
 
 
 @dataclass(frozen=True)
 class ScrapeResult:
-    """The outcome of a scrape; its images and sightings lie in the output folder already.
+    """The result of a scrape whose images and sightings are in the output folder.
 
     Args:
-        manifest: One row an image, by :data:`pixmill.core.manifest.SCRAPED`.
-        tally: What came of all candidates.
-        remarks: Notes for the user, as sentences.
-        params: What was asked for.
+        manifest: A row for each image, by :data:`pixmill.core.manifest.SCRAPED`.
+        tally: Counts of the candidates.
+        remarks: Notes for the user, one sentence each.
+        params: Parameters of the scrape.
     """
 
     manifest: pd.DataFrame
@@ -48,11 +47,11 @@ class ScrapeResult:
     params: ScrapeParams
 
     def check(self) -> None:
-        """Raise an error if too many searches failed, or a class has no images.
+        """Check the failures.
 
         Raises:
-            ScrapeError: There are more of them than ``scrape.tolerate`` allows, or a class has no image at all; each
-                is named with what was found, what was wanted and where.
+            ScrapeError: More searches failed than ``scrape.tolerate`` allows, or a class has no images; the message
+                has a line for each.
         """
         if self._is_enough():
             return
@@ -63,7 +62,7 @@ class ScrapeResult:
         )
 
     def tolerated_failures(self) -> list[str]:
-        """Return a line for each search that failed where ``scrape.tolerate`` lets it."""
+        """Return a line for each failed search that ``scrape.tolerate`` allows."""
         if not self.tally.failed or not self._is_enough():
             return []
         lines = [f"tolerated: {failed}" for failed in self.tally.failed]
@@ -83,36 +82,33 @@ def scrape(
     scratch: Path,
     network: Network | None = None,
 ) -> ScrapeResult:
-    """Find and fetch the images of some classes.
+    """Find and fetch images of the classes.
 
-    Whatever a journal in ``scratch`` knows is not asked for again: with the same params and a finished journal, no
-    browser is opened. The result follows from what the sources answer, never from the order in which they do.
+    Results and images in the journal are reused: with the same params and a finished journal, no browser starts. The
+    result depends on the sources' results, not on the order in which they arrive.
 
     Args:
-        classes: The labels, in the order that decides which sighting of an image is its first.
-        params: Where images come from, limits and politeness.
-        root: The project's folder, with local images in ``data/`` and the user's sites in ``sites/``.
-        output: The stage's folder; ``images/`` in it will hold the manifest's images, and no others, and
+        classes: Labels, in the order that decides which sighting of an image is its first.
+        params: Sources, limits and politeness settings.
+        root: Folder of the project, with local images in ``data/`` and site descriptions in ``sites/``.
+        output: Folder of the stage; ``images/`` will hold exactly the images of the manifest, and
             ``sightings.parquet`` all candidates, by :data:`pixmill.core.manifest.SIGHTINGS`.
-        scratch: The stage's scratch place.
-        network: What else may be reached beside the public internet.
+        scratch: Scratch folder of the stage.
+        network: Reachable hosts in addition to the public internet.
 
     Raises:
-        BrowserError: A browser is needed, and there is none.
-        DataError: What a source on this machine needs is missing.
-        ScrapeError: The description of a site is not sound.
+        BrowserError: No usable browser was found.
+        DataError: Files of a local source are missing.
+        ScrapeError: The description of a site is invalid.
     """
-    # Tables bring pandas and Arrow with them, twice the memory of all the rest.
+    # Imported late: pandas and Arrow need twice the memory of the rest.
     from pixmill.core.manifest import SIGHTINGS, table_writer
     from pixmill.scrape.collection.harvest import Harvest, manifest_frame, manifest_row, sighting_row
 
     images = ImageStore(output / "images")
     remove_temporary(output)
     names = dict.fromkeys(name for label in classes for name in params.sources_of(label))
-    with (
-        open_sources(names, classes, params, root=root) as opened,
-        hold_journal(params, scratch) as journal,
-    ):
+    with open_sources(names, classes, params, root=root) as opened, hold_journal(params, scratch) as journal:
         searches = plan_searches(classes, params, opened.sources)
         judge = Judge(journal, params)
 
@@ -129,8 +125,8 @@ def scrape(
         rows: list[tuple[Any, ...]] = []
         with table_writer(output / "sightings.parquet", SIGHTINGS) as write:
             sightings = iter(harvest)
-            while batch := list(islice(sightings, _ROWS)):
-                rows += [manifest_row(one, params.snapshot) for search, one in batch if tally.add(search, one)]
+            while batch := list(islice(sightings, _ROW_GROUP_SIZE)):
+                rows += [manifest_row(each, params.snapshot) for search, each in batch if tally.add(search, each)]
                 write([sighting_row(sighting) for _, sighting in batch])
         tally.fail([*failed, *harvest.failed])
         frame = manifest_frame(rows, tally.label)

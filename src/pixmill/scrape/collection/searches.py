@@ -1,4 +1,4 @@
-"""Searches: one for each class, query and source; and why one of them failed."""
+"""The searches of a scrape: one for each class, query and source."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ from pixmill.scrape.sources import SearchError, Source, is_local
 
 @dataclass(frozen=True)
 class Search:
-    """One query to one source.
+    """A query to a source.
 
     Args:
-        source: Who is asked.
-        query: What, and for which class.
-        world: What the bytes behind the source's addresses follow from; empty for the live web.
+        source: The source.
+        query: The query.
+        fingerprint: Fingerprint of the source (:meth:`Source.fingerprint`); empty for the live web.
     """
 
     source: Source
     query: Query
-    world: str
+    fingerprint: str
 
     @property
     def name(self) -> str:
-        """By what the journal knows the answers."""
+        """The journal's key for the results."""
         query, version = self.query, self.source.version
-        asked = [self.source.name, self.world, query.label, query.text, query.address]
-        return json.dumps([*asked, version] if version else asked)
+        parts = [self.source.name, self.fingerprint, query.label, query.text, query.address]
+        return json.dumps([*parts, version] if version else parts)
 
     def __str__(self) -> str:
-        asked = f" '{self.query.text}'" if self.query.text not in (None, self.query.label) else ""
-        return f"{self.query.label} (source '{self.source.name}'{asked})"
+        text = f" '{self.query.text}'" if self.query.text not in (None, self.query.label) else ""
+        return f"{self.query.label} (source '{self.source.name}'{text})"
 
 
 @dataclass(frozen=True)
 class FailedSearch:
-    """A search that failed, and why.
+    """A failed search.
 
     Args:
         search: The search.
-        failure: One word for tables, of :data:`pixmill.scrape.sources.Failure`, or ``browser``.
-        message: What happened.
-        evidence: The folder with the saved page and its screenshot.
-        advice: What the user can do.
+        failure: A value of :data:`pixmill.scrape.sources.Failure`, or ``browser``.
+        message: Description of the failure.
+        evidence: Folder with the saved page and its screenshot.
+        advice: Next step for the user.
     """
 
     search: Search
@@ -57,7 +57,7 @@ class FailedSearch:
 
     @classmethod
     def of(cls, search: Search, error: SearchError) -> FailedSearch:
-        """Return what a source says of its failure, with the search that it is about."""
+        """Return the failure that an error of a source describes."""
         return cls(search, error.failure, error.message, error.evidence, error.advice)
 
     def __str__(self) -> str:
@@ -68,15 +68,15 @@ class FailedSearch:
 def plan_searches(classes: Sequence[str], params: ScrapeParams, sources: Mapping[str, Source]) -> list[Search]:
     """Return all searches, in the order that decides which sighting of an image is its first.
 
-    Classes come in their order, each with its queries, each of these with its sources; then the classes that nobody
-    declared and that people's own folders hold all the same, so that a misspelt name is not passed over.
+    The order is that of the classes, then of their queries, then of the sources. Undeclared classes found in local
+    folders come last; they reveal misspelt names.
 
     Args:
-        classes: The labels.
-        params: What they are asked for, and of whom.
-        sources: Each source by its name.
+        classes: Labels.
+        params: Queries and sources of each class.
+        sources: Sources by name.
     """
-    asked = [
+    planned = [
         (label, text, sources[name])
         for label in classes
         for text in params.queries_of(label)
@@ -84,10 +84,10 @@ def plan_searches(classes: Sequence[str], params: ScrapeParams, sources: Mapping
     ]
     for source in sources.values():
         if is_local(source):
-            asked += [(label, label, source) for label in source.labels() if label not in classes]
-    worlds = {name: source.fingerprint() for name, source in sources.items()}
+            planned += [(label, label, source) for label in source.labels() if label not in classes]
+    fingerprints = {name: source.fingerprint() for name, source in sources.items()}
     searches: dict[tuple[str, Query], Search] = {}
-    for label, text, source in asked:
+    for label, text, source in planned:
         for query in source.queries(label, [text]):
-            searches.setdefault((source.name, query), Search(source, query, worlds[source.name]))
+            searches.setdefault((source.name, query), Search(source, query, fingerprints[source.name]))
     return list(searches.values())

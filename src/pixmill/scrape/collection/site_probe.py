@@ -1,4 +1,4 @@
-"""Show what each selector of a site finds on a page, to fix the site's file."""
+"""Count what each selector of a site matches on its results page."""
 
 from __future__ import annotations
 
@@ -32,26 +32,26 @@ if TYPE_CHECKING:
 
     from pixmill.scrape.candidate import Query
 
-_CANDIDATES = 20
-"""Results of the search that are read."""
+_MAX_CANDIDATES = 20
+"""Results that are read."""
 
-_DETAILS = 3
+_MAX_DETAIL_PAGES = 3
 """Results whose own pages are visited."""
 
-_LONGEST = 200
-"""Characters of an address that are shown."""
+_MAX_CHARACTERS = 200
+"""Length to which printed URLs are cut."""
 
 
 @dataclass(frozen=True)
 class SelectorMatch:
-    """What one selector finds.
+    """The matches of one selector.
 
     Args:
-        place: Where it stands in the site's file, such as ``selectors.item``.
-        selector: The selector, or the words on a button.
-        within: Whether it was looked for in each result, and not on the whole page.
-        count: In how many results it finds something, or how many elements of the page it finds.
-        example: What it finds first: text, address or HTML.
+        place: Key in the site's file, such as ``selectors.item``.
+        selector: The selector, or the text of a button.
+        within: Whether the selector was applied to each result instead of the whole page.
+        count: Number of results with a match, or of matching elements on the page.
+        example: Text, URL or HTML of the first match.
     """
 
     place: str
@@ -63,17 +63,17 @@ class SelectorMatch:
 
 @dataclass
 class ProbeReport:
-    """The findings of a probe.
+    """The result of a probe.
 
     Args:
-        url: The page that was opened.
-        site: What is known of the site.
-        folder: Where the page's HTML and an image of it lie, if a page was opened.
-        candidates: The first ones that a search finds.
-        findings: What each selector finds, in the order of the file; nothing where no page was opened.
+        url: URL of the results page.
+        site: Description of the site.
+        folder: Folder of the saved page and its screenshot.
+        candidates: First candidates of the search.
+        findings: Matches of each selector, in the order of the file; empty if no page was opened.
         saved: Whether a page was opened and saved.
-        failure: What the search failed of, or ``None``.
-        fix: The command that makes the site's file the project's own; ``None`` where it is already.
+        failure: Why the search failed, or ``None``.
+        fix: Command that copies the site's file into the project; ``None`` if the project has its own.
     """
 
     url: str
@@ -87,16 +87,15 @@ class ProbeReport:
 
     @contextlib.contextmanager
     def note_failure(self) -> Iterator[None]:
-        """Note why a search failed, instead of raising it."""
+        """Store the failure of a search instead of raising it."""
         try:
             yield
         except SearchError as failed:
             self.failure = failed.message if failed.advice is None else f"{failed.message}; {failed.advice}"
 
     def lines(self) -> Iterator[str]:
-        """Yield the report as text; a page's own words cannot command a terminal."""
-        for line in self._lines():
-            yield printable(line, instead=" ")
+        """Yield the lines of the report, without control characters from the page."""
+        return (printable(line, instead=" ") for line in self._lines())
 
     def _lines(self) -> Iterator[str]:
         yield self.url
@@ -120,8 +119,8 @@ class ProbeReport:
             yield "  without 'next', 'offset' or 'more', only what this page itself loads is read"
         for candidate in self.candidates:
             if candidate.route and candidate.route.startswith(NO_DETAIL):
-                yield f"  {candidate.route}: {candidate.page_url}"[:_LONGEST]
-        yield from (f"  e.g. {candidate.image_url}"[:_LONGEST] for candidate in originals[:1])
+                yield f"  {candidate.route}: {candidate.page_url}"[:_MAX_CHARACTERS]
+        yield from (f"  e.g. {candidate.image_url}"[:_MAX_CHARACTERS] for candidate in originals[:1])
         if self.fix is not None:
             yield f"to edit {self.site.name}.yaml: {self.fix}"
         saved = f"saved page and screenshot: {self.folder}"
@@ -132,7 +131,7 @@ _FINDINGS = TypeAdapter(list[SelectorMatch])
 
 
 class _SharedBrowser:
-    """Lend one browser to a search, which gives its other ways out as another does, and save what fails in a folder."""
+    """Access that always gives the same browser and saves failed pages in one folder."""
 
     def __init__(self, access: Access, driver: WebDriver, folder: Path) -> None:
         self.find_refusal, self.ask, self.journal = access.find_refusal, access.ask, access.journal
@@ -141,21 +140,21 @@ class _SharedBrowser:
     def browser(self) -> contextlib.nullcontext[WebDriver]:
         return contextlib.nullcontext(self._driver)
 
-    def witness(self, driver: WebDriver, query: Query) -> str:  # noqa: ARG002 (named as in Access)
+    def save_failure_page(self, driver: WebDriver, query: Query) -> str:  # noqa: ARG002 (named as in Access)
         return str(save_evidence(driver, self._folder))
 
 
 def probe(source: SiteSource, text: str, access: Access, folder: Path) -> ProbeReport:
-    """Search a site for a few results, and count what each of its selectors finds.
+    """Read a few results of a site, and count the matches of each selector.
 
     Args:
-        source: A source that reads pages in a browser.
-        text: What to search for.
-        access: The ways out.
-        folder: Where to save the page's HTML and an image of it.
+        source: Source of the site.
+        text: Search text.
+        access: Network access.
+        folder: Target folder for the page and its screenshot.
 
     Raises:
-        BrowserError: There is no browser, or it broke down.
+        BrowserError: No browser was found, or it crashed.
     """
     query = source.queries("probe", [text])[0]
     report = ProbeReport(query.address, source.site, folder)
@@ -164,33 +163,33 @@ def probe(source: SiteSource, text: str, access: Access, folder: Path) -> ProbeR
         results = copy.copy(source)
         results.site = source.site.model_copy(update={"detail": None})
         with report.note_failure():
-            report.candidates += islice(results.search(query, lent), _CANDIDATES)
+            report.candidates += islice(results.search(query, lent), _MAX_CANDIDATES)
         if driver.current_url.startswith("http"):
             report.findings = Page(driver, source.site, query, lent).run(script("selectors"), answer=_FINDINGS)
             save_evidence(driver, folder)
             report.saved = (folder / "page.html").is_file()
         if source.site.detail and report.failure is None:
             with report.note_failure():
-                report.candidates = list(islice(source.search(query, lent), _DETAILS))
+                report.candidates = list(islice(source.search(query, lent), _MAX_DETAIL_PAGES))
     return report
 
 
 def probe_source(
     name: str, text: str, params: ScrapeParams, *, root: Path, scratch: Path, network: Network | None = None
 ) -> ProbeReport:
-    """Open the page of a source by its name, and probe it.
+    """Probe the results page of a source.
 
     Args:
-        name: As in ``scrape.source``.
-        text: What to search for.
+        name: Name of the source, as in ``scrape.source``.
+        text: Search text.
         params: Limits and politeness settings.
-        root: The project's folder, whose ``sites/`` wins over the descriptions that come with Pixmill.
-        scratch: The stage's scratch place, where the page and an image of it are saved.
-        network: What else may be reached beside the public internet.
+        root: Folder of the project; its ``sites/`` take precedence over bundled descriptions.
+        scratch: Scratch folder of the stage, for the page and its screenshot.
+        network: Reachable hosts in addition to the public internet.
 
     Raises:
-        ScrapeError: The source has no page, or its description is not sound.
-        BrowserError: There is no browser, or it broke down.
+        ScrapeError: The source has no results page, or its description is invalid.
+        BrowserError: No browser was found, or it crashed.
     """
     with open_sources([name], ["probe"], params, root=root) as opened:
         source = opened.sources[name]
@@ -202,7 +201,7 @@ def probe_source(
 
         async def look() -> ProbeReport:
             async with open_access(params, served=opened.served, network=network, scratch=scratch) as (_, access):
-                # In a thread, since the page's questions are answered by this event loop.
+                # In a thread, since this event loop serves its requests.
                 return await asyncio.to_thread(probe, source, text, access, scratch / "probe" / source.site.name)
 
         file = site_file(source.site.name, root / "sites")

@@ -1,9 +1,9 @@
-"""The outcome of all candidates: counts by class, source, query and host, and examples of each class and refusal."""
+"""Counts of candidates by class, source, query and host, with examples, and remarks on them."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,27 +15,32 @@ from pixmill.scrape.image_store import StoredImage
 from pixmill.scrape.quota import Quota
 
 LOCAL = "local"
-"""Stands for the host where images come from this machine."""
+"""Host of local images."""
 
 OTHERS = "others"
-"""Stands for the hosts that are not listed one by one."""
+"""Host of images from hosts that are not listed."""
 
-_HOSTS = 50
-"""Hosts of a class and a source that are listed, those with the most candidates: engines lead to hundreds."""
+_MAX_HOSTS = 50
+"""Hosts listed per class and source, those with the most candidates; search engines lead to hundreds."""
 
-_EXAMPLES = 7
-_REFUSED_EXAMPLES = 3
+_MAX_EXAMPLES = 7
+_MAX_REFUSED_EXAMPLES = 3
 
-_ENOUGH = 0.9
-"""The share of what a site says it has below which a search is short: sites count duplicates, too."""
+_MIN_COMPLETE_SHARE = 0.9
+"""Share of the total stated by the site below which a search is incomplete; sites count duplicates too."""
+
+_MIN_IMAGES_FOR_REMARK = 10
+"""Images of a search below which its share of thumbnails is not reported."""
+
+_MAX_NAMED_HOSTS = 7
 
 
 @dataclass
 class Counts:
-    """Count what came of some candidates.
+    """Outcome counts.
 
-    ``candidates`` is the sum of ``fetched`` and all of ``refused``; ``duplicates`` are those fetched whose image an
-    earlier candidate had already brought; ``thumbnails`` those fetched of which only a small copy could be had.
+    ``candidates`` is the sum of ``fetched`` and all of ``refused``. ``duplicates`` are fetched candidates whose image
+    an earlier candidate brought; ``thumbnails`` are fetched candidates whose original was refused.
     """
 
     candidates: int = 0
@@ -45,7 +50,7 @@ class Counts:
     refused: Counter[str] = field(default_factory=Counter)
 
     def add(self, sighting: Sighting, *, is_new: bool) -> None:
-        """Count one more."""
+        """Count a sighting."""
         self.candidates += 1
         if sighting.image is None:
             self.refused[sighting.refused.reason if sighting.refused else ""] += 1
@@ -55,27 +60,27 @@ class Counts:
             self.thumbnails += sighting.thumbnail
 
     def merge(self, other: Counts) -> None:
-        """Add the counts of another."""
+        """Add other counts."""
         for name, value in vars(other).items():
             setattr(self, name, getattr(self, name) + value)
 
     def metrics(self) -> dict[str, Any]:
-        """Return the counts as ``plots/scrape/full.json`` has them."""
+        """Return the counts as in ``plots/scrape/full.json``."""
         return vars(self) | {"refused": dict(self.refused)}
 
 
 @dataclass
 class SearchTally:
-    """Count what came of one search.
+    """Counts of one search.
 
     Args:
         search: The search.
-        counts: What came of its candidates.
-        routes: How many originals its source gave away by each route.
-        limit: The most candidates that it may bring; ``None`` for no limit.
-        total: How many results there are, as the site says; 0 where it does not.
-        cut: Whether its class had enough images, so that it was not read to its end.
-        failed: What it failed of; ``None`` where it did not.
+        counts: Outcomes of its candidates.
+        routes: Number of originals by route.
+        limit: Maximum number of candidates; ``None`` for no limit.
+        total: Number of results according to the site; 0 if it gives none.
+        cut: Whether the search ended early because its class was full.
+        failed: The failure, if any.
     """
 
     search: Search
@@ -88,63 +93,61 @@ class SearchTally:
 
     @property
     def wanted(self) -> int | None:
-        """How many candidates a site owes, if clearly fewer came: what it says it has, up to ``scrape.per_query``."""
+        """The expected number of candidates if clearly fewer came: the site's total, up to ``scrape.per_query``."""
         if self.failed or self.cut:
             return None
         wanted = min(self.total, self.limit or self.total)
-        return wanted if 0 < self.counts.candidates < _ENOUGH * wanted else None
+        return wanted if 0 < self.counts.candidates < _MIN_COMPLETE_SHARE * wanted else None
 
 
 class ScrapeTally:
-    """Count what came of each candidate, in the order of the searches.
+    """Count all candidates, in the order of the searches.
 
     Args:
-        classes: The labels that must have images.
+        classes: Labels that need images.
         searches: All searches, in order.
-        params: The limits of classes and queries; default: none.
+        params: Parameters of the scrape.
 
     Attributes:
-        total: All candidates.
-        parts: The counts by class, source and host, in the order of the classes.
-        searches: The counts by search, in their order.
-        examples: The first different images of each class, each with the candidate that showed it first.
-        refused: How many originals were refused for each reason, also where a thumbnail took their place.
-        refused_examples: The first addresses that were refused, by reason.
-        not_public: How many images each host that is not public kept back, by what is said of it.
+        total: Counts of all candidates.
+        parts: Counts by class, source and host, in the order of the classes.
+        searches: Counts by search, in order.
+        examples: First distinct images of each class, each with its first candidate.
+        refused: Refused originals by reason, including those replaced by a thumbnail.
+        refused_examples: First refused URLs by reason.
+        not_public: Images refused because their host is not public, by message.
     """
 
-    def __init__(self, classes: Sequence[str], searches: Sequence[Search], params: ScrapeParams | None = None) -> None:
+    def __init__(self, classes: Sequence[str], searches: Sequence[Search], params: ScrapeParams) -> None:
         self.total = Counts()
         self.parts: defaultdict[tuple[str, str, str], Counts] = defaultdict(Counts)
-        self._per_class = None if params is None else params.per_class
-        limit = None if params is None else params.per_query
-        self.searches = {search.name: SearchTally(search, limit=limit) for search in searches}
+        self.searches = {search.name: SearchTally(search, limit=params.per_query) for search in searches}
         self.examples: defaultdict[str, dict[StoredImage, Candidate]] = defaultdict(dict)
         self.refused: Counter[str] = Counter()
         self.refused_examples: defaultdict[str, list[str]] = defaultdict(list)
         self.not_public: Counter[str] = Counter()
         self._classes = tuple(classes)
         self._labels: dict[bytes, str | None] = {}
-        self._quotas: defaultdict[str, Quota] = defaultdict(lambda: Quota(self._per_class))
+        self._quotas: defaultdict[str, Quota] = defaultdict(lambda: Quota(params.per_class))
 
     def add(self, search: Search, sighting: Sighting) -> bool:
-        """Count a sighting; return whether it is the first of its image."""
+        """Count a sighting; return whether its image is new."""
         candidate, image = sighting.candidate, sighting.image
         is_new = False
         if image is not None:
             key = bytes.fromhex(image.id)
             is_new = key not in self._labels
             if self._labels.setdefault(key, candidate.label) != candidate.label:
-                self._labels[key] = None  # which of them is right is for people to say
+                self._labels[key] = None  # the user decides
             examples = self.examples[candidate.label]
-            if len(examples) < _EXAMPLES:
+            if len(examples) < _MAX_EXAMPLES:
                 examples.setdefault(image, candidate)
         if sighting.refused is not None:
             reason = sighting.refused.reason
             self.refused[reason] += 1
             if reason == "private_address":
                 self.not_public[sighting.refused.detail] += 1
-            if len(self.refused_examples[reason]) < _REFUSED_EXAMPLES:
+            if len(self.refused_examples[reason]) < _MAX_REFUSED_EXAMPLES:
                 self.refused_examples[reason].append(_address(candidate))
         of_search = self.searches[search.name]
         part = self.parts[candidate.label, sighting.source, _host(candidate)]
@@ -159,57 +162,57 @@ class ScrapeTally:
         return is_new
 
     def fail(self, searches: Iterable[FailedSearch]) -> None:
-        """Take down which searches failed."""
+        """Record failed searches."""
         for failed in searches:
             self.searches[failed.search.name].failed = failed
 
     def label(self, image_id: str) -> str | None:
-        """Return the class of an image, or ``None`` where its sightings disagree."""
+        """Return the class of an image, or ``None`` if its sightings disagree."""
         return self._labels[bytes.fromhex(image_id)]
 
     @property
     def images(self) -> int:
-        """How many different images there are."""
+        """The number of distinct images."""
         return len(self._labels)
 
     @property
     def conflicts(self) -> int:
-        """How many of them were found for more than one class."""
+        """The number of images found for several classes."""
         return sum(label is None for label in self._labels.values())
 
     @property
     def failed(self) -> list[FailedSearch]:
-        """The searches that failed, in order."""
+        """The failed searches, in order."""
         return [of_search.failed for of_search in self.searches.values() if of_search.failed]
 
     def advice(self) -> dict[str, str]:
-        """Return what a person may do, once for each way in which searches failed."""
+        """Return the advice for each kind of failure."""
         return {failed.failure: failed.advice for failed in reversed(self.failed) if failed.advice is not None}
 
     @property
     def empty_classes(self) -> list[str]:
-        """The classes for which nothing was fetched."""
+        """The classes without images."""
         return [label for label in self._classes if not self.examples.get(label)]
 
     def by_host(self) -> dict[tuple[str, str, str], Counts]:
-        """Return the counts by class, source and host; hosts with few candidates together as :data:`OTHERS`."""
+        """Return the counts by class, source and host; minor hosts are merged as :data:`OTHERS`."""
         ranks: defaultdict[tuple[str, str], list[tuple[int, str]]] = defaultdict(list)
         for (label, source, host), counts in self.parts.items():
             ranks[label, source].append((-counts.candidates, host))
         merged: defaultdict[tuple[str, str, str], Counts] = defaultdict(Counts)
         for (label, source), ranked in ranks.items():
             for rank, (_, host) in enumerate(sorted(ranked)):
-                merged[label, source, host if rank < _HOSTS else OTHERS].merge(self.parts[label, source, host])
+                merged[label, source, host if rank < _MAX_HOSTS else OTHERS].merge(self.parts[label, source, host])
         return merged
 
     def headline(self) -> dict[str, int]:
-        """Return what ``metrics/scrape.json`` holds."""
+        """Return the content of ``metrics/scrape.json``."""
         total = self.total
         counts = {"candidates": total.candidates, "fetched": total.fetched, "refused": total.refused.total()}
         return {"images": self.images, **counts}
 
     def metrics(self) -> dict[str, Any]:
-        """Return what ``plots/scrape/full.json`` holds."""
+        """Return the content of ``plots/scrape/full.json``."""
         per_class: defaultdict[str, defaultdict[str, dict[str, Any]]] = defaultdict(lambda: defaultdict(dict))
         for (label, source, host), counts in self.by_host().items():
             per_class[label][source][host] = counts.metrics()
@@ -237,11 +240,57 @@ def _address(candidate: Candidate) -> str:
 
 
 def _host(candidate: Candidate) -> str:
-    """Return the host that an image came from; for one that its page carries within itself, the page's."""
+    """Return the host of an image; for a ``data:`` URI, that of its page."""
     for url in (candidate.image_url, candidate.page_url):
         if url is not None and url.startswith(("http://", "https://")):
             try:
                 return urlsplit(url).hostname or ""
-            except ValueError:  # a stranger's address may be any text
+            except ValueError:
                 return ""
     return LOCAL
+
+
+def summary(tally: ScrapeTally) -> str:
+    """Return the total counts in one line."""
+    total = tally.total
+    refused = ", ".join(f"{reason} {count:,}" for reason, count in sorted(total.refused.items()))
+    return (
+        f"{tally.images:,} images from {total.candidates:,} candidates; {total.duplicates:,} "
+        f"duplicates, {total.refused.total():,} refused{f' ({refused})' if refused else ''}"
+        f"{f', {total.thumbnails:,} as thumbnails' if total.thumbnails else ''}"
+    )
+
+
+def remarks(tally: ScrapeTally) -> Iterator[str]:
+    """Yield a sentence for each non-public host and for each incomplete search or one with many thumbnails."""
+    for message, count in tally.not_public.most_common(_MAX_NAMED_HOSTS):
+        yield f"{count:,} images refused: {message}"
+    for of_search in tally.searches.values():
+        counts, dropped = of_search.counts, of_search.counts.refused["only_thumbnail"]
+        if of_search.wanted is not None:
+            yield (
+                f"{of_search.search}: ended after {counts.candidates:,} of the {of_search.wanted:,} results that the "
+                "site says it has; if it shows more, correct 'next', 'more' or 'offset' in its file of sites/, and "
+                "change scrape.snapshot"
+            )
+        small, images = counts.thumbnails + dropped, counts.fetched + dropped
+        if images >= _MIN_IMAGES_FOR_REMARK and 2 * small > images:
+            yield (
+                f"{of_search.search}: {small:,} of {images:,} images are thumbnails"
+                f"{' (left out)' if dropped else ''}: the originals were refused, or the file of the site needs other "
+                "'addresses', 'rewrite' or 'detail'; see: pixmill scrape --probe"
+            )
+
+
+def failures(tally: ScrapeTally) -> Iterator[str]:
+    """Yield a line for each failed search, each class without images, and each piece of advice."""
+    yield from map(str, tally.failed)
+    named = {failed.search.query.label for failed in tally.failed}
+    for label in tally.empty_classes:
+        if label not in named:
+            refused = sum((counts.refused for (of, _, _), counts in tally.parts.items() if of == label), Counter[str]())
+            reasons = ", ".join(f"{reason} {count:,}" for reason, count in refused.most_common())
+            why = f"all candidates were refused ({reasons})" if refused else "no candidates were found"
+            yield f"{label}: no images, because {why}"
+    for failure, advice in tally.advice().items():
+        yield f"{failure}: {advice}"

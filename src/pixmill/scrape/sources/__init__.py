@@ -1,13 +1,13 @@
-"""Where images come from: one small interface, one module a source, opened by ``source_list``.
+"""Sources of images: one interface, one module per source.
 
-- ``source``: the interface, and ``source_list``: which source a name stands for
-- ``site``: any page of results in a browser, described by a file of ``sites/``; ``google`` where a
-  description is not enough; ``detail``: the pages of single results; ``shop``: the bundled shop
-- ``browsing``, ``page_state`` and ``tile``: a page in a browser, what it is, and what it shows
-- ``definition``: the files that describe sites
-- ``openverse``, ``wikimedia`` and ``search_api``: public APIs
-- ``urls``, ``folder`` and ``keras``: what lies on this machine
-- ``failure``: why a search failed, and what the browser showed
+- ``source``: the interface; ``source_list``: sources by name
+- ``site``: any results page, described by a file of ``sites/``; ``google``: Google Images; ``detail``: pages of single
+  results; ``shop``: the bundled shop
+- ``browsing``, ``page_state``, ``tile``: a page in a browser, its kind, and its results
+- ``definition``: the files of ``sites/``
+- ``openverse``, ``wikimedia``, ``search_api``: public APIs
+- ``urls``, ``folder``, ``keras``: local lists and images
+- ``failure``: failures of searches
 """
 
 from pixmill.scrape.candidate import Candidate, Query

@@ -1,4 +1,4 @@
-// Bing's tiles: one attribute says all there is to say of an image; where it is broken, the tile's link says the most.
+// Tiles of Bing: the JSON attribute of a tile has all fields; if it is broken, the tile's link has most of them.
 const { selectors } = site;
 
 const described = (item) => {
@@ -10,20 +10,20 @@ const described = (item) => {
 };
 const linked = (item) => {
   const target = absolute(value(item, selectors.link));
-  const said = target ? new URL(target).searchParams : new URLSearchParams();
-  return { image: web(said.get("mediaurl")), width: pixels(said.get("expw")), height: pixels(said.get("exph")) };
+  const params = target ? new URL(target).searchParams : new URLSearchParams();
+  return { image: web(params.get("mediaurl")), width: pixels(params.get("expw")), height: pixels(params.get("exph")) };
 };
 
-// The size that is asked for stands in the address; without it, the image comes as large as Bing keeps it.
+// Without the size parameters of its URL, a thumbnail has its full size.
 const unsized = (thumbnail) => thumbnail?.replace(/&(?:w|h|c|r|o|dpr|pid|rm|qlt)=[^&]*/g, "") ?? null;
 
 const tiles = [];
 for (const item of every(document, selectors.item)) {
-  const said = described(item);
+  const data = described(item);
   const link = linked(item);
-  const image = web(said.murl) ?? link.image;
+  const image = web(data.murl) ?? link.image;
   const img = (item.matches("img") ? [item] : every(item, selectors.image)).find(isResult);
-  const thumbnail = web(said.turl) ?? unsized(address(img));
+  const thumbnail = web(data.turl) ?? unsized(address(img));
   const key = image ?? thumbnail;
   if (!key || complete.has(key)) continue;
   const around = selectors.around.map((css) => item.closest(css)).find(Boolean) ?? item;
@@ -31,11 +31,11 @@ for (const item of every(document, selectors.item)) {
     key,
     image,
     thumbnail,
-    page: web(said.purl) ?? web(absolute(value(around, selectors.page))),
-    title: told(said.t) ?? value(around, selectors.title) ?? told(img?.alt),
+    page: web(data.purl) ?? web(absolute(value(around, selectors.page))),
+    title: words(data.t) ?? value(around, selectors.title) ?? words(img?.alt),
     width: link.width,
     height: link.height,
-    route: web(said.murl) ? "json" : image ? "link" : "thumbnail",
+    route: web(data.murl) ? "json" : image ? "link" : "thumbnail",
   });
 }
 return tiles;

@@ -1,4 +1,4 @@
-"""One page of a site in a browser: opened, told from what it is not, and asked by scripts."""
+"""A results page in a browser: open it, classify it, and run scripts on it."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 ALTERNATIVES = "use another source (openverse and wikimedia have public APIs), or retry on another day"
-"""Advice for a search that a site does not answer."""
+"""Advice if a site does not answer a search."""
 
 _DOCTOR = "find the cause with: pixmill doctor"
-"""Advice where the network does not reach a site."""
+"""Advice if a site is unreachable."""
 
-_ATTEMPTS = 3
-"""How often a script is run whose page is exchanged under its hands."""
+_MAX_ATTEMPTS = 3
+"""Attempts to run a script on a page that reloads meanwhile."""
 
-_EXCHANGE_SECONDS = 0.2
+_RETRY_SECONDS = 0.2
 
-_CONSENT_SECONDS = 5.0
-_CONSENT_PAUSE = 0.3
-_SECOND_LOOK_SECONDS = 2.0
+_CONSENT_TIMEOUT_SECONDS = 5.0
+_CONSENT_POLL_SECONDS = 0.3
+_RECHECK_SECONDS = 2.0
 
-_UNSOUND = "unsound selector: "
-"""How ``prelude.js`` speaks of a selector that no browser understands."""
+_INVALID_SELECTOR = "invalid selector: "
+"""Error message of ``prelude.js``."""
 
 _MISSING = {
     "item": "no results",
@@ -50,7 +50,7 @@ _MISSING = {
     "image": "results without images",
 }
 
-_NONE_OF_RESULTS: Mapping[PageState, tuple[Failure, str]] = {
+_NOT_RESULTS: Mapping[PageState, tuple[Failure, str]] = {
     "captcha": ("captcha", "shows a CAPTCHA ({}), which Pixmill does not solve"),
     "blocked": ("blocked", "blocks automated access or limits the request rate ({})"),
     "consent": ("consent", "asks for consent ({}), and none of the known buttons was found"),
@@ -65,16 +65,16 @@ _PRELUDE = "const [complete, step] = [new Set(arguments[0]), arguments[1]];"
 
 @dataclass(frozen=True)
 class PageView:
-    """What ``look.js`` sees of a page.
+    """The visible part of a page, as returned by ``look.js``.
 
     Args:
-        url: Where the page is now.
-        tiles: The results that it shows, but for those whose original is known.
-        count: How many results it shows in all.
-        ended: Whether it shows the mark of its end.
-        pressed: The kind of the button that was pressed.
-        position: How far it is scrolled, in pixels.
-        bottom: Whether that is all the way.
+        url: Current URL.
+        tiles: Results on the page, except those whose original is known.
+        count: Number of all results on the page.
+        ended: Whether the end mark is shown.
+        pressed: Kind of the button that was pressed.
+        position: Scroll position in pixels.
+        bottom: Whether the page is scrolled to its bottom.
     """
 
     url: str
@@ -87,26 +87,26 @@ class PageView:
 
 
 ADDRESS: TypeAdapter[str | None] = TypeAdapter(str | None)
-"""What a script returns that looks for an address."""
+"""Result of scripts that return a URL."""
 
-_LOOK = TypeAdapter(PageView)
+_VIEW = TypeAdapter(PageView)
 _NOTHING = TypeAdapter(None)
 _FACTS = TypeAdapter(PageFacts)
 
 
 class Page:
-    """A page of results in a browser, for a query.
+    """A results page in a browser.
 
     Args:
-        driver: The browser's driver.
-        site: What is known of the site.
-        query: What is asked.
-        access: Who permits pages, and keeps what is seen of those that fail.
+        driver: Driver of the browser.
+        site: Description of the site.
+        query: The query.
+        access: Permits pages and saves failed ones.
 
     Attributes:
-        url: The page that was opened.
-        status: The HTTP status that it came with; 0 where the browser does not tell.
-        arrived: Where it is after all redirects, as far as was looked.
+        url: URL that was opened.
+        status: HTTP status; 0 if unknown.
+        arrived: URL after redirects, as of the last script.
     """
 
     def __init__(self, driver: WebDriver, site: SiteDefinition, query: Query, access: Access) -> None:
@@ -120,110 +120,107 @@ class Page:
         self._site_json = site.model_dump_json()
 
     def open(self, url: str) -> Verdict:
-        """Visit a page, answer its request for consent, and return what it is then.
+        """Open a page, answer its consent dialog, and return its verdict.
 
         Raises:
-            SearchError: It must not be visited, cannot be reached, or answers with an error.
+            SearchError: The page must not be visited, cannot be reached, or returned an error.
         """
-        self._permit(url)
+        self._check_permission(url)
         self.url = url
         self._visit()
         verdict = self.verdict()
         if verdict.state == "consent":
-            verdict = self._agree()
+            verdict = self._answer_consent()
         if verdict.state in ("unknown", "js_shell") and self.status >= 500:
             self.fail("blocked", f"returned status {self.status}: the site is down, or blocks automated access")
         if verdict.state in ("unknown", "js_shell") and self.status >= 400:
             name, checked = f"{self.site.name}.yaml", self.site.checked
             what = f"check the url in {name} (last checked {checked})"
             self.fail("layout_changed", f"returned status {self.status}: {what}")
-        # What stands in the place of results is named for what it is, whatever its address.
-        if verdict.state == "results" and self.arrived != document(url):
-            self._permit(self.arrived)
+        if verdict.state == "results" and self.arrived != without_fragment(url):
+            self._check_permission(self.arrived)
         return verdict
 
     def run(self, source: str, *arguments: Any, answer: TypeAdapter[Answer]) -> Answer:
-        """Return what a script returns, whose page may be exchanged while it runs.
+        """Run a script and return its validated result; retry if the page reloads meanwhile.
 
-        A page's own scripts may have changed what every word of a script means, and an alert takes its answer away:
-        what comes is believed only where it has the shape that was agreed on.
+        The result is validated since scripts of the page can change builtins, and alerts discard results.
 
         Args:
-            source: The body of a function; it sees ``site``, and the functions of ``prelude.js``.
-            arguments: What it finds in ``arguments``, plain JSON.
-            answer: The shape of what it returns.
+            source: Body of a function, which may use ``site`` and the functions of ``prelude.js``.
+            arguments: Value of ``arguments`` in the script, plain JSON.
+            answer: Type of the result.
 
         Raises:
-            SearchError: The page breaks every script, or closed its window; or a selector is not sound.
+            SearchError: The script failed each time, or a selector is invalid.
         """
         from selenium.common import WebDriverException
 
         text = f"{script('prelude')}\nconst site = {self._site_json};\n{source}"
         problem = ""
-        for _ in range(_ATTEMPTS):
+        for _ in range(_MAX_ATTEMPTS):
             try:
                 return answer.validate_python(self.driver.execute_script(text, *arguments))
             except ValidationError:
                 problem = "its own scripts or alerts interfere"
             except WebDriverException as error:
                 problem = _first_line(error)
-                if _UNSOUND in problem:
-                    name, unsound = f"{self.site.name}.yaml", problem.partition(_UNSOUND)[2]
-                    # Of this search alone: a page, too, may say so.
-                    what = f"cannot be searched: {name}: expected CSS selectors, received '{unsound}'"
+                if _INVALID_SELECTOR in problem:
+                    name, selector = f"{self.site.name}.yaml", problem.partition(_INVALID_SELECTOR)[2]
+                    what = f"cannot be searched: {name}: expected CSS selectors, received '{selector}'"
                     self.fail("layout_changed", what, advice=f"edit {name}")
-            time.sleep(_EXCHANGE_SECONDS)
+            time.sleep(_RETRY_SECONDS)
         return self.fail("stalled", f"cannot be read: {problem}")
 
     def look(
         self, complete: Sequence[str], *, buttons: Sequence[str], smooth: bool = True, nudge: bool = False
     ) -> PageView:
-        """Return what ``look.js`` sees with the site's own script, and go one step on.
+        """Read the visible results, press a button if one is shown, and scroll one step.
 
         Args:
-            complete: The keys of tiles whose original is known.
-            buttons: The kinds that may be pressed.
-            smooth: Whether to glide.
-            nudge: Whether to stir a page that stands still.
+            complete: Keys of tiles whose original is known.
+            buttons: Kinds of buttons that may be pressed.
+            smooth: Whether to scroll smoothly.
+            nudge: Whether to scroll back and forth, to make a stalled page load more.
 
         Raises:
-            SearchError: The page went where it must not be followed, or cannot be read.
+            SearchError: The page redirected to another site, or cannot be read.
         """
         source = f"{_PRELUDE}\nconst extract = () => {{\n{script(self.site.script)}\n}};\n{script('look')}"
         step = {"buttons": buttons, "smooth": smooth, "nudge": nudge}
-        look = self.run(source, complete, step, answer=_LOOK)
-        if (arrived := document(look.url)) != self.arrived:
-            self._follow(arrived)
-        return look
+        view = self.run(source, complete, step, answer=_VIEW)
+        if (arrived := without_fragment(view.url)) != self.arrived:
+            self._check_redirect(arrived)
+        return view
 
     def verdict(self) -> Verdict:
-        """Return what the page is now."""
+        """Classify the current page."""
         facts = self.run(script("state"), answer=_FACTS)
         self.status = facts.status
-        self.arrived = document(facts.url)
+        self.arrived = without_fragment(facts.url)
         return classify(facts, self.site.states)
 
-    def judge(self, verdict: Verdict) -> None:
-        """Complain of a page that is known to be none of results.
+    def raise_for_state(self, verdict: Verdict) -> None:
+        """Raise an error if the page is known not to show results.
 
         Raises:
-            SearchError: It is.
+            SearchError: The page shows a CAPTCHA, a block, a consent dialog or no results.
         """
-        if verdict.state in _NONE_OF_RESULTS:
-            failure, what = _NONE_OF_RESULTS[verdict.state]
+        if verdict.state in _NOT_RESULTS:
+            failure, what = _NOT_RESULTS[verdict.state]
             self.fail(failure, what.format(verdict.sign), advice=None if failure == "no_results" else ALTERNATIVES)
 
-    def missing(self, place: str) -> NoReturn:
-        """Complain of a page that shows nothing of what it must, after a second look.
+    def fail_layout(self, place: str) -> NoReturn:
+        """Raise an error for selectors without matches, unless a second check explains them.
 
         Args:
-            place: Whose selectors find nothing: ``item``, ``key`` or ``image``.
+            place: Name of the selectors: ``item``, ``key`` or ``image``.
 
         Raises:
-            SearchError: With what the page is, or with the selectors that find nothing.
+            SearchError: Always.
         """
-        time.sleep(_SECOND_LOOK_SECONDS)
-        self.judge(self.verdict())
+        time.sleep(_RECHECK_SECONDS)
+        self.raise_for_state(self.verdict())
         selectors = "', '".join(self.site.selectors.get(place, ()))
         name = self.site.name
         cause = f"nothing matched '{selectors}'" if selectors else f"{self.site.script}.js found nothing"
@@ -236,21 +233,20 @@ class Page:
         )
 
     def fail(self, failure: Failure, what: str, *, advice: str | None = ALTERNATIVES) -> NoReturn:
-        """End the search, and keep what the browser shows.
+        """Save the page and raise an error.
 
         Args:
-            failure: The word for tables.
-            what: What the page does, to stand behind its address.
-            advice: What the user can do.
+            failure: Kind of the failure.
+            what: Description of the failure; the message puts the URL before it.
+            advice: Next step for the user.
 
         Raises:
             SearchError: Always.
         """
-        evidence = self.access.witness(self.driver, self.query)
+        evidence = self.access.save_failure_page(self.driver, self.query)
         raise SearchError(failure, f"{self.url} {what}", advice=advice, evidence=evidence)
 
     def _visit(self) -> None:
-        """Load the page."""
         from selenium.common import WebDriverException
 
         from pixmill.web.browser import LoadTimeoutError, UnreachableError, visit
@@ -264,32 +260,32 @@ class Page:
         except WebDriverException as error:
             self.fail("unreachable", f"cannot be opened: {_first_line(error)}")
 
-    def _follow(self, arrived: str) -> None:
-        """Allow a page to have gone elsewhere, by a button or by itself, as far as a link would be followed."""
+    def _check_redirect(self, arrived: str) -> None:
+        """Raise an error if the page redirected to another site or to a forbidden page."""
         self.arrived = arrived
-        self._permit(arrived)
+        self._check_permission(arrived)
         if origin(arrived) != origin(self.query.address):
-            self.judge(self.verdict())
+            self.raise_for_state(self.verdict())
             self.fail("stalled", f"redirected to another site: {origin(arrived)}")
 
-    def _agree(self) -> Verdict:
-        """Answer a request for consent, and return what the page is then.
+    def _answer_consent(self) -> Verdict:
+        """Press the consent button and return the new verdict.
 
-        Sites lead back to the results by themselves; one that leads elsewhere is visited once more.
+        Sites return to the results by themselves; otherwise the page is opened again.
         """
-        deadline = time.monotonic() + _CONSENT_SECONDS
+        deadline = time.monotonic() + _CONSENT_TIMEOUT_SECONDS
         verdict = Verdict("consent")
         while verdict.state == "consent" and time.monotonic() < deadline:
             self.run(_CONSENT, answer=_NOTHING)
-            time.sleep(_CONSENT_PAUSE)
+            time.sleep(_CONSENT_POLL_SECONDS)
             verdict = self.verdict()
         if verdict.state in ("results", "consent"):
             return verdict
         self._visit()
         return self.verdict()
 
-    def _permit(self, url: str) -> None:
-        """Complain of a page that must not be visited."""
+    def _check_permission(self, url: str) -> None:
+        """Raise an error if a page must not be visited."""
         refused = self.access.find_refusal(url)
         if refused is None:
             return
@@ -310,16 +306,16 @@ def _first_line(error: WebDriverException) -> str:
     return (error.msg or type(error).__name__).splitlines()[0]
 
 
-def document(url: str) -> str:
-    """Return an address without the place on its page."""
+def without_fragment(url: str) -> str:
+    """Return a URL without its fragment."""
     return url.partition("#")[0]
 
 
 def origin(url: str) -> str:
-    """Return the scheme and the host of an address.
+    """Return the scheme and host of a URL.
 
     Raises:
-        ValueError: It is no URL.
+        ValueError: The URL is invalid.
     """
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
@@ -327,5 +323,5 @@ def origin(url: str) -> str:
 
 @cache
 def script(name: str) -> str:
-    """Return a script of this package."""
+    """Return the text of ``<name>.js`` in this package."""
     return files(__package__).joinpath(f"{name}.js").read_text(encoding="utf-8")

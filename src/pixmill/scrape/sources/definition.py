@@ -1,4 +1,4 @@
-"""The files that describe sites: where results are, what other pages look like, and how to go through them."""
+"""Site descriptions: YAML files with selectors, page markers and browsing settings."""
 
 import re
 from importlib.resources import files
@@ -21,7 +21,7 @@ from pixmill.core.params import parse_yaml
 from pixmill.core.params.refusal import refusals
 
 CARD_SELECTORS = ("item", "key", "image", "link", "title", "price")
-"""What ``tiles.js``, the script for sites without one of their own, looks for."""
+"""Selectors that ``tiles.js`` uses, the script for sites without a script."""
 
 
 def _pattern(text: str) -> str:
@@ -39,32 +39,29 @@ Patterns = tuple[Pattern, ...]
 Seconds = Annotated[float, Field(ge=0)]
 
 
-class _Part(BaseModel):
-    """A part of a site's definition: frozen, with no unknown key."""
-
+class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Buttons(_Part):
-    """Name buttons, by CSS and by the words on them, in order of preference.
+class Buttons(_Model):
+    """Buttons, in order of preference.
 
     Args:
         selectors: CSS selectors.
-        texts: The whole of what stands on them, in the language that the URL asks for; upper and lower case are one.
+        texts: Complete texts of buttons, ignoring case, in the language of the URL.
     """
 
     selectors: Texts = ()
     texts: Texts = ()
 
 
-class Markers(_Part):
-    """Tell a kind of page by what is on it; any one of them is enough.
+class Markers(_Model):
+    """Markers of a kind of page; one match is enough.
 
     Args:
-        urls: Regular expressions, searched for in the page's address.
-        selectors: CSS selectors that find something.
-        texts: Words in the title or in the visible text; believed only where the page shows no result, since a result
-            may be called anything.
+        urls: Regular expressions, searched for in the URL of the page.
+        selectors: CSS selectors.
+        texts: Texts in the title or the visible text; ignored on pages with results, whose titles may contain anything.
     """
 
     urls: Patterns = ()
@@ -72,15 +69,15 @@ class Markers(_Part):
     texts: Texts = ()
 
 
-class States(_Part):
-    """Tell a page of results from what a site may show in its place.
+class States(_Model):
+    """Markers of pages that a site may show instead of results.
 
     Args:
-        captcha: It asks for a proof of being human.
-        blocked: It refuses programs, or asks for a pause.
-        consent: It asks for a consent first.
-        empty: It says that there are no results.
-        shell: A page of scripts that draws nothing; believed only where there is next to no visible text.
+        captcha: CAPTCHA.
+        blocked: Block or rate limit.
+        consent: Consent dialog.
+        empty: No results.
+        shell: Page that contains only scripts; checked only on pages with hardly any visible text.
     """
 
     captcha: Markers = Markers()
@@ -90,13 +87,13 @@ class States(_Part):
     shell: Markers = Markers()
 
 
-class Offset(_Part):
-    """Count pages in a parameter of the URL, where a site has no link to the next one.
+class Offset(_Model):
+    """A URL parameter that counts pages, for sites without a link to the next page.
 
     Args:
-        parameter: Its name.
-        first: Its value for the first page.
-        step: By how much it grows from page to page.
+        parameter: Name of the parameter.
+        first: Value on the first page.
+        step: Increase per page.
     """
 
     parameter: Text
@@ -107,8 +104,8 @@ class Offset(_Part):
         """Return the URL of a page.
 
         Args:
-            url: That of the first one.
-            number: How many pages come before it.
+            url: URL of the first page.
+            number: Index of the page, from 0.
         """
         parts = urlsplit(url)
         others = [(name, value) for name, value in parse_qsl(parts.query, True) if name != self.parameter]
@@ -116,23 +113,23 @@ class Offset(_Part):
         return urlunsplit(parts._replace(query=urlencode(counted)))
 
 
-class Detail(_Part):
-    """Find the image on the page of a result, which ``selectors.link`` leads to.
+class Detail(_Model):
+    """The image on the page of a result, linked by ``selectors.link``.
 
     Args:
-        image: Selectors of the image; of a link or a meta tag with ``@name``.
+        image: Selectors of the image, or with ``@name`` of a link or a meta tag.
     """
 
     image: Annotated[Texts, Field(min_length=1)]
 
 
-class Rewrite(_Part):
-    r"""Turn the address of a small image into that of its original.
+class Rewrite(_Model):
+    r"""A rule that turns the URL of a thumbnail into that of its original.
 
     Args:
-        pattern: A regular expression that is searched for in the address.
-        replacement: What comes in its place (``\1`` for a group).
-        unless: Addresses in which this is found stay as they are.
+        pattern: Regular expression, searched for in the URL.
+        replacement: Replacement (``\1`` for a group).
+        unless: Regular expression of URLs to leave unchanged.
     """
 
     pattern: Pattern
@@ -150,15 +147,15 @@ class Rewrite(_Part):
         return self
 
 
-class BrowsingSettings(_Part):
-    """Set the pace at which pages are gone through, and the limits.
+class BrowsingSettings(_Model):
+    """Pace and limits of browsing.
 
     Args:
-        pause: Seconds between two looks, drawn at random between the two.
-        smooth: Whether scrolling glides, as a person's does.
-        patience: Seconds that a page which stands still may take to go on; a quarter of it before each of four nudges.
-        most: The most results of one query.
-        longest: Seconds after which a query is ended in any case.
+        pause: Minimum and maximum seconds between two steps; drawn at random.
+        smooth: Whether to scroll smoothly, as people do.
+        patience: Seconds after which a page that loads nothing has ended; it is nudged four times meanwhile.
+        most: Maximum number of results per query.
+        longest: Maximum seconds per query.
     """
 
     pause: tuple[Seconds, Seconds] = (0.3, 0.9)
@@ -168,35 +165,35 @@ class BrowsingSettings(_Part):
     longest: Annotated[float, Field(gt=0)] = 900.0
 
 
-class SiteDefinition(_Part):
-    """A site of results.
+class SiteDefinition(_Model):
+    """A site with a results page.
 
-    Selectors are CSS; one that ends in ``@name`` means that attribute of what it finds (``img@alt``), and ``@name``
-    alone an attribute of the result itself. In each list the first that finds anything is taken.
+    Selectors are CSS. A selector that ends in ``@name`` selects an attribute (``img@alt``); ``@name`` alone selects an
+    attribute of the result itself. The first selector of a list with a match wins.
 
     Args:
-        name: The site's name, as in ``scrape`` and in the manifest.
-        version: Goes up with every change.
-        checked: The day on which a person last looked whether all of this is so, ``YYYY-MM-DD``.
-        url: The page of results, with ``{query}`` where the query's words go, or ``{slug}``, which writes them as names
-            in paths (``silk-saree``). Before the ``?`` a blank of ``{query}`` becomes ``%20``, after it ``+``.
-        script: The script in this package that reads the results; ``tiles`` reads what ``selectors`` say.
-        selectors: Where things are: ``item`` for every script; for ``tiles`` also ``key``, ``image``, ``link``,
-            ``title`` and ``price``.
-        addresses: The attributes of an image that may hold its address, in order of preference; ``srcset`` means the
-            largest of its entries.
-        placeholders: Addresses that stand for an image which is still to come.
-        detail: The image on the page of each result, where the page of results shows a small copy.
-        rewrite: From small images to originals; the first rule that changes an address is the one that counts.
-        consent: Buttons that answer a request for consent, the refusing ones first.
-        dismiss: Buttons that close what covers the page.
-        more: Buttons that ask for more results.
-        next: Links to the next page of results.
-        offset: How to count pages instead.
-        end: What appears after the last result, where there is such a mark: a page that stops without it is an error.
-        total: What says how many results there are (the largest number in its text): a warning tells of a search that
-            brings fewer.
-        states: What else the site may show.
+        name: Name of the site, as in ``scrape.source`` and in the manifest.
+        version: Version of the description; increase it with every change.
+        checked: Date of the last manual check, ``YYYY-MM-DD``.
+        url: URL of the results page with ``{query}`` or ``{slug}``, which writes the query as in paths
+            (``silk-saree``). Spaces of ``{query}`` become ``%20`` before the ``?`` and ``+`` after it.
+        script: Script in this package that reads the results; ``tiles`` uses only ``selectors``.
+        selectors: Selectors of parts of the page: ``item`` for every script; for ``tiles`` also ``key``, ``image``,
+            ``link``, ``title`` and ``price``.
+        addresses: Attributes of an image that may hold its URL, in order of preference; ``srcset`` means its largest
+            entry.
+        placeholders: Regular expressions of URLs that lazy loading will replace.
+        detail: The image on the page of each result, for results pages with thumbnails.
+        rewrite: Rules from thumbnails to originals; the first rule that changes a URL wins.
+        consent: Buttons of consent dialogs, refusals first.
+        dismiss: Buttons that close overlays.
+        more: Buttons that load more results.
+        next: Links to the next results page.
+        offset: URL parameter that counts pages, instead of ``next``.
+        end: Selectors of an end mark, if any; a page that stops without it is an error.
+        total: Selectors of the number of results (the largest number in the text). A search with clearly fewer
+            results causes a warning.
+        states: Markers of other pages.
         settings: Pace and limits.
     """
 
@@ -239,17 +236,17 @@ class SiteDefinition(_Part):
 
     @property
     def paged(self) -> bool:
-        """Whether results go on on a next page; else a page grows while it is scrolled."""
+        """Whether results are divided into pages; otherwise the page grows while scrolling."""
         return self.next != Buttons() or self.offset is not None
 
     def address(self, text: str) -> str:
-        """Return the URL of the page that answers a query."""
+        """Return the URL of the results page of a query."""
         slug = quote(re.sub(r"\W+", "-", text.casefold()).strip("-") or "all")
-        path, mark, asked = self.url.replace("{slug}", slug).partition("?")
-        return path.replace("{query}", quote(text, safe="")) + mark + asked.replace("{query}", quote_plus(text))
+        path, mark, rest = self.url.replace("{slug}", slug).partition("?")
+        return path.replace("{query}", quote(text, safe="")) + mark + rest.replace("{query}", quote_plus(text))
 
     def original(self, address: str) -> str:
-        """Return the address of the original of an image; its own where no rule applies."""
+        """Return the URL of an image's original; the same URL if no rule applies."""
         if address.startswith("data:"):
             return address
         for rule in self.rewrite:
@@ -262,14 +259,14 @@ class SiteDefinition(_Part):
 
 
 def site_file(name: str, overrides: Path | None) -> Path:
-    """Return the file that describes a site: the project's own, or else the one that comes with Pixmill.
+    """Return the file of a site: the project's, or the bundled one.
 
     Args:
-        name: The site's name.
-        overrides: The project's folder of sites.
+        name: Name of the site.
+        overrides: Folder ``sites/`` of the project.
 
     Raises:
-        ScrapeError: There is no such file.
+        ScrapeError: Neither file exists.
     """
     own = (overrides or Path("sites")) / f"{name}.yaml"
     if own.is_file():
@@ -288,11 +285,11 @@ def load_site(name: str, overrides: Path | None) -> SiteDefinition:
     """Read the description of a site.
 
     Args:
-        name: The site's name.
-        overrides: The project's folder of sites; ``<name>.yaml`` in it wins over the one in the package.
+        name: Name of the site.
+        overrides: Folder ``sites/`` of the project; its ``<name>.yaml`` takes precedence over the bundled one.
 
     Raises:
-        ScrapeError: There is no such file, or it says something that it must not; one line for each key.
+        ScrapeError: The file is missing or invalid; the message has a line for each invalid key.
     """
     file = site_file(name, overrides)
     try:
@@ -303,14 +300,15 @@ def load_site(name: str, overrides: Path | None) -> SiteDefinition:
 
 
 def parse_site(text: str, *, source: str) -> SiteDefinition:
-    """Return what the text of a site's file says.
+    """Parse the description of a site.
 
     Args:
         text: YAML.
-        source: Its file, for messages.
+        source: Path of the file, for messages.
 
     Raises:
-        ScrapeError: It is no YAML mapping, or a key is unknown, missing or wrong; one line for each.
+        ScrapeError: The text is no YAML mapping, or keys are unknown, missing or invalid; the message has a line for
+            each.
     """
     try:
         content = parse_yaml(text, file=source)

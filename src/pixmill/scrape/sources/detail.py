@@ -1,52 +1,52 @@
-"""The page of one result, which shows its image larger than the page of results does."""
+"""Pages of single results, which show larger images than the results page."""
 
 import json
 import time
 from dataclasses import replace
 
-from pixmill.scrape.sources.browsing import ADDRESS, Page, document, origin
+from pixmill.scrape.sources.browsing import ADDRESS, Page, origin, without_fragment
 from pixmill.scrape.sources.failure import SearchError
 from pixmill.scrape.sources.tile import Tile
 
 NO_DETAIL = "no detail"
-"""How the route of a result begins whose page did not show its image; why stands in brackets behind it."""
+"""Prefix of the route of a result whose page shows no image; the reason follows in brackets."""
 
 _PICTURE = "return picture(document, site.selectors.item);"
 
-_WAIT_SECONDS = 4.0
+_TIMEOUT_SECONDS = 4.0
 """Scripts show an image within two seconds, or never."""
 
-_LOOK_SECONDS = 0.25
+_POLL_SECONDS = 0.25
 
-_FRUITLESS = 10
-"""After so many pages in a row without the image, the selectors are wrong, and no other page is visited."""
+_MAX_MISSES = 10
+"""Pages in a row without an image after which the selectors must be wrong, and no more pages are visited."""
 
 
 class Details:
-    """Visit the pages of one search's results, each like a page of results: permitted, in turn, and told from a block.
+    """Open the pages of a search's results, one after another, with the same checks as a results page.
 
     Args:
-        page: The page of results, whose browser shows these pages in its place.
+        page: The results page; its browser is reused.
 
     Attributes:
-        page: The page of a result, whose image takes the place of the results.
+        page: The page of a result.
     """
 
     def __init__(self, page: Page) -> None:
         image = page.site.detail.image if page.site.detail else ()
         site = page.site.model_copy(update={"selectors": {"item": image}})
         self.page = Page(page.driver, site, page.query, page.access)
-        self._fruitless = 0
+        self._misses = 0
 
     def __call__(self, tile: Tile) -> Tile:
-        """Return a tile with the image of its page, or else with its own image as a thumbnail.
+        """Return a tile with the image of its page; its previous image becomes the thumbnail.
 
         Raises:
-            SearchError: The site blocks us, or asks for a proof of being human.
+            SearchError: The site blocks this browser or shows a CAPTCHA.
             BrowserLostError: The browser crashed or hangs.
         """
-        image, why = (None, "not visited") if self._fruitless >= _FRUITLESS else self._find(tile.page)
-        self._fruitless = 0 if image else self._fruitless + 1
+        image, why = (None, "not visited") if self._misses >= _MAX_MISSES else self._find(tile.page)
+        self._misses = 0 if image else self._misses + 1
         small = tile.image or tile.thumbnail
         route = "detail" if image else f"{NO_DETAIL} ({why})"
         return replace(
@@ -54,7 +54,7 @@ class Details:
         )
 
     def _find(self, url: str | None) -> tuple[str | None, str]:
-        """Return the image on a page, or why there is none, as it was remembered or as it is now."""
+        """Return the image of a page and why there is none, from the journal if possible."""
         if url is None:
             return None, "no link"
         if origin(url) != origin(self.page.query.address):
@@ -63,13 +63,13 @@ class Details:
         name = json.dumps([url, site.selectors["item"], site.addresses, site.placeholders])
         if journal is not None and (known := journal.product_page(name)):
             return known
-        image, why = self._look(url)
+        image, why = self._read(url)
         if journal is not None and (image or why in ("not shown", "status 404", "status 410")):
-            journal.keep_product_page(name, image, why)
+            journal.save_product_page(name, image, why)
         return image, why
 
-    def _look(self, url: str) -> tuple[str | None, str]:
-        self.page.status = 0  # that of the page before
+    def _read(self, url: str) -> tuple[str | None, str]:
+        self.page.status = 0
         try:
             self.page.open(url)
         except SearchError as failed:
@@ -78,14 +78,13 @@ class Details:
             if failed.failure in ("robots", "timeout", "unreachable"):
                 return None, failed.failure
             raise
-        deadline = time.monotonic() + _WAIT_SECONDS
+        deadline = time.monotonic() + _TIMEOUT_SECONDS
         while (image := self.page.run(_PICTURE, answer=ADDRESS)) is None and time.monotonic() < deadline:
-            time.sleep(_LOOK_SECONDS)
-        # Beside its image, no words on a page speak of a CAPTCHA.
+            time.sleep(_POLL_SECONDS)
         verdict = self.page.verdict()
         if verdict.state != "empty":
-            self.page.judge(verdict)
-        if (arrived := self.page.arrived) != document(url):
+            self.page.raise_for_state(verdict)
+        if (arrived := self.page.arrived) != without_fragment(url):
             if origin(arrived) != origin(self.page.query.address):
                 return None, "another host"
             if refused := self.page.access.find_refusal(arrived):

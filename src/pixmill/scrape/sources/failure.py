@@ -1,4 +1,4 @@
-"""Why a search failed, in one word for tables and a sentence for people, and what the browser showed then."""
+"""Failures of searches and the pages saved with them."""
 
 from __future__ import annotations
 
@@ -26,55 +26,50 @@ Failure = Literal[
     "too_few",
     "unreachable",
 ]
-"""What a search fails of.
+"""Kinds of failures.
 
-``blocked``: the site refuses programs, or asks for a pause; ``captcha``: it asks for a proof of being human;
-``consent``: it asks for a consent that could not be given; ``endless``: the page goes on without an end;
-``layout_changed``: the page holds nothing that the selectors find; ``no_results``: the site says that there are none;
-``robots``: its ``robots.txt`` asks programs to stay away; ``stalled``: the page stopped before its end; ``timeout``: it
-did not load in time; ``too_few``: fewer candidates than ``scrape.expect_at_least``; ``unreachable``: there is no
-network, or no such host.
+``blocked``: block or rate limit; ``captcha``: CAPTCHA; ``consent``: consent dialog without a known button;
+``endless``: the page did not end in time; ``layout_changed``: the selectors match nothing; ``no_results``: the site has
+no results; ``robots``: disallowed by ``robots.txt``; ``stalled``: the page stopped before its end; ``timeout``: the
+page did not load in time; ``too_few``: fewer candidates than ``scrape.expect_at_least``; ``unreachable``: no network or
+no such host.
 """
 
-_LONGEST = 8192
-"""Characters of a message: room for an address of any length that is asked for, and what came of it."""
+_MAX_MESSAGE_CHARACTERS = 8192
+"""Length to which messages are cut; long enough for any requested URL."""
 
-
-_CHARACTERS = 4_000_000
-"""Of a page's HTML that is saved."""
+_MAX_HTML_CHARACTERS = 4_000_000
 
 _HTML = "return document.documentElement?.outerHTML.slice(0, arguments[0]).toWellFormed() ?? '';"
 
 
 class SearchError(ScrapeError):
-    """Why a search did not answer as it should.
+    """A search failed or stopped early.
 
     Args:
-        failure: The word for tables.
-        message: What happened, with the URL. It may quote the site: characters that would not show, or could lead a
-            terminal astray, are escaped, and what is endless is cut.
-        advice: What the user can do, printed once for many searches that fail alike.
-        evidence: The folder with the saved page and its screenshot, for messages.
+        failure: Kind of the failure.
+        message: Description with the URL. It may quote the site: control characters are escaped, and long text is cut.
+        advice: Next step for the user; printed once per kind of failure.
+        evidence: Folder with the saved page and its screenshot, for messages.
     """
 
     def __init__(
         self, failure: Failure, message: str, *, advice: str | None = None, evidence: str | None = None
     ) -> None:
-        super().__init__(printable(message[:_LONGEST]))
+        super().__init__(printable(message[:_MAX_MESSAGE_CHARACTERS]))
         self.failure: Failure = failure
         self.advice = advice
         self.evidence = evidence
 
 
 def save_evidence(driver: WebDriver, folder: Path) -> Path:
-    """Save ``page.html``, ``address.txt`` and ``page.png`` of what a browser shows.
+    """Save the current page as ``page.html``, ``address.txt`` and ``page.png``.
 
-    Where a browser can no longer tell one of them, ``missing.txt`` says why: to keep the evidence of a failure must not
-    become another one.
+    If the browser fails to return one of them, ``missing.txt`` has the error.
 
     Args:
-        driver: The browser's driver.
-        folder: Where to; what an earlier failure left there is replaced.
+        driver: Driver of the browser.
+        folder: Target folder; existing files are removed.
 
     Returns:
         The folder.
@@ -87,7 +82,7 @@ def save_evidence(driver: WebDriver, folder: Path) -> Path:
     fresh_folder(folder)
     try:
         (folder / "address.txt").write_text(f"{driver.current_url}\n", encoding="utf-8")
-        html = driver.execute_script(_HTML, _CHARACTERS)
+        html = driver.execute_script(_HTML, _MAX_HTML_CHARACTERS)
         (folder / "page.html").write_text(html, encoding="utf-8", errors="replace")
         (folder / "page.png").write_bytes(base64.b64decode(driver.get_screenshot_as_base64()))
     except WebDriverException as error:

@@ -1,5 +1,6 @@
-"""Local images: every file in ``data/<class>/``, or in ``data/<part>/<class>/``, as it is."""
+"""The source ``folder``: local images in ``data/<class>/`` or ``data/<split>/<class>/``."""
 
+import sys
 from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -16,34 +17,32 @@ from pixmill.scrape.sources.source import Access, Kind, LocalSource
 from pixmill.web.fetch import Fetched, Refused
 
 Layout = Literal["classes", "fixed"]
-"""``classes``: ``data/<class>/``; ``fixed``: ``data/train/<class>/`` and ``data/test/<class>/``, with or without a
-``data/val/<class>/``: a split that people have made."""
+"""``classes``: ``data/<class>/``; ``fixed``: a split of the user in ``data/train/<class>/``, ``data/test/<class>/`` and
+optionally ``data/val/<class>/``."""
 
 _PARTS = ("test", "val", "train")
-"""In the order that decides: an image that lies in two parts stays out of training."""
+"""In order of precedence: an image in several splits stays out of training."""
 
-_NEEDED = {"train", "test"}
-_PUT = "put images into data/train/<class>/ and data/test/<class>/"
+_REQUIRED_PARTS = {"train", "test"}
+_FIXED_ADVICE = "put images into data/train/<class>/ and data/test/<class>/"
 _UNLABELLED = "unlabelled"
-"""Below ``data/``: images that wait for a label, which no class ever takes."""
-_HEAD = 4096
-"""Bytes that tell a format."""
-_NAMED = 20
-"""How many files or classes a message names."""
+"""Folder in ``data/`` for images without a label; never a class."""
+_MAX_NAMED = 20
+"""Files or classes named in a message."""
 
 
 class FolderSource(LocalSource):
-    """Take the images in people's folders.
+    """Read the images of a folder.
 
-    Folders that are no class are taken too, with their name for a label: validate's gate then tells which labels nobody
-    declared, where silence would hide a misspelt folder. Hidden files are left out.
+    Folders that are not declared as classes are read too; the gate of validate reports them, since a name may be
+    misspelt. Hidden files are ignored.
 
     Args:
-        data: The folder that people fill.
-        layout: How it is divided.
+        data: The folder.
+        layout: Layout of the folder.
 
     Raises:
-        DataError: There is no such folder, or a part of a fixed split is missing in it.
+        DataError: The folder, or a required split of the fixed layout, is missing.
     """
 
     name = "folder"
@@ -53,7 +52,7 @@ class FolderSource(LocalSource):
         if not data.is_dir():
             raise DataError(
                 f"{data} is missing; the source 'folder' reads its images from there",
-                next=_PUT
+                next=_FIXED_ADVICE
                 if layout == "fixed"
                 else "put images into data/<class>/, or use the bundled ones: pixmill data",
             )
@@ -61,38 +60,38 @@ class FolderSource(LocalSource):
         self._parts: dict[str | None, Path] = {None: data}
         if layout == "fixed":
             self._parts = {part: data / part for part in _PARTS if (data / part).is_dir()}
-            for part in sorted(_NEEDED - self._parts.keys()):
+            for part in sorted(_REQUIRED_PARTS - self._parts.keys()):
                 raise DataError(
                     f"{data / part} is missing: the fixed layout needs the folders train and test (val is optional), "
                     "each with a folder for each class",
-                    next=f"{_PUT}, or set scrape.folder.layout to classes in params.yaml",
+                    next=f"{_FIXED_ADVICE}, or set scrape.folder.layout to classes in params.yaml",
                 )
 
     def labels(self) -> list[str]:
-        """Return every folder with a file in it, by name."""
+        """Return the names of non-empty folders, sorted."""
         return sorted({to_text(label) for folder, label in self._entries_by_label if self._files(folder, label)})
 
     def files(self, label: str) -> Iterator[tuple[str | None, str]]:
-        """Yield the part and the address of everything in a class's folders, part by part, by name."""
+        """Yield the split and the address of each entry in the folders of a class, sorted by name within a split."""
         for part, folder in self._parts.items():
             for name in self._files(folder, label):
                 yield part, f"{self._address(folder)}/{to_text(name)}"
 
     def absence(self, label: str) -> str | None:
-        """Return in words why a class has no image here; ``None`` where it has one, by the first bytes of its files."""
+        """Return why a class has no images, or ``None`` if it has at least one, judged by the first bytes of files."""
         folders = [folder / label for folder in self._parts.values()]
         named = (
             folder / name for folder in self._parts.values() for name in self._entries_by_label.get((folder, label), [])
         )
-        there = [folder for folder in named if folder.is_dir()]
-        where = " and ".join(self._address(folder) for folder in there or folders)
+        existing = [folder for folder in named if folder.is_dir()]
+        where = " and ".join(self._address(folder) for folder in existing or folders)
         if label == _UNLABELLED:
             return f"{where} is never a class: it is for images without a label"
-        files = [folder / name for folder in there for name in _visible(folder)]
+        files = [folder / name for folder in existing for name in _visible(folder)]
         if any(self._is_image(path) for path in files):
             return None
-        plural = len(there or folders) > 1
-        if not there:
+        plural = len(existing or folders) > 1
+        if not existing:
             alike = sorted({name for _, name in self._entries_by_label if fold(name) == fold(label)})
             but = f", but there is {_some(alike)}, which differs in case" if alike else ""
             return f"{where} {'are' if plural else 'is'} missing{but}"
@@ -102,7 +101,7 @@ class FolderSource(LocalSource):
         return f"{where} {'have' if plural else 'has'} no image among {count(len(files), 'entry', 'entries')}{below}"
 
     def gaps(self, labels: Sequence[str]) -> list[str]:
-        """Return the folders of a fixed split that lack a class, or all files of it."""
+        """Return the class folders of a fixed split that are missing or empty."""
         return [
             f"{self._address(folder)}/{label}"
             for part, folder in self._parts.items()
@@ -111,15 +110,15 @@ class FolderSource(LocalSource):
         ]
 
     def advice(self) -> str:
-        """Return what to do about classes without an image."""
+        """Return the next step if classes have no images."""
         others = [name for name in self.labels() if name not in {*_PARTS, _UNLABELLED} and not self.absence(name)]
         return "put images there" + (f", or set classes to the folders with images: {_some(others)}" if others else "")
 
     def remarks(self, *, used: Collection[str] = ()) -> list[str]:
-        """Return a sentence for each thing in the folder that is not taken and that someone may have meant to be.
+        """Return a sentence for each ignored entry of the folder that may be a mistake.
 
         Args:
-            used: Names of folders that serve another purpose. Default: none.
+            used: Names of folders with another purpose.
         """
         remarks = []
         for folder in self._parts.values():
@@ -136,7 +135,7 @@ class FolderSource(LocalSource):
                 if example := next((name for name in folders if to_nfc(name) not in classes), None):
                     remark += f", such as to {self._address(self._data / example)}"
             remarks.append(remark)
-        if None in self._parts and names >= _NEEDED:
+        if None in self._parts and names >= _REQUIRED_PARTS:
             remarks.append(
                 f"{self._data.name} has the folders train and test: if they are a split of yours, "
                 "set scrape.folder.layout to fixed in params.yaml"
@@ -145,7 +144,7 @@ class FolderSource(LocalSource):
 
     @cached_property
     def _entries_by_label(self) -> dict[tuple[Path, str], list[str]]:
-        """The entries of each part that stand for a label: macOS spells é as two characters, and others as one."""
+        """Names of entries by split and label; names may differ in Unicode normalization (macOS)."""
         found: dict[tuple[Path, str], list[str]] = {}
         for folder in self._parts.values():
             for name in _visible(folder):
@@ -153,14 +152,14 @@ class FolderSource(LocalSource):
         return found
 
     def queries(self, label: str, texts: Sequence[str]) -> list[Query]:  # noqa: ARG002 (a folder needs no words)
-        """Return one query for a class, whatever else people look for."""
+        """Return one query for the class."""
         return [Query(label, None, ", ".join(f"{self._address(folder)}/{label}" for folder in self._parts.values()))]
 
     def search(self, query: Query, access: Access) -> Iterator[Candidate]:  # noqa: ARG002 (no permission needed)
-        """Yield everything in a class's folders, part by part, by name.
+        """Yield all entries in the folders of a class, sorted by name within a split.
 
         Raises:
-            SearchError: There is no such folder, or nothing in it.
+            SearchError: The class has no folder or no files.
         """
         rank = -1
         for rank, (part, path) in enumerate(self.files(query.label)):
@@ -169,11 +168,11 @@ class FolderSource(LocalSource):
             raise SearchError("no_results", self.absence(query.label) or query.address, advice=self.advice())
 
     def read(self, address: str, *, max_bytes: int) -> Fetched | Refused:
-        """Return the bytes of a file below the folder, and of none outside it.
+        """Return the content of a file in the folder.
 
         Args:
-            address: Its path, from the name of the folder on.
-            max_bytes: The largest file that is read.
+            address: Path of the file, starting with the name of the folder.
+            max_bytes: Maximum file size.
         """
         try:
             target = target_within(self._data.parent / address, self._data)
@@ -186,21 +185,15 @@ class FolderSource(LocalSource):
             if target.stat().st_size > max_bytes:
                 return Refused("too_large", f"more than {max_bytes} bytes")
             return Fetched(target.read_bytes(), address)
-        except (OSError, RuntimeError) as error:  # RuntimeError: links that go round in a circle
+        except (OSError, RuntimeError) as error:  # RuntimeError: a loop of symbolic links
             return Refused("unreadable", type(error).__name__)
 
     def _is_image(self, path: Path) -> bool:
-        try:
-            target = target_within(path, self._data)
-            if target is None or not target.is_file():
-                return False
-            with target.open("rb") as stream:
-                return sniff(stream.read(_HEAD)) in EXTENSIONS
-        except (OSError, RuntimeError):
-            return False
+        received = self.read(self._address(path), max_bytes=sys.maxsize)
+        return isinstance(received, Fetched) and sniff(received.content) in EXTENSIONS
 
     def _files(self, folder: Path, label: str) -> list[str]:
-        """Return the entries of a class's folders in a part, as paths; none where they are files, or no class."""
+        """Return the relative paths of a class's files in a split."""
         names = [] if label == _UNLABELLED else self._entries_by_label.get((folder, label), [])
         return [f"{name}/{entry}" for name in names if (folder / name).is_dir() for entry in _visible(folder / name)]
 
@@ -209,9 +202,9 @@ class FolderSource(LocalSource):
 
 
 def _visible(folder: Path) -> list[str]:
-    """Return the names in a folder, in the same order on every system: paths sort without regard to case on some."""
+    """Return the names in a folder, sorted as strings: on Windows, paths sort ignoring case."""
     return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
 
 
 def _some(names: Sequence[str]) -> str:
-    return first_of([*map(to_text, names)], _NAMED)
+    return first_of([*map(to_text, names)], _MAX_NAMED)

@@ -1,4 +1,4 @@
-// Google's tiles. Their originals are elsewhere: in the scripts' arrays, and in the panels that a click opens.
+// Tiles of Google. Most originals are in arrays of the page's scripts, or in the panel that a click opens.
 const { selectors } = site;
 
 const identity = (thumbnail) => {
@@ -6,14 +6,14 @@ const identity = (thumbnail) => {
   return named?.startsWith("tbn:") ? named.slice(4) : null;
 };
 
-// An /imgres link says all that there is to say of an original.
+// An /imgres link has all fields of the original.
 const original = (link) => {
   const target = absolute(link?.getAttribute("href"));
-  const said = target ? new URL(target).searchParams : null;
-  const image = said?.get("imgurl");
+  const params = target ? new URL(target).searchParams : null;
+  const image = params?.get("imgurl");
   if (!/^https?:/i.test(image ?? "")) return null;
-  const page = said.get("imgrefurl");
-  return { image, ...(page && { page }), width: pixels(said.get("w")), height: pixels(said.get("h")), route: "link" };
+  const page = params.get("imgrefurl");
+  return { image, ...(page && { page }), width: pixels(params.get("w")), height: pixels(params.get("h")), route: "link" };
 };
 
 const tiles = [];
@@ -24,13 +24,13 @@ for (const item of every(region, selectors.item)) {
   if (!img) continue;
   const thumbnail = address(img);
   const page = absolute(value(item, selectors.page));
-  const title = value(item, selectors.title) ?? told(img.alt);
+  const title = value(item, selectors.title) ?? words(img.alt);
   const ids = selectors.ids.map((css) => value(item, [css]));
   const names = [...ids, identity(thumbnail)].filter(Boolean);
   const key = names[0] ?? (page && `${page} ${title}`);
   if (!key || complete.has(key)) continue;
   const tile = { key, page, title, thumbnail, ...original(first(item, selectors.original)) };
-  // What is not enumerable stays in the browser: only the script that opens the panels sees it.
+  // Non-enumerable properties are not returned; only google_panel.js uses them.
   const inner = { item, img, names, original };
   for (const [name, value] of Object.entries(inner)) Object.defineProperty(tile, name, { value });
   tiles.push(tile);

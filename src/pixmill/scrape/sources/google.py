@@ -1,4 +1,4 @@
-"""Google's image results: originals from the arrays in the page's scripts, and else from a click on each tile."""
+"""The source ``google``: originals from arrays in the page's scripts, or from clicks on the results."""
 
 import dataclasses
 import json
@@ -19,45 +19,45 @@ return [...document.scripts].map((script) => script.textContent).filter((text) =
 """
 
 _MARK = "encrypted-tbn"
-"""What stands in every script that has arrays; all of these are as of 2024 and later."""
+"""Text in every script with arrays; this and the formats below are as of 2024."""
 
 _THUMBNAIL = "https://encrypted-tbn"
-"""How the address of a thumbnail begins."""
+"""Prefix of thumbnail URLs."""
 
 _STRING = r'"(?:[^"\\]|\\.)*"'
 _SIZED = rf"\[\s*({_STRING})\s*,\s*(\d{{1,6}})\s*,\s*(\d{{1,6}})\s*\]"
 _PAIR = re.compile(rf"(?:({_STRING})\s*,\s*)?{_SIZED}\s*,\s*{_SIZED}")
-"""A thumbnail and its original side by side, ``["url", height, width]`` each, perhaps after the image's id."""
+"""A thumbnail followed by its original, each ``["url", height, width]``, optionally after the image's id."""
 
 _DETAILS = re.compile(rf'"2003":\s*\[\s*null\s*,\s*{_STRING}\s*,\s*({_STRING})\s*,\s*({_STRING})')
-"""The array behind a pair, which holds nothing, an id, the page's address and the title."""
+"""The array after a pair: null, an id, the URL of the page and the title."""
 
 _HEX_ESCAPE = re.compile(r"\\x([0-9a-fA-F]{2})")
 
-_PANEL_SECONDS = 4.0
+_PANEL_TIMEOUT_SECONDS = 4.0
 """A panel shows the original within two seconds, or never."""
 
-_LOOK_SECONDS = 0.25
+_POLL_SECONDS = 0.25
 
-_FRUITLESS_CLICKS = 10
-"""About one panel in twenty never shows its original; so many in a row mean that the panels are not what they were."""
+_MAX_MISSES = 10
+"""Panels in a row without an original after which no more are opened. About one panel in twenty has none."""
 
 Name = str | tuple[str | None, str | None]
-"""What a tile may have in common with an array: an id, or the page and the title of the image."""
+"""A key that joins tiles and arrays: an id, or the page and title of the image."""
 
 _TEXTS = TypeAdapter(list[str])
 _ORIGINAL: TypeAdapter[Tile | None] = TypeAdapter(Tile | None)
 
 
 class GoogleSource(SiteSource):
-    """Find images with Google.
+    """Search Google Images.
 
-    The ``route`` of one is ``script`` where an array of the page's scripts holds the original, ``link`` where the tile
-    itself links to it, ``click`` where its panel does, and ``thumbnail`` where nothing does.
+    The ``route`` of a candidate says where the original was found: ``script`` (arrays in the page's scripts), ``link``
+    (link of the tile), ``click`` (panel of the tile), or ``thumbnail`` (no original).
     """
 
     def search(self, query: Query, access: Access) -> Iterator[Candidate]:
-        """Yield what the site shows, an original that stands behind several tiles once."""
+        """Yield the results, without repeated originals."""
         seen: set[str | None] = set()
         rank = 0
         for candidate in super().search(query, access):
@@ -67,48 +67,49 @@ class GoogleSource(SiteSource):
             seen.add(candidate.image_url)
 
     def resolver(self) -> Resolve:
-        """Return the ways from a tile to its original: the page's scripts, and else a click."""
+        """Return a resolver that uses the page's scripts, then clicks."""
         return _Originals()
 
 
 class _Originals:
-    """Find the originals of one search's tiles, the quick way first."""
+    """Find the originals of a search's tiles."""
 
     def __init__(self) -> None:
         self._by_name: dict[Name, Tile] | None = None
-        self._fruitless = 0
+        self._misses = 0
 
     def __call__(self, page: Page, tile: Tile) -> Tile:
-        """Return the tile with its original, as far as it can be found."""
+        """Return the tile with its original, if found."""
         if self._by_name is None:
             texts = page.run(_SCRIPTS, _MARK, answer=_TEXTS)
             arrays = read_arrays(texts)
             self._by_name = {name: original for names, original in reversed(arrays) for name in names}
         names = (tile.key, thumbnail_id(tile.thumbnail or "") or "", (tile.page, tile.title))
         original = next((self._by_name[name] for name in names if name in self._by_name), None)
-        if original is None and self._fruitless < _FRUITLESS_CLICKS:
+        if original is None and self._misses < _MAX_MISSES:
             source = f"const extract = (complete) => {{\n{script('google')}\n}};\n{script('google_panel')}"
-            original = page.run(source, tile.key, _PANEL_SECONDS * 1000, _LOOK_SECONDS * 1000, answer=_ORIGINAL)
-            self._fruitless = 0 if original else self._fruitless + 1
+            milliseconds = (1000 * _PANEL_TIMEOUT_SECONDS, 1000 * _POLL_SECONDS)
+            original = page.run(source, tile.key, *milliseconds, answer=_ORIGINAL)
+            self._misses = 0 if original else self._misses + 1
         if original is None:
             return dataclasses.replace(tile, route="thumbnail")
         return tile.refine(dataclasses.replace(original, thumbnail=tile.thumbnail or original.thumbnail))
 
 
 def read_arrays(texts: Iterable[str]) -> list[tuple[set[Name], Tile]]:
-    """Return the originals that scripts mention, in their order, each with the names that its tile may go by.
+    """Return the originals in scripts, in order, each with the names that its tile may have.
 
-    Page and title count as a name, since a tile with an inlined thumbnail, as the first ones have, has no other.
+    A tile with an inlined thumbnail, such as the first ones, has only its page and title as a name.
 
     Args:
-        texts: The scripts of a page, as they stand in it.
+        texts: Source texts of a page's scripts.
     """
     originals: list[tuple[set[Name], Tile]] = []
     for text in texts:
         pairs = list(_PAIR.finditer(text))
         for pair, following in zip_longest(pairs, pairs[1:]):
             thumbnail, image = _string(pair[2]), _string(pair[5])
-            # Some originals are known to Google alone, by addresses such as x-raw-image:///…
+            # Some originals have internal URLs such as x-raw-image:///…
             if not thumbnail.startswith(_THUMBNAIL) or not image.startswith(("http://", "https://")):
                 continue
             details = _DETAILS.search(text, pair.end(), following.start() if following else len(text))
@@ -123,13 +124,13 @@ def read_arrays(texts: Iterable[str]) -> list[tuple[set[Name], Tile]]:
 
 
 def thumbnail_id(url: str) -> str | None:
-    """Return the id in a thumbnail's URL (``…images?q=tbn:<id>&s``), or ``None`` where it has none."""
+    """Return the id in a thumbnail's URL (``…images?q=tbn:<id>&s``), or ``None`` if there is none."""
     match = re.search(r"[?&]q=tbn(?::|%3A)([\w-]+)", url)
     return match[1] if match else None
 
 
 def _string(literal: str) -> str:
-    """Decode a string of JavaScript; one that is not well-formed becomes empty."""
+    """Decode a JavaScript string literal; an invalid one becomes empty."""
     try:
         return str(json.loads(_HEX_ESCAPE.sub(r"\\u00\1", literal), strict=False))
     except ValueError:

@@ -1,9 +1,9 @@
-"""The datasets of ``keras.datasets``, from a local copy or downloaded by Keras, with their published splits."""
+"""The source ``keras``: datasets of ``keras.datasets`` with their published splits."""
 
 import re
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
 
@@ -20,7 +20,7 @@ from pixmill.web.fetch import Fetched, Refused
 
 Array = npt.NDArray[np.uint8]
 Parts: TypeAlias = Mapping[str, tuple[Array, Array]]
-"""Of ``train`` and ``test`` each the images, of shape ``(n, 28, 28)``, and their labels, of shape ``(n,)``."""
+"""Images, of shape ``(n, 28, 28)``, and labels, of shape ``(n,)``, of ``train`` and ``test``."""
 
 _ADDRESS = re.compile(r"(?P<name>\w+)/(?P<part>train|test)/(?P<index>\d{1,6})")
 _SIDE = 28
@@ -29,12 +29,12 @@ _IDX_NAMES = {"train": "train", "test": "t10k"}
 
 @dataclass(frozen=True)
 class DataSet:
-    """A dataset of grey images, 28 by 28.
+    """A dataset of grayscale images of 28 by 28 pixels.
 
     Args:
-        classes: The names of its classes, by their index.
-        licence: Its licence.
-        author: Who made it.
+        classes: Names of the classes, by index.
+        licence: Licence.
+        author: Author.
     """
 
     classes: tuple[str, ...]
@@ -42,10 +42,10 @@ class DataSet:
     author: str
 
     def index(self, text: str) -> int | None:
-        """Return the index of a class, or ``None`` where there is no such class.
+        """Return the index of a class, or ``None`` if there is no such class.
 
         Args:
-            text: Its name, whatever its letters' case and the signs between them, or its index.
+            text: Name of the class, ignoring case and punctuation, or its index.
 
         Examples:
             >>> DATA_SETS["fashion_mnist"].index("ankle boot")
@@ -72,18 +72,18 @@ DATA_SETS = {
         "Zalando SE",
     ),
 }  # fmt: skip
-"""By the names of their modules in ``keras.datasets``."""
+"""Datasets by the name of their module in ``keras.datasets``."""
 
 
 class KerasSource(LocalSource):
-    """Give the images of a dataset as PNG files, whose bytes depend on nothing but their pixels.
+    """Yield the images of a dataset as PNG files, whose bytes depend only on the pixels.
 
-    The dataset is held in memory whole: 55 MB.
+    The whole dataset is held in memory (55 MB).
 
     Args:
-        name: Its name in :data:`DATA_SETS`.
-        path: A copy of it: an ``.npz`` file as Keras keeps it (``~/.keras/datasets/mnist.npz``), or a folder with its
-            four IDX files, gzipped or not. Without one, Keras downloads it, or takes what it has downloaded before.
+        name: Name in :data:`DATA_SETS`.
+        path: Local copy: an ``.npz`` file as cached by Keras (``~/.keras/datasets/mnist.npz``), or a folder with the
+            four IDX files, gzipped or not. Default: Keras downloads the dataset or uses its cache.
     """
 
     name = "keras"
@@ -93,19 +93,17 @@ class KerasSource(LocalSource):
         self._module = name
         self._data_set = DATA_SETS[name]
         self._path = path
-        self._lock = threading.Lock()
-        self._loaded: Parts | None = None
 
     def queries(self, label: str, texts: Sequence[str]) -> list[Query]:
-        """Return a query for each text: the name or the index of a class of the dataset."""
+        """Return a query for each text, the name or index of a class of the dataset."""
         return [Query(label, text, f"keras.datasets.{self._module}") for text in texts]
 
     def search(self, query: Query, access: Access) -> Iterator[Candidate]:  # noqa: ARG002 (no permission needed)
-        """Yield the images of a class: those to train with, then those to test with, in the order of the dataset.
+        """Yield the images of a class in the order of the dataset, training images first.
 
         Raises:
-            DataError: The dataset cannot be had.
-            SearchError: It has no such class.
+            DataError: The dataset cannot be loaded.
+            SearchError: The dataset has no such class.
         """
         data_set = self._data_set
         index = data_set.index(query.text or query.label)
@@ -116,7 +114,7 @@ class KerasSource(LocalSource):
                 f"one in scrape.queries.{query.label}",
             )
         rank = 0
-        for part, (_, labels) in self._parts().items():
+        for part, (_, labels) in self._parts.items():
             for place in np.flatnonzero(labels == index):
                 yield Candidate(
                     query.label,
@@ -137,13 +135,13 @@ class KerasSource(LocalSource):
         """Return an image as a PNG file.
 
         Args:
-            address: The dataset, the part and the index of the image in it: ``fashion_mnist/train/00042``.
-            max_bytes: The largest file that is returned.
+            address: Dataset, split and index of the image: ``fashion_mnist/train/00042``.
+            max_bytes: Maximum file size.
         """
         match = _ADDRESS.fullmatch(address)
         if match is None or match["name"] != self._module:
             return Refused("unreadable", f"{self._module} has no such image")
-        images, index = self._parts()[match["part"]][0], int(match["index"])
+        images, index = self._parts[match["part"]][0], int(match["index"])
         if index >= len(images):
             return Refused("unreadable", f"{self._module} has no such image")
         content = png_bytes(images[index])
@@ -151,18 +149,16 @@ class KerasSource(LocalSource):
             Fetched(content, address) if len(content) <= max_bytes else Refused("too_large", f"over {max_bytes} bytes")
         )
 
+    @cached_property
     def _parts(self) -> Parts:
-        with self._lock:
-            if self._loaded is None:
-                self._loaded = load_keras(self._module) if self._path is None else _read(self._path, self._module)
-            return self._loaded
+        return load_keras(self._module) if self._path is None else _read(self._path, self._module)
 
 
 def _read(path: Path, name: str) -> Parts:
-    """Return a copy of a dataset.
+    """Read a local copy of a dataset.
 
     Raises:
-        DataError: It is missing, damaged, or something else.
+        DataError: The copy is missing, damaged, or of another dataset.
     """
     advice = "put the published files there, or fix scrape.keras in params.yaml"
     parts: Parts
@@ -185,10 +181,10 @@ def _read(path: Path, name: str) -> Parts:
 
 
 def load_keras(name: str) -> Parts:
-    """Return a dataset as Keras downloads it, or has downloaded it before.
+    """Load a dataset with Keras, which downloads and caches it.
 
     Raises:
-        DataError: It cannot be downloaded.
+        DataError: The download failed.
     """
     import keras
 

@@ -1,9 +1,9 @@
-// One look at a page of results, and one step on; run as a whole, so that no element outlives the look.
-// A script of the site's own stands before this one, as the function `extract`.
-// By itself a browser remembers 250 requests; `_LOST` of site.py asks for those that failed.
+// Read the results of a page, press a button if one is shown, and scroll one step. The function `extract` returns the
+// tiles (the site's script).
+// The default buffer keeps 250 requests; `_FAILED_REQUESTS` of site.py reads it.
 performance.setResourceTimingBufferSize(100000);
 const tiles = extract();
-// The largest number in the words that say how many results there are; thousands may be set apart.
+// The number of results: the largest number in the text, with or without thousands separators.
 const numbers = (text(first(document, site.total)) ?? "").matchAll(/\d{1,9}(?:[.,'’ ]\d{3}(?!\d))*/g);
 const total = Math.min(Math.max(0, ...[...numbers].map(([number]) => Number(number.replace(/\D/g, "")))), 10 ** 9) || null;
 for (const tile of tiles) tile.total = total;
@@ -29,7 +29,7 @@ const behavior = step.smooth ? "smooth" : "instant";
 look.position = Math.round(window.scrollY);
 look.bottom = bottom();
 if (step.nudge) {
-  // A scroll that happened while the page was loading may have been lost on it.
+  // The page may have missed a scroll event while loading.
   window.scrollBy({ top: -window.innerHeight / 2, behavior: "instant" });
   window.dispatchEvent(new Event("scroll"));
   window.scrollBy({ top: page.scrollHeight, behavior: "instant" });

@@ -1,4 +1,4 @@
-"""Tell a page of results from what a site may show in its place."""
+"""Classify pages: results, CAPTCHA, block, consent dialog, or no results."""
 
 import re
 from collections.abc import Mapping
@@ -9,28 +9,27 @@ from pixmill.scrape.sources.definition import Markers, States
 
 PageState = Literal["results", "captcha", "blocked", "consent", "empty", "js_shell", "unknown"]
 
-_REFUSALS = (202, 403, 429, 503)
-"""Statuses by which sites turn programs away."""
+_BLOCKING_STATUSES = (202, 403, 429, 503)
 
-_ABSENT: tuple[PageState, ...] = ("captcha", "blocked", "consent", "empty")
-"""What a page without results may be, in the order in which it is asked."""
+_STATES_WITHOUT_RESULTS: tuple[PageState, ...] = ("captcha", "blocked", "consent", "empty")
+"""States of a page without results, in order of precedence."""
 
-_SHELL_CHARACTERS = 200
-"""A page that draws its results by script, and was not allowed to, shows no more text than this."""
+_MAX_SHELL_CHARACTERS = 200
+"""Visible text of a page that contains only scripts."""
 
 
 @dataclass(frozen=True)
 class PageFacts:
-    """What ``state.js`` sees of a page.
+    """Properties of a page, as returned by ``state.js``.
 
     Args:
-        status: The HTTP status that it came with.
-        url: Its address, after all redirects.
-        title: Its title.
-        text: Its visible text, or the beginning of it.
-        html: Its HTML, or the beginning of it.
-        count: How many results the selectors match.
-        marks: The first selector among the markers that matches, by the state that it speaks for.
+        status: HTTP status.
+        url: URL after redirects.
+        title: Title.
+        text: Beginning of the visible text.
+        html: Beginning of the HTML.
+        count: Number of results that the selectors match.
+        marks: First matching selector among the markers of each state.
     """
 
     status: int
@@ -44,26 +43,26 @@ class PageFacts:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a page is, and the sign that it is known by."""
+    """The state of a page and the marker that matched."""
 
     state: PageState
     sign: str = ""
 
 
 def classify(facts: PageFacts, states: States) -> Verdict:
-    """Return what a page is.
+    """Classify a page.
 
-    Addresses and selectors speak first, then the status, then the results themselves: the text counts only where there
-    are none, since a result may be called anything. A consent that lies over results hides none of them.
+    URLs and selectors are checked first, then the status, then the results. Texts count only on pages without results,
+    whose titles may contain anything. A consent dialog over results counts as results.
 
     Args:
-        facts: What is seen of it.
-        states: The markers of its site.
+        facts: Properties of the page.
+        states: Markers of the site.
     """
     for state in ("captcha", "blocked"):
         if sign := _mark(state, facts, states):
             return Verdict(state, sign)
-    if facts.status in _REFUSALS:
+    if facts.status in _BLOCKING_STATUSES:
         sign = _text(facts, states.captcha)
         return Verdict("captcha", sign) if sign else Verdict("blocked", f"status {facts.status}")
     if sign := _address(facts, states.consent):
@@ -76,12 +75,11 @@ def classify(facts: PageFacts, states: States) -> Verdict:
 
 
 def _classify_bare(facts: PageFacts, states: States) -> Verdict:
-    """Return what a page without results is."""
-    for state in _ABSENT:
+    """Classify a page without results."""
+    for state in _STATES_WITHOUT_RESULTS:
         if sign := _mark(state, facts, states) or _text(facts, getattr(states, state)):
             return Verdict(state, sign)
-    if len(facts.text.strip()) < _SHELL_CHARACTERS:
-        # The words of a shell stand in the HTML, since it shows no text.
+    if len(facts.text.strip()) < _MAX_SHELL_CHARACTERS:
         hidden = next((f"'{marker}'" for marker in states.shell.texts if marker in facts.html), "")
         if sign := hidden or _mark("shell", facts, states):
             return Verdict("js_shell", sign)

@@ -1,4 +1,4 @@
-// Words that every script on a page of results may use. Selectors come in lists: the first that finds anything counts.
+// Functions for all scripts on a results page. In a list of selectors, the first with a match wins.
 "use strict";
 const split = (selector) => {
   const at = selector.lastIndexOf("@");
@@ -8,10 +8,10 @@ const query = (root, css) => {
   try {
     return [...root.querySelectorAll(css)];
   } catch (error) {
-    throw error instanceof DOMException ? new Error(`unsound selector: ${css}`) : error;
+    throw error instanceof DOMException ? new Error(`invalid selector: ${css}`) : error;
   }
 };
-// All elements that the first fitting selector finds.
+// All elements that match the first matching selector.
 const every = (root, selectors = []) => {
   for (const selector of selectors) {
     const found = query(root, split(selector)[0]);
@@ -20,23 +20,23 @@ const every = (root, selectors = []) => {
   return [];
 };
 const first = (root, selectors = []) => every(root, selectors)[0] ?? null;
-// Half a character, as scripts leave it that cut titles short, would take the whole answer with it.
+// A lone surrogate, as in titles that scripts cut, would make the whole result invalid.
 const text = (element) => element?.textContent.trim().replace(/\s+/g, " ").toWellFormed() || null;
-// What the first fitting selector says: an attribute where it ends in @name, else the element's text.
+// The value of the first matching selector: an attribute if it ends in @name, else the text of the element.
 const value = (root, selectors = []) => {
   for (const selector of selectors) {
     const [css, name] = split(selector);
     const element = css ? query(root, css)[0] : root;
-    const said = element && (name ? element.getAttribute(name)?.trim() : text(element));
-    if (said) return said.toWellFormed();
+    const found = element && (name ? element.getAttribute(name)?.trim() : text(element));
+    if (found) return found.toWellFormed();
   }
   return null;
 };
-// No image that a page carries within itself, and no address, is longer; many would fill the memory.
-const LONGEST = 2 ** 22;
+// Longer data: URIs would exhaust the memory.
+const MAX_URL_LENGTH = 2 ** 22;
 const absolute = (address) => {
   try {
-    return address && address.length <= LONGEST ? new URL(address, document.baseURI).href : null;
+    return address && address.length <= MAX_URL_LENGTH ? new URL(address, document.baseURI).href : null;
   } catch {
     return null;
   }
@@ -47,8 +47,8 @@ const largest = (srcset) => {
   const size = ([, , number]) => Number(number ?? 1);
   return entries.reduce((best, entry) => (best && size(best) >= size(entry) ? best : entry), null)?.[1] ?? null;
 };
-// What waits in data-src is the image; src alone may be a placeholder. currentSrc stays empty until the browser comes
-// to load the image, which on a busy machine may be after this look; only where srcset offers a choice must it be awaited.
+// The URL in an attribute of an image. With lazy loading, src may be a placeholder. currentSrc is empty until the image
+// loads; it is needed only if srcset offers a choice.
 const held = (img, name) => {
   if (name === "srcset") return largest(img.getAttribute("srcset") ?? img.getAttribute("data-srcset"));
   if (name === "currentSrc") return img.currentSrc;
@@ -62,7 +62,7 @@ const address = (img) => {
   }
   return null;
 };
-// An image by the first fitting selector: its address, or that in the attribute where the selector ends in @name.
+// The URL of the image that matches the first matching selector, or the URL in the attribute @name.
 const picture = (root, selectors = []) => {
   const fitting = selectors.find((selector) => every(root, [selector]).length);
   if (!fitting) return null;
@@ -72,30 +72,30 @@ const picture = (root, selectors = []) => {
   const found = absolute(element.getAttribute(name));
   return found && !isPlaceholder(found) ? found : null;
 };
-// What a script's own data say, as far as it is an address on the web, words, or a number of pixels.
-const web = (said) => (typeof said === "string" && /^https?:\/\//i.test(said.trim()) ? said.trim().toWellFormed() : null);
-const told = (said) => (typeof said === "string" && said.trim().replace(/\s+/g, " ").toWellFormed()) || null;
-const pixels = (said) => Number.parseInt(said, 10) || null;
-// Signs, chips and icons are small and have no words; an image that was searched for has both.
-const NARROWEST = 80;
+// A value from JSON as a web URL, words, or a number of pixels; null if it is none.
+const web = (value) => (typeof value === "string" && /^https?:\/\//i.test(value.trim()) ? value.trim().toWellFormed() : null);
+const words = (value) => (typeof value === "string" && value.trim().replace(/\s+/g, " ").toWellFormed()) || null;
+const pixels = (value) => Number.parseInt(value, 10) || null;
+// Unlike icons, results are large and have an alt text.
+const MIN_RESULT_PIXELS = 80;
 const isResult = (img) =>
-  img.alt.trim() !== "" && Math.max(pixels(img.getAttribute("width")) ?? 0, img.width) >= NARROWEST;
+  img.alt.trim() !== "" && Math.max(pixels(img.getAttribute("width")) ?? 0, img.width) >= MIN_RESULT_PIXELS;
 const visible = (element) =>
   element !== null && !element.disabled && element.getClientRects().length > 0 &&
   getComputedStyle(element).visibility !== "hidden";
-// The first visible button by selector, then by the whole of its words: what it was found by, and itself.
+// The first visible button by selector, then by its complete text, as [selector or text, element].
 const named = ({ selectors = [], texts = [] }) => {
   for (const selector of selectors) {
     const found = query(document, selector).find(visible);
     if (found) return [selector, found];
   }
   if (!texts.length) return [];
-  const wanted = texts.map((words) => words.toLowerCase());
-  const says = (element) =>
-    [text(element), element.value, element.getAttribute("aria-label")].map((words) => String(words ?? "").trim().toLowerCase());
+  const wanted = texts.map((label) => label.toLowerCase());
+  const labels = (element) =>
+    [text(element), element.value, element.getAttribute("aria-label")].map((label) => String(label ?? "").trim().toLowerCase());
   const all = query(document, 'button, a, [role="button"], input[type="button"], input[type="submit"]');
-  for (const [place, words] of wanted.entries()) {
-    const found = all.find((element) => says(element).includes(words) && visible(element));
+  for (const [place, label] of wanted.entries()) {
+    const found = all.find((element) => labels(element).includes(label) && visible(element));
     if (found) return [texts[place], found];
   }
   return [];

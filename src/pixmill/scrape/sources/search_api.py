@@ -1,4 +1,4 @@
-"""Searching the public API of a site, which answers with JSON objects."""
+"""Base of sources with a public JSON API."""
 
 import json
 from collections.abc import Collection, Iterator, Sequence
@@ -26,19 +26,19 @@ _ADVICE: dict[Failure, str] = {
 
 
 class ApiSource(Source, Protocol):
-    """Search an API; a subclass says how its answers are asked for, and what a result says."""
+    """A source with a public API; subclasses define the requests and the fields of a result."""
 
     kind: Kind = "api"
 
     def queries(self, label: str, texts: Sequence[str]) -> list[Query]:
-        """Return a search for each text."""
+        """Return a query for each text."""
         return [Query(label, words, self.address(words)) for words in texts]
 
     def search(self, query: Query, access: Access) -> Iterator[Candidate]:
-        """Yield the results in the API's own order.
+        """Yield the results in the order of the API.
 
         Raises:
-            SearchError: The API does not answer, answers something unknown, or has no results.
+            SearchError: The API failed, returned an unknown response, or has no results.
         """
         rank = 0
         for result in self.results(query, access):
@@ -48,28 +48,28 @@ class ApiSource(Source, Protocol):
             raise SearchError("no_results", f"{query.address} has no results")
 
     def address(self, words: str) -> str:
-        """Return the address of the first answer to a search."""
+        """Return the URL of the first response to a search."""
         ...
 
     def results(self, query: Query, access: Access) -> Iterator[dict[str, Any]]:
-        """Yield the results of all answers, no sooner than they are asked for."""
+        """Yield the results of all responses, requesting each only when needed."""
         ...
 
     def fields(self, result: dict[str, Any]) -> dict[str, Any]:
-        """Return what a result says, by the fields of :class:`~pixmill.scrape.candidate.Candidate`."""
+        """Return the fields of a :class:`~pixmill.scrape.candidate.Candidate`."""
         ...
 
 
 def ask_json(access: Access, url: str, ends: Collection[str] = ()) -> dict[str, Any]:
-    """Return the object that an API answers with.
+    """Return the JSON object at a URL of an API.
 
     Args:
-        access: The ways out.
-        url: What is asked.
-        ends: The reasons of a refusal that mean the end of the results: an object without anything is returned then.
+        access: Network access.
+        url: The URL.
+        ends: Reasons of a refusal that mean the end of the results; an empty object is returned then.
 
     Raises:
-        SearchError: It does not answer, or its answer is no JSON object.
+        SearchError: The API failed, or the response is no JSON object.
     """
     answer = access.ask(url)
     if isinstance(answer, Refused):
@@ -88,7 +88,7 @@ def ask_json(access: Access, url: str, ends: Collection[str] = ()) -> dict[str, 
 
 
 def dig(value: Any, *path: str | int) -> Any:
-    """Return what stands at a path through an answer's objects and lists, ``None`` where there is none."""
+    """Return the value at a path through objects and lists, or ``None``."""
     for key in path:
         try:
             value = value[key]
@@ -98,10 +98,10 @@ def dig(value: Any, *path: str | int) -> Any:
 
 
 def text(value: object) -> str | None:
-    """Return a value of an answer where it is a text that says something, else ``None``."""
+    """Return a value if it is a non-empty string, else ``None``."""
     return value.strip() or None if isinstance(value, str) else None
 
 
 def number(value: object) -> int | None:
-    """Return a value of an answer where it is a positive whole number, else ``None``."""
+    """Return a value if it is a positive integer, else ``None``."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None

@@ -1,6 +1,6 @@
-// What each selector finds: how often, and an example.
+// The number of matches of each selector and an example.
 const items = every(document, site.selectors.item);
-const shorten = (words) => (words && words.length > 100 ? `${words.slice(0, 97).toWellFormed()}...` : words || null);
+const shorten = (text) => (text && text.length > 100 ? `${text.slice(0, 97).toWellFormed()}...` : text || null);
 const size = ({ naturalWidth: width, naturalHeight: height }) => (width ? ` (${width} x ${height} pixels)` : "");
 const example = (element, name) =>
   name ? shorten(element.getAttribute(name)) : shorten(text(element) || element.getAttribute("src") || element.outerHTML) + size(element);
@@ -17,14 +17,14 @@ const finding = (place, selector, roots, within) => {
 const findings = [];
 for (const [name, selectors] of Object.entries(site.selectors)) {
   for (const selector of selectors) {
-    // A script of a site's own may look for things in each result or on the whole page.
+    // A site's script may apply a selector to each result or to the whole page.
     const inside = finding(`selectors.${name}`, selector, items, true);
     const own = name === "item" || (!inside.count && site.script !== "tiles");
     findings.push(own ? finding(`selectors.${name}`, selector, [document.documentElement], false) : inside);
   }
 }
 if (site.script === "tiles") {
-  // Which attributes offer an address; srcset counts where it offers another one than is taken.
+  // Attributes with a URL; srcset counts only if its URL differs from the one used.
   const images = items.map((item) => [first(item, site.selectors.image), picture(item, site.selectors.image)]);
   for (const name of new Set([...site.addresses, "srcset"])) {
     const known = site.addresses.includes(name);
@@ -36,9 +36,9 @@ if (site.script === "tiles") {
 }
 for (const kind of ["consent", "dismiss", "more", "next"]) {
   for (const selector of site[kind].selectors) findings.push(finding(`${kind}.selectors`, selector, [document.documentElement], false));
-  for (const words of site[kind].texts) {
-    const hit = button({ texts: [words] });
-    findings.push({ place: `${kind}.texts`, selector: words, within: false, count: hit ? 1 : 0, example: hit ? shorten(hit.outerHTML) : null });
+  for (const label of site[kind].texts) {
+    const hit = button({ texts: [label] });
+    findings.push({ place: `${kind}.texts`, selector: label, within: false, count: hit ? 1 : 0, example: hit ? shorten(hit.outerHTML) : null });
   }
 }
 for (const place of ["end", "total"]) {

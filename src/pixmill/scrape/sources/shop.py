@@ -1,4 +1,4 @@
-"""The bundled web shop, served on this machine and walked through like any site on the web."""
+"""The source ``shop``: the bundled web shop, served locally and scraped like any site."""
 
 import hashlib
 from collections.abc import Iterator
@@ -17,16 +17,16 @@ from pixmill.web.shop import ORIGIN, Shop
 
 
 class ShopSource(SiteSource):
-    """Serve the shop on a free port, and find its products by searching for them; a context manager.
+    """Serve the shop on a free port and search it; a context manager.
 
-    The shop's name stands in every output, its port in none.
+    Outputs contain the shop's host name but not its port.
 
     Args:
-        site: What its file says of it.
-        data: The images that the shop sells.
+        site: Description of the site.
+        data: Folder with the images of the products.
 
     Raises:
-        DataError: The folder is missing or holds no class, or has links out of it, which the shop would leave out.
+        DataError: The folder is missing, has no class, or has links out of it.
     """
 
     def __init__(self, site: SiteDefinition, data: Path) -> None:
@@ -49,14 +49,14 @@ class ShopSource(SiteSource):
 
     @property
     def served(self) -> dict[str, int]:
-        """The shop's origin, as ``name:port``, with its port on this machine."""
+        """The local port by the shop's origin (``name:port``)."""
         return {f"{urlsplit(ORIGIN).hostname}:80": self._shop.port}
 
     def search(self, query: Query, access: Access) -> Iterator[Candidate]:
-        """Yield what the shop shows, or say what it sells.
+        """Yield the products that the shop finds.
 
         Raises:
-            SearchError: The shop does not answer, or has nothing of the kind.
+            SearchError: The shop does not respond, or has no such product.
             BrowserLostError: The browser crashed or hangs.
         """
         try:
@@ -68,7 +68,7 @@ class ShopSource(SiteSource):
             raise
 
     def fingerprint(self) -> str:
-        """Return a digest of all that the shop is made of."""
+        """Return a digest of all files in the folder."""
         digest = hashlib.sha256()
         for path in sorted(path for path in self._data.rglob("*") if path.is_file()):
             name = path.relative_to(self._data).as_posix()

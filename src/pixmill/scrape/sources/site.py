@@ -1,4 +1,4 @@
-"""Any site of results that a file describes, read to its end: page by page, scrolling, and asking for more."""
+"""Sources that read a results page in a browser, as described by a file of ``sites/``."""
 
 from __future__ import annotations
 
@@ -17,39 +17,37 @@ from pixmill.scrape.sources.source import Access, Kind, Source
 from pixmill.scrape.sources.tile import Tile, Tiles
 
 Resolve = Callable[[Page, Tile], Tile]
-"""Find the original of a tile that a page shows without, such as by a click; the tile as it is where there is none."""
+"""Return a tile with its original, found by a click for example; the same tile if there is none."""
 
 _NEXT = "return absolute((first(document, site.next.selectors) ?? button(site.next))?.getAttribute('href'));"
 
-
-_LOST = """
+_FAILED_REQUESTS = """
   return performance.getEntriesByType("resource").some(({ name, initiatorType, responseStatus: status }) =>
     ["fetch", "xmlhttprequest"].includes(initiatorType) && new URL(name).origin === location.origin
       && (status === 0 || status === 429 || status >= 500));
 """
-"""Whether a request of the page's own failed: then it may stand still before its end."""
+"""Whether a request of the page failed, so that it may have stopped before its end."""
 
 _TRUTH = TypeAdapter(bool)
 
-_FRUITLESS_PAGES = 3
-"""A site whose next pages bring nothing new goes round in a circle."""
+_MAX_STALE_PAGES = 3
+"""Pages in a row without new results after which paging must be circular."""
 
-_ANSWERS = 3
-"""How often a button that should go away by being pressed is pressed on one page."""
+_MAX_PRESSES = 3
+"""Presses of a consent or dismiss button per page."""
 
 
 class SiteSource(Source):
-    """Find images on a site of results.
+    """Read the results pages of a site.
 
-    The site's script (``SiteDefinition.script``) is a function's body, run after ``prelude.js``, that returns tiles as
-    plain objects with the fields of :class:`Tile`. It sees ``site`` (the definition) and ``complete`` (a set of the
-    keys of tiles whose original is known, which need not be returned again). No element outlives a look; a tile without
-    its original may be returned again with it later.
+    The site's script (``SiteDefinition.script``) is the body of a function, run after ``prelude.js``. It returns tiles
+    as objects with the fields of :class:`Tile`, and may use ``site`` (the definition) and ``complete`` (keys of tiles
+    whose original is known, which it may skip). A tile without its original may be returned again with it.
 
     Args:
-        site: What is known of the site.
-        name: Its name in params and tables; default: the site's own.
-        wanted: How many results the search probably needs: with product pages, no more are looked for at first.
+        site: Description of the site.
+        name: Name in params and tables; default: the name of the site.
+        wanted: Estimated number of needed results; a search that opens a page per result starts with as many.
     """
 
     kind: Kind = "pages"
@@ -60,18 +58,18 @@ class SiteSource(Source):
         self.wanted = wanted
 
     def resolver(self) -> Resolve | None:
-        """Return a way to single originals for one search, tried at the end of each page for tiles that lack theirs."""
+        """Return a resolver for a search, applied at the end of each page to tiles without original; default: none."""
         return None
 
     def queries(self, label: str, texts: Sequence[str]) -> list[Query]:
-        """Return a search for each text."""
+        """Return a query for each text."""
         return [Query(label, text, self.site.address(text)) for text in texts]
 
     def search(self, query: Query, access: Access) -> Iterator[Candidate]:
-        """Yield what the site shows, in its own order, each result once and as soon as it is known.
+        """Yield the results in the order of the site, each once.
 
         Raises:
-            SearchError: The site does not answer, or stops before its end.
+            SearchError: The site failed, or stopped before its end.
             BrowserLostError: The browser crashed or hangs.
         """
         with access.browser() as driver:
@@ -80,7 +78,7 @@ class SiteSource(Source):
             for rank, tile in enumerate(self._tiles(page, budget)):
                 began = time.monotonic()
                 yield self._candidate(query, rank, tile)
-                # How long it takes to make use of a candidate is no fault of the page.
+                # Do not count the time that the consumer takes.
                 budget.extend(time.monotonic() - began)
 
     def _candidate(self, query: Query, rank: int, tile: Tile) -> Candidate:
@@ -88,7 +86,7 @@ class SiteSource(Source):
         if image is not None:
             original = self.site.original(image)
             if original != image:
-                # Where a rule made up an original that is not there after all, what the page showed is left to take.
+                # The rewritten URL may not exist; keep the shown image as the thumbnail.
                 image, thumbnail, width, height = original, thumbnail or image, None, None
             elif tile.page is not None and tile.route == "attribute" and self.name != "shop":
                 thumbnail = image  # the page behind the link may show a larger one
@@ -108,51 +106,50 @@ class SiteSource(Source):
         )
 
     def _tiles(self, page: Page, budget: _Budget) -> Iterator[Tile]:
-        """Yield the tiles of one page after another."""
+        """Yield the tiles of all pages."""
         details, most = Details(page) if self.site.detail else None, self.site.settings.most
         tiles = Tiles(most if details is None else min(self.wanted or most, most))
         visited: set[str] = set()
-        fruitless = 0
+        stale_pages = 0
         url: str | None = page.query.address
-        while url is not None and url not in visited and fruitless < _FRUITLESS_PAGES and not tiles.full:
+        while url is not None and url not in visited and stale_pages < _MAX_STALE_PAGES and not tiles.full:
             visited.add(url)
             here, known = url, len(tiles)
             verdict = page.open(url)
             if verdict.state == "empty" and known:
                 return
-            page.judge(verdict)
+            page.raise_for_state(verdict)
             shown = self._new_tiles(page, tiles, budget, onward=len(visited) > 1)
             if details is None:
                 yield from shown
-            held = list(shown)  # their own pages are opened in the same browser, once this one is read
-            if tiles.barren and details is None:
-                page.missing("image")
-            fruitless = fruitless + 1 if len(tiles) == known else 0
+            held = list(shown)  # detail pages are opened in the same browser, after this page
+            if tiles.have_no_images and details is None:
+                page.fail_layout("image")
+            stale_pages = stale_pages + 1 if len(tiles) == known else 0
             try:
                 url = self._next(page, len(visited))  # before the browser leaves this page
             finally:
-                # A tile that never showed its image was seen all the same.
-                for tile in [*held, *tiles.rest()]:
+                for tile in [*held, *tiles.remaining()]:
                     if details is not None and budget.spent:
-                        self._end(page)
+                        self._fail_endless(page)
                     yield tile if details is None else details(tile)
-            if tiles.full and tiles.most < most:
-                # Some were duplicates or refused: read this page on.
-                tiles.most, url = min(2 * tiles.most, most), here
+            if tiles.full and tiles.limit < most:
+                # Some tiles were duplicates or refused: continue on this page.
+                tiles.limit, url = min(2 * tiles.limit, most), here
                 visited.discard(here)
 
     def _new_tiles(self, page: Page, tiles: Tiles, budget: _Budget, *, onward: bool) -> Iterator[Tile]:
-        """Yield the new tiles of an open page, up to the first whose original is not known."""
+        """Yield the new tiles of the open page; if one of its requests failed, open it again."""
         resolve = self.resolver()
         yield from self._read(page, tiles, budget, resolve, onward=onward)
-        if page.run(_LOST, answer=_TRUTH) and not tiles.full:
-            page.judge(page.open(page.url))
+        if page.run(_FAILED_REQUESTS, answer=_TRUTH) and not tiles.full:
+            page.raise_for_state(page.open(page.url))
             yield from self._read(page, tiles, budget, resolve, onward=onward)
 
     def _read(
         self, page: Page, tiles: Tiles, budget: _Budget, resolve: Resolve | None, *, onward: bool
     ) -> Iterator[Tile]:
-        """Yield the tiles of an open page, each with its original where there is a way to it."""
+        """Yield the tiles of the open page, and resolve missing originals."""
         yield from self._scroll(page, tiles, budget, waits=resolve is None, onward=onward)
         for tile in tiles.without_original():
             if resolve is None or budget.spent:
@@ -161,45 +158,45 @@ class SiteSource(Source):
             yield from tiles.ready()
 
     def _scroll(self, page: Page, tiles: Tiles, budget: _Budget, *, waits: bool, onward: bool) -> Iterator[Tile]:
-        """Yield the tiles of an open page, as far as their originals are known.
+        """Scroll the open page and yield its tiles, up to the first without original.
 
         Args:
             page: The page.
-            tiles: The tiles so far.
-            budget: How long this may go on.
-            waits: Whether an image that is still to come is waited for.
-            onward: Whether it is not the first page.
+            tiles: Tiles of the query.
+            budget: Remaining time.
+            waits: Whether to wait for images that load lazily.
+            onward: Whether the page is not the first.
         """
         settings = self.site.settings
-        shown_here = Tiles(settings.most)  # a page that is opened again shows what is known already
-        still = Stillness(settings.patience)
-        answers = dict.fromkeys(("consent", "dismiss"), _ANSWERS)
+        shown_here = Tiles(settings.most)  # tiles may be known from an earlier visit of the page
+        stall = StallDetector(settings.patience)
+        presses = dict.fromkeys(("consent", "dismiss"), _MAX_PRESSES)
         shown = 0
         ended = False
-        while not still.over:
+        while not stall.is_over:
             if budget.spent:
-                self._end(page)
-            buttons = [kind for kind, left in answers.items() if left] + ["more"] * still.asking
-            look = page.look(shown_here.complete, buttons=buttons, smooth=settings.smooth, nudge=still.nudging)
-            for tile in look.tiles:
+                self._fail_endless(page)
+            buttons = [kind for kind, left in presses.items() if left] + ["more"] * stall.may_click
+            view = page.look(shown_here.complete, buttons=buttons, smooth=settings.smooth, nudge=stall.nudging)
+            for tile in view.tiles:
                 tiles.take(tile)
-            fresh = sum(shown_here.take(tile) for tile in look.tiles) > 0
+            fresh = sum(shown_here.take(tile) for tile in view.tiles) > 0
             yield from tiles.ready()
-            if look.pressed in answers:
-                answers[look.pressed] -= 1
-            ended = look.ended or (look.count > 0 and self.site.paged)
-            # On a busy machine the end may be seen before the last images are.
-            if tiles.full or (ended and look.bottom and not (waits and tiles.without_original())):
+            if view.pressed in presses:
+                presses[view.pressed] -= 1
+            ended = view.ended or (view.count > 0 and self.site.paged)
+            # On a busy machine the end mark may appear before the last images.
+            if tiles.full or (ended and view.bottom and not (waits and tiles.without_original())):
                 return
-            if still.nudging or look.count < shown:
-                page.judge(page.verdict())
-            shown = look.count
-            still.note(look.count, look.position, fresh=fresh, clicked=look.pressed == "more")
+            if stall.nudging or view.count < shown:
+                page.raise_for_state(page.verdict())
+            shown = view.count
+            stall.record(view.count, view.position, fresh=fresh, clicked=view.pressed == "more")
             time.sleep(random.uniform(*settings.pause))  # noqa: S311 (a pause is no secret)
         if not shown or not len(tiles):
             if onward and self.site.offset is not None:
-                return  # Counting pages, one finds the last by there being nothing on the one after it.
-            page.missing("key" if shown else "item")
+                return  # with an offset, the page after the last one is empty
+            page.fail_layout("key" if shown else "item")
         if self.site.end and not ended:
             end = "', '".join(self.site.end)
             page.fail(
@@ -208,8 +205,7 @@ class SiteSource(Source):
                 f"appeared within {settings.patience:g} s",
             )
 
-    def _end(self, page: Page) -> NoReturn:
-        """Complain of a search that takes too long."""
+    def _fail_endless(self, page: Page) -> NoReturn:
         page.fail(
             "endless",
             f"did not end within {self.site.settings.longest:g} s",
@@ -217,10 +213,10 @@ class SiteSource(Source):
         )
 
     def _next(self, page: Page, visited: int) -> str | None:
-        """Return the address of the next page, which must be one of the same site.
+        """Return the URL of the next page, or ``None`` after the last.
 
         Raises:
-            SearchError: It leads elsewhere.
+            SearchError: The next page is on another site.
         """
         if self.site.offset is not None:
             return self.site.offset.address(page.query.address, visited)
@@ -236,15 +232,15 @@ class SiteSource(Source):
         return url
 
 
-class Stillness:
-    """Judge by many looks at a page whether more may come.
+class StallDetector:
+    """Detect that a page loads no more results.
 
-    A page is over where it stands still in spite of four nudges, or has grown three times by nothing but repetitions.
-    Time is measured by the clock, so that a busy machine does not cut a page short. A click on a button that asks for
-    more begins the count anew, unless the click before brought nothing.
+    A page is over when it loads nothing despite four nudges, or repeats known results three times. Time is measured by
+    the clock, so a busy machine does not end a page early. A click on a "more" button resets the counts unless the
+    click before it had no effect.
 
     Args:
-        patience: Seconds that a page which stands still may take to go on; a quarter of it before each nudge.
+        patience: Seconds without change after which the page is over; a quarter of it precedes each nudge.
     """
 
     _NUDGES = 4
@@ -259,23 +255,23 @@ class Stillness:
         self.nudging = False
 
     @property
-    def over(self) -> bool:
-        """Whether the page has been given every chance."""
+    def is_over(self) -> bool:
+        """Whether the page loads no more results."""
         return self._nudges >= self._NUDGES or self._repetitions >= self._REPETITIONS
 
     @property
-    def asking(self) -> bool:
-        """Whether the page may be asked for more: a click is given time before the next one."""
+    def may_click(self) -> bool:
+        """Whether a "more" button may be clicked; each click gets time to take effect."""
         return not self._clicked or self._nudges > 0
 
-    def note(self, count: int, position: int, *, fresh: bool, clicked: bool) -> None:
-        """Take in one look at the page.
+    def record(self, count: int, position: int, *, fresh: bool, clicked: bool) -> None:
+        """Record the state of the page after a step.
 
         Args:
-            count: How many results it shows.
-            position: How far it is scrolled, in pixels.
-            fresh: Whether it showed a result, or the image of one, that was not known before.
-            clicked: Whether it was asked for more.
+            count: Number of results on the page.
+            position: Scroll position in pixels.
+            fresh: Whether there is a new result, or a new image of a known one.
+            clicked: Whether a "more" button was clicked.
         """
         grown, moved = count > self._count, position != self._position
         self._count, self._position = count, position
@@ -295,16 +291,16 @@ class Stillness:
 
 
 class _Budget:
-    """Count the seconds that a query may take."""
+    """The time limit of a query."""
 
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
 
     @property
     def spent(self) -> bool:
-        """Whether there are none left."""
+        """Whether the time is over."""
         return time.monotonic() > self._end
 
     def extend(self, seconds: float) -> None:
-        """Leave out of account what somebody else used."""
+        """Add seconds to the limit."""
         self._end += seconds

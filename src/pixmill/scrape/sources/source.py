@@ -1,4 +1,4 @@
-"""What every source of images can do, and what it is given to do it with."""
+"""The interface of sources and their network access."""
 
 from __future__ import annotations
 
@@ -16,75 +16,74 @@ if TYPE_CHECKING:
 
 
 class Access(Protocol):
-    """The ways out that a search is given; all of them are guarded, and may be used from any thread."""
+    """Guarded network access of a search; thread-safe."""
 
     journal: Journal | None
-    """Where product pages are remembered; ``None``: nowhere."""
+    """Journal of product pages, if any."""
 
     def find_refusal(self, url: str) -> Refused | None:
-        """Return why a page must not be visited, or ``None`` once its host and ``robots.txt`` let us."""
+        """Return why a page must not be visited, or ``None`` if its host and ``robots.txt`` allow it."""
         ...
 
     def ask(self, url: str) -> Fetched | Refused:
-        """Return the answer of an API that is published for programs; ``robots.txt`` speaks of pages, not of these."""
+        """Return the response of a public API; ``robots.txt`` does not apply to it."""
         ...
 
     def browser(self) -> AbstractContextManager[WebDriver]:
-        """Open a fresh browser, which is closed with the block."""
+        """Open a new browser; a context manager that closes it."""
         ...
 
-    def witness(self, driver: WebDriver, query: Query) -> str:
-        """Save the page that a browser shows and a screenshot of it; return their folder, for messages."""
+    def save_failure_page(self, driver: WebDriver, query: Query) -> str:
+        """Save the current page and a screenshot; return their folder, for messages."""
         ...
 
 
 Kind = Literal["pages", "api", "list", "local"]
-"""How a source answers: ``pages`` in a browser, by an ``api``, from a ``list`` of addresses that lies on this machine
-and is read again each time, or with ``local`` files."""
+"""Kinds of sources: ``pages`` in a browser, an ``api``, a local ``list`` of URLs that each run reads again, or
+``local`` files."""
 
 
 class Source(Protocol):
-    """Turn a query into a stream of candidates."""
+    """A source of images."""
 
     name: str
-    """Its name in ``scrape.source`` and in the manifest."""
+    """Name in ``scrape.source`` and in the manifest."""
     kind: Kind
-    """How it answers."""
+    """Kind of the source."""
     version: str = ""
-    """What its answers follow from beside the query, such as a digest of a plugin's code; empty for built-in ones."""
+    """Version of the results, such as a digest of a plugin's code; empty for built-in sources."""
 
     def fingerprint(self) -> str:
-        """Return a text that changes when the bytes behind its addresses do; empty for what is read anew each time."""
+        """Return a text that changes with the content behind the source's URLs; empty for the live web."""
         return ""
 
     def queries(self, label: str, texts: Sequence[str]) -> list[Query]:
-        """Return what is asked for a class.
+        """Return the queries for a class.
 
         Args:
             label: The class.
-            texts: What people look for, at least one; sources that need no words return one query.
+            texts: Search texts, at least one. Sources without text search return one query.
         """
         ...
 
     def search(self, query: Query, access: Access) -> Iterator[Candidate]:
-        """Yield the candidates that answer a query, by rank, no sooner than they are asked for.
+        """Yield the candidates for a query, by rank, as a lazy iterator.
 
-        Runs in a thread of its own; several searches of one source may run at the same time.
+        Runs in a thread; several searches of a source may run at the same time.
 
         Raises:
-            SearchError: The source cannot answer, or stops before the end; what it has yielded holds.
-            BrowserLostError: The browser crashed or hangs; the search is begun again in a new one.
-            BrowserError: There is no browser.
+            SearchError: The search failed or stopped early; candidates yielded before remain valid.
+            BrowserLostError: The browser crashed or hangs; the search is repeated in a new one.
+            BrowserError: No browser was found.
         """
         ...
 
 
 class LocalSource(Source, Protocol):
-    """A source on this machine: its files are read again by every run, without asking for permission.
+    """A source of local files, which every run reads again.
 
     Examples:
-        A class with these methods makes a source; a case in ``source_list``, or in
-        a project an entry point, lets ``scrape.source`` name it:
+        A source needs these methods, and a case in ``source_list`` or an entry point in a project:
 
         >>> class Notes(LocalSource):
         ...     name = "notes"
@@ -108,14 +107,14 @@ class LocalSource(Source, Protocol):
     """
 
     def labels(self) -> list[str]:
-        """Return the classes that it knows beside the declared ones."""
+        """Return all classes that the source knows, including undeclared ones."""
         return []
 
     def read(self, address: str, *, max_bytes: int) -> Fetched | Refused:
-        """Return the bytes of a candidate's ``image_url``, or why there are none."""
+        """Return the content of a candidate's ``image_url``, or why it is refused."""
         ...
 
 
 def is_local(source: Source) -> TypeGuard[LocalSource]:
-    """Tell whether a source's images lie on this machine."""
+    """Return whether a source reads local files."""
     return source.kind == "local"

@@ -1,4 +1,4 @@
-"""Open sources by their names in ``scrape.source``."""
+"""Sources by their name in ``scrape.source``."""
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -8,7 +8,7 @@ from typing import get_args
 
 from pixmill.core.install.plugins import load_plugin, plugin_digest, plugin_error
 from pixmill.core.params import ScrapeParams
-from pixmill.scrape.quota import at_most
+from pixmill.scrape.quota import limit_candidates
 from pixmill.scrape.sources.definition import load_site
 from pixmill.scrape.sources.folder import FolderSource
 from pixmill.scrape.sources.google import GoogleSource
@@ -24,7 +24,7 @@ def _open(name: str, classes: Sequence[str], params: ScrapeParams, root: Path) -
         case "folder":
             return FolderSource(root / "data", layout=params.folder.layout)
         case "urls":
-            # pandas and Arrow, which read the lists, take as much memory as all the rest.
+            # Imported late: pandas and Arrow need as much memory as the rest.
             from pixmill.scrape.sources.urls import UrlsSource
 
             return UrlsSource(params.urls, classes, root=root)
@@ -43,12 +43,12 @@ def _open(name: str, classes: Sequence[str], params: ScrapeParams, root: Path) -
     if name == "shop":
         return ShopSource(site, root / "data")
     return (GoogleSource if name == "google" else SiteSource)(
-        site, name=name, wanted=at_most(site.settings.most, params)
+        site, name=name, wanted=limit_candidates(site.settings.most, params)
     )
 
 
 def _plugin(name: str, root: Path) -> Source:
-    """Return a source of the project's own code, which its class makes from the project's folder."""
+    """Load a source from the project's plugins; its class takes the folder of the project."""
     own = name.removeprefix("plugin:")
     source: Source = load_plugin("sources", own, root)(root)
     kind = getattr(source, "kind", None)
@@ -64,10 +64,10 @@ def _plugin(name: str, root: Path) -> Source:
 
 
 def is_on_web(name: str) -> bool:
-    """Tell whether a source asks others' servers which images there are.
+    """Return whether a source searches the web.
 
     Args:
-        name: Its name in ``scrape.source``.
+        name: Name in ``scrape.source``.
 
     Examples:
         >>> is_on_web("openverse"), is_on_web("site:mine"), is_on_web("folder")
@@ -81,15 +81,15 @@ class OpenSources:
     """The sources of a scrape.
 
     Args:
-        sources: Each by its name.
-        served: The origins that they serve themselves, for :class:`pixmill.web.fetch.Network`.
+        sources: Sources by name.
+        served: Local ports by served origin, for :class:`pixmill.web.fetch.Network`.
     """
 
     sources: Mapping[str, Source]
     served: Mapping[str, int]
 
     def remarks(self) -> list[str]:
-        """Return notes for the user, as sentences."""
+        """Return notes for the user, one sentence each."""
         return [remark for source in self.sources.values() if hasattr(source, "remarks") for remark in source.remarks()]
 
 
@@ -97,18 +97,18 @@ class OpenSources:
 def open_sources(
     names: Iterable[str], classes: Sequence[str], params: ScrapeParams, *, root: Path
 ) -> Iterator[OpenSources]:
-    """Open some sources.
+    """Open sources; a context manager that closes them.
 
     Args:
-        names: Theirs.
-        classes: The labels that they are asked for.
-        params: What single sources are told.
-        root: The project's folder.
+        names: Names of the sources.
+        classes: Labels.
+        params: Settings of the sources.
+        root: Folder of the project.
 
     Raises:
-        DataError: What a source on this machine needs is missing.
-        PluginError: There is no such plugin, or it is no source.
-        ScrapeError: The description of a site is missing or not sound.
+        DataError: Files of a local source are missing.
+        PluginError: The plugin is missing or is not a source.
+        ScrapeError: The description of a site is missing or invalid.
     """
     with contextlib.ExitStack() as stack:
         sources: dict[str, Source] = {}

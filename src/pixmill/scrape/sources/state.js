@@ -1,4 +1,4 @@
-// What a page is to be told by: its address, its text, how many results it shows, and which marks are on it.
+// The properties by which a page is classified.
 const marks = {};
 for (const [state, { selectors }] of Object.entries(site.states)) {
   const selector = selectors.find((css) => query(document, css).length > 0);

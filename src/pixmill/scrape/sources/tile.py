@@ -1,4 +1,4 @@
-"""One result as a page shows it, and what a later look adds to it."""
+"""Results on a page, merged over several reads."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from itertools import takewhile
 
 @dataclass(frozen=True)
 class Tile:
-    """What one look at a page says of a result.
+    """A result on a page.
 
     Args:
-        key: What tells it from all others, on this page and on the next ones.
-        image: The address of its original; ``None`` as long as the page has not shown it.
-        thumbnail: The address of a small copy.
-        page: The page that it belongs to.
-        title: Its title.
-        price: Its price, as written.
-        width: The original's width in pixels, as the page says.
-        height: Its height in pixels, as the page says.
+        key: Key that is unique on all pages of a query.
+        image: URL of the original; ``None`` if not shown yet.
+        thumbnail: URL of a small copy.
+        page: URL of the page of the result.
+        title: Title.
+        price: Price, as written on the page.
+        width: Width of the original in pixels, according to the page.
+        height: Height of the original in pixels, according to the page.
         route: How the original was found: ``attribute``, ``json``, ``script`` or ``click``.
-        total: How many results there are, as the page says.
+        total: Number of results, according to the page.
     """
 
     key: str
@@ -36,50 +36,46 @@ class Tile:
     total: int | None = None
 
     def refine(self, later: Tile) -> Tile:
-        """Return the tile with all that a later look knows better; what was known is never forgotten."""
+        """Return the tile, updated with the values of a later read unless its original is known."""
         if self.image is not None:
             return self
-        news = {field.name: value for field in fields(later) if (value := getattr(later, field.name)) is not None}
-        return replace(self, **news | {"key": self.key})
+        new = {field.name: value for field in fields(later) if (value := getattr(later, field.name)) is not None}
+        return replace(self, **new | {"key": self.key})
 
 
 class Tiles:
-    """Keep the tiles of a query in the order in which they were first seen, each once.
+    """The distinct tiles of a query, in the order of their first appearance.
 
     Args:
-        most: The most that are kept.
+        limit: Maximum number of tiles.
     """
 
-    def __init__(self, most: int) -> None:
-        self.most = most
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
         self._tiles: dict[str, Tile] = {}
-        self._given = 0
+        self._yielded = 0
 
     def __len__(self) -> int:
         return len(self._tiles)
 
     @property
     def full(self) -> bool:
-        """Whether no more are kept."""
-        return len(self._tiles) >= self.most
+        """Whether the limit is reached."""
+        return len(self._tiles) >= self.limit
 
     @property
     def complete(self) -> list[str]:
-        """The keys of those whose original is known."""
+        """The keys of tiles with an original."""
         return [key for key, tile in self._tiles.items() if tile.image is not None]
 
     @property
-    def barren(self) -> bool:
-        """Whether there are some, and none of them has an image of any size."""
+    def have_no_images(self) -> bool:
+        """Whether there are tiles, but neither originals nor thumbnails."""
         tiles = self._tiles.values()
         return bool(tiles) and all(tile.image is None and tile.thumbnail is None for tile in tiles)
 
     def take(self, tile: Tile) -> bool:
-        """Keep what a look shows.
-
-        Returns:
-            Whether it is a new tile, or the original of one that is known.
-        """
+        """Add or update a tile; return whether the tile or its original is new."""
         known = self._tiles.get(tile.key)
         if known is None and self.full:
             return False
@@ -87,20 +83,20 @@ class Tiles:
         return known is None or (known.image is None and tile.image is not None)
 
     def without_original(self) -> list[Tile]:
-        """Return those that were not yielded and whose original is not known."""
+        """Return the tiles that were not yielded and have no original."""
         return [tile for tile in self._pending() if tile.image is None]
 
     def ready(self) -> Iterator[Tile]:
-        """Yield those that were not, up to the first whose original is not known."""
+        """Yield tiles that were not yielded, up to the first without original."""
         for tile in takewhile(lambda tile: tile.image is not None, self._pending()):
-            self._given += 1
+            self._yielded += 1
             yield tile
 
-    def rest(self) -> Iterator[Tile]:
-        """Yield all that were not."""
+    def remaining(self) -> Iterator[Tile]:
+        """Yield all tiles that were not yielded."""
         for tile in self._pending():
-            self._given += 1
+            self._yielded += 1
             yield tile
 
     def _pending(self) -> list[Tile]:
-        return list(self._tiles.values())[self._given :]
+        return list(self._tiles.values())[self._yielded :]

@@ -1,5 +1,5 @@
-// The results of a site that is described by selectors alone.
-// How wide the page says that an image is: in an attribute, or of the largest that srcset offers.
+// Tiles of a site without a script: only the selectors of its description are used.
+// The width of an image according to its attribute, or to the largest entry of srcset.
 const stated = (img, name) => (/^\d+$/.test(img?.getAttribute(name) ?? "") ? pixels(img.getAttribute(name)) : null);
 const offered = (img) =>
   [...(img?.getAttribute("srcset") ?? "").matchAll(/\s(\d+)w\s*(?:,|$)/g)].map(([, width]) => Number(width));

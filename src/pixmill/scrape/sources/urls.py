@@ -1,7 +1,6 @@
-"""The source ``urls``: lists of URLs in local files: tables, those of Open Images, and ImageNet's.
+"""The source ``urls``: local lists of URLs, including those of Open Images and ImageNet.
 
-Open Images (storage.googleapis.com/openimages/web/download_v7.html) has the addresses of its images in one table and
-their labels in another.
+Open Images (storage.googleapis.com/openimages/web/download_v7.html) has separate tables of URLs and of labels.
 """
 
 import base64
@@ -42,7 +41,7 @@ _FIELDS = {
     "originalsize": "bytes",
     "originalmd5": "md5",
 }
-"""The columns of a list; others are left out."""
+"""Columns of a list; others are ignored."""
 
 _ENTRIES = pa.schema(
     [
@@ -53,7 +52,7 @@ _ENTRIES = pa.schema(
 )
 
 _IMAGENET = re.compile(r"(?P<title>(?P<label>n\d{8})_\d+)[ \t]+(?P<image_url>\S.*)")
-"""A line of a list such as ``fall11_urls.txt``: an image's name, which begins with its synset, and its address."""
+"""A line of a list such as ``fall11_urls.txt``: the name of an image, which starts with its synset, and its URL."""
 
 _SPLITS = {"train": "train", "val": "val", "validation": "val", "test": "test"}
 _PARSERS: Mapping[str, tuple[Callable[[str], Any], str]] = {
@@ -62,27 +61,24 @@ _PARSERS: Mapping[str, tuple[Callable[[str], Any], str]] = {
     "given_split": (lambda text: _SPLITS.get(text.lower()), "one of train, val, test"),
 }
 
-_ROWS = 50_000
-"""Rows that are held as Python objects."""
+_CHUNK_ROWS = 50_000
 
-_NAMED = 10
-"""How many labels that no class takes a message names."""
+_MAX_NAMED = 10
+"""Unused labels named in a message."""
 
 
 class UrlsSource(Source):
-    """Give each class its addresses.
+    """Yield the URLs of each class.
 
-    All lists are read once, by the first search, however many classes there are; rows that no class takes are passed
-    over.
+    The first search reads all lists. Rows with other labels are ignored.
 
     Args:
-        params: Where the lists lie, and what they call the classes; a class that is not named there goes by its own
-            name.
-        classes: The classes that addresses are looked for.
-        root: The folder that paths are relative to.
+        params: Paths of the lists, and the labels of each class in them; default: the name of the class.
+        classes: Classes.
+        root: Folder of relative paths.
 
     Raises:
-        DataError: There is no list, or one is missing.
+        DataError: No list is configured, or one is missing.
     """
 
     name = "urls"
@@ -111,7 +107,7 @@ class UrlsSource(Source):
         self._unlabelled: dict[Path, int] = defaultdict(int)
 
     def remarks(self) -> list[str]:
-        """Return a sentence for each list with rows that no class can take; after the first search."""
+        """Return a sentence for each list with unlabelled rows; complete after the first search."""
         return [
             f"{path.name} has {count(rows, 'row')} without a label, ignored"
             for path, rows in self._unlabelled.items()
@@ -119,21 +115,21 @@ class UrlsSource(Source):
         ]
 
     def queries(self, label: str, texts: Sequence[str]) -> list[Query]:  # noqa: ARG002 (lists are looked up by class)
-        """Return one query for a class, whatever else people look for."""
-        first, *others = (path.name for path in self._paths)  # no folder of this machine stands in a report
+        """Return one query for the class."""
+        first, *others = (path.name for path in self._paths)  # reports contain no local paths
         return [Query(label, None, first if not others else f"{first} and {len(others)} more")]
 
     def search(self, query: Query, access: Access) -> Iterator[Candidate]:  # noqa: ARG002 (the lists lie here)
-        """Yield the addresses of a class, in the order of the lists.
+        """Yield the URLs of a class, in the order of the lists.
 
         Raises:
-            DataError: A list is not what it must be.
-            SearchError: No list has an address for the class.
+            DataError: A list is invalid.
+            SearchError: No list has a URL for the class.
         """
         with self._lock:
             entries = self._entries
         rank = 0
-        for batch in entries.filter(pc.field("label") == query.label).to_batches(max_chunksize=_ROWS):
+        for batch in entries.filter(pc.field("label") == query.label).to_batches(max_chunksize=_CHUNK_ROWS):
             for values in batch.drop_columns(["label"]).to_pylist():
                 yield Candidate(query.label, query.text, rank, **values)
                 rank += 1
@@ -148,7 +144,7 @@ class UrlsSource(Source):
 
     @cached_property
     def _entries(self) -> pa.Table:
-        """All entries that a class takes, with the class for a label, in the order of the lists."""
+        """The entries of all classes, in the order of the lists; ``label`` is the class."""
         members = self._members([path for path in self._paths if _is_label_list(path)])
         tables = [_ENTRIES.empty_table()]
         for path in self._paths:
@@ -164,10 +160,9 @@ class UrlsSource(Source):
         return pa.concat_tables(tables)
 
     def _members(self, paths: Sequence[Path]) -> pd.DataFrame | None:
-        """Return the images of Open Images that surely show each class; ``None`` without a list of labels.
+        """Return the image ids and classes of Open Images, or ``None`` without a list of labels.
 
-        Taken are labels with confidence 1, of people or of boxes. What people have looked for and not found (their
-        confidence 0) is never taken, whatever another list says.
+        Labels need confidence 1. A label that people verified as absent (confidence 0) is excluded.
         """
         if not paths:
             return None
@@ -183,7 +178,7 @@ class UrlsSource(Source):
         labels = rows["label"].map(to_nfc, na_action="ignore")
         self._unlabelled[path] += int(labels.isna().sum())
         others = set(labels.dropna().unique()) - set(self._classes)
-        self._others |= set(sorted(others)[: _NAMED - len(self._others)])
+        self._others |= set(sorted(others)[: _MAX_NAMED - len(self._others)])
         return rows.assign(label=labels.map(self._classes.get)).dropna(subset="label").explode("label")
 
 
@@ -198,14 +193,13 @@ def _first_line(path: Path) -> str:
 
 
 def _read(path: Path) -> Iterator[pd.DataFrame]:
-    """Yield the rows of a list, each cell as a text without white space around it, or missing.
+    """Yield the rows of a list in chunks, with stripped strings or missing values as cells.
 
     Args:
-        path: A CSV file (with tabs, where its first line has any) or a Parquet file, whose columns are named in
-            ``_FIELDS``; or a list of ImageNet.
+        path: A CSV or TSV file or a Parquet file with columns of ``_FIELDS``, or a list of ImageNet.
 
     Raises:
-        DataError: A column is missing, or a row is not what it must be.
+        DataError: A column is missing, or a row is invalid.
     """
     if path.suffix == ".parquet":
         tables = _read_parquet(path)
@@ -242,7 +236,7 @@ def _read_csv(path: Path) -> Iterator[pd.DataFrame]:
             sep="\t" if "\t" in _first_line(path) else ",",
             dtype=str,
             keep_default_na=False,
-            chunksize=_ROWS,
+            chunksize=_CHUNK_ROWS,
             encoding="utf-8-sig",
             encoding_errors="replace",
         ) as reader:
@@ -250,15 +244,15 @@ def _read_csv(path: Path) -> Iterator[pd.DataFrame]:
                 if not isinstance(rows.index, pd.RangeIndex):
                     raise ValueError("its first row has more fields than there are columns")
                 yield rows
-    except (OSError, ValueError) as error:  # pandas' own errors are of the latter kind
+    except (OSError, ValueError) as error:  # pandas' errors are ValueErrors
         raise DataError(f"{path} cannot be read as a table: {error}", next="fix it, or download it again") from None
 
 
 def _read_imagenet(path: Path) -> Iterator[pd.DataFrame]:
     with path.open(encoding="latin-1") as stream:
-        while lines := list(itertools.islice(stream, _ROWS)):
+        while lines := list(itertools.islice(stream, _CHUNK_ROWS)):
             rows = pd.DataFrame([match.groupdict() for line in lines if (match := _IMAGENET.match(line))])
-            # The servers that once gave these addresses out expect their very bytes (RFC 3986, section 2.5).
+            # Percent-encode the original Latin-1 bytes, which the servers expect (RFC 3986, section 2.5).
             yield rows.assign(
                 url=[quote(url.strip(), safe=string.punctuation, encoding="latin-1") for url in rows.pop("image_url")]
             )
@@ -268,7 +262,7 @@ def _read_parquet(path: Path) -> Iterator[pd.DataFrame]:
     try:
         with pq.ParquetFile(path) as file:
             start = 0
-            for batch in file.iter_batches(_ROWS):
+            for batch in file.iter_batches(_CHUNK_ROWS):
                 rows = pd.DataFrame(batch.to_pydict(), dtype=object)
                 rows.index = pd.RangeIndex(start, start := start + len(rows))
                 yield rows
@@ -277,7 +271,7 @@ def _read_parquet(path: Path) -> Iterator[pd.DataFrame]:
 
 
 def _hexadecimal_md5(text: str) -> str | None:
-    """Return an MD5 in small hexadecimal digits, also where it is in base64, as Open Images has it."""
+    """Return an MD5 in lower-case hexadecimal, converted from base64 if needed (Open Images)."""
     try:
         digest = bytes.fromhex(text) if len(text) == 32 else base64.b64decode(text, validate=True)
     except ValueError:
@@ -288,5 +282,5 @@ def _hexadecimal_md5(text: str) -> str | None:
 def _text(value: Any) -> str | None:
     if value is None or value != value:
         return None
-    # Parquet's nullable numbers come as floats.
+    # Nullable integers of Parquet become floats.
     return (f"{value:.0f}" if isinstance(value, float) and value.is_integer() else str(value)).strip() or None

@@ -1,4 +1,4 @@
-"""The images of Wikimedia Commons, by its public API."""
+"""The source ``wikimedia``: images of Wikimedia Commons, from its public API."""
 
 import re
 import time
@@ -15,7 +15,7 @@ from pixmill.scrape.sources.source import Access
 
 _API = "https://commons.wikimedia.org/w/api.php"
 
-_ASKED = {
+_PARAMETERS = {
     "action": "query",
     "format": "json",
     "formatversion": 2,
@@ -28,25 +28,25 @@ _ASKED = {
     "iiurlwidth": 330,
     "maxlag": 5,
 }
-"""``gsrlimit``: the largest page for who has no account. ``iiurlwidth``: a width in which thumbnails are kept ready.
-``maxlag``: programs are asked to step back while the servers are behind (mediawiki.org, Manual:Maxlag)."""
+"""``gsrlimit``: the maximum without an account. ``iiurlwidth``: a width of cached thumbnails. ``maxlag``: requested of
+bots (mediawiki.org, Manual:Maxlag)."""
 
-_RASTER = {"image/bmp", "image/gif", "image/jpeg", "image/png", "image/tiff", "image/webp", "image/x-ms-bmp"}
-_PASSING = {"maxlag", "ratelimited"}
-_ATTEMPTS = 3
-_LONGEST_HTML = 4000
+_RASTER_TYPES = {"image/bmp", "image/gif", "image/jpeg", "image/png", "image/tiff", "image/webp", "image/x-ms-bmp"}
+_TRANSIENT_CODES = {"maxlag", "ratelimited"}
+_MAX_ATTEMPTS = 3
+_MAX_HTML_CHARACTERS = 4000
 _BREAK = re.compile(r"</?(?:br|div|li|p|td)\b[^<>]*>", re.IGNORECASE)
 _LINK = re.compile(r"""<a\s[^<>]*?\bhref\s*=\s*["']?([^"'\s<>]+)""", re.IGNORECASE)
 _TAG = re.compile(r"<!--.*?-->|<(script|style)\b.*?</\1\s*>|</?[a-z][^<>]*>", re.DOTALL | re.IGNORECASE)
-_MOST_QUESTIONS = 1000
-"""Bounds a search whatever is answered: Commons shows 10,000 results, 50 at a time, each part in a few answers."""
+_MAX_REQUESTS = 1000
+"""Commons shows at most 10,000 results, 50 per page, each page in a few responses."""
 
 
 class WikimediaSource(ApiSource):
-    """Search Commons for photographs and other raster images; drawings, sound and films are passed by.
+    """Search Commons for raster images.
 
     Args:
-        pause: Seconds to wait where the servers ask for patience; they recommend at least five.
+        pause: Seconds to wait before a retry; the servers recommend at least five.
     """
 
     name = "wikimedia"
@@ -55,35 +55,35 @@ class WikimediaSource(ApiSource):
         self._pause = pause
 
     def address(self, words: str, further: Mapping[str, object] = MappingProxyType({})) -> str:
-        """Return the address of an answer, by what the one before said of how to go on."""
-        asked = {**_ASKED, "gsrsearch": f"filetype:bitmap {words}", **further}
-        return f"{_API}?{urlencode(asked, errors='replace')}"  # half a character can be asked for nowhere
+        """Return the URL of a response; ``further`` is the continuation of the one before."""
+        parameters = {**_PARAMETERS, "gsrsearch": f"filetype:bitmap {words}", **further}
+        return f"{_API}?{urlencode(parameters, errors='replace')}"
 
     def results(self, query: Query, access: Access) -> Iterator[dict[str, Any]]:
-        """Yield the raster images of each part of the results by their place, once all that is asked of them has come.
+        """Yield the raster images of each page of results, in order, once the page is complete.
 
-        An answer that would be too long brings the same pages again, with the images that were missing.
+        A page whose response would be too long is repeated, each time with the metadata of other images.
         """
         images: list[dict[str, Any]] = []
         further: object = {}
-        for _ in range(_MOST_QUESTIONS):
+        for _ in range(_MAX_REQUESTS):
             if not isinstance(further, dict):
                 raise SearchError("layout_changed", f"{query.address} returned an invalid continuation: {further!r}")
             answer = self._ask(access, self.address(query.text or query.label, further))
-            pages = dig(answer, "query", "pages") if "query" in answer else []  # left out where nothing is found
+            pages = dig(answer, "query", "pages") if "query" in answer else []  # absent without results
             if not isinstance(pages, list):
                 raise SearchError("layout_changed", f"{query.address} returned no 'query.pages'")
-            images += [page for page in pages if text(dig(page, "imageinfo", 0, "mime")) in _RASTER]
+            images += [page for page in pages if text(dig(page, "imageinfo", 0, "mime")) in _RASTER_TYPES]
             further = answer.get("continue")
             if further is None or answer.get("batchcomplete"):
                 yield from sorted(images, key=lambda page: number(page.get("index")) or 0)
                 images = []
             if further is None:
                 return
-        raise SearchError("endless", f"{query.address} did not end after {_MOST_QUESTIONS} responses")
+        raise SearchError("endless", f"{query.address} did not end after {_MAX_REQUESTS} responses")
 
     def fields(self, result: dict[str, Any]) -> dict[str, Any]:
-        """Return what a page and its image say."""
+        """Return the fields of a candidate."""
         info = dig(result, "imageinfo", 0)
         metadata = info.get("extmetadata")
         url, small = text(info.get("url")), text(info.get("thumburl"))
@@ -102,13 +102,13 @@ class WikimediaSource(ApiSource):
 
     def _ask(self, access: Access, url: str) -> dict[str, Any]:
         code = info = None
-        for attempt in range(_ATTEMPTS):
+        for attempt in range(_MAX_ATTEMPTS):
             time.sleep(self._pause if attempt else 0)
             answer = ask_json(access, url)
             code, info = text(dig(answer, "error", "code")), dig(answer, "error", "info")
             if "error" not in answer:
                 return answer
-            if code not in _PASSING:
+            if code not in _TRANSIENT_CODES:
                 raise SearchError("stalled", f"{url} returned the error '{code}': {info}")
         raise SearchError(
             "blocked", f"{url} limits the request rate ('{code}': {info}); retry later (images found so far are kept)"
@@ -116,7 +116,7 @@ class WikimediaSource(ApiSource):
 
 
 def address_in(html: str | None) -> str | None:
-    """Return the address that a link leads to, or the words of a text that is none.
+    """Return the URL of the first link, or the plain text if there is no link.
 
     Examples:
         >>> address_in('<a rel="nofollow" href="https://x.test/by/4.0/?a=1&amp;b=2">CC BY 4.0</a>')
@@ -124,16 +124,16 @@ def address_in(html: str | None) -> str | None:
         >>> address_in("//x.test/by/4.0/")
         '//x.test/by/4.0/'
     """
-    link = _LINK.search((html or "")[:_LONGEST_HTML])
+    link = _LINK.search((html or "")[:_MAX_HTML_CHARACTERS])
     return unescape(link[1]) if link else plain_text(html)
 
 
 def plain_text(html: str | None) -> str | None:
-    """Return the words of a fragment of HTML in one line, or ``None`` where there are none.
+    """Return the text of an HTML fragment in one line, or ``None`` if it is empty.
 
     Examples:
         >>> plain_text('<a href="//x.test">Ann &amp; Bob</a><br>(talk)')
         'Ann & Bob (talk)'
     """
-    text = _TAG.sub("", _BREAK.sub(" ", (html or "")[:_LONGEST_HTML]))
+    text = _TAG.sub("", _BREAK.sub(" ", (html or "")[:_MAX_HTML_CHARACTERS]))
     return " ".join(unescape(text).split()) or None

@@ -1,14 +1,14 @@
-// Yahoo's tiles: one attribute says all that there is to say; where it is broken, the tile's link says the most.
+// Tiles of Yahoo: the JSON attribute of a tile has all fields; if it is broken, the tile's link has most of them.
 const { selectors } = site;
 
-// Quotation marks are now and then escaped twice, or not at all within a title; the addresses can be read all the same.
+// Quotation marks may be escaped twice, or not at all in titles; the URLs can still be read.
 const field = /"(\w+)"\s*:\s*("(?:[^"\\]|\\.)*"|\d+)/g;
 const described = (item) => {
   const text = (value(item, selectors.data) ?? "").replaceAll("&quot;", '"').replaceAll("&amp;", "&");
   try {
     return JSON.parse(text) ?? {};
   } catch {
-    return Object.fromEntries([...text.matchAll(field)].map(([, name, said]) => [name, unquoted(said)]));
+    return Object.fromEntries([...text.matchAll(field)].map(([, name, data]) => [name, unquoted(data)]));
   }
 };
 const unquoted = (literal) => {
@@ -20,35 +20,35 @@ const unquoted = (literal) => {
 };
 const linked = (item) => {
   const target = absolute(value(item, selectors.link));
-  const said = target ? new URL(target).searchParams : new URLSearchParams();
-  const image = said.get("imgurl");
+  const params = target ? new URL(target).searchParams : new URLSearchParams();
+  const image = params.get("imgurl");
   return {
-    image: image && (web(image) ?? web(`https://${image}`)), // the link leaves the scheme out
-    page: web(said.get("rurl")),
-    title: told(said.get("name")),
-    width: pixels(said.get("w")),
-    height: pixels(said.get("h")),
+    image: image && (web(image) ?? web(`https://${image}`)), // the link omits the scheme
+    page: web(params.get("rurl")),
+    title: words(params.get("name")),
+    width: pixels(params.get("w")),
+    height: pixels(params.get("h")),
   };
 };
 
 const tiles = [];
 for (const item of every(document, selectors.item)) {
-  const said = described(item);
+  const data = described(item);
   const link = linked(item);
-  const original = web(said.ourl) ?? web(said.iurl);
+  const original = web(data.ourl) ?? web(data.iurl);
   const image = original ?? link.image;
   const img = first(item, selectors.image);
-  const thumbnail = web(said.ith) ?? address(img);
+  const thumbnail = web(data.ith) ?? address(img);
   const key = image ?? thumbnail;
   if (!key || complete.has(key)) continue;
   tiles.push({
     key,
     image,
     thumbnail,
-    page: web(said.rurl) ?? link.page,
-    title: told(said.alt) ?? link.title ?? told(img?.alt),
-    width: pixels(said.w) ?? link.width,
-    height: pixels(said.h) ?? link.height,
+    page: web(data.rurl) ?? link.page,
+    title: words(data.alt) ?? link.title ?? words(img?.alt),
+    width: pixels(data.w) ?? link.width,
+    height: pixels(data.h) ?? link.height,
     route: original ? "json" : image ? "link" : "thumbnail",
   });
 }

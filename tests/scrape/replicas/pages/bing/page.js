@@ -1,4 +1,4 @@
-// Batches at the end of the page, and the banner.
+// Batches at the end of the page, and the consent banner.
 "use strict";
 
 const query = new URLSearchParams(location.search).get("q");

@@ -1,12 +1,12 @@
-// A page that goes on while it is scrolled: batches at its end, images once they come near the window, a button.
+// A page that grows while scrolling: batches at its end, lazy images, a "more" button.
 "use strict";
 
-// grid: the selector of the element that holds the items.
-// load(): a promise of the next batch, {html, pause, more}: its markup, whether only the button goes on from here, and
-//   whether there is anything left.
-// button: the selector of the button; shown while paused.
-// losesScroll: whether events are lost for good that come while a batch is on its way, and a little longer.
-// rerender: whether each batch replaces all that was there before with copies.
+// grid: selector of the element with the items.
+// load(): promise of the next batch, {html, pause, more}: its HTML, whether the button must be pressed next, and
+//   whether there is more.
+// button: selector of the button; shown while paused.
+// losesScroll: whether scroll events are lost while a batch loads, and shortly after.
+// rerender: whether each batch replaces all earlier items with copies.
 const startFeed = ({ grid, load, button, more = true, pause = false, losesScroll = false, rerender = false }) => {
   const show = (image) => {
     image.src = image.dataset.src;

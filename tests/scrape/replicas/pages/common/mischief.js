@@ -1,4 +1,4 @@
-// What a page does to its visitor's browser, some time after it has loaded.
+// Annoyances after the page has loaded.
 "use strict";
 
 const MISCHIEF = {

@@ -1,4 +1,4 @@
-// The grid of results and the panel that opens beside it.
+// The grid of results and the panel next to it.
 "use strict";
 
 const layout = {{ layout|tojson }};
@@ -23,7 +23,7 @@ startFeed({
 const side = document.getElementById("Sva75c");
 let turn = 0;
 
-// The panel before stays, hidden; its link must not be taken for the new one's.
+// The previous panel stays hidden in the page; its link must not be used.
 const open = async (tile) => {
   const mine = ++turn;
   const thumbnail = tile.querySelector("img");
@@ -37,7 +37,7 @@ const open = async (tile) => {
   const link = side.lastElementChild.querySelector("a");
   link.firstElementChild.src = source;
   side.hidden = false;
-  document.body.classList.add("beside");
+  document.body.classList.add("with-panel");
   const values = new URLSearchParams({ q: new URLSearchParams(location.search).get("q"), docid: tile.dataset[layout.key] });
   const answer = await (await fetch(`/async/imgv?${values}`)).json();
   if (mine !== turn || !answer.link) return;

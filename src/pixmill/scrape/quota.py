@@ -1,14 +1,11 @@
 """Limits on the images of a class and the candidates of a search."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import Self
 
-if TYPE_CHECKING:
-    from pixmill.core.params import ScrapeParams
-    from pixmill.scrape.image_store import StoredImage
+from pixmill.core.params import ScrapeParams
+from pixmill.scrape.image_store import StoredImage
 
 
 class Quota:
@@ -40,9 +37,9 @@ class Quota:
         if image is not None and self._per_class is not None:
             self._ids.add(image.id)
 
-    def copy(self) -> Quota:
+    def copy(self) -> Self:
         """Return an independent copy."""
-        return Quota(self._per_class, self._ids)
+        return type(self)(self._per_class, self._ids)
 
 
 def limit_candidates(number: int, params: ScrapeParams) -> int:

@@ -276,7 +276,7 @@ def take(monkeypatch):
     def take(count, fetching=None, *, per_class=None, per_query=None, keep=True):
         fetching = fetching or Fetching()
         fetching.quota = Quota(per_class, fetching.ids)
-        dispatcher = Dispatcher(fetching.begin, fetching.wait, fetching.quota, per_query, keep=keep)
+        dispatcher = Dispatcher(fetching.begin, fetching.wait, fetching.quota, per_query, keep)
         for rank in range(count):
             if not dispatcher.take(Candidate("hat", None, rank, f"http://x.test/{rank}")):
                 break

@@ -1,13 +1,11 @@
 """Outcomes of candidates, decided from the journal and the files."""
 
-import hashlib
 from types import SimpleNamespace
 
 import pytest
 
 from pixmill.core.params import ScrapeParams
 from pixmill.scrape.candidate import Candidate, Query
-from pixmill.scrape.collection import judge as module
 from pixmill.scrape.collection.judge import LEFT_ALONE, Judge, accept, address_of
 from pixmill.scrape.collection.searches import Search
 from pixmill.scrape.image_store import StoredImage
@@ -78,16 +76,6 @@ def test_refuses_other_content(content, reason):
 
 def test_names_unsupported_formats():
     assert accept(b"\xff\x4f\xff\x51").detail == "JPEG 2000, which is not read"
-
-
-def test_refuses_placeholders(image, monkeypatch):
-    gone, large = image(1), image(1, side=100)
-    digests = frozenset(hashlib.md5(content).hexdigest() for content in (gone, large))
-    monkeypatch.setattr(module, "_PLACEHOLDERS", digests)
-    assert accept(gone).reason == "placeholder"
-    assert accept(image(2)) == StoredImage.of(image(2))
-    assert len(large) > module._MAX_PLACEHOLDER_BYTES
-    assert accept(large) == StoredImage.of(large)  # placeholders are small
 
 
 def test_accepts_an_original(judge, keep, image):

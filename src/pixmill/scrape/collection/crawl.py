@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 from itertools import groupby
 
 from pixmill.core.errors import BrowserLostError
@@ -217,10 +218,10 @@ class Crawl:
                 self._progress.expect(len(batch))
             return self._access.begin(self._collector.collect(search, batch, settle))
 
-        keep = search.source.kind != "list"
-        return Dispatcher(begin, self._access.result, quota, self._params.per_query, keep=keep)
+        return Dispatcher(begin, self._access.result, quota, self._params.per_query, search.source.kind != "list")
 
 
+@dataclass
 class Dispatcher:
     """Fetch the candidates of one search in batches until there are enough.
 
@@ -230,37 +231,28 @@ class Dispatcher:
         quota: Images of the class; fetching adds to it.
         per_query: Maximum number of candidates; ``None`` for no limit.
         keep: Whether to store the candidates in ``candidates``.
-
-    Attributes:
         candidates: The candidates taken so far, if stored.
-        taken: Their number.
+        taken: Number of candidates taken so far.
     """
 
-    def __init__(
-        self,
-        begin: Callable[[list[Candidate]], Future[None]],
-        wait: Callable[[Future[None]], None],
-        quota: Quota,
-        per_query: int | None,
-        *,
-        keep: bool,
-    ) -> None:
-        self._begin = begin
-        self._wait = wait
-        self.quota = quota
-        self._per_query = per_query
-        self._keep = keep
+    begin: Callable[[list[Candidate]], Future[None]]
+    wait: Callable[[Future[None]], None]
+    quota: Quota
+    per_query: int | None
+    keep: bool
+    candidates: list[Candidate] = field(default_factory=list)
+    taken: int = 0
+
+    def __post_init__(self) -> None:
         self._batch: list[Candidate] = []
         self._batch_since = 0.0
         self._pending: deque[Future[None]] = deque()
         # Candidates taken before the class can be full; then wait, to learn how many images are distinct.
-        self._needed = quota.missing
-        self.candidates: list[Candidate] = []
-        self.taken = 0
+        self._needed = self.quota.missing
 
     def take(self, candidate: Candidate) -> bool:
         """Take the next candidate, waiting for earlier batches if needed; return whether more are wanted."""
-        if self._keep:
+        if self.keep:
             self.candidates.append(candidate)
         self.taken += 1
         if not self._batch:
@@ -269,7 +261,7 @@ class Dispatcher:
         if len(self._batch) >= _BATCH_SIZE or time.monotonic() - self._batch_since >= _BATCH_SECONDS:
             self._begin_batch()
             while len(self._pending) > _MAX_PENDING_BATCHES:
-                self._wait(self._pending.popleft())
+                self.wait(self._pending.popleft())
         if self.taken == self._needed:
             self.finish()
             self._needed = self.taken + self.quota.missing
@@ -277,17 +269,17 @@ class Dispatcher:
 
     def is_limited(self) -> bool:
         """Return whether the search has reached ``scrape.per_query``."""
-        return self._per_query is not None and self.taken >= self._per_query
+        return self.per_query is not None and self.taken >= self.per_query
 
     def finish(self) -> None:
         """Fetch the last batch and wait for all."""
         self._begin_batch()
         while self._pending:
-            self._wait(self._pending.popleft())
+            self.wait(self._pending.popleft())
 
     def _begin_batch(self) -> None:
         if self._batch:
-            self._pending.append(self._begin(self._batch))
+            self._pending.append(self.begin(self._batch))
             self._batch = []
 
 

@@ -1,6 +1,7 @@
 """All sightings in order, and the rows of the manifest and of the sightings table."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby, islice
 from typing import Any
 
@@ -21,6 +22,7 @@ from pixmill.scrape.sources import LocalSource, SearchError, is_local
 from pixmill.web.fetch import Refused
 
 
+@dataclass
 class Harvest:
     """Iterate over the sightings of all searches, and copy their images into the output.
 
@@ -32,25 +34,20 @@ class Harvest:
         judge: Decides the outcome of each candidate.
         output: Target folder of the images.
         params: Parameters of the scrape.
-
-    Attributes:
         failed: Failed searches of local files and lists; complete after the iteration.
     """
 
-    def __init__(
-        self, searches: Sequence[Search], journal: Journal, judge: Judge, output: ImageStore, params: ScrapeParams
-    ) -> None:
-        self._searches = searches
-        self._journal = journal
-        self._judge = judge
-        self._output = output
-        self._params = params
-        self.failed: list[FailedSearch] = []
+    searches: Sequence[Search]
+    journal: Journal
+    judge: Judge
+    output: ImageStore
+    params: ScrapeParams
+    failed: list[FailedSearch] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[tuple[Search, Sighting]]:
         """Yield each search and sighting."""
-        for label, searches in groupby(self._searches, key=lambda search: search.query.label):
-            quota = Quota(self._params.per_class)
+        for label, searches in groupby(self.searches, key=lambda search: search.query.label):
+            quota = Quota(self.params.per_class)
             for search, sighting in track(self._of_class(searches), f"Gather {label}", unit="candidate"):
                 yield search, sighting
                 quota.add(sighting.image)
@@ -60,7 +57,7 @@ class Harvest:
     def _of_class(self, searches: Iterator[Search]) -> Iterator[tuple[Search, Sighting]]:
         for search in searches:
             try:
-                for candidate in islice(self._candidates(search), self._params.per_query):
+                for candidate in islice(self._candidates(search), self.params.per_query):
                     yield search, self._sighting(search, candidate)
             except SearchError as error:
                 self.failed.append(FailedSearch.of(search, error))
@@ -68,25 +65,25 @@ class Harvest:
     def _candidates(self, search: Search) -> Iterator[Candidate]:
         if search.source.kind in ("local", "list"):
             return search.source.search(search.query, NO_ACCESS)
-        answers = self._journal.answers(search.name)
+        answers = self.journal.answers(search.name)
         return iter(answers.candidates if answers else ())
 
     def _sighting(self, search: Search, candidate: Candidate) -> Sighting:
         if is_local(search.source):
             return self._read(search.source, candidate)
-        sighting = self._judge.sighting(search, candidate)
+        sighting = self.judge.sighting(search, candidate)
         if sighting.image is not None:
-            self._output.copy(sighting.image, self._journal.images)
+            self.output.copy(sighting.image, self.journal.images)
         return sighting
 
     def _read(self, source: LocalSource, candidate: Candidate) -> Sighting:
-        refused = self._judge.refused_licence(candidate)
-        received = refused or source.read(candidate.image_url or "", max_bytes=self._params.max_bytes)
+        refused = self.judge.refused_licence(candidate)
+        received = refused or source.read(candidate.image_url or "", max_bytes=self.params.max_bytes)
         if isinstance(received, Refused):
             return Sighting(source.name, candidate, None, received)
         # Files that are not images are stored too; validate reports them.
         image = StoredImage.of(received.content)
-        self._output.add(image, received.content)
+        self.output.add(image, received.content)
         return Sighting(source.name, candidate, image)
 
 

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 from pixmill.core.errors import ScrapeError
 from pixmill.core.params import ScrapeParams
 from pixmill.core.words import printable
-from pixmill.scrape.candidate import Candidate
+from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.collection.access import open_access
 from pixmill.scrape.sources import Access, SearchError, open_sources
 from pixmill.scrape.sources.browsing import Page, script
@@ -29,8 +29,6 @@ from pixmill.web.fetch import Network
 
 if TYPE_CHECKING:
     from selenium.webdriver.remote.webdriver import WebDriver
-
-    from pixmill.scrape.candidate import Query
 
 _MAX_CANDIDATES = 20
 """Results that are read."""

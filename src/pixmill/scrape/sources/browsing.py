@@ -44,11 +44,7 @@ _RECHECK_SECONDS = 2.0
 _INVALID_SELECTOR = "invalid selector: "
 """Error message of ``prelude.js``."""
 
-_MISSING = {
-    "item": "no results",
-    "key": "results without a distinct key",
-    "image": "results without images",
-}
+_MISSING = {"item": "no results", "key": "results without a distinct key", "image": "results without images"}
 
 _NOT_RESULTS: Mapping[PageState, tuple[Failure, str]] = {
     "captcha": ("captcha", "shows a CAPTCHA ({}), which Pixmill does not solve"),
@@ -131,12 +127,11 @@ class Page:
         verdict = self.verdict()
         if verdict.state == "consent":
             verdict = self._answer_consent()
-        if verdict.state in ("unknown", "js_shell") and self.status >= 500:
-            self.fail("blocked", f"returned status {self.status}: the site is down, or blocks automated access")
         if verdict.state in ("unknown", "js_shell") and self.status >= 400:
-            name, checked = f"{self.site.name}.yaml", self.site.checked
-            what = f"check the url in {name} (last checked {checked})"
-            self.fail("layout_changed", f"returned status {self.status}: {what}")
+            if self.status >= 500:
+                self.fail("blocked", f"returned status {self.status}: the site is down, or blocks automated access")
+            advice = f"check the url in {self.site.name}.yaml (last checked {self.site.checked})"
+            self.fail("layout_changed", f"returned status {self.status}: {advice}")
         if verdict.state == "results" and self.arrived != without_fragment(url):
             self._check_permission(self.arrived)
         return verdict

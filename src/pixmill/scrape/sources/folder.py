@@ -24,7 +24,10 @@ _PARTS = ("test", "val", "train")
 """In order of precedence: an image in several splits stays out of training."""
 
 _REQUIRED_PARTS = {"train", "test"}
-_FIXED_ADVICE = "put images into data/train/<class>/ and data/test/<class>/"
+_ADVICE = {
+    "classes": "put images into data/<class>/, or use the bundled ones: pixmill data",
+    "fixed": "put images into data/train/<class>/ and data/test/<class>/",
+}
 _UNLABELLED = "unlabelled"
 """Folder in ``data/`` for images without a label; never a class."""
 _MAX_NAMED = 20
@@ -50,12 +53,7 @@ class FolderSource(LocalSource):
 
     def __init__(self, data: Path, *, layout: Layout = "classes") -> None:
         if not data.is_dir():
-            raise DataError(
-                f"{data} is missing; the source 'folder' reads its images from there",
-                next=_FIXED_ADVICE
-                if layout == "fixed"
-                else "put images into data/<class>/, or use the bundled ones: pixmill data",
-            )
+            raise DataError(f"{data} is missing; the source 'folder' reads its images from there", next=_ADVICE[layout])
         self._data = data
         self._parts: dict[str | None, Path] = {None: data}
         if layout == "fixed":
@@ -64,7 +62,7 @@ class FolderSource(LocalSource):
                 raise DataError(
                     f"{data / part} is missing: the fixed layout needs the folders train and test (val is optional), "
                     "each with a folder for each class",
-                    next=f"{_FIXED_ADVICE}, or set scrape.folder.layout to classes in params.yaml",
+                    next=f"{_ADVICE[layout]}, or set scrape.folder.layout to classes in params.yaml",
                 )
 
     def labels(self) -> list[str]:
@@ -90,15 +88,16 @@ class FolderSource(LocalSource):
         files = [folder / name for folder in existing for name in _visible(folder)]
         if any(self._is_image(path) for path in files):
             return None
-        plural = len(existing or folders) > 1
+        verb = "are" if len(existing or folders) > 1 else "is"
         if not existing:
             alike = sorted({name for _, name in self._entries_by_label if fold(name) == fold(label)})
             but = f", but there is {_some(alike)}, which differs in case" if alike else ""
-            return f"{where} {'are' if plural else 'is'} missing{but}"
+            return f"{where} {verb} missing{but}"
         if not files:
-            return f"{where} {'are' if plural else 'is'} empty"
+            return f"{where} {verb} empty"
         below = "; subfolders are not read" if any(path.is_dir() for path in files) else ""
-        return f"{where} {'have' if plural else 'has'} no image among {count(len(files), 'entry', 'entries')}{below}"
+        has = "have" if verb == "are" else "has"
+        return f"{where} {has} no image among {count(len(files), 'entry', 'entries')}{below}"
 
     def gaps(self, labels: Sequence[str]) -> list[str]:
         """Return the class folders of a fixed split that are missing or empty."""

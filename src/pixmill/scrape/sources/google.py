@@ -3,15 +3,13 @@
 import dataclasses
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import zip_longest
 
 from pydantic import TypeAdapter
 
-from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.sources.browsing import Page, script
 from pixmill.scrape.sources.site import Resolve, SiteSource
-from pixmill.scrape.sources.source import Access
 from pixmill.scrape.sources.tile import Tile
 
 _SCRIPTS = """\
@@ -55,16 +53,6 @@ class GoogleSource(SiteSource):
     The ``route`` of a candidate says where the original was found: ``script`` (arrays in the page's scripts), ``link``
     (link of the tile), ``click`` (panel of the tile), or ``thumbnail`` (no original).
     """
-
-    def search(self, query: Query, access: Access) -> Iterator[Candidate]:
-        """Yield the results, without repeated originals."""
-        seen: set[str | None] = set()
-        rank = 0
-        for candidate in super().search(query, access):
-            if candidate.image_url is None or candidate.image_url not in seen:
-                yield dataclasses.replace(candidate, rank=rank)
-                rank += 1
-            seen.add(candidate.image_url)
 
     def resolver(self) -> Resolve:
         """Return a resolver that uses the page's scripts, then clicks."""

@@ -30,6 +30,9 @@ _FAILED_REQUESTS = """
 
 _TRUTH = TypeAdapter(bool)
 
+_COMMON_FIELDS = ("title", "price", "route", "total")
+"""Fields that a tile and a candidate share."""
+
 _MAX_STALE_PAGES = 3
 """Pages in a row without new results after which paging must be circular."""
 
@@ -90,20 +93,8 @@ class SiteSource(Source):
                 image, thumbnail, width, height = original, thumbnail or image, None, None
             elif tile.page is not None and tile.route == "attribute" and self.name != "shop":
                 thumbnail = image  # the page behind the link may show a larger one
-        return Candidate(
-            query.label,
-            query.text,
-            rank,
-            image,
-            thumbnail_url=thumbnail,
-            page_url=tile.page or query.address,
-            title=tile.title,
-            price=tile.price,
-            width=width,
-            height=height,
-            route=tile.route,
-            total=tile.total,
-        )
+        page, same = tile.page or query.address, {name: getattr(tile, name) for name in _COMMON_FIELDS}
+        return Candidate(query.label, query.text, rank, image, thumbnail, page, width=width, height=height, **same)
 
     def _tiles(self, page: Page, budget: _Budget) -> Iterator[Tile]:
         """Yield the tiles of all pages."""

@@ -4,7 +4,6 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from html import unescape
-from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
 
@@ -54,9 +53,9 @@ class WikimediaSource(ApiSource):
     def __init__(self, pause: float = 5.0) -> None:
         self._pause = pause
 
-    def address(self, words: str, further: Mapping[str, object] = MappingProxyType({})) -> str:
+    def address(self, words: str, further: Mapping[str, object] | None = None) -> str:
         """Return the URL of a response; ``further`` is the continuation of the one before."""
-        parameters = {**_PARAMETERS, "gsrsearch": f"filetype:bitmap {words}", **further}
+        parameters = {**_PARAMETERS, "gsrsearch": f"filetype:bitmap {words}", **(further or {})}
         return f"{_API}?{urlencode(parameters, errors='replace')}"
 
     def results(self, query: Query, access: Access) -> Iterator[dict[str, Any]]:

@@ -69,12 +69,6 @@ class FolderSource(LocalSource):
         """Return the names of non-empty folders, sorted."""
         return sorted({to_text(label) for folder, label in self._entries_by_label if self._files(folder, label)})
 
-    def files(self, label: str) -> Iterator[tuple[str | None, str]]:
-        """Yield the split and the address of each entry in the folders of a class, sorted by name within a split."""
-        for part, folder in self._parts.items():
-            for name in self._files(folder, label):
-                yield part, f"{self._address(folder)}/{to_text(name)}"
-
     def absence(self, label: str) -> str | None:
         """Return why a class has no images, or ``None`` if it has at least one, judged by the first bytes of files."""
         folders = [folder / label for folder in self._parts.values()]
@@ -160,10 +154,13 @@ class FolderSource(LocalSource):
         Raises:
             SearchError: The class has no folder or no files.
         """
-        rank = -1
-        for rank, (part, path) in enumerate(self.files(query.label)):
-            yield Candidate(query.label, None, rank, path, title=path.rpartition("/")[2], given_split=part)
-        if rank < 0:
+        rank = 0
+        for part, folder in self._parts.items():
+            for name in map(to_text, self._files(folder, query.label)):
+                path, title = f"{self._address(folder)}/{name}", name.rpartition("/")[2]
+                yield Candidate(query.label, None, rank, path, title=title, given_split=part)
+                rank += 1
+        if rank == 0:
             raise SearchError("no_results", self.absence(query.label) or query.address, advice=self.advice())
 
     def read(self, address: str, *, max_bytes: int) -> Fetched | Refused:

@@ -11,12 +11,12 @@ from pixmill.core.errors import StorageError
 from pixmill.core.params import ScrapeParams
 from pixmill.scrape.candidate import Candidate
 from pixmill.scrape.image_store import StoredImage
-from pixmill.scrape.journal import Answers, Journal, hold_journal, read_journal
+from pixmill.scrape.journal import Journal, SearchResults, hold_journal, read_journal
 from pixmill.web.fetch import Refused, Validators
 
 TODAY, TOMORROW = (ScrapeParams(snapshot=day) for day in ("2026-11-20", "2026-11-21"))
 COAT = "coat of a shop"
-ANSWERS = Answers(
+ANSWERS = SearchResults(
     [
         Candidate("coat", "warm coat", 0, "http://x.test/0.png", page_url="http://x.test/", title="Wärm \ud800"),
         Candidate("coat", "warm coat", 1, None, thumbnail_url="data:,x", price="€ 1", width=9, route="click"),
@@ -40,20 +40,20 @@ def folder(tmp_path):
 
 def write(folder, params=TODAY):
     with Journal(folder, params) as journal:
-        journal.save_answers(COAT, ANSWERS)
+        journal.save_results(COAT, ANSWERS)
         for url, outcome in OUTCOMES.items():
             journal.save_outcome(url, outcome)
 
 
 def content(journal):
-    return journal.answers(COAT), {url: journal.outcome(url) for url in OUTCOMES}
+    return journal.results(COAT), {url: journal.outcome(url) for url in OUTCOMES}
 
 
 def test_records_persist(folder):
     write(folder)
     with Journal(folder, TODAY) as journal:
         assert content(journal) == (ANSWERS, OUTCOMES)
-        assert journal.answers("another search") is None
+        assert journal.results("another search") is None
         journal.save_outcome("http://x.test/1.png", IMAGE)
         assert journal.outcome("http://x.test/1.png") == IMAGE
         with Journal(folder, TODAY) as other:
@@ -75,9 +75,9 @@ def test_records_persist(folder):
         (9, False, 4, False),
     ],
 )
-def test_answers_suffice(limit, complete, wanted, enough):
+def test_results_suffice(limit, complete, wanted, enough):
     assert len(ANSWERS.candidates) == 3
-    assert Answers(ANSWERS.candidates, limit, complete).suffice(wanted) is enough
+    assert SearchResults(ANSWERS.candidates, limit, complete).suffice(wanted) is enough
 
 
 @pytest.mark.parametrize("params", [TOMORROW, ScrapeParams(snapshot="2026-11-20", max_bytes=7)])

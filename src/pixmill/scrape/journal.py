@@ -35,7 +35,7 @@ _LOCK_TIMEOUT_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
-class Answers:
+class SearchResults:
     """The results of a search.
 
     Args:
@@ -98,7 +98,7 @@ class Journal:
         with self._lock:
             self._database.close()
 
-    def answers(self, search: str) -> Answers | None:
+    def results(self, search: str) -> SearchResults | None:
         """Return the stored results of a search, or ``None`` if there are none.
 
         Args:
@@ -108,11 +108,11 @@ class Journal:
         if record is None:
             return None
         candidates = [Candidate(**fields) for fields in record["candidates"]]
-        return Answers(candidates, record["limit"], record["complete"])
+        return SearchResults(candidates, record["limit"], record["complete"])
 
-    def save_answers(self, search: str, answers: Answers) -> None:
+    def save_results(self, search: str, results: SearchResults) -> None:
         """Store the results of a search."""
-        self._write("answers", search, asdict(answers))
+        self._write("answers", search, asdict(results))
 
     def outcome(self, address: str) -> Outcome | None:
         """Return the outcome of fetching an address, or ``None`` if it has not been fetched."""

@@ -243,7 +243,7 @@ def test_url_lists_are_not_stored(invented, crawl, hats, web, tmp_path):
         (search,) = plan_searches(
             ["hat"], ScrapeParams(source=source.name, snapshot="2026-11-20"), {source.name: source}
         )
-        assert journal.answers(search.name) is None
+        assert journal.results(search.name) is None
     web.fetched()
     assert crawl(source, expect_at_least=50).failed == []
     assert web.fetched() == []

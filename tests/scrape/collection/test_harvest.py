@@ -7,7 +7,7 @@ from pixmill.scrape.collection.harvest import Harvest, manifest_frame, manifest_
 from pixmill.scrape.collection.judge import Judge, address_of
 from pixmill.scrape.collection.searches import plan_searches
 from pixmill.scrape.image_store import ImageStore, StoredImage
-from pixmill.scrape.journal import Answers, Journal
+from pixmill.scrape.journal import Journal, SearchResults
 from pixmill.scrape.sources.folder import FolderSource
 from pixmill.web.fetch import Refused
 
@@ -48,7 +48,7 @@ def answered(journal, invented, image):
         )
         urls = [f"http://x.test/{first + rank}" for rank in range(10)]
         candidates = [Candidate(label, query.text, rank, url) for rank, url in enumerate(urls)]
-        journal.save_answers(search.name, Answers(candidates, None, complete=True))
+        journal.save_results(search.name, SearchResults(candidates, None, complete=True))
         for rank, url in enumerate(urls):
             content = image(first + rank)
             journal.images.add(StoredImage.of(content), content)

@@ -19,7 +19,7 @@ from pixmill.scrape.candidate import Candidate, Sighting
 from pixmill.scrape.collection.access import NetworkAccess, StoppedError
 from pixmill.scrape.collection.collector import Collector
 from pixmill.scrape.collection.searches import FailedSearch, Search
-from pixmill.scrape.journal import Answers, Journal
+from pixmill.scrape.journal import Journal, SearchResults
 from pixmill.scrape.quota import Quota, limit_candidates
 from pixmill.scrape.sources import SearchError
 
@@ -84,7 +84,7 @@ class Crawl:
         grouped = groupby(searches, key=lambda search: search.query.label if sequential else search.name)
         groups = [list(group) for _, group in grouped]
         # Only the first search of a group is sure to run.
-        if any(first.source.kind == "pages" and self._journal.answers(first.name) is None for first, *_ in groups):
+        if any(first.source.kind == "pages" and self._journal.results(first.name) is None for first, *_ in groups):
             await asyncio.to_thread(self._access.choose_browser)
         pending = iter(groups)
         # Threads live until the end, since a browser's driver dies with the thread that started it.
@@ -151,13 +151,13 @@ class Crawl:
         if search.source.kind != "list":
             # Incomplete results are stored too, but the next run searches again.
             complete = failed is None and (found.is_limited() or not found.quota.is_full)
-            self._journal.save_answers(search.name, Answers(found.candidates, self._params.per_query, complete))
+            self._journal.save_results(search.name, SearchResults(found.candidates, self._params.per_query, complete))
         return found.quota
 
     def _recall(self, search: Search, quota: Quota) -> tuple[Dispatcher, bool]:
         """Fetch the candidates of stored results; return their dispatcher, and whether they suffice."""
         dispatcher = self._dispatcher(search, quota)
-        stored = None if search.source.kind == "list" else self._journal.answers(search.name)
+        stored = None if search.source.kind == "list" else self._journal.results(search.name)
         if stored is None:
             return dispatcher, False
         for candidate in stored.candidates:

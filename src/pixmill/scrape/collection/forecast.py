@@ -76,10 +76,10 @@ def _visit(search: Search, journal: Journal | None, params: ScrapeParams) -> tup
         addresses = [address_of(search.fingerprint, each.image_url or "", each.md5) for each in found]
         left = sum(journal is None or journal.outcome(address) is None for address in addresses)
         return f"{len(found):,} URLs in the lists, {left:,} still to fetch", left / _FETCHES_PER_SECOND
-    answers = journal.answers(search.name) if journal else None
+    results = journal.results(search.name) if journal else None
     expected = limit_candidates(params.expect_at_least, params)
-    if answers and answers.suffice(params.per_query) and len(answers.candidates) >= expected:
-        return f"{len(answers.candidates):,} candidates from an earlier run", 0.0
+    if results and results.suffice(params.per_query) and len(results.candidates) >= expected:
+        return f"{len(results.candidates):,} candidates from an earlier run", 0.0
     if is_within(urlsplit(query.address).hostname or "", params.opt_out):
         return "skipped: in scrape.opt_out", 0.0
     is_one_host = source.name in _ONE_HOST or source.name.startswith("site:")

@@ -65,8 +65,8 @@ class Harvest:
     def _candidates(self, search: Search) -> Iterator[Candidate]:
         if search.source.kind in ("local", "list"):
             return search.source.search(search.query, NO_ACCESS)
-        answers = self.journal.answers(search.name)
-        return iter(answers.candidates if answers else ())
+        results = self.journal.results(search.name)
+        return iter(results.candidates if results else ())
 
     def _sighting(self, search: Search, candidate: Candidate) -> Sighting:
         if is_local(search.source):

@@ -1,4 +1,4 @@
-"""Small images that tests of several modules need, and files that Pillow cannot write."""
+"""Small images for several test modules, and files that Pillow cannot write."""
 
 import base64
 import io
@@ -53,7 +53,7 @@ def chunk(kind: bytes, body: bytes) -> bytes:
 def png_header(
     width: int, height: int, data: bytes = b"", *, depth: int = 8, colour: int = 2, interlaced: int = 0
 ) -> bytes:
-    """Return a PNG of a size, with some bytes for its pixels before they are packed."""
+    """Return a PNG with these dimensions and uncompressed scanlines."""
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlaced)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
 

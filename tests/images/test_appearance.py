@@ -1,10 +1,10 @@
-"""Each mode that Pillow has becomes one defined image."""
+"""Conversion of Pillow's modes for display."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from pixmill.images.appearance import as_seen
+from pixmill.images.appearance import as_displayed
 from tests.images.samples import halves, shapes
 
 
@@ -14,56 +14,56 @@ def colours(image: Image.Image) -> list[tuple[int, ...]]:
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])
-def test_what_is_so_already_is_not_copied(mode: str) -> None:
+def test_suitable_images_are_not_copied(mode: str) -> None:
     image = halves().convert(mode)
-    assert as_seen(image).im is image.im
+    assert as_displayed(image).im is image.im
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "PA", "La", "RGBa"])
-def test_transparency_is_over_white(mode: str) -> None:
+def test_transparency_is_composed_on_white(mode: str) -> None:
     layered = Image.new("LA", (3, 1))
     layered.putdata([(0, 0), (0, 255), (0, 128)])
     image = {"La": layered.convert("La"), "LA": layered}.get(mode) or layered.convert("RGBA").convert(mode)
-    assert colours(as_seen(image)) == [(255,) * 3, (0,) * 3, (127,) * 3]
+    assert colours(as_displayed(image)) == [(255,) * 3, (0,) * 3, (127,) * 3]
 
 
 @pytest.mark.parametrize(
     ("mode", "values", "clear"), [("L", [0, 9], 9), ("1", [0, 255], 255), ("RGB", [(0, 0, 0), (9, 9, 9)], (9, 9, 9))]
 )
-def test_one_value_may_stand_for_nothing(mode: str, values: list[int], clear: int) -> None:
+def test_transparent_value_becomes_white(mode: str, values: list[int], clear: int) -> None:
     image = Image.new(mode, (2, 1))
     image.putdata(values)
     image.info["transparency"] = clear
-    assert colours(as_seen(image)) == [(0, 0, 0), (255, 255, 255)]
+    assert colours(as_displayed(image)) == [(0, 0, 0), (255, 255, 255)]
 
 
-def test_what_is_opaque_throughout_keeps_its_colours() -> None:
-    assert as_seen(shapes().convert("RGBA")) == shapes()
+def test_opaque_images_keep_their_colours() -> None:
+    assert as_displayed(shapes().convert("RGBA")) == shapes()
 
 
 @pytest.mark.parametrize("mode", ["CMYK", "YCbCr", "HSV", "RGBX"])
 def test_other_colours_are_converted(mode: str) -> None:
-    seen = as_seen(halves().convert(mode))
+    seen = as_displayed(halves().convert(mode))
     assert seen.mode == "RGB"
     assert np.abs(np.asarray(seen).astype(int) - np.asarray(halves())).max() < 5
 
 
-def test_black_and_white_are_greys() -> None:
-    seen = as_seen(Image.new("1", (2, 2), 1))
+def test_bilevel_images_become_grey() -> None:
+    seen = as_displayed(Image.new("1", (2, 2), 1))
     assert (seen.mode, seen.getpixel((0, 0))) == ("L", 255)
 
 
 @pytest.mark.parametrize("order", ["<u2", ">u2"])
-def test_of_sixteen_bits_the_high_byte_counts(order: str) -> None:
+def test_high_byte_of_16_bits_is_used(order: str) -> None:
     deep = np.array([[0, 255, 256, 32_768, 65_535]], order)
-    seen = as_seen(Image.fromarray(deep))
+    seen = as_displayed(Image.fromarray(deep))
     assert (seen.mode, np.asarray(seen).tolist()) == ("L", [[0, 0, 1, 128, 255]])
 
 
-def test_one_of_sixteen_bits_may_stand_for_nothing() -> None:
+def test_transparent_16_bit_value_becomes_white() -> None:
     image = Image.fromarray(np.array([[300, 301]], np.uint16))
     image.info["transparency"] = 301
-    assert np.asarray(as_seen(image)).tolist() == [[1, 255]]
+    assert np.asarray(as_displayed(image)).tolist() == [[1, 255]]
 
 
 @pytest.mark.parametrize(
@@ -76,15 +76,15 @@ def test_one_of_sixteen_bits_may_stand_for_nothing() -> None:
         (np.array([-(2**31), 256, 65_535, 2**31 - 1], np.int32), [0, 1, 255, 255]),
     ],
 )
-def test_of_thirty_two_bits_the_largest_value_tells_what_is_white(values: np.ndarray, greys: list[int]) -> None:
-    # Many rows, since they are computed strip by strip.
-    seen = np.asarray(as_seen(Image.fromarray(np.tile(values, (700, 1)))))
+def test_white_of_32_bits_depends_on_the_maximum(values: np.ndarray, greys: list[int]) -> None:
+    # Enough rows for several strips.
+    seen = np.asarray(as_displayed(Image.fromarray(np.tile(values, (700, 1)))))
     assert (seen == greys).all()
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_what_is_no_number_is_refused(value: float) -> None:
+def test_non_finite_pixels_are_refused(value: float) -> None:
     deep = np.zeros((3, 3), np.float32)
     deep[2, 2] = value
     with pytest.raises(ValueError, match="finite"):
-        as_seen(Image.fromarray(deep))
+        as_displayed(Image.fromarray(deep))

@@ -1,4 +1,4 @@
-"""Each kind of file has one defined result, and what is no whole image one defined reason."""
+"""Decoded pixels of each format, and reasons for invalid files."""
 
 import contextlib
 import io
@@ -29,14 +29,14 @@ def reason(content: bytes, **options: Any) -> str:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "GIF", "BMP", "TIFF"])
-def test_lossless_formats_give_their_pixels(kind: str) -> None:
+def test_lossless_formats_give_exact_pixels(kind: str) -> None:
     found = decode(encoded(halves(), kind))
     assert np.array_equal(found.pixels, np.asarray(halves()))
     assert found.format == kind.lower()
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
-def test_lossy_formats_come_close(kind: str) -> None:
+def test_lossy_formats_give_similar_pixels(kind: str) -> None:
     found = decode(encoded(halves(), kind, quality=95, subsampling=0) if kind == "JPEG" else encoded(halves(), kind))
     assert found.pixels.shape == (24, 40, 3)
     assert np.abs(found.pixels[:, :10].astype(int) - RED).max() < 12
@@ -48,7 +48,7 @@ def test_grey_becomes_three_equal_channels() -> None:
     assert (found.pixels == found.pixels[:, :, :1]).all()
 
 
-def test_a_palette_is_looked_up() -> None:
+def test_palette_is_applied() -> None:
     found = decode(encoded(halves().convert("P", palette=Image.Palette.ADAPTIVE), "PNG"))
     assert found.mode == "P"
     assert tuple(found.pixels[0, 0]) == RED
@@ -72,12 +72,12 @@ def test_floating_point_greys_are_clipped_to_sixteen_bits() -> None:
     assert decode(encoded(Image.fromarray(deep), "TIFF")).pixels[0, :, 0].tolist() == [0, 1, 255]
 
 
-def test_pixels_that_are_no_numbers_are_refused() -> None:
+def test_nan_pixels_are_refused() -> None:
     assert reason(encoded(Image.fromarray(np.full((3, 3), np.nan, np.float32)), "TIFF")) == "broken"
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
-def test_transparency_is_laid_over_white(mode: str) -> None:
+def test_transparency_is_composed_on_white(mode: str) -> None:
     image = Image.new(mode, (8, 8))  # black, and fully transparent
     assert (decode(encoded(image, "PNG")).pixels == 255).all()
 
@@ -86,7 +86,7 @@ def test_half_transparency_is_mixed_with_white() -> None:
     assert decode(encoded(Image.new("RGBA", (8, 8), (0, 0, 0, 128)), "PNG")).pixels[0, 0].tolist() == [127] * 3
 
 
-def test_a_transparent_palette_entry_is_laid_over_white() -> None:
+def test_transparent_palette_entry_becomes_white() -> None:
     image = Image.new("P", (8, 8), 0)
     image.putpalette([200, 30, 40, 10, 180, 60])
     assert (decode(encoded(image, "PNG", transparency=0)).pixels == 255).all()
@@ -104,7 +104,7 @@ def test_a_transparent_palette_entry_is_laid_over_white() -> None:
         (2, 16, bytes(range(24)), (0x0607, 0x0809, 0x0A0B), [0, 255, 12, 18]),
     ],
 )
-def test_a_transparent_colour_is_found(
+def test_transparent_colour_becomes_white(
     colour: int, depth: int, row: bytes, clear: tuple[int, ...], expected: list[int]
 ) -> None:
     content = png_header(4, 1, b"\0" + row, depth=depth, colour=colour)
@@ -114,8 +114,8 @@ def test_a_transparent_colour_is_found(
 
 @pytest.mark.parametrize("turned", range(1, 9))
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
-def test_exif_orientation_is_followed(kind: str, turned: int) -> None:
-    # What each orientation undoes, by the figure in EXIF: where a person finds the stored image's red corner.
+def test_exif_orientation_is_applied(kind: str, turned: int) -> None:
+    # By EXIF orientation: the displayed corner (row, column) of the stored image's top left corner.
     corners = {1: (0, 0), 2: (0, -1), 3: (-1, -1), 4: (-1, 0), 5: (0, 0), 6: (0, -1), 7: (-1, -1), 8: (-1, 0)}
     stored = Image.new("RGB", (64, 32), WHITE)
     stored.paste(RED, (0, 0, 32, 16))
@@ -130,7 +130,7 @@ def test_exif_orientation_is_followed(kind: str, turned: int) -> None:
     assert not red[-1 - row, column]
 
 
-def test_nothing_but_pixels_comes_out_of_a_file() -> None:
+def test_metadata_is_removed() -> None:
     exif = Image.Exif()
     exif[0x010E] = "a secret"
     exif.get_ifd(0x8825).update({1: "N", 2: (52.0, 31.0, 12.0)})
@@ -146,20 +146,20 @@ def test_nothing_but_pixels_comes_out_of_a_file() -> None:
 
 
 @pytest.mark.parametrize("body", [b"Exif\0\0garbage", b"Exif\0\0II*\0\x08\0\0\0\xff\xff", b"Exif\0\0"])
-def test_broken_exif_costs_no_image(body: bytes) -> None:
+def test_broken_exif_is_ignored(body: bytes) -> None:
     jpeg = encoded(halves(), "JPEG")
     segment = b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body
     assert decode(jpeg[:2] + segment + jpeg[2:]).pixels.shape == (24, 40, 3)
 
 
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
-def test_of_an_animation_the_first_frame_counts(kind: str) -> None:
+def test_first_frame_of_an_animation_is_decoded(kind: str) -> None:
     frames = [Image.new("RGB", (16, 16), colour) for colour in (RED, GREEN, WHITE)]
     content = encoded(frames[0], kind, save_all=True, append_images=frames[1:], duration=50)
     assert np.abs(decode(content).pixels.astype(int) - RED).max() < 8
 
 
-def test_an_image_of_several_is_the_first() -> None:
+def test_first_image_of_an_mpo_is_decoded() -> None:
     content = encoded(halves(), "MPO", save_all=True, append_images=[shapes(0, 40, 24)], quality=95, subsampling=0)
     found = decode(content)
     assert (found.format, found.pixels.shape) == ("jpeg", (24, 40, 3))
@@ -167,25 +167,25 @@ def test_an_image_of_several_is_the_first() -> None:
 
 
 @pytest.mark.parametrize("options", [{"progressive": True}, {"restart_marker_rows": 1}, {"optimize": True}])
-def test_how_a_jpeg_is_coded_changes_nothing(options: dict[str, int]) -> None:
+def test_jpeg_coding_does_not_change_pixels(options: dict[str, int]) -> None:
     assert np.array_equal(decode(encoded(shapes(), "JPEG", **options)).pixels, decode(encoded(shapes(), "JPEG")).pixels)
 
 
-def test_arithmetic_codes_are_read() -> None:
+def test_arithmetic_jpeg_is_decoded() -> None:
     found = decode(ARITHMETIC_JPEG).pixels
     assert np.abs(found.astype(int) - np.asarray(halves(16, 16))).max() < 12
 
 
-def test_inks_may_be_stored_as_luma_and_chroma() -> None:
+def test_adobe_marker_of_cmyk_jpeg_is_respected() -> None:
     content = bytearray(encoded(halves().convert("CMYK"), "JPEG", quality=95, subsampling=0))
     marker = content.index(b"Adobe")
-    # What says that the first three are luma and chroma: other colours come of the same data.
+    # This byte declares the first three channels as luma and chroma, so the same data give other colours.
     assert content[marker + 11] == 0
     content[marker + 11] = 2
     assert np.abs(decode(bytes(content)).pixels[:, :10].astype(int) - RED).max() > 40
 
 
-def test_a_profile_changes_nothing() -> None:
+def test_colour_profile_is_ignored() -> None:
     from PIL import ImageCms
 
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
@@ -193,14 +193,14 @@ def test_a_profile_changes_nothing() -> None:
         assert np.array_equal(decode(encoded(shapes(), kind, icc_profile=profile)).pixels, np.asarray(shapes()))
 
 
-def test_rows_may_come_in_passes() -> None:
+def test_interlaced_png_is_decoded() -> None:
     rows = np.asarray(Image.new("RGB", (1, 1), RED)).tobytes()
     # One pixel is all of the first pass, and of the whole.
     assert decode(png_header(1, 1, b"\0" + rows, interlaced=1)).pixels.tolist() == [[list(RED)]]
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA", "CMYK", "I;16"])
-def test_pixels_have_three_channels_and_are_not_to_be_written_to(mode: str) -> None:
+def test_pixels_have_three_channels_and_are_read_only(mode: str) -> None:
     image = shapes().quantize(16) if mode == "P" else shapes().convert("L" if mode == "I;16" else mode).convert(mode)
     found = decode(encoded(image, "TIFF"))
     assert (found.pixels.shape, found.pixels.dtype) == ((32, 48, 3), np.uint8)
@@ -208,7 +208,7 @@ def test_pixels_have_three_channels_and_are_not_to_be_written_to(mode: str) -> N
         found.pixels[0, 0] = 0
 
 
-def test_a_header_that_contradicts_itself_is_broken() -> None:
+def test_inconsistent_header_is_broken() -> None:
     content = bytearray(encoded(halves(), "PNG"))
     content[20] ^= 0xFF  # the width, which its checksum no longer fits
     assert reason(bytes(content)) == "broken"
@@ -216,21 +216,21 @@ def test_a_header_that_contradicts_itself_is_broken() -> None:
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF"])
 @pytest.mark.parametrize("share", [0.5, 0.9])
-def test_half_an_image_is_truncated(kind: str, share: float) -> None:
+def test_truncated_images_are_refused(kind: str, share: float) -> None:
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 60, 3), dtype=np.uint8))
     content = encoded(noise, kind)
-    # Of an AVIF its decoder says no more than that its boxes are broken.
+    # The AVIF decoder does not distinguish truncated files.
     assert reason(content[: int(len(content) * share)]) == ("broken" if kind == "AVIF" else "truncated")
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 @pytest.mark.parametrize("share", [0.2, 0.7])
-def test_half_a_jpeg_with_an_end_is_no_whole_one(mode: str, share: float) -> None:
+def test_truncated_jpeg_with_end_marker_is_refused(mode: str, share: float) -> None:
     content = encoded(Image.effect_noise((120, 120), 90).convert(mode), "JPEG")
     assert reason(content[: int(len(content) * share)] + b"\xff\xd9") == "truncated"
 
 
-def test_a_grey_image_is_a_whole_one() -> None:
+def test_grey_end_of_a_jpeg_is_accepted() -> None:
     grey = Image.new("RGB", (64, 64), (128, 128, 128))
     grey.paste(shapes(), (0, 0))
     for options in ({}, {"progressive": True}):
@@ -238,13 +238,13 @@ def test_a_grey_image_is_a_whole_one() -> None:
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF"])
-def test_an_image_may_have_as_many_pixels_as_it_has(kind: str) -> None:
+def test_pixel_limit_is_exact(kind: str) -> None:
     content = encoded(shapes(), kind)
     assert decode(content, max_pixels=48 * 32).pixels.shape == (32, 48, 3)
     assert reason(content, max_pixels=48 * 32 - 1) == "too_many_pixels"
 
 
-def test_a_tile_may_be_larger_than_the_image() -> None:
+def test_tile_may_be_larger_than_the_image() -> None:
     content = tiled(shapes(), 256)
     assert np.array_equal(decode(content, max_pixels=48 * 32).pixels, np.asarray(shapes()))
     assert header_size(content) == (48, 32)
@@ -273,7 +273,7 @@ SEEDS = {
     st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=12),
     st.integers(0, 10_000),
 )
-def test_no_damage_crashes_it(kind: str, damage: list[tuple[int, int]], cut: int) -> None:
+def test_damaged_files_never_crash(kind: str, damage: list[tuple[int, int]], cut: int) -> None:
     content = bytearray(SEEDS[kind])
     for place, value in damage:
         content[place % len(content)] = value
@@ -285,11 +285,11 @@ def test_no_damage_crashes_it(kind: str, damage: list[tuple[int, int]], cut: int
 
 
 @pytest.mark.parametrize("kind", ["PNG", "GIF", "BMP", "TIFF", "JPEG", "WEBP", "AVIF"])
-def test_the_size_stands_in_the_header(kind: str) -> None:
+def test_size_is_read_from_the_header(kind: str) -> None:
     assert header_size(encoded(halves(40, 24), kind)) == (40, 24)
 
 
-def test_no_pixel_is_needed_for_the_size() -> None:
+def test_size_needs_no_pixels() -> None:
     assert header_size(png_header(200_000, 110_000)) == (200_000, 110_000)
     whole = encoded(halves(400, 240), "JPEG")
     assert header_size(whole[: len(whole) // 2]) == (400, 240)
@@ -305,13 +305,13 @@ def test_no_pixel_is_needed_for_the_size() -> None:
         (b"\x89PNG\r\n\x1a\n" + bytes(40), "broken"),
     ],
 )
-def test_what_has_no_size(content: bytes, why: str) -> None:
+def test_header_size_of_invalid_files(content: bytes, why: str) -> None:
     with pytest.raises(UndecodableError) as caught:
         header_size(content)
     assert caught.value.reason == why
 
 
-def test_heic_is_decoded_where_a_decoder_is_installed() -> None:
+def test_heic_is_decoded_if_a_decoder_is_installed() -> None:
     if decodable("heic"):
         found = decode(HEIC)
         assert (found.format, found.pixels.shape) == ("heic", (16, 16, 3))
@@ -325,14 +325,14 @@ def test_every_format_has_a_decoder() -> None:
     assert all(map(decodable, set(EXTENSIONS) - {"avif", "heic"}))
 
 
-def test_a_caller_may_want_more_pixels_than_pillow_would_give(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_caller_may_exceed_pillows_pixel_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     assert decode(encoded(halves(), "GIF"), max_pixels=960).pixels.shape == (24, 40, 3)
     monkeypatch.undo()
     assert Image.MAX_IMAGE_PIXELS is not None
 
 
-def test_broken_files_say_nothing_on_the_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+def test_broken_files_print_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     harmed = bytearray(encoded(shapes(), "TIFF", compression="tiff_lzw"))
     harmed[20:300:7] = b"\xa5" * 40
     with pytest.raises(OSError, match="decoder error"), Image.open(io.BytesIO(harmed)) as image:
@@ -345,7 +345,7 @@ def test_broken_files_say_nothing_on_the_terminal(capfd: pytest.CaptureFixture[s
     assert capfd.readouterr().err == "heard\n"
 
 
-def test_there_need_be_no_terminal(tmp_path: Path) -> None:
+def test_decodes_without_stderr(tmp_path: Path) -> None:
     (tmp_path / "image.tiff").write_bytes(encoded(halves(), "TIFF", compression="tiff_lzw"))
     script = "import sys; from pixmill.images import decode; print(decode(open(sys.argv[1], 'rb').read()).mode)"
     line = f"{shlex.join([sys.executable, '-c', script, str(tmp_path / 'image.tiff')])} 2>&-"
@@ -354,7 +354,7 @@ def test_there_need_be_no_terminal(tmp_path: Path) -> None:
 
 
 @pytest.mark.linux
-def test_a_lack_of_memory_is_no_fault_of_the_file() -> None:
+def test_lack_of_memory_raises_memory_error() -> None:
     script = """
 import io, resource
 from PIL import Image

@@ -1,4 +1,4 @@
-"""Fitting to a square and to a thumbnail."""
+"""Resizing to a square and to a thumbnail."""
 
 import base64
 import io
@@ -24,9 +24,7 @@ def flag(width: int, height: int) -> np.ndarray:
 
 @settings(max_examples=25)
 @given(st.integers(1, 70), st.integers(1, 70), st.integers(8, 40), st.sampled_from(ASPECTS), st.sampled_from(RESIZES))
-def test_the_result_is_the_square_that_was_asked_for(
-    width: int, height: int, size: int, aspect: str, resize: str
-) -> None:
+def test_result_has_the_requested_size(width: int, height: int, size: int, aspect: str, resize: str) -> None:
     found = fit(flag(width, height), size, aspect, resize)
     assert found.shape == (size, size, 3)
     assert found.dtype == np.uint8
@@ -34,12 +32,12 @@ def test_the_result_is_the_square_that_was_asked_for(
 
 @pytest.mark.parametrize("resize", RESIZES)
 @pytest.mark.parametrize("aspect", ASPECTS)
-def test_a_square_of_the_size_stays_as_it_is(aspect: str, resize: str) -> None:
+def test_square_of_the_same_size_is_unchanged(aspect: str, resize: str) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (24, 24, 3), dtype=np.uint8)
     assert np.array_equal(fit(pixels, 24, aspect, resize), pixels)
 
 
-def test_pad_keeps_the_whole_and_fills_with_the_colour_of_its_edge() -> None:
+def test_pad_keeps_the_image_and_fills_with_its_edge_colour() -> None:
     pixels = np.full((10, 20, 3), 77, np.uint8)
     pixels[3:7, 5:15] = 200
     found = fit(pixels, 20, "pad")
@@ -54,38 +52,38 @@ def test_crop_takes_the_centre() -> None:
     assert (fit(pixels, 10, "crop") == 255).all()
 
 
-def test_stretch_ignores_the_aspect() -> None:
+def test_stretch_ignores_the_aspect_ratio() -> None:
     found = fit(flag(60, 10), 20, "stretch")
     assert found[0, 10].tolist() == list(RED)
     assert found[-1, 10].tolist() == list(BLUE)
 
 
 @pytest.mark.parametrize("resize", [name for name in RESIZES if name != "nearest"])
-def test_shrinking_takes_the_mean_and_does_not_skip_pixels(resize: str) -> None:
+def test_shrinking_antialiases(resize: str) -> None:
     stripes = np.zeros((64, 64, 3), np.uint8)
     stripes[:, ::2] = 255
     assert np.abs(fit(stripes, 8, "pad", resize)[2:-2, 2:-2].astype(int) - 127).max() <= 2
 
 
-def test_nearest_takes_pixels_as_they_are() -> None:
+def test_nearest_keeps_pixel_values() -> None:
     stripes = np.zeros((64, 64, 3), np.uint8)
     stripes[:, ::2] = 255
     assert set(np.unique(fit(stripes, 8, "pad", "nearest"))) <= {0, 255}
 
 
-def test_box_is_the_mean_of_what_a_pixel_covers() -> None:
+def test_box_takes_the_mean_of_the_area() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (24, 24, 3), dtype=np.uint8)
     means = pixels.reshape(8, 3, 8, 3, 3).mean(axis=(1, 3))
     assert np.abs(fit(pixels, 8, "pad", "box") - means).max() <= 1
 
 
-def test_each_filter_is_another_image() -> None:
+def test_filters_give_different_images() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (50, 40, 3), dtype=np.uint8)
     assert len({fit(pixels, 16, "crop", resize).tobytes() for resize in RESIZES}) == len(RESIZES)
     assert np.array_equal(fit(pixels, 16, "crop"), fit(pixels, 16, "crop", "bicubic"))
 
 
-def test_a_line_of_pixels_fits() -> None:
+def test_extreme_aspect_ratios_are_resized() -> None:
     assert fit(flag(500, 1), 16, "pad").shape == (16, 16, 3)
     assert fit(flag(1, 500), 16, "crop").shape == (16, 16, 3)
 
@@ -98,16 +96,16 @@ def opened(uri: str) -> Image.Image:
     return Image.open(io.BytesIO(base64.b64decode(uri.removeprefix(PREFIX))))
 
 
-def test_the_longer_side_is_the_one_asked_for() -> None:
+def test_longer_side_has_the_requested_size() -> None:
     assert opened(thumbnail_uri(np.zeros((300, 600, 3), np.uint8), 96)).size == (96, 48)
     assert opened(thumbnail_uri(np.zeros((600, 200, 3), np.uint8), 60)).size == (20, 60)
 
 
-def test_a_small_image_keeps_its_size() -> None:
+def test_small_image_keeps_its_size() -> None:
     assert opened(thumbnail_uri(np.zeros((10, 20, 3), np.uint8), 96)).size == (20, 10)
 
 
-def test_it_shows_the_image() -> None:
+def test_thumbnail_shows_the_image() -> None:
     pixels = np.zeros((64, 64, 3), np.uint8)
     pixels[:, 32:] = (250, 128, 10)
     uri = thumbnail_uri(pixels, 32)
@@ -116,7 +114,7 @@ def test_it_shows_the_image() -> None:
     assert found[16, 3].max() < 16
 
 
-def test_the_same_image_gives_the_same_uri() -> None:
+def test_thumbnails_are_deterministic() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (50, 50, 3), dtype=np.uint8)
     assert thumbnail_uri(pixels) == thumbnail_uri(pixels.copy())
     assert len(thumbnail_uri(pixels, 96)) < 10_000

@@ -1,4 +1,4 @@
-"""Files are told apart by their first bytes."""
+"""Format detection from the first bytes."""
 
 import pytest
 from hypothesis import given, settings
@@ -24,7 +24,7 @@ NO_IMAGE = {"empty", "html", "svg", "archive", "pdf", "unknown"}
         (b"MM\x00+\x00\x08", "tiff"),
     ],
 )
-def test_an_image_is_known_by_its_signature(content: bytes, kind: str) -> None:
+def test_images_are_detected_by_signature(content: bytes, kind: str) -> None:
     assert sniff(content) == kind
     assert kind in EXTENSIONS
 
@@ -50,12 +50,12 @@ def test_an_image_is_known_by_its_signature(content: bytes, kind: str) -> None:
         (b"RIFF\x24\x00\x00\x00WAVEfmt ", "unknown"),
     ],
 )
-def test_what_is_no_image_is_named(content: bytes, kind: str) -> None:
+def test_other_content_is_detected(content: bytes, kind: str) -> None:
     assert sniff(content) == kind
 
 
 def boxes(*brands: bytes, then: bytes = b"") -> bytes:
-    """Return the beginning of a file whose chief brand is the first."""
+    """Return the beginning of an ISO media file; the first brand is its major brand."""
     return (16 + 4 * len(brands[1:])).to_bytes(4, "big") + b"ftyp" + brands[0] + bytes(4) + b"".join(brands[1:]) + then
 
 
@@ -71,14 +71,14 @@ def boxes(*brands: bytes, then: bytes = b"") -> bytes:
         (boxes(b"mif1", b"miaf", then=b"....infe....hvc1"), "heic"),
         (boxes(b"mif1", then=b"....infe....jpeg"), "unknown"),
         (boxes(b"avif")[:12], "avif"),
-        # Films and other things in the same boxes.
+        # Video and other content in the same container.
         (boxes(b"mp42", b"isom"), "unknown"),
         (boxes(b"qt  "), "unknown"),
         (boxes(b"isom", b"iso2", then=b"avif heic"), "unknown"),
         (b"\0\0\0\x08ftyp", "unknown"),
     ],
 )
-def test_boxes_are_told_apart_by_their_brands(content: bytes, kind: str) -> None:
+def test_iso_media_files_are_detected_by_brand(content: bytes, kind: str) -> None:
     assert sniff(content) == kind
 
 
@@ -106,12 +106,12 @@ def test_boxes_are_told_apart_by_their_brands(content: bytes, kind: str) -> None
         (b"P7 8 8", "unknown"),
     ],
 )
-def test_an_image_that_is_never_decoded_is_named(content: bytes, kind: str) -> None:
+def test_other_image_formats_are_detected(content: bytes, kind: str) -> None:
     assert sniff(content) == kind
     assert kind in OTHER_FORMATS or kind == "unknown"
 
 
 @settings(max_examples=25)
 @given(st.binary(max_size=300))
-def test_any_bytes_have_one_name(content: bytes) -> None:
+def test_any_bytes_have_a_format(content: bytes) -> None:
     assert sniff(content) in {*NO_IMAGE, *EXTENSIONS, *OTHER_FORMATS}

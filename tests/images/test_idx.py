@@ -38,7 +38,7 @@ def test_reads_plain_and_gzipped_files(tmp_path, pack):
         (b"\x1f\x8bno gzip", "cannot be read"),
     ],
 )
-def test_refuses_a_damaged_file_by_name(tmp_path, content, error):
+def test_damaged_file_is_reported(tmp_path, content, error):
     path = tmp_path / "train-images-idx3-ubyte"
     path.write_bytes(content)
     with pytest.raises(DataError, match=error) as caught:

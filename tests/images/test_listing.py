@@ -1,4 +1,4 @@
-"""Files of a folder tree come as a stream, in the order of their paths."""
+"""Files of a folder tree are listed lazily, ordered by path."""
 
 import os
 
@@ -11,7 +11,7 @@ def names(folder):
     return [name for name, _ in files_below(folder)]
 
 
-def test_files_come_in_the_order_of_their_whole_paths(tmp_path):
+def test_files_are_sorted_by_whole_path(tmp_path):
     for name in ("a/z.png", "a!.png", "a-b/c.png", "a.png", "b/c/d/e.png", "b/c.png", "ä.png", "B.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
@@ -21,7 +21,7 @@ def test_files_come_in_the_order_of_their_whole_paths(tmp_path):
     assert [path for _, path in files_below(tmp_path)] == [tmp_path / name for name in expected]
 
 
-def test_what_is_hidden_is_left_out_at_any_depth(tmp_path):
+def test_hidden_files_are_skipped_at_any_depth(tmp_path):
     for name in (".git/a.png", "b/.c.png", "b/d.png", ".e.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
@@ -37,7 +37,7 @@ def test_links_are_listed_and_not_followed(tmp_path):
 
 
 @pytest.mark.linux
-def test_names_that_are_no_utf_8_are_escaped(tmp_path):
+def test_invalid_utf_8_names_are_escaped(tmp_path):
     odd = os.fsdecode(b"\xff.png")
     (tmp_path / odd).touch()
     (tmp_path / "ü.png").touch()
@@ -46,18 +46,18 @@ def test_names_that_are_no_utf_8_are_escaped(tmp_path):
     assert path_text(odd) == "\\udcff.png"
 
 
-def test_it_looks_into_no_folder_before_its_turn(tmp_path, monkeypatch):
+def test_folders_are_listed_lazily(tmp_path, monkeypatch):
     for folder in "abc":
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "1.png").touch()
-    looked = []
+    scanned = []
 
     def scandir(path, real=os.scandir):
-        looked.append(path.name)
+        scanned.append(path.name)
         return real(path)
 
     monkeypatch.setattr(os, "scandir", scandir)
     stream = files_below(tmp_path)
     assert next(stream)[0] == "a/1.png"
-    assert looked == [tmp_path.name, "a"]
+    assert scanned == [tmp_path.name, "a"]
     assert [name for name, _ in stream] == ["b/1.png", "c/1.png"]

@@ -1,4 +1,4 @@
-"""What one decode tells of an image."""
+"""Measurements of an image, and its pixel digest."""
 
 import hashlib
 import io
@@ -21,7 +21,7 @@ from pixmill.images.measures import (
     MEASURED_SIDE,
     Measures,
     border,
-    light,
+    luma_statistics,
     measure,
     pixel_digest,
     scale,
@@ -40,12 +40,12 @@ def measured(tmp_path: Path):
     return look
 
 
-def test_it_tells_size_format_and_mode(measured) -> None:
+def test_size_format_and_mode(measured) -> None:
     found = measured(encoded(shapes(1).resize((80, 50)).convert("CMYK"), "JPEG"))
     assert (found.width, found.height, found.format, found.mode) == (80, 50, "jpeg", "CMYK")
 
 
-def test_measures_are_those_of_the_greys(measured) -> None:
+def test_measures_are_computed_from_reduced_greys(measured) -> None:
     luma = shapes(2, side=330).convert("L")
     small = np.asarray(luma.reduce(2), np.float64)
     found = measured(encoded(luma, "PNG"))
@@ -57,7 +57,7 @@ def test_measures_are_those_of_the_greys(measured) -> None:
     assert np.abs(grey.astype(int) - small_grey(np.asarray(luma))).max() <= 1
 
 
-def test_the_digest_is_that_of_the_pixels(measured) -> None:
+def test_measured_digest_is_the_pixel_digest(measured) -> None:
     image = shapes(3)
     assert measured(encoded(image, "PNG")).pixels == pixel_digest(image)
 
@@ -68,7 +68,7 @@ def test_blur_lowers_sharpness(measured) -> None:
     assert blurred.sharpness < sharp.sharpness / 10
 
 
-def test_a_file_that_changed_or_is_gone_is_refused(measured, tmp_path: Path) -> None:
+def test_changed_or_missing_file_is_refused(measured, tmp_path: Path) -> None:
     with pytest.raises(UndecodableError, match="changed_bytes"):
         measured(image(7), name="0" * 64)
     with pytest.raises(UndecodableError, match="missing_file"):
@@ -92,8 +92,8 @@ def recompressed(image: Image.Image, quality: int) -> Image.Image:
 
 
 @given(small)
-def test_light_is_what_the_greys_say(luma) -> None:
-    found = light(Image.fromarray(luma))
+def test_luma_statistics_match_numpy(luma) -> None:
+    found = luma_statistics(Image.fromarray(luma))
     assert found.brightness == pytest.approx(luma.mean(), rel=1e-12)
     assert found.contrast == pytest.approx(luma.std(), abs=1e-6)
     share = np.bincount(luma.ravel()) / luma.size
@@ -102,9 +102,9 @@ def test_light_is_what_the_greys_say(luma) -> None:
     assert found.entropy >= 0
 
 
-def test_one_grey_has_no_entropy_and_all_greys_have_eight_bits() -> None:
-    assert light(Image.new("L", (97, 31), 200)).entropy == 0
-    assert light(Image.linear_gradient("L")).entropy == 8
+def test_entropy_ranges_from_0_to_8_bits() -> None:
+    assert luma_statistics(Image.new("L", (97, 31), 200)).entropy == 0
+    assert luma_statistics(Image.linear_gradient("L")).entropy == 8
 
 
 @given(arrays(np.uint8, st.tuples(st.integers(3, 30), st.integers(3, 30))))
@@ -115,7 +115,7 @@ def test_sharpness_is_the_variance_of_the_laplacian(luma) -> None:
     assert sharpness(luma) == pytest.approx(laplacian.var(), abs=1e-9)
 
 
-def test_sharpness_of_a_ribbon_does_not_depend_on_how_it_is_cut() -> None:
+def test_sharpness_does_not_depend_on_strips() -> None:
     luma = np.asarray(noise(5, 10_000))
     values = luma.astype(float)
     laplacian = 4 * values[1:-1, 1:-1] - values[:-2, 1:-1] - values[2:, 1:-1] - values[1:-1, :-2] - values[1:-1, 2:]
@@ -124,12 +124,12 @@ def test_sharpness_of_a_ribbon_does_not_depend_on_how_it_is_cut() -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 40), (40, 2)])
-def test_where_there_is_no_laplacian_there_is_no_sharpness(shape: tuple[int, int]) -> None:
+def test_sharpness_of_tiny_images_is_0(shape: tuple[int, int]) -> None:
     assert sharpness(np.arange(shape[0] * shape[1], dtype=np.uint8).reshape(shape)) == 0
 
 
 @given(st.integers(1, 3000), st.integers(1, 3000))
-def test_the_scale_is_the_largest_that_fits(width: int, height: int) -> None:
+def test_scale_is_the_largest_that_fits(width: int, height: int) -> None:
     factor = scale((width, height))
     found = [-(-side // factor) for side in (width, height)]
     if max(width, height) < 2 * MEASURED_SIDE:
@@ -139,32 +139,32 @@ def test_the_scale_is_the_largest_that_fits(width: int, height: int) -> None:
     assert min(found) >= min(width, height, 3)
 
 
-def test_an_enlarged_image_has_the_measures_of_the_small_one() -> None:
+def test_enlarging_does_not_change_measures() -> None:
     luma = noise(160, 120)
     large = reduced(luma.resize((1280, 960), Image.Resampling.NEAREST))
-    assert light(large) == light(luma)
+    assert luma_statistics(large) == luma_statistics(luma)
     assert sharpness(np.asarray(large)) == sharpness(np.asarray(luma))
     assert border(np.asarray(large)) == border(np.asarray(luma))
 
 
-def test_noise_is_not_sharpness_and_no_richness() -> None:
+def test_noise_increases_neither_sharpness_nor_entropy() -> None:
     wall = noise(2048, 2048, low=196, high=205)
     assert sharpness(np.asarray(reduced(wall))) < sharpness(np.asarray(wall)) / 20
-    assert light(reduced(wall)).entropy < light(wall).entropy - 1
+    assert luma_statistics(reduced(wall)).entropy < luma_statistics(wall).entropy - 1
     assert border(np.asarray(reduced(wall))) == 1
 
 
-def test_a_blurred_photograph_is_below_the_default_and_a_sharp_one_above() -> None:
-    least = ValidateParams().blurred.min_sharpness
+def test_default_threshold_separates_blurred_from_sharp() -> None:
+    minimum = ValidateParams().blurred.min_sharpness
     scene = noise(160, 120).resize((640, 480), Image.Resampling.BICUBIC)
-    assert sharpness(np.asarray(reduced(scene))) > least
-    assert sharpness(np.asarray(reduced(scene.filter(ImageFilter.GaussianBlur(12))))) < least
+    assert sharpness(np.asarray(reduced(scene))) > minimum
+    assert sharpness(np.asarray(reduced(scene.filter(ImageFilter.GaussianBlur(12))))) < minimum
 
 
 @pytest.mark.parametrize("colour", ["white", "black", "#7f8081", "red"])
 def test_plain_colours_are_blank(colour: str) -> None:
     plain = recompressed(Image.new("RGB", (640, 480), colour), 80)
-    assert light(reduced(plain)).entropy < ValidateParams().blank.min_entropy
+    assert luma_statistics(reduced(plain)).entropy < ValidateParams().blank.min_entropy
     assert border(np.asarray(reduced(plain))) == 1
 
 
@@ -172,7 +172,7 @@ def test_a_small_product_on_white_is_not_blank() -> None:
     ground = Image.new("RGB", (640, 640), "white")
     ground.paste(shapes(1, side=100), (260, 260))
     photograph = recompressed(ground, 85)
-    assert light(reduced(photograph)).entropy > 2 * ValidateParams().blank.min_entropy
+    assert luma_statistics(reduced(photograph)).entropy > 2 * ValidateParams().blank.min_entropy
     assert border(np.asarray(reduced(photograph))) == pytest.approx(1 - (100 / 640) ** 2, abs=0.02)
 
 
@@ -184,14 +184,14 @@ sides = st.integers(0, 12)
 
 
 @given(sides, sides, sides, sides, st.sampled_from([0, 128, 255]))
-def test_bars_of_any_widths_are_measured_to_the_pixel(left: int, top: int, right: int, bottom: int, fill: int) -> None:
+def test_border_is_measured_to_the_pixel(left: int, top: int, right: int, bottom: int, fill: int) -> None:
     inner = noise(20, 16)
     found = boxed(inner, left, top, right, bottom, fill)
     assert border(found) == (found.size - 20 * 16) / found.size
 
 
 @given(small)
-def test_a_border_does_not_depend_on_how_an_image_lies(luma) -> None:
+def test_border_is_invariant_to_flips(luma) -> None:
     assert 0 <= border(luma) <= 1
     assert border(luma) == border(luma[::-1]) == border(luma[:, ::-1])
 
@@ -202,8 +202,8 @@ def test_bars_of_different_colours_count() -> None:
     assert border(both) == (both.size - 320) / both.size
 
 
-def test_bars_beside_bars_of_another_colour_count() -> None:
-    # Black bars above and below, then white ones left and right over the full height, and the other way round.
+def test_nested_bars_of_different_colours_count() -> None:
+    # Black bars at top and bottom inside full-height white bars at left and right, and transposed.
     tall = boxed(Image.fromarray(boxed(noise(20, 16), 0, 5, 0, 5, 0)), 4, 0, 4, 0, 255)
     assert border(tall) == border(np.ascontiguousarray(tall.T)) == (tall.size - 320) / tall.size
 
@@ -215,16 +215,16 @@ def test_compressed_bars_count() -> None:
     assert border(np.asarray(recompressed(letterbox, 75))) == pytest.approx(1 / 3, abs=0.02)
 
 
-def test_a_sky_that_changes_is_no_border() -> None:
+def test_gradient_is_no_border() -> None:
     levels = np.repeat(np.linspace(120, 255, 200).astype(np.uint8)[:, None], 100, axis=1)
     assert border(levels) < 4 * BORDER_LEVELS / 135
 
 
-def test_a_line_of_another_colour_ends_a_border() -> None:
+def test_line_of_another_colour_ends_a_border() -> None:
     page = Image.new("L", (100, 100), 255)
     ImageDraw.Draw(page).line([(0, 10), (99, 10)], fill=0)
     ImageDraw.Draw(page).rectangle([(40, 40), (60, 60)], fill=0)
-    # Above the line ten rows; below the drawing 39; the line reaches both sides.
+    # Ten rows above the line and 39 below the square; the line reaches both sides.
     assert border(np.asarray(page)) == 0.49
 
 
@@ -236,47 +236,47 @@ def in_four_bytes(values: np.ndarray) -> bytes:
 
 
 @given(images)
-def test_it_is_the_digest_of_the_pixels_row_by_row(values) -> None:
+def test_digest_covers_pixels_row_by_row(values) -> None:
     assert pixel_digest(Image.fromarray(values)) == blake3(in_four_bytes(values)).hexdigest()
 
 
 @given(images, st.binary(min_size=81, max_size=81))
-def test_what_lies_beside_the_colours_is_nothing(values, fourth: bytes) -> None:
+def test_digest_ignores_the_fourth_byte(values, fourth: bytes) -> None:
     height, width = values.shape[:2]
-    beside = np.frombuffer(fourth, np.uint8)[: width * height].reshape(height, width, 1)
-    content = np.concatenate([values, beside], axis=2).tobytes()
+    channel = np.frombuffer(fourth, np.uint8)[: width * height].reshape(height, width, 1)
+    content = np.concatenate([values, channel], axis=2).tobytes()
     image = Image.frombytes("RGB", (width, height), content, "raw", "RGBX")
     assert pixel_digest(image) == pixel_digest(Image.fromarray(values))
 
 
 @given(images, st.integers(1, 30))
-def test_an_image_in_parts_has_the_same_digest(values, part: int) -> None:
+def test_digest_does_not_depend_on_parts(values, part: int) -> None:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(module, "_PART", part)
+        patched.setattr(module, "_PART_PIXELS", part)
         in_parts = pixel_digest(Image.fromarray(values))
     assert in_parts == pixel_digest(Image.fromarray(values))
 
 
-def test_an_image_that_pillow_holds_in_many_pieces_has_one_too() -> None:
+def test_digest_of_an_image_in_several_blocks() -> None:
     large = Image.linear_gradient("L").resize((2600, 2100)).convert("RGB")
     assert pixel_digest(large) == blake3(in_four_bytes(np.asarray(large))).hexdigest()
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "GIF", "WEBP"])
-def test_the_same_pixels_have_the_same_digest_whatever_the_file(kind: str) -> None:
-    # No more colours than a GIF can tell.
+def test_digest_does_not_depend_on_the_format(kind: str) -> None:
+    # Few enough colours for a GIF.
     image = shapes(3).quantize(200).convert("RGB")
     content = encoded(image, kind, **({"lossless": True} if kind == "WEBP" else {}))
     assert pixel_digest(decode(content).image) == pixel_digest(image)
 
 
-def test_greys_are_colours_too() -> None:
+def test_digest_of_grey_equals_that_of_rgb() -> None:
     grey = shapes(3).convert("L")
     assert pixel_digest(grey) == pixel_digest(grey.convert("RGB"))
 
 
-def test_a_tiff_with_a_fourth_channel_has_the_digest_of_its_colours() -> None:
-    image, beside = shapes(6), shapes(7).convert("L")
-    four = Image.frombytes("RGBX", image.size, np.dstack([image, beside]).tobytes())
+def test_digest_ignores_a_fourth_channel() -> None:
+    image, fourth = shapes(6), shapes(7).convert("L")
+    four = Image.frombytes("RGBX", image.size, np.dstack([image, fourth]).tobytes())
     found = decode(encoded(four, "TIFF")).image
     assert pixel_digest(found) == pixel_digest(image)

@@ -1,4 +1,4 @@
-"""The packed splits: their files, and the table of their images."""
+"""Packed splits: files, indexing and rows."""
 
 import json
 from pathlib import Path
@@ -46,7 +46,7 @@ def test_shards_index_like_an_array(cuts, key):
 
 
 @pytest.mark.parametrize("key", [COUNT, -COUNT - 1, np.array([0, COUNT]), np.array([0.5]), (0, 0)])
-def test_a_wrong_key_is_an_index_error(tmp_path, key):
+def test_invalid_keys_raise_index_error(tmp_path, key):
     for images in (Shards(np.split(WHOLE, [5])), pack_images(tmp_path, "train", WHOLE)):
         with pytest.raises(IndexError):
             images[key]
@@ -81,7 +81,7 @@ def _header(path, change):
         (lambda folder: (folder / "train.npy").write_bytes(b"cut"), "train"),
     ],
 )
-def test_damaged_files_are_named_with_the_command_that_makes_them(tmp_path, damage, message):
+def test_damaged_files_are_reported_with_the_next_command(tmp_path, damage, message):
     pack_images(tmp_path, "train", WHOLE)
     damage(tmp_path)
     with pytest.raises(ManifestError, match=message) as caught:
@@ -104,7 +104,7 @@ def rewritten(packed, change):
     write_table(path, change(read_table(path, SPLIT, stage="split")), SPLIT)
 
 
-def test_row_i_of_the_table_is_image_i_of_the_array(packed):
+def test_rows_match_images(packed):
     parts = load(packed)
     assert {name: len(part) for name, part in parts.items()} == IMAGES
     assert all(len(part.pixels) == len(part) for part in parts.values())
@@ -112,19 +112,19 @@ def test_row_i_of_the_table_is_image_i_of_the_array(packed):
     assert list(manifest.loc[parts["val"].rows["id"], "row"]) == list(range(IMAGES["val"]))
 
 
-def test_targets_are_places_among_the_labels(packed):
+def test_targets_are_indices_of_labels(packed):
     train = load(packed)["train"]
     assert train.targets.dtype == np.int32
     assert [LABELS[target] for target in train.targets] == train.rows["label"].tolist()
     assert load(packed, ("light", "dark"))["train"].targets.tolist() == (1 - train.targets).tolist()
 
 
-def test_only_the_parts_that_are_asked_for_are_looked_at(packed):
+def test_only_requested_parts_are_read(packed):
     (packed / "test.json").unlink()
     assert list(load_parts(packed, LABELS, image_size=SIDE, names=("train", "val"))) == ["train", "val"]
 
 
-def test_batches_go_through_the_rows_in_the_order_given(packed):
+def test_batches_follow_the_given_order(packed):
     train = load(packed)["train"]
     order = np.random.default_rng(7).permutation(12)
     batches = list(train.batches(5, order))
@@ -135,7 +135,7 @@ def test_batches_go_through_the_rows_in_the_order_given(packed):
     np.testing.assert_array_equal(np.concatenate([targets for _, targets in batches]), train.targets[order])
 
 
-def test_without_an_order_rows_come_as_they_lie(packed):
+def test_batches_follow_the_stored_order_by_default(packed):
     val = load(packed)["val"]
     np.testing.assert_array_equal(np.concatenate([pixels for pixels, _ in val.batches(4)]), val.pixels)
 
@@ -147,18 +147,18 @@ def test_dropped_images_are_in_no_part(packed):
     assert sum(len(part) for part in load(packed).values()) == sum(IMAGES.values())
 
 
-def test_a_class_that_is_not_among_the_labels_is_named(packed):
+def test_unknown_class_is_reported(packed):
     with pytest.raises(ManifestError, match="has images of unknown classes: light; expected dark, grey"):
         load(packed, ("dark", "grey"))
 
 
-def test_an_array_of_another_length_is_told(packed):
+def test_different_number_of_images_is_reported(packed):
     pack_images(packed, "test", np.zeros((7, SIDE, SIDE, 3), np.uint8))
-    with pytest.raises(ManifestError, match=r"test\.json lists 7 images, but the manifest beside it lists 8 for"):
+    with pytest.raises(ManifestError, match=r"test\.json lists 7 images, but the manifest lists 8 for"):
         load(packed)
 
 
-def test_rows_come_in_the_order_of_the_array_and_not_of_the_ids(packed):
+def test_rows_are_ordered_by_image_not_by_id(packed):
     first = load(packed)["val"]
     rewritten(packed, lambda manifest: manifest.assign(row=manifest.groupby("split").cumcount(ascending=False)))
     second = load(packed)["val"]
@@ -167,18 +167,18 @@ def test_rows_come_in_the_order_of_the_array_and_not_of_the_ids(packed):
     np.testing.assert_array_equal(np.asarray(second.pixels), np.asarray(first.pixels))
 
 
-def test_rows_that_are_not_numbered_from_0_are_told(packed):
+def test_rows_not_numbered_from_0_are_reported(packed):
     rewritten(packed, lambda manifest: manifest.assign(row=manifest["row"] + 1))
     with pytest.raises(ManifestError, match="expected one row each, numbered from 0"):
         load(packed)
 
 
-def test_images_of_another_size_are_told(tmp_path):
+def test_different_image_size_is_reported(tmp_path):
     with pytest.raises(ManifestError, match="images of 16 x 16 pixels; expected 8 x 8"):
         load(write_split(tmp_path, side=16))
 
 
-def test_an_empty_part_is_told(packed):
+def test_empty_part_is_reported(packed):
     rewritten(packed, lambda manifest: manifest.assign(split=manifest["split"].replace("val", "test")))
     with pytest.raises(ManifestError, match="has no images in val"):
         load(packed)

@@ -1,4 +1,4 @@
-"""A PNG file decodes to the pixels it was made of, and its bytes never change."""
+"""PNG files decode to their pixels and have reproducible bytes."""
 
 import hashlib
 import io
@@ -26,7 +26,7 @@ def test_pillow_decodes_the_same_pixels(pixels):
 
 
 @pytest.mark.parametrize("width", [65_534, 65_535, 65_536, 200_000])
-def test_images_longer_than_one_stored_block_survive(width):
+def test_images_may_exceed_one_stored_block(width):
     pixels = (np.arange(2 * width) % 251).astype(np.uint8).reshape(2, width)
     with Image.open(io.BytesIO(png_bytes(pixels))) as image:
         assert np.array_equal(np.asarray(image), pixels)
@@ -44,7 +44,7 @@ def test_bytes_are_pinned(shape, digest):
     assert hashlib.sha256(png_bytes(pixels)).hexdigest() == digest
 
 
-def test_a_view_with_strides_is_encoded_as_it_looks():
+def test_strided_views_are_encoded():
     pixels = np.arange(64, dtype=np.uint8).reshape(8, 8)[::2, ::-1]
     assert png_bytes(pixels) == png_bytes(pixels.copy())
 
@@ -58,7 +58,7 @@ def test_other_arrays_are_refused(pixels):
         png_bytes(pixels)
 
 
-def test_write_png_writes_those_bytes(tmp_path):
+def test_write_png_writes_the_same_bytes(tmp_path):
     pixels = np.eye(5, dtype=np.uint8)
     write_png(tmp_path / "eye.png", pixels)
     assert (tmp_path / "eye.png").read_bytes() == png_bytes(pixels)

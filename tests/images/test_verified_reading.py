@@ -1,4 +1,4 @@
-"""Files are read and nothing that only bears a file's name; the reason survives a process boundary."""
+"""Reading of regular files, and verification against an id."""
 
 import hashlib
 import os
@@ -16,7 +16,7 @@ def refusal(path: Path | bytes, **options: int) -> str:
     return caught.value.reason
 
 
-def test_a_file_is_read_also_by_a_link(tmp_path: Path) -> None:
+def test_files_and_links_are_read(tmp_path: Path) -> None:
     (tmp_path / "image").write_bytes(b"bytes")
     (tmp_path / "link").symlink_to("image")
     assert read_image(tmp_path / "image") == read_image(tmp_path / "link") == b"bytes"
@@ -25,24 +25,24 @@ def test_a_file_is_read_also_by_a_link(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(10)
-def test_nobody_waits_for_a_pipe(tmp_path: Path) -> None:
+def test_pipes_do_not_block(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
     (tmp_path / "link.jpg").symlink_to("pipe.jpg")
     assert refusal(tmp_path / "pipe.jpg") == refusal(tmp_path / "link.jpg") == "not_a_file"
 
 
-def test_a_folder_and_a_device_are_no_files(tmp_path: Path) -> None:
+def test_folders_and_devices_are_refused(tmp_path: Path) -> None:
     assert refusal(tmp_path) == refusal(Path("/dev/zero")) == "not_a_file"
 
 
-def test_what_is_absent_is_the_systems_error(tmp_path: Path) -> None:
+def test_missing_file_raises_os_error(tmp_path: Path) -> None:
     (tmp_path / "circle").symlink_to("circle")
     for name in ("nothing", "circle"):
         with pytest.raises(OSError, match=name):
             read_image(tmp_path / name)
 
 
-def test_a_large_file_is_not_read(tmp_path: Path) -> None:
+def test_large_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "image").write_bytes(b"12345")
     assert read_image(tmp_path / "image", max_bytes=5) == b"12345"
     assert refusal(tmp_path / "image", max_bytes=4) == refusal(b"12345", max_bytes=4) == "too_many_bytes"
@@ -51,7 +51,7 @@ def test_a_large_file_is_not_read(tmp_path: Path) -> None:
     assert refusal(tmp_path / "sparse") == "too_many_bytes"
 
 
-def test_bytes_are_those_that_the_id_was_made_of_or_there_is_a_word(tmp_path: Path) -> None:
+def test_content_is_verified_against_the_id(tmp_path: Path) -> None:
     name = hashlib.sha256(b"bytes").hexdigest()
     (tmp_path / "image").write_bytes(b"bytes")
     (tmp_path / "other").write_bytes(b"others")
@@ -62,7 +62,7 @@ def test_bytes_are_those_that_the_id_was_made_of_or_there_is_a_word(tmp_path: Pa
         assert caught.value.reason == reason
 
 
-def test_it_says_why_also_in_another_process() -> None:
+def test_error_survives_pickling() -> None:
     error = pickle.loads(pickle.dumps(UndecodableError("broken", "no end")))
     assert (error.reason, error.detail, str(error)) == ("broken", "no end", "broken: no end")
     assert str(UndecodableError("empty")) == "empty"

@@ -1,4 +1,4 @@
-"""A request that the server cancels while its body comes is answered."""
+"""Requests that are cancelled during their body are answered."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from pixmill.web.bounded_request import run_bounded
 from pixmill.web.problems import answer
 
 
-def test_an_upload_that_does_not_end_is_told_of_the_stop():
+def test_unfinished_upload_is_answered_on_shutdown():
     async def app(scope, receive, send):
         await PlainTextResponse(await Request(scope, receive).body())(scope, receive, send)
 

@@ -1,4 +1,4 @@
-"""Waiting for Ctrl-C ends at Ctrl-C."""
+"""Ctrl-C ends ``wait_for_interrupt``."""
 
 import subprocess
 import sys
@@ -22,6 +22,6 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.linux
-def test_ctrl_c_is_heard_whichever_thread_it_reaches():
+def test_ctrl_c_is_handled_if_delivered_to_another_thread():
     done = subprocess.run([sys.executable, "-c", ELSEWHERE], capture_output=True, text=True, timeout=60)
     assert done.stdout == "interrupted\n", done.stderr

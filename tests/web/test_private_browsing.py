@@ -1,4 +1,4 @@
-"""In a real browser, a token leads in from anywhere, and no other page gets at what it opened."""
+"""Access control of a private server in a real browser."""
 
 import pytest
 from selenium.webdriver.common.by import By
@@ -29,21 +29,21 @@ Promise.allSettled(tries).then(() => done());
 
 
 class Other(Handler):
-    """Another server on this machine, whose page has a link, and which notes the cookies that it gets."""
+    """Another local server; its page has a link, and it records the cookies that it receives."""
 
     link = ""
     cookies: list[str]
 
-    def do_GET(self) -> None:  # noqa: N802 (the name that the standard library calls)
+    def do_GET(self) -> None:  # noqa: N802 (standard library's name)
         self.cookies += self.headers.get_all("Cookie", [])
         self.answer(f'<!doctype html><title>Other</title><a href="{self.link}">in</a>')
 
 
-def test_only_the_page_itself_gets_at_what_a_token_opened():
-    asked = []
+def test_other_pages_cannot_use_the_cookie():
+    requests = []
 
     async def page(request: Request) -> HTMLResponse:
-        asked.append(request.method)
+        requests.append(request.method)
         return HTMLResponse("<!doctype html><title>Private</title>")
 
     Other.cookies = []
@@ -63,16 +63,16 @@ def test_only_the_page_itself_gets_at_what_a_token_opened():
         address = browser.current_url
         browser.refresh()
         until("Private")
-        assert asked == ["GET", "GET"]
+        assert requests == ["GET", "GET"]
         assert browser.execute_script("return document.cookie") == ""
-        # A link on another page leads in no more, nor does any request of its.
+        # Neither a link nor any other request of another page is answered.
         Other.link = address
         browser.get(elsewhere)
         browser.execute_async_script(ATTACK, address)
         browser.find_element(By.TAG_NAME, "a").click()
         until("")
         assert "may not use" in browser.page_source
-        assert asked == ["GET", "GET"]
+        assert requests == ["GET", "GET"]
         assert Other.cookies == []
         browser.get(address)
         until("Private")

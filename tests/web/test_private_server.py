@@ -1,7 +1,9 @@
-"""A private server answers the browser that entered by its token, and refuses everybody else."""
+"""Access control, shutdown and address file of a private server."""
 
 import asyncio
 import contextlib
+import json
+import os
 import re
 import signal
 import socket
@@ -9,18 +11,19 @@ import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
 from pixmill.core.errors import PixmillError
-from pixmill.web.address_file import ask_running
 from pixmill.web.bounded_request import HEAD_BYTES
-from pixmill.web.private_server import PrivateServer, make_app
+from pixmill.web.private_server import PrivateServer, _write_address, find_running, make_app
 from tests.visitor import Visitor
 
 SECRET = "the page"
+ABOUT = {"of": "x"}
 
 
 async def page(request: Request) -> PlainTextResponse:
@@ -37,12 +40,12 @@ def slow(request: Request) -> PlainTextResponse:
 
 
 async def events(request: Request) -> StreamingResponse:
-    async def tell():
+    async def stream():
         while True:
             yield b"data: x\n\n"
             await asyncio.sleep(0.05)
 
-    return StreamingResponse(tell(), media_type="text/event-stream")
+    return StreamingResponse(stream(), media_type="text/event-stream")
 
 
 def application():
@@ -69,19 +72,20 @@ def client(server):
 
 @pytest.fixture
 def quiet(capfd, caplog):
-    """What the test does must be no news to the person."""
+    """Check that the server prints and logs nothing."""
     yield
     assert capfd.readouterr().err == ""
     assert [record for record in caplog.records if record.levelname != "DEBUG"] == []
 
 
-def said(answer):
+def status_of(answer):
+    """Return the status of an answer that must not contain the page."""
     status, _, body = answer
     assert SECRET.encode() not in body
     return status
 
 
-def test_the_token_sets_a_cookie_that_only_this_page_gets(server, client):
+def test_token_sets_a_restricted_cookie(server, client):
     assert client.attributes == f"HttpOnly; Path={client.key}; SameSite=strict"
     status, headers, body = client.ask("")
     assert (status, body.decode()) == (200, f"{SECRET} {client.key}echo")
@@ -94,84 +98,84 @@ def test_the_token_sets_a_cookie_that_only_this_page_gets(server, client):
     assert "Server" not in headers
 
 
-def test_nothing_but_the_token_opens(server, client):
+def test_only_the_token_opens_the_page(server, client):
     entrance = server.new_address().removeprefix(f"http://{client.host}")
     assert client.key.strip("/") not in entrance
     for other in (entrance + "x", entrance[:-1], "/?token=", "/", f"/x{entrance}", f"{entrance[:-1]}%ff"):
         status, headers, body = client.ask(other, within=False, Cookie=None)
         assert (status, "Set-Cookie" in headers) == (403, False)
-        assert body == b"This page opens by the address that pixmill look prints.\n"
-    assert said(client.ask(entrance, "HEAD", within=False)) == 403
-    assert said(client.ask(entrance, within=False, Host="evil.test")) == 421
-    # A link on a page of another site, such as a terminal in a browser.
+        assert body == b"Open this page by the address that pixmill look prints.\n"
+    assert status_of(client.ask(entrance, "HEAD", within=False)) == 403
+    assert status_of(client.ask(entrance, within=False, Host="evil.test")) == 421
+    # A link on another site, such as a web-based terminal.
     status, headers, body = client.ask(entrance, within=False, Cookie=None, Sec_Fetch_Site="cross-site")
     assert (status, client.key.encode() in body, headers["Cache-Control"]) == (200, True, "no-store")
 
 
 @pytest.mark.parametrize("cookie", [None, "pixmill=", "other={value}", "pixmill={short}", "pixmill={value}x"])
-def test_without_the_cookie_there_is_nothing(client, cookie):
+def test_requests_without_the_cookie_are_refused(client, cookie):
     value = client.cookie.partition("=")[2]
     given = None if cookie is None else cookie.format(value=value, short=value[:-1])
     for path in ("", "echo", "nowhere"):
-        assert said(client.ask(path, Cookie=given)) == 403
-        assert said(client.ask(path, "POST", b"x", Cookie=given)) == 403
+        assert status_of(client.ask(path, Cookie=given)) == 403
+        assert status_of(client.ask(path, "POST", b"x", Cookie=given)) == 403
 
 
-def test_cookies_of_other_servers_on_this_machine_do_no_harm(client):
+def test_cookies_of_other_servers_are_ignored(client):
     for cookie in (f"a=b; {client.cookie}", f"{client.cookie}; pixmill=theirs", f"pixmill=theirs;{client.cookie}"):
         assert client.ask("", Cookie=cookie)[0] == 200
 
 
 @pytest.mark.parametrize("path", ["/", "/x/", "/{key}/", "//{key}/", "/{key}x/", "/favicon.ico", "/%00/"])
-def test_without_the_path_there_is_nothing(client, path):
+def test_requests_without_the_secret_path_are_refused(client, path):
     path = path.format(key=client.key.strip("/").swapcase())
     for more in ("", "echo"):
-        assert said(client.ask(path + more, within=False)) == 403
-        assert said(client.ask(path + more, "POST", b"x", within=False)) == 403
+        assert status_of(client.ask(path + more, within=False)) == 403
+        assert status_of(client.ask(path + more, "POST", b"x", within=False)) == 403
 
 
 @pytest.mark.parametrize("path", ["nowhere", "%2e%2e/echo", "../echo", "%ff%fe", "a" * 50_000])
-def test_odd_and_long_paths_lead_nowhere(client, path):
+def test_odd_and_long_paths_are_not_found(client, path):
     assert client.ask(path)[0] == 404
 
 
 @pytest.mark.parametrize("host", ["evil.test", "127.0.0.1:1", "evil.test:{port}", "127.0.0.1:{port}.evil.test", ""])
-def test_a_name_of_another_host_is_refused(client, host):
+def test_other_host_names_are_refused(client, host):
     given = host.format(port=client.port)
-    assert said(client.ask("echo", Host=given)) == said(client.ask("echo", "POST", b"x", Host=given)) == 421
+    assert status_of(client.ask("echo", Host=given)) == status_of(client.ask("echo", "POST", b"x", Host=given)) == 421
 
 
-def test_localhost_is_this_host(client):
+def test_localhost_is_accepted(client):
     host = client.host.replace("127.0.0.1", "localhost")
     assert client.ask("", Host=host)[0] == 200
     assert client.ask("echo", "POST", b"x", Host=host, Origin=f"http://{host}")[0] == 200
-    assert said(client.ask("echo", "POST", b"x", Host=host)) == 403
+    assert status_of(client.ask("echo", "POST", b"x", Host=host)) == 403
 
 
 @pytest.mark.parametrize("origin", ["null", "http://evil.test", "http://127.0.0.1:1", "https://{host}", ""])
-def test_requests_of_other_pages_are_refused(client, origin):
+def test_requests_from_other_origins_are_refused(client, origin):
     given = origin.format(host=client.host)
     for method, body in (("GET", None), ("POST", b"x"), ("PUT", b"x"), ("OPTIONS", b"x")):
-        assert said(client.ask("echo", method, body, Origin=given)) == 403
+        assert status_of(client.ask("echo", method, body, Origin=given)) == 403
 
 
-def test_a_browser_says_whose_page_asks(client):
+def test_sec_fetch_site_is_checked(client):
     for site in ("cross-site", "same-site", "unknown", ""):
-        assert said(client.ask("", Sec_Fetch_Site=site)) == 403
-        assert said(client.ask("echo", "POST", b"x", Sec_Fetch_Site=site)) == 403
+        assert status_of(client.ask("", Sec_Fetch_Site=site)) == 403
+        assert status_of(client.ask("echo", "POST", b"x", Sec_Fetch_Site=site)) == 403
     for own in ("same-origin", "none"):
         assert client.ask("", Sec_Fetch_Site=own)[0] == 200
 
 
-def test_what_changes_something_says_whence_it_comes(client):
-    assert said(client.ask("echo", "POST", b"x", Origin=None)) == 403
+def test_post_requires_an_origin(client):
+    assert status_of(client.ask("echo", "POST", b"x", Origin=None)) == 403
     assert client.ask("echo", "POST", b"x")[::2] == (200, b"1")
 
 
-def test_a_body_is_bounded_and_announced(client):
-    most = 1 << 20
-    assert client.ask("echo", "POST", b"x" * most)[::2] == (200, str(most).encode())
-    assert client.ask("echo", "POST", b"x" * (most + 1))[0] == 413
+def test_body_size_is_limited_and_declared(client):
+    limit = 1 << 20
+    assert client.ask("echo", "POST", b"x" * limit)[::2] == (200, str(limit).encode())
+    assert client.ask("echo", "POST", b"x" * (limit + 1))[0] == 413
     chunked = {"Transfer_Encoding": "chunked", "Content_Length": None}
     assert client.ask("echo", "POST", b"1\r\nx\r\n0\r\n\r\n", **chunked)[0] == 411
     assert client.ask("echo", "POST", b"x" * 100_000, Cookie=None)[0] == 403
@@ -192,7 +196,7 @@ def test_a_body_is_bounded_and_announced(client):
     ids=range(8),
 )
 @pytest.mark.usefixtures("quiet")
-def test_nonsense_ends_only_its_own_connection(client, head):
+def test_invalid_requests_affect_only_their_connection(client, head):
     with socket.create_connection(("127.0.0.1", client.port), timeout=60) as connection:
         connection.sendall(head)
         connection.shutdown(socket.SHUT_WR)
@@ -201,14 +205,14 @@ def test_nonsense_ends_only_its_own_connection(client, head):
     assert client.ask("")[0] == 200
 
 
-def test_only_this_machine_can_connect(client):
+def test_listens_on_loopback_only(client):
     others = {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)} - {"127.0.0.1"}
     for address in [*others, "127.0.0.2"]:
         with pytest.raises(OSError, match=r"refused|timed out|unreachable|assign"):
             socket.create_connection((address, client.port), timeout=1)
 
 
-def test_a_port_that_is_taken_is_told(client):
+def test_taken_port_is_reported(client):
     with pytest.raises(PixmillError, match=f"pixmill look cannot use port {client.port}"):
         PrivateServer(application(), command="pixmill look", port=client.port)
 
@@ -222,9 +226,9 @@ def half(client):
 
 
 @pytest.mark.usefixtures("quiet")
-def test_slow_clients_and_those_who_leave_keep_nobody_waiting(client):
+def test_slow_and_disconnected_clients_do_not_block_others(client):
     with contextlib.ExitStack() as stack:
-        for number in range(50):  # Half a head each, then half a body.
+        for number in range(50):  # half a head or half a body each
             connection = stack.enter_context(socket.create_connection(("127.0.0.1", client.port), timeout=60))
             connection.sendall(head_of("POST {}echo", client, half(client) if number % 2 else ""))
         stream = stack.enter_context(socket.create_connection(("127.0.0.1", client.port), timeout=60))
@@ -237,12 +241,12 @@ def test_slow_clients_and_those_who_leave_keep_nobody_waiting(client):
 PROGRAM = """
 import sys
 from pathlib import Path
-from tests.web.test_private_server import application
+from tests.web.test_private_server import ABOUT, application
 from pixmill.web.private_server import PrivateServer, wait_for_end
 
 file = Path(sys.argv[1])
 try:
-    with PrivateServer(application(), command="pixmill look", address_file=file, about={"of": "x"}) as server:
+    with PrivateServer(application(), command="pixmill look", address_file=file, about=ABOUT) as server:
         print(server.new_address(), flush=True)
         wait_for_end()
 except KeyboardInterrupt:
@@ -251,8 +255,8 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_ends_it_soon_whatever_clients_do_and_nothing_is_left(tmp_path, repository, kind):
-    file, about = tmp_path / "address.json", {"of": "x"}
+def test_signals_end_the_server_despite_busy_clients(tmp_path, repository, kind):
+    file = tmp_path / "address.json"
     words = [sys.executable, "-c", PROGRAM, str(file)]
     with (
         subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=repository) as process,
@@ -261,7 +265,7 @@ def test_a_signal_ends_it_soon_whatever_clients_do_and_nothing_is_left(tmp_path,
         stack.callback(process.kill)
         address = process.stdout.readline().strip()
         client = Visitor(address)
-        assert ask_running(file, about) == address
+        assert find_running(file, ABOUT) == address
         for request, more in (
             ("GET {}events", "\r\n"),
             ("GET {}slow?seconds=0.6", "\r\n"),
@@ -273,7 +277,50 @@ def test_a_signal_ends_it_soon_whatever_clients_do_and_nothing_is_left(tmp_path,
                 assert connection.recv(9) == b"HTTP/1.1 "
         began = time.monotonic()
         process.send_signal(kind)
-        told = process.communicate(timeout=60)
-    assert time.monotonic() - began < 10  # They would hold it for ever.
-    assert (process.returncode, *told) == (0, "ended\n", "")
+        outputs = process.communicate(timeout=60)
+    assert time.monotonic() - began < 10
+    assert (process.returncode, *outputs) == (0, "ended\n", "")
     assert [*tmp_path.iterdir()] == []
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / ".pixmill/look/address.json"
+
+
+def test_address_file_is_private_whatever_the_umask(file):
+    before = os.umask(0)
+    try:
+        _write_address(file, "a", ABOUT)
+    finally:
+        os.umask(before)
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in file.parent.iterdir()] == ["address.json"]
+    assert find_running(file, ABOUT) == "a"
+    assert find_running(file, {"of": "y"}) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"started": psutil.Process().create_time() - 60},  # the id was reused by another process
+        {"pid": 2**22 + 1},
+    ],
+)
+def test_dead_server_is_not_found(file, change):
+    _write_address(file, "a", ABOUT)
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    assert find_running(file, ABOUT) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"\xff"])
+def test_malformed_address_file_is_ignored(file, content):
+    file.parent.mkdir(parents=True)
+    file.write_bytes(content)
+    assert find_running(file, ABOUT) is None
+
+
+def test_server_keeps_the_address_file_of_another(file):
+    with PrivateServer(application(), command="x", address_file=file, about=ABOUT):
+        _write_address(file, "another", ABOUT)
+    assert find_running(file, ABOUT) == "another"

@@ -2,14 +2,14 @@
 
 - ``verified_reading``: reads regular files only; ``listing``: the files of a folder tree
 - ``formats``: detects the format of bytes
-- ``read_errors``: what each reason means
-- ``decode``: bytes to RGB pixels, or the reason why not; ``appearance``: orientation, transparency and bit depth
+- ``read_errors``: explanations of reasons
+- ``decode``: bytes to RGB pixels, or a reason; ``appearance``: orientation, transparency and bit depth
 - ``measures``: measurements of one decoded image
 - ``likeness``: near-duplicate search
 - ``fit``: pixels to the model's square input, and to thumbnails
-- ``parts``: the packed splits
+- ``parts``: packed splits
 - ``idx``: IDX files, the format of MNIST and similar datasets
-- ``png``: pixels to a PNG whose bytes depend on no compressor
+- ``png``: pixels to a PNG whose bytes do not depend on a compressor
 """
 
 from pixmill.images.decode import Decoded, decode, header_size

@@ -18,11 +18,11 @@ _TURNS = {
 }
 """The transpose that undoes an EXIF orientation."""
 
-_STRIP = 256
-"""Rows of a deep or transparent image per strip, so that a large one needs no large copies."""
+_STRIP_ROWS = 256
+"""Rows processed at a time in deep or transparent images, to avoid large copies."""
 
 
-def as_seen(image: Image.Image, *, orientation: int = 1) -> Image.Image:
+def as_displayed(image: Image.Image, *, orientation: int = 1) -> Image.Image:
     """Return the image without metadata, in mode ``RGB``, or ``L`` if it is greyscale.
 
     Args:
@@ -35,7 +35,7 @@ def as_seen(image: Image.Image, *, orientation: int = 1) -> Image.Image:
     seen = _flat(image)
     if orientation in _TURNS:
         seen = seen.transpose(_TURNS[orientation])
-    # A new image around the same pixels, which drops all metadata.
+    # Drops all metadata; the pixels are shared.
     return Image.Image()._new(seen.im)
 
 
@@ -58,8 +58,8 @@ def _on_white(image: Image.Image) -> Image.Image:
         return layered.convert("RGB")
     width, height = layered.size
     seen = Image.new("RGB", layered.size)
-    for top in range(0, height, _STRIP):
-        strip = layered.crop((0, top, width, min(top + _STRIP, height)))
+    for top in range(0, height, _STRIP_ROWS):
+        strip = layered.crop((0, top, width, min(top + _STRIP_ROWS, height)))
         seen.paste(Image.alpha_composite(Image.new("RGBA", strip.size, "white"), strip).convert("RGB"), (0, top))
     return seen
 
@@ -67,8 +67,8 @@ def _on_white(image: Image.Image) -> Image.Image:
 def _from_deep(image: Image.Image) -> Image.Image:
     """Scale greys of more than 8 bits.
 
-    For 16 bits the high byte is used. 32-bit values do not define white: it is the smallest of 1 (for floats), 255 and
-    65,535 that no pixel exceeds; values above the last are white.
+    For 16 bits the high byte is used. For 32 bits white is not defined; it is taken as the smallest of 1 (for floats),
+    255 and 65,535 that no pixel exceeds. Values above 65,535 are white.
     """
     white = None if image.mode.startswith("I;16") else _white(image)
     clear = image.info.get("transparency")
@@ -95,5 +95,5 @@ def _white(image: Image.Image) -> int:
 
 def _strips(image: Image.Image) -> Iterator[tuple[int, npt.NDArray[Any]]]:
     """Yield strips of an image with the index of their first row."""
-    for top in range(0, image.height, _STRIP):
-        yield top, np.asarray(image.crop((0, top, image.width, min(top + _STRIP, image.height))))
+    for top in range(0, image.height, _STRIP_ROWS):
+        yield top, np.asarray(image.crop((0, top, image.width, min(top + _STRIP_ROWS, image.height))))

@@ -1,4 +1,4 @@
-"""Decode untrusted bytes to RGB pixels, or report in one word why not."""
+"""Decode untrusted bytes to RGB pixels, or report a one-word reason."""
 
 import contextlib
 import importlib
@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile, features
 
-from pixmill.images.appearance import as_seen
+from pixmill.images.appearance import as_displayed
 from pixmill.images.formats import EXTENSIONS, sniff
 from pixmill.images.verified_reading import UndecodableError
 
@@ -33,10 +33,10 @@ _READERS = {
     "avif": ("PIL.AvifImagePlugin", "AvifImageFile"),
     "heic": ("pillow_heif", "HeifImageFile"),
 }
-"""By format. An explicit list, so that no other Pillow decoder ever sees the bytes, whatever they begin with."""
+"""Decoders by format. No other Pillow decoder ever receives untrusted bytes."""
 
-_BYTES_A_PIXEL = {"jpeg": 16, "webp": 24, "avif": 24, "heic": 24}
-"""Maximum memory per pixel of decoders that report a broken file when memory runs out."""
+_BYTES_PER_PIXEL = {"jpeg": 16, "webp": 24, "avif": 24, "heic": 24}
+"""Maximum memory per pixel of the decoders that report a broken file when memory runs out."""
 
 _NOISY = {"tiff", "avif", "heic"}
 """Formats whose decoders emit warnings, or whose C libraries write to the terminal."""
@@ -47,16 +47,16 @@ _CUT = re.compile(
     "truncated|end of file|requires a buffer|incomplete checksum|broken PNG file .chunk b''|no more images|missing dim",
     re.IGNORECASE,
 )
-"""Pillow's messages for a truncated file. A truncated AVIF, and some truncated TIFFs, are only reported as broken."""
+"""Pillow's messages for a truncated file. It reports truncated AVIFs and some truncated TIFFs as broken only."""
 
-_TILE_PIXELS = 50_000_000
-"""Maximum pixels of a TIFF tile, whatever the caller's limit: at the edge, a tile is larger than the image."""
+_MAX_TILE_PIXELS = 50_000_000
+"""Maximum pixels of a TIFF tile, if the caller's limit is lower: a tile may be larger than the image."""
 
 _TILE_WIDTH, _TILE_HEIGHT = 322, 323
 
-_SCANS = 100
+_MAX_SCANS = 100
 """Maximum scans of a progressive JPEG. Each is a pass over all pixels, so a small file with thousands of them would
-keep a decoder busy for hours. Encoders write about ten; libtiff has the same limit."""
+take hours to decode. Encoders write about ten; libtiff has the same limit."""
 
 _ORIENTATION = 0x0112
 _MIDDLE_GREYS = {126, 127, 128, 129}
@@ -89,7 +89,7 @@ class Decoded:
 
 
 def decode(content: bytes, *, max_pixels: int = 50_000_000) -> Decoded:
-    """Decode a whole image; its size is checked before any pixel is decoded.
+    """Decode a whole image, after checking its dimensions.
 
     >>> from pixmill.images.png import png_bytes
     >>> decoded = decode(png_bytes(np.zeros((2, 3, 3), np.uint8)))
@@ -111,14 +111,14 @@ def decode(content: bytes, *, max_pixels: int = 50_000_000) -> Decoded:
         if _is_closed_early(kind, content, image):
             raise UndecodableError("truncated", "the data end before the last pixel")
     try:
-        seen = as_seen(image, orientation=orientation)
+        displayed = as_displayed(image, orientation=orientation)
     except ValueError as error:
         raise UndecodableError("broken", str(error)) from error
     if kind == "gif" and box != (0, 0, *image.size):
         canvas = Image.new("RGB", image.size, "white")
-        canvas.paste(seen.crop(box), box[:2])
-        seen = canvas
-    return Decoded(seen, kind, image.mode)
+        canvas.paste(displayed.crop(box), box[:2])
+        displayed = canvas
+    return Decoded(displayed, kind, image.mode)
 
 
 def header_size(content: bytes) -> tuple[int, int]:
@@ -129,7 +129,7 @@ def header_size(content: bytes) -> tuple[int, int]:
 
     Raises:
         UndecodableError: The bytes are not an image, or its header is broken.
-        MemoryError: There is not enough memory: the AVIF decoder allocates the pixels at once.
+        MemoryError: There is not enough memory; the AVIF decoder allocates all pixels on opening.
     """
     kind = _kind(content)
     size = _webp_size(content) if kind == "webp" else (0, 0)
@@ -138,7 +138,7 @@ def header_size(content: bytes) -> tuple[int, int]:
 
 
 def decodable(kind: str) -> bool:
-    """Tell whether a decoder for a format is installed.
+    """Return whether a decoder for a format is installed.
 
     Args:
         kind: A key of :data:`pixmill.images.EXTENSIONS`.
@@ -156,9 +156,9 @@ def _kind(content: bytes) -> str:
 
 
 def _load(kind: str, content: bytes, max_pixels: int) -> tuple[ImageFile.ImageFile, tuple[int, int, int, int]]:
-    """Return a loaded image, and the box of it that the file stores."""
+    """Return a loaded image, and the box of it that the file contains (smaller for some GIFs)."""
     if Image.MAX_IMAGE_PIXELS is not None and max_pixels > Image.MAX_IMAGE_PIXELS:
-        # The caller's limit applies; Pillow's own would trigger first.
+        # The caller's limit takes precedence over Pillow's.
         Image.MAX_IMAGE_PIXELS = max_pixels
     if kind == "webp" and len(content) < 8 + int.from_bytes(content[4:8], "little"):
         raise UndecodableError("truncated", "shorter than stated in its header")
@@ -175,9 +175,9 @@ def _load(kind: str, content: bytes, max_pixels: int) -> tuple[ImageFile.ImageFi
                 # Pillow does not verify checksums while decoding pixels.
                 reader(io.BytesIO(content)).verify()
                 _scale_transparency(image, depth=content[24])
-            if kind == "jpeg" and "progressive" in image.info and content.count(b"\xff\xda") > _SCANS:
-                raise UndecodableError("too_complex", f"more than {_SCANS} scans")
-            # All at once: the decoder of arithmetic-coded JPEGs does not support streaming.
+            if kind == "jpeg" and "progressive" in image.info and content.count(b"\xff\xda") > _MAX_SCANS:
+                raise UndecodableError("too_complex", f"more than {_MAX_SCANS} scans")
+            # The decoder of arithmetic-coded JPEGs does not support streaming.
             image.decodermaxblock = max(image.decodermaxblock, len(content))
             image.load()
             # A HEIC's size may have changed on loading.
@@ -185,14 +185,14 @@ def _load(kind: str, content: bytes, max_pixels: int) -> tuple[ImageFile.ImageFi
         except (MemoryError, UndecodableError):
             raise
         except Exception:
-            # Raises MemoryError if there is not enough memory to decode it.
-            np.empty(size[0] * size[1] * _BYTES_A_PIXEL.get(kind, 0), np.uint8)
+            # Raises MemoryError if lack of memory may have caused the error.
+            np.empty(size[0] * size[1] * _BYTES_PER_PIXEL.get(kind, 0), np.uint8)
             raise
     return image, box or (0, 0, *image.size)
 
 
 def _webp_size(content: bytes) -> tuple[int, int]:
-    """Return a WebP's size from its header (RFC 9649), or zeros: the decoder allocates all pixels on opening."""
+    """Return a WebP's size from its header (RFC 9649), or zeros; the decoder would allocate all pixels on opening."""
     if content[12:16] == b"VP8X":
         return 1 + int.from_bytes(content[24:27], "little"), 1 + int.from_bytes(content[27:30], "little")
     if content[12:16] == b"VP8L" and content[20:21] == b"\x2f":
@@ -206,7 +206,7 @@ def _webp_size(content: bytes) -> tuple[int, int]:
 def _check_size(image: ImageFile.ImageFile, max_pixels: int) -> None:
     tags = getattr(image, "tag_v2", {})
     tile = tags.get(_TILE_WIDTH, 0) * tags.get(_TILE_HEIGHT, 0)
-    if image.width * image.height > max_pixels or tile > max(max_pixels, _TILE_PIXELS):
+    if image.width * image.height > max_pixels or tile > max(max_pixels, _MAX_TILE_PIXELS):
         raise UndecodableError("too_many_pixels", f"{image.width} x {image.height}")
 
 
@@ -221,7 +221,7 @@ def _scale_transparency(image: ImageFile.ImageFile, *, depth: int) -> None:
 
 @contextlib.contextmanager
 def _name_errors() -> Iterator[None]:
-    """Turn any decoder exception into a reason: hostile bytes can make decoders raise anything."""
+    """Convert any decoder exception to a reason; hostile bytes can make decoders raise anything."""
     try:
         yield
     except (MemoryError, UndecodableError):
@@ -238,8 +238,8 @@ def _name_errors() -> Iterator[None]:
 def _orientation(kind: str, image: Image.Image) -> int:
     """Return an image's EXIF orientation, 1 to 8; 1 if it is missing or invalid.
 
-    Pillow itself applies the tag of a TIFF; a HEIC's is ignored, as its standard requires; and for an AVIF Pillow
-    reports the container's own rotation as if it were EXIF.
+    Pillow applies the orientation of a TIFF itself. A HEIC's is ignored, as its standard requires. For an AVIF, Pillow
+    reports the container's rotation as EXIF.
     """
     if kind not in ("jpeg", "png", "webp", "avif"):
         return 1
@@ -252,10 +252,10 @@ def _orientation(kind: str, image: Image.Image) -> int:
 
 
 def _is_closed_early(kind: str, content: bytes, image: ImageFile.ImageFile) -> bool:
-    """Tell whether a JPEG was truncated but still has an end marker, which decoders accept silently.
+    """Return whether a JPEG was truncated but still has an end marker, which decoders accept silently.
 
-    They leave the rest grey. If the last pixel is grey, the image is decoded again with additional coded data: if that
-    changes the image, its data had ended early.
+    Decoders leave the rest grey. If the last pixel is grey, the image is decoded again with additional coded data; if
+    this changes the image, its data had ended early.
     """
     if kind != "jpeg" or "progressive" in image.info:
         return False
@@ -283,9 +283,9 @@ def _reader(kind: str) -> Reader:
     name, reader = _READERS[kind]
     module = importlib.import_module(name)
     if kind == "png":
-        # Limit of compressed text: a long one is no reason to reject the pixels.
+        # Pillow rejects images with longer compressed text.
         module.MAX_TEXT_CHUNK = 8 << 20  # type: ignore[attr-defined]
-    # One thread per image: there is a process per CPU already.
+    # One thread per image, since there is a process per CPU.
     if kind == "avif":
         module.DEFAULT_MAX_THREADS = 1  # type: ignore[attr-defined]
     if kind == "heic":
@@ -296,9 +296,9 @@ def _reader(kind: str) -> Reader:
 
 @contextlib.contextmanager
 def _quiet(kind: str) -> Iterator[None]:
-    """Hide decoders' output about broken files: the reason is reported once, in the image's row.
+    """Hide decoders' output about broken files; the reason is in the image's row.
 
-    C libraries write directly to the file descriptor of ``stderr``, so it is redirected meanwhile.
+    C libraries write directly to the file descriptor of ``stderr``, so it is redirected.
     """
     with _STDERR, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -306,11 +306,11 @@ def _quiet(kind: str) -> Iterator[None]:
             yield
             return
         sys.stderr.flush()
-        aside, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        saved, devnull = os.dup(2), os.open(os.devnull, os.O_WRONLY)
         try:
-            os.dup2(nowhere, 2)
+            os.dup2(devnull, 2)
             yield
         finally:
-            os.dup2(aside, 2)
-            os.close(aside)
-            os.close(nowhere)
+            os.dup2(saved, 2)
+            os.close(saved)
+            os.close(devnull)

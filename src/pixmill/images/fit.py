@@ -1,4 +1,4 @@
-"""Fit an image to the model's square input (the same function for training and inference), or to a thumbnail."""
+"""Resize an image to the model's square input (in training and inference), or to a thumbnail."""
 
 import base64
 import io
@@ -28,8 +28,8 @@ def fit(
         size: Side of the square in pixels.
         aspect: ``pad`` keeps the whole image and fills the border with its edge's mean colour; ``crop`` takes the
             centre square; ``stretch`` ignores the aspect ratio.
-        resize: The filter: ``bicubic`` (the default), ``bilinear``, ``lanczos``, ``box`` (the mean of what a pixel
-            covers) or ``nearest``.
+        resize: Filter: ``bicubic`` (the default), ``bilinear``, ``lanczos``, ``box`` (the mean over a pixel's area) or
+            ``nearest``.
 
     Returns:
         ``uint8`` of shape (size, size, 3).
@@ -52,12 +52,12 @@ def fit(
 
 
 def thumbnail(pixels: npt.NDArray[np.uint8], size: int = 96, *, quality: int = 80) -> bytes:
-    """Return a small image as the bytes of a JPEG.
+    """Return a thumbnail as the bytes of a JPEG.
 
     Args:
         pixels: ``uint8`` of shape (height, width, 3).
-        size: The longer side of the thumbnail in pixels; smaller images keep their size.
-        quality: Quality of the JPEG, 1 to 95.
+        size: Maximum longer side in pixels; smaller images keep their dimensions.
+        quality: JPEG quality, 1 to 95.
     """
     image = Image.fromarray(np.ascontiguousarray(pixels))
     image.thumbnail((size, size), Image.Resampling.BICUBIC)
@@ -67,7 +67,7 @@ def thumbnail(pixels: npt.NDArray[np.uint8], size: int = 96, *, quality: int = 8
 
 
 def thumbnail_uri(pixels: npt.NDArray[np.uint8], size: int = 96, *, quality: int = 80) -> str:
-    """Return a small image as a ``data:`` URI, for pages that work offline; arguments as in :func:`thumbnail`."""
+    """Return a thumbnail as a ``data:`` URI, for pages that work offline; arguments as in :func:`thumbnail`."""
     content = thumbnail(pixels, size, quality=quality)
     return "data:image/jpeg;base64," + base64.b64encode(content).decode("ascii")
 

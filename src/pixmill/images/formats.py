@@ -1,4 +1,4 @@
-"""Detect a format from the first bytes, never from a file name or an HTTP header."""
+"""Detect image formats from the first bytes, never from a file name or an HTTP header."""
 
 import re
 
@@ -60,7 +60,7 @@ _SIGNATURES = (
 )
 _PNM = re.compile(rb"P[1-6]\s+[#\d]")
 _BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)
-"""Valid sizes of a bitmap's second header: the two-letter signature alone is ambiguous."""
+"""Valid sizes of a bitmap's second header; the two-letter signature alone is ambiguous."""
 
 _MARKUP = ((b"<svg", "svg"), (b"<!doctype html", "html"), (b"<html", "html"), (b"<head", "html"), (b"<body", "html"))
 
@@ -69,10 +69,10 @@ _HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
 _ANY_CODEC = {b"mif1", b"mif2", b"msf1", b"miaf"}
 """Brands of ISO 23008-12 that identify the container, not the codec."""
 
-_BRANDS = 64
+_MAX_BRANDS = 64
 """Maximum compatible brands to check."""
 
-_HEAD = 4096
+_HEAD_BYTES = 4096
 """Bytes in which the codec's name is searched if no brand identifies it."""
 
 
@@ -80,8 +80,8 @@ def sniff(content: bytes) -> str:
     """Return the format of some bytes.
 
     Returns:
-        A key of :data:`EXTENSIONS` or :data:`OTHER_FORMATS`, or what it is instead of an image: ``empty``, ``html``,
-        ``svg``, ``archive``, ``pdf`` or ``unknown``.
+        A key of :data:`EXTENSIONS` or :data:`OTHER_FORMATS`; for other content ``empty``, ``html``, ``svg``,
+        ``archive``, ``pdf`` or ``unknown``.
     """
     if not content:
         return "empty"
@@ -107,14 +107,14 @@ def sniff(content: bytes) -> str:
 
 def _by_brand(content: bytes) -> str:
     """Distinguish the image formats in ISO base media files from each other and from video and audio (ISO 14496-12)."""
-    end = min(int.from_bytes(content[:4], "big"), len(content), 16 + 4 * _BRANDS)
+    end = min(int.from_bytes(content[:4], "big"), len(content), 16 + 4 * _MAX_BRANDS)
     brands = {content[8:12], *(content[place : place + 4] for place in range(16, end - 3, 4))}
     if brands & _AVIF:
         return "avif"
     if brands & _HEIC:
         return "heic"
     if brands & _ANY_CODEC:
-        head = content[:_HEAD]
+        head = content[:_HEAD_BYTES]
         if b"av01" in head:
             return "avif"
         if b"hvc1" in head:

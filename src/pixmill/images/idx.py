@@ -12,22 +12,22 @@ from pixmill.core.errors import DataError
 
 _GZIP = b"\x1f\x8b"
 _UNSIGNED_BYTES = b"\0\0\x08"
-_MOST_DIMENSIONS = 4
-_MOST_VALUES = 256 * 1024 * 1024
-"""More than any published dataset in this format has; a header with more is rejected before memory is allocated."""
+_MAX_DIMENSIONS = 4
+_MAX_VALUES = 256 * 1024 * 1024
+"""More than any published dataset has; checked before memory is allocated."""
 
 
 def read_idx(path: Path) -> npt.NDArray[np.uint8]:
     """Return the array of an IDX file of unsigned bytes.
 
     Layout (yann.lecun.com/exdb/mnist): two zeros, the type 8, the number of dimensions, the size of each dimension as
-    32 bits with the highest first, then the values, last dimension fastest.
+    32-bit big-endian integers, then the values, last dimension fastest.
 
     Args:
-        path: A file such as ``train-images-idx3-ubyte`` or ``train-images-idx3-ubyte.gz``.
+        path: File, such as ``train-images-idx3-ubyte`` or ``train-images-idx3-ubyte.gz``.
 
     Returns:
-        A read-only array, ``uint8``, of the shape that the header gives.
+        A read-only ``uint8`` array with the shape from the header.
 
     Raises:
         DataError: The file is missing, truncated, longer than stated in its header, too large, or not an IDX file of
@@ -47,15 +47,15 @@ def read_idx(path: Path) -> npt.NDArray[np.uint8]:
             is_gzipped = stream.read(len(_GZIP)) == _GZIP
         with gzip.open(path) if is_gzipped else path.open("rb") as stream:
             header = stream.read(4)
-            if len(header) < 4 or header[:3] != _UNSIGNED_BYTES or not 1 <= header[3] <= _MOST_DIMENSIONS:
+            if len(header) < 4 or header[:3] != _UNSIGNED_BYTES or not 1 <= header[3] <= _MAX_DIMENSIONS:
                 raise ValueError(f"it begins with {header!r}, which is not the header of an IDX file of bytes")
             sizes = stream.read(4 * header[3])
             if len(sizes) < 4 * header[3]:
                 raise EOFError("it ends within its header")
             shape = tuple(np.frombuffer(sizes, ">u4").tolist())
             count = math.prod(shape)
-            if count > _MOST_VALUES:
-                raise ValueError(f"its header claims {count} values, at most {_MOST_VALUES} are read")
+            if count > _MAX_VALUES:
+                raise ValueError(f"its header claims {count} values, at most {_MAX_VALUES} are read")
             values = stream.read(count + 1)
         if len(values) != count:
             amount = "more" if len(values) > count else f"only {len(values)}"
@@ -71,8 +71,8 @@ def read_labelled(folder: Path, prefix: str) -> tuple[npt.NDArray[np.uint8], npt
     """Return the images and the labels of one split of a dataset, gzipped or not.
 
     Args:
-        folder: The folder of its IDX files.
-        prefix: The prefix of their names: ``train`` or ``t10k``.
+        folder: Folder of the IDX files.
+        prefix: Prefix of their names: ``train`` or ``t10k``.
 
     Raises:
         DataError: A file is missing or damaged.

@@ -1,4 +1,4 @@
-"""List the files of a folder tree as a stream."""
+"""List the files of a folder tree lazily."""
 
 import os
 from collections.abc import Iterator
@@ -8,27 +8,27 @@ from pathlib import Path
 def files_below(folder: Path) -> Iterator[tuple[str, Path]]:
     """Yield every file in a folder and its subfolders, except hidden ones, sorted by path.
 
-    Symlinks are listed, even to folders, and not followed. So is a subfolder that may not be read: whoever opens it
-    finds out. Only the names within the folders on the way are in memory.
+    Symlinks, even to folders, are yielded and not followed. Unreadable subfolders are yielded as well, so opening them
+    reports the error. Only the names in the current folder and its parents are in memory.
 
     Args:
-        folder: The folder.
+        folder: Root folder.
 
     Yields:
-        The path relative to the folder, as :func:`path_text` writes it, and the path.
+        The path relative to the folder, converted by :func:`path_text`, and the path.
     """
     yield from _below(folder, "")
 
 
 def path_text(path: Path | str) -> str:
-    """Return a path as text that every table can hold, the same on every system."""
+    """Return a path as valid UTF-8 text with slashes, the same on every system."""
     text = path.as_posix() if isinstance(path, Path) else path
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _below(folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
     with os.scandir(folder) as entries:
-        # With its slash a folder's name sorts as the paths in it do.
+        # A trailing slash makes a folder's name sort like the paths in it.
         names = [
             f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name
             for entry in entries

@@ -1,4 +1,4 @@
-"""Read, decode and measure one image, or report the reason why not."""
+"""Read, decode and measure one image."""
 
 import math
 from typing import NamedTuple
@@ -15,21 +15,21 @@ from pixmill.images.verified_reading import Source
 
 
 class Measures(NamedTuple):
-    """The measurements of one decoded image.
+    """Measurements of one decoded image.
 
     Args:
-        width: In pixels, upright.
-        height: In pixels, upright.
-        format: The format by content.
+        width: Width in pixels, upright.
+        height: Height in pixels, upright.
+        format: Format by content.
         mode: The file's mode in Pillow's terms.
-        pixels: The digest of the decoded pixels, see :func:`pixmill.images.measures.pixel_digest`.
-        phash: The perceptual hash, see :mod:`pixmill.images.likeness.hashing`.
-        brightness: See :class:`pixmill.images.measures.LumaStatistics`.
-        contrast: The same.
+        pixels: Digest of the decoded pixels, see :func:`pixmill.images.measures.pixel_digest`.
+        phash: Perceptual hash, see :mod:`pixmill.images.likeness.hashing`.
+        brightness: Mean luma, see :class:`pixmill.images.measures.LumaStatistics`.
+        contrast: Standard deviation of luma, likewise.
         sharpness: See :func:`pixmill.images.measures.sharpness`.
         entropy: See :class:`pixmill.images.measures.LumaStatistics`.
         border: See :func:`pixmill.images.measures.border`.
-        grey: See :func:`pixmill.images.likeness.hashing.small_grey`; 1,024 bytes, row by row.
+        grey: Result of :func:`pixmill.images.likeness.hashing.small_grey`: 1,024 bytes, row by row.
     """
 
     width: int
@@ -50,22 +50,22 @@ def measure(source: Source, name: str, *, max_pixels: int) -> Measures:
     """Measure an image.
 
     Args:
-        source: The file.
-        name: The image's id: the sha256 that its bytes must have.
+        source: Image file.
+        name: Id of the image: the expected SHA-256.
         max_pixels: Maximum pixels to decode.
 
     Raises:
-        UndecodableError: It cannot be measured; its ``reason`` says why.
+        UndecodableError: The image cannot be decoded.
     """
     decoded = decode(read_verified(source, name), max_pixels=max_pixels)
     image = decoded.image
-    # First, while the pixels are still in the processor's cache.
+    # First, while the pixels are still in the CPU's cache.
     pixels = pixel_digest(image)
     factor = scale(image.size)
     luma = (image.reduce(factor) if factor > 1 else image).convert("L")
     values = np.asarray(luma)
     grey = small_grey(values, factor=factor, size=image.size)
-    lit = light(luma)
+    statistics = luma_statistics(luma)
     return Measures(
         width=image.width,
         height=image.height,
@@ -73,33 +73,33 @@ def measure(source: Source, name: str, *, max_pixels: int) -> Measures:
         mode=decoded.mode,
         pixels=pixels,
         phash=perceptual_hash(grey),
-        brightness=lit.brightness,
-        contrast=lit.contrast,
+        brightness=statistics.brightness,
+        contrast=statistics.contrast,
         sharpness=sharpness(values),
-        entropy=lit.entropy,
+        entropy=statistics.entropy,
         border=border(values),
         grey=grey.tobytes(),
     )
 
 
 MEASURED_SIDE = 160
-"""Minimum longer side, in pixels, to which greys are reduced before they are measured; the maximum is 319."""
+"""Minimum longer side in pixels of the reduced image that is measured; the maximum is 319."""
 
 BORDER_LEVELS = 16
-"""Luma range of a near-uniform border: what compression makes of a plain bar or a white background."""
+"""Maximum luma range of a near-uniform border, such as a plain bar or a white background after compression."""
 
 _POWERS = np.arange(256)[:, None] ** np.arange(3)
-_STRIP = 4096
-"""Pixels of the longer side that are filtered at a time: only very long images have more than one such strip."""
+_STRIP_LENGTH = 4096
+"""Pixels of the longer side that are filtered at a time; only very long images have several strips."""
 
 
 class LumaStatistics(NamedTuple):
-    """The statistics of an image's luma histogram.
+    """Statistics of an image's luma histogram.
 
     Args:
-        brightness: The mean, 0 to 255.
-        contrast: The standard deviation, 0 to 127.5.
-        entropy: Shannon's entropy in bits, to four decimals: 0 where there is but one grey, 8 at most.
+        brightness: Mean, 0 to 255.
+        contrast: Standard deviation, 0 to 127.5.
+        entropy: Shannon entropy in bits, to four decimals: 0 for a single grey, 8 at most.
     """
 
     brightness: float
@@ -108,11 +108,11 @@ class LumaStatistics(NamedTuple):
 
 
 def scale(size: tuple[int, int]) -> int:
-    """Return the factor that greys of an image are reduced by before they are measured, 1 for a small one.
+    """Return the factor by which an image is reduced before it is measured, 1 for a small one.
 
-    At full size a large photograph that is crisp at the size of a training image looks blurred, noise looks sharp,
-    and the noise of a blank wall looks rich. So each square of k x k pixels becomes its rounded mean, with the largest
-    k that leaves :data:`MEASURED_SIDE` pixels or more on the longer side; and three on the shorter, where they were.
+    At full size, a large photograph that is crisp at training size measures as blurred, noise as sharp, and a blank
+    noisy wall as high in entropy. Therefore each square of k x k pixels is replaced by its rounded mean, with the
+    largest k that leaves at least :data:`MEASURED_SIDE` pixels on the longer side and three on the shorter.
 
     Args:
         size: Width and height of the image.
@@ -121,22 +121,22 @@ def scale(size: tuple[int, int]) -> int:
     return max(1, min(longer // MEASURED_SIDE, (shorter - 1) // 2))
 
 
-def light(luma: Image.Image) -> LumaStatistics:
-    """Measure the histogram of greys.
+def luma_statistics(luma: Image.Image) -> LumaStatistics:
+    """Return the statistics of the luma histogram.
 
     Args:
-        luma: An image of mode ``L``.
+        luma: Image of mode ``L``.
     """
     counts = np.array(luma.histogram(), np.int64)
     size, total, squares = (counts @ _POWERS).tolist()
     used = counts[counts > 0]
     entropy = math.log2(size) - float(used @ np.log2(used)) / size
-    # The maximum turns minus zero, and what rounding leaves below zero, to zero.
+    # The maximum avoids minus zero and rounding errors below zero.
     return LumaStatistics(total / size, _variance(size, total, squares) ** 0.5, max(0.0, round(entropy, 4)))
 
 
 def sharpness(luma: npt.NDArray[np.uint8]) -> float:
-    """Return the variance of the Laplacian of greys (4 neighbours, without the edge): low where they are blurred.
+    """Return the variance of the Laplacian (4 neighbours, without the edge), which is low for a blurred image.
 
     Source: J. L. Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy: a comparative study", ICPR 2000.
 
@@ -144,14 +144,14 @@ def sharpness(luma: npt.NDArray[np.uint8]) -> float:
         luma: ``uint8`` of shape (height, width), the shorter side below 1,000.
 
     Returns:
-        0 or more; 0 where a side has fewer than 3 pixels, so that there is no Laplacian.
+        0 or more; 0 if a side has fewer than 3 pixels.
     """
     if min(luma.shape) < 3:
         return 0.0
     values = luma if luma.shape[0] >= luma.shape[1] else luma.T
     count = total = squares = 0
-    for start in range(0, len(values) - 2, _STRIP):
-        strip = values[start : start + _STRIP + 2].astype(np.int16)
+    for start in range(0, len(values) - 2, _STRIP_LENGTH):
+        strip = values[start : start + _STRIP_LENGTH + 2].astype(np.int16)
         edges = strip[:-2, 1:-1] + strip[2:, 1:-1]
         edges += strip[1:-1, :-2]
         edges += strip[1:-1, 2:]
@@ -159,25 +159,25 @@ def sharpness(luma: npt.NDArray[np.uint8]) -> float:
         wide = edges.astype(np.int32)
         count += wide.size
         total += int(wide.sum(dtype=np.int64))
-        # A row is the shorter side, so that its sum of squares fits into 32 bits.
+        # Rows are the shorter side, so their sums of squares fit into 32 bits.
         squares += int(np.einsum("ij,ij->i", wide, wide).sum(dtype=np.int64))
     return _variance(count, total, squares)
 
 
 def border(luma: npt.NDArray[np.uint8]) -> float:
-    """Return the share of an image's area that a near-uniform border takes, such as bars, padding or a plain ground.
+    """Return the share of an image's area that is near-uniform border, such as bars, padding or a plain background.
 
-    At each side of the image the border is as many whole rows (or columns) as together span at most
-    :data:`BORDER_LEVELS` levels of luma. The sides may differ from each other. Columns are looked at between the bars
-    above and below; where there are bars at the left or right, rows and columns are looked at once more between them.
+    On each side of the image, the border consists of all rows (or columns) that together span at most
+    :data:`BORDER_LEVELS` levels of luma. The sides are independent. Columns are examined between the top and bottom
+    bars; if there are bars on the left or right, rows and columns are examined once more between them.
 
     Args:
         luma: ``uint8`` of shape (height, width).
 
     Returns:
-        0 to 1; 1 where the whole image is near-uniform.
+        0 to 1; 1 if the whole image is near-uniform.
     """
-    # Most images have no border; nor has one whose outermost rows and columns are none.
+    # Shortcut for most images: no border without a near-uniform outermost row or column.
     if np.ptp(luma[:: len(luma) - 1 or 1], axis=1).min() > BORDER_LEVELS and (
         np.ptp(luma[:, :: luma.shape[1] - 1 or 1], axis=0).min() > BORDER_LEVELS
     ):
@@ -195,7 +195,7 @@ def _between_bars(values: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def _bar(values: npt.NDArray[np.uint8]) -> int:
-    """Return how many rows from the first on together span at most the levels of a border."""
+    """Return the number of leading rows that together span at most :data:`BORDER_LEVELS` levels."""
     low, high, rows, step = 255, 0, 0, 1
     while rows < len(values) and values.size:
         block = values[rows : rows + step]
@@ -206,30 +206,30 @@ def _bar(values: npt.NDArray[np.uint8]) -> int:
             return rows + int(beyond.argmax())
         low, high = int(lows[-1]), int(highs[-1])
         rows += len(block)
-        # Most images have no border; of one that there is, no more than three times as much is looked at.
+        # Growing blocks: cheap without a border, and at most four times the rows of a border are examined.
         step *= 4
     return len(values)
 
 
 def _variance(count: int, total: int, squares: int) -> float:
-    """Return the variance from whole-number sums."""
+    """Return the variance from integer sums."""
     return (count * squares - total * total) / (count * count)
 
 
-_PART = 4 << 20
-"""Pixels that are digested at a time."""
+_PART_PIXELS = 4 << 20
+"""Pixels digested at a time."""
 
 
 def pixel_digest(image: Image.Image) -> str:
     """Return the BLAKE3 digest of an image's pixels, row by row, as 64 hexadecimal digits.
 
-    A pixel is digested as four bytes: red, green, blue and 255, which is how Pillow holds it.
+    Each pixel is digested as four bytes, red, green, blue and 255, which is Pillow's memory layout.
 
     Args:
-        image: Of mode ``RGB``, or of one that can be converted.
+        image: Image of mode ``RGB`` or convertible to it.
     """
     digest = blake3()
-    rows = max(1, _PART // image.width)
+    rows = max(1, _PART_PIXELS // image.width)
     for top in range(0, image.height, rows):
         whole = rows >= image.height
         part = image if whole else image.crop((0, top, image.width, min(image.height, top + rows)))
@@ -239,11 +239,11 @@ def pixel_digest(image: Image.Image) -> str:
 
 
 def _in_memory(image: Image.Image) -> pa.Buffer | None:
-    """Return an RGB image's own memory, uncopied, where that is what is digested; else ``None``."""
+    """Return the memory of an RGB image without a copy if it has the layout to digest, else ``None``."""
     try:
         buffer = pa.array(image).buffers()[-1]
     except ValueError:  # in several blocks
         return None
-    # The fourth bytes are not part of the image: decoders set them to 255, but nothing says that they must.
+    # Decoders set the fourth byte to 255, but this is not guaranteed.
     filled = int(np.bitwise_and.reduce(np.frombuffer(buffer, "<u4"))) >> 24 == 255
     return buffer if filled else None

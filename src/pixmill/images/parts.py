@@ -1,4 +1,4 @@
-"""The packed splits: images of one size, each compressed, which the split stage writes, and train and evaluate read."""
+"""Packed splits: compressed images of one size, written by the stage split and read by train and evaluate."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ Pixels = npt.NDArray[np.uint8]
 
 
 class PackedImages:
-    """Read single images of a packed split; only those that are asked for are read and decompressed.
+    """A packed split as an array whose images are read and decompressed when indexed.
 
     It supports NumPy's indices along the first axis: an integer, a slice, or an array of integers or booleans.
 
     Args:
-        content: All compressed images, one after the other.
-        ends: ``int64`` of shape (rows,): where each ends in ``content``.
+        content: Concatenation of all compressed images.
+        ends: ``int64`` of shape (rows,): end of each image in ``content``.
         image_size: Side of the images in pixels.
     """
 
@@ -42,15 +42,15 @@ class PackedImages:
         return self.shape[0]
 
     def compressed(self, row: int) -> bytes:
-        """Return an image as :func:`decompress` takes it.
+        """Return a compressed image, the input of :func:`decompress`.
 
         Args:
-            row: Its index, from 0.
+            row: Index of the image, from 0.
         """
         return self._content[self._ends[row - 1] if row else 0 : self._ends[row]]
 
     def __getitem__(self, key: SupportsIndex | slice | npt.ArrayLike) -> Pixels:
-        # NumPy resolves the key to rows, or raises.
+        # NumPy resolves the key to rows, or raises IndexError.
         rows = np.arange(len(self))[key]  # type: ignore[index]
         images = np.empty((rows.size, *self.shape[1:]), np.uint8)
         for place, row in enumerate(np.ravel(rows).tolist()):
@@ -59,15 +59,15 @@ class PackedImages:
 
 
 class Shards:
-    """Index images in several arrays as one array, or a selection of them.
+    """Several arrays of images, or a selection of their rows, as one array that is read when indexed.
 
     It supports NumPy's indices along the first axis: an integer, a slice, or an array of integers or booleans.
     ``numpy.asarray`` reads everything.
 
     Args:
-        arrays: One or more, each ``uint8`` of shape (rows, height, width, channels), which differ only in rows; or
-            whatever is indexed like them.
-        rows: The selected rows of them all, in their order; default: all.
+        arrays: One or more arrays or :class:`PackedImages`, ``uint8`` of shape (rows, height, width, channels), equal
+            except in rows.
+        rows: Selected rows of the concatenation, in order; default: all.
     """
 
     def __init__(self, arrays: Sequence[Any], *, rows: npt.NDArray[np.int64] | None = None) -> None:
@@ -86,7 +86,7 @@ class Shards:
         if len(self._arrays) == 1:
             images: Pixels = self._arrays[0][key]
             return images
-        # NumPy resolves the key to rows, or raises.
+        # NumPy resolves the key to rows, or raises IndexError.
         rows = np.arange(self._starts[-1])[key]  # type: ignore[index]
         flat = np.ravel(rows)
         gathered = np.empty((len(flat), *self.shape[1:]), self.dtype)
@@ -100,29 +100,29 @@ class Shards:
         return self._arrays[number], row - int(self._starts[number])
 
     def compressed(self, row: int) -> bytes | None:
-        """Return an image as :func:`decompress` takes it; ``None`` if it is not packed.
+        """Return a compressed image, the input of :func:`decompress`; ``None`` if it is not packed.
 
         Args:
-            row: Its index, from 0.
+            row: Index of the image, from 0.
         """
         array, row = self._find(row if self._rows is None else int(self._rows[row]))
         return None if isinstance(array, np.ndarray) else array.compressed(row)
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[np.generic]:
         if copy is False:
-            raise ValueError("pixels in files cannot become an array without a copy")
+            raise ValueError("packed images cannot be converted to an array without a copy")
         return self[:].astype(self.dtype if dtype is None else dtype)
 
 
-_AGAIN = "dvc repro -f split"
+_REPACK_COMMAND = "dvc repro -f split"
 
 
 def header_path(folder: Path, name: str) -> Path:
-    """Return the path of a split's header, which is written after all its images.
+    """Return the path of a split's header, which is written last.
 
     Args:
         folder: ``artifacts/split``.
-        name: The split.
+        name: Name of the split.
     """
     return folder / f"{name}.json"
 
@@ -132,22 +132,22 @@ def images_path(folder: Path, name: str) -> Path:
 
     Args:
         folder: ``artifacts/split``.
-        name: The split.
+        name: Name of the split.
     """
     return folder / f"{name}.bin"
 
 
 def write_images(folder: Path, name: str, images: Iterable[bytes], *, image_size: int) -> None:
-    """Write a split: its images one after the other, where each ends, and the header.
+    """Write a packed split: its images, the end of each, and the header.
 
     Args:
         folder: ``artifacts/split``.
-        name: The split.
-        images: Of each, what :func:`compress` returned.
+        name: Name of the split.
+        images: Compressed images, the results of :func:`compress`.
         image_size: Side of the images in pixels.
 
     Raises:
-        OSError: The disk is full, or refuses the files.
+        OSError: The files cannot be written.
     """
     ends, end = array("q"), 0
     with replacing(images_path(folder, name)) as temporary, temporary.open("wb") as file:
@@ -161,22 +161,22 @@ def write_images(folder: Path, name: str, images: Iterable[bytes], *, image_size
 
 
 def open_images(folder: Path, name: str) -> PackedImages:
-    """Return the pixels of a split, read on demand.
+    """Open a packed split, whose images are read when indexed.
 
     Args:
         folder: ``artifacts/split``.
-        name: The split.
+        name: Name of the split.
 
     Raises:
-        ManifestError: A file of the split is missing, or does not fit the others.
+        ManifestError: A file of the split is missing or does not match the others.
     """
     header = header_path(folder, name)
     match read_json(header, stage="split"):
         case {"dtype": "uint8", "compression": "lz4", "shape": [int(count), int(image_size), int(width), 3]}:
             if not image_size == width > 0 < count:
-                raise ManifestError(f"{header}: expected at least one image, square", next=_AGAIN)
+                raise ManifestError(f"{header}: expected at least one image, square", next=_REPACK_COMMAND)
         case _:
-            raise ManifestError(f"{header}: expected RGB images of uint8, compressed by lz4", next=_AGAIN)
+            raise ManifestError(f"{header}: expected RGB images of uint8, compressed by lz4", next=_REPACK_COMMAND)
     path = images_path(folder, name)
     try:
         ends = np.load(_ends_path(folder, name), allow_pickle=False)
@@ -185,12 +185,12 @@ def open_images(folder: Path, name: str) -> PackedImages:
     except FileNotFoundError as error:
         raise ManifestError(f"{error.filename} is missing", next="dvc repro split") from None
     except ValueError as error:
-        raise ManifestError(f"{path.with_suffix('')}: {error}", next=_AGAIN) from None
+        raise ManifestError(f"{path.with_suffix('')}: {error}", next=_REPACK_COMMAND) from None
     if ends.shape != (count,) or ends[-1] != len(content):
         raise ManifestError(
             f"{path} does not contain the {count:,} images of its header: expected "
             f"{int(ends[-1]) if ends.size else 0:,} bytes, received {len(content):,}",
-            next=_AGAIN,
+            next=_REPACK_COMMAND,
         )
     return PackedImages(content, ends, image_size)
 
@@ -204,17 +204,17 @@ PARTS: tuple[PartName, ...] = get_args(PartName)
 
 
 _COLUMNS = ("id", "label", "cluster", "fold")
-"""Columns of the manifest that a split keeps."""
+"""Columns of the manifest that a :class:`Part` has."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """The images of one split, read on demand.
+    """Images of one split, with labels; pixels are read when indexed.
 
     Args:
         name: ``train``, ``val`` or ``test``.
-        rows: Columns ``id``, ``label``, ``cluster`` and ``fold``; row i is image i of ``pixels``.
-        targets: ``int32`` of shape (n,): each image's class index.
+        rows: Columns ``id``, ``label``, ``cluster`` and ``fold``; row i belongs to image i of ``pixels``.
+        targets: ``int32`` of shape (n,): class index of each image.
         pixels: ``uint8`` of shape (n, image_size, image_size, 3), decompressed when indexed.
     """
 
@@ -230,7 +230,7 @@ class Part:
         """Return a selection of the images as a split of the same name.
 
         Args:
-            rows: The rows, in the new order.
+            rows: Selected rows, in the new order.
         """
         pixels = Shards([self.pixels], rows=rows)
         return Part(self.name, self.rows.iloc[rows].reset_index(drop=True), self.targets[rows], pixels)
@@ -238,11 +238,11 @@ class Part:
     def batches(
         self, size: int, order: npt.NDArray[np.int64] | None = None
     ) -> Iterator[tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]]:
-        """Yield batches of images as a model takes them, ``float32`` from 0 to 255, with their targets.
+        """Yield batches of model inputs, ``float32`` from 0 to 255, with their targets.
 
         Args:
-            size: Images per batch; the last batch may have fewer.
-            order: Order of the rows; default: as stored.
+            size: Images per batch; the last batch may be smaller.
+            order: Rows in the order to yield; default: all, as stored.
         """
         rows = np.arange(len(self)) if order is None else order
         for start in range(0, len(rows), size):
@@ -253,16 +253,16 @@ class Part:
 def load_parts(
     folder: Path, labels: Sequence[str], *, image_size: int, names: Sequence[PartName] = PARTS
 ) -> dict[PartName, Part]:
-    """Return splits by name, each with the manifest's rows in the order of its array.
+    """Return packed splits by name, with the manifest's rows in the order of the images.
 
     Args:
         folder: ``artifacts/split``.
-        labels: The classes, in the order of the model's outputs.
+        labels: Classes, in the order of the model's outputs.
         image_size: Side of the images in pixels.
-        names: Which splits; default: all three.
+        names: Splits to load; default: all three.
 
     Raises:
-        ManifestError: A file is missing or malformed, an array does not match the manifest, or the images have other
+        ManifestError: A file is missing or malformed, a split does not match the manifest, or the images have other
             classes or another size.
     """
     path = folder / "manifest.parquet"
@@ -280,13 +280,13 @@ def load_parts(
 def _load(folder: Path, name: PartName, rows: pd.DataFrame, labels: Sequence[str], image_size: int) -> Part:
     rows = rows.sort_values("row")
     if rows.empty:
-        raise ManifestError(f"{folder / 'manifest.parquet'} has no images in {name}", next=_AGAIN)
+        raise ManifestError(f"{folder / 'manifest.parquet'} has no images in {name}", next=_REPACK_COMMAND)
     pixels = Shards([open_images(folder, name)])
     if len(pixels) != len(rows) or not np.array_equal(rows["row"], np.arange(len(rows))):
         raise ManifestError(
-            f"{header_path(folder, name)} lists {len(pixels)} images, but the manifest beside it lists "
+            f"{header_path(folder, name)} lists {len(pixels)} images, but the manifest lists "
             f"{len(rows)} for {name}: expected one row each, numbered from 0",
-            next=_AGAIN,
+            next=_REPACK_COMMAND,
         )
     if pixels.shape[1] != image_size:
         raise ManifestError(

@@ -1,7 +1,7 @@
-"""Write PNG files whose bytes depend on nothing but their pixels.
+"""Write PNG files whose bytes depend only on their pixels.
 
-Pillow's wheels compress with zlib-ng, other builds with zlib, and their outputs differ. Stored deflate blocks
-(RFC 1951, section 3.2.4) involve no compressor, so the same pixels give the same file on every machine.
+Pillow's wheels compress with zlib-ng and other builds with zlib, whose outputs differ. Stored deflate blocks (RFC 1951,
+section 3.2.4) need no compressor, so the same pixels give the same file on every machine.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY, _RGB = 0, 2  # colour types, PNG specification, section 11.2.1
-_STORED_MAX = 0xFFFF  # bytes that one stored block can hold
+_MAX_BLOCK_BYTES = 0xFFFF  # of a stored block
 
 
 def png_bytes(pixels: npt.NDArray[np.uint8]) -> bytes:
@@ -29,10 +29,10 @@ def png_bytes(pixels: npt.NDArray[np.uint8]) -> bytes:
         pixels: Grey values of shape ``(height, width)`` or RGB values of shape ``(height, width, 3)``, ``uint8``.
 
     Returns:
-        The whole file: 8 bits a channel, no filter, not interlaced, no ancillary chunk.
+        The file: 8 bits per channel, no filter, not interlaced, no ancillary chunks.
 
     Raises:
-        ValueError: If the array has another type or shape, or no pixel.
+        ValueError: The array has another type or shape, or no pixels.
     """
     if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or pixels.shape[2:] not in ((), (3,)) or not pixels.size:
         found = f"{pixels.dtype} {pixels.shape}"
@@ -40,7 +40,7 @@ def png_bytes(pixels: npt.NDArray[np.uint8]) -> bytes:
     height, width = pixels.shape[:2]
     colour = _GREY if pixels.ndim == 2 else _RGB
     rows = np.ascontiguousarray(pixels).reshape(height, -1)
-    scanlines = np.zeros((height, rows.shape[1] + 1), np.uint8)  # each begins with its filter type, 0: none
+    scanlines = np.zeros((height, rows.shape[1] + 1), np.uint8)  # each begins with filter type 0: none
     scanlines[:, 1:] = rows
     header = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
     return b"".join(
@@ -57,8 +57,8 @@ def write_png(path: Path, pixels: npt.NDArray[np.uint8]) -> None:
     """Write pixels to a PNG file, as :func:`png_bytes` encodes them.
 
     Args:
-        path: The file to write; its folder exists.
-        pixels: As for :func:`png_bytes`.
+        path: Output file; its folder must exist.
+        pixels: As in :func:`png_bytes`.
     """
     path.write_bytes(png_bytes(pixels))
 
@@ -70,9 +70,9 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
 def _deflate_stored(data: bytes) -> bytes:
     """Frame data as a zlib stream of stored blocks (RFC 1950)."""
     stream = [b"\x78\x01"]
-    for start in range(0, len(data), _STORED_MAX):
-        block = data[start : start + _STORED_MAX]
-        last = start + _STORED_MAX >= len(data)
+    for start in range(0, len(data), _MAX_BLOCK_BYTES):
+        block = data[start : start + _MAX_BLOCK_BYTES]
+        last = start + _MAX_BLOCK_BYTES >= len(data)
         stream += (struct.pack("<BHH", last, len(block), len(block) ^ 0xFFFF), block)
     stream.append(struct.pack(">I", zlib.adler32(data)))
     return b"".join(stream)

@@ -1,4 +1,4 @@
-"""Why an image cannot be read: one word, and what it means."""
+"""Explanations of the reasons why images cannot be read."""
 
 from pixmill.images.formats import OTHER_FORMATS
 
@@ -23,4 +23,4 @@ UNREADABLE = {
     "memory": "decoding took too much memory",
     "crashed": "the decoder crashed",
 }
-"""Every word of :class:`pixmill.images.UndecodableError`, and of the limits on a row."""
+"""Explanations by reason: those of :class:`pixmill.images.UndecodableError`, and those of exceeded row limits."""

@@ -1,4 +1,4 @@
-"""Read image files, but only regular files; and the reasons why bytes are not an image."""
+"""Read image files if they are regular files, and optionally verify their content."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import stat
 from pathlib import Path
 
 _FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
-"""An ordinary ``open`` of a pipe without a writer would block forever; with ``O_NONBLOCK`` it returns."""
+"""``O_NONBLOCK`` prevents that opening a pipe without a writer blocks forever."""
 
 
 class UndecodableError(Exception):
     """Raised when bytes are not a usable image.
 
     Args:
-        reason: One word for tables. By content: ``empty``, ``html``, ``svg``, ``archive``, ``pdf`` or ``unknown``,
-            or a key of :data:`pixmill.images.OTHER_FORMATS`; ``no_decoder`` if none is installed for the format.
-            ``not_a_file``: a folder, a pipe or a device.
+        reason: One word for tables, a key of :data:`pixmill.images.read_errors.UNREADABLE`. By content: ``empty``,
+            ``html``, ``svg``, ``archive``, ``pdf`` or ``unknown``, or a key of :data:`pixmill.images.OTHER_FORMATS`;
+            ``no_decoder`` if none is installed for the format. ``not_a_file``: a folder, a pipe or a device.
             ``missing_file`` and ``changed_bytes``: missing, or no longer matching the image's id.
             ``too_many_bytes``, ``too_many_pixels`` and ``too_complex``: over a limit, checked before decoding.
             ``truncated``: the file ends before the image does. ``broken``: anything else.
@@ -34,11 +34,11 @@ class UndecodableError(Exception):
 
 
 Source = Path | bytes | Exception
-"""A file, or what another process has read of it: its bytes, or why there are none."""
+"""A file, or the result of :func:`load_source`: its bytes, or the error."""
 
 
 def load_source(path: Path) -> bytes | Exception:
-    """Return a file's bytes, or why :func:`read_image` has none, for a machine that does not see the file."""
+    """Return a file's bytes, or the error of :func:`read_image`, to send to a machine without access to the file."""
     try:
         return read_image(path)
     except (UndecodableError, OSError) as error:
@@ -49,7 +49,7 @@ def read_image(source: Source, *, max_bytes: int = 1 << 30) -> bytes:
     """Return the bytes of a regular file, following links.
 
     Args:
-        source: The file.
+        source: Image file.
         max_bytes: Maximum file size; default 1 GiB.
 
     Raises:
@@ -63,8 +63,8 @@ def read_image(source: Source, *, max_bytes: int = 1 << 30) -> bytes:
         if len(source) > max_bytes:
             raise UndecodableError("too_many_bytes", f"{len(source)}")
         return source
-    # Checked by name first, since opening some devices has side effects, and again once it is open, since the name may
-    # have been replaced.
+    # Checked by path first, since opening some devices has side effects, and again once open, since the path may have
+    # been replaced meanwhile.
     _check(source.stat(), max_bytes)
     descriptor = os.open(source, _FLAGS)
     with os.fdopen(descriptor, "rb") as file:
@@ -75,8 +75,8 @@ def read_verified(source: Source, name: str) -> bytes:
     """Return the bytes of an image file if they match its id.
 
     Args:
-        source: The file.
-        name: The image's id: the sha256 that its bytes must have, in hexadecimal digits.
+        source: Image file.
+        name: Id of the image: the expected SHA-256, in hexadecimal digits.
 
     Raises:
         UndecodableError: ``missing_file`` if it cannot be read, ``changed_bytes`` if it does not match, or as in

@@ -1,10 +1,9 @@
-"""The web: fetching, the browser, the bundled shop, and servers.
+"""The web: fetching, the browser, the bundled shop, and local servers.
 
-- ``fetch``: fetches from the internet, guarded
-- ``browser``: a browser that a network confines
-- ``shop``: the bundled shop
-- ``loopback``: HTTP on this machine alone, for anybody on it
-- ``private_server``: pages for one browser, which are in ``page_files``; ``address_file`` tells a second start of the
-  command of the first
-- ``bounded_request``, ``problems``: what the private server and ``pixmill.serve.http`` share
+- ``fetch``: fetcher with SSRF guard
+- ``browser``: sandboxed browser
+- ``shop``: bundled shop
+- ``loopback``: HTTP server on 127.0.0.1
+- ``private_server``: local pages behind a secret address; ``page_files`` serves their files
+- ``bounded_request``, ``problems``: limits and errors, shared with ``pixmill.serve.http``
 """

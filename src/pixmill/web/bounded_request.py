@@ -1,4 +1,4 @@
-"""One request between a server and an ASGI application: bounded in size, and every answer has certain headers."""
+"""Run one ASGI request with limits on its size and default headers on its response."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -15,7 +15,7 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 HEAD_BYTES = 64 << 10
-"""Maximum size of a request's line and fields together; uvicorn keeps no more of an incomplete one."""
+"""Maximum size of the request line and headers together; also uvicorn's buffer for an incomplete request."""
 
 
 async def run_bounded(
@@ -29,26 +29,26 @@ async def run_bounded(
     answer: Callable[[ProblemError], Response],
     hold: Callable[[int], None] = lambda _: None,
 ) -> int:
-    """Answer one request, and return the status of the answer.
+    """Answer one request and return the response's status.
 
     Args:
-        scope: The request's head.
-        receive: Returns the parts of its body.
-        send: Takes the answer.
-        admit: Returns the application that answers; may raise :class:`ProblemError`.
+        scope: ASGI scope.
+        receive: ASGI receive channel.
+        send: ASGI send channel.
+        admit: Returns the application for the request; may raise :class:`ProblemError`.
         max_bytes: Maximum size of the body.
-        headers: Headers of the answer, by name in lower case, where the application does not set them itself.
-        answer: Makes a response of a refusal.
+        headers: Default response headers, by lower-case name; the application's own take precedence.
+        answer: Converts an error to a response.
         hold: Called with the size of each part of the body; may raise :class:`ProblemError`.
     """
-    status = came = 0
+    status = received = 0
 
     async def bounded() -> Message:
-        nonlocal came
+        nonlocal received
         message = await receive()
         size = len(message.get("body", b""))
-        came += size
-        if came > max_bytes:
+        received += size
+        if received > max_bytes:
             raise _too_large(max_bytes)
         hold(size)
         return message
@@ -69,20 +69,20 @@ async def run_bounded(
         if status:
             raise
         await answer(error)(scope, receive, complete)
-    except asyncio.CancelledError:  # By uvicorn, which stops and waits no longer.
+    except asyncio.CancelledError:  # uvicorn is stopping
         if not status:
             await answer(ProblemError(503, "The server is stopping.", {"Retry-After": "1"}))(scope, receive, complete)
     return status
 
 
 def _check_size(scope: Scope, max_bytes: int) -> None:
-    """Refuse a request by its head alone.
+    """Check the sizes that the request's head declares.
 
-    What is left of a refused body is dropped as it comes. That of a body in chunks is not: each chunk costs time,
-    however small it is.
+    The rest of a refused body is read and dropped. Chunked bodies are refused, since each chunk costs time, however
+    small it is.
 
     Raises:
-        ProblemError: The head or the body is too large, or the body's size is not announced.
+        ProblemError: The head or the body is too large, or the body's size is not declared.
     """
     given = dict(scope["headers"])
     if len(scope["raw_path"]) + sum(len(name) + len(value) + 4 for name, value in scope["headers"]) > HEAD_BYTES:

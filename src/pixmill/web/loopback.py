@@ -1,4 +1,4 @@
-"""HTTP/1.1 on this machine alone, from threads of its own."""
+"""HTTP/1.1 server on 127.0.0.1, in background threads."""
 
 import sys
 import threading
@@ -6,35 +6,34 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NoReturn, Self
 
-_LOOK_SECONDS = 0.05
-"""How often the server looks whether it is to end."""
+_POLL_SECONDS = 0.05
+"""Interval at which the server checks whether to stop."""
 
-
-_LISTEN_SECONDS = 0.5
-"""How long Ctrl-C may go unnoticed."""
+_INTERRUPT_POLL_SECONDS = 0.5
+"""Maximum delay until Ctrl-C is handled."""
 
 
 class LoopbackServer(ThreadingHTTPServer):
     """Serve on 127.0.0.1 while the ``with`` block lasts.
 
     Args:
-        port: The port; 0 takes a free one.
-        handler: Answers one connection's requests.
+        port: Port to listen on; 0 for any free one.
+        handler: Handler class, instantiated per connection.
 
     Attributes:
-        port: The port that it listens on.
+        port: Port that the server listens on.
 
     Raises:
         OSError: The port is taken.
     """
 
     daemon_threads = True
-    request_queue_size = 128  # a browser opens its connections all at once
+    request_queue_size = 128  # browsers open many connections at once
 
     def __init__(self, port: int, handler: type[BaseHTTPRequestHandler]) -> None:
         super().__init__(("127.0.0.1", port), handler)
         self.port = self.server_port
-        self._thread = threading.Thread(target=self.serve_forever, args=(_LOOK_SECONDS,), daemon=True)
+        self._thread = threading.Thread(target=self.serve_forever, args=(_POLL_SECONDS,), daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -46,7 +45,7 @@ class LoopbackServer(ThreadingHTTPServer):
         self.server_close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say what went wrong; those who leave early do no harm."""
+        """Print the error, unless the client disconnected."""
         if not isinstance(sys.exception(), ConnectionError | TimeoutError):
             super().handle_error(request, client_address)
 
@@ -54,23 +53,23 @@ class LoopbackServer(ThreadingHTTPServer):
 def wait_for_interrupt() -> NoReturn:
     """Wait until Ctrl-C, in the main thread.
 
-    The kernel may deliver a signal to any thread, and Python handles it in the main thread once that runs again: one
-    that waits without a limit would sleep on.
+    The kernel may deliver the signal to any thread, and Python handles it once the main thread runs again, so the main
+    thread must not block without a timeout.
 
     Raises:
         KeyboardInterrupt: Ctrl-C was pressed.
     """
     while True:
-        time.sleep(_LISTEN_SECONDS)
+        time.sleep(_INTERRUPT_POLL_SECONDS)
 
 
 class LoopbackHandler(BaseHTTPRequestHandler):
-    """Answer one connection's requests, by HTTP/1.1."""
+    """Answer one connection's requests over HTTP/1.1."""
 
     protocol_version = "HTTP/1.1"
     sys_version = ""
-    disable_nagle_algorithm = True  # head and body are two writes; the second must not wait for the first's receipt
+    disable_nagle_algorithm = True  # else the body would wait until the head is acknowledged
     timeout = 60
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Keep quiet; the standard library would print each request."""
+        """Do nothing; the standard library prints each request."""

@@ -1,4 +1,4 @@
-"""The page of a package, as a private server shows it, and what passes between its script and the server."""
+"""Routes for a package's local page, and JSON requests and responses of its script."""
 
 import json
 import re
@@ -24,10 +24,12 @@ _KINDS = {"css": "text/css", "js": "text/javascript"}
 
 
 def page_routes(package: str) -> list[Route]:
-    """Return the routes of ``page.html`` and of the style and script in ``static/``, which alone it may load.
+    """Return the routes of ``page.html`` and of the style sheets and scripts in ``static/``.
+
+    The content security policy allows the page to load no others.
 
     Args:
-        package: The package that holds them.
+        package: Name of the package that contains these files.
     """
 
     def page(request: Request) -> Response:  # noqa: ARG001
@@ -47,25 +49,25 @@ def page_routes(package: str) -> list[Route]:
 
 
 def expect_json(request: Request) -> None:
-    """Refuse what a form of another page could send.
+    """Require a JSON body, which no form on another site can send.
 
     Raises:
-        ProblemError: The body is no JSON.
+        ProblemError: The body is not declared as JSON.
     """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise ProblemError(415, "Expected a body of application/json.")
 
 
 def answer_json(act: Callable[[], dict[str, Any]]) -> Response:
-    """Answer with what a call returns; where it fails, with status 409, its message, and what to do next.
+    """Return the result of a call as JSON, or status 409 with the message and next step of its error.
 
     Args:
-        act: Returns an object; a :class:`PixmillError` that it raises is for the person who looks at the page.
+        act: Returns a JSON object; may raise a :class:`PixmillError`, which the page shows.
     """
     status = 200
     try:
         content = act()
     except PixmillError as error:
         status, content = 409, {"error": error.message, "next": error.next}
-    text = json.dumps(content, allow_nan=False)  # In ASCII: names of files need be no text.
+    text = json.dumps(content, allow_nan=False)  # ASCII, since file names may contain surrogates
     return Response(text, status, media_type="application/json")

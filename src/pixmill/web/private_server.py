@@ -1,7 +1,9 @@
-"""A server for the browser of one person: on 127.0.0.1, opened by an address with a token."""
+"""Local server for one person's browser: on 127.0.0.1, opened by an address with a token."""
 
 import asyncio
 import hmac
+import json
+import os
 import secrets
 import signal
 import socket
@@ -11,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
+import psutil
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -19,7 +22,8 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute
 
 from pixmill.core.errors import PixmillError
-from pixmill.web.address_file import remove_address, write_address
+from pixmill.core.files.writing import replacing
+from pixmill.core.process.progress import is_same_process
 from pixmill.web.bounded_request import HEAD_BYTES, Application, Receive, Scope, Send, run_bounded
 from pixmill.web.loopback import wait_for_interrupt
 from pixmill.web.problems import ProblemError
@@ -33,43 +37,42 @@ _HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
-"""Of every answer, unless the application says otherwise. The address is a secret: it goes to nobody."""
+"""Default response headers. The address is secret, so no referrer is sent."""
 
 _COOKIE = "pixmill"
 
-_MOST_BYTES = 1 << 20
-"""Maximum size of a request's body."""
+_MAX_BODY_BYTES = 1 << 20
 
-_GRACE_SECONDS, _JOIN_SECONDS, _IDLE_SECONDS = 0.3, 5.0, 60
-"""How long requests may go on when the server ends, how long to wait for its thread, and how long a connection may be
-idle between requests."""
+_SHUTDOWN_GRACE_SECONDS = 0.3
+"""Time for requests in progress when the server stops."""
 
-_LOOK_SECONDS = 0.005
-"""How often to look whether the server has started."""
+_JOIN_TIMEOUT_SECONDS = 5.0
+_KEEP_ALIVE_SECONDS = 60
+_START_POLL_SECONDS = 0.005
 
-_ENDS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_STOP_SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 class PrivateServer:
     """Serve an ASGI application while the ``with`` block lasts.
 
-    Its address has a token, which sets a cookie and leads to the page. Everything lies below a random path, and
-    each request needs the cookie, too. Cookies know no ports: without the path, the browser would show this one to any
-    server on this machine. Refused are other names of this machine (DNS rebinding) and requests from other pages.
+    The address contains a token; opening it sets a cookie and redirects to the page. All pages are below a random path,
+    and every request needs the cookie as well: cookies ignore ports, so any server on this machine could receive one
+    that is set for ``/``. Requests for another host name (DNS rebinding) and from other sites' pages are refused.
 
-    The application finds the path in ``scope["root_path"]``, so its pages should name their parts relatively. It is
-    served from a thread of its own.
+    The application finds the path in ``scope["root_path"]``, so its pages should use relative URLs. It runs in a
+    background thread.
 
     Args:
-        app: The application, such as :func:`make_app` returns.
-        command: The command that serves it, such as ``pixmill review``.
-        port: The port on 127.0.0.1; 0 takes a free one.
-        address_file: Where to write the address for a second start of the command; default: nowhere.
-        about: What :func:`pixmill.web.address_file.ask_running` is to find there.
+        app: Application, such as :func:`make_app` returns.
+        command: Command that started the server, such as ``pixmill review``; used in messages.
+        port: Port on 127.0.0.1; 0 for any free one.
+        address_file: File in which to record the address for :func:`find_running`; default: none.
+        about: JSON object that identifies the served content for :func:`find_running`.
 
     Attributes:
-        port: The port that it listens on.
-        origin: The address without a path.
+        port: Port that the server listens on.
+        origin: Address without a path.
 
     Raises:
         PixmillError: The port is taken.
@@ -95,14 +98,14 @@ class PrivateServer:
             h11_max_incomplete_event_size=HEAD_BYTES,
             ws="none",
             log_config=None,
-            log_level="error",  # What is no HTTP is no news.
+            log_level="error",  # invalid requests are logged as warnings
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            timeout_keep_alive=_IDLE_SECONDS,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=1,
             loop="asyncio",
-            lifespan="off",  # Applications of routes alone have nothing to start.
+            lifespan="off",  # the applications have no start-up code
         )
         self._server = _Server(config)
         self._thread = threading.Thread(
@@ -112,16 +115,17 @@ class PrivateServer:
     def __enter__(self) -> Self:
         self._thread.start()
         while not self._server.started and self._thread.is_alive():
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_START_POLL_SECONDS)
         if self._address_file is not None:
-            write_address(self._address_file, address=self.new_address(), about=self._about)
+            _write_address(self._address_file, self.new_address(), self._about)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._address_file is not None:
-            remove_address(self._address_file, address=self.new_address())
+        # Another server may have replaced the file.
+        if self._address_file is not None and _read_address(self._address_file).get("address") == self.new_address():
+            self._address_file.unlink(missing_ok=True)
         self._server.should_exit = True
-        self._thread.join(_JOIN_SECONDS)
+        self._thread.join(_JOIN_TIMEOUT_SECONDS)
         self._listener.close()
 
     def new_address(self) -> str:
@@ -129,25 +133,57 @@ class PrivateServer:
         return f"{self.origin}/?token={self._gate.token}"
 
 
+def find_running(address_file: Path, about: Mapping[str, Any]) -> str | None:
+    """Return the address of a server that already serves this content, or ``None``.
+
+    Args:
+        address_file: The server's ``address_file``.
+        about: The server's ``about``.
+    """
+    content = _read_address(address_file)
+    if content.get("about") != about or not is_same_process(content["pid"], content["started"]):
+        return None
+    address: str = content["address"]
+    return address
+
+
+def _write_address(path: Path, address: str, about: Mapping[str, Any]) -> None:
+    """Write a file that only this user can read, whatever the umask."""
+    process = psutil.Process()
+    content = {"pid": process.pid, "started": process.create_time(), "address": address, "about": about}
+    with replacing(path) as temporary:
+        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        temporary.write_text(json.dumps(content), encoding="utf-8")
+
+
+def _read_address(path: Path) -> dict[str, Any]:
+    """Return the file's content; empty if the file is missing or malformed."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) and {"pid", "started", "address", "about"} <= content.keys() else {}
+
+
 def wait_for_end() -> NoReturn:
     """Wait until Ctrl-C, SIGTERM or SIGHUP (the terminal was closed), in the main thread.
 
     Raises:
-        KeyboardInterrupt: One of them came.
+        KeyboardInterrupt: One of these signals arrived.
     """
 
     def interrupt(number: int, _: object) -> None:
-        signal.signal(number, signal.SIG_IGN)  # The system tells that the terminal is gone, then the shell does so.
+        signal.signal(number, signal.SIG_IGN)  # SIGHUP comes twice, from the kernel and from the shell
         raise KeyboardInterrupt
 
-    for number in _ENDS:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # What is ignored stays so: that is how nohup works.
+    for number in _STOP_SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP
             signal.signal(number, interrupt)
     wait_for_interrupt()
 
 
 class _Gate:
-    """Let requests pass that have the path and the cookie, which the token sets."""
+    """Pass on requests with the secret path and cookie; set the cookie for requests with the token."""
 
     def __init__(self, app: Application, port: int, command: str) -> None:
         self.token = secrets.token_urlsafe(32)
@@ -157,21 +193,21 @@ class _Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         await run_bounded(
-            scope, receive, send, admit=self._admit, max_bytes=_MOST_BYTES, headers=_HEADERS, answer=_answer
+            scope, receive, send, admit=self._admit, max_bytes=_MAX_BODY_BYTES, headers=_HEADERS, answer=_answer
         )
 
     def _admit(self, scope: Scope) -> Application:
-        """Return what answers a request.
+        """Return the application for a request.
 
         Raises:
-            ProblemError: It is refused.
+            ProblemError: The request is refused.
         """
         request = Request(scope)
         hosts = request.headers.getlist("host")
         if hosts not in ([f"127.0.0.1:{self._port}"], [f"localhost:{self._port}"]):
             raise ProblemError(421, "This server does not answer to that name.")
         path, method = request.scope["path"], request.method
-        # From wherever its link was followed: whoever knows the token may enter.
+        # The token is accepted from any site: its link may be opened in a web-based terminal.
         if path == "/" and method == "GET" and _equal(request.query_params.get("token", ""), self.token):
             return self._entrance()
         origin = request.headers.get("origin")
@@ -180,15 +216,14 @@ class _Gate:
             raise ProblemError(403, "Pages of other sites may not use this server.")
         is_within = _equal(path[: len(self._root) + 1], f"{self._root}/")
         if not is_within or not self._has_cookie(request.headers.getlist("cookie")):
-            raise ProblemError(403, f"This page opens by the address that {self._command} prints.")
+            raise ProblemError(403, f"Open this page by the address that {self._command} prints.")
         request.scope["root_path"] = self._root
         return self._app
 
     def _entrance(self) -> Response:
-        """Return a page that sets the cookie and leads on.
+        """Return a page that sets the cookie and forwards to the secret path.
 
-        A redirection would be followed without the cookie where the link stands on another site's page, such as a
-        terminal in a browser.
+        A browser would follow an HTTP redirect without the cookie if the link was on another site's page.
         """
         response = HTMLResponse(
             f'<!doctype html><html lang="en"><title>Pixmill</title><meta http-equiv="refresh" content="0; '
@@ -203,24 +238,24 @@ class _Gate:
 
 
 class _Server(uvicorn.Server):
-    """End soon, whatever clients do: streams end by an abort, and so does the wait for slow readers."""
+    """Shut down soon even if clients stream or read slowly: abort their connections."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if tasks := {*self.server_state.tasks}:
-            await asyncio.wait(tasks, timeout=_GRACE_SECONDS)
+            await asyncio.wait(tasks, timeout=_SHUTDOWN_GRACE_SECONDS)
         for connection in [*self.server_state.connections]:
             connection.transport.abort()
         await super().shutdown(sockets)
 
 
 def _listen(port: int, command: str) -> socket.socket:
-    """Return a socket that listens: what connects before the server's thread runs, waits."""
-    # With its protocol named, asyncio sends without delay (TCP_NODELAY).
+    """Return a listening socket; clients that connect before the server's thread runs are queued."""
+    # asyncio sets TCP_NODELAY only if the protocol is given.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
-        listener.listen(128)  # A browser opens its connections all at once.
+        listener.listen(128)  # browsers open many connections at once
     except OSError as error:
         listener.close()
         raise PixmillError(f"{command} cannot use port {port}: {error.strerror}", next=f"{command} --port 0") from error
@@ -239,7 +274,7 @@ async def _on_error(request: Request, error: Exception) -> Response:  # noqa: AR
             return _answer(ProblemError(error.status_code, f"{error.detail}.", error.headers))
         case PixmillError():
             return _answer(ProblemError(409, error.message))
-    return Response(status_code=499)  # The client has left.
+    return Response(status_code=499)  # the client has disconnected
 
 
 def make_app(routes: Sequence[BaseRoute]) -> Starlette:

@@ -1,4 +1,4 @@
-"""Errors of a request, and how a server answers them: problem details (RFC 9457) with a member ``error``."""
+"""HTTP errors as problem details (RFC 9457) with an additional member ``error``."""
 
 import json
 from collections.abc import Mapping
@@ -10,12 +10,12 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class ProblemError(Exception):
-    """What is wrong with a request, or why it is not answered.
+    """Raised to answer a request with an error.
 
     Args:
-        status: The HTTP status.
-        detail: What is wrong, in a sentence.
-        headers: Further headers of the answer.
+        status: HTTP status.
+        detail: One sentence that explains the error.
+        headers: Additional response headers.
     """
 
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
@@ -24,7 +24,7 @@ class ProblemError(Exception):
 
 
 def answer(problem: ProblemError) -> Response:
-    """Return a problem as a response; clients of other servers read its member ``error``."""
+    """Return a problem as a response; ``error`` repeats its detail for clients of other servers."""
     title = HTTPStatus(problem.status).phrase
     content = {"type": "about:blank", "title": title, "status": problem.status, "detail": problem.detail}
     text = json.dumps(content | {"error": problem.detail})

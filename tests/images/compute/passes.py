@@ -1,4 +1,4 @@
-"""Passes that the tests run in workers: in a module of few imports, since each worker imports it."""
+"""Passes for tests, in a module with few imports because each worker imports it."""
 
 import ctypes
 import os
@@ -13,7 +13,7 @@ Row = tuple[str, int]
 
 
 def act(batch: Sequence[Row]) -> list[Row]:
-    """Do what the row's word says, and return the double of its number."""
+    """Perform the action that each row names, and return twice its number."""
     return [_act(*row) for row in batch]
 
 
@@ -42,7 +42,7 @@ def _act(name: str, number: int) -> Row:
             except MemoryError:
                 raise ValueError("the file is broken") from None
         case "too large to send":
-            # Fits into the memory once, but not a second time on its way.
+            # Fits into the memory limit once, but not twice, when it is pickled.
             return "x" * (40 << 20), number
     return "", 2 * number
 
@@ -77,7 +77,7 @@ def failing(batch: Sequence[int]) -> list[int]:
 
 
 class Stubborn(Exception):  # noqa: N818
-    """Cannot be built again from what pickle keeps of it."""
+    """An exception that cannot be unpickled."""
 
     def __init__(self, one: str, two: str) -> None:
         super().__init__(one + two)
@@ -92,7 +92,7 @@ def unpicklable(batch: Sequence[int]) -> list[Any]:
 
 
 def at_first(batch: Sequence[tuple[str, str]]) -> list[str]:
-    """Do what the row's word says the first time only, and note each time in the row's file."""
+    """Perform the action that each row names the first time only, and log each call in the row's file."""
     for name, path in batch:
         first = not Path(path).exists()
         with Path(path).open("a") as log:
@@ -106,13 +106,13 @@ KEPT: list[bytearray] = []
 
 
 def keeping(batch: Sequence[int]) -> list[int]:
-    """Keep so many bytes for ever."""
+    """Allocate this many bytes permanently."""
     KEPT.extend(bytearray(row) for row in batch)
     return list(batch)
 
 
 def when_there(batch: Sequence[str]) -> list[str]:
-    """Answer once the row's file is there."""
+    """Return once the row's file exists."""
     for row in batch:
         while not Path(row).exists():
             time.sleep(0.01)

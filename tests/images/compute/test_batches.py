@@ -1,4 +1,4 @@
-"""A pass gives one result a row, in order, on any number of processes, in bounded memory."""
+"""Results of ``map_batches``: one per row, in order, with any number of processes."""
 
 import os
 import subprocess
@@ -35,17 +35,17 @@ def test_results_come_in_order_from_many_processes() -> None:
     assert os.getpid() not in set(map_batches(processes, rows, batch_size=7, workers=2))
 
 
-def test_a_pass_that_loses_a_row_is_a_defect() -> None:
+def test_missing_result_is_an_error() -> None:
     with pytest.raises(ValueError, match="expected 3, received 2"):
         list(map_batches(short, range(3)))
 
 
-def test_a_worker_that_dies_is_reported() -> None:
+def test_dead_worker_is_reported() -> None:
     with pytest.raises(PixmillError, match=r"a worker process died in .*dying"):
         list(map_batches(dying, range(9), batch_size=2, workers=2))
 
 
-def test_a_defect_in_a_worker_is_raised_here_with_its_traceback() -> None:
+def test_worker_exceptions_are_raised_with_traceback() -> None:
     results = map_batches(failing, range(9), batch_size=2, workers=2)
     assert [next(results) for _ in range(4)] == [0, 1, 2, 3]
     with pytest.raises(KeyError, match="no row 5") as caught:
@@ -53,13 +53,13 @@ def test_a_defect_in_a_worker_is_raised_here_with_its_traceback() -> None:
     assert "in failing" in str(caught.value.__cause__)
 
 
-def test_an_exception_that_cannot_travel_is_told_by_its_text() -> None:
+def test_unpicklable_exception_is_replaced_by_its_text() -> None:
     with pytest.raises(RuntimeError, match="Stubborn: cannot travel") as caught:
         list(map_batches(stubborn, range(9), batch_size=2, workers=1))
     assert "in stubborn" in str(caught.value.__cause__)
 
 
-def test_what_cannot_be_pickled_is_a_defect() -> None:
+def test_unpicklable_rows_and_results_are_errors() -> None:
     with pytest.raises((AttributeError, PicklingError), match="lambda"):
         list(map_batches(unpicklable, range(9), batch_size=2, workers=1))
     with pytest.raises((AttributeError, PicklingError), match="lambda"):
@@ -67,7 +67,7 @@ def test_what_cannot_be_pickled_is_a_defect() -> None:
 
 
 @pytest.mark.parametrize(("function", "imports"), [("identity", 1), ("of_the_script", 2)])
-def test_workers_import_a_script_only_for_a_pass_in_it(tmp_path: Path, function: str, imports: int) -> None:
+def test_workers_import_the_main_script_only_for_its_passes(tmp_path: Path, function: str, imports: int) -> None:
     script = tmp_path / "script.py"
     script.write_text(f"""
 import sys
@@ -85,7 +85,7 @@ if __name__ == "__main__":
     assert done.stderr == "imported\n" * imports
 
 
-def test_an_abandoned_pass_does_not_keep_python_from_its_end(start) -> None:
+def test_abandoned_pass_does_not_block_exit(start) -> None:
     script = """
 import itertools
 from pixmill.images.compute import map_batches

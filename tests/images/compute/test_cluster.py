@@ -1,4 +1,4 @@
-"""Passes on a Ray cluster, whose client is a double that runs its tasks here."""
+"""Passes on a Ray cluster, with a fake client that runs tasks locally."""
 
 import functools
 import pickle
@@ -25,7 +25,7 @@ GUARD: dict[str, Any] = {"limits": RowLimits(seconds=1, memory=1 << 28), "lost":
 
 
 class Ray:
-    """A client whose tasks run when their results are asked for."""
+    """A client whose tasks run when their results are requested."""
 
     exceptions = exceptions
 
@@ -66,7 +66,7 @@ def ray(monkeypatch):
     return client
 
 
-def test_a_hostile_row_costs_itself_alone(ray) -> None:
+def test_hostile_rows_do_not_affect_others(ray) -> None:
     rows = [("", number) for number in range(12)]
     rows[4], rows[7], rows[9] = ("sleep", 4), ("segfault", 7), ("glutton", 9)
     found = list(map_batches(act, rows, batch_size=4, **GUARD))
@@ -74,7 +74,7 @@ def test_a_hostile_row_costs_itself_alone(ray) -> None:
     assert [number for name, number in found if not name] == [2 * row for row in range(12) if row not in (4, 7, 9)]
 
 
-def test_a_defect_is_raised_here_with_its_traceback(ray) -> None:
+def test_exceptions_are_raised_with_traceback(ray) -> None:
     results = map_batches(failing, range(9), batch_size=2)
     assert [next(results) for _ in range(4)] == [0, 1, 2, 3]
     with pytest.raises(KeyError, match="no row 5") as caught:
@@ -82,7 +82,7 @@ def test_a_defect_is_raised_here_with_its_traceback(ray) -> None:
     assert "in failing" in str(caught.value.__cause__)
 
 
-def test_images_travel_as_bytes_and_one_that_is_missing_is_a_row(ray, monkeypatch, tmp_path) -> None:
+def test_images_are_sent_as_bytes_and_missing_ones_are_rows(ray, monkeypatch, tmp_path) -> None:
     project = write_project(tmp_path)
     rows = project.manifest[["id", "path"]].copy()
     rows.loc[len(rows)] = ["0" * 64, "images/00/gone.png"]
@@ -97,7 +97,7 @@ def test_images_travel_as_bytes_and_one_that_is_missing_is_a_row(ray, monkeypatc
     assert there.table["failure"].dropna().tolist() == ["missing_file", "not_a_file"]
 
 
-def test_batches_are_bounded_by_their_bytes_and_taken_as_they_are_needed(ray) -> None:
+def test_batches_are_limited_in_bytes_and_created_lazily(ray) -> None:
     taken = []
 
     def rows():
@@ -109,7 +109,7 @@ def test_batches_are_bounded_by_their_bytes_and_taken_as_they_are_needed(ray) ->
         doubled, rows(), limits=GUARD["limits"], lost=lambda *_: 0, carry=lambda _: np.zeros(3 << 20, np.uint8)
     )
     assert len(next(results)) == 3 << 20
-    # Four batches for each of two processors.
+    # Four batches for each of two CPUs.
     assert [len(packed) for *_, packed in ray.sent] == [3] * 8
     assert len(taken) <= 33 + 1
 
@@ -121,21 +121,21 @@ def test_batches_are_bounded_by_their_bytes_and_taken_as_they_are_needed(ray) ->
         (False, ConnectionError("closed"), r"the connection to the Ray cluster ray://head\.test:10001 is lost: closed"),
     ],
 )
-def test_what_ends_a_pass_says_how_to_go_on(ray, connected, raised, message) -> None:
+def test_cluster_failures_name_the_next_step(ray, connected, raised, message) -> None:
     ray.connected, ray.raised = connected, raised
     with pytest.raises(PixmillError, match=message) as caught:
         list(map_batches(doubled, range(9), batch_size=2))
     assert "run the same command again" in str(caught.value.next)
 
 
-def test_ctrl_c_cancels_what_runs(ray) -> None:
+def test_ctrl_c_cancels_running_tasks(ray) -> None:
     ray.raised = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
         list(map_batches(doubled, range(9), batch_size=2))
     assert len(ray.cancelled) == len(ray.sent) == 5
 
 
-def test_a_node_with_other_versions_runs_nothing() -> None:
+def test_node_with_other_versions_is_refused() -> None:
     found = versions(["pillow", "no-such-package"])
     assert found["no-such-package"] == "none"
     order = NodePass("doubled", pickle.dumps(doubled), None, found | {"pillow": "1.0"})

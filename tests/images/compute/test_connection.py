@@ -1,4 +1,4 @@
-"""A cluster that PIXMILL_COMPUTE names is there, or the error says why not, soon and by name."""
+"""PIXMILL_COMPUTE is validated, and a missing cluster is reported soon."""
 
 import sys
 import time
@@ -19,20 +19,20 @@ from tests.ports import unused_port
     ("value", "address"),
     [(None, None), ("", None), ("local", None), ("ray://head:10001", "ray://head:10001"), ("ray://10.0.0.1:1", ...)],
 )
-def test_the_variable_names_this_machine_or_a_cluster(value, address) -> None:
+def test_variable_selects_local_or_a_cluster(value, address) -> None:
     environ = {} if value is None else {"PIXMILL_COMPUTE": value}
     assert cluster_address(environ) == (value if address is ... else address)
 
 
 @pytest.mark.parametrize("value", ["auto", "ray://head", "ray:// :1", "http://head:1"])
-def test_another_value_is_refused_by_name(value) -> None:
+def test_invalid_value_is_refused(value) -> None:
     with pytest.raises(PixmillError, match="PIXMILL_COMPUTE: expected local or ray://HOST:PORT") as caught:
         cluster_address({"PIXMILL_COMPUTE": value})
     assert f"received '{value}'" in caught.value.message
     assert "unset PIXMILL_COMPUTE" in str(caught.value.next)
 
 
-def test_a_pass_is_refused_before_it_starts_elsewhere(monkeypatch) -> None:
+def test_invalid_value_fails_a_pass_and_the_doctor(monkeypatch) -> None:
     monkeypatch.setenv("PIXMILL_COMPUTE", "clusterr")
     with pytest.raises(PixmillError, match="received 'clusterr'"):
         list(map_batches(doubled, range(9), batch_size=2))
@@ -41,13 +41,13 @@ def test_a_pass_is_refused_before_it_starts_elsewhere(monkeypatch) -> None:
     assert finding.next
 
 
-def test_a_few_rows_and_what_is_local_need_no_cluster(monkeypatch) -> None:
+def test_single_batches_and_local_passes_need_no_cluster(monkeypatch) -> None:
     monkeypatch.setenv("PIXMILL_COMPUTE", "ray://127.0.0.1:9")
     for batch_size, local in ((9, False), (2, True)):
         assert list(map_batches(doubled, range(9), batch_size=batch_size, local=local)) == [2 * row for row in range(9)]
 
 
-def test_a_cluster_that_is_not_there_is_named_at_once(monkeypatch) -> None:
+def test_missing_cluster_is_reported_at_once(monkeypatch) -> None:
     pytest.importorskip("ray")
     address = f"ray://127.0.0.1:{unused_port()}"
     monkeypatch.setenv("PIXMILL_COMPUTE", address)
@@ -57,7 +57,7 @@ def test_a_cluster_that_is_not_there_is_named_at_once(monkeypatch) -> None:
     assert time.monotonic() - began < 10
 
 
-def test_without_ray_the_extra_is_named(monkeypatch) -> None:
+def test_missing_ray_is_reported_with_the_install_command(monkeypatch) -> None:
     monkeypatch.setenv("PIXMILL_COMPUTE", "ray://127.0.0.1:9")
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(PixmillError, match="needs the package ray") as caught:

@@ -1,4 +1,4 @@
-"""Whatever ends a pass ends all of its processes, at once and without a word."""
+"""All processes of a pass end with it, silently."""
 
 import os
 import signal
@@ -30,7 +30,7 @@ except KeyboardInterrupt:
 
 @pytest.fixture
 def passing() -> Iterator[subprocess.Popen[str]]:
-    """A process in a group of its own that does an endless pass."""
+    """A process in a separate group that runs an endless pass."""
     with subprocess.Popen(
         [sys.executable, "-c", SCRIPT],
         stdout=subprocess.PIPE,
@@ -49,7 +49,7 @@ def wait_for(process: subprocess.Popen[str], line: str) -> None:
 
 
 def members(group: int) -> list[int]:
-    """Return the processes of a group, without those that are dead and not yet fetched."""
+    """Return the processes of a group, without zombies."""
     alive = []
     for process in psutil.process_iter():
         try:
@@ -61,7 +61,7 @@ def members(group: int) -> list[int]:
 
 
 def computes(pid: int) -> bool:
-    """Tell whether a worker has started: it takes half a second of CPU time only when it does what it is for."""
+    """Return whether a worker computes: only then does it use half a second of CPU time."""
     try:
         process = psutil.Process(pid)
         return "spawn_main" in " ".join(process.cmdline()) and process.cpu_times().user >= 0.5
@@ -78,14 +78,14 @@ def assert_ends(process: subprocess.Popen[str], *, stderr: str) -> None:
 
 
 def wait_for_all(process: subprocess.Popen[str]) -> None:
-    """Wait until all three workers compute: one that is still starting would print a traceback."""
+    """Wait until all three workers compute; a starting one would print a traceback."""
     wait_for(process, "working")
     while sum(computes(pid) for pid in members(process.pid)) < 3:
         assert process.poll() is None
         time.sleep(0.02)
 
 
-def test_ctrl_c_ends_all_in_silence(passing: subprocess.Popen[str]) -> None:
+def test_ctrl_c_ends_all_processes_silently(passing: subprocess.Popen[str]) -> None:
     wait_for_all(passing)
     os.killpg(passing.pid, signal.SIGINT)
     assert_ends(passing, stderr="interrupted\n")

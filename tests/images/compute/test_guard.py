@@ -1,4 +1,4 @@
-"""A hostile row costs itself: its worker is replaced, and all other rows have their results, in order."""
+"""Hostile rows are lost; their workers are replaced, and all other rows have results, in order."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.linux
 LIMITS = RowLimits(seconds=0.7, memory=64 << 20)
 
 PATIENT = RowLimits(seconds=60, memory=64 << 20)
-"""Where no row takes too long: on a busy machine any may."""
+"""For tests without slow rows: on a busy machine any row may take seconds."""
 
 
 def lost(row: Row, loss: Loss) -> Row:
@@ -56,7 +56,7 @@ def outcome(name: str, number: int) -> Row:
     return (OUTCOMES[name], -number) if name else ("", 2 * number)
 
 
-def test_each_hostile_row_costs_only_itself() -> None:
+def test_hostile_rows_do_not_affect_others() -> None:
     rows = [("", number) for number in range(500)]
     for place, name in enumerate(OUTCOMES):
         rows[place * 70] = (name, place * 70)
@@ -66,20 +66,20 @@ def test_each_hostile_row_costs_only_itself() -> None:
     assert time.monotonic() - start < 300
 
 
-def test_a_row_is_tried_once_more_before_it_is_given_up(tmp_path: Path) -> None:
+def test_failed_row_is_retried_once(tmp_path: Path) -> None:
     names = ["sleep", "killed", "glutton"]
     rows = [(name, str(tmp_path / name)) for name in names]
     assert list(map_batches(at_first, rows, workers=2, limits=LIMITS, lost=named)) == names
     assert {name: (tmp_path / name).read_text() for name in names} == dict.fromkeys(names, "..")
 
 
-def test_what_was_done_before_a_row_does_not_take_its_memory() -> None:
-    # Each row keeps three fifths of what a row may take: the second one of a process fails, and is done by a new one.
+def test_memory_of_previous_rows_does_not_count() -> None:
+    # Each row keeps three fifths of the limit: the second row of a process fails, and is retried in a new one.
     rows = [PATIENT.memory * 3 // 5] * 3
     assert list(map_batches(keeping, rows, workers=1, limits=PATIENT, lost=none_lost)) == rows
 
 
-def test_others_go_on_while_a_row_is_tried_again() -> None:
+def test_other_rows_continue_during_a_retry() -> None:
     taken = 0
 
     def rows() -> Iterator[Row]:
@@ -90,12 +90,12 @@ def test_others_go_on_while_a_row_is_tried_again() -> None:
 
     results = map_batches(act, rows(), batch_size=4, workers=2, limits=LIMITS, lost=lost)
     assert next(results) == ("timeout", 0)
-    # Four batches a worker.
+    # Four batches per worker.
     assert taken == 2 * 4 * 4
     assert [number for _, number in results] == [2 * number for number in range(1, 200)]
 
 
-def test_workers_that_are_killed_from_outside_cost_nothing() -> None:
+def test_killed_workers_lose_no_rows() -> None:
     killed = set()
     for pid in map_batches(processes, count(), batch_size=2, workers=2, limits=PATIENT, lost=none_lost):
         if pid not in killed:
@@ -105,15 +105,15 @@ def test_workers_that_are_killed_from_outside_cost_nothing() -> None:
             break
 
 
-def test_workers_of_a_thread_that_has_ended_are_replaced() -> None:
-    # A worker dies with the thread that made it.
+def test_pass_continues_after_its_first_thread_ends() -> None:
+    # A worker dies with the thread that created it.
     results = map_batches(identity, range(40), batch_size=2, workers=2, limits=PATIENT, lost=none_lost)
     with ThreadPoolExecutor(1) as thread:
         assert thread.submit(next, results).result() == 0
     assert list(results) == list(range(1, 40))
 
 
-def test_nothing_is_left_behind() -> None:
+def test_no_threads_or_connections_are_left_behind() -> None:
     def run() -> None:
         rows = [("killed" if number == 5 else "glutton" if number == 9 else "", number) for number in range(20)]
         list(map_batches(act, rows, batch_size=2, workers=2, limits=LIMITS, lost=lost))
@@ -125,7 +125,7 @@ def test_nothing_is_left_behind() -> None:
         process = psutil.Process()
         return {child.pid for child in process.children()}, process.num_fds()
 
-    # The first run starts the tracker of resources, which stays.
+    # The first run starts multiprocessing's resource tracker, which stays.
     run()
     before = left()
     run()

@@ -1,4 +1,4 @@
-"""A service answers each row, whatever its neighbours do, and leaves nothing behind."""
+"""A service returns the result of each row, whatever the other rows do."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.linux
 LIMITS = RowLimits(seconds=0.7, memory=64 << 20)
 
 PATIENT = RowLimits(seconds=60, memory=64 << 20)
-"""Where no row takes too long: on a busy machine any may."""
+"""For tests without slow rows: on a busy machine any row may take seconds."""
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +27,12 @@ def service() -> Iterator[Service[Row, Row]]:
         yield service
 
 
-def test_rows_are_answered_from_many_threads() -> None:
+def test_rows_from_many_threads() -> None:
     with Service(doubled, workers=2, limits=PATIENT, waiting=100) as service, ThreadPoolExecutor(8) as threads:
         assert list(threads.map(lambda row: service.submit(row).result(), range(200))) == list(range(0, 400, 2))
 
 
-def test_hostile_rows_cost_only_themselves(service: Service[Row, Row]) -> None:
+def test_hostile_rows_do_not_affect_others(service: Service[Row, Row]) -> None:
     names = ["", "sleep", "", "segfault", "", "glutton", ""]
     futures = [service.submit((name, number)) for number, name in enumerate(names)]
     expected = {"sleep": "timeout", "glutton": "memory"}
@@ -40,14 +40,14 @@ def test_hostile_rows_cost_only_themselves(service: Service[Row, Row]) -> None:
         assert future.result() == (expected.get(name, "crashed") if name else ("", 2 * number)), name
 
 
-def test_a_process_that_was_killed_while_idle_costs_no_row() -> None:
+def test_process_killed_while_idle_loses_no_row() -> None:
     with Service(processes, workers=1, limits=PATIENT, waiting=9) as service:
         pid = service.submit(0).result()
         os.kill(pid, signal.SIGKILL)
         assert service.submit(0).result() not in {pid, "crashed"}
 
 
-def test_more_rows_than_may_wait_are_refused(tmp_path: Path) -> None:
+def test_rows_above_the_waiting_limit_are_refused(tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     with Service(when_there, workers=1, limits=RowLimits(60, 64 << 20), waiting=2) as service:
         service.wait()
@@ -62,7 +62,7 @@ def test_more_rows_than_may_wait_are_refused(tmp_path: Path) -> None:
         assert service.submit(str(gate)).result() == str(gate)
 
 
-def test_rows_are_taken_together_or_not_at_all(tmp_path: Path) -> None:
+def test_submit_all_accepts_all_or_none(tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     with Service(when_there, workers=1, limits=RowLimits(60, 64 << 20), waiting=0) as service:
         service.wait()
@@ -71,11 +71,11 @@ def test_rows_are_taken_together_or_not_at_all(tmp_path: Path) -> None:
             service.submit_all([str(gate)] * 2)
         gate.touch()
         assert [future.result() for future in futures] == [str(gate)] * 3
-        # Nobody waits for a place who waits for an answer.
+        # A row whose result is awaited does not count as waiting.
         assert [service.submit(str(gate)).result() for _ in range(100)] == [str(gate)] * 100
 
 
-def test_what_the_function_raises_is_raised_by_the_future_alone(service: Service[Row, Row]) -> None:
+def test_exceptions_are_raised_by_the_future_only(service: Service[Row, Row]) -> None:
     with Service(failing, workers=1, limits=LIMITS, waiting=9) as failed:
         with pytest.raises(KeyError, match="no row 5") as caught:
             failed.submit(5).result()
@@ -86,7 +86,7 @@ def test_what_the_function_raises_is_raised_by_the_future_alone(service: Service
     assert service.submit(("", 4)).result() == ("", 8)
 
 
-def test_what_was_taken_is_finished_at_the_end(tmp_path: Path) -> None:
+def test_submitted_rows_are_finished_on_close(tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     service = Service(when_there, workers=1, limits=RowLimits(60, 64 << 20), waiting=9)
     with service:
@@ -97,7 +97,7 @@ def test_what_was_taken_is_finished_at_the_end(tmp_path: Path) -> None:
         service.submit("")
 
 
-def test_processes_that_cannot_start_are_reported(start) -> None:
+def test_failed_start_is_reported(start) -> None:
     script = """
 from pixmill.images.compute import RowLimits, Service
 def here(batch):

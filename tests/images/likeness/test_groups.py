@@ -1,4 +1,4 @@
-"""The ledger of pairs, and groups as stars."""
+"""Collection of pairs, and star-shaped groups."""
 
 import numpy as np
 import pytest
@@ -6,56 +6,56 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pixmill.images.likeness.groups import MOST_LIKES, PairCollector, groups
+from pixmill.images.likeness.groups import MAX_NEAR_DUPLICATES, PairCollector, groups
 from pixmill.images.likeness.hashing import perceptual_hash, small_grey
 from pixmill.images.likeness.neighbours import VerifiedPairs, near_duplicates
 
 
-def entered(count: int, likes: dict[int, list[int]], protected: list[int] | None = None):
-    """Enter who is like whom, image by image, and return the links."""
+def collected(count: int, likes: dict[int, list[int]], protected: list[int] | None = None):
+    """Add the near-duplicates of each image, and return the verified pairs."""
     flags = np.zeros(count, bool)
     flags[protected or []] = True
-    ledger = PairCollector(count, flags)
+    collector = PairCollector(count, flags)
     for one in range(count):
         others = np.array(sorted(likes.get(one, [])), np.int64)
-        others = others[ledger.kept[others]] if ledger.kept[one] else others[:0]
-        ledger.enter(one, others, np.ones(len(others)))
-    return ledger.links()
+        others = others[collector.kept[others]] if collector.kept[one] else others[:0]
+        collector.add(one, others, np.ones(len(others)))
+    return collector.pairs()
 
 
 def clump(members: list[int]) -> dict[int, list[int]]:
     return {one: [other for other in members if other != one] for one in members}
 
 
-def test_the_first_of_a_clump_stands_for_it() -> None:
-    members = list(range(3, 3 + MOST_LIKES + 5))
-    links = entered(100, clump(members) | {90: [91], 91: [90]})
+def test_first_of_a_large_clump_is_the_representative() -> None:
+    members = list(range(3, 3 + MAX_NEAR_DUPLICATES + 5))
+    links = collected(100, clump(members) | {90: [91], 91: [90]})
     assert links.repeats.tolist() == [[member, 3] for member in members[1:]]
     assert list(zip(links.a, links.b, strict=True)) == [(90, 91)]
 
 
-def test_a_clump_that_is_small_enough_keeps_all_its_pairs() -> None:
-    members = list(range(MOST_LIKES + 1))
-    links = entered(MOST_LIKES + 1, clump(members))
+def test_small_clump_keeps_all_pairs() -> None:
+    members = list(range(MAX_NEAR_DUPLICATES + 1))
+    links = collected(MAX_NEAR_DUPLICATES + 1, clump(members))
     assert len(links.repeats) == 0
-    assert len(links.a) == (MOST_LIKES + 1) * MOST_LIKES // 2
+    assert len(links.a) == (MAX_NEAR_DUPLICATES + 1) * MAX_NEAR_DUPLICATES // 2
 
 
-def test_who_is_protected_is_never_repeated() -> None:
-    members = list(range(MOST_LIKES + 10))
-    links = entered(len(members), clump(members), protected=[7])
+def test_protected_images_are_never_repeated() -> None:
+    members = list(range(MAX_NEAR_DUPLICATES + 10))
+    links = collected(len(members), clump(members), protected=[7])
     assert 7 not in links.repeats[:, 0]
     assert (0, 7) in set(zip(links.a.tolist(), links.b.tolist(), strict=True))
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(60, 160), st.floats(0.2, 1))
-def test_all_pairs_of_those_that_are_not_repeated_are_there(seed: int, count: int, share: float) -> None:
+def test_all_pairs_of_unrepeated_images_are_listed(seed: int, count: int, share: float) -> None:
     alike = np.triu(np.random.default_rng(seed).random((count, count)) < share, 1)
     alike |= alike.T
-    links = entered(count, {one: np.flatnonzero(alike[one]).tolist() for one in range(count)})
-    repeated, stands = set(links.repeats[:, 0].tolist()), links.repeats[:, 1]
-    assert repeated.isdisjoint(stands.tolist())
-    assert all(alike[member, stand_in] for member, stand_in in links.repeats)
+    links = collected(count, {one: np.flatnonzero(alike[one]).tolist() for one in range(count)})
+    repeated, representatives = set(links.repeats[:, 0].tolist()), links.repeats[:, 1]
+    assert repeated.isdisjoint(representatives.tolist())
+    assert all(alike[member, representative] for member, representative in links.repeats)
     kept = [place for place in range(count) if place not in repeated]
     expected = {(a, b) for a in kept for b in kept if a < b and alike[a, b]}
     assert set(zip(links.a.tolist(), links.b.tolist(), strict=True)) == expected
@@ -69,20 +69,20 @@ def links_of(pairs: dict[tuple[int, int], float], repeats: list[tuple[int, int]]
 
 @st.composite
 def linked(draw) -> tuple[int, dict[tuple[int, int], float], list[tuple[int, int]]]:
-    """Draw pairs among some images, and others that are repeated of two of them."""
+    """Draw pairs among some images, and repeated images of up to two of them."""
     count = draw(st.integers(2, 25))
     place = st.integers(0, count - 1)
     ends = draw(st.lists(st.tuples(place, place).filter(lambda pair: pair[0] < pair[1]), max_size=40, unique=True))
     pairs = {pair: draw(st.sampled_from([0.99, 0.9925, 0.995, 1.0])) for pair in ends}
     repeated = draw(st.integers(0, 5))
-    # Who stands for others is never like another who does.
-    stand_ins = [0] if (0, 1) in pairs else [0, 1]
-    repeats = [(count + number, draw(st.sampled_from(stand_ins))) for number in range(repeated)]
+    # Two representatives are never near-duplicates.
+    representatives = [0] if (0, 1) in pairs else [0, 1]
+    repeats = [(count + number, draw(st.sampled_from(representatives))) for number in range(repeated)]
     return count + repeated, pairs, repeats
 
 
 @given(linked())
-def test_each_follower_is_linked_to_its_leader_and_no_leader_to_another(case) -> None:
+def test_followers_are_linked_to_leaders_and_leaders_are_not(case) -> None:
     count, pairs, repeats = case
     leader = groups(count, links_of(pairs, repeats))
     assert (leader[leader] == leader).all()
@@ -100,22 +100,22 @@ def test_each_follower_is_linked_to_its_leader_and_no_leader_to_another(case) ->
 
 
 @given(linked())
-def test_who_has_no_like_leads_itself(case) -> None:
+def test_image_without_near_duplicates_leads_itself(case) -> None:
     count, pairs, repeats = case
     leader = groups(count, links_of(pairs, repeats))
     alone = set(range(count)).difference(*pairs, dict(repeats))
     assert all(leader[place] == place for place in alone)
 
 
-def test_a_chain_becomes_many_small_groups() -> None:
+def test_chain_becomes_many_small_groups() -> None:
     count = 1000
     links = links_of({(place, place + 1): 0.99 for place in range(count - 1)})
     _, sizes = np.unique(groups(count, links), return_counts=True)
     assert sizes.max() <= 3
 
 
-def test_images_that_morph_into_each_other_do_not_swallow_the_class() -> None:
-    """Each of 120 images is a near-duplicate of the next, and the first has nothing in common with the last."""
+def test_morphing_images_do_not_merge_the_class() -> None:
+    """Each of 120 images is a near-duplicate of the next, but the first and the last are unrelated."""
     stops = np.random.default_rng(0).uniform(0, 255, (3, 6, 6))
     images = []
     for step in np.linspace(0, 2, 120, endpoint=False):
@@ -136,7 +136,7 @@ def test_images_that_morph_into_each_other_do_not_swallow_the_class() -> None:
 
 
 @pytest.mark.parametrize("gone", range(0, 60, 7))
-def test_an_image_that_goes_moves_only_those_about_it(gone: int) -> None:
+def test_removed_image_affects_only_its_family(gone: int) -> None:
     generator = np.random.default_rng(5)
     family = generator.integers(0, 12, 60)  # images are linked within twelve families only
     pairs = {

@@ -18,9 +18,9 @@ def noise(height: int, width: int) -> np.ndarray:
 
 @settings(max_examples=25)
 @given(sides, sides)
-def test_every_pixel_counts_by_its_share(height: int, width: int) -> None:
+def test_pixels_count_by_area(height: int, width: int) -> None:
     luma = noise(height, width)
-    # Each pixel as a block of 32 x 32 equal ones: then every cell holds whole pixels only.
+    # Enlarge each pixel to a block of 32 x 32, so that cells contain whole pixels only.
     blocks = np.kron(luma.astype(np.float64), np.ones((SIDE, SIDE)))
     means = blocks.reshape(SIDE, height, SIDE, width).mean(axis=(1, 3))
     assert np.abs(small_grey(luma) - means).max() <= 0.5 + 1e-9
@@ -28,19 +28,19 @@ def test_every_pixel_counts_by_its_share(height: int, width: int) -> None:
 
 @settings(max_examples=25)
 @given(sides, sides, st.integers(1, 7))
-def test_means_over_squares_count_by_their_part_of_the_image(height: int, width: int, factor: int) -> None:
+def test_reduced_images_give_the_same_greys(height: int, width: int, factor: int) -> None:
     squares = noise(-(-height // factor), -(-width // factor))
     image = np.kron(squares, np.ones((factor, factor), np.uint8))[:height, :width]
     assert np.array_equal(small_grey(squares, factor=factor, size=(width, height)), small_grey(image))
 
 
-def test_an_image_of_the_size_stays_as_it_is() -> None:
+def test_image_of_the_same_size_is_unchanged() -> None:
     luma = noise(SIDE, SIDE)
     assert np.array_equal(small_grey(luma), luma)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (7, 5), (1000, 3), (3, 1000)])
-def test_a_flat_image_stays_flat(shape: tuple[int, int]) -> None:
+def test_flat_images_stay_flat(shape: tuple[int, int]) -> None:
     assert (small_grey(np.full(shape, 200, np.uint8)) == 200).all()
 
 
@@ -53,22 +53,22 @@ def bits(a: int, b: int) -> int:
 
 @settings(max_examples=25)
 @given(greys)
-def test_it_is_64_bits_of_which_at_most_half_are_set(grey) -> None:
+def test_hash_has_64_bits_at_most_half_set(grey) -> None:
     found = perceptual_hash(grey)
     assert 0 <= found < 2**64
     assert found.bit_count() <= 32
 
 
-def test_it_is_the_sign_of_the_lowest_frequencies_about_their_median() -> None:
+def test_hash_compares_low_frequencies_with_their_median() -> None:
     grey = np.random.default_rng(1).integers(0, 256, (SIDE, SIDE), dtype=np.uint8)
     low = dctn(grey.astype(float), norm=None)[:8, :8].ravel()
-    # No coefficient of noise lies so near the median that whole-number cosines would tell it otherwise.
+    # In noise no coefficient is so near the median that integer cosines change its bit.
     assert f"{perceptual_hash(grey):064b}" == "".join("01"[int(value > np.median(low))] for value in low)
 
 
 @settings(max_examples=25)
 @given(arrays(np.uint8, (SIDE, SIDE), elements=st.integers(0, 100)), st.integers(0, 55))
-def test_more_light_and_more_contrast_change_at_most_the_mean(grey, light: int) -> None:
+def test_hash_is_robust_to_light_and_contrast(grey, light: int) -> None:
     assert bits(perceptual_hash(grey), perceptual_hash(2 * grey + np.uint8(light))) <= 2
 
 
@@ -78,11 +78,11 @@ def test_symmetric_images_have_no_odd_frequencies(half) -> None:
     symmetric = np.concatenate([half, half[:, ::-1]], axis=1)
     odd = int("01010101" * 8, 2)
     found = perceptual_hash(symmetric)
-    # Those coefficients are exactly zero, and so on one side of the median all together.
+    # These coefficients are exactly zero, so all are on the same side of the median.
     assert found & odd in (0, odd)
 
 
-def test_unlike_images_differ_in_many_bits() -> None:
+def test_different_images_differ_in_many_bits() -> None:
     generator = np.random.default_rng(0)
     some = [perceptual_hash(generator.integers(0, 256, (SIDE, SIDE), dtype=np.uint8)) for _ in range(50)]
     assert min(bits(a, b) for place, a in enumerate(some) for b in some[:place]) > 12

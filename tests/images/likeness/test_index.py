@@ -1,4 +1,4 @@
-"""The index misses nothing: every image that a view may be like is a candidate, whatever the images are like."""
+"""The index finds every image that correlates with a view."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def unit_vectors(greys):
 
 @settings(max_examples=8)
 @given(st.integers(1, 150), st.integers(1, 9), st.sampled_from([2, 20, 120]), st.integers(0, 2**32 - 1))
-def test_all_that_correlate_are_found_each_once(count: int, clumps: int, noise: int, seed: int) -> None:
+def test_all_correlated_images_are_found_once(count: int, clumps: int, noise: int, seed: int) -> None:
     generator = np.random.default_rng(seed)
     middles = generator.integers(0, 256, (clumps, SIDE, SIDE))
     greys = middles[generator.integers(0, clumps, count)] + generator.integers(-noise, noise + 1, (count, SIDE, SIDE))
@@ -35,7 +35,7 @@ def test_all_that_correlate_are_found_each_once(count: int, clumps: int, noise: 
 
 
 @pytest.mark.parametrize("count", [1, 5, 300])
-def test_products_of_points_are_never_below_the_correlations(count: int) -> None:
+def test_products_are_upper_bounds_of_correlations(count: int) -> None:
     greys = np.random.default_rng(count).integers(0, 256, (count, SIDE, SIDE), dtype=np.uint8)
     points = Index(greys, np.arange(count)).points(greys)
     assert points.shape == (count, min(count, DIRECTIONS) + 1)

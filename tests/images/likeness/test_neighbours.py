@@ -1,4 +1,4 @@
-"""Near-duplicates are found, look-alikes are not, and groups are whole."""
+"""Near-duplicates are found, and merely similar images are not."""
 
 import io
 from collections import Counter
@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pixmill.images.likeness.groups import MOST_LIKES, groups
+from pixmill.images.likeness.groups import MAX_NEAR_DUPLICATES, groups
 from pixmill.images.likeness.hashing import SIDE, perceptual_hash, perceptual_hashes, small_grey
 from pixmill.images.likeness.neighbours import VerifiedPairs, near_duplicates
 from pixmill.images.likeness.similarity import Compared, correlations, is_flat, views
@@ -27,7 +27,7 @@ def links_of(images: list[Image.Image], **options) -> VerifiedPairs:
 
 @pytest.fixture(scope="module")
 def bundled(bundled_images: Path) -> dict[str, list[Image.Image]]:
-    """The bundled photographs, by class."""
+    """The bundled images by class."""
     found: dict[str, list[Image.Image]] = {}
     for path in sorted(bundled_images.glob("*/*.png")):
         with Image.open(path) as image:
@@ -79,7 +79,7 @@ def test_slightly_edited_copies_are_found(bundled, edit: Edit, recall: float) ->
     assert found / len(images) >= recall
 
 
-def test_a_pair_is_told_once_sorted_with_its_similarity() -> None:
+def test_pairs_are_unique_and_sorted() -> None:
     generator = np.random.default_rng(0)
     first, second = (
         Image.fromarray(generator.integers(0, 256, (8, 8), dtype=np.uint8)).resize((64, 64)) for _ in range(2)
@@ -90,7 +90,7 @@ def test_a_pair_is_told_once_sorted_with_its_similarity() -> None:
 
 
 def by_definition(hashes, greys, *, distance: int, similarity: float, mirror: bool) -> dict[tuple[int, int], float]:
-    """Return all pairs with their similarity, by comparing everything with everything."""
+    """Return all pairs with their similarity, by brute force."""
     found: dict[tuple[int, int], float] = {}
     lively = ~is_flat(greys)
     for one in np.flatnonzero(lively).tolist():
@@ -111,7 +111,7 @@ def pairs_of(links: VerifiedPairs) -> dict[tuple[int, int], float]:
 
 @st.composite
 def families(draw):
-    """Draw greys of which some are slight changes of others, in any order."""
+    """Draw greys, some of which are slight changes of others, in random order."""
     generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     count = draw(st.integers(1, 4))
     coarse = generator.integers(0, 256, (count, 6, 6), dtype=np.uint8)
@@ -130,7 +130,7 @@ def families(draw):
 
 @settings(max_examples=12)
 @given(families(), st.sampled_from([0, 6, 16]), st.sampled_from([0.97, 0.99]), st.booleans(), st.sampled_from([0, 2]))
-def test_the_pairs_are_those_of_the_definition(greys, distance, similarity, mirror, workers) -> None:
+def test_pairs_match_brute_force(greys, distance, similarity, mirror, workers) -> None:
     hashes = perceptual_hashes(greys)
     options = {"distance": distance, "similarity": similarity, "mirror": mirror}
     found = near_duplicates(hashes, greys, workers=workers, **options)
@@ -150,14 +150,14 @@ def test_mirror_images_are_near_duplicates_by_option(bundled) -> None:
     assert np.count_nonzero(without.b - without.a == 40) == 0
 
 
-def test_only_some_images_are_looked_at_where_asked() -> None:
+def test_search_is_restricted_by_among() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (3, SIDE, SIDE), dtype=np.uint8)
     greys = np.concatenate([noise, noise])
     links = near_duplicates(perceptual_hashes(greys), greys, distance=16, similarity=0.99, among=np.array([0, 1, 3, 5]))
     assert pairs_of(links) == {(0, 3): 1.0}
 
 
-def test_one_stands_for_very_many(bundled) -> None:
+def test_one_image_represents_many(bundled) -> None:
     placeholder = np.asarray(bundled["coat"][0].resize((SIDE, SIDE)).convert("L"), np.int16)
     noise = np.random.default_rng(0).integers(-2, 3, (600, SIDE, SIDE))
     others = np.stack([small_grey(np.asarray(image.convert("L"))) for image in bundled["trouser"][:50]])
@@ -166,19 +166,18 @@ def test_one_stands_for_very_many(bundled) -> None:
     assert len(links.repeats) == 599
     assert set(links.repeats[:, 1].tolist()) == {0}
     assert (links.a >= 600).all()
-    few = near_duplicates(
-        perceptual_hashes(greys[: MOST_LIKES + 1]), greys[: MOST_LIKES + 1], distance=16, similarity=0.99
-    )
+    some = greys[: MAX_NEAR_DUPLICATES + 1]
+    few = near_duplicates(perceptual_hashes(some), some, distance=16, similarity=0.99)
     assert len(few.repeats) == 0
 
 
-def test_flat_images_are_like_none() -> None:
+def test_flat_images_have_no_near_duplicates() -> None:
     flat = [Image.new("L", (40, 40), value) for value in (0, 0, 7, 128, 255)]
     links = links_of(flat)
     assert len(links.a) == 0
     assert links.similarity.shape == (0,)
 
 
-def test_of_no_images_there_are_no_pairs() -> None:
+def test_no_images_have_no_pairs() -> None:
     empty = near_duplicates(np.empty(0, np.uint64), np.empty((0, SIDE, SIDE), np.uint8), distance=16, similarity=0.99)
     assert len(empty.a) == len(empty.b) == 0

@@ -1,4 +1,4 @@
-"""Similarity is high for slight edits of an image, and of no meaning for flat ones."""
+"""Views, correlations and crop windows."""
 
 import numpy as np
 import pytest
@@ -32,12 +32,12 @@ def test_mirrored_views_follow_the_others(some) -> None:
 
 
 @given(greys)
-def test_views_of_an_image_do_not_depend_on_those_beside_it(some) -> None:
+def test_views_do_not_depend_on_other_images(some) -> None:
     assert (np.concatenate([views(one[None]) for one in some]) == views(some)).all()
 
 
 @given(greys, greys)
-def test_correlations_are_those_of_the_textbook(some, others) -> None:
+def test_correlations_match_numpy(some, others) -> None:
     found = likeness(some, others)
     for row, one in enumerate(some):
         for column, other in enumerate(others):
@@ -48,7 +48,7 @@ def test_correlations_are_those_of_the_textbook(some, others) -> None:
                 assert found[row, column] == pytest.approx(expected, abs=0.000051)
 
 
-def test_a_single_step_of_grey_is_flat() -> None:
+def test_single_grey_step_is_flat() -> None:
     step = np.zeros((2, SIDE, SIDE), np.uint8)
     step[0, :, 16:] = 1
     step[1, :, 16:] = 3
@@ -56,7 +56,7 @@ def test_a_single_step_of_grey_is_flat() -> None:
 
 
 @pytest.mark.parametrize(("start", "stop"), [(0.0, 1.0), (0.0, 0.94), (0.015, 0.985), (0.06, 1.0)])
-def test_a_window_is_the_spline_through_the_running_sums(start: float, stop: float) -> None:
+def test_window_matches_scipys_spline(start: float, stop: float) -> None:
     start, stop = start * SIDE, stop * SIDE
     values = np.random.default_rng(0).uniform(0, 255, SIDE)
     sums = CubicSpline(np.arange(SIDE + 1), np.concatenate([[0], values.cumsum()]), bc_type="natural")
@@ -66,7 +66,7 @@ def test_a_window_is_the_spline_through_the_running_sums(start: float, stop: flo
     assert (window.sum(axis=1) == 1).all()
 
 
-def test_some_view_shows_what_a_crop_shows() -> None:
+def test_views_correlate_with_crops() -> None:
     generator = np.random.default_rng(3)
     luma = np.kron(generator.integers(0, 256, (8, 8)), np.ones((25, 25))).astype(np.uint8)
     seen = views(small_grey(luma)[None])[0]

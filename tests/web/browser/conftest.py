@@ -1,4 +1,4 @@
-"""A machine of scripts for the finder, and a site, a trap and a proxy for real browsers."""
+"""Fake programs for the finder; a site, a trap and a proxy for real browsers."""
 
 import contextlib
 import json
@@ -24,7 +24,7 @@ _TRIAL = ["unshare", "--net", "--mount", "ip", "link", "add", "inner", "type", "
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs a network namespace where none can be made."""
+    """Skip tests that need network namespaces if these are not available."""
     confined = [item for item in items if item.path.name in ("test_packets.py", "test_no_ipv6.py")]
     if confined and not _has_namespaces():
         leave_out(config, items, confined.__contains__, "they need root, iproute2 and network namespaces")
@@ -38,17 +38,14 @@ def _has_namespaces() -> bool:
 
 
 class Machine:
-    """Hold a PATH on which nothing is installed but what a test puts there.
-
-    Its executables are scripts: browsers and drivers that print a version, and a Selenium Manager.
-    """
+    """A PATH with only the scripts that a test installs: browsers, drivers and a fake Selenium Manager."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.locates("", "")
 
     def script(self, path: str, body: str) -> Path:
-        """Write an executable shell script, by its path below the machine's root."""
+        """Write an executable shell script at a path below the root."""
         script = self.root / path
         script.parent.mkdir(parents=True, exist_ok=True)
         script.write_text(f"#!/bin/sh\n{body}\n")
@@ -56,11 +53,11 @@ class Machine:
         return script
 
     def program(self, path: str, version: str) -> Path:
-        """Write an executable that answers with a version."""
+        """Write an executable that prints a version."""
         return self.script(path, f"echo 'The Program {version} (of a test)'")
 
     def locates(self, browser: object, driver: object, *, online: Any = None) -> None:
-        """Have Selenium Manager know a pair, and what it downloads, unless it fails."""
+        """Make Selenium Manager find a pair offline, and download another pair or fail."""
         after = self.root / "downloaded"
 
         def answer(code: int = 0, **result: str) -> str:
@@ -68,18 +65,18 @@ class Machine:
 
         offline = answer(browser_path=str(browser), driver_path=str(driver))
         failing = answer(65, message="error sending request for url") + "; exit 65"
-        there = answer(browser_path=str(online[0]), driver_path=str(online[1])) if online else failing
+        downloaded = answer(browser_path=str(online[0]), driver_path=str(online[1])) if online else failing
         self.script(
             "selenium-manager",
-            f'echo "$*" >> {self.root}/asked\n'
-            f'case "$*" in *--offline*) if [ -e {after} ]; then {there}; exit; fi;;\n'
-            f"*) {'echo > ' + str(after) + '; ' if online else ''}{there}; exit;; esac\n"
+            f'echo "$*" >> {self.root}/commands\n'
+            f'case "$*" in *--offline*) if [ -e {after} ]; then {downloaded}; exit; fi;;\n'
+            f"*) {'echo > ' + str(after) + '; ' if online else ''}{downloaded}; exit;; esac\n"
             f"{offline}",
         )
 
-    def asked(self) -> list[str]:
-        """Return the command lines that Selenium Manager was called with."""
-        path = self.root / "asked"
+    def commands(self) -> list[str]:
+        """Return the arguments of each call of Selenium Manager."""
+        path = self.root / "commands"
         return path.read_text().splitlines() if path.exists() else []
 
 
@@ -92,16 +89,16 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 
 class Site:
-    """Serve pages on loopback under any name, and remember every path that was asked for."""
+    """Serve pages on loopback under any name, and record the requested paths."""
 
     def __init__(self) -> None:
         self.pages: dict[str, str] = {"/": "<title>Home</title><p>Welcome</p>"}
-        self.asked: list[str] = []
+        self.paths: list[str] = []
         site = self
 
         class Pages(Handler):
             def respond(self) -> None:
-                site.asked.append(self.path)
+                site.paths.append(self.path)
                 path, _, query = self.path.partition("?")
                 if path == "/to":
                     self.answer(status=302, Location=urllib.parse.unquote(query, "latin-1"))
@@ -116,7 +113,7 @@ class Site:
 
 
 class Trap:
-    """Listen on one port of loopback, for TCP in both families and for UDP, and tell what came."""
+    """Listen on one loopback port for TCP over IPv4 and IPv6 and for UDP, and record connections."""
 
     def __init__(self, stack: contextlib.ExitStack) -> None:
         tcp = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
@@ -131,11 +128,11 @@ class Trap:
             listening.setblocking(False)
 
     def caught(self) -> list[str]:
-        """Tell which protocols reached the trap."""
-        return [name for name, listening in self._listening.items() if self._heard(listening)]
+        """Return the protocols that reached the trap since the last call."""
+        return [name for name, listening in self._listening.items() if self._was_reached(listening)]
 
     @staticmethod
-    def _heard(listening: socket.socket) -> bool:
+    def _was_reached(listening: socket.socket) -> bool:
         try:
             if listening.type == socket.SOCK_DGRAM:
                 listening.recv(99)
@@ -162,7 +159,7 @@ def trap() -> Iterator[Trap]:
 
 @pytest.fixture(scope="module")
 def proxy(site: Site) -> Iterator[Proxy]:
-    """A proxy that leads to the site under one name, and to nothing else on this machine."""
+    """A proxy that serves the site under one name."""
     with Proxy(Network(served={"shop.pixmill.test:80": site.port})) as proxy:
         yield proxy
 
@@ -174,20 +171,20 @@ def browser() -> Browser:
 
 @pytest.fixture
 def until() -> Callable[..., object]:
-    """Wait until a condition holds, and return what it last said."""
+    """Return a function that waits until a condition holds and returns its last value."""
 
     def wait(condition: Callable[[], object], seconds: float = 60.0) -> object:
         end = time.monotonic() + seconds
-        while not (said := condition()) and time.monotonic() < end:
+        while not (value := condition()) and time.monotonic() < end:
             time.sleep(0.05)
-        return said
+        return value
 
     return wait
 
 
 @pytest.fixture
 def mentioning() -> Callable[[str], list[int]]:
-    """Return the processes whose command line holds a text; a zombie has none."""
+    """Return a function that finds the living processes whose command line contains a text."""
 
     def find(text: str) -> list[int]:
         found = []

@@ -1,6 +1,6 @@
-"""A script for a network namespace of its own: a page tries what sends packets past a proxy; all that leave are told.
+"""Script that opens a page which tries to bypass the proxy, and prints all captured packets as JSON.
 
-Run by ``test_packets.py`` under ``unshare --net --mount``. Prints JSON.
+``test_packets.py`` runs it under ``unshare --net --mount``.
 """
 
 import contextlib
@@ -23,10 +23,10 @@ from pixmill.web.fetch.proxy import Proxy
 
 NAME = "x.example"
 CONTROL = ("192.0.2.9", 9)
-"""Where the script itself sends a datagram, to show that the capture sees what leaves (RFC 5737)."""
+"""Destination of a control datagram, which proves that the capture works (RFC 5737)."""
 
 SECONDS = 6.0
-"""A search for screens to cast to sends its first datagram at once, and others within a second or two."""
+"""Duration of the capture; a search for cast devices sends its datagrams within a second or two."""
 
 PAGE = b"""<!doctype html><title>Trap</title>
 <link rel=dns-prefetch href="//prefetched.example"> <link rel=preconnect href="https://preconnected.example">
@@ -66,7 +66,7 @@ for (const attempt of pending)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Serve the page to whatever is asked for, and claim to speak HTTP/3."""
+    """Serve the page at all paths, and announce HTTP/3."""
 
     def do_GET(self) -> None:
         self.send_response(200)
@@ -80,12 +80,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Serve from threads that end with the script."""
+    """Serve from daemon threads."""
 
     daemon_threads = True
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: a browser hangs up on connections that it does not need."""
+        """Do nothing; browsers close unneeded connections."""
 
 
 @contextlib.contextmanager
@@ -99,7 +99,7 @@ def serving(folder: Path) -> Iterator[int]:
 
 
 def connect_namespace() -> socket.socket:
-    """Give the namespace a way out, a default route by one end of a cable, and return a capture at its other end."""
+    """Create a default route through a veth pair, and return a capture socket at its other end."""
     for command in (
         "link set lo up",
         "link add inner type veth peer name outer",
@@ -110,7 +110,7 @@ def connect_namespace() -> socket.socket:
         "route add default via 10.1.0.1",
     ):
         subprocess.run(["ip", *command.split()], check=True)
-    time.sleep(1)  # A browser that starts as a link comes up may take itself to be offline.
+    time.sleep(1)  # a browser that starts while a link comes up may consider itself offline
     with tempfile.NamedTemporaryFile("w", suffix=".conf", delete=False) as resolver:
         resolver.write("nameserver 10.1.0.53\n")
     subprocess.run(["mount", "--bind", resolver.name, "/etc/resolv.conf"], check=True)
@@ -120,7 +120,7 @@ def connect_namespace() -> socket.socket:
 
 
 def captured(capture: socket.socket) -> list[str]:
-    """Return what has come, but for the kernel's own ICMPv6."""
+    """Return the captured packets, without the kernel's ICMPv6."""
     packets = []
     capture.setblocking(False)
     with contextlib.suppress(BlockingIOError):
@@ -141,7 +141,7 @@ def captured(capture: socket.socket) -> list[str]:
 
 
 def main(folder: Path, restored: str) -> None:
-    """Open the page, with some of the features that the cage disables restored, and print what came of it."""
+    """Open the page with some disabled browser features re-enabled, and print a report."""
     capture = connect_namespace()
     for feature in restored.split(","):
         options._SWITCHES = tuple(each.replace(feature, "Unknown") for each in options._SWITCHES)
@@ -166,7 +166,7 @@ def main(folder: Path, restored: str) -> None:
                 visit(driver, f"https://{NAME}/")
                 break
             except UnreachableError as error:
-                # A busy machine's browser may still believe that the namespace has no network.
+                # On a busy machine the browser may not have noticed the network yet.
                 if "ERR_INTERNET_DISCONNECTED" not in error.message or time.monotonic() > deadline:
                     raise
                 time.sleep(0.5)

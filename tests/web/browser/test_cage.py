@@ -1,4 +1,4 @@
-"""A hostile page in a real browser tries every way to what is not public; traps tell whether one led there."""
+"""Hostile pages in a real browser cannot reach hosts that are not public."""
 
 import contextlib
 import itertools
@@ -22,7 +22,7 @@ SPELLINGS = {
     "name of one public and one inner address": "both.example",
     "name that changes its address": "rebinding.example",
 }
-"""One of each kind; the guard's own tests have many more, within milliseconds."""
+"""One spelling of each kind; the guard's own tests cover many more."""
 
 ESCAPES = """
 <meta charset=utf-8><title>Trap</title>
@@ -55,7 +55,7 @@ ESCAPES = """
 
 
 def hostile(host, trap):
-    """Return the page that tries to reach a host on the trap's port by every means."""
+    """Return a page that tries to reach a host on the trap's port in many ways."""
     page = ESCAPES.replace("TRAP", f"127.0.0.1:{trap.port}")
     for scheme in ("HTTPS", "HTTP", "WS"):
         page = page.replace(f"{scheme}/", f"{scheme.lower()}://{host}:{trap.port}/")
@@ -70,7 +70,7 @@ def hostile(host, trap):
     ],
 )
 def driver(request, proxy, tmp_path_factory):
-    """A browser for all the pages below: one start."""
+    """One browser for all tests of this module."""
     with pytest.MonkeyPatch.context() as patch:
         if request.param != "chromium":
             patch.setenv("PIXMILL_BROWSER", request.param)
@@ -82,9 +82,9 @@ def driver(request, proxy, tmp_path_factory):
 
 @pytest.fixture
 def name_server(monkeypatch):
-    """Give two names the answers of an attacker's name server, whenever this process looks them up."""
+    """Resolve two names like an attacker's name server."""
     look_up = socket.getaddrinfo
-    # Public to whoever checks, and inner to whoever looks again to connect.
+    # DNS rebinding: public for a check, private for the connection.
     turns = itertools.cycle(["8.8.8.8", "127.0.0.1"])
 
     def answer(host, port, *arguments, **options):
@@ -94,17 +94,17 @@ def name_server(monkeypatch):
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in answers[host]]
 
     monkeypatch.setattr(socket, "getaddrinfo", answer)
-    monkeypatch.setattr("pixmill.web.fetch.proxy._CONNECT_SECONDS", 1.0)  # No one answers at the public address.
+    monkeypatch.setattr("pixmill.web.fetch.proxy._CONNECT_TIMEOUT_SECONDS", 1.0)
 
 
 FAST = ("loopback", "name that changes its address")
-"""The others are slow, since each takes seconds."""
+"""The other spellings are slow tests, since each takes seconds."""
 
 
 @pytest.mark.parametrize(
     "spelling", [pytest.param(name, marks=[] if name in FAST else pytest.mark.slow) for name in SPELLINGS]
 )
-def test_no_page_reaches_what_is_not_public(driver, site, proxy, trap, until, name_server, spelling):
+def test_no_page_reaches_non_public_hosts(driver, site, proxy, trap, until, name_server, spelling):
     before = len(proxy.refusals)
     host = SPELLINGS[spelling]
     site.pages["/trap"] = hostile(host, trap)
@@ -123,16 +123,16 @@ def test_no_page_reaches_what_is_not_public(driver, site, proxy, trap, until, na
 
 
 @pytest.mark.slow
-def test_the_trap_catches_what_a_lesser_cage_lets_out(browser, site, proxy, trap, tmp_path, until, monkeypatch):
-    # Guards the test above, which a deaf trap would pass.
-    lesser = [f"--proxy-server={proxy.url}"]
-    monkeypatch.setattr("pixmill.web.browser.options.chromium_switches", lambda _: lesser)
+def test_trap_detects_escapes_from_a_weaker_sandbox(browser, site, proxy, trap, tmp_path, until, monkeypatch):
+    # Control for the test above, which a broken trap would pass.
+    weaker = [f"--proxy-server={proxy.url}"]
+    monkeypatch.setattr("pixmill.web.browser.options.chromium_switches", lambda _: weaker)
     site.pages["/trap"] = hostile("127.0.0.1", trap)
     with open_browser(browser, proxy=proxy.url, profile=tmp_path) as driver:
         driver.set_page_load_timeout(2)
         with contextlib.suppress(LoadTimeoutError):
             visit(driver, f"{HOME}trap")
-        caught: set[str] = set()  # the two need not come at once
+        caught: set[str] = set()
         assert until(lambda: caught.update(trap.caught()) or caught == {"tcp", "udp"})
 
 
@@ -149,7 +149,7 @@ def test_the_trap_catches_what_a_lesser_cage_lets_out(browser, site, proxy, trap
         "http:///x",
     ],
 )
-def test_only_pages_of_the_web_are_opened(driver, url):
+def test_only_http_and_https_are_opened(driver, url):
     visit(driver, HOME)
     with pytest.raises(UnreachableError, match="only http and https"):
         visit(driver, url)

@@ -10,14 +10,14 @@ from filelock import FileLock
 from pixmill.web.browser.driver import own_profile, running_driver
 
 
-def test_a_profile_is_gone_with_its_session(tmp_path):
+def test_profile_is_removed_with_its_session(tmp_path):
     with own_profile(tmp_path / "profiles") as folder:
         folder.mkdir()
         (folder / "cookies").touch()
     assert list((tmp_path / "profiles").glob("profile-*")) == []
 
 
-def test_sessions_at_once_keep_their_profiles(tmp_path):
+def test_concurrent_sessions_have_separate_profiles(tmp_path):
     with own_profile(tmp_path) as first:
         first.mkdir()
         with own_profile(tmp_path) as second:
@@ -25,7 +25,7 @@ def test_sessions_at_once_keep_their_profiles(tmp_path):
             assert first.exists()
 
 
-def test_a_session_that_ends_waits_for_one_that_removes_dead_profiles(tmp_path):
+def test_profile_removal_waits_for_a_sweep(tmp_path):
     opened, ended = threading.Event(), threading.Event()
 
     def session():
@@ -45,7 +45,7 @@ def test_a_session_that_ends_waits_for_one_that_removes_dead_profiles(tmp_path):
 
 
 @pytest.mark.linux
-def test_a_browser_that_outlived_its_session_is_ended_with_the_profile(tmp_path):
+def test_browser_of_a_dead_session_is_killed(tmp_path):
     dead = tmp_path / "profile-dead"
     dead.mkdir()
     script = "import sys, time; print(sys.argv[1], flush=True); time.sleep(60)"
@@ -57,19 +57,21 @@ def test_a_browser_that_outlived_its_session_is_ended_with_the_profile(tmp_path)
 
 
 @pytest.mark.browser
-def test_a_driver_whose_port_is_taken_is_started_again(browser, tmp_path, monkeypatch):
-    """Another program may take the port between the look and the driver's start."""
+def test_driver_is_restarted_if_its_port_is_taken(browser, tmp_path, monkeypatch):
+    """Another program may take the port before the driver starts."""
     create = socket.create_server
     with create(("127.0.0.1", 0)) as taken:
-        looks = iter([taken.dup(), taken.dup()])
-        monkeypatch.setattr(socket, "create_server", lambda *given, **how: next(looks, None) or create(*given, **how))
+        probes = iter([taken.dup(), taken.dup()])
+        monkeypatch.setattr(
+            socket, "create_server", lambda *args, **options: next(probes, None) or create(*args, **options)
+        )
         with running_driver(browser, tmp_path / "log") as (url, _):
             assert url != f"http://127.0.0.1:{taken.getsockname()[1]}"
-    assert next(looks, None) is None
+    assert next(probes, None) is None
 
 
 @pytest.mark.browser
-def test_what_drivers_print_where_the_port_is_taken_is_known(browser, tmp_path):
+def test_port_messages_of_drivers_are_recognized(browser, tmp_path):
     unlucky = tmp_path / "chromedriver"
     unlucky.write_text(
         f"#!/bin/sh\necho >> {tmp_path}/starts\ncase $(wc -l < {tmp_path}/starts) in\n"

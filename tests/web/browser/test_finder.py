@@ -1,4 +1,4 @@
-"""Selenium Manager and apt-get are scripts here, and so are the browsers that they locate or install."""
+"""Find and install browsers, with scripts in place of Selenium Manager, apt-get and browsers."""
 
 import os
 
@@ -11,7 +11,7 @@ from pixmill.web.browser.kind import CHROMIUM, FIREFOX
 
 @pytest.fixture
 def pair(machine):
-    """A browser and a driver that Selenium Manager locates."""
+    """A browser and a driver that Selenium Manager finds."""
     binary, driver = machine.program("bin/chromium", "156.0.1.2"), machine.program("bin/chromedriver", "156.0.9.9")
     machine.locates(binary, driver)
     return binary, driver
@@ -22,50 +22,50 @@ def as_root(monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 0)
 
 
-def test_a_pair_that_selenium_manager_locates(machine, pair):
+def test_finds_the_pair_of_selenium_manager(machine, pair):
     assert find_browser(environ={}) == Browser(*pair, version="156.0.1.2", driver_version="156.0.9.9")
-    assert machine.asked() == ["--browser chrome --avoid-stats --offline --language-binding python --output json"]
+    assert machine.commands() == ["--browser chrome --avoid-stats --offline --language-binding python --output json"]
 
 
-def test_no_browser_is_one_message_with_the_command_that_installs_one(machine):
+def test_missing_browser_message_names_the_install_command(machine):
     with pytest.raises(BrowserError) as raised:
         find_browser(environ={})
     assert str(raised.value) == "no Chromium or Chrome was found on this machine\nNext: pixmill browser --install"
 
 
-def test_a_missing_driver_names_the_browser_it_is_missing_for(machine):
+def test_missing_driver_message_names_the_browser(machine):
     machine.locates(machine.program("bin/chromium", "156.0.1.2"), "")
     with pytest.raises(BrowserError, match=r"no driver was found for the browser .*chromium \(version 156"):
         find_browser(environ={})
 
 
-def test_another_major_version_is_refused(machine, pair):
+def test_different_major_versions_are_refused(machine, pair):
     machine.program("bin/chromedriver", "155.0.9.9")
     with pytest.raises(BrowserError, match=r"version 156\.0\.1\.2.*version 155\.0\.9\.9.*differ") as raised:
         find_browser(environ={})
     assert raised.value.next.startswith("remove the older one from PATH")
 
 
-def test_a_chosen_pair_needs_no_selenium_manager(machine, pair):
+def test_chosen_pair_needs_no_selenium_manager(machine, pair):
     chosen = {"PIXMILL_BROWSER": str(pair[0]), "PIXMILL_DRIVER": str(pair[1])}
     assert find_browser(environ=chosen).binary == pair[0]
-    assert machine.asked() == []
+    assert machine.commands() == []
 
 
 @pytest.mark.parametrize("variable", ["PIXMILL_BROWSER", "PIXMILL_DRIVER"])
-def test_a_chosen_file_that_does_not_exist_is_refused(pair, variable):
+def test_missing_chosen_file_is_refused(pair, variable):
     with pytest.raises(BrowserError, match=f"{variable} names /nowhere/x, which is not a file"):
         find_browser(environ={variable: "/nowhere/x"})
 
 
-def test_a_chosen_driver_that_does_not_fit_is_refused(machine, pair):
+def test_chosen_driver_of_another_version_is_refused(machine, pair):
     old = machine.program("old-driver", "90.0.3.3")
     with pytest.raises(BrowserError, match=r"version 90\.0\.3\.3") as raised:
         find_browser(environ={"PIXMILL_DRIVER": str(old)})
     assert "unset both" in str(raised.value.next)
 
 
-def test_the_complaint_of_a_stub_is_quoted(machine, pair):
+def test_output_of_a_failing_version_command_is_quoted(machine, pair):
     machine.script("bin/chromium", "echo 'requires the chromium snap to be installed' >&2; exit 10")
     with pytest.raises(BrowserError, match=r"chromium --version returned 10: requires the chromium snap"):
         find_browser(environ={})
@@ -80,20 +80,20 @@ def test_the_complaint_of_a_stub_is_quoted(machine, pair):
         ("{root}/bin/firefox-nightly", "--browser firefox --avoid-stats --browser-path", FIREFOX),
     ],
 )
-def test_a_person_names_a_kind_of_browser_or_a_file(machine, pair, chosen, options, kind):
+def test_browser_is_chosen_by_kind_or_path(machine, pair, chosen, options, kind):
     machine.program("bin/firefox-nightly", "156.1")
     assert find_browser(environ={"PIXMILL_BROWSER": chosen.format(root=machine.root)}).kind == kind
-    assert machine.asked()[0].startswith(options.format(root=machine.root))
+    assert machine.commands()[0].startswith(options.format(root=machine.root))
 
 
-def test_what_is_there_is_not_installed_again(machine, pair):
+def test_installed_browser_is_not_installed_again(machine, pair):
     lines: list[str] = []
     install_browser(report=lines.append, environ={})
     assert lines == []
-    assert "--offline" in machine.asked()[0]
+    assert "--offline" in machine.commands()[0]
 
 
-def test_selenium_manager_downloads_and_says_so(machine):
+def test_selenium_manager_download_is_reported(machine):
     binary, driver = machine.program("cache/chrome", "156.0.1.2"), machine.program("cache/chromedriver", "156.0.1.2")
     machine.locates("", "", online=(binary, driver))
     lines: list[str] = []
@@ -101,7 +101,7 @@ def test_selenium_manager_downloads_and_says_so(machine):
     assert lines == ["Downloading a browser with Selenium Manager (Chrome for Testing and ChromeDriver, by Google)"]
 
 
-def test_root_on_debian_installs_packages_where_no_download_helps(machine, as_root):
+def test_root_on_debian_installs_packages_if_downloads_fail(machine, as_root):
     binary, driver = machine.root / "bin/chromium", machine.root / "bin/chromedriver"
     for program in (binary, driver):
         machine.program(f"store/{program.name}", "156.0.1.2")
@@ -115,7 +115,7 @@ def test_root_on_debian_installs_packages_where_no_download_helps(machine, as_ro
     assert lines[-1] == "Installing a browser: apt-get install --yes chromium chromium-driver"
 
 
-def test_where_nothing_can_be_installed_one_message_says_what_was_tried(machine, as_root):
+def test_failed_installation_lists_all_attempts(machine, as_root):
     machine.script("bin/apt-get", "echo 'E: Unable to locate package chromium' >&2; exit 100")
     with pytest.raises(BrowserError) as raised:
         install_browser(report=print, environ={})
@@ -126,7 +126,7 @@ def test_where_nothing_can_be_installed_one_message_says_what_was_tried(machine,
     )
 
 
-def test_who_is_not_root_is_told_the_command_that_needs_root(machine, monkeypatch):
+def test_apt_get_requires_root(machine, monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     machine.script("bin/apt-get", f"echo > {machine.root}/called")
     with pytest.raises(BrowserError, match="apt-get needs root"):
@@ -134,7 +134,7 @@ def test_who_is_not_root_is_told_the_command_that_needs_root(machine, monkeypatc
     assert not (machine.root / "called").exists()
 
 
-def test_a_persons_choice_is_never_replaced(machine, as_root):
+def test_chosen_browser_is_never_replaced(machine, as_root):
     machine.script("bin/apt-get", f"echo > {machine.root}/called")
     with pytest.raises(BrowserError, match="PIXMILL_BROWSER names /nowhere/x"):
         install_browser(report=print, environ={"PIXMILL_BROWSER": "/nowhere/x"})
@@ -142,7 +142,7 @@ def test_a_persons_choice_is_never_replaced(machine, as_root):
 
 
 @pytest.mark.browser
-def test_the_real_selenium_manager_locates_a_pair_offline():
+def test_real_selenium_manager_finds_a_pair_offline():
     browser = find_browser(environ={})
     assert browser.binary.is_file()
     assert browser.driver.is_file()

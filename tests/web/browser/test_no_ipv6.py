@@ -1,4 +1,4 @@
-"""Where IPv6 is off, as in many containers, a browser starts and is led through the bundled shop."""
+"""A browser works without IPv6, as in many containers."""
 
 import subprocess
 import sys
@@ -31,7 +31,7 @@ with (
 WITHOUT_IPV6 = 'ip link set lo up && echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6 && exec "$@"'
 
 
-def test_a_browser_starts_where_ipv6_is_off(repository, tmp_path):
+def test_browser_starts_without_ipv6(repository, tmp_path):
     (tmp_path / "data" / "coat").mkdir(parents=True)
     confined = ["unshare", "--net", "sh", "-c", WITHOUT_IPV6, "sh", sys.executable, "-c", SCRIPT, str(tmp_path)]
     done = subprocess.run(confined, cwd=repository, check=True, timeout=120, stdout=subprocess.PIPE, text=True)

@@ -1,4 +1,4 @@
-"""Every packet that leaves a network namespace with a browser in it is captured: none may pass the proxy."""
+"""No packet of a browser in a network namespace bypasses the proxy."""
 
 import contextlib
 import json
@@ -15,18 +15,18 @@ pytestmark = [pytest.mark.browser, pytest.mark.linux, pytest.mark.slow]
 
 LEAKS = {
     "nothing": set(),
-    # This guards the first, which a deaf capture or a page that tries nothing would pass.
+    # Control for the first case, which a broken capture or page would pass.
     "MediaRouter,WebRtcHideLocalIpsWithMdns": {
         "udp 239.255.255.250:1900",
         "udp 224.0.0.251:5353",
         "igmp 224.0.0.22",
     },
 }
-"""What leaves the namespace, by the features that the browser has again."""
+"""Packets that leave the namespace, by the browser features that are re-enabled."""
 
 
-def test_no_packet_leaves_but_through_the_proxy(repository, tmp_path):
-    # Each mostly waits, so they run at the same time.
+def test_all_packets_go_through_the_proxy(repository, tmp_path):
+    # They run concurrently, since they mostly wait.
     with contextlib.ExitStack() as stack:
         captures = {}
         for number, restored in enumerate(LEAKS):
@@ -41,7 +41,7 @@ def test_no_packet_leaves_but_through_the_proxy(repository, tmp_path):
     for restored, leaks in LEAKS.items():
         report = json.loads(outputs[restored])
         packets = set(report["packets"])
-        assert "udp {}:{}".format(*CONTROL) in packets, "the capture is deaf"
+        assert "udp {}:{}".format(*CONTROL) in packets, "the capture does not work"
         packets.discard("udp {}:{}".format(*CONTROL))
         assert packets >= leaks if leaks else packets == set()
         assert report["attempts"] == report["outcomes"]

@@ -1,4 +1,4 @@
-"""Which remote driver the environment names."""
+"""Remote driver from environment variables."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def chosen(url, **environ):
         ("https://pixmill:a%40b@browser.example", RemoteDriver("https://browser.example", login=("pixmill", "a@b"))),
     ],
 )
-def test_a_remote_driver_is_chosen_by_its_address(url, remote):
+def test_remote_driver_is_parsed_from_its_url(url, remote):
     assert chosen(url) == remote
     assert chosen(url, PIXMILL_BROWSER="firefox").kind == FIREFOX
 
@@ -31,23 +31,23 @@ def test_a_remote_driver_is_chosen_by_its_address(url, remote):
     "url",
     ["browser:4444", "http://", "http://browser:99999", f"{URL}?proxy_port=", f"{URL}?proxy_port=70000", f"{URL}?a=b"],
 )
-def test_an_invalid_address_is_refused(url):
+def test_invalid_url_is_refused(url):
     with pytest.raises(BrowserError, match="PIXMILL_WEBDRIVER_URL: expected a URL"):
         chosen(url)
 
 
-def test_a_local_browser_is_refused_with_a_remote_driver():
+def test_local_browser_is_refused_with_a_remote_driver():
     with pytest.raises(BrowserError, match="with PIXMILL_WEBDRIVER_URL, PIXMILL_BROWSER must be a kind"):
         chosen(URL, PIXMILL_BROWSER="/usr/bin/chromium")
 
 
 @pytest.mark.parametrize("url", ["htp://pixmill:secret@browser.example", "http://pixmill:secret/1@browser.example"])
-def test_a_password_is_never_shown(url):
+def test_passwords_are_never_shown(url):
     with pytest.raises(BrowserError) as raised:
         chosen(url)
     assert "secret" not in f"{raised.value}{chosen('http://pixmill:secret@browser.example')}"
 
 
-def test_a_remote_driver_that_is_absent_is_named():
-    with pytest.raises(BrowserError, match=r"127\.0\.0\.1:9/status does not answer as a driver does: .*refused"):
+def test_missing_remote_driver_is_reported():
+    with pytest.raises(BrowserError, match=r"127\.0\.0\.1:9/status does not answer like a WebDriver server: .*refused"):
         check_remote(RemoteDriver("http://127.0.0.1:9"))

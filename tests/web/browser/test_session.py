@@ -29,7 +29,7 @@ pytestmark = pytest.mark.browser
 
 HOME = "http://shop.pixmill.test/"
 HANGS = """trap '' TERM; echo $$ >> "$(dirname "$0")/started"; while :; do sleep 1; done"""
-"""A driver that does not heed its end."""
+"""A driver that ignores SIGTERM."""
 
 
 def profiles(folder):
@@ -41,8 +41,8 @@ class Secure(Handler):
         self.answer("<title>Secure</title>")
 
 
-class Stranger(http.server.ThreadingHTTPServer):
-    """A server with a certificate whose authority nobody knows."""
+class UntrustedServer(http.server.ThreadingHTTPServer):
+    """A server with a certificate of an unknown authority."""
 
     context: ssl.SSLContext
 
@@ -51,12 +51,12 @@ class Stranger(http.server.ThreadingHTTPServer):
         self.socket = self.context.wrap_socket(self.socket, server_side=True)
 
     def handle_error(self, request, client_address):
-        pass  # A browser that trusts no such certificate hangs up.
+        pass  # the browser rejects the certificate
 
 
 @dataclass
 class Session:
-    """A browser, and the proxy that it goes through."""
+    """A browser and its proxy."""
 
     driver: WebDriver
     proxy: Proxy
@@ -64,11 +64,11 @@ class Session:
 
 @pytest.fixture(scope="class")
 def session(browser, site, tmp_path_factory):
-    """One session for all that holds while it is open; when it ends, it leaves no profile and no temporary file."""
+    """One session for several tests; check at its end that it looked up no names and left no files."""
     look_up, folder = socket.getaddrinfo, tmp_path_factory.mktemp("session")
     looked_up, home = set(), folder / "home"
     home.mkdir()
-    Stranger.context = Authority(folder).context(["www.google.com"])
+    UntrustedServer.context = Authority(folder).context(["www.google.com"])
 
     def record(host, *arguments, **options):
         if host in {"localhost", "127.0.0.1", "::1"}:  # the driver
@@ -78,11 +78,11 @@ def session(browser, site, tmp_path_factory):
 
     with (
         pytest.MonkeyPatch.context() as patch,
-        tempfile.TemporaryDirectory() as short,  # The browser makes a socket there, whose path must be short.
-        serve(Secure, server=Stranger) as server,
+        tempfile.TemporaryDirectory() as short,  # the browser creates a socket there, whose path must be short
+        serve(Secure, server=UntrustedServer) as server,
     ):
         for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy"):
-            patch.setenv(name, "http://127.0.0.1:9")  # Only the session's own counts.
+            patch.setenv(name, "http://127.0.0.1:9")  # must be ignored
         patch.setenv("HOME", str(home))
         patch.setenv("TMPDIR", short)
         patch.setattr(socket, "getaddrinfo", record)
@@ -99,27 +99,27 @@ def session(browser, site, tmp_path_factory):
 
 
 class TestOneSession:
-    def test_a_session_hides_nothing_of_its_kind(self, session):
+    def test_session_does_not_hide_automation(self, session):
         visit(session.driver, HOME)
         assert (session.driver.title, session.driver.current_url) == ("Home", HOME)
         assert session.driver.execute_script("return navigator.webdriver") is True
 
-    def test_an_unknown_authority_is_not_believed(self, session):
+    def test_unknown_certificate_authority_is_rejected(self, session):
         with pytest.raises(UnreachableError, match="ERR_CERT_AUTHORITY_INVALID"):
             visit(session.driver, "https://www.google.com/")
 
-    def test_downloads_are_refused_and_nothing_calls_home(self, session, site, until):
+    def test_downloads_and_telemetry_are_refused(self, session, site, until):
         site.pages["/loot"] = '<a download="loot" href="/file">take</a>'
         visit(session.driver, f"{HOME}loot")
         session.driver.find_element(By.TAG_NAME, "a").click()
-        assert until(lambda: "/file" in site.asked)
-        assert until(lambda: session.proxy.refusals), "nothing was tried: the list of hosts may be superfluous"
-        # What it looked up and kept is seen when it ends.
+        assert until(lambda: "/file" in site.paths)
+        assert until(lambda: session.proxy.refusals), "no telemetry: the list of hosts may be superfluous"
+        # The fixture checks lookups and files at the end.
         assert visit(session.driver, HOME) == 200
 
 
 @pytest.mark.slow
-def test_two_sessions_side_by_side_leave_each_other_alone(browser, proxy, tmp_path):
+def test_two_sessions_run_in_parallel(browser, proxy, tmp_path):
     with (
         open_browser(browser, proxy=proxy.url, profile=tmp_path) as first,
         open_browser(browser, proxy=proxy.url, profile=tmp_path) as second,
@@ -129,7 +129,7 @@ def test_two_sessions_side_by_side_leave_each_other_alone(browser, proxy, tmp_pa
 
 
 @pytest.mark.linux
-def test_a_killed_process_leaves_no_browser_and_its_profile_goes_with_the_next(
+def test_killed_process_leaves_no_browser_and_next_session_removes_its_profile(
     browser, proxy, tmp_path, until, mentioning
 ):
     script = textwrap.dedent(f"""
@@ -146,7 +146,7 @@ def test_a_killed_process_leaves_no_browser_and_its_profile_goes_with_the_next(
         process.kill()
     assert until(lambda: not mentioning(str(tmp_path)))
     assert len(profiles(tmp_path)) == 1
-    # The next session removes it.
+    # The next session removes the profile.
     with own_profile(tmp_path) as fresh:
         assert profiles(tmp_path) == [fresh.parent]
 
@@ -156,9 +156,7 @@ def drivers():
 
 
 @pytest.mark.linux
-def test_a_browser_that_hangs_at_the_end_is_killed_in_time_and_leaves_no_temporary_file(
-    browser, proxy, tmp_path, until, mentioning
-):
+def test_browser_that_hangs_on_exit_is_killed(browser, proxy, tmp_path, until, mentioning):
     before = drivers()
     with open_browser(browser, proxy=proxy.url, profile=tmp_path, timings=Timings(quit=0.5)) as driver:
         (process,) = drivers() - before
@@ -180,9 +178,7 @@ def test_a_browser_that_hangs_at_the_end_is_killed_in_time_and_leaves_no_tempora
         ("driver", None, "did not start: Permission denied", "--port=0"),
     ],
 )
-def test_a_browser_or_a_driver_that_does_not_start_is_one_message(
-    browser, proxy, tmp_path, part, script, message, command
-):
+def test_failed_start_is_reported_in_one_message(browser, proxy, tmp_path, part, script, message, command):
     broken = tmp_path / part
     broken.write_text(f"#!/bin/sh\n{script}\n")
     broken.chmod(0o755 if script else 0o644)
@@ -208,7 +204,7 @@ def remote(browser, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_remote_that_does_not_reach_the_proxy_is_told_what_it_needs(remote, tmp_path):
+def test_remote_browser_without_the_proxy_is_refused_with_advice(remote, tmp_path):
     with (
         pytest.raises(BrowserError, match=r"does not use the proxy .*ERR_PROXY_CONNECTION_FAILED") as raised,
         open_browser(RemoteDriver(remote.url), proxy="http://127.0.0.1:9", profile=tmp_path),
@@ -219,7 +215,7 @@ def test_a_remote_that_does_not_reach_the_proxy_is_told_what_it_needs(remote, tm
     assert remote.sessions == set()
 
 
-def test_a_browser_that_is_lost_on_a_remote_leaves_no_session(remote, proxy, tmp_path, until):
+def test_lost_remote_browser_leaves_no_session(remote, proxy, tmp_path, until):
     with open_browser(RemoteDriver(remote.url), proxy=proxy.url, profile=tmp_path) as driver:
         assert visit(driver, HOME) == 200
         assert len(remote.sessions) == 1

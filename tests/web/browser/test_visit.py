@@ -16,7 +16,7 @@ HOME = "http://shop.pixmill.test/"
 
 @pytest.fixture(scope="module")
 def silent():
-    """A server that accepts and never says anything."""
+    """A server that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 
@@ -25,14 +25,14 @@ def silent():
 def driver(site, silent, tmp_path_factory):
     served = {"shop.pixmill.test:80": site.port, "silent.test:80": silent, "silent.test:443": silent}
     with open_confined(Network(served=served), tmp_path_factory.mktemp("p")) as driver:
-        # The first page of a new browser takes a busy machine seconds.
+        # The first page of a new browser takes seconds on a busy machine.
         visit(driver, HOME)
         driver.set_script_timeout(2)
         yield driver
 
 
 @pytest.mark.parametrize("status", [200, 202, 403, 404, 429, 503])
-def test_the_status_of_a_page_is_told(driver, status):
+def test_visit_returns_the_http_status(driver, status):
     assert visit(driver, f"{HOME}status?{status}") == status
     assert driver.current_url == f"{HOME}status?{status}"
 
@@ -42,7 +42,7 @@ def test_redirects_are_followed(driver):
     assert driver.current_url == HOME
 
 
-def test_a_host_that_is_refused_is_told_from_a_page_that_refuses(driver):
+def test_refused_host_is_explained(driver):
     with pytest.raises(UnreachableError) as raised:
         visit(driver, "http://10.0.0.1/")
     assert raised.value.reason == (
@@ -56,12 +56,12 @@ def test_a_host_that_is_refused_is_told_from_a_page_that_refuses(driver):
     )
 
 
-def test_an_unknown_host_has_no_address(driver):
+def test_unknown_host_is_reported(driver):
     with pytest.raises(UnreachableError, match=r"nowhere\.invalid cannot be resolved"):
         visit(driver, "http://nowhere.invalid/")
 
 
-def test_a_page_that_never_ends_is_its_own_fault_and_what_has_come_may_be_looked_at(driver, site):
+def test_endless_load_times_out_and_leaves_the_page_readable(driver, site):
     site.pages["/waits"] = '<p id=here>here</p><img src="http://silent.test/image">'
     driver.set_page_load_timeout(2)
     try:
@@ -84,7 +84,7 @@ def test_alerts_are_dismissed(driver, site):
     assert visit(driver, HOME) == 200
 
 
-def test_popups_are_blocked_and_those_of_a_click_are_closed(driver, site):
+def test_popups_are_blocked_or_closed(driver, site):
     site.pages["/popups"] = '<script>for (let i = 0; i < 5; i++) open("/")</script><a target=_blank href="/">more</a>'
     visit(driver, f"{HOME}popups")
     assert len(driver.window_handles) == 1
@@ -95,7 +95,7 @@ def test_popups_are_blocked_and_those_of_a_click_are_closed(driver, site):
     assert driver.current_url == f"{HOME}popups"
 
 
-def test_a_window_that_was_looked_at_and_closed_itself_is_left(driver, site, until):
+def test_self_closed_current_window_is_handled(driver, site, until):
     site.pages["/opens"] = '<a target=_blank rel=opener href="/">more</a>'
     visit(driver, f"{HOME}opens")
     driver.find_element(By.TAG_NAME, "a").click()

@@ -1,4 +1,4 @@
-"""Browsers and drivers that are killed, stopped or kept busy: each is a lost browser, in bounded time."""
+"""Killed, stopped or busy browsers and drivers are reported as lost in bounded time."""
 
 import contextlib
 import os
@@ -19,17 +19,17 @@ HOME = "http://shop.pixmill.test/"
 
 @pytest.fixture
 def driver(browser, proxy, tmp_path, until, mentioning):
-    # So long that a lost browser which is asked to leave is told from a busy machine.
+    # A long timeout, to detect whether a lost browser is asked to quit.
     timings = Timings(answer=1.0, quit=60.0)
     with open_browser(browser, proxy=proxy.url, profile=tmp_path, timings=timings) as driver:
-        # The first page of a new browser takes a busy machine seconds.
+        # The first page of a new browser takes seconds on a busy machine.
         visit(driver, HOME)
         driver.set_page_load_timeout(3)
         driver.set_script_timeout(1)
         driver.command_executor.client_config.timeout = 5.0
         yield driver
         closing = time.monotonic()
-    assert time.monotonic() - closing < 30, "a lost browser was asked to leave"
+    assert time.monotonic() - closing < 30, "a lost browser was asked to quit"
     assert until(lambda: not mentioning(str(tmp_path)))
     assert not list(tmp_path.glob("profile-*"))
 
@@ -39,7 +39,7 @@ def browser_pid(driver):
 
 
 def renderers(driver):
-    """Return the living processes of pages; a browser's own helpers come and go."""
+    """Return the living renderer processes."""
     found = []
     for each in psutil.Process(browser_pid(driver)).children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -70,7 +70,7 @@ def kill_driver(driver):
 @pytest.mark.parametrize(
     "kill", [kill_browser, *(pytest.param(kill, marks=pytest.mark.slow) for kill in (kill_page, kill_driver))]
 )
-def test_a_process_that_is_killed(driver, kill):
+def test_killed_process_is_a_lost_browser(driver, kill):
     kill(driver)
     with pytest.raises(BrowserLostError, match=f"crashed or hangs at {HOME}"):
         _ = driver.title
@@ -80,7 +80,7 @@ def test_a_process_that_is_killed(driver, kill):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("whose", [browser_pid, driver_pid])
-def test_a_process_that_is_stopped(driver, whose):
+def test_stopped_process_is_a_lost_browser(driver, whose):
     os.kill(whose(driver), signal.SIGSTOP)
     driver.command_executor.client_config.timeout = 1.0
     started = time.monotonic()
@@ -94,7 +94,7 @@ def test_a_process_that_is_stopped(driver, whose):
     assert time.monotonic() - started < 30, "a second command waited for a lost browser"
 
 
-def test_a_script_that_takes_too_long_is_no_loss_and_a_page_that_never_lets_go_is(driver, site):
+def test_slow_script_times_out_but_busy_page_loses_the_browser(driver, site):
     with pytest.raises(TimeoutException):
         driver.execute_async_script("setTimeout(arguments[0], 60000)")
     assert driver.title == "Home"
@@ -106,8 +106,8 @@ def test_a_script_that_takes_too_long_is_no_loss_and_a_page_that_never_lets_go_i
 
 
 @pytest.mark.slow
-def test_a_page_of_alerts_without_end(driver, site):
-    # How ChromeDriver fares with them differs from run to run; that it ends does not.
+def test_endless_alerts_end_in_bounded_time(driver, site):
+    # ChromeDriver's behaviour differs from run to run, but it must end.
     site.pages["/nags"] = "<script>setInterval(() => alert(1), 10)</script>"
     started = time.monotonic()
     with contextlib.suppress(BrowserLostError, LoadTimeoutError, UnreachableError):

@@ -1,4 +1,4 @@
-"""A real web server on loopback that misbehaves on request, and a fetcher that knows it by name."""
+"""A web server on loopback with programmable answers, and a fetcher that reaches it by name."""
 
 import asyncio
 import socket
@@ -16,9 +16,9 @@ NAME = "images.test"
 
 
 class Site:
-    """Serve what a test puts into ``answers`` by path, 404 elsewhere.
+    """Serve the ``answers`` of a test by path, and 404 elsewhere.
 
-    An answer is a body, a tuple of body, headers and status, or a coroutine function that makes a response.
+    An answer is a body, a tuple of body, headers and status, or a coroutine function that returns a response.
     """
 
     def __init__(self, tls=None):
@@ -39,7 +39,7 @@ class Site:
         self._thread.join(60)
 
     def network(self, *keys):
-        """Return the network in which the site is served as its name, and under other keys."""
+        """Return a network in which the site is served under its name and other origins."""
         return Network(served=dict.fromkeys((f"{NAME}:80", *keys), self.port))
 
     def paths(self):
@@ -67,7 +67,7 @@ class Site:
 
 
 def answer_of(content):
-    """Return a fresh response, since aiohttp sends each only once."""
+    """Return a new response, since aiohttp sends each only once."""
     content = content if isinstance(content, tuple) else (content,)
     body, headers, status = (*content, *(b"", {}, 200)[len(content) :])
     return web.Response(body=body, headers=headers, status=status)
@@ -88,20 +88,20 @@ def trap():
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory):
-    """A certificate authority of the tests' own."""
+    """A certificate authority for tests."""
     return Authority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture
 def secure_site(authority):
-    """A site whose certificate is for its name alone."""
+    """A site with a certificate for its own name only."""
     with Site(authority.context([NAME])) as site:
         yield site
 
 
 @pytest.fixture
 def names(monkeypatch):
-    """Names of the tests' own, in place of the name server's; a callable gives another answer each time."""
+    """Addresses by name, which replace DNS; a callable is evaluated for each lookup."""
     table = {}
 
     def getaddrinfo(host, port, *_, **__):
@@ -119,7 +119,7 @@ def names(monkeypatch):
 
 @pytest.fixture
 def use(site):
-    """Open a fetcher that knows the site, and do with it what a coroutine function does."""
+    """Return a function that opens a fetcher and runs a coroutine function with it."""
 
     def run(play, *, politeness=None, network=None, **limits):
         async def within():
@@ -133,7 +133,7 @@ def use(site):
 
 @pytest.fixture
 def fetch(use):
-    """Fetch one path of the site, or several at once, or a whole URL."""
+    """Return a function that fetches URLs or paths of the site concurrently."""
 
     def run(*urls, **settings):
         async def together(fetcher):
@@ -148,7 +148,7 @@ def fetch(use):
 
 @pytest.fixture
 def wire(monkeypatch):
-    """The addresses beyond this machine that are connected to: noted, and refused before a packet leaves."""
+    """Addresses of other machines to which connections were attempted and refused."""
     noted = []
     connect = asyncio.selector_events.BaseSelectorEventLoop.sock_connect
 

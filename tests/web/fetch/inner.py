@@ -1,4 +1,4 @@
-"""What lies inside: spellings of its addresses, and a trap that notes who gets there."""
+"""Spellings of private addresses, and a trap that counts connections."""
 
 import contextlib
 import socket
@@ -37,11 +37,11 @@ INNER_HOSTS = [
     "%31%32%37.0.0.1",
     "ⓛⓞⓒⓐⓛⓗⓞⓢⓣ",
 ]
-"""Spellings of hosts that only this machine or its network answers to."""
+"""Spellings of hosts on this machine or its network."""
 
 
 class Trap:
-    """Count the connections to a port of 127.0.0.1 and ::1, be they silent or not."""
+    """Count the connections to a port of 127.0.0.1 and ::1."""
 
     def __init__(self):
         self.connections = 0
@@ -53,7 +53,7 @@ class Trap:
             listening.setblocking(False)
 
     def sprung(self):
-        """Whether anybody has connected: the system completes a connection before it is accepted."""
+        """Return whether there was a connection."""
         for listening in self._listening:
             with contextlib.suppress(BlockingIOError):
                 while True:

@@ -12,13 +12,13 @@ from pixmill.web.fetch import USER_AGENT, Fetched, Network, Politeness, Unchange
 
 
 @pytest.mark.parametrize("status", [204, 206, 304, 400, 401, 403, 404, 410, 451, 501])
-def test_other_answers_are_reasons(site, fetch, status):
+def test_other_statuses_are_reasons(site, fetch, status):
     site.answers["/x"] = b"", {}, status
     assert fetch("/x").reason == f"http_{status}"
     assert site.paths().count("/x") == 1
 
 
-def test_a_request_says_who_asks_and_nothing_else(site, fetch):
+def test_request_headers_are_minimal(site, fetch):
     site.answers["/x"] = b"image", {"Set-Cookie": "who=you"}
     fetch("/x")
     fetch("/x")
@@ -28,13 +28,13 @@ def test_a_request_says_who_asks_and_nothing_else(site, fetch):
         assert set(request.headers) == {"Host", "User-Agent", "Accept", "Accept-Encoding"}
 
 
-def test_a_host_that_refuses_connections(fetch):
+def test_refused_connection_is_a_reason(fetch):
     outcome = fetch("/x", network=Network(served={"images.test:80": 9}), attempts=1)
     assert (outcome.reason, outcome.detail) == ("connection", "unknown host, or connection refused")
 
 
 @pytest.mark.parametrize("answer", [b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: " + b"a" * 100_000 + b"\r\n\r\n"])
-def test_an_answer_that_is_not_http(site, fetch, answer):
+def test_invalid_http_is_a_bad_response(site, fetch, answer):
     async def speak(request):
         request.transport.write(answer)
         request.transport.close()
@@ -44,13 +44,13 @@ def test_an_answer_that_is_not_http(site, fetch, answer):
     assert fetch("/x", attempts=1).reason == "bad_response"
 
 
-def test_a_request_says_who_is_responsible(site, fetch):
+def test_user_agent_contains_the_contact(site, fetch):
     site.answers["/x"] = b"image"
     fetch("/x", politeness=Politeness(contact="team@example.org"))
     assert {request.headers["User-Agent"] for request in site.requests} == {f"{USER_AGENT} (+team@example.org)"}
 
 
-def test_what_an_answer_calls_itself_does_not_matter(site, fetch):
+def test_declared_content_type_is_ignored(site, fetch):
     site.answers["/x.jpg"] = b"<html>", {"Content-Type": "image/jpeg", "Content-Disposition": "filename=../../x"}
     assert fetch("/x.jpg").content == b"<html>"
 
@@ -59,13 +59,13 @@ def over_tls(site, authority=None):
     return Network(served={"images.test:443": site.port, "other.test:443": site.port}, authority=authority)
 
 
-def test_a_certificate_of_the_networks_authority_is_believed(secure_site, authority, fetch):
+def test_certificate_of_the_given_authority_is_accepted(secure_site, authority, fetch):
     secure_site.answers["/x"] = b"image"
     outcome = fetch("https://images.test/x", network=over_tls(secure_site, authority.pem))
     assert outcome == Fetched(b"image", "https://images.test/x")
 
 
-def test_other_certificates_are_not(secure_site, authority, fetch):
+def test_other_certificates_are_rejected(secure_site, authority, fetch):
     assert fetch("https://images.test/x", network=over_tls(secure_site)).reason == "tls"
     assert fetch("https://other.test/x", network=over_tls(secure_site, authority.pem)).reason == "tls"
     assert secure_site.requests == []
@@ -78,13 +78,13 @@ def fetch_known(use, known):
 DATE = "Wed, 21 Oct 2015 07:28:00 GMT"
 
 
-def test_an_image_comes_with_what_names_its_version(site, fetch):
+def test_validators_are_returned(site, fetch):
     site.answers["/x"] = b"image", {"ETag": 'W/"1"', "Last-Modified": DATE}
     assert fetch("/x") == Fetched(b"image", "http://images.test/x", 'W/"1"', DATE)
 
 
 @pytest.mark.parametrize("etag", ["x" * 1000, "caf\xe9", ""])
-def test_a_version_that_cannot_be_sent_back_has_no_name(site, fetch, etag):
+def test_unusable_etag_is_dropped(site, fetch, etag):
     site.answers["/x"] = b"image", {"ETag": etag}
     assert not fetch("/x").etag
 
@@ -97,31 +97,31 @@ def test_a_version_that_cannot_be_sent_back_has_no_name(site, fetch, etag):
         (Validators('"1"', DATE), {"If-None-Match": '"1"', "If-Modified-Since": DATE}),
     ],
 )
-def test_a_version_that_is_there_already_does_not_come_again(site, use, known, sent):
+def test_known_version_is_not_downloaded(site, use, known, sent):
     site.answers["/x"] = b"", {}, 304
     assert fetch_known(use, known) == Unchanged()
     headers = site.requests[-1].headers
     assert {name: headers[name] for name in headers if name.startswith("If-")} == sent
 
 
-def test_a_new_version_comes(site, use):
+def test_new_version_is_downloaded(site, use):
     site.answers["/x"] = b"new", {"ETag": '"2"'}
     assert fetch_known(use, Validators('"1"')) == Fetched(b"new", "http://images.test/x", '"2"')
 
 
-def test_unchanged_is_no_answer_to_whoever_has_nothing(site, use):
+def test_unexpected_304_is_a_reason(site, use):
     site.answers["/x"] = b"", {}, 304
     for known in (None, Validators()):
         assert fetch_known(use, known).reason == "http_304"
 
 
-def test_a_site_may_change_its_mind_about_an_image_that_is_there(site, use):
+def test_x_robots_tag_applies_to_unchanged_images(site, use):
     site.answers["/x"] = b"", {"X-Robots-Tag": "noai"}, 304
     assert fetch_known(use, Validators('"1"')).reason == "x_robots_tag"
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_server_that_says_nothing_is_not_waited_for(trap, fetch, scheme):
+def test_silent_server_times_out(trap, fetch, scheme):
     network = Network(served={"images.test:80": trap.port, "images.test:443": trap.port})
     start = time.monotonic()
     outcome = fetch(f"{scheme}://images.test/x", network=network, attempts=1, connect_timeout=0.2, read_timeout=0.2)
@@ -133,7 +133,7 @@ LIMIT = 100_000
 
 
 def raw(*pieces, pause=0.0):
-    """Answer with these bytes, as they are, then hang up."""
+    """Return a handler that sends these bytes and closes the connection."""
 
     async def answer(request):
         for piece in pieces:
@@ -145,18 +145,18 @@ def raw(*pieces, pause=0.0):
     return answer
 
 
-def test_a_body_up_to_the_limit(site, fetch):
+def test_body_at_the_limit_is_accepted(site, fetch):
     site.answers["/x"] = bytes(LIMIT)
     assert fetch("/x", max_bytes=LIMIT).content == bytes(LIMIT)
 
 
-def test_an_announced_body_above_the_limit_is_not_read(site, fetch):
+def test_declared_oversized_body_is_not_read(site, fetch):
     site.answers["/x"] = raw(b"HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n", b"x" * 1000)
     assert fetch("/x", max_bytes=LIMIT).reason == "too_large"
 
 
 @pytest.mark.parametrize("head", [b"", b"Content-Type: image/jpeg\r\nConnection: close\r\n"])
-def test_an_endless_body_is_cut_off(site, fetch, head):
+def test_endless_body_is_aborted(site, fetch, head):
     sent = 0
 
     async def endless(request):
@@ -176,39 +176,39 @@ def test_an_endless_body_is_cut_off(site, fetch, head):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert outcome.reason == "too_large"
-    assert sent < 200 * LIMIT  # what the sockets' buffers took
+    assert sent < 200 * LIMIT  # in socket buffers
     assert peak < 30 * LIMIT
 
 
-def test_a_body_shorter_than_announced_is_no_image(site, fetch):
+def test_short_body_is_incomplete(site, fetch):
     site.answers["/x"] = raw(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", b"x" * 10)
     assert fetch("/x", attempts=1).reason == "incomplete"
 
 
-def test_a_body_longer_than_announced_is_refused(site, fetch):
+def test_long_body_is_a_bad_response(site, fetch):
     site.answers["/x"] = raw(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nfourmore")
     assert fetch("/x").reason == "bad_response"
 
 
-def test_a_body_without_length(site, fetch):
+def test_body_without_length_is_read(site, fetch):
     site.answers["/x"] = raw(b"HTTP/1.1 200 OK\r\n\r\n", b"first ", b"second", pause=0.01)
     assert fetch("/x").content == b"first second"
 
 
-def test_a_drip_runs_out_of_time(site, fetch):
+def test_slow_body_times_out(site, fetch):
     site.answers["/x"] = raw(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", *[b"x"] * 200, pause=0.05)
-    # On a busy machine robots.txt alone may take so long.
+    # On a busy machine robots.txt alone may exceed the timeout.
     politeness = Politeness(robots_exceptions=frozenset({"images.test"}))
     assert fetch("/x", timeout=0.5, politeness=politeness).reason == "timeout"
 
 
 @pytest.mark.parametrize(("coding", "compress"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
-def test_compression_that_nobody_asked_for_is_undone(site, fetch, coding, compress):
+def test_unrequested_compression_is_decoded(site, fetch, coding, compress):
     site.answers["/x"] = compress(b"image" * 1000), {"Content-Encoding": coding}
     assert fetch("/x").content == b"image" * 1000
 
 
-def test_a_bomb_does_not_unfold(site, fetch):
+def test_compression_bomb_is_refused(site, fetch):
     bomb = gzip.compress(bytes(100_000_000))
     site.answers["/x"] = bomb, {"Content-Encoding": "gzip"}
     tracemalloc.start()
@@ -220,16 +220,16 @@ def test_a_bomb_does_not_unfold(site, fetch):
 
 
 @pytest.mark.parametrize("coding", ["br", "gzip, gzip"])
-def test_an_unknown_content_coding_is_refused(site, fetch, coding):
+def test_unknown_content_coding_is_refused(site, fetch, coding):
     site.answers["/x"] = b"image", {"Content-Encoding": coding}
     assert fetch("/x", attempts=1).reason in {"encoding", "bad_response"}  # aiohttp itself refuses br
 
 
-def test_a_gzip_body_that_ends_early_is_refused(site, fetch):
+def test_truncated_gzip_body_is_refused(site, fetch):
     site.answers["/x"] = gzip.compress(random.Random(0).randbytes(20_000))[:9_000], {"Content-Encoding": "gzip"}
     assert fetch("/x", attempts=1).reason == "incomplete"
 
 
-def test_a_body_that_is_not_gzip_is_refused(site, fetch):
+def test_invalid_gzip_body_is_refused(site, fetch):
     site.answers["/x"] = b"not gzip", {"Content-Encoding": "gzip"}
     assert fetch("/x", attempts=1).reason == "incomplete"

@@ -5,23 +5,23 @@ import pytest
 from aiohttp import web
 
 from pixmill.web.fetch import Fetched, Network, Politeness, Unchanged, Validators
-from pixmill.web.fetch.host import PATIENCE
+from pixmill.web.fetch.host import MAX_FAILURES
 
 
-def test_an_image(site, fetch):
+def test_fetches_an_image(site, fetch):
     site.answers["/x.png"] = b"image"
     assert fetch("/x.png") == Fetched(b"image", "http://images.test/x.png")
 
 
-def test_inlined_images_need_no_network(fetch):
+def test_data_uris_need_no_network(fetch):
     assert fetch("data:,image", "DATA:;base64,aW1hZ2U=") == [Fetched(b"image", "data:")] * 2
 
 
-def test_a_text_that_is_no_address(fetch):
+def test_invalid_url_is_refused(fetch):
     assert fetch("not an address").reason == "bad_url"
 
 
-def test_pages_are_visited_where_robots_txt_permits(site, use):
+def test_pages_are_visited_if_robots_txt_permits(site, use):
     site.answers["/robots.txt"] = b"User-agent: *\nDisallow: /search"
     urls = ("http://images.test/", "http://images.test/search?q=coat", "file:///etc/passwd")
 
@@ -37,7 +37,7 @@ def test_pages_are_visited_where_robots_txt_permits(site, use):
     assert [refused.reason for refused in use(ask, politeness=opted_out)] == ["opted_out", "opted_out", "bad_url"]
 
 
-def test_pages_keep_the_distance_that_robots_txt_asks_for(site, use):
+def test_page_visits_respect_crawl_delay(site, use):
     site.answers["/robots.txt"] = b"User-agent: *\nCrawl-delay: 0.2"
 
     async def ask(fetcher):
@@ -49,7 +49,7 @@ def test_pages_keep_the_distance_that_robots_txt_asks_for(site, use):
     assert use(ask) >= 0.4
 
 
-def test_a_page_of_a_host_that_is_left_alone_is_not_visited(site, use):
+def test_pages_of_a_pausing_host_are_not_visited(site, use):
     site.answers["/coat.png"] = (b"", {"Retry-After": "3600"}, 429)
 
     async def ask(fetcher):
@@ -62,14 +62,14 @@ def test_a_page_of_a_host_that_is_left_alone_is_not_visited(site, use):
 API = "http://images.test/v1/images/?q=coat"
 
 
-def test_an_api_is_asked_without_robots_txt(site, use):
+def test_api_requests_ignore_robots_txt(site, use):
     site.answers |= {"/robots.txt": b"User-agent: *\nDisallow: /", "/v1/images/": (b"{}", {"X-Robots-Tag": "noindex"})}
     assert use(lambda fetcher: fetcher.ask(API)) == Fetched(b"{}", API)
     assert site.paths() == ["/v1/images/"]
     assert site.requests[0].headers["Accept"] == "application/json"
 
 
-def test_all_else_holds_for_an_api(site, use):
+def test_other_limits_apply_to_api_requests(site, use):
     site.answers["/v1/images/"] = bytes(10_000_001)
     assert use(lambda fetcher: fetcher.ask(API)).reason == "too_large"
     opted_out = Politeness(opt_out=frozenset({"images.test"}))
@@ -78,7 +78,7 @@ def test_all_else_holds_for_an_api(site, use):
     assert use(lambda fetcher: fetcher.ask("ftp://images.test/")).reason == "bad_url"
 
 
-def test_a_host_is_one_for_images_and_its_api(site, use):
+def test_images_and_api_of_a_host_share_its_pauses(site, use):
     site.answers |= {"/v1/images/": (b"", {"Retry-After": "3600"}, 429), "/x": b"image"}
 
     async def both(fetcher):
@@ -88,24 +88,24 @@ def test_a_host_is_one_for_images_and_its_api(site, use):
     assert (api.reason, image.reason) == ("http_429", "busy")
 
 
-def test_a_host_that_opted_out_is_not_even_asked_for_its_rules(site, fetch):
+def test_opted_out_host_receives_no_request(site, fetch):
     assert fetch("/x", politeness=Politeness(opt_out=frozenset({"images.test"}))).reason == "opted_out"
     assert site.requests == []
 
 
-def test_inlined_images_have_no_versions(use):
+def test_data_uris_have_no_validators(use):
     assert use(lambda fetcher: fetcher.fetch("data:,x", Validators('"1"'))) == Fetched(b"x", "data:")
 
 
-def test_a_known_image_behind_a_redirect(site, use):
+def test_known_image_behind_a_redirect_is_unchanged(site, use):
     site.answers |= {"/old": (b"", {"Location": "/new"}, 301), "/new": (b"", {}, 304)}
     known = Validators('"1"', url="http://images.test/new")
     assert use(lambda fetcher: fetcher.fetch("http://images.test/old", known)) == Unchanged()
 
 
 @pytest.mark.parametrize("known_at", [None, "http://images.test/before"])
-def test_a_version_says_nothing_of_where_a_redirect_leads_now(site, use, known_at):
-    """Many servers count versions from 1, and an older file is "not modified since" a newer one."""
+def test_validators_do_not_apply_to_another_redirect_target(site, use, known_at):
+    """Many servers number versions from 1, and an older file is "not modified since" a newer one."""
 
     async def new(request):
         return web.Response(status=304) if "If-None-Match" in request.headers else web.Response(body=b"new")
@@ -117,14 +117,14 @@ def test_a_version_says_nothing_of_where_a_redirect_leads_now(site, use, known_a
 
 
 @pytest.mark.parametrize("rate", [None, 1000.0])
-def test_many_images_of_one_host(site, fetch, rate):
+def test_fetches_many_images_of_one_host(site, fetch, rate):
     site.answers |= {f"/{n}": b"image" for n in range(200)}
     outcomes = fetch(*(f"/{n}" for n in range(200)), politeness=Politeness(rate=rate))
     assert all(isinstance(outcome, Fetched) for outcome in outcomes)
 
 
 def failing(times, status=503, headers=None):
-    """Answer with a failure so many times, then with an image."""
+    """Return a handler that fails the given number of times, then answers with an image."""
     left = times
 
     async def answer(request):
@@ -165,31 +165,31 @@ def test_every_kind_of_redirect_is_followed(site, fetch, status):
         ("", "bad_redirect"),
     ],
 )
-def test_a_redirect_is_checked_like_any_address(site, fetch, location, reason):
+def test_redirect_targets_are_checked(site, fetch, location, reason):
     site.answers["/old"] = redirect(location)
     assert fetch("/old").reason == reason
     assert site.paths() == ["/robots.txt", "/old"]
 
 
-def test_redirects_end(site, fetch):
+def test_redirect_loop_is_refused(site, fetch):
     site.answers["/round"] = redirect("/round")
     assert fetch("/round").reason == "too_many_redirects"
     assert site.paths().count("/round") == 6
 
 
-def test_redirects_in_a_row_are_followed_up_to_the_limit(site, fetch):
+def test_redirects_are_followed_up_to_the_limit(site, fetch):
     site.answers |= {f"/{step}": redirect(f"/{step + 1}") for step in range(5)} | {"/5": b"at last"}
     assert fetch("/0").content == b"at last"
     assert fetch("/0", redirects=4).reason == "too_many_redirects"
 
 
-def test_credentials_are_not_sent_along(site, fetch):
+def test_credentials_in_urls_are_not_sent(site, fetch):
     site.answers |= {"/x": redirect("http://user:secret@images.test/y"), "/y": b"image"}
     assert fetch("http://name:secret@images.test/x") == Fetched(b"image", "http://images.test/y")
     assert all("Authorization" not in request.headers for request in site.requests)
 
 
-def test_a_redirect_from_https_to_http_is_refused(site, secure_site, authority, fetch):
+def test_redirect_from_https_to_http_is_refused(site, secure_site, authority, fetch):
     secure_site.answers["/x"] = redirect("http://images.test/x")
     site.answers["/x"] = b"in the open"
     network = Network(
@@ -200,7 +200,7 @@ def test_a_redirect_from_https_to_http_is_refused(site, secure_site, authority, 
     assert site.requests == []
 
 
-def test_a_redirect_to_a_host_that_opted_out_is_not_followed(site, fetch):
+def test_redirect_to_an_opted_out_host_is_not_followed(site, fetch):
     site.answers["/x"] = redirect("http://www.museum.test/x")
     outcome = fetch(
         "/x", network=site.network("www.museum.test:80"), politeness=Politeness(opt_out=frozenset({"museum.test"}))
@@ -210,25 +210,25 @@ def test_a_redirect_to_a_host_that_opted_out_is_not_followed(site, fetch):
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
-def test_a_passing_failure_is_tried_again(site, fetch, status):
+def test_temporary_failure_is_retried(site, fetch, status):
     site.answers["/x"] = failing(1, status)
     assert fetch("/x", first_pause=0.01).content == b"image"
 
 
-def test_attempts_are_bounded(site, fetch):
+def test_attempts_are_limited(site, fetch):
     site.answers["/x"] = failing(10)
     assert fetch("/x", attempts=2, first_pause=0.01).reason == "http_503"
     assert site.paths().count("/x") == 2
 
 
-def test_a_server_that_asks_for_an_hour_is_left_alone(site, fetch):
+def test_long_retry_after_is_not_waited_for(site, fetch):
     site.answers["/x"] = failing(1, headers={"Retry-After": "3600"})
     outcome = fetch("/x")
     assert (outcome.reason, outcome.retry_after) == ("http_503", 3600.0)
     assert site.paths().count("/x") == 1
 
 
-def test_the_time_bounds_all_pauses_together(site, fetch):
+def test_timeout_includes_all_pauses(site, fetch):
     answers = iter([{}, {"Retry-After": "20"}])
 
     async def answer(request):
@@ -240,7 +240,7 @@ def test_the_time_bounds_all_pauses_together(site, fetch):
     assert next(answers, None) is None
 
 
-def test_the_time_bounds_all_attempts_together(site, fetch):
+def test_timeout_includes_all_attempts(site, fetch):
     async def slow(request):
         await asyncio.sleep(0.15)
         return web.Response(status=500)
@@ -250,34 +250,34 @@ def test_the_time_bounds_all_attempts_together(site, fetch):
     assert 2 <= site.paths().count("/x") <= 10
 
 
-def test_a_silent_server_runs_out_of_time(site, fetch):
+def test_silent_server_times_out(site, fetch):
     async def silent(request):
         await asyncio.sleep(30)
         return web.Response()
 
     site.answers["/x"] = silent
-    # On a busy machine robots.txt alone may take so long.
+    # On a busy machine robots.txt alone may exceed the timeout.
     politeness = Politeness(robots_exceptions=frozenset({"images.test"}))
     assert fetch("/x", timeout=0.4, politeness=politeness).reason == "timeout"
 
 
-def test_fetches_at_the_same_time_are_bounded(site, fetch):
-    running, most = 0, 0
+def test_concurrent_fetches_per_host_are_limited(site, fetch):
+    running, peak = 0, 0
 
     async def slow(request):
-        nonlocal running, most
+        nonlocal running, peak
         running += 1
-        most = max(most, running)
+        peak = max(peak, running)
         await asyncio.sleep(0.05)
         running -= 1
         return web.Response(body=b"image")
 
     site.answers |= {f"/{n}": slow for n in range(12)}
     assert all(isinstance(outcome, Fetched) for outcome in fetch(*(f"/{n}" for n in range(12)), per_host=3))
-    assert most == 3
+    assert peak == 3
 
 
-def test_waiting_for_a_free_connection_costs_no_time_of_one_s_own(site, fetch):
+def test_timeout_excludes_waiting_for_a_connection(site, fetch):
     async def slow(request):
         await asyncio.sleep(0.15)
         return web.Response(body=b"image")
@@ -287,7 +287,7 @@ def test_waiting_for_a_free_connection_costs_no_time_of_one_s_own(site, fetch):
     assert all(isinstance(outcome, Fetched) for outcome in outcomes)
 
 
-def test_a_pause_that_one_request_learns_of_is_kept_by_all(site, fetch):
+def test_retry_after_pauses_all_requests_to_the_host(site, fetch):
     began = []
 
     async def busy(request):
@@ -301,7 +301,7 @@ def test_a_pause_that_one_request_learns_of_is_kept_by_all(site, fetch):
     assert min(began[1:]) - began[0] >= 1.0
 
 
-def test_nobody_asks_a_host_that_wants_an_hour(site, fetch):
+def test_no_requests_to_a_host_with_a_long_pause(site, fetch):
     site.answers |= {f"/{n}": (b"", {"Retry-After": "3600"}, 503) for n in range(20)}
     reasons = {outcome.reason for outcome in fetch(*(f"/{n}" for n in range(20)), per_host=1)}
     assert reasons == {"http_503", "busy"}
@@ -314,31 +314,31 @@ async def hang_up(request):
 
 
 @pytest.mark.parametrize("answer", [(b"", {}, 503), (b"", {}, 429), hang_up])
-def test_a_host_that_fails_again_and_again_is_left_alone_for_this_run(site, fetch, answer):
+def test_repeatedly_failing_host_is_skipped_for_this_run(site, fetch, answer):
     site.answers |= {f"/{n}": answer for n in range(50)}
     outcomes = fetch(*(f"/{n}" for n in range(50)), per_host=2, first_pause=0.01)
     assert "host_down" in {outcome.reason for outcome in outcomes}
     assert all(outcome.transient for outcome in outcomes)
-    # Two at a time, each repeated once by aiohttp itself, since the connection may merely have been an old one.
-    assert len(site.paths()) <= 1 + 2 * 2 * (PATIENCE + 1)
+    # Two at a time, each repeated once by aiohttp, in case a kept-alive connection was closed.
+    assert len(site.paths()) <= 1 + 2 * 2 * (MAX_FAILURES + 1)
     before = len(site.paths())
     fetch("/0", attempts=1)
-    assert site.paths()[before : before + 2] == ["/robots.txt", "/0"]  # the next run asks again
+    assert site.paths()[before : before + 2] == ["/robots.txt", "/0"]  # the next run tries again
 
 
-def test_what_a_host_answered_is_told_rather_than_that_it_is_left_alone(site, fetch):
+def test_last_answer_is_reported_rather_than_busy(site, fetch):
     site.answers |= {"/0": (b"", {}, 503), "/1": (b"", {}, 503)}
     assert [outcome.reason for outcome in fetch("/0", "/1", per_host=1, first_pause=0.01)] == ["http_503", "http_503"]
 
 
-def test_images_that_are_gone_do_not_speak_against_a_host(site, fetch):
+def test_missing_images_are_no_failures_of_the_host(site, fetch):
     site.answers["/there"] = b"image"
     outcomes = fetch(*(f"/{n}" for n in range(50)), "/there", per_host=1)
     assert {outcome.reason for outcome in outcomes[:-1]} == {"http_404"}
     assert outcomes[-1].content == b"image"
 
 
-def test_a_rate_does_not_eat_up_the_time(site, fetch):
+def test_timeout_excludes_waiting_for_the_rate(site, fetch):
     site.answers |= {f"/{n}": b"image" for n in range(6)}
     outcomes = fetch(*(f"/{n}" for n in range(6)), politeness=Politeness(rate=5.0, jitter=0.0), timeout=1.0)
     assert all(isinstance(outcome, Fetched) for outcome in outcomes)

@@ -15,16 +15,16 @@ from tests.web.fetch.inner import INNER_HOSTS
 
 @pytest.mark.parametrize("host", INNER_HOSTS)
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_no_spelling_of_an_inner_address_is_reached(trap, fetch, scheme, host):
-    """The trap listens on the very port that is allowed by name; nothing gets there by address."""
+def test_no_spelling_of_a_private_address_is_reached(trap, fetch, scheme, host):
+    """The trap's port is allowed by name, but not by address."""
     network = Network(served={"images.test:80": trap.port})
     outcome = fetch(f"{scheme}://{host}:{trap.port}/", network=network, attempts=1)
     assert outcome.reason in ("private_address", "bad_url", "connection")
-    assert outcome.reason != "connection" or "%" in host  # a name that nobody has
+    assert outcome.reason != "connection" or "%" in host  # an unknown name
     assert not trap.sprung()
 
 
-def test_a_name_with_an_inner_address_is_refused(trap, fetch, names):
+def test_names_with_a_private_address_are_refused(trap, fetch, names):
     names["inner.example"] = ["10.0.0.1"]
     names["both.example"] = ["8.8.8.8", "127.0.0.1"]
     names["six.example"] = ["2606:4700::1111", "fe80::1"]
@@ -35,23 +35,23 @@ def test_a_name_with_an_inner_address_is_refused(trap, fetch, names):
     assert not trap.sprung()
 
 
-def test_only_an_entry_that_params_take_is_advised(trap, fetch):
+def test_advice_names_only_valid_allow_hosts_entries(trap, fetch):
     assert "scrape.allow_hosts: ['10.0.0.5:8000']" in fetch("http://10.0.0.5:8000/").detail
     assert fetch("http://[fd00::1]:8000/").detail == "fd00::1 is not a public address"
 
 
-def test_a_name_that_changes_its_mind_gets_nowhere(trap, fetch, names, wire):
-    """The address that was checked is the one that is connected to: no second lookup comes between the two."""
-    asked = []
+def test_dns_rebinding_is_refused(trap, fetch, names, wire):
+    """The checked address is the connected one, without a second lookup."""
+    lookups = []
 
     def answer():
-        asked.append(1)
-        return ["8.8.8.8"] if len(asked) % 2 else ["127.0.0.1"]
+        lookups.append(1)
+        return ["8.8.8.8"] if len(lookups) % 2 else ["127.0.0.1"]
 
     names["rebound.example"] = answer
     assert fetch(f"http://rebound.example:{trap.port}/", attempts=2).reason == "connection"
     assert wire == ["8.8.8.8"] * 2
-    asked.clear()
+    lookups.clear()
     first, second = connect(None, *[("rebound.example", trap.port)] * 2)
     assert isinstance(first, ConnectionRefusedError)
     assert isinstance(second, ForbiddenHostError)
@@ -66,11 +66,11 @@ def test_public_addresses_are_connected_to(fetch, names, wire):
     assert set(wire) == {"8.8.8.8", "2606:4700::1111", "8.8.4.4", "2606:4700::1112"}
 
 
-def test_an_unknown_name_is_a_failed_connection(fetch, names):
+def test_unknown_name_is_a_failed_connection(fetch, names):
     assert fetch("http://nowhere.example/", attempts=1).reason == "connection"
 
 
-def test_own_names_are_reached_on_their_port_only(site, fetch):
+def test_served_origins_are_reached_on_their_port_only(site, fetch):
     site.answers["/x"] = b"here"
     assert fetch("/x").content == b"here"
     assert fetch(f"http://images.test:{site.port}/x").reason == "private_address"
@@ -78,10 +78,10 @@ def test_own_names_are_reached_on_their_port_only(site, fetch):
     assert fetch("http://other.images.test/x", attempts=1).reason == "connection"
 
 
-def test_a_resolver_that_lies_leads_nowhere(trap):
-    """Whoever resolves, the socket is opened for public addresses only."""
+def test_socket_factory_checks_addresses_of_any_resolver(trap):
+    """The socket factory accepts public addresses only, whatever the resolver returns."""
 
-    class Lying(AbstractResolver):
+    class LyingResolver(AbstractResolver):
         async def resolve(self, host, _port=0, family=socket.AF_INET):
             return [
                 ResolveResult(hostname=host, host="127.0.0.1", port=trap.port, family=family, proto=0, flags=0),
@@ -92,7 +92,7 @@ def test_a_resolver_that_lies_leads_nowhere(trap):
             pass
 
     async def get():
-        connector = aiohttp.TCPConnector(resolver=Lying(), socket_factory=Guard().open_socket)
+        connector = aiohttp.TCPConnector(resolver=LyingResolver(), socket_factory=Guard().open_socket)
         bound = aiohttp.ClientTimeout(total=2)
         async with aiohttp.ClientSession(connector=connector, timeout=bound) as session:
             await session.get("http://rebound.example/")
@@ -115,7 +115,7 @@ def test_loopback_is_open_on_the_served_ports_only():
 
 
 def connect(network, *origins):
-    """Open a connection to each host and port, send a line, and return what was read, or the error."""
+    """Open a connection to each host and port, send a request, and return the response or the error."""
 
     async def one(guard, host, port):
         try:
@@ -137,12 +137,12 @@ def connect(network, *origins):
 
 
 @pytest.mark.parametrize("host", ["images.test", "Images.TEST.", "ⓘⓜⓐⓖⓔⓢ。test"])
-def test_a_connection_to_a_served_origin(site, host):
+def test_served_origin_is_connected_to(site, host):
     site.answers["/x"] = b"here"
     assert connect(site.network("images.test:443"), (host, 80), (host, 443)) == [b"here"] * 2
 
 
-def test_a_connection_elsewhere_is_refused(trap, names):
+def test_other_connections_are_refused(trap, names):
     names["inner.example"] = names["127.1"] = ["127.0.0.1"]
     names["both.example"] = ["8.8.8.8", "127.0.0.1"]
     network = Network(served={"images.test:80": trap.port})
@@ -154,11 +154,11 @@ def test_a_connection_elsewhere_is_refused(trap, names):
 
 
 @pytest.mark.parametrize("host", ["", ".", "a/b", "a b", "user@host", "host:80", "a..b", "x" * 300, "nul\0", "[::1"])
-def test_a_connection_to_what_is_no_host_fails(host):
+def test_connection_to_an_invalid_host_fails(host):
     assert type(connect(None, (host, 80))) in (OSError, socket.gaierror)
 
 
-def test_a_trusted_origin_is_reached_on_its_port_and_by_its_name_only(site, names):
+def test_allowed_origin_is_reached_by_its_name_and_port_only(site, names):
     site.answers["/x"] = b"within"
     names["nas.example"] = names["other.example"] = ["127.0.0.1"]
     network = Network(allowed=frozenset({f"nas.example:{site.port}"}))
@@ -170,7 +170,7 @@ def test_a_trusted_origin_is_reached_on_its_port_and_by_its_name_only(site, name
     assert len(site.requests) == 2
 
 
-def test_a_trusted_address(site):
+def test_allowed_address_is_reached_on_its_port_only(site):
     site.answers["/x"] = b"within"
     network = Network(allowed=frozenset({f"127.0.0.1:{site.port}"}))
     answers = connect(network, ("127.0.0.1", site.port), ("127.0.0.1", site.port + 1), ("127.0.0.2", site.port))
@@ -197,7 +197,7 @@ def test_public_addresses(address):
         "172.16.0.1",
         "192.168.1.1",
         "fd00::1",
-        "169.254.169.254",  # link-local: where clouds keep their secrets
+        "169.254.169.254",  # link-local: metadata servers of clouds
         "fe80::1",
         "fe80::1%eth0",
         "fec0::1",  # site-local
@@ -231,12 +231,12 @@ def test_public_addresses(address):
         "100.127.255.255",
     ],
 )
-def test_all_others_are_not_public(address):
+def test_other_addresses_are_not_public(address):
     assert not is_public(address)
 
 
 @pytest.mark.parametrize("text", ["shop.example", "", "v1.::1", "2001:db8::1%", "2606:4700::1111%", "127.1"])
-def test_what_is_no_address_is_not_public(text):
+def test_invalid_addresses_are_not_public(text):
     assert not is_public(text)
 
 
@@ -245,27 +245,27 @@ V4 = st.ip_addresses(v=4)
 
 @settings(max_examples=25)
 @given(V4)
-def test_a_mapped_address_is_judged_by_the_one_in_it(v4):
+def test_mapped_address_is_judged_by_the_embedded_one(v4):
     assert is_public(f"::ffff:{v4}") == is_public(str(v4))
 
 
 @settings(max_examples=25)
 @given(V4, st.sampled_from(["::", "::ffff:0:0:0", "64:ff9b::", "64:ff9b:1::"]), st.booleans())
-def test_an_address_that_wraps_another_one_is_never_public(v4, prefix, is_6to4):
+def test_embedding_addresses_are_never_public(v4, prefix, is_6to4):
     wrapped = IPv6Address(0x2002 << 112 | int(v4) << 80 if is_6to4 else int(IPv6Address(prefix)) | int(v4))
     assert not is_public(str(wrapped))
 
 
 @settings(max_examples=25)
 @given(st.ip_addresses(v=6))
-def test_nothing_but_global_unicast_is_public_in_ipv6(v6):
+def test_only_global_unicast_is_public_in_ipv6(v6):
     if is_public(str(v6)) and v6.ipv4_mapped is None:
         assert v6 in IPv6Network("2000::/3")
 
 
 @settings(max_examples=25)
 @given(V4)
-def test_nothing_but_unicast_is_public_in_ipv4(v4):
+def test_only_unicast_is_public_in_ipv4(v4):
     if is_public(str(v4)):
         assert not any((v4.is_private, v4.is_multicast, v4.is_loopback, v4.is_link_local, v4.is_reserved))
         assert v4 < IPv4Address("224.0.0.0")

@@ -6,7 +6,7 @@ import pytest
 from yarl import URL
 
 from pixmill.web.fetch.exchange import retry_after
-from pixmill.web.fetch.host import _KEPT, LONGEST, PATIENCE, Hosts, pause
+from pixmill.web.fetch.host import _MAX_HOSTS, MAX_FAILURES, Hosts, pause
 from pixmill.web.fetch.values import FetchLimits, Politeness, Refused
 
 
@@ -19,7 +19,7 @@ def host(politeness=None, **limits):
 
 
 async def starts(host, requests, start=None):
-    """Return when each of some requests starts, in seconds from a moment, by default from now."""
+    """Return the start of each request, in seconds from ``start``, by default from now."""
 
     async def one():
         assert await host.enter() is None
@@ -32,13 +32,13 @@ async def starts(host, requests, start=None):
 
 
 @pytest.mark.parametrize("jitter", [0.0, 1.0])
-def test_a_rate_spaces_the_requests_and_jitter_never_shortens_the_gaps(jitter):
+def test_rate_spaces_requests_and_jitter_never_shortens_gaps(jitter):
     began = asyncio.run(starts(host(Politeness(rate=20.0, jitter=jitter)), 5))
     assert all(second >= number * 0.05 for number, second in enumerate(began))
 
 
-def test_a_rate_holds_where_connections_are_few():
-    """Waiting for a connection of all hosts' does not save up turns."""
+def test_rate_holds_with_few_connections():
+    """Waiting for a free connection does not accumulate starts."""
 
     async def play():
         both = hosts(Politeness(rate=20.0, jitter=0.0), connections=1)
@@ -54,39 +54,39 @@ def test_a_rate_holds_where_connections_are_few():
 
 
 @pytest.mark.parametrize("reason", ["http_429", "http_503", "connection", "timeout"])
-def test_a_host_that_struggles_gets_a_pause(reason):
+def test_overloaded_host_gets_a_pause(reason):
     async def play():
         busy, start = host(), time.monotonic()
-        busy.learn(Refused(reason), start)
+        busy.record(Refused(reason), start)
         return await starts(busy, 2, start)
 
     assert min(asyncio.run(play())) >= 0.5
 
 
 @pytest.mark.parametrize("reason", ["http_404", "http_403", "http_410", "tls", "too_large", "x_robots_tag"])
-def test_other_answers_are_no_reason_for_a_pause(reason):
+def test_other_failures_cause_no_pause(reason):
     async def play():
         well = host()
-        for _ in range(PATIENCE * 2):
-            well.learn(Refused(reason), time.monotonic())
+        for _ in range(MAX_FAILURES * 2):
+            well.record(Refused(reason), time.monotonic())
         return await starts(well, 2)
 
     assert max(asyncio.run(play())) < 5.0
 
 
-def test_whoever_waits_for_a_turn_learns_that_there_will_be_none():
+def test_waiting_requests_are_refused_after_a_long_retry_after():
     async def play():
         busy = host()
-        busy.learn(Refused("http_503", retry_after=0.2), time.monotonic())
+        busy.record(Refused("http_503", retry_after=0.2), time.monotonic())
         waiting = [asyncio.create_task(busy.enter()) for _ in range(3)]
         await asyncio.sleep(0)
-        busy.learn(Refused("http_503", retry_after=3600.0), time.monotonic())
+        busy.record(Refused("http_503", retry_after=3600.0), time.monotonic())
         return [(await task).reason for task in waiting]
 
     assert asyncio.run(play()) == ["busy"] * 3
 
 
-def test_places_of_one_who_gave_up_waiting_are_free_again():
+def test_cancelled_wait_releases_its_connection():
     async def play():
         few = host(per_host=1, connections=1)
         assert await few.enter() is None
@@ -100,7 +100,7 @@ def test_places_of_one_who_gave_up_waiting_are_free_again():
     asyncio.run(play())
 
 
-def test_requests_to_one_host_leave_room_for_others():
+def test_one_host_does_not_use_all_connections():
     async def play():
         both = hosts(per_host=2, connections=3)
         one, other = both.of(URL("http://one.test/")), both.of(URL("http://other.test/"))
@@ -128,7 +128,7 @@ def test_requests_to_one_host_leave_room_for_others():
         ("xn--bcher-kva.example", True),
     ],
 )
-def test_the_opt_out_list_is_for_hosts_with_all_below_them(name, left_alone):
+def test_opt_out_includes_subdomains(name, left_alone):
     known = hosts(Politeness(opt_out=frozenset({"Museum.example", "bücher.example"})))
     objection = known.of(URL(f"http://{name}/")).objection
     assert (objection is not None) == left_alone
@@ -136,35 +136,35 @@ def test_the_opt_out_list_is_for_hosts_with_all_below_them(name, left_alone):
         assert objection.reason == "opted_out"
 
 
-def test_a_host_that_is_asked_for_now_and_then_is_not_forgotten():
+def test_recently_used_host_stays_in_memory():
     known = hosts()
     down = URL("http://down.test/")
-    for _ in range(PATIENCE):
-        known.of(down).learn(Refused("connection"), time.monotonic())
-    for number in range(2 * _KEPT):
+    for _ in range(MAX_FAILURES):
+        known.of(down).record(Refused("connection"), time.monotonic())
+    for number in range(2 * _MAX_HOSTS):
         known.of(URL(f"http://h{number}.test/"))
         if number % 100 == 0:
             known.of(down)
     assert asyncio.run(known.of(down).enter()).reason == "host_down"
 
 
-def test_a_name_with_a_dot_is_the_same_host():
+def test_trailing_dot_is_ignored():
     known = hosts()
     assert known.of(URL("http://images.test/")) is known.of(URL("https://images.test.:444/x"))
 
 
-def test_memory_of_hosts_is_bounded():
+def test_number_of_hosts_in_memory_is_limited():
     known = hosts()
-    for number in range(_KEPT + 10):
+    for number in range(_MAX_HOSTS + 10):
         known.of(URL(f"http://h{number}.test/"))
-    assert known._named.cache_info().currsize == _KEPT
+    assert known._by_name.cache_info().currsize == _MAX_HOSTS
 
 
-def test_pauses_double_up_to_the_longest():
-    assert [pause(failures, 0.5) for failures in (1, 2, 3, 7, 1000)] == [0.5, 1.0, 2.0, LONGEST, LONGEST]
+def test_pauses_double_up_to_the_maximum():
+    assert [pause(failures, 0.5) for failures in (1, 2, 3, 7, 1000)] == [0.5, 1.0, 2.0, 30.0, 30.0]
 
 
-def test_a_pause_is_never_shorter_than_the_server_asks_for():
+def test_pause_is_at_least_what_the_server_asks_for():
     assert [pause(1, 0.5, asked) for asked in (3.0, 0.1, 3600.0)] == [3.0, 0.5, 3600.0]
 
 
@@ -180,11 +180,11 @@ def test_a_pause_is_never_shorter_than_the_server_asks_for():
         ("², ", None),
     ],
 )
-def test_seconds(header, seconds):
+def test_retry_after_in_seconds(header, seconds):
     assert retry_after(header) == seconds
 
 
-def test_a_date():
+def test_retry_after_as_a_date():
     assert retry_after(email.utils.formatdate(time.time() + 60, usegmt=True)) == pytest.approx(60, abs=20)
     assert retry_after(email.utils.formatdate(time.time() - 60, usegmt=True)) == 0.0
 
@@ -192,23 +192,23 @@ def test_a_date():
 @pytest.mark.parametrize(
     ("outcomes", "left_alone"),
     [
-        (["connection"] * PATIENCE, True),
-        (["connection"] * (PATIENCE - 1), False),
-        (["connection"] * (PATIENCE - 1) + ["http_404"] + ["connection"] * (PATIENCE - 1), False),
-        (["connection"] * PATIENCE + ["http_404"], True),
+        (["connection"] * MAX_FAILURES, True),
+        (["connection"] * (MAX_FAILURES - 1), False),
+        (["connection"] * (MAX_FAILURES - 1) + ["http_404"] + ["connection"] * (MAX_FAILURES - 1), False),
+        (["connection"] * MAX_FAILURES + ["http_404"], True),
     ],
 )
-def test_failures_in_a_row_count(outcomes, left_alone):
+def test_only_failures_in_a_row_count(outcomes, left_alone):
     failing = host(first_pause=0.001)
     for reason in outcomes:
-        failing.learn(Refused(reason), time.monotonic())
+        failing.record(Refused(reason), time.monotonic())
     refused = asyncio.run(failing.enter())
     assert (refused.reason if refused else None) == ("host_down" if left_alone else None)
     assert not left_alone or refused.detail.endswith("last with: connection")
 
 
-def test_requests_that_fail_together_count_once():
+def test_concurrent_failures_count_once():
     failing, began = host(), time.monotonic()
     for _ in range(64):
-        failing.learn(Refused("connection"), began)
+        failing.record(Refused("connection"), began)
     assert asyncio.run(failing.enter()) is None

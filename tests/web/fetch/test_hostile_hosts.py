@@ -1,4 +1,4 @@
-"""Whatever stands where a URL, a redirect or a request to the proxy names its host, the outcome is an ordinary one."""
+"""Any text as the host of a URL, a redirect or a proxy request gives a regular outcome."""
 
 import asyncio
 import socket
@@ -42,7 +42,7 @@ HOSTS = st.builds("{}{}{}".format, USERS, LITERALS | NAMES, PORTS)
 
 @pytest.fixture(scope="module")
 def unknown_names():
-    """No name has an address, and addresses are read as ever: nothing of this leaves the machine."""
+    """Resolve addresses but no names, and refuse connections to other machines."""
     look_up = socket.getaddrinfo
 
     def read(host, port, family=0, *arguments, **named):
@@ -62,7 +62,7 @@ def unknown_names():
 
 @pytest.fixture(scope="module")
 def fetching(unknown_names):
-    """A site and a fetcher for all examples, run on one event loop."""
+    """A site and a fetcher for all examples, on one event loop."""
     with Site() as site, asyncio.Runner() as runner:
         fetcher = Fetcher(FetchLimits(attempts=1, first_pause=0.01), network=site.network())
         runner.run(fetcher.__aenter__())
@@ -72,7 +72,7 @@ def fetching(unknown_names):
 
 @settings(max_examples=25)
 @given(HOSTS, st.sampled_from(["http", "https"]))
-def test_a_url_of_any_host_has_an_outcome(fetching, host, scheme):
+def test_url_with_any_host_has_an_outcome(fetching, host, scheme):
     _, fetcher, runner = fetching
     for ask in (fetcher.fetch, fetcher.ask, fetcher.find_refusal):
         assert isinstance(runner.run(ask(f"{scheme}://{host}/x")), Refused)
@@ -80,7 +80,7 @@ def test_a_url_of_any_host_has_an_outcome(fetching, host, scheme):
 
 @settings(max_examples=25)
 @given(HOSTS, st.sampled_from(["http://", "https://", "//", "http:", ""]))
-def test_a_redirect_to_any_host_has_an_outcome(fetching, host, scheme):
+def test_redirect_to_any_host_has_an_outcome(fetching, host, scheme):
     site, fetcher, runner = fetching
     location = f"{scheme}{host}/x".replace("\r", "").replace("\n", "").replace("\0", "")
 
@@ -102,7 +102,7 @@ def proxy(unknown_names):
 
 @settings(max_examples=25)
 @given(HOSTS, st.sampled_from(["CONNECT {} HTTP/1.1", "GET http://{}/x HTTP/1.1", "GET {} HTTP/1.1"]))
-def test_a_request_to_the_proxy_for_any_host_is_answered(proxy, host, line):
+def test_proxy_answers_requests_for_any_host(proxy, host, line):
     head = line.format(host).replace("\r", "").replace("\n", "").encode("utf-8", "replace")
     with socket.create_connection(("127.0.0.1", int(proxy.url.rpartition(":")[2])), timeout=60) as client:
         client.sendall(head + b"\r\n\r\n")
@@ -112,7 +112,7 @@ def test_a_request_to_the_proxy_for_any_host_is_answered(proxy, host, line):
 
 
 @pytest.mark.parametrize("host", ["[v1.::1]", "[:]", "[2001:db8::1%]"])
-def test_a_literal_that_is_no_address_is_refused_as_not_public(fetching, host):
+def test_invalid_literals_are_refused(fetching, host):
     site, fetcher, runner = fetching
     site.answers["/old"] = (b"", {"Location": f"http://{host}/x"}, 302)
     outcomes = [runner.run(fetcher.fetch(url)) for url in (f"http://{host}/x", f"http://{NAME}/old")]

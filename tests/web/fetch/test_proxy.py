@@ -17,14 +17,14 @@ from tests.servers import Handler, serve
 
 
 class Host(Handler):
-    """Answer with what came: the request's line, its headers and its body."""
+    """Answer with the request itself: line, headers and body."""
 
     protocol_version = "HTTP/1.1"
 
     def respond(self):
-        said = f"{self.requestline}\n{self.headers}".encode()
-        said += self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.answer(said, Connection="X-Private", X_Private="for the proxy only")
+        received = f"{self.requestline}\n{self.headers}".encode()
+        received += self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.answer(received, Connection="X-Private", X_Private="for the proxy only")
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def proxy(host):
 
 
 def ask(proxy, url, data=None, **headers):
-    """Ask for a page through the proxy as a browser does, and return status and body."""
+    """Request a page through the proxy, and return status and body."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({"http": proxy.url}))
     try:
         with opener.open(urllib.request.Request(url, data, headers), timeout=60) as answer:
@@ -59,31 +59,31 @@ def connected(proxy):
 
 
 def raw(proxy, data):
-    """Send bytes, and return all that comes back until the proxy closes."""
+    """Send bytes, and return the whole answer."""
     with connected(proxy) as client:
         client.sendall(data)
         return b"".join(iter(lambda: client.recv(65536), b""))
 
 
-def test_a_served_host_is_reached_in_origin_form_and_under_its_own_name(proxy):
-    status, said = ask(proxy, "http://shop.test/a?b=%20c")
+def test_served_host_receives_origin_form_and_its_name(proxy):
+    status, received = ask(proxy, "http://shop.test/a?b=%20c")
     assert status == 200
-    assert said.startswith("GET /a?b=%20c HTTP/1.1\n")
-    assert "Host: shop.test\n" in said
+    assert received.startswith("GET /a?b=%20c HTTP/1.1\n")
+    assert "Host: shop.test\n" in received
 
 
-def test_what_concerns_one_connection_is_not_sent_on(proxy):
+def test_hop_by_hop_headers_are_not_forwarded(proxy):
     secret = {"Proxy-Authorization": "Basic eA==", "Keep-Alive": "5", "Upgrade": "websocket", "X-Kept": "yes"}
-    _, said = ask(proxy, "http://user:secret@shop.test/", **secret)
-    assert "X-Kept: yes" in said.title().replace("Yes", "yes")
-    for gone in ("secret", "basic", "keep-alive", "websocket"):
-        assert gone not in said.lower()
+    _, received = ask(proxy, "http://user:secret@shop.test/", **secret)
+    assert "X-Kept: yes" in received.title().replace("Yes", "yes")
+    for removed in ("secret", "basic", "keep-alive", "websocket"):
+        assert removed not in received.lower()
     answer = raw(proxy, b"GET http://shop.test/ HTTP/1.1\r\nHost: other.test\r\n\r\n")
     assert b"for the proxy only" not in answer
     assert b"other.test" not in answer
 
 
-def test_bodies_pass(proxy):
+def test_bodies_are_forwarded(proxy):
     sent = "image" * 300_000
     assert ask(proxy, "http://shop.test/", sent.encode())[1].endswith(sent)
 
@@ -94,7 +94,7 @@ def test_one_connection_carries_one_request(proxy):
     assert b"Connection: close" in answer
 
 
-def test_a_tunnel_leads_to_the_port_that_is_served(proxy):
+def test_tunnel_to_a_served_port(proxy):
     answer = raw(proxy, b"CONNECT shop.test:443 HTTP/1.1\r\n\r\nGET /in HTTP/1.1\r\nConnection: close\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 200 Connection established\r\n\r\nHTTP/1.1 200 OK")
     assert b"GET /in HTTP/1.1" in answer
@@ -105,7 +105,7 @@ def test_a_tunnel_leads_to_the_port_that_is_served(proxy):
     ["127.0.0.1", "2130706433", "0177.0.0.1", "0x7f.1", "[::1]", "[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]", "localhost",
      "10.0.0.1", "169.254.169.254", "224.0.0.1", "[fe80::1]"],
 )  # fmt: skip
-def test_what_is_not_public_is_refused(proxy, host, spelling):
+def test_non_public_hosts_are_refused(proxy, host, spelling):
     for request in (f"GET http://{spelling}:{host}/ HTTP/1.1\r\n\r\n", f"CONNECT {spelling}:{host} HTTP/1.1\r\n\r\n"):
         answer = raw(proxy, request.encode())
         assert answer.startswith(b"HTTP/1.1 403 ")
@@ -115,17 +115,17 @@ def test_what_is_not_public_is_refused(proxy, host, spelling):
     assert [each.port for each in proxy.refusals] == [host, host]
 
 
-def test_what_a_person_allows_is_reached_on_its_port_only(host):
+def test_allowed_host_is_reached_on_its_port_only(host):
     with Proxy(Network(allowed=frozenset({f"127.0.0.1:{host}"}))) as proxy:
         assert ask(proxy, f"http://127.0.0.1:{host}/")[0] == 200
         assert ask(proxy, "http://127.0.0.1:9/")[0] == 403
 
 
-def test_a_served_name_has_no_other_port(proxy):
+def test_other_ports_of_a_served_name_are_refused(proxy):
     assert ask(proxy, "http://shop.test:8080/") == (403, "pixmill: shop.test is not served on port 8080\n")
 
 
-def test_nothing_calls_home_but_to_a_host_of_ours(proxy):
+def test_telemetry_hosts_are_refused_unless_served(proxy):
     assert raw(proxy, b"CONNECT update.googleapis.com:443 HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 403 ")
     assert list(proxy.refusals) == [
         Refusal("update.googleapis.com", 443, "update.googleapis.com is a telemetry host of browsers")
@@ -133,24 +133,24 @@ def test_nothing_calls_home_but_to_a_host_of_ours(proxy):
     assert ask(proxy, "http://update.googleapis.com/")[0] == 200
 
 
-def test_calls_home_are_known_by_their_end(proxy):
+def test_telemetry_subdomains_are_refused(proxy):
     assert raw(proxy, b"CONNECT Firefox.Settings.Services.Mozilla.com.:443 HTTP/1.1\r\n\r\n").startswith(
         b"HTTP/1.1 403 "
     )
     assert "telemetry" in proxy.refusals[-1].reason
 
 
-def test_an_unknown_host_has_no_address(proxy):
+def test_unknown_host_is_a_bad_gateway(proxy):
     assert ask(proxy, "http://nowhere.invalid/") == (502, "pixmill: nowhere.invalid cannot be resolved\n")
 
 
-def test_a_host_that_does_not_listen_cannot_be_reached(proxy):
+def test_closed_port_is_a_bad_gateway(proxy):
     with Proxy(Network(served={"shop.test:80": unused_port()})) as proxy:
         assert ask(proxy, "http://shop.test/")[0] == 502
 
 
 @pytest.mark.parametrize(
-    ("said", "status"),
+    ("request_bytes", "status"),
     [
         (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n", 400),
@@ -173,14 +173,14 @@ def test_a_host_that_does_not_listen_cannot_be_reached(proxy):
         (b"\x00" * 200_000, 431),
     ],
 )  # fmt: skip
-def test_garbage_is_answered_and_harms_nobody_else(proxy, said, status):
+def test_invalid_requests_are_answered_and_affect_no_others(proxy, request_bytes, status):
     with connected(proxy) as client, contextlib.suppress(OSError):
-        client.sendall(said)
+        client.sendall(request_bytes)
         assert client.recv(12) in (f"HTTP/1.1 {status}".encode(), b"")
     assert ask(proxy, "http://shop.test/")[0] == 200
 
 
-def test_many_clients_are_served_at_once(proxy):
+def test_many_clients_are_served_concurrently(proxy):
     answers = []
     threads = [threading.Thread(target=lambda: answers.append(ask(proxy, "http://shop.test/")[0])) for _ in range(64)]
     for thread in threads:
@@ -190,8 +190,8 @@ def test_many_clients_are_served_at_once(proxy):
     assert answers == [200] * 64
 
 
-def test_a_tunnel_has_an_end_however_busy(host, monkeypatch):
-    monkeypatch.setattr(module, "_TOTAL_SECONDS", 0.5)
+def test_lifetime_of_a_tunnel_is_limited(host, monkeypatch):
+    monkeypatch.setattr(module, "_MAX_LIFETIME_SECONDS", 0.5)
     with (
         socket.create_server(("127.0.0.1", 0)) as sink,
         Proxy(Network(served={"sink.test:443": sink.getsockname()[1]})) as proxy,
@@ -206,19 +206,19 @@ def test_a_tunnel_has_an_end_however_busy(host, monkeypatch):
         assert time.monotonic() - started < 30
 
 
-def test_the_record_of_refusals_is_bounded(monkeypatch):
-    monkeypatch.setattr(module, "_REMEMBERED", 3)
+def test_number_of_recorded_refusals_is_limited(monkeypatch):
+    monkeypatch.setattr(module, "_MAX_REFUSALS", 3)
     with Proxy() as proxy:
         for port in range(1, 6):
             ask(proxy, f"http://10.0.0.1:{port}/")
         assert [each.port for each in proxy.refusals] == [3, 4, 5]
 
 
-def test_nothing_is_left_behind(host):
+def test_no_threads_or_connections_are_left_behind(host):
     before = set(threading.enumerate())
     with contextlib.ExitStack() as clients:
         with Proxy(Network(served={"shop.test:443": host})) as proxy:
-            ask(proxy, "http://nowhere.invalid/")  # Names are looked up in threads.
+            ask(proxy, "http://nowhere.invalid/")  # starts a lookup thread
             idle, busy = clients.enter_context(connected(proxy)), clients.enter_context(connected(proxy))
             busy.sendall(b"CONNECT shop.test:443 HTTP/1.1\r\n\r\n")
             assert busy.recv(99)
@@ -229,14 +229,14 @@ def test_nothing_is_left_behind(host):
     assert [each.name for each in begun if each.name.startswith(("pixmill-proxy", "asyncio"))] == []
 
 
-def test_a_request_is_sent_on_to_the_host_as_it_is_meant(host):
+def test_request_target_is_normalised(host):
     with Proxy(Network(served={"shop.test:81": host})) as proxy:
         answer = raw(proxy, b"GET HTTP://Shop.Test.:81?q=%C3%A4 HTTP/1.1\r\n\r\n")
     assert b"GET /?q=%C3%A4 HTTP/1.1\nHost: Shop.Test.:81\n" in answer
 
 
 def answered(response):
-    """Return what a client receives of a host's response."""
+    """Return what a client receives for a host's response."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer():
@@ -252,7 +252,7 @@ def answered(response):
     return received
 
 
-def test_interim_responses_are_left_out():
+def test_interim_responses_are_skipped():
     interim = b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n"
     final = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nKeep-Alive: x\r\n\r\n0\r\n\r\n"
     expected = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nConnection: close\r\n\r\n0\r\n\r\n"
@@ -262,28 +262,28 @@ def test_interim_responses_are_left_out():
 @pytest.mark.parametrize(
     "response", [b"220 mail ready\r\n\r\n", b"HTTP/1.1 101 Switching Protocols\r\n\r\n", b"HTTP/1.1 200 OK\r\n"]
 )
-def test_a_response_that_is_not_http_is_a_bad_gateway(response):
+def test_invalid_response_is_a_bad_gateway(response):
     assert answered(response).endswith(b"\r\n\r\npixmill: the host does not speak HTTP/1\n")
 
 
-def test_nobody_who_comes_as_it_closes_is_left_open(recwarn):
-    """A connection without an owner is told of when it is collected, as a warning."""
-    connections, over = [], threading.Event()
+def test_connections_accepted_on_close_are_closed(recwarn):
+    """Unclosed connections cause a ResourceWarning when they are garbage-collected."""
+    connections, stopped = [], threading.Event()
 
-    def knock(port):
+    def connect_repeatedly(port):
         with contextlib.suppress(OSError):
-            while not over.is_set():
+            while not stopped.is_set():
                 connections.append(socket.create_connection(("127.0.0.1", port), 1))
 
     with Proxy() as proxy:
         port = int(proxy.url.rpartition(":")[2])
-        knocking = [threading.Thread(target=knock, args=(port,)) for _ in range(3)]
-        for each in knocking:
-            each.start()
+        threads = [threading.Thread(target=connect_repeatedly, args=(port,)) for _ in range(3)]
+        for thread in threads:
+            thread.start()
         time.sleep(0.02)
-    over.set()
-    for each in knocking:
-        each.join()
+    stopped.set()
+    for thread in threads:
+        thread.join()
     for connection in connections:
         connection.close()
     gc.collect()

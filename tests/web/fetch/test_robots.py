@@ -7,7 +7,7 @@ from yarl import URL
 
 from pixmill.web.fetch import Fetched, Network, Politeness
 from pixmill.web.fetch.host import Hosts
-from pixmill.web.fetch.robots import _KEPT, Robots, opt_out
+from pixmill.web.fetch.robots import _MAX_ORIGINS, Robots, opt_out
 from pixmill.web.fetch.values import FetchLimits
 
 RULES = b"""
@@ -22,7 +22,7 @@ Allow: /private/open.png
 """
 
 
-def test_what_robots_txt_forbids_is_not_fetched(site, fetch):
+def test_disallowed_urls_are_not_fetched(site, fetch):
     site.answers |= {"/robots.txt": RULES, "/private/open.png": b"open", "/private/x.png": b"closed"}
     assert fetch("/private/open.png").content == b"open"
     assert fetch("/private/x.png").reason == "robots"
@@ -30,7 +30,7 @@ def test_what_robots_txt_forbids_is_not_fetched(site, fetch):
     assert "/private/x.png" not in site.paths()
 
 
-def test_robots_txt_is_asked_for_once_and_first(site, fetch):
+def test_robots_txt_is_fetched_first_and_once(site, fetch):
     site.answers |= {f"/{n}": b"image" for n in range(20)}
     assert all(outcome.content for outcome in fetch(*(f"/{n}" for n in range(20))))
     assert site.paths()[0] == "/robots.txt"
@@ -38,19 +38,19 @@ def test_robots_txt_is_asked_for_once_and_first(site, fetch):
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
-def test_where_there_are_no_rules_everything_is_allowed(site, fetch, status):
+def test_missing_robots_txt_allows_everything(site, fetch, status):
     site.answers |= {"/robots.txt": (b"", {}, status), "/x": b"image"}
     assert fetch("/x").content == b"image"
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503])
-def test_where_the_rules_cannot_be_had_nothing_is_allowed(site, fetch, status):
+def test_unreachable_robots_txt_forbids_everything(site, fetch, status):
     site.answers |= {"/robots.txt": (b"", {}, status), "/x": b"image"}
     assert fetch("/x", attempts=1).reason == "robots_unreachable"
     assert "/x" not in site.paths()
 
 
-def test_a_robots_txt_that_never_comes_forbids_everything(site, fetch):
+def test_connection_failure_for_robots_txt_forbids_everything(site, fetch):
     async def silent(request):
         request.transport.close()
         return web.Response()
@@ -60,7 +60,7 @@ def test_a_robots_txt_that_never_comes_forbids_everything(site, fetch):
     assert "/x" not in site.paths()
 
 
-def test_a_redirect_needs_the_permission_of_where_it_leads(site, fetch):
+def test_robots_txt_applies_to_redirect_targets(site, fetch):
     site.answers |= {
         "/robots.txt": RULES,
         "/old": (b"", {"Location": "/private/x.png"}, 302),
@@ -70,17 +70,17 @@ def test_a_redirect_needs_the_permission_of_where_it_leads(site, fetch):
     assert "/private/x.png" not in site.paths()
 
 
-def test_the_start_of_a_huge_robots_txt_holds(site, fetch):
+def test_start_of_a_huge_robots_txt_applies(site, fetch):
     site.answers |= {"/robots.txt": RULES + b"# filler\n" * 100_000, "/private/x.png": b"closed"}
     assert fetch("/private/x.png", max_bytes=10).reason == "robots"
 
 
-def test_a_robots_txt_of_junk_allows(site, fetch):
+def test_malformed_robots_txt_allows_everything(site, fetch):
     site.answers |= {"/robots.txt": bytes(range(256)) * 10, "/x": b"image"}
     assert fetch("/x").content == b"image"
 
 
-def test_rules_behind_redirects(site, fetch):
+def test_robots_txt_redirects_are_followed(site, fetch):
     site.answers |= {
         "/robots.txt": (b"", {"Location": "/rules/1"}, 301),
         "/rules/1": (b"", {"Location": "http://cdn.test/rules.txt"}, 302),
@@ -92,13 +92,13 @@ def test_rules_behind_redirects(site, fetch):
     assert fetch("/x", network=site.network("cdn.test:80")).reason == "robots_unreachable"
 
 
-def test_rules_do_not_lead_within(site, trap, fetch):
+def test_robots_txt_redirect_to_a_private_address_is_refused(site, trap, fetch):
     site.answers |= {"/robots.txt": (b"", {"Location": f"http://127.0.0.1:{trap.port}/"}, 302), "/x": b"image"}
     assert fetch("/x").reason == "private_address"
     assert not trap.sprung()
 
 
-def test_each_origin_has_its_rules(site, secure_site, authority, fetch):
+def test_rules_apply_to_one_origin(site, secure_site, authority, fetch):
     secure_site.answers |= {"/x": b"closed", "/robots.txt": b"User-agent: *\nDisallow: /"}
     site.answers["/x"] = b"open"
     network = Network(
@@ -110,7 +110,7 @@ def test_each_origin_has_its_rules(site, secure_site, authority, fetch):
     assert closed.reason == "robots"
 
 
-def test_the_distance_that_a_site_asks_for_is_kept(site, fetch):
+def test_crawl_delay_is_respected(site, fetch):
     site.answers |= {f"/{n}": b"image" for n in range(4)}
     site.answers["/robots.txt"] = b"User-agent: *\nCrawl-delay: 0.2"
     start = time.monotonic()
@@ -118,7 +118,7 @@ def test_the_distance_that_a_site_asks_for_is_kept(site, fetch):
     assert time.monotonic() - start >= 3 * 0.2
 
 
-def test_a_site_that_asks_for_minutes_is_left_alone(site, fetch):
+def test_long_crawl_delay_refuses_the_site(site, fetch):
     site.answers |= {"/robots.txt": b"User-agent: *\nCrawl-delay: 120", "/x": b"image"}
     outcome = fetch("/x")
     assert (outcome.reason, outcome.detail) == (
@@ -128,7 +128,7 @@ def test_a_site_that_asks_for_minutes_is_left_alone(site, fetch):
     assert "/x" not in site.paths()
 
 
-def test_an_exception_sets_the_rules_of_one_host_aside(site, fetch):
+def test_robots_exception_applies_to_one_host(site, fetch):
     site.answers |= {"/robots.txt": b"User-agent: *\nDisallow: /\nCrawl-delay: 120", "/x": b"image"}
     responsible = Politeness(robots_exceptions=frozenset({"Images.test"}))
     urls = ("http://images.test/x", "http://cdn.images.test/x")
@@ -137,7 +137,7 @@ def test_an_exception_sets_the_rules_of_one_host_aside(site, fetch):
     assert other.reason == "crawl_delay"
 
 
-def test_memory_of_rules_is_bounded():
+def test_number_of_cached_rules_is_limited():
     asked = []
 
     async def get(url):
@@ -146,22 +146,22 @@ def test_memory_of_rules_is_bounded():
 
     async def play():
         robots, hosts = Robots(get), Hosts(FetchLimits(), Politeness())
-        for url in (URL(f"http://h{number}.test/closed") for number in [*range(_KEPT + 10), _KEPT, 0]):
+        for url in (URL(f"http://h{number}.test/closed") for number in [*range(_MAX_ORIGINS + 10), _MAX_ORIGINS, 0]):
             assert (await robots.refusal(url, hosts.of(url))).reason == "robots"
 
     asyncio.run(play())
-    assert len(asked) == _KEPT + 10 + 1  # the oldest is asked for again, a later one is not
+    assert len(asked) == _MAX_ORIGINS + 10 + 1  # the oldest is fetched again, a later one is not
 
 
 @pytest.mark.parametrize(
     "directive", ["noai", "noimageai", "noindex", "noimageindex", "noml", "none", "nofollow, NoAI"]
 )
-def test_what_x_robots_tag_forbids_is_not_kept(site, fetch, directive):
+def test_x_robots_tag_is_respected(site, fetch, directive):
     site.answers["/x"] = b"image", {"X-Robots-Tag": directive}
     assert fetch("/x").reason == "x_robots_tag"
 
 
-def test_other_directives_do_not_matter(site, fetch):
+def test_other_directives_are_ignored(site, fetch):
     site.answers["/x"] = b"image", {"X-Robots-Tag": "nofollow, max-image-preview: large"}
     assert fetch("/x").content == b"image"
 
@@ -177,5 +177,5 @@ def test_other_directives_do_not_matter(site, fetch):
         (["*: noai"], "noai"),
     ],
 )
-def test_who_is_addressed(headers, expected):
+def test_user_agents_of_directives(headers, expected):
     assert opt_out(headers) == expected

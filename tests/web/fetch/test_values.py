@@ -9,14 +9,14 @@ from pixmill.web.fetch.values import Refused
     "reason",
     ["connection", "timeout", "incomplete", "robots_unreachable", "busy", "host_down", "http_429", "http_503"],
 )
-def test_what_may_pass(reason):
+def test_temporary_reasons_are_transient(reason):
     assert Refused(reason).transient
 
 
 @pytest.mark.parametrize(
     "reason", ["http_404", "http_501", "robots", "crawl_delay", "opted_out", "private_address", "too_large", "tls"]
 )
-def test_what_will_not(reason):
+def test_permanent_reasons_are_not_transient(reason):
     assert not Refused(reason).transient
 
 
@@ -30,14 +30,14 @@ def test_what_will_not(reason):
         ("\udce4", "\\udce4"),
     ],
 )
-def test_words_that_quote_a_stranger_are_escaped(detail, shown):
+def test_quoted_text_is_escaped(detail, shown):
     assert Refused("bad_url", detail).detail == shown
 
 
 @settings(max_examples=25)
 @given(st.text(st.characters(), max_size=500))
-def test_any_words_can_be_written_down(text):
+def test_any_detail_is_printable_and_short(text):
     detail = Refused("bad_url", text).detail
     assert detail.encode().decode().isprintable()
     assert len(detail) <= 200
-    assert Refused("bad_url", detail).detail == detail  # so that a journal gives back what was put into it
+    assert Refused("bad_url", detail).detail == detail  # idempotent, so journals round-trip

@@ -1,4 +1,4 @@
-"""A small folder of images, the shop that it makes, and an ordinary client."""
+"""A small folder of images, its shop, and an HTTP client."""
 
 import http.client
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Answer:
 
 
 class Client:
-    """Ask a shop for things over one connection that stays open."""
+    """Send requests to a shop over one persistent connection."""
 
     def __init__(self, port):
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
@@ -55,7 +55,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def shop(data):
-    """A shop with ``requests``, the addresses that it was asked for so far."""
+    """A shop with ``requests``, the recorded request lines."""
     with Shop(data) as shop:
         shop.requests = []
 

@@ -1,11 +1,11 @@
-"""In a real browser the shop behaves as shops do: a banner, lazy images, endless scroll, a button, an end."""
+"""The shop in a real browser: banner, lazy images, infinite scrolling, button, end."""
 
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
 from pixmill.web.shop import ORIGIN
-from pixmill.web.shop.rendering import BATCH
+from pixmill.web.shop.rendering import BATCH_SIZE
 from tests.browsing import open_chrome
 
 pytestmark = pytest.mark.browser
@@ -19,7 +19,7 @@ def browser(shop):
 
 @pytest.fixture
 def visit(browser):
-    """Return a function that opens a page of the shop, as a newcomer or as one who has accepted."""
+    """Return a function that opens a page of the shop without cookies, and accepts the banner by default."""
 
     def go(address, *, accept=True):
         browser.get(ORIGIN + "/robots.txt")
@@ -54,14 +54,14 @@ def test_nothing_loads_before_consent(browser, visit, shop):
     to_the_bottom(browser)
     browser.execute_async_script("setTimeout(arguments[0], 200)")
     assert browser.execute_script("return window.scrollY") == 0
-    assert len(cards(browser)) == BATCH
+    assert len(cards(browser)) == BATCH_SIZE
     assert shop.requests == before
     covering = browser.execute_script("return document.elementFromPoint(640, 120).closest('#consent') !== null")
     assert covering
 
 
 @pytest.mark.parametrize("answer", ["accept", "reject"])
-def test_the_answer_is_remembered(browser, visit, answer):
+def test_consent_is_remembered(browser, visit, answer):
     visit("/", accept=False)
     browser.find_element(By.ID, f"consent-{answer}").click()
     assert not browser.find_elements(By.ID, "consent")
@@ -69,18 +69,18 @@ def test_the_answer_is_remembered(browser, visit, answer):
     assert not browser.find_elements(By.ID, "consent")
 
 
-def test_images_load_when_they_come_near(browser, visit, until):
+def test_images_load_near_the_viewport(browser, visit, until):
     visit("/search?q=sneaker")
     until(lambda _: browser.execute_script("return document.querySelector('.card-image').naturalWidth == 16"))
     last = "document.querySelectorAll('.card-image')[arguments[0]]"
-    assert browser.execute_script(f"return {last}.src.startsWith('data:image/gif')", BATCH - 1)
+    assert browser.execute_script(f"return {last}.src.startsWith('data:image/gif')", BATCH_SIZE - 1)
     to_the_bottom(browser)
-    until(lambda _: browser.execute_script(f"return !{last}.src.startsWith('data:image/gif')", BATCH - 1))
+    until(lambda _: browser.execute_script(f"return !{last}.src.startsWith('data:image/gif')", BATCH_SIZE - 1))
 
 
 @pytest.fixture
 def scroll_to_the_end(browser, until):
-    """Return a function that scrolls and clicks to the end, and returns how many cards there were at each button."""
+    """Return a function that scrolls and clicks to the end, and returns the number of cards at each button."""
 
     def at_a_stop(_):
         to_the_bottom(browser)
@@ -96,22 +96,22 @@ def scroll_to_the_end(browser, until):
     return go
 
 
-def test_scrolling_goes_on_to_the_button_and_beyond_to_the_end(browser, visit, scroll_to_the_end):
+def test_scrolling_stops_at_the_button_and_at_the_end(browser, visit, scroll_to_the_end):
     visit("/search?q=boot")
-    assert scroll_to_the_end() == [2 * BATCH]
+    assert scroll_to_the_end() == [2 * BATCH_SIZE]
     total = int(browser.find_element(By.CSS_SELECTOR, "[data-results]").get_attribute("data-total"))
     assert len(cards(browser)) == len(set(cards(browser))) == total
     assert not shown(browser, "#show-more")
 
 
-def test_broken_images_read_sold_out(browser, visit, until):
+def test_missing_images_are_shown_as_sold_out(browser, visit, until):
     visit("/search?q=sneaker")
     until(lambda _: to_the_bottom(browser) or browser.find_elements(By.CSS_SELECTOR, ".frame.is-gone"))
     content = browser.execute_script("return getComputedStyle(document.querySelector('.is-gone'), '::before').content")
     assert content == '"Sold out"'
 
 
-def test_a_failed_batch_can_be_asked_for_again(browser, visit, until):
+def test_failed_batch_can_be_retried(browser, visit, until):
     visit("/search?q=sneaker")
     browser.execute_script("window.real = window.fetch; window.fetch = () => Promise.reject(new Error('offline'))")
     until(lambda _: to_the_bottom(browser) or shown(browser, "#show-more"))
@@ -121,7 +121,7 @@ def test_a_failed_batch_can_be_asked_for_again(browser, visit, until):
     until(lambda _: len(cards(browser)) > count)
 
 
-def test_a_small_class_ends_at_once(browser, visit):
+def test_small_class_has_no_further_batches(browser, visit):
     visit("/search?q=red%20cat")
     assert shown(browser, "[data-end-of-results]")
     assert not shown(browser, "#show-more")
@@ -135,7 +135,7 @@ def test_the_basket_counts(browser, visit, until):
 
 
 @pytest.mark.slow
-def test_it_fits_every_screen(browser, visit):
+def test_pages_fit_every_screen(browser, visit):
     for width in (400, 768, 1280):
         browser.execute_cdp_cmd(
             "Emulation.setDeviceMetricsOverride",
@@ -147,7 +147,7 @@ def test_it_fits_every_screen(browser, visit):
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
-def test_no_script_fails(browser, visit):
+def test_scripts_log_no_errors(browser, visit):
     browser.get_log("browser")
     for address in ("/", "/search?q=red%20cat", "/search?q=boots", "/checkout"):
         visit(address)

@@ -1,4 +1,4 @@
-"""Every image has its card; what is odd about some follows from their names alone."""
+"""Cards and their deliberate faults depend on file names only."""
 
 import os
 from collections import Counter
@@ -36,7 +36,7 @@ def test_classes_are_folders(catalogue):
     assert catalogue.classes["hat"] == ()
 
 
-def test_all_that_is_odd_occurs(catalogue):
+def test_all_faults_occur(catalogue):
     cards = catalogue.classes["sneaker"]
     assert set(Counter(card.kind for card in cards)) == set(CardKind)
     assert {card.inline for card in cards} == {None, "src", "data-src"}
@@ -44,27 +44,27 @@ def test_all_that_is_odd_occurs(catalogue):
     assert catalogue.slow.kind is CardKind.PRODUCT
 
 
-def test_the_same_image_again_has_another_id_and_address(catalogue):
+def test_duplicate_has_another_id_and_url(catalogue):
     cards = catalogue.classes["sneaker"]
-    for again in (card for card in cards if card.kind is CardKind.AGAIN):
-        (product,) = (card for card in cards if card.kind is CardKind.PRODUCT and card.path == again.path)
-        assert again.id != product.id
-        assert again.image != product.image
+    for duplicate in (card for card in cards if card.kind is CardKind.DUPLICATE):
+        (product,) = (card for card in cards if card.kind is CardKind.PRODUCT and card.path == duplicate.path)
+        assert duplicate.id != product.id
+        assert duplicate.image != product.image
 
 
-def test_only_extra_cards_lack_an_open_image(catalogue):
+def test_only_extra_cards_lack_an_allowed_image(catalogue):
     for card in catalogue.products.values():
         assert (card.image in catalogue.media) == (card.kind is not CardKind.SOLD_OUT)
         assert card.image.startswith("/media/private/") == (card.kind is CardKind.MEMBERS)
 
 
-def test_no_local_name_is_in_an_address(catalogue):
+def test_local_names_are_not_in_urls(catalogue):
     for card in catalogue.products.values():
         assert card.path.stem not in (card.image.removesuffix(".png"), card.id)
         assert "sneaker" not in card.image
 
 
-def test_one_image_more_changes_no_other_card(tmp_path):
+def test_another_image_changes_no_existing_card(tmp_path):
     folder = tmp_path / "coat"
     folder.mkdir()
     for number in range(30):
@@ -76,14 +76,14 @@ def test_one_image_more_changes_no_other_card(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.tar.gz/../../b", "x.JPG", "no-extension", "odd.p%20g", "a.verylongextension"])
-def test_addresses_keep_harmless_extensions_only(tmp_path, name):
+def test_urls_keep_harmless_extensions_only(tmp_path, name):
     (tmp_path / "coat").mkdir()
     (tmp_path / "coat" / name.replace("/", "_")).write_bytes(b"")
     (card,) = (card for card in Catalogue(tmp_path).classes["coat"] if card.kind is CardKind.PRODUCT)
     assert card.image.removeprefix("/media/").removesuffix(".jpg").isalnum()
 
 
-def test_addresses_tell_what_was_sent_as_feedback(tmp_path):
+def test_urls_mark_feedback_images(tmp_path):
     (tmp_path / "coat").mkdir()
     names = [f"feedback-2026-11-22-{number:016x}.jpg" for number in range(60)]
     for name in (*names, "feedback-x.jpg", "my-feedback-2026-11-22-0.jpg"):
@@ -105,16 +105,16 @@ def test_large_images_are_not_inlined(tmp_path):
 
 
 @pytest.mark.parametrize("query", ["sneaker", "Sneaker", " SNEAKER "])
-def test_a_class_is_found_by_its_name(catalogue, query):
+def test_class_is_found_by_name_ignoring_case(catalogue, query):
     assert catalogue.find(query) == catalogue.classes["sneaker"]
 
 
 @pytest.mark.parametrize("query", ["", "hat", "sneak", "boots", "../data"])
-def test_nothing_else_is_found(catalogue, query):
+def test_other_queries_find_nothing(catalogue, query):
     assert catalogue.find(query) == ()
 
 
-def test_names_that_differ_in_case_only_are_kept_apart(tmp_path):
+def test_names_that_differ_only_in_case_are_distinct(tmp_path):
     for label in ("Coat", "coat"):
         (tmp_path / label).mkdir()
         (tmp_path / label / "0.png").write_bytes(b"")
@@ -124,7 +124,7 @@ def test_names_that_differ_in_case_only_are_kept_apart(tmp_path):
 
 
 @pytest.mark.linux
-def test_names_that_are_no_text_are_sold_too(tmp_path):
+def test_undecodable_names_are_served(tmp_path):
     folder = tmp_path / os.fsdecode(b"caf\xe9")
     folder.mkdir()
     (folder / os.fsdecode(b"\xff.png")).write_bytes(b"")
@@ -135,7 +135,7 @@ def test_names_that_are_no_text_are_sold_too(tmp_path):
 
 @pytest.mark.linux
 def test_links_are_followed_within_the_folder_and_into_the_cache(tmp_path):
-    """What lies elsewhere on this machine is not the shop's to show: neither a file nor a whole folder."""
+    """Neither files nor folders elsewhere on this machine are served."""
     data, cached = tmp_path / "data", tmp_path / "cache" / "files" / "md5" / "ab" / ("0" * 30)
     for file in (data / "coat" / "0.png", cached, tmp_path / "private" / "1.png"):
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -155,11 +155,11 @@ def test_links_are_followed_within_the_folder_and_into_the_cache(tmp_path):
     shown = {(card.label, card.path.name) for card in catalogue.products.values()}
     names = ("0.png", "within.png", "kept.png")
     assert shown == {(label, name) for label in ("coat", "jacket") for name in names}
-    assert catalogue.links_out == [data / "coat" / "out.png", data / "dress", data / "jacket" / "out.png"]
+    assert catalogue.skipped_links == [data / "coat" / "out.png", data / "dress", data / "jacket" / "out.png"]
 
 
 @pytest.mark.parametrize("folders", [[], ["data"], ["data/.hidden"]])
-def test_a_folder_without_classes_is_refused(tmp_path, folders):
+def test_folder_without_classes_is_refused(tmp_path, folders):
     for folder in folders:
         (tmp_path / folder).mkdir(parents=True)
     with pytest.raises(DataError, match=r"data has no class folders") as stop:
@@ -170,7 +170,7 @@ def test_a_folder_without_classes_is_refused(tmp_path, folders):
 labels = st.sampled_from(["coat", "dress", "shirt", "sneaker", "trouser", "tabby cat"])
 
 
-def test_the_wording_of_an_image_never_changes():
+def test_texts_of_an_image_are_stable():
     key = "trouser/0012.png"
     assert title("trouser", key) == "Twill Trouser No. 417"
     assert price("trouser", key) == 109
@@ -180,23 +180,23 @@ def test_the_wording_of_an_image_never_changes():
 @pytest.mark.parametrize(
     ("label", "name"), [("coat", "Coat"), ("running_shoe", "Running Shoe"), ("t-shirt", "T Shirt"), ("été", "Été")]
 )
-def test_class_names_are_made_readable(label, name):
+def test_class_names_are_displayed_readably(label, name):
     assert display_name(label) == name
 
 
 @given(labels, st.text(min_size=1))
-def test_prices_are_prices(label, key):
+def test_prices_are_in_range(label, key):
     euros = price(label, key)
     assert 15 <= euros <= 300
     assert euros % 10 in (5, 9)
 
 
 @given(labels, st.text(min_size=1))
-def test_titles_name_the_class(label, key):
+def test_titles_contain_the_class(label, key):
     assert display_name(label) in title(label, key)
 
 
-def test_backdrops_have_their_colours():
+def test_backdrops_are_defined_in_the_style_sheet():
     from importlib import resources
 
     sheet = (resources.files("pixmill.web.shop") / "static" / "shop.css").read_text()

@@ -1,4 +1,4 @@
-"""Batches show every card once, pauses come where they should, and names cannot break the page."""
+"""Batches, pauses and escaping in the shop's pages."""
 
 import re
 
@@ -6,7 +6,7 @@ import pytest
 
 from pixmill.images.png import png_bytes
 from pixmill.web.shop.catalogue import Catalogue
-from pixmill.web.shop.rendering import BATCH, Pages, content_type
+from pixmill.web.shop.rendering import BATCH_SIZE, Pages, content_type
 
 
 @pytest.fixture(scope="module")
@@ -26,10 +26,10 @@ def test_batches_show_every_card_once_and_in_order(pages, data):
         shown += ids(batch["html"])
         number = batch["next"]
     assert shown == [card.id for card in Catalogue(data).classes["sneaker"]]
-    assert len(shown) > 6 * BATCH
+    assert len(shown) > 6 * BATCH_SIZE
 
 
-def test_a_long_class_pauses_again(tmp_path):
+def test_long_class_pauses_repeatedly(tmp_path):
     (tmp_path / "coat").mkdir()
     for number in range(300):
         (tmp_path / "coat" / f"{number}.png").write_bytes(b"")
@@ -38,21 +38,21 @@ def test_a_long_class_pauses_again(tmp_path):
 
 
 @pytest.mark.parametrize("query", ["boots", "hat", "", "<script>alert(1)</script>"])
-def test_no_results_are_said_in_so_many_words(pages, query):
+def test_query_without_results_has_a_page(pages, query):
     page = pages.search(query, consented=True)
     assert "data-no-results" in page
     assert not ids(page)
     assert "<script>alert" not in page
 
 
-def test_pages_ask_for_nothing_elsewhere(pages):
+def test_pages_refer_to_no_other_hosts(pages):
     for page in (pages.home(consented=False), pages.search("sneaker", consented=True)):
         addresses = re.findall(r'\b(?:href|src|data-src|action)="([^"]*)"', page)
         assert addresses
         assert all(re.match(r"/(?!/)|#|data:image/", address) for address in addresses)
 
 
-def test_class_names_cannot_break_a_page(tmp_path):
+def test_class_names_are_escaped(tmp_path):
     label = """a<b>&"c' d"""
     (tmp_path / label).mkdir()
     (tmp_path / label / "0.png").write_bytes(png_bytes.__doc__.encode())
@@ -72,5 +72,5 @@ def test_class_names_cannot_break_a_page(tmp_path):
         (b"", "application/octet-stream"),
     ],
 )
-def test_content_types_follow_from_content(content, expected):
+def test_content_types_are_detected_from_content(content, expected):
     assert content_type(content) == expected

@@ -1,4 +1,4 @@
-"""The shop answers on loopback alone, serves images byte for byte, and closes when told to."""
+"""HTTP server of the shop: addresses, hosts, images and shutdown."""
 
 import hashlib
 import json
@@ -28,14 +28,14 @@ def first(cards, kind):
 
 
 @pytest.mark.parametrize("address", ["/", "/robots.txt", "/nothing"])
-def test_no_other_site_shows_the_shop_within_a_page(client, address):
+def test_framing_is_forbidden(client, address):
     client.connection.request("GET", address, headers={"Host": "localhost"})
     answer = client.connection.getresponse()
     answer.read()
     assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
 
 
-def test_every_image_is_served_as_it_is(client, data, cards):
+def test_images_are_served_unchanged(client, data, cards):
     catalogue = Catalogue(data)
     for card in cards:
         if card.image in catalogue.media and card != catalogue.slow:
@@ -44,13 +44,13 @@ def test_every_image_is_served_as_it_is(client, data, cards):
             assert answer.type == (card.mislabelled or "image/png")
 
 
-def test_sold_out_images_are_gone(client, cards):
+def test_sold_out_images_are_missing(client, cards):
     card = first(cards, CardKind.SOLD_OUT)
     assert client.ask(card.image).status == 404
     assert "Sold out" in client.ask(f"/product/{card.id}").text
 
 
-def test_robots_txt_leaves_the_shop_open_and_members_images_alone(client, cards):
+def test_robots_txt_disallows_members_images_only(client, cards):
     robots = Protego.parse(client.ask("/robots.txt").text)
     for address in ("/search?q=sneaker", f"/product/{cards[0].id}", first(cards, CardKind.PRODUCT).image):
         assert robots.can_fetch(ORIGIN + address, "Pixmill")
@@ -59,7 +59,7 @@ def test_robots_txt_leaves_the_shop_open_and_members_images_alone(client, cards)
     assert robots.crawl_delay("Pixmill") is None
 
 
-def test_batches_come_as_json(client):
+def test_batches_are_json(client):
     answer = client.ask("/search/more?q=sneaker&page=2")
     assert answer.type == "application/json"
     assert sorted(json.loads(answer.body)) == ["html", "next", "pause"]
@@ -69,12 +69,12 @@ def test_batches_come_as_json(client):
     "query",
     ["q=sneaker", "q=hat&page=1", "q=&page=1", *(f"q=sneaker&page={page}" for page in (0, -1, 99, "x", "9" * 5000))],
 )
-def test_other_batches_are_not_found(client, query):
+def test_invalid_batches_are_not_found(client, query):
     assert client.ask(f"/search/more?{query}").status == 404
 
 
 @pytest.mark.parametrize("address", ["/", "/search?q=red%20cat", "/search?q=red+cat", "/search?q=boots", "/checkout"])
-def test_pages_are_pages(client, address):
+def test_pages_are_html(client, address):
     answer = client.ask(address)
     assert (answer.status, answer.type) == (200, "text/html; charset=utf-8")
 
@@ -93,39 +93,39 @@ def test_pages_are_pages(client, address):
         "/data/sneaker/000.png",
     ],
 )
-def test_everything_else_is_not_found(client, address):
+def test_other_urls_are_not_found(client, address):
     assert client.ask(address).status == 404
 
 
 @pytest.mark.parametrize("host", ["shop.pixmill.test", "SHOP.pixmill.test:8000", "localhost:1", "127.0.0.1"])
-def test_the_shop_answers_to_its_names(client, host):
+def test_known_host_names_are_accepted(client, host):
     assert client.ask("/robots.txt", Host=host).status == 200
 
 
 @pytest.mark.parametrize(
     "host", ["evil.example", "shop.pixmill.test.evil.example", "", "[::1", "127.0.0.1.evil.example"]
 )
-def test_the_shop_answers_to_no_other_name(client, host):
+def test_other_host_names_are_refused(client, host):
     assert client.ask("/robots.txt", Host=host).status == 421
 
 
-def test_a_whole_address_counts_more_than_the_header(client):
+def test_absolute_url_overrides_the_host_header(client):
     assert client.ask(f"{ORIGIN}/robots.txt", Host="evil.example").status == 200
     assert client.ask("http://evil.example/robots.txt").status == 421
 
 
-def test_head_gives_no_body(client, cards):
+def test_head_has_no_body(client, cards):
     assert client.ask("/", method="HEAD").body == b""
-    assert client.ask(first(cards, CardKind.AGAIN).image, method="HEAD").body == b""
+    assert client.ask(first(cards, CardKind.DUPLICATE).image, method="HEAD").body == b""
     assert client.ask("/").status == 200
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
-def test_nothing_can_be_sent(client, method):
+def test_other_methods_are_refused(client, method):
     assert client.ask("/", method=method).status == 501
 
 
-def test_the_slow_image_holds_up_nobody(connect, data, shop):
+def test_slow_image_does_not_block_others(connect, data, shop):
     catalogue = Catalogue(data)
     slow = catalogue.slow.image
     took = []
@@ -138,7 +138,7 @@ def test_the_slow_image_holds_up_nobody(connect, data, shop):
     waiting = threading.Thread(target=wait)
     waiting.start()
     client = connect(shop)
-    # A few of them: all may take a busy machine longer than the slow one.
+    # Only a few: on a busy machine, all may take longer than the slow image.
     for card in catalogue.classes["red cat"][:3]:
         assert client.ask(f"/product/{card.id}").status == 200
     assert waiting.is_alive()
@@ -146,7 +146,7 @@ def test_the_slow_image_holds_up_nobody(connect, data, shop):
     assert took[0] >= 2
 
 
-def test_a_closed_shop_takes_no_connection(connect, data):
+def test_closed_shop_refuses_connections(connect, data):
     with Shop(data) as shop:
         connect(shop).ask("/robots.txt")
         start = time.monotonic()
@@ -155,12 +155,12 @@ def test_a_closed_shop_takes_no_connection(connect, data):
         socket.create_connection(("127.0.0.1", shop.port), timeout=1)
 
 
-def test_it_listens_on_one_address_only(shop):
+def test_listens_on_one_address_only(shop):
     with pytest.raises(OSError, match=r"refused|assign|unreachable|timed out"):
         socket.create_connection(("127.0.0.2", shop.port), timeout=1)
 
 
-def test_a_client_that_leaves_early_does_no_harm(shop, client, capfd):
+def test_disconnecting_client_prints_nothing(shop, client, capfd):
     for _ in range(5):
         with socket.create_connection(("127.0.0.1", shop.port)) as connection:
             connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -173,7 +173,7 @@ def test_a_client_that_leaves_early_does_no_harm(shop, client, capfd):
     ("request_bytes", "status"),
     [(b"nonsense\r\n\r\n", b"400"), (b"GET //[ HTTP/1.1\r\n\r\n", b"421"), (b"\x00\xff\r\n\r\n", b"400")],
 )
-def test_nonsense_is_refused(shop, request_bytes, status, capfd):
+def test_invalid_requests_are_refused(shop, request_bytes, status, capfd):
     with socket.create_connection(("127.0.0.1", shop.port)) as connection:
         connection.sendall(request_bytes)
         assert status in connection.recv(4096)
@@ -192,7 +192,7 @@ def test_data_is_never_written_to(client, data, cards):
     assert state() == before
 
 
-def test_an_image_that_went_missing_is_not_found(connect, tmp_path):
+def test_removed_image_is_not_found(connect, tmp_path):
     (tmp_path / "coat").mkdir()
     path = tmp_path / "coat" / "0.png"
     path.write_bytes(b"")
@@ -203,7 +203,7 @@ def test_an_image_that_went_missing_is_not_found(connect, tmp_path):
         assert client.ask(card.image).status == 404
 
 
-def test_a_taken_port_is_named(shop, data):
+def test_taken_port_is_reported(shop, data):
     with pytest.raises(PixmillError, match=f"cannot use port {shop.port}") as stop:
         Shop(data, port=shop.port)
     assert stop.value.next == f"pixmill shop --port {shop.port + 1}"
@@ -227,10 +227,10 @@ def test_ctrl_c_closes_the_shop(data):
 
 
 @pytest.mark.linux
-def test_links_that_are_left_out_are_named(data, tmp_path):
+def test_skipped_links_are_reported(data, tmp_path):
     (tmp_path / "coat").mkdir()
     (tmp_path / "coat" / "out.png").symlink_to(data / "notes.txt")
     process = subprocess.Popen([sys.executable, "-c", SERVE, str(tmp_path)], stderr=subprocess.PIPE, text=True)
-    assert process.stderr.readline() == f"Left out: links out of {tmp_path} (1), such as {tmp_path}/coat/out.png\n"
+    assert process.stderr.readline() == f"Skipped links out of {tmp_path} (1), such as {tmp_path}/coat/out.png\n"
     process.terminate()
     process.communicate(timeout=60)

@@ -30,36 +30,35 @@ def map_batches(
     local: bool = False,
     carry: Callable[[Row], Row] = lambda row: row,
 ) -> Iterator[Result]:
-    """Yield the function's result for each row, in the order of the rows.
+    """Yield the function's result for each row, in order.
 
     Rows are consumed lazily and only a few batches are in progress, so memory does not grow with their number. Workers
     are spawned, never forked (forking a process with threads may hang), and die with this process.
 
     With limits each row is monitored separately, and the pass gets one row per call. If a row times out, exceeds its
-    memory or crashes its worker, the worker is replaced, and the row is retried once, alone and first in a fresh
-    process, before it is given up. So a row is lost because of its content, not because of what ran before or beside
-    it. Other workers continue meanwhile. A result may be computed twice: the pass must be idempotent.
+    memory or crashes its worker, the worker is replaced, and the row is retried once, first in a fresh process. So only
+    its content can make a row fail, not other rows. Other workers continue meanwhile. A result may be computed twice,
+    so the pass must be idempotent.
 
     Args:
         function: The pass: takes a batch of rows, returns one result per row. It must be importable by name.
-        rows: The rows; each must be picklable, and its class must not be defined in the main script.
+        rows: Rows, which must be picklable; their class must not be defined in the main script.
         batch_size: Rows per batch; default 32.
-        workers: Number of processes; default: one per CPU. ``0`` runs in this process, without limits only. On a
-            cluster there is one per CPU of it.
+        workers: Number of processes; default: one per CPU. ``0`` runs in this process, without limits only. Ignored on
+            a cluster, which uses one process per CPU.
         limits: Limits per row; default: none.
-        lost: Returns the result of a row that was given up, called in this process and in the order of the rows, with
-            the row and the reason of its second failure. Required with limits.
-        local: Run here even where ``PIXMILL_COMPUTE`` names a cluster, and without changing the default of ``workers``:
-            for a few rows, or for what only this machine has.
-        carry: Returns a row that needs no file of this machine, before it leaves for a cluster; default: as it is.
+        lost: Returns the result of a row that failed twice, from the row and the reason of the second failure. Called
+            in this process, in the order of the rows. Required with limits.
+        local: Run on this machine even if ``PIXMILL_COMPUTE`` names a cluster, for a few rows or local resources.
+        carry: Converts a row before it is sent to a cluster, so that it refers to no local file; default: unchanged.
 
     >>> list(map_batches(sorted, [3, 1, 2], batch_size=2, workers=0))
     [1, 3, 2]
 
     Raises:
-        PixmillError: A worker process died (killed, or out of memory) and there are no limits, or cannot start.
+        PixmillError: Without limits, a worker process died (killed, or out of memory); or workers cannot start.
         ValueError: The function did not return one result per row, or an argument is out of range.
-        Exception: What the function raised, with its traceback; with limits, a ``MemoryError`` is a loss.
+        Exception: Any exception of the function, with its traceback; with limits, a ``MemoryError`` is a loss instead.
     """
     if (limits is None) != (lost is None):
         raise ValueError("limits and lost must be given together")
@@ -69,12 +68,12 @@ def map_batches(
     stream = chain(first, stream)
     alone = len(first) <= batch_size
     if limits is None and (workers == 0 or alone):
-        # A single batch is not worth starting a process.
+        # Starting a process takes longer than a single batch.
         while batch := list(islice(stream, batch_size)):
             yield from check_results(function(batch), batch)
         return
     if not local and not alone:
-        # Here, since each worker process imports this module.
+        # Imported late, since each worker process imports this module.
         from pixmill.images.compute.cluster import cluster_address, run_on_cluster
 
         if (address := cluster_address()) is not None:

@@ -1,4 +1,4 @@
-"""A Ray cluster, where ``PIXMILL_COMPUTE`` names one: the same passes, guarded on its nodes as they are here."""
+"""Run passes on the Ray cluster that ``PIXMILL_COMPUTE`` names, with the same limits as locally."""
 
 import atexit
 import contextlib
@@ -24,34 +24,33 @@ from pixmill.images.compute.node import NodePass, run_batch, versions
 from pixmill.images.compute.worker import Loss, RemoteError, RowLimits, name_of
 
 VARIABLE = "PIXMILL_COMPUTE"
-"""The environment variable that says where passes run."""
+"""Environment variable that selects the cluster."""
 
-_BATCHES = 4
-"""Batches in progress per processor of the cluster."""
+_BATCHES_PER_CPU = 4
+"""Batches in progress per CPU of the cluster."""
 
-_ROWS = 128
-"""Rows of a batch with limits, at least: Ray's own processes take 10 ms of CPU time per batch."""
+_MIN_ROWS = 128
+"""Minimum rows of a batch with limits; Ray needs 10 ms of CPU time per batch."""
 
 _BATCH_BYTES = 8 << 20
-"""Bytes at which a batch is sent, whatever its number of rows."""
+"""Size at which a batch is sent, even with fewer rows."""
 
-_BYTES = 1 << 30
-"""Bytes of the batches in progress at which no other is sent."""
+_MAX_BYTES = 1 << 30
+"""Total size of the batches in progress above which no more are sent."""
 
-_ATTEMPTS = 5
-"""How often a batch is run whose process or node is lost each time."""
+_MAX_ATTEMPTS = 5
+"""Attempts at a batch whose process or node is lost."""
 
-_SECONDS = 5.0
-"""Time that the head has to answer at all; Ray's client alone would try for half a minute."""
+_CONNECT_TIMEOUT_SECONDS = 5.0
+"""Time for the head to accept a connection; Ray's client would try for half a minute."""
 
-_CONNECTIONS = 3
-"""How often a connection is begun that the head ends."""
+_MAX_CONNECT_ATTEMPTS = 3
 
-_RAY = {
+_RAY_ENV = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    # Without a connection it would start a cluster here.
+    # Do not start a local cluster.
     "RAY_ENABLE_AUTO_CONNECT": "0",
-    # Under `uv run` Ray would upload the whole working directory.
+    # Do not upload the working directory under `uv run`.
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     # Else gRPC writes a line whenever this process starts a browser or Git.
     "GRPC_ENABLE_FORK_SUPPORT": "0",
@@ -60,10 +59,10 @@ _RAY = {
 
 
 def cluster_address(environ: Mapping[str, str] = os.environ) -> str | None:
-    """Return the address of the Ray cluster that passes run on; ``None`` for this machine.
+    """Return the address of the Ray cluster, or ``None`` to run locally.
 
     Raises:
-        PixmillError: ``PIXMILL_COMPUTE`` is neither ``local`` nor the address of one.
+        PixmillError: ``PIXMILL_COMPUTE`` is neither ``local`` nor an address.
     """
     value = environ.get(VARIABLE, "") or "local"
     if value == "local":
@@ -78,16 +77,16 @@ def cluster_address(environ: Mapping[str, str] = os.environ) -> str | None:
 
 @functools.cache
 def connect(address: str) -> ModuleType:
-    """Connect this process to a Ray cluster until it ends, and return the module ``ray``.
+    """Connect this process to a Ray cluster until exit, and return the module ``ray``.
 
     Args:
-        address: As :func:`cluster_address` returns it.
+        address: Result of :func:`cluster_address`.
 
     Raises:
         PixmillError: Ray is not installed, its version or Python's differs from the cluster's, or the cluster does not
             answer.
     """
-    for name, value in _RAY.items():
+    for name, value in _RAY_ENV.items():
         os.environ.setdefault(name, value)
     try:
         import ray
@@ -98,14 +97,14 @@ def connect(address: str) -> ModuleType:
     for name in ("ray", LogstreamClient.__module__):
         logging.getLogger(name).handlers = [logging.NullHandler()]
     warnings.filterwarnings("ignore", module=r"ray\.")
-    # What the cluster's side of the connection prints.
+    # Hide the output of Ray's server.
     LogstreamClient.log = LogstreamClient.stdstream = lambda *_, **__: None
     host, _, port = address.removeprefix("ray://").rpartition(":")
     packages = {"py_modules": [str(Path(pixmill.__file__).parent)]}
     try:
-        socket.create_connection((host, int(port)), timeout=_SECONDS).close()
-        for left in reversed(range(_CONNECTIONS)):
-            # On a busy head, the process that Ray starts there for each client fails now and then.
+        socket.create_connection((host, int(port)), timeout=_CONNECT_TIMEOUT_SECONDS).close()
+        for left in reversed(range(_MAX_CONNECT_ATTEMPTS)):
+            # On a busy head, the server process that Ray starts for each client sometimes fails.
             with contextlib.suppress(ConnectionAbortedError) if left else contextlib.nullcontext():
                 ray.init(address, runtime_env=packages, log_to_driver=False)
                 break
@@ -121,10 +120,10 @@ def connect(address: str) -> ModuleType:
 
 
 def processors(address: str) -> int:
-    """Return how many processors the nodes of a cluster have at this moment.
+    """Return the current number of CPUs of a cluster.
 
     Raises:
-        PixmillError: The cluster cannot be connected to, or has none.
+        PixmillError: The cluster does not answer or has no CPUs.
     """
     count = int(connect(address).cluster_resources().get("CPU", 0))
     if not count:
@@ -144,20 +143,20 @@ def run_on_cluster(
     lost: Callable[[Any, Loss], Any] | None,
     carry: Callable[[Any], Any],
 ) -> Iterator[Any]:
-    """Yield one result per row, in order, as :func:`pixmill.images.compute.map_batches` does.
+    """Yield one result per row, in order; see :func:`pixmill.images.compute.map_batches` for the arguments.
 
     Args:
-        address: As :func:`cluster_address` returns it.
-        function: The pass, and so are the others.
-        rows: The rows.
+        address: Result of :func:`cluster_address`.
+        function: The pass.
+        rows: Rows, consumed lazily.
         batch_size: Rows per batch.
-        limits: Limits per row.
-        lost: The result of a row that was given up.
+        limits: Limits per row, if any.
+        lost: Returns the result of a row that fails twice.
         carry: Returns a row with the bytes of its file.
 
     Raises:
-        PixmillError: A node would give other results, the connection is lost, or a batch was lost with its node time
-            and again.
+        PixmillError: A node would compute other results, the connection is lost, or a batch was lost repeatedly with
+            its process or node.
     """
     from pixmill.core.provenance.lock import LIBRARIES
 
@@ -166,16 +165,16 @@ def run_on_cluster(
     content = pickle.dumps(function, pickle.HIGHEST_PROTOCOL)
     order = pickle.dumps(NodePass(name, content, limits, versions(LIBRARIES)), pickle.HIGHEST_PROTOCOL)
     key = uuid.uuid4().hex
-    task = ray.remote(num_cpus=1, max_retries=_ATTEMPTS - 1)(run_batch)
-    batches = _batches(rows, max(batch_size, _ROWS) if limits else batch_size, carry)
+    task = ray.remote(num_cpus=1, max_retries=_MAX_ATTEMPTS - 1)(run_batch)
+    batches = _batches(rows, max(batch_size, _MIN_ROWS) if limits else batch_size, carry)
     running: deque[tuple[Any, list[Any], int]] = deque()
     try:
         with _messages(ray, address, name):
             shared = ray.put(order)
         while True:
             with _messages(ray, address, name):
-                room = _BATCHES * processors(address)
-            while len(running) < room and sum(size for *_, size in running) < _BYTES:
+                max_running = _BATCHES_PER_CPU * processors(address)
+            while len(running) < max_running and sum(size for *_, size in running) < _MAX_BYTES:
                 if (batch := next(batches, None)) is None:
                     break
                 given, packed = batch
@@ -194,19 +193,19 @@ def run_on_cluster(
                     yield lost(row, result)
     finally:
         for reference, *_ in running:
-            # What is lost needs no end.
+            # A lost task need not be cancelled.
             with contextlib.suppress(Exception):
                 ray.cancel(reference)
 
 
-def _batches(rows: Iterable[Any], most: int, carry: Callable[[Any], Any]) -> Iterator[tuple[list[Any], list[bytes]]]:
-    """Yield batches of rows, and each of these rows pickled with the bytes of its file."""
+def _batches(rows: Iterable[Any], size: int, carry: Callable[[Any], Any]) -> Iterator[tuple[list[Any], list[bytes]]]:
+    """Yield batches of rows, with the same rows pickled after ``carry``."""
     given: list[Any] = []
     packed: list[bytes] = []
     for row in rows:
         given.append(row)
         packed.append(pickle.dumps(carry(row), pickle.HIGHEST_PROTOCOL))
-        if len(given) == most or sum(map(len, packed)) >= _BATCH_BYTES:
+        if len(given) == size or sum(map(len, packed)) >= _BATCH_BYTES:
             yield given, packed
             given, packed = [], []
     if given:
@@ -215,7 +214,7 @@ def _batches(rows: Iterable[Any], most: int, carry: Callable[[Any], Any]) -> Ite
 
 @contextlib.contextmanager
 def _messages(ray: ModuleType, address: str, name: str) -> Iterator[None]:
-    """Raise what a pass raised on a node, and say what other exceptions of Ray's client mean."""
+    """Re-raise exceptions of the pass, and convert those of Ray's client to error messages."""
     try:
         yield
     except PixmillError:
@@ -225,8 +224,8 @@ def _messages(ray: ModuleType, address: str, name: str) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, ray.exceptions.RayError) and ray.util.client.ray.is_connected():
             raise PixmillError(
-                f"{name} lost its process or node {_ATTEMPTS} times in the same batch: {_one_line(error)}",
-                next="look at the nodes' memory, then run the same command again: finished work is kept",
+                f"{name} lost its process or node {_MAX_ATTEMPTS} times in the same batch: {_one_line(error)}",
+                next="check the nodes' memory, then run the same command again: finished work is kept",
             ) from error
         raise PixmillError(
             f"the connection to the Ray cluster {address} is lost: {_one_line(error)}",
@@ -235,5 +234,5 @@ def _messages(ray: ModuleType, address: str, name: str) -> Iterator[None]:
 
 
 def _one_line(error: Exception) -> str:
-    """Return an exception's text in one line; what gRPC knows of a broken connection has many."""
+    """Return an exception's text in one line; those of gRPC have many."""
     return " ".join(str(error).split())[:300] or repr(error)

@@ -1,6 +1,6 @@
-"""What a node of a Ray cluster does: it runs batches in a guarded process, if it would give this machine's results.
+"""Run batches on a node of a Ray cluster, in a guarded process.
 
-Ray's own process imports little, and unpickles neither pass, rows nor results.
+Ray's own process has few imports, and unpickles neither pass, rows nor results.
 """
 
 import pickle
@@ -17,11 +17,11 @@ _PROCESSOR = "processor"
 
 
 class PackedPass:
-    """A pass over pickled rows, which only its worker process unpickles: a network or pandas takes much memory.
+    """A pass over pickled rows that is unpickled in its worker process only, since networks and pandas are large.
 
     Args:
-        name: The pass's name, with its module.
-        content: The pass, pickled.
+        name: Name of the pass, with its module.
+        content: The pickled pass.
     """
 
     def __init__(self, name: str, content: bytes) -> None:
@@ -32,7 +32,7 @@ class PackedPass:
         return self._content
 
     def __setstate__(self, content: bytes) -> None:
-        self._function = pickle.loads(content)  # noqa: S301 (from the machine that asks for it)
+        self._function = pickle.loads(content)  # noqa: S301 (from the client)
 
     def __call__(self, rows: Sequence[bytes]) -> list[bytes]:
         """Return the result of each row, pickled."""
@@ -42,13 +42,13 @@ class PackedPass:
 
 @dataclass(frozen=True)
 class NodePass:
-    """What the batches of a pass have in common.
+    """A pass and its requirements, shared by all of its batches.
 
     Args:
-        name: The pass's name, with its module.
-        content: The pass, pickled.
+        name: Name of the pass, with its module.
+        content: The pickled pass.
         limits: Limits per row, if any.
-        versions: As :func:`versions` must return them on a node, so that its results are those of this machine.
+        versions: Required result of :func:`versions` on a node.
     """
 
     name: str
@@ -58,7 +58,7 @@ class NodePass:
 
 
 def versions(names: Iterable[str]) -> dict[str, str]:
-    """Return the versions of packages, ``none`` for one that is not installed, and the processor's instruction set."""
+    """Return the versions of packages (``none`` if not installed) and the CPU's instruction set."""
     found = {}
     for name in names:
         try:
@@ -69,28 +69,28 @@ def versions(names: Iterable[str]) -> dict[str, str]:
 
 
 _POOLS: dict[str, Pool] = {}
-"""The guarded process of this process's last pass."""
+"""The pool of the last pass."""
 
 
 def run_batch(key: str, order: bytes, rows: Sequence[bytes]) -> list[bytes | Loss]:
-    """Return the pickled result of each row, or why it was given up.
+    """Return the pickled result or the loss of each row.
 
     Args:
-        key: A key for the order, which may hold a network of many megabytes.
-        order: A :class:`NodePass`, pickled.
-        rows: The rows, each pickled.
+        key: Unique key of the pass.
+        order: A pickled :class:`NodePass`, possibly many megabytes.
+        rows: Pickled rows.
 
     Raises:
-        PixmillError: This node would give other results.
-        Exception: What the pass raised.
+        PixmillError: This node would compute other results.
+        Exception: Any exception of the pass.
     """
     try:
         if key not in _POOLS:
             _end_pools()
-            _POOLS[key] = _open_pool(pickle.loads(order))  # noqa: S301 (from the machine that asks for it)
+            _POOLS[key] = _open_pool(pickle.loads(order))  # noqa: S301 (from the client)
         return list(_POOLS[key].run(iter(rows), 1, lambda _, loss: loss))
     except BaseException:
-        # It raised something, or the batch was cancelled.
+        # Also if the batch was cancelled.
         _end_pools()
         raise
 

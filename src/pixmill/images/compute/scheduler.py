@@ -1,6 +1,6 @@
-"""The scheduler of guarded worker processes: which process gets which rows, and what becomes of a row that fails.
+"""Distribute rows to worker processes, retry failed rows, and replace processes.
 
-:class:`Pool` uses it for many rows at once, :class:`~pixmill.images.compute.service.Service` for single rows.
+:class:`Pool` runs rows in bulk, :class:`~pixmill.images.compute.service.Service` single rows.
 """
 
 import atexit
@@ -14,32 +14,29 @@ from typing import Any
 from pixmill.core.errors import PixmillError
 from pixmill.images.compute.worker import Loss, RowLimits, Worker, name_of
 
-_STARTS = 3
-"""Processes that may die before they are ready, one after another."""
+_MAX_STARTS = 3
+"""Attempts to start a process."""
 
-_START_SECONDS = 120
-"""Time that a process has until it is ready."""
+_START_TIMEOUT_SECONDS = 120
+_JOIN_TIMEOUT_SECONDS = 10
+"""Time for a thread to end after its process was killed."""
 
-_END_SECONDS = 10
-"""Time that a thread has to end once its process was killed."""
-
-
-_BATCHES = 4
-"""Batches in progress per worker: at most this many wait for a slow row before them."""
+_BATCHES_PER_WORKER = 4
+"""Batches in progress per worker, some of which may be blocked by a slow row before them."""
 
 
 class ServiceFullError(Exception):
-    """Say that as many rows wait as may, or that the service is closing."""
+    """Raised if too many rows wait, or the service is closing."""
 
 
 class Job(Future[Any]):
-    """The future of the result of a row or, without limits, of those of some rows.
+    """The future of a row's result or, without limits, of the results of several rows.
 
     Args:
-        rows: The rows: one, if there are limits.
+        rows: The rows; with limits, only one.
 
     Attributes:
-        loss: Why the row was given up, which is its result too; ``None`` if it was not.
+        loss: Reason why the row failed twice, also its result; ``None`` otherwise.
     """
 
     def __init__(self, rows: list[Any]) -> None:
@@ -49,23 +46,23 @@ class Job(Future[Any]):
 
 
 class Scheduler:
-    """Run jobs in disposable processes, each of which has a thread that waits for its messages.
+    """Run jobs in disposable processes, each with a thread that waits for its messages.
 
-    A process that dies, times out or exceeds its memory is replaced. The row that it worked on is retried once, as the
-    first row of the new process.
+    A process that dies, times out or exceeds its memory is replaced, and its row is retried once, as the first row of
+    the new process.
 
-    A process dies with the thread that started it, so the threads last as long as the scheduler.
+    A process dies with the thread that started it, so the threads live as long as the scheduler.
 
     Args:
         function: The pass.
         workers: Maximum number of processes.
-        limits: Limits per row; ``None``: none, and the rows of a process that dies raise a ``PixmillError``.
+        limits: Limits per row; without, the job of a process that dies raises a ``PixmillError``.
     """
 
     def __init__(
         self, function: Callable[[Sequence[Any]], Sequence[Any]], workers: int, limits: RowLimits | None = None
     ) -> None:
-        self._function, self._limits, self._most = function, limits, workers
+        self._function, self._limits, self._max_workers = function, limits, workers
         self._state = threading.Condition()
         self._jobs: deque[Job] = deque()
         self._threads: list[threading.Thread] = []
@@ -75,35 +72,35 @@ class Scheduler:
         self._defect: Exception | None = None
 
     def start(self) -> None:
-        """Start one more process, if there may be one."""
-        if len(self._threads) < self._most:
+        """Start another process, unless the maximum is reached."""
+        if len(self._threads) < self._max_workers:
             if not self._threads:
-                # Before multiprocessing ends the processes, which would be replaced.
+                # Runs before multiprocessing kills the processes, which would then be replaced.
                 atexit.register(self.kill)
             self._threads.append(threading.Thread(target=self._work, name="compute", daemon=True))
             self._threads[-1].start()
 
     def put(self, jobs: Sequence[Job], *, first: bool = False) -> None:
-        """Have jobs run, before all others that wait if they are to come first."""
+        """Queue jobs, optionally before all others."""
         with self._state:
             if first:
                 self._jobs.extendleft(reversed(jobs))
             else:
                 self._jobs.extend(jobs)
-            self._state.notify_all()  # Those who wait for something else would swallow a call for one.
+            self._state.notify_all()  # ``notify`` might wake a thread that waits for another condition
 
     def kill(self) -> None:
-        """Kill all processes; jobs that are not finished raise :class:`ServiceFullError`."""
+        """Kill all processes; unfinished jobs raise :class:`ServiceFullError`."""
         atexit.unregister(self.kill)
         with self._state:
             self._ended = self._killed = True
             for worker in self._workers:
                 worker.kill()
             self._state.notify_all()
-        # Whoever abandons a pass may have it collected in any thread.
+        # An abandoned pass may be garbage-collected in any thread, also in one of these.
         for thread in {*self._threads} - {threading.current_thread()}:
-            if thread.is_alive():  # Ctrl-C may come while one starts, which then ends by itself.
-                thread.join(_END_SECONDS)
+            if thread.is_alive():  # not if Ctrl-C interrupted its start
+                thread.join(_JOIN_TIMEOUT_SECONDS)
 
     def _work(self) -> None:
         """Run jobs in one process after another."""
@@ -128,24 +125,24 @@ class Scheduler:
                         self._busy += 1
                         return job
                 if self._ended:
-                    self._state.notify_all()  # Whoever closes waits for cancelled jobs, too.
+                    self._state.notify_all()  # for ``close``, which also waits for cancelled jobs
                     return None
                 self._state.wait()
 
     def _start(self) -> Worker | Exception:
-        """Start a process and wait until it is ready; return why there is none if that fails, or nobody needs it."""
+        """Start a process and wait until it is ready; return the error if this fails or the scheduler is killed."""
         defect: Exception | None = None
-        for _ in range(_STARTS):
+        for _ in range(_MAX_STARTS):
             try:
                 worker = Worker(self._function, self._limits)
-            except Exception as error:  # noqa: BLE001 (no memory, or a pass that cannot be sent: whoever waits hears it)
+            except Exception as error:  # noqa: BLE001 (no memory, or an unpicklable pass; raised by the job)
                 defect = error
                 continue
             with self._state:
                 self._workers.add(worker)
                 if self._killed:
                     worker.kill()
-            if worker.hear(_START_SECONDS)[0] == "ready":
+            if worker.receive(_START_TIMEOUT_SECONDS)[0] == "ready":
                 with self._state:
                     worker.ready = True
                     self._state.notify_all()
@@ -164,8 +161,8 @@ class Scheduler:
         return defect
 
     def _run(self, worker: Worker | None, job: Job) -> Worker | None:
-        """Finish a job; return the process for the next one, ``None`` if that needs a new one."""
-        again = False
+        """Finish a job; return the process for the next job, or ``None`` if a new one is needed."""
+        is_retry = False
         while True:
             if worker is None:
                 started = self._start()
@@ -174,9 +171,9 @@ class Scheduler:
                     return None
                 worker = started
             try:
-                worker.give(job.rows)
-                kind, content = worker.hear(self._limits.seconds if self._limits else None)
-            except Exception as error:  # noqa: BLE001 (a row or result that cannot be pickled: its caller hears of it)
+                worker.send(job.rows)
+                kind, content = worker.receive(self._limits.seconds if self._limits else None)
+            except Exception as error:  # noqa: BLE001 (an unpicklable row or result; raised by the job)
                 kind, content = "raised", error
             if kind == "results":
                 self._finish(job, content)
@@ -189,18 +186,19 @@ class Scheduler:
             assert kind != "ready"
             if self._limits is None:
                 message = f"a worker process died in {name_of(self._function)} (killed, or out of memory)"
-                cure = "free some memory, then run the same command again: finished work is kept"
-                self._finish(job, error=PixmillError(message, next=cure))
+                advice = "free some memory, then run the same command again: finished work is kept"
+                self._finish(job, error=PixmillError(message, next=advice))
                 return None
-            if again:
+            if is_retry:
                 job.loss = kind
                 self._finish(job, [kind])
                 return None
-            again = True
+            is_retry = True
 
     def _finish(self, job: Job, results: Sequence[Any] = (), *, error: Exception | None = None) -> None:
-        """Finish a job; its process counts as idle before, since whoever waits for it may send the next one."""
+        """Finish a job."""
         with self._state:
+            # Before the result is set, since its receiver may submit the next row at once.
             self._busy -= 1
             if self._ended:
                 self._state.notify_all()
@@ -208,7 +206,7 @@ class Scheduler:
             job.set_exception(error)
             return
         if job.loss is None:
-            job.rows = []  # Whoever keeps the result does not keep the bytes of an image.
+            job.rows = []  # the future may outlive the image's bytes
         job.set_result(results if self._limits is None else results[0])
 
     def _end(self, worker: Worker) -> int | None:
@@ -225,18 +223,18 @@ class Pool(Scheduler):
         """Yield one result per row, in order.
 
         Args:
-            rows: The rows, consumed lazily.
+            rows: Rows, consumed lazily.
             batch_size: Rows per batch.
-            lost: Returns the result of a row that was given up.
+            lost: Returns the result of a row that fails twice.
 
         Raises:
-            PixmillError: A worker died and there are no limits, or workers cannot start.
-            Exception: What the pass raised.
+            PixmillError: Without limits, a worker died; or workers cannot start.
+            Exception: Any exception of the pass.
         """
         size, each = (1, batch_size) if self._limits else (batch_size, 1)
         jobs: deque[Job] = deque()
         while True:
-            while len(jobs) < _BATCHES * self._most * each and (batch := list(islice(rows, size))):
+            while len(jobs) < _BATCHES_PER_WORKER * self._max_workers * each and (batch := list(islice(rows, size))):
                 jobs.append(Job(batch))
                 self.put([jobs[-1]])
                 if len(jobs) > len(self._threads) * each:

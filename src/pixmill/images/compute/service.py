@@ -1,4 +1,4 @@
-"""A service: rows come one at a time from many threads, and each gets a future."""
+"""Run single rows from many threads in worker processes, each with a future."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -12,17 +12,17 @@ Result = TypeVar("Result")
 
 
 class Service(Scheduler, Generic[Row, Result]):
-    """Answer rows in disposable worker processes, while the ``with`` block lasts.
+    """Run rows in disposable worker processes while the ``with`` block lasts.
 
-    The processes start at once, before the first row. One that times out, exceeds its memory or dies is replaced, and
-    its row is retried once in a fresh process, which has done nothing else. Rows that were taken are finished when the
-    block ends. Processes die with this one, also by SIGKILL (Linux).
+    The processes start at once. If a row times out, exceeds its memory or crashes its process, the process is replaced
+    and the row is retried once, first in a fresh process. Submitted rows are finished when the block ends. Processes
+    die with this one, on Linux even after SIGKILL.
 
     Args:
-        function: Takes a list of one row, returns a list of one result; see
+        function: The pass: takes a list of one row, returns a list of one result; see
             :func:`pixmill.images.compute.map_batches`.
         workers: Number of processes, at least 1.
-        limits: Limits of each row. The start of a process does not count.
+        limits: Limits of each row.
         waiting: Maximum number of rows that wait for a process, at least 0.
     """
 
@@ -30,10 +30,10 @@ class Service(Scheduler, Generic[Row, Result]):
         self, function: Callable[[Sequence[Row]], Sequence[Result]], *, workers: int, limits: RowLimits, waiting: int
     ) -> None:
         super().__init__(function, workers, limits)
-        self._may_wait = waiting
+        self._max_waiting = waiting
 
     def __enter__(self) -> Self:
-        for _ in range(self._most):
+        for _ in range(self._max_workers):
             self.start()
         return self
 
@@ -41,7 +41,7 @@ class Service(Scheduler, Generic[Row, Result]):
         self.close()
 
     def close(self) -> None:
-        """Finish the rows that were taken, and end the processes; rows that come meanwhile are refused."""
+        """Refuse new rows, finish the submitted ones, and end the processes."""
         with self._state:
             self._ended = True
             self._state.wait_for(lambda: not self._jobs and not self._busy)
@@ -49,62 +49,60 @@ class Service(Scheduler, Generic[Row, Result]):
 
     @property
     def waiting(self) -> int:
-        """Rows that wait for a process."""
+        """Number of rows that wait for a process."""
         return len(self._jobs)
 
     @property
     def busy(self) -> int:
-        """Rows that processes work on."""
+        """Number of rows that are being processed."""
         return self._busy
 
     def wait(self) -> None:
-        """Wait until all processes stand ready.
+        """Wait until all processes are ready.
 
         Raises:
-            PixmillError: Processes die before they are ready.
-            Exception: What kept them from starting, such as a pass that cannot be pickled.
+            PixmillError: Processes die during start-up.
+            Exception: Another error of the start-up, such as a pass that cannot be pickled.
         """
         with self._state:
             self._state.wait_for(
-                lambda: sum(worker.ready for worker in self._workers) == self._most or self._defect or self._ended
+                lambda: sum(each.ready for each in self._workers) == self._max_workers or self._defect or self._ended
             )
             if self._defect is not None and not self._ended:
                 raise self._defect
 
     def submit(self, row: Row) -> Future[Result | Loss]:
-        """Take a row, and return the future of its result.
-
-        A future that is cancelled while its row waits costs nothing. It raises what the function raised, and
-        what keeps processes from starting.
+        """Submit a row.
 
         Args:
-            row: The row; it must be picklable.
+            row: Row, which must be picklable.
 
         Returns:
-            The future of the result, or of a :data:`Loss` if the row was given up.
+            The future of the result, or of a :data:`Loss` if the row fails twice. It raises the function's exceptions
+            and start-up errors. If it is cancelled before its row starts, the row is not run.
 
         Raises:
-            ServiceFullError: As many rows wait as may, or the service is closing.
+            ServiceFullError: Too many rows wait, or the service is closing.
         """
         return self.submit_all([row])[0]
 
     def submit_all(self, rows: Sequence[Row], *, first: bool = False) -> list[Future[Result | Loss]]:
-        """Take rows together, and return the future of each one's result, as :meth:`submit` does.
+        """Submit several rows, all or none, and return their futures; see :meth:`submit`.
 
-        They are taken or refused as one: many rows are as welcome as one, and may exceed ``waiting``.
+        They are accepted if there is room for one, so they may exceed ``waiting``.
 
         Args:
-            rows: The rows.
-            first: Whether they come before all that wait; default: no.
+            rows: Rows, which must be picklable.
+            first: Run them before all rows that wait; default: no.
 
         Raises:
-            ServiceFullError: As many rows wait as may, or the service is closing; none is taken.
+            ServiceFullError: Too many rows wait, or the service is closing.
         """
         jobs = [Job([row]) for row in rows]
         with self._state:
             if self._ended:
                 raise ServiceFullError("the service is closing")
-            if len(self._jobs) >= self._may_wait + self._most - self._busy:
+            if len(self._jobs) >= self._max_waiting + self._max_workers - self._busy:
                 raise ServiceFullError(f"{len(self._jobs)} rows wait already")
             self.put(jobs, first=first)
         return [*jobs]

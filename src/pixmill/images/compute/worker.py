@@ -1,4 +1,4 @@
-"""A worker process: its owner's side, with limits, start, messages and end; and its loop, in the process itself."""
+"""A worker process: its owner's side (start, limits, messages, end) and its own loop."""
 
 import contextlib
 import ctypes
@@ -17,27 +17,27 @@ from typing import Any, Literal
 from pixmill.core.process.lifetime import die_with_parent
 
 Kind = Literal["ready", "results", "memory", "raised"]
-"""Kinds of message: ready for rows; their results; they exceeded the memory; or the exception that the pass raised."""
+"""Kinds of message: ready for rows; results; memory limit exceeded; exception raised by the pass."""
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-"""From ``malloc.h``: free bytes kept at the end of the heap; the minimum size of a separate mapping, at most 32 MB in
+"""From ``malloc.h``: free bytes kept at the end of the heap; minimum size of a separate mapping, at most 32 MB in
 glibc."""
 
 Loss = Literal["timeout", "memory", "crashed"]
-"""Why a row has no result: it timed out, it exceeded its memory, or its process died."""
+"""Reason why a row has no result: it timed out, exceeded the memory limit, or crashed its process."""
 
 _LOCK = threading.Lock()
-"""Held while a process starts, which briefly changes global state, or is waited for: a start looks which have ended."""
+"""Held while a process starts, which briefly changes global state and polls for ended processes, or is joined."""
 
 
 @dataclass(frozen=True)
 class RowLimits:
-    """The limits of one row.
+    """Limits of one row.
 
     Args:
-        seconds: Wall-clock time, without process start-up; above 0.
-        memory: Bytes on top of a worker's memory before its first row; above 0. On Linux a row that needs more gets a
-            ``MemoryError``; other systems do not enforce it.
+        seconds: Maximum wall-clock time, without process start-up; above 0.
+        memory: Maximum bytes in addition to a worker's memory before its first row; above 0. On Linux a row that needs
+            more raises ``MemoryError``; other systems do not enforce this.
     """
 
     seconds: float
@@ -50,10 +50,9 @@ def name_of(function: Callable[..., Any]) -> str:
 
 
 class Worker:
-    """Own a spawned process that does one batch at a time.
+    """A spawned process that runs one batch at a time.
 
-    It is spawned, never forked, since forking a process with threads may hang. It dies with the thread that created it,
-    or when :meth:`end` is called.
+    It is spawned, never forked, since forking a process with threads may hang. It dies with the thread that created it.
     """
 
     def __init__(self, function: Callable[[Sequence[Any]], Sequence[Any]], limits: RowLimits | None) -> None:
@@ -70,20 +69,21 @@ class Worker:
         finally:
             theirs.close()
 
-    def give(self, rows: list[Any]) -> None:
-        """Send rows to the idle process; if it has ended, :meth:`hear` says so."""
+    def send(self, rows: list[Any]) -> None:
+        """Send rows to the idle process; if it has ended, :meth:`receive` returns ``crashed``."""
         message = pickle.dumps(rows, pickle.HIGHEST_PROTOCOL)
         with contextlib.suppress(OSError):
             self._connection.send_bytes(message)
 
-    def hear(self, seconds: float | None) -> tuple[Kind | Loss, Any]:
+    def receive(self, seconds: float | None) -> tuple[Kind | Loss, Any]:
         """Wait for the process's next message.
 
         Args:
-            seconds: How long, at most; ``None``: for ever.
+            seconds: Timeout; ``None`` for none.
 
         Returns:
-            Its kind, and its content: the results, or the exception that the pass raised. If no message comes, why.
+            The message's kind and content: the results, or the exception that the pass raised. ``timeout`` or
+            ``crashed`` if there is no message.
         """
         try:
             if not self._connection.poll(seconds):
@@ -115,9 +115,9 @@ class Worker:
 
 @contextlib.contextmanager
 def _no_script(function: Callable[..., Any]) -> Iterator[None]:
-    """Keep a process that starts meanwhile from importing the main script, unless it defines the pass.
+    """Prevent a starting process from importing the main script, unless the script defines the pass.
 
-    ``multiprocessing`` imports it in each process, with all its imports: for a stage, that costs a second and 100 MB.
+    ``multiprocessing`` imports it in each process with all its imports, which for a stage takes a second and 100 MB.
     """
     main = sys.modules["__main__"]
     hidden = {} if function.__module__ == "__main__" else {"__spec__": None, "__file__": None}
@@ -130,10 +130,10 @@ def _no_script(function: Callable[..., Any]) -> Iterator[None]:
 
 
 class RemoteError(Exception):
-    """Carry the traceback of an exception raised in a worker.
+    """The traceback of an exception raised in a worker, as its ``__cause__``.
 
     Args:
-        text: The traceback as Python prints it.
+        text: Formatted traceback.
     """
 
     def __str__(self) -> str:
@@ -146,10 +146,10 @@ def serve(function: Callable[[Sequence[Any]], Sequence[Any]], connection: Connec
     Args:
         function: The pass.
         connection: Receives batches; sends pairs of a :data:`Kind` and its content.
-        memory: Bytes that rows may use on top of this process's memory; ``None``: no limit.
+        memory: Memory limit of :class:`RowLimits`; ``None`` for none.
     """
     die_with_parent()
-    # Ctrl-C reaches every process of the terminal; the owner ends this one.
+    # Ctrl-C reaches all processes of the terminal; the owner ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
         _keep_freed_memory()
@@ -160,8 +160,7 @@ def serve(function: Callable[[Sequence[Any]], Sequence[Any]], connection: Connec
         try:
             request = connection.recv_bytes()
         except (EOFError, OSError):
-            # The owner has ended.
-            return
+            return  # the owner has ended
         try:
             rows = pickle.loads(request)  # noqa: S301 (from the owner)
             del request
@@ -171,10 +170,10 @@ def serve(function: Callable[[Sequence[Any]], Sequence[Any]], connection: Connec
 
 
 def check_results(results: Sequence[Any], batch: Sequence[Any]) -> Sequence[Any]:
-    """Return the results of a batch if there is one per row.
+    """Return the results of a batch.
 
     Raises:
-        ValueError: There are more or fewer.
+        ValueError: Their number differs from that of the rows.
     """
     if len(results) != len(batch):
         raise ValueError(f"a pass must return one result per row: expected {len(batch)}, received {len(results)}")
@@ -190,14 +189,14 @@ def _defect(error: BaseException) -> bytes:
     text = "".join(traceback.format_exception(error))
     try:
         message = _pickle("raised", (error, text))
-        pickle.loads(message)  # noqa: S301 (what was pickled a line above)
-    except Exception:  # noqa: BLE001 (whatever a class of exceptions does when it is pickled)
+        pickle.loads(message)  # noqa: S301 (pickled a line above)
+    except Exception:  # noqa: BLE001 (pickling an exception may raise anything)
         message = _pickle("raised", (RuntimeError(f"{type(error).__qualname__}: {error}"), text))
     return message
 
 
 def _lacks_memory(error: BaseException | None) -> bool:
-    """Tell whether an exception was caused by lack of memory, even if a library wrapped it."""
+    """Return whether an exception was caused by lack of memory, even if a library wrapped it."""
     while error is not None:
         if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
             return True
@@ -208,8 +207,8 @@ def _lacks_memory(error: BaseException | None) -> bool:
 def _keep_freed_memory() -> None:
     """Let this process reuse up to 64 MB of freed memory for the next row (with glibc; else no effect).
 
-    By default glibc maps each block of some 100 KB anew, or returns the end of its heap at every other row, and the
-    kernel clears the pages again: 600 page faults for an image of 640 x 480, which take as long as measuring it.
+    By default glibc maps each block of some 100 KB separately, or returns the end of its heap at every other row, and
+    the kernel clears the pages again: 600 page faults for an image of 640 x 480, which take as long as measuring it.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
@@ -228,10 +227,10 @@ def _limit_memory(more: int) -> None:
     """
     import resource
 
-    with open("/proc/self/status", encoding="ascii", errors="replace") as lines:  # noqa: PTH123 (pathlib reads it whole)
+    with open("/proc/self/status", encoding="ascii", errors="replace") as lines:  # noqa: PTH123
         held = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmData:"))
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-    # Capped at the largest number that the kernel accepts.
+    # The kernel rejects larger numbers.
     allowed = min(held + more, sys.maxsize, sys.maxsize if hard == resource.RLIM_INFINITY else hard)
     resource.setrlimit(resource.RLIMIT_DATA, (allowed, hard))
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))

@@ -1,4 +1,4 @@
-"""Verified pairs of near-duplicates, and the groups that no chain can join."""
+"""Verified pairs of near-duplicates, and groups of them without chaining."""
 
 from dataclasses import dataclass
 
@@ -8,25 +8,25 @@ import numpy.typing as npt
 Indices = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
-MOST_LIKES = 50
-"""The most near-duplicates that an image may have. One that has more stands for them, and they are repeated."""
+MAX_NEAR_DUPLICATES = 50
+"""An image with more near-duplicates becomes their representative, and they are repeated."""
 
 
 @dataclass(frozen=True)
 class VerifiedPairs:
-    """Verified pairs by the places of their images, sorted, and the images that are repeated too often.
+    """Verified pairs of near-duplicates by the places of their images, sorted, and repeated images.
 
-    Where an image is like more than :data:`MOST_LIKES` others (a placeholder, recompressed ten thousand times), pairs
-    among all of them would be too many to hold. It then stands for them, and they are *repeated*: the caller drops each
-    of them (reason ``repeated:<id of the one that stands for it>``). No pair names a repeated image; so among the
-    images that are not repeated **all** near-duplicate pairs are here, and no kept pair can cross a split unseen.
+    If an image has more than :data:`MAX_NEAR_DUPLICATES` near-duplicates (such as a placeholder, recompressed ten
+    thousand times), the pairs among all of them would not fit into memory. The image becomes their *representative* and
+    they are *repeated*: the caller drops them (reason ``repeated:<id of the representative>``). Repeated images are in
+    no pair. Among the other images **all** near-duplicate pairs are listed, so none can cross splits unnoticed.
 
     Args:
         a: Place of the first image of each pair.
-        b: Place of the second, always behind the first.
-        similarity: How alike they are, 0 to 1, to four decimals.
-        repeats: Of shape (m, 2): the place of each repeated image, and of the one that stands for it, which is
-            verified alike to it and never repeated itself; sorted. Nearly always of shape (0, 2).
+        b: Place of the second image, greater than ``a``.
+        similarity: Similarity, 0 to 1, to four decimals.
+        repeats: Shape (m, 2), sorted: place of each repeated image and of its representative, a verified near-duplicate
+            that is not repeated itself. Usually of shape (0, 2).
     """
 
     a: Indices
@@ -36,49 +36,55 @@ class VerifiedPairs:
 
 
 class PairCollector:
-    """Keep pairs, and decide who is repeated, image by image in the order of their places.
+    """Collect pairs and determine repeated images, image by image in the order of their places.
 
-    An image that is like one that stands for others is repeated of it; else, if it is like more than
-    :data:`MOST_LIKES` that are kept, it stands for them. So no two that stand for others are alike, and at most that
-    many pairs are kept for each image.
+    A near-duplicate of a representative is repeated. Otherwise an image with more than :data:`MAX_NEAR_DUPLICATES` kept
+    near-duplicates becomes their representative. So no two representatives are near-duplicates, and at most this many
+    pairs are kept per image.
 
     Args:
-        count: How many images there are.
-        protected: Which are never repeated, of shape (count,); default: none.
+        count: Number of images.
+        protected: Flags of shape (count,) for images that are never repeated; default: none.
     """
 
     def __init__(self, count: int, protected: Flags | None = None) -> None:
         self.kept = np.ones(count, bool)
-        self._stands = np.zeros(count, bool)
+        self._is_representative = np.zeros(count, bool)
         self._protected = np.zeros(count, bool) if protected is None else protected
         self._pairs: list[Indices] = [np.empty((2, 0), np.int64)]
         self._similarity: list[npt.NDArray[np.float64]] = [np.empty(0)]
         self._repeats: list[Indices] = [np.empty((0, 2), np.int64)]
 
-    def enter(self, one: int, others: Indices, similarity: npt.NDArray[np.float64]) -> None:
-        """Enter what an image is like, after all images before it: the others, and how like."""
+    def add(self, one: int, others: Indices, similarity: npt.NDArray[np.float64]) -> None:
+        """Add the near-duplicates of an image, after all images before it.
+
+        Args:
+            one: Place of the image.
+            others: Places of its near-duplicates.
+            similarity: Similarity of each.
+        """
         if not self.kept[one]:
             return
         kept = self.kept[others]
         free = kept & ~self._protected[others]
-        stands = np.where(self._stands[others], similarity, 0)  # who stands for others is always kept
-        if stands.any():
+        representatives = np.where(self._is_representative[others], similarity, 0)
+        if representatives.any():
             if not self._protected[one]:
-                self._repeat(np.array([one]), int(others[stands.argmax()]))
+                self._repeat(np.array([one]), int(others[representatives.argmax()]))
                 return
-        elif np.count_nonzero(free) > MOST_LIKES:
-            self._stands[one] = True
+        elif np.count_nonzero(free) > MAX_NEAR_DUPLICATES:
+            self._is_representative[one] = True
             self._repeat(others[free], one)
             kept &= ~free
         self._pairs.append(np.stack([np.full(np.count_nonzero(kept), one), others[kept]]))
         self._similarity.append(similarity[kept])
 
-    def _repeat(self, members: Indices, stand_in: int) -> None:
+    def _repeat(self, members: Indices, representative: int) -> None:
         self.kept[members] = False
-        self._repeats.append(np.column_stack([members, np.full(len(members), stand_in)]))
+        self._repeats.append(np.column_stack([members, np.full(len(members), representative)]))
 
-    def links(self) -> VerifiedPairs:
-        """Return the pairs of images that are kept, each once, with the best that any of their views reached."""
+    def pairs(self) -> VerifiedPairs:
+        """Return the pairs of kept images, each once with its highest similarity, and the repeated images."""
         (one, other), similarity = np.concatenate(self._pairs, axis=1), np.concatenate(self._similarity)
         kept = self.kept[one] & self.kept[other]
         one, other, similarity = one[kept], other[kept], similarity[kept]
@@ -91,21 +97,22 @@ class PairCollector:
 
 
 def groups(count: int, links: VerifiedPairs) -> Indices:
-    """Return for each of ``count`` images the leader of its group: itself, or an image that it is linked to.
+    """Return the leader of each image's group: the image itself or one of its near-duplicates.
 
-    Groups are stars, not chains: of images that change a little from one to the next, A is like B and B like C, but A
-    is not like Z, and joining whatever is linked would swallow the class. So a leader is whoever has no leader before
-    it among its likes; everybody else follows the leader that it is most like, of equals the first. No two leaders are
-    alike, each follower is verified alike to its leader, and an image that comes or goes moves only those about it.
+    Groups are stars, not chains. In a series of images that change a little from one to the next, A is near B and B
+    near C, but A differs from Z, and single linkage could merge a whole class. Therefore an image is a leader if no
+    leader before it is its near-duplicate; every other image follows its most similar leader, of equals the first. No
+    two leaders are near-duplicates, each follower is a verified near-duplicate of its leader, and adding or removing an
+    image affects only its neighbourhood.
 
-    Repeated images (see :class:`pixmill.images.likeness.neighbours.VerifiedPairs`) follow the one that stands for them.
+    Repeated images (see :class:`VerifiedPairs`) follow their representatives.
 
     Args:
-        count: How many images there are.
-        links: The verified pairs among them.
+        count: Number of images.
+        links: Verified pairs among them.
 
     Returns:
-        The place of each image's leader; its own place where it leads or is like none.
+        The place of each image's leader; its own place if it is a leader or has no near-duplicates.
     """
     a, b = np.concatenate([links.a, links.b]), np.concatenate([links.b, links.a])
     leads = _leads(count, links.repeats, a, b)
@@ -113,17 +120,17 @@ def groups(count: int, links: VerifiedPairs) -> Indices:
     a, b, similarity = a[follows], b[follows], np.concatenate([links.similarity] * 2)[follows]
     worst_first = np.lexsort((-b, similarity, a))
     leader = np.arange(count)
-    leader[a[worst_first]] = b[worst_first]  # of several values for one place numpy keeps the last
+    leader[a[worst_first]] = b[worst_first]  # for repeated indices NumPy keeps the last value
     leader[links.repeats[:, 0]] = links.repeats[:, 1]
     return leader
 
 
 def _leads(count: int, repeats: Indices, a: Indices, b: Indices) -> npt.NDArray[np.bool_]:
-    """Tell for each image whether it leads; each pair is given both ways."""
+    """Return flags of the leaders; ``a`` and ``b`` contain each pair in both orders."""
     leads = np.ones(count, bool)
     leads[repeats[:, 0]] = False
     rank = np.arange(count)
-    rank[repeats[:, 1]] -= count  # those that stand for others first: what is repeated of them has no other leader
+    rank[repeats[:, 1]] -= count  # representatives come first, since repeated images have no other leader
     after = np.flatnonzero(rank[a] < rank[b])
     after = after[np.argsort(rank[a[after]], kind="stable")]
     a, b = a[after], b[after]

@@ -1,4 +1,4 @@
-"""The small grey image that images are compared by, and a perceptual hash of it that rescaling changes little."""
+"""Small grey images for comparison, and perceptual hashes of them that are robust to rescaling."""
 
 import numpy as np
 import numpy.typing as npt
@@ -6,25 +6,25 @@ import numpy.typing as npt
 Whole = npt.NDArray[np.uint8] | npt.NDArray[np.int64]
 
 SIDE = 32
-"""Width and height of the small image, in pixels."""
+"""Width and height of the small image in pixels."""
 
-_NARROW = 257
-"""Bytes that add up to no more than 16 bits hold."""
+_MAX_UINT16_TERMS = 257
+"""Number of bytes whose sum always fits into 16 bits."""
 
 
 def small_grey(
     luma: npt.NDArray[np.uint8], *, factor: int = 1, size: tuple[int, int] | None = None
 ) -> npt.NDArray[np.uint8]:
-    """Return an image as 32 x 32 greys, each the mean over its part of the image.
+    """Return an image as 32 x 32 greys, each the mean over its cell of the image.
 
-    A pixel that lies across a border counts for both sides by its share. (Pillow's box filter gives it to one of them,
-    which at 112 pixels loses a fiftieth of slightly cropped copies.) An image smaller than 32 pixels is enlarged the
-    same way. All sums are of whole numbers, so the result is the same on every processor.
+    A pixel on the border of two cells contributes to both by area. (Pillow's box filter assigns it to one of them, with
+    which the search misses a fiftieth of slightly cropped copies of 112 pixels.) Images smaller than 32 pixels are
+    enlarged the same way. All sums are integers, so the result is the same on every CPU.
 
     Args:
         luma: ``uint8`` of shape (height, width): the image, or its means over squares.
-        factor: The side of the squares, in pixels; those at the right and lower edge may be cut.
-        size: Width and height of the image itself; default: those of ``luma``.
+        factor: Side of the squares in pixels; those at the right and lower edge may be smaller.
+        size: Width and height of the original image; default: those of ``luma``.
 
     Returns:
         ``uint8`` of shape (32, 32).
@@ -36,21 +36,21 @@ def small_grey(
 
 
 def _cells(values: Whole, length: int, factor: int) -> npt.NDArray[np.int64]:
-    """Return the sums of 32 equal stretches of rows, in 32nds of a pixel.
+    """Return the sums over 32 equal ranges of rows, in 32nds of a pixel.
 
     Args:
-        values: Of shape (rows, columns).
-        length: Pixels that all rows stand for.
-        factor: Pixels that a row stands for, but for the last, which may stand for fewer.
+        values: Array of shape (rows, columns).
+        length: Height of the original image in pixels.
+        factor: Original pixels per row; the last row may have fewer.
     """
     unit = SIDE * factor
     row, share = np.divmod(np.arange(SIDE + 1) * length, unit)
-    least = length // unit  # whole rows that each stretch has at least
-    # Bytes are added up in as few bits as hold the sum: several times as fast.
-    kind = np.uint16 if values.dtype == np.uint8 and least <= _NARROW else np.int64
+    least = length // unit  # minimum number of whole rows in a range
+    # Narrow sums are several times as fast.
+    kind = np.uint16 if values.dtype == np.uint8 and least <= _MAX_UINT16_TERMS else np.int64
     whole = values[row[:-1, None] + np.arange(least)].sum(axis=1, dtype=kind)
     cells: npt.NDArray[np.int64] = unit * whole.astype(np.int64)
-    # The row before the end of a stretch, where it is not one of those; then what lies on the borders.
+    # Add the last whole row of the longer ranges; then the shares of the rows on the borders.
     cells += (unit * (np.diff(row) - least))[:, None] * values[row[1:] - 1]
     borders = share[:, None] * values[np.minimum(row, len(values) - 1)]
     cells += borders[1:]
@@ -59,28 +59,27 @@ def _cells(values: Whole, length: int, factor: int) -> npt.NDArray[np.int64]:
 
 
 _LOW = 8
-"""Frequencies in each direction that give a bit each: 8 x 8 = 64."""
+"""Frequencies per direction; each of the 8 x 8 gives one bit."""
 
 _FREQUENCIES, _PLACES = np.arange(_LOW)[:, None], np.arange(SIDE)[None, :]
 _COSINES: npt.NDArray[np.float64] = np.rint(2**14 * np.cos(np.pi * _FREQUENCIES * (2 * _PLACES + 1) / (2 * SIDE)))
-"""The first rows of the DCT-II in whole numbers: no sum of theirs exceeds the 53 bits that floating point holds.
+"""The first rows of the DCT-II as integers, whose sums fit exactly into the 53 bits of a ``float64``.
 
-Symmetric images have coefficients that are exactly zero, and rounded sums would leave the sign of such a bit to the
-processor.
+Symmetric images have coefficients that are exactly zero; with rounded sums their sign would depend on the CPU.
 """
 
 
 def perceptual_hash(grey: npt.NDArray[np.uint8]) -> int:
     """Return the 64-bit hash of a small grey image.
 
-    The lowest 8 x 8 frequencies of its discrete cosine transform, each a bit: above the median or not. Source: C.
-    Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010, section 3.2.1.
+    Each bit tells whether one of the lowest 8 x 8 frequencies of the discrete cosine transform is above their median.
+    Source: C. Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010, section 3.2.1.
 
     Args:
         grey: ``uint8`` of shape (32, 32).
 
     Returns:
-        A whole number below 2**64; the first bit is the constant term's.
+        An integer below 2**64, whose highest bit belongs to the constant term.
     """
     return int(perceptual_hashes(grey[None])[0])
 
@@ -92,7 +91,7 @@ def perceptual_hashes(greys: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
         greys: ``uint8`` of shape (n, 32, 32).
 
     Returns:
-        Of shape (n,).
+        ``uint64`` of shape (n,).
     """
     low = (_COSINES @ greys.astype(np.float64) @ _COSINES.T).reshape(len(greys), _LOW**2)
     ordered = np.sort(low, axis=1)

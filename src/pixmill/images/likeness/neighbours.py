@@ -1,10 +1,10 @@
-"""Near-duplicate search: all pairs of images where some view of one matches the other.
+"""Near-duplicate search: find all pairs of images where a view of one matches the other.
 
-A pair is a near-duplicate if two conditions hold for some view of one of the two (as it is, slightly cropped,
-brightened, mirrored by option: see :mod:`.similarity`): the view's perceptual hash is near the other's,
-and its pixels correlate with those of the other as it is. The view is hashed, not only the image: a crop at a corner
-changes more bits of a hash than two different products differ by. The search misses none (see :mod:`.index`). Its cost
-grows more slowly than the square of the number of images, and its memory by some 250 bytes an image.
+Views of an image are the image itself and slightly cropped, brightened or, optionally, mirrored versions (see
+:mod:`.similarity`). Two images are near-duplicates if, for some view of one, the view's perceptual hash is near the
+other image's hash, and its pixels correlate with those of the other image. Views have their own hashes, because a crop
+at a corner changes more bits than the difference between two products. The search is exhaustive (see :mod:`.index`).
+Its time grows more slowly than the square of the number of images, and its memory by some 250 bytes per image.
 """
 
 from collections.abc import Iterator
@@ -23,20 +23,20 @@ from pixmill.images.likeness.similarity import Compared, correlations, is_flat, 
 Flags = npt.NDArray[np.bool_]
 Greys = npt.NDArray[np.uint8]
 Indices = npt.NDArray[np.int64]
-Likes = list[tuple[int, Indices, npt.NDArray[np.float64]]]
+Matches = list[tuple[int, Indices, npt.NDArray[np.float64]]]
 
-_FIRST = 64
-"""Images that are searched for at first; then twice as many each time: the first few of very many that are alike stand
-for the others, which need not be searched for any more."""
+_FIRST_BATCH = 64
+"""Images in the first batch; the following ones double. In a large set of near-duplicates the first images become
+representatives, and the repeated ones need not be searched for."""
 
-_AT_A_TIME = 512
+_TASK_SIZE = 512
 """Images that a thread searches for at a time (20 KB each)."""
 
-_OTHERS = 4096
-"""The most images that another is compared with at a time (5 KB each)."""
+_COMPARED = 4096
+"""Maximum images that one is compared with at a time (5 KB each)."""
 
-_HALF_A_STEP = 0.00005
-"""Similarities are rounded to four decimals before they are compared."""
+_ROUNDING = 0.00005
+"""Maximum rounding error of a similarity, which has four decimals."""
 
 
 def near_duplicates(
@@ -52,62 +52,62 @@ def near_duplicates(
 ) -> VerifiedPairs:
     """Return the pairs of images that are near-duplicates.
 
-    The result depends neither on the number of workers nor on the machine; on the images' order only in which of many
-    stands for those that are repeated.
+    The result does not depend on the number of workers or the machine. The order of the images only determines which
+    images of a large set become representatives.
 
     Args:
         hashes: Perceptual hashes, of shape (n,).
         greys: Small greys, of shape (n, 32, 32).
-        distance: The most bits by which a view's hash differs from that of an image like it.
-        similarity: The least correlation of a view with an image like it.
-        mirror: Whether mirror images are near-duplicates; default: no.
-        among: Sorted indices of the images to search; default: all. The others are in no pair.
-        protected: Of shape (n,): which images are never marked as repeated, such as those that you decided to keep:
-            they are in all their pairs, however many; default: none.
+        distance: Maximum number of bits in which the hashes of a view and a near-duplicate differ.
+        similarity: Minimum correlation of a view with a near-duplicate.
+        mirror: Treat mirror images as near-duplicates; default: no.
+        among: Sorted indices of the images to search; default: all.
+        protected: Flags of shape (n,) for images that are never marked as repeated, such as those with a decision to
+            keep them; all of their pairs are returned. Default: none.
         workers: Number of threads; default: one per CPU. ``0`` means one.
     """
-    ledger = PairCollector(len(greys), protected)
+    collector = PairCollector(len(greys), protected)
     places = _not_flat(greys, np.arange(len(greys)) if among is None else among)
     if len(places) < 2:
-        return ledger.links()
+        return collector.pairs()
     threads = (default_workers() if workers is None else workers) or 1
-    # BLAS would start threads of its own for each product, which wait for each other longer than they compute.
+    # BLAS's own threads would take longer to synchronise than to compute such small products.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
         index = Index(greys, places)
 
-        def search(ones: Indices) -> Likes:
+        def search(ones: Indices) -> Matches:
             seen = views(greys[ones], mirror=mirror)
-            likes = []
-            for row, others in _candidates(index, seen, ones, ledger.kept, similarity):
-                alike, scores = _compare(seen[row], others, hashes, greys, distance=distance, similarity=similarity)
-                likes.append((int(ones[row]), alike, scores))
-            return likes
+            matches = []
+            for row, others in _candidates(index, seen, ones, collector.kept, similarity):
+                found, scores = _compare(seen[row], others, hashes, greys, distance=distance, similarity=similarity)
+                matches.append((int(ones[row]), found, scores))
+            return matches
 
-        start, size = 0, _FIRST
+        start, size = 0, _FIRST_BATCH
         while start < len(places):
             batch = places[start : start + size]
-            batch = batch[ledger.kept[batch]]
-            start, size = start + size, min(2 * size, 2 * threads * _AT_A_TIME)
+            batch = batch[collector.kept[batch]]
+            start, size = start + size, min(2 * size, 2 * threads * _TASK_SIZE)
             if not len(batch):
                 continue
-            for likes in pool.map(search, np.split(batch, range(_AT_A_TIME, len(batch), _AT_A_TIME))):
-                for one, others, scores in likes:
-                    ledger.enter(one, others, scores)
-    return ledger.links()
+            for matches in pool.map(search, np.split(batch, range(_TASK_SIZE, len(batch), _TASK_SIZE))):
+                for one, others, scores in matches:
+                    collector.add(one, others, scores)
+    return collector.pairs()
 
 
 def _not_flat(greys: Greys, places: Indices) -> Indices:
-    """Return those places whose images are not flat: a flat one is like none."""
-    parts = [places[start : start + _OTHERS] for start in range(0, len(places), _OTHERS)]
+    """Return the places of images that are not flat; flat ones have no near-duplicates."""
+    parts = [places[start : start + _COMPARED] for start in range(0, len(places), _COMPARED)]
     return np.concatenate([places[:0], *(part[~is_flat(greys[part])] for part in parts)])
 
 
 def _candidates(
     index: Index, seen: Greys, ones: Indices, kept: Flags, similarity: float
 ) -> Iterator[tuple[int, Indices]]:
-    """Yield rows of images with the sorted places of those that they may be like."""
+    """Yield rows of images with the sorted places of their possible near-duplicates."""
     pairs = [np.empty((2, 0), np.int64)]
-    for row, other in index.near(seen, similarity - _HALF_A_STEP):
+    for row, other in index.near(seen, similarity - _ROUNDING):
         wanted = kept[other] & (other != ones[row])
         pairs.append(np.stack([row[wanted], other[wanted]]))
     row, other = np.concatenate(pairs, axis=1)
@@ -125,16 +125,25 @@ def _compare(
     distance: int,
     similarity: float,
 ) -> tuple[Indices, npt.NDArray[np.float64]]:
-    """Return those of some images that one of an image's views is like, and how like."""
+    """Return the near-duplicates of an image among others, with their similarity.
+
+    Args:
+        seen: Views of the image.
+        others: Places of the others.
+        hashes: As in :func:`near_duplicates`, as are the following.
+        greys: Small greys.
+        distance: Maximum distance of the hashes.
+        similarity: Minimum correlation.
+    """
     compared = Compared(seen)
     best = np.zeros(len(others))
-    for start in range(0, len(others), _OTHERS):
-        some = others[start : start + _OTHERS]
+    for start in range(0, len(others), _COMPARED):
+        some = others[start : start + _COMPARED]
         scores = correlations(compared, Compared(greys[some]))
         near = scores >= similarity
         view = np.flatnonzero(near.any(axis=1))
         if len(view):
             bits = np.bitwise_count(perceptual_hashes(seen[view])[:, None] ^ hashes[some])
             near[view] &= bits <= distance
-            best[start : start + _OTHERS] = np.where(near, scores, 0).max(axis=0)
+            best[start : start + _COMPARED] = np.where(near, scores, 0).max(axis=0)
     return others[best > 0], best[best > 0]

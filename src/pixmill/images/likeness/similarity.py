@@ -1,12 +1,11 @@
-"""The similarity of two images: the best correlation of their small greys over slight crops and exposures.
+"""Similarity of two images: the highest correlation of their small greys over slight crops and exposures.
 
-The greys are box-filtered straight from the decoded images and compared at 32 x 32. A view is one image as it would
-look after a slight edit: cropped by 3 or 6 % in one direction or both, from either side or from both, or brightened
-until its lights clip. The similarity of two images is the highest normalised correlation of a view of one with the
-other as it is.
+The greys are box-filtered from the decoded images and compared at 32 x 32. A view simulates a slight edit of an image:
+a crop by 3 or 6 % in one or both directions, from either or both sides, or brightening with clipped lights. The
+similarity of two images is the highest normalised correlation of a view of one with the other, unchanged image.
 
-Views are whole greys, 0 to 255, and all sums are of whole numbers that floating point holds exactly, in whatever order
-it adds them: the same images have the same similarity on every processor.
+Views are integer greys, 0 to 255, and all sums are of integers that floats represent exactly, so similarities are the
+same on every CPU.
 """
 
 from functools import cache
@@ -20,33 +19,33 @@ Floats = npt.NDArray[np.float32]
 Images = npt.NDArray[np.uint8]
 
 _CROPS = (0.03, 0.06)
-"""Shares of width or height that a crop cuts off. Between them a correlation falls little: 0.99 finds up to 6 %."""
+"""Shares of width or height that a crop removes. Correlations fall little between them, so 0.99 finds up to 6 %."""
 
-_PLACES = (0.0, 0.5, 1.0)
-"""Where the cut falls, from all of it before the window to all of it behind."""
+_OFFSETS = (0.0, 0.5, 1.0)
+"""Share of the removed part that precedes the window."""
 
-_WINDOWS = 1 + len(_PLACES)
-"""Windows of a direction: the whole, and one at each place."""
+_WINDOWS = 1 + len(_OFFSETS)
+"""Windows per direction: the whole, and one per offset."""
 
 EXPOSURES = (1.05, 1.1, 1.2)
-"""Factors of brightening. Lights clip at white, which a correlation alone, blind to gain and offset, does not undo."""
+"""Factors of brightening. Correlation ignores gain and offset, but not lights that clip at white."""
 
 VIEWS = 1 + len(_CROPS) * (_WINDOWS**2 - 1) + len(EXPOSURES)
-"""How many views an image has (twice as many with its mirror image's); the first is the image as it is."""
+"""Number of views of an image, the first of which is the image itself; twice as many with mirror images."""
 
-_LEAST_DEVIATION = 1
-"""Greys that deviate less from their mean, in levels of 255, are flat: their correlation would be one of rounding."""
+_MIN_DEVIATION = 1
+"""Minimum standard deviation, in levels of 255; below, greys are flat and correlations would be due to rounding."""
 
 _STEPS = 256
-"""A window's weights are whole 256ths."""
+"""A window's weights are multiples of 1/256."""
 
 _FRACTIONS = 8
-"""Between the two directions of a window, values are rounded to whole eighths of a level. 8 bits of a level, 8 of the
-weights and 5 of their sum, or 11 with the fraction, 8 and 5: no sum exceeds the 24 bits of a ``float32``."""
+"""Between the two directions of a window, values are rounded to eighths of a level. With 8 bits of a level, 8 of the
+weights and 5 of their sum, or 11 with the fraction, 8 and 5, no sum exceeds the 24 bits of a ``float32``."""
 
 
 def is_flat(greys: Images) -> npt.NDArray[np.bool_]:
-    """Tell for each grey whether it is too flat to be compared.
+    """Return for each grey whether it is too flat to be compared.
 
     Args:
         greys: ``uint8`` of shape (n, 32, 32).
@@ -55,11 +54,11 @@ def is_flat(greys: Images) -> npt.NDArray[np.bool_]:
 
 
 def views(greys: Images, *, mirror: bool = False) -> Images:
-    """Return each image's views.
+    """Return the views of each image.
 
     Args:
         greys: ``uint8`` of shape (n, 32, 32).
-        mirror: Whether the views of its mirror image follow.
+        mirror: Append the views of the mirror image.
 
     Returns:
         ``uint8`` of shape (n, :data:`VIEWS`, 32, 32), or twice as many.
@@ -87,17 +86,17 @@ def views(greys: Images, *, mirror: bool = False) -> Images:
 
 
 class Compared:
-    """Images made ready for :func:`correlations`.
+    """Images prepared for :func:`correlations`.
 
     Args:
         greys: ``uint8`` of shape (n, 32, 32).
 
     Attributes:
-        values: ``float32`` of shape (n, 1024): their greys, less 128. A sum of 1,024 products of two such values is at
-            most 2**24, so each is exact.
-        totals: ``float64`` of shape (n,): the sums of those.
-        spreads: ``float64`` of shape (n,): their variances times 1024**2.
-        flat: Which are too flat to be compared.
+        values: ``float32`` of shape (n, 1024): greys minus 128. A sum of 1,024 products of two such values is at most
+            2**24, so it is exact.
+        totals: ``float64`` of shape (n,): sums of the values.
+        spreads: ``float64`` of shape (n,): variances times 1024**2.
+        flat: ``bool`` of shape (n,): too flat to be compared.
     """
 
     def __init__(self, greys: Images) -> None:
@@ -106,14 +105,14 @@ class Compared:
         self.totals = self.values.sum(axis=1).astype(np.float64)
         squares = np.einsum("ij,ij->i", self.values, self.values).astype(np.float64)
         self.spreads = SIDE**2 * squares - self.totals**2
-        self.flat: npt.NDArray[np.bool_] = self.spreads < (_LEAST_DEVIATION * SIDE**2) ** 2
+        self.flat: npt.NDArray[np.bool_] = self.spreads < (_MIN_DEVIATION * SIDE**2) ** 2
 
 
 def correlations(some: Compared, others: Compared) -> npt.NDArray[np.float64]:
-    """Return the correlation of each of some images with each of others.
+    """Return the correlation of each image with each of the others.
 
     Returns:
-        Of shape (m, n), -1 to 1, to four decimals; 0 where either is flat.
+        ``float64`` of shape (m, n), -1 to 1, to four decimals; 0 if either is flat.
     """
     products = (some.values @ others.values.T).astype(np.float64)
     together = SIDE**2 * products - np.outer(some.totals, others.totals)
@@ -129,10 +128,10 @@ _LIGHTS = [
 
 @cache
 def _windows() -> tuple[Floats, Floats]:
-    """Return the windows of all crops, the whole before each crop's: across side by side, and down one upon another.
+    """Return the windows of all crops, for each crop the whole first: across side by side, and down stacked.
 
     Returns:
-        ``float32`` of shape (32, crops * windows * 32), and of shape (crops, windows * 32, 32), which undoes the
+        ``float32`` of shape (32, crops * windows * 32), and of shape (crops, windows * 32, 32), divided by 8 for the
         eighths of the first.
     """
     down = np.stack([np.concatenate(_windows_of(crop)) for crop in _CROPS])
@@ -142,20 +141,20 @@ def _windows() -> tuple[Floats, Floats]:
 
 def _windows_of(crop: float) -> list[Floats]:
     kept = SIDE * (1 - crop)
-    starts = [place * (SIDE - kept) for place in _PLACES]
+    starts = [offset * (SIDE - kept) for offset in _OFFSETS]
     return [_window(0, SIDE), *(_window(start, start + kept) for start in starts)]
 
 
 def _window(start: float, stop: float) -> Floats:
-    """Return the matrix that takes 32 values to the means over 32 equal cells of the window from start to stop.
+    """Return the matrix that maps 32 values to the means over 32 equal cells of the window from start to stop.
 
-    The values are means over cells themselves, so their running sums are known at the cells' bounds; a natural cubic
-    spline through the sums gives them at the window's bounds. Unlike interpolation between the values it does not
-    blur, which would cost a twentieth of the crops. Source: L. Boneva, D. Kendall and I. Stefanov, "Spline
+    The values are means over cells, so their running sums are known at the cells' bounds; a natural cubic spline
+    through the sums interpolates them at the window's bounds. Unlike interpolation between the values this does not
+    blur, which would miss a twentieth of the crops. Source: L. Boneva, D. Kendall and I. Stefanov, "Spline
     transformations", Journal of the Royal Statistical Society B 33, 1971 (the histospline).
     """
     sums = np.tri(SIDE + 1, SIDE, -1)
-    bends = np.zeros((SIDE + 1, SIDE))  # the spline's second derivatives at the bounds, none at both ends
+    bends = np.zeros((SIDE + 1, SIDE))  # second derivatives at the bounds, 0 at both ends
     tridiagonal = 4 * np.eye(SIDE - 1) + np.eye(SIDE - 1, k=1) + np.eye(SIDE - 1, k=-1)
     bends[1:-1] = np.linalg.solve(tridiagonal, 6 * np.diff(np.eye(SIDE), axis=0))
     bounds = np.linspace(start, stop, SIDE + 1)
@@ -167,7 +166,7 @@ def _window(start: float, stop: float) -> Floats:
         + after * sums[cell + 1]
         + ((before**3 - before) * bends[cell] + (after**3 - after) * bends[cell + 1]) / 6
     )
-    # Rounded twice, so that no last bit decides where a weight lies half-way between two steps.
+    # Rounded twice, so a rounding error does not decide about a weight half-way between two steps.
     steps = np.rint((np.diff(spline, axis=0) * SIDE / (stop - start) * _STEPS).round(6))
     steps[np.arange(SIDE), steps.argmax(axis=1)] += _STEPS - steps.sum(axis=1)
     window: Floats = (steps / _STEPS).astype(np.float32)

@@ -33,7 +33,7 @@ class ShopSource(SiteSource):
         super().__init__(site)
         self._data = data
         self._shop = Shop(data)
-        if links := self._shop.catalogue.links_out:
+        if links := self._shop.catalogue.skipped_links:
             self._shop.server_close()
             raise DataError(
                 f"{len(links):,} links in {data.name}/ lead out of it, and the shop would leave them out: {links[0]}",

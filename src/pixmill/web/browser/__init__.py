@@ -1,10 +1,10 @@
-"""A browser with its driver: found or installed, and opened with one proxy as its only way out.
+"""A sandboxed browser: found or installed, and opened with one proxy as its only way out.
 
-- ``finder``: which browser and driver there are, whether they fit, and how to install them
-- ``kind`` and ``remote``: the kinds of browser, and the remote driver that the environment names
-- ``session``, ``driver`` and ``options``: one session with one proxy as the only way out, and nothing left behind it
-- ``visit``: how a page is opened
-- ``watch``: what tells a lost browser from a bad page
+- ``finder``: find or install a browser and a driver with matching versions
+- ``kind``, ``remote``: supported browsers; the remote driver from ``PIXMILL_WEBDRIVER_URL``
+- ``session``, ``driver``, ``options``: a session with its driver process, profile and sandbox settings
+- ``visit``: open a page
+- ``watch``: detect a crashed or hanging browser
 """
 
 from pixmill.web.browser.finder import Browser, choose_browser, find_browser, install_browser

@@ -1,4 +1,4 @@
-"""The driver's process and the browser's profile: made for one session, and nothing left of either."""
+"""Driver process and browser profile of one session, both removed at its end."""
 
 import contextlib
 import os
@@ -21,56 +21,57 @@ from pixmill.core.errors import BrowserError
 from pixmill.core.process.lifetime import die_with_parent
 from pixmill.web.browser.finder import Browser
 
-_STARTS = 10
+_MAX_STARTS = 10
 _POLL_SECONDS = 0.02
-_LISTENS = re.compile(rb"(?:started successfully on port |Listening on 127\.0\.0\.1:)\d+\D")
-"""What ChromeDriver and msedgedriver, and geckodriver, print once they listen."""
+_LISTENING = re.compile(rb"(?:started successfully on port |Listening on 127\.0\.0\.1:)\d+\D")
+"""Output of ChromeDriver and msedgedriver, and of geckodriver, once they listen."""
 
 _PORT_TAKEN = re.compile(rb"IPv[46] port not available|\(os error (?:48|98|10048)\)")
-"""What they print before they exit, where another program took the port first."""
+"""Their output if another program has taken the port."""
 
 
 @contextlib.contextmanager
 def running_driver(browser: Browser, log: Path, *, seconds: float = 30.0) -> Iterator[tuple[str, Callable[[], None]]]:
-    """Start a driver, and leave no process of it behind.
+    """Run a driver, and kill it with all its child processes at the end.
 
-    On Linux it dies with the *thread* that started it (``PR_SET_PDEATHSIG``), which must therefore outlive the session.
+    On Linux the driver dies with the *thread* that started it (``PR_SET_PDEATHSIG``), so this thread must outlive the
+    session.
 
     Args:
-        browser: The browser with its driver.
-        log: The file for what the driver prints.
-        seconds: How long it is waited for.
+        browser: The browser and its driver.
+        log: File for the driver's output.
+        seconds: Start-up timeout; default 30.
 
     Yields:
-        Its address, and a function that ends it and all that it started, without asking.
+        The driver's URL, and a function that kills the driver and its child processes.
 
     Raises:
-        BrowserError: It does not start.
+        BrowserError: The driver does not start.
     """
     with contextlib.ExitStack() as stack:
         try:
-            # A browser that is killed leaves its temporary files behind, so it has a folder of its own for them.
+            # Collects the temporary files that a killed browser leaves behind.
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="pixmill-", ignore_cleanup_errors=True))
-            for _ in range(_STARTS):
+            for _ in range(_MAX_STARTS):
                 port = _free_port()
                 process = _start(browser, Path(folder), log, port)
                 stack.enter_context(process)
                 stack.callback(_kill, process)
-                listens = _listens(browser, process, log, seconds)
-                if listens or not _PORT_TAKEN.search(log.read_bytes()):
+                is_listening = _wait_until_listening(browser, process, log, seconds)
+                if is_listening or not _PORT_TAKEN.search(log.read_bytes()):
                     break
         except OSError as error:
             raise _not_started(browser, str(error.strerror)) from None
-        if not listens:
+        if not is_listening:
             lines = log.read_text(errors="replace").splitlines() or ["it printed nothing"]
             raise _not_started(browser, f"exit code {process.returncode}: {lines[-1]}")
         yield f"http://127.0.0.1:{port}", partial(_kill, process)
 
 
 def _free_port() -> int:
-    """Return a port of loopback that is free now.
+    """Return a free loopback port.
 
-    With ``--port=0`` ChromeDriver looks for one on ``::1``; where IPv6 is off, it prints 0 and listens on another.
+    ``--port=0`` does not work with ChromeDriver if IPv6 is disabled: it prints 0 and listens on another port.
     """
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
@@ -90,11 +91,11 @@ def _start(browser: Browser, folder: Path, log: Path, port: int) -> subprocess.P
         )
 
 
-def _listens(browser: Browser, process: subprocess.Popen[bytes], log: Path, seconds: float) -> bool:
-    """Wait until the driver listens; return False where it exits instead."""
+def _wait_until_listening(browser: Browser, process: subprocess.Popen[bytes], log: Path, seconds: float) -> bool:
+    """Wait until the driver listens; return False if it exits instead."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if _LISTENS.search(log.read_bytes()):
+        if _LISTENING.search(log.read_bytes()):
             return True
         if process.poll() is not None:
             return False
@@ -112,18 +113,18 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     if os.name != "posix":
         process.kill()
         return
-    # The driver leads a group of its own, and everything it started is in it. macOS forbids to signal a group that
-    # has nothing but the dead in it.
+    # The driver leads a process group that contains all its children. macOS raises PermissionError for a group of
+    # zombies.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
 
 
 @contextlib.contextmanager
 def own_profile(home: Path) -> Iterator[Path]:
-    """Yield a path for a fresh profile below a folder, and remove it in the end with those of dead sessions.
+    """Yield the path of a new profile, and remove it at the end; remove those of dead sessions first.
 
     Args:
-        home: The folder of all profiles; made if absent.
+        home: Folder of all profiles; created if missing.
     """
     home.mkdir(parents=True, exist_ok=True)
     with FileLock(home / "profiles.lock"):
@@ -134,28 +135,24 @@ def own_profile(home: Path) -> Iterator[Path]:
     try:
         yield folder / "data"
     finally:
-        # Not while another session sweeps: it would look for the lock of a folder that is gone.
+        # Not during another session's sweep, which would look for the lock of a removed folder.
         with FileLock(home / "profiles.lock"):
             held.release()
-            # A process that is just dying may still write here; what it leaves goes with the next sweep.
+            # The next sweep removes files that a dying process still writes.
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def _sweep(home: Path) -> None:
     for folder in home.glob("profile-*"):
         try:
-            # The system drops a lock with its holder, however that dies, so a lock that is free marks the dead.
+            # The system releases a lock when its holder dies, so the session of a free lock is dead.
             with FileLock(folder / "lock", blocking=False):
                 pass
         except Timeout:
             continue
-        _end_users_of(folder)
+        # Firefox outlives its driver.
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if any(str(folder / "data") in word for word in process.cmdline()):
+                    process.kill()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _end_users_of(folder: Path) -> None:
-    """End the browsers that a dead session left with its profile: Firefox outlives its driver."""
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if any(str(folder / "data") in word for word in process.cmdline()):
-                process.kill()

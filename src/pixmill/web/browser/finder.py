@@ -1,4 +1,4 @@
-"""Find a browser and a driver that fits it, install them, or use the remote driver that the environment names."""
+"""Find or install a browser and a driver with matching versions, or choose a remote driver."""
 
 import contextlib
 import logging
@@ -22,22 +22,22 @@ _INSTALL = "pixmill browser --install"
 _CHOICE = "set PIXMILL_BROWSER and PIXMILL_DRIVER to a matching browser and driver, or unset both"
 _MISFIT = "remove the older one from PATH, or set PIXMILL_BROWSER and PIXMILL_DRIVER to a pair of the same version"
 _APT = ["apt-get", "install", "--yes", "chromium", "chromium-driver"]
-_APT_SECONDS = 900.0
+_APT_TIMEOUT_SECONDS = 900.0
 _VERSION = re.compile(r"\d+(?:\.\d+){1,3}")
-_VERSION_SECONDS = 20.0
-"""A browser answers ``--version`` in a tenth of a second; one that waits for a display or a snap never does."""
+_VERSION_TIMEOUT_SECONDS = 20.0
+"""``--version`` takes a tenth of a second, but hangs in a browser that waits for a display or a snap."""
 
 
 @dataclass(frozen=True)
 class Browser:
-    """A browser of this machine and the driver that fits it.
+    """A local browser and its driver.
 
     Args:
-        binary: The browser's executable.
-        driver: The driver's executable.
-        version: The browser's full version, such as ``156.0.8078.79``.
-        driver_version: The driver's full version; its major number equals the browser's, Firefox' excepted.
-        kind: What kind of browser it is.
+        binary: Executable of the browser.
+        driver: Executable of the driver.
+        version: Full version of the browser, such as ``156.0.8078.79``.
+        driver_version: Full version of the driver; except for Firefox, its major version equals the browser's.
+        kind: Kind of browser.
     """
 
     binary: Path
@@ -48,36 +48,35 @@ class Browser:
 
 
 def choose_browser(*, environ: Mapping[str, str] = os.environ) -> Browser | RemoteDriver:
-    """Return the remote driver that ``PIXMILL_WEBDRIVER_URL`` names, or else a browser of this machine.
+    """Return the remote driver from ``PIXMILL_WEBDRIVER_URL`` if set, else a local browser.
 
     Args:
-        environ: The environment.
+        environ: Environment variables.
 
     Raises:
-        BrowserError: Nothing fits, or the address of the driver is none.
+        BrowserError: No usable browser was found, or the URL is invalid.
     """
     return choose_remote(environ) or find_browser(environ=environ)
 
 
 def find_browser(*, environ: Mapping[str, str] = os.environ) -> Browser:
-    """Find an installed browser and a driver that fits it, without the network.
+    """Find an installed browser and a matching driver, without network access.
 
-    ``PIXMILL_BROWSER`` (``chrome``, ``chromium``, ``firefox`` or a path) and ``PIXMILL_DRIVER`` (a path)
-    decide where they are set. What they leave open Selenium Manager answers: from this process's ``PATH``, the system's
-    usual places and what it has downloaded before. ChromeDriver itself drives a browser of another version without
-    complaint, and then fails in ways that nobody understands, hence versions are compared here.
+    ``PIXMILL_BROWSER`` (``chrome``, ``chromium``, ``firefox`` or a path) and ``PIXMILL_DRIVER`` (a path) take
+    precedence. Otherwise Selenium Manager searches ``PATH``, the system's usual folders and its download cache.
+    Versions are compared here, since ChromeDriver accepts browsers of other versions and then fails in obscure ways.
 
     Args:
-        environ: The environment.
+        environ: Environment variables.
 
     Raises:
-        BrowserError: There is no browser, no driver, or they do not fit each other.
+        BrowserError: The browser or the driver is missing, or their versions do not match.
     """
     kind, binary = _choose_browser(environ)
     driver = _choose_file("PIXMILL_DRIVER", environ)
     step = _CHOICE if _is_chosen(environ) else _INSTALL
     if binary is None or driver is None:
-        with contextlib.suppress(BrowserError):  # What is missing is named below.
+        with contextlib.suppress(BrowserError):  # reported below
             located = _ask_manager(kind, binary, "--offline")
             binary, driver = binary or located[0], driver or located[1]
     if binary is None:
@@ -86,7 +85,8 @@ def find_browser(*, environ: Mapping[str, str] = os.environ) -> Browser:
     if driver is None:
         raise BrowserError(f"no driver was found for the browser {binary} (version {version})", next=step)
     driver_version = _version_of(driver)
-    if not _fit(kind, version, driver_version):
+    # geckodriver has its own version numbers and supports many versions of Firefox.
+    if kind != FIREFOX and version.split(".")[0] != driver_version.split(".")[0]:
         raise BrowserError(
             f"the browser {binary} (version {version}) and the driver {driver} (version {driver_version}) do not fit: "
             "their major versions differ",
@@ -95,23 +95,18 @@ def find_browser(*, environ: Mapping[str, str] = os.environ) -> Browser:
     return Browser(binary, driver, version, driver_version, kind)
 
 
-def _fit(kind: BrowserKind, version: str, driver_version: str) -> bool:
-    # geckodriver counts its own versions; each drives many of Firefox.
-    return kind == FIREFOX or version.split(".")[0] == driver_version.split(".")[0]
-
-
 def install_browser(*, report: Callable[[str], None], environ: Mapping[str, str] = os.environ) -> Browser:
-    """Return a browser with a driver that fits it, and install them where they are not found.
+    """Return a browser with a matching driver; install them if they are not found.
 
-    Selenium Manager downloads Chrome for Testing, or only the driver for a browser that is there; where that does not
-    help, the system's packages do (as root on Debian and its kin).
+    Selenium Manager downloads Chrome for Testing, or only the driver for an installed browser. If this fails, the
+    system's packages are installed (as root on Debian and its derivatives).
 
     Args:
-        report: Told one line before each step that takes long or reaches out to the network.
-        environ: The environment, whose choice is never replaced.
+        report: Receives one line before each slow or network step.
+        environ: Environment variables; a browser or driver that they name is never replaced.
 
     Raises:
-        BrowserError: Nothing fits and nothing could be installed.
+        BrowserError: No usable browser was found or installed.
     """
     try:
         return find_browser(environ=environ)
@@ -135,7 +130,7 @@ def _is_chosen(environ: Mapping[str, str]) -> bool:
 
 def _choose_browser(environ: Mapping[str, str]) -> tuple[BrowserKind, Path | None]:
     chosen = (environ.get("PIXMILL_BROWSER") or "chrome").lower()
-    if chosen == "chromium":  # Selenium Manager knows it as a Chrome only.
+    if chosen == "chromium":  # Selenium Manager does not distinguish it from Chrome
         binary = shutil.which("chromium") or shutil.which("chromium-browser")
         return CHROMIUM, Path(binary) if binary else None
     if chosen in KINDS:
@@ -155,18 +150,18 @@ def _choose_file(variable: str, environ: Mapping[str, str]) -> Path | None:
 
 
 def _ask_manager(kind: BrowserKind, binary: Path | None, *options: str) -> tuple[Path | None, Path | None]:
-    """Return the browser and the driver that Selenium Manager knows.
+    """Return the browser and the driver that Selenium Manager finds or downloads.
 
     Raises:
-        BrowserError: It knows none, or cannot download them.
+        BrowserError: Selenium Manager failed.
     """
-    # It warns of each thing that it does not find; what matters of that is in our own message.
+    # Its warnings about missing programs duplicate our messages.
     logging.getLogger("selenium.webdriver.common.selenium_manager").setLevel(logging.ERROR)
     own = ["--browser-path", str(binary)] if binary else []
     try:
         paths = SeleniumManager().binary_paths(["--browser", kind.name, "--avoid-stats", *own, *options])
     except WebDriverException as error:
-        # The exception carries the whole command line and the printed answer; only the answer's message tells anything.
+        # The exception's text contains the whole command line and the printed JSON; extract its message.
         message = re.search(r"""'message': (['"])(.+?)\1""", error.msg or "")
         raise BrowserError(
             f"Selenium Manager failed: {message[2] if message else _last_line(error.msg or '')}"
@@ -187,14 +182,14 @@ def _install_packages(report: Callable[[str], None]) -> None:
         raise BrowserError("apt-get needs root")
     report(f"Installing a browser: {' '.join(_APT)}")
     for command in (["apt-get", "update"], _APT):
-        done = _run(command, _APT_SECONDS)
-    # The lists of packages may be fresh enough even where the update failed, so the installation alone decides.
+        done = _run(command, _APT_TIMEOUT_SECONDS)
+    # A failed update does not matter if the installation succeeds.
     if done.returncode != 0:
         raise BrowserError(f"apt-get failed: {_last_line(done.stderr or done.stdout)}")
 
 
 def _version_of(executable: Path) -> str:
-    answer = _run([str(executable), "--version"], _VERSION_SECONDS)
+    answer = _run([str(executable), "--version"], _VERSION_TIMEOUT_SECONDS)
     version = _VERSION.search(answer.stdout)
     if answer.returncode != 0 or version is None:
         output = _last_line(answer.stderr.strip() or answer.stdout)

@@ -1,15 +1,15 @@
-"""The kinds of browser that there are drivers for."""
+"""Supported kinds of browser."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class BrowserKind:
-    """The browsers that one driver drives.
+    """Browsers that share a driver.
 
     Args:
-        name: What Selenium Manager calls the browser.
-        title: What people call the browser.
+        name: Selenium Manager's name.
+        title: Name in messages.
     """
 
     name: str
@@ -20,4 +20,4 @@ CHROMIUM = BrowserKind("chrome", "Chromium or Chrome")
 FIREFOX = BrowserKind("firefox", "Firefox")
 
 KINDS = {"chrome": CHROMIUM, "chromium": CHROMIUM, "firefox": FIREFOX}
-"""The kinds by the names that ``PIXMILL_BROWSER`` may have."""
+"""Kinds by the values of ``PIXMILL_BROWSER``."""

@@ -1,4 +1,4 @@
-"""What a driver is told about the browser that it starts: above all a cage, with one proxy as the only way out."""
+"""Browser options that make the proxy its only way out."""
 
 import os
 from pathlib import Path
@@ -19,22 +19,22 @@ _SWITCHES = (
     "--disable-domain-reliability",
     "--disable-sync",
     "--disable-breakpad",
-    "--disable-dev-shm-usage",  # Containers give /dev/shm 64 MB, and pages that need more crash.
+    "--disable-dev-shm-usage",  # /dev/shm has 64 MB in containers, and pages that need more crash
     "--password-store=basic",
     "--use-mock-keychain",
-    # MediaRouter looks for screens to cast to by SSDP and mDNS, past every proxy. To hide an address of its own behind
-    # a name of mDNS, which WebRTC has no use for without UDP, Chromium joins the group of mDNS, by IGMP.
+    # MediaRouter searches for cast devices by SSDP and mDNS, which bypass proxies. WebRtcHideLocalIpsWithMdns, which is
+    # unnecessary without UDP, joins the mDNS multicast group by IGMP.
     "--disable-features=OptimizationHints,MediaRouter,WebRtcHideLocalIpsWithMdns",
     "--mute-audio",
     "--window-size=1280,960",
 )
 
 _CHROMIUM_PREFERENCES: dict[str, Any] = {
-    "download_restrictions": 3,  # Every download: a link with `download` would write into the home folder.
-    "net.network_prediction_options": 2,  # No connection on suspicion, such as to the usual search engine.
+    "download_restrictions": 3,  # all downloads: a link with `download` would write into the home folder
+    "net.network_prediction_options": 2,  # no speculative connections
     "search.suggest_enabled": False,
-    # With Google as its engine for searches Chromium asks for parts of Google's start page, time and again. So it
-    # has one that cannot be (RFC 2606).
+    # With Google as its search engine Chromium keeps loading parts of Google's start page. This name does not resolve
+    # (RFC 2606).
     "search_provider_overrides_version": 1,
     "search_provider_overrides": (
         {
@@ -53,15 +53,15 @@ _CHROMIUM_PREFERENCES: dict[str, Any] = {
 def browser_options(
     kind: BrowserKind, *, binary: Path | None, profile: Path | None, proxy: str, authority: Path | None, headless: bool
 ) -> ArgOptions:
-    """Return the options of a session: caged, with a profile of its own, and otherwise an ordinary browser.
+    """Return the options of a sandboxed session.
 
     Args:
-        kind: What kind of browser it is.
-        binary: The browser's executable; ``None`` with a remote driver, which has its own.
-        profile: The profile's folder, not there yet; ``None`` with a remote driver.
-        proxy: The address of the proxy that everything goes through.
-        authority: A certificate authority of a test world; where there is one, every certificate is accepted.
-        headless: Whether no window is shown.
+        kind: Kind of browser.
+        binary: Executable of the browser; ``None`` with a remote driver.
+        profile: Folder for the profile, which must not exist yet; ``None`` with a remote driver.
+        proxy: URL of the proxy.
+        authority: Certificate authority for tests; if given, all certificates are accepted.
+        headless: Run without a window.
     """
     arguments: list[str]
     if kind == FIREFOX:
@@ -78,13 +78,13 @@ def browser_options(
         options = ChromeOptions()
         arguments = [*_SWITCHES, *chromium_switches(proxy), *(["--headless=new"] if headless else [])]
         if binary is not None:
-            arguments.append("--remote-debugging-pipe")  # The browser ends with its driver; with a port it outlives it.
+            arguments.append("--remote-debugging-pipe")  # with a port, the browser would outlive its driver
             if hasattr(os, "geteuid") and os.geteuid() == 0:
-                arguments.append("--no-sandbox")  # Chromium refuses to start as root with its sandbox.
+                arguments.append("--no-sandbox")  # Chromium does not start as root with its sandbox
         if profile is not None:
             arguments.append(f"--user-data-dir={profile}")
         options.add_experimental_option("prefs", _CHROMIUM_PREFERENCES)
-        # The driver lets every page open windows; an ordinary browser does not.
+        # The driver disables the popup blocker by default.
         options.add_experimental_option("excludeSwitches", ["disable-popup-blocking"])
     if binary is not None:
         options.binary_location = str(binary)
@@ -96,30 +96,29 @@ def browser_options(
 
 
 def chromium_switches(proxy: str) -> list[str]:
-    """Return the switches that have Chromium reach everything through a proxy, and nothing past it.
+    """Return the switches with which Chromium sends all traffic through a proxy.
 
     Args:
-        proxy: The proxy's address, such as ``http://127.0.0.1:9000``.
+        proxy: URL of the proxy, such as ``http://127.0.0.1:9000``.
     """
     return [
-        # A name that the browser resolved itself would be a way out; literal addresses obey these rules too.
+        # Prevents DNS lookups, which would leak data; the rules apply to literal addresses too.
         f"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE {urlsplit(proxy).hostname}",
         f"--proxy-server={proxy}",
-        # Without <-loopback> a browser goes past its proxy to every server on this machine.
+        # Without <-loopback>, requests to this machine bypass the proxy.
         "--proxy-bypass-list=<-loopback>",
         "--disable-quic",
-        # WebRTC sends UDP to any address that a page names, past resolver and proxy, unless this policy stops it.
+        # By default WebRTC sends UDP to any address that a page names, bypassing resolver and proxy.
         "--webrtc-ip-handling-policy=disable_non_proxied_udp",
     ]
 
 
 def firefox_preferences(proxy: str, downloads: str) -> dict[str, bool | int | str]:
-    """Return the preferences that have Firefox reach everything through a proxy, and nothing past it.
+    """Return the preferences with which Firefox sends all traffic through a proxy.
 
     Args:
-        proxy: The proxy's address, such as ``http://127.0.0.1:9000``.
-        downloads: A folder that ends with the session. Firefox cannot refuse every download, so what a page forces on
-            it is lost there.
+        proxy: URL of the proxy, such as ``http://127.0.0.1:9000``.
+        downloads: Folder that is removed with the session, for the downloads that Firefox cannot refuse.
     """
     address = urlsplit(proxy)
     route: dict[str, bool | int | str] = {"network.proxy.type": 1}
@@ -128,7 +127,7 @@ def firefox_preferences(proxy: str, downloads: str) -> dict[str, bool | int | st
         route[f"network.proxy.{protocol}_port"] = address.port or 80
     return {
         **route,
-        # By default Firefox goes past its proxy to this machine, whatever the list of exceptions says.
+        # By default requests to this machine bypass the proxy, regardless of no_proxies_on.
         "network.proxy.allow_hijacking_localhost": True,
         "network.proxy.no_proxies_on": "",
         "network.proxy.failover_direct": False,
@@ -141,7 +140,7 @@ def firefox_preferences(proxy: str, downloads: str) -> dict[str, bool | int | st
         "browser.download.dir": downloads,
         "browser.download.useDownloadDir": True,
         "browser.download.manager.addToRecentDocs": False,
-        # Nothing calls home.
+        # Telemetry and updates.
         "app.normandy.enabled": False,
         "app.update.auto": False,
         "browser.region.update.enabled": False,

@@ -1,4 +1,4 @@
-"""A remote driver, such as that of a browser in a container: its address, and the connection to it."""
+"""Remote driver, such as a browser in a container, and the connection to a driver."""
 
 import contextlib
 import os
@@ -16,20 +16,20 @@ from urllib3.exceptions import HTTPError
 from pixmill.core.errors import BrowserError
 from pixmill.web.browser.kind import CHROMIUM, KINDS, BrowserKind
 
-_CONNECT_SECONDS = 10.0
-_ANSWER_SECONDS = 5.0
+_CONNECT_TIMEOUT_SECONDS = 10.0
+_ANSWER_TIMEOUT_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class RemoteDriver:
-    """A remote driver, and the kind of browser that it is asked for.
+    """A remote driver and the kind of browser to request from it.
 
     Args:
-        url: Its address, such as ``http://127.0.0.1:4444``, without name and password.
-        kind: What kind of browser is opened there.
-        login: The name and the password of HTTP basic authentication; ``None``: none.
-        proxy_port: The port of 127.0.0.1 that the proxy listens on, here and, by a tunnel, on the browsers' machines;
-            0: any free port, for a driver on this machine.
+        url: URL without credentials, such as ``http://127.0.0.1:4444``.
+        kind: Kind of browser.
+        login: User and password for HTTP basic authentication; default: none.
+        proxy_port: Port of 127.0.0.1 on which the proxy listens, here and, through a tunnel, on the browser's machine;
+            0 for any free port, with a driver on this machine.
     """
 
     url: str
@@ -39,13 +39,13 @@ class RemoteDriver:
 
 
 def choose_remote(environ: Mapping[str, str] = os.environ) -> RemoteDriver | None:
-    """Return the remote driver that ``PIXMILL_WEBDRIVER_URL`` names, or ``None`` where it is not set.
+    """Return the remote driver from ``PIXMILL_WEBDRIVER_URL``, or ``None`` if the variable is not set.
 
     Args:
-        environ: The environment. With a remote driver, ``PIXMILL_BROWSER`` is the name of a kind.
+        environ: Environment variables. With a remote driver, ``PIXMILL_BROWSER`` must name a kind of browser.
 
     Raises:
-        BrowserError: The address is none, or the kind is none.
+        BrowserError: The URL or the kind is invalid.
     """
     text = environ.get("PIXMILL_WEBDRIVER_URL")
     if not text:
@@ -75,20 +75,20 @@ def choose_remote(environ: Mapping[str, str] = os.environ) -> RemoteDriver | Non
 
 
 def client_config(url: str, *, seconds: float, login: tuple[str, str] | None = None) -> ClientConfig:
-    """Return how a driver is spoken to: directly, and without asking one that hangs again and again.
+    """Return a client configuration without a proxy and without read retries.
 
     Args:
-        url: The driver's address.
-        seconds: The longest that an answer is waited for.
-        login: The name and the password of HTTP basic authentication.
+        url: URL of the driver.
+        seconds: Read timeout.
+        login: User and password for HTTP basic authentication; default: none.
     """
     name, password = login or (None, None)
     return ClientConfig(
         remote_server_addr=url,
-        # HTTP_PROXY is for the web, not for the driver.
+        # HTTP_PROXY does not apply to the driver.
         proxy=Proxy({"proxyType": ProxyType.DIRECT}),
-        timeout=Timeout(connect=_CONNECT_SECONDS, read=seconds),
-        # By default urllib3 asks a hung driver four times and waits for each answer.
+        timeout=Timeout(connect=_CONNECT_TIMEOUT_SECONDS, read=seconds),
+        # By default urllib3 sends a request to a hanging driver four times, with the timeout each time.
         init_args_for_pool_manager={"init_args_for_pool_manager": {"retries": Retry(3, read=False)}},
         username=name,
         password=password,
@@ -96,10 +96,10 @@ def client_config(url: str, *, seconds: float, login: tuple[str, str] | None = N
 
 
 def check_remote(remote: RemoteDriver) -> None:
-    """Ask a remote driver for its status.
+    """Request the status of a remote driver.
 
     Raises:
-        BrowserError: It does not answer as a driver does.
+        BrowserError: There is no valid response.
     """
     try:
         value = _ask(remote, "status").get("value")
@@ -107,19 +107,19 @@ def check_remote(remote: RemoteDriver) -> None:
         value = str(getattr(error, "reason", error)).rpartition("] ")[2]
     if not isinstance(value, dict) or "ready" not in value:
         raise BrowserError(
-            f"{remote.url}/status does not answer as a driver does: {' '.join(str(value).split())[:200]}",
+            f"{remote.url}/status does not answer like a WebDriver server: {' '.join(str(value).split())[:200]}",
             next="start the driver, correct PIXMILL_WEBDRIVER_URL, or unset it to use a local browser",
         )
 
 
 def end_session(remote: RemoteDriver, session: str) -> None:
-    """End a session whose browser is lost, so that it does not take up room until it times out there."""
+    """End a session whose browser is lost, instead of leaving it open until the remote driver's timeout."""
     with contextlib.suppress(HTTPError):
         _ask(remote, "quit", sessionId=session)
 
 
 def _ask(remote: RemoteDriver, command: str, **params: str) -> dict[str, Any]:
-    config = client_config(remote.url, seconds=_ANSWER_SECONDS, login=remote.login)
+    config = client_config(remote.url, seconds=_ANSWER_TIMEOUT_SECONDS, login=remote.login)
     connection = RemoteConnection(client_config=config)
     connection.extra_commands = {"status": ("GET", "/status")}
     try:

@@ -20,28 +20,28 @@ from pixmill.web.browser.remote import RemoteDriver, client_config, end_session
 from pixmill.web.browser.visit import LoadTimeoutError, UnreachableError, visit
 from pixmill.web.browser.watch import Watch
 
-_REFUSED = "http://192.0.2.1/"
-"""An address that is kept for documentation (RFC 5737), which a guard never lets through."""
+_REFUSED_URL = "http://192.0.2.1/"
+"""A documentation address (RFC 5737), which the SSRF guard always refuses."""
 
 _EXAMPLE_PORT = 8899
-"""The port that advice names where none is chosen."""
+"""Proxy port suggested in messages."""
 
 _SLACK_SECONDS = 5.0
-"""How much longer than the driver's own limits the client waits: only a hung driver or browser gets that far."""
+"""Difference between the client's timeout and the driver's own timeouts; only a hanging driver reaches the former."""
 
 
 @dataclass(frozen=True)
 class Timings:
-    """How long browsers and drivers are waited for, in seconds.
+    """Timeouts for browsers and drivers, in seconds.
 
     Args:
-        driver: A driver that starts.
-        start: A browser that starts, which takes half a second. ChromeDriver itself waits a minute, even for one that
-            ended at once.
-        page: A page that loads.
-        script: An asynchronous script.
-        quit: A browser that ends; it is killed after that.
-        answer: A page whose load has been given up: one that does not answer is lost.
+        driver: Driver start.
+        start: Browser start, which normally takes half a second. ChromeDriver itself waits a minute, even for a browser
+            that has exited.
+        page: Page load.
+        script: Asynchronous script.
+        quit: Browser exit, after which it is killed.
+        answer: Answer of a page after its load has been aborted, after which the browser counts as lost.
     """
 
     driver: float = 30.0
@@ -61,26 +61,25 @@ def open_browser(
     authority: Path | None = None,
     timings: Timings = Timings(),
 ) -> Iterator[WebDriver]:
-    """Open a browser, and leave no process and no profile behind.
+    """Open a browser, and remove its processes and its profile at the end.
 
-    The proxy is the one way out for pages, scripts, web sockets, WebRTC and the browser's own calls home, to this
-    machine too; no name is resolved past it. Downloads are refused and alerts dismissed. It is an ordinary browser
-    otherwise, which does not hide that it is automated; ``PIXMILL_HEADLESS=0`` shows its window.
-    Open pages by :func:`pixmill.web.browser.visit`.
+    All traffic goes through the proxy: pages, scripts, web sockets, WebRTC and the browser's telemetry, also to this
+    machine; the browser resolves no host names. Downloads are refused and alerts dismissed. The browser does not hide
+    that it is automated. ``PIXMILL_HEADLESS=0`` shows its window. Open pages with :func:`pixmill.web.browser.visit`.
 
-    The driver dies with the *thread* that opened it (Linux), so that thread must outlive the session.
+    On Linux the driver dies with the *thread* that opened it, so this thread must outlive the session.
 
     Args:
-        browser: What to start, from :func:`.choose_browser`. Browsers of a remote driver must reach the proxy at the
-            same address: those of this machine do, and others need its port forwarded (``ssh -R PORT:127.0.0.1:PORT``).
-        proxy: The address of a running :class:`pixmill.web.fetch.proxy.Proxy`.
-        profile: The folder for the browser's profiles. Each session has its own there; those of dead ones are removed.
-        authority: A certificate authority of a test world; where there is one, every certificate is accepted.
-        timings: How long things are waited for.
+        browser: Browser from :func:`.choose_browser`. The browser of a remote driver must reach the proxy at the same
+            address; on another machine this needs port forwarding (``ssh -R PORT:127.0.0.1:PORT``).
+        proxy: URL of a running :class:`pixmill.web.fetch.proxy.Proxy`.
+        profile: Folder for the profiles of all sessions; those of dead sessions are removed.
+        authority: Certificate authority for tests; if given, all certificates are accepted.
+        timings: Timeouts.
 
     Yields:
-        The driver; each of its commands raises ``BrowserLostError`` once the browser crashed or hangs. Chrome's own
-        commands go by ``execute("executeCdpCommand", {"cmd": …, "params": …})``.
+        The driver. Its commands raise ``BrowserLostError`` once the browser has crashed or hangs. Chrome's own commands
+        are sent with ``execute("executeCdpCommand", {"cmd": …, "params": …})``.
 
     Raises:
         BrowserError: The driver or the browser does not start, or a remote browser does not reach the proxy.
@@ -139,17 +138,17 @@ def _reason(error: HTTPError | WebDriverException) -> str:
 
 def _quit(driver: WebDriver, watch: Watch, seconds: float) -> None:
     if watch.lost:
-        return  # It has been killed, and would not answer.
+        return  # already killed
     driver.command_executor.client_config.timeout = seconds
-    # What does not leave in time is killed right after this.
+    # A browser that does not exit in time is killed right after this.
     with contextlib.suppress(BrowserLostError, WebDriverException):
         driver.quit()
 
 
 def _check_proxy(driver: WebDriver, remote: RemoteDriver, proxy: str) -> None:
-    """Make sure that a browser elsewhere reaches the proxy here, which alone refuses what is not public."""
+    """Check that a remote browser uses this machine's proxy, which is the SSRF guard."""
     try:
-        visit(driver, _REFUSED)
+        visit(driver, _REFUSED_URL)
         reason = "it connects directly"
     except (LoadTimeoutError, UnreachableError) as error:
         reason = error.message

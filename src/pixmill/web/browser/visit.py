@@ -1,4 +1,4 @@
-"""Open a page: the one way in which a browser is sent anywhere."""
+"""Open a page in a browser session."""
 
 import contextlib
 import re
@@ -19,21 +19,20 @@ const code = /ERR_\\w+/.exec(document.documentElement.textContent);
 return [status, code ? code[0] : "the browser shows an error page"];
 """
 
-_ALERTS = 10
+_MAX_ALERTS = 10
 
 _NETWORK_ERROR = re.compile(r"net::(?P<chromium>ERR_\w+)|about:neterror\?e=(?P<firefox>\w+)")
 
 _NO_TUNNEL = {"ERR_TUNNEL_CONNECTION_FAILED", "proxyConnectFailure"}
-"""What browsers call a host with TLS that the proxy does not lead to: they do not tell what the proxy says of it."""
+"""Error codes of an https host that the proxy refuses; browsers hide the proxy's reason."""
 
 
 class UnreachableError(PixmillError):
-    """Why there is no page at a URL.
+    """Raised when a URL cannot be opened.
 
     Args:
-        url: What was to be opened.
-        reason: The browser's name for the error (``ERR_CONNECTION_RESET``), explained where need be, or the proxy's own
-            words.
+        url: The URL.
+        reason: The browser's error code, such as ``ERR_CONNECTION_RESET``, or the proxy's message.
     """
 
     def __init__(self, url: str, reason: str) -> None:
@@ -42,24 +41,25 @@ class UnreachableError(PixmillError):
 
 
 class LoadTimeoutError(PixmillError):
-    """Say that a page does not finish to load; what has arrived of it may be looked at."""
+    """Raised when a page does not finish loading; the part that has arrived can be read."""
 
 
 def visit(driver: WebDriver, url: str) -> int:
-    """Open a page in the window of a session, and close every other window; return the page's HTTP status.
-
-    Where the browser does not tell, the status is 0.
+    """Open a page in the session's window, and close all other windows.
 
     Args:
-        driver: A driver of :func:`pixmill.web.browser.open_browser`; it dismisses alerts by itself.
-        url: The page's address.
+        driver: Driver from :func:`pixmill.web.browser.open_browser`, which dismisses alerts.
+        url: URL of the page.
+
+    Returns:
+        The page's HTTP status; 0 if the browser does not report one.
 
     Raises:
-        UnreachableError: The URL is not one of http or https, or there is no answer to it.
-        LoadTimeoutError: The page does not finish to load.
-        BrowserLostError: The browser crashed or hangs; a page that never lets go of it counts as a hang.
+        UnreachableError: The scheme is not http or https, or the request fails.
+        LoadTimeoutError: The page does not finish loading.
+        BrowserLostError: The browser crashed or hangs, for instance in an endless script of the page.
     """
-    # A driver would open file:, view-source: and chrome: as well.
+    # The driver would also open file:, view-source: and chrome: URLs.
     if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
         raise UnreachableError(url, "only http and https URLs are opened")
     close_popups(driver)
@@ -79,23 +79,23 @@ def visit(driver: WebDriver, url: str) -> int:
             raise UnreachableError(url, code + meaning) from None
         raise
     close_popups(driver)
-    # An alert that opens while a script runs takes its answer away.
-    answers = (driver.execute_script(_ARRIVAL) for _ in range(_ALERTS))
-    match next(filter(None, answers), [0, "it shows alert after alert"]):
+    # A script returns nothing if an alert opens while it runs.
+    answers = (driver.execute_script(_ARRIVAL) for _ in range(_MAX_ALERTS))
+    match next(filter(None, answers), [0, "the page opens alert after alert"]):
         case [_, str(refusal)] if refusal:
             raise UnreachableError(url, refusal)
         case [int(status), _]:
             return status
-        case _:  # The page changed what the words of a script mean.
+        case _:  # the page has overridden built-ins that the script uses
             return 0
 
 
 def close_popups(driver: WebDriver) -> None:
-    """Close every window but the session's own, and return to that."""
+    """Close all windows except the session's own, and switch to it."""
     windows = driver.window_handles
     try:
         own = driver.current_window_handle
-    except NoSuchWindowException:  # A popup that was looked at closed itself.
+    except NoSuchWindowException:  # the current popup has closed itself
         own = windows[0]
         driver.switch_to.window(own)
     for window in windows:

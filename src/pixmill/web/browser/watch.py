@@ -1,4 +1,4 @@
-"""Tell a browser that crashed or hangs from a page that misbehaves."""
+"""Detect a crashed or hanging browser, as opposed to a misbehaving page."""
 
 import time
 from collections.abc import Callable
@@ -29,35 +29,37 @@ _CRASHES = (
     "service unavailable",
     "service temporarily unavailable",
 )
-"""What drivers say of a browser, or a page's process, that is gone; and what stands before a remote one."""
+"""Messages of drivers whose browser or page process is gone, and of gateways in front of remote drivers."""
 
 _NO_ANSWER = "receiving message from renderer"
-"""What ChromeDriver says when the page's process does not answer in time, be it busy or waiting for the network."""
+"""ChromeDriver's message if the page's process does not answer in time because it is busy or waits for the network."""
 
 _NAVIGATIONS = frozenset({"get", "refresh", "goBack", "goForward", "clickElement"})
-"""The commands that wait for the network."""
+"""Commands that wait for the network."""
 
 _NAVIGATED = "aborted by navigation"
 
-_REPEATS = 30
-_REPEAT_SECONDS = 0.1
+_MAX_ATTEMPTS = 30
+_RETRY_SECONDS = 0.1
 
 
 class Watch:
-    """Have every command of a driver, and of its elements, raise ``BrowserLostError`` once the browser is lost.
+    """Make a driver's commands raise ``BrowserLostError`` once the browser is lost.
 
-    - The browser or the process of the page is gone: the driver says so.
-    - A script, or alerts without end, keep the page's process busy for ever.
-    - The driver is gone, or the browser or the driver hangs: no answer comes within the client's time limit, which
-      lies above the driver's own limits for pages and scripts.
+    A browser is lost if
 
-    A page that loads for too long, or a script that takes too long, is the page's fault and stays what it is,
-    Selenium's ``TimeoutException``. After a loss each command fails at once, and the driver has been killed.
+    - the driver reports that the browser or the page's process is gone,
+    - a script or endless alerts keep the page's process busy, or
+    - the driver is gone or hangs: no answer comes within the client's timeout, which exceeds the driver's own timeouts
+      for pages and scripts.
+
+    A page that loads too slowly or a script that takes too long raises Selenium's ``TimeoutException`` as usual. A lost
+    driver is killed, and all later commands fail at once.
 
     Args:
-        driver: The driver to watch; from then on its ``execute``, which every command goes through, is the watch's.
-        kill: Ends the driver and the browser without asking either.
-        seconds: How long a page whose load has been given up is waited for.
+        driver: The driver; its ``execute``, which all commands use, is replaced.
+        kill: Kills the driver and the browser.
+        seconds: Timeout for a page's answer after its load has been aborted.
 
     Attributes:
         lost: Whether the browser is lost.
@@ -72,7 +74,7 @@ class Watch:
         driver.execute = self.execute
 
     def execute(self, command: Any, params: dict[str, Any] | None = None) -> Any:
-        """Send a command, as ``WebDriver.execute`` does; one that an alert or a navigation cuts off is sent again.
+        """Send a command as ``WebDriver.execute`` does; repeat it if an alert or a navigation interrupts it.
 
         Raises:
             BrowserLostError: The browser crashed or does not answer.
@@ -81,23 +83,23 @@ class Watch:
             raise self._error()
         if command == "get" and params:
             self._place = params["url"]
-        for _ in range(_REPEATS):
+        for _ in range(_MAX_ATTEMPTS):
             try:
                 return self._execute(command, params)
             except UnexpectedAlertPresentException:
-                continue  # It was there before the command, and has been dismissed; there may be another one.
+                continue  # dismissed by now; there may be another
             except (HTTPError, WebDriverException) as error:
-                if not self._survives(command, error):
+                if not self._can_retry(command, error):
                     break
         self.lost = True
         self._kill()
         raise self._error()
 
-    def _survives(self, command: Any, error: HTTPError | WebDriverException) -> bool:
-        """Tell whether a command that failed is to be sent again; else the browser is lost.
+    def _can_retry(self, command: Any, error: HTTPError | WebDriverException) -> bool:
+        """Return True if a failed command can be repeated, False if the browser is lost.
 
         Raises:
-            WebDriverException: Neither: the error is the page's, or the caller's.
+            WebDriverException: The page or the caller caused the error.
         """
         if isinstance(error, TimeoutException):
             is_navigation = command in _NAVIGATIONS
@@ -106,18 +108,18 @@ class Watch:
             is_alive = self._answers()
             if is_alive and is_navigation:
                 raise error
-            return is_alive  # What it waited for was the rest of the page, which it has now given up.
+            return is_alive  # the command waited for the rest of the page, whose load is now aborted
         if not isinstance(error, WebDriverException) or isinstance(error, InvalidSessionIdException):
             return False
         if _mentions(error, _NAVIGATED):
-            time.sleep(_REPEAT_SECONDS)
+            time.sleep(_RETRY_SECONDS)
             return True
         if not _mentions(error, *_CRASHES):
             raise error
         return False
 
     def _answers(self) -> bool:
-        """Tell whether the page's process does anything, once the load of the page has been given up."""
+        """Return whether the page's process answers after the page's load has been aborted."""
         usual, self._client.timeout = self._client.timeout, self._seconds
         try:
             self._execute("w3cExecuteScript", {"script": "return 1", "args": []})

@@ -1,12 +1,12 @@
-"""The guarded fetcher (SSRF guard): an untrusted URL in, bytes or a reason out.
+"""Fetcher with SSRF guard: untrusted URL in, bytes or a reason out.
 
-- ``fetcher``: images, pages' permissions and the answers of APIs, with redirects and repeats
-- ``exchange``: one request and its answer, its body within a limit
-- ``host``: politeness towards one host: rate limit, opt-out and retries
-- ``robots``: what sites ask of crawlers
-- ``guard``: only public addresses, checked at every step; ``proxy``: the same guard for a browser
-- ``location``: which texts are URLs that are fetched
-- ``values``: what bounds a fetch, and what comes of it
+- ``fetcher``: fetches images and API responses, with redirects and retries; checks whether pages may be visited
+- ``exchange``: one HTTP request, with a limited body
+- ``host``: politeness towards one host: rate limit, pauses and opt-out
+- ``robots``: ``robots.txt`` and ``X-Robots-Tag``
+- ``guard``: allows public addresses only; ``proxy``: the same guard for a browser
+- ``location``: URL validation and ``data:`` URIs
+- ``values``: settings and results of a fetch
 """
 
 from pixmill.web.fetch.exchange import USER_AGENT

@@ -1,4 +1,4 @@
-"""One request and its answer, over a guarded connection and within limits."""
+"""One HTTP request over a guarded connection, with limits on time and body size."""
 
 import asyncio
 import email.utils
@@ -19,37 +19,37 @@ from pixmill.web.fetch.robots import opt_out
 from pixmill.web.fetch.values import Fetched, FetchLimits, Network, Refused, Unchanged, Validators
 
 Answer = Fetched | Unchanged | Refused | URL
-"""What comes of one request; a URL where it is a redirect that may be followed."""
+"""Outcome of one request; a URL for a valid redirect."""
 
 USER_AGENT = f"Pixmill/{__version__}"
-"""What we call ourselves; where the person responsible can be reached comes after it, in brackets."""
+"""The User-Agent, followed by the contact in parentheses if there is one."""
 
 _REDIRECTS = {301, 302, 303, 307, 308}
 _DELIVERED = {200, 203}
 
-_KEEP_ALIVE = 3.0
-"""Seconds that an idle connection is kept: at hundreds of hosts a second, more would use up the file descriptors."""
+_KEEP_ALIVE_SECONDS = 3.0
+"""Lifetime of idle connections; with hundreds of hosts a second, longer ones would exhaust the file descriptors."""
 
-_LONGEST_VALIDATOR = 512
+_MAX_VALIDATOR_LENGTH = 512
 
-_CHUNK = 65536
+_CHUNK_BYTES = 65536
 _PLAIN, _COMPRESSED = {"", "identity"}, {"gzip", "x-gzip", "deflate"}
-"""We ask for no compression, but some servers compress in any case: these are undone, never further than the limit."""
+"""Supported content codings. We request no compression, but some servers compress anyway."""
 
-_ANY_WRAPPER = zlib.MAX_WBITS | 32
-"""Tells zlib to find out itself whether the data is gzip or zlib."""
+_DETECT_WRAPPER = zlib.MAX_WBITS | 32
+"""``wbits`` with which zlib detects gzip or zlib headers."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a request is for.
+    """Options of a request.
 
     Args:
-        accept: The media types that are asked for.
-        max_bytes: The largest body, in bytes, compressed or not.
-        cut: Whether a larger body is cut at the limit rather than refused.
-        kept: Whether the answer is kept, so that ``robots.txt`` and ``X-Robots-Tag`` have a say in it.
-        known: The version that is there already, where one is.
+        accept: Value of the ``Accept`` header.
+        max_bytes: Maximum body size in bytes, compressed or not.
+        cut: Truncate a larger body instead of refusing it.
+        kept: Whether the content is collected, so ``robots.txt`` and ``X-Robots-Tag`` apply.
+        known: Validators of the caller's version, if any.
     """
 
     accept: str
@@ -60,18 +60,18 @@ class Request:
 
 
 class Exchange:
-    """Ask for URLs over guarded connections, each once; an asynchronous context manager.
+    """Send single requests over guarded connections; an asynchronous context manager.
 
     Args:
-        limits: What each request obeys.
-        network: What may be reached beside the public internet.
-        contact: Where the person responsible can be reached.
+        limits: Limits of each request.
+        network: Allowed non-public origins.
+        contact: E-mail address or URL of the person responsible.
 
     Attributes:
-        guard: Decides what may be connected to.
+        guard: The SSRF guard.
 
     Raises:
-        InvalidURLError: The network names a host that is none.
+        InvalidURLError: A host in the network settings is invalid.
     """
 
     def __init__(self, limits: FetchLimits, network: Network, contact: str | None) -> None:
@@ -91,12 +91,12 @@ class Exchange:
             await self.guard.close()
 
     async def ask(self, url: URL, request: Request, seconds: float) -> tuple[Answer, float]:
-        """Ask for a URL once; return what comes, and how many seconds that took.
+        """Send one request; return its outcome and duration in seconds.
 
         Args:
             url: An http(s) URL without credentials.
-            request: What it is asked for.
-            seconds: How long it may take.
+            request: Options.
+            seconds: Timeout.
         """
         began = time.monotonic()
         try:
@@ -108,7 +108,7 @@ class Exchange:
 
 
 def _open_session(limits: FetchLimits, guard: Guard, network: Network, contact: str | None) -> aiohttp.ClientSession:
-    """Return a session for requests, which keeps no cookies and connects to nothing that the guard refuses."""
+    """Return a session without cookies and with guarded connections."""
     trust = ssl.create_default_context()
     if network.authority is not None:
         trust.load_verify_locations(cafile=network.authority)
@@ -116,8 +116,8 @@ def _open_session(limits: FetchLimits, guard: Guard, network: Network, contact: 
         resolver=guard,
         socket_factory=guard.open_socket,
         ssl=trust if network.authority else True,
-        limit=0,  # the hosts' turns bound them
-        keepalive_timeout=_KEEP_ALIVE,
+        limit=0,  # limited by ``Hosts``
+        keepalive_timeout=_KEEP_ALIVE_SECONDS,
     )
     return aiohttp.ClientSession(
         connector=connector,
@@ -128,7 +128,7 @@ def _open_session(limits: FetchLimits, guard: Guard, network: Network, contact: 
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=limits.connect_timeout, sock_read=limits.read_timeout),
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
-        auto_decompress=False,  # aiohttp takes a gzip body that ends early for whole
+        auto_decompress=False,  # aiohttp accepts truncated gzip bodies
     )
 
 
@@ -164,7 +164,7 @@ async def _read(response: aiohttp.ClientResponse, url: URL, request: Request) ->
     too_large = Refused("too_large", f"more than {request.max_bytes} bytes")
     if not request.cut and coding in _PLAIN and (response.content_length or 0) > request.max_bytes:
         return too_large
-    chunks = response.content.iter_chunked(_CHUNK)
+    chunks = response.content.iter_chunked(_CHUNK_BYTES)
     body = bytearray()
     try:
         async for chunk in _inflate(chunks, request.max_bytes) if coding in _COMPRESSED else chunks:
@@ -180,9 +180,9 @@ async def _read(response: aiohttp.ClientResponse, url: URL, request: Request) ->
 
 
 async def _inflate(chunks: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
-    inflater = zlib.decompressobj(_ANY_WRAPPER)
+    inflater = zlib.decompressobj(_DETECT_WRAPPER)
     async for chunk in chunks:
-        # One byte above the limit is enough to know; a bomb never unfolds further.
+        # One byte above the limit is enough to refuse a compression bomb.
         yield inflater.decompress(chunk, limit + 1)
     if not inflater.eof:
         raise zlib.error("the body ended early")
@@ -194,8 +194,8 @@ def _objection(response: aiohttp.ClientResponse, request: Request) -> Refused | 
 
 
 def _validator(header: str | None) -> str | None:
-    """Return a validator that can be sent back as it came; others are of no use."""
-    usable = header is not None and header.isascii() and header.isprintable() and len(header) <= _LONGEST_VALIDATOR
+    """Return a validator if it can be sent back unchanged, else ``None``."""
+    usable = header is not None and header.isascii() and header.isprintable() and len(header) <= _MAX_VALIDATOR_LENGTH
     return header if usable else None
 
 
@@ -212,10 +212,10 @@ def _target(url: URL, location: str | None) -> URL | Refused:
 
 
 def retry_after(header: str | None) -> float | None:
-    """Return the seconds that a ``Retry-After`` header asks for (RFC 9110, section 10.2.3).
+    """Return the seconds of a ``Retry-After`` header (RFC 9110, section 10.2.3), or ``None`` if absent or invalid.
 
     Args:
-        header: Its value, seconds or a date; what is neither counts as absent.
+        header: Its value: seconds or a date.
     """
     if header is None:
         return None
@@ -229,7 +229,7 @@ def retry_after(header: str | None) -> float | None:
 
 
 def _refusal(error: BaseException) -> Refused:
-    """Name what went wrong, in words that hold no port and no moment."""
+    """Return an error as a result whose text is reproducible: without ports and times."""
     name = type(error).__name__
     match getattr(error, "os_error", error):
         case ForbiddenHostError(strerror=reason):

@@ -1,4 +1,4 @@
-"""Fetch untrusted URLs, politely and within limits, with redirects and retries."""
+"""Fetch untrusted URLs politely and within limits, with redirects and retries."""
 
 import asyncio
 import dataclasses
@@ -10,30 +10,30 @@ from typing import Self
 from yarl import URL
 
 from pixmill.web.fetch.exchange import Exchange, Request
-from pixmill.web.fetch.host import LONGEST, Hosts, pause
+from pixmill.web.fetch.host import MAX_PAUSE_SECONDS, Hosts, pause
 from pixmill.web.fetch.location import InvalidURLError, decode_data_uri, parse_url
 from pixmill.web.fetch.robots import Robots
 from pixmill.web.fetch.values import Fetched, FetchLimits, Network, Politeness, Refused, Unchanged, Validators
 
 _IMAGES = "image/jpeg,image/png,image/webp,image/gif,image/*;q=0.5,*/*;q=0.1"
-_RULES = Request("text/plain,*/*;q=0.1", max_bytes=512 * 1024, cut=True, kept=False)
-"""RFC 9309, section 2.5, asks to read at least 500 KiB of a ``robots.txt``."""
-_ANSWER = Request("application/json", max_bytes=10_000_000, kept=False)
+_ROBOTS_REQUEST = Request("text/plain,*/*;q=0.1", max_bytes=512 * 1024, cut=True, kept=False)
+"""RFC 9309, section 2.5, requires reading at least 500 KiB of a ``robots.txt``."""
+_API_REQUEST = Request("application/json", max_bytes=10_000_000, kept=False)
 
 
 class Fetcher:
-    """Turn URLs into bytes, or into the reason why not; an asynchronous context manager.
+    """Fetch URLs; an asynchronous context manager.
 
-    A fetch is a function of its URL alone: it keeps no cookies, and remembers nothing but ``robots.txt`` and how the
-    hosts are.
+    Fetches are independent of each other: no cookies are kept, only each origin's ``robots.txt`` and each host's
+    failures.
 
     Args:
-        limits: What each fetch obeys.
-        politeness: How the hosts are treated.
-        network: What may be reached beside the public internet; nothing by default.
+        limits: Limits of each fetch.
+        politeness: Rate, opt-outs and exceptions.
+        network: Allowed non-public origins; default: none.
 
     Raises:
-        InvalidURLError: The settings or the network name a host that is none.
+        InvalidURLError: A host in the settings is invalid.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Fetcher:
         self._opened = AsyncExitStack()
         exchange = Exchange(self._limits, self._network, self._politeness.contact)
         self._exchange = await self._opened.enter_async_context(exchange)
-        self._robots = Robots(partial(self.ask, request=_RULES))
+        self._robots = Robots(partial(self.ask, request=_ROBOTS_REQUEST))
         self._opened.push_async_callback(self._robots.close)
         return self
 
@@ -59,35 +59,33 @@ class Fetcher:
         await self._opened.aclose()
 
     async def fetch(self, url: str, known: Validators | None = None) -> Fetched | Unchanged | Refused:
-        """Return the bytes that a URL names, or why there are none.
+        """Return the content of a URL.
 
         Args:
             url: An absolute http(s) URL, or a ``data:`` URI.
-            known: The version that the caller has already: where it is still the current one, it does not come again.
+            known: Validators of the caller's version; the result is :class:`Unchanged` if it is still current.
         """
         if url[:5].lower() == "data:":
             return decode_data_uri(url, max_bytes=self._limits.max_bytes)
         return await self._get(url, Request(_IMAGES, self._limits.max_bytes, known=known))
 
-    async def ask(self, url: str, request: Request = _ANSWER) -> Fetched | Refused:
-        """Return the answer of a published API, as JSON of at most 10 MB; not parsed.
+    async def ask(self, url: str, request: Request = _API_REQUEST) -> Fetched | Refused:
+        """Return the unparsed response of a public API, by default JSON of at most 10 MB.
 
-        An API is made for programs, so that ``robots.txt``, which is about pages, is not asked; all else is as with
-        images.
+        ``robots.txt`` does not apply to APIs, which are made for programs; all else is as for images.
 
         Args:
             url: An absolute http(s) URL.
-            request: What else is asked for.
+            request: Options.
         """
         outcome = await self._get(url, request)
-        assert not isinstance(outcome, Unchanged)  # which comes only where a version is known
+        assert not isinstance(outcome, Unchanged)
         return outcome
 
     async def find_refusal(self, url: str) -> Refused | None:
-        """Return why a page must not be visited, or ``None`` once its host and ``robots.txt`` let us.
+        """Wait until a browser may visit a page, or return the reason why it must not.
 
-        Whoever visits it, such as a browser, takes a turn at its host like our own requests, so that the distance that
-        is kept between these holds for pages, too.
+        The visit counts as a request to the host, so its rate and ``Crawl-delay`` apply.
 
         Args:
             url: An absolute http(s) URL.
@@ -103,34 +101,29 @@ class Fetcher:
         return refused
 
     async def _get(self, address: str, request: Request) -> Fetched | Unchanged | Refused:
-        """Return what a URL delivers in the end, or why it delivers nothing.
-
-        Args:
-            address: An absolute http(s) URL.
-            request: What it is asked for. Hosts that opted out are asked for nothing in any case.
-        """
+        """Fetch a URL with redirects and retries; hosts that opted out are always refused."""
         try:
             url = parse_url(address)
         except InvalidURLError as error:
             return Refused("bad_url", str(error))
-        left = self._limits.timeout  # Waiting for turns does not count.
+        left = self._limits.timeout  # without waiting for hosts
         redirects = failures = 0
         last: Refused | None = None
         known_at = request.known and (request.known.url or str(url))
-        anew = dataclasses.replace(request, known=None)
+        unconditional = dataclasses.replace(request, known=None)
         while True:
             host = self._hosts.of(url)
             if refused := host.objection or (await self._robots.refusal(url, host) if request.kept else None):
                 return refused
             if refused := await host.enter():
-                # What the server said tells more than that nobody asks it any more.
-                return last or refused
+                return last or refused  # the server's own answer is more informative
             began = time.monotonic()
             try:
-                outcome, seconds = await self._exchange.ask(url, request if str(url) == known_at else anew, left)
+                current = request if str(url) == known_at else unconditional
+                outcome, seconds = await self._exchange.ask(url, current, left)
             finally:
                 host.leave()
-            host.learn(outcome, began)
+            host.record(outcome, began)
             left -= seconds
             if isinstance(outcome, URL):
                 url = outcome
@@ -142,7 +135,7 @@ class Fetcher:
                     last = outcome
                 failures += 1
                 seconds = pause(failures, self._limits.first_pause, outcome.retry_after)
-                if failures >= self._limits.attempts or seconds > LONGEST or seconds >= left:
+                if failures >= self._limits.attempts or seconds > MAX_PAUSE_SECONDS or seconds >= left:
                     return last
                 await asyncio.sleep(seconds)
                 left -= seconds

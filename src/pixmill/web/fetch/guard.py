@@ -1,4 +1,4 @@
-"""The SSRF guard: connect to public addresses only, and to a few allowed origins."""
+"""SSRF guard: connect only to public addresses and to a few allowed origins."""
 
 import asyncio
 import errno
@@ -16,15 +16,14 @@ from pixmill.web.fetch.location import host_of
 from pixmill.web.fetch.values import Network
 
 _LOOPBACK = "127.0.0.1"
-_LOOKUPS = 32
-"""Names that are looked up at the same time: those of dead hosts take seconds each, and must not hold up the rest."""
+_MAX_LOOKUPS = 32
+"""Concurrent name lookups; a dead host's takes seconds and must not delay the others."""
 
-_NEXT_ADDRESS = 0.25
-"""Seconds after which the next address of a host is tried beside the first (RFC 8305, section 8)."""
-
+_HAPPY_EYEBALLS_SECONDS = 0.25
+"""Delay before the next address of a host is tried in parallel (RFC 8305, section 8)."""
 
 _GLOBAL_UNICAST = ip_network("2000::/3")
-"""The only part of IPv6 from which public addresses are given out (RFC 4291, section 2.4)."""
+"""The only IPv6 block with public addresses (RFC 4291, section 2.4)."""
 
 _NEVER = tuple(
     ip_network(block)
@@ -37,13 +36,13 @@ _NEVER = tuple(
         "3fff::/20",  # documentation (RFC 9637)
     )
 )
-"""Blocks that ``ipaddress`` calls global, wholly or in part, and that lead elsewhere or nowhere."""
+"""Blocks that ``ipaddress`` considers global, at least in part, but whose addresses are not public hosts."""
 
 
 class ForbiddenHostError(OSError):
-    """Which host or address is not public.
+    """Raised for a host or address that is not public.
 
-    An ``OSError``, so that aiohttp treats it like any other connection that failed and closes what it opened.
+    It is an ``OSError`` because aiohttp treats this as a failed connection and cleans up.
     """
 
     def __init__(self, message: str) -> None:
@@ -51,14 +50,14 @@ class ForbiddenHostError(OSError):
 
 
 class Guard(AbstractResolver):
-    """Check a host three times: in the URL, when its name is resolved, and when its address is connected to.
+    """Check a host three times: in the URL, on resolution, and on connection.
 
-    The first catches literal addresses, which aiohttp never resolves; the second every name that leads to a non-public
-    address, be it beside public ones; the third sees the very address of every connection, so that no spelling and no
-    second answer of a name server can lead around the first two.
+    The first check covers literal addresses, which aiohttp does not resolve; the second covers names with any
+    non-public address; the third checks the actual address of each connection, so no spelling and no second DNS answer
+    (rebinding) evades the first two.
 
     Args:
-        network: What may be reached beside the public internet; nothing by default.
+        network: Allowed non-public origins; default: none.
     """
 
     def __init__(self, network: Network | None = None) -> None:
@@ -67,22 +66,22 @@ class Guard(AbstractResolver):
         self._served_hosts = {host for host, _ in self._served}
         self._allowed = {_origin(key) for key in network.allowed}
         self._open = {(_LOOPBACK, port) for port in self._served.values()}
-        """Non-public addresses that an origin of the network's was found to lead to, each with its port."""
-        self._lookups = ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="pixmill-lookup")
+        """Non-public addresses of the allowed origins, with their ports."""
+        self._lookups = ThreadPoolExecutor(_MAX_LOOKUPS, thread_name_prefix="pixmill-lookup")
 
     async def open_connection(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Connect to a host as a URL or a CONNECT request spells it, and return the pair of streams.
+        """Connect to a host and return its reader and writer, for callers other than aiohttp. There is no timeout.
 
-        The way out for whoever is no aiohttp client. The host is read as a browser and aiohttp read it (letters of
-        other scripts, full-width digits, ideographic dots, brackets), so that what is checked is what is meant.
+        The host is normalised as by browsers and aiohttp (other scripts, full-width digits, ideographic dots, brackets)
+        before it is checked.
 
         Args:
-            host: A name or an address, in any spelling.
-            port: The port that is asked for; an origin that is served on loopback is reached on its port there.
+            host: Name or address, in any spelling of a URL or CONNECT request.
+            port: Port; for a served origin it is mapped to the port on loopback.
 
         Raises:
-            ForbiddenHostError: An address of the host is not public, and no exception of the network's.
-            OSError: The text is no host, it has no address, or none answers. There is no limit on time.
+            ForbiddenHostError: An address of the host is neither public nor allowed.
+            OSError: The host is invalid, unknown or unreachable.
         """
         try:
             name = host_of(host)
@@ -95,7 +94,7 @@ class Guard(AbstractResolver):
             for each in await self.resolve(name, port)
         ]
         connected = await aiohappyeyeballs.start_connection(
-            addresses, happy_eyeballs_delay=_NEXT_ADDRESS, socket_factory=self.open_socket
+            addresses, happy_eyeballs_delay=_HAPPY_EYEBALLS_SECONDS, socket_factory=self.open_socket
         )
         try:
             return await asyncio.open_connection(sock=connected)
@@ -104,10 +103,10 @@ class Guard(AbstractResolver):
             raise
 
     def check(self, url: URL) -> None:
-        """Refuse a URL whose host is a literal address that is not public.
+        """Check a URL whose host is a literal address; others are checked on resolution.
 
         Raises:
-            ForbiddenHostError: It is one.
+            ForbiddenHostError: The address is neither public nor allowed.
         """
         host = (url.raw_host or "").rstrip(".")
         if _is_address(host):
@@ -116,10 +115,10 @@ class Guard(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """Return the addresses of a host, unless one of them is not public.
+        """Return the addresses of a host.
 
         Raises:
-            ForbiddenHostError: An address of the host is not public.
+            ForbiddenHostError: At least one address is neither public nor allowed.
             OSError: The host has no address.
         """
         origin = (host.rstrip(".").lower(), port)
@@ -130,7 +129,7 @@ class Guard(AbstractResolver):
         look_up = partial(socket.getaddrinfo, host, port, family, socket.SOCK_STREAM)
         try:
             results = await asyncio.get_running_loop().run_in_executor(self._lookups, look_up)
-        except ValueError:  # a label that is empty or too long, or a NUL
+        except ValueError:  # an empty or too long label, or a NUL
             raise socket.gaierror(socket.EAI_NONAME, f"{host!r} is not a host name") from None
         addresses = [(kind, str(sockaddr[0])) for kind, _, _, _, sockaddr in results]
         for _, address in addresses:
@@ -138,17 +137,17 @@ class Guard(AbstractResolver):
         return [_result(host, address, port, kind) for kind, address in addresses]
 
     async def close(self) -> None:
-        """Give up what is being looked up."""
+        """Cancel pending lookups."""
         self._lookups.shutdown(wait=False, cancel_futures=True)
 
     def open_socket(self, info: tuple[Any, ...]) -> socket.socket:
-        """Return a socket for a connection that is about to be made, as ``TCPConnector(socket_factory=…)`` wants it.
+        """Return a socket for a new connection; a ``socket_factory`` for ``TCPConnector``.
 
         Args:
-            info: Family, type, protocol, name and socket address, as ``socket.getaddrinfo`` gives them.
+            info: Family, type, protocol, canonical name and socket address, as from ``socket.getaddrinfo``.
 
         Raises:
-            ForbiddenHostError: The address is not public.
+            ForbiddenHostError: The address is neither public nor allowed.
         """
         family, kind, protocol, _, (address, port, *_) = info
         if (address, port) not in self._open:
@@ -156,7 +155,7 @@ class Guard(AbstractResolver):
         return socket.socket(family, kind, protocol)
 
     def _admit(self, origin: tuple[str, int], address: str) -> None:
-        """Open an address to an origin. That it is open to another one, on loopback or within, helps nobody else."""
+        """Allow an address for one origin; a permission of another origin for this address does not count."""
         if origin in self._allowed:
             self._open.add((address, origin[1]))
         else:
@@ -164,14 +163,14 @@ class Guard(AbstractResolver):
 
 
 def is_public(address: str) -> bool:
-    """Tell whether an address belongs to the public internet.
+    """Return whether an address belongs to the public internet.
 
     Loopback, private, link-local, multicast, shared (RFC 6598), reserved and documentation addresses do not, nor do
-    IPv6 addresses that wrap an IPv4 one; an IPv4-mapped address is judged by the address in it.
+    IPv6 addresses that embed an IPv4 address, except IPv4-mapped ones, which are judged by the embedded address.
 
     Args:
-        address: An IPv4 or IPv6 address in its canonical spelling; a scope (``%eth0``) is allowed. What is no address
-            is not public: URLs may hold literals such as ``[v1.::1]`` that nothing here can judge.
+        address: IPv4 or IPv6 address in canonical spelling, optionally with a scope (``%eth0``). Other text is not
+            public; URLs may contain literals such as ``[v1.::1]``, which are no IP addresses.
 
     >>> is_public("2606:4700::1111"), is_public("::ffff:10.0.0.1"), is_public("v1.::1")
     (True, False, False)
@@ -193,7 +192,7 @@ def is_public(address: str) -> bool:
 def _require_public(address: str, origin: tuple[str, int]) -> None:
     if not is_public(address):
         host, port = origin
-        # The params take names and IPv4 addresses.
+        # scrape.allow_hosts accepts names and IPv4 addresses only.
         advice = "" if ":" in host else f" (if the host is yours: scrape.allow_hosts: ['{host}:{port}'])"
         raise ForbiddenHostError(f"{address} is not a public address{advice}")
 
@@ -204,13 +203,13 @@ def _origin(key: str) -> tuple[str, int]:
 
 
 def _is_address(host: str) -> bool:
-    # Nearly all hosts are names, and an exception a fetch costs more than looking: every IPv4 address ends in a digit.
+    # A cheap test first, since nearly all hosts are names: every IPv4 address ends with a digit.
     if not (host[-1:].isdigit() or ":" in host):
         return False
     try:
         ip_address(host)
     except ValueError:
-        return False  # a name, or an odd spelling of an address, which the name service reads
+        return False  # a name, or a non-canonical address, which the resolver handles
     return True
 
 

@@ -1,4 +1,4 @@
-"""Parse an untrusted URL: a plain http(s) URL, a host alone, or bytes inlined as a ``data:`` URI."""
+"""Parse untrusted URLs, host names and ``data:`` URIs."""
 
 import base64
 import binascii
@@ -10,29 +10,29 @@ from yarl import URL
 
 from pixmill.web.fetch.values import Fetched, Refused
 
-_LONGEST = 8192
-_READY = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
-"""Characters that RFC 3986 knows; a text of these alone is sent as it came."""
+_MAX_URL_LENGTH = 8192
+_RFC3986 = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
+"""Characters of RFC 3986; a URL of these is not re-encoded."""
 
-_BLANK = re.compile(rb"\s+")
+_WHITESPACE = re.compile(rb"\s+")
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
 class InvalidURLError(ValueError):
-    """Why a text is no URL that is fetched."""
+    """Raised for a text that is not a valid http(s) URL or host."""
 
 
 def parse_url(text: str) -> URL:
-    """Return the URL that is requested, or refuse it.
+    """Return an http(s) URL without credentials and fragment.
 
-    Hosts are normalised (full-width letters, ideographic dots), so that what is checked is what is connected to. Paths
-    and queries that are well-formed stay as they are to the letter, since some servers sign them.
+    The host is normalised (full-width letters, ideographic dots), since checks apply to this form. A well-formed path
+    and query are kept literally, since some servers sign them.
 
     Raises:
         InvalidURLError: The text is not an absolute http(s) URL.
     """
-    if len(text) > _LONGEST:
-        raise InvalidURLError(f"longer than {_LONGEST} characters")
+    if len(text) > _MAX_URL_LENGTH:
+        raise InvalidURLError(f"longer than {_MAX_URL_LENGTH} characters")
     try:
         url = URL(text)
         host, _ = url.host, url.port
@@ -42,20 +42,20 @@ def parse_url(text: str) -> URL:
         raise InvalidURLError(f"expected http or https, received {url.scheme or 'no scheme'}")
     if not host or not host.strip("."):
         raise InvalidURLError("it has no host")
-    if _READY.fullmatch(text):
+    if _RFC3986.fullmatch(text):
         exact = URL(text, encoded=True)
         url = exact if exact.raw_host == url.raw_host and exact.port == url.port else url
     return url.with_user(None).with_fragment(None)
 
 
 def host_of(text: str) -> str:
-    """Return the host that a text means, as a URL would carry it: in lower case, in ASCII, without brackets or dot.
+    """Return a host in its normal form: lower case, ASCII, no brackets, no trailing dot.
 
     Args:
-        text: A name or an address alone, without port.
+        text: Name or address, without port.
 
     Raises:
-        InvalidURLError: The text is no host.
+        InvalidURLError: The text is not a valid host.
     """
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     try:
@@ -68,7 +68,7 @@ def host_of(text: str) -> str:
 
 
 def is_within(host: str, domains: Collection[str]) -> bool:
-    """Tell whether a host is one of some domains, or lies below one.
+    """Return whether a host equals one of these domains or is a subdomain of one.
 
     >>> is_within("img.shop.test", {"shop.test"}), is_within("myshop.test", {"shop.test"})
     (True, False)
@@ -80,12 +80,12 @@ def is_within(host: str, domains: Collection[str]) -> bool:
 def decode_data_uri(uri: str, *, max_bytes: int) -> Fetched | Refused:
     """Return the bytes of a ``data:`` URI.
 
-    Pages are careless: line breaks, escaped signs, missing padding and the URL-safe alphabet are all read. The media
-    type is not, since content alone tells what some bytes are.
+    Line breaks, percent-encoding, missing padding and the URL-safe alphabet are accepted, as in browsers. The media
+    type is ignored; formats are detected by content.
 
     Args:
         uri: The whole URI.
-        max_bytes: The most bytes that are decoded.
+        max_bytes: Maximum decoded bytes.
 
     >>> decode_data_uri("data:image/png;base64,cGl4ZWxz", max_bytes=100)
     Fetched(content=b'pixels', url='data:', etag=None, modified=None)
@@ -96,15 +96,15 @@ def decode_data_uri(uri: str, *, max_bytes: int) -> Fetched | Refused:
     if head[:5].lower() != "data:" or not comma:
         return Refused("bad_data_uri", "expected data:…,…")
     is_base64 = head.rstrip().lower().endswith(";base64")
-    # One escaped byte takes up to three characters, four base64 characters hold three bytes.
+    # A percent-encoded byte takes three characters; four base64 characters encode three bytes.
     if len(body) > 4 * max_bytes + 64:
         return Refused("too_large", f"more than {max_bytes} bytes")
     try:
         content = unquote_to_bytes(body)
     except UnicodeEncodeError:
-        return Refused("bad_data_uri", "it holds half a surrogate pair")
+        return Refused("bad_data_uri", "it contains half a surrogate pair")
     if is_base64:
-        digits = _BLANK.sub(b"", content).translate(_URL_SAFE).rstrip(b"=")
+        digits = _WHITESPACE.sub(b"", content).translate(_URL_SAFE).rstrip(b"=")
         try:
             content = base64.b64decode(digits + b"=" * (-len(digits) % 4), validate=True)
         except binascii.Error as error:

@@ -1,4 +1,4 @@
-"""A loopback forward proxy: the one way out of a browser, with the fetcher's own guard in it."""
+"""Forward proxy on loopback with the SSRF guard: a browser's only way out."""
 
 import asyncio
 import contextlib
@@ -15,23 +15,22 @@ from pixmill.web.fetch.location import is_within
 from pixmill.web.fetch.values import Network
 
 _CHUNK_BYTES = 64 * 1024
-"""What is read at once, and the longest head."""
+"""Bytes per read, and maximum size of a request's head."""
 
-_CONNECT_SECONDS = 15.0
-_MOST_CLIENTS, _HEAD_SECONDS = 512, 60.0
-"""Connections at a time, and the seconds that each has to say what it wants."""
+_MAX_CLIENTS = 512
+_CONNECT_TIMEOUT_SECONDS = 15.0
+_HEAD_TIMEOUT_SECONDS = 60.0
+_MAX_LIFETIME_SECONDS = 1800.0
+"""Maximum lifetime of a connection; browsers close idle ones much earlier."""
 
-_TOTAL_SECONDS = 1800.0
-"""The longest life of a connection: a browser gives up what is silent by itself, and ends long before."""
-
-_FAREWELL_SECONDS = 2.0
-_ACCEPT_SECONDS = 0.05
-_REMEMBERED = 1000
+_CLOSE_TIMEOUT_SECONDS = 2.0
+_ACCEPT_GRACE_SECONDS = 0.05
+_MAX_REFUSALS = 1000
 
 _HOP_BY_HOP = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te upgrade".split()
 )
-"""What concerns one connection only (RFC 9110, section 7.6.1); bodies pass as they are coded, hence no others."""
+"""Headers that are not forwarded (RFC 9110, section 7.6.1), without those of transfer codings, which are kept."""
 
 _HOST = rb"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"
 _TUNNEL = re.compile(rb"CONNECT " + _HOST + rb":(?P<port>\d{1,5}) HTTP/1\.[01]")
@@ -46,7 +45,7 @@ _Fields = list[tuple[bytes, bytes]]
 
 _CALLS_HOME = frozenset(
     {
-        # Chromium and Chrome, seen at a proxy in spite of every switch that quiets them.
+        # Chromium and Chrome, observed despite all command-line switches.
         "accounts.google.com",
         "android.clients.google.com",
         "chromewebstore.googleapis.com",
@@ -62,7 +61,7 @@ _CALLS_HOME = frozenset(
         "passwordsleakcheck-pa.googleapis.com",
         "safebrowsing.google.com",
         "safebrowsing.googleapis.com",
-        "start.duckduckgo.com",  # Debian's Chromium connects to the start page of its search engine in advance.
+        "start.duckduckgo.com",  # Debian's Chromium preconnects to its search engine
         "tools.google.com",
         "update.googleapis.com",
         # Edge (https://learn.microsoft.com/deployedge/microsoft-edge-security-endpoints).
@@ -82,11 +81,11 @@ _CALLS_HOME = frozenset(
         "telemetry.mozilla.org",
     }
 )
-"""Whom browsers report to and ask for updates, which no page of ours needs. Each stands for the hosts below it too."""
+"""Telemetry and update hosts of browsers, with their subdomains."""
 
 
 class Refusal(NamedTuple):
-    """A connection that was not made, and why."""
+    """A refused or failed connection."""
 
     host: str
     port: int
@@ -94,7 +93,7 @@ class Refusal(NamedTuple):
 
 
 class _AnsweredError(Exception):
-    """Carry what the client receives instead of what it asked for."""
+    """Raised with an error response for the client."""
 
     def __init__(self, status: HTTPStatus, reason: str) -> None:
         super().__init__(reason)
@@ -106,27 +105,27 @@ class _AnsweredError(Exception):
 
 
 class Proxy:
-    """Serve a forward proxy on a port of 127.0.0.1, from a thread of its own, while its context is open.
+    """Serve a forward proxy on 127.0.0.1, in a background thread, while the ``with`` block lasts.
 
-    It speaks what browsers speak to a proxy: plain requests in absolute form, and CONNECT for TLS and web sockets (RFC
-    9110, section 9.3.6; RFC 9112, section 3.2.2). Each connection goes through the fetcher's guard: public addresses,
-    and what the network names. Browsers' calls to their makers are refused by name. A host that is refused is answered
-    with 403, one that cannot be reached with 502 or 504, each with a line of plain text that begins with ``pixmill:``.
+    It supports plain requests in absolute form, and CONNECT for TLS and web sockets (RFC 9110, section 9.3.6; RFC 9112,
+    section 3.2.2). Each connection passes the SSRF guard. Telemetry hosts of browsers are refused by name. The status
+    is 403 for a refused host, and 502 or 504 for an unreachable one, with a line of plain text that begins with
+    ``pixmill:``.
 
     Args:
-        network: What may be reached beside the public internet; by default nothing.
-        port: The port; 0: any free one.
+        network: Allowed non-public origins; default: none.
+        port: Port to listen on; 0 for any free one.
 
     Attributes:
-        url: The proxy's own address, such as ``http://127.0.0.1:41873``.
-        refusals: The last thousand connections that were not made, the oldest first.
+        url: The proxy's URL, such as ``http://127.0.0.1:41873``.
+        refusals: The last 1,000 refused or failed connections, oldest first.
     """
 
     def __init__(self, network: Network | None = None, *, port: int = 0) -> None:
         self._network = network or Network()
         self._port = port
         self._guard = Guard(self._network)
-        self.refusals: deque[Refusal] = deque(maxlen=_REMEMBERED)
+        self.refusals: deque[Refusal] = deque(maxlen=_MAX_REFUSALS)
         self._clients: set[asyncio.Task[None]] = set()
 
     def __enter__(self) -> Self:
@@ -144,20 +143,20 @@ class Proxy:
 
     def _run(self, listener: socket.socket) -> None:
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._serve(listener))  # The runner cancels the clients that are left.
+            runner.run(self._serve(listener))  # cancels the remaining clients
 
     async def _serve(self, listener: socket.socket) -> None:
         server = await asyncio.start_server(self._accept, sock=listener, limit=_CHUNK_BYTES)
         await self._end.wait()
-        # asyncio leaks connections that it has accepted when it closes: they become clients first.
-        with contextlib.suppress(NotImplementedError):  # the event loop of Windows
+        # asyncio leaks connections that it is accepting while it closes, so let it finish them first.
+        with contextlib.suppress(NotImplementedError):  # on Windows
             self._loop.remove_reader(listener)
-        await asyncio.sleep(_ACCEPT_SECONDS)
+        await asyncio.sleep(_ACCEPT_GRACE_SECONDS)
         server.close()
         await self._guard.close()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(self._clients) >= _MOST_CLIENTS:
+        if len(self._clients) >= _MAX_CLIENTS:
             writer.close()
             return
         client = self._loop.create_task(self._handle(reader, writer))
@@ -165,22 +164,22 @@ class Proxy:
         client.add_done_callback(self._clients.discard)
 
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # Either side may go away at any time: then there is nobody left to answer.
+        # Either side may disconnect at any time.
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-            async with _closing(writer), asyncio.timeout(_TOTAL_SECONDS):
+            async with _closing(writer), asyncio.timeout(_MAX_LIFETIME_SECONDS):
                 try:
                     await self._forward(reader, writer)
                 except _AnsweredError as answer:
                     writer.write(answer.message)
                     writer.write_eof()
-                    # What is left unread would reset the connection, and take the answer with it.
-                    async with asyncio.timeout(_FAREWELL_SECONDS):
+                    # Unread data would reset the connection and discard the answer.
+                    async with asyncio.timeout(_CLOSE_TIMEOUT_SECONDS):
                         while await reader.read(_CHUNK_BYTES):
                             pass
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            async with asyncio.timeout(_HEAD_SECONDS):
+            async with asyncio.timeout(_HEAD_TIMEOUT_SECONDS):
                 first, fields = await _read_head(reader)
             request = _TUNNEL.fullmatch(first) or _PLAIN.fullmatch(first)
             if request is None:
@@ -203,21 +202,21 @@ class Proxy:
                 start = b"%b %b HTTP/1.1" % (request["method"], path if path.startswith(b"/") else b"/" + path)
                 own = [(b"Host", request["authority"]), (b"Via", b"1.1 pixmill")]
                 host_writer.write(_head(start, own + [field for field in fields if field[0] != b"host"]))
-                # One request a connection: whatever comes after the body ends it.
+                # One request per connection: data after the body ends it.
                 await _until_one_ends(_copy(reader, host_writer, body_bytes), _copy_response(host_reader, writer))
 
     async def _connect(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         try:
             if is_within(host, _CALLS_HOME) and f"{host}:{port}" not in self._network.served:
                 raise ForbiddenHostError(f"{host} is a telemetry host of browsers")
-            async with asyncio.timeout(_CONNECT_SECONDS):
+            async with asyncio.timeout(_CONNECT_TIMEOUT_SECONDS):
                 return await self._guard.open_connection(host, port)
         except ForbiddenHostError as error:
             status, reason = HTTPStatus.FORBIDDEN, str(error.strerror)
         except socket.gaierror:
             status, reason = HTTPStatus.BAD_GATEWAY, f"{host} cannot be resolved"
         except TimeoutError:
-            status, reason = HTTPStatus.GATEWAY_TIMEOUT, f"{host} did not respond within {_CONNECT_SECONDS:g} s"
+            status, reason = HTTPStatus.GATEWAY_TIMEOUT, f"{host} did not respond within {_CONNECT_TIMEOUT_SECONDS:g} s"
         except (OSError, UnicodeError) as error:
             status, reason = HTTPStatus.BAD_GATEWAY, f"{host} cannot be reached: {error}"
         self.refusals.append(Refusal(host, port, reason))
@@ -225,7 +224,7 @@ class Proxy:
 
 
 async def _read_head(reader: asyncio.StreamReader) -> tuple[bytes, _Fields]:
-    """Return the first line and the fields of a message, their names in lower case.
+    """Return the first line and the header fields of a message, with names in lower case.
 
     Raises:
         ValueError: A field is malformed.
@@ -238,7 +237,7 @@ async def _read_head(reader: asyncio.StreamReader) -> tuple[bytes, _Fields]:
 
 
 def _head(first: bytes, fields: _Fields) -> bytes:
-    """Return a head as it is sent on, without what concerns the one connection that it came by."""
+    """Return a head without hop-by-hop fields."""
     listed = {option.strip().lower() for name, value in fields if name == b"connection" for option in value.split(b",")}
     kept = [name + b": " + value for name, value in fields if name not in _HOP_BY_HOP | listed]
     return b"\r\n".join([first, *kept, b"Connection: close", b"", b""])
@@ -246,7 +245,7 @@ def _head(first: bytes, fields: _Fields) -> bytes:
 
 def _body_bytes(fields: _Fields) -> int:
     lengths = [value for name, value in fields if name == b"content-length"]
-    # Two lengths, or one that is no number, let two readers see two different requests (RFC 9112, section 11.2).
+    # Ambiguous lengths allow request smuggling (RFC 9112, section 11.2).
     if len(lengths) > 1 or not all(map(bytes.isdigit, lengths)) or any(n == b"transfer-encoding" for n, _ in fields):
         raise ValueError("Content-Length must be one number")
     return int(lengths[0]) if lengths else 0
@@ -265,7 +264,7 @@ async def _until_one_ends(*directions: Coroutine[None, None, None]) -> None:
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, size: int | None = None) -> None:
-    """Pass bytes on until there are no more; or so many of them, and then wait for the end or for one more."""
+    """Copy bytes until the end; with a size, copy this many, then wait for the end or another byte."""
     while chunk := await reader.read(_CHUNK_BYTES if size is None else min(size, _CHUNK_BYTES)):
         size = None if size is None else size - len(chunk)
         writer.write(chunk)
@@ -275,7 +274,7 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, size
 
 async def _copy_response(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     status = b"100"
-    while status.startswith(b"1"):  # Interim responses are left out.
+    while status.startswith(b"1"):  # skip interim responses
         try:
             first, fields = await _read_head(reader)
         except (ValueError, asyncio.LimitOverrunError, asyncio.IncompleteReadError):
@@ -293,8 +292,8 @@ async def _closing(writer: asyncio.StreamWriter) -> AsyncIterator[None]:
     try:
         yield
         writer.close()
-        with contextlib.suppress(OSError):  # The other side may be gone, with what it was still to be sent.
-            async with asyncio.timeout(_FAREWELL_SECONDS):
+        with contextlib.suppress(OSError):  # the other side may have disconnected
+            async with asyncio.timeout(_CLOSE_TIMEOUT_SECONDS):
                 await writer.wait_closed()
     finally:
-        writer.transport.abort()  # Nothing is lost of what was sent in time.
+        writer.transport.abort()

@@ -1,4 +1,4 @@
-"""What sites ask of crawlers: ``robots.txt`` before a fetch (RFC 9309), ``X-Robots-Tag`` after it."""
+"""``robots.txt`` (RFC 9309), checked before a fetch, and ``X-Robots-Tag``, checked after it."""
 
 import asyncio
 import re
@@ -11,31 +11,32 @@ from pixmill.web.fetch.host import Host
 from pixmill.web.fetch.values import Fetched, Refused
 
 ROBOT = "pixmill"
-"""The name that ``robots.txt`` and ``X-Robots-Tag`` call us by."""
+"""Our user agent in ``robots.txt`` and ``X-Robots-Tag``."""
 
-LONGEST_DELAY = 60.0
-"""Seconds between two images: a host that asks for more is not for collecting from."""
+MAX_CRAWL_DELAY_SECONDS = 60.0
+"""A host that asks for a longer delay between requests is skipped."""
 
-_KEPT = 1024
-"""Origins whose rules are remembered: some rules are long, and some lists name a hundred thousand origins."""
+_MAX_ORIGINS = 1024
+"""Origins whose rules are cached: rules may be long, and URL lists may name a hundred thousand origins."""
 
 _FORBIDDING = {"noai", "noimageai", "noimageindex", "noindex", "noml", "none"}
-"""Directives after which an image is not kept; ``none`` is short for ``noindex, nofollow``."""
+"""Directives that forbid keeping an image; ``none`` is short for ``noindex, nofollow``."""
 
 _VALUED = {"max-image-preview", "max-snippet", "max-video-preview", "unavailable_after"}
-"""Directives that have a colon of their own, which names no robot."""
+"""Directives with a value after a colon; before any other colon stands a user agent."""
 
 _UNAVAILABLE = re.compile(r"http_4(?!29)\d\d")
-"""Answers that say "there are no rules" (RFC 9309, section 2.3.1.3). "Too many requests" says nothing of the kind."""
+"""Outcomes that mean that there are no rules (RFC 9309, section 2.3.1.3); 429 does not."""
 
-_UNANSWERED = re.compile(r"http_.*|incomplete|encoding|bad_r.*|too_many_redirects")
+_UNREACHABLE = re.compile(r"http_.*|incomplete|encoding|bad_r.*|too_many_redirects")
+"""Outcomes that mean that the rules are unknown."""
 
 
 class Robots:
-    """Remember the ``robots.txt`` of the latest origins, each of which is fetched once.
+    """Fetch and cache the ``robots.txt`` of each origin.
 
     Args:
-        get: Fetches a URL without asking for permission; a body that is too large comes cut.
+        get: Fetches a URL without checking ``robots.txt``; truncates a body that is too large.
     """
 
     def __init__(self, get: Callable[[str], Awaitable[Fetched | Refused]]) -> None:
@@ -43,29 +44,29 @@ class Robots:
         self._rules: dict[str, asyncio.Task[Protego | Refused]] = {}
 
     async def refusal(self, url: URL, host: Host) -> Refused | None:
-        """Return why a URL must not be fetched, or ``None`` where it may.
+        """Return the reason why a URL must not be fetched, or ``None``.
 
-        Rules that cannot be had forbid everything (RFC 9309, section 2.3.1.4).
+        Unreachable rules forbid everything (RFC 9309, section 2.3.1.4).
 
         Args:
             url: An http(s) URL.
-            host: Its host, which learns the distance that the rules ask for (``Crawl-delay``).
+            host: Its host, to which the rules' ``Crawl-delay`` is applied.
         """
-        if host.robots_aside:
+        if host.ignores_robots:
             return None
         origin = f"{url.scheme}://{url.raw_authority}"
         if origin not in self._rules:
             self._rules[origin] = asyncio.create_task(self._read(origin))
-            if len(self._rules) > _KEPT:
+            if len(self._rules) > _MAX_ORIGINS:
                 del self._rules[next(iter(self._rules))]
-        # Shielded: whoever waits may give up, and others wait for the same rules.
+        # Shielded, since other fetches wait for the same rules if this one is cancelled.
         rules = await asyncio.shield(self._rules[origin])
         if isinstance(rules, Refused):
             return rules
         delay = rules.crawl_delay(ROBOT) or 0.0
-        if delay > LONGEST_DELAY:
+        if delay > MAX_CRAWL_DELAY_SECONDS:
             return Refused("crawl_delay", f"{origin}/robots.txt asks for {delay:g} s between requests")
-        host.keep_distance(delay)
+        host.set_min_delay(delay)
         if rules.can_fetch(str(url), ROBOT):
             return None
         return Refused("robots", f"disallowed by {origin}/robots.txt")
@@ -76,23 +77,23 @@ class Robots:
             return Protego.parse(outcome.content.decode("utf-8-sig", errors="replace"))
         if _UNAVAILABLE.fullmatch(outcome.reason):
             return Protego.parse("")
-        if _UNANSWERED.fullmatch(outcome.reason):
+        if _UNREACHABLE.fullmatch(outcome.reason):
             return Refused("robots_unreachable", f"{origin}/robots.txt: {outcome.reason}", outcome.retry_after)
         return outcome
 
     async def close(self) -> None:
-        """Give up the fetches that are under way."""
+        """Cancel the fetches in progress."""
         for task in self._rules.values():
             task.cancel()
         await asyncio.gather(*self._rules.values(), return_exceptions=True)
 
 
 def opt_out(headers: Iterable[str]) -> str | None:
-    """Return the directive by which a site forbids to keep an image, or ``None``.
+    """Return the directive that forbids keeping an image, or ``None``.
 
     Args:
-        headers: All values of ``X-Robots-Tag`` in a response. A value may begin with the name of the only robot that it
-            addresses (``otherbot: noindex``).
+        headers: All ``X-Robots-Tag`` values of a response. A value may begin with the user agent to which it applies
+            (``otherbot: noindex``).
 
     >>> opt_out(["otherbot: noindex", "max-image-preview: large, noai"])
     'noai'

@@ -1,4 +1,4 @@
-"""What bounds a fetch, and what comes of it: bytes, or the reason why there are none, never an exception."""
+"""Settings and results of a fetch; failures are results, not exceptions."""
 
 import re
 from collections.abc import Mapping
@@ -11,24 +11,24 @@ _TRANSIENT = re.compile(
     r"busy|connection|host_down|incomplete|robots_unreachable|timeout|http_(?:408|429|500|502|503|504)"
 )
 
-_LONGEST_DETAIL = 200
+_MAX_DETAIL_LENGTH = 200
 
 
 @dataclass(frozen=True)
 class FetchLimits:
-    """Bound what fetching may cost, here and at the other end.
+    """Limits of a fetch.
 
     Args:
-        max_bytes: The largest image, in bytes, compressed or not.
-        timeout: Seconds that one fetch may take in all: redirects, repeats and pauses between them included, waiting
-            for a free connection and for the host's turn not.
-        connect_timeout: Seconds until a connection stands, TLS included.
-        read_timeout: Seconds that a server may be silent.
-        connections: Requests at the same time.
-        per_host: Requests to one host at the same time.
-        redirects: Redirects that are followed.
-        attempts: How often a fetch that fails for a passing reason is tried.
-        first_pause: Seconds to wait after a first failure; each further one in a row doubles them.
+        max_bytes: Maximum size of an image in bytes, compressed or not.
+        timeout: Maximum seconds for a fetch, with redirects, retries and the pauses between them, but without waiting
+            for a free connection or the host's rate limit.
+        connect_timeout: Maximum seconds to connect, including TLS.
+        read_timeout: Maximum seconds without data from the server.
+        connections: Maximum concurrent requests.
+        per_host: Maximum concurrent requests to one host.
+        redirects: Maximum redirects to follow.
+        attempts: Maximum attempts at a fetch that fails temporarily.
+        first_pause: Seconds to wait after the first failure; doubled after each further one in a row.
     """
 
     max_bytes: int = 25 * 1024 * 1024
@@ -44,15 +44,15 @@ class FetchLimits:
 
 @dataclass(frozen=True)
 class Politeness:
-    """Who asks, how often, and whom not.
+    """Politeness settings.
 
     Args:
-        contact: An e-mail address or URL under which the person responsible can be reached; part of the User-Agent.
-        rate: The most requests to one host a second; ``None`` for no limit but the connections.
-        jitter: The share, 0 to 1, by which the pause between two requests to a host is lengthened at random.
-        opt_out: Hosts that are left alone, with all their subdomains.
-        robots_exceptions: Hosts whose ``robots.txt`` the user overrides on their own responsibility.
-        own: Hosts that are our own, so that ``rate`` does not hold for them.
+        contact: E-mail address or URL of the person responsible, sent in the User-Agent.
+        rate: Maximum requests per second to one host; default: limited by connections only.
+        jitter: Maximum share, 0 to 1, by which the pause between two requests to a host is randomly lengthened.
+        opt_out: Hosts to skip, with all their subdomains.
+        robots_exceptions: Hosts whose ``robots.txt`` is ignored, at the user's responsibility.
+        own: Hosts that are served locally, to which ``rate`` does not apply.
     """
 
     contact: str | None = None
@@ -65,14 +65,14 @@ class Politeness:
 
 @dataclass(frozen=True)
 class Network:
-    """The exceptions to the rule that every host must be public.
+    """Exceptions from the rule that only public addresses are connected to.
 
     Args:
-        served: Origins that this process serves itself, as ``name:port``, each with its port on 127.0.0.1. They are
-            never looked up.
-        allowed: Hosts that the user trusts although their addresses are not public, as ``name:port``; such addresses
-            are reached on no other port of theirs.
-        authority: A certificate authority, as a PEM file, that is believed beside the system's.
+        served: Origins that this process serves, as ``name:port``, mapped to their ports on 127.0.0.1. Their names are
+            not resolved.
+        allowed: Origins with non-public addresses that the user trusts, as ``name:port``; their other ports remain
+            closed.
+        authority: Additional certificate authority, a PEM file.
     """
 
     served: Mapping[str, int] = field(default_factory=dict)
@@ -82,13 +82,12 @@ class Network:
 
 @dataclass(frozen=True)
 class Validators:
-    """The version of an image that somebody has already (RFC 9110, section 8.8).
+    """Validators of a version that the caller already has (RFC 9110, section 8.8).
 
     Args:
-        etag: The ``ETag`` that it came with.
-        modified: The ``Last-Modified`` that it came with.
-        url: Where it came from, if redirects led there: both say nothing of any other address. ``None`` for the address
-            that is asked itself.
+        etag: Its ``ETag``.
+        modified: Its ``Last-Modified``.
+        url: URL after redirects, the only one for which the validators hold; default: the requested URL.
     """
 
     etag: str | None = None
@@ -98,13 +97,13 @@ class Validators:
 
 @dataclass(frozen=True)
 class Fetched:
-    """A URL's content.
+    """The content of a URL.
 
     Args:
-        content: The body's bytes, within the limit.
-        url: Where they came from in the end, after redirects; ``data:`` for inlined bytes.
-        etag: The ``ETag`` of this version, where the server gave one.
-        modified: Its ``Last-Modified``, likewise.
+        content: The body, within the size limit.
+        url: URL after redirects; ``data:`` for a ``data:`` URI.
+        etag: ``ETag`` of this version, if any.
+        modified: ``Last-Modified`` of this version, if any.
     """
 
     content: bytes
@@ -115,22 +114,22 @@ class Fetched:
 
 @dataclass(frozen=True)
 class Unchanged:
-    """Say that a URL still delivers the version that somebody has already."""
+    """Result for a URL that still delivers the version that the caller has."""
 
 
 @dataclass(frozen=True)
 class Refused:
-    """Why a URL delivered nothing.
+    """Result for a URL that was not fetched.
 
     Args:
         reason: One word for tables: ``bad_url``, ``bad_data_uri``, ``private_address``, ``opted_out``, ``robots``,
-            ``robots_unreachable``, ``crawl_delay``, ``x_robots_tag``, ``busy`` (the host asked for a long pause),
-            ``host_down`` (it failed again and again), ``too_large``, ``timeout``, ``connection``, ``tls``,
+            ``robots_unreachable``, ``crawl_delay``, ``x_robots_tag``, ``busy`` (the host requested a long pause),
+            ``host_down`` (the host failed repeatedly), ``too_large``, ``timeout``, ``connection``, ``tls``,
             ``incomplete``, ``bad_response``, ``encoding``, ``bad_redirect``, ``too_many_redirects`` or
             ``http_<status>``.
-        detail: A few words for people, which follow from the server's answer alone. They may quote it: characters that
-            would not show, or could lead a terminal or a table astray, are escaped, and the words are cut.
-        retry_after: Seconds that the server asked us to wait, where it did.
+        detail: Short explanation, a function of the server's answer. It may quote the answer, so it is truncated, and
+            unprintable characters are escaped.
+        retry_after: Seconds that the server asked to wait, if it did.
     """
 
     reason: str
@@ -138,9 +137,9 @@ class Refused:
     retry_after: float | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "detail", printable(self.detail)[:_LONGEST_DETAIL])
+        object.__setattr__(self, "detail", printable(self.detail)[:_MAX_DETAIL_LENGTH])
 
     @property
     def transient(self) -> bool:
-        """Whether the same fetch may well succeed later."""
+        """Whether the same fetch may succeed later."""
         return _TRANSIENT.fullmatch(self.reason) is not None

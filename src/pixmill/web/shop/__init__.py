@@ -1,30 +1,30 @@
-"""A small web shop on loopback, made of whatever images ``data/`` holds, to practise scraping on.
+"""A web shop on loopback that shows the images of ``data/``, for practising scraping.
 
-Nothing is for sale. The shop behaves as shops on the web do, and misbehaves as they do, and all of it follows from the
-hashes of the images' paths: the same ``data/`` gives the same shop. In this package:
+Nothing is for sale. The shop imitates the behaviour and the faults of real shops. All of them depend on hashes of the
+images' paths, so the same ``data/`` gives the same shop.
 
-- ``catalogue``: which cards a class shows, which image each stands for, its wording, and what is odd about it
-- ``rendering``: the pages as HTML, from ``templates/``
-- ``server``: HTTP on loopback
+- ``catalogue``: the cards of each class, with their images, texts and faults
+- ``rendering``: HTML pages from ``templates/``
+- ``server``: HTTP server on loopback
 
-What a scraper may rely on:
+Interface for scrapers:
 
 ========================================  ============================================================================
-``/search?q=<class>``                     the results of a class; the first batch is in the page
+``/search?q=<class>``                     results of a class, with the first batch of cards
 ``/search/more?q=<class>&page=<n>``       a further batch, as JSON: ``html``, ``next`` (null at the end), ``pause``
-``/product/<id>``, ``/media/<name>``      a product's page; an image, byte for byte as it lies in ``data/``
-``article.card[data-product-id]``         one card; ``.card-title``, ``.card-price[data-price]``, ``a.card-link`` in it
-``img.card-image``                      its image: in ``data-src`` until it nears the viewport, then in ``src``
-``#consent``, ``#consent-accept``         the banner that covers the page; nothing loads before it is answered
-``#show-more``                            the button that must be clicked after some batches, ``hidden`` otherwise
-``[data-end-of-results]``                 appears when nothing more will come
-``[data-no-results]``                     stands on the page of a query that finds nothing
-``[data-results]``                        holds the cards; ``data-total`` is their number
+``/product/<id>``, ``/media/<name>``      a product's page; an image, byte for byte as in ``data/``
+``article.card[data-product-id]``         a card with ``.card-title``, ``.card-price[data-price]`` and ``a.card-link``
+``img.card-image``                        its image: in ``data-src`` until it nears the viewport, then in ``src``
+``#consent``, ``#consent-accept``         banner that covers the page; nothing loads until it is answered
+``#show-more``                            button to click after some batches, otherwise ``hidden``
+``[data-end-of-results]``                 appears after the last batch
+``[data-no-results]``                     on the page of a query without results
+``[data-results]``                        container of the cards; ``data-total`` is their number
 ========================================  ============================================================================
 
-What is odd, on purpose: images inlined as ``data:`` URIs; the same image again on another card; wrong content
-types; sold-out cards whose image is gone (404); cards whose image ``robots.txt`` asks to leave alone; one image
-that takes two seconds. Gone and private images are on extra cards only: each file in ``data/`` has its own card.
+Deliberate faults: images inlined as ``data:`` URIs; the same image on another card; wrong content types; sold-out cards
+whose image is missing (404); cards whose image ``robots.txt`` disallows; one image that takes two seconds. Missing and
+disallowed images are on extra cards only: each file in ``data/`` also has a card with its image.
 """
 
 from pixmill.web.shop.server import ORIGIN, Shop, serve

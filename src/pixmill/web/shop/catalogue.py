@@ -1,4 +1,4 @@
-"""The shop's catalogue: which cards each class shows, which image each stands for, and what is odd about it."""
+"""The shop's catalogue: the cards of each class, with their images, texts and deliberate faults."""
 
 import hashlib
 import re
@@ -13,25 +13,25 @@ from pixmill.core.errors import DataError
 from pixmill.core.files.writing import target_within
 from pixmill.core.params.names import to_text
 
-_INLINE_BYTES = 64 * 1024
-"""Larger images are never inlined: a page of a hundred photographs of 5 MB each would help nobody."""
+_MAX_INLINE_BYTES = 64 * 1024
+"""Larger images are never inlined."""
 
 _INLINE: dict[int, Literal["src", "data-src"]] = {0: "src", 1: "data-src"}
 
-_MAKES = {
+_MATERIALS = {
     "coat": ("Wool", "Loden", "Waxed", "Quilted", "Melton", "Tweed"),
     "dress": ("Linen", "Silk", "Jersey", "Crêpe", "Cotton", "Viscose"),
     "shirt": ("Oxford", "Poplin", "Flannel", "Chambray", "Linen", "Twill"),
     "sneaker": ("Canvas", "Suede", "Leather", "Mesh", "Knit", "Court"),
     "trouser": ("Linen", "Denim", "Twill", "Corduroy", "Wool", "Cotton"),
 }
-_OTHER_MAKES = ("Harbour", "Meadow", "Studio", "Linden", "Atlas", "Orchard", "Quarry", "Northern")
+_OTHER_MATERIALS = ("Harbour", "Meadow", "Studio", "Linden", "Atlas", "Orchard", "Quarry", "Northern")
 
 _PRICES = {"coat": (129, 289), "dress": (59, 149), "shirt": (39, 89), "sneaker": (69, 139), "trouser": (49, 119)}
 _OTHER_PRICES = (19, 199)
 
 BACKDROPS = ("sand", "sage", "fog", "clay", "rose", "straw", "sky", "stone")
-"""Names of the colours that an image may stand before; the style sheet knows them."""
+"""Background colours of images, defined in the style sheet."""
 
 _PRAISE = (
     "Made slowly, in small numbers, and meant to be kept.",
@@ -44,29 +44,29 @@ _PRAISE = (
 
 
 class CardKind(Enum):
-    """Why a card is there."""
+    """Kind of card; each image has one ``PRODUCT`` card, the others are extra."""
 
-    PRODUCT = "product"  # one for each image
-    AGAIN = "again"  # the same image on another card, under another address
-    SOLD_OUT = "sold-out"  # an extra card; its image is gone
-    MEMBERS = "members"  # an extra card; robots.txt asks to leave its image alone
+    PRODUCT = "product"
+    DUPLICATE = "again"  # the same image at another address
+    SOLD_OUT = "sold-out"  # its image is missing
+    MEMBERS = "members"  # robots.txt disallows its image
 
 
 @dataclass(frozen=True, slots=True)
 class ProductCard:
-    """One card, which is also one product.
+    """A card, which is also a product.
 
     Args:
-        id: The product's name in addresses: sixteen hexadecimal digits.
-        label: The class it is found under.
-        kind: Why it is there.
-        title: What people read.
-        price: In whole euros.
+        id: Product id in URLs: 16 hexadecimal digits.
+        label: Class.
+        kind: Kind of card.
+        title: Displayed title.
+        price: Price in whole euros.
         backdrop: One of ``BACKDROPS``.
-        image: The address of its image, relative to the shop.
-        path: The file behind it.
-        inline: The attribute in which the card carries the image itself as a ``data:`` URI; ``None``: nowhere.
-        mislabelled: The content type that the image is served with in place of its own; ``None``: its own.
+        image: Path of the image's URL.
+        path: Image file.
+        inline: Attribute that contains the image as a ``data:`` URI; ``None`` for none.
+        mislabelled: Wrong content type with which the image is served; ``None`` for the right one.
     """
 
     id: str
@@ -82,30 +82,29 @@ class ProductCard:
 
 
 class Catalogue:
-    """All cards of a shop, indexed once.
+    """All cards of a shop.
 
-    Only names are read, no image; what happens to an image follows from the hash of its path within ``data/``, so
-    that one image more changes nothing about the others.
+    Only file names are read, no images. The cards of an image depend on the hash of its path within ``data/``, not on
+    other images.
 
     Args:
-        data: A folder of images as ``<class>/<file>``. Hidden files are left out, everything else is taken for an
-            image: a scraper must cope with a text file named ``.jpg`` too. Links are followed within the folder and
-            into DVC's cache.
+        data: Folder of images as ``<class>/<file>``. Every file that is not hidden counts as an image, even a text file
+            named ``.jpg``. Links are followed within the folder and into DVC's cache.
 
     Attributes:
-        classes: The cards of each class, in the order of their ids.
-        products: Each card by its id.
-        media: The card that each image's address stands for.
-        slow: The card whose image takes its time.
-        links_out: The links that are left out.
+        classes: Cards of each class, ordered by id.
+        products: Cards by id.
+        media: Cards by the URL path of their image.
+        slow: Card whose image is served slowly.
+        skipped_links: Links to other places, which are not followed.
 
     Raises:
-        DataError: There is no such folder, or no class in it.
+        DataError: The folder does not exist or has no class folders.
     """
 
     def __init__(self, data: Path) -> None:
         self.classes: dict[str, tuple[ProductCard, ...]] = {}
-        self.links_out: list[Path] = []
+        self.skipped_links: list[Path] = []
         for folder in self._within(data, filter(Path.is_dir, _visible(data) if data.is_dir() else ())):
             label = to_text(folder.name)
             files = self._within(data, filter(Path.is_file, _visible(folder)))
@@ -125,18 +124,18 @@ class Catalogue:
     def _within(self, data: Path, paths: Iterable[Path]) -> Iterator[Path]:
         for path in paths:
             if path.is_symlink() and target_within(path, data) is None:
-                self.links_out.append(path)
+                self.skipped_links.append(path)
             else:
                 yield path
 
     def find(self, query: str) -> tuple[ProductCard, ...]:
-        """Return the cards that a query finds: those of the class of that name, or of that name in another case."""
+        """Return the cards of the class with this name, ignoring case if there is no exact match."""
         name = query.strip().casefold()
         alike = (cards for label, cards in self.classes.items() if label.strip().casefold() == name)
         return self.classes.get(query) or next(alike, ())
 
     def display(self, label: str, count: int) -> tuple[ProductCard, ...]:
-        """Return the first few flawless cards of a class, for a shop window."""
+        """Return the first few cards without faults of a class."""
         fine = (card for card in self.classes[label] if card.kind is CardKind.PRODUCT and card is not self.slow)
         return tuple(islice(fine, count))
 
@@ -146,23 +145,24 @@ def _visible(folder: Path) -> list[Path]:
 
 
 def _cards(label: str, path: Path) -> Iterator[ProductCard]:
-    """Yield the cards that one image leads to: its own and, now and then, another."""
+    """Yield the card of an image and, for some images, extra cards."""
     key = f"{label}/{to_text(path.name)}"
     yield _card(CardKind.PRODUCT, label, path, key)
-    for kind, one_in in ((CardKind.AGAIN, 12), (CardKind.SOLD_OUT, 25), (CardKind.MEMBERS, 25)):
+    for kind, one_in in ((CardKind.DUPLICATE, 12), (CardKind.SOLD_OUT, 25), (CardKind.MEMBERS, 25)):
         if _number(key, kind.value) % one_in == 0:
             yield _card(kind, label, path, f"{key}\0{kind.value}")
 
 
 def _card(kind: CardKind, label: str, path: Path, key: str) -> ProductCard:
     id_ = f"{_number(key, 'product'):016x}"
-    # Nothing of a local name becomes part of an address but a harmless extension, and that people sent it as feedback.
+    # URLs contain nothing of the local file name except a harmless extension and the prefix of feedback images.
     suffix = path.suffix.lower()
     extension = suffix if re.fullmatch(r"\.[a-z0-9]{1,5}", suffix) else ""
     origin = re.match(r"feedback-\d{4}-\d\d-\d\d-", path.name)
     folder = "/media/private" if kind is CardKind.MEMBERS else "/media"
-    # An inline image has no address, which would not tell where it came from.
-    may_be_inline = not origin and kind in (CardKind.PRODUCT, CardKind.AGAIN) and path.stat().st_size <= _INLINE_BYTES
+    is_shown = kind in (CardKind.PRODUCT, CardKind.DUPLICATE)
+    # Feedback images are never inlined, since a ``data:`` URI has no prefix.
+    may_be_inline = not origin and is_shown and path.stat().st_size <= _MAX_INLINE_BYTES
     wrong_type = "image/png" if suffix in (".jpg", ".jpeg") else "image/jpeg"
     return ProductCard(
         id=id_,
@@ -179,20 +179,20 @@ def _card(kind: CardKind, label: str, path: Path, key: str) -> ProductCard:
 
 
 def _number(key: str, purpose: str) -> int:
-    """Return a number that follows from a key alone, another one for each purpose."""
+    """Return a 64-bit hash of a key, independent for each purpose."""
     return int.from_bytes(hashlib.sha256(f"{purpose}\0{key}".encode()).digest()[:8])
 
 
 def display_name(label: str) -> str:
-    """Return a class's name as people read it: ``running_shoe`` becomes ``Running Shoe``."""
+    """Return a class's displayed name, such as ``Running Shoe`` for ``running_shoe``."""
     return label.replace("_", " ").replace("-", " ").title()
 
 
 def title(label: str, key: str) -> str:
     """Return a product's title, such as ``Linen Trouser No. 412``."""
-    makes = _MAKES.get(label, _OTHER_MAKES)
-    make = makes[_number(key, "make") % len(makes)]
-    return f"{make} {display_name(label)} No. {100 + _number(key, 'title') % 900}"
+    materials = _MATERIALS.get(label, _OTHER_MATERIALS)
+    material = materials[_number(key, "make") % len(materials)]
+    return f"{material} {display_name(label)} No. {100 + _number(key, 'title') % 900}"
 
 
 def price(label: str, key: str) -> int:
@@ -203,5 +203,5 @@ def price(label: str, key: str) -> int:
 
 
 def describe(key: str) -> str:
-    """Return a line of praise."""
+    """Return a product's description."""
     return _PRAISE[_number(key, "praise") % len(_PRAISE)]

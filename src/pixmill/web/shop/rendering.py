@@ -1,4 +1,4 @@
-"""The shop's pages: a catalogue's cards as HTML."""
+"""Render the shop's pages as HTML."""
 
 import base64
 from typing import Any
@@ -8,17 +8,17 @@ import jinja2
 from pixmill.images.formats import sniff
 from pixmill.web.shop.catalogue import CardKind, Catalogue, ProductCard, describe, display_name
 
-BATCH = 20
-"""Cards that one batch brings; fills whole rows of 2, 4 and 5."""
+BATCH_SIZE = 20
+"""Cards per batch; fills rows of 2, 4 and 5."""
 
 FIRST_PAUSE, PAUSE_EVERY = 2, 5
-"""After this batch, and after each so many more, scrolling stops until "Show more" is clicked."""
+"""Number of the first batch after which scrolling stops until "Show more" is clicked, and batches between stops."""
 
 _PLACEHOLDER = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
 
 
 def content_type(content: bytes) -> str:
-    """Return the content type of an image by its first bytes; anything else is ``application/octet-stream``."""
+    """Return the content type of an image; ``application/octet-stream`` for other content."""
     name = sniff(content)
     return f"image/{name}" if name in ("jpeg", "png", "webp", "gif", "bmp", "tiff") else "application/octet-stream"
 
@@ -27,7 +27,7 @@ class Pages:
     """Render a catalogue.
 
     Args:
-        catalogue: What the shop shows.
+        catalogue: The shop's catalogue.
     """
 
     def __init__(self, catalogue: Catalogue) -> None:
@@ -47,7 +47,7 @@ class Pages:
         }
 
     def home(self, *, consented: bool) -> str:
-        """Return the entrance: a window, a tile for each class, and a few novelties."""
+        """Return the home page, with a tile for each class and a few new products."""
         windows = {label: self._catalogue.display(label, 5) for label in self._catalogue.classes}
         counts = {
             label: sum(card.kind is CardKind.PRODUCT for card in cards)
@@ -57,19 +57,19 @@ class Pages:
         return self._render("home.html", consented, windows=windows, counts=counts, novelties=novelties[:10])
 
     def search(self, query: str, *, consented: bool) -> str:
-        """Return the results of a query, with the first batch in place."""
+        """Return the results of a query, with the first batch of cards."""
         cards = self._catalogue.find(query)
         if not cards:
-            return self._render("nothing.html", consented, query=query)
+            return self._render("no_results.html", consented, query=query)
         batch = self._batch(cards, 1)
         return self._render("search.html", consented, query=query, current=cards[0].label, total=len(cards), **batch)
 
     def more(self, query: str, page: int) -> dict[str, Any] | None:
-        """Return a further batch, or ``None`` where there is no such page.
+        """Return a further batch of results, or ``None`` if it does not exist.
 
         Returns:
-            ``html``, the cards; ``next``, the number of the next page, or ``None`` at the end; ``pause``, whether the
-            next page waits for a click.
+            ``html``: the cards; ``next``: number of the next batch, ``None`` at the end; ``pause``: whether the next
+            batch requires a click.
         """
         batch = self._batch(self._catalogue.find(query), page)
         if page < 1 or not batch["cards"]:
@@ -81,7 +81,7 @@ class Pages:
         }
 
     def product(self, product: str, *, consented: bool) -> str | None:
-        """Return a product's page, or ``None`` where there is no such product."""
+        """Return a product's page, or ``None`` if it does not exist."""
         card = self._catalogue.products.get(product)
         if card is None:
             return None
@@ -89,13 +89,13 @@ class Pages:
         return self._render("product.html", consented, current=card.label, card=card, others=others)
 
     def notice(self, heading: str, text: str, *, consented: bool) -> str:
-        """Return a page that only says something."""
+        """Return a page with a heading and a text."""
         return self._render("notice.html", consented, heading=heading, text=text)
 
     def _batch(self, cards: tuple[ProductCard, ...], page: int) -> dict[str, Any]:
-        end = page * BATCH
+        end = page * BATCH_SIZE
         return {
-            "cards": cards[end - BATCH : end],
+            "cards": cards[end - BATCH_SIZE : end],
             "next": page + 1 if end < len(cards) else None,
             "pause": end < len(cards) and page >= FIRST_PAUSE and (page - FIRST_PAUSE) % PAUSE_EVERY == 0,
         }
@@ -107,7 +107,7 @@ class Pages:
 
 
 def _images(card: ProductCard) -> dict[str, str]:
-    """Return what a card's ``src`` and ``data-src`` hold; an absent ``data-src`` is empty."""
+    """Return a card's ``src`` and ``data-src``, the latter empty if absent."""
     if card.inline is None:
         return {"src": _PLACEHOLDER, "data_src": card.image}
     content = card.path.read_bytes()

@@ -1,4 +1,4 @@
-"""The shop's server: HTTP/1.1 on loopback, for a scraper's own run and for people who want to look."""
+"""HTTP server of the shop, for scraping runs and for the verb ``pixmill shop``."""
 
 import json
 import re
@@ -15,10 +15,10 @@ from pixmill.web.shop.catalogue import Catalogue
 from pixmill.web.shop.rendering import Pages, content_type
 
 ORIGIN = "http://shop.pixmill.test"
-"""The shop's name in every output. Its port differs from run to run and is mapped by whoever connects."""
+"""The shop's origin in all outputs. Clients map it to the actual port, which varies."""
 
 _HOSTS = {"shop.pixmill.test", "localhost", "127.0.0.1"}
-"""Any other name in a request is a stranger's page that rebound its name to this machine."""
+"""Accepted host names; others are DNS rebinding."""
 
 _ROBOTS = """\
 User-agent: *
@@ -35,7 +35,7 @@ _POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'"
 )
-"""Keeps the browser from asking anyone else for anything, and other sites from showing the shop within a page."""
+"""Forbids requests to other hosts, and frames on other sites."""
 
 _SLOW_SECONDS = 2.0
 
@@ -46,11 +46,11 @@ class Shop(LoopbackServer):
     """Serve a folder of images as a shop while the ``with`` block lasts.
 
     Args:
-        data: The images, as ``<class>/<file>``; never written to.
-        port: The port on 127.0.0.1; default: a free one.
+        data: Folder of images as ``<class>/<file>``; never written to.
+        port: Port on 127.0.0.1; default: any free one.
 
     Raises:
-        DataError: There is no such folder, or no class in it.
+        DataError: The folder does not exist or has no class folders.
         PixmillError: The port is taken.
     """
 
@@ -66,16 +66,16 @@ class Shop(LoopbackServer):
 
 
 class _ShopHandler(LoopbackHandler):
-    """Answer one connection's requests."""
+    """Answer requests for pages and images."""
 
     server_version = "PixmillShop"
     server: Shop
 
-    def do_GET(self) -> None:  # noqa: N802 (the name that the standard library calls)
-        """Answer with the page or image of the address."""
+    def do_GET(self) -> None:  # noqa: N802 (standard library's name)
+        """Answer a GET or HEAD request."""
         target, host = self._target()
         if host not in _HOSTS:
-            self._send(HTTPStatus.MISDIRECTED_REQUEST, b"This is not the host you asked for.\n", _TEXT)
+            self._send(HTTPStatus.MISDIRECTED_REQUEST, b"This server does not answer to that name.\n", _TEXT)
         elif target.path.startswith("/media/"):
             self._send_image(target.path)
         elif target.path in _STATIC:
@@ -91,10 +91,10 @@ class _ShopHandler(LoopbackHandler):
     do_HEAD = do_GET  # noqa: N815
 
     def _target(self) -> tuple[SplitResult, str | None]:
-        """Return what is asked for, and the name of the host it is asked of, in small letters without a port."""
+        """Return the request's target and its host name, in lower case without the port."""
         try:
             target = urlsplit(self.path)
-            # A proxy may send the whole address; it counts more than the header (RFC 9112, section 3.2.2).
+            # A proxy may send an absolute URL, which overrides the header (RFC 9112, section 3.2.2).
             return target, target.hostname or urlsplit(f"//{self.headers.get('Host', '')}").hostname
         except ValueError:
             return urlsplit("/"), None
@@ -125,7 +125,7 @@ class _ShopHandler(LoopbackHandler):
 
     def _send_image(self, address: str) -> None:
         card = self.server.catalogue.media.get(address)
-        if card is None or not card.path.is_file():  # A person may remove it while the shop is open.
+        if card is None or not card.path.is_file():  # it may have been removed meanwhile
             self._send(HTTPStatus.NOT_FOUND, b"Sold out.\n", _TEXT)
             return
         if card is self.server.catalogue.slow:
@@ -145,20 +145,20 @@ class _ShopHandler(LoopbackHandler):
 
 
 def serve(data: Path, port: int = 8000, *, open_browser: bool = True) -> None:
-    """Keep the shop open until Ctrl-C.
+    """Run the shop until Ctrl-C.
 
     Args:
-        data: The images, as ``<class>/<file>``.
-        port: The port on 127.0.0.1.
-        open_browser: Whether to show it in the default browser.
+        data: Folder of images as ``<class>/<file>``.
+        port: Port on 127.0.0.1; default 8000.
+        open_browser: Open the shop in the default browser.
     """
     import webbrowser
 
     try:
         with Shop(data, port=port) as shop:
             address = f"http://localhost:{shop.port}/"
-            if left_out := shop.catalogue.links_out:
-                print(f"Left out: links out of {data} ({len(left_out)}), such as {left_out[0]}", file=sys.stderr)  # noqa: T201
+            if links := shop.catalogue.skipped_links:
+                print(f"Skipped links out of {data} ({len(links)}), such as {links[0]}", file=sys.stderr)  # noqa: T201
             print(f"The shop is running at {address} (stop with Ctrl-C)", file=sys.stderr, flush=True)  # noqa: T201
             if open_browser:
                 webbrowser.open(address)

@@ -1,11 +1,11 @@
-// What moves in the shop: images that load when they come near, results that go on, a banner, a basket.
+// Lazy images, infinite scrolling, consent banner and basket.
 "use strict";
 
 const byId = (id) => document.getElementById(id);
 
-/* Images: the real address waits in data-src until the card comes near the viewport. */
+/* Images: the URL stays in data-src until the card nears the viewport. */
 
-function place(image) {
+function load(image) {
   const settle = (state) => () => image.parentElement.classList.add(state);
   image.addEventListener("load", settle("is-there"), { once: true });
   image.addEventListener("error", settle("is-gone"), { once: true });
@@ -18,7 +18,7 @@ const near = new IntersectionObserver(
     for (const { isIntersecting, target } of entries) {
       if (!isIntersecting) continue;
       near.unobserve(target);
-      place(target);
+      load(target);
     }
   },
   { rootMargin: "300px 0px" },
@@ -26,7 +26,7 @@ const near = new IntersectionObserver(
 
 const watchImages = (root) => root.querySelectorAll(".frame img").forEach((image) => near.observe(image));
 
-/* Results: the sentinel below the grid asks for the next batch; now and then only the button does. */
+/* Results: the sentinel below the grid triggers the next batch; after some batches the button does. */
 
 function startResults(grid) {
   const [sentinel, button, loading] = ["sentinel", "show-more", "loading"].map(byId);
@@ -36,7 +36,7 @@ function startResults(grid) {
 
   const bottom = new IntersectionObserver(
     (entries) => {
-      if (entries.some((entry) => entry.isIntersecting) && !paused) load();
+      if (entries.some((entry) => entry.isIntersecting) && !paused) loadBatch();
     },
     { rootMargin: "500px 0px" },
   );
@@ -44,7 +44,7 @@ function startResults(grid) {
   function settle() {
     button.hidden = !(paused && next);
     if (next) {
-      // Observing anew reports the sentinel again where the new batch did not push it away.
+      // Observing it again triggers the next batch if the sentinel is still visible.
       bottom.unobserve(sentinel);
       bottom.observe(sentinel);
     } else {
@@ -53,7 +53,7 @@ function startResults(grid) {
     }
   }
 
-  async function load() {
+  async function loadBatch() {
     if (busy || !next) return;
     busy = true;
     button.hidden = true;
@@ -70,18 +70,18 @@ function startResults(grid) {
       paused = batch.pause;
     } catch (error) {
       console.error(error);
-      paused = true; // the button is the way to try again
+      paused = true; // the button retries
     }
     loading.hidden = true;
     busy = false;
     settle();
   }
 
-  button.addEventListener("click", load);
+  button.addEventListener("click", loadBatch);
   settle();
 }
 
-/* Basket: a number in this browser, nothing more. */
+/* Basket: a counter in local storage. */
 
 function showBasket() {
   const count = Number(localStorage.getItem("basket") ?? 0);
@@ -98,7 +98,7 @@ for (const button of document.querySelectorAll("[data-add]")) {
   });
 }
 
-/* Consent: until the banner is answered, the page neither scrolls nor loads. */
+/* Consent: the page does not scroll or load until the banner is answered. */
 
 function open() {
   document.documentElement.classList.remove("covered");

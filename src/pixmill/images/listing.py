@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
-def files_below(folder: Path) -> Iterator[tuple[str, Path]]:
+def files_below(folder: Path, prefix: str = "") -> Iterator[tuple[str, Path]]:
     """Yield every file in a folder and its subfolders, except hidden ones, sorted by path.
 
     Symlinks, even to folders, are yielded and not followed. Unreadable subfolders are yielded as well, so opening them
@@ -13,20 +13,11 @@ def files_below(folder: Path) -> Iterator[tuple[str, Path]]:
 
     Args:
         folder: Root folder.
+        prefix: Prefix of the relative paths; default: none.
 
     Yields:
         The path relative to the folder, converted by :func:`path_text`, and the path.
     """
-    yield from _below(folder, "")
-
-
-def path_text(path: Path | str) -> str:
-    """Return a path as valid UTF-8 text with slashes, the same on every system."""
-    text = path.as_posix() if isinstance(path, Path) else path
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
-def _below(folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
     with os.scandir(folder) as entries:
         # A trailing slash makes a folder's name sort like the paths in it.
         names = [
@@ -38,6 +29,12 @@ def _below(folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
     for name in names:
         path = folder / name
         if name.endswith("/") and os.access(path, os.R_OK | os.X_OK):
-            yield from _below(path, prefix + path_text(name))
+            yield from files_below(path, prefix + path_text(name))
         else:
             yield prefix + path_text(name).removesuffix("/"), path
+
+
+def path_text(path: Path | str) -> str:
+    """Return a path as valid UTF-8 text with slashes, the same on every system."""
+    text = path.as_posix() if isinstance(path, Path) else path
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import stat
 from pathlib import Path
-
-_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
-"""``O_NONBLOCK`` prevents that opening a pipe without a writer blocks forever."""
 
 
 class UndecodableError(Exception):
@@ -63,12 +59,12 @@ def read_image(source: Source, *, max_bytes: int = 1 << 30) -> bytes:
         if len(source) > max_bytes:
             raise UndecodableError("too_many_bytes", f"{len(source)}")
         return source
-    # Checked by path first, since opening some devices has side effects, and again once open, since the path may have
-    # been replaced meanwhile.
-    _check(source.stat(), max_bytes)
-    descriptor = os.open(source, _FLAGS)
-    with os.fdopen(descriptor, "rb") as file:
-        return file.read(_check(os.fstat(descriptor), max_bytes))
+    found = source.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise UndecodableError("not_a_file", stat.filemode(found.st_mode))
+    if found.st_size > max_bytes:
+        raise UndecodableError("too_many_bytes", f"{found.st_size}")
+    return source.read_bytes()
 
 
 def read_verified(source: Source, name: str) -> bytes:
@@ -89,11 +85,3 @@ def read_verified(source: Source, name: str) -> bytes:
     if hashlib.sha256(content).hexdigest() != name:
         raise UndecodableError("changed_bytes")
     return content
-
-
-def _check(found: os.stat_result, max_bytes: int) -> int:
-    if not stat.S_ISREG(found.st_mode):
-        raise UndecodableError("not_a_file", stat.filemode(found.st_mode))
-    if found.st_size > max_bytes:
-        raise UndecodableError("too_many_bytes", f"{found.st_size}")
-    return found.st_size

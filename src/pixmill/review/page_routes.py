@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from pixmill.review.review_session import Choice, Session
-from pixmill.web.page_files import answer_json, expect_json, page_routes
+from pixmill.web.private_server import answer_json, expect_json, page_routes
 from pixmill.web.problems import ProblemError
 
 if TYPE_CHECKING:

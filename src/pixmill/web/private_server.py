@@ -1,15 +1,17 @@
-"""Local server for one person's browser: on 127.0.0.1, opened by an address with a token."""
+"""Local server for one person's browser, on 127.0.0.1 with a token, and routes for its pages."""
 
 import asyncio
 import hmac
 import json
 import os
+import re
 import secrets
 import signal
 import socket
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
@@ -19,7 +21,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Route
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.files.writing import replacing
@@ -38,6 +40,14 @@ _HEADERS = {
     "x-frame-options": "DENY",
 }
 """Default response headers. The address is secret, so no referrer is sent."""
+
+_PAGE_POLICY = (
+    "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+_STATIC_NAME = re.compile(r"[a-z]+\.(css|js)")
+_STATIC_TYPES = {"css": "text/css", "js": "text/javascript"}
 
 _COOKIE = "pixmill"
 
@@ -283,6 +293,56 @@ def make_app(routes: Sequence[BaseRoute]) -> Starlette:
     app = Starlette(routes=routes, exception_handlers=dict.fromkeys(kinds, _on_error))
     app.router.redirect_slashes = False
     return app
+
+
+def page_routes(package: str) -> list[Route]:
+    """Return the routes of ``page.html`` and of the style sheets and scripts in ``static/``.
+
+    The content security policy allows the page to load no others.
+
+    Args:
+        package: Name of the package that contains these files.
+    """
+
+    def page(request: Request) -> Response:  # noqa: ARG001
+        nonce = secrets.token_urlsafe(16)
+        content = (files(package) / "page.html").read_text(encoding="utf-8")
+        policy = {"Content-Security-Policy": _PAGE_POLICY.format(nonce=nonce)}
+        return HTMLResponse(content.replace("NONCE", nonce), headers=policy)
+
+    def part(request: Request) -> Response:
+        name = request.path_params["name"]
+        path = files(package) / "static" / name
+        if (match := _STATIC_NAME.fullmatch(name)) is None or not path.is_file():
+            raise ProblemError(404, "Not Found.")
+        return Response(path.read_bytes(), media_type=_STATIC_TYPES[match[1]])
+
+    return [Route("/", page), Route("/static/{name}", part)]
+
+
+def expect_json(request: Request) -> None:
+    """Require a JSON body, which no form on another site can send.
+
+    Raises:
+        ProblemError: The body is not declared as JSON.
+    """
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise ProblemError(415, "Expected a body of application/json.")
+
+
+def answer_json(act: Callable[[], dict[str, Any]]) -> Response:
+    """Return the result of a call as JSON, or status 409 with the message and next step of its error.
+
+    Args:
+        act: Returns a JSON object; may raise a :class:`PixmillError`, which the page shows.
+    """
+    status = 200
+    try:
+        content = act()
+    except PixmillError as error:
+        status, content = 409, {"error": error.message, "next": error.next}
+    text = json.dumps(content, allow_nan=False)  # ASCII, since file names may contain surrogates
+    return Response(text, status, media_type="application/json")
 
 
 def _equal(given: str, secret: str) -> bool:

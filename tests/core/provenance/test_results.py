@@ -28,7 +28,7 @@ MODULES = Modules(Path(pixmill.__file__).parent)
         (("models/lite0.py", *LINE), "backbone weights"),
         (("models/features.py", *LINE), "backbone features weights"),
         (("images/parts.py", *LINE), "weights"),
-        (("images/measures.py", "_STRIP = 4096", "_STRIP = 4097"), "measures"),
+        (("images/measures.py", "_STRIP_LENGTH = 4096", "_STRIP_LENGTH = 4097"), "measures"),
         (("images/measures.py", "Read, decode and measure", "Look at"), ""),
         (("images/likeness/hashing.py", *LINE), "measures"),
         (("images/likeness/index.py", *LINE), ""),

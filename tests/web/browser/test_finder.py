@@ -6,7 +6,7 @@ import pytest
 
 from pixmill.core.errors import BrowserError
 from pixmill.web.browser import Browser, find_browser, install_browser
-from pixmill.web.browser.kind import CHROMIUM, FIREFOX
+from pixmill.web.browser.options import CHROMIUM, FIREFOX
 
 
 @pytest.fixture

@@ -3,8 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from pixmill.web.browser.kind import CHROMIUM, FIREFOX
-from pixmill.web.browser.options import browser_options
+from pixmill.web.browser.options import CHROMIUM, FIREFOX, browser_options
 
 PROXY = "http://127.0.0.1:4711"
 

@@ -4,7 +4,7 @@ import pytest
 
 from pixmill.core.errors import BrowserError
 from pixmill.web.browser import RemoteDriver, check_remote, choose_browser
-from pixmill.web.browser.kind import CHROMIUM, FIREFOX
+from pixmill.web.browser.options import CHROMIUM, FIREFOX
 
 URL = "http://browser.example:4444"
 

@@ -15,15 +15,14 @@ time and about 1 GiB in total.
 - Ctrl-C ends the pass on all nodes at once. If this process is killed, Ray ends the pass after half a minute.
 
 - ``batches``: :func:`map_batches`, the public interface
-- ``service``: :class:`Service`, for single rows from many threads
 - ``cluster``: runs a pass on a Ray cluster; ``node``: runs its batches on a node
-- ``scheduler``: threads, retries, replacement of processes; ``Pool``, for rows in bulk
+- ``scheduler``: threads, retries, replacement of processes; ``Pool``, for rows in bulk; :class:`Service`, for single
+  rows from many threads
 - ``worker``: a worker process and its owner's side
 """
 
 from pixmill.images.compute.batches import default_workers, map_batches
-from pixmill.images.compute.scheduler import ServiceFullError
-from pixmill.images.compute.service import Service
+from pixmill.images.compute.scheduler import Service, ServiceFullError
 from pixmill.images.compute.worker import Loss, RowLimits
 
 __all__ = ["Loss", "RowLimits", "Service", "ServiceFullError", "default_workers", "map_batches"]

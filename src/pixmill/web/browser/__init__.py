@@ -1,8 +1,8 @@
 """A sandboxed browser: found or installed, and opened with one proxy as its only way out.
 
 - ``finder``: find or install a browser and a driver with matching versions
-- ``kind``, ``remote``: supported browsers; the remote driver from ``PIXMILL_WEBDRIVER_URL``
-- ``session``, ``driver``, ``options``: a session with its driver process, profile and sandbox settings
+- ``remote``: the remote driver from ``PIXMILL_WEBDRIVER_URL``
+- ``session``, ``driver``, ``options``: a session with its driver process, profile, kind and sandbox settings
 - ``visit``: open a page
 - ``watch``: detect a crashed or hanging browser
 """

@@ -15,10 +15,10 @@ from functools import partial
 from pathlib import Path
 
 import psutil
-from filelock import FileLock, Timeout
 
 from pixmill.core.errors import BrowserError
 from pixmill.core.process.lifetime import die_with_parent
+from pixmill.core.process.progress import is_same_process
 from pixmill.web.browser.finder import Browser
 
 _MAX_STARTS = 10
@@ -28,6 +28,9 @@ _LISTENING = re.compile(rb"(?:started successfully on port |Listening on 127\.0\
 
 _PORT_TAKEN = re.compile(rb"IPv[46] port not available|\(os error (?:48|98|10048)\)")
 """Their output if another program has taken the port."""
+
+_PROFILE = re.compile(r"profile-(?P<pid>\d+)-(?P<started>[\d.]+)-\w+")
+"""Folder of a profile, named after the process of its session."""
 
 
 @contextlib.contextmanager
@@ -127,32 +130,18 @@ def own_profile(home: Path) -> Iterator[Path]:
         home: Folder of all profiles; created if missing.
     """
     home.mkdir(parents=True, exist_ok=True)
-    with FileLock(home / "profiles.lock"):
-        _sweep(home)
-        folder = Path(tempfile.mkdtemp(prefix="profile-", dir=home))
-        held = FileLock(folder / "lock")
-        held.acquire()
-    try:
-        yield folder / "data"
-    finally:
-        # Not during another session's sweep, which would look for the lock of a removed folder.
-        with FileLock(home / "profiles.lock"):
-            held.release()
-            # The next sweep removes files that a dying process still writes.
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _sweep(home: Path) -> None:
     for folder in home.glob("profile-*"):
-        try:
-            # The system releases a lock when its holder dies, so the session of a free lock is dead.
-            with FileLock(folder / "lock", blocking=False):
-                pass
-        except Timeout:
-            continue
-        # Firefox outlives its driver.
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):
-                if any(str(folder / "data") in word for word in process.cmdline()):
-                    process.kill()
-        shutil.rmtree(folder, ignore_errors=True)
+        if not (match := _PROFILE.fullmatch(folder.name)) or not is_same_process(int(match[1]), float(match[2])):
+            _remove_dead(folder)
+    prefix = f"profile-{os.getpid()}-{psutil.Process().create_time()}-"
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=home, ignore_cleanup_errors=True) as name:
+        yield Path(name) / "data"
+
+
+def _remove_dead(profile: Path) -> None:
+    """Remove the profile of a dead session, and kill its browser; Firefox outlives its driver."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if any(str(profile / "data") in word for word in process.cmdline()):
+                process.kill()
+    shutil.rmtree(profile, ignore_errors=True)

@@ -15,7 +15,7 @@ from selenium.common import WebDriverException
 from selenium.webdriver.common.selenium_manager import SeleniumManager
 
 from pixmill.core.errors import BrowserError
-from pixmill.web.browser.kind import CHROMIUM, FIREFOX, KINDS, BrowserKind
+from pixmill.web.browser.options import CHROMIUM, FIREFOX, KINDS, BrowserKind
 from pixmill.web.browser.remote import RemoteDriver, choose_remote
 
 _INSTALL = "pixmill browser --install"

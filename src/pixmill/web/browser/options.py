@@ -1,6 +1,7 @@
-"""Browser options that make the proxy its only way out."""
+"""Kinds of browser, and their options, which make the proxy the only way out."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -8,7 +9,25 @@ from urllib.parse import urlsplit
 from selenium.webdriver import ChromeOptions, FirefoxOptions
 from selenium.webdriver.common.options import ArgOptions
 
-from pixmill.web.browser.kind import FIREFOX, BrowserKind
+
+@dataclass(frozen=True)
+class BrowserKind:
+    """Browsers that share a driver.
+
+    Args:
+        name: Selenium Manager's name.
+        title: Name in messages.
+    """
+
+    name: str
+    title: str
+
+
+CHROMIUM = BrowserKind("chrome", "Chromium or Chrome")
+FIREFOX = BrowserKind("firefox", "Firefox")
+
+KINDS = {"chrome": CHROMIUM, "chromium": CHROMIUM, "firefox": FIREFOX}
+"""Kinds by the values of ``PIXMILL_BROWSER``."""
 
 _SWITCHES = (
     "--no-first-run",

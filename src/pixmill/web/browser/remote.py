@@ -14,7 +14,7 @@ from urllib3 import Retry, Timeout
 from urllib3.exceptions import HTTPError
 
 from pixmill.core.errors import BrowserError
-from pixmill.web.browser.kind import CHROMIUM, KINDS, BrowserKind
+from pixmill.web.browser.options import CHROMIUM, KINDS, BrowserKind
 
 _CONNECT_TIMEOUT_SECONDS = 10.0
 _ANSWER_TIMEOUT_SECONDS = 5.0

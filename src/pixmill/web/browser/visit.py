@@ -81,7 +81,7 @@ def visit(driver: WebDriver, url: str) -> int:
     close_popups(driver)
     # A script returns nothing if an alert opens while it runs.
     answers = (driver.execute_script(_ARRIVAL) for _ in range(_MAX_ALERTS))
-    match next(filter(None, answers), [0, "the page opens alert after alert"]):
+    match next(filter(None, answers), [0, "the page keeps opening alerts"]):
         case [_, str(refusal)] if refusal:
             raise UnreachableError(url, refusal)
         case [int(status), _]:

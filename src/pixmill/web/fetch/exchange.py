@@ -81,7 +81,30 @@ class Exchange:
 
     async def __aenter__(self) -> Self:
         self.guard = Guard(self._network)
-        self._session = _open_session(self._limits, self.guard, self._network, self._contact)
+        trust = ssl.create_default_context()
+        if self._network.authority is not None:
+            trust.load_verify_locations(cafile=self._network.authority)
+        connector = aiohttp.TCPConnector(
+            resolver=self.guard,
+            socket_factory=self.guard.open_socket,
+            ssl=trust if self._network.authority else True,
+            limit=0,  # limited by ``Hosts``
+            keepalive_timeout=_KEEP_ALIVE_SECONDS,
+        )
+        limits = self._limits
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            headers={
+                "User-Agent": f"{USER_AGENT} (+{self._contact})" if self._contact else USER_AGENT,
+                "Accept-Encoding": "identity",
+            },
+            timeout=aiohttp.ClientTimeout(
+                total=None, sock_connect=limits.connect_timeout, sock_read=limits.read_timeout
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            auto_decompress=False,  # aiohttp accepts truncated gzip bodies
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -105,31 +128,6 @@ class Exchange:
         except TimeoutError:
             answer = Refused("timeout", f"not finished within {self._limits.timeout:g} s")
         return answer, time.monotonic() - began
-
-
-def _open_session(limits: FetchLimits, guard: Guard, network: Network, contact: str | None) -> aiohttp.ClientSession:
-    """Return a session without cookies and with guarded connections."""
-    trust = ssl.create_default_context()
-    if network.authority is not None:
-        trust.load_verify_locations(cafile=network.authority)
-    connector = aiohttp.TCPConnector(
-        resolver=guard,
-        socket_factory=guard.open_socket,
-        ssl=trust if network.authority else True,
-        limit=0,  # limited by ``Hosts``
-        keepalive_timeout=_KEEP_ALIVE_SECONDS,
-    )
-    return aiohttp.ClientSession(
-        connector=connector,
-        headers={
-            "User-Agent": f"{USER_AGENT} (+{contact})" if contact else USER_AGENT,
-            "Accept-Encoding": "identity",
-        },
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=limits.connect_timeout, sock_read=limits.read_timeout),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        trust_env=False,
-        auto_decompress=False,  # aiohttp accepts truncated gzip bodies
-    )
 
 
 async def _exchange(session: aiohttp.ClientSession, guard: Guard, url: URL, request: Request) -> Answer:

@@ -203,9 +203,7 @@ def _origin(key: str) -> tuple[str, int]:
 
 
 def _is_address(host: str) -> bool:
-    # A cheap test first, since nearly all hosts are names: every IPv4 address ends with a digit.
-    if not (host[-1:].isdigit() or ":" in host):
-        return False
+
     try:
         ip_address(host)
     except ValueError:

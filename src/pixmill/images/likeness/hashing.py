@@ -72,7 +72,7 @@ Symmetric images have coefficients that are exactly zero; with rounded sums thei
 def perceptual_hash(grey: npt.NDArray[np.uint8]) -> int:
     """Return the 64-bit hash of a small grey image.
 
-    Each bit tells whether one of the lowest 8 x 8 frequencies of the discrete cosine transform is above their median.
+    Each bit is set if one of the lowest 8 x 8 frequencies of the discrete cosine transform is above their median.
     Source: C. Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010, section 3.2.1.
 
     Args:

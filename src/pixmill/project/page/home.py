@@ -28,9 +28,15 @@ from pixmill.core.repository.dvc import DEFAULT_CACHE, cache_folder
 from pixmill.project.page.jobs import Job
 from pixmill.project.state import PRODUCTION, ProjectState, read_project_state
 from pixmill.tracking.store import tracking_uri, view_hint
-from pixmill.web.address_file import ask_running
-from pixmill.web.page_files import answer_json, expect_json, page_routes
-from pixmill.web.private_server import PrivateServer, make_app, wait_for_end
+from pixmill.web.private_server import (
+    PrivateServer,
+    answer_json,
+    expect_json,
+    find_running,
+    make_app,
+    page_routes,
+    wait_for_end,
+)
 from pixmill.web.problems import ProblemError
 
 _MIN_INTERVAL_SECONDS = 1.0
@@ -215,7 +221,7 @@ def open_project(workspace: Workspace, *, port: int = 0, open_browser: bool = Tr
     """
     root = workspace.root
     address_file, about = workspace.scratch("open") / "address.json", {"project": str(root.resolve())}
-    if running := ask_running(address_file, about):
+    if running := find_running(address_file, about):
         announce(f"The page is already served at {running} (press Ctrl-C in its terminal to stop it)")
         if open_browser:
             webbrowser.open(running)

@@ -81,7 +81,7 @@ PUBLISHED: dict[str, dict[str, Any]] = {
         "parameters": 3_988_898,
     },
 }
-"""Settings of the originals; where they are silent or mistaken, those in docs/recipes.md."""
+"""What the originals say; where they are silent or mistaken, what docs/historical.md says of ours."""
 
 
 @cache
@@ -172,7 +172,7 @@ def test_layers_and_loss_equal_the_original(name: str) -> None:
     assert layers == wanted["layers"]
     assert model.count_params() == wanted["parameters"]
     [row] = [
-        line for line in (ROOT / "docs/recipes.md").read_text("utf-8").splitlines() if line.startswith(f"| `{name}` | ")
+        line for line in (ROOT / "docs/historical.md").read_text("utf-8").splitlines() if line.startswith(f"| `{name}` | ")
     ][:1]
     assert row.endswith(f"| {wanted['parameters']:,} |")
 
